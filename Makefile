@@ -1,0 +1,40 @@
+# Two commands for a newcomer: `make demo` and `make test`. Every path is relative, so that a space in it does no harm.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/installed
+
+.PHONY: demo test lint types imports unit bench wheel clean
+
+demo: $(STAMP)
+	$(BIN)/python -m lightning_seq compare experiment=demo
+
+test: lint types imports unit
+
+lint: $(STAMP)
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+
+types: $(STAMP)
+	$(BIN)/python -m mypy
+
+imports: $(STAMP)
+	$(BIN)/python -c "from importlinter.cli import lint_imports_command as run; run()"
+
+unit: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+
+bench: $(STAMP)
+	$(BIN)/python benchmarks/word2vec.py
+	$(BIN)/python benchmarks/padding.py
+
+wheel: $(STAMP)
+	$(BIN)/python -m hatchling build -t wheel
+
+# Installed again only when what is asked for has changed.
+$(STAMP): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	touch $(STAMP)
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dist

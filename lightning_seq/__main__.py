@@ -1,0 +1,6 @@
+"""`python -m lightning_seq`: the `lightning-seq` command."""
+
+from lightning_seq.cli import entry
+
+if __name__ == "__main__":
+    entry()

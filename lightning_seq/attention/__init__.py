@@ -1,0 +1,1 @@
+"""Attention: one file per scorer, masked softmax in one place."""

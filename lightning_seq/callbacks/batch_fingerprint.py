@@ -1,0 +1,64 @@
+"""Which samples were trained on, in which order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from torch import Tensor
+
+from lightning_seq.spec import Batch
+
+# Odd 64-bit constants of the splitmix64 generator (Steele, Lea & Flood 2014), as signed integers.
+_GAMMA = -7046029254386353131
+_MIX_1 = -4658895280553007687
+_MIX_2 = -7723592293110705685
+
+
+class BatchFingerprint(Callback):
+    """A sum over everything seen of a 64-bit hash of (batch number, sample id).
+
+    The sum does not depend on the order inside a batch nor on how a batch is dealt out to ranks, so two architectures,
+    or one rank and two, that saw the same batches have the same fingerprint.
+    """
+
+    def __init__(self) -> None:
+        self._sum: Tensor | int = 0
+        self._batches = 0
+        self.seen = 0
+        """Samples this rank was trained on, stand-ins left out."""
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, batch_idx: int
+    ) -> None:
+        real = batch.target_mask.reshape(len(batch.ids), -1).any(1)
+        ids = batch.ids[real]
+        self._sum = self._sum + mixed(ids + (self._batches << 32)).sum()
+        self._batches += 1
+        self.seen += len(ids)
+
+    def digest(self, trainer: Trainer) -> str:
+        """Sixteen hex digits, equal on every rank."""
+        total = torch.as_tensor(self._sum, dtype=torch.int64, device=trainer.strategy.root_device)
+        total = trainer.strategy.reduce(total, reduce_op="sum")
+        return f"{int(total) & 0xFFFFFFFFFFFFFFFF:016x}"
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"sum": int(self._sum), "batches": self._batches, "seen": self.seen}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._sum, self._batches, self.seen = state_dict["sum"], state_dict["batches"], state_dict["seen"]
+
+
+def mixed(values: Tensor) -> Tensor:
+    """splitmix64 of each int64, wrapping."""
+    x = (values + 1) * _GAMMA
+    x = (x ^ _shifted(x, 30)) * _MIX_1
+    x = (x ^ _shifted(x, 27)) * _MIX_2
+    return x ^ _shifted(x, 31)
+
+
+def _shifted(x: Tensor, bits: int) -> Tensor:
+    """A logical shift to the right: torch's own keeps the sign."""
+    return (x >> bits) & ((1 << (64 - bits)) - 1)

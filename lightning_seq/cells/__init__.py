@@ -1,0 +1,1 @@
+"""One file per recurrence: its equations and one step."""

@@ -1,0 +1,40 @@
+"""Gated recurrent unit, reset gate after the matrix product."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+from lightning_seq.cells.cell import DenseCell, Noise, State, Step, recurrent_input, recurrent_weight
+
+
+class GRUCell(DenseCell):
+    """Gated recurrent unit (Cho et al. 2014), reset gate after the matrix product, as cuDNN and torch have it.
+
+        r_t = σ(W_r x_t + U_r h_{t-1} + b_r)
+        z_t = σ(W_z x_t + U_z h_{t-1} + b_z)
+        n_t = tanh(W_n x_t + b_in + r_t ⊙ (U_n h_{t-1} + b_n))
+        h_t = z_t ⊙ h_{t-1} + (1 - z_t) ⊙ n_t
+
+    Gate order in W `[3H, D]`, U `[3H, H]`, b `[3H]`: r, z, n, where b's last third is b_in; b_n `[H]` stands inside the
+    reset product. z keeps the old state. State (h,).
+    """
+
+    gates = ("r", "z", "n")
+
+    def __init__(self, input_size: int, hidden_size: int, bias: bool = True) -> None:
+        super().__init__(input_size, hidden_size, bias=bias)
+        self.b_n = nn.Parameter(torch.empty(hidden_size)) if bias else None
+        self.reset_parameters()
+
+    def step(self, projected_t: Float[Tensor, "B GH"], state: State, noise: Noise | None = None) -> Step:
+        (h_prev,) = state
+        H = self.hidden_size
+        recurrent = functional.linear(recurrent_input(h_prev, noise), recurrent_weight(self.U, noise))
+        r_t, z_t = torch.sigmoid(projected_t[..., : 2 * H] + recurrent[..., : 2 * H]).chunk(2, dim=-1)
+        inner = recurrent[..., 2 * H :] if self.b_n is None else recurrent[..., 2 * H :] + self.b_n
+        n_t = torch.tanh(projected_t[..., 2 * H :] + r_t * inner)
+        h_t = z_t * h_prev + (1 - z_t) * n_t
+        return Step(h_t, (h_t,), {"r": r_t, "z": z_t, "n": n_t})

@@ -1,0 +1,50 @@
+"""Long short-term memory with a forget gate."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional
+
+from lightning_seq.cells.cell import DenseCell, Noise, State, Step, recurrent_input, recurrent_weight
+
+
+class LSTMCell(DenseCell):
+    """Long short-term memory (Hochreiter & Schmidhuber 1997) with forget gate (Gers, Schmidhuber & Cummins 2000).
+
+        i_t = σ(W_i x_t + U_i h_{t-1} + b_i)
+        f_t = σ(W_f x_t + U_f h_{t-1} + b_f)
+        g_t = tanh(W_g x_t + U_g h_{t-1} + b_g)
+        o_t = σ(W_o x_t + U_o h_{t-1} + b_o)
+        c_t = f_t ⊙ c_{t-1} + i_t ⊙ g_t
+        h_t = o_t ⊙ tanh(c_t)
+
+    Gate order in W `[4H, D]`, U `[4H, H]`, b `[4H]`: i, f, g, o. State (h, c).
+
+    forget_bias: what b_f starts from (Jozefowicz et al. 2015 recommend 1); None leaves it to the initialisation.
+    """
+
+    gates = ("i", "f", "g", "o")
+
+    def __init__(self, input_size: int, hidden_size: int, bias: bool = True, forget_bias: float | None = 1.0) -> None:
+        self.forget_bias = forget_bias
+        super().__init__(input_size, hidden_size, bias=bias, state_tensors=2)
+
+    def reset_parameters(self, generator: torch.Generator | None = None) -> None:
+        super().reset_parameters(generator)
+        if self.b is not None and self.forget_bias is not None:
+            with torch.no_grad():
+                self.b[self.gate_rows()["f"]] = self.forget_bias
+
+    def step(self, projected_t: Float[Tensor, "B GH"], state: State, noise: Noise | None = None) -> Step:
+        h_prev, c_prev = state
+        summed = projected_t + functional.linear(recurrent_input(h_prev, noise), recurrent_weight(self.U, noise))
+        i, f, g, o = summed.chunk(4, dim=-1)
+        i_t = torch.sigmoid(i)
+        f_t = torch.sigmoid(f)
+        g_t = torch.tanh(g)
+        o_t = torch.sigmoid(o)
+        c_t = f_t * c_prev + i_t * g_t
+        h_t = o_t * torch.tanh(c_t)
+        return Step(h_t, (h_t, c_t), {"i": i_t, "f": f_t, "g": g_t, "o": o_t})

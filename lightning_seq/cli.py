@@ -1,0 +1,366 @@
+"""The verbs: `lightning-seq VERB [positional] key=value…`."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lightning_seq.errors import UserError, near
+from lightning_seq.experiment.config import groups, split_words
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+FLAGS = ("--help", "--debug", "--list")
+
+
+@dataclass(frozen=True)
+class Verb:
+    """What `--help` says, and what is done.
+
+    keys:   the verb's own keys, with what they mean.
+    groups: the configuration groups it reads.
+    """
+
+    summary: str
+    run: Callable[[list[str]], int]
+    keys: dict[str, str]
+    groups: tuple[str, ...]
+    examples: tuple[str, ...]
+    positional: str = ""
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else 120)
+
+
+def _word2vec(words: list[str]) -> int:
+    from lightning_seq.experiment.vectors import word2vec
+
+    word2vec(words, _console())
+    return 0
+
+
+def _train(words: list[str]) -> int:
+    from lightning_seq.experiment.compare import train
+
+    console = _console()
+    outcome = train(words, console)
+    return _finish(outcome.directory, outcome.failed, console, _wandb_of(words))
+
+
+def _compare(words: list[str]) -> int:
+    from lightning_seq.experiment.compare import compare
+    from lightning_seq.experiment.grid import entries
+    from lightning_seq.experiment.signals import listening
+
+    console = _console()
+    directory = None
+    try:
+        with listening():
+            outcome = compare(words, console)
+            if outcome is None:
+                return 0
+            directory = outcome.directory
+            return _finish(directory, outcome.failed, console, _wandb_of(words))
+    except BaseException as error:
+        if not isinstance(error, UserError) and directory is None:
+            config = entries(words)[0].config
+            _report_quietly(Path(config["runs"]) / config["name"])
+        raise
+
+
+def _report_quietly(directory: Path) -> None:
+    """After an interruption: the tables of what there is, where there is anything."""
+    from contextlib import suppress
+
+    from lightning_seq.report.write import write_report
+
+    with suppress(UserError):
+        write_report(directory)
+
+
+def _wandb_of(words: list[str]) -> dict[str, str | None] | None:
+    from lightning_seq.experiment.grid import entries
+
+    settings = entries(words)[0].config["logger"]
+    return settings if settings["kind"] == "wandb" else None
+
+
+def _finish(directory: Path, failed: int, console: Console, wandb: dict[str, str | None] | None) -> int:
+    """Tables, dashboard, the W&B summary; what to open next."""
+    from lightning_seq.report.tables import terminal
+    from lightning_seq.report.write import write_report
+
+    summary = write_report(directory)
+    console.print()
+    console.print(terminal(summary))
+    console.print()
+    say(console, f"dashboard  {directory / 'dashboard.html'}")
+    say(console, f"tables     {directory / 'table.md'}  {directory / 'table.csv'}")
+    if wandb is not None:
+        from lightning_seq.experiment.loggers import wandb_mode
+        from lightning_seq.report.wandb_summary import log_comparison
+
+        mode, _ = wandb_mode(str(wandb["mode"]))
+        log_comparison(directory, mode=mode, project=str(wandb["project"]), entity=wandb["entity"])
+        if mode == "offline":
+            say(console, f"W&B        wandb sync {directory}/*/wandb/offline-run-* {directory}/wandb/offline-run-*   (offline until then)")
+    return 1 if failed else 0
+
+
+def say(console: Console, line: str) -> None:
+    console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _report(words: list[str]) -> int:
+    from lightning_seq.report.tables import terminal
+    from lightning_seq.report.write import write_report
+
+    if len(words) != 1 or "=" in words[0]:
+        raise UserError(f"report takes one directory, {' '.join(words) or 'nothing'} came: lightning-seq report runs/demo")
+    console = _console()
+    directory = Path(words[0])
+    console.print(terminal(write_report(directory)))
+    say(console, f"\ndashboard  {directory / 'dashboard.html'}")
+    return 0
+
+
+def _predict(words: list[str]) -> int:
+    import json
+
+    given = {"checkpoint": "", "text": None, "file": None, "top_k": "3"}
+    pairs = {pair.key: pair.value for pair in split_words(words)}
+    for key in pairs:
+        if key not in given:
+            raise UserError(f"{key}={pairs[key]}: there is no key {key!r} for predict; {near(key, given)}")
+    given |= pairs
+    if not given["checkpoint"]:
+        raise UserError("predict needs checkpoint=FILE, such as runs/demo/lstm-seed1/checkpoints/best.ckpt")
+    if not str(given["top_k"]).isdigit():
+        raise UserError(f"top_k is {given['top_k']!r}, expected a whole number of at least 1")
+    if given["text"] is not None and given["file"] is not None:
+        raise UserError("text=… and file=… were both given: give one of them")
+    from lightning_seq.experiment.load import load
+    from lightning_seq.experiment.predict import predictions
+
+    loaded = load(str(given["checkpoint"]))
+    for line in predictions(loaded, _texts(given["text"], given["file"]), int(str(given["top_k"]))):
+        print(json.dumps(line, ensure_ascii=False), flush=True)
+    return 0
+
+
+def _texts(text: str | None, file: str | None) -> Iterator[str]:
+    """The text given, or the lines of the file given, or of standard input."""
+    if text is not None:
+        yield text
+        return
+    try:
+        if file is not None:
+            with Path(file).open(encoding="utf-8") as lines:
+                yield from (line.rstrip("\n") for line in lines)
+        else:
+            if sys.stdin is None or sys.stdin.isatty():
+                raise UserError('there is no text: give text="…", file=FILE, or lines on standard input')
+            yield from (line.rstrip("\n") for line in sys.stdin)
+    except FileNotFoundError:
+        raise UserError(f"file {file} is not there") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{file or 'standard input'} is not UTF-8 (byte {error.start} of a block): convert it first") from None
+
+
+RUN_KEYS = {
+    "runs=DIR": "root of all output (runs)",
+    "name=NAME": "directory under it (the data set's name)",
+    "cache=DIR": "prepared data and vectors (~/.cache/lightning_seq)",
+}
+RUN_GROUPS = ("data", "model", "cell", "embedding", "init", "optimizer", "trainer", "logger", "callbacks")
+
+VERBS = {
+    "word2vec": Verb(
+        "Train word vectors on the train split of a data set, or find them in the cache.",
+        _word2vec,
+        {
+            "word2vec.KEY=…": "vector_size window architecture epochs min_count …",
+            "evaluate=true": "neighbours, analogies, word pairs",
+            "output=FILE": "also write word2vec text",
+            "cache=DIR": RUN_KEYS["cache=DIR"],
+        },
+        ("data",),
+        (
+            "word2vec data=verses_genre word2vec.vector_size=100",
+            "word2vec data=verses_genre word2vec.architecture=cbow evaluate=true",
+            "word2vec data=text data.train=mine.txt output=vectors.txt",
+        ),
+    ),
+    "train": Verb(
+        "Train one model with one seed, select it on validation, test it once.",
+        _train,
+        {"seed=N": "initialisation, batch order and dropout (1)", **RUN_KEYS},
+        RUN_GROUPS,
+        (
+            "train model=lstm data=verses_genre seed=1 trainer=cpu",
+            "train model=recurrent cell=gru model.bidirectional=true data=imdb",
+            "train model=lstm trainer=ddp trainer.accelerator=cpu trainer.devices=2",
+        ),
+    ),
+    "compare": Verb(
+        "Train every architecture with every seed; tables and dashboard.",
+        _compare,
+        {
+            "seeds=N": "seeds 1 to N, or a list [1,5] (3)",
+            "jobs=N": "runs at a time (1)",
+            "dry_run=true": "grid, parameters, minutes",
+            **RUN_KEYS,
+        },
+        (*RUN_GROUPS, "launcher", "experiment"),
+        (
+            "compare model=rnn,lstm,gru,birnn data=verses_genre seeds=3",
+            "compare model=lstm optimizer.lr=0.001,0.002 data=rotten_tomatoes dry_run=true",
+            "compare experiment=demo",
+        ),
+    ),
+    "report": Verb(
+        "Write the tables and the dashboard of a comparison again.",
+        _report,
+        {},
+        (),
+        ("report runs/demo", "report runs/verses_genre", "report /somewhere/else/runs/demo"),
+        "DIRECTORY",
+    ),
+    "predict": Verb(
+        "What a trained model says of new text, as JSON lines.",
+        _predict,
+        {
+            "checkpoint=FILE": "of a run: <run>/checkpoints/best.ckpt",
+            'text="…"': "one text; or",
+            "file=FILE": "one per line; or standard input",
+            "top_k=N": "how many labels (3)",
+        },
+        (),
+        (
+            'predict checkpoint=runs/demo/lstm-seed1/checkpoints/best.ckpt text="In the beginning"',
+            "predict checkpoint=best.ckpt file=verses.txt top_k=1",
+            "predict checkpoint=best.ckpt < verses.txt",
+        ),
+    ),
+}
+
+
+def help_of(verb: str | None) -> str:
+    """Fits a screen of 24 by 100."""
+    if verb is None:
+        lines = ["Compare recurrent networks fairly, on inputs that start from word2vec.", "", "lightning-seq VERB [key=value …]", ""]
+        lines += [f"  {name:10}{entry.summary}" for name, entry in VERBS.items()]
+        lines += [
+            "",
+            "  VERB --help   the keys, groups and choices of a verb, with examples",
+            "  --list        every group and its choices",
+            "  --debug       show tracebacks",
+            "",
+            'Tab completion: eval "$(lightning-seq completion bash)"   (or zsh)',
+        ]
+        return "\n".join(lines)
+    entry = VERBS[verb]
+    positional = f" {entry.positional}" if entry.positional else ""
+    lines = [entry.summary, "", f"lightning-seq {verb}{positional}{' key=value …' if entry.keys else ''}"]
+    lines += [f"  {key:17}{meaning}" for key, meaning in entry.keys.items()]
+    for group in entry.groups:
+        lines.append(_fitted(f"  {group + '=':17}", groups().get(group, ())))
+    lines += ["", "Examples", *(f"  lightning-seq {example}" for example in entry.examples)]
+    return "\n".join(lines)
+
+
+def _fitted(start: str, names: Sequence[str], width: int = 100) -> str:
+    text = start + " ".join(names)
+    return text if len(text) <= width else text[: width - 1].rsplit(" ", 1)[0] + " …"
+
+
+def list_of(verb: str | None) -> str:
+    wanted = VERBS[verb].groups if verb else tuple(groups())
+    return "\n".join(f"{group}\n" + "".join(f"  {name}\n" for name in groups()[group]) for group in wanted).rstrip()
+
+
+@contextmanager
+def _friendly(debug: bool) -> Iterator[None]:
+    """A user's mistake is one line; ours is a traceback. With `debug`, every traceback."""
+    try:
+        yield
+    except UserError as error:
+        if debug:
+            raise
+        print(f"lightning-seq: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+    except OSError as error:
+        import errno
+
+        user = {errno.ENOSPC: "free some space", errno.EDQUOT: "free some space", errno.EROFS: "write elsewhere",
+                errno.EACCES: "check its permissions"}  # fmt: skip
+        if debug or error.errno not in user:
+            raise
+        place = f"{error.filename}: " if error.filename else ""
+        print(f"lightning-seq: {place}{error.strerror}: {user[error.errno]}, or give runs=DIR and cache=DIR", file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one verb; return the exit code: 0 done, 1 a run failed, 2 the user's mistake, 128 + n ended by signal n.
+
+    Raises whatever is our own fault, and SystemExit(2) for the user's.
+    """
+    flags = [word for word in arguments if word.startswith("-")]
+    words = [word for word in arguments if not word.startswith("-")]
+    debug = "--debug" in flags
+    with _friendly(debug):
+        for flag in flags:
+            if flag not in FLAGS:
+                raise UserError(f"{flag} is unknown: flags are {', '.join(FLAGS)}; everything else is key=value")
+        if words[:1] == ["completion"]:
+            from lightning_seq.completion import script
+
+            print(script(words[1] if len(words) > 1 else ""))
+            return 0
+        verb = words[0] if words else None
+        if verb is not None and verb not in VERBS:
+            raise UserError(f"there is no verb {verb!r}; {near(verb, VERBS)}")
+        if "--list" in flags:
+            print(list_of(verb))
+            return 0
+        if verb is None or "--help" in flags:
+            print(help_of(verb))
+            return 0
+        logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+        logging.getLogger("gensim").setLevel(logging.ERROR)
+        for noisy in ("httpx", "httpcore", "fsspec", "urllib3", "filelock", "datasets"):
+            logging.getLogger(noisy).setLevel(logging.WARNING)
+        return _ended(VERBS[verb].run, words[1:])
+
+
+def _ended(run: Callable[[list[str]], int], words: list[str]) -> int:
+    from lightning_seq.experiment.signals import Interrupted
+
+    try:
+        return run(words)
+    except Interrupted as interrupted:
+        print(f"lightning-seq: {interrupted}; the same command goes on with what is missing", file=sys.stderr)
+        return interrupted.exit_code
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def entry() -> None:
+    """The `lightning-seq` command."""
+    sys.exit(main(sys.argv[1:]))
+
+

@@ -1,0 +1,1 @@
+"""The properties that every cell, engine and layer must have."""

@@ -1,0 +1,1 @@
+"""Sources, batching, one DataModule per kind of task."""

@@ -1,0 +1,90 @@
+"""From a public set's columns to texts and class names; used for the Hub and for a mirror of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from lightning_seq.data.sources.table import SPLITS, Cut, Loaded, Table
+from lightning_seq.errors import UserError, near
+from lightning_seq.files import Plain
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Which columns and splits of a public set are used.
+
+    splits: by our name (train, validation, test) the set's own; null where it has none and ours is cut from train.
+    cut:    how a split that the set does not have is cut.
+    """
+
+    text: str = "text"
+    label: str = "label"
+    splits: Mapping[str, str | None] = field(default_factory=lambda: {split: split for split in SPLITS})
+    cut: Cut = field(default_factory=Cut)
+
+    def __post_init__(self) -> None:
+        for split in self.splits:
+            if split not in SPLITS:
+                raise UserError(f"data.splits has {split!r}; {near(split, SPLITS)}")
+        if not self.splits.get("train"):
+            raise UserError("data.splits.train is null: expected the name of the split to train on")
+
+    def to_plain(self) -> Plain:
+        return {
+            "text": self.text,
+            "label": self.label,
+            "splits": {split: self.splits.get(split) for split in SPLITS},
+            "cut": self.cut.to_plain(),
+        }
+
+    def read(self, sets: Any, name: str, revision: str | None) -> Loaded:
+        """Tables from a `datasets.DatasetDict`.
+
+        Raises UserError for a split or column that is not there, and for a label missing or out of range.
+        """
+        tables, classes = {}, None
+        for split in SPLITS:
+            own = self.splits.get(split)
+            if own is None:
+                continue
+            if own not in sets:
+                raise UserError(
+                    f"{name} has no split {own!r} (data.splits.{split}); {near(own, sets)} "
+                    f"Or null, to cut {split} from train"
+                )
+            tables[split], classes = self._table(sets[own], f"{name}, split {own}")
+        completed, notes = self.cut.completed(tables)
+        return Loaded(completed, classes, revision, notes)
+
+    def _table(self, rows: Any, name: str) -> tuple[Table, tuple[str, ...] | None]:
+        for key, column in (("text_column", self.text), ("label_column", self.label)):
+            if column not in rows.column_names:
+                raise UserError(
+                    f"{name} has no column {column!r} (data.{key}): its columns are {', '.join(rows.column_names)}"
+                )
+        texts, labels = list(rows[self.text]), list(rows[self.label])
+        for row, text in enumerate(texts):
+            if not isinstance(text, str):
+                raise UserError(
+                    f"{name}, row {row}: {self.text!r} is {type(text).__name__}, expected text: give data.text_column"
+                )
+        names = getattr(rows.features[self.label], "names", None)
+        return (
+            Table(texts, [_class(label, names, name, row) for row, label in enumerate(labels)], list(range(len(texts)))),
+            tuple(names) if names else None,
+        )
+
+
+def _class(label: Any, names: list[str] | None, name: str, row: int) -> str:
+    whole = isinstance(label, int) and not isinstance(label, bool)
+    if whole and names and 0 <= label < len(names):
+        return names[label]
+    if not names and (isinstance(label, bool | str) or (whole and label >= 0)) and str(label).strip():
+        return str(label)
+    expected = f"0 to {len(names) - 1} ({', '.join(names[:12])})" if names else "a class name, or a number of at least 0"
+    raise UserError(
+        f"{name}, row {row}: label missing or out of range, it is {label!r} and should be {expected}: "
+        "the split may hide its labels; choose another with data.splits, or another column with data.label_column"
+    )

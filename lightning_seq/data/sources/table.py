@@ -1,0 +1,120 @@
+"""What every source gives: labelled texts by split."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+from lightning_seq.errors import UserError
+from lightning_seq.files import Plain
+
+SPLITS = ("train", "validation", "test")
+_VALIDATION_STREAM, _TEST_STREAM = 0, 1
+
+
+@dataclass(frozen=True)
+class Table:
+    """The examples of one split.
+
+    ids:    what the source calls each example: its row, its verse, its line in the file.
+    origin: the file of the user's own that the examples stand in, or None; there `ids` are line numbers.
+    """
+
+    texts: list[str]
+    labels: list[str]
+    ids: list[int]
+    origin: str | None = None
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def take(self, rows: Iterable[int]) -> Table:
+        rows = list(rows)
+        return Table(
+            [self.texts[row] for row in rows],
+            [self.labels[row] for row in rows],
+            [self.ids[row] for row in rows],
+            self.origin,
+        )
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What a source gives.
+
+    tables:   by split: train, validation, test.
+    classes:  the classes in the order the source gives them, or None where it has no order.
+    revision: which version of a public set was loaded, where it has one.
+    notes:    one line each on what was done that the user may not expect.
+    """
+
+    tables: dict[str, Table]
+    classes: tuple[str, ...] | None = None
+    revision: str | None = None
+    notes: list[str] = field(default_factory=list)
+
+
+class Source(Protocol):
+    """Where examples come from. Frozen, plain arguments; nothing is read before one of its methods is called."""
+
+    def describe(self) -> str:
+        """A name for people, such as `stanfordnlp/imdb`."""
+        ...
+
+    def identity(self) -> Plain:
+        """Everything that decides what `load` returns, found out quickly: checksums, names, settings."""
+        ...
+
+    def load(self) -> Loaded:
+        """Raises UserError for whatever the user can put right."""
+        ...
+
+
+@dataclass(frozen=True)
+class Cut:
+    """How splits that a source does not have are cut from its train split: by class, seeded.
+
+    validation, test: shares of the train split.
+    """
+
+    validation: float = 0.1
+    test: float = 0.1
+    split_seed: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("validation", "test"):
+            share = getattr(self, name)
+            if not 0 < share < 1:
+                raise UserError(f"data.{name}_fraction is {share}, expected more than 0 and less than 1")
+        if isinstance(self.split_seed, bool) or not isinstance(self.split_seed, int) or self.split_seed < 0:
+            raise UserError(f"data.split_seed is {self.split_seed}, expected a whole number of at least 0")
+
+    def to_plain(self) -> Plain:
+        return {"validation": self.validation, "test": self.test, "split_seed": self.split_seed}
+
+    def completed(self, tables: dict[str, Table]) -> tuple[dict[str, Table], list[str]]:
+        """All three splits, the missing ones cut from train, and a note for each that was cut."""
+        tables, notes = dict(tables), []
+        shares = {"test": (self.test, _TEST_STREAM), "validation": (self.validation, _VALIDATION_STREAM)}
+        whole = len(tables["train"])
+        for split, (share, stream) in shares.items():
+            if split not in tables:
+                # A share of the whole, also for the second cut.
+                left = share * whole / max(len(tables["train"]), 1)
+                tables["train"], tables[split] = cut(tables["train"], min(left, 1.0), [self.split_seed, stream])
+                notes.append(f"{split}: {share:.0%} of train, as the source has no such split")
+        return {split: tables[split] for split in SPLITS}, notes
+
+
+def cut(table: Table, share: float, seed: Sequence[int]) -> tuple[Table, Table]:
+    """Two tables without a common example: the rest, and `share` of each class, chosen at random."""
+    generator = np.random.default_rng(np.random.SeedSequence(list(seed)))
+    labels = np.array(table.labels, dtype=object)
+    chosen = np.zeros(len(table), dtype=bool)
+    for label in sorted(set(table.labels)):
+        rows = np.flatnonzero(labels == label)
+        chosen[generator.permutation(rows)[: round(share * len(rows))]] = True
+    return table.take(np.flatnonzero(~chosen).tolist()), table.take(np.flatnonzero(chosen).tolist())

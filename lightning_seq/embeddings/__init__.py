@@ -1,0 +1,1 @@
+"""Word vectors: train, save, load, evaluate; the matrix; the layer."""

@@ -1,0 +1,80 @@
+"""The contract of an engine, and the choice between them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
+
+from torch import Tensor
+
+from lightning_seq.cells.cell import Cell, Noise, State
+from lightning_seq.errors import UserError, near
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What happened at every step.
+
+    states: for each tensor of the state, `[B, T, …]`.
+    gates:  by name, `[B, T, H]`.
+    """
+
+    states: tuple[Tensor, ...]
+    gates: dict[str, Tensor] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Run:
+    """outputs `[B, T, *output_shape]`, zero where the mask is False; the state after each row's last token."""
+
+    outputs: Tensor
+    state: State
+    trace: Trace | None = None
+
+
+@runtime_checkable
+class Engine(Protocol):
+    """A way to run a cell over a sequence, equal to `loop` in value and gradient."""
+
+    name: str
+
+    def refuses(self, cell: Cell, x: Tensor, noise: Noise | None, trace: bool) -> str | None:
+        """Why this engine cannot run that, or None where it can."""
+
+    def run(
+        self,
+        cell: Cell,
+        x: Tensor,
+        lengths: Tensor | None,
+        state: State,
+        noise: Noise | None = None,
+        trace: bool = False,
+    ) -> Run:
+        """Run forward in time over `x` `[B, T, *input_shape]`, zero beyond each row's length.
+
+        lengths: `[B]`, or None where every row is T long.
+        """
+
+
+def engines() -> dict[str, Engine]:
+    """Every engine by name, the fastest first."""
+    from lightning_seq.engines.loop import Loop
+    from lightning_seq.engines.native import Native
+
+    return {engine.name: engine for engine in (Native(), Loop())}
+
+
+def choose(wanted: str, cell: Cell, x: Tensor, noise: Noise | None = None, trace: bool = False) -> Engine:
+    """The engine of that name, or for `auto` the fastest that can run this.
+
+    Raises UserError for an unknown name, or where the engine asked for cannot run this.
+    """
+    known = engines()
+    if wanted == "auto":
+        return next(engine for engine in known.values() if engine.refuses(cell, x, noise, trace) is None)
+    if wanted not in known:
+        raise UserError(f"engine {wanted!r} is unknown: {near(wanted, [*known, 'auto'])}")
+    reason = known[wanted].refuses(cell, x, noise, trace)
+    if reason is not None:
+        raise UserError(f"engine={wanted} cannot run this: {reason}; use engine=auto or engine=loop")
+    return known[wanted]

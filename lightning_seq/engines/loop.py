@@ -1,0 +1,62 @@
+"""The reference engine: the cell's own `step`, once per step."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from lightning_seq.cells.cell import Cell, Noise, State
+from lightning_seq.engines.engine import Run, Trace
+
+
+class Loop:
+    """Any cell, any noise, and the only engine that can trace."""
+
+    name = "loop"
+
+    def refuses(self, cell: Cell, x: Tensor, noise: Noise | None, trace: bool) -> str | None:
+        return None
+
+    def run(
+        self,
+        cell: Cell,
+        x: Tensor,
+        lengths: Tensor | None,
+        state: State,
+        noise: Noise | None = None,
+        trace: bool = False,
+    ) -> Run:
+        outputs, states, gates = [], [], []
+        for t, projected_t in enumerate(cell.project(x).unbind(1)):
+            step = cell.step(projected_t, state, noise)
+            new = _zoneout(step.state, state, noise)
+            output = new[0] if noise is not None and noise.zoneout is not None else step.output
+            if lengths is not None:
+                alive = t < lengths
+                new = tuple(torch.where(_like(alive, n), n, old) for n, old in zip(new, state, strict=True))
+                output = torch.where(_like(alive, output), output, torch.zeros_like(output))
+            state = new
+            outputs.append(output)
+            if trace:
+                states.append(state)
+                gates.append(step.gates)
+        traced = None
+        if trace:
+            traced = Trace(
+                states=tuple(torch.stack(tensors, 1) for tensors in zip(*states, strict=True)),
+                gates={name: torch.stack([gate[name] for gate in gates], 1) for name in gates[0]},
+            )
+        return Run(torch.stack(outputs, 1), state, traced)
+
+
+def _like(alive: Tensor, value: Tensor) -> Tensor:
+    return alive.reshape(-1, *(1,) * (value.dim() - 1))
+
+
+def _zoneout(new: State, old: State, noise: Noise | None) -> State:
+    """Zoneout (Krueger et al. 2017, eq. 4): where the mask is True, the state keeps its old value."""
+    if noise is None or noise.zoneout is None:
+        return new
+    return tuple(
+        n if keep is None else torch.where(keep, o, n) for n, o, keep in zip(new, old, noise.zoneout, strict=True)
+    )

@@ -1,0 +1,111 @@
+"""Torch's own kernels: oneDNN and ATen on CPU, cuDNN on CUDA."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from lightning_seq.cells.cell import Cell, DenseCell, Noise, State
+from lightning_seq.cells.elman import ElmanCell
+from lightning_seq.cells.gru import GRUCell
+from lightning_seq.cells.lstm import LSTMCell
+from lightning_seq.engines.engine import Run
+
+# A pre-activation at which the logistic is exactly 0 or 1 in float32 and float64, whatever U h adds to it.
+SATURATED = 1e4
+
+
+class Native:
+    """Elman (tanh, relu), LSTM and GRU-after through torch's fused layers.
+
+    Ragged batches run padded, not packed: on CPU that is about three times as fast. What comes after a row's last token
+    cannot reach its outputs, so only the final state needs care: h is read off the outputs, and for the LSTM one more
+    input column, 1 beyond the end, shuts the input gate and opens the forget gate, so that c stays what it was.
+    """
+
+    name = "native"
+
+    def refuses(self, cell: Cell, x: Tensor, noise: Noise | None, trace: bool) -> str | None:
+        if type(cell) not in KERNELS:
+            return f"torch has no kernel for {type(cell).__name__}"
+        if isinstance(cell, ElmanCell) and cell.activation not in ("tanh", "relu"):
+            return f"torch has no Elman kernel with activation {cell.activation!r}"
+        if noise is not None:
+            return "torch's kernels take no dropout inside the recurrence"
+        if trace:
+            return "torch's kernels do not show their gates"
+        if not x.is_floating_point():
+            return "torch's kernels take no token ids"
+        return None
+
+    def run(
+        self,
+        cell: Cell,
+        x: Tensor,
+        lengths: Tensor | None,
+        state: State,
+        noise: Noise | None = None,
+        trace: bool = False,
+    ) -> Run:
+        outputs, final = KERNELS[type(cell)](cell, x, lengths, state)
+        if lengths is not None:
+            mask = torch.arange(x.shape[1], device=x.device) < lengths[:, None]
+            h = _last(outputs, lengths, state[0])
+            outputs = torch.where(mask[..., None], outputs, torch.zeros_like(outputs))
+            final = (h, *final[1:])
+        return Run(outputs, final)
+
+
+def _last(outputs: Tensor, lengths: Tensor, initial: Tensor) -> Tensor:
+    """The output at each row's last token; a row of no tokens keeps its initial state."""
+    index = (lengths - 1).clamp(min=0)[:, None, None].expand(-1, 1, outputs.shape[-1])
+    return torch.where((lengths > 0)[:, None], outputs.gather(1, index).squeeze(1), initial)
+
+
+def _elman(cell: ElmanCell, x: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State]:
+    kernel = torch._VF.rnn_tanh if cell.activation == "tanh" else torch._VF.rnn_relu  # type: ignore[attr-defined]
+    weights = _weights(cell)
+    outputs, h = kernel(x, state[0][None], weights, len(weights) > 2, 1, 0.0, cell.training, False, True)
+    return outputs, (h[0],)
+
+
+def _gru(cell: GRUCell, x: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State]:
+    weights = _weights(cell)
+    if cell.b is not None and cell.b_n is not None:
+        weights[3] = functional.pad(cell.b_n, (2 * cell.hidden_size, 0))
+    outputs, h = torch._VF.gru(  # type: ignore[attr-defined]
+        x, state[0][None], weights, len(weights) > 2, 1, 0.0, cell.training, False, True
+    )
+    return outputs, (h[0],)
+
+
+def _lstm(cell: LSTMCell, x: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State]:
+    weights = _weights(cell)
+    if lengths is not None:
+        beyond = torch.arange(x.shape[1], device=x.device) >= lengths[:, None]
+        x = torch.cat([x, beyond[..., None].to(x.dtype)], -1)
+        rows = cell.gate_rows()
+        column = x.new_zeros(4 * cell.hidden_size, 1)
+        column[rows["i"]], column[rows["f"]] = -SATURATED, SATURATED
+        weights[0] = torch.cat([cell.W, column], 1)
+    hidden = [tensor[None] for tensor in state]
+    outputs, h, c = torch._VF.lstm(  # type: ignore[attr-defined]
+        x, hidden, weights, len(weights) > 2, 1, 0.0, cell.training, False, True
+    )
+    return outputs, (h[0], c[0])
+
+
+def _weights(cell: DenseCell) -> list[Tensor]:
+    """Torch keeps two biases; the second is zero where a cell has one."""
+    return [cell.W, cell.U] if cell.b is None else [cell.W, cell.U, cell.b, torch.zeros_like(cell.b)]
+
+
+# By exact class: a subclass may have changed its equations.
+KERNELS: dict[type[Cell], Callable[..., tuple[Tensor, State]]] = {
+    ElmanCell: _elman,
+    LSTMCell: _lstm,
+    GRUCell: _gru,
+}

@@ -1,0 +1,26 @@
+"""The one distinction every caller needs: the user's mistake, or ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class UserError(ValueError):
+    """Something the user can put right. The message is one line: what came, what was expected, what to do.
+
+    The command line prints it without a traceback and ends with exit code 2.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(" ".join(message.split()))
+
+
+def near(name: str, choices: Iterable[str], limit: int = 12) -> str:
+    """A clause that names the choices nearest to a misspelt `name`, or all of them where none is near."""
+    known = sorted(set(choices))
+    close = get_close_matches(name, known, n=3, cutoff=0.6)
+    if close:
+        return f"did you mean {' or '.join(close)}?"
+    shown = ", ".join(known[:limit]) + (", …" if len(known) > limit else "")
+    return f"choose from: {shown}" if known else "there are none"

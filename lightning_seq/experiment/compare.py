@@ -1,0 +1,149 @@
+"""Many runs, and what is missing of them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from lightning_seq.errors import UserError
+from lightning_seq.experiment.config import Config
+from lightning_seq.experiment.environment import cores, several_processes
+from lightning_seq.experiment.grid import Planned, entries, planned_runs, seeds_of
+from lightning_seq.experiment.launch import launch, run_inline
+from lightning_seq.experiment.prepare import Ready, check_directories, prepare
+from lightning_seq.experiment.progress import RunTable, record_of
+
+STEPS_TIMED = 6
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Where a comparison is, and how its runs ended."""
+
+    directory: Path
+    done: int
+    failed: int
+
+
+def train(words: Sequence[str], console: Console) -> Outcome:
+    """One run: a comparison of one, in this process where it needs only one.
+
+    Raises UserError for a comma list, and whatever ends the run.
+    """
+    found = entries(words)
+    if len(found) > 1:
+        raise UserError(f"train makes one run, {len(found)} were asked for ({', '.join(e.label for e in found)}): use compare")
+    run = Planned(found[0], _seed(found[0].config["seed"]))
+    check_directories([run])
+    if run.is_done():
+        console.print(f"{run.directory} is done already; give another name=NAME to train it again", markup=False, soft_wrap=True)
+        return Outcome(run.directory.parent, 1, 0)
+    prepare(found, lambda line: console.print(line, markup=False, highlight=False, soft_wrap=True))
+    if several_processes(run.config):
+        with RunTable([run], console) as table:
+            launch([run], 1, table.watch)
+        record = record_of(run)
+        return Outcome(run.directory.parent, int(bool(record and record.status == "done")), int(not record or record.status != "done"))
+    run_inline(run)
+    return Outcome(run.directory.parent, 1, 0)
+
+
+def _seed(seed: int) -> int:
+    if seed < 0:
+        raise UserError(f"seed is {seed}, expected a whole number of at least 0")
+    return seed
+
+
+def compare(words: Sequence[str], console: Console) -> Outcome | None:
+    """Every entry with every seed: what is done already stays, what failed or is missing is run.
+
+    A run that fails is recorded and the others go on. Returns None for a dry run.
+    """
+    found = entries(words)
+    config = found[0].config
+    runs = planned_runs(found, seeds_of(config))
+    jobs = _jobs(config)
+    check_directories(runs)
+    ready = prepare(found, lambda line: console.print(line, markup=False, highlight=False, soft_wrap=True))
+    missing = [run for run in runs if not run.is_done()]
+    if config["dry_run"]:
+        _show_plan(ready, runs, missing, jobs, console)
+        return None
+    if len(missing) < len(runs):
+        console.print(f"{len(runs) - len(missing)} of {len(runs)} runs are done already")
+    with RunTable(runs, console) as table:
+        if config["launcher"]["kind"] == "inline":
+            _inline(missing, table, console)
+        else:
+            launch(missing, jobs, table.watch)
+    records = [record_of(run) for run in runs]
+    done = sum(record is not None and record.status == "done" for record in records)
+    return Outcome(runs[0].directory.parent, done, len(runs) - done)
+
+
+def _jobs(config: Config) -> int:
+    jobs = config["jobs"]
+    if jobs < 1:
+        raise UserError(f"jobs is {jobs}, expected at least 1 (this machine has {cores()} cores)")
+    return jobs
+
+
+def _inline(missing: Sequence[Planned], table: RunTable, console: Console) -> None:
+    for run in missing:
+        try:
+            run_inline(run)
+        except UserError:
+            pass  # it is in the run's record, which the table tells
+        except Exception:
+            console.print_exception()
+        table.watch([])
+
+
+def _show_plan(ready: Sequence[Ready], runs: Sequence[Planned], missing: Sequence[Planned], jobs: int, console: Console) -> None:
+    """The grid, parameters and minutes, from a few timed steps of each architecture."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for heading in ("architecture", "parameters", "embedding", "encoder", "head", "runs to do", "minutes a run"):
+        table.add_column(heading, justify="left" if heading == "architecture" else "right")
+    total = 0.0
+    for item in ready:
+        left = sum(run.entry is item.entry for run in missing)
+        minutes = seconds_a_run(item) / 60
+        total += left * minutes
+        counts = [f"{item.parameters[part]:,}" for part in ("total", "embedding", "recurrent", "head")]
+        table.add_row(item.entry.label, *counts, str(left), f"{minutes:.1f}")
+    console.print(table)
+    console.print(
+        f"{len(missing)} of {len(runs)} runs to do, about {total / jobs:.0f} minutes with jobs={jobs} if no run stops early "
+        f"({STEPS_TIMED} steps of each were timed alone); nothing was written",
+        soft_wrap=True,
+    )
+
+
+def seconds_a_run(item: Ready) -> float:
+    """An estimate: the median of a few training steps, times the steps of all epochs."""
+    import torch
+
+    from lightning_seq.experiment.build import build_model
+    from lightning_seq.experiment.environment import prepare_process
+
+    config = item.entry.config
+    prepare_process(config)
+    model = build_model(config, item.data.spec, item.inputs.width)
+    loader = item.data.train_dataloader()
+    times = []
+    for _, batch in zip(range(STEPS_TIMED + 1), loader, strict=False):
+        begun = time.perf_counter()
+        model(batch.inputs, batch.mask).logsumexp(-1).sum().backward()
+        times.append(time.perf_counter() - begun)
+    steps = len(loader) * config["trainer"]["max_epochs"]
+    if config["trainer"]["max_steps"] > 0:
+        steps = min(steps, config["trainer"]["max_steps"])
+    return float(torch.tensor(times[1:] or times).median()) * steps
+
+

@@ -1,0 +1,230 @@
+"""From `key=value` words to one resolved configuration of plain values."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import lightning_seq
+from lightning_seq.errors import UserError, near
+
+VERBATIM = (
+    "text", "prompt", "checkpoint", "name", "runs", "cache", "output", "file",
+    "data.mirror", "data.train", "data.validation", "data.test", "embedding.path",
+)  # fmt: skip
+"""Free text and paths of the user's: taken as they are, before Hydra's grammar sees them."""
+
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
+"""What a run, a comparison or a label may be called."""
+
+GENERAL_MODEL = "recurrent"
+DEFAULT_CACHE = "~/.cache/lightning_seq"
+
+SEVERAL_KINDS = (
+    "seeds", "embedding.frozen", "trainer.devices", "trainer.precision", "trainer.threads", "task.class_weights",
+)  # fmt: skip
+"""Keys whose values may be of another kind than their default."""
+
+Config = dict[str, Any]
+
+
+def conf_directory() -> Path:
+    """`conf/` inside the installed package, or beside it in a checkout."""
+    package = Path(lightning_seq.__file__).parent
+    for place in (package / "conf", package.parent / "conf"):
+        if (place / "config.yaml").is_file():
+            return place
+    raise FileNotFoundError(f"no conf/config.yaml in {package} or beside it: install lightning_seq again")
+
+
+@cache
+def groups() -> dict[str, tuple[str, ...]]:
+    """Every group and its choices."""
+    return {
+        folder.name: tuple(sorted(file.stem for file in folder.glob("*.yaml")))
+        for folder in sorted(conf_directory().iterdir())
+        if folder.is_dir()
+    }
+
+
+@dataclass(frozen=True)
+class Word:
+    """One `key=value` of the command line."""
+
+    key: str
+    value: str
+
+    @property
+    def text(self) -> str:
+        return f"{self.key}={self.value}"
+
+
+def split_words(words: Sequence[str]) -> list[Word]:
+    """Raises UserError for a word that is not `key=value`."""
+    pairs = []
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals or not re.fullmatch(r"[A-Za-z_][\w.]*", key):
+            raise UserError(f"{word!r} is not understood: expected key=value, for example model=lstm")
+        pairs.append(Word(key, value))
+    return pairs
+
+
+def alternatives(word: Word) -> list[str]:
+    """The values of a comma list (`rnn,lstm`), or the one value. Commas inside brackets and quotes do not separate."""
+    if word.key in VERBATIM:
+        return [word.value]
+    parts, depth, quote, current = [], 0, "", ""
+    for character in word.value:
+        if quote:
+            quote = "" if character == quote else quote
+        elif character in "'\"":
+            quote = character
+        depth += (character in "[{(") - (character in "]})") if not quote else 0
+        if character == "," and depth == 0 and not quote:
+            parts.append(current)
+            current = ""
+        else:
+            current += character
+    parts.append(current)
+    if len(parts) > 1 and "" in parts:
+        raise UserError(f"{word.text!r} has an empty value between commas")
+    return parts
+
+
+def compose(words: Sequence[str]) -> Config:
+    """The configuration that `words` ask for, resolved to plain values, with what was chosen in each group under `choices`.
+
+    Raises UserError for an unknown group, key or value, naming the near ones, and for a value of the wrong kind.
+    """
+    pairs = split_words(words)
+    chosen = [pair for pair in pairs if pair.key in groups()]
+    values = [pair for pair in pairs if pair.key not in groups()]
+    for pair in chosen:
+        if pair.value not in groups()[pair.key]:
+            raise UserError(f"{pair.text}: there is no such {pair.key}; {near(pair.value, groups()[pair.key])}")
+    _refuse_fixed_cell(chosen)
+    base = _hydra(chosen)
+    known = set(_paths(base))
+    for pair in values:  # an empty mapping takes keys of the user's own
+        parents = [pair.key[:dot.start()] for dot in re.finditer(r"\.", pair.key)]
+        if pair.key not in known and not any(_at(base, parent) == {} for parent in parents):
+            _refuse_key(pair, known)
+    config = _hydra([*chosen, *(pair for pair in values if pair.key not in VERBATIM)])
+    for pair in values:
+        if pair.key in VERBATIM:
+            _put(config, pair.key, pair.value or None)
+        else:
+            _check_kind(pair, _at(base, pair.key), _at(config, pair.key))
+    config["cache"] = str(Path(config["cache"] or os.environ.get("LIGHTNING_SEQ_CACHE") or DEFAULT_CACHE).expanduser())
+    config["runs"] = str(Path(config["runs"]).expanduser())
+    return config
+
+
+def _hydra(words: Sequence[Word]) -> Config:
+    from hydra import compose as hydra_compose
+    from hydra import initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.errors import HydraException
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    try:
+        GlobalHydra.instance().clear()
+        with initialize_config_dir(str(conf_directory()), version_base="1.3"):
+            composed = hydra_compose(
+                "config",
+                [f"{'++' if word.key not in groups() else ''}{word.text}" for word in words],
+                return_hydra_config=True,
+            )
+        choices = {group: composed.hydra.runtime.choices.get(group) for group in groups()}
+        OmegaConf.set_struct(composed, False)
+        composed.pop("hydra")
+        config = OmegaConf.to_container(composed, resolve=True)
+    except (HydraException, OmegaConfBaseException) as error:
+        said = str(error.__cause__ or error).splitlines()
+        typed = " ".join(word.text for word in words)
+        raise UserError(f"{typed}: {said[0] if said else type(error).__name__}") from error
+    return {**config, "choices": choices}  # type: ignore[dict-item]
+
+
+def _refuse_fixed_cell(chosen: Sequence[Word]) -> None:
+    """A preset of `model` has a cell already; `cell=` beside it would make its name a lie."""
+    cells = [pair for pair in chosen if pair.key == "cell"]
+    models = [pair.value for pair in chosen if pair.key == "model"] or ["lstm"]
+    if cells and models[-1] != GENERAL_MODEL:
+        raise UserError(
+            f"{cells[-1].text} cannot stand beside model={models[-1]}, which has its own: "
+            f"use the general form, model={GENERAL_MODEL} {cells[-1].text}"
+        )
+
+
+def _paths(value: Any, prefix: str = "") -> Iterator[str]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            path = f"{prefix}.{key}" if prefix else str(key)
+            yield path
+            yield from _paths(inner, path)
+
+
+def _refuse_key(pair: Word, known: set[str]) -> None:
+    parent, _, last = pair.key.rpartition(".")
+    inside = {path.rpartition(".")[2] for path in known if path.rpartition(".")[0] == parent}
+    if parent in known and inside:
+        raise UserError(f"{pair.text}: there is no key {last!r} in {parent}; {near(last, inside)}")
+    raise UserError(f"{pair.text}: there is no key {pair.key!r}; {near(pair.key, known - {'choices'})}")
+
+
+def _at(config: Config, path: str) -> Any:
+    value: Any = config
+    for key in path.split("."):
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
+
+
+def _put(config: Config, path: str, value: Any) -> None:
+    *parents, last = path.split(".")
+    for key in parents:
+        config = config[key]
+    config[last] = value
+
+
+def _check_kind(pair: Word, default: Any, value: Any) -> None:
+    """A value is of its default's kind: a number where there was a number, true or false where there was one."""
+    expected = (
+        "true or false" if isinstance(default, bool)
+        else "a whole number" if isinstance(default, int)
+        else "a number" if isinstance(default, float)
+        else None
+    )  # fmt: skip
+    fits = (
+        isinstance(value, bool) if isinstance(default, bool)
+        else isinstance(value, int) and not isinstance(value, bool) if isinstance(default, int)
+        else isinstance(value, int | float) and not isinstance(value, bool)
+    )  # fmt: skip
+    varied = pair.key in SEVERAL_KINDS or isinstance(value, list)
+    if expected and not fits and not varied and value is not None:
+        raise UserError(f"{pair.text}: expected {expected} for {pair.key} (now {default}), {pair.value!r} came")
+
+
+def check_name(kind: str, name: str) -> str:
+    """Raises UserError unless `name` is made of letters, digits, `_`, `-` and inner dots, at most 100 characters."""
+    if not NAME.fullmatch(name):
+        raise UserError(
+            f"{kind} is {name!r}: expected 1 to 100 letters, digits, '_', '-' or '.', not starting with '.' or '-'"
+        )
+    return name
+
+
+def plain_differences(one: Any, other: Any, prefix: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Every key at which two plain configurations differ, with both values."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        for key in sorted({*one, *other}):
+            yield from plain_differences(one.get(key), other.get(key), f"{prefix}.{key}" if prefix else key)
+    elif one != other:
+        yield prefix, one, other

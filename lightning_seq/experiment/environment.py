@@ -1,0 +1,73 @@
+"""The process a run lives in: threads, versions, memory."""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+import resource
+import sys
+import warnings
+from importlib.metadata import version
+from typing import Any
+
+from lightning_seq.experiment.config import Config
+
+
+def cores() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def threads_per_job(config: Config) -> int:
+    """The threads each of `jobs` runs may use, ranks sharing theirs."""
+    devices = config["trainer"]["devices"]
+    on_cpu = config["trainer"]["accelerator"] == "cpu" and isinstance(devices, int)
+    share = config["jobs"] * (devices if on_cpu else 1)
+    return config["trainer"]["threads"] or max(1, cores() // max(1, share))
+
+
+def several_processes(config: Config) -> bool:
+    """Whether one run is made of several processes."""
+    return config["trainer"]["num_nodes"] > 1 or config["trainer"]["devices"] not in (1, "1", [0])
+
+
+def prepare_process(config: Config) -> None:
+    """Threads, matrix precision and warnings, once per run."""
+    import torch
+
+    torch.set_num_threads(threads_per_job(config))
+    torch.set_float32_matmul_precision("high")
+    warnings.filterwarnings("ignore", ".*does not have many workers.*")
+    warnings.filterwarnings("ignore", ".*Checkpoint directory .* exists and is not empty.*")
+    warnings.filterwarnings("ignore", ".*lightning.*isinstance.*LeafSpec.*")
+    warnings.filterwarnings("ignore", ".*LeafSpec.*")
+    warnings.filterwarnings("ignore", ".*Starting from v.* `tensorboardX`.*")
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
+
+
+def environment(config: Config) -> dict[str, Any]:
+    """The record's `environment`."""
+    import torch
+
+    cuda = torch.cuda.is_available() and config["trainer"]["accelerator"] != "cpu"
+    return {
+        "python": platform.python_version(),
+        "torch": version("torch"),
+        "lightning": version("lightning"),
+        "device": torch.cuda.get_device_name() if cuda else platform.processor() or platform.machine(),
+        "threads": torch.get_num_threads(),
+        "cores": cores(),
+        "system": platform.system(),
+    }
+
+
+def peak_memory_bytes() -> int:
+    """The accelerator's peak where one was used, else the process's (resident, host)."""
+    import torch
+
+    if torch.cuda.is_available() and torch.cuda.max_memory_allocated():
+        return torch.cuda.max_memory_allocated()
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

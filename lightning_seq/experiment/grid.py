@@ -1,0 +1,136 @@
+"""Which runs a comparison is made of."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+
+from lightning_seq.errors import UserError
+from lightning_seq.experiment.config import (
+    GENERAL_MODEL,
+    Config,
+    Word,
+    alternatives,
+    check_name,
+    compose,
+    plain_differences,
+    split_words,
+)
+from lightning_seq.experiment.run import CONFIG, essential, read_config
+from lightning_seq.record import FILE, read
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One architecture (or setting) of a comparison: a label, what sets it apart, its configuration."""
+
+    label: str
+    overrides: list[str]
+    config: Config
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One run: an entry with a seed, and where it lives."""
+
+    entry: Entry
+    seed: int
+
+    @property
+    def title(self) -> str:
+        return f"{self.entry.label}-seed{self.seed}"
+
+    @property
+    def config(self) -> Config:
+        return {**self.entry.config, "seed": self.seed}
+
+    @property
+    def directory(self) -> Path:
+        return Path(self.entry.config["runs"]) / self.entry.config["name"] / self.title
+
+    def is_done(self) -> bool:
+        return (self.directory / FILE).is_file() and read(self.directory).status == "done"
+
+    def check_unchanged(self) -> None:
+        """Raises UserError when the directory holds a run of another configuration, naming the key."""
+        if not (self.directory / CONFIG).is_file():
+            return
+        before = read_config(self.directory)
+        for key, old, new in plain_differences(essential(before), essential(self.config)):
+            raise UserError(
+                f"{self.directory} holds a run with {key}={old}, this one has {key}={new}: "
+                f"give another name=NAME, or delete that directory"
+            )
+
+
+def entries(words: Sequence[str]) -> list[Entry]:
+    """The entries that `words` ask for: `entries:` of an experiment file, or the product of every comma list.
+
+    Raises UserError for a malformed entry, for two entries of one label, and for whatever `compose` refuses.
+    """
+    pairs = split_words(words)
+    lists = [(pair, alternatives(pair)) for pair in pairs]
+    first = compose([Word(pair.key, values[0]).text for pair, values in lists])
+    name = check_name("name", first["name"] or first["choices"]["experiment"] or first["choices"]["data"])
+    several = [pair.key for pair, values in lists if len(values) > 1]
+    if first["entries"] and several:
+        raise UserError(
+            f"{several[0]}=… has several values, and experiment={first['choices']['experiment']} lists its own entries: "
+            "give one or the other"
+        )
+    found = []
+    if first["entries"]:
+        for given in first["entries"]:
+            label, overrides = _entry(given)
+            found.append(Entry(check_name("label", label), overrides, compose([*words, *overrides])))
+    else:
+        for values in product(*(values for _, values in lists)):
+            chosen = [Word(pair.key, value) for (pair, _), value in zip(lists, values, strict=True)]
+            config = compose([word.text for word in chosen])
+            differing = [word for word in chosen if word.key in several]
+            found.append(Entry(_label(config, differing), [word.text for word in differing], config))
+    for label, count in Counter(entry.label for entry in found).items():
+        if count > 1:
+            raise UserError(f"{count} entries are called {label!r}: take the repeated value out")
+    for entry in found:
+        entry.config["name"] = name
+        entry.config["entries"] = None
+    return found
+
+
+def _entry(given: object) -> tuple[str, list[str]]:
+    if not isinstance(given, dict) or set(given) != {"label", "overrides"} or not isinstance(given["overrides"], list):
+        raise UserError(f"entry {given} is not understood: expected {{label: NAME, overrides: [key=value, …]}}")
+    return str(given["label"]), [str(word) for word in given["overrides"]]
+
+
+def _label(config: Config, differing: Sequence[Word]) -> str:
+    """The model's name, then everything else that differs: `lstm`, `lstm-lr0.01`, `recurrent-gru-2layers` …"""
+    choices = config["choices"]
+    parts = [choices["model"]]
+    if choices["model"] == GENERAL_MODEL:
+        parts.append(f"{'bi' if config['model']['bidirectional'] else ''}{choices['cell']}")
+    for word in differing:
+        if word.key not in ("model", "cell"):
+            parts.append(word.key.rpartition(".")[2] + word.value)
+    label = re.sub(r"[^A-Za-z0-9._-]+", "_", "-".join(parts)).strip("._-")
+    return check_name("label", label[:90])
+
+
+def seeds_of(config: Config) -> list[int]:
+    """`seeds=3` means 1, 2, 3; a list means itself."""
+    seeds = config["seeds"]
+    if isinstance(seeds, int) and not isinstance(seeds, bool) and seeds >= 1:
+        return list(range(1, seeds + 1))
+    if isinstance(seeds, list) and seeds and all(isinstance(s, int) and s >= 0 for s in seeds) and len(set(seeds)) == len(seeds):
+        return seeds
+    raise UserError(f"seeds is {seeds}: expected how many (seeds=3 means 1, 2, 3) or a list such as seeds=[1,5]")
+
+
+def planned_runs(found: Sequence[Entry], seeds: Sequence[int]) -> list[Planned]:
+    """Every entry with the first seed, then with the second …: a comparison cut short has something of each."""
+    return [Planned(entry, seed) for seed in seeds for entry in found]

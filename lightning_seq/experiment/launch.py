@@ -1,0 +1,136 @@
+"""Run after run, each a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from lightning_seq.errors import UserError
+from lightning_seq.experiment.environment import several_processes, threads_per_job
+from lightning_seq.experiment.grid import Planned
+from lightning_seq.experiment.run import LOG, execute, is_running, now, started_record, write_config
+from lightning_seq.record import FILE, read, write
+
+GRACE = 15.0
+"""Seconds a run has to write its record after it was told to end."""
+
+
+def command(run: Planned) -> list[str]:
+    """What starts a run's process, or through torchrun its processes."""
+    module = "lightning_seq.experiment.run"
+    trainer = run.config["trainer"]
+    if not several_processes(run.config):
+        return [sys.executable, "-m", module, str(run.directory)]
+    devices = trainer["devices"]
+    count = len(devices) if isinstance(devices, list) else devices
+    if trainer["num_nodes"] > 1:
+        raise UserError("trainer.num_nodes is more than 1: start the same command on every node with torchrun")
+    processes = "gpu" if count in ("auto", -1, "-1") else str(count)
+    return [
+        sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}",
+        "-m", module, str(run.directory),
+    ]  # fmt: skip
+
+
+def lay_out(run: Planned) -> None:
+    """A fresh run directory: whatever an earlier, unfinished attempt left is taken away, the configuration is written.
+
+    Raises UserError when another process is at work in it, or it cannot be written.
+    """
+    directory = run.directory
+    if is_running(directory):
+        raise UserError(f"{directory} is being run by another process: wait for it, or give another name=NAME")
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        for left in ("checkpoints", "wandb", "tensorboard"):
+            shutil.rmtree(directory / left, ignore_errors=True)
+        for left in (FILE, LOG, "metrics.csv", "predictions.parquet", "word_map.json"):
+            (directory / left).unlink(missing_ok=True)
+        write_config(directory, run.config)
+    except PermissionError as error:
+        raise UserError(f"{directory} cannot be written ({error.strerror}): give another place with runs=DIR") from error
+
+
+class Job:
+    """A run's process, its output in the run's `log.txt`."""
+
+    def __init__(self, run: Planned, jobs: int) -> None:
+        self.run, self.started = run, time.monotonic()
+        lay_out(run)
+        threads = str(threads_per_job(run.config))
+        given = {"label": run.entry.label, "overrides": run.entry.overrides, "jobs": jobs}
+        environment = {
+            **os.environ,
+            "LIGHTNING_SEQ_RUN": json.dumps(given),
+            "OMP_NUM_THREADS": threads,
+            "MKL_NUM_THREADS": threads,
+            "PYTHONUNBUFFERED": "1",
+            "TORCH_CPP_LOG_LEVEL": "ERROR",
+        }
+        with (run.directory / LOG).open("ab") as log:
+            self.process = subprocess.Popen(
+                command(run), stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, start_new_session=True
+            )
+
+    def finished(self) -> bool:
+        return self.process.poll() is not None
+
+    def tell(self, number: int) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, number)
+
+    def settle(self) -> None:
+        """Where the process died without a word, say so in its record."""
+        code = self.process.returncode
+        path = self.run.directory / FILE
+        record = read(path) if path.is_file() else None
+        if record is None or record.status == "running":
+            base = record or started_record(self.run.config, self.run.entry.label, self.run.entry.overrides, 1)
+            cause = signal.Signals(-code).name if code and code < 0 else f"exit code {code}"
+            write(self.run.directory, base.with_(status="failed", error=f"the process ended with {cause}", finished=now()))
+
+
+def launch(runs: Sequence[Planned], jobs: int, watch: Callable[[Sequence[Job]], None]) -> None:
+    """Start every run, at most `jobs` at a time; `watch` sees the running ones several times a second.
+
+    Whatever ends this (Ctrl-C, a signal) first ends the running ones, which write their records.
+    """
+    waiting, running = list(runs), []
+    try:
+        while waiting or running:
+            while waiting and len(running) < jobs:
+                running.append(Job(waiting.pop(0), min(jobs, len(runs))))
+            time.sleep(0.2)
+            for job in [job for job in running if job.finished()]:
+                running.remove(job)
+                job.settle()
+            watch(running)
+    finally:
+        _end(running)
+
+
+def _end(running: Sequence[Job]) -> None:
+    for job in running:
+        job.tell(signal.SIGTERM)
+    deadline = time.monotonic() + GRACE
+    for job in running:
+        with suppress(subprocess.TimeoutExpired):
+            job.process.wait(max(0.1, deadline - time.monotonic()))
+        if not job.finished():
+            job.tell(signal.SIGKILL)
+            job.process.wait()
+        job.settle()
+
+
+def run_inline(run: Planned, jobs: int = 1) -> None:
+    """In this process. Raises what ended the run."""
+    lay_out(run)
+    execute(run.directory, run.entry.label, run.entry.overrides, jobs)
+

@@ -1,0 +1,153 @@
+"""Where a run's numbers go: its record and CSV always, W&B or TensorBoard beside them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import os
+import socket
+from argparse import Namespace
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from lightning.pytorch.loggers import Logger
+from lightning.pytorch.utilities import rank_zero_only
+
+from lightning_seq.errors import UserError
+from lightning_seq.experiment.config import Config
+from lightning_seq.files import write_text
+
+Point = list[float | None]
+
+
+def finite(value: float) -> float | None:
+    """JSON has no NaN: what is not finite is written as nothing."""
+    return float(value) if math.isfinite(value) else None
+
+
+class CurveLogger(Logger):
+    """Collects every logged number as `[step, epoch, seconds, value]` and writes `metrics.csv`.
+
+    directory: of the run.
+    seconds:   tells how long the run has trained so far.
+    changed:   called after new validation numbers, so that the record on disk follows the run.
+    """
+
+    def __init__(self, directory: Path, seconds: Callable[[], float], changed: Callable[[], None]) -> None:
+        super().__init__()
+        self.directory, self.seconds, self.changed = directory, seconds, changed
+        self.curves: dict[str, list[Point]] = {}
+
+    @property
+    def name(self) -> str:
+        return "record"
+
+    @property
+    def version(self) -> str:
+        return ""
+
+    @rank_zero_only
+    def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
+        """The record holds the whole configuration already."""
+
+    @rank_zero_only
+    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+        epoch = metrics.get("epoch")
+        for name, value in metrics.items():
+            if name != "epoch":
+                point = [step, epoch, round(self.seconds(), 3), finite(value)]
+                self.curves.setdefault(name, []).append(point)  # type: ignore[arg-type]
+        if any(name.startswith("val/") for name in metrics):
+            self.save()
+            self.changed()
+
+    @rank_zero_only
+    def save(self) -> None:
+        """Write `metrics.csv`: a line per step at which anything was logged, a column per metric."""
+        rows: dict[tuple[Any, ...], dict[str, Any]] = {}
+        for name, points in self.curves.items():
+            for step, epoch, seconds, value in points:
+                row = rows.setdefault((step, epoch), {"step": step, "epoch": epoch, "seconds": seconds})
+                row[name] = value
+        text = io.StringIO()
+        writer = csv.DictWriter(text, ["step", "epoch", "seconds", *self.curves], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(sorted(rows.values(), key=lambda row: (row["step"] or 0, row["seconds"])))
+        write_text(self.directory / "metrics.csv", text.getvalue())
+
+
+def wandb_mode(wanted: str) -> tuple[str, str | None]:
+    """The mode W&B can run in, and a line that says why it is not the one asked for.
+
+    Online needs a key and a server that answers; both are checked first, within about three seconds, because W&B itself
+    would wait for minutes and then end the run.
+    """
+    if wanted != "online":
+        return wanted, None
+    endings = "the run goes on offline; send it later with `wandb sync`"
+    if not os.environ.get("WANDB_API_KEY") and not _has_netrc_key():
+        return "offline", f"W&B: no key (WANDB_API_KEY, or `wandb login`): {endings}"
+    url = urlsplit(os.environ.get("WANDB_BASE_URL") or "https://api.wandb.ai")
+    address = (url.hostname or "", url.port or (443 if url.scheme == "https" else 80))
+    try:
+        socket.create_connection(address, timeout=3).close()
+    except OSError as error:
+        return "offline", f"W&B: {address[0]} does not answer ({error}): {endings}"
+    return "online", None
+
+
+def _has_netrc_key() -> bool:
+    import netrc
+
+    try:
+        return netrc.netrc().authenticators(urlsplit(os.environ.get("WANDB_BASE_URL") or "https://api.wandb.ai").hostname or "") is not None
+    except (OSError, netrc.NetrcParseError):
+        return False
+
+
+def build_loggers(config: Config, directory: Path, label: str, tell: Callable[[str], None]) -> list[Logger]:
+    """The loggers beside the record, as `logger=…` asks.
+
+    Raises UserError for TensorBoard when it is not installed.
+    """
+    settings = config["logger"]
+    kind, group, seed = settings["kind"], config["name"], config["seed"]
+    if kind == "none":
+        return []
+    if kind == "tensorboard":
+        from lightning.pytorch.loggers import TensorBoardLogger
+
+        try:
+            return [TensorBoardLogger(str(directory), name="tensorboard", version="")]
+        except ModuleNotFoundError:
+            raise UserError("logger=tensorboard needs a package: pip install 'lightning-seq[tensorboard]'") from None
+    if kind != "wandb":
+        raise UserError(f"logger.kind is {kind!r}: choose from: none, tensorboard, wandb")
+    mode, reason = wandb_mode(settings["mode"])
+    if reason:
+        tell(reason)
+    import wandb
+    from lightning.pytorch.loggers import WandbLogger
+
+    os.environ["WANDB_SILENT"] = "true"
+    (directory / "wandb").mkdir(exist_ok=True)
+    quiet = wandb.Settings(
+        silent=True, console="off", x_disable_stats=True, x_disable_meta=True, disable_git=True, disable_code=True
+    )
+    return [
+        WandbLogger(
+            project=settings["project"],
+            entity=settings["entity"],
+            name=f"{label}-seed{seed}",
+            group=group,
+            job_type="train",
+            tags=[f"arch:{label}"[:64], f"data:{config['choices']['data']}"[:64]],
+            save_dir=str(directory),
+            offline=mode == "offline",
+            config=config,
+            settings=quiet,
+        )
+    ]

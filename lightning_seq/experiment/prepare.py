@@ -1,0 +1,68 @@
+"""Everything that can be refused, and everything that runs share, before the first run begins."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lightning_seq.errors import UserError
+from lightning_seq.experiment.grid import Entry, Planned
+from lightning_seq.files import fingerprint
+
+if TYPE_CHECKING:
+    from lightning_seq.data.classification import ClassificationData
+    from lightning_seq.experiment.build import Inputs
+
+
+@dataclass
+class Ready:
+    """An entry whose data and vectors are in the cache and whose model can be built."""
+
+    entry: Entry
+    data: ClassificationData
+    inputs: Inputs
+    parameters: dict[str, int]
+
+
+def prepare(found: Sequence[Entry], tell: Callable[[str], None], progress: bool = True) -> list[Ready]:
+    """Prepare data and vectors once for all runs, and build each model once to see that it can be built.
+
+    Raises UserError for whatever is wrong with the data, the vectors or an architecture.
+    """
+    from lightning_seq.experiment.build import build_data, build_inputs, build_model, build_task
+    from lightning_seq.models.classifier import count_parameters
+
+    shared: dict[str, tuple[ClassificationData, Inputs]] = {}
+    ready = []
+    for entry in found:
+        config = entry.config
+        key = fingerprint([config[part] for part in ("data", "embedding", "word2vec", "cache")])
+        if key not in shared:
+            data = build_data(config)
+            tell(data.summary())
+            inputs = build_inputs(config, data, progress)
+            shared[key] = data, inputs
+            if inputs.coverage:
+                tokens = inputs.coverage.tokens
+                tell(
+                    f"{inputs.kind}: {inputs.width} numbers a word; vectors for {inputs.coverage.types:.1%} of the "
+                    f"vocabulary" + (f", {tokens:.1%} of the training tokens" if tokens is not None else "")
+                )
+        data, inputs = shared[key]
+        model = build_model(config, data.spec, inputs.width)
+        build_task(config, data, model)
+        ready.append(Ready(entry, data, inputs, count_parameters(model)))
+    return ready
+
+
+def check_directories(runs: Sequence[Planned]) -> None:
+    """Raises UserError when a run's directory cannot be written, or holds a run of another configuration."""
+    for run in runs:
+        run.check_unchanged()
+    place = Path(runs[0].entry.config["runs"]) / runs[0].entry.config["name"]
+    existing = next(parent for parent in (place, *place.resolve().parents) if parent.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        raise UserError(f"{place} cannot be written ({existing} does not allow it): give another place with runs=DIR")

@@ -1,0 +1,337 @@
+"""One run, from its written configuration to its record."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from lightning_seq.errors import UserError
+from lightning_seq.experiment.config import Config
+from lightning_seq.experiment.signals import Interrupted, listening
+from lightning_seq.files import fingerprint, sha256, write_json, write_text
+from lightning_seq.record import Record, write
+
+CONFIG = "config.yaml"
+LOG = "log.txt"
+LOCK = ".lock"
+
+NEUTRAL = ("runs", "name", "cache", "jobs", "launcher", "logger", "seeds", "entries", "dry_run", "evaluate", "output")
+"""Keys that do not change what a run computes."""
+NEUTRAL_TRAINER = ("progress", "threads")
+
+log = logging.getLogger("lightning_seq")
+
+
+def essential(config: Config) -> Config:
+    """The configuration without the keys that do not change what a run computes."""
+    kept = {key: value for key, value in config.items() if key not in NEUTRAL}
+    choices = {key: value for key, value in config["choices"].items() if key not in ("logger", "launcher", "experiment")}
+    trainer = {key: value for key, value in config["trainer"].items() if key not in NEUTRAL_TRAINER}
+    return {**kept, "choices": choices, "trainer": trainer}
+
+
+def write_config(directory: Path, config: Config) -> None:
+    import yaml
+
+    write_text(directory / CONFIG, yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
+
+
+def read_config(directory: Path) -> Config:
+    """Raises UserError when the run's configuration is not there or not readable."""
+    import yaml
+
+    path = directory / CONFIG
+    try:
+        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path} is not there: expected the directory of a run") from None
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise UserError(f"{path} cannot be read ({error}): delete that run's directory and start it again") from None
+    if not isinstance(config, dict) or "choices" not in config:
+        raise UserError(f"{path} is not a run's configuration: delete that run's directory and start it again")
+    return config
+
+
+@contextmanager
+def held(directory: Path) -> Iterator[None]:
+    """Only one process at a time works on a run. Raises UserError when another one does."""
+    lock = FileLock(directory / LOCK, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise UserError(f"{directory} is being run by another process: wait for it, or give another name=NAME") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def is_running(directory: Path) -> bool:
+    """Whether a process holds the run's lock now."""
+    if not (directory / LOCK).exists():
+        return False
+    lock = FileLock(directory / LOCK, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        return True
+    lock.release()
+    return False
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def rank() -> int:
+    return int(os.environ.get("RANK", "0"))
+
+
+def world_size() -> int:
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def started_record(config: Config, label: str, overrides: list[str], jobs: int) -> Record:
+    """The record of a run that has just begun."""
+    choices = config["choices"]
+    return Record(
+        status="running",
+        name=config["name"],
+        label=label,
+        seed=config["seed"],
+        overrides=overrides,
+        task=choices["task"],
+        model=choices["model"],
+        cell=choices["cell"] if "cell" in config and choices["model"] != "bag_of_embeddings" else None,
+        data=choices["data"],
+        jobs=jobs,
+        fingerprints={"config": fingerprint(essential(config))},
+        config=config,
+        started=now(),
+    )
+
+
+@dataclass
+class Journal:
+    """The record as it grows, written by rank 0 alone."""
+
+    directory: Path
+    record: Record
+
+    def update(self, **changes: Any) -> None:
+        self.record = self.record.with_(**changes)
+        if rank() == 0:
+            write(self.directory, self.record)
+
+
+def execute(directory: Path, label: str, overrides: list[str], jobs: int = 1) -> Record:
+    """Train, select, test, and write everything a run leaves behind; return its record.
+
+    Whatever ends the run is in its record. Raises what ended it: UserError, `Interrupted`, or the error itself.
+    """
+    config = read_config(directory)
+    journal = Journal(directory, started_record(config, label, overrides, jobs))
+    with _log_to(directory / LOG):
+        try:
+            with listening():
+                if rank() == 0:
+                    with held(directory):
+                        journal.update()
+                        _train(config, journal)
+                else:
+                    _train(config, journal)
+        except Interrupted as interrupted:
+            log.warning("%s", interrupted)
+            journal.update(status="interrupted", error=str(interrupted), finished=now())
+            raise
+        except UserError as error:
+            log.error("%s", error)
+            journal.update(status="failed", error=str(error), finished=now())
+            raise
+        except BaseException as error:
+            log.error("%s", "".join(traceback.format_exception(error)))
+            journal.update(status="failed", error=f"{type(error).__name__}: {error}", finished=now())
+            raise
+    return journal.record
+
+
+@contextmanager
+def _log_to(path: Path) -> Iterator[None]:
+    """What our loggers say also goes to the run's own log."""
+    if rank() != 0:
+        yield
+        return
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+    handler.setLevel(logging.INFO)
+    log.addHandler(handler)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        handler.close()
+
+
+def _train(config: Config, journal: Journal) -> None:
+    import torch
+
+    from lightning_seq.callbacks.batch_fingerprint import BatchFingerprint
+    from lightning_seq.callbacks.clock import TrainingClock
+    from lightning_seq.experiment.build import (
+        build_data,
+        build_inputs,
+        build_model,
+        build_task,
+        describe_embedding,
+        initialise,
+    )
+    from lightning_seq.experiment.environment import environment, peak_memory_bytes, prepare_process
+    from lightning_seq.experiment.loggers import CurveLogger, build_loggers, finite
+    from lightning_seq.experiment.seeds import Stream, stream_seed
+    from lightning_seq.experiment.trainer import build_trainer
+    from lightning_seq.models.classifier import count_parameters
+
+    directory, label = journal.directory, journal.record.label
+    prepare_process(config)
+    data = build_data(config)
+    inputs = build_inputs(config, data)
+    config = {**config, "embedding": {**config["embedding"], "size": inputs.width}}
+    model = build_model(config, data.spec, inputs.width)
+    initialise(model, config, inputs)
+    task = build_task(config, data, model)
+    task.about = about(config, data)
+    parameters = count_parameters(model)
+    engines = model.encoder.engines()
+    journal.update(
+        parameters=parameters,
+        engine=engines[0] if engines else None,
+        fingerprints={
+            **journal.record.fingerprints,
+            "data": data.fingerprints["data"],
+            "split": data.fingerprints["split"],
+            "embedding": inputs.fingerprint,
+        },
+        embedding=describe_embedding(inputs),
+        environment=environment(config),
+    )
+    log.info("%s: %s parameters, engine %s", label, f"{parameters['total']:,}", journal.record.engine)
+
+    clock, batches = TrainingClock(), BatchFingerprint()
+    curves = CurveLogger(directory, lambda: clock.seconds, lambda: journal.update(curves=curves.curves))
+    loggers = [curves, *(build_loggers(config, directory, label, log.warning) if rank() == 0 else [])]
+    trainer = build_trainer(config, directory, loggers, [clock, batches])
+    torch.manual_seed(stream_seed(config["seed"], Stream.DROPOUT, rank()))
+    trainer.fit(task, datamodule=data)
+
+    tokens, digest = clock.tokens_of_all_ranks(trainer), batches.digest(trainer)
+    log.info("rank %d was trained on %d samples", rank(), batches.seen)
+    best = directory / "checkpoints" / "best.ckpt"
+    if best.is_file():
+        task.load_state_dict(torch.load(best, weights_only=True, map_location="cpu")["state_dict"])
+    trainer.validate(task, datamodule=data, verbose=False)
+    chosen = {name: value for name, value in trainer.callback_metrics.items() if name.startswith("val/")}
+    trainer.test(task, datamodule=data, verbose=False)
+    if rank() != 0:
+        return
+    metrics = {**chosen, **trainer.callback_metrics}
+    curves.save()
+    artifacts = _write_artifacts(directory, data, inputs, task.predictions)
+    journal.update(
+        status="done",
+        metrics={name: finite(value) for name, value in metrics.items() if name.startswith(("val/", "test/"))},
+        curves=curves.curves,
+        throughput={"tokens_per_second": round(tokens / clock.seconds, 1)} if clock.seconds else {},
+        peak_memory_bytes=peak_memory_bytes(),
+        fingerprints={**journal.record.fingerprints, "batches": digest},
+        artifacts=artifacts,
+        finished=now(),
+    )
+    for logger in loggers[1:]:
+        logger.finalize("success")
+    if config["logger"]["kind"] == "wandb":
+        import wandb
+
+        wandb.finish(quiet=True)
+
+
+def about(config: Config, data: Any) -> dict[str, Any]:
+    """What a checkpoint holds beside the weights, as plain values: enough to build the model and read new text."""
+    return {"version": CHECKPOINT_VERSION, "config": config, "data": data.to_plain()}
+
+
+CHECKPOINT_VERSION = 1
+
+
+def _write_artifacts(directory: Path, data: Any, inputs: Any, predictions: Any) -> dict[str, dict[str, str]]:
+    _write_predictions(directory / "predictions.parquet", data.spec.targets.names, predictions.numpy())
+    paths = {
+        "config": CONFIG,
+        "log": LOG,
+        "metrics": "metrics.csv",
+        "predictions": "predictions.parquet",
+        "best": "checkpoints/best.ckpt",
+        "last": "checkpoints/last.ckpt",
+    }
+    if inputs.vectors is not None:
+        from lightning_seq.embeddings.evaluate import word_map
+
+        write_json(directory / "word_map.json", word_map(inputs.vectors))
+        paths["word_map"] = "word_map.json"
+    return {
+        name: {"path": path, "sha256": sha256(directory / path)}
+        for name, path in paths.items()
+        if (directory / path).is_file()
+    }
+
+
+def _write_predictions(path: Path, names: tuple[str, ...], rows: Any) -> None:
+    import pyarrow
+    from pyarrow import parquet
+
+    from lightning_seq.files import replacing
+
+    labels = pyarrow.array(names)
+    table = pyarrow.table(
+        {
+            "id": pyarrow.array(rows[:, 0].astype("int64")),
+            "target": labels.take(pyarrow.array(rows[:, 1].astype("int64"))),
+            "prediction": labels.take(pyarrow.array(rows[:, 2].astype("int64"))),
+            "loss": pyarrow.array(rows[:, 3]),
+        }
+    )
+    with replacing(path) as temporary:
+        parquet.write_table(table, temporary)
+
+
+def main(arguments: list[str], tell: Callable[[str], None] = print) -> int:
+    """`python -m lightning_seq.experiment.run DIRECTORY`: the process of one run.
+
+    Its label, overrides and the number of jobs beside it come from the environment, as the launcher set them.
+    """
+    import json
+
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    given = json.loads(os.environ["LIGHTNING_SEQ_RUN"])
+    try:
+        execute(Path(arguments[0]), given["label"], given["overrides"], given["jobs"])
+    except UserError:
+        return 2
+    except Interrupted as interrupted:
+        return interrupted.exit_code
+    except Exception:
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

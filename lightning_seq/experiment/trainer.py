@@ -1,0 +1,91 @@
+"""Lightning's Trainer, as the configuration asks."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, TQDMProgressBar
+from lightning.pytorch.loggers import Logger
+
+from lightning_seq.callbacks.thaw import ThawEmbedding
+from lightning_seq.errors import UserError
+from lightning_seq.experiment.config import Config
+from lightning_seq.experiment.environment import several_processes
+
+log = logging.getLogger("lightning_seq")
+
+
+class EpochLines(Callback):
+    """One line per validation, for the log and for a terminal without a progress bar."""
+
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.state.fn != "fit" or not trainer.is_global_zero:
+            return
+        values = "  ".join(
+            f"{name} {float(value):.4f}" for name, value in trainer.callback_metrics.items() if name.startswith("val/")
+        )
+        log.info("epoch %d  step %d  %s", trainer.current_epoch + 1, trainer.global_step, values)
+
+
+def build_trainer(config: Config, directory: Path, loggers: list[Logger], watchers: list[Callback]) -> Trainer:
+    """Best and last checkpoint, early stopping, clipping, and our own rank-aware sampler left alone.
+
+    Raises UserError for an accelerator that is not there.
+    """
+    settings, task = config["trainer"], config["task"]
+    callbacks: list[Callback] = [*watchers, ThawEmbedding(), EpochLines()]
+    stopping = config["callbacks"]["early_stopping"]
+    if stopping:
+        callbacks.append(
+            EarlyStopping(monitor=task["monitor"], mode=task["mode"], strict=False, **stopping)
+        )
+    if config["callbacks"]["checkpoint"]:
+        callbacks.append(
+            ModelCheckpoint(
+                dirpath=directory / "checkpoints",
+                filename="best",
+                monitor=task["monitor"],
+                mode=task["mode"],
+                save_last=True,
+                auto_insert_metric_name=False,
+                enable_version_counter=False,
+            )
+        )
+    if settings["progress"]:
+        callbacks.append(TQDMProgressBar(refresh_rate=20, leave=False))
+    try:
+        return Trainer(
+            accelerator=settings["accelerator"],
+            devices=settings["devices"],
+            num_nodes=settings["num_nodes"],
+            strategy=_strategy(config),
+            max_epochs=settings["max_epochs"],
+            max_steps=settings["max_steps"],
+            gradient_clip_val=settings["gradient_clip_val"],
+            accumulate_grad_batches=settings["accumulate_grad_batches"],
+            precision=settings["precision"],
+            log_every_n_steps=settings["log_every_n_steps"],
+            logger=loggers,
+            callbacks=callbacks,
+            default_root_dir=directory,
+            enable_progress_bar=bool(settings["progress"]),
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            use_distributed_sampler=False,
+        )
+    except Exception as error:
+        if type(error).__name__ in ("MisconfigurationException", "ValueError", "RuntimeError"):
+            given = " ".join(f"trainer.{key}={settings[key]}" for key in ("accelerator", "devices", "precision"))
+            raise UserError(f"{given}: {error}") from error
+        raise
+
+
+def _strategy(config: Config) -> Any:
+    """One process, or data parallel over all; embeddings that thaw later have no gradient at first."""
+    if not several_processes(config):
+        return "auto"
+    return "ddp_find_unused_parameters_true" if type(config["embedding"].get("frozen")) is int else "ddp"
+

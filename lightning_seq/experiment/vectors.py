@@ -1,0 +1,43 @@
+"""The `word2vec` verb: train or find word vectors, and say what they are worth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from lightning_seq.errors import UserError
+from lightning_seq.experiment.config import compose
+
+
+def word2vec(words: Sequence[str], console: Console) -> None:
+    """Vectors for the train split of `data`, from the cache where they are there; optionally evaluated and exported."""
+    from lightning_seq.embeddings.evaluate import report
+    from lightning_seq.embeddings.formats import write_word2vec_text
+    from lightning_seq.experiment.build import build_data, build_inputs
+
+    config = compose([*words, "embedding=word2vec"])
+    if config["embedding"]["size"] is not None:
+        raise UserError("embedding.size is for models: set word2vec.vector_size")
+    data = build_data(config)
+    _say(console, data.summary())
+    inputs = build_inputs(config, data, progress=True)
+    assert inputs.vectors is not None and inputs.coverage is not None  # noqa: S101,PT018 - embedding=word2vec has both
+    place = Path(config["cache"]) / "word2vec" / str(inputs.fingerprint)
+    tokens = inputs.coverage.tokens
+    _say(
+        console,
+        f"{len(inputs.vectors.words):,} vectors of {inputs.width} numbers, for {inputs.coverage.types:.1%} of the vocabulary"
+        + (f" and {tokens:.1%} of the training tokens" if tokens is not None else ""),
+    )
+    _say(console, f"vectors    {place}")
+    if config["output"]:
+        write_word2vec_text(inputs.vectors, Path(config["output"]).expanduser())
+        _say(console, f"text       {config['output']}")
+    if config["evaluate"]:
+        console.print(report(inputs.vectors))
+
+
+def _say(console: Console, line: str) -> None:
+    console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,110 @@
+"""Files that are whole or absent: atomic replacement, checksums, fingerprints."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from lightning_seq.errors import UserError
+
+Plain = Any
+"""None, bool, int, float, str, list or dict of these: what JSON can hold."""
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; on success it is flushed to disk and renamed over `path`.
+
+    When the block raises, `path` is as it was and the temporary file is gone.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        with temporary.open("rb") as written:
+            os.fsync(written.fileno())
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: Plain) -> None:
+    """Write strict JSON (no NaN: pass `None` where a number is missing)."""
+    write_text(path, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def fingerprint(value: Plain) -> str:
+    """Sixteen hex digits that stand for a plain value; the order of keys does not matter."""
+    text = json.dumps(value, sort_keys=True, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+SEAL = "sums.json"
+
+
+def sealed_directory(target: Path, build: Callable[[Path], None]) -> Path:
+    """Return `target`, built by `build(directory)` unless a whole one is there already.
+
+    A directory is whole when its `sums.json` lists every file with its SHA-256 and they all agree: a damaged or half
+    built one is built again. Builders in several processes wait for one another.
+    """
+    from filelock import FileLock
+
+    if is_whole(target):
+        return target
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"cache directory {target.parent} cannot be written ({error.strerror}): give another one with cache=DIR"
+        ) from error
+    with FileLock(target.parent / f".{target.name}.lock"):
+        if is_whole(target):
+            return target
+        partial = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part"))
+        try:
+            build(partial)
+            names = sorted(path.relative_to(partial).as_posix() for path in partial.rglob("*") if path.is_file())
+            write_json(partial / SEAL, {name: sha256(partial / name) for name in names})
+            if target.exists():
+                shutil.rmtree(target)
+            partial.chmod(0o755)
+            partial.replace(target)
+        finally:
+            with suppress(OSError):
+                shutil.rmtree(partial)
+    return target
+
+
+def is_whole(directory: Path) -> bool:
+    """Whether every file named in the directory's `sums.json` is there with its checksum."""
+    try:
+        sums = json.loads((directory / SEAL).read_text(encoding="utf-8"))
+        return bool(sums) and all(sha256(directory / name) == value for name, value in sums.items())
+    except (OSError, ValueError, AttributeError):
+        return False

@@ -1,0 +1,1 @@
+"""Time, direction and depth over any cell."""

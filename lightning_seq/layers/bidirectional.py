@@ -1,0 +1,59 @@
+"""Two directions over one sequence."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Bool, Shaped
+from torch import Tensor, nn
+
+from lightning_seq.cells.cell import Cell, State
+from lightning_seq.errors import UserError, near
+from lightning_seq.layers.recurrent import Recurrent
+
+MERGES = ("concat", "sum", "mean")
+
+
+class Bidirectional(nn.Module):
+    """A forward and a backward pass (Schuster & Paliwal 1997), merged at each step.
+
+        h→_t = f(x_t, h→_{t-1}),  h←_t = f'(x_t, h←_{t+1}),  y_t = [h→_t ; h←_t]
+
+    forward_cell, backward_cell: the recurrences; the same object twice shares its weights.
+    merge: `concat` (forward half first), `sum` or `mean`.
+
+    A carried state is refused: the backward pass would have to know what comes next.
+    """
+
+    def __init__(self, forward_cell: Cell, backward_cell: Cell, merge: str = "concat", engine: str = "auto") -> None:
+        super().__init__()
+        if merge not in MERGES:
+            raise UserError(f"merge is {merge!r}: {near(merge, MERGES)}")
+        self.forwards = Recurrent(forward_cell, engine=engine)
+        self.backwards = Recurrent(backward_cell, reverse=True, engine=engine)
+        self.merge = merge
+
+    @property
+    def output_size(self) -> int:
+        return self.forwards.output_size * (2 if self.merge == "concat" else 1)
+
+    def forward(
+        self,
+        x: Shaped[Tensor, "B T *input"],
+        mask: Bool[Tensor, "B T"] | None = None,
+        state: tuple[State, State] | None = None,
+    ) -> tuple[Tensor, tuple[State, State]]:
+        """Outputs `[B, T, 2H]` (`[B, T, H]` for sum and mean) and the final states (forward, backward).
+
+        Raises ValueError when a state is given.
+        """
+        if state is not None:
+            raise ValueError("a bidirectional layer cannot carry a state from chunk to chunk: give it whole sequences")
+        forwards, backwards = self.forwards.run(x, mask), self.backwards.run(x, mask)
+        states = (forwards.state, backwards.state)
+        if self.merge == "concat":
+            return torch.cat([forwards.outputs, backwards.outputs], -1), states
+        summed = forwards.outputs + backwards.outputs
+        return (summed if self.merge == "sum" else summed / 2), states
+
+    def extra_repr(self) -> str:
+        return f"merge={self.merge!r}"

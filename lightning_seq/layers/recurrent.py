@@ -1,0 +1,118 @@
+"""A cell over a sequence."""
+
+from __future__ import annotations
+
+from jaxtyping import Bool, Shaped
+from torch import Tensor, nn
+
+from lightning_seq.cells.cell import Cell, Noise, State
+from lightning_seq.cells.elman import ElmanCell
+from lightning_seq.cells.gru import GRUCell
+from lightning_seq.cells.lstm import LSTMCell
+from lightning_seq.engines.engine import Run, Trace, choose
+from lightning_seq.layers.mask import lengths_of, reverse, zero_beyond
+
+
+class Recurrent(nn.Module):
+    """Any cell over a sequence `[B, T, *input_shape]`, forward in time or in reverse.
+
+    cell:    the recurrence.
+    reverse: run from each row's last token to its first. Outputs stay at their own token's place.
+    engine:  `auto` (the fastest that can), `native` or `loop`.
+
+    Where the mask is False the state holds still and the output is zero, so that a sequence gives the same answer alone
+    and in any batch. A sequence cut into chunks gives the same answer as the whole when the state is carried (in reverse,
+    the last chunk first).
+    """
+
+    def __init__(self, cell: Cell, reverse: bool = False, engine: str = "auto") -> None:
+        super().__init__()
+        self.cell, self.reverse, self.engine = cell, reverse, engine
+
+    @property
+    def output_size(self) -> int:
+        return self.cell.output_shape[0]
+
+    def run(
+        self,
+        x: Shaped[Tensor, "B T *input"],
+        mask: Bool[Tensor, "B T"] | None = None,
+        state: State | None = None,
+        noise: Noise | None = None,
+        trace: bool = False,
+    ) -> Run:
+        """Outputs `[B, T, *output_shape]`, the state after each row's last token (in reverse: its first), a trace.
+
+        Raises ValueError for T = 0, for a mask that is not a prefix, and for a state of the wrong shape.
+        """
+        lengths = lengths_of(x, mask)
+        x = zero_beyond(x, lengths)
+        if state is None:
+            state = self.cell.initial_state(x)
+        expected = [(x.shape[0], *shape) for shape in self.cell.state_shapes]
+        found = [tuple(tensor.shape) for tensor in state]
+        if found != expected:
+            raise ValueError(f"state has shapes {found}, expected {expected} for {type(self.cell).__name__}")
+        engine = choose(self.engine, self.cell, x, noise, trace)
+        if self.reverse:
+            x = reverse(x, lengths)
+        run = engine.run(self.cell, x, lengths, state, noise, trace)
+        if not self.reverse:
+            return run
+        turned = run.trace and Trace(
+            tuple(reverse(tensor, lengths) for tensor in run.trace.states),
+            {name: reverse(gate, lengths) for name, gate in run.trace.gates.items()},
+        )
+        return Run(reverse(run.outputs, lengths), run.state, turned)
+
+    def forward(
+        self,
+        x: Shaped[Tensor, "B T *input"],
+        mask: Bool[Tensor, "B T"] | None = None,
+        state: State | None = None,
+    ) -> tuple[Tensor, State]:
+        """Outputs `[B, T, *output_shape]` and the final state."""
+        run = self.run(x, mask, state)
+        return run.outputs, run.state
+
+    def extra_repr(self) -> str:
+        return f"reverse={self.reverse}, engine={self.engine!r}"
+
+
+class Elman(Recurrent):
+    """`Recurrent` over an `ElmanCell`."""
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        activation: str = "tanh",
+        bias: bool = True,
+        reverse: bool = False,
+        engine: str = "auto",
+    ) -> None:
+        super().__init__(ElmanCell(input_size, hidden_size, activation, bias), reverse, engine)
+
+
+class LSTM(Recurrent):
+    """`Recurrent` over an `LSTMCell`."""
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        bias: bool = True,
+        forget_bias: float | None = 1.0,
+        reverse: bool = False,
+        engine: str = "auto",
+    ) -> None:
+        super().__init__(LSTMCell(input_size, hidden_size, bias, forget_bias), reverse, engine)
+
+
+class GRU(Recurrent):
+    """`Recurrent` over a `GRUCell`."""
+
+    def __init__(
+        self, input_size: int, hidden_size: int, bias: bool = True, reverse: bool = False, engine: str = "auto"
+    ) -> None:
+        super().__init__(GRUCell(input_size, hidden_size, bias), reverse, engine)

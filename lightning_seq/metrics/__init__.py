@@ -1,0 +1,1 @@
+"""Metrics that torchmetrics does not have, and the sets of those it has that each task reports."""

@@ -1,0 +1,22 @@
+"""The metrics of sequence classification, exact over any number of ranks."""
+
+from __future__ import annotations
+
+from torchmetrics import MeanMetric, MetricCollection
+from torchmetrics.classification import MulticlassAccuracy, MulticlassConfusionMatrix, MulticlassF1Score
+
+
+def classification_metrics(classes: int) -> MetricCollection:
+    """accuracy, macro_f1 (a class that never occurs and is never predicted is left out) and confusion `[C, C]`."""
+    return MetricCollection(
+        {
+            "accuracy": MulticlassAccuracy(classes, average="micro", validate_args=False),
+            "macro_f1": MulticlassF1Score(classes, average="macro", validate_args=False),
+            "confusion": MulticlassConfusionMatrix(classes, validate_args=False),
+        }
+    )
+
+
+def mean_loss() -> MeanMetric:
+    """The mean loss per target, in nats."""
+    return MeanMetric(nan_strategy="disable")

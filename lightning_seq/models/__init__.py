@@ -1,0 +1,1 @@
+"""Plain `nn.Module`s: encoders, pooling, heads, and the models made of them."""

@@ -1,0 +1,62 @@
+"""One class for a whole sequence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from lightning_seq.errors import UserError
+from lightning_seq.models.encoder import Encoder
+from lightning_seq.models.pooling import pooling as choose_pooling
+
+
+class Classifier(nn.Module):
+    """Input layer, encoder, pooling, head.
+
+    embedding: from ids `[B, T]` to vectors `[B, T, E]` (or the ids themselves, for one-hot inputs).
+    classes:   C.
+    pooling:   `last`, `mean`, `max`, `attention` or `auto`.
+    head_sizes: widths of the hidden layers of the head (ReLU between), none for a linear head.
+    dropout:   on the embeddings and before each layer of the head.
+    """
+
+    def __init__(
+        self,
+        embedding: nn.Module,
+        encoder: Encoder,
+        classes: int,
+        pooling: str = "auto",
+        head_sizes: Sequence[int] = (),
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        if not 0 <= dropout < 1:
+            raise UserError(f"task.dropout is {dropout}, expected at least 0 and less than 1")
+        self.embedding, self.encoder = embedding, encoder
+        self.dropout = nn.Dropout(dropout)
+        self.pooling = choose_pooling(pooling, encoder)
+        layers: list[nn.Module] = []
+        width = self.pooling.width
+        for size in head_sizes:
+            layers += [nn.Dropout(dropout), nn.Linear(width, size), nn.ReLU()]
+            width = size
+        self.head = nn.Sequential(*layers, nn.Dropout(dropout), nn.Linear(width, classes))
+
+    def forward(self, inputs: Tensor, mask: Tensor) -> Tensor:
+        """Ids `[B, T]` and mask `[B, T]` to scores before the softmax `[B, C]`."""
+        x = self.embedding(inputs)
+        if x.is_floating_point():
+            x = self.dropout(x)
+        return self.head(self.pooling(self.encoder(x, mask)))
+
+
+def count_parameters(model: Classifier) -> dict[str, int]:
+    """Parameters under `total`, `embedding`, `recurrent` (the whole encoder) and `head` (pooling included)."""
+    parts = {
+        "embedding": model.embedding,
+        "recurrent": model.encoder,
+        "head": nn.ModuleList([model.pooling, model.head]),
+    }
+    counts = {name: sum(parameter.numel() for parameter in part.parameters()) for name, part in parts.items()}
+    return {"total": sum(counts.values()), **counts}

@@ -1,0 +1,28 @@
+"""What every encoder has in common."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from torch import Tensor, nn
+
+from lightning_seq.spec import Encoded
+
+
+class Encoder(nn.Module, ABC):
+    """From `[B, T, D]` and its mask to a place per input.
+
+    output_size: width of `Encoded.outputs`.
+    final_size:  width of the final state of the top layer, directions side by side; None where there is no state.
+    """
+
+    output_size: int
+    final_size: int | None = None
+
+    @abstractmethod
+    def forward(self, x: Tensor, mask: Tensor) -> Encoded:
+        """`x` `[B, T, D]` (or token ids `[B, T]` for one-hot inputs), mask `[B, T]`."""
+
+    def engines(self) -> list[str]:
+        """Which engine each recurrent layer runs on, from the input up; empty for an encoder without one."""
+        return []

@@ -1,0 +1,101 @@
+"""The record of a run: what a report is made of, and the only thing a report reads."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from lightning_seq.errors import UserError
+from lightning_seq.files import write_json
+
+SCHEMA = 1
+FILE = "record.json"
+STATUSES = ("running", "done", "failed", "interrupted")
+
+
+@dataclass(frozen=True)
+class Record:
+    """One run of one architecture with one seed, as `record.json` holds it.
+
+    parameters:         counts under `total`, `embedding`, `recurrent`, `head`.
+    metrics:            final values by name (`test/accuracy`); a number that is not finite is held as None.
+    curves:             by name, a list of `[step, epoch, seconds, value]`; seconds of training only, over all resumes.
+    throughput:         `tokens_per_second` of training.
+    peak_memory_bytes:  of the process (host memory), or of the accelerator where the run used one.
+    fingerprints:       of `config`, `data`, `split`, `batches`, `embedding`.
+    embedding:          `kind`, `size`, `type_coverage`, `token_coverage`.
+    artifacts:          by name, `path` (relative to the run's directory) and `sha256`.
+    jobs:               how many runs shared the machine while this one was timed.
+    """
+
+    status: str
+    name: str
+    label: str
+    seed: int
+    error: str | None = None
+    overrides: list[str] = field(default_factory=list)
+    task: str = ""
+    model: str = ""
+    cell: str | None = None
+    data: str = ""
+    engine: str | None = None
+    jobs: int = 1
+    parameters: dict[str, int] = field(default_factory=dict)
+    metrics: dict[str, float | None] = field(default_factory=dict)
+    curves: dict[str, list[list[float | None]]] = field(default_factory=dict)
+    throughput: dict[str, float] = field(default_factory=dict)
+    peak_memory_bytes: int | None = None
+    fingerprints: dict[str, str | None] = field(default_factory=dict)
+    embedding: dict[str, Any] = field(default_factory=dict)
+    artifacts: dict[str, dict[str, str]] = field(default_factory=dict)
+    config: dict[str, Any] = field(default_factory=dict)
+    environment: dict[str, Any] = field(default_factory=dict)
+    started: str = ""
+    finished: str | None = None
+    schema: int = SCHEMA
+
+    def __post_init__(self) -> None:
+        if self.status not in STATUSES:
+            raise ValueError(f"status is {self.status!r}, expected one of {', '.join(STATUSES)}")
+
+    def with_(self, **changes: Any) -> Record:
+        return replace(self, **changes)
+
+
+def write(directory: Path, record: Record) -> Path:
+    """Write `record.json` into a run's directory, in one step."""
+    path = directory / FILE
+    first = ("schema", "status", "error", "name", "label")
+    names = [*first, *(item.name for item in fields(record) if item.name not in first)]
+    write_json(path, {name: getattr(record, name) for name in names})
+    return path
+
+
+def read(path: Path) -> Record:
+    """Read a `record.json`, or the one in a run's directory.
+
+    Raises UserError when it is missing, not a record, or of another version.
+    """
+    path = path / FILE if path.is_dir() else path
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path} is not there: expected the record of a run") from None
+    except (ValueError, OSError) as error:
+        raise UserError(f"{path} is not a record ({error}): delete that run's directory and start it again") from None
+    if not isinstance(values, dict) or values.get("schema") != SCHEMA:
+        found = values.get("schema") if isinstance(values, dict) else None
+        raise UserError(f"{path} has schema {found}, this version reads {SCHEMA}: run it again, or use that version")
+    known = {item.name for item in fields(Record)}
+    try:
+        return Record(**{key: value for key, value in values.items() if key in known})
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{path} is not a record ({error}): delete that run's directory and start it again") from None
+
+
+def runs_in(directory: Path) -> list[tuple[Path, Record]]:
+    """The records of a comparison `<runs>/<name>/`, with their run directories, in the order they started."""
+    found = [(path.parent, read(path)) for path in directory.glob(f"*/{FILE}")]
+    return sorted(found, key=lambda item: (item[1].started, item[1].label, item[1].seed))

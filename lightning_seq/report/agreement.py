@@ -1,0 +1,64 @@
+"""Whether the runs were compared under equal conditions, as far as their records can tell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from lightning_seq.record import Record
+
+EXPECTED_EQUAL = ("data", "split", "batches", "embedding")
+_MEANING = {
+    "data": "prepared data",
+    "split": "train, validation and test split",
+    "batches": "order of the batches, seed by seed",
+    "embedding": "word vectors at the start",
+}
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """One thing that should be the same in all runs.
+
+    equal:   False where runs differ, None where too few recorded it for a comparison.
+    values:  each value with the runs that have it (with the seed alone, for batches that are equal).
+    missing: runs that recorded none.
+    """
+
+    name: str
+    meaning: str
+    equal: bool | None
+    values: dict[str, tuple[str, ...]]
+    missing: tuple[str, ...]
+
+
+def fingerprints(records: list[Record]) -> list[Agreement]:
+    """Data, split and embedding must be equal in all runs, batches in all runs of the same seed."""
+    return [
+        _agreement(name, _MEANING[name], [(record, record.fingerprints.get(name)) for record in records])
+        for name in EXPECTED_EQUAL
+    ]
+
+
+def environment(records: list[Record]) -> list[Agreement]:
+    """Versions, device and threads, and whether they were the same in all runs."""
+    names = list(dict.fromkeys(name for record in records for name in record.environment))
+    return [_agreement(name, "", [(record, record.environment.get(name)) for record in records]) for name in names]
+
+
+def _agreement(name: str, meaning: str, found: list[tuple[Record, Any]]) -> Agreement:
+    values: dict[str, list[str]] = {}
+    by_group: dict[int, set[str]] = {}
+    missing = []
+    for record, value in found:
+        run = f"{record.label} seed {record.seed}"
+        if value is None:
+            missing.append(run)
+            continue
+        values.setdefault(str(value), []).append(run)
+        by_group.setdefault(record.seed if name == "batches" else 0, set()).add(str(value))
+    comparable = sum(len(runs) for runs in values.values()) > len(by_group)
+    equal = all(len(group) == 1 for group in by_group.values()) if comparable else None
+    if name == "batches" and equal:
+        values = {value: [f"seed {seed}"] for seed, group in sorted(by_group.items()) for value in group}
+    return Agreement(name, meaning, equal, {value: tuple(runs) for value, runs in values.items()}, tuple(missing))

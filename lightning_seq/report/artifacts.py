@@ -1,0 +1,58 @@
+"""The files beside a record, opened softly: what is missing or changed becomes a note, never an error."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from lightning_seq.files import sha256
+from lightning_seq.record import Record
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A file that a record names.
+
+    path:  the file, None where there is none to be used.
+    sha256: as recorded.
+    note:  one line that says what is wrong with it, None where nothing is.
+    """
+
+    name: str
+    path: Path | None
+    sha256: str | None = None
+    note: str | None = None
+
+
+def artifact(directory: Path, record: Record, name: str, verify: bool = True) -> Artifact | None:
+    """The artifact `name` of the run in `directory`, or None where the record names none.
+
+    verify: compare the checksum, which reads the whole file.
+
+    A path that leads out of the run's directory is treated as missing.
+    """
+    entry = record.artifacts.get(name)
+    if not isinstance(entry, dict) or not isinstance(entry.get("path"), str):
+        return None
+    recorded = entry.get("sha256")
+    run = f"{record.label}, seed {record.seed}"
+    try:
+        path = directory / entry["path"]
+        inside = path.resolve().is_relative_to(directory.resolve())
+        if not inside or not path.is_file():
+            return Artifact(name, None, recorded, f"{run}: {entry['path']} is missing")
+        if verify and recorded and sha256(path) != recorded:
+            return Artifact(name, None, recorded, f"{run}: {entry['path']} has changed since the run ended")
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        return Artifact(name, None, recorded, f"{run}: {entry['path']} cannot be read ({reason})")
+    return Artifact(name, path, recorded)
+
+
+def log_path(directory: Path, record: Record) -> Path | None:
+    """The run's log: the artifact, or a `log.txt` in the directory of a run that ended before it named one."""
+    found = artifact(directory, record, "log", verify=False)
+    if found is not None and found.path is not None:
+        return found.path
+    plain = directory / "log.txt"
+    return plain if plain.is_file() else None

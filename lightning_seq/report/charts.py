@@ -1,0 +1,183 @@
+"""Vega-Lite charts through altair. Data and colours come in the page: a chart names its data set and nothing more."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+Spec = dict[str, Any]
+Span = tuple[float, float]
+
+PALETTE = 8
+"""How many colours the page's style has; labels beyond them repeat the colours with a broken line."""
+
+_SIDES = (("right", "left", 7, 0), ("left", "right", -7, 0), ("above", "center", 0, -12), ("below", "center", 0, 12))
+"""Where a word's name may stand: side of its place, alignment, shift in pixels."""
+
+_FOCUS = "focus === '' || focus === datum.label"
+
+
+@cache
+def javascript() -> str:
+    """Vega, Vega-Lite and vega-embed in the version that altair writes, as one script without imports."""
+    import altair as alt
+    import vl_convert
+
+    version = ".".join(alt.SCHEMA_VERSION.lstrip("v").split(".")[:2])
+    bundle = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=version)
+    return "(function(){\n" + bundle.replace("</script", "<\\/script").replace("<!--", "<\\!--") + "\n})();"
+
+
+def curve_chart(data: str, labels: list[str], x: str, metric: str, spans: dict[str, Span], few: bool) -> Spec:
+    """One metric against `x` (`epoch` or `seconds`): a thin line for each seed, a strong one for the mean.
+
+    spans: the least and the greatest value of each column.
+    few:   whether the curves are short enough for their points to be marked (a curve of one point has no line).
+    """
+    import altair as alt
+
+    colour = alt.Color("label:N", scale=alt.Scale(domain=labels), legend=None)
+    dash = alt.StrokeDash("label:N", legend=None, scale=alt.Scale(domain=labels, range=_dashes(len(labels))))
+    tooltip = [
+        alt.Tooltip("label:N"),
+        alt.Tooltip("seed:N"),
+        alt.Tooltip("epoch:Q", format=".2~f"),
+        alt.Tooltip("seconds:Q", format=".1f"),
+        alt.Tooltip("value:Q", title=metric, format=".4~f"),
+    ]
+    titles = {"epoch": "epoch", "seconds": "seconds of training"}
+    base = alt.Chart(alt.NamedData(name=data)).encode(
+        x=alt.X(
+            f"{x}:Q",
+            title=titles[x],
+            axis=alt.Axis(
+                tickCount=6, grid=False, labelFlush=False, tickMinStep=1, format="~g" if x == "epoch" else ",~f"
+            ),
+            scale=alt.Scale(nice=False, zero=False, padding=8, **_room(spans[x])),
+        ),
+        y=alt.Y(
+            "value:Q",
+            title=None,
+            scale=alt.Scale(zero=False, nice=True, **_room(spans["value"])),
+            axis=alt.Axis(tickCount=5),
+        ),
+        color=colour,
+    )
+    seeds = base.transform_filter("datum.seed !== null").encode(
+        detail="seed:N", opacity=alt.condition(_FOCUS, alt.value(0.5), alt.value(0.06))
+    )
+    layers = [
+        seeds.mark_line(strokeWidth=1.1).encode(strokeDash=dash),
+        base.transform_filter("datum.seed === null")
+        .mark_line(strokeWidth=2.6, strokeCap="round", strokeJoin="round")
+        .encode(opacity=alt.condition(_FOCUS, alt.value(1), alt.value(0.1)), strokeDash=dash),
+    ]
+    if few:
+        opacity = alt.condition(_FOCUS, alt.value(0.75), alt.value(0.06))
+        layers.append(seeds.mark_circle(size=26).encode(opacity=opacity, tooltip=tooltip))
+    chart = alt.layer(*layers).properties(
+        width="container", height=220, description=f"{metric} against {titles[x]}, one colour per label"
+    )
+    return _bare(chart.add_params(alt.param(name="focus", value="")))
+
+
+def confusion_chart(data: str, classes: list[str], label: str) -> Spec:
+    """Row-normalised colour with the counts written in, where there is room for them."""
+    import altair as alt
+
+    has_room = len(classes) <= 14
+    base = alt.Chart(alt.NamedData(name=data)).encode(
+        x=alt.X(
+            "prediction:N",
+            sort=None,
+            title="predicted",
+            axis=alt.Axis(labelAngle=-40 if has_room else -90, labelLimit=110, ticks=False, domain=False, grid=False),
+        ),
+        y=alt.Y(
+            "target:N",
+            sort=None,
+            title="true class",
+            axis=alt.Axis(labelLimit=110, ticks=False, domain=False, grid=False),
+        ),
+        tooltip=[
+            alt.Tooltip("target:N", title="true class"),
+            alt.Tooltip("prediction:N", title="predicted"),
+            alt.Tooltip("count:Q", format=","),
+            alt.Tooltip("share:Q", format=".1%", title="share of the true class"),
+        ],
+    )
+    cells = base.mark_rect(cornerRadius=3).encode(
+        color=alt.Color("share:Q", legend=None, scale=alt.Scale(domain=[0, 1], range="heatmap"))
+    )
+    layers: list[Any] = [cells]
+    if has_room:
+        layers.append(
+            base.mark_text(fontSize=11 if len(classes) <= 9 else 9).encode(
+                text=alt.Text("count:Q", format=",d"),
+                color=alt.condition("datum.share > 0.5", alt.value(alt.expr("strong")), alt.value(alt.expr("ink"))),
+                opacity=alt.condition("datum.count > 0", alt.value(1), alt.value(0.35)),
+            )
+        )
+    chart = alt.layer(*layers).properties(
+        width="container" if has_room else alt.Step(18),
+        height=alt.Step(38 if has_room else 18),
+        description=f"Confusion matrix of {label}, summed over seeds",
+    )
+    return _bare(chart.add_params(alt.param(name="ink", value="#222"), alt.param(name="strong", value="#fff")))
+
+
+def word_chart(words: str, arrows: str, method: str) -> Spec:
+    """Words where their vectors lie, and arrows between pairs; the page chooses which words have room for a name."""
+    import altair as alt
+
+    def axis(channel: type, field: str) -> Any:
+        return channel(f"{field}:Q", axis=None, scale=alt.Scale(zero=False, nice=False, domain=[0, 1]))
+
+    tooltip = [alt.Tooltip("word:N"), alt.Tooltip("count:Q", format=",")]
+    places = alt.Chart(alt.NamedData(name=words)).encode(x=axis(alt.X, "x"), y=axis(alt.Y, "y"), tooltip=tooltip)
+    lines = alt.Chart(alt.NamedData(name=arrows)).encode(x=axis(alt.X, "x"), y=axis(alt.Y, "y"))
+    layers = [
+        lines.mark_rule(strokeWidth=1.3, opacity=0.7).encode(x2="x2:Q", y2="y2:Q", color=alt.value(alt.expr("accent"))),
+        lines.mark_point(shape="triangle-up", size=55, filled=True, opacity=1).encode(
+            x=axis(alt.X, "tip_x"),
+            y=axis(alt.Y, "tip_y"),
+            angle=alt.Angle("angle:Q", scale=None),
+            color=alt.value(alt.expr("accent")),
+        ),
+        places.mark_circle(opacity=0.55).encode(
+            size=alt.Size("count:Q", legend=None, scale=alt.Scale(type="sqrt", range=[10, 90])),
+            color=alt.condition("datum.end", alt.value(alt.expr("accent")), alt.value(alt.expr("muted"))),
+        ),
+        *(
+            places.transform_filter(f"datum.side === '{side}'")
+            .mark_text(align=align, dx=dx, dy=dy, fontSize=11)
+            .encode(
+                text="word:N",
+                color=alt.condition("datum.end", alt.value(alt.expr("accent")), alt.value(alt.expr("ink"))),
+            )
+            for side, align, dx, dy in _SIDES
+        ),
+    ]
+    chart = alt.layer(*layers).properties(width="container", height=560, description=f"Word vectors by {method}")
+    names = {"ink": "#222", "muted": "#888", "accent": "#0072B2"}
+    return _bare(chart.add_params(*(alt.param(name=name, value=value) for name, value in names.items())))
+
+
+def _room(span: Span) -> dict[str, list[float]]:
+    """A domain around a single value, which a scale cannot be made of; nothing where there are two."""
+    low, high = span
+    if high > low:
+        return {}
+    margin = abs(low) / 10 or 1.0
+    return {"domain": [low - margin, high + margin]}
+
+
+def _dashes(n: int) -> list[list[int]]:
+    patterns = [[1, 0], [6, 3], [2, 3], [8, 3, 2, 3]]
+    return [patterns[min(index // PALETTE, len(patterns) - 1)] for index in range(n)]
+
+
+def _bare(chart: Any) -> Spec:
+    """The chart as a dict, without the address of its schema and altair's own style: the page has one."""
+    spec: Spec = chart.to_dict()
+    return {key: value for key, value in spec.items() if key not in ("$schema", "config")}

@@ -1,0 +1,170 @@
+"""The dashboard: one HTML file that holds all it needs and asks nobody for anything."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from lightning_seq.files import Plain
+from lightning_seq.record import Record
+from lightning_seq.report import charts, curves, sections
+from lightning_seq.report.escape import html, script_json
+from lightning_seq.report.predictions import confusions
+from lightning_seq.report.sections import named, note, section
+from lightning_seq.report.summary import Summary, runs_of, summarise_runs
+from lightning_seq.report.word_map import word_maps
+
+
+class _Page:
+    """What the page's script gets: tables of data, each once, and charts that name them."""
+
+    def __init__(self, labels: list[str]) -> None:
+        self.labels = labels
+        self.tables: dict[str, Plain] = {}
+        self.charts: dict[str, Plain] = {}
+
+    def table(self, name: str, columns: list[str], rows: list[Any], names: dict[str, list[str]] | None = None) -> str:
+        """Add a data set; columns in `names` hold positions in a list of names."""
+        self.tables[name] = {"columns": columns, "rows": rows, "names": names or {}}
+        return name
+
+    def chart(self, spec: charts.Spec, **data: str) -> str:
+        """Add a chart and return the element it is drawn into."""
+        name = f"chart{len(self.charts)}"
+        self.charts[name] = {"spec": spec, **data}
+        return f'<div class="chart" data-chart="{name}"></div>'
+
+    def json(self) -> str:
+        return script_json({"labels": self.labels, "tables": self.tables, "charts": self.charts})
+
+
+def dashboard(directory: Path) -> str:
+    """The dashboard of the comparison in `<runs>/<name>/`, as HTML.
+
+    It makes no request, works from `file://` and escapes every string that came from data; a policy in its head lets
+    only its own scripts run. Sections for which there is nothing to show are left out, with a note where a file that
+    a record names is missing or has changed.
+
+    Raises UserError when the directory is missing or holds no record.
+    """
+    runs = runs_of(directory)
+    return render(directory, runs, summarise_runs(directory, runs))
+
+
+def render(directory: Path, runs: list[tuple[Path, Record]], summary: Summary) -> str:
+    """As `dashboard`, from records and a summary that are there already."""
+    records = [record for _, record in runs]
+    page = _Page([row.label for row in summary.rows])
+    body = [
+        sections.heading(summary),
+        sections.comparison(summary),
+        _curves(page, records, summary),
+        _confusions(page, runs, summary),
+        _words(page, runs),
+        sections.problems(summary),
+        sections.conditions(records),
+        sections.configurations(directory, runs),
+        f'<p class="foot">Made by lightning_seq from {len(records)} records. This file needs no network.</p>',
+    ]
+    source = files("lightning_seq.report")
+    bundle, script = charts.javascript(), source.joinpath("page.js").read_text(encoding="utf-8")
+    return Template(source.joinpath("template.html").read_text(encoding="utf-8")).substitute(
+        policy=_policy(bundle, script),
+        title=html(f"{summary.name} · lightning_seq"),
+        style=source.joinpath("style.css").read_text(encoding="utf-8"),
+        body="\n".join(part for part in body if part),
+        data=page.json(),
+        bundle=bundle,
+        script=script,
+    )
+
+
+def _policy(*scripts: str) -> str:
+    """Nothing is fetched, and only these scripts run. Vega compiles its expressions, hence unsafe-eval."""
+    hashes = " ".join(
+        f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'" for script in scripts
+    )
+    return (
+        f"default-src 'none'; script-src {hashes} 'unsafe-eval'; style-src 'unsafe-inline'; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _legend(labels: list[str]) -> str:
+    buttons = "".join(
+        f'<button type="button" data-label="{index}" aria-pressed="false" '
+        f'style="--c:var(--c{index % charts.PALETTE})">{named(index, label)}</button>'
+        for index, label in enumerate(labels)
+    )
+    return f'<div class="legend" role="group" aria-label="Highlight a label">{buttons}</div>'
+
+
+def _curves(page: _Page, records: list[Record], summary: Summary) -> str:
+    """Each metric against epochs and against seconds of training."""
+    drawn = []
+    for index, name in enumerate(curves.metrics_to_draw(records, summary.headline)):
+        rows = curves.table(records, page.labels, name)
+        if not rows:
+            continue
+        table = page.table(f"curve{index}", list(curves.Row._fields), rows, {"label": page.labels})
+        few = max(len(curves.points(record, name)) for record in records) <= 30
+        spans = {
+            "epoch": (min(row.epoch for row in rows), max(row.epoch for row in rows)),
+            "seconds": (min(row.seconds for row in rows), max(row.seconds for row in rows)),
+            "value": (min(row.value for row in rows), max(row.value for row in rows)),
+        }
+        panels = "".join(
+            f'<div class="card"><h3>{html(name)} against {html(what)}</h3>'
+            f"{page.chart(charts.curve_chart(table, page.labels, x, name, spans, few), table=table)}</div>"
+            for x, what in (("epoch", "epochs"), ("seconds", "seconds"))
+        )
+        drawn.append(f'<div class="pair">{panels}</div>')
+    if not drawn:
+        return section("Learning curves", note("No run has recorded a curve yet."), anchor="curves")
+    about = "Thin lines are seeds, the strong line is the mean of the finished ones. Choose a label to highlight it."
+    return section("Learning curves", _legend(page.labels) + "".join(drawn), about, "curves")
+
+
+def _confusions(page: _Page, runs: list[tuple[Path, Record]], summary: Summary) -> str:
+    matrices, classes, notes = confusions(runs, page.labels)
+    if not matrices and not notes:
+        return ""
+    cards = []
+    for index, matrix in enumerate(matrices):
+        columns = ["target", "prediction", "count", "share"]
+        table = page.table(
+            f"confusion{index}", columns, matrix.rows(classes), {"target": classes, "prediction": classes}
+        )
+        title = f"{matrix.label}, {matrix.seeds} {'seed' if matrix.seeds == 1 else 'seeds'}"
+        cards.append(
+            f'<div class="card"><h3>{named(page.labels.index(matrix.label), title)}</h3>'
+            f"{page.chart(charts.confusion_chart(table, classes, matrix.label), table=table)}</div>"
+        )
+    least = 130 + 46 * min(len(classes), 14)
+    body = f'<div class="matrices" style="--least:{least}px">{"".join(cards)}</div>' if cards else ""
+    about = "Counts on the test split, summed over seeds; colour is the share of the true class."
+    return section("Confusion matrices", body + "".join(note(text, warn=True) for text in notes), about, "confusion")
+
+
+def _words(page: _Page, runs: list[tuple[Path, Record]]) -> str:
+    maps, notes = word_maps(runs)
+    if not maps and not notes:
+        return ""
+    cards = []
+    for index, each in enumerate(maps):
+        words = page.table(f"words{index}", ["word", "count", "x", "y"], [list(word) for word in each.words])
+        arrows = page.table(f"arrows{index}", ["from", "to"], [list(arrow) for arrow in each.arrows])
+        title = f"{each.method}, {len(each.words):,} words"
+        if len(maps) > 1:
+            title += f" ({', '.join(each.labels)})"
+        chart = page.chart(charts.word_chart(words, arrows, each.method), words=words, arrows=arrows)
+        cards.append(f'<div class="card"><h3>{html(title)}</h3>{chart}</div>')
+    about = (
+        "Where the vectors that the models started from lie, brought down to two dimensions: distances are "
+        "approximate. Hover over a dot for its word; larger dots are more frequent words."
+    )
+    return section("Word vectors", "".join(cards) + "".join(note(text, warn=True) for text in notes), about, "words")

@@ -1,0 +1,60 @@
+"""Text that came from data, made safe for the place it is written to."""
+
+from __future__ import annotations
+
+import html as entities
+import json
+import math
+import re
+from pathlib import PurePosixPath
+from urllib.parse import quote
+
+from lightning_seq.files import Plain
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+_DIRECTION = re.compile("[\u202a-\u202e\u2066-\u2069]")
+
+
+def clean(value: object) -> str:
+    """`value` as text that UTF-8 can hold: lone surrogates become question marks."""
+    return str(value).encode("utf-8", "replace").decode("utf-8")
+
+
+def one_line(value: object) -> str:
+    """`value` on one line, without control characters (a terminal obeys some of them) or changes of direction."""
+    return _DIRECTION.sub("", _CONTROL.sub(" ", clean(value))).strip()
+
+
+def html(value: object) -> str:
+    """`value` for the text of an element, or for an attribute in double quotes."""
+    return entities.escape(_DIRECTION.sub("", clean(value)).replace("\x00", " "), quote=True)
+
+
+def markdown_cell(value: object) -> str:
+    """`value` for one cell of a Markdown table: it cannot end the cell or the row, nor turn into markup."""
+    text = entities.escape(one_line(value), quote=False)
+    return re.sub(r"([\\|`*\[\]~]|(?<!\w)_|_(?!\w))", r"\\\1", text)
+
+
+def script_json(value: Plain) -> str:
+    """Strict JSON that may stand inside a `<script>` element: nothing in it can close the element or open a comment.
+
+    Numbers that are not finite become null.
+    """
+    text = json.dumps(_finite(value), ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def link(*parts: str) -> str:
+    """A relative address from path parts, with every character that means something in an address quoted."""
+    return "./" + quote(clean(PurePosixPath(*parts).as_posix()), safe="/")
+
+
+def _finite(value: Plain) -> Plain:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value

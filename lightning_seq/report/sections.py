@@ -1,0 +1,266 @@
+"""The sections of the dashboard that are words and tables; every string from data goes through `escape.html`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from lightning_seq.record import Record
+from lightning_seq.report import tables
+from lightning_seq.report.agreement import Agreement, environment, fingerprints
+from lightning_seq.report.artifacts import artifact, log_path
+from lightning_seq.report.charts import PALETTE
+from lightning_seq.report.escape import html, link
+from lightning_seq.report.summary import PARAMETER_KINDS, Row, Statistic, Summary, lower_is_better
+
+_LINKS = ("config", "metrics", "log")
+
+
+def swatch(index: int) -> str:
+    broken = " broken" if index >= PALETTE else ""
+    return f'<span class="swatch{broken}" style="--c:var(--c{index % PALETTE})"></span>'
+
+
+def named(index: int, text: str) -> str:
+    """A label's colour and `text` beside it."""
+    return f'<span class="name">{swatch(index)}<span>{html(text)}</span></span>'
+
+
+def section(title: str, body: str, about: str = "", anchor: str = "") -> str:
+    """A section; `title` and `about` are text, `body` is HTML."""
+    lead = f'<p class="about">{html(about)}</p>' if about else ""
+    return f'<section id="{html(anchor)}"><h2>{html(title)}</h2>{lead}{body}</section>'
+
+
+def note(text: str, warn: bool = False) -> str:
+    return f'<p class="note{" warn" if warn else ""}">{html(text)}</p>'
+
+
+def heading(summary: Summary) -> str:
+    """The title, what was compared, and the one-line summary, which names a best mean and claims no more."""
+    parts = [summary.task, summary.data and f"data {summary.data}"]
+    parts += [
+        f"{len(summary.rows)} {'label' if len(summary.rows) == 1 else 'labels'}",
+        f"{summary.runs} {'run' if summary.runs == 1 else 'runs'}",
+    ]
+    kicker = " · ".join(part for part in parts if part)
+    return f'<h1>{html(summary.name)}</h1><p class="kicker">{html(kicker)}</p><p class="lead">{html(lead(summary))}</p>'
+
+
+def lead(summary: Summary) -> str:
+    best = summary.best()
+    if best is None or summary.headline is None:
+        return "No run is done yet, so there is no result to show."
+    extreme = "Lowest" if lower_is_better(summary.headline) else "Highest"
+    statistic = best.metric(summary.headline)
+    shown = tables.mean_and_std(statistic)
+    if statistic.n == 1:
+        text = f"{extreme} {summary.headline}: {best.label} with {shown}, from one seed."
+        return text + (" Nothing can be concluded from one seed." if summary.single_seed else "")
+    return f"{extreme} mean {summary.headline}: {best.label} with {shown} over {statistic.n} seeds."
+
+
+def comparison(summary: Summary) -> str:
+    """The comparison as a table that can be sorted."""
+    others = [name for name in summary.shown if name != summary.headline]
+    before: list[tuple[str, str, str]] = [("label", "text", "up")]
+    if summary.headline:
+        first = "up" if lower_is_better(summary.headline) else "down"
+        before += [(summary.headline, "number", first), ("by seed", "", "")]
+    before += [(name, "number", "up" if lower_is_better(name) else "down") for name in others]
+    kinds = [(kind, "number", "up") for kind in PARAMETER_KINDS]
+    after = [("tokens/s", "number", "down"), ("training s", "number", "up"), ("engine", "text", "up")]
+    head = "<tr>" + "".join(_head(index, *column, rows=2) for index, column in enumerate(before))
+    head += f'<th class="group" colspan="{len(kinds)}">parameters</th>'
+    head += "".join(_head(len(before) + len(kinds) + index, *column, rows=2) for index, column in enumerate(after))
+    head += "</tr><tr>" + "".join(_head(len(before) + index, *column) for index, column in enumerate(kinds)) + "</tr>"
+    span = _span(summary)
+    rows = "".join(_table_row(summary, row, index, others, span) for index, row in enumerate(summary.rows))
+    table = f'<div class="scroll"><table class="compare"><thead>{head}</thead><tbody>{rows}</tbody></table></div>'
+    body = table + "".join(note(text) for text in tables.notes(summary))
+    spread = "Mean ± sample standard deviation over seeds, the single seeds below it."
+    about = "Click a heading to sort." if summary.single_seed else f"{spread} Click a heading to sort."
+    return section("Comparison", body, about, "comparison")
+
+
+def problems(summary: Summary) -> str:
+    """What failed, was interrupted or still runs."""
+    if not summary.problems:
+        return ""
+    rows = "".join(
+        f'<tr><th class="left">{html(problem.label)}</th><td>{problem.seed}</td>'
+        f'<td class="left">{html(problem.status)}</td>'
+        f'<td class="wrap error">{html(problem.error or tables.NOTHING)}</td>'
+        f'<td class="left">{_anchor(problem.log, "log") if problem.log else tables.NOTHING}</td></tr>'
+        for problem in summary.problems
+    )
+    names = ("label", "seed", "status", "error", "log")
+    head = "".join(f'<th class="left">{name}</th>' if name != "seed" else "<th>seed</th>" for name in names)
+    body = f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+    return section("What did not finish", body, "These runs are in no mean above.", "problems")
+
+
+def conditions(records: list[Record]) -> str:
+    """Fingerprints and environment: were the runs compared under equal conditions?"""
+    facts = [_agreement_row(item, is_fingerprint=True) for item in fingerprints(records)]
+    facts += [_agreement_row(item, is_fingerprint=False) for item in environment(records)]
+    head = '<th class="left">what</th><th class="left">same in all runs?</th><th class="left">value</th>'
+    body = f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{"".join(facts)}</tbody></table></div>'
+    embeddings = dict.fromkeys(_embedding(record) for record in records if record.embedding)
+    body += "".join(note(f"Inputs: {text}") for text in embeddings if text)
+    about = "Equal fingerprints mean equal contents. Batches are compared between the runs of one seed."
+    return section("Equal conditions", body, about, "conditions")
+
+
+def configurations(directory: Path, runs: list[tuple[Path, Record]]) -> str:
+    """Each run's configuration, folded away; the keys in which runs differ stand out."""
+    flat = [dict(_flatten(record.config)) for _, record in runs]
+    keys = dict.fromkeys(key for config in flat for key in config)
+    varying = {key for key in keys if len({config.get(key) for config in flat}) > 1}
+    labels = list(dict.fromkeys(record.label for _, record in runs))
+    parts = []
+    for (run, record), config in zip(runs, flat, strict=True):
+        lines = "\n".join(
+            f"<b>{html(key)} = {html(value)}</b>" if key in varying else f"{html(key)} = {html(value)}"
+            for key, value in config.items()
+        )
+        took = f"{record.started} – {record.finished}" if record.started and record.finished else record.started
+        facts = " · ".join(part for part in [took, " ".join(record.overrides)] if part)
+        parts.append(
+            f"<details><summary>{named(labels.index(record.label), f'{record.label}, seed {record.seed}')}"
+            f'<span class="state {html(record.status)}">{html(record.status)}</span></summary><div>'
+            f"{note(facts) if facts else ''}{_links(directory, run, record)}"
+            f"{f'<pre>{lines}</pre>' if lines else note('The record holds no configuration.')}</div></details>"
+        )
+    about = "Lines in colour differ between runs."
+    return section("Configuration of each run", "".join(parts), about, "configuration")
+
+
+def _head(index: int, name: str, kind: str, first: str, rows: int = 1) -> str:
+    """A heading; with a `kind` (`text`, `number`) one that sorts, `first` up or down."""
+    tall = f' rowspan="{rows}"' if rows > 1 else ""
+    if not kind:
+        return f'<th class="left"{tall}>{html(name)}</th>'
+    left = " left" if kind == "text" else ""
+    return (
+        f'<th class="sort{left}"{tall} scope="col" data-column="{index}" data-kind="{kind}" data-first="{first}">'
+        f'<button type="button">{html(name)}</button></th>'
+    )
+
+
+def _table_row(summary: Summary, row: Row, index: int, others: list[str], span: tuple[float, float] | None) -> str:
+    name = f"{named(index, row.label)}<small>{html(tables.run_counts(row))}</small>"
+    cells = [f'<th scope="row" data-value="{html(row.label)}">{name}</th>']
+    if summary.headline:
+        cells.append(_metric_cell(row.metric(summary.headline), main=True))
+        cells.append(f"<td>{_strip(row.metric(summary.headline), index, span)}</td>")
+    cells += [_metric_cell(row.metric(name)) for name in others]
+    cells += [_cell(tables.whole(row.parameters.get(kind)), row.parameters.get(kind)) for kind in PARAMETER_KINDS]
+    cells.append(_cell(tables.speed(row), row.tokens_per_second.mean))
+    cells.append(_cell(tables.duration(row.seconds.mean), row.seconds.mean))
+    cells.append(f'<td class="left" data-value="{html(row.engine)}">{html(row.engine or tables.NOTHING)}</td>')
+    return f"<tr>{''.join(cells)}</tr>"
+
+
+def _cell(text: str, value: float | None) -> str:
+    return f'<td data-value="{"" if value is None else value}">{html(text)}</td>'
+
+
+def _metric_cell(statistic: Statistic, main: bool = False) -> str:
+    shown = html(tables.mean_and_std(statistic))
+    single = f"<small>{html(tables.seed_values(statistic))}</small>" if len(statistic.values) > 1 else ""
+    value = "" if statistic.mean is None else statistic.mean
+    return f'<td data-value="{value}">{f"<span class=main>{shown}</span>" if main else shown}{single}</td>'
+
+
+def _span(summary: Summary) -> tuple[float, float] | None:
+    values = [value for row in summary.rows for value in row.metric(summary.headline).known]
+    if not values:
+        return None
+    low, high = min(values), max(values)
+    return (low, high) if high > low else (low - 0.5, high + 0.5)
+
+
+def _strip(statistic: Statistic, index: int, span: tuple[float, float] | None) -> str:
+    """The seeds as dots and their mean as a stroke, on the scale that all rows share."""
+    if span is None or statistic.mean is None:
+        return ""
+
+    def place(value: float) -> str:
+        return f"{7 + 136 * (value - span[0]) / (span[1] - span[0]):.1f}"
+
+    dots = "".join(f'<circle cx="{place(value)}" cy="11" r="4.5"/>' for value in statistic.known)
+    mean = place(statistic.mean)
+    return (
+        f'<svg class="strip" viewBox="0 0 150 22" role="img" aria-label="{html(tables.seed_values(statistic))}" '
+        f'style="--c:var(--c{index % PALETTE})"><line x1="2" y1="11" x2="148" y2="11"/>{dots}'
+        f'<path d="M{mean} 3V19"/></svg>'
+    )
+
+
+def _agreement_row(item: Agreement, is_fingerprint: bool) -> str:
+    meaning = f"<small>{html(item.meaning)}</small>" if item.meaning else ""
+    if not item.values:
+        verdict, css = "not recorded", ""
+    elif item.equal is None:
+        verdict, css = "one run: nothing to compare", ""
+    elif item.equal:
+        verdict, css = "yes", "equal"
+    else:
+        verdict, css = "no", "differs"
+    if item.missing and item.values:
+        verdict += f" (not recorded: {', '.join(item.missing)})"
+    if not item.equal or (is_fingerprint and len(item.values) > 1):
+        value = "<br>".join(
+            f"{_value(value)} <small>{html(', '.join(runs))}</small>" for value, runs in item.values.items()
+        )
+    else:
+        value = ", ".join(_value(value) for value in item.values)
+    said = f'<span class="{css}">{html(verdict)}</span>'
+    cells = f'<td class="wrap">{said}</td><td class="wrap">{value or tables.NOTHING}</td>'
+    return f'<tr><th class="left">{html(item.name)}{meaning}</th>{cells}</tr>'
+
+
+def _value(value: str) -> str:
+    return f"<code>{html(value)}</code>"
+
+
+def _embedding(record: Record) -> str:
+    held = record.embedding
+    text = str(held.get("kind", ""))
+    if held.get("size"):
+        text += f", {held['size']} wide"
+    for key, name in (("type_coverage", "types"), ("token_coverage", "tokens")):
+        if isinstance(held.get(key), int | float):
+            text += f", {100 * held[key]:.1f} % of {name} found"
+    return text
+
+
+def _flatten(value: Any, prefix: str = "") -> list[tuple[str, str]]:
+    if isinstance(value, dict) and value:
+        return [
+            pair for key, item in value.items() for pair in _flatten(item, f"{prefix}.{key}" if prefix else str(key))
+        ]
+    return (
+        [(prefix, "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value))]
+        if prefix
+        else []
+    )
+
+
+def _links(directory: Path, run: Path, record: Record) -> str:
+    """Addresses of the run's files, relative to the page; a missing or changed one is a note instead."""
+    found, wrong = [], []
+    for name in _LINKS:
+        item = artifact(run, record, name, verify=name != "log")
+        if item is not None and item.note is not None:
+            wrong.append(item.note)
+        path = log_path(run, record) if name == "log" else item.path if item is not None else None
+        if path is not None:
+            found.append(_anchor(path.relative_to(directory), path.name))
+    links = f'<p class="note">{" · ".join(found)}</p>' if found else ""
+    return links + "".join(note(text, warn=True) for text in wrong)
+
+
+def _anchor(path: Path, text: str) -> str:
+    return f'<a href="{html(link(*path.parts))}">{html(text)}</a>'

@@ -1,0 +1,138 @@
+"""A comparison as one run of Weights & Biases: its table, its single runs, and the curves of all runs overlaid."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from lightning_seq.record import Record
+from lightning_seq.report import curves
+from lightning_seq.report.summary import PARAMETER_KINDS, Summary, number, runs_of, summarise_runs, training_seconds
+
+MODES = ("offline", "online", "disabled")
+
+
+def log_comparison(
+    directory: Path, mode: str = "offline", project: str = "lightning_seq", entity: str | None = None
+) -> Path | None:
+    """Log the comparison in `<runs>/<name>/` to W&B and return the directory of the W&B run.
+
+    The run has the comparison's name, is in the group of its runs, and has the job type `comparison`. Offline asks
+    nobody for anything; `disabled` does nothing and returns None. A run that cannot go online is kept offline.
+
+    Raises UserError when the directory is missing or holds no record, ValueError for an unknown mode.
+    """
+    if mode not in MODES:
+        raise ValueError(f"mode is {mode!r}, expected one of {', '.join(MODES)}")
+    runs = runs_of(directory)
+    if mode == "disabled":
+        return None
+    import wandb
+
+    summary = summarise_runs(directory, runs)
+    records = [record for _, record in runs]
+    try:
+        run = _start(directory, summary, mode, project, entity)
+    except wandb.errors.Error:
+        if mode == "offline":
+            raise
+        run = _start(directory, summary, "offline", project, entity)
+    try:
+        run.log({"comparison/summary": _summary_table(summary), "comparison/runs": _run_table(records, summary)})
+        for name in curves.metrics_to_draw(records, summary.headline):
+            run.log(_overlaid(records, name))
+        run.summary.update(_best_of(summary))
+        return Path(run.dir).parent
+    finally:
+        run.finish()
+
+
+def _start(directory: Path, summary: Summary, mode: str, project: str, entity: str | None) -> Any:
+    import wandb
+
+    settings = wandb.Settings(
+        silent=True,
+        console="off",
+        init_timeout=20,
+        x_disable_stats=True,
+        x_disable_meta=True,
+        disable_git=True,
+        disable_code=True,
+        save_code=False,
+    )
+    return wandb.init(
+        dir=directory,
+        mode="offline" if mode == "offline" else "online",
+        project=project,
+        entity=entity,
+        name=f"{summary.name}-comparison",
+        group=summary.name,
+        job_type="comparison",
+        tags=[f"data:{summary.data}"[:64]] if summary.data else None,
+        config={"task": summary.task, "data": summary.data, "labels": [row.label for row in summary.rows]},
+        settings=settings,
+        reinit="create_new",
+    )
+
+
+def _summary_table(summary: Summary) -> Any:
+    """One row for each label."""
+    import wandb
+
+    columns: list[str | int] = ["label", "done", "failed"]
+    columns += [f"{name} {part}" for name in summary.metrics for part in ("mean", "std")]
+    columns += [f"parameters {kind}" for kind in PARAMETER_KINDS] + ["tokens/s", "training seconds", "engine"]
+    table = wandb.Table(columns=columns, allow_mixed_types=True)
+    for row in summary.rows:
+        cells: list[Any] = [row.label, row.done, row.failed]
+        for name in summary.metrics:
+            cells += [row.metric(name).mean, row.metric(name).std]
+        cells += [row.parameters.get(kind) for kind in PARAMETER_KINDS]
+        table.add_data(*cells, row.tokens_per_second.mean, row.seconds.mean, row.engine)
+    return table
+
+
+def _run_table(records: list[Record], summary: Summary) -> Any:
+    """One row for each label and seed."""
+    import wandb
+
+    columns: list[str | int] = [
+        "label",
+        "seed",
+        "status",
+        *summary.metrics,
+        *(f"parameters {kind}" for kind in PARAMETER_KINDS),
+    ]
+    columns += ["tokens/s", "jobs", "training seconds", "engine", "error"]
+    table = wandb.Table(columns=columns, allow_mixed_types=True)
+    for record in records:
+        cells: list[Any] = [record.label, record.seed, record.status]
+        cells += [number(record.metrics.get(name)) for name in summary.metrics]
+        cells += [record.parameters.get(kind) for kind in PARAMETER_KINDS]
+        cells += [number(record.throughput.get("tokens_per_second")), record.jobs, training_seconds(record)]
+        table.add_data(*cells, record.engine, record.error)
+    return table
+
+
+def _overlaid(records: list[Record], name: str) -> dict[str, Any]:
+    """One metric of all runs in one chart against epochs, and as a table that holds the seconds too."""
+    import wandb
+
+    drawn = [(f"{record.label}-seed{record.seed}", record, curves.points(record, name)) for record in records]
+    drawn = [item for item in drawn if item[2]]
+    chart = wandb.plot.line_series(
+        xs=[[point.epoch for point in points] for _, _, points in drawn],
+        ys=[[point.value for point in points] for _, _, points in drawn],
+        keys=[key for key, _, _ in drawn],
+        title=name,
+        xname="epoch",
+    )
+    rows = [[record.label, record.seed, *point] for _, record, points in drawn for point in points]
+    table = wandb.Table(columns=["label", "seed", "epoch", "seconds", "value"], data=rows, allow_mixed_types=True)
+    return {f"curves/{name}": chart, f"comparison/{name}": table}
+
+
+def _best_of(summary: Summary) -> dict[str, Any]:
+    """The means of the headline by label, for the list of runs."""
+    means = {f"{summary.headline}/{row.label}": row.metric(summary.headline).mean for row in summary.rows}
+    return {name: mean for name, mean in means.items() if mean is not None}

@@ -1,0 +1,44 @@
+"""Everything a person looks at, written into the directory of a comparison."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lightning_seq.errors import UserError
+from lightning_seq.files import write_text
+from lightning_seq.report import tables
+from lightning_seq.report.dashboard import render
+from lightning_seq.report.summary import Summary, runs_of, summarise_runs
+
+TABLE = "table.md"
+SHEET = "table.csv"
+DASHBOARD = "dashboard.html"
+
+
+def write_report(directory: Path, wandb: str | None = None) -> Summary:
+    """Write `table.md`, `table.csv` and `dashboard.html` into `<runs>/<name>/`, each in one step.
+
+    wandb: also log the comparison to W&B, in this mode (`offline`, `online`); None leaves W&B alone.
+
+    Raises UserError when the directory is missing, holds no record, or cannot be written.
+    """
+    directory = Path(directory)
+    runs = runs_of(directory)
+    summary = summarise_runs(directory, runs)
+    texts = {
+        TABLE: tables.markdown(summary),
+        SHEET: tables.csv(summary),
+        DASHBOARD: render(directory, runs, summary),
+    }
+    try:
+        for name, text in texts.items():
+            write_text(directory / name, text)
+    except OSError as error:
+        raise UserError(
+            f"{directory} cannot be written ({error.strerror}): free it or its disk, then report again"
+        ) from error
+    if wandb is not None:
+        from lightning_seq.report.wandb_summary import log_comparison
+
+        log_comparison(directory, mode=wandb)
+    return summary

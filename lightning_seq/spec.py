@@ -1,0 +1,186 @@
+"""What travels between the rooms: DataSpec, Batch, Encoded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Symbols of a vocabulary, as ids `[B, T]`; `words[i]` is the symbol with id i."""
+
+    words: tuple[str, ...]
+
+    @property
+    def size(self) -> int:
+        return len(self.words)
+
+
+@dataclass(frozen=True)
+class Features:
+    """A vector of real numbers at each step, `[B, T, width]`."""
+
+    width: int
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A picture at each step, `[B, T, channels, *space]`."""
+
+    channels: int
+    space: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Class:
+    """One class per sequence, as an id `[B]`."""
+
+    names: tuple[str, ...]
+
+    @property
+    def size(self) -> int:
+        return len(self.names)
+
+
+@dataclass(frozen=True)
+class Tags:
+    """One label per step, as ids `[B, T]`."""
+
+    names: tuple[str, ...]
+
+    @property
+    def size(self) -> int:
+        return len(self.names)
+
+
+@dataclass(frozen=True)
+class NextToken:
+    """The symbol that follows, as ids `[B, T]`."""
+
+    words: tuple[str, ...]
+
+    @property
+    def size(self) -> int:
+        return len(self.words)
+
+
+@dataclass(frozen=True)
+class TokenSequence:
+    """Another sequence of symbols, as ids `[B, T']`."""
+
+    words: tuple[str, ...]
+
+    @property
+    def size(self) -> int:
+        return len(self.words)
+
+
+@dataclass(frozen=True)
+class Bits:
+    """`width` independent bits per step, `[B, T, width]`."""
+
+    width: int
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Values:
+    """`width` real numbers per step or per sequence."""
+
+    width: int
+    names: tuple[str, ...] = ()
+
+
+Inputs: TypeAlias = Tokens | Features | Grid
+Targets: TypeAlias = Class | Tags | NextToken | TokenSequence | Bits | Values
+_KINDS = {kind.__name__: kind for kind in (Tokens, Features, Grid, Class, Tags, NextToken, TokenSequence, Bits, Values)}
+
+
+@dataclass(frozen=True)
+class DataSpec:
+    """What goes into a model and what comes out: every size, name and vocabulary that comes from the data."""
+
+    inputs: Inputs
+    targets: Targets
+
+    def to_plain(self) -> dict[str, Any]:
+        """Plain values that a checkpoint can hold."""
+        return {
+            part.name: {"kind": type(value).__name__}
+            | {item.name: _plain(getattr(value, item.name)) for item in fields(value)}
+            for part in fields(self)
+            for value in [getattr(self, part.name)]
+        }
+
+    @classmethod
+    def from_plain(cls, plain: dict[str, Any]) -> DataSpec:
+        """The inverse of `to_plain`."""
+        parts = {}
+        for name, values in plain.items():
+            arguments = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+            parts[name] = _KINDS[arguments.pop("kind")](**arguments)
+        return cls(**parts)
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One rank's share of a global batch.
+
+    ids:         `[B]` int64, the samples' positions in their split.
+    inputs:      `[B, T]` int64 token ids, or `[B, T, D]` features.
+    mask:        `[B, T]` bool, True = a real token; a prefix of every row.
+    targets:     `[B]` for classes, `[B, T, …]` otherwise.
+    target_mask: bool, the shape of `targets` without its features; False where a target does not count (padding, or
+                 the stand-in sample of a rank whose share is empty).
+    count:       how many targets count in the *global* batch: a loss is its sum over `target_mask`, times the number
+                 of ranks, over `count`, so that two ranks give the gradient of one.
+    """
+
+    ids: Tensor
+    inputs: Tensor
+    mask: Tensor
+    targets: Tensor
+    target_mask: Tensor
+    count: int
+
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> Batch:
+        moved = {
+            item.name: getattr(self, item.name).to(device, non_blocking=non_blocking)
+            for item in fields(self)
+            if item.name != "count"
+        }
+        return Batch(count=self.count, **moved)
+
+    def pin_memory(self) -> Batch:
+        return Batch(
+            count=self.count,
+            **{item.name: getattr(self, item.name).pin_memory() for item in fields(self) if item.name != "count"},
+        )
+
+
+State: TypeAlias = "tuple[tuple[tuple[Tensor, ...], ...], ...]"
+"""The final state of an encoder: layers of directions of a cell's tensors, the one that is handed on (`h`) first."""
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """What every encoder returns: a place for each input, and a final state where there is one.
+
+    outputs: `[B, S, D]`, zero where the mask is False.
+    mask:    `[B, S]` bool.
+    state:   layers of directions of tensors; `()` for an encoder without a state.
+    """
+
+    outputs: Tensor
+    mask: Tensor
+    state: Any = ()

@@ -1,0 +1,123 @@
+"""Sequence classification as a LightningModule."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule
+from torch import Tensor
+from torch.nn import functional
+
+from lightning_seq.errors import UserError
+from lightning_seq.losses.cross_entropy import cross_entropy_sum
+from lightning_seq.metrics.classification import classification_metrics, mean_loss
+from lightning_seq.models.classifier import Classifier
+from lightning_seq.spec import Batch
+from lightning_seq.tasks.gather import gather_rows
+from lightning_seq.tasks.schedule import MakeOptimizer, Schedule
+
+
+class SequenceClassification(LightningModule):
+    """One class per sequence: cross-entropy, accuracy, macro-F1, confusion matrix.
+
+    model:           scores before the softmax, `[B, C]`.
+    classes:         C.
+    optimizer:       makes an optimiser from the parameters that learn.
+    class_weights:   `[C]`, scaled so that their mean over the training examples is 1, or None.
+    label_smoothing: share of each target spread over all classes, in training only.
+    monitor, mode:   the validation metric that selects the best checkpoint, and whether `max` or `min` is best.
+    log_every:       optimiser steps between two values of `train/loss`, each the mean since the last.
+
+    Logged: `train/loss`, and `loss accuracy macro_f1` under `val/` and `test/`. Losses are means per example, in nats.
+    """
+
+    def __init__(
+        self,
+        model: Classifier,
+        classes: int,
+        optimizer: MakeOptimizer,
+        schedule: Schedule | None = None,
+        class_weights: Tensor | None = None,
+        label_smoothing: float = 0.0,
+        monitor: str = "val/accuracy",
+        mode: str = "max",
+        log_every: int = 20,
+    ) -> None:
+        super().__init__()
+        if not 0 <= label_smoothing < 1:
+            raise UserError(f"task.label_smoothing is {label_smoothing}, expected at least 0 and less than 1")
+        self.model, self.optimizer_of, self.schedule = model, optimizer, schedule or Schedule()
+        self.label_smoothing, self.monitor, self.mode, self.log_every = label_smoothing, monitor, mode, log_every
+        self.register_buffer("class_weights", class_weights, persistent=False)
+        self.val_metrics, self.test_metrics = classification_metrics(classes), classification_metrics(classes)
+        self.val_loss, self.test_loss = mean_loss(), mean_loss()
+        self.register_buffer("_running", torch.zeros(2), persistent=False)
+        self._rows: list[Tensor] = []
+        self.predictions: Tensor | None = None
+        """After a test: `[N, 4]` float64, a row per example: id, target, prediction, loss; sorted by id."""
+
+    def forward(self, inputs: Tensor, mask: Tensor) -> Tensor:
+        """Ids `[B, T]` and mask `[B, T]` to log-probabilities `[B, C]`."""
+        return functional.log_softmax(self.model(inputs, mask), -1)
+
+    def training_step(self, batch: Batch, _: int) -> Tensor:
+        scores = self.model(batch.inputs, batch.mask)
+        total = cross_entropy_sum(scores, batch.targets, batch.target_mask, self.class_weights, self.label_smoothing)  # type: ignore[arg-type]
+        self._running += torch.stack([total.detach(), batch.target_mask.sum()])  # type: ignore[operator]
+        return total * (self.trainer.world_size / batch.count)
+
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        if self.global_step % self.log_every == 0:
+            self._log_train_loss()
+
+    def on_train_epoch_end(self) -> None:
+        self._log_train_loss()
+
+    def _log_train_loss(self) -> None:
+        total, count = self.trainer.strategy.reduce(self._running, reduce_op="sum").tolist()  # type: ignore[arg-type]
+        self._running.zero_()  # type: ignore[operator]
+        if not count:
+            return
+        for logger in self.trainer.loggers:
+            logger.log_metrics({"train/loss": total / count, "epoch": self.current_epoch}, step=self.global_step)
+
+    def validation_step(self, batch: Batch, _: int) -> None:
+        self._evaluate(batch, self.val_metrics, self.val_loss)
+
+    def on_validation_epoch_end(self) -> None:
+        self._log_evaluation("val", self.val_metrics, self.val_loss)
+
+    def on_test_epoch_start(self) -> None:
+        self._rows.clear()
+
+    def test_step(self, batch: Batch, _: int) -> None:
+        scores, losses = self._evaluate(batch, self.test_metrics, self.test_loss)
+        counts = batch.target_mask
+        columns = (batch.ids[counts], batch.targets[counts], scores.argmax(-1), losses)
+        self._rows.append(torch.stack([column.double() for column in columns], -1))
+
+    def on_test_epoch_end(self) -> None:
+        self._log_evaluation("test", self.test_metrics, self.test_loss)
+        rows = gather_rows(torch.cat(self._rows), self.trainer.world_size)
+        self.predictions = rows[rows[:, 0].argsort()].cpu()
+
+    def _evaluate(self, batch: Batch, metrics: Any, loss: Any) -> tuple[Tensor, Tensor]:
+        scores = self.model(batch.inputs, batch.mask)[batch.target_mask]
+        targets = batch.targets[batch.target_mask]
+        losses = functional.cross_entropy(scores, targets, reduction="none")
+        if len(targets):
+            metrics.update(scores, targets)
+            loss.update(losses)
+        return scores, losses
+
+    def _log_evaluation(self, split: str, metrics: Any, loss: Any) -> None:
+        values = metrics.compute()
+        values.pop("confusion")
+        self.log_dict({f"{split}/loss": loss.compute(), **{f"{split}/{name}": value for name, value in values.items()}})
+        metrics.reset()
+        loss.reset()
+
+    def configure_optimizers(self) -> Any:
+        optimizer = self.optimizer_of([parameter for parameter in self.parameters() if parameter.requires_grad])
+        return self.schedule.configure(optimizer, self.trainer.estimated_stepping_batches, self.monitor, self.mode)

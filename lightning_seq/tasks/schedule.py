@@ -1,0 +1,61 @@
+"""Learning-rate schedules: warm-up, then constant, linear to zero, or down on a plateau."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
+
+from lightning_seq.errors import UserError, near
+
+KINDS = ("constant", "linear", "plateau")
+MakeOptimizer = Callable[[Iterable[nn.Parameter]], Optimizer]
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """What happens to the learning rate.
+
+    kind:         `constant`; `linear` falls to zero at the last step; `plateau` multiplies by `factor` after `patience`
+                  validations without an improvement of the monitored metric.
+    warmup_steps: optimiser steps over which the rate first rises linearly from zero (not with `plateau`).
+    """
+
+    kind: str = "constant"
+    warmup_steps: int = 0
+    factor: float = 0.5
+    patience: int = 1
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise UserError(f"task.schedule.kind is {self.kind!r}: {near(self.kind, KINDS)}")
+        if self.kind == "plateau" and self.warmup_steps:
+            raise UserError("task.schedule.warmup_steps acts with kind=constant or linear, plateau came: set it to 0")
+        if self.warmup_steps < 0 or self.patience < 0 or not 0 < self.factor < 1:
+            raise UserError(
+                f"task.schedule has warmup_steps={self.warmup_steps} patience={self.patience} factor={self.factor}, "
+                "expected at least 0, at least 0 and between 0 and 1"
+            )
+
+    def share(self, step: int, total: float) -> float:
+        """The share of the full rate at an optimiser step."""
+        if step < self.warmup_steps:
+            return (step + 1) / self.warmup_steps
+        if self.kind == "linear":
+            return max(0.0, (total - step) / max(1.0, total - self.warmup_steps))
+        return 1.0
+
+    def configure(self, optimizer: Optimizer, total: float, monitor: str, mode: str) -> dict[str, Any]:
+        """What `LightningModule.configure_optimizers` returns."""
+        if self.kind == "plateau":
+            plateau = ReduceLROnPlateau(optimizer, mode="max" if mode == "max" else "min", factor=self.factor, patience=self.patience)
+            scheduler = {"scheduler": plateau, "monitor": monitor, "interval": "epoch"}
+        elif self.kind == "constant" and not self.warmup_steps:
+            return {"optimizer": optimizer}
+        else:
+            scheduler = {"scheduler": LambdaLR(optimizer, lambda step: self.share(step, total)), "interval": "step"}
+        return {"optimizer": optimizer, "lr_scheduler": scheduler}

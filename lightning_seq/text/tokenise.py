@@ -1,0 +1,86 @@
+"""From text to tokens."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from typing import Any
+
+from lightning_seq.errors import UserError, near
+
+LEVELS = ("word", "character")
+_NUMBER = r"\d+(?:[.,]\d+)*(?!\w)"
+_PLAIN = re.compile(rf"{_NUMBER}|\w+(?:'\w+)*|[^\w\s]")
+_LAST_MARK = 0x1EFFF
+_JOINERS = "\u200c\u200d"
+
+
+@cache
+def _with_marks() -> re.Pattern[str]:
+    """As `_PLAIN`, for text beyond ASCII: a combining mark (a Hindi vowel sign, a loose accent) belongs to its word."""
+    marks = "".join(chr(code) for code in range(0x300, _LAST_MARK) if unicodedata.category(chr(code))[0] == "M")
+    inner = rf"[\w{re.escape(marks + _JOINERS)}]"
+    return re.compile(rf"{_NUMBER}|\w{inner}*(?:'\w{inner}*)*|[^\w\s{_JOINERS}]")
+
+
+@dataclass(frozen=True)
+class Tokeniser:
+    """Splits text into words or characters.
+
+    level:   `word`: words with their inner apostrophes (`don't`), numbers (`1,000.5`), and every other mark alone, so
+             that `well-known` is three tokens; or `character`, with runs of white space as one space.
+    lower:   small letters first.
+    replace: strings that are replaced before anything else, as `{"<br />": " "}`.
+
+    The typographic apostrophe counts as the plain one. Words of scripts without spaces are not found: use characters.
+    Raises UserError for another level.
+    """
+
+    level: str = "word"
+    lower: bool = True
+    replace: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+    def __post_init__(self) -> None:
+        if self.level not in LEVELS:
+            raise UserError(f"the tokeniser's level is {self.level!r}: {near(str(self.level), LEVELS)}")
+        if not all(isinstance(part, str) and part for part in self.replace):
+            raise UserError("the tokeniser's replace has an empty string to look for: expected {text: replacement}")
+
+    def __call__(self, text: str) -> list[str]:
+        return self._split(text)
+
+    @cached_property
+    def _split(self) -> Callable[[str], list[str]]:
+        replace, lower, words = tuple(self.replace.items()), self.lower, self.level == "word"
+        plain = _PLAIN.findall
+
+        def split(text: str) -> list[str]:
+            for old, new in replace:
+                text = text.replace(old, new)
+            if lower:
+                text = text.lower()
+            if not words:
+                return list(" ".join(text.split()))
+            if text.isascii():
+                return plain(text)
+            return _with_marks().findall(text.replace("’", "'"))
+
+        return split
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.to_plain()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+
+    def to_plain(self) -> dict[str, Any]:
+        """Plain values that a checkpoint can hold."""
+        return {"level": self.level, "lower": self.lower, "replace": dict(self.replace)}
+
+    @classmethod
+    def from_plain(cls, plain: dict[str, Any]) -> Tokeniser:
+        """The inverse of `to_plain`."""
+        return cls(**plain)

@@ -1,0 +1,31 @@
+"""Shapes are checked in tests: every annotated function of these rooms raises when one is wrong."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ["WANDB_MODE"] = "offline"
+
+import pytest
+from jaxtyping import install_import_hook
+
+ROOMS = ("cells", "engines", "layers", "attention", "losses")
+HOOK = install_import_hook([f"lightning_seq.{room}" for room in ROOMS], "beartype.beartype")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread() -> None:
+    import torch
+
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def mirror() -> Path:
+    """A directory of real data sets in Hub layout, where this machine has one."""
+    place = os.environ.get("LIGHTNING_SEQ_MIRROR")
+    if not place:
+        pytest.skip("LIGHTNING_SEQ_MIRROR names no directory of data sets")
+    return Path(place)

@@ -1,0 +1,284 @@
+"""The dashboard: whole, self-contained, and deaf to what data tries to say to a browser."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from collections import Counter
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from lightning_seq.errors import UserError
+from lightning_seq.record import read, write
+from lightning_seq.report.dashboard import dashboard
+from lightning_seq.report.write import write_report
+
+Make = Callable[..., Path]
+
+ATTACKS = (
+    "</script><script>document.title='owned'</script>",
+    "<img src=x onerror=\"document.title='owned'\">",
+    "\"'><svg onload=document.title='owned'>",
+    "<!--<script>\u2028`${document.title='owned'}`",
+)
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+class Page(HTMLParser):
+    """The elements and the texts of a page, as a browser without scripts would see them."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.scripts: list[str] = []
+        self.words: list[str] = []
+        self._inside = ""
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        self._inside = tag
+        if tag == "script":
+            self.scripts.append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._inside = ""
+
+    def handle_data(self, data: str) -> None:
+        if self._inside == "script":
+            self.scripts[-1] += data
+        elif self._inside != "style":
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+    @property
+    def data(self) -> dict:
+        return json.loads(self.scripts[0])
+
+
+def hostile(make_comparison: Make, directory: Path) -> Path:
+    """A comparison in which every string that may come from data attacks the page."""
+    make_comparison(
+        directory, labels=ATTACKS, seeds=2, classes=ATTACKS, words=ATTACKS, failed=((ATTACKS[0], 2),), error=ATTACKS[1]
+    )
+    for path in directory.glob("*/record.json"):
+        record = read(path)
+        write(
+            path.parent,
+            record.with_(
+                name=ATTACKS[0],
+                task=ATTACKS[1],
+                model=ATTACKS[2],
+                data=ATTACKS[3],
+                engine=ATTACKS[0],
+                overrides=list(ATTACKS),
+                config={ATTACKS[0]: {ATTACKS[1]: ATTACKS[2]}, "list": list(ATTACKS)},
+                environment={ATTACKS[0]: ATTACKS[1] + str(record.seed)},
+                fingerprints={"data": ATTACKS[2], "split": ATTACKS[1] + str(record.seed)},
+                embedding={"kind": ATTACKS[3], "size": ATTACKS[0]},
+                metrics={f"test/{ATTACKS[0]}": 0.5, **record.metrics} if record.metrics else {},
+                started=ATTACKS[1],
+                finished=ATTACKS[2],
+            ),
+        )
+    return directory
+
+
+@pytest.fixture(scope="module")
+def attacked(make_comparison: Make, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return hostile(make_comparison, tmp_path_factory.mktemp("runs") / "a & <b>comparison")
+
+
+def test_every_piece_is_on_the_page(make_comparison: Make, tmp_path: Path) -> None:
+    page = Page(dashboard(make_comparison(tmp_path / "demo", failed=(("birnn", 3),))))
+    for title in (
+        "Comparison",
+        "Learning curves",
+        "Confusion matrices",
+        "Word vectors",
+        "What did not finish",
+        "Equal conditions",
+        "Configuration of each run",
+    ):
+        assert title in page.text
+    assert re.search(r"Highest mean test/accuracy: gru with 0\.\d{3} ± 0\.\d{3} over 3 seeds", page.text)
+    assert "RuntimeError: loss is not finite at step 120" in page.text
+    assert len(page.data["charts"]) == 6 + 4 + 1
+    links = {attributes["href"] for tag, attributes in page.elements if tag == "a"}
+    assert {"./gru-seed1/config.yaml", "./gru-seed1/log.txt", "./gru-seed1/metrics.csv"} <= links
+    assert all((tmp_path / "demo" / str(target)).is_file() for target in links)
+
+
+def test_the_page_asks_nobody_for_anything(make_comparison: Make, tmp_path: Path) -> None:
+    text = dashboard(make_comparison(tmp_path / "demo"))
+    page = Page(text)
+    for tag, attributes in page.elements:
+        assert tag not in ("link", "iframe", "img", "base", "form")
+        assert "src" not in attributes
+        assert not str(attributes.get("href", "./")).startswith(("http", "//"))
+    policy = next(attributes["content"] for tag, attributes in page.elements if "http-equiv" in attributes)
+    assert "default-src 'none'" in str(policy)
+    assert "viewport" in {attributes.get("name") for tag, attributes in page.elements if tag == "meta"}
+    assert "prefers-color-scheme: dark" in text
+
+
+def test_each_data_set_is_there_once_and_each_chart_finds_its_own(make_comparison: Make, tmp_path: Path) -> None:
+    data = Page(dashboard(make_comparison(tmp_path / "demo"))).data
+    used = [entry[kind] for entry in data["charts"].values() for kind in ("table", "words", "arrows") if kind in entry]
+    assert set(used) == set(data["tables"])
+    assert all("values" not in json.dumps(entry["spec"]) for entry in data["charts"].values())
+    bodies = [json.dumps(table) for table in data["tables"].values()]
+    assert len(bodies) == len(set(bodies))
+
+
+def test_strings_from_data_become_no_elements_and_leave_no_script(attacked: Path) -> None:
+    text = dashboard(attacked)
+    page = Page(text)
+    assert [tag for tag, _ in page.elements].count("script") == 3
+    assert {"img", "svg onload"} & {tag for tag, _ in page.elements} == set()
+    assert not [name for _, attributes in page.elements for name in attributes if name.startswith("on")]
+    assert all(attack in page.data["labels"] for attack in ATTACKS)
+    assert "\u2028" not in page.scripts[0]
+    assert "<" not in page.scripts[0]
+    for attack in ATTACKS[:3]:
+        assert attack in page.text
+        assert attack not in text
+
+
+def test_no_expression_is_made_of_data(attacked: Path) -> None:
+    """Vega compiles filters, tests and calculations: a name from data must not get into one."""
+    compiled = []
+
+    def walk(value: object, key: str = "") -> None:
+        if isinstance(value, dict):
+            for name, item in value.items():
+                walk(item, name)
+        elif isinstance(value, list):
+            for item in value:
+                walk(item, key)
+        elif key in ("filter", "test", "expr", "calculate", "signal", "href", "url"):
+            compiled.append(str(value))
+
+    for entry in Page(dashboard(attacked)).data["charts"].values():
+        walk(entry["spec"])
+    assert compiled
+    assert not [text for text in compiled if "owned" in text]
+
+
+def test_forty_runs_stay_under_three_megabytes(make_comparison: Make, tmp_path: Path) -> None:
+    labels = tuple(f"model=recurrent,cell=variant{index},num_layers=2" for index in range(14))
+    directory = make_comparison(tmp_path / "demo", labels=labels, epochs=30, steps_per_epoch=50)
+    assert len(dashboard(directory).encode()) < 3_000_000
+
+
+def test_missing_pieces_leave_their_section_out(make_comparison: Make, tmp_path: Path) -> None:
+    page = Page(dashboard(make_comparison(tmp_path / "demo", artifacts={}, curves={}, config={}, environment={})))
+    assert "Confusion matrices" not in page.text
+    assert "Word vectors" not in page.text
+    assert "What did not finish" not in page.text
+    assert "No run has recorded a curve yet" in page.text
+    assert page.data["charts"] == {}
+
+
+def test_a_changed_artifact_is_left_out_with_a_note(make_comparison: Make, tmp_path: Path) -> None:
+    directory = make_comparison(tmp_path / "demo", labels=("rnn",), seeds=1)
+    (directory / "rnn-seed1" / "predictions.parquet").write_bytes(b"changed")
+    (directory / "rnn-seed1" / "config.yaml").unlink()
+    page = Page(dashboard(directory))
+    assert "rnn, seed 1: predictions.parquet has changed since the run ended" in page.text
+    assert "rnn, seed 1: config.yaml is missing" in page.text
+    assert not [entry for entry in page.data["charts"].values() if entry.get("table", "").startswith("confusion")]
+
+
+def test_nothing_finished_says_so(make_comparison: Make, tmp_path: Path) -> None:
+    directory = make_comparison(tmp_path / "demo", labels=("rnn",), seeds=1, failed=(("rnn", 1),))
+    assert "No run is done yet" in Page(dashboard(directory)).text
+
+
+def test_one_seed_says_that_nothing_can_be_concluded(make_comparison: Make, tmp_path: Path) -> None:
+    text = Page(dashboard(make_comparison(tmp_path / "demo", seeds=1))).text
+    assert "from one seed. Nothing can be concluded from one seed." in text
+
+
+def test_unequal_splits_are_told_plainly(make_comparison: Make, tmp_path: Path) -> None:
+    directory = make_comparison(tmp_path / "demo", labels=("rnn", "gru"), seeds=1)
+    record = read(directory / "gru-seed1")
+    write(directory / "gru-seed1", record.with_(fingerprints={**record.fingerprints, "split": "another"}))
+    text = Page(dashboard(directory)).text
+    assert re.search(r"split train, validation and test split no 0d93bb1c5e02f7a4 rnn seed 1 another gru seed 1", text)
+
+
+def test_the_report_is_three_files_and_a_second_one_replaces_them(make_comparison: Make, tmp_path: Path) -> None:
+    directory = make_comparison(tmp_path / "demo", labels=("rnn",), seeds=1)
+    summary = write_report(directory)
+    assert summary.rows[0].label == "rnn"
+    names = {path.name for path in directory.iterdir() if path.is_file()}
+    assert names == {"table.md", "table.csv", "dashboard.html"}
+    (directory / "table.md").write_text("old")
+    write_report(directory)
+    assert (directory / "table.md").read_text().startswith("# demo")
+
+
+def test_a_report_of_nothing_is_the_users_mistake(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="holds no run"):
+        write_report(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def browse(page: Path, profile: Path) -> str:
+    """The document after its scripts ran."""
+    quiet = ("quic", "background-networking", "component-update", "sync", "gpu")
+    command = [
+        str(BROWSER),
+        "--headless",
+        "--no-sandbox",
+        "--no-first-run",
+        *(f"--disable-{name}" for name in quiet),
+        f"--user-data-dir={profile}",
+        "--virtual-time-budget=8000",
+        "--dump-dom",
+        page.as_uri(),
+    ]
+    return subprocess.run(command, capture_output=True, text=True, timeout=90, check=True).stdout
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium on PATH")
+def test_a_browser_draws_every_chart_and_runs_no_script_from_data(attacked: Path, tmp_path: Path) -> None:
+    source = dashboard(attacked)
+    charts = len(Page(source).data["charts"])
+    # Without the policy, so that escaping alone has to hold.
+    unguarded = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", source)
+    for name, text in (("guarded", source), ("unguarded", unguarded)):
+        page = tmp_path / f"{name}.html"
+        page.write_text(text, encoding="utf-8")
+        document = browse(page, tmp_path / f"profile {name}")
+        drawn = Page(document)
+        assert "<title>owned" not in document
+        assert "could not be drawn" not in drawn.text
+        assert f'data-drawn="{charts}"' in document
+        marks = [
+            attributes for tag, attributes in drawn.elements if tag == "svg" and attributes.get("class") == "marks"
+        ]
+        assert len(marks) == charts
+        roles = Counter(attributes.get("aria-roledescription") for _, attributes in drawn.elements)
+        runs, means = 2 * len(ATTACKS), len(ATTACKS) - 1
+        assert roles["line mark"] == 6 * (runs + means)
+        assert roles["rect mark"] == len(ATTACKS) * len(ATTACKS) ** 2
+        assert roles["text mark"] > roles["rect mark"]
+        assert roles["rule mark"] == 2
+
+
+def test_a_run_of_one_epoch_has_axes_around_its_point(make_comparison: Make, tmp_path: Path) -> None:
+    data = Page(dashboard(make_comparison(tmp_path / "demo", labels=("rnn",), seeds=1, epochs=1))).data
+    value = data["tables"]["curve0"]["rows"][0][4]
+    low, high = data["charts"]["chart0"]["spec"]["layer"][0]["encoding"]["y"]["scale"]["domain"]
+    assert low < value < high

@@ -1,0 +1,61 @@
+"""The comparison as a W&B run, offline."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lightning_seq.errors import UserError
+from lightning_seq.report.wandb_summary import log_comparison
+from lightning_seq.report.write import write_report
+
+Make = Callable[..., Path]
+
+
+def test_an_offline_run_holds_the_comparison(
+    make_comparison: Make, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("WANDB_MODE", raising=False)
+    directory = make_comparison(tmp_path / "demo", labels=("rnn", "gru"), seeds=2, failed=(("gru", 2),))
+    run = log_comparison(directory)
+    assert run is not None
+    assert run.parent == directory / "wandb"
+    assert run.name.startswith("offline-run-")
+    assert list(run.glob("*.wandb"))
+    assert capfd.readouterr() == ("", "")
+    (runs,) = run.glob("files/media/table/comparison/runs_*.json")
+    table = json.loads(runs.read_text())
+    rows = [dict(zip(table["columns"], row, strict=True)) for row in table["data"]]
+    assert [(row["label"], row["seed"], row["status"]) for row in rows] == [
+        ("rnn", 1, "done"),
+        ("rnn", 2, "done"),
+        ("gru", 1, "done"),
+        ("gru", 2, "failed"),
+    ]
+    assert rows[3]["test/accuracy"] is None
+    (means,) = run.glob("files/media/table/comparison/summary_*.json")
+    assert [row[0] for row in json.loads(means.read_text())["data"]] == ["rnn", "gru"]
+    (curve,) = run.glob("files/media/table/curves/val/accuracy_*.json")
+    assert {row[1] for row in json.loads(curve.read_text())["data"]} == {
+        "rnn-seed1",
+        "rnn-seed2",
+        "gru-seed1",
+        "gru-seed2",
+    }
+
+
+def test_disabled_leaves_nothing(make_comparison: Make, tmp_path: Path) -> None:
+    directory = make_comparison(tmp_path / "demo", labels=("rnn",), seeds=1)
+    assert log_comparison(directory, mode="disabled") is None
+    write_report(directory)
+    assert not (directory / "wandb").exists()
+
+
+def test_an_unknown_mode_is_refused_and_so_is_a_directory_without_runs(make_comparison: Make, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="expected one of offline, online, disabled"):
+        log_comparison(tmp_path, mode="of-line")
+    with pytest.raises(UserError, match="holds no run"):
+        log_comparison(tmp_path)
