@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -100,20 +101,24 @@ def _finish(directory: Path, failed: int, console: Console, wandb: dict[str, str
     from lightning_seq.report.tables import terminal
     from lightning_seq.report.write import write_report
 
+    mode = None
+    if wandb is not None:
+        from lightning_seq.experiment.loggers import wandb_mode
+
+        mode, _ = wandb_mode(str(wandb["mode"]))
     summary = write_report(directory)
+    if wandb is not None and mode is not None:
+        from lightning_seq.report.wandb_summary import log_comparison
+
+        shutil.rmtree(directory / "wandb", ignore_errors=True)  # one summary run, of what there is now
+        log_comparison(directory, mode=mode, project=str(wandb["project"]), entity=wandb["entity"])
     console.print()
     console.print(terminal(summary))
     console.print()
     say(console, f"dashboard  {directory / 'dashboard.html'}")
     say(console, f"tables     {directory / 'table.md'}  {directory / 'table.csv'}")
-    if wandb is not None:
-        from lightning_seq.experiment.loggers import wandb_mode
-        from lightning_seq.report.wandb_summary import log_comparison
-
-        mode, _ = wandb_mode(str(wandb["mode"]))
-        log_comparison(directory, mode=mode, project=str(wandb["project"]), entity=wandb["entity"])
-        if mode == "offline":
-            say(console, f"W&B        wandb sync {directory}/*/wandb/offline-run-* {directory}/wandb/offline-run-*   (offline until then)")
+    if mode == "offline":
+        say(console, f"W&B        wandb sync {directory}/*/wandb/offline-run-* {directory}/wandb/offline-run-*")
     return 1 if failed else 0
 
 

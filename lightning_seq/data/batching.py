@@ -1,92 +1,105 @@
-"""Batches of texts of nearly equal length, the same for every architecture and any number of ranks."""
+"""Which samples make a batch: sentences of like length together, the same batches for any number of ranks."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
+from torch.utils.data import Sampler
 
-from lightning_seq.errors import UserError
+STAND_IN = -1
+"""In the place of a sample, on a rank that has none of a batch."""
 
-NOBODY = -1
-"""Stands in for a sample where a rank's share of a batch is empty."""
+_STREAM = 0
 
 
-class Share(NamedTuple):
-    """One rank's rows of a global batch, and how many rows that batch has."""
+@dataclass(frozen=True)
+class Share:
+    """One rank's part of a global batch.
 
-    rows: list[int]
+    indices: positions in the split; `[STAND_IN]` where there is nothing for this rank.
+    count:   how many samples the global batch has.
+    """
+
+    indices: list[int]
     count: int
 
 
-class BucketSampler:
-    """Global batches as a pure function of (seed, epoch, position), of which rank r takes every world-th row.
+class BucketSampler(Sampler[Share]):
+    """Batches of sentences of like length.
 
-    lengths:    `[N]`, in tokens.
-    batch_size: rows of a *global* batch.
-    shuffle:    a new order in every epoch; without it, one order by length for all.
-    pool:       how many batches are sorted by length at a time: more of them, less padding and less chance.
+    Samples are shuffled and dealt into pools of `pool_batches` batches; each pool is sorted by length, cut into
+    batches, and the batches shuffled. Global batches are a pure function of (seed, epoch, position): rank r of `world`
+    takes every `world`-th sample from the r-th, all ranks make the same number of steps, and every sample comes exactly
+    once in an epoch.
 
-    Every row comes once an epoch, and every rank makes the same number of steps. A rank whose share is empty gets
-    `NOBODY`.
+    lengths:    `[N]`, tokens per sample.
+    batch_size: of the global batch, over all ranks.
+    shuffle:    without it the order is that of the data, sorted within pools, in every epoch.
+
+    Give it to a DataLoader as `sampler=` with `batch_size=None`, or as `batch_sampler=`; Lightning calls `set_epoch`.
     """
 
     def __init__(
         self,
         lengths: np.ndarray,
         batch_size: int,
-        seed: int = 0,
+        seed: int = 1,
         shuffle: bool = True,
-        pool: int = 100,
+        pool_batches: int = 100,
         rank: int = 0,
         world: int = 1,
     ) -> None:
-        if batch_size < 1:
-            raise UserError(f"data.batch_size is {batch_size}, expected at least 1")
-        self.lengths, self.batch_size, self.seed, self.shuffle, self.pool = lengths, batch_size, seed, shuffle, pool
+        if batch_size < 1 or pool_batches < 1 or not 0 <= rank < world:
+            raise ValueError(
+                f"batch_size {batch_size}, pool_batches {pool_batches}, rank {rank} of {world}: out of range"
+            )
+        self.lengths = np.asarray(lengths)
+        self.batch_size, self.pool_batches = batch_size, pool_batches
+        self.seed, self.shuffle = seed, shuffle
         self.rank, self.world = rank, world
-        self.epoch = self.position = 0
+        self.epoch, self.position = 0, 0
 
     @property
     def sampler(self) -> BucketSampler:
-        """Where Lightning looks for `set_epoch`."""
+        """Where Lightning looks for `set_epoch` when this is a `batch_sampler`."""
         return self
 
     def set_epoch(self, epoch: int) -> None:
         self.epoch = epoch
 
     def start_at(self, position: int) -> None:
-        """The next iteration begins with this batch of its epoch: a run that was cut short goes on where it was."""
+        """Let the next pass, and only that one, begin with batch number `position` of its epoch."""
+        if not 0 <= position <= len(self):
+            raise ValueError(f"position {position}, expected 0 to {len(self)}")
         self.position = position
 
-    def batches(self, epoch: int) -> list[np.ndarray]:
-        """All global batches of an epoch, in order."""
-        N, B = len(self.lengths), self.batch_size
-        if not self.shuffle:
-            return np.split(np.argsort(-self.lengths, kind="stable"), range(B, N, B))
-        generator = np.random.default_rng(np.random.SeedSequence([self.seed, epoch]))
-        order = generator.permutation(N)
-        made: list[np.ndarray] = []
-        for start in range(0, N, B * self.pool):
-            part = order[start : start + B * self.pool]
-            part = part[np.argsort(self.lengths[part], kind="stable")]
-            made += np.split(part, range(B, len(part), B))
-        return [made[index] for index in generator.permutation(len(made))]
+    def __len__(self) -> int:
+        """Batches in a whole epoch, on any rank."""
+        return -(-len(self.lengths) // self.batch_size)
 
     def __iter__(self) -> Iterator[Share]:
-        start, self.position = self.position, 0
-        for batch in self.batches(self.epoch)[start:]:
-            mine = batch[self.rank :: self.world].tolist()
-            yield Share(mine or [NOBODY], len(batch))
+        position, self.position = self.position, 0
+        for batch in self.global_batches(self.epoch)[position:]:
+            own = batch[self.rank :: self.world].tolist()
+            yield Share(own or [STAND_IN], len(batch))
 
-    def __len__(self) -> int:
-        """Batches of an epoch: each pool's last one may be short."""
-        full, rest = divmod(len(self.lengths), self.batch_size)
-        return full + bool(rest)
+    def global_batches(self, epoch: int) -> list[np.ndarray]:
+        """The batches of an epoch, in order, before they are dealt out to ranks."""
+        generator = np.random.default_rng(np.random.SeedSequence([self.seed, _STREAM, epoch]))
+        size, pool = len(self.lengths), self.batch_size * self.pool_batches
+        order = generator.permutation(size) if self.shuffle else np.arange(size)
+        batches: list[np.ndarray] = []
+        for start in range(0, size, pool):
+            members = order[start : start + pool]
+            members = members[np.argsort(self.lengths[members], kind="stable")]
+            cut = [members[first : first + self.batch_size] for first in range(0, len(members), self.batch_size)]
+            batches += [cut[place] for place in generator.permutation(len(cut))] if self.shuffle else cut
+        return batches
 
 
 def padding_share(lengths: np.ndarray, batches: list[np.ndarray]) -> float:
-    """The share of places that are padding when each batch is as long as its longest row."""
-    places = sum(len(batch) * int(lengths[batch].max()) for batch in batches)
-    return 1 - int(lengths.sum()) / places
+    """The part of all places in the padded batches that holds no token."""
+    places = sum(int(lengths[batch].max()) * len(batch) for batch in batches)
+    return 1 - int(lengths.sum()) / places if places else 0.0

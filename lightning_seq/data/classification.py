@@ -1,4 +1,4 @@
-"""Texts with one class each, as a DataModule."""
+"""Batches for sequence classification: a LightningDataModule, and the reader of new text that goes into checkpoints."""
 
 from __future__ import annotations
 
@@ -12,68 +12,81 @@ import torch
 from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader, Dataset
 
-from lightning_seq.data.batching import NOBODY, BucketSampler, Share
-from lightning_seq.data.prepare import EncodedSplit, Settings, prepare
-from lightning_seq.data.sources.files import FORMATS, FileSource
-from lightning_seq.data.sources.hub import HubSource
-from lightning_seq.data.sources.table import SPLITS, Source
-from lightning_seq.data.sources.verses import VersesGenre
-from lightning_seq.errors import UserError, near
-from lightning_seq.spec import Batch, Class, DataSpec, Tokens
-from lightning_seq.text.padding import pad
+from lightning_seq.data.batching import STAND_IN, BucketSampler, Share
+from lightning_seq.data.prepare import EncodedSplit, Prepared, prepare, unknown_share
+from lightning_seq.data.sources.choose import choose
+from lightning_seq.errors import UserError
+from lightning_seq.spec import Batch, Class, DataSpec
+from lightning_seq.text.padding import pad, pad_flat
 from lightning_seq.text.tokenise import Tokeniser
 from lightning_seq.text.vocabulary import UNK, Vocabulary
-
-SOURCES = ("verses_genre", "hub", *FORMATS)
 
 
 @dataclass(frozen=True)
 class TextReader:
-    """From new text to a batch, as in training; what a checkpoint keeps of the data.
+    """From new text to batches, as in training: all that a checkpoint needs of the data.
 
-    spec:       what goes in and what comes out.
-    max_length: tokens after which a text is cut, or None.
+    max_length: tokens of a text that are read, or None for all.
     """
 
     spec: DataSpec
-    tokeniser: Tokeniser
     vocabulary: Vocabulary
+    tokeniser: Tokeniser
     max_length: int | None = None
 
     def encode(self, texts: Sequence[str]) -> Batch:
-        """Ids `[B, T]` and their mask; the targets are zeros and do not count.
+        """One batch of all texts; `targets` are 0 and do not count.
 
-        Raises UserError for a text without a token, or without a known word.
+        Raises UserError for a text that is empty or has no word of the vocabulary, with its number.
         """
+        if not texts:
+            raise UserError("there is no text: expected at least one")
         rows = []
-        for text in texts:
-            ids = np.array(self.vocabulary.encode(self.tokeniser(text)[: self.max_length]), np.int64)
-            if not len(ids) or (ids == UNK).all():
-                what = "is empty" if not len(ids) else "has only words that were not in the training text"
-                raise UserError(f"the text {text[:60]!r} {what}: give a sentence with at least one known word")
-            rows.append(ids)
-        ids, mask = pad(rows)
-        nothing = torch.zeros(len(rows), dtype=torch.int64)
-        return Batch(torch.arange(len(rows)), ids, mask, nothing, torch.zeros(len(rows), dtype=torch.bool), 0)
+        for number, text in enumerate(texts, 1):
+            tokens = self.tokeniser(text)[: self.max_length]
+            if not tokens:
+                raise UserError(f"text {number} is empty: expected at least one word on every line")
+            row = self.vocabulary.encode(tokens)
+            if all(index == UNK for index in row):
+                raise UserError(
+                    f"text {number} has only unknown words ({' '.join(tokens[:8])}): "
+                    "expected at least one word that occurs in the training data"
+                )
+            rows.append(np.array(row, dtype=np.int64))
+        inputs, mask = pad(rows)
+        size = len(rows)
+        return Batch(
+            ids=torch.arange(size),
+            inputs=inputs,
+            mask=mask,
+            targets=torch.zeros(size, dtype=torch.int64),
+            target_mask=torch.zeros(size, dtype=torch.bool),
+            count=0,
+        )
 
     def to_plain(self) -> dict[str, Any]:
-        names = self.spec.targets.names if isinstance(self.spec.targets, Class) else ()
+        """Plain values that a checkpoint can hold."""
         return {
-            "names": list(names),
-            "tokeniser": self.tokeniser.to_plain(),
+            "spec": self.spec.to_plain(),
             "vocabulary": self.vocabulary.to_plain(),
+            "tokeniser": self.tokeniser.to_plain(),
+            "labels": list(self.spec.targets.names) if isinstance(self.spec.targets, Class) else None,
             "max_length": self.max_length,
         }
 
     @classmethod
-    def from_plain(cls, plain: Mapping[str, Any]) -> TextReader:
-        vocabulary = Vocabulary.from_plain(plain["vocabulary"])
-        spec = DataSpec(Tokens(vocabulary.words), Class(tuple(plain["names"])))
-        return cls(spec, Tokeniser.from_plain(plain["tokeniser"]), vocabulary, plain["max_length"])
+    def from_plain(cls, plain: dict[str, Any]) -> TextReader:
+        """The inverse of `to_plain`."""
+        return cls(
+            DataSpec.from_plain(plain["spec"]),
+            Vocabulary.from_plain(plain["vocabulary"]),
+            Tokeniser.from_plain(plain["tokeniser"]),
+            plain["max_length"],
+        )
 
 
-class EncodedTexts(Dataset[Batch]):
-    """A split, handed out batch by batch straight from the flat array."""
+class Sentences(Dataset[Batch]):
+    """The batches of a split: `sentences[share]`, built straight from the flat array."""
 
     def __init__(self, split: EncodedSplit) -> None:
         self.split = split
@@ -81,59 +94,105 @@ class EncodedTexts(Dataset[Batch]):
     def __len__(self) -> int:
         return len(self.split)
 
-    def __getitems__(self, share: Share) -> Batch:
-        rows = np.array(share.rows)
-        real = rows != NOBODY
-        rows = np.where(real, rows, 0)
-        flat, offsets = self.split.flat, self.split.offsets
-        inputs, mask = pad([flat[offsets[row] : offsets[row + 1]] for row in rows])
+    def __getitem__(self, share: Share) -> Batch:
+        indices = np.array(share.indices, dtype=np.int64)
+        real = indices != STAND_IN
+        indices[~real] = 0
+        inputs, mask = pad_flat(self.split.flat, self.split.offsets, indices)
         return Batch(
-            ids=torch.from_numpy(rows),
+            ids=torch.from_numpy(indices),
             inputs=inputs,
             mask=mask,
-            targets=torch.from_numpy(self.split.labels[rows]),
+            targets=torch.from_numpy(self.split.labels[indices]),
             target_mask=torch.from_numpy(real),
             count=share.count,
         )
 
+    def __getitems__(self, share: Share) -> Batch:
+        """For a DataLoader with `batch_sampler=` and `collate_fn=whole`."""
+        return self[share]
 
-def _as_it_is(batch: Batch) -> Batch:
+
+def whole(batch: Batch) -> Batch:
+    """A collate function that has nothing to do."""
     return batch
 
 
-class ClassificationData(LightningDataModule):
-    """Texts with one class each.
+class BatchLoader(DataLoader[Batch]):
+    """A DataLoader that knows how many batches of the epoch it has handed out, so that a run can go on in mid-epoch."""
 
-    source:         `verses_genre`, `hub`, `csv`, `jsonl` or `text`.
-    version:        of the verses: `kjv` or `web`.
-    hub:            `id`, `config`, `revision` on the Hugging Face Hub; `mirror_path` in a mirror; `mirror`: a directory
-                    in Hub layout, used in the Hub's place.
-    splits:         the set's own names for train, validation, test; null where it has none (then it is cut from train).
+    def __init__(self, sentences: Sentences, sampler: BucketSampler, num_workers: int = 0) -> None:
+        # A generator of its own: torch would otherwise draw from the run's stream whenever the loader is iterated.
+        own = torch.Generator().manual_seed(sampler.seed)
+        super().__init__(
+            sentences,
+            batch_size=None,
+            sampler=sampler,
+            num_workers=num_workers,
+            generator=own,
+            persistent_workers=num_workers > 0,
+        )
+        self._handed_out = 0
+
+    def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
+        assert isinstance(self.sampler, BucketSampler)
+        self._handed_out = self.sampler.position
+        for batch in super().__iter__():
+            self._handed_out += 1
+            yield batch
+
+    def state_dict(self) -> dict[str, int]:
+        return {"position": self._handed_out % len(self)}
+
+    def load_state_dict(self, state_dict: dict[str, int]) -> None:
+        assert isinstance(self.sampler, BucketSampler)
+        self.sampler.start_at(state_dict["position"])
+
+
+class ClassificationData(LightningDataModule):
+    """Labelled sentences, prepared and batched.
+
+    Give `prepared`, or a `source` (`verses_genre hub csv tsv jsonl text`) with what it needs and a `cache`:
+
+    version:             of the Bible, for verses_genre.
+    hub:                 `{id, config, revision}`; any other key is an argument that holds for the Hub alone.
+    mirror, mirror_path, mirror_config: a directory in Hub layout, and the set in it; used in the Hub's place if given.
     train, validation, test: files of the user's own.
-    text_column, label_column: where the set or file keeps them.
-    level, lower, replace: of the tokeniser.
-    min_count, max_vocabulary: which words of the train split are known.
-    max_length:     tokens after which a text is cut.
-    batch_size:     sequences of a global batch, over all ranks; `eval_batch_size` for validation and test.
-    seed:           of the batch order. `split_seed`: of the splits, the same for every run.
-    cache:          where prepared data live.
+    text_column, label_column, classes, splits: see `Columns`.
+    validation_fraction, test_fraction, split_seed: see `Cut`.
+    licence:             of the data, for people.
+    level, lower, replace: see `Tokeniser`.
+    min_count, max_vocabulary, max_length: see `prepare`.
+
+    batch_size:      of the global batch, over all ranks.
+    eval_batch_size: for validation, test and prediction; None: the same.
+    seed:            of the order of batches.
+
+    Everything is read, or prepared, when the object is made. Raises UserError as the sources and `prepare` do.
     """
 
     def __init__(
         self,
-        source: str,
-        cache: Path,
-        seed: int = 1,
+        source: str | None = None,
+        cache: Path | str | None = None,
+        *,
+        prepared: Prepared | None = None,
         version: str = "kjv",
-        hub: Mapping[str, str | None] | None = None,
-        mirror_path: str | None = None,
+        hub: Mapping[str, Any] | None = None,
         mirror: str | None = None,
-        splits: Mapping[str, str | None] | None = None,
+        mirror_path: str | None = None,
+        mirror_config: str | None = None,
         train: str | None = None,
         validation: str | None = None,
         test: str | None = None,
         text_column: str = "text",
         label_column: str = "label",
+        classes: Sequence[str] | None = None,
+        splits: Mapping[str, str | None] | None = None,
+        validation_fraction: float = 0.1,
+        test_fraction: float = 0.1,
+        split_seed: int = 1,
+        licence: str | None = None,
         level: str = "word",
         lower: bool = True,
         replace: Mapping[str, str] | None = None,
@@ -141,48 +200,43 @@ class ClassificationData(LightningDataModule):
         max_vocabulary: int | None = None,
         max_length: int | None = None,
         batch_size: int = 64,
-        eval_batch_size: int = 256,
+        eval_batch_size: int | None = None,
+        seed: int = 1,
         num_workers: int = 0,
-        split_seed: int = 1,
-        validation_fraction: float = 0.1,
-        test_fraction: float = 0.1,
-        licence: str | None = None,
     ) -> None:
         super().__init__()
-        if source not in SOURCES:
-            raise UserError(f"data.source is {source!r}: {near(source, SOURCES)}")
-        for key, value in (("batch_size", batch_size), ("eval_batch_size", eval_batch_size)):
-            if value < 1:
-                raise UserError(f"data.{key} is {value}, expected at least 1")
-        if split_seed < 0 or num_workers < 0:
-            raise UserError(f"data.split_seed={split_seed} data.num_workers={num_workers}: expected at least 0")
-        found: Source
-        if source == "verses_genre":
-            found = VersesGenre(version, split_seed)
-        elif source == "hub":
-            found = HubSource(
-                hub or {},
-                mirror_path or str((hub or {}).get("id")),
-                Path(mirror).expanduser() if mirror else None,
-                text_column,
-                label_column,
-                splits or {split: split for split in SPLITS},
-                cache,
+        for name, value in (("batch_size", batch_size), ("eval_batch_size", eval_batch_size)):
+            if value is not None and value < 1:
+                raise UserError(f"data.{name} is {value}, expected at least 1")
+        if num_workers < 0:
+            raise UserError(f"data.num_workers is {num_workers}, expected at least 0")
+        if prepared is None:
+            if source is None or cache is None:
+                raise TypeError("ClassificationData needs `prepared`, or `source` and `cache`")
+            chosen = choose(
+                source,
+                version=version,
+                hub=hub,
+                mirror=mirror,
+                mirror_path=mirror_path,
+                mirror_config=mirror_config,
+                train=train,
+                validation=validation,
+                test=test,
+                text_column=text_column,
+                label_column=label_column,
+                classes=classes,
+                splits=splits,
+                validation_fraction=validation_fraction,
+                test_fraction=test_fraction,
+                split_seed=split_seed,
             )
-        else:
-            given = {"train": train, "validation": validation, "test": test}
-            if not train:
-                raise UserError(f"data={source} needs a file to train on: give data.train=FILE")
-            paths = {split: Path(path).expanduser() for split, path in given.items() if path}
-            found = FileSource(source, paths, text_column, label_column)
-        tokeniser = Tokeniser(level, lower, replace or {})
-        settings = Settings(
-            tokeniser, min_count, max_vocabulary, max_length, split_seed, validation_fraction, test_fraction
-        )
-        self.prepared = prepare(found, settings, cache)
-        self.reader = TextReader(self.prepared.spec, tokeniser, self.prepared.vocabulary, max_length)
-        self.batch_size, self.eval_batch_size = batch_size, eval_batch_size
+            tokeniser = Tokeniser(level, lower, dict(replace or {}))
+            prepared = prepare(chosen, cache, tokeniser, min_count, max_vocabulary, max_length)
+        self.prepared, self.licence = prepared, licence
+        self.batch_size, self.eval_batch_size = batch_size, eval_batch_size or batch_size
         self.seed, self.num_workers = seed, num_workers
+        self.reader = TextReader(prepared.spec, prepared.vocabulary, prepared.tokeniser, prepared.max_length)
 
     @property
     def spec(self) -> DataSpec:
@@ -194,49 +248,33 @@ class ClassificationData(LightningDataModule):
 
     @property
     def fingerprints(self) -> dict[str, str]:
-        """`data`: of all that made the ids; `split`: of which text is in which split."""
         return self.prepared.fingerprints
 
     @property
     def train_labels(self) -> np.ndarray:
+        """`[N]`, the class ids of the training examples."""
         return self.prepared.splits["train"].labels
 
     def train_sentences(self) -> Iterator[list[str]]:
+        """The sentences of the train split, whole and with all their words, for training word vectors."""
         return self.prepared.train_sentences()
 
     def summary(self) -> str:
-        """What was prepared, in a line or two."""
-        sizes = ", ".join(f"{len(split):,} {name}" for name, split in self.prepared.splits.items())
-        lengths = self.prepared.splits["train"].lengths
-        classes = self.spec.targets.size if isinstance(self.spec.targets, Class) else 0
-        line = (
-            f"data: {sizes} texts; {classes} classes; {len(self.vocabulary) - 4:,} words; "
-            f"{lengths.mean():.0f} tokens a text, {lengths.max()} at most"
+        """What there is, in one line, and a line for each thing that may surprise."""
+        sizes = ", ".join(f"{name} {len(split):,}" for name, split in self.prepared.splits.items())
+        head = (
+            f"{self.prepared.name}: {sizes} sentences, {len(self.prepared.classes)} classes, {len(self.vocabulary):,} "
+            f"words (unknown in test: {unknown_share(self.prepared.splits['test']):.1%} of the tokens)"
         )
-        return "\n".join([line, *self.prepared.notes])
+        return "\n".join([head, *(f"  {line}" for line in self.prepared.report)])
+
+    def encode(self, texts: Sequence[str]) -> Batch:
+        """New texts as one batch; see `TextReader.encode`."""
+        return self.reader.encode(texts)
 
     def to_plain(self) -> dict[str, Any]:
+        """Spec, vocabulary, tokeniser and labels as plain values: `TextReader.from_plain` reads them."""
         return self.reader.to_plain()
-
-    def _loader(self, split: str, batch_size: int, shuffle: bool) -> DataLoader[Batch]:
-        trainer = self.trainer
-        texts = EncodedTexts(self.prepared.splits[split])
-        sampler = BucketSampler(
-            texts.split.lengths,
-            batch_size,
-            self.seed,
-            shuffle,
-            rank=trainer.global_rank if trainer else 0,
-            world=trainer.world_size if trainer else 1,
-        )
-        return DataLoader(
-            texts,
-            batch_sampler=sampler,  # type: ignore[arg-type]
-            collate_fn=_as_it_is,
-            num_workers=self.num_workers,
-            # A generator of its own: torch would otherwise draw from the run's stream each time a loader is iterated.
-            generator=torch.Generator().manual_seed(self.seed),
-        )
 
     def train_dataloader(self) -> DataLoader[Batch]:
         return self._loader("train", self.batch_size, shuffle=True)
@@ -246,3 +284,12 @@ class ClassificationData(LightningDataModule):
 
     def test_dataloader(self) -> DataLoader[Batch]:
         return self._loader("test", self.eval_batch_size, shuffle=False)
+
+    def predict_dataloader(self) -> DataLoader[Batch]:
+        return self.test_dataloader()
+
+    def _loader(self, name: str, batch_size: int, shuffle: bool) -> DataLoader[Batch]:
+        split = self.prepared.splits[name]
+        rank, world = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+        sampler = BucketSampler(split.lengths, batch_size, self.seed, shuffle, rank=rank, world=world)
+        return BatchLoader(Sentences(split), sampler, self.num_workers)

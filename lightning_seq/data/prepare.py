@@ -1,175 +1,295 @@
-"""From texts to ids on disk: tokenise, build the vocabulary on train, cache as flat arrays."""
+"""From a source to ids on disk: tokenised, numbered, and found again when nothing has changed."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from lightning_seq.data.sources.table import SPLITS, Loaded, Source, Table, cut
-from lightning_seq.errors import UserError, near
-from lightning_seq.files import fingerprint, sealed_directory, write_json
+from lightning_seq.data.sources.table import SPLITS, Loaded, Source, Table
+from lightning_seq.errors import UserError
+from lightning_seq.files import Plain, fingerprint, sealed_directory, write_json
 from lightning_seq.spec import Class, DataSpec, Tokens
 from lightning_seq.text.tokenise import Tokeniser
 from lightning_seq.text.vocabulary import UNK, Vocabulary
 
-VERSION = 1
-"""Of the arrays and how they are made: raised when either changes, so that old caches are not read."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How texts become ids.
-
-    tokeniser:  how a text is split.
-    min_count, max_vocabulary: which words the vocabulary keeps.
-    max_length: tokens after which a text is cut, or None.
-    split_seed, validation_fraction, test_fraction: how splits that are not there are cut from train.
-    """
-
-    tokeniser: Tokeniser
-    min_count: int = 1
-    max_vocabulary: int | None = None
-    max_length: int | None = None
-    split_seed: int = 1
-    validation_fraction: float = 0.1
-    test_fraction: float = 0.1
-
-    def to_plain(self) -> dict[str, Any]:
-        return {**vars(self), "tokeniser": self.tokeniser.to_plain()}
+CODE_VERSION = 1
+"""Goes up whenever the same input would give other ids: caches of before are then left aside."""
 
 
 @dataclass(frozen=True)
 class EncodedSplit:
-    """Ids of a split, one text after the other.
+    """The sentences of one split, as one flat array.
 
-    flat:    `[tokens]` int32.
-    offsets: `[N + 1]` int64; text i is `flat[offsets[i] : offsets[i + 1]]`.
-    labels:  `[N]` int64.
+    flat:    `[tokens]` int32 ids; sentence i is `flat[offsets[i]:offsets[i + 1]]`, never empty.
+    offsets: `[N + 1]` int64.
+    labels:  `[N]` int64 class ids.
+    ids:     `[N]` int64, what the source calls each example.
     """
 
     flat: np.ndarray
     offsets: np.ndarray
     labels: np.ndarray
-
-    @property
-    def lengths(self) -> np.ndarray:
-        return np.diff(self.offsets)
+    ids: np.ndarray
 
     def __len__(self) -> int:
         return len(self.labels)
 
+    @cached_property
+    def lengths(self) -> np.ndarray:
+        return np.diff(self.offsets)
+
 
 @dataclass(frozen=True)
 class Prepared:
-    """A data set as models see it.
+    """A data set ready for batches.
 
-    notes: what a person should know, as lines: what was cut, what was unknown.
+    spec:         Tokens to Class.
+    vocabulary:   of the train split alone, cut by min count and size.
+    splits:       by name: train, validation, test.
+    fingerprints: `data` (texts, labels and everything done to them) and `split` (which example is where).
+    report:       a line each on what was left out, cut short, or done that the user may not expect.
+    name:         for people.
+    revision:     of a public set, where it has one.
+    directory:    in the cache.
     """
 
     spec: DataSpec
     vocabulary: Vocabulary
+    tokeniser: Tokeniser
     splits: dict[str, EncodedSplit]
     fingerprints: dict[str, str]
-    origin: dict[str, Any]
-    notes: list[str]
+    report: tuple[str, ...]
+    name: str
+    revision: str | None
+    directory: Path
+    max_length: int | None = None
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        targets = self.spec.targets
+        return targets.names if isinstance(targets, Class) else ()
 
     def train_sentences(self) -> Iterator[list[str]]:
-        """Tokens of the train split, unknown ones left out: what word vectors are trained on."""
-        split = self.splits["train"]
-        words = self.vocabulary.words
-        for start, end in zip(split.offsets[:-1], split.offsets[1:], strict=True):
-            yield [words[index] for index in split.flat[start:end].tolist() if index != UNK]
+        """The sentences of the train split, whole and with all their words, for training word vectors."""
+        words = json.loads((self.directory / "corpus_words.json").read_text(encoding="utf-8"))
+        flat, offsets = (_array(self.directory, f"corpus_{part}") for part in ("flat", "offsets"))
+        spelling = np.array(words, dtype=object)
+        for start, stop in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True):
+            if stop > start:
+                yield spelling[flat[start:stop]].tolist()
 
 
-def prepare(source: Source, settings: Settings, cache: Path) -> Prepared:
-    """The prepared data, from `cache/data/<fingerprint>/` where it is there and whole.
+def prepare(
+    source: Source,
+    cache: Path | str,
+    tokeniser: Tokeniser | None = None,
+    min_count: int = 1,
+    max_vocabulary: int | None = None,
+    max_length: int | None = None,
+) -> Prepared:
+    """The source's examples as ids, from `<cache>/data/<fingerprint>/` where they are there and whole.
 
-    Raises UserError for a split that is missing, empty or of one class, and for a label that train does not have.
+    max_vocabulary: words at most, specials not counted.
+    max_length:     tokens of a sentence that are kept, from its beginning.
+
+    Raises UserError for whatever is wrong with the source, an empty split, a split with one class, and a label that
+    no training example has.
     """
-    key = fingerprint({"version": VERSION, "source": source.identity(), "settings": settings.to_plain()})
-    place = sealed_directory(cache / "data" / key, lambda directory: _build(source, settings, directory))
-    meta = json.loads((place / "meta.json").read_text(encoding="utf-8"))
+    if max_length is not None and max_length < 1:
+        raise UserError(f"data.max_length is {max_length}, expected at least 1, or null for no limit")
+    tokeniser = tokeniser or Tokeniser()
+    settings = {
+        "tokeniser": tokeniser.to_plain(),
+        "min_count": min_count,
+        "max_vocabulary": max_vocabulary,
+        "max_length": max_length,
+        "code": CODE_VERSION,
+    }
+    key = fingerprint({"source": source.identity(), **settings})
+
+    def build(directory: Path) -> None:
+        _build(directory, source.describe(), source.load(), tokeniser, min_count, max_vocabulary, max_length, settings)
+
+    directory = sealed_directory(Path(cache).expanduser() / "data" / key, build)
+    return _read(directory, source.describe(), tokeniser, max_length)
+
+
+def _read(directory: Path, name: str, tokeniser: Tokeniser, max_length: int | None) -> Prepared:
+    meta = json.loads((directory / "meta.json").read_text(encoding="utf-8"))
     vocabulary = Vocabulary.from_plain(meta["vocabulary"])
     splits = {
-        split: EncodedSplit(
-            *(np.load(place / f"{split}.{part}.npy", allow_pickle=False) for part in ("flat", "offsets", "labels"))
-        )
+        split: EncodedSplit(*(_array(directory, f"{split}_{part}") for part in ("flat", "offsets", "labels", "ids")))
         for split in SPLITS
     }
-    spec = DataSpec(Tokens(vocabulary.words), Class(tuple(meta["names"])))
-    marks = {"data": key, "split": meta["split"]}
-    return Prepared(spec, vocabulary, splits, marks, meta["origin"], meta["notes"])
+    return Prepared(
+        DataSpec(Tokens(vocabulary.words), Class(tuple(meta["classes"]))),
+        vocabulary,
+        tokeniser,
+        splits,
+        meta["fingerprints"],
+        tuple(meta["report"]),
+        name,
+        meta["revision"],
+        directory,
+        max_length,
+    )
 
 
-def complete(loaded: Loaded, settings: Settings) -> dict[str, Table]:
-    """Train, validation and test: what the source does not have is cut from train."""
-    splits = dict(loaded.splits)
-    if "train" not in splits or not len(splits["train"]):
-        raise UserError("the train split is empty: give a file or a set with examples to train on")
-    for split, fraction in (("test", settings.test_fraction), ("validation", settings.validation_fraction)):
-        if split not in splits:
-            splits["train"], splits[split] = cut(splits["train"], fraction, settings.split_seed, f"{split}_fraction")
-        if not len(splits[split]):
-            raise UserError(f"the {split} split is empty: give one with examples, or leave it out to cut it from train")
-    return {split: splits[split] for split in SPLITS}
+def _array(directory: Path, name: str) -> np.ndarray:
+    path = directory / f"{name}.npy"
+    array = np.load(path, mmap_mode="r", allow_pickle=False)
+    return array if name.endswith("flat") else np.array(array)
 
 
-def _build(source: Source, settings: Settings, directory: Path) -> None:
-    loaded = source.load()
-    splits = complete(loaded, settings)
-    names = _names(loaded, splits)
-    tokens = {split: [settings.tokeniser(text) for text in table.texts] for split, table in splits.items()}
-    notes = _notes(tokens, settings.max_length)
-    tokens = {split: [row[: settings.max_length] for row in rows] for split, rows in tokens.items()}
-    vocabulary = Vocabulary.build(tokens["train"], settings.min_count, settings.max_vocabulary)
-    index = {name: number for number, name in enumerate(names)}
-    split_digest = hashlib.sha256()
-    for split, rows in tokens.items():
-        ids = [vocabulary.encode(row) or [UNK] for row in rows]
-        unknown = sum(all(i == UNK for i in row) for row in ids)
-        if unknown:
-            notes.append(f"{split}: {unknown:,} texts have no known word")
-        flat = np.fromiter((i for row in ids for i in row), np.int32)
-        offsets = np.concatenate([[0], np.cumsum([len(row) for row in ids])]).astype(np.int64)
-        labels = np.array([index[label] for label in splits[split].labels], np.int64)
-        for part, array in (("flat", flat), ("offsets", offsets), ("labels", labels)):
-            np.save(directory / f"{split}.{part}.npy", array, allow_pickle=False)
-        for text, label in zip(splits[split].texts, splits[split].labels, strict=True):
-            split_digest.update(f"{split}\0{text}\0{label}\0".encode(errors="surrogatepass"))
-    meta = {
-        "names": list(names),
-        "vocabulary": vocabulary.to_plain(),
-        "origin": loaded.origin,
-        "notes": notes,
-        "split": split_digest.hexdigest()[:16],
-    }
-    write_json(directory / "meta.json", meta)
+def _build(
+    directory: Path,
+    name: str,
+    loaded: Loaded,
+    tokeniser: Tokeniser,
+    min_count: int,
+    max_vocabulary: int | None,
+    max_length: int | None,
+    settings: Plain,
+) -> None:
+    tables = loaded.tables
+    classes = _classes(name, loaded)
+    numbers = {label: index for index, label in enumerate(classes)}
+    spellings = _Spellings()
+    encoded = {split: spellings.flatten(tables[split], tokeniser, split) for split in SPLITS}
+    train_flat, train_offsets = encoded["train"]
+    counts = np.bincount(train_flat, minlength=len(spellings))
+    by_word = {word: int(count) for word, count in zip(spellings, counts.tolist(), strict=True) if count}
+    vocabulary = Vocabulary.from_counts(by_word, min_count, max_vocabulary)
+    if len(vocabulary) == len(Vocabulary.from_counts({})):
+        raise UserError(f"{name}: no word occurs {min_count} times in the train split: expected a lower data.min_count")
+    known = np.array(vocabulary.encode(spellings), dtype=np.int32)
+    report = list(loaded.notes)
+    for split, (flat, offsets) in encoded.items():
+        flat, offsets = _filled(known[flat], offsets, split, report)
+        flat, offsets = _shortened(flat, offsets, max_length, split, report)
+        _note_unknown(flat, offsets, split, report)
+        table = tables[split]
+        labels = np.array([numbers[label] for label in table.labels], dtype=np.int64)
+        for part, values in {"flat": flat, "offsets": offsets, "labels": labels, "ids": np.array(table.ids)}.items():
+            np.save(directory / f"{split}_{part}.npy", values)
+    words = sorted(by_word, key=lambda word: (-by_word[word], word))
+    places = {word: place for place, word in enumerate(words)}
+    ranks = np.array([places.get(word, -1) for word in spellings], dtype=np.int32)
+    np.save(directory / "corpus_flat.npy", ranks[train_flat])
+    np.save(directory / "corpus_offsets.npy", train_offsets)
+    write_json(directory / "corpus_words.json", words)
+    content, membership = _digests(tables)
+    write_json(
+        directory / "meta.json",
+        {
+            "vocabulary": vocabulary.to_plain(),
+            "classes": list(classes),
+            "fingerprints": {"data": fingerprint({"content": content, **settings}), "split": membership},
+            "revision": loaded.revision,
+            "report": report,
+        },
+    )
 
 
-def _names(loaded: Loaded, splits: dict[str, Table]) -> tuple[str, ...]:
-    """The classes, in the source's order or by alphabet; every split has labels of train's, and two of them at least."""
-    present = set(splits["train"].labels)
-    for split, table in splits.items():
-        if len(set(table.labels)) < 2:
-            raise UserError(f"the {split} split has one class only ({table.labels[0]!r}): expected two or more")
-        for row, label in enumerate(table.labels):
-            if label not in present:
-                where = table.places[row] if table.places else f"{split}, row {row}"
-                raise UserError(f"{where}: the label {label!r} is not in the train split; {near(label, present)}")
-    return loaded.names or tuple(sorted(present))
+class _Spellings(dict[str, int]):
+    """Every token met so far, numbered as they come."""
+
+    def __missing__(self, token: str) -> int:
+        self[token] = number = len(self)
+        return number
+
+    def flatten(self, table: Table, tokeniser: Tokeniser, split: str) -> tuple[np.ndarray, np.ndarray]:
+        """The table's sentences as numbers `[tokens]` int32, and offsets `[N + 1]` int64.
+
+        Raises UserError, with file and line, for a sentence without tokens in a file of the user's own.
+        """
+        flat, offsets = array("i"), np.zeros(len(table) + 1, dtype=np.int64)
+        for row, text in enumerate(table.texts):
+            flat.extend([self[token] for token in tokeniser(text)])
+            offsets[row + 1] = len(flat)
+            if table.origin and offsets[row + 1] == offsets[row]:
+                raise UserError(
+                    f"{table.origin}, line {table.ids[row]}: the sentence is empty after tokenising: "
+                    "expected at least one word; fill it in or take the line out"
+                )
+        return np.frombuffer(flat, dtype=np.int32) if flat else np.zeros(0, dtype=np.int32), offsets
 
 
-def _notes(tokens: dict[str, list[list[str]]], max_length: int | None) -> list[str]:
-    if max_length is None:
-        return []
-    if max_length < 1:
-        raise UserError(f"data.max_length is {max_length}, expected at least 1")
-    cuts = {split: sum(len(row) > max_length for row in rows) for split, rows in tokens.items()}
-    said = ", ".join(f"{split} {count:,}" for split, count in cuts.items() if count)
-    return [f"cut after {max_length} tokens: {said}"] if said else []
+def _classes(name: str, loaded: Loaded) -> tuple[str, ...]:
+    """The names of the classes: the source's order, or numbers by value and words by spelling."""
+    for split, table in loaded.tables.items():
+        found = sorted(set(table.labels))
+        if not len(table):
+            raise UserError(
+                f"{name}: the {split} split is empty: expected at least one example of every class; "
+                "give more data, or a larger data.validation_fraction or data.test_fraction"
+            )
+        if len(found) == 1:
+            raise UserError(
+                f"{name}: the {split} split has one class, {found[0]!r}: expected at least two; "
+                "check data.label_column, or give more examples"
+            )
+    trained = set(loaded.tables["train"].labels)
+    for split, table in loaded.tables.items():
+        for label, number in zip(table.labels, table.ids, strict=True):
+            if label not in trained:
+                where = f"{table.origin}, line {number}" if table.origin else f"{name}, {split} split, example {number}"
+                raise UserError(
+                    f"{where}: label missing or out of range, no training example has {label!r}: "
+                    f"expected one of {', '.join(sorted(trained)[:12])}"
+                )
+    if loaded.classes:
+        return loaded.classes
+    if all(label.isdecimal() for label in trained):
+        return tuple(sorted(trained, key=lambda label: (int(label), label)))
+    return tuple(sorted(trained))
+
+
+def _filled(flat: np.ndarray, offsets: np.ndarray, split: str, report: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    """A sentence without tokens becomes one `<unk>`, so that every example is counted."""
+    empty = np.flatnonzero(np.diff(offsets) == 0)
+    if len(empty):
+        report.append(f"{split}: {len(empty):,} sentences without a word, kept as <unk>")
+        flat = np.insert(flat, offsets[empty], UNK)
+        offsets = offsets + np.concatenate([[0], np.cumsum(np.diff(offsets) == 0)])
+    return flat, offsets
+
+
+def _shortened(
+    flat: np.ndarray, offsets: np.ndarray, limit: int | None, split: str, report: list[str]
+) -> tuple[np.ndarray, np.ndarray]:
+    lengths = np.diff(offsets)
+    if limit is None or lengths.max() <= limit:
+        return flat, offsets
+    report.append(f"{split}: {int((lengths > limit).sum()):,} of {len(lengths):,} sentences cut to {limit} tokens")
+    inside = np.arange(len(flat)) - np.repeat(offsets[:-1], lengths)
+    return flat[inside < limit], np.concatenate([[0], np.cumsum(np.minimum(lengths, limit))])
+
+
+def _note_unknown(flat: np.ndarray, offsets: np.ndarray, split: str, report: list[str]) -> None:
+    unknown = int((np.add.reduceat((flat != UNK).astype(np.int64), offsets[:-1]) == 0).sum())
+    if unknown:
+        report.append(f"{split}: {unknown:,} sentences of unknown words only")
+
+
+def _digests(tables: dict[str, Table]) -> tuple[str, str]:
+    """Of texts and labels by split; and of which example is in which split."""
+    content, membership = hashlib.sha256(), hashlib.sha256()
+    for split in SPLITS:
+        table = tables[split]
+        for text, label, number in zip(table.texts, table.labels, table.ids, strict=True):
+            content.update(json.dumps([split, text, label]).encode())
+            membership.update(json.dumps([split, number, label]).encode())
+    return content.hexdigest()[:16], membership.hexdigest()[:16]
+
+
+def unknown_share(split: EncodedSplit) -> float:
+    """The part of a split's tokens that the vocabulary does not hold."""
+    return float((split.flat == UNK).mean())

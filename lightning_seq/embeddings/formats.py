@@ -1,154 +1,240 @@
-"""Word vectors in the formats people share: word2vec text and binary, GloVe, fastText `.vec`."""
+"""Word vectors in other people's files. Nothing in such a file is believed before it is checked."""
 
 from __future__ import annotations
 
+import math
+import mmap
+from array import array
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NoReturn
 
 import numpy as np
 
-from lightning_seq.embeddings.vectors import TENSORS, Vectors, load
+from lightning_seq.embeddings.vectors import Vectors, load
 from lightning_seq.errors import UserError
 from lightning_seq.files import replacing
 
-LONGEST_LINE = 1 << 20
-LONGEST_WORD = 1 << 12
-
-
-def write_word2vec_text(vectors: Vectors, path: Path) -> None:
-    """A header `V E`, then a word and its numbers on each line."""
-    with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
-        file.write(f"{len(vectors.words)} {vectors.matrix.shape[1]}\n")
-        for word, row in zip(vectors.words, vectors.matrix, strict=True):
-            file.write(f"{word} {' '.join(repr(float(value)) for value in row)}\n")
+LONGEST_LINE = 1 << 24
+LONGEST_WORD = 1 << 16
+_SAMPLE = 1 << 16
+_FOREIGN = {
+    b"\x1f\x8b": "is compressed (gzip): unpack it first",
+    b"PK\x03\x04": "is a zip file: unpack it first",
+    b"BZh": "is compressed (bzip2): unpack it first",
+    b"\xba\x16\x4f\x2f": "is a fastText .bin model: give the .vec file beside it",
+    b"\x80": "is not a text (a pickle, perhaps, and those are never read): save it as word2vec text",
+}
 
 
 def read_vectors(path: Path, width: int | None = None, keep: Collection[str] | None = None) -> Vectors:
-    """Read a file of vectors, or the directory of an artifact.
+    """Read word2vec text or binary, GloVe text, fastText `.vec`, or a directory written by `vectors.save`.
 
-    width: what the vectors must be, or None.
-    keep:  the words to keep, or None for all; the others take no memory.
+    width: the E that is expected, or None for any.
+    keep:  the words that are needed. Memory is taken for these alone; of all others only the number of values is
+           checked, not the values, and not whether a word comes twice.
 
-    The format is found from the content. Raises UserError with the line or byte for a header that does not fit the
-    file, a number that is not one, NaN, a word twice, a row of another width, a file that is cut short, and text that
-    is not UTF-8. Nothing is allocated because a header says so.
+    Raises UserError with the line or byte where a file is not what it says: a header with another number of words or
+    values, a value that is no number, NaN or infinity, a word that comes twice, text that is not UTF-8, an early end.
     """
-    if path.is_dir() or path.name == TENSORS:
-        vectors = load(path if path.is_dir() else path.parent)
-    elif not path.is_file():
-        raise UserError(f"{path} is not there: expected word2vec, GloVe or fastText vectors")
-    elif not path.stat().st_size:
-        raise UserError(f"{path} is empty: expected word2vec, GloVe or fastText vectors")
-    else:
-        with path.open("rb") as file:
-            vectors = _read(path, file, keep)
-    if width is not None and vectors.matrix.shape[1] != width:
-        raise UserError(f"{path} has vectors of width {vectors.matrix.shape[1]}, expected {width}: use another file")
-    return vectors
-
-
-def _read(path: Path, file: BinaryIO, keep: Collection[str] | None) -> Vectors:
-    first = file.readline(LONGEST_LINE)
-    header = first.split()
-    if len(header) != 2 or not all(part.isdigit() for part in header):
-        file.seek(0)
-        return _gather(path, _text_rows(path, file, None, 1), None, keep)
-    count, width = int(header[0]), int(header[1])
-    if not count or not width:
-        raise UserError(f"{path}, line 1: the header says {count} vectors of width {width}")
-    start = file.tell()
-    if _is_binary(file.read(1 << 14), width):
-        file.seek(start)
-        least = start + count * (4 * width + 2)
-        if path.stat().st_size < least:
-            raise UserError(
-                f"{path}: the header says {count} vectors of width {width}, at least {least:,} bytes; "
-                f"the file has {path.stat().st_size:,}: it is cut short, or not word2vec binary"
-            )
-        return _gather(path, _binary_rows(path, file, count, width), count, keep)
-    file.seek(start)
-    return _gather(path, _text_rows(path, file, width, 2), count, keep)
-
-
-def _is_binary(sample: bytes, width: int) -> bool:
-    """Text holds lines of `width` numbers; what is not UTF-8 or not such a line is binary."""
-    line = sample.split(b"\n", 1)[0]
+    if path.is_dir():
+        vectors = load(path)
+        _check_width(path, vectors.width, width)
+        return vectors if keep is None else vectors.only(keep)
     try:
-        parts = line.decode("utf-8").rstrip().rsplit(" ", width)
-        [float(part) for part in parts[1:]]
-    except ValueError:
-        return b"\0" in sample or not _is_utf8(sample)
-    return False
+        with path.open("rb") as file:
+            return _read(path, file, width, keep)
+    except FileNotFoundError:
+        raise UserError(f"{path} is not there: expected a file of word vectors") from None
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror})") from None
 
 
-def _is_utf8(sample: bytes) -> bool:
+def write_word2vec_text(vectors: Vectors, path: Path) -> None:
+    """Write the format that gensim and most others read: a header, then a word and its values a line.
+
+    Each value has the digits that give the same float32 back.
+
+    Raises UserError for a word that the format cannot hold (a space is one, among characters).
+    """
+    bad = next((word for word in vectors.words if word.split() != [word]), None)
+    if bad is not None:
+        raise UserError(f"the word {bad!r} cannot stand in word2vec text, which separates by spaces: use the directory")
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
+        file.write(f"{len(vectors.words)} {vectors.width}\n")
+        for word, row in zip(vectors.words, vectors.matrix, strict=True):
+            file.write(f"{word} {' '.join(f'{value:.9g}' for value in row.tolist())}\n")
+
+
+@dataclass
+class _Rows:
+    """The rows read so far."""
+
+    path: Path
+    keep: Collection[str] | None
+    words: list[str] = field(default_factory=list)
+    seen: set[str] = field(default_factory=set)
+    values: array[float] = field(default_factory=lambda: array("f"))
+
+    def fail(self, place: str, message: str) -> NoReturn:
+        raise UserError(f"{self.path}, {place}: {message}")
+
+    def word(self, raw: bytes, place: str) -> str | None:
+        """The word in `raw`, or None where it is not needed."""
+        try:
+            word = raw.decode("utf-8")
+        except UnicodeDecodeError:
+            self.fail(place, f"the word {raw[:40]!r} is not UTF-8: save the file as UTF-8")
+        if not word:
+            self.fail(place, "there is no word before the values")
+        if self.keep is not None and word not in self.keep:
+            return None
+        if word in self.seen:
+            self.fail(place, f"the word {word!r} comes a second time: each word may have one vector")
+        return word
+
+    def add(self, word: str, row: array[float], place: str) -> None:
+        # In double precision a sum of float32 values is finite exactly when all of them are.
+        if not math.isfinite(sum(row)):
+            self.fail(place, f"the vector of {word!r} holds NaN or infinity")
+        self.words.append(word)
+        self.seen.add(word)
+        self.values.extend(row)
+
+    def vectors(self, width: int, form: str) -> Vectors:
+        matrix = np.array(self.values, dtype=np.float32).reshape(len(self.words), width)
+        return Vectors(tuple(self.words), matrix, None, {"file": self.path.name, "format": form})
+
+
+def _read(path: Path, file: BinaryIO, width: int | None, keep: Collection[str] | None) -> Vectors:
+    first = file.readline(LONGEST_LINE)
+    if not first.strip():
+        raise UserError(f"{path} is empty or begins with an empty line: expected word vectors")
+    for magic, message in _FOREIGN.items():
+        if first.startswith(magic):
+            raise UserError(f"{path} {message}")
+    rows = _Rows(path, keep)
+    header = _header(first)
+    if header is None:
+        found = len(first.rstrip(b" \r\n").split(b" ")) - 1
+        if found < 1:
+            rows.fail("line 1", "expected a header (two whole numbers), or a word and its values with spaces between")
+        _check_width(path, found, width)
+        file.seek(0)
+        return _read_text(file, rows, found, None)
+    count, found = header
+    if found < 1:
+        rows.fail("line 1", f"the header says {count} words of {found} values: expected at least one value")
+    _check_width(path, found, width)
+    if _looks_like_text(file, len(first)):
+        return _read_text(file, rows, found, count)
+    return _read_binary(file, rows, found, count, len(first))
+
+
+def _check_width(path: Path, found: int, expected: int | None) -> None:
+    if expected is not None and found != expected:
+        raise UserError(
+            f"{path} has vectors of width {found}, expected {expected}: give another file, "
+            f"or set embedding.size={found}"
+        )
+
+
+def _header(line: bytes) -> tuple[int, int] | None:
+    """Words and width, where the line is two whole numbers."""
+    parts = line.split()
+    if len(parts) != 2 or not all(part.isdigit() and len(part) < 19 for part in parts):
+        return None
+    return int(parts[0]), int(parts[1])
+
+
+def _looks_like_text(file: BinaryIO, start: int) -> bool:
+    """Whether the line after the header is a word and numbers in digits, or what follows has no control bytes."""
+    line = file.readline(_SAMPLE)
+    sample = line + file.read(_SAMPLE - len(line))
+    file.seek(start)
+    parts = line.split()
+    if len(parts) > 1 and _number(parts[-1]) is not None and _number(parts[1]) is not None:
+        return True
     try:
         sample.decode("utf-8")
     except UnicodeDecodeError as error:
-        return error.start > len(sample) - 4
-    return True
+        if error.start < len(sample) - 3:
+            return False
+    return not any(byte < 32 and byte not in b"\t\n\r" for byte in sample)
 
 
-def _text_rows(path: Path, file: BinaryIO, width: int | None, number: int) -> Iterator[tuple[str, str, np.ndarray]]:
-    """Place, word, row. A word may hold spaces (GloVe has some): the numbers are counted from the end."""
-    for number, raw in enumerate(iter(lambda: file.readline(LONGEST_LINE), b""), number):  # noqa: B020
-        place = f"{path}, line {number}"
-        try:
-            line = raw.decode("utf-8").rstrip("\r\n").rstrip(" ")
-        except UnicodeDecodeError as error:
-            raise UserError(f"{place}: byte {error.start + 1} is not UTF-8") from None
+def _number(text: bytes) -> float | None:
+    try:
+        return float(text) if b"_" not in text else None
+    except ValueError:
+        return None
+
+
+def _lines(file: BinaryIO, number: int) -> Iterator[tuple[int, bytes]]:
+    while line := file.readline(LONGEST_LINE):
+        yield number, line.rstrip(b" \r\n")
+        number += 1
+
+
+def _read_text(file: BinaryIO, rows: _Rows, width: int, count: int | None) -> Vectors:
+    """A word and `width` values a line. GloVe has a few words with spaces in them; files with a header have not."""
+    blank, read = 0, 0
+    for number, line in _lines(file, 1 if count is None else 2):
+        place = f"line {number}"
         if not line:
+            blank = blank or number
             continue
-        if width is None:
-            width = len(line.split(" ")) - 1
-        parts = line.rsplit(" ", width)
-        if len(parts) != width + 1 or width < 1:
-            raise UserError(f"{place}: expected a word and {width} numbers, {len(line.split(' ')) - 1} numbers came")
+        if blank:
+            rows.fail(f"line {blank}", "is empty")
+        if read == count:
+            rows.fail(place, f"the header says {count} words, and there are more")
+        read += 1
+        found = line.count(b" ")
+        parts = line.rsplit(b" ", width)
+        spaced = found > width and count is None and _number(parts[0].rsplit(b" ", 1)[1]) is None
+        if found != width and not spaced:
+            rows.fail(place, f"has {found} values, expected {width}: each word has as many as the first line says")
+        word = rows.word(parts[0], place)
+        if word is None:
+            continue
         try:
-            row = np.array([float(part) for part in parts[1:]], np.float32)
+            values = array("f", map(float, parts[1:]))
         except ValueError:
-            raise UserError(f"{place}: expected a word and {width} numbers; one of them is not a number") from None
-        yield place, parts[0], row
+            values = array("f")
+        if not values or b"_" in b"".join(parts[1:]):
+            bad = next(part for part in parts[1:] if _number(part) is None)
+            rows.fail(place, f"{bad[:40].decode('utf-8', 'replace')!r} is not a number")
+        rows.add(word, values, place)
+    if count is not None and read < count:
+        rows.fail(f"line {read + 2}", f"the file ends after {read} words, the header says {count}: is it whole?")
+    return rows.vectors(width, "text" if count is None else "word2vec text")
 
 
-def _binary_rows(path: Path, file: BinaryIO, count: int, width: int) -> Iterator[tuple[str, str, np.ndarray]]:
-    for _ in range(count):
-        place = f"{path}, byte {file.tell():,}"
-        word = bytearray()
-        while (byte := file.read(1)) not in (b" ", b""):
-            if byte != b"\n":
-                word += byte
-            if len(word) > LONGEST_WORD:
-                raise UserError(f"{place}: a word of over {LONGEST_WORD} bytes: this is not word2vec binary")
-        row = np.frombuffer(file.read(4 * width), "<f4")
-        if len(row) != width:
-            raise UserError(f"{place}: the file ends inside a vector: it is cut short")
-        try:
-            yield place, word.decode("utf-8"), row
-        except UnicodeDecodeError:
-            raise UserError(f"{place}: a word is not UTF-8") from None
-    if file.read(2).strip():
-        raise UserError(f"{path}: more follows after the {count} vectors that its header says: the header does not fit")
-
-
-def _gather(
-    path: Path, rows: Iterator[tuple[str, str, np.ndarray]], count: int | None, keep: Collection[str] | None
-) -> Vectors:
-    kept: dict[str, np.ndarray] = {}
-    seen: set[int] = set()
-    total = 0
-    for place, word, row in rows:
-        total += 1
-        if not np.isfinite(row).all():
-            raise UserError(f"{place}: the vector of {word!r} has a number that is not finite")
-        if (mark := hash(word)) in seen and (word in kept or keep is None):
-            raise UserError(f"{place}: {word!r} comes a second time")
-        seen.add(mark)
-        if keep is None or word in keep:
-            kept[word] = row
-    if count is not None and total != count:
-        raise UserError(f"{path}: the header says {count} vectors, {total} came: the file is cut short, or the header lies")
-    if not kept:
-        raise UserError(f"{path}: none of the {total} words is in the vocabulary: is it another language, or capitals?")
-    return Vectors(tuple(kept), np.stack(list(kept.values())).astype(np.float32), meta={"file": path.name})
+def _read_binary(file: BinaryIO, rows: _Rows, width: int, count: int, start: int) -> Vectors:
+    """A word, a space, and `width` little-endian float32 values; a line's end before a word or not."""
+    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        size, at = len(data), start
+        # A word takes at least one byte, a space and its values.
+        if count * (4 * width + 2) > size - start:
+            rows.fail(
+                "line 1",
+                f"the header says {count} words of {width} values, which need {count * (4 * width + 2)} bytes, "
+                f"and {size - start} follow: is the file whole?",
+            )
+        for _ in range(count):
+            while data[at : at + 1] == b"\n":
+                at += 1
+            place = f"byte {at}"
+            space = data.find(b" ", at, at + LONGEST_WORD)
+            if space < 0:
+                rows.fail(place, f"the header says {count} words: expected a word and a space here")
+            raw, at = data[at:space], space + 1 + 4 * width
+            if at > size:
+                rows.fail(f"byte {size}", f"the file ends within the vector of {raw[:40]!r}: is it whole?")
+            word = rows.word(raw, place)
+            if word is not None:
+                rows.add(word, array("f", np.frombuffer(data[space + 1 : at], "<f4").tolist()), f"byte {space + 1}")
+        if data[at:].strip():
+            rows.fail(f"byte {at}", f"{size - at} bytes are left after the {count} words that the header says")
+    return rows.vectors(width, "word2vec binary")

@@ -1,4 +1,4 @@
-"""The input layer: ids to vectors, or ids that stand for one-hot vectors."""
+"""Input layers: word vectors, or one-hot."""
 
 from __future__ import annotations
 
@@ -9,53 +9,114 @@ from torch.nn import functional
 
 from lightning_seq.errors import UserError
 
-PAD = 0
-
 
 class Embedding(nn.Module):
-    """A vector for each id, `[B, T]` to `[B, T, E]`; id 0, `<pad>`, is zero and stays so.
+    """Ids `[B, T]` to their rows of `weight [V, E]`.
 
-    frozen: True; False; or for how many epochs the vectors stand still before they learn too.
+    weight:  where the rows start; drawn from N(0, 1) where none is given, as torch does it.
+    frozen:  True, False, or a number of epochs n: the rows stand still until `set_epoch(n)`.
+    padding: the id whose row is zero and stays zero, or None.
+
+    While the rows of an embedding frozen for n epochs stand still they have no gradient at all, so that an optimiser
+    leaves them alone; they are parameters from the start, as data-parallel training needs it.
+
+    Raises UserError where `weight` has another shape, and for a `frozen` that is neither.
     """
 
-    def __init__(self, size: int, width: int, frozen: bool | int = False) -> None:
+    def __init__(
+        self,
+        size: int,
+        width: int,
+        weight: Float[Tensor, "V E"] | None = None,
+        frozen: bool | int = False,
+        padding: int | None = 0,
+    ) -> None:
         super().__init__()
-        if width < 1:
-            raise UserError(f"the embedding's width is {width}, expected at least 1")
-        if not isinstance(frozen, bool) and (not isinstance(frozen, int) or frozen < 0):
+        for name, value in (("size", size), ("width", width)):
+            if value < 1:
+                raise UserError(f"the embedding's {name} is {value}, expected a whole number of at least 1")
+        if not isinstance(frozen, int) or frozen < 0:
             raise UserError(f"embedding.frozen is {frozen!r}, expected true, false or a number of epochs")
-        self.size, self.width, self.frozen = size, width, frozen
+        self.size, self.width, self.frozen, self.padding = size, width, frozen, padding
         self.weight = nn.Parameter(torch.empty(size, width), requires_grad=frozen is not True)
-        self.standing = frozen is True or (frozen is not False and frozen > 0)
-        self.reset_parameters()
+        self.still = bool(frozen)
+        if weight is None:
+            self.reset_parameters()
+        else:
+            self._start_from(weight)
 
     def reset_parameters(self) -> None:
-        """A normal of deviation 0.1; zero for `<pad>`."""
-        with torch.no_grad():
-            self.weight.normal_(0, 0.1)
-            self.weight[PAD] = 0
+        nn.init.normal_(self.weight)
+        self._clear_padding()
+
+    @torch.no_grad()
+    def _start_from(self, weight: Tensor) -> None:
+        if weight.shape[1] != self.width:
+            raise UserError(
+                f"embeddings have width {weight.shape[1]}, the model expects {self.width}: train them again with "
+                f"word2vec.vector_size={self.width}, or set embedding.size={weight.shape[1]}"
+            )
+        if weight.shape[0] != self.size:
+            raise UserError(
+                f"embeddings have {weight.shape[0]} rows, the vocabulary has {self.size} words: "
+                "make the matrix for this vocabulary"
+            )
+        self.weight.copy_(weight)
+        self._clear_padding()
+
+    @torch.no_grad()
+    def _clear_padding(self) -> None:
+        if self.padding is not None:
+            self.weight[self.padding].zero_()
 
     def set_epoch(self, epoch: int) -> None:
-        """Whether the vectors stand still depends on the epoch, counted from 0."""
-        self.standing = self.frozen is True or (self.frozen is not False and epoch < self.frozen)
+        """Say which epoch begins, counted from 0: frozen for n epochs, the rows learn from epoch n on."""
+        if type(self.frozen) is int:
+            self.still = epoch < self.frozen
+
+    def thaw(self) -> None:
+        """Let the rows learn from now on, however they were frozen."""
+        self.frozen = self.still = False
+        self.weight.requires_grad_(True)
 
     def forward(self, ids: Int[Tensor, "B T"]) -> Float[Tensor, "B T E"]:
-        weight = self.weight.detach() if self.standing else self.weight
-        return functional.embedding(ids, weight, padding_idx=PAD)
+        weight = self.weight.detach() if self.still else self.weight
+        return functional.embedding(ids, weight, padding_idx=self.padding)
 
     def extra_repr(self) -> str:
         return f"{self.size}, {self.width}, frozen={self.frozen}"
 
 
 class OneHot(nn.Module):
-    """One-hot vectors, never made: the ids are handed on, and the product with W is a look-up of W's columns."""
+    """Ids that stand for one-hot vectors of width V. Hands them on as they are: no dense vector is ever made.
+
+    The layer that follows looks its product up, as `lookup_product` does.
+    """
+
+    is_lookup = True
 
     def __init__(self, size: int) -> None:
         super().__init__()
-        self.size = self.width = size
+        if size < 1:
+            raise UserError(f"one-hot inputs of {size} words: expected at least 1")
+        self.width = size
 
     def set_epoch(self, epoch: int) -> None:
-        """Nothing here learns."""
+        """Nothing to thaw."""
 
     def forward(self, ids: Int[Tensor, "B T"]) -> Int[Tensor, "B T"]:
         return ids
+
+    def extra_repr(self) -> str:
+        return f"{self.width}"
+
+
+def lookup_product(
+    ids: Int[Tensor, "B T"], W: Float[Tensor, "G V"], padding: int | None = None
+) -> Float[Tensor, "B T G"]:
+    """`W` times the one-hot vector of each id: the columns of `W` that the ids name.
+
+    padding: the id that stands for a vector of zeros, or None.
+    """
+    product = functional.embedding(ids, W.t())
+    return product if padding is None else product * (ids != padding).unsqueeze(-1)

@@ -1,4 +1,4 @@
-"""From word vectors to the embedding matrix of a vocabulary."""
+"""The matrix a model's inputs start from."""
 
 from __future__ import annotations
 
@@ -8,22 +8,24 @@ from dataclasses import dataclass
 import numpy as np
 
 from lightning_seq.embeddings.vectors import Vectors
+from lightning_seq.errors import UserError
 
 SPECIALS = ("<pad>", "<unk>", "<bos>", "<eos>")
+_EXAMPLES = 10
 
 
 @dataclass(frozen=True)
 class Coverage:
-    """How much of a vocabulary has a vector, specials left out.
+    """How much of a vocabulary has a vector; its special words do not count.
 
     types:   share of the words.
-    tokens:  share of their occurrences in the training text, or None where nobody counted.
-    missing: some of the words without, the most frequent first.
+    tokens:  share of the text that these words make up, or None where their counts are not known.
+    missing: examples of words without a vector, the most frequent first.
     """
 
     types: float
     tokens: float | None
-    missing: tuple[str, ...]
+    missing: tuple[str, ...] = ()
 
 
 def embedding_matrix(
@@ -33,24 +35,43 @@ def embedding_matrix(
     counts: Sequence[int] | None = None,
     specials: Sequence[str] = SPECIALS,
 ) -> tuple[np.ndarray, Coverage]:
-    """`[V, E]` float32, row i for `words[i]`.
+    """A row for each word of a vocabulary, `[V, E]` float32, and what share of it the vectors cover.
 
-    A word without a vector gets a draw from the normal with the vectors' own mean and deviation in each column; the
-    first special, `<pad>`, is zero.
+    words:    of the vocabulary; the index is the id.
+    counts:   how often each word stands in the text, `[V]`.
+    specials: words that stand for something; the first one is padding, and its row is zero.
+
+    A word that has no vector gets a draw from a normal with the mean and standard deviation that the vectors have in
+    each column, the same for the same seed.
+
+    Raises UserError where the vectors are none at all.
     """
+    if counts is not None and len(counts) != len(words):
+        raise ValueError(f"{len(counts)} counts for {len(words)} words")
+    if not vectors.words:
+        raise UserError(
+            "none of the vocabulary's words has a vector: is the file for another language, or spelt in capitals?"
+        )
+    rows = np.array([vectors.ids.get(word, -1) for word in words], dtype=np.int64)
+    known = rows >= 0
     generator = np.random.default_rng(np.random.SeedSequence([seed]))
-    mean, deviation = vectors.matrix.mean(0), vectors.matrix.std(0)
-    drawn = generator.standard_normal((len(words), vectors.matrix.shape[1])) * deviation + mean
-    matrix = drawn.astype(np.float32)
-    rows = np.array([vectors.index.get(word, -1) for word in words])
-    matrix[rows >= 0] = vectors.matrix[rows[rows >= 0]]
-    ordinary = np.array([word not in specials for word in words])
-    if specials and specials[0] in words:
-        matrix[list(words).index(specials[0])] = 0
-    found = (rows >= 0) & ordinary
+    mean, deviation = vectors.matrix.mean(axis=0, dtype=np.float64), vectors.matrix.std(axis=0, dtype=np.float64)
+    matrix = np.empty((len(words), vectors.width), dtype=np.float32)
+    matrix[known] = vectors.matrix[rows[known]]
+    matrix[~known] = generator.normal(mean, deviation, ((~known).sum(), vectors.width))
+    real = np.array([word not in specials for word in words], dtype=bool)
+    if specials:
+        matrix[[word == specials[0] for word in words]] = 0
+    return matrix, _coverage(words, known, real, counts)
+
+
+def _coverage(words: Sequence[str], known: np.ndarray, real: np.ndarray, counts: Sequence[int] | None) -> Coverage:
+    types = float(known[real].mean()) if real.any() else 0.0
+    weights = None if counts is None else np.asarray(counts, dtype=np.int64)
+    missing = np.flatnonzero(real & ~known)
     tokens = None
-    if counts is not None:
-        weights = np.asarray(counts, float) * ordinary
-        tokens = float(weights[found].sum() / max(weights.sum(), 1))
-    missing = tuple(word for word, has, plain in zip(words, rows >= 0, ordinary, strict=True) if plain and not has)[:10]
-    return matrix, Coverage(float(found.sum() / max(ordinary.sum(), 1)), tokens, missing)
+    if weights is not None:
+        total = weights[real].sum()
+        tokens = float(weights[real & known].sum() / total) if total else 0.0
+        missing = missing[np.argsort(-weights[missing], kind="stable")]
+    return Coverage(types, tokens, tuple(words[index] for index in missing[:_EXAMPLES]))

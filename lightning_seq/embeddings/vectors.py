@@ -1,9 +1,9 @@
-"""Word vectors, and the artifact they are kept in: safetensors and JSON, nothing that can run."""
+"""Word vectors: words, their rows, how often each was seen, and where they come from."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,58 +15,99 @@ from lightning_seq.errors import UserError
 from lightning_seq.files import replacing, write_json
 
 TENSORS, VOCABULARY, META = "vectors.safetensors", "vocabulary.json", "meta.json"
+_KEY = "vectors"
 
 
 @dataclass(frozen=True, eq=False)
 class Vectors:
-    """A vector for each word.
+    """Row i of `matrix` is the vector of `words[i]`.
 
-    words:  V of them.
-    matrix: `[V, E]` float32.
-    counts: `[V]` int64, how often each stood in the corpus, or None where nobody knows.
-    meta:   where they came from: parameters, corpus fingerprint, losses per epoch.
+    words:  V different words; by frequency where they were trained here.
+    matrix: `[V, E]` float32, finite.
+    counts: `[V]` int64, how often each word stood in the text, or None where a file does not say.
+    meta:   plain values: parameters, fingerprints, losses, versions.
+
+    Raises ValueError for parts that do not fit each other.
     """
 
     words: tuple[str, ...]
     matrix: np.ndarray
     counts: np.ndarray | None = None
-    meta: Mapping[str, Any] = field(default_factory=dict)
+    meta: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.matrix.dtype != np.float32 or self.matrix.ndim != 2 or len(self.matrix) != len(self.words):
+            raise ValueError(
+                f"vectors are {self.matrix.dtype} {list(self.matrix.shape)}, expected float32 [{len(self.words)}, E]"
+            )
+        if self.counts is not None and self.counts.shape != (len(self.words),):
+            raise ValueError(f"counts have shape {list(self.counts.shape)}, expected [{len(self.words)}]")
+        if len(self.ids) != len(self.words):
+            raise ValueError("a word stands twice among the vectors' words")
+        if not np.isfinite(self.matrix).all():
+            raise ValueError("vectors hold NaN or infinity")
+
+    @property
+    def width(self) -> int:
+        return int(self.matrix.shape[1])
 
     @cached_property
-    def index(self) -> Mapping[str, int]:
-        return {word: row for row, word in enumerate(self.words)}
+    def ids(self) -> dict[str, int]:
+        """The row of each word."""
+        return {word: index for index, word in enumerate(self.words)}
 
     @cached_property
     def unit(self) -> np.ndarray:
-        """The rows at length 1; zero rows stay zero."""
+        """The matrix with rows of length 1 (rows of zeros stay zeros)."""
         norms = np.linalg.norm(self.matrix, axis=1, keepdims=True)
         return self.matrix / np.where(norms > 0, norms, 1)
 
+    def only(self, words: Collection[str]) -> Vectors:
+        """The vectors of those words that are here, in the order they have here."""
+        rows = [index for index, word in enumerate(self.words) if word in words]
+        return Vectors(
+            tuple(self.words[row] for row in rows),
+            self.matrix[rows],
+            None if self.counts is None else self.counts[rows],
+            self.meta,
+        )
+
 
 def save(vectors: Vectors, directory: Path) -> None:
-    """Write the artifact's three files."""
+    """Write `vectors.safetensors`, `vocabulary.json` and `meta.json` into a directory."""
     from safetensors.numpy import save_file
 
-    directory.mkdir(parents=True, exist_ok=True)
     with replacing(directory / TENSORS) as temporary:
-        save_file({"vectors": np.ascontiguousarray(vectors.matrix, np.float32)}, str(temporary))
-    counts = None if vectors.counts is None else [int(count) for count in vectors.counts]
+        save_file({_KEY: np.ascontiguousarray(vectors.matrix)}, temporary)
+    counts = None if vectors.counts is None else vectors.counts.tolist()
     write_json(directory / VOCABULARY, {"words": list(vectors.words), "counts": counts})
-    write_json(directory / META, dict(vectors.meta))
+    write_json(directory / META, vectors.meta)
 
 
 def load(directory: Path) -> Vectors:
-    """Read an artifact. Raises UserError where a file is missing, damaged, or the files do not fit together."""
+    """Read what `save` wrote.
+
+    Raises UserError when a file is missing, damaged, or does not fit the others.
+    """
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
     try:
-        matrix = load_file(str(directory / TENSORS))["vectors"]
         vocabulary = json.loads((directory / VOCABULARY).read_text(encoding="utf-8"))
         meta = json.loads((directory / META).read_text(encoding="utf-8"))
-        words, counts = tuple(vocabulary["words"]), vocabulary["counts"]
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
-        raise UserError(f"{directory} holds no whole word vectors ({error}): train them again") from None
-    if matrix.shape[0] != len(words):
-        raise UserError(f"{directory} has {matrix.shape[0]} vectors for {len(words)} words: train them again")
-    return Vectors(words, matrix, None if counts is None else np.array(counts, np.int64), meta)
+        words, counts = vocabulary["words"], vocabulary["counts"]
+        if not all(isinstance(word, str) for word in words) or not isinstance(meta, dict):
+            raise TypeError("words are not strings, or meta is not a mapping")
+        return Vectors(
+            tuple(words),
+            load_file(directory / TENSORS)[_KEY],
+            None if counts is None else np.array(counts, dtype=np.int64),
+            meta,
+        )
+    except FileNotFoundError as error:
+        raise UserError(
+            f"{directory} holds no word vectors: expected {TENSORS}, {VOCABULARY} and {META} "
+            f"({Path(error.filename).name if error.filename else TENSORS} is missing)"
+        ) from None
+    except (OSError, ValueError, TypeError, KeyError, SafetensorError) as error:
+        raise UserError(f"the word vectors in {directory} are damaged ({error}): delete that directory") from None

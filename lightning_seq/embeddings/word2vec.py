@@ -1,23 +1,36 @@
-"""word2vec (Mikolov et al. 2013) through gensim's fast path."""
+"""Training word vectors (Mikolov et al. 2013), through gensim's path for corpus files."""
 
 from __future__ import annotations
 
-import logging
-import tempfile
-import zlib
+import time
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from lightning_seq.embeddings.vectors import Vectors
 from lightning_seq.errors import UserError, near
 
 ARCHITECTURES = ("skipgram", "cbow")
-log = logging.getLogger("lightning_seq")
+FINAL_LEARNING_RATE = 1e-4
+
+# gensim adds the loss up in float32, one small term at a time: beyond 2^23 a term below 0.5 changes nothing any more.
+SATURATED = 2.0**23
+# A part of the corpus is as long as its loss stays below 2^22 at worst (each term at most about ln 2), ...
+_PART_LOSS = 2.0**22
+_SHORTEST_PART, _LONGEST_PART = 10_000, 200_000
+# ... but no shorter than this many words for each different one: gensim copies the vocabulary for each part.
+_WORDS_PER_TYPE = 4
+# Several workers each read batches of 10,000 words: a part that is not much longer would be read more than once.
+_WORDS_PER_WORKER = 200_000
+_HUFFMAN_CODE = 20
 
 
 @dataclass(frozen=True)
@@ -25,21 +38,25 @@ class Word2VecParameters:
     """How word vectors are trained.
 
     vector_size:          E.
-    window:               words to each side, at most.
-    architecture:         `skipgram` (a word predicts its neighbours) or `cbow` (the neighbours predict the word).
-    max_vocabulary:       exactly that many words, the most frequent (ties by alphabet); None for all.
-    min_count:            how often a word must occur.
-    negative:             negative samples for each positive, unless `hierarchical_softmax`.
-    subsampling:          threshold above which frequent words are dropped at random; 0 drops none.
-    epochs, learning_rate: the rate falls linearly to nearly zero.
-    seed, workers:        one worker gives the same vectors bit for bit; more are faster and give others each time.
+    window:               words on either side, at most.
+    architecture:         `skipgram` or `cbow`.
+    max_vocabulary:       exactly so many words are kept (fewer where there are fewer): the most frequent, then by
+                          alphabet; None for all.
+    min_count:            words that occur less often are left out.
+    negative:             negative samples for each word.
+    hierarchical_softmax: in the place of negative samples.
+    subsampling:          words more frequent than this share of the text are thinned out; 0 for none.
+    learning_rate:        at the start; it falls linearly to 0.0001.
+    workers:              1 gives the same bits each time; more are faster and do not.
+
+    Raises UserError that names the key, for each value out of its range.
     """
 
     vector_size: int = 100
     window: int = 5
     architecture: str = "skipgram"
     max_vocabulary: int | None = None
-    min_count: int = 2
+    min_count: int = 1
     negative: int = 5
     hierarchical_softmax: bool = False
     subsampling: float = 1e-3
@@ -50,127 +67,217 @@ class Word2VecParameters:
 
     def __post_init__(self) -> None:
         if self.architecture not in ARCHITECTURES:
-            raise UserError(f"word2vec.architecture is {self.architecture!r}: {near(self.architecture, ARCHITECTURES)}")
-        for key in ("vector_size", "window", "min_count", "epochs", "workers"):
-            if getattr(self, key) < 1:
-                raise UserError(f"word2vec.{key} is {getattr(self, key)}, expected at least 1")
-        for key in ("subsampling", "seed", "negative"):
-            if getattr(self, key) < 0:
-                raise UserError(f"word2vec.{key} is {getattr(self, key)}, expected at least 0")
-        if self.learning_rate <= 0:
-            raise UserError(f"word2vec.learning_rate is {self.learning_rate}, expected more than 0")
-        if self.max_vocabulary is not None and self.max_vocabulary < 1:
-            raise UserError(f"word2vec.max_vocabulary is {self.max_vocabulary}, expected null or at least 1")
-        if not self.negative and not self.hierarchical_softmax:
-            raise UserError("word2vec.negative is 0: set it to at least 1, or word2vec.hierarchical_softmax=true")
+            raise UserError(
+                f"word2vec.architecture is {self.architecture!r}: {near(str(self.architecture), ARCHITECTURES)}"
+            )
+        least = {"vector_size": 1, "window": 1, "min_count": 1, "negative": 0, "epochs": 1, "seed": 0, "workers": 1}
+        if self.max_vocabulary is not None:
+            least["max_vocabulary"] = 1
+        for name, lowest in least.items():
+            value = getattr(self, name)
+            if type(value) is not int or value < lowest:
+                raise UserError(f"word2vec.{name} is {value!r}, expected a whole number of at least {lowest}")
+        if self.seed >= 2**32:
+            raise UserError(f"word2vec.seed is {self.seed}, expected less than 2^32 = {2**32}")
+        if type(self.hierarchical_softmax) is not bool:
+            raise UserError(f"word2vec.hierarchical_softmax is {self.hierarchical_softmax!r}, expected true or false")
+        if not _is_number(self.subsampling) or not 0 <= self.subsampling < 1:
+            raise UserError(f"word2vec.subsampling is {self.subsampling!r}, expected at least 0 and less than 1")
+        if not _is_number(self.learning_rate) or not 0 < self.learning_rate <= 1:
+            raise UserError(f"word2vec.learning_rate is {self.learning_rate!r}, expected more than 0 and at most 1")
+        if self.negative == 0 and not self.hierarchical_softmax:
+            raise UserError(
+                "word2vec.negative is 0 without hierarchical softmax, so nothing would be learned: "
+                "give word2vec.negative=5, or word2vec.hierarchical_softmax=true"
+            )
 
 
-def _stable_hash(text: str) -> int:
-    """gensim seeds each vector with the hash of its word; Python's own differs from process to process."""
-    return zlib.crc32(text.encode("utf-8", "surrogatepass"))
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def train(sentences: Iterable[Sequence[str]], parameters: Word2VecParameters, progress: bool = True) -> Vectors:
-    """Train on sentences of tokens.
+    """Train vectors on tokenised sentences, which are read once.
 
-    Raises UserError where no word occurs `min_count` times.
+    Prints to standard error: with `progress` a bar and a line for each epoch, and always what is lost with several
+    workers. `meta` of the result holds parameters, counts, versions and, for each epoch, the loss per trained word
+    (None where gensim's figure does not tell: several workers leave that of one, and beyond 2^23 it stands still).
+
+    Raises UserError for a corpus without words, or in which no word reaches `min_count`.
     """
+    console = Console(stderr=True)
+    if parameters.workers > 1:
+        console.print(
+            f"word2vec.workers={parameters.workers}: faster, but the vectors differ from run to run, "
+            "and the loss of an epoch is not known",
+            highlight=False,
+            soft_wrap=True,
+        )
+    with TemporaryDirectory(prefix="word2vec-") as place:
+        try:
+            corpus = _write_corpus(sentences, Path(place), parameters)
+        except OSError as error:
+            raise UserError(
+                f"the corpus cannot be written to {place} ({error.strerror}): set TMPDIR to a directory with room"
+            ) from error
+        words = choose_words(corpus.counts, parameters)
+        return _train(corpus, words, parameters, console, progress)
+
+
+def choose_words(counts: Counter[str], parameters: Word2VecParameters) -> list[str]:
+    """The words that get a vector, the most frequent first, then by alphabet.
+
+    Raises UserError where there are none.
+    """
+    if not counts:
+        raise UserError("the corpus for word2vec is empty: expected at least one word in the train split")
+    enough = [word for word, count in counts.items() if count >= parameters.min_count]
+    if not enough:
+        word, count = max(counts.items(), key=lambda item: item[1])
+        raise UserError(
+            f"no word occurs {parameters.min_count} times (the most frequent, {word!r}, {count} times): "
+            f"lower word2vec.min_count"
+        )
+    return sorted(enough, key=lambda word: (-counts[word], word))[: parameters.max_vocabulary]
+
+
+class _Numbers(dict[str, str]):
+    """A number for each word, as text. A word may hold anything, white space too (one of the characters is a space)."""
+
+    def __missing__(self, word: str) -> str:
+        self[word] = number = str(len(self))
+        return number
+
+
+@dataclass
+class _Corpus:
+    """The parts of the corpus, files of one sentence a line, and how many words each has."""
+
+    parts: list[tuple[Path, int]] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+    numbers: _Numbers = field(default_factory=_Numbers)
+
+    @property
+    def size(self) -> int:
+        return sum(words for _, words in self.parts)
+
+
+def _write_corpus(sentences: Iterable[Sequence[str]], place: Path, parameters: Word2VecParameters) -> _Corpus:
+    corpus, size, shortest = _Corpus(), 0, part_size(parameters)
+    lines: list[str] = []
+    number, count = corpus.numbers.__getitem__, corpus.counts.update
+
+    def close() -> None:
+        path = place / f"part-{len(corpus.parts)}.txt"
+        # Without the last line's end, gensim may leave that line out.
+        path.write_text("\n".join(lines) + "\n", encoding="ascii")
+        corpus.parts.append((path, size))
+
+    for sentence in sentences:
+        if not sentence:
+            continue
+        lines.append(" ".join(map(number, sentence)))
+        count(sentence)
+        size += len(sentence)
+        if size >= max(shortest, _WORDS_PER_TYPE * len(corpus.numbers)):
+            close()
+            lines, size = [], 0
+    if lines:
+        close()
+    return corpus
+
+
+def part_size(parameters: Word2VecParameters) -> int:
+    """How many words gensim is given at a time: few enough for its float32 sum, and for a bar that moves."""
+    if parameters.workers > 1:
+        return parameters.workers * _WORDS_PER_WORKER
+    terms = _HUFFMAN_CODE if parameters.hierarchical_softmax else parameters.negative + 1
+    pairs = parameters.window + 1 if parameters.architecture == "skipgram" else 1
+    words = int(_PART_LOSS / (np.log(2) * terms * pairs))
+    return min(max(words, _SHORTEST_PART), _LONGEST_PART)
+
+
+def _train(
+    corpus: _Corpus, words: list[str], parameters: Word2VecParameters, console: Console, progress: bool
+) -> Vectors:
+    model = _model(corpus, words, parameters)
+    total, done, trained_words, losses = corpus.size * parameters.epochs, 0, 0, []
+    first = parameters.learning_rate
+    last = min(first, FINAL_LEARNING_RATE)
+    started = time.perf_counter()
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not progress,
+    ) as bar:
+        task = bar.add_task("word2vec", total=total)
+        for epoch in range(parameters.epochs):
+            loss, trained, begun = 0.0, 0, time.perf_counter()
+            for path, size in corpus.parts:
+                part_trained, _ = model.train(
+                    corpus_file=str(path),
+                    total_words=size,
+                    epochs=1,
+                    start_alpha=first + (last - first) * done / total,
+                    end_alpha=first + (last - first) * (done + size) / total,
+                    compute_loss=parameters.workers == 1,
+                )
+                done += size
+                trained += part_trained
+                # Each call of `train` starts the sum again, so this is the part's own.
+                part_loss = float(model.get_latest_training_loss())
+                loss = loss + part_loss if part_loss < SATURATED else float("nan")
+                bar.update(task, completed=done, description=f"word2vec epoch {epoch + 1}/{parameters.epochs}")
+            known = parameters.workers == 1 and trained > 0 and np.isfinite(loss)
+            losses.append(loss / trained if known else None)
+            trained_words += trained
+            if progress:
+                shown = f"{losses[-1]:.4f} per word" if losses[-1] is not None else "not known"
+                speed = corpus.size / (time.perf_counter() - begun)
+                bar.console.print(
+                    f"word2vec epoch {epoch + 1}/{parameters.epochs}  loss {shown}  {speed:,.0f} words/s",
+                    highlight=False,
+                )
+    if not np.isfinite(model.wv.vectors).all():
+        raise UserError(f"word2vec diverged: lower word2vec.learning_rate (it is {parameters.learning_rate})")
+    return Vectors(
+        tuple(words),
+        np.ascontiguousarray(model.wv.vectors, dtype=np.float32),
+        np.array([corpus.counts[word] for word in words], dtype=np.int64),
+        {
+            "parameters": asdict(parameters),
+            "words": corpus.size,
+            "types": len(corpus.counts),
+            "words_trained": int(trained_words),
+            "losses": losses,
+            "seconds": round(time.perf_counter() - started, 3),
+            "versions": {name: version(name) for name in ("gensim", "numpy")},
+        },
+    )
+
+
+def _model(corpus: _Corpus, words: list[str], parameters: Word2VecParameters) -> Any:
     from gensim.models import Word2Vec
 
-    if parameters.workers > 1:
-        log.info(
-            "word2vec: %d workers: faster, but other vectors each time (workers=1 gives the same bit for bit)",
-            parameters.workers,
-        )
-    with tempfile.TemporaryDirectory(prefix="lightning_seq-") as folder:
-        corpus = Path(folder) / "corpus.txt"
-        counts = _write_corpus(sentences, corpus)
-        kept = _kept(counts, parameters)
-        model = Word2Vec(
-            vector_size=parameters.vector_size,
-            window=parameters.window,
-            sg=int(parameters.architecture == "skipgram"),
-            hs=int(parameters.hierarchical_softmax),
-            negative=0 if parameters.hierarchical_softmax else parameters.negative,
-            sample=parameters.subsampling,
-            alpha=parameters.learning_rate,
-            min_count=1,
-            seed=parameters.seed,
-            workers=parameters.workers,
-            hashfxn=_stable_hash,
-        )
-        model.build_vocab_from_freq(kept, corpus_count=counts["sentences"])
-        losses = _fit(model, corpus, counts, parameters, progress)
-    words = tuple(model.wv.index_to_key)
-    meta = {
-        "parameters": asdict(parameters),
-        "losses": losses,
-        "corpus_words": counts["words"],
-        "versions": {"gensim": version("gensim"), "numpy": version("numpy")},
-    }
-    return Vectors(words, np.array(model.wv.vectors, np.float32), np.array([kept[word] for word in words]), meta)
-
-
-def _write_corpus(sentences: Iterable[Sequence[str]], path: Path) -> dict[str, Any]:
-    """One sentence a line, as gensim's compiled reader wants it; counted on the way."""
-    from collections import Counter
-
-    found: Counter[str] = Counter()
-    lines = 0
-    with path.open("w", encoding="utf-8") as file:
-        for sentence in sentences:
-            if sentence:
-                found.update(sentence)
-                file.write(" ".join(sentence) + "\n")
-                lines += 1
-    return {"found": found, "sentences": lines, "words": found.total()}
-
-
-def _kept(counts: dict[str, Any], parameters: Word2VecParameters) -> dict[str, int]:
-    """The vocabulary in its final order: frequent first, ties by alphabet."""
-    ranked = sorted(
-        (item for item in counts["found"].items() if item[1] >= parameters.min_count),
-        key=lambda item: (-item[1], item[0]),
-    )[: parameters.max_vocabulary]
-    if not ranked:
-        raise UserError(
-            f"word2vec: no word occurs {parameters.min_count} times in {counts['words']} words of training text: "
-            "give more text, or lower word2vec.min_count"
-        )
-    return dict(ranked)
-
-
-def _fit(
-    model: Any, corpus: Path, counts: dict[str, Any], parameters: Word2VecParameters, progress: bool
-) -> list[float]:
-    """Train with a progress bar; return the loss per epoch, which gensim adds up (in single precision)."""
-    from gensim.models.callbacks import CallbackAny2Vec
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    losses: list[float] = []
-    bar = Progress(
-        TextColumn("word2vec"), BarColumn(), TextColumn("epoch {task.completed}/{task.total}"),
-        TextColumn("{task.fields[loss]}"), TimeRemainingColumn(),
-        console=Console(stderr=True), disable=not progress, transient=True,
-    )  # fmt: skip
-    task = bar.add_task("word2vec", total=parameters.epochs, loss="")
-
-    class PerEpoch(CallbackAny2Vec):  # type: ignore[misc]
-        """gensim's figure is cumulative and saturates in float32: it is read and set back after each epoch."""
-
-        def on_epoch_end(self, model: Any) -> None:
-            losses.append(float(model.get_latest_training_loss()))
-            model.running_training_loss = 0.0
-            bar.update(task, completed=len(losses), loss=f"loss {losses[-1]:,.0f}")
-
-    with bar:
-        model.train(
-            corpus_file=str(corpus),
-            total_words=counts["words"],
-            total_examples=counts["sentences"],
-            epochs=parameters.epochs,
-            compute_loss=True,
-            callbacks=[PerEpoch()],
-        )
-    return losses
+    model = Word2Vec(
+        vector_size=parameters.vector_size,
+        window=parameters.window,
+        sg=int(parameters.architecture == "skipgram"),
+        hs=int(parameters.hierarchical_softmax),
+        negative=0 if parameters.hierarchical_softmax else parameters.negative,
+        sample=parameters.subsampling,
+        alpha=parameters.learning_rate,
+        min_alpha=min(parameters.learning_rate, FINAL_LEARNING_RATE),
+        seed=parameters.seed,
+        workers=parameters.workers,
+        min_count=1,
+        # The words come sorted; gensim's own sort leaves ties in an order that depends on the processor.
+        sorted_vocab=0,
+    )
+    model.lifecycle_events = None
+    model.build_vocab_from_freq({corpus.numbers[word]: corpus.counts[word] for word in words})
+    return model

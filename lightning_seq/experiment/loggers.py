@@ -29,7 +29,7 @@ def finite(value: float) -> float | None:
 
 
 class CurveLogger(Logger):
-    """Collects every logged number as `[step, epoch, seconds, value]` and writes `metrics.csv`.
+    """Collects every logged number as `[step, epoch, seconds, value]` (epochs from 1) and writes `metrics.csv`.
 
     directory: of the run.
     seconds:   tells how long the run has trained so far.
@@ -40,6 +40,7 @@ class CurveLogger(Logger):
         super().__init__()
         self.directory, self.seconds, self.changed = directory, seconds, changed
         self.curves: dict[str, list[Point]] = {}
+        self._open = True
 
     @property
     def name(self) -> str:
@@ -55,14 +56,27 @@ class CurveLogger(Logger):
 
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
-        epoch = metrics.get("epoch")
+        if not self._open:
+            return
+        epoch = None if metrics.get("epoch") is None else int(metrics["epoch"]) + 1
         for name, value in metrics.items():
             if name != "epoch":
-                point = [step, epoch, round(self.seconds(), 3), finite(value)]
-                self.curves.setdefault(name, []).append(point)  # type: ignore[arg-type]
+                self.curves.setdefault(name, []).append([step, epoch, round(self.seconds(), 3), finite(value)])
         if any(name.startswith("val/") for name in metrics):
             self.save()
             self.changed()
+
+    def close(self) -> None:
+        """Training is over: what is logged from here on belongs to no curve."""
+        self._open = False
+
+    def at(self, step: int, prefix: str) -> dict[str, float | None]:
+        """The values logged at a step, of the metrics whose names begin with `prefix`."""
+        return {
+            name: points[-1][3]
+            for name, curve in self.curves.items()
+            if name.startswith(prefix) and (points := [point for point in curve if point[0] == step])
+        }
 
     @rank_zero_only
     def save(self) -> None:

@@ -87,7 +87,7 @@ def _latest(record: Record | None) -> tuple[str, str, str]:
         return "", "", ""
     step, epoch, _, value = points[-1]
     shown = "not finite" if value is None else f"{monitor.removeprefix('val/')} {value:.4f}"
-    return str(int(epoch or 0) + 1), str(int(step or 0)), shown
+    return str(int(epoch or 0)), str(int(step or 0)), shown
 
 
 def _trained(record: Record | None) -> str:

@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -235,20 +235,24 @@ def _train(config: Config, journal: Journal) -> None:
 
     tokens, digest = clock.tokens_of_all_ranks(trainer), batches.digest(trainer)
     log.info("rank %d was trained on %d samples", rank(), batches.seen)
+    curves.close()
     best = directory / "checkpoints" / "best.ckpt"
     if best.is_file():
-        task.load_state_dict(torch.load(best, weights_only=True, map_location="cpu")["state_dict"])
-    trainer.validate(task, datamodule=data, verbose=False)
-    chosen = {name: value for name, value in trainer.callback_metrics.items() if name.startswith("val/")}
+        checkpoint = torch.load(best, weights_only=True, map_location="cpu")
+        task.load_state_dict(checkpoint["state_dict"])
+        chosen = curves.at(checkpoint["global_step"], "val/")
+    else:  # training ended before the first validation
+        trainer.validate(task, datamodule=data, verbose=False)
+        chosen = {name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith("val/")}
     trainer.test(task, datamodule=data, verbose=False)
     if rank() != 0:
         return
-    metrics = {**chosen, **trainer.callback_metrics}
+    tested = {name: finite(value) for name, value in trainer.callback_metrics.items() if name.startswith("test/")}
     curves.save()
     artifacts = _write_artifacts(directory, data, inputs, task.predictions)
     journal.update(
         status="done",
-        metrics={name: finite(value) for name, value in metrics.items() if name.startswith(("val/", "test/"))},
+        metrics={**chosen, **tested},
         curves=curves.curves,
         throughput={"tokens_per_second": round(tokens / clock.seconds, 1)} if clock.seconds else {},
         peak_memory_bytes=peak_memory_bytes(),
@@ -256,12 +260,18 @@ def _train(config: Config, journal: Journal) -> None:
         artifacts=artifacts,
         finished=now(),
     )
-    for logger in loggers[1:]:
-        logger.finalize("success")
-    if config["logger"]["kind"] == "wandb":
-        import wandb
+    _finish(loggers[1:])
 
-        wandb.finish(quiet=True)
+
+def _finish(loggers: Sequence[Any]) -> None:
+    """A logger that is down never turns a finished run into a failed one."""
+    for logger in loggers:
+        try:
+            logger.finalize("success")
+            if hasattr(logger.experiment, "finish"):
+                logger.experiment.finish()
+        except Exception as error:
+            log.warning("%s did not finish: %s", type(logger).__name__, error)
 
 
 def about(config: Config, data: Any) -> dict[str, Any]:
@@ -313,7 +323,7 @@ def _write_predictions(path: Path, names: tuple[str, ...], rows: Any) -> None:
         parquet.write_table(table, temporary)
 
 
-def main(arguments: list[str], tell: Callable[[str], None] = print) -> int:
+def main(arguments: list[str]) -> int:
     """`python -m lightning_seq.experiment.run DIRECTORY`: the process of one run.
 
     Its label, overrides and the number of jobs beside it come from the environment, as the launcher set them.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ log = logging.getLogger("lightning_seq")
 class EpochLines(Callback):
     """One line per validation, for the log and for a terminal without a progress bar."""
 
-    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.state.fn != "fit" or not trainer.is_global_zero:
             return
         values = "  ".join(
@@ -54,7 +55,8 @@ def build_trainer(config: Config, directory: Path, loggers: list[Logger], watche
                 enable_version_counter=False,
             )
         )
-    if settings["progress"]:
+    progress = bool(settings["progress"]) and sys.stderr.isatty()
+    if progress:
         callbacks.append(TQDMProgressBar(refresh_rate=20, leave=False))
     try:
         return Trainer(
@@ -71,7 +73,7 @@ def build_trainer(config: Config, directory: Path, loggers: list[Logger], watche
             logger=loggers,
             callbacks=callbacks,
             default_root_dir=directory,
-            enable_progress_bar=bool(settings["progress"]),
+            enable_progress_bar=progress,
             enable_model_summary=False,
             num_sanity_val_steps=0,
             use_distributed_sampler=False,

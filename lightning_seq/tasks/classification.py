@@ -114,7 +114,8 @@ class SequenceClassification(LightningModule):
     def _log_evaluation(self, split: str, metrics: Any, loss: Any) -> None:
         values = metrics.compute()
         values.pop("confusion")
-        self.log_dict({f"{split}/loss": loss.compute(), **{f"{split}/{name}": value for name, value in values.items()}})
+        logged = {f"{split}/loss": loss.compute(), **{f"{split}/{name}": value for name, value in values.items()}}
+        self.log_dict({**logged, "step": float(self.global_step)})  # else Lightning is a step behind
         metrics.reset()
         loss.reset()
 

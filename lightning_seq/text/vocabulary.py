@@ -21,7 +21,7 @@ class Vocabulary:
     words:  `words[i]` has id i; ordinary words by falling count, then in the order of their characters.
     counts: how often each occurs in the text it was built from; `<unk>` stands for all that were left out.
 
-    A token of the text that is spelt like a special is an unknown word: no text can produce `<pad>`, `<bos>` or `<eos>`.
+    A token that is spelt like a special is an unknown word: no text can produce `<pad>`, `<bos>` or `<eos>`.
     """
 
     words: tuple[str, ...]
@@ -32,9 +32,7 @@ class Vocabulary:
             raise ValueError(f"a vocabulary begins with {' '.join(SPECIALS)} and has a count for every word")
 
     @classmethod
-    def build(
-        cls, token_lists: Iterable[Sequence[str]], min_count: int = 1, max_size: int | None = None
-    ) -> Vocabulary:
+    def build(cls, token_lists: Iterable[Sequence[str]], min_count: int = 1, max_size: int | None = None) -> Vocabulary:
         """The vocabulary of these sentences; see `from_counts`."""
         counts: Counter[str] = Counter()
         for tokens in token_lists:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,12 +15,14 @@ from lightning_seq.files import Plain
 class Columns:
     """Which columns and splits of a public set are used.
 
+    classes: names of the labels 0, 1, … where the set itself gives none.
     splits: by our name (train, validation, test) the set's own; null where it has none and ours is cut from train.
     cut:    how a split that the set does not have is cut.
     """
 
     text: str = "text"
     label: str = "label"
+    classes: tuple[str, ...] | None = None
     splits: Mapping[str, str | None] = field(default_factory=lambda: {split: split for split in SPLITS})
     cut: Cut = field(default_factory=Cut)
 
@@ -35,6 +37,7 @@ class Columns:
         return {
             "text": self.text,
             "label": self.label,
+            "classes": list(self.classes) if self.classes else None,
             "splits": {split: self.splits.get(split) for split in SPLITS},
             "cut": self.cut.to_plain(),
         }
@@ -70,20 +73,24 @@ class Columns:
                 raise UserError(
                     f"{name}, row {row}: {self.text!r} is {type(text).__name__}, expected text: give data.text_column"
                 )
-        names = getattr(rows.features[self.label], "names", None)
+        names = getattr(rows.features[self.label], "names", None) or self.classes
         return (
-            Table(texts, [_class(label, names, name, row) for row, label in enumerate(labels)], list(range(len(texts)))),
+            Table(
+                texts, [_class(label, names, name, row) for row, label in enumerate(labels)], list(range(len(texts)))
+            ),
             tuple(names) if names else None,
         )
 
 
-def _class(label: Any, names: list[str] | None, name: str, row: int) -> str:
+def _class(label: Any, names: Sequence[str] | None, name: str, row: int) -> str:
     whole = isinstance(label, int) and not isinstance(label, bool)
     if whole and names and 0 <= label < len(names):
         return names[label]
     if not names and (isinstance(label, bool | str) or (whole and label >= 0)) and str(label).strip():
         return str(label)
-    expected = f"0 to {len(names) - 1} ({', '.join(names[:12])})" if names else "a class name, or a number of at least 0"
+    expected = (
+        f"0 to {len(names) - 1} ({', '.join(names[:12])})" if names else "a class name, or a number of at least 0"
+    )
     raise UserError(
         f"{name}, row {row}: label missing or out of range, it is {label!r} and should be {expected}: "
         "the split may hide its labels; choose another with data.splits, or another column with data.label_column"

@@ -1,128 +1,208 @@
-"""The user's own files: csv, tsv, jsonl, and text with a label on every line."""
+"""Labelled sentences in files of the user's own: csv, tsv, json lines, text."""
 
 from __future__ import annotations
 
 import csv
+import io
 import json
-import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from io import StringIO
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lightning_seq.data.sources.table import Loaded, Table
+from lightning_seq.data.sources.table import Cut, Loaded, Table
 from lightning_seq.errors import UserError, near
-from lightning_seq.files import sha256
+from lightning_seq.files import Plain, sha256
 
-FORMATS = ("csv", "jsonl", "text")
-_FASTTEXT = re.compile(r"__label__(\S+)\s+(.*)")
-
-Row = tuple[int, str, str]
-"""Line number from 1, text, label."""
+_LABEL = "__label__"
+_DELIMITERS = {"csv": ",", "tsv": "\t"}
+Row = tuple[int, Any, Any]
+"""The line a record starts on, its text, its label."""
 
 
 @dataclass(frozen=True)
-class FileSource:
-    """One file per split; those that are not given are cut from train.
+class Files:
+    """One file per split; a validation or test split that is not given is cut from train.
 
-    format: `csv` (tab-separated where the name ends in .tsv), `jsonl` (an object a line), or `text` (a line is a label,
-            a tab and a text, or `__label__NAME text`).
+    kind: `csv` or `tsv` (a header, then records), `jsonl` (an object a line), or `text`: one example a line, either
+          the label, a tab and the text, or `__label__x` and the text, as fastText has it.
+    text_column, label_column: where they are; `text` has no columns.
+
+    An example's id is its line. UTF-8 is expected, with or without a byte order mark.
     """
 
-    format: str
-    paths: Mapping[str, Path]
+    kind: str
+    train: str | None
+    validation: str | None = None
+    test: str | None = None
     text_column: str = "text"
     label_column: str = "label"
+    cut: Cut = field(default_factory=Cut)
 
-    def identity(self) -> dict[str, Any]:
+    def __post_init__(self) -> None:
+        if self.kind not in _READERS:
+            raise UserError(f"there is no kind of file {self.kind!r}; {near(str(self.kind), _READERS)}")
+        if not self.train:
+            raise UserError(f"data={self.kind} needs a file to train on: give data.train=FILE")
+
+    def describe(self) -> str:
+        return str(Path(str(self.train)).name)
+
+    def identity(self) -> Plain:
         return {
-            "source": self.format,
-            "files": {split: sha256(_existing(path)) for split, path in self.paths.items()},
-            "text": self.text_column,
-            "label": self.label_column,
+            "kind": self.kind,
+            "files": {split: sha256(self._there(split, path)) for split, path in self._paths().items()},
+            "columns": [self.text_column, self.label_column] if self.kind != "text" else None,
+            "cut": self.cut.to_plain(),
         }
 
     def load(self) -> Loaded:
-        return Loaded({split: self._table(path) for split, path in self.paths.items()})
+        """Raises UserError, with file and line, for whatever is wrong in the files."""
+        tables = {split: self._table(self._there(split, path)) for split, path in self._paths().items()}
+        completed, notes = self.cut.completed(tables)
+        return Loaded(completed, notes=notes)
+
+    def _paths(self) -> dict[str, Path]:
+        given = {"train": self.train, "validation": self.validation, "test": self.test}
+        return {split: Path(path).expanduser() for split, path in given.items() if path}
+
+    def _there(self, split: str, path: Path) -> Path:
+        if path.is_dir():
+            raise UserError(f"data.{split}={path} is a directory: expected a {self.kind} file")
+        if not path.is_file():
+            beside = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
+            hint = f"; {near(path.name, beside)}" if beside else f": there is no directory {path.parent}"
+            raise UserError(f"data.{split}={path} is not there{hint}")
+        return path
 
     def _table(self, path: Path) -> Table:
-        texts, labels, places = [], [], []
-        for line, text, label in self._rows(path, decoded(path)):
-            if not text.strip():
-                raise UserError(f"{path}, line {line}: the text is empty: fill it in, or take the line out")
-            if not label.strip():
-                raise UserError(f"{path}, line {line}: the label is missing")
-            texts.append(text)
-            labels.append(label.strip())
-            places.append(f"{path}, line {line}")
-        if not texts:
-            raise UserError(f"{path} has no example: expected a text and a label on every line")
-        return Table(texts, labels, places)
+        text = decoded(path)
+        table = Table([], [], [], str(path))
+        for line, sentence, label in _READERS[self.kind](self, path, text):
+            where = f"{path}, line {line}"
+            name = str(label).strip() if isinstance(label, str | int | bool) else ""
+            if not name:
+                raise UserError(
+                    f"{where}: label missing or out of range, it is {label!r}: expected the name of a class"
+                )
+            if not isinstance(sentence, str):
+                raise UserError(f"{where}: {self.text_column!r} is {sentence!r}, expected text")
+            if not sentence.strip():
+                raise UserError(
+                    f"{where}: the sentence is empty: expected at least one word; fill it in or take the line out"
+                )
+            table.texts.append(sentence)
+            table.labels.append(name)
+            table.ids.append(line)
+        if not table.texts:
+            raise UserError(f"{path} has no examples, only a header or empty lines: expected one example a line")
+        return table
 
-    def _rows(self, path: Path, content: str) -> Iterator[Row]:
-        if self.format == "csv":
-            return self._csv(path, content)
-        return self._jsonl(path, content) if self.format == "jsonl" else self._text(path, content)
-
-    def _csv(self, path: Path, content: str) -> Iterator[Row]:
-        reader = csv.DictReader(StringIO(content, newline=""), delimiter="\t" if path.suffix == ".tsv" else ",", strict=True)
+    def _separated(self, path: Path, text: str) -> Iterator[Row]:
+        csv.field_size_limit(sys.maxsize)
+        rows = csv.reader(io.StringIO(text, newline=""), delimiter=_DELIMITERS[self.kind], strict=True)
+        start = 1
         try:
-            self._check_columns(path, reader.fieldnames or [])
-            for row in reader:
-                if None in row or None in row.values():
-                    raise UserError(f"{path}, line {reader.line_num}: expected {len(reader.fieldnames or [])} columns, as in line 1")
-                yield reader.line_num, row[self.text_column], row[self.label_column]
+            header = [name.strip() for name in next(rows, [])]
+            places = [self._column(path, name, header) for name in ("text_column", "label_column")]
+            start = rows.line_num + 1
+            for row in rows:
+                line, start = start, rows.line_num + 1
+                if not row:
+                    continue
+                if len(row) != len(header):
+                    separator = "tab" if self.kind == "tsv" else "comma"
+                    raise UserError(
+                        f"{path}, line {line}: {len(row)} values where the header has {len(header)}: "
+                        f'a text with a {separator} in it needs quotes around it ("…")'
+                    )
+                yield line, row[places[0]], row[places[1]]
         except csv.Error as error:
-            raise UserError(f"{path}, line {reader.line_num}: {error}: check the quotes") from None
+            raise UserError(
+                f"{path}, line {start}: not {self.kind} ({error}): check the quotes in that record"
+            ) from error
 
-    def _jsonl(self, path: Path, content: str) -> Iterator[Row]:
-        for number, line in enumerate(content.split("\n"), 1):
-            if not line.strip():
-                continue
+    def _column(self, path: Path, setting: str, header: list[str]) -> int:
+        name = getattr(self, setting)
+        if name not in header:
+            raise UserError(
+                f"{path} has no column {name!r} (data.{setting}): its columns are {', '.join(header)}; "
+                f"give data.{setting}=NAME"
+            )
+        return header.index(name)
+
+    def _json_lines(self, path: Path, text: str) -> Iterator[Row]:
+        for line, content in _lines(text):
             try:
-                row = json.loads(line)
+                record = json.loads(content)
             except ValueError as error:
-                raise UserError(f"{path}, line {number}: not JSON ({error}): expected one object on each line") from None
-            if not isinstance(row, dict):
-                raise UserError(f"{path}, line {number}: expected an object such as {{\"text\": …, \"label\": …}}")
-            if row.get(self.label_column) is None and self.label_column in row:
-                raise UserError(f"{path}, line {number}: the label is missing")
-            self._check_columns(path, list(row), f", line {number}")
-            yield number, str(row[self.text_column] or ""), str(row[self.label_column])
+                raise UserError(f"{path}, line {line}: not JSON ({error}): expected one object on every line") from None
+            if not isinstance(record, dict):
+                raise UserError(
+                    f'{path}, line {line}: {type(record).__name__}, expected an object such as {{"text": …}}'
+                )
+            for setting in ("text_column", "label_column"):
+                name = getattr(self, setting)
+                if name not in record:
+                    missing = "label missing or out of range, " if setting == "label_column" and line > 1 else ""
+                    raise UserError(
+                        f"{path}, line {line}: {missing}there is no column {name!r} (data.{setting}): "
+                        f"its columns are {', '.join(map(str, record))}"
+                    )
+            yield line, record[self.text_column], record[self.label_column]
 
-    def _text(self, path: Path, content: str) -> Iterator[Row]:
-        for number, line in enumerate(content.split("\n"), 1):
-            line = line.rstrip("\r")
-            if not line.strip():
-                continue
-            fasttext = _FASTTEXT.fullmatch(line)
-            label, tab, text = (fasttext[1], "\t", fasttext[2]) if fasttext else line.partition("\t")
-            if not tab:
-                raise UserError(f"{path}, line {number}: the label is missing: expected LABEL, a tab, and the text")
-            yield number, text, label
+    def _labelled_lines(self, path: Path, text: str) -> Iterator[Row]:
+        for line, content in _lines(text):
+            if content.startswith(_LABEL):
+                label, _, sentence = content.removeprefix(_LABEL).partition(" ")
+                if "\t" in label:
+                    label, _, sentence = content.removeprefix(_LABEL).partition("\t")
+                if sentence.startswith(_LABEL):
+                    raise UserError(f"{path}, line {line}: two labels, expected one class for a sentence")
+            else:
+                label, tab, sentence = content.partition("\t")
+                if not tab:
+                    raise UserError(
+                        f"{path}, line {line}: label missing or out of range: "
+                        f"expected a label, a tab and the text, or {_LABEL}x and the text"
+                    )
+            yield line, sentence, label
 
-    def _check_columns(self, path: Path, columns: list[str], where: str = "") -> None:
-        for key, column in (("text_column", self.text_column), ("label_column", self.label_column)):
-            if column not in columns:
-                raise UserError(f"{path}{where} has no column {column!r}: {near(column, columns)}; set data.{key}=NAME")
+
+_READERS: dict[str, Callable[[Files, Path, str], Iterator[Row]]] = {
+    "csv": Files._separated,
+    "tsv": Files._separated,
+    "jsonl": Files._json_lines,
+    "text": Files._labelled_lines,
+}
+KINDS = tuple(_READERS)
 
 
-def _existing(path: Path) -> Path:
-    if not path.is_file():
-        raise UserError(f"{path} is {'a directory' if path.is_dir() else 'not there'}: expected a file")
-    return path
+def _lines(text: str) -> Iterator[tuple[int, str]]:
+    """Lines that are not blank, with their numbers; only a line feed ends a line."""
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.strip():
+            yield number, line.rstrip("\r")
 
 
 def decoded(path: Path) -> str:
-    """The file's text, without a byte order mark. Raises UserError when it is empty or not UTF-8."""
-    content = _existing(path).read_bytes()
-    if not content.strip():
-        raise UserError(f"{path} is empty: expected a text and a label on every line")
+    """A file's text without a byte order mark.
+
+    Raises UserError when it is empty, unreadable, or not UTF-8, with the line and the byte.
+    """
     try:
-        return content.decode("utf-8-sig")
+        content = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}): check its permissions") from error
+    try:
+        text = content.decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise UserError(
-            f"{path}, line {line}: byte 0x{content[error.start]:02x} is not UTF-8: save the file as UTF-8"
+            f"{path}, line {line}: not UTF-8 (byte {error.start + 1} of the file is 0x{content[error.start]:02x}): "
+            "save it as UTF-8"
         ) from None
+    if not text.strip():
+        raise UserError(f"{path} is empty: expected one example a line")
+    return text

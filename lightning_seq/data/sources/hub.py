@@ -1,161 +1,158 @@
-"""Sets of the Hugging Face Hub, or of a directory that holds copies of them."""
+"""Sets from the Hugging Face Hub, as parquet."""
 
 from __future__ import annotations
 
 import os
-import socket
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
-from concurrent.futures import TimeoutError as TooLate
-from contextlib import suppress
+import re
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
-from urllib.request import getproxies
 
-from lightning_seq.data.sources.table import SPLITS, Loaded, Table
-from lightning_seq.errors import UserError, near
-from lightning_seq.files import sha256
+from lightning_seq.data.sources.columns import Columns
+from lightning_seq.data.sources.table import Loaded
+from lightning_seq.errors import UserError
+from lightning_seq.files import Plain
 
-SECONDS = 3.0
-"""How long the Hub has to answer before a download is begun at all."""
+ENDPOINT = "https://huggingface.co"
+PATIENCE = 3.0
+"""Seconds in which the Hub has to answer."""
+
+_REMEDY = (
+    "for a machine without internet use data.mirror=DIR (or LIGHTNING_SEQ_MIRROR), a directory in Hub layout, "
+    "or an embedded set such as data=verses_genre"
+)
+_COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 @dataclass(frozen=True)
-class HubSource:
-    """A set of texts and labels on the Hub, or in a mirror.
+class Hub:
+    """A set of the Hub. Only parquet is read: a repository that would have to be run is refused.
 
-    hub:          `id`, `config`, `revision` of the set on the Hub; parquet only, no code of the set's is run.
-    mirror_path:  the set's path inside a mirror.
-    mirror:       a directory in Hub layout, or None to use the Hub.
-    text_column, label_column: columns.
-    splits:       for each of train, validation, test the set's own split, or None where it has none.
-    cache:        where downloads go.
+    id:       such as `stanfordnlp/imdb`.
+    config:   the set's own configuration, or None for its only or default one.
+    revision: a commit or branch, or None for the newest; the commit that was loaded is recorded.
     """
 
-    hub: Mapping[str, str | None]
-    mirror_path: str
-    mirror: Path | None
-    text_column: str
-    label_column: str
-    splits: Mapping[str, str | None]
-    cache: Path
-    names: tuple[str, ...] | None = field(default=None)
+    id: str
+    config: str | None = None
+    revision: str | None = None
+    columns: Columns = field(default_factory=Columns)
 
-    def identity(self) -> dict[str, Any]:
-        columns = {"text": self.text_column, "label": self.label_column, "splits": dict(self.splits)}
-        if self.mirror is None:
-            return {"source": "hub", **self.hub, **columns}
-        folder = self._folder()
-        files = sorted(folder.rglob("*.parquet"))
-        return {"source": "mirror", "files": {f.relative_to(folder).as_posix(): sha256(f) for f in files}, **columns}
+    def describe(self) -> str:
+        return f"{self.id} (Hub)"
 
-    def _folder(self) -> Path:
-        """The set's directory in the mirror. Raises UserError where it is not there, naming what is near."""
-        assert self.mirror is not None  # noqa: S101 - callers asked
-        if not self.mirror.is_dir():
-            raise UserError(f"the mirror {self.mirror} is not a directory: check data.mirror or LIGHTNING_SEQ_MIRROR")
-        folder = self.mirror / self.mirror_path
-        if not any(folder.rglob("*.parquet")):
-            there = [f"{p.parent.name}/{p.name}" for p in self.mirror.glob("*/*") if p.is_dir()]
-            raise UserError(f"the mirror {self.mirror} has no {self.mirror_path}: {near(self.mirror_path, there)}")
-        return folder
+    def identity(self) -> Plain:
+        return {
+            "hub": self.id,
+            "config": self.config,
+            "revision": self.revision,
+            "columns": self.columns.to_plain(),
+        }
 
     def load(self) -> Loaded:
+        """Raises UserError at once without a network, unless `datasets` has the set in its own cache."""
+        connected = not offline_by_choice() and reachable(endpoint())
+        if connected:
+            return self._load()
+        with _offline():
+            return self._load(offline=True)
+
+    def _load(self, offline: bool = False) -> Loaded:
         import datasets
+        from huggingface_hub.errors import HfHubHTTPError
 
-        datasets.disable_progress_bars()
-        origin: dict[str, Any]
-        if self.mirror is not None:
-            found = self._open(str(self._folder()), None)
-            origin = {"mirror": self.mirror_path}
-        else:
-            found = self._download()
-            origin = {"hub": self.hub["id"], "revision": _revision(found)}
-        splits, names = {}, self.names
-        for split in SPLITS:
-            own = self.splits.get(split)
-            if own is None:
-                continue
-            if own not in found:
-                raise UserError(f"{self._title()} has no split {own!r}: {near(own, list(found))}")
-            splits[split], names = self._table(found[own], own, names)
-        return Loaded(splits, names, origin)
-
-    def _title(self) -> str:
-        return self.mirror_path if self.mirror is not None else str(self.hub["id"])
-
-    def _open(self, path: str, revision: str | None) -> Any:
-        import datasets
-
-        config = self.hub.get("config") if self.mirror is None else None
-        return datasets.load_dataset(path, config, revision=revision, cache_dir=str(self.cache / "datasets"))
-
-    def _download(self) -> Any:
-        """Raises UserError at once where the Hub does not answer and the set was not downloaded before."""
-        import datasets
-
-        reason = None if os.environ.get("HF_HUB_OFFLINE") == "1" else unreachable()
-        offline = datasets.config.HF_HUB_OFFLINE
-        if reason:
-            datasets.config.HF_HUB_OFFLINE = True
         try:
-            return self._open(str(self.hub["id"]), self.hub.get("revision"))
-        except Exception as error:
-            first = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise UserError(
-                f"{self.hub['id']} could not be had from the Hub ({reason or first}): use a local copy with "
-                "data.mirror=DIR or LIGHTNING_SEQ_MIRROR, or an embedded set such as data=verses_genre"
-            ) from error
-        finally:
-            datasets.config.HF_HUB_OFFLINE = offline
-
-    def _table(self, rows: Any, split: str, names: tuple[str, ...] | None) -> tuple[Table, tuple[str, ...] | None]:
-        for column in (self.text_column, self.label_column):
-            if column not in rows.column_names:
+            builder = datasets.load_dataset_builder(self.id, self.config, revision=self.revision)
+            kinds = {kind.__name__ for kind in type(builder).__mro__}
+            if not kinds & {"Parquet", "Cache"}:
                 raise UserError(
-                    f"{self._title()} has no column {column!r}: {near(column, rows.column_names)}; "
-                    "set data.text_column or data.label_column"
+                    f"{self.id} on the Hub is not parquet ({builder.name}): expected parquet files; "
+                    "try data.hub.revision=refs/convert/parquet"
                 )
-        texts = [text or "" for text in rows.data.column(self.text_column).to_pylist()]
-        labels = rows.data.column(self.label_column).to_pylist()
-        known = tuple(getattr(rows.features[self.label_column], "names", None) or ()) or names
-        for row, label in enumerate(labels):
-            if label is None or (isinstance(label, int) and known and not 0 <= label < len(known)):
+            revision = commit_of(builder)
+            if self.revision and _COMMIT.fullmatch(self.revision) and revision != self.revision:
                 raise UserError(
-                    f"{self._title()}, split {split}, row {row}: label missing or out of range ({label}): "
-                    "choose a split with labels in data.splits"
+                    f"{self.id} at revision {self.revision} is not to be had, {revision} is: "
+                    "connect to the Hub, or set data.hub.revision to that one"
                 )
-        words = [known[label] if known and isinstance(label, int) else str(label) for label in labels]
-        return Table(texts, words), known
+            builder.download_and_prepare()
+            loaded = self.columns.read(builder.as_dataset(), self.id, revision)
+        except UserError:
+            raise
+        except (OSError, ValueError, RuntimeError, HfHubHTTPError) as error:
+            if offline:
+                why = "HF_HUB_OFFLINE is set" if offline_by_choice() else f"{endpoint()} does not answer"
+                raise UserError(f"no network for the Hub set {self.id} ({why}): {_REMEDY}") from error
+            said = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise UserError(f"{self.id} cannot be loaded from the Hub ({said}): {_advice(said)}") from error
+        if "Cache" in kinds:
+            loaded.notes.append(
+                f"{self.id}: no answer from the Hub, taken from the datasets cache (revision {revision})"
+            )
+        return loaded
 
 
-def _revision(found: Any) -> str | None:
-    """The commit that was loaded, as datasets remembers it."""
-    for rows in found.values():
-        for url in rows.info.download_checksums or {}:
-            with suppress(IndexError):
-                return str(url).split("@")[1].split("/")[0]
-    return None
+def _advice(said: str) -> str:
+    if "scripts are no longer supported" in said:
+        return "it holds a script, not data; try data.hub.revision=refs/convert/parquet"
+    return f"check data.hub.id, data.hub.config and data.hub.revision; {_REMEDY}"
 
 
-def unreachable() -> str | None:
-    """Why the Hub (or the proxy to it) cannot be reached, or None; within about three seconds."""
-    url = urlsplit(os.environ.get("HF_ENDPOINT") or "https://huggingface.co")
-    proxy = getproxies().get(url.scheme)
-    if proxy and url.hostname not in ("127.0.0.1", "localhost"):
-        url = urlsplit(proxy)
-    address = (url.hostname or "", url.port or (443 if url.scheme == "https" else 80))
+def commit_of(builder: Any) -> str | None:
+    """The commit in the addresses of a builder's files, or, for one from the cache, in its directory's name."""
+    for files in (getattr(builder.config, "data_files", None) or {}).values():
+        for file in files:
+            if found := re.search(rf"@({_COMMIT.pattern})/", str(file)):
+                return found[1]
+    return builder.hash
 
-    def connect() -> None:
-        socket.create_connection(address, timeout=SECONDS).close()
 
-    pool = ThreadPoolExecutor(1)
+def endpoint() -> str:
+    return os.environ.get("HF_ENDPOINT", ENDPOINT).rstrip("/")
+
+
+def offline_by_choice() -> bool:
+    return any(
+        os.environ.get(name, "").upper() in ("1", "ON", "YES", "TRUE")
+        for name in ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE")
+    )
+
+
+def reachable(address: str, patience: float = PATIENCE) -> bool:
+    """Whether anything answers at an address in time. A thread of its own, as a look-up of the name knows no limit."""
+    answers: list[bool] = []
+
+    def ask() -> None:
+        try:
+            with urllib.request.urlopen(urllib.request.Request(address, method="HEAD"), timeout=patience):
+                answers.append(True)
+        except urllib.error.HTTPError as error:
+            answers.append(error.code < 500)
+        except (OSError, ValueError):
+            answers.append(False)
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(patience)
+    return bool(answers and answers[0])
+
+
+@contextmanager
+def _offline() -> Iterator[None]:
+    """Both libraries kept from the network: otherwise they try again for half a minute."""
+    import datasets.config
+    import huggingface_hub.constants
+
+    places: tuple[Any, ...] = (datasets.config, huggingface_hub.constants)
+    before = [place.HF_HUB_OFFLINE for place in places]
+    for place in places:
+        place.HF_HUB_OFFLINE = True
     try:
-        pool.submit(connect).result(SECONDS)
-    except (OSError, TooLate) as error:
-        return f"no network: {address[0]} does not answer{f', {error}' if str(error) else ''}"
+        yield
     finally:
-        pool.shutdown(wait=False)
-    return None
+        for place, value in zip(places, before, strict=True):
+            place.HF_HUB_OFFLINE = value

@@ -1,0 +1,74 @@
+"""Sets from a local directory in Hub layout: for clusters without internet."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lightning_seq.data.sources.columns import Columns
+from lightning_seq.data.sources.table import Loaded
+from lightning_seq.errors import UserError, near
+from lightning_seq.files import Plain, sha256
+
+
+@dataclass(frozen=True)
+class Mirror:
+    """The set in `<root>/<path>/`: parquet files, and a README.md that says which split each is.
+
+    root:   the mirror, from data.mirror or LIGHTNING_SEQ_MIRROR.
+    path:   such as `stanfordnlp/imdb`.
+    config: the set's own configuration, or None for its only or default one.
+    """
+
+    root: str
+    path: str
+    config: str | None = None
+    columns: Columns = field(default_factory=Columns)
+
+    def describe(self) -> str:
+        return f"{self.path} (mirror)"
+
+    def identity(self) -> Plain:
+        return {
+            "mirror": self.path,
+            "config": self.config,
+            "files": {file.relative_to(self._place()).as_posix(): sha256(file) for file in self._files()},
+            "columns": self.columns.to_plain(),
+        }
+
+    def load(self) -> Loaded:
+        """Raises UserError when the mirror is not a directory, has no such set, or the set cannot be read."""
+        self._files()
+        import datasets
+
+        # The prepared ids are cached by us: a second copy in the cache of `datasets` would only take room.
+        with tempfile.TemporaryDirectory() as room:
+            try:
+                sets = datasets.load_dataset(str(self._place()), self.config, cache_dir=room)
+            except (OSError, ValueError, RuntimeError) as error:
+                said = str(error).splitlines()[0] if str(error) else type(error).__name__
+                raise UserError(
+                    f"{self._place()} cannot be loaded ({said}): expected a set in Hub layout; check data.mirror_config"
+                ) from error
+            return self.columns.read(sets, self.path, None)
+
+    def _place(self) -> Path:
+        return Path(self.root).expanduser() / self.path
+
+    def _files(self) -> list[Path]:
+        root = Path(self.root).expanduser()
+        if not root.is_dir():
+            raise UserError(
+                f"data.mirror={self.root} is not a directory: expected one in Hub layout, with {self.path}/"
+            )
+        files = sorted(
+            file for file in self._place().rglob("*") if file.suffix == ".parquet" or file.name == "README.md"
+        )
+        if not any(file.suffix == ".parquet" for file in files):
+            there = {found.relative_to(root).as_posix() for found in root.glob("*/*") if found.is_dir()}
+            raise UserError(
+                f"the mirror {self.root} has no set {self.path}; {near(self.path, there)} "
+                "(data.mirror= with nothing behind it loads from the Hub)"
+            )
+        return files

@@ -1,0 +1,86 @@
+"""Lists of words that people made to try word vectors with: analogies, pairs with judgements of similarity."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+from lightning_seq.errors import UserError
+
+QUESTIONS = "questions-words.txt"
+PAIR_SETS = {"wordsim353": "wordsim353.tsv", "simlex999": "simlex999.txt"}
+
+
+def folded(words: Iterable[str]) -> dict[str, int]:
+    """The first place of each word, capitals or not."""
+    places: dict[str, int] = {}
+    for index, word in enumerate(words):
+        places.setdefault(word.upper(), index)
+    return places
+
+
+def shipped(name: str) -> Path:
+    """A file among gensim's test data, found without importing gensim."""
+    found = find_spec("gensim")
+    path = (
+        Path(found.submodule_search_locations[0], "test", "test_data", name)
+        if found and found.submodule_search_locations
+        else None
+    )
+    if path is None or not path.is_file():
+        raise UserError(f"{name} is not among the installed gensim's test data: give a file of your own")
+    return path
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}, byte {error.start}: is not UTF-8") from None
+
+
+def sections(path: Path) -> Iterator[tuple[str, list[tuple[str, ...]]]]:
+    """Names of sections with their questions, in capitals."""
+    name, asked = "", list[tuple[str, ...]]()
+    for number, line in enumerate(_text(path).splitlines(), start=1):
+        parts = line.split()
+        if line.startswith(":"):
+            if asked:
+                yield name, asked
+            name, asked = line[1:].strip(), []
+        elif len(parts) == 4:
+            asked.append(tuple(part.upper() for part in parts))
+        elif parts:
+            raise UserError(f"{path}, line {number}: expected four words, or `: section`")
+    if asked:
+        yield name, asked
+
+
+def judged_pairs(path: Path) -> list[tuple[str, str, float]]:
+    """Two words, in capitals, and how similar people found them.
+
+    Raises UserError for a line that is something else.
+    """
+    pairs = []
+    for number, line in enumerate(_text(path).splitlines(), start=1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        try:
+            one, other, said = line.split("\t")
+            pairs.append((one.upper(), other.upper(), float(said)))
+        except ValueError:
+            raise UserError(f"{path}, line {number}: expected two words and a number, with tabs between") from None
+    return pairs
+
+
+def question_pairs(names: Sequence[str]) -> list[tuple[str, str]]:
+    """The different pairs in sections of gensim's `questions-words.txt`, small letters, in its order."""
+    pairs: dict[tuple[str, str], None] = {}
+    for name, asked in sections(shipped(QUESTIONS)):
+        if name in names:
+            for one, other, *_ in asked:
+                pairs[one.lower(), other.lower()] = None
+    return list(pairs)

@@ -1,0 +1,207 @@
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from lightning.pytorch import LightningModule, Trainer
+from torch.utils.data import DataLoader
+
+from lightning_seq.data.batching import STAND_IN, BucketSampler, Share
+from lightning_seq.data.classification import ClassificationData, Sentences, TextReader, whole
+from lightning_seq.data.prepare import EncodedSplit
+from lightning_seq.errors import UserError
+from lightning_seq.spec import Batch, Class, Tokens
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    generator = np.random.default_rng(0)
+    path = tmp_path_factory.mktemp("own") / "train.txt"
+    words = [f"word{number}" for number in range(30)]
+    path.write_text(
+        "".join(f"{'ab'[row % 2]}\t{' '.join(generator.choice(words, 1 + row % 13))}\n" for row in range(230))
+    )
+    return path
+
+
+@pytest.fixture
+def data(file: Path) -> ClassificationData:
+    return ClassificationData("text", file.parent, train=str(file), batch_size=16)
+
+
+class Recorder(LightningModule):
+    """Learns nothing to speak of, and writes down which samples it saw."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(()))
+        self.epochs: list[list[list[int]]] = []
+        self.evaluated: list[int] = []
+        self.predicted = 0
+
+    def on_train_epoch_start(self) -> None:
+        self.epochs.append([])
+
+    def training_step(self, batch: Batch, _: int) -> torch.Tensor:
+        self.epochs[-1].append(batch.ids.tolist())
+        return self.weight * batch.mask.sum()
+
+    def validation_step(self, batch: Batch, _: int) -> None:
+        self.evaluated += batch.ids[batch.target_mask].tolist()
+
+    test_step = validation_step
+
+    def predict_step(self, batch: Batch, _: int) -> None:
+        self.predicted += len(batch.ids)
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.SGD(self.parameters(), lr=0.0)
+
+
+def trainer(directory: Path, **options: Any) -> Trainer:
+    return Trainer(
+        accelerator="cpu",
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+        default_root_dir=directory,
+        **{"enable_checkpointing": False, **options},
+    )
+
+
+def test_lightning_shuffles_anew_each_epoch_and_shows_every_sample_once(
+    data: ClassificationData, tmp_path: Path
+) -> None:
+    module, runs = Recorder(), trainer(tmp_path, max_epochs=2)
+    runs.fit(module, datamodule=data)
+    size = len(data.prepared.splits["train"])
+    for epoch in module.epochs:
+        assert sorted(index for batch in epoch for index in batch) == list(range(size))
+    assert module.epochs[0] != module.epochs[1]
+    assert sorted(module.evaluated) == sorted(list(range(len(data.prepared.splits["validation"]))) * 2)
+    module.evaluated.clear()
+    runs.test(module, datamodule=data, verbose=False)
+    assert sorted(module.evaluated) == list(range(len(data.prepared.splits["test"])))
+    runs.predict(module, datamodule=data)
+    assert module.predicted == len(data.prepared.splits["test"])
+
+
+def test_a_run_that_ended_in_mid_epoch_goes_on_where_it_was(data: ClassificationData, tmp_path: Path) -> None:
+    straight = Recorder()
+    trainer(tmp_path, max_epochs=3, limit_val_batches=0).fit(straight, datamodule=data)
+    first, rest = Recorder(), Recorder()
+    broken = trainer(tmp_path, max_epochs=3, max_steps=17, limit_val_batches=0, enable_checkpointing=True)
+    broken.fit(first, datamodule=data)
+    broken.save_checkpoint(tmp_path / "broken.ckpt")
+    trainer(tmp_path, max_epochs=3, limit_val_batches=0).fit(rest, datamodule=data, ckpt_path=tmp_path / "broken.ckpt")
+    seen = [batch for module in (first, rest) for epoch in module.epochs for batch in epoch]
+    assert seen == [batch for epoch in straight.epochs for batch in epoch]
+
+
+def test_the_order_follows_the_seed_alone(file: Path) -> None:
+    def order(seed: int) -> list[list[int]]:
+        torch.manual_seed(np.random.default_rng().integers(1 << 30))
+        loader = ClassificationData("text", file.parent, train=str(file), seed=seed).train_dataloader()
+        return [batch.ids.tolist() for batch in loader]
+
+    assert order(1) == order(1)
+    assert order(1) != order(2)
+
+
+def test_a_pass_over_the_data_leaves_torchs_random_stream_alone(data: ClassificationData) -> None:
+    before = torch.get_rng_state()
+    for _ in data.train_dataloader():
+        pass
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_a_batch_holds_its_sentences(data: ClassificationData) -> None:
+    split = data.prepared.splits["train"]
+    for batch in data.train_dataloader():
+        assert batch.inputs.dtype == batch.ids.dtype == batch.targets.dtype == torch.int64
+        assert batch.count == len(batch.ids)
+        assert batch.target_mask.all()
+        for index, row, keep, target in zip(batch.ids.tolist(), batch.inputs, batch.mask, batch.targets, strict=True):
+            assert row[keep].tolist() == split.flat[split.offsets[index] : split.offsets[index + 1]].tolist()
+            assert target == split.labels[index]
+
+
+def test_a_rank_without_a_share_gets_a_sample_that_does_not_count(data: ClassificationData) -> None:
+    batch = Sentences(data.prepared.splits["train"])[Share([STAND_IN], 3)]
+    assert batch.inputs.shape[0] == 1
+    assert batch.target_mask.tolist() == [False]
+    assert batch.count == 3
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_it_works_as_a_batch_sampler_and_with_workers(data: ClassificationData, workers: int) -> None:
+    split = data.prepared.splits["train"]
+    loader = DataLoader(
+        Sentences(split), batch_sampler=BucketSampler(split.lengths, 16), collate_fn=whole, num_workers=workers
+    )
+    assert [batch.ids.tolist() for batch in loader] == [batch.ids.tolist() for batch in data.train_dataloader()]
+
+
+def test_a_batch_is_made_in_a_tenth_of_a_millisecond() -> None:
+    offsets = np.arange(0, 50 * 10_001, 50)
+    split = EncodedSplit(np.ones(500_000, np.int32), offsets, np.zeros(10_000, np.int64), np.arange(10_000))
+    sentences, share = Sentences(split), Share(np.random.default_rng(0).integers(0, 10_000, 64).tolist(), 64)
+    times = []
+    for _ in range(200):
+        start = time.perf_counter()
+        sentences[share]
+        times.append(time.perf_counter() - start)
+    assert min(times) < 1e-4
+
+
+def test_new_text_is_read_as_in_training(data: ClassificationData) -> None:
+    batch = data.encode(["Word1 word2 unheard-of", "word3"])
+    ids = data.vocabulary.encode(["word1", "word2"])
+    assert batch.inputs[0].tolist() == [*ids, 1, 1, 1]
+    assert batch.mask.tolist() == [[True] * 5, [True] + [False] * 4]
+    assert not batch.target_mask.any()
+    with pytest.raises(UserError, match="text 2 is empty"):
+        data.encode(["word1", "  "])
+    with pytest.raises(UserError, match=r"text 1 has only unknown words \(never heard\)"):
+        data.encode(["never heard"])
+
+
+def test_a_checkpoint_can_hold_it_and_brings_it_back(data: ClassificationData, tmp_path: Path) -> None:
+    torch.save(data.to_plain(), tmp_path / "plain")
+    reader = TextReader.from_plain(torch.load(tmp_path / "plain", weights_only=True))
+    assert reader == data.reader
+    assert reader.spec == data.spec
+    assert isinstance(data.spec.inputs, Tokens)
+    assert isinstance(data.spec.targets, Class)
+    assert data.spec.inputs.words == data.vocabulary.words
+    assert data.spec.targets.names == ("a", "b")
+    assert torch.equal(reader.encode(["word1 word9"]).inputs, data.encode(["word1 word9"]).inputs)
+
+
+def test_what_it_says_of_itself(data: ClassificationData) -> None:
+    first, *rest = data.summary().splitlines()
+    assert "train 184, validation 23, test 23" in first
+    assert "2 classes" in first
+    assert any("validation: 10% of train" in line for line in rest)
+    assert data.train_labels.sum() == 92
+    assert len(list(data.train_sentences())) == 184
+
+
+def test_settings_that_cannot_be(file: Path) -> None:
+    for options, said in (
+        ({"source": "vreses_genre"}, "did you mean verses_genre"),
+        ({"source": "hub"}, r"data\.hub\.id is not given"),
+        ({"source": "hub", "hub": {"id": "a/b", "revison": "x"}}, "did you mean revision"),
+        ({"source": "text", "train": str(file), "batch_size": 0}, r"data\.batch_size is 0"),
+        ({"source": "text", "train": str(file), "eval_batch_size": -1}, r"data\.eval_batch_size is -1"),
+        ({"source": "text", "train": str(file), "split_seed": -1}, r"data\.split_seed is -1"),
+        ({"source": "text"}, r"data\.train=FILE"),
+    ):
+        with pytest.raises(UserError, match=said):
+            ClassificationData(cache=file.parent, **options)  # type: ignore[arg-type]

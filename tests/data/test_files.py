@@ -1,0 +1,124 @@
+"""The user's own files, and one clear line for each thing that can be wrong with them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from lightning_seq.data.sources.files import Files
+from lightning_seq.data.sources.table import Cut, Table, cut
+from lightning_seq.errors import UserError
+
+
+def written(directory: Path, content: str | bytes, name: str = "train.csv") -> str:
+    path = directory / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return str(path)
+
+
+def read(kind: str, path: str, **options: str) -> Table:
+    return Files(kind, path, validation=path, test=path, **options).load().tables["train"]
+
+
+def test_csv_with_quotes_lines_inside_them_and_a_byte_order_mark(tmp_path: Path) -> None:
+    content = '\ufefflabel,id,text\r\ngood,1,"one, two"\r\nbad,2,"three\nfour ""five"""\r\n\r\ngood,3,six\r\n'
+    table = read("csv", written(tmp_path, content))
+    assert table.texts == ["one, two", 'three\nfour "five"', "six"]
+    assert table.labels == ["good", "bad", "good"]
+    assert table.ids == [2, 3, 6]
+
+
+def test_tsv_and_columns_by_name(tmp_path: Path) -> None:
+    table = read("tsv", written(tmp_path, "review\tstars\na, b\t5\nc\t1\n"), text_column="review", label_column="stars")
+    assert (table.texts, table.labels) == (["a, b", "c"], ["5", "1"])
+
+
+def test_json_lines(tmp_path: Path) -> None:
+    rows = [{"text": "a\u2028b", "label": 1}, {"label": "x", "text": "c", "more": None}, {"text": "d", "label": True}]
+    content = "\n\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
+    table = read("jsonl", written(tmp_path, content))
+    assert (table.texts, table.labels, table.ids) == (["a\u2028b", "c", "d"], ["1", "x", "True"], [1, 3, 5])
+
+
+def test_text_with_a_tab_or_as_fasttext_has_it(tmp_path: Path) -> None:
+    table = read("text", written(tmp_path, "good\tit is a\tb\r\n\n__label__bad no, it is not\n"))
+    assert (table.texts, table.labels, table.ids) == (["it is a\tb", "no, it is not"], ["good", "bad"], [1, 3])
+
+
+MISTAKES = [
+    ("csv", "", r"train\.csv is empty"),
+    ("csv", " \n\n", r"train\.csv is empty"),
+    ("csv", "text,label\n", r"no examples"),
+    ("csv", "text,mark\na,b\n", r"no column 'label' \(data\.label_column\): its columns are text, mark"),
+    ("csv", "txt,label\na,b\n", r"no column 'text' \(data\.text_column\)"),
+    ("csv", "text,label\na,b\nc,\n", r"line 3: label missing"),
+    ("csv", "text,label\na,b\n ,x\n", r"line 3: the sentence is empty"),
+    ("csv", "text,label\n\n\na, and b,x\n", r"line 4: 3 values where the header has 2.*quotes"),
+    ("csv", 'text,label\n"a\nb",x\n"c,y\n', r"line 4: not csv"),
+    ("jsonl", '{"text": "a", "label": "b"}\n{"text": \n', r"line 2: not JSON"),
+    ("jsonl", '{"text": "a", "label": "b"}\n["a"]\n', r"line 2: list, expected an object"),
+    ("jsonl", '{"text": "a", "label": "b"}\n{"text": "c"}\n', r"line 2: label missing.*its columns are text"),
+    ("jsonl", '{"text": "a", "label": null}\n', r"line 1: label missing or out of range, it is None"),
+    ("jsonl", '{"text": "a", "label": 0.5}\n', r"line 1: label missing or out of range, it is 0\.5"),
+    ("jsonl", '{"text": 7, "label": "b"}\n', r"line 1: 'text' is 7, expected text"),
+    ("text", "good\ta\nb\n", r"line 2: label missing"),
+    ("text", "good\ta\n\tb\n", r"line 2: label missing"),
+    ("text", "good\t \n", r"line 1: the sentence is empty"),
+    ("text", "__label__a __label__b c\n", r"line 1: two labels"),
+]
+
+
+@pytest.mark.parametrize(("kind", "content", "said"), MISTAKES)
+def test_mistakes_are_named_with_file_and_line(tmp_path: Path, kind: str, content: str, said: str) -> None:
+    with pytest.raises(UserError, match=said) as raised:
+        read(kind, written(tmp_path, content))
+    assert "train.csv" in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_text_that_is_not_utf8_is_named_with_line_and_byte(tmp_path: Path) -> None:
+    path = written(tmp_path, b"text,label\nfine,a\ncaf\xe9,b\n")
+    with pytest.raises(UserError, match=r"train\.csv, line 3: not UTF-8 \(byte 22 of the file is 0xe9\)"):
+        read("csv", path)
+
+
+def test_files_that_are_not_there(tmp_path: Path) -> None:
+    written(tmp_path, "text,label\na,b\n", "reviews.csv")
+    with pytest.raises(UserError, match=r"data\.train=.*did you mean reviews\.csv"):
+        Files("csv", str(tmp_path / "review.csv")).identity()
+    with pytest.raises(UserError, match="no directory"):
+        Files("csv", str(tmp_path / "nowhere" / "a.csv")).load()
+    with pytest.raises(UserError, match="is a directory"):
+        Files("csv", str(tmp_path)).load()
+    with pytest.raises(UserError, match=r"give data\.train=FILE"):
+        Files("csv", None)
+    with pytest.raises(UserError, match="'cvs'.*did you mean csv"):
+        Files("cvs", "a")
+
+
+def test_splits_that_are_not_given_are_cut_from_train_by_class(tmp_path: Path) -> None:
+    path = written(tmp_path, "".join(f"{'rare' if row % 5 == 0 else 'often'}\tsentence {row}\n" for row in range(1000)))
+    loaded = Files("text", path, cut=Cut(0.1, 0.2, split_seed=4)).load()
+    sizes = {split: (len(table), table.labels.count("rare")) for split, table in loaded.tables.items()}
+    assert sizes == {"train": (700, 140), "validation": (100, 20), "test": (200, 40)}
+    lines = [line for table in loaded.tables.values() for line in table.ids]
+    assert sorted(lines) == list(range(1, 1001))
+    assert len(loaded.notes) == 2
+    again = Files("text", path, cut=Cut(0.1, 0.2, split_seed=4)).load()
+    assert again.tables == loaded.tables
+    assert Files("text", path, cut=Cut(0.1, 0.2, split_seed=5)).load().tables != loaded.tables
+
+
+def test_cut_is_random_within_a_class() -> None:
+    table = Table([str(row) for row in range(100)], ["a"] * 100, list(range(100)))
+    rest, chosen = cut(table, 0.3, [1])
+    assert (len(rest), len(chosen)) == (70, 30)
+    assert chosen.ids != list(range(30))
+
+
+@pytest.mark.parametrize("fraction", [0, 1, -0.5, 1.5])
+def test_a_share_that_cannot_be(fraction: float) -> None:
+    with pytest.raises(UserError, match=r"validation_fraction"):
+        Cut(validation=fraction)

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lightning_seq.data.classification import ClassificationData
+from lightning_seq.data.sources.columns import Columns
+from lightning_seq.data.sources.mirror import Mirror
+from lightning_seq.errors import UserError
+from lightning_seq.experiment.config import compose, groups
+from lightning_seq.experiment.targets import factory
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    """A mirror with one set: `someone/tiny`, parquet without a README."""
+    import datasets
+
+    place = tmp_path / "mirror" / "someone" / "tiny"
+    place.mkdir(parents=True)
+    features = datasets.Features(
+        {"text": datasets.Value("string"), "label": datasets.ClassLabel(names=["bad", "good"])}
+    )
+    for split, labels in (("train", [0, 1] * 20), ("test", [1, 0, 1]), ("unlabelled", [-1, -1]), ("gaps", [0, None])):
+        rows = {"text": [f"{split} {row}" for row in range(len(labels))], "label": labels}
+        datasets.Dataset.from_dict(rows, features=features).to_parquet(str(place / f"{split}.parquet"))
+    (place / "README.md").write_text(
+        "---\nconfigs:\n- config_name: default\n  data_files:\n"
+        + "".join(
+            f"  - split: {split}\n    path: {split}.parquet\n" for split in ("train", "test", "unlabelled", "gaps")
+        )
+        + "---\n"
+    )
+    return tmp_path / "mirror"
+
+
+SPLITS = {"train": "train", "validation": None, "test": "test"}
+
+
+def test_a_set_of_a_mirror(small: Path) -> None:
+    source = Mirror(str(small), "someone/tiny", columns=Columns(splits=SPLITS))
+    loaded = source.load()
+    assert loaded.classes == ("bad", "good")
+    assert loaded.tables["test"].texts == ["test 0", "test 1", "test 2"]
+    assert loaded.tables["test"].labels == ["good", "bad", "good"]
+    assert [len(table) for table in loaded.tables.values()] == [36, 4, 3]
+    before = source.identity()
+    (small / "someone" / "tiny" / "test.parquet").write_bytes(
+        (small / "someone" / "tiny" / "train.parquet").read_bytes()
+    )
+    assert source.identity() != before
+
+
+@pytest.mark.parametrize("hidden", ["unlabelled", "gaps"])
+def test_hidden_labels_are_refused(small: Path, hidden: str) -> None:
+    with pytest.raises(
+        UserError, match=r"row \d: label missing or out of range, it is (-1|None) and should be 0 to 1 \(bad"
+    ):
+        Mirror(str(small), "someone/tiny", columns=Columns(splits={**SPLITS, "test": hidden})).load()
+
+
+def test_what_is_not_in_the_mirror_is_named_with_what_is_near(small: Path) -> None:
+    with pytest.raises(UserError, match=r"no set someone/tony; did you mean someone/tiny"):
+        Mirror(str(small), "someone/tony").load()
+    with pytest.raises(UserError, match=r"is not a directory"):
+        Mirror(str(small / "nowhere"), "someone/tiny").identity()
+    with pytest.raises(UserError, match=r"no column 'txt'.*its columns are text, label"):
+        Mirror(str(small), "someone/tiny", columns=Columns(text="txt", splits=SPLITS)).load()
+    with pytest.raises(UserError, match=r"no split 'tets'.*did you mean test"):
+        Mirror(str(small), "someone/tiny", columns=Columns(splits={**SPLITS, "test": "tets"})).load()
+    with pytest.raises(UserError, match="data.splits has 'valid'"):
+        Columns(splits={"train": "train", "valid": "x"})
+
+
+def test_every_data_file_composes_and_says_what_it_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LIGHTNING_SEQ_MIRROR", raising=False)
+    for name in groups()["data"]:
+        config = compose([f"data={name}", "data.batch_size=32", "data.max_length=9", "data.split_seed=2"])
+        made = factory(config["data"])
+        assert made.keywords["batch_size"] == 32  # type: ignore[attr-defined]
+        if config["data"]["source"] in ("csv", "tsv", "jsonl", "text"):
+            with pytest.raises(UserError, match=r"data\.train=FILE"):
+                made(cache=tmp_path, seed=1)
+        else:
+            assert config["data"]["licence"]
+
+
+@pytest.mark.parametrize(
+    ("name", "classes", "sizes"),
+    [
+        ("rotten_tomatoes", ("neg", "pos"), [8530, 1066, 1066]),
+        ("trec", ("ABBR", "ENTY", "DESC", "HUM", "LOC", "NUM"), [4906, 546, 500]),
+    ],
+)
+def test_real_sets(mirror: Path, tmp_path: Path, name: str, classes: tuple[str, ...], sizes: list[int]) -> None:
+    data: ClassificationData = factory(compose([f"data={name}", f"data.mirror={mirror}"])["data"])(
+        cache=tmp_path, seed=1
+    )
+    assert data.prepared.classes == classes
+    assert [len(split) for split in data.prepared.splits.values()] == sizes

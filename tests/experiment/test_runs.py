@@ -1,0 +1,274 @@
+"""The commands a user types, in a temporary directory, offline."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from pyarrow import parquet
+
+import lightning_seq
+from lightning_seq.cli import main
+from lightning_seq.errors import UserError
+from lightning_seq.record import read, write
+
+from .conftest import TINY, sentences, write_csv
+
+INLINE = "launcher=inline"
+
+
+def record_of(own: list[str], run: str, name: str = "csv") -> lightning_seq.record.Record:  # type: ignore[name-defined]
+    return read(Path(own[2].removeprefix("runs=")) / name / run)
+
+
+def test_a_run_leaves_everything_that_was_promised(own: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "model=gru", *own, *TINY, "logger=wandb", "embedding=word2vec", "word2vec.vector_size=8"]) == 0
+    directory = Path(own[2].removeprefix("runs=")) / "csv"
+    run = directory / "gru-seed1"
+    for name in ("record.json", "config.yaml", "metrics.csv", "predictions.parquet", "log.txt", "checkpoints/best.ckpt"):
+        assert (run / name).is_file(), name
+    assert list((run / "wandb").glob("offline-run-*/*.wandb"))
+    for name in ("table.md", "table.csv", "dashboard.html"):
+        assert (directory / name).stat().st_size
+    record = read(run)
+    assert (record.status, record.model, record.cell, record.engine) == ("done", "gru", "gru", "native")
+    assert record.metrics["test/accuracy"] > 0.9
+    assert {"val/loss", "val/accuracy", "val/macro_f1", "test/loss", "test/macro_f1"} <= set(record.metrics)
+    assert [point[:2] for point in record.curves["val/accuracy"]] == [[8, 1], [16, 2]]
+    seconds = [point[2] for point in record.curves["train/loss"]]
+    assert seconds == sorted(seconds)
+    assert record.throughput["tokens_per_second"] > 0
+    assert record.peak_memory_bytes > 1e7
+    assert set(record.fingerprints) == {"config", "data", "split", "batches", "embedding"}
+    assert record.embedding["type_coverage"] is not None
+    assert record.parameters["total"] == sum(record.parameters[p] for p in ("embedding", "recurrent", "head"))
+    rows = parquet.read_table(run / "predictions.parquet").to_pylist()
+    assert len(rows) == 16
+    assert [row["id"] for row in rows] == list(range(16))
+    right = sum(row["target"] == row["prediction"] for row in rows)
+    assert right / 16 == pytest.approx(record.metrics["test/accuracy"])
+    assert sum(row["loss"] for row in rows) / 16 == pytest.approx(record.metrics["test/loss"], rel=1e-5)
+    assert "dashboard" in capsys.readouterr().out
+
+
+def test_the_same_seed_gives_the_same_run_and_another_seed_another(own: list[str]) -> None:
+    for name, seed in (("one", 1), ("two", 1), ("three", 2)):
+        assert main(["train", "model=lstm", *own, *TINY, f"name={name}", f"seed={seed}"]) == 0
+    one, two, three = (record_of(own, f"lstm-seed{s}", n) for n, s in (("one", 1), ("two", 1), ("three", 2)))
+    values = [[point[3] for point in record.curves["train/loss"]] for record in (one, two, three)]
+    assert values[0] == values[1] != values[2]
+    assert one.fingerprints == two.fingerprints
+    assert one.fingerprints["split"] == three.fingerprints["split"]
+    assert one.fingerprints["batches"] != three.fingerprints["batches"]
+
+
+def test_a_comparison_is_paired_and_goes_on_where_it_was(own: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["compare", "model=rnn,bag_of_embeddings", "seeds=2", INLINE, *own, *(w for w in TINY if "hidden" not in w)]
+    assert main(words) == 0
+    records = {label: record_of(own, label) for label in ("rnn-seed1", "rnn-seed2", "bag_of_embeddings-seed1")}
+    first, second, bag = records.values()
+    assert first.fingerprints["batches"] == bag.fingerprints["batches"] != second.fingerprints["batches"]
+    assert bag.cell is None
+    assert bag.engine is None
+    finished = first.finished
+    write(Path(own[2].removeprefix("runs=")) / "csv" / "rnn-seed2", second.with_(status="failed", error="by hand"))
+    capsys.readouterr()
+    assert main(words) == 0
+    assert "3 of 4 runs are done already" in capsys.readouterr().out
+    assert record_of(own, "rnn-seed1").finished == finished
+    assert record_of(own, "rnn-seed2").status == "done"
+
+
+def test_a_run_that_fails_is_recorded_and_the_others_go_on(own: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    from lightning_seq.cells.gru import GRUCell
+
+    def broken(self: GRUCell, *_: object) -> None:
+        raise RuntimeError("this cell is broken")
+
+    monkeypatch.setattr(GRUCell, "step", broken)
+    words = ["compare", "model=gru,rnn", "model.engine=loop", "seeds=1", INLINE, *own, *TINY]
+    assert main(words) == 1
+    failed = record_of(own, "gru-seed1")
+    assert (failed.status, failed.error) == ("failed", "RuntimeError: this cell is broken")
+    log = Path(own[2].removeprefix("runs=")) / "csv" / "gru-seed1" / "log.txt"
+    assert "Traceback" in log.read_text()
+    assert record_of(own, "rnn-seed1").status == "done"
+    assert "this cell is broken" in (log.parent.parent / "dashboard.html").read_text()
+
+
+def test_another_configuration_under_the_same_label_is_refused(own: list[str], refused: Callable[..., str]) -> None:
+    assert main(["train", "model=rnn", *own, *TINY]) == 0
+    before = record_of(own, "rnn-seed1")
+    said = refused("train", "model=rnn", *own, *TINY, "optimizer.lr=0.5")
+    assert "optimizer.lr=0.002" in said
+    assert "name=NAME" in said
+    assert record_of(own, "rnn-seed1") == before
+    assert main(["train", "model=rnn", *own, *TINY, "jobs=2", "logger=none"]) == 0
+
+
+def test_a_dry_run_shows_the_grid_and_writes_nothing(own: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compare", "model=rnn,lstm", "seeds=2", "dry_run=true", *own, *TINY]) == 0
+    said = capsys.readouterr().out
+    assert "4 of 4 runs to do" in said
+    assert "minutes" in said
+    assert not Path(own[2].removeprefix("runs=")).exists()
+
+
+def test_predict_reads_a_text_a_file_and_standard_input(
+    own: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main(["train", "model=bilstm", *own, *TINY, "trainer.max_epochs=4"]) == 0
+    checkpoint = Path(own[2].removeprefix("runs=")) / "csv/bilstm-seed1/checkpoints/best.ckpt"
+    capsys.readouterr()
+    assert main(["predict", f"checkpoint={checkpoint}", "text=the old ship, a wave = salt"]) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    said = json.loads(line)
+    assert said["text"] == "the old ship, a wave = salt"
+    assert said["predictions"][0]["label"] == "sea"
+    assert sum(entry["probability"] for entry in said["predictions"]) == pytest.approx(1, abs=1e-4)
+    texts = tmp_path / "texts.txt"
+    texts.write_text("a wave and salt\nthe road by the barn\n")
+    assert main(["predict", f"checkpoint={checkpoint}", f"file={texts}", "top_k=1"]) == 0
+    from_file = capsys.readouterr().out
+    assert [json.loads(line)["predictions"][0]["label"] for line in from_file.splitlines()] == ["sea", "land"]
+    with texts.open() as lines:
+        monkeypatch.setattr(sys, "stdin", lines)
+        assert main(["predict", f"checkpoint={checkpoint}", "top_k=1"]) == 0
+    assert capsys.readouterr().out == from_file
+    loaded = lightning_seq.load(checkpoint)
+    alone = loaded.probabilities(["a wave and salt"])
+    torch.testing.assert_close(loaded.probabilities(["the road", "a wave and salt", "hill hill hill hill"])[1:2], alone)
+
+
+@pytest.mark.parametrize("embedding", ["onehot", "random", "file"])
+def test_every_kind_of_embedding_trains_and_loads(embedding: str, own: list[str], tmp_path: Path) -> None:
+    given = []
+    if embedding == "file":
+        (tmp_path / "vectors.vec").write_text("3 4\nwave 1 0 0 0.5\nhill 0 1 0 0.5\nelsewhere 0 0 1 0.5\n")
+        given = [f"embedding.path={tmp_path / 'vectors.vec'}", "embedding.frozen=1"]
+    tiny = [word for word in TINY if not word.startswith("embedding")]
+    assert main(["train", "model=rnn", *own, *tiny, f"embedding={embedding}", *given]) == 0
+    record = record_of(own, "rnn-seed1")
+    assert record.embedding["kind"] == embedding
+    if embedding == "file":
+        assert record.embedding["size"] == 4
+        assert 0 < record.embedding["type_coverage"] < 1
+    if embedding == "onehot":
+        assert record.parameters["embedding"] == 0
+        assert record.engine == "loop"
+    checkpoint = Path(own[2].removeprefix("runs=")) / "csv/rnn-seed1/checkpoints/best.ckpt"
+    assert lightning_seq.load(checkpoint).probabilities(["wave"]).shape == (1, 2)
+
+
+def test_frozen_vectors_stand_still_and_thaw_on_time(own: list[str], tmp_path: Path) -> None:
+    (tmp_path / "v.vec").write_text("2 4\nwave 1 0 0 0.5\nhill 0 1 0 0.5\n")
+    tiny = [word for word in TINY if not word.startswith("embedding")]
+    given = ["embedding=file", f"embedding.path={tmp_path / 'v.vec'}", "callbacks=none"]
+    moved = {}
+    for frozen in ("true", "1", "2", "false"):
+        assert main(["train", "model=rnn", *own, *tiny, *given, f"embedding.frozen={frozen}", f"name=f{frozen}"]) == 0
+        loaded = lightning_seq.load(Path(own[2].removeprefix("runs=")) / f"f{frozen}/rnn-seed1/checkpoints/last.ckpt")
+        row = loaded.model.embedding.weight[loaded.spec.inputs.words.index("wave")]
+        moved[frozen] = not torch.equal(row, torch.tensor([1, 0, 0, 0.5]))
+    assert moved == {"true": False, "1": True, "2": False, "false": True}
+
+
+def test_a_run_that_ends_before_its_first_validation_is_still_tested(own: list[str]) -> None:
+    assert main(["train", "model=rnn", *own, *TINY, "trainer.max_steps=3"]) == 0
+    record = record_of(own, "rnn-seed1")
+    assert record.status == "done"
+    assert {"val/accuracy", "test/accuracy"} <= set(record.metrics)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["task.class_weights=balanced", "task.label_smoothing=0.1", "task.pooling=attention"],
+        ["task.class_weights=[1,3]", "optimizer=sgd", "task.schedule.kind=plateau"],
+        ["task.schedule.kind=linear", "task.schedule.warmup_steps=4", "optimizer=adam", "task.head_sizes=[6]"],
+        ["trainer.accumulate_grad_batches=2", "init=orthogonal", "task.pooling=max"],
+    ],
+)
+def test_the_options_of_the_task_train(words: list[str], own: list[str]) -> None:
+    assert main(["train", "model=gru", *own, *TINY, *words]) == 0
+    assert record_of(own, "gru-seed1").metrics["test/accuracy"] >= 0.5
+
+
+def test_a_checkpoint_holds_plain_values_and_tensors_alone(own: list[str]) -> None:
+    assert main(["train", "model=rnn", *own, *TINY]) == 0
+    for name in ("best", "last"):
+        path = Path(own[2].removeprefix("runs=")) / f"csv/rnn-seed1/checkpoints/{name}.ckpt"
+        checkpoint = torch.load(path, weights_only=True)
+        assert checkpoint["lightning_seq"]["config"]["choices"]["model"] == "rnn"
+        assert checkpoint["lightning_seq"]["data"]["labels"] == ["land", "sea"]
+    checkpoint["lightning_seq"]["version"] = 99
+    torch.save(checkpoint, path)
+    with pytest.raises(UserError, match="version 99"):
+        lightning_seq.load(path)
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(UserError, match="not a checkpoint"):
+        lightning_seq.load(path)
+    path.write_text("no checkpoint")
+    with pytest.raises(UserError, match="not a checkpoint"):
+        lightning_seq.load(path)
+    torch.save({"state_dict": {}}, path)
+    with pytest.raises(UserError, match="not a checkpoint of lightning_seq"):
+        lightning_seq.load(path)
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(lightning_seq.__file__).parents[1])}
+
+
+def test_two_ranks_give_the_losses_of_one(own: list[str], tmp_path: Path) -> None:
+    file = write_csv(tmp_path / "train.csv", sentences(163))  # 131 for training: the last batch of 16 is 3, then a share of 1 and 2
+    tiny = [*TINY, "task.dropout=0", "optimizer=sgd", "data.batch_size=13"]
+    words = ["data=csv", f"data.train={file}", *own[2:], *tiny]
+    assert main(["train", "model=lstm", *words, "name=one"]) == 0
+    ddp = ["trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2", "name=two"]
+    done = subprocess.run(
+        [sys.executable, "-m", "lightning_seq", "train", "model=lstm", *words, *ddp],
+        env=environment(), capture_output=True, text=True, timeout=240, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    one, two = record_of(own, "lstm-seed1", "one"), record_of(own, "lstm-seed1", "two")
+    for name in ("train/loss", "val/loss", "val/accuracy", "val/macro_f1"):
+        mine, theirs = ([point[3] for point in record.curves[name]] for record in (one, two))
+        assert mine == pytest.approx(theirs, abs=1e-6), name
+    for name in one.metrics:
+        assert one.metrics[name] == pytest.approx(two.metrics[name], abs=1e-6), name
+    assert one.fingerprints["batches"] == two.fingerprints["batches"]
+    log = (Path(own[2].removeprefix("runs=")) / "two/lstm-seed1/log.txt").read_text()
+    seen = [int(line.split(" samples")[0].rsplit(" ", 1)[1]) for line in log.splitlines() if "was trained on" in line]
+    assert len(set(seen)) <= 2
+    runs = list((Path(own[2].removeprefix("runs=")) / "two").glob("*/record.json"))
+    assert len(runs) == 1
+
+
+def test_a_signal_ends_a_comparison_with_its_records_in_order(own: list[str]) -> None:
+    words = ["compare", "model=rnn,gru", "seeds=1", *own, *TINY, "trainer.max_epochs=5000", "callbacks=none"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lightning_seq", *words], env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    record = Path(own[2].removeprefix("runs=")) / "csv/rnn-seed1/record.json"
+    for _ in range(600):
+        if record.is_file() and read(record).curves:
+            break
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, (out, err)
+    assert b"Traceback" not in err
+    ended = read(record)
+    assert (ended.status, ended.finished is not None) == ("interrupted", True)
+    assert "SIG" in ended.error
+    assert not list(record.parents[1].rglob("*.part"))
