@@ -1,4 +1,4 @@
-"""The share of padding in the batches of data sets: `python benchmarks/padding.py data=imdb [data=trec …] [key=value …]`.
+"""The share of padding in batches: `python benchmarks/padding.py data=imdb [data=trec …] [key=value …]`.
 
 Every `data=` is measured with all the other words, for example data.batch_size=32; beside it stands what batches in
 random order would cost.

@@ -1,14 +1,15 @@
 """word2vec on the verses: our path through corpus files against gensim on a Python list, in turn.
 
-    python benchmarks/word2vec.py [rounds]
+    python benchmarks/word2vec.py [rounds] [workers]
 
-Both make 100 numbers a word in two epochs with one worker, from tokens in memory to vectors, counting included.
+Both make 100 numbers a word in two epochs, from tokens in memory to vectors, counting included.
 """
 
 from __future__ import annotations
 
 import sys
 import time
+from dataclasses import replace
 from statistics import median
 
 from gensim.models import Word2Vec
@@ -20,11 +21,11 @@ from lightning_seq.text.tokenise import Tokeniser
 PARAMETERS = Word2VecParameters(vector_size=100, epochs=2, min_count=2)
 
 
-def ours(sentences: list[list[str]]) -> int:
-    return len(train(sentences, PARAMETERS, progress=False).words)
+def ours(sentences: list[list[str]], workers: int) -> int:
+    return len(train(sentences, replace(PARAMETERS, workers=workers), progress=False).words)
 
 
-def listed(sentences: list[list[str]]) -> int:
+def listed(sentences: list[list[str]], workers: int) -> int:
     model = Word2Vec(
         sentences,
         vector_size=PARAMETERS.vector_size,
@@ -35,13 +36,13 @@ def listed(sentences: list[list[str]]) -> int:
         min_count=PARAMETERS.min_count,
         epochs=PARAMETERS.epochs,
         seed=PARAMETERS.seed,
-        workers=1,
+        workers=workers,
         compute_loss=True,
     )
     return len(model.wv)
 
 
-def main(rounds: int) -> None:
+def main(rounds: int, workers: int) -> None:
     tokenise = Tokeniser()
     sentences = [tokenise(verse.text) for verse in verses()]
     words = sum(map(len, sentences)) * PARAMETERS.epochs
@@ -49,15 +50,15 @@ def main(rounds: int) -> None:
     for _ in range(rounds):
         for name, run in (("corpus file", ours), ("Python list", listed)):
             begun = time.perf_counter()
-            kept = run(sentences)
+            kept = run(sentences, workers)
             speeds[name].append(words / (time.perf_counter() - begun))
             print(f"{name}  {speeds[name][-1]:>9,.0f} words/s  {kept:,} vectors", flush=True)
     medians = {name: median(values) for name, values in speeds.items()}
-    print(f"\n{words:,} words ({PARAMETERS.epochs} epochs), medians of {rounds}:")
+    print(f"\n{words:,} words ({PARAMETERS.epochs} epochs), workers={workers}, medians of {rounds}:")
     for name, value in medians.items():
         print(f"{name}  {value:>9,.0f} words/s")
     print(f"ratio  {medians['corpus file'] / medians['Python list']:.2f}")
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 3)
+    main(rounds=int(sys.argv[1]) if len(sys.argv) > 1 else 3, workers=int(sys.argv[2]) if len(sys.argv) > 2 else 1)

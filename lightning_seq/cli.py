@@ -131,7 +131,9 @@ def _report(words: list[str]) -> int:
     from lightning_seq.report.write import write_report
 
     if len(words) != 1 or "=" in words[0]:
-        raise UserError(f"report takes one directory, {' '.join(words) or 'nothing'} came: lightning-seq report runs/demo")
+        raise UserError(
+            f"report takes one directory, {' '.join(words) or 'nothing'} came: lightning-seq report runs/demo"
+        )
     console = _console()
     directory = Path(words[0])
     console.print(terminal(write_report(directory)))
@@ -179,7 +181,9 @@ def _texts(text: str | None, file: str | None) -> Iterator[str]:
     except FileNotFoundError:
         raise UserError(f"file {file} is not there") from None
     except UnicodeDecodeError as error:
-        raise UserError(f"{file or 'standard input'} is not UTF-8 (byte {error.start} of a block): convert it first") from None
+        raise UserError(
+            f"{file or 'standard input'} is not UTF-8 (byte {error.start} of a block): convert it first"
+        ) from None
 
 
 RUN_KEYS = {
@@ -263,7 +267,12 @@ VERBS = {
 def help_of(verb: str | None) -> str:
     """Fits a screen of 24 by 100."""
     if verb is None:
-        lines = ["Compare recurrent networks fairly, on inputs that start from word2vec.", "", "lightning-seq VERB [key=value …]", ""]
+        lines = [
+            "Compare recurrent networks fairly, on inputs that start from word2vec.",
+            "",
+            "lightning-seq VERB [key=value …]",
+            "",
+        ]
         lines += [f"  {name:10}{entry.summary}" for name, entry in VERBS.items()]
         lines += [
             "",
@@ -312,7 +321,10 @@ def _friendly(debug: bool) -> Iterator[None]:
         if debug or error.errno not in user:
             raise
         place = f"{error.filename}: " if error.filename else ""
-        print(f"lightning-seq: {place}{error.strerror}: {user[error.errno]}, or give runs=DIR and cache=DIR", file=sys.stderr)
+        print(
+            f"lightning-seq: {place}{error.strerror}: {user[error.errno]}, or give runs=DIR and cache=DIR",
+            file=sys.stderr,
+        )
         raise SystemExit(2) from None
 
 
@@ -367,5 +379,3 @@ def _ended(run: Callable[[list[str]], int], words: list[str]) -> int:
 def entry() -> None:
     """The `lightning-seq` command."""
     sys.exit(main(sys.argv[1:]))
-
-

@@ -121,10 +121,11 @@ class DataSpec:
     @classmethod
     def from_plain(cls, plain: dict[str, Any]) -> DataSpec:
         """The inverse of `to_plain`."""
-        parts = {}
+        parts: dict[str, Any] = {}
         for name, values in plain.items():
             arguments = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
-            parts[name] = _KINDS[arguments.pop("kind")](**arguments)
+            kind: Any = _KINDS[values["kind"]]
+            parts[name] = kind(**{key: value for key, value in arguments.items() if key != "kind"})
         return cls(**parts)
 
 

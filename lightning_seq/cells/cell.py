@@ -106,9 +106,7 @@ class DenseCell(Cell):
         for parameter in self.parameters(recurse=False):
             nn.init.uniform_(parameter, -bound, bound, generator=generator)
 
-    def project(
-        self, x: Float[Tensor, "*lead D"] | Int[Tensor, "*lead"], start: int = 0
-    ) -> Float[Tensor, "*lead GH"]:
+    def project(self, x: Float[Tensor, "*lead D"] | Int[Tensor, "*lead"], start: int = 0) -> Float[Tensor, "*lead GH"]:
         b = self.b if start == 0 else None
         if not x.is_floating_point():
             product = functional.embedding(x, self.W.t())

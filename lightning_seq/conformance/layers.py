@@ -50,7 +50,7 @@ def outcome(layer: Recurrent, x: Tensor, mask: Tensor | None, state: State) -> l
         for tensor in (outputs, *final)
     )
     wanted = [x, *state, *layer.parameters()]
-    return [outputs, *final, *torch.autograd.grad(loss, wanted)]  # type: ignore[arg-type]
+    return [outputs, *final, *torch.autograd.grad(loss, wanted)]
 
 
 def check_engines_agree(layer: Recurrent, reference: Recurrent, lengths: list[int]) -> None:

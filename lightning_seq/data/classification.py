@@ -118,20 +118,25 @@ def whole(batch: Batch) -> Batch:
     return batch
 
 
-class BatchLoader(DataLoader[Batch]):
-    """A DataLoader that knows how many batches of the epoch it has handed out, so that a run can go on in mid-epoch."""
+def _options(sampler: BucketSampler, num_workers: int) -> dict[str, Any]:
+    return {
+        "batch_size": None,
+        "sampler": sampler,
+        "num_workers": num_workers,
+        "persistent_workers": num_workers > 0,
+        # A generator of its own: torch would otherwise draw from the run's stream whenever the loader is iterated.
+        "generator": torch.Generator().manual_seed(sampler.seed),
+    }
+
+
+class TrainLoader(DataLoader[Batch]):
+    """A DataLoader that knows how many batches of the epoch it has handed out.
+
+    Lightning keeps its state in checkpoints, so that a run that ended in mid-epoch goes on with the next batch.
+    """
 
     def __init__(self, sentences: Sentences, sampler: BucketSampler, num_workers: int = 0) -> None:
-        # A generator of its own: torch would otherwise draw from the run's stream whenever the loader is iterated.
-        own = torch.Generator().manual_seed(sampler.seed)
-        super().__init__(
-            sentences,
-            batch_size=None,
-            sampler=sampler,
-            num_workers=num_workers,
-            generator=own,
-            persistent_workers=num_workers > 0,
-        )
+        super().__init__(sentences, **_options(sampler, num_workers))
         self._handed_out = 0
 
     def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
@@ -292,4 +297,6 @@ class ClassificationData(LightningDataModule):
         split = self.prepared.splits[name]
         rank, world = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
         sampler = BucketSampler(split.lengths, batch_size, self.seed, shuffle, rank=rank, world=world)
-        return BatchLoader(Sentences(split), sampler, self.num_workers)
+        if shuffle:
+            return TrainLoader(Sentences(split), sampler, self.num_workers)
+        return DataLoader(Sentences(split), **_options(sampler, self.num_workers))

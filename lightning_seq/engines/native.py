@@ -66,7 +66,7 @@ def _last(outputs: Tensor, lengths: Tensor, initial: Tensor) -> Tensor:
 
 
 def _elman(cell: ElmanCell, x: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State]:
-    kernel = torch._VF.rnn_tanh if cell.activation == "tanh" else torch._VF.rnn_relu  # type: ignore[attr-defined]
+    kernel = torch._VF.rnn_tanh if cell.activation == "tanh" else torch._VF.rnn_relu
     weights = _weights(cell)
     outputs, h = kernel(x, state[0][None], weights, len(weights) > 2, 1, 0.0, cell.training, False, True)
     return outputs, (h[0],)
@@ -76,9 +76,7 @@ def _gru(cell: GRUCell, x: Tensor, lengths: Tensor | None, state: State) -> tupl
     weights = _weights(cell)
     if cell.b is not None and cell.b_n is not None:
         weights[3] = functional.pad(cell.b_n, (2 * cell.hidden_size, 0))
-    outputs, h = torch._VF.gru(  # type: ignore[attr-defined]
-        x, state[0][None], weights, len(weights) > 2, 1, 0.0, cell.training, False, True
-    )
+    outputs, h = torch._VF.gru(x, state[0][None], weights, len(weights) > 2, 1, 0.0, cell.training, False, True)
     return outputs, (h[0],)
 
 
@@ -92,9 +90,7 @@ def _lstm(cell: LSTMCell, x: Tensor, lengths: Tensor | None, state: State) -> tu
         column[rows["i"]], column[rows["f"]] = -SATURATED, SATURATED
         weights[0] = torch.cat([cell.W, column], 1)
     hidden = [tensor[None] for tensor in state]
-    outputs, h, c = torch._VF.lstm(  # type: ignore[attr-defined]
-        x, hidden, weights, len(weights) > 2, 1, 0.0, cell.training, False, True
-    )
+    outputs, h, c = torch._VF.lstm(x, hidden, weights, len(weights) > 2, 1, 0.0, cell.training, False, True)
     return outputs, (h[0], c[0])
 
 

@@ -128,7 +128,7 @@ def build_task(config: Config, data: ClassificationData, model: Classifier) -> S
     from lightning_seq.tasks.schedule import Schedule
 
     task, allow = config["task"], config["allow"]
-    assert isinstance(data.spec.targets, Class)  # noqa: S101 - for the type checker
+    assert isinstance(data.spec.targets, Class)
     make = factory({"_target_": task["_target_"]}, allow)
     return make(
         model,
@@ -150,7 +150,7 @@ def class_weights(wanted: str | list[float] | None, data: ClassificationData) ->
     """
     if wanted is None:
         return None
-    assert isinstance(data.spec.targets, Class)  # noqa: S101 - for the type checker
+    assert isinstance(data.spec.targets, Class)
     names = data.spec.targets.names
     counts = np.bincount(data.train_labels, minlength=len(names)).astype(float)
     if wanted == "balanced":

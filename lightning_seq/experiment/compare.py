@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,18 +36,26 @@ def train(words: Sequence[str], console: Console) -> Outcome:
     """
     found = entries(words)
     if len(found) > 1:
-        raise UserError(f"train makes one run, {len(found)} were asked for ({', '.join(e.label for e in found)}): use compare")
+        raise UserError(
+            f"train makes one run, {len(found)} were asked for ({', '.join(e.label for e in found)}): use compare"
+        )
     run = Planned(found[0], _seed(found[0].config["seed"]))
     check_directories([run])
     if run.is_done():
-        console.print(f"{run.directory} is done already; give another name=NAME to train it again", markup=False, soft_wrap=True)
+        console.print(
+            f"{run.directory} is done already; give another name=NAME to train it again", markup=False, soft_wrap=True
+        )
         return Outcome(run.directory.parent, 1, 0)
     prepare(found, lambda line: console.print(line, markup=False, highlight=False, soft_wrap=True))
     if several_processes(run.config):
         with RunTable([run], console) as table:
             launch([run], 1, table.watch)
         record = record_of(run)
-        return Outcome(run.directory.parent, int(bool(record and record.status == "done")), int(not record or record.status != "done"))
+        return Outcome(
+            run.directory.parent,
+            int(bool(record and record.status == "done")),
+            int(not record or record.status != "done"),
+        )
     run_inline(run)
     return Outcome(run.directory.parent, 1, 0)
 
@@ -103,7 +111,9 @@ def _inline(missing: Sequence[Planned], table: RunTable, console: Console) -> No
         table.watch([])
 
 
-def _show_plan(ready: Sequence[Ready], runs: Sequence[Planned], missing: Sequence[Planned], jobs: int, console: Console) -> None:
+def _show_plan(
+    ready: Sequence[Ready], runs: Sequence[Planned], missing: Sequence[Planned], jobs: int, console: Console
+) -> None:
     """The grid, parameters and minutes, from a few timed steps of each architecture."""
     from rich.table import Table
 
@@ -119,8 +129,8 @@ def _show_plan(ready: Sequence[Ready], runs: Sequence[Planned], missing: Sequenc
         table.add_row(item.entry.label, *counts, str(left), f"{minutes:.1f}")
     console.print(table)
     console.print(
-        f"{len(missing)} of {len(runs)} runs to do, about {total / jobs:.0f} minutes with jobs={jobs} if no run stops early "
-        f"({STEPS_TIMED} steps of each were timed alone); nothing was written",
+        f"{len(missing)} of {len(runs)} runs to do, about {total / jobs:.0f} minutes with jobs={jobs} "
+        f"if no run stops early ({STEPS_TIMED} steps of each were timed alone); nothing was written",
         soft_wrap=True,
     )
 
@@ -145,5 +155,3 @@ def seconds_a_run(item: Ready) -> float:
     if config["trainer"]["max_steps"] > 0:
         steps = min(steps, config["trainer"]["max_steps"])
     return float(torch.tensor(times[1:] or times).median()) * steps
-
-

@@ -98,7 +98,7 @@ def alternatives(word: Word) -> list[str]:
 
 
 def compose(words: Sequence[str]) -> Config:
-    """The configuration that `words` ask for, resolved to plain values, with what was chosen in each group under `choices`.
+    """The configuration that `words` ask for, resolved to plain values; each group's choice is under `choices`.
 
     Raises UserError for an unknown group, key or value, naming the near ones, and for a value of the wrong kind.
     """
@@ -112,7 +112,7 @@ def compose(words: Sequence[str]) -> Config:
     base = _hydra(chosen)
     known = set(_paths(base))
     for pair in values:  # an empty mapping takes keys of the user's own
-        parents = [pair.key[:dot.start()] for dot in re.finditer(r"\.", pair.key)]
+        parents = [pair.key[: dot.start()] for dot in re.finditer(r"\.", pair.key)]
         if pair.key not in known and not any(_at(base, parent) == {} for parent in parents):
             _refuse_key(pair, known)
     config = _hydra([*chosen, *(pair for pair in values if pair.key not in VERBATIM)])

@@ -79,8 +79,8 @@ def entries(words: Sequence[str]) -> list[Entry]:
     several = [pair.key for pair, values in lists if len(values) > 1]
     if first["entries"] and several:
         raise UserError(
-            f"{several[0]}=… has several values, and experiment={first['choices']['experiment']} lists its own entries: "
-            "give one or the other"
+            f"{several[0]}=… has several values, and experiment={first['choices']['experiment']} "
+            "lists its own entries: give one or the other"
         )
     found = []
     if first["entries"]:
@@ -126,7 +126,12 @@ def seeds_of(config: Config) -> list[int]:
     seeds = config["seeds"]
     if isinstance(seeds, int) and not isinstance(seeds, bool) and seeds >= 1:
         return list(range(1, seeds + 1))
-    if isinstance(seeds, list) and seeds and all(isinstance(s, int) and s >= 0 for s in seeds) and len(set(seeds)) == len(seeds):
+    if (
+        isinstance(seeds, list)
+        and seeds
+        and all(isinstance(s, int) and s >= 0 for s in seeds)
+        and len(set(seeds)) == len(seeds)
+    ):
         return seeds
     raise UserError(f"seeds is {seeds}: expected how many (seeds=3 means 1, 2, 3) or a list such as seeds=[1,5]")
 

@@ -55,7 +55,9 @@ def lay_out(run: Planned) -> None:
             (directory / left).unlink(missing_ok=True)
         write_config(directory, run.config)
     except PermissionError as error:
-        raise UserError(f"{directory} cannot be written ({error.strerror}): give another place with runs=DIR") from error
+        raise UserError(
+            f"{directory} cannot be written ({error.strerror}): give another place with runs=DIR"
+        ) from error
 
 
 class Job:
@@ -94,7 +96,9 @@ class Job:
         if record is None or record.status == "running":
             base = record or started_record(self.run.config, self.run.entry.label, self.run.entry.overrides, 1)
             cause = signal.Signals(-code).name if code and code < 0 else f"exit code {code}"
-            write(self.run.directory, base.with_(status="failed", error=f"the process ended with {cause}", finished=now()))
+            write(
+                self.run.directory, base.with_(status="failed", error=f"the process ended with {cause}", finished=now())
+            )
 
 
 def launch(runs: Sequence[Planned], jobs: int, watch: Callable[[Sequence[Job]], None]) -> None:
@@ -102,7 +106,8 @@ def launch(runs: Sequence[Planned], jobs: int, watch: Callable[[Sequence[Job]], 
 
     Whatever ends this (Ctrl-C, a signal) first ends the running ones, which write their records.
     """
-    waiting, running = list(runs), []
+    waiting = list(runs)
+    running: list[Job] = []
     try:
         while waiting or running:
             while waiting and len(running) < jobs:
@@ -133,4 +138,3 @@ def run_inline(run: Planned, jobs: int = 1) -> None:
     """In this process. Raises what ended the run."""
     lay_out(run)
     execute(run.directory, run.entry.label, run.entry.overrides, jobs)
-

@@ -52,12 +52,17 @@ def load(path: str | Path, allow: Sequence[str] = ()) -> Loaded:
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
-        raise UserError(f"checkpoint {path} is not there: expected a file such as runs/demo/lstm-seed1/checkpoints/best.ckpt") from None
+        raise UserError(
+            f"checkpoint {path} is not there: expected a file such as runs/demo/lstm-seed1/checkpoints/best.ckpt"
+        ) from None
     except IsADirectoryError:
-        raise UserError(f"checkpoint {path} is a directory: give a file, such as {path}/checkpoints/best.ckpt") from None
+        raise UserError(
+            f"checkpoint {path} is a directory: give a file, such as {path}/checkpoints/best.ckpt"
+        ) from None
     except (RuntimeError, ValueError, EOFError, OSError, KeyError, AttributeError, pickle.UnpicklingError) as error:
         raise UserError(
-            f"{path} is not a checkpoint that can be read safely ({type(error).__name__}): expected one that lightning-seq wrote"
+            f"{path} is not a checkpoint that can be read safely ({type(error).__name__}): "
+            "expected one that lightning-seq wrote"
         ) from error
     about = checkpoint.get("lightning_seq") if isinstance(checkpoint, dict) else None
     if not isinstance(about, dict):
@@ -73,5 +78,7 @@ def load(path: str | Path, allow: Sequence[str] = ()) -> Loaded:
         raise UserError(f"{path} predicts {type(reader.spec.targets).__name__}, expected a classifier")
     model = build_model(config, reader.spec, config["embedding"]["size"])
     weights = checkpoint["state_dict"]
-    model.load_state_dict({key.removeprefix("model."): value for key, value in weights.items() if key.startswith("model.")})
+    model.load_state_dict(
+        {key.removeprefix("model."): value for key, value in weights.items() if key.startswith("model.")}
+    )
     return Loaded(model.eval(), config, reader.spec, reader)

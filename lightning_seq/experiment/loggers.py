@@ -117,7 +117,12 @@ def _has_netrc_key() -> bool:
     import netrc
 
     try:
-        return netrc.netrc().authenticators(urlsplit(os.environ.get("WANDB_BASE_URL") or "https://api.wandb.ai").hostname or "") is not None
+        return (
+            netrc.netrc().authenticators(
+                urlsplit(os.environ.get("WANDB_BASE_URL") or "https://api.wandb.ai").hostname or ""
+            )
+            is not None
+        )
     except (OSError, netrc.NetrcParseError):
         return False
 

@@ -18,7 +18,7 @@ def predictions(loaded: Loaded, texts: Iterable[str], top_k: int, batch_size: in
     """
     if top_k < 1:
         raise UserError(f"top_k is {top_k}, expected at least 1")
-    assert isinstance(loaded.spec.targets, Class)  # noqa: S101 - `load` refused anything else
+    assert isinstance(loaded.spec.targets, Class)
     names, source, number = loaded.spec.targets.names, iter(texts), 0
     while batch := list(islice(source, batch_size)):
         for offset, text in enumerate(batch):
@@ -33,4 +33,4 @@ def predictions(loaded: Loaded, texts: Iterable[str], top_k: int, batch_size: in
             yield {"text": text, "predictions": ranked}
         number += len(batch)
     if not number:
-        raise UserError("there is no text: give text=\"…\", file=FILE, or lines on standard input")
+        raise UserError('there is no text: give text="…", file=FILE, or lines on standard input')

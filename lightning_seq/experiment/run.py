@@ -35,7 +35,9 @@ log = logging.getLogger("lightning_seq")
 def essential(config: Config) -> Config:
     """The configuration without the keys that do not change what a run computes."""
     kept = {key: value for key, value in config.items() if key not in NEUTRAL}
-    choices = {key: value for key, value in config["choices"].items() if key not in ("logger", "launcher", "experiment")}
+    choices = {
+        key: value for key, value in config["choices"].items() if key not in ("logger", "launcher", "experiment")
+    }
     trainer = {key: value for key, value in config["trainer"].items() if key not in NEUTRAL_TRAINER}
     return {**kept, "choices": choices, "trainer": trainer}
 
@@ -69,7 +71,9 @@ def held(directory: Path) -> Iterator[None]:
     try:
         lock.acquire()
     except Timeout:
-        raise UserError(f"{directory} is being run by another process: wait for it, or give another name=NAME") from None
+        raise UserError(
+            f"{directory} is being run by another process: wait for it, or give another name=NAME"
+        ) from None
     try:
         yield
     finally:
@@ -211,10 +215,10 @@ def _train(config: Config, journal: Journal) -> None:
     task = build_task(config, data, model)
     task.about = about(config, data)
     parameters = count_parameters(model)
-    engines = model.encoder.engines()
+    engines = model.encoder.engines(model.embedding(torch.zeros(1, 1, dtype=torch.int64)))
     journal.update(
         parameters=parameters,
-        engine=engines[0] if engines else None,
+        engine="+".join(dict.fromkeys(engines)) or None,
         fingerprints={
             **journal.record.fingerprints,
             "data": data.fingerprints["data"],
@@ -247,7 +251,8 @@ def _train(config: Config, journal: Journal) -> None:
     trainer.test(task, datamodule=data, verbose=False)
     if rank() != 0:
         return
-    tested = {name: finite(value) for name, value in trainer.callback_metrics.items() if name.startswith("test/")}
+    final = trainer.callback_metrics
+    tested = {name: finite(float(value)) for name, value in final.items() if name.startswith("test/")}
     curves.save()
     artifacts = _write_artifacts(directory, data, inputs, task.predictions)
     journal.update(

@@ -20,15 +20,15 @@ def _inside(module: str, roots: Sequence[str]) -> bool:
 def resolve(path: str, allow: Sequence[str] = ()) -> type:
     """The class that `path` names.
 
-    The path must begin in one of our own rooms, torch.optim, Lightning's callbacks or a module of `allow`, and the class
-    it leads to must be *defined* in one of them: a name that was only imported there leads outside and is refused.
+    The path must begin in one of our own rooms, torch.optim, Lightning's callbacks or a module of `allow`, and the
+    class it leads to must be *defined* in one of them: a name that was only imported there leads outside and is refused.
     """
     roots = (*ROOTS, *allow)
     parts = path.split(".") if isinstance(path, str) else []
     if len(parts) < 2 or not _inside(path, roots):
         raise UserError(
-            f"_target_={path} is not admitted: expected a class of lightning_seq, torch.optim or Lightning's callbacks; "
-            "for a module of your own add allow=[your_module]"
+            f"_target_={path} is not admitted: expected a class of lightning_seq, torch.optim or Lightning's "
+            "callbacks; for a module of your own add allow=[your_module]"
         )
     module, name = ".".join(parts[:-1]), parts[-1]
     try:

@@ -40,21 +40,15 @@ def build_trainer(config: Config, directory: Path, loggers: list[Logger], watche
     callbacks: list[Callback] = [*watchers, ThawEmbedding(), EpochLines()]
     stopping = config["callbacks"]["early_stopping"]
     if stopping:
-        callbacks.append(
-            EarlyStopping(monitor=task["monitor"], mode=task["mode"], strict=False, **stopping)
-        )
+        callbacks.append(EarlyStopping(monitor=task["monitor"], mode=task["mode"], strict=False, **stopping))
     if config["callbacks"]["checkpoint"]:
-        callbacks.append(
-            ModelCheckpoint(
-                dirpath=directory / "checkpoints",
-                filename="best",
-                monitor=task["monitor"],
-                mode=task["mode"],
-                save_last=True,
-                auto_insert_metric_name=False,
-                enable_version_counter=False,
-            )
-        )
+        kept: dict[str, Any] = {
+            "dirpath": directory / "checkpoints",
+            "auto_insert_metric_name": False,
+            "enable_version_counter": False,
+        }
+        callbacks.append(ModelCheckpoint(filename="best", monitor=task["monitor"], mode=task["mode"], **kept))
+        callbacks.append(ModelCheckpoint(filename="last", **kept))
     progress = bool(settings["progress"]) and sys.stderr.isatty()
     if progress:
         callbacks.append(TQDMProgressBar(refresh_rate=20, leave=False))
@@ -90,4 +84,3 @@ def _strategy(config: Config) -> Any:
     if not several_processes(config):
         return "auto"
     return "ddp_find_unused_parameters_true" if type(config["embedding"].get("frozen")) is int else "ddp"
-

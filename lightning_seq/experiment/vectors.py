@@ -23,13 +23,13 @@ def word2vec(words: Sequence[str], console: Console) -> None:
     data = build_data(config)
     _say(console, data.summary())
     inputs = build_inputs(config, data, progress=True)
-    assert inputs.vectors is not None and inputs.coverage is not None  # noqa: S101,PT018 - embedding=word2vec has both
+    assert inputs.vectors is not None and inputs.coverage is not None  # noqa: PT018 - embedding=word2vec has both
     place = Path(config["cache"]) / "word2vec" / str(inputs.fingerprint)
     tokens = inputs.coverage.tokens
     _say(
         console,
-        f"{len(inputs.vectors.words):,} vectors of {inputs.width} numbers, for {inputs.coverage.types:.1%} of the vocabulary"
-        + (f" and {tokens:.1%} of the training tokens" if tokens is not None else ""),
+        f"{len(inputs.vectors.words):,} vectors of {inputs.width} numbers, for {inputs.coverage.types:.1%} "
+        "of the vocabulary" + (f" and {tokens:.1%} of the training tokens" if tokens is not None else ""),
     )
     _say(console, f"vectors    {place}")
     if config["output"]:

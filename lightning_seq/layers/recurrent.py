@@ -21,8 +21,8 @@ class Recurrent(nn.Module):
     engine:  `auto` (the fastest that can), `native` or `loop`.
 
     Where the mask is False the state holds still and the output is zero, so that a sequence gives the same answer alone
-    and in any batch. A sequence cut into chunks gives the same answer as the whole when the state is carried (in reverse,
-    the last chunk first).
+    and in any batch. A sequence cut into chunks gives the same answer as the whole when the state is carried (in
+    reverse, the last chunk first).
     """
 
     def __init__(self, cell: Cell, reverse: bool = False, engine: str = "auto") -> None:

@@ -23,5 +23,7 @@ class BagOfEmbeddings(Encoder):
     def forward(self, x: Tensor, mask: Tensor) -> Encoded:
         """`[B, T, D]` to the same, zero where the mask is False."""
         if not x.is_floating_point():
-            raise UserError("a bag of one-hot inputs has no width to average: use embedding=random or embedding=word2vec")
+            raise UserError(
+                "a bag of one-hot inputs has no width to average: use embedding=random or embedding=word2vec"
+            )
         return Encoded(torch.where(mask[..., None], x, torch.zeros_like(x)), mask)

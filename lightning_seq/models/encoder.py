@@ -23,6 +23,6 @@ class Encoder(nn.Module, ABC):
     def forward(self, x: Tensor, mask: Tensor) -> Encoded:
         """`x` `[B, T, D]` (or token ids `[B, T]` for one-hot inputs), mask `[B, T]`."""
 
-    def engines(self) -> list[str]:
-        """Which engine each recurrent layer runs on, from the input up; empty for an encoder without one."""
+    def engines(self, x: Tensor) -> list[str]:
+        """Which engine each recurrent layer runs on for inputs like `x`, from the input up."""
         return []

@@ -68,13 +68,22 @@ class Attention(nn.Module):
         return torch.einsum("bs,bsd->bd", weights, encoded.outputs)
 
 
-POOLINGS = {"last": Last, "mean": Mean, "max": Max, "attention": Attention}
+POOLINGS: dict[str, type[Last | Mean | Max | Attention]] = {
+    "last": Last,
+    "mean": Mean,
+    "max": Max,
+    "attention": Attention,
+}
 
 
 def pooling(name: str, encoder: Encoder) -> Last | Mean | Max | Attention:
-    """The pooling of that name for that encoder; `auto` takes the last state, or the mean where there is none."""
+    """The pooling of that name for that encoder.
+
+    `auto` takes the maximum, or for an encoder without a state the mean. The last state is what a lecture draws, but it
+    asks a simple recurrent network to carry a whole sentence to its end, and few epochs do not teach it that.
+    """
     if name == "auto":
-        name = "mean" if encoder.final_size is None else "last"
+        name = "mean" if encoder.final_size is None else "max"
     if name not in POOLINGS:
         raise UserError(f"task.pooling is {name!r}: {near(name, [*POOLINGS, 'auto'])}")
     return POOLINGS[name](encoder)

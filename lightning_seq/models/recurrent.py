@@ -59,20 +59,19 @@ class RecurrentEncoder(Encoder):
             width = layers[-1].output_size
         self.stack = Stacked(layers, dropout, activation)
         self.output_size = width
-        self.final_size = layers[-1].forwards.output_size * 2 if bidirectional else width  # type: ignore[union-attr,operator]
+        self.final_size = sizes[-1] * 2 if bidirectional else width
 
     def forward(self, x: Tensor, mask: Tensor) -> Encoded:
         """`[B, T, D]` to outputs `[B, T, output_size]` and the final states of every layer and direction."""
         outputs, state = self.stack(x, mask)
         return Encoded(outputs, mask, state)
 
-    def engines(self) -> list[str]:
+    def engines(self, x: Tensor) -> list[str]:
         names = []
-        for layer in self.modules():
-            if isinstance(layer, Recurrent):
-                like = next(layer.cell.parameters())
-                x = torch.empty(1, 1, *layer.cell.input_shape, dtype=like.dtype, device=like.device)
-                names.append(choose(layer.engine, layer.cell, x).name)
+        for layer in self.stack.layers:
+            directions = [module for module in layer.modules() if isinstance(module, Recurrent)]
+            names += [choose(direction.engine, direction.cell, x).name for direction in directions]
+            x = torch.empty(1, 1, int(layer.output_size), device=x.device)  # type: ignore[arg-type]
         return names
 
 
@@ -82,7 +81,9 @@ def _sizes(hidden_size: int | Sequence[int], num_layers: int | None) -> list[int
     else:
         sizes = list(hidden_size)
         if num_layers is not None and num_layers != len(sizes):
-            raise UserError(f"hidden_size has {len(sizes)} values and num_layers is {num_layers}: give one or the other")
+            raise UserError(
+                f"hidden_size has {len(sizes)} values and num_layers is {num_layers}: give one or the other"
+            )
     if not sizes or min(sizes) < 1:
         raise UserError(
             f"a recurrent encoder needs at least one layer of at least one unit, "

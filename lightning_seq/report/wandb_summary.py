@@ -40,7 +40,8 @@ def log_comparison(
     try:
         run.log({"comparison/summary": _summary_table(summary), "comparison/runs": _run_table(records, summary)})
         for name in curves.metrics_to_draw(records, summary.headline):
-            run.log(_overlaid(records, name))
+            if overlaid := _overlaid(records, name):
+                run.log(overlaid)
         run.summary.update(_best_of(summary))
         return Path(run.dir).parent
     finally:
@@ -120,6 +121,8 @@ def _overlaid(records: list[Record], name: str) -> dict[str, Any]:
 
     drawn = [(f"{record.label}-seed{record.seed}", record, curves.points(record, name)) for record in records]
     drawn = [item for item in drawn if item[2]]
+    if not drawn:
+        return {}
     chart = wandb.plot.line_series(
         xs=[[point.epoch for point in points] for _, _, points in drawn],
         ys=[[point.value for point in points] for _, _, points in drawn],

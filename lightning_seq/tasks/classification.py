@@ -52,7 +52,10 @@ class SequenceClassification(LightningModule):
         self.register_buffer("class_weights", class_weights, persistent=False)
         self.val_metrics, self.test_metrics = classification_metrics(classes), classification_metrics(classes)
         self.val_loss, self.test_loss = mean_loss(), mean_loss()
-        self.register_buffer("_running", torch.zeros(2), persistent=False)
+        # Not a buffer: data-parallel training would overwrite it with the first rank's at every step.
+        self._running: Tensor | None = None
+        self.about: dict[str, Any] = {}
+        """What a checkpoint holds beside the weights, as plain values."""
         self._rows: list[Tensor] = []
         self.predictions: Tensor | None = None
         """After a test: `[N, 4]` float64, a row per example: id, target, prediction, loss; sorted by id."""
@@ -61,10 +64,11 @@ class SequenceClassification(LightningModule):
         """Ids `[B, T]` and mask `[B, T]` to log-probabilities `[B, C]`."""
         return functional.log_softmax(self.model(inputs, mask), -1)
 
-    def training_step(self, batch: Batch, _: int) -> Tensor:
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         scores = self.model(batch.inputs, batch.mask)
         total = cross_entropy_sum(scores, batch.targets, batch.target_mask, self.class_weights, self.label_smoothing)  # type: ignore[arg-type]
-        self._running += torch.stack([total.detach(), batch.target_mask.sum()])  # type: ignore[operator]
+        seen = torch.stack([total.detach(), batch.target_mask.sum()])
+        self._running = seen if self._running is None else self._running + seen
         return total * (self.trainer.world_size / batch.count)
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
@@ -75,14 +79,17 @@ class SequenceClassification(LightningModule):
         self._log_train_loss()
 
     def _log_train_loss(self) -> None:
-        total, count = self.trainer.strategy.reduce(self._running, reduce_op="sum").tolist()  # type: ignore[arg-type]
-        self._running.zero_()  # type: ignore[operator]
-        if not count:
+        if self._running is None:
             return
+        total, count = self.trainer.strategy.reduce(self._running, reduce_op="sum").tolist()
+        self._running = None
         for logger in self.trainer.loggers:
             logger.log_metrics({"train/loss": total / count, "epoch": self.current_epoch}, step=self.global_step)
 
-    def validation_step(self, batch: Batch, _: int) -> None:
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["lightning_seq"] = self.about
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
         self._evaluate(batch, self.val_metrics, self.val_loss)
 
     def on_validation_epoch_end(self) -> None:
@@ -91,7 +98,7 @@ class SequenceClassification(LightningModule):
     def on_test_epoch_start(self) -> None:
         self._rows.clear()
 
-    def test_step(self, batch: Batch, _: int) -> None:
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
         scores, losses = self._evaluate(batch, self.test_metrics, self.test_loss)
         counts = batch.target_mask
         columns = (batch.ids[counts], batch.targets[counts], scores.argmax(-1), losses)
@@ -115,7 +122,8 @@ class SequenceClassification(LightningModule):
         values = metrics.compute()
         values.pop("confusion")
         logged = {f"{split}/loss": loss.compute(), **{f"{split}/{name}": value for name, value in values.items()}}
-        self.log_dict({**logged, "step": float(self.global_step)})  # else Lightning is a step behind
+        # Said here, because Lightning's own step stands one behind while an epoch ends.
+        self.log_dict({**logged, "step": float(self.global_step), "epoch": float(self.current_epoch)})
         metrics.reset()
         loss.reset()
 

@@ -52,7 +52,9 @@ class Schedule:
     def configure(self, optimizer: Optimizer, total: float, monitor: str, mode: str) -> dict[str, Any]:
         """What `LightningModule.configure_optimizers` returns."""
         if self.kind == "plateau":
-            plateau = ReduceLROnPlateau(optimizer, mode="max" if mode == "max" else "min", factor=self.factor, patience=self.patience)
+            plateau = ReduceLROnPlateau(
+                optimizer, mode="max" if mode == "max" else "min", factor=self.factor, patience=self.patience
+            )
             scheduler = {"scheduler": plateau, "monitor": monitor, "interval": "epoch"}
         elif self.kind == "constant" and not self.warmup_steps:
             return {"optimizer": optimizer}

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch import Callback, LightningModule, Trainer
 from torch.utils.data import DataLoader
 
 from lightning_seq.data.batching import STAND_IN, BucketSampler, Share
@@ -43,10 +43,9 @@ class Recorder(LightningModule):
         self.evaluated: list[int] = []
         self.predicted = 0
 
-    def on_train_epoch_start(self) -> None:
-        self.epochs.append([])
-
     def training_step(self, batch: Batch, _: int) -> torch.Tensor:
+        while len(self.epochs) <= self.current_epoch:
+            self.epochs.append([])
         self.epochs[-1].append(batch.ids.tolist())
         return self.weight * batch.mask.sum()
 
@@ -60,6 +59,22 @@ class Recorder(LightningModule):
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return torch.optim.SGD(self.parameters(), lr=0.0)
+
+
+class StoppedError(Exception):
+    pass
+
+
+class StopAt(Callback):
+    """Saves a checkpoint after so many batches, and breaks the run off."""
+
+    def __init__(self, batches: int, path: Path) -> None:
+        self.batches, self.path = batches, path
+
+    def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
+        if trainer.global_step == self.batches:
+            trainer.save_checkpoint(self.path)
+            raise StoppedError
 
 
 def trainer(directory: Path, **options: Any) -> Trainer:
@@ -92,13 +107,14 @@ def test_lightning_shuffles_anew_each_epoch_and_shows_every_sample_once(
     assert module.predicted == len(data.prepared.splits["test"])
 
 
-def test_a_run_that_ended_in_mid_epoch_goes_on_where_it_was(data: ClassificationData, tmp_path: Path) -> None:
+@pytest.mark.parametrize("batches", [1, 11, 12, 13, 17])
+def test_a_run_that_was_broken_off_goes_on_where_it_was(data: ClassificationData, tmp_path: Path, batches: int) -> None:
     straight = Recorder()
     trainer(tmp_path, max_epochs=3, limit_val_batches=0).fit(straight, datamodule=data)
     first, rest = Recorder(), Recorder()
-    broken = trainer(tmp_path, max_epochs=3, max_steps=17, limit_val_batches=0, enable_checkpointing=True)
-    broken.fit(first, datamodule=data)
-    broken.save_checkpoint(tmp_path / "broken.ckpt")
+    stop = StopAt(batches, tmp_path / "broken.ckpt")
+    with pytest.raises(StoppedError):
+        trainer(tmp_path, max_epochs=3, limit_val_batches=0, callbacks=[stop]).fit(first, datamodule=data)
     trainer(tmp_path, max_epochs=3, limit_val_batches=0).fit(rest, datamodule=data, ckpt_path=tmp_path / "broken.ckpt")
     seen = [batch for module in (first, rest) for epoch in module.epochs for batch in epoch]
     assert seen == [batch for epoch in straight.epochs for batch in epoch]
@@ -186,11 +202,11 @@ def test_a_checkpoint_can_hold_it_and_brings_it_back(data: ClassificationData, t
 
 def test_what_it_says_of_itself(data: ClassificationData) -> None:
     first, *rest = data.summary().splitlines()
-    assert "train 184, validation 23, test 23" in first
+    assert "train 182, validation 24, test 24" in first
     assert "2 classes" in first
     assert any("validation: 10% of train" in line for line in rest)
-    assert data.train_labels.sum() == 92
-    assert len(list(data.train_sentences())) == 184
+    assert data.train_labels.sum() == 91
+    assert len(list(data.train_sentences())) == 182
 
 
 def test_settings_that_cannot_be(file: Path) -> None:

@@ -94,7 +94,7 @@ def test_files_that_are_not_there(tmp_path: Path) -> None:
         Files("csv", str(tmp_path)).load()
     with pytest.raises(UserError, match=r"give data\.train=FILE"):
         Files("csv", None)
-    with pytest.raises(UserError, match="'cvs'.*did you mean csv"):
+    with pytest.raises(UserError, match=r"'cvs'.*did you mean csv"):
         Files("cvs", "a")
 
 

@@ -14,8 +14,7 @@ import pytest
 from lightning_seq.data.sources.hub import Hub, reachable
 from lightning_seq.errors import UserError
 
-sys.path.insert(0, str(Path(__file__).parent))
-from hub_server import COMMIT, hub_server
+from .hub_server import COMMIT, hub_server
 
 README = b"""---
 configs:

@@ -69,7 +69,7 @@ def test_what_is_not_in_the_mirror_is_named_with_what_is_near(small: Path) -> No
         Mirror(str(small), "someone/tiny", columns=Columns(text="txt", splits=SPLITS)).load()
     with pytest.raises(UserError, match=r"no split 'tets'.*did you mean test"):
         Mirror(str(small), "someone/tiny", columns=Columns(splits={**SPLITS, "test": "tets"})).load()
-    with pytest.raises(UserError, match="data.splits has 'valid'"):
+    with pytest.raises(UserError, match=r"data\.splits has 'valid'"):
         Columns(splits={"train": "train", "valid": "x"})
 
 

@@ -196,7 +196,7 @@ def test_a_bag_of_words_tells_the_kinds_of_book_apart(verses_cache: Path) -> Non
     def bags(split: str) -> csr_matrix:
         found = prepared.splits[split]
         shape = (len(found), len(prepared.vocabulary))
-        return csr_matrix((np.ones(len(found.flat)), found.flat, found.offsets), shape=shape).sign()
+        return csr_matrix((np.ones(len(found.flat)), np.array(found.flat), found.offsets), shape=shape).sign()
 
-    model = LogisticRegression(C=0.3, max_iter=60).fit(bags("train"), prepared.splits["train"].labels)
+    model = LogisticRegression(C=0.3, max_iter=200).fit(bags("train"), prepared.splits["train"].labels)
     assert model.score(bags("test"), prepared.splits["test"].labels) > 0.68

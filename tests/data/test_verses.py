@@ -83,6 +83,7 @@ def test_the_same_text_as_in_the_mirror(mirror: Path) -> None:
     for file in (mirror / "pythonbible" / "kjv_web").rglob("*.parquet"):
         for row in parquet.read_table(file).to_pylist():
             for version in ("kjv", "web"):
-                assert ours[version][row["verse_id"]] == row[version]
+                # The mirror keeps the brackets of the World English Bible.
+                assert ours[version][row["verse_id"]] == row[version].replace("[", "").replace("]", "")
                 compared += 1
     assert compared > 62_000

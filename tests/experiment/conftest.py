@@ -13,6 +13,7 @@ from lightning_seq.cli import main
 TINY = (
     "embedding=random", "embedding.size=8", "model.hidden_size=8", "trainer.max_epochs=2", "trainer.progress=false",
     "logger=none", "trainer.threads=1", "data.batch_size=16",
+    "optimizer.lr=0.03",
 )  # fmt: skip
 
 
@@ -25,7 +26,9 @@ def sentences(count: int, seed: int = 0) -> list[tuple[str, str]]:
     for number in range(count):
         label = ("sea", "land")[number % 2]
         length = draw.randint(3, 9)
-        made.append((" ".join(draw.choice(words[label] + shared * 2) for _ in range(length)) + f" {words[label][0]}", label))
+        made.append(
+            (" ".join(draw.choice(words[label] + shared * 2) for _ in range(length)) + f" {words[label][0]}", label)
+        )
     return made
 
 

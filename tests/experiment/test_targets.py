@@ -10,7 +10,8 @@ from lightning_seq.experiment.targets import factory, resolve
 
 REFUSED = [
     "os.system", "subprocess.Popen", "builtins.eval", "builtins.exec", "pickle.loads", "importlib.import_module",
-    "torch.load", "torch.hub.load", "shutil.rmtree", "lightning_seq.files.os.system", "lightning_seq.files.shutil.rmtree",
+    "torch.load", "torch.hub.load", "shutil.rmtree",
+    "lightning_seq.files.os.system", "lightning_seq.files.shutil.rmtree",
     "lightning_seq.cli.main", "lightning_seq.experiment.launch.subprocess.Popen", "lightning_seq.files.write_text",
     "torch.optim.lr_scheduler.types.FunctionType", "hydra.utils.call", "numpy.load", "eval", "", "lightning_seq",
 ]  # fmt: skip

@@ -40,9 +40,7 @@ def batch() -> tuple[Tensor, Tensor]:
 ENCODERS = {
     "rnn": partial(RecurrentEncoder, cell=ElmanCell, hidden_size=4),
     "birnn": partial(RecurrentEncoder, cell=ElmanCell, hidden_size=4, bidirectional=True),
-    "shared_sum": partial(
-        RecurrentEncoder, cell=GRUCell, hidden_size=4, bidirectional=True, shared=True, merge="sum"
-    ),
+    "shared_sum": partial(RecurrentEncoder, cell=GRUCell, hidden_size=4, bidirectional=True, shared=True, merge="sum"),
     "stacked": partial(RecurrentEncoder, cell=LSTMCell, hidden_size=[4, 3], bidirectional=True, activation="tanh"),
     "bag": BagOfEmbeddings,
 }
@@ -121,6 +119,8 @@ def test_a_wrong_encoder_says_what_is_wrong(arguments: dict, message: str) -> No
 
 
 def test_engines_are_told_layer_by_layer() -> None:
-    assert ENCODERS["stacked"](E).engines() == ["native"] * 4
-    assert RecurrentEncoder(E, partial(ElmanCell, activation="identity"), 4).engines() == ["loop"]
-    assert ENCODERS["bag"](E).engines() == []
+    x, ids = torch.zeros(1, 1, E), torch.zeros(1, 1, dtype=torch.int64)
+    assert ENCODERS["stacked"](E).engines(x) == ["native"] * 4
+    assert ENCODERS["stacked"](E).engines(ids) == ["loop", "loop", "native", "native"]
+    assert RecurrentEncoder(E, partial(ElmanCell, activation="identity"), 4).engines(x) == ["loop"]
+    assert ENCODERS["bag"](E).engines(x) == []
