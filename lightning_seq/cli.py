@@ -227,8 +227,8 @@ VERBS = {
         {
             "seeds=N": "seeds 1 to N, or a list [1,5] (3)",
             "jobs=N": "runs at a time (1)",
-            "dry_run=true": "grid, parameters, minutes",
-            **RUN_KEYS,
+            "dry_run=true": "grid, parameters, minutes; nothing is trained",
+            "runs=DIR name=NAME": "where: <runs>/<name>/ (runs/<data set>)",
         },
         (*RUN_GROUPS, "launcher", "experiment"),
         (
@@ -256,7 +256,7 @@ VERBS = {
         },
         (),
         (
-            'predict checkpoint=runs/demo/lstm-seed1/checkpoints/best.ckpt text="In the beginning"',
+            'predict checkpoint=runs/demo/lstm-seed1/checkpoints/best.ckpt text="In the morning"',
             "predict checkpoint=best.ckpt file=verses.txt top_k=1",
             "predict checkpoint=best.ckpt < verses.txt",
         ),
@@ -286,9 +286,9 @@ def help_of(verb: str | None) -> str:
     entry = VERBS[verb]
     positional = f" {entry.positional}" if entry.positional else ""
     lines = [entry.summary, "", f"lightning-seq {verb}{positional}{' key=value …' if entry.keys else ''}"]
-    lines += [f"  {key:17}{meaning}" for key, meaning in entry.keys.items()]
+    lines += [f"  {key:19}{meaning}" for key, meaning in entry.keys.items()]
     for group in entry.groups:
-        lines.append(_fitted(f"  {group + '=':17}", groups().get(group, ())))
+        lines.append(_fitted(f"  {group + '=':19}", groups().get(group, ())))
     lines += ["", "Examples", *(f"  lightning-seq {example}" for example in entry.examples)]
     return "\n".join(lines)
 

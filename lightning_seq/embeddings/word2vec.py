@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from rich.console import Console
@@ -31,6 +31,10 @@ _WORDS_PER_TYPE = 4
 # Several workers each read batches of 10,000 words: a part that is not much longer would be read more than once.
 _WORDS_PER_WORKER = 200_000
 _HUFFMAN_CODE = 20
+# gensim reads lines until a batch has more than 10,000 words and then trains on the first 10,000 that it keeps: the rest
+# of a sentence across that edge would be lost. A line of words outside the vocabulary fills each batch up instead.
+_BATCH = 10_000
+_FILLER = "-"
 
 
 @dataclass(frozen=True)
@@ -97,7 +101,7 @@ def _is_number(value: Any) -> bool:
 
 
 def train(sentences: Iterable[Sequence[str]], parameters: Word2VecParameters, progress: bool = True) -> Vectors:
-    """Train vectors on tokenised sentences, which are read once.
+    """Train vectors on tokenised sentences, which are read once; one of more than 10,000 words is cut there.
 
     Prints to standard error: with `progress` a bar and a line for each epoch, and always what is lost with several
     workers. `meta` of the result holds parameters, counts, versions and, for each epoch, the loss per trained word
@@ -149,39 +153,52 @@ class _Numbers(dict[str, str]):
         return number
 
 
+class _Part(NamedTuple):
+    """A file of one sentence a line. tokens: its words, with the fillers."""
+
+    path: Path
+    words: int
+    tokens: int
+
+
 @dataclass
 class _Corpus:
-    """The parts of the corpus, files of one sentence a line, and how many words each has."""
+    """The text as gensim reads it, and how often each word stands in it."""
 
-    parts: list[tuple[Path, int]] = field(default_factory=list)
+    parts: list[_Part] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     numbers: _Numbers = field(default_factory=_Numbers)
 
     @property
     def size(self) -> int:
-        return sum(words for _, words in self.parts)
+        return sum(part.words for part in self.parts)
 
 
 def _write_corpus(sentences: Iterable[Sequence[str]], place: Path, parameters: Word2VecParameters) -> _Corpus:
-    corpus, size, shortest = _Corpus(), 0, part_size(parameters)
-    lines: list[str] = []
+    corpus, size, batch, shortest = _Corpus(), 0, 0, part_size(parameters)
     number, count = corpus.numbers.__getitem__, corpus.counts.update
+    lines: list[str] = []
+    fillers = 0
 
     def close() -> None:
         path = place / f"part-{len(corpus.parts)}.txt"
-        # Without the last line's end, gensim may leave that line out.
         path.write_text("\n".join(lines) + "\n", encoding="ascii")
-        corpus.parts.append((path, size))
+        corpus.parts.append(_Part(path, size, size + fillers))
 
     for sentence in sentences:
-        if not sentence:
-            continue
-        lines.append(" ".join(map(number, sentence)))
+        for start in range(0, len(sentence), _BATCH):
+            line = sentence[start : start + _BATCH]
+            if batch + len(line) > _BATCH:
+                fill = _BATCH + 1 - batch
+                lines.append(" ".join([_FILLER] * fill))
+                fillers, batch = fillers + fill, 0
+            lines.append(" ".join(map(number, line)))
+            batch += len(line)
         count(sentence)
         size += len(sentence)
         if size >= max(shortest, _WORDS_PER_TYPE * len(corpus.numbers)):
             close()
-            lines, size = [], 0
+            lines, size, batch, fillers = [], 0, 0, 0
     if lines:
         close()
     return corpus
@@ -217,16 +234,16 @@ def _train(
         task = bar.add_task("word2vec", total=total)
         for epoch in range(parameters.epochs):
             loss, trained, begun = 0.0, 0, time.perf_counter()
-            for path, size in corpus.parts:
+            for part in corpus.parts:
                 part_trained, _ = model.train(
-                    corpus_file=str(path),
-                    total_words=size,
+                    corpus_file=str(part.path),
+                    total_words=part.tokens,
                     epochs=1,
                     start_alpha=first + (last - first) * done / total,
-                    end_alpha=first + (last - first) * (done + size) / total,
+                    end_alpha=first + (last - first) * (done + part.words) / total,
                     compute_loss=parameters.workers == 1,
                 )
-                done += size
+                done += part.words
                 trained += part_trained
                 # Each call of `train` starts the sum again, so this is the part's own.
                 part_loss = float(model.get_latest_training_loss())

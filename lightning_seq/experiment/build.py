@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from lightning_seq.embeddings.layer import Embedding, OneHot
 from lightning_seq.embeddings.matrix import Coverage, embedding_matrix
@@ -121,19 +121,24 @@ def initialise(model: Classifier, config: Config, inputs: Inputs) -> None:
     factory(config["init"], config["allow"])()(model, stream_seed(config["seed"], Stream.INITIALISATION))
     if inputs.matrix is not None:
         with torch.no_grad():
-            model.embedding.weight.copy_(torch.from_numpy(inputs.matrix))  # type: ignore[union-attr,operator]
+            model.embedding.get_parameter("weight").copy_(torch.from_numpy(inputs.matrix))
 
 
 def build_task(config: Config, data: ClassificationData, model: Classifier) -> SequenceClassification:
     from lightning_seq.tasks.schedule import Schedule
 
     task, allow = config["task"], config["allow"]
+    optimizer = factory(config["optimizer"], allow)
+    try:
+        optimizer([nn.Parameter(torch.zeros(1))])
+    except ValueError as error:
+        raise UserError(f"optimizer.* is not accepted by {config['choices']['optimizer']}: {error}") from error
     assert isinstance(data.spec.targets, Class)
     make = factory({"_target_": task["_target_"]}, allow)
     return make(
         model,
         data.spec.targets.size,
-        optimizer=factory(config["optimizer"], allow),
+        optimizer=optimizer,
         schedule=Schedule(**task["schedule"]),
         class_weights=class_weights(task["class_weights"], data),
         label_smoothing=task["label_smoothing"],

@@ -153,20 +153,21 @@ def build_loggers(config: Config, directory: Path, label: str, tell: Callable[[s
 
     os.environ["WANDB_SILENT"] = "true"
     (directory / "wandb").mkdir(exist_ok=True)
-    quiet = wandb.Settings(
-        silent=True, console="off", x_disable_stats=True, x_disable_meta=True, disable_git=True, disable_code=True
+    run = wandb.init(
+        project=settings["project"],
+        entity=settings["entity"],
+        name=f"{label}-seed{seed}",
+        group=group,
+        job_type="train",
+        tags=[f"arch:{label}"[:64], f"data:{config['choices']['data']}"[:64]],
+        dir=str(directory),
+        mode="offline" if mode == "offline" else "online",
+        config=config,
+        reinit="finish_previous",
+        settings=wandb.Settings(
+            silent=True, console="off", x_disable_stats=True, x_disable_meta=True, disable_git=True, disable_code=True
+        ),
     )
-    return [
-        WandbLogger(
-            project=settings["project"],
-            entity=settings["entity"],
-            name=f"{label}-seed{seed}",
-            group=group,
-            job_type="train",
-            tags=[f"arch:{label}"[:64], f"data:{config['choices']['data']}"[:64]],
-            save_dir=str(directory),
-            offline=mode == "offline",
-            config=config,
-            settings=quiet,
-        )
-    ]
+    run.define_metric("trainer/global_step")
+    run.define_metric("*", step_metric="trainer/global_step", step_sync=True)
+    return [WandbLogger(experiment=run)]

@@ -94,7 +94,7 @@ def is_running(directory: Path) -> bool:
 
 
 def now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 def rank() -> int:
@@ -335,7 +335,8 @@ def main(arguments: list[str]) -> int:
     """
     import json
 
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    log.setLevel(logging.INFO)
+    log.propagate = False  # the run's own log is its standard error already
     given = json.loads(os.environ["LIGHTNING_SEQ_RUN"])
     try:
         execute(Path(arguments[0]), given["label"], given["overrides"], given["jobs"])

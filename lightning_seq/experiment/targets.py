@@ -21,7 +21,7 @@ def resolve(path: str, allow: Sequence[str] = ()) -> type:
     """The class that `path` names.
 
     The path must begin in one of our own rooms, torch.optim, Lightning's callbacks or a module of `allow`, and the
-    class it leads to must be *defined* in one of them: a name that was only imported there leads outside and is refused.
+    class it leads to must be *defined* in one of them: a name that was only imported there leads outside.
     """
     roots = (*ROOTS, *allow)
     parts = path.split(".") if isinstance(path, str) else []

@@ -20,7 +20,7 @@ def moved(layer: Embedding, optimizer: torch.optim.Optimizer) -> torch.Tensor:
     optimizer.zero_grad()
     out = layer(IDS)
     if out.requires_grad:
-        (out**2).sum().backward()
+        ((out + 1) ** 2).sum().backward()
         optimizer.step()
     else:
         (out.sum() + torch.zeros((), requires_grad=True)).backward()
@@ -55,6 +55,7 @@ def test_fine_tuned_rows_learn_and_padding_does_not() -> None:
 def test_frozen_rows_never_learn() -> None:
     layer = Embedding(5, 3, torch.randn(5, 3), frozen=True)
     layer.set_epoch(100)
+    assert layer.still
     assert not layer(IDS).requires_grad
     layer.thaw()
     assert moved(layer, adam(layer)).any()

@@ -138,6 +138,13 @@ def test_every_word_of_every_part_is_trained_on(monkeypatch: pytest.MonkeyPatch,
     assert list(starts) == sorted(starts, reverse=True)
 
 
+@pytest.mark.parametrize("longest", [10, 10_000, 25_000])
+def test_a_sentence_across_the_edge_of_gensims_batch_is_trained_on(longest: int) -> None:
+    text = [["a", "b"] * 4_999, ["a", "b"] * (longest // 2)]
+    vectors = train(text, Word2VecParameters(vector_size=2, epochs=1, subsampling=0.0), progress=False)
+    assert vectors.meta["words_trained"] == 9_998 + longest
+
+
 def test_words_may_hold_white_space_or_anything_else() -> None:
     text = [["a", " ", "b", "\n", "", "ß"]] * 30
     vectors = train(text, Word2VecParameters(**SMALL, subsampling=0.0), progress=False)

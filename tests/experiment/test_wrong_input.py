@@ -1,0 +1,173 @@
+"""Each wrong input: one clear line, exit code 2, nothing left behind."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lightning_seq.cli import main
+
+from .conftest import TINY, sentences, write_csv
+
+Refused = Callable[..., str]
+
+
+def runs_of(own: list[str]) -> Path:
+    return Path(own[2].removeprefix("runs="))
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["trian"], "did you mean train"),
+        (["train", "--verbose"], "flags are --help, --debug, --list"),
+        (["train", "model=lsmt"], "did you mean lstm"),
+        (["train", "data=imbd"], "did you mean imdb"),
+        (["train", "modle=lstm"], "did you mean model"),
+        (["train", "trainer.epochs=3"], "did you mean max_epochs"),
+        (["train", "model=rnn,gru"], "use compare"),
+        (["train", "seed=-1"], "at least 0"),
+        (["train", "name=../up"], "expected 1 to 100"),
+        (["train", "name=.hidden"], "expected 1 to 100"),
+        (["compare", "seeds=0"], "seeds is 0"),
+        (["compare", "jobs=0"], "jobs is 0"),
+        (["report"], "takes one directory"),
+        (["report", "nowhere"], "nowhere"),
+        (["predict", "text=hello"], "predict needs checkpoint"),
+        (["predict", "checkpoint=nowhere.ckpt", "text=hello"], "is not there"),
+        (["predict", "checkpoint=x", "txet=hello"], "did you mean text"),
+        (["completion", "fish"], "choose from: bash, zsh"),
+        (["word2vec", "word2vec.vector_sise=3"], "did you mean vector_size"),
+        (["word2vec", "word2vec.architecture=cbwo"], "did you mean cbow"),
+    ],
+)
+def test_a_mistake_in_the_command(words: list[str], message: str, refused: Refused) -> None:
+    assert message in refused(*words)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["model=recurrent", "model.merge=conct", "model.bidirectional=true"], "did you mean concat"),
+        (["model.hidden_size=0"], "at least one unit"),
+        (["model=bag_of_embeddings", "task.pooling=last"], "no final state"),
+        (["task.dropout=1.0"], "less than 1"),
+        (["task.schedule.kind=cosine"], "choose from"),
+        (["task.class_weights=[1,2,3]"], "expected null, balanced, or 2 numbers"),
+        (["data.batch_size=0"], "data.batch_size is 0"),
+        (["embedding=file"], "embedding.path=FILE"),
+        (["data.label_column=lable"], "lable"),
+        (["data.text_column=body"], "body"),
+        (["data.train=missing.csv"], "missing.csv"),
+        (["model.engine=nativ"], "did you mean native"),
+        (["cell._target_=os.system", "model=recurrent"], "not admitted"),
+        (["trainer.accelerator=tpuu"], "trainer.accelerator=tpuu"),
+        (["optimizer.lr=-1"], "-1"),
+    ],
+)
+def test_a_mistake_in_a_value(words: list[str], message: str, own: list[str], refused: Refused) -> None:
+    tiny = [w for w in TINY if not any(w.split("=")[0] == given.split("=")[0] for given in words)]
+    tiny = [w for w in tiny if not (words[0].endswith("bag_of_embeddings") and "hidden" in w)]
+    tiny = [w for w in tiny if not (words[0] == "embedding=file" and w.startswith("embedding"))]
+    assert message in refused("train", *own, *tiny, *words)
+    assert not list(runs_of(own).rglob("checkpoints"))
+
+
+CONTENTS = {
+    "empty": (b"", "is empty"),
+    "header alone": (b"text,label\n", "no example"),
+    "not utf-8": (b"text,label\ncaf\xe9 au lait,a\n", "UTF-8"),
+    "no label": (b"text,label\nhello there,\n", "line 2"),
+    "no text": (b"text,label\n  ,a\n", "line 2"),
+    "one class": (b"text,label\n" + b"hello there,a\n" * 40, "one class"),
+    "one column": (b"text\nhello\n", "label"),
+}
+
+
+@pytest.mark.parametrize("kind", CONTENTS)
+def test_a_wrong_file(kind: str, own: list[str], tmp_path: Path, refused: Refused) -> None:
+    content, message = CONTENTS[kind]
+    (tmp_path / "train.csv").write_bytes(content)
+    assert message in refused("train", "model=rnn", *own, *TINY)
+    assert not runs_of(own).exists()
+    assert not list((tmp_path / "cache").rglob("*.part"))
+
+
+def test_a_label_that_train_does_not_have(own: list[str], tmp_path: Path, refused: Refused) -> None:
+    other = write_csv(tmp_path / "test.csv", [("a wave", "sea"), ("a cloud", "air"), ("a hill", "land")])
+    assert "air" in refused("train", "model=rnn", *own, *TINY, f"data.test={other}")
+
+
+def test_vectors_of_the_wrong_width(own: list[str], tmp_path: Path, refused: Refused) -> None:
+    (tmp_path / "v.vec").write_text("2 3\nwave 1 0 0\nhill 0 1 0\n")
+    given = ["embedding=file", f"embedding.path={tmp_path / 'v.vec'}", "embedding.size=5"]
+    said = refused("train", "model=rnn", *own, *[w for w in TINY if not w.startswith("embedding")], *given)
+    assert "width 3" in said
+    assert "embedding.size=3" in said
+
+
+def test_a_set_of_the_hub_without_a_network(tmp_path: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LIGHTNING_SEQ_MIRROR", raising=False)
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    said = refused("train", "data=trec", f"cache={tmp_path / 'cache'}", f"runs={tmp_path / 'runs'}", *TINY)
+    assert "LIGHTNING_SEQ_MIRROR" in said
+    assert "verses_genre" in said
+
+
+def test_a_mirror_without_the_set(tmp_path: Path, refused: Refused) -> None:
+    (tmp_path / "mirror").mkdir()
+    words = ["data=trec", f"data.mirror={tmp_path / 'mirror'}", f"cache={tmp_path / 'cache'}", *TINY]
+    assert "CogComp/trec" in refused("train", *words)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_place_that_cannot_be_written(own: list[str], tmp_path: Path, refused: Refused) -> None:
+    (tmp_path / "locked").mkdir(mode=0o500)
+    assert "cannot be written" in refused("train", "model=rnn", *own, *TINY, f"runs={tmp_path / 'locked'}")
+
+
+def test_a_file_where_a_directory_should_be(own: list[str], tmp_path: Path, refused: Refused) -> None:
+    (tmp_path / "taken").write_text("")
+    assert "cannot be written" in refused("train", "model=rnn", *own, *TINY, f"runs={tmp_path / 'taken'}")
+    assert "cannot be written" in refused("train", "model=rnn", *own[:3], *TINY, f"cache={tmp_path / 'taken'}")
+
+
+@pytest.mark.parametrize("where", ["lightning_seq.files.os.fsync", "lightning_seq.experiment.launch.write_config"])
+def test_a_disk_that_is_full(where: str, own: list[str], refused: Refused, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(where, full)
+    assert "No space left" in refused("train", "model=rnn", *own, *TINY)
+    assert not list(Path(own[3].removeprefix("cache=")).rglob("*.part"))
+
+
+def test_predict_refuses_what_it_cannot_read(
+    own: list[str], tmp_path: Path, refused: Refused, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", "model=rnn", *own, *TINY]) == 0
+    checkpoint = runs_of(own) / "csv/rnn-seed1/checkpoints/best.ckpt"
+    capsys.readouterr()
+    assert "empty" in refused("predict", f"checkpoint={checkpoint}", "text=  ")
+    assert "unknown words" in refused("predict", f"checkpoint={checkpoint}", "text=zyx wvu")
+    assert "top_k" in refused("predict", f"checkpoint={checkpoint}", "text=wave", "top_k=0")
+    assert "is a directory" in refused("predict", f"checkpoint={checkpoint.parent}", "text=wave")
+    assert "not there" in refused("predict", f"checkpoint={checkpoint}", "file=nowhere.txt")
+    (tmp_path / "latin.txt").write_bytes(b"caf\xe9\n")
+    assert "UTF-8" in refused("predict", f"checkpoint={checkpoint}", f"file={tmp_path / 'latin.txt'}")
+
+
+def test_a_mistake_shows_its_traceback_on_request(tmp_path: Path) -> None:
+    with pytest.raises(Exception, match="did you mean lstm"):
+        main(["train", "model=lsmt", "--debug"])
+
+
+def test_an_own_file_is_left_as_it_was(own: list[str], tmp_path: Path) -> None:
+    before = (tmp_path / "train.csv").read_bytes()
+    assert main(["train", "model=rnn", *own, *TINY]) == 0
+    assert (tmp_path / "train.csv").read_bytes() == before
+    assert len(sentences(10)) == 10
