@@ -46,7 +46,15 @@ def _console() -> Console:
 def _word2vec(words: list[str]) -> int:
     from lightning_seq.experiment.vectors import word2vec
 
-    word2vec(words, _console())
+    console = _console()
+    word_map = word2vec(words, console)
+    if word_map is not None:
+        from lightning_seq.files import write_text
+        from lightning_seq.report.dashboard import map_page
+
+        page = word_map.with_suffix(".html")
+        write_text(page, map_page(word_map, f"{word_map.parent.name}: word vectors"))
+        say(console, f"map        {page}")
     return 0
 
 
@@ -199,7 +207,7 @@ VERBS = {
         _word2vec,
         {
             "word2vec.KEY=…": "vector_size window architecture epochs min_count …",
-            "evaluate=true": "neighbours, analogies, word pairs",
+            "evaluate=true": "neighbours, analogies, word pairs, a map in <runs>/<name>/",
             "output=FILE": "also write word2vec text",
             "cache=DIR": RUN_KEYS["cache=DIR"],
         },

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import lightning_seq
-from lightning_seq.cli import VERBS, help_of, main
+from lightning_seq.cli import VERBS, main
 from lightning_seq.completion import script
 from lightning_seq.experiment.config import compose, conf_directory, groups
 

@@ -33,7 +33,7 @@ class Initialisation:
     def __call__(self, model: nn.Module, seed: int) -> None:
         for name, module in model.named_modules():
             own = dict(module.named_parameters(recurse=False))
-            if not own or not any(parameter.requires_grad for parameter in own.values()):
+            if not own:
                 continue
             reset = getattr(module, "reset_parameters", None)
             if not callable(reset):

@@ -31,8 +31,8 @@ _WORDS_PER_TYPE = 4
 # Several workers each read batches of 10,000 words: a part that is not much longer would be read more than once.
 _WORDS_PER_WORKER = 200_000
 _HUFFMAN_CODE = 20
-# gensim reads lines until a batch has more than 10,000 words and then trains on the first 10,000 that it keeps: the rest
-# of a sentence across that edge would be lost. A line of words outside the vocabulary fills each batch up instead.
+# gensim reads lines until a batch has more than 10,000 words and trains on the first 10,000 it keeps: the rest of a
+# sentence across that edge would be lost. A line of words outside the vocabulary fills each batch up instead.
 _BATCH = 10_000
 _FILLER = "-"
 

@@ -49,7 +49,7 @@ def prepare(found: Sequence[Entry], tell: Callable[[str], None], progress: bool 
                 tokens = inputs.coverage.tokens
                 tell(
                     f"{inputs.kind}: {inputs.width} numbers a word; vectors for {inputs.coverage.types:.1%} of the "
-                    f"vocabulary" + (f", {tokens:.1%} of the training tokens" if tokens is not None else "")
+                    "vocabulary" + (f" and {tokens:.1%} of its occurrences in training" if tokens is not None else "")
                 )
         data, inputs = shared[key]
         model = build_model(config, data.spec, inputs.width)

@@ -8,12 +8,16 @@ from pathlib import Path
 from rich.console import Console
 
 from lightning_seq.errors import UserError
-from lightning_seq.experiment.config import compose
+from lightning_seq.experiment.config import check_name, compose
+from lightning_seq.files import write_json
 
 
-def word2vec(words: Sequence[str], console: Console) -> None:
-    """Vectors for the train split of `data`, from the cache where they are there; optionally evaluated and exported."""
-    from lightning_seq.embeddings.evaluate import report
+def word2vec(words: Sequence[str], console: Console) -> Path | None:
+    """Vectors for the train split of `data`, from the cache where they are there; optionally evaluated and exported.
+
+    With `evaluate=true`, a map of the vectors is left in `<runs>/<name>/word_map.json`, whose path is returned.
+    """
+    from lightning_seq.embeddings.evaluate import report, word_map
     from lightning_seq.embeddings.formats import write_word2vec_text
     from lightning_seq.experiment.build import build_data, build_inputs
 
@@ -29,14 +33,18 @@ def word2vec(words: Sequence[str], console: Console) -> None:
     _say(
         console,
         f"{len(inputs.vectors.words):,} vectors of {inputs.width} numbers, for {inputs.coverage.types:.1%} "
-        "of the vocabulary" + (f" and {tokens:.1%} of the training tokens" if tokens is not None else ""),
+        "of the vocabulary" + (f" and {tokens:.1%} of its occurrences in training" if tokens is not None else ""),
     )
     _say(console, f"vectors    {place}")
     if config["output"]:
         write_word2vec_text(inputs.vectors, Path(config["output"]).expanduser())
         _say(console, f"text       {config['output']}")
-    if config["evaluate"]:
-        console.print(report(inputs.vectors))
+    if not config["evaluate"]:
+        return None
+    console.print(report(inputs.vectors))
+    path = Path(config["runs"]) / check_name("name", config["name"] or config["choices"]["data"]) / "word_map.json"
+    write_json(path, word_map(inputs.vectors))
+    return path
 
 
 def _say(console: Console, line: str) -> None:

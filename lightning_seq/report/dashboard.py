@@ -16,7 +16,12 @@ from lightning_seq.report.escape import html, script_json
 from lightning_seq.report.predictions import confusions
 from lightning_seq.report.sections import named, note, section
 from lightning_seq.report.summary import Summary, runs_of, summarise_runs
-from lightning_seq.report.word_map import word_maps
+from lightning_seq.report.word_map import WordMap, read_map, word_maps
+
+MAP = (
+    "Where the vectors that the models started from lie, brought down to two dimensions: distances are "
+    "approximate. Hover over a dot for its word; larger dots are more frequent words."
+)
 
 
 class _Page:
@@ -70,11 +75,22 @@ def render(directory: Path, runs: list[tuple[Path, Record]], summary: Summary) -
         sections.configurations(directory, runs),
         f'<p class="foot">Made by lightning_seq from {len(records)} records. This file needs no network.</p>',
     ]
+    return _html(page, f"{summary.name} · lightning_seq", body)
+
+
+def map_page(word_map: Path, title: str) -> str:
+    """A page with nothing but the map in a `word_map.json`, as self-contained as the dashboard."""
+    page = _Page([])
+    cards = [_map_card(page, 0, read_map(word_map, ()), title)]
+    return _html(page, f"{title} · lightning_seq", [section("Word vectors", "".join(cards), MAP, "words")])
+
+
+def _html(page: _Page, title: str, body: list[str]) -> str:
     source = files("lightning_seq.report")
     bundle, script = charts.javascript(), source.joinpath("page.js").read_text(encoding="utf-8")
     return Template(source.joinpath("template.html").read_text(encoding="utf-8")).substitute(
         policy=_policy(bundle, script),
-        title=html(f"{summary.name} · lightning_seq"),
+        title=html(title),
         style=source.joinpath("style.css").read_text(encoding="utf-8"),
         body="\n".join(part for part in body if part),
         data=page.json(),
@@ -156,15 +172,15 @@ def _words(page: _Page, runs: list[tuple[Path, Record]]) -> str:
         return ""
     cards = []
     for index, each in enumerate(maps):
-        words = page.table(f"words{index}", ["word", "count", "x", "y"], [list(word) for word in each.words])
-        arrows = page.table(f"arrows{index}", ["from", "to"], [list(arrow) for arrow in each.arrows])
         title = f"{each.method}, {len(each.words):,} words"
         if len(maps) > 1:
             title += f" ({', '.join(each.labels)})"
-        chart = page.chart(charts.word_chart(words, arrows, each.method), words=words, arrows=arrows)
-        cards.append(f'<div class="card"><h3>{html(title)}</h3>{chart}</div>')
-    about = (
-        "Where the vectors that the models started from lie, brought down to two dimensions: distances are "
-        "approximate. Hover over a dot for its word; larger dots are more frequent words."
-    )
-    return section("Word vectors", "".join(cards) + "".join(note(text, warn=True) for text in notes), about, "words")
+        cards.append(_map_card(page, index, each, title))
+    return section("Word vectors", "".join(cards) + "".join(note(text, warn=True) for text in notes), MAP, "words")
+
+
+def _map_card(page: _Page, index: int, each: WordMap, title: str) -> str:
+    words = page.table(f"words{index}", ["word", "count", "x", "y"], [list(word) for word in each.words])
+    arrows = page.table(f"arrows{index}", ["from", "to"], [list(arrow) for arrow in each.arrows])
+    chart = page.chart(charts.word_chart(words, arrows, each.method), words=words, arrows=arrows)
+    return f'<div class="card"><h3>{html(title)}</h3>{chart}</div>'
