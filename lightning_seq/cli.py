@@ -69,17 +69,15 @@ def _train(words: list[str]) -> int:
 def _compare(words: list[str]) -> int:
     from lightning_seq.experiment.compare import compare
     from lightning_seq.experiment.grid import entries
-    from lightning_seq.experiment.signals import listening
 
     console = _console()
     directory = None
     try:
-        with listening():
-            outcome = compare(words, console)
-            if outcome is None:
-                return 0
-            directory = outcome.directory
-            return _finish(directory, outcome.failed, console, _wandb_of(words))
+        outcome = compare(words, console)
+        if outcome is None:
+            return 0
+        directory = outcome.directory
+        return _finish(directory, outcome.failed, console, _wandb_of(words))
     except BaseException as error:
         if not isinstance(error, UserError) and directory is None:
             config = entries(words)[0].config
@@ -152,7 +150,7 @@ def _report(words: list[str]) -> int:
 def _predict(words: list[str]) -> int:
     import json
 
-    given = {"checkpoint": "", "text": None, "file": None, "top_k": "3"}
+    given = {"checkpoint": "", "text": None, "file": None, "top_k": "3", "allow": ""}
     pairs = {pair.key: pair.value for pair in split_words(words)}
     for key in pairs:
         if key not in given:
@@ -167,7 +165,8 @@ def _predict(words: list[str]) -> int:
     from lightning_seq.experiment.load import load
     from lightning_seq.experiment.predict import predictions
 
-    loaded = load(str(given["checkpoint"]))
+    allow = [module.strip() for module in str(given["allow"]).strip("[]").split(",") if module.strip()]
+    loaded = load(str(given["checkpoint"]), allow)
     for line in predictions(loaded, _texts(given["text"], given["file"]), int(str(given["top_k"]))):
         print(json.dumps(line, ensure_ascii=False), flush=True)
     return 0
@@ -188,6 +187,8 @@ def _texts(text: str | None, file: str | None) -> Iterator[str]:
             yield from (line.rstrip("\n") for line in sys.stdin)
     except FileNotFoundError:
         raise UserError(f"file {file} is not there") from None
+    except OSError as error:
+        raise UserError(f"file {file} cannot be read ({error.strerror}): give a text file") from None
     except UnicodeDecodeError as error:
         raise UserError(
             f"{file or 'standard input'} is not UTF-8 (byte {error.start} of a block): convert it first"
@@ -235,7 +236,7 @@ VERBS = {
         {
             "seeds=N": "seeds 1 to N, or a list [1,5] (3)",
             "jobs=N": "runs at a time (1)",
-            "dry_run=true": "grid, parameters, minutes; nothing is trained",
+            "dry_run=true": "grid, parameters, minutes; no run is started",
             "runs=DIR name=NAME": "where: <runs>/<name>/ (runs/<data set>)",
         },
         (*RUN_GROUPS, "launcher", "experiment"),
@@ -261,6 +262,7 @@ VERBS = {
             'text="…"': "one text; or",
             "file=FILE": "one per line; or standard input",
             "top_k=N": "how many labels (3)",
+            "allow=[MODULE]": "where a cell of your own comes from",
         },
         (),
         (
@@ -363,22 +365,27 @@ def main(arguments: Sequence[str]) -> int:
             print(help_of(verb))
             return 0
         logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+        for handler in logging.getLogger().handlers:  # what ends the command is said once, at its end
+            handler.addFilter(_untold)
         logging.getLogger("gensim").setLevel(logging.ERROR)
         for noisy in ("httpx", "httpcore", "fsspec", "urllib3", "filelock", "datasets"):
             logging.getLogger(noisy).setLevel(logging.WARNING)
         return _ended(VERBS[verb].run, words[1:])
 
 
+def _untold(line: logging.LogRecord) -> bool:
+    return not getattr(line, "told", False)
+
+
 def _ended(run: Callable[[list[str]], int], words: list[str]) -> int:
-    from lightning_seq.experiment.signals import Interrupted
+    from lightning_seq.experiment.signals import Interrupted, listening
 
     try:
-        return run(words)
+        with listening():
+            return run(words)
     except Interrupted as interrupted:
         print(f"lightning-seq: {interrupted}; the same command goes on with what is missing", file=sys.stderr)
         return interrupted.exit_code
-    except KeyboardInterrupt:
-        return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0

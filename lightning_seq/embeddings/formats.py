@@ -186,7 +186,10 @@ def _read_text(file: BinaryIO, rows: _Rows, width: int, count: int | None) -> Ve
             blank = blank or number
             continue
         if blank:
-            rows.fail(f"line {blank}", "is empty")
+            rows.fail(
+                f"line {blank}",
+                "is empty: expected a word and its values on every line; is this a file of word vectors?",
+            )
         if read == count:
             rows.fail(place, f"the header says {count} words, and there are more")
         read += 1

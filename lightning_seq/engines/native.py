@@ -37,6 +37,8 @@ class Native:
             return "torch's kernels take no dropout inside the recurrence"
         if trace:
             return "torch's kernels do not show their gates"
+        if not x.is_cuda and torch.is_autocast_enabled("cpu"):
+            return "torch's kernels on CPU do not know autocast"
         if not x.is_floating_point():
             return "torch's kernels take no token ids"
         return None

@@ -128,7 +128,7 @@ def build_task(config: Config, data: ClassificationData, model: Classifier) -> S
     from lightning_seq.tasks.schedule import Schedule
 
     task, allow = config["task"], config["allow"]
-    optimizer = factory(config["optimizer"], allow)
+    optimizer = factory(_optimizer(config), allow)
     try:
         optimizer([nn.Parameter(torch.zeros(1))])
     except ValueError as error:
@@ -143,9 +143,14 @@ def build_task(config: Config, data: ClassificationData, model: Classifier) -> S
         class_weights=class_weights(task["class_weights"], data),
         label_smoothing=task["label_smoothing"],
         monitor=task["monitor"],
-        mode=task["mode"],
         log_every=config["trainer"]["log_every_n_steps"],
     )
+
+
+def _optimizer(config: Config) -> Config:
+    """Mixed precision unscales gradients before they are clipped, which a fused optimiser does by itself."""
+    mixed = str(config["trainer"]["precision"]).endswith("mixed")
+    return {key: value for key, value in config["optimizer"].items() if not (mixed and key == "fused")}
 
 
 def class_weights(wanted: str | list[float] | None, data: ClassificationData) -> Tensor | None:

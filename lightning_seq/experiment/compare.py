@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,10 +46,10 @@ def train(words: Sequence[str], console: Console) -> Outcome:
             f"{run.directory} is done already; give another name=NAME to train it again", markup=False, soft_wrap=True
         )
         return Outcome(run.directory.parent, 1, 0)
-    prepare(found, lambda line: console.print(line, markup=False, highlight=False, soft_wrap=True))
+    prepare(found, _teller(console))
     if several_processes(run.config):
         with RunTable([run], console) as table:
-            launch([run], 1, table.watch)
+            launch([run], 1, table.watch, _refuse)
         record = record_of(run)
         return Outcome(
             run.directory.parent,
@@ -73,10 +73,12 @@ def compare(words: Sequence[str], console: Console) -> Outcome | None:
     """
     found = entries(words)
     config = found[0].config
+    if any(word.startswith("seed=") for word in words):
+        raise UserError("seed=… is for train: compare takes seeds=3 (1, 2 and 3) or a list such as seeds=[1,5]")
     runs = planned_runs(found, seeds_of(config))
     jobs = _jobs(config)
     check_directories(runs)
-    ready = prepare(found, lambda line: console.print(line, markup=False, highlight=False, soft_wrap=True))
+    ready = prepare(found, _teller(console))
     missing = [run for run in runs if not run.is_done()]
     if config["dry_run"]:
         _show_plan(ready, runs, missing, jobs, console)
@@ -87,10 +89,18 @@ def compare(words: Sequence[str], console: Console) -> Outcome | None:
         if config["launcher"]["kind"] == "inline":
             _inline(missing, table, console)
         else:
-            launch(missing, jobs, table.watch)
+            launch(missing, jobs, table.watch, _teller(console))
     records = [record_of(run) for run in runs]
     done = sum(record is not None and record.status == "done" for record in records)
     return Outcome(runs[0].directory.parent, done, len(runs) - done)
+
+
+def _teller(console: Console) -> Callable[[str], None]:
+    return lambda line: console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _refuse(line: str) -> None:
+    raise UserError(line)
 
 
 def _jobs(config: Config) -> int:
@@ -104,8 +114,8 @@ def _inline(missing: Sequence[Planned], table: RunTable, console: Console) -> No
     for run in missing:
         try:
             run_inline(run)
-        except UserError:
-            pass  # it is in the run's record, which the table tells
+        except UserError as error:
+            _teller(console)(f"{run.title}: {error}")
         except Exception:
             console.print_exception()
         table.watch([])
@@ -130,7 +140,7 @@ def _show_plan(
     console.print(table)
     console.print(
         f"{len(missing)} of {len(runs)} runs to do, about {total / jobs:.0f} minutes with jobs={jobs} "
-        f"if no run stops early ({STEPS_TIMED} steps of each were timed alone); nothing was written",
+        f"if no run stops early ({STEPS_TIMED} steps of each were timed, alone and on the CPU); no run was started",
         soft_wrap=True,
     )
 
@@ -153,5 +163,5 @@ def seconds_a_run(item: Ready) -> float:
         times.append(time.perf_counter() - begun)
     steps = len(loader) * config["trainer"]["max_epochs"]
     if config["trainer"]["max_steps"] > 0:
-        steps = min(steps, config["trainer"]["max_steps"])
+        steps = min(steps, config["trainer"]["max_steps"] * config["trainer"]["accumulate_grad_batches"])
     return float(torch.tensor(times[1:] or times).median()) * steps

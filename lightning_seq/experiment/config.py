@@ -30,6 +30,17 @@ SEVERAL_KINDS = (
 )  # fmt: skip
 """Keys whose values may be of another kind than their default."""
 
+NULLABLE = ("trainer.gradient_clip_val", "cell.forget_bias", "callbacks.early_stopping")
+"""Keys that have a default and may be null."""
+
+LISTABLE = ("model.hidden_size", "model.dropout", "model.activation")
+"""Keys that may hold a list where their default is one value."""
+
+WHOLE_OR_NULL = (
+    "model.num_layers", "data.max_length", "data.max_vocabulary", "word2vec.max_vocabulary", "embedding.size",
+)  # fmt: skip
+"""Keys whose default is null, and whose value is a whole number of at least 1."""
+
 Config = dict[str, Any]
 
 
@@ -110,10 +121,15 @@ def compose(words: Sequence[str]) -> Config:
             raise UserError(f"{pair.text}: there is no such {pair.key}; {near(pair.value, groups()[pair.key])}")
     _refuse_fixed_cell(chosen)
     base = _hydra(chosen)
+    own = _own_classes(values)
     known = set(_paths(base))
     for pair in values:  # an empty mapping takes keys of the user's own
         parents = [pair.key[: dot.start()] for dot in re.finditer(r"\.", pair.key)]
-        if pair.key not in known and not any(_at(base, parent) == {} for parent in parents):
+        if (
+            pair.key not in known
+            and pair.key.partition(".")[0] not in own
+            and not any(_at(base, parent) == {} for parent in parents)
+        ):
             _refuse_key(pair, known)
     config = _hydra([*chosen, *(pair for pair in values if pair.key not in VERBATIM)])
     for pair in values:
@@ -121,9 +137,20 @@ def compose(words: Sequence[str]) -> Config:
             _put(config, pair.key, pair.value or None)
         else:
             _check_kind(pair, _at(base, pair.key), _at(config, pair.key))
+    for group, name in own.items():
+        given = {pair.key.split(".")[1] for pair in values if pair.key.startswith(f"{group}.")}
+        config[group] = {key: value for key, value in config[group].items() if key in given}
+        config["choices"][group] = name
     config["cache"] = str(Path(config["cache"] or os.environ.get("LIGHTNING_SEQ_CACHE") or DEFAULT_CACHE).expanduser())
     config["runs"] = str(Path(config["runs"]).expanduser())
     return config
+
+
+def _own_classes(values: Sequence[Word]) -> dict[str, str]:
+    """Groups whose `_target_` is the user's: they take the user's keys alone, and go by the name of the class."""
+    return {
+        group: pair.value.rpartition(".")[2] for pair in values for group in groups() if pair.key == f"{group}._target_"
+    }
 
 
 def _hydra(words: Sequence[Word]) -> Config:
@@ -207,8 +234,14 @@ def _check_kind(pair: Word, default: Any, value: Any) -> None:
         else isinstance(value, int) and not isinstance(value, bool) if isinstance(default, int)
         else isinstance(value, int | float) and not isinstance(value, bool)
     )  # fmt: skip
-    varied = pair.key in SEVERAL_KINDS or isinstance(value, list)
-    if expected and not fits and not varied and value is not None:
+    if pair.key in WHOLE_OR_NULL and value is not None and (type(value) is not int or value < 1):
+        raise UserError(f"{pair.text}: expected a whole number of at least 1 for {pair.key}, {value!r} came")
+    varied = (
+        pair.key in SEVERAL_KINDS
+        or (isinstance(value, list) and pair.key in LISTABLE)
+        or (value is None and pair.key in NULLABLE)
+    )
+    if expected and not fits and not varied:
         raise UserError(f"{pair.text}: expected {expected} for {pair.key} (now {default}), {pair.value!r} came")
 
 

@@ -23,7 +23,8 @@ def threads_per_job(config: Config) -> int:
     """The threads each of `jobs` runs may use, ranks sharing theirs."""
     devices = config["trainer"]["devices"]
     on_cpu = config["trainer"]["accelerator"] == "cpu" and isinstance(devices, int)
-    share = config["jobs"] * (devices if on_cpu else 1)
+    jobs = 1 if config["launcher"]["kind"] == "inline" else config["jobs"]
+    share = jobs * (devices if on_cpu else 1)
     return config["trainer"]["threads"] or max(1, cores() // max(1, share))
 
 
@@ -42,6 +43,8 @@ def prepare_process(config: Config) -> None:
     warnings.filterwarnings("ignore", ".*Checkpoint directory .* exists and is not empty.*")
     warnings.filterwarnings("ignore", ".*lightning.*isinstance.*LeafSpec.*")
     warnings.filterwarnings("ignore", ".*LeafSpec.*")
+    warnings.filterwarnings("ignore", ".*sync_dist=True.*")  # what is logged was reduced over all ranks before
+    warnings.filterwarnings("ignore", ".*smaller than the logging interval.*")  # an epoch's last loss is always logged
     warnings.filterwarnings("ignore", ".*Starting from v.* `tensorboardX`.*")
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     logging.getLogger("lightning.fabric").setLevel(logging.WARNING)

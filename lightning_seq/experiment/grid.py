@@ -20,8 +20,11 @@ from lightning_seq.experiment.config import (
     plain_differences,
     split_words,
 )
-from lightning_seq.experiment.run import CONFIG, essential, read_config
+from lightning_seq.experiment.run import CONFIG, NEUTRAL, NEUTRAL_TRAINER, essential, read_config
 from lightning_seq.record import FILE, read
+
+INDIFFERENT = (*NEUTRAL, *(f"trainer.{key}" for key in NEUTRAL_TRAINER), "seed", "experiment")
+"""Keys that a comparison cannot run over."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,10 @@ def entries(words: Sequence[str]) -> list[Entry]:
     first = compose([Word(pair.key, values[0]).text for pair, values in lists])
     name = check_name("name", first["name"] or first["choices"]["experiment"] or first["choices"]["data"])
     several = [pair.key for pair, values in lists if len(values) > 1]
+    for key in several:
+        if key in INDIFFERENT or key.startswith(("logger.", "launcher.")):
+            wanted = "seeds=[1,5]" if key in ("seed", "seeds") else f"one {key}"
+            raise UserError(f"{key}=… has several values, and it makes no architecture differ: give {wanted}")
     if first["entries"] and several:
         raise UserError(
             f"{several[0]}=… has several values, and experiment={first['choices']['experiment']} "

@@ -15,11 +15,11 @@ from contextlib import suppress
 from lightning_seq.errors import UserError
 from lightning_seq.experiment.environment import several_processes, threads_per_job
 from lightning_seq.experiment.grid import Planned
-from lightning_seq.experiment.run import LOG, execute, is_running, now, started_record, write_config
+from lightning_seq.experiment.run import LOG, TESTIMONY, execute, is_running, now, started_record, write_config
 from lightning_seq.record import FILE, read, write
 
-GRACE = 15.0
-"""Seconds a run has to write its record after it was told to end."""
+GRACE, GRACE_SEVERAL = 15.0, 45.0
+"""Seconds a run has to write its record after it was told to end; torchrun takes up to 30 to end its processes."""
 
 
 def command(run: Planned) -> list[str]:
@@ -30,8 +30,6 @@ def command(run: Planned) -> list[str]:
         return [sys.executable, "-m", module, str(run.directory)]
     devices = trainer["devices"]
     count = len(devices) if isinstance(devices, list) else devices
-    if trainer["num_nodes"] > 1:
-        raise UserError("trainer.num_nodes is more than 1: start the same command on every node with torchrun")
     processes = "gpu" if count in ("auto", -1, "-1") else str(count)
     return [
         sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}",
@@ -53,8 +51,10 @@ def lay_out(run: Planned) -> None:
             shutil.rmtree(directory / left, ignore_errors=True)
         for left in (FILE, LOG, "metrics.csv", "predictions.parquet", "word_map.json"):
             (directory / left).unlink(missing_ok=True)
+        for testimony in directory.glob(TESTIMONY.format("*")):
+            testimony.unlink()
         write_config(directory, run.config)
-    except PermissionError as error:
+    except OSError as error:
         raise UserError(
             f"{directory} cannot be written ({error.strerror}): give another place with runs=DIR"
         ) from error
@@ -90,9 +90,15 @@ class Job:
 
     def settle(self) -> None:
         """Where the process died without a word, say so in its record."""
+        if is_running(self.run.directory):
+            return  # another process took the run between our starting it and its lock
         code = self.process.returncode
         path = self.run.directory / FILE
         record = read(path) if path.is_file() else None
+        told = sorted(self.run.directory.glob(TESTIMONY.format("*")))
+        if told and record is not None and record.status != "done":
+            write(self.run.directory, record.with_(status="failed", error=told[0].read_text(encoding="utf-8")))
+            return
         if record is None or record.status == "running":
             base = record or started_record(self.run.config, self.run.entry.label, self.run.entry.overrides, 1)
             cause = signal.Signals(-code).name if code and code < 0 else f"exit code {code}"
@@ -101,9 +107,12 @@ class Job:
             )
 
 
-def launch(runs: Sequence[Planned], jobs: int, watch: Callable[[Sequence[Job]], None]) -> None:
+def launch(
+    runs: Sequence[Planned], jobs: int, watch: Callable[[Sequence[Job]], None], tell: Callable[[str], None]
+) -> None:
     """Start every run, at most `jobs` at a time; `watch` sees the running ones several times a second.
 
+    A run that another process has done, or is doing, is left to it; `tell` hears why one could not be started.
     Whatever ends this (Ctrl-C, a signal) first ends the running ones, which write their records.
     """
     waiting = list(runs)
@@ -111,7 +120,12 @@ def launch(runs: Sequence[Planned], jobs: int, watch: Callable[[Sequence[Job]], 
     try:
         while waiting or running:
             while waiting and len(running) < jobs:
-                running.append(Job(waiting.pop(0), min(jobs, len(runs))))
+                run = waiting.pop(0)
+                try:
+                    if not run.is_done():
+                        running.append(Job(run, min(jobs, len(runs))))
+                except UserError as error:
+                    tell(str(error))
             time.sleep(0.2)
             for job in [job for job in running if job.finished()]:
                 running.remove(job)
@@ -124,8 +138,9 @@ def launch(runs: Sequence[Planned], jobs: int, watch: Callable[[Sequence[Job]], 
 def _end(running: Sequence[Job]) -> None:
     for job in running:
         job.tell(signal.SIGTERM)
-    deadline = time.monotonic() + GRACE
+    begun = time.monotonic()
     for job in running:
+        deadline = begun + (GRACE_SEVERAL if several_processes(job.run.config) else GRACE)
         with suppress(subprocess.TimeoutExpired):
             job.process.wait(max(0.1, deadline - time.monotonic()))
         if not job.finished():

@@ -16,11 +16,14 @@ from urllib.parse import urlsplit
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
-from lightning_seq.errors import UserError
+from lightning_seq.errors import UserError, near
 from lightning_seq.experiment.config import Config
 from lightning_seq.files import write_text
 
 Point = list[float | None]
+
+KINDS = ("none", "tensorboard", "wandb")
+WANDB_MODES = ("offline", "online", "disabled")
 
 
 def finite(value: float) -> float | None:
@@ -98,7 +101,11 @@ def wandb_mode(wanted: str) -> tuple[str, str | None]:
 
     Online needs a key and a server that answers; both are checked first, within about three seconds, because W&B itself
     would wait for minutes and then end the run.
+
+    Raises UserError for a mode that W&B does not have.
     """
+    if wanted not in WANDB_MODES:
+        raise UserError(f"logger.mode is {wanted!r}: {near(wanted, WANDB_MODES)}")
     if wanted != "online":
         return wanted, None
     endings = "the run goes on offline; send it later with `wandb sync`"
@@ -127,6 +134,15 @@ def _has_netrc_key() -> bool:
         return False
 
 
+def check_logger(config: Config) -> None:
+    """Raises UserError for a kind of logger, or a mode of W&B, that there is not."""
+    settings = config["logger"]
+    if settings["kind"] not in KINDS:
+        raise UserError(f"logger.kind is {settings['kind']!r}: {near(str(settings['kind']), KINDS)}")
+    if settings["kind"] == "wandb" and settings["mode"] not in WANDB_MODES:
+        raise UserError(f"logger.mode is {settings['mode']!r}: {near(str(settings['mode']), WANDB_MODES)}")
+
+
 def build_loggers(config: Config, directory: Path, label: str, tell: Callable[[str], None]) -> list[Logger]:
     """The loggers beside the record, as `logger=…` asks.
 
@@ -143,8 +159,6 @@ def build_loggers(config: Config, directory: Path, label: str, tell: Callable[[s
             return [TensorBoardLogger(str(directory), name="tensorboard", version="")]
         except ModuleNotFoundError:
             raise UserError("logger=tensorboard needs a package: pip install 'lightning-seq[tensorboard]'") from None
-    if kind != "wandb":
-        raise UserError(f"logger.kind is {kind!r}: choose from: none, tensorboard, wandb")
     mode, reason = wandb_mode(settings["mode"])
     if reason:
         tell(reason)
@@ -161,7 +175,7 @@ def build_loggers(config: Config, directory: Path, label: str, tell: Callable[[s
         job_type="train",
         tags=[f"arch:{label}"[:64], f"data:{config['choices']['data']}"[:64]],
         dir=str(directory),
-        mode="offline" if mode == "offline" else "online",
+        mode=mode,  # type: ignore[arg-type]
         config=config,
         reinit="finish_previous",
         settings=wandb.Settings(

@@ -33,10 +33,15 @@ def prepare(found: Sequence[Entry], tell: Callable[[str], None], progress: bool 
     Raises UserError for whatever is wrong with the data, the vectors or an architecture.
     """
     from lightning_seq.experiment.build import build_data, build_inputs, build_model, build_task
+    from lightning_seq.experiment.loggers import check_logger
+    from lightning_seq.experiment.trainer import check_trainer
     from lightning_seq.models.classifier import count_parameters
 
     shared: dict[str, tuple[ClassificationData, Inputs]] = {}
     ready = []
+    for entry in found:
+        check_logger(entry.config)
+        check_trainer(entry.config)
     for entry in found:
         config = entry.config
         key = fingerprint([config[part] for part in ("data", "embedding", "word2vec", "cache")])

@@ -7,7 +7,7 @@ import os
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +24,7 @@ from lightning_seq.record import Record, write
 CONFIG = "config.yaml"
 LOG = "log.txt"
 LOCK = ".lock"
+TESTIMONY = "error-rank{}.txt"
 
 NEUTRAL = ("runs", "name", "cache", "jobs", "launcher", "logger", "seeds", "entries", "dry_run", "evaluate", "output")
 """Keys that do not change what a run computes."""
@@ -133,9 +134,10 @@ class Journal:
     record: Record
 
     def update(self, **changes: Any) -> None:
-        self.record = self.record.with_(**changes)
+        record = self.record.with_(**changes)
         if rank() == 0:
-            write(self.directory, self.record)
+            write(self.directory, record)
+        self.record = record  # only what could be written: the next update builds on it
 
 
 def execute(directory: Path, label: str, overrides: list[str], jobs: int = 1) -> Record:
@@ -145,36 +147,37 @@ def execute(directory: Path, label: str, overrides: list[str], jobs: int = 1) ->
     """
     config = read_config(directory)
     journal = Journal(directory, started_record(config, label, overrides, jobs))
-    with _log_to(directory / LOG):
+    with held(directory) if rank() == 0 else nullcontext(), _log_to(directory / LOG):
         try:
             with listening():
-                if rank() == 0:
-                    with held(directory):
-                        journal.update()
-                        _train(config, journal)
-                else:
-                    _train(config, journal)
+                journal.update()
+                _train(config, journal)
         except Interrupted as interrupted:
             log.warning("%s", interrupted)
             journal.update(status="interrupted", error=str(interrupted), finished=now())
             raise
         except UserError as error:
-            log.error("%s", error)
+            log.error("%s", error, extra={"told": True})
+            _testify(directory, str(error))
             journal.update(status="failed", error=str(error), finished=now())
             raise
         except BaseException as error:
             log.error("%s", "".join(traceback.format_exception(error)))
+            _testify(directory, f"{type(error).__name__}: {error}")
             journal.update(status="failed", error=f"{type(error).__name__}: {error}", finished=now())
             raise
     return journal.record
 
 
+def _testify(directory: Path, cause: str) -> None:
+    """What ended a rank other than 0, for the launcher: torchrun then ends rank 0, which knows only of the signal."""
+    if rank() != 0:
+        write_text(directory / TESTIMONY.format(rank()), cause)
+
+
 @contextmanager
 def _log_to(path: Path) -> Iterator[None]:
     """What our loggers say also goes to the run's own log."""
-    if rank() != 0:
-        yield
-        return
     handler = logging.FileHandler(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
     handler.setLevel(logging.INFO)
@@ -228,12 +231,13 @@ def _train(config: Config, journal: Journal) -> None:
         embedding=describe_embedding(inputs),
         environment=environment(config),
     )
-    log.info("%s: %s parameters, engine %s", label, f"{parameters['total']:,}", journal.record.engine)
+    if rank() == 0:
+        log.info("%s: %s parameters, engine %s", label, f"{parameters['total']:,}", journal.record.engine)
 
     clock, batches = TrainingClock(), BatchFingerprint()
     curves = CurveLogger(directory, lambda: clock.seconds, lambda: journal.update(curves=curves.curves))
     loggers = [curves, *(build_loggers(config, directory, label, log.warning) if rank() == 0 else [])]
-    trainer = build_trainer(config, directory, loggers, [clock, batches])
+    trainer = build_trainer(config, directory, task, loggers, [clock, batches])
     torch.manual_seed(stream_seed(config["seed"], Stream.DROPOUT, rank()))
     trainer.fit(task, datamodule=data)
 
@@ -247,7 +251,8 @@ def _train(config: Config, journal: Journal) -> None:
         chosen = curves.at(checkpoint["global_step"], "val/")
     else:  # training ended before the first validation
         trainer.validate(task, datamodule=data, verbose=False)
-        chosen = {name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith("val/")}
+        found = trainer.callback_metrics
+        chosen = {name: finite(float(value)) for name, value in found.items() if name.startswith("val/")}
     trainer.test(task, datamodule=data, verbose=False)
     if rank() != 0:
         return

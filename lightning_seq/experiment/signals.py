@@ -31,10 +31,14 @@ def _raise(number: int, frame: FrameType | None) -> None:
 
 
 def listen() -> None:
-    """From here on SIGINT, SIGTERM and SIGHUP raise `Interrupted`; another one of a different kind ends at once."""
+    """From here on SIGINT, SIGTERM and SIGHUP raise `Interrupted`; another one of a different kind ends at once.
+
+    What was ignored stays ignored: `nohup` does that to SIGHUP, a shell to SIGINT for what it runs in the background.
+    """
     if threading.current_thread() is threading.main_thread():
         for caught in CAUGHT:
-            signal.signal(caught, _raise)
+            if signal.getsignal(caught) is not signal.SIG_IGN:
+                signal.signal(caught, _raise)
 
 
 @contextmanager

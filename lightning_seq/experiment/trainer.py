@@ -12,11 +12,23 @@ from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, TQDMProg
 from lightning.pytorch.loggers import Logger
 
 from lightning_seq.callbacks.thaw import ThawEmbedding
-from lightning_seq.errors import UserError
+from lightning_seq.errors import UserError, near
 from lightning_seq.experiment.config import Config
 from lightning_seq.experiment.environment import several_processes
 
 log = logging.getLogger("lightning_seq")
+
+
+PRECISIONS = ("32-true", "32", "16-mixed", "bf16-mixed")
+
+
+def check_trainer(config: Config) -> None:
+    """Raises UserError for a precision that runs cannot be trained in, and for more than one node."""
+    nodes, precision = config["trainer"]["num_nodes"], str(config["trainer"]["precision"])
+    if nodes != 1:
+        raise UserError(f"trainer.num_nodes is {nodes}, expected 1: runs over several nodes are to come")
+    if precision not in PRECISIONS:
+        raise UserError(f"trainer.precision is {precision}: {near(precision, PRECISIONS)}")
 
 
 class EpochLines(Callback):
@@ -31,23 +43,25 @@ class EpochLines(Callback):
         log.info("epoch %d  step %d  %s", trainer.current_epoch + 1, trainer.global_step, values)
 
 
-def build_trainer(config: Config, directory: Path, loggers: list[Logger], watchers: list[Callback]) -> Trainer:
+def build_trainer(
+    config: Config, directory: Path, task: Any, loggers: list[Logger], watchers: list[Callback]
+) -> Trainer:
     """Best and last checkpoint, early stopping, clipping, and our own rank-aware sampler left alone.
 
     Raises UserError for an accelerator that is not there.
     """
-    settings, task = config["trainer"], config["task"]
+    settings = config["trainer"]
     callbacks: list[Callback] = [*watchers, ThawEmbedding(), EpochLines()]
     stopping = config["callbacks"]["early_stopping"]
     if stopping:
-        callbacks.append(EarlyStopping(monitor=task["monitor"], mode=task["mode"], strict=False, **stopping))
+        callbacks.append(EarlyStopping(monitor=task.monitor, mode=task.mode, strict=False, **stopping))
     if config["callbacks"]["checkpoint"]:
         kept: dict[str, Any] = {
             "dirpath": directory / "checkpoints",
             "auto_insert_metric_name": False,
             "enable_version_counter": False,
         }
-        callbacks.append(ModelCheckpoint(filename="best", monitor=task["monitor"], mode=task["mode"], **kept))
+        callbacks.append(ModelCheckpoint(filename="best", monitor=task.monitor, mode=task.mode, **kept))
         callbacks.append(ModelCheckpoint(filename="last", **kept))
     progress = bool(settings["progress"]) and sys.stderr.isatty()
     if progress:
@@ -68,6 +82,7 @@ def build_trainer(config: Config, directory: Path, loggers: list[Logger], watche
             callbacks=callbacks,
             default_root_dir=directory,
             enable_progress_bar=progress,
+            enable_checkpointing=bool(config["callbacks"]["checkpoint"]),
             enable_model_summary=False,
             num_sanity_val_steps=0,
             use_distributed_sampler=False,
@@ -75,7 +90,7 @@ def build_trainer(config: Config, directory: Path, loggers: list[Logger], watche
     except Exception as error:
         if type(error).__name__ in ("MisconfigurationException", "ValueError", "RuntimeError"):
             given = " ".join(f"trainer.{key}={settings[key]}" for key in ("accelerator", "devices", "precision"))
-            raise UserError(f"{given}: {error}") from error
+            raise UserError(f"{given}: {str(error).rstrip('.!')}; use trainer=cpu where there is no GPU") from error
         raise
 
 

@@ -9,13 +9,16 @@ from lightning.pytorch import LightningModule
 from torch import Tensor
 from torch.nn import functional
 
-from lightning_seq.errors import UserError
+from lightning_seq.errors import UserError, near
 from lightning_seq.losses.cross_entropy import cross_entropy_sum
 from lightning_seq.metrics.classification import classification_metrics, mean_loss
 from lightning_seq.models.classifier import Classifier
 from lightning_seq.spec import Batch
 from lightning_seq.tasks.gather import gather_rows
 from lightning_seq.tasks.schedule import MakeOptimizer, Schedule
+
+MONITORS = {"val/accuracy": "max", "val/macro_f1": "max", "val/loss": "min"}
+"""What a checkpoint may be selected by, and which end of it is best."""
 
 
 class SequenceClassification(LightningModule):
@@ -26,7 +29,7 @@ class SequenceClassification(LightningModule):
     optimizer:       makes an optimiser from the parameters that learn.
     class_weights:   `[C]`, scaled so that their mean over the training examples is 1, or None.
     label_smoothing: share of each target spread over all classes, in training only.
-    monitor, mode:   the validation metric that selects the best checkpoint, and whether `max` or `min` is best.
+    monitor:         the validation metric that selects the best checkpoint, one of `MONITORS`.
     log_every:       optimiser steps between two values of `train/loss`, each the mean since the last.
 
     Logged: `train/loss`, and `loss accuracy macro_f1` under `val/` and `test/`. Losses are means per example, in nats.
@@ -41,19 +44,25 @@ class SequenceClassification(LightningModule):
         class_weights: Tensor | None = None,
         label_smoothing: float = 0.0,
         monitor: str = "val/accuracy",
-        mode: str = "max",
         log_every: int = 20,
     ) -> None:
         super().__init__()
         if not 0 <= label_smoothing < 1:
             raise UserError(f"task.label_smoothing is {label_smoothing}, expected at least 0 and less than 1")
         self.model, self.optimizer_of, self.schedule = model, optimizer, schedule or Schedule()
-        self.label_smoothing, self.monitor, self.mode, self.log_every = label_smoothing, monitor, mode, log_every
+        if monitor not in MONITORS:
+            raise UserError(f"task.monitor is {monitor!r}: {near(monitor, MONITORS)}")
+        if log_every < 1:
+            raise UserError(f"trainer.log_every_n_steps is {log_every}, expected at least 1")
+        self.label_smoothing, self.monitor, self.mode, self.log_every = (
+            label_smoothing, monitor, MONITORS[monitor], log_every,
+        )  # fmt: skip
         self.register_buffer("class_weights", class_weights, persistent=False)
         self.val_metrics, self.test_metrics = classification_metrics(classes), classification_metrics(classes)
         self.val_loss, self.test_loss = mean_loss(), mean_loss()
         # Not a buffer: data-parallel training would overwrite it with the first rank's at every step.
         self._running: Tensor | None = None
+        self._logged_at = 0
         self.about: dict[str, Any] = {}
         """What a checkpoint holds beside the weights, as plain values."""
         self._rows: list[Tensor] = []
@@ -72,7 +81,7 @@ class SequenceClassification(LightningModule):
         return total * (self.trainer.world_size / batch.count)
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
-        if self.global_step % self.log_every == 0:
+        if self.global_step != self._logged_at and self.global_step % self.log_every == 0:
             self._log_train_loss()
 
     def on_train_epoch_end(self) -> None:
@@ -82,7 +91,7 @@ class SequenceClassification(LightningModule):
         if self._running is None:
             return
         total, count = self.trainer.strategy.reduce(self._running, reduce_op="sum").tolist()
-        self._running = None
+        self._running, self._logged_at = None, self.global_step
         for logger in self.trainer.loggers:
             logger.log_metrics({"train/loss": total / count, "epoch": self.current_epoch}, step=self.global_step)
 

@@ -18,6 +18,8 @@ from pyarrow import parquet
 import lightning_seq
 from lightning_seq.cli import main
 from lightning_seq.errors import UserError
+from lightning_seq.experiment.run import execute, held
+from lightning_seq.experiment.signals import Interrupted, listening
 from lightning_seq.record import read, write
 
 from .conftest import TINY, sentences, write_csv
@@ -211,6 +213,96 @@ def test_the_options_of_the_task_train(words: list[str], own: list[str]) -> None
     assert record_of(own, "gru-seed1").metrics["test/accuracy"] >= 0.5
 
 
+def test_what_ignored_a_signal_still_does() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with listening():
+            os.kill(os.getpid(), signal.SIGHUP)
+            with pytest.raises(Interrupted):
+                os.kill(os.getpid(), signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_a_run_that_diverges_is_recorded(own: list[str]) -> None:
+    assert main(["train", "model=gru", *own, *TINY, "trainer.max_steps=3", "optimizer.lr=1e38"]) == 0
+    record = record_of(own, "gru-seed1")
+    assert (record.status, record.metrics["val/loss"]) == ("done", None)
+
+
+def test_a_loss_curve_has_one_point_a_step(own: list[str]) -> None:
+    words = ["trainer.accumulate_grad_batches=3", "trainer.log_every_n_steps=2"]
+    assert main(["train", "model=gru", *own, *TINY, *words]) == 0
+    assert [point[0] for point in record_of(own, "gru-seed1").curves["train/loss"]] == [2, 3, 4, 6]
+
+
+@pytest.mark.parametrize("model", ["gru", "lstm"])
+def test_mixed_precision_trains(model: str, own: list[str]) -> None:
+    assert main(["train", f"model={model}", *own, *TINY, "trainer.precision=bf16-mixed"]) == 0
+    assert record_of(own, f"{model}-seed1").status == "done"
+
+
+def test_a_run_that_another_process_holds_is_left_alone(own: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "model=gru", *own, *TINY]) == 0
+    directory = Path(own[2].removeprefix("runs=")) / "csv" / "gru-seed1"
+    before = read(directory)
+    write(directory, before.with_(status="running"))
+    with held(directory):
+        with pytest.raises(UserError, match="another process"):
+            execute(directory, "gru", [])
+        assert main(["compare", "model=gru,rnn", INLINE, "seeds=1", *own, *TINY]) == 1
+    assert read(directory).curves == before.curves
+    assert "another process" in capsys.readouterr().out
+    assert record_of(own, "rnn-seed1").status == "done"
+
+
+def test_a_checkpoint_without_its_callback_is_not_written(own: list[str]) -> None:
+    assert main(["train", "model=gru", *own, *TINY, "callbacks.checkpoint=false"]) == 0
+    directory = Path(own[2].removeprefix("runs=")) / "csv" / "gru-seed1"
+    assert read(directory).status == "done"
+    assert not list(directory.rglob("*.ckpt"))
+
+
+def test_a_cell_of_the_users_own_trains_and_predicts(
+    own: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "my_cells.py").write_text(
+        "from lightning_seq import ElmanCell\nclass MyCell(ElmanCell):\n    pass\n", encoding="utf-8"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    mine = ["model=recurrent", "cell._target_=my_cells.MyCell", "allow=[my_cells]", "cell.bias=false"]
+    assert main(["train", *mine, *own, *TINY]) == 0
+    record = record_of(own, "recurrent-MyCell-seed1")
+    assert (record.status, record.cell, record.engine) == ("done", "MyCell", "loop")
+    assert record.config["cell"] == {"_target_": "my_cells.MyCell", "bias": False}
+    capsys.readouterr()
+    best = Path(own[2].removeprefix("runs=")) / "csv" / "recurrent-MyCell-seed1" / "checkpoints" / "best.ckpt"
+    assert main(["predict", f"checkpoint={best}", "text=the old wave", "allow=[my_cells]"]) == 0
+    assert json.loads(capsys.readouterr().out)["predictions"]
+
+
+def test_what_ended_another_rank_is_the_cause(own: list[str]) -> None:
+    words = ["trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2", "cell._target_=breaking.Cell"]
+    file = Path(own[1].removeprefix("data.train=")).parent / "breaking.py"
+    file.write_text(
+        "import os\nfrom lightning_seq import ElmanCell\nclass Cell(ElmanCell):\n    def step(self, *given):\n"
+        "        if os.environ.get('RANK') == '1':\n            raise MemoryError('rank 1 has no room')\n"
+        "        return super().step(*given)\n",
+        encoding="utf-8",
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "lightning_seq", "train", "model=recurrent", *words, "allow=[breaking]", *own, *TINY],
+        env=environment() | {"PYTHONPATH": os.pathsep.join([str(file.parent), *sys.path])},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    record = record_of(own, "recurrent-Cell-seed1")
+    assert (done.returncode, record.status) == (1, "failed"), done.stderr
+    assert record.error == "MemoryError: rank 1 has no room"
+
+
 def test_a_checkpoint_holds_plain_values_and_tensors_alone(own: list[str]) -> None:
     assert main(["train", "model=rnn", *own, *TINY]) == 0
     for name in ("best", "last"):
@@ -259,7 +351,8 @@ def test_two_ranks_give_the_losses_of_one(own: list[str], tmp_path: Path) -> Non
     assert one.fingerprints["batches"] == two.fingerprints["batches"]
     log = (Path(own[2].removeprefix("runs=")) / "two/lstm-seed1/log.txt").read_text()
     seen = [int(line.split(" samples")[0].rsplit(" ", 1)[1]) for line in log.splitlines() if "was trained on" in line]
-    assert len(set(seen)) <= 2
+    assert len(seen) == 2
+    assert sum(seen) == 131 * 2  # every sample once in each of two epochs
     runs = list((Path(own[2].removeprefix("runs=")) / "two").glob("*/record.json"))
     assert len(runs) == 1
 

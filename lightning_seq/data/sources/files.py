@@ -71,8 +71,10 @@ class Files:
         if path.is_dir():
             raise UserError(f"data.{split}={path} is a directory: expected a {self.kind} file")
         if not path.is_file():
-            beside = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
-            hint = f"; {near(path.name, beside)}" if beside else f": there is no directory {path.parent}"
+            if not path.parent.is_dir():
+                raise UserError(f"data.{split}={path} is not there: there is no directory {path.parent}")
+            beside = [other.name for other in path.parent.glob(f"*{path.suffix}") if other.is_file()]
+            hint = f"; {near(path.name, beside)}" if beside else ": give the path of a file"
             raise UserError(f"data.{split}={path} is not there{hint}")
         return path
 
