@@ -35,6 +35,7 @@ class Verb:
     groups: tuple[str, ...]
     examples: tuple[str, ...]
     positional: str = ""
+    listing: Callable[[], None] | None = None
 
 
 def _console() -> Console:
@@ -172,6 +173,25 @@ def _predict(words: list[str]) -> int:
     return 0
 
 
+def _check(words: list[str]) -> int:
+    from lightning_seq.experiment.check import check
+
+    return 0 if check(words, _console()) else 1
+
+
+def _explain(words: list[str]) -> int:
+    from lightning_seq.experiment.explain import explain
+
+    explain(words, _console())
+    return 0
+
+
+def _explain_list() -> None:
+    from lightning_seq.experiment.explain import listing
+
+    listing(_console())
+
+
 def _texts(text: str | None, file: str | None) -> Iterator[str]:
     """The text given, or the lines of the file given, or of standard input."""
     if text is not None:
@@ -271,6 +291,27 @@ VERBS = {
             "predict checkpoint=best.ckpt < verses.txt",
         ),
     ),
+    "check": Verb(
+        "Put a cell through the conformance suite: ours, your own, or all of a package.",
+        _check,
+        {
+            "input_size=N": "D (3)",
+            "hidden_size=N": "H (4)",
+            "slow=true": "also 20,000 steps forward and back",
+        },
+        ("cell",),
+        ("check lstm", "check my_package.MyCell", "check torchrecurrent"),
+        "CELL",
+    ),
+    "explain": Verb(
+        "A cell's or layer's equations, state, paper, and parameters counted; --list shows all.",
+        _explain,
+        {"input_size=N": "D (100)", "hidden_size=N": "H (128)"},
+        ("cell",),
+        ("explain lstm", "explain gru hidden_size=256", "explain Bidirectional"),
+        "CELL",
+        _explain_list,
+    ),
 }
 
 
@@ -359,7 +400,11 @@ def main(arguments: Sequence[str]) -> int:
         if verb is not None and verb not in VERBS:
             raise UserError(f"there is no verb {verb!r}; {near(verb, VERBS)}")
         if "--list" in flags:
-            print(list_of(verb))
+            listing = VERBS[verb].listing if verb else None
+            if listing is not None:
+                listing()
+            else:
+                print(list_of(verb))
             return 0
         if verb is None or "--help" in flags:
             print(help_of(verb))
@@ -392,5 +437,10 @@ def _ended(run: Callable[[list[str]], int], words: list[str]) -> int:
 
 
 def entry() -> None:
-    """The `lightning-seq` command."""
-    sys.exit(main(sys.argv[1:]))
+    """The `lightning-seq` command. Modules of the user's are also looked for where it is called."""
+    if "" not in sys.path and str(Path.cwd()) not in sys.path:
+        sys.path.append(str(Path.cwd()))
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

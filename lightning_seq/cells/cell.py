@@ -12,15 +12,19 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
+from lightning_seq.errors import UserError, near
+
 State = tuple[Tensor, ...]
 
 
 @dataclass(frozen=True)
 class Noise:
-    """What was drawn before the loop, so that every step and every engine uses the same draw.
+    """What was drawn before the loop, so that every engine uses the same draw.
 
-    recurrent: `[B, H]` multiplies h_{t-1} where it meets U, and only there (recurrent dropout, already scaled).
-    zoneout:   for each tensor of the state, `[B, …]` bool: True keeps the old value, or None for "none of it".
+    recurrent: `[B, *state_shapes[0]]` multiplies h_{t-1} where it meets U, and only there, at every step the same
+               (recurrent dropout, already scaled).
+    zoneout:   for each tensor of the state, `[B, T, …]` in the order of the steps: the share of the old value that is
+               kept (0 or 1 in training, the probability in evaluation), or None for "none of it".
     weights:   replacements for the cell's `recurrent_weights()`, by name (a weight-dropped U).
     """
 
@@ -43,12 +47,16 @@ class Cell(nn.Module, ABC):
     input_shape, output_shape: shapes of one sample at one step.
     state_shapes:              shapes of one sample's state, the tensor that is handed on first.
     splits_input:              whether `project` may be given some columns of the input at a time.
+    resets_submodules:         whether `reset_parameters` also fills what is inside the cell's submodules.
+    keeps:                     the gate that keeps the old state, and 1 where open keeps or -1 where open forgets.
     """
 
     input_shape: tuple[int, ...]
     output_shape: tuple[int, ...]
     state_shapes: tuple[tuple[int, ...], ...]
     splits_input: bool = True
+    resets_submodules: bool = False
+    keeps: tuple[str, int] | None = None
 
     def initial_state(self, x: Tensor) -> State:
         """Zeros for a batch like `x` `[B, …]`, in the parameters' type."""
@@ -74,55 +82,119 @@ class Cell(nn.Module, ABC):
         """The matrices that act on the state, by name."""
 
     def gate_rows(self) -> dict[str, slice]:
-        """Which rows of W, U and b belong to which gate."""
+        """Which rows of W and U belong to which gate."""
         return {}
 
+    def gate_bias(self, gate: str) -> Tensor | None:
+        """A view of the gate's learned bias, to be filled in place; None where it has none."""
+        return None
 
-class DenseCell(Cell):
-    """What the cells with `W [G*H, D]`, `U [G*H, H]` and `b [G*H]` share: parameters and their product with the input.
 
-    bias:  False leaves b out.
+Bias = bool | Mapping[str, float | int]
+"""True, False, or gates whose bias is frozen at a value; the others are learned."""
+
+
+class GatedCell(Cell):
+    """What cells with gates have in common: a bias for each, learned or frozen, and how they start.
+
+    gates: their names, in the order of their rows.
+    bias:  True; False leaves it out; `{gate: value}` freezes some gates' biases at a value.
     """
 
     gates: tuple[str, ...]
 
-    def __init__(self, input_size: int, hidden_size: int, bias: bool = True, state_tensors: int = 1) -> None:
+    def __init__(self, hidden_size: int, bias: Bias = True) -> None:
         super().__init__()
-        for name, size in (("input_size", input_size), ("hidden_size", hidden_size)):
-            if size < 1:
-                raise ValueError(f"{name} is {size}, expected a whole number of at least 1")
-        self.input_size, self.hidden_size = input_size, hidden_size
-        self.input_shape, self.output_shape = (input_size,), (hidden_size,)
-        self.state_shapes = ((hidden_size,),) * state_tensors
-        rows = len(self.gates) * hidden_size
-        self.W = nn.Parameter(torch.empty(rows, input_size))
-        self.U = nn.Parameter(torch.empty(rows, hidden_size))
-        self.b = nn.Parameter(torch.empty(rows)) if bias else None
-        self.reset_parameters()
+        self.hidden_size = positive("hidden_size", hidden_size)
+        self.frozen = {} if isinstance(bias, bool) else {gate: float(value) for gate, value in bias.items()}
+        for gate in self.frozen:
+            if gate not in self.gates:
+                raise UserError(f"bias freezes gate {gate!r}, which this cell has not: {near(gate, self.gates)}")
+        self._learned = tuple(gate for gate in self.gates if gate not in self.frozen) if bias is not False else ()
+        self.b = nn.Parameter(torch.empty(len(self._learned) * hidden_size)) if self._learned else None
 
-    def reset_parameters(self, generator: torch.Generator | None = None) -> None:
+    def bias(self) -> Tensor | None:
+        """`[G*H]`, learned and frozen together."""
+        if not self.frozen:
+            return self.b
+        like = next(self.parameters())
+        learned = {} if self.b is None else dict(zip(self._learned, self.b.split(self.hidden_size), strict=True))
+        return torch.cat(
+            [learned[g] if g in learned else like.new_full((self.hidden_size,), self.frozen[g]) for g in self.gates]
+        )
+
+    def reset_parameters(self) -> None:
         """Uniform in ±1/√H, as torch initialises its recurrent layers."""
         bound = self.hidden_size**-0.5
         for parameter in self.parameters(recurse=False):
-            nn.init.uniform_(parameter, -bound, bound, generator=generator)
-
-    def project(self, x: Float[Tensor, "*lead D"] | Int[Tensor, "*lead"], start: int = 0) -> Float[Tensor, "*lead GH"]:
-        b = self.b if start == 0 else None
-        if not x.is_floating_point():
-            product = functional.embedding(x, self.W.t())
-            return product if b is None else product + b
-        W = self.W if start == 0 and x.shape[-1] == self.input_size else self.W[:, start : start + x.shape[-1]]
-        return functional.linear(x, W, b)
-
-    def recurrent_weights(self) -> dict[str, Tensor]:
-        return {"U": self.U}
+            nn.init.uniform_(parameter, -bound, bound)
 
     def gate_rows(self) -> dict[str, slice]:
         H = self.hidden_size
         return {gate: slice(index * H, (index + 1) * H) for index, gate in enumerate(self.gates)}
 
+    def gate_bias(self, gate: str) -> Tensor | None:
+        if self.b is None or gate not in self._learned:
+            return None
+        return self.b.split(self.hidden_size)[self._learned.index(gate)]
+
+    def _said_bias(self) -> str:
+        return f"bias={self.frozen or self.b is not None}"
+
+
+class DenseCell(GatedCell):
+    """What the cells with `W [G*H, D]`, `U [G*H, H]` and `b [G*H]` share: parameters and their product with the input.
+
+    recurrent_size: columns of U, where the tensor that is handed on is not H wide.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        bias: Bias = True,
+        state_tensors: int = 1,
+        recurrent_size: int | None = None,
+    ) -> None:
+        super().__init__(hidden_size, bias)
+        self.input_size = positive("input_size", input_size)
+        handed_on = positive("output_size", recurrent_size or hidden_size)
+        self.input_shape, self.output_shape = (input_size,), (handed_on,)
+        self.state_shapes = ((handed_on,), *((hidden_size,),) * (state_tensors - 1))
+        rows = len(self.gates) * hidden_size
+        self.W = nn.Parameter(torch.empty(rows, input_size))
+        self.U = nn.Parameter(torch.empty(rows, handed_on))
+        self.reset_parameters()
+
+    def project(self, x: Float[Tensor, "*lead D"] | Int[Tensor, "*lead"], start: int = 0) -> Float[Tensor, "*lead GH"]:
+        return product(x, self.W, self.bias(), start)
+
+    def recurrent_weights(self) -> dict[str, Tensor]:
+        return {"U": self.U}
+
     def extra_repr(self) -> str:
-        return f"{self.input_size}, {self.hidden_size}, bias={self.b is not None}"
+        return f"{self.input_size}, {self.hidden_size}, {self._said_bias()}"
+
+
+def product(x: Tensor, W: Tensor, b: Tensor | None = None, start: int = 0) -> Tensor:
+    """`W x + b` for any leading shape; `x` holds the columns from `start` on, and b is added only at 0.
+
+    Token ids stand for one-hot vectors: their product is a column of W.
+    """
+    b = b if start == 0 else None
+    if not x.is_floating_point():
+        columns = functional.embedding(x, W.t())
+        return columns if b is None else columns + b
+    if start or x.shape[-1] != W.shape[1]:
+        W = W[:, start : start + x.shape[-1]]
+    return functional.linear(x, W, b)
+
+
+def positive(name: str, size: int) -> int:
+    """Raises UserError unless `size` is at least 1."""
+    if size < 1:
+        raise UserError(f"{name} is {size}, expected a whole number of at least 1")
+    return size
 
 
 def recurrent_input(h_prev: Tensor, noise: Noise | None) -> Tensor:
@@ -133,3 +205,11 @@ def recurrent_input(h_prev: Tensor, noise: Noise | None) -> Tensor:
 def recurrent_weight(U: Tensor, noise: Noise | None, name: str = "U") -> Tensor:
     """U, or what weight-drop made of it."""
     return U if noise is None else noise.weights.get(name, U)
+
+
+@torch.no_grad()
+def start_forget_bias(cell: GatedCell, value: float | None) -> None:
+    """Fill the learned bias of the forget gate, where there are both."""
+    b_f = cell.gate_bias("f")
+    if b_f is not None and value is not None:
+        b_f.fill_(value)

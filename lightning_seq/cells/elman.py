@@ -2,27 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from lightning_seq.cells.cell import DenseCell, Noise, State, Step, recurrent_input, recurrent_weight
-from lightning_seq.errors import UserError, near
-
-
-def identity(x: Tensor) -> Tensor:
-    return x
-
-
-ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "tanh": torch.tanh,
-    "relu": torch.relu,
-    "logistic": torch.sigmoid,
-    "identity": identity,
-}
+from lightning_seq.cells.activation import ACTIVATIONS, check_activation
+from lightning_seq.cells.cell import Bias, DenseCell, Noise, State, Step, recurrent_input, recurrent_weight
 
 
 class ElmanCell(DenseCell):
@@ -30,16 +15,20 @@ class ElmanCell(DenseCell):
 
         h_t = φ(W x_t + U h_{t-1} + b)
 
-    φ (`activation`) is tanh, relu, logistic or identity. W `[H, D]`, U `[H, H]`, b `[H]`; state (h,).
+    φ (`activation`) is tanh, relu, logistic or identity; relu with U started at the identity is the IRNN (Le, Jaitly &
+    Hinton 2015).
+
+    State: (h,).
+    Gate order: h.
+    Parameters: D*H + H*H + H.
+    Elsewhere: W_xh, W_ih, U for W; W_hh, W, V for U; s_t, a_t for h_t.
     """
 
     gates = ("h",)
 
-    def __init__(self, input_size: int, hidden_size: int, activation: str = "tanh", bias: bool = True) -> None:
-        if activation not in ACTIVATIONS:
-            raise UserError(f"activation {activation!r} is unknown: {near(activation, ACTIVATIONS)}")
-        super().__init__(input_size, hidden_size, bias=bias)
-        self.activation = activation
+    def __init__(self, input_size: int, hidden_size: int, activation: str = "tanh", bias: Bias = True) -> None:
+        self.activation = check_activation(activation)
+        super().__init__(input_size, hidden_size, bias)
 
     def step(self, projected_t: Float[Tensor, "B H"], state: State, noise: Noise | None = None) -> Step:
         (h_prev,) = state

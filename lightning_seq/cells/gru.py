@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lightning_seq.cells.cell import DenseCell, Noise, State, Step, recurrent_input, recurrent_weight
+from lightning_seq.cells.cell import Bias, DenseCell, Noise, State, Step, recurrent_input, recurrent_weight
 
 
 class GRUCell(DenseCell):
@@ -18,15 +18,20 @@ class GRUCell(DenseCell):
         n_t = tanh(W_n x_t + b_in + r_t ⊙ (U_n h_{t-1} + b_n))
         h_t = z_t ⊙ h_{t-1} + (1 - z_t) ⊙ n_t
 
-    Gate order in W `[3H, D]`, U `[3H, H]`, b `[3H]`: r, z, n, where b's last third is b_in; b_n `[H]` stands inside the
-    reset product. z keeps the old state. State (h,).
+    b holds b_r, b_z, b_in; b_n `[H]` stands inside the reset product. z keeps the old state.
+
+    State: (h,).
+    Gate order: r, z, n.
+    Parameters: 3*(D*H + H*H + H) + H.
+    Elsewhere: h̃_t for n_t; 1 - z_t for z_t (Chung et al. 2014); u_t, Γ_u for z_t; b_hn for b_n.
     """
 
     gates = ("r", "z", "n")
+    keeps = ("z", 1)
 
-    def __init__(self, input_size: int, hidden_size: int, bias: bool = True) -> None:
-        super().__init__(input_size, hidden_size, bias=bias)
-        self.b_n = nn.Parameter(torch.empty(hidden_size)) if bias else None
+    def __init__(self, input_size: int, hidden_size: int, bias: Bias = True) -> None:
+        super().__init__(input_size, hidden_size, bias)
+        self.b_n = None if bias is False or "n" in self.frozen else nn.Parameter(torch.empty(hidden_size))
         self.reset_parameters()
 
     def step(self, projected_t: Float[Tensor, "B GH"], state: State, noise: Noise | None = None) -> Step:

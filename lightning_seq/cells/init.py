@@ -16,24 +16,42 @@ RECURRENT = ("uniform", "orthogonal", "identity")
 class Initialisation:
     """Fill every parameter of a model.
 
-    recurrent: what the recurrent matrices start from, gate by gate: `uniform` in ±1/√H as torch has it, `orthogonal`
-               (Saxe et al. 2014), or `identity` (Le et al. 2015).
-    scale:     multiplies the recurrent matrices of `orthogonal` and `identity`.
+    recurrent:   what the recurrent matrices start from, gate by gate: `uniform` in ±1/√H as torch has it, `orthogonal`
+                 (Saxe et al. 2014), or `identity` (Le et al. 2015).
+    scale:       multiplies the recurrent matrices of `orthogonal` and `identity`.
+    forget_bias: what the bias of the gate that keeps the old state starts from (f of an LSTM, z of a GRU; its negative
+                 where an open gate forgets); None leaves it to the cell.
+    chrono:      T_max, the longest dependency expected (Tallec & Ollivier 2018, eq. 16): that bias is drawn as
+                 log(U[1, T_max - 1]), and an input gate's is its negative; None for not.
 
     A parameter's generator is keyed by the seed and the parameter's own name, so that parts which two architectures
     share start equal in both, and nothing depends on the order in which modules were made.
     """
 
-    def __init__(self, recurrent: str = "uniform", scale: float = 1.0) -> None:
+    def __init__(
+        self,
+        recurrent: str = "uniform",
+        scale: float = 1.0,
+        forget_bias: float | None = None,
+        chrono: int | None = None,
+    ) -> None:
         if recurrent not in RECURRENT:
             raise UserError(f"init.recurrent is {recurrent!r}: {near(recurrent, RECURRENT)}")
-        self.recurrent, self.scale = recurrent, scale
+        if chrono is not None and chrono < 3:
+            raise UserError(f"init.chrono is {chrono}, expected the longest dependency, at least 3 steps")
+        if chrono is not None and forget_bias is not None:
+            raise UserError("init.chrono and init.forget_bias fill the same bias: give one of them")
+        self.recurrent, self.scale, self.forget_bias, self.chrono = recurrent, scale, forget_bias, chrono
 
     @torch.no_grad()
     def __call__(self, model: nn.Module, seed: int) -> None:
+        whole: str | None = None  # the module that resets all below it
         for name, module in model.named_modules():
-            own = dict(module.named_parameters(recurse=False))
-            if not own:
+            if whole is not None and name.startswith(whole):
+                continue
+            resets_all = getattr(module, "resets_submodules", False)
+            whole = (f"{name}." if name else "") if resets_all else None
+            if not resets_all and not dict(module.named_parameters(recurse=False)) and not isinstance(module, Cell):
                 continue
             reset = getattr(module, "reset_parameters", None)
             if not callable(reset):
@@ -41,19 +59,45 @@ class Initialisation:
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(parameter_seed(seed, name))
                 reset()
-            if isinstance(module, Cell) and self.recurrent != "uniform":
-                self._recurrent(name, module, seed)
+            if isinstance(module, Cell):
+                if self.recurrent != "uniform":
+                    self._recurrent(name, module, seed)
+                self._keeping(name, module, seed)
 
     def _recurrent(self, name: str, cell: Cell, seed: int) -> None:
         for key, weight in cell.recurrent_weights().items():
-            H = weight.shape[-1]
             generator = torch.Generator().manual_seed(parameter_seed(seed, f"{name}.{key}"))
-            for block in weight.split(H) if weight.shape[0] % H == 0 else (weight,):
-                if self.recurrent == "identity":
-                    nn.init.eye_(block)
-                else:
-                    nn.init.orthogonal_(block, generator=generator)
-                block.mul_(self.scale)
+            matrices = weight.flatten(2).unbind(-1) if weight.dim() > 2 else (weight,)
+            if weight.dim() > 2:  # a convolution: its middle tap acts on the place itself
+                weight.zero_()
+                matrices = (matrices[len(matrices) // 2],)
+            for matrix in matrices:
+                size = matrix.shape[1]
+                for block in matrix.split(size) if matrix.shape[0] % size == 0 else (matrix,):
+                    filled = torch.empty(block.shape, dtype=block.dtype)
+                    if self.recurrent == "identity":
+                        nn.init.eye_(filled)
+                    else:
+                        nn.init.orthogonal_(filled, generator=generator)
+                    block.copy_(filled * self.scale)
+
+    def _keeping(self, name: str, cell: Cell, seed: int) -> None:
+        """The bias of the gate that keeps the old state."""
+        if cell.keeps is None or (self.forget_bias is None and self.chrono is None):
+            return
+        gate, sign = cell.keeps
+        keeping = cell.gate_bias(gate)
+        if keeping is None:
+            return
+        if self.forget_bias is not None:
+            keeping.fill_(sign * self.forget_bias)
+        elif self.chrono is not None:
+            generator = torch.Generator().manual_seed(parameter_seed(seed, f"{name}.chrono"))
+            length = 1 + (self.chrono - 2) * torch.rand(keeping.shape, generator=generator, dtype=keeping.dtype)
+            keeping.copy_(sign * length.log())
+            admitting = cell.gate_bias("i") if gate != "i" else None
+            if admitting is not None:
+                admitting.copy_(-length.log())
 
 
 def parameter_seed(seed: int, name: str) -> int:

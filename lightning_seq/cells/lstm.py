@@ -7,7 +7,16 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from lightning_seq.cells.cell import DenseCell, Noise, State, Step, recurrent_input, recurrent_weight
+from lightning_seq.cells.cell import (
+    Bias,
+    DenseCell,
+    Noise,
+    State,
+    Step,
+    recurrent_input,
+    recurrent_weight,
+    start_forget_bias,
+)
 
 
 class LSTMCell(DenseCell):
@@ -20,22 +29,25 @@ class LSTMCell(DenseCell):
         c_t = f_t ⊙ c_{t-1} + i_t ⊙ g_t
         h_t = o_t ⊙ tanh(c_t)
 
-    Gate order in W `[4H, D]`, U `[4H, H]`, b `[4H]`: i, f, g, o. State (h, c).
+    State: (h, c).
+    Gate order: i, f, g, o.
+    Parameters: 4*(D*H + H*H + H).
+    Elsewhere: c̃_t, z_t, j_t for g_t; W_xi, W_ii for W_i; W_hi, R_i for U_i; s_t for c_t; y_t for h_t; Γ_u, Γ_f, Γ_o
+    for i, f, o.
 
     forget_bias: what b_f starts from (Jozefowicz et al. 2015 recommend 1); None leaves it to the initialisation.
     """
 
     gates = ("i", "f", "g", "o")
+    keeps = ("f", 1)
 
-    def __init__(self, input_size: int, hidden_size: int, bias: bool = True, forget_bias: float | None = 1.0) -> None:
+    def __init__(self, input_size: int, hidden_size: int, bias: Bias = True, forget_bias: float | None = 1.0) -> None:
         self.forget_bias = forget_bias
-        super().__init__(input_size, hidden_size, bias=bias, state_tensors=2)
+        super().__init__(input_size, hidden_size, bias, state_tensors=2)
 
-    def reset_parameters(self, generator: torch.Generator | None = None) -> None:
-        super().reset_parameters(generator)
-        if self.b is not None and self.forget_bias is not None:
-            with torch.no_grad():
-                self.b[self.gate_rows()["f"]] = self.forget_bias
+    def reset_parameters(self) -> None:
+        super().reset_parameters()
+        start_forget_bias(self, self.forget_bias)
 
     def step(self, projected_t: Float[Tensor, "B GH"], state: State, noise: Noise | None = None) -> Step:
         h_prev, c_prev = state

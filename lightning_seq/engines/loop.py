@@ -29,7 +29,7 @@ class Loop:
         outputs, states, gates = [], [], []
         for t, projected_t in enumerate(cell.project(x).unbind(1)):
             step = cell.step(projected_t, state, noise)
-            new = _zoneout(step.state, state, noise)
+            new = _zoneout(step.state, state, noise, t)
             output = new[0] if noise is not None and noise.zoneout is not None else step.output
             if lengths is not None:
                 alive = t < lengths
@@ -53,10 +53,10 @@ def _like(alive: Tensor, value: Tensor) -> Tensor:
     return alive.reshape(-1, *(1,) * (value.dim() - 1))
 
 
-def _zoneout(new: State, old: State, noise: Noise | None) -> State:
-    """Zoneout (Krueger et al. 2017, eq. 4): where the mask is True, the state keeps its old value."""
+def _zoneout(new: State, old: State, noise: Noise | None, t: int) -> State:
+    """Zoneout (Krueger et al. 2017, eqs. 3-4): a share of the old value is kept; in training that is all or nothing."""
     if noise is None or noise.zoneout is None:
         return new
     return tuple(
-        n if keep is None else torch.where(keep, o, n) for n, o, keep in zip(new, old, noise.zoneout, strict=True)
+        n if kept is None else torch.lerp(n, o, kept[:, t]) for n, o, kept in zip(new, old, noise.zoneout, strict=True)
     )

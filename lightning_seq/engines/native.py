@@ -9,9 +9,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from lightning_seq.cells.cell import Cell, DenseCell, Noise, State
+from lightning_seq.cells.combined import CombinedCell
 from lightning_seq.cells.elman import ElmanCell
 from lightning_seq.cells.gru import GRUCell
 from lightning_seq.cells.lstm import LSTMCell
+from lightning_seq.cells.projected_lstm import ProjectedLSTMCell
 from lightning_seq.engines.engine import Run
 
 # A pre-activation at which the logistic is exactly 0 or 1 in float32 and float64, whatever U h adds to it.
@@ -19,7 +21,7 @@ SATURATED = 1e4
 
 
 class Native:
-    """Elman (tanh, relu), LSTM and GRU-after through torch's fused layers.
+    """Elman (tanh, relu), LSTM (projected too), GRU-after and the C-BRNN's combined layer through torch's fused layers.
 
     Ragged batches run padded, not packed: on CPU that is about three times as fast. What comes after a row's last token
     cannot reach its outputs, so only the final state needs care: h is read off the outputs, and for the LSTM one more
@@ -31,9 +33,11 @@ class Native:
     def refuses(self, cell: Cell, x: Tensor, noise: Noise | None, trace: bool) -> str | None:
         if type(cell) not in KERNELS:
             return f"torch has no kernel for {type(cell).__name__}"
-        if isinstance(cell, ElmanCell) and cell.activation not in ("tanh", "relu"):
+        if isinstance(cell, ElmanCell | CombinedCell) and cell.activation not in ("tanh", "relu"):
             return f"torch has no Elman kernel with activation {cell.activation!r}"
-        if noise is not None:
+        if isinstance(cell, ProjectedLSTMCell) and cell.output_shape[0] >= cell.hidden_size:
+            return "torch's projection makes the output smaller than the memory"
+        if noise is not None and (noise.recurrent is not None or noise.zoneout is not None):
             return "torch's kernels take no dropout inside the recurrence"
         if trace:
             return "torch's kernels do not show their gates"
@@ -52,7 +56,8 @@ class Native:
         noise: Noise | None = None,
         trace: bool = False,
     ) -> Run:
-        outputs, final = KERNELS[type(cell)](cell, x, lengths, state)
+        weights = dict(noise.weights) if noise is not None else {}
+        outputs, final = KERNELS[type(cell)](cell, x, lengths, state, weights)
         if lengths is not None:
             mask = torch.arange(x.shape[1], device=x.device) < lengths[:, None]
             h = _last(outputs, lengths, state[0])
@@ -67,43 +72,65 @@ def _last(outputs: Tensor, lengths: Tensor, initial: Tensor) -> Tensor:
     return torch.where((lengths > 0)[:, None], outputs.gather(1, index).squeeze(1), initial)
 
 
-def _elman(cell: ElmanCell, x: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State]:
-    kernel = torch._VF.rnn_tanh if cell.activation == "tanh" else torch._VF.rnn_relu
-    weights = _weights(cell)
-    outputs, h = kernel(x, state[0][None], weights, len(weights) > 2, 1, 0.0, cell.training, False, True)
+Weights = dict[str, Tensor]
+"""Replacements for recurrent matrices, by name."""
+
+
+def _elman(cell: ElmanCell, x: Tensor, lengths: Tensor | None, state: State, weights: Weights) -> tuple[Tensor, State]:
+    return _simple(cell.activation, x, state, _given(cell, weights), cell.training)
+
+
+def _combined(
+    cell: CombinedCell, x: Tensor, lengths: Tensor | None, state: State, weights: Weights
+) -> tuple[Tensor, State]:
+    eye = torch.eye(cell.hidden_size, dtype=x.dtype, device=x.device)
+    return _simple(cell.activation, x, state, [eye, weights.get("B", cell.B)], cell.training)
+
+
+def _simple(activation: str, x: Tensor, state: State, given: list[Tensor], training: bool) -> tuple[Tensor, State]:
+    kernel = torch._VF.rnn_tanh if activation == "tanh" else torch._VF.rnn_relu
+    outputs, h = kernel(x, state[0][None], given, len(given) > 2, 1, 0.0, training, False, True)
     return outputs, (h[0],)
 
 
-def _gru(cell: GRUCell, x: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State]:
-    weights = _weights(cell)
-    if cell.b is not None and cell.b_n is not None:
-        weights[3] = functional.pad(cell.b_n, (2 * cell.hidden_size, 0))
-    outputs, h = torch._VF.gru(x, state[0][None], weights, len(weights) > 2, 1, 0.0, cell.training, False, True)
+def _gru(cell: GRUCell, x: Tensor, lengths: Tensor | None, state: State, weights: Weights) -> tuple[Tensor, State]:
+    given = _given(cell, weights)
+    if cell.b_n is not None:
+        given[3] = functional.pad(cell.b_n, (2 * cell.hidden_size, 0))
+    outputs, h = torch._VF.gru(x, state[0][None], given, len(given) > 2, 1, 0.0, cell.training, False, True)
     return outputs, (h[0],)
 
 
-def _lstm(cell: LSTMCell, x: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State]:
-    weights = _weights(cell)
+def _lstm(
+    cell: LSTMCell | ProjectedLSTMCell, x: Tensor, lengths: Tensor | None, state: State, weights: Weights
+) -> tuple[Tensor, State]:
+    given = _given(cell, weights)
+    has_bias = len(given) > 2
+    if isinstance(cell, ProjectedLSTMCell):
+        given.append(cell.R)
     if lengths is not None:
         beyond = torch.arange(x.shape[1], device=x.device) >= lengths[:, None]
         x = torch.cat([x, beyond[..., None].to(x.dtype)], -1)
         rows = cell.gate_rows()
         column = x.new_zeros(4 * cell.hidden_size, 1)
         column[rows["i"]], column[rows["f"]] = -SATURATED, SATURATED
-        weights[0] = torch.cat([cell.W, column], 1)
+        given[0] = torch.cat([cell.W, column], 1)
     hidden = [tensor[None] for tensor in state]
-    outputs, h, c = torch._VF.lstm(x, hidden, weights, len(weights) > 2, 1, 0.0, cell.training, False, True)
+    outputs, h, c = torch._VF.lstm(x, hidden, given, has_bias, 1, 0.0, cell.training, False, True)
     return outputs, (h[0], c[0])
 
 
-def _weights(cell: DenseCell) -> list[Tensor]:
-    """Torch keeps two biases; the second is zero where a cell has one."""
-    return [cell.W, cell.U] if cell.b is None else [cell.W, cell.U, cell.b, torch.zeros_like(cell.b)]
+def _given(cell: DenseCell, weights: Weights) -> list[Tensor]:
+    """What torch's kernels take. They have two biases; the second is zero where a cell has one."""
+    U, b = weights.get("U", cell.U), cell.bias()
+    return [cell.W, U] if b is None else [cell.W, U, b, torch.zeros_like(b)]
 
 
 # By exact class: a subclass may have changed its equations.
 KERNELS: dict[type[Cell], Callable[..., tuple[Tensor, State]]] = {
     ElmanCell: _elman,
+    CombinedCell: _combined,
     LSTMCell: _lstm,
+    ProjectedLSTMCell: _lstm,
     GRUCell: _gru,
 }

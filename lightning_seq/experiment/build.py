@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from lightning_seq.embeddings.word2vec import Word2VecParameters
 from lightning_seq.errors import UserError, near
 from lightning_seq.experiment.config import Config
 from lightning_seq.experiment.seeds import Stream, stream_seed
-from lightning_seq.experiment.targets import factory
+from lightning_seq.experiment.targets import factory, resolve
 from lightning_seq.models.classifier import Classifier
 from lightning_seq.spec import Class, DataSpec, Tokens
 
@@ -93,6 +94,12 @@ def build_inputs(config: Config, data: ClassificationData, progress: bool = Fals
     return Inputs(kind, width, matrix, vectors, coverage, mark)
 
 
+def takes_a_cell(config: Config) -> bool:
+    """Whether the encoder is made of cells."""
+    kind = resolve(config["model"]["_target_"], config["allow"])
+    return "cell" in inspect.signature(kind).parameters
+
+
 def build_model(config: Config, spec: DataSpec, width: int) -> Classifier:
     """The model as the configuration and the data describe it, its parameters not yet initialised."""
     if not isinstance(spec.inputs, Tokens) or not isinstance(spec.targets, Class):
@@ -103,7 +110,7 @@ def build_model(config: Config, spec: DataSpec, width: int) -> Classifier:
         else Embedding(spec.inputs.size, width, frozen=config["embedding"]["frozen"])
     )
     make, given = factory(config["model"], config["allow"]), {}
-    if "cell" in make.func.__init__.__annotations__:  # type: ignore[attr-defined]
+    if takes_a_cell(config):
         given["cell"] = factory(config["cell"], config["allow"])
     task = config["task"]
     return Classifier(

@@ -27,17 +27,19 @@ DEFAULT_CACHE = "~/.cache/lightning_seq"
 
 SEVERAL_KINDS = (
     "seeds", "embedding.frozen", "trainer.devices", "trainer.precision", "trainer.threads", "task.class_weights",
+    "cell.bias",
 )  # fmt: skip
 """Keys whose values may be of another kind than their default."""
 
 NULLABLE = ("trainer.gradient_clip_val", "cell.forget_bias", "callbacks.early_stopping")
 """Keys that have a default and may be null."""
 
-LISTABLE = ("model.hidden_size", "model.dropout", "model.activation")
+LISTABLE = ("model.hidden_size", "model.dropout", "model.activation", "model.zoneout")
 """Keys that may hold a list where their default is one value."""
 
 WHOLE_OR_NULL = (
-    "model.num_layers", "data.max_length", "data.max_vocabulary", "word2vec.max_vocabulary", "embedding.size",
+    "model.num_layers", "cell.output_size", "init.chrono", "data.max_length", "data.max_vocabulary",
+    "word2vec.max_vocabulary", "embedding.size",
 )  # fmt: skip
 """Keys whose default is null, and whose value is a whole number of at least 1."""
 
@@ -186,7 +188,7 @@ def _refuse_fixed_cell(chosen: Sequence[Word]) -> None:
     models = [pair.value for pair in chosen if pair.key == "model"] or ["lstm"]
     if cells and models[-1] != GENERAL_MODEL:
         raise UserError(
-            f"{cells[-1].text} cannot stand beside model={models[-1]}, which has its own: "
+            f"{cells[-1].text} cannot stand beside model={models[-1]}, which has its own, or none: "
             f"use the general form, model={GENERAL_MODEL} {cells[-1].text}"
         )
 

@@ -43,6 +43,7 @@ def prepare_process(config: Config) -> None:
     warnings.filterwarnings("ignore", ".*Checkpoint directory .* exists and is not empty.*")
     warnings.filterwarnings("ignore", ".*lightning.*isinstance.*LeafSpec.*")
     warnings.filterwarnings("ignore", ".*LeafSpec.*")
+    warnings.filterwarnings("ignore", ".*LSTM with projections is not supported with oneDNN.*")
     warnings.filterwarnings("ignore", ".*sync_dist=True.*")  # what is logged was reduced over all ranks before
     warnings.filterwarnings("ignore", ".*smaller than the logging interval.*")  # an epoch's last loss is always logged
     warnings.filterwarnings("ignore", ".*Starting from v.* `tensorboardX`.*")

@@ -108,6 +108,8 @@ def world_size() -> int:
 
 def started_record(config: Config, label: str, overrides: list[str], jobs: int) -> Record:
     """The record of a run that has just begun."""
+    from lightning_seq.experiment.build import takes_a_cell
+
     choices = config["choices"]
     return Record(
         status="running",
@@ -117,7 +119,7 @@ def started_record(config: Config, label: str, overrides: list[str], jobs: int) 
         overrides=overrides,
         task=choices["task"],
         model=choices["model"],
-        cell=choices["cell"] if "cell" in config and choices["model"] != "bag_of_embeddings" else None,
+        cell=choices["cell"] if takes_a_cell(config) else None,
         data=choices["data"],
         jobs=jobs,
         fingerprints={"config": fingerprint(essential(config))},

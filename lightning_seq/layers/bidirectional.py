@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from lightning_seq.cells.cell import Cell, State
 from lightning_seq.errors import UserError, near
+from lightning_seq.layers.dropout import Regularisation
 from lightning_seq.layers.recurrent import Recurrent
 
 MERGES = ("concat", "sum", "mean")
@@ -16,7 +17,11 @@ MERGES = ("concat", "sum", "mean")
 class Bidirectional(nn.Module):
     """A forward and a backward pass (Schuster & Paliwal 1997), merged at each step.
 
-        h→_t = f(x_t, h→_{t-1}),  h←_t = f'(x_t, h←_{t+1}),  y_t = [h→_t ; h←_t]
+        h→_t = f(x_t, h→_{t-1})
+        h←_t = f'(x_t, h←_{t+1})
+        y_t  = [h→_t ; h←_t]
+
+    Parameters: both cells', or one's where they share.
 
     forward_cell, backward_cell: the recurrences; the same object twice shares its weights.
     merge: `concat` (forward half first), `sum` or `mean`.
@@ -24,12 +29,19 @@ class Bidirectional(nn.Module):
     A carried state is refused: the backward pass would have to know what comes next.
     """
 
-    def __init__(self, forward_cell: Cell, backward_cell: Cell, merge: str = "concat", engine: str = "auto") -> None:
+    def __init__(
+        self,
+        forward_cell: Cell,
+        backward_cell: Cell,
+        merge: str = "concat",
+        engine: str = "auto",
+        regularisation: Regularisation | None = None,
+    ) -> None:
         super().__init__()
         if merge not in MERGES:
             raise UserError(f"merge is {merge!r}: {near(merge, MERGES)}")
-        self.forwards = Recurrent(forward_cell, engine=engine)
-        self.backwards = Recurrent(backward_cell, reverse=True, engine=engine)
+        self.forwards = Recurrent(forward_cell, engine=engine, regularisation=regularisation)
+        self.backwards = Recurrent(backward_cell, reverse=True, engine=engine, regularisation=regularisation)
         self.merge = merge
 
     @property
@@ -51,7 +63,7 @@ class Bidirectional(nn.Module):
         forwards, backwards = self.forwards.run(x, mask), self.backwards.run(x, mask)
         states = (forwards.state, backwards.state)
         if self.merge == "concat":
-            return torch.cat([forwards.outputs, backwards.outputs], -1), states
+            return torch.cat([forwards.outputs, backwards.outputs], 2), states
         summed = forwards.outputs + backwards.outputs
         return (summed if self.merge == "sum" else summed / 2), states
 

@@ -10,24 +10,36 @@ from lightning_seq.cells.elman import ElmanCell
 from lightning_seq.cells.gru import GRUCell
 from lightning_seq.cells.lstm import LSTMCell
 from lightning_seq.engines.engine import Run, Trace, choose
+from lightning_seq.layers.dropout import Regularisation
 from lightning_seq.layers.mask import lengths_of, reverse, zero_beyond
 
 
 class Recurrent(nn.Module):
     """Any cell over a sequence `[B, T, *input_shape]`, forward in time or in reverse.
 
+        h_t, s_t = cell(x_t, s_{t-1})
+
+    Parameters: the cell's.
+
     cell:    the recurrence.
     reverse: run from each row's last token to its first. Outputs stay at their own token's place.
     engine:  `auto` (the fastest that can), `native` or `loop`.
+    regularisation: noise inside the recurrence, drawn at each call.
 
     Where the mask is False the state holds still and the output is zero, so that a sequence gives the same answer alone
     and in any batch. A sequence cut into chunks gives the same answer as the whole when the state is carried (in
     reverse, the last chunk first).
     """
 
-    def __init__(self, cell: Cell, reverse: bool = False, engine: str = "auto") -> None:
+    def __init__(
+        self,
+        cell: Cell,
+        reverse: bool = False,
+        engine: str = "auto",
+        regularisation: Regularisation | None = None,
+    ) -> None:
         super().__init__()
-        self.cell, self.reverse, self.engine = cell, reverse, engine
+        self.cell, self.reverse, self.engine, self.regularisation = cell, reverse, engine, regularisation
 
     @property
     def output_size(self) -> int:
@@ -43,6 +55,8 @@ class Recurrent(nn.Module):
     ) -> Run:
         """Outputs `[B, T, *output_shape]`, the state after each row's last token (in reverse: its first), a trace.
 
+        noise: in the place of what `regularisation` would draw, in the order of the steps.
+
         Raises ValueError for T = 0, for a mask that is not a prefix, and for a state of the wrong shape.
         """
         lengths = lengths_of(x, mask)
@@ -53,6 +67,8 @@ class Recurrent(nn.Module):
         found = [tuple(tensor.shape) for tensor in state]
         if found != expected:
             raise ValueError(f"state has shapes {found}, expected {expected} for {type(self.cell).__name__}")
+        if noise is None and self.regularisation:
+            noise = self.regularisation.draw(self.cell, x, self.training)
         engine = choose(self.engine, self.cell, x, noise, trace)
         if self.reverse:
             x = reverse(x, lengths)

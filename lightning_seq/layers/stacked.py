@@ -4,31 +4,49 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from jaxtyping import Bool, Shaped
 from torch import Tensor, nn
 
+from lightning_seq.cells.activation import ACTIVATIONS, check_activation
 from lightning_seq.cells.cell import State
-from lightning_seq.cells.elman import ACTIVATIONS
-from lightning_seq.errors import UserError, near
+from lightning_seq.errors import UserError
 from lightning_seq.layers.bidirectional import Bidirectional
+from lightning_seq.layers.cbrnn import CBRNN
+from lightning_seq.layers.dropout import dropout as make_dropout
 from lightning_seq.layers.recurrent import Recurrent
 
 LayerState = tuple[State, ...]
 
 
+Layer = Recurrent | Bidirectional | CBRNN
+
+
 class Stacked(nn.Module):
-    """Recurrent or bidirectional layers, each reading the outputs of the one below (El Hihi & Bengio 1996).
+    """Layers on layers, each reading the outputs of the one below (El Hihi & Bengio 1996).
+
+        h^l_t = f^l(h^{l-1}_t, h^l_{t-1}),  h^0_t = x_t
+
+    Parameters: the sum over the layers.
 
     layers:     from the input up.
     dropout:    for each step between two layers, the probability to drop an output (one number, or L - 1 of them).
     activation: for each step between two layers, a function over the outputs (one name, or L - 1 of them).
+    residual:   add what a layer reads to what it gives, from the second layer on (Wu et al. 2016, eq. 6).
+    layer_norm: normalise what each layer gives (Ba et al. 2016), before it is added.
+    locked:     dropout with one mask for all steps of a sequence.
+
+    Raises UserError for values that do not fit the number of layers, and for a residual over layers of two widths.
     """
 
     def __init__(
         self,
-        layers: Sequence[Recurrent | Bidirectional],
+        layers: Sequence[Layer],
         dropout: float | Sequence[float] = 0.0,
         activation: str | Sequence[str] = "identity",
+        residual: bool = False,
+        layer_norm: bool = False,
+        locked: bool = False,
     ) -> None:
         super().__init__()
         if not layers:
@@ -40,14 +58,13 @@ class Stacked(nn.Module):
         for key, values in (("dropout", rates), ("activation", names)):
             if len(values) != between:
                 raise UserError(f"{key} has {len(values)} values, expected {between}: one between each two layers")
-        for name in names:
-            if name not in ACTIVATIONS:
-                raise UserError(f"activation {name!r} is unknown: {near(name, ACTIVATIONS)}")
-        for rate in rates:
-            if not 0 <= rate < 1:
-                raise UserError(f"dropout is {rate}, expected at least 0 and less than 1")
-        self.dropouts = nn.ModuleList(nn.Dropout(rate) for rate in rates)
-        self.activations = names
+        widths = [layer.output_size for layer in layers]
+        if residual and len(set(widths)) > 1:
+            raise UserError(f"residual=true adds layers of widths {widths}, expected one width: give one hidden_size")
+        self.dropouts = nn.ModuleList(make_dropout(rate, locked) for rate in rates)
+        self.activations = [check_activation(name) for name in names]
+        self.residual = residual
+        self.norms = nn.ModuleList(nn.LayerNorm(width) for width in widths) if layer_norm else None
 
     @property
     def output_size(self) -> int:
@@ -65,9 +82,13 @@ class Stacked(nn.Module):
             if index:
                 x = self.dropouts[index - 1](ACTIVATIONS[self.activations[index - 1]](x))
             if isinstance(layer, Recurrent):
-                x, final = layer(x, mask, None if state is None else state[index][0])
+                y, final = layer(x, mask, None if state is None else state[index][0])
                 states.append((final,))
             else:
-                x, both = layer(x, mask, None if state is None else state[index])
+                y, both = layer(x, mask, None if state is None else state[index])
                 states.append(both)
+            if self.norms is not None:
+                y = self.norms[index](y)
+                y = y if mask is None else torch.where(mask[..., None], y, torch.zeros_like(y))
+            x = x + y if self.residual and index else y
         return x, tuple(states)

@@ -16,6 +16,8 @@ class BagOfEmbeddings(Encoder):
     It has no parameters and no state: whatever a recurrent encoder does better, it does through the order of the words.
     """
 
+    pooling = "mean"
+
     def __init__(self, input_size: int) -> None:
         super().__init__()
         self.output_size = input_size

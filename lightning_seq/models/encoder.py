@@ -14,10 +14,12 @@ class Encoder(nn.Module, ABC):
 
     output_size: width of `Encoded.outputs`.
     final_size:  width of the final state of the top layer, directions side by side; None where there is no state.
+    pooling:     the pooling that `task.pooling=auto` takes for this encoder.
     """
 
     output_size: int
     final_size: int | None = None
+    pooling: str = "max"
 
     @abstractmethod
     def forward(self, x: Tensor, mask: Tensor) -> Encoded:

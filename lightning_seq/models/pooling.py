@@ -79,11 +79,11 @@ POOLINGS: dict[str, type[Last | Mean | Max | Attention]] = {
 def pooling(name: str, encoder: Encoder) -> Last | Mean | Max | Attention:
     """The pooling of that name for that encoder.
 
-    `auto` takes the maximum, or for an encoder without a state the mean. The last state is what a lecture draws, but it
-    asks a simple recurrent network to carry a whole sentence to its end, and few epochs do not teach it that.
+    `auto` takes the encoder's own, for a recurrent one the maximum. The last state is what a lecture draws, but it asks
+    a simple recurrent network to carry a whole sentence to its end, and few epochs do not teach it that.
     """
     if name == "auto":
-        name = "mean" if encoder.final_size is None else "max"
+        name = encoder.pooling
     if name not in POOLINGS:
         raise UserError(f"task.pooling is {name!r}: {near(name, [*POOLINGS, 'auto'])}")
     return POOLINGS[name](encoder)

@@ -8,11 +8,15 @@ import torch
 from torch import Tensor
 
 from lightning_seq.cells.cell import Cell
+from lightning_seq.cells.combined import CombinedCell
 from lightning_seq.engines.engine import choose
 from lightning_seq.errors import UserError
 from lightning_seq.layers.bidirectional import Bidirectional
+from lightning_seq.layers.cbrnn import CBRNN
+from lightning_seq.layers.dropout import Regularisation
+from lightning_seq.layers.dropout import dropout as make_dropout
 from lightning_seq.layers.recurrent import Recurrent
-from lightning_seq.layers.stacked import Stacked
+from lightning_seq.layers.stacked import Layer, Stacked
 from lightning_seq.models.encoder import Encoder
 from lightning_seq.spec import Encoded
 
@@ -25,8 +29,12 @@ class RecurrentEncoder(Encoder):
     hidden_size:   H of every layer, or a list with one size per layer.
     num_layers:    L; may be left out where `hidden_size` is a list.
     bidirectional: run each layer in both directions; `shared` gives both the same weights, `merge` is `concat`, `sum`
-                   or `mean`.
-    dropout, activation: between layers, one value or L - 1 of them (`layers/stacked.py`).
+                   or `mean`; `combined` joins them by a recurrence of its own (`layers/cbrnn.py`).
+    activation:    between layers, one name or L - 1 of them (`layers/stacked.py`).
+    residual, layer_norm: around each layer (`layers/stacked.py`).
+    input_dropout, dropout, output_dropout: before, between (one value or L - 1 of them) and after the layers; `locked`
+                   draws their masks once per sequence.
+    recurrent_dropout, zoneout, weight_drop: inside each recurrence (`layers/dropout.py`).
     engine:        `auto`, `native` or `loop`.
     """
 
@@ -39,38 +47,65 @@ class RecurrentEncoder(Encoder):
         bidirectional: bool = False,
         shared: bool = False,
         merge: str = "concat",
-        dropout: float | Sequence[float] = 0.0,
+        combined: bool = False,
         activation: str | Sequence[str] = "identity",
+        residual: bool = False,
+        layer_norm: bool = False,
+        input_dropout: float = 0.0,
+        dropout: float | Sequence[float] = 0.0,
+        output_dropout: float = 0.0,
+        locked: bool = False,
+        recurrent_dropout: float = 0.0,
+        zoneout: float | Sequence[float] = 0.0,
+        weight_drop: float = 0.0,
         engine: str = "auto",
     ) -> None:
         super().__init__()
         sizes = _sizes(hidden_size, num_layers)
-        if not bidirectional and (shared or merge != "concat"):
-            raise UserError("shared and merge act on two directions: set model.bidirectional=true as well")
-        layers: list[Recurrent | Bidirectional] = []
+        if not bidirectional and (shared or merge != "concat" or combined):
+            raise UserError("shared, merge and combined act on two directions: set model.bidirectional=true as well")
+        if combined and merge != "concat":
+            raise UserError(f"model.merge={merge} and model.combined=true both join the directions: give one of them")
+        noise = Regularisation(recurrent_dropout, zoneout, weight_drop)
+        layers: list[Layer] = []
         width = input_size
         for size in sizes:
-            if bidirectional:
-                forwards = cell(width, size)
-                backwards = forwards if shared else cell(width, size)
-                layers.append(Bidirectional(forwards, backwards, merge, engine))
+            forwards = cell(width, size)
+            if not bidirectional:
+                layers.append(Recurrent(forwards, engine=engine, regularisation=noise))
             else:
-                layers.append(Recurrent(cell(width, size), engine=engine))
+                backwards = forwards if shared else cell(width, size)
+                layers.append(
+                    CBRNN(forwards, backwards, engine=engine, regularisation=noise)
+                    if combined
+                    else Bidirectional(forwards, backwards, merge, engine, noise)
+                )
+            if len(forwards.output_shape) != 1:
+                raise UserError(
+                    f"{type(forwards).__name__} gives maps, expected a cell over vectors: use it as a layer"
+                )
             width = layers[-1].output_size
-        self.stack = Stacked(layers, dropout, activation)
+        self.before, self.after = make_dropout(input_dropout, locked), make_dropout(output_dropout, locked)
+        self.stack = Stacked(layers, dropout, activation, residual, layer_norm, locked)
         self.output_size = width
-        self.final_size = sizes[-1] * 2 if bidirectional else width
+        self.final_size = forwards.output_shape[0] * (2 if bidirectional and not combined else 1)
 
     def forward(self, x: Tensor, mask: Tensor) -> Encoded:
         """`[B, T, D]` to outputs `[B, T, output_size]` and the final states of every layer and direction."""
+        if x.is_floating_point():
+            x = self.before(x)
         outputs, state = self.stack(x, mask)
-        return Encoded(outputs, mask, state)
+        return Encoded(self.after(outputs), mask, state)
 
     def engines(self, x: Tensor) -> list[str]:
         names = []
         for layer in self.stack.layers:
             directions = [module for module in layer.modules() if isinstance(module, Recurrent)]
-            names += [choose(direction.engine, direction.cell, x).name for direction in directions]
+            for direction in directions:
+                drawn = direction.regularisation
+                noise = drawn.draw(direction.cell, x, training=True) if drawn else None
+                like = torch.empty(1, 1, 1, device=x.device) if isinstance(direction.cell, CombinedCell) else x
+                names.append(choose(direction.engine, direction.cell, like, noise).name)
             x = torch.empty(1, 1, int(layer.output_size), device=x.device)  # type: ignore[arg-type]
         return names
 

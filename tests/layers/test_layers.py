@@ -1,8 +1,8 @@
-"""Recurrent, bidirectional and stacked layers: the conformance checks, over every cell, engine and direction."""
+"""Recurrent, bidirectional and stacked layers: what the conformance suite does not ask of each cell."""
 
 from __future__ import annotations
 
-import copy
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -15,66 +15,19 @@ from lightning_seq.cells.elman import ElmanCell
 from lightning_seq.cells.gru import GRUCell
 from lightning_seq.cells.lstm import LSTMCell
 from lightning_seq.conformance import layers as check
+from lightning_seq.conformance.suite import Subject, engines_of
 from lightning_seq.engines.engine import choose
 from lightning_seq.errors import UserError
 from lightning_seq.layers.mask import reverse
 
+from ..conformance.cells import CELLS
+
 D, H = 3, 4
-RAGGED = [6, 2, 0, 1, 4]
-CELLS = {
-    "elman": lambda: ElmanCell(D, H),
-    "relu": lambda: ElmanCell(D, H, activation="relu"),
-    "logistic": lambda: ElmanCell(D, H, activation="logistic"),
-    "identity": lambda: ElmanCell(D, H, activation="identity"),
-    "lstm": lambda: LSTMCell(D, H),
-    "lstm_without_bias": lambda: LSTMCell(D, H, bias=False),
-    "gru": lambda: GRUCell(D, H),
-    "gru_without_bias": lambda: GRUCell(D, H, bias=False),
-}
-NATIVE = ("elman", "relu", "lstm", "lstm_without_bias", "gru", "gru_without_bias")
-EVERY = [(name, "loop") for name in CELLS] + [(name, "native") for name in NATIVE]
-both_directions = pytest.mark.parametrize("backwards", [False, True], ids=["forward", "reverse"])
+EVERY = [(name, engine) for name, make in CELLS.items() for engine in engines_of(make)]
 
 
 def layer(name: str, engine: str, backwards: bool = False) -> Recurrent:
-    cell = CELLS[name]()
-    check.randomise(cell)
-    return Recurrent(cell, reverse=backwards, engine=engine)
-
-
-@both_directions
-@pytest.mark.parametrize("name", NATIVE)
-@pytest.mark.parametrize("lengths", [RAGGED, [5, 5]], ids=["ragged", "full"])
-def test_native_equals_loop_in_value_and_gradient(name: str, backwards: bool, lengths: list[int]) -> None:
-    check.check_engines_agree(layer(name, "native", backwards), layer(name, "loop", backwards), lengths)
-
-
-@both_directions
-@pytest.mark.parametrize(("name", "engine"), EVERY)
-def test_alone_equals_batch(name: str, engine: str, backwards: bool) -> None:
-    check.check_alone_equals_batch(layer(name, engine, backwards), RAGGED)
-
-
-@both_directions
-@pytest.mark.parametrize(("name", "engine"), EVERY)
-def test_padding_never_spreads(name: str, engine: str, backwards: bool) -> None:
-    check.check_padding_is_ignored(layer(name, engine, backwards), RAGGED)
-
-
-@both_directions
-@pytest.mark.parametrize(("name", "engine"), EVERY)
-def test_chunks_equal_the_whole(name: str, engine: str, backwards: bool) -> None:
-    check.check_chunks_equal_whole(layer(name, engine, backwards), 5)
-
-
-@pytest.mark.parametrize(("name", "engine"), EVERY)
-def test_reverse_is_flipped(name: str, engine: str) -> None:
-    check.check_reverse_is_flipped(layer(name, engine), layer(name, engine, True), [6, 2, 1, 4])
-
-
-@pytest.mark.parametrize(("name", "engine"), [pair for pair in EVERY if "relu" not in pair])
-def test_gradients_against_finite_differences(name: str, engine: str) -> None:
-    check.check_gradients(layer(name, engine), [3, 1])
+    return Subject(CELLS[name], engine, backwards).layer()
 
 
 @settings(max_examples=30, deadline=None)
@@ -88,11 +41,6 @@ def test_the_lstm_holds_its_memory_over_a_long_padding() -> None:
     x, mask, state = check.example(native.cell, [300, 2])
     for found, expected in zip(native(x, mask, state)[1], loop(x, mask, state)[1], strict=True):
         check.close(found, expected)
-
-
-def test_long_sequences_need_no_recursion() -> None:
-    x = torch.randn(1, 20_000, D)
-    assert LSTM(D, H)(x)[0].shape == (1, 20_000, H)
 
 
 @pytest.mark.parametrize("engine", ["native", "loop"])
@@ -120,18 +68,6 @@ def test_a_reversed_trace_stands_at_its_own_tokens() -> None:
     x, mask, state = check.example(gru.cell, [4, 2])
     run = gru.run(x, mask, state, trace=True)
     check.close(run.trace.states[0][mask], run.outputs[mask])
-
-
-def test_zoneout_of_everything_holds_the_state() -> None:
-    lstm = layer("lstm", "loop")
-    x, mask, state = check.example(lstm.cell, [4, 3])
-    keep = torch.ones(2, H, dtype=torch.bool)
-    held = lstm.run(x, mask, state, noise=Noise(zoneout=(keep, keep))).state
-    for found, expected in zip(held, state, strict=True):
-        check.close(found, expected)
-    only_c = lstm.run(x, mask, state, noise=Noise(zoneout=(None, keep))).state
-    check.close(only_c[1], state[1])
-    assert (only_c[0] - state[0]).abs().max() > 1e-3
 
 
 def test_auto_takes_the_fastest_that_can() -> None:
@@ -245,18 +181,35 @@ def test_a_wrong_stack_says_what_is_wrong(arguments: dict, message: str) -> None
         Stacked([])
 
 
+def test_residual_adds_what_a_layer_reads_and_layer_norm_normalises_what_it_gives() -> None:
+    one, two = layer("gru", "loop"), Recurrent(GRUCell(H, H).double())
+    check.randomise(two, seed=4)
+    x, mask, _ = check.example(one.cell, [5, 2])
+    low = one(x, mask)[0]
+    check.close(Stacked([one, two], residual=True)(x, mask)[0], low + two(low, mask)[0])
+    stack = Stacked([one, two], residual=True, layer_norm=True).double()
+    check.randomise(stack.norms, seed=6)
+    below = torch.where(mask[..., None], stack.norms[0](low), 0.0)
+    expected = below + torch.where(mask[..., None], stack.norms[1](two(below, mask)[0]), 0.0)
+    check.close(stack(x, mask)[0], expected)
+    assert not stack(x, mask)[0][~mask].any()
+    with pytest.raises(UserError, match="one width"):
+        Stacked([one, Recurrent(GRUCell(H, 2))], residual=True)
+
+
+@pytest.mark.parametrize("make", [lambda: LSTM(D, H), lambda: GRU(D, H, engine="loop"), lambda: Elman(D, H)])
+def test_the_masked_path_can_be_exported_for_any_batch(make: Callable[[], Recurrent]) -> None:
+    """The number of steps is fixed: torch.export unrolls them."""
+    one = make().eval()
+    x, mask = torch.randn(3, 6, D), torch.arange(6) < torch.tensor([6, 2, 5])[:, None]
+    batch = torch.export.Dim("B", min=2, max=64)
+    program = torch.export.export(one, (x, mask), dynamic_shapes=({0: batch}, {0: batch})).module()
+    x, mask = torch.randn(5, 6, D), torch.arange(6) < torch.tensor([6, 0, 5, 1, 3])[:, None]
+    torch.testing.assert_close(program(x, mask)[0], one(x, mask)[0])
+
+
 def test_reverse_twice_is_nothing() -> None:
     x, lengths = torch.randn(4, 6, 2), torch.tensor([6, 3, 1, 0])
     assert torch.equal(reverse(reverse(x, lengths), lengths), x)
     assert torch.equal(reverse(x, lengths)[1, :3], x[1, :3].flip(0))
     assert torch.equal(reverse(x[..., 0], lengths), reverse(x, lengths)[..., 0])
-
-
-def test_layers_survive_saving_and_copying() -> None:
-    one = layer("lstm", "auto")
-    x, mask, state = check.example(one.cell, [4, 2])
-    other = layer("lstm", "auto")
-    check.randomise(other, seed=9)
-    other.load_state_dict(one.state_dict())
-    for twin in (other, copy.deepcopy(one)):
-        check.close(twin(x, mask, state)[0], one(x, mask, state)[0])

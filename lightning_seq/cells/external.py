@@ -1,0 +1,111 @@
+"""Anybody's cell: a module with torch's convention, `(x_t, state) -> state`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lightning_seq.cells.cell import Cell, Noise, State, Step, positive
+from lightning_seq.errors import UserError
+
+
+class ExternalCell(Cell):
+    """A cell from elsewhere, in every layer, task and comparison, on the engine `loop`.
+
+        s_t = module(x_t, s_{t-1})
+        h_t = the first tensor of s_t
+
+    The module is made as `path(input_size, hidden_size, **arguments)` and called as torch's `nn.GRUCell` (the state is
+    one tensor) or `nn.LSTMCell` (a tuple); one that returns (output, state) is understood too. The sizes of its state
+    are found by calling it.
+
+    State: as the module returns it.
+
+    path:      the module's class.
+    arguments: more for its constructor.
+
+    Raises UserError when the module cannot be made or called that way.
+    """
+
+    resets_submodules = True
+    splits_input = False
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        path: type[nn.Module] | None = None,
+        arguments: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        if not isinstance(path, type):
+            raise UserError("cell=external needs a class: give cell.path=my_package.MyCell, or torchrecurrent.LEMCell")
+        sizes = positive("input_size", input_size), positive("hidden_size", hidden_size)
+        self._make = lambda: path(*sizes, **(arguments or {}))
+        self._name = path.__name__
+        try:
+            self.module = self._make()
+            self._paired, state = self._convention(input_size)
+        except (TypeError, ValueError, RuntimeError, NotImplementedError) as error:
+            raise UserError(
+                f"{path.__name__} cannot be used as a cell ({error}): expected {path.__name__}(input_size, "
+                "hidden_size) called as cell(x_t, state) -> state, as torch.nn.GRUCell and LSTMCell are"
+            ) from error
+        self._single = isinstance(state, Tensor)
+        output, carried = self._read(self._last)
+        self.input_shape, self.output_shape = (input_size,), tuple(output.shape[1:])
+        self.state_shapes = tuple(tuple(tensor.shape[1:]) for tensor in carried)
+        del self._last
+
+    @torch.no_grad()
+    def _convention(self, input_size: int) -> tuple[bool, Any]:
+        """Whether the module returns (output, state) pairs, and a state; found by giving it back what it returned."""
+        like = next(self.module.parameters(), torch.empty(0))
+        x = torch.zeros(2, input_size, dtype=like.dtype)
+        returned = self.module(x)
+        candidates = [(False, returned)]
+        if isinstance(returned, tuple) and len(returned) == 2:
+            candidates.append((True, returned[1]))
+        failure: Exception = TypeError(f"it returned {type(returned).__name__}, not a tensor [B, H] or a tuple of them")
+        for paired, state in candidates:
+            tensors = (state,) if isinstance(state, Tensor) else state
+            if not isinstance(tensors, tuple) or not all(isinstance(t, Tensor) and len(t) == 2 for t in tensors):
+                continue
+            try:
+                self._last = self.module(x, state)
+            except (TypeError, ValueError, RuntimeError) as error:
+                failure = error
+            else:
+                return paired, state
+        raise failure
+
+    def _read(self, returned: Any) -> tuple[Tensor, State]:
+        """Output and state of what the module returned."""
+        state = returned[1] if self._paired else returned
+        carried: State = (state,) if isinstance(state, Tensor) else tuple(state)
+        return (returned[0] if self._paired else carried[0]), carried
+
+    def reset_parameters(self) -> None:
+        """As the module's own constructor does."""
+        self.module.load_state_dict(self._make().state_dict())
+
+    def recurrent_weights(self) -> dict[str, Tensor]:
+        """None that are known: initialisation and weight-drop leave the module as it is."""
+        return {}
+
+    def project(self, x: Tensor, start: int = 0) -> Tensor:
+        if not x.is_floating_point():
+            raise UserError(f"{self._name} takes vectors, not token ids: use embedding=random or embedding=word2vec")
+        return x
+
+    def step(self, projected_t: Tensor, state: State, noise: Noise | None = None) -> Step:
+        if noise is not None and (noise.recurrent is not None or noise.weights):
+            raise UserError(f"{self._name} takes no dropout inside the recurrence: use zoneout, or dropout around it")
+        output, carried = self._read(self.module(projected_t, state[0] if self._single else state))
+        return Step(output, carried, {})
+
+    def extra_repr(self) -> str:
+        return self._name

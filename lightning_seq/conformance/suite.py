@@ -1,0 +1,411 @@
+"""The conformance suite: what every cell must do, on every engine, in either direction.
+
+Used by the tests, where every cell joins by one line, and by `lightning-seq check my_package.MyCell`.
+"""
+
+from __future__ import annotations
+
+import copy
+import io
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from lightning_seq.cells.cell import Cell, Noise
+from lightning_seq.cells.combined import CombinedCell
+from lightning_seq.cells.external import ExternalCell
+from lightning_seq.conformance import layers as properties
+from lightning_seq.conformance.layers import close, example, randomise
+from lightning_seq.conformance.oracles import oracle_of, run_oracle
+from lightning_seq.engines.engine import choose
+from lightning_seq.errors import UserError
+from lightning_seq.layers.bidirectional import Bidirectional
+from lightning_seq.layers.recurrent import Recurrent
+from lightning_seq.layers.stacked import Stacked
+
+RAGGED = [5, 2, 0, 1, 4]
+LONG = 20_000
+DRAWS = 5
+SINGLE = 1e-5
+"""What float32 may be away from float64 (max-norm, on values of order 1)."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is checked.
+
+    make:          makes the cell, weights of no interest.
+    engine:        `loop`, `native` or `auto`.
+    reverse:       the direction.
+    recurrent:     makes the layer from (cell, reverse, engine).
+    bidirectional: makes the layer of two directions from (forward cell, backward cell, engine).
+    """
+
+    make: Callable[[], Cell]
+    engine: str = "loop"
+    reverse: bool = False
+    recurrent: Callable[[Cell, bool, str], Recurrent] = Recurrent
+    bidirectional: Callable[[Cell, Cell, str], Bidirectional] = field(
+        default=lambda forwards, backwards, engine: Bidirectional(forwards, backwards, engine=engine)
+    )
+
+    def layer(self, seed: int = 0) -> Recurrent:
+        cell = self.make()
+        randomise(cell, seed)
+        return self.recurrent(cell, self.reverse, self.engine)
+
+    def cells(self, seed: int) -> tuple[Cell, Cell]:
+        """Two cells of different weights."""
+        forwards, backwards = self.make(), self.make()
+        randomise(forwards, 2 * seed)
+        randomise(backwards, 2 * seed + 1)
+        return forwards, backwards
+
+
+def check_oracle(subject: Subject) -> None:
+    """Equal to NumPy written from the paper, to 1e-10."""
+    layer = subject.layer()
+    x, _, state = example(layer.cell, [5, 5, 5])
+    outputs, final = layer(x, None, state)
+    turned = x.flip(1) if subject.reverse else x
+    expected, end = run_oracle(layer.cell, turned, state)
+    close(outputs, torch.from_numpy(expected).flip(1) if subject.reverse else torch.from_numpy(expected))
+    for found, wanted in zip(final, end, strict=True):
+        close(found, torch.from_numpy(wanted))
+
+
+def check_single_precision(subject: Subject) -> None:
+    """In float32 within 1e-5 of float64."""
+    layer = subject.layer()
+    x, mask, state = example(layer.cell, RAGGED)
+    with torch.no_grad():
+        scaled = {name: value / 3 for name, value in layer.state_dict().items()}
+        layer.load_state_dict(scaled)
+        outputs, final = layer(x, mask, state)
+        single = copy.deepcopy(layer).float()
+        found, end = single(x.float(), mask, tuple(tensor.float() for tensor in state))
+    for one, other in zip((found, *end), (outputs, *final), strict=True):
+        scale = max(1.0, float(other.abs().max()))
+        close(one.double(), other, SINGLE * scale)
+
+
+def check_gradients(subject: Subject) -> None:
+    """The gradient of inputs, state and parameters is that of finite differences, through the mask."""
+    layer = subject.layer()
+    x, mask, state = example(layer.cell, [3, 1])
+    names, given = zip(*layer.named_parameters(), strict=True)
+    count = 1 + len(state)
+
+    def run(*values: Tensor) -> tuple[Tensor, ...]:
+        weights = dict(zip(names, values[count:], strict=True))
+        outputs, final = torch.func.functional_call(layer, weights, (values[0], mask, values[1:count]))
+        return outputs, *final
+
+    wanted = [tensor.detach().clone().requires_grad_() for tensor in (x, *state, *given)]
+    torch.autograd.gradcheck(run, wanted, eps=1e-6, atol=1e-5, fast_mode=True)
+
+
+def check_everything_counts(subject: Subject) -> None:
+    """Every number of every parameter and of the first state changes the last step: none is lost on the way."""
+    total: dict[str, Tensor] = {}
+    for seed in range(DRAWS):  # a unit that is shut in one draw is open in another
+        layer = subject.layer(seed)
+        x, _, state = example(layer.cell, [4] * 12, seed + 1)
+        state = tuple(tensor.requires_grad_() for tensor in state)
+        outputs, final = layer(x, None, state)
+        end = [tensor.sin() for tensor in (outputs[:, 0] if subject.reverse else outputs[:, -1], *final)]
+        loss = torch.stack([(e * torch.linspace(1, 2, e.numel(), dtype=e.dtype).view_as(e)).sum() for e in end]).sum()
+        named = {f"tensor {index} of the state": tensor for index, tensor in enumerate(state)}
+        named.update(layer.named_parameters())
+        for name, gradient in zip(named, torch.autograd.grad(loss, [*named.values()], allow_unused=True), strict=True):
+            size = torch.zeros_like(named[name]) if gradient is None else gradient.abs()
+            total[name] = total.get(name, 0) + size
+    for name, size in total.items():
+        if name.endswith("of the state"):
+            assert size.any(), f"{name} changes nothing: it is not carried from step to step"
+            continue
+        rows = size.flatten(1).sum(1) if size.dim() > 1 else size
+        dead = (rows == 0).nonzero().flatten().tolist()
+        assert not dead, (
+            f"{name} gets no gradient in rows {_span(dead)} of {len(rows)}: "
+            "what they act on is not there, or not carried from step to step"
+        )
+
+
+def _span(rows: list[int]) -> str:
+    return f"{rows[0]}-{rows[-1]}" if rows == list(range(rows[0], rows[-1] + 1)) else ", ".join(map(str, rows))
+
+
+def check_start(subject: Subject) -> None:
+    """Without a state it starts from zeros; a call leaves no trace in the layer or in what it was given."""
+    layer = subject.layer()
+    x, mask, state = example(layer.cell, RAGGED)
+    zeros = tuple(torch.zeros_like(tensor) for tensor in state)
+    before = [tensor.clone() for tensor in (x, *state)]
+    first = layer(x, mask, state)[0]
+    close(layer(x, mask)[0], layer(x, mask, zeros)[0])
+    close(layer(x, mask, state)[0], first)
+    for found, expected in zip((x, *state), before, strict=True):
+        close(found[: len(expected)], expected)
+
+
+def check_noise(subject: Subject) -> None:
+    """Recurrent dropout acts where h_{t-1} meets U, and nowhere else: a mask of zeros is a U of zeros."""
+    layer = subject.recurrent(subject.layer().cell, subject.reverse, "loop")
+    x, mask, state = example(layer.cell, RAGGED)
+    (name, U), *_ = layer.cell.recurrent_weights().items()
+    masked = layer.run(x, mask, state, noise=Noise(recurrent=torch.zeros_like(state[0])))
+    without = layer.run(x, mask, state, noise=Noise(weights={name: torch.zeros_like(U)}))
+    for found, expected in zip((masked.outputs, *masked.state), (without.outputs, *without.state), strict=True):
+        close(found, expected)
+    assert (masked.outputs - layer.run(x, mask, state).outputs).abs().max() > 0, "the mask changes nothing"
+
+
+def check_chunks(subject: Subject) -> None:
+    """A sequence in chunks gives what the whole gives, cut anywhere, when the state is carried."""
+    properties.check_chunks_equal_whole(subject.layer(), 5)
+
+
+def check_alone(subject: Subject) -> None:
+    """A sequence gives the same alone and in any batch; one of no tokens holds its state."""
+    properties.check_alone_equals_batch(subject.layer(), RAGGED)
+
+
+def check_padding(subject: Subject) -> None:
+    """Whatever the padding holds, NaN too: the same values and gradients, and zero outputs there."""
+    properties.check_padding_is_ignored(subject.layer(), RAGGED)
+
+
+def check_reverse(subject: Subject) -> None:
+    """Reverse is flip, run, flip, on each row's own length."""
+    forwards, backwards = (
+        Subject(subject.make, subject.engine, turned, subject.recurrent).layer() for turned in (False, True)
+    )
+    properties.check_reverse_is_flipped(forwards, backwards, [5, 2, 1, 4])
+
+
+def check_bidirectional(subject: Subject) -> None:
+    """The forward half is the forward layer's, the backward half the reverse layer's; the last input reaches the first
+    backward output; a carried state is refused."""
+    seen = [_check_halves(subject, seed) for seed in range(DRAWS)]
+    assert any(seen), "the backward pass does not see the last input"
+
+
+def _check_halves(subject: Subject, seed: int) -> bool:
+    """Whether the last input changed the first backward output (a unit that is shut in one draw is open in another)."""
+    forwards, backwards = subject.cells(seed)
+    both = subject.bidirectional(forwards, backwards, subject.engine)
+    x, mask, _ = example(forwards, [5, 3], seed)
+    outputs, (forward_state, backward_state) = both(x, mask)
+    size = forwards.output_shape[0]
+    one, end = Recurrent(forwards, False, subject.engine)(x, mask)
+    other, begin = Recurrent(backwards, True, subject.engine)(x, mask)
+    close(outputs[:, :, :size], one)
+    close(outputs[:, :, size:], other)
+    for found, expected in zip((*forward_state, *backward_state), (*end, *begin), strict=True):
+        close(found, expected)
+    changed = x.clone()
+    changed[1, 2] += 1.0
+    again = both(changed, mask)[0]
+    close(again[1, 0, :size], outputs[1, 0, :size])
+    try:
+        both(x, mask, (forward_state, backward_state))
+    except ValueError:
+        return bool((again[1, 0, size:] - outputs[1, 0, size:]).any())
+    raise AssertionError("a carried state was accepted: the backward pass cannot know what comes next")
+
+
+def check_stacked(subject: Subject) -> None:
+    """A stack of one layer is the layer."""
+    layer = subject.layer()
+    x, mask, state = example(layer.cell, RAGGED)
+    (found, ((end,),)), (expected, final) = Stacked([layer])(x, mask, ((state,),)), layer(x, mask, state)
+    for one, other in zip((found, *end), (expected, *final), strict=True):
+        close(one, other)
+
+
+def check_zoneout(subject: Subject) -> None:
+    """Zoneout with probability 1 holds the state."""
+    layer = subject.layer()
+    x, mask, state = example(layer.cell, RAGGED)
+    kept = tuple(torch.ones(tensor.shape[0], x.shape[1], *tensor.shape[1:], dtype=tensor.dtype) for tensor in state)
+    run = layer.run(x, mask, state, noise=Noise(zoneout=kept))
+    for found, expected in zip(run.state, state, strict=True):
+        close(found, expected)
+
+
+def check_one_hot(subject: Subject) -> None:
+    """Token ids give what dense one-hot vectors give: a column of W."""
+    layer = subject.layer()
+    ids = torch.tensor([[0, 2, 1], [1, 1, 0]])
+    dense = functional.one_hot(ids, layer.cell.input_shape[0]).double()
+    close(layer.cell.project(ids), layer.cell.project(dense))
+
+
+def check_columns(subject: Subject) -> None:
+    """The input's projection is the sum of its columns' projections."""
+    cell = subject.layer().cell
+    x, _, _ = example(cell, [4, 4])
+    close(cell.project(x[..., :1]) + cell.project(x[..., 1:], start=1), cell.project(x))
+
+
+def check_engine(subject: Subject) -> None:
+    """The engine equals `loop` in value and gradient, ragged and full."""
+    for lengths in (RAGGED, [4, 4]):
+        layer = subject.layer()
+        properties.check_engines_agree(layer, Recurrent(layer.cell, subject.reverse, "loop"), lengths)
+
+
+def check_copies(subject: Subject) -> None:
+    """Saved and loaded, or copied, it is the same; and a copy shares nothing."""
+    layer = subject.layer()
+    x, mask, state = example(layer.cell, RAGGED)
+    expected = layer(x, mask, state)[0]
+    file = io.BytesIO()
+    torch.save(layer.state_dict(), file)
+    file.seek(0)
+    other = subject.layer(seed=7)
+    assert (other(x, mask, state)[0] - expected).abs().max() > 0
+    other.load_state_dict(torch.load(file, weights_only=True))
+    close(other(x, mask, state)[0], expected)
+    twin = copy.deepcopy(layer)
+    randomise(layer, 8)
+    close(twin(x, mask, state)[0], expected)
+
+
+def check_edges(subject: Subject) -> None:
+    """One step, one row, a row of no tokens; no steps at all are refused."""
+    layer = subject.layer()
+    x, _, state = example(layer.cell, [1])
+    outputs, final = layer(x, None, state)
+    assert outputs.shape == (1, 1, *layer.cell.output_shape)
+    assert outputs.isfinite().all()
+    nothing = torch.zeros(1, 1, dtype=torch.bool)
+    outputs, final = layer(torch.full_like(x, float("nan")), nothing, state)
+    assert not outputs.any()
+    for found, expected in zip(final, state, strict=True):
+        close(found, expected)
+    try:
+        layer(x[:, :0], None, state)
+    except ValueError:
+        return
+    raise AssertionError("a sequence of no steps was accepted")
+
+
+def check_trace(subject: Subject) -> None:
+    """The trace shows the state after every step; where the output is the state, they are equal."""
+    layer = subject.recurrent(subject.layer().cell, subject.reverse, "loop")
+    x, mask, state = example(layer.cell, [4, 2])
+    run = layer.run(x, mask, state, trace=True)
+    assert run.trace is not None
+    if layer.cell.output_shape == layer.cell.state_shapes[0] and not isinstance(layer.cell, ExternalCell):
+        close(run.trace.states[0][mask], run.outputs[mask])
+    last = 0 if subject.reverse else 3
+    for tensor, final in zip(run.trace.states, run.state, strict=True):
+        close(tensor[0, last], final[0])
+
+
+def check_long(subject: Subject) -> None:
+    """20,000 steps forward and, in gradient, back: no recursion."""
+    layer = subject.layer().float()
+    x, _, state = example(layer.cell, [LONG])
+    outputs, _ = layer(x.float(), None, tuple(tensor.float() for tensor in state))
+    assert outputs.shape[1] == LONG
+    outputs[:, -1].sum().backward()
+
+
+@dataclass(frozen=True)
+class Check:
+    """A property by name, and which subjects it is for."""
+
+    name: str
+    run: Callable[[Subject], None]
+    applies: Callable[[Subject], bool] = lambda subject: True
+
+    @property
+    def says(self) -> str:
+        return " ".join((self.run.__doc__ or "").split())
+
+
+def _takes_ids(subject: Subject) -> bool:
+    """Whether the cell reads vectors and does not refuse ids in words of its own."""
+    cell = subject.make()
+    if len(cell.input_shape) != 1 or isinstance(cell, CombinedCell):
+        return False
+    try:
+        cell.project(torch.zeros(1, 1, dtype=torch.int64))
+    except UserError:
+        return False
+    except Exception:  # the check will say which
+        return True
+    return True
+
+
+def _splits(subject: Subject) -> bool:
+    cell = subject.make()
+    return cell.splits_input and not isinstance(cell, CombinedCell)
+
+
+CHECKS = (
+    Check("oracle", check_oracle, lambda s: oracle_of(s.make()) is not None),
+    Check("float32", check_single_precision),
+    Check("gradients", check_gradients, lambda s: getattr(s.make(), "activation", None) != "relu"),
+    Check("everything counts", check_everything_counts),
+    Check("start", check_start),
+    Check("chunks", check_chunks),
+    Check("alone", check_alone),
+    Check("padding", check_padding),
+    Check("reverse", check_reverse),
+    Check("bidirectional", check_bidirectional),
+    Check("stacked", check_stacked),
+    Check("zoneout", check_zoneout, lambda s: s.engine != "native"),
+    Check("noise", check_noise, lambda s: bool(s.make().recurrent_weights())),
+    Check("one-hot", check_one_hot, _takes_ids),
+    Check("columns", check_columns, _splits),
+    Check("engine", check_engine, lambda s: s.engine != "loop"),
+    Check("copies", check_copies),
+    Check("edges", check_edges),
+    Check("trace", check_trace),
+)
+SLOW = (Check("long", check_long),)
+
+
+def engines_of(make: Callable[[], Cell]) -> list[str]:
+    """`loop`, and `native` where it runs this cell."""
+    cell = make()
+    x = torch.zeros(1, 1, *cell.input_shape)
+    return ["loop", *([name] if (name := choose("auto", cell, x).name) != "loop" else [])]
+
+
+@dataclass(frozen=True)
+class Result:
+    """passed, failed (with what was found) or not applicable."""
+
+    check: str
+    engine: str
+    reverse: bool
+    error: str | None = None
+
+
+def examine(make: Callable[[], Cell], slow: bool = False) -> Iterator[Result]:
+    """Every check that applies, on every engine, in both directions."""
+    for engine in engines_of(make):
+        for reverse in (False, True):
+            subject = Subject(make, engine, reverse)
+            for check in (*CHECKS, *(SLOW if slow and not reverse else ())):
+                if check.applies(subject):
+                    yield Result(check.name, engine, reverse, failure(check, subject))
+
+
+def failure(check: Check, subject: Subject) -> str | None:
+    """What a check found, in one line, or None where it passed."""
+    try:
+        check.run(subject)
+    except AssertionError as error:
+        return " ".join(str(error).split()) or "not so"
+    except Exception as error:  # a cell that cannot be run does not conform either
+        return " ".join(f"{type(error).__name__}: {error}".split())
+    return None

@@ -1,0 +1,88 @@
+"""Which cell a name means: a choice of `cell=`, a class, or all cells of a package."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from functools import partial
+from importlib import import_module
+from typing import Any
+
+from torch import nn
+
+from lightning_seq.cells.cell import Cell
+from lightning_seq.cells.combined import CombinedCell
+from lightning_seq.cells.conv_lstm import ConvLSTMCell
+from lightning_seq.cells.external import ExternalCell
+from lightning_seq.errors import UserError, near
+from lightning_seq.experiment.config import compose, groups
+from lightning_seq.experiment.targets import factory, resolve
+
+MakeCell = Callable[[int, int], Cell]
+
+
+BESIDE: dict[str, MakeCell] = {
+    "combined": lambda input_size, hidden_size: CombinedCell(hidden_size),
+    "conv_lstm": lambda input_size, hidden_size: ConvLSTMCell(input_size, hidden_size, space=(8,)),
+}
+"""Cells that are no choice of `cell=`, because an encoder over vectors has no use for them."""
+
+
+def known_cells() -> tuple[str, ...]:
+    """Our cells: the choices of `cell=` without the adapter, and those beside them."""
+    return tuple(sorted({*groups()["cell"], *BESIDE} - {"external"}))
+
+
+def find(name: str) -> dict[str, MakeCell]:
+    """By name, what makes a cell from (input_size, hidden_size).
+
+    name: a choice of `cell=` (`lstm`), a class (`my_package.MyCell`) with our contract or torch's convention, or a
+          module, for every class in it whose name ends in `Cell`. The user has named it: it is imported.
+
+    Raises UserError where there is no such cell.
+    """
+    if name in BESIDE:
+        return {name: BESIDE[name]}
+    if name in known_cells():
+        node = compose(["model=recurrent", f"cell={name}"])["cell"]
+        return {name: factory(node)}
+    if "." not in name:
+        found = _cells_of(name)
+        if not found:
+            raise UserError(f"{name} has no class whose name ends in 'Cell'")
+        return found
+    try:
+        kind = resolve(name, [name.partition(".")[0]], "the cell")
+    except UserError:
+        found = _cells_of(name)
+        if found:
+            return found
+        raise
+    return {name: _maker(kind)}
+
+
+def _cells_of(name: str) -> dict[str, MakeCell]:
+    try:
+        module = import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is not None and not name.startswith(error.name):
+            raise UserError(f"{name} needs the module {error.name}: install it") from error
+        raise UserError(
+            f"there is no cell {name!r}; {near(name, known_cells())}; a class of your own is my_package.MyCell"
+        ) from error
+    return {
+        f"{name}.{key}": _maker(kind)
+        for key, kind in vars(module).items()
+        if inspect.isclass(kind)
+        and key.endswith("Cell")
+        and issubclass(kind, nn.Module)
+        and not inspect.isabstract(kind)
+    }
+
+
+def _maker(kind: type[Any], arguments: Mapping[str, Any] | None = None) -> MakeCell:
+    if issubclass(kind, Cell):
+        return partial(kind, **(arguments or {}))
+    if not issubclass(kind, nn.Module):
+        raise UserError(f"{kind.__name__} is not a torch module: expected a cell, (x_t, state) -> state")
+    return partial(ExternalCell, path=kind, arguments=arguments)

@@ -1,0 +1,186 @@
+"""`lightning-seq explain`: a cell or layer as its docstring tells it, with its parameters counted."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import operator
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from lightning_seq.cells.cell import Cell
+from lightning_seq.errors import UserError, near
+from lightning_seq.experiment.cells import find, known_cells
+
+SIZES = {"input_size": 100, "hidden_size": 128}
+FIELDS = ("State", "Gate order", "Parameters", "Elsewhere")
+LAYERS = ("Recurrent", "Bidirectional", "CBRNN", "Stacked")
+
+
+@dataclass(frozen=True)
+class Explained:
+    """What a docstring of the house's form says.
+
+    title:     its first line, with the paper.
+    equations: its indented block.
+    fields:    `State`, `Gate order`, `Parameters`, `Elsewhere`, as far as they are there.
+    rest:      its other paragraphs: notes and arguments.
+    """
+
+    title: str
+    equations: list[str]
+    fields: dict[str, str]
+    rest: list[str]
+
+
+def read_docstring(kind: type[Any]) -> Explained:
+    """Raises UserError for a class without a docstring."""
+    text = inspect.getdoc(kind) if "__doc__" in vars(kind) else None
+    if not text:
+        raise UserError(f"{kind.__name__} has no docstring: there is nothing to explain it by")
+    title, *paragraphs = text.split("\n\n")
+    equations: list[str] = []
+    fields: dict[str, str] = {}
+    rest: list[str] = []
+    for paragraph in paragraphs:
+        lines = paragraph.split("\n")
+        if not equations and all(line.startswith("    ") for line in lines):
+            equations = [line[4:] for line in lines]
+            continue
+        current: str | None = None
+        kept = []
+        for line in lines:
+            match = re.match(rf"({'|'.join(FIELDS)}): (.*)", line)
+            if match:
+                current = match[1]
+                fields[current] = match[2].strip()
+            elif current is not None:
+                fields[current] += " " + line.strip()
+            else:
+                kept.append(line)
+        if kept:
+            rest.append("\n".join(kept))
+    return Explained(" ".join(title.split()), equations, fields, rest)
+
+
+def sizes_of(cell: Cell) -> dict[str, int]:
+    """The letters of parameter formulas: D, H, P or O, and for maps K (a kernel's taps) and S (places)."""
+    letters = {"D": cell.input_shape[0], "H": int(getattr(cell, "hidden_size", cell.output_shape[0]))}
+    letters["P"] = letters["O"] = cell.output_shape[0]
+    if len(cell.input_shape) > 1:
+        letters["K"] = cell.recurrent_weights()["U"][0, 0].numel()
+        letters["S"] = prod(cell.input_shape[1:])
+    return letters
+
+
+OPERATORS = {ast.Add: operator.add, ast.Mult: operator.mul, ast.Sub: operator.sub}
+
+
+def evaluate(formula: str, letters: Mapping[str, int]) -> int:
+    """A formula of letters, numbers, +, - and *. Raises ValueError for anything else."""
+
+    def value(node: ast.expr) -> int:
+        if isinstance(node, ast.BinOp) and type(node.op) in OPERATORS:
+            return int(OPERATORS[type(node.op)](value(node.left), value(node.right)))
+        if isinstance(node, ast.Constant) and isinstance(node.value, int):
+            return node.value
+        if isinstance(node, ast.Name) and node.id in letters:
+            return letters[node.id]
+        raise ValueError(f"{formula!r} is not a formula of {', '.join(letters)}")
+
+    return value(ast.parse(formula, mode="eval").body)
+
+
+def parameters_of(kind: type[Any]) -> str | None:
+    """The formula in a docstring's `Parameters`, without its full stop."""
+    formula = read_docstring(kind).fields.get("Parameters", "").rstrip(".")
+    return formula if re.fullmatch(r"[\dA-Z+*() -]+", formula) else None
+
+
+def explain(words: Sequence[str], console: Console) -> None:
+    """Print what one cell or layer is. Raises UserError for an unknown name, key or size."""
+    names = [word for word in words if "=" not in word]
+    if len(names) != 1:
+        raise UserError(f"explain takes one cell or layer, {' '.join(names) or 'nothing'} came: see explain --list")
+    sizes = dict(SIZES)
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals:
+            continue
+        if key not in sizes:
+            raise UserError(f"{word}: there is no key {key!r} for explain; {near(key, sizes)}")
+        if not value.isdigit() or int(value) < 1:
+            raise UserError(f"{word}: expected a whole number of at least 1")
+        sizes[key] = int(value)
+    if names[0] in LAYERS:
+        _print(read_docstring(_layer(names[0])), None, console)
+        return
+    found = find(names[0])
+    if len(found) > 1:
+        raise UserError(f"{names[0]} has {len(found)} cells: give one, such as {next(iter(found))}")
+    cell = next(iter(found.values()))(sizes["input_size"], sizes["hidden_size"])
+    _print(read_docstring(type(cell)), cell, console)
+
+
+def _layer(name: str) -> type[Any]:
+    import lightning_seq
+
+    kind: type[Any] = getattr(lightning_seq, name)
+    return kind
+
+
+def _print(explained: Explained, cell: Cell | None, console: Console) -> None:
+    def say(text: str = "") -> None:
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    say(explained.title)
+    say()
+    for equation in explained.equations:
+        say(f"    {equation}")
+    if explained.equations:
+        say()
+    for key, value in explained.fields.items():
+        say(
+            f"{key + ':':13}{value}"
+            if key != "Parameters" or cell is None
+            else f"{key + ':':13}{_arithmetic(value, cell)}"
+        )
+    for paragraph in explained.rest:
+        say()
+        say(paragraph)
+
+
+def _arithmetic(value: str, cell: Cell) -> str:
+    formula, letters = value.rstrip("."), sizes_of(cell)
+    count = sum(parameter.numel() for parameter in cell.parameters())
+    filled = re.sub(r"[A-Z]", lambda letter: str(letters[letter[0]]), formula)
+    said = f"{formula} = {filled} = {evaluate(formula, letters):,}"
+    return said if evaluate(formula, letters) == count else f"{said}; with its options here {count:,}"
+
+
+def listing(console: Console) -> None:
+    """Every cell and layer, with the parameters of one size."""
+    table = Table(box=None, pad_edge=False)
+    table.add_column("cell")
+    table.add_column("parameters", justify="right")
+    table.add_column("what it is", overflow="fold")
+    for name in known_cells():
+        cell = find(name)[name](SIZES["input_size"], SIZES["hidden_size"])
+        count = sum(parameter.numel() for parameter in cell.parameters())
+        table.add_row(name, f"{count:,}", read_docstring(type(cell)).title)
+    console.print(table)
+    console.print(f"\nparameters at {' '.join(f'{key}={value}' for key, value in SIZES.items())}\n", highlight=False)
+    layers = Table(box=None, pad_edge=False)
+    layers.add_column("layer")
+    layers.add_column("parameters", justify="right")
+    layers.add_column("what it is", overflow="fold")
+    for name in LAYERS:
+        explained = read_docstring(_layer(name))
+        layers.add_row(name, explained.fields.get("Parameters", "").rstrip("."), explained.title)
+    console.print(layers)

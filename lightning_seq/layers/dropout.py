@@ -1,0 +1,104 @@
+"""Dropout around and inside a recurrence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+from lightning_seq.cells.cell import Cell, Noise
+from lightning_seq.errors import UserError
+
+
+def check_rate(name: str, rate: float) -> float:
+    """Raises UserError unless `rate` is a probability that leaves something."""
+    if not 0 <= rate < 1:
+        raise UserError(f"{name} is {rate}, expected at least 0 and less than 1")
+    return float(rate)
+
+
+class LockedDropout(nn.Module):
+    """Variational dropout (Gal & Ghahramani 2016): one mask for all steps of a sequence.
+
+    rate: the probability to drop a number; what stays is scaled by 1/(1 - rate).
+    """
+
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        self.rate = check_rate("dropout", rate)
+
+    def forward(self, x: Float[Tensor, "B T *size"]) -> Float[Tensor, "B T *size"]:
+        if not self.training or not self.rate:
+            return x
+        return x * functional.dropout(x.new_ones(x.shape[0], 1, *x.shape[2:]), self.rate)
+
+    def extra_repr(self) -> str:
+        return f"{self.rate}"
+
+
+def dropout(rate: float, locked: bool = False) -> nn.Module:
+    """Dropout that draws at each step anew, or once per sequence."""
+    return LockedDropout(rate) if locked else nn.Dropout(check_rate("dropout", rate))
+
+
+@dataclass(frozen=True)
+class Regularisation:
+    """Noise inside a recurrence, drawn from torch's random stream before the first step.
+
+    recurrent:   variational dropout on h_{t-1} where it meets U, one mask per sequence (Gal & Ghahramani 2016).
+    zoneout:     the probability that a unit keeps its old value at a step, one number or one for each tensor of the
+                 state (Krueger et al. 2017); in evaluation each unit keeps that share.
+    weight_drop: the probability to drop an entry of the recurrent matrices, for a whole batch (Wan et al. 2013;
+                 Merity et al. 2018).
+
+    Raises UserError for a rate outside its range.
+    """
+
+    recurrent: float = 0.0
+    zoneout: float | Sequence[float] = 0.0
+    weight_drop: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_rate("recurrent_dropout", self.recurrent)
+        check_rate("weight_drop", self.weight_drop)
+        for rate in self._zoneouts():
+            if not 0 <= rate <= 1:
+                raise UserError(f"zoneout is {self.zoneout}, expected probabilities from 0 to 1")
+
+    def __bool__(self) -> bool:
+        return bool(self.recurrent or any(self._zoneouts()) or self.weight_drop)
+
+    def _zoneouts(self) -> tuple[float, ...]:
+        return (self.zoneout,) if isinstance(self.zoneout, int | float) else tuple(self.zoneout)
+
+    def draw(self, cell: Cell, x: Tensor, training: bool) -> Noise | None:
+        """For a batch like `x` `[B, T, …]`, or None where there is nothing to draw.
+
+        Raises UserError where `zoneout` has another number of values than the cell's state has tensors.
+        """
+        recurrent, weights = None, {}
+        like = next(cell.parameters())
+        if training and self.recurrent:
+            recurrent = functional.dropout(like.new_ones(x.shape[0], *cell.state_shapes[0]), self.recurrent)
+        if training and self.weight_drop:
+            weights = {name: functional.dropout(U, self.weight_drop) for name, U in cell.recurrent_weights().items()}
+        zoneout = self._kept(cell, x, training, like) if any(self._zoneouts()) else None
+        return None if recurrent is None and zoneout is None and not weights else Noise(recurrent, zoneout, weights)
+
+    def _kept(self, cell: Cell, x: Tensor, training: bool, like: Tensor) -> tuple[Tensor | None, ...]:
+        rates = self._zoneouts()
+        if len(rates) == 1:
+            rates = rates * len(cell.state_shapes)
+        if len(rates) != len(cell.state_shapes):
+            raise UserError(
+                f"zoneout has {len(rates)} values, expected {len(cell.state_shapes)}: one for each tensor of the state"
+            )
+        kept: list[Tensor | None] = []
+        for rate, shape in zip(rates, cell.state_shapes, strict=True):
+            share = like.new_full((x.shape[0], x.shape[1], *shape), float(rate))
+            kept.append(None if not rate else torch.bernoulli(share) if training else share)
+        return tuple(kept)

@@ -1,0 +1,65 @@
+"""A recurrent network over what a convolution saw."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lightning_seq.cells.cell import Cell
+from lightning_seq.errors import UserError, near
+from lightning_seq.models.convolution import Convolution
+from lightning_seq.models.encoder import Encoder
+from lightning_seq.models.recurrent import RecurrentEncoder
+from lightning_seq.spec import Encoded
+
+
+class ConvolutionRecurrent(Encoder):
+    """A convolution finds short patterns of words or characters, a recurrent network reads their order (Zhou et al.
+    2015, "A C-LSTM neural network for text classification", sec. 3).
+
+        y = Convolution(x),  h = RecurrentEncoder(y)
+
+    input_size: D, or V for token ids.
+    cell:       makes a cell from (input_size, hidden_size).
+    widths, channels, convolution_activation, causal: of the one layer of convolution (`models/convolution.py`).
+    bidirectional, recurrent: of the recurrent layers, by the names that `RecurrentEncoder` has for them.
+
+    Raises UserError for what either part refuses, and for a causal convolution under a network that reads both ways.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        cell: Callable[[int, int], Cell],
+        widths: Sequence[int] = (3,),
+        channels: int = 100,
+        convolution_activation: str = "relu",
+        causal: bool = False,
+        bidirectional: bool = True,
+        **recurrent: Any,
+    ) -> None:
+        super().__init__()
+        if causal and bidirectional:
+            raise UserError(
+                "model.causal=true under a recurrent network that reads both ways sees the future all the same: "
+                "set model.bidirectional=false as well"
+            )
+        known = inspect.signature(RecurrentEncoder).parameters
+        for key in recurrent:
+            if key not in known:
+                raise UserError(f"ConvolutionRecurrent takes no argument {key!r}; {near(key, known)}")
+        self.convolution = Convolution(input_size, widths, channels, convolution_activation, causal)
+        width = self.convolution.output_size
+        self.recurrent = RecurrentEncoder(width, cell, bidirectional=bidirectional, **recurrent)
+        self.output_size, self.final_size = self.recurrent.output_size, self.recurrent.final_size
+
+    def forward(self, x: Tensor, mask: Tensor) -> Encoded:
+        """`[B, T, D]` or ids `[B, T]` to what `RecurrentEncoder` makes of the convolution's outputs."""
+        return self.recurrent(self.convolution(x, mask).outputs, mask)
+
+    def engines(self, x: Tensor) -> list[str]:
+        return self.recurrent.engines(torch.empty(1, 1, self.convolution.output_size, device=x.device))

@@ -1,0 +1,61 @@
+"""Every cell through the suite; and the suite against broken cells."""
+
+from __future__ import annotations
+
+import pytest
+
+from lightning_seq.conformance.suite import CHECKS, SLOW, Check, Subject, engines_of, failure
+
+from .cells import CELLS
+from .mutants import MUTANTS, caught_by
+
+EVERY = [
+    pytest.param(name, engine, reverse, id=f"{name}-{engine}-{'reverse' if reverse else 'forward'}")
+    for name, make in CELLS.items()
+    for engine in engines_of(make)
+    for reverse in (False, True)
+]
+
+
+@pytest.mark.parametrize(("name", "engine", "reverse"), EVERY)
+def test_every_cell_conforms(name: str, engine: str, reverse: bool) -> None:
+    subject = Subject(CELLS[name], engine, reverse)
+    ran = [check for check in CHECKS if check.applies(subject)]
+    assert len(ran) >= 13
+    for check in ran:
+        try:
+            check.run(subject)
+        except AssertionError as error:
+            raise AssertionError(f"{check.name}: {error}") from error
+
+
+@pytest.mark.parametrize("name", [name for name, make in CELLS.items() if "external" not in name])
+def test_every_cell_of_ours_has_an_oracle(name: str) -> None:
+    assert CHECKS[0].name == "oracle"
+    assert CHECKS[0].applies(Subject(CELLS[name]))
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_every_mutant_is_caught(name: str) -> None:
+    subject, expected = MUTANTS[name]
+    assert expected in caught_by(subject)
+
+
+@pytest.mark.parametrize(("name", "engine"), [("elman", "loop"), ("lstm", "native"), ("gru", "native")])
+def test_long_sequences_need_no_recursion(name: str, engine: str) -> None:
+    for check in SLOW:
+        check.run(Subject(CELLS[name], engine))
+
+
+def test_every_check_applies_to_something_and_says_what_it_proves() -> None:
+    subjects = [Subject(make, engine) for make in CELLS.values() for engine in engines_of(make)]
+    for check in CHECKS:
+        assert check.says.endswith("."), check.name
+        assert sum(check.applies(subject) for subject in subjects) > 10, check.name
+
+
+def test_a_failure_is_told_in_one_line() -> None:
+    def breaks(subject: Subject) -> None:
+        raise RuntimeError("no\nroom")
+
+    assert failure(Check("breaks", breaks), Subject(CELLS["gru"])) == "RuntimeError: no room"
