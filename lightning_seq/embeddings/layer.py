@@ -16,6 +16,8 @@ class Embedding(nn.Module):
     weight:  where the rows start; drawn from N(0, 1) where none is given, as torch does it.
     frozen:  True, False, or a number of epochs n: the rows stand still until `set_epoch(n)`.
     padding: the id whose row is zero and stays zero, or None.
+    dropout: the probability to drop a word of the vocabulary, wherever it occurs in a batch, in training (Gal &
+             Ghahramani 2016; Merity et al. 2018); what stays is scaled by 1/(1 - dropout).
 
     While the rows of an embedding frozen for n epochs stand still they have no gradient at all, so that an optimiser
     leaves them alone; they are parameters from the start, as data-parallel training needs it.
@@ -30,8 +32,11 @@ class Embedding(nn.Module):
         weight: Float[Tensor, "V E"] | None = None,
         frozen: bool | int = False,
         padding: int | None = 0,
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
+        if not 0 <= dropout < 1:
+            raise UserError(f"embedding.dropout is {dropout}, expected at least 0 and less than 1")
         for name, value in (("size", size), ("width", width)):
             if value < 1:
                 raise UserError(f"the embedding's {name} is {value}, expected a whole number of at least 1")
@@ -39,7 +44,7 @@ class Embedding(nn.Module):
             raise UserError(f"embedding.frozen is {frozen!r}, expected true, false or a number of epochs")
         self.size, self.width, self.frozen, self.padding = size, width, frozen, padding
         self.weight = nn.Parameter(torch.empty(size, width), requires_grad=frozen is not True)
-        self.still = bool(frozen)
+        self.still, self.dropout = bool(frozen), float(dropout)
         if weight is None:
             self.reset_parameters()
         else:
@@ -81,10 +86,14 @@ class Embedding(nn.Module):
 
     def forward(self, ids: Int[Tensor, "B T"]) -> Float[Tensor, "B T E"]:
         weight = self.weight.detach() if self.still else self.weight
-        return functional.embedding(ids, weight, padding_idx=self.padding)
+        rows = functional.embedding(ids, weight, padding_idx=self.padding)
+        if not self.training or not self.dropout:
+            return rows
+        words = functional.dropout(weight.new_ones(self.size), self.dropout)
+        return rows * words[ids].unsqueeze(-1)
 
     def extra_repr(self) -> str:
-        return f"{self.size}, {self.width}, frozen={self.frozen}"
+        return f"{self.size}, {self.width}, frozen={self.frozen}, dropout={self.dropout}"
 
 
 class OneHot(nn.Module):

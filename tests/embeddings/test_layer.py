@@ -113,3 +113,20 @@ def test_a_lookup_is_the_product_with_one_hot_vectors_in_value_and_gradient() ->
         (wanted,) = torch.autograd.grad((expected * weight).sum(), W)
         (got,) = torch.autograd.grad((found * weight).sum(), W)
         torch.testing.assert_close(got, wanted)
+
+
+def test_dropout_drops_a_word_wherever_it_occurs_and_in_training_alone() -> None:
+    torch.manual_seed(0)
+    layer = Embedding(400, 3, torch.randn(400, 3), dropout=0.5)
+    ids = torch.arange(1, 400).repeat(2, 1)
+    out, plain = layer(ids), layer.eval()(ids)
+    dropped = (out == 0).all(-1)
+    assert torch.equal(dropped[0], dropped[1])
+    assert 0.4 < dropped.double().mean() < 0.6
+    assert torch.equal(out[~dropped], 2 * plain[~dropped])
+    torch.manual_seed(5)
+    one = layer.train()(ids)
+    torch.manual_seed(5)
+    assert torch.equal(layer(ids), one)
+    with pytest.raises(UserError, match=r"embedding\.dropout is 1"):
+        Embedding(5, 3, dropout=1.0)
