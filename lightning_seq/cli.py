@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from lightning_seq.errors import UserError, near
@@ -338,15 +339,24 @@ def help_of(verb: str | None) -> str:
     positional = f" {entry.positional}" if entry.positional else ""
     lines = [entry.summary, "", f"lightning-seq {verb}{positional}{' key=value …' if entry.keys else ''}"]
     lines += [f"  {key:19}{meaning}" for key, meaning in entry.keys.items()]
-    for group in entry.groups:
-        lines.append(_fitted(f"  {group + '=':19}", groups().get(group, ())))
+    lines += _group_lines(entry.groups)
     lines += ["", "Examples", *(f"  lightning-seq {example}" for example in entry.examples)]
     return "\n".join(lines)
 
 
-def _fitted(start: str, names: Sequence[str], width: int = 100) -> str:
-    text = start + " ".join(names)
-    return text if len(text) <= width else text[: width - 1].rsplit(" ", 1)[0] + " …"
+def _group_lines(names: Sequence[str], width: int = 100) -> list[str]:
+    """Every group with its choices: long ones wrapped, short ones side by side."""
+    lines: list[str] = []
+    shared = ""
+    for group in names:
+        said = f"{group}= {' '.join(groups().get(group, ()))}"
+        if len(said) > width // 2:
+            lines += wrap(said, width, initial_indent="  ", subsequent_indent="    ")
+        elif len(shared) + len(said) + 4 <= width:
+            shared = f"{shared}    {said}" if shared else f"  {said}"
+        else:
+            lines, shared = [*lines, shared], f"  {said}"
+    return [*lines, shared] if shared else lines
 
 
 def list_of(verb: str | None) -> str:

@@ -108,7 +108,10 @@ def build_model(config: Config, spec: DataSpec, width: int) -> Classifier:
         OneHot(spec.inputs.size)
         if config["embedding"]["kind"] == "onehot"
         else Embedding(
-            spec.inputs.size, width, frozen=config["embedding"]["frozen"], dropout=config["embedding"].get("dropout", 0.0)
+            spec.inputs.size,
+            width,
+            frozen=config["embedding"]["frozen"],
+            dropout=config["embedding"].get("dropout", 0.0),
         )
     )
     make, given = factory(config["model"], config["allow"]), {}
