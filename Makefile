@@ -31,7 +31,7 @@ wheel: $(STAMP)
 	$(BIN)/python -m hatchling build -t wheel
 
 # Installed again only when what is asked for has changed.
-$(STAMP): pyproject.toml constraints.txt
+$(STAMP): pyproject.toml constraints.txt hatch_build.py $(wildcard lightning_seq/engines/csrc/*)
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
 	touch $(STAMP)

@@ -20,7 +20,7 @@ from lightning_seq.cells.external import ExternalCell
 from lightning_seq.conformance import layers as properties
 from lightning_seq.conformance.layers import close, example, randomise
 from lightning_seq.conformance.oracles import oracle_of, run_oracle
-from lightning_seq.engines.engine import choose
+from lightning_seq.engines.engine import engines
 from lightning_seq.errors import UserError
 from lightning_seq.layers.bidirectional import Bidirectional
 from lightning_seq.layers.recurrent import Recurrent
@@ -361,7 +361,7 @@ CHECKS = (
     Check("reverse", check_reverse),
     Check("bidirectional", check_bidirectional),
     Check("stacked", check_stacked),
-    Check("zoneout", check_zoneout, lambda s: s.engine != "native"),
+    Check("zoneout", check_zoneout, lambda s: s.engine in ("loop", "auto")),
     Check("noise", check_noise, lambda s: bool(s.make().recurrent_weights())),
     Check("one-hot", check_one_hot, _takes_ids),
     Check("columns", check_columns, _splits),
@@ -374,10 +374,11 @@ SLOW = (Check("long", check_long),)
 
 
 def engines_of(make: Callable[[], Cell]) -> list[str]:
-    """`loop`, and `native` where it runs this cell."""
+    """`loop`, and whichever others run this cell."""
     cell = make()
-    x = torch.zeros(1, 1, *cell.input_shape)
-    return ["loop", *([name] if (name := choose("auto", cell, x).name) != "loop" else [])]
+    x = torch.zeros(1, 1, *cell.input_shape, dtype=next(cell.parameters()).dtype)
+    able = [name for name, engine in engines().items() if engine.refuses(cell, x, None, False) is None]
+    return ["loop", *(name for name in able if name != "loop")]
 
 
 @dataclass(frozen=True)

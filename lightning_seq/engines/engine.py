@@ -58,10 +58,12 @@ class Engine(Protocol):
 
 def engines() -> dict[str, Engine]:
     """Every engine by name, the fastest first."""
+    from lightning_seq.engines.aten import Aten
+    from lightning_seq.engines.fused import Fused
     from lightning_seq.engines.loop import Loop
     from lightning_seq.engines.native import Native
 
-    return {engine.name: engine for engine in (Native(), Loop())}
+    return {engine.name: engine for engine in (Fused(), Aten(), Native(), Loop())}
 
 
 def choose(wanted: str, cell: Cell, x: Tensor, noise: Noise | None = None, trace: bool = False) -> Engine:

@@ -67,7 +67,7 @@ def test_check_passes_a_cell_and_says_what_was_proven(capsys: pytest.CaptureFixt
 def test_check_finds_what_is_wrong_with_a_users_cell(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "their_cells.py").write_text(
+    (tmp_path / "published_cells.py").write_text(
         "import torch\nfrom torch import nn\n"
         "class GoodCell(nn.GRUCell):\n    pass\n"
         "class ForgetfulCell(nn.GRUCell):\n"
@@ -75,10 +75,10 @@ def test_check_finds_what_is_wrong_with_a_users_cell(
         encoding="utf-8",
     )
     monkeypatch.syspath_prepend(str(tmp_path))
-    assert main(["check", "their_cells.ForgetfulCell"]) == 1
+    assert main(["check", "published_cells.ForgetfulCell"]) == 1
     out = capsys.readouterr().out
     assert "tensor 0 of the state changes nothing" in out
-    assert main(["check", "their_cells"]) == 1
+    assert main(["check", "published_cells"]) == 1
     out = capsys.readouterr().out
     assert "ForgetfulCell" in out
     assert "1 of 2 cells conform" in out

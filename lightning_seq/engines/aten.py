@@ -1,0 +1,134 @@
+"""The loops of packed rows in torch's operations, where the compiled ones are not there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lightning_seq.cells.cell import Cell, Noise, State
+from lightning_seq.engines import packed
+from lightning_seq.engines.engine import Run
+from lightning_seq.engines.packed import ELMAN, GRU_AFTER, GRU_BEFORE, LSTM, PLANS, Arrays, Layout, Plan
+
+ACTIVATE = (torch.tanh, torch.relu, torch.sigmoid, torch.Tensor.clone)
+BACK = (
+    torch.ops.aten.tanh_backward,
+    lambda d, h: torch.ops.aten.threshold_backward(d, h, 0),
+    torch.ops.aten.sigmoid_backward,
+    lambda d, h: d,
+)
+
+
+class Aten:
+    """Elman, both GRUs and the C-BRNN's combined layer; torch's own kernel is the better one for an LSTM."""
+
+    name = "aten"
+
+    def refuses(self, cell: Cell, x: Tensor, noise: Noise | None, trace: bool) -> str | None:
+        reason = packed.refuses(cell, x, noise, trace)
+        if reason is None:
+            plan = PLANS[type(cell)](cell)
+            if isinstance(plan, Plan) and plan.kind == LSTM:
+                return "it has no loop for an LSTM"
+        return reason
+
+    def run(
+        self,
+        cell: Cell,
+        x: Tensor,
+        lengths: Tensor | None,
+        state: State,
+        noise: Noise | None = None,
+        trace: bool = False,
+    ) -> Run:
+        return packed.run(self, cell, x, lengths, state, noise)
+
+    def lay_out(self, lengths: Tensor, steps: int) -> Layout:
+        order = lengths.argsort(descending=True, stable=True)
+        alive = torch.arange(steps)[:, None] < lengths[order]
+        counts = alive.sum(1)
+        index = (order * steps + torch.arange(steps)[:, None])[alive]
+        ends = torch.tensor([0, len(lengths)]), torch.tensor([0, len(index)])
+        return Layout(len(lengths), steps, 1, len(index), order, counts, *ends, index)
+
+    def gather(self, x: Tensor, layout: Layout) -> Tensor:
+        return x.flatten(0, 1).index_select(0, layout.index)
+
+    def scatter(self, rows: Tensor, layout: Layout) -> Tensor:
+        shape = (layout.batch * layout.steps, *rows.shape[1:])
+        target = rows.new_empty(shape) if layout.rows == shape[0] else rows.new_zeros(shape)
+        target[layout.index] = rows
+        return target.view(layout.batch, layout.steps, *shape[1:])
+
+    def forward(self, plan: Plan, layout: Layout, arrays: Arrays) -> None:
+        H, U = plan.hidden_size, _there(arrays, "U")
+        hT, out, all_gates = _there(arrays, "hT"), _there(arrays, "h"), _there(arrays, "gates")
+        h, at = _there(arrays, "h0"), 0
+        hT.copy_(h)
+        for n in layout.counts.tolist():
+            if n == 0:
+                break
+            h_prev, gates, new = h[:n], all_gates[at : at + n], out[at : at + n]
+            if plan.kind == ELMAN:
+                new.copy_(ACTIVATE[plan.activation](gates.addmm_(h_prev, U.t())))
+            else:
+                rz, candidate = gates[:, : 2 * H], gates[:, 2 * H :]
+                inner = _there(arrays, "extra")[at : at + n]
+                rz.addmm_(h_prev, U[: 2 * H].t()).sigmoid_()
+                if plan.kind == GRU_AFTER:
+                    torch.mm(h_prev, U[2 * H :].t(), out=inner)
+                    if plan.bn is not None:
+                        inner += plan.bn.detach()
+                    candidate.addcmul_(gates[:, :H], inner).tanh_()
+                else:
+                    torch.mul(gates[:, :H], h_prev, out=inner)
+                    candidate.addmm_(inner, U[2 * H :].t()).tanh_()
+                torch.lerp(candidate, h_prev, gates[:, H : 2 * H], out=new)
+            hT[:n] = new
+            h, at = new, at + n
+
+    def backward(self, plan: Plan, layout: Layout, arrays: Arrays) -> None:
+        H, U, h0 = plan.hidden_size, _there(arrays, "U"), _there(arrays, "h0")
+        all_gates, all_h, dout = _there(arrays, "gates"), _there(arrays, "h"), _there(arrays, "dout")
+        hprev, all_dh = _there(arrays, "hprev"), _there(arrays, "dh")
+        counts = layout.counts.tolist()
+        at = layout.rows
+        for t in range(layout.steps - 1, -1, -1):
+            n = counts[t]
+            if n == 0:
+                continue
+            at -= n
+            h_prev = (h0 if t == 0 else all_h[at - counts[t - 1] :])[:n]
+            gates, dh = all_gates[at : at + n], all_dh[:n]
+            hprev[at : at + n] = h_prev
+            dh += dout[at : at + n]
+            if plan.kind == ELMAN:
+                gates.copy_(BACK[plan.activation](dh, all_h[at : at + n]))
+                torch.mm(gates, U, out=dh)
+                continue
+            r, z, candidate = gates.split(H, -1)
+            inner = _there(arrays, "extra")[at : at + n]
+            dn = torch.ops.aten.tanh_backward(dh * (1 - z), candidate)
+            dz = torch.ops.aten.sigmoid_backward(dh * (h_prev - candidate), z)
+            dh *= z
+            if plan.kind == GRU_BEFORE:
+                dm = dn @ U[2 * H :]
+                dh.addcmul_(dm, r)
+                dr = torch.ops.aten.sigmoid_backward(dm * h_prev, r)
+            else:
+                dr = torch.ops.aten.sigmoid_backward(dn * inner, r)
+                torch.mul(dn, r, out=inner)
+                dh.addmm_(inner, U[2 * H :])
+            for part, gradient in ((r, dr), (z, dz), (candidate, dn)):
+                part.copy_(gradient)
+            dh.addmm_(gates[:, : 2 * H], U[: 2 * H])
+
+
+def _there(arrays: Arrays, name: str) -> Any:
+    """An array that this kind of cell has."""
+    found = arrays[name]
+    if found is None:
+        raise RuntimeError(f"{name} is not there")
+    return found

@@ -1,0 +1,180 @@
+"""The loops of packed rows in C, on CPU: `csrc/`, compiled when the package is built. A thread runs the whole of its
+shard, so that a pass forks and joins once."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lightning_seq.cells.cell import Cell, Noise, State
+from lightning_seq.engines import packed
+from lightning_seq.engines.engine import Run
+from lightning_seq.engines.packed import Arrays, Layout, Plan
+
+LIBRARY = Path(__file__).parent / "_fused.so"
+TORCH_LIBRARY = Path(torch.__file__).parent / "lib" / "libtorch_cpu.so"
+TYPES = {torch.float32: "f", torch.float64: "d"}
+
+INTEGERS = ("kind", "activation", "coupled", "T", "H", "shards", "threads")
+ARRAYS = (
+    "counts", "firsts", "starts", "U", "bn", "p", "h0", "c0", "gates", "h", "c", "tc", "extra", "hT", "cT", "dout",
+    "dh", "dc", "hprev", "cprev",
+)  # fmt: skip
+
+
+class Problem(ctypes.Structure):
+    """What one pass needs, as `csrc/recurrences.inc` declares it."""
+
+    _fields_ = [(name, ctypes.c_int64) for name in INTEGERS] + [(name, ctypes.c_void_p) for name in ARRAYS]
+
+
+def _problem(plan: Plan, layout: Layout, arrays: Arrays) -> Problem:
+    made = Problem(
+        plan.kind, plan.activation, plan.coupled, layout.steps, plan.hidden_size, layout.shards, layout.shards
+    )
+    for name, tensor in {"counts": layout.counts, "firsts": layout.firsts, "starts": layout.starts, **arrays}.items():
+        setattr(made, name, None if tensor is None else tensor.data_ptr())
+    return made
+
+
+@cache
+def library() -> ctypes.CDLL | None:
+    """The compiled code with a BLAS in its hand, or None where it was not built, or no BLAS is found."""
+    if not LIBRARY.is_file():
+        return None
+    try:
+        loaded = ctypes.CDLL(str(LIBRARY))
+    except OSError:
+        return None
+    loaded.fused_layout.restype = ctypes.c_int64
+    return loaded if _hand_a_blas(loaded) else None
+
+
+def _hand_a_blas(loaded: ctypes.CDLL) -> bool:
+    """Torch's own BLAS where it shows one (MKL with packed products too), else SciPy's."""
+    try:
+        blas: Any = ctypes.CDLL(str(TORCH_LIBRARY))
+    except OSError:
+        blas = None
+
+    def address(name: str) -> int | None:
+        found = getattr(blas, name, None) if blas is not None else None
+        return None if found is None else ctypes.cast(found, ctypes.c_void_p).value
+
+    for letter, fortran in (("f", "s"), ("d", "d")):
+        gemm = address(f"{fortran}gemm_") or _scipy_gemm(f"{fortran}gemm")
+        if gemm is None:
+            return False
+        packed = [address(f"cblas_{fortran}gemm_{part}") for part in ("pack_get_size", "pack", "compute")]
+        if None in packed:
+            packed = [None, None, None]
+        getattr(loaded, f"fused_use_blas_{letter}")(*(ctypes.c_void_p(value) for value in (gemm, *packed)))
+    loaded.fused_use_threads(ctypes.c_void_p(address("MKL_Set_Num_Threads_Local")))
+    return True
+
+
+def _scipy_gemm(name: str) -> int | None:
+    from scipy.linalg import cython_blas
+
+    capsule = cython_blas.__pyx_capi__.get(name)
+    if capsule is None:
+        return None
+    python = ctypes.pythonapi
+    python.PyCapsule_GetName.restype = ctypes.c_char_p
+    python.PyCapsule_GetName.argtypes = [ctypes.py_object]
+    python.PyCapsule_GetPointer.restype = ctypes.c_void_p
+    python.PyCapsule_GetPointer.argtypes = [ctypes.py_object, ctypes.c_char_p]
+    pointer: int | None = python.PyCapsule_GetPointer(capsule, python.PyCapsule_GetName(capsule))
+    return pointer
+
+
+def _code() -> ctypes.CDLL:
+    found = library()
+    if found is None:
+        raise RuntimeError("the fused engine was not built")
+    return found
+
+
+_forked = False
+
+
+def _after_fork() -> None:
+    """The threads of an OpenMP pool are not there in a forked process: it goes on with one."""
+    global _forked
+    _forked = True
+
+
+os.register_at_fork(after_in_child=_after_fork)
+
+
+class Fused:
+    """Elman, LSTM (with peepholes, with coupled gates), both GRUs and the C-BRNN's combined layer."""
+
+    name = "fused"
+
+    def refuses(self, cell: Cell, x: Tensor, noise: Noise | None, trace: bool) -> str | None:
+        if library() is None:
+            return "it was not built (install the package where there is a C compiler)"
+        return packed.refuses(cell, x, noise, trace)
+
+    def run(
+        self,
+        cell: Cell,
+        x: Tensor,
+        lengths: Tensor | None,
+        state: State,
+        noise: Noise | None = None,
+        trace: bool = False,
+    ) -> Run:
+        return packed.run(self, cell, x, lengths, state, noise)
+
+    def lay_out(self, lengths: Tensor, steps: int) -> Layout:
+        B = lengths.shape[0]
+        shards = 1 if _forked else max(1, min(torch.get_num_threads(), B))
+        sizes = (B, shards * steps, shards + 1, shards + 1, B * steps)
+        order, counts, firsts, starts, index = torch.empty(sum(sizes), dtype=torch.int64).split(sizes)
+        rows = _code().fused_layout(
+            *(ctypes.c_void_p(lengths.data_ptr()), ctypes.c_int64(B), ctypes.c_int64(steps), ctypes.c_int64(shards)),
+            *(ctypes.c_void_p(tensor.data_ptr()) for tensor in (order, counts, firsts, starts, index)),
+        )
+        if rows < 0:
+            raise MemoryError(f"no memory for the order of {B} sequences")
+        return Layout(B, steps, shards, rows, order, counts, firsts, starts, index[:rows])
+
+    def gather(self, x: Tensor, layout: Layout) -> Tensor:
+        x = x.contiguous().flatten(0, 1)
+        return _move("fused_gather", x, layout, x.new_empty(layout.rows, *x.shape[1:]))
+
+    def scatter(self, rows: Tensor, layout: Layout) -> Tensor:
+        rows = rows.contiguous()
+        shape = (layout.batch * layout.steps, *rows.shape[1:])
+        target = rows.new_empty(shape) if layout.rows == shape[0] else rows.new_zeros(shape)
+        return _move("fused_scatter", rows, layout, target).view(layout.batch, layout.steps, *shape[1:])
+
+    def forward(self, plan: Plan, layout: Layout, arrays: Arrays) -> None:
+        _pass("forward", plan, layout, arrays)
+
+    def backward(self, plan: Plan, layout: Layout, arrays: Arrays) -> None:
+        _pass("backward", plan, layout, arrays)
+
+
+def _move(function: str, source: Tensor, layout: Layout, target: Tensor) -> Tensor:
+    width = source.stride(0) * source.element_size()
+    getattr(_code(), function)(
+        ctypes.c_void_p(source.data_ptr()), ctypes.c_void_p(layout.index.data_ptr()), ctypes.c_int64(layout.rows),
+        ctypes.c_int64(width), ctypes.c_int64(layout.shards), ctypes.c_void_p(target.data_ptr()),
+    )  # fmt: skip
+    return target
+
+
+def _pass(direction: str, plan: Plan, layout: Layout, arrays: Arrays) -> None:
+    gates = arrays["gates"]
+    letter = TYPES[gates.dtype] if gates is not None else "f"
+    if getattr(_code(), f"fused_{direction}_{letter}")(ctypes.byref(_problem(plan, layout, arrays))):
+        raise MemoryError(f"no memory for the {direction} pass of a recurrence")

@@ -1,0 +1,279 @@
+"""Whole sequences in packed rows, with backpropagation through time derived by hand.
+
+Rows are ordered by shard (one for each thread), in a shard by step, in a step by sample, the longest first: a step
+touches only the samples still alive, and no padding is ever computed. One product makes all input projections; a step
+is one small product and one pass over the gates, which overwrite the projections. Backward, the gates' gradients
+overwrite the gates, and the gradients of the weights are one large product each, after the loop.
+
+The loops over the steps are a backend's: `fused` (C) or `aten` (torch's operations).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from lightning_seq.cells.cell import Cell, Noise, State, recurrent_weight
+from lightning_seq.cells.combined import CombinedCell
+from lightning_seq.cells.elman import ElmanCell
+from lightning_seq.cells.greff_lstm import GreffLSTMCell
+from lightning_seq.cells.gru import GRUCell
+from lightning_seq.cells.gru_reset_before import GRUResetBeforeCell
+from lightning_seq.cells.lstm import LSTMCell
+from lightning_seq.cells.peephole_lstm import PeepholeLSTMCell
+from lightning_seq.engines.engine import Run
+from lightning_seq.errors import UserError
+
+ELMAN, LSTM, GRU_AFTER, GRU_BEFORE = range(4)
+ACTIVATIONS = ("tanh", "relu", "logistic", "identity")
+
+Arrays = dict[str, Tensor | None]
+"""The arrays of one pass, by the names that `csrc/recurrences.inc` gives and explains."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a cell is run: its kind and options, and its tensors beside U."""
+
+    kind: int
+    hidden_size: int
+    gates: int
+    activation: int = 0
+    coupled: bool = False
+    bn: Tensor | None = None
+    p: Tensor | None = None
+
+
+def _elman(cell: ElmanCell | CombinedCell) -> Plan:
+    return Plan(ELMAN, cell.hidden_size, 1, ACTIVATIONS.index(cell.activation))
+
+
+def _peephole(cell: PeepholeLSTMCell) -> Plan | str:
+    return "its peepholes are full matrices" if cell.full else Plan(LSTM, cell.hidden_size, 4, p=cell.p)
+
+
+def _greff(cell: GreffLSTMCell) -> Plan | str:
+    whole = cell.gates == (("i", "g", "o") if cell.coupled else ("i", "f", "g", "o"))
+    if not (whole and cell.input_activation and cell.output_activation) or cell.U_gates is not None:
+        return "of the LSTM's variants it knows peepholes and coupled gates"
+    return Plan(LSTM, cell.hidden_size, len(cell.gates), coupled=cell.coupled, p=cell.p)
+
+
+# By exact class: a subclass may have changed its equations.
+PLANS: dict[type[Cell], Callable[[Any], Plan | str]] = {
+    ElmanCell: _elman,
+    CombinedCell: _elman,
+    LSTMCell: lambda cell: Plan(LSTM, cell.hidden_size, 4),
+    PeepholeLSTMCell: _peephole,
+    GreffLSTMCell: _greff,
+    GRUCell: lambda cell: Plan(GRU_AFTER, cell.hidden_size, 3, bn=cell.b_n),
+    GRUResetBeforeCell: lambda cell: Plan(GRU_BEFORE, cell.hidden_size, 3),
+}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where each row of a packed array comes from.
+
+    order:  `[B]`, the samples shard by shard; firsts `[shards + 1]`: where each shard begins in it.
+    counts: `[shards * T]`, the samples alive at each step; starts `[shards + 1]`: the shards' first rows.
+    index:  `[N]`, the place `b * T + t` of each row in a `[B, T]` array.
+    """
+
+    batch: int
+    steps: int
+    shards: int
+    rows: int
+    order: Tensor
+    counts: Tensor
+    firsts: Tensor
+    starts: Tensor
+    index: Tensor
+
+
+@runtime_checkable
+class Backend(Protocol):
+    """What an engine over packed rows brings."""
+
+    def lay_out(self, lengths: Tensor, steps: int) -> Layout:
+        """The rows of sequences of these lengths `[B]`."""
+
+    def gather(self, x: Tensor, layout: Layout) -> Tensor:
+        """`[B, T, …]` to rows `[N, …]`."""
+
+    def scatter(self, rows: Tensor, layout: Layout) -> Tensor:
+        """Rows `[N, …]` to `[B, T, …]`, zero where there is none."""
+
+    def forward(self, plan: Plan, layout: Layout, arrays: Arrays) -> None:
+        """Fill `h hT` (and `c tc cT`, `extra`), and `gates` with activated gates in the place of projections."""
+
+    def backward(self, plan: Plan, layout: Layout, arrays: Arrays) -> None:
+        """Fill `hprev` (and `cprev`); `gates`, `extra`, `dh` and `dc` with gradients."""
+
+
+class Gather(torch.autograd.Function):
+    """`gather`, whose gradient is `scatter`."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, layout: Layout, backend: Backend) -> Tensor:
+        ctx.layout, ctx.backend = layout, backend
+        return backend.gather(x, layout)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        _refuse_second_derivatives()
+        return ctx.backend.scatter(gradient, ctx.layout), None, None
+
+
+def _refuse_second_derivatives() -> None:
+    if torch.is_grad_enabled():
+        raise UserError("this engine has no second derivatives (create_graph=True): use engine=loop")
+
+
+def _keeps_graph() -> bool:
+    """Whether this backward pass may be asked for again, so that what was saved must stay."""
+    ask = getattr(torch._C._autograd, "_get_current_graph_task_keep_graph", None)
+    return ask is None or bool(ask())
+
+
+class Recurrence(torch.autograd.Function):
+    """From projections `[N, G*H]`, which it overwrites, U and initial state to outputs `[B, T, H]` and final state."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        backend: Backend,
+        plan: Plan,
+        layout: Layout,
+        projected: Tensor,
+        U: Tensor,
+        bn: Tensor | None,
+        p: Tensor | None,
+        h0: Tensor,
+        c0: Tensor | None,
+    ) -> tuple[Tensor, ...]:
+        H, N = plan.hidden_size, layout.rows
+        gates = projected.contiguous()
+        U, bn, p = U.contiguous(), _whole(bn), _whole(p)
+        h0 = h0.index_select(0, layout.order)
+        c0 = None if c0 is None else c0.index_select(0, layout.order)
+        h, hT = gates.new_empty(N, H), torch.empty_like(h0)
+        c = tc = cT = extra = None
+        if plan.kind == LSTM:
+            c, tc, cT = gates.new_empty(N, H), gates.new_empty(N, H), torch.empty_like(h0)
+        elif plan.kind != ELMAN:
+            extra = gates.new_empty(N, H)
+        shared: Arrays = {"U": U, "bn": bn, "p": p, "h0": h0, "c0": c0, "h": h, "c": c, "tc": tc}
+        backend.forward(plan, layout, {**shared, "gates": gates, "extra": extra, "hT": hT, "cT": cT})
+        ctx.backend, ctx.plan, ctx.layout = backend, plan, layout
+        ctx.save_for_backward(U, bn, p, h0, c0, h, c, tc)
+        ctx.gates, ctx.extra = gates, extra
+        final = [_in_batch_order(tensor, layout) for tensor in (hT, cT) if tensor is not None]
+        return backend.scatter(h, layout), *final
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
+        _refuse_second_derivatives()
+        backend, plan, layout = ctx.backend, ctx.plan, ctx.layout
+        U, bn, p, h0, c0, h, c, tc = ctx.saved_tensors
+        gates, extra = ctx.gates, ctx.extra
+        if gates is None:
+            raise RuntimeError("this backward pass was run already: call the first with retain_graph=True")
+        if _keeps_graph():
+            gates, extra = gates.clone(), None if extra is None else extra.clone()
+        else:
+            ctx.gates = ctx.extra = None
+        H, N = plan.hidden_size, layout.rows
+        dout = gates.new_zeros(N, H) if gradients[0] is None else backend.gather(gradients[0], layout)
+        dh = torch.zeros_like(h0) if gradients[1] is None else gradients[1].index_select(0, layout.order)
+        hprev, dc, cprev = gates.new_empty(N, H), None, None
+        if plan.kind == LSTM:
+            dc = torch.zeros_like(h0) if gradients[2] is None else gradients[2].index_select(0, layout.order)
+            cprev = gates.new_empty(N, H) if p is not None else None
+        m = extra.clone() if plan.kind == GRU_BEFORE else None
+        backend.backward(
+            plan,
+            layout,
+            {
+                **{"U": U, "p": p, "h0": h0, "c0": c0, "h": h, "c": c, "tc": tc, "gates": gates, "extra": extra},
+                **{"dout": dout, "dh": dh, "dc": dc, "hprev": hprev, "cprev": cprev},
+            },
+        )
+        dU = dbn = dp = None
+        if ctx.needs_input_grad[4]:
+            dU = gates.new_empty(U.shape)
+            if plan.kind in (GRU_AFTER, GRU_BEFORE):
+                torch.mm(gates[:, : 2 * H].t(), hprev, out=dU[: 2 * H])
+                if m is None:
+                    torch.mm(extra.t(), hprev, out=dU[2 * H :])
+                else:
+                    torch.mm(gates[:, 2 * H :].t(), m, out=dU[2 * H :])
+            else:
+                torch.mm(gates.t(), hprev, out=dU)
+        if bn is not None:
+            dbn = extra.sum(0)
+        if cprev is not None:
+            dp = _peephole_gradient(plan, gates, cprev, c)
+        return (
+            *(None, None, None, gates, dU, dbn, dp, _in_batch_order(dh, layout)),
+            None if dc is None else _in_batch_order(dc, layout),
+        )
+
+
+def _peephole_gradient(plan: Plan, gates: Tensor, cprev: Tensor, c: Tensor) -> Tensor:
+    """The gates i (and f) see c_{t-1}, o sees c_t."""
+    parts = gates.split(plan.hidden_size, -1)
+    early = parts[:1] if plan.coupled else parts[:2]
+    return torch.stack([*((part * cprev).sum(0) for part in early), (parts[-1] * c).sum(0)])
+
+
+def _whole(tensor: Tensor | None) -> Tensor | None:
+    return None if tensor is None else tensor.contiguous()
+
+
+def _in_batch_order(tensor: Tensor, layout: Layout) -> Tensor:
+    return torch.empty_like(tensor).index_copy_(0, layout.order, tensor)
+
+
+def refuses(cell: Cell, x: Tensor, noise: Noise | None, trace: bool) -> str | None:
+    """Why packed rows cannot run that, whichever the backend."""
+    if type(cell) not in PLANS:
+        return f"it does not know {type(cell).__name__}"
+    plan = PLANS[type(cell)](cell)
+    if isinstance(plan, str):
+        return plan
+    like = next(cell.parameters())
+    if like.device.type != "cpu" or x.device.type != "cpu":
+        return "it runs on CPU alone"
+    if like.dtype not in (torch.float32, torch.float64) or (x.is_floating_point() and x.dtype != like.dtype):
+        return f"it computes in float32 and float64, {x.dtype} came"
+    if torch.is_autocast_enabled("cpu") or torch.compiler.is_compiling() or torch.compiler.is_exporting():
+        return "it is not for autocast, torch.compile or torch.export"
+    if noise is not None and (noise.recurrent is not None or noise.zoneout is not None):
+        return "it takes no dropout inside the recurrence"
+    return "it does not show its gates" if trace else None
+
+
+def run(backend: Backend, cell: Cell, x: Tensor, lengths: Tensor | None, state: State, noise: Noise | None) -> Run:
+    """A cell over a sequence, as `Engine.run` has it."""
+    plan = PLANS[type(cell)](cell)
+    if isinstance(plan, str):
+        raise UserError(plan)
+    B, T = x.shape[:2]
+    if lengths is None:
+        lengths = torch.full((B,), T, dtype=torch.int64)
+    layout = backend.lay_out(lengths.contiguous(), T)
+    rows = Gather.apply(x, layout, backend) if x.requires_grad else backend.gather(x, layout)
+    projected = cell.project(rows)
+    if projected is rows:  # it is overwritten
+        projected = rows.clone()
+    (name, U), *_ = cell.recurrent_weights().items()
+    c0 = state[1] if plan.kind == LSTM else None
+    outputs, *final = Recurrence.apply(
+        backend, plan, layout, projected, recurrent_weight(U, noise, name), plan.bn, plan.p, state[0], c0
+    )
+    return Run(outputs, tuple(final))

@@ -1,0 +1,177 @@
+"""The engines over packed rows: what the conformance suite does not ask of every cell."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lightning_seq import GRUCell, GRUResetBeforeCell, LSTMCell, PeepholeLSTMCell, Recurrent
+from lightning_seq.cells.cell import Cell
+from lightning_seq.conformance import layers as check
+from lightning_seq.conformance.suite import Subject, engines_of
+from lightning_seq.engines import fused
+from lightning_seq.engines.aten import Aten
+from lightning_seq.engines.engine import choose
+from lightning_seq.engines.fused import Fused
+from lightning_seq.errors import UserError
+
+from ..conformance.cells import CELLS
+
+built = pytest.mark.skipif(fused.library() is None, reason="the fused engine was not built")
+ENGINES = [pytest.param("fused", marks=built), "aten"]
+KNOWN = [name for name, make in CELLS.items() if "aten" in engines_of(make) or "fused" in engines_of(make)]
+
+
+@pytest.fixture(params=[1, 2])
+def threads(request: pytest.FixtureRequest) -> int:
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield request.param
+    torch.set_num_threads(before)
+
+
+def outcomes(make: Callable[[], Cell], engine: str, lengths: list[int], reverse: bool = False) -> list[torch.Tensor]:
+    layer = Subject(make, engine, reverse).layer()
+    return check.outcome(layer, *check.example(layer.cell, lengths))
+
+
+@built
+@pytest.mark.parametrize("name", KNOWN)
+@pytest.mark.parametrize("lengths", [[7, 3, 0, 5, 1, 7, 2], [6] * 5, [4]], ids=str)
+def test_double_precision_is_that_of_the_loop(name: str, lengths: list[int], threads: int) -> None:
+    for reverse in (False, True):
+        found, expected = (outcomes(CELLS[name], engine, lengths, reverse) for engine in ("fused", "loop"))
+        for one, other in zip(found, expected, strict=True):
+            check.close(one, other, 1e-12 * max(1.0, float(other.abs().max())))
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.integers(0, 9), min_size=1, max_size=9).filter(any), st.integers(1, 12), st.sampled_from(KNOWN))
+def test_any_lengths_and_sizes(lengths: list[int], hidden: int, name: str) -> None:
+    kind = type(CELLS[name]())
+    if kind.__name__ in ("CombinedCell", "ElmanCell"):
+        return
+    for engine in engines_of(lambda: kind(3, hidden)):  # type: ignore[call-arg]
+        for one, other in zip(
+            outcomes(lambda: kind(3, hidden), engine, lengths),  # type: ignore[call-arg]
+            outcomes(lambda: kind(3, hidden), "loop", lengths),  # type: ignore[call-arg]
+            strict=True,
+        ):
+            check.close(one, other)
+
+
+@built
+@pytest.mark.parametrize("kind", [LSTMCell, PeepholeLSTMCell, GRUCell, GRUResetBeforeCell])
+def test_the_same_twice_to_the_bit(kind: type[Cell], threads: int) -> None:
+    torch.manual_seed(0)
+    layer = Recurrent(kind(20, 33), engine="fused")  # type: ignore[call-arg]
+    x, mask = torch.randn(9, 30, 20), torch.arange(30) < torch.randint(1, 31, (9, 1))
+
+    def once() -> list[torch.Tensor]:
+        outputs = layer(x, mask)[0]
+        return [outputs, *torch.autograd.grad(outputs.sin().sum(), list(layer.parameters()))]
+
+    for one, other in zip(once(), once(), strict=True):
+        assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_backward_again_where_the_graph_is_kept_and_an_error_where_it_is_not(engine: str) -> None:
+    layer = Subject(CELLS["gru"], engine).layer()
+    x, mask, state = check.example(layer.cell, [4, 2])
+    loss = layer(x, mask, state)[0].sin().sum()
+    first = torch.autograd.grad(loss, list(layer.parameters()), retain_graph=True)
+    for one, other in zip(first, torch.autograd.grad(loss, list(layer.parameters())), strict=True):
+        assert torch.equal(one, other)
+    with pytest.raises(RuntimeError, match=r"retain_graph|second time"):
+        torch.autograd.grad(loss, list(layer.parameters()))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_second_derivatives_are_sent_to_the_loop(engine: str) -> None:
+    layer = Subject(CELLS["gru"], engine).layer()
+    x, _, _ = check.example(layer.cell, [3, 3])
+    x.requires_grad_()
+    with pytest.raises(UserError, match="use engine=loop"):
+        torch.autograd.grad(layer(x)[0].sum(), x, create_graph=True)
+    layer.engine = "loop"
+    assert torch.autograd.gradgradcheck(lambda x: layer(x)[0], x)
+
+
+def test_extreme_gates_saturate_and_nan_stays_nan() -> None:
+    for engine in ("fused", "loop") if fused.library() is not None else ("loop",):
+        for dtype in (torch.float32, torch.float64):
+            layer = Recurrent(LSTMCell(1, 3), engine=engine).to(dtype)
+            x = torch.tensor([[1e30], [-1e30], [float("inf")], [0.0]], dtype=dtype)[None]
+            outputs = layer(x)[0]
+            assert outputs[0, :2].isfinite().all(), engine
+            assert layer(torch.full((1, 1, 1), float("nan"), dtype=dtype))[0].isnan().all(), engine
+
+
+def test_without_the_compiled_code_everything_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fused, "library", lambda: None)
+    x = torch.randn(2, 3, 5)
+    wanted = {"gru": "aten", "elman": "aten", "gru_reset_before": "aten", "lstm": "native", "peephole_lstm": "loop"}
+    for name, engine in wanted.items():
+        assert choose("auto", CELLS[name](), x[..., :3]).name == engine, name
+    with pytest.raises(UserError, match="it was not built"):
+        choose("fused", LSTMCell(5, 4), x)
+
+
+@pytest.mark.parametrize(
+    ("x", "trace", "message"),
+    [
+        (torch.zeros(1, 2, 5, dtype=torch.float16), False, "float32 and float64"),
+        (torch.zeros(1, 2, 5), True, "does not show its gates"),
+    ],
+)
+def test_what_it_cannot_run_it_says(x: torch.Tensor, trace: bool, message: str) -> None:
+    assert message in (Aten().refuses(GRUCell(5, 4), x, None, trace) or "")
+    assert "no loop for an LSTM" in (Aten().refuses(LSTMCell(5, 4), x.float(), None, False) or "")
+
+
+@built
+def test_a_changed_subclass_runs_on_the_loop() -> None:
+    class Louder(LSTMCell):
+        """Not the LSTM."""
+
+    assert "does not know Louder" in (Fused().refuses(Louder(5, 4), torch.zeros(1, 2, 5), None, False) or "")
+
+
+@built
+@pytest.mark.skipif(sys.platform == "win32", reason="no fork")
+def test_a_forked_process_computes_the_same(threads: int) -> None:
+    layer = Recurrent(GRUCell(5, 8), engine="fused")
+    x = torch.randn(4, 6, 5)
+    expected = layer(x)[0].detach()
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        torch.set_num_threads(1)  # as the workers of a DataLoader do
+        close = torch.allclose(layer(x)[0], expected)
+        os.write(write, b"1" if close else b"0")
+        os._exit(0)
+    assert os.read(read, 1) == b"1"
+    os.waitpid(child, 0)
+
+
+@built
+def test_scipys_blas_serves_where_torch_shows_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    layer = Subject(CELLS["gru"], "fused").layer()
+    x, mask, state = check.example(layer.cell, [4, 2])
+    expected = layer(x, mask, state)[0]
+    code = fused.library()
+    assert code is not None
+    try:
+        monkeypatch.setattr(fused, "TORCH_LIBRARY", fused.LIBRARY.with_name("nothing.so"))
+        assert fused._hand_a_blas(code)
+        check.close(layer(x, mask, state)[0], expected)
+    finally:
+        monkeypatch.undo()
+        assert fused._hand_a_blas(code)
