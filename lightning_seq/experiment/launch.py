@@ -67,7 +67,7 @@ class Job:
         self.run, self.started = run, time.monotonic()
         lay_out(run)
         threads = str(threads_per_job(run.config))
-        given = {"label": run.entry.label, "overrides": run.entry.overrides, "jobs": jobs}
+        given = {"label": run.entry.label, "overrides": run.entry.overrides, "jobs": jobs, "started": now()}
         environment = {
             **os.environ,
             "LIGHTNING_SEQ_RUN": json.dumps(given),

@@ -106,8 +106,8 @@ def world_size() -> int:
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
-def started_record(config: Config, label: str, overrides: list[str], jobs: int) -> Record:
-    """The record of a run that has just begun."""
+def started_record(config: Config, label: str, overrides: list[str], jobs: int, started: str | None = None) -> Record:
+    """The record of a run that has just begun, or at `started`."""
     from lightning_seq.experiment.build import takes_a_cell
 
     choices = config["choices"]
@@ -124,7 +124,7 @@ def started_record(config: Config, label: str, overrides: list[str], jobs: int) 
         jobs=jobs,
         fingerprints={"config": fingerprint(essential(config))},
         config=config,
-        started=now(),
+        started=started or now(),
     )
 
 
@@ -142,13 +142,15 @@ class Journal:
         self.record = record  # only what could be written: the next update builds on it
 
 
-def execute(directory: Path, label: str, overrides: list[str], jobs: int = 1) -> Record:
+def execute(directory: Path, label: str, overrides: list[str], jobs: int = 1, started: str | None = None) -> Record:
     """Train, select, test, and write everything a run leaves behind; return its record.
+
+    started: when the run was launched; reports list the labels in that order.
 
     Whatever ends the run is in its record. Raises what ended it: UserError, `Interrupted`, or the error itself.
     """
     config = read_config(directory)
-    journal = Journal(directory, started_record(config, label, overrides, jobs))
+    journal = Journal(directory, started_record(config, label, overrides, jobs, started))
     with held(directory) if rank() == 0 else nullcontext(), _log_to(directory / LOG):
         try:
             with listening():
@@ -346,7 +348,7 @@ def main(arguments: list[str]) -> int:
     log.propagate = False  # the run's own log is its standard error already
     given = json.loads(os.environ["LIGHTNING_SEQ_RUN"])
     try:
-        execute(Path(arguments[0]), given["label"], given["overrides"], given["jobs"])
+        execute(Path(arguments[0]), given["label"], given["overrides"], given["jobs"], given["started"])
     except UserError:
         return 2
     except Interrupted as interrupted:
