@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/installed
 
-.PHONY: demo test lint types imports unit bench wheel clean
+.PHONY: demo test lint types imports unit coverage bench wheel clean
 
 demo: $(STAMP)
 	$(BIN)/python -m lightning_seq compare experiment=demo
@@ -21,11 +21,16 @@ imports: $(STAMP)
 	$(BIN)/python -c "from importlinter.cli import lint_imports_command as run; run()"
 
 unit: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+
+coverage: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --cov --cov-report=term:skip-covered
 
 bench: $(STAMP)
 	$(BIN)/python benchmarks/word2vec.py
 	$(BIN)/python benchmarks/padding.py
+	$(BIN)/python benchmarks/engines.py
+	$(BIN)/python benchmarks/training.py
 
 wheel: $(STAMP)
 	$(BIN)/python -m hatchling build -t wheel

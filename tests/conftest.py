@@ -15,6 +15,13 @@ ROOMS = ("cells", "engines", "layers", "attention", "losses")
 HOOK = install_import_hook([f"lightning_seq.{room}" for room in ROOMS], "beartype.beartype")
 
 
+def fastest(lstm: bool = False) -> str:
+    """The engine that `auto` takes here for a GRU (or an LSTM): the compiled one where it was built."""
+    from lightning_seq.engines.fused import library
+
+    return "fused" if library() is not None else "native" if lstm else "aten"
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _one_thread() -> None:
     import torch

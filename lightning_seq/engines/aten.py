@@ -45,29 +45,38 @@ class Aten:
     ) -> Run:
         return packed.run(self, cell, x, lengths, state, noise)
 
-    def lay_out(self, lengths: Tensor, steps: int) -> Layout:
+    def lay_out(self, lengths: Tensor | None, batch: int, steps: int) -> Layout:
+        if lengths is None:
+            lengths = torch.full((batch,), steps)
         order = lengths.argsort(descending=True, stable=True)
         alive = torch.arange(steps)[:, None] < lengths[order]
-        counts = alive.sum(1)
         index = (order * steps + torch.arange(steps)[:, None])[alive]
-        ends = torch.tensor([0, len(lengths)]), torch.tensor([0, len(index)])
-        return Layout(len(lengths), steps, 1, len(index), order, counts, *ends, index)
+        ends = torch.tensor([0, batch]), torch.tensor([0, len(index)])
+        return Layout(batch, steps, 1, len(index), ends[0], order, alive.sum(1), ends[1], index)
 
     def gather(self, x: Tensor, layout: Layout) -> Tensor:
-        return x.flatten(0, 1).index_select(0, layout.index)
+        return x.flatten(0, 1).index_select(0, self._index(layout))
 
     def scatter(self, rows: Tensor, layout: Layout) -> Tensor:
         shape = (layout.batch * layout.steps, *rows.shape[1:])
         target = rows.new_empty(shape) if layout.rows == shape[0] else rows.new_zeros(shape)
-        target[layout.index] = rows
+        target[self._index(layout)] = rows
         return target.view(layout.batch, layout.steps, *shape[1:])
+
+    def _index(self, layout: Layout) -> Tensor:
+        if layout.index is None:
+            raise RuntimeError("this engine packs its rows")
+        return layout.index
+
+    def _counts(self, layout: Layout) -> list[int]:
+        return [] if layout.counts is None else layout.counts.tolist()
 
     def forward(self, plan: Plan, layout: Layout, arrays: Arrays) -> None:
         H, U = plan.hidden_size, _there(arrays, "U")
         hT, out, all_gates = _there(arrays, "hT"), _there(arrays, "h"), _there(arrays, "gates")
         h, at = _there(arrays, "h0"), 0
         hT.copy_(h)
-        for n in layout.counts.tolist():
+        for n in self._counts(layout):
             if n == 0:
                 break
             h_prev, gates, new = h[:n], all_gates[at : at + n], out[at : at + n]
@@ -93,7 +102,7 @@ class Aten:
         H, U, h0 = plan.hidden_size, _there(arrays, "U"), _there(arrays, "h0")
         all_gates, all_h, dout = _there(arrays, "gates"), _there(arrays, "h"), _there(arrays, "dout")
         hprev, all_dh = _there(arrays, "hprev"), _there(arrays, "dh")
-        counts = layout.counts.tolist()
+        counts = self._counts(layout)
         at = layout.rows
         for t in range(layout.steps - 1, -1, -1):
             n = counts[t]

@@ -21,10 +21,10 @@ LIBRARY = Path(__file__).parent / "_fused.so"
 TORCH_LIBRARY = Path(torch.__file__).parent / "lib" / "libtorch_cpu.so"
 TYPES = {torch.float32: "f", torch.float64: "d"}
 
-INTEGERS = ("kind", "activation", "coupled", "T", "H", "shards", "threads")
+INTEGERS = ("kind", "activation", "coupled", "dense", "T", "H", "shards", "threads")
 ARRAYS = (
     "counts", "firsts", "starts", "U", "bn", "p", "h0", "c0", "gates", "h", "c", "tc", "extra", "hT", "cT", "dout",
-    "dh", "dc", "hprev", "cprev",
+    "dh", "dc", "hprev", "dp",
 )  # fmt: skip
 
 
@@ -36,8 +36,9 @@ class Problem(ctypes.Structure):
 
 def _problem(plan: Plan, layout: Layout, arrays: Arrays) -> Problem:
     made = Problem(
-        plan.kind, plan.activation, plan.coupled, layout.steps, plan.hidden_size, layout.shards, layout.shards
-    )
+        plan.kind, plan.activation, plan.coupled, layout.dense,
+        layout.steps, plan.hidden_size, layout.shards, layout.shards,
+    )  # fmt: skip
     for name, tensor in {"counts": layout.counts, "firsts": layout.firsts, "starts": layout.starts, **arrays}.items():
         setattr(made, name, None if tensor is None else tensor.data_ptr())
     return made
@@ -134,18 +135,20 @@ class Fused:
     ) -> Run:
         return packed.run(self, cell, x, lengths, state, noise)
 
-    def lay_out(self, lengths: Tensor, steps: int) -> Layout:
-        B = lengths.shape[0]
-        shards = 1 if _forked else max(1, min(torch.get_num_threads(), B))
-        sizes = (B, shards * steps, shards + 1, shards + 1, B * steps)
+    def lay_out(self, lengths: Tensor | None, batch: int, steps: int) -> Layout:
+        shards = 1 if _forked else max(1, min(torch.get_num_threads(), batch))
+        if lengths is None:
+            return Layout(batch, steps, shards, batch * steps, _equal_shares(batch, shards))
+        sizes = (batch, shards * steps, shards + 1, shards + 1, batch * steps)
         order, counts, firsts, starts, index = torch.empty(sum(sizes), dtype=torch.int64).split(sizes)
         rows = _code().fused_layout(
-            *(ctypes.c_void_p(lengths.data_ptr()), ctypes.c_int64(B), ctypes.c_int64(steps), ctypes.c_int64(shards)),
+            *(ctypes.c_void_p(lengths.data_ptr()), ctypes.c_int64(batch), ctypes.c_int64(steps)),
+            ctypes.c_int64(shards),
             *(ctypes.c_void_p(tensor.data_ptr()) for tensor in (order, counts, firsts, starts, index)),
         )
         if rows < 0:
-            raise MemoryError(f"no memory for the order of {B} sequences")
-        return Layout(B, steps, shards, rows, order, counts, firsts, starts, index[:rows])
+            raise MemoryError(f"no memory for the order of {batch} sequences")
+        return Layout(batch, steps, shards, rows, firsts, order, counts, starts, index[:rows])
 
     def gather(self, x: Tensor, layout: Layout) -> Tensor:
         x = x.contiguous().flatten(0, 1)
@@ -164,10 +167,15 @@ class Fused:
         _pass("backward", plan, layout, arrays)
 
 
+@cache
+def _equal_shares(batch: int, shards: int) -> Tensor:
+    return torch.tensor([batch * shard // shards for shard in range(shards + 1)])
+
+
 def _move(function: str, source: Tensor, layout: Layout, target: Tensor) -> Tensor:
     width = source.stride(0) * source.element_size()
     getattr(_code(), function)(
-        ctypes.c_void_p(source.data_ptr()), ctypes.c_void_p(layout.index.data_ptr()), ctypes.c_int64(layout.rows),
+        ctypes.c_void_p(source.data_ptr()), ctypes.c_void_p(_index(layout).data_ptr()), ctypes.c_int64(layout.rows),
         ctypes.c_int64(width), ctypes.c_int64(layout.shards), ctypes.c_void_p(target.data_ptr()),
     )  # fmt: skip
     return target
@@ -178,3 +186,9 @@ def _pass(direction: str, plan: Plan, layout: Layout, arrays: Arrays) -> None:
     letter = TYPES[gates.dtype] if gates is not None else "f"
     if getattr(_code(), f"fused_{direction}_{letter}")(ctypes.byref(_problem(plan, layout, arrays))):
         raise MemoryError(f"no memory for the {direction} pass of a recurrence")
+
+
+def _index(layout: Layout) -> Tensor:
+    if layout.index is None:
+        raise RuntimeError("dense rows stand where they are")
+    return layout.index

@@ -77,30 +77,44 @@ PLANS: dict[type[Cell], Callable[[Any], Plan | str]] = {
 
 @dataclass(frozen=True)
 class Layout:
-    """Where each row of a packed array comes from.
+    """Where each row comes from.
 
+    Packed, with:
     order:  `[B]`, the samples shard by shard; firsts `[shards + 1]`: where each shard begins in it.
     counts: `[shards * T]`, the samples alive at each step; starts `[shards + 1]`: the shards' first rows.
     index:  `[N]`, the place `b * T + t` of each row in a `[B, T]` array.
+
+    Or dense, where every sequence is T long: rows stand as in a `[B, T]` array, and of these there is `firsts` alone.
     """
 
     batch: int
     steps: int
     shards: int
     rows: int
-    order: Tensor
-    counts: Tensor
     firsts: Tensor
-    starts: Tensor
-    index: Tensor
+    order: Tensor | None = None
+    counts: Tensor | None = None
+    starts: Tensor | None = None
+    index: Tensor | None = None
+
+    @property
+    def dense(self) -> bool:
+        return self.index is None
+
+    def ordered(self, tensor: Tensor) -> Tensor:
+        """A copy of `[B, …]` in the order of the shards."""
+        return tensor.clone() if self.order is None else tensor.index_select(0, self.order)
+
+    def in_batch_order(self, tensor: Tensor) -> Tensor:
+        return tensor if self.order is None else torch.empty_like(tensor).index_copy_(0, self.order, tensor)
 
 
 @runtime_checkable
 class Backend(Protocol):
     """What an engine over packed rows brings."""
 
-    def lay_out(self, lengths: Tensor, steps: int) -> Layout:
-        """The rows of sequences of these lengths `[B]`."""
+    def lay_out(self, lengths: Tensor | None, batch: int, steps: int) -> Layout:
+        """The rows of sequences of these lengths `[B]`, or all of them `steps` long."""
 
     def gather(self, x: Tensor, layout: Layout) -> Tensor:
         """`[B, T, …]` to rows `[N, …]`."""
@@ -159,8 +173,7 @@ class Recurrence(torch.autograd.Function):
         H, N = plan.hidden_size, layout.rows
         gates = projected.contiguous()
         U, bn, p = U.contiguous(), _whole(bn), _whole(p)
-        h0 = h0.index_select(0, layout.order)
-        c0 = None if c0 is None else c0.index_select(0, layout.order)
+        h0, c0 = layout.ordered(h0), None if c0 is None else layout.ordered(c0)
         h, hT = gates.new_empty(N, H), torch.empty_like(h0)
         c = tc = cT = extra = None
         if plan.kind == LSTM:
@@ -169,11 +182,11 @@ class Recurrence(torch.autograd.Function):
             extra = gates.new_empty(N, H)
         shared: Arrays = {"U": U, "bn": bn, "p": p, "h0": h0, "c0": c0, "h": h, "c": c, "tc": tc}
         backend.forward(plan, layout, {**shared, "gates": gates, "extra": extra, "hT": hT, "cT": cT})
+        outputs = h.view(layout.batch, layout.steps, H) if layout.dense else backend.scatter(h, layout)
         ctx.backend, ctx.plan, ctx.layout = backend, plan, layout
-        ctx.save_for_backward(U, bn, p, h0, c0, h, c, tc)
+        ctx.save_for_backward(U, bn, p, h0, c0, outputs if layout.dense else h, c, tc)
         ctx.gates, ctx.extra = gates, extra
-        final = [_in_batch_order(tensor, layout) for tensor in (hT, cT) if tensor is not None]
-        return backend.scatter(h, layout), *final
+        return outputs, *(layout.in_batch_order(tensor) for tensor in (hT, cT) if tensor is not None)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
@@ -188,55 +201,66 @@ class Recurrence(torch.autograd.Function):
         else:
             ctx.gates = ctx.extra = None
         H, N = plan.hidden_size, layout.rows
-        dout = gates.new_zeros(N, H) if gradients[0] is None else backend.gather(gradients[0], layout)
-        dh = torch.zeros_like(h0) if gradients[1] is None else gradients[1].index_select(0, layout.order)
-        hprev, dc, cprev = gates.new_empty(N, H), None, None
+        h = h.reshape(N, H)
+        if gradients[0] is None:
+            dout = gates.new_zeros(N, H)
+        else:
+            dout = gradients[0].contiguous() if layout.dense else backend.gather(gradients[0], layout)
+        dh, dc, dp = _of_final_state(gradients[1], h0, layout), None, None
         if plan.kind == LSTM:
-            dc = torch.zeros_like(h0) if gradients[2] is None else gradients[2].index_select(0, layout.order)
-            cprev = gates.new_empty(N, H) if p is not None else None
+            dc = _of_final_state(gradients[2], h0, layout)
+        if p is not None:
+            dp = gates.new_zeros(layout.shards, 3, H)
+        hprev = None if layout.dense else gates.new_empty(N, H)
         m = extra.clone() if plan.kind == GRU_BEFORE else None
         backend.backward(
             plan,
             layout,
             {
                 **{"U": U, "p": p, "h0": h0, "c0": c0, "h": h, "c": c, "tc": tc, "gates": gates, "extra": extra},
-                **{"dout": dout, "dh": dh, "dc": dc, "hprev": hprev, "cprev": cprev},
+                **{"dout": dout, "dh": dh, "dc": dc, "hprev": hprev, "dp": dp},
             },
         )
-        dU = dbn = dp = None
+        dU = None
         if ctx.needs_input_grad[4]:
             dU = gates.new_empty(U.shape)
-            if plan.kind in (GRU_AFTER, GRU_BEFORE):
-                torch.mm(gates[:, : 2 * H].t(), hprev, out=dU[: 2 * H])
-                if m is None:
-                    torch.mm(extra.t(), hprev, out=dU[2 * H :])
-                else:
-                    torch.mm(gates[:, 2 * H :].t(), m, out=dU[2 * H :])
-            else:
-                torch.mm(gates.t(), hprev, out=dU)
-        if bn is not None:
-            dbn = extra.sum(0)
-        if cprev is not None:
-            dp = _peephole_gradient(plan, gates, cprev, c)
+            gated = slice(0, 2 * H) if plan.kind in (GRU_AFTER, GRU_BEFORE) else slice(None)
+            _of_matrix(gates[:, gated], h, h0, hprev, layout, dU[gated])
+            if m is not None:
+                torch.mm(gates[:, 2 * H :].t(), m, out=dU[2 * H :])
+            elif plan.kind == GRU_AFTER:
+                _of_matrix(extra, h, h0, hprev, layout, dU[2 * H :])
         return (
-            *(None, None, None, gates, dU, dbn, dp, _in_batch_order(dh, layout)),
-            None if dc is None else _in_batch_order(dc, layout),
+            *(None, None, None, gates, dU, None if bn is None else extra.sum(0)),
+            None if p is None or dp is None else dp.sum(0)[: len(p)],
+            layout.in_batch_order(dh),
+            None if dc is None else layout.in_batch_order(dc),
         )
 
 
-def _peephole_gradient(plan: Plan, gates: Tensor, cprev: Tensor, c: Tensor) -> Tensor:
-    """The gates i (and f) see c_{t-1}, o sees c_t."""
-    parts = gates.split(plan.hidden_size, -1)
-    early = parts[:1] if plan.coupled else parts[:2]
-    return torch.stack([*((part * cprev).sum(0) for part in early), (parts[-1] * c).sum(0)])
+def _of_final_state(gradient: Tensor | None, like: Tensor, layout: Layout) -> Tensor:
+    return torch.zeros_like(like) if gradient is None else layout.ordered(gradient.contiguous())
+
+
+def _of_matrix(gates: Tensor, h: Tensor, h0: Tensor, hprev: Tensor | None, layout: Layout, out: Tensor) -> None:
+    """The gradient of a matrix that acts on h_{t-1}: over all rows, their gates' gradients times the state before.
+
+    In dense rows the state before is the row before, but for the first of each sequence: what one large product takes
+    for it is put right by a small one.
+    """
+    if hprev is not None:
+        torch.mm(gates.t(), hprev, out=out)
+        return
+    first = gates.view(layout.batch, layout.steps, -1)[:, 0]
+    last = h.view(layout.batch, layout.steps, -1)[:-1, -1]
+    torch.mm(gates[1:].t(), h[:-1], out=out)
+    right = h0.clone()
+    right[1:] -= last
+    out.addmm_(first.t(), right)
 
 
 def _whole(tensor: Tensor | None) -> Tensor | None:
     return None if tensor is None else tensor.contiguous()
-
-
-def _in_batch_order(tensor: Tensor, layout: Layout) -> Tensor:
-    return torch.empty_like(tensor).index_copy_(0, layout.order, tensor)
 
 
 def refuses(cell: Cell, x: Tensor, noise: Noise | None, trace: bool) -> str | None:
@@ -264,13 +288,13 @@ def run(backend: Backend, cell: Cell, x: Tensor, lengths: Tensor | None, state: 
     if isinstance(plan, str):
         raise UserError(plan)
     B, T = x.shape[:2]
-    if lengths is None:
-        lengths = torch.full((B,), T, dtype=torch.int64)
-    layout = backend.lay_out(lengths.contiguous(), T)
-    rows = Gather.apply(x, layout, backend) if x.requires_grad else backend.gather(x, layout)
+    layout = backend.lay_out(None if lengths is None else lengths.contiguous(), B, T)
+    rows = x.flatten(0, 1)
+    if not layout.dense:
+        rows = Gather.apply(x, layout, backend) if x.requires_grad else backend.gather(x, layout)
     projected = cell.project(rows)
-    if projected is rows:  # it is overwritten
-        projected = rows.clone()
+    if projected.data_ptr() == rows.data_ptr():  # it is overwritten
+        projected = projected.clone()
     (name, U), *_ = cell.recurrent_weights().items()
     c0 = state[1] if plan.kind == LSTM else None
     outputs, *final = Recurrence.apply(

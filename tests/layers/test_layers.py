@@ -14,6 +14,7 @@ from lightning_seq.cells.cell import Noise
 from lightning_seq.cells.elman import ElmanCell
 from lightning_seq.cells.gru import GRUCell
 from lightning_seq.cells.lstm import LSTMCell
+from lightning_seq.cells.minimal_gated import MinimalGatedCell
 from lightning_seq.conformance import layers as check
 from lightning_seq.conformance.suite import Subject, engines_of
 from lightning_seq.engines.engine import choose
@@ -21,6 +22,7 @@ from lightning_seq.errors import UserError
 from lightning_seq.layers.mask import reverse
 
 from ..conformance.cells import CELLS
+from ..conftest import fastest
 
 D, H = 3, 4
 EVERY = [(name, engine) for name, make in CELLS.items() for engine in engines_of(make)]
@@ -72,9 +74,12 @@ def test_a_reversed_trace_stands_at_its_own_tokens() -> None:
 
 def test_auto_takes_the_fastest_that_can() -> None:
     x = torch.randn(1, 2, D)
-    assert choose("auto", LSTMCell(D, H), x).name == "native"
-    assert choose("auto", ElmanCell(D, H, activation="identity"), x).name == "loop"
-    assert choose("auto", LSTMCell(D, H), torch.zeros(1, 2, dtype=torch.int64)).name == "loop"
+    assert choose("auto", LSTMCell(D, H), x).name == fastest(lstm=True)
+    assert choose("auto", GRUCell(D, H), x).name == fastest()
+    assert choose("auto", MinimalGatedCell(D, H), x).name == "loop"
+    assert choose("native", LSTMCell(D, H), x).name == "native"
+    with pytest.raises(UserError, match="take no token ids"):
+        choose("native", LSTMCell(D, H), torch.zeros(1, 2, dtype=torch.int64))
     with pytest.raises(UserError, match="did you mean native"):
         choose("nativ", LSTMCell(D, H), x)
 

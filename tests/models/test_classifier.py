@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from lightning_seq.cells.elman import ElmanCell
 from lightning_seq.cells.gru import GRUCell
 from lightning_seq.cells.lstm import LSTMCell
+from lightning_seq.engines.engine import choose
 from lightning_seq.errors import UserError
 from lightning_seq.models.bag_of_embeddings import BagOfEmbeddings
 from lightning_seq.models.classifier import Classifier, count_parameters
@@ -120,7 +121,10 @@ def test_a_wrong_encoder_says_what_is_wrong(arguments: dict, message: str) -> No
 
 def test_engines_are_told_layer_by_layer() -> None:
     x, ids = torch.zeros(1, 1, E), torch.zeros(1, 1, dtype=torch.int64)
-    assert ENCODERS["stacked"](E).engines(x) == ["native"] * 4
-    assert ENCODERS["stacked"](E).engines(ids) == ["loop", "loop", "native", "native"]
-    assert RecurrentEncoder(E, partial(ElmanCell, activation="identity"), 4).engines(x) == ["loop"]
+    assert ENCODERS["stacked"](E).engines(x) == [choose("auto", LSTMCell(E, 4), x).name] * 4
+    assert ENCODERS["stacked"](E).engines(ids) == [
+        *[choose("auto", LSTMCell(E, 4), ids).name] * 2,
+        *[choose("auto", LSTMCell(E, 4), x).name] * 2,
+    ]
+    assert RecurrentEncoder(E, partial(ElmanCell, activation="identity"), 4, engine="loop").engines(x) == ["loop"]
     assert ENCODERS["bag"](E).engines(x) == []

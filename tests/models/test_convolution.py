@@ -15,6 +15,8 @@ from lightning_seq.models.convolution import Convolution, MaskedConvolution
 from lightning_seq.models.convolution_recurrent import ConvolutionRecurrent
 from lightning_seq.models.pooling import pooling
 
+from ..conftest import fastest
+
 D = 4
 FULL = torch.ones(2, 8, dtype=torch.bool)
 
@@ -107,7 +109,7 @@ def test_the_recurrent_network_reads_the_convolution() -> None:
 def test_its_engines_read_features_even_where_the_inputs_are_ids() -> None:
     encoder = ConvolutionRecurrent(D, GRUCell, channels=2, hidden_size=[3, 4])
     ids = torch.zeros(1, 1, dtype=torch.int64)
-    assert encoder.engines(ids) == ["native"] * 4
+    assert encoder.engines(ids) == [fastest()] * 4
     assert ConvolutionRecurrent(D, GRUCell, hidden_size=3, engine="loop").engines(ids) == ["loop"] * 2
 
 

@@ -31,6 +31,8 @@ from lightning_seq.record import read
 from lightning_seq.spec import Class, DataSpec, Tokens
 from tests.experiment.conftest import sentences, write_csv
 
+from ..conftest import fastest
+
 V = 7
 T = 9
 ENCODERS = {
@@ -228,7 +230,7 @@ def test_a_comparison_of_encoders_that_are_not_recurrent(tmp_path: Path) -> None
     for name in names:
         record = read(tmp_path / "runs" / "csv" / f"{name}-seed1")
         assert (record.status, record.model) == ("done", name)
-        assert record.engine == ("native" if name == "cnn_bilstm" else None)
+        assert record.engine == (fastest(lstm=True) if name == "cnn_bilstm" else None)
         assert record.metrics["test/accuracy"] > 0.9
 
 
