@@ -25,6 +25,7 @@ class Aten:
     """Elman, both GRUs and the C-BRNN's combined layer; torch's own kernel is the better one for an LSTM."""
 
     name = "aten"
+    ignores_padding = True
 
     def refuses(self, cell: Cell, x: Tensor, noise: Noise | None, trace: bool) -> str | None:
         reason = packed.refuses(cell, x, noise, trace)

@@ -34,9 +34,13 @@ class Run:
 
 @runtime_checkable
 class Engine(Protocol):
-    """A way to run a cell over a sequence, equal to `loop` in value and gradient."""
+    """A way to run a cell over a sequence, equal to `loop` in value and gradient.
+
+    ignores_padding: whether it never reads what stands beyond a row's length; else that is zero.
+    """
 
     name: str
+    ignores_padding: bool
 
     def refuses(self, cell: Cell, x: Tensor, noise: Noise | None, trace: bool) -> str | None:
         """Why this engine cannot run that, or None where it can."""
@@ -50,7 +54,7 @@ class Engine(Protocol):
         noise: Noise | None = None,
         trace: bool = False,
     ) -> Run:
-        """Run forward in time over `x` `[B, T, *input_shape]`, zero beyond each row's length.
+        """Run forward in time over `x` `[B, T, *input_shape]`, zero beyond each row's length unless `ignores_padding`.
 
         lengths: `[B]`, or None where every row is T long.
         """

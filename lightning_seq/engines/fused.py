@@ -118,6 +118,7 @@ class Fused:
     """Elman, LSTM (with peepholes, with coupled gates), both GRUs and the C-BRNN's combined layer."""
 
     name = "fused"
+    ignores_padding = True
 
     def refuses(self, cell: Cell, x: Tensor, noise: Noise | None, trace: bool) -> str | None:
         if library() is None:

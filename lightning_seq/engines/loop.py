@@ -13,6 +13,7 @@ class Loop:
     """Any cell, any noise, and the only engine that can trace."""
 
     name = "loop"
+    ignores_padding = False
 
     def refuses(self, cell: Cell, x: Tensor, noise: Noise | None, trace: bool) -> str | None:
         return None

@@ -29,6 +29,7 @@ class Native:
     """
 
     name = "native"
+    ignores_padding = False
 
     def refuses(self, cell: Cell, x: Tensor, noise: Noise | None, trace: bool) -> str | None:
         if type(cell) not in KERNELS:

@@ -60,7 +60,6 @@ class Recurrent(nn.Module):
         Raises ValueError for T = 0, for a mask that is not a prefix, and for a state of the wrong shape.
         """
         lengths = lengths_of(x, mask)
-        x = zero_beyond(x, lengths)
         if state is None:
             state = self.cell.initial_state(x)
         expected = [(x.shape[0], *shape) for shape in self.cell.state_shapes]
@@ -70,6 +69,8 @@ class Recurrent(nn.Module):
         if noise is None and self.regularisation:
             noise = self.regularisation.draw(self.cell, x, self.training)
         engine = choose(self.engine, self.cell, x, noise, trace)
+        if not engine.ignores_padding:
+            x = zero_beyond(x, lengths)
         if self.reverse:
             x = reverse(x, lengths)
         run = engine.run(self.cell, x, lengths, state, noise, trace)

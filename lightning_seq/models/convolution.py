@@ -12,6 +12,7 @@ from torch.nn import functional
 from lightning_seq.cells.activation import ACTIVATIONS, check_activation
 from lightning_seq.embeddings.layer import lookup_product
 from lightning_seq.errors import UserError
+from lightning_seq.layers.dropout import Dropout
 from lightning_seq.models.encoder import Encoder
 from lightning_seq.spec import Encoded
 
@@ -107,7 +108,7 @@ class Convolution(Encoder):
             nn.ModuleList(MaskedConvolution(D, channels, k, causal) for k in widths)
             for D in (input_size, *[self.output_size] * (num_layers - 1))
         )
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor, mask: Tensor) -> Encoded:
         """`[B, T, D]` or ids `[B, T]` to outputs `[B, T, len(widths) * channels]`."""

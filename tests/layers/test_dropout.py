@@ -18,6 +18,7 @@ from lightning_seq import (
 )
 from lightning_seq.conformance.layers import close, example, randomise
 from lightning_seq.errors import UserError
+from lightning_seq.layers.dropout import Dropout, dropout_mask
 from lightning_seq.models.recurrent import RecurrentEncoder
 
 D, H = 3, 8
@@ -168,3 +169,32 @@ def test_rates_out_of_range_are_refused(rates: dict[str, float], message: str) -
 def test_zoneout_needs_as_many_rates_as_the_state_has_tensors() -> None:
     with pytest.raises(UserError, match="zoneout has 2 values, expected 1"):
         layer(GRUCell, zoneout=(0.1, 0.2))(torch.randn(1, 2, D).double())
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_mask_drops_as_often_as_it_says_and_keeps_the_mean(rate: float, dtype: torch.dtype) -> None:
+    torch.manual_seed(0)
+    mask = dropout_mask(torch.empty(101, 1009, dtype=dtype), rate)
+    assert abs(float((mask == 0).double().mean()) - rate) < 0.005
+    assert mask.unique().tolist() == pytest.approx([0.0, 1 / (1 - rate)], rel=1e-3)
+    assert abs(float(mask.double().mean()) - 1) < 0.02
+    for lag in (1, 2, 3, 4, 5):  # four numbers come of one draw: they are no more alike than others
+        flat = (mask == 0).double().flatten()
+        together = (flat[lag:] * flat[:-lag]).mean()
+        assert abs(float(together) - rate**2) < 0.01, lag
+
+
+def test_dropout_scales_values_and_gradients_alike() -> None:
+    x = torch.randn(5, 7, requires_grad=True)
+    layer = Dropout(0.4)
+    torch.manual_seed(2)
+    out = layer(x)
+    out.backward(torch.ones_like(out))
+    kept = out != 0
+    assert torch.equal(x.grad != 0, kept)
+    torch.testing.assert_close(out[kept], (x * x.grad)[kept])
+    assert layer.eval()(x) is x
+    assert Dropout(0.0)(x) is x
+    with pytest.raises(UserError, match="dropout is 1"):
+        Dropout(1.0)
