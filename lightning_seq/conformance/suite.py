@@ -38,7 +38,7 @@ class Subject:
     """What is checked.
 
     make:          makes the cell, weights of no interest.
-    engine:        `loop`, `native` or `auto`.
+    engine:        the name of one, or `auto`.
     reverse:       the direction.
     recurrent:     makes the layer from (cell, reverse, engine).
     bidirectional: makes the layer of two directions from (forward cell, backward cell, engine).

@@ -1,1 +1,1 @@
-"""Ways to run a cell over a sequence: `loop` (the reference) and `native` (torch's kernels)."""
+"""Ways to run a cell over a sequence: `loop` (the reference), `native` (torch's kernels), `fused` and `aten` (ours)."""

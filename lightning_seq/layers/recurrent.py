@@ -23,7 +23,7 @@ class Recurrent(nn.Module):
 
     cell:    the recurrence.
     reverse: run from each row's last token to its first. Outputs stay at their own token's place.
-    engine:  `auto` (the fastest that can), `native` or `loop`.
+    engine:  `auto` (the fastest that can), `fused`, `aten`, `native` or `loop`.
     regularisation: noise inside the recurrence, drawn at each call.
 
     Where the mask is False the state holds still and the output is zero, so that a sequence gives the same answer alone

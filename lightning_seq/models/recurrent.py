@@ -35,7 +35,7 @@ class RecurrentEncoder(Encoder):
     input_dropout, dropout, output_dropout: before, between (one value or L - 1 of them) and after the layers; `locked`
                    draws their masks once per sequence.
     recurrent_dropout, zoneout, weight_drop: inside each recurrence (`layers/dropout.py`).
-    engine:        `auto`, `native` or `loop`.
+    engine:        `auto`, `fused`, `aten`, `native` or `loop`.
     """
 
     def __init__(
