@@ -45,7 +45,7 @@ def _problem(plan: Plan, layout: Layout, arrays: Arrays) -> Problem:
 
 
 @cache
-def library() -> ctypes.CDLL | None:
+def compiled() -> ctypes.CDLL | None:
     """The compiled code with a BLAS in its hand, or None where it was not built, or no BLAS is found."""
     if not LIBRARY.is_file():
         return None
@@ -96,7 +96,7 @@ def _scipy_gemm(name: str) -> int | None:
 
 
 def _code() -> ctypes.CDLL:
-    found = library()
+    found = compiled()
     if found is None:
         raise RuntimeError("the fused engine was not built")
     return found
@@ -121,7 +121,7 @@ class Fused:
     ignores_padding = True
 
     def refuses(self, cell: Cell, x: Tensor, noise: Noise | None, trace: bool) -> str | None:
-        if library() is None:
+        if compiled() is None:
             return "it was not built (install the package where there is a C compiler)"
         return packed.refuses(cell, x, noise, trace)
 

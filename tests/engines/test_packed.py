@@ -23,7 +23,7 @@ from lightning_seq.errors import UserError
 
 from ..conformance.cells import CELLS
 
-built = pytest.mark.skipif(fused.library() is None, reason="the fused engine was not built")
+built = pytest.mark.skipif(fused.compiled() is None, reason="the fused engine was not built")
 ENGINES = [pytest.param("fused", marks=built), "aten"]
 KNOWN = [name for name, make in CELLS.items() if "aten" in engines_of(make) or "fused" in engines_of(make)]
 
@@ -105,7 +105,7 @@ def test_second_derivatives_are_sent_to_the_loop(engine: str) -> None:
 
 
 def test_extreme_gates_saturate_and_nan_stays_nan() -> None:
-    for engine in ("fused", "loop") if fused.library() is not None else ("loop",):
+    for engine in ("fused", "loop") if fused.compiled() is not None else ("loop",):
         for dtype in (torch.float32, torch.float64):
             layer = Recurrent(LSTMCell(1, 3), engine=engine).to(dtype)
             x = torch.tensor([[1e30], [-1e30], [float("inf")], [0.0]], dtype=dtype)[None]
@@ -115,7 +115,7 @@ def test_extreme_gates_saturate_and_nan_stays_nan() -> None:
 
 
 def test_without_the_compiled_code_everything_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fused, "library", lambda: None)
+    monkeypatch.setattr(fused, "compiled", lambda: None)
     x = torch.randn(2, 3, 5)
     wanted = {"gru": "aten", "elman": "aten", "gru_reset_before": "aten", "lstm": "native", "peephole_lstm": "loop"}
     for name, engine in wanted.items():
@@ -166,7 +166,7 @@ def test_scipys_blas_serves_where_torch_shows_none(monkeypatch: pytest.MonkeyPat
     layer = Subject(CELLS["gru"], "fused").layer()
     x, mask, state = check.example(layer.cell, [4, 2])
     expected = layer(x, mask, state)[0]
-    code = fused.library()
+    code = fused.compiled()
     assert code is not None
     try:
         monkeypatch.setattr(fused, "TORCH_LIBRARY", fused.LIBRARY.with_name("nothing.so"))
