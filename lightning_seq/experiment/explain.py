@@ -13,6 +13,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from torch import nn
 
 from lightning_seq.cells.cell import Cell
 from lightning_seq.errors import UserError, near
@@ -178,9 +179,23 @@ def listing(console: Console) -> None:
     console.print(f"\nparameters at {' '.join(f'{key}={value}' for key, value in SIZES.items())}\n", highlight=False)
     layers = Table(box=None, pad_edge=False)
     layers.add_column("layer")
+    layers.add_column("over")
     layers.add_column("parameters", justify="right")
     layers.add_column("what it is", overflow="fold")
-    for name in LAYERS:
-        explained = read_docstring(_layer(name))
-        layers.add_row(name, explained.fields.get("Parameters", "").rstrip("."), explained.title)
+    for name, (over, layer) in _examples().items():
+        count = sum(parameter.numel() for parameter in layer.parameters())
+        layers.add_row(name, over, f"{count:,}", read_docstring(_layer(name)).title)
     console.print(layers)
+
+
+def _examples() -> dict[str, tuple[str, nn.Module]]:
+    """Each layer over cells of the size that is listed, and what these are."""
+    from lightning_seq import CBRNN, Bidirectional, ElmanCell, LSTMCell, Recurrent, Stacked
+
+    D, H = SIZES["input_size"], SIZES["hidden_size"]
+    return {
+        "Recurrent": ("lstm", Recurrent(LSTMCell(D, H))),
+        "Bidirectional": ("two lstm", Bidirectional(LSTMCell(D, H), LSTMCell(D, H))),
+        "CBRNN": ("two elman", CBRNN(ElmanCell(D, H), ElmanCell(D, H))),
+        "Stacked": ("two lstm", Stacked([Recurrent(LSTMCell(D, H)), Recurrent(LSTMCell(H, H))])),
+    }
