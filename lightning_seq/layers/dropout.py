@@ -70,7 +70,7 @@ class LockedDropout(nn.Module):
 
 def dropout(rate: float, locked: bool = False) -> nn.Module:
     """Dropout that draws at each step anew, or once per sequence."""
-    return LockedDropout(rate) if locked else Dropout(rate)
+    return LockedDropout(float(rate)) if locked else Dropout(float(rate))
 
 
 @dataclass(frozen=True)

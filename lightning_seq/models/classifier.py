@@ -35,14 +35,14 @@ class Classifier(nn.Module):
         if not 0 <= dropout < 1:
             raise UserError(f"task.dropout is {dropout}, expected at least 0 and less than 1")
         self.embedding, self.encoder = embedding, encoder
-        self.dropout = Dropout(dropout)
+        self.dropout = Dropout(float(dropout))
         self.pooling = choose_pooling(pooling, encoder)
         layers: list[nn.Module] = []
         width = self.pooling.width
         for size in head_sizes:
-            layers += [Dropout(dropout), nn.Linear(width, size), nn.ReLU()]
+            layers += [Dropout(float(dropout)), nn.Linear(width, size), nn.ReLU()]
             width = size
-        self.head = nn.Sequential(*layers, Dropout(dropout), nn.Linear(width, classes))
+        self.head = nn.Sequential(*layers, Dropout(float(dropout)), nn.Linear(width, classes))
 
     def forward(self, inputs: Tensor, mask: Tensor) -> Tensor:
         """Ids `[B, T]` and mask `[B, T]` to scores before the softmax `[B, C]`."""

@@ -108,7 +108,7 @@ class Convolution(Encoder):
             nn.ModuleList(MaskedConvolution(D, channels, k, causal) for k in widths)
             for D in (input_size, *[self.output_size] * (num_layers - 1))
         )
-        self.dropout = Dropout(dropout)
+        self.dropout = Dropout(float(dropout))
 
     def forward(self, x: Tensor, mask: Tensor) -> Encoded:
         """`[B, T, D]` or ids `[B, T]` to outputs `[B, T, len(widths) * channels]`."""
