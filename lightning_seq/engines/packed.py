@@ -103,7 +103,9 @@ class Layout:
 
     def ordered(self, tensor: Tensor) -> Tensor:
         """A copy of `[B, …]` in the order of the shards."""
-        return tensor.clone() if self.order is None else tensor.index_select(0, self.order)
+        if self.order is None:
+            return tensor.clone(memory_format=torch.contiguous_format)
+        return tensor.index_select(0, self.order)
 
     def in_batch_order(self, tensor: Tensor) -> Tensor:
         return tensor if self.order is None else torch.empty_like(tensor).index_copy_(0, self.order, tensor)
@@ -126,7 +128,7 @@ class Backend(Protocol):
         """Fill `h hT` (and `c tc cT`, `extra`), and `gates` with activated gates in the place of projections."""
 
     def backward(self, plan: Plan, layout: Layout, arrays: Arrays) -> None:
-        """Fill `hprev` (and `cprev`); `gates`, `extra`, `dh` and `dc` with gradients."""
+        """Fill `hprev` where it is there; `gates`, `extra`, `dh`, `dc` and `dp` with gradients."""
 
 
 class Gather(torch.autograd.Function):

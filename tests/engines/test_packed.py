@@ -94,6 +94,19 @@ def test_backward_again_where_the_graph_is_kept_and_an_error_where_it_is_not(eng
 
 
 @pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("ragged", [False, True])
+def test_tensors_that_do_not_stand_in_order_in_memory(engine: str, ragged: bool) -> None:
+    layer, loop = (Subject(CELLS["gru"], name).layer() for name in (engine, "loop"))
+    x, mask, _ = check.example(layer.cell, [4, 2, 3] if ragged else [4, 4, 4])
+    state = (torch.randn(4, 3, dtype=torch.double).t(),)  # [B, H] whose rows are columns
+    turned = x.transpose(0, 1).contiguous().transpose(0, 1)
+    for one, other in zip(check.outcome(layer, turned, mask, state), check.outcome(loop, x, mask, state), strict=True):
+        check.close(one, other)
+    assert not state[0].is_contiguous()
+    check.close(layer(turned, mask, state)[0], loop(x, mask, state)[0])
+
+
+@pytest.mark.parametrize("engine", ENGINES)
 def test_second_derivatives_are_sent_to_the_loop(engine: str) -> None:
     layer = Subject(CELLS["gru"], engine).layer()
     x, _, _ = check.example(layer.cell, [3, 3])
