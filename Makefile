@@ -30,6 +30,7 @@ bench: $(STAMP)
 	$(BIN)/python benchmarks/word2vec.py
 	$(BIN)/python benchmarks/padding.py
 	$(BIN)/python benchmarks/engines.py
+	$(BIN)/python benchmarks/overhead.py
 	$(BIN)/python benchmarks/training.py
 
 wheel: $(STAMP)

@@ -86,29 +86,39 @@ def against_loop(budget: float, console: Console) -> list[dict[str, Any]]:
     return rows
 
 
-def ragged(budget: float, console: Console) -> dict[str, Any]:
-    """A batch that is 40 % full: against a packed `nn.LSTM`, and our own run of the padded batch."""
-    B, T, D, H = 64, 100, 128, 256
-    lengths = torch.randint(1, int(0.8 * T) - 1, (B,))
-    lengths[0] = T
-    x = torch.randn(B, T, D, requires_grad=True)
-    mask = torch.arange(T) < lengths[:, None]
-    ours, twin = Recurrent(LSTMCell(D, H)), nn.LSTM(D, H, batch_first=True)
+def ragged(budget: float, console: Console) -> list[dict[str, Any]]:
+    """Batches that are 40 % full: against a packed `nn.LSTM`, and our own run of the padded batch."""
+    table = Table("B, T, D, H", "full", "ours ms", "packed ms", "ratio", "our padded ms", "ratio", box=None)
+    rows = []
+    for B, T, D, H in SHAPES:
+        lengths = torch.randint(1, int(0.8 * T) - 1, (B,))
+        lengths[0] = T
+        x = torch.randn(B, T, D, requires_grad=True)
+        mask = torch.arange(T) < lengths[:, None]
+        ours = Recurrent(LSTMCell(D, H))
+        packed = in_turn(step(ours, x, mask), step(Packed(D, H, lengths), x), budget)
+        padded = in_turn(step(ours, x, mask), step(ours, x), budget)
+        fill = float(mask.float().mean())
+        rows.append({"shape": [B, T, D, H], "fill": fill, "packed": packed, "padded": padded})
+        table.add_row(
+            f"{B}, {T}, {D}, {H}", f"{fill:.0%}", f"{packed['ours_ms']:.2f}", f"{packed['theirs_ms']:.2f}",
+            f"{packed['ratio']:.2f}", f"{padded['theirs_ms']:.2f}", f"{padded['ratio']:.2f}",
+        )  # fmt: skip
+    console.print("\nragged, LSTM, against a packed nn.LSTM and our own padded run")
+    console.print(table)
+    return rows
 
-    class Packed(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.layer = twin
 
-        def forward(self, x: Tensor) -> Any:
-            return self.layer(nn.utils.rnn.pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False))
+class Packed(nn.Module):
+    """`nn.LSTM` over a packed sequence."""
 
-    packed = in_turn(step(ours, x, mask), step(Packed(), x), budget)
-    padded = in_turn(step(ours, x, mask), step(ours, x), budget)
-    fill = float(mask.float().mean())
-    console.print(f"\nragged, {B}, {T}, {D}, {H}, {fill:.0%} full: ours {packed['ours_ms']:.2f} ms")
-    console.print(f"  against a packed nn.LSTM {packed['ratio']:.2f}, against our own padded run {padded['ratio']:.2f}")
-    return {"fill": fill, "packed": packed, "padded": padded}
+    def __init__(self, D: int, H: int, lengths: Tensor) -> None:
+        super().__init__()
+        self.layer, self.lengths = nn.LSTM(D, H, batch_first=True), lengths
+
+    def forward(self, x: Tensor) -> Any:
+        packed = nn.utils.rnn.pack_padded_sequence(x, self.lengths, batch_first=True, enforce_sorted=False)
+        return self.layer(packed)
 
 
 def sustained(console: Console) -> dict[str, float]:

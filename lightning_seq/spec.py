@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import torch
     from torch import Tensor
 
@@ -145,6 +147,7 @@ class Batch:
                  the stand-in sample of a rank whose share is empty).
     count:       how many targets count in the *global* batch: a loss is its sum over `target_mask`, times the number
                  of ranks, over `count`, so that two ranks give the gradient of one.
+    extra:       what some kinds of data give beside the inputs, by name; the DataModule says what.
     """
 
     ids: Tensor
@@ -153,20 +156,19 @@ class Batch:
     targets: Tensor
     target_mask: Tensor
     count: int
+    extra: dict[str, Tensor] = field(default_factory=dict)
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> Batch:
-        moved = {
-            item.name: getattr(self, item.name).to(device, non_blocking=non_blocking)
-            for item in fields(self)
-            if item.name != "count"
-        }
-        return Batch(count=self.count, **moved)
+        return self._each(lambda tensor: tensor.to(device, non_blocking=non_blocking))
 
     def pin_memory(self) -> Batch:
-        return Batch(
-            count=self.count,
-            **{item.name: getattr(self, item.name).pin_memory() for item in fields(self) if item.name != "count"},
-        )
+        return self._each(lambda tensor: tensor.pin_memory())
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> Batch:
+        changed: dict[str, Any] = {
+            item.name: change(getattr(self, item.name)) for item in fields(self) if item.name not in ("count", "extra")
+        }
+        return Batch(count=self.count, extra={name: change(tensor) for name, tensor in self.extra.items()}, **changed)
 
 
 State: TypeAlias = "tuple[tuple[tuple[Tensor, ...], ...], ...]"

@@ -15,6 +15,9 @@ _GAMMA = -7046029254386353131
 _MIX_1 = -4658895280553007687
 _MIX_2 = -7723592293110705685
 
+TOGETHER = 256
+"""Batches whose hashes are taken at once: a dozen small operations for each would cost more than a small model."""
+
 
 class BatchFingerprint(Callback):
     """A sum over everything seen of a 64-bit hash of (batch number, sample id).
@@ -25,30 +28,46 @@ class BatchFingerprint(Callback):
 
     def __init__(self) -> None:
         self._sum: Tensor | int = 0
+        self._seen: Tensor | int = 0
         self._batches = 0
-        self.seen = 0
+        self._waiting: list[tuple[Tensor, Tensor]] = []
+
+    @property
+    def seen(self) -> int:
         """Samples this rank was trained on, stand-ins left out."""
+        self._add_waiting()
+        return int(self._seen)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, batch_idx: int
     ) -> None:
-        real = batch.target_mask.reshape(len(batch.ids), -1).any(1)
-        ids = batch.ids[real]
-        self._sum = self._sum + mixed(ids + (self._batches << 32)).sum()
+        self._waiting.append((batch.ids + (self._batches << 32), batch.target_mask.reshape(len(batch.ids), -1).any(1)))
         self._batches += 1
-        self.seen += len(ids)
+        if len(self._waiting) == TOGETHER:
+            self._add_waiting()
+
+    def _add_waiting(self) -> None:
+        if not self._waiting:
+            return
+        ids, real = (torch.cat(parts) for parts in zip(*self._waiting, strict=True))
+        self._waiting.clear()
+        self._sum = self._sum + torch.where(real, mixed(ids), 0).sum()
+        self._seen = self._seen + real.sum()
 
     def digest(self, trainer: Trainer) -> str:
         """Sixteen hex digits, equal on every rank."""
+        self._add_waiting()
         total = torch.as_tensor(self._sum, dtype=torch.int64, device=trainer.strategy.root_device)
         total = trainer.strategy.reduce(total, reduce_op="sum")
         return f"{int(total) & 0xFFFFFFFFFFFFFFFF:016x}"
 
     def state_dict(self) -> dict[str, Any]:
-        return {"sum": int(self._sum), "batches": self._batches, "seen": self.seen}
+        self._add_waiting()
+        return {"sum": int(self._sum), "batches": self._batches, "seen": int(self._seen)}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self._sum, self._batches, self.seen = state_dict["sum"], state_dict["batches"], state_dict["seen"]
+        self._sum, self._batches, self._seen = state_dict["sum"], state_dict["batches"], state_dict["seen"]
+        self._waiting.clear()
 
 
 def mixed(values: Tensor) -> Tensor:

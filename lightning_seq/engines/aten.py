@@ -76,6 +76,8 @@ class Aten:
         H, U = plan.hidden_size, _there(arrays, "U")
         hT, out, all_gates = _there(arrays, "hT"), _there(arrays, "h"), _there(arrays, "gates")
         h, at = _there(arrays, "h0"), 0
+        if arrays["b"] is not None:
+            all_gates += arrays["b"]
         hT.copy_(h)
         for n in self._counts(layout):
             if n == 0:

@@ -23,7 +23,7 @@ TYPES = {torch.float32: "f", torch.float64: "d"}
 
 INTEGERS = ("kind", "activation", "coupled", "dense", "T", "H", "shards", "threads")
 ARRAYS = (
-    "counts", "firsts", "starts", "U", "bn", "p", "h0", "c0", "gates", "h", "c", "tc", "extra", "hT", "cT", "dout",
+    "counts", "firsts", "starts", "U", "b", "bn", "p", "h0", "c0", "gates", "h", "c", "tc", "extra", "hT", "cT", "dout",
     "dh", "dc", "hprev", "dp",
 )  # fmt: skip
 
