@@ -11,13 +11,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import wrap
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lightning_seq.errors import UserError, near
 from lightning_seq.experiment.config import groups, split_words
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from lightning_seq.experiment.load import Loaded
 
 FLAGS = ("--help", "--debug", "--list")
 
@@ -150,28 +152,94 @@ def _report(words: list[str]) -> int:
 
 
 def _predict(words: list[str]) -> int:
-    import json
-
-    given = {"checkpoint": "", "text": None, "file": None, "top_k": "3", "allow": ""}
-    pairs = {pair.key: pair.value for pair in split_words(words)}
-    for key in pairs:
-        if key not in given:
-            raise UserError(f"{key}={pairs[key]}: there is no key {key!r} for predict; {near(key, given)}")
-    given |= pairs
-    if not given["checkpoint"]:
-        raise UserError("predict needs checkpoint=FILE, such as runs/demo/lstm-seed1/checkpoints/best.ckpt")
-    if not str(given["top_k"]).isdigit():
-        raise UserError(f"top_k is {given['top_k']!r}, expected a whole number of at least 1")
-    if given["text"] is not None and given["file"] is not None:
-        raise UserError("text=… and file=… were both given: give one of them")
-    from lightning_seq.experiment.load import load
     from lightning_seq.experiment.predict import predictions
 
-    allow = [module.strip() for module in str(given["allow"]).strip("[]").split(",") if module.strip()]
-    loaded = load(str(given["checkpoint"]), allow)
-    for line in predictions(loaded, _texts(given["text"], given["file"]), int(str(given["top_k"]))):
-        print(json.dumps(line, ensure_ascii=False), flush=True)
+    given = _given("predict", words, {"checkpoint": "", "text": None, "file": None, "top_k": "3", "allow": ""})
+    top_k = _whole("top_k", given["top_k"])
+    for line in predictions(_loaded("predict", given), _texts(given["text"], given["file"]), top_k or 0):
+        _json_line(line)
     return 0
+
+
+def _score(words: list[str]) -> int:
+    from lightning_seq.experiment.score import scores
+
+    given = _given("score", words, {"checkpoint": "", "text": None, "file": None, "allow": ""})
+    for line in scores(_loaded("score", given), _texts(given["text"], given["file"])):
+        _json_line(line)
+    return 0
+
+
+def _sample(words: list[str]) -> int:
+    from lightning_seq.experiment.sample import Drawing, pieces
+
+    given = _given(
+        "sample",
+        words,
+        {
+            **{"checkpoint": "", "prompt": "", "length": "200", "temperature": "1.0", "top_k": None, "top_p": None},
+            **{"samples": "1", "seed": "1", "allow": ""},
+        },
+    )
+    drawing = Drawing(
+        length=_whole("length", given["length"]) or 0,
+        temperature=_number("temperature", given["temperature"]) or 0.0,
+        top_k=_whole("top_k", given["top_k"]),
+        top_p=_number("top_p", given["top_p"]),
+        samples=_whole("samples", given["samples"]) or 0,
+        seed=_whole("seed", given["seed"], least=0) or 0,
+    )
+    grown = pieces(_loaded("sample", given), given["prompt"] or "", drawing)
+    if drawing.samples == 1:
+        for (piece,) in grown:
+            print(piece, end="", flush=True)
+        print()
+        return 0
+    for number, text in enumerate(map("".join, zip(*grown, strict=True)), 1):
+        print(f"--- {number}\n{text}")
+    return 0
+
+
+def _given(verb: str, words: list[str], known: dict[str, str | None]) -> dict[str, str | None]:
+    """The verb's own keys, as given or by default. Raises UserError for another key."""
+    pairs = {pair.key: pair.value for pair in split_words(words)}
+    for key in pairs:
+        if key not in known:
+            raise UserError(f"{key}={pairs[key]}: there is no key {key!r} for {verb}; {near(key, known)}")
+    given = known | pairs
+    if given.get("text") is not None and given.get("file") is not None:
+        raise UserError("text=… and file=… were both given: give one of them")
+    return given
+
+
+def _loaded(verb: str, given: dict[str, str | None]) -> Loaded:
+    if not given["checkpoint"]:
+        raise UserError(f"{verb} needs checkpoint=FILE, such as runs/demo/lstm-seed1/checkpoints/best.ckpt")
+    from lightning_seq.experiment.load import load
+
+    allow = [module.strip() for module in str(given["allow"]).strip("[]").split(",") if module.strip()]
+    return load(str(given["checkpoint"]), allow)
+
+
+def _whole(name: str, value: str | None, least: int = 1) -> int | None:
+    if value is None:
+        return None
+    if not value.isdecimal() or int(value) < least:
+        raise UserError(f"{name} is {value!r}, expected a whole number of at least {least}")
+    return int(value)
+
+
+def _number(name: str, value: str | None) -> float | None:
+    try:
+        return None if value is None else float(value)
+    except ValueError:
+        raise UserError(f"{name} is {value!r}, expected a number such as 0.8") from None
+
+
+def _json_line(line: dict[str, Any]) -> None:
+    import json
+
+    print(json.dumps(line, ensure_ascii=False), flush=True)
 
 
 def _check(words: list[str]) -> int:
@@ -282,7 +350,7 @@ VERBS = {
             "checkpoint=FILE": "of a run: <run>/checkpoints/best.ckpt",
             'text="…"': "one text; or",
             "file=FILE": "one per line; or standard input",
-            "top_k=N": "how many labels (3)",
+            "top_k=N": "how many labels, or next tokens (3)",
             "allow=[MODULE]": "where a cell of your own comes from",
         },
         (),
@@ -290,6 +358,40 @@ VERBS = {
             'predict checkpoint=runs/demo/lstm-seed1/checkpoints/best.ckpt text="In the morning"',
             "predict checkpoint=best.ckpt file=verses.txt top_k=1",
             "predict checkpoint=best.ckpt < verses.txt",
+        ),
+    ),
+    "score": Verb(
+        "How likely a text is to a language model, token by token, as JSON lines.",
+        _score,
+        {
+            "checkpoint=FILE": "of a run: <run>/checkpoints/best.ckpt",
+            'text="…"': "one text; or",
+            "file=FILE": "one per line; or standard input",
+            "allow=[MODULE]": "where a cell of your own comes from",
+        },
+        (),
+        (
+            'score checkpoint=runs/verses_words/lstm-seed1/checkpoints/best.ckpt text="in the beginning"',
+            "score checkpoint=best.ckpt file=verses.txt",
+            "score checkpoint=best.ckpt < verses.txt",
+        ),
+    ),
+    "sample": Verb(
+        "Text from a language model, as it is drawn.",
+        _sample,
+        {
+            "checkpoint=FILE": "of a run: <run>/checkpoints/best.ckpt",
+            'prompt="…"': "what it begins with (the beginning of a line)",
+            "length=N": "symbols after the prompt (200)",
+            "temperature=T": "0 always takes the likeliest (1.0)",
+            "top_k=N top_p=P": "draw from the likeliest alone",
+            "samples=N seed=N": "how many, side by side (1), and the draw (1)",
+        },
+        (),
+        (
+            'sample checkpoint=runs/verses_words/lstm-seed1/checkpoints/best.ckpt prompt="and god" temperature=0.8',
+            "sample checkpoint=best.ckpt length=500 top_k=40 top_p=0.95 seed=2",
+            "sample checkpoint=best.ckpt samples=4",
         ),
     ),
     "check": Verb(

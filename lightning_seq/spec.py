@@ -14,9 +14,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Tokens:
-    """Symbols of a vocabulary, as ids `[B, T]`; `words[i]` is the symbol with id i."""
+    """Symbols of a vocabulary, as ids `[B, T]`; `words[i]` is the symbol with id i.
+
+    characters: by id too, where batches spell the words out.
+    """
 
     words: tuple[str, ...]
+    characters: tuple[str, ...] = ()
 
     @property
     def size(self) -> int:
@@ -52,9 +56,10 @@ class Class:
 
 @dataclass(frozen=True)
 class Tags:
-    """One label per step, as ids `[B, T]`."""
+    """One label per step, as ids `[B, T]`; and, where there are `intents`, one of them per sequence."""
 
     names: tuple[str, ...]
+    intents: tuple[str, ...] = ()
 
     @property
     def size(self) -> int:

@@ -13,6 +13,7 @@ from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader, Dataset
 
 from lightning_seq.data.batching import STAND_IN, BucketSampler, Share
+from lightning_seq.data.loader import TrainLoader, loader_options
 from lightning_seq.data.prepare import EncodedSplit, Prepared, prepare, unknown_share
 from lightning_seq.data.sources.choose import choose
 from lightning_seq.errors import UserError
@@ -118,46 +119,10 @@ def whole(batch: Batch) -> Batch:
     return batch
 
 
-def _options(sampler: BucketSampler, num_workers: int) -> dict[str, Any]:
-    return {
-        "batch_size": None,
-        "sampler": sampler,
-        "num_workers": num_workers,
-        "persistent_workers": num_workers > 0,
-        # A generator of its own: torch would otherwise draw from the run's stream whenever the loader is iterated.
-        "generator": torch.Generator().manual_seed(sampler.seed),
-    }
-
-
-class TrainLoader(DataLoader[Batch]):
-    """A DataLoader that knows how many batches of the epoch it has handed out.
-
-    Lightning keeps its state in checkpoints, so that a run that ended in mid-epoch goes on with the next batch.
-    """
-
-    def __init__(self, sentences: Sentences, sampler: BucketSampler, num_workers: int = 0) -> None:
-        super().__init__(sentences, **_options(sampler, num_workers))
-        self._handed_out = 0
-
-    def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
-        assert isinstance(self.sampler, BucketSampler)
-        self._handed_out = self.sampler.position
-        for batch in super().__iter__():
-            self._handed_out += 1
-            yield batch
-
-    def state_dict(self) -> dict[str, int]:
-        return {"position": self._handed_out % len(self)}
-
-    def load_state_dict(self, state_dict: dict[str, int]) -> None:
-        assert isinstance(self.sampler, BucketSampler)
-        self.sampler.start_at(state_dict["position"])
-
-
 class ClassificationData(LightningDataModule):
     """Labelled sentences, prepared and batched.
 
-    Give `prepared`, or a `source` (`verses_genre hub csv tsv jsonl text`) with what it needs and a `cache`:
+    Give `prepared`, or a `source` (`verses_genre word_order hub csv tsv jsonl text`) with what it needs and a `cache`:
 
     version:             of the Bible, for verses_genre.
     hub:                 `{id, config, revision}`; any other key is an argument that holds for the Hub alone.
@@ -299,4 +264,4 @@ class ClassificationData(LightningDataModule):
         sampler = BucketSampler(split.lengths, batch_size, self.seed, shuffle, rank=rank, world=world)
         if shuffle:
             return TrainLoader(Sentences(split), sampler, self.num_workers)
-        return DataLoader(Sentences(split), **_options(sampler, self.num_workers))
+        return DataLoader(Sentences(split), **loader_options(sampler, self.num_workers))

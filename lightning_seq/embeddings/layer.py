@@ -13,7 +13,7 @@ from lightning_seq.errors import UserError
 class Embedding(nn.Module):
     """Ids `[B, T]` to their rows of `weight [V, E]`.
 
-    weight:  where the rows start; drawn from N(0, 1) where none is given, as torch does it.
+    weight:  where the rows start; drawn from N(0, scale²) where none is given; torch's own scale is 1.
     frozen:  True, False, or a number of epochs n: the rows stand still until `set_epoch(n)`.
     padding: the id whose row is zero and stays zero, or None.
     dropout: the probability to drop a word of the vocabulary, wherever it occurs in a batch, in training (Gal &
@@ -33,8 +33,12 @@ class Embedding(nn.Module):
         frozen: bool | int = False,
         padding: int | None = 0,
         dropout: float = 0.0,
+        scale: float = 1.0,
     ) -> None:
         super().__init__()
+        if scale <= 0:
+            raise UserError(f"embedding.scale is {scale}, expected more than 0")
+        self.scale = float(scale)
         if not 0 <= dropout < 1:
             raise UserError(f"embedding.dropout is {dropout}, expected at least 0 and less than 1")
         for name, value in (("size", size), ("width", width)):
@@ -51,7 +55,7 @@ class Embedding(nn.Module):
             self._start_from(weight)
 
     def reset_parameters(self) -> None:
-        nn.init.normal_(self.weight)
+        nn.init.normal_(self.weight, std=self.scale)
         self._clear_padding()
 
     @torch.no_grad()
@@ -115,6 +119,23 @@ class OneHot(nn.Module):
 
     def forward(self, ids: Int[Tensor, "B T"]) -> Int[Tensor, "B T"]:
         return ids
+
+    def extra_repr(self) -> str:
+        return f"{self.width}"
+
+
+class Vectors(nn.Module):
+    """Inputs that are vectors `[B, T, E]` already: hands them on."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.width = width
+
+    def set_epoch(self, epoch: int) -> None:
+        """Nothing to thaw."""
+
+    def forward(self, x: Float[Tensor, "B T E"]) -> Float[Tensor, "B T E"]:
+        return x
 
     def extra_repr(self) -> str:
         return f"{self.width}"

@@ -125,7 +125,7 @@ class Backend(Protocol):
         """Rows `[N, …]` to `[B, T, …]`, zero where there is none."""
 
     def forward(self, plan: Plan, layout: Layout, arrays: Arrays) -> None:
-        """Fill `h hT` (and `c tc cT`, `extra`), and `gates` with activated gates in the place of projections, b added."""
+        """Fill `h hT` (and `c tc cT`, `extra`), and `gates`: from projections to activated gates, b added."""
 
     def backward(self, plan: Plan, layout: Layout, arrays: Arrays) -> None:
         """Fill `hprev` where it is there; `gates`, `extra`, `dh`, `dc` and `dp` with gradients."""
@@ -150,7 +150,7 @@ def _refuse_second_derivatives() -> None:
         raise UserError("this engine has no second derivatives (create_graph=True): use engine=loop")
 
 
-def _keeps_graph() -> bool:
+def keeps_graph() -> bool:
     """Whether this backward pass may be asked for again, so that what was saved must stay."""
     ask = getattr(torch._C._autograd, "_get_current_graph_task_keep_graph", None)
     return ask is None or bool(ask())
@@ -191,9 +191,7 @@ class Recurrence(torch.autograd.Function):
         backend.forward(plan, layout, {**shared, "gates": gates, "extra": extra, "hT": hT, "cT": cT})
         outputs = h.view(layout.batch, layout.steps, H) if layout.dense else backend.scatter(h, layout)
         ctx.backend, ctx.plan, ctx.layout = backend, plan, layout
-        ctx.save_for_backward(
-            None if W is None else rows, W, b, U, bn, p, h0, c0, outputs if layout.dense else h, c, tc
-        )
+        ctx.save_for_backward(None if W is None else rows, W, U, bn, p, h0, c0, outputs if layout.dense else h, c, tc)
         ctx.gates, ctx.extra = gates, extra
         return outputs, *(layout.in_batch_order(tensor) for tensor in (hT, cT) if tensor is not None)
 
@@ -201,11 +199,11 @@ class Recurrence(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
         _refuse_second_derivatives()
         backend, plan, layout = ctx.backend, ctx.plan, ctx.layout
-        rows, W, b, U, bn, p, h0, c0, h, c, tc = ctx.saved_tensors
+        rows, W, U, bn, p, h0, c0, h, c, tc = ctx.saved_tensors
         gates, extra = ctx.gates, ctx.extra
         if gates is None:
             raise RuntimeError("this backward pass was run already: call the first with retain_graph=True")
-        if _keeps_graph():
+        if keeps_graph():
             gates, extra = gates.clone(), None if extra is None else extra.clone()
         else:
             ctx.gates = ctx.extra = None

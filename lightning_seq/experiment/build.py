@@ -9,27 +9,27 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from lightning_seq.embeddings.layer import Embedding, OneHot
+from lightning_seq.embeddings.layer import Embedding, OneHot, Vectors
 from lightning_seq.embeddings.matrix import Coverage, embedding_matrix
-from lightning_seq.embeddings.vectors import Vectors
+from lightning_seq.embeddings.vectors import Vectors as WordVectors
 from lightning_seq.embeddings.word2vec import Word2VecParameters
 from lightning_seq.errors import UserError, near
 from lightning_seq.experiment.config import Config
+from lightning_seq.experiment.kinds.kind import kind_of
 from lightning_seq.experiment.seeds import Stream, stream_seed
 from lightning_seq.experiment.targets import factory, resolve
-from lightning_seq.models.classifier import Classifier
-from lightning_seq.spec import Class, DataSpec, Tokens
+from lightning_seq.spec import DataSpec, Features, Tokens
+from lightning_seq.text.vocabulary import SPECIALS
 
 if TYPE_CHECKING:
-    from lightning_seq.data.classification import ClassificationData
-    from lightning_seq.tasks.classification import SequenceClassification
+    from lightning_seq.tasks.task import Task
 
-EMBEDDINGS = ("word2vec", "random", "onehot", "file")
+EMBEDDINGS = ("word2vec", "random", "onehot", "file", "none")
 
 
-def build_data(config: Config) -> ClassificationData:
+def build_data(config: Config) -> Any:
     """The DataModule, prepared or found in the cache."""
     make = factory(config["data"], config["allow"])
     return make(cache=Path(config["cache"]), seed=stream_seed(config["seed"], Stream.BATCHES))
@@ -39,7 +39,7 @@ def build_data(config: Config) -> ClassificationData:
 class Inputs:
     """What the embedding starts from.
 
-    kind:     `word2vec`, `random`, `onehot` or `file`.
+    kind:     `word2vec`, `random`, `onehot`, `file`, or `none` for inputs that are vectors already.
     width:    E.
     matrix:   `[V, E]`, or None where nothing is given (random, one-hot).
     vectors:  where the matrix came from.
@@ -48,20 +48,27 @@ class Inputs:
     kind: str
     width: int
     matrix: np.ndarray | None = None
-    vectors: Vectors | None = None
+    vectors: WordVectors | None = None
     coverage: Coverage | None = None
     fingerprint: str | None = None
 
 
-def build_inputs(config: Config, data: ClassificationData, progress: bool = False) -> Inputs:
+def build_inputs(config: Config, data: Any, progress: bool = False) -> Inputs:
     """Word vectors for the vocabulary: trained on the train split or found in the cache, or read from a file.
 
     Raises UserError for an unknown kind and for vectors of another width than the configuration asks for.
     """
     settings = config["embedding"]
-    kind, words = settings["kind"], data.vocabulary.words
+    kind = settings["kind"]
     if kind not in EMBEDDINGS:
         raise UserError(f"embedding.kind is {kind!r}: {near(kind, EMBEDDINGS)}")
+    if isinstance(data.spec.inputs, Features):
+        if kind != "none":
+            raise UserError(f"embedding={kind} is for words, these inputs are numbers: use embedding=none")
+        return Inputs(kind, data.spec.inputs.width)
+    if kind == "none":
+        raise UserError("embedding=none is for inputs that are numbers, words came: use word2vec, random or onehot")
+    words = data.vocabulary.words
     if kind == "onehot":
         return Inputs(kind, len(words))
     if kind == "random":
@@ -100,35 +107,35 @@ def takes_a_cell(config: Config) -> bool:
     return "cell" in inspect.signature(kind).parameters
 
 
-def build_model(config: Config, spec: DataSpec, width: int) -> Classifier:
+def build_model(config: Config, spec: DataSpec, width: int) -> Any:
     """The model as the configuration and the data describe it, its parameters not yet initialised."""
-    if not isinstance(spec.inputs, Tokens) or not isinstance(spec.targets, Class):
-        raise TypeError(f"sequence classification goes from Tokens to Class, not {spec}")
-    embedding = (
-        OneHot(spec.inputs.size)
-        if config["embedding"]["kind"] == "onehot"
-        else Embedding(
+    settings, embedding = config["embedding"], nn.Module()
+    if settings["kind"] == "none":
+        embedding = Vectors(width)
+    elif not isinstance(spec.inputs, Tokens):
+        raise UserError(f"embedding={settings['kind']} is for words, these inputs are numbers: use embedding=none")
+    elif settings["kind"] == "onehot":
+        embedding = OneHot(spec.inputs.size)
+    else:
+        embedding = Embedding(
             spec.inputs.size,
             width,
-            frozen=config["embedding"]["frozen"],
-            dropout=config["embedding"].get("dropout", 0.0),
+            frozen=settings["frozen"],
+            padding=0 if spec.inputs.words[0] == SPECIALS[0] else None,
+            dropout=settings.get("dropout", 0.0),
+            scale=settings.get("scale", 1.0),
         )
-    )
-    make, given = factory(config["model"], config["allow"]), {}
-    if takes_a_cell(config):
-        given["cell"] = factory(config["cell"], config["allow"])
-    task = config["task"]
-    return Classifier(
-        embedding,
-        make(input_size=width, **given),
-        spec.targets.size,
-        pooling=task["pooling"],
-        head_sizes=task["head_sizes"],
-        dropout=task["dropout"],
-    )
+
+    def encoder(input_size: int) -> Any:
+        make, given = factory(config["model"], config["allow"]), {}
+        if takes_a_cell(config):
+            given["cell"] = factory(config["cell"], config["allow"])
+        return make(input_size=input_size, **given)
+
+    return kind_of(spec).model(config, spec, embedding, encoder, width)
 
 
-def initialise(model: Classifier, config: Config, inputs: Inputs) -> None:
+def initialise(model: Any, config: Config, inputs: Inputs) -> None:
     """Every parameter from the seed and its own name; then the vectors, where there are any."""
     factory(config["init"], config["allow"])()(model, stream_seed(config["seed"], Stream.INITIALISATION))
     if inputs.matrix is not None:
@@ -136,55 +143,28 @@ def initialise(model: Classifier, config: Config, inputs: Inputs) -> None:
             model.embedding.get_parameter("weight").copy_(torch.from_numpy(inputs.matrix))
 
 
-def build_task(config: Config, data: ClassificationData, model: Classifier) -> SequenceClassification:
+def build_task(config: Config, data: Any, model: Any) -> Task:
     from lightning_seq.tasks.schedule import Schedule
 
-    task, allow = config["task"], config["allow"]
-    optimizer = factory(_optimizer(config), allow)
+    task = config["task"]
+    optimizer = factory(_optimizer(config), config["allow"])
     try:
         optimizer([nn.Parameter(torch.zeros(1))])
     except ValueError as error:
         raise UserError(f"optimizer.* is not accepted by {config['choices']['optimizer']}: {error}") from error
-    assert isinstance(data.spec.targets, Class)
-    make = factory({"_target_": task["_target_"]}, allow)
-    return make(
-        model,
-        data.spec.targets.size,
-        optimizer=optimizer,
-        schedule=Schedule(**task["schedule"]),
-        class_weights=class_weights(task["class_weights"], data),
-        label_smoothing=task["label_smoothing"],
-        monitor=task["monitor"],
-        log_every=config["trainer"]["log_every_n_steps"],
-    )
+    shared = {
+        "optimizer": optimizer,
+        "schedule": Schedule(**task["schedule"]),
+        "monitor": task["monitor"],
+        "log_every": config["trainer"]["log_every_n_steps"],
+    }
+    return kind_of(data.spec).task(config, data, model, shared)
 
 
 def _optimizer(config: Config) -> Config:
     """Mixed precision unscales gradients before they are clipped, which a fused optimiser does by itself."""
     mixed = str(config["trainer"]["precision"]).endswith("mixed")
     return {key: value for key, value in config["optimizer"].items() if not (mixed and key == "fused")}
-
-
-def class_weights(wanted: str | list[float] | None, data: ClassificationData) -> Tensor | None:
-    """`[C]`, scaled to a mean of 1 over the training examples.
-
-    wanted: None, `balanced` (inversely to how often a class occurs), or one number per class.
-    """
-    if wanted is None:
-        return None
-    assert isinstance(data.spec.targets, Class)
-    names = data.spec.targets.names
-    counts = np.bincount(data.train_labels, minlength=len(names)).astype(float)
-    if wanted == "balanced":
-        weights = 1 / counts.clip(min=1)
-    elif isinstance(wanted, list) and len(wanted) == len(names) and all(weight >= 0 for weight in wanted):
-        weights = np.array(wanted, dtype=float)
-    else:
-        raise UserError(
-            f"task.class_weights is {wanted}: expected null, balanced, or {len(names)} numbers of at least 0 "
-            f"({', '.join(names)})"
-        )
-    return torch.tensor(weights * counts.sum() / (weights * counts).sum(), dtype=torch.float32)
 
 
 def describe_embedding(inputs: Inputs) -> dict[str, Any]:

@@ -149,17 +149,19 @@ def seconds_a_run(item: Ready) -> float:
     """An estimate: the median of a few training steps, times the steps of all epochs."""
     import torch
 
-    from lightning_seq.experiment.build import build_model
+    from lightning_seq.experiment.build import build_model, build_task
     from lightning_seq.experiment.environment import prepare_process
 
     config = item.entry.config
     prepare_process(config)
-    model = build_model(config, item.data.spec, item.inputs.width)
+    task = build_task(config, item.data, build_model(config, item.data.spec, item.inputs.width))
     loader = item.data.train_dataloader()
     times = []
-    for _, batch in zip(range(STEPS_TIMED + 1), loader, strict=False):
+    for step, batch in zip(range(STEPS_TIMED + 1), loader, strict=False):
         begun = time.perf_counter()
-        model(batch.inputs, batch.mask).logsumexp(-1).sum().backward()
+        loss = task.training_step(batch, step)
+        assert isinstance(loss, torch.Tensor)
+        loss.backward()
         times.append(time.perf_counter() - begun)
     steps = len(loader) * config["trainer"]["max_epochs"]
     if config["trainer"]["max_steps"] > 0:

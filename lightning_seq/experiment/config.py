@@ -39,7 +39,7 @@ LISTABLE = ("model.hidden_size", "model.dropout", "model.activation", "model.zon
 
 WHOLE_OR_NULL = (
     "model.num_layers", "cell.output_size", "init.chrono", "data.max_length", "data.max_vocabulary",
-    "word2vec.max_vocabulary", "embedding.size",
+    "data.backward_length", "data.eval_chunk_length", "word2vec.max_vocabulary", "embedding.size",
 )  # fmt: skip
 """Keys whose default is null, and whose value is a whole number of at least 1."""
 

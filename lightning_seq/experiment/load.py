@@ -11,11 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lightning_seq.data.classification import TextReader
 from lightning_seq.errors import UserError
 from lightning_seq.experiment.build import build_model
+from lightning_seq.experiment.kinds.kind import kind_of
 from lightning_seq.experiment.run import CHECKPOINT_VERSION
-from lightning_seq.models.classifier import Classifier
 from lightning_seq.spec import Class, DataSpec
 
 
@@ -28,14 +27,16 @@ class Loaded:
     reader: from text to batches, as in training.
     """
 
-    model: Classifier
+    model: Any
     config: dict[str, Any]
     spec: DataSpec
-    reader: TextReader
+    reader: Any
 
     @torch.inference_mode()
     def probabilities(self, texts: Sequence[str]) -> Tensor:
-        """`[B, C]`, one row per text. Raises UserError for an empty text."""
+        """`[B, C]`, one row per text. Raises UserError for an empty text, and where the model is no classifier."""
+        if not isinstance(self.spec.targets, Class):
+            raise UserError(f"this model predicts {type(self.spec.targets).__name__}, expected a classifier")
         batch = self.reader.encode(texts)
         return torch.softmax(self.model(batch.inputs, batch.mask), -1)
 
@@ -72,10 +73,8 @@ def load(path: str | Path, allow: Sequence[str] = ()) -> Loaded:
             f"{path} is a checkpoint of version {about.get('version')}, this lightning_seq reads {CHECKPOINT_VERSION}: "
             "train again, or use the version that wrote it"
         )
-    reader = TextReader.from_plain(about["data"])
+    reader = kind_of(DataSpec.from_plain(about["data"]["spec"])).reader(about["data"])
     config = {**about["config"], "allow": list(allow)}
-    if not isinstance(reader.spec.targets, Class):
-        raise UserError(f"{path} predicts {type(reader.spec.targets).__name__}, expected a classifier")
     model = build_model(config, reader.spec, config["embedding"]["size"])
     weights = checkpoint["state_dict"]
     model.load_state_dict(

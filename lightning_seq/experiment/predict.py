@@ -7,30 +7,23 @@ from itertools import islice
 from typing import Any
 
 from lightning_seq.errors import UserError
+from lightning_seq.experiment.kinds.kind import kind_of
 from lightning_seq.experiment.load import Loaded
-from lightning_seq.spec import Class
 
 
 def predictions(loaded: Loaded, texts: Iterable[str], top_k: int, batch_size: int = 64) -> Iterator[dict[str, Any]]:
-    """For each text `{"text", "predictions": [{"label", "probability"}, …]}`, the likeliest first.
+    """For each text what its kind of task says, `top_k` of it, the likeliest first.
 
     Raises UserError for an empty text (with its number) and when there is none at all.
     """
     if top_k < 1:
         raise UserError(f"top_k is {top_k}, expected at least 1")
-    assert isinstance(loaded.spec.targets, Class)
-    names, source, number = loaded.spec.targets.names, iter(texts), 0
+    kind, source, number = kind_of(loaded.spec), iter(texts), 0
     while batch := list(islice(source, batch_size)):
         for offset, text in enumerate(batch):
             if not text.strip():
                 raise UserError(f"text {number + offset + 1} is empty: expected at least one word on every line")
-        values, indices = loaded.probabilities(batch).topk(min(top_k, len(names)), dim=-1)
-        for text, row, labels in zip(batch, values.tolist(), indices.tolist(), strict=True):
-            ranked = [
-                {"label": names[label], "probability": round(probability, 6)}
-                for label, probability in zip(labels, row, strict=True)
-            ]
-            yield {"text": text, "predictions": ranked}
+        yield from kind.predictions(loaded, batch, top_k)
         number += len(batch)
     if not number:
         raise UserError('there is no text: give text="…", file=FILE, or lines on standard input')

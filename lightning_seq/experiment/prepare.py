@@ -6,14 +6,13 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lightning_seq.errors import UserError
 from lightning_seq.experiment.grid import Entry, Planned
 from lightning_seq.files import fingerprint
 
 if TYPE_CHECKING:
-    from lightning_seq.data.classification import ClassificationData
     from lightning_seq.experiment.build import Inputs
 
 
@@ -22,7 +21,7 @@ class Ready:
     """An entry whose data and vectors are in the cache and whose model can be built."""
 
     entry: Entry
-    data: ClassificationData
+    data: Any
     inputs: Inputs
     parameters: dict[str, int]
 
@@ -35,9 +34,9 @@ def prepare(found: Sequence[Entry], tell: Callable[[str], None], progress: bool 
     from lightning_seq.experiment.build import build_data, build_inputs, build_model, build_task
     from lightning_seq.experiment.loggers import check_logger
     from lightning_seq.experiment.trainer import check_trainer
-    from lightning_seq.models.classifier import count_parameters
+    from lightning_seq.models.parameters import count_parameters
 
-    shared: dict[str, tuple[ClassificationData, Inputs]] = {}
+    shared: dict[str, tuple[Any, Inputs]] = {}
     ready = []
     for entry in found:
         check_logger(entry.config)

@@ -207,10 +207,11 @@ def _train(config: Config, journal: Journal) -> None:
         initialise,
     )
     from lightning_seq.experiment.environment import environment, peak_memory_bytes, prepare_process
+    from lightning_seq.experiment.kinds.kind import kind_of
     from lightning_seq.experiment.loggers import CurveLogger, build_loggers, finite
     from lightning_seq.experiment.seeds import Stream, stream_seed
     from lightning_seq.experiment.trainer import build_trainer
-    from lightning_seq.models.classifier import count_parameters
+    from lightning_seq.models.parameters import count_parameters
 
     directory, label = journal.directory, journal.record.label
     prepare_process(config)
@@ -222,7 +223,7 @@ def _train(config: Config, journal: Journal) -> None:
     task = build_task(config, data, model)
     task.about = about(config, data)
     parameters = count_parameters(model)
-    engines = model.encoder.engines(model.embedding(torch.zeros(1, 1, dtype=torch.int64)))
+    engines = model.engines()
     journal.update(
         parameters=parameters,
         engine="+".join(dict.fromkeys(engines)) or None,
@@ -241,7 +242,8 @@ def _train(config: Config, journal: Journal) -> None:
     clock, batches = TrainingClock(), BatchFingerprint()
     curves = CurveLogger(directory, lambda: clock.seconds, lambda: journal.update(curves=curves.curves))
     loggers = [curves, *(build_loggers(config, directory, label, log.warning) if rank() == 0 else [])]
-    trainer = build_trainer(config, directory, task, loggers, [clock, batches])
+    watchers = [clock, batches, *kind_of(data.spec).callbacks(config, directory, data)]
+    trainer = build_trainer(config, directory, task, loggers, watchers)
     torch.manual_seed(stream_seed(config["seed"], Stream.DROPOUT, rank()))
     trainer.fit(task, datamodule=data)
 
@@ -263,7 +265,7 @@ def _train(config: Config, journal: Journal) -> None:
     final = trainer.callback_metrics
     tested = {name: finite(float(value)) for name, value in final.items() if name.startswith("test/")}
     curves.save()
-    artifacts = _write_artifacts(directory, data, inputs, task.predictions)
+    artifacts = _write_artifacts(directory, data, inputs, task)
     journal.update(
         status="done",
         metrics={**chosen, **tested},
@@ -296,13 +298,14 @@ def about(config: Config, data: Any) -> dict[str, Any]:
 CHECKPOINT_VERSION = 1
 
 
-def _write_artifacts(directory: Path, data: Any, inputs: Any, predictions: Any) -> dict[str, dict[str, str]]:
-    _write_predictions(directory / "predictions.parquet", data.spec.targets.names, predictions.numpy())
+def _write_artifacts(directory: Path, data: Any, inputs: Any, task: Any) -> dict[str, dict[str, str]]:
+    from lightning_seq.experiment.kinds.kind import kind_of
+
     paths = {
         "config": CONFIG,
         "log": LOG,
         "metrics": "metrics.csv",
-        "predictions": "predictions.parquet",
+        **kind_of(data.spec).artifacts(directory, data, task),
         "best": "checkpoints/best.ckpt",
         "last": "checkpoints/last.ckpt",
     }
@@ -316,25 +319,6 @@ def _write_artifacts(directory: Path, data: Any, inputs: Any, predictions: Any) 
         for name, path in paths.items()
         if (directory / path).is_file()
     }
-
-
-def _write_predictions(path: Path, names: tuple[str, ...], rows: Any) -> None:
-    import pyarrow
-    from pyarrow import parquet
-
-    from lightning_seq.files import replacing
-
-    labels = pyarrow.array(names)
-    table = pyarrow.table(
-        {
-            "id": pyarrow.array(rows[:, 0].astype("int64")),
-            "target": labels.take(pyarrow.array(rows[:, 1].astype("int64"))),
-            "prediction": labels.take(pyarrow.array(rows[:, 2].astype("int64"))),
-            "loss": pyarrow.array(rows[:, 3]),
-        }
-    )
-    with replacing(path) as temporary:
-        parquet.write_table(table, temporary)
 
 
 def main(arguments: list[str]) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -17,12 +19,13 @@ class BagOfEmbeddings(Encoder):
     """
 
     pooling = "mean"
+    causal = True
 
     def __init__(self, input_size: int) -> None:
         super().__init__()
         self.output_size = input_size
 
-    def forward(self, x: Tensor, mask: Tensor) -> Encoded:
+    def forward(self, x: Tensor, mask: Tensor, state: Any = None) -> Encoded:
         """`[B, T, D]` to the same, zero where the mask is False."""
         if not x.is_floating_point():
             raise UserError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 
 from lightning_seq.errors import UserError
@@ -51,13 +52,13 @@ class Classifier(nn.Module):
             x = self.dropout(x)
         return self.head(self.pooling(self.encoder(x, mask)))
 
+    def parts(self) -> dict[str, nn.Module]:
+        """As `models/parameters.py` counts them; the pooling is part of the head."""
+        return {
+            "embedding": self.embedding,
+            "recurrent": self.encoder,
+            "head": nn.ModuleList([self.pooling, self.head]),
+        }
 
-def count_parameters(model: Classifier) -> dict[str, int]:
-    """Parameters under `total`, `embedding`, `recurrent` (the whole encoder) and `head` (pooling included)."""
-    parts = {
-        "embedding": model.embedding,
-        "recurrent": model.encoder,
-        "head": nn.ModuleList([model.pooling, model.head]),
-    }
-    counts = {name: sum(parameter.numel() for parameter in part.parameters()) for name, part in parts.items()}
-    return {"total": sum(counts.values()), **counts}
+    def engines(self) -> list[str]:
+        return self.encoder.engines(self.embedding(torch.zeros(1, 1, dtype=torch.int64)))

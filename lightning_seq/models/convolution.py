@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -102,7 +103,7 @@ class Convolution(Encoder):
         check_sizes(channels=channels, num_layers=num_layers)
         check_activation(str(activation), "model.activation")
         check_dropout(dropout)
-        self.output_size = len(widths) * channels
+        self.output_size, self.causal = len(widths) * channels, causal
         self.activation = activation
         self.layers = nn.ModuleList(
             nn.ModuleList(MaskedConvolution(D, channels, k, causal) for k in widths)
@@ -110,7 +111,7 @@ class Convolution(Encoder):
         )
         self.dropout = Dropout(float(dropout))
 
-    def forward(self, x: Tensor, mask: Tensor) -> Encoded:
+    def forward(self, x: Tensor, mask: Tensor, state: Any = None) -> Encoded:
         """`[B, T, D]` or ids `[B, T]` to outputs `[B, T, len(widths) * channels]`."""
         φ = ACTIVATIONS[self.activation]
         for index, layer in enumerate(self.layers):

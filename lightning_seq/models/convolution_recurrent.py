@@ -56,8 +56,9 @@ class ConvolutionRecurrent(Encoder):
         width = self.convolution.output_size
         self.recurrent = RecurrentEncoder(width, cell, bidirectional=bidirectional, **recurrent)
         self.output_size, self.final_size = self.recurrent.output_size, self.recurrent.final_size
+        self.causal = causal
 
-    def forward(self, x: Tensor, mask: Tensor) -> Encoded:
+    def forward(self, x: Tensor, mask: Tensor, state: Any = None) -> Encoded:
         """`[B, T, D]` or ids `[B, T]` to what `RecurrentEncoder` makes of the convolution's outputs."""
         return self.recurrent(self.convolution(x, mask).outputs, mask)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -88,14 +89,15 @@ class RecurrentEncoder(Encoder):
         self.before, self.after = make_dropout(input_dropout, locked), make_dropout(output_dropout, locked)
         self.stack = Stacked(layers, dropout, activation, residual, layer_norm, locked)
         self.output_size = width
+        self.causal = self.stateful = not bidirectional
         self.final_size = forwards.output_shape[0] * (2 if bidirectional and not combined else 1)
 
-    def forward(self, x: Tensor, mask: Tensor) -> Encoded:
+    def forward(self, x: Tensor, mask: Tensor, state: Any = None) -> Encoded:
         """`[B, T, D]` to outputs `[B, T, output_size]` and the final states of every layer and direction."""
         if x.is_floating_point():
             x = self.before(x)
-        outputs, state = self.stack(x, mask)
-        return Encoded(self.after(outputs), mask, state)
+        outputs, final = self.stack(x, mask, state)
+        return Encoded(self.after(outputs), mask, final)
 
     def engines(self, x: Tensor) -> list[str]:
         names = []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -76,7 +78,7 @@ class Transformer(Encoder):
         )
         self.norm = nn.LayerNorm(model_size)
 
-    def forward(self, x: Tensor, mask: Tensor) -> Encoded:
+    def forward(self, x: Tensor, mask: Tensor, state: Any = None) -> Encoded:
         """`[B, T, D]` or ids `[B, T]` to outputs `[B, T, M]`.
 
         Raises ValueError for T = 0 and for a mask that is not a prefix.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -28,6 +30,8 @@ class WindowMLP(Encoder):
     Raises UserError for sizes below 1 and for an unknown activation.
     """
 
+    causal = True
+
     def __init__(
         self,
         input_size: int,
@@ -45,7 +49,7 @@ class WindowMLP(Encoder):
         self.window = MaskedConvolution(input_size, hidden_size, window, causal=True)
         self.layers = nn.ModuleList(nn.Linear(hidden_size, hidden_size) for _ in range(num_layers - 1))
 
-    def forward(self, x: Tensor, mask: Tensor) -> Encoded:
+    def forward(self, x: Tensor, mask: Tensor, state: Any = None) -> Encoded:
         """`[B, T, D]` or ids `[B, T]` to outputs `[B, T, H]`."""
         φ = ACTIVATIONS[self.activation]
         h = φ(self.window(x, mask))

@@ -2,38 +2,46 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 import torch
-from lightning.pytorch import LightningModule
 from torch import Tensor
 from torch.nn import functional
 
 from lightning_seq.errors import UserError, near
 from lightning_seq.losses.cross_entropy import cross_entropy_sum
+from lightning_seq.losses.ranking import ranking_loss_sum
 from lightning_seq.metrics.classification import classification_metrics, mean_loss
+from lightning_seq.metrics.relation_f1 import RelationF1
 from lightning_seq.models.classifier import Classifier
 from lightning_seq.spec import Batch
 from lightning_seq.tasks.gather import gather_rows
 from lightning_seq.tasks.schedule import MakeOptimizer, Schedule
+from lightning_seq.tasks.task import Task
 
-MONITORS = {"val/accuracy": "max", "val/macro_f1": "max", "val/loss": "min"}
-"""What a checkpoint may be selected by, and which end of it is best."""
+LOSSES = ("cross_entropy", "ranking")
 
 
-class SequenceClassification(LightningModule):
-    """One class per sequence: cross-entropy, accuracy, macro-F1, confusion matrix.
+class SequenceClassification(Task):
+    """One class per sequence: cross-entropy or a ranking loss, accuracy, macro-F1, confusion matrix.
 
-    model:           scores before the softmax, `[B, C]`.
+    model:           scores `[B, C]`, those before a softmax or those that are ranked.
     classes:         C.
     optimizer:       makes an optimiser from the parameters that learn.
     class_weights:   `[C]`, scaled so that their mean over the training examples is 1, or None.
     label_smoothing: share of each target spread over all classes, in training only.
-    monitor:         the validation metric that selects the best checkpoint, one of `MONITORS`.
-    log_every:       optimiser steps between two values of `train/loss`, each the mean since the last.
+    loss:            `cross_entropy`, or `ranking` (`losses/ranking.py`), with its constants `ranking`.
+    other:           the class whose score is always 0 (`models/artificial_class.py`); for `ranking` alone, or None.
+    relations:       the names of the classes, where they are directed relations: see `RelationF1`.
+    monitor, log_every: see `Task`.
 
-    Logged: `train/loss`, and `loss accuracy macro_f1` under `val/` and `test/`. Losses are means per example, in nats.
+    Logged: `train/loss`, and `loss accuracy macro_f1` under `val/` and `test/`; of relations `relation_f1` too. Losses
+    are means per example, in nats; the ranking loss is no likelihood.
+    After a test `predictions` is `[N, 4]` float64, a row per example: id, target, prediction, loss; sorted by id.
     """
+
+    MONITORS: ClassVar = {"val/accuracy": "max", "val/macro_f1": "max", "val/relation_f1": "max", "val/loss": "min"}
 
     def __init__(
         self,
@@ -43,60 +51,51 @@ class SequenceClassification(LightningModule):
         schedule: Schedule | None = None,
         class_weights: Tensor | None = None,
         label_smoothing: float = 0.0,
+        loss: str = "cross_entropy",
+        ranking: Mapping[str, float] | None = None,
+        other: int | None = None,
+        relations: Sequence[str] | None = None,
         monitor: str = "val/accuracy",
         log_every: int = 20,
     ) -> None:
-        super().__init__()
+        super().__init__(model, optimizer, schedule, monitor, log_every)
         if not 0 <= label_smoothing < 1:
             raise UserError(f"task.label_smoothing is {label_smoothing}, expected at least 0 and less than 1")
-        self.model, self.optimizer_of, self.schedule = model, optimizer, schedule or Schedule()
-        if monitor not in MONITORS:
-            raise UserError(f"task.monitor is {monitor!r}: {near(monitor, MONITORS)}")
-        if log_every < 1:
-            raise UserError(f"trainer.log_every_n_steps is {log_every}, expected at least 1")
-        self.label_smoothing, self.monitor, self.mode, self.log_every = (
-            label_smoothing, monitor, MONITORS[monitor], log_every,
-        )  # fmt: skip
+        if loss not in LOSSES:
+            raise UserError(f"task.loss is {loss!r}: {near(loss, LOSSES)}")
+        if loss == "ranking" and (class_weights is not None or label_smoothing):
+            raise UserError("task.class_weights and task.label_smoothing act on cross-entropy: leave them with ranking")
+        if monitor == "val/relation_f1" and relations is None:
+            raise UserError(
+                "task.monitor is val/relation_f1, and these classes are no directed relations, as Cause-Effect(e1,e2)"
+            )
+        self.label_smoothing = label_smoothing
+        self.ranks, self.ranking, self.other = loss == "ranking", dict(ranking or {}), other
         self.register_buffer("class_weights", class_weights, persistent=False)
         self.val_metrics, self.test_metrics = classification_metrics(classes), classification_metrics(classes)
         self.val_loss, self.test_loss = mean_loss(), mean_loss()
-        # Not a buffer: data-parallel training would overwrite it with the first rank's at every step.
-        self._running: Tensor | None = None
-        self._logged_at = 0
-        self.about: dict[str, Any] = {}
-        """What a checkpoint holds beside the weights, as plain values."""
+        if relations is not None:
+            for metrics in (self.val_metrics, self.test_metrics):
+                metrics.add_metrics({"relation": RelationF1(relations)})
         self._rows: list[Tensor] = []
-        self.predictions: Tensor | None = None
-        """After a test: `[N, 4]` float64, a row per example: id, target, prediction, loss; sorted by id."""
 
     def forward(self, inputs: Tensor, mask: Tensor) -> Tensor:
-        """Ids `[B, T]` and mask `[B, T]` to log-probabilities `[B, C]`."""
-        return functional.log_softmax(self.model(inputs, mask), -1)
+        """Ids `[B, T]` and mask `[B, T]` to log-probabilities `[B, C]`; with the ranking loss, to scores."""
+        scores: Tensor = self.model(inputs, mask)
+        return scores if self.ranks else functional.log_softmax(scores, -1)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         scores = self.model(batch.inputs, batch.mask)
-        total = cross_entropy_sum(scores, batch.targets, batch.target_mask, self.class_weights, self.label_smoothing)  # type: ignore[arg-type]
-        seen = torch.stack([total.detach(), batch.target_mask.sum()])
-        self._running = seen if self._running is None else self._running + seen
-        return total * (self.trainer.world_size / batch.count)
+        total = self._loss_sum(scores, batch.targets, batch.target_mask)
+        self.count_loss(total, batch.target_mask.sum())
+        return total * (self.world / batch.count)
 
-    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
-        if self.global_step != self._logged_at and self.global_step % self.log_every == 0:
-            self._log_train_loss()
-
-    def on_train_epoch_end(self) -> None:
-        self._log_train_loss()
-
-    def _log_train_loss(self) -> None:
-        if self._running is None:
-            return
-        total, count = self.trainer.strategy.reduce(self._running, reduce_op="sum").tolist()
-        self._running, self._logged_at = None, self.global_step
-        for logger in self.trainer.loggers:
-            logger.log_metrics({"train/loss": total / count, "epoch": self.current_epoch}, step=self.global_step)
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint["lightning_seq"] = self.about
+    def _loss_sum(self, scores: Tensor, targets: Tensor, counts: Tensor) -> Tensor:
+        if not self.ranks:
+            return cross_entropy_sum(scores, targets, counts, self.class_weights, self.label_smoothing)  # type: ignore[arg-type]
+        if self.other is not None:
+            scores = torch.cat([scores[:, : self.other], scores[:, self.other + 1 :]], 1)
+        return ranking_loss_sum(scores, targets, counts, self.other, **self.ranking)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         self._evaluate(batch, self.val_metrics, self.val_loss)
@@ -115,27 +114,29 @@ class SequenceClassification(LightningModule):
 
     def on_test_epoch_end(self) -> None:
         self._log_evaluation("test", self.test_metrics, self.test_loss)
-        rows = gather_rows(torch.cat(self._rows), self.trainer.world_size)
+        rows = gather_rows(torch.cat(self._rows), self.world)
         self.predictions = rows[rows[:, 0].argsort()].cpu()
 
     def _evaluate(self, batch: Batch, metrics: Any, loss: Any) -> tuple[Tensor, Tensor]:
         scores = self.model(batch.inputs, batch.mask)[batch.target_mask]
         targets = batch.targets[batch.target_mask]
-        losses = functional.cross_entropy(scores, targets, reduction="none")
+        losses = self._losses(scores, targets)
         if len(targets):
             metrics.update(scores, targets)
             loss.update(losses)
         return scores, losses
 
+    def _losses(self, scores: Tensor, targets: Tensor) -> Tensor:
+        """`[N]`, neither weighted nor smoothed."""
+        if not self.ranks:
+            return functional.cross_entropy(scores, targets, reduction="none")
+        counts = torch.ones_like(targets, dtype=torch.bool)
+        rows = zip(scores.split(1), targets.split(1), counts.split(1), strict=True)
+        return torch.stack([self._loss_sum(*row) for row in rows]) if len(targets) else scores.new_zeros(0)
+
     def _log_evaluation(self, split: str, metrics: Any, loss: Any) -> None:
         values = metrics.compute()
-        values.pop("confusion")
-        logged = {f"{split}/loss": loss.compute(), **{f"{split}/{name}": value for name, value in values.items()}}
-        # Said here, because Lightning's own step stands one behind while an epoch ends.
-        self.log_dict({**logged, "step": float(self.global_step), "epoch": float(self.current_epoch)})
+        shown = ("accuracy", "macro_f1", "relation_f1")
+        self.log_evaluation(split, {"loss": loss.compute(), **{name: values[name] for name in shown if name in values}})
         metrics.reset()
         loss.reset()
-
-    def configure_optimizers(self) -> Any:
-        optimizer = self.optimizer_of([parameter for parameter in self.parameters() if parameter.requires_grad])
-        return self.schedule.configure(optimizer, self.trainer.estimated_stepping_batches, self.monitor, self.mode)

@@ -12,7 +12,7 @@ from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
 
 from lightning_seq.errors import UserError, near
 
-KINDS = ("constant", "linear", "plateau")
+KINDS = ("constant", "linear", "plateau", "decay")
 MakeOptimizer = Callable[[Iterable[nn.Parameter]], Optimizer]
 
 
@@ -21,7 +21,8 @@ class Schedule:
     """What happens to the learning rate.
 
     kind:         `constant`; `linear` falls to zero at the last step; `plateau` multiplies by `factor` after `patience`
-                  validations without an improvement of the monitored metric.
+                  validations without an improvement of the monitored metric; `decay` multiplies by `factor` after
+                  each epoch, from the `hold_epochs`-th on (Zaremba et al. 2014, sec. 4.1).
     warmup_steps: optimiser steps over which the rate first rises linearly from zero (not with `plateau`).
     """
 
@@ -29,16 +30,19 @@ class Schedule:
     warmup_steps: int = 0
     factor: float = 0.5
     patience: int = 1
+    hold_epochs: int = 0
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise UserError(f"task.schedule.kind is {self.kind!r}: {near(self.kind, KINDS)}")
-        if self.kind == "plateau" and self.warmup_steps:
-            raise UserError("task.schedule.warmup_steps acts with kind=constant or linear, plateau came: set it to 0")
-        if self.warmup_steps < 0 or self.patience < 0 or not 0 < self.factor < 1:
+        if self.kind in ("plateau", "decay") and self.warmup_steps:
             raise UserError(
-                f"task.schedule has warmup_steps={self.warmup_steps} patience={self.patience} factor={self.factor}, "
-                "expected at least 0, at least 0 and between 0 and 1"
+                f"task.schedule.warmup_steps acts with kind=constant or linear, {self.kind} came: set it to 0"
+            )
+        if min(self.warmup_steps, self.patience, self.hold_epochs) < 0 or not 0 < self.factor < 1:
+            raise UserError(
+                f"task.schedule has warmup_steps={self.warmup_steps} patience={self.patience} "
+                f"hold_epochs={self.hold_epochs} factor={self.factor}, expected at least 0, a factor between 0 and 1"
             )
 
     def share(self, step: int, total: float) -> float:
@@ -56,6 +60,9 @@ class Schedule:
                 optimizer, mode="max" if mode == "max" else "min", factor=self.factor, patience=self.patience
             )
             scheduler = {"scheduler": plateau, "monitor": monitor, "interval": "epoch"}
+        elif self.kind == "decay":
+            decay = LambdaLR(optimizer, lambda epoch: self.factor ** max(0, epoch + 1 - max(1, self.hold_epochs)))
+            scheduler = {"scheduler": decay, "interval": "epoch"}
         elif self.kind == "constant" and not self.warmup_steps:
             return {"optimizer": optimizer}
         else:

@@ -11,7 +11,8 @@ from typing import Any
 
 from lightning_seq.errors import UserError, near
 
-LEVELS = ("word", "character")
+LEVELS = ("word", "spaced", "character")
+SPACES = ("join", "keep")
 _NUMBER = r"\d+(?:[.,]\d+)*(?!\w)"
 _PLAIN = re.compile(rf"{_NUMBER}|\w+(?:'\w+)*|[^\w\s]")
 _LAST_MARK = 0x1EFFF
@@ -31,21 +32,27 @@ class Tokeniser:
     """Splits text into words or characters.
 
     level:   `word`: words with their inner apostrophes (`don't`), numbers (`1,000.5`), and every other mark alone, so
-             that `well-known` is three tokens; or `character`, with runs of white space as one space.
+             that `well-known` is three tokens; `spaced`: whatever stands between white space, for text that somebody
+             has tokenised before; or `character`.
     lower:   small letters first.
     replace: strings that are replaced before anything else, as `{"<br />": " "}`.
+    spaces:  of characters: `join`, a run of white space is one space and none is at an end; or `keep`, every one is
+             as it was typed, line ends too.
 
-    The typographic apostrophe counts as the plain one. Words of scripts without spaces are not found: use characters.
-    Raises UserError for another level.
+    The typographic apostrophe of words counts as the plain one. Words of scripts without spaces are not found: use
+    characters. Raises UserError for another level and for other spaces.
     """
 
     level: str = "word"
     lower: bool = True
     replace: Mapping[str, str] = field(default_factory=dict, hash=False)
+    spaces: str = "join"
 
     def __post_init__(self) -> None:
-        if self.level not in LEVELS:
-            raise UserError(f"the tokeniser's level is {self.level!r}: {near(str(self.level), LEVELS)}")
+        for name, choices in (("level", LEVELS), ("spaces", SPACES)):
+            if getattr(self, name) not in choices:
+                value = getattr(self, name)
+                raise UserError(f"the tokeniser's {name} is {value!r}: {near(str(value), choices)}")
         if not all(isinstance(part, str) and part for part in self.replace):
             raise UserError("the tokeniser's replace has an empty string to look for: expected {text: replacement}")
 
@@ -54,7 +61,7 @@ class Tokeniser:
 
     @cached_property
     def _split(self) -> Callable[[str], list[str]]:
-        replace, lower, words = tuple(self.replace.items()), self.lower, self.level == "word"
+        replace, lower, level, keep = tuple(self.replace.items()), self.lower, self.level, self.spaces == "keep"
         plain = _PLAIN.findall
 
         def split(text: str) -> list[str]:
@@ -62,8 +69,10 @@ class Tokeniser:
                 text = text.replace(old, new)
             if lower:
                 text = text.lower()
-            if not words:
-                return list(" ".join(text.split()))
+            if level == "character":
+                return list(text if keep else " ".join(text.split()))
+            if level == "spaced":
+                return text.split()
             if text.isascii():
                 return plain(text)
             return _with_marks().findall(text.replace("’", "'"))
@@ -77,8 +86,9 @@ class Tokeniser:
         self.__dict__.update(state)
 
     def to_plain(self) -> dict[str, Any]:
-        """Plain values that a checkpoint can hold."""
-        return {"level": self.level, "lower": self.lower, "replace": dict(self.replace)}
+        """Plain values that a checkpoint can hold; `spaces` only where they are kept, as not to rename old caches."""
+        plain = {"level": self.level, "lower": self.lower, "replace": dict(self.replace)}
+        return plain if self.spaces == "join" else plain | {"spaces": self.spaces}
 
     @classmethod
     def from_plain(cls, plain: dict[str, Any]) -> Tokeniser:

@@ -16,7 +16,7 @@ PAD, UNK, BOS, EOS = range(len(SPECIALS))
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Words by id; the specials `<pad> <unk> <bos> <eos>` are 0 to 3.
+    """Words by id; the specials `<pad> <unk> <bos> <eos>` are 0 to 3, or there are none of them (see `of`).
 
     words:  `words[i]` has id i; ordinary words by falling count, then in the order of their characters.
     counts: how often each occurs in the text it was built from; `<unk>` stands for all that were left out.
@@ -28,8 +28,28 @@ class Vocabulary:
     counts: tuple[int, ...]
 
     def __post_init__(self) -> None:
-        if self.words[: len(SPECIALS)] != SPECIALS or len(self.words) != len(self.counts):
-            raise ValueError(f"a vocabulary begins with {' '.join(SPECIALS)} and has a count for every word")
+        if (not self.has_specials and set(self.words) & set(SPECIALS)) or len(self.words) != len(self.counts):
+            raise ValueError(
+                f"a vocabulary begins with {' '.join(SPECIALS)} or has none of them, and has a count for every word"
+            )
+
+    @property
+    def has_specials(self) -> bool:
+        """Without them nothing stands for an unknown symbol, for padding, or for a beginning or an end."""
+        return self.words[: len(SPECIALS)] == SPECIALS
+
+    @classmethod
+    def of(cls, symbols: Sequence[str], counts: Mapping[str, int] | None = None) -> Vocabulary:
+        """These symbols alone, in this order and without specials: ids from 0.
+
+        Raises UserError where a symbol comes twice or is spelt like a special.
+        """
+        for symbol in symbols:
+            if list(symbols).count(symbol) > 1 or symbol in SPECIALS:
+                raise UserError(
+                    f"a vocabulary of {len(symbols)} symbols has {symbol!r}: expected each once, and no special"
+                )
+        return cls(tuple(symbols), tuple((counts or {}).get(symbol, 0) for symbol in symbols))
 
     @classmethod
     def build(cls, token_lists: Iterable[Sequence[str]], min_count: int = 1, max_size: int | None = None) -> Vocabulary:
@@ -59,12 +79,26 @@ class Vocabulary:
 
     @cached_property
     def _ids(self) -> dict[str, int]:
-        return {word: index for index, word in enumerate(self.words) if index >= len(SPECIALS)}
+        ordinary = len(SPECIALS) if self.has_specials else 0
+        return {word: index for index, word in enumerate(self.words) if index >= ordinary}
 
     def encode(self, tokens: Iterable[str]) -> list[int]:
-        """Ids, 1 (`<unk>`) for words that are not known."""
+        """Ids, 1 (`<unk>`) for words that are not known.
+
+        Raises UserError for one that is not known to a vocabulary without specials.
+        """
         ids = self._ids
-        return [ids.get(token, UNK) for token in tokens]
+        if self.has_specials:
+            return [ids.get(token, UNK) for token in tokens]
+        found = []
+        for token in tokens:
+            if token not in ids:
+                raise UserError(
+                    f"{token!r} is not a symbol of this data, and there is none for unknown ones: "
+                    f"expected {', '.join(self.words[:12])}{', …' if len(self) > 12 else ''}"
+                )
+            found.append(ids[token])
+        return found
 
     def decode(self, ids: Iterable[int]) -> list[str]:
         return [self.words[index] for index in ids]

@@ -14,7 +14,8 @@ from lightning_seq.cells.lstm import LSTMCell
 from lightning_seq.engines.engine import choose
 from lightning_seq.errors import UserError
 from lightning_seq.models.bag_of_embeddings import BagOfEmbeddings
-from lightning_seq.models.classifier import Classifier, count_parameters
+from lightning_seq.models.classifier import Classifier
+from lightning_seq.models.parameters import count_parameters
 from lightning_seq.models.pooling import POOLINGS, pooling
 from lightning_seq.models.recurrent import RecurrentEncoder
 from lightning_seq.spec import Encoded

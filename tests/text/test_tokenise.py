@@ -41,6 +41,14 @@ def test_characters() -> None:
     assert Tokeniser("character")(" Ab  c\n") == ["a", "b", " ", "c"]
 
 
+def test_characters_as_they_were_typed() -> None:
+    assert Tokeniser("character", spaces="keep")(" Ab  c\n") == [" ", "a", "b", " ", " ", "c", "\n"]
+
+
+def test_text_that_was_tokenised_before() -> None:
+    assert Tokeniser("spaced", lower=False)(" A <unk> 1,000 @-@ it's\n") == ["A", "<unk>", "1,000", "@-@", "it's"]
+
+
 def test_a_special_name_in_text_is_not_one_token() -> None:
     assert Tokeniser()("<pad>") == ["<", "pad", ">"]
 
@@ -66,11 +74,17 @@ def test_plain_values_and_workers_bring_it_back() -> None:
     tokeniser = Tokeniser("word", False, {"<br />": " "})
     tokeniser("used once")
     assert Tokeniser.from_plain(tokeniser.to_plain()) == tokeniser
+    assert tokeniser.to_plain() == {"level": "word", "lower": False, "replace": {"<br />": " "}}
+    keeping = Tokeniser("character", spaces="keep")
+    assert Tokeniser.from_plain(keeping.to_plain()) == keeping != Tokeniser("character")
+    assert pickle.loads(pickle.dumps(keeping))(" a") == [" ", "a"]  # noqa: S301
     assert pickle.loads(pickle.dumps(tokeniser))("A<br />b") == ["A", "b"]  # noqa: S301 - as DataLoader workers do
 
 
 def test_an_unknown_level_is_named() -> None:
     with pytest.raises(UserError, match=r"'wrod'.*did you mean word"):
         Tokeniser("wrod")
+    with pytest.raises(UserError, match=r"spaces is 'kep'.*did you mean keep"):
+        Tokeniser("character", spaces="kep")
     with pytest.raises(UserError, match="empty string"):
         Tokeniser(replace={"": "x"})

@@ -36,6 +36,23 @@ def test_encode_and_decode() -> None:
     assert Vocabulary.from_plain(vocabulary.to_plain()) == vocabulary
 
 
+def test_symbols_in_an_order_of_their_own_without_specials() -> None:
+    vocabulary = Vocabulary.of("helo", {"l": 2, "h": 1})
+    assert vocabulary.words == ("h", "e", "l", "o")
+    assert vocabulary.counts == (1, 0, 2, 0)
+    assert not vocabulary.has_specials
+    assert Vocabulary.build(SENTENCES).has_specials
+    assert vocabulary.encode("hello") == [0, 1, 2, 2, 3]
+    assert "".join(vocabulary.decode([0, 1, 2, 2, 3])) == "hello"
+    assert Vocabulary.from_plain(vocabulary.to_plain()) == vocabulary
+    with pytest.raises(UserError, match=r"'x' is not a symbol of this data.*expected h, e, l, o"):
+        vocabulary.encode("hex")
+    with pytest.raises(UserError, match=r"has 'l': expected each once"):
+        Vocabulary.of("hello")
+    with pytest.raises(UserError, match=r"has '<eos>'"):
+        Vocabulary.of(("a", "<eos>"))
+
+
 def test_what_cannot_be_is_refused() -> None:
     with pytest.raises(UserError, match="min_count is 0"):
         Vocabulary.build(SENTENCES, min_count=0)

@@ -11,9 +11,10 @@ from lightning_seq.data.sources.files import KINDS, Files
 from lightning_seq.data.sources.hub import Hub
 from lightning_seq.data.sources.mirror import Mirror
 from lightning_seq.data.sources.table import SPLITS, Cut, Source
+from lightning_seq.data.sources.word_order import WordOrder
 from lightning_seq.errors import UserError, near
 
-SOURCES = ("verses_genre", "hub", *KINDS)
+SOURCES = ("verses_genre", "word_order", "hub", *KINDS)
 _HUB_KEYS = ("id", "config", "revision")
 _HUB_COLUMNS = ("text_column", "label_column", "classes", "splits")
 
@@ -45,6 +46,8 @@ def choose(
     cut = Cut(validation_fraction, test_fraction, split_seed)
     if source == "verses_genre":
         return VersesGenre(version, split_seed)
+    if source == "word_order":
+        return WordOrder(split_seed)
     if source in KINDS:
         return Files(source, train, validation, test, text_column, label_column, cut)
     if source != "hub":

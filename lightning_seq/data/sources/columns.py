@@ -1,19 +1,64 @@
-"""From a public set's columns to texts and class names; used for the Hub and for a mirror of it."""
+"""From a public set's columns to examples; used for the Hub and for a mirror of it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from lightning_seq.data.sources.table import SPLITS, Cut, Loaded, Table
 from lightning_seq.errors import UserError, near
 from lightning_seq.files import Plain
 
 
+class Reading(Protocol):
+    """How the columns of a public set become examples."""
+
+    def to_plain(self) -> Plain: ...
+
+    def read(self, sets: Any, name: str, revision: str | None) -> Loaded:
+        """Tables from a `datasets.DatasetDict`."""
+        ...
+
+
+def check_splits(splits: Mapping[str, str | None]) -> None:
+    """Raises UserError for a split we do not know, and where there is none to train on."""
+    for split in splits:
+        if split not in SPLITS:
+            raise UserError(f"data.splits has {split!r}; {near(split, SPLITS)}")
+    if not splits.get("train"):
+        raise UserError("data.splits.train is null: expected the name of the split to train on")
+
+
+def chosen_splits(sets: Any, splits: Mapping[str, str | None], name: str) -> Iterator[tuple[str, Any, str]]:
+    """Our name of each split, its rows, and where they are, for people.
+
+    Raises UserError for a split that is not there.
+    """
+    for split in SPLITS:
+        own = splits.get(split)
+        if own is None:
+            continue
+        if own not in sets:
+            raise UserError(
+                f"{name} has no split {own!r} (data.splits.{split}); {near(own, sets)} "
+                f"Or null, to cut {split} from train"
+            )
+        yield split, sets[own], f"{name}, split {own}"
+
+
+def check_columns(rows: Any, columns: Mapping[str, str], name: str) -> None:
+    """Raises UserError for a column (by the setting that names it) that is not there."""
+    for setting, column in columns.items():
+        if column not in rows.column_names:
+            raise UserError(
+                f"{name} has no column {column!r} (data.{setting}): its columns are {', '.join(rows.column_names)}"
+            )
+
+
 @dataclass(frozen=True)
 class Columns:
-    """Which columns and splits of a public set are used.
+    """Which columns and splits of a public set of labelled texts are used.
 
     classes: names of the labels 0, 1, … where the set itself gives none.
     splits: by our name (train, validation, test) the set's own; null where it has none and ours is cut from train.
@@ -27,11 +72,7 @@ class Columns:
     cut: Cut = field(default_factory=Cut)
 
     def __post_init__(self) -> None:
-        for split in self.splits:
-            if split not in SPLITS:
-                raise UserError(f"data.splits has {split!r}; {near(split, SPLITS)}")
-        if not self.splits.get("train"):
-            raise UserError("data.splits.train is null: expected the name of the split to train on")
+        check_splits(self.splits)
 
     def to_plain(self) -> Plain:
         return {
@@ -42,31 +83,19 @@ class Columns:
             "cut": self.cut.to_plain(),
         }
 
-    def read(self, sets: Any, name: str, revision: str | None) -> Loaded:
+    def read(self, sets: Any, name: str, revision: str | None) -> Loaded[Table]:
         """Tables from a `datasets.DatasetDict`.
 
         Raises UserError for a split or column that is not there, and for a label missing or out of range.
         """
         tables, classes = {}, None
-        for split in SPLITS:
-            own = self.splits.get(split)
-            if own is None:
-                continue
-            if own not in sets:
-                raise UserError(
-                    f"{name} has no split {own!r} (data.splits.{split}); {near(own, sets)} "
-                    f"Or null, to cut {split} from train"
-                )
-            tables[split], classes = self._table(sets[own], f"{name}, split {own}")
+        for split, rows, place in chosen_splits(sets, self.splits, name):
+            tables[split], classes = self._table(rows, place)
         completed, notes = self.cut.completed(tables)
         return Loaded(completed, classes, revision, notes)
 
     def _table(self, rows: Any, name: str) -> tuple[Table, tuple[str, ...] | None]:
-        for key, column in (("text_column", self.text), ("label_column", self.label)):
-            if column not in rows.column_names:
-                raise UserError(
-                    f"{name} has no column {column!r} (data.{key}): its columns are {', '.join(rows.column_names)}"
-                )
+        check_columns(rows, {"text_column": self.text, "label_column": self.label}, name)
         texts, labels = list(rows[self.text]), list(rows[self.label])
         for row, text in enumerate(texts):
             if not isinstance(text, str):

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from lightning_seq.data.sources.columns import Columns
+from lightning_seq.data.sources.columns import Columns, Reading
 from lightning_seq.data.sources.table import Loaded
 from lightning_seq.errors import UserError
 from lightning_seq.files import Plain
@@ -40,7 +40,7 @@ class Hub:
     id: str
     config: str | None = None
     revision: str | None = None
-    columns: Columns = field(default_factory=Columns)
+    columns: Reading = field(default_factory=Columns)
 
     def describe(self) -> str:
         return f"{self.id} (Hub)"

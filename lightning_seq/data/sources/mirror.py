@@ -6,7 +6,7 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lightning_seq.data.sources.columns import Columns
+from lightning_seq.data.sources.columns import Columns, Reading
 from lightning_seq.data.sources.table import Loaded
 from lightning_seq.errors import UserError, near
 from lightning_seq.files import Plain, sha256
@@ -24,7 +24,7 @@ class Mirror:
     root: str
     path: str
     config: str | None = None
-    columns: Columns = field(default_factory=Columns)
+    columns: Reading = field(default_factory=Columns)
 
     def describe(self) -> str:
         return f"{self.path} (mirror)"

@@ -1,10 +1,10 @@
-"""What every source gives: labelled texts by split."""
+"""What every source gives: examples by split."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Generic, Protocol, Self, TypeVar
 
 import numpy as np
 
@@ -15,9 +15,27 @@ SPLITS = ("train", "validation", "test")
 _VALIDATION_STREAM, _TEST_STREAM = 0, 1
 
 
+class Rows(Protocol):
+    """The examples of one split, of whatever kind."""
+
+    @property
+    def strata(self) -> Sequence[str]:
+        """For each example what a part that is cut off has the same share of as the rest."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def take(self, rows: Iterable[int]) -> Self:
+        """Those examples, in that order."""
+        ...
+
+
+T = TypeVar("T", bound=Rows)
+
+
 @dataclass(frozen=True)
 class Table:
-    """The examples of one split.
+    """Labelled texts: the examples of one split for classification.
 
     ids:    what the source calls each example: its row, its verse, its line in the file.
     origin: the file of the user's own that the examples stand in, or None; there `ids` are line numbers.
@@ -27,6 +45,10 @@ class Table:
     labels: list[str]
     ids: list[int]
     origin: str | None = None
+
+    @property
+    def strata(self) -> Sequence[str]:
+        return self.labels
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -42,16 +64,16 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Loaded:
+class Loaded(Generic[T]):
     """What a source gives.
 
     tables:   by split: train, validation, test.
-    classes:  the classes in the order the source gives them, or None where it has no order.
+    classes:  the classes or tags in the order the source gives them, or None where it has no order.
     revision: which version of a public set was loaded, where it has one.
     notes:    one line each on what was done that the user may not expect.
     """
 
-    tables: dict[str, Table]
+    tables: dict[str, T]
     classes: tuple[str, ...] | None = None
     revision: str | None = None
     notes: list[str] = field(default_factory=list)
@@ -68,7 +90,7 @@ class Source(Protocol):
         """Everything that decides what `load` returns, found out quickly: checksums, names, settings."""
         ...
 
-    def load(self) -> Loaded:
+    def load(self) -> Loaded[Table]:
         """Raises UserError for whatever the user can put right."""
         ...
 
@@ -95,7 +117,7 @@ class Cut:
     def to_plain(self) -> Plain:
         return {"validation": self.validation, "test": self.test, "split_seed": self.split_seed}
 
-    def completed(self, tables: dict[str, Table]) -> tuple[dict[str, Table], list[str]]:
+    def completed(self, tables: dict[str, T]) -> tuple[dict[str, T], list[str]]:
         """All three splits, the missing ones cut from train, and a note for each that was cut."""
         tables, notes = dict(tables), []
         shares = {"test": (self.test, _TEST_STREAM), "validation": (self.validation, _VALIDATION_STREAM)}
@@ -109,12 +131,12 @@ class Cut:
         return {split: tables[split] for split in SPLITS}, notes
 
 
-def cut(table: Table, share: float, seed: Sequence[int]) -> tuple[Table, Table]:
-    """Two tables without a common example: the rest, and `share` of each class, chosen at random."""
+def cut(table: T, share: float, seed: Sequence[int]) -> tuple[T, T]:
+    """Two tables without a common example: the rest, and `share` of each stratum (class), chosen at random."""
     generator = np.random.default_rng(np.random.SeedSequence(list(seed)))
-    labels = np.array(table.labels, dtype=object)
+    strata = np.array(table.strata, dtype=object)
     chosen = np.zeros(len(table), dtype=bool)
-    for label in sorted(set(table.labels)):
-        rows = np.flatnonzero(labels == label)
+    for stratum in sorted(set(table.strata)):
+        rows = np.flatnonzero(strata == stratum)
         chosen[generator.permutation(rows)[: round(share * len(rows))]] = True
     return table.take(np.flatnonzero(~chosen).tolist()), table.take(np.flatnonzero(chosen).tolist())

@@ -1,0 +1,68 @@
+"""Averaged weights once learning no longer helps by itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import WeightAveraging
+
+from lightning_seq.errors import UserError
+
+
+class NonMonotonicAveraging(WeightAveraging):
+    """The mean of the weights after every step, from a trigger on (NT-ASGD, Merity et al. 2018, algorithm 1).
+
+    It begins after a validation that is no better than the best of all but the last n before it. From then on
+    validations, checkpoints and the end of training have the averaged weights.
+
+    patience: n, in validations, at least 1.
+    monitor:  what is looked at; mode `min` or `max`: which end of it is best.
+    """
+
+    def __init__(self, patience: int, monitor: str = "val/loss", mode: str = "min") -> None:
+        super().__init__(use_buffers=False)
+        if type(patience) is not int or patience < 1:
+            raise UserError(f"task.averaging is {patience}, expected a whole number of at least 1, or null")
+        self.patience, self.monitor, self.sign = patience, monitor, 1.0 if mode == "min" else -1.0
+        self.history: list[float] = []
+        self.begun = False
+
+    def should_update(self, step_idx: int | None = None, epoch_idx: int | None = None) -> bool:
+        return self.begun and step_idx is not None
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.state.fn != "fit" or self.monitor not in trainer.callback_metrics:
+            return
+        value = self.sign * float(trainer.callback_metrics[self.monitor])
+        earlier = self.history[: -self.patience]
+        if not self.begun and earlier and value > min(earlier):
+            self.begun = True
+        self.history.append(value)
+
+    @property
+    def _averaged(self) -> bool:
+        return self.begun and self._latest_update_step > 0
+
+    def _swap_models(self, pl_module: LightningModule) -> None:
+        if self._averaged:
+            super()._swap_models(pl_module)
+
+    def _copy_average_to_current(self, pl_module: LightningModule) -> None:
+        if self._averaged:
+            super()._copy_average_to_current(pl_module)
+
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        if self._averaged:
+            super().on_save_checkpoint(trainer, pl_module, checkpoint)
+
+    def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        if "averaging_state" in checkpoint:
+            super().on_load_checkpoint(trainer, pl_module, checkpoint)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {**super().state_dict(), "history": self.history, "begun": self.begun}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        super().load_state_dict(state_dict)
+        self.history, self.begun = list(state_dict["history"]), bool(state_dict["begun"])

@@ -1,0 +1,85 @@
+"""What a language model writes as it learns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from lightning_seq.files import write_json
+from lightning_seq.models.language_model import LanguageModel
+from lightning_seq.models.sampling import sample
+
+FILE = "samples.json"
+NEXT = 8
+"""Likeliest symbols kept for each step of the prompt."""
+
+
+class Samples(Callback):
+    """After each validation, a text that goes on from a prompt; and what the model expects after each of its symbols.
+
+    directory: where `samples.json` is written: `{"prompt", "samples": [{"epoch", "text"}, …], "steps": [{"symbol",
+               "next": [{"symbol", "probability"}, …]}, …]}`, the steps of the last validation.
+    prompt:    ids, at least one.
+    decode:    ids to text.
+    symbols:   `symbols[i]` is the symbol with id i.
+
+    It draws from a stream of its own, so that training is the same with it and without.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        prompt: Sequence[int],
+        decode: Callable[[Sequence[int]], str],
+        symbols: Sequence[str],
+        length: int = 60,
+        temperature: float = 0.8,
+        never: tuple[int, ...] = (),
+        seed: int = 1,
+    ) -> None:
+        self.directory, self.prompt, self.decode, self.symbols = directory, list(prompt), decode, symbols
+        self.length, self.temperature, self.never, self.seed = length, temperature, never, seed
+        self.texts: list[dict[str, Any]] = []
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.state.fn != "fit" or not trainer.is_global_zero:
+            return
+        model = pl_module.model
+        assert isinstance(model, LanguageModel)
+        was_training = model.training
+        model.eval()
+        try:
+            self._write(model, trainer.current_epoch + 1, pl_module.device)
+        finally:
+            model.train(was_training)
+
+    @torch.no_grad()
+    def _write(self, model: LanguageModel, epoch: int, device: torch.device) -> None:
+        prompt = torch.tensor([self.prompt], device=device)
+        generator = torch.Generator(device).manual_seed(self.seed)
+        drawn = sample(model, prompt, self.length, self.temperature, generator=generator, never=self.never)
+        written = [int(ids[0]) for ids in drawn]
+        self.texts.append({"epoch": epoch, "text": self.decode([*self.prompt, *written])})
+        probabilities = model(prompt, torch.ones_like(prompt, dtype=torch.bool))[0][0].exp()
+        values, indices = probabilities.topk(min(NEXT, probabilities.shape[-1]))
+        steps = [
+            {
+                "symbol": self.symbols[symbol],
+                "next": [
+                    {"symbol": self.symbols[index], "probability": round(value, 6)}
+                    for index, value in zip(row, likely, strict=True)
+                ],
+            }
+            for symbol, row, likely in zip(self.prompt, indices.tolist(), values.tolist(), strict=True)
+        ]
+        write_json(self.directory / FILE, {"prompt": self.decode(self.prompt), "samples": self.texts, "steps": steps})
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"texts": self.texts}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.texts = list(state_dict["texts"])

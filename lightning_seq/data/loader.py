@@ -1,0 +1,67 @@
+"""How every DataModule hands out its batches: DataLoaders of whole batches, and the place in an epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from lightning_seq.data.batching import BucketSampler, Share
+from lightning_seq.spec import Batch
+
+
+def loader_options(sampler: BucketSampler, num_workers: int) -> dict[str, Any]:
+    """Arguments of a DataLoader over a dataset whose items are whole batches."""
+    return {
+        "batch_size": None,
+        "sampler": sampler,
+        "num_workers": num_workers,
+        "persistent_workers": num_workers > 0,
+        # A generator of its own: torch would otherwise draw from the run's stream whenever the loader is iterated.
+        "generator": torch.Generator().manual_seed(sampler.seed),
+    }
+
+
+class TrainLoader(DataLoader[Batch]):
+    """A DataLoader that knows how many batches of the epoch it has handed out.
+
+    Lightning keeps its state in checkpoints, so that a run that ended in mid-epoch goes on with the next batch.
+    """
+
+    def __init__(self, batches: Dataset[Batch], sampler: BucketSampler, num_workers: int = 0) -> None:
+        super().__init__(batches, **loader_options(sampler, num_workers))
+        self._handed_out = 0
+
+    def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
+        assert isinstance(self.sampler, BucketSampler)
+        self._handed_out = self.sampler.position
+        for batch in super().__iter__():
+            self._handed_out += 1
+            yield batch
+
+    def state_dict(self) -> dict[str, int]:
+        return {"position": self._handed_out % len(self)}
+
+    def load_state_dict(self, state_dict: dict[str, int]) -> None:
+        assert isinstance(self.sampler, BucketSampler)
+        self.sampler.start_at(state_dict["position"])
+
+
+class TargetSampler(BucketSampler):
+    """As `BucketSampler`, but a share's `count` is how many targets the global batch has, not how many samples.
+
+    targets: `[N]`, targets per sample: a loss over a batch of sentences is a mean over their words.
+    """
+
+    def __init__(self, lengths: np.ndarray, targets: np.ndarray, batch_size: int, *args: Any, **options: Any) -> None:
+        super().__init__(lengths, batch_size, *args, **options)
+        self.targets = np.asarray(targets)
+
+    def __iter__(self) -> Iterator[Share]:
+        position = self.position
+        whole = self.global_batches(self.epoch)[position:]
+        for share, batch in zip(super().__iter__(), whole, strict=True):
+            yield Share(share.indices, int(self.targets[batch].sum()))

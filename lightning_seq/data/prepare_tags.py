@@ -1,0 +1,434 @@
+"""From a source of tagged sentences to numbers on disk, found again when nothing has changed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from array import array
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from lightning_seq.data.sources.table import SPLITS, Loaded
+from lightning_seq.data.sources.tagged import TaggedSource, TaggedTable
+from lightning_seq.data.spans import Tag, begun, breaks, check_scheme, in_order, is_span_tag, look_like_spans
+from lightning_seq.data.spelling import Spellings, WordForm, characters_of
+from lightning_seq.errors import UserError, near
+from lightning_seq.files import Plain, fingerprint, sealed_directory, write_json
+from lightning_seq.spec import DataSpec, Tags, Tokens
+from lightning_seq.text.vocabulary import UNK, Vocabulary
+
+CODE_VERSION = 1
+"""Goes up whenever the same input would give other numbers: caches of before are then left aside."""
+
+UNSEEN = ("error", "ignore")
+NOT_COUNTED = -1
+"""In the place of a tag or an intent that does not count."""
+
+_SPELLING_PARTS = ("words", "cases", "characters", "widths")
+_SPLIT_PARTS = ("flat", "offsets", "tags", "ids", "intents")
+
+
+@dataclass(frozen=True)
+class TagSettings:
+    """What is done to the sentences of a source.
+
+    form:            which word a token counts as.
+    min_count, max_vocabulary: of these words, in training; the others are unknown.
+    max_word_length: characters of a token that are kept, from its beginning.
+    max_length:      tokens of a sentence that are kept, from its beginning; None for all.
+    scheme:          see `SCHEMES`.
+    repair:          whether an I-X that follows neither B-X nor I-X becomes B-X, or is an error.
+    unseen_tags:     `error` or `ignore`: what a tag or intent is that training does not have.
+
+    Raises UserError for values that cannot be.
+    """
+
+    form: WordForm = field(default_factory=WordForm)
+    min_count: int = 1
+    max_vocabulary: int | None = None
+    max_word_length: int = 30
+    max_length: int | None = None
+    scheme: str = "auto"
+    repair: bool = False
+    unseen_tags: str = "error"
+
+    def __post_init__(self) -> None:
+        check_scheme(self.scheme)
+        if self.unseen_tags not in UNSEEN:
+            raise UserError(f"data.unseen_tags is {self.unseen_tags!r}; {near(str(self.unseen_tags), UNSEEN)}")
+        if self.max_length is not None and self.max_length < 1:
+            raise UserError(f"data.max_length is {self.max_length}, expected at least 1, or null for no limit")
+        if self.max_word_length < 1:
+            raise UserError(f"data.max_word_length is {self.max_word_length}, expected at least 1")
+
+    def to_plain(self) -> Plain:
+        return vars(self) | {"form": self.form.to_plain()}
+
+
+@dataclass(frozen=True)
+class TaggedSplit:
+    """The sentences of one split, as flat arrays; sentence i is `[offsets[i]:offsets[i + 1]]` of them, never empty.
+
+    flat:    `[tokens]` int32, the number of each token's spelling.
+    offsets: `[N + 1]` int64.
+    tags:    `[tokens]` int32, -1 where a token does not count.
+    ids:     `[N]` int64, what the source calls each sentence.
+    intents: `[N]` int64, -1 where one does not count, or where the set has none.
+    """
+
+    flat: np.ndarray
+    offsets: np.ndarray
+    tags: np.ndarray
+    ids: np.ndarray
+    intents: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @cached_property
+    def lengths(self) -> np.ndarray:
+        return np.diff(self.offsets)
+
+    @cached_property
+    def counts(self) -> np.ndarray:
+        """`[N]`, tokens that count."""
+        return np.add.reduceat((self.tags != NOT_COUNTED).astype(np.int64), self.offsets[:-1])
+
+
+@dataclass(frozen=True)
+class PreparedTags:
+    """A data set ready for batches.
+
+    spec:         Tokens to Tags.
+    vocabulary:   of the train split alone, cut by min count and size.
+    characters:   of the train split, by id; `<pad> <unk>` first.
+    intents:      of the train split, by name; empty where the set has none.
+    scheme:       `bio`, or `none` for tags that mark no spans.
+    spellings:    every different token of all splits, as numbers.
+    splits:       by name: train, validation, test.
+    fingerprints: `data` (tokens, tags and everything done to them) and `split` (which sentence is where).
+    report:       a line each on what was left out, cut short, or done that the user may not expect.
+    name:         for people.
+    revision:     of a public set, where it has one.
+    directory:    in the cache.
+    """
+
+    spec: DataSpec
+    vocabulary: Vocabulary
+    characters: tuple[str, ...]
+    intents: tuple[str, ...]
+    scheme: str
+    settings: TagSettings
+    spellings: Spellings
+    splits: dict[str, TaggedSplit]
+    fingerprints: dict[str, str]
+    report: tuple[str, ...]
+    name: str
+    revision: str | None
+    directory: Path
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        assert isinstance(self.spec.targets, Tags)
+        return self.spec.targets.names
+
+    @cached_property
+    def _written(self) -> np.ndarray:
+        """Every different token, as it is written."""
+        return np.array(json.loads((self.directory / "spellings.json").read_text(encoding="utf-8")), dtype=object)
+
+    def tokens(self, split: str, row: int) -> list[str]:
+        """The sentence number `row` of a split as the source writes it, as far as batches hold it."""
+        found = self.splits[split]
+        return self._written[found.flat[found.offsets[row] : found.offsets[row + 1]]].tolist()
+
+    def train_sentences(self) -> Iterator[list[str]]:
+        """The words of the train split's sentences, whole and with all their words, for training word vectors."""
+        words = np.array([self.settings.form(token) for token in self._written], dtype=object)
+        flat, offsets = (_array(self.directory, f"corpus_{part}") for part in ("flat", "offsets"))
+        for start, stop in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True):
+            yield words[flat[start:stop]].tolist()
+
+
+def prepare_tags(source: TaggedSource, cache: Path | str, settings: TagSettings | None = None) -> PreparedTags:
+    """The source's sentences as numbers, from `<cache>/data/<fingerprint>/` where they are there and whole.
+
+    Raises UserError for whatever is wrong with the source: tokens and tags of unequal number, an empty split, one tag
+    alone, spans that are not well formed, a tag that training does not have.
+    """
+    settings = settings or TagSettings()
+    plain = settings.to_plain() | {"code": CODE_VERSION}
+    key = fingerprint({"tagging": source.identity(), **plain})
+
+    def build(directory: Path) -> None:
+        _build(directory, source.describe(), source.load(), settings, plain)
+
+    directory = sealed_directory(Path(cache).expanduser() / "data" / key, build)
+    return _read(directory, source.describe(), settings)
+
+
+def _read(directory: Path, name: str, settings: TagSettings) -> PreparedTags:
+    meta = json.loads((directory / "meta.json").read_text(encoding="utf-8"))
+    vocabulary = Vocabulary.from_plain(meta["vocabulary"])
+    return PreparedTags(
+        DataSpec(
+            Tokens(vocabulary.words, tuple(meta["characters"])), Tags(tuple(meta["tags"]), tuple(meta["intents"]))
+        ),
+        vocabulary,
+        tuple(meta["characters"]),
+        tuple(meta["intents"]),
+        meta["scheme"],
+        settings,
+        Spellings(*(_array(directory, f"spelling_{part}") for part in _SPELLING_PARTS)),
+        {split: TaggedSplit(*(_array(directory, f"{split}_{part}") for part in _SPLIT_PARTS)) for split in SPLITS},
+        meta["fingerprints"],
+        tuple(meta["report"]),
+        name,
+        meta["revision"],
+        directory,
+    )
+
+
+def _array(directory: Path, name: str) -> np.ndarray:
+    path = directory / f"{name}.npy"
+    array = np.load(path, mmap_mode="r", allow_pickle=False)
+    return array if name.endswith(("flat", "tags")) else np.array(array)
+
+
+def _build(directory: Path, name: str, loaded: Loaded[TaggedTable], settings: TagSettings, plain: Plain) -> None:
+    report = list(loaded.notes)
+    tables = {split: _checked(name, split, loaded.tables[split], report) for split in SPLITS}
+    digests = _digests(tables)
+    spans, tables = _with_spans(name, tables, settings, report)
+    tags = _tag_names(name, tables["train"], loaded.classes, spans)
+    intents = tuple(sorted(set(tables["train"].intents or ())))
+
+    numbers: dict[str, int] = {}
+    flats = {split: _numbered(table.tokens, numbers) for split, table in tables.items()}
+    written = list(numbers)
+    counts = np.bincount(flats["train"][0], minlength=len(written)).tolist()
+    vocabulary, characters = _vocabulary(name, written, counts, settings)
+    spellings = Spellings.of(written, settings.form, vocabulary, characters, settings.max_word_length)
+
+    for split, table in tables.items():
+        flat, offsets = flats[split]
+        rows = _tag_numbers(name, split, table, tags, settings, report)
+        found = _intent_numbers(name, split, table, intents, settings, report)
+        flat, rows, offsets = _shortened(flat, rows, offsets, settings.max_length, split, report)
+        parts = (flat, offsets, rows, np.array(table.ids, dtype=np.int64), found)
+        for part, values in zip(_SPLIT_PARTS, parts, strict=True):
+            np.save(directory / f"{split}_{part}.npy", values)
+    for part in _SPELLING_PARTS:
+        np.save(directory / f"spelling_{part}.npy", getattr(spellings, part))
+    for part, values in zip(("flat", "offsets"), flats["train"], strict=True):
+        np.save(directory / f"corpus_{part}.npy", values)
+    write_json(directory / "spellings.json", written)
+    content, membership = digests
+    write_json(
+        directory / "meta.json",
+        {
+            "vocabulary": vocabulary.to_plain(),
+            "characters": list(characters),
+            "tags": list(tags),
+            "intents": list(intents),
+            "scheme": "bio" if spans else "none",
+            "fingerprints": {"data": fingerprint({"content": content, **plain}), "split": membership},
+            "revision": loaded.revision,
+            "report": report,
+        },
+    )
+
+
+def _checked(name: str, split: str, table: TaggedTable, report: list[str]) -> TaggedTable:
+    """The sentences that have tokens, each with as many tags."""
+    kept = []
+    for row, (tokens, tags) in enumerate(zip(table.tokens, table.tags, strict=True)):
+        if len(tokens) != len(tags):
+            raise UserError(
+                f"{table.place(name, split, row)}: {len(tokens)} tokens and {len(tags)} tags: "
+                "expected a tag for every token"
+            )
+        for step, token in enumerate(tokens):
+            if not token.strip():
+                raise UserError(f"{table.place(name, split, row, step)}: the token is empty, expected text")
+        if tokens:
+            kept.append(row)
+    if not kept:
+        raise UserError(
+            f"{name}: the {split} split is empty: expected at least one sentence; "
+            "give more data, or a larger data.validation_fraction or data.test_fraction"
+        )
+    if len(kept) == len(table):
+        return table
+    report.append(f"{split}: {len(table) - len(kept):,} sentences without a token left out")
+    return table.take(kept)
+
+
+def _with_spans(
+    name: str, tables: dict[str, TaggedTable], settings: TagSettings, report: list[str]
+) -> tuple[bool, dict[str, TaggedTable]]:
+    """Whether the tags mark spans, and the tables with every span begun by a B."""
+    trained = {tag for tags in tables["train"].tags for tag in tags if tag is not None}
+    spans = settings.scheme in ("bio", "iob1") or (settings.scheme == "auto" and look_like_spans(trained))
+    if not spans:
+        return False, tables
+    changed = {}
+    for split, table in tables.items():
+        rows, count = [], 0
+        for row, tags in enumerate(table.tags):
+            for step, tag in enumerate(tags):
+                if tag is not None and not is_span_tag(tag):
+                    raise UserError(
+                        f"{table.place(name, split, row, step)}: {tag!r} is not BIO, expected O, B-X or I-X: "
+                        "data.scheme=none for tags that mark no spans"
+                    )
+            broken = breaks(tags)
+            if broken and not settings.repair and settings.scheme != "iob1":
+                step = broken[0]
+                raise UserError(
+                    f"{table.place(name, split, row, step)}: malformed BIO, {tags[step]} follows "
+                    f"{tags[step - 1] if step else 'the beginning'}: expected B-{(tags[step] or '')[2:]} there; "
+                    "data.repair=true takes it for that, data.scheme=iob1 reads IOB1, data.scheme=none leaves all as is"
+                )
+            count += len(broken)
+            rows.append(begun(tags) if broken else tags)
+        if count:
+            how = "IOB1 read as BIO" if settings.scheme == "iob1" else "malformed BIO repaired"
+            report.append(f"{split}: {how}, {count:,} spans that began with I begin with B")
+        changed[split] = TaggedTable(table.tokens, rows, table.ids, table.intents, table.origin, table.lines)
+    return True, changed
+
+
+def _tag_names(name: str, train: TaggedTable, given: Sequence[str] | None, spans: bool) -> tuple[str, ...]:
+    """The tags of training: in the source's order, or in one of their own."""
+    trained = {tag for tags in train.tags for tag in tags if tag is not None}
+    if len(trained) < 2:
+        found = f"one tag, {next(iter(trained))!r}" if trained else "no tag"
+        raise UserError(
+            f"{name}: the train split has {found}: expected at least two; check data.tag_column, or give more sentences"
+        )
+    ordered = tuple(tag for tag in given or () if tag in trained)
+    return ordered + in_order(trained - set(ordered), spans)
+
+
+def _numbered(sentences: list[list[str]], numbers: dict[str, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Every token by number, new ones numbered as they come: `[tokens]` int32, and offsets `[N + 1]` int64."""
+    flat, offsets = array("i"), np.zeros(len(sentences) + 1, dtype=np.int64)
+    for row, tokens in enumerate(sentences):
+        flat.extend([numbers.setdefault(token, len(numbers)) for token in tokens])
+        offsets[row + 1] = len(flat)
+    return np.frombuffer(flat, dtype=np.int32), offsets
+
+
+def _vocabulary(
+    name: str, written: list[str], counts: list[int], settings: TagSettings
+) -> tuple[Vocabulary, tuple[str, ...]]:
+    """Words and characters of training, given how often each token occurs there."""
+    words: Counter[str] = Counter()
+    characters: Counter[str] = Counter()
+    for token, count in zip(written, counts, strict=True):
+        if count:
+            words[settings.form(token)] += count
+            for character in token[: settings.max_word_length]:
+                characters[character] += count
+    vocabulary = Vocabulary.from_counts(words, settings.min_count, settings.max_vocabulary)
+    if len(vocabulary) == len(Vocabulary.from_counts({})):
+        raise UserError(
+            f"{name}: no word occurs {settings.min_count} times in the train split: expected a lower data.min_count"
+        )
+    return vocabulary, characters_of(characters)
+
+
+def _tag_numbers(
+    name: str,
+    split: str,
+    table: TaggedTable,
+    tags: tuple[str, ...],
+    settings: TagSettings,
+    report: list[str],
+) -> np.ndarray:
+    """`[tokens]` int32, -1 where a tag is not known or, if that is asked for, training does not have it."""
+    numbers: dict[Tag, int] = {tag: number for number, tag in enumerate(tags)}
+    found, unseen = array("i"), Counter[str]()
+    numbers[None] = NOT_COUNTED
+    for row, sentence in enumerate(table.tags):
+        for step, tag in enumerate(sentence):
+            number = numbers.get(tag)
+            if number is None and tag is not None:
+                if settings.unseen_tags == "error":
+                    raise UserError(
+                        f"{table.place(name, split, row, step)}: no training example has the tag {tag!r}: "
+                        f"expected one of {', '.join(tags[:12])}{', …' if len(tags) > 12 else ''}; "
+                        "data.unseen_tags=ignore leaves such tokens out of the count"
+                    )
+                unseen[tag] += 1
+            found.append(NOT_COUNTED if number is None else number)
+    _note_unseen(split, "tag", unseen, report)
+    if all(number == NOT_COUNTED for number in found):
+        raise UserError(f"{name}: the {split} split has no tag that counts: expected one of {', '.join(tags[:12])}")
+    return np.frombuffer(found, dtype=np.int32)
+
+
+def _intent_numbers(
+    name: str,
+    split: str,
+    table: TaggedTable,
+    intents: tuple[str, ...],
+    settings: TagSettings,
+    report: list[str],
+) -> np.ndarray:
+    """`[N]` int64, -1 where there is none or, if that is asked for, training does not have it."""
+    numbers = {intent: number for number, intent in enumerate(intents)}
+    unseen = Counter[str]()
+    if table.intents is None:
+        return np.full(len(table), NOT_COUNTED, dtype=np.int64)
+    for row, intent in enumerate(table.intents):
+        if intent not in numbers:
+            if settings.unseen_tags == "error":
+                raise UserError(
+                    f"{table.place(name, split, row)}: no training example has the intent {intent!r}: expected one of "
+                    f"{', '.join(intents[:12])}; data.unseen_tags=ignore leaves such intents out of the count"
+                )
+            unseen[intent] += 1
+    _note_unseen(split, "intent", unseen, report)
+    return np.array([numbers.get(intent, NOT_COUNTED) for intent in table.intents], dtype=np.int64)
+
+
+def _note_unseen(split: str, kind: str, unseen: Counter[str], report: list[str]) -> None:
+    if unseen:
+        shown = ", ".join(name for name, _ in unseen.most_common(3)) + (", …" if len(unseen) > 3 else "")
+        what = {"tag": "tokens", "intent": "sentences"}[kind]
+        report.append(f"{split}: {unseen.total():,} {what} whose {kind} training does not have ({shown}) do not count")
+
+
+def _shortened(
+    flat: np.ndarray, tags: np.ndarray, offsets: np.ndarray, limit: int | None, split: str, report: list[str]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    lengths = np.diff(offsets)
+    if limit is None or lengths.max() <= limit:
+        return flat, tags, offsets
+    report.append(f"{split}: {int((lengths > limit).sum()):,} of {len(lengths):,} sentences cut to {limit} tokens")
+    kept = np.arange(len(flat)) - np.repeat(offsets[:-1], lengths) < limit
+    return flat[kept], tags[kept], np.concatenate([[0], np.cumsum(np.minimum(lengths, limit))])
+
+
+def _digests(tables: dict[str, TaggedTable]) -> tuple[str, str]:
+    """Of tokens, tags and intents by split; and of which sentence is in which split."""
+    content, membership = hashlib.sha256(), hashlib.sha256()
+    for split in SPLITS:
+        table = tables[split]
+        for row, number in enumerate(table.ids):
+            intent = table.intents[row] if table.intents is not None else None
+            content.update(json.dumps([split, table.tokens[row], table.tags[row], intent]).encode())
+            membership.update(json.dumps([split, number, intent, len(table.tokens[row])]).encode())
+    return content.hexdigest()[:16], membership.hexdigest()[:16]
+
+
+def unknown_share(prepared: PreparedTags, split: str) -> float:
+    """The part of a split's tokens that the vocabulary does not hold."""
+    return float((prepared.spellings.words[prepared.splits[split].flat] == UNK).mean())

@@ -1,0 +1,75 @@
+"""Columns of words and tags, as the shared tasks of CoNLL had them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lightning_seq.data.sources.tagged import TaggedTable
+from lightning_seq.data.spans import Tag
+from lightning_seq.errors import UserError
+from lightning_seq.files import Plain
+
+_DOCUMENT = "-DOCSTART-"
+
+
+@dataclass(frozen=True)
+class Conll:
+    """Reads one token a line, its columns apart by tabs or, where there is no tab, by any white space; an empty line
+    ends a sentence. Lines that begin with `-DOCSTART-` are passed over.
+
+    tokens_column, tag_column: counted from 0, or from the end: -1 is the last.
+
+    Raises UserError for a column that is no whole number.
+    """
+
+    tokens_column: int = 0
+    tag_column: str | int = -1
+
+    def __post_init__(self) -> None:
+        for name in ("tokens_column", "tag_column"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int):
+                raise UserError(
+                    f"data.{name} is {value!r}, expected the number of a column: 0 is the first, -1 the last"
+                )
+
+    def to_plain(self) -> Plain:
+        return {"tokens_column": self.tokens_column, "tag_column": self.tag_column}
+
+    def table(self, origin: str, text: str) -> TaggedTable:
+        """Raises UserError, with file and line, for lines of unequal columns and for a column that is not there."""
+        tokens: list[list[str]] = []
+        tags: list[list[Tag]] = []
+        lines: list[list[int]] = []
+        width, inside = 0, False
+        for number, line in enumerate(text.split("\n"), 1):
+            line = line.rstrip("\r")
+            if not line.strip() or line.startswith(_DOCUMENT):
+                inside = False
+                continue
+            columns = [column.strip() for column in line.split("\t")] if "\t" in line else line.split()
+            self._check(columns, width, f"{origin}, line {number}")
+            width = width or len(columns)
+            if not inside:
+                inside = True
+                tokens.append([])
+                tags.append([])
+                lines.append([])
+            tokens[-1].append(columns[self.tokens_column])
+            tags[-1].append(columns[int(self.tag_column)])
+            lines[-1].append(number)
+        return TaggedTable(tokens, tags, [rows[0] for rows in lines], None, origin, lines)
+
+    def _check(self, columns: list[str], width: int, place: str) -> None:
+        if width and len(columns) != width:
+            raise UserError(
+                f"{place}: {len(columns)} columns where the lines before have {width}: "
+                "expected as many on every line, and an empty line behind each sentence"
+            )
+        if len(columns) < 2:
+            raise UserError(f"{place}: one column, {columns[0]!r}: expected a token and its tag")
+        for name, column in (("tokens_column", self.tokens_column), ("tag_column", int(self.tag_column))):
+            if not -len(columns) <= column < len(columns):
+                raise UserError(f"{place}: there is no column {column} (data.{name}): the line has {len(columns)}")
+            if not columns[column]:
+                raise UserError(f"{place}: column {column} (data.{name}) is empty: expected a token and its tag")

@@ -1,0 +1,169 @@
+"""What every source of tagged sentences gives, and how a public set's columns become them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from lightning_seq.data.sources.columns import check_columns, check_splits, chosen_splits
+from lightning_seq.data.sources.table import SPLITS, Cut, Loaded
+from lightning_seq.data.spans import Tag
+from lightning_seq.errors import UserError
+from lightning_seq.files import Plain
+
+
+@dataclass(frozen=True)
+class TaggedTable:
+    """Tagged sentences: the examples of one split.
+
+    tokens, tags: of each sentence, equally many; a tag is None where it is not known and does not count.
+    ids:          what the source calls each example: its row, its verse, the line it begins on.
+    intents:      of each sentence as a whole, or None where there are none.
+    origin:       the file of the user's own that the examples stand in, or None.
+    lines:        there, the line of every token.
+    """
+
+    tokens: list[list[str]]
+    tags: list[list[Tag]]
+    ids: list[int]
+    intents: list[str] | None = None
+    origin: str | None = None
+    lines: list[list[int]] | None = None
+
+    @property
+    def strata(self) -> Sequence[str]:
+        return self.intents or [""] * len(self)
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    def take(self, rows: Iterable[int]) -> TaggedTable:
+        rows = list(rows)
+        return TaggedTable(
+            [self.tokens[row] for row in rows],
+            [self.tags[row] for row in rows],
+            [self.ids[row] for row in rows],
+            [self.intents[row] for row in rows] if self.intents is not None else None,
+            self.origin,
+            [self.lines[row] for row in rows] if self.lines is not None else None,
+        )
+
+    def place(self, name: str, split: str, row: int, step: int | None = None) -> str:
+        """Where a sentence is, or its token number `step`, for people. name: of the whole set."""
+        if self.origin and self.lines is not None:
+            return f"{self.origin}, line {self.lines[row][step or 0]}"
+        where = f"{name}, {split} split, example {self.ids[row]}"
+        return where if step is None else f"{where}, token {step + 1} ({self.tokens[row][step]!r})"
+
+
+class TaggedSource(Protocol):
+    """Where tagged sentences come from: as `Source`, with tables of another kind."""
+
+    def describe(self) -> str: ...
+
+    def identity(self) -> Plain: ...
+
+    def load(self) -> Loaded[TaggedTable]: ...
+
+
+@dataclass(frozen=True)
+class TaggedColumns:
+    """Which columns and splits of a public set of tagged sentences are used.
+
+    tokens, tag: lists, or strings with white space between the tokens; tags as words, or as numbers of named classes.
+    intent:      of the whole sentence, or None.
+    splits, cut: as in `Columns`; a part that is cut from train has its share of each intent.
+    """
+
+    tokens: str = "tokens"
+    tag: str = "tags"
+    intent: str | None = None
+    splits: Mapping[str, str | None] = field(default_factory=lambda: {split: split for split in SPLITS})
+    cut: Cut = field(default_factory=Cut)
+
+    def __post_init__(self) -> None:
+        check_splits(self.splits)
+
+    def to_plain(self) -> Plain:
+        return {
+            "tokens": self.tokens,
+            "tag": self.tag,
+            "intent": self.intent,
+            "splits": {split: self.splits.get(split) for split in SPLITS},
+            "cut": self.cut.to_plain(),
+        }
+
+    def read(self, sets: Any, name: str, revision: str | None) -> Loaded[TaggedTable]:
+        """Tables from a `datasets.DatasetDict`; rows without a token are left out, with a note.
+
+        Raises UserError for a split or column that is not there, for tokens and tags of unequal number, and for a tag
+        missing or out of range.
+        """
+        tables, classes, notes = {}, None, []
+        for split, rows, place in chosen_splits(sets, self.splits, name):
+            table, classes = self._table(rows, place)
+            if empty := len(rows) - len(table):
+                notes.append(f"{split}: {empty:,} rows without a token left out")
+            tables[split] = table
+        completed, cuts = self.cut.completed(tables)
+        return Loaded(completed, classes, revision, [*notes, *cuts])
+
+    def _table(self, rows: Any, name: str) -> tuple[TaggedTable, tuple[str, ...] | None]:
+        wanted = {"tokens_column": self.tokens, "tag_column": self.tag}
+        check_columns(rows, wanted | ({"intent_column": self.intent} if self.intent else {}), name)
+        names = _names(rows.features[self.tag])
+        intent_names = _names(rows.features[self.intent]) if self.intent else None
+        intents = list(rows[self.intent]) if self.intent else None
+        table = TaggedTable([], [], [], [] if intents is not None else None)
+        for row, (words, tags) in enumerate(zip(rows[self.tokens], rows[self.tag], strict=True)):
+            words, tags = (_listed(value, f"{name}, row {row}") for value in (words, tags))
+            if len(words) != len(tags):
+                raise UserError(
+                    f"{name}, row {row}: {len(words)} tokens and {len(tags)} tags: expected a tag for every token; "
+                    f"check data.tokens_column={self.tokens} and data.tag_column={self.tag}"
+                )
+            if not words:
+                continue
+            table.tokens.append([_token(word, name, row) for word in words])
+            table.tags.append([_named(tag, names, "tag", name, row) for tag in tags])
+            table.ids.append(row)
+            if intents is not None and table.intents is not None:
+                table.intents.append(_named(intents[row], intent_names, "intent", name, row))
+        return table, names
+
+
+def _names(feature: Any) -> tuple[str, ...] | None:
+    """The names of the classes of a column, or of the lists in it."""
+    names = getattr(getattr(feature, "feature", feature), "names", None)
+    return tuple(names) if names else None
+
+
+def _listed(value: Any, place: str) -> list[Any]:
+    if isinstance(value, str):
+        return value.split()
+    if isinstance(value, list):
+        return value
+    raise UserError(
+        f"{place}: {type(value).__name__} where a list was expected, or a string with white space between the tokens; "
+        "check data.tokens_column and data.tag_column"
+    )
+
+
+def _token(word: Any, name: str, row: int) -> str:
+    if isinstance(word, str) and word.strip():
+        return word
+    raise UserError(f"{name}, row {row}: a token is {word!r}, expected text; check data.tokens_column")
+
+
+def _named(value: Any, names: Sequence[str] | None, kind: str, name: str, row: int) -> str:
+    if names:
+        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(names):
+            return names[value]
+    elif isinstance(value, str | int) and str(value).strip():
+        return str(value)
+    expected = f"0 to {len(names) - 1} ({', '.join(names[:12])})" if names else "a word or a number"
+    raise UserError(
+        f"{name}, row {row}: {kind} missing or out of range, it is {value!r} and should be {expected}: "
+        f"choose another split with data.splits, or another column with data.{kind}_column"
+    )

@@ -1,0 +1,100 @@
+"""Tagged sentences in files of the user's own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lightning_seq.data.sources.conll import Conll
+from lightning_seq.data.sources.conllu import Conllu
+from lightning_seq.data.sources.files import decoded
+from lightning_seq.data.sources.table import Cut, Loaded
+from lightning_seq.data.sources.tagged import TaggedTable
+from lightning_seq.errors import UserError, near
+from lightning_seq.files import Plain, sha256
+
+_TREEBANK = {"train": "train", "validation": "dev", "test": "test"}
+"""How Universal Dependencies names the files of a treebank: `en_ewt-ud-dev.conllu`."""
+
+
+@dataclass(frozen=True)
+class TaggedFiles:
+    """One file per split; a validation or test split that is not given is cut from train.
+
+    reading: of the file's format.
+    train:   a file; or, for `.conllu`, the directory of a treebank, in which the files of all splits are found.
+
+    An example's id is the line it begins on. UTF-8 is expected, with or without a byte order mark.
+    """
+
+    reading: Conllu | Conll
+    train: str | None
+    validation: str | None = None
+    test: str | None = None
+    cut: Cut = field(default_factory=Cut)
+
+    def __post_init__(self) -> None:
+        if not self.train:
+            treebank = " or data.train=DIR of a treebank" if isinstance(self.reading, Conllu) else ""
+            raise UserError(f"tagged sentences need a file to train on: give data.train=FILE{treebank}")
+
+    def describe(self) -> str:
+        return Path(str(self.train)).name
+
+    def identity(self) -> Plain:
+        return {
+            "kind": type(self.reading).__name__,
+            "files": {split: sha256(path) for split, path in self._paths().items()},
+            "columns": self.reading.to_plain(),
+            "cut": self.cut.to_plain(),
+        }
+
+    def load(self) -> Loaded[TaggedTable]:
+        """Raises UserError, with file and line, for whatever is wrong in the files."""
+        tables = {}
+        for split, path in self._paths().items():
+            tables[split] = self.reading.table(str(path), decoded(path))
+            if not len(tables[split]):
+                raise UserError(f"{path} has no sentences: expected one token a line")
+        completed, notes = self.cut.completed(tables)
+        return Loaded(completed, notes=notes)
+
+    def _paths(self) -> dict[str, Path]:
+        given = {"train": self.train, "validation": self.validation, "test": self.test}
+        paths = {split: Path(path).expanduser() for split, path in given.items() if path}
+        if isinstance(self.reading, Conllu) and paths["train"].is_dir():
+            paths = _treebank(paths["train"]) | {split: path for split, path in paths.items() if split != "train"}
+        for split, path in paths.items():
+            _check_there(split, path)
+        return paths
+
+
+def _treebank(directory: Path) -> dict[str, Path]:
+    paths = {}
+    for split, part in _TREEBANK.items():
+        found = sorted(directory.glob(f"*-{part}.conllu"))
+        if len(found) > 1:
+            raise UserError(
+                f"{directory} has {len(found)} files *-{part}.conllu, {found[0].name} and {found[1].name} among them: "
+                f"expected one treebank; give data.{split}=FILE"
+            )
+        if found:
+            paths[split] = found[0]
+    if "train" not in paths:
+        there = ", ".join(sorted(file.name for file in directory.glob("*.conllu"))[:6]) or "none"
+        raise UserError(
+            f"{directory} has no *-train.conllu to train on (.conllu files there: {there}): "
+            "expected a treebank as Universal Dependencies releases it; or give data.train=FILE"
+        )
+    return paths
+
+
+def _check_there(split: str, path: Path) -> None:
+    if path.is_dir():
+        raise UserError(f"data.{split}={path} is a directory: expected a file")
+    if not path.is_file():
+        if not path.parent.is_dir():
+            raise UserError(f"data.{split}={path} is not there: there is no directory {path.parent}")
+        beside = [other.name for other in path.parent.glob(f"*{path.suffix}") if other.is_file()]
+        hint = f"; {near(path.name, beside)}" if beside else ": give the path of a file"
+        raise UserError(f"data.{split}={path} is not there{hint}")

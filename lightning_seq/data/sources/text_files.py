@@ -1,0 +1,79 @@
+"""Running text in files of the user's own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lightning_seq.data.sources.corpus import Corpus, Tail, lines_of
+from lightning_seq.data.sources.files import decoded
+from lightning_seq.errors import UserError, near
+from lightning_seq.files import Plain, sha256
+
+
+@dataclass(frozen=True)
+class TextFiles:
+    """One file per split, UTF-8; a validation or test split that is not given is cut from the end of train.
+
+    Line ends of Windows count as plain ones.
+    """
+
+    train: str | None
+    validation: str | None = None
+    test: str | None = None
+    tail: Tail = field(default_factory=Tail)
+
+    def __post_init__(self) -> None:
+        if not self.train:
+            raise UserError("data.train is not given: expected a file of text to train on, data.train=FILE")
+
+    def describe(self) -> str:
+        return Path(str(self.train)).name
+
+    def identity(self) -> Plain:
+        return {
+            "text": "files",
+            "files": {split: sha256(path) for split, path in given_files(self.train, self.validation, self.test)},
+            "tail": self.tail.to_plain(),
+        }
+
+    def load(self) -> Corpus:
+        """Raises UserError for a file that is not there, empty, or not UTF-8."""
+        lines = {
+            split: lines_of(decoded(path).replace("\r\n", "\n"))
+            for split, path in given_files(self.train, self.validation, self.test)
+        }
+        completed, notes = self.tail.completed(lines, self.describe())
+        return Corpus(completed, notes=notes)
+
+
+def penn_treebank(train: str | None, validation: str | None, test: str | None) -> TextFiles:
+    """The user's own copy of the Penn Treebank as Mikolov et al. 2010 prepared it.
+
+    Raises UserError, saying where it comes from, unless all three files are given.
+    """
+    if not (train and validation and test):
+        raise UserError(
+            "data=ptb: the Penn Treebank belongs to the LDC (LDC99T42) and is not downloaded: expected your own copy "
+            "as Mikolov et al. 2010 prepared it; give data.train=ptb.train.txt data.validation=ptb.valid.txt "
+            "data.test=ptb.test.txt, or take data=wikitext2"
+        )
+    return TextFiles(train, validation, test)
+
+
+def given_files(train: str | None, validation: str | None, test: str | None) -> list[tuple[str, Path]]:
+    """The splits whose files are given, and the files. Raises UserError for one that is not there."""
+    given = {"train": train, "validation": validation, "test": test}
+    return [(split, _there(split, Path(path).expanduser())) for split, path in given.items() if path]
+
+
+def _there(split: str, path: Path) -> Path:
+    if path.is_dir():
+        raise UserError(f"data.{split}={path} is a directory: expected a file")
+    if not path.is_file():
+        if not path.parent.is_dir():
+            raise UserError(f"data.{split}={path} is not there: there is no directory {path.parent}")
+        beside = [other.name for other in path.parent.glob(f"*{path.suffix}") if other.is_file()]
+        hint = f"; {near(path.name, beside)}" if beside else ": give the path of a file"
+        raise UserError(f"data.{split}={path} is not there{hint}")
+    return path

@@ -1,0 +1,367 @@
+"""Batches for tagging: a LightningDataModule, and the reader of new text that goes into checkpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning.pytorch import LightningDataModule
+from torch.utils.data import DataLoader, Dataset
+
+from lightning_seq.data.batching import STAND_IN, Share
+from lightning_seq.data.loader import TargetSampler, TrainLoader, loader_options
+from lightning_seq.data.prepare_tags import (
+    NOT_COUNTED,
+    PreparedTags,
+    TaggedSplit,
+    TagSettings,
+    prepare_tags,
+    unknown_share,
+)
+from lightning_seq.data.punctuation import bare_words
+from lightning_seq.data.sources.choose_tagged import choose_tagged
+from lightning_seq.data.spelling import Spellings, WordForm
+from lightning_seq.errors import UserError
+from lightning_seq.spec import Batch, DataSpec
+from lightning_seq.text.padding import pad_flat
+from lightning_seq.text.tokenise import Tokeniser
+from lightning_seq.text.vocabulary import Vocabulary
+
+KIND = "tagging"
+
+
+@dataclass(frozen=True)
+class TagReader:
+    """From new text to batches, as in training: all that a checkpoint needs of the data.
+
+    characters, intents, scheme: see `PreparedTags`.
+    form, max_word_length, max_length: see `TagSettings`.
+    bare: read text as its words in small letters alone, without marks, as `verses_punctuation` has them.
+    """
+
+    spec: DataSpec
+    vocabulary: Vocabulary
+    characters: tuple[str, ...]
+    intents: tuple[str, ...]
+    scheme: str
+    form: WordForm
+    max_word_length: int
+    max_length: int | None = None
+    bare: bool = False
+
+    def tokens(self, text: str | Sequence[str]) -> list[str]:
+        """The tokens of a text that a batch holds; a list of tokens is taken as it is."""
+        if not isinstance(text, str):
+            found = list(text)
+        elif self.bare:
+            found = bare_words(text)
+        else:
+            found = Tokeniser(lower=False)(text)
+        return found[: self.max_length]
+
+    def encode(self, texts: Sequence[str | Sequence[str]]) -> Batch:
+        """One batch of all texts; `targets` are 0 and do not count.
+
+        Raises UserError for a text that is empty, with its number.
+        """
+        if not texts:
+            raise UserError("there is no text: expected at least one")
+        sentences = [self.tokens(text) for text in texts]
+        for number, tokens in enumerate(sentences, 1):
+            if not tokens or not all(map(str.strip, tokens)):
+                raise UserError(f"text {number} is empty: expected at least one word on every line")
+        numbers: dict[str, int] = {}
+        flat = [numbers.setdefault(token, len(numbers)) for tokens in sentences for token in tokens]
+        offsets = np.cumsum([0, *map(len, sentences)])
+        spellings = Spellings.of(list(numbers), self.form, self.vocabulary, self.characters, self.max_word_length)
+        size = len(sentences)
+        inputs, mask, extra = spellings.look_up(np.array(flat), offsets, np.arange(size))
+        if self.intents:
+            extra["intents"] = torch.full((size,), NOT_COUNTED)
+        return Batch(
+            ids=torch.arange(size),
+            inputs=inputs,
+            mask=mask,
+            targets=torch.zeros_like(inputs),
+            target_mask=torch.zeros_like(mask),
+            count=0,
+            extra=extra,
+        )
+
+    def to_plain(self) -> dict[str, Any]:
+        """Plain values that a checkpoint can hold."""
+        return {
+            "kind": KIND,
+            "spec": self.spec.to_plain(),
+            "vocabulary": self.vocabulary.to_plain(),
+            "characters": list(self.characters),
+            "intents": list(self.intents),
+            "scheme": self.scheme,
+            "form": self.form.to_plain(),
+            "max_word_length": self.max_word_length,
+            "max_length": self.max_length,
+            "bare": self.bare,
+        }
+
+    @classmethod
+    def from_plain(cls, plain: dict[str, Any]) -> TagReader:
+        """The inverse of `to_plain`."""
+        return cls(
+            DataSpec.from_plain(plain["spec"]),
+            Vocabulary.from_plain(plain["vocabulary"]),
+            tuple(plain["characters"]),
+            tuple(plain["intents"]),
+            plain["scheme"],
+            WordForm(**plain["form"]),
+            plain["max_word_length"],
+            plain["max_length"],
+            plain["bare"],
+        )
+
+
+class TaggedSentences(Dataset[Batch]):
+    """The batches of a split: `sentences[share]`, built straight from the flat arrays.
+
+    intents: whether batches have them.
+    """
+
+    def __init__(self, split: TaggedSplit, spellings: Spellings, intents: bool = False) -> None:
+        self.split, self.spellings, self.intents = split, spellings, intents
+
+    def __len__(self) -> int:
+        return len(self.split)
+
+    def __getitem__(self, share: Share) -> Batch:
+        split, rows = self.split, np.array(share.indices, dtype=np.int64)
+        real = rows != STAND_IN
+        rows[~real] = 0
+        inputs, mask, extra = self.spellings.look_up(split.flat, split.offsets, rows)
+        targets, _ = pad_flat(split.tags, split.offsets, rows)
+        counts = mask & (targets != NOT_COUNTED) & torch.from_numpy(real)[:, None]
+        if self.intents:
+            extra["intents"] = torch.from_numpy(np.where(real, split.intents[rows], NOT_COUNTED))
+        return Batch(
+            ids=torch.from_numpy(rows),
+            inputs=inputs,
+            mask=mask,
+            targets=targets.clamp_(min=0),
+            target_mask=counts,
+            count=share.count,
+            extra=extra,
+        )
+
+
+class TaggingData(LightningDataModule):
+    """Tagged sentences, prepared and batched.
+
+    Give `prepared`, or a `source` (`verses_punctuation look_ahead hub conllu conll`) with what it needs and a `cache`:
+
+    version:             of the Bible, for verses_punctuation.
+    length, distance, symbols, examples: see `LookAhead`.
+    hub:                 `{id, config, revision}`; any other key is an argument that holds for the Hub alone.
+    mirror, mirror_path, mirror_config: a directory in Hub layout, and the set in it; used in the Hub's place if given.
+    train, validation, test: files of the user's own.
+    tokens_column, tag_column, intent_column, splits: see `TaggedColumns`, `Conllu` and `Conll`.
+    validation_fraction, test_fraction, split_seed: see `Cut`.
+    licence:             of the data, for people.
+    lower, digits:       see `WordForm`.
+    min_count, max_vocabulary, max_word_length, max_length, scheme, repair, unseen_tags: see `TagSettings`.
+    bare:                see `TagReader`.
+
+    batch_size:      of the global batch, over all ranks, in sentences.
+    eval_batch_size: for validation, test and prediction; None: the same.
+    seed:            of the order of batches.
+
+    A batch's `extra` holds `characters` `[U, C]`, of the U spellings in it; `spelling` `[B, T]`, which of them each
+    token is; `case` `[B, T]`, a place in `CASES`; and, where the set has intents, `intents` `[B]`, -1 for one that does
+    not count. `target_mask` is False on padding, on a stand-in, and on tokens whose tag does not count.
+
+    Everything is read, or prepared, when the object is made. Raises UserError as the sources and `prepare_tags` do.
+    """
+
+    def __init__(
+        self,
+        source: str | None = None,
+        cache: Path | str | None = None,
+        *,
+        prepared: PreparedTags | None = None,
+        version: str = "kjv",
+        length: int = 20,
+        distance: int = 3,
+        symbols: int = 8,
+        examples: int = 4000,
+        hub: Mapping[str, Any] | None = None,
+        mirror: str | None = None,
+        mirror_path: str | None = None,
+        mirror_config: str | None = None,
+        train: str | None = None,
+        validation: str | None = None,
+        test: str | None = None,
+        tokens_column: str | int | None = None,
+        tag_column: str | int | None = None,
+        intent_column: str | None = None,
+        splits: Mapping[str, str | None] | None = None,
+        validation_fraction: float = 0.1,
+        test_fraction: float = 0.1,
+        split_seed: int = 1,
+        licence: str | None = None,
+        lower: bool = True,
+        digits: bool = True,
+        min_count: int = 1,
+        max_vocabulary: int | None = None,
+        max_word_length: int = 30,
+        max_length: int | None = None,
+        scheme: str = "auto",
+        repair: bool = False,
+        unseen_tags: str = "error",
+        bare: bool = False,
+        batch_size: int = 32,
+        eval_batch_size: int | None = None,
+        seed: int = 1,
+        num_workers: int = 0,
+    ) -> None:
+        super().__init__()
+        for name, value in (("batch_size", batch_size), ("eval_batch_size", eval_batch_size)):
+            if value is not None and value < 1:
+                raise UserError(f"data.{name} is {value}, expected at least 1")
+        if num_workers < 0:
+            raise UserError(f"data.num_workers is {num_workers}, expected at least 0")
+        if prepared is None:
+            if source is None or cache is None:
+                raise TypeError("TaggingData needs `prepared`, or `source` and `cache`")
+            settings = TagSettings(
+                WordForm(lower, digits),
+                min_count,
+                max_vocabulary,
+                max_word_length,
+                max_length,
+                scheme,
+                repair,
+                unseen_tags,
+            )
+            chosen = choose_tagged(
+                source,
+                version=version,
+                length=length,
+                distance=distance,
+                symbols=symbols,
+                examples=examples,
+                hub=hub,
+                mirror=mirror,
+                mirror_path=mirror_path,
+                mirror_config=mirror_config,
+                train=train,
+                validation=validation,
+                test=test,
+                tokens_column=tokens_column,
+                tag_column=tag_column,
+                intent_column=intent_column,
+                splits=splits,
+                validation_fraction=validation_fraction,
+                test_fraction=test_fraction,
+                split_seed=split_seed,
+            )
+            prepared = prepare_tags(chosen, cache, settings)
+        self.prepared, self.licence = prepared, licence
+        self.batch_size, self.eval_batch_size = batch_size, eval_batch_size or batch_size
+        self.seed, self.num_workers = seed, num_workers
+        self.reader = TagReader(
+            prepared.spec,
+            prepared.vocabulary,
+            prepared.characters,
+            prepared.intents,
+            prepared.scheme,
+            prepared.settings.form,
+            prepared.settings.max_word_length,
+            prepared.settings.max_length,
+            bare,
+        )
+
+    @property
+    def spec(self) -> DataSpec:
+        return self.prepared.spec
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        return self.prepared.vocabulary
+
+    @property
+    def fingerprints(self) -> dict[str, str]:
+        return self.prepared.fingerprints
+
+    @property
+    def characters(self) -> tuple[str, ...]:
+        """By id; `<pad> <unk>` first."""
+        return self.prepared.characters
+
+    @property
+    def intents(self) -> tuple[str, ...]:
+        """Names of the classes of whole sentences; empty where the set has none."""
+        return self.prepared.intents
+
+    @property
+    def scheme(self) -> str:
+        """`bio`, or `none` for tags that mark no spans."""
+        return self.prepared.scheme
+
+    @property
+    def train_labels(self) -> np.ndarray:
+        """`[tokens]`, the tags of the training tokens that count."""
+        tags = self.prepared.splits["train"].tags
+        return tags[tags != NOT_COUNTED]
+
+    def tokens(self, split: str, row: int) -> list[str]:
+        """The sentence `row` (a batch's `ids`) of a split as the source writes it."""
+        return self.prepared.tokens(split, row)
+
+    def train_sentences(self) -> Iterator[list[str]]:
+        """The words of the train split's sentences, whole and with all their words, for training word vectors."""
+        return self.prepared.train_sentences()
+
+    def summary(self) -> str:
+        """What there is, in one line, and a line for each thing that may surprise."""
+        prepared = self.prepared
+        sizes = ", ".join(f"{name} {len(split):,}" for name, split in prepared.splits.items())
+        kinds = f"{len(prepared.tags)} tags" + (" (BIO)" if prepared.scheme == "bio" else "")
+        head = (
+            f"{prepared.name}: {sizes} sentences, {kinds}, "
+            + (f"{len(prepared.intents)} intents, " if prepared.intents else "")
+            + f"{len(self.vocabulary):,} words (unknown in test: {unknown_share(prepared, 'test'):.1%} of the tokens), "
+            f"{len(prepared.characters):,} characters"
+        )
+        return "\n".join([head, *(f"  {line}" for line in prepared.report)])
+
+    def encode(self, texts: Sequence[str | Sequence[str]]) -> Batch:
+        """New texts as one batch; see `TagReader.encode`."""
+        return self.reader.encode(texts)
+
+    def to_plain(self) -> dict[str, Any]:
+        """Spec, vocabulary, characters and the rest as plain values: `TagReader.from_plain` reads them."""
+        return self.reader.to_plain()
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        return self._loader("train", self.batch_size, shuffle=True)
+
+    def val_dataloader(self) -> DataLoader[Batch]:
+        return self._loader("validation", self.eval_batch_size, shuffle=False)
+
+    def test_dataloader(self) -> DataLoader[Batch]:
+        return self._loader("test", self.eval_batch_size, shuffle=False)
+
+    def predict_dataloader(self) -> DataLoader[Batch]:
+        return self.test_dataloader()
+
+    def _loader(self, name: str, batch_size: int, shuffle: bool) -> DataLoader[Batch]:
+        split = self.prepared.splits[name]
+        rank, world = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+        sampler = TargetSampler(
+            split.lengths, split.counts, batch_size, seed=self.seed, shuffle=shuffle, rank=rank, world=world
+        )
+        sentences = TaggedSentences(split, self.prepared.spellings, bool(self.prepared.intents))
+        if shuffle:
+            return TrainLoader(sentences, sampler, self.num_workers)
+        return DataLoader(sentences, **loader_options(sampler, self.num_workers))

@@ -1,0 +1,1 @@
+"""What an experiment does differently for each kind of task."""

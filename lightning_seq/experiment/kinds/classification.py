@@ -1,0 +1,150 @@
+"""Sequence classification: one class for a whole sequence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning.pytorch import Callback
+from torch import Tensor, nn
+
+from lightning_seq.data.classification import ClassificationData, TextReader
+from lightning_seq.errors import UserError
+from lightning_seq.experiment.config import Config
+from lightning_seq.experiment.targets import factory
+from lightning_seq.metrics.relation_f1 import OTHER
+from lightning_seq.models.artificial_class import ArtificialClass
+from lightning_seq.models.classifier import Classifier
+from lightning_seq.models.encoder import Encoder
+from lightning_seq.spec import Class, DataSpec
+from lightning_seq.tasks.task import Task
+
+DIRECTIONS = ("(e1,e2)", "(e2,e1)")
+
+
+def model(
+    config: Config, spec: DataSpec, embedding: nn.Module, encoder: Callable[[int], Encoder], width: int
+) -> Classifier:
+    assert isinstance(spec.targets, Class)
+    task, other = config["task"], artificial(config, spec.targets.names)
+    made = Classifier(
+        embedding,
+        encoder(width),
+        spec.targets.size - (other is not None),
+        pooling=task["pooling"],
+        head_sizes=task["head_sizes"],
+        dropout=task["dropout"],
+    )
+    if other is not None:
+        made.head.append(ArtificialClass(other))
+    return made
+
+
+def artificial(config: Config, names: Sequence[str]) -> int | None:
+    """The class that a ranking loss learns nothing of, where there is one."""
+    return names.index(OTHER) if config["task"].get("loss") == "ranking" and OTHER in names else None
+
+
+def task(config: Config, data: ClassificationData, model: Classifier, shared: dict[str, Any]) -> Task:
+    assert isinstance(data.spec.targets, Class)
+    settings, names = config["task"], data.spec.targets.names
+    make = factory({"_target_": settings["_target_"]}, config["allow"])
+    made: Task = make(
+        model,
+        data.spec.targets.size,
+        class_weights=class_weights(settings["class_weights"], data),
+        label_smoothing=settings["label_smoothing"],
+        loss=settings["loss"],
+        ranking=settings["ranking"],
+        other=artificial(config, names),
+        relations=names if directed_relations(names) else None,
+        **shared,
+    )
+    return made
+
+
+def directed_relations(names: Sequence[str]) -> bool:
+    """Whether classes are what SemEval-2010 task 8 asks for, as `Cause-Effect(e1,e2)`, and perhaps `Other`."""
+    found = [name.endswith(DIRECTIONS) for name in names if name != OTHER]
+    return bool(found) and all(found)
+
+
+def reader(plain: dict[str, Any]) -> TextReader:
+    return TextReader.from_plain(plain)
+
+
+def callbacks(config: Config, directory: Path, data: ClassificationData) -> list[Callback]:
+    return []
+
+
+def artifacts(directory: Path, data: ClassificationData, task: Task) -> dict[str, str]:
+    assert isinstance(data.spec.targets, Class)
+    assert task.predictions is not None
+    write_predictions(directory / "predictions.parquet", data.spec.targets.names, task.predictions.numpy())
+    return {"predictions": "predictions.parquet"}
+
+
+def predictions(loaded: Any, texts: Sequence[str], top_k: int) -> Iterator[dict[str, Any]]:
+    """For each text `{"text", "predictions": [{"label", "probability"}, …]}`, the likeliest first.
+
+    A model that was trained to rank has a `score` in the place of the probability.
+    """
+    names = loaded.spec.targets.names
+    ranks = loaded.config["task"].get("loss") == "ranking"
+    said = "score" if ranks else "probability"
+    found = scores(loaded, texts) if ranks else loaded.probabilities(texts)
+    values, indices = found.topk(min(top_k, len(names)), dim=-1)
+    for text, row, labels in zip(texts, values.tolist(), indices.tolist(), strict=True):
+        ranked = [{"label": names[label], said: round(value, 6)} for label, value in zip(labels, row, strict=True)]
+        yield {"text": text, "predictions": ranked}
+
+
+@torch.inference_mode()
+def scores(loaded: Any, texts: Sequence[str]) -> Tensor:
+    """`[B, C]`, as the model gives them."""
+    batch = loaded.reader.encode(texts)
+    return loaded.model(batch.inputs, batch.mask)
+
+
+def class_weights(wanted: str | list[float] | None, data: ClassificationData) -> Tensor | None:
+    """`[C]`, scaled to a mean of 1 over the training examples.
+
+    wanted: None, `balanced` (inversely to how often a class occurs), or one number per class.
+    """
+    if wanted is None:
+        return None
+    assert isinstance(data.spec.targets, Class)
+    names = data.spec.targets.names
+    counts = np.bincount(data.train_labels, minlength=len(names)).astype(float)
+    if wanted == "balanced":
+        weights = 1 / counts.clip(min=1)
+    elif isinstance(wanted, list) and len(wanted) == len(names) and all(weight >= 0 for weight in wanted):
+        weights = np.array(wanted, dtype=float)
+    else:
+        raise UserError(
+            f"task.class_weights is {wanted}: expected null, balanced, or {len(names)} numbers of at least 0 "
+            f"({', '.join(names)})"
+        )
+    return torch.tensor(weights * counts.sum() / (weights * counts).sum(), dtype=torch.float32)
+
+
+def write_predictions(path: Path, names: tuple[str, ...], rows: Any) -> None:
+    import pyarrow
+    from pyarrow import parquet
+
+    from lightning_seq.files import replacing
+
+    labels = pyarrow.array(names)
+    table = pyarrow.table(
+        {
+            "id": pyarrow.array(rows[:, 0].astype("int64")),
+            "target": labels.take(pyarrow.array(rows[:, 1].astype("int64"))),
+            "prediction": labels.take(pyarrow.array(rows[:, 2].astype("int64"))),
+            "loss": pyarrow.array(rows[:, 3]),
+        }
+    )
+    with replacing(path) as temporary:
+        parquet.write_table(table, temporary)

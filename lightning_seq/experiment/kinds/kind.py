@@ -1,0 +1,63 @@
+"""What an experiment asks of a kind of task, and which kind a data set is of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from lightning_seq.spec import Bits, Class, DataSpec, NextToken, Tags
+
+if TYPE_CHECKING:
+    from lightning.pytorch import Callback
+    from torch import nn
+
+    from lightning_seq.experiment.config import Config
+    from lightning_seq.models.encoder import Encoder
+    from lightning_seq.tasks.task import Task
+
+OF_TARGETS = {
+    Class: "classification",
+    Tags: "tagging",
+    NextToken: "language_modelling",
+    Bits: "sequences_of_sets",
+}
+
+
+class Kind(Protocol):
+    """A module of this room: one for each kind of task."""
+
+    def model(
+        self, config: Config, spec: DataSpec, embedding: nn.Module, encoder: Callable[[int], Encoder], width: int
+    ) -> Any:
+        """The whole model. encoder: makes the encoder for inputs of a width; width: of the embedding's vectors."""
+        ...
+
+    def task(self, config: Config, data: Any, model: Any, shared: dict[str, Any]) -> Task:
+        """The LightningModule; `shared` is what every task takes: optimizer, schedule, monitor, log_every."""
+        ...
+
+    def reader(self, plain: dict[str, Any]) -> Any:
+        """What `data.to_plain()` was made of: it reads new text."""
+        ...
+
+    def callbacks(self, config: Config, directory: Path, data: Any) -> list[Callback]:
+        """What watches a run of this kind alone."""
+        ...
+
+    def artifacts(self, directory: Path, data: Any, task: Any) -> dict[str, str]:
+        """Write what a report needs of a finished run; names and paths within the run's directory."""
+        ...
+
+    def predictions(self, loaded: Any, texts: Sequence[str], top_k: int) -> Iterator[dict[str, Any]]:
+        """What the model says of each of these texts, as plain values."""
+        ...
+
+
+def kind_of(spec: DataSpec) -> Kind:
+    """Raises TypeError for targets that no kind of task has."""
+    name = OF_TARGETS.get(type(spec.targets))
+    if name is None:
+        raise TypeError(f"no kind of task predicts {type(spec.targets).__name__}")
+    return cast(Kind, import_module(f"lightning_seq.experiment.kinds.{name}"))

@@ -1,0 +1,111 @@
+"""Language modelling: the symbol that follows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback
+from torch import nn
+
+from lightning_seq.callbacks import samples
+from lightning_seq.callbacks.averaging import NonMonotonicAveraging
+from lightning_seq.data.language_modelling import LanguageModellingData, LanguageReader
+from lightning_seq.errors import UserError
+from lightning_seq.experiment.config import Config
+from lightning_seq.experiment.targets import factory
+from lightning_seq.models.encoder import Encoder
+from lightning_seq.models.language_model import LanguageModel
+from lightning_seq.spec import DataSpec, NextToken
+from lightning_seq.tasks.task import Task
+
+SETTINGS = ("carry", "evaluation", "activation_penalty", "temporal_penalty")
+
+
+def model(
+    config: Config, spec: DataSpec, embedding: nn.Module, encoder: Callable[[int], Encoder], width: int
+) -> LanguageModel:
+    assert isinstance(spec.targets, NextToken)
+    task = config["task"]
+    return LanguageModel(
+        embedding,
+        encoder(width),
+        spec.targets.size,
+        dropout=task["dropout"],
+        locked=task["locked"],
+        tied=task["tied"],
+        adaptive=task["adaptive_softmax"],
+    )
+
+
+def task(config: Config, data: LanguageModellingData, model: LanguageModel, shared: dict[str, Any]) -> Task:
+    settings = config["task"]
+    make = factory({"_target_": settings["_target_"]}, config["allow"])
+    made: Task = make(
+        model,
+        chunk_length=data.chunk_length if data.random_chunks else None,
+        tokens_per_character={name: data.tokens[name] / size for name, size in data.characters.items() if size},
+        **{name: settings[name] for name in SETTINGS},
+        **shared,
+    )
+    return made
+
+
+def reader(plain: dict[str, Any]) -> LanguageReader:
+    return LanguageReader.from_plain(plain)
+
+
+def callbacks(config: Config, directory: Path, data: LanguageModellingData) -> list[Callback]:
+    settings, reads = config["task"], data.reader
+    given = settings["sample"]
+    prompt = reads.encode([_prompt(given["prompt"], data)]).inputs[0].tolist()
+    unseen = 0 if reads.line_end is None else 1  # what stands before a text is not part of it
+
+    def decode(ids: Sequence[int]) -> str:
+        return reads.decode(ids[unseen:])
+
+    found: list[Callback] = [
+        samples.Samples(
+            directory, prompt, decode, data.vocabulary.words, given["length"], given["temperature"], reads.never
+        )
+    ]
+    if settings["averaging"] is not None:
+        mode = {"val/accuracy": "max"}.get(settings["monitor"], "min")
+        found.append(NonMonotonicAveraging(settings["averaging"], settings["monitor"], mode))
+    return found
+
+
+def _prompt(given: str | None, data: LanguageModellingData) -> str:
+    """What was asked for; else nothing, or where nothing stands before a text, its first symbol."""
+    if given is not None or data.reader.line_end is not None:
+        return given or ""
+    return data.vocabulary.words[int(data.prepared.splits["validation"].flat[0])]
+
+
+def artifacts(directory: Path, data: LanguageModellingData, task: Task) -> dict[str, str]:
+    return {"samples": samples.FILE}
+
+
+@torch.inference_mode()
+def predictions(loaded: Any, texts: Sequence[str], top_k: int) -> Iterator[dict[str, Any]]:
+    """For each text `{"text", "predictions": [{"token", "probability"}, …]}`: what may follow it, likeliest first."""
+    batch = loaded.reader.encode(texts)
+    scores, _ = loaded.model(batch.inputs, batch.mask)
+    last = scores[torch.arange(len(texts)), batch.mask.sum(1) - 1].exp()
+    values, indices = last.topk(min(top_k, last.shape[-1]), -1)
+    for text, row, ids in zip(texts, values.tolist(), indices.tolist(), strict=True):
+        ranked = [
+            {"token": loaded.reader.vocabulary.words[index], "probability": round(probability, 6)}
+            for index, probability in zip(ids, row, strict=True)
+        ]
+        yield {"text": text, "predictions": ranked}
+
+
+def check_language_model(loaded: Any) -> LanguageReader:
+    """Raises UserError for a model of another kind."""
+    if not isinstance(loaded.spec.targets, NextToken):
+        raise UserError(f"this model predicts {type(loaded.spec.targets).__name__}, expected a language model")
+    found: LanguageReader = loaded.reader
+    return found

@@ -1,0 +1,235 @@
+"""Tagging: a label for every token."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning.pytorch import Callback
+from torch import Tensor, nn
+
+from lightning_seq.cells.lstm import LSTMCell
+from lightning_seq.data.spans import look_like_spans
+from lightning_seq.data.tagging import TaggingData, TagReader
+from lightning_seq.errors import UserError, near
+from lightning_seq.experiment.config import Config
+from lightning_seq.experiment.targets import factory
+from lightning_seq.files import write_json, write_text
+from lightning_seq.metrics.precision_recall_f1 import precision_recall_f1
+from lightning_seq.metrics.span_f1 import span_table
+from lightning_seq.models.characters import CharacterCNN, CharacterRecurrent
+from lightning_seq.models.crf import LinearChainCRF
+from lightning_seq.models.encoder import Encoder
+from lightning_seq.models.tagger import Tagger
+from lightning_seq.spec import DataSpec, Tags, Tokens
+from lightning_seq.tasks.tagging import Tagging
+from lightning_seq.tasks.task import Task
+from lightning_seq.text.conll import conll
+
+CHARACTERS = ("none", "cnn", "lstm")
+CONSTRAINTS = ("auto", "training", "none")
+SHOWN = 60
+"""Sentences in `tagging.json`."""
+NO_TAG = "_"
+"""What a CoNLL file has in the place of a tag that is not known."""
+
+
+def model(
+    config: Config, spec: DataSpec, embedding: nn.Module, encoder: Callable[[int], Encoder], width: int
+) -> Tagger:
+    assert isinstance(spec.targets, Tags)
+    task = config["task"]
+    return Tagger(
+        embedding,
+        encoder,
+        width,
+        spec.targets.size,
+        crf=crf(config, spec.targets.names),
+        characters=characters(task, spec),
+        case=task["case"],
+        intents=len(spec.targets.intents) if task["intent_weight"] else 0,
+        dropout=task["dropout"],
+        locked=task["locked"],
+    )
+
+
+def characters(task: Config, spec: DataSpec) -> CharacterCNN | CharacterRecurrent | None:
+    """Raises UserError for an unknown kind, and for an LSTM whose two directions would differ in size."""
+    kind, size = task["characters"] or "none", task["character_size"]
+    if kind not in CHARACTERS:
+        raise UserError(f"task.characters is {kind!r}: {near(str(kind), CHARACTERS)}")
+    if kind == "none":
+        return None
+    assert isinstance(spec.inputs, Tokens)
+    alphabet = len(spec.inputs.characters)
+    if kind == "cnn":
+        return CharacterCNN(alphabet, task["character_embedding"], size, task["character_width"])
+    if size % 2:
+        raise UserError(f"task.character_size is {size}, expected an even number: half of it for each direction")
+    return CharacterRecurrent(alphabet, LSTMCell, task["character_embedding"], size // 2)
+
+
+def crf(config: Config, names: Sequence[str]) -> LinearChainCRF | None:
+    """With the order of BIO tags as a constraint, unless it is not wanted or the tags have no such order."""
+    task = config["task"]
+    wanted = task["constraints"]
+    if wanted not in CONSTRAINTS:
+        raise UserError(f"task.constraints is {wanted!r}: {near(str(wanted), CONSTRAINTS)}")
+    if not task["crf"]:
+        if wanted == "training":
+            raise UserError("task.constraints=training acts on the paths of a CRF: set task.crf=true as well")
+        return None
+    ordered = look_like_spans(names) and config["data"].get("scheme") != "none"
+    if wanted == "training" and not ordered:
+        raise UserError("task.constraints=training is for BIO tags, and these mark no spans: use auto or none")
+    return LinearChainCRF(len(names), names if ordered and wanted != "none" else None, wanted == "training")
+
+
+def task(config: Config, data: TaggingData, model: Tagger, shared: dict[str, Any]) -> Task:
+    assert isinstance(data.spec.targets, Tags)
+    settings, names = config["task"], data.spec.targets.names
+    make = factory({"_target_": settings["_target_"]}, config["allow"])
+    if shared["monitor"] == "auto":
+        shared = {**shared, "monitor": "val/f1" if look_like_spans(names) else "val/accuracy"}
+    made: Task = make(
+        model,
+        names,
+        intents=data.spec.targets.intents if settings["intent_weight"] else (),
+        intent_weight=settings["intent_weight"],
+        **shared,
+    )
+    return made
+
+
+def reader(plain: dict[str, Any]) -> TagReader:
+    return TagReader.from_plain(plain)
+
+
+def callbacks(config: Config, directory: Path, data: TaggingData) -> list[Callback]:
+    return []
+
+
+def artifacts(directory: Path, data: TaggingData, task: Task) -> dict[str, str]:
+    """`predictions.parquet`, `predictions.conll` and `tagging.json`.
+
+    predictions.parquet: a row per token that counts: id (of its sentence in the split), position, token, target,
+                         prediction, loss.
+    predictions.conll:   every test sentence: token, target (`_` where it does not count), prediction.
+    tagging.json:        see `overview`.
+    """
+    assert isinstance(data.spec.targets, Tags)
+    assert isinstance(task, Tagging)
+    assert task.predictions is not None
+    names, rows = data.spec.targets.names, task.predictions.numpy()
+    starts = np.flatnonzero(np.diff(rows[:, 0], prepend=-1))
+    sentences = np.split(rows, starts[1:])
+    tokens = [data.tokens("test", int(sentence[0, 0])) for sentence in sentences]
+    write_predictions(directory / "predictions.parquet", names, rows, [token for words in tokens for token in words])
+    columns = (
+        zip(words, _named(names, sentence[:, 2], NO_TAG), _named(names, sentence[:, 3], NO_TAG), strict=True)
+        for words, sentence in zip(tokens, sentences, strict=True)
+    )
+    write_text(directory / "predictions.conll", conll(columns))
+    write_json(directory / "tagging.json", overview(names, task, tokens, sentences))
+    return {"predictions": "predictions.parquet", "conll": "predictions.conll", "tagging": "tagging.json"}
+
+
+def _named(names: Sequence[str], ids: np.ndarray, none: Any) -> list[Any]:
+    return [names[number] if number >= 0 else none for number in ids.astype("int64").tolist()]
+
+
+def write_predictions(path: Path, names: tuple[str, ...], rows: np.ndarray, tokens: Sequence[str]) -> None:
+    import pyarrow
+    from pyarrow import parquet
+
+    from lightning_seq.files import replacing
+
+    tags, counted = pyarrow.array(names), rows[:, 2] >= 0
+    kept = rows[counted]
+    table = pyarrow.table(
+        {
+            "id": pyarrow.array(kept[:, 0].astype("int64")),
+            "position": pyarrow.array(kept[:, 1].astype("int64")),
+            "token": pyarrow.array(tokens).filter(pyarrow.array(counted)),
+            "target": tags.take(pyarrow.array(kept[:, 2].astype("int64"))),
+            "prediction": tags.take(pyarrow.array(kept[:, 3].astype("int64"))),
+            "loss": pyarrow.array(kept[:, 4]),
+        }
+    )
+    with replacing(path) as temporary:
+        parquet.write_table(table, temporary)
+
+
+def overview(
+    names: tuple[str, ...], task: Tagging, tokens: Sequence[list[str]], sentences: Sequence[np.ndarray]
+) -> dict[str, Any]:
+    """What the dashboard shows of a tagger, as plain values.
+
+    labels:    the tags.
+    confusion: `[C][C]`, how many test tokens of each tag (row) were given each tag (column).
+    per_class: for each tag `{label, precision, recall, f1, support}` over tokens.
+    spans:     for each kind of span `{kind, precision, recall, f1, predicted, spans}`; empty where tags mark none.
+    sentences: up to 60 of the test split, `{id, tokens, target, prediction, loss}`: those with an error first, then by
+               falling loss. `target` has null where a token does not count; `loss` is the sum of its tokens' losses, in
+               nats.
+    """
+    confusion = task.tables["confusion"]
+    values = torch.stack(precision_recall_f1(confusion.diagonal(), confusion.sum(0), confusion.sum(1)), 1)
+    wrong = [bool(((rows[:, 2] != rows[:, 3]) & (rows[:, 2] >= 0)).any()) for rows in sentences]
+    losses = [float(rows[:, 4].sum()) for rows in sentences]
+    worst = sorted(range(len(sentences)), key=lambda number: (not wrong[number], -losses[number]))[:SHOWN]
+    spans = task.test_metrics.spans
+    return {
+        "labels": list(names),
+        "confusion": confusion.tolist(),
+        "per_class": [
+            {"label": name, "precision": precision, "recall": recall, "f1": f1, "support": support}
+            for name, (precision, recall, f1), support in zip(
+                names, values.tolist(), confusion.sum(1).tolist(), strict=True
+            )
+        ],
+        "spans": span_table(spans.kinds, task.tables["span_counts"]) if spans is not None else [],
+        "sentences": [
+            {
+                "id": int(sentences[number][0, 0]),
+                "tokens": tokens[number],
+                "target": _named(names, sentences[number][:, 2], None),
+                "prediction": _named(names, sentences[number][:, 3], None),
+                "loss": round(losses[number], 6),
+            }
+            for number in worst
+        ],
+    }
+
+
+def predictions(loaded: Any, texts: Sequence[str], top_k: int) -> Iterator[dict[str, Any]]:
+    """For each text `{"text", "predictions": [{"token", "tag", "probability"}, …]}`, a tag for every token.
+
+    A tag's probability is its own, whatever its neighbours are; of a CRF's path, the marginal. A model with intents
+    adds `"intents": [{"label", "probability"}, …]`, `top_k` of them, the likeliest first.
+    """
+    with torch.inference_mode():
+        batch = loaded.reader.encode(texts)
+        scores, of_intents = loaded.model(batch.inputs, batch.mask, batch.extra)
+        tags = loaded.model.decode(scores, batch.mask)
+        own = loaded.model.probabilities(scores, batch.mask).gather(2, tags[..., None]).squeeze(2)
+    names = loaded.spec.targets.names
+    for row, text in enumerate(texts):
+        tokens = loaded.reader.tokens(text)
+        found = zip(tokens, tags[row].tolist(), own[row].tolist(), strict=False)  # shorter than the batch is wide
+        tagged = [{"token": token, "tag": names[tag], "probability": round(p, 6)} for token, tag, p in found]
+        line: dict[str, Any] = {"text": text, "predictions": tagged}
+        if of_intents is not None:
+            line["intents"] = _ranked(loaded.spec.targets.intents, of_intents[row], top_k)
+        yield line
+
+
+def _ranked(names: Sequence[str], scores: Tensor, top_k: int) -> list[dict[str, Any]]:
+    values, indices = torch.softmax(scores, -1).topk(min(top_k, len(names)))
+    return [
+        {"label": names[index], "probability": round(probability, 6)}
+        for index, probability in zip(indices.tolist(), values.tolist(), strict=True)
+    ]

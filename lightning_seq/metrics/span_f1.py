@@ -1,0 +1,92 @@
+"""Precision, recall and F1 of spans that BIO tags mark."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torchmetrics import Metric
+
+from lightning_seq.data.spans import is_span_tag, kind_of
+from lightning_seq.errors import UserError
+from lightning_seq.metrics.precision_recall_f1 import precision_recall_f1
+
+
+class SpanF1(Metric):
+    """Over whole spans: one is right where begin, end and kind are (Tjong Kim Sang & Buchholz 2000, `conlleval`).
+
+    Spans are read as seqeval does by default: B-X begins one, I-X goes on with a span of X and begins one behind
+    anything else. A place whose mask is False is outside of any.
+
+    names: the tags by id, `O`, `B-X` or `I-X`.
+    kinds: each X, by spelling.
+
+    The state is three counts for each kind, so that any number of ranks gives what one gives.
+
+    Raises UserError for another name.
+    """
+
+    full_state_update = False
+    higher_is_better = True
+    counts: Tensor
+    kind: Tensor
+    begins: Tensor
+
+    def __init__(self, names: Sequence[str], **keywords: Any) -> None:
+        super().__init__(**keywords)
+        strange = next((name for name in names if not is_span_tag(name)), None)
+        if strange is not None:
+            raise UserError(f"spans are read off tags O, B-X and I-X, {strange!r} came: these tags mark no spans")
+        kinds = [kind_of(name) for name in names]
+        self.kinds = tuple(sorted({kind for kind in kinds if kind is not None}))
+        numbers = [-1 if kind is None else self.kinds.index(kind) for kind in kinds]
+        self.register_buffer("kind", torch.tensor(numbers), persistent=False)
+        self.register_buffer("begins", torch.tensor([name.startswith("B-") for name in names]), persistent=False)
+        zeros = torch.zeros(len(self.kinds), 3, dtype=torch.int64)
+        self.add_state("counts", zeros, dist_reduce_fx="sum")
+
+    def update(self, predictions: Tensor, targets: Tensor, mask: Tensor) -> None:
+        """Tag ids `[B, T]` and which of them count."""
+        found, found_ends, found_kinds = self._spans(predictions, mask)
+        given, given_ends, given_kinds = self._spans(targets, mask)
+        right = found & given & (found_ends == given_ends) & (found_kinds == given_kinds)
+        for column, (places, kinds) in enumerate(((right, given_kinds), (found, found_kinds), (given, given_kinds))):
+            self.counts[:, column] += torch.bincount(kinds[places], minlength=len(self.kinds))
+
+    def compute(self) -> dict[str, Tensor]:
+        """`span_precision span_recall span_f1` of all kinds together; `span_counts` `[K, 3]` (see `span_table`)."""
+        values = precision_recall_f1(*self.counts.sum(0))
+        return {
+            **{f"span_{name}": value for name, value in zip(("precision", "recall", "f1"), values, strict=True)},
+            "span_counts": self.counts.clone(),
+        }
+
+    def _spans(self, tags: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """`[B, T]` each: where a span begins, which place is the last of a span that is there, and of which kind."""
+        tags = tags.masked_fill(~mask, 0)
+        kinds = self.kind[tags].masked_fill(~mask, -1)
+        inside = kinds >= 0
+        new = self.begins[tags] & inside
+        new[:, 1:] |= kinds[:, 1:] != kinds[:, :-1]
+        new[:, 0] = True
+        # The last place of whatever is here: before the next one that is new.
+        T = tags.shape[1]
+        places = torch.arange(T, device=tags.device).expand_as(tags)
+        following = torch.full_like(places, T)
+        following[:, :-1] = torch.where(new[:, 1:], places[:, 1:], T)
+        ends = following.flip(1).cummin(1).values.flip(1) - 1
+        return new & inside, ends, kinds
+
+
+def span_table(kinds: Sequence[str], counts: Tensor) -> list[dict[str, Any]]:
+    """A row for each kind of span.
+
+    counts: `[K, 3]`: spans that are right, that were predicted, that there are.
+    """
+    values = torch.stack(precision_recall_f1(*counts.unbind(1)), 1).tolist()
+    return [
+        {"kind": kind, "precision": precision, "recall": recall, "f1": f1, "predicted": predicted, "spans": spans}
+        for kind, (precision, recall, f1), (_, predicted, spans) in zip(kinds, values, counts.tolist(), strict=True)
+    ]

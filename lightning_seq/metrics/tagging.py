@@ -1,0 +1,41 @@
+"""The metrics of tagging, exact over any number of ranks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor, nn
+
+from lightning_seq.data.spans import look_like_spans
+from lightning_seq.metrics.classification import classification_metrics
+from lightning_seq.metrics.span_f1 import SpanF1
+
+
+class TaggingMetrics(nn.Module):
+    """Of each token that counts: accuracy, macro-F1 and confusion; of spans, where the tags mark them, `SpanF1`.
+
+    names: the tags by id.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        super().__init__()
+        self.tokens = classification_metrics(len(names))
+        self.spans = SpanF1(names) if look_like_spans(names) else None
+
+    def update(self, predictions: Tensor, targets: Tensor, mask: Tensor) -> None:
+        """Tag ids `[B, T]` and which of them count; none may."""
+        if not bool(mask.any()):
+            return
+        self.tokens.update(predictions[mask], targets[mask])
+        if self.spans is not None:
+            self.spans.update(predictions, targets, mask)
+
+    def compute(self) -> dict[str, Any]:
+        """`accuracy macro_f1 confusion [C, C]`, and what `SpanF1` gives."""
+        return {**self.tokens.compute(), **({} if self.spans is None else self.spans.compute())}
+
+    def reset(self) -> None:
+        self.tokens.reset()
+        if self.spans is not None:
+            self.spans.reset()

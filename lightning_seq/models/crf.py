@@ -1,0 +1,252 @@
+"""Linear-chain conditional random field: tags are chosen together, each in view of its neighbour."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from lightning_seq.data.spans import is_span_tag, kind_of
+from lightning_seq.errors import UserError
+from lightning_seq.layers.mask import lengths_of, zero_beyond
+
+# In the place of -∞, whose differences are NaN: of such a score nothing is left, and sums of many are finite.
+FORBIDDEN = -1e30
+# Below this share of the best prefix double precision may have lost what mattered, and the sums are done in logs.
+_UNDERFLOW = 1e-200
+
+
+class LinearChainCRF(nn.Module):
+    """Probabilities of whole tag sequences (Lafferty et al. 2001; Lample et al. 2016, sec. 2.2).
+
+        s(y) = b_{y_1} + Σ_t P_{t,y_t} + Σ_t A_{y_{t-1},y_t} + e_{y_T},  p(y) = exp s(y) / Z,  Z = Σ_y exp s(y)
+
+    Parameters: transitions A `[C, C]` (from, to), start b `[C]`, end e `[C]`: C*C + 2*C. P `[B, T, C]` are the scores
+    that a network gives. Masks are prefixes of their rows; what stands where they are False has no effect. A row of no
+    tokens has one path, of score 0.
+
+    tags:               C, the number of tags.
+    constraints:        the tags' names by id, `O`, `B-X` or `I-X`: a path then has I-X after B-X and I-X alone, never
+                        first. None for any order.
+    constrain_training: leave paths that the constraints forbid out of Z as well, not only out of what is decoded.
+
+    Raises UserError where the names are not C, not of that scheme, or leave no path.
+    """
+
+    allowed: Tensor
+    allowed_start: Tensor
+
+    def __init__(self, tags: int, constraints: Sequence[str] | None = None, constrain_training: bool = False) -> None:
+        super().__init__()
+        if tags < 1:
+            raise UserError(f"a CRF over {tags} tags: expected at least 1")
+        if constrain_training and constraints is None:
+            raise UserError("constrain_training=true without constraints: give the tags' names, O, B-X or I-X")
+        self.names = None if constraints is None else tuple(constraints)
+        self.constrain_training = constrain_training
+        self.transitions = nn.Parameter(torch.empty(tags, tags))
+        self.start, self.end = nn.Parameter(torch.empty(tags)), nn.Parameter(torch.empty(tags))
+        first, after = (torch.ones(tags), torch.ones(tags, tags)) if self.names is None else bio(self.names)
+        if len(first) != tags:
+            raise UserError(f"constraints name {len(first)} tags, expected {tags}")
+        # Made of the names, which the specification holds: nothing for a checkpoint.
+        self.register_buffer("allowed_start", first.bool(), persistent=False)
+        self.register_buffer("allowed", after.bool(), persistent=False)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Uniform in ±0.1."""
+        for parameter in self.parameters():
+            nn.init.uniform_(parameter, -0.1, 0.1)
+
+    def log_partition(self, scores: Float[Tensor, "B T C"], mask: Bool[Tensor, "B T"]) -> Float[Tensor, "B"]:
+        """log Z of each row, in nats."""
+        return self._log_partition(scores, mask, self.constrain_training)
+
+    def score(
+        self, scores: Float[Tensor, "B T C"], tags: Int[Tensor, "B T"], mask: Bool[Tensor, "B T"]
+    ) -> Float[Tensor, "B"]:
+        """s(y) of each row's tags."""
+        scores, lengths = self._given(scores, mask)
+        A, start = self._weights(self.constrain_training)
+        tags = tags.masked_fill(~mask, 0)
+        emitted = scores.gather(2, tags[..., None]).squeeze(2)
+        passed = A.flatten().index_select(0, (tags[:, :-1] * len(start) + tags[:, 1:]).flatten()).view(len(tags), -1)
+        last = tags.gather(1, _last(lengths)).squeeze(1)
+        path = emitted.sum(1) + torch.where(mask[:, 1:], passed, torch.zeros_like(passed)).sum(1)
+        return torch.where(lengths > 0, start[tags[:, 0]] + path + self.end[last], torch.zeros_like(path))
+
+    def negative_log_likelihood(
+        self, scores: Float[Tensor, "B T C"], tags: Int[Tensor, "B T"], mask: Bool[Tensor, "B T"]
+    ) -> Float[Tensor, "B"]:
+        """-log p(y) of each row, in nats; their sum is the loss of a batch.
+
+        Raises UserError for tags that the constraints forbid, where training is constrained.
+        """
+        if self.constrain_training:
+            self._check(tags, mask)
+        return self.log_partition(scores, mask) - self.score(scores, tags, mask)
+
+    @torch.no_grad()
+    def viterbi(
+        self, scores: Float[Tensor, "B T C"], mask: Bool[Tensor, "B T"]
+    ) -> tuple[Int[Tensor, "B T"], Float[Tensor, "B"]]:
+        """The best path that is allowed, 0 where the mask is False, and its score."""
+        scores, lengths = self._given(scores, mask)
+        A, start = self._weights(True)
+        B, T, C = scores.shape
+        S = scores.transpose(0, 1).contiguous()
+        best = torch.empty_like(S)
+        torch.add(S[0], start, out=best[0])
+        for t in range(1, T):
+            torch.amax(best[t - 1][:, :, None] + A, 1, out=best[t]).add_(S[t])
+        last = best.gather(0, _last(lengths).t()[..., None].expand(1, B, C)).squeeze(0)
+        score, tag = (last + self.end).max(1)
+        # Which tag came before is found on the way back, for the path's own tag alone.
+        paths, into = [tag], A.t().contiguous()
+        for t in range(T - 1, 0, -1):
+            before = (best[t - 1] + into.index_select(0, tag)).argmax(1)
+            tag = torch.where(mask[:, t], before, tag)
+            paths.append(tag)
+        path = torch.stack(paths[::-1], 1).masked_fill_(~mask, 0)
+        return path, torch.where(lengths > 0, score, torch.zeros_like(score))
+
+    def marginals(self, scores: Float[Tensor, "B T C"], mask: Bool[Tensor, "B T"]) -> Float[Tensor, "B T C"]:
+        """p(y_t = c) over the paths that are allowed, without a gradient; zero where the mask is False."""
+        with torch.inference_mode(False), torch.enable_grad():  # p is the gradient of log Z
+            scores = scores.detach().clone().requires_grad_()
+            (p,) = torch.autograd.grad(self._log_partition(scores, mask.clone(), True).sum(), scores)
+        return p
+
+    def extra_repr(self) -> str:
+        said = f"{len(self.start)}, constraints={self.names is not None}"
+        return said + (", constrain_training=True" if self.constrain_training else "")
+
+    def _log_partition(self, scores: Tensor, mask: Tensor, constrained: bool) -> Tensor:
+        scores, lengths = self._given(scores, mask)
+        A, start = self._weights(constrained)
+        log_Z: Tensor = _LogPartition.apply(scores, A, start, self.end, lengths)
+        if not bool(log_Z.isfinite().all()):
+            log_Z = log_partition_in_logs(scores, A, start, self.end, lengths)
+        return torch.where(lengths > 0, log_Z, torch.zeros_like(log_Z))
+
+    def _weights(self, constrained: bool) -> tuple[Tensor, Tensor]:
+        """A and b, of what is forbidden `FORBIDDEN`."""
+        if not constrained or self.names is None:
+            return self.transitions, self.start
+        return (
+            self.transitions.masked_fill(~self.allowed, FORBIDDEN),
+            self.start.masked_fill(~self.allowed_start, FORBIDDEN),
+        )
+
+    def _given(self, scores: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        lengths = lengths_of(scores, mask)
+        scores = zero_beyond(scores, lengths).to(self.transitions.dtype)
+        return scores, mask.sum(1) if lengths is None else lengths
+
+    def _check(self, tags: Tensor, mask: Tensor) -> None:
+        tags = tags.masked_fill(~mask, 0)
+        wrong = ~self.allowed[tags[:, :-1], tags[:, 1:]] & mask[:, 1:]
+        wrong = torch.cat([~self.allowed_start[tags[:, :1]] & mask[:, :1], wrong], 1)
+        if bool(wrong.any()):
+            row, t = wrong.nonzero()[0].tolist()
+            names = [(self.names or ())[tag] for tag in tags[row, max(t - 1, 0) : t + 1].tolist()]
+            raise UserError(
+                f"tag {t + 1} of a sentence is {names[-1]} {f'after {names[0]}' if t else 'at its beginning'}, which "
+                "the constraints forbid: mend the tags, or set constrain_training=false"
+            )
+
+
+def bio(names: Sequence[str]) -> tuple[Bool[Tensor, "C"], Bool[Tensor, "C C"]]:
+    """Which tags may come first, and which after which (from, to).
+
+    Raises UserError for a name that is not `O`, `B-X` or `I-X`, and where none may come first.
+    """
+    strange = next((name for name in names if not is_span_tag(name)), None)
+    if strange is not None:
+        raise UserError(f"constraints are for tags O, B-X and I-X, {strange!r} came: use a CRF without them")
+    inside = torch.tensor([name.startswith("I-") for name in names])
+    kinds = [kind_of(name) for name in names]
+    same = torch.tensor([[one == other for other in kinds] for one in kinds])
+    if bool(inside.all()):
+        raise UserError(f"with the tags {', '.join(names)} alone no sentence can begin: expected O or B-X among them")
+    return ~inside, same | ~inside
+
+
+def log_partition_in_logs(
+    scores: Float[Tensor, "B T C"],
+    transitions: Float[Tensor, "C C"],
+    start: Float[Tensor, "C"],
+    end: Float[Tensor, "C"],
+    lengths: Int[Tensor, "B"],
+) -> Float[Tensor, "B"]:
+    """log Z as it is written down, for scores however far apart.
+
+    α_1 = b + P_1,  α_t[j] = P_t[j] + log Σ_i exp(α_{t-1}[i] + A[i, j]),  log Z = log Σ_j exp(α_T[j] + e[j])
+    """
+    α = start + scores[:, 0]
+    for t in range(1, scores.shape[1]):
+        longer = torch.logsumexp(α[:, :, None] + transitions, 1) + scores[:, t]
+        α = torch.where((t < lengths)[:, None], longer, α)
+    return torch.logsumexp(α + end, 1)
+
+
+class _LogPartition(torch.autograd.Function):
+    """The same by sums of products, each step scaled to 1, in double precision (Rabiner 1989, sec. V.A).
+
+        a_t = (a_{t-1} K) ⊙ exp(P_t - max P_t) / c_t,  Σ a_t = 1,  K = exp A
+        b_T = exp e / (a_T · exp e),  b_{t-1} = K ((exp(P_t - max P_t) ⊙ b_t) / c_t)
+
+    a_t ⊙ b_t are the probabilities of the tags, which is the gradient. log Z is NaN for a row in which a step's c_t is
+    so small that what was lost to underflow might have mattered.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, scores: Tensor, transitions: Tensor, start: Tensor, end: Tensor, lengths: Tensor) -> Tensor:
+        B, T, C = scores.shape
+        P = scores.transpose(0, 1).to(torch.float64, copy=True, memory_format=torch.contiguous_format)
+        highest = P.amax(2, keepdim=True)
+        P = P.sub_(highest).exp_()
+        K, first, final = transitions.double().exp(), start.double().exp(), end.double().exp()
+        a, c = torch.empty_like(P), P.new_empty(T, B, 1)
+        for t in range(T):
+            if t == 0:
+                torch.mul(P[0], first, out=a[0])
+            else:
+                torch.mm(a[t - 1], K, out=a[t]).mul_(P[t])
+            torch.sum(a[t], 1, keepdim=True, out=c[t])
+            a[t].div_(c[t])
+        real = torch.arange(T, device=scores.device)[:, None] < lengths
+        index = _last(lengths).t()[..., None].expand(1, B, C)
+        last = a.gather(0, index).squeeze(0)
+        total = last @ final
+        log_Z = ((c.log() + highest).squeeze(2) * real).sum(0) + total.log()
+        lost = (c.squeeze(2) < _UNDERFLOW).logical_and_(real).any(0) | (total < _UNDERFLOW)
+        ctx.save_for_backward(P.div_(c), a, K, final / total[:, None], index)
+        return log_Z.masked_fill(lost, torch.nan).to(scores.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        if torch.is_grad_enabled():
+            raise UserError(
+                "a CRF has no second derivatives (create_graph=True): use log_partition_in_logs of the same file"
+            )
+        weights, a, K, final, index = ctx.saved_tensors
+        kind = gradient.dtype
+        # Zero beyond a row's end, and so is all that comes of it.
+        b = torch.zeros_like(a).scatter_(0, index, (final * gradient[:, None].double())[None])
+        at_end = (a * b).sum((0, 1))
+        into, x = K.t().contiguous(), torch.empty_like(a)
+        for t in range(len(a) - 1, 0, -1):
+            b[t - 1].addmm_(torch.mul(weights[t], b[t], out=x[t]), into)
+        p = a * b
+        pairs = torch.mm(a[:-1].flatten(0, 1).t(), x[1:].flatten(0, 1)).mul_(K)
+        return p.transpose(0, 1).to(kind), pairs.to(kind), p[0].sum(0).to(kind), at_end.to(kind), None
+
+
+def _last(lengths: Tensor) -> Tensor:
+    """`[B, 1]`: the place of each row's last token, 0 in a row of none."""
+    return (lengths - 1).clamp(min=0)[:, None]

@@ -1,0 +1,90 @@
+"""Symbols drawn from a language model, one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from lightning_seq.errors import UserError
+from lightning_seq.models.language_model import LanguageModel
+
+
+class Reader:
+    """Reads symbols and says what may follow: one step per symbol where the encoder has a state.
+
+    Without a state everything read so far is read again, its last `context` symbols at most.
+    """
+
+    def __init__(self, model: LanguageModel, context: int = 512) -> None:
+        self.model, self.context = model, context
+        self._state: Any = None
+        self._ids: Tensor | None = None
+
+    @torch.no_grad()
+    def feed(self, ids: Int[Tensor, "B T"]) -> Float[Tensor, "B V"]:
+        """Log-probabilities of what follows the last of these symbols."""
+        if not self.model.encoder.stateful:
+            ids = ids if self._ids is None else torch.cat([self._ids, ids], 1)
+            self._ids = ids = ids[:, -self.context :]
+        read = self.model.read(ids, torch.ones_like(ids, dtype=torch.bool), self._state)
+        if self.model.encoder.stateful:
+            self._state = read.state
+        return self.model.softmax.log_probabilities(read.hidden[:, -1])
+
+
+def restricted(
+    scores: Float[Tensor, "B V"], temperature: float = 1.0, top_k: int | None = None, top_p: float | None = None
+) -> Float[Tensor, "B V"]:
+    """Probabilities to draw from: log-probabilities over the temperature, cut to the likeliest, made to sum to 1.
+
+    temperature: 0 leaves the likeliest alone.
+    top_k:       symbols that stay (Fan et al. 2018).
+    top_p:       of these, as many of the likeliest as together have this probability (Holtzman et al. 2020).
+
+    Raises UserError for values out of their range.
+    """
+    if temperature < 0 or (top_k is not None and top_k < 1) or (top_p is not None and not 0 < top_p <= 1):
+        raise UserError(
+            f"temperature={temperature} top_k={top_k} top_p={top_p}: expected at least 0, at least 1, and more than 0 "
+            "and at most 1"
+        )
+    if temperature == 0:
+        return torch.zeros_like(scores).scatter_(-1, scores.argmax(-1, keepdim=True), 1.0)
+    scores = scores / temperature
+    if top_k is not None and top_k < scores.shape[-1]:
+        least = scores.topk(top_k, -1).values[:, -1:]
+        scores = scores.masked_fill(scores < least, float("-inf"))
+    probabilities = scores.softmax(-1)
+    if top_p is not None and top_p < 1:
+        ordered, places = probabilities.sort(-1, descending=True)
+        beyond = ordered.cumsum(-1) - ordered >= top_p  # the first is always kept
+        probabilities = probabilities.scatter(-1, places, ordered.masked_fill(beyond, 0.0))
+    return probabilities / probabilities.sum(-1, keepdim=True)
+
+
+def sample(
+    model: LanguageModel,
+    prompt: Int[Tensor, "B T"],
+    length: int,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    generator: torch.Generator | None = None,
+    never: tuple[int, ...] = (),
+) -> Iterator[Int[Tensor, "B"]]:
+    """`length` symbols after a prompt of at least one, step by step; the model must be in evaluation mode.
+
+    never: ids that are not drawn, such as `<pad>`.
+    """
+    reader, ids = Reader(model), prompt
+    for _ in range(length):
+        scores = reader.feed(ids)
+        if never:
+            scores[:, list(never)] = float("-inf")
+        drawn = torch.multinomial(restricted(scores, temperature, top_k, top_p), 1, generator=generator)
+        yield drawn[:, 0]
+        ids = drawn

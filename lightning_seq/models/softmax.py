@@ -1,0 +1,108 @@
+"""From hidden states to a distribution over a vocabulary."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+from torch.nn import functional
+
+from lightning_seq.errors import UserError
+from lightning_seq.losses.linear_cross_entropy import linear_cross_entropy
+
+SCORES = 2**22
+"""Scores that are held at once in evaluation."""
+
+
+class OutputLayer(Protocol):
+    """What a language model and a decoder end in."""
+
+    def loss_sum(self, hidden: Float[Tensor, "N H"], targets: Int[Tensor, "N"]) -> Float[Tensor, ""]:
+        """Summed cross-entropy, in nats."""
+        ...
+
+    def log_probabilities(self, hidden: Float[Tensor, "N H"]) -> Float[Tensor, "N V"]: ...
+
+
+class Softmax(nn.Module):
+    """`softmax(W h + b)`.
+
+    input_size: H.
+    size:       V.
+    weight:     the embedding's matrix `[V, H]`, to share it (Press & Wolf 2017; Inan et al. 2017), or None for its own.
+    """
+
+    def __init__(self, input_size: int, size: int, weight: nn.Parameter | None = None) -> None:
+        super().__init__()
+        self.shared = weight is not None
+        self.weight = nn.Parameter(torch.empty(size, input_size)) if weight is None else weight
+        self.bias = nn.Parameter(torch.empty(size))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """As `nn.Linear`; a shared matrix is left to the embedding, and the bias starts at 0."""
+        if not self.shared:
+            nn.init.uniform_(self.weight, -(self.weight.shape[1] ** -0.5), self.weight.shape[1] ** -0.5)
+        nn.init.zeros_(self.bias)
+
+    def loss_sum(self, hidden: Float[Tensor, "N H"], targets: Int[Tensor, "N"]) -> Float[Tensor, ""]:
+        return linear_cross_entropy(hidden, self.weight, self.bias, targets)
+
+    def log_probabilities(self, hidden: Float[Tensor, "N H"]) -> Float[Tensor, "N V"]:
+        return functional.log_softmax(functional.linear(hidden, self.weight, self.bias), -1)
+
+    def extra_repr(self) -> str:
+        return f"{self.weight.shape[1]}, {self.weight.shape[0]}, shared={self.shared}"
+
+
+class AdaptiveSoftmax(nn.Module):
+    """Frequent words in a short list, the others in clusters with narrower projections (Grave et al. 2017).
+
+    cutoffs: ids at which the clusters begin; the vocabulary stands by falling frequency.
+
+    Each cluster's projection is a quarter as wide as the one before. Raises UserError for cutoffs that do not rise from
+    1 to V - 1, and for more of them than the width allows.
+    """
+
+    def __init__(self, input_size: int, size: int, cutoffs: Sequence[int]) -> None:
+        super().__init__()
+        if input_size < 4 ** len(cutoffs):
+            raise UserError(
+                f"task.adaptive_softmax={list(cutoffs)}: with {input_size} units the last of {len(cutoffs)} clusters, each "
+                "a quarter as wide as the one before, has none: expected fewer, or a larger model.hidden_size"
+            )
+        try:
+            self.inner = nn.AdaptiveLogSoftmaxWithLoss(input_size, size, list(cutoffs), head_bias=True)
+        except ValueError as error:
+            raise UserError(
+                f"task.adaptive_softmax={list(cutoffs)}: expected rising whole numbers from 1 to {size - 1}, "
+                "as [2000, 10000]"
+            ) from error
+
+    def loss_sum(self, hidden: Float[Tensor, "N H"], targets: Int[Tensor, "N"]) -> Float[Tensor, ""]:
+        if not len(targets):
+            return hidden.sum() * 0.0
+        return -self.inner(hidden, targets).output.sum()
+
+    def log_probabilities(self, hidden: Float[Tensor, "N H"]) -> Float[Tensor, "N V"]:
+        return self.inner.log_prob(hidden)
+
+
+@torch.no_grad()
+def token_scores(
+    layer: Softmax | AdaptiveSoftmax, hidden: Float[Tensor, "N H"], targets: Int[Tensor, "N"], size: int
+) -> tuple[Float[Tensor, "N"], Bool[Tensor, "N"]]:
+    """For evaluation: each target's cross-entropy, in nats, and whether it was the likeliest; some rows at a time.
+
+    size: V.
+    """
+    rows = max(1, SCORES // size)
+    losses, hits = [hidden.new_empty(0)], [targets.new_empty(0, dtype=torch.bool)]
+    for h, y in zip(hidden.split(rows), targets.split(rows), strict=True):
+        scores = layer.log_probabilities(h)
+        losses.append(-scores.gather(1, y[:, None]).squeeze(1))
+        hits.append(scores.argmax(1) == y)
+    return torch.cat(losses), torch.cat(hits)

@@ -1,0 +1,137 @@
+"""A tag for every place of a sequence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from lightning_seq.data.spelling import CASES
+from lightning_seq.embeddings.layer import Embedding
+from lightning_seq.errors import UserError
+from lightning_seq.layers.dropout import Dropout, check_rate
+from lightning_seq.layers.dropout import dropout as make_dropout
+from lightning_seq.losses.cross_entropy import cross_entropy_sum
+from lightning_seq.models.characters import CharacterCNN, CharacterRecurrent
+from lightning_seq.models.crf import FORBIDDEN, LinearChainCRF
+from lightning_seq.models.encoder import Encoder
+from lightning_seq.models.pooling import pooling
+
+
+class Tagger(nn.Module):
+    """Input layer, encoder, a score for each tag at each place; a softmax or a CRF over the scores.
+
+        x_t = [word vector ; what the characters say ; how the word is capitalised],  P_t = W h_t + b
+
+    embedding:  from ids `[B, T]` to vectors `[B, T, E]` (or the ids themselves, for one-hot inputs).
+    encoder:    makes the encoder for inputs of a width.
+    width:      E.
+    tags:       C.
+    crf:        over C tags, or None for a softmax at each place (Huang et al. 2015; Lample et al. 2016).
+    characters: from spellings `[U, characters]` to vectors `[U, F]`, or None.
+    case:       width of a vector for each of `CASES`; 0 for none.
+    intents:    classes of whole sentences, read off the encoder's outputs by its own pooling; 0 for none.
+    dropout:    on x and on h; `locked` draws one mask for all places of a sentence (Gal & Ghahramani 2016).
+
+    Raises UserError where one-hot inputs are to stand beside characters or case.
+    """
+
+    def __init__(
+        self,
+        embedding: nn.Module,
+        encoder: Callable[[int], Encoder],
+        width: int,
+        tags: int,
+        crf: LinearChainCRF | None = None,
+        characters: CharacterCNN | CharacterRecurrent | None = None,
+        case: int = 0,
+        intents: int = 0,
+        dropout: float = 0.0,
+        locked: bool = False,
+    ) -> None:
+        super().__init__()
+        if type(case) is not int or case < 0:
+            raise UserError(f"task.case is {case}, expected the width of a vector, or 0 for none")
+        if getattr(embedding, "is_lookup", False) and (case or characters is not None):
+            given = "task.characters" if characters is not None else "task.case"
+            raise UserError(
+                f"{given} gives vectors to stand beside those of words, and one-hot inputs are never made into "
+                "vectors: use embedding=word2vec or embedding=random, or task.characters=none task.case=0"
+            )
+        dropout = check_rate("task.dropout", float(dropout))
+        self.embedding, self.characters, self.crf = embedding, characters, crf
+        self.case = Embedding(len(CASES), case, padding=None) if case else None
+        self.width = width + case + (characters.output_size if characters is not None else 0)
+        self.before, self.after = make_dropout(dropout, locked), make_dropout(dropout, locked)
+        self.encoder = encoder(self.width)
+        self.head = nn.Linear(self.encoder.output_size, tags)
+        self.pooling = pooling("auto", self.encoder) if intents else None
+        self.intents = (
+            nn.Sequential(Dropout(dropout), nn.Linear(self.pooling.width, intents))
+            if self.pooling is not None
+            else None
+        )
+
+    def forward(self, inputs: Tensor, mask: Tensor, extra: Mapping[str, Tensor]) -> tuple[Tensor, Tensor | None]:
+        """Ids `[B, T]`, mask `[B, T]` and a batch's `extra` to scores of tags `[B, T, C]` and of intents `[B, I]`.
+
+        The scores are those before the softmax, or P of the CRF; without intents the second is None.
+        """
+        x = self.embedding(inputs)
+        if x.is_floating_point():
+            beside = []
+            if self.characters is not None:
+                beside.append(functional.embedding(extra["spelling"], self.characters(extra["characters"])))
+            if self.case is not None:
+                beside.append(self.case(extra["case"]))
+            x = self.before(torch.cat([x, *beside], -1) if beside else x)
+        encoded = self.encoder(x, mask)
+        scores = self.head(self.after(encoded.outputs))
+        if self.pooling is None or self.intents is None:
+            return scores, None
+        return scores, self.intents(self.pooling(encoded))
+
+    def loss_sum(self, scores: Tensor, targets: Tensor, mask: Tensor, counts: Tensor) -> Tensor:
+        """Negative log-likelihood of the tags that count, in nats, a sum over the batch.
+
+        counts: `[B, T]`, within the mask. What the CRF gives is -log p of all counting tags of a sentence together: in
+        the place of one that does not count any tag may stand.
+        """
+        if self.crf is None:
+            return cross_entropy_sum(scores.flatten(0, 1), targets.flatten(), counts.flatten())
+        if bool((counts == mask).all()):
+            return self.crf.negative_log_likelihood(scores, targets, mask).sum()
+        scores = scores.float()
+        tags = torch.arange(scores.shape[-1], device=scores.device)
+        possible = (tags == targets[..., None]) | ~counts[..., None]
+        agreeing = self.crf.log_partition(scores.masked_fill(~possible, FORBIDDEN), mask)
+        return (self.crf.log_partition(scores, mask) - agreeing).sum()
+
+    def decode(self, scores: Tensor, mask: Tensor) -> Tensor:
+        """The tags `[B, T]`: the likeliest at each place, or the CRF's best path; 0 where the mask is False."""
+        if self.crf is not None:
+            return self.crf.viterbi(scores, mask)[0]
+        return scores.argmax(-1).masked_fill(~mask, 0)
+
+    def probabilities(self, scores: Tensor, mask: Tensor) -> Tensor:
+        """`[B, T, C]`: of each tag at each place, whatever the others are; zero where the mask is False."""
+        if self.crf is not None:
+            return self.crf.marginals(scores, mask)
+        return torch.softmax(scores, -1) * mask[..., None]
+
+    def parts(self) -> dict[str, nn.Module]:
+        """As `models/parameters.py` counts them; characters and case are part of the embedding."""
+        before = (self.embedding, self.characters, self.case)
+        behind = (self.head, self.crf, self.pooling, self.intents)
+        return {
+            "embedding": nn.ModuleList([part for part in before if part is not None]),
+            "recurrent": self.encoder,
+            "head": nn.ModuleList([part for part in behind if part is not None]),
+        }
+
+    def engines(self) -> list[str]:
+        ids = torch.zeros(1, 1, dtype=torch.int64)
+        one_hot = getattr(self.embedding, "is_lookup", False)
+        return self.encoder.engines(ids if one_hot else torch.zeros(1, 1, self.width))

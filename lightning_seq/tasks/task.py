@@ -1,0 +1,85 @@
+"""What every kind of task shares: the loss as it is logged, the optimiser, what a checkpoint holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import torch
+from lightning.pytorch import LightningModule
+from torch import Tensor, nn
+
+from lightning_seq.errors import UserError, near
+from lightning_seq.tasks.schedule import MakeOptimizer, Schedule
+
+
+class Task(LightningModule):
+    """A model, its loss and its metrics.
+
+    model:     what learns.
+    optimizer: makes an optimiser from the parameters that learn.
+    monitor:   the validation metric that selects the best checkpoint, one of `MONITORS`.
+    log_every: optimiser steps between two values of `train/loss`, each the mean since the last.
+    """
+
+    MONITORS: ClassVar[Mapping[str, str]] = {"val/loss": "min"}
+    """What a checkpoint may be selected by, and which end of it is best."""
+
+    def __init__(
+        self, model: nn.Module, optimizer: MakeOptimizer, schedule: Schedule | None, monitor: str, log_every: int
+    ) -> None:
+        super().__init__()
+        if monitor not in self.MONITORS:
+            raise UserError(f"task.monitor is {monitor!r}: {near(monitor, self.MONITORS)}")
+        if log_every < 1:
+            raise UserError(f"trainer.log_every_n_steps is {log_every}, expected at least 1")
+        self.model, self.optimizer_of, self.schedule = model, optimizer, schedule or Schedule()
+        self.monitor, self.mode, self.log_every = monitor, self.MONITORS[monitor], log_every
+        # Not a buffer: data-parallel training would overwrite it with the first rank's at every step.
+        self._running: Tensor | None = None
+        self._logged_at = 0
+        self.about: dict[str, Any] = {}
+        """What a checkpoint holds beside the weights, as plain values."""
+        self.predictions: Tensor | None = None
+        """After a test, what the kind of task says; None where it keeps none."""
+
+    @property
+    def world(self) -> int:
+        """Ranks in all; 1 where no trainer is at work."""
+        return 1 if self._trainer is None else self.trainer.world_size
+
+    def count_loss(self, total: Tensor, targets: Tensor | int) -> None:
+        """Add a batch's loss, summed over its targets, to what `train/loss` will be the mean of."""
+        counted = torch.as_tensor(targets, device=total.device, dtype=total.dtype)
+        seen = torch.stack([total.detach(), counted])
+        self._running = seen if self._running is None else self._running + seen
+
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        if self.global_step != self._logged_at and self.global_step % self.log_every == 0:
+            self._log_train_loss()
+
+    def on_train_epoch_end(self) -> None:
+        self._log_train_loss()
+
+    def _log_train_loss(self) -> None:
+        if self._running is None:
+            return
+        total, count = self.trainer.strategy.reduce(self._running, reduce_op="sum").tolist()
+        self._running, self._logged_at = None, self.global_step
+        for logger in self.trainer.loggers:
+            logger.log_metrics(
+                {"train/loss": total / max(count, 1), "epoch": self.current_epoch}, step=self.global_step
+            )
+
+    def log_evaluation(self, split: str, values: Mapping[str, Any]) -> None:
+        """`values` under `val/` or `test/`."""
+        logged = {f"{split}/{name}": value for name, value in values.items()}
+        # The step is said here, because Lightning's own stands one behind while an epoch ends.
+        self.log_dict({**logged, "step": float(self.global_step), "epoch": float(self.current_epoch)})
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["lightning_seq"] = self.about
+
+    def configure_optimizers(self) -> Any:
+        optimizer = self.optimizer_of([parameter for parameter in self.parameters() if parameter.requires_grad])
+        return self.schedule.configure(optimizer, self.trainer.estimated_stepping_batches, self.monitor, self.mode)

@@ -1,0 +1,168 @@
+"""Language models from the command line: trained, scored, sampled, and gone on with."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+import lightning_seq
+from lightning_seq.cli import main
+from lightning_seq.experiment.score import scores
+from lightning_seq.record import Record, read
+
+TINY = ("trainer.progress=false", "trainer.threads=1", "logger=none")
+MODEL = ("model=gru", "model.hidden_size=12", "embedding=random", "embedding.size=8", "optimizer.lr=0.02")
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> list[str]:
+    """A text of forty lines, and where runs and cache go."""
+    file = tmp_path / "text.txt"
+    lines = [" ".join(f"{word}{(line * step) % 3}" for step, word in enumerate("abcde", 1)) for line in range(120)]
+    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return [f"data.train={file}", f"runs={tmp_path / 'runs'}", f"cache={tmp_path / 'cache'}"]
+
+
+def directory_of(words: list[str], data: str, label: str) -> Path:
+    return Path(words[1].removeprefix("runs=")) / data / f"{label}-seed1"
+
+
+def record_of(words: list[str], data: str = "text_words", label: str = "gru") -> Record:
+    return read(directory_of(words, data, label))
+
+
+def test_hello_is_learnt_by_heart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = [f"runs={tmp_path / 'runs'}", f"cache={tmp_path / 'cache'}", "task.dropout=0", "optimizer.lr=0.05"]
+    given = ["data=hello", "model=rnn", "model.hidden_size=8", "callbacks=none", "trainer.max_epochs=80"]
+    assert main(["train", *given, *words, *TINY]) == 0
+    run = tmp_path / "runs/hello/rnn-seed1"
+    record = read(run)
+    assert record.metrics["test/accuracy"] == 1.0
+    assert record.embedding is not None
+    assert record.embedding["kind"] == "onehot"
+    checkpoint = f"checkpoint={run}/checkpoints/last.ckpt"
+    capsys.readouterr()
+    assert main(["sample", checkpoint, "prompt=h", "length=4", "temperature=0"]) == 0
+    assert capsys.readouterr().out == "hello\n"
+    assert main(["predict", checkpoint, "text=hell", "top_k=1"]) == 0
+    assert json.loads(capsys.readouterr().out)["predictions"][0]["token"] == "o"
+    loaded = lightning_seq.load(run / "checkpoints/last.ckpt")
+    assert loaded.reader.vocabulary.words == ("h", "e", "l", "o")
+    for length in (2, 3, 4):
+        strings = ["h" + "".join(rest) for rest in itertools.product("helo", repeat=length - 1)]
+        total = math.fsum(math.exp(line["log_probability"]) for line in scores(loaded, strings))
+        assert total == pytest.approx(1, abs=1e-4)
+
+
+def test_a_word_model_with_everything(corpus: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    recipe = [
+        "data=text_words", "data.chunk_length=12", "data.batch_size=4", "data.eval_batch_size=2",
+        "data.random_chunks=true", "model.weight_drop=0.2", "model.dropout=0.1", "model.num_layers=2",
+        "model.locked=true", "embedding.dropout=0.1", "embedding.scale=0.1", "task.locked=true", "task.tied=true",
+        "task.activation_penalty=0.5", "task.temporal_penalty=0.5", "task.averaging=1", "trainer.max_epochs=6",
+        "optimizer=sgd", "task.sample.prompt=a0", "task.sample.length=5", "callbacks=none",
+    ]  # fmt: skip
+    assert main(["train", *MODEL[:-1], *recipe, "optimizer.lr=8", *corpus, *TINY]) == 0
+    record = record_of(corpus)
+    assert record.status == "done"
+    assert record.metrics["test/perplexity"] == pytest.approx(math.exp(record.metrics["test/loss"]), rel=1e-4)
+    assert "test/bits_per_character" in record.metrics
+    assert record.parameters is not None
+    samples = json.loads((directory_of(corpus, "text_words", "gru") / "samples.json").read_text())
+    assert [sample["epoch"] for sample in samples["samples"]] == [1, 2, 3, 4, 5, 6]
+    assert all(sample["text"].startswith("a0") for sample in samples["samples"])
+    assert samples["steps"][-1]["symbol"] == "a0"
+    assert sum(item["probability"] for item in samples["steps"][-1]["next"]) <= 1.0001
+    checkpoint = f"checkpoint={directory_of(corpus, 'text_words', 'gru')}/checkpoints/best.ckpt"
+    capsys.readouterr()
+    assert main(["sample", checkpoint, "samples=2", "length=6", "seed=3"]) == 0
+    drawn = capsys.readouterr().out
+    assert main(["sample", checkpoint, "samples=2", "length=6", "seed=3"]) == 0
+    assert capsys.readouterr().out == drawn
+    assert drawn.startswith("--- 1\n")
+    assert main(["score", checkpoint, "text=a0 b0"]) == 0
+    line = json.loads(capsys.readouterr().out)
+    assert [token["token"] for token in line["tokens"]] == ["a0", "b0"]
+    assert line["log_probability"] == pytest.approx(sum(t["log_probability"] for t in line["tokens"]), abs=1e-5)
+
+
+def test_evaluation_of_a_run_is_that_of_the_whole_text(corpus: list[str]) -> None:
+    """test/loss, from columns and chunks with a carried state, against one pass over each column."""
+    words = ["data=text_words", "data.chunk_length=7", "data.batch_size=4", "data.eval_batch_size=3"]
+    assert main(["train", *MODEL, *words, *corpus, *TINY, "trainer.max_epochs=1"]) == 0
+    run = directory_of(corpus, "text_words", "gru")
+    loaded = lightning_seq.load(run / "checkpoints/best.ckpt")
+    from lightning_seq.experiment.build import build_data
+
+    data = build_data(loaded.config)
+    batches = list(data.test_dataloader())
+    inputs, targets, counts = (
+        torch.cat([getattr(batch, name) for batch in batches], 1) for name in ("inputs", "targets", "target_mask")
+    )
+    with torch.no_grad():
+        found, _ = loaded.model(inputs, torch.ones_like(counts))
+    losses = -found.gather(2, targets[..., None])[..., 0][counts]
+    assert len(losses) == data.tokens["test"]
+    assert record_of(corpus).metrics["test/loss"] == pytest.approx(float(losses.mean()), rel=1e-5)
+
+
+def test_both_ways_are_refused(corpus: list[str], refused: Callable[..., str]) -> None:
+    said = refused("train", "model=bilstm", "data=text_words", "data.batch_size=4", *corpus, *TINY, "embedding=random")
+    assert "it would see the answer" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["embedding=none"], "embedding=none is for inputs that are numbers"),
+        (["task.adaptive_softmax=[5000]"], "task.adaptive_softmax"),
+        (["task.carry=chunk"], "task.carry"),
+        (["task.averaging=0"], "task.averaging"),
+        (["data.batch_size=400"], "less than a batch has"),
+        (["task.sample.prompt=xyz"], "only unknown words"),
+    ],
+)
+def test_wrong_input(corpus: list[str], refused: Callable[..., str], words: list[str], said: str) -> None:
+    given = ["data=text_words", "embedding=random", "embedding.size=8", "data.batch_size=4", "data.eval_batch_size=2"]
+    assert said in refused("train", "model=gru", *given, *corpus, *TINY, *words)
+
+
+def test_a_classifier_neither_scores_nor_samples(own: list[str], refused: Callable[..., str]) -> None:
+    assert main(["train", "model=gru", "model.hidden_size=4", *own, *TINY, "embedding=random", "embedding.size=4"]) == 0
+    checkpoint = f"checkpoint={own[2].removeprefix('runs=')}/csv/gru-seed1/checkpoints/best.ckpt"
+    for verb in ("sample", "score"):
+        given = ["text=the sea"] if verb == "score" else ["prompt=the sea"]
+        assert "expected a language model" in refused(verb, checkpoint, *given)
+
+
+def test_two_ranks_train_as_one(corpus: list[str]) -> None:
+    words = [
+        "data=text_words", "data.chunk_length=9", "data.batch_size=6", "data.eval_batch_size=2", "task.dropout=0",
+        "optimizer=sgd", "optimizer.lr=0.5", "trainer.max_epochs=2", *MODEL[:-1], *corpus, *TINY,
+    ]  # fmt: skip
+    assert main(["train", *words, "name=one"]) == 0
+    ddp = ["trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2", "name=two"]
+    done = subprocess.run(
+        [sys.executable, "-m", "lightning_seq", "train", *words, *ddp],
+        capture_output=True, text=True, timeout=240, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    one, two = (read(directory_of(corpus, name, "gru")) for name in ("one", "two"))
+    for name in ("train/loss", "val/loss"):
+        mine, theirs = ([point[3] for point in record.curves[name]] for record in (one, two))
+        assert mine == pytest.approx(theirs, abs=1e-5), name
+    assert one.metrics["test/loss"] == pytest.approx(two.metrics["test/loss"], abs=1e-5)
+    assert one.fingerprints["batches"] == two.fingerprints["batches"]
+    saved = [
+        torch.load(directory_of(corpus, name, "gru") / "checkpoints/last.ckpt", weights_only=True)["carried_state"]
+        for name in ("one", "two")
+    ]
+    torch.testing.assert_close(saved[0][0][0][0], saved[1][0][0][0], atol=1e-4, rtol=1e-4)

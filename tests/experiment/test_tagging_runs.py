@@ -1,0 +1,331 @@
+"""Taggers as a user trains them: a file of tagged sentences, a run, its files, and new text."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from pyarrow import parquet
+
+import lightning_seq
+from lightning_seq.cli import main
+from lightning_seq.record import Record, read
+
+from .conftest import TINY, write_csv
+from .test_runs import environment
+
+Refused = Callable[..., str]
+FIRST, LAST = ("Ann", "Bob", "Eve"), ("Hill", "Wood", "Lake")
+PLACES = ("Rome", "Oslo", "Kiel")
+VERBS = ("saw", "met", "left", "found")
+
+
+def tagged_sentences(count: int, seed: int = 0) -> list[tuple[list[str], list[str]]]:
+    """Names of people and places; a few tokens that only their spelling tells."""
+    draw = random.Random(seed)
+    made = []
+    for number in range(count):
+        name = f"{draw.choice('KLMNPRST')}{''.join(draw.choices('aeiou', k=3))}x"
+        words = [draw.choice(FIRST), draw.choice(LAST), draw.choice(VERBS), draw.choice(PLACES)]
+        tags = ["B-PER", "I-PER", "O", "B-LOC"]
+        if number % 3 == 0:
+            words, tags = [name, *words[2:]], ["B-PER", *tags[2:]]
+        if number % 4 == 0:
+            words, tags = [*words, "and", draw.choice(PLACES), "."], [*tags, "O", "B-LOC", "O"]
+        made.append((words, tags))
+    return made
+
+
+def write_conll(path: Path, sentences: list[tuple[list[str], list[str]]]) -> Path:
+    path.write_text(
+        "".join("".join(f"{word} {tag}\n" for word, tag in zip(*pair, strict=True)) + "\n" for pair in sentences),
+        encoding="utf-8",
+    )
+    return path
+
+
+@pytest.fixture
+def tags(tmp_path: Path) -> list[str]:
+    """The words that choose an own file of tagged sentences, a place for runs and a cache."""
+    file = write_conll(tmp_path / "train.conll", tagged_sentences(200))
+    return ["data=conll", f"data.train={file}", f"runs={tmp_path / 'runs'}", f"cache={tmp_path / 'cache'}"]
+
+
+@pytest.fixture
+def with_intents(tmp_path: Path) -> list[str]:
+    """A mirror with one set of slots and intents."""
+    import datasets
+
+    place = tmp_path / "mirror" / "someone" / "slots"
+    place.mkdir(parents=True)
+    for split, size in (("train", 120), ("validation", 20), ("test", 30)):
+        found = tagged_sentences(size, len(split))
+        rows = {
+            "tokens": [words for words, _ in found],
+            "slot_tags": [tags for _, tags in found],
+            "intent": ["meet" if "met" in words or "saw" in words else "other" for words, _ in found],
+        }
+        datasets.Dataset.from_dict(rows).to_parquet(str(place / f"{split}.parquet"))
+    (place / "README.md").write_text(
+        "---\nconfigs:\n- config_name: default\n  data_files:\n"
+        + "".join(f"  - split: {split}\n    path: {split}.parquet\n" for split in ("train", "validation", "test"))
+        + "---\n"
+    )
+    return [
+        "data=snips", f"data.mirror={tmp_path / 'mirror'}", "data.mirror_path=someone/slots",
+        f"runs={tmp_path / 'runs'}", f"cache={tmp_path / 'cache'}",
+    ]  # fmt: skip
+
+
+def run_of(words: list[str], title: str, name: str) -> Path:
+    place = next(word.removeprefix("runs=") for word in words if word.startswith("runs="))
+    return Path(place) / name / title
+
+
+def sentences_of(path: Path) -> list[list[list[str]]]:
+    return [[line.split(" ") for line in part.split("\n")] for part in path.read_text().strip("\n").split("\n\n")]
+
+
+def spans(tags: list[str]) -> set[tuple[int, int, str]]:
+    """Of well-formed BIO."""
+    found, begun = set(), None
+    for step, tag in enumerate([*tags, "O"]):
+        if begun is not None and not tag.startswith("I-"):
+            found.add((begun, step, tags[begun][2:]))
+            begun = None
+        if tag.startswith("B-"):
+            begun = step
+    return found
+
+
+@pytest.mark.parametrize("characters", ["cnn", "lstm"])
+def test_a_tagger_leaves_everything_that_was_promised(
+    tags: list[str], characters: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [*tags, *TINY, f"task.characters={characters}", "task.case=3", "task.crf=true", "trainer.max_epochs=4"]
+    assert main(["train", "model=bigru", *words]) == 0
+    run = run_of(tags, "bigru-seed1", "conll")
+    record = read(run)
+    assert record.status == "done"
+    assert record.metrics["test/f1"] > 0.9
+    named = ("loss", "accuracy", "f1", "precision", "recall")
+    assert set(record.metrics) == {f"{split}/{name}" for split in ("val", "test") for name in named}
+    best = max(record.curves["val/f1"], key=lambda point: point[3])
+    assert record.metrics["val/f1"] == best[3]
+    assert {"predictions", "conll", "tagging", "best", "log"} <= set(record.artifacts)
+    assert record.parameters["total"] == sum(record.parameters[part] for part in ("embedding", "recurrent", "head"))
+
+    found = sentences_of(run / "predictions.conll")
+    assert len(found) == 20
+    pairs = [([row[1] for row in sentence], [row[2] for row in sentence]) for sentence in found]
+    right = sum(len(spans(target) & spans(prediction)) for target, prediction in pairs)
+    total = sum(len(spans(target)) + len(spans(prediction)) for target, prediction in pairs)
+    assert 2 * right / total == pytest.approx(record.metrics["test/f1"])
+    assert not any(
+        tag.startswith("I-") and before[2:] != tag[2:]
+        for _, prediction in pairs
+        for before, tag in zip(["O", *prediction], prediction, strict=False)
+    )
+
+    rows = parquet.read_table(run / "predictions.parquet").to_pylist()
+    assert [[row["token"], row["target"], row["prediction"]] for row in rows] == [row for one in found for row in one]
+    assert [row["id"] for row in rows] == [number for number, one in enumerate(found) for _ in one]
+    assert [row["position"] for row in rows] == [step for one in found for step in range(len(one))]
+    assert sum(row["target"] == row["prediction"] for row in rows) / len(rows) == pytest.approx(
+        record.metrics["test/accuracy"]
+    )
+
+    shown = json.loads((run / "tagging.json").read_text())
+    assert shown["labels"] == ["O", "B-LOC", "B-PER", "I-PER"]
+    confusion = Counter((row["target"], row["prediction"]) for row in rows)
+    assert shown["confusion"] == [[confusion[one, other] for other in shown["labels"]] for one in shown["labels"]]
+    of_tag = {row["label"]: row for row in shown["per_class"]}["B-LOC"]
+    targets = [row for row in rows if row["target"] == "B-LOC"]
+    assert of_tag["support"] == len(targets)
+    assert of_tag["recall"] == pytest.approx(sum(row["prediction"] == "B-LOC" for row in targets) / len(targets))
+    assert sum(row["spans"] for row in shown["spans"]) == sum(len(spans(target)) for target, _ in pairs)
+    wrong = [one["target"] != one["prediction"] for one in shown["sentences"]]
+    assert wrong == sorted(wrong, reverse=True)
+    assert sum(wrong) == sum(target != prediction for target, prediction in pairs)
+    for one in shown["sentences"]:
+        columns = [list(row) for row in zip(one["tokens"], one["target"], one["prediction"], strict=True)]
+        assert columns == found[one["id"]]
+        assert one["loss"] == pytest.approx(sum(row["loss"] for row in rows if row["id"] == one["id"]), abs=1e-4)
+    for kind in (True, False):
+        losses = [one["loss"] for one, bad in zip(shown["sentences"], wrong, strict=True) if bad == kind]
+        assert losses == sorted(losses, reverse=True)
+
+    capsys.readouterr()
+    texts = [" ".join(row[0] for row in one) for one in (found[0], found[3])]
+    file = run / "new.txt"
+    file.write_text("\n".join(texts))
+    assert main(["predict", f"checkpoint={run / 'checkpoints/best.ckpt'}", f"file={file}"]) == 0
+    said = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    for line, text, one in zip(said, texts, (found[0], found[3]), strict=True):
+        assert set(line) == {"text", "predictions"}
+        assert line["text"] == text
+        assert [[token["token"], token["tag"]] for token in line["predictions"]] == [[row[0], row[2]] for row in one]
+        assert all(0 < token["probability"] <= 1 for token in line["predictions"])
+    loaded = lightning_seq.load(run / "checkpoints/best.ckpt")
+    assert loaded.spec.inputs.characters == loaded.reader.characters  # type: ignore[union-attr]
+
+
+def test_unknown_words_are_tagged_by_their_spelling(tags: list[str]) -> None:
+    """A name that ends in x was never seen as a word, and is a person's."""
+    given = [*tags, *TINY, "task.dropout=0", "trainer.max_epochs=6", "data.min_count=3"]
+    for name, more in (("words", []), ("characters", ["task.characters=cnn"])):
+        assert main(["train", "model=bag_of_embeddings", *_without_hidden(given), f"name={name}", *more]) == 0
+    accuracy = {}
+    for name in ("words", "characters"):
+        run = run_of(tags, "bag_of_embeddings-seed1", name)
+        rows = parquet.read_table(run / "predictions.parquet").to_pylist()
+        strange = [row for row in rows if row["token"].endswith("x")]
+        accuracy[name] = sum(row["prediction"] == "B-PER" for row in strange) / len(strange)
+        assert read(run).metrics["test/accuracy"] > 0.8
+    assert accuracy["characters"] == 1
+
+
+def _without_hidden(words: list[str]) -> list[str]:
+    return [word for word in words if not word.startswith("model.hidden_size")]
+
+
+def test_tags_that_mark_no_spans_have_an_accuracy_alone(tmp_path: Path) -> None:
+    file = write_conll(
+        tmp_path / "pos.conll",
+        [(words, [tag.replace("B-", "").replace("I-", "") for tag in tags]) for words, tags in tagged_sentences(120)],
+    )
+    words = ["data=conll", f"data.train={file}", f"runs={tmp_path / 'runs'}", f"cache={tmp_path / 'cache'}"]
+    assert main(["train", "model=rnn", *words, *TINY, "embedding=onehot", "task.crf=true"][:-1]) == 0
+    record = read(run_of(words, "rnn-seed1", "conll"))
+    assert set(record.metrics) == {f"{split}/{name}" for split in ("val", "test") for name in ("loss", "accuracy")}
+    assert record.metrics["val/accuracy"] == max(point[3] for point in record.curves["val/accuracy"])
+
+
+def test_slots_and_intents_are_learnt_together(with_intents: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    given = [*with_intents, *TINY, "task.dropout=0", "task.monitor=val/loss", "trainer.max_epochs=15"]
+    assert main(["train", "model=lstm", *given]) == 0
+    run = run_of(with_intents, "lstm-seed1", "snips")
+    record = read(run)
+    assert record.metrics["test/intent_accuracy"] > 0.9
+    assert record.metrics["test/f1"] > 0.8
+    capsys.readouterr()
+    said = []
+    for top_k in (1, 5):
+        given = ["text=Ann Hill met Rome", f"top_k={top_k}"]
+        assert main(["predict", f"checkpoint={run / 'checkpoints/last.ckpt'}", *given]) == 0
+        said.append(json.loads(capsys.readouterr().out))
+    assert [len(line["intents"]) for line in said] == [1, 2]
+    assert said[0]["intents"][0]["label"] == "meet"
+    assert sum(intent["probability"] for intent in said[1]["intents"]) == pytest.approx(1, abs=1e-5)
+    assert [token["tag"] for token in said[0]["predictions"]] == ["B-PER", "I-PER", "O", "B-LOC"]
+    assert main(["train", "model=lstm", *with_intents, *TINY, "name=alone", "task.intent_weight=0"]) == 0
+    alone = read(run_of(with_intents, "lstm-seed1", "alone"))
+    assert "test/intent_accuracy" not in alone.metrics
+    assert alone.parameters["head"] < record.parameters["head"]
+
+
+def test_two_ranks_tag_as_one(with_intents: list[str]) -> None:
+    words = [*with_intents, *TINY, "task.dropout=0", "optimizer=sgd", "data.batch_size=17", "data.eval_batch_size=7"]
+    words += ["task.crf=true", "task.characters=cnn", "trainer.max_epochs=1"]
+    assert main(["train", "model=gru", *words, "name=one"]) == 0
+    ddp = ["trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2", "name=two"]
+    done = subprocess.run(
+        [sys.executable, "-m", "lightning_seq", "train", "model=gru", *words, *ddp],
+        env=environment(), capture_output=True, text=True, timeout=240, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    one, two = (run_of(words, "gru-seed1", name) for name in ("one", "two"))
+    records: tuple[Record, Record] = (read(one), read(two))
+    assert set(records[0].metrics) == set(records[1].metrics)
+    for name, value in records[0].metrics.items():
+        assert records[1].metrics[name] == pytest.approx(value, abs=1e-5), name
+    assert (one / "predictions.conll").read_text() == (two / "predictions.conll").read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["task.characters=cnnn"], "did you mean cnn"),
+        (["task.characters=lstm", "task.character_size=25"], "expected an even number"),
+        (["task.characters=cnn", "task.character_size=0"], "at least 1"),
+        (["task.characters=cnn", "embedding=onehot"], "use embedding=word2vec or embedding=random"),
+        (["task.case=4", "embedding=onehot"], "task.case gives vectors"),
+        (["task.case=-4"], "task.case is -4"),
+        (["task.constraints=trainning"], "did you mean training"),
+        (["task.constraints=training"], "set task.crf=true"),
+        (["task.constraints=training", "task.crf=true", "data.scheme=none"], "mark no spans"),
+        (["task.monitor=val/f2"], "did you mean val/f1"),
+        (["task.intent_weight=-1"], "task.intent_weight is -1"),
+        (["task.dropout=1"], "task.dropout is 1"),
+    ],
+)
+def test_a_mistake_about_a_tagger(words: list[str], message: str, tags: list[str], refused: Refused) -> None:
+    tiny = [word for word in TINY if not word.startswith("embedding") or "embedding=onehot" not in words]
+    assert message in refused("train", "model=rnn", *tags, *tiny, *words)
+    assert not run_of(tags, "rnn-seed1", "conll").exists()
+
+
+def test_f1_is_not_for_tags_without_spans(tmp_path: Path, refused: Refused) -> None:
+    words = ["data=look_ahead", "data.examples=60", f"runs={tmp_path / 'runs'}", f"cache={tmp_path / 'cache'}"]
+    assert "mark no spans" in refused("train", "model=rnn", *words, *TINY, "task.monitor=val/f1")
+
+
+RELATIONS = ("Cause-Effect(e1,e2)", "Cause-Effect(e2,e1)", "Other", "Product-Producer(e1,e2)")
+
+
+def relation_sentences(count: int) -> list[tuple[str, str]]:
+    draw = random.Random(1)
+    said = ("causes", "is caused by", "near", "makes")
+    made = []
+    for number in range(count):
+        kind = number % 4
+        middle = said[kind] if kind != 2 else draw.choice(("near", "with", "of"))
+        made.append((f"the {draw.choice(VERBS)} entity1 {middle} the entity2 {draw.choice(PLACES)}", RELATIONS[kind]))
+    return made
+
+
+@pytest.mark.parametrize("loss", ["ranking", "cross_entropy"])
+def test_relations_are_ranked_or_told_apart(tmp_path: Path, loss: str, capsys: pytest.CaptureFixture[str]) -> None:
+    file = write_csv(tmp_path / "train.csv", [(text, f'"{label}"') for text, label in relation_sentences(200)])
+    own = ["data=csv", f"data.train={file}", f"runs={tmp_path / 'runs'}", f"cache={tmp_path / 'cache'}"]
+    given = [*own, *TINY, f"task.loss={loss}", "task.monitor=val/relation_f1", "trainer.max_epochs=5"]
+    assert main(["train", "model=gru", *given]) == 0
+    run = run_of(own, "gru-seed1", "csv")
+    record = read(run)
+    assert record.metrics["test/relation_f1"] > 0.9
+    rows = parquet.read_table(run / "predictions.parquet").to_pylist()
+    assert {row["target"] for row in rows} == set(RELATIONS)
+    assert sum(row["loss"] for row in rows) / len(rows) == pytest.approx(record.metrics["test/loss"], rel=1e-4)
+    assert record.parameters["head"] == (8 + 1) * (3 if loss == "ranking" else 4)
+    capsys.readouterr()
+    checkpoint = f"checkpoint={run / 'checkpoints/best.ckpt'}"
+    assert main(["predict", checkpoint, "text=the saw entity1 makes the entity2 Rome", "top_k=4"]) == 0
+    said: list[dict[str, Any]] = json.loads(capsys.readouterr().out)["predictions"]
+    assert said[0]["label"] == "Product-Producer(e1,e2)"
+    if loss == "cross_entropy":
+        assert sum(line["probability"] for line in said) == pytest.approx(1, abs=1e-5)
+    else:
+        assert {line["label"]: line["score"] for line in said}["Other"] == 0
+        assert said[0]["score"] > 0
+    assert torch.load(run / "checkpoints/best.ckpt", weights_only=True)["lightning_seq"]["data"]["labels"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["task.loss=rankin"], "did you mean ranking"),
+        (["task.monitor=val/relation_f1"], "no directed relations"),
+        (["task.loss=ranking", "task.label_smoothing=0.1"], "act on cross-entropy"),
+        (["task.loss=ranking", "task.class_weights=balanced"], "act on cross-entropy"),
+    ],
+)
+def test_a_mistake_about_relations(words: list[str], message: str, own: list[str], refused: Refused) -> None:
+    assert message in refused("train", "model=rnn", *own, *TINY, *words)
