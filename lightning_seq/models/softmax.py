@@ -71,8 +71,8 @@ class AdaptiveSoftmax(nn.Module):
         super().__init__()
         if input_size < 4 ** len(cutoffs):
             raise UserError(
-                f"task.adaptive_softmax={list(cutoffs)}: with {input_size} units the last of {len(cutoffs)} clusters, each "
-                "a quarter as wide as the one before, has none: expected fewer, or a larger model.hidden_size"
+                f"task.adaptive_softmax={list(cutoffs)}: with {input_size} units the last of {len(cutoffs)} clusters, "
+                "each a quarter as wide as the one before, has none: expected fewer, or a larger model.hidden_size"
             )
         try:
             self.inner = nn.AdaptiveLogSoftmaxWithLoss(input_size, size, list(cutoffs), head_bias=True)
