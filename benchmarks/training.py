@@ -1,16 +1,21 @@
 """Whole training runs against the plainest correct script:
-`python benchmarks/training.py [model,model …] [key=value …]`.
+`python benchmarks/training.py [model,model …] [data=… key=value …]`.
 
 The script has the same model, data, batch size, optimiser and number of epochs; it uses torch.nn's layers, shuffled
-batches padded to their longest sentence, and logs nothing. Real tokens per second of training, and accuracy on
-validation.
+batches padded to their longest sentence (or, for language models, the same columns, the state carried), torch's
+cross-entropy over whole padded batches, and logs nothing. Each side is a process of its own. Real tokens per second of
+training, the peak of memory, and accuracy (of language models: perplexity) on validation.
 """
 
 from __future__ import annotations
 
+import json
+import multiprocessing
+import resource
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,81 +25,145 @@ from rich.console import Console
 from rich.table import Table
 from timing import machine, write_results
 from torch import Tensor, nn
+from torch.nn import functional
 
 from lightning_seq.cli import main as lightning_seq
 from lightning_seq.experiment.build import build_data, build_inputs
 from lightning_seq.experiment.config import compose
 from lightning_seq.record import read
+from lightning_seq.spec import Class, NextToken
 
 TWINS = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU, "birnn": nn.RNN, "bilstm": nn.LSTM, "bigru": nn.GRU}
 HIDDEN = 128
 
 
 class Plain(nn.Module):
-    """Embedding, one recurrent layer, the maximum over time, a linear head."""
+    """Embedding, one recurrent layer, a linear head: over the maximum over time, or at every step."""
 
-    def __init__(self, model: str, matrix: Tensor, classes: int, dropout: float) -> None:
+    def __init__(self, model: str, words: int, matrix: Tensor | None, width: int, outputs: int, config: Any) -> None:
         super().__init__()
         both = model.startswith("bi")
-        self.embedding = nn.Embedding.from_pretrained(matrix.clone(), freeze=False, padding_idx=0)
-        self.layer = TWINS[model](matrix.shape[1], HIDDEN, batch_first=True, bidirectional=both)
-        self.dropout, self.head = nn.Dropout(dropout), nn.Linear(HIDDEN * (1 + both), classes)
+        self.embedding = nn.Embedding(words, width, padding_idx=0)
+        if matrix is not None:
+            self.embedding.weight.data.copy_(matrix)
+        self.layer = TWINS[model](width, HIDDEN, batch_first=True, bidirectional=both)
+        self.dropout = nn.Dropout(config["task"]["dropout"])
+        self.head = nn.Linear(HIDDEN * (1 + both), outputs)
 
-    def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
-        outputs = self.layer(self.dropout(self.embedding(ids)))[0]
-        pooled = outputs.masked_fill(~mask[..., None], float("-inf")).amax(1)
-        return self.head(self.dropout(pooled))
+    def forward(self, ids: Tensor, state: Any = None) -> tuple[Tensor, Any]:
+        outputs, state = self.layer(self.dropout(self.embedding(ids)), state)
+        return outputs, state
+
+    def of_sequence(self, ids: Tensor, mask: Tensor) -> Tensor:
+        outputs, _ = self(ids)
+        return self.head(self.dropout(outputs.masked_fill(~mask[..., None], float("-inf")).amax(1)))
+
+    def of_steps(self, ids: Tensor, state: Any = None) -> tuple[Tensor, Any]:
+        outputs, state = self(ids, state)
+        return self.head(self.dropout(outputs)), state
 
 
-def padded(sentences: list[np.ndarray], chosen: np.ndarray) -> tuple[Tensor, Tensor]:
-    rows = [torch.from_numpy(sentences[index]).long() for index in chosen]
-    ids = nn.utils.rnn.pad_sequence(rows, batch_first=True)
-    lengths = torch.tensor([len(row) for row in rows])
-    return ids, torch.arange(ids.shape[1]) < lengths[:, None]
+def padded(rows: list[np.ndarray], fill: int = 0) -> Tensor:
+    return nn.utils.rnn.pad_sequence([torch.from_numpy(row).long() for row in rows], True, fill)
 
 
-def plain(model: str, config: dict[str, Any], data: Any, matrix: Tensor) -> dict[str, float]:
+def sentences(data: Any, split: str) -> tuple[list[np.ndarray], Any]:
+    """Token ids and targets of each sentence, as one would hold them in lists."""
+    found = data.prepared.splits[split]
+    cuts = np.asarray(found.offsets[1:-1])
+    rows = np.split(np.asarray(found.flat), cuts)
+    if isinstance(data.spec.targets, Class):
+        return rows, torch.tensor(np.asarray(found.labels))
+    tags = np.asarray(found.tags)
+    return rows, np.split(np.where(tags < 0, -100, tags), cuts)
+
+
+def losses(module: Plain, data: Any, split: str, size: int) -> Iterator[tuple[Tensor, int, float]]:
+    """For each batch of a pass: loss, tokens, and what is right of them (or, of language models, the summed loss)."""
+    if isinstance(data.spec.targets, NextToken):
+        flat = torch.from_numpy(np.asarray(data.prepared.splits[split].flat)).long()
+        length = (len(flat) - 1) // size
+        inputs, targets = (flat[first : first + size * length].view(size, length) for first in (0, 1))
+        state = None
+        for at in range(0, length, data.chunk_length):
+            ids, following = inputs[:, at : at + data.chunk_length], targets[:, at : at + data.chunk_length]
+            scores, state = module.of_steps(ids, state)
+            state = tuple(part.detach() for part in state) if isinstance(state, tuple) else state.detach()
+            loss = functional.cross_entropy(scores.flatten(0, 1), following.flatten())
+            yield loss, ids.numel(), float(loss.detach()) * ids.numel()
+        return
+    rows, wanted = sentences(data, split)
+    order = np.random.permutation(len(rows))
+    for first in range(0, len(order), size):
+        chosen = order[first : first + size]
+        ids, lengths = padded([rows[index] for index in chosen]), torch.tensor([len(rows[index]) for index in chosen])
+        mask = torch.arange(ids.shape[1]) < lengths[:, None]
+        if isinstance(data.spec.targets, Class):
+            scores, target = module.of_sequence(ids, mask), wanted[chosen]
+            yield functional.cross_entropy(scores, target), int(mask.sum()), int((scores.argmax(-1) == target).sum())
+            continue
+        target = padded([wanted[index] for index in chosen], -100)
+        scores, _ = module.of_steps(ids)
+        loss = functional.cross_entropy(scores.flatten(0, 1), target.flatten(), ignore_index=-100)
+        yield loss, int(mask.sum()), int((scores.argmax(-1) == target).sum())
+
+
+def plain(model: str, words: list[str], answer: Any) -> None:
+    """The script, in a process of its own: tokens per second, quality on validation, peak memory."""
+    config = compose([f"model={model}", *words])
+    data = build_data(config)
+    vectors = build_inputs(config, data)
+    matrix = None if vectors.matrix is None else torch.from_numpy(vectors.matrix)
+    if config["trainer"]["threads"]:
+        torch.set_num_threads(config["trainer"]["threads"])
     torch.manual_seed(1)
-    splits = {}
-    for name in ("train", "validation"):
-        split = data.prepared.splits[name]
-        sentences = np.split(np.asarray(split.flat), np.asarray(split.offsets[1:-1]))
-        splits[name] = sentences, torch.tensor(np.asarray(split.labels))
-    module = Plain(model, matrix, data.spec.targets.size, config["task"]["dropout"])
+    module = Plain(model, data.spec.inputs.size, matrix, vectors.width, data.spec.targets.size, config)
     given = {key: value for key, value in config["optimizer"].items() if key != "_target_"}
     optimizer = torch.optim.AdamW(module.parameters(), **given)
-    sentences, labels = splits["train"]
-    tokens, seconds, size = 0, 0.0, config["data"]["batch_size"]
+    tokens, seconds = 0, 0.0
     for _ in range(config["trainer"]["max_epochs"]):
         module.train()
-        order = np.random.permutation(len(sentences))
         begun = time.perf_counter()
-        for first in range(0, len(order), size):
-            chosen = order[first : first + size]
-            ids, mask = padded(sentences, chosen)
+        for loss, count, _ in losses(module, data, "train", config["data"]["batch_size"]):
             optimizer.zero_grad()
-            nn.functional.cross_entropy(module(ids, mask), labels[chosen]).backward()
+            loss.backward()
             nn.utils.clip_grad_norm_(module.parameters(), config["trainer"]["gradient_clip_val"])
             optimizer.step()
-            tokens += int(mask.sum())
+            tokens += count
         seconds += time.perf_counter() - begun
     module.eval()
-    sentences, labels = splits["validation"]
     with torch.no_grad():
-        right = sum(
-            int((module(*padded(sentences, chosen)).argmax(-1) == labels[chosen]).sum())
-            for chosen in np.array_split(np.arange(len(sentences)), len(sentences) // 256 + 1)
-        )
-    return {"tokens_per_second": tokens / seconds, "accuracy": right / len(sentences)}
+        found = [(count, right) for _, count, right in losses(module, data, "validation", data.eval_batch_size)]
+    counted = sum(count for count, _ in found)
+    if isinstance(data.spec.targets, Class):
+        counted = len(sentences(data, "validation")[0])
+    quality = sum(right for _, right in found) / counted
+    answer.put(
+        {
+            "tokens_per_second": tokens / seconds,
+            "quality": float(np.exp(quality)) if isinstance(data.spec.targets, NextToken) else quality,
+            "peak_memory_bytes": float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024),
+        }
+    )
 
 
-def ours(model: str, words: list[str], directory: Path) -> dict[str, float]:
-    lightning_seq(["train", f"model={model}", f"runs={directory}", "name=timed", *words])
-    record = read(directory / "timed" / f"{model}-seed1")
-    accuracy = record.curves["val/accuracy"][-1][3]
+def theirs(model: str, words: list[str]) -> dict[str, float]:
+    context = multiprocessing.get_context("spawn")
+    answer = context.Queue()
+    process = context.Process(target=plain, args=(model, words, answer))
+    process.start()
+    found: dict[str, float] = answer.get()
+    process.join()
+    return found
+
+
+def ours(model: str, words: list[str], metric: str) -> dict[str, float]:
+    with tempfile.TemporaryDirectory() as directory:
+        lightning_seq(["train", f"model={model}", f"runs={directory}", "name=timed", *words])
+        record = read(Path(directory) / "timed" / f"{model}-seed1")
     return {
         "tokens_per_second": record.throughput["tokens_per_second"],
-        "accuracy": float(accuracy or 0.0),
+        "quality": float(record.curves[metric][-1][3] or 0.0),
         "peak_memory_bytes": float(record.peak_memory_bytes or 0),
     }
 
@@ -105,24 +174,25 @@ def main(arguments: list[str]) -> None:
     if not any(word.startswith("trainer.max_epochs=") for word in words):
         words.append("trainer.max_epochs=2")
     words += ["logger=none", "trainer.progress=false", "callbacks=none"]
-    found: dict[str, Any] = {"machine": machine()}
-    table = Table("model", "ours tokens/s", "plain tokens/s", "ratio", "our accuracy", "plain accuracy", box=None)
+    config = compose([f"model={models[0]}", *words])
+    targets = build_data(config).spec.targets
+    metric = "val/perplexity" if isinstance(targets, NextToken) else "val/accuracy"
+    found: dict[str, Any] = {"machine": machine(), "words": words, "metric": metric}
+    headings = ("model", "ours tokens/s", "plain tokens/s", "ratio", f"our {metric}", "plain", "our MB", "plain MB")
+    table = Table(*headings, box=None)
     for model in models:
-        config = compose([f"model={model}", *words])
-        data = build_data(config)
-        matrix = torch.from_numpy(build_inputs(config, data).matrix)
-        with tempfile.TemporaryDirectory() as directory:
-            mine = ours(model, words, Path(directory))
-        theirs = plain(model, config, data, matrix)
-        ratio = mine["tokens_per_second"] / theirs["tokens_per_second"]
-        found[model] = {"ours": mine, "plain": theirs, "ratio": ratio}
+        mine, other = ours(model, words, metric), theirs(model, words)
+        ratio = mine["tokens_per_second"] / other["tokens_per_second"]
+        found[model] = {"ours": mine, "plain": other, "ratio": ratio}
         table.add_row(
-            model, f"{mine['tokens_per_second']:,.0f}", f"{theirs['tokens_per_second']:,.0f}", f"{ratio:.2f}",
-            f"{mine['accuracy']:.3f}", f"{theirs['accuracy']:.3f}",
+            model, f"{mine['tokens_per_second']:,.0f}", f"{other['tokens_per_second']:,.0f}", f"{ratio:.2f}",
+            f"{mine['quality']:.3f}", f"{other['quality']:.3f}", f"{mine['peak_memory_bytes'] / 2**20:,.0f}",
+            f"{other['peak_memory_bytes'] / 2**20:,.0f}",
         )  # fmt: skip
-    console = Console(width=110)
+    console = Console(width=120)
+    console.print(f"{json.dumps(found['machine'])}\n{config['choices']['data']}")
     console.print(table)
-    console.print(f"written to {write_results('training', found)}")
+    console.print(f"written to {write_results('training_' + config['choices']['data'], found)}")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from textwrap import wrap
+from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 from lightning_seq.errors import UserError, near
@@ -371,7 +371,7 @@ VERBS = {
         },
         (),
         (
-            'score checkpoint=runs/verses_words/lstm-seed1/checkpoints/best.ckpt text="in the beginning"',
+            'score checkpoint=runs/verses_words/lstm-seed1/checkpoints/best.ckpt text="and"',
             "score checkpoint=best.ckpt file=verses.txt",
             "score checkpoint=best.ckpt < verses.txt",
         ),
@@ -389,8 +389,8 @@ VERBS = {
         },
         (),
         (
-            'sample checkpoint=runs/verses_words/lstm-seed1/checkpoints/best.ckpt prompt="and god" temperature=0.8',
-            "sample checkpoint=best.ckpt length=500 top_k=40 top_p=0.95 seed=2",
+            'sample checkpoint=runs/verses_words/lstm-seed1/checkpoints/best.ckpt prompt="and"',
+            "sample checkpoint=best.ckpt length=500 temperature=0.8 top_k=40 top_p=0.95 seed=2",
             "sample checkpoint=best.ckpt samples=4",
         ),
     ),
@@ -447,13 +447,14 @@ def help_of(verb: str | None) -> str:
 
 
 def _group_lines(names: Sequence[str], width: int = 100) -> list[str]:
-    """Every group with its choices: long ones wrapped, short ones side by side."""
+    """Every group with its choices: long ones on a line of their own, cut where it ends, short ones side by side."""
     lines: list[str] = []
     shared = ""
     for group in names:
-        said = f"{group}= {' '.join(groups().get(group, ()))}"
+        choices = groups().get(group, ())
+        said = f"{group}= {' '.join(choices)}"
         if len(said) > width // 2:
-            lines += wrap(said, width, initial_indent="  ", subsequent_indent="    ")
+            lines.append(f"  {shorten(said, width - 2, placeholder=f' … ({len(choices)} in all: --list)')}")
         elif len(shared) + len(said) + 4 <= width:
             shared = f"{shared}    {said}" if shared else f"  {said}"
         else:

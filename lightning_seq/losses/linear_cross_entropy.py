@@ -165,12 +165,13 @@ def _run(
         z.scatter_add_(1, y, (ε - 1) * total)
         if ε:
             z.sub_(total * (ε / V))
+        share = total.reciprocal()  # a product of rows and a column is several times as fast as their quotient
         if gradients.hidden is not None:
-            torch.mm(z, weight, out=gradients.hidden[part]).div_(total)
+            torch.mm(z, weight, out=gradients.hidden[part]).mul_(share)
         if gradients.weight is not None:
-            gradients.weight.addmm_(z.t(), h / total)
+            gradients.weight.addmm_(z.t(), h * share)
         if gradients.bias is not None:
-            gradients.bias.addmv_(z.t(), total.reciprocal().squeeze(1))
+            gradients.bias.addmv_(z.t(), share.squeeze(1))
     return losses
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from lightning_seq.files import sha256
 from lightning_seq.record import Record
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,29 @@ def artifact(directory: Path, record: Record, name: str, verify: bool = True) ->
         reason = error.strerror if isinstance(error, OSError) else error
         return Artifact(name, None, recorded, f"{run}: {entry['path']} cannot be read ({reason})")
     return Artifact(name, path, recorded)
+
+
+def read_artifacts(
+    runs: list[tuple[Path, Record]], name: str, read: Callable[[Path], T]
+) -> tuple[list[tuple[Record, T]], list[str]]:
+    """What `read` makes of the artifact `name` of each run that has one, and notes on what had to be left out.
+
+    read: raises OSError, ValueError, KeyError, TypeError or AttributeError for a file that it can make nothing of.
+    """
+    found, notes = [], []
+    for directory, record in runs:
+        item = artifact(directory, record, name)
+        if item is None:
+            continue
+        if item.path is None:
+            notes.append(item.note or "")
+            continue
+        try:
+            found.append((record, read(item.path)))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            reason = " ".join(str(error).split())[:200]
+            notes.append(f"{record.label}, seed {record.seed}: {item.path.name} cannot be used ({reason})")
+    return found, notes
 
 
 def log_path(directory: Path, record: Record) -> Path | None:

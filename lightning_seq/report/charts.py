@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from functools import cache
 from typing import Any
+
+NUMBERED = 14
+"""How many classes a confusion matrix may have for numbers to be written into it."""
 
 Spec = dict[str, Any]
 Span = tuple[float, float]
@@ -28,10 +32,13 @@ def javascript() -> str:
     return "(function(){\n" + bundle.replace("</script", "<\\/script").replace("<!--", "<\\!--") + "\n})();"
 
 
-def curve_chart(data: str, labels: list[str], x: str, metric: str, spans: dict[str, Span], few: bool) -> Spec:
+def curve_chart(
+    data: str, labels: list[str], x: str, metric: str, spans: dict[str, Span], means: bool, few: bool
+) -> Spec:
     """One metric against `x` (`epoch` or `seconds`): a thin line for each seed, a strong one for the mean.
 
     spans: the least and the greatest value of each column.
+    means: whether any label has a mean.
     few:   whether the curves are short enough for their points to be marked (a curve of one point has no line).
     """
     import altair as alt
@@ -50,9 +57,7 @@ def curve_chart(data: str, labels: list[str], x: str, metric: str, spans: dict[s
         x=alt.X(
             f"{x}:Q",
             title=titles[x],
-            axis=alt.Axis(
-                tickCount=6, grid=False, labelFlush=False, tickMinStep=1, format="~g" if x == "epoch" else ",~f"
-            ),
+            axis=alt.Axis(grid=False, labelFlush=False, format=",~f", **_ticks(x, spans[x])),
             scale=alt.Scale(nice=False, zero=False, padding=8, **_room(spans[x])),
         ),
         y=alt.Y(
@@ -66,12 +71,13 @@ def curve_chart(data: str, labels: list[str], x: str, metric: str, spans: dict[s
     seeds = base.transform_filter("datum.seed !== null").encode(
         detail="seed:N", opacity=alt.condition(_FOCUS, alt.value(0.5), alt.value(0.06))
     )
-    layers = [
-        seeds.mark_line(strokeWidth=1.1).encode(strokeDash=dash),
-        base.transform_filter("datum.seed === null")
-        .mark_line(strokeWidth=2.6, strokeCap="round", strokeJoin="round")
-        .encode(opacity=alt.condition(_FOCUS, alt.value(1), alt.value(0.1)), strokeDash=dash),
-    ]
+    layers = [seeds.mark_line(strokeWidth=1.1).encode(strokeDash=dash)]
+    if means:
+        layers.append(
+            base.transform_filter("datum.seed === null")
+            .mark_line(strokeWidth=2.6, strokeCap="round", strokeJoin="round")
+            .encode(opacity=alt.condition(_FOCUS, alt.value(1), alt.value(0.1)), strokeDash=dash)
+        )
     if few:
         opacity = alt.condition(_FOCUS, alt.value(0.75), alt.value(0.06))
         layers.append(seeds.mark_circle(size=26).encode(opacity=opacity, tooltip=tooltip))
@@ -85,7 +91,7 @@ def confusion_chart(data: str, classes: list[str], label: str) -> Spec:
     """Row-normalised colour with the counts written in, where there is room for them."""
     import altair as alt
 
-    has_room = len(classes) <= 14
+    has_room = len(classes) <= NUMBERED
     base = alt.Chart(alt.NamedData(name=data)).encode(
         x=alt.X(
             "prediction:N",
@@ -120,7 +126,7 @@ def confusion_chart(data: str, classes: list[str], label: str) -> Spec:
         )
     chart = alt.layer(*layers).properties(
         width="container" if has_room else alt.Step(18),
-        height=alt.Step(38 if has_room else 18),
+        height=38 * len(classes) if has_room else alt.Step(18),
         description=f"Confusion matrix of {label}, summed over seeds",
     )
     return _bare(chart.add_params(alt.param(name="ink", value="#222"), alt.param(name="strong", value="#fff")))
@@ -161,6 +167,14 @@ def word_chart(words: str, arrows: str, method: str) -> Spec:
     chart = alt.layer(*layers).properties(width="container", height=560, description=f"Word vectors by {method}")
     names = {"ink": "#222", "muted": "#888", "accent": "#0072B2"}
     return _bare(chart.add_params(*(alt.param(name=name, value=value) for name, value in names.items())))
+
+
+def _ticks(x: str, span: Span) -> dict[str, Any]:
+    """About six ticks; those of epochs stand where one ends."""
+    first, last = math.ceil(span[0]), math.floor(span[1])
+    if x != "epoch" or last < first:
+        return {"tickCount": 6}
+    return {"values": list(range(first, last + 1, max(1, round((last - first) / 6))))}
 
 
 def _room(span: Span) -> dict[str, list[float]]:

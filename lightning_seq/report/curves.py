@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from statistics import fmean
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from lightning_seq.record import Record
+from lightning_seq.report.headline import importance, rank
 from lightning_seq.report.summary import number
 
+T = TypeVar("T")
 POINTS = 200
 
 
@@ -31,13 +33,19 @@ class Row(NamedTuple):
 
 
 def metrics_to_draw(records: list[Record], headline: str | None) -> list[str]:
-    """The curves worth a picture: the headline on the validation split, then the losses."""
+    """The curves of one data set worth a picture: the headline on the validation split, then the losses.
+
+    Where there is no such curve, the most important metric there is stands in its place. The loss on the validation
+    split is left out where it is there by another name.
+    """
     names = {name for record in records for name, curve in record.curves.items() if curve}
-    wanted = [f"val/{headline.rpartition('/')[2]}"] if headline else []
-    if not any(name in names and name != "val/loss" for name in wanted):
-        wanted += sorted(name for name in names if name.startswith("val/") and name != "val/loss")[:1]
-    wanted += ["val/loss", "train/loss"]
-    return [name for name in dict.fromkeys(wanted) if name in names]
+    order = importance(records)
+    ranked = sorted((name for name in names if name.startswith("val/")), key=lambda name: rank(name, order))
+    wanted = f"val/{headline.rpartition('/')[2]}" if headline else ""
+    if wanted not in names or wanted == "val/loss":
+        wanted = next((name for name in ranked if name != "val/loss"), "val/loss")
+    losses = ["train/loss"] if wanted == "val/nll" else ["val/loss", "train/loss"]
+    return [name for name in dict.fromkeys([wanted, *losses]) if name in names]
 
 
 def points(record: Record, name: str, limit: int = POINTS) -> list[Point]:
@@ -58,8 +66,8 @@ def points(record: Record, name: str, limit: int = POINTS) -> list[Point]:
     return thin(result, limit)
 
 
-def thin(curve: list[Point], limit: int) -> list[Point]:
-    """Evenly spaced points of a long curve, both ends kept."""
+def thin(curve: list[T], limit: int) -> list[T]:
+    """Evenly spaced items of a long list, both ends kept."""
     if len(curve) <= limit:
         return curve
     last = len(curve) - 1

@@ -12,11 +12,15 @@ from typing import Any
 from lightning_seq.files import Plain
 from lightning_seq.record import Record
 from lightning_seq.report import charts, curves, sections
+from lightning_seq.report.artifacts import read_artifacts
 from lightning_seq.report.escape import html, script_json
 from lightning_seq.report.predictions import confusions
-from lightning_seq.report.sections import named, note, section
-from lightning_seq.report.summary import Summary, runs_of, summarise_runs
+from lightning_seq.report.sections import grouped, named, note, section
+from lightning_seq.report.summary import Group, Summary, runs_of, summarise_runs
+from lightning_seq.report.tagged_text import Found, per_class, worst_sentences
+from lightning_seq.report.tagging import read_tagged
 from lightning_seq.report.word_map import WordMap, read_map, word_maps
+from lightning_seq.report.written import written
 
 MAP = (
     "Where the vectors that the models started from lie, brought down to two dimensions: distances are "
@@ -32,8 +36,9 @@ class _Page:
         self.tables: dict[str, Plain] = {}
         self.charts: dict[str, Plain] = {}
 
-    def table(self, name: str, columns: list[str], rows: list[Any], names: dict[str, list[str]] | None = None) -> str:
-        """Add a data set; columns in `names` hold positions in a list of names."""
+    def table(self, kind: str, columns: list[str], rows: list[Any], names: dict[str, list[str]] | None = None) -> str:
+        """Add a data set and return its name; columns in `names` hold positions in a list of names."""
+        name = f"{kind}{len(self.tables)}"
         self.tables[name] = {"columns": columns, "rows": rows, "names": names or {}}
         return name
 
@@ -63,16 +68,23 @@ def dashboard(directory: Path) -> str:
 def render(directory: Path, runs: list[tuple[Path, Record]], summary: Summary) -> str:
     """As `dashboard`, from records and a summary that are there already."""
     records = [record for _, record in runs]
-    page = _Page([row.label for row in summary.rows])
+    page = _Page(list(dict.fromkeys(label for group in summary.groups for label in group.labels)))
+    several = len(summary.groups) > 1
+    held, wrong = read_artifacts([run for run in runs if run[1].status == "done"], "tagging", read_tagged)
+    tagged = [(group, [item for item in held if group.holds(item[0])]) for group in summary.groups]
     body = [
         sections.heading(summary),
         sections.comparison(summary),
         _curves(page, records, summary),
-        _confusions(page, runs, summary),
+        per_class(tagged, several),
+        _confusions(page, runs, tagged),
+        worst_sentences(tagged, several),
+        "".join(note(text, warn=True) for text in wrong),
+        written(runs, summary),
         _words(page, runs),
         sections.problems(summary),
-        sections.conditions(records),
-        sections.configurations(directory, runs),
+        sections.conditions(summary, records),
+        sections.configurations(directory, runs, summary),
         f'<p class="foot">Made by lightning_seq from {len(records)} records. This file needs no network.</p>',
     ]
     return _html(page, f"{summary.name} · lightning_seq", body)
@@ -81,7 +93,7 @@ def render(directory: Path, runs: list[tuple[Path, Record]], summary: Summary) -
 def map_page(word_map: Path, title: str) -> str:
     """A page with nothing but the map in a `word_map.json`, as self-contained as the dashboard."""
     page = _Page([])
-    cards = [_map_card(page, 0, read_map(word_map, ()), title)]
+    cards = [_map_card(page, read_map(word_map, ()), title)]
     return _html(page, f"{title} · lightning_seq", [section("Word vectors", "".join(cards), MAP, "words")])
 
 
@@ -110,9 +122,9 @@ def _policy(*scripts: str) -> str:
     )
 
 
-def _legend(labels: list[str]) -> str:
+def _legend(page: _Page, labels: list[str]) -> str:
     buttons = "".join(
-        f'<button type="button" data-label="{index}" aria-pressed="false" '
+        f'<button type="button" data-label="{page.labels.index(label)}" aria-pressed="false" '
         f'style="--c:var(--c{index % charts.PALETTE})">{named(index, label)}</button>'
         for index, label in enumerate(labels)
     )
@@ -121,12 +133,25 @@ def _legend(labels: list[str]) -> str:
 
 def _curves(page: _Page, records: list[Record], summary: Summary) -> str:
     """Each metric against epochs and against seconds of training."""
+    parts = [
+        (group, _group_curves(page, [record for record in records if group.holds(record)], group))
+        for group in summary.groups
+    ]
+    body = grouped(parts, len(parts) > 1)
+    if not body:
+        return section("Learning curves", note("No run has recorded a curve yet."), anchor="curves")
+    about = "Thin lines are seeds, the strong line is the mean of the finished ones. Choose a label to highlight it."
+    return section("Learning curves", body, about, "curves")
+
+
+def _group_curves(page: _Page, records: list[Record], group: Group) -> str:
     drawn = []
-    for index, name in enumerate(curves.metrics_to_draw(records, summary.headline)):
-        rows = curves.table(records, page.labels, name)
+    for name in curves.metrics_to_draw(records, group.headline):
+        rows = curves.table(records, group.labels, name)
         if not rows:
             continue
-        table = page.table(f"curve{index}", list(curves.Row._fields), rows, {"label": page.labels})
+        table = page.table("curve", list(curves.Row._fields), rows, {"label": group.labels})
+        means = any(row.seed is None for row in rows)
         few = max(len(curves.points(record, name)) for record in records) <= 30
         spans = {
             "epoch": (min(row.epoch for row in rows), max(row.epoch for row in rows)),
@@ -134,36 +159,38 @@ def _curves(page: _Page, records: list[Record], summary: Summary) -> str:
             "value": (min(row.value for row in rows), max(row.value for row in rows)),
         }
         panels = "".join(
-            f'<div class="card"><h3>{html(name)} against {html(what)}</h3>'
-            f"{page.chart(charts.curve_chart(table, page.labels, x, name, spans, few), table=table)}</div>"
+            f'<div class="card"><h4>{html(name)} against {html(what)}</h4>'
+            f"{page.chart(charts.curve_chart(table, group.labels, x, name, spans, means, few), table=table)}</div>"
             for x, what in (("epoch", "epochs"), ("seconds", "seconds"))
         )
         drawn.append(f'<div class="pair">{panels}</div>')
-    if not drawn:
-        return section("Learning curves", note("No run has recorded a curve yet."), anchor="curves")
-    about = "Thin lines are seeds, the strong line is the mean of the finished ones. Choose a label to highlight it."
-    return section("Learning curves", _legend(page.labels) + "".join(drawn), about, "curves")
+    return _legend(page, group.labels) + "".join(drawn) if drawn else ""
 
 
-def _confusions(page: _Page, runs: list[tuple[Path, Record]], summary: Summary) -> str:
-    matrices, classes, notes = confusions(runs, page.labels)
-    if not matrices and not notes:
-        return ""
+def _confusions(page: _Page, runs: list[tuple[Path, Record]], tagged: list[tuple[Group, Found]]) -> str:
+    parts = [
+        (group, _group_confusions(page, [run for run in runs if group.holds(run[1])], group, held))
+        for group, held in tagged
+    ]
+    body = grouped(parts, len(parts) > 1)
+    about = "Counts on the test split, summed over seeds; colour is the share of the true class."
+    return section("Confusion matrices", body, about, "confusion") if body else ""
+
+
+def _group_confusions(page: _Page, runs: list[tuple[Path, Record]], group: Group, tagged: Found) -> str:
+    matrices, classes, notes = confusions(runs, group.labels, tagged)
     cards = []
-    for index, matrix in enumerate(matrices):
+    for matrix in matrices:
         columns = ["target", "prediction", "count", "share"]
-        table = page.table(
-            f"confusion{index}", columns, matrix.rows(classes), {"target": classes, "prediction": classes}
-        )
+        table = page.table("confusion", columns, matrix.rows(classes), {"target": classes, "prediction": classes})
         title = f"{matrix.label}, {matrix.seeds} {'seed' if matrix.seeds == 1 else 'seeds'}"
         cards.append(
-            f'<div class="card"><h3>{named(page.labels.index(matrix.label), title)}</h3>'
+            f'<div class="card"><h4>{named(group.labels.index(matrix.label), title)}</h4>'
             f"{page.chart(charts.confusion_chart(table, classes, matrix.label), table=table)}</div>"
         )
-    least = 130 + 46 * min(len(classes), 14)
+    least = 130 + (46 if len(classes) <= charts.NUMBERED else 18) * len(classes)
     body = f'<div class="matrices" style="--least:{least}px">{"".join(cards)}</div>' if cards else ""
-    about = "Counts on the test split, summed over seeds; colour is the share of the true class."
-    return section("Confusion matrices", body + "".join(note(text, warn=True) for text in notes), about, "confusion")
+    return body + "".join(note(text, warn=True) for text in notes)
 
 
 def _words(page: _Page, runs: list[tuple[Path, Record]]) -> str:
@@ -171,16 +198,16 @@ def _words(page: _Page, runs: list[tuple[Path, Record]]) -> str:
     if not maps and not notes:
         return ""
     cards = []
-    for index, each in enumerate(maps):
+    for each in maps:
         title = f"{each.method}, {len(each.words):,} words"
         if len(maps) > 1:
             title += f" ({', '.join(each.labels)})"
-        cards.append(_map_card(page, index, each, title))
+        cards.append(_map_card(page, each, title))
     return section("Word vectors", "".join(cards) + "".join(note(text, warn=True) for text in notes), MAP, "words")
 
 
-def _map_card(page: _Page, index: int, each: WordMap, title: str) -> str:
-    words = page.table(f"words{index}", ["word", "count", "x", "y"], [list(word) for word in each.words])
-    arrows = page.table(f"arrows{index}", ["from", "to"], [list(arrow) for arrow in each.arrows])
+def _map_card(page: _Page, each: WordMap, title: str) -> str:
+    words = page.table("words", ["word", "count", "x", "y"], [list(word) for word in each.words])
+    arrows = page.table("arrows", ["from", "to"], [list(arrow) for arrow in each.arrows])
     chart = page.chart(charts.word_chart(words, arrows, each.method), words=words, arrows=arrows)
-    return f'<div class="card"><h3>{html(title)}</h3>{chart}</div>'
+    return f'<div class="card"><h4>{html(title)}</h4>{chart}</div>'

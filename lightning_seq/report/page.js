@@ -4,7 +4,13 @@ const page = JSON.parse(document.getElementById("page-data").textContent);
 const dark = window.matchMedia("(prefers-color-scheme: dark)");
 let views = [];
 let generation = 0;
-let focus = "";
+const focus = new Map();
+
+// A legend speaks for the charts that stand beside it.
+function focused(box) {
+  for (const [scope, label] of focus) if (scope.contains(box)) return label;
+  return "";
+}
 
 function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue("--" + name).trim();
@@ -90,7 +96,7 @@ function placeWords(box, spec, table, arrowTable) {
 function prepared(box, entry) {
   const spec = structuredClone(entry.spec);
   for (const param of spec.params || []) {
-    if (param.name === "focus") param.value = focus;
+    if (param.name === "focus") param.value = focused(box);
     else param.value = colour(param.name === "strong" ? "heat-strong" : param.name);
   }
   if (entry.words !== undefined) {
@@ -104,7 +110,7 @@ function prepared(box, entry) {
 
 async function draw() {
   const mine = ++generation;
-  for (const view of views) view.finalize();
+  for (const { view } of views) view.finalize();
   views = [];
   const config = style();
   for (const box of document.querySelectorAll(".chart[data-chart]")) {
@@ -112,7 +118,7 @@ async function draw() {
       const spec = prepared(box, page.charts[box.dataset.chart]);
       const result = await window.vegaEmbed(box, spec, { mode: "vega-lite", renderer: "svg", actions: false, config });
       if (mine !== generation) { result.view.finalize(); return; }
-      views.push(result.view);
+      views.push({ box, view: result.view });
     } catch (error) {
       const line = document.createElement("p");
       line.className = "failed";
@@ -123,17 +129,22 @@ async function draw() {
   document.documentElement.dataset.drawn = String(views.length);
 }
 
-for (const button of document.querySelectorAll(".legend button")) {
-  button.addEventListener("click", () => {
-    const label = page.labels[Number(button.dataset.label)];
-    focus = focus === label ? "" : label;
-    for (const other of document.querySelectorAll(".legend button")) {
-      other.setAttribute("aria-pressed", String(focus !== "" && page.labels[Number(other.dataset.label)] === focus));
-    }
-    for (const view of views) {
-      try { view.signal("focus", focus).runAsync(); } catch (error) { continue; }
-    }
-  });
+for (const legend of document.querySelectorAll(".legend")) {
+  const scope = legend.parentElement, buttons = legend.querySelectorAll("button");
+  for (const button of buttons) {
+    button.addEventListener("click", () => {
+      const label = page.labels[Number(button.dataset.label)];
+      focus.set(scope, focus.get(scope) === label ? "" : label);
+      for (const other of buttons) {
+        const pressed = focus.get(scope) !== "" && page.labels[Number(other.dataset.label)] === focus.get(scope);
+        other.setAttribute("aria-pressed", String(pressed));
+      }
+      for (const { box, view } of views) {
+        if (!scope.contains(box)) continue;
+        try { view.signal("focus", focus.get(scope)).runAsync(); } catch (error) { continue; }
+      }
+    });
+  }
 }
 
 for (const table of document.querySelectorAll("table.compare")) {

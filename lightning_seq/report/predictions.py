@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lightning_seq.record import Record
-from lightning_seq.report.artifacts import artifact
+from lightning_seq.report.artifacts import read_artifacts
+from lightning_seq.report.tagging import Tagged
 
 MOST_CLASSES = 40
 
@@ -33,37 +34,46 @@ class Confusion:
         ]
 
 
-def confusions(runs: list[tuple[Path, Record]], labels: list[str]) -> tuple[list[Confusion], list[str], list[str]]:
-    """The confusion matrix of each label, the class names in order, and notes on what had to be left out."""
-    matrices, notes = [], []
+def confusions(
+    runs: list[tuple[Path, Record]], labels: list[str], tagged: list[tuple[Record, Tagged]]
+) -> tuple[list[Confusion], list[str], list[str]]:
+    """The confusion matrix of each label, the class names in order, and notes on what had to be left out.
+
+    tagged: what taggers among the runs left behind: it says the order of the classes, and counts for a run whose
+            predictions are not there.
+
+    Of too many classes, those with the most confusions are named; the others are in no row or column.
+    """
+    found, notes = read_artifacts([run for run in runs if run[1].status == "done"], "predictions", count_pairs)
+    counted = {(record.label, record.seed) for record, _ in found}
+    found += [
+        (record, held.pairs) for record, held in tagged if held.pairs and (record.label, record.seed) not in counted
+    ]
+    matrices = []
     for label in labels:
         counts: Counter[tuple[str, str]] = Counter()
-        seeds = 0
-        for directory, record in runs:
-            if record.label != label or record.status != "done":
-                continue
-            found = artifact(directory, record, "predictions")
-            if found is None:
-                continue
-            if found.path is None:
-                notes.append(found.note or "")
-                continue
-            try:
-                counts.update(count_pairs(found.path))
-                seeds += 1
-            except (OSError, ValueError, KeyError, TypeError) as error:
-                reason = " ".join(str(error).split())[:200]
-                notes.append(f"{label}, seed {record.seed}: {found.path.name} cannot be used ({reason})")
+        mine = [pairs for record, pairs in found if record.label == label]
+        for pairs in mine:
+            counts.update(pairs)
         if counts:
-            matrices.append(Confusion(label, seeds, dict(counts)))
+            matrices.append(Confusion(label, len(mine), dict(counts)))
     names = {name for matrix in matrices for pair in matrix.counts for name in pair}
-    if len(names) > MOST_CLASSES:
-        return [], [], [*notes, f"{len(names)} different classes: too many for a matrix (at most {MOST_CLASSES})."]
-    return matrices, sorted(names, key=_natural), notes
+    known = list(dict.fromkeys(name for _, held in tagged for name in held.labels))
+    classes = [name for name in known if name in names] + sorted(names - set(known), key=_natural)
+    if len(classes) > MOST_CLASSES:
+        notes.append(f"Of {len(classes)} classes, the {MOST_CLASSES} with the most confusions are shown.")
+        confused: Counter[str] = Counter()
+        for matrix in matrices:
+            for (target, prediction), count in matrix.counts.items():
+                if target != prediction:
+                    confused.update({target: count, prediction: count})
+        kept = set(sorted(classes, key=lambda name: -confused[name])[:MOST_CLASSES])
+        classes = [name for name in classes if name in kept]
+    return matrices, classes, notes
 
 
 def count_pairs(path: Path) -> dict[tuple[str, str], int]:
-    """How often each (target, prediction) stands in a `predictions.parquet`."""
+    """How often each (target, prediction) stands in a `predictions.parquet`; what has no target does not count."""
     import pyarrow as pa
     import pyarrow.parquet as parquet
 
@@ -75,7 +85,11 @@ def count_pairs(path: Path) -> dict[tuple[str, str], int]:
     except pa.ArrowException as error:
         raise ValueError(str(error)) from None
     pairs = zip(grouped["target"], grouped["prediction"], grouped["count_all"], strict=True)
-    return {(str(target), str(prediction)): count for target, prediction, count in pairs}
+    return {
+        (str(target), str(prediction)): count
+        for target, prediction, count in pairs
+        if target is not None and prediction is not None
+    }
 
 
 def _share(counts: dict[tuple[str, str], int], target: str, prediction: str, total: int) -> float:

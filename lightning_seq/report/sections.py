@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,8 @@ from lightning_seq.report.agreement import Agreement, environment, fingerprints
 from lightning_seq.report.artifacts import artifact, log_path
 from lightning_seq.report.charts import PALETTE
 from lightning_seq.report.escape import html, link
-from lightning_seq.report.summary import PARAMETER_KINDS, Row, Statistic, Summary, lower_is_better
+from lightning_seq.report.headline import lower_is_better
+from lightning_seq.report.summary import PARAMETER_KINDS, Group, Row, Statistic, Summary
 
 _LINKS = ("config", "metrics", "log")
 
@@ -32,55 +35,85 @@ def section(title: str, body: str, about: str = "", anchor: str = "") -> str:
     return f'<section id="{html(anchor)}"><h2>{html(title)}</h2>{lead}{body}</section>'
 
 
+def breakable(name: str) -> str:
+    """A metric's name that a narrow column may break behind its slashes and underscores."""
+    return re.sub("([/_])", r"\1<wbr>", html(name)) if len(name) > 16 else html(name)
+
+
 def note(text: str, warn: bool = False) -> str:
     return f'<p class="note{" warn" if warn else ""}">{html(text)}</p>'
 
 
+def grouped(parts: Sequence[tuple[Group, str]], several: bool) -> str:
+    """What there is for each data set, one below the other; under its name, where there are several."""
+    return "".join(
+        f'<div class="group">{f"<h3>{html(group.title)}</h3>" if several else ""}{body}</div>'
+        for group, body in parts
+        if body
+    )
+
+
 def heading(summary: Summary) -> str:
-    """The title, what was compared, and the one-line summary, which names a best mean and claims no more."""
-    parts = [summary.task, summary.data and f"data {summary.data}"]
+    """The title, what was compared, and for each data set a line, which names a best mean and claims no more."""
+    several = len(summary.groups) > 1
+    labels = len({label for group in summary.groups for label in group.labels})
+    parts = [f"{len(summary.groups)} data sets"] if several else []
+    if not several:
+        parts = [text for group in summary.groups for text in (group.task, group.data and f"data {group.data}")]
     parts += [
-        f"{len(summary.rows)} {'label' if len(summary.rows) == 1 else 'labels'}",
+        f"{labels} {'label' if labels == 1 else 'labels'}",
         f"{summary.runs} {'run' if summary.runs == 1 else 'runs'}",
     ]
     kicker = " · ".join(part for part in parts if part)
-    return f'<h1>{html(summary.name)}</h1><p class="kicker">{html(kicker)}</p><p class="lead">{html(lead(summary))}</p>'
+    leads = "".join(
+        f'<p class="lead">{f"<b>{html(group.title)}.</b> " if several else ""}{html(lead(group))}</p>'
+        for group in summary.groups
+    )
+    return f'<h1>{html(summary.name)}</h1><p class="kicker">{html(kicker)}</p>{leads}'
 
 
-def lead(summary: Summary) -> str:
-    best = summary.best()
-    if best is None or summary.headline is None:
+def lead(group: Group) -> str:
+    best = group.best()
+    if not best or group.headline is None:
         return "No run is done yet, so there is no result to show."
-    extreme = "Lowest" if lower_is_better(summary.headline) else "Highest"
-    statistic = best.metric(summary.headline)
-    shown = tables.mean_and_std(statistic)
-    if statistic.n == 1:
-        text = f"{extreme} {summary.headline}: {best.label} with {shown}, from one seed."
-        return text + (" Nothing can be concluded from one seed." if summary.single_seed else "")
-    return f"{extreme} mean {summary.headline}: {best.label} with {shown} over {statistic.n} seeds."
+    extreme = "Lowest" if lower_is_better(group.headline) else "Highest"
+    statistic = best[0].metric(group.headline)
+    shown, labels = tables.mean_and_std(statistic), ", ".join(row.label for row in best)
+    if len(best) > 1:
+        text = f"{extreme} mean {group.headline}: {labels} with {tables.decimal(statistic.mean)} each."
+    elif statistic.n == 1:
+        text = f"{extreme} {group.headline}: {labels} with {shown}, from one seed."
+    else:
+        text = f"{extreme} mean {group.headline}: {labels} with {shown} over {statistic.n} seeds."
+    return text + (" Nothing can be concluded from one seed." if group.single_seed else "")
 
 
 def comparison(summary: Summary) -> str:
-    """The comparison as a table that can be sorted."""
-    others = [name for name in summary.shown if name != summary.headline]
+    """The comparison as a table for each data set that can be sorted."""
+    spread = "Mean ± sample standard deviation over seeds, the single seeds below it."
+    one_seed = all(group.single_seed for group in summary.groups)
+    about = "Click a heading to sort." if one_seed else f"{spread} Click a heading to sort."
+    body = grouped([(group, _comparison_table(group)) for group in summary.groups], len(summary.groups) > 1)
+    return section("Comparison", body, about, "comparison")
+
+
+def _comparison_table(group: Group) -> str:
+    others = [name for name in group.shown if name != group.headline]
     before: list[tuple[str, str, str]] = [("label", "text", "up")]
-    if summary.headline:
-        first = "up" if lower_is_better(summary.headline) else "down"
-        before += [(summary.headline, "number", first), ("by seed", "", "")]
+    if group.headline:
+        first = "up" if lower_is_better(group.headline) else "down"
+        before += [(group.headline, "number", first), ("by seed", "", "")]
     before += [(name, "number", "up" if lower_is_better(name) else "down") for name in others]
     kinds = [(kind, "number", "up") for kind in PARAMETER_KINDS]
     after = [("tokens/s", "number", "down"), ("training s", "number", "up"), ("engine", "text", "up")]
-    head = "<tr>" + "".join(_head(index, *column, rows=2) for index, column in enumerate(before))
+    head = "<tr>" + "".join(sorting(index, *column, rows=2) for index, column in enumerate(before))
     head += f'<th class="group" colspan="{len(kinds)}">parameters</th>'
-    head += "".join(_head(len(before) + len(kinds) + index, *column, rows=2) for index, column in enumerate(after))
-    head += "</tr><tr>" + "".join(_head(len(before) + index, *column) for index, column in enumerate(kinds)) + "</tr>"
-    span = _span(summary)
-    rows = "".join(_table_row(summary, row, index, others, span) for index, row in enumerate(summary.rows))
+    head += "".join(sorting(len(before) + len(kinds) + index, *column, rows=2) for index, column in enumerate(after))
+    head += "</tr><tr>" + "".join(sorting(len(before) + index, *column) for index, column in enumerate(kinds)) + "</tr>"
+    span = _span(group)
+    rows = "".join(_table_row(group, row, index, others, span) for index, row in enumerate(group.rows))
     table = f'<div class="scroll"><table class="compare"><thead>{head}</thead><tbody>{rows}</tbody></table></div>'
-    body = table + "".join(note(text) for text in tables.notes(summary))
-    spread = "Mean ± sample standard deviation over seeds, the single seeds below it."
-    about = "Click a heading to sort." if summary.single_seed else f"{spread} Click a heading to sort."
-    return section("Comparison", body, about, "comparison")
+    return table + "".join(note(text) for text in tables.notes(group))
 
 
 def problems(summary: Summary) -> str:
@@ -100,81 +133,106 @@ def problems(summary: Summary) -> str:
     return section("What did not finish", body, "These runs are in no mean above.", "problems")
 
 
-def conditions(records: list[Record]) -> str:
-    """Fingerprints and environment: were the runs compared under equal conditions?"""
-    facts = [_agreement_row(item, is_fingerprint=True) for item in fingerprints(records)]
-    facts += [_agreement_row(item, is_fingerprint=False) for item in environment(records)]
-    head = '<th class="left">what</th><th class="left">same in all runs?</th><th class="left">value</th>'
-    body = f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{"".join(facts)}</tbody></table></div>'
-    embeddings = dict.fromkeys(_embedding(record) for record in records if record.embedding)
-    body += "".join(note(f"Inputs: {text}") for text in embeddings if text)
+def conditions(summary: Summary, records: list[Record]) -> str:
+    """Fingerprints of each data set's runs, and environment: were they compared under equal conditions?"""
+    several = len(summary.groups) > 1
+    shared = [_agreement_row(item, is_fingerprint=False) for item in environment(records)]
+    parts = []
+    for group in summary.groups:
+        mine = [record for record in records if group.holds(record)]
+        facts = [_agreement_row(item, is_fingerprint=True) for item in fingerprints(mine)]
+        body = _agreement_table(facts if several else facts + shared)
+        embeddings = dict.fromkeys(_embedding(record) for record in mine if record.embedding)
+        parts.append((group, body + "".join(note(f"Inputs: {text}") for text in embeddings if text)))
+    body = grouped(parts, several)
+    if several and shared:
+        body += f'<div class="group"><h3>All runs</h3>{_agreement_table(shared)}</div>'
     about = "Equal fingerprints mean equal contents. Batches are compared between the runs of one seed."
     return section("Equal conditions", body, about, "conditions")
 
 
-def configurations(directory: Path, runs: list[tuple[Path, Record]]) -> str:
-    """Each run's configuration, folded away; the keys in which runs differ stand out."""
-    flat = [dict(_flatten(record.config)) for _, record in runs]
-    keys = dict.fromkeys(key for config in flat for key in config)
-    varying = {key for key in keys if len({config.get(key) for config in flat}) > 1}
-    labels = list(dict.fromkeys(record.label for _, record in runs))
+def _agreement_table(rows: list[str]) -> str:
+    head = '<th class="left">what</th><th class="left">same in all runs?</th><th class="left">value</th>'
+    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
+
+
+def configurations(directory: Path, runs: list[tuple[Path, Record]], summary: Summary) -> str:
+    """Each run's configuration, folded away; the keys in which the runs on a data set differ stand out."""
     parts = []
-    for (run, record), config in zip(runs, flat, strict=True):
-        lines = "\n".join(
-            f"<b>{html(key)} = {html(value)}</b>" if key in varying else f"{html(key)} = {html(value)}"
-            for key, value in config.items()
+    for group in summary.groups:
+        mine = [(run, record) for run, record in runs if group.holds(record)]
+        flat = [dict(_flatten(record.config)) for _, record in mine]
+        keys = dict.fromkeys(key for config in flat for key in config)
+        varying = {key for key in keys if len({config.get(key) for config in flat}) > 1}
+        body = "".join(
+            _configuration(directory, run, record, config, varying, group.labels.index(record.label))
+            for (run, record), config in zip(mine, flat, strict=True)
         )
-        took = f"{record.started} – {record.finished}" if record.started and record.finished else record.started
-        facts = " · ".join(part for part in [took, " ".join(record.overrides)] if part)
-        parts.append(
-            f"<details><summary>{named(labels.index(record.label), f'{record.label}, seed {record.seed}')}"
-            f'<span class="state {html(record.status)}">{html(record.status)}</span></summary><div>'
-            f"{note(facts) if facts else ''}{_links(directory, run, record)}"
-            f"{f'<pre>{lines}</pre>' if lines else note('The record holds no configuration.')}</div></details>"
-        )
-    about = "Lines in colour differ between runs."
-    return section("Configuration of each run", "".join(parts), about, "configuration")
+        parts.append((group, body))
+    several = len(summary.groups) > 1
+    about = f"Lines in colour differ between runs{' on one data set' if several else ''}."
+    return section("Configuration of each run", grouped(parts, several), about, "configuration")
 
 
-def _head(index: int, name: str, kind: str, first: str, rows: int = 1) -> str:
-    """A heading; with a `kind` (`text`, `number`) one that sorts, `first` up or down."""
+def _configuration(
+    directory: Path, run: Path, record: Record, config: dict[str, str], varying: set[str], index: int
+) -> str:
+    lines = "\n".join(
+        f"<b>{html(key)} = {html(value)}</b>" if key in varying else f"{html(key)} = {html(value)}"
+        for key, value in config.items()
+    )
+    took = f"{record.started} – {record.finished}" if record.started and record.finished else record.started
+    facts = " · ".join(part for part in [took, " ".join(record.overrides)] if part)
+    return (
+        f"<details><summary>{named(index, f'{record.label}, seed {record.seed}')}"
+        f'<span class="state {html(record.status)}">{html(record.status)}</span></summary><div>'
+        f"{note(facts) if facts else ''}{_links(directory, run, record)}"
+        f"{f'<pre>{lines}</pre>' if lines else note('The record holds no configuration.')}</div></details>"
+    )
+
+
+def sorting(index: int, name: str, kind: str, first: str, rows: int = 1) -> str:
+    """A heading of a table; with a `kind` (`text`, `number`) one that sorts, `first` up or down."""
     tall = f' rowspan="{rows}"' if rows > 1 else ""
     if not kind:
         return f'<th class="left"{tall}>{html(name)}</th>'
     left = " left" if kind == "text" else ""
     return (
         f'<th class="sort{left}"{tall} scope="col" data-column="{index}" data-kind="{kind}" data-first="{first}">'
-        f'<button type="button">{html(name)}</button></th>'
+        f'<button type="button">{breakable(name)}</button></th>'
     )
 
 
-def _table_row(summary: Summary, row: Row, index: int, others: list[str], span: tuple[float, float] | None) -> str:
+def _table_row(group: Group, row: Row, index: int, others: list[str], span: tuple[float, float] | None) -> str:
     name = f"{named(index, row.label)}<small>{html(tables.run_counts(row))}</small>"
     cells = [f'<th scope="row" data-value="{html(row.label)}">{name}</th>']
-    if summary.headline:
-        cells.append(_metric_cell(row.metric(summary.headline), main=True))
-        cells.append(f"<td>{_strip(row.metric(summary.headline), index, span)}</td>")
+    if group.headline:
+        cells.append(_metric_cell(row.metric(group.headline), main=True, best=row in group.marked()))
+        cells.append(f"<td>{_strip(row.metric(group.headline), index, span)}</td>")
     cells += [_metric_cell(row.metric(name)) for name in others]
-    cells += [_cell(tables.whole(row.parameters.get(kind)), row.parameters.get(kind)) for kind in PARAMETER_KINDS]
-    cells.append(_cell(tables.speed(row), row.tokens_per_second.mean))
-    cells.append(_cell(tables.duration(row.seconds.mean), row.seconds.mean))
+    cells += [cell(tables.whole(row.parameters.get(kind)), row.parameters.get(kind)) for kind in PARAMETER_KINDS]
+    cells.append(cell(tables.speed(row), row.tokens_per_second.mean))
+    cells.append(cell(tables.duration(row.seconds.mean), row.seconds.mean))
     cells.append(f'<td class="left" data-value="{html(row.engine)}">{html(row.engine or tables.NOTHING)}</td>')
     return f"<tr>{''.join(cells)}</tr>"
 
 
-def _cell(text: str, value: float | None) -> str:
-    return f'<td data-value="{"" if value is None else value}">{html(text)}</td>'
+def cell(text: str, value: float | None, below: str = "") -> str:
+    """A number in a table that can be sorted; `below` is text in small letters."""
+    small = f"<small>{html(below)}</small>" if below else ""
+    return f'<td data-value="{"" if value is None else value}">{html(text)}{small}</td>'
 
 
-def _metric_cell(statistic: Statistic, main: bool = False) -> str:
+def _metric_cell(statistic: Statistic, main: bool = False, best: bool = False) -> str:
     shown = html(tables.mean_and_std(statistic))
     single = f"<small>{html(tables.seed_values(statistic))}</small>" if len(statistic.values) > 1 else ""
+    mark = "<small class=best>best mean</small>" if best else ""
     value = "" if statistic.mean is None else statistic.mean
-    return f'<td data-value="{value}">{f"<span class=main>{shown}</span>" if main else shown}{single}</td>'
+    return f'<td data-value="{value}">{f"<span class=main>{shown}</span>" if main else shown}{mark}{single}</td>'
 
 
-def _span(summary: Summary) -> tuple[float, float] | None:
-    values = [value for row in summary.rows for value in row.metric(summary.headline).known]
+def _span(group: Group) -> tuple[float, float] | None:
+    values = [value for row in group.rows for value in row.metric(group.headline).known]
     if not values:
         return None
     low, high = min(values), max(values)

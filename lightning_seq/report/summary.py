@@ -12,9 +12,8 @@ from typing import Any
 from lightning_seq.errors import UserError, near
 from lightning_seq.record import Record, runs_in
 from lightning_seq.report.artifacts import log_path
+from lightning_seq.report.headline import conventions, importance, lower_is_better, rank
 
-HEADLINES = ("accuracy", "macro_f1", "f1", "bleu", "bits_correct", "perplexity", "loss")
-_LOWER_IS_BETTER = ("loss", "perplexity", "error", "mse", "mae", "rmse", "brier", "ece", "nll", "seconds")
 PARAMETER_KINDS = ("total", "embedding", "recurrent", "head")
 
 
@@ -88,26 +87,33 @@ class Problem:
 
 
 @dataclass(frozen=True)
-class Summary:
-    """What a comparison found.
+class Group:
+    """The runs on one data set, for one task: what may be compared with each other.
 
-    headline: the metric that the tables lead with, None when no run is done.
-    metrics:  the names of all metrics, the headline first, those on the test split before the others.
-    seeds:    every seed that any label finished.
+    headline:    the metric that its table leads with, None when no run is done.
+    metrics:     the names of all metrics, the headline first, those on the test split before the others.
+    shown:       the metrics that a table has room for: those on the test split, or those on validation where none is;
+                 the loss is left out where it is there by another name.
+    conventions: what exactly the numbers are, a sentence for each metric that needs one.
+    seeds:       every seed that any label finished.
     """
 
-    name: str
     task: str
     data: str
     headline: str | None
     metrics: tuple[str, ...]
+    shown: tuple[str, ...]
+    conventions: tuple[str, ...]
     rows: tuple[Row, ...]
-    problems: tuple[Problem, ...]
     seeds: tuple[int, ...]
 
     @property
-    def runs(self) -> int:
-        return sum(sum(row.counts.values()) for row in self.rows)
+    def title(self) -> str:
+        return f"{self.data} ({self.task})" if self.data and self.task else self.data or self.task
+
+    @property
+    def labels(self) -> list[str]:
+        return [row.label for row in self.rows]
 
     @property
     def done(self) -> int:
@@ -122,30 +128,40 @@ class Summary:
     def shared_machine(self) -> bool:
         return any(row.shared_machine and row.tokens_per_second.n for row in self.rows)
 
-    @property
-    def shown(self) -> tuple[str, ...]:
-        """The metrics that a table has room for: those on the test split, or those on validation where none is."""
-        split = "test/" if any(name.startswith("test/") for name in self.metrics) else "val/"
-        return tuple(name for name in self.metrics if name.startswith(split) or name == self.headline)
+    def holds(self, record: Record) -> bool:
+        return (record.task, record.data) == (self.task, self.data)
 
-    def best(self) -> Row | None:
-        """The label with the best mean of the headline metric."""
-        ranked = [(row.metric(self.headline).mean, row) for row in self.rows]
-        known = [(mean, row) for mean, row in ranked if mean is not None]
+    def best(self) -> tuple[Row, ...]:
+        """The label with the best mean of the headline metric, or labels, where means are equal."""
+        means = {row.label: row.metric(self.headline).mean for row in self.rows}
+        known = [mean for mean in means.values() if mean is not None]
         if not known or self.headline is None:
-            return None
-        sign = -1 if lower_is_better(self.headline) else 1
-        return max(known, key=lambda item: sign * item[0])[1]
+            return ()
+        best = min(known) if lower_is_better(self.headline) else max(known)
+        return tuple(row for row in self.rows if means[row.label] == best)
+
+    def marked(self) -> tuple[Row, ...]:
+        """The best labels, where there is something to be better than, and more than one seed to tell by."""
+        return self.best() if len(self.rows) > 1 and not self.single_seed else ()
 
 
-def lower_is_better(metric: str) -> bool:
-    return any(part in _LOWER_IS_BETTER for part in metric.rsplit("/", 1)[-1].split("_"))
+@dataclass(frozen=True)
+class Summary:
+    """What a comparison found: a group for each data set, in the order they started, and what went wrong."""
+
+    name: str
+    groups: tuple[Group, ...]
+    problems: tuple[Problem, ...]
+
+    @property
+    def runs(self) -> int:
+        return sum(sum(row.counts.values()) for group in self.groups for row in group.rows)
 
 
 def summarise(directory: Path, headline: str | None = None) -> Summary:
     """The summary of the comparison in `<runs>/<name>/`.
 
-    headline: the metric to lead with; without it accuracy on the test split, or the first of `HEADLINES` there is.
+    headline: the metric to lead with where a data set has it; without it `importance` says which.
 
     Raises UserError when the directory is missing or holds no record, or when no run has that metric.
     """
@@ -168,26 +184,52 @@ def runs_of(directory: Path) -> list[tuple[Path, Record]]:
 def summarise_runs(directory: Path, runs: list[tuple[Path, Record]], headline: str | None = None) -> Summary:
     """As `summarise`, from records that were read already, in the order they started."""
     records = [record for _, record in runs]
-    done = [record for record in records if record.status == "done"]
-    names = list(dict.fromkeys(name for record in done for name in record.metrics))
+    names = _metrics(records)
     if headline is not None and headline not in names:
         raise UserError(f"no finished run has the metric {headline}: {near(headline, names)}")
-    chosen = headline or next(iter(sorted(names, key=_rank)), None)
-    labels = list(dict.fromkeys(record.label for record in records))
+    kinds = dict.fromkeys((record.task, record.data) for record in records)
     return Summary(
         name=directory.resolve().name,
-        task=_joined(record.task for record in records),
-        data=_joined(record.data for record in records),
-        headline=chosen,
-        metrics=tuple(sorted(names, key=lambda name: (name != chosen, *_rank(name)))),
-        rows=tuple(_row(label, [record for record in records if record.label == label]) for label in labels),
+        groups=tuple(
+            _group([record for record in records if (record.task, record.data) == kind], headline) for kind in kinds
+        ),
         problems=tuple(
             Problem(record.label, record.seed, record.status, record.error, _log(directory, run, record))
             for run, record in runs
             if record.status != "done"
         ),
-        seeds=tuple(sorted({record.seed for record in done})),
     )
+
+
+def _group(records: list[Record], headline: str | None) -> Group:
+    """Of runs on one data set, for one task."""
+    order = importance(records)
+    names = sorted(_metrics(records), key=lambda name: rank(name, order))
+    chosen = headline if headline in names else next(iter(names), None)
+    metrics = tuple(sorted(names, key=lambda name: name != chosen))
+    shown = _shown(metrics, chosen)
+    labels = dict.fromkeys(record.label for record in records)
+    return Group(
+        task=records[0].task,
+        data=records[0].data,
+        headline=chosen,
+        metrics=metrics,
+        shown=shown,
+        conventions=conventions(records, shown),
+        rows=tuple(_row(label, [record for record in records if record.label == label]) for label in labels),
+        seeds=tuple(sorted({record.seed for record in records if record.status == "done"})),
+    )
+
+
+def _metrics(records: list[Record]) -> list[str]:
+    """Every metric that a finished run has."""
+    return list(dict.fromkeys(name for record in records if record.status == "done" for name in record.metrics))
+
+
+def _shown(metrics: tuple[str, ...], headline: str | None) -> tuple[str, ...]:
+    split = "test/" if any(name.startswith("test/") for name in metrics) else "val/"
+    shown = tuple(name for name in metrics if name.startswith(split) or name == headline)
+    return tuple(name for name in shown if name != f"{split}loss" or name == headline or f"{split}nll" not in shown)
 
 
 def training_seconds(record: Record) -> float | None:
@@ -202,16 +244,6 @@ def number(value: Any) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return float(value) if math.isfinite(value) else None
-
-
-def _rank(metric: str) -> tuple[int, int, str]:
-    split, _, name = metric.rpartition("/")
-    splits, names = ("test", "val"), HEADLINES
-    return (
-        splits.index(split) if split in splits else len(splits),
-        names.index(name) if name in names else len(names),
-        metric,
-    )
 
 
 def _row(label: str, records: list[Record]) -> Row:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import io
+import re
 from csv import writer
 from typing import TYPE_CHECKING
 
 from lightning_seq.report.escape import markdown_cell, one_line
-from lightning_seq.report.summary import PARAMETER_KINDS, Row, Statistic, Summary
+from lightning_seq.report.summary import PARAMETER_KINDS, Group, Row, Statistic, Summary
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -46,9 +47,9 @@ def speed(row: Row) -> str:
     return whole(row.tokens_per_second.mean) + mark
 
 
-def seed_values(statistic: Statistic) -> str:
+def seed_values(statistic: Statistic, between: str = ", ") -> str:
     """The single seeds' values, in the order of the seeds."""
-    return ", ".join(decimal(value) for value in statistic.values.values()) or NOTHING
+    return between.join(decimal(value) for value in statistic.values.values()) or NOTHING
 
 
 def run_counts(row: Row) -> str:
@@ -57,27 +58,25 @@ def run_counts(row: Row) -> str:
     return ", ".join(f"{row.counts[status]} {status}" for status in order if row.counts.get(status))
 
 
-def notes(summary: Summary) -> list[str]:
-    """What has to be said below the table for it to be read rightly."""
-    lines = []
-    if summary.done == 0:
+def notes(group: Group) -> list[str]:
+    """What has to be said below a table for it to be read rightly."""
+    lines = [one_line(text) for text in group.conventions]
+    if group.done == 0:
         lines.append("No run is done yet: there is nothing to compare.")
-    elif summary.single_seed:
+    elif group.single_seed:
         lines.append(ONE_SEED)
     else:
         lines.append("± is the sample standard deviation over seeds.")
-        counts = {row.label: row.done for row in summary.rows}
+        counts = {row.label: row.done for row in group.rows}
         if len(set(counts.values())) > 1:
             listed = ", ".join(f"{one_line(label)} {count}" for label, count in counts.items())
             lines.append(f"The labels have unequal numbers of finished seeds: {listed}.")
-    for row in summary.rows:
-        statistic = row.metric(summary.headline)
-        if summary.headline and statistic.n < row.done:
-            missing = row.done - statistic.n
-            lines.append(
-                f"{one_line(row.label)}: {missing} of {row.done} finished runs gave no finite {summary.headline}."
-            )
-    if summary.shared_machine:
+    for row in group.rows:
+        statistic = row.metric(group.headline)
+        if group.headline and statistic.n < row.done:
+            missing, name = row.done - statistic.n, one_line(group.headline)
+            lines.append(f"{one_line(row.label)}: {missing} of {row.done} finished runs gave no finite {name}.")
+    if group.shared_machine:
         lines.append(f"{SHARED}: compare speeds only between runs made with jobs=1.")
     return lines
 
@@ -93,82 +92,134 @@ def problem_lines(summary: Summary) -> list[str]:
 
 
 def markdown(summary: Summary) -> str:
-    """The table as Markdown, with the notes below it."""
-    metrics = summary.shown
-    head = ["label", "runs", *(f"{name} (mean ± sd)" for name in metrics)]
-    if summary.headline:
-        head.append(f"{summary.headline} by seed")
+    """A table for each data set as Markdown, with the notes below it."""
+    several = len(summary.groups) > 1
+    parts = [f"# {markdown_cell(summary.name)}"]
+    for group in summary.groups:
+        if several:
+            parts.append(f"## {markdown_cell(group.title)}")
+        parts += [_markdown_table(group), _markdown_list([*_best_said(group), *notes(group)])]
+    if several and summary.problems:
+        parts.append("## What did not finish")
+    parts.append(_markdown_list(problem_lines(summary)))
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _markdown_table(group: Group) -> str:
+    head = ["label", "runs", *(f"{name} (mean ± sd)" for name in group.shown)]
+    if group.headline:
+        head.append(f"{group.headline} by seed")
     head += [*(f"parameters {kind}" for kind in PARAMETER_KINDS), "tokens/s", "training s", "engine"]
     lines = [_markdown_row(head), "|" + "|".join(["---"] * 2 + ["---:"] * (len(head) - 3) + ["---"]) + "|"]
-    for row in summary.rows:
-        cells = [row.label, run_counts(row), *(mean_and_std(row.metric(name)) for name in metrics)]
-        if summary.headline:
-            cells.append(seed_values(row.metric(summary.headline)))
+    marked = group.marked()
+    for row in group.rows:
+        cells = [row.label, run_counts(row), *(mean_and_std(row.metric(name)) for name in group.shown)]
+        if group.headline:
+            cells.append(seed_values(row.metric(group.headline)))
         cells += [whole(row.parameters.get(kind)) for kind in PARAMETER_KINDS]
         cells += [speed(row), duration(row.seconds.mean), row.engine or NOTHING]
-        lines.append(_markdown_row(cells))
-    below = "".join(f"\n- {markdown_cell(note)}" for note in [*notes(summary), *problem_lines(summary)])
-    return f"# {markdown_cell(summary.name)}\n\n" + "\n".join(lines) + "\n" + (f"{below}\n" if below else "")
+        lines.append(_markdown_row(cells, bold=2 + group.shown.index(group.headline or "") if row in marked else None))
+    return "\n".join(lines)
+
+
+def _best_said(group: Group) -> list[str]:
+    if not group.marked():
+        return []
+    return [f"Bold: the best mean of {one_line(group.headline)}."]
+
+
+def _markdown_list(lines: list[str]) -> str:
+    return "\n".join(f"- {markdown_cell(line)}" for line in lines)
 
 
 def csv(summary: Summary) -> str:
-    """One row for each label at full precision; empty where there is no number."""
-    head = ["label", "model", "cell", "done", "failed", "unfinished"]
-    for name in summary.metrics:
-        head += [f"{name} mean", f"{name} std", *(f"{name} seed {seed}" for seed in summary.seeds)]
+    """One row for each label at full precision; empty where there is no number, or a data set has no such metric."""
+    metrics = list(dict.fromkeys(name for group in summary.groups for name in group.metrics))
+    seeds = sorted({seed for group in summary.groups for seed in group.seeds})
+    head = ["label", "task", "data", "model", "cell", "done", "failed", "unfinished", "headline"]
+    for name in metrics:
+        head += [f"{name} mean", f"{name} std", *(f"{name} seed {seed}" for seed in seeds)]
     head += [f"parameters {kind}" for kind in PARAMETER_KINDS]
-    head += ["tokens/s", "measured while other jobs ran", "training seconds", "engine"]
+    head += ["tokens/s", "training seconds", "measured while other jobs ran", "engine", "conventions"]
     buffer = io.StringIO()
     sheet = writer(buffer, lineterminator="\n")
-    sheet.writerow(head)
-    for row in summary.rows:
-        cells = [one_line(row.label), one_line(row.model), one_line(row.cell or ""), str(row.done), str(row.failed)]
-        cells.append(str(sum(row.counts.values()) - row.done - row.failed))
-        for name in summary.metrics:
-            statistic = row.metric(name)
-            numbers = [statistic.mean, statistic.std, *(statistic.values.get(seed) for seed in summary.seeds)]
-            cells += ["" if value is None else f"{value:.10g}" for value in numbers]
-        cells += [str(row.parameters.get(kind, "")) for kind in PARAMETER_KINDS]
-        for value in (row.tokens_per_second.mean, row.seconds.mean):
-            cells.append("" if value is None else f"{value:.10g}")
-        cells.insert(-1, "yes" if row.shared_machine else "no")
-        sheet.writerow([*cells, row.engine])
+    sheet.writerow(one_line(name) for name in head)
+    for group in summary.groups:
+        for row in group.rows:
+            unfinished = sum(row.counts.values()) - row.done - row.failed
+            cells = [row.label, group.task, group.data, row.model, row.cell or ""]
+            cells += [str(row.done), str(row.failed), str(unfinished), group.headline or ""]
+            for name in metrics:
+                statistic = row.metric(name)
+                numbers = [statistic.mean, statistic.std, *(statistic.values.get(seed) for seed in seeds)]
+                cells += [_precise(value) for value in numbers]
+            cells += [str(row.parameters.get(kind, "")) for kind in PARAMETER_KINDS]
+            cells += [_precise(row.tokens_per_second.mean), _precise(row.seconds.mean)]
+            cells += ["yes" if row.shared_machine else "no", row.engine, " ".join(group.conventions)]
+            sheet.writerow(one_line(cell) for cell in cells)
     return buffer.getvalue()
 
 
+def _precise(value: float | None) -> str:
+    return "" if value is None else f"{value:.10g}"
+
+
 def terminal(summary: Summary) -> RenderableType:
-    """The table for a terminal of 100 columns, with the notes below it."""
+    """A table for each data set, for a terminal of 100 columns, with the notes below it."""
+    from rich.console import Group as Lines
+    from rich.text import Text
+
+    parts: list[RenderableType] = []
+    for group in summary.groups:
+        title = f"{summary.name}: {group.title}" if len(summary.groups) > 1 else summary.name
+        parts += [_terminal_table(group, one_line(title)), *(Text(note, style="dim") for note in notes(group))]
+        if group is not summary.groups[-1]:
+            parts.append(Text(""))
+    return Lines(*parts, *(Text(line, style="dim") for line in problem_lines(summary)))
+
+
+def _terminal_table(group: Group, title: str) -> RenderableType:
     from rich.box import SIMPLE_HEAD
-    from rich.console import Group
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, title=Text(one_line(summary.name)), title_justify="left", width=100)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, title=Text(title), title_justify="left", width=100)
     table.add_column("label", overflow="fold", ratio=1)
-    table.add_column(Text(summary.headline or "result"), justify="right", no_wrap=True)
+    table.add_column(Text(_folded(one_line(group.headline or "result"))), justify="right", no_wrap=True)
     table.add_column("by seed", justify="right", max_width=18)
     table.add_column("parameters", justify="right", no_wrap=True)
     table.add_column("recurrent", justify="right", no_wrap=True)
     table.add_column("tokens/s", justify="right", no_wrap=True)
     table.add_column("train s", justify="right", no_wrap=True)
     table.add_column("done", justify="right", no_wrap=True)
-    best = summary.best()
-    for row in summary.rows:
-        statistic = row.metric(summary.headline)
+    marked = group.marked()
+    for row in group.rows:
+        statistic = row.metric(group.headline)
         cells = [
             one_line(row.label),
             mean_and_std(statistic),
-            seed_values(statistic).replace(",", ""),
+            seed_values(statistic, " "),
             whole(row.parameters.get("total")),
             whole(row.parameters.get("recurrent")),
             speed(row),
             duration(row.seconds.mean),
             f"{row.done}/{sum(row.counts.values())}",
         ]
-        style = "bold" if row is best and len(summary.rows) > 1 and not summary.single_seed else ""
-        table.add_row(*(Text(cell, style=style) for cell in cells))
-    return Group(table, *(Text(note, style="dim") for note in [*notes(summary), *problem_lines(summary)]))
+        table.add_row(*(Text(cell, style="bold" if row in marked else "") for cell in cells))
+    return table
 
 
-def _markdown_row(cells: list[str]) -> str:
-    return "| " + " | ".join(markdown_cell(cell) for cell in cells) + " |"
+def _folded(name: str, width: int = 16) -> str:
+    """A long name on several lines, broken behind its slashes and underscores."""
+    lines = [""]
+    for part in re.findall(r"[^/_]*[/_]?", name):
+        if lines[-1] and len(lines[-1]) + len(part) > width:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(lines)
+
+
+def _markdown_row(cells: list[str], bold: int | None = None) -> str:
+    """bold: the cell that stands out."""
+    safe = [markdown_cell(cell) for cell in cells]
+    return "| " + " | ".join(f"**{cell}**" if index == bold else cell for index, cell in enumerate(safe)) + " |"

@@ -7,7 +7,15 @@ from typing import Any
 
 from lightning_seq.record import Record
 from lightning_seq.report import curves
-from lightning_seq.report.summary import PARAMETER_KINDS, Summary, number, runs_of, summarise_runs, training_seconds
+from lightning_seq.report.summary import (
+    PARAMETER_KINDS,
+    Group,
+    Summary,
+    number,
+    runs_of,
+    summarise_runs,
+    training_seconds,
+)
 
 MODES = ("offline", "online", "disabled")
 
@@ -17,8 +25,9 @@ def log_comparison(
 ) -> Path | None:
     """Log the comparison in `<runs>/<name>/` to W&B and return the directory of the W&B run.
 
-    The run has the comparison's name, is in the group of its runs, and has the job type `comparison`. Offline asks
-    nobody for anything; `disabled` does nothing and returns None. A run that cannot go online is kept offline.
+    The run has the comparison's name, is in the group of its runs, and has the job type `comparison`; of several data
+    sets, each has tables and charts of its own. Offline asks nobody for anything; `disabled` does nothing and returns
+    None. A run that cannot go online is kept offline.
 
     Raises UserError when the directory is missing or holds no record, ValueError for an unknown mode.
     """
@@ -38,11 +47,15 @@ def log_comparison(
             raise
         run = _start(directory, summary, "offline", project, entity)
     try:
-        run.log({"comparison/summary": _summary_table(summary), "comparison/runs": _run_table(records, summary)})
-        for name in curves.metrics_to_draw(records, summary.headline):
-            if overlaid := _overlaid(records, name):
-                run.log(overlaid)
-        run.summary.update(_best_of(summary))
+        for group in summary.groups:
+            mine = [record for record in records if group.holds(record)]
+            place = f"{group.task}/{group.data}/" if len(summary.groups) > 1 else ""
+            tables = {"summary": _summary_table(group), "runs": _run_table(mine, group)}
+            run.log({f"comparison/{place}{name}": table for name, table in tables.items()})
+            for name in curves.metrics_to_draw(mine, group.headline):
+                if overlaid := _overlaid(mine, name, place):
+                    run.log(overlaid)
+            run.summary.update(_means(group))
         return Path(run.dir).parent
     finally:
         run.finish()
@@ -69,31 +82,42 @@ def _start(directory: Path, summary: Summary, mode: str, project: str, entity: s
         name=f"{summary.name}-comparison",
         group=summary.name,
         job_type="comparison",
-        tags=[f"data:{summary.data}"[:64]] if summary.data else None,
-        config={"task": summary.task, "data": summary.data, "labels": [row.label for row in summary.rows]},
+        tags=list(dict.fromkeys(f"data:{group.data}"[:64] for group in summary.groups if group.data)) or None,
+        config={
+            "groups": [
+                {
+                    "task": group.task,
+                    "data": group.data,
+                    "labels": group.labels,
+                    "headline": group.headline,
+                    "conventions": list(group.conventions),
+                }
+                for group in summary.groups
+            ]
+        },
         settings=settings,
         reinit="create_new",
     )
 
 
-def _summary_table(summary: Summary) -> Any:
+def _summary_table(group: Group) -> Any:
     """One row for each label."""
     import wandb
 
     columns: list[str | int] = ["label", "done", "failed"]
-    columns += [f"{name} {part}" for name in summary.metrics for part in ("mean", "std")]
+    columns += [f"{name} {part}" for name in group.metrics for part in ("mean", "std")]
     columns += [f"parameters {kind}" for kind in PARAMETER_KINDS] + ["tokens/s", "training seconds", "engine"]
     table = wandb.Table(columns=columns, allow_mixed_types=True)
-    for row in summary.rows:
+    for row in group.rows:
         cells: list[Any] = [row.label, row.done, row.failed]
-        for name in summary.metrics:
+        for name in group.metrics:
             cells += [row.metric(name).mean, row.metric(name).std]
         cells += [row.parameters.get(kind) for kind in PARAMETER_KINDS]
         table.add_data(*cells, row.tokens_per_second.mean, row.seconds.mean, row.engine)
     return table
 
 
-def _run_table(records: list[Record], summary: Summary) -> Any:
+def _run_table(records: list[Record], group: Group) -> Any:
     """One row for each label and seed."""
     import wandb
 
@@ -101,21 +125,21 @@ def _run_table(records: list[Record], summary: Summary) -> Any:
         "label",
         "seed",
         "status",
-        *summary.metrics,
+        *group.metrics,
         *(f"parameters {kind}" for kind in PARAMETER_KINDS),
     ]
     columns += ["tokens/s", "jobs", "training seconds", "engine", "error"]
     table = wandb.Table(columns=columns, allow_mixed_types=True)
     for record in records:
         cells: list[Any] = [record.label, record.seed, record.status]
-        cells += [number(record.metrics.get(name)) for name in summary.metrics]
+        cells += [number(record.metrics.get(name)) for name in group.metrics]
         cells += [record.parameters.get(kind) for kind in PARAMETER_KINDS]
         cells += [number(record.throughput.get("tokens_per_second")), record.jobs, training_seconds(record)]
         table.add_data(*cells, record.engine, record.error)
     return table
 
 
-def _overlaid(records: list[Record], name: str) -> dict[str, Any]:
+def _overlaid(records: list[Record], name: str, place: str) -> dict[str, Any]:
     """One metric of all runs in one chart against epochs, and as a table that holds the seconds too."""
     import wandb
 
@@ -127,15 +151,15 @@ def _overlaid(records: list[Record], name: str) -> dict[str, Any]:
         xs=[[point.epoch for point in points] for _, _, points in drawn],
         ys=[[point.value for point in points] for _, _, points in drawn],
         keys=[key for key, _, _ in drawn],
-        title=name,
+        title=f"{place}{name}",
         xname="epoch",
     )
     rows = [[record.label, record.seed, *point] for _, record, points in drawn for point in points]
     table = wandb.Table(columns=["label", "seed", "epoch", "seconds", "value"], data=rows, allow_mixed_types=True)
-    return {f"curves/{name}": chart, f"comparison/{name}": table}
+    return {f"curves/{place}{name}": chart, f"comparison/{place}{name}": table}
 
 
-def _best_of(summary: Summary) -> dict[str, Any]:
+def _means(group: Group) -> dict[str, Any]:
     """The means of the headline by label, for the list of runs."""
-    means = {f"{summary.headline}/{row.label}": row.metric(summary.headline).mean for row in summary.rows}
+    means = {f"{group.headline}/{row.label}": row.metric(group.headline).mean for row in group.rows}
     return {name: mean for name, mean in means.items() if mean is not None}

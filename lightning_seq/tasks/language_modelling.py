@@ -95,7 +95,9 @@ class LanguageModelling(Task):
             self._state = None
         read, self._state = self._read(batch, self._state)
         rows = batch.target_mask.flatten().nonzero().squeeze(1)
-        hidden, targets = read.hidden.flatten(0, 1)[rows], batch.targets.flatten()[rows]
+        hidden, targets = read.hidden.flatten(0, 1), batch.targets.flatten()
+        if len(rows) < len(targets):
+            hidden, targets = hidden[rows], targets[rows]
         total = self.model.softmax.loss_sum(hidden, targets)  # type: ignore[operator, union-attr]
         self.count_loss(total, len(targets))
         if self.chunk_length is not None:

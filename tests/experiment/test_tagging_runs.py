@@ -17,6 +17,7 @@ from pyarrow import parquet
 
 import lightning_seq
 from lightning_seq.cli import main
+from lightning_seq.experiment.grid import entries
 from lightning_seq.record import Record, read
 
 from .conftest import TINY, write_csv
@@ -329,3 +330,31 @@ def test_relations_are_ranked_or_told_apart(tmp_path: Path, loss: str, capsys: p
 )
 def test_a_mistake_about_relations(words: list[str], message: str, own: list[str], refused: Refused) -> None:
     assert message in refused("train", "model=rnn", *own, *TINY, *words)
+
+
+def test_tags_that_training_lacks_stand_in_no_count(mirror: Path, tmp_path: Path) -> None:
+    words = ["data=atis", f"data.mirror={mirror}", f"runs={tmp_path / 'runs'}", f"cache={tmp_path / 'cache'}"]
+    given = [word for word in TINY if "batch_size" not in word]
+    assert main(["train", "model=gru", *words, *given, "task.crf=true", "trainer.max_steps=40"]) == 0
+    run = run_of(words, "gru-seed1", "atis")
+    record = read(run)
+    assert record.metrics["test/accuracy"] > 0.5
+    rows = [row for sentence in sentences_of(run / "predictions.conll") for row in sentence]
+    counted = [row for row in rows if row[1] != "_"]
+    assert 0 < len(rows) - len(counted) < 50
+    assert parquet.read_table(run / "predictions.parquet").num_rows == len(counted)
+    right = sum(target == prediction for _, target, prediction in counted)
+    assert right / len(counted) == pytest.approx(record.metrics["test/accuracy"])
+    shown = json.loads((run / "tagging.json").read_text())
+    assert sum(map(sum, shown["confusion"])) == len(counted)
+
+
+def test_every_experiment_on_tags_names_its_architectures() -> None:
+    for name in ("ud_ewt", "conll2000", "snips"):
+        found = entries([f"experiment={name}"])
+        assert {"rnn", "lstm", "gru", "birnn", "bilstm"} <= {entry.label for entry in found}
+        for entry in found:
+            assert entry.config["choices"]["task"] == "tagging"
+            assert entry.config["task"]["schedule"]["kind"] == "linear"
+    (one,) = entries(["experiment=conll2000", "entries=null"])
+    assert (one.label, one.config["task"]["crf"]) == ("bilstm", True)

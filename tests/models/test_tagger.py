@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from itertools import product
+from itertools import pairwise, product
 from typing import Any
 
 import pytest
@@ -141,7 +141,7 @@ def score_of(model: Tagger, scores: Tensor, path: tuple[int, ...]) -> float:
     assert crf is not None
     total = float(crf.start[path[0]] + crf.end[path[-1]])
     total += sum(float(scores[step, tag]) for step, tag in enumerate(path))
-    return total + sum(float(crf.transitions[one, other]) for one, other in zip(path, path[1:], strict=False))
+    return total + sum(float(crf.transitions[one, other]) for one, other in pairwise(path))
 
 
 def is_bio(path: tuple[int, ...]) -> bool:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 import pytest
@@ -71,7 +72,7 @@ def make_comparison(
         for seed in range(1, seeds + 1):
             random = np.random.default_rng([order, seed])
             level = LEVELS.get(label, 0.7 + 0.01 * order) + random.normal(0, 0.006)
-            run = directory / f"{_file_name(label, order)}-seed{seed}"
+            run = directory / f"{_file_name(label)}-seed{seed}"
             run.mkdir(parents=True)
             is_failed = (label, seed) in failed
             files = _write_files(run, random, level, classes, words, is_failed)
@@ -134,8 +135,8 @@ def make_comparison(
     return directory
 
 
-def _file_name(label: str, order: int) -> str:
-    return label if label.isidentifier() else f"label{order}"
+def _file_name(label: str) -> str:
+    return label if label.replace("-", "_").isidentifier() else f"label{crc32(label.encode())}"
 
 
 def _write_files(
@@ -201,6 +202,225 @@ def _curves(
     return curves
 
 
+def make_language(
+    directory: Path,
+    labels: tuple[str, ...] = ("rnn", "gru"),
+    seeds: int = 2,
+    level: str = "word",
+    data: str = "",
+    prompt: str = "in the",
+    epochs: int = 3,
+    words: tuple[str, ...] = ("the", "beginning", "of", "<eos>", "lord"),
+    settings: dict[str, Any] | None = None,
+    evaluation: str | None = "carry",
+    **changes: Any,
+) -> Path:
+    """As `make_comparison`, for language models: the later a label, the better its perplexity, the worse its accuracy.
+
+    level:    `word` or `character`.
+    words:    what the model writes and expects.
+    settings: of the data, over the usual ones.
+    """
+    for order, label in enumerate(labels):
+        for seed in range(1, seeds + 1):
+            nats = 5.2 - 0.4 * order + 0.03 * seed
+            by_epoch = [nats + 1.5 / epoch for epoch in range(1, epochs + 1)]
+            run = directory / f"{_file_name(label)}-seed{seed}"
+            run.mkdir(parents=True)
+            symbols = prompt.split() if level == "word" else list(prompt)
+            plain = {
+                "prompt": prompt,
+                "samples": [
+                    {"epoch": epoch, "text": prompt + " " + " ".join(words[: epoch + 1])}
+                    for epoch in range(1, epochs + 1)
+                ],
+                "steps": [
+                    {"symbol": symbol, "next": [{"symbol": w, "probability": 0.6 / 2**i} for i, w in enumerate(words)]}
+                    for symbol in symbols
+                ],
+            }
+            (run / "samples.json").write_text(json.dumps(plain))
+            curves = {name: [] for name in ("train/loss", "val/loss", "val/perplexity", "val/accuracy")}
+            for epoch, value in enumerate(by_epoch, 1):
+                for name, point in zip(curves, (value, value, float(np.exp(value)), 0.2 - 0.01 * order), strict=True):
+                    curves[name].append([epoch * 10, epoch, epoch * 2.0, point])
+            curves["val/bits_per_character"] = [[*point[:3], point[3] / 3] for point in curves["val/loss"]]
+            write(
+                run,
+                Record(
+                    status="done",
+                    name=directory.name,
+                    label=label,
+                    seed=seed,
+                    task="language_modelling",
+                    model=label,
+                    cell=None if label.startswith("window") else label,
+                    data=data or f"verses_{level}s",
+                    engine="fused",
+                    parameters={"total": 500_000, "embedding": 300_000, "recurrent": 40_000, "head": 160_000},
+                    metrics={
+                        "test/loss": nats,
+                        "test/perplexity": float(np.exp(nats)),
+                        "test/accuracy": 0.2 - 0.01 * order + 0.001 * seed,
+                        "test/bits_per_character": nats / 3,
+                    },
+                    curves=curves,
+                    throughput={"tokens_per_second": 20_000.0},
+                    fingerprints={"data": "da7a", "split": "5911", "batches": f"ba7c{seed}"},
+                    artifacts={"samples": {"path": "samples.json", "sha256": sha256(run / "samples.json")}},
+                    config={
+                        "task": {"evaluation": evaluation} if evaluation else {},
+                        "data": {
+                            "level": level,
+                            "eos": True,
+                            "layout": "columns",
+                            "chunk_length": 35,
+                            "eval_chunk_length": None,
+                            **(settings or {}),
+                        },
+                    },
+                    started=f"2026-01-05T12:{order:02d}:{seed:02d}+00:00",
+                ).with_(**changes),
+            )
+    return directory
+
+
+TAGS = ("O", "B-NP", "I-NP", "B-VP")
+SENTENCES: tuple[dict[str, Any], ...] = (
+    {
+        "id": 4,
+        "tokens": ["right", "here"],
+        "target": ["O", "B-NP"],
+        "prediction": ["O", "B-NP"],
+        "loss": 9.5,
+    },
+    {
+        "id": 17,
+        "tokens": ["the", "dog", "barks", "?"],
+        "target": ["B-NP", "I-NP", "B-VP", "O"],
+        "prediction": ["B-NP", "B-VP", "B-VP", "O"],
+        "loss": 7.25,
+    },
+)
+
+
+def make_tagging(
+    directory: Path,
+    labels: tuple[str, ...] = ("rnn", "birnn"),
+    seeds: int = 2,
+    tags: tuple[str, ...] = TAGS,
+    sentences: tuple[dict[str, Any], ...] = SENTENCES,
+    spans: bool = True,
+    data: str = "conll2000",
+    parquet: bool = True,
+    **changes: Any,
+) -> Path:
+    """As `make_comparison`, for taggers: the later a label, the better its F1, the worse its accuracy.
+
+    spans:   whether the tags mark spans, and there are metrics of them.
+    parquet: whether there is a `predictions.parquet` beside the `tagging.json`; the counts of both are equal.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as sheets
+
+    for order, label in enumerate(labels):
+        for seed in range(1, seeds + 1):
+            run = directory / f"{_file_name(label)}-seed{seed}"
+            run.mkdir(parents=True)
+            size = len(tags)
+            confusion = np.eye(size, dtype=int) * 40 + np.eye(size, k=1, dtype=int) * (8 - order)
+            kinds = list(dict.fromkeys(tag[2:] for tag in tags if tag != "O")) if spans else []
+            score = {"precision": 0.8, "recall": 0.7, "f1": 0.6 + 0.05 * order}
+            plain = {
+                "labels": list(tags),
+                "confusion": confusion.tolist(),
+                "per_class": [{"label": tag, **score, "support": 190 - number} for number, tag in enumerate(tags)],
+                "spans": [
+                    {"kind": kind, **score, "predicted": 80, "spans": 90 - number} for number, kind in enumerate(kinds)
+                ],
+                "sentences": list(sentences),
+            }
+            files = {"tagging": run / "tagging.json", "conll": run / "predictions.conll"}
+            files["tagging"].write_text(json.dumps(plain))
+            files["conll"].write_text("the B-NP B-NP\n")
+            if parquet:
+                files["predictions"] = run / "predictions.parquet"
+                target, prediction = np.repeat(
+                    np.indices(confusion.shape).reshape(2, -1), confusion.reshape(-1), axis=1
+                )
+                names = np.array(tags, dtype=object)
+                table = {"target": names[target].tolist(), "prediction": names[prediction].tolist()}
+                sheets.write_table(pa.table(table), files["predictions"])
+            metrics = {"test/loss": 0.4, "test/accuracy": 0.95 - 0.02 * order + 0.001 * seed}
+            if spans:
+                f1 = 0.86 + 0.04 * order + 0.002 * seed
+                metrics |= {"test/f1": f1, "test/precision": f1, "test/recall": f1}
+            curve = [[epoch, epoch, float(epoch), 0.5 + 0.1 * epoch] for epoch in (1, 2, 3)]
+            write(
+                run,
+                Record(
+                    status="done",
+                    name=directory.name,
+                    label=label,
+                    seed=seed,
+                    task="tagging",
+                    model=label,
+                    cell=label,
+                    data=data,
+                    engine="native",
+                    parameters={"total": 900_000, "embedding": 700_000, "recurrent": 190_000, "head": 10_000},
+                    metrics=metrics,
+                    curves={"val/accuracy": curve, "val/loss": curve, **({"val/f1": curve} if spans else {})},
+                    fingerprints={"data": "7a95", "split": "5922", "batches": f"ba7d{seed}"},
+                    artifacts={name: {"path": path.name, "sha256": sha256(path)} for name, path in files.items()},
+                    started=f"2026-01-05T11:{order:02d}:{seed:02d}+00:00",
+                ).with_(**changes),
+            )
+    return directory
+
+
+def make_music(directory: Path, labels: tuple[str, ...] = ("tanh", "gru"), seeds: int = 2) -> Path:
+    """As `make_comparison`, for sequences of sets: the later a label, the better its likelihood."""
+    for order, label in enumerate(labels):
+        for seed in range(1, seeds + 1):
+            nats = 9.1 - 0.5 * order + 0.02 * seed
+            curve = [[epoch, epoch, float(epoch), nats + 1 / epoch] for epoch in (1, 2, 3)]
+            run = directory / f"{label}-seed{seed}"
+            run.mkdir(parents=True)
+            write(
+                run,
+                Record(
+                    status="done",
+                    name=directory.name,
+                    label=label,
+                    seed=seed,
+                    task="sequences_of_sets",
+                    model=label,
+                    cell=label,
+                    data="jsb_chorales",
+                    metrics={"val/nll": nats, "test/loss": nats, "test/nll": nats},
+                    curves={"val/loss": curve, "val/nll": curve, "train/loss": curve},
+                    started=f"2026-01-05T13:{order:02d}:{seed:02d}+00:00",
+                ),
+            )
+    return directory
+
+
 @pytest.fixture(scope="session", name="make_comparison")
 def _make_comparison() -> Callable[..., Path]:
     return make_comparison
+
+
+@pytest.fixture(scope="session", name="make_language")
+def _make_language() -> Callable[..., Path]:
+    return make_language
+
+
+@pytest.fixture(scope="session", name="make_tagging")
+def _make_tagging() -> Callable[..., Path]:
+    return make_tagging
+
+
+@pytest.fixture(scope="session", name="make_music")
+def _make_music() -> Callable[..., Path]:
+    return make_music

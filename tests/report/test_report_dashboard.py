@@ -135,7 +135,8 @@ def test_each_data_set_is_there_once_and_each_chart_finds_its_own(make_compariso
     data = Page(dashboard(make_comparison(tmp_path / "demo"))).data
     used = [entry[kind] for entry in data["charts"].values() for kind in ("table", "words", "arrows") if kind in entry]
     assert set(used) == set(data["tables"])
-    assert all("values" not in json.dumps(entry["spec"]) for entry in data["charts"].values())
+    specs = [json.dumps(entry["spec"]) for entry in data["charts"].values()]
+    assert not [spec for spec in specs if '"data": {"values"' in spec or "datasets" in spec]
     bodies = [json.dumps(table) for table in data["tables"].values()]
     assert len(bodies) == len(set(bodies))
 
@@ -220,7 +221,7 @@ def test_unequal_splits_are_told_plainly(make_comparison: Make, tmp_path: Path) 
 def test_the_report_is_three_files_and_a_second_one_replaces_them(make_comparison: Make, tmp_path: Path) -> None:
     directory = make_comparison(tmp_path / "demo", labels=("rnn",), seeds=1)
     summary = write_report(directory)
-    assert summary.rows[0].label == "rnn"
+    assert summary.groups[0].labels == ["rnn"]
     names = {path.name for path in directory.iterdir() if path.is_file()}
     assert names == {"table.md", "table.csv", "dashboard.html"}
     (directory / "table.md").write_text("old")
@@ -235,20 +236,23 @@ def test_a_report_of_nothing_is_the_users_mistake(tmp_path: Path) -> None:
 
 
 def browse(page: Path, profile: Path) -> str:
-    """The document after its scripts ran."""
+    """The document after its scripts ran, none of which may have said anything to the console."""
     quiet = ("quic", "background-networking", "component-update", "sync", "gpu")
     command = [
         str(BROWSER),
         "--headless",
         "--no-sandbox",
         "--no-first-run",
+        "--enable-logging=stderr",
         *(f"--disable-{name}" for name in quiet),
         f"--user-data-dir={profile}",
         "--virtual-time-budget=8000",
         "--dump-dom",
         page.as_uri(),
     ]
-    return subprocess.run(command, capture_output=True, text=True, timeout=90, check=True).stdout
+    done = subprocess.run(command, capture_output=True, text=True, timeout=90, check=True)
+    assert not [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+    return done.stdout
 
 
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium on PATH")
@@ -277,8 +281,79 @@ def test_a_browser_draws_every_chart_and_runs_no_script_from_data(attacked: Path
         assert roles["rule mark"] == 2
 
 
+@pytest.mark.parametrize(("epochs", "ticks"), [(3, [1, 2, 3]), (10, [1, 3, 5, 7, 9]), (30, [1, 6, 11, 16, 21, 26])])
+def test_epochs_are_counted_whole(make_language: Make, tmp_path: Path, epochs: int, ticks: list[int]) -> None:
+    data = Page(dashboard(make_language(tmp_path / "demo", labels=("rnn",), seeds=1, epochs=epochs))).data
+    axis = data["charts"]["chart0"]["spec"]["layer"][0]["encoding"]["x"]["axis"]
+    assert axis["values"] == ticks
+
+
 def test_a_run_of_one_epoch_has_axes_around_its_point(make_comparison: Make, tmp_path: Path) -> None:
     data = Page(dashboard(make_comparison(tmp_path / "demo", labels=("rnn",), seeds=1, epochs=1))).data
     value = data["tables"]["curve0"]["rows"][0][4]
     low, high = data["charts"]["chart0"]["spec"]["layer"][0]["encoding"]["y"]["scale"]["domain"]
     assert low < value < high
+
+
+@pytest.fixture(scope="module")
+def attacked_texts(make_language: Make, make_tagging: Make, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Language models and taggers in which prompts, texts, symbols, tags, tokens and data sets attack the page."""
+    directory = tmp_path_factory.mktemp("runs") / "texts"
+    sentence = {"id": ATTACKS[0], "tokens": list(ATTACKS), "target": list(ATTACKS[::-1]), "prediction": list(ATTACKS)}
+    make_language(directory, labels=ATTACKS[:2], level="character", prompt=ATTACKS[0], words=ATTACKS, data=ATTACKS[2])
+    make_tagging(
+        directory, labels=ATTACKS[2:], tags=ATTACKS, sentences=(sentence,), spans=False, data=ATTACKS[1], parquet=False
+    )
+    return directory
+
+
+def test_texts_symbols_tags_and_tokens_become_no_elements(attacked_texts: Path) -> None:
+    text = dashboard(attacked_texts)
+    page = Page(text)
+    assert [tag for tag, _ in page.elements].count("script") == 3
+    assert {"img", "svg onload"} & {tag for tag, _ in page.elements} == set()
+    assert not [name for _, attributes in page.elements for name in attributes if name.startswith("on")]
+    for section in ("Samples", "Worst sentences", "Classes", "Confusion matrices"):
+        assert section in page.text
+    for attack in ATTACKS[:3]:
+        assert page.text.count(attack) >= 8
+        assert attack not in text
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium on PATH")
+def test_a_browser_shows_several_data_sets_and_runs_no_script_from_their_texts(
+    attacked_texts: Path, tmp_path: Path
+) -> None:
+    source = dashboard(attacked_texts)
+    page = tmp_path / "page.html"
+    page.write_text(re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", source), encoding="utf-8")
+    document = browse(page, tmp_path / "profile")
+    drawn = Page(document)
+    assert "<title>owned" not in document
+    assert "could not be drawn" not in drawn.text
+    assert f'data-drawn="{len(Page(source).data["charts"])}"' in document
+    roles = Counter(attributes.get("aria-roledescription") for _, attributes in drawn.elements)
+    assert roles["rect mark"] == 2 * len(ATTACKS) ** 2
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium on PATH")
+def test_a_legend_highlights_in_its_own_data_set_alone(make_language: Make, make_music: Make, tmp_path: Path) -> None:
+    directory = make_music(make_language(tmp_path / "demo", labels=("rnn", "gru"), seeds=1), labels=("tanh", "lstm"))
+    click = (
+        "<script>setTimeout(() => { const buttons = document.querySelectorAll('.legend button');"
+        "buttons[2].click(); }, 4000)</script></body>"
+    )
+    source = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", dashboard(directory))
+    page = tmp_path / "page.html"
+    page.write_text(click.join(source.rsplit("</body>", 1)), encoding="utf-8")
+    drawn = Page(browse(page, tmp_path / "profile"))
+    pressed = [attributes["aria-pressed"] for tag, attributes in drawn.elements if "aria-pressed" in attributes]
+    assert pressed == ["false", "false", "true", "false"]
+    faint = Counter(
+        attributes.get("opacity")
+        for _, attributes in drawn.elements
+        if attributes.get("aria-roledescription") == "line mark"
+    )
+    music, language = 2 * 2, 2 * 3
+    assert faint["0.06"] == music * 2  # both seeds of lstm
+    assert faint["0.5"] == music * 2 + language * 2

@@ -76,7 +76,7 @@ def test_confusions_are_summed_over_seeds_with_shares_of_the_true_class(tmp_path
         run.mkdir()
         entry = save(run / "predictions.parquet", ["b", "b", "9"], prediction)
         runs.append((run, Record("done", "demo", "rnn", seed, artifacts={"predictions": entry})))
-    (matrix,), classes, notes = confusions(runs, ["rnn"])
+    (matrix,), classes, notes = confusions(runs, ["rnn"], [])
     assert (classes, notes, matrix.seeds) == (["9", "10", "b"], [], 2)
     rows = {(classes[i], classes[j]): (count, share) for i, j, count, share in matrix.rows(classes)}
     assert rows["b", "b"] == (3, 0.75)
@@ -98,7 +98,7 @@ def test_a_missing_or_changed_artifact_is_a_note(
     directory = make_comparison(tmp_path / "demo", labels=("rnn",), seeds=2)
     for name in ("predictions.parquet", "word_map.json"):
         damage(directory / "rnn-seed1" / name)
-    (matrix,), _, notes = confusions(runs_in(directory), ["rnn"])
+    (matrix,), _, notes = confusions(runs_in(directory), ["rnn"], [])
     assert matrix.seeds == 1
     assert notes == [f"rnn, seed 1: predictions.parquet {notes[0].split('parquet ')[1]}"]
     assert expected in notes[0]
@@ -116,18 +116,23 @@ def test_predictions_that_are_no_predictions_are_a_note(tmp_path: Path, content:
         path.write_bytes(content)
     entry = {"path": path.name, "sha256": sha256(path)}
     run = Record("done", "demo", "rnn", 1, artifacts={"predictions": entry})
-    matrices, _, notes = confusions([(tmp_path, run)], ["rnn"])
+    matrices, _, notes = confusions([(tmp_path, run)], ["rnn"], [])
     assert matrices == []
     assert "cannot be used" in notes[0]
 
 
-def test_too_many_classes_are_told_not_drawn(tmp_path: Path) -> None:
-    names = [f"class {index}" for index in range(MOST_CLASSES + 1)]
-    entry = save(tmp_path / "predictions.parquet", names, names)
+def test_of_too_many_classes_the_most_confused_are_shown(tmp_path: Path) -> None:
+    names = [f"class {index}" for index in range(MOST_CLASSES + 3)]
+    confused = {"class 1": "class 42", "class 7": "class 41"}
+    entry = save(tmp_path / "predictions.parquet", names, [confused.get(name, name) for name in names])
     run = Record("done", "demo", "rnn", 1, artifacts={"predictions": entry})
-    matrices, _, notes = confusions([(tmp_path, run)], ["rnn"])
-    assert matrices == []
-    assert "too many" in notes[0]
+    (matrix,), classes, notes = confusions([(tmp_path, run)], ["rnn"], [])
+    assert len(classes) == MOST_CLASSES
+    assert {"class 1", "class 42", "class 7", "class 41"} <= set(classes)
+    assert classes.index("class 7") < classes.index("class 41")
+    assert notes == [f"Of {MOST_CLASSES + 3} classes, the {MOST_CLASSES} with the most confusions are shown."]
+    shares = {(classes[i], classes[j]): share for i, j, _, share in matrix.rows(classes)}
+    assert (shares["class 1", "class 42"], shares["class 42", "class 42"]) == (1.0, 1.0)
 
 
 def test_an_artifact_outside_the_runs_directory_is_not_opened(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from rich.console import Console
 from lightning_seq.errors import UserError
 from lightning_seq.record import read, write
 from lightning_seq.report import tables
-from lightning_seq.report.summary import Statistic, lower_is_better, summarise
+from lightning_seq.report.summary import Group, Statistic, summarise
 
 Make = Callable[..., Path]
 
@@ -25,15 +25,21 @@ def accuracies(directory: Path, label: str) -> list[float]:
     return [record.metrics["test/accuracy"] for record in records if record.label == label and record.metrics]
 
 
+def group_of(directory: Path, headline: str | None = None) -> Group:
+    """The one data set of a comparison."""
+    (group,) = summarise(directory, headline).groups
+    return group
+
+
 def edit(directory: Path, run: str, **changes: object) -> None:
     write(directory / run, read(directory / run).with_(**changes))
 
 
 def test_mean_and_sample_deviation_over_seeds(make_comparison: Make, tmp_path: Path) -> None:
     directory = make_comparison(tmp_path / "demo", labels=("lstm", "gru"))
-    summary = summarise(directory)
-    assert summary.headline == "test/accuracy"
-    for row in summary.rows:
+    group = group_of(directory)
+    assert group.headline == "test/accuracy"
+    for row in group.rows:
         values = accuracies(directory, row.label)
         assert row.metric("test/accuracy").mean == pytest.approx(mean(values))
         assert row.metric("test/accuracy").std == pytest.approx(stdev(values))
@@ -43,14 +49,14 @@ def test_mean_and_sample_deviation_over_seeds(make_comparison: Make, tmp_path: P
 
 def test_labels_are_in_the_order_they_started_not_in_that_of_their_names(make_comparison: Make, tmp_path: Path) -> None:
     directory = make_comparison(tmp_path / "demo", labels=("rnn", "birnn", "gru"), seeds=2)
-    assert [row.label for row in summarise(directory).rows] == ["rnn", "birnn", "gru"]
+    assert [row.label for row in group_of(directory).rows] == ["rnn", "birnn", "gru"]
 
 
 def test_a_failed_run_is_in_no_mean_and_is_listed_with_its_error_and_log(make_comparison: Make, tmp_path: Path) -> None:
     directory = make_comparison(tmp_path / "demo", labels=("rnn", "lstm"), failed=(("lstm", 2),))
     edit(directory, "lstm-seed2", metrics={"test/accuracy": 0.0})
     summary = summarise(directory)
-    row = summary.rows[1]
+    row = summary.groups[0].rows[1]
     assert (row.done, row.failed, row.metric("test/accuracy").n) == (2, 1, 2)
     assert row.metric("test/accuracy").mean > 0.5
     (problem,) = summary.problems
@@ -64,51 +70,50 @@ def test_a_run_that_has_not_finished_counts_as_such(make_comparison: Make, tmp_p
     directory = make_comparison(tmp_path / "demo", labels=("rnn",), seeds=2)
     edit(directory, "rnn-seed2", status=status)
     summary = summarise(directory)
-    assert summary.single_seed
+    assert summary.groups[0].single_seed
     assert summary.problems[0].status == status
     assert "nothing can be concluded from one seed" in tables.markdown(summary)
 
 
 def test_one_seed_has_no_deviation_and_says_so(make_comparison: Make, tmp_path: Path) -> None:
-    summary = summarise(make_comparison(tmp_path / "demo", seeds=1))
-    assert all(row.metric("test/accuracy").std is None for row in summary.rows)
-    assert "±" not in tables.mean_and_std(summary.rows[0].metric("test/accuracy"))
-    assert tables.ONE_SEED in tables.notes(summary)
+    group = group_of(make_comparison(tmp_path / "demo", seeds=1))
+    assert all(row.metric("test/accuracy").std is None for row in group.rows)
+    assert "±" not in tables.mean_and_std(group.rows[0].metric("test/accuracy"))
+    assert tables.ONE_SEED in tables.notes(group)
+    assert group.marked() == ()
 
 
 def test_three_seeds_do_not_say_so(make_comparison: Make, tmp_path: Path) -> None:
-    assert tables.ONE_SEED not in tables.notes(summarise(make_comparison(tmp_path / "demo")))
+    assert tables.ONE_SEED not in tables.notes(group_of(make_comparison(tmp_path / "demo")))
 
 
 def test_a_value_that_is_missing_is_left_out_and_told(make_comparison: Make, tmp_path: Path) -> None:
     directory = make_comparison(tmp_path / "demo", labels=("rnn",))
     edit(directory, "rnn-seed2", metrics={"test/accuracy": None})
-    summary = summarise(directory)
-    statistic = summary.rows[0].metric("test/accuracy")
+    group = group_of(directory)
+    statistic = group.rows[0].metric("test/accuracy")
     assert statistic.n == 2
     assert statistic.values[2] is None
-    assert any("1 of 3 finished runs gave no finite test/accuracy" in note for note in tables.notes(summary))
+    assert any("1 of 3 finished runs gave no finite test/accuracy" in note for note in tables.notes(group))
 
 
 def test_seconds_are_the_latest_on_any_curve(make_comparison: Make, tmp_path: Path) -> None:
     directory = make_comparison(tmp_path / "demo", labels=("rnn",), seeds=1)
     edit(directory, "rnn-seed1", curves={"val/loss": [[1, 1, 4.0, 0.5]], "train/loss": [[1, 1, 9.5, None]]})
-    assert summarise(directory).rows[0].seconds.mean == 9.5
+    assert group_of(directory).rows[0].seconds.mean == 9.5
 
 
 def test_the_headline_can_be_chosen_and_a_misspelt_one_names_the_near(make_comparison: Make, tmp_path: Path) -> None:
     directory = make_comparison(tmp_path / "demo")
-    assert summarise(directory, headline="test/loss").metrics[0] == "test/loss"
+    assert group_of(directory, headline="test/loss").metrics[0] == "test/loss"
     with pytest.raises(UserError, match=r"did you mean .*test/macro_f1"):
         summarise(directory, headline="test/macro_f")
 
 
 def test_the_best_mean_of_a_loss_is_the_lowest(make_comparison: Make, tmp_path: Path) -> None:
     directory = make_comparison(tmp_path / "demo", labels=("rnn", "gru"))
-    assert summarise(directory, headline="test/loss").best().label == "gru"
-    assert summarise(directory, headline="test/accuracy").best().label == "gru"
-    assert lower_is_better("test/perplexity")
-    assert not lower_is_better("test/macro_f1")
+    assert [row.label for row in group_of(directory, headline="test/loss").best()] == ["gru"]
+    assert [row.label for row in group_of(directory, headline="test/accuracy").best()] == ["gru"]
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
@@ -156,8 +161,8 @@ def test_terminal_table_fits_a_hundred_columns_and_obeys_no_escape(make_comparis
 def test_nothing_done_yet_makes_a_table_all_the_same(make_comparison: Make, tmp_path: Path) -> None:
     directory = make_comparison(tmp_path / "demo", labels=("rnn",), seeds=1, failed=(("rnn", 1),))
     summary = summarise(directory)
-    assert summary.headline is None
-    assert summary.best() is None
+    assert summary.groups[0].headline is None
+    assert summary.groups[0].best() == ()
     assert "No run is done" in tables.markdown(summary)
     assert tables.csv(summary).count("\n") == 2
     Console(file=io.StringIO()).print(tables.terminal(summary))
@@ -177,5 +182,5 @@ def test_numbers_that_are_not_finite_count_as_missing(make_comparison: Make, tmp
     plain = json.loads(path.read_text())
     plain["metrics"]["test/accuracy"] = float("nan")
     path.write_text(json.dumps(plain))
-    assert summarise(directory).rows[0].metric("test/accuracy").n == 1
+    assert group_of(directory).rows[0].metric("test/accuracy").n == 1
     assert Statistic({}).mean is None

@@ -59,3 +59,23 @@ def test_an_unknown_mode_is_refused_and_so_is_a_directory_without_runs(make_comp
         log_comparison(tmp_path, mode="of-line")
     with pytest.raises(UserError, match="holds no run"):
         log_comparison(tmp_path)
+
+
+def test_each_data_set_has_tables_and_curves_of_its_own(
+    make_language: Make, make_tagging: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("WANDB_MODE", raising=False)
+    directory = make_tagging(tmp_path / "demo", labels=("rnn-chunks",), seeds=1)
+    make_language(directory, labels=("rnn-words", "gru-words"), seeds=1)
+    run = log_comparison(directory)
+    assert run is not None
+    tables = run / "files" / "media" / "table"
+    (means,) = tables.glob("comparison/language_modelling/verses_words/summary_*.json")
+    table = json.loads(means.read_text())
+    assert table["columns"][3] == "test/perplexity mean"
+    assert [row[0] for row in table["data"]] == ["rnn-words", "gru-words"]
+    (means,) = tables.glob("comparison/tagging/conll2000/summary_*.json")
+    assert json.loads(means.read_text())["columns"][3] == "test/f1 mean"
+    (curve,) = tables.glob("curves/language_modelling/verses_words/val/perplexity_*.json")
+    assert {row[1] for row in json.loads(curve.read_text())["data"]} == {"rnn-words-seed1", "gru-words-seed1"}
+    assert list(tables.glob("curves/tagging/conll2000/val/f1_*.json"))

@@ -1,0 +1,135 @@
+"""Which metric a table leads with, which end of it is best, and by what convention it was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from lightning_seq.record import Record
+
+_FIRST = {
+    "classification": ("relation_f1", "accuracy"),
+    "tagging": ("f1", "precision", "recall", "accuracy"),
+    "language_modelling": ("perplexity", "bits_per_character"),
+    "sequences_of_sets": ("nll",),
+}
+"""By task, from the most important metric down; tags that mark no spans have no `f1`."""
+
+_OTHERS = ("accuracy", "macro_f1", "f1", "bleu", "bits_correct", "perplexity", "nll", "loss")
+_SPLITS = ("test", "val")
+
+_LOWER_IS_BETTER = frozenset(
+    ("loss", "perplexity", "bits_per_character", "nll", "error", "mse", "mae", "rmse", "brier", "ece", "seconds")
+)
+"""Whole names, or parts between underscores."""
+
+_MEANING = {
+    ("classification", "relation_f1"): (
+        "mean over the relations, each right only with its direction, Other left out (Hendrickx et al. 2010)"
+    ),
+    ("tagging", "f1"): "of spans, right only where begin, end and kind are, all kinds together (as conlleval, seqeval)",
+    ("tagging", "accuracy"): "share of the tokens of the split that are tagged rightly",
+    ("sequences_of_sets", "nll"): "nats per step, summed over the bits of a step, mean over all steps of all sequences",
+}
+
+
+def lower_is_better(metric: str) -> bool:
+    name = metric.rpartition("/")[2]
+    return name in _LOWER_IS_BETTER or not _LOWER_IS_BETTER.isdisjoint(name.split("_"))
+
+
+def importance(records: Sequence[Record]) -> tuple[str, ...]:
+    """Names of metrics, without their split, in the order in which a table of these runs shows them.
+
+    Where any of the runs reads characters, bits per character lead: they compare with those of words, perplexities of
+    words and of characters do not.
+    """
+    task = records[0].task if records else ""
+    first = _FIRST.get(task, ())
+    if task == "language_modelling" and any(_by_character(record) for record in records):
+        first = first[::-1]
+    return tuple(dict.fromkeys([*first, *_OTHERS]))
+
+
+def rank(metric: str, order: Sequence[str]) -> tuple[int, int, str]:
+    """A key that sorts the test split before validation, and the metrics of each as `order` has them."""
+    split, _, name = metric.rpartition("/")
+    return (
+        _SPLITS.index(split) if split in _SPLITS else len(_SPLITS),
+        order.index(name) if name in order else len(order),
+        metric,
+    )
+
+
+def conventions(records: Sequence[Record], metrics: Sequence[str]) -> tuple[str, ...]:
+    """A sentence for each of the metrics, the headline first, that says what exactly the number is."""
+    lines = []
+    for metric in metrics:
+        meaning = _meaning(records, metric.rpartition("/")[2])
+        if meaning is None and metric != metrics[0]:
+            continue
+        direction = "lower is better" if lower_is_better(metric) else ""
+        if meaning is not None:
+            lines.append(f"{metric}{f' ({direction})' if direction else ''}: {meaning}.")
+        elif direction:
+            lines.append(f"{metric}: {direction}.")
+    if lines and records[0].task == "language_modelling":
+        lines[0] = f"{lines[0][:-1]}; {_each(records, _state)}."
+        if len({record.fingerprints.get("data") for record in records} - {None}) > 1:
+            lines.append("The prepared data differ: perplexities compare only where the same tokens are predicted.")
+    return tuple(lines)
+
+
+def _meaning(records: Sequence[Record], name: str) -> str | None:
+    if records and records[0].task == "language_modelling":
+        if name == "perplexity":
+            return f"the exponential of the mean loss over {_each(records, _counted)}"
+        if name == "bits_per_character":
+            return _each(records, _bits)
+    return _MEANING.get((records[0].task, name)) if records else None
+
+
+def _counted(record: Record) -> str:
+    if _by_character(record):
+        return "all characters of the split, spaces and line feeds counted"
+    eos = _setting(record, "data", "eos")
+    return "all tokens of the split" + ("" if eos is None else ", <eos> counted" if eos else ", without <eos>")
+
+
+def _bits(record: Record) -> str:
+    if _by_character(record):
+        return f"the mean loss over {_counted(record)}, in bits"
+    return f"the loss over {_counted(record)}, in bits, for each character of the text, spaces and line ends counted"
+
+
+def _state(record: Record) -> str:
+    """What a model knows of the text before the piece that it reads."""
+    if _setting(record, "data", "layout") == "sequences":
+        return "each line read by itself, from a state of zeros" if record.cell else "each line read by itself"
+    length = _setting(record, "data", "eval_chunk_length") or _setting(record, "data", "chunk_length")
+    chunk = f"each chunk of {length}" if length else "each chunk"
+    if not record.cell:
+        return f"{chunk} read by itself, there is no state to carry"
+    evaluation = _setting(record, "task", "evaluation")
+    return {"carry": "state carried from chunk to chunk", "reset": f"state reset at {chunk}"}.get(
+        str(evaluation), "whether the state was carried from chunk to chunk is not recorded"
+    )
+
+
+def _each(records: Sequence[Record], say: Callable[[Record], str]) -> str:
+    """What is said of all runs, or of which labels what is said."""
+    labels: dict[str, list[str]] = {}
+    for record in records:
+        labels.setdefault(say(record), []).append(record.label)
+    if len(labels) == 1:
+        return next(iter(labels))
+    return "; ".join(f"{text} ({', '.join(dict.fromkeys(names))})" for text, names in labels.items())
+
+
+def _by_character(record: Record) -> bool:
+    return bool(_setting(record, "data", "level") == "character")
+
+
+def _setting(record: Record, group: str, key: str) -> Any:
+    held = record.config.get(group)
+    return held.get(key) if isinstance(held, dict) else None
