@@ -97,7 +97,8 @@ def test_a_word_model_with_everything(corpus: list[str], capsys: pytest.CaptureF
 def test_evaluation_of_a_run_is_that_of_the_whole_text(corpus: list[str]) -> None:
     """test/loss, from columns and chunks with a carried state, against one pass over each column."""
     words = ["data=text_words", "data.chunk_length=7", "data.batch_size=4", "data.eval_batch_size=3"]
-    assert main(["train", *MODEL, *words, *corpus, *TINY, "trainer.max_epochs=1"]) == 0
+    accumulated = ["trainer.max_epochs=1", "trainer.accumulate_grad_batches=2"]
+    assert main(["train", *MODEL, *words, *corpus, *TINY, *accumulated]) == 0
     run = directory_of(corpus, "text_words", "gru")
     loaded = lightning_seq.load(run / "checkpoints/best.ckpt")
     from lightning_seq.experiment.build import build_data
