@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from lightning_seq.errors import UserError
 from lightning_seq.files import write_json
 from lightning_seq.models.language_model import LanguageModel
 from lightning_seq.models.sampling import sample
@@ -27,7 +29,8 @@ class Samples(Callback):
     decode:    ids to text.
     symbols:   `symbols[i]` is the symbol with id i.
 
-    It draws from a stream of its own, so that training is the same with it and without.
+    It draws from a stream of its own, so that training is the same with it and without; it stands before a callback
+    that averages weights. Raises UserError for a length below 1 and a temperature below 0.
     """
 
     def __init__(
@@ -41,11 +44,17 @@ class Samples(Callback):
         never: tuple[int, ...] = (),
         seed: int = 1,
     ) -> None:
+        if length < 1 or not 0 <= temperature < math.inf:
+            raise UserError(
+                f"task.sample.length is {length} and task.sample.temperature {temperature}, "
+                "expected at least 1 and at least 0"
+            )
         self.directory, self.prompt, self.decode, self.symbols = directory, list(prompt), decode, symbols
         self.length, self.temperature, self.never, self.seed = length, temperature, never, seed
         self.texts: list[dict[str, Any]] = []
 
-    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    # Not at the validation's end: averaged weights, where there are any, are gone by then.
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.state.fn != "fit" or not trainer.is_global_zero:
             return
         model = pl_module.model

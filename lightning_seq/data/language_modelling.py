@@ -69,8 +69,11 @@ class LanguageReader:
             found += row
         return found + self.vocabulary.encode(self.reading.tokeniser(last))
 
-    def encode(self, texts: Sequence[str]) -> Batch:
+    def encode(self, texts: Sequence[str], first: int = 1, unknown: bool = False) -> Batch:
         """One batch of all texts, each by itself from the start.
+
+        first:   the number of the first text, in what is said of a wrong one.
+        unknown: whether a text may be of unknown words alone.
 
         Inputs are what stands before a text (where lines have an end: its id) and all its tokens; targets are what
         follows each. What follows the last is not known: that target is 0 and does not count, the prediction is there.
@@ -82,11 +85,11 @@ class LanguageReader:
         if not texts:
             raise UserError("there is no text: expected at least one")
         rows = []
-        for number, text in enumerate(texts, 1):
+        for number, text in enumerate(texts, first):
             row = self.ids(text)
             if not row and self.line_end is None:
                 raise UserError(f"text {number} is empty: expected at least one token")
-            if self.vocabulary.has_specials and {UNK} == set(row) - {self.line_end}:
+            if not unknown and self.vocabulary.has_specials and {UNK} == set(row) - {self.line_end}:
                 raise UserError(
                     f"text {number} has only unknown words ({' '.join(text.split())[:60]}): "
                     "expected at least one word that occurs in the training data"

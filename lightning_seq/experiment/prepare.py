@@ -32,6 +32,7 @@ def prepare(found: Sequence[Entry], tell: Callable[[str], None], progress: bool 
     Raises UserError for whatever is wrong with the data, the vectors or an architecture.
     """
     from lightning_seq.experiment.build import build_data, build_inputs, build_model, build_task
+    from lightning_seq.experiment.kinds.kind import kind_of
     from lightning_seq.experiment.loggers import check_logger
     from lightning_seq.experiment.trainer import check_trainer
     from lightning_seq.models.parameters import count_parameters
@@ -58,6 +59,7 @@ def prepare(found: Sequence[Entry], tell: Callable[[str], None], progress: bool 
         data, inputs = shared[key]
         model = build_model(config, data.spec, inputs.width)
         build_task(config, data, model)
+        kind_of(data.spec).callbacks(config, Path(config["runs"]), data)
         ready.append(Ready(entry, data, inputs, count_parameters(model)))
     return ready
 

@@ -25,6 +25,8 @@ class Drawing:
     seed: int = 1
 
     def __post_init__(self) -> None:
+        if not 0 <= self.seed < 2**63:
+            raise UserError(f"seed is {self.seed}, expected at least 0 and less than 2^63")
         for name in ("length", "samples"):
             if getattr(self, name) < 1:
                 raise UserError(f"{name} is {getattr(self, name)}, expected at least 1")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -41,20 +42,24 @@ def restricted(
 ) -> Float[Tensor, "B V"]:
     """Probabilities to draw from: log-probabilities over the temperature, cut to the likeliest, made to sum to 1.
 
-    temperature: 0 leaves the likeliest alone.
+    temperature: 0 (or less than a millionth) leaves the likeliest alone.
     top_k:       symbols that stay (Fan et al. 2018).
     top_p:       of these, as many of the likeliest as together have this probability (Holtzman et al. 2020).
 
     Raises UserError for values out of their range.
     """
-    if temperature < 0 or (top_k is not None and top_k < 1) or (top_p is not None and not 0 < top_p <= 1):
+    if (
+        not 0 <= temperature < math.inf
+        or (top_k is not None and top_k < 1)
+        or (top_p is not None and not 0 < top_p <= 1)
+    ):
         raise UserError(
             f"temperature={temperature} top_k={top_k} top_p={top_p}: expected at least 0, at least 1, and more than 0 "
             "and at most 1"
         )
-    if temperature == 0:
+    if temperature < 1e-6:
         return torch.zeros_like(scores).scatter_(-1, scores.argmax(-1, keepdim=True), 1.0)
-    scores = scores / temperature
+    scores = (scores - scores.amax(-1, keepdim=True)) / temperature
     if top_k is not None and top_k < scores.shape[-1]:
         least = scores.topk(top_k, -1).values[:, -1:]
         scores = scores.masked_fill(scores < least, float("-inf"))

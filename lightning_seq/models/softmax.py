@@ -69,6 +69,9 @@ class AdaptiveSoftmax(nn.Module):
 
     def __init__(self, input_size: int, size: int, cutoffs: Sequence[int]) -> None:
         super().__init__()
+        wanted = f"expected rising whole numbers from 1 to {size - 1}, as [2000,10000]"
+        if not isinstance(cutoffs, Sequence) or any(type(cutoff) is not int for cutoff in cutoffs):
+            raise UserError(f"task.adaptive_softmax={cutoffs}: {wanted}")
         if input_size < 4 ** len(cutoffs):
             raise UserError(
                 f"task.adaptive_softmax={list(cutoffs)}: with {input_size} units the last of {len(cutoffs)} clusters, "
@@ -77,18 +80,18 @@ class AdaptiveSoftmax(nn.Module):
         try:
             self.inner = nn.AdaptiveLogSoftmaxWithLoss(input_size, size, list(cutoffs), head_bias=True)
         except ValueError as error:
-            raise UserError(
-                f"task.adaptive_softmax={list(cutoffs)}: expected rising whole numbers from 1 to {size - 1}, "
-                "as [2000, 10000]"
-            ) from error
+            raise UserError(f"task.adaptive_softmax={list(cutoffs)}: {wanted}") from error
 
     def loss_sum(self, hidden: Float[Tensor, "N H"], targets: Int[Tensor, "N"]) -> Float[Tensor, ""]:
         if not len(targets):
             return hidden.sum() * 0.0
-        return -self.inner(hidden, targets).output.sum()
+        with torch.autocast(hidden.device.type, enabled=False):  # torch's module mixes types under it
+            total: Tensor = self.inner(hidden.to(self.inner.head.weight.dtype), targets).output.sum()
+        return -total
 
     def log_probabilities(self, hidden: Float[Tensor, "N H"]) -> Float[Tensor, "N V"]:
-        return self.inner.log_prob(hidden)
+        with torch.autocast(hidden.device.type, enabled=False):
+            return self.inner.log_prob(hidden.to(self.inner.head.weight.dtype))
 
 
 @torch.no_grad()

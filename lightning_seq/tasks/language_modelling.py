@@ -80,7 +80,8 @@ class LanguageModelling(Task):
             )
         self.carry, self.evaluation = carry, evaluation
         self.activation_penalty, self.temporal_penalty = activation_penalty, temporal_penalty
-        self.chunk_length, self._share = chunk_length, 1.0
+        self.chunk_length = chunk_length
+        self._shares: list[float] = []
         self.val_loss, self.test_loss = mean_loss(), mean_loss()
         self.val_accuracy, self.test_accuracy = mean_loss(), mean_loss()
         self._state: Any = None
@@ -91,7 +92,7 @@ class LanguageModelling(Task):
         return self.model(inputs, mask, state)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        if self.carry == "never" or (self.carry == "pass" and _fresh(batch)):
+        if self.carry == "never" or "fresh" not in batch.extra or (self.carry == "pass" and _fresh(batch)):
             self._state = None
         read, self._state = self._read(batch, self._state)
         rows = batch.target_mask.flatten().nonzero().squeeze(1)
@@ -101,7 +102,7 @@ class LanguageModelling(Task):
         total = self.model.softmax.loss_sum(hidden, targets)  # type: ignore[operator, union-attr]
         self.count_loss(total, len(targets))
         if self.chunk_length is not None:
-            self._share = float(batch.extra["new"]) / self.chunk_length
+            self._shares.append(float(batch.extra["new"]) / self.chunk_length)
         return total * (self.world / batch.count) + self._penalty(read, batch.mask)
 
     def _read(self, batch: Batch, state: Any) -> tuple[Read, Any]:
@@ -136,8 +137,10 @@ class LanguageModelling(Task):
 
         def closure() -> Any:  # an optimiser reads its rate after it has called this
             loss = optimizer_closure()
+            share = sum(self._shares) / len(self._shares)  # of all chunks whose gradients were accumulated
+            self._shares.clear()
             for group, rate in zip(optimizer.param_groups, rates, strict=True):
-                group["lr"] = rate * self._share
+                group["lr"] = rate * share
             return loss
 
         super().optimizer_step(epoch, batch_idx, optimizer, closure)

@@ -91,6 +91,11 @@ def test_a_word_model_with_everything(corpus: list[str], capsys: pytest.CaptureF
     assert main(["score", checkpoint, "text=a0 b0"]) == 0
     line = json.loads(capsys.readouterr().out)
     assert [token["token"] for token in line["tokens"]] == ["a0", "b0"]
+    assert main(["score", checkpoint, "text=a0    b0"]) == 0
+    assert json.loads(capsys.readouterr().out)["bits_per_character"] == line["bits_per_character"]
+    assert main(["score", checkpoint, "text=zebra"]) == 0
+    assert json.loads(capsys.readouterr().out)["tokens"][0]["token"] == "<unk>"
+    assert main(["sample", checkpoint, "temperature=0.000000000001", "length=2"]) == 0
     assert line["log_probability"] == pytest.approx(sum(t["log_probability"] for t in line["tokens"]), abs=1e-5)
 
 
@@ -129,6 +134,9 @@ def test_both_ways_are_refused(corpus: list[str], refused: Callable[..., str]) -
         (["task.averaging=0"], "task.averaging"),
         (["data.batch_size=400"], "less than a batch has"),
         (["task.sample.prompt=xyz"], "only unknown words"),
+        (["task.sample.temperature=-1"], "task.sample.temperature -1"),
+        (["task.sample.length=0"], "task.sample.length is 0"),
+        (["data.chunk_length=5", "data.backward_length=9", "model.weight_drop=0.5"], "reads a window in two parts"),
     ],
 )
 def test_wrong_input(corpus: list[str], refused: Callable[..., str], words: list[str], said: str) -> None:

@@ -9,15 +9,20 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from pyarrow import parquet
 
 import lightning_seq
 from lightning_seq.cli import main
-from lightning_seq.experiment.grid import entries
+from lightning_seq.experiment.build import build_data, build_inputs, build_model, build_task
+from lightning_seq.experiment.config import compose
+from lightning_seq.experiment.kinds.tagging import crf, overview
+from lightning_seq.metrics.tagging import TaggingMetrics
 from lightning_seq.record import Record, read
 
 from .conftest import TINY, write_csv
@@ -179,6 +184,51 @@ def test_a_tagger_leaves_everything_that_was_promised(
     assert loaded.spec.inputs.characters == loaded.reader.characters  # type: ignore[union-attr]
 
 
+def test_the_worst_sentences_are_shown_the_wrong_ones_first() -> None:
+    draw = random.Random(2)
+    sentences, wrong, losses = [], [], []
+    for number in range(90):
+        rows = [[number, step, draw.randint(-1, 2), 0, draw.uniform(0, 9)] for step in range(3)]
+        if number % 3:
+            rows = [[*row[:3], max(row[2], 0), row[4]] for row in rows]
+        sentences.append(np.array(rows))
+        wrong.append(any(row[2] not in (-1, row[3]) for row in rows))
+        losses.append(sum(row[4] for row in rows))
+    assert 10 < sum(wrong) < 40
+    task = SimpleNamespace(
+        tables={"confusion": torch.tensor([[3, 1, 0], [0, 0, 2], [0, 0, 0]]), "span_counts": torch.tensor([[1, 2, 4]])},
+        test_metrics=TaggingMetrics(("O", "B-X", "I-X")),
+    )
+    names = ("O", "B-X", "I-X")
+    shown = overview(names, task, [["a", "b", "c"]] * 90, sentences)  # type: ignore[arg-type]
+    order = [number for number in range(90) if wrong[number]], [number for number in range(90) if not wrong[number]]
+    expected = [number for part in order for number in sorted(part, key=lambda number: -losses[number])][:60]
+    assert [one["id"] for one in shown["sentences"]] == expected
+    first = sentences[expected[0]]
+    assert shown["sentences"][0]["target"] == [None if tag < 0 else names[int(tag)] for tag in first[:, 2]]
+    assert shown["sentences"][0]["loss"] == pytest.approx(losses[expected[0]], abs=1e-6)
+    tags = {row.pop("label"): row for row in shown["per_class"]}
+    assert tags["O"] == pytest.approx({"precision": 1, "recall": 0.75, "f1": 6 / 7, "support": 4})
+    assert tags["I-X"] == {"precision": 0, "recall": 0, "f1": 0, "support": 0}
+    (spans,) = shown["spans"]
+    assert spans.pop("kind") == "X"
+    assert spans == pytest.approx({"precision": 0.5, "recall": 0.25, "f1": 1 / 3, "predicted": 2, "spans": 4})
+
+
+def test_what_selects_the_best_checkpoint_follows_from_the_tags(tags: list[str]) -> None:
+    for more, monitor in (([], "val/f1"), (["task.monitor=val/loss"], "val/loss")):
+        assert monitor_of([*tags, *TINY, *more]) == monitor
+    place = tags[2].removeprefix("runs=")
+    words = ["data=look_ahead", "data.examples=60", f"cache={place}/cache", *TINY]
+    assert monitor_of(words) == "val/accuracy"
+
+
+def monitor_of(words: list[str]) -> str:
+    config = compose([*words, "model=rnn"])
+    data = build_data(config)
+    return build_task(config, data, build_model(config, data.spec, build_inputs(config, data).width)).monitor
+
+
 def test_unknown_words_are_tagged_by_their_spelling(tags: list[str]) -> None:
     """A name that ends in x was never seen as a word, and is a person's."""
     given = [*tags, *TINY, "task.dropout=0", "trainer.max_epochs=6", "data.min_count=3"]
@@ -274,6 +324,24 @@ def test_a_mistake_about_a_tagger(words: list[str], message: str, tags: list[str
     assert not run_of(tags, "rnn-seed1", "conll").exists()
 
 
+@pytest.mark.parametrize(
+    ("task", "scheme", "names", "expected"),
+    [
+        ({"crf": False}, "auto", ("O", "B-X", "I-X"), None),
+        ({"crf": True}, "auto", ("O", "B-X", "I-X"), (True, False)),
+        ({"crf": True, "constraints": "training"}, "bio", ("O", "B-X", "I-X"), (True, True)),
+        ({"crf": True, "constraints": "none"}, "bio", ("O", "B-X", "I-X"), (False, False)),
+        ({"crf": True}, "none", ("O", "B-X", "I-X"), (False, False)),
+        ({"crf": True}, "auto", ("NOUN", "VERB"), (False, False)),
+    ],
+)
+def test_a_crf_keeps_to_the_order_of_spans_where_tags_have_one(
+    task: dict[str, Any], scheme: str, names: tuple[str, ...], expected: tuple[bool, bool] | None
+) -> None:
+    made = crf({"task": {"constraints": "auto", **task}, "data": {"scheme": scheme}}, names)
+    assert expected == (None if made is None else (made.names is not None, made.constrain_training))
+
+
 def test_f1_is_not_for_tags_without_spans(tmp_path: Path, refused: Refused) -> None:
     words = ["data=look_ahead", "data.examples=60", f"runs={tmp_path / 'runs'}", f"cache={tmp_path / 'cache'}"]
     assert "mark no spans" in refused("train", "model=rnn", *words, *TINY, "task.monitor=val/f1")
@@ -349,12 +417,19 @@ def test_tags_that_training_lacks_stand_in_no_count(mirror: Path, tmp_path: Path
     assert sum(map(sum, shown["confusion"])) == len(counted)
 
 
-def test_every_experiment_on_tags_names_its_architectures() -> None:
-    for name in ("ud_ewt", "conll2000", "snips"):
-        found = entries([f"experiment={name}"])
-        assert {"rnn", "lstm", "gru", "birnn", "bilstm"} <= {entry.label for entry in found}
-        for entry in found:
-            assert entry.config["choices"]["task"] == "tagging"
-            assert entry.config["task"]["schedule"]["kind"] == "linear"
-    (one,) = entries(["experiment=conll2000", "entries=null"])
-    assert (one.label, one.config["task"]["crf"]) == ("bilstm", True)
+@pytest.mark.parametrize(
+    ("name", "task"),
+    [
+        ("ud_ewt", "tagging"),
+        ("conll2000", "tagging"),
+        ("snips", "tagging"),
+        ("verses_punctuation", "tagging"),
+        ("semeval2010_task8", "classification"),
+    ],
+)
+def test_an_experiment_names_its_architectures(name: str, task: str) -> None:
+    config = compose([f"experiment={name}"])
+    assert {"rnn", "birnn", "bilstm"} <= {entry["label"] for entry in config["entries"]}
+    assert (config["choices"]["task"], config["choices"]["data"]) == (task, name)
+    assert config["task"]["schedule"]["kind"] == "linear"
+    assert config["task"]["monitor"] == ("val/relation_f1" if task == "classification" else "auto")

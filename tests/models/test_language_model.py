@@ -78,6 +78,8 @@ def test_a_shared_matrix_is_one_parameter_and_learns_from_both_sides() -> None:
         ({"tied": True, "adaptive": [3]}, "give one of them"),
         ({"adaptive": [3, 7]}, "has none"),
         ({"adaptive": [0]}, "adaptive_softmax"),
+        ({"adaptive": 5}, "expected rising whole numbers"),
+        ({"adaptive": ["a"]}, "expected rising whole numbers"),
         ({"adaptive": [V]}, "adaptive_softmax"),
         ({"dropout": 1.0}, "task.dropout"),
     ],
@@ -108,6 +110,16 @@ def test_the_loss_is_what_the_probabilities_say(adaptive: list[int] | None) -> N
     torch.testing.assert_close(losses, expected)
     assert torch.equal(hits, scores.flatten(0, 1).argmax(-1) == targets)
     assert float(model.softmax.loss_sum(hidden[:0], targets[:0])) == 0
+
+
+def test_adaptive_softmax_under_mixed_precision() -> None:
+    model = model_of(adaptive=[3])
+    hidden, targets = torch.randn(6, H), torch.randint(0, V, (6,))
+    expected = model.softmax.loss_sum(hidden, targets)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = model.softmax.loss_sum(hidden.bfloat16(), targets)
+        assert model.softmax.log_probabilities(hidden).dtype == torch.float32
+    torch.testing.assert_close(found, expected, rtol=0.02, atol=0.02)
 
 
 def test_evaluation_in_parts_is_evaluation(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -73,6 +73,12 @@ def test_no_temperature_takes_the_likeliest_and_a_seed_repeats() -> None:
     assert torch.equal(first, second)
 
 
+def test_the_smallest_temperatures_take_the_likeliest() -> None:
+    scores = torch.tensor([[0.3, 2.0, 1.9]]).log_softmax(-1)
+    for temperature in (1e-42, 1e-5):
+        assert restricted(scores, temperature).tolist() == [[0.0, 1.0, 0.0]]
+
+
 def test_draws_follow_the_probabilities() -> None:
     model = model_of()
     prompt = torch.tensor([[1]]).expand(20000, 1)
@@ -84,7 +90,17 @@ def test_draws_follow_the_probabilities() -> None:
     torch.testing.assert_close(share, expected / expected.sum(), atol=0.015, rtol=0)
 
 
-@pytest.mark.parametrize("wrong", [{"temperature": -0.1}, {"top_k": 0}, {"top_p": 0.0}, {"top_p": 1.5}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"temperature": -0.1},
+        {"temperature": float("nan")},
+        {"temperature": float("inf")},
+        {"top_k": 0},
+        {"top_p": 0.0},
+        {"top_p": 1.5},
+    ],
+)
 def test_values_out_of_range(wrong: dict[str, float]) -> None:
     with pytest.raises(UserError, match="expected at least 0"):
         restricted(torch.zeros(1, V), **wrong)  # type: ignore[arg-type]

@@ -189,6 +189,14 @@ def test_the_carried_state_goes_through_a_checkpoint() -> None:
     torch.testing.assert_close(fresh.training_step(second, 1), task.training_step(second, 1))
 
 
+def test_sequences_by_themselves_start_from_nothing() -> None:
+    task = task_of(carry="epochs")
+    first, second = (replace(batch, extra={}) for batch in chunks(text(8), [4, 4]))
+    alone = task_of().training_step(second, 0)
+    task.training_step(first, 0)
+    torch.testing.assert_close(task.training_step(second, 1), alone)
+
+
 @pytest.mark.parametrize("world", [1, 2, 4])
 def test_columns_come_back_to_their_ranks(world: int) -> None:
     whole = (((torch.arange(8.0).view(8, 1), torch.arange(8.0).view(8, 1) * 2),),)

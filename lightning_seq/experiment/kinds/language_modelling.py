@@ -21,6 +21,9 @@ from lightning_seq.models.language_model import LanguageModel
 from lightning_seq.spec import DataSpec, NextToken
 from lightning_seq.tasks.task import Task
 
+ONCE = ("locked", "recurrent_dropout", "weight_drop")
+"""Noise of an encoder that is drawn once for all steps that it reads together."""
+
 SETTINGS = ("carry", "evaluation", "activation_penalty", "temporal_penalty")
 
 
@@ -42,6 +45,13 @@ def model(
 
 def task(config: Config, data: LanguageModellingData, model: LanguageModel, shared: dict[str, Any]) -> Task:
     settings = config["task"]
+    drawn = [f"model.{name}" for name in ONCE if config["model"].get(name)]
+    drawn += ["task.locked=true"] if settings["locked"] and settings["dropout"] else []
+    if drawn and data.backward_length is not None and data.backward_length > data.chunk_length:
+        raise UserError(
+            f"{drawn[0]} draws one mask for a whole window, and data.backward_length={data.backward_length} reads a "
+            "window in two parts: set it to null, or use dropout that is drawn at each step"
+        )
     make = factory({"_target_": settings["_target_"]}, config["allow"])
     made: Task = make(
         model,
