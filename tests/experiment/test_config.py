@@ -72,7 +72,7 @@ def test_entries_are_the_product_and_their_labels_say_what_differs() -> None:
 def test_an_experiment_file_lists_its_entries() -> None:
     architectures = ["rnn", "lstm", "gru", "birnn"]
     found = entries(["experiment=demo", "seeds=1"])
-    assert [entry.label for entry in found] == [*architectures, *(f"{name}-punctuation" for name in architectures)]
+    assert [entry.label for entry in found] == [*architectures, *(f"{name}-marks" for name in architectures)]
     assert found[3].config["model"]["bidirectional"] is True
     assert found[0].config["name"] == "demo"
     with pytest.raises(UserError, match="lists its own entries"):
