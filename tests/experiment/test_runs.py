@@ -365,6 +365,8 @@ def test_a_signal_ends_a_comparison_with_its_records_in_order(own: list[str]) ->
         env=environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        # Started in the background of a script, this process ignores the signal, and would hand that down.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )
     record = Path(own[2].removeprefix("runs=")) / "csv/rnn-seed1/record.json"
     for _ in range(600):
@@ -373,7 +375,10 @@ def test_a_signal_ends_a_comparison_with_its_records_in_order(own: list[str]) ->
         assert process.poll() is None, process.communicate()
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    try:
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert process.returncode == 130, (out, err)
     assert b"Traceback" not in err
     ended = read(record)

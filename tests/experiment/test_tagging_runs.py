@@ -181,7 +181,11 @@ def test_a_tagger_leaves_everything_that_was_promised(
         assert [[token["token"], token["tag"]] for token in line["predictions"]] == [[row[0], row[2]] for row in one]
         assert all(0 < token["probability"] <= 1 for token in line["predictions"])
     loaded = lightning_seq.load(run / "checkpoints/best.ckpt")
-    assert loaded.spec.inputs.characters == loaded.reader.characters  # type: ignore[union-attr]
+    words_and_characters = loaded.spec.inputs.size, len(loaded.reader.characters)  # type: ignore[union-attr]
+    spelling = {"cnn": 50 * (3 * 30 + 1), "lstm": 2 * 4 * 25 * (30 + 25 + 1)}[characters]
+    assert (
+        record.parameters["embedding"] == words_and_characters[0] * 8 + words_and_characters[1] * 30 + 6 * 3 + spelling
+    )
 
 
 def test_the_worst_sentences_are_shown_the_wrong_ones_first() -> None:
