@@ -366,7 +366,7 @@ def test_a_signal_ends_a_comparison_with_its_records_in_order(own: list[str]) ->
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         # Started in the background of a script, this process ignores the signal, and would hand that down.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     record = Path(own[2].removeprefix("runs=")) / "csv/rnn-seed1/record.json"
     for _ in range(600):
