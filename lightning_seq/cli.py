@@ -200,6 +200,45 @@ def _sample(words: list[str]) -> int:
     return 0
 
 
+def _translate(words: list[str]) -> int:
+    from lightning_seq.experiment.translate import Search, Translation, translations
+
+    keys = {"checkpoint": "", "text": None, "file": None, "beam": None, "n_best": "1", "length_penalty": None}
+    more = {"scores": "false", "attention_out": None, "batch_size": "32", "target_language": None, "allow": ""}
+    given = _given("translate", words, {**keys, **more})
+    if given["scores"] not in ("true", "false"):
+        raise UserError(f"scores is {given['scores']!r}, expected true or false")
+    loaded, n_best = _loaded("translate", given), _whole("n_best", given["n_best"]) or 1
+    size, penalty = _whole("beam", given["beam"]), _number("length_penalty", given["length_penalty"])
+    settings = dict(loaded.config["task"])
+    settings["beam"] = max(n_best, settings.get("beam", 1)) if size is None else size
+    settings |= {} if penalty is None else {"length_penalty": penalty}
+    out, looks = given["attention_out"], []
+    found = translations(
+        loaded,
+        _texts(given["text"], given["file"]),
+        Search(settings, n_best),
+        _whole("batch_size", given["batch_size"]) or 1,
+        out is not None,
+        given["target_language"],
+    )
+
+    def line(number: int, each: Translation) -> str:
+        parts = [str(number)] if n_best > 1 else []
+        parts += [f"{each.score:.6f}"] if given["scores"] == "true" else []
+        return "\t".join([*parts, each.text])
+
+    for number, best in enumerate(found, 1):
+        for each in best:
+            print(line(number, each), flush=True)
+            looks.append({"number": number, "source": each.source, "target": each.target, "weights": each.weights})
+    if out is not None:
+        from lightning_seq.files import write_json
+
+        write_json(Path(out).expanduser(), looks)
+    return 0
+
+
 def _given(verb: str, words: list[str], known: dict[str, str | None]) -> dict[str, str | None]:
     """The verb's own keys, as given or by default. Raises UserError for another key."""
     pairs = {pair.key: pair.value for pair in split_words(words)}
@@ -394,24 +433,48 @@ VERBS = {
             "sample checkpoint=best.ckpt samples=4",
         ),
     ),
+    "translate": Verb(
+        "Another sequence for each line, from a trained encoder-decoder.",
+        _translate,
+        {
+            "checkpoint=FILE": "of a run: <run>/checkpoints/best.ckpt",
+            'text="…"': "one text; or",
+            "file=FILE": "one per line; or standard input",
+            "beam=N length_penalty=A": "how it is searched (as in training's test)",
+            "n_best=N": "hypotheses of each text, after its number and a tab (1)",
+            "scores=true": "the score before each, and a tab",
+            "attention_out=FILE": "where each symbol looked, as JSON",
+            "batch_size=N": "texts at a time (32)",
+            "target_language=CODE": "refuse a model that writes another",
+        },
+        (),
+        (
+            "translate checkpoint=runs/dates/attention-seed1/checkpoints/best.ckpt < in.txt",
+            'translate checkpoint=best.ckpt text="march 5, 2026" n_best=5 scores=true',
+            "translate checkpoint=best.ckpt file=in.txt attention_out=out.json",
+        ),
+    ),
     "check": Verb(
-        "Put a cell through the conformance suite: ours, your own, or all of a package.",
+        "Put a cell or a scorer through the conformance suite: ours, or your own.",
         _check,
         {
-            "input_size=N": "D (3)",
-            "hidden_size=N": "H (4)",
+            "input_size=N hidden_size=N": "of a cell: D (3) and H (4)",
+            "query_size=N value_size=N": "of a scorer: Q (8) and D (6)",
             "slow=true": "also 20,000 steps forward and back",
         },
-        ("cell",),
-        ("check lstm", "check my_package.MyCell", "check torchrecurrent"),
+        ("cell", "attention"),
+        ("check lstm", "check additive", "check my_package.MyCell"),
         "CELL",
     ),
     "explain": Verb(
-        "A cell's or layer's equations, state, paper, and parameters counted; --list shows all.",
+        "Equations, state, paper and parameters of a cell, a scorer or a layer; --list shows all.",
         _explain,
-        {"input_size=N": "D (100)", "hidden_size=N": "H (128)"},
-        ("cell",),
-        ("explain lstm", "explain gru hidden_size=256", "explain Bidirectional"),
+        {
+            "input_size=N hidden_size=N": "of a cell: D (100) and H (128)",
+            "query_size=N value_size=N": "of a scorer: Q (128) and D (256)",
+        },
+        ("cell", "attention"),
+        ("explain lstm", "explain gru hidden_size=256", "explain additive"),
         "CELL",
         _explain_list,
     ),

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from lightning_seq.embeddings.layer import Embedding
+
 
 class ThawEmbedding(Callback):
-    """Tells the model's embedding which epoch it is, so that one frozen for n epochs learns from epoch n on."""
+    """Tells the model's embeddings which epoch it is, so that one frozen for n epochs learns from epoch n on."""
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        pl_module.model.embedding.set_epoch(trainer.current_epoch)  # type: ignore[union-attr,operator]
+        for module in pl_module.modules():
+            if isinstance(module, Embedding):
+                module.set_epoch(trainer.current_epoch)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -72,6 +72,10 @@ class Cell(nn.Module, ABC):
         `x` holds the input's columns from `start` on; the bias is added only at 0. Token ids (an integer tensor
         `[…]`) stand for one-hot vectors.
         """
+
+    def projection(self, start: int, width: int) -> Callable[[Tensor], Tensor]:
+        """`project` for `width` columns of the input from `start` on, to be called at every step of a loop."""
+        return lambda x: self.project(x, start)
 
     @abstractmethod
     def step(self, projected_t: Tensor, state: State, noise: Noise | None = None) -> Step:
@@ -168,6 +172,11 @@ class DenseCell(GatedCell):
 
     def project(self, x: Float[Tensor, "*lead D"] | Int[Tensor, "*lead"], start: int = 0) -> Float[Tensor, "*lead GH"]:
         return product(x, self.W, self.bias(), start)
+
+    def projection(self, start: int, width: int) -> Callable[[Tensor], Tensor]:
+        """The columns are taken once: the gradient of every slice of W would be as large as W."""
+        W, b = self.W[:, start : start + width], self.bias() if start == 0 else None
+        return lambda x: functional.linear(x, W, b)
 
     def recurrent_weights(self) -> dict[str, Tensor]:
         return {"U": self.U}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +43,7 @@ class Inputs:
     width:    E.
     matrix:   `[V, E]`, or None where nothing is given (random, one-hot).
     vectors:  where the matrix came from.
+    target:   the same for the target side, where data have one with words of its own.
     """
 
     kind: str
@@ -51,13 +52,26 @@ class Inputs:
     vectors: WordVectors | None = None
     coverage: Coverage | None = None
     fingerprint: str | None = None
+    target: Inputs | None = None
 
 
 def build_inputs(config: Config, data: Any, progress: bool = False) -> Inputs:
-    """Word vectors for the vocabulary: trained on the train split or found in the cache, or read from a file.
+    """Word vectors for the vocabulary: trained on the train split or found in the cache, or read from a file; and for
+    that of the target side, from its own text or its own file (`embedding.target_path`).
 
     Raises UserError for an unknown kind and for vectors of another width than the configuration asks for.
     """
+    inputs = _side(config, data, progress)
+    target = getattr(data, "target_side", None)
+    if target is None:
+        return inputs
+    settings = {**config["embedding"], "path": config["embedding"].get("target_path")}
+    if settings["kind"] == "file" and not settings["path"]:
+        settings |= {"kind": "random", "size": inputs.width}
+    return replace(inputs, target=_side({**config, "embedding": settings}, target, progress))
+
+
+def _side(config: Config, data: Any, progress: bool) -> Inputs:
     settings = config["embedding"]
     kind = settings["kind"]
     if kind not in EMBEDDINGS:
@@ -138,9 +152,11 @@ def build_model(config: Config, spec: DataSpec, width: int) -> Any:
 def initialise(model: Any, config: Config, inputs: Inputs) -> None:
     """Every parameter from the seed and its own name; then the vectors, where there are any."""
     factory(config["init"], config["allow"])()(model, stream_seed(config["seed"], Stream.INITIALISATION))
-    if inputs.matrix is not None:
-        with torch.no_grad():
-            model.embedding.get_parameter("weight").copy_(torch.from_numpy(inputs.matrix))
+    sides = {"source" if inputs.target else "embedding": inputs, "target": inputs.target}
+    for name, side in sides.items():
+        if side is not None and side.matrix is not None:
+            with torch.no_grad():
+                model.get_submodule(name).get_parameter("weight").copy_(torch.from_numpy(side.matrix))
 
 
 def build_task(config: Config, data: Any, model: Any) -> Task:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from importlib import import_module
 from typing import Any
@@ -33,11 +33,12 @@ def known_cells() -> tuple[str, ...]:
     return tuple(sorted({*groups()["cell"], *BESIDE} - {"external"}))
 
 
-def find(name: str) -> dict[str, MakeCell]:
+def find(name: str, beside: Sequence[str] = ()) -> dict[str, MakeCell]:
     """By name, what makes a cell from (input_size, hidden_size).
 
-    name: a choice of `cell=` (`lstm`), a class (`my_package.MyCell`) with our contract or torch's convention, or a
-          module, for every class in it whose name ends in `Cell`. The user has named it: it is imported.
+    name:   a choice of `cell=` (`lstm`), a class (`my_package.MyCell`) with our contract or torch's convention, or a
+            module, for every class in it whose name ends in `Cell`. The user has named it: it is imported.
+    beside: what else might have been meant, and is named to the user as a choice.
 
     Raises UserError where there is no such cell.
     """
@@ -47,29 +48,28 @@ def find(name: str) -> dict[str, MakeCell]:
         node = compose(["model=recurrent", f"cell={name}"])["cell"]
         return {name: factory(node)}
     if "." not in name:
-        found = _cells_of(name)
+        found = _cells_of(name, beside)
         if not found:
             raise UserError(f"{name} has no class whose name ends in 'Cell'")
         return found
     try:
         kind = resolve(name, [name.partition(".")[0]], "the cell")
     except UserError:
-        found = _cells_of(name)
+        found = _cells_of(name, beside)
         if found:
             return found
         raise
     return {name: _maker(kind)}
 
 
-def _cells_of(name: str) -> dict[str, MakeCell]:
+def _cells_of(name: str, beside: Sequence[str]) -> dict[str, MakeCell]:
     try:
         module = import_module(name)
     except ModuleNotFoundError as error:
         if error.name is not None and not name.startswith(error.name):
             raise UserError(f"{name} needs the module {error.name}: install it") from error
-        raise UserError(
-            f"there is no cell {name!r}; {near(name, known_cells())}; a class of your own is my_package.MyCell"
-        ) from error
+        choices = near(name, (*known_cells(), *beside))
+        raise UserError(f"there is no cell {name!r}; {choices}; a class of your own is my_package.MyCell") from error
     return {
         f"{name}.{key}": _maker(kind)
         for key, kind in vars(module).items()

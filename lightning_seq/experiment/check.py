@@ -1,31 +1,46 @@
-"""`lightning-seq check`: the conformance suite over a cell, or over all cells of a package."""
+"""`lightning-seq check`: the conformance suite over a cell, over all cells of a package, or over a scorer."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from rich.console import Console
 from rich.table import Table
 
-from lightning_seq.conformance.suite import CHECKS, SLOW, Result, engines_of, examine
+from lightning_seq.conformance import scorers, suite
 from lightning_seq.errors import UserError
 from lightning_seq.experiment.cells import MakeCell, find
+from lightning_seq.experiment.scorers import MakeScorer, find_scorer, known_scorers
 
-KEYS = {"input_size": 3, "hidden_size": 4}
+CELL_KEYS = {"input_size": 3, "hidden_size": 4}
+SCORER_KEYS = {"query_size": 8, "value_size": 6}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check found in one place (an engine and direction, or widths): an error, or None where it passed."""
+
+    check: str
+    place: str
+    error: str | None
 
 
 @dataclass(frozen=True)
 class Examined:
-    """A cell's results, or why it cannot be examined at all."""
+    """What was found in a cell or scorer, or why it cannot be examined at all.
+
+    says: what each check proves, by its name.
+    """
 
     name: str
-    results: list[Result]
+    findings: list[Finding]
+    says: Mapping[str, str]
     refused: str | None = None
 
     @property
-    def failures(self) -> list[Result]:
-        return [result for result in self.results if result.error is not None]
+    def failures(self) -> list[Finding]:
+        return [finding for finding in self.findings if finding.error is not None]
 
     @property
     def passed(self) -> bool:
@@ -35,54 +50,97 @@ class Examined:
 def check(words: Sequence[str], console: Console) -> bool:
     """Examine what is named, print what was found; return whether all of it conforms.
 
-    Raises UserError for an unknown cell or key.
+    Raises UserError for an unknown cell, scorer or key.
     """
     names = [word for word in words if "=" not in word]
     if len(names) != 1:
         raise UserError(
-            f"check takes one cell, {' '.join(names) or 'nothing'} came: lightning-seq check lstm, or my_package.MyCell"
+            f"check takes one cell or scorer, {' '.join(names) or 'nothing'} came: "
+            "lightning-seq check lstm, or my_package.MyCell"
         )
-    slow, sizes = _options([word for word in words if "=" in word])
-    found = find(names[0])
-    examined = []
+    options = [word for word in words if "=" in word]
+    scorer = find_scorer(names[0])
+    if scorer is not None:
+        sizes, _ = _options(options, SCORER_KEYS)
+        examined = _examine_scorer(names[0], scorer, sizes["query_size"], sizes["value_size"])
+        _table(examined, console)
+        return examined.passed
+    sizes, slow = _options(options, CELL_KEYS, "slow")
+    found = find(names[0], known_scorers())
+    all_examined = []
     for name, make in found.items():
-        result = _examine(name, make, sizes, slow)
-        examined.append(result)
+        all_examined.append(_examine_cell(name, make, (sizes["input_size"], sizes["hidden_size"]), slow))
         if len(found) > 1:
-            console.print(_line(result), markup=False, highlight=False, soft_wrap=True)
+            console.print(_line(all_examined[-1]), markup=False, highlight=False, soft_wrap=True)
     if len(found) == 1:
-        _table(examined[0], console)
+        _table(all_examined[0], console)
     else:
-        good = sum(result.passed for result in examined)
-        console.print(f"{good} of {len(examined)} cells conform", highlight=False)
-    return all(result.passed for result in examined)
+        good = sum(examined.passed for examined in all_examined)
+        console.print(f"{good} of {len(all_examined)} cells conform", highlight=False)
+    return all(examined.passed for examined in all_examined)
 
 
-def _options(words: Sequence[str]) -> tuple[bool, tuple[int, int]]:
+def _options(words: Sequence[str], keys: Mapping[str, int], flag: str | None = None) -> tuple[dict[str, int], bool]:
+    """Sizes, and whether the flag is set."""
     given = dict(word.split("=", 1) for word in words)
-    slow = given.pop("slow", "false")
+    flagged = given.pop(flag, "false") if flag else "false"
     for key, value in given.items():
-        if key not in KEYS:
-            raise UserError(f"{key}={value}: there is no key {key!r} for check; expected slow, {', '.join(KEYS)}")
+        if key not in keys:
+            known = ", ".join([*([flag] if flag else []), *keys])
+            raise UserError(f"{key}={value}: there is no key {key!r} for check; expected {known}")
         if not value.isdigit() or int(value) < 1:
             raise UserError(f"{key}={value}: expected a whole number of at least 1")
-    if slow not in ("true", "false"):
-        raise UserError(f"slow={slow}: expected true or false")
-    sizes = {**KEYS, **{key: int(value) for key, value in given.items()}}
-    return slow == "true", (sizes["input_size"], sizes["hidden_size"])
+    if flagged not in ("true", "false"):
+        raise UserError(f"{flag}={flagged}: expected true or false")
+    return {**keys, **{key: int(value) for key, value in given.items()}}, flagged == "true"
 
 
-def _examine(name: str, make: MakeCell, sizes: tuple[int, int], slow: bool) -> Examined:
+def _says(checks: Iterable[suite.Check] | Iterable[scorers.Check]) -> dict[str, str]:
+    return {known.name: known.says for known in checks}
+
+
+def _refusal(make: Callable[[], object]) -> str | None:
+    """Why it cannot be made, in one line; None where it can."""
+    try:
+        make()
+    except (UserError, TypeError, ValueError, RuntimeError) as error:
+        return " ".join(str(error).split())
+    return None
+
+
+def _examine_cell(name: str, make: MakeCell, sizes: tuple[int, int], slow: bool) -> Examined:
     """Some cells want inputs as wide as their state: where the sizes asked for are refused, those are tried too."""
-    refused = None
+    says = _says((*suite.CHECKS, *suite.SLOW))
+    refused = []
     for D, H in dict.fromkeys((sizes, (sizes[1], sizes[1]))):
-        try:
-            engines_of(lambda D=D, H=H: make(D, H))  # type: ignore[misc]
-        except (UserError, TypeError, ValueError, RuntimeError) as error:
-            refused = refused or " ".join(str(error).split())
+
+        def made(D: int = D, H: int = H):  # type: ignore[no-untyped-def]
+            return make(D, H)
+
+        refusal = _refusal(lambda made=made: suite.engines_of(made))  # type: ignore[misc]
+        if refusal is None:
+            findings = [
+                Finding(result.check, f"{result.engine} {'reverse' if result.reverse else 'forward'}", result.error)
+                for result in suite.examine(made, slow)
+            ]
+            return Examined(name, findings, says)
+        refused.append(refusal)
+    return Examined(name, [], says, refused[0])
+
+
+def _examine_scorer(name: str, make: MakeScorer, query_size: int, value_size: int) -> Examined:
+    """With both widths as asked for, and with values as wide as queries; a scorer may refuse one of them."""
+    says = _says(scorers.CHECKS)
+    findings, refused = [], []
+    for Q, D in dict.fromkeys(((query_size, value_size), (query_size, query_size))):
+        subject = scorers.Subject(lambda Q=Q, D=D: make(Q, D))  # type: ignore[misc]
+        refusal = _refusal(subject.made)
+        if refusal is None:
+            place = f"widths {Q}, {D}"
+            findings += [Finding(result.check, place, result.error) for result in scorers.examine(subject)]
         else:
-            return Examined(name, list(examine(lambda D=D, H=H: make(D, H), slow)))  # type: ignore[misc]
-    return Examined(name, [], refused)
+            refused.append(refusal)
+    return Examined(name, findings, says, None if findings else refused[0])
 
 
 def _line(examined: Examined) -> str:
@@ -90,34 +148,34 @@ def _line(examined: Examined) -> str:
     if examined.refused is not None:
         return f"{name:24} cannot be used: {examined.refused}"
     if examined.passed:
-        return f"{name:24} {len(examined.results)} checks passed"
+        return f"{name:24} {len(examined.findings)} checks passed"
     seen: dict[str, str] = {}
-    for result in examined.failures:
-        seen.setdefault(result.check, result.error or "")
+    for finding in examined.failures:
+        seen.setdefault(finding.check, finding.error or "")
     said = "; ".join(f"{check}: {error[:160]}" for check, error in seen.items())
-    return f"{name:24} {len(examined.failures)} of {len(examined.results)} checks failed: {said}"
+    return f"{name:24} {len(examined.failures)} of {len(examined.findings)} checks failed: {said}"
 
 
 def _table(examined: Examined, console: Console) -> None:
     if examined.refused is not None:
         raise UserError(f"{examined.name} cannot be used: {examined.refused}")
-    columns = list(dict.fromkeys((result.engine, result.reverse) for result in examined.results))
+    places = list(dict.fromkeys(finding.place for finding in examined.findings))
     table = Table(box=None, pad_edge=False)
     table.add_column("check")
-    for engine, reverse in columns:
-        table.add_column(f"{engine} {'reverse' if reverse else 'forward'}")
-    by_place = {(r.check, r.engine, r.reverse): r for r in examined.results}
+    for place in places:
+        table.add_column(place)
+    by_place = {(finding.check, finding.place): finding for finding in examined.findings}
     table.add_column("what it says")
-    for known in (*CHECKS, *SLOW):
+    for name, says in examined.says.items():
         marks = []
-        for column in columns:
-            result = by_place.get((known.name, *column))
-            marks.append("-" if result is None else "[green]passed" if result.error is None else "[red]FAILED")
+        for place in places:
+            finding = by_place.get((name, place))
+            marks.append("-" if finding is None else "[green]passed" if finding.error is None else "[red]FAILED")
         if any(mark != "-" for mark in marks):
-            table.add_row(known.name, *marks, known.says)
+            table.add_row(name, *marks, says)
     console.print(table)
-    for result in examined.failures:
-        place = f"{result.check} ({result.engine} {'reverse' if result.reverse else 'forward'})"
-        console.print(f"{place}: {result.error}", markup=False, highlight=False, soft_wrap=True)
-    passed = len(examined.results) - len(examined.failures)
-    console.print(f"{passed} of {len(examined.results)} checks passed", highlight=False)
+    for finding in examined.failures:
+        line = f"{finding.check} ({finding.place}): {finding.error}"
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    passed = len(examined.findings) - len(examined.failures)
+    console.print(f"{passed} of {len(examined.findings)} checks passed", highlight=False)

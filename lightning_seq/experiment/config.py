@@ -15,7 +15,8 @@ from lightning_seq.errors import UserError, near
 
 VERBATIM = (
     "text", "prompt", "checkpoint", "name", "runs", "cache", "output", "file",
-    "data.mirror", "data.train", "data.validation", "data.test", "embedding.path",
+    "data.mirror", "data.train", "data.validation", "data.test", "data.train_target", "data.validation_target",
+    "data.test_target", "embedding.path", "embedding.target_path",
 )  # fmt: skip
 """Free text and paths of the user's: taken as they are, before Hydra's grammar sees them."""
 
@@ -23,6 +24,9 @@ NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
 """What a run, a comparison or a label may be called."""
 
 GENERAL_MODEL = "recurrent"
+ATTENTION_MODEL = "encoder_decoder_attention"
+OF_ANY_CELL = (GENERAL_MODEL, "encoder_decoder", "encoder_decoder_context", ATTENTION_MODEL)
+"""Models that leave the cell open."""
 DEFAULT_CACHE = "~/.cache/lightning_seq"
 
 SEVERAL_KINDS = (
@@ -38,7 +42,9 @@ LISTABLE = ("model.hidden_size", "model.dropout", "model.activation", "model.zon
 """Keys that may hold a list where their default is one value."""
 
 WHOLE_OR_NULL = (
-    "model.num_layers", "cell.output_size", "init.chrono", "data.max_length", "data.max_vocabulary",
+    "model.num_layers", "model.decoder_hidden_size", "model.decoder_layers", "attention.hidden_size",
+    "attention.head_size", "data.max_target_length", "cell.output_size", "init.chrono",
+    "data.max_length", "data.max_vocabulary",
     "data.backward_length", "data.eval_chunk_length", "word2vec.max_vocabulary", "embedding.size",
 )  # fmt: skip
 """Keys whose default is null, and whose value is a whole number of at least 1."""
@@ -121,8 +127,8 @@ def compose(words: Sequence[str]) -> Config:
     for pair in chosen:
         if pair.value not in groups()[pair.key]:
             raise UserError(f"{pair.text}: there is no such {pair.key}; {near(pair.value, groups()[pair.key])}")
-    _refuse_fixed_cell(chosen)
     base = _hydra(chosen)
+    _refuse_fixed(chosen, base["choices"]["model"])
     own = _own_classes(values)
     known = set(_paths(base))
     for pair in values:  # an empty mapping takes keys of the user's own
@@ -139,6 +145,7 @@ def compose(words: Sequence[str]) -> Config:
             _put(config, pair.key, pair.value or None)
         else:
             _check_kind(pair, _at(base, pair.key), _at(config, pair.key))
+    _read_decoder_cell(config)
     for group, name in own.items():
         given = {pair.key.split(".")[1] for pair in values if pair.key.startswith(f"{group}.")}
         config[group] = {key: value for key, value in config[group].items() if key in given}
@@ -182,15 +189,31 @@ def _hydra(words: Sequence[Word]) -> Config:
     return {**config, "choices": choices}  # type: ignore[dict-item]
 
 
-def _refuse_fixed_cell(chosen: Sequence[Word]) -> None:
-    """A preset of `model` has a cell already; `cell=` beside it would make its name a lie."""
-    cells = [pair for pair in chosen if pair.key == "cell"]
-    models = [pair.value for pair in chosen if pair.key == "model"] or ["lstm"]
-    if cells and models[-1] != GENERAL_MODEL:
-        raise UserError(
-            f"{cells[-1].text} cannot stand beside model={models[-1]}, which has its own, or none: "
-            f"use the general form, model={GENERAL_MODEL} {cells[-1].text}"
-        )
+def _refuse_fixed(chosen: Sequence[Word], model: str) -> None:
+    """A preset of `model` has a cell already, or no attention: what is given beside it would make its name a lie."""
+    for pair in chosen:
+        if pair.key == "cell" and model not in OF_ANY_CELL:
+            raise UserError(
+                f"{pair.text} cannot stand beside model={model}, which has its own, or none: "
+                f"use the general form, model={GENERAL_MODEL} {pair.text}"
+            )
+        if pair.key == "attention" and model != ATTENTION_MODEL:
+            raise UserError(
+                f"{pair.text} cannot stand beside model={model}, which has no attention: use model={ATTENTION_MODEL}"
+            )
+
+
+def _read_decoder_cell(config: Config) -> None:
+    """`model.decoder_cell=lstm` is the file of that name in `conf/cell/`."""
+    import yaml
+
+    name = config["model"].get("decoder_cell")
+    if not isinstance(name, str):
+        return
+    if name not in groups()["cell"]:
+        raise UserError(f"model.decoder_cell={name}: there is no such cell; {near(name, groups()['cell'])}")
+    text = (conf_directory() / "cell" / f"{name}.yaml").read_text(encoding="utf-8")
+    config["model"]["decoder_cell"] = yaml.safe_load(text)
 
 
 def _paths(value: Any, prefix: str = "") -> Iterator[str]:

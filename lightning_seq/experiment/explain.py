@@ -1,4 +1,4 @@
-"""`lightning-seq explain`: a cell or layer as its docstring tells it, with its parameters counted."""
+"""`lightning-seq explain`: a cell, layer or scorer as its docstring tells it, with its parameters counted."""
 
 from __future__ import annotations
 
@@ -15,13 +15,17 @@ from rich.console import Console
 from rich.table import Table
 from torch import nn
 
+from lightning_seq.attention.scorer import Scorer
 from lightning_seq.cells.cell import Cell
 from lightning_seq.errors import UserError, near
 from lightning_seq.experiment.cells import find, known_cells
+from lightning_seq.experiment.scorers import find_scorer, known_scorers, our_scorer
 
 SIZES = {"input_size": 100, "hidden_size": 128}
+SCORER_SIZES = {"query_size": 128, "value_size": 256}
 FIELDS = ("State", "Gate order", "Parameters", "Elsewhere")
 LAYERS = ("Recurrent", "Bidirectional", "CBRNN", "Stacked")
+FORMULA = re.compile(r"[\dA-Z+*() -]+")
 
 
 @dataclass(frozen=True)
@@ -70,8 +74,13 @@ def read_docstring(kind: type[Any]) -> Explained:
     return Explained(" ".join(title.split()), equations, fields, rest)
 
 
-def sizes_of(cell: Cell) -> dict[str, int]:
-    """The letters of parameter formulas: D, H, P or O, and for maps K (a kernel's taps) and S (places)."""
+def sizes_of(cell: Cell | Scorer) -> dict[str, int]:
+    """The letters of parameter formulas: D, H, P or O, and for maps K (a kernel's taps) and S (places); of a scorer
+    Q, D, A, L and P."""
+    if isinstance(cell, Scorer):
+        own = {"A": "hidden_size", "L": "max_length", "P": "key_size"}
+        here = {letter: getattr(cell, name) for letter, name in own.items() if hasattr(cell, name)}
+        return {"Q": cell.query_size, "D": cell.value_size, **here}
     letters = {"D": cell.input_shape[0], "H": int(getattr(cell, "hidden_size", cell.output_shape[0]))}
     letters["P"] = letters["O"] = cell.output_shape[0]
     if len(cell.input_shape) > 1:
@@ -101,15 +110,18 @@ def evaluate(formula: str, letters: Mapping[str, int]) -> int:
 def parameters_of(kind: type[Any]) -> str | None:
     """The formula in a docstring's `Parameters`, without its full stop."""
     formula = read_docstring(kind).fields.get("Parameters", "").rstrip(".")
-    return formula if re.fullmatch(r"[\dA-Z+*() -]+", formula) else None
+    return formula if FORMULA.fullmatch(formula) else None
 
 
 def explain(words: Sequence[str], console: Console) -> None:
-    """Print what one cell or layer is. Raises UserError for an unknown name, key or size."""
+    """Print what one cell, layer or scorer is. Raises UserError for an unknown name, key or size."""
     names = [word for word in words if "=" not in word]
     if len(names) != 1:
-        raise UserError(f"explain takes one cell or layer, {' '.join(names) or 'nothing'} came: see explain --list")
-    sizes = dict(SIZES)
+        raise UserError(
+            f"explain takes one cell, layer or scorer, {' '.join(names) or 'nothing'} came: see explain --list"
+        )
+    scorer = None if names[0] in LAYERS else find_scorer(names[0])
+    sizes = dict(SIZES if scorer is None else SCORER_SIZES)
     for word in words:
         key, equals, value = word.partition("=")
         if not equals:
@@ -122,7 +134,11 @@ def explain(words: Sequence[str], console: Console) -> None:
     if names[0] in LAYERS:
         _print(read_docstring(_layer(names[0])), None, console)
         return
-    found = find(names[0])
+    if scorer is not None:
+        made = scorer(sizes["query_size"], sizes["value_size"])
+        _print(read_docstring(type(made)), made, console)
+        return
+    found = find(names[0], known_scorers())
     if len(found) > 1:
         raise UserError(f"{names[0]} has {len(found)} cells: give one, such as {next(iter(found))}")
     cell = next(iter(found.values()))(sizes["input_size"], sizes["hidden_size"])
@@ -136,7 +152,7 @@ def _layer(name: str) -> type[Any]:
     return kind
 
 
-def _print(explained: Explained, cell: Cell | None, console: Console) -> None:
+def _print(explained: Explained, cell: Cell | Scorer | None, console: Console) -> None:
     def say(text: str = "") -> None:
         console.print(text, markup=False, highlight=False, soft_wrap=True)
 
@@ -157,16 +173,18 @@ def _print(explained: Explained, cell: Cell | None, console: Console) -> None:
         say(paragraph)
 
 
-def _arithmetic(value: str, cell: Cell) -> str:
+def _arithmetic(value: str, cell: Cell | Scorer) -> str:
     formula, letters = value.rstrip("."), sizes_of(cell)
     count = sum(parameter.numel() for parameter in cell.parameters())
+    if not FORMULA.fullmatch(formula):
+        return f"{formula}: here {count:,}"
     filled = re.sub(r"[A-Z]", lambda letter: str(letters[letter[0]]), formula)
     said = f"{formula} = {filled} = {evaluate(formula, letters):,}"
     return said if evaluate(formula, letters) == count else f"{said}; with its options here {count:,}"
 
 
 def listing(console: Console) -> None:
-    """Every cell and layer, with the parameters of one size."""
+    """Every cell, layer and scorer, with the parameters of one size."""
     table = Table(box=None, pad_edge=False)
     table.add_column("cell")
     table.add_column("parameters", justify="right")
@@ -186,6 +204,18 @@ def listing(console: Console) -> None:
         count = sum(parameter.numel() for parameter in layer.parameters())
         layers.add_row(name, over, f"{count:,}", read_docstring(_layer(name)).title)
     console.print(layers)
+    scorers = Table(box=None, pad_edge=False)
+    scorers.add_column("scorer")
+    scorers.add_column("parameters", justify="right")
+    scorers.add_column("what it is", overflow="fold")
+    for name in known_scorers():
+        scorer = our_scorer(name)(SCORER_SIZES["query_size"], SCORER_SIZES["value_size"])
+        count = sum(parameter.numel() for parameter in scorer.parameters())
+        scorers.add_row(name, f"{count:,}", read_docstring(type(scorer)).title)
+    console.print()
+    console.print(scorers)
+    sizes = " ".join(f"{key}={value}" for key, value in SCORER_SIZES.items())
+    console.print(f"\nparameters of scorers at {sizes}", highlight=False)
 
 
 def _examples() -> dict[str, tuple[str, nn.Module]]:

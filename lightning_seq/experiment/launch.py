@@ -15,11 +15,16 @@ from contextlib import suppress
 from lightning_seq.errors import UserError
 from lightning_seq.experiment.environment import several_processes, threads_per_job
 from lightning_seq.experiment.grid import Planned
+from lightning_seq.experiment.nursery import Child, Nursery
 from lightning_seq.experiment.run import LOG, TESTIMONY, execute, is_running, now, started_record, write_config
 from lightning_seq.record import FILE, read, write
 
 GRACE, GRACE_SEVERAL = 15.0, 45.0
 """Seconds a run has to write its record after it was told to end; torchrun takes up to 30 to end its processes."""
+
+
+MODULES = tuple(f"lightning_seq.experiment.{name}" for name in ("run", "build", "trainer", "loggers", "environment"))
+"""What every run imports."""
 
 
 def command(run: Planned) -> list[str]:
@@ -61,9 +66,9 @@ def lay_out(run: Planned) -> None:
 
 
 class Job:
-    """A run's process, its output in the run's `log.txt`."""
+    """A run's process, its output in the run's `log.txt`; copied from a nursery where there is one."""
 
-    def __init__(self, run: Planned, jobs: int) -> None:
+    def __init__(self, run: Planned, jobs: int, nursery: Nursery | None = None) -> None:
         self.run, self.started = run, time.monotonic()
         lay_out(run)
         threads = str(threads_per_job(run.config))
@@ -76,6 +81,10 @@ class Job:
             "PYTHONUNBUFFERED": "1",
             "TORCH_CPP_LOG_LEVEL": "ERROR",
         }
+        self.process: subprocess.Popen[bytes] | Child
+        if nursery is not None:
+            self.process = nursery.start([str(run.directory)], environment, run.directory / LOG)
+            return
         with (run.directory / LOG).open("ab") as log:
             self.process = subprocess.Popen(
                 command(run), stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, start_new_session=True
@@ -117,13 +126,14 @@ def launch(
     """
     waiting = list(runs)
     running: list[Job] = []
+    nursery = nursery_for(waiting)
     try:
         while waiting or running:
             while waiting and len(running) < jobs:
                 run = waiting.pop(0)
                 try:
                     if not run.is_done():
-                        running.append(Job(run, min(jobs, len(runs))))
+                        running.append(Job(run, min(jobs, len(runs)), nursery))
                 except UserError as error:
                     tell(str(error))
             time.sleep(0.2)
@@ -133,6 +143,23 @@ def launch(
             watch(running)
     finally:
         _end(running)
+        if nursery is not None:
+            nursery.close()
+
+
+def nursery_for(runs: Sequence[Planned]) -> Nursery | None:
+    """For several runs, each of one process on the CPU: a process that has used an accelerator must not be copied."""
+    if len(runs) < 2 or not Nursery.possible():
+        return None
+    if any(several_processes(run.config) or run.config["trainer"]["accelerator"] != "cpu" for run in runs):
+        return None
+    modules = dict.fromkeys(MODULES)
+    for run in runs:
+        targets = (run.config[part].get("_target_") or "" for part in ("data", "task", "model"))
+        modules |= dict.fromkeys(path.rpartition(".")[0] for path in targets if path.startswith("lightning_seq."))
+        if run.config["logger"]["kind"] == "wandb":
+            modules["wandb"] = None
+    return Nursery(list(modules))
 
 
 def _end(running: Sequence[Job]) -> None:

@@ -274,6 +274,10 @@ def _train(config: Config, journal: Journal) -> None:
         peak_memory_bytes=peak_memory_bytes(),
         fingerprints={**journal.record.fingerprints, "batches": digest},
         artifacts=artifacts,
+        environment={
+            **journal.record.environment,
+            **{f"{name} signature": text for name, text in task.signatures.items()},
+        },
         finished=now(),
     )
     _finish(loggers[1:])

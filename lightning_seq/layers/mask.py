@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Bool, Float, Int, Shaped
+from jaxtyping import Bool, Int, Shaped
 from torch import Tensor
 
 
@@ -35,7 +35,7 @@ def zero_beyond(x: Shaped[Tensor, "B T *input"], lengths: Int[Tensor, "B"] | Non
     return torch.where(alive.reshape(*alive.shape, *(1,) * (x.dim() - 2)), x, torch.zeros_like(x))
 
 
-def reverse(x: Float[Tensor, "B T *input"], lengths: Int[Tensor, "B"] | None) -> Float[Tensor, "B T *input"]:
+def reverse(x: Shaped[Tensor, "B T *input"], lengths: Int[Tensor, "B"] | None) -> Shaped[Tensor, "B T *input"]:
     """Each row's tokens in reverse order; its padding stays at the end."""
     if lengths is None:
         return x.flip(1)

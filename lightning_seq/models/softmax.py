@@ -48,8 +48,10 @@ class Softmax(nn.Module):
             nn.init.uniform_(self.weight, -(self.weight.shape[1] ** -0.5), self.weight.shape[1] ** -0.5)
         nn.init.zeros_(self.bias)
 
-    def loss_sum(self, hidden: Float[Tensor, "N H"], targets: Int[Tensor, "N"]) -> Float[Tensor, ""]:
-        return linear_cross_entropy(hidden, self.weight, self.bias, targets)
+    def loss_sum(
+        self, hidden: Float[Tensor, "N H"], targets: Int[Tensor, "N"], label_smoothing: float = 0.0
+    ) -> Float[Tensor, ""]:
+        return linear_cross_entropy(hidden, self.weight, self.bias, targets, label_smoothing)
 
     def log_probabilities(self, hidden: Float[Tensor, "N H"]) -> Float[Tensor, "N V"]:
         return functional.log_softmax(functional.linear(hidden, self.weight, self.bias), -1)

@@ -132,6 +132,71 @@ def confusion_chart(data: str, classes: list[str], label: str) -> Spec:
     return _bare(chart.add_params(alt.param(name="ink", value="#222"), alt.param(name="strong", value="#fff")))
 
 
+def length_chart(data: str, labels: list[str], buckets: list[str]) -> Spec:
+    """BLEU of short, middle and long sources: a line for each label, its mean over seeds."""
+    import altair as alt
+
+    tooltip = [
+        alt.Tooltip("label:N"),
+        alt.Tooltip("length:N", title="source tokens"),
+        alt.Tooltip("bleu:Q", title="BLEU", format=".1f"),
+        alt.Tooltip("sd:Q", format=".2f"),
+        alt.Tooltip("seeds:Q"),
+        alt.Tooltip("n:Q", title="sentences", format=","),
+    ]
+    base = alt.Chart(alt.NamedData(name=data)).encode(
+        x=alt.X(
+            "length:N",
+            sort=None,
+            title="length of the source in tokens",
+            axis=alt.Axis(grid=False, labelAngle=0),
+            scale=alt.Scale(domain=buckets, type="point", padding=0.35),
+        ),
+        y=alt.Y("bleu:Q", title=None, scale=alt.Scale(zero=False, nice=True), axis=alt.Axis(tickCount=5)),
+    )
+    return _lines(base, labels, tooltip, 44, "BLEU by length of the source, one colour per label")
+
+
+def position_chart(data: str, labels: list[str], span: Span) -> Spec:
+    """Token accuracy at each target place: a line for each label, its mean over seeds. span: of the places."""
+    import altair as alt
+
+    tooltip = [
+        alt.Tooltip("label:N"),
+        alt.Tooltip("place:N", title="target place"),
+        alt.Tooltip("accuracy:Q", format=".3f"),
+        alt.Tooltip("sd:Q", format=".3f"),
+        alt.Tooltip("seeds:Q"),
+        alt.Tooltip("n:Q", title="tokens", format=","),
+    ]
+    base = alt.Chart(alt.NamedData(name=data)).encode(
+        x=alt.X(
+            "position:Q",
+            title="place in the target",
+            axis=alt.Axis(grid=False, format="d", **_ticks("epoch", span)),
+            scale=alt.Scale(nice=False, zero=False, padding=8, **_room(span)),
+        ),
+        y=alt.Y("accuracy:Q", title=None, scale=alt.Scale(zero=False, nice=True), axis=alt.Axis(tickCount=5)),
+    )
+    return _lines(base, labels, tooltip, 22, "Token accuracy by place in the target, one colour per label")
+
+
+def _lines(base: Any, labels: list[str], tooltip: list[Any], size: int, description: str) -> Spec:
+    """A line and dots for each label, which the legend beside them can highlight."""
+    import altair as alt
+
+    base = base.encode(color=alt.Color("label:N", scale=alt.Scale(domain=labels), legend=None))
+    dash = alt.StrokeDash("label:N", legend=None, scale=alt.Scale(domain=labels, range=_dashes(len(labels))))
+    lines = base.mark_line(strokeWidth=2, strokeJoin="round").encode(
+        strokeDash=dash, opacity=alt.condition(_FOCUS, alt.value(0.9), alt.value(0.1))
+    )
+    dots = base.mark_circle(size=size).encode(
+        opacity=alt.condition(_FOCUS, alt.value(1), alt.value(0.1)), tooltip=tooltip
+    )
+    chart = alt.layer(lines, dots).properties(width="container", height=220, description=description)
+    return _bare(chart.add_params(alt.param(name="focus", value="")))
+
+
 def word_chart(words: str, arrows: str, method: str) -> Spec:
     """Words where their vectors lie, and arrows between pairs; the page chooses which words have room for a name."""
     import altair as alt

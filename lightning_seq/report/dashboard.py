@@ -7,18 +7,19 @@ import hashlib
 from importlib.resources import files
 from pathlib import Path
 from string import Template
-from typing import Any
 
-from lightning_seq.files import Plain
 from lightning_seq.record import Record
 from lightning_seq.report import charts, curves, sections
 from lightning_seq.report.artifacts import read_artifacts
-from lightning_seq.report.escape import html, script_json
+from lightning_seq.report.attended import attention
+from lightning_seq.report.escape import html
+from lightning_seq.report.page import Page
 from lightning_seq.report.predictions import confusions
 from lightning_seq.report.sections import grouped, named, note, section
 from lightning_seq.report.summary import Group, Summary, runs_of, summarise_runs
 from lightning_seq.report.tagged_text import Found, per_class, worst_sentences
 from lightning_seq.report.tagging import read_tagged
+from lightning_seq.report.translated import translation
 from lightning_seq.report.word_map import WordMap, read_map, word_maps
 from lightning_seq.report.written import written
 
@@ -26,30 +27,6 @@ MAP = (
     "Where the vectors that the models started from lie, brought down to two dimensions: distances are "
     "approximate. Hover over a dot for its word; larger dots are more frequent words."
 )
-
-
-class _Page:
-    """What the page's script gets: tables of data, each once, and charts that name them."""
-
-    def __init__(self, labels: list[str]) -> None:
-        self.labels = labels
-        self.tables: dict[str, Plain] = {}
-        self.charts: dict[str, Plain] = {}
-
-    def table(self, kind: str, columns: list[str], rows: list[Any], names: dict[str, list[str]] | None = None) -> str:
-        """Add a data set and return its name; columns in `names` hold positions in a list of names."""
-        name = f"{kind}{len(self.tables)}"
-        self.tables[name] = {"columns": columns, "rows": rows, "names": names or {}}
-        return name
-
-    def chart(self, spec: charts.Spec, **data: str) -> str:
-        """Add a chart and return the element it is drawn into."""
-        name = f"chart{len(self.charts)}"
-        self.charts[name] = {"spec": spec, **data}
-        return f'<div class="chart" data-chart="{name}"></div>'
-
-    def json(self) -> str:
-        return script_json({"labels": self.labels, "tables": self.tables, "charts": self.charts})
 
 
 def dashboard(directory: Path) -> str:
@@ -68,7 +45,7 @@ def dashboard(directory: Path) -> str:
 def render(directory: Path, runs: list[tuple[Path, Record]], summary: Summary) -> str:
     """As `dashboard`, from records and a summary that are there already."""
     records = [record for _, record in runs]
-    page = _Page(list(dict.fromkeys(label for group in summary.groups for label in group.labels)))
+    page = Page(list(dict.fromkeys(label for group in summary.groups for label in group.labels)))
     several = len(summary.groups) > 1
     held, wrong = read_artifacts([run for run in runs if run[1].status == "done"], "tagging", read_tagged)
     tagged = [(group, [item for item in held if group.holds(item[0])]) for group in summary.groups]
@@ -81,6 +58,8 @@ def render(directory: Path, runs: list[tuple[Path, Record]], summary: Summary) -
         worst_sentences(tagged, several),
         "".join(note(text, warn=True) for text in wrong),
         written(runs, summary),
+        translation(page, runs, summary),
+        attention(page, runs, summary),
         _words(page, runs),
         sections.problems(summary),
         sections.conditions(summary, records),
@@ -92,12 +71,12 @@ def render(directory: Path, runs: list[tuple[Path, Record]], summary: Summary) -
 
 def map_page(word_map: Path, title: str) -> str:
     """A page with nothing but the map in a `word_map.json`, as self-contained as the dashboard."""
-    page = _Page([])
+    page = Page([])
     cards = [_map_card(page, read_map(word_map, ()), title)]
     return _html(page, f"{title} · lightning_seq", [section("Word vectors", "".join(cards), MAP, "words")])
 
 
-def _html(page: _Page, title: str, body: list[str]) -> str:
+def _html(page: Page, title: str, body: list[str]) -> str:
     source = files("lightning_seq.report")
     bundle, script = charts.javascript(), source.joinpath("page.js").read_text(encoding="utf-8")
     return Template(source.joinpath("template.html").read_text(encoding="utf-8")).substitute(
@@ -122,16 +101,7 @@ def _policy(*scripts: str) -> str:
     )
 
 
-def _legend(page: _Page, labels: list[str]) -> str:
-    buttons = "".join(
-        f'<button type="button" data-label="{page.labels.index(label)}" aria-pressed="false" '
-        f'style="--c:var(--c{index % charts.PALETTE})">{named(index, label)}</button>'
-        for index, label in enumerate(labels)
-    )
-    return f'<div class="legend" role="group" aria-label="Highlight a label">{buttons}</div>'
-
-
-def _curves(page: _Page, records: list[Record], summary: Summary) -> str:
+def _curves(page: Page, records: list[Record], summary: Summary) -> str:
     """Each metric against epochs and against seconds of training."""
     parts = [
         (group, _group_curves(page, [record for record in records if group.holds(record)], group))
@@ -144,7 +114,7 @@ def _curves(page: _Page, records: list[Record], summary: Summary) -> str:
     return section("Learning curves", body, about, "curves")
 
 
-def _group_curves(page: _Page, records: list[Record], group: Group) -> str:
+def _group_curves(page: Page, records: list[Record], group: Group) -> str:
     drawn = []
     for name in curves.metrics_to_draw(records, group.headline):
         rows = curves.table(records, group.labels, name)
@@ -164,20 +134,21 @@ def _group_curves(page: _Page, records: list[Record], group: Group) -> str:
             for x, what in (("epoch", "epochs"), ("seconds", "seconds"))
         )
         drawn.append(f'<div class="pair">{panels}</div>')
-    return _legend(page, group.labels) + "".join(drawn) if drawn else ""
+    return page.legend(group.labels) + "".join(drawn) if drawn else ""
 
 
-def _confusions(page: _Page, runs: list[tuple[Path, Record]], tagged: list[tuple[Group, Found]]) -> str:
+def _confusions(page: Page, runs: list[tuple[Path, Record]], tagged: list[tuple[Group, Found]]) -> str:
     parts = [
         (group, _group_confusions(page, [run for run in runs if group.holds(run[1])], group, held))
         for group, held in tagged
+        if group.task != "sequence_to_sequence"  # whose predictions are sentences
     ]
-    body = grouped(parts, len(parts) > 1)
+    body = grouped(parts, len(tagged) > 1)
     about = "Counts on the test split, summed over seeds; colour is the share of the true class."
     return section("Confusion matrices", body, about, "confusion") if body else ""
 
 
-def _group_confusions(page: _Page, runs: list[tuple[Path, Record]], group: Group, tagged: Found) -> str:
+def _group_confusions(page: Page, runs: list[tuple[Path, Record]], group: Group, tagged: Found) -> str:
     matrices, classes, notes = confusions(runs, group.labels, tagged)
     cards = []
     for matrix in matrices:
@@ -193,7 +164,7 @@ def _group_confusions(page: _Page, runs: list[tuple[Path, Record]], group: Group
     return body + "".join(note(text, warn=True) for text in notes)
 
 
-def _words(page: _Page, runs: list[tuple[Path, Record]]) -> str:
+def _words(page: Page, runs: list[tuple[Path, Record]]) -> str:
     maps, notes = word_maps(runs)
     if not maps and not notes:
         return ""
@@ -206,7 +177,7 @@ def _words(page: _Page, runs: list[tuple[Path, Record]]) -> str:
     return section("Word vectors", "".join(cards) + "".join(note(text, warn=True) for text in notes), MAP, "words")
 
 
-def _map_card(page: _Page, each: WordMap, title: str) -> str:
+def _map_card(page: Page, each: WordMap, title: str) -> str:
     words = page.table("words", ["word", "count", "x", "y"], [list(word) for word in each.words])
     arrows = page.table("arrows", ["from", "to"], [list(arrow) for arrow in each.arrows])
     chart = page.chart(charts.word_chart(words, arrows, each.method), words=words, arrows=arrows)

@@ -12,11 +12,13 @@ _FIRST = {
     "tagging": ("f1", "precision", "recall", "accuracy"),
     "language_modelling": ("perplexity", "bits_per_character"),
     "sequences_of_sets": ("nll",),
+    "sequence_to_sequence": ("bleu", "chrf", "exact_match", "perplexity", "accuracy"),
 }
 """By task, from the most important metric down; tags that mark no spans have no `f1`."""
 
-_OTHERS = ("accuracy", "macro_f1", "f1", "bleu", "bits_correct", "perplexity", "nll", "loss")
+_OTHERS = ("accuracy", "macro_f1", "f1", "bleu", "chrf", "exact_match", "bits_correct", "perplexity", "nll", "loss")
 _SPLITS = ("test", "val")
+_PERCENTAGES = frozenset(("bleu", "chrf"))
 
 _LOWER_IS_BETTER = frozenset(
     ("loss", "perplexity", "bits_per_character", "nll", "error", "mse", "mae", "rmse", "brier", "ece", "seconds")
@@ -29,6 +31,14 @@ _MEANING = {
     ),
     ("tagging", "f1"): "of spans, right only where begin, end and kind are, all kinds together (as conlleval, seqeval)",
     ("tagging", "accuracy"): "share of the tokens of the split that are tagged rightly",
+    (
+        "sequence_to_sequence",
+        "exact_match",
+    ): "share of the sentences of the split that are their reference, letter by letter",
+    ("sequence_to_sequence", "perplexity"): (
+        "the exponential of the mean loss over all target tokens, <eos> counted, each after the reference's tokens"
+    ),
+    ("sequence_to_sequence", "accuracy"): "share of the target tokens that are rightly predicted after the reference's",
     ("sequences_of_sets", "nll"): "nats per step, summed over the bits of a step, mean over all steps of all sequences",
 }
 
@@ -38,16 +48,23 @@ def lower_is_better(metric: str) -> bool:
     return name in _LOWER_IS_BETTER or not _LOWER_IS_BETTER.isdisjoint(name.split("_"))
 
 
+def is_percentage(metric: str) -> bool:
+    """Whether it goes from 0 to 100."""
+    return metric.rpartition("/")[2] in _PERCENTAGES
+
+
 def importance(records: Sequence[Record]) -> tuple[str, ...]:
     """Names of metrics, without their split, in the order in which a table of these runs shows them.
 
     Where any of the runs reads characters, bits per character lead: they compare with those of words, perplexities of
-    words and of characters do not.
+    words and of characters do not. Translators that were told to watch exact matches are led by them.
     """
     task = records[0].task if records else ""
     first = _FIRST.get(task, ())
     if task == "language_modelling" and any(_by_character(record) for record in records):
         first = first[::-1]
+    if task == "sequence_to_sequence" and any(_watched(record) == "exact_match" for record in records):
+        first = ("exact_match", *first)
     return tuple(dict.fromkeys([*first, *_OTHERS]))
 
 
@@ -86,7 +103,21 @@ def _meaning(records: Sequence[Record], name: str) -> str | None:
             return f"the exponential of the mean loss over {_each(records, _counted)}"
         if name == "bits_per_character":
             return _each(records, _bits)
+    if records and name in _PERCENTAGES:
+        return _each(records, lambda record: _scored(record, name))
     return _MEANING.get((records[0].task, name)) if records else None
+
+
+def _scored(record: Record, name: str) -> str:
+    """With sacreBLEU's signature, where the run recorded it."""
+    what = {"bleu": "corpus BLEU, 0 to 100", "chrf": "corpus chrF, 0 to 100"}[name]
+    signature = record.environment.get(f"{name} signature")
+    return f"{what}, by sacreBLEU" + (f" ({signature})" if signature else "")
+
+
+def _watched(record: Record) -> str:
+    """The metric by which the run chose its weights, without the split."""
+    return str(_setting(record, "task", "monitor")).rpartition("/")[2]
 
 
 def _counted(record: Record) -> str:

@@ -78,9 +78,9 @@ def lead(group: Group) -> str:
         return "No run is done yet, so there is no result to show."
     extreme = "Lowest" if lower_is_better(group.headline) else "Highest"
     statistic = best[0].metric(group.headline)
-    shown, labels = tables.mean_and_std(statistic), ", ".join(row.label for row in best)
+    shown, labels = tables.mean_and_std(statistic, group.headline), ", ".join(row.label for row in best)
     if len(best) > 1:
-        text = f"{extreme} mean {group.headline}: {labels} with {tables.decimal(statistic.mean)} each."
+        text = f"{extreme} mean {group.headline}: {labels} with {tables.decimal(statistic.mean, group.headline)} each."
     elif statistic.n == 1:
         text = f"{extreme} {group.headline}: {labels} with {shown}, from one seed."
     else:
@@ -207,9 +207,9 @@ def _table_row(group: Group, row: Row, index: int, others: list[str], span: tupl
     name = f"{named(index, row.label)}<small>{html(tables.run_counts(row))}</small>"
     cells = [f'<th scope="row" data-value="{html(row.label)}">{name}</th>']
     if group.headline:
-        cells.append(_metric_cell(row.metric(group.headline), main=True, best=row in group.marked()))
-        cells.append(f"<td>{_strip(row.metric(group.headline), index, span)}</td>")
-    cells += [_metric_cell(row.metric(name)) for name in others]
+        cells.append(_metric_cell(row.metric(group.headline), group.headline, main=True, best=row in group.marked()))
+        cells.append(f"<td>{_strip(row.metric(group.headline), group.headline, index, span)}</td>")
+    cells += [_metric_cell(row.metric(name), name) for name in others]
     cells += [cell(tables.whole(row.parameters.get(kind)), row.parameters.get(kind)) for kind in PARAMETER_KINDS]
     cells.append(cell(tables.speed(row), row.tokens_per_second.mean))
     cells.append(cell(tables.duration(row.seconds.mean), row.seconds.mean))
@@ -223,9 +223,9 @@ def cell(text: str, value: float | None, below: str = "") -> str:
     return f'<td data-value="{"" if value is None else value}">{html(text)}{small}</td>'
 
 
-def _metric_cell(statistic: Statistic, main: bool = False, best: bool = False) -> str:
-    shown = html(tables.mean_and_std(statistic))
-    single = f"<small>{html(tables.seed_values(statistic))}</small>" if len(statistic.values) > 1 else ""
+def _metric_cell(statistic: Statistic, metric: str, main: bool = False, best: bool = False) -> str:
+    shown = html(tables.mean_and_std(statistic, metric))
+    single = f"<small>{html(tables.seed_values(statistic, metric))}</small>" if len(statistic.values) > 1 else ""
     mark = "<small class=best>best mean</small>" if best else ""
     value = "" if statistic.mean is None else statistic.mean
     return f'<td data-value="{value}">{f"<span class=main>{shown}</span>" if main else shown}{mark}{single}</td>'
@@ -239,7 +239,7 @@ def _span(group: Group) -> tuple[float, float] | None:
     return (low, high) if high > low else (low - 0.5, high + 0.5)
 
 
-def _strip(statistic: Statistic, index: int, span: tuple[float, float] | None) -> str:
+def _strip(statistic: Statistic, metric: str, index: int, span: tuple[float, float] | None) -> str:
     """The seeds as dots and their mean as a stroke, on the scale that all rows share."""
     if span is None or statistic.mean is None:
         return ""
@@ -249,8 +249,9 @@ def _strip(statistic: Statistic, index: int, span: tuple[float, float] | None) -
 
     dots = "".join(f'<circle cx="{place(value)}" cy="11" r="4.5"/>' for value in statistic.known)
     mean = place(statistic.mean)
+    heard = tables.seed_values(statistic, metric)
     return (
-        f'<svg class="strip" viewBox="0 0 150 22" role="img" aria-label="{html(tables.seed_values(statistic))}" '
+        f'<svg class="strip" viewBox="0 0 150 22" role="img" aria-label="{html(heard)}" '
         f'style="--c:var(--c{index % PALETTE})"><line x1="2" y1="11" x2="148" y2="11"/>{dots}'
         f'<path d="M{mean} 3V19"/></svg>'
     )

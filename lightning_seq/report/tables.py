@@ -8,6 +8,7 @@ from csv import writer
 from typing import TYPE_CHECKING
 
 from lightning_seq.report.escape import markdown_cell, one_line
+from lightning_seq.report.headline import is_percentage
 from lightning_seq.report.summary import PARAMETER_KINDS, Group, Row, Statistic, Summary
 
 if TYPE_CHECKING:
@@ -18,17 +19,19 @@ SHARED = "† measured while other jobs ran"
 NOTHING = "–"
 
 
-def decimal(value: float | None) -> str:
-    """A metric for people: three decimals, fewer for large numbers."""
+def decimal(value: float | None, metric: str | None = None) -> str:
+    """A number for people: three decimals, fewer for large ones, and one for a metric that is a percentage."""
     if value is None:
         return NOTHING
+    if metric is not None and is_percentage(metric):
+        return f"{value:.1f}"
     return f"{value:.3f}" if abs(value) < 10 else f"{value:,.2f}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
-def mean_and_std(statistic: Statistic) -> str:
-    """`0.742 ± 0.013`, or the mean alone where one seed gave a number."""
-    spread = f" ± {decimal(statistic.std)}" if statistic.std is not None else ""
-    return decimal(statistic.mean) + spread
+def mean_and_std(statistic: Statistic, metric: str | None = None) -> str:
+    """`0.742 ± 0.013`, or the mean alone where one seed gave a number; BLEU as `34.2 ± 0.3`."""
+    spread = f" ± {decimal(statistic.std, metric)}" if statistic.std is not None else ""
+    return decimal(statistic.mean, metric) + spread
 
 
 def whole(value: float | None) -> str:
@@ -47,9 +50,9 @@ def speed(row: Row) -> str:
     return whole(row.tokens_per_second.mean) + mark
 
 
-def seed_values(statistic: Statistic, between: str = ", ") -> str:
+def seed_values(statistic: Statistic, metric: str | None = None, between: str = ", ") -> str:
     """The single seeds' values, in the order of the seeds."""
-    return between.join(decimal(value) for value in statistic.values.values()) or NOTHING
+    return between.join(decimal(value, metric) for value in statistic.values.values()) or NOTHING
 
 
 def run_counts(row: Row) -> str:
@@ -113,9 +116,9 @@ def _markdown_table(group: Group) -> str:
     lines = [_markdown_row(head), "|" + "|".join(["---"] * 2 + ["---:"] * (len(head) - 3) + ["---"]) + "|"]
     marked = group.marked()
     for row in group.rows:
-        cells = [row.label, run_counts(row), *(mean_and_std(row.metric(name)) for name in group.shown)]
+        cells = [row.label, run_counts(row), *(mean_and_std(row.metric(name), name) for name in group.shown)]
         if group.headline:
-            cells.append(seed_values(row.metric(group.headline)))
+            cells.append(seed_values(row.metric(group.headline), group.headline))
         cells += [whole(row.parameters.get(kind)) for kind in PARAMETER_KINDS]
         cells += [speed(row), duration(row.seconds.mean), row.engine or NOTHING]
         lines.append(_markdown_row(cells, bold=2 + group.shown.index(group.headline or "") if row in marked else None))
@@ -197,8 +200,8 @@ def _terminal_table(group: Group, title: str) -> RenderableType:
         statistic = row.metric(group.headline)
         cells = [
             one_line(row.label),
-            mean_and_std(statistic),
-            seed_values(statistic, " "),
+            mean_and_std(statistic, group.headline),
+            seed_values(statistic, group.headline, " "),
             whole(row.parameters.get("total")),
             whole(row.parameters.get("recurrent")),
             speed(row),

@@ -1,4 +1,4 @@
-"""A comparison as one run of Weights & Biases: its table, its single runs, and the curves of all runs overlaid."""
+"""A comparison as one run of Weights & Biases: its tables, the curves of all runs overlaid, maps of attention."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from typing import Any
 
 from lightning_seq.record import Record
 from lightning_seq.report import curves
+from lightning_seq.report.attended import first_maps, shown
+from lightning_seq.report.attention import Step
+from lightning_seq.report.attention_picture import picture
 from lightning_seq.report.summary import (
     PARAMETER_KINDS,
     Group,
@@ -55,6 +58,8 @@ def log_comparison(
             for name in curves.metrics_to_draw(mine, group.headline):
                 if overlaid := _overlaid(mine, name, place):
                     run.log(overlaid)
+            if pictures := _attention(runs, group, place):
+                run.log(pictures)
             run.summary.update(_means(group))
         return Path(run.dir).parent
     finally:
@@ -157,6 +162,24 @@ def _overlaid(records: list[Record], name: str, place: str) -> dict[str, Any]:
     rows = [[record.label, record.seed, *point] for _, record, points in drawn for point in points]
     table = wandb.Table(columns=["label", "seed", "epoch", "seconds", "value"], data=rows, allow_mixed_types=True)
     return {f"curves/{place}{name}": chart, f"comparison/{place}{name}": table}
+
+
+def _attention(runs: list[tuple[Path, Record]], group: Group, place: str) -> dict[str, Any]:
+    """For each chosen sentence the maps of attention after the last epoch, architectures side by side."""
+    import wandb
+
+    found, _ = first_maps([run for run in runs if group.holds(run[1])])
+    by_sentence: dict[int, list[str]] = {}
+    for record, sentences in found:
+        for each in sentences:
+            source = [shown(token) for token in each.source]
+            step = each.steps[-1]
+            step = Step(step.epoch, tuple(shown(token) for token in step.target), step.rows)
+            by_sentence.setdefault(each.number, []).append(picture(record.label, source, step))
+    return {
+        f"attention/{place}sentence {number}": wandb.Html("<!doctype html><meta charset=utf-8>" + "".join(pictures))
+        for number, pictures in by_sentence.items()
+    }
 
 
 def _means(group: Group) -> dict[str, Any]:

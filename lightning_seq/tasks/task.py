@@ -42,6 +42,8 @@ class Task(LightningModule):
         """What a checkpoint holds beside the weights, as plain values."""
         self.predictions: Tensor | None = None
         """After a test, what the kind of task says; None where it keeps none."""
+        self.signatures: dict[str, str] = {}
+        """After a test, how metrics were reckoned that can be reckoned in several ways, by their names."""
 
     @property
     def world(self) -> int:

@@ -14,7 +14,8 @@ EVERY_CHOICE = [f"{group}={choice}" for group, choices in groups().items() for c
 @pytest.mark.parametrize("word", EVERY_CHOICE)
 def test_every_choice_composes(word: str) -> None:
     group, _, choice = word.partition("=")
-    words = [word, "model=recurrent"] if group == "cell" else [word]
+    beside = {"cell": ["model=recurrent"], "attention": ["model=encoder_decoder_attention"]}
+    words = [word, *beside.get(group, [])]
     assert compose(words)["choices"][group] == choice
 
 

@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from lightning_seq.spec import Bits, Class, DataSpec, NextToken, Tags
+from lightning_seq.spec import Bits, Class, DataSpec, NextToken, Tags, TokenSequence
 
 if TYPE_CHECKING:
     from lightning.pytorch import Callback
@@ -22,6 +22,7 @@ OF_TARGETS = {
     Tags: "tagging",
     NextToken: "language_modelling",
     Bits: "sequences_of_sets",
+    TokenSequence: "sequence_to_sequence",
 }
 
 

@@ -1,0 +1,126 @@
+"""A made-up language whose words stand in another order: which word comes from which is known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise, product
+
+import numpy as np
+
+from lightning_seq.data.sources.pairs import Link, PairTable
+from lightning_seq.data.sources.symbol_pairs import SHARES, check_numbers
+from lightning_seq.data.sources.table import SPLITS, Loaded
+from lightning_seq.data.sources.word_order import ANIMALS, MANNERS, PEOPLE, PLACES, QUALITIES, VERBS
+from lightning_seq.files import Plain
+
+PARTICLES = ("ta", "ke", "lo", "mi")
+Words = list[tuple[str, tuple[int, ...]]]
+"""Words of the made-up language, each with the places of the English words it comes from."""
+
+
+@dataclass(frozen=True)
+class Reordering:
+    """English sentences such as `the old king often fears the wolf near the hill` and what they are in a language that
+    nobody speaks. No sentence comes twice, in one split or in two.
+
+        where | particle of the verb | whom | who | how | verb
+
+    The verb stands at the end and its particle before everything it governs, so that one English word becomes two that
+    are far apart; what a verb is done to stands before who does it; a quality stands behind what has it; of `near the
+    hill` `hill` is said first; `the` is said only of who does it, by an `n` at the end of that word, which so comes
+    from two words, and is not said elsewhere. So links cross, and are one to many, many to one, and to nothing.
+
+    examples:   sentences for training, a tenth as many for validation and for test.
+    split_seed: of the sentences; the language is always the same.
+    """
+
+    examples: int = 10000
+    split_seed: int = 1
+
+    def __post_init__(self) -> None:
+        check_numbers(self, {"examples": (10, 1_000_000), "split_seed": (0, None)})
+
+    def describe(self) -> str:
+        return "reordering"
+
+    def identity(self) -> Plain:
+        return {"synthetic": "reordering", **vars(self)}
+
+    def load(self) -> Loaded[PairTable]:
+        generator = np.random.default_rng(np.random.SeedSequence([self.split_seed]))
+        lexicon, seen = _lexicon(), set[str]()
+        tables = {}
+        for split in SPLITS:
+            size = round(SHARES[split] * self.examples)
+            table = PairTable([], [], list(range(size)), [])
+            assert table.links is not None
+            while len(table) < size:
+                words, target = _sentence(generator, lexicon)
+                source = " ".join(words)
+                if source in seen:
+                    continue
+                seen.add(source)
+                table.sources.append(source)
+                table.targets.append(" ".join(word for word, _ in target))
+                table.links.append(_links(words, target))
+            tables[split] = table
+        return Loaded(tables)
+
+
+def _lexicon() -> dict[str, str]:
+    """A word of two or three syllables for every English one; always the same, no two alike."""
+    syllables = ["".join(pair) for pair in product("bdfgklmnprstv", "aeiou")]
+    generator, found = np.random.default_rng(0), dict[str, str]()
+    places = [word for place in PLACES for word in place.split() if word != "the"]
+    taken = set(PARTICLES)
+    for word in dict.fromkeys([*PEOPLE, *ANIMALS, *VERBS, *QUALITIES, *MANNERS, *places]):
+        while True:
+            made = "".join(generator.choice(syllables, generator.integers(2, 4)))
+            if made not in taken:
+                taken.add(made)
+                found[word] = made
+                break
+    return found
+
+
+def _sentence(generator: np.random.Generator, lexicon: dict[str, str]) -> tuple[list[str], Words]:
+    def one(choices: tuple[str, ...], share: float = 1.0) -> str:
+        return choices[generator.integers(len(choices))] if generator.random() < share else ""
+
+    def named(nouns: tuple[str, ...]) -> list[str]:
+        return [word for word in ("the", one(QUALITIES, 0.5), one(nouns)) if word]
+
+    kinds = (PEOPLE, ANIMALS) if generator.random() < 0.5 else (ANIMALS, PEOPLE)
+    who, how, verb, whom = named(kinds[0]), one(MANNERS, 0.5), one(VERBS), named(kinds[1])
+    where = one(PLACES, 0.5).split()
+    parts = (who, [how] if how else [], [verb], whom, where)
+    ends = np.cumsum([0, *map(len, parts)]).tolist()
+    of_who, of_how, of_verb, of_whom, of_where = (range(*span) for span in pairwise(ends))
+
+    target: Words = []
+    if where:
+        target += [(lexicon[where[-1]], (of_where[-1],)), (lexicon[where[0]], (of_where[0],))]
+    target.append((PARTICLES[VERBS.index(verb) % len(PARTICLES)], (of_verb[0],)))
+    target.append((lexicon[whom[-1]], (of_whom[-1],)))
+    target += [(lexicon[quality], (of_whom[1],)) for quality in whom[1:-1]]
+    target.append((lexicon[who[-1]] + "n", (of_who[0], of_who[-1])))
+    target += [(lexicon[quality], (of_who[1],)) for quality in who[1:-1]]
+    if how:
+        target.append((lexicon[how], (of_how[0],)))
+    target.append((lexicon[verb], (of_verb[0],)))
+    return [word for part in parts for word in part], target
+
+
+def _links(words: list[str], target: Words) -> list[Link]:
+    begins = _begins(words)
+    places = _begins([word for word, _ in target])
+    return [
+        (place, place + len(word), begins[origin], begins[origin] + len(words[origin]))
+        for place, (word, origins) in zip(places, target, strict=True)
+        for origin in origins
+    ]
+
+
+def _begins(words: list[str]) -> list[int]:
+    """At which character each word begins, with one space between them."""
+    return np.cumsum([0, *(len(word) + 1 for word in words[:-1])]).tolist()

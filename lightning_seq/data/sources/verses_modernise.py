@@ -1,0 +1,64 @@
+"""From the English of 1611 to that of today: verses that come with installed packages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lightning_seq.data.sources.embedded import VersesGenre
+from lightning_seq.data.sources.pairs import PairTable
+from lightning_seq.data.sources.table import Loaded
+from lightning_seq.data.verses import VERSIONS, edition, verses
+from lightning_seq.errors import UserError, near
+from lightning_seq.files import Plain
+
+
+@dataclass(frozen=True)
+class VersesModernise:
+    """A verse as one version of the Bible has it, and the same verse in the other.
+
+    No chapter is in two splits: they are those of `VersesGenre`. A verse that only one of the two has, or whose text is
+    empty in one, is left out.
+
+    source, target: `kjv` and `web`, or the other way round.
+    split_seed:     which chapters go where.
+    """
+
+    source: str = "kjv"
+    target: str = "web"
+    split_seed: int = 1
+
+    def __post_init__(self) -> None:
+        for side, version in (("source", self.source), ("target", self.target)):
+            if version not in VERSIONS:
+                raise UserError(f"data.{side}_language is {version!r}; {near(str(version), VERSIONS)}")
+        if self.source == self.target:
+            raise UserError(
+                f"data.source_language and data.target_language are both {self.source}: expected kjv and web"
+            )
+
+    def describe(self) -> str:
+        return f"verses_modernise ({self.source} to {self.target})"
+
+    def identity(self) -> Plain:
+        return {
+            "embedded": "verses_modernise",
+            "verses": VersesGenre(self.source, self.split_seed).identity(),
+            "target": edition(self.target),
+        }
+
+    def load(self) -> Loaded[PairTable]:
+        loaded = VersesGenre(self.source, self.split_seed).load()
+        other = {verse.id: verse.text for verse in verses(self.target)}
+        tables, alone = {}, 0
+        for split, found in loaded.tables.items():
+            table = PairTable([], [], [])
+            for number, text in zip(found.ids, found.texts, strict=True):
+                if not text or not other.get(number):
+                    alone += 1
+                    continue
+                table.sources.append(text)
+                table.targets.append(other[number])
+                table.ids.append(number)
+            tables[split] = table
+        notes = [f"{alone:,} verses of {self.source} without one in {self.target} left out"] if alone else []
+        return Loaded(tables, None, f"{edition(self.source)}, {edition(self.target)}", notes)

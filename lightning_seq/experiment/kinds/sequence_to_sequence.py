@@ -1,0 +1,176 @@
+"""Sequence to sequence: another sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import Callback
+from torch import nn
+
+from lightning_seq.callbacks import attention_maps
+from lightning_seq.data.sequence_to_sequence import PairReader, SequenceToSequenceData
+from lightning_seq.embeddings.layer import Embedding
+from lightning_seq.errors import UserError
+from lightning_seq.experiment.config import Config
+from lightning_seq.experiment.targets import factory, resolve
+from lightning_seq.files import write_json
+from lightning_seq.metrics.translation import bleu_by_length
+from lightning_seq.models.encoder import Encoder
+from lightning_seq.models.encoder_decoder import EncoderDecoder
+from lightning_seq.models.search import Beam
+from lightning_seq.spec import DataSpec, Tokens, TokenSequence
+from lightning_seq.tasks.sequence_to_sequence import Readable, SequenceToSequence
+from lightning_seq.tasks.task import Task
+from lightning_seq.tasks.teacher_forcing import TeacherForcing
+from lightning_seq.text.vocabulary import SPECIALS
+
+SHOWN = 60
+"""Sentences in `translation.json`: the same for all runs on a data set, spread over the test split."""
+SETTINGS = ("label_smoothing", "coverage_penalty", "length_factor", "length_extra")
+
+
+def model(
+    config: Config, spec: DataSpec, embedding: nn.Module, encoder: Callable[[int], Encoder], width: int
+) -> EncoderDecoder:
+    """Raises UserError for a model that is no encoder-decoder."""
+    assert isinstance(spec.targets, TokenSequence)
+    settings, allow = config["model"], config["allow"]
+    if not issubclass(resolve(settings["_target_"], allow), EncoderDecoder):
+        raise UserError(
+            f"model={config['choices']['model']} reads a sequence and writes none, and these data ask for another "
+            "sequence: use model=encoder_decoder, encoder_decoder_context or encoder_decoder_attention"
+        )
+    task, inputs = config["task"], config["embedding"]
+    if task["tied"] == "all" and (not isinstance(spec.inputs, Tokens) or spec.inputs.words != spec.targets.words):
+        raise UserError(
+            "task.tied=all needs one vocabulary for both sides: give data.joint_vocabulary=true, or use "
+            "task.tied=decoder"
+        )
+    target = Embedding(
+        spec.targets.size,
+        width,
+        frozen=inputs["frozen"],
+        padding=0 if spec.targets.words[0] == SPECIALS[0] else None,
+        dropout=inputs.get("dropout", 0.0),
+        scale=inputs.get("scale", 1.0),
+    )
+    given = {key: value for key, value in settings.items() if key not in ("attend", "decoder_cell")}
+    made: EncoderDecoder = factory(given, allow)(
+        embedding,
+        target,
+        spec.targets.size,
+        cell=factory(config["cell"], allow),
+        attention=factory(config["attention"], allow) if settings["attend"] else None,
+        decoder_cell=factory(settings["decoder_cell"], allow) if settings["decoder_cell"] else None,
+        dropout=task["dropout"],
+        tied=task["tied"],
+    )
+    return made
+
+
+def task(config: Config, data: SequenceToSequenceData, model: EncoderDecoder, shared: dict[str, Any]) -> Task:
+    settings = config["task"]
+    make = factory({"_target_": settings["_target_"]}, config["allow"])
+    made: Task = make(
+        model,
+        Readable(data.reader.decode, data.reference, data.reader.tokenized, data.reader.target.lower),
+        teacher_forcing=TeacherForcing(**settings["teacher_forcing"]),
+        beam=beam(settings),
+        **{name: settings[name] for name in SETTINGS},
+        **shared,
+    )
+    return made
+
+
+def beam(settings: Config, n_best: int = 1) -> Beam:
+    """As the task's settings say."""
+    return Beam(settings["beam"], settings["length_penalty"], settings["beam_coverage"], n_best, settings["early_stop"])
+
+
+def reader(plain: dict[str, Any]) -> PairReader:
+    return PairReader.from_plain(plain)
+
+
+def callbacks(config: Config, directory: Path, data: SequenceToSequenceData) -> list[Callback]:
+    return [attention_maps.AttentionMaps(directory, data)]
+
+
+def artifacts(directory: Path, data: SequenceToSequenceData, task: Task) -> dict[str, str]:
+    """`predictions.parquet`, `translation.json` and, with attention, `attention.json`.
+
+    predictions.parquet: a row per test sentence: id (in the split), source, target (what should have been written),
+                         prediction, loss (nats per token).
+    """
+    assert isinstance(task, SequenceToSequence)
+    rows: list[dict[str, Any]] = [
+        {
+            "id": number,
+            "source": data.source_text("test", number),
+            "reference": data.reference("test", number),
+            "hypothesis": data.reader.decode(tokens),
+            "loss": loss,
+        }
+        for number, loss, tokens in task.written
+    ]
+    _write_predictions(directory / "predictions.parquet", rows)
+    lengths = [int(data.lengths("test")[number]) for number, _, _ in task.written]
+    hypotheses, references = ([row[name] for row in rows] for name in ("hypothesis", "reference"))
+    logged = {name: float(value) for name, value in task.trainer.callback_metrics.items()}
+    shown = [rows[place * len(rows) // SHOWN] for place in range(SHOWN)] if len(rows) > SHOWN else rows
+    worst = sorted(shown, key=lambda row: (_same(row, task.text.lower), -row["loss"]))
+    write_json(
+        directory / "translation.json",
+        {
+            "signatures": task.signatures,
+            "by_length": bleu_by_length(hypotheses, references, lengths, task.text.tokenized, task.text.lower),
+            **task.tables,
+            "examples": [{**row, "loss": round(row["loss"], 6)} for row in worst],
+            "beam": task.beam.size,
+            "alignment_error_rate": logged.get("test/alignment_error_rate"),
+            "attention_entropy": logged.get("test/attention_entropy"),
+            "n": len(rows),
+        },
+    )
+    return {
+        "predictions": "predictions.parquet",
+        "translation": "translation.json",
+        "attention": attention_maps.FILE,
+    }
+
+
+def _same(row: dict[str, Any], lower: bool) -> bool:
+    texts = [row[name].strip() for name in ("hypothesis", "reference")]
+    return len({text.lower() if lower else text for text in texts}) == 1
+
+
+def _write_predictions(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+    import pyarrow
+    from pyarrow import parquet
+
+    from lightning_seq.files import replacing
+
+    names = {"id": "id", "source": "source", "target": "reference", "prediction": "hypothesis", "loss": "loss"}
+    table = pyarrow.table({name: [row[key] for row in rows] for name, key in names.items()})
+    with replacing(path) as temporary:
+        parquet.write_table(table, temporary)
+
+
+def predictions(loaded: Any, texts: Sequence[str], top_k: int) -> Iterator[dict[str, Any]]:
+    """For each text `{"text", "predictions": [{"translation", "log_probability", "score"}, …]}`, the best first."""
+    from lightning_seq.experiment.translate import Search, translations
+
+    settings = loaded.config["task"]
+    size = max(top_k, settings["beam"])
+    search = Search(beam={**settings, "beam": size}, n_best=top_k)
+    for text, found in zip(texts, translations(loaded, texts, search), strict=True):
+        yield {"text": text, "predictions": [line.to_plain() for line in found]}
+
+
+def check_translator(loaded: Any) -> PairReader:
+    """Raises UserError for a model of another kind."""
+    if not isinstance(loaded.spec.targets, TokenSequence):
+        raise UserError(f"this model predicts {type(loaded.spec.targets).__name__}, expected one that translates")
+    found: PairReader = loaded.reader
+    return found

@@ -1,0 +1,89 @@
+"""Translations of new text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+import torch
+
+from lightning_seq.errors import UserError
+from lightning_seq.experiment.kinds.sequence_to_sequence import beam, check_translator
+from lightning_seq.experiment.load import Loaded
+from lightning_seq.models.search import beam_search, longest
+from lightning_seq.models.translator import Translator
+
+
+@dataclass(frozen=True)
+class Search:
+    """How to search. beam: the task's settings (`beam length_penalty beam_coverage …`); n_best: translations of each
+    text, the best first."""
+
+    beam: Mapping[str, Any]
+    n_best: int = 1
+
+
+@dataclass(frozen=True)
+class Translation:
+    """text: readable; log_probability: in nats; score: what it was chosen by; source, target: tokens; weights: `[T][S]`
+    of attention, or None."""
+
+    text: str
+    log_probability: float
+    score: float
+    source: list[str] = field(default_factory=list)
+    target: list[str] = field(default_factory=list)
+    weights: list[list[float]] | None = None
+
+    def to_plain(self) -> dict[str, Any]:
+        return {"translation": self.text, "log_probability": self.log_probability, "score": self.score}
+
+
+@torch.inference_mode()
+def translations(
+    loaded: Loaded,
+    texts: Iterable[str],
+    search: Search,
+    batch_size: int = 32,
+    attention: bool = False,
+    target_language: str | None = None,
+) -> Iterator[list[Translation]]:
+    """For each text its `n_best` translations, in the order of the texts; `batch_size` of them at a time.
+
+    attention:       with tokens and weights.
+    target_language: what the model must write; None takes any.
+
+    Raises UserError for another kind of model, for an empty text and one longer than the model's limit (with their
+    number), where there is no text at all, for another language, and for attention where the model has none.
+    """
+    from lightning_seq.callbacks.attention_maps import rounded
+
+    reader = check_translator(loaded)
+    if attention and loaded.model.decoder.attention is None:
+        raise UserError("attention_out=FILE: this model has no attention; train model=encoder_decoder_attention")
+    reader.check_target_language(target_language)
+    given, settings, number = iter(texts), beam(dict(search.beam), search.n_best), 0
+    while batch := list(islice(given, batch_size)):
+        encoded = reader.encode(batch, first=number + 1)
+        task = loaded.config["task"]
+        limits = longest(encoded.mask.sum(1), task["length_factor"], task["length_extra"])
+        found = beam_search(Translator.of(loaded.model, encoded.inputs, encoded.mask), limits, settings)
+        for text, hypotheses, places in zip(batch, found, encoded.mask.sum(1).tolist(), strict=True):
+            line = []
+            for each in hypotheses:
+                more: dict[str, Any] = {}
+                if attention and each.weights is not None:
+                    target = [*reader.target_tokens(each.tokens), "<eos>"][: len(each.tokens)]
+                    more = {
+                        "source": reader.tokens(text),
+                        "target": target,
+                        "weights": rounded(each.weights[:, :places]),
+                    }
+                values = round(each.log_probability, 6), round(each.score, 6)
+                line.append(Translation(reader.decode(each.tokens), *values, **more))
+            yield line
+        number += len(batch)
+    if not number:
+        raise UserError('there is no text: give text="…", file=FILE, or lines on standard input')

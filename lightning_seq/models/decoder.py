@@ -1,0 +1,271 @@
+"""Decoders: a recurrence over the target that is shown nothing of the source, all of it, or what it attends to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from lightning_seq.attention.attention import Attention, Memory
+from lightning_seq.cells.cell import Cell, State
+from lightning_seq.errors import UserError, near
+from lightning_seq.layers.dropout import Dropout
+from lightning_seq.layers.recurrent import Recurrent
+
+STYLES = ("bahdanau", "luong")
+
+
+class DecoderState(NamedTuple):
+    """What a decoder hands from step to step; every tensor has the batch first.
+
+    layers: the state of each layer's cell.
+    fed:    `[B, R]`, what the last step gave, where it is fed in again; else None.
+    seen:   `[B, S]`, the sum of the attention weights so far; None without attention.
+    place:  `[B]` int64, steps made so far.
+    """
+
+    layers: tuple[State, ...]
+    fed: Tensor | None
+    seen: Tensor | None
+    place: Tensor
+
+
+@dataclass(frozen=True)
+class Source:
+    """A batch of sentences as a decoder sees them.
+
+    start:    the state before the first step.
+    mask:     `[B, S]` bool.
+    constant: `[B, C]`, what every step is shown; None for nothing.
+    memory:   what is attended to; None for nothing.
+    """
+
+    start: DecoderState
+    mask: Tensor
+    constant: Tensor | None = None
+    memory: Memory | None = None
+
+    def select(self, rows: Int[Tensor, "N"]) -> Source:
+        """Some of the sentences, in another order, or several times."""
+        return Source(
+            select_state(self.start, rows),
+            self.mask[rows],
+            None if self.constant is None else self.constant[rows],
+            None if self.memory is None else self.memory.select(rows),
+        )
+
+
+class Decoded(NamedTuple):
+    """hidden: `[B, T, R]`, what the softmax reads; weights: `[B, T, S]`, the mean over heads, None without attention;
+    state: after the last step."""
+
+    hidden: Tensor
+    weights: Tensor | None
+    state: DecoderState
+
+
+class Decoder(nn.Module):
+    """A stack of cells over the target, and what the softmax reads of it.
+
+    Without attention, c being the constant that every step is shown (none at all for Sutskever et al. 2014):
+
+        s_t = f([y_{t-1} ; c], s_{t-1}),   r_t = h_t,  or where there is a c  tanh(W_r [h_t ; c ; y_{t-1}])
+
+    `bahdanau` (Bahdanau et al. 2015, sec. 3.1): the state before the step asks, the context enters the cell
+
+        c_t = attend(h_{t-1}),  s_t = f([y_{t-1} ; c_t], s_{t-1}),  r_t = tanh(W_r [h_t ; c_t ; y_{t-1}])
+
+    `luong` (Luong et al. 2015, eq. 5 and sec. 3.3): the state after the step asks; with input feeding r_{t-1} enters it
+
+        s_t = f([y_{t-1} ; r_{t-1}], s_{t-1}),  c_t = attend(h_t),  r_t = tanh(W_r [h_t ; c_t])
+
+    Parameters: those of the cells and the attention, and W_r.
+
+    cells:     of each layer; the lowest is as wide as all that enters it (`Decoder.entering`).
+    width:     E of y.
+    constant:  C; 0 for none.
+    attention: or None.
+    dropout:   between layers.
+    engine:    for whole targets, where no step depends on what the one before gave.
+
+    The published decoder of Bahdanau et al. has a maxout in the place of the tanh.
+    """
+
+    def __init__(
+        self,
+        cells: Sequence[Cell],
+        width: int,
+        constant: int = 0,
+        attention: Attention | None = None,
+        style: str = "bahdanau",
+        input_feeding: bool = False,
+        dropout: float = 0.0,
+        engine: str = "auto",
+    ) -> None:
+        super().__init__()
+        if style not in STYLES:
+            raise UserError(f"model.style is {style!r}: {near(style, STYLES)}")
+        if input_feeding and (attention is None or style != "luong"):
+            raise UserError("model.input_feeding=true feeds in what attention gave: it needs model.style=luong")
+        self.layers = nn.ModuleList(Recurrent(cell, engine=engine) for cell in cells)
+        self.attention, self.style, self.input_feeding = attention, style, input_feeding
+        self.width, self.constant = width, constant
+        self.asks_before = attention is not None and style == "bahdanau"
+        H = cells[-1].output_shape[0]
+        read = H + constant
+        if attention is not None:
+            read += attention.context_size
+        if self.asks_before or constant:
+            read += width
+        self.readout = nn.Linear(read, H) if attention is not None or constant else None
+        self.output_size = H
+        self.between = Dropout(float(dropout))
+
+    @staticmethod
+    def entering(width: int, constant: int, context: int, output: int, style: str, input_feeding: bool) -> int:
+        """The width of what enters the lowest layer. context: of attention, 0 for none; output: H."""
+        changing = output if input_feeding else context if style == "bahdanau" else 0
+        return width + constant + changing
+
+    @property
+    def whole(self) -> bool:
+        """Whether a whole target is one call of an engine: no step depends on what the one before gave."""
+        return not (self.asks_before or self.input_feeding or (self.attention and self.attention.needs_previous))
+
+    @property
+    def cells(self) -> list[Cell]:
+        return [layer.cell for layer in self.layers]  # type: ignore[misc]
+
+    def start(self, layers: tuple[State, ...], mask: Bool[Tensor, "B S"]) -> DecoderState:
+        """The state before the first step, from what a bridge made."""
+        like = layers[0][0]
+        return DecoderState(
+            layers,
+            like.new_zeros(len(like), self.output_size) if self.input_feeding else None,
+            like.new_zeros(mask.shape) if self.attention is not None else None,
+            torch.zeros(len(like), dtype=torch.int64, device=like.device),
+        )
+
+    def forward(
+        self,
+        y: Float[Tensor, "B T E"],
+        source: Source,
+        mask: Bool[Tensor, "B T"] | None = None,
+        state: DecoderState | None = None,
+    ) -> Decoded:
+        """Embedded symbols, `<bos>` first, to what the softmax reads behind each of them.
+
+        mask: True where a symbol counts, a prefix of every row; what stands beyond is of no meaning.
+        """
+        state = source.start if state is None else state
+        return self._at_once(y, source, mask, state) if self.whole else self._step_by_step(y, source, state)
+
+    def _at_once(self, y: Tensor, source: Source, mask: Tensor | None, state: DecoderState) -> Decoded:
+        T = y.shape[1]
+        constant = None if source.constant is None else source.constant[:, None].expand(-1, T, -1)
+        x = y if constant is None else torch.cat([y, constant], 2)
+        final = []
+        for index, layer in enumerate(self.layers):
+            x, last = layer(self.between(x) if index else x, mask, state.layers[index])
+            final.append(last)
+        parts, weights, seen = [x], None, state.seen
+        if self.attention is not None:
+            assert source.memory is not None
+            context, each = self.attention.attend(x, source.memory, state.seen, state.place)
+            weights = each.mean(1)
+            seen = weights.detach().sum(1) if state.seen is None else state.seen + weights.detach().sum(1)
+            parts.append(context)
+        if constant is not None:
+            parts += [constant, y]
+        return Decoded(self._read(parts), weights, DecoderState(tuple(final), None, seen, state.place + T))
+
+    def _read(self, parts: Sequence[Tensor]) -> Tensor:
+        if self.readout is None:
+            return parts[0]
+        return torch.tanh(self.readout(torch.cat(list(parts), -1)))
+
+    def _step_by_step(self, y: Tensor, source: Source, state: DecoderState) -> Decoded:
+        """What depends on the symbols alone, and on the constant, is projected before the loop."""
+        first = self.cells[0]
+        known, onward = None, None
+        if first.splits_input:
+            known = first.project(y)
+            if source.constant is not None:
+                known = known + first.project(source.constant, self.width)[:, None]
+            start = self.width + self.constant
+            onward = first.projection(start, first.input_shape[0] - start)
+        outputs, contexts, weights = [], [], []
+        steps = zip(y.unbind(1), y.unbind(1) if known is None else known.unbind(1), strict=True)
+        for y_t, known_t in steps:
+            h_t, context, each, state = self._move(y_t, known_t, onward, source, state)
+            outputs.append(h_t)
+            contexts.append(context)
+            weights.append(each)
+        if self.input_feeding:
+            hidden = torch.stack(outputs, 1)
+        else:
+            parts = [torch.stack(outputs, 1), torch.stack(contexts, 1)]
+            if source.constant is not None:
+                parts.append(source.constant[:, None].expand(-1, y.shape[1], -1))
+            hidden = self._read([*parts, y] if self.asks_before or self.constant else parts)
+        return Decoded(hidden, torch.stack(weights, 1), state)
+
+    def _move(
+        self,
+        y_t: Tensor,
+        known: Tensor,
+        onward: Callable[[Tensor], Tensor] | None,
+        source: Source,
+        state: DecoderState,
+    ) -> tuple[Tensor, Tensor, Tensor, DecoderState]:
+        """One step with attention: its output (r_t where that is fed in, else h_t), context `[B, C]`, weights `[B, S]`
+        and the state.
+
+        known:  the projection of y_t and the constant.
+        onward: projects what is known only now; None where the cell takes its input in one piece.
+        """
+        attention, memory = self.attention, source.memory
+        assert attention is not None and memory is not None  # noqa: PT018
+        context = each = None
+        if self.asks_before:
+            context, each = self._attend(state.layers[-1][0], memory, state)
+        changing = state.fed if self.input_feeding else context
+        if onward is None:
+            parts = [part for part in (y_t, source.constant, changing) if part is not None]
+            projected = self.cells[0].project(torch.cat(parts, 1))
+        else:
+            projected = known if changing is None else known + onward(changing)
+        layers, x = [], y_t
+        for index, cell in enumerate(self.cells):
+            moved = cell.step(projected if index == 0 else cell.project(self.between(x)), state.layers[index])
+            x = moved.output
+            layers.append(moved.state)
+        if context is None or each is None:
+            context, each = self._attend(x, memory, state)
+        fed = None
+        if self.input_feeding:
+            x = fed = self._read([x, context] if source.constant is None else [x, context, source.constant, y_t])
+        assert state.seen is not None
+        return x, context, each, DecoderState(tuple(layers), fed, state.seen + each, state.place + 1)
+
+    def _attend(self, query: Tensor, memory: Memory, state: DecoderState) -> tuple[Tensor, Tensor]:
+        assert self.attention is not None
+        context, weights = self.attention.attend(query[:, None], memory, state.seen, state.place)
+        return context[:, 0], weights.mean(1)[:, 0]
+
+    def extra_repr(self) -> str:
+        return f"style={self.style!r}, input_feeding={self.input_feeding}" if self.attention is not None else ""
+
+
+def select_state(state: DecoderState, rows: Int[Tensor, "N"]) -> DecoderState:
+    """The state of some rows, in another order, or several times."""
+    return DecoderState(
+        tuple(tuple(tensor[rows] for tensor in layer) for layer in state.layers),
+        None if state.fed is None else state.fed[rows],
+        None if state.seen is None else state.seen[rows],
+        state.place[rows],
+    )

@@ -1,0 +1,252 @@
+"""From one sequence to another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from lightning_seq.attention.attention import Attention
+from lightning_seq.attention.scorer import Scorer
+from lightning_seq.cells.cell import Cell
+from lightning_seq.embeddings.layer import Embedding
+from lightning_seq.engines.engine import choose
+from lightning_seq.errors import UserError, near
+from lightning_seq.layers.dropout import Dropout
+from lightning_seq.layers.mask import lengths_of, reverse
+from lightning_seq.layers.recurrent import Recurrent
+from lightning_seq.models.bridge import Bridge
+from lightning_seq.models.decoder import Decoder, DecoderState, Source
+from lightning_seq.models.recurrent import RecurrentEncoder
+from lightning_seq.models.softmax import Softmax
+from lightning_seq.text.vocabulary import BOS
+
+CONTEXTS = ("none", "final", "mean", "both")
+TIED = ("none", "decoder", "all")
+
+
+class Written(NamedTuple):
+    """hidden: `[B, T, W]`, what the softmax reads; weights: `[B, T, S]` of attention, or None; inputs: `[B, T]`, the
+    symbols that the decoder was given, `<bos>` first."""
+
+    hidden: Tensor
+    weights: Tensor | None
+    inputs: Tensor
+
+
+class EncoderDecoder(nn.Module):
+    """Encode, bridge, decode (Sutskever et al. 2014; Cho et al. 2014), with attention: encode, attend, decode
+    (Bahdanau et al. 2015; Luong et al. 2015).
+
+        P(y_t | y_1 … y_{t-1}, x) = softmax(W r_t + b),  r_t as in `Decoder`
+
+    source, target: embeddings of both sides, from ids `[B, T]` to vectors.
+    size:           V, of the target.
+    cell:           makes a cell of the encoder from (input_size, hidden_size).
+    decoder_cell:   of the decoder; None: the same.
+    attention:      makes a scorer from (query_size, value_size); None for a decoder without.
+    hidden_size, num_layers, bidirectional, merge: of the encoder, as `RecurrentEncoder` has them.
+    decoder_hidden_size, decoder_layers: None: as the encoder's, with one direction.
+    context:        what every step of the decoder is shown: `none`; `final`, the encoder's last state of the top layer;
+                    `mean`, that of its outputs; `both`.
+    style, input_feeding: see `Decoder`.
+    local, window, coverage: see `Attention`.
+    bridge:         see `Bridge`.
+    reverse_source: the encoder reads each sentence from its end (Sutskever et al. 2014, sec. 3.3); attention still sees
+                    every place where it stands.
+    between:        dropout between layers.
+    dropout:        on the embeddings, and on what the softmax reads.
+    tied:           `decoder`: the softmax shares the target embedding's matrix; `all`: the source embedding too.
+    engine:         of encoder and decoder.
+
+    Raises UserError for values out of their range, for a decoder that would be shown nothing of the source, and for
+    tied matrices that cannot be shared.
+    """
+
+    def __init__(
+        self,
+        source: nn.Module,
+        target: nn.Module,
+        size: int,
+        cell: Callable[[int, int], Cell],
+        attention: Callable[[int, int], Scorer] | None = None,
+        decoder_cell: Callable[[int, int], Cell] | None = None,
+        hidden_size: int = 256,
+        num_layers: int = 1,
+        bidirectional: bool = True,
+        merge: str = "concat",
+        decoder_hidden_size: int | None = None,
+        decoder_layers: int | None = None,
+        context: str = "none",
+        style: str = "bahdanau",
+        input_feeding: bool = False,
+        local: str = "none",
+        window: int = 10,
+        coverage: bool = False,
+        bridge: str = "linear",
+        reverse_source: bool = False,
+        between: float = 0.0,
+        dropout: float = 0.0,
+        tied: str = "none",
+        engine: str = "auto",
+    ) -> None:
+        super().__init__()
+        for name, value, choices in (("model.context", context, CONTEXTS), ("task.tied", tied, TIED)):
+            if value not in choices:
+                raise UserError(f"{name} is {value!r}: {near(str(value), choices)}")
+        if attention is None and context == "none" and bridge == "zeros":
+            raise UserError("model.bridge=zeros without a context or attention shows the decoder nothing of the source")
+        if attention is None and (coverage or local != "none"):
+            raise UserError("model.coverage and model.local are of attention: use model=encoder_decoder_attention")
+        for name, module in (("source", source), ("target", target)):
+            if getattr(module, "is_lookup", False):
+                raise UserError(f"one-hot inputs on the {name} side: use embedding=random or embedding=word2vec")
+        make = decoder_cell or cell
+        H, layers = decoder_hidden_size or hidden_size, decoder_layers or num_layers
+        if layers < 1:
+            raise UserError(f"model.decoder_layers is {layers}, expected at least 1")
+        self.source, self.target = source, target
+        self.encoder = RecurrentEncoder(
+            _width(source), cell, hidden_size, num_layers, bidirectional, merge=merge, dropout=between, engine=engine
+        )
+        D, final = self.encoder.output_size, int(self.encoder.final_size or 0)
+        C = {"none": 0, "final": final, "mean": D, "both": final + D}[context]
+        asks = Attention(attention(H, D), local, window, coverage, H) if attention is not None else None
+        E = _width(target)
+        entering = Decoder.entering(E, C, asks.context_size if asks else 0, H, style, input_feeding)
+        cells = [make(H if index else entering, H) for index in range(layers)]
+        self.decoder = Decoder(cells, E, C, asks, style, input_feeding, between, engine)
+        self.bridge = Bridge(bridge, self._directions(), cells)
+        self.context, self.reverse_source = context, reverse_source
+        self.dropout, self.out = Dropout(float(dropout)), Dropout(float(dropout))
+        self.bring: nn.Module = nn.Identity()
+        weight = None
+        if tied != "none":
+            weight = self._shared(tied)
+            if self.decoder.output_size != E:
+                self.bring = nn.Linear(self.decoder.output_size, E, bias=False)
+        self.size, self.tied = size, tied
+        self.softmax = Softmax(E if weight is not None else self.decoder.output_size, size, weight)
+
+    def _directions(self) -> list[list[Cell]]:
+        return [
+            [part.cell for part in layer.modules() if isinstance(part, Recurrent)]
+            for layer in self.encoder.stack.layers
+        ]
+
+    def _shared(self, tied: str) -> nn.Parameter:
+        source, target = self.source, self.target
+        if not isinstance(target, Embedding) or target.frozen:
+            raise UserError(
+                f"task.tied={tied} shares the target embedding's matrix with the softmax: expected embedding=random, "
+                "word2vec or file, with embedding.frozen=false"
+            )
+        if tied == "all":
+            if not isinstance(source, Embedding) or source.weight.shape != target.weight.shape:
+                raise UserError(
+                    "task.tied=all needs one vocabulary for both sides: give data.joint_vocabulary=true, or use "
+                    "task.tied=decoder"
+                )
+            source.weight = target.weight
+        return target.weight
+
+    def encode(self, inputs: Int[Tensor, "B S"], mask: Bool[Tensor, "B S"]) -> Source:
+        """Sentences as the decoder sees them."""
+        lengths = lengths_of(inputs, mask) if self.reverse_source else None
+        given = reverse(inputs, lengths) if self.reverse_source else inputs
+        encoded = self.encoder(self.dropout(self.source(given)), mask)
+        outputs = reverse(encoded.outputs, lengths) if self.reverse_source else encoded.outputs
+        shown = []
+        if self.context in ("final", "both"):
+            shown += [direction[0] for direction in encoded.state[-1]]
+        if self.context in ("mean", "both"):
+            shown.append(outputs.sum(1) / mask.sum(1, keepdim=True).clamp(min=1))
+        attention = self.decoder.attention
+        return Source(
+            self.decoder.start(self.bridge(encoded.state), mask),
+            mask,
+            torch.cat(shown, 1) if shown else None,
+            None if attention is None else attention.prepare(outputs, mask),
+        )
+
+    def forward(
+        self,
+        inputs: Int[Tensor, "B S"],
+        mask: Bool[Tensor, "B S"],
+        targets: Int[Tensor, "B T"],
+        target_mask: Bool[Tensor, "B T"],
+        sampled: float = 0.0,
+    ) -> Written:
+        """What the softmax reads at each target's place, the decoder being given the targets before it.
+
+        sampled: the probability that in the place of a target it is given what the model draws there (scheduled
+                 sampling, Bengio et al. 2015).
+        """
+        source = self.encode(inputs, mask)
+        given = torch.cat([torch.full_like(targets[:, :1], BOS), targets[:, :-1]], 1)
+        if sampled > 0 and targets.shape[1] > 1:
+            return self._sampling(source, given, sampled)
+        decoded = self.decoder(self.dropout(self.target(given)), source, target_mask)
+        return Written(self._out(decoded.hidden), decoded.weights, given)
+
+    def _sampling(self, source: Source, given: Tensor, sampled: float) -> Written:
+        state, hidden, weights, inputs, tokens = source.start, [], [], [], given[:, 0]
+        for t in range(given.shape[1]):
+            inputs.append(tokens)
+            decoded = self.decoder(self.dropout(self.target(tokens[:, None])), source, None, state)
+            state = decoded.state
+            hidden.append(self._out(decoded.hidden))
+            weights.append(decoded.weights)
+            if t + 1 < given.shape[1]:
+                with torch.no_grad():
+                    likely = self.softmax.log_probabilities(hidden[-1][:, 0]).exp()
+                    drawn = torch.multinomial(likely, 1)[:, 0]
+                    own = torch.rand(len(drawn), device=drawn.device) < sampled
+                    tokens = torch.where(own, drawn, given[:, t + 1])
+        each = [part for part in weights if part is not None]
+        return Written(torch.cat(hidden, 1), torch.cat(each, 1) if each else None, torch.stack(inputs, 1))
+
+    def _out(self, hidden: Tensor) -> Tensor:
+        return self.bring(self.out(hidden))
+
+    def step(
+        self, tokens: Int[Tensor, "N"], source: Source, state: DecoderState
+    ) -> tuple[Float[Tensor, "N V"], DecoderState, Tensor | None]:
+        """Log-probabilities of what follows these symbols, the state behind them, and the attention `[N, S]`."""
+        decoded = self.decoder(self.dropout(self.target(tokens[:, None])), source, None, state)
+        scores = self.softmax.log_probabilities(self._out(decoded.hidden)[:, 0])
+        return scores, decoded.state, None if decoded.weights is None else decoded.weights[:, 0]
+
+    def parts(self) -> dict[str, nn.Module]:
+        """As `models/parameters.py` counts them: a shared matrix is the embedding's; bridge, attention and readout are
+        part of the recurrence."""
+        return {
+            "embedding": nn.ModuleList([self.source, self.target]),
+            "recurrent": nn.ModuleList([self.encoder, self.bridge, self.decoder]),
+            "head": nn.ModuleList([self.bring, self.softmax]),
+        }
+
+    def engines(self) -> list[str]:
+        """The encoder's, then the decoder's; `step` where a decoder moves step by step."""
+        names = self.encoder.engines(torch.empty(1, 1, _width(self.source)))
+        for layer in self.decoder.layers:
+            assert isinstance(layer, Recurrent)
+            x = torch.empty(1, 1, layer.cell.input_shape[0])
+            names.append(choose(layer.engine, layer.cell, x).name if self.decoder.whole else "step")
+        return names
+
+
+def _width(embedding: nn.Module) -> int:
+    return int(embedding.width)  # type: ignore[arg-type]
+
+
+def coverage_penalty(weights: Float[Tensor, "B T S"], mask: Bool[Tensor, "B T"]) -> Float[Tensor, ""]:
+    """Σ_t Σ_s min(a_{t,s}, Σ_{t'<t} a_{t',s}): attending again to what was attended to (See et al. 2017, eq. 12).
+
+    mask: the targets that count.
+    """
+    before = weights.cumsum(1) - weights
+    return torch.minimum(weights, before).sum(2)[mask].sum()

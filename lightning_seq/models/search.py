@@ -1,0 +1,313 @@
+"""From a model that says what may follow to whole sequences: greedy, beam, sampling, and forced decoding.
+
+A `Stepper` is all that is asked of a model; its state may be any nest of tuples of tensors that have the batch first.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from lightning_seq.errors import UserError
+from lightning_seq.models.sampling import restricted
+from lightning_seq.text.vocabulary import BOS, EOS, PAD, UNK
+
+NEVER = (PAD, UNK, BOS)
+"""Symbols that no search writes."""
+
+
+class Stepper(Protocol):
+    """A batch of sentences, and what may follow what was written so far of each."""
+
+    def start(self) -> Any:
+        """The state before the first symbol."""
+        ...
+
+    def step(self, tokens: Int[Tensor, "N"], state: Any) -> tuple[Float[Tensor, "N V"], Any, Tensor | None]:
+        """Log-probabilities of what follows the last symbol of each row, the state behind it, and what it attended to
+        `[N, S]`, or None."""
+        ...
+
+    def select(self, rows: Int[Tensor, "N"]) -> Stepper:
+        """The same for some of the sentences, in another order, or several times."""
+        ...
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """One way to write a sentence.
+
+    tokens:          without `<bos>`; `<eos>` is the last unless it was cut at the longest length.
+    log_probability: of all of them, in nats.
+    score:           what it was chosen by: the same over the length penalty, plus the coverage penalty.
+    weights:         `[T, S]` of attention, or None.
+    """
+
+    tokens: list[int]
+    log_probability: float
+    score: float
+    weights: Tensor | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True)
+class Beam:
+    """How a beam search goes.
+
+    size:     hypotheses that are kept at each step.
+    length:   α of the length penalty ((5 + |y|)/6)^α that a log-probability is divided by (Wu et al. 2016, eq. 14).
+    coverage: β of the coverage penalty β Σ_s log min(Σ_t a_{t,s}, 1) that is added (ibid.).
+    n_best:   hypotheses that are given back, the best first.
+    early:    stop when `size` hypotheses are whole; else go on while one that is not yet whole could still be better.
+
+    Raises UserError for a size below 1, more hypotheses than the beam has, and penalties below 0.
+    """
+
+    size: int = 5
+    length: float = 1.0
+    coverage: float = 0.0
+    n_best: int = 1
+    early: bool = False
+
+    def __post_init__(self) -> None:
+        if self.size < 1:
+            raise UserError(f"beam is {self.size}, expected at least 1")
+        if not 1 <= self.n_best <= self.size:
+            raise UserError(f"n_best is {self.n_best} with beam={self.size}: expected 1 to {self.size}")
+        for name, value in (("length_penalty", self.length), ("coverage_penalty", self.coverage)):
+            if not 0 <= value < math.inf:
+                raise UserError(f"{name} is {value}, expected at least 0")
+
+    def over(self, length: int) -> float:
+        """The length penalty of so many tokens."""
+        return float(((5 + length) / 6) ** self.length)
+
+
+def longest(lengths: Int[Tensor, "B"], factor: float = 2.0, more: int = 10) -> Int[Tensor, "B"]:
+    """How many symbols at most are written for sources of these lengths: it depends on a sentence alone."""
+    return (lengths * factor).long() + more
+
+
+@torch.no_grad()
+def greedy(
+    stepper: Stepper, limits: Int[Tensor, "B"], first: int = BOS, last: int = EOS, never: Sequence[int] = NEVER
+) -> list[Hypothesis]:
+    """The likeliest symbol at each step. limits: `[B]`, symbols at most, `last` among them."""
+
+    def likeliest(scores: Tensor) -> Tensor:
+        return scores.argmax(-1)
+
+    return _write(stepper, limits, likeliest, first, last, never)
+
+
+@torch.no_grad()
+def sample(
+    stepper: Stepper,
+    limits: Int[Tensor, "B"],
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    generator: torch.Generator | None = None,
+    first: int = BOS,
+    last: int = EOS,
+    never: Sequence[int] = NEVER,
+) -> list[Hypothesis]:
+    """Symbols drawn as `sampling.restricted` says; `log_probability` is the model's own, before that."""
+
+    def drawn(scores: Tensor) -> Tensor:
+        return torch.multinomial(restricted(scores, temperature, top_k, top_p), 1, generator=generator)[:, 0]
+
+    return _write(stepper, limits, drawn, first, last, never)
+
+
+def _write(
+    stepper: Stepper,
+    limits: Tensor,
+    choose: Callable[[Tensor], Tensor],
+    first: int,
+    last: int,
+    never: Sequence[int],
+) -> list[Hypothesis]:
+    """One hypothesis a sentence; those that are whole leave the batch."""
+    B = len(limits)
+    tokens: list[list[int]] = [[] for _ in range(B)]
+    totals, looks = [0.0] * B, [[] for _ in range(B)]  # type: ignore[var-annotated]
+    state, alive = stepper.start(), torch.arange(B, device=limits.device)
+    current = torch.full_like(limits, first)
+    while len(alive):
+        scores, state, weights = stepper.step(current, state)
+        open_scores = _without(scores, never)
+        current = choose(open_scores)
+        gained = scores.gather(1, current[:, None])[:, 0]
+        whole = current == last
+        for place, (row, token, value) in enumerate(
+            zip(alive.tolist(), current.tolist(), gained.tolist(), strict=True)
+        ):
+            tokens[row].append(token)
+            totals[row] += value
+            if weights is not None:
+                looks[row].append(weights[place])
+            if len(tokens[row]) >= int(limits[row]):
+                whole[place] = True
+        if bool(whole.any()):
+            kept = (~whole).nonzero()[:, 0]
+            alive, current, state, stepper = alive[kept], current[kept], select(state, kept), stepper.select(kept)
+    return [
+        Hypothesis(tokens[row], totals[row], totals[row], torch.stack(looks[row]) if looks[row] else None)
+        for row in range(B)
+    ]
+
+
+@torch.no_grad()
+def beam_search(
+    stepper: Stepper,
+    limits: Int[Tensor, "B"],
+    beam: Beam | None = None,
+    first: int = BOS,
+    last: int = EOS,
+    never: Sequence[int] = NEVER,
+) -> list[list[Hypothesis]]:
+    """For each sentence its `n_best` hypotheses, the best first; all sentences at once.
+
+    At each step the 2·size likeliest continuations of a sentence are looked at: those that end among the first `size`
+    are whole, the first `size` of the others go on. A beam as wide as there are beginnings of sequences is an
+    exhaustive search. What is still open at the limit is cut there, and counts only where too few are whole.
+    """
+    beam = beam or Beam()
+    B, K, device = len(limits), beam.size, limits.device
+    state = stepper.start()
+    whole: list[list[Hypothesis]] = [[] for _ in range(B)]
+    cut: list[list[Hypothesis]] = [[] for _ in range(B)]
+    alive = torch.arange(B, device=device)  # the sentence of each group of rows
+    width = 1
+    totals = torch.zeros(B, 1, dtype=torch.float64, device=device)
+    current = torch.full((B,), first, dtype=torch.int64, device=device)
+    written = torch.zeros(B, 1, 0, dtype=torch.int64, device=device)
+    looks: Tensor | None = None  # `[groups, width, T, S]`
+    step = 0
+    while len(alive):
+        step += 1
+        scores, state, weights = stepper.step(current, state)
+        V = scores.shape[1]
+        scores = _without(scores, never).double().view(len(alive), width, V) + totals[..., None]
+        found, places = scores.flatten(1).topk(min(2 * K, width * V), 1)
+        parents, tokens = places // V, places % V
+        if weights is not None:
+            S = weights.shape[1]
+            now = weights.view(len(alive), width, 1, S)
+            looks = now if looks is None else torch.cat([looks, now], 2)
+        ends, possible = tokens == last, found > -math.inf
+        rank = torch.arange(found.shape[1], device=device)
+        finishing = ends & possible & (rank < K)
+        at_limit = limits[alive] <= step
+        for group, place in finishing.nonzero().tolist():
+            kept = _hypothesis(group, place, written, parents, tokens, found, looks, beam)
+            whole[int(alive[group])].append(kept)
+        # The first K that go on; where there are fewer, the rest is impossible.
+        going = (possible & ~ends).long()
+        order = torch.argsort(going, dim=1, descending=True, stable=True)[:, : min(K, found.shape[1])]
+        onward = going.gather(1, order).bool()
+        parents, tokens = parents.gather(1, order), tokens.gather(1, order)
+        totals = found.gather(1, order).masked_fill(~onward, -math.inf)
+        grown = torch.cat([written.gather(1, parents[..., None].expand(-1, -1, step - 1)), tokens[..., None]], 2)
+        if looks is not None:
+            looks = looks.gather(1, parents[..., None, None].expand(-1, -1, *looks.shape[2:]))
+        open_groups = []
+        for group, sentence in enumerate(alive.tolist()):
+            finished = whole[sentence]
+            if bool(at_limit[group]):
+                for place in onward[group].nonzero()[:, 0].tolist():
+                    cut[sentence].append(_open(group, place, grown, totals, looks, beam))
+            elif bool(onward[group].any()) and not _settled(
+                finished, float(totals[group].max()), int(limits[sentence]), beam
+            ):
+                open_groups.append(group)
+        rows = torch.tensor(open_groups, dtype=torch.int64, device=device)
+        sources = (rows[:, None] * width + parents[rows]).flatten()
+        state, stepper = select(state, sources), stepper.select(sources)
+        alive, totals, written, current = alive[rows], totals[rows], grown[rows], tokens[rows].flatten()
+        looks = None if looks is None else looks[rows]
+        width = parents.shape[1]
+    return [[*_best_first(whole[row]), *_best_first(cut[row])][: beam.n_best] for row in range(B)]
+
+
+def _best_first(found: Sequence[Hypothesis]) -> list[Hypothesis]:
+    return sorted(found, key=lambda each: each.score, reverse=True)
+
+
+def _hypothesis(
+    group: int,
+    place: int,
+    written: Tensor,
+    parents: Tensor,
+    tokens: Tensor,
+    found: Tensor,
+    looks: Tensor | None,
+    beam: Beam,
+) -> Hypothesis:
+    parent = int(parents[group, place])
+    whole = [*written[group, parent].tolist(), int(tokens[group, place])]
+    weights = None if looks is None else looks[group, parent]
+    return _scored(whole, float(found[group, place]), weights, beam)
+
+
+def _open(group: int, place: int, grown: Tensor, totals: Tensor, looks: Tensor | None, beam: Beam) -> Hypothesis:
+    weights = None if looks is None else looks[group, place]
+    return _scored(grown[group, place].tolist(), float(totals[group, place]), weights, beam)
+
+
+def _scored(tokens: list[int], log_probability: float, weights: Tensor | None, beam: Beam) -> Hypothesis:
+    score = log_probability / beam.over(len(tokens))
+    if beam.coverage and weights is not None:
+        seen = weights.double().sum(0)
+        reached = seen[seen > 0].clamp(max=1.0).log().sum()  # a masked place is never seen
+        score += beam.coverage * float(reached)
+    return Hypothesis(tokens, log_probability, score, weights)
+
+
+def _settled(finished: Sequence[Hypothesis], best: float, limit: int, beam: Beam) -> bool:
+    """Whether nothing that is still open can come among the best. best: the likeliest open one's log-probability."""
+    if len(finished) < (beam.size if beam.early else beam.n_best):
+        return False
+    if beam.early:
+        return True
+    worst = sorted((found.score for found in finished), reverse=True)[beam.n_best - 1]
+    return best / beam.over(limit) <= worst  # the coverage penalty is at most 0
+
+
+@torch.no_grad()
+def forced(
+    stepper: Stepper, targets: Int[Tensor, "B T"], first: int = BOS
+) -> tuple[Float[Tensor, "B T"], Tensor | None]:
+    """The log-probability of each given symbol after those before it, step by step, and the attention `[B, T, S]`."""
+    state, current, found, looks = stepper.start(), torch.full_like(targets[:, 0], first), [], []
+    for t in range(targets.shape[1]):
+        scores, state, weights = stepper.step(current, state)
+        current = targets[:, t]
+        found.append(scores.gather(1, current[:, None])[:, 0])
+        looks.append(weights)
+    each = [weights for weights in looks if weights is not None]
+    return torch.stack(found, 1), torch.stack(each, 1) if each else None
+
+
+def select(state: Any, rows: Int[Tensor, "N"]) -> Any:
+    """Some rows of every tensor in a nest of tuples."""
+    if isinstance(state, Tensor):
+        return state[rows]
+    if isinstance(state, tuple):
+        parts = [select(part, rows) for part in state]
+        return type(state)(*parts) if hasattr(state, "_fields") else type(state)(parts)
+    return state
+
+
+def _without(scores: Tensor, never: Sequence[int]) -> Tensor:
+    if not never:
+        return scores
+    scores = scores.clone()
+    scores[:, list(never)] = -math.inf
+    return scores

@@ -1,0 +1,77 @@
+"""What one side of a pair of texts is made of, words, characters or subwords, and the way back to text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from lightning_seq.errors import UserError, near
+from lightning_seq.text.subwords import Subwords
+from lightning_seq.text.tokenise import Tokeniser
+
+LEVELS = ("word", "spaced", "character", "subword")
+
+
+@dataclass(frozen=True)
+class Segmenter:
+    """Splits text into tokens, and joins tokens to text.
+
+    level:    `word`, `spaced` and `character` as `Tokeniser` has them, or `subword`.
+    lower:    small letters first.
+    subwords: of level `subword`: the model.
+
+    Characters and subwords come back as they were but for white space (a run of it is one space, none is at an end).
+    Words are joined by one space, marks too: `tokenised` text.
+    """
+
+    level: str = "word"
+    lower: bool = True
+    subwords: Subwords | None = None
+
+    def __post_init__(self) -> None:
+        check_level("level", self.level)
+        if (self.level == "subword") != (self.subwords is not None):
+            raise TypeError("a model of subwords is for the level subword, which needs one")
+
+    @property
+    def tokenised(self) -> bool:
+        """Whether joined text has a space between its tokens, so that it is to be compared token by token."""
+        return self.level in ("word", "spaced")
+
+    @cached_property
+    def _tokeniser(self) -> Tokeniser:
+        return Tokeniser(self.level, self.lower)
+
+    def __call__(self, text: str) -> list[str]:
+        if self.subwords is not None:
+            return self.subwords(text.lower() if self.lower else text)
+        return self._tokeniser(text)
+
+    def join(self, tokens: Sequence[str]) -> str:
+        if self.subwords is not None:
+            return self.subwords.join(tokens)
+        return " ".join(tokens) if self.tokenised else "".join(tokens)
+
+    def plain(self, text: str) -> str:
+        """The text as `join` gives it back when nothing in it is unknown: what a translation is compared with."""
+        if self.tokenised:
+            return self.join(self(text))
+        return " ".join((text.lower() if self.lower else text).split())
+
+    def to_plain(self) -> dict[str, Any]:
+        """Plain values that a checkpoint can hold; a model of subwords is JSON text among them."""
+        return {"level": self.level, "lower": self.lower, "subwords": self.subwords.model if self.subwords else None}
+
+    @classmethod
+    def from_plain(cls, plain: dict[str, Any]) -> Segmenter:
+        """The inverse of `to_plain`."""
+        model = plain["subwords"]
+        return cls(plain["level"], plain["lower"], Subwords(model) if model is not None else None)
+
+
+def check_level(name: str, level: str) -> None:
+    """Raises UserError for a level that there is not. name: the setting that gives it."""
+    if level not in LEVELS:
+        raise UserError(f"data.{name} is {level!r}; {near(str(level), LEVELS)}")

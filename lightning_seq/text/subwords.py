@@ -1,0 +1,153 @@
+"""Parts of words: byte pair encoding and unigram models, trained on one's own text."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from lightning_seq.errors import UserError, near
+from lightning_seq.text.vocabulary import SPECIALS, UNK
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+KINDS = ("bpe", "unigram")
+MARK = "\u2581"
+"""Stands in a piece for the space before a word, as SentencePiece has it."""
+
+_UNKNOWN = SPECIALS[UNK]
+_PARALLEL = "TOKENIZERS_PARALLELISM"
+_DIGITS, _STEP = 6, 1e-4
+"""Of a score; and from one character without a piece to the next, as the library has it."""
+
+
+@dataclass(frozen=True)
+class Subwords:
+    """Splits text into pieces that its train text has often, and puts them together again.
+
+    Pieces do not cross white space, and a mark (`,` `'`) is never in one piece with letters. `join` gives back the text
+    up to its white space (a run of it is one space, none is at an end) and to the character `MARK` itself, which is
+    read as a space. A character that the train text does not have is an unknown piece.
+
+    model: the model of the library `tokenizers`, as JSON text.
+    """
+
+    model: str
+
+    @classmethod
+    def train(cls, texts: Iterable[str], kind: str = "bpe", size: int = 8000) -> Subwords:
+        """The same texts in the same order give the same model.
+
+        kind: `bpe` (Sennrich et al. 2016): the commonest neighbours are joined, again and again; `unigram` (Kudo 2018):
+              the pieces under which the text is likeliest.
+        size: pieces, every character of the text among them; specials not counted.
+
+        Raises UserError for another kind, and for a size that the text is too small or has too many characters for.
+        """
+        if kind not in KINDS:
+            raise UserError(f"data.subword.kind is {kind!r}; {near(str(kind), KINDS)}")
+        if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+            raise UserError(f"data.subword.size is {size}, expected a whole number of at least 1")
+        plain = [" ".join(text.split()) for text in texts]
+        alphabet = {character for text in plain for character in text} - {" "} | {MARK}
+        if size < len(alphabet):
+            raise UserError(
+                f"data.subword.size is {size}, and the train text has {len(alphabet)} different characters: "
+                "expected a piece for each of them and some more; give a larger data.subword.size"
+            )
+        from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+
+        options: dict[str, Any] = {
+            "vocab_size": size + 1,
+            "special_tokens": [_UNKNOWN],
+            "initial_alphabet": sorted(alphabet),
+            "show_progress": False,
+        }
+        if kind == "bpe":
+            tokenizer = Tokenizer(models.BPE(unk_token=_UNKNOWN))
+            trainer: Any = trainers.BpeTrainer(min_frequency=2, **options)
+        else:
+            tokenizer = Tokenizer(models.Unigram())
+            trainer = trainers.UnigramTrainer(unk_token=_UNKNOWN, **options)
+        tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+            [pre_tokenizers.Metaspace(MARK), pre_tokenizers.Punctuation()]
+        )
+        with _one_thread():
+            tokenizer.train_from_iterator(plain, trainer)
+        found = tokenizer.get_vocab_size() - 1
+        if found < size:
+            raise UserError(
+                f"data.subword.size is {size}, and the train text gives no more than {found} pieces: "
+                f"expected at most data.subword.size={found}"
+            )
+        model = json.loads(tokenizer.to_str())
+        if kind == "unigram":
+            model["model"]["vocab"] = _settled(model["model"]["vocab"])
+        return cls(json.dumps(model, ensure_ascii=False, indent=1, sort_keys=True) + "\n")
+
+    @cached_property
+    def pieces(self) -> tuple[str, ...]:
+        """All pieces, in the order the model has them, without the unknown one."""
+        numbers = self._tokenizer.get_vocab(with_added_tokens=False)
+        return tuple(piece for piece in sorted(numbers, key=numbers.__getitem__) if piece != _UNKNOWN)
+
+    def __call__(self, text: str) -> list[str]:
+        """The pieces of a text; what the model does not know is left as it is written."""
+        plain = " ".join(text.split())
+        encoding = self._tokenizer.encode(plain, add_special_tokens=False)
+        return [
+            piece if piece != _UNKNOWN else plain[start:stop]
+            for piece, (start, stop) in zip(encoding.tokens, encoding.offsets, strict=True)
+        ]
+
+    @staticmethod
+    def join(pieces: Sequence[str]) -> str:
+        """The text that these are the pieces of."""
+        return "".join(pieces).replace(MARK, " ").strip(" ")
+
+    @cached_property
+    def _tokenizer(self) -> Tokenizer:
+        from tokenizers import Tokenizer
+
+        return Tokenizer.from_str(self.model)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"model": self.model}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+
+
+def _settled(scored: list[list[Any]]) -> list[list[Any]]:
+    """Pieces and their scores without what chance has put into them.
+
+    The library adds scores up in no fixed order, so that their last digits differ; and it gives the characters that
+    training has left without a piece the lowest score and, in no fixed order, one that is a little higher each.
+    """
+    unknown, *others = [[piece, round(score, _DIGITS)] for piece, score in scored]
+    lowest = min(score for _, score in others)
+    following = lowest
+    for item in sorted((item for item in others if len(item[0]) == 1), key=lambda item: item[1]):
+        if abs(item[1] - following) > _STEP / 10:
+            break
+        item[1], following = lowest, following + _STEP
+    return [unknown, *sorted(others, key=lambda item: (-item[1], item[0]))]
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """One thread: many would add up counts in an order of their own, and processes forked later would warn of them."""
+    before = os.environ.get(_PARALLEL)
+    os.environ[_PARALLEL] = "false"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_PARALLEL]
+        else:
+            os.environ[_PARALLEL] = before

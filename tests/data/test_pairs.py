@@ -1,0 +1,547 @@
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from lightning.pytorch import LightningModule, Trainer
+from torch.utils.data import DataLoader
+
+from lightning_seq.data.batching import STAND_IN, Share
+from lightning_seq.data.classification import whole
+from lightning_seq.data.loader import TargetSampler, TrainLoader
+from lightning_seq.data.prepare_pairs import PairSettings, PreparedPairs, prepare_pairs, unknown_share
+from lightning_seq.data.sequence_to_sequence import PairReader, Pairs, SequenceToSequenceData
+from lightning_seq.data.sources.pairs import Link, PairTable
+from lightning_seq.data.sources.table import Loaded
+from lightning_seq.errors import UserError
+from lightning_seq.files import Plain
+from lightning_seq.spec import Batch, Tokens, TokenSequence
+from lightning_seq.text.vocabulary import EOS, SPECIALS
+
+Row = tuple[str, str]
+
+
+@dataclass
+class Given:
+    """A source that is handed its pairs, and counts how often it is read."""
+
+    train: list[Row]
+    validation: list[Row] = field(default_factory=lambda: [("a b", "B A")])
+    test: list[Row] = field(default_factory=lambda: [("b new", "Unheard B .")])
+    links: dict[str, list[list[Link]]] | None = None
+    reads: int = 0
+
+    def describe(self) -> str:
+        return "given"
+
+    def identity(self) -> Plain:
+        return {"rows": [self.train, self.validation, self.test], "aligned": self.links is not None}
+
+    def load(self) -> Loaded[PairTable]:
+        self.reads += 1
+        return Loaded(
+            {
+                split: PairTable(
+                    [source for source, _ in rows],
+                    [target for _, target in rows],
+                    list(range(100, 100 + len(rows))),
+                    self.links[split] if self.links else None,
+                )
+                for split in ("train", "validation", "test")
+                for rows in [getattr(self, split)]
+            },
+            notes=["a note"],
+        )
+
+
+WORDS = ["Cat", "dog", "mat,", "don't", "sees", "Élan", "7"]
+
+
+def pairs(size: int, seed: int) -> list[Row]:
+    generator = np.random.default_rng(seed)
+    return [
+        (" ".join(generator.choice(WORDS, 1 + row % 9)), " ".join(generator.choice(WORDS, 1 + row % 7)))
+        for row in range(size)
+    ]
+
+
+@pytest.fixture(scope="module")
+def source() -> Given:
+    return Given(pairs(230, 0), pairs(24, 1), pairs(38, 2))
+
+
+@pytest.fixture(scope="module")
+def prepared(source: Given, tmp_path_factory: pytest.TempPathFactory) -> PreparedPairs:
+    return prepare_pairs(source, tmp_path_factory.mktemp("pairs"), PairSettings())
+
+
+@pytest.fixture
+def data(prepared: PreparedPairs) -> SequenceToSequenceData:
+    return SequenceToSequenceData(prepared=prepared, batch_size=16)
+
+
+def words(text: str) -> list[str]:
+    return text.lower().replace(",", " ,").split()
+
+
+def test_a_batch_has_the_pairs_and_every_target_an_end(data: SequenceToSequenceData, source: Given) -> None:
+    seen = 0
+    for batch in data.train_dataloader():
+        rows = [source.train[row] for row in batch.ids.tolist()]
+        sources, targets = [words(first) for first, _ in rows], [[*words(second), "<eos>"] for _, second in rows]
+        for tensor, mask, texts, vocabulary in (
+            (batch.inputs, batch.mask, sources, data.vocabulary),
+            (batch.targets, batch.target_mask, targets, data.target_vocabulary),
+        ):
+            assert tensor.dtype == torch.int64
+            assert tensor.shape == mask.shape == (len(rows), max(map(len, texts)))
+            for ids, real, tokens in zip(tensor, mask, texts, strict=True):
+                assert vocabulary.decode(ids[real].tolist()) == tokens
+                assert real.tolist() == [step < len(tokens) for step in range(len(real))]
+                assert not ids[~real].any()
+        assert batch.count == int(batch.target_mask.sum()) == sum(map(len, targets))
+        assert batch.extra == {}
+        seen += len(rows)
+    assert seen == 230
+
+
+def test_pairs_of_like_length_stand_together(data: SequenceToSequenceData) -> None:
+    """One pool: batches of the validation split are in order of source, then target."""
+    found = [
+        (int(source), int(target))
+        for batch in data.test_dataloader()
+        for source, target in zip(batch.mask.sum(1), batch.target_mask.sum(1), strict=True)
+    ]
+    assert found == sorted(found)
+    assert len(set(found)) > 20
+
+
+def test_vocabularies_are_of_train_alone_each_of_its_side(tmp_path: Path) -> None:
+    source = Given([("a a b", "A x"), ("a c", "x x y")])
+    prepared = prepare_pairs(source, tmp_path, PairSettings(min_count=2))
+    assert prepared.vocabulary.words == (*SPECIALS, "a")
+    assert prepared.target_vocabulary.words == (*SPECIALS, "x")
+    assert prepared.spec.inputs == Tokens(prepared.vocabulary.words)
+    assert prepared.spec.targets == TokenSequence(prepared.target_vocabulary.words)
+    assert unknown_share(prepared.splits["test"].target) == 1.0
+    assert list(prepared.train_sentences()) == [["a", "a", "b"], ["a", "c"]]
+    assert list(prepared.train_sentences("target")) == [["a", "x"], ["x", "x", "y"]]
+    upper = prepare_pairs(source, tmp_path, PairSettings(lower=False))
+    assert "A" in upper.target_vocabulary.words
+
+
+def test_a_joint_vocabulary_is_one(tmp_path: Path) -> None:
+    source = Given([("a b", "b b c")] * 3)
+    data = SequenceToSequenceData(prepared=prepare_pairs(source, tmp_path, PairSettings(joint_vocabulary=True)))
+    assert data.vocabulary is data.target_vocabulary
+    assert data.vocabulary.words == (*SPECIALS, "b", "a", "c")
+    assert data.vocabulary.counts[4:] == (9, 3, 3)
+    assert list(data.train_sentences()) == [["a", "b"]] * 3 + [["b", "b", "c"]] * 3
+    assert list(data.target_side.train_sentences()) == list(data.train_sentences())
+    assert data.target_side.fingerprints["data"] == data.fingerprints["data"]
+    for options in ({"target_level": "character"}, {"level": "subword", "target_subword": {"size": 9}}):
+        with pytest.raises(UserError, match=r"data\.joint_vocabulary=true needs both sides made of the same"):
+            PairSettings(joint_vocabulary=True, **options)  # type: ignore[arg-type]
+
+
+def test_the_target_side_stands_for_data_of_its_own(data: SequenceToSequenceData) -> None:
+    side = data.target_side
+    assert side.vocabulary is data.target_vocabulary
+    assert side.spec.inputs == Tokens(data.target_vocabulary.words)
+    assert side.fingerprints["data"] != data.fingerprints["data"]
+    assert list(side.train_sentences()) == [words(data.target_text("train", row)) for row in range(230)]
+    assert list(data.train_sentences()) == [words(data.source_text("train", row)) for row in range(230)]
+
+
+def test_texts_are_as_the_source_has_them(data: SequenceToSequenceData, source: Given) -> None:
+    assert [(data.source_text("test", row), data.target_text("test", row)) for row in range(38)] == source.test
+    assert data.lengths("test").tolist() == [len(words(first)) for first, _ in source.test]
+    assert data.target_lengths("test").tolist() == [len(words(second)) + 1 for _, second in source.test]
+    assert data.prepared.splits["test"].ids.tolist() == list(range(100, 138))
+
+
+def test_it_is_prepared_once(tmp_path: Path) -> None:
+    source = Given([("a b", "b a")] * 3)
+    first = prepare_pairs(source, tmp_path)
+    again = prepare_pairs(source, tmp_path)
+    assert source.reads == 1
+    assert again.fingerprints == first.fingerprints
+    assert again.report == ("a note",)
+    other = prepare_pairs(source, tmp_path, PairSettings(level="character"))
+    assert source.reads == 2
+    assert other.fingerprints["split"] == first.fingerprints["split"]
+    assert other.fingerprints["data"] != first.fingerprints["data"]
+    assert prepare_pairs(Given([("a b", "b b")] * 3), tmp_path).fingerprints["split"] != first.fingerprints["split"]
+
+
+def test_both_ends_are_capped_with_a_count(tmp_path: Path) -> None:
+    source = Given([("a b c d", "w x y z")] * 3 + [("a", "w")], [("a b c", "w")], [("a", "w x y z v")])
+    settings = PairSettings(max_length=3, max_target_length=2)
+    data = SequenceToSequenceData(prepared=prepare_pairs(source, tmp_path, settings))
+    assert data.prepared.report == (
+        "a note",
+        "train: 3 of 4 sources cut to 3 tokens",
+        "train: 3 of 4 targets cut to 2 tokens",
+        "test: 1 of 1 targets cut to 2 tokens",
+    )
+    batch = next(iter(data.test_dataloader()))
+    assert data.target_vocabulary.decode(batch.targets[0].tolist()) == ["w", "x", "<eos>"]
+    assert data.reference("test", 0) == "w x y z v"
+    assert [len(tokens) for tokens in data.train_sentences()] == [4, 4, 4, 1]
+
+
+def test_an_end_of_sources_if_it_is_wanted(tmp_path: Path) -> None:
+    source = Given([("a b", "b")] * 3)
+    data = SequenceToSequenceData(prepared=prepare_pairs(source, tmp_path, PairSettings(source_eos=True)))
+    batch = next(iter(data.train_dataloader()))
+    assert data.vocabulary.decode(batch.inputs[0].tolist()) == ["a", "b", "<eos>"]
+    assert torch.equal(data.encode(["a b"]).inputs[0], batch.inputs[0])
+    assert data.reader.tokens("a b") == ["a", "b", "<eos>"]
+    assert next(data.train_sentences()) == ["a", "b"]
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_two_ranks_together_are_one(prepared: PreparedPairs, split: str) -> None:
+    found = prepared.splits[split]
+
+    def batches(rank: int, world: int) -> list[Batch]:
+        sampler = TargetSampler(found.source.lengths, found.target.lengths, 5, seed=3, rank=rank, world=world)
+        sampler.set_epoch(2)
+        return [Pairs(found)[share] for share in sampler]
+
+    one, first, second = batches(0, 1), batches(0, 2), batches(1, 2)
+    assert len(one) == len(first) == len(second)
+    for global_batch, even, odd in zip(one, first, second, strict=True):
+        assert global_batch.count == even.count == odd.count == int(global_batch.target_mask.sum())
+        assert int(even.target_mask.sum() + odd.target_mask.sum()) == global_batch.count
+        for part, ids in ((even, global_batch.ids[::2]), (odd, global_batch.ids[1::2])):
+            assert part.ids[: len(ids)].tolist() == ids.tolist()
+
+
+def test_a_rank_without_a_share_gets_a_pair_that_does_not_count(prepared: PreparedPairs) -> None:
+    batch = Pairs(prepared.splits["train"])[Share([STAND_IN], 7)]
+    assert batch.inputs.shape[0] == 1
+    assert batch.mask.any()
+    assert not batch.target_mask.any()
+    assert batch.targets[0, -1] == EOS
+    assert batch.count == 7
+
+
+def test_an_epoch_goes_on_where_it_was_broken_off(data: SequenceToSequenceData) -> None:
+    loader = data.train_dataloader()
+    assert isinstance(loader, TrainLoader)
+    whole_epoch = [batch.ids.tolist() for batch in loader]
+    passing = iter(loader)
+    for _ in range(4):
+        next(passing)
+    rest = data.train_dataloader()
+    assert isinstance(rest, TrainLoader)
+    rest.load_state_dict(loader.state_dict())
+    assert [batch.ids.tolist() for batch in rest] == whole_epoch[4:]
+
+
+def test_the_order_follows_seed_and_epoch(prepared: PreparedPairs) -> None:
+    def order(seed: int, epoch: int) -> list[list[int]]:
+        loader = SequenceToSequenceData(prepared=prepared, batch_size=16, seed=seed).train_dataloader()
+        loader.sampler.set_epoch(epoch)  # type: ignore[attr-defined]
+        return [batch.ids.tolist() for batch in loader]
+
+    assert order(1, 0) == order(1, 0)
+    assert order(1, 0) != order(2, 0)
+    assert order(1, 0) != order(1, 1)
+
+
+ALIGNED = {split: [[(0, 3, 4, 6), (4, 5, 0, 1)], [(0, 1, 0, 4)]] for split in ("train", "validation", "test")}
+"""Of `("a b cd", "xyz w")`: `xyz` comes from `cd`, `w` from `a`; of `("ab f", "q r")`: `q` from both, `r` from none."""
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"level": "spaced"}, [{(0, 2), (1, 0)}, {(0, 0), (0, 1)}]),
+        (
+            {"level": "character"},
+            [{(t, s) for t in (0, 1, 2) for s in (4, 5)} | {(4, 0)}, {(0, s) for s in (0, 1, 2, 3)}],
+        ),
+        ({"level": "spaced", "max_length": 2, "max_target_length": 1}, [set(), {(0, 0), (0, 1)}]),
+        (
+            {"level": "word", "target_level": "character", "source_eos": True},
+            [{(0, 2), (1, 2), (2, 2), (4, 0)}, {(0, 0), (0, 1)}],
+        ),
+    ],
+)
+def test_alignments_are_of_tokens_whatever_they_are(
+    tmp_path: Path, options: dict[str, Any], expected: list[set[tuple[int, int]]]
+) -> None:
+    rows = [("a b cd", "xyz w"), ("ab f", "q r")]
+    data = SequenceToSequenceData(
+        prepared=prepare_pairs(Given(rows, rows, rows, ALIGNED), tmp_path, PairSettings(**options)), batch_size=2
+    )
+    assert data.aligned
+    for batch in (*data.train_dataloader(), *data.test_dataloader()):
+        alignments = batch.extra["alignments"]
+        assert alignments.dtype == torch.bool
+        assert alignments.shape == (*batch.targets.shape, batch.inputs.shape[1])
+        for row, found in zip(batch.ids.tolist(), alignments, strict=True):
+            assert {(t, s) for t, s in found.nonzero().tolist()} == expected[row]
+
+
+@pytest.mark.parametrize("name", ["copy", "reverse", "reordering"])
+def test_tokens_of_known_sources_are_linked(name: str, tmp_path: Path) -> None:
+    data = SequenceToSequenceData(name, tmp_path, level="spaced", examples=60, batch_size=7)
+    for batch in data.train_dataloader():
+        alignments = batch.extra["alignments"]
+        ends = batch.target_mask.sum(1) - 1
+        for row in range(len(batch.ids)):
+            real = alignments[row]
+            assert not real[ends[row] :].any()
+            assert not real[:, ~batch.mask[row]].any()
+            assert real[: ends[row]].any(1).all()
+            if name != "reordering":
+                size = int(ends[row])
+                straight = torch.eye(size, dtype=torch.bool)
+                assert torch.equal(real[:size, :size], straight if name == "copy" else straight.flip(1))
+
+
+def test_digits_of_a_date_are_linked_with_its_words(tmp_path: Path) -> None:
+    data = SequenceToSequenceData(
+        "dates", tmp_path, level="word", target_level="character", languages=["en"], examples=100, batch_size=9
+    )
+    for batch in data.test_dataloader():
+        for row, alignments in zip(batch.ids.tolist(), batch.extra["alignments"], strict=True):
+            tokens, iso = data.reader.tokens(data.source_text("test", row)), data.target_text("test", row)
+            origins = [[tokens[s] for s in step.nonzero().flatten().tolist()] for step in alignments]
+            assert [origins[place] for place in (4, 7, 10)] == [[], [], []]
+            assert all(origins[place] == [iso[:4]] for place in range(4))
+            assert origins[5] == origins[6]
+            assert origins[5][0][:3].isalpha()
+            assert origins[8] == origins[9] == [str(int(iso[8:10]))]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"level": "subword", "subword": {"size": 26}},
+        {"level": "subword", "subword": {"size": 18, "kind": "unigram"}, "joint_vocabulary": True},
+        {"level": "character"},
+        {"level": "word", "target_level": "subword", "subword": {"size": 26}},
+    ],
+)
+def test_other_levels_come_back_as_they_were(source: Given, tmp_path: Path, options: dict[str, Any]) -> None:
+    data = SequenceToSequenceData(prepared=prepare_pairs(source, tmp_path, PairSettings(**options)), batch_size=16)
+    assert not data.reader.tokenized
+    for batch in data.test_dataloader():
+        for row, ids in zip(batch.ids.tolist(), batch.targets, strict=True):
+            assert data.reader.decode(ids) == data.reference("test", row) == data.target_text("test", row).lower()
+            assert "".join(data.reader.target_tokens(ids)).replace("▁", "") == data.reference("test", row).replace(
+                " ", "" if "subword" in options.values() else " "
+            )
+    for side in ("source", "target"):
+        path = data.prepared.directory / f"{side}_subwords.json"
+        assert path.is_file() == (data.prepared.settings.levels[side] == "subword")
+        if path.is_file():
+            json.loads(path.read_text(encoding="utf-8"))
+    # pieces that training never needs are there all the same
+    if "subword" in options.values():
+        assert len(data.target_vocabulary) == len(SPECIALS) + options["subword"]["size"]
+    if options.get("joint_vocabulary"):
+        assert data.vocabulary is data.target_vocabulary
+
+
+def test_words_are_joined_by_one_space(data: SequenceToSequenceData) -> None:
+    ids = [*data.target_vocabulary.encode(["mat", ",", "don't", "unheard"]), EOS, *data.target_vocabulary.encode(["7"])]
+    assert data.reader.tokenized
+    assert data.reader.lower
+    for given in (ids, torch.tensor(ids), np.array([2, *ids, 0])):
+        assert data.reader.target_tokens(given) == ["mat", ",", "don't", "<unk>"]
+        assert data.reader.decode(given) == "mat , don't <unk>"
+    for batch in data.test_dataloader():
+        for row, target in zip(batch.ids.tolist(), batch.targets, strict=True):
+            assert data.reader.decode(target) == data.reference("test", row)
+
+
+def test_new_text_is_read_as_in_training(data: SequenceToSequenceData) -> None:
+    batch = data.encode(["Cat, unheard", "DON'T"])
+    found = [data.vocabulary.decode(row) for row in batch.inputs.tolist()]
+    assert found == [["cat", ",", "<unk>"], ["don't", "<pad>", "<pad>"]]
+    assert batch.mask.tolist() == [[True] * 3, [True, False, False]]
+    assert data.reader.tokens("Cat, unheard") == ["cat", ",", "unheard"]
+    assert batch.targets.tolist() == [[EOS], [EOS]]
+    assert not batch.target_mask.any()
+    assert batch.target_mask.shape == batch.targets.shape
+    assert batch.count == 0
+    ids, mask = data.reader.encode_targets(["mat, sees", "dog"])
+    assert [data.target_vocabulary.decode(row) for row in ids.tolist()] == [
+        ["mat", ",", "sees", "<eos>"], ["dog", "<eos>", "<pad>", "<pad>"],
+    ]  # fmt: skip
+    assert mask.tolist() == [[True] * 4, [True, True, False, False]]
+    for read in (data.encode, data.reader.encode_targets):
+        for texts, said in ((["cat", " \t"], "text 2 is empty"), ([], "no text")):
+            with pytest.raises(UserError, match=said):
+                read(texts)
+    with pytest.raises(UserError, match="text 34 is empty"):
+        data.reader.encode(["cat", " "], first=33)
+
+
+def test_new_text_gives_the_batch_that_training_gives(data: SequenceToSequenceData) -> None:
+    for batch in data.test_dataloader():
+        again = data.encode([data.source_text("test", row) for row in batch.ids.tolist()])
+        targets, mask = data.reader.encode_targets([data.target_text("test", row) for row in batch.ids.tolist()])
+        assert torch.equal(again.inputs, batch.inputs)
+        assert torch.equal(again.mask, batch.mask)
+        assert torch.equal(targets, batch.targets)
+        assert torch.equal(mask, batch.target_mask)
+
+
+def test_text_longer_than_the_cap_is_refused_or_cut(source: Given, tmp_path: Path) -> None:
+    data = SequenceToSequenceData(prepared=prepare_pairs(source, tmp_path, PairSettings(max_length=4)))
+    with pytest.raises(UserError, match=r"text 2 has 5 tokens: expected at most 4.*data\.max_length"):
+        data.encode(["cat dog", "cat dog cat dog cat"])
+    batch = data.reader.encode(["cat dog", "cat dog cat dog cat"], cut=True)
+    assert data.vocabulary.decode(batch.inputs[1].tolist()) == ["cat", "dog", "cat", "dog"]
+    assert data.reader.tokens("cat dog cat dog cat") == ["cat", "dog", "cat", "dog"]
+
+
+def test_a_target_language_that_a_checkpoint_does_not_know(prepared: PreparedPairs) -> None:
+    reader = SequenceToSequenceData(prepared=prepared, source_language="de", target_language="en").reader
+    reader.check_target_language(None)
+    reader.check_target_language("en")
+    with pytest.raises(UserError, match=r"target_language is 'fr', and the checkpoint knows 'en' alone \(from de\)"):
+        reader.check_target_language("fr")
+    with pytest.raises(UserError, match="does not say which language it writes"):
+        SequenceToSequenceData(prepared=prepared).reader.check_target_language("fr")
+
+
+@pytest.mark.parametrize("level", ["word", "character", "subword"])
+def test_a_checkpoint_can_hold_it_and_brings_it_back(source: Given, tmp_path: Path, level: str) -> None:
+    settings = PairSettings(level=level, subword={"size": 26}, max_length=30)
+    data = SequenceToSequenceData(
+        prepared=prepare_pairs(source, tmp_path, settings), source_language="x", target_language="y"
+    )
+    torch.save(data.to_plain(), tmp_path / "plain")
+    plain = torch.load(tmp_path / "plain", weights_only=True)
+    assert plain["kind"] == "sequence_to_sequence"
+    reader = PairReader.from_plain(plain)
+    assert reader == data.reader
+    assert reader.spec == data.spec
+    assert torch.equal(reader.encode(["a Cat sees"]).inputs, data.encode(["a Cat sees"]).inputs)
+    ids, _ = reader.encode_targets(["a cat"])
+    assert reader.decode(ids[0]) == data.reader.decode(ids[0])
+
+
+def test_it_works_with_workers(source: Given, tmp_path: Path) -> None:
+    settings = PairSettings(level="subword", subword={"size": 26})
+    data = SequenceToSequenceData(prepared=prepare_pairs(source, tmp_path, settings), batch_size=16)
+    split = data.prepared.splits["test"]
+    sampler = data.test_dataloader().sampler
+    loader = DataLoader(Pairs(split), sampler=sampler, batch_size=None, collate_fn=whole, num_workers=1)
+    for there, here in zip(loader, data.test_dataloader(), strict=True):
+        assert torch.equal(there.inputs, here.inputs)
+        assert torch.equal(there.targets, here.targets)
+
+
+class Counting(LightningModule):
+    """Writes down which pairs it is shown."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(()))
+        self.seen: list[int] = []
+
+    def training_step(self, batch: Batch, _: int) -> torch.Tensor:
+        self.seen += batch.ids.tolist()
+        return self.weight * batch.targets.sum()
+
+    def validation_step(self, batch: Batch, _: int) -> None:
+        self.seen += batch.ids.tolist()
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.SGD(self.parameters(), lr=0.0)
+
+
+def test_lightning_trains_on_it(data: SequenceToSequenceData, tmp_path: Path) -> None:
+    options: dict[str, Any] = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
+    trainer = Trainer(
+        accelerator="cpu", max_epochs=1, default_root_dir=tmp_path, num_sanity_val_steps=0,
+        use_distributed_sampler=False, enable_model_summary=False, **options,
+    )  # fmt: skip
+    module = Counting()
+    trainer.fit(module, datamodule=data)
+    assert sorted(module.seen) == sorted([*range(230), *range(24)])
+
+
+@pytest.mark.parametrize("aligned", [False, True])
+def test_a_batch_is_made_in_no_time(tmp_path: Path, aligned: bool) -> None:
+    generator = np.random.default_rng(0)
+    letters = np.array(list("abcdefghij"))
+    rows = [(" ".join(generator.choice(letters, 12)), " ".join(generator.choice(letters, 12))) for _ in range(500)]
+    links = [[(2 * step, 2 * step + 1, 2 * step, 2 * step + 1) for step in range(12)]] * 500
+    found = {"train": links, "validation": links[:2], "test": links[:2]} if aligned else None
+    prepared = prepare_pairs(Given(rows, rows[:2], rows[:2], found), tmp_path, PairSettings(level="spaced"))
+    split, times = Pairs(prepared.splits["train"]), []
+    for _ in range(200):
+        share = Share(generator.integers(0, 500, 32).tolist(), 1600)
+        start = time.perf_counter()
+        split[share]
+        times.append(time.perf_counter() - start)
+    assert min(times) < 1e-4
+
+
+def test_what_it_says_of_itself(data: SequenceToSequenceData, tmp_path: Path) -> None:
+    assert data.summary().splitlines() == [
+        "given: train 230, validation 24, test 38 pairs, 12 source words (unknown in test: 0.0%), "
+        "12 target words (unknown in test: 0.0%)",
+        "  a note",
+    ]
+    dates = SequenceToSequenceData("dates", tmp_path, level="character", languages=["en"], examples=50)
+    assert dates.summary().startswith("dates (en): train 50, validation 5, test 5 pairs, ")
+    assert dates.summary().endswith(", aligned")
+
+
+def test_pairs_that_cannot_be(tmp_path: Path) -> None:
+    for source, settings, said in (
+        (Given([]), {}, "the train split has no pairs"),
+        (Given([("a", "b")], test=[]), {}, "the test split has no pairs"),
+        (Given([("\u200d", "b")]), {}, "no pair of the train split has a token on both sides"),
+        (Given([("a", "b")]), {"min_count": 2}, "no source token occurs 2 times"),
+        (Given([("a b", "b")]), {"level": "subword"}, r"data\.subword\.size is 8000, .* no more than"),
+    ):
+        with pytest.raises(UserError, match=said):
+            prepare_pairs(source, tmp_path, PairSettings(**settings))  # type: ignore[arg-type]
+    left_out = prepare_pairs(Given([("\u200d", "b"), ("a", "b")]), tmp_path)
+    assert left_out.report == ("a note", "train: 1 pairs without a token on one side left out")
+    assert left_out.splits["train"].ids.tolist() == [101]
+
+
+def test_settings_that_cannot_be(tmp_path: Path) -> None:
+    for options, said in (
+        ({"source": "revers"}, "did you mean reverse"),
+        ({"source": "reverse", "level": "subwrd"}, r"data\.level is 'subwrd'; did you mean subword"),
+        ({"source": "reverse", "target_level": "letter"}, r"data\.target_level is 'letter'; choose from: character"),
+        ({"source": "reverse", "subword": {"kin": 3}}, r"data\.subword has no key 'kin'; did you mean kind"),
+        ({"source": "reverse", "max_length": 0}, r"data\.max_length is 0"),
+        ({"source": "reverse", "max_target_length": 0}, r"data\.max_target_length is 0"),
+        ({"source": "reverse", "batch_size": 0}, r"data\.batch_size is 0"),
+        ({"source": "reverse", "eval_batch_size": 0}, r"data\.eval_batch_size is 0"),
+        ({"source": "reverse", "num_workers": -1}, r"data\.num_workers is -1"),
+        ({"source": "pairs"}, r"data\.train=FILE"),
+        ({"source": "dates", "languages": ["xx"]}, r"data\.languages has 'xx'"),
+    ):
+        with pytest.raises(UserError, match=said):
+            SequenceToSequenceData(cache=tmp_path, **options)  # type: ignore[arg-type]
+
+
+def test_files_of_the_users_own_become_batches(tmp_path: Path) -> None:
+    path = tmp_path / "train.tsv"
+    path.write_text("".join(f"Go {row}.\tVa {row} !\n" for row in range(20)))
+    data = SequenceToSequenceData("pairs", tmp_path / "cache", train=str(path), batch_size=4)
+    assert sum(batch.count for batch in data.train_dataloader()) == 16 * 4
+    row = 0
+    assert data.reference("test", row) == data.target_text("test", row).lower()
+    assert data.prepared.name == "train.tsv"
