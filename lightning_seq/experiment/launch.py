@@ -83,8 +83,9 @@ class Job:
         }
         self.process: subprocess.Popen[bytes] | Child
         if nursery is not None:
-            self.process = nursery.start([str(run.directory)], environment, run.directory / LOG)
-            return
+            with suppress(OSError):  # it was killed: a process can still be started afresh
+                self.process = nursery.start([str(run.directory)], environment, run.directory / LOG)
+                return
         with (run.directory / LOG).open("ab") as log:
             self.process = subprocess.Popen(
                 command(run), stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, start_new_session=True

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import random
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from lightning_seq.models.parameters import count_parameters
 from lightning_seq.record import read
 
 from .conftest import TINY
+from .test_runs import environment
 
 Refused = Callable[..., str]
 WORDS = {"ein": "a", "der": "the", "hund": "dog", "mann": "man", "baum": "tree", "rot": "red", "alt": "old"}
@@ -151,6 +154,29 @@ def test_vectors_of_both_sides(pairs: list[str]) -> None:
     data = build_data(config)
     model = build_model(config, data.spec, 8)
     assert model.source.weight is model.target.weight is model.softmax.weight
+
+
+def test_two_ranks_are_one(tmp_path: Path) -> None:
+    """Losses, BLEU of all that both ranks wrote, and the batches; the last batch of an epoch is uneven."""
+    words = [*write_pairs(tmp_path, 150), f"runs={tmp_path / 'runs'}", f"cache={tmp_path / 'cache'}", *TINY]
+    words += ["model=encoder_decoder_attention", "cell=gru", "task.dropout=0", "optimizer=sgd", "optimizer.lr=0.1"]
+    assert main(["train", *words, "name=one"]) == 0
+    ddp = ["trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2", "name=two"]
+    done = subprocess.run(
+        [sys.executable, "-m", "lightning_seq", "train", *words, *ddp],
+        env=environment(), capture_output=True, text=True, timeout=240, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    one, two = (read(tmp_path / "runs" / name / "encoder_decoder_attention-seed1") for name in ("one", "two"))
+    assert one.metrics.keys() == two.metrics.keys()
+    for name in one.metrics:
+        assert one.metrics[name] == pytest.approx(two.metrics[name], abs=1e-5), name
+    assert one.fingerprints["batches"] == two.fingerprints["batches"]
+    rows = [
+        parquet.read_table(tmp_path / "runs" / name / "encoder_decoder_attention-seed1" / "predictions.parquet")
+        for name in ("one", "two")
+    ]
+    assert rows[0].column("prediction").to_pylist() == rows[1].column("prediction").to_pylist()
 
 
 def test_a_decoder_cell_of_its_own(pairs: list[str], refused: Refused) -> None:
