@@ -126,7 +126,7 @@ def _finish(directory: Path, failed: int, console: Console, wandb: dict[str, str
     console.print(terminal(summary))
     console.print()
     say(console, f"dashboard  {directory / 'dashboard.html'}")
-    say(console, f"tables     {directory / 'table.md'}  {directory / 'table.csv'}")
+    say(console, f"tables     {directory / 'table.md'}  {directory / 'table.csv'}  {directory / 'table.tex'}")
     if mode == "offline":
         say(console, f"W&B        wandb sync {directory}/*/wandb/offline-run-* {directory}/wandb/offline-run-*")
     return 1 if failed else 0
@@ -214,6 +214,8 @@ def _translate(words: list[str]) -> int:
     settings["beam"] = max(n_best, settings.get("beam", 1)) if size is None else size
     settings |= {} if penalty is None else {"length_penalty": penalty}
     out, looks = given["attention_out"], []
+    if out is not None and (Path(out).is_dir() or not Path(out).expanduser().parent.is_dir()):
+        raise UserError(f"attention_out={out}: expected a file in a directory that is there")
     found = translations(
         loaded,
         _texts(given["text"], given["file"]),
@@ -328,7 +330,7 @@ RUN_KEYS = {
     "name=NAME": "directory under it (the data set's name)",
     "cache=DIR": "prepared data and vectors (~/.cache/lightning_seq)",
 }
-RUN_GROUPS = ("data", "model", "cell", "embedding", "init", "optimizer", "trainer", "logger", "callbacks")
+RUN_GROUPS = ("data", "model", "cell", "embedding", "init", "optimizer", "trainer", "logger", "callbacks", "match")
 
 VERBS = {
     "word2vec": Verb(
@@ -364,6 +366,7 @@ VERBS = {
         {
             "seeds=N": "seeds 1 to N, or a list [1,5] (3)",
             "jobs=N": "runs at a time (1)",
+            "tune=N": "N trials of each architecture first, over tune.space (0)",
             "dry_run=true": "grid, parameters, minutes; no run is started",
             "runs=DIR name=NAME": "where: <runs>/<name>/ (runs/<data set>)",
         },
@@ -371,6 +374,7 @@ VERBS = {
         (
             "compare model=rnn,lstm,gru,birnn data=verses_genre seeds=3",
             "compare model=lstm optimizer.lr=0.001,0.002 data=rotten_tomatoes dry_run=true",
+            "compare model=rnn,lstm,gru match=parameters match.target=200k",
             "compare experiment=demo",
         ),
     ),

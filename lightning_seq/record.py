@@ -20,6 +20,8 @@ class Record:
     """One run of one architecture with one seed, as `record.json` holds it.
 
     parameters:         counts under `total`, `embedding`, `recurrent`, `head`.
+    match:              how the size was solved: `kind` (parameters, state, flops), `count`, `target`, `key`, `size`,
+                        `found` and the relative `mismatch`; empty where it was not.
     metrics:            final values by name (`test/accuracy`); a number that is not finite is held as None.
     curves:             by name, a list of `[step, epoch, seconds, value]`; seconds of training only, over all resumes.
     throughput:         `tokens_per_second` of training.
@@ -43,6 +45,7 @@ class Record:
     engine: str | None = None
     jobs: int = 1
     parameters: dict[str, int] = field(default_factory=dict)
+    match: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, float | None] = field(default_factory=dict)
     curves: dict[str, list[list[float | None]]] = field(default_factory=dict)
     throughput: dict[str, float] = field(default_factory=dict)

@@ -90,10 +90,14 @@ class TokenSequence:
 
 @dataclass(frozen=True)
 class Bits:
-    """`width` independent bits per step, `[B, T, width]`."""
+    """`width` independent bits per step, `[B, T, width]`.
+
+    shifted: whether the inputs are these bits a step later, so that whoever looks ahead would see the answer.
+    """
 
     width: int
     names: tuple[str, ...] = ()
+    shifted: bool = True
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from torch import Tensor
 from lightning_seq.data.sequence_to_sequence import SequenceToSequenceData
 from lightning_seq.files import write_json
 from lightning_seq.models.encoder_decoder import EncoderDecoder
-from lightning_seq.models.search import greedy, longest
+from lightning_seq.models.search import greedy
 from lightning_seq.models.translator import Translator
 
 FILE = "attention.json"
@@ -45,15 +46,17 @@ class AttentionMaps(Callback):
         was_training = model.training
         model.eval()
         try:
-            self._look(model, trainer.current_epoch + 1, pl_module.device)
+            self._look(model, trainer.current_epoch + 1, pl_module.device, pl_module.limits)  # type: ignore[arg-type]
         finally:
             model.train(was_training)
         write_json(self.directory / FILE, {"sentences": self.sentences})
 
-    def _look(self, model: EncoderDecoder, epoch: int, device: torch.device) -> None:
+    def _look(
+        self, model: EncoderDecoder, epoch: int, device: torch.device, limits: Callable[[Tensor], Tensor]
+    ) -> None:
         batch = self.data.reader.encode([self.data.source_text("validation", row) for row in self.rows], cut=True)
         inputs, mask = batch.inputs.to(device), batch.mask.to(device)
-        found = greedy(Translator.of(model, inputs, mask), longest(mask.sum(1)))
+        found = greedy(Translator.of(model, inputs, mask), limits(mask))
         for sentence, hypothesis, places in zip(self.sentences, found, mask.sum(1).tolist(), strict=True):
             if hypothesis.weights is None:
                 continue

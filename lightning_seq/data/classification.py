@@ -35,15 +35,15 @@ class TextReader:
     tokeniser: Tokeniser
     max_length: int | None = None
 
-    def encode(self, texts: Sequence[str]) -> Batch:
-        """One batch of all texts; `targets` are 0 and do not count.
+    def encode(self, texts: Sequence[str], first: int = 1) -> Batch:
+        """One batch of all texts; `targets` are 0 and do not count. first: the number of the first one.
 
         Raises UserError for a text that is empty or has no word of the vocabulary, with its number.
         """
         if not texts:
             raise UserError("there is no text: expected at least one")
         rows = []
-        for number, text in enumerate(texts, 1):
+        for number, text in enumerate(texts, first):
             tokens = self.tokeniser(text)[: self.max_length]
             if not tokens:
                 raise UserError(f"text {number} is empty: expected at least one word on every line")
@@ -122,9 +122,11 @@ def whole(batch: Batch) -> Batch:
 class ClassificationData(LightningDataModule):
     """Labelled sentences, prepared and batched.
 
-    Give `prepared`, or a `source` (`verses_genre word_order hub csv tsv jsonl text`) with what it needs and a `cache`:
+    Give `prepared`, or a `source` (`verses_genre word_order agreement hub csv tsv jsonl text`) with what it needs and a
+    `cache`:
 
     version:             of the Bible, for verses_genre.
+    distance, examples:  see `Agreement`.
     hub:                 `{id, config, revision}`; any other key is an argument that holds for the Hub alone.
     mirror, mirror_path, mirror_config: a directory in Hub layout, and the set in it; used in the Hub's place if given.
     train, validation, test: files of the user's own.
@@ -148,6 +150,8 @@ class ClassificationData(LightningDataModule):
         *,
         prepared: Prepared | None = None,
         version: str = "kjv",
+        distance: int = 12,
+        examples: int = 4000,
         hub: Mapping[str, Any] | None = None,
         mirror: str | None = None,
         mirror_path: str | None = None,
@@ -186,6 +190,8 @@ class ClassificationData(LightningDataModule):
             chosen = choose(
                 source,
                 version=version,
+                distance=distance,
+                examples=examples,
                 hub=hub,
                 mirror=mirror,
                 mirror_path=mirror_path,

@@ -173,10 +173,16 @@ class PreparedPairs:
         return content[offsets[row] : offsets[row + 1]].tobytes().decode("utf-8")
 
     def _texts(self, split: str, side: str) -> tuple[np.ndarray, np.ndarray]:
-        return (
-            np.load(self.directory / f"{split}_{side}_text_offsets.npy", mmap_mode="r", allow_pickle=False),
-            np.load(self.directory / f"{split}_{side}_text.npy", mmap_mode="r", allow_pickle=False),
-        )
+        found = self._opened.get((split, side))
+        if found is None:
+            paths = (self.directory / f"{split}_{side}_{part}.npy" for part in ("text_offsets", "text"))
+            offsets, content = (np.load(path, mmap_mode="r", allow_pickle=False) for path in paths)
+            found = self._opened[split, side] = offsets, content
+        return found
+
+    @cached_property
+    def _opened(self) -> dict[tuple[str, str], tuple[np.ndarray, np.ndarray]]:
+        return {}
 
     def train_sentences(self, side: str = "source") -> Iterator[list[str]]:
         """The tokens of the train split's texts, whole and with all their words, for training word vectors.

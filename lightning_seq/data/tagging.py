@@ -63,15 +63,15 @@ class TagReader:
             found = Tokeniser(lower=False)(text)
         return found[: self.max_length]
 
-    def encode(self, texts: Sequence[str | Sequence[str]]) -> Batch:
-        """One batch of all texts; `targets` are 0 and do not count.
+    def encode(self, texts: Sequence[str | Sequence[str]], first: int = 1) -> Batch:
+        """One batch of all texts; `targets` are 0 and do not count. first: the number of the first one.
 
         Raises UserError for a text that is empty, with its number.
         """
         if not texts:
             raise UserError("there is no text: expected at least one")
         sentences = [self.tokens(text) for text in texts]
-        for number, tokens in enumerate(sentences, 1):
+        for number, tokens in enumerate(sentences, first):
             if not tokens or not all(map(str.strip, tokens)):
                 raise UserError(f"text {number} is empty: expected at least one word on every line")
         numbers: dict[str, int] = {}
@@ -158,10 +158,11 @@ class TaggedSentences(Dataset[Batch]):
 class TaggingData(LightningDataModule):
     """Tagged sentences, prepared and batched.
 
-    Give `prepared`, or a `source` (`verses_punctuation look_ahead hub conllu conll`) with what it needs and a `cache`:
+    Give `prepared`, or a `source` (`verses_punctuation look_ahead copy_memory hub conllu conll`) with what it needs and
+    a `cache`:
 
     version:             of the Bible, for verses_punctuation.
-    length, distance, symbols, examples: see `LookAhead`.
+    length, distance, symbols, examples: see `LookAhead` and `CopyMemory`.
     hub:                 `{id, config, revision}`; any other key is an argument that holds for the Hub alone.
     mirror, mirror_path, mirror_config: a directory in Hub layout, and the set in it; used in the Hub's place if given.
     train, validation, test: files of the user's own.

@@ -20,6 +20,7 @@ from lightning_seq.experiment.config import Config
 from lightning_seq.experiment.kinds.kind import kind_of
 from lightning_seq.experiment.seeds import Stream, stream_seed
 from lightning_seq.experiment.targets import factory, resolve
+from lightning_seq.files import fingerprint
 from lightning_seq.spec import DataSpec, Features, Tokens
 from lightning_seq.text.vocabulary import SPECIALS
 
@@ -54,6 +55,12 @@ class Inputs:
     fingerprint: str | None = None
     target: Inputs | None = None
 
+    @property
+    def mark(self) -> str | None:
+        """The fingerprint of all vectors, those of the target side too; None where there are none."""
+        marks = [side.fingerprint for side in (self, self.target) if side is not None and side.fingerprint]
+        return marks[0] if len(set(marks)) == 1 else fingerprint(marks) if marks else None
+
 
 def build_inputs(config: Config, data: Any, progress: bool = False) -> Inputs:
     """Word vectors for the vocabulary: trained on the train split or found in the cache, or read from a file; and for
@@ -68,7 +75,13 @@ def build_inputs(config: Config, data: Any, progress: bool = False) -> Inputs:
     settings = {**config["embedding"], "path": config["embedding"].get("target_path")}
     if settings["kind"] == "file" and not settings["path"]:
         settings |= {"kind": "random", "size": inputs.width}
-    return replace(inputs, target=_side({**config, "embedding": settings}, target, progress))
+    written = _side({**config, "embedding": settings}, target, progress)
+    if written.width != inputs.width:
+        raise UserError(
+            f"embedding.path has vectors of {inputs.width} numbers and embedding.target_path of {written.width}: "
+            "expected one width for both sides"
+        )
+    return replace(inputs, target=written)
 
 
 def _side(config: Config, data: Any, progress: bool) -> Inputs:

@@ -14,8 +14,10 @@ from lightning_seq.experiment.config import Config
 from lightning_seq.experiment.environment import cores, several_processes
 from lightning_seq.experiment.grid import Planned, entries, planned_runs, seeds_of
 from lightning_seq.experiment.launch import launch, run_inline
-from lightning_seq.experiment.prepare import Ready, check_directories, prepare
+from lightning_seq.experiment.match import is_matched
+from lightning_seq.experiment.prepare import Ready, check_directories, check_place, prepare
 from lightning_seq.experiment.progress import RunTable, record_of
+from lightning_seq.experiment.tune import check_tune, trials_of, tune
 
 STEPS_TIMED = 6
 
@@ -39,14 +41,21 @@ def train(words: Sequence[str], console: Console) -> Outcome:
         raise UserError(
             f"train makes one run, {len(found)} were asked for ({', '.join(e.label for e in found)}): use compare"
         )
-    run = Planned(found[0], _seed(found[0].config["seed"]))
+    if trials_of(found[0].config):
+        raise UserError("tune=… is for compare: it gives each architecture the same trials, then runs every seed")
+    seed = _seed(found[0].config["seed"])
+    if is_matched(found[0].config):
+        check_place([Planned(found[0], seed)])
+        found = [item.entry for item in prepare(found, _teller(console))]
+    run = Planned(found[0], seed)
     check_directories([run])
     if run.is_done():
         console.print(
             f"{run.directory} is done already; give another name=NAME to train it again", markup=False, soft_wrap=True
         )
         return Outcome(run.directory.parent, 1, 0)
-    prepare(found, _teller(console))
+    if not is_matched(run.config):
+        prepare(found, _teller(console))
     if several_processes(run.config):
         with RunTable([run], console) as table:
             launch([run], 1, table.watch, _refuse)
@@ -75,14 +84,34 @@ def compare(words: Sequence[str], console: Console) -> Outcome | None:
     config = found[0].config
     if any(word.startswith("seed=") for word in words):
         raise UserError("seed=… is for train: compare takes seeds=3 (1, 2 and 3) or a list such as seeds=[1,5]")
+    check_tune(found)
     runs = planned_runs(found, seeds_of(config))
-    jobs = _jobs(config)
-    check_directories(runs)
+    jobs, trials = _jobs(config), trials_of(config)
+    # Only when sizes are solved and values chosen can it be said that a run is another one.
+    open_ = is_matched(config) or trials > 0
+    (check_place if open_ else check_directories)(runs)
     ready = prepare(found, _teller(console))
+    if trials and not config["dry_run"]:
+        ready = tune(ready, lambda made: _run(made, jobs, config, console), _teller(console))
+    if open_:
+        runs = planned_runs([item.entry for item in ready], seeds_of(config))
+        if not (trials and config["dry_run"]):
+            check_directories(runs)
     missing = [run for run in runs if not run.is_done()]
     if config["dry_run"]:
         _show_plan(ready, runs, missing, jobs, console)
+        if trials:
+            _teller(console)(f"before them {trials} trials of each architecture: {trials * len(ready)} runs more")
         return None
+    _run(runs, jobs, config, console)
+    records = [record_of(run) for run in runs]
+    done = sum(record is not None and record.status == "done" for record in records)
+    return Outcome(runs[0].directory.parent, done, len(runs) - done)
+
+
+def _run(runs: Sequence[Planned], jobs: int, config: Config, console: Console) -> None:
+    """Those that are not done yet."""
+    missing = [run for run in runs if not run.is_done()]
     if len(missing) < len(runs):
         console.print(f"{len(runs) - len(missing)} of {len(runs)} runs are done already")
     with RunTable(runs, console) as table:
@@ -90,9 +119,6 @@ def compare(words: Sequence[str], console: Console) -> Outcome | None:
             _inline(missing, table, console)
         else:
             launch(missing, jobs, table.watch, _teller(console))
-    records = [record_of(run) for run in runs]
-    done = sum(record is not None and record.status == "done" for record in records)
-    return Outcome(runs[0].directory.parent, done, len(runs) - done)
 
 
 def _teller(console: Console) -> Callable[[str], None]:

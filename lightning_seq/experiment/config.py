@@ -35,7 +35,10 @@ SEVERAL_KINDS = (
 )  # fmt: skip
 """Keys whose values may be of another kind than their default."""
 
-NULLABLE = ("trainer.gradient_clip_val", "cell.forget_bias", "callbacks.early_stopping")
+NULLABLE = (
+    "trainer.gradient_clip_val", "cell.forget_bias", "callbacks.early_stopping", "data.max_length",
+    "data.max_target_length",
+)  # fmt: skip
 """Keys that have a default and may be null."""
 
 LISTABLE = ("model.hidden_size", "model.dropout", "model.activation", "model.zoneout")
@@ -48,6 +51,9 @@ WHOLE_OR_NULL = (
     "data.backward_length", "data.eval_chunk_length", "word2vec.max_vocabulary", "embedding.size",
 )  # fmt: skip
 """Keys whose default is null, and whose value is a whole number of at least 1."""
+
+SHORT = {"tune": "tune.trials"}
+"""Keys that stand for another one."""
 
 Config = dict[str, Any]
 
@@ -90,7 +96,7 @@ def split_words(words: Sequence[str]) -> list[Word]:
         key, equals, value = word.partition("=")
         if not equals or not re.fullmatch(r"[A-Za-z_][\w.]*", key):
             raise UserError(f"{word!r} is not understood: expected key=value, for example model=lstm")
-        pairs.append(Word(key, value))
+        pairs.append(Word(SHORT.get(key, key), value))
     return pairs
 
 
@@ -128,7 +134,7 @@ def compose(words: Sequence[str]) -> Config:
         if pair.value not in groups()[pair.key]:
             raise UserError(f"{pair.text}: there is no such {pair.key}; {near(pair.value, groups()[pair.key])}")
     base = _hydra(chosen)
-    _refuse_fixed(chosen, base["choices"]["model"])
+    _refuse_fixed(pairs, base["choices"]["model"])
     own = _own_classes(values)
     known = set(_paths(base))
     for pair in values:  # an empty mapping takes keys of the user's own
@@ -189,15 +195,15 @@ def _hydra(words: Sequence[Word]) -> Config:
     return {**config, "choices": choices}  # type: ignore[dict-item]
 
 
-def _refuse_fixed(chosen: Sequence[Word], model: str) -> None:
+def _refuse_fixed(given: Sequence[Word], model: str) -> None:
     """A preset of `model` has a cell already, or no attention: what is given beside it would make its name a lie."""
-    for pair in chosen:
+    for pair in given:
         if pair.key == "cell" and model not in OF_ANY_CELL:
             raise UserError(
                 f"{pair.text} cannot stand beside model={model}, which has its own, or none: "
                 f"use the general form, model={GENERAL_MODEL} {pair.text}"
             )
-        if pair.key == "attention" and model != ATTENTION_MODEL:
+        if pair.key.partition(".")[0] == "attention" and model != ATTENTION_MODEL:
             raise UserError(
                 f"{pair.text} cannot stand beside model={model}, which has no attention: use model={ATTENTION_MODEL}"
             )

@@ -20,10 +20,11 @@ from lightning_seq.experiment.config import (
     plain_differences,
     split_words,
 )
+from lightning_seq.experiment.match import check_match
 from lightning_seq.experiment.run import CONFIG, NEUTRAL, NEUTRAL_TRAINER, essential, read_config
 from lightning_seq.record import FILE, read
 
-INDIFFERENT = (*NEUTRAL, *(f"trainer.{key}" for key in NEUTRAL_TRAINER), "seed", "experiment")
+INDIFFERENT = (*NEUTRAL, *(f"trainer.{key}" for key in NEUTRAL_TRAINER), "seed", "experiment", "match")
 """Keys that a comparison cannot run over."""
 
 
@@ -81,7 +82,7 @@ def entries(words: Sequence[str]) -> list[Entry]:
     name = check_name("name", first["name"] or first["choices"]["experiment"] or first["choices"]["data"])
     several = [pair.key for pair, values in lists if len(values) > 1]
     for key in several:
-        if key in INDIFFERENT or key.startswith(("logger.", "launcher.")):
+        if key in INDIFFERENT or key.startswith(("logger.", "launcher.", "match.", "tune.")):
             wanted = "seeds=[1,5]" if key in ("seed", "seeds") else f"one {key}"
             raise UserError(f"{key}=… has several values, and it makes no architecture differ: give {wanted}")
     if first["entries"] and several:
@@ -106,6 +107,7 @@ def entries(words: Sequence[str]) -> list[Entry]:
     for entry in found:
         entry.config["name"] = name
         entry.config["entries"] = None
+    check_match(found, [pair.key for pair in pairs if pair.key not in several])
     return found
 
 
@@ -121,6 +123,8 @@ def _label(config: Config, differing: Sequence[Word]) -> str:
     parts = [choices["model"]]
     if choices["model"] == GENERAL_MODEL:
         parts.append(f"{'bi' if config['model']['bidirectional'] else ''}{choices['cell']}")
+    elif any(word.key == "cell" for word in differing):
+        parts.append(choices["cell"])
     for word in differing:
         if word.key not in ("model", "cell"):
             parts.append(word.key.rpartition(".")[2] + word.value)

@@ -33,11 +33,14 @@ class Loaded:
     reader: Any
 
     @torch.inference_mode()
-    def probabilities(self, texts: Sequence[str]) -> Tensor:
-        """`[B, C]`, one row per text. Raises UserError for an empty text, and where the model is no classifier."""
+    def probabilities(self, texts: Sequence[str], first: int = 1) -> Tensor:
+        """`[B, C]`, one row per text; `first` is the number of the first one.
+
+        Raises UserError for an empty text, and where the model is no classifier.
+        """
         if not isinstance(self.spec.targets, Class):
             raise UserError(f"this model predicts {type(self.spec.targets).__name__}, expected a classifier")
-        batch = self.reader.encode(texts)
+        batch = self.reader.encode(texts, first)
         return torch.softmax(self.model(batch.inputs, batch.mask), -1)
 
 

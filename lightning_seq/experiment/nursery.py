@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -18,6 +19,8 @@ from pathlib import Path
 from typing import Any
 
 POLL = 0.05
+POOLS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+"""What sets how many threads libraries start when they are imported."""
 
 
 class Child:
@@ -56,6 +59,7 @@ class Nursery:
         self._heard = b""
         self._ended: dict[int, int] = {}
         self._pids: list[int] = []
+        self._ready = False
 
     @staticmethod
     def possible() -> bool:
@@ -69,21 +73,46 @@ class Nursery:
         Raises OSError when the nursery has died.
         """
         if self._process is None:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", __name__, *self.modules],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                env=dict(environment),
-                start_new_session=True,
-            )
-        assert self._process.stdin is not None
+            self._process = self._begin(environment)
         order = {"arguments": list(arguments), "environment": dict(environment), "log": str(log)}
-        self._process.stdin.write(json.dumps(order).encode() + b"\n")
-        self._process.stdin.flush()
-        while not self._pids:
+        try:
+            assert self._process.stdin is not None
+            self._process.stdin.write(json.dumps(order).encode() + b"\n")
+            self._process.stdin.flush()
+            self._await("started")
+        except BaseException:  # an order that was given and not answered must not become a run that nobody knows
+            with suppress(OSError):
+                self._await("started")
+            for pid in self._pids:
+                with suppress(OSError):
+                    os.kill(pid, signal.SIGKILL)
+            self._pids.clear()
+            raise
+        return Child(self, self._pids.pop(0))
+
+    def _begin(self, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+        """The process, when it has imported all there is. One thread: others would not be there in a copy."""
+        process = subprocess.Popen(
+            [sys.executable, "-m", __name__, *self.modules],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**environment, **dict.fromkeys(POOLS, "1")},
+            start_new_session=True,
+        )
+        self._process = process
+        try:
+            self._await("ready")
+        except BaseException:
+            process.kill()
+            process.wait()
+            raise
+        return process
+
+    def _await(self, what: str) -> None:
+        """Raises OSError where the nursery has ended."""
+        while not (self._pids if what == "started" else self._ready):
             if not self._listen(None):
                 raise OSError("the process that runs are copied from has ended")
-        return Child(self, self._pids.pop(0))
 
     def ended(self, pid: int) -> int | None:
         """A child's exit code, or None while it runs."""
@@ -107,7 +136,9 @@ class Nursery:
         *lines, self._heard = (self._heard + said).split(b"\n")
         for line in lines:
             message = json.loads(line)
-            if "started" in message:
+            if "ready" in message:
+                self._ready = True
+            elif "started" in message:
                 self._pids.append(message["started"])
             else:
                 self._ended[message["ended"]] = message["code"]
@@ -128,11 +159,12 @@ class Nursery:
 
 
 def _alive(pid: int) -> bool:
+    """Not ended: one that has, and that nobody has asked for its exit code, is still listed."""
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[0]
+    except (OSError, IndexError):
         return False
-    return True
+    return state not in "ZX"
 
 
 def _serve() -> None:
@@ -207,6 +239,7 @@ def _main(modules: Sequence[str]) -> None:
 
     for module in modules:
         import_module(module)
+    _say({"ready": 1})
     _serve()
 
 

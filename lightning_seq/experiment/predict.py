@@ -23,7 +23,7 @@ def predictions(loaded: Loaded, texts: Iterable[str], top_k: int, batch_size: in
         for offset, text in enumerate(batch):
             if not text.strip():
                 raise UserError(f"text {number + offset + 1} is empty: expected at least one word on every line")
-        yield from kind.predictions(loaded, batch, top_k)
+        yield from kind.predictions(loaded, batch, top_k, number + 1)
         number += len(batch)
     if not number:
         raise UserError('there is no text: give text="…", file=FILE, or lines on standard input')

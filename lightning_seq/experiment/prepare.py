@@ -18,26 +18,34 @@ if TYPE_CHECKING:
 
 @dataclass
 class Ready:
-    """An entry whose data and vectors are in the cache and whose model can be built."""
+    """An entry whose data and vectors are in the cache and whose model can be built.
+
+    monitor, mode: the validation metric that selects, and whether its `max` or `min` is best.
+    """
 
     entry: Entry
     data: Any
     inputs: Inputs
     parameters: dict[str, int]
+    monitor: str
+    mode: str
 
 
 def prepare(found: Sequence[Entry], tell: Callable[[str], None], progress: bool = True) -> list[Ready]:
-    """Prepare data and vectors once for all runs, and build each model once to see that it can be built.
+    """Prepare data and vectors once for all runs, solve each entry's size where they are to match, and build each model
+    once to see that it can be built.
 
     Raises UserError for whatever is wrong with the data, the vectors or an architecture.
     """
     from lightning_seq.experiment.build import build_data, build_inputs, build_model, build_task
     from lightning_seq.experiment.kinds.kind import kind_of
     from lightning_seq.experiment.loggers import check_logger
+    from lightning_seq.experiment.match import Matching, residual, said
     from lightning_seq.experiment.trainer import check_trainer
     from lightning_seq.models.parameters import count_parameters
 
     shared: dict[str, tuple[Any, Inputs]] = {}
+    matching = Matching.of(found[0].config)
     ready = []
     for entry in found:
         check_logger(entry.config)
@@ -57,10 +65,14 @@ def prepare(found: Sequence[Entry], tell: Callable[[str], None], progress: bool 
                     "vocabulary" + (f" and {tokens:.1%} of its occurrences in training" if tokens is not None else "")
                 )
         data, inputs = shared[key]
+        if matching is not None:
+            entry = matching.solve(entry, data.spec, inputs.width)
+            config = entry.config
+            tell(f"{entry.label}: {said(residual(config, data.spec, inputs.width))}")
         model = build_model(config, data.spec, inputs.width)
-        build_task(config, data, model)
+        task = build_task(config, data, model)
         kind_of(data.spec).callbacks(config, Path(config["runs"]), data)
-        ready.append(Ready(entry, data, inputs, count_parameters(model)))
+        ready.append(Ready(entry, data, inputs, count_parameters(model), task.monitor, task.mode))
     return ready
 
 
@@ -68,6 +80,11 @@ def check_directories(runs: Sequence[Planned]) -> None:
     """Raises UserError when a run's directory cannot be written, or holds a run of another configuration."""
     for run in runs:
         run.check_unchanged()
+    check_place(runs)
+
+
+def check_place(runs: Sequence[Planned]) -> None:
+    """Raises UserError when the comparison's directory cannot be written."""
     place = Path(runs[0].entry.config["runs"]) / runs[0].entry.config["name"]
     existing = next(parent for parent in (place, *place.resolve().parents) if parent.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):

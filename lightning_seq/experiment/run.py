@@ -17,6 +17,7 @@ from filelock import FileLock, Timeout
 
 from lightning_seq.errors import UserError
 from lightning_seq.experiment.config import Config
+from lightning_seq.experiment.match import is_matched, residual
 from lightning_seq.experiment.signals import Interrupted, listening
 from lightning_seq.files import fingerprint, sha256, write_json, write_text
 from lightning_seq.record import Record, write
@@ -26,21 +27,40 @@ LOG = "log.txt"
 LOCK = ".lock"
 TESTIMONY = "error-rank{}.txt"
 
-NEUTRAL = ("runs", "name", "cache", "jobs", "launcher", "logger", "seeds", "entries", "dry_run", "evaluate", "output")
+NEUTRAL = (
+    "runs",
+    "name",
+    "cache",
+    "jobs",
+    "launcher",
+    "logger",
+    "seeds",
+    "entries",
+    "dry_run",
+    "evaluate",
+    "output",
+    "tune",
+)
 """Keys that do not change what a run computes."""
 NEUTRAL_TRAINER = ("progress", "threads")
+NEUTRAL_CHOICES = ("logger", "launcher", "experiment", "match")
 
 log = logging.getLogger("lightning_seq")
 
 
 def essential(config: Config) -> Config:
     """The configuration without the keys that do not change what a run computes."""
-    kept = {key: value for key, value in config.items() if key not in NEUTRAL}
-    choices = {
-        key: value for key, value in config["choices"].items() if key not in ("logger", "launcher", "experiment")
-    }
+    kept = {key: value for key, value in config.items() if key not in NEUTRAL and key != "match"}
+    if is_matched(config):
+        kept["match"] = config["match"]
+    choices = {key: value for key, value in config["choices"].items() if key not in NEUTRAL_CHOICES}
     trainer = {key: value for key, value in config["trainer"].items() if key not in NEUTRAL_TRAINER}
     return {**kept, "choices": choices, "trainer": trainer}
+
+
+def is_trial(config: Config) -> bool:
+    """Whether this is a trial of `experiment/tune.py`, which leaves the test split alone."""
+    return config.get("tune", {}).get("trial") is not None
 
 
 def write_config(directory: Path, config: Config) -> None:
@@ -226,12 +246,13 @@ def _train(config: Config, journal: Journal) -> None:
     engines = model.engines()
     journal.update(
         parameters=parameters,
+        match=residual(config, data.spec, inputs.width),
         engine="+".join(dict.fromkeys(engines)) or None,
         fingerprints={
             **journal.record.fingerprints,
             "data": data.fingerprints["data"],
             "split": data.fingerprints["split"],
-            "embedding": inputs.fingerprint,
+            "embedding": inputs.mark,
         },
         embedding=describe_embedding(inputs),
         environment=environment(config),
@@ -259,13 +280,14 @@ def _train(config: Config, journal: Journal) -> None:
         trainer.validate(task, datamodule=data, verbose=False)
         found = trainer.callback_metrics
         chosen = {name: finite(float(value)) for name, value in found.items() if name.startswith("val/")}
-    trainer.test(task, datamodule=data, verbose=False)
+    if not is_trial(config):
+        trainer.test(task, datamodule=data, verbose=False)
     if rank() != 0:
         return
     final = trainer.callback_metrics
     tested = {name: finite(float(value)) for name, value in final.items() if name.startswith("test/")}
     curves.save()
-    artifacts = _write_artifacts(directory, data, inputs, task)
+    artifacts = _write_artifacts(directory, data, inputs, None if is_trial(config) else task)
     journal.update(
         status="done",
         metrics={**chosen, **tested},
@@ -303,17 +325,18 @@ CHECKPOINT_VERSION = 1
 
 
 def _write_artifacts(directory: Path, data: Any, inputs: Any, task: Any) -> dict[str, dict[str, str]]:
+    """`task` is None for a trial, of which there is nothing to show but its curves."""
     from lightning_seq.experiment.kinds.kind import kind_of
 
     paths = {
         "config": CONFIG,
         "log": LOG,
         "metrics": "metrics.csv",
-        **kind_of(data.spec).artifacts(directory, data, task),
+        **(kind_of(data.spec).artifacts(directory, data, task) if task is not None else {}),
         "best": "checkpoints/best.ckpt",
         "last": "checkpoints/last.ckpt",
     }
-    if inputs.vectors is not None:
+    if inputs.vectors is not None and task is not None:
         from lightning_seq.embeddings.evaluate import word_map
 
         write_json(directory / "word_map.json", word_map(inputs.vectors))

@@ -49,11 +49,13 @@ def translations(
     batch_size: int = 32,
     attention: bool = False,
     target_language: str | None = None,
+    first: int = 1,
 ) -> Iterator[list[Translation]]:
     """For each text its `n_best` translations, in the order of the texts; `batch_size` of them at a time.
 
     attention:       with tokens and weights.
     target_language: what the model must write; None takes any.
+    first:           the number of the first text.
 
     Raises UserError for another kind of model, for an empty text and one longer than the model's limit (with their
     number), where there is no text at all, for another language, and for attention where the model has none.
@@ -66,10 +68,12 @@ def translations(
     reader.check_target_language(target_language)
     given, settings, number = iter(texts), beam(dict(search.beam), search.n_best), 0
     while batch := list(islice(given, batch_size)):
-        encoded = reader.encode(batch, first=number + 1)
+        encoded = reader.encode(batch, first=first + number)
         task = loaded.config["task"]
         limits = longest(encoded.mask.sum(1), task["length_factor"], task["length_extra"])
-        found = beam_search(Translator.of(loaded.model, encoded.inputs, encoded.mask), limits, settings)
+        found = beam_search(
+            Translator.of(loaded.model, encoded.inputs, encoded.mask), limits, settings, places=encoded.mask.sum(1)
+        )
         for text, hypotheses, places in zip(batch, found, encoded.mask.sum(1).tolist(), strict=True):
             line = []
             for each in hypotheses:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -22,8 +22,10 @@ from lightning_seq.models.bridge import Bridge
 from lightning_seq.models.decoder import Decoder, DecoderState, Source
 from lightning_seq.models.recurrent import RecurrentEncoder
 from lightning_seq.models.softmax import Softmax
-from lightning_seq.text.vocabulary import BOS
+from lightning_seq.text.vocabulary import BOS, PAD
 
+UNWRITTEN = (PAD, BOS)
+"""Symbols that no target holds."""
 CONTEXTS = ("none", "final", "mean", "both")
 TIED = ("none", "decoder", "all")
 
@@ -49,7 +51,7 @@ class EncoderDecoder(nn.Module):
     decoder_cell:   of the decoder; None: the same.
     attention:      makes a scorer from (query_size, value_size); None for a decoder without.
     hidden_size, num_layers, bidirectional, merge: of the encoder, as `RecurrentEncoder` has them.
-    decoder_hidden_size, decoder_layers: None: as the encoder's, with one direction.
+    decoder_hidden_size, decoder_layers: None: as the encoder's (of several sizes its top layer's), with one direction.
     context:        what every step of the decoder is shown: `none`; `final`, the encoder's last state of the top layer;
                     `mean`, that of its outputs; `both`.
     style, input_feeding: see `Decoder`.
@@ -74,8 +76,8 @@ class EncoderDecoder(nn.Module):
         cell: Callable[[int, int], Cell],
         attention: Callable[[int, int], Scorer] | None = None,
         decoder_cell: Callable[[int, int], Cell] | None = None,
-        hidden_size: int = 256,
-        num_layers: int = 1,
+        hidden_size: int | Sequence[int] = 256,
+        num_layers: int | None = None,
         bidirectional: bool = True,
         merge: str = "concat",
         decoder_hidden_size: int | None = None,
@@ -105,19 +107,23 @@ class EncoderDecoder(nn.Module):
             if getattr(module, "is_lookup", False):
                 raise UserError(f"one-hot inputs on the {name} side: use embedding=random or embedding=word2vec")
         make = decoder_cell or cell
-        H, layers = decoder_hidden_size or hidden_size, decoder_layers or num_layers
+        last = hidden_size if isinstance(hidden_size, int) else list(hidden_size)[-1]
+        H, layers = decoder_hidden_size or last, decoder_layers
+        if layers is None:
+            layers = (1 if isinstance(hidden_size, int) else len(hidden_size)) if num_layers is None else num_layers
         if layers < 1:
             raise UserError(f"model.decoder_layers is {layers}, expected at least 1")
+        R = make(1, H).output_shape[0]
         self.source, self.target = source, target
         self.encoder = RecurrentEncoder(
             _width(source), cell, hidden_size, num_layers, bidirectional, merge=merge, dropout=between, engine=engine
         )
         D, final = self.encoder.output_size, int(self.encoder.final_size or 0)
         C = {"none": 0, "final": final, "mean": D, "both": final + D}[context]
-        asks = Attention(attention(H, D), local, window, coverage, H) if attention is not None else None
+        asks = Attention(attention(R, D), local, window, coverage, R) if attention is not None else None
         E = _width(target)
-        entering = Decoder.entering(E, C, asks.context_size if asks else 0, H, style, input_feeding)
-        cells = [make(H if index else entering, H) for index in range(layers)]
+        entering = Decoder.entering(E, C, asks.context_size if asks else 0, R, style, input_feeding)
+        cells = [make(R if index else entering, H) for index in range(layers)]
         self.decoder = Decoder(cells, E, C, asks, style, input_feeding, between, engine)
         self.bridge = Bridge(bridge, self._directions(), cells)
         self.context, self.reverse_source = context, reverse_source
@@ -203,6 +209,7 @@ class EncoderDecoder(nn.Module):
             if t + 1 < given.shape[1]:
                 with torch.no_grad():
                     likely = self.softmax.log_probabilities(hidden[-1][:, 0]).exp()
+                    likely[:, list(UNWRITTEN)] = 0.0
                     drawn = torch.multinomial(likely, 1)[:, 0]
                     own = torch.rand(len(drawn), device=drawn.device) < sampled
                     tokens = torch.where(own, drawn, given[:, t + 1])

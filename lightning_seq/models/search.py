@@ -18,6 +18,8 @@ from lightning_seq.errors import UserError
 from lightning_seq.models.sampling import restricted
 from lightning_seq.text.vocabulary import BOS, EOS, PAD, UNK
 
+UNSEEN = 1e-6
+"""The least attention that a place is taken to have had, so that one that had none has a logarithm."""
 NEVER = (PAD, UNK, BOS)
 """Symbols that no search writes."""
 
@@ -171,12 +173,16 @@ def beam_search(
     first: int = BOS,
     last: int = EOS,
     never: Sequence[int] = NEVER,
+    places: Int[Tensor, "B"] | None = None,
 ) -> list[list[Hypothesis]]:
     """For each sentence its `n_best` hypotheses, the best first; all sentences at once.
 
     At each step the 2·size likeliest continuations of a sentence are looked at: those that end among the first `size`
     are whole, the first `size` of the others go on. A beam as wide as there are beginnings of sequences is an
-    exhaustive search. What is still open at the limit is cut there, and counts only where too few are whole.
+    exhaustive search. What is still open at the limit is cut there, and counts only where too few are whole. Of a model
+    whose scores are no numbers there is one hypothesis, which is none: `<eos>`, its probability NaN.
+
+    places: `[B]`, of each source, for the coverage penalty; None: all that weights are given for.
     """
     beam = beam or Beam()
     B, K, device = len(limits), beam.size, limits.device
@@ -194,9 +200,10 @@ def beam_search(
         step += 1
         scores, state, weights = stepper.step(current, state)
         V = scores.shape[1]
-        scores = _without(scores, never).double().view(len(alive), width, V) + totals[..., None]
-        found, places = scores.flatten(1).topk(min(2 * K, width * V), 1)
-        parents, tokens = places // V, places % V
+        scores = _without(scores, never).double().nan_to_num(nan=-math.inf, neginf=-math.inf)
+        scores = scores.view(len(alive), width, V) + totals[..., None]
+        found, indices = scores.flatten(1).topk(min(2 * K, width * V), 1)
+        parents, tokens = indices // V, indices % V
         if weights is not None:
             S = weights.shape[1]
             now = weights.view(len(alive), width, 1, S)
@@ -206,8 +213,10 @@ def beam_search(
         finishing = ends & possible & (rank < K)
         at_limit = limits[alive] <= step
         for group, place in finishing.nonzero().tolist():
-            kept = _hypothesis(group, place, written, parents, tokens, found, looks, beam)
-            whole[int(alive[group])].append(kept)
+            parent, sentence = int(parents[group, place]), int(alive[group])
+            symbols = [*written[group, parent].tolist(), last]
+            seen = None if looks is None else looks[group, parent]
+            whole[sentence].append(_scored(symbols, float(found[group, place]), _shown(seen, places, sentence), beam))
         # The first K that go on; where there are fewer, the rest is impossible.
         going = (possible & ~ends).long()
         order = torch.argsort(going, dim=1, descending=True, stable=True)[:, : min(K, found.shape[1])]
@@ -222,7 +231,8 @@ def beam_search(
             finished = whole[sentence]
             if bool(at_limit[group]):
                 for place in onward[group].nonzero()[:, 0].tolist():
-                    cut[sentence].append(_open(group, place, grown, totals, looks, beam))
+                    seen = _shown(None if looks is None else looks[group, place], places, sentence)
+                    cut[sentence].append(_scored(grown[group, place].tolist(), float(totals[group, place]), seen, beam))
             elif bool(onward[group].any()) and not _settled(
                 finished, float(totals[group].max()), int(limits[sentence]), beam
             ):
@@ -233,40 +243,27 @@ def beam_search(
         alive, totals, written, current = alive[rows], totals[rows], grown[rows], tokens[rows].flatten()
         looks = None if looks is None else looks[rows]
         width = parents.shape[1]
-    return [[*_best_first(whole[row]), *_best_first(cut[row])][: beam.n_best] for row in range(B)]
+    return [
+        [*_best_first(whole[row]), *_best_first(cut[row])][: beam.n_best] or [Hypothesis([last], math.nan, math.nan)]
+        for row in range(B)
+    ]
 
 
 def _best_first(found: Sequence[Hypothesis]) -> list[Hypothesis]:
     return sorted(found, key=lambda each: each.score, reverse=True)
 
 
-def _hypothesis(
-    group: int,
-    place: int,
-    written: Tensor,
-    parents: Tensor,
-    tokens: Tensor,
-    found: Tensor,
-    looks: Tensor | None,
-    beam: Beam,
-) -> Hypothesis:
-    parent = int(parents[group, place])
-    whole = [*written[group, parent].tolist(), int(tokens[group, place])]
-    weights = None if looks is None else looks[group, parent]
-    return _scored(whole, float(found[group, place]), weights, beam)
-
-
-def _open(group: int, place: int, grown: Tensor, totals: Tensor, looks: Tensor | None, beam: Beam) -> Hypothesis:
-    weights = None if looks is None else looks[group, place]
-    return _scored(grown[group, place].tolist(), float(totals[group, place]), weights, beam)
+def _shown(weights: Tensor | None, places: Tensor | None, sentence: int) -> Tensor | None:
+    """A hypothesis' own weights, over its own source: a copy, as not to keep those of all others."""
+    if weights is None:
+        return None
+    return (weights if places is None else weights[:, : int(places[sentence])]).clone()
 
 
 def _scored(tokens: list[int], log_probability: float, weights: Tensor | None, beam: Beam) -> Hypothesis:
     score = log_probability / beam.over(len(tokens))
     if beam.coverage and weights is not None:
-        seen = weights.double().sum(0)
-        reached = seen[seen > 0].clamp(max=1.0).log().sum()  # a masked place is never seen
-        score += beam.coverage * float(reached)
+        score += beam.coverage * float(weights.double().sum(0).clamp(UNSEEN, 1.0).log().sum())
     return Hypothesis(tokens, log_probability, score, weights)
 
 

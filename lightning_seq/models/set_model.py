@@ -1,4 +1,4 @@
-"""A set at each step, as independent bits: which notes sound next."""
+"""A set at each step, as independent bits: which notes sound next, or what a bit becomes."""
 
 from __future__ import annotations
 
@@ -20,13 +20,17 @@ class SetModel(nn.Module):
     embedding: hands the sets on (`embeddings/layer.py`, Vectors).
     width:     bits at each step.
     dropout:   on what the logistic units read.
+    shifted:   whether the inputs are the bits of the step before (`Bits`); else they are given, P(y_t | x), and an
+               encoder may read them both ways.
 
-    Raises UserError for an encoder that reads both ways.
+    Raises UserError for an encoder that reads both ways where the inputs are shifted.
     """
 
-    def __init__(self, embedding: nn.Module, encoder: Encoder, width: int, dropout: float = 0.0) -> None:
+    def __init__(
+        self, embedding: nn.Module, encoder: Encoder, width: int, dropout: float = 0.0, shifted: bool = True
+    ) -> None:
         super().__init__()
-        if not encoder.causal:
+        if shifted and not encoder.causal:
             raise UserError(
                 "the next set is predicted from those before it, and this encoder reads both ways: it would see the "
                 "answer; expected one direction, such as model=lstm, cnn_causal or transformer_causal"
@@ -43,4 +47,4 @@ class SetModel(nn.Module):
         return {"embedding": self.embedding, "recurrent": self.encoder, "head": self.head}
 
     def engines(self) -> list[str]:
-        return self.encoder.engines(torch.zeros(1, 1, self.width))
+        return self.encoder.engines(torch.zeros(1, 1, int(self.embedding.width)))  # type: ignore[arg-type]

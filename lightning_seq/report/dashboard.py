@@ -51,6 +51,7 @@ def render(directory: Path, runs: list[tuple[Path, Record]], summary: Summary) -
     tagged = [(group, [item for item in held if group.holds(item[0])]) for group in summary.groups]
     body = [
         sections.heading(summary),
+        sections.verdict(summary),
         sections.comparison(summary),
         _curves(page, records, summary),
         per_class(tagged, several),

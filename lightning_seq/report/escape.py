@@ -14,6 +14,22 @@ from lightning_seq.files import Plain
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _DIRECTION = re.compile("[\u202a-\u202e\u2066-\u2069]")
 
+_LATEX = {
+    **{character: f"\\{character}" for character in "&%$#_{}"},
+    "\\": "\\textbackslash{}",
+    "~": "\\textasciitilde{}",
+    "^": "\\textasciicircum{}",
+    "<": "\\textless{}",
+    ">": "\\textgreater{}",
+    "|": "\\textbar{}",
+    '"': "''",
+    "`": "\\textasciigrave{}",
+    "[": "{[}",  # an optional argument of the \\ before it otherwise
+    "]": "{]}",
+    "±": "$\\pm$",
+    "†": "$^{\\dagger}$",
+}
+
 
 def clean(value: object) -> str:
     """`value` as text that UTF-8 can hold: lone surrogates become question marks."""
@@ -34,6 +50,12 @@ def markdown_cell(value: object) -> str:
     """`value` for one cell of a Markdown table: it cannot end the cell or the row, nor turn into markup."""
     text = entities.escape(one_line(value), quote=False)
     return re.sub(r"([\\|`*\[\]~]|(?<!\w)_|_(?!\w))", r"\\\1", text)
+
+
+def latex(value: object) -> str:
+    """`value` for the text of a LaTeX document, on one line; what only mathematics has is put there."""
+    text = "".join(_LATEX.get(character, character) for character in one_line(value))
+    return text.replace("--", "-{}-").replace("–", "--")  # two hyphens would become one longer stroke
 
 
 def script_json(value: Plain) -> str:

@@ -12,6 +12,8 @@ _FIRST = {
     "tagging": ("f1", "precision", "recall", "accuracy"),
     "language_modelling": ("perplexity", "bits_per_character"),
     "sequences_of_sets": ("nll",),
+    "bits": ("exact_match", "bits_correct", "loss"),
+    "regression": ("success", "mse", "mae"),
     "sequence_to_sequence": ("bleu", "chrf", "exact_match", "perplexity", "accuracy"),
 }
 """By task, from the most important metric down; tags that mark no spans have no `f1`."""
@@ -25,7 +27,15 @@ _LOWER_IS_BETTER = frozenset(
 )
 """Whole names, or parts between underscores."""
 
+_SHARES = frozenset(("accuracy", "f1", "precision", "recall", "match", "correct", "success"))
+"""Parts between underscores of names that go from 0 to 1."""
+
 _MEANING = {
+    ("bits", "exact_match"): "share of the sequences all of whose bits are right",
+    ("bits", "bits_correct"): "share of the bits that count",
+    ("bits", "loss"): "nats per step, summed over the bits of a step",
+    ("regression", "success"): "share of the sequences with an error below task.tolerance",
+    ("regression", "mse"): "squared error, a mean over all sequences",
     ("classification", "relation_f1"): (
         "mean over the relations, each right only with its direction, Other left out (Hendrickx et al. 2010)"
     ),
@@ -51,6 +61,11 @@ def lower_is_better(metric: str) -> bool:
 def is_percentage(metric: str) -> bool:
     """Whether it goes from 0 to 100."""
     return metric.rpartition("/")[2] in _PERCENTAGES
+
+
+def is_share(metric: str) -> bool:
+    """Whether it goes from 0 to 1, so that a hundredth of it is a point."""
+    return not lower_is_better(metric) and not _SHARES.isdisjoint(metric.rpartition("/")[2].split("_"))
 
 
 def importance(records: Sequence[Record]) -> tuple[str, ...]:

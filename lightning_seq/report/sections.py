@@ -85,7 +85,36 @@ def lead(group: Group) -> str:
         text = f"{extreme} {group.headline}: {labels} with {shown}, from one seed."
     else:
         text = f"{extreme} mean {group.headline}: {labels} with {shown} over {statistic.n} seeds."
-    return text + (" Nothing can be concluded from one seed." if group.single_seed else "")
+    return text
+
+
+def verdict(summary: Summary) -> str:
+    """What may be concluded, in words, and every pair of labels, folded away."""
+    body = grouped([(group, _verdict(group)) for group in summary.groups], len(summary.groups) > 1)
+    return section("Verdict", body, anchor="verdict") if body else ""
+
+
+def _verdict(group: Group) -> str:
+    said = "".join(f'<p class="lead">{html(text)}</p>' for text in group.verdict.sentences)
+    said += "".join(note(text) for text in group.verdict.how)
+    head, rows = tables.pair_table(group)
+    if not rows:
+        return said
+    titles = "".join(
+        f'<th{" class=left" if place < 2 else ""} scope="col">{html(name)}</th>' for place, name in enumerate(head)
+    )
+    body = "".join(
+        "<tr>"
+        + "".join(f'<td class="left">{named(group.labels.index(label), label)}</td>' for label in row[:2])
+        + "".join(f"<td>{html(text)}</td>" for text in row[2:])
+        + "</tr>"
+        for row in rows
+    )
+    return (
+        f"{said}<details><summary>Every pair of labels, by {html(group.headline)}</summary><div>"
+        f'<div class="scroll"><table class="pairs"><thead><tr>{titles}</tr></thead><tbody>{body}</tbody></table></div>'
+        "</div></details>"
+    )
 
 
 def comparison(summary: Summary) -> str:
@@ -105,7 +134,8 @@ def _comparison_table(group: Group) -> str:
         before += [(group.headline, "number", first), ("by seed", "", "")]
     before += [(name, "number", "up" if lower_is_better(name) else "down") for name in others]
     kinds = [(kind, "number", "up") for kind in PARAMETER_KINDS]
-    after = [("tokens/s", "number", "down"), ("training s", "number", "up"), ("engine", "text", "up")]
+    mismatch = [("mismatch", "number", "up")] * group.matched
+    after = [*mismatch, ("tokens/s", "number", "down"), ("training s", "number", "up"), ("engine", "text", "up")]
     head = "<tr>" + "".join(sorting(index, *column, rows=2) for index, column in enumerate(before))
     head += f'<th class="group" colspan="{len(kinds)}">parameters</th>'
     head += "".join(sorting(len(before) + len(kinds) + index, *column, rows=2) for index, column in enumerate(after))
@@ -211,6 +241,7 @@ def _table_row(group: Group, row: Row, index: int, others: list[str], span: tupl
         cells.append(f"<td>{_strip(row.metric(group.headline), group.headline, index, span)}</td>")
     cells += [_metric_cell(row.metric(name), name) for name in others]
     cells += [cell(tables.whole(row.parameters.get(kind)), row.parameters.get(kind)) for kind in PARAMETER_KINDS]
+    cells += [cell(tables.signed_percentage(row.mismatch), row.mismatch)] * group.matched
     cells.append(cell(tables.speed(row), row.tokens_per_second.mean))
     cells.append(cell(tables.duration(row.seconds.mean), row.seconds.mean))
     cells.append(f'<td class="left" data-value="{html(row.engine)}">{html(row.engine or tables.NOTHING)}</td>')

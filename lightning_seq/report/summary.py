@@ -12,7 +12,9 @@ from typing import Any
 from lightning_seq.errors import UserError, near
 from lightning_seq.record import Record, runs_in
 from lightning_seq.report.artifacts import log_path
+from lightning_seq.report.examples import example_scores
 from lightning_seq.report.headline import conventions, importance, lower_is_better, rank
+from lightning_seq.report.verdict import Verdict, judge
 
 PARAMETER_KINDS = ("total", "embedding", "recurrent", "head")
 
@@ -49,6 +51,7 @@ class Row:
     counts:            runs by status.
     tokens_per_second: of training; `shared_machine` where any run was timed while others ran beside it.
     seconds:           of training.
+    match:             as the record holds it.
     """
 
     label: str
@@ -62,6 +65,12 @@ class Row:
     tokens_per_second: Statistic
     seconds: Statistic
     shared_machine: bool
+    match: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def mismatch(self) -> float | None:
+        """How far the solved size is from the target, relative and signed; None where no size was solved."""
+        return number(self.match.get("mismatch"))
 
     @property
     def done(self) -> int:
@@ -96,6 +105,7 @@ class Group:
                  the loss is left out where it is there by another name.
     conventions: what exactly the numbers are, a sentence for each metric that needs one.
     seeds:       every seed that any label finished.
+    verdict:     what may be said of the labels by the headline.
     """
 
     task: str
@@ -106,6 +116,7 @@ class Group:
     conventions: tuple[str, ...]
     rows: tuple[Row, ...]
     seeds: tuple[int, ...]
+    verdict: Verdict = field(default_factory=Verdict)
 
     @property
     def title(self) -> str:
@@ -123,6 +134,11 @@ class Group:
     def single_seed(self) -> bool:
         """Whether some label has a result, and none has more than one seed."""
         return self.done > 0 and all(row.done <= 1 for row in self.rows)
+
+    @property
+    def matched(self) -> bool:
+        """Whether any size was solved."""
+        return any(row.mismatch is not None for row in self.rows)
 
     @property
     def shared_machine(self) -> bool:
@@ -144,6 +160,10 @@ class Group:
         """The best labels, where there is something to be better than, and more than one seed to tell by."""
         return self.best() if len(self.rows) > 1 and not self.single_seed else ()
 
+    def significant(self) -> Row | None:
+        """The label that beats every other one by more than chance: what may stand in bold."""
+        return next((row for row in self.rows if row.label == self.verdict.best), None)
+
 
 @dataclass(frozen=True)
 class Summary:
@@ -158,14 +178,15 @@ class Summary:
         return sum(sum(row.counts.values()) for group in self.groups for row in group.rows)
 
 
-def summarise(directory: Path, headline: str | None = None) -> Summary:
+def summarise(directory: Path, headline: str | None = None, stochastic_order: bool = False) -> Summary:
     """The summary of the comparison in `<runs>/<name>/`.
 
-    headline: the metric to lead with where a data set has it; without it `importance` says which.
+    headline:         the metric to lead with where a data set has it; without it `importance` says which.
+    stochastic_order: whether the verdict's pairs hold almost stochastic order too.
 
     Raises UserError when the directory is missing or holds no record, or when no run has that metric.
     """
-    return summarise_runs(directory, runs_of(directory), headline)
+    return summarise_runs(directory, runs_of(directory), headline, stochastic_order)
 
 
 def runs_of(directory: Path) -> list[tuple[Path, Record]]:
@@ -181,7 +202,12 @@ def runs_of(directory: Path) -> list[tuple[Path, Record]]:
     return runs
 
 
-def summarise_runs(directory: Path, runs: list[tuple[Path, Record]], headline: str | None = None) -> Summary:
+def summarise_runs(
+    directory: Path,
+    runs: list[tuple[Path, Record]],
+    headline: str | None = None,
+    stochastic_order: bool = False,
+) -> Summary:
     """As `summarise`, from records that were read already, in the order they started."""
     records = [record for _, record in runs]
     names = _metrics(records)
@@ -191,7 +217,8 @@ def summarise_runs(directory: Path, runs: list[tuple[Path, Record]], headline: s
     return Summary(
         name=directory.resolve().name,
         groups=tuple(
-            _group([record for record in records if (record.task, record.data) == kind], headline) for kind in kinds
+            _group([run for run in runs if (run[1].task, run[1].data) == kind], headline, stochastic_order)
+            for kind in kinds
         ),
         problems=tuple(
             Problem(record.label, record.seed, record.status, record.error, _log(directory, run, record))
@@ -201,14 +228,16 @@ def summarise_runs(directory: Path, runs: list[tuple[Path, Record]], headline: s
     )
 
 
-def _group(records: list[Record], headline: str | None) -> Group:
+def _group(runs: list[tuple[Path, Record]], headline: str | None, stochastic_order: bool) -> Group:
     """Of runs on one data set, for one task."""
+    records = [record for _, record in runs]
     order = importance(records)
     names = sorted(_metrics(records), key=lambda name: rank(name, order))
     chosen = headline if headline in names else next(iter(names), None)
     metrics = tuple(sorted(names, key=lambda name: name != chosen))
     shown = _shown(metrics, chosen)
     labels = dict.fromkeys(record.label for record in records)
+    rows = tuple(_row(label, [record for record in records if record.label == label]) for label in labels)
     return Group(
         task=records[0].task,
         data=records[0].data,
@@ -216,9 +245,24 @@ def _group(records: list[Record], headline: str | None) -> Group:
         metrics=metrics,
         shown=shown,
         conventions=conventions(records, shown),
-        rows=tuple(_row(label, [record for record in records if record.label == label]) for label in labels),
+        rows=rows,
         seeds=tuple(sorted({record.seed for record in records if record.status == "done"})),
+        verdict=_verdict(runs, rows, chosen, stochastic_order),
     )
+
+
+def _verdict(
+    runs: list[tuple[Path, Record]], rows: tuple[Row, ...], headline: str | None, stochastic_order: bool
+) -> Verdict:
+    scores = {
+        row.label: {seed: value for seed, value in row.metric(headline).values.items() if value is not None}
+        for row in rows
+    }
+    several = sum(len(by_seed) > 1 for by_seed in scores.values()) > 1
+    examples, notes = example_scores(runs, headline) if several else ({}, [])
+    parameters = {row.label: row.parameters for row in rows}
+    matches = {row.label: row.match for row in rows}
+    return judge(headline, scores, examples, parameters, matches, notes, stochastic_order)
 
 
 def _metrics(records: list[Record]) -> list[str]:
@@ -267,6 +311,7 @@ def _row(label: str, records: list[Record]) -> Row:
         ),
         seconds=Statistic({record.seed: training_seconds(record) for record in done}),
         shared_machine=any(record.jobs > 1 for record in done),
+        match=dict(sized.match),
     )
 
 

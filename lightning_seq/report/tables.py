@@ -1,4 +1,4 @@
-"""The comparison as a table: Markdown for a reviewer, CSV for a program, rich for the terminal."""
+"""The comparison as a table: Markdown for a reviewer, CSV for a program, LaTeX for a paper, rich for the terminal."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import re
 from csv import writer
 from typing import TYPE_CHECKING
 
-from lightning_seq.report.escape import markdown_cell, one_line
+from lightning_seq.report.escape import latex, markdown_cell, one_line
 from lightning_seq.report.headline import is_percentage
-from lightning_seq.report.summary import PARAMETER_KINDS, Group, Row, Statistic, Summary
+from lightning_seq.report.summary import PARAMETER_KINDS, Group, Row, Statistic, Summary, number
+from lightning_seq.report.verdict import interval, probability, unit
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-ONE_SEED = "One seed for each label: nothing can be concluded from one seed. Run more with seeds=3."
 SHARED = "† measured while other jobs ran"
 NOTHING = "–"
 
@@ -39,6 +39,11 @@ def whole(value: float | None) -> str:
     return NOTHING if value is None else f"{value:,.0f}"
 
 
+def signed_percentage(value: float | None) -> str:
+    """`+0.26 %`."""
+    return NOTHING if value is None else f"{100 * value:+.2f} %"
+
+
 def duration(value: float | None) -> str:
     """Seconds of training, one decimal below a hundred."""
     return NOTHING if value is None else f"{value:.1f}" if value < 100 else f"{value:,.0f}"
@@ -61,14 +66,17 @@ def run_counts(row: Row) -> str:
     return ", ".join(f"{row.counts[status]} {status}" for status in order if row.counts.get(status))
 
 
+def verdict(group: Group) -> list[str]:
+    """What may be concluded from a table, and how that was found."""
+    return [one_line(text) for text in (*group.verdict.sentences, *group.verdict.how)]
+
+
 def notes(group: Group) -> list[str]:
-    """What has to be said below a table for it to be read rightly."""
+    """What has to be said below a table, beside the verdict, for it to be read rightly."""
     lines = [one_line(text) for text in group.conventions]
     if group.done == 0:
         lines.append("No run is done yet: there is nothing to compare.")
-    elif group.single_seed:
-        lines.append(ONE_SEED)
-    else:
+    elif not group.single_seed:
         lines.append("± is the sample standard deviation over seeds.")
         counts = {row.label: row.done for row in group.rows}
         if len(set(counts.values())) > 1:
@@ -79,9 +87,21 @@ def notes(group: Group) -> list[str]:
         if group.headline and statistic.n < row.done:
             missing, name = row.done - statistic.n, one_line(group.headline)
             lines.append(f"{one_line(row.label)}: {missing} of {row.done} finished runs gave no finite {name}.")
+    lines += dict.fromkeys(_solved(row) for row in group.rows if row.mismatch is not None)
     if group.shared_machine:
         lines.append(f"{SHARED}: compare speeds only between runs made with jobs=1.")
     return lines
+
+
+def _solved(row: Row) -> str:
+    """What sizes were solved for."""
+    units = {"parameters": "parameters", "state": "bytes of state", "flops": "operations a token"}
+    kind, target = str(row.match.get("kind")), number(row.match.get("target"))
+    part = "embeddings and softmax included" if row.match.get("count") == "all" else "in the recurrent part"
+    return (
+        f"Sizes were solved for {whole(target)} {units.get(kind, one_line(kind))}, {part}; mismatch is how far the "
+        "nearest size is from that."
+    )
 
 
 def problem_lines(summary: Summary) -> list[str]:
@@ -101,7 +121,11 @@ def markdown(summary: Summary) -> str:
     for group in summary.groups:
         if several:
             parts.append(f"## {markdown_cell(group.title)}")
-        parts += [_markdown_table(group), _markdown_list([*_best_said(group), *notes(group)])]
+        parts += [
+            _markdown_table(group),
+            _markdown_list([*verdict(group), *_best_said(group), *notes(group)]),
+            _markdown_pairs(group),
+        ]
     if several and summary.problems:
         parts.append("## What did not finish")
     parts.append(_markdown_list(problem_lines(summary)))
@@ -112,23 +136,105 @@ def _markdown_table(group: Group) -> str:
     head = ["label", "runs", *(f"{name} (mean ± sd)" for name in group.shown)]
     if group.headline:
         head.append(f"{group.headline} by seed")
-    head += [*(f"parameters {kind}" for kind in PARAMETER_KINDS), "tokens/s", "training s", "engine"]
+    head += [f"parameters {kind}" for kind in PARAMETER_KINDS] + ["mismatch"] * group.matched
+    head += ["tokens/s", "training s", "engine"]
     lines = [_markdown_row(head), "|" + "|".join(["---"] * 2 + ["---:"] * (len(head) - 3) + ["---"]) + "|"]
-    marked = group.marked()
+    significant = group.significant()
     for row in group.rows:
         cells = [row.label, run_counts(row), *(mean_and_std(row.metric(name), name) for name in group.shown)]
         if group.headline:
             cells.append(seed_values(row.metric(group.headline), group.headline))
         cells += [whole(row.parameters.get(kind)) for kind in PARAMETER_KINDS]
+        cells += [signed_percentage(row.mismatch)] * group.matched
         cells += [speed(row), duration(row.seconds.mean), row.engine or NOTHING]
-        lines.append(_markdown_row(cells, bold=2 + group.shown.index(group.headline or "") if row in marked else None))
+        bold = 2 + group.shown.index(group.headline or "") if row == significant else None
+        lines.append(_markdown_row(cells, bold=bold))
     return "\n".join(lines)
 
 
 def _best_said(group: Group) -> list[str]:
-    if not group.marked():
+    """Of the best mean: that it is in bold, or why it is not."""
+    best = [one_line(row.label) for row in group.marked()]
+    if not best:
         return []
-    return [f"Bold: the best mean of {one_line(group.headline)}."]
+    if group.significant() is not None:
+        return [f"Bold: the best mean of {one_line(group.headline)}, told apart from every other label."]
+    return [
+        f"Best mean of {one_line(group.headline)}: {', '.join(best)}; not in bold, as it does not beat every other."
+    ]
+
+
+def pair_table(group: Group) -> tuple[list[str], list[list[str]]]:
+    """Every pair of labels: headings, and cells as people read them."""
+    pairs = group.verdict.pairs
+    if not pairs:
+        return [], []
+    metric = group.headline or ""
+    measured = f"difference{f' ({unit(metric)})' if unit(metric) else ''}"
+    ordered = any(pair.order is not None for pair in pairs)
+    head = ["better mean", "other", "seeds", measured, "95 % CI", "p (Holm)", "Cliff's delta", "told apart"]
+    rows = [
+        [
+            pair.better,
+            pair.other,
+            str(len(pair.seeds)),
+            *(text or NOTHING for text in interval(metric, pair)),
+            probability(pair.adjusted),
+            f"{pair.effect:.2f}",
+            "yes" if pair.told_apart else "no",
+            *([NOTHING if pair.order is None else f"{pair.order:.2f}"] if ordered else []),
+        ]
+        for pair in pairs
+    ]
+    return [*head, *(["almost stochastic order (eps)"] if ordered else [])], rows
+
+
+def _markdown_pairs(group: Group) -> str:
+    head, rows = pair_table(group)
+    if not rows:
+        return ""
+    marks = "|---|---|" + "---:|" * (len(head) - 2)
+    title = f"### Every pair, by {markdown_cell(group.headline)}"
+    return "\n".join([title, "", _markdown_row(head), marks, *(_markdown_row(row) for row in rows)])
+
+
+def tex(summary: Summary) -> str:
+    """A LaTeX table for each data set, with booktabs' rules and the verdict in its caption."""
+    parts = ["% \\usepackage{booktabs}", *(_tex_table(summary, group) for group in summary.groups)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _tex_table(summary: Summary, group: Group) -> str:
+    head = ["label", "runs", *group.shown, "recurrent", "parameters", *["mismatch"] * group.matched, "tokens/s"]
+    significant = group.significant()
+    lines = []
+    for row in group.rows:
+        cells = [row.label, str(row.done), *(mean_and_std(row.metric(name), name) for name in group.shown)]
+        cells += [whole(row.parameters.get(kind)) for kind in ("recurrent", "total")]
+        cells += [*[signed_percentage(row.mismatch)] * group.matched, speed(row)]
+        safe = [latex(cell) for cell in cells]
+        if row == significant:
+            place = 2 + group.shown.index(group.headline or "")
+            safe[place] = f"\\textbf{{{safe[place]}}}"
+        lines.append(" & ".join(safe) + " \\\\")
+    title = f"{summary.name}: {group.title}" if len(summary.groups) > 1 else summary.name
+    said = [f"{title}.", *verdict(group), *(_best_said(group) if significant else [])]
+    return "\n".join(
+        [
+            *(f"% {text}" for text in notes(group)),
+            "\\begin{table}",
+            "\\centering",
+            f"\\caption{{{latex(' '.join(said))}}}",
+            f"\\begin{{tabular}}{{l{'r' * (len(head) - 1)}}}",
+            "\\toprule",
+            " & ".join(latex(name) for name in head) + " \\\\",
+            "\\midrule",
+            *lines,
+            "\\bottomrule",
+            "\\end{tabular}",
+            "\\end{table}",
+        ]
+    )
 
 
 def _markdown_list(lines: list[str]) -> str:
@@ -136,14 +242,18 @@ def _markdown_list(lines: list[str]) -> str:
 
 
 def csv(summary: Summary) -> str:
-    """One row for each label at full precision; empty where there is no number, or a data set has no such metric."""
+    """One row for each label at full precision; empty where there is no number, or a data set has no such metric.
+
+    beats: the labels that this one is better than by more than chance.
+    """
     metrics = list(dict.fromkeys(name for group in summary.groups for name in group.metrics))
     seeds = sorted({seed for group in summary.groups for seed in group.seeds})
+    matched = any(group.matched for group in summary.groups)
     head = ["label", "task", "data", "model", "cell", "done", "failed", "unfinished", "headline"]
     for name in metrics:
         head += [f"{name} mean", f"{name} std", *(f"{name} seed {seed}" for seed in seeds)]
-    head += [f"parameters {kind}" for kind in PARAMETER_KINDS]
-    head += ["tokens/s", "training seconds", "measured while other jobs ran", "engine", "conventions"]
+    head += [f"parameters {kind}" for kind in PARAMETER_KINDS] + ["mismatch"] * matched
+    head += ["tokens/s", "training seconds", "measured while other jobs ran", "engine", "conventions", "beats"]
     buffer = io.StringIO()
     sheet = writer(buffer, lineterminator="\n")
     sheet.writerow(one_line(name) for name in head)
@@ -157,8 +267,10 @@ def csv(summary: Summary) -> str:
                 numbers = [statistic.mean, statistic.std, *(statistic.values.get(seed) for seed in seeds)]
                 cells += [_precise(value) for value in numbers]
             cells += [str(row.parameters.get(kind, "")) for kind in PARAMETER_KINDS]
+            cells += [_precise(row.mismatch)] * matched
             cells += [_precise(row.tokens_per_second.mean), _precise(row.seconds.mean)]
             cells += ["yes" if row.shared_machine else "no", row.engine, " ".join(group.conventions)]
+            cells.append("; ".join(group.verdict.beaten(row.label)))
             sheet.writerow(one_line(cell) for cell in cells)
     return buffer.getvalue()
 
@@ -175,7 +287,9 @@ def terminal(summary: Summary) -> RenderableType:
     parts: list[RenderableType] = []
     for group in summary.groups:
         title = f"{summary.name}: {group.title}" if len(summary.groups) > 1 else summary.name
-        parts += [_terminal_table(group, one_line(title)), *(Text(note, style="dim") for note in notes(group))]
+        parts.append(_terminal_table(group, one_line(title)))
+        parts += [Text(one_line(text)) for text in group.verdict.sentences]
+        parts += [Text(one_line(text), style="dim") for text in (*group.verdict.how, *notes(group))]
         if group is not summary.groups[-1]:
             parts.append(Text(""))
     return Lines(*parts, *(Text(line, style="dim") for line in problem_lines(summary)))
@@ -192,10 +306,12 @@ def _terminal_table(group: Group, title: str) -> RenderableType:
     table.add_column("by seed", justify="right", max_width=18)
     table.add_column("parameters", justify="right", no_wrap=True)
     table.add_column("recurrent", justify="right", no_wrap=True)
+    if group.matched:
+        table.add_column("mismatch", justify="right", no_wrap=True)
     table.add_column("tokens/s", justify="right", no_wrap=True)
     table.add_column("train s", justify="right", no_wrap=True)
     table.add_column("done", justify="right", no_wrap=True)
-    marked = group.marked()
+    significant = group.significant()
     for row in group.rows:
         statistic = row.metric(group.headline)
         cells = [
@@ -204,11 +320,12 @@ def _terminal_table(group: Group, title: str) -> RenderableType:
             seed_values(statistic, group.headline, " "),
             whole(row.parameters.get("total")),
             whole(row.parameters.get("recurrent")),
+            *[signed_percentage(row.mismatch)] * group.matched,
             speed(row),
             duration(row.seconds.mean),
             f"{row.done}/{sum(row.counts.values())}",
         ]
-        table.add_row(*(Text(cell, style="bold" if row in marked else "") for cell in cells))
+        table.add_row(*(Text(cell, style="bold" if row == significant else "") for cell in cells))
     return table
 
 

@@ -12,22 +12,25 @@ from lightning_seq.report.summary import Summary, runs_of, summarise_runs
 
 TABLE = "table.md"
 SHEET = "table.csv"
+TEX = "table.tex"
 DASHBOARD = "dashboard.html"
 
 
-def write_report(directory: Path, wandb: str | None = None) -> Summary:
-    """Write `table.md`, `table.csv` and `dashboard.html` into `<runs>/<name>/`, each in one step.
+def write_report(directory: Path, wandb: str | None = None, stochastic_order: bool = False) -> Summary:
+    """Write `table.md`, `table.csv`, `table.tex` and `dashboard.html` into `<runs>/<name>/`, each in one step.
 
-    wandb: also log the comparison to W&B, in this mode (`offline`, `online`); None leaves W&B alone.
+    wandb:            also log the comparison to W&B, in this mode (`offline`, `online`); None leaves W&B alone.
+    stochastic_order: whether the table of pairs holds almost stochastic order (Dror et al. 2019) too.
 
     Raises UserError when the directory is missing, holds no record, or cannot be written.
     """
     directory = Path(directory)
     runs = runs_of(directory)
-    summary = summarise_runs(directory, runs)
+    summary = summarise_runs(directory, runs, stochastic_order=stochastic_order)
     texts = {
         TABLE: tables.markdown(summary),
         SHEET: tables.csv(summary),
+        TEX: tables.tex(summary),
         DASHBOARD: render(directory, runs, summary),
     }
     try:

@@ -116,7 +116,13 @@ class SequenceToSequence(Task):
 
     def forward(self, inputs: Tensor, mask: Tensor) -> list[list[Hypothesis]]:
         """Ids `[B, S]` and their mask to what the beam search writes for each sentence."""
-        return beam_search(self._stepper(inputs, mask), self.limits(mask), self.beam)
+        return self._beam(self._stepper(inputs, mask), mask)
+
+    def _beam(self, stepper: Stepper, mask: Tensor) -> list[list[Hypothesis]]:
+        return beam_search(stepper, self.limits(mask), self.beam, places=mask.sum(1))
+
+    def _greedy(self, stepper: Stepper, mask: Tensor) -> list[list[Hypothesis]]:
+        return [[found] for found in greedy(stepper, self.limits(mask))]
 
     def _stepper(self, inputs: Tensor, mask: Tensor) -> Stepper:
         return Translator.of(self.model, inputs, mask)  # type: ignore[arg-type]
@@ -138,7 +144,7 @@ class SequenceToSequence(Task):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         self._evaluate(batch, self.val_loss, self.val_accuracy)
-        self._write(batch, lambda stepper, limits: [[found] for found in greedy(stepper, limits)])
+        self._write(batch, self._greedy)
 
     def on_validation_epoch_end(self) -> None:
         self._log("val", "validation", self.val_loss, self.val_accuracy, {})
@@ -155,7 +161,7 @@ class SequenceToSequence(Task):
             if "alignments" in batch.extra:
                 self._aligned = True
                 self.alignment.update(weights, batch.extra["alignments"], batch.target_mask, batch.mask)
-        self._write(batch, lambda stepper, limits: beam_search(stepper, limits, self.beam))
+        self._write(batch, self._beam)
 
     def on_test_epoch_end(self) -> None:
         more: dict[str, Any] = {}
@@ -191,7 +197,7 @@ class SequenceToSequence(Task):
         real = batch.target_mask.any(1)
         if not bool(real.any()):
             return
-        found = search(self._stepper(batch.inputs[real], batch.mask[real]), self.limits(batch.mask[real]))
+        found = search(self._stepper(batch.inputs[real], batch.mask[real]), batch.mask[real])
         rows = [
             (number, place, token)
             for number, hypotheses in zip(batch.ids[real].tolist(), found, strict=True)

@@ -15,7 +15,7 @@ import pytest
 from lightning_seq.experiment.config import compose
 from lightning_seq.experiment.grid import Entry, planned_runs
 from lightning_seq.experiment.launch import nursery_for
-from lightning_seq.experiment.nursery import Nursery
+from lightning_seq.experiment.nursery import POOLS, Nursery
 
 from .test_runs import environment
 
@@ -95,6 +95,36 @@ def test_one_that_was_killed_says_so(nursery: Nursery, tmp_path: Path) -> None:
         nursery.start(["0"], given("x"), tmp_path / "log")
 
 
+def test_an_interruption_leaves_no_run_behind(nursery: Nursery, tmp_path: Path) -> None:
+    """While the nursery imports, and while an order waits for its answer."""
+    heard, listen = [], nursery._listen
+
+    def interrupted(timeout: float | None) -> bool:
+        heard.append(timeout)
+        if len(heard) == 1:
+            raise KeyboardInterrupt
+        return listen(timeout)
+
+    nursery._listen = interrupted  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        nursery.start(["wait"], given("x"), tmp_path / "first")
+    assert nursery._process is not None
+    assert nursery._process.returncode is not None
+    nursery._process, nursery._listen = None, listen  # type: ignore[method-assign]
+    assert nursery.start(["0"], given("x"), tmp_path / "second").wait(30) == 0
+    heard.clear()
+    nursery._listen = interrupted  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        nursery.start(["wait"], given("x"), tmp_path / "third")
+    nursery._listen = listen  # type: ignore[method-assign]
+    for _ in range(100):
+        if -signal.SIGKILL in nursery._ended.values():
+            break
+        nursery._listen(0.1)
+    assert -signal.SIGKILL in nursery._ended.values()
+    assert not (tmp_path / "first").exists()
+
+
 def test_nothing_that_must_not_be_copied_is_imported() -> None:
     """What runs import starts no thread and touches no accelerator."""
     program = (
@@ -108,7 +138,7 @@ def test_nothing_that_must_not_be_copied_is_imported() -> None:
     assert made is not None
     done = subprocess.run(
         [sys.executable, "-c", program, *made.modules],
-        env={**environment(), "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=200, check=True,
+        env={**environment(), **dict.fromkeys(POOLS, "1")}, capture_output=True, text=True, timeout=200, check=True,
     )  # fmt: skip
     assert done.stdout.split() == ["1", "False"]
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from lightning_seq.errors import UserError
-from lightning_seq.models.search import Beam, beam_search, forced, greedy, longest, sample, select
+from lightning_seq.models.search import Beam, _scored, beam_search, forced, greedy, longest, sample, select
 
 FIRST, LAST = 0, 1
 
@@ -115,7 +115,7 @@ def test_what_a_hypothesis_says_of_itself() -> None:
         for each in hypotheses:
             assert each.log_probability == pytest.approx(probability(model, sentence, tuple(each.tokens)), abs=1e-10)
             assert each.weights is not None
-            seen = each.weights.sum(0).clamp(max=1.0).log().sum()
+            seen = each.weights.sum(0).clamp(1e-6, 1.0).log().sum()
             assert each.score == pytest.approx(each.log_probability / beam.over(len(each.tokens)) + 0.5 * float(seen))
 
 
@@ -172,6 +172,20 @@ def test_limits() -> None:
     found = beam_search(never_ends, torch.tensor([3, 5]), Beam(2), FIRST, LAST, ())
     assert [len(each[0].tokens) for each in found] == [3, 5]
     assert longest(torch.tensor([1, 10]), 1.5, 2).tolist() == [3, 17]
+
+
+def test_places_that_were_never_looked_at_cost_most() -> None:
+    looked = [torch.tensor([[1.0, 0.0, 0.0]]), torch.tensor([[1.0, 1e-3, 1e-3]]), torch.tensor([[0.4, 0.3, 0.3]])]
+    scores = [_scored([LAST], -1.0, weights, Beam(1, coverage=1.0)).score for weights in looked]
+    assert scores == sorted(scores)
+    assert scores[0] < scores[1] < scores[2]
+
+
+def test_a_model_that_says_nothing() -> None:
+    nothing = Table(torch.full_like(Table.drawn(2, 4).table, math.nan))
+    for (only,) in beam_search(nothing, torch.tensor([3, 5]), Beam(2), FIRST, LAST, ()):
+        assert only.tokens == [LAST]
+        assert math.isnan(only.score)
 
 
 def test_selecting_keeps_the_nest() -> None:

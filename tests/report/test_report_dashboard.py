@@ -16,6 +16,7 @@ import pytest
 from lightning_seq.errors import UserError
 from lightning_seq.record import read, write
 from lightning_seq.report.dashboard import dashboard
+from lightning_seq.report.verdict import ONE_SEED
 from lightning_seq.report.write import write_report
 
 Make = Callable[..., Path]
@@ -101,6 +102,7 @@ def attacked(make_comparison: Make, tmp_path_factory: pytest.TempPathFactory) ->
 def test_every_piece_is_on_the_page(make_comparison: Make, tmp_path: Path) -> None:
     page = Page(dashboard(make_comparison(tmp_path / "demo", failed=(("birnn", 3),))))
     for title in (
+        "Verdict",
         "Comparison",
         "Learning curves",
         "Confusion matrices",
@@ -207,7 +209,8 @@ def test_nothing_finished_says_so(make_comparison: Make, tmp_path: Path) -> None
 
 def test_one_seed_says_that_nothing_can_be_concluded(make_comparison: Make, tmp_path: Path) -> None:
     text = Page(dashboard(make_comparison(tmp_path / "demo", seeds=1))).text
-    assert "from one seed. Nothing can be concluded from one seed." in text
+    assert f"from one seed. Verdict {ONE_SEED}" in text
+    assert text.count("nothing can be concluded") == 1
 
 
 def test_unequal_splits_are_told_plainly(make_comparison: Make, tmp_path: Path) -> None:
@@ -218,12 +221,12 @@ def test_unequal_splits_are_told_plainly(make_comparison: Make, tmp_path: Path) 
     assert re.search(r"split train, validation and test split no 0d93bb1c5e02f7a4 rnn seed 1 another gru seed 1", text)
 
 
-def test_the_report_is_three_files_and_a_second_one_replaces_them(make_comparison: Make, tmp_path: Path) -> None:
+def test_the_report_is_four_files_and_a_second_one_replaces_them(make_comparison: Make, tmp_path: Path) -> None:
     directory = make_comparison(tmp_path / "demo", labels=("rnn",), seeds=1)
     summary = write_report(directory)
     assert summary.groups[0].labels == ["rnn"]
     names = {path.name for path in directory.iterdir() if path.is_file()}
-    assert names == {"table.md", "table.csv", "dashboard.html"}
+    assert names == {"table.md", "table.csv", "table.tex", "dashboard.html"}
     (directory / "table.md").write_text("old")
     write_report(directory)
     assert (directory / "table.md").read_text().startswith("# demo")

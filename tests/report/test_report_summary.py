@@ -16,6 +16,7 @@ from lightning_seq.errors import UserError
 from lightning_seq.record import read, write
 from lightning_seq.report import tables
 from lightning_seq.report.summary import Group, Statistic, summarise
+from lightning_seq.report.verdict import ONE_SEED
 
 Make = Callable[..., Path]
 
@@ -79,12 +80,12 @@ def test_one_seed_has_no_deviation_and_says_so(make_comparison: Make, tmp_path: 
     group = group_of(make_comparison(tmp_path / "demo", seeds=1))
     assert all(row.metric("test/accuracy").std is None for row in group.rows)
     assert "±" not in tables.mean_and_std(group.rows[0].metric("test/accuracy"))
-    assert tables.ONE_SEED in tables.notes(group)
+    assert tables.verdict(group) == [ONE_SEED]
     assert group.marked() == ()
 
 
 def test_three_seeds_do_not_say_so(make_comparison: Make, tmp_path: Path) -> None:
-    assert tables.ONE_SEED not in tables.notes(group_of(make_comparison(tmp_path / "demo")))
+    assert ONE_SEED not in tables.verdict(group_of(make_comparison(tmp_path / "demo")))
 
 
 def test_a_value_that_is_missing_is_left_out_and_told(make_comparison: Make, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from lightning_seq.data.sources.agreement import Agreement
 from lightning_seq.data.sources.columns import Columns
 from lightning_seq.data.sources.embedded import VersesGenre
 from lightning_seq.data.sources.files import KINDS, Files
@@ -14,7 +15,7 @@ from lightning_seq.data.sources.table import SPLITS, Cut, Source
 from lightning_seq.data.sources.word_order import WordOrder
 from lightning_seq.errors import UserError, near
 
-SOURCES = ("verses_genre", "word_order", "hub", *KINDS)
+SOURCES = ("verses_genre", "word_order", "agreement", "hub", *KINDS)
 _HUB_KEYS = ("id", "config", "revision")
 _HUB_COLUMNS = ("text_column", "label_column", "classes", "splits")
 
@@ -23,6 +24,8 @@ def choose(
     source: str,
     *,
     version: str = "kjv",
+    distance: int = 12,
+    examples: int = 4000,
     hub: Mapping[str, Any] | None = None,
     mirror: str | None = None,
     mirror_path: str | None = None,
@@ -48,6 +51,8 @@ def choose(
         return VersesGenre(version, split_seed)
     if source == "word_order":
         return WordOrder(split_seed)
+    if source == "agreement":
+        return Agreement(distance, examples, split_seed)
     if source in KINDS:
         return Files(source, train, validation, test, text_column, label_column, cut)
     if source != "hub":

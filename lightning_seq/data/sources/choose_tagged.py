@@ -7,6 +7,7 @@ from typing import Any
 
 from lightning_seq.data.sources.conll import Conll
 from lightning_seq.data.sources.conllu import Conllu
+from lightning_seq.data.sources.copy_memory import CopyMemory
 from lightning_seq.data.sources.hub import Hub
 from lightning_seq.data.sources.look_ahead import LookAhead
 from lightning_seq.data.sources.mirror import Mirror
@@ -16,7 +17,7 @@ from lightning_seq.data.sources.tagged_files import TaggedFiles
 from lightning_seq.data.sources.verses_punctuation import VersesPunctuation
 from lightning_seq.errors import UserError, near
 
-SOURCES = ("verses_punctuation", "look_ahead", "hub", "conllu", "conll")
+SOURCES = ("verses_punctuation", "look_ahead", "copy_memory", "hub", "conllu", "conll")
 _HUB_KEYS = ("id", "config", "revision")
 _HUB_COLUMNS = ("tokens_column", "tag_column", "intent_column", "splits")
 
@@ -54,6 +55,8 @@ def choose_tagged(
         return VersesPunctuation(version, split_seed)
     if source == "look_ahead":
         return LookAhead(length, distance, symbols, examples, split_seed)
+    if source == "copy_memory":
+        return CopyMemory(length, distance, symbols, examples, split_seed)
     cut = Cut(validation_fraction, test_fraction, split_seed)
     if source == "conllu":
         return TaggedFiles(Conllu("upos" if tag_column is None else tag_column), train, validation, test, cut)

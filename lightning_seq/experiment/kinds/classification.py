@@ -87,7 +87,7 @@ def artifacts(directory: Path, data: ClassificationData, task: Task) -> dict[str
     return {"predictions": "predictions.parquet"}
 
 
-def predictions(loaded: Any, texts: Sequence[str], top_k: int) -> Iterator[dict[str, Any]]:
+def predictions(loaded: Any, texts: Sequence[str], top_k: int, first: int = 1) -> Iterator[dict[str, Any]]:
     """For each text `{"text", "predictions": [{"label", "probability"}, …]}`, the likeliest first.
 
     A model that was trained to rank has a `score` in the place of the probability.
@@ -95,7 +95,7 @@ def predictions(loaded: Any, texts: Sequence[str], top_k: int) -> Iterator[dict[
     names = loaded.spec.targets.names
     ranks = loaded.config["task"].get("loss") == "ranking"
     said = "score" if ranks else "probability"
-    found = scores(loaded, texts) if ranks else loaded.probabilities(texts)
+    found = scores(loaded, texts, first) if ranks else loaded.probabilities(texts, first)
     values, indices = found.topk(min(top_k, len(names)), dim=-1)
     for text, row, labels in zip(texts, values.tolist(), indices.tolist(), strict=True):
         ranked = [{"label": names[label], said: round(value, 6)} for label, value in zip(labels, row, strict=True)]
@@ -103,9 +103,9 @@ def predictions(loaded: Any, texts: Sequence[str], top_k: int) -> Iterator[dict[
 
 
 @torch.inference_mode()
-def scores(loaded: Any, texts: Sequence[str]) -> Tensor:
+def scores(loaded: Any, texts: Sequence[str], first: int = 1) -> Tensor:
     """`[B, C]`, as the model gives them."""
-    batch = loaded.reader.encode(texts)
+    batch = loaded.reader.encode(texts, first)
     return loaded.model(batch.inputs, batch.mask)
 
 

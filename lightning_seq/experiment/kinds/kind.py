@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from lightning_seq.spec import Bits, Class, DataSpec, NextToken, Tags, TokenSequence
+from lightning_seq.spec import Bits, Class, DataSpec, NextToken, Tags, TokenSequence, Values
 
 if TYPE_CHECKING:
     from lightning.pytorch import Callback
@@ -23,7 +23,10 @@ OF_TARGETS = {
     NextToken: "language_modelling",
     Bits: "sequences_of_sets",
     TokenSequence: "sequence_to_sequence",
+    Values: "regression",
 }
+GIVEN_BITS = "bits"
+"""The kind of bits whose inputs are not the bits themselves, a step later."""
 
 
 class Kind(Protocol):
@@ -51,8 +54,8 @@ class Kind(Protocol):
         """Write what a report needs of a finished run; names and paths within the run's directory."""
         ...
 
-    def predictions(self, loaded: Any, texts: Sequence[str], top_k: int) -> Iterator[dict[str, Any]]:
-        """What the model says of each of these texts, as plain values."""
+    def predictions(self, loaded: Any, texts: Sequence[str], top_k: int, first: int = 1) -> Iterator[dict[str, Any]]:
+        """What the model says of each of these texts, as plain values. first: the number of the first one."""
         ...
 
 
@@ -61,4 +64,6 @@ def kind_of(spec: DataSpec) -> Kind:
     name = OF_TARGETS.get(type(spec.targets))
     if name is None:
         raise TypeError(f"no kind of task predicts {type(spec.targets).__name__}")
+    if isinstance(spec.targets, Bits) and not spec.targets.shifted:
+        name = GIVEN_BITS
     return cast(Kind, import_module(f"lightning_seq.experiment.kinds.{name}"))

@@ -99,9 +99,9 @@ def artifacts(directory: Path, data: LanguageModellingData, task: Task) -> dict[
 
 
 @torch.inference_mode()
-def predictions(loaded: Any, texts: Sequence[str], top_k: int) -> Iterator[dict[str, Any]]:
+def predictions(loaded: Any, texts: Sequence[str], top_k: int, first: int = 1) -> Iterator[dict[str, Any]]:
     """For each text `{"text", "predictions": [{"token", "probability"}, …]}`: what may follow it, likeliest first."""
-    batch = loaded.reader.encode(texts)
+    batch = loaded.reader.encode(texts, first)
     scores, _ = loaded.model(batch.inputs, batch.mask)
     last = scores[torch.arange(len(texts)), batch.mask.sum(1) - 1].exp()
     values, indices = last.topk(min(top_k, last.shape[-1]), -1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,9 @@ from lightning_seq.text.vocabulary import SPECIALS
 
 SHOWN = 60
 """Sentences in `translation.json`: the same for all runs on a data set, spread over the test split."""
+BLEU_ORDER = 4
+"""Tokens that a sentence must have to count in BLEU."""
+_TOKEN = re.compile(r"\w+|[^\w\s]")
 SETTINGS = ("label_smoothing", "coverage_penalty", "length_factor", "length_extra")
 
 
@@ -73,6 +77,10 @@ def model(
 def task(config: Config, data: SequenceToSequenceData, model: EncoderDecoder, shared: dict[str, Any]) -> Task:
     settings = config["task"]
     make = factory({"_target_": settings["_target_"]}, config["allow"])
+    if shared["monitor"] == "auto":
+        texts = (data.reference("validation", row) for row in range(len(data.lengths("validation"))))
+        enough = any(len(_TOKEN.findall(text)) >= BLEU_ORDER for text in texts)
+        shared = {**shared, "monitor": "val/bleu" if enough else "val/chrf"}
     made: Task = make(
         model,
         Readable(data.reader.decode, data.reference, data.reader.tokenized, data.reader.target.lower),
@@ -157,14 +165,14 @@ def _write_predictions(path: Path, rows: Sequence[dict[str, Any]]) -> None:
         parquet.write_table(table, temporary)
 
 
-def predictions(loaded: Any, texts: Sequence[str], top_k: int) -> Iterator[dict[str, Any]]:
+def predictions(loaded: Any, texts: Sequence[str], top_k: int, first: int = 1) -> Iterator[dict[str, Any]]:
     """For each text `{"text", "predictions": [{"translation", "log_probability", "score"}, …]}`, the best first."""
     from lightning_seq.experiment.translate import Search, translations
 
     settings = loaded.config["task"]
     size = max(top_k, settings["beam"])
     search = Search(beam={**settings, "beam": size}, n_best=top_k)
-    for text, found in zip(texts, translations(loaded, texts, search), strict=True):
+    for text, found in zip(texts, translations(loaded, texts, search, first=first), strict=True):
         yield {"text": text, "predictions": [line.to_plain() for line in found]}
 
 

@@ -44,5 +44,5 @@ def artifacts(directory: Path, data: SequencesOfSetsData, task: Task) -> dict[st
     return {}
 
 
-def predictions(loaded: Any, texts: Sequence[str], top_k: int) -> Iterator[dict[str, Any]]:
+def predictions(loaded: Any, texts: Sequence[str], top_k: int, first: int = 1) -> Iterator[dict[str, Any]]:
     raise UserError("this model reads notes, not text: predict has nothing to give it")

@@ -205,14 +205,14 @@ def overview(
     }
 
 
-def predictions(loaded: Any, texts: Sequence[str], top_k: int) -> Iterator[dict[str, Any]]:
+def predictions(loaded: Any, texts: Sequence[str], top_k: int, first: int = 1) -> Iterator[dict[str, Any]]:
     """For each text `{"text", "predictions": [{"token", "tag", "probability"}, …]}`, a tag for every token.
 
     A tag's probability is its own, whatever its neighbours are; of a CRF's path, the marginal. A model with intents
     adds `"intents": [{"label", "probability"}, …]`, `top_k` of them, the likeliest first.
     """
     with torch.inference_mode():
-        batch = loaded.reader.encode(texts)
+        batch = loaded.reader.encode(texts, first)
         scores, of_intents = loaded.model(batch.inputs, batch.mask, batch.extra)
         tags = loaded.model.decode(scores, batch.mask)
         own = loaded.model.probabilities(scores, batch.mask).gather(2, tags[..., None]).squeeze(2)

@@ -1,0 +1,160 @@
+"""The lecture's bit problems: what a network has to remember to answer a string of bits with another one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from lightning_seq.data.sources.problem import Sequences, check_whole, sizes
+from lightning_seq.data.sources.table import SPLITS
+from lightning_seq.errors import UserError, near
+from lightning_seq.files import Plain
+from lightning_seq.spec import Bits, DataSpec, Features
+
+PROBLEMS = ("bits_1", "bits_2", "bits_3", "bits_4", "bits_parity")
+AT_ONCE = ("bits_1", "bits_2")
+"""Problems whose bits stand in one step."""
+PADDING = -1.0
+"""What the network sees in the place of a bit that is not there."""
+
+_ENUMERABLE = 1 << 20
+
+
+@dataclass(frozen=True)
+class BitProblem:
+    """Strings of bits drawn at random, and the bits that a rule makes of them.
+
+    bits_1:      one bit, in one step: its inverse. One to one, nothing to remember.
+    bits_2:      `length` bits in one step: the inverse of each. With `variable`, strings of 1 to `length` bits (every
+                 string as often as any other, so that half of them are whole), the places of the others hold -1, which
+                 the network sees; these places do not count.
+    bits_3:      `length` bits, one a step: the inverse of each. Many to many, still nothing to remember.
+    bits_4:      as bits_3, but a bit is inverted only if it equals the answer before it, o_t = 1 - x_t if x_t = o_{t-1}
+                 else x_t, with o_{-1} = 0. Read so, literally, o_t = 1 - o_{t-1} in both cases: the answer is 1010…
+                 whatever comes in. What is to be remembered is whether a step is even.
+    bits_parity: o_t = x_0 ⊕ … ⊕ x_t: whether the ones so far are odd in number. Every bit ever seen matters, one bit of
+                 memory is enough, and who sees the last k bits alone is right half of the time from step k + 1 on.
+
+    length:     bits of a string; bits_1 has one.
+    variable:   for bits_2 alone.
+    examples:   strings that an epoch of training has; a tenth as many for validation and for test.
+    split_seed: of the strings, all different, no one in two splits. Where there are not enough of them (1,024 of ten
+                bits) all there are are shared out, and training goes over its own several times in an epoch. The two
+                strings of bits_1 (and of any problem of length 1) cannot be shared out: they are in every split.
+
+    Raises UserError for values that cannot be.
+    """
+
+    problem: str
+    length: int = 10
+    variable: bool = False
+    examples: int = 4000
+    split_seed: int = 1
+
+    def __post_init__(self) -> None:
+        if self.problem not in PROBLEMS:
+            raise UserError(f"data.source is {self.problem!r}; {near(str(self.problem), PROBLEMS)}")
+        check_whole({"length": 1, "examples": 10, "split_seed": 0}, self)
+        if self.variable and self.problem != "bits_2":
+            raise UserError(
+                f"data.variable is for bits_2, which has its bits in one step: leave it with {self.problem}"
+            )
+        if self.problem == "bits_1" and self.length != 1:
+            raise UserError(f"data.length is {self.length}, and bits_1 has one bit: use bits_2 or bits_3 for more")
+
+    @property
+    def spec(self) -> DataSpec:
+        width = self.length if self.problem in AT_ONCE else 1
+        return DataSpec(Features(width), Bits(width, shifted=False))
+
+    def describe(self) -> str:
+        return self.problem if self.problem == "bits_1" else f"{self.problem} ({self.length})"
+
+    def identity(self) -> Plain:
+        return {
+            "synthetic": self.problem,
+            "length": self.length,
+            "variable": self.variable,
+            "examples": self.examples,
+            "split_seed": self.split_seed,
+        }
+
+    def load(self) -> tuple[dict[str, Sequences], list[str]]:
+        strings, notes = self._strings()
+        return {split: self._sequences(strings[split]) for split in SPLITS}, notes
+
+    def _strings(self) -> tuple[dict[str, list[np.ndarray]], list[str]]:
+        """Strings by split, and what is to be said of them."""
+        generator = np.random.default_rng(np.random.SeedSequence([self.split_seed]))
+        first = 1 << (1 if self.variable else self.length)
+        pool, wanted = (2 << self.length) - first, sizes(self.examples)
+        drawn = [_string(number + first) for number in _different(generator, pool, min(pool, sum(wanted.values())))]
+        if len(drawn) == sum(wanted.values()):
+            ends = np.cumsum([wanted[split] for split in SPLITS]).tolist()
+            return {split: drawn[end - wanted[split] : end] for split, end in zip(SPLITS, ends, strict=True)}, []
+        if pool < len(SPLITS):
+            shared = dict.fromkeys(SPLITS, drawn)
+            note = f"there are {pool} different strings: they are in every split"
+        else:
+            tenth = max(1, round(pool * wanted["test"] / sum(wanted.values())))
+            shared = {
+                "train": drawn[2 * tenth :],
+                "validation": drawn[:tenth],
+                "test": drawn[tenth : 2 * tenth],
+            }
+            note = f"there are {pool:,} different strings: each is in one split"
+        own = shared["train"]
+        trained = [own[number % len(own)] for number in range(self.examples)]
+        return {**shared, "train": trained}, [
+            f"{note}; an epoch goes over the {len(own):,} of training again and again"
+        ]
+
+    def _sequences(self, strings: list[np.ndarray]) -> Sequences:
+        if self.problem not in AT_ONCE:
+            x = np.stack(strings)
+            return Sequences(
+                x[:, :, None].astype(np.float32),
+                np.full(len(x), self.length, dtype=np.int64),
+                answers(self.problem, x)[:, :, None].astype(np.float32),
+            )
+        inputs = np.full((len(strings), 1, self.length), PADDING, dtype=np.float32)
+        for row, string in enumerate(strings):
+            inputs[row, 0, : len(string)] = string
+        counted = inputs != PADDING
+        return Sequences(
+            inputs,
+            np.ones(len(strings), dtype=np.int64),
+            np.where(counted, 1 - inputs, 0).astype(np.float32),
+            counted if self.variable else None,
+        )
+
+
+def answers(problem: str, x: np.ndarray) -> np.ndarray:
+    """`[N, T]` bits to the bits that the rule of the problem makes of them."""
+    if problem == "bits_parity":
+        return x.cumsum(1) % 2
+    if problem != "bits_4":
+        return 1 - x
+    o = np.zeros_like(x)
+    before = np.zeros(len(x), dtype=x.dtype)
+    for step in range(x.shape[1]):
+        o[:, step] = before = np.where(x[:, step] == before, 1 - x[:, step], x[:, step])
+    return o
+
+
+def _different(generator: np.random.Generator, pool: int, wanted: int) -> list[int]:
+    """So many different numbers below `pool`."""
+    if pool <= _ENUMERABLE:
+        return generator.permutation(pool)[:wanted].tolist()
+    size, found = (pool.bit_length() + 7) // 8, dict[int, None]()
+    while len(found) < wanted:
+        number = int.from_bytes(generator.bytes(size), "big") >> (8 * size - pool.bit_length())
+        if number < pool:
+            found[number] = None
+    return list(found)
+
+
+def _string(number: int) -> np.ndarray:
+    """The binary digits of a number after its leading one: every string of bits is that of one number."""
+    return np.array([int(digit) for digit in f"{number:b}"[1:]], dtype=np.int64)

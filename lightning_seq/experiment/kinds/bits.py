@@ -1,0 +1,102 @@
+"""Bits that answer given bits: the lecture's bit problems."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning.pytorch import Callback
+from torch import nn
+
+from lightning_seq.data.memory_problems import MemoryProblemData, VectorReader
+from lightning_seq.experiment.config import Config
+from lightning_seq.experiment.targets import factory
+from lightning_seq.models.encoder import Encoder
+from lightning_seq.models.set_model import SetModel
+from lightning_seq.spec import Bits, DataSpec
+from lightning_seq.tasks.task import Task
+
+
+def model(
+    config: Config, spec: DataSpec, embedding: nn.Module, encoder: Callable[[int], Encoder], width: int
+) -> SetModel:
+    assert isinstance(spec.targets, Bits)
+    dropout, shifted = config["task"]["dropout"], spec.targets.shifted
+    return SetModel(embedding, encoder(width), spec.targets.width, dropout=dropout, shifted=shifted)
+
+
+def task(config: Config, data: MemoryProblemData, model: SetModel, shared: dict[str, Any]) -> Task:
+    make = factory({"_target_": config["task"]["_target_"]}, config["allow"])
+    made: Task = make(model, **shared)
+    return made
+
+
+def reader(plain: dict[str, Any]) -> VectorReader:
+    return VectorReader.from_plain(plain)
+
+
+def callbacks(config: Config, directory: Path, data: MemoryProblemData) -> list[Callback]:
+    return []
+
+
+def artifacts(directory: Path, data: MemoryProblemData, task: Task) -> dict[str, str]:
+    """`predictions.parquet`, a row per sequence: id, target, prediction (see `written`), loss (nats per step)."""
+    assert isinstance(data.spec.targets, Bits)
+    assert task.predictions is not None
+    write_predictions(directory / "predictions.parquet", data.spec.targets.width, task.predictions.numpy())
+    return {"predictions": "predictions.parquet"}
+
+
+def write_predictions(path: Path, width: int, rows: np.ndarray) -> None:
+    """rows: as `BitSequences.predictions` has them."""
+    import pyarrow
+    from pyarrow import parquet
+
+    from lightning_seq.files import replacing
+
+    sequences = np.split(rows, np.flatnonzero(np.diff(rows[:, 0])) + 1)
+    places = [sequence[:, 1:3].astype(int) for sequence in sequences]
+    table = pyarrow.table(
+        {
+            "id": [int(sequence[0, 0]) for sequence in sequences],
+            "target": [
+                written(width, *found) for found in zip(places, (rows[:, 3] for rows in sequences), strict=True)
+            ],
+            "prediction": [
+                written(width, *found) for found in zip(places, (rows[:, 4] > 0.5 for rows in sequences), strict=True)
+            ],
+            "loss": [float(rows[:, 5].sum() / (rows[-1, 1] + 1)) for rows in sequences],
+        }
+    )
+    with replacing(path) as temporary:
+        parquet.write_table(table, temporary)
+
+
+def written(width: int, places: np.ndarray, bits: np.ndarray) -> str:
+    """Bits as text, `0110`, step by step (with a space between steps of several bits), `-` for one that does not count.
+
+    places: `[N, 2]`, the step of each bit and its place there.
+    """
+    found = np.full((places[:, 0].max() + 1, width), "-")
+    found[places[:, 0], places[:, 1]] = bits.astype(int).astype(str)
+    return ("" if width == 1 else " ").join("".join(step) for step in found)
+
+
+def predictions(loaded: Any, texts: Sequence[str], top_k: int, first: int = 1) -> Iterator[dict[str, Any]]:
+    """For each text, a sequence in JSON, `{"text", "predictions": [{"step", "bits", "probabilities"}, …]}`."""
+    with torch.inference_mode():
+        batch = loaded.reader.encode(texts, first)
+        found = loaded.model(batch.inputs, batch.mask)[0].sigmoid()
+    for text, row, mask in zip(texts, found, batch.mask, strict=True):
+        steps = [
+            {
+                "step": step,
+                "bits": [int(probability > 0.5) for probability in probabilities],
+                "probabilities": [round(probability, 6) for probability in probabilities],
+            }
+            for step, probabilities in enumerate(row[mask].tolist(), 1)
+        ]
+        yield {"text": text, "predictions": steps}

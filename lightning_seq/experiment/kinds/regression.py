@@ -1,0 +1,93 @@
+"""Regression: numbers for a whole sequence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback
+from torch import nn
+
+from lightning_seq.data.memory_problems import MemoryProblemData, VectorReader
+from lightning_seq.experiment.config import Config
+from lightning_seq.experiment.targets import factory
+from lightning_seq.models.encoder import Encoder
+from lightning_seq.models.regressor import Regressor
+from lightning_seq.spec import DataSpec, Values
+from lightning_seq.tasks.task import Task
+
+
+def model(
+    config: Config, spec: DataSpec, embedding: nn.Module, encoder: Callable[[int], Encoder], width: int
+) -> Regressor:
+    assert isinstance(spec.targets, Values)
+    task = config["task"]
+    return Regressor(
+        embedding,
+        encoder(width),
+        spec.targets.width,
+        pooling=task["pooling"],
+        head_sizes=task["head_sizes"],
+        dropout=task["dropout"],
+    )
+
+
+def task(config: Config, data: MemoryProblemData, model: Regressor, shared: dict[str, Any]) -> Task:
+    settings = config["task"]
+    make = factory({"_target_": settings["_target_"]}, config["allow"])
+    made: Task = make(model, tolerance=settings["tolerance"], **shared)
+    return made
+
+
+def reader(plain: dict[str, Any]) -> VectorReader:
+    return VectorReader.from_plain(plain)
+
+
+def callbacks(config: Config, directory: Path, data: MemoryProblemData) -> list[Callback]:
+    return []
+
+
+def artifacts(directory: Path, data: MemoryProblemData, task: Task) -> dict[str, str]:
+    """`predictions.parquet`, a row per value: id (of its sequence in the split), value (its name), target, prediction,
+    loss (the squared error).
+    """
+    assert isinstance(data.spec.targets, Values)
+    assert task.predictions is not None
+    write_predictions(directory / "predictions.parquet", names(data.spec.targets), task.predictions.numpy())
+    return {"predictions": "predictions.parquet"}
+
+
+def names(targets: Values) -> tuple[str, ...]:
+    """Of the values, or their numbers where they have none."""
+    return targets.names or tuple(map(str, range(1, targets.width + 1)))
+
+
+def write_predictions(path: Path, named: tuple[str, ...], rows: Any) -> None:
+    import pyarrow
+    from pyarrow import parquet
+
+    from lightning_seq.files import replacing
+
+    table = pyarrow.table(
+        {
+            "id": rows[:, 0].astype("int64"),
+            "value": pyarrow.array(named).take(pyarrow.array(rows[:, 1].astype("int64"))),
+            "target": rows[:, 2],
+            "prediction": rows[:, 3],
+            "loss": rows[:, 4],
+        }
+    )
+    with replacing(path) as temporary:
+        parquet.write_table(table, temporary)
+
+
+def predictions(loaded: Any, texts: Sequence[str], top_k: int, first: int = 1) -> Iterator[dict[str, Any]]:
+    """For each text, a sequence in JSON, `{"text", "predictions": [{"value", "prediction"}, …]}`."""
+    with torch.inference_mode():
+        batch = loaded.reader.encode(texts, first)
+        found = loaded.model(batch.inputs, batch.mask)
+    for text, row in zip(texts, found.tolist(), strict=True):
+        said = zip(names(loaded.spec.targets), row, strict=True)
+        yield {"text": text, "predictions": [{"value": name, "prediction": round(value, 6)} for name, value in said]}
