@@ -26,7 +26,8 @@ class Record:
     curves:             by name, a list of `[step, epoch, seconds, value]`; seconds of training only, over all resumes.
     throughput:         `tokens_per_second` of training.
     peak_memory_bytes:  of the process (host memory), or of the accelerator where the run used one.
-    fingerprints:       of `config`, `data`, `split`, `batches`, `embedding`.
+    fingerprints:       of `config`, `data`, `split`, `batches` (and of these up to the end of each of the `epochs`),
+                        `embedding`.
     embedding:          `kind`, `size`, `type_coverage`, `token_coverage`.
     artifacts:          by name, `path` (relative to the run's directory) and `sha256`.
     jobs:               how many runs shared the machine while this one was timed.

@@ -30,6 +30,7 @@ class BatchFingerprint(Callback):
         self._sum: Tensor | int = 0
         self._seen: Tensor | int = 0
         self._batches = 0
+        self._epochs: list[int] = []
         self._waiting: list[tuple[Tensor, Tensor]] = []
 
     @property
@@ -46,6 +47,10 @@ class BatchFingerprint(Callback):
         if len(self._waiting) == TOGETHER:
             self._add_waiting()
 
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._add_waiting()
+        self._epochs.append(int(self._sum))
+
     def _add_waiting(self) -> None:
         if not self._waiting:
             return
@@ -57,17 +62,33 @@ class BatchFingerprint(Callback):
     def digest(self, trainer: Trainer) -> str:
         """Sixteen hex digits, equal on every rank."""
         self._add_waiting()
-        total = torch.as_tensor(self._sum, dtype=torch.int64, device=trainer.strategy.root_device)
-        total = trainer.strategy.reduce(total, reduce_op="sum")
-        return f"{int(total) & 0xFFFFFFFFFFFFFFFF:016x}"
+        return _digests([int(self._sum)], trainer)[0]
+
+    def by_epoch(self, trainer: Trainer) -> str:
+        """Eight hex digits for each epoch, of all that was seen up to its end: of two runs on the same batches, that of
+        the one that stopped earlier is the beginning of the other's."""
+        return "-".join(digest[:8] for digest in _digests(self._epochs, trainer))
 
     def state_dict(self) -> dict[str, Any]:
         self._add_waiting()
-        return {"sum": int(self._sum), "batches": self._batches, "seen": int(self._seen)}
+        return {
+            "sum": int(self._sum),
+            "batches": self._batches,
+            "seen": int(self._seen),
+            "epochs": list(self._epochs),
+        }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self._sum, self._batches, self._seen = state_dict["sum"], state_dict["batches"], state_dict["seen"]
+        self._epochs = list(state_dict["epochs"])
         self._waiting.clear()
+
+
+def _digests(sums: list[int], trainer: Trainer) -> list[str]:
+    if not sums:
+        return []
+    own = torch.tensor(sums, dtype=torch.int64, device=trainer.strategy.root_device)
+    return [f"{total & 0xFFFFFFFFFFFFFFFF:016x}" for total in trainer.strategy.reduce(own, reduce_op="sum").tolist()]
 
 
 def mixed(values: Tensor) -> Tensor:

@@ -268,7 +268,7 @@ def _train(config: Config, journal: Journal) -> None:
     torch.manual_seed(stream_seed(config["seed"], Stream.DROPOUT, rank()))
     trainer.fit(task, datamodule=data)
 
-    tokens, digest = clock.tokens_of_all_ranks(trainer), batches.digest(trainer)
+    tokens, digest, epochs = clock.tokens_of_all_ranks(trainer), batches.digest(trainer), batches.by_epoch(trainer)
     log.info("rank %d was trained on %d samples", rank(), batches.seen)
     curves.close()
     best = directory / "checkpoints" / "best.ckpt"
@@ -294,7 +294,7 @@ def _train(config: Config, journal: Journal) -> None:
         curves=curves.curves,
         throughput={"tokens_per_second": round(tokens / clock.seconds, 1)} if clock.seconds else {},
         peak_memory_bytes=peak_memory_bytes(),
-        fingerprints={**journal.record.fingerprints, "batches": digest},
+        fingerprints={**journal.record.fingerprints, "batches": digest, "epochs": epochs or None},
         artifacts=artifacts,
         environment={
             **journal.record.environment,

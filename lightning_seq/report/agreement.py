@@ -35,9 +35,29 @@ class Agreement:
 def fingerprints(records: list[Record]) -> list[Agreement]:
     """Data, split and embedding must be equal in all runs, batches in all runs of the same seed."""
     return [
-        _agreement(name, _MEANING[name], [(record, record.fingerprints.get(name)) for record in records])
+        _agreement(
+            name,
+            _MEANING[name],
+            _batches(records) if name == "batches" else [(record, record.fingerprints.get(name)) for record in records],
+        )
         for name in EXPECTED_EQUAL
     ]
+
+
+def _batches(records: list[Record]) -> list[tuple[Record, Any]]:
+    """Of runs of one seed that ended after different numbers of epochs, what they saw in the epochs that all had."""
+    found = []
+    for record in records:
+        same = [other for other in records if other.seed == record.seed and other.fingerprints.get("batches")]
+        by_epoch = [(other.fingerprints.get("epochs") or "").split("-") for other in same]
+        counts = {len(epochs) for epochs in by_epoch}
+        value = record.fingerprints.get("batches")
+        if value and len(counts) > 1 and all(all(epochs) for epochs in by_epoch):
+            shared = min(counts)
+            own = str(record.fingerprints["epochs"]).split("-")
+            value = f"{own[shared - 1]} ({shared} epoch{'' if shared == 1 else 's'})"
+        found.append((record, value))
+    return found
 
 
 def environment(records: list[Record]) -> list[Agreement]:

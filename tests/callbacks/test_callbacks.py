@@ -65,6 +65,23 @@ def test_a_restored_callback_goes_on() -> None:
     assert whole.digest(TRAINER) == second.digest(TRAINER)
 
 
+def test_a_run_that_stopped_earlier_saw_the_beginning_of_the_other() -> None:
+    short, long, other = BatchFingerprint(), BatchFingerprint(), BatchFingerprint()
+    for callback, epochs in ((short, 1), (long, 3), (other, 3)):
+        for epoch in range(epochs):
+            ids = [1, 2] if callback is not other else [2, 3]
+            callback.on_train_batch_end(TRAINER, None, None, batch(ids), epoch)
+            callback.on_train_epoch_end(TRAINER, None)
+    assert len(long.by_epoch(TRAINER)) == 3 * 8 + 2
+    assert long.by_epoch(TRAINER).startswith(f"{short.by_epoch(TRAINER)}-")
+    assert not long.by_epoch(TRAINER).startswith(other.by_epoch(TRAINER)[:8])
+    assert long.by_epoch(TRAINER).endswith(long.digest(TRAINER)[:8])
+    restored = BatchFingerprint()
+    restored.load_state_dict(long.state_dict())
+    assert restored.by_epoch(TRAINER) == long.by_epoch(TRAINER)
+    assert BatchFingerprint().by_epoch(TRAINER) == ""
+
+
 def test_the_clock_stands_still_in_validation(monkeypatch) -> None:
     now = SimpleNamespace(value=100.0)
     monkeypatch.setattr("lightning_seq.callbacks.clock.perf_counter", lambda: now.value)

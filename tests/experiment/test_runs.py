@@ -59,7 +59,7 @@ def test_a_run_leaves_everything_that_was_promised(own: list[str], capsys: pytes
     assert seconds == sorted(seconds)
     assert record.throughput["tokens_per_second"] > 0
     assert record.peak_memory_bytes > 1e7
-    assert set(record.fingerprints) == {"config", "data", "split", "batches", "embedding"}
+    assert set(record.fingerprints) == {"config", "data", "split", "batches", "epochs", "embedding"}
     assert record.embedding["type_coverage"] is not None
     assert record.parameters["total"] == sum(record.parameters[p] for p in ("embedding", "recurrent", "head"))
     rows = parquet.read_table(run / "predictions.parquet").to_pylist()

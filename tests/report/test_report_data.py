@@ -12,7 +12,7 @@ import pytest
 
 from lightning_seq.files import sha256
 from lightning_seq.record import Record, read, runs_in, write
-from lightning_seq.report.agreement import environment, fingerprints
+from lightning_seq.report.agreement import Agreement, environment, fingerprints
 from lightning_seq.report.artifacts import artifact
 from lightning_seq.report.curves import Point, mean_curve, metrics_to_draw, points, table
 from lightning_seq.report.escape import html, link, markdown_cell, one_line, script_json
@@ -165,6 +165,24 @@ def test_equal_word_maps_are_one_and_different_ones_are_two(make_comparison: Mak
     first, second = word_maps(runs_in(directory))[0]
     assert len(second.words) == len(first.words) - 1
     assert len(second.arrows) == 1
+
+
+def test_batches_of_runs_that_ended_after_different_epochs(make_comparison: Make, tmp_path: Path) -> None:
+    """What both had is compared, and how much that is stands beside it."""
+    directory = make_comparison(tmp_path / "demo", labels=("rnn", "gru"), seeds=1)
+    long, short = [each for _, each in runs_in(directory)]
+
+    def marked(record: Record, total: str, epochs: str) -> Record:
+        return record.with_(fingerprints={**record.fingerprints, "batches": total, "epochs": epochs})
+
+    def batches(*records: Record) -> Agreement:
+        return {item.name: item for item in fingerprints(list(records))}["batches"]
+
+    same = batches(marked(long, "a", "11-22-33"), marked(short, "b", "11-22"))
+    assert same.equal
+    assert list(same.values) == ["22 (2 epochs)"]
+    assert batches(marked(long, "a", "11-22-33"), marked(short, "b", "11-24")).equal is False
+    assert batches(marked(long, "a", "11-22"), marked(short, "b", "11-22")).equal is False  # as many, and not the same
 
 
 def test_equal_conditions_are_told_from_unequal_ones(make_comparison: Make, tmp_path: Path) -> None:
