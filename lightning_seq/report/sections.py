@@ -237,7 +237,8 @@ def _table_row(group: Group, row: Row, index: int, others: list[str], span: tupl
     name = f"{named(index, row.label)}<small>{html(tables.run_counts(row))}</small>"
     cells = [f'<th scope="row" data-value="{html(row.label)}">{name}</th>']
     if group.headline:
-        cells.append(_metric_cell(row.metric(group.headline), group.headline, main=True, best=row in group.marked()))
+        bold, best = row is group.significant(), row in group.marked()
+        cells.append(_metric_cell(row.metric(group.headline), group.headline, bold, best))
         cells.append(f"<td>{_strip(row.metric(group.headline), group.headline, index, span)}</td>")
     cells += [_metric_cell(row.metric(name), name) for name in others]
     cells += [cell(tables.whole(row.parameters.get(kind)), row.parameters.get(kind)) for kind in PARAMETER_KINDS]
@@ -254,12 +255,12 @@ def cell(text: str, value: float | None, below: str = "") -> str:
     return f'<td data-value="{"" if value is None else value}">{html(text)}{small}</td>'
 
 
-def _metric_cell(statistic: Statistic, metric: str, main: bool = False, best: bool = False) -> str:
+def _metric_cell(statistic: Statistic, metric: str, bold: bool = False, best: bool = False) -> str:
     shown = html(tables.mean_and_std(statistic, metric))
     single = f"<small>{html(tables.seed_values(statistic, metric))}</small>" if len(statistic.values) > 1 else ""
     mark = "<small class=best>best mean</small>" if best else ""
     value = "" if statistic.mean is None else statistic.mean
-    return f'<td data-value="{value}">{f"<span class=main>{shown}</span>" if main else shown}{mark}{single}</td>'
+    return f'<td data-value="{value}">{f"<span class=significant>{shown}</span>" if bold else shown}{mark}{single}</td>'
 
 
 def _span(group: Group) -> tuple[float, float] | None:

@@ -172,7 +172,7 @@ def test_the_best_mean_is_marked_in_every_table(make_language: Make, tmp_path: P
     assert "Bold: the best mean of test/perplexity, told apart from every other label." in text
     page = dashboard(directory)
     assert page.count("best mean</small>") == 1
-    assert f"<span class=main>{mean}</span><small class=best>best mean" in page
+    assert f"<span class=significant>{mean}</span><small class=best>best mean" in page
     assert "Lowest mean test/perplexity: gru" in page
 
 
