@@ -75,6 +75,7 @@ def sentences(data: Any, split: str) -> tuple[list[np.ndarray], Any]:
     if isinstance(data.spec.targets, Class):
         return rows, torch.tensor(np.asarray(found.labels))
     tags = np.asarray(found.tags)
+    rows = np.split(data.prepared.spellings.words[np.asarray(found.flat)], cuts)
     return rows, np.split(np.where(tags < 0, -100, tags), cuts)
 
 
@@ -152,6 +153,10 @@ def theirs(model: str, words: list[str]) -> dict[str, float]:
     answer = context.Queue()
     process = context.Process(target=plain, args=(model, words, answer))
     process.start()
+    while process.is_alive() and answer.empty():
+        time.sleep(0.1)
+    if answer.empty() and process.exitcode:
+        sys.exit(f"the plain script of {model} ended with code {process.exitcode}")
     found: dict[str, float] = answer.get()
     process.join()
     return found
