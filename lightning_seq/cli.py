@@ -201,7 +201,8 @@ def _sample(words: list[str]) -> int:
 
 
 def _translate(words: list[str]) -> int:
-    from lightning_seq.experiment.translate import Search, Translation, translations
+    from lightning_seq.experiment.kinds.sequence_to_sequence import beam, check_translator
+    from lightning_seq.experiment.translate import Translation, translations
 
     keys = {"checkpoint": "", "text": None, "file": None, "beam": None, "n_best": "1", "length_penalty": None}
     more = {"scores": "false", "attention_out": None, "batch_size": "32", "target_language": None, "allow": ""}
@@ -209,9 +210,10 @@ def _translate(words: list[str]) -> int:
     if given["scores"] not in ("true", "false"):
         raise UserError(f"scores is {given['scores']!r}, expected true or false")
     loaded, n_best = _loaded("translate", given), _whole("n_best", given["n_best"]) or 1
+    check_translator(loaded)
     size, penalty = _whole("beam", given["beam"]), _number("length_penalty", given["length_penalty"])
     settings = dict(loaded.config["task"])
-    settings["beam"] = max(n_best, settings.get("beam", 1)) if size is None else size
+    settings["beam"] = max(n_best, settings["beam"]) if size is None else size
     settings |= {} if penalty is None else {"length_penalty": penalty}
     out, looks = given["attention_out"], []
     if out is not None and (Path(out).is_dir() or not Path(out).expanduser().parent.is_dir()):
@@ -219,7 +221,7 @@ def _translate(words: list[str]) -> int:
     found = translations(
         loaded,
         _texts(given["text"], given["file"]),
-        Search(settings, n_best),
+        beam(settings, n_best),
         _whole("batch_size", given["batch_size"]) or 1,
         out is not None,
         given["target_language"],

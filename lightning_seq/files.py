@@ -50,6 +50,16 @@ def write_json(path: Path, value: Plain) -> None:
     write_text(path, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
+def write_parquet(path: Path, columns: dict[str, Any]) -> None:
+    """columns: by name, lists, NumPy arrays or pyarrow's, equally long."""
+    import pyarrow
+    from pyarrow import parquet
+
+    table = pyarrow.table(columns)
+    with replacing(path) as temporary:
+        parquet.write_table(table, temporary)
+
+
 def sha256(path: Path) -> str:
     digest = hashlib.sha256()
     with path.open("rb") as file:

@@ -142,7 +142,7 @@ def _inline(missing: Sequence[Planned], table: RunTable, console: Console) -> No
             run_inline(run)
         except UserError as error:
             _teller(console)(f"{run.title}: {error}")
-        except Exception:
+        except Exception:  # an error of ours ends its run, told in full and in its record, not the runs behind it
             console.print_exception()
         table.watch([])
 

@@ -170,9 +170,8 @@ def _alive(pid: int) -> bool:
 def _serve() -> None:
     """Copy this process for each order on standard input; say when a copy has ended."""
     heard, children, open_ = b"", set[int](), True
-    while open_ or children:
-        ready = select.select([0] if open_ else [], [], [], POLL if children else None)[0]
-        if ready:
+    while open_:
+        if select.select([0], [], [], POLL if children else None)[0]:
             said = os.read(0, 65536)
             open_ = bool(said)
             *lines, heard = (heard + said).split(b"\n")
@@ -187,8 +186,6 @@ def _serve() -> None:
             if found:
                 children.remove(pid)
                 _say({"ended": pid, "code": os.waitstatus_to_exitcode(status)})
-        if not open_:
-            return
 
 
 def _say(message: dict[str, int]) -> None:

@@ -364,7 +364,7 @@ def main(arguments: list[str]) -> int:
         return 2
     except Interrupted as interrupted:
         return interrupted.exit_code
-    except Exception:
+    except Exception:  # `execute` has written the traceback into the log and the cause into the record
         return 1
     return 0
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -10,19 +10,10 @@ from typing import Any
 import torch
 
 from lightning_seq.errors import UserError
-from lightning_seq.experiment.kinds.sequence_to_sequence import beam, check_translator
+from lightning_seq.experiment.kinds.sequence_to_sequence import check_translator
 from lightning_seq.experiment.load import Loaded
-from lightning_seq.models.search import beam_search, longest
+from lightning_seq.models.search import Beam, beam_search, longest
 from lightning_seq.models.translator import Translator
-
-
-@dataclass(frozen=True)
-class Search:
-    """How to search. beam: the task's settings (`beam length_penalty beam_coverage …`); n_best: translations of each
-    text, the best first."""
-
-    beam: Mapping[str, Any]
-    n_best: int = 1
 
 
 @dataclass(frozen=True)
@@ -45,13 +36,13 @@ class Translation:
 def translations(
     loaded: Loaded,
     texts: Iterable[str],
-    search: Search,
+    search: Beam,
     batch_size: int = 32,
     attention: bool = False,
     target_language: str | None = None,
     first: int = 1,
 ) -> Iterator[list[Translation]]:
-    """For each text its `n_best` translations, in the order of the texts; `batch_size` of them at a time.
+    """For each text its `search.n_best` translations, in the order of the texts; `batch_size` of them at a time.
 
     attention:       with tokens and weights.
     target_language: what the model must write; None takes any.
@@ -66,15 +57,13 @@ def translations(
     if attention and loaded.model.decoder.attention is None:
         raise UserError("attention_out=FILE: this model has no attention; train model=encoder_decoder_attention")
     reader.check_target_language(target_language)
-    given, settings, number = iter(texts), beam(dict(search.beam), search.n_best), 0
+    given, task, number = iter(texts), loaded.config["task"], 0
     while batch := list(islice(given, batch_size)):
         encoded = reader.encode(batch, first=first + number)
-        task = loaded.config["task"]
-        limits = longest(encoded.mask.sum(1), task["length_factor"], task["length_extra"])
-        found = beam_search(
-            Translator.of(loaded.model, encoded.inputs, encoded.mask), limits, settings, places=encoded.mask.sum(1)
-        )
-        for text, hypotheses, places in zip(batch, found, encoded.mask.sum(1).tolist(), strict=True):
+        lengths = encoded.mask.sum(1)
+        limits = longest(lengths, task["length_factor"], task["length_extra"])
+        stepper = Translator.of(loaded.model, encoded.inputs, encoded.mask)
+        for text, hypotheses in zip(batch, beam_search(stepper, limits, search, places=lengths), strict=True):
             line = []
             for each in hypotheses:
                 more: dict[str, Any] = {}
@@ -83,7 +72,7 @@ def translations(
                     more = {
                         "source": reader.tokens(text),
                         "target": target,
-                        "weights": rounded(each.weights[:, :places]),
+                        "weights": rounded(each.weights),
                     }
                 values = round(each.log_probability, 6), round(each.score, 6)
                 line.append(Translation(reader.decode(each.tokens), *values, **more))

@@ -42,7 +42,7 @@ def corpus_scores(
     return TranslationScores(
         bleu=float(found["bleu"].score),
         chrf=float(found["chrf"].score),
-        exact_match=sum(map(_same, hypotheses, references, [lower] * len(references))) / len(references),
+        exact_match=sum(map(same_text, hypotheses, references, [lower] * len(references))) / len(references),
         signatures={"bleu": str(bleu.get_signature()), "chrf": str(chrf.get_signature())},
     )
 
@@ -94,7 +94,8 @@ def _bleu(tokenized: bool, lower: bool) -> Any:
     return BLEU(lowercase=lower, tokenize="none" if tokenized else "13a", force=True)
 
 
-def _same(hypothesis: str, reference: str, lower: bool) -> bool:
+def same_text(hypothesis: str, reference: str, lower: bool) -> bool:
+    """White space at the ends does not count; with `lower` nor do capitals."""
     if lower:
         hypothesis, reference = hypothesis.lower(), reference.lower()
     return hypothesis.strip() == reference.strip()

@@ -15,6 +15,7 @@ from lightning_seq.cells.cell import Cell, State
 from lightning_seq.errors import UserError, near
 from lightning_seq.layers.dropout import Dropout
 from lightning_seq.layers.recurrent import Recurrent
+from lightning_seq.models.search import select
 
 STYLES = ("bahdanau", "luong")
 
@@ -52,7 +53,7 @@ class Source:
     def select(self, rows: Int[Tensor, "N"]) -> Source:
         """Some of the sentences, in another order, or several times."""
         return Source(
-            select_state(self.start, rows),
+            select(self.start, rows),
             self.mask[rows],
             None if self.constant is None else self.constant[rows],
             None if self.memory is None else self.memory.select(rows),
@@ -259,13 +260,3 @@ class Decoder(nn.Module):
 
     def extra_repr(self) -> str:
         return f"style={self.style!r}, input_feeding={self.input_feeding}" if self.attention is not None else ""
-
-
-def select_state(state: DecoderState, rows: Int[Tensor, "N"]) -> DecoderState:
-    """The state of some rows, in another order, or several times."""
-    return DecoderState(
-        tuple(tuple(tensor[rows] for tensor in layer) for layer in state.layers),
-        None if state.fed is None else state.fed[rows],
-        None if state.seen is None else state.seen[rows],
-        state.place[rows],
-    )

@@ -14,6 +14,7 @@ from torch import nn
 from lightning_seq.data.memory_problems import MemoryProblemData, VectorReader
 from lightning_seq.experiment.config import Config
 from lightning_seq.experiment.targets import factory
+from lightning_seq.files import write_parquet
 from lightning_seq.models.encoder import Encoder
 from lightning_seq.models.set_model import SetModel
 from lightning_seq.spec import Bits, DataSpec
@@ -52,14 +53,11 @@ def artifacts(directory: Path, data: MemoryProblemData, task: Task) -> dict[str,
 
 def write_predictions(path: Path, width: int, rows: np.ndarray) -> None:
     """rows: as `BitSequences.predictions` has them."""
-    import pyarrow
-    from pyarrow import parquet
-
-    from lightning_seq.files import replacing
 
     sequences = np.split(rows, np.flatnonzero(np.diff(rows[:, 0])) + 1)
     places = [sequence[:, 1:3].astype(int) for sequence in sequences]
-    table = pyarrow.table(
+    write_parquet(
+        path,
         {
             "id": [int(sequence[0, 0]) for sequence in sequences],
             "target": [
@@ -69,10 +67,8 @@ def write_predictions(path: Path, width: int, rows: np.ndarray) -> None:
                 written(width, *found) for found in zip(places, (rows[:, 4] > 0.5 for rows in sequences), strict=True)
             ],
             "loss": [float(rows[:, 5].sum() / (rows[-1, 1] + 1)) for rows in sequences],
-        }
+        },
     )
-    with replacing(path) as temporary:
-        parquet.write_table(table, temporary)
 
 
 def written(width: int, places: np.ndarray, bits: np.ndarray) -> str:

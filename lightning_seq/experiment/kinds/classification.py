@@ -15,6 +15,7 @@ from lightning_seq.data.classification import ClassificationData, TextReader
 from lightning_seq.errors import UserError
 from lightning_seq.experiment.config import Config
 from lightning_seq.experiment.targets import factory
+from lightning_seq.files import write_parquet
 from lightning_seq.metrics.relation_f1 import OTHER
 from lightning_seq.models.artificial_class import ArtificialClass
 from lightning_seq.models.classifier import Classifier
@@ -133,18 +134,14 @@ def class_weights(wanted: str | list[float] | None, data: ClassificationData) ->
 
 def write_predictions(path: Path, names: tuple[str, ...], rows: Any) -> None:
     import pyarrow
-    from pyarrow import parquet
-
-    from lightning_seq.files import replacing
 
     labels = pyarrow.array(names)
-    table = pyarrow.table(
+    write_parquet(
+        path,
         {
             "id": pyarrow.array(rows[:, 0].astype("int64")),
             "target": labels.take(pyarrow.array(rows[:, 1].astype("int64"))),
             "prediction": labels.take(pyarrow.array(rows[:, 2].astype("int64"))),
             "loss": pyarrow.array(rows[:, 3]),
-        }
+        },
     )
-    with replacing(path) as temporary:
-        parquet.write_table(table, temporary)

@@ -13,6 +13,7 @@ from torch import nn
 from lightning_seq.data.memory_problems import MemoryProblemData, VectorReader
 from lightning_seq.experiment.config import Config
 from lightning_seq.experiment.targets import factory
+from lightning_seq.files import write_parquet
 from lightning_seq.models.encoder import Encoder
 from lightning_seq.models.regressor import Regressor
 from lightning_seq.spec import DataSpec, Values
@@ -66,21 +67,17 @@ def names(targets: Values) -> tuple[str, ...]:
 
 def write_predictions(path: Path, named: tuple[str, ...], rows: Any) -> None:
     import pyarrow
-    from pyarrow import parquet
 
-    from lightning_seq.files import replacing
-
-    table = pyarrow.table(
+    write_parquet(
+        path,
         {
             "id": rows[:, 0].astype("int64"),
             "value": pyarrow.array(named).take(pyarrow.array(rows[:, 1].astype("int64"))),
             "target": rows[:, 2],
             "prediction": rows[:, 3],
             "loss": rows[:, 4],
-        }
+        },
     )
-    with replacing(path) as temporary:
-        parquet.write_table(table, temporary)
 
 
 def predictions(loaded: Any, texts: Sequence[str], top_k: int, first: int = 1) -> Iterator[dict[str, Any]]:

@@ -15,9 +15,10 @@ from lightning_seq.data.sequence_to_sequence import PairReader, SequenceToSequen
 from lightning_seq.embeddings.layer import Embedding
 from lightning_seq.errors import UserError
 from lightning_seq.experiment.config import Config
+from lightning_seq.experiment.loggers import finite
 from lightning_seq.experiment.targets import factory, resolve
-from lightning_seq.files import write_json
-from lightning_seq.metrics.translation import bleu_by_length
+from lightning_seq.files import write_json, write_parquet
+from lightning_seq.metrics.translation import bleu_by_length, same_text
 from lightning_seq.models.encoder import Encoder
 from lightning_seq.models.encoder_decoder import EncoderDecoder
 from lightning_seq.models.search import Beam
@@ -122,19 +123,22 @@ def artifacts(directory: Path, data: SequenceToSequenceData, task: Task) -> dict
         }
         for number, loss, tokens in task.written
     ]
-    _write_predictions(directory / "predictions.parquet", rows)
+    names = {"id": "id", "source": "source", "target": "reference", "prediction": "hypothesis", "loss": "loss"}
+    columns = {name: [row[key] for row in rows] for name, key in names.items()}
+    write_parquet(directory / "predictions.parquet", columns)
     lengths = [int(data.lengths("test")[number]) for number, _, _ in task.written]
     hypotheses, references = ([row[name] for row in rows] for name in ("hypothesis", "reference"))
-    logged = {name: float(value) for name, value in task.trainer.callback_metrics.items()}
+    lower = task.text.lower
+    logged = {name: finite(float(value)) for name, value in task.trainer.callback_metrics.items()}
     shown = [rows[place * len(rows) // SHOWN] for place in range(SHOWN)] if len(rows) > SHOWN else rows
-    worst = sorted(shown, key=lambda row: (_same(row, task.text.lower), -row["loss"]))
+    worst = sorted(shown, key=lambda row: (same_text(row["hypothesis"], row["reference"], lower), -row["loss"]))
     write_json(
         directory / "translation.json",
         {
             "signatures": task.signatures,
-            "by_length": bleu_by_length(hypotheses, references, lengths, task.text.tokenized, task.text.lower),
+            "by_length": bleu_by_length(hypotheses, references, lengths, task.text.tokenized, lower),
             **task.tables,
-            "examples": [{**row, "loss": round(row["loss"], 6)} for row in worst],
+            "examples": [{**row, "loss": finite(round(row["loss"], 6))} for row in worst],
             "beam": task.beam.size,
             "alignment_error_rate": logged.get("test/alignment_error_rate"),
             "attention_entropy": logged.get("test/attention_entropy"),
@@ -148,30 +152,12 @@ def artifacts(directory: Path, data: SequenceToSequenceData, task: Task) -> dict
     }
 
 
-def _same(row: dict[str, Any], lower: bool) -> bool:
-    texts = [row[name].strip() for name in ("hypothesis", "reference")]
-    return len({text.lower() if lower else text for text in texts}) == 1
-
-
-def _write_predictions(path: Path, rows: Sequence[dict[str, Any]]) -> None:
-    import pyarrow
-    from pyarrow import parquet
-
-    from lightning_seq.files import replacing
-
-    names = {"id": "id", "source": "source", "target": "reference", "prediction": "hypothesis", "loss": "loss"}
-    table = pyarrow.table({name: [row[key] for row in rows] for name, key in names.items()})
-    with replacing(path) as temporary:
-        parquet.write_table(table, temporary)
-
-
 def predictions(loaded: Any, texts: Sequence[str], top_k: int, first: int = 1) -> Iterator[dict[str, Any]]:
     """For each text `{"text", "predictions": [{"translation", "log_probability", "score"}, …]}`, the best first."""
-    from lightning_seq.experiment.translate import Search, translations
+    from lightning_seq.experiment.translate import translations
 
     settings = loaded.config["task"]
-    size = max(top_k, settings["beam"])
-    search = Search(beam={**settings, "beam": size}, n_best=top_k)
+    search = beam({**settings, "beam": max(top_k, settings["beam"])}, top_k)
     for text, found in zip(texts, translations(loaded, texts, search, first=first), strict=True):
         yield {"text": text, "predictions": [line.to_plain() for line in found]}
 

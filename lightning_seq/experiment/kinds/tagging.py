@@ -17,7 +17,7 @@ from lightning_seq.data.tagging import TaggingData, TagReader
 from lightning_seq.errors import UserError, near
 from lightning_seq.experiment.config import Config
 from lightning_seq.experiment.targets import factory
-from lightning_seq.files import write_json, write_text
+from lightning_seq.files import write_json, write_parquet, write_text
 from lightning_seq.metrics.precision_recall_f1 import precision_recall_f1
 from lightning_seq.metrics.span_f1 import span_table
 from lightning_seq.models.characters import CharacterCNN, CharacterRecurrent
@@ -143,13 +143,11 @@ def _named(names: Sequence[str], ids: np.ndarray, none: Any) -> list[Any]:
 
 def write_predictions(path: Path, names: tuple[str, ...], rows: np.ndarray, tokens: Sequence[str]) -> None:
     import pyarrow
-    from pyarrow import parquet
-
-    from lightning_seq.files import replacing
 
     tags, counted = pyarrow.array(names), rows[:, 2] >= 0
     kept = rows[counted]
-    table = pyarrow.table(
+    write_parquet(
+        path,
         {
             "id": pyarrow.array(kept[:, 0].astype("int64")),
             "position": pyarrow.array(kept[:, 1].astype("int64")),
@@ -157,10 +155,8 @@ def write_predictions(path: Path, names: tuple[str, ...], rows: np.ndarray, toke
             "target": tags.take(pyarrow.array(kept[:, 2].astype("int64"))),
             "prediction": tags.take(pyarrow.array(kept[:, 3].astype("int64"))),
             "loss": pyarrow.array(kept[:, 4]),
-        }
+        },
     )
-    with replacing(path) as temporary:
-        parquet.write_table(table, temporary)
 
 
 def overview(
