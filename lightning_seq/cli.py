@@ -216,7 +216,8 @@ def _translate(words: list[str]) -> int:
     settings["beam"] = max(n_best, settings["beam"]) if size is None else size
     settings |= {} if penalty is None else {"length_penalty": penalty}
     out, looks = given["attention_out"], []
-    if out is not None and (Path(out).is_dir() or not Path(out).expanduser().parent.is_dir()):
+    place = None if out is None else Path(out).expanduser()
+    if place is not None and (place.is_dir() or not place.parent.is_dir()):
         raise UserError(f"attention_out={out}: expected a file in a directory that is there")
     found = translations(
         loaded,
@@ -235,11 +236,12 @@ def _translate(words: list[str]) -> int:
     for number, best in enumerate(found, 1):
         for each in best:
             print(line(number, each), flush=True)
-            looks.append({"number": number, "source": each.source, "target": each.target, "weights": each.weights})
-    if out is not None:
+            if place is not None:
+                looks.append({"number": number, "source": each.source, "target": each.target, "weights": each.weights})
+    if place is not None:
         from lightning_seq.files import write_json
 
-        write_json(Path(out).expanduser(), looks)
+        write_json(place, looks)
     return 0
 
 

@@ -50,7 +50,7 @@ class ExternalCell(Cell):
             self.module = self._make()
             self._paired, state = self._convention(input_size)
         # What a class of somebody else's raises when it is called in another way than it wants.
-        except (TypeError, ValueError, RuntimeError, NotImplementedError) as error:
+        except (TypeError, ValueError, RuntimeError, AttributeError, LookupError, AssertionError) as error:
             raise UserError(
                 f"{path.__name__} cannot be used as a cell ({error}): expected {path.__name__}(input_size, "
                 "hidden_size) called as cell(x_t, state) -> state, as torch.nn.GRUCell and LSTMCell are"

@@ -59,7 +59,7 @@ def restricted(
         )
     if temperature < 1e-6:
         return torch.zeros_like(scores).scatter_(-1, scores.argmax(-1, keepdim=True), 1.0)
-    scores = (scores - scores.amax(-1, keepdim=True)) / temperature
+    scores = scores / temperature
     if top_k is not None and top_k < scores.shape[-1]:
         least = scores.topk(top_k, -1).values[:, -1:]
         scores = scores.masked_fill(scores < least, float("-inf"))

@@ -16,14 +16,14 @@ def test_constant() -> None:
 
 
 def test_linear() -> None:
-    schedule = TeacherForcing("linear", 1.0, 0.25, 100)
-    assert [schedule.at(step) for step in (0, 50, 100, 1000)] == [1.0, 0.625, 0.25, 0.25]
+    schedule = TeacherForcing("linear", 0.75, 0.25, 100)
+    assert [schedule.at(step) for step in (0, 50, 100, 1000)] == [0.75, 0.5, 0.25, 0.25]
 
 
 def test_inverse_sigmoid() -> None:
-    schedule = TeacherForcing("inverse_sigmoid", 1.0, 0.1, 20)
+    schedule = TeacherForcing("inverse_sigmoid", 0.8, 0.1, 20)
     for step in (0, 20, 60):
-        assert schedule.at(step) == pytest.approx(20 / (20 + math.exp(step / 20)))
+        assert schedule.at(step) == pytest.approx(0.8 * 20 / (20 + math.exp(step / 20)))
     assert schedule.at(10**9) == 0.1
     falling = [schedule.at(step) for step in range(0, 200, 5)]
     assert falling == sorted(falling, reverse=True)
