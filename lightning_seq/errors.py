@@ -24,3 +24,10 @@ def near(name: str, choices: Iterable[str], limit: int = 12) -> str:
         return f"did you mean {' or '.join(close)}?"
     shown = ", ".join(known[:limit]) + (", …" if len(known) > limit else "")
     return f"choose from: {shown}" if known else "there are none"
+
+
+def at_least_one(name: str, size: int) -> int:
+    """The size. Raises UserError unless it is at least 1."""
+    if size < 1:
+        raise UserError(f"{name} is {size}, expected a whole number of at least 1")
+    return size

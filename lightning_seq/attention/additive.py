@@ -7,7 +7,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lightning_seq.attention.scorer import Scorer, at_least_one
+from lightning_seq.attention.scorer import Scorer
+from lightning_seq.errors import at_least_one
 
 
 class AdditiveScorer(Scorer):

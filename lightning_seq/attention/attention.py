@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from lightning_seq.attention.coverage import Coverage
 from lightning_seq.attention.local import Monotonic, Predictive
 from lightning_seq.attention.masked_softmax import masked_softmax
-from lightning_seq.attention.scorer import Scorer, at_least_one
-from lightning_seq.errors import UserError, near
+from lightning_seq.attention.scorer import Scorer
+from lightning_seq.errors import UserError, at_least_one, near
 
 LOCAL = ("none", "monotonic", "predictive")
 

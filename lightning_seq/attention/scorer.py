@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lightning_seq.errors import UserError
+from lightning_seq.errors import at_least_one
 
 
 class Scorer(nn.Module, ABC):
@@ -61,13 +61,6 @@ class Scorer(nn.Module, ABC):
 
     def extra_repr(self) -> str:
         return f"{self.query_size}, {self.value_size}"
-
-
-def at_least_one(name: str, size: int) -> int:
-    """Raises UserError unless `size` is at least 1."""
-    if size < 1:
-        raise UserError(f"{name} is {size}, expected a whole number of at least 1")
-    return size
 
 
 def matching(query_size: int, value_size: int) -> nn.Parameter | None:

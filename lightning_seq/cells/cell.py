@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lightning_seq.errors import UserError, near
+from lightning_seq.errors import UserError, at_least_one, near
 
 State = tuple[Tensor, ...]
 
@@ -109,7 +109,7 @@ class GatedCell(Cell):
 
     def __init__(self, hidden_size: int, bias: Bias = True) -> None:
         super().__init__()
-        self.hidden_size = positive("hidden_size", hidden_size)
+        self.hidden_size = at_least_one("hidden_size", hidden_size)
         self.frozen = {} if isinstance(bias, bool) else {gate: float(value) for gate, value in bias.items()}
         for gate in self.frozen:
             if gate not in self.gates:
@@ -161,8 +161,8 @@ class DenseCell(GatedCell):
         recurrent_size: int | None = None,
     ) -> None:
         super().__init__(hidden_size, bias)
-        self.input_size = positive("input_size", input_size)
-        handed_on = positive("output_size", recurrent_size or hidden_size)
+        self.input_size = at_least_one("input_size", input_size)
+        handed_on = at_least_one("output_size", recurrent_size or hidden_size)
         self.input_shape, self.output_shape = (input_size,), (handed_on,)
         self.state_shapes = ((handed_on,), *((hidden_size,),) * (state_tensors - 1))
         rows = len(self.gates) * hidden_size
@@ -197,13 +197,6 @@ def product(x: Tensor, W: Tensor, b: Tensor | None = None, start: int = 0) -> Te
     if start or x.shape[-1] != W.shape[1]:
         W = W[:, start : start + x.shape[-1]]
     return functional.linear(x, W, b)
-
-
-def positive(name: str, size: int) -> int:
-    """Raises UserError unless `size` is at least 1."""
-    if size < 1:
-        raise UserError(f"{name} is {size}, expected a whole number of at least 1")
-    return size
 
 
 def recurrent_input(h_prev: Tensor, noise: Noise | None) -> Tensor:

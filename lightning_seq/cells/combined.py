@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lightning_seq.cells.activation import ACTIVATIONS, check_activation
-from lightning_seq.cells.cell import Cell, Noise, State, Step, positive, recurrent_input, recurrent_weight
+from lightning_seq.cells.cell import Cell, Noise, State, Step, recurrent_input, recurrent_weight
+from lightning_seq.errors import at_least_one
 
 
 class CombinedCell(Cell):
@@ -26,7 +27,7 @@ class CombinedCell(Cell):
     def __init__(self, hidden_size: int, activation: str = "tanh") -> None:
         super().__init__()
         self.activation = check_activation(activation)
-        self.hidden_size = positive("hidden_size", hidden_size)
+        self.hidden_size = at_least_one("hidden_size", hidden_size)
         self.input_shape = self.output_shape = (hidden_size,)
         self.state_shapes = ((hidden_size,),)
         self.B = nn.Parameter(torch.empty(hidden_size, hidden_size))

@@ -14,12 +14,11 @@ from lightning_seq.cells.cell import (
     Noise,
     State,
     Step,
-    positive,
     recurrent_input,
     recurrent_weight,
     start_forget_bias,
 )
-from lightning_seq.errors import UserError
+from lightning_seq.errors import UserError, at_least_one
 
 CONVOLUTIONS = {1: functional.conv1d, 2: functional.conv2d}
 
@@ -69,7 +68,7 @@ class ConvLSTMCell(GatedCell):
             raise UserError(f"kernel_size is {kernel_size}, expected an odd number: the map keeps its size")
         self.forget_bias = forget_bias
         super().__init__(hidden_size, bias)
-        self.input_size, self.padding = positive("input_size", input_size), kernel_size // 2
+        self.input_size, self.padding = at_least_one("input_size", input_size), kernel_size // 2
         H, kernel = hidden_size, (kernel_size,) * len(space)
         self.input_shape, self.output_shape = (input_size, *space), (H, *space)
         self.state_shapes = (self.output_shape, self.output_shape)

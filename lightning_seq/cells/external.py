@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lightning_seq.cells.cell import Cell, Noise, State, Step, positive
-from lightning_seq.errors import UserError
+from lightning_seq.cells.cell import Cell, Noise, State, Step
+from lightning_seq.errors import UserError, at_least_one
 
 
 class ExternalCell(Cell):
@@ -43,7 +43,7 @@ class ExternalCell(Cell):
         super().__init__()
         if not isinstance(path, type):
             raise UserError("cell=external needs a class: give cell.path=my_package.MyCell, or torchrecurrent.LEMCell")
-        sizes = positive("input_size", input_size), positive("hidden_size", hidden_size)
+        sizes = at_least_one("input_size", input_size), at_least_one("hidden_size", hidden_size)
         self._make = lambda: path(*sizes, **(arguments or {}))
         self._name = path.__name__
         try:

@@ -90,16 +90,18 @@ def check_tune(found: Sequence[Entry]) -> None:
     """Raises UserError for a space or a number of trials that is none, for entries that ask for different ones, and for
     a key that some entry has not, gives by itself, or that cannot be tuned."""
     config = found[0].config
-    if trials_of(config) == 0:
-        return
     for entry in found:
         if entry.config["tune"] != config["tune"]:
             raise UserError(f"{entry.label} asks for another tune than {found[0].label}: give tune=… once, for all")
-        for key in read_space(config["tune"]["space"]):
-            _check_key(key, entry)
+    if trials_of(config) == 0:
+        return
+    space = read_space(config["tune"]["space"])
+    for entry in found:
+        for key, ends in space.items():
+            _check_key(key, ends, entry)
 
 
-def _check_key(key: str, entry: Entry) -> None:
+def _check_key(key: str, ends: Range, entry: Entry) -> None:
     *parents, last = key.split(".")
     node: Any = entry.config
     for parent in parents:
@@ -109,6 +111,8 @@ def _check_key(key: str, entry: Entry) -> None:
         raise UserError(f"tune.space.{key}: {entry.label} has no such key; {near(key, known)}")
     if type(node[last]) not in (int, float):
         raise UserError(f"tune.space.{key}: {entry.label} has {node[last]!r} there, expected a key that holds a number")
+    if type(node[last]) is int and not (type(ends.low) is type(ends.high) is int):
+        raise UserError(f"tune.space.{key}: {entry.label} has the whole number {node[last]} there, expected whole ends")
     if key in INDIFFERENT or parents[:1] in (["tune"], ["match"], ["data"], ["word2vec"], ["embedding"]):
         raise UserError(f"tune.space.{key}: expected a key of the model, its task, the optimizer or the trainer")
     if is_matched(entry.config) and key == width_key(entry.config):
