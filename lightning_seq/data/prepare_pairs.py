@@ -276,12 +276,14 @@ def _build(directory: Path, name: str, loaded: Loaded[PairTable], settings: Pair
         tables[split], numbered[split] = _numbered(name, split, tables[split], segmenters, spellings, report)
 
     vocabularies = _vocabularies(name, numbered["train"], spellings, segmenters, settings)
+    known = {side: np.array(vocabularies[side].encode(spellings[side]), dtype=np.int32) for side in SIDES}
     aligned = all(table.links is not None for table in tables.values())
     for split, table in tables.items():
         for side in SIDES:
             flat, offsets = numbered[split][side]
-            known = np.array(vocabularies[side].encode(spellings[side]), dtype=np.int32)
-            flat, offsets = _shortened(known[flat], offsets, settings.limit(side), f"{split}: ", f"{side}s", report)
+            flat, offsets = _shortened(
+                known[side][flat], offsets, settings.limit(side), f"{split}: ", f"{side}s", report
+            )
             if side == "target" or settings.source_eos:
                 flat, offsets = np.insert(flat, offsets[1:], EOS), offsets + np.arange(len(offsets))
             np.save(directory / f"{split}_{side}_flat.npy", flat)

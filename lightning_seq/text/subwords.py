@@ -116,12 +116,6 @@ class Subwords:
 
         return Tokenizer.from_str(self.model)
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {"model": self.model}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-
 
 def _settled(scored: list[list[Any]]) -> list[list[Any]]:
     """Pieces and their scores without what chance has put into them.

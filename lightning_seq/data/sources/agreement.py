@@ -66,12 +66,7 @@ class Agreement:
         return f"agreement ({self.distance})"
 
     def identity(self) -> Plain:
-        return {
-            "synthetic": "agreement",
-            "distance": self.distance,
-            "examples": self.examples,
-            "split_seed": self.split_seed,
-        }
+        return {"synthetic": "agreement", **vars(self)}
 
     def load(self) -> Loaded[Table]:
         generator = np.random.default_rng(np.random.SeedSequence([self.split_seed]))

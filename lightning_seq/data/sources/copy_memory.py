@@ -59,14 +59,7 @@ class CopyMemory:
         return f"copy_memory ({self.distance})"
 
     def identity(self) -> Plain:
-        return {
-            "synthetic": "copy_memory",
-            "length": self.length,
-            "distance": self.distance,
-            "symbols": self.symbols,
-            "examples": self.examples,
-            "split_seed": self.split_seed,
-        }
+        return {"synthetic": "copy_memory", **vars(self)}
 
     def load(self) -> Loaded[TaggedTable]:
         generator = np.random.default_rng(np.random.SeedSequence([self.split_seed]))
