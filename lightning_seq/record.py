@@ -30,6 +30,7 @@ class Record:
                         `embedding`.
     embedding:          `kind`, `size`, `type_coverage`, `token_coverage`.
     artifacts:          by name, `path` (relative to the run's directory) and `sha256`.
+    instruments:        what looked inside during training, by name: `seconds` and `calls`, outside the training time.
     jobs:               how many runs shared the machine while this one was timed.
     """
 
@@ -54,6 +55,7 @@ class Record:
     fingerprints: dict[str, str | None] = field(default_factory=dict)
     embedding: dict[str, Any] = field(default_factory=dict)
     artifacts: dict[str, dict[str, str]] = field(default_factory=dict)
+    instruments: dict[str, dict[str, float]] = field(default_factory=dict)
     config: dict[str, Any] = field(default_factory=dict)
     environment: dict[str, Any] = field(default_factory=dict)
     started: str = ""

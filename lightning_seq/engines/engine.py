@@ -17,10 +17,13 @@ class Trace:
 
     states: for each tensor of the state, `[B, T, …]`.
     gates:  by name, `[B, T, H]`.
+    steps:  the states again, one after each step in the order in which they were made (in reverse, the last token's
+            first): the very tensors that the next step read, so that a loss has gradients with respect to them.
     """
 
     states: tuple[Tensor, ...]
     gates: dict[str, Tensor] = field(default_factory=dict)
+    steps: tuple[State, ...] = ()
 
 
 @dataclass(frozen=True)

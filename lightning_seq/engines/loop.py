@@ -46,6 +46,7 @@ class Loop:
             traced = Trace(
                 states=tuple(torch.stack(tensors, 1) for tensors in zip(*states, strict=True)),
                 gates={name: torch.stack([gate[name] for gate in gates], 1) for name in gates[0]},
+                steps=tuple(states),
             )
         return Run(torch.stack(outputs, 1), state, traced)
 

@@ -227,6 +227,7 @@ def _train(config: Config, journal: Journal) -> None:
         initialise,
     )
     from lightning_seq.experiment.environment import environment, peak_memory_bytes, prepare_process
+    from lightning_seq.experiment.instruments import costs, instruments, written
     from lightning_seq.experiment.kinds.kind import kind_of
     from lightning_seq.experiment.loggers import CurveLogger, build_loggers, finite
     from lightning_seq.experiment.seeds import Stream, stream_seed
@@ -263,7 +264,8 @@ def _train(config: Config, journal: Journal) -> None:
     clock, batches = TrainingClock(), BatchFingerprint()
     curves = CurveLogger(directory, lambda: clock.seconds, lambda: journal.update(curves=curves.curves))
     loggers = [curves, *(build_loggers(config, directory, label, log.warning) if rank() == 0 else [])]
-    watchers = [clock, batches, *kind_of(data.spec).callbacks(config, directory, data)]
+    inside = instruments(config, directory, data)
+    watchers = [clock, batches, *kind_of(data.spec).callbacks(config, directory, data), *inside.values()]
     trainer = build_trainer(config, directory, task, loggers, watchers)
     torch.manual_seed(stream_seed(config["seed"], Stream.DROPOUT, rank()))
     trainer.fit(task, datamodule=data)
@@ -287,7 +289,9 @@ def _train(config: Config, journal: Journal) -> None:
     final = trainer.callback_metrics
     tested = {name: finite(float(value)) for name, value in final.items() if name.startswith("test/")}
     curves.save()
-    artifacts = _write_artifacts(directory, data, inputs, None if is_trial(config) else task)
+    artifacts = _write_artifacts(
+        directory, data, inputs, None if is_trial(config) else task, written(directory, inside)
+    )
     journal.update(
         status="done",
         metrics={**chosen, **tested},
@@ -296,6 +300,7 @@ def _train(config: Config, journal: Journal) -> None:
         peak_memory_bytes=peak_memory_bytes(),
         fingerprints={**journal.record.fingerprints, "batches": digest, "epochs": epochs or None},
         artifacts=artifacts,
+        instruments=costs(inside),
         environment={
             **journal.record.environment,
             **{f"{name} signature": text for name, text in task.signatures.items()},
@@ -324,7 +329,9 @@ def about(config: Config, data: Any) -> dict[str, Any]:
 CHECKPOINT_VERSION = 1
 
 
-def _write_artifacts(directory: Path, data: Any, inputs: Any, task: Any) -> dict[str, dict[str, str]]:
+def _write_artifacts(
+    directory: Path, data: Any, inputs: Any, task: Any, more: dict[str, str]
+) -> dict[str, dict[str, str]]:
     """`task` is None for a trial, of which there is nothing to show but its curves."""
     from lightning_seq.experiment.kinds.kind import kind_of
 
@@ -333,6 +340,7 @@ def _write_artifacts(directory: Path, data: Any, inputs: Any, task: Any) -> dict
         "log": LOG,
         "metrics": "metrics.csv",
         **(kind_of(data.spec).artifacts(directory, data, task) if task is not None else {}),
+        **more,
         "best": "checkpoints/best.ckpt",
         "last": "checkpoints/last.ckpt",
     }

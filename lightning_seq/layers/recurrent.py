@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import NamedTuple
+
 from jaxtyping import Bool, Shaped
 from torch import Tensor, nn
 
@@ -12,6 +17,35 @@ from lightning_seq.cells.lstm import LSTMCell
 from lightning_seq.engines.engine import Run, Trace, choose
 from lightning_seq.layers.dropout import Regularisation
 from lightning_seq.layers.mask import lengths_of, reverse, zero_beyond
+
+
+class Seen(NamedTuple):
+    """A recurrence, what it read `[B, T, *input_shape]`, `lengths` `[B]` (None: all are T), and its traced run."""
+
+    layer: Recurrent
+    x: Tensor
+    lengths: Tensor | None
+    run: Run
+
+
+_watched: ContextVar[list[Seen] | None] = ContextVar("watched", default=None)
+
+
+@contextmanager
+def watched() -> Iterator[list[Seen]]:
+    """Every recurrence that runs inside, in the order in which they run, traced (and so by `loop`).
+
+        with watched() as seen:
+            model(inputs, mask)
+
+    Values and gradients are those of an ordinary run.
+    """
+    seen: list[Seen] = []
+    token = _watched.set(seen)
+    try:
+        yield seen
+    finally:
+        _watched.reset(token)
 
 
 class Recurrent(nn.Module):
@@ -68,19 +102,27 @@ class Recurrent(nn.Module):
             raise ValueError(f"state has shapes {found}, expected {expected} for {type(self.cell).__name__}")
         if noise is None and self.regularisation:
             noise = self.regularisation.draw(self.cell, x, self.training)
-        engine = choose(self.engine, self.cell, x, noise, trace)
+        watching = _watched.get()
+        if watching is not None:
+            engine = choose("loop", self.cell, x, noise, trace=True)
+        else:
+            engine = choose(self.engine, self.cell, x, noise, trace)
         if not engine.ignores_padding:
             x = zero_beyond(x, lengths)
+        given = x
         if self.reverse:
             x = reverse(x, lengths)
-        run = engine.run(self.cell, x, lengths, state, noise, trace)
-        if not self.reverse:
-            return run
-        turned = run.trace and Trace(
-            tuple(reverse(tensor, lengths) for tensor in run.trace.states),
-            {name: reverse(gate, lengths) for name, gate in run.trace.gates.items()},
-        )
-        return Run(reverse(run.outputs, lengths), run.state, turned)
+        run = engine.run(self.cell, x, lengths, state, noise, trace or watching is not None)
+        if self.reverse:
+            turned = run.trace and Trace(
+                tuple(reverse(tensor, lengths) for tensor in run.trace.states),
+                {name: reverse(gate, lengths) for name, gate in run.trace.gates.items()},
+                run.trace.steps,
+            )
+            run = Run(reverse(run.outputs, lengths), run.state, turned)
+        if watching is not None:
+            watching.append(Seen(self, given, lengths, run))
+        return run
 
     def forward(
         self,
