@@ -11,15 +11,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import shorten
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lightning_seq.errors import UserError, near
-from lightning_seq.experiment.config import groups, split_words
+from lightning_seq.experiment.arguments import (
+    given_keys,
+    given_texts,
+    loaded_checkpoint,
+    print_json_line,
+    real_number,
+    whole_number,
+)
+from lightning_seq.experiment.config import groups
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from lightning_seq.experiment.load import Loaded
 
 FLAGS = ("--help", "--debug", "--list")
 
@@ -154,26 +161,26 @@ def _report(words: list[str]) -> int:
 def _predict(words: list[str]) -> int:
     from lightning_seq.experiment.predict import predictions
 
-    given = _given("predict", words, {"checkpoint": "", "text": None, "file": None, "top_k": "3", "allow": ""})
-    top_k = _whole("top_k", given["top_k"])
-    for line in predictions(_loaded("predict", given), _texts(given["text"], given["file"]), top_k or 0):
-        _json_line(line)
+    given = given_keys("predict", words, {"checkpoint": "", "text": None, "file": None, "top_k": "3", "allow": ""})
+    top_k = whole_number("top_k", given["top_k"])
+    for line in predictions(loaded_checkpoint("predict", given), given_texts(given["text"], given["file"]), top_k or 0):
+        print_json_line(line)
     return 0
 
 
 def _score(words: list[str]) -> int:
     from lightning_seq.experiment.score import scores
 
-    given = _given("score", words, {"checkpoint": "", "text": None, "file": None, "allow": ""})
-    for line in scores(_loaded("score", given), _texts(given["text"], given["file"])):
-        _json_line(line)
+    given = given_keys("score", words, {"checkpoint": "", "text": None, "file": None, "allow": ""})
+    for line in scores(loaded_checkpoint("score", given), given_texts(given["text"], given["file"])):
+        print_json_line(line)
     return 0
 
 
 def _sample(words: list[str]) -> int:
     from lightning_seq.experiment.sample import Drawing, pieces
 
-    given = _given(
+    given = given_keys(
         "sample",
         words,
         {
@@ -182,14 +189,14 @@ def _sample(words: list[str]) -> int:
         },
     )
     drawing = Drawing(
-        length=_whole("length", given["length"]) or 0,
-        temperature=_number("temperature", given["temperature"]) or 0.0,
-        top_k=_whole("top_k", given["top_k"]),
-        top_p=_number("top_p", given["top_p"]),
-        samples=_whole("samples", given["samples"]) or 0,
-        seed=_whole("seed", given["seed"], least=0) or 0,
+        length=whole_number("length", given["length"]) or 0,
+        temperature=real_number("temperature", given["temperature"]) or 0.0,
+        top_k=whole_number("top_k", given["top_k"]),
+        top_p=real_number("top_p", given["top_p"]),
+        samples=whole_number("samples", given["samples"]) or 0,
+        seed=whole_number("seed", given["seed"], least=0) or 0,
     )
-    grown = pieces(_loaded("sample", given), given["prompt"] or "", drawing)
+    grown = pieces(loaded_checkpoint("sample", given), given["prompt"] or "", drawing)
     if drawing.samples == 1:
         for (piece,) in grown:
             print(piece, end="", flush=True)
@@ -206,12 +213,12 @@ def _translate(words: list[str]) -> int:
 
     keys = {"checkpoint": "", "text": None, "file": None, "beam": None, "n_best": "1", "length_penalty": None}
     more = {"scores": "false", "attention_out": None, "batch_size": "32", "target_language": None, "allow": ""}
-    given = _given("translate", words, {**keys, **more})
+    given = given_keys("translate", words, {**keys, **more})
     if given["scores"] not in ("true", "false"):
         raise UserError(f"scores is {given['scores']!r}, expected true or false")
-    loaded, n_best = _loaded("translate", given), _whole("n_best", given["n_best"]) or 1
+    loaded, n_best = loaded_checkpoint("translate", given), whole_number("n_best", given["n_best"]) or 1
     check_translator(loaded)
-    size, penalty = _whole("beam", given["beam"]), _number("length_penalty", given["length_penalty"])
+    size, penalty = whole_number("beam", given["beam"]), real_number("length_penalty", given["length_penalty"])
     settings = dict(loaded.config["task"])
     settings["beam"] = max(n_best, settings["beam"]) if size is None else size
     settings |= {} if penalty is None else {"length_penalty": penalty}
@@ -221,9 +228,9 @@ def _translate(words: list[str]) -> int:
         raise UserError(f"attention_out={out}: expected a file in a directory that is there")
     found = translations(
         loaded,
-        _texts(given["text"], given["file"]),
+        given_texts(given["text"], given["file"]),
         beam(settings, n_best),
-        _whole("batch_size", given["batch_size"]) or 1,
+        whole_number("batch_size", given["batch_size"]) or 1,
         out is not None,
         given["target_language"],
     )
@@ -245,48 +252,6 @@ def _translate(words: list[str]) -> int:
     return 0
 
 
-def _given(verb: str, words: list[str], known: dict[str, str | None]) -> dict[str, str | None]:
-    """The verb's own keys, as given or by default. Raises UserError for another key."""
-    pairs = {pair.key: pair.value for pair in split_words(words)}
-    for key in pairs:
-        if key not in known:
-            raise UserError(f"{key}={pairs[key]}: there is no key {key!r} for {verb}; {near(key, known)}")
-    given = known | pairs
-    if given.get("text") is not None and given.get("file") is not None:
-        raise UserError("text=… and file=… were both given: give one of them")
-    return given
-
-
-def _loaded(verb: str, given: dict[str, str | None]) -> Loaded:
-    if not given["checkpoint"]:
-        raise UserError(f"{verb} needs checkpoint=FILE, such as runs/demo/lstm-seed1/checkpoints/best.ckpt")
-    from lightning_seq.experiment.load import load
-
-    allow = [module.strip() for module in str(given["allow"]).strip("[]").split(",") if module.strip()]
-    return load(str(given["checkpoint"]), allow)
-
-
-def _whole(name: str, value: str | None, least: int = 1) -> int | None:
-    if value is None:
-        return None
-    if not value.isdecimal() or int(value) < least:
-        raise UserError(f"{name} is {value!r}, expected a whole number of at least {least}")
-    return int(value)
-
-
-def _number(name: str, value: str | None) -> float | None:
-    try:
-        return None if value is None else float(value)
-    except ValueError:
-        raise UserError(f"{name} is {value!r}, expected a number such as 0.8") from None
-
-
-def _json_line(line: dict[str, Any]) -> None:
-    import json
-
-    print(json.dumps(line, ensure_ascii=False), flush=True)
-
-
 def _check(words: list[str]) -> int:
     from lightning_seq.experiment.check import check
 
@@ -304,29 +269,6 @@ def _explain_list() -> None:
     from lightning_seq.experiment.explain import listing
 
     listing(_console())
-
-
-def _texts(text: str | None, file: str | None) -> Iterator[str]:
-    """The text given, or the lines of the file given, or of standard input."""
-    if text is not None:
-        yield text
-        return
-    try:
-        if file is not None:
-            with Path(file).open(encoding="utf-8") as lines:
-                yield from (line.rstrip("\n") for line in lines)
-        else:
-            if sys.stdin is None or sys.stdin.isatty():
-                raise UserError('there is no text: give text="…", file=FILE, or lines on standard input')
-            yield from (line.rstrip("\n") for line in sys.stdin)
-    except FileNotFoundError:
-        raise UserError(f"file {file} is not there") from None
-    except OSError as error:
-        raise UserError(f"file {file} cannot be read ({error.strerror}): give a text file") from None
-    except UnicodeDecodeError as error:
-        raise UserError(
-            f"{file or 'standard input'} is not UTF-8 (byte {error.start} of a block): convert it first"
-        ) from None
 
 
 RUN_KEYS = {
