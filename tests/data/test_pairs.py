@@ -15,8 +15,9 @@ from torch.utils.data import DataLoader
 from lightning_seq.data.batching import STAND_IN, Share
 from lightning_seq.data.classification import whole
 from lightning_seq.data.loader import TargetSampler, TrainLoader
+from lightning_seq.data.pair_reader import PairReader
 from lightning_seq.data.prepare_pairs import PairSettings, PreparedPairs, prepare_pairs, unknown_share
-from lightning_seq.data.sequence_to_sequence import PairReader, Pairs, SequenceToSequenceData
+from lightning_seq.data.sequence_to_sequence import Pairs, SequenceToSequenceData
 from lightning_seq.data.sources.pairs import Link, PairTable
 from lightning_seq.data.sources.table import Loaded
 from lightning_seq.errors import UserError

@@ -12,7 +12,8 @@ from torch import nn
 
 from lightning_seq.callbacks import samples
 from lightning_seq.callbacks.averaging import NonMonotonicAveraging
-from lightning_seq.data.language_modelling import LanguageModellingData, LanguageReader
+from lightning_seq.data.language_modelling import LanguageModellingData
+from lightning_seq.data.language_reader import LanguageReader
 from lightning_seq.errors import UserError
 from lightning_seq.experiment.config import Config
 from lightning_seq.experiment.targets import factory

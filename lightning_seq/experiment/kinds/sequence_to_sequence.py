@@ -11,7 +11,8 @@ from lightning.pytorch import Callback
 from torch import nn
 
 from lightning_seq.callbacks import attention_maps
-from lightning_seq.data.sequence_to_sequence import PairReader, SequenceToSequenceData
+from lightning_seq.data.pair_reader import PairReader
+from lightning_seq.data.sequence_to_sequence import SequenceToSequenceData
 from lightning_seq.embeddings.layer import Embedding
 from lightning_seq.errors import UserError
 from lightning_seq.experiment.config import Config
