@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lightning_seq.data.numbered import TokenNumbers, save_corpus, shortened
 from lightning_seq.data.sources.table import SPLITS, Loaded, Source, Table
 from lightning_seq.errors import UserError
 from lightning_seq.files import Plain, fingerprint, sealed_directory, write_json
@@ -161,8 +162,8 @@ def _build(
     tables = loaded.tables
     classes = _classes(name, loaded)
     numbers = {label: index for index, label in enumerate(classes)}
-    spellings = _Spellings()
-    encoded = {split: spellings.flatten(tables[split], tokeniser, split) for split in SPLITS}
+    spellings = TokenNumbers()
+    encoded = {split: _flatten(spellings, tables[split], tokeniser, split) for split in SPLITS}
     train_flat, train_offsets = encoded["train"]
     counts = np.bincount(train_flat, minlength=len(spellings))
     by_word = {word: int(count) for word, count in zip(spellings, counts.tolist(), strict=True) if count}
@@ -173,18 +174,13 @@ def _build(
     report = list(loaded.notes)
     for split, (flat, offsets) in encoded.items():
         flat, offsets = _filled(known[flat], offsets, split, report)
-        flat, offsets = _shortened(flat, offsets, max_length, split, report)
+        flat, offsets = shortened(flat, offsets, max_length, f"{split}: ", "sentences", report)
         _note_unknown(flat, offsets, split, report)
         table = tables[split]
         labels = np.array([numbers[label] for label in table.labels], dtype=np.int64)
         for part, values in {"flat": flat, "offsets": offsets, "labels": labels, "ids": np.array(table.ids)}.items():
             np.save(directory / f"{split}_{part}.npy", values)
-    words = sorted(by_word, key=lambda word: (-by_word[word], word))
-    places = {word: place for place, word in enumerate(words)}
-    ranks = np.array([places.get(word, -1) for word in spellings], dtype=np.int32)
-    np.save(directory / "corpus_flat.npy", ranks[train_flat])
-    np.save(directory / "corpus_offsets.npy", train_offsets)
-    write_json(directory / "corpus_words.json", words)
+    save_corpus(directory, "", train_flat, train_offsets, list(spellings))
     content, membership = _digests(tables)
     write_json(
         directory / "meta.json",
@@ -198,28 +194,21 @@ def _build(
     )
 
 
-class _Spellings(dict[str, int]):
-    """Every token met so far, numbered as they come."""
+def _flatten(numbers: TokenNumbers, table: Table, tokeniser: Tokeniser, split: str) -> tuple[np.ndarray, np.ndarray]:
+    """The table's sentences as numbers `[tokens]` int32, and offsets `[N + 1]` int64.
 
-    def __missing__(self, token: str) -> int:
-        self[token] = number = len(self)
-        return number
-
-    def flatten(self, table: Table, tokeniser: Tokeniser, split: str) -> tuple[np.ndarray, np.ndarray]:
-        """The table's sentences as numbers `[tokens]` int32, and offsets `[N + 1]` int64.
-
-        Raises UserError, with file and line, for a sentence without tokens in a file of the user's own.
-        """
-        flat, offsets = array("i"), np.zeros(len(table) + 1, dtype=np.int64)
-        for row, text in enumerate(table.texts):
-            flat.extend([self[token] for token in tokeniser(text)])
-            offsets[row + 1] = len(flat)
-            if table.origin and offsets[row + 1] == offsets[row]:
-                raise UserError(
-                    f"{table.origin}, line {table.ids[row]}: the sentence is empty after tokenising: "
-                    "expected at least one word; fill it in or take the line out"
-                )
-        return np.frombuffer(flat, dtype=np.int32) if flat else np.zeros(0, dtype=np.int32), offsets
+    Raises UserError, with file and line, for a sentence without tokens in a file of the user's own.
+    """
+    flat, offsets = array("i"), np.zeros(len(table) + 1, dtype=np.int64)
+    for row, text in enumerate(table.texts):
+        flat.extend([numbers[token] for token in tokeniser(text)])
+        offsets[row + 1] = len(flat)
+        if table.origin and offsets[row + 1] == offsets[row]:
+            raise UserError(
+                f"{table.origin}, line {table.ids[row]}: the sentence is empty after tokenising: "
+                "expected at least one word; fill it in or take the line out"
+            )
+    return np.frombuffer(flat, dtype=np.int32) if flat else np.zeros(0, dtype=np.int32), offsets
 
 
 def _classes(name: str, loaded: Loaded) -> tuple[str, ...]:
@@ -260,17 +249,6 @@ def _filled(flat: np.ndarray, offsets: np.ndarray, split: str, report: list[str]
         flat = np.insert(flat, offsets[empty], UNK)
         offsets = offsets + np.concatenate([[0], np.cumsum(np.diff(offsets) == 0)])
     return flat, offsets
-
-
-def _shortened(
-    flat: np.ndarray, offsets: np.ndarray, limit: int | None, split: str, report: list[str]
-) -> tuple[np.ndarray, np.ndarray]:
-    lengths = np.diff(offsets)
-    if limit is None or lengths.max() <= limit:
-        return flat, offsets
-    report.append(f"{split}: {int((lengths > limit).sum()):,} of {len(lengths):,} sentences cut to {limit} tokens")
-    inside = np.arange(len(flat)) - np.repeat(offsets[:-1], lengths)
-    return flat[inside < limit], np.concatenate([[0], np.cumsum(np.minimum(lengths, limit))])
 
 
 def _note_unknown(flat: np.ndarray, offsets: np.ndarray, split: str, report: list[str]) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from lightning_seq.data.numbered import TokenNumbers, save_corpus, shortened
 from lightning_seq.data.sources.pairs import Link, PairSource, PairTable
 from lightning_seq.data.sources.table import SPLITS, Loaded
 from lightning_seq.errors import UserError, near
@@ -24,7 +25,7 @@ from lightning_seq.text.segmenter import Segmenter, check_level
 from lightning_seq.text.subwords import Subwords
 from lightning_seq.text.vocabulary import EOS, SPECIALS, UNK, Vocabulary
 
-CODE_VERSION = 1
+CODE_VERSION = 2
 """Goes up whenever the same input would give other ids: caches of before are then left aside."""
 
 SIDES = ("source", "target")
@@ -190,7 +191,7 @@ class PreparedPairs:
         With a joint vocabulary those of both sides, whichever is asked for. Long texts come in parts.
         """
         for each in SIDES if self.settings.joint_vocabulary else (side,):
-            words = json.loads((self.directory / f"{each}_words.json").read_text(encoding="utf-8"))
+            words = json.loads((self.directory / f"{each}_corpus_words.json").read_text(encoding="utf-8"))
             flat, offsets = (_array(self.directory, f"{each}_corpus_{part}") for part in ("flat", "offsets"))
             spelling = np.array(words, dtype=object)
             for start, stop in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True):
@@ -267,7 +268,7 @@ def _build(directory: Path, name: str, loaded: Loaded[PairTable], settings: Pair
         if segmenter.subwords is not None:
             write_text(directory / f"{side}_subwords.json", segmenter.subwords.model)
 
-    sources, targets = _Spellings(), _Spellings()
+    sources, targets = TokenNumbers(), TokenNumbers()
     if settings.joint_vocabulary:
         targets = sources
     spellings = {"source": sources, "target": targets}
@@ -281,7 +282,7 @@ def _build(directory: Path, name: str, loaded: Loaded[PairTable], settings: Pair
     for split, table in tables.items():
         for side in SIDES:
             flat, offsets = numbered[split][side]
-            flat, offsets = _shortened(
+            flat, offsets = shortened(
                 known[side][flat], offsets, settings.limit(side), f"{split}: ", f"{side}s", report
             )
             if side == "target" or settings.source_eos:
@@ -295,7 +296,7 @@ def _build(directory: Path, name: str, loaded: Loaded[PairTable], settings: Pair
             np.save(directory / f"{split}_links.npy", links)
             np.save(directory / f"{split}_link_offsets.npy", offsets)
     for side in SIDES:
-        _save_corpus(directory, side, *numbered["train"][side], list(spellings[side]))
+        save_corpus(directory, f"{side}_", *numbered["train"][side], list(spellings[side]))
     content = _digest(tables)
     models = [segmenter.subwords.model if segmenter.subwords else None for segmenter in segmenters.values()]
     write_json(
@@ -334,20 +335,12 @@ _Numbered = tuple[np.ndarray, np.ndarray]
 """Every token by the number of its spelling: `[tokens]` int32, and offsets `[N + 1]` int64."""
 
 
-class _Spellings(dict[str, int]):
-    """Every token met so far, numbered as they come."""
-
-    def __missing__(self, token: str) -> int:
-        self[token] = number = len(self)
-        return number
-
-
 def _numbered(
     name: str,
     split: str,
     table: PairTable,
     segmenters: dict[str, Segmenter],
-    spellings: dict[str, _Spellings],
+    spellings: dict[str, TokenNumbers],
     report: list[str],
 ) -> tuple[PairTable, dict[str, _Numbered]]:
     """The pairs that have a token on both sides, and their tokens."""
@@ -375,7 +368,7 @@ def _numbered(
 def _vocabularies(
     name: str,
     train: dict[str, _Numbered],
-    spellings: dict[str, _Spellings],
+    spellings: dict[str, TokenNumbers],
     segmenters: dict[str, Segmenter],
     settings: PairSettings,
 ) -> dict[str, Vocabulary]:
@@ -408,17 +401,6 @@ def _of_pieces(pieces: tuple[str, ...], counts: Counter[str]) -> Vocabulary:
     return Vocabulary(
         SPECIALS + tuple(ordered), (0, counts.total() - known, 0, 0, *(counts[piece] for piece in ordered))
     )
-
-
-def _shortened(
-    flat: np.ndarray, offsets: np.ndarray, limit: int | None, where: str, what: str, report: list[str]
-) -> _Numbered:
-    lengths = np.diff(offsets)
-    if limit is None or lengths.max() <= limit:
-        return flat, offsets
-    report.append(f"{where}{int((lengths > limit).sum()):,} of {len(lengths):,} {what} cut to {limit} tokens")
-    kept = np.arange(len(flat)) - np.repeat(offsets[:-1], lengths) < limit
-    return flat[kept], np.concatenate([[0], np.cumsum(np.minimum(lengths, limit))])
 
 
 def _token_links(
@@ -466,17 +448,6 @@ def _save_texts(directory: Path, name: str, texts: list[str]) -> None:
     encoded = [text.encode("utf-8") for text in texts]
     np.save(directory / f"{name}.npy", np.frombuffer(b"".join(encoded), dtype=np.uint8))
     np.save(directory / f"{name}_offsets.npy", np.cumsum([0, *map(len, encoded)], dtype=np.int64))
-
-
-def _save_corpus(directory: Path, side: str, flat: np.ndarray, offsets: np.ndarray, written: list[str]) -> None:
-    """The tokens of training by falling count, whether the vocabulary has them or not."""
-    counts = np.bincount(flat, minlength=len(written))
-    order = sorted(np.flatnonzero(counts).tolist(), key=lambda number: (-counts[number], written[number]))
-    ranks = np.full(len(written), -1, dtype=np.int32)
-    ranks[order] = np.arange(len(order))
-    np.save(directory / f"{side}_corpus_flat.npy", ranks[flat])
-    np.save(directory / f"{side}_corpus_offsets.npy", offsets)
-    write_json(directory / f"{side}_words.json", [written[number] for number in order])
 
 
 def _digest(tables: dict[str, PairTable]) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lightning_seq.data.numbered import cut_to
 from lightning_seq.data.sources.table import SPLITS, Loaded
 from lightning_seq.data.sources.tagged import TaggedSource, TaggedTable
 from lightning_seq.data.spans import Tag, begun, breaks, check_scheme, in_order, is_span_tag, look_like_spans
@@ -219,7 +220,10 @@ def _build(directory: Path, name: str, loaded: Loaded[TaggedTable], settings: Ta
         flat, offsets = flats[split]
         rows = _tag_numbers(name, split, table, tags, settings, report)
         found = _intent_numbers(name, split, table, intents, settings, report)
-        flat, rows, offsets = _shortened(flat, rows, offsets, settings.max_length, split, report)
+        kept, offsets, cut = cut_to(settings.max_length, offsets)
+        if kept is not None:
+            report.append(f"{split}: {cut:,} of {len(table):,} sentences cut to {settings.max_length} tokens")
+            flat, rows = flat[kept], rows[kept]
         parts = (flat, offsets, rows, np.array(table.ids, dtype=np.int64), found)
         for part, values in zip(_SPLIT_PARTS, parts, strict=True):
             np.save(directory / f"{split}_{part}.npy", values)
@@ -404,17 +408,6 @@ def _note_unseen(split: str, kind: str, unseen: Counter[str], report: list[str])
         shown = ", ".join(name for name, _ in unseen.most_common(3)) + (", …" if len(unseen) > 3 else "")
         what = {"tag": "tokens", "intent": "sentences"}[kind]
         report.append(f"{split}: {unseen.total():,} {what} whose {kind} training does not have ({shown}) do not count")
-
-
-def _shortened(
-    flat: np.ndarray, tags: np.ndarray, offsets: np.ndarray, limit: int | None, split: str, report: list[str]
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    lengths = np.diff(offsets)
-    if limit is None or lengths.max() <= limit:
-        return flat, tags, offsets
-    report.append(f"{split}: {int((lengths > limit).sum()):,} of {len(lengths):,} sentences cut to {limit} tokens")
-    kept = np.arange(len(flat)) - np.repeat(offsets[:-1], lengths) < limit
-    return flat[kept], tags[kept], np.concatenate([[0], np.cumsum(np.minimum(lengths, limit))])
 
 
 def _digests(tables: dict[str, TaggedTable]) -> tuple[str, str]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from lightning_seq.data.numbered import TokenNumbers, save_corpus
 from lightning_seq.data.sources.corpus import Corpus, CorpusSource
 from lightning_seq.data.sources.table import SPLITS
 from lightning_seq.errors import UserError
@@ -173,8 +174,8 @@ def _build(
     max_vocabulary: int | None,
     settings: Plain,
 ) -> None:
-    spellings = _Spellings()
-    read = {split: spellings.read(corpus.lines[split], reading) for split in SPLITS}
+    spellings = TokenNumbers()
+    read = {split: _number_lines(spellings, corpus.lines[split], reading) for split in SPLITS}
     for split, (flat, _, _) in read.items():
         if not len(flat):
             raise UserError(f"{name}: the {split} split has no text: expected some lines that are not blank")
@@ -197,12 +198,7 @@ def _build(
             ids = np.insert(ids, ends[1:], EOS)
         np.save(directory / f"{split}_flat.npy", ids)
         np.save(directory / f"{split}_offsets.npy", lines)
-    words = sorted(by_word, key=lambda word: (-by_word[word], word))
-    places = {word: place for place, word in enumerate(words)}
-    ranks = np.array([places.get(word, -1) for word in spellings], dtype=np.int32)
-    np.save(directory / "corpus_flat.npy", ranks[train])
-    np.save(directory / "corpus_offsets.npy", offsets)
-    write_json(directory / "corpus_words.json", words)
+    save_corpus(directory, "", train, offsets, list(spellings))
     content = _digest(corpus)
     write_json(
         directory / "meta.json",
@@ -216,25 +212,20 @@ def _build(
     )
 
 
-class _Spellings(dict[str, int]):
-    """Every token met so far, numbered as they come."""
-
-    def __missing__(self, token: str) -> int:
-        self[token] = number = len(self)
-        return number
-
-    def read(self, lines: Iterable[str], reading: LineReading) -> tuple[np.ndarray, np.ndarray, int]:
-        """The tokens as numbers `[tokens]` int32, where each line begins and ends `[lines + 1]`, and the characters."""
-        flat, offsets, characters = array("i"), array("q", [0]), 0
-        number, words, kept = self.__getitem__, not reading.by_character, reading.blank_lines and reading.eos
-        for line in lines:
-            flat.extend(map(number, reading.tokeniser(line)))
-            size = len(flat) - offsets[-1]
-            if size or kept:
-                characters += len(" ".join(line.split())) + 1 if words else size
-                offsets.append(len(flat))
-        ids = np.frombuffer(flat, dtype=np.int32) if flat else np.zeros(0, dtype=np.int32)
-        return ids, np.frombuffer(offsets, dtype=np.int64), characters
+def _number_lines(
+    numbers: TokenNumbers, lines: Iterable[str], reading: LineReading
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """The tokens as numbers `[tokens]` int32, where each line begins and ends `[lines + 1]`, and the characters."""
+    flat, offsets, characters = array("i"), array("q", [0]), 0
+    number, words, kept = numbers.__getitem__, not reading.by_character, reading.blank_lines and reading.eos
+    for line in lines:
+        flat.extend(map(number, reading.tokeniser(line)))
+        size = len(flat) - offsets[-1]
+        if size or kept:
+            characters += len(" ".join(line.split())) + 1 if words else size
+            offsets.append(len(flat))
+    ids = np.frombuffer(flat, dtype=np.int32) if flat else np.zeros(0, dtype=np.int32)
+    return ids, np.frombuffer(offsets, dtype=np.int64), characters
 
 
 def _digest(corpus: Corpus) -> str:

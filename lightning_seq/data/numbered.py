@@ -1,0 +1,58 @@
+"""Texts as one flat array of numbers: tokens numbered as they come, cut to a length, kept for word vectors.
+
+Text i is `flat[offsets[i]:offsets[i + 1]]`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from lightning_seq.files import write_json
+
+
+class TokenNumbers(dict[str, int]):
+    """Every token met so far, numbered as they come."""
+
+    def __missing__(self, token: str) -> int:
+        self[token] = number = len(self)
+        return number
+
+
+def cut_to(limit: int | None, offsets: np.ndarray) -> tuple[np.ndarray | None, np.ndarray, int]:
+    """Which tokens stay when every text has `limit` at most, the new offsets, and how many texts lose some.
+
+    The mask `[tokens]` is None where nothing is lost.
+    """
+    lengths = np.diff(offsets)
+    if limit is None or not len(lengths) or lengths.max() <= limit:
+        return None, offsets, 0
+    kept = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths) < limit
+    return kept, np.concatenate([[0], np.cumsum(np.minimum(lengths, limit))]), int((lengths > limit).sum())
+
+
+def shortened(
+    flat: np.ndarray, offsets: np.ndarray, limit: int | None, where: str, what: str, report: list[str]
+) -> tuple[np.ndarray, np.ndarray]:
+    """The texts cut to `limit` tokens, and a line in the report that counts them: "train: 3 of 90 sentences cut …"."""
+    kept, after, cut = cut_to(limit, offsets)
+    if kept is None:
+        return flat, offsets
+    report.append(f"{where}{cut:,} of {len(offsets) - 1:,} {what} cut to {limit} tokens")
+    return flat[kept], after
+
+
+def save_corpus(directory: Path, prefix: str, flat: np.ndarray, offsets: np.ndarray, written: list[str]) -> None:
+    """The tokens of training by falling count, whether the vocabulary has them or not: what word vectors are of.
+
+    written: the spelling of each number. Writes `<prefix>corpus_flat.npy`, `<prefix>corpus_offsets.npy` and
+    `<prefix>corpus_words.json`.
+    """
+    counts = np.bincount(flat, minlength=len(written))
+    order = sorted(np.flatnonzero(counts).tolist(), key=lambda number: (-counts[number], written[number]))
+    ranks = np.full(len(written), -1, dtype=np.int32)
+    ranks[order] = np.arange(len(order))
+    np.save(directory / f"{prefix}corpus_flat.npy", ranks[flat])
+    np.save(directory / f"{prefix}corpus_offsets.npy", offsets)
+    write_json(directory / f"{prefix}corpus_words.json", [written[number] for number in order])
