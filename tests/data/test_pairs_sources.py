@@ -61,9 +61,9 @@ def test_symbols_are_drawn_from_their_seed() -> None:
     ("options", "said"),
     [
         ({"order": "revers"}, r"data\.order is 'revers'; did you mean reverse"),
-        ({"shortest": 0}, r"data\.shortest is 0, expected a whole number, at least 1"),
-        ({"shortest": 9, "longest": 8}, r"data\.longest is 8, expected a whole number, at least 9"),
-        ({"symbols": 27}, r"data\.symbols is 27, expected a whole number, 2 to 26"),
+        ({"shortest": 0}, r"data\.shortest is 0, expected a whole number of at least 1"),
+        ({"shortest": 9, "longest": 8}, r"data\.longest is 8, expected a whole number of at least 9"),
+        ({"symbols": 27}, r"data\.symbols is 27, expected a whole number from 2 to 26"),
         ({"symbols": 2, "longest": 6, "examples": 100}, r"there are 96 such sequences, expected at least 240 for 120"),
     ],
 )
@@ -168,7 +168,7 @@ def test_dates_are_drawn_from_their_seed() -> None:
         ({"languages": ("en", "dee")}, r"data\.languages has 'dee'; did you mean"),
         ({"languages": ()}, r"data\.languages is empty"),
         ({"languages": ("zh",)}, r"data\.languages has 'zh', which writes no date with the month in letters"),
-        ({"first_year": 999}, r"data\.first_year is 999, expected a whole number, 1000 to 9999"),
+        ({"first_year": 999}, r"data\.first_year is 999, expected a whole number from 1000 to 9999"),
         ({"first_year": 2000, "last_year": 1999}, r"data\.last_year is 1999"),
         ({"first_year": 2000, "last_year": 2000, "languages": ("en",)}, r"data\.examples is 10,000, and the train"),
     ],

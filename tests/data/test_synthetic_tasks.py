@@ -45,10 +45,10 @@ def test_look_ahead_is_drawn_from_its_seed() -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"length": 3, "distance": 3}, r"data\.length is 3, expected a whole number, at least 4"),
+        ({"length": 3, "distance": 3}, r"data\.length is 3, expected a whole number of at least 4"),
         ({"distance": 0}, r"data\.distance is 0"),
         ({"symbols": 7}, r"data\.symbols is 7, expected an even"),
-        ({"symbols": 28}, r"data\.symbols is 28, expected a whole number, 2 to 26"),
+        ({"symbols": 28}, r"data\.symbols is 28, expected a whole number from 2 to 26"),
         ({"examples": 9}, r"data\.examples is 9"),
         ({"split_seed": -1}, r"data\.split_seed is -1"),
     ],

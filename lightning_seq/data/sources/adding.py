@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lightning_seq.data.sources.problem import Sequences, check_whole, sizes
+from lightning_seq.data.sources.problem import Sequences
+from lightning_seq.data.sources.synthetic import check_whole, sizes
 from lightning_seq.errors import UserError, near
-from lightning_seq.files import Plain
 from lightning_seq.spec import DataSpec, Features, Values
 
 VARIANTS = ("arjovsky2016", "hochreiter1997")
@@ -44,7 +44,14 @@ class Adding:
     def __post_init__(self) -> None:
         if self.variant not in VARIANTS:
             raise UserError(f"data.variant is {self.variant!r}: {near(str(self.variant), VARIANTS)}")
-        check_whole({"length": 2 if self.variant == "arjovsky2016" else 6, "examples": 10, "split_seed": 0}, self)
+        check_whole(
+            self,
+            {
+                "length": (2 if self.variant == "arjovsky2016" else 6, None),
+                "examples": (10, None),
+                "split_seed": (0, None),
+            },
+        )
 
     @property
     def spec(self) -> DataSpec:
@@ -52,15 +59,6 @@ class Adding:
 
     def describe(self) -> str:
         return f"adding ({self.length})"
-
-    def identity(self) -> Plain:
-        return {
-            "synthetic": "adding",
-            "length": self.length,
-            "variant": self.variant,
-            "examples": self.examples,
-            "split_seed": self.split_seed,
-        }
 
     def load(self) -> tuple[dict[str, Sequences], list[str]]:
         make = self._halves if self.variant == "arjovsky2016" else self._first_pairs

@@ -7,7 +7,7 @@ from math import comb
 
 import numpy as np
 
-from lightning_seq.data.sources.problem import check_whole, sizes
+from lightning_seq.data.sources.synthetic import check_whole, sizes
 from lightning_seq.data.sources.table import Loaded, Table
 from lightning_seq.errors import UserError
 from lightning_seq.files import Plain
@@ -50,7 +50,7 @@ class Agreement:
     split_seed: int = 1
 
     def __post_init__(self) -> None:
-        check_whole({"distance": 2 * PHRASE, "examples": 20, "split_seed": 0}, self)
+        check_whole(self, {"distance": (2 * PHRASE, None), "examples": (20, None), "split_seed": (0, None)})
         phrases, more = divmod(self.distance, PHRASE)
         phrase = len(PREPOSITIONS) * 2 * len(NOUNS)
         possible = 2 * len(NOUNS) * phrase**phrases * comb(phrases, more) * len(QUALITIES) ** more

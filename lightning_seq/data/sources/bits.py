@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lightning_seq.data.sources.problem import Sequences, check_whole, sizes
+from lightning_seq.data.sources.problem import Sequences
+from lightning_seq.data.sources.synthetic import check_whole, sizes
 from lightning_seq.data.sources.table import SPLITS
 from lightning_seq.errors import UserError, near
-from lightning_seq.files import Plain
 from lightning_seq.spec import Bits, DataSpec, Features
 
 PROBLEMS = ("bits_1", "bits_2", "bits_3", "bits_4", "bits_parity")
@@ -55,7 +55,7 @@ class BitProblem:
     def __post_init__(self) -> None:
         if self.problem not in PROBLEMS:
             raise UserError(f"data.source is {self.problem!r}; {near(str(self.problem), PROBLEMS)}")
-        check_whole({"length": 1, "examples": 10, "split_seed": 0}, self)
+        check_whole(self, {"length": (1, None), "examples": (10, None), "split_seed": (0, None)})
         if self.variable and self.problem != "bits_2":
             raise UserError(
                 f"data.variable is for bits_2, which has its bits in one step: leave it with {self.problem}"
@@ -70,15 +70,6 @@ class BitProblem:
 
     def describe(self) -> str:
         return self.problem if self.problem == "bits_1" else f"{self.problem} ({self.length})"
-
-    def identity(self) -> Plain:
-        return {
-            "synthetic": self.problem,
-            "length": self.length,
-            "variable": self.variable,
-            "examples": self.examples,
-            "split_seed": self.split_seed,
-        }
 
     def load(self) -> tuple[dict[str, Sequences], list[str]]:
         strings, notes = self._strings()

@@ -7,7 +7,7 @@ from string import ascii_lowercase
 
 import numpy as np
 
-from lightning_seq.data.sources.problem import check_whole, sizes
+from lightning_seq.data.sources.synthetic import check_whole, sizes
 from lightning_seq.data.sources.table import Loaded
 from lightning_seq.data.sources.tagged import TaggedTable
 from lightning_seq.data.spans import Tag
@@ -44,7 +44,16 @@ class CopyMemory:
     split_seed: int = 1
 
     def __post_init__(self) -> None:
-        check_whole({"length": 1, "distance": 1, "symbols": 2, "examples": 10, "split_seed": 0}, self)
+        check_whole(
+            self,
+            {
+                "length": (1, None),
+                "distance": (1, None),
+                "symbols": (2, None),
+                "examples": (10, None),
+                "split_seed": (0, None),
+            },
+        )
         if self.symbols > len(ascii_lowercase):
             raise UserError(f"data.symbols is {self.symbols}, expected at most {len(ascii_lowercase)}, the letters")
         possible, wanted = self.symbols**self.length, sum(sizes(self.examples).values())

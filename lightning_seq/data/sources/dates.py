@@ -11,7 +11,7 @@ from functools import cache, cached_property
 import numpy as np
 
 from lightning_seq.data.sources.pairs import Link, PairTable
-from lightning_seq.data.sources.symbol_pairs import SHARES, check_numbers
+from lightning_seq.data.sources.synthetic import SHARES, check_whole
 from lightning_seq.data.sources.table import SPLITS, Loaded
 from lightning_seq.errors import UserError, near
 from lightning_seq.files import Plain
@@ -54,7 +54,7 @@ class Dates:
     split_seed: int = 1
 
     def __post_init__(self) -> None:
-        check_numbers(
+        check_whole(
             self,
             {
                 "first_year": (1000, 9999),

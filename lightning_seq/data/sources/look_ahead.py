@@ -7,14 +7,14 @@ from string import ascii_lowercase
 
 import numpy as np
 
-from lightning_seq.data.sources.table import SPLITS, Loaded
+from lightning_seq.data.sources.synthetic import check_whole, sizes
+from lightning_seq.data.sources.table import Loaded
 from lightning_seq.data.sources.tagged import TaggedTable
 from lightning_seq.data.spans import Tag
 from lightning_seq.errors import UserError
 from lightning_seq.files import Plain
 
 TAGS = ("first half", "second half")
-_SHARES = {"train": 1.0, "validation": 0.1, "test": 0.1}
 
 
 @dataclass(frozen=True)
@@ -37,18 +37,16 @@ class LookAhead:
     split_seed: int = 1
 
     def __post_init__(self) -> None:
-        limits = {
-            "distance": (1, None),
-            "length": (self.distance + 1, None),
-            "symbols": (2, len(ascii_lowercase)),
-            "examples": (10, None),
-            "split_seed": (0, None),
-        }
-        for name, (least, most) in limits.items():
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < least or (most is not None and value > most):
-                limit = f"at least {least}" if most is None else f"{least} to {most}"
-                raise UserError(f"data.{name} is {value}, expected a whole number, {limit}")
+        check_whole(
+            self,
+            {
+                "distance": (1, None),
+                "length": (self.distance + 1, None),
+                "symbols": (2, len(ascii_lowercase)),
+                "examples": (10, None),
+                "split_seed": (0, None),
+            },
+        )
         if self.symbols % 2:
             raise UserError(f"data.symbols is {self.symbols}, expected an even number: two halves of equal size")
 
@@ -56,20 +54,12 @@ class LookAhead:
         return f"look_ahead ({self.distance})"
 
     def identity(self) -> Plain:
-        return {
-            "synthetic": "look_ahead",
-            "length": self.length,
-            "distance": self.distance,
-            "symbols": self.symbols,
-            "examples": self.examples,
-            "split_seed": self.split_seed,
-        }
+        return {"synthetic": "look_ahead", **vars(self)}
 
     def load(self) -> Loaded[TaggedTable]:
         tables = {}
-        for stream, split in enumerate(SPLITS):
+        for stream, (split, size) in enumerate(sizes(self.examples).items()):
             generator = np.random.default_rng(np.random.SeedSequence([self.split_seed, stream]))
-            size = round(_SHARES[split] * self.examples)
             least = max(-(-self.length // 2), self.distance + 1)
             found = [
                 self._sentence(generator.integers(self.symbols, size=steps))

@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
-from lightning_seq.data.sources.table import SPLITS
-from lightning_seq.errors import UserError
-from lightning_seq.files import Plain
 from lightning_seq.spec import DataSpec
-
-SHARES = {"train": 1.0, "validation": 0.1, "test": 0.1}
-"""Sequences of each split, for one of training."""
 
 
 @dataclass(frozen=True)
@@ -47,23 +41,6 @@ class Problem(Protocol):
         """A name for people, such as `adding (100)`."""
         ...
 
-    def identity(self) -> Plain:
-        """Everything that decides what `load` returns."""
-        ...
-
     def load(self) -> tuple[dict[str, Sequences], list[str]]:
         """The sequences by split, and a line each on what the user may not expect."""
         ...
-
-
-def check_whole(limits: dict[str, int], given: Any) -> None:
-    """Raises UserError unless each of these attributes of `given` is a whole number, at least so large."""
-    for name, least in limits.items():
-        value = getattr(given, name)
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise UserError(f"data.{name} is {value}, expected a whole number of at least {least}")
-
-
-def sizes(examples: int) -> dict[str, int]:
-    """Sequences of each split."""
-    return {split: round(SHARES[split] * examples) for split in SPLITS}

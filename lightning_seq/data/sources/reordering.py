@@ -8,7 +8,7 @@ from itertools import pairwise, product
 import numpy as np
 
 from lightning_seq.data.sources.pairs import Link, PairTable
-from lightning_seq.data.sources.symbol_pairs import SHARES, check_numbers
+from lightning_seq.data.sources.synthetic import SHARES, check_whole
 from lightning_seq.data.sources.table import SPLITS, Loaded
 from lightning_seq.data.sources.word_order import ANIMALS, MANNERS, PEOPLE, PLACES, QUALITIES, VERBS
 from lightning_seq.files import Plain
@@ -38,7 +38,7 @@ class Reordering:
     split_seed: int = 1
 
     def __post_init__(self) -> None:
-        check_numbers(self, {"examples": (10, 1_000_000), "split_seed": (0, None)})
+        check_whole(self, {"examples": (10, 1_000_000), "split_seed": (0, None)})
 
     def describe(self) -> str:
         return "reordering"

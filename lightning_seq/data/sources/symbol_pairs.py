@@ -8,13 +8,12 @@ from string import ascii_lowercase
 import numpy as np
 
 from lightning_seq.data.sources.pairs import Link, PairTable
-from lightning_seq.data.sources.table import SPLITS, Loaded
+from lightning_seq.data.sources.synthetic import check_whole, sizes
+from lightning_seq.data.sources.table import Loaded
 from lightning_seq.errors import UserError, near
 from lightning_seq.files import Plain
 
 ORDERS = ("copy", "reverse")
-SHARES = {"train": 1.0, "validation": 0.1, "test": 0.1}
-"""Examples of each split, as a part of those for training."""
 _TRIES = 50
 
 
@@ -41,7 +40,7 @@ class SymbolPairs:
     def __post_init__(self) -> None:
         if self.order not in ORDERS:
             raise UserError(f"data.order is {self.order!r}; {near(str(self.order), ORDERS)}")
-        check_numbers(
+        check_whole(
             self,
             {
                 "shortest": (1, None),
@@ -52,7 +51,7 @@ class SymbolPairs:
             },
         )
         there = sum(self.symbols**steps for steps in range(self.shortest, min(self.longest, 60) + 1))
-        wanted = sum(round(share * self.examples) for share in SHARES.values())
+        wanted = sum(sizes(self.examples).values())
         if there < 2 * wanted:
             raise UserError(
                 f"data.symbols={self.symbols} data.shortest={self.shortest} data.longest={self.longest}: there are "
@@ -70,8 +69,7 @@ class SymbolPairs:
         generator = np.random.default_rng(np.random.SeedSequence([self.split_seed]))
         seen: set[str] = set()
         tables = {}
-        for split in SPLITS:
-            size = round(SHARES[split] * self.examples)
+        for split, size in sizes(self.examples).items():
             table = PairTable([], [], list(range(size)), [])
             assert table.links is not None
             while len(table) < size:
@@ -97,12 +95,3 @@ class SymbolPairs:
         places = range(0, length, 2)
         origins = places if self.order == "copy" else places[::-1]
         return [(target, target + 1, origin, origin + 1) for target, origin in zip(places, origins, strict=True)]
-
-
-def check_numbers(source: object, limits: dict[str, tuple[int, int | None]]) -> None:
-    """Raises UserError where one of an object's numbers is out of its limits."""
-    for name, (least, most) in limits.items():
-        value = getattr(source, name)
-        if isinstance(value, bool) or not isinstance(value, int) or value < least or (most and value > most):
-            limit = f"at least {least}" if most is None else f"{least} to {most}"
-            raise UserError(f"data.{name} is {value}, expected a whole number, {limit}")
