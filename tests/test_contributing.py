@@ -35,7 +35,7 @@ def test_the_example_of_a_new_cell_works(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.syspath_prepend(str(tmp_path))
     node = yaml.safe_load(block("yaml"))
     node["_target_"] = node["_target_"].replace("lightning_seq.cells.", "")
-    make = factory(node, ["leaky"])
+    make = factory(node, "cell", ["leaky"])
     assert engines_of(lambda: make(3, 4)) == ["loop"]
     for check in CHECKS:
         if check.applies(subject := Subject(lambda: make(3, 4))):

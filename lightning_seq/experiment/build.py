@@ -32,7 +32,7 @@ EMBEDDINGS = ("word2vec", "random", "onehot", "file", "none")
 
 def build_data(config: Config) -> Any:
     """The DataModule, prepared or found in the cache."""
-    make = factory(config["data"], config["allow"])
+    make = factory(config["data"], "data", config["allow"])
     return make(cache=Path(config["cache"]), seed=stream_seed(config["seed"], Stream.BATCHES))
 
 
@@ -130,7 +130,7 @@ def _side(config: Config, data: Any, progress: bool) -> Inputs:
 
 def takes_a_cell(config: Config) -> bool:
     """Whether the encoder is made of cells."""
-    kind = resolve(config["model"]["_target_"], config["allow"])
+    kind = resolve(config["model"]["_target_"], "model", config["allow"])
     return "cell" in inspect.signature(kind).parameters
 
 
@@ -154,9 +154,9 @@ def build_model(config: Config, spec: DataSpec, width: int) -> Any:
         )
 
     def encoder(input_size: int) -> Any:
-        make, given = factory(config["model"], config["allow"]), {}
+        make, given = factory(config["model"], "model", config["allow"]), {}
         if takes_a_cell(config):
-            given["cell"] = factory(config["cell"], config["allow"])
+            given["cell"] = factory(config["cell"], "cell", config["allow"])
         return make(input_size=input_size, **given)
 
     return kind_of(spec).model(config, spec, embedding, encoder, width)
@@ -164,7 +164,7 @@ def build_model(config: Config, spec: DataSpec, width: int) -> Any:
 
 def initialise(model: Any, config: Config, inputs: Inputs) -> None:
     """Every parameter from the seed and its own name; then the vectors, where there are any."""
-    factory(config["init"], config["allow"])()(model, stream_seed(config["seed"], Stream.INITIALISATION))
+    factory(config["init"], "init", config["allow"])()(model, stream_seed(config["seed"], Stream.INITIALISATION))
     sides = {"source" if inputs.target else "embedding": inputs, "target": inputs.target}
     for name, side in sides.items():
         if side is not None and side.matrix is not None:
@@ -176,7 +176,7 @@ def build_task(config: Config, data: Any, model: Any) -> Task:
     from lightning_seq.tasks.schedule import Schedule
 
     task = config["task"]
-    optimizer = factory(_optimizer(config), config["allow"])
+    optimizer = factory(_optimizer(config), "optimizer", config["allow"])
     try:
         optimizer([nn.Parameter(torch.zeros(1))])
     except ValueError as error:

@@ -16,7 +16,7 @@ from lightning_seq.cells.conv_lstm import ConvLSTMCell
 from lightning_seq.cells.external import ExternalCell
 from lightning_seq.errors import UserError, near
 from lightning_seq.experiment.config import compose, groups
-from lightning_seq.experiment.targets import factory, resolve
+from lightning_seq.experiment.targets import class_at, factory
 
 MakeCell = Callable[[int, int], Cell]
 
@@ -46,14 +46,14 @@ def find(name: str, beside: Sequence[str] = ()) -> dict[str, MakeCell]:
         return {name: BESIDE[name]}
     if name in known_cells():
         node = compose(["model=recurrent", f"cell={name}"])["cell"]
-        return {name: factory(node)}
+        return {name: factory(node, "cell")}
     if "." not in name:
         found = _cells_of(name, beside)
         if not found:
             raise UserError(f"{name} has no class whose name ends in 'Cell'")
         return found
     try:
-        kind = resolve(name, [name.partition(".")[0]], "the cell")
+        kind = class_at(name, "the cell", [name.partition(".")[0]])
     except UserError:
         found = _cells_of(name, beside)
         if found:

@@ -88,7 +88,7 @@ def read_target(value: Any) -> int | None:
 def width_key(config: Config) -> str | None:
     """The key that says how wide the model is, or None where nothing does."""
     model = config["model"]
-    taken = {*model, *inspect.signature(resolve(model["_target_"], config["allow"])).parameters}
+    taken = {*model, *inspect.signature(resolve(model["_target_"], "model", config["allow"])).parameters}
     return next((f"model.{name}" for name in WIDTHS if name in taken), None)
 
 

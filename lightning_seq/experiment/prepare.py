@@ -84,8 +84,15 @@ def check_directories(runs: Sequence[Planned]) -> None:
 
 
 def check_place(runs: Sequence[Planned]) -> None:
-    """Raises UserError when the comparison's directory cannot be written."""
-    place = Path(runs[0].entry.config["runs"]) / runs[0].entry.config["name"]
+    """Raises UserError when the comparison's directory cannot be written, or a link in it leads out of the run root."""
+    root = Path(runs[0].entry.config["runs"])
+    place = root / runs[0].entry.config["name"]
+    for directory in (place, *(run.directory for run in runs)):
+        if not directory.resolve().is_relative_to(root.resolve()):
+            raise UserError(
+                f"{directory} leads to {directory.resolve()}, outside {root}: take the link away, or give runs=DIR "
+                "where the files are to be"
+            )
     existing = next(parent for parent in (place, *place.resolve().parents) if parent.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
         raise UserError(f"{place} cannot be written ({existing} does not allow it): give another place with runs=DIR")

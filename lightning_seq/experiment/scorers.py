@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 from lightning_seq.attention.scorer import Scorer
 from lightning_seq.errors import UserError
 from lightning_seq.experiment.config import conf_directory, groups
-from lightning_seq.experiment.targets import factory, resolve
+from lightning_seq.experiment.targets import class_at, factory
 
 MakeScorer = Callable[[int, int], Scorer]
 
@@ -23,7 +23,7 @@ def known_scorers() -> tuple[str, ...]:
 def our_scorer(name: str) -> MakeScorer:
     """What makes the scorer of `attention=name` from (query_size, value_size)."""
     node = OmegaConf.to_container(OmegaConf.load(conf_directory() / "attention" / f"{name}.yaml"))
-    return factory(node)  # type: ignore[arg-type]
+    return factory(node, "attention")  # type: ignore[arg-type]
 
 
 def find_scorer(name: str) -> MakeScorer | None:
@@ -35,7 +35,7 @@ def find_scorer(name: str) -> MakeScorer | None:
     if name in known_scorers():
         return our_scorer(name)
     try:
-        kind = resolve(name, [name.partition(".")[0]], "the scorer")
+        kind = class_at(name, "the scorer", [name.partition(".")[0]])
     except UserError:
         return None
     return partial(kind) if issubclass(kind, Scorer) else None

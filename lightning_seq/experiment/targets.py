@@ -10,8 +10,16 @@ from typing import Any
 
 from lightning_seq.errors import UserError, near
 
-ROOTS = ("lightning_seq", "torch.optim", "lightning.pytorch.callbacks")
-
+GROUPS = {
+    "model": "lightning_seq.models",
+    "cell": "lightning_seq.cells",
+    "init": "lightning_seq.cells",
+    "attention": "lightning_seq.attention",
+    "data": "lightning_seq.data",
+    "task": "lightning_seq.tasks",
+    "optimizer": "torch.optim",
+}
+"""Where the class of each configuration group is defined: a checkpoint's `model` can name no DataModule."""
 
 PUBLISHED = ("torchrecurrent", "torch.nn")
 """Where an argument that is itself a class may come from, beside a module of `allow`."""
@@ -21,18 +29,25 @@ def _inside(module: str, roots: Sequence[str]) -> bool:
     return any(module == root or module.startswith(f"{root}.") for root in roots)
 
 
-def resolve(path: str, allow: Sequence[str] = (), key: str = "_target_") -> type:
-    """The class that `path` names.
+def resolve(path: str, group: str, allow: Sequence[str] = ()) -> type:
+    """The class that `path` names, for a configuration group of `GROUPS`.
 
-    The path must begin in one of our own rooms, torch.optim, Lightning's callbacks or a module of `allow`, and the
-    class it leads to must be *defined* in one of them: a name that was only imported there leads outside.
+    The path must begin in the group's room or in a module of `allow`, and the class it leads to must be *defined* in
+    one of them: a name that was only imported there leads outside.
     """
-    roots = (*ROOTS, *allow)
+    return class_at(path, f"{group}._target_", (GROUPS[group], *allow))
+
+
+def class_at(path: str, key: str, roots: Sequence[str]) -> type:
+    """The class that `path` names and that is defined under one of `roots`; `key` is what the user is told.
+
+    Raises UserError for any other path.
+    """
     parts = path.split(".") if isinstance(path, str) else []
     if len(parts) < 2 or not _inside(path, roots):
         raise UserError(
-            f"{key}={path} is not admitted: expected a class of lightning_seq, torch.optim or Lightning's "
-            "callbacks; for a module of your own add allow=[your_module]"
+            f"{key}={path} is not admitted: expected a class of {', '.join(roots)}; for a module of your own add "
+            "allow=[your_module]"
         )
     module, name = ".".join(parts[:-1]), parts[-1]
     try:
@@ -47,17 +62,20 @@ def resolve(path: str, allow: Sequence[str] = (), key: str = "_target_") -> type
     return found
 
 
-def factory(node: Mapping[str, Any], allow: Sequence[str] = ()) -> Callable[..., Any]:
-    """The class that `node["_target_"]` names, with the node's other keys as arguments.
+def factory(node: Mapping[str, Any], group: str, allow: Sequence[str] = ()) -> Callable[..., Any]:
+    """The class of a group that `node["_target_"]` names, with the node's other keys as arguments.
+
+    An argument whose annotation is `type[…]` is a class of `PUBLISHED` or of `allow`; no other argument is anything but
+    a plain value.
 
     Raises UserError for a key that the class does not take, listing those it does.
     """
-    target = resolve(node["_target_"], allow)
+    target = resolve(node["_target_"], group, allow)
     arguments = {key: value for key, value in node.items() if key != "_target_"}
     accepted = inspect.signature(target).parameters
     for key, parameter in accepted.items():
         if str(parameter.annotation).startswith("type[") and arguments.get(key) is not None:
-            arguments[key] = resolve(arguments[key], (*PUBLISHED, *allow), key)
+            arguments[key] = class_at(arguments[key], key, (*PUBLISHED, *allow))
     if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in accepted.values()):
         for key in arguments:
             if key not in accepted:

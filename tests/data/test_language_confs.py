@@ -29,7 +29,7 @@ def test_a_set_chooses_its_task_and_its_embedding(
     monkeypatch.delenv("LIGHTNING_SEQ_MIRROR", raising=False)
     config = compose([f"data={name}", "data.batch_size=3"])
     assert (config["choices"]["task"], config["choices"]["embedding"]) == (task, embedding)
-    made = factory(config["data"])
+    made = factory(config["data"], "data")
     assert made.keywords["batch_size"] == 3  # type: ignore[attr-defined]
     assert (config["data"]["licence"] is None) == (name in ("text_words", "text_chars"))
 
@@ -45,7 +45,7 @@ def test_every_set_of_these_tasks_is_known_here() -> None:
 
 
 def data(name: str, cache: Path, *words: str) -> Any:
-    return factory(compose([f"data={name}", *words])["data"])(cache=cache, seed=1)
+    return factory(compose([f"data={name}", *words])["data"], "data")(cache=cache, seed=1)
 
 
 def test_what_is_missing_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

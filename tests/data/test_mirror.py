@@ -79,7 +79,7 @@ def test_every_data_file_composes_and_says_what_it_takes(tmp_path: Path, monkeyp
     for name in groups()["data"]:
         there = compose([f"data={name}"])["data"]
         config = compose([f"data={name}", *(f"data.{key}={wanted[key]}" for key in wanted if key in there)])
-        made = factory(config["data"])
+        made = factory(config["data"], "data")
         assert made.keywords["batch_size"] == 32  # type: ignore[attr-defined]
         if there.get("train", "") is None:
             with pytest.raises(UserError, match=r"data\.train=\w"):
@@ -96,7 +96,7 @@ def test_every_data_file_composes_and_says_what_it_takes(tmp_path: Path, monkeyp
     ],
 )
 def test_real_sets(mirror: Path, tmp_path: Path, name: str, classes: tuple[str, ...], sizes: list[int]) -> None:
-    data: ClassificationData = factory(compose([f"data={name}", f"data.mirror={mirror}"])["data"])(
+    data: ClassificationData = factory(compose([f"data={name}", f"data.mirror={mirror}"])["data"], "data")(
         cache=tmp_path, seed=1
     )
     assert data.prepared.classes == classes

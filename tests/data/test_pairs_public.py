@@ -28,7 +28,7 @@ def test_a_data_file_chooses_its_task(name: str) -> None:
 
 
 def pairs(cache: Path, *overrides: str) -> SequenceToSequenceData:
-    data = factory(compose([*overrides])["data"])(cache=cache, seed=1)
+    data = factory(compose([*overrides])["data"], "data")(cache=cache, seed=1)
     assert isinstance(data, SequenceToSequenceData)
     return data
 

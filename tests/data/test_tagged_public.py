@@ -131,7 +131,7 @@ def test_columns_that_differ_on_the_hub(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def tagging(mirror: Path, cache: Path, *words: str) -> TaggingData:
-    data = factory(compose([*words, f"data.mirror={mirror}"])["data"])(cache=cache, seed=1)
+    data = factory(compose([*words, f"data.mirror={mirror}"])["data"], "data")(cache=cache, seed=1)
     assert isinstance(data, TaggingData)
     return data
 
@@ -183,7 +183,7 @@ def test_what_training_does_not_have_in_real_sets(mirror: Path, tmp_path: Path) 
 
 
 def test_relations_with_marked_entities(mirror: Path, tmp_path: Path) -> None:
-    data = factory(compose(["data=semeval2010_task8", f"data.mirror={mirror}"])["data"])(cache=tmp_path, seed=1)
+    data = factory(compose(["data=semeval2010_task8", f"data.mirror={mirror}"])["data"], "data")(cache=tmp_path, seed=1)
     assert isinstance(data, ClassificationData)
     assert len(data.prepared.classes) == 19
     assert data.prepared.classes[0] == "Cause-Effect(e1,e2)"

@@ -2,47 +2,81 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from lightning_seq.cells.lstm import LSTMCell
 from lightning_seq.errors import UserError
-from lightning_seq.experiment.targets import factory, resolve
+from lightning_seq.experiment.targets import GROUPS, factory, resolve
 
 REFUSED = [
     "os.system", "subprocess.Popen", "builtins.eval", "builtins.exec", "pickle.loads", "importlib.import_module",
-    "torch.load", "torch.hub.load", "shutil.rmtree",
-    "lightning_seq.files.os.system", "lightning_seq.files.shutil.rmtree",
+    "torch.load", "torch.hub.load", "shutil.rmtree", "runpy.run_path", "ctypes.CDLL", "webbrowser.open",
+    "lightning_seq.files.os.system", "lightning_seq.files.shutil.rmtree", "lightning_seq.cells.cell.torch.load",
     "lightning_seq.cli.main", "lightning_seq.experiment.launch.subprocess.Popen", "lightning_seq.files.write_text",
-    "torch.optim.lr_scheduler.types.FunctionType", "hydra.utils.call", "numpy.load", "eval", "", "lightning_seq",
+    "lightning_seq.experiment.nursery.Nursery", "torch.optim.lr_scheduler.types.FunctionType",
+    "torch.optim.optimizer.functools.partial", "hydra.utils.call", "hydra.utils.instantiate", "numpy.load",
+    "lightning.pytorch.Trainer", "eval", "", "lightning_seq", "..os.system", "lightning_seq.cells..os.system",
 ]  # fmt: skip
+"""Ways to something that runs code or writes files, among them those known to lead around a list of forbidden names."""
 
 
+@pytest.mark.parametrize("group", GROUPS)
 @pytest.mark.parametrize("path", REFUSED)
-def test_nothing_else_is_admitted(path: str) -> None:
-    with pytest.raises(UserError, match="_target_="):
-        resolve(path)
+def test_nothing_else_is_admitted(path: str, group: str) -> None:
+    with pytest.raises(UserError, match=r"_target_=.*(is not admitted|no class|no module)"):
+        resolve(path, group)
 
 
-def test_our_own_and_the_optimisers_are() -> None:
-    assert resolve("lightning_seq.cells.lstm.LSTMCell") is LSTMCell
-    assert resolve("torch.optim.AdamW").__name__ == "AdamW"
-    assert resolve("lightning.pytorch.callbacks.EarlyStopping").__name__ == "EarlyStopping"
+def test_each_group_has_its_own_room() -> None:
+    assert resolve("lightning_seq.cells.lstm.LSTMCell", "cell") is LSTMCell
+    assert resolve("torch.optim.AdamW", "optimizer").__name__ == "AdamW"
+    for group in set(GROUPS) - {"cell", "init"}:
+        with pytest.raises(UserError, match=rf"{group}\._target_=.*expected a class of {GROUPS[group]}"):
+            resolve("lightning_seq.cells.lstm.LSTMCell", group)
+    with pytest.raises(UserError, match="not admitted"):
+        resolve("lightning_seq.data.classification.ClassificationData", "model")
 
 
-def test_a_module_of_the_users_own_is_admitted_by_name(tmp_path, monkeypatch) -> None:
+@pytest.mark.parametrize("value", [None, 3, ["os", "system"], {"_target_": "os.system"}])
+def test_a_target_is_a_text(value: Any) -> None:
+    with pytest.raises(UserError, match="not admitted"):
+        resolve(value, "cell")
+
+
+def test_what_is_nested_stays_plain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No argument is made an object of, however deep its `_target_` stands."""
+    (tmp_path / "holder.py").write_text("class HolderCell:\n    def __init__(self, given): self.given = given\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    touched = tmp_path / "touched"
+    nested = {"_target_": "pathlib.Path.touch", "_args_": [str(touched)], "inner": [{"_target_": "os.mkdir"}]}
+    made = factory({"_target_": "holder.HolderCell", "given": nested}, "cell", ["holder"])()
+    assert made.given == nested
+    assert not touched.exists()
+
+
+@pytest.mark.parametrize("path", ["os.system", "subprocess.Popen", "torch.load", "lightning_seq.cells.lstm.LSTMCell"])
+def test_an_argument_that_is_a_class_has_its_own_list(path: str) -> None:
+    with pytest.raises(UserError, match=r"path=.*not admitted"):
+        factory({"_target_": "lightning_seq.cells.external.ExternalCell", "path": path}, "cell")
+
+
+def test_a_module_of_the_users_own_is_admitted_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "their_cells.py").write_text("import os\nclass MyCell:\n    def __init__(self, a): self.a = a\n")
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(UserError, match=r"allow=\[your_module\]"):
-        resolve("their_cells.MyCell")
-    assert factory({"_target_": "their_cells.MyCell", "a": 3}, ["their_cells"])().a == 3
+        resolve("their_cells.MyCell", "cell")
+    assert factory({"_target_": "their_cells.MyCell", "a": 3}, "cell", ["their_cells"])().a == 3
     with pytest.raises(UserError, match="not admitted"):
-        resolve("their_cells.os", ["their_cells"])
+        resolve("their_cells.os", "cell", ["their_cells"])
 
 
 def test_a_misspelt_class_module_or_argument_is_named() -> None:
     with pytest.raises(UserError, match="did you mean LSTMCell"):
-        resolve("lightning_seq.cells.lstm.LSTMCel")
+        resolve("lightning_seq.cells.lstm.LSTMCel", "cell")
     with pytest.raises(UserError, match="no module"):
-        resolve("lightning_seq.cells.lsmt.LSTMCell")
+        resolve("lightning_seq.cells.lsmt.LSTMCell", "cell")
     with pytest.raises(UserError, match="did you mean bias"):
-        factory({"_target_": "lightning_seq.cells.lstm.LSTMCell", "bais": True})
+        factory({"_target_": "lightning_seq.cells.lstm.LSTMCell", "bais": True}, "cell")

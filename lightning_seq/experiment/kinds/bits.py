@@ -30,7 +30,7 @@ def model(
 
 
 def task(config: Config, data: MemoryProblemData, model: SetModel, shared: dict[str, Any]) -> Task:
-    make = factory({"_target_": config["task"]["_target_"]}, config["allow"])
+    make = factory({"_target_": config["task"]["_target_"]}, "task", config["allow"])
     made: Task = make(model, **shared)
     return made
 

@@ -52,7 +52,7 @@ def artificial(config: Config, names: Sequence[str]) -> int | None:
 def task(config: Config, data: ClassificationData, model: Classifier, shared: dict[str, Any]) -> Task:
     assert isinstance(data.spec.targets, Class)
     settings, names = config["task"], data.spec.targets.names
-    make = factory({"_target_": settings["_target_"]}, config["allow"])
+    make = factory({"_target_": settings["_target_"]}, "task", config["allow"])
     made: Task = make(
         model,
         data.spec.targets.size,

@@ -53,7 +53,7 @@ def task(config: Config, data: LanguageModellingData, model: LanguageModel, shar
             f"{drawn[0]} draws one mask for a whole window, and data.backward_length={data.backward_length} reads a "
             "window in two parts: set it to null, or use dropout that is drawn at each step"
         )
-    make = factory({"_target_": settings["_target_"]}, config["allow"])
+    make = factory({"_target_": settings["_target_"]}, "task", config["allow"])
     made: Task = make(
         model,
         chunk_length=data.chunk_length if data.random_chunks else None,

@@ -37,7 +37,7 @@ def model(
 
 def task(config: Config, data: MemoryProblemData, model: Regressor, shared: dict[str, Any]) -> Task:
     settings = config["task"]
-    make = factory({"_target_": settings["_target_"]}, config["allow"])
+    make = factory({"_target_": settings["_target_"]}, "task", config["allow"])
     made: Task = make(model, tolerance=settings["tolerance"], **shared)
     return made
 

@@ -43,7 +43,7 @@ def model(
     """Raises UserError for a model that is no encoder-decoder."""
     assert isinstance(spec.targets, TokenSequence)
     settings, allow = config["model"], config["allow"]
-    if not issubclass(resolve(settings["_target_"], allow), EncoderDecoder):
+    if not issubclass(resolve(settings["_target_"], "model", allow), EncoderDecoder):
         raise UserError(
             f"model={config['choices']['model']} reads a sequence and writes none, and these data ask for another "
             "sequence: use model=encoder_decoder, encoder_decoder_context or encoder_decoder_attention"
@@ -63,13 +63,13 @@ def model(
         scale=inputs.get("scale", 1.0),
     )
     given = {key: value for key, value in settings.items() if key not in ("attend", "decoder_cell")}
-    made: EncoderDecoder = factory(given, allow)(
+    made: EncoderDecoder = factory(given, "model", allow)(
         embedding,
         target,
         spec.targets.size,
-        cell=factory(config["cell"], allow),
-        attention=factory(config["attention"], allow) if settings["attend"] else None,
-        decoder_cell=factory(settings["decoder_cell"], allow) if settings["decoder_cell"] else None,
+        cell=factory(config["cell"], "cell", allow),
+        attention=factory(config["attention"], "attention", allow) if settings["attend"] else None,
+        decoder_cell=factory(settings["decoder_cell"], "cell", allow) if settings["decoder_cell"] else None,
         dropout=task["dropout"],
         tied=task["tied"],
     )
@@ -78,7 +78,7 @@ def model(
 
 def task(config: Config, data: SequenceToSequenceData, model: EncoderDecoder, shared: dict[str, Any]) -> Task:
     settings = config["task"]
-    make = factory({"_target_": settings["_target_"]}, config["allow"])
+    make = factory({"_target_": settings["_target_"]}, "task", config["allow"])
     if shared["monitor"] == "auto":
         texts = (data.reference("validation", row) for row in range(len(data.lengths("validation"))))
         enough = any(len(_TOKEN.findall(text)) >= BLEU_ORDER for text in texts)

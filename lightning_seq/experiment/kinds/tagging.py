@@ -91,7 +91,7 @@ def crf(config: Config, names: Sequence[str]) -> LinearChainCRF | None:
 def task(config: Config, data: TaggingData, model: Tagger, shared: dict[str, Any]) -> Task:
     assert isinstance(data.spec.targets, Tags)
     settings, names = config["task"], data.spec.targets.names
-    make = factory({"_target_": settings["_target_"]}, config["allow"])
+    make = factory({"_target_": settings["_target_"]}, "task", config["allow"])
     if shared["monitor"] == "auto":
         shared = {**shared, "monitor": "val/f1" if look_like_spans(names) else "val/accuracy"}
     made: Task = make(
