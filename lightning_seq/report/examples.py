@@ -19,6 +19,7 @@ import numpy as np
 
 from lightning_seq.record import Record
 from lightning_seq.report.artifacts import read_artifacts
+from lightning_seq.report.spans import span_counts
 
 Scored = tuple[np.ndarray, np.ndarray]
 """Ids `[N]`, each once and rising, and scores `[N]`."""
@@ -138,12 +139,7 @@ def _spans(path: Path) -> Scored | None:
     if held is None:
         return None
     ids, positions = (held[name].to_numpy(zero_copy_only=False) for name in ("id", "position"))
-    order = np.lexsort((positions, ids))
-    known, places = np.unique(ids[order], return_inverse=True)
-    first = np.diff(places, prepend=-1) != 0
-    given, found = (_marked(held[name], order, first) for name in ("target", "prediction"))
-    right = given[0] & found[0] & (given[1] == found[1]) & (given[2] == found[2])
-    counts = np.stack([np.bincount(places[mask], minlength=len(known)) for mask in (right, found[0], given[0])])
+    known, counts = span_counts(ids, positions, held["target"], held["prediction"])
     whole = counts.sum(1, keepdims=True)
 
     def f1(sums: np.ndarray) -> np.ndarray:
@@ -151,20 +147,6 @@ def _spans(path: Path) -> Scored | None:
         return np.where(both > 0, 2 * sums[0] / np.where(both > 0, both, 1), 0.0)
 
     return known, _pseudo_values(f1(whole)[0], f1(whole - counts))
-
-
-def _marked(tags: Any, order: np.ndarray, first: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Where a span begins, the last place of whatever is there, and its kind (empty: none), by token."""
-    coded = tags.dictionary_encode()
-    places = coded.indices.to_numpy(zero_copy_only=False)[order]
-    names = [str(tag) for tag in coded.dictionary.to_pylist()]
-    kind = np.array([name[2:] if name[:2] in ("B-", "I-") else "" for name in names])[places]
-    begins = np.array([name.startswith("B-") for name in names])[places]
-    new = first | begins
-    new[1:] |= kind[1:] != kind[:-1]
-    starts = np.flatnonzero(new)
-    following = np.append(starts[1:], len(kind))
-    return new & (kind != ""), np.repeat(following - 1, following - starts), kind
 
 
 def _bleu(path: Path, signature: str) -> Scored | None:

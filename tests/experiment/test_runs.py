@@ -68,6 +68,7 @@ def test_a_run_leaves_everything_that_was_promised(own: list[str], capsys: pytes
     right = sum(row["target"] == row["prediction"] for row in rows)
     assert right / 16 == pytest.approx(record.metrics["test/accuracy"])
     assert sum(row["loss"] for row in rows) / 16 == pytest.approx(record.metrics["test/loss"], rel=1e-5)
+    assert all(4 <= row["length"] <= 10 and row["unknown"] == 0 and row["rarity"] > 0 for row in rows)
     assert "dashboard" in capsys.readouterr().out
 
 

@@ -146,6 +146,7 @@ def test_a_tagger_leaves_everything_that_was_promised(tags: list[str], capsys: p
     assert [[row["token"], row["target"], row["prediction"]] for row in rows] == [row for one in found for row in one]
     assert [row["id"] for row in rows] == [number for number, one in enumerate(found) for _ in one]
     assert [row["position"] for row in rows] == [step for one in found for step in range(len(one))]
+    assert [row["length"] for row in rows] == [len(one) for one in found for _ in one]
     assert sum(row["target"] == row["prediction"] for row in rows) / len(rows) == pytest.approx(
         record.metrics["test/accuracy"]
     )

@@ -12,6 +12,7 @@ from lightning.pytorch import Callback
 from torch import Tensor, nn
 
 from lightning_seq.data.classification import ClassificationData, TextReader
+from lightning_seq.data.hardness import hardness
 from lightning_seq.errors import UserError
 from lightning_seq.experiment.config import Config
 from lightning_seq.experiment.targets import factory
@@ -82,9 +83,13 @@ def callbacks(config: Config, directory: Path, data: ClassificationData) -> list
 
 
 def artifacts(directory: Path, data: ClassificationData, task: Task) -> dict[str, str]:
+    """`predictions.parquet`: a row per example: id (its place in the split), target, prediction, loss, and its
+    `hardness`."""
     assert isinstance(data.spec.targets, Class)
     assert task.predictions is not None
-    write_predictions(directory / "predictions.parquet", data.spec.targets.names, task.predictions.numpy())
+    test = data.prepared.splits["test"]
+    hard = hardness(test.flat, test.offsets, data.vocabulary)
+    write_predictions(directory / "predictions.parquet", data.spec.targets.names, task.predictions.numpy(), hard)
     return {"predictions": "predictions.parquet"}
 
 
@@ -132,16 +137,18 @@ def class_weights(wanted: str | list[float] | None, data: ClassificationData) ->
     return torch.tensor(weights * counts.sum() / (weights * counts).sum(), dtype=torch.float32)
 
 
-def write_predictions(path: Path, names: tuple[str, ...], rows: Any) -> None:
+def write_predictions(path: Path, names: tuple[str, ...], rows: np.ndarray, hard: dict[str, np.ndarray]) -> None:
+    """hard: of every example of the split, `[N]` by name."""
     import pyarrow
 
-    labels = pyarrow.array(names)
+    labels, ids = pyarrow.array(names), rows[:, 0].astype("int64")
     write_parquet(
         path,
         {
-            "id": pyarrow.array(rows[:, 0].astype("int64")),
+            "id": pyarrow.array(ids),
             "target": labels.take(pyarrow.array(rows[:, 1].astype("int64"))),
             "prediction": labels.take(pyarrow.array(rows[:, 2].astype("int64"))),
             "loss": pyarrow.array(rows[:, 3]),
+            **{name: pyarrow.array(values[ids]) for name, values in hard.items()},
         },
     )

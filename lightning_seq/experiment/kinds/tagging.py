@@ -12,6 +12,7 @@ from lightning.pytorch import Callback
 from torch import Tensor, nn
 
 from lightning_seq.cells.lstm import LSTMCell
+from lightning_seq.data.hardness import hardness
 from lightning_seq.data.spans import look_like_spans
 from lightning_seq.data.tagging import TaggingData, TagReader
 from lightning_seq.errors import UserError, near
@@ -116,7 +117,7 @@ def artifacts(directory: Path, data: TaggingData, task: Task) -> dict[str, str]:
     """`predictions.parquet`, `predictions.conll` and `tagging.json`.
 
     predictions.parquet: a row per token that counts: id (of its sentence in the split), position, token, target,
-                         prediction, loss.
+                         prediction, loss, and the `hardness` of its sentence.
     predictions.conll:   every test sentence: token, target (`_` where it does not count), prediction.
     tagging.json:        see `overview`.
     """
@@ -127,7 +128,10 @@ def artifacts(directory: Path, data: TaggingData, task: Task) -> dict[str, str]:
     starts = np.flatnonzero(np.diff(rows[:, 0], prepend=-1))
     sentences = np.split(rows, starts[1:])
     tokens = [data.tokens("test", int(sentence[0, 0])) for sentence in sentences]
-    write_predictions(directory / "predictions.parquet", names, rows, [token for words in tokens for token in words])
+    test = data.prepared.splits["test"]
+    hard = hardness(data.prepared.spellings.words[test.flat], test.offsets, data.vocabulary)
+    written = [token for words in tokens for token in words]
+    write_predictions(directory / "predictions.parquet", names, rows, written, hard)
     columns = (
         zip(words, _named(names, sentence[:, 2], NO_TAG), _named(names, sentence[:, 3], NO_TAG), strict=True)
         for words, sentence in zip(tokens, sentences, strict=True)
@@ -141,20 +145,25 @@ def _named(names: Sequence[str], ids: np.ndarray, none: Any) -> list[Any]:
     return [names[number] if number >= 0 else none for number in ids.astype("int64").tolist()]
 
 
-def write_predictions(path: Path, names: tuple[str, ...], rows: np.ndarray, tokens: Sequence[str]) -> None:
+def write_predictions(
+    path: Path, names: tuple[str, ...], rows: np.ndarray, tokens: Sequence[str], hard: dict[str, np.ndarray]
+) -> None:
+    """hard: of every sentence of the split, `[N]` by name."""
     import pyarrow
 
     tags, counted = pyarrow.array(names), rows[:, 2] >= 0
     kept = rows[counted]
+    ids = kept[:, 0].astype("int64")
     write_parquet(
         path,
         {
-            "id": pyarrow.array(kept[:, 0].astype("int64")),
+            "id": pyarrow.array(ids),
             "position": pyarrow.array(kept[:, 1].astype("int64")),
             "token": pyarrow.array(tokens).filter(pyarrow.array(counted)),
             "target": tags.take(pyarrow.array(kept[:, 2].astype("int64"))),
             "prediction": tags.take(pyarrow.array(kept[:, 3].astype("int64"))),
             "loss": pyarrow.array(kept[:, 4]),
+            **{name: pyarrow.array(values[ids]) for name, values in hard.items()},
         },
     )
 

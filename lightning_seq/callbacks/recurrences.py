@@ -1,0 +1,83 @@
+"""What each recurrence of a model did with a batch: its states and gates at every step."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lightning_seq.cells.cell import Cell
+from lightning_seq.cells.combined import CombinedCell
+from lightning_seq.layers.mask import lengths_of, reverse
+from lightning_seq.layers.recurrent import watched
+from lightning_seq.models.encoder_decoder import EncoderDecoder
+from lightning_seq.models.language_model import LanguageModel
+from lightning_seq.models.tagger import Tagger
+from lightning_seq.spec import Batch
+
+
+@dataclass(frozen=True)
+class Recurrence:
+    """One recurrence of an encoder, on the CPU.
+
+    layer:     from the input up, counted from 1.
+    direction: `forward`, `backward` or `combined`; every step stands at its own token's place, whatever the direction.
+    states:    `[B, T, H]` for each tensor of the state.
+    gates:     by name, `[B, T, H]`.
+    """
+
+    layer: int
+    direction: str
+    cell: Cell
+    states: tuple[Tensor, ...]
+    gates: dict[str, Tensor]
+
+    @property
+    def finite(self) -> bool:
+        return all(bool(torch.isfinite(tensor).all()) for tensor in (*self.states, *self.gates.values()))
+
+
+@torch.no_grad()
+def recurrences(model: nn.Module, batch: Batch) -> list[Recurrence]:
+    """Those of the model's encoder, from the input up, in evaluation as in `looking`; none for one without any."""
+    encoder: Any = model.encoder
+    places = {id(module): name for name, module in encoder.named_modules()}
+    with watched() as seen:
+        _read(model, batch)
+    turned = isinstance(model, EncoderDecoder) and model.reverse_source
+    lengths = lengths_of(batch.inputs, batch.mask)
+
+    def brought(tensor: Tensor) -> Tensor:
+        return (reverse(tensor, lengths) if turned else tensor).cpu()
+
+    found = []
+    for layer, _, _, run in seen:
+        if id(layer) not in places or run.trace is None:
+            continue  # what reads the characters of words, say
+        numbers = re.findall(r"\d+", places[id(layer)])
+        combined = isinstance(layer.cell, CombinedCell)
+        found.append(
+            Recurrence(
+                int(numbers[-1]) + 1 if numbers else 1,
+                "combined" if combined else "backward" if layer.reverse != turned else "forward",
+                layer.cell,
+                tuple(brought(tensor) for tensor in run.trace.states),
+                {name: brought(gate) for name, gate in run.trace.gates.items()},
+            )
+        )
+    return found
+
+
+def _read(model: nn.Module, batch: Batch) -> None:
+    """Run the encoder, and no softmax or decoder where it can be helped."""
+    if isinstance(model, LanguageModel):
+        model.read(batch.inputs, batch.mask)
+    elif isinstance(model, EncoderDecoder):
+        model.encode(batch.inputs, batch.mask)
+    elif isinstance(model, Tagger):
+        model(batch.inputs, batch.mask, batch.extra)
+    else:
+        model(batch.inputs, batch.mask)

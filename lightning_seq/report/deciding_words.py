@@ -1,0 +1,211 @@
+"""Which words decided on a class, as a section of the dashboard."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lightning_seq.record import Record
+from lightning_seq.report.charts import Spec
+from lightning_seq.report.escape import html
+from lightning_seq.report.inside import (
+    WORD_LABEL,
+    Found,
+    Sentence,
+    by_sentence,
+    first_runs,
+    focused,
+    heat_table,
+    label_cell,
+    label_colours,
+    numbered,
+    numbers,
+    of_group,
+    read_sentence,
+    shown,
+)
+from lightning_seq.report.page import Page
+from lightning_seq.report.sections import grouped, named, note, section
+from lightning_seq.report.summary import Group, Summary, number
+
+MOST_PATTERNS, MOST_CLASSES = 5, 20
+
+ABOUT = (
+    "For some validation sentences, after the last epoch: what a model says of the sentence's own class when it reads "
+    "no further than a word (LISA, Gupta & Schütze 2018), and how much each word brings to the score of that class "
+    "when it reads all of them (gradient times input, its strongest word in full colour, another colour where it "
+    "speaks against the class). The first seed of each label. Scores of two labels compare by where they rise, "
+    "gradients by their signs and their order."
+)
+PATTERNS = (
+    "The words with which the {says} of the right class first came to {threshold}, over all sentences that were looked "
+    "at; behind them by how much they raised it, and in how many sentences where in more than one."
+)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """How a run came to what it says of one sentence. prefixes and gradients: by word."""
+
+    target: str
+    prediction: str
+    prefixes: tuple[float, ...]
+    gradients: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """Words that brought a class over the threshold, by how much, and in how many sentences."""
+
+    words: tuple[str, ...]
+    rise: float
+    sentences: int
+
+
+@dataclass(frozen=True)
+class Decided:
+    """A `deciding_words.json`."""
+
+    says: str
+    threshold: float
+    sentences: tuple[Sentence, ...]
+    decisions: tuple[Decision, ...]
+    patterns: dict[str, tuple[Pattern, ...]]
+
+
+def read_deciding_words(path: Path) -> Decided:
+    """Raises ValueError, KeyError, TypeError or AttributeError for a file of another form."""
+    plain = json.loads(path.read_text(encoding="utf-8"))
+    sentences = tuple(read_sentence(entry) for entry in plain["sentences"])
+    patterns: dict[str, tuple[Pattern, ...]] = {}
+    for entry in plain["patterns"]:
+        found = Pattern(
+            tuple(str(word) for word in entry["words"]), numbers([entry["rise"]], 1)[0], int(entry["sentences"])
+        )
+        patterns[str(entry["class"])] = (*patterns.get(str(entry["class"]), ()), found)
+    return Decided(
+        str(plain["says"]),
+        number(plain.get("threshold")) or 0.0,
+        sentences,
+        tuple(_decision(entry, sentence) for entry, sentence in zip(plain["sentences"], sentences, strict=True)),
+        patterns,
+    )
+
+
+def _decision(entry: dict[str, Any], sentence: Sentence) -> Decision:
+    size = len(sentence.words)
+    return Decision(
+        str(entry["class"]),
+        str(entry["prediction"]),
+        numbers(entry["prefixes"], size),
+        numbers(entry["gradients"], size),
+    )
+
+
+def deciding_words(page: Page, runs: list[tuple[Path, Record]], summary: Summary) -> str:
+    """For each sentence a curve and a row of words for each label; the patterns behind each class."""
+    found, wrong = first_runs(runs, "deciding_words", read_deciding_words)
+    parts = []
+    for group in summary.groups:
+        mine, more = of_group(group, found)
+        parts.append((group, _group(page, group, mine) + more if mine else ""))
+    body = grouped(parts, len(summary.groups) > 1) + "".join(note(text, warn=True) for text in wrong)
+    return section("Which words decided", body, ABOUT, "deciding-words") if body else ""
+
+
+def _group(page: Page, group: Group, found: Found[Decided]) -> str:
+    held = {record.label: each for record, each in found}
+    body = "".join(
+        _sentence(page, group, sentence, {label: held[label].decisions[place] for label, place in places.items()})
+        for sentence, places in by_sentence(found, lambda each: each.sentences).items()
+    )
+    return page.legend(group.labels) + body + _patterns(group, held)
+
+
+def _sentence(page: Page, group: Group, sentence: Sentence, decisions: dict[str, Decision]) -> str:
+    names = numbered(sentence.words)
+    rows: list[Any] = [
+        [group.labels.index(label), place, value]
+        for label, decision in decisions.items()
+        for place, value in enumerate(decision.prefixes)
+    ]
+    table = page.table("prefixes", ["label", "word", "said"], rows, {"label": group.labels, "word": names})
+    target = next(iter(decisions.values())).target
+    heat = heat_table(sentence.words, [_gradient_row(group, label, each) for label, each in decisions.items()])
+    return (
+        f'<div class="group"><h4 dir="auto">{html(sentence.text)}</h4><div class="pair"><div class="card">'
+        f"<h4>{html(target)}, prefix by prefix</h4>{page.chart(_chart(table, group.labels, names), table=table)}</div>"
+        f"{heat}</div></div>"
+    )
+
+
+def _gradient_row(group: Group, label: str, decision: Decision) -> tuple[str, list[float], list[str]]:
+    strongest = max(map(abs, decision.gradients)) or 1.0
+    is_right = decision.prediction == decision.target
+    said = f"says {decision.prediction}" + ("" if is_right else f", not {decision.target}")
+    texts = [f"{round(value, 2) + 0.0:+.2f}" for value in decision.gradients]
+    return label_cell(group, label, said), [value / strongest for value in decision.gradients], texts
+
+
+def _chart(table: str, labels: list[str], names: list[str]) -> Spec:
+    return {
+        "data": {"name": table},
+        "params": [{"name": "focus", "value": ""}],
+        "width": "container",
+        "height": 200,
+        "description": "What is said of the class after each word, one colour per label",
+        "mark": {"type": "line", "point": {"size": 24}, "strokeWidth": 2},
+        "encoding": {
+            "x": {
+                "field": "word",
+                "type": "ordinal",
+                "title": None,
+                "scale": {"domain": names},
+                "axis": {"labelExpr": WORD_LABEL, "labelAngle": -45, "labelLimit": 90, "grid": False, "ticks": False},
+            },
+            "y": {
+                "field": "said",
+                "type": "quantitative",
+                "title": None,
+                "scale": {"zero": True, "nice": True},
+                "axis": {"tickCount": 5},
+            },
+            "opacity": focused(1, 0.1),
+            "tooltip": [
+                {"field": "label", "type": "nominal"},
+                {"field": "word", "type": "nominal"},
+                {"field": "said", "type": "quantitative", "format": ".3f"},
+            ],
+            **label_colours(labels),
+        },
+    }
+
+
+def _patterns(group: Group, held: dict[str, Decided]) -> str:
+    classes = sorted({name for each in held.values() for name in each.patterns})[:MOST_CLASSES]
+    if not classes:
+        return ""
+    head = "".join(f'<th class="left" scope="col">{named(group.labels.index(label), label)}</th>' for label in held)
+    rows = "".join(
+        f'<tr><th scope="row">{html(name)}</th>'
+        + "".join(
+            f'<td class="left">{"<br>".join(map(_pattern, each.patterns.get(name, ())[:MOST_PATTERNS])) or "–"}</td>'
+            for each in held.values()
+        )
+        + "</tr>"
+        for name in classes
+    )
+    first = next(iter(held.values()))
+    about = PATTERNS.format(says=first.says, threshold=f"{first.threshold:.2f}")
+    return (
+        f'<div class="group"><p class="about">{html(about)}</p><div class="scroll"><table class="compare">'
+        f"<thead><tr><th></th>{head}</tr></thead><tbody>{rows}</tbody></table></div></div>"
+    )
+
+
+def _pattern(pattern: Pattern) -> str:
+    words = " ".join(shown(word) for word in pattern.words)
+    often = f" × {pattern.sentences}" if pattern.sentences > 1 else ""
+    return f'<bdi>{html(words)}</bdi> <span style="color:var(--muted)">{pattern.rise:+.2f}{often}</span>'

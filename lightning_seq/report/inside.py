@@ -1,0 +1,140 @@
+"""What runs left of being looked into: one run of each label, the same sentences for all, words in colour."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from lightning_seq.record import Record
+from lightning_seq.report.artifacts import read_artifacts
+from lightning_seq.report.charts import PALETTE, Spec
+from lightning_seq.report.escape import html
+from lightning_seq.report.sections import named, note
+from lightning_seq.report.summary import Group, number
+from lightning_seq.report.written import visible
+
+T = TypeVar("T")
+
+MOST_LABELS, MOST_SENTENCES, MOST_WORDS = 24, 4, 30
+"""On a page, for each data set."""
+STRONGEST = 48
+"""The share of the strongest colour that a cell may have, in percent: text over it can still be read."""
+
+Found = list[tuple[Record, T]]
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """number: of the example in its split. cut: whether words were left out at its end."""
+
+    number: int
+    words: tuple[str, ...]
+    cut: bool
+
+    @property
+    def text(self) -> str:
+        return " ".join(self.words) + (" …" if self.cut else "")
+
+
+def read_sentence(entry: dict[str, Any]) -> Sentence:
+    words = [str(word) for word in entry["words"]]
+    held = number(entry.get("id"))
+    return Sentence(
+        0 if held is None else int(held), tuple(words[:MOST_WORDS]), bool(entry.get("cut")) or len(words) > MOST_WORDS
+    )
+
+
+def numbers(values: Sequence[Any], size: int) -> tuple[float, ...]:
+    """The first `size` of the values; ValueError where there are fewer, or one is no finite number."""
+    found = [number(value) for value in values[:size]]
+    if len(found) < size or any(value is None for value in found):
+        raise ValueError(f"expected {size} finite numbers")
+    return tuple(value for value in found if value is not None)
+
+
+def first_runs(runs: list[tuple[Path, Record]], name: str, read: Callable[[Path], T]) -> tuple[Found[T], list[str]]:
+    """What `read` makes of the artifact `name` of the first finished seed of each label on each data set that has one;
+    notes on what had to be left out."""
+    chosen: dict[tuple[str, str, str], tuple[Path, Record]] = {}
+    for run in sorted(runs, key=lambda item: item[1].seed):
+        if run[1].status == "done" and name in run[1].artifacts:
+            chosen.setdefault((run[1].task, run[1].data, run[1].label), run)
+    return read_artifacts(list(chosen.values()), name, read)
+
+
+def of_group(group: Group, found: Found[T]) -> tuple[Found[T], str]:
+    """Those of a data set, in the order of its labels, and a note where there are too many labels for a page."""
+    mine = [item for item in found if group.holds(item[0])]
+    mine.sort(key=lambda item: group.labels.index(item[0].label))
+    left_out = len(mine) - MOST_LABELS
+    return mine[:MOST_LABELS], note(f"{left_out} more labels are left out.") if left_out > 0 else ""
+
+
+def by_sentence(found: Found[T], sentences: Callable[[T], Sequence[Sentence]]) -> dict[Sentence, dict[str, int]]:
+    """Each sentence, and at what place each label's run has it."""
+    held: dict[Sentence, dict[str, int]] = {}
+    for record, each in found:
+        for place, sentence in enumerate(sentences(each)):
+            held.setdefault(sentence, {})[record.label] = place
+    return dict(list(held.items())[:MOST_SENTENCES])
+
+
+def shown(word: str) -> str:
+    """A word in which white space can be seen."""
+    return word if word.strip() else visible(word)
+
+
+def label_cell(group: Group, label: str, below: str = "") -> str:
+    """The head of a row; `below` is text in small letters."""
+    small = f"<small>{html(below)}</small>" if below else ""
+    return f'<th scope="row">{named(group.labels.index(label), label)}{small}</th>'
+
+
+def heat_table(words: Sequence[str], rows: Sequence[tuple[str, Sequence[float], Sequence[str]]]) -> str:
+    """Words along the top, a row for each of `(head, weights, texts)`: `head` is HTML, a weight from -1 to 1 is how
+    strong the colour of a word's cell is (another colour below zero), and the text stands in it."""
+    top = "".join(f'<th scope="col">{html(shown(word))}</th>' for word in words)
+    body = "".join(
+        f"<tr>{head}{''.join(_heat(*cell) for cell in zip(weights, texts, strict=True))}</tr>"
+        for head, weights, texts in rows
+    )
+    return (
+        f'<div class="scroll"><table class="compare heats"><thead><tr><th></th>{top}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div>"
+    )
+
+
+def _heat(weight: float, text: str) -> str:
+    below = " class=below" if weight < 0 else ""
+    return f'<td{below} style="--w:{round(STRONGEST * min(abs(weight), 1))}%">{html(text)}</td>'
+
+
+def label_colours(labels: Sequence[str]) -> Spec:
+    """Channels that give each label its colour, and those beyond the palette a broken line."""
+    dashes = [[1, 0] if place < PALETTE else [4, 3] for place in range(len(labels))]
+    return {
+        "color": {"field": "label", "type": "nominal", "scale": {"domain": list(labels)}, "legend": None},
+        "strokeDash": {
+            "field": "label",
+            "type": "nominal",
+            "scale": {"domain": list(labels), "range": dashes},
+            "legend": None,
+        },
+    }
+
+
+def focused(strong: float, weak: float, usual: float | None = None) -> Spec:
+    """An opacity: `strong` for the label that was chosen, `weak` for the others; `usual` (or strong) before that."""
+    conditions = [{"test": "focus === datum.label", "value": strong}]
+    conditions.append({"test": "focus === ''", "value": strong if usual is None else usual})
+    return {"condition": conditions, "value": weak}
+
+
+def numbered(words: Sequence[str]) -> list[str]:
+    """Words with their places before them, so that each is another: what `WORD_LABEL` takes away again."""
+    return [f"{place:02d} {shown(word)}" for place, word in enumerate(words, 1)]
+
+
+WORD_LABEL = "slice(datum.label, 3)"

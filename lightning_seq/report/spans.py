@@ -1,0 +1,38 @@
+"""Spans that BIO tags mark, counted by sentence."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+
+def span_counts(ids: np.ndarray, positions: np.ndarray, target: Any, prediction: Any) -> tuple[np.ndarray, np.ndarray]:
+    """The sentences' ids, each once and rising, and `[3, N]`: how many spans each has right, found and given.
+
+    A span is right where begin, end and kind are, as `metrics/span_f1.py` has it.
+
+    ids, positions: `[tokens]`, in any order.
+    target, prediction: pyarrow columns of tags.
+    """
+    order = np.lexsort((positions, ids))
+    known, places = np.unique(ids[order], return_inverse=True)
+    first = np.diff(places, prepend=-1) != 0
+    given, found = (_marked(tags, order, first) for tags in (target, prediction))
+    right = given[0] & found[0] & (given[1] == found[1]) & (given[2] == found[2])
+    counts = [np.bincount(places[mask], minlength=len(known)) for mask in (right, found[0], given[0])]
+    return known, np.stack(counts)
+
+
+def _marked(tags: Any, order: np.ndarray, first: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Where a span begins, the last place of whatever is there, and its kind (empty: none), by token."""
+    coded = tags.dictionary_encode()
+    places = coded.indices.to_numpy(zero_copy_only=False)[order]
+    names = [str(tag) for tag in coded.dictionary.to_pylist()]
+    kind = np.array([name[2:] if name[:2] in ("B-", "I-") else "" for name in names])[places]
+    begins = np.array([name.startswith("B-") for name in names])[places]
+    new = first | begins
+    new[1:] |= kind[1:] != kind[:-1]
+    starts = np.flatnonzero(new)
+    following = np.append(starts[1:], len(kind))
+    return new & (kind != ""), np.repeat(following - 1, following - starts), kind
