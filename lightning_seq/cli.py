@@ -81,6 +81,8 @@ def _compare(words: list[str]) -> int:
     from lightning_seq.experiment.compare import compare
     from lightning_seq.experiment.grid import entries
 
+    if any("=" not in word and Path(word).is_dir() for word in words):
+        return _report(words)
     console = _console()
     directory = None
     try:
@@ -126,16 +128,18 @@ def _finish(directory: Path, failed: int, console: Console, wandb: dict[str, str
     summary = write_report(directory)
     if wandb is not None and mode is not None:
         from lightning_seq.report.wandb_summary import log_comparison
+        from lightning_seq.report.wandb_workspace import write_plan
 
         shutil.rmtree(directory / "wandb", ignore_errors=True)  # one summary run, of what there is now
         log_comparison(directory, mode=mode, project=str(wandb["project"]), entity=wandb["entity"])
+        upload = write_plan(directory, str(wandb["project"]), wandb["entity"])["upload"]
     console.print()
     console.print(terminal(summary))
     console.print()
     say(console, f"dashboard  {directory / 'dashboard.html'}")
     say(console, f"tables     {directory / 'table.md'}  {directory / 'table.csv'}  {directory / 'table.tex'}")
     if mode == "offline":
-        say(console, f"W&B        wandb sync {directory}/*/wandb/offline-run-* {directory}/wandb/offline-run-*")
+        say(console, f"W&B        {upload}")
     return 1 if failed else 0
 
 
@@ -144,16 +148,30 @@ def say(console: Console, line: str) -> None:
 
 
 def _report(words: list[str]) -> int:
+    from lightning_seq.report.gathered import write_gathered
+    from lightning_seq.report.summary import runs_of
     from lightning_seq.report.tables import terminal
+    from lightning_seq.report.terminal_chart import learning_curves
     from lightning_seq.report.write import write_report
 
-    if len(words) != 1 or "=" in words[0]:
+    places = [Path(word) for word in words if "=" not in word]
+    given = given_keys("report", [word for word in words if "=" in word], {"output": None})
+    if not places:
+        raise UserError("report takes a directory, or several and output=DIR, none came: such as report runs/demo")
+    if len(places) > 1 and not given["output"]:
         raise UserError(
-            f"report takes one directory, {' '.join(words) or 'nothing'} came: lightning-seq report runs/demo"
+            f"{len(places)} directories came, expected where their report goes: lightning-seq report "
+            f"{' '.join(map(str, places))} output=DIR"
         )
     console = _console()
-    directory = Path(words[0])
-    console.print(terminal(write_report(directory)))
+    directory = Path(given["output"]).expanduser() if given["output"] else places[0]
+    summary = write_gathered(places, directory) if given["output"] else write_report(directory)
+    console.print(terminal(summary))
+    if summary.sources:
+        say(console, summary.sources)
+    runs = [run for place in places for run in runs_of(place)]
+    for line in learning_curves(runs, summary, console.width, console.encoding.startswith("utf")):
+        say(console, line)
     say(console, f"\ndashboard  {directory / 'dashboard.html'}")
     return 0
 
@@ -325,12 +343,12 @@ VERBS = {
         ),
     ),
     "report": Verb(
-        "Write the tables and the dashboard of a comparison again.",
+        "Write the tables and the dashboard of a comparison again, or of several as one.",
         _report,
-        {},
+        {"output=DIR": "where the report of several directories is written"},
         (),
-        ("report runs/demo", "report runs/verses_genre", "report /somewhere/else/runs/demo"),
-        "DIRECTORY",
+        ("report runs/demo", "report /somewhere/else/runs/demo", "report runs/mine /mnt/theirs output=runs/both"),
+        "DIRECTORY …",
     ),
     "predict": Verb(
         "What a trained model says of new text, as JSON lines.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -95,10 +96,55 @@ def read(path: Path) -> Record:
         found = values.get("schema") if isinstance(values, dict) else None
         raise UserError(f"{path} has schema {found}, this version reads {SCHEMA}: run it again, or use that version")
     known = {item.name for item in fields(Record)}
+    for name in known & set(values):
+        if not _FORMS[str(_TYPES[name])](values[name]):
+            raise UserError(
+                f"{path} is not a record ({name} is {str(values[name])[:60]!r}, expected {_TYPES[name]}): delete that "
+                "run's directory and start it again"
+            )
     try:
         return Record(**{key: value for key, value in values.items() if key in known})
     except (TypeError, ValueError) as error:
         raise UserError(f"{path} is not a record ({error}): delete that run's directory and start it again") from None
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _maps(inner: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, dict) and all(map(inner, value.values()))
+
+
+def _lists(inner: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, list) and all(map(inner, value))
+
+
+def _or_none(inner: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: value is None or inner(value)
+
+
+_TYPES = {item.name: item.type for item in fields(Record)}
+_FORMS: dict[str, Callable[[Any], bool]] = {
+    "str": _is_text,
+    "str | None": _or_none(_is_text),
+    "int": lambda value: isinstance(value, int) and not isinstance(value, bool),
+    "int | None": _or_none(lambda value: isinstance(value, int) and not isinstance(value, bool)),
+    "list[str]": _lists(_is_text),
+    "dict[str, Any]": lambda value: isinstance(value, dict),
+    "dict[str, int]": _maps(_is_number),
+    "dict[str, float]": _maps(_is_number),
+    "dict[str, float | None]": _maps(_or_none(_is_number)),
+    "dict[str, str | None]": lambda value: isinstance(value, dict),
+    "dict[str, dict[str, str]]": _maps(_maps(_is_text)),
+    "dict[str, dict[str, float]]": _maps(_maps(_is_number)),
+    "dict[str, list[list[float | None]]]": _maps(_lists(_lists(_or_none(_is_number)))),
+}
+"""By the type of a field, what a file may hold there; fingerprints of epochs are a list among texts."""
 
 
 def runs_in(directory: Path) -> list[tuple[Path, Record]]:

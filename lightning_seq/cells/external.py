@@ -77,7 +77,7 @@ class ExternalCell(Cell):
                 continue
             try:
                 self._last = self.module(x, state)
-            except (TypeError, ValueError, RuntimeError) as error:
+            except (TypeError, ValueError, RuntimeError, AttributeError) as error:
                 failure = error
             else:
                 return paired, state

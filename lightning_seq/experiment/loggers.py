@@ -1,4 +1,7 @@
-"""Where a run's numbers go: its record and CSV always, W&B or TensorBoard beside them."""
+"""Where a run's numbers go: its record and CSV always, W&B or TensorBoard beside them.
+
+What W&B and TensorBoard hold of a run that is done is read from its record: both say what the reports say.
+"""
 
 from __future__ import annotations
 
@@ -8,17 +11,18 @@ import math
 import os
 import socket
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from lightning.pytorch.loggers import Logger
+from lightning.pytorch.loggers import Logger, TensorBoardLogger, WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
 
 from lightning_seq.errors import UserError, near
 from lightning_seq.experiment.config import Config
 from lightning_seq.files import write_text
+from lightning_seq.record import FILE, Record, read
 
 Point = list[float | None]
 
@@ -96,6 +100,97 @@ class CurveLogger(Logger):
         write_text(self.directory / "metrics.csv", text.getvalue())
 
 
+class WandbRun(WandbLogger):
+    """A W&B run that ends with what its record holds: its metrics at the selected checkpoint, parameters, speed.
+
+    directory: of the run.
+    """
+
+    def __init__(self, directory: Path, experiment: Any) -> None:
+        super().__init__(experiment=experiment)
+        self.directory = directory
+
+    @rank_zero_only
+    def finalize(self, status: str) -> None:
+        super().finalize(status)
+        record = _done(self.directory)
+        if record is not None:
+            self.experiment.summary.update(_final(record))
+
+
+class TensorBoardRun(TensorBoardLogger):
+    """Event files whose HPARAMS tab compares the runs of a comparison: `tensorboard --logdir <runs>/<name>`.
+
+    There each run has its settings and what they made of it (a *session*). TensorBoard finds the columns from all runs:
+    the description of an experiment, which Lightning writes beside them, would keep those of the first run alone, and
+    architectures have settings of their own.
+
+    directory: of the run.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(str(directory), name="tensorboard", version="", default_hp_metric=False)
+        self.directory, self._told = directory, False
+
+    @rank_zero_only
+    def finalize(self, status: str) -> None:
+        record = None if self._told else _done(self.directory)
+        if record is not None:
+            from torch.utils.tensorboard.summary import hparams
+
+            self._told = True
+            final = {name: value for name, value in _final(record).items() if value is not None}
+            self.log_metrics({f"final/{name}": value for name, value in final.items()})
+            _, *session = hparams(hyperparameters(record), {})
+            for summary in session:
+                self.experiment._get_file_writer().add_summary(summary)
+        super().finalize(status)
+
+
+def _done(directory: Path) -> Record | None:
+    """The record of a run, once it is done."""
+    record = read(directory) if (directory / FILE).is_file() else None
+    return record if record is not None and record.status == "done" else None
+
+
+def _final(record: Record) -> dict[str, float | None]:
+    return {
+        **record.metrics,
+        **{f"parameters/{part}": float(count) for part, count in record.parameters.items()},
+        **record.throughput,
+    }
+
+
+_COMPARED = ("model", "cell", "attention", "init", "optimizer", "task", "embedding")
+_COMPARED_ALONE = ("data.batch_size", "trainer.max_epochs", "trainer.gradient_clip_val")
+
+
+def hyperparameters(record: Record) -> dict[str, str | float | bool]:
+    """The settings that runs of a comparison may differ in, flat; what is not set is left out."""
+    flat = dict(_leaves(record.config, ""))
+    chosen = {
+        key: value
+        for key, value in flat.items()
+        if (key.startswith(tuple(f"{group}." for group in _COMPARED)) and not key.endswith("_target_"))
+        or key in _COMPARED_ALONE
+    }
+    names = {"label": record.label, "model": record.model, "cell": record.cell, "data": record.data}
+    told = {**names, "seed": record.seed, "engine": record.engine, **chosen}
+    return {
+        key: value if isinstance(value, str | bool | int | float) else str(value)
+        for key, value in told.items()
+        if value is not None
+    }
+
+
+def _leaves(value: Any, key: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict):
+        for name, item in value.items():
+            yield from _leaves(item, f"{key}.{name}" if key else str(name))
+    else:
+        yield key, value
+
+
 def wandb_mode(wanted: str) -> tuple[str, str | None]:
     """The mode W&B can run in, and a line that says why it is not the one asked for.
 
@@ -153,17 +248,14 @@ def build_loggers(config: Config, directory: Path, label: str, tell: Callable[[s
     if kind == "none":
         return []
     if kind == "tensorboard":
-        from lightning.pytorch.loggers import TensorBoardLogger
-
         try:
-            return [TensorBoardLogger(str(directory), name="tensorboard", version="")]
+            return [TensorBoardRun(directory)]
         except ModuleNotFoundError:
             raise UserError("logger=tensorboard needs a package: pip install 'lightning-seq[tensorboard]'") from None
     mode, reason = wandb_mode(settings["mode"])
     if reason:
         tell(reason)
     import wandb
-    from lightning.pytorch.loggers import WandbLogger
 
     os.environ["WANDB_SILENT"] = "true"
     (directory / "wandb").mkdir(exist_ok=True)
@@ -176,7 +268,7 @@ def build_loggers(config: Config, directory: Path, label: str, tell: Callable[[s
         tags=[f"arch:{label}"[:64], f"data:{config['choices']['data']}"[:64]],
         dir=str(directory),
         mode=mode,  # type: ignore[arg-type]
-        config=config,
+        config={**config, "label": label},
         reinit="finish_previous",
         settings=wandb.Settings(
             silent=True, console="off", x_disable_stats=True, x_disable_meta=True, disable_git=True, disable_code=True
@@ -184,4 +276,4 @@ def build_loggers(config: Config, directory: Path, label: str, tell: Callable[[s
     )
     run.define_metric("trainer/global_step")
     run.define_metric("*", step_metric="trainer/global_step", step_sync=True)
-    return [WandbLogger(experiment=run)]
+    return [WandbRun(directory, run)]

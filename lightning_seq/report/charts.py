@@ -18,6 +18,9 @@ PALETTE = 8
 _SIDES = (("right", "left", 7, 0), ("left", "right", -7, 0), ("above", "center", 0, -12), ("below", "center", 0, 12))
 """Where a word's name may stand: side of its place, alignment, shift in pixels."""
 
+_SHAPES = ("circle", "square", "triangle-up", "diamond", "cross")
+"""Of points, in place of the broken lines."""
+
 _FOCUS = "focus === '' || focus === datum.label"
 
 
@@ -33,13 +36,16 @@ def javascript() -> str:
 
 
 def curve_chart(
-    data: str, labels: list[str], x: str, metric: str, spans: dict[str, Span], means: bool, few: bool
-) -> Spec:
-    """One metric against `x` (`epoch` or `seconds`): a thin line for each seed, a strong one for the mean.
+    data: str, labels: list[str], metric: str, axes: dict[str, tuple[Span, str]], values: Span, means: bool, few: bool
+) -> tuple[Spec, dict[str, Spec]]:
+    """One metric: a thin line for each seed, a strong one for the mean, in a band of a standard deviation.
 
-    spans: the least and the greatest value of each column.
-    means: whether any label has a mean.
-    few:   whether the curves are short enough for their points to be marked (a curve of one point has no line).
+    axes:   what it may be drawn against, with the least and the greatest value there and a title; `epoch` among them.
+    values: the least and the greatest, bands included.
+    means:  whether any label has a mean.
+    few:    whether the curves are short enough for their points to be marked (a curve of one point has no line).
+
+    Returns the chart against epochs, and for each of the axes the encoding that puts it in their place.
     """
     import altair as alt
 
@@ -48,60 +54,152 @@ def curve_chart(
     tooltip = [
         alt.Tooltip("label:N"),
         alt.Tooltip("seed:N"),
+        *([alt.Tooltip("step:Q", format=",")] if "step" in axes else []),
         alt.Tooltip("epoch:Q", format=".2~f"),
         alt.Tooltip("seconds:Q", format=".1f"),
         alt.Tooltip("value:Q", title=metric, format=".4~f"),
     ]
-    titles = {"epoch": "epoch", "seconds": "seconds of training"}
+    choice = {
+        axis: alt.X(
+            f"{axis}:Q",
+            title=title,
+            axis=alt.Axis(grid=False, labelFlush=False, format=",~f", **_ticks(axis, span)),
+            scale=alt.Scale(nice=False, zero=False, padding=8, **_room(span)),
+        )
+        for axis, (span, title) in axes.items()
+    }
+    crowded = len(labels) > PALETTE
     base = alt.Chart(alt.NamedData(name=data)).encode(
-        x=alt.X(
-            f"{x}:Q",
-            title=titles[x],
-            axis=alt.Axis(grid=False, labelFlush=False, format=",~f", **_ticks(x, spans[x])),
-            scale=alt.Scale(nice=False, zero=False, padding=8, **_room(spans[x])),
+        x=choice["epoch"],
+        y=alt.Y(
+            "value:Q",
+            title=None,
+            scale=alt.Scale(zero=False, nice=True, **_room(values)),
+            axis=alt.Axis(tickCount=5),
         ),
+        color=colour,
+    )
+    seeds = base.transform_filter("datum.seed !== null").encode(
+        detail="seed:N", opacity=_shown(0.5, 0.06, 0.12 if crowded else 0.5)
+    )
+    layers = [seeds.mark_line(strokeWidth=1).encode(strokeDash=dash)]
+    if means:
+        of_means = base.transform_filter("datum.seed === null")
+        layers.insert(
+            0,
+            of_means.transform_calculate(lower="datum.value - datum.sd", upper="datum.value + datum.sd")
+            .mark_area(line=False)
+            .encode(
+                y=alt.Y("lower:Q", title=None),
+                y2="upper:Q",
+                opacity=_shown(0.16, 0.02, 0.05 if crowded else 0.16),
+            ),
+        )
+        layers.append(
+            of_means.mark_line(strokeWidth=1.7 if crowded else 2.6, strokeCap="round", strokeJoin="round").encode(
+                opacity=_shown(1, 0.1), strokeDash=dash
+            )
+        )
+    if few:
+        opacity = _shown(0.75, 0.06, 0.2 if crowded else 0.75)
+        layers.append(seeds.mark_circle(size=22).encode(opacity=opacity, tooltip=tooltip))
+    chart = alt.layer(*layers).properties(
+        width="container", height=220, description=f"{metric} of each label, one colour per label"
+    )
+    return _bare(chart.add_params(alt.param(name="focus", value=""))), {
+        axis: encoding.to_dict() for axis, encoding in choice.items()
+    }
+
+
+def pareto_chart(
+    data: str,
+    labels: list[str],
+    metric: str,
+    cost: str,
+    lower: bool,
+    logarithmic: bool,
+    spans: dict[str, Span],
+    seeds: bool,
+    sides: set[str],
+) -> Spec:
+    """A mark for each label with bars of a standard deviation, its seeds as faint dots, and the front as a line.
+
+    cost:  what the label pays; lower: whether less of it is better.
+    spans: the least and the greatest of `x` and of `value`, bars included.
+    seeds: whether any label has more than one.
+    sides: of their marks on which names stand, `left` or `right`.
+    """
+    import altair as alt
+
+    if logarithmic:
+        scale = alt.Scale(type="log", nice=False, padding=14)
+    else:
+        scale = alt.Scale(zero=False, nice=True, **_room(spans["x"]))
+    base = alt.Chart(alt.NamedData(name=data)).encode(
+        x=alt.X("x:Q", title=cost, scale=scale, axis=alt.Axis(grid=False, format="~s", tickCount=4, labelOverlap=True)),
         y=alt.Y(
             "value:Q",
             title=None,
             scale=alt.Scale(zero=False, nice=True, **_room(spans["value"])),
             axis=alt.Axis(tickCount=5),
         ),
-        color=colour,
     )
-    seeds = base.transform_filter("datum.seed !== null").encode(
-        detail="seed:N", opacity=alt.condition(_FOCUS, alt.value(0.5), alt.value(0.06))
-    )
-    layers = [seeds.mark_line(strokeWidth=1.1).encode(strokeDash=dash)]
-    if means:
-        layers.append(
-            base.transform_filter("datum.seed === null")
-            .mark_line(strokeWidth=2.6, strokeCap="round", strokeJoin="round")
-            .encode(opacity=alt.condition(_FOCUS, alt.value(1), alt.value(0.1)), strokeDash=dash)
-        )
-    if few:
-        opacity = alt.condition(_FOCUS, alt.value(0.75), alt.value(0.06))
-        layers.append(seeds.mark_circle(size=26).encode(opacity=opacity, tooltip=tooltip))
+    shapes = [_SHAPES[index // PALETTE % len(_SHAPES)] for index in range(len(labels))]
+    coloured = base.encode(color=alt.Color("label:N", scale=alt.Scale(domain=labels), legend=None))
+    shape = alt.Shape("label:N", scale=alt.Scale(domain=labels, range=shapes), legend=None)
+    tooltip = [
+        alt.Tooltip("label:N"),
+        alt.Tooltip("seed:N"),
+        alt.Tooltip("x:Q", title=cost, format=",.0f"),
+        alt.Tooltip("value:Q", title=metric, format=".4~f"),
+    ]
+
+    of_means = coloured.transform_filter("datum.kind === 'mean'")
+    of_front = base.transform_filter("datum.kind === 'front'")
+    layers = [
+        of_front.mark_line(interpolate="step-after" if lower else "step-before", strokeWidth=1.4).encode(
+            color=alt.value(alt.expr("muted")), opacity=alt.value(0.7)
+        ),
+        of_means.mark_rule(strokeWidth=1.3).encode(
+            y=alt.Y("low:Q", title=None), y2="high:Q", opacity=_shown(0.8, 0.08)
+        ),
+        of_means.mark_rule(strokeWidth=1.3).encode(
+            x=alt.X("x_low:Q", title=cost), x2="x_high:Q", opacity=_shown(0.8, 0.08)
+        ),
+        of_means.mark_point(size=70, filled=True).encode(shape=shape, opacity=_shown(1, 0.1), tooltip=tooltip),
+        *(
+            of_front.transform_filter(f"datum.side === '{side}'")
+            .mark_text(align=align, dx=dx, dy=-9, fontSize=11, limit=170)
+            .encode(text="label:N", color=alt.value(alt.expr("ink")), opacity=_shown(1, 0.15))
+            for side, align, dx in (("right", "left", 6), ("left", "right", -6))
+            if side in sides
+        ),
+    ]
+    if seeds:
+        of_seeds = coloured.transform_filter("datum.kind === 'seed'").mark_point(size=22, filled=True)
+        layers.insert(1, of_seeds.encode(shape=shape, opacity=_shown(0.35, 0.05), tooltip=tooltip))
     chart = alt.layer(*layers).properties(
-        width="container", height=220, description=f"{metric} against {titles[x]}, one colour per label"
+        width="container", height=240, description=f"{metric} against {cost}, a mark per label"
     )
-    return _bare(chart.add_params(alt.param(name="focus", value="")))
+    names = {"focus": "", "ink": "#222", "muted": "#888"}
+    return _bare(chart.add_params(*(alt.param(name=name, value=value) for name, value in names.items())))
 
 
 def confusion_chart(data: str, classes: list[str], label: str) -> Spec:
-    """Row-normalised colour with the counts written in, where there is room for them."""
+    """Colour as strong as the share of the true class, with the counts written in, where there is room for them."""
     import altair as alt
 
     has_room = len(classes) <= NUMBERED
     base = alt.Chart(alt.NamedData(name=data)).encode(
         x=alt.X(
             "prediction:N",
-            sort=None,
+            scale=alt.Scale(domain=classes),
             title="predicted",
             axis=alt.Axis(labelAngle=-40 if has_room else -90, labelLimit=110, ticks=False, domain=False, grid=False),
         ),
         y=alt.Y(
             "target:N",
-            sort=None,
+            scale=alt.Scale(domain=classes),
             title="true class",
             axis=alt.Axis(labelLimit=110, ticks=False, domain=False, grid=False),
         ),
@@ -113,7 +211,8 @@ def confusion_chart(data: str, classes: list[str], label: str) -> Spec:
         ],
     )
     cells = base.mark_rect(cornerRadius=3).encode(
-        color=alt.Color("share:Q", legend=None, scale=alt.Scale(domain=[0, 1], range="heatmap"))
+        color=alt.value(alt.expr("high")),
+        opacity=alt.Opacity("share:Q", legend=None, scale=alt.Scale(domain=[0, 1], range=[0.04, 1])),
     )
     layers: list[Any] = [cells]
     if has_room:
@@ -129,7 +228,8 @@ def confusion_chart(data: str, classes: list[str], label: str) -> Spec:
         height=38 * len(classes) if has_room else alt.Step(18),
         description=f"Confusion matrix of {label}, summed over seeds",
     )
-    return _bare(chart.add_params(alt.param(name="ink", value="#222"), alt.param(name="strong", value="#fff")))
+    names = {"ink": "#222", "high": "#0b5394", "strong": "#fff"}
+    return _bare(chart.add_params(*(alt.param(name=name, value=value) for name, value in names.items())))
 
 
 def length_chart(data: str, labels: list[str], buckets: list[str]) -> Spec:
@@ -232,6 +332,16 @@ def word_chart(words: str, arrows: str, method: str) -> Spec:
     chart = alt.layer(*layers).properties(width="container", height=560, description=f"Word vectors by {method}")
     names = {"ink": "#222", "muted": "#888", "accent": "#0072B2"}
     return _bare(chart.add_params(*(alt.param(name=name, value=value) for name, value in names.items())))
+
+
+def _shown(strong: float, faint: float, unchosen: float | None = None) -> Any:
+    """Opacity of a label that is highlighted, of one beside it, and of all where none is (`strong` without a value)."""
+    import altair as alt
+
+    if unchosen is None or unchosen == strong:
+        return alt.condition(_FOCUS, alt.value(strong), alt.value(faint))
+    chosen = alt.when("focus === datum.label").then(alt.value(strong))
+    return chosen.when("focus === ''").then(alt.value(unchosen)).otherwise(alt.value(faint))
 
 
 def _ticks(x: str, span: Span) -> dict[str, Any]:

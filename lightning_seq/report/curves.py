@@ -1,9 +1,8 @@
-"""Learning curves made ready to draw: a fractional epoch for each point, thinned, with the mean over seeds."""
+"""Learning curves made ready to draw: a fractional epoch for each point, thinned."""
 
 from __future__ import annotations
 
 from collections import Counter
-from statistics import fmean
 from typing import NamedTuple, TypeVar
 
 from lightning_seq.record import Record
@@ -17,16 +16,6 @@ POINTS = 200
 class Point(NamedTuple):
     """`epoch` counts finished epochs, as a fraction inside one; `seconds` counts training only."""
 
-    epoch: float
-    seconds: float
-    value: float
-
-
-class Row(NamedTuple):
-    """A point with the position of its label and its seed; the seed is None where it is a mean over seeds."""
-
-    label: int
-    seed: int | None
     epoch: float
     seconds: float
     value: float
@@ -54,16 +43,21 @@ def points(record: Record, name: str, limit: int = POINTS) -> list[Point]:
     Several points that carry the same epoch number are spread evenly over that epoch, so that a loss logged every
     few steps is not drawn as a vertical line.
     """
+    return [point for _, point in thin(logged(record, name), limit)]
+
+
+def logged(record: Record, name: str) -> list[tuple[float | None, Point]]:
+    """As `points`, all of them, each behind the optimiser's step at which it was logged."""
     raw = [tuple(number(part) for part in point) for point in record.curves.get(name, []) if len(point) == 4]
     counts = Counter(epoch for _, epoch, _, _ in raw)
     seen: Counter[float | None] = Counter()
     result = []
-    for _, epoch, seconds, value in raw:
+    for step, epoch, seconds, value in raw:
         seen[epoch] += 1
         if epoch is None or seconds is None or value is None:
             continue
-        result.append(Point(epoch - 1 + seen[epoch] / counts[epoch], seconds, value))
-    return thin(result, limit)
+        result.append((step, Point(epoch - 1 + seen[epoch] / counts[epoch], seconds, value)))
+    return result
 
 
 def thin(curve: list[T], limit: int) -> list[T]:
@@ -72,41 +66,3 @@ def thin(curve: list[T], limit: int) -> list[T]:
         return curve
     last = len(curve) - 1
     return [curve[round(index * last / (limit - 1))] for index in range(limit)]
-
-
-def mean_curve(curves: list[list[Point]]) -> list[Point]:
-    """The mean over seeds at each epoch that every seed has; empty for fewer than two seeds.
-
-    Seconds are averaged as well: the mean curve against time says when the average run was there.
-    """
-    if len(curves) < 2:
-        return []
-    by_epoch = [{round(point.epoch, 6): point for point in curve} for curve in curves]
-    shared = sorted(set.intersection(*(set(epochs) for epochs in by_epoch)))
-    return [
-        Point(
-            epoch,
-            fmean(curve[epoch].seconds for curve in by_epoch),
-            fmean(curve[epoch].value for curve in by_epoch),
-        )
-        for epoch in shared
-    ]
-
-
-def table(records: list[Record], labels: list[str], name: str) -> list[Row]:
-    """The rows of one metric, single runs and means.
-
-    The mean is over runs that are done: one that stopped early would cut it short.
-    """
-    rows: list[Row] = []
-    for index, label in enumerate(labels):
-        mine = [(record, points(record, name)) for record in records if record.label == label]
-        for record, curve in mine:
-            rows += [Row(index, record.seed, *map(_short, point)) for point in curve]
-        whole = [curve for record, curve in mine if curve and record.status == "done"]
-        rows += [Row(index, None, *map(_short, point)) for point in mean_curve(whole)]
-    return rows
-
-
-def _short(value: float) -> float:
-    return float(f"{value:.5g}")

@@ -4,24 +4,38 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from importlib.resources import files
 from pathlib import Path
 from string import Template
 
 from lightning_seq.record import Record
-from lightning_seq.report import charts, curves, sections
+from lightning_seq.report import charts, sections
 from lightning_seq.report.artifacts import read_artifacts
 from lightning_seq.report.attended import attention
+from lightning_seq.report.configurations import addresses, configurations
+from lightning_seq.report.deciding_words import deciding_words
 from lightning_seq.report.escape import html
+from lightning_seq.report.gates import gates
+from lightning_seq.report.gradient_flow import gradient_flow
+from lightning_seq.report.horizon import horizon
+from lightning_seq.report.learning import learning
 from lightning_seq.report.page import Page
+from lightning_seq.report.pareto import pareto
 from lightning_seq.report.predictions import confusions
 from lightning_seq.report.sections import grouped, named, note, section
+from lightning_seq.report.slices import slices
+from lightning_seq.report.states import states
 from lightning_seq.report.summary import Group, Summary, runs_of, summarise_runs
 from lightning_seq.report.tagged_text import Found, per_class, worst_sentences
 from lightning_seq.report.tagging import read_tagged
 from lightning_seq.report.translated import translation
+from lightning_seq.report.tuned import tuned
 from lightning_seq.report.word_map import WordMap, read_map, word_maps
 from lightning_seq.report.written import written
+
+UNFOLDED = 8
+"""How many labels' confusion matrices are drawn at once; those of the others are folded away."""
 
 MAP = (
     "Where the vectors that the models started from lie, brought down to two dimensions: distances are "
@@ -45,29 +59,45 @@ def dashboard(directory: Path) -> str:
 def render(directory: Path, runs: list[tuple[Path, Record]], summary: Summary) -> str:
     """As `dashboard`, from records and a summary that are there already."""
     records = [record for _, record in runs]
-    page = Page(list(dict.fromkeys(label for group in summary.groups for label in group.labels)))
+    page = Page(list(dict.fromkeys(label for group in summary.groups for label in group.labels)), summary.name)
     several = len(summary.groups) > 1
     held, wrong = read_artifacts([run for run in runs if run[1].status == "done"], "tagging", read_tagged)
     tagged = [(group, [item for item in held if group.holds(item[0])]) for group in summary.groups]
     body = [
         sections.heading(summary),
         sections.verdict(summary),
-        sections.comparison(summary),
-        _curves(page, records, summary),
+        sections.comparison(summary, addresses(runs)),
+        pareto(page, runs, summary),
+        learning(page, records, summary),
+        gradient_flow(page, runs, summary),
+        horizon(page, runs, summary),
+        tuned(page, runs, summary),
         per_class(tagged, several),
         _confusions(page, runs, tagged),
         worst_sentences(tagged, several),
         "".join(note(text, warn=True) for text in wrong),
+        slices(page, runs, summary),
         written(runs, summary),
         translation(page, runs, summary),
         attention(page, runs, summary),
+        gates(page, runs, summary),
+        states(page, runs, summary),
+        deciding_words(page, runs, summary),
         _words(page, runs),
         sections.problems(summary),
         sections.conditions(summary, records),
-        sections.configurations(directory, runs, summary),
+        configurations(directory, runs, summary),
         f'<p class="foot">Made by lightning_seq from {len(records)} records. This file needs no network.</p>',
     ]
+    body.insert(1, _contents(body))
     return _html(page, f"{summary.name} · lightning_seq", body)
+
+
+def _contents(body: list[str]) -> str:
+    """Links to the sections, whose addresses and titles are safe already."""
+    found = re.findall('<section id="([^"]+)"><h2>(.*?)</h2>', "".join(body))
+    links = "".join(f'<a href="#{anchor}">{title}</a>' for anchor, title in found)
+    return f'<nav aria-label="Sections">{links}</nav>'
 
 
 def map_page(word_map: Path, title: str) -> str:
@@ -102,42 +132,6 @@ def _policy(*scripts: str) -> str:
     )
 
 
-def _curves(page: Page, records: list[Record], summary: Summary) -> str:
-    """Each metric against epochs and against seconds of training."""
-    parts = [
-        (group, _group_curves(page, [record for record in records if group.holds(record)], group))
-        for group in summary.groups
-    ]
-    body = grouped(parts, len(parts) > 1)
-    if not body:
-        return section("Learning curves", note("No run has recorded a curve yet."), anchor="curves")
-    about = "Thin lines are seeds, the strong line is the mean of the finished ones. Choose a label to highlight it."
-    return section("Learning curves", body, about, "curves")
-
-
-def _group_curves(page: Page, records: list[Record], group: Group) -> str:
-    drawn = []
-    for name in curves.metrics_to_draw(records, group.headline):
-        rows = curves.table(records, group.labels, name)
-        if not rows:
-            continue
-        table = page.table("curve", list(curves.Row._fields), rows, {"label": group.labels})
-        means = any(row.seed is None for row in rows)
-        few = max(len(curves.points(record, name)) for record in records) <= 30
-        spans = {
-            "epoch": (min(row.epoch for row in rows), max(row.epoch for row in rows)),
-            "seconds": (min(row.seconds for row in rows), max(row.seconds for row in rows)),
-            "value": (min(row.value for row in rows), max(row.value for row in rows)),
-        }
-        panels = "".join(
-            f'<div class="card"><h4>{html(name)} against {html(what)}</h4>'
-            f"{page.chart(charts.curve_chart(table, group.labels, x, name, spans, means, few), table=table)}</div>"
-            for x, what in (("epoch", "epochs"), ("seconds", "seconds"))
-        )
-        drawn.append(f'<div class="pair">{panels}</div>')
-    return page.legend(group.labels) + "".join(drawn) if drawn else ""
-
-
 def _confusions(page: Page, runs: list[tuple[Path, Record]], tagged: list[tuple[Group, Found]]) -> str:
     parts = [
         (group, _group_confusions(page, [run for run in runs if group.holds(run[1])], group, held))
@@ -154,15 +148,23 @@ def _group_confusions(page: Page, runs: list[tuple[Path, Record]], group: Group,
     cards = []
     for matrix in matrices:
         columns = ["target", "prediction", "count", "share"]
-        table = page.table("confusion", columns, matrix.rows(classes), {"target": classes, "prediction": classes})
+        cells = [row for row in matrix.rows(classes) if row[2] or len(classes) <= charts.NUMBERED]
+        table = page.table("confusion", columns, cells, {"target": classes, "prediction": classes})
         title = f"{matrix.label}, {matrix.seeds} {'seed' if matrix.seeds == 1 else 'seeds'}"
         cards.append(
             f'<div class="card"><h4>{named(group.labels.index(matrix.label), title)}</h4>'
             f"{page.chart(charts.confusion_chart(table, classes, matrix.label), table=table)}</div>"
         )
     least = 130 + (46 if len(classes) <= charts.NUMBERED else 18) * len(classes)
-    body = f'<div class="matrices" style="--least:{least}px">{"".join(cards)}</div>' if cards else ""
+    body = _matrices(cards[:UNFOLDED], least)
+    if len(cards) > UNFOLDED:
+        more = f"{len(cards) - UNFOLDED} more labels"
+        body += f"<details><summary>{more}</summary><div>{_matrices(cards[UNFOLDED:], least)}</div></details>"
     return body + "".join(note(text, warn=True) for text in notes)
+
+
+def _matrices(cards: list[str], least: int) -> str:
+    return f'<div class="matrices" style="--least:{least}px">{"".join(cards)}</div>' if cards else ""
 
 
 def _words(page: Page, runs: list[tuple[Path, Record]]) -> str:

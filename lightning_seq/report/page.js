@@ -2,21 +2,39 @@
 "use strict";
 const page = JSON.parse(document.getElementById("page-data").textContent);
 const dark = window.matchMedia("(prefers-color-scheme: dark)");
-let views = [];
+const views = new Map();
+const drawing = new Set();
 let generation = 0;
 const focus = new Map();
+const against = new Map();
 
 // A legend speaks for the charts that stand beside it.
-function focused(box) {
-  for (const [scope, label] of focus) if (scope.contains(box)) return label;
-  return "";
+function said(choices, box, otherwise) {
+  for (const [scope, value] of choices) if (scope.contains(box)) return value;
+  return otherwise;
 }
 
-function colour(name) {
+function beside(control) {
+  return (control.closest(".bar") || control).parentElement;
+}
+
+// On the page a colour is a name that the style resolves, so that it follows light, dark and paper by itself.
+function named(name) {
+  return `var(--${name})`;
+}
+
+function resolved(name) {
   return getComputedStyle(document.documentElement).getPropertyValue("--" + name).trim();
 }
 
-function style() {
+// What a picture that leaves the page is drawn with: the colours of paper, as colours.
+function onPaper(make) {
+  const root = document.documentElement;
+  root.classList.add("paper");
+  try { return make(resolved); } finally { root.classList.remove("paper"); }
+}
+
+function style(colour) {
   const [ink, muted, line] = ["ink", "muted", "line"].map(colour);
   const font = getComputedStyle(document.body).fontFamily;
   return {
@@ -29,7 +47,7 @@ function style() {
     },
     range: {
       category: Array.from({ length: 8 }, (_, index) => colour("c" + index)),
-      heatmap: [colour("heat-low"), colour("heat-high")],
+      heatmap: [resolved("heat-low"), resolved("heat-high")],
     },
   };
 }
@@ -93,12 +111,21 @@ function placeWords(box, spec, table, arrowTable) {
   return { words, arrows };
 }
 
-function prepared(box, entry) {
+const styled = { strong: "heat-strong", high: "heat-high" };
+
+function layers(spec) {
+  return (spec.layer || [spec]).flatMap((layer) => (layer === spec || !layer.layer ? [layer] : layers(layer)));
+}
+
+function prepared(box, entry, colour) {
   const spec = structuredClone(entry.spec);
   for (const param of spec.params || []) {
-    if (param.name === "focus") param.value = focused(box);
-    else param.value = colour(param.name === "strong" ? "heat-strong" : param.name);
+    if (param.name === "focus") param.value = said(focus, box, "");
+    else param.value = colour(styled[param.name] || param.name);
   }
+  const axis = entry.choice && entry.choice[said(against, box, "")];
+  if (axis)
+    for (const layer of layers(spec)) if (layer.encoding && layer.encoding.x) layer.encoding.x = structuredClone(axis);
   if (entry.words !== undefined) {
     const { words, arrows } = placeWords(box, spec, page.tables[entry.words], page.tables[entry.arrows]);
     spec.datasets = { [entry.words]: words, [entry.arrows]: arrows };
@@ -108,29 +135,59 @@ function prepared(box, entry) {
   return spec;
 }
 
-async function draw() {
-  const mine = ++generation;
-  for (const { view } of views) view.finalize();
-  views = [];
-  const config = style();
-  for (const box of document.querySelectorAll(".chart[data-chart]")) {
-    try {
-      const spec = prepared(box, page.charts[box.dataset.chart]);
-      const result = await window.vegaEmbed(box, spec, { mode: "vega-lite", renderer: "svg", actions: false, config });
-      if (mine !== generation) { result.view.finalize(); return; }
-      views.push({ box, view: result.view });
-    } catch (error) {
-      const line = document.createElement("p");
-      line.className = "failed";
-      line.textContent = "This chart could not be drawn: " + error.message;
-      box.replaceChildren(line);
-    }
+const embedding = { mode: "vega-lite", renderer: "svg", actions: false };
+
+async function drawChart(box) {
+  const mine = generation;
+  if (views.has(box)) views.get(box).finalize();
+  views.delete(box);
+  drawing.add(box);
+  try {
+    const spec = prepared(box, page.charts[box.dataset.chart], named);
+    const { view } = await window.vegaEmbed(box, spec, { ...embedding, config: style(named) });
+    if (mine !== generation) { view.finalize(); return; }
+    if (!views.size) performance.mark("first chart");
+    views.set(box, view);
+    for (const button of document.querySelectorAll(`button.save[data-chart="${box.dataset.chart}"]`))
+      button.hidden = false;
+  } catch (error) {
+    const line = document.createElement("p");
+    line.className = "failed";
+    line.textContent = "This chart could not be drawn: " + error.message;
+    box.replaceChildren(line);
+  } finally {
+    drawing.delete(box);
   }
-  document.documentElement.dataset.drawn = String(views.length);
 }
 
+// Charts in folded parts wait until they are unfolded. Between charts the page answers, but not while it is printed.
+function waiting() {
+  return Array.from(document.querySelectorAll(".chart[data-chart]")).filter(
+    (box) => !views.has(box) && !box.querySelector(".failed") && !box.closest("details:not([open])"));
+}
+
+async function drawWaiting(pause) {
+  const mine = generation;
+  for (const box of waiting()) {
+    if (!views.has(box) && !drawing.has(box)) await drawChart(box);
+    if (mine !== generation) return;
+    if (pause) await new Promise((resume) => setTimeout(resume));
+  }
+  document.documentElement.dataset.drawn = String(views.size);
+}
+
+function draw() {
+  generation++;
+  for (const view of views.values()) view.finalize();
+  views.clear();
+  return drawWaiting(true);
+}
+
+for (const details of document.querySelectorAll("details"))
+  details.addEventListener("toggle", () => { if (details.open && details.querySelector(".chart")) drawWaiting(true); });
+
 for (const legend of document.querySelectorAll(".legend")) {
-  const scope = legend.parentElement, buttons = legend.querySelectorAll("button");
+  const scope = beside(legend), buttons = legend.querySelectorAll("button");
   for (const button of buttons) {
     button.addEventListener("click", () => {
       const label = page.labels[Number(button.dataset.label)];
@@ -139,13 +196,81 @@ for (const legend of document.querySelectorAll(".legend")) {
         const pressed = focus.get(scope) !== "" && page.labels[Number(other.dataset.label)] === focus.get(scope);
         other.setAttribute("aria-pressed", String(pressed));
       }
-      for (const { box, view } of views) {
+      for (const [box, view] of views) {
         if (!scope.contains(box)) continue;
         try { view.signal("focus", focus.get(scope)).runAsync(); } catch (error) { continue; }
       }
     });
   }
 }
+
+for (const radio of document.querySelectorAll(".against input")) {
+  const scope = beside(radio.closest(".against"));
+  const choose = async () => {
+    against.set(scope, radio.value);
+    for (const box of Array.from(views.keys()))
+      if (scope.contains(box) && page.charts[box.dataset.chart].choice) await drawChart(box);
+    document.documentElement.dataset.against = radio.value;
+  };
+  radio.addEventListener("change", choose);
+  if (radio.checked) against.set(scope, radio.value); // a browser may remember the choice over a reload
+}
+
+// A saved picture stands alone: it has a heading, and a key to the colours where the page has buttons for it.
+function standing(box, entry, colour) {
+  const spec = prepared(box, entry, colour);
+  spec.title = { text: entry.title, anchor: "start", color: colour("ink"), fontSize: 13 };
+  if (spec.width === "container") {
+    spec.width = Math.max(320, box.clientWidth);
+    spec.autosize = { type: "fit-x", contains: "padding" };
+  }
+  const columns = Math.max(1, Math.floor((box.clientWidth || 600) / 170));
+  const key = { title: null, orient: "bottom", columns, labelColor: colour("ink"), labelLimit: 150, symbolOpacity: 1 };
+  for (const layer of layers(spec))
+    for (const channel of ["color", "strokeDash", "shape"]) {
+      const encoding = layer.encoding && layer.encoding[channel];
+      if (encoding && encoding.field === "label" && encoding.legend === null) encoding.legend = key;
+    }
+  return spec;
+}
+
+async function picture(box) {
+  const entry = page.charts[box.dataset.chart], aside = document.createElement("div");
+  const [spec, config] = onPaper((colour) => [standing(box, entry, colour), style(colour)]);
+  const { view } = await window.vegaEmbed(aside, spec, { ...embedding, config });
+  try { return await view.toSVG(); } finally { view.finalize(); }
+}
+
+// The page's style goes with a drawing of our own: on paper's colours, each shape holds what it looks like.
+function inlined(svg) {
+  const copy = svg.cloneNode(true);
+  copy.setAttribute("xmlns", vector);
+  for (const extra of copy.querySelectorAll(".cursor")) extra.remove();
+  const shapes = (root) => [root, ...root.querySelectorAll(":not(.cursor)")];
+  const looks = ["fill", "fill-opacity", "stroke", "stroke-width", "font-family", "font-size", "text-anchor"];
+  onPaper(() => {
+    const copies = shapes(copy);
+    shapes(svg).forEach((shape, index) => {
+      const seen = getComputedStyle(shape);
+      for (const look of looks) copies[index].setAttribute(look, seen.getPropertyValue(look));
+    });
+  });
+  return new XMLSerializer().serializeToString(copy);
+}
+
+function save(svg, name) {
+  const link = document.createElement("a");
+  link.download = name + ".svg";
+  link.href = URL.createObjectURL(new Blob([svg], { type: "image/svg+xml" }));
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60000);
+}
+
+for (const button of document.querySelectorAll("button.save[data-chart]"))
+  button.addEventListener("click", async () => {
+    const box = document.querySelector(`.chart[data-chart="${button.dataset.chart}"]`);
+    save(await picture(box), page.charts[button.dataset.chart].file);
+  });
 
 for (const table of document.querySelectorAll("table.compare")) {
   const body = table.tBodies[0];
@@ -280,6 +405,16 @@ function drawMap(figure) {
   });
   figure.querySelector("figcaption small").textContent = `epoch ${epoch}`;
   figure.querySelector(".plot").replaceChildren(svg);
+  if (!figure.querySelector("button.save")) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "save";
+    button.textContent = "Save as SVG";
+    const name = `attention-${label}-sentence-${Number(figure.dataset.sentence) + 1}`;
+    button.addEventListener("click", () =>
+      save(inlined(figure.querySelector(".plot svg")), name.toLowerCase().replace(/[^a-z0-9]+/g, "-")));
+    figure.append(button);
+  }
 }
 
 function drawMaps(scope) {
@@ -302,13 +437,42 @@ for (const details of document.querySelectorAll(".attending details"))
 drawMaps(document);
 
 const main = document.querySelector("main");
-let width = main.clientWidth, waiting;
+let width = main.clientWidth, later, printing = false;
 new ResizeObserver(() => {
-  if (main.clientWidth === width) return;
+  if (main.clientWidth === width || printing) return;
   width = main.clientWidth;
-  clearTimeout(waiting);
-  waiting = setTimeout(draw, 150);
+  clearTimeout(later);
+  later = setTimeout(draw, 150);
 }).observe(main);
-dark.addEventListener("change", draw);
+
+dark.addEventListener("change", () => { if (!printing) draw(); });
+
+// On paper nothing is folded.
+let unfolded = [];
+window.addEventListener("beforeprint", () => {
+  printing = true;
+  unfolded = Array.from(document.querySelectorAll("details:not([open])"));
+  for (const details of unfolded) details.open = true;
+  drawMaps(document);
+  drawWaiting(false);
+});
+window.addEventListener("afterprint", () => {
+  for (const details of unfolded) details.open = false;
+  printing = false;
+});
+
+// A link to a run opens what it is folded into, in browsers too that do not do that by themselves.
+function reveal() {
+  const target = location.hash.startsWith("#run-") && document.getElementById(location.hash.slice(1));
+  if (!target) return;
+  for (let part = target.closest("details"); part; part = part.parentElement.closest("details")) part.open = true;
+  target.focus({ preventScroll: true });
+  target.scrollIntoView({ block: "center" });
+}
+window.addEventListener("hashchange", reveal);
+for (const link of document.querySelectorAll('a[href^="#run-"]'))
+  link.addEventListener("click", () => { if (link.hash === location.hash) reveal(); });
+
 draw();
+reveal();
 })();

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+
 from lightning_seq.files import Plain
 from lightning_seq.report import charts
 from lightning_seq.report.escape import script_json
@@ -9,13 +12,16 @@ from lightning_seq.report.sections import named
 
 
 class Page:
-    """labels: of all data sets, each once."""
+    """labels: of all data sets, each once. name: of the comparison, which saved pictures are named by."""
 
-    def __init__(self, labels: list[str]) -> None:
+    def __init__(self, labels: list[str], name: str = "") -> None:
         self.labels = labels
+        self.name = name
         self.tables: dict[str, Plain] = {}
         self.charts: dict[str, Plain] = {}
         self.maps: dict[str, Plain] = {}
+        self._choices = 0
+        self._files: Counter[str] = Counter()
 
     def table(self, kind: str, columns: list[str], rows: list[Plain], names: dict[str, list[str]] | None = None) -> str:
         """Add a data set and return its name; columns in `names` hold positions in a list of names."""
@@ -23,11 +29,34 @@ class Page:
         self.tables[name] = {"columns": columns, "rows": rows, "names": names or {}}
         return name
 
-    def chart(self, spec: charts.Spec, **data: str) -> str:
-        """Add a chart and return the element it is drawn into."""
+    def chart(
+        self, spec: charts.Spec, title: str = "", choice: dict[str, charts.Spec] | None = None, **data: str
+    ) -> str:
+        """Add a chart and return the element it is drawn into, with the button that saves it as a picture.
+
+        title:  what the saved picture is headed and named by; the chart's description where it is empty.
+        choice: for each name that `choice` may offer, the x encoding that takes the place of the chart's own.
+        """
         name = f"chart{len(self.charts)}"
-        self.charts[name] = {"spec": spec, **data}
-        return f'<div class="chart" data-chart="{name}"></div>'
+        title = title or str(spec.get("description", name))
+        entry = {"spec": spec, **data, "title": title, "file": self._file(title)}
+        self.charts[name] = entry | ({"choice": choice} if choice else {})
+        return (
+            f'<div class="chart" data-chart="{name}"></div>'
+            f'<button type="button" class="save" data-chart="{name}" hidden>Save as SVG</button>'
+        )
+
+    def choice(self, names: list[str], chosen: str = "epoch") -> str:
+        """A choice of what the charts beside it are drawn against, where there is one."""
+        if len(names) < 2:
+            return ""
+        self._choices += 1
+        radios = "".join(
+            f'<label><input type="radio" name="against{self._choices}" value="{name}"'
+            f"{' checked' if name == chosen else ''}> {name}</label>"
+            for name in names
+        )
+        return f'<fieldset class="against"><legend>against</legend>{radios}</fieldset>'
 
     def map(self, plain: Plain) -> str:
         """Add maps of attention and return the name under which elements ask for them."""
@@ -46,3 +75,13 @@ class Page:
             for index, label in enumerate(labels)
         )
         return f'<div class="legend" role="group" aria-label="Highlight a label">{buttons}</div>'
+
+    def _file(self, title: str) -> str:
+        """A name for a file, in letters that every system takes, of no other chart on the page."""
+        plain = _plain(f"{self.name} {title}")
+        self._files[plain] += 1
+        return f"{plain}-{self._files[plain]}" if self._files[plain] > 1 else plain
+
+
+def _plain(text: str) -> str:
+    return re.sub("[^a-z0-9]+", "-", text.lower())[:80].strip("-") or "chart"

@@ -5,18 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from lightning_seq.record import Record
 from lightning_seq.report import tables
 from lightning_seq.report.agreement import Agreement, environment, fingerprints
-from lightning_seq.report.artifacts import artifact, log_path
 from lightning_seq.report.charts import PALETTE
 from lightning_seq.report.escape import html, link
 from lightning_seq.report.headline import lower_is_better
 from lightning_seq.report.summary import PARAMETER_KINDS, Group, Row, Statistic, Summary
 
-_LINKS = ("config", "metrics", "log")
+Addresses = dict[tuple[str, str, str, int | None], str]
+"""Where on the page the entry of a run is, by task, data, label and seed; without a seed that of a label's runs."""
+
+Places = dict[int | None, str]
+"""The addresses of one label's runs, by seed."""
 
 
 def swatch(index: int) -> str:
@@ -25,8 +27,9 @@ def swatch(index: int) -> str:
 
 
 def named(index: int, text: str) -> str:
-    """A label's colour and `text` beside it."""
-    return f'<span class="name">{swatch(index)}<span>{html(text)}</span></span>'
+    """A label's colour and `text` beside it, which a narrow column may break behind its commas."""
+    shown = re.sub(r",(?=\S)", ",<wbr>", html(text))
+    return f'<span class="name">{swatch(index)}<span>{shown}</span></span>'
 
 
 def section(title: str, body: str, about: str = "", anchor: str = "") -> str:
@@ -69,7 +72,8 @@ def heading(summary: Summary) -> str:
         f'<p class="lead">{f"<b>{html(group.title)}.</b> " if several else ""}{html(lead(group))}</p>'
         for group in summary.groups
     )
-    return f'<h1>{html(summary.name)}</h1><p class="kicker">{html(kicker)}</p>{leads}'
+    gathered = note(summary.sources) if summary.sources else ""
+    return f'<h1>{html(summary.name)}</h1><p class="kicker">{html(kicker)}</p>{leads}{gathered}'
 
 
 def lead(group: Group) -> str:
@@ -117,16 +121,17 @@ def _verdict(group: Group) -> str:
     )
 
 
-def comparison(summary: Summary) -> str:
-    """The comparison as a table for each data set that can be sorted."""
-    spread = "Mean ± sample standard deviation over seeds, the single seeds below it."
+def comparison(summary: Summary, addresses: Addresses) -> str:
+    """The comparison as a table for each data set that can be sorted; the number of a seed links to its run."""
+    spread = "Mean ± sample standard deviation over seeds, the single seeds below it, with links to their runs."
     one_seed = all(group.single_seed for group in summary.groups)
     about = "Click a heading to sort." if one_seed else f"{spread} Click a heading to sort."
-    body = grouped([(group, _comparison_table(group)) for group in summary.groups], len(summary.groups) > 1)
+    parts = [(group, _comparison_table(group, addresses)) for group in summary.groups]
+    body = grouped(parts, len(summary.groups) > 1)
     return section("Comparison", body, about, "comparison")
 
 
-def _comparison_table(group: Group) -> str:
+def _comparison_table(group: Group, addresses: Addresses) -> str:
     others = [name for name in group.shown if name != group.headline]
     before: list[tuple[str, str, str]] = [("label", "text", "up")]
     if group.headline:
@@ -141,8 +146,13 @@ def _comparison_table(group: Group) -> str:
     head += "".join(sorting(len(before) + len(kinds) + index, *column, rows=2) for index, column in enumerate(after))
     head += "</tr><tr>" + "".join(sorting(len(before) + index, *column) for index, column in enumerate(kinds)) + "</tr>"
     span = _span(group)
-    rows = "".join(_table_row(group, row, index, others, span) for index, row in enumerate(group.rows))
-    table = f'<div class="scroll"><table class="compare"><thead>{head}</thead><tbody>{rows}</tbody></table></div>'
+    rows = []
+    for index, row in enumerate(group.rows):
+        runs = {seed: addresses[group.task, group.data, row.label, seed] for seed in (*row.seeds, None)}
+        rows.append(_table_row(group, row, index, others, span, runs))
+    table = (
+        f'<div class="scroll"><table class="compare"><thead>{head}</thead><tbody>{"".join(rows)}</tbody></table></div>'
+    )
     return table + "".join(note(text) for text in tables.notes(group))
 
 
@@ -154,7 +164,7 @@ def problems(summary: Summary) -> str:
         f'<tr><th class="left">{html(problem.label)}</th><td>{problem.seed}</td>'
         f'<td class="left">{html(problem.status)}</td>'
         f'<td class="wrap error">{html(problem.error or tables.NOTHING)}</td>'
-        f'<td class="left">{_anchor(problem.log, "log") if problem.log else tables.NOTHING}</td></tr>'
+        f'<td class="left">{anchor(problem.log, "log") if problem.log else tables.NOTHING}</td></tr>'
         for problem in summary.problems
     )
     names = ("label", "seed", "status", "error", "log")
@@ -186,41 +196,6 @@ def _agreement_table(rows: list[str]) -> str:
     return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
 
 
-def configurations(directory: Path, runs: list[tuple[Path, Record]], summary: Summary) -> str:
-    """Each run's configuration, folded away; the keys in which the runs on a data set differ stand out."""
-    parts = []
-    for group in summary.groups:
-        mine = [(run, record) for run, record in runs if group.holds(record)]
-        flat = [dict(_flatten(record.config)) for _, record in mine]
-        keys = dict.fromkeys(key for config in flat for key in config)
-        varying = {key for key in keys if len({config.get(key) for config in flat}) > 1}
-        body = "".join(
-            _configuration(directory, run, record, config, varying, group.labels.index(record.label))
-            for (run, record), config in zip(mine, flat, strict=True)
-        )
-        parts.append((group, body))
-    several = len(summary.groups) > 1
-    about = f"Lines in colour differ between runs{' on one data set' if several else ''}."
-    return section("Configuration of each run", grouped(parts, several), about, "configuration")
-
-
-def _configuration(
-    directory: Path, run: Path, record: Record, config: dict[str, str], varying: set[str], index: int
-) -> str:
-    lines = "\n".join(
-        f"<b>{html(key)} = {html(value)}</b>" if key in varying else f"{html(key)} = {html(value)}"
-        for key, value in config.items()
-    )
-    took = f"{record.started} – {record.finished}" if record.started and record.finished else record.started
-    facts = " · ".join(part for part in [took, " ".join(record.overrides)] if part)
-    return (
-        f"<details><summary>{named(index, f'{record.label}, seed {record.seed}')}"
-        f'<span class="state {html(record.status)}">{html(record.status)}</span></summary><div>'
-        f"{note(facts) if facts else ''}{_links(directory, run, record)}"
-        f"{f'<pre>{lines}</pre>' if lines else note('The record holds no configuration.')}</div></details>"
-    )
-
-
 def sorting(index: int, name: str, kind: str, first: str, rows: int = 1) -> str:
     """A heading of a table; with a `kind` (`text`, `number`) one that sorts, `first` up or down."""
     tall = f' rowspan="{rows}"' if rows > 1 else ""
@@ -233,18 +208,24 @@ def sorting(index: int, name: str, kind: str, first: str, rows: int = 1) -> str:
     )
 
 
-def _table_row(group: Group, row: Row, index: int, others: list[str], span: tuple[float, float] | None) -> str:
+def _table_row(
+    group: Group, row: Row, index: int, others: list[str], span: tuple[float, float] | None, runs: Places
+) -> str:
     name = f"{named(index, row.label)}<small>{html(tables.run_counts(row))}</small>"
     cells = [f'<th scope="row" data-value="{html(row.label)}">{name}</th>']
     if group.headline:
         bold, best = row is group.significant(), row in group.marked()
-        cells.append(_metric_cell(row.metric(group.headline), group.headline, bold, best))
+        cells.append(_metric_cell(row.metric(group.headline), group.headline, runs, bold, best))
         cells.append(f"<td>{_strip(row.metric(group.headline), group.headline, index, span)}</td>")
-    cells += [_metric_cell(row.metric(name), name) for name in others]
+    cells += [_metric_cell(row.metric(name), name, runs) for name in others]
     cells += [cell(tables.whole(row.parameters.get(kind)), row.parameters.get(kind)) for kind in PARAMETER_KINDS]
     cells += [cell(tables.signed_percentage(row.mismatch), row.mismatch)] * group.matched
-    cells.append(cell(tables.speed(row), row.tokens_per_second.mean))
-    cells.append(cell(tables.duration(row.seconds.mean), row.seconds.mean))
+    for text, mean in (
+        (tables.speed(row), row.tokens_per_second.mean),
+        (tables.duration(row.seconds.mean), row.seconds.mean),
+    ):
+        said = html(text) if mean is None else f'<a href="#{runs[None]}">{html(text)}</a>'
+        cells.append(f'<td data-value="{"" if mean is None else mean}">{said}</td>')
     cells.append(f'<td class="left" data-value="{html(row.engine)}">{html(row.engine or tables.NOTHING)}</td>')
     return f"<tr>{''.join(cells)}</tr>"
 
@@ -255,9 +236,15 @@ def cell(text: str, value: float | None, below: str = "") -> str:
     return f'<td data-value="{"" if value is None else value}">{html(text)}{small}</td>'
 
 
-def _metric_cell(statistic: Statistic, metric: str, bold: bool = False, best: bool = False) -> str:
+def _metric_cell(statistic: Statistic, metric: str, runs: Places, bold: bool = False, best: bool = False) -> str:
     shown = html(tables.mean_and_std(statistic, metric))
-    single = f"<small>{html(tables.seed_values(statistic, metric))}</small>" if len(statistic.values) > 1 else ""
+    links = " ".join(
+        f'<a href="#{runs[seed]}" title="seed {seed}">{html(tables.decimal(value, metric))}</a>'
+        for seed, value in statistic.values.items()
+    )
+    single = f"<small class=seeds>{links}</small>"
+    if len(statistic.values) < 2:
+        shown, single = links or shown, ""
     mark = "<small class=best>best mean</small>" if best else ""
     value = "" if statistic.mean is None else statistic.mean
     return f'<td data-value="{value}">{f"<span class=significant>{shown}</span>" if bold else shown}{mark}{single}</td>'
@@ -327,31 +314,6 @@ def _embedding(record: Record) -> str:
     return text
 
 
-def _flatten(value: Any, prefix: str = "") -> list[tuple[str, str]]:
-    if isinstance(value, dict) and value:
-        return [
-            pair for key, item in value.items() for pair in _flatten(item, f"{prefix}.{key}" if prefix else str(key))
-        ]
-    return (
-        [(prefix, "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value))]
-        if prefix
-        else []
-    )
-
-
-def _links(directory: Path, run: Path, record: Record) -> str:
-    """Addresses of the run's files, relative to the page; a missing or changed one is a note instead."""
-    found, wrong = [], []
-    for name in _LINKS:
-        item = artifact(run, record, name, verify=name != "log")
-        if item is not None and item.note is not None:
-            wrong.append(item.note)
-        path = log_path(run, record) if name == "log" else item.path if item is not None else None
-        if path is not None:
-            found.append(_anchor(path.relative_to(directory), path.name))
-    links = f'<p class="note">{" · ".join(found)}</p>' if found else ""
-    return links + "".join(note(text, warn=True) for text in wrong)
-
-
-def _anchor(path: Path, text: str) -> str:
+def anchor(path: Path, text: str) -> str:
+    """A link to a file, from the page."""
     return f'<a href="{html(link(*path.parts))}">{html(text)}</a>'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -86,7 +87,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Problem:
-    """A run that is not done: failed, interrupted, or still running. `log` is relative to the comparison."""
+    """A run that is not done: failed, interrupted, or still running. `log` is the way to it from the report."""
 
     label: str
     seed: int
@@ -167,11 +168,15 @@ class Group:
 
 @dataclass(frozen=True)
 class Summary:
-    """What a comparison found: a group for each data set, in the order they started, and what went wrong."""
+    """What a comparison found: a group for each data set, in the order they started, and what went wrong.
+
+    sources: where its runs were gathered from, in words; empty where they lie together.
+    """
 
     name: str
     groups: tuple[Group, ...]
     problems: tuple[Problem, ...]
+    sources: str = ""
 
     @property
     def runs(self) -> int:
@@ -208,7 +213,10 @@ def summarise_runs(
     headline: str | None = None,
     stochastic_order: bool = False,
 ) -> Summary:
-    """As `summarise`, from records that were read already, in the order they started."""
+    """As `summarise`, from records that were read already, in the order they started.
+
+    directory: where the report is to be written; the runs may lie elsewhere.
+    """
     records = [record for _, record in runs]
     names = _metrics(records)
     if headline is not None and headline not in names:
@@ -231,9 +239,8 @@ def summarise_runs(
 def _group(runs: list[tuple[Path, Record]], headline: str | None, stochastic_order: bool) -> Group:
     """Of runs on one data set, for one task."""
     records = [record for _, record in runs]
-    order = importance(records)
-    names = sorted(_metrics(records), key=lambda name: rank(name, order))
-    chosen = headline if headline in names else next(iter(names), None)
+    names = _ranked(records)
+    chosen = headline if headline in names else leading(records)
     metrics = tuple(sorted(names, key=lambda name: name != chosen))
     shown = _shown(metrics, chosen)
     labels = dict.fromkeys(record.label for record in records)
@@ -263,6 +270,16 @@ def _verdict(
     parameters = {row.label: row.parameters for row in rows}
     matches = {row.label: row.match for row in rows}
     return judge(headline, scores, examples, parameters, matches, notes, stochastic_order)
+
+
+def leading(records: list[Record]) -> str | None:
+    """The metric that a table of these runs leads with; None where none of them is done."""
+    return next(iter(_ranked(records)), None)
+
+
+def _ranked(records: list[Record]) -> list[str]:
+    order = importance(records)
+    return sorted(_metrics(records), key=lambda name: rank(name, order))
 
 
 def _metrics(records: list[Record]) -> list[str]:
@@ -321,4 +338,11 @@ def _joined(values: Iterable[str]) -> str:
 
 def _log(directory: Path, run: Path, record: Record) -> Path | None:
     path = log_path(run, record)
-    return path.relative_to(directory) if path is not None else None
+    return located(path, directory) if path is not None else None
+
+
+def located(path: Path, directory: Path) -> Path:
+    """The way to a file from the directory of a report, through `..` where it lies beside it."""
+    if path.is_relative_to(directory):
+        return path.relative_to(directory)
+    return Path(os.path.relpath(path.resolve(), directory.resolve()))

@@ -117,7 +117,7 @@ def problem_lines(summary: Summary) -> list[str]:
 def markdown(summary: Summary) -> str:
     """A table for each data set as Markdown, with the notes below it."""
     several = len(summary.groups) > 1
-    parts = [f"# {markdown_cell(summary.name)}"]
+    parts = [f"# {markdown_cell(summary.name)}", *([markdown_cell(summary.sources)] if summary.sources else [])]
     for group in summary.groups:
         if several:
             parts.append(f"## {markdown_cell(group.title)}")

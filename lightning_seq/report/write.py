@@ -6,6 +6,7 @@ from pathlib import Path
 
 from lightning_seq.errors import UserError
 from lightning_seq.files import write_text
+from lightning_seq.record import Record
 from lightning_seq.report import tables
 from lightning_seq.report.dashboard import render
 from lightning_seq.report.summary import Summary, runs_of, summarise_runs
@@ -27,6 +28,19 @@ def write_report(directory: Path, wandb: str | None = None, stochastic_order: bo
     directory = Path(directory)
     runs = runs_of(directory)
     summary = summarise_runs(directory, runs, stochastic_order=stochastic_order)
+    write_pages(directory, runs, summary)
+    if wandb is not None:
+        from lightning_seq.report.wandb_summary import log_comparison
+
+        log_comparison(directory, mode=wandb)
+    return summary
+
+
+def write_pages(directory: Path, runs: list[tuple[Path, Record]], summary: Summary) -> None:
+    """Write the tables and the dashboard of these runs, which may lie elsewhere, into `directory`.
+
+    Raises UserError when it cannot be written.
+    """
     texts = {
         TABLE: tables.markdown(summary),
         SHEET: tables.csv(summary),
@@ -40,8 +54,3 @@ def write_report(directory: Path, wandb: str | None = None, stochastic_order: bo
         raise UserError(
             f"{directory} cannot be written ({error.strerror}): free it or its disk, then report again"
         ) from error
-    if wandb is not None:
-        from lightning_seq.report.wandb_summary import log_comparison
-
-        log_comparison(directory, mode=wandb)
-    return summary

@@ -16,7 +16,7 @@ from lightning_seq.models.set_model import SetModel
 from lightning_seq.spec import Batch
 from lightning_seq.tasks.gather import gather_rows
 from lightning_seq.tasks.schedule import MakeOptimizer, Schedule
-from lightning_seq.tasks.task import Task
+from lightning_seq.tasks.task import Task, at_end
 
 
 class BitSequences(Task):
@@ -53,6 +53,10 @@ class BitSequences(Task):
         _, losses, _ = self._losses(batch)
         self.count_loss(losses.sum(), batch.target_mask.sum())
         return losses.sum() * (self.world / batch.count)
+
+    def loss_at_end(self, batch: Batch, reverse: bool = False) -> Tensor:
+        _, losses, counts = self._losses(batch)
+        return losses[at_end(counts.any(-1), reverse)].sum()
 
     def _losses(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
         """Scores and losses `[B, T, W]`, the losses 0 where a bit does not count; and which do."""

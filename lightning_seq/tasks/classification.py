@@ -90,6 +90,10 @@ class SequenceClassification(Task):
         self.count_loss(total, batch.target_mask.sum())
         return total * (self.world / batch.count)
 
+    def loss_at_end(self, batch: Batch, reverse: bool = False) -> Tensor:
+        counts = batch.target_mask
+        return self._losses(self.model(batch.inputs, batch.mask)[counts], batch.targets[counts]).sum()
+
     def _loss_sum(self, scores: Tensor, targets: Tensor, counts: Tensor) -> Tensor:
         if not self.ranks:
             return cross_entropy_sum(scores, targets, counts, self.class_weights, self.label_smoothing)  # type: ignore[arg-type]

@@ -17,7 +17,7 @@ from lightning_seq.models.softmax import token_scores
 from lightning_seq.spec import Batch
 from lightning_seq.tasks.carried import columns_of_rank, detached, in_column_order
 from lightning_seq.tasks.schedule import MakeOptimizer, Schedule
-from lightning_seq.tasks.task import Task
+from lightning_seq.tasks.task import Task, at_end
 
 CARRIES = ("pass", "epochs", "never")
 EVALUATIONS = ("carry", "reset")
@@ -104,6 +104,11 @@ class LanguageModelling(Task):
         if self.chunk_length is not None:
             self._shares.append(float(batch.extra["new"]) / self.chunk_length)
         return total * (self.world / batch.count) + self._penalty(read, batch.mask)
+
+    def loss_at_end(self, batch: Batch, reverse: bool = False) -> Tensor:
+        model: LanguageModel = self.model  # type: ignore[assignment]
+        kept = at_end(batch.target_mask, reverse)
+        return model.softmax.loss_sum(model.read(batch.inputs, batch.mask).hidden[kept], batch.targets[kept])
 
     def _read(self, batch: Batch, state: Any) -> tuple[Read, Any]:
         """The whole window, and the detached state from which the next one begins."""

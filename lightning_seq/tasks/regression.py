@@ -65,6 +65,9 @@ class SequenceRegression(Task):
         self.count_loss(losses.sum(), len(losses))
         return losses.sum() * (self.world / batch.count)
 
+    def loss_at_end(self, batch: Batch, reverse: bool = False) -> Tensor:
+        return self._errors(batch).square().mean(-1).sum()
+
     def _errors(self, batch: Batch) -> Tensor:
         """`[N, W]`, of the sequences that count: what was said less what is right."""
         found = self.model(batch.inputs, batch.mask)[batch.target_mask]

@@ -21,7 +21,7 @@ from lightning_seq.models.translator import Translator
 from lightning_seq.spec import Batch
 from lightning_seq.tasks.gather import gather_rows
 from lightning_seq.tasks.schedule import MakeOptimizer, Schedule
-from lightning_seq.tasks.task import Task
+from lightning_seq.tasks.task import Task, at_end
 from lightning_seq.tasks.teacher_forcing import TeacherForcing
 
 
@@ -141,6 +141,13 @@ class SequenceToSequence(Task):
         if self.coverage_penalty:
             total = total + self.coverage_penalty * coverage_penalty(written.weights, batch.target_mask)
         return total * (self.world / batch.count)
+
+    def loss_at_end(self, batch: Batch, reverse: bool = False) -> Tensor:
+        """Of the last symbol, given the true ones before it; an encoder that reads from the end sees the same."""
+        model: EncoderDecoder = self.model  # type: ignore[assignment]
+        kept = at_end(batch.target_mask)
+        written = model(batch.inputs, batch.mask, batch.targets, batch.target_mask)
+        return model.softmax.loss_sum(written.hidden[kept], batch.targets[kept])
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         self._evaluate(batch, self.val_loss, self.val_accuracy)

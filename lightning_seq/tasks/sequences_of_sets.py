@@ -12,7 +12,7 @@ from lightning_seq.metrics.classification import mean_loss
 from lightning_seq.models.set_model import SetModel
 from lightning_seq.spec import Batch
 from lightning_seq.tasks.schedule import MakeOptimizer, Schedule
-from lightning_seq.tasks.task import Task
+from lightning_seq.tasks.task import Task, at_end
 
 
 class SequencesOfSets(Task):
@@ -44,10 +44,14 @@ class SequencesOfSets(Task):
         self.count_loss(losses.sum(), len(losses))
         return losses.sum() * (self.world / batch.count)
 
-    def _losses(self, batch: Batch) -> Tensor:
-        """`[steps]`, of those that count."""
-        scores = self.model(batch.inputs, batch.mask)[0][batch.target_mask]
-        targets = batch.targets[batch.target_mask].to(scores.dtype)
+    def loss_at_end(self, batch: Batch, reverse: bool = False) -> Tensor:
+        return self._losses(batch, at_end(batch.target_mask, reverse)).sum()
+
+    def _losses(self, batch: Batch, counts: Tensor | None = None) -> Tensor:
+        """`[steps]`, of those that count; `counts` `[B, T]` says which do, in the place of the batch."""
+        counts = batch.target_mask if counts is None else counts
+        scores = self.model(batch.inputs, batch.mask)[0][counts]
+        targets = batch.targets[counts].to(scores.dtype)
         return functional.binary_cross_entropy_with_logits(scores, targets, reduction="none").sum(-1)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:

@@ -18,7 +18,7 @@ from lightning_seq.models.tagger import Tagger
 from lightning_seq.spec import Batch
 from lightning_seq.tasks.gather import gather_rows
 from lightning_seq.tasks.schedule import MakeOptimizer, Schedule
-from lightning_seq.tasks.task import Task
+from lightning_seq.tasks.task import Task, at_end
 
 
 class Tagging(Task):
@@ -77,6 +77,12 @@ class Tagging(Task):
         total = self._loss_sum(batch, scores, intents)
         self.count_loss(total, batch.target_mask.sum())
         return total * (self.world / batch.count)
+
+    def loss_at_end(self, batch: Batch, reverse: bool = False) -> Tensor:
+        """Of the tag by itself: -log of its probability, whatever its neighbours are."""
+        scores, _ = self.model(batch.inputs, batch.mask, batch.extra)
+        kept = at_end(batch.target_mask, reverse)
+        return self.model.loss_sum(scores, batch.targets, batch.mask, kept)  # type: ignore[operator]
 
     def _loss_sum(self, batch: Batch, scores: Tensor, intents: Tensor | None) -> Tensor:
         total: Tensor = self.model.loss_sum(scores, batch.targets, batch.mask, batch.target_mask)  # type: ignore[operator]

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import torch
+from jaxtyping import Bool
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 
 from lightning_seq.errors import UserError, near
+from lightning_seq.spec import Batch
 from lightning_seq.tasks.schedule import MakeOptimizer, Schedule
 
 
@@ -50,6 +52,15 @@ class Task(LightningModule):
         """Ranks in all; 1 where no trainer is at work."""
         return 1 if self._trainer is None else self.trainer.world_size
 
+    def loss_at_end(self, batch: Batch, reverse: bool = False) -> Tensor:
+        """The loss of each row's last target, summed over the rows; of whole sequences where one target is all.
+
+        reverse: for what reads from the end: of each row's first target, where every place has one.
+
+        Nothing is smoothed, weighted or logged, and no state is carried.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not say what its last loss is")
+
     def count_loss(self, total: Tensor, targets: Tensor | int) -> None:
         """Add a batch's loss, summed over its targets, to what `train/loss` will be the mean of."""
         counted = torch.as_tensor(targets, device=total.device, dtype=total.dtype)
@@ -85,3 +96,10 @@ class Task(LightningModule):
     def configure_optimizers(self) -> Any:
         optimizer = self.optimizer_of([parameter for parameter in self.parameters() if parameter.requires_grad])
         return self.schedule.configure(optimizer, self.trainer.estimated_stepping_batches, self.monitor, self.mode)
+
+
+def at_end(counts: Bool[Tensor, "B T"], reverse: bool = False) -> Bool[Tensor, "B T"]:
+    """Of each row the last place that is True alone; with `reverse` the first."""
+    ordered = counts if reverse else counts.flip(1)
+    found = ordered & (ordered.cumsum(1) == 1)
+    return found if reverse else found.flip(1)

@@ -24,7 +24,8 @@ def data(cache: Path, **settings: Any) -> ClassificationData:
 def test_the_same_rows_for_every_seed_and_size_of_training_batch(cache: Path) -> None:
     one, other = probe_batch(data(cache), 4), probe_batch(data(cache, seed=7, batch_size=3), 4)
     assert len(one.ids) == one.count == 4
-    assert torch.equal(one.ids, other.ids) and torch.equal(one.inputs, other.inputs)
+    assert torch.equal(one.ids, other.ids)
+    assert torch.equal(one.inputs, other.inputs)
     assert len(probe_batch(data(cache), 100).ids) == 8
 
 
@@ -45,9 +46,11 @@ def test_looking_leaves_no_trace() -> None:
         torch.rand(3)
         assert not model.training
         model(torch.ones(1, 3)).sum().backward()
-    assert model.training and model[1].training
+    assert model.training
+    assert model[1].training
     assert torch.equal(torch.get_rng_state(), before)
-    assert model[0].weight.grad is gradient and bool((gradient == 1).all())
+    assert model[0].weight.grad is gradient
+    assert bool((gradient == 1).all())
     assert model[0].bias.grad is None
 
 
@@ -56,5 +59,6 @@ def test_costs_add_up_over_resumes() -> None:
     cost.restore({"seconds": 2.5, "calls": 3})
     with cost.counted():
         pass
-    assert cost.calls == 4 and cost.seconds > 2.5
+    assert cost.calls == 4
+    assert cost.seconds > 2.5
     assert cost.plain() == {"seconds": round(cost.seconds, 4), "calls": 4}

@@ -8,12 +8,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from lightning_seq.cli import main
-from lightning_seq.experiment.loggers import CurveLogger, wandb_mode
-from lightning_seq.record import read
+from lightning_seq.experiment.loggers import CurveLogger, TensorBoardRun, WandbRun, wandb_mode
+from lightning_seq.record import Record, read, write
 
 from .conftest import TINY
 
@@ -64,33 +66,125 @@ def entries_of(data: bytes) -> Iterator[bytes]:
             parts = b""
 
 
-def test_the_wandb_run_holds_what_the_record_holds(own: list[str]) -> None:
+def read_wandb(run: Path) -> tuple[Any, dict[str, list[float]], dict[str, Any], dict[str, Any]]:
+    """Of the one W&B run of a run: its description, what was logged, its configuration and its summary."""
     from wandb.proto import wandb_internal_pb2
 
-    assert main(["train", "model=rnn", *own, *TINY, "logger=wandb", "name=logged"]) == 0
-    run = Path(own[2].removeprefix("runs=")) / "logged/rnn-seed1"
     (file,) = run.glob("wandb/offline-run-*/*.wandb")
-    logged, described = {}, None
+    logged, summary, described = {}, {}, None
     for data in entries_of(file.read_bytes()):
         entry = wandb_internal_pb2.Record()
         entry.ParseFromString(data)
         if entry.WhichOneof("record_type") == "run":
             described = entry.run
         for item in entry.history.item:
-            logged[item.key or "/".join(item.nested_key)] = json.loads(item.value_json)
+            logged.setdefault(item.key or "/".join(item.nested_key), []).append(json.loads(item.value_json))
+        for item in entry.summary.update:
+            summary[item.key or ".".join(item.nested_key)] = json.loads(item.value_json)
+    config = {item.key: json.loads(item.value_json) for item in described.config.update if item.key != "_wandb"}
+    return described, logged, config, summary
+
+
+def test_the_wandb_run_holds_what_the_record_holds(own: list[str]) -> None:
+    assert main(["train", "model=rnn", *own, *TINY, "logger=wandb", "name=logged"]) == 0
+    run = Path(own[2].removeprefix("runs=")) / "logged/rnn-seed1"
+    described, logged, config, summary = read_wandb(run)
     record = read(run)
     assert (described.run_group, described.job_type, described.display_name) == ("logged", "train", "rnn-seed1")
     assert set(described.tags) == {"arch:rnn", "data:csv"}
+    assert config == {**record.config, "label": "rnn"}
+    assert len(record.curves["val/accuracy"]) == 2
     for name, curve in record.curves.items():
-        assert logged[name] == pytest.approx(curve[-1][3]), name
-    for name in ("test/accuracy", "test/loss"):
-        assert logged[name] == pytest.approx(record.metrics[name])
+        assert logged[name] == pytest.approx([value for *_, value in curve]), name
+    assert {"val/accuracy", "val/loss", "test/accuracy", "test/loss"} <= record.metrics.keys()
+    for name, value in record.metrics.items():
+        assert summary[name] == value, name
+        assert not name.startswith("test/") or logged[name] == [pytest.approx(value)], name
+    for part, count in record.parameters.items():
+        assert summary[f"parameters/{part}"] == count
+    assert summary["tokens_per_second"] == record.throughput["tokens_per_second"]
     assert "trainer/global_step" in logged
+    (file,) = run.glob("wandb/offline-run-*/*.wandb")
+    words = [sys.executable, "-m", "wandb", "sync", "--dry-run", str(file.parent)]
+    listed = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert str(file) in listed.stdout + listed.stderr
 
 
-def test_tensorboard_is_a_choice(own: list[str]) -> None:
-    assert main(["train", "model=rnn", *own, *TINY, "logger=tensorboard"]) == 0
-    assert list((Path(own[2].removeprefix("runs=")) / "csv/rnn-seed1/tensorboard").glob("events.*"))
+def test_the_wandb_run_ends_with_the_checkpoint_that_was_selected(tmp_path: Path) -> None:
+    logged = SimpleNamespace(summary={"val/loss": 0.9, "train/loss": 0.1})  # as after the last epoch
+    logger = WandbRun(tmp_path, logged)
+    record = Record(status="running", name="x", label="rnn", seed=1, metrics={"val/loss": 0.25, "test/loss": 0.3})
+    write(tmp_path, record)
+    logger.finalize("success")
+    assert logged.summary["val/loss"] == 0.9
+    write(tmp_path, record.with_(status="done"))
+    logger.finalize("success")
+    assert logged.summary == {"val/loss": 0.25, "test/loss": 0.3, "train/loss": 0.1}
+
+
+def hparams_tab(directory: Path) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, float]], set[str]]:
+    """What TensorBoard makes of the event files there: settings and final metrics by run, and the columns it shows."""
+    from tensorboard.backend.event_processing.data_provider import MultiplexerDataProvider
+    from tensorboard.backend.event_processing.plugin_event_multiplexer import EventMultiplexer
+    from tensorboard.context import RequestContext
+    from tensorboard.plugins.base_plugin import TBContext
+    from tensorboard.plugins.hparams import metadata
+    from tensorboard.plugins.hparams.backend_context import Context
+
+    multiplexer = EventMultiplexer().AddRunsFromDirectory(str(directory)).Reload()
+    provider = MultiplexerDataProvider(multiplexer, str(directory))
+    context, request = Context(TBContext(logdir=str(directory), data_provider=provider)), RequestContext()
+    tags = context.hparams_metadata(request, "")
+    experiment = context.experiment_from_metadata(request, "", True, tags, [])
+    settings, metrics = {}, {}
+    for run, held in tags.items():
+        plain = metadata.parse_session_start_info_plugin_data(held[metadata.SESSION_START_INFO_TAG]).hparams
+        settings[run] = {key: getattr(value, value.WhichOneof("kind")) for key, value in plain.items()}
+        scalars = multiplexer.GetAccumulator(run)
+        metrics[run] = {
+            tag: tensor_value(scalars.Tensors(tag)[-1]) for tag in scalars.Tags()["tensors"] if "hparams" not in tag
+        }
+    return settings, metrics, {column.name for column in experiment.hparam_infos}
+
+
+def tensor_value(event: Any) -> float:
+    from tensorboard.util.tensor_util import make_ndarray
+
+    return float(make_ndarray(event.tensor_proto))
+
+
+def test_tensorboard_compares_runs_by_their_settings(own: list[str]) -> None:
+    words = ["model=rnn,window_mlp", *own, *TINY, "logger=tensorboard", "seeds=1", "launcher=inline"]
+    assert main(["compare", *[word for word in words if "hidden_size" not in word]]) == 0
+    place = Path(own[2].removeprefix("runs=")) / "csv"
+    settings, metrics, columns = hparams_tab(place)
+    assert set(settings) == {"rnn-seed1/tensorboard", "window_mlp-seed1/tensorboard"}
+    for label in ("rnn", "window_mlp"):
+        run = f"{label}-seed1/tensorboard"
+        record = read(place / f"{label}-seed1")
+        told = settings[run]
+        assert (told["label"], told["model"], told["seed"], told["data"]) == (label, label, 1, "csv")
+        assert told["optimizer.lr"] == record.config["optimizer"]["lr"] == 0.03
+        assert told["data.batch_size"] == 16
+        for key in ("hidden_size", "dropout"):
+            assert record.config["model"].get(key) == told.get(f"model.{key}"), key
+        for name, value in record.metrics.items():
+            assert metrics[run][f"final/{name}"] == pytest.approx(value), name
+        assert metrics[run]["final/parameters/total"] == record.parameters["total"]
+        for name, curve in record.curves.items():
+            assert metrics[run][name] == pytest.approx(curve[-1][3]), name
+    assert settings["rnn-seed1/tensorboard"]["cell"] == "elman"
+    assert columns == set().union(*settings.values())
+    assert "model.bidirectional" in settings["rnn-seed1/tensorboard"].keys() - settings["window_mlp-seed1/tensorboard"]
+
+
+def test_a_run_that_failed_has_no_final_numbers(tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    write(tmp_path, Record(status="failed", name="x", label="rnn", seed=1, metrics={"test/loss": 1.0}))
+    logger = TensorBoardRun(tmp_path)
+    logger.log_metrics({"val/loss": 0.5}, 1)
+    logger.finalize("failed")
+    assert hparams_tab(tmp_path) == ({}, {}, set())
 
 
 def test_curves_are_stamped_and_closed(tmp_path: Path) -> None:

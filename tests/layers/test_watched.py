@@ -47,7 +47,8 @@ def test_it_sees_every_recurrence_and_changes_nothing() -> None:
     with watched() as nothing:
         pass
     layers(x, MASK)
-    assert nothing == [] and len(seen) == 6
+    assert nothing == []
+    assert len(seen) == 6
 
 
 @pytest.mark.parametrize("reverse", [False, True])

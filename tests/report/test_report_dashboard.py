@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 from collections import Counter
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from lightning_seq.record import read, write
 from lightning_seq.report.dashboard import dashboard
 from lightning_seq.report.verdict import ONE_SEED
 from lightning_seq.report.write import write_report
+from tests.report.browser import CHROMIUM, Browser
 
 Make = Callable[..., Path]
 
@@ -27,7 +27,7 @@ ATTACKS = (
     "\"'><svg onload=document.title='owned'>",
     "<!--<script>\u2028`${document.title='owned'}`",
 )
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+BROWSER = CHROMIUM
 
 
 class Page(HTMLParser):
@@ -104,6 +104,7 @@ def test_every_piece_is_on_the_page(make_comparison: Make, tmp_path: Path) -> No
     for title in (
         "Verdict",
         "Comparison",
+        "Quality against cost",
         "Learning curves",
         "Confusion matrices",
         "Word vectors",
@@ -114,10 +115,11 @@ def test_every_piece_is_on_the_page(make_comparison: Make, tmp_path: Path) -> No
         assert title in page.text
     assert re.search(r"Highest mean test/accuracy: gru with 0\.\d{3} ± 0\.\d{3} over 3 seeds", page.text)
     assert "RuntimeError: loss is not finite at step 120" in page.text
-    assert len(page.data["charts"]) == 6 + 4 + 1
+    assert len(page.data["charts"]) == 3 + 3 + 4 + 1
     links = {attributes["href"] for tag, attributes in page.elements if tag == "a"}
     assert {"./gru-seed1/config.yaml", "./gru-seed1/log.txt", "./gru-seed1/metrics.csv"} <= links
-    assert all((tmp_path / "demo" / str(target)).is_file() for target in links)
+    ids = {f"#{attributes['id']}" for _, attributes in page.elements if "id" in attributes}
+    assert all(target in ids or (tmp_path / "demo" / str(target)).is_file() for target in links)
 
 
 def test_the_page_asks_nobody_for_anything(make_comparison: Make, tmp_path: Path) -> None:
@@ -189,7 +191,11 @@ def test_missing_pieces_leave_their_section_out(make_comparison: Make, tmp_path:
     assert "Word vectors" not in page.text
     assert "What did not finish" not in page.text
     assert "No run has recorded a curve yet" in page.text
-    assert page.data["charts"] == {}
+    assert [entry["title"].rpartition(" against ")[2] for entry in page.data["charts"].values()] == [
+        "parameters",
+        "recurrent parameters",
+        "tokens/s",
+    ]
 
 
 def test_a_changed_artifact_is_left_out_with_a_note(make_comparison: Make, tmp_path: Path) -> None:
@@ -209,7 +215,8 @@ def test_nothing_finished_says_so(make_comparison: Make, tmp_path: Path) -> None
 
 def test_one_seed_says_that_nothing_can_be_concluded(make_comparison: Make, tmp_path: Path) -> None:
     text = Page(dashboard(make_comparison(tmp_path / "demo", seeds=1))).text
-    assert f"from one seed. Verdict {ONE_SEED}" in text
+    assert "from one seed." in text
+    assert f"Verdict {ONE_SEED}" in text
     assert text.count("nothing can be concluded") == 1
 
 
@@ -239,7 +246,7 @@ def test_a_report_of_nothing_is_the_users_mistake(tmp_path: Path) -> None:
 
 
 def browse(page: Path, profile: Path) -> str:
-    """The document after its scripts ran, none of which may have said anything to the console."""
+    """The document after its scripts ran in virtual time, none of which may have said anything to the console."""
     quiet = ("quic", "background-networking", "component-update", "sync", "gpu")
     command = [
         str(BROWSER),
@@ -258,7 +265,22 @@ def browse(page: Path, profile: Path) -> str:
     return done.stdout
 
 
-@pytest.mark.skipif(BROWSER is None, reason="no Chromium on PATH")
+def look(page: Path, then: str = "") -> str:
+    """The document after its charts are drawn, and after a script that is run `then`.
+
+    It may have said nothing to the console and asked nobody for anything.
+    """
+    with Browser() as browser:
+        browser.open(page)
+        if then:
+            browser.run(then)
+        document = browser.run("document.documentElement.outerHTML")
+    assert browser.said == []
+    assert browser.requested == [page.as_uri()]
+    return document
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH")
 def test_a_browser_draws_every_chart_and_runs_no_script_from_data(attacked: Path, tmp_path: Path) -> None:
     source = dashboard(attacked)
     charts = len(Page(source).data["charts"])
@@ -267,7 +289,7 @@ def test_a_browser_draws_every_chart_and_runs_no_script_from_data(attacked: Path
     for name, text in (("guarded", source), ("unguarded", unguarded)):
         page = tmp_path / f"{name}.html"
         page.write_text(text, encoding="utf-8")
-        document = browse(page, tmp_path / f"profile {name}")
+        document = look(page)
         drawn = Page(document)
         assert "<title>owned" not in document
         assert "could not be drawn" not in drawn.text
@@ -278,23 +300,32 @@ def test_a_browser_draws_every_chart_and_runs_no_script_from_data(attacked: Path
         assert len(marks) == charts
         roles = Counter(attributes.get("aria-roledescription") for _, attributes in drawn.elements)
         runs, means = 2 * len(ATTACKS), len(ATTACKS) - 1
-        assert roles["line mark"] == 6 * (runs + means)
+        fronts = 3
+        assert roles["line mark"] == 3 * (runs + means) + fronts
+        assert roles["area mark"] == 3 * means
         assert roles["rect mark"] == len(ATTACKS) * len(ATTACKS) ** 2
         assert roles["text mark"] > roles["rect mark"]
-        assert roles["rule mark"] == 2
+        assert roles["rule mark"] == 2 + 3 * 2 * len(ATTACKS)  # arrows between words, bars
+
+
+def curve_charts(data: dict) -> list[dict]:
+    return [entry for entry in data["charts"].values() if "choice" in entry]
 
 
 @pytest.mark.parametrize(("epochs", "ticks"), [(3, [1, 2, 3]), (10, [1, 3, 5, 7, 9]), (30, [1, 6, 11, 16, 21, 26])])
 def test_epochs_are_counted_whole(make_language: Make, tmp_path: Path, epochs: int, ticks: list[int]) -> None:
     data = Page(dashboard(make_language(tmp_path / "demo", labels=("rnn",), seeds=1, epochs=epochs))).data
-    axis = data["charts"]["chart0"]["spec"]["layer"][0]["encoding"]["x"]["axis"]
-    assert axis["values"] == ticks
+    choice = curve_charts(data)[0]["choice"]
+    assert choice["epoch"]["axis"]["values"] == ticks
+    assert list(choice) == ["step", "epoch", "seconds"]
 
 
 def test_a_run_of_one_epoch_has_axes_around_its_point(make_comparison: Make, tmp_path: Path) -> None:
     data = Page(dashboard(make_comparison(tmp_path / "demo", labels=("rnn",), seeds=1, epochs=1))).data
-    value = data["tables"]["curve0"]["rows"][0][4]
-    low, high = data["charts"]["chart0"]["spec"]["layer"][0]["encoding"]["y"]["scale"]["domain"]
+    chart = curve_charts(data)[0]
+    table = data["tables"][chart["table"]]
+    value = table["rows"][0][table["columns"].index("value")]
+    low, high = chart["spec"]["layer"][0]["encoding"]["y"]["scale"]["domain"]
     assert low < value < high
 
 
@@ -323,14 +354,14 @@ def test_texts_symbols_tags_and_tokens_become_no_elements(attacked_texts: Path) 
         assert attack not in text
 
 
-@pytest.mark.skipif(BROWSER is None, reason="no Chromium on PATH")
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH")
 def test_a_browser_shows_several_data_sets_and_runs_no_script_from_their_texts(
     attacked_texts: Path, tmp_path: Path
 ) -> None:
     source = dashboard(attacked_texts)
     page = tmp_path / "page.html"
     page.write_text(re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", source), encoding="utf-8")
-    document = browse(page, tmp_path / "profile")
+    document = look(page)
     drawn = Page(document)
     assert "<title>owned" not in document
     assert "could not be drawn" not in drawn.text
@@ -339,24 +370,20 @@ def test_a_browser_shows_several_data_sets_and_runs_no_script_from_their_texts(
     assert roles["rect mark"] == 2 * len(ATTACKS) ** 2
 
 
-@pytest.mark.skipif(BROWSER is None, reason="no Chromium on PATH")
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH")
 def test_a_legend_highlights_in_its_own_data_set_alone(make_language: Make, make_music: Make, tmp_path: Path) -> None:
     directory = make_music(make_language(tmp_path / "demo", labels=("rnn", "gru"), seeds=1), labels=("tanh", "lstm"))
-    click = (
-        "<script>setTimeout(() => { const buttons = document.querySelectorAll('.legend button');"
-        "buttons[2].click(); }, 4000)</script></body>"
-    )
-    source = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", dashboard(directory))
     page = tmp_path / "page.html"
-    page.write_text(click.join(source.rsplit("</body>", 1)), encoding="utf-8")
-    drawn = Page(browse(page, tmp_path / "profile"))
+    page.write_text(dashboard(directory), encoding="utf-8")
+    drawn = Page(look(page, "document.querySelectorAll('#curves .legend button')[2].click()"))
     pressed = [attributes["aria-pressed"] for tag, attributes in drawn.elements if "aria-pressed" in attributes]
-    assert pressed == ["false", "false", "true", "false"]
+    costs = ["false", "false"]  # music has none
+    assert pressed == [*costs, "false", "false", "true", "false"]
     faint = Counter(
         attributes.get("opacity")
         for _, attributes in drawn.elements
         if attributes.get("aria-roledescription") == "line mark"
     )
-    music, language = 2 * 2, 2 * 3
+    music, language = 2, 3
     assert faint["0.06"] == music * 2  # both seeds of lstm
     assert faint["0.5"] == music * 2 + language * 2

@@ -14,7 +14,7 @@ from lightning_seq.files import sha256
 from lightning_seq.record import Record, read, runs_in, write
 from lightning_seq.report.agreement import Agreement, environment, fingerprints
 from lightning_seq.report.artifacts import artifact
-from lightning_seq.report.curves import Point, mean_curve, metrics_to_draw, points, table
+from lightning_seq.report.curves import Point, metrics_to_draw, points
 from lightning_seq.report.escape import html, link, markdown_cell, one_line, script_json
 from lightning_seq.report.predictions import MOST_CLASSES, confusions
 from lightning_seq.report.word_map import word_maps
@@ -47,20 +47,6 @@ def test_points_within_an_epoch_are_spread_over_it() -> None:
 def test_points_without_a_number_are_left_out() -> None:
     curve = [[1, 1, 1.0, None], [2, 2, None, 0.5], [3, 3, 3.0, float("nan")], [4, 4, 4.0, 0.5], [5, 5]]
     assert points(record(curve), "val/loss") == [Point(4, 4, 0.5)]
-
-
-def test_the_mean_goes_as_far_as_every_seed_got() -> None:
-    curves = [[Point(1, 2, 0.4), Point(2, 4, 0.6)], [Point(1, 4, 0.6)]]
-    assert mean_curve(curves) == [Point(1, 3, 0.5)]
-    assert mean_curve(curves[:1]) == []
-
-
-def test_a_failed_run_does_not_shorten_the_mean() -> None:
-    long = [[1, 1, 1.0, 0.4], [2, 2, 2.0, 0.2]]
-    runs = [record(long), record(long, seed=2), record(long[:1], seed=3, status="failed")]
-    rows = table(runs, ["rnn"], "val/loss")
-    assert [row for row in rows if row[1] is None] == [(0, None, 1.0, 1.0, 0.4), (0, None, 2.0, 2.0, 0.2)]
-    assert sum(row[1] == 3 for row in rows) == 1
 
 
 def test_the_curves_drawn_are_the_headline_on_validation_and_the_losses(make_comparison: Make, tmp_path: Path) -> None:
