@@ -196,9 +196,11 @@ def _refusal(field: str, run: Run, value: Any, other: Run, before: Any, reason: 
 
 
 def _sources(directories: Sequence[Path], runs: Sequence[tuple[Path, Record]]) -> str:
-    """`4 runs of runs/a, 2 of runs/b`"""
+    """Empty where all come from one directory."""
+    if len(directories) < 2:
+        return ""
     counts = {
         path: sum(run.resolve().is_relative_to(path.resolve()) for run, _ in runs) for path in map(Path, directories)
     }
-    listed = ", ".join(f"{count} of {path}" for path, count in counts.items())
-    return f"Gathered from several directories ({listed} runs): compare speeds only between runs of one machine."
+    listed = ", ".join(f"{path} ({count} {'run' if count == 1 else 'runs'})" for path, count in counts.items())
+    return f"Gathered from {listed}: compare speeds only between runs of one machine."

@@ -309,7 +309,8 @@ def _terminal_table(group: Group, title: str) -> RenderableType:
     if group.matched:
         table.add_column("mismatch", justify="right", no_wrap=True)
     table.add_column("tokens/s", justify="right", no_wrap=True)
-    table.add_column("train s", justify="right", no_wrap=True)
+    if not group.matched:  # there is room for one of the two
+        table.add_column("train s", justify="right", no_wrap=True)
     table.add_column("done", justify="right", no_wrap=True)
     significant = group.significant()
     for row in group.rows:
@@ -322,7 +323,7 @@ def _terminal_table(group: Group, title: str) -> RenderableType:
             whole(row.parameters.get("recurrent")),
             *[signed_percentage(row.mismatch)] * group.matched,
             speed(row),
-            duration(row.seconds.mean),
+            *[duration(row.seconds.mean)] * (not group.matched),
             f"{row.done}/{sum(row.counts.values())}",
         ]
         table.add_row(*(Text(cell, style="bold" if row == significant else "") for cell in cells))
