@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/installed
 
-.PHONY: demo test lint types imports unit coverage bench wheel clean
+.PHONY: demo test lint types imports unit coverage bench torture wheel clean
 
 demo: $(STAMP)
 	$(BIN)/python -m lightning_seq compare experiment=demo
@@ -33,6 +33,15 @@ bench: $(STAMP)
 	$(BIN)/python benchmarks/overhead.py
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/decoder.py
+
+# KILLS at random times of each signal; PLACE, another directory than the system's for temporary files.
+KILLS ?= 100
+torture: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python -m torture $(KILLS) $(PLACE)
+	OMP_NUM_THREADS=1 $(BIN)/python -m torture.comparison
+	OMP_NUM_THREADS=1 $(BIN)/python torture/ddp_faults.py
+	OMP_NUM_THREADS=1 $(BIN)/python -m torture.load
+	OMP_NUM_THREADS=1 LIGHTNING_SEQ_FUZZ=500 $(BIN)/python -m pytest tests/test_fuzz.py
 
 wheel: $(STAMP)
 	$(BIN)/python -m hatchling build -t wheel

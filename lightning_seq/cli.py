@@ -71,9 +71,12 @@ def _word2vec(words: list[str]) -> int:
 
 def _train(words: list[str]) -> int:
     from lightning_seq.experiment.compare import train
+    from lightning_seq.experiment.run import rank
 
     console = _console()
     outcome = train(words, console)
+    if rank() != 0:
+        return 0
     return _finish(outcome.directory, outcome.failed, console, _wandb_of(words))
 
 
@@ -173,6 +176,17 @@ def _report(words: list[str]) -> int:
     for line in learning_curves(runs, summary, console.width, console.encoding.startswith("utf")):
         say(console, line)
     say(console, f"\ndashboard  {directory / 'dashboard.html'}")
+    return 0
+
+
+def _status(words: list[str]) -> int:
+    from lightning_seq.experiment.status import status
+
+    if len(words) != 1 or "=" in words[0]:
+        raise UserError(
+            f"status takes one directory, {' '.join(words) or 'nothing'} came: lightning-seq status runs/demo"
+        )
+    status(Path(words[0]), _console())
     return 0
 
 
@@ -316,7 +330,11 @@ VERBS = {
     "train": Verb(
         "Train one model with one seed, select it on validation, test it once.",
         _train,
-        {"seed=N": "initialisation, batch order and dropout (1)", **RUN_KEYS},
+        {
+            "seed=N": "initialisation, batch order and dropout (1)",
+            "resume=auto": "from the last good checkpoint; must, never",
+            **RUN_KEYS,
+        },
         RUN_GROUPS,
         (
             "train model=lstm data=verses_genre seed=1 trainer=cpu",
@@ -341,6 +359,14 @@ VERBS = {
             "compare model=rnn,lstm,gru match=parameters match.target=200k",
             "compare experiment=demo",
         ),
+    ),
+    "status": Verb(
+        "What runs, is done, has failed and is left of a comparison, and how long that may take.",
+        _status,
+        {},
+        (),
+        ("status runs/demo", "status runs/demo | cut -f1,2", "status /somewhere/else/runs/demo"),
+        "DIRECTORY",
     ),
     "report": Verb(
         "Write the tables and the dashboard of a comparison again, or of several as one.",

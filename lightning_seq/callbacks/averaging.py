@@ -27,6 +27,7 @@ class NonMonotonicAveraging(WeightAveraging):
         self.patience, self.monitor, self.sign = patience, monitor, 1.0 if mode == "min" else -1.0
         self.history: list[float] = []
         self.begun = False
+        self._swapped = False
 
     def should_update(self, step_idx: int | None = None, epoch_idx: int | None = None) -> bool:
         return self.begun and step_idx is not None
@@ -47,6 +48,7 @@ class NonMonotonicAveraging(WeightAveraging):
     def _swap_models(self, pl_module: LightningModule) -> None:
         if self._averaged:
             super()._swap_models(pl_module)
+            self._swapped = not self._swapped
 
     def _copy_average_to_current(self, pl_module: LightningModule) -> None:
         if self._averaged:
@@ -55,6 +57,9 @@ class NonMonotonicAveraging(WeightAveraging):
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         if self._averaged:
             super().on_save_checkpoint(trainer, pl_module, checkpoint)
+        if self._swapped:  # inside a validation
+            names = ("state_dict", "current_model_state")
+            checkpoint |= dict(zip(names, [checkpoint[name] for name in reversed(names)], strict=True))
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         if "averaging_state" in checkpoint:

@@ -13,6 +13,9 @@ STAND_IN = -1
 
 _STREAM = 0
 
+VERSION = 1
+"""Of the order of batches: another one means that a run cannot go on from a checkpoint of before."""
+
 
 @dataclass(frozen=True)
 class Share:

@@ -11,6 +11,10 @@ from torch.utils.data import Sampler
 from lightning_seq.text.vocabulary import PAD
 
 _STREAM = 1
+
+VERSION = 1
+"""Of the windows and their order: another one means that a run cannot go on from a checkpoint of before."""
+
 USUAL, HALF, SPREAD, SHORTEST = 0.95, 0.5, 5.0, 5
 """How Merity et al. 2018 draw lengths: mostly around the whole length, else around its half; never under 5."""
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
+import signal
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,9 +23,33 @@ def loader_options(sampler: BucketSampler, num_workers: int) -> dict[str, Any]:
         "sampler": sampler,
         "num_workers": num_workers,
         "persistent_workers": num_workers > 0,
+        "worker_init_fn": live_and_die_with_the_run if num_workers > 0 else None,
         # A generator of its own: torch would otherwise draw from the run's stream whenever the loader is iterated.
         "generator": torch.Generator().manual_seed(sampler.seed),
     }
+
+
+_PR_SET_PDEATHSIG = 1
+
+
+_GRACE = 10
+"""Seconds for which a worker goes on after SIGTERM."""
+
+
+def live_and_die_with_the_run(worker: int) -> None:
+    """Leave signals to the run, which may want more batches before it ends; end with it where it is killed."""
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):
+        signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: signal.alarm(_GRACE))
+    if sys.platform.startswith("linux"):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def end_workers(loader: Any) -> None:
+    """Now, and not when nobody refers to them any more: what an exception refers to stays until the process ends."""
+    iterator = getattr(loader, "_iterator", None)
+    if iterator is not None and hasattr(iterator, "_shutdown_workers"):
+        iterator._shutdown_workers()
 
 
 class TrainLoader(DataLoader[Batch]):

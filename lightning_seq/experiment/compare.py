@@ -11,12 +11,16 @@ from rich.console import Console
 
 from lightning_seq.errors import UserError
 from lightning_seq.experiment.config import Config
+from lightning_seq.experiment.devices import adopt, started_by
 from lightning_seq.experiment.environment import cores, several_processes
 from lightning_seq.experiment.grid import Planned, entries, planned_runs, seeds_of
-from lightning_seq.experiment.launch import launch, run_inline
+from lightning_seq.experiment.launch import Claim, launch, run_as_rank
 from lightning_seq.experiment.match import is_matched
+from lightning_seq.experiment.plan import announce
 from lightning_seq.experiment.prepare import Ready, check_directories, check_place, prepare
 from lightning_seq.experiment.progress import RunTable, record_of
+from lightning_seq.experiment.run import execute, lay_out
+from lightning_seq.experiment.signals import requeueing
 from lightning_seq.experiment.tune import check_tune, trials_of, tune
 
 STEPS_TIMED = 6
@@ -31,11 +35,15 @@ class Outcome:
     failed: int
 
 
+@requeueing()
 def train(words: Sequence[str], console: Console) -> Outcome:
     """One run: a comparison of one, in this process where it needs only one.
 
+    Where torchrun or SLURM has started this process as one of several, it is a rank of the run.
+
     Raises UserError for a comma list, and whatever ends the run.
     """
+    adopt()
     found = entries(words)
     if len(found) > 1:
         raise UserError(
@@ -56,7 +64,12 @@ def train(words: Sequence[str], console: Console) -> Outcome:
         return Outcome(run.directory.parent, 1, 0)
     if not is_matched(run.config):
         prepare(found, _teller(console))
-    if several_processes(run.config):
+    if several_processes(run.config) and started_by() is not None:
+        patience = run.config["trainer"]["timeout"]
+        run_as_rank(run, lambda: execute(run.directory, run.entry.label, run.entry.overrides), patience)
+        return Outcome(run.directory.parent, 1, 0)
+    announce([run], 1)
+    if several_processes(run.config) or run.config["launcher"]["kind"] in ("submitit", "ray"):
         with RunTable([run], console) as table:
             launch([run], 1, table.watch, _refuse)
         record = record_of(run)
@@ -65,8 +78,15 @@ def train(words: Sequence[str], console: Console) -> Outcome:
             int(bool(record and record.status == "done")),
             int(not record or record.status != "done"),
         )
-    run_inline(run)
+    _run_here(run)
     return Outcome(run.directory.parent, 1, 0)
+
+
+def _run_here(run: Planned) -> None:
+    """In this process. Raises what ended the run."""
+    with Claim(run.directory):
+        lay_out(run.directory, run.config)
+        execute(run.directory, run.entry.label, run.entry.overrides)
 
 
 def _seed(seed: int) -> int:
@@ -75,11 +95,14 @@ def _seed(seed: int) -> int:
     return seed
 
 
+@requeueing()
 def compare(words: Sequence[str], console: Console) -> Outcome | None:
     """Every entry with every seed: what is done already stays, what failed or is missing is run.
 
     A run that fails is recorded and the others go on. Returns None for a dry run.
     """
+    if started_by() is not None:
+        raise UserError("compare starts its own processes, and torchrun or srun started several: start it once, alone")
     found = entries(words)
     config = found[0].config
     if any(word.startswith("seed=") for word in words):
@@ -111,6 +134,7 @@ def compare(words: Sequence[str], console: Console) -> Outcome | None:
 
 def _run(runs: Sequence[Planned], jobs: int, config: Config, console: Console) -> None:
     """Those that are not done yet."""
+    announce(runs, jobs)
     missing = [run for run in runs if not run.is_done()]
     if len(missing) < len(runs):
         console.print(f"{len(runs) - len(missing)} of {len(runs)} runs are done already")
@@ -139,7 +163,7 @@ def _jobs(config: Config) -> int:
 def _inline(missing: Sequence[Planned], table: RunTable, console: Console) -> None:
     for run in missing:
         try:
-            run_inline(run)
+            _run_here(run)
         except UserError as error:
             _teller(console)(f"{run.title}: {error}")
         except Exception:  # an error of ours ends its run, told in full and in its record, not the runs behind it

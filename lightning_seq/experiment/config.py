@@ -45,6 +45,7 @@ LISTABLE = ("model.hidden_size", "model.dropout", "model.activation", "model.zon
 """Keys that may hold a list where their default is one value."""
 
 WHOLE_OR_NULL = (
+    "callbacks.checkpoint_every_n_steps",
     "model.num_layers", "model.decoder_hidden_size", "model.decoder_layers", "attention.hidden_size",
     "attention.head_size", "data.max_target_length", "cell.output_size", "init.chrono",
     "data.max_length", "data.max_vocabulary",

@@ -20,11 +20,24 @@ from lightning_seq.experiment.config import (
     plain_differences,
     split_words,
 )
+from lightning_seq.experiment.instruments import INSTRUMENTS
 from lightning_seq.experiment.match import check_match
-from lightning_seq.experiment.run import CONFIG, NEUTRAL, NEUTRAL_TRAINER, essential, read_config
+from lightning_seq.experiment.run import (
+    CONFIG,
+    NEUTRAL,
+    NEUTRAL_CALLBACKS,
+    NEUTRAL_TRAINER,
+    essential,
+    read_config,
+)
 from lightning_seq.record import FILE, read
 
-INDIFFERENT = (*NEUTRAL, *(f"trainer.{key}" for key in NEUTRAL_TRAINER), "seed", "experiment", "match")
+INDIFFERENT = (
+    *NEUTRAL,
+    *(f"trainer.{key}" for key in NEUTRAL_TRAINER),
+    *(f"callbacks.{key}" for key in NEUTRAL_CALLBACKS),
+    "seed", "experiment", "match",
+)  # fmt: skip
 """Keys that a comparison cannot run over."""
 
 
@@ -82,7 +95,7 @@ def entries(words: Sequence[str]) -> list[Entry]:
     name = check_name("name", first["name"] or first["choices"]["experiment"] or first["choices"]["data"])
     several = [pair.key for pair, values in lists if len(values) > 1]
     for key in several:
-        if key in INDIFFERENT or key.startswith(("logger.", "launcher.", "match.", "tune.")):
+        if key in INDIFFERENT or key.startswith(("logger.", "launcher.", "match.", "tune.", "callbacks.finite_guard.")):
             wanted = "seeds=[1,5]" if key in ("seed", "seeds") else f"one {key}"
             raise UserError(f"{key}=… has several values, and it makes no architecture differ: give {wanted}")
     if first["entries"] and several:
@@ -107,8 +120,22 @@ def entries(words: Sequence[str]) -> list[Entry]:
     for entry in found:
         entry.config["name"] = name
         entry.config["entries"] = None
+    _check_instruments(found)
     check_match(found, [pair.key for pair in pairs if pair.key not in several])
     return found
+
+
+def _check_instruments(found: Sequence[Entry]) -> None:
+    """No architecture is looked at more closely than another."""
+    first = found[0]
+    for entry in found[1:]:
+        for name in (*INSTRUMENTS, "probe_rows"):
+            one, other = first.config["callbacks"].get(name), entry.config["callbacks"].get(name)
+            if one != other:
+                raise UserError(
+                    f"{first.label} has callbacks.{name}={one}, {entry.label} has {other}: expected the same for all, "
+                    f"give callbacks.{name}=… beside the entries"
+                )
 
 
 def _entry(given: object) -> tuple[str, list[str]]:

@@ -1,183 +1,249 @@
-"""Run after run, each a process of its own."""
+"""Run after run, each a process of its own, here or wherever a launcher puts it.
+
+A comparison is a directory of records and not a process: several commands, on several machines that share a file
+system, may work on it at once. Who starts a run holds its claim until it has ended; who finds it claimed waits.
+"""
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from pathlib import Path
+from typing import Protocol
 
-from lightning_seq.errors import UserError
-from lightning_seq.experiment.environment import several_processes, threads_per_job
+from filelock import FileLock, Timeout
+
+from lightning_seq.errors import UserError, near
+from lightning_seq.experiment.environment import several_processes
 from lightning_seq.experiment.grid import Planned
-from lightning_seq.experiment.nursery import Child, Nursery
-from lightning_seq.experiment.run import LOG, TESTIMONY, execute, is_running, now, started_record, write_config
-from lightning_seq.record import FILE, read, write
+from lightning_seq.experiment.progress import record_of
+from lightning_seq.experiment.ranks import BY_SIGNAL, cause_of
+from lightning_seq.experiment.run import is_running, lay_out, now, rank, read_config, started_record
+from lightning_seq.record import write
 
+CLAIM = ".claim"
 GRACE, GRACE_SEVERAL = 15.0, 45.0
-"""Seconds a run has to write its record after it was told to end; torchrun takes up to 30 to end its processes."""
+"""Seconds a run, or one of several processes, has to write its record after it was told to end."""
+DYING = 5.0
+"""Seconds that the last processes of a run have to be gone when the one that started them is."""
+MOMENT = 0.5
+"""Seconds to wait for a claim: others take it for an instant, to see whether it is free."""
+LOOK_AGAIN = 2.0
+"""Seconds between two looks at runs that others are at work on."""
+KINDS = ("local", "inline", "submitit", "ray")
 
 
-MODULES = tuple(f"lightning_seq.experiment.{name}" for name in ("run", "build", "trainer", "loggers", "environment"))
-"""What every run imports."""
+class ClaimedError(UserError):
+    """Another process is at work on the run, or about to be."""
 
 
-def command(run: Planned) -> list[str]:
-    """What starts a run's process, or through torchrun its processes."""
-    module = "lightning_seq.experiment.run"
-    trainer = run.config["trainer"]
-    if not several_processes(run.config):
-        return [sys.executable, "-m", module, str(run.directory)]
-    devices = trainer["devices"]
-    count = len(devices) if isinstance(devices, list) else devices
-    processes = "gpu" if count in ("auto", -1, "-1") else str(count)
-    return [
-        sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}",
-        "-m", module, str(run.directory),
-    ]  # fmt: skip
+class Job(Protocol):
+    """A run that was started, or put into a queue."""
 
+    run: Planned
+    started: float
+    """On this process's monotonic clock."""
 
-def lay_out(run: Planned) -> None:
-    """A fresh run directory: whatever an earlier, unfinished attempt left is taken away, the configuration is written.
-
-    Raises UserError when another process is at work in it, or it cannot be written.
-    """
-    directory = run.directory
-    if is_running(directory):
-        raise UserError(f"{directory} is being run by another process: wait for it, or give another name=NAME")
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        for left in ("checkpoints", "wandb", "tensorboard"):
-            shutil.rmtree(directory / left, ignore_errors=True)
-        for left in (FILE, LOG, "metrics.csv", "predictions.parquet", "word_map.json"):
-            (directory / left).unlink(missing_ok=True)
-        for testimony in directory.glob(TESTIMONY.format("*")):
-            testimony.unlink()
-        write_config(directory, run.config)
-    except OSError as error:
-        raise UserError(
-            f"{directory} cannot be written ({error.strerror}): give another place with runs=DIR"
-        ) from error
-
-
-class Job:
-    """A run's process, its output in the run's `log.txt`; copied from a nursery where there is one."""
-
-    def __init__(self, run: Planned, jobs: int, nursery: Nursery | None = None) -> None:
-        self.run, self.started = run, time.monotonic()
-        lay_out(run)
-        threads = str(threads_per_job(run.config))
-        given = {"label": run.entry.label, "overrides": run.entry.overrides, "jobs": jobs, "started": now()}
-        environment = {
-            **os.environ,
-            "LIGHTNING_SEQ_RUN": json.dumps(given),
-            "OMP_NUM_THREADS": threads,
-            "MKL_NUM_THREADS": threads,
-            "PYTHONUNBUFFERED": "1",
-            "TORCH_CPP_LOG_LEVEL": "ERROR",
-        }
-        self.process: subprocess.Popen[bytes] | Child
-        if nursery is not None:
-            with suppress(OSError):  # it was killed: a process can still be started afresh
-                self.process = nursery.start([str(run.directory)], environment, run.directory / LOG)
-                return
-        with (run.directory / LOG).open("ab") as log:
-            self.process = subprocess.Popen(
-                command(run), stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, start_new_session=True
-            )
-
-    def finished(self) -> bool:
-        return self.process.poll() is not None
+    def finished(self) -> bool: ...
 
     def tell(self, number: int) -> None:
-        with suppress(ProcessLookupError):
-            os.killpg(self.process.pid, number)
+        """Send it a signal, where it still runs."""
 
     def settle(self) -> None:
-        """Where the process died without a word, say so in its record."""
-        if is_running(self.run.directory):
-            return  # another process took the run between our starting it and its lock
-        code = self.process.returncode
-        path = self.run.directory / FILE
-        record = read(path) if path.is_file() else None
-        told = sorted(self.run.directory.glob(TESTIMONY.format("*")))
-        if told and record is not None and record.status != "done":
-            write(self.run.directory, record.with_(status="failed", error=told[0].read_text(encoding="utf-8")))
-            return
-        if record is None or record.status == "running":
-            base = record or started_record(self.run.config, self.run.entry.label, self.run.entry.overrides, 1)
-            cause = signal.Signals(-code).name if code and code < 0 else f"exit code {code}"
-            write(
-                self.run.directory, base.with_(status="failed", error=f"the process ended with {cause}", finished=now())
-            )
+        """When it has finished: where it could not itself, write into the record what ended it."""
+
+
+class Launcher(Protocol):
+    """queues: whether it takes all runs at once, and keeps to `jobs` at a time itself."""
+
+    queues: bool
+
+    def start(self, runs: Sequence[Planned], jobs: int) -> list[Job]:
+        """Raises `ClaimedError` for a run that another process is at work on, UserError where one cannot be started."""
+
+    def close(self) -> None: ...
+
+
+class Claim:
+    """The right to start a run, from before its directory is laid out until its end is in its record.
+
+    The file system gives it back where the process that holds it dies. Raises `ClaimedError` when another one has it.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            self._lock = FileLock(directory / CLAIM, timeout=MOMENT, thread_local=False)
+            self._lock.acquire()
+        except Timeout:
+            raise ClaimedError(f"{directory} is being run by another process: wait for it") from None
+        except OSError as error:
+            raise UserError(
+                f"{directory} cannot be written ({error.strerror}): give another place with runs=DIR"
+            ) from error
+        if is_running(directory):
+            self.give_back()
+            raise ClaimedError(f"{directory} is being run by another process: wait for it")
+
+    def give_back(self) -> None:
+        self._lock.release()
+
+    def __enter__(self) -> Claim:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.give_back()
+
+
+def at_work(directory: Path) -> bool:
+    """Whether a process is at work on the run, or about to be."""
+    try:
+        Claim(directory).give_back()
+    except ClaimedError:
+        return True
+    return False
+
+
+def launcher_for(runs: Sequence[Planned]) -> Launcher:
+    """The one that the runs' configuration names. Raises UserError where what it needs is not installed."""
+    kind = runs[0].config["launcher"]["kind"]
+    if kind == "submitit":
+        from lightning_seq.experiment.submitit_launcher import SubmititLauncher
+
+        return SubmititLauncher(runs)
+    if kind == "ray":
+        from lightning_seq.experiment.ray_launcher import RayLauncher
+
+        return RayLauncher(runs)
+    if kind not in KINDS:
+        raise UserError(f"launcher.kind is {kind!r}: {near(str(kind), KINDS)}")
+    from lightning_seq.experiment.local_launcher import LocalLauncher
+
+    return LocalLauncher(runs)
 
 
 def launch(
-    runs: Sequence[Planned], jobs: int, watch: Callable[[Sequence[Job]], None], tell: Callable[[str], None]
+    runs: Sequence[Planned],
+    jobs: int,
+    watch: Callable[[Sequence[Job]], None],
+    tell: Callable[[str], None],
+    poll: float = 0.2,
 ) -> None:
     """Start every run, at most `jobs` at a time; `watch` sees the running ones several times a second.
 
-    A run that another process has done, or is doing, is left to it; `tell` hears why one could not be started.
-    Whatever ends this (Ctrl-C, a signal) first ends the running ones, which write their records.
+    A run that another process has done is left to it; one that it is doing is waited for, and taken over where that
+    process is gone. `tell` hears of those, and why one could not be started. Whatever ends this (Ctrl-C, a signal)
+    first ends the running ones, which write their records.
     """
-    waiting = list(runs)
-    running: list[Job] = []
-    nursery = nursery_for(waiting)
+    waiting, elsewhere, running = list(runs), list[Planned](), list[Job]()
+    if not waiting:
+        return
+    launcher = launcher_for(waiting)
+    looked, told = time.monotonic(), set[str]()
     try:
-        while waiting or running:
-            while waiting and len(running) < jobs:
-                run = waiting.pop(0)
+        while waiting or running or elsewhere:
+            while waiting and (launcher.queues or len(running) < jobs):
+                batch = waiting if launcher.queues else waiting[:1]
+                waiting = waiting[len(batch) :]
+                batch = [run for run in batch if not run.is_done()]
                 try:
-                    if not run.is_done():
-                        running.append(Job(run, min(jobs, len(runs)), nursery))
+                    running += launcher.start(batch, min(jobs, len(runs))) if batch else []
+                except ClaimedError as claimed:
+                    elsewhere += batch
+                    if batch[0].title not in told:
+                        told.add(batch[0].title)
+                        tell(str(claimed))
                 except UserError as error:
                     tell(str(error))
-            time.sleep(0.2)
+            time.sleep(poll)
             for job in [job for job in running if job.finished()]:
                 running.remove(job)
                 job.settle()
+                if at_work(job.run.directory):  # another command was faster
+                    elsewhere.append(job.run)
+            if time.monotonic() - looked > LOOK_AGAIN:
+                elsewhere, looked = [run for run in elsewhere if not _has_ended(run, waiting)], time.monotonic()
             watch(running)
     finally:
-        _end(running)
-        if nursery is not None:
-            nursery.close()
+        end(running)
+        launcher.close()
 
 
-def nursery_for(runs: Sequence[Planned]) -> Nursery | None:
-    """For several runs, each of one process on the CPU: a process that has used an accelerator must not be copied."""
-    if len(runs) < 2 or not Nursery.possible():
-        return None
-    if any(several_processes(run.config) or run.config["trainer"]["accelerator"] != "cpu" for run in runs):
-        return None
-    modules = dict.fromkeys(MODULES)
-    for run in runs:
-        targets = (run.config[part].get("_target_") or "" for part in ("data", "task", "model"))
-        modules |= dict.fromkeys(path.rpartition(".")[0] for path in targets if path.startswith("lightning_seq."))
-        if run.config["logger"]["kind"] == "wandb":
-            modules["wandb"] = None
-    return Nursery(list(modules))
+def _has_ended(run: Planned, waiting: list[Planned]) -> bool:
+    """Whether nobody is at work on it any more; where it was left unfinished it waits again."""
+    if at_work(run.directory):
+        return False
+    record = record_of(run)
+    if record is None or record.status == "running":
+        waiting.append(run)
+    return True
 
 
-def _end(running: Sequence[Job]) -> None:
+def end(running: Sequence[Job]) -> None:
+    """Tell jobs to end, and see to it that they do."""
     for job in running:
         job.tell(signal.SIGTERM)
     begun = time.monotonic()
     for job in running:
         deadline = begun + (GRACE_SEVERAL if several_processes(job.run.config) else GRACE)
-        with suppress(subprocess.TimeoutExpired):
-            job.process.wait(max(0.1, deadline - time.monotonic()))
+        while not job.finished() and time.monotonic() < deadline:
+            time.sleep(0.05)
         if not job.finished():
             job.tell(signal.SIGKILL)
-            job.process.wait()
+            for _ in range(200):
+                if job.finished():
+                    break
+                time.sleep(0.05)
         job.settle()
 
 
-def run_inline(run: Planned, jobs: int = 1) -> None:
-    """In this process. Raises what ended the run."""
-    lay_out(run)
-    execute(run.directory, run.entry.label, run.entry.overrides, jobs)
+def settle(run: Planned, code: int | None) -> None:
+    """Where a run's process, or a rank of it, died without a word, say so in its record.
+
+    code: its exit code, negative for a signal; None where it is not known.
+    """
+    directory, begun = run.directory, time.monotonic()
+    while is_running(directory):  # a process that the kernel is ending holds its lock for a moment more
+        if time.monotonic() - begun > DYING:
+            return  # another process took the run between our starting it and its lock
+        time.sleep(0.1)
+    record = record_of(run)
+    cause = cause_of(directory, record) if several_processes(run.config) else None
+    # A rank that a signal ended, when the others saw it and ended as one does at a signal: nothing has failed.
+    agreed = record is not None and record.status == "interrupted" and bool(cause and BY_SIGNAL.fullmatch(cause))
+    if cause and record is not None and record.status != "done" and not agreed:
+        write(directory, record.with_(status="failed", error=cause, finished=record.finished or now()))
+        return
+    if record is None or record.status == "running":
+        base = record or started_record(run.config, run.entry.label, run.entry.overrides, 1)
+        how = "in a way that nobody saw" if code is None else f"exit code {code}"
+        with suppress(ValueError):
+            how = signal.Signals(-code).name if code and code < 0 else how
+        write(directory, base.with_(status="failed", error=cause or f"the process ended with {how}", finished=now()))
+
+
+def run_as_rank(run: Planned, execute: Callable[[], object], patience: float) -> None:
+    """In a process that torchrun or SLURM has started as one of several of this run: rank 0 makes the directory ready,
+    the others wait for that.
+
+    patience: seconds. Raises UserError when rank 0 has not come so far by then, and what ends the run.
+    """
+    if rank() == 0:
+        with Claim(run.directory):
+            lay_out(run.directory, run.config)
+            execute()
+        return
+    begun = time.monotonic()
+    while True:
+        with suppress(UserError):
+            if read_config(run.directory) == run.config:
+                break
+        if time.monotonic() - begun > patience:
+            raise UserError(
+                f"rank {rank()}: rank 0 has not written {run.directory} in {patience:.0f} seconds: is runs=DIR on a "
+                "file system that all nodes share?"
+            )
+        time.sleep(0.2)
+    execute()

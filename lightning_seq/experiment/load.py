@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from torch import Tensor
 
 from lightning_seq.errors import UserError
 from lightning_seq.experiment.build import build_model
+from lightning_seq.experiment.checkpoints import read_checkpoint
 from lightning_seq.experiment.kinds.kind import kind_of
 from lightning_seq.experiment.run import CHECKPOINT_VERSION
 from lightning_seq.spec import Class, DataSpec
@@ -53,22 +53,8 @@ def load(path: str | Path, allow: Sequence[str] = ()) -> Loaded:
     Raises UserError when the file is missing, damaged, not a checkpoint of ours, or of another version.
     """
     path = Path(path).expanduser()
-    try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise UserError(
-            f"checkpoint {path} is not there: expected a file such as runs/demo/lstm-seed1/checkpoints/best.ckpt"
-        ) from None
-    except IsADirectoryError:
-        raise UserError(
-            f"checkpoint {path} is a directory: give a file, such as {path}/checkpoints/best.ckpt"
-        ) from None
-    except (RuntimeError, ValueError, EOFError, OSError, KeyError, AttributeError, pickle.UnpicklingError) as error:
-        raise UserError(
-            f"{path} is not a checkpoint that can be read safely ({type(error).__name__}): "
-            "expected one that lightning-seq wrote"
-        ) from error
-    about = checkpoint.get("lightning_seq") if isinstance(checkpoint, dict) else None
+    checkpoint = read_checkpoint(path)
+    about = checkpoint.get("lightning_seq")
     if not isinstance(about, dict):
         raise UserError(f"{path} is not a checkpoint of lightning_seq: expected one from a run's checkpoints/")
     if about.get("version") != CHECKPOINT_VERSION:

@@ -41,6 +41,7 @@ def prepare(found: Sequence[Entry], tell: Callable[[str], None], progress: bool 
     from lightning_seq.experiment.kinds.kind import kind_of
     from lightning_seq.experiment.loggers import check_logger
     from lightning_seq.experiment.match import Matching, residual, said
+    from lightning_seq.experiment.resume import check_resume
     from lightning_seq.experiment.trainer import check_trainer
     from lightning_seq.models.parameters import count_parameters
 
@@ -50,6 +51,7 @@ def prepare(found: Sequence[Entry], tell: Callable[[str], None], progress: bool 
     for entry in found:
         check_logger(entry.config)
         check_trainer(entry.config)
+        check_resume(entry.config)
     for entry in found:
         config = entry.config
         key = fingerprint([config[part] for part in ("data", "embedding", "word2vec", "cache")])

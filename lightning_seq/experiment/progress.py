@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
+from typing import Protocol
 
 from rich.console import Console
 from rich.live import Live
@@ -12,10 +14,18 @@ from rich.table import Table
 
 from lightning_seq.errors import UserError
 from lightning_seq.experiment.grid import Planned
-from lightning_seq.experiment.launch import Job
+from lightning_seq.experiment.status import STYLES, State, state_of
 from lightning_seq.record import FILE, Record, read
 
-STYLES = {"done": "green", "running": "cyan", "failed": "red", "interrupted": "yellow", "waiting": "dim"}
+LINES = 40
+"""Runs that the table shows at most: those that run, then those that wait."""
+
+
+class Underway(Protocol):
+    """A run that a launcher has started, or put into a queue; since when, on this process's clock."""
+
+    run: Planned
+    started: float
 
 
 def record_of(run: Planned) -> Record | None:
@@ -32,8 +42,10 @@ class RunTable:
         self.runs, self.console = runs, console
         self.active: dict[str, float] = {}
         self.told: set[str] = {run.title for run in runs if run.is_done()}
+        self._before = {run.title: _written(run.directory) for run in runs}
         self.live = Live(console=console, refresh_per_second=4, transient=True) if console.is_terminal else None
         self._last = 0.0
+        self._states: dict[str, tuple[int, State]] = {}
 
     def __enter__(self) -> RunTable:
         if self.live:
@@ -45,7 +57,7 @@ class RunTable:
             self.live.stop()
         self._tell_ended()
 
-    def watch(self, running: Sequence[Job]) -> None:
+    def watch(self, running: Sequence[Underway]) -> None:
         self.active = {job.run.title: time.monotonic() - job.started for job in running}
         if time.monotonic() - self._last < 0.5:
             return
@@ -58,41 +70,47 @@ class RunTable:
         for run in self.runs:
             if run.title in self.told or run.title in self.active:
                 continue
+            if _written(run.directory) == self._before[run.title]:
+                continue  # nothing yet, or what an earlier attempt left
             record = record_of(run)
             if record and record.status != "running":
                 self.told.add(run.title)
+                self._states.pop(run.title, None)
                 self.console.print(_line(run, record), highlight=False, markup=False, soft_wrap=True)
 
     def _table(self) -> Table:
+        """Those that have ended have had their line."""
         table = Table(box=None, pad_edge=False)
         for heading in ("run", "status", "epoch", "step", "validation", "seconds"):
             table.add_column(heading, justify="right" if heading in ("epoch", "step", "seconds") else "left")
-        for run in self.runs:
-            record = record_of(run)
-            status = "running" if run.title in self.active else record.status if record else "waiting"
-            epoch, step, value = _latest(record)
-            seconds = self.active.get(run.title)
-            elapsed = f"{seconds:.0f}" if seconds is not None else _trained(record)
-            table.add_row(run.title, f"[{STYLES[status]}]{status}[/]", epoch, step, value, elapsed)
+        left = [run for run in self.runs if run.title not in self.told]
+        left.sort(key=lambda run: run.title not in self.active)
+        for run in left[:LINES]:
+            state = self._state(run)
+            status = "running" if run.title in self.active else state.status
+            seconds = self.active.get(run.title, state.trained)
+            cells = ("" if cell is None else str(cell) for cell in (state.epoch, state.step))
+            elapsed = f"{seconds:.0f}" if seconds is not None else ""
+            table.add_row(run.title, f"[{STYLES[status]}]{status}[/]", *cells, state.value, elapsed)
+        if len(left) > LINES:
+            table.add_row(f"and {len(left) - LINES} more", "[dim]waiting[/]")
         return table
 
-
-def _latest(record: Record | None) -> tuple[str, str, str]:
-    """Epoch, step and the monitored value, as of the last validation."""
-    if record is None:
-        return "", "", ""
-    monitor = record.config.get("task", {}).get("monitor", "val/loss")
-    points = record.curves.get(monitor) or []
-    if not points:
-        return "", "", ""
-    step, epoch, _, value = points[-1]
-    shown = "not finite" if value is None else f"{monitor.removeprefix('val/')} {value:.4f}"
-    return str(int(epoch or 0)), str(int(step or 0)), shown
+    def _state(self, run: Planned) -> State:
+        """Read again only when the record has changed: with hundreds of runs, reading is what costs."""
+        written = _written(run.directory)
+        known = self._states.get(run.title)
+        if known is None or known[0] != written:
+            known = written, state_of(run.directory, run.entry.label)
+            self._states[run.title] = known
+        return known[1]
 
 
-def _trained(record: Record | None) -> str:
-    points = record.curves.get("train/loss") if record else None
-    return f"{points[-1][2]:.0f}" if points and points[-1][2] is not None else ""
+def _written(directory: Path) -> int:
+    try:
+        return (directory / FILE).stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def _line(run: Planned, record: Record) -> str:
@@ -100,4 +118,6 @@ def _line(run: Planned, record: Record) -> str:
         return f"{run.title}: {record.status}: {record.error} (see {run.directory / 'log.txt'})"
     tests = [(name, value) for name, value in record.metrics.items() if name.startswith("test/") and value is not None]
     said = "  ".join(f"{name} {value:.4f}" for name, value in tests)
-    return f"{run.title}: {said}  {_trained(record)} s of training"
+    points = record.curves.get("train/loss")
+    trained = f"{points[-1][2]:.0f}" if points and points[-1][2] is not None else ""
+    return f"{run.title}: {said}  {trained} s of training"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
@@ -17,14 +18,18 @@ from filelock import FileLock, Timeout
 
 from lightning_seq.errors import UserError
 from lightning_seq.experiment.config import Config
+from lightning_seq.experiment.instruments import INSTRUMENTS
 from lightning_seq.experiment.match import is_matched, residual
 from lightning_seq.experiment.signals import Interrupted, listening
 from lightning_seq.files import fingerprint, sha256, write_json, write_text
-from lightning_seq.record import Record, write
+from lightning_seq.record import FILE, Record, write
 
 CONFIG = "config.yaml"
 LOG = "log.txt"
 LOCK = ".lock"
+MOMENT = 0.5
+"""Seconds to wait for it: `is_running` holds it for an instant."""
+CHECKPOINTS = "checkpoints"
 TESTIMONY = "error-rank{}.txt"
 
 NEUTRAL = (
@@ -40,10 +45,13 @@ NEUTRAL = (
     "evaluate",
     "output",
     "tune",
+    "resume",
 )
 """Keys that do not change what a run computes."""
-NEUTRAL_TRAINER = ("progress", "threads")
-NEUTRAL_CHOICES = ("logger", "launcher", "experiment", "match")
+NEUTRAL_TRAINER = ("progress", "threads", "timeout")
+NEUTRAL_CALLBACKS = ("checkpoint_every_n_steps", "checkpoint_every_minutes", "finite_guard", "probe_rows", *INSTRUMENTS)
+"""`finite_guard` acts where a run has gone astray, instruments look on."""
+NEUTRAL_CHOICES = ("logger", "launcher", "experiment", "match", "callbacks")
 
 log = logging.getLogger("lightning_seq")
 
@@ -55,7 +63,8 @@ def essential(config: Config) -> Config:
         kept["match"] = config["match"]
     choices = {key: value for key, value in config["choices"].items() if key not in NEUTRAL_CHOICES}
     trainer = {key: value for key, value in config["trainer"].items() if key not in NEUTRAL_TRAINER}
-    return {**kept, "choices": choices, "trainer": trainer}
+    callbacks = {key: value for key, value in config["callbacks"].items() if key not in NEUTRAL_CALLBACKS}
+    return {**kept, "choices": choices, "trainer": trainer, "callbacks": callbacks}
 
 
 def is_trial(config: Config) -> bool:
@@ -88,7 +97,7 @@ def read_config(directory: Path) -> Config:
 @contextmanager
 def held(directory: Path) -> Iterator[None]:
     """Only one process at a time works on a run. Raises UserError when another one does."""
-    lock = FileLock(directory / LOCK, timeout=0)
+    lock = FileLock(directory / LOCK, timeout=MOMENT)
     try:
         lock.acquire()
     except Timeout:
@@ -112,6 +121,41 @@ def is_running(directory: Path) -> bool:
         return True
     lock.release()
     return False
+
+
+def lay_out(directory: Path, config: Config) -> None:
+    """Make a run's directory ready: where there is a checkpoint to go on from, what it needs stays; else whatever an
+    earlier, unfinished attempt left is taken away. The configuration is written.
+
+    Raises UserError when another process is at work in it, it cannot be written, or `resume=must` finds nothing.
+    """
+    from lightning_seq.experiment.checkpoints import good_checkpoints
+    from lightning_seq.experiment.resume import check_resume
+
+    check_resume(config)
+    if is_running(directory):
+        raise UserError(f"{directory} is being run by another process: wait for it, or give another name=NAME")
+    found = None if config["resume"] == "never" else next(good_checkpoints(directory / CHECKPOINTS), None)
+    if found is None and config["resume"] == "must":
+        raise UserError(f"{directory} has no checkpoint to go on from: give resume=auto to start where there is none")
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        if found is None:
+            _take_away(directory)
+        for left in [*directory.glob(TESTIMONY.format("*")), *directory.rglob(".*.part")]:
+            left.unlink(missing_ok=True)
+        write_config(directory, config)
+    except OSError as error:
+        raise UserError(
+            f"{directory} cannot be written ({error.strerror}): give another place with runs=DIR"
+        ) from error
+
+
+def _take_away(directory: Path) -> None:
+    for left in (CHECKPOINTS, "wandb", "tensorboard"):
+        shutil.rmtree(directory / left, ignore_errors=True)
+    for left in (FILE, LOG, "metrics.csv", "predictions.parquet", "word_map.json"):
+        (directory / left).unlink(missing_ok=True)
 
 
 def now() -> str:
@@ -214,10 +258,15 @@ def _log_to(path: Path) -> Iterator[None]:
 
 
 def _train(config: Config, journal: Journal) -> None:
+    import random
+
+    import numpy as np
     import torch
 
     from lightning_seq.callbacks.batch_fingerprint import BatchFingerprint
     from lightning_seq.callbacks.clock import TrainingClock
+    from lightning_seq.callbacks.finite_guard import NotFiniteError
+    from lightning_seq.callbacks.watchdog import Watchdog
     from lightning_seq.experiment.build import (
         build_data,
         build_inputs,
@@ -226,10 +275,12 @@ def _train(config: Config, journal: Journal) -> None:
         describe_embedding,
         initialise,
     )
-    from lightning_seq.experiment.environment import environment, peak_memory_bytes, prepare_process
+    from lightning_seq.experiment.checkpoints import good_checkpoints, read_checkpoint
+    from lightning_seq.experiment.environment import environment, peak_memory_bytes, prepare_process, several_processes
     from lightning_seq.experiment.instruments import costs, instruments, written
     from lightning_seq.experiment.kinds.kind import kind_of
     from lightning_seq.experiment.loggers import CurveLogger, build_loggers, finite
+    from lightning_seq.experiment.resume import ResumePoints, mark_of
     from lightning_seq.experiment.seeds import Stream, stream_seed
     from lightning_seq.experiment.trainer import build_trainer
     from lightning_seq.models.parameters import count_parameters
@@ -237,6 +288,7 @@ def _train(config: Config, journal: Journal) -> None:
     directory, label = journal.directory, journal.record.label
     prepare_process(config)
     data = build_data(config)
+    mark = mark_of(essential(config), data, world_size())
     inputs = build_inputs(config, data)
     config = {**config, "embedding": {**config["embedding"], "size": inputs.width}}
     model = build_model(config, data.spec, inputs.width)
@@ -266,18 +318,48 @@ def _train(config: Config, journal: Journal) -> None:
     loggers = [curves, *(build_loggers(config, directory, label, log.warning) if rank() == 0 else [])]
     inside = instruments(config, directory, data)
     watchers = [clock, batches, *kind_of(data.spec).callbacks(config, directory, data), *inside.values()]
-    trainer = build_trainer(config, directory, task, loggers, watchers)
-    torch.manual_seed(stream_seed(config["seed"], Stream.DROPOUT, rank()))
-    trainer.fit(task, datamodule=data)
+    if several_processes(config):
+        said = directory / TESTIMONY.format(rank())
+        watchers.append(Watchdog(config["trainer"]["timeout"], lambda cause: write_text(said, cause)))
+    kept = directory / CHECKPOINTS
+
+    def restore_curves(found: Any) -> None:
+        curves.curves = found
+
+    settings = config["callbacks"]
+    points = ResumePoints(
+        kept if settings["checkpoint"] else None,
+        mark,
+        lambda: curves.curves,
+        restore_curves,
+        settings["checkpoint_every_n_steps"],
+        settings["checkpoint_every_minutes"],
+    )
+    trainer = build_trainer(config, directory, task, loggers, watchers, points)
+    drawn = stream_seed(config["seed"], Stream.DROPOUT, rank())
+    torch.manual_seed(drawn)
+    random.seed(drawn)
+    np.random.seed(drawn % (1 << 32))
+    start = None if config["resume"] == "never" else next(good_checkpoints(kept), None)
+    diverged = False
+    try:
+        trainer.fit(task, datamodule=data, ckpt_path=start, weights_only=True)
+    except NotFiniteError as error:
+        if not is_trial(config):
+            raise
+        diverged = True  # of a trial that is an outcome as good as any
+        log.warning("%s", error)
 
     tokens, digest, epochs = clock.tokens_of_all_ranks(trainer), batches.digest(trainer), batches.by_epoch(trainer)
     log.info("rank %d was trained on %d samples", rank(), batches.seen)
     curves.close()
-    best = directory / "checkpoints" / "best.ckpt"
+    best = kept / "best.ckpt"
     if best.is_file():
-        checkpoint = torch.load(best, weights_only=True, map_location="cpu")
+        checkpoint = read_checkpoint(best)
         task.load_state_dict(checkpoint["state_dict"])
         chosen = curves.at(checkpoint["global_step"], "val/")
+    elif diverged:
+        chosen = {task.monitor: None}
     else:  # training ended before the first validation
         trainer.validate(task, datamodule=data, verbose=False)
         found = trainer.callback_metrics
@@ -303,6 +385,7 @@ def _train(config: Config, journal: Journal) -> None:
         instruments=costs(inside),
         environment={
             **journal.record.environment,
+            **({"resumed at steps": points.resumed} if points.resumed else {}),
             **{f"{name} signature": text for name, text in task.signatures.items()},
         },
         finished=now(),
@@ -341,8 +424,8 @@ def _write_artifacts(
         "metrics": "metrics.csv",
         **(kind_of(data.spec).artifacts(directory, data, task) if task is not None else {}),
         **more,
-        "best": "checkpoints/best.ckpt",
-        "last": "checkpoints/last.ckpt",
+        "best": f"{CHECKPOINTS}/best.ckpt",
+        "last": f"{CHECKPOINTS}/last.ckpt",
     }
     if inputs.vectors is not None and task is not None:
         from lightning_seq.embeddings.evaluate import word_map

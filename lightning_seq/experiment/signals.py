@@ -1,15 +1,24 @@
-"""Signals that end a run, as an exception at the place where they came."""
+"""Signals that end a run: an exception where they came, or in training at the end of a batch."""
 
 from __future__ import annotations
 
+import logging
+import os
 import signal
+import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-CAUGHT = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+CAUGHT = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
+
+ECHO = 1.0
+"""Seconds in which a signal that comes again is the same one: torchrun hands on what its whole group was sent."""
+
+log = logging.getLogger("lightning_seq")
 
 
 class Interrupted(BaseException):
@@ -30,26 +39,86 @@ def _raise(number: int, frame: FrameType | None) -> None:
     raise Interrupted(number)
 
 
-def listen() -> None:
-    """From here on SIGINT, SIGTERM and SIGHUP raise `Interrupted`; another one of a different kind ends at once.
+def _install(handler: Any) -> dict[signal.Signals, Any]:
+    """The handlers that were there. What was ignored stays ignored: `nohup` does that to SIGHUP, a shell to SIGINT for
+    what it runs in the background."""
+    if threading.current_thread() is not threading.main_thread():
+        return {}
+    before = {caught: signal.getsignal(caught) for caught in CAUGHT}
+    for caught, current in before.items():
+        if current is not signal.SIG_IGN:
+            signal.signal(caught, handler)
+    return before
 
-    What was ignored stays ignored: `nohup` does that to SIGHUP, a shell to SIGINT for what it runs in the background.
-    """
-    if threading.current_thread() is threading.main_thread():
-        for caught in CAUGHT:
-            if signal.getsignal(caught) is not signal.SIG_IGN:
-                signal.signal(caught, _raise)
+
+def _put_back(before: dict[signal.Signals, Any]) -> None:
+    for caught, handler in before.items():
+        signal.signal(caught, handler)
 
 
 @contextmanager
 def listening() -> Iterator[None]:
-    """`listen`, with the handlers that were there put back at the end."""
-    before: dict[signal.Signals, Any] = {}
-    if threading.current_thread() is threading.main_thread():
-        before = {caught: signal.getsignal(caught) for caught in CAUGHT}
-    listen()
+    """SIGINT, SIGTERM, SIGHUP and SIGUSR1 raise `Interrupted`; another one of a different kind ends at once."""
+    before = _install(_raise)
     try:
         yield
     finally:
-        for caught, handler in before.items():
-            signal.signal(caught, handler)
+        _put_back(before)
+
+
+class Deferred:
+    """While it is on, a signal is kept until somebody asks for it; a second one raises `Interrupted` at once.
+
+    number: of the signal that came, or None.
+    """
+
+    def __init__(self) -> None:
+        self.number: int | None = None
+        self._came = 0.0
+        self._before: dict[signal.Signals, Any] = {}
+
+    def start(self) -> None:
+        if not self._before:
+            self._before = _install(self._keep)
+
+    def stop(self) -> None:
+        before, self._before = self._before, {}
+        _put_back(before)
+
+    def _keep(self, number: int, frame: FrameType | None) -> None:
+        if self.number is None:
+            self.number, self._came = number, time.monotonic()
+        elif time.monotonic() - self._came > ECHO:
+            _raise(number, frame)
+
+
+@contextmanager
+def requeueing() -> Iterator[None]:
+    """Under SLURM what SIGUSR1 ended is put back into the queue: `sbatch --signal=USR1@120` sends it before the end."""
+    try:
+        yield
+    except Interrupted as interrupted:
+        job = _slurm_job()
+        if interrupted.number == signal.SIGUSR1 and job is not None:
+            _requeue(job)
+        raise
+
+
+def _slurm_job() -> str | None:
+    """The job, or the task of an array, that this process is the first of."""
+    if os.environ.get("SLURM_PROCID", "0") != "0":
+        return None
+    array, task = os.environ.get("SLURM_ARRAY_JOB_ID"), os.environ.get("SLURM_ARRAY_TASK_ID")
+    return f"{array}_{task}" if array and task else os.environ.get("SLURM_JOB_ID")
+
+
+def _requeue(job: str) -> None:
+    try:
+        done = subprocess.run(["scontrol", "requeue", job], capture_output=True, text=True, timeout=30, check=False)
+        said = done.stderr.strip() if done.returncode else None
+    except (OSError, subprocess.TimeoutExpired) as error:
+        said = str(error)
+    if said is None:
+        log.warning("SLURM job %s is in the queue again", job)
+    else:
+        log.warning("SLURM job %s was not put into the queue again (%s): submit it once more", job, said)

@@ -11,10 +11,12 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, TQDMProgressBar
 from lightning.pytorch.loggers import Logger
 
+from lightning_seq.callbacks.finite_guard import FiniteGuard
 from lightning_seq.callbacks.thaw import ThawEmbedding
 from lightning_seq.errors import UserError, near
+from lightning_seq.experiment.checkpoints import CheckpointFiles
 from lightning_seq.experiment.config import Config
-from lightning_seq.experiment.environment import several_processes
+from lightning_seq.experiment.devices import check_devices, cluster_environment, strategy
 
 log = logging.getLogger("lightning_seq")
 
@@ -23,10 +25,9 @@ PRECISIONS = ("32-true", "32", "16-mixed", "bf16-mixed")
 
 
 def check_trainer(config: Config) -> None:
-    """Raises UserError for a precision that runs cannot be trained in, and for more than one node."""
-    nodes, precision = config["trainer"]["num_nodes"], str(config["trainer"]["precision"])
-    if nodes != 1:
-        raise UserError(f"trainer.num_nodes is {nodes}, expected 1: runs over several nodes are to come")
+    """Raises UserError for a precision that runs cannot be trained in, and for what `check_devices` refuses."""
+    check_devices(config)
+    precision = str(config["trainer"]["precision"])
     if precision not in PRECISIONS:
         raise UserError(f"trainer.precision is {precision}: {near(precision, PRECISIONS)}")
 
@@ -44,34 +45,47 @@ class EpochLines(Callback):
 
 
 def build_trainer(
-    config: Config, directory: Path, task: Any, loggers: list[Logger], watchers: list[Callback]
+    config: Config,
+    directory: Path,
+    task: Any,
+    loggers: list[Logger],
+    watchers: list[Callback],
+    resume_points: Callback | None = None,
 ) -> Trainer:
-    """Best and last checkpoint, early stopping, clipping, and our own rank-aware sampler left alone.
+    """Best checkpoint and resume points, early stopping, clipping, and our own rank-aware sampler left alone.
 
     Raises UserError for an accelerator that is not there.
     """
     settings = config["trainer"]
     callbacks: list[Callback] = [*watchers, ThawEmbedding(), EpochLines()]
+    guard = FiniteGuard(**config["callbacks"]["finite_guard"])
+    if guard.policy != "ignore":
+        callbacks.append(guard)
     stopping = config["callbacks"]["early_stopping"]
     if stopping:
         callbacks.append(EarlyStopping(monitor=task.monitor, mode=task.mode, strict=False, **stopping))
     if config["callbacks"]["checkpoint"]:
-        kept: dict[str, Any] = {
-            "dirpath": directory / "checkpoints",
-            "auto_insert_metric_name": False,
-            "enable_version_counter": False,
-        }
-        callbacks.append(ModelCheckpoint(filename="best", monitor=task.monitor, mode=task.mode, **kept))
-        callbacks.append(ModelCheckpoint(filename="last", **kept))
+        best = ModelCheckpoint(
+            dirpath=directory / "checkpoints",
+            filename="best",
+            monitor=task.monitor,
+            mode=task.mode,
+            auto_insert_metric_name=False,
+            enable_version_counter=False,
+        )
+        callbacks.append(best)
     progress = bool(settings["progress"]) and sys.stderr.isatty()
     if progress:
         callbacks.append(TQDMProgressBar(refresh_rate=20, leave=False))
+    if resume_points is not None:
+        callbacks.append(resume_points)
     try:
         return Trainer(
             accelerator=settings["accelerator"],
             devices=settings["devices"],
             num_nodes=settings["num_nodes"],
-            strategy=_strategy(config),
+            strategy=strategy(config),
+            sync_batchnorm=settings["sync_batchnorm"],
             max_epochs=settings["max_epochs"],
             max_steps=settings["max_steps"],
             gradient_clip_val=settings["gradient_clip_val"],
@@ -80,6 +94,7 @@ def build_trainer(
             log_every_n_steps=settings["log_every_n_steps"],
             logger=loggers,
             callbacks=callbacks,
+            plugins=[CheckpointFiles(), cluster_environment(config)],
             default_root_dir=directory,
             enable_progress_bar=progress,
             enable_checkpointing=bool(config["callbacks"]["checkpoint"]),
@@ -92,10 +107,3 @@ def build_trainer(
             given = " ".join(f"trainer.{key}={settings[key]}" for key in ("accelerator", "devices", "precision"))
             raise UserError(f"{given}: {str(error).rstrip('.!')}; use trainer=cpu where there is no GPU") from error
         raise
-
-
-def _strategy(config: Config) -> Any:
-    """One process, or data parallel over all; embeddings that thaw later have no gradient at first."""
-    if not several_processes(config):
-        return "auto"
-    return "ddp_find_unused_parameters_true" if type(config["embedding"].get("frozen")) is int else "ddp"

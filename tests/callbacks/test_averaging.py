@@ -75,6 +75,9 @@ def test_validation_and_the_end_have_the_mean_of_the_weights_since() -> None:
         step(value)
     callback.on_validation_epoch_start(trainer, module)
     torch.testing.assert_close(module.weight.data, torch.full((2,), 3.0))
+    inside: dict[str, Any] = {"state_dict": {"weight": module.weight.detach().clone()}}
+    callback.on_save_checkpoint(trainer, module, inside)
+    assert (inside["state_dict"]["weight"][0], inside["current_model_state"]["weight"][0]) == (3, 6)
     callback.on_validation_epoch_end(trainer, module)
     assert module.weight[0] == 6
     checkpoint: dict[str, Any] = {"state_dict": {"weight": module.weight.detach().clone()}}

@@ -14,7 +14,7 @@ import pytest
 
 from lightning_seq.experiment.config import compose
 from lightning_seq.experiment.grid import Entry, planned_runs
-from lightning_seq.experiment.launch import nursery_for
+from lightning_seq.experiment.local_launcher import nursery_for
 from lightning_seq.experiment.nursery import POOLS, Nursery
 
 from .test_runs import environment

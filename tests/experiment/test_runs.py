@@ -226,10 +226,16 @@ def test_what_ignored_a_signal_still_does() -> None:
         signal.signal(signal.SIGHUP, before)
 
 
-def test_a_run_that_diverges_is_recorded(own: list[str]) -> None:
-    assert main(["train", "model=gru", *own, *TINY, "trainer.max_steps=3", "optimizer.lr=1e38"]) == 0
+def test_a_run_that_diverges_is_recorded(own: list[str], refused: Callable[..., str]) -> None:
+    words = ["train", "model=gru", *own, *TINY, "trainer.max_steps=3", "optimizer.lr=1e38"]
+    said = refused(*words)
+    assert said.startswith("a weight is not finite at step 2 (epoch 1), samples ")
+    record = record_of(own, "gru-seed1")
+    assert (record.status, record.error) == ("failed", said)
+    assert main([*words, "callbacks.finite_guard.policy=ignore"]) == 0
     record = record_of(own, "gru-seed1")
     assert (record.status, record.metrics["val/loss"]) == ("done", None)
+    assert not list((Path(own[2].removeprefix("runs=")) / "csv" / "gru-seed1").rglob("*.ckpt"))
 
 
 def test_a_loss_curve_has_one_point_a_step(own: list[str]) -> None:
@@ -312,6 +318,7 @@ def test_a_checkpoint_holds_plain_values_and_tensors_alone(own: list[str]) -> No
         checkpoint = torch.load(path, weights_only=True)
         assert checkpoint["lightning_seq"]["config"]["choices"]["model"] == "rnn"
         assert checkpoint["lightning_seq"]["data"]["labels"] == ["land", "sea"]
+    (path.parent / f"{path.name}.sha256").unlink()
     checkpoint["lightning_seq"]["version"] = 99
     torch.save(checkpoint, path)
     with pytest.raises(UserError, match="version 99"):

@@ -64,8 +64,8 @@ def test_seeds_of_two_machines_are_one_comparison(two: tuple[Path, Path], tmp_pa
     assert {row.label: row.seeds for row in group.rows} == {"rnn": (1, 2, 3, 4), "gru": (1, 2, 3, 4), "lstm": (3, 4)}
     assert group.rows[0].metric("test/accuracy").n == 4
     assert summary.name == "joint"
-    assert f"4 of {two[0]}" in summary.sources
-    assert f"6 of {two[1]}" in summary.sources
+    assert f"{two[0]} (4 runs)" in summary.sources
+    assert f"{two[1]} (6 runs)" in summary.sources
     assert {path.name for path in (tmp_path / "joint").iterdir()} == {
         "dashboard.html", "table.csv", "table.md", "table.tex",
     }  # fmt: skip

@@ -1,0 +1,157 @@
+"""Checkpoint files: whole or absent, with a checksum beside each, and always a good one to go on from."""
+
+from __future__ import annotations
+
+import logging
+import os
+import pickle
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.fabric.plugins import CheckpointIO
+from torch import Tensor
+
+from lightning_seq.callbacks.finite_guard import are_finite
+from lightning_seq.errors import UserError
+from lightning_seq.files import replacing, sha256, write_text
+
+LAST, BEFORE = "last.ckpt", "before.ckpt"
+"""What a run goes on from, and what it goes on from where that is damaged."""
+
+log = logging.getLogger("lightning_seq")
+
+
+def sidecar(path: Path) -> Path:
+    """Holds the SHA-256 of a checkpoint, as `sha256sum` writes and checks it."""
+    return path.with_name(f"{path.name}.sha256")
+
+
+def recorded(path: Path) -> list[str]:
+    """The SHA-256 that stands beside a checkpoint; two while one takes the place of another, none where nothing is."""
+    try:
+        return [line.split()[0] for line in sidecar(path).read_text(encoding="utf-8").splitlines() if line.split()]
+    except (OSError, ValueError):
+        return []
+
+
+def is_good(path: Path) -> bool:
+    """Whether a checkpoint is there, and is what was written."""
+    try:
+        return path.is_file() and sha256(path) in recorded(path)
+    except OSError:
+        return False
+
+
+def good_checkpoints(directory: Path) -> Iterator[Path]:
+    """What a run in `checkpoints/` may go on from, the newest first; tells of each damaged one that it leaves out."""
+    for name in (LAST, BEFORE):
+        path = directory / name
+        if is_good(path):
+            yield path
+        elif path.exists():
+            log.warning("%s is damaged (its SHA-256 is not the one beside it): the one before is used", path)
+
+
+def write_checkpoint(path: Path, checkpoint: dict[str, Any]) -> None:
+    """Write beside `path`, flush to disk, rename. Whenever it is killed, what stands at `path`, or before it, is whole
+    and its checksum is beside it.
+
+    Raises UserError where it cannot be written (a full disk); what was there before is as it was.
+    """
+    try:
+        with replacing(path) as temporary:
+            with temporary.open("wb") as file:
+                torch.save(checkpoint, file)
+            digest = sha256(temporary)
+            if path.name == LAST:
+                _set_aside(path)
+            _describe(path, [digest, *(recorded(path)[:1] if path.exists() else [])])
+        _describe(path, [digest])
+        _flush(path.parent)
+    except OSError as error:
+        raise UserError(
+            f"{path} cannot be written ({error.strerror}): make room there; the same command goes on from the last one"
+        ) from error
+
+
+def _set_aside(last: Path) -> None:
+    """The last one becomes the one before: at every moment one of the two is whole."""
+    digests = recorded(last)
+    if digests and last.is_file():
+        before = last.with_name(BEFORE)
+        _describe(before, digests)
+        last.replace(before)
+
+
+def _describe(path: Path, digests: list[str]) -> None:
+    write_text(sidecar(path), "".join(f"{digest}  {path.name}\n" for digest in digests))
+
+
+def _flush(directory: Path) -> None:
+    """That files have been renamed is on disk too."""
+    if os.name == "posix":
+        handle = os.open(directory, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def read_checkpoint(path: Path, map_location: Any = "cpu") -> dict[str, Any]:
+    """Plain values and tensors alone: nothing in the file is run.
+
+    Raises UserError where it is missing or damaged.
+    """
+    if recorded(path) and path.is_file() and not is_good(path):
+        raise UserError(f"{path} is damaged: its SHA-256 is not the one in {sidecar(path).name}; use another one")
+    try:
+        found = torch.load(path, map_location=map_location, weights_only=True)
+    except FileNotFoundError:
+        raise UserError(
+            f"checkpoint {path} is not there: expected a file such as runs/demo/lstm-seed1/checkpoints/best.ckpt"
+        ) from None
+    except IsADirectoryError:
+        raise UserError(
+            f"checkpoint {path} is a directory: give a file, such as {path}/checkpoints/best.ckpt"
+        ) from None
+    except (RuntimeError, ValueError, EOFError, OSError, KeyError, AttributeError, pickle.UnpicklingError) as error:
+        raise UserError(
+            f"{path} is not a checkpoint that can be read safely ({type(error).__name__}): "
+            "expected one that lightning-seq wrote"
+        ) from error
+    if not isinstance(found, dict):
+        raise UserError(f"{path} is not a checkpoint of lightning_seq: expected one from a run's checkpoints/")
+    return found
+
+
+def all_finite(weights: dict[str, Any]) -> bool:
+    return are_finite([value for value in weights.values() if isinstance(value, Tensor) and value.is_floating_point()])
+
+
+class CheckpointFiles(CheckpointIO):
+    """How Lightning writes and reads checkpoints. Weights that are not finite are never written."""
+
+    def __init__(self) -> None:
+        self._known = False
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
+        path = Path(path)
+        if not all(all_finite(checkpoint.get(name, {})) for name in ("state_dict", "current_model_state")):
+            log.warning("%s was not written: weights are not finite", path)
+            return
+        if path.name == LAST and not self._known:
+            self._known = True
+            if path.exists() and not is_good(path):  # it must not take the place of the good one before
+                path.unlink()
+        write_checkpoint(path, checkpoint)
+
+    def load_checkpoint(
+        self, path: str | Path, map_location: Any = "cpu", weights_only: bool | None = None
+    ) -> dict[str, Any]:
+        return read_checkpoint(Path(path), map_location or "cpu")
+
+    def remove_checkpoint(self, path: str | Path) -> None:
+        for file in (Path(path), sidecar(Path(path))):
+            file.unlink(missing_ok=True)

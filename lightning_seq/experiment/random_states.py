@@ -1,0 +1,40 @@
+"""Every stream of random numbers of a process, as plain tensors and numbers."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import torch
+
+from lightning_seq.files import Plain
+
+
+def random_states() -> dict[str, Plain]:
+    """Of torch, of each accelerator in use, of NumPy and of Python: nothing that needs a pickle to be read again."""
+    kind, keys, position, has_gauss, gauss = np.random.get_state()
+    version, words, half = random.getstate()
+    assert kind == "MT19937"
+    return {
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else [],
+        "numpy": {
+            "keys": torch.from_numpy(np.asarray(keys).astype(np.int64)),
+            "position": int(position),
+            "has_gauss": int(has_gauss),
+            "gauss": float(gauss),
+        },
+        "python": {"version": version, "words": torch.tensor(words, dtype=torch.int64), "gauss": half},
+    }
+
+
+def restore_random_states(states: dict[str, Plain]) -> None:
+    """What `random_states` gave."""
+    torch.set_rng_state(states["torch"].cpu())
+    if states["cuda"] and torch.cuda.is_initialized():
+        torch.cuda.set_rng_state_all([state.cpu() for state in states["cuda"]])
+    numbers = states["numpy"]
+    keys = numbers["keys"].numpy().astype(np.uint32)
+    np.random.set_state(("MT19937", keys, numbers["position"], numbers["has_gauss"], numbers["gauss"]))
+    python = states["python"]
+    random.setstate((python["version"], tuple(python["words"].tolist()), python["gauss"]))

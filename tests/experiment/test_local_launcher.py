@@ -1,0 +1,117 @@
+"""Runs on this machine: one process each, dealt out over devices, started by whoever claims them."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from pathlib import Path
+
+import psutil
+import pytest
+import torch
+from filelock import FileLock
+
+from lightning_seq.experiment.config import compose
+from lightning_seq.experiment.grid import Entry, Planned
+from lightning_seq.experiment.launch import CLAIM, launch
+from lightning_seq.experiment.local_launcher import Deck, LocalJob, command, visible_devices
+from lightning_seq.record import read
+
+from .stand_in import runs_of, times, use
+
+
+def start_all(runs: list[Planned], jobs: int, poll: float = 0.02) -> list[str]:
+    said: list[str] = []
+    launch(runs, jobs, lambda running: None, said.append, poll=poll)
+    return said
+
+
+def test_devices_are_dealt_in_turn_and_freed_ones_first() -> None:
+    deck = Deck(["0", "1", "2"])
+    first = [deck.deal(1) for _ in range(4)]
+    assert first == [("0",), ("1",), ("2",), ("0",)]
+    deck.take_back(("2",))
+    assert deck.deal(1) == ("2",)
+    assert deck.deal(2) == ("1", "2")
+    assert deck.deal(5) == ("0", "1", "2")
+
+
+def test_visible_devices(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
+    assert visible_devices({}) == ["0", "1", "2"]
+    assert visible_devices({"CUDA_VISIBLE_DEVICES": "4, GPU-12ab"}) == ["4", "GPU-12ab"]
+    assert visible_devices({"CUDA_VISIBLE_DEVICES": ""}) == []
+
+
+def test_runs_are_packed_onto_devices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    use(monkeypatch, 0.3)
+    runs = runs_of(tmp_path, ["a", "b", "c"], [1, 2], "trainer=gpu", "jobs=6")
+    assert start_all(runs, 6) == []
+    assert Counter(seen for run in runs for seen in times(run)) == {"0": 3, "1": 3}
+    use(monkeypatch)
+    both = runs_of(tmp_path, ["both"], [1], "trainer=gpu", "trainer.devices=2")
+    named = runs_of(tmp_path, ["named"], [1], "trainer=gpu", "trainer.devices=[1]")
+    start_all([*both, *named], 1)
+    assert (times(both[0]), times(named[0])) == (["0,1"], ["none"])
+
+
+def test_a_run_on_the_cpu_keeps_what_is_visible(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7")
+    use(monkeypatch)
+    runs = runs_of(tmp_path, ["a"], [1])
+    start_all(runs, 1)
+    assert times(runs[0]) == ["7"]
+
+
+def test_the_processes_of_one_run() -> None:
+    words = ["data=verses_genre", "model=rnn", "name=x", "trainer=ddp", "trainer.accelerator=cpu"]
+    for given, count in (("2", "2"), ("[0,1,2]", "3")):
+        config = compose([*words, f"trainer.devices={given}"])
+        assert command(Planned(Entry("a", [], config), 1))[-2:] == ["runs/x/a-seed1", count]
+
+
+def test_each_run_is_done_once_and_a_dead_process_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch)
+    runs = runs_of(tmp_path, ["a", "b"], [1, 2])
+    (runs[0].directory / "times").parent.mkdir(parents=True)
+    start_all(runs, 2)
+    start_all(runs, 2)
+    assert [len(times(run)) for run in runs] == [1, 1, 1, 1]
+    from lightning_seq.experiment import local_launcher
+
+    monkeypatch.setattr(local_launcher, "command", lambda run: ["sh", "-c", "kill -9 $$"])
+    (lost,) = runs_of(tmp_path, ["lost"], [1])
+    start_all([lost], 1)
+    record = read(lost.directory)
+    assert (record.status, record.error) == ("failed", "the process ended with SIGKILL")
+
+
+def test_a_claim_is_given_back_when_a_run_cannot_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from lightning_seq.experiment import local_launcher
+
+    monkeypatch.setattr(local_launcher, "command", lambda run: [str(tmp_path / "no such program")])
+    (run,) = runs_of(tmp_path, ["a"], [1])
+    deck = Deck(["0"])
+    with pytest.raises(OSError, match="no such program"):
+        LocalJob(run, 1, deck=deck)
+    FileLock(run.directory / CLAIM, timeout=0).acquire().lock.release()
+    assert deck.held == {"0": 0}
+
+
+def test_the_memory_of_the_launcher_is_flat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch)
+    monkeypatch.setattr("tests.experiment.stand_in.PROGRAM", "")
+    from lightning_seq.experiment import local_launcher
+
+    monkeypatch.setattr(local_launcher, "command", lambda run: ["true"])
+    config = compose(["data=verses_genre", "model=rnn", "name=x", f"runs={tmp_path}"])
+    entry, process = Entry("a", [], config), psutil.Process(os.getpid())
+    sizes, handles = [], []
+    for first in (1, 61, 121):
+        start_all([Planned(entry, seed) for seed in range(first, first + 60)], 8)
+        sizes.append(process.memory_info().rss)
+        handles.append(process.num_fds())
+    assert handles[2] == handles[0]
+    assert sizes[2] - sizes[1] < 3e6

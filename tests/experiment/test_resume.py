@@ -1,0 +1,164 @@
+"""Runs that are killed and gone on with end as those that were not. The long version is `make torture`."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from lightning_seq.cli import main
+from lightning_seq.experiment.checkpoints import BEFORE, LAST, is_good
+from lightning_seq.experiment.nursery import Nursery
+from lightning_seq.record import Record, read, write
+from torture.killed import Runner, Scene, differences, struck
+
+from .conftest import TINY
+
+KILL, TERM, INT = signal.SIGKILL, signal.SIGTERM, signal.SIGINT
+
+CELLS = [
+    ("classification", "batch", 7, TERM),  # between two batches whose gradients are accumulated
+    ("classification", "validation", 2, INT),
+    ("classification", "epoch", 2, KILL),
+    ("classification", "writing", 3, KILL),
+    ("language_modelling", "batch", 30, KILL),
+    ("language_modelling", "validation", 17, TERM),  # while the averaged weights are in the place of the others
+]
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], tuple[Runner, Scene, Path]]]:
+    if not Nursery.possible():
+        pytest.skip("runs are copied from a process that has imported everything: Linux alone")
+    runner, root, straight = Runner(), tmp_path_factory.mktemp("killed"), dict[str, Path]()
+
+    def of(task: str) -> tuple[Runner, Scene, Path]:
+        scene = Scene.of(task, root)
+        if task not in straight:
+            run = scene.run("straight")
+            runner.finish(run)
+            straight[task] = run.directory
+        return runner, scene, straight[task]
+
+    yield of
+    runner.close()
+
+
+@pytest.mark.parametrize(("task", "place", "count", "number"), CELLS)
+def test_a_killed_run_ends_as_one_that_was_not(
+    task: str, place: str, count: int, number: signal.Signals, stage: Callable[[str], tuple[Runner, Scene, Path]]
+) -> None:
+    runner, scene, straight = stage(task)
+    code, directory = struck(runner, scene, f"{place}{count}", place, count, number)
+    assert code == (-number if number == KILL else 128 + number)
+    assert read(directory).environment["resumed at steps"]
+    assert not any(differences(straight, directory).values()), differences(straight, directory)
+    assert not list(directory.rglob("*.part"))
+
+
+def test_two_runs_that_differ_are_told_apart(
+    stage: Callable[[str], tuple[Runner, Scene, Path]], tmp_path: Path
+) -> None:
+    _, _, straight = stage("classification")
+    other = tmp_path / "other"
+    shutil.copytree(straight, other)
+    assert not any(differences(straight, other).values())
+    checkpoint = torch.load(other / "checkpoints" / LAST, weights_only=True)
+    next(iter(checkpoint["state_dict"].values())).view(-1)[0] += 1e-6
+    torch.save(checkpoint, other / "checkpoints" / LAST)
+    record = read(other)
+    record.curves["train/loss"][2][3] += 1e-6
+    write(other, record.with_(fingerprints={**record.fingerprints, "batches": "0"}))
+    found = differences(straight, other)
+    assert [len(found[kind]) for kind in ("losses", "samples", "weights")] == [1, 1, 1]
+
+
+def run_of(own: list[str], label: str = "gru") -> Path:
+    return Path(own[2].removeprefix("runs=")) / "csv" / f"{label}-seed1"
+
+
+def left_unfinished(directory: Path) -> Record:
+    """As if it had been ended in its test."""
+    record = read(directory)
+    write(directory, record.with_(status="interrupted", metrics={}))
+    return record
+
+
+def test_the_ways_to_resume(own: list[str], refused: Callable[..., str]) -> None:
+    words = ["train", "model=gru", *own, *TINY]
+    assert "no checkpoint to go on from" in refused(*words, "resume=must")
+    assert "choose from: auto, must, never" in refused(*words, "resume=perhaps")
+    assert main(words) == 0
+    done = left_unfinished(run_of(own))
+    assert main([*words, "resume=must"]) == 0
+    gone_on = read(run_of(own))
+    assert gone_on.environment["resumed at steps"] == [16]
+    assert (gone_on.metrics, gone_on.curves) == (done.metrics, done.curves)  # to the seconds: nothing was trained again
+    left_unfinished(run_of(own))
+    assert main([*words, "resume=never"]) == 0
+    anew = read(run_of(own))
+    assert "resumed at steps" not in anew.environment
+    assert anew.curves != done.curves
+    assert anew.metrics == done.metrics
+
+
+def test_a_comparison_goes_on_with_what_was_interrupted(own: list[str]) -> None:
+    words = ["compare", "model=gru,rnn", "seeds=1", "launcher=inline", *own, *TINY]
+    assert main(words) == 0
+    left_unfinished(run_of(own))
+    assert main(words) == 0
+    assert read(run_of(own)).environment["resumed at steps"] == [16]
+    assert "resumed at steps" not in read(run_of(own, "rnn")).environment
+
+
+def test_a_checkpoint_of_other_data_is_refused_by_name(own: list[str], refused: Callable[..., str]) -> None:
+    words = ["train", "model=gru", *own, *TINY]
+    assert main(words) == 0
+    before = left_unfinished(run_of(own)).fingerprints["data"]
+    file = Path(own[1].removeprefix("data.train="))
+    file.write_text(file.read_text().replace("wave", "foam"))
+    said = refused(*words)
+    assert f"has data={before}, now it is " in said
+    assert "resume=never" in said
+
+
+def test_a_damaged_checkpoint_is_left_out_and_the_one_before_used(
+    own: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    words = ["train", "model=gru", *own, *TINY, "callbacks.checkpoint_every_n_steps=3"]
+    assert main(words) == 0
+    done, kept = left_unfinished(run_of(own)), run_of(own) / "checkpoints"
+    content = bytearray((kept / LAST).read_bytes())
+    content[len(content) // 2] ^= 4
+    (kept / LAST).write_bytes(content)
+    assert main(words) == 0
+    assert "last.ckpt is damaged" in caplog.text
+    gone_on = read(run_of(own))
+    assert gone_on.environment["resumed at steps"] == [14]
+    assert gone_on.metrics == done.metrics
+    assert gone_on.fingerprints == done.fingerprints
+    assert is_good(kept / LAST)
+    assert is_good(kept / BEFORE)
+
+
+def test_a_run_that_was_moved_knows_its_best(own: list[str], tmp_path: Path) -> None:
+    words = ["train", "model=gru", *own, *TINY]
+    assert main(words) == 0
+    done = left_unfinished(run_of(own))
+    last = run_of(own) / "checkpoints" / LAST
+    best = torch.load(last, weights_only=True)["callbacks"]
+    shutil.move(tmp_path / "runs", tmp_path / "elsewhere")
+    words[words.index(own[2])] = f"runs={tmp_path / 'elsewhere'}"
+    shutil.copy(*[tmp_path / "elsewhere" / "csv" / "gru-seed1" / "checkpoints" / name for name in (BEFORE, LAST)])
+    shutil.copy(*[tmp_path / "elsewhere/csv/gru-seed1/checkpoints" / f"{name}.sha256" for name in (BEFORE, LAST)])
+    assert main(words) == 0
+    there = tmp_path / "elsewhere" / "csv" / "gru-seed1"
+    assert read(there).metrics == done.metrics
+    after = torch.load(there / "checkpoints" / LAST, weights_only=True)["callbacks"]
+    (key,) = [key for key in best if key.startswith("ModelCheckpoint")]
+    assert Path(after[key]["best_model_path"]).parent == there / "checkpoints"
+    assert after[key]["best_model_score"] == best[key]["best_model_score"]

@@ -1,0 +1,55 @@
+"""A run that strikes itself down at a known place: `STRIKE=place:count:signal` in its environment.
+
+Places are `batch`, `epoch`, `validation`, `end` and `writing`; it strikes when it comes there for the count-th time.
+To be imported before `lightning_seq.experiment.run.main` is.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+from lightning_seq.experiment import checkpoints, run
+from lightning_seq.experiment.resume import ResumePoints
+
+HOOKS = {
+    "batch": (ResumePoints, "on_train_batch_start"),
+    "epoch": (ResumePoints, "on_train_epoch_end"),
+    "validation": (ResumePoints, "on_validation_batch_end"),
+    "end": (ResumePoints, "on_train_end"),
+    "test": (ResumePoints, "on_test_batch_end"),
+    "writing": (checkpoints, "_set_aside"),
+}
+"""What is called at each place; at `writing` the one before has been set aside, and the last is not there."""
+
+
+def arm(text: str) -> None:
+    place, count, number = text.split(":")
+    where, name = HOOKS[place]
+    original: Callable[..., Any] = getattr(where, name)
+    calls = 0
+
+    def struck(*given: Any, **named: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if place == "writing":
+            original(*given, **named)
+        if calls == int(count):
+            os.kill(os.getpid(), int(number))
+        if place != "writing":
+            original(*given, **named)
+
+    setattr(where, name, struck)
+
+
+_main = run.main
+
+
+def main(arguments: list[str]) -> int:
+    if os.environ.get("STRIKE"):
+        arm(os.environ["STRIKE"])
+    return _main(arguments)
+
+
+run.main = main
