@@ -23,21 +23,26 @@ INSTRUMENTS = {
 DataModule and a probe batch, writes `<key>.json`, and has a `cost`."""
 
 
-def instruments(config: Config, directory: Path, data: Any) -> dict[str, Callback]:
-    """The instruments that are asked for, by name. Raises UserError for a value that is not true or false."""
-    from lightning_seq.callbacks.probe import probe_batch
-
+def check_instruments(config: Config) -> None:
+    """Raises UserError for a value that is not true or false, and for a probe without rows."""
     settings = config["callbacks"]
     for name in INSTRUMENTS:
-        if not isinstance(settings.get(name, False), bool):
+        if not isinstance(settings[name], bool):
             raise UserError(f"callbacks.{name} is {settings[name]!r}, expected true or false")
-    wanted = [name for name in INSTRUMENTS if settings.get(name, False)]
+    rows = settings["probe_rows"]
+    if isinstance(rows, bool) or not isinstance(rows, int) or rows < 1:
+        raise UserError(f"callbacks.probe_rows is {rows!r}, expected a whole number of at least 1")
+
+
+def instruments(config: Config, directory: Path, data: Any) -> dict[str, Callback]:
+    """The instruments that are asked for, by name."""
+    from lightning_seq.callbacks.probe import probe_batch
+
+    check_instruments(config)
+    wanted = [name for name in INSTRUMENTS if config["callbacks"][name]]
     if not wanted:
         return {}
-    rows = settings["probe_rows"]
-    if not isinstance(rows, int) or rows < 1:
-        raise UserError(f"callbacks.probe_rows is {rows!r}, expected a whole number of at least 1")
-    probe = probe_batch(data, rows)
+    probe = probe_batch(data, config["callbacks"]["probe_rows"])
     made = {}
     for name in wanted:
         kind = getattr(import_module(f"lightning_seq.callbacks.{name}"), INSTRUMENTS[name])

@@ -38,6 +38,7 @@ def prepare(found: Sequence[Entry], tell: Callable[[str], None], progress: bool 
     Raises UserError for whatever is wrong with the data, the vectors or an architecture.
     """
     from lightning_seq.experiment.build import build_data, build_inputs, build_model, build_task
+    from lightning_seq.experiment.instruments import check_instruments
     from lightning_seq.experiment.kinds.kind import kind_of
     from lightning_seq.experiment.loggers import check_logger
     from lightning_seq.experiment.match import Matching, residual, said
@@ -52,6 +53,7 @@ def prepare(found: Sequence[Entry], tell: Callable[[str], None], progress: bool 
         check_logger(entry.config)
         check_trainer(entry.config)
         check_resume(entry.config)
+        check_instruments(entry.config)
     for entry in found:
         config = entry.config
         key = fingerprint([config[part] for part in ("data", "embedding", "word2vec", "cache")])

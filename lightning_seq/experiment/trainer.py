@@ -25,8 +25,9 @@ PRECISIONS = ("32-true", "32", "16-mixed", "bf16-mixed")
 
 
 def check_trainer(config: Config) -> None:
-    """Raises UserError for a precision that runs cannot be trained in, and for what `check_devices` refuses."""
+    """Raises UserError for a precision that runs cannot be trained in, for devices and for a guard that cannot be."""
     check_devices(config)
+    FiniteGuard(**config["callbacks"]["finite_guard"])
     precision = str(config["trainer"]["precision"])
     if precision not in PRECISIONS:
         raise UserError(f"trainer.precision is {precision}: {near(precision, PRECISIONS)}")
