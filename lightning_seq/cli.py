@@ -20,6 +20,7 @@ from lightning_seq.experiment.arguments import (
     loaded_checkpoint,
     print_json_line,
     real_number,
+    truth,
     whole_number,
 )
 from lightning_seq.experiment.config import groups
@@ -158,7 +159,7 @@ def _report(words: list[str]) -> int:
     from lightning_seq.report.write import write_report
 
     places = [Path(word) for word in words if "=" not in word]
-    given = given_keys("report", [word for word in words if "=" in word], {"output": None})
+    given = given_keys("report", [word for word in words if "=" in word], {"output": None, "stochastic_order": "false"})
     if not places:
         raise UserError("report takes a directory, or several and output=DIR, none came: such as report runs/demo")
     if len(places) > 1 and not given["output"]:
@@ -166,9 +167,13 @@ def _report(words: list[str]) -> int:
             f"{len(places)} directories came, expected where their report goes: lightning-seq report "
             f"{' '.join(map(str, places))} output=DIR"
         )
+    order = truth("stochastic_order", given["stochastic_order"])
     console = _console()
     directory = Path(given["output"]).expanduser() if given["output"] else places[0]
-    summary = write_gathered(places, directory) if given["output"] else write_report(directory)
+    if given["output"]:
+        summary = write_gathered(places, directory, order)
+    else:
+        summary = write_report(directory, stochastic_order=order)
     console.print(terminal(summary))
     if summary.sources:
         say(console, summary.sources)
@@ -246,8 +251,7 @@ def _translate(words: list[str]) -> int:
     keys = {"checkpoint": "", "text": None, "file": None, "beam": None, "n_best": "1", "length_penalty": None}
     more = {"scores": "false", "attention_out": None, "batch_size": "32", "target_language": None, "allow": ""}
     given = given_keys("translate", words, {**keys, **more})
-    if given["scores"] not in ("true", "false"):
-        raise UserError(f"scores is {given['scores']!r}, expected true or false")
+    with_scores = truth("scores", given["scores"])
     loaded, n_best = loaded_checkpoint("translate", given), whole_number("n_best", given["n_best"]) or 1
     check_translator(loaded)
     size, penalty = whole_number("beam", given["beam"]), real_number("length_penalty", given["length_penalty"])
@@ -269,7 +273,7 @@ def _translate(words: list[str]) -> int:
 
     def line(number: int, each: Translation) -> str:
         parts = [str(number)] if n_best > 1 else []
-        parts += [f"{each.score:.6f}"] if given["scores"] == "true" else []
+        parts += [f"{each.score:.6f}"] if with_scores else []
         return "\t".join([*parts, each.text])
 
     for number, best in enumerate(found, 1):
@@ -371,7 +375,10 @@ VERBS = {
     "report": Verb(
         "Write the tables and the dashboard of a comparison again, or of several as one.",
         _report,
-        {"output=DIR": "where the report of several directories is written"},
+        {
+            "output=DIR": "where the report of several directories is written",
+            "stochastic_order=true": "almost stochastic order in the table of pairs",
+        },
         (),
         ("report runs/demo", "report /somewhere/else/runs/demo", "report runs/mine /mnt/theirs output=runs/both"),
         "DIRECTORY …",

@@ -51,6 +51,12 @@ def real_number(name: str, value: str | None) -> float | None:
         raise UserError(f"{name} is {value!r}, expected a number such as 0.8") from None
 
 
+def truth(name: str, value: str | None) -> bool:
+    if value not in ("true", "false"):
+        raise UserError(f"{name} is {value!r}, expected true or false")
+    return value == "true"
+
+
 def print_json_line(line: dict[str, Any]) -> None:
     print(json.dumps(line, ensure_ascii=False), flush=True)
 

@@ -55,6 +55,7 @@ def runs_of(own: list[str]) -> Path:
         (["train", "logger.mode=ofline"], "did you mean offline"),
         (["train", "runs=/proc/nowhere"], "runs=DIR"),
         (["report"], "takes a directory"),
+        (["report", "runs/a", "stochastic_order=yes"], "expected true or false"),
         (["report", "runs/a", "runs/b"], "output=DIR"),
         (["report", "runs/a", "ouput=runs/b"], "did you mean output"),
         (["report", "nowhere"], "nowhere"),
