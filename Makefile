@@ -39,7 +39,7 @@ KILLS ?= 100
 torture: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m torture $(KILLS) $(PLACE)
 	OMP_NUM_THREADS=1 $(BIN)/python -m torture.comparison
-	OMP_NUM_THREADS=1 $(BIN)/python torture/ddp_faults.py
+	OMP_NUM_THREADS=1 $(BIN)/python -m torture.ddp_faults
 	OMP_NUM_THREADS=1 $(BIN)/python -m torture.load
 	OMP_NUM_THREADS=1 LIGHTNING_SEQ_FUZZ=500 $(BIN)/python -m pytest tests/test_fuzz.py
 

@@ -11,6 +11,8 @@ os.environ["WANDB_MODE"] = "offline"
 import pytest
 from jaxtyping import install_import_hook
 
+from torture import hear_signals
+
 ROOMS = ("cells", "engines", "layers", "attention", "losses")
 HOOK = install_import_hook([f"lightning_seq.{room}" for room in ROOMS], "beartype.beartype")
 
@@ -20,6 +22,11 @@ def fastest(lstm: bool = False) -> str:
     from lightning_seq.engines.fused import compiled
 
     return "fused" if compiled() is not None else "native" if lstm else "aten"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _signals_are_heard() -> None:
+    hear_signals()
 
 
 @pytest.fixture(autouse=True, scope="session")

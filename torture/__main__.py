@@ -22,6 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from lightning_seq.experiment.checkpoints import LAST, good_checkpoints, is_good, read_checkpoint, write_checkpoint
+from torture import hear_signals
 from torture.killed import TASKS, Runner, Scene, differences, struck, struck_in_time
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
@@ -193,5 +194,6 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    hear_signals()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     sys.exit(main(sys.argv[1:]))

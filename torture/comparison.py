@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from lightning_seq.record import read, runs_in
+from torture import hear_signals
 
 CELL = '''
 import os
@@ -112,4 +113,5 @@ def main(runs: int, kills: int) -> int:
 
 
 if __name__ == "__main__":
+    hear_signals()
     sys.exit(main(*(int(word) for word in [*sys.argv[1:], *("200", "10")[len(sys.argv) - 1 :]])))

@@ -26,6 +26,7 @@ from rich.table import Table
 import lightning_seq
 from lightning_seq.errors import UserError
 from lightning_seq.record import read
+from torture import hear_signals
 
 LIMIT, TIMEOUT = 60.0, 10
 MARK = "LIGHTNING_SEQ_FAULT_MARK"
@@ -239,4 +240,5 @@ def main(wanted: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    hear_signals()
     sys.exit(main(sys.argv[1:]))
