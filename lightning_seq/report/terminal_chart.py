@@ -94,7 +94,7 @@ def _group(group: Group, records: list[Record], width: int, unicode: bool) -> li
     kept = dict(list(curves.items())[: len(MARKS)])
     several = any(row.done > 1 for row in group.rows)
     title = f"{name} by epoch{', mean over seeds' if several else ''}"
-    more = [f"{len(curves) - len(kept)} more labels are in the dashboard."] if len(kept) < len(curves) else []
+    more = [f"{len(kept)} of {len(curves)} labels are drawn, the dashboard has all."] if len(kept) < len(curves) else []
     return [_shown(title, unicode), *chart(kept, width, unicode), *more] if kept else []
 
 

@@ -184,7 +184,8 @@ def _range(metric: str, differences: list[float], only: Pair) -> str:
 
 def _listed(names: Sequence[str]) -> str:
     if len(names) > MANY:
-        return f"{', '.join(names[:MANY])} and {len(names) - MANY} others"
+        more = len(names) - MANY
+        return f"{', '.join(names[:MANY])} and {more} {'other' if more == 1 else 'others'}"
     return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 

@@ -64,7 +64,7 @@ def test_more_labels_than_marks_keep_the_best(make_comparison: Make, tmp_path: P
     labels = tuple(f"cell{number}" for number in range(10))
     lines = drawn(make_comparison(tmp_path / "demo", labels=labels, seeds=1, epochs=3))
     assert lines[1] == "val/accuracy by epoch"
-    assert lines[-1] == "2 more labels are in the dashboard."
+    assert lines[-1] == "8 of 10 labels are drawn, the dashboard has all."
     key = " ".join(lines[-4:])
     assert "cell9" in key
     assert "cell0" not in key
