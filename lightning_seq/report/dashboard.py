@@ -37,6 +37,9 @@ from lightning_seq.report.written import written
 UNFOLDED = 8
 """How many labels' confusion matrices are drawn at once; those of the others are folded away."""
 
+NAMED = ("classification", "tagging")
+"""Tasks whose predictions are names out of a list."""
+
 MAP = (
     "Where the vectors that the models started from lie, brought down to two dimensions: distances are "
     "approximate. Hover over a dot for its word; larger dots are more frequent words."
@@ -136,7 +139,7 @@ def _confusions(page: Page, runs: list[tuple[Path, Record]], tagged: list[tuple[
     parts = [
         (group, _group_confusions(page, [run for run in runs if group.holds(run[1])], group, held))
         for group, held in tagged
-        if group.task != "sequence_to_sequence"  # whose predictions are sentences
+        if group.task in NAMED
     ]
     body = grouped(parts, len(tagged) > 1)
     about = "Counts on the test split, summed over seeds; colour is the share of the true class."

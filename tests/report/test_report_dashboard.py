@@ -387,3 +387,12 @@ def test_a_legend_highlights_in_its_own_data_set_alone(make_language: Make, make
     music, language = 2, 3
     assert faint["0.06"] == music * 2  # both seeds of lstm
     assert faint["0.5"] == music * 2 + language * 2
+
+
+def test_numbers_and_bits_have_no_confusion_matrix(make_comparison: Make, tmp_path: Path) -> None:
+    directory = make_comparison(tmp_path / "demo", labels=("rnn",), seeds=1)
+    assert 'id="confusion"' in dashboard(directory)
+    for path in directory.glob("*/record.json"):
+        record = json.loads(path.read_text(encoding="utf-8"))
+        path.write_text(json.dumps(record | {"task": "regression"}), encoding="utf-8")
+    assert 'id="confusion"' not in dashboard(directory)
