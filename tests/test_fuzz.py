@@ -27,7 +27,13 @@ from lightning_seq.text.tokenise import LEVELS, SPACES, Tokeniser
 from lightning_seq.text.vocabulary import SPECIALS, UNK, Vocabulary
 
 EXAMPLES = int(os.environ.get("LIGHTNING_SEQ_FUZZ", "50"))
-fuzzed = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+fuzzed = settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    derandomize="LIGHTNING_SEQ_FUZZ" not in os.environ,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 
 TEXT = st.text(max_size=60)
 JSON = st.recursive(

@@ -255,7 +255,7 @@ def _span(group: Group) -> tuple[float, float] | None:
     if not values:
         return None
     low, high = min(values), max(values)
-    return (low, high) if high > low else (low - 0.5, high + 0.5)
+    return (low, high) if high - low > 1e-300 else (low - 0.5, high + 0.5)  # a smaller span may be flushed to 0
 
 
 def _strip(statistic: Statistic, metric: str, index: int, span: tuple[float, float] | None) -> str:
