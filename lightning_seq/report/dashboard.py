@@ -37,8 +37,8 @@ from lightning_seq.report.written import written
 UNFOLDED = 8
 """How many labels' confusion matrices are drawn at once; those of the others are folded away."""
 
-NAMED = ("classification", "tagging")
-"""Tasks whose predictions are names out of a list."""
+UNNAMED = ("sequence_to_sequence", "regression", "bits", "language_modelling", "sequences_of_sets")
+"""Tasks whose predictions are not names out of a list: sentences, numbers, bits, and sets have no confusion matrix."""
 
 MAP = (
     "Where the vectors that the models started from lie, brought down to two dimensions: distances are "
@@ -139,7 +139,7 @@ def _confusions(page: Page, runs: list[tuple[Path, Record]], tagged: list[tuple[
     parts = [
         (group, _group_confusions(page, [run for run in runs if group.holds(run[1])], group, held))
         for group, held in tagged
-        if group.task in NAMED
+        if group.task not in UNNAMED
     ]
     body = grouped(parts, len(tagged) > 1)
     about = "Counts on the test split, summed over seeds; colour is the share of the true class."

@@ -254,8 +254,7 @@ def _span(group: Group) -> tuple[float, float] | None:
     values = [value for row in group.rows for value in row.metric(group.headline).known]
     if not values:
         return None
-    low, high = min(values), max(values)
-    return (low, high) if high - low > 1e-300 else (low - 0.5, high + 0.5)  # a smaller span may be flushed to 0
+    return min(values), max(values)
 
 
 def _strip(statistic: Statistic, metric: str, index: int, span: tuple[float, float] | None) -> str:
@@ -263,8 +262,11 @@ def _strip(statistic: Statistic, metric: str, index: int, span: tuple[float, flo
     if span is None or statistic.mean is None:
         return ""
 
+    low, high = span
+
     def place(value: float) -> str:
-        return f"{7 + 136 * (value - span[0]) / (span[1] - span[0]):.1f}"
+        share = (value - low) / (high - low) if high - low > 1e-300 else 0.5  # a smaller one may be flushed to 0
+        return f"{7 + 136 * share:.1f}"
 
     dots = "".join(f'<circle cx="{place(value)}" cy="11" r="4.5"/>' for value in statistic.known)
     mean = place(statistic.mean)

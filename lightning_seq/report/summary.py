@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -18,6 +17,10 @@ from lightning_seq.report.headline import conventions, importance, lower_is_bett
 from lightning_seq.report.verdict import Verdict, judge
 
 PARAMETER_KINDS = ("total", "embedding", "recurrent", "head")
+
+
+GREATEST = 1e150
+"""Numbers from here on count as infinite: deviations are made of squares."""
 
 
 @dataclass(frozen=True)
@@ -301,10 +304,10 @@ def training_seconds(record: Record) -> float | None:
 
 
 def number(value: Any) -> float | None:
-    """`value` as a finite float, or None."""
+    """`value` as a float, or None: also for what is not finite, or so large that its square would not be."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value) if math.isfinite(value) else None
+    return float(value) if abs(value) < GREATEST else None
 
 
 def _row(label: str, records: list[Record]) -> Row:

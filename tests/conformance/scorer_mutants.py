@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 import torch
@@ -139,9 +140,9 @@ class PaddingKept(Attention):
         return Memory(self.scorer.keys(values), self.scorer.values(values), mask)
 
 
-class Weighing(Attention):
-    def weights(self, scores: Tensor, mask: Tensor) -> Tensor:
-        raise NotImplementedError
+class Weighing(Attention, ABC):
+    @abstractmethod
+    def weights(self, scores: Tensor, mask: Tensor) -> Tensor: ...
 
     def attend(self, query: Tensor, memory: Memory, previous: Any = None, start: Any = None) -> Attended:
         weights = self.weights(self.scorer.scores(query, memory.keys), memory.mask[:, None, None])

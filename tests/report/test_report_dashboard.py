@@ -396,3 +396,25 @@ def test_numbers_and_bits_have_no_confusion_matrix(make_comparison: Make, tmp_pa
         record = json.loads(path.read_text(encoding="utf-8"))
         path.write_text(json.dumps(record | {"task": "regression"}), encoding="utf-8")
     assert 'id="confusion"' not in dashboard(directory)
+
+
+@pytest.mark.parametrize(
+    ("values", "places"),
+    [
+        ((0.25, 0.75), {"7.0", "143.0"}),
+        ((0.5, 0.5), {"75.0"}),
+        ((4503599627370498.0, 4503599627370498.0), {"75.0"}),  # 0.5 more is the same number
+        ((5e-324, 1e-323), {"75.0"}),
+        ((-1e149, 1e149), {"7.0", "143.0"}),
+        ((0.5, 1e200), {"75.0"}),  # as good as infinite
+    ],
+)
+def test_dots_of_any_numbers_lie_in_the_strip(
+    make_comparison: Make, tmp_path: Path, values: tuple[float, float], places: set[str]
+) -> None:
+    directory = make_comparison(tmp_path / "demo", labels=("rnn",), seeds=2)
+    for path, value in zip(sorted(directory.glob("*/record.json")), values, strict=True):
+        record = json.loads(path.read_text(encoding="utf-8"))
+        path.write_text(json.dumps(record | {"metrics": {"test/accuracy": value}}), encoding="utf-8")
+    dots = [attributes["cx"] for tag, attributes in Page(dashboard(directory)).elements if tag == "circle"]
+    assert set(dots) == places
