@@ -18,7 +18,7 @@ from pyarrow import parquet
 from lightning_seq.experiment.grid import Planned, entries
 from lightning_seq.experiment.local_launcher import MODULES, environment_of
 from lightning_seq.experiment.nursery import Child, Nursery
-from lightning_seq.experiment.run import is_running, lay_out
+from lightning_seq.experiment.run_directory import is_running, lay_out
 from lightning_seq.record import read
 
 SHARED = (

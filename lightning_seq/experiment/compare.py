@@ -19,7 +19,8 @@ from lightning_seq.experiment.match import is_matched
 from lightning_seq.experiment.plan import announce
 from lightning_seq.experiment.prepare import Ready, check_directories, check_place, prepare
 from lightning_seq.experiment.progress import RunTable, record_of
-from lightning_seq.experiment.run import execute, lay_out
+from lightning_seq.experiment.run import execute
+from lightning_seq.experiment.run_directory import lay_out
 from lightning_seq.experiment.signals import requeueing
 from lightning_seq.experiment.tune import check_tune, trials_of, tune
 

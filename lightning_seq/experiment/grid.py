@@ -22,14 +22,8 @@ from lightning_seq.experiment.config import (
 )
 from lightning_seq.experiment.instruments import INSTRUMENTS
 from lightning_seq.experiment.match import check_match
-from lightning_seq.experiment.run import (
-    CONFIG,
-    NEUTRAL,
-    NEUTRAL_CALLBACKS,
-    NEUTRAL_TRAINER,
-    essential,
-    read_config,
-)
+from lightning_seq.experiment.run import NEUTRAL, NEUTRAL_CALLBACKS, NEUTRAL_TRAINER, essential
+from lightning_seq.experiment.run_directory import CONFIG, read_config
 from lightning_seq.record import FILE, read
 
 INDIFFERENT = (

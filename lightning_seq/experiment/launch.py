@@ -20,7 +20,8 @@ from lightning_seq.experiment.environment import several_processes
 from lightning_seq.experiment.grid import Planned
 from lightning_seq.experiment.progress import record_of
 from lightning_seq.experiment.ranks import BY_SIGNAL, cause_of
-from lightning_seq.experiment.run import is_running, lay_out, now, rank, read_config, started_record
+from lightning_seq.experiment.run import now, rank, started_record
+from lightning_seq.experiment.run_directory import is_running, lay_out, read_config
 from lightning_seq.record import write
 
 CLAIM = ".claim"

@@ -16,7 +16,8 @@ from lightning_seq.experiment.grid import Planned
 from lightning_seq.experiment.launch import Claim, ClaimedError, Job, end, settle
 from lightning_seq.experiment.nursery import Child, Nursery
 from lightning_seq.experiment.ranks import end_with_parent
-from lightning_seq.experiment.run import LOG, lay_out, now
+from lightning_seq.experiment.run import now
+from lightning_seq.experiment.run_directory import LOG, lay_out
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 

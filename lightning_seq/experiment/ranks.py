@@ -19,7 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
-from lightning_seq.experiment.run import TESTIMONY
+from lightning_seq.experiment.run_directory import TESTIMONY
 from lightning_seq.experiment.signals import CAUGHT
 from lightning_seq.files import write_text
 from lightning_seq.record import FILE, Record, read

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
@@ -14,23 +13,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from lightning_seq.errors import UserError
 from lightning_seq.experiment.config import Config
 from lightning_seq.experiment.instruments import INSTRUMENTS
 from lightning_seq.experiment.match import is_matched, residual
+from lightning_seq.experiment.run_directory import CHECKPOINTS, CONFIG, LOG, TESTIMONY, held, read_config
 from lightning_seq.experiment.signals import Interrupted, listening
 from lightning_seq.files import fingerprint, sha256, write_json, write_text
-from lightning_seq.record import FILE, Record, write
-
-CONFIG = "config.yaml"
-LOG = "log.txt"
-LOCK = ".lock"
-MOMENT = 0.5
-"""Seconds to wait for it: `is_running` holds it for an instant."""
-CHECKPOINTS = "checkpoints"
-TESTIMONY = "error-rank{}.txt"
+from lightning_seq.record import Record, write
 
 NEUTRAL = (
     "runs",
@@ -70,92 +60,6 @@ def essential(config: Config) -> Config:
 def is_trial(config: Config) -> bool:
     """Whether this is a trial of `experiment/tune.py`, which leaves the test split alone."""
     return config.get("tune", {}).get("trial") is not None
-
-
-def write_config(directory: Path, config: Config) -> None:
-    import yaml
-
-    write_text(directory / CONFIG, yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
-
-
-def read_config(directory: Path) -> Config:
-    """Raises UserError when the run's configuration is not there or not readable."""
-    import yaml
-
-    path = directory / CONFIG
-    try:
-        config = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path} is not there: expected the directory of a run") from None
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise UserError(f"{path} cannot be read ({error}): delete that run's directory and start it again") from None
-    if not isinstance(config, dict) or "choices" not in config:
-        raise UserError(f"{path} is not a run's configuration: delete that run's directory and start it again")
-    return config
-
-
-@contextmanager
-def held(directory: Path) -> Iterator[None]:
-    """Only one process at a time works on a run. Raises UserError when another one does."""
-    lock = FileLock(directory / LOCK, timeout=MOMENT)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise UserError(
-            f"{directory} is being run by another process: wait for it, or give another name=NAME"
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def is_running(directory: Path) -> bool:
-    """Whether a process holds the run's lock now."""
-    if not (directory / LOCK).exists():
-        return False
-    lock = FileLock(directory / LOCK, timeout=0)
-    try:
-        lock.acquire()
-    except Timeout:
-        return True
-    lock.release()
-    return False
-
-
-def lay_out(directory: Path, config: Config) -> None:
-    """Make a run's directory ready: where there is a checkpoint to go on from, what it needs stays; else whatever an
-    earlier, unfinished attempt left is taken away. The configuration is written.
-
-    Raises UserError when another process is at work in it, it cannot be written, or `resume=must` finds nothing.
-    """
-    from lightning_seq.experiment.checkpoints import good_checkpoints
-    from lightning_seq.experiment.resume import check_resume
-
-    check_resume(config)
-    if is_running(directory):
-        raise UserError(f"{directory} is being run by another process: wait for it, or give another name=NAME")
-    found = None if config["resume"] == "never" else next(good_checkpoints(directory / CHECKPOINTS), None)
-    if found is None and config["resume"] == "must":
-        raise UserError(f"{directory} has no checkpoint to go on from: give resume=auto to start where there is none")
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        if found is None:
-            _take_away(directory)
-        for left in [*directory.glob(TESTIMONY.format("*")), *directory.rglob(".*.part")]:
-            left.unlink(missing_ok=True)
-        write_config(directory, config)
-    except OSError as error:
-        raise UserError(
-            f"{directory} cannot be written ({error.strerror}): give another place with runs=DIR"
-        ) from error
-
-
-def _take_away(directory: Path) -> None:
-    for left in (CHECKPOINTS, "wandb", "tensorboard"):
-        shutil.rmtree(directory / left, ignore_errors=True)
-    for left in (FILE, LOG, "metrics.csv", "predictions.parquet", "word_map.json"):
-        (directory / left).unlink(missing_ok=True)
 
 
 def now() -> str:
@@ -213,28 +117,41 @@ def execute(directory: Path, label: str, overrides: list[str], jobs: int = 1, st
 
     Whatever ends the run is in its record. Raises what ended it: UserError, `Interrupted`, or the error itself.
     """
-    config = read_config(directory)
-    journal = Journal(directory, started_record(config, label, overrides, jobs, started))
-    with held(directory) if rank() == 0 else nullcontext(), _log_to(directory / LOG):
-        try:
-            with listening():
-                journal.update()
-                _train(config, journal)
-        except Interrupted as interrupted:
-            log.warning("%s", interrupted)
-            journal.update(status="interrupted", error=str(interrupted), finished=now())
-            raise
-        except UserError as error:
-            log.error("%s", error, extra={"told": True})
-            _testify(directory, str(error))
-            journal.update(status="failed", error=str(error), finished=now())
-            raise
-        except BaseException as error:
-            log.error("%s", "".join(traceback.format_exception(error)))
-            _testify(directory, f"{type(error).__name__}: {error}")
-            journal.update(status="failed", error=f"{type(error).__name__}: {error}", finished=now())
-            raise
+    with _log_to(directory / LOG), _reporting(directory):
+        config = read_config(directory)
+        journal = Journal(directory, started_record(config, label, overrides, jobs, started))
+        with held(directory) if rank() == 0 else nullcontext():
+            try:
+                with listening():
+                    journal.update()
+                    _train(config, journal)
+            except BaseException as error:
+                status = "interrupted" if isinstance(error, Interrupted) else "failed"
+                journal.update(status=status, error=_cause(error), finished=now())
+                raise
     return journal.record
+
+
+def _cause(error: BaseException) -> str:
+    return str(error) if isinstance(error, UserError | Interrupted) else f"{type(error).__name__}: {error}"
+
+
+@contextmanager
+def _reporting(directory: Path) -> Iterator[None]:
+    """What ends the run is said in its log, and by a rank other than 0 to the launcher too."""
+    try:
+        yield
+    except Interrupted as interrupted:
+        log.warning("%s", interrupted)
+        raise
+    except UserError as error:
+        log.error("%s", error, extra={"told": True})
+        _testify(directory, _cause(error))
+        raise
+    except BaseException as error:
+        log.error("%s", "".join(traceback.format_exception(error)))
+        _testify(directory, _cause(error))
+        raise
 
 
 def _testify(directory: Path, cause: str) -> None:
@@ -455,7 +372,7 @@ def main(arguments: list[str]) -> int:
         return 2
     except Interrupted as interrupted:
         return interrupted.exit_code
-    except Exception:  # `execute` has written the traceback into the log and the cause into the record
+    except Exception:  # `execute` has written the traceback into the log
         return 1
     return 0
 

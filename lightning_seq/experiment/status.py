@@ -15,7 +15,7 @@ from rich.text import Text
 
 from lightning_seq.errors import UserError
 from lightning_seq.experiment.plan import read_plan
-from lightning_seq.experiment.run import CONFIG, is_running
+from lightning_seq.experiment.run_directory import CONFIG, is_running
 from lightning_seq.experiment.tune import FOLDER
 from lightning_seq.record import FILE, Record, read
 

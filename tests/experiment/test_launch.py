@@ -12,7 +12,7 @@ import pytest
 
 from lightning_seq.errors import UserError
 from lightning_seq.experiment.launch import Claim, ClaimedError, at_work, launch, launcher_for
-from lightning_seq.experiment.run import held
+from lightning_seq.experiment.run_directory import held
 from lightning_seq.record import Record, write
 
 from .stand_in import runs_of, times, use

@@ -18,7 +18,8 @@ from pyarrow import parquet
 import lightning_seq
 from lightning_seq.cli import main
 from lightning_seq.errors import UserError
-from lightning_seq.experiment.run import execute, held
+from lightning_seq.experiment.run import execute
+from lightning_seq.experiment.run_directory import held
 from lightning_seq.experiment.signals import Interrupted, listening
 from lightning_seq.record import read, write
 
@@ -287,6 +288,20 @@ def test_a_cell_of_the_users_own_trains_and_predicts(
     best = Path(own[2].removeprefix("runs=")) / "csv" / "recurrent-MyCell-seed1" / "checkpoints" / "best.ckpt"
     assert main(["predict", f"checkpoint={best}", "text=the old wave", "allow=[my_cells]"]) == 0
     assert json.loads(capsys.readouterr().out)["predictions"]
+
+
+def test_a_process_says_in_its_log_why_it_could_not_begin(own: list[str], tmp_path: Path) -> None:
+    directory = tmp_path / "run"
+    directory.mkdir()
+    (directory / "config.yaml").write_text("[")
+    given = json.dumps({"label": "rnn", "overrides": [], "jobs": 1, "started": None})
+    command = [sys.executable, "-m", "lightning_seq.experiment.run", str(directory)]
+    with (directory / "log.txt").open("w") as log:
+        done = subprocess.run(command, stderr=log, env={**os.environ, "LIGHTNING_SEQ_RUN": given}, timeout=120)
+    assert done.returncode == 2
+    said = (directory / "log.txt").read_text()
+    assert said.count("config.yaml cannot be read") == 1
+    assert "Traceback" not in said
 
 
 def test_what_ended_another_rank_is_the_cause(own: list[str]) -> None:

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from lightning_seq.errors import UserError
 from lightning_seq.experiment.plan import FILE, announce, read_plan
-from lightning_seq.experiment.run import CONFIG, held
+from lightning_seq.experiment.run_directory import CONFIG, held
 from lightning_seq.experiment.status import State, duration, seconds_left, states_of, status, summary_of
 from lightning_seq.record import Record, write
 
