@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from lightning.pytorch.strategies import Strategy
 
 ELASTIC = "TORCHELASTIC_RUN_ID"
+PLACED = "LIGHTNING_SEQ_DEVICE"
+"""For a worker of Ray the number of its device among those of its machine that it sees."""
 INTERACTIVE = ("bash", "interactive")
 """Names of SLURM jobs in which somebody types, as Lightning has them: their processes are not tasks of `srun`."""
 OF_SLURM = {"RANK": "SLURM_PROCID", "LOCAL_RANK": "SLURM_LOCALID", "WORLD_SIZE": "SLURM_NTASKS"}
@@ -85,6 +87,18 @@ def cluster_environment(config: Config, environment: MutableMapping[str, str] = 
     if starter == "slurm" and several_processes(config):
         return SLURMEnvironment(auto_requeue=False)  # `signals.requeueing` does that, when the checkpoint is written
     return LightningEnvironment()
+
+
+def layout(config: Config, environment: MutableMapping[str, str] = os.environ) -> tuple[Any, int]:
+    """The devices of a node, and how many nodes there are, as Lightning is told.
+
+    Ray puts each worker where there is room, and not as many on every machine: to Lightning each is a node of its own.
+    """
+    settings = config["trainer"]
+    if PLACED not in environment:
+        return settings["devices"], settings["num_nodes"]
+    own = 1 if settings["accelerator"] == "cpu" else [int(environment[PLACED])]
+    return own, int(environment["WORLD_SIZE"])
 
 
 def strategy(config: Config) -> Strategy | str:

@@ -238,6 +238,15 @@ def check_logger(config: Config) -> None:
         raise UserError(f"logger.mode is {settings['mode']!r}: {near(str(settings['mode']), WANDB_MODES)}")
 
 
+def _wandb_id(directory: Path) -> str | None:
+    """That of the W&B run to go on with: what was left in a run's directory is there because the run goes on.
+
+    Offline, each part is a directory of its own, and `wandb sync` sends those of one id as one run, in their order.
+    """
+    parts = sorted(directory.glob("wandb/*run-*-*"), key=lambda part: part.name.removeprefix("offline-"))
+    return parts[-1].name.rpartition("-")[2] if parts else None
+
+
 def build_loggers(config: Config, directory: Path, label: str, tell: Callable[[str], None]) -> list[Logger]:
     """The loggers beside the record, as `logger=…` asks.
 
@@ -259,7 +268,10 @@ def build_loggers(config: Config, directory: Path, label: str, tell: Callable[[s
 
     os.environ["WANDB_SILENT"] = "true"
     (directory / "wandb").mkdir(exist_ok=True)
+    known = _wandb_id(directory)
     run = wandb.init(
+        id=known,
+        resume="allow" if known and mode == "online" else None,
         project=settings["project"],
         entity=settings["entity"],
         name=f"{label}-seed{seed}",

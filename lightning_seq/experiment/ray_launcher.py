@@ -17,6 +17,7 @@ from typing import Any
 
 from lightning_seq.errors import UserError
 from lightning_seq.experiment.config import Config
+from lightning_seq.experiment.devices import ELASTIC, PLACED
 from lightning_seq.experiment.grid import Planned
 from lightning_seq.experiment.launch import Job, at_work, run_as_rank, settle
 from lightning_seq.experiment.local_launcher import carry_out
@@ -89,15 +90,14 @@ def _train(run: Planned, directory: str) -> int:
 
 
 def _worker(given: dict[str, Any]) -> None:
-    """A rank, with the names that torchrun would have given it."""
+    """A rank, with the names that torchrun would have given the one process of a node."""
     from ray.train import get_context
 
     run, place = given["run"], get_context()
     os.chdir(given["directory"])
     names = {
-        "RANK": place.get_world_rank(), "WORLD_SIZE": place.get_world_size(), "LOCAL_RANK": place.get_local_rank(),
-        "LOCAL_WORLD_SIZE": place.get_local_world_size(), "GROUP_RANK": place.get_node_rank(),
-        "TORCHELASTIC_RUN_ID": "ray",
+        "RANK": place.get_world_rank(), "WORLD_SIZE": place.get_world_size(), "GROUP_RANK": place.get_world_rank(),
+        "LOCAL_RANK": 0, "LOCAL_WORLD_SIZE": 1, PLACED: place.get_local_rank(), ELASTIC: "ray",
     }  # fmt: skip
     os.environ.update({name: str(value) for name, value in names.items()})
     run_as_rank(run, lambda: execute(run.directory, run.entry.label, run.entry.overrides), PATIENCE)
@@ -130,7 +130,7 @@ class RayJob:
 class RayLauncher:
     """Raises UserError where Ray is not installed, and where the cluster that is named does not answer."""
 
-    queues = True
+    queues = False
 
     def __init__(self, runs: Sequence[Planned]) -> None:
         self._ray = ray()

@@ -16,7 +16,7 @@ from lightning_seq.callbacks.thaw import ThawEmbedding
 from lightning_seq.errors import UserError, near
 from lightning_seq.experiment.checkpoints import CheckpointFiles
 from lightning_seq.experiment.config import Config
-from lightning_seq.experiment.devices import check_devices, cluster_environment, strategy
+from lightning_seq.experiment.devices import check_devices, cluster_environment, layout, strategy
 
 log = logging.getLogger("lightning_seq")
 
@@ -80,11 +80,12 @@ def build_trainer(
         callbacks.append(TQDMProgressBar(refresh_rate=20, leave=False))
     if resume_points is not None:
         callbacks.append(resume_points)
+    devices, nodes = layout(config)
     try:
         return Trainer(
             accelerator=settings["accelerator"],
-            devices=settings["devices"],
-            num_nodes=settings["num_nodes"],
+            devices=devices,
+            num_nodes=nodes,
             strategy=strategy(config),
             sync_batchnorm=settings["sync_batchnorm"],
             max_epochs=settings["max_epochs"],

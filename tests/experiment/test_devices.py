@@ -13,7 +13,7 @@ from lightning.pytorch.strategies import DDPStrategy
 
 from lightning_seq.errors import UserError
 from lightning_seq.experiment.config import Config, compose
-from lightning_seq.experiment.devices import adopt, check_devices, cluster_environment, started_by, strategy
+from lightning_seq.experiment.devices import adopt, check_devices, cluster_environment, layout, started_by, strategy
 from lightning_seq.experiment.ranks import free_port
 from lightning_seq.record import read
 
@@ -100,6 +100,14 @@ def test_the_strategy_and_its_timeout() -> None:
 def test_what_is_refused(words: list[str], environment: dict[str, str], said: str) -> None:
     with pytest.raises(UserError, match=said):
         check_devices(config(*DDP, *words), environment)
+
+
+def test_what_lightning_is_told_of_devices() -> None:
+    asked = ("trainer.devices=2", "trainer.num_nodes=3")
+    of_ray = {**TORCHRUN, "LIGHTNING_SEQ_DEVICE": "1"}
+    assert layout(config(*DDP, *asked), TORCHRUN) == (2, 3)
+    assert layout(config(*DDP, *asked), of_ray) == (1, 4)
+    assert layout(config("trainer=ddp", "trainer.accelerator=gpu", *asked), of_ray) == ([1], 4)
 
 
 def test_what_is_not_refused() -> None:

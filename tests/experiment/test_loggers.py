@@ -6,6 +6,7 @@ import json
 import struct
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -108,6 +109,29 @@ def test_the_wandb_run_holds_what_the_record_holds(own: list[str]) -> None:
     words = [sys.executable, "-m", "wandb", "sync", "--dry-run", str(file.parent)]
     listed = subprocess.run(words, capture_output=True, text=True, check=True)
     assert str(file) in listed.stdout + listed.stderr
+
+
+def test_a_run_that_goes_on_is_one_wandb_run(own: list[str]) -> None:
+    words = ["train", "model=rnn", *own, *TINY, "logger=wandb", "name=parts"]
+    directory = Path(own[2].removeprefix("runs=")) / "parts/rnn-seed1"
+
+    def ids() -> list[str]:
+        return [path.name.rpartition("-")[2] for path in directory.glob("wandb/offline-run-*")]
+
+    def left_unfinished() -> None:
+        write(directory, read(directory).with_(status="interrupted"))
+
+    assert main(words) == 0
+    left_unfinished()
+    time.sleep(1)  # W&B names its directories to the second
+    assert main(words) == 0
+    assert len(ids()) == 2
+    assert len(set(ids())) == 1
+    before = ids()[0]
+    left_unfinished()
+    assert main([*words, "resume=never"]) == 0
+    assert len(ids()) == 1
+    assert ids()[0] != before
 
 
 def test_the_wandb_run_ends_with_the_checkpoint_that_was_selected(tmp_path: Path) -> None:
