@@ -20,12 +20,12 @@ from rich.console import Console
 from timing import machine, write_results
 
 from lightning_seq.experiment.config import compose
-from lightning_seq.files import sha256
-from lightning_seq.record import Record, write
+from lightning_seq.record import write
 from lightning_seq.report.dashboard import dashboard
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from tests.report.browser import CHROMIUM, Browser
+from tests.report.made_run import record_of
 
 SEEDS, EPOCHS, STEPS, LOGGED = 5, 20, 380, 10
 CLASSES = ("law", "history", "wisdom", "prophets", "gospels", "acts", "letters")
@@ -61,11 +61,11 @@ def _make_run(
     recurrent = (1 + order % 4) * width * (width + 101)
     write(
         run,
-        Record(
-            status="done",
-            name=directory.name,
-            label=label,
-            seed=seed,
+        record_of(
+            run,
+            label,
+            seed,
+            {name: run / path for name, path in files.items()},
             overrides=[f"model.cell={cell}", f"model.hidden_size={width}"],
             task="classification",
             model="recurrent",
@@ -82,7 +82,6 @@ def _make_run(
             throughput={"tokens_per_second": speed + random.normal(0, 300)},
             fingerprints={"data": "61fa0c22", "split": "0d93bb1c", "batches": f"ba7c4e5{seed}"},
             embedding={"kind": "word2vec", "size": 100, "type_coverage": 0.934, "token_coverage": 0.9921},
-            artifacts={name: {"path": path, "sha256": sha256(run / path)} for name, path in files.items()},
             config={**config, "seed": seed, "model": {**config["model"], "cell": cell, "hidden_size": width}},
             environment={"python": "3.11.9", "device": "cpu", "threads": 2},
             started=f"2026-01-05T10:{order % 60:02d}:{seed:02d}+00:00",

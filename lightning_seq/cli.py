@@ -8,45 +8,19 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from textwrap import shorten
 from typing import TYPE_CHECKING
 
+from lightning_seq.checkpoint_verbs import CHECKPOINT_VERBS
 from lightning_seq.errors import UserError, near
-from lightning_seq.experiment.arguments import (
-    given_keys,
-    given_texts,
-    loaded_checkpoint,
-    print_json_line,
-    real_number,
-    truth,
-    whole_number,
-)
-from lightning_seq.experiment.config import groups
+from lightning_seq.experiment.arguments import given_keys, truth
+from lightning_seq.help import Verb, help_of, list_of
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 
 FLAGS = ("--help", "--debug", "--list")
-
-
-@dataclass(frozen=True)
-class Verb:
-    """What `--help` says, and what is done.
-
-    keys:   the verb's own keys, with what they mean.
-    groups: the configuration groups it reads.
-    """
-
-    summary: str
-    run: Callable[[list[str]], int]
-    keys: dict[str, str]
-    groups: tuple[str, ...]
-    examples: tuple[str, ...]
-    positional: str = ""
-    listing: Callable[[], None] | None = None
 
 
 def _console() -> Console:
@@ -195,99 +169,6 @@ def _status(words: list[str]) -> int:
     return 0
 
 
-def _predict(words: list[str]) -> int:
-    from lightning_seq.experiment.predict import predictions
-
-    given = given_keys("predict", words, {"checkpoint": "", "text": None, "file": None, "top_k": "3", "allow": ""})
-    top_k = whole_number("top_k", given["top_k"])
-    for line in predictions(loaded_checkpoint("predict", given), given_texts(given["text"], given["file"]), top_k or 0):
-        print_json_line(line)
-    return 0
-
-
-def _score(words: list[str]) -> int:
-    from lightning_seq.experiment.score import scores
-
-    given = given_keys("score", words, {"checkpoint": "", "text": None, "file": None, "allow": ""})
-    for line in scores(loaded_checkpoint("score", given), given_texts(given["text"], given["file"])):
-        print_json_line(line)
-    return 0
-
-
-def _sample(words: list[str]) -> int:
-    from lightning_seq.experiment.sample import Drawing, pieces
-
-    given = given_keys(
-        "sample",
-        words,
-        {
-            **{"checkpoint": "", "prompt": "", "length": "200", "temperature": "1.0", "top_k": None, "top_p": None},
-            **{"samples": "1", "seed": "1", "allow": ""},
-        },
-    )
-    drawing = Drawing(
-        length=whole_number("length", given["length"]) or 0,
-        temperature=real_number("temperature", given["temperature"]) or 0.0,
-        top_k=whole_number("top_k", given["top_k"]),
-        top_p=real_number("top_p", given["top_p"]),
-        samples=whole_number("samples", given["samples"]) or 0,
-        seed=whole_number("seed", given["seed"], least=0) or 0,
-    )
-    grown = pieces(loaded_checkpoint("sample", given), given["prompt"] or "", drawing)
-    if drawing.samples == 1:
-        for (piece,) in grown:
-            print(piece, end="", flush=True)
-        print()
-        return 0
-    for number, text in enumerate(map("".join, zip(*grown, strict=True)), 1):
-        print(f"--- {number}\n{text}")
-    return 0
-
-
-def _translate(words: list[str]) -> int:
-    from lightning_seq.experiment.kinds.sequence_to_sequence import beam, check_translator
-    from lightning_seq.experiment.translate import Translation, translations
-
-    keys = {"checkpoint": "", "text": None, "file": None, "beam": None, "n_best": "1", "length_penalty": None}
-    more = {"scores": "false", "attention_out": None, "batch_size": "32", "target_language": None, "allow": ""}
-    given = given_keys("translate", words, {**keys, **more})
-    with_scores = truth("scores", given["scores"])
-    loaded, n_best = loaded_checkpoint("translate", given), whole_number("n_best", given["n_best"]) or 1
-    check_translator(loaded)
-    size, penalty = whole_number("beam", given["beam"]), real_number("length_penalty", given["length_penalty"])
-    settings = dict(loaded.config["task"])
-    settings["beam"] = max(n_best, settings["beam"]) if size is None else size
-    settings |= {} if penalty is None else {"length_penalty": penalty}
-    out, looks = given["attention_out"], []
-    place = None if out is None else Path(out).expanduser()
-    if place is not None and (place.is_dir() or not place.parent.is_dir()):
-        raise UserError(f"attention_out={out}: expected a file in a directory that is there")
-    found = translations(
-        loaded,
-        given_texts(given["text"], given["file"]),
-        beam(settings, n_best),
-        whole_number("batch_size", given["batch_size"]) or 1,
-        out is not None,
-        given["target_language"],
-    )
-
-    def line(number: int, each: Translation) -> str:
-        parts = [str(number)] if n_best > 1 else []
-        parts += [f"{each.score:.6f}"] if with_scores else []
-        return "\t".join([*parts, each.text])
-
-    for number, best in enumerate(found, 1):
-        for each in best:
-            print(line(number, each), flush=True)
-            if place is not None:
-                looks.append({"number": number, "source": each.source, "target": each.target, "weights": each.weights})
-    if place is not None:
-        from lightning_seq.files import write_json
-
-        write_json(place, looks)
-    return 0
-
-
 def _check(words: list[str]) -> int:
     from lightning_seq.experiment.check import check
 
@@ -383,78 +264,7 @@ VERBS = {
         ("report runs/demo", "report /somewhere/else/runs/demo", "report runs/mine /mnt/theirs output=runs/both"),
         "DIRECTORY …",
     ),
-    "predict": Verb(
-        "What a trained model says of new text, as JSON lines.",
-        _predict,
-        {
-            "checkpoint=FILE": "of a run: <run>/checkpoints/best.ckpt",
-            'text="…"': "one text; or",
-            "file=FILE": "one per line; or standard input",
-            "top_k=N": "how many labels, or next tokens (3)",
-            "allow=[MODULE]": "where a cell of your own comes from",
-        },
-        (),
-        (
-            'predict checkpoint=runs/demo/lstm-seed1/checkpoints/best.ckpt text="In the morning"',
-            "predict checkpoint=best.ckpt file=verses.txt top_k=1",
-            "predict checkpoint=best.ckpt < verses.txt",
-        ),
-    ),
-    "score": Verb(
-        "How likely a text is to a language model, token by token, as JSON lines.",
-        _score,
-        {
-            "checkpoint=FILE": "of a run: <run>/checkpoints/best.ckpt",
-            'text="…"': "one text; or",
-            "file=FILE": "one per line; or standard input",
-            "allow=[MODULE]": "where a cell of your own comes from",
-        },
-        (),
-        (
-            'score checkpoint=runs/verses_words/lstm-seed1/checkpoints/best.ckpt text="and"',
-            "score checkpoint=best.ckpt file=verses.txt",
-            "score checkpoint=best.ckpt < verses.txt",
-        ),
-    ),
-    "sample": Verb(
-        "Text from a language model, as it is drawn.",
-        _sample,
-        {
-            "checkpoint=FILE": "of a run: <run>/checkpoints/best.ckpt",
-            'prompt="…"': "what it begins with (the beginning of a line)",
-            "length=N": "symbols after the prompt (200)",
-            "temperature=T": "0 always takes the likeliest (1.0)",
-            "top_k=N top_p=P": "draw from the likeliest alone",
-            "samples=N seed=N": "how many, side by side (1), and the draw (1)",
-        },
-        (),
-        (
-            'sample checkpoint=runs/verses_words/lstm-seed1/checkpoints/best.ckpt prompt="and"',
-            "sample checkpoint=best.ckpt length=500 temperature=0.8 top_k=40 top_p=0.95 seed=2",
-            "sample checkpoint=best.ckpt samples=4",
-        ),
-    ),
-    "translate": Verb(
-        "Another sequence for each line, from a trained encoder-decoder.",
-        _translate,
-        {
-            "checkpoint=FILE": "of a run: <run>/checkpoints/best.ckpt",
-            'text="…"': "one text; or",
-            "file=FILE": "one per line; or standard input",
-            "beam=N length_penalty=A": "how it is searched (as in training's test)",
-            "n_best=N": "hypotheses of each text, after its number and a tab (1)",
-            "scores=true": "the score before each, and a tab",
-            "attention_out=FILE": "where each symbol looked, as JSON",
-            "batch_size=N": "texts at a time (32)",
-            "target_language=CODE": "refuse a model that writes another",
-        },
-        (),
-        (
-            "translate checkpoint=runs/dates/attention-seed1/checkpoints/best.ckpt < in.txt",
-            'translate checkpoint=best.ckpt text="march 5, 2026" n_best=5 scores=true',
-            "translate checkpoint=best.ckpt file=in.txt attention_out=out.json",
-        ),
-    ),
+    **CHECKPOINT_VERBS,
     "check": Verb(
         "Put a cell or a scorer through the conformance suite: ours, or your own.",
         _check,
@@ -480,55 +290,6 @@ VERBS = {
         _explain_list,
     ),
 }
-
-
-def help_of(verb: str | None) -> str:
-    """Fits a screen of 24 by 100."""
-    if verb is None:
-        lines = [
-            "Compare recurrent networks fairly, on inputs that start from word2vec.",
-            "",
-            "lightning-seq VERB [key=value …]",
-            "",
-        ]
-        lines += [f"  {name:10}{entry.summary}" for name, entry in VERBS.items()]
-        lines += [
-            "",
-            "  VERB --help   the keys, groups and choices of a verb, with examples",
-            "  --list        every group and its choices",
-            "  --debug       show tracebacks",
-            "",
-            'Tab completion: eval "$(lightning-seq completion bash)"   (or zsh)',
-        ]
-        return "\n".join(lines)
-    entry = VERBS[verb]
-    positional = f" {entry.positional}" if entry.positional else ""
-    lines = [entry.summary, "", f"lightning-seq {verb}{positional}{' key=value …' if entry.keys else ''}"]
-    lines += [f"  {key:19}{meaning}" for key, meaning in entry.keys.items()]
-    lines += _group_lines(entry.groups)
-    lines += ["", "Examples", *(f"  lightning-seq {example}" for example in entry.examples)]
-    return "\n".join(lines)
-
-
-def _group_lines(names: Sequence[str], width: int = 100) -> list[str]:
-    """Every group with its choices: long ones on a line of their own, cut where it ends, short ones side by side."""
-    lines: list[str] = []
-    shared = ""
-    for group in names:
-        choices = groups().get(group, ())
-        said = f"{group}= {' '.join(choices)}"
-        if len(said) > width // 2:
-            lines.append(f"  {shorten(said, width - 2, placeholder=f' … ({len(choices)} in all: --list)')}")
-        elif len(shared) + len(said) + 4 <= width:
-            shared = f"{shared}    {said}" if shared else f"  {said}"
-        else:
-            lines, shared = [*lines, shared], f"  {said}"
-    return [*lines, shared] if shared else lines
-
-
-def list_of(verb: str | None) -> str:
-    wanted = VERBS[verb].groups if verb else tuple(groups())
-    return "\n".join(f"{group}\n" + "".join(f"  {name}\n" for name in groups()[group]) for group in wanted).rstrip()
 
 
 @contextmanager
@@ -581,10 +342,10 @@ def main(arguments: Sequence[str]) -> int:
             if listing is not None:
                 listing()
             else:
-                print(list_of(verb))
+                print(list_of(verb, VERBS))
             return 0
         if verb is None or "--help" in flags:
-            print(help_of(verb))
+            print(help_of(verb, VERBS))
             return 0
         logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
         for handler in logging.getLogger().handlers:  # what ends the command is said once, at its end

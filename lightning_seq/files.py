@@ -96,6 +96,8 @@ def sealed_directory(target: Path, build: Callable[[Path], None]) -> Path:
     with FileLock(target.parent / f".{target.name}.lock"):
         if is_whole(target):
             return target
+        for left in target.parent.glob(f".{target.name}.*.part"):  # of builders that were killed
+            shutil.rmtree(left, ignore_errors=True)
         partial = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part"))
         try:
             build(partial)

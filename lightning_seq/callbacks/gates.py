@@ -10,8 +10,8 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
 from lightning_seq.callbacks.chosen_sentences import LONGEST, chosen_rows, sentences_of
-from lightning_seq.callbacks.probe import Cost, looking
-from lightning_seq.callbacks.recurrences import Recurrence, recurrences
+from lightning_seq.callbacks.probe import Cost
+from lightning_seq.callbacks.recurrences import Recurrence, probed
 from lightning_seq.cells.cell import Cell
 from lightning_seq.files import Plain, write_json
 from lightning_seq.spec import Batch
@@ -49,10 +49,8 @@ class Gates(Callback):
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.state.fn != "fit" or not trainer.is_global_zero:
             return
-        model: Any = pl_module.model
         with self.cost.counted():
-            with looking(model):
-                seen = recurrences(model, self.probe.to(pl_module.device))
+            seen = probed(pl_module, self.probe)
             seen = [each for each in seen if each.finite and gates_of(each)]
             if not seen:
                 return

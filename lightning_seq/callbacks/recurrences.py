@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 
+from lightning_seq.callbacks.probe import looking
 from lightning_seq.cells.cell import Cell
 from lightning_seq.cells.combined import CombinedCell
 from lightning_seq.layers.mask import lengths_of, reverse
@@ -69,6 +71,13 @@ def recurrences(model: nn.Module, batch: Batch) -> list[Recurrence]:
             )
         )
     return found
+
+
+def probed(task: LightningModule, probe: Batch) -> list[Recurrence]:
+    """As `recurrences`, of a task's model with the probe; the model is left as it was."""
+    model: Any = task.model
+    with looking(model):
+        return recurrences(model, probe.to(task.device))
 
 
 def _read(model: nn.Module, batch: Batch) -> None:

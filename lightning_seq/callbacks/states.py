@@ -10,8 +10,8 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
 from lightning_seq.callbacks.chosen_sentences import LONGEST, chosen_rows, sentences_of
-from lightning_seq.callbacks.probe import Cost, looking
-from lightning_seq.callbacks.recurrences import Recurrence, recurrences
+from lightning_seq.callbacks.probe import Cost
+from lightning_seq.callbacks.recurrences import Recurrence, probed
 from lightning_seq.files import Plain, write_json
 from lightning_seq.spec import Batch
 
@@ -39,10 +39,8 @@ class States(Callback):
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.state.fn != "fit" or not trainer.is_global_zero:
             return
-        model: Any = pl_module.model
         with self.cost.counted():
-            with looking(model):
-                seen = recurrences(model, self.probe.to(pl_module.device))
+            seen = probed(pl_module, self.probe)
             top = max((each.layer for each in seen), default=0)
             seen = [each for each in seen if each.layer == top and each.finite]
             if not seen:

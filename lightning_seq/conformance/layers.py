@@ -6,6 +6,8 @@ would pass.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor, nn
 
@@ -40,17 +42,19 @@ def example(cell: Cell, lengths: list[int], seed: int = 1, padding: float = 0.0)
     return x, mask, state
 
 
+def weighed(tensors: Iterable[Tensor]) -> Tensor:
+    """A loss that weighs each of their numbers differently."""
+    parts = [(t.sin() * torch.linspace(0.5, 1.5, t.numel(), dtype=t.dtype).reshape(t.shape)).sum() for t in tensors]
+    return torch.stack(parts).sum()
+
+
 def outcome(layer: Recurrent, x: Tensor, mask: Tensor | None, state: State) -> list[Tensor]:
-    """Outputs, final state, and the gradients of a loss that weighs each of their numbers differently."""
+    """Outputs, final state, and the gradients of a loss over both."""
     x = x.clone().requires_grad_()
     state = tuple(tensor.clone().requires_grad_() for tensor in state)
     outputs, final = layer(x, mask, state)
-    loss = sum(
-        (tensor.sin() * torch.linspace(0.5, 1.5, tensor.numel(), dtype=tensor.dtype).reshape(tensor.shape)).sum()
-        for tensor in (outputs, *final)
-    )
     wanted = [x, *state, *layer.parameters()]
-    return [outputs, *final, *torch.autograd.grad(loss, wanted)]
+    return [outputs, *final, *torch.autograd.grad(weighed((outputs, *final)), wanted)]
 
 
 def check_engines_agree(layer: Recurrent, reference: Recurrent, lengths: list[int]) -> None:

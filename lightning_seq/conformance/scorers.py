@@ -17,14 +17,11 @@ from torch import Tensor, nn
 from lightning_seq.attention.attention import Attended, Attention, Memory
 from lightning_seq.attention.local import Monotonic, Predictive
 from lightning_seq.attention.scorer import Scorer
-from lightning_seq.conformance.layers import close, randomise
+from lightning_seq.conformance.check import DRAWS, RAGGED, SINGLE, Check, failure
+from lightning_seq.conformance.layers import close, randomise, weighed
 from lightning_seq.conformance.scorer_oracles import oracle_of, run_oracle
 
-RAGGED = [5, 2, 0, 1, 4]
 QUERIES = 3
-DRAWS = 5
-SINGLE = 1e-5
-"""What float32 may be away from float64 (max-norm, on values of order 1)."""
 DEAD = 1e-12
 """A gradient of less than this is what rounding left of none."""
 LARGE = 1e3
@@ -100,12 +97,6 @@ class Asked(nn.Module):
     def forward(self, query: Tensor, values: Tensor, previous: Tensor) -> tuple[Tensor, Tensor]:
         attended = attend(self.attention, replace(self.given, query=query, values=values, previous=previous))
         return attended.context, attended.weights
-
-
-def weighed(tensors: tuple[Tensor, ...]) -> Tensor:
-    """A loss that weighs each of their numbers differently."""
-    parts = [(t.sin() * torch.linspace(0.5, 1.5, t.numel(), dtype=t.dtype).reshape(t.shape)).sum() for t in tensors]
-    return torch.stack(parts).sum()
 
 
 def outcome(attention: Attention, given: Example) -> list[Tensor]:
@@ -353,24 +344,11 @@ def check_extremes(subject: Subject) -> None:
             assert tensor.isfinite().all(), f"not finite where queries and values are of size {scale:g}"
 
 
-@dataclass(frozen=True)
-class Check:
-    """A property by name, and which subjects it is for."""
-
-    name: str
-    run: Callable[[Subject], None]
-    applies: Callable[[Subject], bool] = lambda subject: True
-
-    @property
-    def says(self) -> str:
-        return " ".join((self.run.__doc__ or "").split())
-
-
 def _window(subject: Subject) -> Monotonic | Predictive | None:
     return subject.made().window
 
 
-CHECKS = (
+CHECKS: tuple[Check[Subject], ...] = (
     Check("oracle", check_oracle, lambda s: oracle_of(s.make()) is not None),
     Check("float32", check_single_precision),
     Check("gradients", check_gradients),
@@ -403,14 +381,3 @@ def examine(subject: Subject) -> Iterator[Result]:
     for check in CHECKS:
         if check.applies(subject):
             yield Result(check.name, failure(check, subject))
-
-
-def failure(check: Check, subject: Subject) -> str | None:
-    """What a check found, in one line, or None where it passed."""
-    try:
-        check.run(subject)
-    except AssertionError as error:
-        return " ".join(str(error).split()) or "not so"
-    except Exception as error:  # a scorer that cannot be run does not conform either
-        return " ".join(f"{type(error).__name__}: {error}".split())
-    return None

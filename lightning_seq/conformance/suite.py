@@ -18,6 +18,7 @@ from lightning_seq.cells.cell import Cell, Noise
 from lightning_seq.cells.combined import CombinedCell
 from lightning_seq.cells.external import ExternalCell
 from lightning_seq.conformance import layers as properties
+from lightning_seq.conformance.check import DRAWS, RAGGED, SINGLE, Check, failure
 from lightning_seq.conformance.layers import close, example, randomise
 from lightning_seq.conformance.oracles import oracle_of, run_oracle
 from lightning_seq.engines.engine import engines
@@ -26,11 +27,7 @@ from lightning_seq.layers.bidirectional import Bidirectional
 from lightning_seq.layers.recurrent import Recurrent
 from lightning_seq.layers.stacked import Stacked
 
-RAGGED = [5, 2, 0, 1, 4]
 LONG = 20_000
-DRAWS = 5
-SINGLE = 1e-5
-"""What float32 may be away from float64 (max-norm, on values of order 1)."""
 
 
 @dataclass(frozen=True)
@@ -317,19 +314,6 @@ def check_long(subject: Subject) -> None:
     outputs[:, -1].sum().backward()
 
 
-@dataclass(frozen=True)
-class Check:
-    """A property by name, and which subjects it is for."""
-
-    name: str
-    run: Callable[[Subject], None]
-    applies: Callable[[Subject], bool] = lambda subject: True
-
-    @property
-    def says(self) -> str:
-        return " ".join((self.run.__doc__ or "").split())
-
-
 def _takes_ids(subject: Subject) -> bool:
     """Whether the cell reads vectors and does not refuse ids in words of its own."""
     cell = subject.make()
@@ -349,7 +333,7 @@ def _splits(subject: Subject) -> bool:
     return cell.splits_input and not isinstance(cell, CombinedCell)
 
 
-CHECKS = (
+CHECKS: tuple[Check[Subject], ...] = (
     Check("oracle", check_oracle, lambda s: oracle_of(s.make()) is not None),
     Check("float32", check_single_precision),
     Check("gradients", check_gradients, lambda s: getattr(s.make(), "activation", None) != "relu"),
@@ -370,7 +354,7 @@ CHECKS = (
     Check("edges", check_edges),
     Check("trace", check_trace),
 )
-SLOW = (Check("long", check_long),)
+SLOW: tuple[Check[Subject], ...] = (Check("long", check_long),)
 
 
 def engines_of(make: Callable[[], Cell]) -> list[str]:
@@ -399,14 +383,3 @@ def examine(make: Callable[[], Cell], slow: bool = False) -> Iterator[Result]:
             for check in (*CHECKS, *(SLOW if slow and not reverse else ())):
                 if check.applies(subject):
                     yield Result(check.name, engine, reverse, failure(check, subject))
-
-
-def failure(check: Check, subject: Subject) -> str | None:
-    """What a check found, in one line, or None where it passed."""
-    try:
-        check.run(subject)
-    except AssertionError as error:
-        return " ".join(str(error).split()) or "not so"
-    except Exception as error:  # a cell that cannot be run does not conform either
-        return " ".join(f"{type(error).__name__}: {error}".split())
-    return None

@@ -6,197 +6,27 @@ import hashlib
 import json
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Iterable
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from lightning_seq.data.alignments import token_links
 from lightning_seq.data.numbered import TokenNumbers, save_corpus, shortened
-from lightning_seq.data.sources.pairs import Link, PairSource, PairTable
+from lightning_seq.data.pair_settings import SIDES, PairSettings
+from lightning_seq.data.prepared_pairs import PairSplit, PreparedPairs, SideSplit, mapped
+from lightning_seq.data.sources.pairs import PairSource, PairTable
 from lightning_seq.data.sources.table import SPLITS, Loaded
-from lightning_seq.errors import UserError, near
+from lightning_seq.errors import UserError
 from lightning_seq.files import Plain, fingerprint, sealed_directory, write_json, write_text
 from lightning_seq.spec import DataSpec, Tokens, TokenSequence
-from lightning_seq.text.segmenter import Segmenter, check_level
+from lightning_seq.text.segmenter import Segmenter
 from lightning_seq.text.subwords import Subwords
-from lightning_seq.text.vocabulary import EOS, SPECIALS, UNK, Vocabulary
+from lightning_seq.text.vocabulary import EOS, SPECIALS, Vocabulary
 
 CODE_VERSION = 2
 """Goes up whenever the same input would give other ids: caches of before are then left aside."""
-
-SIDES = ("source", "target")
-LONGEST_SENTENCE = 1000
-"""Tokens that word vectors are given at a time: gensim reads no more than 10,000 of a sentence."""
-
-_SUBWORD = {"kind": "bpe", "size": 8000}
-
-
-@dataclass(frozen=True)
-class PairSettings:
-    """What is done to the texts of a source.
-
-    level, target_level:           of each side, see `Segmenter`; target_level None: the source's.
-    subword, target_subword:       of level `subword`: `{kind, size}`, see `Subwords.train`; target_subword None: the
-                                   source's.
-    lower:                         small letters only, on both sides.
-    min_count, max_vocabulary:     of words or characters, in training; the others are unknown. Subwords have a size.
-    joint_vocabulary:              one vocabulary, and one model of subwords, for both sides.
-    max_length, max_target_length: tokens of a text that are kept, from its beginning; None for all.
-    source_eos:                    whether `<eos>` stands behind a source, as it does behind every target.
-
-    Raises UserError for values that cannot be.
-    """
-
-    level: str = "word"
-    target_level: str | None = None
-    subword: Mapping[str, Any] = field(default_factory=lambda: dict(_SUBWORD), hash=False)
-    target_subword: Mapping[str, Any] | None = field(default=None, hash=False)
-    lower: bool = True
-    min_count: int = 1
-    max_vocabulary: int | None = None
-    joint_vocabulary: bool = False
-    max_length: int | None = None
-    max_target_length: int | None = None
-    source_eos: bool = False
-
-    def __post_init__(self) -> None:
-        check_level("level", self.level)
-        if self.target_level is not None:
-            check_level("target_level", self.target_level)
-        for name in ("subword", "target_subword"):
-            for key in getattr(self, name) or ():
-                if key not in _SUBWORD:
-                    raise UserError(f"data.{name} has no key {key!r}; {near(str(key), _SUBWORD)}")
-        for name in ("max_length", "max_target_length"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise UserError(f"data.{name} is {value}, expected at least 1, or null for no limit")
-        if self.joint_vocabulary and self.subwords("source") != self.subwords("target"):
-            raise UserError(
-                "data.joint_vocabulary=true needs both sides made of the same: expected data.target_level and "
-                f"data.target_subword as of the source (level {self.levels['source']}), or null"
-            )
-
-    @property
-    def levels(self) -> dict[str, str]:
-        return {"source": self.level, "target": self.target_level or self.level}
-
-    def limit(self, side: str) -> int | None:
-        return self.max_length if side == "source" else self.max_target_length
-
-    def subwords(self, side: str) -> tuple[str, dict[str, Any] | None]:
-        """The level of a side and, where that is `subword`, what `Subwords.train` takes."""
-        level = self.levels[side]
-        own = self.subword if side == "source" or self.target_subword is None else self.target_subword
-        return level, ({**_SUBWORD, **own} if level == "subword" else None)
-
-    def to_plain(self) -> Plain:
-        given = {name: value for name, value in vars(self).items() if name not in ("subword", "target_subword")}
-        return given | {"subwords": [self.subwords(side)[1] for side in SIDES]}
-
-
-@dataclass(frozen=True)
-class SideSplit:
-    """One side of the pairs of one split, as one flat array; text i is `flat[offsets[i]:offsets[i + 1]]`.
-
-    flat:    `[tokens]` int32 ids, `<eos>` among them where texts end with it.
-    offsets: `[N + 1]` int64.
-    """
-
-    flat: np.ndarray
-    offsets: np.ndarray
-
-    @cached_property
-    def lengths(self) -> np.ndarray:
-        return np.diff(self.offsets)
-
-
-@dataclass(frozen=True)
-class PairSplit:
-    """The pairs of one split.
-
-    ids:          `[N]` int64, what the source calls each.
-    links:        `[L, 2]` int32, tokens (target, source) that belong together, pair after pair; None where nobody
-                  knows.
-    link_offsets: `[N + 1]` int64.
-    """
-
-    source: SideSplit
-    target: SideSplit
-    ids: np.ndarray
-    links: np.ndarray | None = None
-    link_offsets: np.ndarray | None = None
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-
-@dataclass(frozen=True)
-class PreparedPairs:
-    """A data set ready for batches.
-
-    spec:         Tokens to TokenSequence.
-    vocabulary, target_vocabulary: of the train split alone; the same one where they are joint.
-    source, target: how each side's text becomes tokens.
-    splits:       by name: train, validation, test.
-    fingerprints: `data` (texts and everything done to them) and `split` (which pair is where).
-    report:       a line each on what was left out, cut short, or done that the user may not expect.
-    name:         for people.
-    revision:     of a public set, where it has one.
-    directory:    in the cache.
-    """
-
-    spec: DataSpec
-    vocabulary: Vocabulary
-    target_vocabulary: Vocabulary
-    source: Segmenter
-    target: Segmenter
-    settings: PairSettings
-    splits: dict[str, PairSplit]
-    fingerprints: dict[str, str]
-    report: tuple[str, ...]
-    name: str
-    revision: str | None
-    directory: Path
-
-    @property
-    def aligned(self) -> bool:
-        """Whether it is known which tokens of a target come from which of its source."""
-        return self.splits["train"].links is not None
-
-    def text(self, split: str, side: str, row: int) -> str:
-        """The text of pair `row` of a split as the source has it. side: `source` or `target`."""
-        offsets, content = self._texts(split, side)
-        return content[offsets[row] : offsets[row + 1]].tobytes().decode("utf-8")
-
-    def _texts(self, split: str, side: str) -> tuple[np.ndarray, np.ndarray]:
-        found = self._opened.get((split, side))
-        if found is None:
-            paths = (self.directory / f"{split}_{side}_{part}.npy" for part in ("text_offsets", "text"))
-            offsets, content = (np.load(path, mmap_mode="r", allow_pickle=False) for path in paths)
-            found = self._opened[split, side] = offsets, content
-        return found
-
-    @cached_property
-    def _opened(self) -> dict[tuple[str, str], tuple[np.ndarray, np.ndarray]]:
-        return {}
-
-    def train_sentences(self, side: str = "source") -> Iterator[list[str]]:
-        """The tokens of the train split's texts, whole and with all their words, for training word vectors.
-
-        With a joint vocabulary those of both sides, whichever is asked for. Long texts come in parts.
-        """
-        for each in SIDES if self.settings.joint_vocabulary else (side,):
-            words = json.loads((self.directory / f"{each}_corpus_words.json").read_text(encoding="utf-8"))
-            flat, offsets = (_array(self.directory, f"{each}_corpus_{part}") for part in ("flat", "offsets"))
-            spelling = np.array(words, dtype=object)
-            for start, stop in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True):
-                for part in range(start, stop, LONGEST_SENTENCE):
-                    yield spelling[flat[part : min(part + LONGEST_SENTENCE, stop)]].tolist()
 
 
 def prepare_pairs(source: PairSource, cache: Path | str, settings: PairSettings | None = None) -> PreparedPairs:
@@ -224,13 +54,13 @@ def _read(directory: Path, name: str, settings: PairSettings) -> PreparedPairs:
     splits = {}
     for split in SPLITS:
         sides = {
-            side: SideSplit(*(_array(directory, f"{split}_{side}_{part}") for part in ("flat", "offsets")))
+            side: SideSplit(*(mapped(directory, f"{split}_{side}_{part}") for part in ("flat", "offsets")))
             for side in SIDES
         }
         links, offsets = None, None
         if meta["aligned"]:
-            links, offsets = (_array(directory, f"{split}_{part}") for part in ("links", "link_offsets"))
-        splits[split] = PairSplit(sides["source"], sides["target"], _array(directory, f"{split}_ids"), links, offsets)
+            links, offsets = (mapped(directory, f"{split}_{part}") for part in ("links", "link_offsets"))
+        splits[split] = PairSplit(sides["source"], sides["target"], mapped(directory, f"{split}_ids"), links, offsets)
     return PreparedPairs(
         DataSpec(Tokens(vocabulary.words), TokenSequence(target_vocabulary.words)),
         vocabulary,
@@ -251,11 +81,6 @@ def _segmenter(directory: Path, side: str, settings: PairSettings) -> Segmenter:
     model = directory / f"{side}_subwords.json"
     subwords = Subwords(model.read_text(encoding="utf-8")) if settings.levels[side] == "subword" else None
     return Segmenter(settings.levels[side], settings.lower, subwords)
-
-
-def _array(directory: Path, name: str) -> np.ndarray:
-    # A plain array on the mapped file: `np.memmap` itself is slow to index.
-    return np.asarray(np.load(directory / f"{name}.npy", mmap_mode="r", allow_pickle=False))
 
 
 def _build(directory: Path, name: str, loaded: Loaded[PairTable], settings: PairSettings, plain: Plain) -> None:
@@ -292,7 +117,7 @@ def _build(directory: Path, name: str, loaded: Loaded[PairTable], settings: Pair
             _save_texts(directory, f"{split}_{side}_text", table.sources if side == "source" else table.targets)
         np.save(directory / f"{split}_ids.npy", np.array(table.ids, dtype=np.int64))
         if aligned:
-            links, offsets = _token_links(table, segmenters, settings)
+            links, offsets = token_links(table, segmenters, {side: settings.limit(side) for side in SIDES})
             np.save(directory / f"{split}_links.npy", links)
             np.save(directory / f"{split}_link_offsets.npy", offsets)
     for side in SIDES:
@@ -383,7 +208,7 @@ def _vocabularies(
         if side == "target" and settings.joint_vocabulary:
             vocabularies[side] = vocabularies["source"]
         elif segmenter.subwords is not None:
-            vocabularies[side] = _of_pieces(segmenter.subwords.pieces, counts[side])
+            vocabularies[side] = of_pieces(segmenter.subwords.pieces, counts[side])
         else:
             vocabularies[side] = Vocabulary.from_counts(counts[side], settings.min_count, settings.max_vocabulary)
         if len(vocabularies[side]) == len(SPECIALS):
@@ -394,54 +219,13 @@ def _vocabularies(
     return vocabularies
 
 
-def _of_pieces(pieces: tuple[str, ...], counts: Counter[str]) -> Vocabulary:
+def of_pieces(pieces: tuple[str, ...], counts: Counter[str]) -> Vocabulary:
     """All pieces of a model, also those that no train text needs: a new one may."""
     ordered = sorted(pieces, key=lambda piece: (-counts[piece], piece))
     known = sum(counts[piece] for piece in ordered)
     return Vocabulary(
         SPECIALS + tuple(ordered), (0, counts.total() - known, 0, 0, *(counts[piece] for piece in ordered))
     )
-
-
-def _token_links(
-    table: PairTable, segmenters: dict[str, Segmenter], settings: PairSettings
-) -> tuple[np.ndarray, np.ndarray]:
-    """Which tokens belong together, given which characters do: `[L, 2]` int32 (target, source), and offsets."""
-    found, offsets = array("i"), np.zeros(len(table) + 1, dtype=np.int64)
-    limits = {side: settings.limit(side) for side in SIDES}
-    assert table.links is not None
-    for row, links in enumerate(table.links):
-        source = _owners(segmenters["source"], table.sources[row], limits["source"])
-        target = _owners(segmenters["target"], table.targets[row], limits["target"])
-        pairs = sorted(_linked(links, target, source))
-        found.extend(chain.from_iterable(pairs))
-        offsets[row + 1] = offsets[row] + len(pairs)
-    return np.frombuffer(found, dtype=np.int32).reshape(-1, 2), offsets
-
-
-def _linked(links: list[Link], target: list[int], source: list[int]) -> set[tuple[int, int]]:
-    pairs = set()
-    for first, last, begin, end in links:
-        targets, sources = set(target[first:last]) - {-1}, set(source[begin:end]) - {-1}
-        pairs |= {(to, origin) for to in targets for origin in sources}
-    return pairs
-
-
-def _owners(segmenter: Segmenter, text: str, limit: int | None) -> list[int]:
-    """For each character of a text the token it is in; -1 for space between tokens, and for tokens cut off.
-
-    Aligned texts have one space at a time, and as many small letters as letters: a token stands in them as it is.
-    """
-    plain, place = text.lower() if segmenter.lower else text, 0
-    owners = [-1] * len(text)
-    for number, token in enumerate(segmenter(text)[:limit]):
-        token = segmenter.join([token]) if segmenter.level == "subword" else token
-        start = plain.find(token, place)
-        if start < 0:
-            continue
-        place = start + len(token)
-        owners[start:place] = [number] * len(token)
-    return owners
 
 
 def _save_texts(directory: Path, name: str, texts: list[str]) -> None:
@@ -457,9 +241,3 @@ def _digest(tables: dict[str, PairTable]) -> str:
         for number, source, target in zip(tables[split].ids, tables[split].sources, tables[split].targets, strict=True):
             digest.update(json.dumps([split, number, source, target]).encode())
     return digest.hexdigest()[:16]
-
-
-def unknown_share(split: SideSplit) -> float:
-    """The part of a side's tokens, `<eos>` not counted, that the vocabulary does not hold."""
-    ordinary = split.flat != EOS
-    return float((split.flat[ordinary] == UNK).mean())

@@ -6,154 +6,28 @@ import hashlib
 import json
 from array import array
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from lightning_seq.data.numbered import cut_to
+from lightning_seq.data.prepared_tags import NOT_COUNTED, PreparedTags, TaggedSplit, opened
 from lightning_seq.data.sources.table import SPLITS, Loaded
 from lightning_seq.data.sources.tagged import TaggedSource, TaggedTable
-from lightning_seq.data.spans import Tag, begun, breaks, check_scheme, in_order, is_span_tag, look_like_spans
-from lightning_seq.data.spelling import Spellings, WordForm, characters_of
-from lightning_seq.errors import UserError, near
+from lightning_seq.data.spans import Tag, begun, breaks, in_order, is_span_tag, look_like_spans
+from lightning_seq.data.spelling import Spellings, characters_of
+from lightning_seq.data.tag_settings import TagSettings
+from lightning_seq.errors import UserError
 from lightning_seq.files import Plain, fingerprint, sealed_directory, write_json
 from lightning_seq.spec import DataSpec, Tags, Tokens
-from lightning_seq.text.vocabulary import UNK, Vocabulary
+from lightning_seq.text.vocabulary import Vocabulary
 
 CODE_VERSION = 1
 """Goes up whenever the same input would give other numbers: caches of before are then left aside."""
 
-UNSEEN = ("error", "ignore")
-NOT_COUNTED = -1
-"""In the place of a tag or an intent that does not count."""
-
 _SPELLING_PARTS = ("words", "cases", "characters", "widths")
 _SPLIT_PARTS = ("flat", "offsets", "tags", "ids", "intents")
-
-
-@dataclass(frozen=True)
-class TagSettings:
-    """What is done to the sentences of a source.
-
-    form:            which word a token counts as.
-    min_count, max_vocabulary: of these words, in training; the others are unknown.
-    max_word_length: characters of a token that are kept, from its beginning.
-    max_length:      tokens of a sentence that are kept, from its beginning; None for all.
-    scheme:          see `SCHEMES`.
-    repair:          whether an I-X that follows neither B-X nor I-X becomes B-X, or is an error.
-    unseen_tags:     `error` or `ignore`: what a tag or intent is that training does not have.
-
-    Raises UserError for values that cannot be.
-    """
-
-    form: WordForm = field(default_factory=WordForm)
-    min_count: int = 1
-    max_vocabulary: int | None = None
-    max_word_length: int = 30
-    max_length: int | None = None
-    scheme: str = "auto"
-    repair: bool = False
-    unseen_tags: str = "error"
-
-    def __post_init__(self) -> None:
-        check_scheme(self.scheme)
-        if self.unseen_tags not in UNSEEN:
-            raise UserError(f"data.unseen_tags is {self.unseen_tags!r}; {near(str(self.unseen_tags), UNSEEN)}")
-        if self.max_length is not None and self.max_length < 1:
-            raise UserError(f"data.max_length is {self.max_length}, expected at least 1, or null for no limit")
-        if self.max_word_length < 1:
-            raise UserError(f"data.max_word_length is {self.max_word_length}, expected at least 1")
-
-    def to_plain(self) -> Plain:
-        return vars(self) | {"form": self.form.to_plain()}
-
-
-@dataclass(frozen=True)
-class TaggedSplit:
-    """The sentences of one split, as flat arrays; sentence i is `[offsets[i]:offsets[i + 1]]` of them, never empty.
-
-    flat:    `[tokens]` int32, the number of each token's spelling.
-    offsets: `[N + 1]` int64.
-    tags:    `[tokens]` int32, -1 where a token does not count.
-    ids:     `[N]` int64, what the source calls each sentence.
-    intents: `[N]` int64, -1 where one does not count, or where the set has none.
-    """
-
-    flat: np.ndarray
-    offsets: np.ndarray
-    tags: np.ndarray
-    ids: np.ndarray
-    intents: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    @cached_property
-    def lengths(self) -> np.ndarray:
-        return np.diff(self.offsets)
-
-    @cached_property
-    def counts(self) -> np.ndarray:
-        """`[N]`, tokens that count."""
-        return np.add.reduceat((self.tags != NOT_COUNTED).astype(np.int64), self.offsets[:-1])
-
-
-@dataclass(frozen=True)
-class PreparedTags:
-    """A data set ready for batches.
-
-    spec:         Tokens to Tags.
-    vocabulary:   of the train split alone, cut by min count and size.
-    characters:   of the train split, by id; `<pad> <unk>` first.
-    intents:      of the train split, by name; empty where the set has none.
-    scheme:       `bio`, or `none` for tags that mark no spans.
-    spellings:    every different token of all splits, as numbers.
-    splits:       by name: train, validation, test.
-    fingerprints: `data` (tokens, tags and everything done to them) and `split` (which sentence is where).
-    report:       a line each on what was left out, cut short, or done that the user may not expect.
-    name:         for people.
-    revision:     of a public set, where it has one.
-    directory:    in the cache.
-    """
-
-    spec: DataSpec
-    vocabulary: Vocabulary
-    characters: tuple[str, ...]
-    intents: tuple[str, ...]
-    scheme: str
-    settings: TagSettings
-    spellings: Spellings
-    splits: dict[str, TaggedSplit]
-    fingerprints: dict[str, str]
-    report: tuple[str, ...]
-    name: str
-    revision: str | None
-    directory: Path
-
-    @property
-    def tags(self) -> tuple[str, ...]:
-        assert isinstance(self.spec.targets, Tags)
-        return self.spec.targets.names
-
-    @cached_property
-    def _written(self) -> np.ndarray:
-        """Every different token, as it is written."""
-        return np.array(json.loads((self.directory / "spellings.json").read_text(encoding="utf-8")), dtype=object)
-
-    def tokens(self, split: str, row: int) -> list[str]:
-        """The sentence number `row` of a split as the source writes it, as far as batches hold it."""
-        found = self.splits[split]
-        return self._written[found.flat[found.offsets[row] : found.offsets[row + 1]]].tolist()
-
-    def train_sentences(self) -> Iterator[list[str]]:
-        """The words of the train split's sentences, whole and with all their words, for training word vectors."""
-        words = np.array([self.settings.form(token) for token in self._written], dtype=object)
-        flat, offsets = (_array(self.directory, f"corpus_{part}") for part in ("flat", "offsets"))
-        for start, stop in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True):
-            yield words[flat[start:stop]].tolist()
 
 
 def prepare_tags(source: TaggedSource, cache: Path | str, settings: TagSettings | None = None) -> PreparedTags:
@@ -185,20 +59,14 @@ def _read(directory: Path, name: str, settings: TagSettings) -> PreparedTags:
         tuple(meta["intents"]),
         meta["scheme"],
         settings,
-        Spellings(*(_array(directory, f"spelling_{part}") for part in _SPELLING_PARTS)),
-        {split: TaggedSplit(*(_array(directory, f"{split}_{part}") for part in _SPLIT_PARTS)) for split in SPLITS},
+        Spellings(*(opened(directory, f"spelling_{part}") for part in _SPELLING_PARTS)),
+        {split: TaggedSplit(*(opened(directory, f"{split}_{part}") for part in _SPLIT_PARTS)) for split in SPLITS},
         meta["fingerprints"],
         tuple(meta["report"]),
         name,
         meta["revision"],
         directory,
     )
-
-
-def _array(directory: Path, name: str) -> np.ndarray:
-    path = directory / f"{name}.npy"
-    array = np.load(path, mmap_mode="r", allow_pickle=False)
-    return array if name.endswith(("flat", "tags")) else np.array(array)
 
 
 def _build(directory: Path, name: str, loaded: Loaded[TaggedTable], settings: TagSettings, plain: Plain) -> None:
@@ -420,8 +288,3 @@ def _digests(tables: dict[str, TaggedTable]) -> tuple[str, str]:
             content.update(json.dumps([split, table.tokens[row], table.tags[row], intent]).encode())
             membership.update(json.dumps([split, number, intent, len(table.tokens[row])]).encode())
     return content.hexdigest()[:16], membership.hexdigest()[:16]
-
-
-def unknown_share(prepared: PreparedTags, split: str) -> float:
-    """The part of a split's tokens that the vocabulary does not hold."""
-    return float((prepared.spellings.words[prepared.splits[split].flat] == UNK).mean())

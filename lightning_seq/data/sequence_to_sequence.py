@@ -16,7 +16,9 @@ from torch.utils.data import DataLoader, Dataset
 from lightning_seq.data.batching import STAND_IN, Share
 from lightning_seq.data.loader import TargetSampler, TrainLoader, loader_options
 from lightning_seq.data.pair_reader import PairReader
-from lightning_seq.data.prepare_pairs import PairSettings, PairSplit, PreparedPairs, prepare_pairs, unknown_share
+from lightning_seq.data.pair_settings import PairSettings
+from lightning_seq.data.prepare_pairs import prepare_pairs
+from lightning_seq.data.prepared_pairs import PairSplit, PreparedPairs, unknown_share
 from lightning_seq.data.sources.choose_pairs import choose_pairs
 from lightning_seq.data.sources.dates import LANGUAGES
 from lightning_seq.errors import UserError

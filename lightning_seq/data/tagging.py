@@ -14,17 +14,12 @@ from torch.utils.data import DataLoader, Dataset
 
 from lightning_seq.data.batching import STAND_IN, Share
 from lightning_seq.data.loader import TargetSampler, TrainLoader, loader_options
-from lightning_seq.data.prepare_tags import (
-    NOT_COUNTED,
-    PreparedTags,
-    TaggedSplit,
-    TagSettings,
-    prepare_tags,
-    unknown_share,
-)
+from lightning_seq.data.prepare_tags import prepare_tags
+from lightning_seq.data.prepared_tags import NOT_COUNTED, PreparedTags, TaggedSplit, unknown_share
 from lightning_seq.data.punctuation import bare_words
 from lightning_seq.data.sources.choose_tagged import choose_tagged
 from lightning_seq.data.spelling import Spellings, WordForm
+from lightning_seq.data.tag_settings import TagSettings
 from lightning_seq.errors import UserError
 from lightning_seq.spec import Batch, DataSpec
 from lightning_seq.text.padding import pad_flat

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from lightning_seq.conformance import scorers, suite
+from lightning_seq.conformance.check import Check
 from lightning_seq.errors import UserError
 from lightning_seq.experiment.cells import MakeCell, find
 from lightning_seq.experiment.scorers import MakeScorer, find_scorer, known_scorers
@@ -95,7 +97,7 @@ def _options(words: Sequence[str], keys: Mapping[str, int], flag: str | None = N
     return {**keys, **{key: int(value) for key, value in given.items()}}, flagged == "true"
 
 
-def _says(checks: Iterable[suite.Check] | Iterable[scorers.Check]) -> dict[str, str]:
+def _says(checks: Iterable[Check[Any]]) -> dict[str, str]:
     return {known.name: known.says for known in checks}
 
 

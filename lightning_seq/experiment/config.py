@@ -143,15 +143,15 @@ def compose(words: Sequence[str]) -> Config:
         if (
             pair.key not in known
             and pair.key.partition(".")[0] not in own
-            and not any(_at(base, parent) == {} for parent in parents)
+            and not any(value_at(base, parent) == {} for parent in parents)
         ):
             _refuse_key(pair, known)
     config = _hydra([*chosen, *(pair for pair in values if pair.key not in VERBATIM)])
     for pair in values:
         if pair.key in VERBATIM:
-            _put(config, pair.key, pair.value or None)
+            put(config, pair.key, pair.value or None)
         else:
-            _check_kind(pair, _at(base, pair.key), _at(config, pair.key))
+            _check_kind(pair, value_at(base, pair.key), value_at(config, pair.key))
     _read_decoder_cell(config)
     for group, name in own.items():
         given = {pair.key.split(".")[1] for pair in values if pair.key.startswith(f"{group}.")}
@@ -239,14 +239,16 @@ def _refuse_key(pair: Word, known: set[str]) -> None:
     raise UserError(f"{pair.text}: there is no key {pair.key!r}; {near(pair.key, known - {'choices'})}")
 
 
-def _at(config: Config, path: str) -> Any:
+def value_at(config: Config, path: str) -> Any:
+    """What stands at `task.dropout`; None where nothing does."""
     value: Any = config
     for key in path.split("."):
         value = value.get(key) if isinstance(value, dict) else None
     return value
 
 
-def _put(config: Config, path: str, value: Any) -> None:
+def put(config: Config, path: str, value: Any) -> None:
+    """Write a value at `task.dropout`, in place."""
     *parents, last = path.split(".")
     for key in parents:
         config = config[key]

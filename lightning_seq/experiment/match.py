@@ -247,8 +247,9 @@ class Matching:
     def unit(self) -> str:
         return f"{UNITS[self.kind]}, {'all together' if self.count == 'all' else 'recurrent part alone'}"
 
-    def solve(self, entry: Entry, spec: DataSpec, width: int) -> Entry:
-        """The entry with the size that comes nearest to the target; the first without a target stays as it is.
+    def solve(self, entry: Entry, spec: DataSpec, width: int) -> tuple[Entry, int]:
+        """The entry with the size that comes nearest to the target, and how much it has at that size; the first without
+        a target stays as it is.
 
         Raises UserError where no size comes near, naming the nearest that there is.
         """
@@ -258,7 +259,7 @@ class Matching:
                 raise UserError(
                     f"{entry.label}, the first entry, has 0 {self.unit}: there is nothing to match; give match.target="
                 )
-            return self._with_target(entry, entry.config)
+            return self._with_target(entry, entry.config), self.target
         key, known = width_key(entry.config), dict[int, int]()
 
         def count(size: int) -> int:
@@ -284,18 +285,19 @@ class Matching:
                 f"{entry.label} cannot have {self.target:,} {self.unit}: the nearest possible is its {extreme} size, "
                 f"{key}={size}, with {count(size):,}; give another match.target"
             )
-        return self._with_target(entry, resized(entry.config, size))
+        return self._with_target(entry, resized(entry.config, size)), count(size)
 
     def _with_target(self, entry: Entry, config: Config) -> Entry:
         return replace(entry, config={**config, "match": {**config["match"], "target": self.target}})
 
 
-def residual(config: Config, spec: DataSpec, width: int) -> dict[str, Any]:
+def residual(config: Config, spec: DataSpec, width: int, found: int | None = None) -> dict[str, Any]:
     """What the record holds of a matched run: `kind`, `count`, `target`, the key that was solved and its `size`, how
-    much was `found` at that size, and the `mismatch`, (found - target) / target; `{}` where nothing was matched."""
+    much was `found` at that size (measured here where it is not given), and the `mismatch`, (found - target) / target;
+    `{}` where nothing was matched."""
     if not is_matched(config):
         return {}
-    settings, found = config["match"], measure(config, spec, width)
+    settings, found = config["match"], measure(config, spec, width) if found is None else found
     target = int(settings["target"])
     return {
         "kind": settings["kind"],

@@ -70,9 +70,9 @@ def prepare(found: Sequence[Entry], tell: Callable[[str], None], progress: bool 
                 )
         data, inputs = shared[key]
         if matching is not None:
-            entry = matching.solve(entry, data.spec, inputs.width)
+            entry, size = matching.solve(entry, data.spec, inputs.width)
             config = entry.config
-            tell(f"{entry.label}: {said(residual(config, data.spec, inputs.width))}")
+            tell(f"{entry.label}: {said(residual(config, data.spec, inputs.width, size))}")
         model = build_model(config, data.spec, inputs.width)
         task = build_task(config, data, model)
         kind_of(data.spec).callbacks(config, Path(config["runs"]), data)

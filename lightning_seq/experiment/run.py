@@ -367,7 +367,8 @@ def main(arguments: list[str]) -> int:
     log.propagate = False  # the run's own log is its standard error already
     given = json.loads(os.environ["LIGHTNING_SEQ_RUN"])
     try:
-        execute(Path(arguments[0]), given["label"], given["overrides"], given["jobs"], given["started"])
+        with listening():
+            execute(Path(arguments[0]), given["label"], given["overrides"], given["jobs"], given["started"])
     except UserError:
         return 2
     except Interrupted as interrupted:

@@ -64,7 +64,9 @@ def build_trainer(
         callbacks.append(guard)
     stopping = config["callbacks"]["early_stopping"]
     if stopping:
-        callbacks.append(EarlyStopping(monitor=task.monitor, mode=task.mode, strict=False, **stopping))
+        # At the end of an epoch that was cut short it would judge the numbers of the one before once more.
+        own: dict[str, Any] = {"monitor": task.monitor, "mode": task.mode, "check_on_train_epoch_end": False}
+        callbacks.append(EarlyStopping(strict=False, **own, **stopping))
     if config["callbacks"]["checkpoint"]:
         best = ModelCheckpoint(
             dirpath=directory / "checkpoints",

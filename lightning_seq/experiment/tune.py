@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from lightning_seq.errors import UserError, near
-from lightning_seq.experiment.config import Config
+from lightning_seq.experiment.config import Config, put, value_at
 from lightning_seq.experiment.grid import INDIFFERENT, Entry, Planned
 from lightning_seq.experiment.match import is_matched, width_key
 from lightning_seq.experiment.prepare import Ready, check_directories
@@ -125,24 +125,16 @@ def point(space: Mapping[str, Range], seed: int, trial: int, config: Config) -> 
     """The values of a trial: a pure function of the seed, the trial's number and each key, so that more trials, or
     another key, leave those there are as they were. Whole numbers where the configuration holds one."""
     return {
-        key: found.draw(np.random.default_rng([seed, trial, *key.encode()]), whole=type(_at(config, key)) is int)
+        key: found.draw(np.random.default_rng([seed, trial, *key.encode()]), whole=type(value_at(config, key)) is int)
         for key, found in space.items()
     }
-
-
-def _at(config: Config, key: str) -> Any:
-    node: Any = config
-    for name in key.split("."):
-        node = node[name]
-    return node
 
 
 def tuned(entry: Entry, values: Mapping[str, float | int]) -> Entry:
     """The entry at these values."""
     config = deepcopy(entry.config)
     for key, value in values.items():
-        parent, _, last = key.rpartition(".")
-        _at(config, parent)[last] = value
+        put(config, key, value)
     return replace(entry, overrides=[*entry.overrides, *(f"{k}={v}" for k, v in values.items())], config=config)
 
 

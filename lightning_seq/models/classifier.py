@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from lightning_seq.errors import UserError
-from lightning_seq.layers.dropout import Dropout
+from lightning_seq.layers.dropout import Dropout, check_rate
 from lightning_seq.models.encoder import Encoder
+from lightning_seq.models.head import head
 from lightning_seq.models.pooling import pooling as choose_pooling
 
 
@@ -33,17 +33,11 @@ class Classifier(nn.Module):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        if not 0 <= dropout < 1:
-            raise UserError(f"task.dropout is {dropout}, expected at least 0 and less than 1")
+        dropout = check_rate("task.dropout", float(dropout))
         self.embedding, self.encoder = embedding, encoder
-        self.dropout = Dropout(float(dropout))
+        self.dropout = Dropout(dropout)
         self.pooling = choose_pooling(pooling, encoder)
-        layers: list[nn.Module] = []
-        width = self.pooling.width
-        for size in head_sizes:
-            layers += [Dropout(float(dropout)), nn.Linear(width, size), nn.ReLU()]
-            width = size
-        self.head = nn.Sequential(*layers, Dropout(float(dropout)), nn.Linear(width, classes))
+        self.head = head(self.pooling.width, head_sizes, classes, dropout)
 
     def forward(self, inputs: Tensor, mask: Tensor) -> Tensor:
         """Ids `[B, T]` and mask `[B, T]` to scores before the softmax `[B, C]`."""

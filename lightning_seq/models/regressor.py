@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from lightning_seq.layers.dropout import Dropout, check_rate
+from lightning_seq.layers.dropout import check_rate
 from lightning_seq.models.encoder import Encoder
+from lightning_seq.models.head import head
 from lightning_seq.models.pooling import pooling as choose_pooling
 
 
@@ -37,12 +38,7 @@ class Regressor(nn.Module):
         dropout = check_rate("task.dropout", float(dropout))
         self.embedding, self.encoder = embedding, encoder
         self.pooling = choose_pooling(pooling, encoder)
-        layers: list[nn.Module] = []
-        width = self.pooling.width
-        for size in head_sizes:
-            layers += [Dropout(dropout), nn.Linear(width, size), nn.ReLU()]
-            width = size
-        self.head = nn.Sequential(*layers, Dropout(dropout), nn.Linear(width, values))
+        self.head = head(self.pooling.width, head_sizes, values, dropout)
 
     def forward(self, inputs: Tensor, mask: Tensor) -> Tensor:
         """Vectors `[B, T, D]` and mask `[B, T]` to values `[B, W]`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,20 +15,18 @@ from lightning_seq.report.inside import (
     WORD_LABEL,
     Found,
     Sentence,
+    by_group,
     by_sentence,
-    first_runs,
-    focused,
     heat_table,
     label_cell,
-    label_colours,
+    line_chart,
     numbered,
     numbers,
-    of_group,
     read_sentence,
     shown,
 )
 from lightning_seq.report.page import Page
-from lightning_seq.report.sections import grouped, named, note, section
+from lightning_seq.report.sections import named, section
 from lightning_seq.report.summary import Group, Summary, number
 
 MOST_PATTERNS, MOST_CLASSES = 5, 20
@@ -106,12 +105,7 @@ def _decision(entry: dict[str, Any], sentence: Sentence) -> Decision:
 
 def deciding_words(page: Page, runs: list[tuple[Path, Record]], summary: Summary) -> str:
     """For each sentence a curve and a row of words for each label; the patterns behind each class."""
-    found, wrong = first_runs(runs, "deciding_words", read_deciding_words)
-    parts = []
-    for group in summary.groups:
-        mine, more = of_group(group, found)
-        parts.append((group, _group(page, group, mine) + more if mine else ""))
-    body = grouped(parts, len(summary.groups) > 1) + "".join(note(text, warn=True) for text in wrong)
+    body = by_group(runs, summary, "deciding_words", read_deciding_words, partial(_group, page))
     return section("Which words decided", body, ABOUT, "deciding-words") if body else ""
 
 
@@ -150,37 +144,27 @@ def _gradient_row(group: Group, label: str, decision: Decision) -> tuple[str, li
 
 
 def _chart(table: str, labels: list[str], names: list[str]) -> Spec:
-    return {
-        "data": {"name": table},
-        "params": [{"name": "focus", "value": ""}],
-        "width": "container",
-        "height": 200,
-        "description": "What is said of the class after each word, one colour per label",
-        "mark": {"type": "line", "point": {"size": 24}, "strokeWidth": 2},
-        "encoding": {
-            "x": {
-                "field": "word",
-                "type": "ordinal",
-                "title": None,
-                "scale": {"domain": names},
-                "axis": {"labelExpr": WORD_LABEL, "labelAngle": -45, "labelLimit": 90, "grid": False, "ticks": False},
-            },
-            "y": {
-                "field": "said",
-                "type": "quantitative",
-                "title": None,
-                "scale": {"zero": True, "nice": True},
-                "axis": {"tickCount": 5},
-            },
-            "opacity": focused(1, 0.1),
-            "tooltip": [
-                {"field": "label", "type": "nominal"},
-                {"field": "word", "type": "nominal"},
-                {"field": "said", "type": "quantitative", "format": ".3f"},
-            ],
-            **label_colours(labels),
+    return line_chart(
+        table,
+        labels,
+        200,
+        "What is said of the class after each word",
+        {
+            "field": "word",
+            "type": "ordinal",
+            "title": None,
+            "scale": {"domain": names},
+            "axis": {"labelExpr": WORD_LABEL, "labelAngle": -45, "labelLimit": 90, "grid": False, "ticks": False},
         },
-    }
+        {
+            "field": "said",
+            "type": "quantitative",
+            "title": None,
+            "scale": {"zero": True, "nice": True},
+            "axis": {"tickCount": 5},
+        },
+        [{"field": "word", "type": "nominal"}, {"field": "said", "type": "quantitative", "format": ".3f"}],
+    )
 
 
 def _patterns(group: Group, held: dict[str, Decided]) -> str:

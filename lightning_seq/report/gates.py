@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +15,21 @@ from lightning_seq.report.escape import html
 from lightning_seq.report.inside import (
     Found,
     Sentence,
+    along_epochs,
+    by_group,
     by_sentence,
-    first_runs,
-    focused,
     heat_table,
     label_cell,
-    label_colours,
+    line_chart,
     numbers,
-    of_group,
     read_sentence,
 )
 from lightning_seq.report.page import Page
-from lightning_seq.report.sections import grouped, note, section
+from lightning_seq.report.sections import note, section
 from lightning_seq.report.summary import Group, Summary
 
 BINS, MOST_EPOCHS = 20, 60
-_HEIGHT, _TICKS = 34, 8
+_HEIGHT = 34
 
 ABOUT = (
     "How often each gate stands how far open, over all units and all tokens of some validation sentences, 0 on the "
@@ -104,12 +104,7 @@ def _openings(entries: list[dict[str, Any]]) -> tuple[Opening, ...]:
 
 def gates(page: Page, runs: list[tuple[Path, Record]], summary: Summary) -> str:
     """Histograms of the gates, how they change with the epochs, and strips of the share that is kept."""
-    found, wrong = first_runs(runs, "gates", read_gates)
-    parts = []
-    for group in summary.groups:
-        mine, more = of_group(group, found)
-        parts.append((group, _group(page, group, mine) + more if mine else ""))
-    body = grouped(parts, len(summary.groups) > 1) + "".join(note(text, warn=True) for text in wrong)
+    body = by_group(runs, summary, "gates", read_gates, partial(_group, page))
     return section("Gates", body, ABOUT, "gates") if body else ""
 
 
@@ -172,11 +167,10 @@ def _epochs(page: Page, group: Group, found: Found[Opened]) -> str:
                 rows.append([group.labels.index(record.label), epoch, *means])
     if not rows:
         return ""
-    ticks = thin(sorted({row[1] for row in rows}), _TICKS)
+    x = along_epochs(row[1] for row in rows)
     table = page.table("gates", ["label", "epoch", *_ENDS], rows, {"label": group.labels})
     cards = "".join(
-        f'<div class="card"><h4>{html(title)}</h4>'
-        f"{page.chart(_chart(table, group.labels, end, ticks), table=table)}</div>"
+        f'<div class="card"><h4>{html(title)}</h4>{page.chart(_chart(table, group.labels, end, x), table=table)}</div>'
         for end, title in _ENDS.items()
     )
     return f'<div style="margin-top:24px">{page.legend(group.labels)}<div class="pair">{cards}</div></div>'
@@ -185,26 +179,16 @@ def _epochs(page: Page, group: Group, found: Found[Opened]) -> str:
 _ENDS = {"open": "Kept nearly all (over 0.9), share", "shut": "Kept nearly nothing (under 0.1), share"}
 
 
-def _chart(table: str, labels: list[str], end: str, ticks: list[int]) -> Spec:
-    return {
-        "data": {"name": table},
-        "params": [{"name": "focus", "value": ""}],
-        "width": "container",
-        "height": 160,
-        "description": f"{_ENDS[end]}, against epochs, one colour per label",
-        "mark": {"type": "line", "point": {"size": 24}, "strokeWidth": 2},
-        "encoding": {
-            "x": {"field": "epoch", "type": "quantitative", "axis": {"grid": False, "values": ticks, "format": "d"}},
-            "y": {"field": end, "type": "quantitative", "title": None, "axis": {"format": ".0%", "tickCount": 4}},
-            "opacity": focused(1, 0.1),
-            "tooltip": [
-                {"field": "label", "type": "nominal"},
-                {"field": "epoch", "type": "quantitative"},
-                {"field": end, "type": "quantitative", "format": ".1%"},
-            ],
-            **label_colours(labels),
-        },
-    }
+def _chart(table: str, labels: list[str], end: str, x: Spec) -> Spec:
+    return line_chart(
+        table,
+        labels,
+        160,
+        f"{_ENDS[end]}, against epochs",
+        x,
+        {"field": end, "type": "quantitative", "title": None, "axis": {"format": ".0%", "tickCount": 4}},
+        [{"field": "epoch", "type": "quantitative"}, {"field": end, "type": "quantitative", "format": ".1%"}],
+    )
 
 
 def _strips(group: Group, found: Found[Opened]) -> str:

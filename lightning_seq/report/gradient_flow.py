@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -14,12 +12,25 @@ from lightning_seq.files import Plain
 from lightning_seq.record import Record
 from lightning_seq.report.artifacts import read_artifacts
 from lightning_seq.report.charts import Spec
-from lightning_seq.report.curves import thin
 from lightning_seq.report.escape import html
-from lightning_seq.report.inside import focused, label_cell, label_colours
+from lightning_seq.report.flow import (
+    PARTS,
+    Curve,
+    Flow,
+    Label,
+    Layer,
+    last_layers,
+    main_layers,
+    mean_curve,
+    mean_memory,
+    mean_radius,
+    reach,
+    read_flow,
+)
+from lightning_seq.report.inside import along_epochs, focused, label_cell, label_colours, line_chart
 from lightning_seq.report.page import Page
 from lightning_seq.report.sections import grouped, note, section
-from lightning_seq.report.summary import Group, Summary, number
+from lightning_seq.report.summary import Group, Summary
 from lightning_seq.report.tables import NOTHING
 
 ABOUT = (
@@ -36,124 +47,7 @@ BOUND = (
 )
 FURTHEST = 1e12
 """From 1, of what a logarithmic scale shows."""
-MOST_EPOCHS, _TICKS = 60, 8
 _MOMENTS = ("Before training", "Halfway", "After the last epoch")
-
-Curve = dict[int, float]
-"""By distance, log10."""
-
-
-@dataclass(frozen=True)
-class Layer:
-    """What one look saw of one recurrence; see `callbacks/gradient_flow.py`.
-
-    place:  its layer and direction.
-    norm, direct, kept: by distance, as multiples of what is at 0.
-    at_end: the norm at distance 0.
-    share:  by the last lag of a span, of that lag and all shorter ones together.
-    sizes:  mean spectral norms: of the step's Jacobian, and of its parts by name.
-    """
-
-    place: str
-    norm: Curve
-    at_end: float | None
-    direct: Curve
-    memory_length: int | None
-    longest: int
-    share: tuple[tuple[int, float], ...]
-    kept: Curve
-    kept_a_step: float | None
-    bound: float | None
-    radius: float | None
-    sizes: dict[str, float]
-
-
-@dataclass(frozen=True)
-class Flow:
-    """A `gradient_flow.json`: by epoch, the first before training; reasons why recurrences were not looked at."""
-
-    looks: tuple[tuple[int, tuple[Layer, ...]], ...]
-    reasons: tuple[str, ...]
-
-
-def read_flow(path: Path) -> Flow:
-    """Raises ValueError, KeyError, TypeError or AttributeError for a file of another form."""
-    plain = json.loads(path.read_text(encoding="utf-8"))
-    looks: list[tuple[int, tuple[Layer, ...]]] = []
-    reasons: dict[str, None] = {}
-    for look in thin(list(plain["looks"]), MOST_EPOCHS):
-        looks.append((int(look["epoch"]), tuple(_layer(entry) for entry in look["layers"] if "why" not in entry)))
-        reasons |= {str(entry["why"]): None for entry in look["layers"] if "why" in entry}
-    if not looks:
-        raise ValueError("expected at least one look")
-    return Flow(tuple(looks), tuple(reasons))
-
-
-def _layer(entry: dict[str, Any]) -> Layer:
-    distances = [int(each) for each in entry["distances"]]
-    kept, jacobian = entry["kept"] or {}, entry["jacobian"] or {}
-    radii = [number(each["radius"]) for each in entry["matrices"].values()]
-    length = number(entry["memory_length"])
-    return Layer(
-        f"layer {int(entry['layer'])}, {entry['direction']}",
-        *_relative(_curve(distances, entry["norm"]["mean"])),
-        _relative(_curve(distances, entry["direct"]))[0],
-        None if length is None else int(length),
-        int(entry["longest"]),
-        tuple(_summed(entry["lags"], entry["share"] or [])),
-        _curve(distances, kept.get("product")),
-        number(kept.get("a_step")),
-        number(entry["bound"]),
-        max((radius for radius in radii if radius is not None), default=None),
-        dict(_sizes(jacobian)),
-    )
-
-
-def _curve(distances: list[int], values: list[Any] | None) -> Curve:
-    found = zip(distances, map(number, values), strict=True) if values is not None else ()
-    return {distance: value for distance, value in found if value is not None}
-
-
-def _relative(curve: Curve) -> tuple[Curve, float | None]:
-    """As multiples of what is at distance 0; and that, no logarithm any more."""
-    if 0 not in curve:
-        return {}, None
-    return {distance: value - curve[0] for distance, value in curve.items()}, 10 ** curve[0]
-
-
-def _summed(lags: list[list[int]], shares: list[Any]) -> Iterator[tuple[int, float]]:
-    total = 0.0
-    for (_, last), share in zip(lags, shares, strict=bool(shares)):
-        total += float(share)
-        yield int(last), total
-
-
-def _sizes(jacobian: dict[str, Any]) -> Iterator[tuple[str, float]]:
-    """Under the names of `_PARTS`."""
-    norms = [value for value in map(number, jacobian.get("norm", ())) if value is not None]
-    if norms:
-        yield "step", fmean(norms)
-    for row, line in enumerate(jacobian.get("blocks", ())[:2]):
-        for column, value in enumerate(line[:2]):
-            yield f"{'hc'[row]}{'hc'[column]}", float(value)
-    for name, value in (jacobian.get("terms") or {}).items():
-        yield f"through {name}", float(value)
-
-
-_PARTS = {
-    "step": "∂sₜ/∂sₜ₋₁",
-    "hh": "∂hₜ/∂hₜ₋₁",
-    "hc": "∂hₜ/∂cₜ₋₁",
-    "ch": "∂cₜ/∂hₜ₋₁",
-    "cc": "∂cₜ/∂cₜ₋₁",
-    "through kept": "kept: diag(fₜ)",
-    "through f": "through f",
-    "through i": "through i",
-    "through g": "through g",
-}
-
-Label = tuple[str, list[Flow]]
-"""A label and what its seeds saw."""
 
 
 def gradient_flow(page: Page, runs: list[tuple[Path, Record]], summary: Summary) -> str:
@@ -178,13 +72,13 @@ def _group(page: Page, group: Group, held: list[tuple[Record, Flow]]) -> str:
     if not by_label:
         return without
     labels = group.labels
-    has_bound = any(layer.bound is not None for _, flows in by_label for layer in _main(flows, -1))
+    has_bound = any(layer.bound is not None for _, flows in by_label for layer in main_layers(flows, -1))
     charts = [
         _norms(page, labels, by_label),
         '<div class="pair">'
-        + _over_epochs(page, labels, by_label, "memory", "Memory length, in steps", _memory)
+        + _over_epochs(page, labels, by_label, "memory", "Memory length, in steps", mean_memory)
         + _over_epochs(
-            page, labels, by_label, "radius", "Spectral radius of U (of several gates, the largest)", _radius
+            page, labels, by_label, "radius", "Spectral radius of U (of several gates, the largest)", mean_radius
         )
         + "</div>",
         '<div class="pair">' + _shares(page, labels, by_label) + _kept(page, labels, by_label) + "</div>",
@@ -196,47 +90,6 @@ def _group(page: Page, group: Group, held: list[tuple[Record, Flow]]) -> str:
     )
 
 
-def reach(by_label: Sequence[Label]) -> str:
-    """What was found, in words."""
-    said = []
-    for label, flows in by_label:
-        layers = _main(flows, -1)
-        lengths = [layer.memory_length for layer in layers if layer.memory_length is not None]
-        longest = max(layer.longest for layer in layers)
-        if not lengths:
-            said.append(f"{label} not within {longest}")
-        elif len(lengths) < len(layers):
-            said.append(f"{label} {_short(fmean(lengths))} in {len(lengths)} of {len(layers)} seeds")
-        else:
-            said.append(f"{label} {_short(fmean(lengths))}")
-    listed = ", ".join(said)
-    return f"Steps after which the gradient has fallen to a hundredth, after the last epoch: {listed}."
-
-
-def _short(value: float) -> str:
-    return f"{value:.1f}".removesuffix(".0")
-
-
-def _main(flows: Sequence[Flow], at: float) -> list[Layer]:
-    """Of each seed the lowest layer that reads forward, at a share of its looks (-1: the last)."""
-    found = []
-    for flow in flows:
-        look = flow.looks[-1 if at == -1 else round(at * (len(flow.looks) - 1))][1]
-        if look:
-            found.append(min(look, key=lambda layer: ("forward" not in layer.place, look.index(layer))))
-    return found
-
-
-def _place(flows: Sequence[Flow], place: str) -> list[Layer]:
-    return [layer for flow in flows for layer in flow.looks[-1][1] if layer.place == place]
-
-
-def _mean(curves: Sequence[Curve]) -> Curve:
-    """At each distance that all have."""
-    shared = set(curves[0]).intersection(*curves[1:]) if curves else set()
-    return {distance: fmean(curve[distance] for curve in curves) for distance in sorted(shared)}
-
-
 def _norms(page: Page, labels: list[str], by_label: Sequence[Label]) -> str:
     """Three moments side by side, on one scale; two, or one, where there were no more looks."""
     looks = max(len(flow.looks) for _, flows in by_label for flow in flows)
@@ -244,7 +97,7 @@ def _norms(page: Page, labels: list[str], by_label: Sequence[Label]) -> str:
     chosen = moments if looks > 2 else [moments[0], moments[2]] if looks == 2 else [moments[2]]
     drawn = []
     for at, title in chosen:
-        curves = [(label, layers) for label, flows in by_label if (layers := _main(flows, at))]
+        curves = [(label, layers) for label, flows in by_label if (layers := main_layers(flows, at))]
         drawn.append((title, _norm_rows(labels, curves)))
     domain = _domain([row[2] for _, rows in drawn for row in rows if row[3] == "measured"])
     cards = "".join(_norm_card(page, labels, title, rows, domain) for title, rows in drawn)
@@ -256,7 +109,7 @@ def _norm_rows(
 ) -> list[list[Any]]:
     rows: list[list[Any]] = []
     for label, layers in curves:
-        place, mean = labels.index(label), _mean([of(layer) for layer in layers])
+        place, mean = labels.index(label), mean_curve([of(layer) for layer in layers])
         rows += [[place, distance, _power(value), "measured"] for distance, value in mean.items()]
         limits = [layer.bound for layer in layers if layer.bound is not None and layer.bound > 0]
         if len(limits) == len(layers) and 0 in mean:
@@ -340,20 +193,6 @@ def _by_distance(
     }
 
 
-def _memory(layers: Sequence[Layer]) -> tuple[float, str] | None:
-    """The mean over seeds, and how it is said: where a memory reaches further than a sample, it counts as that long."""
-    values = [layer.longest if layer.memory_length is None else layer.memory_length for layer in layers]
-    if not values:
-        return None
-    open_end = any(layer.memory_length is None for layer in layers)
-    return fmean(values), f"{'at least ' if open_end else ''}{_short(fmean(values))}"
-
-
-def _radius(layers: Sequence[Layer]) -> tuple[float, str] | None:
-    values = [layer.radius for layer in layers if layer.radius is not None]
-    return (fmean(values), f"{fmean(values):.3f}") if values else None
-
-
 def _over_epochs(
     page: Page,
     labels: list[str],
@@ -367,45 +206,29 @@ def _over_epochs(
     for label, flows in by_label:
         for epoch in sorted({epoch for flow in flows for epoch, _ in flow.looks}):
             at = [Flow((look,), ()) for flow in flows for look in flow.looks if look[0] == epoch]
-            found = value(_main(at, -1))
+            found = value(main_layers(at, -1))
             if found is not None:
                 rows.append([labels.index(label), epoch, float(f"{found[0]:.4g}"), found[1]])
     if not rows:
         return ""
     table = page.table("flow", ["label", "epoch", field, "said"], rows, {"label": labels})
-    ticks = thin(sorted({row[1] for row in rows}), _TICKS)
-    spec: Spec = {
-        "data": {"name": table},
-        "params": [{"name": "focus", "value": ""}],
-        "width": "container",
-        "height": 170,
-        "description": f"{title}, against epochs, one colour per label",
-        "mark": {"type": "line", "point": {"size": 24}, "strokeWidth": 2},
-        "encoding": {
-            "x": {
-                "field": "epoch",
-                "type": "quantitative",
-                "axis": {"grid": False, "values": ticks, "format": "d"},
-                "scale": {"nice": False, "padding": 8},
-            },
-            "y": {"field": field, "type": "quantitative", "title": None, "axis": {"tickCount": 4}},
-            "opacity": focused(1, 0.1),
-            "tooltip": [
-                {"field": "label", "type": "nominal"},
-                {"field": "epoch", "type": "quantitative"},
-                {"field": "said", "type": "nominal", "title": field},
-            ],
-            **label_colours(labels),
-        },
-    }
+    spec = line_chart(
+        table,
+        labels,
+        170,
+        f"{title}, against epochs",
+        {**along_epochs(row[1] for row in rows), "scale": {"nice": False, "padding": 8}},
+        {"field": field, "type": "quantitative", "title": None, "axis": {"tickCount": 4}},
+        [{"field": "epoch", "type": "quantitative"}, {"field": "said", "type": "nominal", "title": field}],
+    )
     return f'<div class="card"><h4>{html(title)}</h4>{page.chart(spec, table=table)}</div>'
 
 
 def _shares(page: Page, labels: list[str], by_label: Sequence[Label]) -> str:
     rows: list[Plain] = []
     for label, flows in by_label:
-        parts = [dict(layer.share) for layer in _main(flows, -1) if layer.share]
-        rows += [[labels.index(label), lag, round(share, 4)] for lag, share in _mean(parts).items()]
+        parts = [dict(layer.share) for layer in main_layers(flows, -1) if layer.share]
+        rows += [[labels.index(label), lag, round(share, 4)] for lag, share in mean_curve(parts).items()]
     if not rows:
         return ""
     title = "Share of the gradient of U from this lag and shorter ones"
@@ -415,7 +238,7 @@ def _shares(page: Page, labels: list[str], by_label: Sequence[Label]) -> str:
 
 
 def _kept(page: Page, labels: list[str], by_label: Sequence[Label]) -> str:
-    curves = [(label, [layer for layer in _main(flows, -1) if layer.kept]) for label, flows in by_label]
+    curves = [(label, [layer for layer in main_layers(flows, -1) if layer.kept]) for label, flows in by_label]
     rows = [row[:3] for row in _norm_rows(labels, [each for each in curves if each[1]], lambda layer: layer.kept)]
     if not rows:
         return ""
@@ -429,20 +252,20 @@ def _kept(page: Page, labels: list[str], by_label: Sequence[Label]) -> str:
 
 def _table(group: Group, by_label: Sequence[Label]) -> str:
     """Means over seeds after the last epoch."""
-    last = [(label, _main(flows, -1)) for label, flows in by_label]
+    last = [(label, main_layers(flows, -1)) for label, flows in by_label]
     last = [(label, layers) for label, layers in last if layers]
     columns: list[tuple[str, Callable[[Layer], float | None]]] = [
         ("norm at T", lambda layer: layer.at_end),
         ("γ_w γ_g", lambda layer: layer.bound),
         ("radius of U", lambda layer: layer.radius),
         ("kept a step", lambda layer: layer.kept_a_step),
-        *((title, lambda layer, part=part: layer.sizes.get(part)) for part, title in _PARTS.items()),
+        *((title, lambda layer, part=part: layer.sizes.get(part)) for part, title in PARTS.items()),
     ]
     cells = {title: [_average([of(layer) for layer in layers]) for _, layers in last] for title, of in columns}
     shown = [title for title, values in cells.items() if any(value is not None for value in values)]
     head = "".join(f'<th scope="col">{html(title)}</th>' for title in ("memory length", *shown))
     rows = "".join(
-        f"<tr>{label_cell(group, label)}<td>{html(memory[1] if (memory := _memory(layers)) else NOTHING)}</td>"
+        f"<tr>{label_cell(group, label)}<td>{html(memory[1] if (memory := mean_memory(layers)) else NOTHING)}</td>"
         + "".join(f"<td>{_figure(cells[title][index])}</td>" for title in shown)
         + "</tr>"
         for index, (label, layers) in enumerate(last)
@@ -469,14 +292,16 @@ def _figure(value: float | None) -> str:
 
 def _others(page: Page, labels: list[str], by_label: Sequence[Label]) -> str:
     """Layers and directions beside the one that is shown above, and losses with all that they read directly."""
-    shown = {layer.place for _, flows in by_label for layer in _main(flows, -1)}
+    shown = {layer.place for _, flows in by_label for layer in main_layers(flows, -1)}
     places = sorted({layer.place for _, flows in by_label for flow in flows for layer in flow.looks[-1][1]})
     cards = []
     for place in places:
-        curves = [(label, layers) for label, flows in by_label if (layers := _place(flows, place))]
-        if place not in shown or any(place not in {each.place for each in _main(flows, -1)} for _, flows in by_label):
+        curves = [(label, layers) for label, flows in by_label if (layers := last_layers(flows, place))]
+        if place not in shown or any(
+            place not in {each.place for each in main_layers(flows, -1)} for _, flows in by_label
+        ):
             cards.append((place, _norm_rows(labels, curves)))
-    whole = [(label, [layer for layer in _main(flows, -1) if layer.direct]) for label, flows in by_label]
+    whole = [(label, [layer for layer in main_layers(flows, -1) if layer.direct]) for label, flows in by_label]
     rows = _norm_rows(labels, [each for each in whole if each[1]], lambda layer: layer.direct)
     if rows:
         cards.append(("With all that the loss reads directly", [row for row in rows if row[3] == "measured"]))

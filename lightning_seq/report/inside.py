@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,15 +10,18 @@ from typing import Any, TypeVar
 from lightning_seq.record import Record
 from lightning_seq.report.artifacts import read_artifacts
 from lightning_seq.report.charts import PALETTE, Spec
+from lightning_seq.report.curves import thin
 from lightning_seq.report.escape import html
-from lightning_seq.report.sections import named, note
-from lightning_seq.report.summary import Group, number
+from lightning_seq.report.sections import grouped, named, note
+from lightning_seq.report.summary import Group, Summary, number
 from lightning_seq.report.written import visible
 
 T = TypeVar("T")
 
 MOST_LABELS, MOST_SENTENCES, MOST_WORDS = 24, 4, 30
 """On a page, for each data set."""
+TICKS = 8
+"""Epochs that are written at an axis, at most."""
 STRONGEST = 48
 """The share of the strongest colour that a cell may have, in percent: text over it can still be read."""
 
@@ -54,7 +57,24 @@ def numbers(values: Sequence[Any], size: int) -> tuple[float, ...]:
     return tuple(value for value in found if value is not None)
 
 
-def first_runs(runs: list[tuple[Path, Record]], name: str, read: Callable[[Path], T]) -> tuple[Found[T], list[str]]:
+def by_group(
+    runs: list[tuple[Path, Record]],
+    summary: Summary,
+    name: str,
+    read: Callable[[Path], T],
+    draw: Callable[[Group, Found[T]], str],
+) -> str:
+    """What is drawn of the artifacts `name` of each data set, and notes on what had to be left out; nothing without
+    any."""
+    found, wrong = _first_runs(runs, name, read)
+    parts = []
+    for group in summary.groups:
+        mine, more = _of_group(group, found)
+        parts.append((group, draw(group, mine) + more if mine else ""))
+    return grouped(parts, len(summary.groups) > 1) + "".join(note(text, warn=True) for text in wrong)
+
+
+def _first_runs(runs: list[tuple[Path, Record]], name: str, read: Callable[[Path], T]) -> tuple[Found[T], list[str]]:
     """What `read` makes of the artifact `name` of the first finished seed of each label on each data set that has one;
     notes on what had to be left out."""
     chosen: dict[tuple[str, str, str], tuple[Path, Record]] = {}
@@ -64,7 +84,7 @@ def first_runs(runs: list[tuple[Path, Record]], name: str, read: Callable[[Path]
     return read_artifacts(list(chosen.values()), name, read)
 
 
-def of_group(group: Group, found: Found[T]) -> tuple[Found[T], str]:
+def _of_group(group: Group, found: Found[T]) -> tuple[Found[T], str]:
     """Those of a data set, in the order of its labels, and a note where there are too many labels for a page."""
     mine = [item for item in found if group.holds(item[0])]
     mine.sort(key=lambda item: group.labels.index(item[0].label))
@@ -130,6 +150,35 @@ def focused(strong: float, weak: float, usual: float | None = None) -> Spec:
     conditions = [{"test": "focus === datum.label", "value": strong}]
     conditions.append({"test": "focus === ''", "value": strong if usual is None else usual})
     return {"condition": conditions, "value": weak}
+
+
+def line_chart(data: str, labels: Sequence[str], height: int, about: str, x: Spec, y: Spec, told: list[Spec]) -> Spec:
+    """A line through points for each label.
+
+    x, y: their channels.
+    told: what is said of a point, below its label.
+    """
+    return {
+        "data": {"name": data},
+        "params": [{"name": "focus", "value": ""}],
+        "width": "container",
+        "height": height,
+        "description": f"{about}, one colour per label",
+        "mark": {"type": "line", "point": {"size": 24}, "strokeWidth": 2},
+        "encoding": {
+            "x": x,
+            "y": y,
+            "opacity": focused(1, 0.1),
+            "tooltip": [{"field": "label", "type": "nominal"}, *told],
+            **label_colours(labels),
+        },
+    }
+
+
+def along_epochs(epochs: Iterable[int]) -> Spec:
+    """The channel of a column `epoch`, in which these are."""
+    ticks = thin(sorted(set(epochs)), TICKS)
+    return {"field": "epoch", "type": "quantitative", "axis": {"grid": False, "values": ticks, "format": "d"}}
 
 
 def numbered(words: Sequence[str]) -> list[str]:

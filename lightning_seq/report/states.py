@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +14,16 @@ from lightning_seq.report.escape import html
 from lightning_seq.report.inside import (
     Found,
     Sentence,
+    by_group,
     by_sentence,
-    first_runs,
     focused,
     label_colours,
     numbers,
-    of_group,
     read_sentence,
     shown,
 )
 from lightning_seq.report.page import Page
-from lightning_seq.report.sections import grouped, note, section
+from lightning_seq.report.sections import note, section
 from lightning_seq.report.summary import Group, Summary
 
 ABOUT = (
@@ -70,12 +70,7 @@ def _path(entry: dict[str, Any], sentences: tuple[Sentence, ...]) -> Walk:
 
 def states(page: Page, runs: list[tuple[Path, Record]], summary: Summary) -> str:
     """A chart for each sentence, a path for each label and direction."""
-    found, wrong = first_runs(runs, "states", read_states)
-    parts = []
-    for group in summary.groups:
-        mine, more = of_group(group, found)
-        parts.append((group, _group(page, group, mine) + more if mine else ""))
-    body = grouped(parts, len(summary.groups) > 1) + "".join(note(text, warn=True) for text in wrong)
+    body = by_group(runs, summary, "states", read_states, partial(_group, page))
     return section("States", body, ABOUT, "states") if body else ""
 
 

@@ -14,7 +14,7 @@ from lightning_seq.data.memory_problems import COUNTED
 from lightning_seq.metrics.classification import mean_loss
 from lightning_seq.models.set_model import SetModel
 from lightning_seq.spec import Batch
-from lightning_seq.tasks.gather import gather_rows
+from lightning_seq.tasks.gather import gather_rows, sorted_rows
 from lightning_seq.tasks.schedule import MakeOptimizer, Schedule
 from lightning_seq.tasks.task import Task, at_end
 
@@ -84,10 +84,7 @@ class BitSequences(Task):
 
     def on_test_epoch_end(self) -> None:
         self._log("test", self.test_metrics)
-        rows = gather_rows(torch.cat(self._rows), self.world).cpu()
-        for column in (2, 1, 0):
-            rows = rows[rows[:, column].argsort(stable=True)]
-        self.predictions = rows
+        self.predictions = sorted_rows(gather_rows(torch.cat(self._rows), self.world).cpu(), keys=3)
 
     def _evaluate(self, batch: Batch, metrics: Any) -> tuple[Tensor, Tensor, Tensor]:
         scores, losses, counts = self._losses(batch)

@@ -16,7 +16,7 @@ from lightning_seq.metrics.classification import classification_metrics, mean_lo
 from lightning_seq.metrics.relation_f1 import RelationF1
 from lightning_seq.models.classifier import Classifier
 from lightning_seq.spec import Batch
-from lightning_seq.tasks.gather import gather_rows
+from lightning_seq.tasks.gather import gather_rows, sorted_rows
 from lightning_seq.tasks.schedule import MakeOptimizer, Schedule
 from lightning_seq.tasks.task import Task
 
@@ -118,8 +118,7 @@ class SequenceClassification(Task):
 
     def on_test_epoch_end(self) -> None:
         self._log_evaluation("test", self.test_metrics, self.test_loss)
-        rows = gather_rows(torch.cat(self._rows), self.world)
-        self.predictions = rows[rows[:, 0].argsort()].cpu()
+        self.predictions = sorted_rows(gather_rows(torch.cat(self._rows), self.world).cpu())
 
     def _evaluate(self, batch: Batch, metrics: Any, loss: Any) -> tuple[Tensor, Tensor]:
         scores = self.model(batch.inputs, batch.mask)[batch.target_mask]

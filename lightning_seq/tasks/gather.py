@@ -1,4 +1,4 @@
-"""Rows that differ in number from rank to rank."""
+"""Rows of numbers that each rank has some of: together, and in order."""
 
 from __future__ import annotations
 
@@ -19,3 +19,10 @@ def gather_rows(rows: Shaped[Tensor, "N columns"], world: int) -> Shaped[Tensor,
     parts = [torch.empty_like(padded) for _ in range(world)]
     distributed.all_gather(parts, padded)
     return torch.cat([part[: int(size.item())] for part, size in zip(parts, sizes, strict=True)])
+
+
+def sorted_rows(rows: Shaped[Tensor, "N columns"], keys: int = 1) -> Shaped[Tensor, "N columns"]:
+    """The rows by their first `keys` columns, the first of them before all; equal ones stay as they came."""
+    for column in reversed(range(keys)):
+        rows = rows[rows[:, column].argsort(stable=True)]
+    return rows

@@ -13,7 +13,7 @@ from lightning_seq.errors import UserError
 from lightning_seq.metrics.classification import mean_loss
 from lightning_seq.models.regressor import Regressor
 from lightning_seq.spec import Batch
-from lightning_seq.tasks.gather import gather_rows
+from lightning_seq.tasks.gather import gather_rows, sorted_rows
 from lightning_seq.tasks.schedule import MakeOptimizer, Schedule
 from lightning_seq.tasks.task import Task
 
@@ -91,10 +91,7 @@ class SequenceRegression(Task):
 
     def on_test_epoch_end(self) -> None:
         self._log("test", self.test_metrics)
-        rows = gather_rows(torch.cat(self._rows), self.world).cpu()
-        for column in (1, 0):
-            rows = rows[rows[:, column].argsort(stable=True)]
-        self.predictions = rows
+        self.predictions = sorted_rows(gather_rows(torch.cat(self._rows), self.world).cpu(), keys=2)
 
     def _evaluate(self, batch: Batch, metrics: Any) -> Tensor:
         errors = self._errors(batch)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torchmetrics.classification import MulticlassAccuracy
 
-from lightning_seq.data.prepare_tags import NOT_COUNTED
+from lightning_seq.data.prepared_tags import NOT_COUNTED
 from lightning_seq.errors import UserError
 from lightning_seq.losses.cross_entropy import cross_entropy_sum
 from lightning_seq.metrics.classification import mean_loss

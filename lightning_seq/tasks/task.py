@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -15,7 +16,7 @@ from lightning_seq.spec import Batch
 from lightning_seq.tasks.schedule import MakeOptimizer, Schedule
 
 
-class Task(LightningModule):
+class Task(LightningModule, ABC):
     """A model, its loss and its metrics.
 
     model:     what learns.
@@ -52,6 +53,7 @@ class Task(LightningModule):
         """Ranks in all; 1 where no trainer is at work."""
         return 1 if self._trainer is None else self.trainer.world_size
 
+    @abstractmethod
     def loss_at_end(self, batch: Batch, reverse: bool = False) -> Tensor:
         """The loss of each row's last target, summed over the rows; of whole sequences where one target is all.
 
@@ -59,7 +61,6 @@ class Task(LightningModule):
 
         Nothing is smoothed, weighted or logged, and no state is carried.
         """
-        raise NotImplementedError(f"{type(self).__name__} does not say what its last loss is")
 
     def count_loss(self, total: Tensor, targets: Tensor | int) -> None:
         """Add a batch's loss, summed over its targets, to what `train/loss` will be the mean of."""

@@ -24,7 +24,8 @@ from lightning_seq.cells.lstm import LSTMCell
 from lightning_seq.cells.minimal_gated import MinimalGatedCell
 from lightning_seq.cells.peephole_lstm import PeepholeLSTMCell
 from lightning_seq.cells.projected_lstm import ProjectedLSTMCell
-from lightning_seq.conformance.suite import CHECKS, Subject, failure
+from lightning_seq.conformance.check import failure
+from lightning_seq.conformance.suite import CHECKS, Subject
 from lightning_seq.engines.engine import Run
 from lightning_seq.layers.bidirectional import Bidirectional
 from lightning_seq.layers.mask import lengths_of, zero_beyond

@@ -20,7 +20,8 @@ from lightning_seq.attention.cosine import CosineScorer
 from lightning_seq.attention.dot import DotScorer
 from lightning_seq.attention.multihead import MultiHeadScorer
 from lightning_seq.attention.scaled_dot import ScaledDotScorer
-from lightning_seq.conformance.scorers import CHECKS, Subject, failure
+from lightning_seq.conformance.check import failure
+from lightning_seq.conformance.scorers import CHECKS, Subject
 
 Q, D = 4, 3
 

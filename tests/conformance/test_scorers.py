@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lightning_seq.conformance.scorers import CHECKS, Check, Subject, failure
+from lightning_seq.conformance.scorers import CHECKS
 
 from .scorer_mutants import MUTANTS, caught_by
 from .scorers import AROUND, SCORERS
@@ -34,10 +34,3 @@ def test_every_check_applies_to_something_and_says_what_it_proves() -> None:
     for check in CHECKS:
         assert check.says.endswith("."), check.name
         assert sum(check.applies(subject) for subject in EVERY.values()) > 8, check.name
-
-
-def test_a_failure_is_told_in_one_line() -> None:
-    def breaks(subject: Subject) -> None:
-        raise RuntimeError("no\nroom")
-
-    assert failure(Check("breaks", breaks), SCORERS["dot"]) == "RuntimeError: no room"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lightning_seq.conformance.suite import CHECKS, SLOW, Check, Subject, engines_of, failure
+from lightning_seq.conformance.suite import CHECKS, SLOW, Subject, engines_of
 
 from .cells import CELLS
 from .mutants import MUTANTS, caught_by
@@ -52,10 +52,3 @@ def test_every_check_applies_to_something_and_says_what_it_proves() -> None:
     for check in CHECKS:
         assert check.says.endswith("."), check.name
         assert sum(check.applies(subject) for subject in subjects) > 10, check.name
-
-
-def test_a_failure_is_told_in_one_line() -> None:
-    def breaks(subject: Subject) -> None:
-        raise RuntimeError("no\nroom")
-
-    assert failure(Check("breaks", breaks), Subject(CELLS["gru"])) == "RuntimeError: no room"

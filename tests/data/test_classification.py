@@ -184,6 +184,9 @@ def test_new_text_is_read_as_in_training(data: ClassificationData) -> None:
     assert not batch.target_mask.any()
     with pytest.raises(UserError, match="text 2 is empty"):
         data.encode(["word1", "  "])
+    for text, said in ((" ", "text 41 is empty"), ("never heard", "text 41 has only unknown words")):
+        with pytest.raises(UserError, match=said):
+            data.reader.encode(["word1", text], first=40)
     with pytest.raises(UserError, match=r"text 1 has only unknown words \(never heard\)"):
         data.encode(["never heard"])
 

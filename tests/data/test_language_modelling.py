@@ -284,6 +284,10 @@ def test_new_words_are_read_as_in_training(file: Path) -> None:
     assert run_on.never == (0, 2, 3)
     with pytest.raises(UserError, match="text 1 is empty"):
         run_on.encode([" "])
+    with pytest.raises(UserError, match="text 41 is empty"):
+        run_on.encode(["w1", " "], first=40)
+    with pytest.raises(UserError, match="text 41 has only unknown words"):
+        reader.encode(["w1", "never heard\n"], first=40)
 
 
 def test_characters_are_read_and_written_as_they_are(file: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -361,6 +362,29 @@ def test_the_summary_says_what_who_never_looks_is_worth() -> None:
     assert data.vocabulary is None
 
 
+def test_who_never_looks_says_the_commoner_bit_of_those_that_count() -> None:
+    data = MemoryProblemData("bits_2", variable=True, examples=200)
+    test = data.splits["test"]
+    assert test.counted is not None
+    assert 0 < test.counted.sum() < test.counted.size
+    for commoner in (0, 1):
+        targets = np.full_like(test.targets, 1 - commoner)
+        rows = np.flatnonzero(test.counted)
+        targets.flat[rows] = commoner
+        targets.flat[rows[: len(rows) // 4]] = 1 - commoner
+        data.splits["test"] = replace(test, targets=targets)
+        share = 1 - len(rows) // 4 / len(rows)
+        assert f"{share:.1%} of the bits of test are {commoner}" in data.summary()
+
+
+def test_who_never_looks_says_the_mean_of_training() -> None:
+    data = MemoryProblemData("adding", length=10, examples=40)
+    train, test = (data.splits[name] for name in ("train", "test"))
+    data.splits["train"] = replace(train, targets=np.arange(len(train), dtype=np.float32)[:, None])
+    data.splits["test"] = replace(test, targets=np.zeros_like(test.targets))
+    assert f"a squared error of {((len(train) - 1) / 2) ** 2:.4f} in test" in data.summary()
+
+
 def test_new_sequences_are_read(tmp_path: Path) -> None:
     data = MemoryProblemData("bits_parity", examples=20)
     torch.save(data.to_plain(), tmp_path / "plain")
@@ -389,6 +413,8 @@ def test_what_is_no_sequence_is_named(source: str, text: str) -> None:
     good = "[[1, 0]]" if source == "adding" else "[1]"
     with pytest.raises(UserError, match=r"^text 2: .* came, expected .* such as \[\["):
         reader.encode([good, text])
+    with pytest.raises(UserError, match=r"^text 41: "):
+        reader.encode([good, text], first=40)
     with pytest.raises(UserError, match="there is no sequence"):
         reader.encode([])
 

@@ -1,8 +1,7 @@
 from __future__ import annotations
 
-import json
 import time
-from dataclasses import dataclass, field
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -15,61 +14,15 @@ from torch.utils.data import DataLoader
 from lightning_seq.data.batching import STAND_IN, Share
 from lightning_seq.data.classification import whole
 from lightning_seq.data.loader import TargetSampler, TrainLoader
-from lightning_seq.data.pair_reader import PairReader
-from lightning_seq.data.prepare_pairs import PairSettings, PreparedPairs, prepare_pairs, unknown_share
+from lightning_seq.data.pair_settings import PairSettings
+from lightning_seq.data.prepare_pairs import of_pieces, prepare_pairs
+from lightning_seq.data.prepared_pairs import PreparedPairs, unknown_share
 from lightning_seq.data.sequence_to_sequence import Pairs, SequenceToSequenceData
-from lightning_seq.data.sources.pairs import Link, PairTable
-from lightning_seq.data.sources.table import Loaded
 from lightning_seq.errors import UserError
-from lightning_seq.files import Plain
 from lightning_seq.spec import Batch, Tokens, TokenSequence
 from lightning_seq.text.vocabulary import EOS, SPECIALS
 
-Row = tuple[str, str]
-
-
-@dataclass
-class Given:
-    """A source that is handed its pairs, and counts how often it is read."""
-
-    train: list[Row]
-    validation: list[Row] = field(default_factory=lambda: [("a b", "B A")])
-    test: list[Row] = field(default_factory=lambda: [("b new", "Unheard B .")])
-    links: dict[str, list[list[Link]]] | None = None
-    reads: int = 0
-
-    def describe(self) -> str:
-        return "given"
-
-    def identity(self) -> Plain:
-        return {"rows": [self.train, self.validation, self.test], "aligned": self.links is not None}
-
-    def load(self) -> Loaded[PairTable]:
-        self.reads += 1
-        return Loaded(
-            {
-                split: PairTable(
-                    [source for source, _ in rows],
-                    [target for _, target in rows],
-                    list(range(100, 100 + len(rows))),
-                    self.links[split] if self.links else None,
-                )
-                for split in ("train", "validation", "test")
-                for rows in [getattr(self, split)]
-            },
-            notes=["a note"],
-        )
-
-
-WORDS = ["Cat", "dog", "mat,", "don't", "sees", "Élan", "7"]
-
-
-def pairs(size: int, seed: int) -> list[Row]:
-    generator = np.random.default_rng(seed)
-    return [
-        (" ".join(generator.choice(WORDS, 1 + row % 9)), " ".join(generator.choice(WORDS, 1 + row % 7)))
-        for row in range(size)
-    ]
+from .given_pairs import Given, pairs, words
 
 
 @pytest.fixture(scope="module")
@@ -85,10 +38,6 @@ def prepared(source: Given, tmp_path_factory: pytest.TempPathFactory) -> Prepare
 @pytest.fixture
 def data(prepared: PreparedPairs) -> SequenceToSequenceData:
     return SequenceToSequenceData(prepared=prepared, batch_size=16)
-
-
-def words(text: str) -> list[str]:
-    return text.lower().replace(",", " ,").split()
 
 
 def test_a_batch_has_the_pairs_and_every_target_an_end(data: SequenceToSequenceData, source: Given) -> None:
@@ -149,6 +98,33 @@ def test_a_joint_vocabulary_is_one(tmp_path: Path) -> None:
     for options in ({"target_level": "character"}, {"level": "subword", "target_subword": {"size": 9}}):
         with pytest.raises(UserError, match=r"data\.joint_vocabulary=true needs both sides made of the same"):
             PairSettings(joint_vocabulary=True, **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("joint", [False, True])
+def test_subwords_are_counted_in_training_and_unknown_where_it_lacks_them(tmp_path: Path, joint: bool) -> None:
+    source = Given([("low lower", "new newer"), ("lowest low", "newest")] * 4, test=[("low zx", "newer q")])
+    settings = PairSettings(level="subword", subword={"size": 14}, joint_vocabulary=joint)
+    prepared = prepare_pairs(source, tmp_path, settings)
+    texts = {"source": [one for one, _ in source.train], "target": [other for _, other in source.train]}
+    for side, vocabulary in (("source", prepared.vocabulary), ("target", prepared.target_vocabulary)):
+        segmenter = getattr(prepared, side)
+        read = [text for each in (texts if joint else [side]) for text in texts[each]]
+        counts = Counter(piece for text in read for piece in segmenter(text))
+        assert dict(zip(vocabulary.words, vocabulary.counts, strict=True)) == {
+            **dict.fromkeys((*SPECIALS, *segmenter.subwords.pieces), 0),
+            **counts,
+        }
+    found, ended = prepared.source("low zx"), prepared.target("newer q")
+    assert {"z", "x"} <= set(found)
+    assert unknown_share(prepared.splits["test"].source) == 2 / len(found)
+    assert unknown_share(prepared.splits["test"].target) == 1 / len(ended), "its <eos> is not counted"
+    assert unknown_share(prepared.splits["train"].source) == unknown_share(prepared.splits["train"].target) == 0
+
+
+def test_pieces_that_a_model_lacks_are_counted_as_unknown() -> None:
+    vocabulary = of_pieces(("b", "a", "c"), Counter({"a": 5, "b": 5, "?": 2, "!": 1}))
+    assert vocabulary.words == (*SPECIALS, "a", "b", "c")
+    assert vocabulary.counts == (0, 3, 0, 0, 5, 5, 0)
 
 
 def test_the_target_side_stands_for_data_of_its_own(data: SequenceToSequenceData) -> None:
@@ -323,117 +299,6 @@ def test_digits_of_a_date_are_linked_with_its_words(tmp_path: Path) -> None:
             assert origins[5] == origins[6]
             assert origins[5][0][:3].isalpha()
             assert origins[8] == origins[9] == [str(int(iso[8:10]))]
-
-
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"level": "subword", "subword": {"size": 26}},
-        {"level": "subword", "subword": {"size": 18, "kind": "unigram"}, "joint_vocabulary": True},
-        {"level": "character"},
-        {"level": "word", "target_level": "subword", "subword": {"size": 26}},
-    ],
-)
-def test_other_levels_come_back_as_they_were(source: Given, tmp_path: Path, options: dict[str, Any]) -> None:
-    data = SequenceToSequenceData(prepared=prepare_pairs(source, tmp_path, PairSettings(**options)), batch_size=16)
-    assert not data.reader.tokenized
-    for batch in data.test_dataloader():
-        for row, ids in zip(batch.ids.tolist(), batch.targets, strict=True):
-            assert data.reader.decode(ids) == data.reference("test", row) == data.target_text("test", row).lower()
-            assert "".join(data.reader.target_tokens(ids)).replace("▁", "") == data.reference("test", row).replace(
-                " ", "" if "subword" in options.values() else " "
-            )
-    for side in ("source", "target"):
-        path = data.prepared.directory / f"{side}_subwords.json"
-        assert path.is_file() == (data.prepared.settings.levels[side] == "subword")
-        if path.is_file():
-            json.loads(path.read_text(encoding="utf-8"))
-    # pieces that training never needs are there all the same
-    if "subword" in options.values():
-        assert len(data.target_vocabulary) == len(SPECIALS) + options["subword"]["size"]
-    if options.get("joint_vocabulary"):
-        assert data.vocabulary is data.target_vocabulary
-
-
-def test_words_are_joined_by_one_space(data: SequenceToSequenceData) -> None:
-    ids = [*data.target_vocabulary.encode(["mat", ",", "don't", "unheard"]), EOS, *data.target_vocabulary.encode(["7"])]
-    assert data.reader.tokenized
-    assert data.reader.lower
-    for given in (ids, torch.tensor(ids), np.array([2, *ids, 0])):
-        assert data.reader.target_tokens(given) == ["mat", ",", "don't", "<unk>"]
-        assert data.reader.decode(given) == "mat , don't <unk>"
-    for batch in data.test_dataloader():
-        for row, target in zip(batch.ids.tolist(), batch.targets, strict=True):
-            assert data.reader.decode(target) == data.reference("test", row)
-
-
-def test_new_text_is_read_as_in_training(data: SequenceToSequenceData) -> None:
-    batch = data.encode(["Cat, unheard", "DON'T"])
-    found = [data.vocabulary.decode(row) for row in batch.inputs.tolist()]
-    assert found == [["cat", ",", "<unk>"], ["don't", "<pad>", "<pad>"]]
-    assert batch.mask.tolist() == [[True] * 3, [True, False, False]]
-    assert data.reader.tokens("Cat, unheard") == ["cat", ",", "unheard"]
-    assert batch.targets.tolist() == [[EOS], [EOS]]
-    assert not batch.target_mask.any()
-    assert batch.target_mask.shape == batch.targets.shape
-    assert batch.count == 0
-    ids, mask = data.reader.encode_targets(["mat, sees", "dog"])
-    assert [data.target_vocabulary.decode(row) for row in ids.tolist()] == [
-        ["mat", ",", "sees", "<eos>"], ["dog", "<eos>", "<pad>", "<pad>"],
-    ]  # fmt: skip
-    assert mask.tolist() == [[True] * 4, [True, True, False, False]]
-    for read in (data.encode, data.reader.encode_targets):
-        for texts, said in ((["cat", " \t"], "text 2 is empty"), ([], "no text")):
-            with pytest.raises(UserError, match=said):
-                read(texts)
-    with pytest.raises(UserError, match="text 34 is empty"):
-        data.reader.encode(["cat", " "], first=33)
-
-
-def test_new_text_gives_the_batch_that_training_gives(data: SequenceToSequenceData) -> None:
-    for batch in data.test_dataloader():
-        again = data.encode([data.source_text("test", row) for row in batch.ids.tolist()])
-        targets, mask = data.reader.encode_targets([data.target_text("test", row) for row in batch.ids.tolist()])
-        assert torch.equal(again.inputs, batch.inputs)
-        assert torch.equal(again.mask, batch.mask)
-        assert torch.equal(targets, batch.targets)
-        assert torch.equal(mask, batch.target_mask)
-
-
-def test_text_longer_than_the_cap_is_refused_or_cut(source: Given, tmp_path: Path) -> None:
-    data = SequenceToSequenceData(prepared=prepare_pairs(source, tmp_path, PairSettings(max_length=4)))
-    with pytest.raises(UserError, match=r"text 2 has 5 tokens: expected at most 4.*data\.max_length"):
-        data.encode(["cat dog", "cat dog cat dog cat"])
-    batch = data.reader.encode(["cat dog", "cat dog cat dog cat"], cut=True)
-    assert data.vocabulary.decode(batch.inputs[1].tolist()) == ["cat", "dog", "cat", "dog"]
-    assert data.reader.tokens("cat dog cat dog cat") == ["cat", "dog", "cat", "dog"]
-
-
-def test_a_target_language_that_a_checkpoint_does_not_know(prepared: PreparedPairs) -> None:
-    reader = SequenceToSequenceData(prepared=prepared, source_language="de", target_language="en").reader
-    reader.check_target_language(None)
-    reader.check_target_language("en")
-    with pytest.raises(UserError, match=r"target_language is 'fr', and the checkpoint knows 'en' alone \(from de\)"):
-        reader.check_target_language("fr")
-    with pytest.raises(UserError, match="does not say which language it writes"):
-        SequenceToSequenceData(prepared=prepared).reader.check_target_language("fr")
-
-
-@pytest.mark.parametrize("level", ["word", "character", "subword"])
-def test_a_checkpoint_can_hold_it_and_brings_it_back(source: Given, tmp_path: Path, level: str) -> None:
-    settings = PairSettings(level=level, subword={"size": 26}, max_length=30)
-    data = SequenceToSequenceData(
-        prepared=prepare_pairs(source, tmp_path, settings), source_language="x", target_language="y"
-    )
-    torch.save(data.to_plain(), tmp_path / "plain")
-    plain = torch.load(tmp_path / "plain", weights_only=True)
-    assert plain["kind"] == "sequence_to_sequence"
-    reader = PairReader.from_plain(plain)
-    assert reader == data.reader
-    assert reader.spec == data.spec
-    assert torch.equal(reader.encode(["a Cat sees"]).inputs, data.encode(["a Cat sees"]).inputs)
-    ids, _ = reader.encode_targets(["a cat"])
-    assert reader.decode(ids[0]) == data.reader.decode(ids[0])
 
 
 def test_it_works_with_workers(source: Given, tmp_path: Path) -> None:

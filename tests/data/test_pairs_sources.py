@@ -300,6 +300,22 @@ def test_rows_without_a_text_are_left_out_and_rows_not_asked_for() -> None:
     ]
 
 
+def test_rows_are_of_the_train_split_alone() -> None:
+    import datasets
+
+    def of(prefix: str) -> Any:
+        texts = {"en": [f"{prefix}{row}" for row in range(6)], "fr": [f"{prefix.upper()}{row}" for row in range(6)]}
+        return datasets.Dataset.from_dict(texts)
+
+    loaded = PairColumns("en", "fr", rows=2).read({"train": of("a"), "validation": of("b"), "test": of("c")}, "set", "")
+    assert {split: table.sources for split, table in loaded.tables.items()} == {
+        "train": ["a0", "a1"],
+        "validation": [f"b{row}" for row in range(6)],
+        "test": [f"c{row}" for row in range(6)],
+    }
+    assert loaded.notes == ["train: the first 2 rows of 6 (data.rows)"]
+
+
 def test_what_a_public_set_does_not_have_is_named() -> None:
     inside = sets({"translation": [{"en": "a", "fr": "b"}] * 9})
     for columns, rows, said in (

@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lightning_seq.data.prepare_tags import PreparedTags, TagSettings, prepare_tags, unknown_share
+from lightning_seq.data.prepare_tags import prepare_tags
+from lightning_seq.data.prepared_tags import PreparedTags, unknown_share
 from lightning_seq.data.sources.table import Loaded
 from lightning_seq.data.sources.tagged import TaggedTable
 from lightning_seq.data.spelling import CASES, WordForm, case_of
+from lightning_seq.data.tag_settings import TagSettings
 from lightning_seq.errors import UserError
 from lightning_seq.files import Plain
 

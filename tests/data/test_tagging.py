@@ -13,8 +13,10 @@ from torch.utils.data import DataLoader
 from lightning_seq.data.batching import STAND_IN, Share
 from lightning_seq.data.classification import whole
 from lightning_seq.data.loader import TargetSampler, TrainLoader
-from lightning_seq.data.prepare_tags import PreparedTags, TagSettings, prepare_tags
+from lightning_seq.data.prepare_tags import prepare_tags
+from lightning_seq.data.prepared_tags import PreparedTags
 from lightning_seq.data.spelling import CASES, Spellings, WordForm
+from lightning_seq.data.tag_settings import TagSettings
 from lightning_seq.data.tagging import TaggedSentences, TaggingData, TagReader
 from lightning_seq.errors import UserError
 from lightning_seq.spec import Batch, Tags, Tokens
@@ -262,6 +264,8 @@ def test_bare_text_is_read_without_marks_and_capitals(prepared: PreparedTags) ->
     assert reader.tokens("In the beginning, God's Beth-el!") == ["in", "the", "beginning", "god's", "beth-el"]
     with pytest.raises(UserError, match="text 1 is empty"):
         reader.encode(["?!"])
+    with pytest.raises(UserError, match="text 41 is empty"):
+        reader.encode(["cat", "?!"], first=40)
 
 
 def test_a_checkpoint_can_hold_it_and_brings_it_back(data: TaggingData, tmp_path: Path) -> None:

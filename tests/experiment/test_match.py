@@ -18,6 +18,7 @@ from lightning_seq.errors import UserError
 from lightning_seq.experiment.config import Config, compose, groups
 from lightning_seq.experiment.grid import Entry
 from lightning_seq.experiment.match import (
+    COUNTS,
     Matching,
     measure,
     nearest,
@@ -56,8 +57,10 @@ def solved(*words: str, target: Any, kind: str = "parameters") -> dict[str, Any]
     config = config_of(*words, f"match.target={target}", kind=kind)
     matching = Matching.of(config)
     assert matching is not None
-    entry = matching.solve(Entry("it", [], config), spec_of(config), E)
-    return residual(entry.config, spec_of(config), E)
+    entry, found = matching.solve(Entry("it", [], config), spec_of(config), E)
+    said = residual(entry.config, spec_of(config), E)
+    assert said == residual(entry.config, spec_of(config), E, found)
+    return said
 
 
 def counted(config: Config, size: int) -> int:
@@ -158,6 +161,37 @@ def test_operations_of_an_encoder_decoder_are_of_both_sides() -> None:
     H = 8
     assert measure(resized(part, H), PAIRS, E) == 2 * 2 * 3 * H * (E + H)
     assert measure(resized(whole, H), PAIRS, E) - measure(resized(part, H), PAIRS, E) == 2 * len(WORDS) * H
+
+
+def test_tied_embeddings_add_what_brings_outputs_to_their_width() -> None:
+    """It is no part of the recurrence, and the softmax reads what is as wide as the embedding."""
+    H, V = 8, len(WORDS)
+    bring = 2 * H * E
+    words = ["model=encoder_decoder", "cell=gru", "model.bidirectional=false", "model.bridge=copy", "task.tied=decoder"]
+    part, whole = (measure(resized(config_of(*words, f"match.count={c}", kind="flops"), H), PAIRS, E) for c in COUNTS)
+    assert part == 2 * 2 * 3 * H * (E + H)
+    assert whole == part + bring + 2 * V * E
+    words, spec = ["model=gru", "data=verses_words", "task.tied=true"], DataSpec(Tokens(WORDS), NextToken(WORDS))
+    part, whole = (measure(resized(config_of(*words, f"match.count={c}", kind="flops"), H), spec, E) for c in COUNTS)
+    assert part == 2 * 3 * H * (E + H)
+    assert whole == part + bring + 2 * V * E
+
+
+def test_a_solved_size_is_measured_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was found while it was solved is what is said of it."""
+    config, seen = config_of("model=gru", "match.target=5k"), []
+
+    def watched(*given: Any) -> int:
+        seen.append(size_of(given[0]))
+        return measure(*given)
+
+    monkeypatch.setattr("lightning_seq.experiment.match.measure", watched)
+    matching = Matching.of(config)
+    assert matching is not None
+    entry, found = matching.solve(Entry("it", [], config), CLASSES, E)
+    assert residual(entry.config, CLASSES, E, found)["found"] == measure(entry.config, CLASSES, E)
+    assert len(seen) == len(set(seen))
+    assert size_of(entry.config) in seen
 
 
 @given(st.integers(1, 5), st.integers(0, 30), st.integers(1, 9), st.integers(1, 20_000), st.integers(1, 7))

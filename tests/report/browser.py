@@ -143,6 +143,21 @@ class Browser:
             self.requested.append(found["request"]["url"])
 
 
+def look(page: Path, then: str = "") -> str:
+    """The document after its charts are drawn, and after a script that is run `then`.
+
+    It may have said nothing to the console and asked nobody for anything.
+    """
+    with Browser() as browser:
+        browser.open(page)
+        if then:
+            browser.run(then)
+        document = browser.run("document.documentElement.outerHTML")
+    assert browser.said == [], browser.said
+    assert browser.requested == [page.as_uri()], browser.requested
+    return document
+
+
 def _pipe() -> tuple[int, int]:
     """Two ends whose numbers are not those that Chromium expects."""
     ends = os.pipe()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 from collections import Counter
 from collections.abc import Callable
 from html.parser import HTMLParser
@@ -17,7 +16,7 @@ from lightning_seq.record import read, write
 from lightning_seq.report.dashboard import dashboard
 from lightning_seq.report.verdict import ONE_SEED
 from lightning_seq.report.write import write_report
-from tests.report.browser import CHROMIUM, Browser
+from tests.report.browser import CHROMIUM, look
 
 Make = Callable[..., Path]
 
@@ -27,7 +26,6 @@ ATTACKS = (
     "\"'><svg onload=document.title='owned'>",
     "<!--<script>\u2028`${document.title='owned'}`",
 )
-BROWSER = CHROMIUM
 
 
 class Page(HTMLParser):
@@ -243,41 +241,6 @@ def test_a_report_of_nothing_is_the_users_mistake(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="holds no run"):
         write_report(tmp_path)
     assert list(tmp_path.iterdir()) == []
-
-
-def browse(page: Path, profile: Path) -> str:
-    """The document after its scripts ran in virtual time, none of which may have said anything to the console."""
-    quiet = ("quic", "background-networking", "component-update", "sync", "gpu")
-    command = [
-        str(BROWSER),
-        "--headless",
-        "--no-sandbox",
-        "--no-first-run",
-        "--enable-logging=stderr",
-        *(f"--disable-{name}" for name in quiet),
-        f"--user-data-dir={profile}",
-        "--virtual-time-budget=8000",
-        "--dump-dom",
-        page.as_uri(),
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=90, check=True)
-    assert not [line for line in done.stderr.splitlines() if "CONSOLE" in line]
-    return done.stdout
-
-
-def look(page: Path, then: str = "") -> str:
-    """The document after its charts are drawn, and after a script that is run `then`.
-
-    It may have said nothing to the console and asked nobody for anything.
-    """
-    with Browser() as browser:
-        browser.open(page)
-        if then:
-            browser.run(then)
-        document = browser.run("document.documentElement.outerHTML")
-    assert browser.said == []
-    assert browser.requested == [page.as_uri()]
-    return document
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH")

@@ -12,7 +12,8 @@ import vl_convert
 
 from lightning_seq.files import sha256
 from lightning_seq.record import read, runs_in, write
-from lightning_seq.report.gradient_flow import gradient_flow, read_flow
+from lightning_seq.report.flow import read_flow
+from lightning_seq.report.gradient_flow import gradient_flow
 from lightning_seq.report.page import Page
 from lightning_seq.report.summary import summarise
 

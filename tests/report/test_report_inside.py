@@ -17,6 +17,7 @@ from lightning_seq.report.inside import MOST_LABELS
 from lightning_seq.report.page import Page
 from lightning_seq.report.states import read_states, states
 from lightning_seq.report.summary import summarise
+from tests.report.made_run import run_name
 
 Make = Callable[..., Path]
 ODD = "</script><img src=x onerror=alert(1)>"
@@ -208,16 +209,10 @@ def test_many_labels_are_a_few_hundred_kilobytes(make_comparison: Make, tmp_path
     ]
     for label in labels:
         for name, plain in (("gates", opened), ("states", walked), ("deciding_words", decided)):
-            leave(directory, f"{_run(label)}-seed1", name, plain)
+            leave(directory, run_name(label, 1), name, plain)
     size = 0
     for make in (gates, states, deciding_words):
         text, page = drawn(make, directory)
         assert f"{40 - MOST_LABELS} more labels are left out." in text
         size += len(text.encode()) + len(page.json().encode())
     assert size < 1_500_000
-
-
-def _run(label: str) -> str:
-    from .conftest import _file_name
-
-    return _file_name(label)

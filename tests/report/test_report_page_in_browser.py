@@ -148,14 +148,18 @@ def test_a_narrow_screen_scrolls_tables_and_not_the_page(browser: Browser) -> No
     assert max(browser.run(widths)) <= 390
 
 
+def page_of_ten(make_comparison: Make, directory: Path) -> Path:
+    """The page of ten labels, two of whose charts are folded away."""
+    labels = tuple(f"cell{number}" for number in range(10))
+    page = directory / "page.html"
+    page.write_text(dashboard(make_comparison(directory / "demo", labels=labels, seeds=1, epochs=2)), encoding="utf-8")
+    return page
+
+
 def test_paper_has_nothing_folded_and_every_chart(make_comparison: Make, tmp_path: Path) -> None:
     """Folded charts are drawn while the page is being printed."""
-    labels = tuple(f"cell{number}" for number in range(10))
-    directory = make_comparison(tmp_path / "demo", labels=labels, seeds=1, epochs=2)
-    page = tmp_path / "page.html"
-    page.write_text(dashboard(directory), encoding="utf-8")
     with Browser() as browser:
-        browser.open(page)
+        browser.open(page_of_ten(make_comparison, tmp_path))
         folded = int(browser.run("document.querySelectorAll('.chart').length - document.documentElement.dataset.drawn"))
         assert folded == 2
         shut = "document.querySelectorAll('details:not([open])').length"
@@ -171,12 +175,8 @@ def test_paper_has_nothing_folded_and_every_chart(make_comparison: Make, tmp_pat
 
 
 def test_folded_charts_wait_until_they_are_unfolded(make_comparison: Make, tmp_path: Path) -> None:
-    labels = tuple(f"cell{number}" for number in range(10))
-    directory = make_comparison(tmp_path / "demo", labels=labels, seeds=1, epochs=2)
-    page = tmp_path / "page.html"
-    page.write_text(dashboard(directory), encoding="utf-8")
     with Browser() as browser:
-        browser.open(page)
+        browser.open(page_of_ten(make_comparison, tmp_path))
         assert browser.run("document.querySelectorAll('#confusion .chart svg').length") == 8
         browser.run("document.querySelector('#confusion summary').focus()")
         browser.press("Enter")

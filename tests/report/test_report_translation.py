@@ -25,7 +25,8 @@ from lightning_seq.report.headline import conventions
 from lightning_seq.report.summary import summarise
 from lightning_seq.report.translation import read_translation
 from lightning_seq.report.wandb_summary import log_comparison
-from tests.report.test_report_dashboard import ATTACKS, BROWSER, Page, browse
+from tests.report.browser import CHROMIUM, look
+from tests.report.test_report_dashboard import ATTACKS, Page
 
 Make = Callable[..., Path]
 
@@ -354,25 +355,25 @@ def test_strings_from_data_become_no_elements(attacked: Path) -> None:
     assert "<" not in page.scripts[0]
 
 
-@pytest.mark.skipif(BROWSER is None, reason="no Chromium on PATH")
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH")
 def test_a_browser_draws_maps_and_runs_no_script_from_their_tokens(attacked: Path, tmp_path: Path) -> None:
     source = dashboard(attacked)
     page = tmp_path / "page.html"
     page.write_text(re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", source), encoding="utf-8")
-    document = browse(page, tmp_path / "profile")
+    document = look(page)
     assert "<title>owned" not in document
     assert f'data-drawn="{len(Page(source).data["charts"])}"' in document
     assert f'data-maps="{len(ATTACKS)}"' in document  # of the first sentence, the second is folded away
 
 
-@pytest.mark.skipif(BROWSER is None, reason="no Chromium on PATH")
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH")
 def test_the_slider_and_the_arrow_keys_say_what_the_file_says(make_translation: Make, tmp_path: Path) -> None:
     directory = make_translation(tmp_path / "demo", labels=("gru-dot",), seeds=1, sentences=1)
     weights = [[[0.75, 0.25], [0.0, 1.0]], [[1.0, 0.0], [0.5, 0.5]]]
     each = [{"epoch": 3 * n + 1, "target": ["la", "mer"], "weights": rows} for n, rows in enumerate(weights)]
     plain = {"sentences": [{"id": 1, "source": ["the", "sea"], "maps": each}]}
     rewrite(directory, "gru-dot-seed1", "attention", json.dumps(plain))
-    script = """<script>setTimeout(() => {
+    script = """
       const said = [], map = () => document.querySelector("figure.map svg[role=img]");
       const press = (key) => map().dispatchEvent(new KeyboardEvent("keydown", { key, cancelable: true }));
       const tip = () => document.querySelector(".tip").textContent.replace(/ +/g, " ");
@@ -382,12 +383,10 @@ def test_the_slider_and_the_arrow_keys_say_what_the_file_says(make_translation: 
       const slider = document.querySelector("input[type=range]");
       slider.value = "0"; slider.dispatchEvent(new Event("input"));
       said.push(map().getAttribute("aria-label"), slider.getAttribute("aria-valuetext"));
-      document.body.dataset.said = JSON.stringify(said);
-    }, 4000)</script></body>"""
-    source = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", dashboard(directory))
+      document.body.dataset.said = JSON.stringify(said);"""
     page = tmp_path / "page.html"
-    page.write_text(script.join(source.rsplit("</body>", 1)), encoding="utf-8")
-    drawn = Page(browse(page, tmp_path / "profile"))
+    page.write_text(dashboard(directory), encoding="utf-8")
+    drawn = Page(look(page, script))
     (body,) = [attributes for tag, attributes in drawn.elements if tag == "body"]
     assert json.loads(str(body["data-said"])) == [
         "Attention of gru-dot after epoch 4, strongest: la ← the 100 %; mer ← the 50 %",

@@ -178,6 +178,28 @@ def test_a_short_chunk_has_a_small_rate() -> None:
         torch.testing.assert_close(parameter, old - 0.25 * parameter.grad)
 
 
+def test_the_rate_of_accumulated_chunks_follows_their_mean_length() -> None:
+    """Chunks of 2 and 6 of 8 steps in one step of the optimiser; the next step is of its own chunks alone."""
+    task, ids = task_of(chunk_length=8), text(16)
+    first, *rest = chunks(ids, [2, 6, 8])
+    optimizer, seen = torch.optim.SGD(task.parameters(), lr=0.5), []
+    optimizer.register_step_pre_hook(lambda *given: seen.append(optimizer.param_groups[0]["lr"]))
+    task.training_step(first, 0).backward()
+    for number, batch in enumerate(rest, 1):
+
+        def closure(number: int = number, batch: Batch = batch) -> Tensor:
+            loss = task.training_step(batch, number)
+            loss.backward()
+            return loss
+
+        before = [parameter.detach().clone() for parameter in task.parameters()]
+        task.optimizer_step(0, number, optimizer, closure)
+        for parameter, old in zip(task.parameters(), before, strict=True):
+            assert parameter.grad is not None
+            torch.testing.assert_close(parameter, old - (0.25, 0.5)[number - 1] * parameter.grad)
+        optimizer.zero_grad()
+
+
 def test_the_carried_state_goes_through_a_checkpoint() -> None:
     task, ids = task_of(), text(8)
     first, second = chunks(ids, [4, 4])

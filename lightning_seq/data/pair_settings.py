@@ -1,0 +1,78 @@
+"""What is done to pairs of texts before they are batches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from lightning_seq.errors import UserError, near
+from lightning_seq.files import Plain
+from lightning_seq.text.segmenter import check_level
+
+SIDES = ("source", "target")
+_SUBWORD = {"kind": "bpe", "size": 8000}
+
+
+@dataclass(frozen=True)
+class PairSettings:
+    """What is done to the texts of a source.
+
+    level, target_level:           of each side, see `Segmenter`; target_level None: the source's.
+    subword, target_subword:       of level `subword`: `{kind, size}`, see `Subwords.train`; target_subword None: the
+                                   source's.
+    lower:                         small letters only, on both sides.
+    min_count, max_vocabulary:     of words or characters, in training; the others are unknown. Subwords have a size.
+    joint_vocabulary:              one vocabulary, and one model of subwords, for both sides.
+    max_length, max_target_length: tokens of a text that are kept, from its beginning; None for all.
+    source_eos:                    whether `<eos>` stands behind a source, as it does behind every target.
+
+    Raises UserError for values that cannot be.
+    """
+
+    level: str = "word"
+    target_level: str | None = None
+    subword: Mapping[str, Any] = field(default_factory=lambda: dict(_SUBWORD), hash=False)
+    target_subword: Mapping[str, Any] | None = field(default=None, hash=False)
+    lower: bool = True
+    min_count: int = 1
+    max_vocabulary: int | None = None
+    joint_vocabulary: bool = False
+    max_length: int | None = None
+    max_target_length: int | None = None
+    source_eos: bool = False
+
+    def __post_init__(self) -> None:
+        check_level("level", self.level)
+        if self.target_level is not None:
+            check_level("target_level", self.target_level)
+        for name in ("subword", "target_subword"):
+            for key in getattr(self, name) or ():
+                if key not in _SUBWORD:
+                    raise UserError(f"data.{name} has no key {key!r}; {near(str(key), _SUBWORD)}")
+        for name in ("max_length", "max_target_length"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise UserError(f"data.{name} is {value}, expected at least 1, or null for no limit")
+        if self.joint_vocabulary and self.subwords("source") != self.subwords("target"):
+            raise UserError(
+                "data.joint_vocabulary=true needs both sides made of the same: expected data.target_level and "
+                f"data.target_subword as of the source (level {self.levels['source']}), or null"
+            )
+
+    @property
+    def levels(self) -> dict[str, str]:
+        return {"source": self.level, "target": self.target_level or self.level}
+
+    def limit(self, side: str) -> int | None:
+        return self.max_length if side == "source" else self.max_target_length
+
+    def subwords(self, side: str) -> tuple[str, dict[str, Any] | None]:
+        """The level of a side and, where that is `subword`, what `Subwords.train` takes."""
+        level = self.levels[side]
+        own = self.subword if side == "source" or self.target_subword is None else self.target_subword
+        return level, ({**_SUBWORD, **own} if level == "subword" else None)
+
+    def to_plain(self) -> Plain:
+        given = {name: value for name, value in vars(self).items() if name not in ("subword", "target_subword")}
+        return given | {"subwords": [self.subwords(side)[1] for side in SIDES]}

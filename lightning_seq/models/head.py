@@ -1,0 +1,22 @@
+"""From the vector of a whole sequence to what is said of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import nn
+
+from lightning_seq.layers.dropout import Dropout
+
+
+def head(width: int, sizes: Sequence[int], outputs: int, dropout: float) -> nn.Sequential:
+    """Layers from `[B, width]` to `[B, outputs]`: hidden ones of these sizes, ReLU behind each, and a linear one.
+
+    sizes:   none for a linear head.
+    dropout: before each layer.
+    """
+    layers: list[nn.Module] = []
+    for size in sizes:
+        layers += [Dropout(dropout), nn.Linear(width, size), nn.ReLU()]
+        width = size
+    return nn.Sequential(*layers, Dropout(dropout), nn.Linear(width, outputs))

@@ -1,0 +1,113 @@
+"""Directories that are built once, by whoever comes first, and never trusted unless whole."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from lightning_seq.files import is_whole, sealed_directory
+
+BUILDER = """
+import sys, time
+from pathlib import Path
+from lightning_seq.files import sealed_directory
+place, name, seconds = Path(sys.argv[1]), sys.argv[2], float(sys.argv[3])
+def build(directory):
+    (directory / "half").write_text(name)
+    with (place / "built.txt").open("a") as said:
+        said.write(name + "\\n")
+    time.sleep(seconds)
+    (directory / "other half").write_text(name)
+print((sealed_directory(place / "cache" / "data", build) / "other half").read_text(), flush=True)
+"""
+
+
+def builder(place: Path, name: str, seconds: float) -> subprocess.Popen[str]:
+    words = [sys.executable, "-c", BUILDER, str(place), name, str(seconds)]
+    return subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+
+
+def built(place: Path) -> list[str]:
+    said = place / "built.txt"
+    return said.read_text().split() if said.exists() else []
+
+
+def wait_for(place: Path, count: int) -> None:
+    begun = time.monotonic()
+    while len(built(place)) < count:
+        assert time.monotonic() - begun < 30
+        time.sleep(0.01)
+
+
+def hidden(place: Path) -> list[str]:
+    return [path.name for path in (place / "cache").glob(".*.part")]
+
+
+def test_builders_at_once_build_once(tmp_path: Path) -> None:
+    found = [process.communicate(timeout=60)[0] for process in [builder(tmp_path, str(n), 0.3) for n in range(4)]]
+    (first,) = built(tmp_path)
+    assert found == [f"{first}\n"] * 4
+
+
+def test_after_a_killed_builder_the_next_one_builds(tmp_path: Path) -> None:
+    killed = builder(tmp_path, "killed", 60)
+    wait_for(tmp_path, 1)
+    waiting = builder(tmp_path, "waiting", 0)
+    time.sleep(0.3)
+    assert built(tmp_path) == ["killed"]
+    killed.send_signal(signal.SIGKILL)
+    assert waiting.communicate(timeout=60)[0] == "waiting\n"
+    killed.communicate()
+    assert built(tmp_path) == ["killed", "waiting"]
+    assert hidden(tmp_path) == []
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped", "gone", "seal gone", "seal emptied"])
+def test_what_is_damaged_is_built_again(damage: str, tmp_path: Path) -> None:
+    def build(directory: Path) -> None:
+        (directory / "numbers").write_bytes(bytes(range(200)))
+
+    target = sealed_directory(tmp_path / "data", build)
+    file, seal = target / "numbers", target / "sums.json"
+    whole = file.read_bytes()
+    if damage == "cut":
+        file.write_bytes(whole[:-1])
+    elif damage == "flipped":
+        file.write_bytes(whole[:100] + bytes([whole[100] ^ 1]) + whole[101:])
+    elif damage == "seal emptied":
+        seal.write_text("{}")
+    else:
+        (file if damage == "gone" else seal).unlink()
+    assert not is_whole(target)
+    assert sealed_directory(target, build) == target
+    assert file.read_bytes() == whole
+    assert is_whole(target)
+
+
+def test_what_is_whole_is_not_built_again(tmp_path: Path) -> None:
+    count = 0
+
+    def build(directory: Path) -> None:
+        nonlocal count
+        count += 1
+        (directory / "file").write_text("x")
+
+    for _ in range(2):
+        sealed_directory(tmp_path / "data", build)
+    assert count == 1
+
+
+def test_a_builder_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    def build(directory: Path) -> None:
+        (directory / "file").write_text("x")
+        raise OSError("no room")
+
+    with pytest.raises(OSError, match="no room"):
+        sealed_directory(tmp_path / "cache" / "data", build)
+    assert not (tmp_path / "cache" / "data").exists()
+    assert hidden(tmp_path) == []
