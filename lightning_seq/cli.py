@@ -98,27 +98,38 @@ def _finish(directory: Path, failed: int, console: Console, wandb: dict[str, str
     from lightning_seq.report.tables import terminal
     from lightning_seq.report.write import write_report
 
-    mode = None
-    if wandb is not None:
-        from lightning_seq.experiment.loggers import wandb_mode
-
-        mode, _ = wandb_mode(str(wandb["mode"]))
     summary = write_report(directory)
-    if wandb is not None and mode is not None:
-        from lightning_seq.report.wandb_summary import log_comparison
-        from lightning_seq.report.wandb_workspace import write_plan
-
-        shutil.rmtree(directory / "wandb", ignore_errors=True)  # one summary run, of what there is now
-        log_comparison(directory, mode=mode, project=str(wandb["project"]), entity=wandb["entity"])
-        upload = write_plan(directory, str(wandb["project"]), wandb["entity"])["upload"]
+    told = _to_wandb(directory, wandb) if wandb is not None else None
     console.print()
     console.print(terminal(summary))
     console.print()
     say(console, f"dashboard  {directory / 'dashboard.html'}")
     say(console, f"tables     {directory / 'table.md'}  {directory / 'table.csv'}  {directory / 'table.tex'}")
-    if mode == "offline":
-        say(console, f"W&B        {upload}")
+    if told:
+        say(console, f"W&B        {told}")
     return 1 if failed else 0
+
+
+def _to_wandb(directory: Path, settings: dict[str, str | None]) -> str | None:
+    """The comparison as a W&B run beside those of its runs; what to do with them. W&B never fails a comparison."""
+    from lightning_seq.experiment.wandb_run import SENT, send, wandb_mode
+    from lightning_seq.report.wandb_summary import log_comparison
+    from lightning_seq.report.wandb_workspace import write_plan
+
+    mode, _ = wandb_mode(str(settings["mode"]))
+    if mode == "disabled":
+        return None
+    project, entity = str(settings["project"]), settings["entity"]
+    shutil.rmtree(directory / "wandb", ignore_errors=True)  # one summary run, of what there is now
+    try:
+        recorded = log_comparison(directory, project=project, entity=entity)
+    except Exception as error:
+        return f"does not take the comparison ({error}); the tables have it all"
+    upload = write_plan(directory, project, entity)["upload"]
+    if mode == "offline":
+        return upload
+    send(recorded)
+    return f"is being sent in the background; what {SENT} says was not: {upload}"
 
 
 def say(console: Console, line: str) -> None:

@@ -8,15 +8,12 @@ from __future__ import annotations
 import csv
 import io
 import math
-import os
-import socket
 from argparse import Namespace
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-from lightning.pytorch.loggers import Logger, TensorBoardLogger, WandbLogger
+from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 
 from lightning_seq.errors import UserError, near
@@ -100,24 +97,6 @@ class CurveLogger(Logger):
         write_text(self.directory / "metrics.csv", text.getvalue())
 
 
-class WandbRun(WandbLogger):
-    """A W&B run that ends with what its record holds: its metrics at the selected checkpoint, parameters, speed.
-
-    directory: of the run.
-    """
-
-    def __init__(self, directory: Path, experiment: Any) -> None:
-        super().__init__(experiment=experiment)
-        self.directory = directory
-
-    @rank_zero_only
-    def finalize(self, status: str) -> None:
-        super().finalize(status)
-        record = _done(self.directory)
-        if record is not None:
-            self.experiment.summary.update(_final(record))
-
-
 class TensorBoardRun(TensorBoardLogger):
     """Event files whose HPARAMS tab compares the runs of a comparison: `tensorboard --logdir <runs>/<name>`.
 
@@ -134,12 +113,12 @@ class TensorBoardRun(TensorBoardLogger):
 
     @rank_zero_only
     def finalize(self, status: str) -> None:
-        record = None if self._told else _done(self.directory)
+        record = None if self._told else done_record(self.directory)
         if record is not None:
             from torch.utils.tensorboard.summary import hparams
 
             self._told = True
-            final = {name: value for name, value in _final(record).items() if value is not None}
+            final = {name: value for name, value in final_numbers(record).items() if value is not None}
             self.log_metrics({f"final/{name}": value for name, value in final.items()})
             _, *session = hparams(hyperparameters(record), {})
             for summary in session:
@@ -147,13 +126,14 @@ class TensorBoardRun(TensorBoardLogger):
         super().finalize(status)
 
 
-def _done(directory: Path) -> Record | None:
+def done_record(directory: Path) -> Record | None:
     """The record of a run, once it is done."""
     record = read(directory) if (directory / FILE).is_file() else None
     return record if record is not None and record.status == "done" else None
 
 
-def _final(record: Record) -> dict[str, float | None]:
+def final_numbers(record: Record) -> dict[str, float | None]:
+    """Its metrics at the selected checkpoint, parameters, speed."""
     return {
         **record.metrics,
         **{f"parameters/{part}": float(count) for part, count in record.parameters.items()},
@@ -191,44 +171,6 @@ def _leaves(value: Any, key: str) -> Iterator[tuple[str, Any]]:
         yield key, value
 
 
-def wandb_mode(wanted: str) -> tuple[str, str | None]:
-    """The mode W&B can run in, and a line that says why it is not the one asked for.
-
-    Online needs a key and a server that answers; both are checked first, within about three seconds, because W&B itself
-    would wait for minutes and then end the run.
-
-    Raises UserError for a mode that W&B does not have.
-    """
-    if wanted not in WANDB_MODES:
-        raise UserError(f"logger.mode is {wanted!r}: {near(wanted, WANDB_MODES)}")
-    if wanted != "online":
-        return wanted, None
-    endings = "the run goes on offline; send it later with `wandb sync`"
-    if not os.environ.get("WANDB_API_KEY") and not _has_netrc_key():
-        return "offline", f"W&B: no key (WANDB_API_KEY, or `wandb login`): {endings}"
-    url = urlsplit(os.environ.get("WANDB_BASE_URL") or "https://api.wandb.ai")
-    address = (url.hostname or "", url.port or (443 if url.scheme == "https" else 80))
-    try:
-        socket.create_connection(address, timeout=3).close()
-    except OSError as error:
-        return "offline", f"W&B: {address[0]} does not answer ({error}): {endings}"
-    return "online", None
-
-
-def _has_netrc_key() -> bool:
-    import netrc
-
-    try:
-        return (
-            netrc.netrc().authenticators(
-                urlsplit(os.environ.get("WANDB_BASE_URL") or "https://api.wandb.ai").hostname or ""
-            )
-            is not None
-        )
-    except (OSError, netrc.NetrcParseError):
-        return False
-
-
 def check_logger(config: Config) -> None:
     """Raises UserError for a kind of logger, or a mode of W&B, that there is not."""
     settings = config["logger"]
@@ -238,54 +180,74 @@ def check_logger(config: Config) -> None:
         raise UserError(f"logger.mode is {settings['mode']!r}: {near(str(settings['mode']), WANDB_MODES)}")
 
 
-def _wandb_id(directory: Path) -> str | None:
-    """That of the W&B run to go on with: what was left in a run's directory is there because the run goes on.
+class Tolerant(Logger):
+    """Another logger, which is left out from the first moment at which it fails: no run ends because of it.
 
-    Offline, each part is a directory of its own, and `wandb sync` sends those of one id as one run, in their order.
+    tell: hears why, once. What a logger missed is in the record and in `metrics.csv`.
     """
-    parts = sorted(directory.glob("wandb/*run-*-*"), key=lambda part: part.name.removeprefix("offline-"))
-    return parts[-1].name.rpartition("-")[2] if parts else None
+
+    def __init__(self, logger: Logger, tell: Callable[[str], None]) -> None:
+        super().__init__()
+        self.logger, self.tell = logger, tell
+        self._works = True
+
+    @property
+    def name(self) -> str | None:
+        return self.logger.name
+
+    @property
+    def version(self) -> int | str | None:
+        return self.logger.version
+
+    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+        self._try(lambda: self.logger.log_metrics(metrics, step))
+
+    def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
+        self._try(lambda: self.logger.log_hyperparams(params, *args, **kwargs))
+
+    def save(self) -> None:
+        self._try(self.logger.save)
+
+    def finalize(self, status: str) -> None:
+        self._try(lambda: self.logger.finalize(status))
+
+    def close(self) -> None:
+        """The record says how the run ended."""
+        self.finalize("success")
+        self._try(self._finish)
+
+    def _finish(self) -> None:
+        finish = getattr(getattr(self.logger, "experiment", None), "finish", None)
+        if finish is not None:
+            finish()
+
+    def _try(self, act: Callable[[], object]) -> None:
+        if not self._works:
+            return
+        try:
+            act()
+        except Exception as error:
+            self._works = False
+            self.tell(f"{type(self.logger).__name__} failed and is told of no more ({error}); metrics.csv has it all")
 
 
-def build_loggers(config: Config, directory: Path, label: str, tell: Callable[[str], None]) -> list[Logger]:
-    """The loggers beside the record, as `logger=…` asks.
+def build_loggers(config: Config, directory: Path, label: str, tell: Callable[[str], None]) -> list[Tolerant]:
+    """The loggers beside the record, as `logger=…` asks. `tell` hears of one that does not work.
 
     Raises UserError for TensorBoard when it is not installed.
     """
-    settings = config["logger"]
-    kind, group, seed = settings["kind"], config["name"], config["seed"]
+    kind = config["logger"]["kind"]
     if kind == "none":
         return []
     if kind == "tensorboard":
         try:
-            return [TensorBoardRun(directory)]
+            return [Tolerant(TensorBoardRun(directory), tell)]
         except ModuleNotFoundError:
             raise UserError("logger=tensorboard needs a package: pip install 'lightning-seq[tensorboard]'") from None
-    mode, reason = wandb_mode(settings["mode"])
-    if reason:
-        tell(reason)
-    import wandb
+    from lightning_seq.experiment.wandb_run import start_run
 
-    os.environ["WANDB_SILENT"] = "true"
-    (directory / "wandb").mkdir(exist_ok=True)
-    known = _wandb_id(directory)
-    run = wandb.init(
-        id=known,
-        resume="allow" if known and mode == "online" else None,
-        project=settings["project"],
-        entity=settings["entity"],
-        name=f"{label}-seed{seed}",
-        group=group,
-        job_type="train",
-        tags=[f"arch:{label}"[:64], f"data:{config['choices']['data']}"[:64]],
-        dir=str(directory),
-        mode=mode,  # type: ignore[arg-type]
-        config={**config, "label": label},
-        reinit="finish_previous",
-        settings=wandb.Settings(
-            silent=True, console="off", x_disable_stats=True, x_disable_meta=True, disable_git=True, disable_code=True
-        ),
-    )
-    run.define_metric("trainer/global_step")
-    run.define_metric("*", step_metric="trainer/global_step", step_sync=True)
-    return [WandbRun(directory, run)]
+    try:
+        return [Tolerant(start_run(config, directory, label, tell), tell)]
+    except Exception as error:
+        tell(f"W&B does not start ({error}): the run goes on without it; metrics.csv has it all")
+        return []

@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -232,7 +232,7 @@ def _train(config: Config, journal: Journal) -> None:
 
     clock, batches = TrainingClock(), BatchFingerprint()
     curves = CurveLogger(directory, lambda: clock.seconds, lambda: journal.update(curves=curves.curves))
-    loggers = [curves, *(build_loggers(config, directory, label, log.warning) if rank() == 0 else [])]
+    beside = build_loggers(config, directory, label, log.warning) if rank() == 0 else []
     inside = instruments(config, directory, data)
     watchers = [clock, batches, *kind_of(data.spec).callbacks(config, directory, data), *inside.values()]
     if several_processes(config):
@@ -252,7 +252,7 @@ def _train(config: Config, journal: Journal) -> None:
         settings["checkpoint_every_n_steps"],
         settings["checkpoint_every_minutes"],
     )
-    trainer = build_trainer(config, directory, task, loggers, watchers, points)
+    trainer = build_trainer(config, directory, task, [curves, *beside], watchers, points)
     drawn = stream_seed(config["seed"], Stream.DROPOUT, rank())
     torch.manual_seed(drawn)
     random.seed(drawn)
@@ -307,18 +307,8 @@ def _train(config: Config, journal: Journal) -> None:
         },
         finished=now(),
     )
-    _finish(loggers[1:])
-
-
-def _finish(loggers: Sequence[Any]) -> None:
-    """A logger that is down never turns a finished run into a failed one."""
-    for logger in loggers:
-        try:
-            logger.finalize("success")
-            if hasattr(logger.experiment, "finish"):
-                logger.experiment.finish()
-        except Exception as error:
-            log.warning("%s did not finish: %s", type(logger).__name__, error)
+    for logger in beside:
+        logger.close()
 
 
 def about(config: Config, data: Any) -> dict[str, Any]:

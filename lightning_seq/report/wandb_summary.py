@@ -20,35 +20,19 @@ from lightning_seq.report.summary import (
     training_seconds,
 )
 
-MODES = ("offline", "online", "disabled")
 
-
-def log_comparison(
-    directory: Path, mode: str = "offline", project: str = "lightning_seq", entity: str | None = None
-) -> Path | None:
-    """Log the comparison in `<runs>/<name>/` to W&B and return the directory of the W&B run.
+def log_comparison(directory: Path, project: str = "lightning_seq", entity: str | None = None) -> Path:
+    """Log the comparison in `<runs>/<name>/` to W&B, offline, and return the directory of the W&B run.
 
     The run has the comparison's name, is in the group of its runs, and has the job type `comparison`; of several data
-    sets, each has tables and charts of its own. Offline asks nobody for anything; `disabled` does nothing and returns
-    None. A run that cannot go online is kept offline.
+    sets, each has tables and charts of its own.
 
-    Raises UserError when the directory is missing or holds no record, ValueError for an unknown mode.
+    Raises UserError when the directory is missing or holds no record.
     """
-    if mode not in MODES:
-        raise ValueError(f"mode is {mode!r}, expected one of {', '.join(MODES)}")
     runs = runs_of(directory)
-    if mode == "disabled":
-        return None
-    import wandb
-
     summary = summarise_runs(directory, runs)
     records = [record for _, record in runs]
-    try:
-        run = _start(directory, summary, mode, project, entity)
-    except wandb.errors.Error:
-        if mode == "offline":
-            raise
-        run = _start(directory, summary, "offline", project, entity)
+    run = _start(directory, summary, project, entity)
     try:
         for group in summary.groups:
             mine = [record for record in records if group.holds(record)]
@@ -66,13 +50,12 @@ def log_comparison(
         run.finish()
 
 
-def _start(directory: Path, summary: Summary, mode: str, project: str, entity: str | None) -> Any:
+def _start(directory: Path, summary: Summary, project: str, entity: str | None) -> Any:
     import wandb
 
     settings = wandb.Settings(
         silent=True,
         console="off",
-        init_timeout=20,
         x_disable_stats=True,
         x_disable_meta=True,
         disable_git=True,
@@ -81,7 +64,7 @@ def _start(directory: Path, summary: Summary, mode: str, project: str, entity: s
     )
     return wandb.init(
         dir=directory,
-        mode="offline" if mode == "offline" else "online",
+        mode="offline",
         project=project,
         entity=entity,
         name=f"{summary.name}-comparison",

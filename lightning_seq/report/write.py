@@ -17,10 +17,9 @@ TEX = "table.tex"
 DASHBOARD = "dashboard.html"
 
 
-def write_report(directory: Path, wandb: str | None = None, stochastic_order: bool = False) -> Summary:
+def write_report(directory: Path, stochastic_order: bool = False) -> Summary:
     """Write `table.md`, `table.csv`, `table.tex` and `dashboard.html` into `<runs>/<name>/`, each in one step.
 
-    wandb:            also log the comparison to W&B, in this mode (`offline`, `online`); None leaves W&B alone.
     stochastic_order: whether the table of pairs holds almost stochastic order (Dror et al. 2019) too.
 
     Raises UserError when the directory is missing, holds no record, or cannot be written.
@@ -29,10 +28,6 @@ def write_report(directory: Path, wandb: str | None = None, stochastic_order: bo
     runs = runs_of(directory)
     summary = summarise_runs(directory, runs, stochastic_order=stochastic_order)
     write_pages(directory, runs, summary)
-    if wandb is not None:
-        from lightning_seq.report.wandb_summary import log_comparison
-
-        log_comparison(directory, mode=wandb)
     return summary
 
 

@@ -2,148 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import struct
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from lightning_seq.cli import main
-from lightning_seq.experiment.loggers import CurveLogger, TensorBoardRun, WandbRun, wandb_mode
+from lightning_seq.experiment.loggers import CurveLogger, TensorBoardRun, Tolerant
 from lightning_seq.record import Record, read, write
 
 from .conftest import TINY
-
-
-def test_online_without_a_key_goes_on_offline_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.delenv("WANDB_API_KEY", raising=False)
-    mode, reason = wandb_mode("online")
-    assert mode == "offline"
-    assert "no key" in reason
-
-
-def test_online_without_a_network_goes_on_offline_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("WANDB_API_KEY", "x" * 40)
-    monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
-    mode, reason = wandb_mode("online")
-    assert mode == "offline"
-    assert "does not answer" in reason
-    assert wandb_mode("offline") == ("offline", None)
-
-
-def test_a_run_that_should_be_online_is_kept_offline(
-    own: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("WANDB_API_KEY", "secretkey" * 5)
-    monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
-    assert main(["train", "model=rnn", *own, *TINY, "logger=wandb_online"]) == 0
-    place = Path(own[2].removeprefix("runs="))
-    assert list(place.glob("csv/rnn-seed1/wandb/offline-run-*/*.wandb"))
-    assert list(place.glob("csv/wandb/offline-run-*/*.wandb"))
-    for path in place.rglob("*"):
-        assert not path.is_file() or b"secretkey" not in path.read_bytes(), path
-
-
-def entries_of(data: bytes) -> Iterator[bytes]:
-    """The records of a `.wandb` file: 7 bytes of its own, then LevelDB's log format."""
-    assert data.startswith(b":W&B")
-    place, parts = 7, b""
-    while place + 7 <= len(data):
-        if 32768 - place % 32768 < 7:
-            place += 32768 - place % 32768
-        length, kind = struct.unpack("<HB", data[place + 4 : place + 7])
-        parts += data[place + 7 : place + 7 + length]
-        place += 7 + length
-        if kind in (1, 4):  # whole, or the last part
-            yield parts
-            parts = b""
-
-
-def read_wandb(run: Path) -> tuple[Any, dict[str, list[float]], dict[str, Any], dict[str, Any]]:
-    """Of the one W&B run of a run: its description, what was logged, its configuration and its summary."""
-    from wandb.proto import wandb_internal_pb2
-
-    (file,) = run.glob("wandb/offline-run-*/*.wandb")
-    logged, summary, described = {}, {}, None
-    for data in entries_of(file.read_bytes()):
-        entry = wandb_internal_pb2.Record()
-        entry.ParseFromString(data)
-        if entry.WhichOneof("record_type") == "run":
-            described = entry.run
-        for item in entry.history.item:
-            logged.setdefault(item.key or "/".join(item.nested_key), []).append(json.loads(item.value_json))
-        for item in entry.summary.update:
-            summary[item.key or ".".join(item.nested_key)] = json.loads(item.value_json)
-    config = {item.key: json.loads(item.value_json) for item in described.config.update if item.key != "_wandb"}
-    return described, logged, config, summary
-
-
-def test_the_wandb_run_holds_what_the_record_holds(own: list[str]) -> None:
-    assert main(["train", "model=rnn", *own, *TINY, "logger=wandb", "name=logged"]) == 0
-    run = Path(own[2].removeprefix("runs=")) / "logged/rnn-seed1"
-    described, logged, config, summary = read_wandb(run)
-    record = read(run)
-    assert (described.run_group, described.job_type, described.display_name) == ("logged", "train", "rnn-seed1")
-    assert set(described.tags) == {"arch:rnn", "data:csv"}
-    assert config == {**record.config, "label": "rnn"}
-    assert len(record.curves["val/accuracy"]) == 2
-    for name, curve in record.curves.items():
-        assert logged[name] == pytest.approx([value for *_, value in curve]), name
-    assert {"val/accuracy", "val/loss", "test/accuracy", "test/loss"} <= record.metrics.keys()
-    for name, value in record.metrics.items():
-        assert summary[name] == value, name
-        assert not name.startswith("test/") or logged[name] == [pytest.approx(value)], name
-    for part, count in record.parameters.items():
-        assert summary[f"parameters/{part}"] == count
-    assert summary["tokens_per_second"] == record.throughput["tokens_per_second"]
-    assert "trainer/global_step" in logged
-    (file,) = run.glob("wandb/offline-run-*/*.wandb")
-    words = [sys.executable, "-m", "wandb", "sync", "--dry-run", str(file.parent)]
-    listed = subprocess.run(words, capture_output=True, text=True, check=True)
-    assert str(file) in listed.stdout + listed.stderr
-
-
-def test_a_run_that_goes_on_is_one_wandb_run(own: list[str]) -> None:
-    words = ["train", "model=rnn", *own, *TINY, "logger=wandb", "name=parts"]
-    directory = Path(own[2].removeprefix("runs=")) / "parts/rnn-seed1"
-
-    def ids() -> list[str]:
-        return [path.name.rpartition("-")[2] for path in directory.glob("wandb/offline-run-*")]
-
-    def left_unfinished() -> None:
-        write(directory, read(directory).with_(status="interrupted"))
-
-    assert main(words) == 0
-    left_unfinished()
-    time.sleep(1)  # W&B names its directories to the second
-    assert main(words) == 0
-    assert len(ids()) == 2
-    assert len(set(ids())) == 1
-    before = ids()[0]
-    left_unfinished()
-    assert main([*words, "resume=never"]) == 0
-    assert len(ids()) == 1
-    assert ids()[0] != before
-
-
-def test_the_wandb_run_ends_with_the_checkpoint_that_was_selected(tmp_path: Path) -> None:
-    logged = SimpleNamespace(summary={"val/loss": 0.9, "train/loss": 0.1})  # as after the last epoch
-    logger = WandbRun(tmp_path, logged)
-    record = Record(status="running", name="x", label="rnn", seed=1, metrics={"val/loss": 0.25, "test/loss": 0.3})
-    write(tmp_path, record)
-    logger.finalize("success")
-    assert logged.summary["val/loss"] == 0.9
-    write(tmp_path, record.with_(status="done"))
-    logger.finalize("success")
-    assert logged.summary == {"val/loss": 0.25, "test/loss": 0.3, "train/loss": 0.1}
 
 
 def hparams_tab(directory: Path) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, float]], set[str]]:
@@ -253,3 +123,35 @@ def test_a_pipeline_script_is_its_verb(own: list[str]) -> None:
     done = subprocess.run([sys.executable, str(script), "modle=x", *own], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "did you mean model" in done.stderr
+
+
+class Falling(CurveLogger):
+    """Takes the first number and fails at the second."""
+
+    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+        if self.curves:
+            raise OSError("no room")
+        super().log_metrics(metrics, step)
+
+
+def test_a_logger_that_fails_is_left_out(tmp_path: Path) -> None:
+    heard = list[str]()
+    logger = Tolerant(Falling(tmp_path, lambda: 1.0, lambda: None), heard.append)
+    for step in range(3):
+        logger.log_metrics({"loss": 0.5}, step)
+    logger.close()
+    assert len(logger.logger.curves["loss"]) == 1
+    (said,) = heard
+    assert "Falling failed" in said
+    assert "no room" in said
+
+
+def test_a_run_survives_its_loggers(own: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(*_: object, **__: object) -> None:
+        raise OSError("no room")
+
+    monkeypatch.setattr(TensorBoardRun, "log_metrics", failing)
+    assert main(["train", "model=rnn", *own, *TINY, "logger=tensorboard"]) == 0
+    directory = Path(own[2].removeprefix("runs=")) / "csv/rnn-seed1"
+    assert read(directory).status == "done"
+    assert (directory / "log.txt").read_text().count("TensorBoardRun failed") == 1

@@ -10,7 +10,6 @@ import pytest
 
 from lightning_seq.errors import UserError
 from lightning_seq.report.wandb_summary import log_comparison
-from lightning_seq.report.write import write_report
 
 Make = Callable[..., Path]
 
@@ -21,7 +20,6 @@ def test_an_offline_run_holds_the_comparison(
     monkeypatch.delenv("WANDB_MODE", raising=False)
     directory = make_comparison(tmp_path / "demo", labels=("rnn", "gru"), seeds=2, failed=(("gru", 2),))
     run = log_comparison(directory)
-    assert run is not None
     assert run.parent == directory / "wandb"
     assert run.name.startswith("offline-run-")
     assert list(run.glob("*.wandb"))
@@ -47,16 +45,7 @@ def test_an_offline_run_holds_the_comparison(
     }
 
 
-def test_disabled_leaves_nothing(make_comparison: Make, tmp_path: Path) -> None:
-    directory = make_comparison(tmp_path / "demo", labels=("rnn",), seeds=1)
-    assert log_comparison(directory, mode="disabled") is None
-    write_report(directory)
-    assert not (directory / "wandb").exists()
-
-
-def test_an_unknown_mode_is_refused_and_so_is_a_directory_without_runs(make_comparison: Make, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="expected one of offline, online, disabled"):
-        log_comparison(tmp_path, mode="of-line")
+def test_a_directory_without_runs_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="holds no run"):
         log_comparison(tmp_path)
 
@@ -68,7 +57,6 @@ def test_each_data_set_has_tables_and_curves_of_its_own(
     directory = make_tagging(tmp_path / "demo", labels=("rnn-chunks",), seeds=1)
     make_language(directory, labels=("rnn-words", "gru-words"), seeds=1)
     run = log_comparison(directory)
-    assert run is not None
     tables = run / "files" / "media" / "table"
     (means,) = tables.glob("comparison/language_modelling/verses_words/summary_*.json")
     table = json.loads(means.read_text())
