@@ -27,6 +27,9 @@ class Aten:
     name = "aten"
     ignores_padding = True
 
+    def whole(self, *weights: Tensor) -> bool:
+        return False
+
     def refuses(self, cell: Cell, x: Tensor, noise: Noise | None, trace: bool) -> str | None:
         reason = packed.refuses(cell, x, noise, trace)
         if reason is None:
@@ -72,7 +75,7 @@ class Aten:
     def _counts(self, layout: Layout) -> list[int]:
         return [] if layout.counts is None else layout.counts.tolist()
 
-    def forward(self, plan: Plan, layout: Layout, arrays: Arrays) -> None:
+    def forward(self, plan: Plan, layout: Layout, arrays: Arrays, whole: bool = False) -> None:
         H, U = plan.hidden_size, _there(arrays, "U")
         hT, out, all_gates = _there(arrays, "hT"), _there(arrays, "h"), _there(arrays, "gates")
         h, at = _there(arrays, "h0"), 0
@@ -101,7 +104,7 @@ class Aten:
             hT[:n] = new
             h, at = new, at + n
 
-    def backward(self, plan: Plan, layout: Layout, arrays: Arrays) -> None:
+    def backward(self, plan: Plan, layout: Layout, arrays: Arrays, whole: bool = False) -> None:
         H, U, h0 = plan.hidden_size, _there(arrays, "U"), _there(arrays, "h0")
         all_gates, all_h, dout = _there(arrays, "gates"), _there(arrays, "h"), _there(arrays, "dout")
         hprev, all_dh = _there(arrays, "hprev"), _there(arrays, "dh")

@@ -21,10 +21,13 @@ LIBRARY = Path(__file__).parent / "_fused.so"
 TORCH_LIBRARY = Path(torch.__file__).parent / "lib" / "libtorch_cpu.so"
 TYPES = {torch.float32: "f", torch.float64: "d"}
 
-INTEGERS = ("kind", "activation", "coupled", "dense", "T", "H", "shards", "threads")
+OWN = 1 << 20
+"""Bytes of weights up to which our own products are the faster ones (measured: `benchmarks/engines.py`)."""
+
+INTEGERS = ("kind", "activation", "coupled", "dense", "own", "N", "T", "H", "D", "shards", "threads")
 ARRAYS = (
-    "counts", "firsts", "starts", "U", "b", "bn", "p", "h0", "c0", "gates", "h", "c", "tc", "extra", "hT", "cT", "dout",
-    "dh", "dc", "hprev", "dp",
+    "counts", "firsts", "starts", "U", "b", "bn", "p", "h0", "c0", "gates", "h", "c", "tc", "extra", "hT", "cT", "x",
+    "W", "dout", "dh", "dc", "hprev", "dp", "dx", "dW", "dU", "db", "dbn",
 )  # fmt: skip
 
 
@@ -34,10 +37,11 @@ class Problem(ctypes.Structure):
     _fields_ = [(name, ctypes.c_int64) for name in INTEGERS] + [(name, ctypes.c_void_p) for name in ARRAYS]
 
 
-def _problem(plan: Plan, layout: Layout, arrays: Arrays) -> Problem:
+def _problem(plan: Plan, layout: Layout, arrays: Arrays, own: bool) -> Problem:
+    W = arrays.get("W")
     made = Problem(
-        plan.kind, plan.activation, plan.coupled, layout.dense,
-        layout.steps, plan.hidden_size, layout.shards, layout.shards,
+        plan.kind, plan.activation, plan.coupled, layout.dense, own, layout.rows,
+        layout.steps, plan.hidden_size, 0 if W is None else W.shape[1], layout.shards, layout.shards,
     )  # fmt: skip
     for name, tensor in {"counts": layout.counts, "firsts": layout.firsts, "starts": layout.starts, **arrays}.items():
         setattr(made, name, None if tensor is None else tensor.data_ptr())
@@ -120,6 +124,11 @@ class Fused:
     name = "fused"
     ignores_padding = True
 
+    def whole(self, *weights: Tensor) -> bool:
+        """Where the processor has AVX-512: products of our own, for weights that stay in the second cache of a core."""
+        size = sum(weight.numel() * weight.element_size() for weight in weights)
+        return size <= OWN and bool(_code().fused_has_own_products())
+
     def refuses(self, cell: Cell, x: Tensor, noise: Noise | None, trace: bool) -> str | None:
         if compiled() is None:
             return "it was not built (install the package where there is a C compiler)"
@@ -161,11 +170,11 @@ class Fused:
         target = rows.new_empty(shape) if layout.rows == shape[0] else rows.new_zeros(shape)
         return _move("fused_scatter", rows, layout, target).view(layout.batch, layout.steps, *shape[1:])
 
-    def forward(self, plan: Plan, layout: Layout, arrays: Arrays) -> None:
-        _pass("forward", plan, layout, arrays)
+    def forward(self, plan: Plan, layout: Layout, arrays: Arrays, whole: bool) -> None:
+        _pass("forward", plan, layout, arrays, whole)
 
-    def backward(self, plan: Plan, layout: Layout, arrays: Arrays) -> None:
-        _pass("backward", plan, layout, arrays)
+    def backward(self, plan: Plan, layout: Layout, arrays: Arrays, whole: bool) -> None:
+        _pass("backward", plan, layout, arrays, whole)
 
 
 @cache
@@ -182,10 +191,10 @@ def _move(function: str, source: Tensor, layout: Layout, target: Tensor) -> Tens
     return target
 
 
-def _pass(direction: str, plan: Plan, layout: Layout, arrays: Arrays) -> None:
+def _pass(direction: str, plan: Plan, layout: Layout, arrays: Arrays, own: bool) -> None:
     gates = arrays["gates"]
     letter = TYPES[gates.dtype] if gates is not None else "f"
-    if getattr(_code(), f"fused_{direction}_{letter}")(ctypes.byref(_problem(plan, layout, arrays))):
+    if getattr(_code(), f"fused_{direction}_{letter}")(ctypes.byref(_problem(plan, layout, arrays, own))):
         raise MemoryError(f"no memory for the {direction} pass of a recurrence")
 
 

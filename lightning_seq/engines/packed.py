@@ -115,6 +115,10 @@ class Layout:
 class Backend(Protocol):
     """What an engine over packed rows brings."""
 
+    def whole(self, *weights: Tensor) -> bool:
+        """Whether, with these matrices, its passes make all products themselves; else those beside the recurrence are
+        torch's."""
+
     def lay_out(self, lengths: Tensor | None, batch: int, steps: int) -> Layout:
         """The rows of sequences of these lengths `[B]`, or all of them `steps` long."""
 
@@ -124,11 +128,13 @@ class Backend(Protocol):
     def scatter(self, rows: Tensor, layout: Layout) -> Tensor:
         """Rows `[N, …]` to `[B, T, …]`, zero where there is none."""
 
-    def forward(self, plan: Plan, layout: Layout, arrays: Arrays) -> None:
-        """Fill `h hT` (and `c tc cT`, `extra`), and `gates`: from projections to activated gates, b added."""
+    def forward(self, plan: Plan, layout: Layout, arrays: Arrays, whole: bool) -> None:
+        """Fill `h hT` (and `c tc cT`, `extra`), and `gates`: from projections to activated gates, b added. With `x` and
+        `W` it makes the projections."""
 
-    def backward(self, plan: Plan, layout: Layout, arrays: Arrays) -> None:
-        """Fill `hprev` where it is there; `gates`, `extra`, `dh`, `dc` and `dp` with gradients."""
+    def backward(self, plan: Plan, layout: Layout, arrays: Arrays, whole: bool) -> None:
+        """Fill `hprev` where it is there; `gates`, `extra`, `dh`, `dc` and `dp` with gradients, and those of
+        `dx dW dU db dbn` that are there."""
 
 
 class Gather(torch.autograd.Function):
@@ -178,8 +184,14 @@ class Recurrence(torch.autograd.Function):
         c0: Tensor | None,
     ) -> tuple[Tensor, ...]:
         H, N = plan.hidden_size, layout.rows
-        gates = rows.contiguous() if W is None else torch.mm(rows, W.t())
-        U, b, bn, p = U.contiguous(), _whole(b), _whole(bn), _whole(p)
+        U, W, b, bn, p = U.contiguous(), _whole(W), _whole(b), _whole(bn), _whole(p)
+        whole = backend.whole(U) if W is None else backend.whole(U, W)
+        gates = rows = rows.contiguous()
+        projected: Arrays = {}
+        if W is not None and whole:
+            gates, projected = rows.new_empty(N, len(W)), {"x": rows, "W": W}
+        elif W is not None:
+            gates = torch.mm(rows, W.t())
         h0, c0 = layout.ordered(h0), None if c0 is None else layout.ordered(c0)
         h, hT = gates.new_empty(N, H), torch.empty_like(h0)
         c = tc = cT = extra = None
@@ -188,11 +200,12 @@ class Recurrence(torch.autograd.Function):
         elif plan.kind != ELMAN:
             extra = gates.new_empty(N, H)
         shared: Arrays = {"U": U, "b": b, "bn": bn, "p": p, "h0": h0, "c0": c0, "h": h, "c": c, "tc": tc}
-        backend.forward(plan, layout, {**shared, "gates": gates, "extra": extra, "hT": hT, "cT": cT})
+        made: Arrays = {"gates": gates, "extra": extra, "hT": hT, "cT": cT}
+        backend.forward(plan, layout, {**shared, **projected, **made}, whole)
         outputs = h.view(layout.batch, layout.steps, H) if layout.dense else backend.scatter(h, layout)
         ctx.backend, ctx.plan, ctx.layout = backend, plan, layout
         ctx.save_for_backward(None if W is None else rows, W, U, bn, p, h0, c0, outputs if layout.dense else h, c, tc)
-        ctx.gates, ctx.extra = gates, extra
+        ctx.gates, ctx.extra, ctx.whole = gates, extra, whole
         return outputs, *(layout.in_batch_order(tensor) for tensor in (hT, cT) if tensor is not None)
 
     @staticmethod
@@ -218,36 +231,79 @@ class Recurrence(torch.autograd.Function):
             dc = _of_final_state(gradients[2], h0, layout)
         if p is not None:
             dp = gates.new_zeros(layout.shards, 3, H)
-        hprev = None if layout.dense else gates.new_empty(N, H)
-        m = extra.clone() if plan.kind == GRU_BEFORE else None
-        backend.backward(
-            plan,
-            layout,
-            {
-                **{"U": U, "p": p, "h0": h0, "c0": c0, "h": h, "c": c, "tc": tc, "gates": gates, "extra": extra},
-                **{"dout": dout, "dh": dh, "dc": dc, "hprev": hprev, "dp": dp},
-            },
-        )
         needs = dict(zip(("rows", "W", "b", "U"), ctx.needs_input_grad[3:7], strict=True))
-        dx, dW, dU = gates, None, None
-        if W is not None:
-            dx = torch.mm(gates, W) if needs["rows"] else None
-            dW = torch.mm(gates.t(), rows) if needs["W"] else None
-        if needs["U"]:
-            dU = gates.new_empty(U.shape)
-            gated = slice(0, 2 * H) if plan.kind in (GRU_AFTER, GRU_BEFORE) else slice(None)
-            _of_matrix(gates[:, gated], h, h0, hprev, layout, dU[gated])
-            if m is not None:
-                torch.mm(gates[:, 2 * H :].t(), m, out=dU[2 * H :])
-            elif plan.kind == GRU_AFTER:
-                _of_matrix(extra, h, h0, hprev, layout, dU[2 * H :])
+        arrays: Arrays = {"U": U, "p": p, "h0": h0, "c0": c0, "h": h, "c": c, "tc": tc, "gates": gates, "extra": extra}
+        arrays |= {"dout": dout, "dh": dh, "dc": dc, "dp": dp}
+        products = _within if ctx.whole else _beside
+        made = products(backend, plan, layout, arrays, rows, W, bn, needs)
         return (
-            *(None, None, None, dx, dW, _summed(gates) if needs["b"] else None, dU),
-            None if bn is None else _summed(extra),
+            *(None, None, None, made.x, made.W, made.b, made.U, made.bn),
             None if p is None or dp is None else dp.sum(0)[: len(p)],
             layout.in_batch_order(dh),
             None if dc is None else layout.in_batch_order(dc),
         )
+
+
+@dataclass(frozen=True)
+class Gradients:
+    """Of the rows, and of the weights they met."""
+
+    x: Tensor | None
+    W: Tensor | None
+    b: Tensor | None
+    U: Tensor | None
+    bn: Tensor | None
+
+
+def _within(
+    backend: Backend, plan: Plan, layout: Layout, arrays: Arrays, rows: Tensor | None, W: Tensor | None,
+    bn: Tensor | None, needs: dict[str, bool],
+) -> Gradients:  # fmt: skip
+    """The backward pass of a backend that makes all products."""
+    gates, U, h = arrays["gates"], arrays["U"], arrays["h"]
+    if gates is None or U is None or h is None:
+        raise RuntimeError("no gates, or nothing recurrent")
+
+    def made(name: str, like: Tensor | None) -> Tensor | None:
+        new = torch.empty_like if layout.rows else torch.zeros_like
+        return new(like) if like is not None and needs[name] else None
+
+    dx, dW = (made("rows", rows), made("W", W)) if W is not None else (None, None)
+    dU, db = made("U", U), gates.new_zeros(len(U)) if needs["b"] else None
+    dbn = None if bn is None else torch.zeros_like(bn)
+    hprev = None if layout.dense else torch.empty_like(h)
+    products: Arrays = {"x": rows, "W": W, "dx": dx, "dW": dW, "dU": dU, "db": db, "dbn": dbn, "hprev": hprev}
+    backend.backward(plan, layout, {**arrays, **products}, True)
+    return Gradients(gates if W is None else dx, dW, db, dU, dbn)
+
+
+def _beside(
+    backend: Backend, plan: Plan, layout: Layout, arrays: Arrays, rows: Tensor | None, W: Tensor | None,
+    bn: Tensor | None, needs: dict[str, bool],
+) -> Gradients:  # fmt: skip
+    """The backward pass with a large product of torch's for each matrix, after the loop."""
+    gates, extra, U, h, h0 = (arrays[name] for name in ("gates", "extra", "U", "h", "h0"))
+    if gates is None or U is None or h is None or h0 is None:
+        raise RuntimeError("no gates, or nothing recurrent")
+    H = plan.hidden_size
+    hprev = None if layout.dense else torch.empty_like(h)
+    m = extra.clone() if plan.kind == GRU_BEFORE and extra is not None else None
+    backend.backward(plan, layout, {**arrays, "hprev": hprev}, False)
+    dx: Tensor | None = gates
+    dW = dU = None
+    if rows is not None and W is not None:
+        dx = torch.mm(gates, W) if needs["rows"] else None
+        dW = torch.mm(gates.t(), rows) if needs["W"] else None
+    if needs["U"]:
+        dU = torch.empty_like(U)
+        gated = slice(0, 2 * H) if plan.kind in (GRU_AFTER, GRU_BEFORE) else slice(None)
+        _of_matrix(gates[:, gated], h, h0, hprev, layout, dU[gated])
+        if m is not None:
+            torch.mm(gates[:, 2 * H :].t(), m, out=dU[2 * H :])
+        elif plan.kind == GRU_AFTER and extra is not None:
+            _of_matrix(extra, h, h0, hprev, layout, dU[2 * H :])
+    dbn = None if bn is None or extra is None else _summed(extra)
+    return Gradients(dx, dW, _summed(gates) if needs["b"] else None, dU, dbn)
 
 
 def _of_final_state(gradient: Tensor | None, like: Tensor, layout: Layout) -> Tensor:

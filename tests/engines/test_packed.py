@@ -11,7 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lightning_seq import GRUCell, GRUResetBeforeCell, LSTMCell, PeepholeLSTMCell, Recurrent
+from lightning_seq import ElmanCell, GRUCell, GRUResetBeforeCell, LSTMCell, PeepholeLSTMCell, Recurrent
 from lightning_seq.cells.cell import Cell
 from lightning_seq.conformance import layers as check
 from lightning_seq.conformance.suite import Subject, engines_of
@@ -36,6 +36,16 @@ def threads(request: pytest.FixtureRequest) -> int:
     torch.set_num_threads(before)
 
 
+@pytest.fixture(params=["own", "BLAS"])
+def products(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Whose products the compiled code uses: our own, where the processor has AVX-512, or those of a BLAS."""
+    if request.param == "BLAS":
+        monkeypatch.setattr(fused, "OWN", 0)
+    elif not Fused().whole():
+        pytest.skip("a processor without AVX-512")
+    return request.param
+
+
 def outcomes(make: Callable[[], Cell], engine: str, lengths: list[int], reverse: bool = False) -> list[torch.Tensor]:
     layer = Subject(make, engine, reverse).layer()
     return check.outcome(layer, *check.example(layer.cell, lengths))
@@ -44,11 +54,32 @@ def outcomes(make: Callable[[], Cell], engine: str, lengths: list[int], reverse:
 @built
 @pytest.mark.parametrize("name", KNOWN)
 @pytest.mark.parametrize("lengths", [[7, 3, 0, 5, 1, 7, 2], [6] * 5, [4]], ids=str)
-def test_double_precision_is_that_of_the_loop(name: str, lengths: list[int], threads: int) -> None:
+def test_double_precision_is_that_of_the_loop(name: str, lengths: list[int], threads: int, products: str) -> None:
     for reverse in (False, True):
         found, expected = (outcomes(CELLS[name], engine, lengths, reverse) for engine in ("fused", "loop"))
         for one, other in zip(found, expected, strict=True):
             check.close(one, other, 1e-12 * max(1.0, float(other.abs().max())))
+
+
+@built
+@pytest.mark.parametrize("kind", [ElmanCell, LSTMCell, PeepholeLSTMCell, GRUCell, GRUResetBeforeCell])
+@pytest.mark.parametrize(
+    ("batch", "steps", "inputs", "hidden"),
+    [(9, 40, 70, 45), (3, 5, 2, 90), (150, 3, 33, 17), (20, 4, 40, 128), (1, 300, 1, 1)],
+    ids=str,
+)
+def test_products_of_every_shape(
+    kind: type[Cell], batch: int, steps: int, inputs: int, hidden: int, threads: int, products: str
+) -> None:
+    """Beyond a tile, a panel, a run of the inner dimension; many rows at once; rows a power of two apart."""
+    lengths = torch.randint(0, steps + 1, (batch,), generator=torch.Generator().manual_seed(1)).tolist()
+    for chosen in (lengths, [steps] * batch):
+        found, expected = (
+            outcomes(lambda: kind(inputs, hidden), engine, chosen)  # type: ignore[call-arg]
+            for engine in ("fused", "loop")
+        )
+        for one, other in zip(found, expected, strict=True):
+            check.close(one, other, 1e-11 * max(1.0, float(other.detach().abs().max())))
 
 
 @settings(max_examples=25, deadline=None)
@@ -68,7 +99,7 @@ def test_any_lengths_and_sizes(lengths: list[int], hidden: int, name: str) -> No
 
 @built
 @pytest.mark.parametrize("kind", [LSTMCell, PeepholeLSTMCell, GRUCell, GRUResetBeforeCell])
-def test_the_same_twice_to_the_bit(kind: type[Cell], threads: int) -> None:
+def test_the_same_twice_to_the_bit(kind: type[Cell], threads: int, products: str) -> None:
     torch.manual_seed(0)
     layer = Recurrent(kind(20, 33), engine="fused")  # type: ignore[call-arg]
     x, mask = torch.randn(9, 30, 20), torch.arange(30) < torch.randint(1, 31, (9, 1))

@@ -17,6 +17,10 @@
 #define DISPATCHED
 #endif
 
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(FUSED_NO_CLONES)
+#define OWN_PRODUCTS
+#endif
+
 #define EXPORTED __attribute__((visibility("default")))
 
 enum kind { ELMAN, LSTM, GRU_AFTER, GRU_BEFORE };
@@ -30,6 +34,19 @@ typedef int (*local_threads_fn)(int);
 static local_threads_fn local_threads = NULL;
 
 EXPORTED void fused_use_threads(void *set_local_threads) { local_threads = (local_threads_fn)set_local_threads; }
+
+/* Our own products: for processors with AVX-512 alone. A tile of the result has at most MOST_ROWS rows; DEPTH numbers of
+ * the inner dimension are run through at a time, of at most AT_ONCE rows. */
+enum { MOST_ROWS = 14, DEPTH = 256, AT_ONCE = 64 };
+
+EXPORTED int fused_has_own_products(void) {
+#ifdef OWN_PRODUCTS
+    __builtin_cpu_init();
+    return __builtin_cpu_supports("avx512f") != 0;
+#else
+    return 0;
+#endif
+}
 
 /* Rows of a packed array: shard by shard, in a shard step by step, in a step the samples still alive, longest first.
  *
