@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from lightning_seq.files import is_whole, sealed_directory
+from lightning_seq.files import fingerprint, is_whole, replacing, sealed_directory, write_json, write_text
 
 BUILDER = """
 import sys, time
@@ -111,3 +112,55 @@ def test_a_builder_that_fails_leaves_nothing(tmp_path: Path) -> None:
         sealed_directory(tmp_path / "cache" / "data", build)
     assert not (tmp_path / "cache" / "data").exists()
     assert hidden(tmp_path) == []
+
+
+def test_a_file_is_on_disk_before_it_takes_the_place_of_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, seen = tmp_path / "file", []
+    file.write_text("old")
+    fsync = os.fsync
+
+    def flushed(handle: int) -> None:
+        seen.append((file.read_text(), os.pread(handle, 9, 0)))
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", flushed)
+    write_text(file, "new")
+    assert seen == [("old", b"new")]
+    assert file.read_text() == "new"
+
+
+def test_a_writer_that_fails_leaves_the_old_file_and_no_other(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("old")
+
+    def half() -> None:
+        with replacing(file) as temporary:
+            temporary.write_text("ne")
+            raise OSError("no room")
+
+    with pytest.raises(OSError, match="no room"):
+        half()
+    with pytest.raises(ValueError, match="Out of range float"):
+        write_json(file, {"loss": float("nan")})
+    assert file.read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_others_may_read_what_the_umask_lets_them(tmp_path: Path) -> None:
+    """A temporary file or directory is its owner's alone."""
+    before = os.umask(0o022)
+    try:
+        write_text(tmp_path / "file", "x")
+        sealed = sealed_directory(tmp_path / "data", lambda directory: write_text(directory / "file", "x"))
+    finally:
+        os.umask(before)
+    assert [path.stat().st_mode & 0o777 for path in (tmp_path / "file", sealed, sealed / "file")] == [
+        0o644, 0o755, 0o644,
+    ]  # fmt: skip
+
+
+def test_the_order_of_keys_does_not_change_a_fingerprint() -> None:
+    assert fingerprint({"a": 1, "b": [2, None]}) == fingerprint({"b": [2, None], "a": 1})
+    assert fingerprint({"a": 1, "b": 2}) != fingerprint({"a": 2, "b": 1})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,12 +22,14 @@ from lightning_seq.experiment.kinds.kind import kind_of
 from lightning_seq.experiment.seeds import Stream, stream_seed
 from lightning_seq.experiment.targets import factory, resolve
 from lightning_seq.files import fingerprint
-from lightning_seq.spec import DataSpec, Features, Tokens
+from lightning_seq.spec import DataSpec, Features, Tokens, TokenSequence
 from lightning_seq.text.vocabulary import SPECIALS
 
 if TYPE_CHECKING:
     from lightning_seq.tasks.task import Task
 
+NO_ROOM = re.compile(r"can't allocate memory|out of memory|calculation overflowed", re.IGNORECASE)
+"""What torch says of a tensor that is too large."""
 EMBEDDINGS = ("word2vec", "random", "onehot", "file", "none")
 
 
@@ -135,7 +138,15 @@ def takes_a_cell(config: Config) -> bool:
 
 
 def build_model(config: Config, spec: DataSpec, width: int) -> Any:
-    """The model as the configuration and the data describe it, its parameters not yet initialised."""
+    """The model as the configuration and the data describe it, its parameters not yet initialised.
+
+    Raises UserError for what these data, or this machine's memory, do not allow.
+    """
+    if "attend" in config["model"] and not isinstance(spec.targets, TokenSequence):
+        raise UserError(
+            f"model={config['choices']['model']} writes a sequence, and data={config['choices']['data']} asks for "
+            "none: give another model, such as model=lstm, or data=pairs"
+        )
     settings, embedding = config["embedding"], nn.Module()
     if settings["kind"] == "none":
         embedding = Vectors(width)
@@ -159,7 +170,15 @@ def build_model(config: Config, spec: DataSpec, width: int) -> Any:
             given["cell"] = factory(config["cell"], "cell", config["allow"])
         return make(input_size=input_size, **given)
 
-    return kind_of(spec).model(config, spec, embedding, encoder, width)
+    try:
+        return kind_of(spec).model(config, spec, embedding, encoder, width)
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and not NO_ROOM.search(str(error)):
+            raise
+        raise UserError(
+            f"model={config['choices']['model']} does not fit into the memory of this machine: lower model.hidden_size "
+            "or model.num_layers"
+        ) from error
 
 
 def initialise(model: Any, config: Config, inputs: Inputs) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import pickle
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -116,7 +115,7 @@ def read_checkpoint(path: Path, map_location: Any = "cpu") -> dict[str, Any]:
         raise UserError(
             f"checkpoint {path} is a directory: give a file, such as {path}/checkpoints/best.ckpt"
         ) from None
-    except (RuntimeError, ValueError, EOFError, OSError, KeyError, AttributeError, pickle.UnpicklingError) as error:
+    except Exception as error:  # what torch's reader meets in a file of anything may raise anything
         raise UserError(
             f"{path} is not a checkpoint that can be read safely ({type(error).__name__}): "
             "expected one that lightning-seq wrote"

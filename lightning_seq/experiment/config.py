@@ -30,8 +30,7 @@ OF_ANY_CELL = (GENERAL_MODEL, "encoder_decoder", "encoder_decoder_context", ATTE
 DEFAULT_CACHE = "~/.cache/lightning_seq"
 
 SEVERAL_KINDS = (
-    "seeds", "embedding.frozen", "trainer.devices", "trainer.precision", "trainer.threads", "task.class_weights",
-    "cell.bias",
+    "seeds", "embedding.frozen", "trainer.devices", "trainer.precision", "task.class_weights",
 )  # fmt: skip
 """Keys whose values may be of another kind than their default."""
 
@@ -44,14 +43,27 @@ NULLABLE = (
 LISTABLE = ("model.hidden_size", "model.dropout", "model.activation", "model.zoneout")
 """Keys that may hold a list where their default is one value."""
 
+MAPPABLE = ("cell.bias",)
+"""Keys that may hold a mapping where their default is one value."""
+
 WHOLE_OR_NULL = (
     "callbacks.checkpoint_every_n_steps",
     "model.num_layers", "model.decoder_hidden_size", "model.decoder_layers", "attention.hidden_size",
     "attention.head_size", "data.max_target_length", "cell.output_size", "init.chrono",
     "data.max_length", "data.max_vocabulary",
-    "data.backward_length", "data.eval_chunk_length", "word2vec.max_vocabulary", "embedding.size",
+    "data.backward_length", "data.eval_chunk_length", "word2vec.max_vocabulary", "embedding.size", "trainer.threads",
 )  # fmt: skip
 """Keys whose default is null, and whose value is a whole number of at least 1."""
+
+LEAST = {
+    "trainer.accumulate_grad_batches": 1,
+    "trainer.gradient_clip_val": 0,
+    "trainer.max_epochs": -1,
+    "trainer.max_steps": -1,
+    "callbacks.early_stopping.patience": 0,
+    "callbacks.early_stopping.min_delta": 0,
+}
+"""Keys whose value is a number that may not be less; -1 is Lightning's word for no limit."""
 
 SHORT = {"tune": "tune.trials"}
 """Keys that stand for another one."""
@@ -158,6 +170,8 @@ def compose(words: Sequence[str]) -> Config:
         config[group] = {key: value for key, value in config[group].items() if key in given}
         config["choices"][group] = name
     config["cache"] = str(Path(config["cache"] or os.environ.get("LIGHTNING_SEQ_CACHE") or DEFAULT_CACHE).expanduser())
+    if not config["runs"]:
+        raise UserError("runs= is empty: expected the directory that everything is written to, such as runs=runs")
     config["runs"] = str(Path(config["runs"]).expanduser())
     return config
 
@@ -256,27 +270,34 @@ def put(config: Config, path: str, value: Any) -> None:
 
 
 def _check_kind(pair: Word, default: Any, value: Any) -> None:
-    """A value is of its default's kind: a number where there was a number, true or false where there was one."""
+    """A value is of its default's kind: a number where there was a number, a list where there was one."""
     expected = (
         "true or false" if isinstance(default, bool)
         else "a whole number" if isinstance(default, int)
         else "a number" if isinstance(default, float)
+        else "a list" if isinstance(default, list)
+        else "a mapping {key: value}" if isinstance(default, dict)
         else None
     )  # fmt: skip
     fits = (
         isinstance(value, bool) if isinstance(default, bool)
         else isinstance(value, int) and not isinstance(value, bool) if isinstance(default, int)
+        else isinstance(value, list | dict) and isinstance(value, type(default)) if isinstance(default, list | dict)
         else isinstance(value, int | float) and not isinstance(value, bool)
     )  # fmt: skip
     if pair.key in WHOLE_OR_NULL and value is not None and (type(value) is not int or value < 1):
         raise UserError(f"{pair.text}: expected a whole number of at least 1 for {pair.key}, {value!r} came")
     varied = (
         pair.key in SEVERAL_KINDS
-        or (isinstance(value, list) and pair.key in LISTABLE)
+        or (pair.key in LISTABLE and (isinstance(value, list) or isinstance(default, list)))
+        or (isinstance(value, dict) and pair.key in MAPPABLE)
         or (value is None and pair.key in NULLABLE)
     )
     if expected and not fits and not varied:
         raise UserError(f"{pair.text}: expected {expected} for {pair.key} (now {default}), {pair.value!r} came")
+    least = LEAST.get(pair.key)
+    if least is not None and value is not None and not value >= least:
+        raise UserError(f"{pair.text}: expected at least {least} for {pair.key}, {value!r} came")
 
 
 def check_name(kind: str, name: str) -> str:

@@ -50,14 +50,20 @@ def adopt(environment: MutableMapping[str, str] = os.environ) -> None:
 
 def check_devices(config: Config, environment: MutableMapping[str, str] = os.environ) -> None:
     """Raises UserError for several nodes that nobody has started processes on, for processes that are not as many as
-    asked for, and for a timeout that is none."""
+    asked for, and for devices or a timeout that are none."""
     trainer, starter = config["trainer"], started_by(environment)
     nodes, devices, timeout = trainer["num_nodes"], trainer["devices"], trainer["timeout"]
     if type(nodes) is not int or nodes < 1:
         raise UserError(f"trainer.num_nodes is {nodes}, expected a whole number of at least 1")
     if type(timeout) not in (int, float) or not timeout > 0:
         raise UserError(f"trainer.timeout is {timeout}, expected seconds, more than 0")
-    if nodes > 1 and starter is None and config["launcher"]["kind"] not in ("submitit", "ray"):
+    theirs = starter is not None or config["launcher"]["kind"] in ("submitit", "ray")
+    if not _are_devices(devices, trainer["accelerator"]) and not (devices == "auto" and theirs):
+        raise UserError(
+            f"trainer.devices is {devices}, expected how many (at least 1; -1 for all GPUs), or a list of the numbers "
+            "of different GPUs"
+        )
+    if nodes > 1 and not theirs:
         raise UserError(
             f"trainer.num_nodes is {nodes}, and this process is alone: start it on every node with torchrun, or with "
             "srun, or give launcher=submitit or launcher=ray"
@@ -71,6 +77,14 @@ def check_devices(config: Config, environment: MutableMapping[str, str] = os.env
             f"{starter} started {world} processes, and trainer.devices={devices} trainer.num_nodes={nodes} asks for "
             f"{count * nodes}: let the two agree"
         )
+
+
+def _are_devices(given: Any, accelerator: str) -> bool:
+    if isinstance(given, list):
+        return bool(given) and all(type(one) is int and one >= 0 for one in given) and len({*given}) == len(given)
+    if isinstance(given, str):
+        return given.isdecimal() and int(given) > 0
+    return type(given) is int and (given > 0 or (given == -1 and accelerator != "cpu"))
 
 
 def cluster_environment(config: Config, environment: MutableMapping[str, str] = os.environ) -> ClusterEnvironment:

@@ -99,6 +99,10 @@ def entries(words: Sequence[str]) -> list[Entry]:
         )
     found = []
     if first["entries"]:
+        if not isinstance(first["entries"], list):
+            raise UserError(
+                f"entries is {first['entries']!r}, expected a list of {{label: NAME, overrides: [key=value, …]}}"
+            )
         for given in first["entries"]:
             label, overrides = _entry(given)
             found.append(Entry(check_name("label", label), overrides, compose([*words, *overrides])))

@@ -112,7 +112,11 @@ def states_of(directory: Path, now: datetime | None = None) -> list[State]:
     for path in sorted(directory.glob(f"*/{CONFIG}")):
         found.setdefault(path.parent.name, "")
     if not found:
-        given = f"{directory} holds no run" if directory.is_dir() else f"{directory} is not there"
+        given = (
+            f"{directory} holds no run" if directory.is_dir()
+            else f"{directory} is a file" if directory.exists()
+            else f"{directory} is not there"
+        )  # fmt: skip
         raise UserError(f"{given}: expected the directory of a comparison, such as runs/demo")
     return [state_of(directory / run, label, now) for run, label in found.items()]
 

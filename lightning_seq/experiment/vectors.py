@@ -24,6 +24,9 @@ def word2vec(words: Sequence[str], console: Console) -> Path | None:
     config = compose([*words, "embedding=word2vec"])
     if config["embedding"]["size"] is not None:
         raise UserError("embedding.size is for models: set word2vec.vector_size")
+    output = Path(config["output"]).expanduser() if config["output"] else None
+    if output is not None and output.is_dir():
+        raise UserError(f"output={output} is a directory: expected a file to write, such as {output / 'vectors.txt'}")
     data = build_data(config)
     _say(console, data.summary())
     inputs = build_inputs(config, data, progress=True)
@@ -36,8 +39,8 @@ def word2vec(words: Sequence[str], console: Console) -> Path | None:
         "of the vocabulary" + (f" and {tokens:.1%} of its occurrences in training" if tokens is not None else ""),
     )
     _say(console, f"vectors    {place}")
-    if config["output"]:
-        write_word2vec_text(inputs.vectors, Path(config["output"]).expanduser())
+    if output is not None:
+        write_word2vec_text(inputs.vectors, output)
         _say(console, f"text       {config['output']}")
     if not config["evaluate"]:
         return None

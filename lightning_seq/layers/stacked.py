@@ -13,6 +13,7 @@ from lightning_seq.cells.cell import State
 from lightning_seq.errors import UserError
 from lightning_seq.layers.bidirectional import Bidirectional
 from lightning_seq.layers.cbrnn import CBRNN
+from lightning_seq.layers.dropout import check_rate
 from lightning_seq.layers.dropout import dropout as make_dropout
 from lightning_seq.layers.recurrent import Recurrent
 
@@ -53,8 +54,11 @@ class Stacked(nn.Module):
             raise UserError("a stack needs at least one layer, 0 came: give num_layers or a list of sizes")
         self.layers = nn.ModuleList(layers)
         between = len(layers) - 1
-        rates = [dropout] * between if isinstance(dropout, int | float) else list(dropout)
-        names = [activation] * between if isinstance(activation, str) else list(activation)
+        if isinstance(dropout, int | float):
+            dropout = [check_rate("dropout", dropout)] * between  # a rate that is none is refused between no layers too
+        if isinstance(activation, str):
+            activation = [check_activation(activation)] * between
+        rates, names = list(dropout), list(activation)
         for key, values in (("dropout", rates), ("activation", names)):
             if len(values) != between:
                 raise UserError(f"{key} has {len(values)} values, expected {between}: one between each two layers")

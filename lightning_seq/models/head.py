@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from torch import nn
 
+from lightning_seq.errors import UserError
 from lightning_seq.layers.dropout import Dropout
 
 
@@ -14,7 +15,11 @@ def head(width: int, sizes: Sequence[int], outputs: int, dropout: float) -> nn.S
 
     sizes:   none for a linear head.
     dropout: before each layer.
+
+    Raises UserError for a size that is none.
     """
+    if any(type(size) is not int or size < 1 for size in sizes):
+        raise UserError(f"task.head_sizes is {list(sizes)}, expected widths of hidden layers, each at least 1")
     layers: list[nn.Module] = []
     for size in sizes:
         layers += [Dropout(dropout), nn.Linear(width, size), nn.ReLU()]

@@ -89,6 +89,7 @@ def test_steps_are_left_out_so_many_times(policy: str, caplog: pytest.LogCapture
     assert training.weights != before
     rate = 0.05 if policy == "halve" else 0.1
     assert training.optimizer.param_groups[0]["lr"] == rate  # and stays so, whatever the schedule says
+    assert training.optimizer.param_groups[0]["initial_lr"] == rate
     again = Training(policy, times=2)
     again.guard.load_state_dict(training.guard.state_dict())
     again.step(loss=float("inf"))
@@ -113,3 +114,24 @@ def test_settings_that_are_none() -> None:
 
 def test_the_names_of_few_samples_are_all_told() -> None:
     assert named([torch.tensor([3, 1]), torch.tensor([2])]) == "3 1 2"
+
+
+def test_a_loss_that_was_left_out_is_forgotten() -> None:
+    training = Training("skip", times=5)
+    training.step(loss=float("nan"))
+    training.step()
+    assert training.guard.left_out == 1
+
+
+def test_what_one_rank_meets_stops_all() -> None:
+    asked: list[tuple[bool, bool]] = []
+
+    def agree(fine: bool, all: bool) -> bool:
+        asked.append((fine, all))
+        return False  # of another rank
+
+    training = Training("stop")
+    training.trainer.world_size, training.trainer.strategy = 2, SimpleNamespace(reduce_boolean_decision=agree)
+    with pytest.raises(NotFiniteError, match="not finite at step 42"):
+        training.step()
+    assert asked == [(True, True)]

@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from lightning_seq.callbacks.watchdog import LATE, Watchdog
+
 from ..experiment.test_runs import environment
 
 PROGRAM = """
@@ -29,6 +31,7 @@ if sys.argv[1] == "work":
         time.sleep(0.1)
         dog.on_train_batch_end(None, None, None, None, 0)
 elif sys.argv[1] == "late":
+    time.sleep(0.3)
     dog.teardown(None, None, "fit")
     time.sleep(2)
 else:
@@ -61,3 +64,8 @@ def test_who_is_ended(how: str, code: int, said: str) -> None:
     assert ("most recent call first" in done.stderr) == (code == 1)
     if how == "python":
         assert "(hang)" in done.stdout
+
+
+def test_those_that_wait_give_up_before_the_one_that_hangs_is_ended() -> None:
+    assert LATE > 0
+    assert Watchdog(30, print).seconds == 30 + LATE

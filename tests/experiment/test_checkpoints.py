@@ -6,6 +6,7 @@ import errno
 import hashlib
 import os
 import random
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -143,3 +144,31 @@ def test_nothing_in_a_checkpoint_is_run(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="read safely"):
         CheckpointFiles().load_checkpoint(tmp_path / LAST, weights_only=False)
     assert not (tmp_path / "run").exists()
+
+
+def test_one_that_has_taken_the_place_of_another_has_its_own_sum_alone(tmp_path: Path) -> None:
+    path = tmp_path / "best.ckpt"
+    for step in (1, 2):
+        write_checkpoint(path, of(step))
+    assert sidecar(path).read_text() == f"{hashlib.sha256(path.read_bytes()).hexdigest()}  best.ckpt\n"
+
+
+def test_one_without_its_sum_never_takes_the_place_of_the_one_before(tmp_path: Path) -> None:
+    for step in (1, 2):
+        write_checkpoint(tmp_path / LAST, of(step))
+    sidecar(tmp_path / LAST).unlink()
+    write_checkpoint(tmp_path / LAST, of(3))
+    assert steps(tmp_path) == [3, 1]
+
+
+def test_that_it_was_renamed_is_on_disk_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flushed: list[tuple[bool, bool]] = []
+    fsync = os.fsync
+
+    def heard(handle: int) -> None:
+        flushed.append((stat.S_ISDIR(os.fstat(handle).st_mode), is_good(tmp_path / LAST)))
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", heard)
+    write_checkpoint(tmp_path / LAST, of(1))
+    assert flushed[-1] == (True, True)

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
 from lightning_seq.errors import UserError
-from lightning_seq.experiment.launch import Claim, ClaimedError, at_work, launch, launcher_for
-from lightning_seq.experiment.run_directory import held
-from lightning_seq.record import Record, write
+from lightning_seq.experiment import launch as launching
+from lightning_seq.experiment.grid import Planned
+from lightning_seq.experiment.launch import (
+    Claim,
+    ClaimedError,
+    Job,
+    at_work,
+    end,
+    launch,
+    launcher_for,
+    run_as_rank,
+    settle,
+)
+from lightning_seq.experiment.run_directory import held, write_config
+from lightning_seq.record import Record, read, write
 
 from .stand_in import runs_of, times, use
 from .test_runs import environment
@@ -101,3 +115,152 @@ def test_a_launcher_that_is_none(tmp_path: Path) -> None:
     run.entry.config["launcher"]["kind"] = "lokal"
     with pytest.raises(UserError, match="did you mean local"):
         launcher_for([run])
+
+
+class FakeJob:
+    """Ends after so many looks, or at a signal that it obeys."""
+
+    def __init__(
+        self, run: Planned, looks: float = 2, obeys: tuple[int, ...] = (signal.SIGTERM, signal.SIGKILL)
+    ) -> None:
+        self.run, self.started, self.looks, self.obeys = run, time.monotonic(), looks, obeys
+        self.told: list[int] = []
+        self.settled = False
+
+    def finished(self) -> bool:
+        self.looks -= 1
+        return self.looks < 0
+
+    def tell(self, number: int) -> None:
+        self.told.append(number)
+        if number in self.obeys:
+            self.looks = 0
+
+    def settle(self) -> None:
+        assert self.looks <= 0
+        self.settled = True
+        if not self.told:
+            write(self.run.directory, Record("done", "x", self.run.entry.label, self.run.seed))
+
+
+class FakeLauncher:
+    """begin: what becomes of a run that is to be started."""
+
+    def __init__(self, queues: bool = False, begin: Callable[[Planned], FakeJob] = FakeJob) -> None:
+        self.queues, self.begin = queues, begin
+        self.given: list[list[str]] = []
+        self.jobs: list[FakeJob] = []
+        self.closed = False
+
+    def start(self, runs: Sequence[Planned], jobs: int) -> list[Job]:
+        self.given.append([run.title for run in runs])
+        self.jobs += [self.begin(run) for run in runs]
+        return list(self.jobs[-len(runs) :])
+
+    def close(self) -> None:
+        self.closed = True
+
+    def use(self, monkeypatch: pytest.MonkeyPatch) -> FakeLauncher:
+        monkeypatch.setattr(launching, "launcher_for", lambda runs: self)
+        monkeypatch.setattr(launching, "LOOK_AGAIN", 0.05)
+        monkeypatch.setattr(launching, "MOMENT", 0.02)
+        return self
+
+
+def test_no_more_than_so_many_run_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    launcher, seen = FakeLauncher().use(monkeypatch), list[int]()
+    runs = runs_of(tmp_path, ["a", "b"], [1, 2, 3])
+    launch(runs, 2, lambda running: seen.append(len(running)), print, poll=0)
+    assert max(seen) == 2
+    assert launcher.given == [[run.title] for run in runs]
+    assert launcher.closed
+
+
+def test_a_queue_takes_at_once_all_that_are_not_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    launcher = FakeLauncher(queues=True).use(monkeypatch)
+    runs = runs_of(tmp_path, ["a"], [1, 2, 3])
+    write(runs[1].directory, Record("done", "x", "a", 2))
+    launch(runs, 1, lambda running: None, print, poll=0)
+    assert launcher.given == [["a-seed1", "a-seed3"]]
+
+
+def test_one_that_cannot_start_is_told_of_and_the_others_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    refusals: list[UserError] = [ClaimedError("at work"), ClaimedError("at work"), UserError("no room")]
+
+    def begin(run: Planned) -> FakeJob:
+        if run.title == "a-seed1" and refusals:
+            raise refusals.pop(0)
+        return FakeJob(run)
+
+    launcher, said = FakeLauncher(begin=begin).use(monkeypatch), list[str]()
+    runs = runs_of(tmp_path, ["a", "b"], [1])
+    launch(runs, 1, lambda running: None, said.append, poll=0.01)
+    assert said == ["at work", "no room"]  # not once for each look
+    assert launcher.given == [["a-seed1"], ["b-seed1"], ["a-seed1"], ["a-seed1"]]
+    assert [run.is_done() for run in runs] == [False, True]
+
+
+def test_a_run_that_another_command_took_first_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    FakeLauncher().use(monkeypatch)
+    (run,) = runs_of(tmp_path, ["a"], [1])
+    run.directory.mkdir(parents=True)
+    theirs = held(run.directory)
+    theirs.__enter__()
+    looks = 0
+
+    def watch(running: Sequence[Job]) -> None:
+        nonlocal looks
+        looks += 1
+        if looks == 20:
+            theirs.__exit__(None, None, None)
+
+    launch([run], 1, watch, print, poll=0.01)
+    assert looks >= 20
+
+
+def test_whatever_ends_it_ends_the_running_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    launcher = FakeLauncher(begin=lambda run: FakeJob(run, looks=float("inf"))).use(monkeypatch)
+
+    def watch(running: Sequence[Job]) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        launch(runs_of(tmp_path, ["a", "b"], [1]), 2, watch, print, poll=0)
+    assert [(job.told, job.settled) for job in launcher.jobs] == [([signal.SIGTERM], True)] * 2
+    assert launcher.closed
+
+
+def test_one_that_does_not_obey_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(launching, "GRACE", 0.1)
+    (run,) = runs_of(tmp_path, ["a"], [1])
+    job = FakeJob(run, looks=float("inf"), obeys=(signal.SIGKILL,))
+    end([job])
+    assert (job.told, job.settled) == ([signal.SIGTERM, signal.SIGKILL], True)
+
+
+def test_the_record_of_one_that_others_have_taken_is_left_to_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launching, "DYING", 0.1)
+    (run,) = runs_of(tmp_path, ["a"], [1])
+    write(run.directory, Record("running", "x", "a", 1))
+    with held(run.directory):
+        settle(run, -signal.SIGKILL)
+    assert read(run.directory).status == "running"
+    settle(run, -signal.SIGKILL)
+    assert (read(run.directory).status, read(run.directory).error) == ("failed", "the process ended with SIGKILL")
+
+
+def test_a_rank_waits_for_the_configuration_of_this_very_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (run,) = runs_of(tmp_path, ["a"], [1])
+    run.directory.mkdir(parents=True)
+    write_config(run.directory, {**run.config, "seed": 7})  # of an earlier attempt
+    monkeypatch.setenv("RANK", "1")
+    with pytest.raises(UserError, match=r"rank 1: rank 0 has not written .* a file system that all nodes share"):
+        run_as_rank(run, lambda: pytest.fail("it began"), patience=0.1)
+    later = threading.Timer(0.3, lambda: write_config(run.directory, run.config))
+    later.start()
+    began: list[float] = []
+    run_as_rank(run, lambda: began.append(1), patience=20)
+    assert not later.is_alive()
+    assert began == [1]

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
+import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -14,10 +19,11 @@ from filelock import FileLock
 from lightning_seq.experiment.config import compose
 from lightning_seq.experiment.grid import Entry, Planned
 from lightning_seq.experiment.launch import CLAIM, launch
-from lightning_seq.experiment.local_launcher import Deck, LocalJob, command, visible_devices
+from lightning_seq.experiment.local_launcher import Deck, LocalJob, carry_out, command, visible_devices
 from lightning_seq.record import read
 
 from .stand_in import runs_of, times, use
+from .test_runs import environment
 
 
 def start_all(runs: list[Planned], jobs: int, poll: float = 0.02) -> list[str]:
@@ -115,3 +121,103 @@ def test_the_memory_of_the_launcher_is_flat(tmp_path: Path, monkeypatch: pytest.
         handles.append(process.num_fds())
     assert handles[2] == handles[0]
     assert sizes[2] - sizes[1] < 3e6
+
+
+def test_a_signal_reaches_all_processes_of_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from lightning_seq.experiment import local_launcher
+
+    child = tmp_path / "child"
+    text = f"sleep 60 & echo $! > {child}.part; mv {child}.part {child}; wait"
+    monkeypatch.setattr(local_launcher, "command", lambda run: ["sh", "-c", text])
+    (run,) = runs_of(tmp_path, ["a"], [1])
+    job = LocalJob(run, 1)
+    assert job.process is not None
+    pids = [job.process.pid, wait_for(child)]
+    job.tell(signal.SIGTERM)
+    for pid in pids:
+        assert is_gone(pid)
+    assert job.finished()
+    job.settle()
+
+
+def test_where_the_nursery_was_killed_a_run_is_started_afresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Dead:
+        def start(self, *_: Any) -> None:
+            raise OSError("the process that runs are copied from has ended")
+
+    use(monkeypatch)
+    (run,) = runs_of(tmp_path, ["a"], [1])
+    job = LocalJob(run, 1, Dead())  # type: ignore[arg-type]
+    assert job.process is not None
+    job.process.wait()
+    job.settle()
+    assert run.is_done()
+
+
+CARRIER = """
+import sys, time
+from pathlib import Path
+import pytest
+from lightning_seq.experiment.local_launcher import carry_out
+from tests.experiment.stand_in import runs_of, use
+
+use(pytest.MonkeyPatch(), 60)
+place = Path(sys.argv[1])
+def began(job):
+    (place / "part").write_text(str(job.process.pid))
+    (place / "part").rename(place / "child")
+carry_out(*runs_of(place, ["a"], [1]), began)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux ends a process with its parent")
+def test_what_is_carried_out_ends_with_what_carries_it_out(tmp_path: Path) -> None:
+    carrier = subprocess.Popen([sys.executable, "-c", CARRIER, str(tmp_path)], env=environment())
+    child = wait_for(tmp_path / "child")
+    carrier.kill()
+    carrier.wait()
+    assert is_gone(child)
+
+
+def test_what_is_carried_out_is_ended_by_whatever_ends_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch, 60)
+    (run,) = runs_of(tmp_path, ["a"], [1])
+    began: list[LocalJob] = []
+    monkeypatch.setattr(LocalJob, "finished", interrupted_once(LocalJob.finished))
+    with pytest.raises(KeyboardInterrupt):
+        carry_out(run, began.append)
+    assert began[0].process is not None
+    assert is_gone(began[0].process.pid)
+    assert read(run.directory).error == "the process ended with SIGTERM"
+
+
+def interrupted_once(finished: Any) -> Any:
+    left = [KeyboardInterrupt()]
+
+    def ask(job: LocalJob) -> bool:
+        if left:
+            raise left.pop()
+        return bool(finished(job))
+
+    return ask
+
+
+def wait_for(file: Path) -> int:
+    begun = time.monotonic()
+    while not file.exists():
+        assert time.monotonic() - begun < 60
+        time.sleep(0.02)
+    return int(file.read_text())
+
+
+def is_gone(pid: int) -> bool:
+    """In a moment, or never: then it is killed."""
+    for _ in range(250):
+        try:
+            if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+                return True
+        except psutil.NoSuchProcess:
+            return True
+        time.sleep(0.02)
+    os.kill(pid, signal.SIGKILL)
+    return False

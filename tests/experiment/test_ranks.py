@@ -161,9 +161,56 @@ def test_another_port_is_taken_where_one_is_in_use(tmp_path: Path, monkeypatch: 
         taken = len(ports) == 1
         error = "DistNetworkError: The server socket has failed to listen (errno: 98 - Address already in use)"
         write(tmp_path, Record("failed" if taken else "done", "x", "a", 1, error=error if taken else None))
-        (tmp_path / "error-rank1.txt").write_text("RuntimeError: wait timeout")
+        if taken:
+            (tmp_path / "error-rank1.txt").write_text("RuntimeError: wait timeout")
         return int(taken)
 
     monkeypatch.setattr(Ranks, "run", run)
     assert ranks.main([str(tmp_path), "2"]) == 0
     assert len(ports) == 2
+    assert said_by_ranks(tmp_path) == {}
+
+
+def test_no_other_port_is_tried_for_what_was_told_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ports: list[int] = []
+
+    def run(self: Ranks, port: int) -> int:
+        ports.append(port)
+        self.told = signal.SIGTERM
+        write(tmp_path, Record("failed", "x", "a", 1, error="DistNetworkError: address already in use"))
+        return 128 + signal.SIGTERM
+
+    monkeypatch.setattr(Ranks, "run", run)
+    assert ranks.main([str(tmp_path), "2"]) == 128 + signal.SIGTERM
+    assert len(ports) == 1
+
+
+def test_what_a_rank_has_said_itself_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "error-rank1.txt").write_text("MemoryError: no room")
+    assert made(tmp_path, "0,3").run(free_port()) == 3
+    assert said_by_ranks(tmp_path) == {"error-rank1.txt": "MemoryError: no room"}
+
+
+def test_a_signal_that_comes_while_they_are_started_reaches_them(tmp_path: Path) -> None:
+    class Early(Ranks):
+        def _start(self, rank: int, port: int) -> subprocess.Popen[bytes]:
+            process = super()._start(rank, port)
+            wait_for(tmp_path / f"pid{rank}")
+            self.hand_on(signal.SIGTERM)
+            return process
+
+    found = Early([sys.executable, "-S", "-c", PROGRAM, str(tmp_path), "obey,obey"], 2, tmp_path)
+    assert found.run(free_port()) == 128 + signal.SIGTERM
+    assert [process.returncode for process in found.processes] == [128 + signal.SIGTERM]  # and no second was started
+
+
+def test_each_has_a_group_of_its_own(tmp_path: Path) -> None:
+    """A signal to the group of what starts them would reach them twice."""
+    found = made(tmp_path, "obey,obey")
+    thread = threading.Thread(target=found.run, args=(free_port(),))
+    thread.start()
+    pids = wait_for(tmp_path / "pid0", tmp_path / "pid1")
+    groups = [os.getpgid(pid) for pid in pids]
+    found.hand_on(signal.SIGTERM)
+    thread.join(10)
+    assert groups == pids

@@ -6,6 +6,8 @@ import shutil
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -13,6 +15,9 @@ import torch
 from lightning_seq.cli import main
 from lightning_seq.experiment.checkpoints import BEFORE, LAST, is_good
 from lightning_seq.experiment.nursery import Nursery
+from lightning_seq.experiment.random_states import restore_random_states
+from lightning_seq.experiment.resume import ResumePoints
+from lightning_seq.experiment.signals import Interrupted
 from lightning_seq.record import Record, read, write
 from torture.killed import Runner, Scene, differences, struck
 
@@ -71,7 +76,7 @@ def test_two_runs_that_differ_are_told_apart(
     next(iter(checkpoint["state_dict"].values())).view(-1)[0] += 1e-6
     torch.save(checkpoint, other / "checkpoints" / LAST)
     record = read(other)
-    record.curves["train/loss"][2][3] += 1e-6
+    record.curves["train/loss"][2][3] += 1e-6  # type: ignore[operator]
     write(other, record.with_(fingerprints={**record.fingerprints, "batches": "0"}))
     found = differences(straight, other)
     assert [len(found[kind]) for kind in ("losses", "samples", "weights")] == [1, 1, 1]
@@ -162,3 +167,42 @@ def test_a_run_that_was_moved_knows_its_best(own: list[str], tmp_path: Path) -> 
     (key,) = [key for key in best if key.startswith("ModelCheckpoint")]
     assert Path(after[key]["best_model_path"]).parent == there / "checkpoints"
     assert after[key]["best_model_score"] == best[key]["best_model_score"]
+
+
+def test_a_run_that_had_stopped_early_is_not_trained_on(own: list[str]) -> None:
+    words = ["train", "model=gru", *own, *TINY, "trainer.max_epochs=9", "optimizer.lr=1e-9"]
+    words += ["callbacks.early_stopping.patience=1"]
+    assert main(words) == 0
+    done = left_unfinished(run_of(own))
+    assert len(done.curves["val/loss"]) < 9
+    assert main(words) == 0
+    gone_on = read(run_of(own))
+    assert (gone_on.curves, gone_on.metrics) == (done.curves, done.metrics)
+
+
+@pytest.mark.parametrize("max_steps", [-1, 6, 5])
+def test_what_validation_has_drawn_is_drawn_again_when_it_is_made_again(max_steps: int, tmp_path: Path) -> None:
+    """When all 5 steps are done it is not: Lightning would not go back into it, and what stands is from before it."""
+    module: Any = SimpleNamespace(_running=None, _logged_at=0)
+    points = ResumePoints(tmp_path, {}, dict, print)
+    counts = {"ready": 2, "started": 2, "processed": 2, "completed": 2}
+    progress = {"current": dict(counts), "total": dict(counts), "is_last_batch": True}
+    loops = {
+        "epoch_progress": {}, "epoch_loop.batch_progress": {}, "epoch_loop.val_loop.batch_progress": progress,
+        "state_dict": {"combined_loader": [{"position": 3}]},
+    }  # fmt: skip
+    checkpoint: dict[str, Any] = {"loops": {"fit_loop": loops}}
+    trainer: Any = SimpleNamespace(
+        state=SimpleNamespace(fn="fit"), fit_loop=SimpleNamespace(max_steps=max_steps), global_step=5, world_size=1,
+        callbacks=[], save_checkpoint=lambda path: points.on_save_checkpoint(trainer, module, checkpoint),
+    )  # fmt: skip
+    points.on_validation_start(trainer, module)
+    drawn = torch.rand(3)
+    points.signals.number = signal.SIGTERM
+    with pytest.raises(Interrupted):
+        points.on_validation_batch_end(trainer, module, None, None, 1)
+    if max_steps == 5:
+        assert "resume" not in checkpoint
+        return
+    restore_random_states(checkpoint["resume"]["ranks"][0]["random"])
+    assert torch.equal(torch.rand(3), drawn)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -94,3 +95,58 @@ def test_random_states_are_plain(tmp_path: Path) -> None:
     wanted = torch.rand(2).tolist()
     restore_random_states(states)
     assert torch.rand(2).tolist() == wanted
+
+
+def test_what_was_ignored_stays_ignored() -> None:
+    """As `nohup` leaves SIGHUP."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with listening():
+            deferred = Deferred()
+            deferred.start()
+            send(signal.SIGHUP)
+            assert deferred.number is None
+            deferred.stop()
+            send(signal.SIGHUP)
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_after_one_was_raised_it_is_ignored_and_another_kind_ends_at_once() -> None:
+    with listening():
+        with pytest.raises(Interrupted):
+            send(signal.SIGTERM)
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+        assert {signal.getsignal(caught) for caught in CAUGHT if caught != signal.SIGTERM} == {signal.SIG_DFL}
+
+
+def test_outside_the_main_thread_nothing_is_installed() -> None:
+    """Python lets no other thread do that."""
+    seen: list[object] = []
+
+    def listen() -> None:
+        with listening():
+            seen.append(signal.getsignal(signal.SIGTERM))
+
+    thread = threading.Thread(target=listen)
+    thread.start()
+    thread.join()
+    assert seen == [signal.getsignal(signal.SIGTERM)]
+
+
+@pytest.mark.parametrize("program", ["#!/bin/sh\necho not today >&2\nexit 1\n", None])
+def test_a_queue_that_does_not_take_it_back_is_told_of(
+    program: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    if program is not None:
+        (tmp_path / "scontrol").write_text(program)
+        (tmp_path / "scontrol").chmod(0o755)
+    for name in ("SLURM_ARRAY_JOB_ID", "SLURM_PROCID"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(Interrupted), requeueing():
+        raise Interrupted(signal.SIGUSR1)
+    assert "SLURM job 7 was not put into the queue again" in caplog.text
+    assert ("not today" if program else "scontrol") in caplog.text

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
@@ -10,9 +12,12 @@ import pytest
 from rich.console import Console
 
 from lightning_seq.errors import UserError
+from lightning_seq.experiment import plan as plans
+from lightning_seq.experiment import status as of_status
 from lightning_seq.experiment.plan import FILE, announce, read_plan
 from lightning_seq.experiment.run_directory import CONFIG, held
-from lightning_seq.experiment.status import State, duration, seconds_left, states_of, status, summary_of
+from lightning_seq.experiment.status import State, duration, seconds_left, state_of, states_of, status, summary_of
+from lightning_seq.experiment.tune import FOLDER
 from lightning_seq.record import Record, write
 
 from .stand_in import runs_of
@@ -112,3 +117,66 @@ def test_a_plan_grows_and_a_damaged_one_is_written_anew(tmp_path: Path) -> None:
     assert read_plan(tmp_path / "x") is None
     announce(runs_of(tmp_path, ["b"], [1]), 1)
     assert read_plan(tmp_path / "x").runs == {"b-seed1": "b"}  # type: ignore[union-attr]
+    later = (tmp_path / "x" / FILE).read_text().replace('"schema": 1', '"schema": 2')
+    (tmp_path / "x" / FILE).write_text(later)
+    assert read_plan(tmp_path / "x") is None
+
+
+def test_commands_that_announce_at_once_lose_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_json = plans.write_json
+
+    def slowly(path: Path, value: object) -> None:
+        time.sleep(0.05)
+        write_json(path, value)
+
+    monkeypatch.setattr(plans, "write_json", slowly)
+    planned = [runs_of(tmp_path, [label], [1]) for label in "abcd"]
+    threads = [threading.Thread(target=announce, args=(runs, 1)) for runs in planned]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    plan = read_plan(tmp_path / "x")
+    assert plan is not None
+    assert sorted(plan.runs) == ["a-seed1", "b-seed1", "c-seed1", "d-seed1"]
+
+
+def test_a_run_that_is_at_work_has_no_part_of_its_earlier_attempt(comparison: Path) -> None:
+    place, now = comparison / "b-seed1", NOON + timedelta(seconds=40)
+    with held(place):
+        state = state_of(place, now=now)
+    assert (state.status, state.reason, state.seconds) == ("running", "", 40.0)
+    with held(comparison / "a-seed1"):  # it has written its record, and is about to let go
+        state = state_of(comparison / "a-seed1", now=now)
+    assert (state.status, state.seconds) == ("done", 100.0)
+    (comparison / "a-seed3").mkdir()
+    with held(comparison / "a-seed3"):  # it has not written one yet
+        assert state_of(comparison / "a-seed3").status == "running"
+    assert state_of(comparison / "a-seed3").status == "waiting"
+
+
+def test_the_record_is_believed_where_a_lock_cannot_be_tried(comparison: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def of_somebody_else(directory: Path) -> bool:
+        raise PermissionError(directory)
+
+    monkeypatch.setattr(of_status, "is_running", of_somebody_else)
+    states = {state.run: state.status for state in states_of(comparison)}
+    assert (states["a-seed2"], states["b-seed1"], states["a-seed3"]) == ("running", "failed", "waiting")
+
+
+def test_a_metric_that_is_no_number(comparison: Path) -> None:
+    curves = {"val/accuracy": [[8, 1, 20.0, None]]}
+    write(comparison / "a-seed1", record("a", 1, "failed", 9.0, curves=curves))
+    state = state_of(comparison / "a-seed1")
+    assert (state.value, state.step, state.trained) == ("not finite", 8, None)
+
+
+def test_trials_are_told_of_before_the_runs(comparison: Path) -> None:
+    announce(runs_of(comparison / FOLDER / "..", ["t"], [1]), 1)  # writes x/x/comparison.json
+    (comparison / "x").rename(comparison / FOLDER)
+    plain = StringIO()
+    status(comparison, Console(file=plain))
+    lines = plain.getvalue().splitlines()
+    assert lines[0] == "t-seed1\twaiting\t\t\t\t\t"
+    assert lines[1].startswith(f"{comparison / FOLDER}: 1 runs: 1 waiting; no estimate")
+    assert lines[-1].startswith(f"{comparison}: 6 runs")

@@ -65,6 +65,27 @@ def runs_of(own: list[str]) -> Path:
         (["completion", "fish"], "choose from: bash, zsh"),
         (["word2vec", "word2vec.vector_sise=3"], "did you mean vector_size"),
         (["word2vec", "word2vec.architecture=cbwo"], "did you mean cbow"),
+        (["word2vec", "output=."], "output=. is a directory"),
+        (["train", "runs="], "runs= is empty"),
+        (["train", "trainer.threads=0"], "at least 1"),
+        (["train", "trainer.threads=many"], "at least 1"),
+        (["train", "trainer.accumulate_grad_batches=0"], "at least 1"),
+        (["train", "trainer.gradient_clip_val=-1"], "at least 0"),
+        (["train", "trainer.max_epochs=-5"], "at least -1"),
+        (["train", "trainer.max_steps=-7"], "at least -1"),
+        (["train", "callbacks.early_stopping.patience=-1"], "at least 0"),
+        (["train", "callbacks.early_stopping.min_delta=-0.1"], "at least 0"),
+        (["train", "callbacks.early_stopping=yes"], "expected a mapping"),
+        (["train", "callbacks.finite_guard=no"], "expected a mapping"),
+        (["train", "task.schedule=constant"], "expected a mapping"),
+        (["train", "data.replace=5"], "expected a mapping"),
+        (["train", "task.head_sizes=5"], "expected a list"),
+        (["train", "allow=os"], "expected a list"),
+        (["train", "cell.bias=maybe"], "expected true or false"),
+        (["compare", "tune.space=5", "tune=2"], "expected a mapping"),
+        (["compare", "entries=5"], "expected a list of {label: NAME"),
+        (["status", __file__], "is a file"),
+        (["sample", f"checkpoint={__file__}"], "can be read safely"),
     ],
 )
 def test_a_mistake_in_the_command(words: list[str], message: str, refused: Refused) -> None:
@@ -92,6 +113,18 @@ def test_a_mistake_in_the_command(words: list[str], message: str, refused: Refus
         (["task.monitor=val/acc"], "did you mean val/accuracy"),
         (["trainer.log_every_n_steps=0"], "at least 1"),
         (["trainer.num_nodes=2"], "trainer.num_nodes is 2"),
+        (["trainer.devices=0"], "trainer.devices is 0"),
+        (["trainer.devices=-3"], "trainer.devices is -3"),
+        (["trainer.devices=-1"], "trainer.devices is -1"),  # all GPUs, and this is the CPU
+        (["trainer.devices=abc"], "trainer.devices is abc"),
+        (["trainer.devices=auto"], "trainer.devices is auto"),
+        (["trainer.devices=[0,0]"], "different GPUs"),
+        (["model.hidden_size=100000000"], "does not fit into the memory"),
+        (["model=encoder_decoder"], "writes a sequence, and data=csv asks for none"),
+        (["model.dropout=1.5"], "dropout is 1.5"),
+        (["model.activation=rleu"], "did you mean relu"),
+        (["task.head_sizes=[8,0]"], "each at least 1"),
+        (["data.text_column=label"], "cannot be its own label"),
     ],
 )
 def test_a_mistake_in_a_value(words: list[str], message: str, own: list[str], refused: Refused) -> None:
@@ -110,6 +143,10 @@ CONTENTS = {
     "no text": (b"text,label\n  ,a\n", "line 2"),
     "one class": (b"text,label\n" + b"hello there,a\n" * 40, "one class"),
     "one column": (b"text\nhello\n", "label"),
+    "a column twice": (b"text,label,text\nhello,a,there\n", "2 columns called 'text'"),
+    "utf-16": ("text,label\nhello,a\n".encode("utf-16"), "line 1: not UTF-8"),
+    "a quote that is open": (b'text,label\nhello,a\n"there,b\n', "check the quotes"),
+    "a value too many": (b"text,label\nhello,a,b\n", "3 values where the header has 2"),
 }
 
 

@@ -45,6 +45,10 @@ class Files:
             raise UserError(f"there is no kind of file {self.kind!r}; {near(str(self.kind), _READERS)}")
         if not self.train:
             raise UserError(f"data={self.kind} needs a file to train on: give data.train=FILE")
+        if self.kind != "text" and self.text_column == self.label_column:
+            raise UserError(
+                f"data.text_column and data.label_column are both {self.text_column!r}: a text cannot be its own label"
+            )
 
     def describe(self) -> str:
         return str(Path(str(self.train)).name)
@@ -132,6 +136,8 @@ class Files:
                 f"{path} has no column {name!r} (data.{setting}): its columns are {', '.join(header)}; "
                 f"give data.{setting}=NAME"
             )
+        if header.count(name) > 1:
+            raise UserError(f"{path} has {header.count(name)} columns called {name!r} (data.{setting}): expected one")
         return header.index(name)
 
     def _json_lines(self, path: Path, text: str) -> Iterator[Row]:
