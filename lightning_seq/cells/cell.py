@@ -110,8 +110,10 @@ class GatedCell(Cell):
     def __init__(self, hidden_size: int, bias: Bias = True) -> None:
         super().__init__()
         self.hidden_size = at_least_one("hidden_size", hidden_size)
-        self.frozen = {} if isinstance(bias, bool) else {gate: float(value) for gate, value in bias.items()}
-        for gate in self.frozen:
+        self.frozen = {} if isinstance(bias, bool) else dict(bias)
+        for gate, value in self.frozen.items():
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                raise UserError(f"bias freezes gate {gate!r} at {value!r}, expected a number")
             if gate not in self.gates:
                 raise UserError(f"bias freezes gate {gate!r}, which this cell has not: {near(gate, self.gates)}")
         self._learned = tuple(gate for gate in self.gates if gate not in self.frozen) if bias is not False else ()

@@ -22,14 +22,15 @@ from lightning_seq.experiment.config import (
 )
 from lightning_seq.experiment.instruments import INSTRUMENTS
 from lightning_seq.experiment.match import check_match
-from lightning_seq.experiment.run import NEUTRAL, NEUTRAL_CALLBACKS, NEUTRAL_TRAINER, essential
-from lightning_seq.experiment.run_directory import CONFIG, read_config
+from lightning_seq.experiment.run import NEUTRAL, NEUTRAL_CALLBACKS, NEUTRAL_DATA, NEUTRAL_TRAINER, essential
+from lightning_seq.experiment.run_directory import CHECKPOINTS, CONFIG, read_config
 from lightning_seq.record import FILE, read
 
 INDIFFERENT = (
     *NEUTRAL,
     *(f"trainer.{key}" for key in NEUTRAL_TRAINER),
     *(f"callbacks.{key}" for key in NEUTRAL_CALLBACKS),
+    *(f"data.{key}" for key in NEUTRAL_DATA),
     "seed", "experiment", "match",
 )  # fmt: skip
 """Keys that a comparison cannot run over."""
@@ -66,9 +67,16 @@ class Planned:
     def is_done(self) -> bool:
         return (self.directory / FILE).is_file() and read(self.directory).status == "done"
 
+    def _has_failed_at_once(self) -> bool:
+        if not (self.directory / FILE).is_file() or any(self.directory.glob(f"{CHECKPOINTS}/*.ckpt")):
+            return False
+        record = read(self.directory)
+        return record.status == "failed" and not record.curves
+
     def check_unchanged(self) -> None:
-        """Raises UserError when the directory holds a run of another configuration, naming the key."""
-        if not (self.directory / CONFIG).is_file():
+        """Raises UserError when the directory holds a run of another configuration, naming the key; one that failed
+        before anything of it could be kept is replaced."""
+        if not (self.directory / CONFIG).is_file() or self._has_failed_at_once():
             return
         before = read_config(self.directory)
         for key, old, new in plain_differences(essential(before), essential(self.config)):

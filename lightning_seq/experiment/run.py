@@ -41,6 +41,7 @@ NEUTRAL = (
 NEUTRAL_TRAINER = ("progress", "threads", "timeout")
 NEUTRAL_CALLBACKS = ("checkpoint_every_n_steps", "checkpoint_every_minutes", "finite_guard", "probe_rows", *INSTRUMENTS)
 """`finite_guard` acts where a run has gone astray, instruments look on."""
+NEUTRAL_DATA = ("num_workers",)
 NEUTRAL_CHOICES = ("logger", "launcher", "experiment", "match", "callbacks")
 
 log = logging.getLogger("lightning_seq")
@@ -54,7 +55,8 @@ def essential(config: Config) -> Config:
     choices = {key: value for key, value in config["choices"].items() if key not in NEUTRAL_CHOICES}
     trainer = {key: value for key, value in config["trainer"].items() if key not in NEUTRAL_TRAINER}
     callbacks = {key: value for key, value in config["callbacks"].items() if key not in NEUTRAL_CALLBACKS}
-    return {**kept, "choices": choices, "trainer": trainer, "callbacks": callbacks}
+    data = {key: value for key, value in config["data"].items() if key not in NEUTRAL_DATA}
+    return {**kept, "choices": choices, "trainer": trainer, "callbacks": callbacks, "data": data}
 
 
 def is_trial(config: Config) -> bool:

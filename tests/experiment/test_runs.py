@@ -128,6 +128,23 @@ def test_another_configuration_under_the_same_label_is_refused(own: list[str], r
     assert main(["train", "model=rnn", *own, *TINY, "jobs=2", "logger=none"]) == 0
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_run_that_failed_at_once_makes_way_for_the_corrected_one(own: list[str], refused: Callable[..., str]) -> None:
+    assert "gpu" in refused("train", "model=rnn", *own, *TINY, "trainer.accelerator=gpu")
+    assert record_of(own, "rnn-seed1").status == "failed"
+    assert main(["train", "model=rnn", *own, *TINY]) == 0
+    assert record_of(own, "rnn-seed1").status == "done"
+
+
+def test_a_run_goes_on_with_other_workers(own: list[str]) -> None:
+    assert main(["train", "model=rnn", *own, *TINY]) == 0
+    directory = Path(own[2].removeprefix("runs=")) / "csv/rnn-seed1"
+    done = read(directory)
+    write(directory, done.with_(status="interrupted", metrics={}))
+    assert main(["train", "model=rnn", *own, *TINY, "data.num_workers=1", "resume=must"]) == 0
+    assert read(directory).metrics == done.metrics
+
+
 def test_a_dry_run_shows_the_grid_and_writes_nothing(own: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["compare", "model=rnn,lstm", "seeds=2", "dry_run=true", *own, *TINY]) == 0
     said = capsys.readouterr().out
