@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Iterator
@@ -126,7 +127,7 @@ def execute(directory: Path, label: str, overrides: list[str], jobs: int = 1, st
             try:
                 with listening():
                     journal.update()
-                    _train(config, journal)
+                    _train_or_heed(config, journal)
             except BaseException as error:
                 status = "interrupted" if isinstance(error, Interrupted) else "failed"
                 journal.update(status=status, error=_cause(error), finished=now())
@@ -174,6 +175,16 @@ def _log_to(path: Path) -> Iterator[None]:
     finally:
         log.removeHandler(handler)
         handler.close()
+
+
+def _train_or_heed(config: Config, journal: Journal) -> None:
+    """Train. Where our exception came where Python drops it (at a fork), Lightning's own still ends the batch."""
+    from lightning.pytorch.utilities.exceptions import SIGTERMException
+
+    try:
+        _train(config, journal)
+    except SIGTERMException as error:
+        raise Interrupted(signal.SIGTERM) from error
 
 
 def _train(config: Config, journal: Journal) -> None:

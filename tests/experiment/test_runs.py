@@ -136,6 +136,17 @@ def test_a_run_that_failed_at_once_makes_way_for_the_corrected_one(own: list[str
     assert record_of(own, "rnn-seed1").status == "done"
 
 
+def test_a_signal_that_python_drops_still_ends_the_run(own: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    from lightning.pytorch.utilities.exceptions import SIGTERMException
+
+    def test(*_: object, **__: object) -> None:
+        raise SIGTERMException
+
+    monkeypatch.setattr("lightning.pytorch.Trainer.test", test)
+    assert main(["train", "model=rnn", *own, *TINY]) == 128 + signal.SIGTERM
+    assert record_of(own, "rnn-seed1").status == "interrupted"
+
+
 def test_a_run_goes_on_with_other_workers(own: list[str]) -> None:
     assert main(["train", "model=rnn", *own, *TINY]) == 0
     directory = Path(own[2].removeprefix("runs=")) / "csv/rnn-seed1"
