@@ -5,11 +5,17 @@ Text i is `flat[offsets[i]:offsets[i + 1]]`.
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from lightning_seq.files import write_json
+
+LONGEST_SENTENCE = 1000
+"""Tokens that word vectors are given at a time: gensim reads no more than 10,000 of a sentence."""
+AS_LONG_AS_THE_TEXT = ("flat", "tags", "links")
 
 
 class TokenNumbers(dict[str, int]):
@@ -56,3 +62,20 @@ def save_corpus(directory: Path, prefix: str, flat: np.ndarray, offsets: np.ndar
     np.save(directory / f"{prefix}corpus_flat.npy", ranks[flat])
     np.save(directory / f"{prefix}corpus_offsets.npy", offsets)
     write_json(directory / f"{prefix}corpus_words.json", [written[number] for number in order])
+
+
+def read_corpus(directory: Path, prefix: str = "", longest: int | None = None) -> Iterator[list[str]]:
+    """The texts that `save_corpus` kept, none of them empty; those over `longest` tokens in parts."""
+    words = json.loads((directory / f"{prefix}corpus_words.json").read_text(encoding="utf-8"))
+    flat, offsets = (opened(directory, f"{prefix}corpus_{part}") for part in ("flat", "offsets"))
+    spelling = np.array(words, dtype=object)
+    for start, stop in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True):
+        for part in range(start, stop, longest or max(1, stop - start)):
+            yield spelling[flat[part : min(part + longest, stop) if longest else stop]].tolist()
+
+
+def opened(directory: Path, name: str) -> np.ndarray:
+    """The array that was saved under this name; what is as long as the text stays on disk."""
+    array = np.load(directory / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+    # On disk as a plain array on the mapped file: `np.memmap` itself is slow to index.
+    return np.asarray(array) if name.endswith(AS_LONG_AS_THE_TEXT) else np.array(array)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lightning_seq.data.numbered import TokenNumbers, save_corpus, shortened
+from lightning_seq.data.numbered import TokenNumbers, opened, read_corpus, save_corpus, shortened
 from lightning_seq.data.sources.table import SPLITS, Loaded, Source, Table
 from lightning_seq.errors import UserError
 from lightning_seq.files import Plain, fingerprint, sealed_directory, write_json
@@ -79,12 +79,7 @@ class Prepared:
 
     def train_sentences(self) -> Iterator[list[str]]:
         """The sentences of the train split, whole and with all their words, for training word vectors."""
-        words = json.loads((self.directory / "corpus_words.json").read_text(encoding="utf-8"))
-        flat, offsets = (_array(self.directory, f"corpus_{part}") for part in ("flat", "offsets"))
-        spelling = np.array(words, dtype=object)
-        for start, stop in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True):
-            if stop > start:
-                yield spelling[flat[start:stop]].tolist()
+        return read_corpus(self.directory)
 
 
 def prepare(
@@ -126,7 +121,7 @@ def _read(directory: Path, name: str, tokeniser: Tokeniser, max_length: int | No
     meta = json.loads((directory / "meta.json").read_text(encoding="utf-8"))
     vocabulary = Vocabulary.from_plain(meta["vocabulary"])
     splits = {
-        split: EncodedSplit(*(_array(directory, f"{split}_{part}") for part in ("flat", "offsets", "labels", "ids")))
+        split: EncodedSplit(*(opened(directory, f"{split}_{part}") for part in ("flat", "offsets", "labels", "ids")))
         for split in SPLITS
     }
     return Prepared(
@@ -141,12 +136,6 @@ def _read(directory: Path, name: str, tokeniser: Tokeniser, max_length: int | No
         directory,
         max_length,
     )
-
-
-def _array(directory: Path, name: str) -> np.ndarray:
-    path = directory / f"{name}.npy"
-    array = np.load(path, mmap_mode="r", allow_pickle=False)
-    return array if name.endswith("flat") else np.array(array)
 
 
 def _build(

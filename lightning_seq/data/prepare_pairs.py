@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from lightning_seq.data.alignments import token_links
-from lightning_seq.data.numbered import TokenNumbers, save_corpus, shortened
+from lightning_seq.data.numbered import TokenNumbers, opened, save_corpus, shortened
 from lightning_seq.data.pair_settings import SIDES, PairSettings
-from lightning_seq.data.prepared_pairs import PairSplit, PreparedPairs, SideSplit, mapped
+from lightning_seq.data.prepared_pairs import PairSplit, PreparedPairs, SideSplit
 from lightning_seq.data.sources.pairs import PairSource, PairTable
 from lightning_seq.data.sources.table import SPLITS, Loaded
 from lightning_seq.errors import UserError
@@ -54,13 +54,13 @@ def _read(directory: Path, name: str, settings: PairSettings) -> PreparedPairs:
     splits = {}
     for split in SPLITS:
         sides = {
-            side: SideSplit(*(mapped(directory, f"{split}_{side}_{part}") for part in ("flat", "offsets")))
+            side: SideSplit(*(opened(directory, f"{split}_{side}_{part}") for part in ("flat", "offsets")))
             for side in SIDES
         }
         links, offsets = None, None
         if meta["aligned"]:
-            links, offsets = (mapped(directory, f"{split}_{part}") for part in ("links", "link_offsets"))
-        splits[split] = PairSplit(sides["source"], sides["target"], mapped(directory, f"{split}_ids"), links, offsets)
+            links, offsets = (opened(directory, f"{split}_{part}") for part in ("links", "link_offsets"))
+        splits[split] = PairSplit(sides["source"], sides["target"], opened(directory, f"{split}_ids"), links, offsets)
     return PreparedPairs(
         DataSpec(Tokens(vocabulary.words), TokenSequence(target_vocabulary.words)),
         vocabulary,

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from lightning_seq.data.numbered import cut_to
-from lightning_seq.data.prepared_tags import NOT_COUNTED, PreparedTags, TaggedSplit, opened
+from lightning_seq.data.numbered import cut_to, opened
+from lightning_seq.data.prepared_tags import NOT_COUNTED, PreparedTags, TaggedSplit
 from lightning_seq.data.sources.table import SPLITS, Loaded
 from lightning_seq.data.sources.tagged import TaggedSource, TaggedTable
 from lightning_seq.data.spans import Tag, begun, breaks, in_order, is_span_tag, look_like_spans

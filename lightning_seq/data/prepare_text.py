@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from lightning_seq.data.numbered import TokenNumbers, save_corpus
+from lightning_seq.data.numbered import LONGEST_SENTENCE, TokenNumbers, opened, read_corpus, save_corpus
 from lightning_seq.data.sources.corpus import Corpus, CorpusSource
 from lightning_seq.data.sources.table import SPLITS
 from lightning_seq.errors import UserError
@@ -23,9 +23,6 @@ from lightning_seq.text.vocabulary import EOS, UNK, Vocabulary
 
 CODE_VERSION = 1
 """Goes up whenever the same input would give other ids: caches of before are then left aside."""
-
-LONGEST_SENTENCE = 1000
-"""Tokens that word vectors are given at a time: gensim reads no more than 10,000 of a sentence."""
 
 
 @dataclass(frozen=True)
@@ -105,12 +102,7 @@ class PreparedText:
 
     def train_sentences(self) -> Iterator[list[str]]:
         """The lines of the train split with all their words and no `<eos>`, long ones in parts, for word vectors."""
-        words = json.loads((self.directory / "corpus_words.json").read_text(encoding="utf-8"))
-        flat, offsets = (np.load(self.directory / f"corpus_{part}.npy", mmap_mode="r") for part in ("flat", "offsets"))
-        spelling = np.array(words, dtype=object)
-        for start, stop in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True):
-            for part in range(start, stop, LONGEST_SENTENCE):
-                yield spelling[flat[part : min(part + LONGEST_SENTENCE, stop)]].tolist()
+        return read_corpus(self.directory, longest=LONGEST_SENTENCE)
 
 
 def prepare_text(
@@ -146,8 +138,8 @@ def _read(directory: Path, name: str, reading: LineReading) -> PreparedText:
     vocabulary = Vocabulary.from_plain(meta["vocabulary"])
     splits = {
         split: TextSplit(
-            np.load(directory / f"{split}_flat.npy", mmap_mode="r", allow_pickle=False),
-            np.load(directory / f"{split}_offsets.npy", allow_pickle=False),
+            opened(directory, f"{split}_flat"),
+            opened(directory, f"{split}_offsets"),
             meta["characters"][split],
         )
         for split in SPLITS

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,13 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
+from lightning_seq.data.numbered import LONGEST_SENTENCE, read_corpus
 from lightning_seq.data.pair_settings import SIDES, PairSettings
 from lightning_seq.spec import DataSpec
 from lightning_seq.text.segmenter import Segmenter
 from lightning_seq.text.vocabulary import EOS, UNK, Vocabulary
-
-LONGEST_SENTENCE = 1000
-"""Tokens that word vectors are given at a time: gensim reads no more than 10,000 of a sentence."""
 
 
 @dataclass(frozen=True)
@@ -111,18 +108,7 @@ class PreparedPairs:
         With a joint vocabulary those of both sides, whichever is asked for. Long texts come in parts.
         """
         for each in SIDES if self.settings.joint_vocabulary else (side,):
-            words = json.loads((self.directory / f"{each}_corpus_words.json").read_text(encoding="utf-8"))
-            flat, offsets = (mapped(self.directory, f"{each}_corpus_{part}") for part in ("flat", "offsets"))
-            spelling = np.array(words, dtype=object)
-            for start, stop in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True):
-                for part in range(start, stop, LONGEST_SENTENCE):
-                    yield spelling[flat[part : min(part + LONGEST_SENTENCE, stop)]].tolist()
-
-
-def mapped(directory: Path, name: str) -> np.ndarray:
-    """The array that was saved under this name, as it lies on disk."""
-    # A plain array on the mapped file: `np.memmap` itself is slow to index.
-    return np.asarray(np.load(directory / f"{name}.npy", mmap_mode="r", allow_pickle=False))
+            yield from read_corpus(self.directory, f"{each}_", LONGEST_SENTENCE)
 
 
 def unknown_share(split: SideSplit) -> float:

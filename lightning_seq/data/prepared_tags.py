@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lightning_seq.data.numbered import opened
 from lightning_seq.data.spelling import Spellings
 from lightning_seq.data.tag_settings import TagSettings
 from lightning_seq.spec import DataSpec, Tags
@@ -102,13 +103,6 @@ class PreparedTags:
         flat, offsets = (opened(self.directory, f"corpus_{part}") for part in ("flat", "offsets"))
         for start, stop in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True):
             yield words[flat[start:stop]].tolist()
-
-
-def opened(directory: Path, name: str) -> np.ndarray:
-    """The array that was saved under this name; what is as long as the text stays on disk."""
-    path = directory / f"{name}.npy"
-    array = np.load(path, mmap_mode="r", allow_pickle=False)
-    return array if name.endswith(("flat", "tags")) else np.array(array)
 
 
 def unknown_share(prepared: PreparedTags, split: str) -> float:

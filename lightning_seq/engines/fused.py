@@ -61,6 +61,11 @@ def compiled() -> ctypes.CDLL | None:
     return loaded if _hand_a_blas(loaded) else None
 
 
+@cache
+def _has_own_products() -> bool:
+    return bool(_code().fused_has_own_products())
+
+
 def _hand_a_blas(loaded: ctypes.CDLL) -> bool:
     """Torch's own BLAS where it shows one (MKL with packed products too), else SciPy's."""
     try:
@@ -127,7 +132,7 @@ class Fused:
     def whole(self, *weights: Tensor) -> bool:
         """Where the processor has AVX-512: products of our own, for weights that stay in the second cache of a core."""
         size = sum(weight.numel() * weight.element_size() for weight in weights)
-        return size <= OWN and bool(_code().fused_has_own_products())
+        return size <= OWN and _has_own_products()
 
     def refuses(self, cell: Cell, x: Tensor, noise: Noise | None, trace: bool) -> str | None:
         if compiled() is None:

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lightning_seq.data.prepare_text import LONGEST_SENTENCE, LineReading, PreparedText, prepare_text, unknown_share
+from lightning_seq.data.numbered import LONGEST_SENTENCE
+from lightning_seq.data.prepare_text import LineReading, PreparedText, prepare_text, unknown_share
 from lightning_seq.data.sources.corpus import Corpus
 from lightning_seq.errors import UserError
 from lightning_seq.files import Plain

@@ -71,7 +71,7 @@ def test_double_precision_is_that_of_the_loop(name: str, lengths: list[int], thr
 def test_products_of_every_shape(
     kind: type[Cell], batch: int, steps: int, inputs: int, hidden: int, threads: int, products: str
 ) -> None:
-    """Beyond a tile, a panel, a run of the inner dimension; many rows at once; rows a power of two apart."""
+    """Beyond a tile, a panel, a run of the inner dimension; many rows at once."""
     lengths = torch.randint(0, steps + 1, (batch,), generator=torch.Generator().manual_seed(1)).tolist()
     for chosen in (lengths, [steps] * batch):
         found, expected = (

@@ -36,8 +36,8 @@ static local_threads_fn local_threads = NULL;
 EXPORTED void fused_use_threads(void *set_local_threads) { local_threads = (local_threads_fn)set_local_threads; }
 
 /* Our own products: for processors with AVX-512 alone. A tile of the result has at most MOST_ROWS rows; DEPTH numbers of
- * the inner dimension are run through at a time, of at most AT_ONCE rows. */
-enum { MOST_ROWS = 14, DEPTH = 256, AT_ONCE = 64 };
+ * the inner dimension are run through at a time. */
+enum { MOST_ROWS = 14, DEPTH = 256 };
 
 EXPORTED int fused_has_own_products(void) {
 #ifdef OWN_PRODUCTS
