@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from lightning.pytorch import LightningModule, Trainer
 
 from lightning_seq.data.batching import STAND_IN, Share
+from lightning_seq.data.column_chunks import ColumnChunks
 from lightning_seq.data.columns_sampler import Chunk, ColumnsSampler
-from lightning_seq.data.language_modelling import ColumnChunks, LanguageModellingData, Lines
+from lightning_seq.data.language_modelling import LanguageModellingData, Lines
 from lightning_seq.data.language_reader import LanguageReader
 from lightning_seq.errors import UserError
 from lightning_seq.spec import Batch

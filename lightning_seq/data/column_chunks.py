@@ -1,0 +1,77 @@
+"""Batches of a text in columns: the windows that `ColumnsSampler` plans, cut from the columns and handed out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from lightning_seq.data.columns_sampler import Chunk, ColumnsSampler, cut_columns
+from lightning_seq.data.loader import loader_options
+from lightning_seq.spec import Batch
+from lightning_seq.text.vocabulary import PAD
+
+
+class ColumnChunks(Dataset[Batch]):
+    """The batches of a text in columns: `chunks[chunk]`, a window of each of this rank's columns.
+
+    A rank without a column has the first one as a stand-in.
+    """
+
+    def __init__(self, flat: np.ndarray, columns: int, before: int | None, rank: int = 0, world: int = 1) -> None:
+        self.real = rank < columns
+        self.columns = cut_columns(flat, columns, before, rank if self.real else 0, world)
+        self.tokens = torch.from_numpy(self.columns.tokens)
+        self.lengths = torch.from_numpy(self.columns.lengths)
+        self.numbers = torch.from_numpy(self.columns.numbers)
+
+    def __getitem__(self, chunk: Chunk) -> Batch:
+        columns, size = self.columns, chunk.stop - chunk.start
+        window = self.tokens[:, chunk.start : chunk.stop + 1].long()
+        inputs, targets = window[:, :-1], window[:, 1:]
+        if chunk.stop == columns.length:
+            mask = self.lengths[:, None] > torch.arange(chunk.start, chunk.stop)
+            inputs = inputs.masked_fill(~mask, PAD)
+        else:
+            mask = torch.ones(len(window), size, dtype=torch.bool)
+        counts = mask
+        if not self.real or chunk.first > chunk.start:
+            counts = mask.clone()
+            counts[:, : chunk.first - chunk.start if self.real else size] = False
+        return Batch(
+            ids=self.numbers + chunk.number * columns.of,
+            inputs=inputs,
+            mask=mask,
+            targets=targets,
+            target_mask=counts,
+            count=columns.count(chunk.first, chunk.stop),
+            extra={
+                "advance": torch.tensor(chunk.advance),
+                "new": torch.tensor(chunk.stop - chunk.first),
+                "fresh": torch.tensor(chunk.number == 0),
+            },
+        )
+
+
+class ChunkLoader(DataLoader[Batch]):
+    """As `TrainLoader`, over the windows of columns: it knows how many of a pass it has handed out."""
+
+    def __init__(self, chunks: ColumnChunks, sampler: ColumnsSampler, num_workers: int = 0) -> None:
+        super().__init__(chunks, **loader_options(sampler, num_workers))  # type: ignore[arg-type]
+        self._handed_out = 0
+
+    def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
+        assert isinstance(self.sampler, ColumnsSampler)
+        self._handed_out = self.sampler.position
+        for batch in super().__iter__():
+            self._handed_out += 1
+            yield batch
+
+    def state_dict(self) -> dict[str, int]:
+        return {"position": self._handed_out % len(self)}
+
+    def load_state_dict(self, state_dict: dict[str, int]) -> None:
+        assert isinstance(self.sampler, ColumnsSampler)
+        self.sampler.start_at(state_dict["position"])
