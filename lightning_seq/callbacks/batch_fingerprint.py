@@ -20,7 +20,9 @@ TOGETHER = 256
 
 
 class BatchFingerprint(Callback):
-    """A sum over everything seen of a 64-bit hash of (batch number, sample id).
+    """A sum over everything seen of a 64-bit hash of (batch number, sample id, how many targets of it count).
+
+    The id of a window of running text is where it begins: how many targets count says where it ends.
 
     The sum does not depend on the order inside a batch nor on how a batch is dealt out to ranks, so two architectures,
     or one rank and two, that saw the same batches have the same fingerprint.
@@ -42,7 +44,7 @@ class BatchFingerprint(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, batch_idx: int
     ) -> None:
-        self._waiting.append((batch.ids + (self._batches << 32), batch.target_mask.reshape(len(batch.ids), -1).any(1)))
+        self._waiting.append((batch.ids + (self._batches << 32), batch.target_mask.reshape(len(batch.ids), -1).sum(1)))
         self._batches += 1
         if len(self._waiting) == TOGETHER:
             self._add_waiting()
@@ -54,10 +56,10 @@ class BatchFingerprint(Callback):
     def _add_waiting(self) -> None:
         if not self._waiting:
             return
-        ids, real = (torch.cat(parts) for parts in zip(*self._waiting, strict=True))
+        ids, counts = (torch.cat(parts) for parts in zip(*self._waiting, strict=True))
         self._waiting.clear()
-        self._sum = self._sum + torch.where(real, mixed(ids), 0).sum()
-        self._seen = self._seen + real.sum()
+        self._sum = self._sum + torch.where(counts > 0, mixed(mixed(ids) + counts), 0).sum()
+        self._seen = self._seen + (counts > 0).sum()
 
     def digest(self, trainer: Trainer) -> str:
         """Sixteen hex digits, equal on every rank."""

@@ -25,7 +25,7 @@ class ColumnChunks(Dataset[Batch]):
         self.columns = cut_columns(flat, columns, before, rank if self.real else 0, world)
         self.tokens = torch.from_numpy(self.columns.tokens)
         self.lengths = torch.from_numpy(self.columns.lengths)
-        self.numbers = torch.from_numpy(self.columns.numbers)
+        self.starts = torch.from_numpy(self.columns.starts)
 
     def __getitem__(self, chunk: Chunk) -> Batch:
         columns, size = self.columns, chunk.stop - chunk.start
@@ -41,7 +41,7 @@ class ColumnChunks(Dataset[Batch]):
             counts = mask.clone()
             counts[:, : chunk.first - chunk.start if self.real else size] = False
         return Batch(
-            ids=self.numbers + chunk.number * columns.of,
+            ids=self.starts + chunk.start,
             inputs=inputs,
             mask=mask,
             targets=targets,

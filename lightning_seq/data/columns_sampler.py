@@ -125,14 +125,14 @@ class Columns:
 
     tokens:   `[C, length + 1]` int32: what stands before a column's first token, then its tokens, then padding.
     lengths:  `[C]`, tokens of each.
-    numbers:  `[C]`, which of all columns these are.
+    starts:   `[C]`, how many tokens of the text stand in the columns before each.
     of:       how many columns there are in all.
     total:    tokens of all columns.
     """
 
     tokens: np.ndarray
     lengths: np.ndarray
-    numbers: np.ndarray
+    starts: np.ndarray
     of: int
     total: int
 
@@ -168,4 +168,4 @@ def cut_columns(flat: np.ndarray, columns: int, before: int | None, rank: int = 
         inside = max(start - shift, 0)
         part = flat[inside : start - shift + length + 1]
         tokens[row, length + 1 - len(part) : length + 1] = part
-    return Columns(tokens, lengths, numbers, columns, total)
+    return Columns(tokens, lengths, starts, columns, total)

@@ -104,7 +104,8 @@ class LanguageModellingData(LightningDataModule):
 
     Every token of a split is the target of exactly one batch of a pass: nothing is dropped, and where a column is one
     shorter the last step is masked. Before a split's first token stands what a line ends with (`LineReading.line_end`);
-    without it the first token is not predicted. A batch of columns has the ids column + chunk · columns, and in `extra`
+    without it the first token is not predicted. A batch of columns has as ids the place of each window's first target
+    among those of the split, and in `extra`
 
     advance: int64, 0-d: how far after this window's first token the next one's begins (0 while a k2 window grows). The
              state after that many inputs is what the next batch starts from.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import torch
@@ -42,6 +43,11 @@ def test_the_order_of_batches_counts_and_the_order_inside_does_not() -> None:
 
 def test_stand_ins_do_not_count() -> None:
     assert digest(batch([1, 0], [True, False])) == digest(batch([1]))
+
+
+def test_windows_that_begin_together_and_end_apart_are_told_apart() -> None:
+    short, long = (replace(batch([1, 2]), target_mask=torch.ones(2, steps, dtype=torch.bool)) for steps in (3, 4))
+    assert digest(short) != digest(long)
 
 
 def test_two_ranks_add_up_to_one() -> None:

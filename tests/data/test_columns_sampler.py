@@ -96,15 +96,19 @@ def test_columns_are_the_text_one_after_the_other(size: int, columns: int, world
             cut_columns(flat, columns, 99 if before else None)
         return
     found: dict[int, np.ndarray] = {}
+    taken = []
     for rank in range(min(world, columns)):
         own = cut_columns(flat, columns, 999 if before else None, rank, world)
-        assert own.numbers.tolist() == list(range(columns))[rank::world]
         assert own.tokens.shape[1] == own.length + 1
         assert not own.tokens[own.lengths < own.length, -1].any()
+        taken.append(own.starts.tolist())
         found.update(
-            {n: row[: length + 1] for n, row, length in zip(own.numbers, own.tokens, own.lengths, strict=True)}
+            {start: row[: length + 1] for start, row, length in zip(own.starts, own.tokens, own.lengths, strict=True)}
         )
-    rows = [found[number] for number in range(columns)]
+    starts = sorted(found)
+    assert taken == [starts[rank::world] for rank in range(min(world, columns))]
+    rows = [found[start] for start in starts]
+    assert starts == [0, *np.cumsum([len(row) - 1 for row in rows[:-1]])]
     assert np.concatenate([row[1:] for row in rows]).tolist() == flat[not before :].tolist()
     assert [row[0] for row in rows[1:]] == [row[-1] for row in rows[:-1]]
     assert rows[0][0] == (999 if before else 1)

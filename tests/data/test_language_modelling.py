@@ -55,8 +55,8 @@ def test_the_first_batches_by_hand(tmp_path: Path) -> None:
     assert [[words[index] for index in row] for row in first.targets] == [["a", "b"], ["d", "<eos>"]]
     assert [[words[index] for index in row] for row in second.inputs] == [["b", "<eos>"], ["<eos>", "a"]]
     assert [[words[index] for index in row] for row in second.targets] == [["<eos>", "c"], ["a", "<eos>"]]
-    assert first.ids.tolist() == [0, 1]
-    assert second.ids.tolist() == [2, 3]
+    assert first.ids.tolist() == [0, 4]
+    assert second.ids.tolist() == [2, 6]
     assert (first.count, second.count) == (4, 4)
     assert [batch.extra["fresh"].item() for batch in (first, second)] == [True, False]
     assert [batch.extra["advance"].item() for batch in (first, second)] == [2, 2]
@@ -90,8 +90,15 @@ def test_every_token_is_a_target_exactly_once(
         assert not (batch.target_mask & ~batch.mask).any()
         assert torch.equal(batch.mask, batch.mask.int().sort(1, descending=True).values.bool())
         assert not batch.inputs[~batch.mask].any()
-    ids = torch.cat([batch.ids for batch in batches])
-    assert sorted(ids.tolist()) == list(range(columns * len(batches)))
+        for first, targets, keep in zip(batch.ids.tolist(), batch.targets, batch.mask, strict=True):
+            first += not eos
+            assert targets[keep].tolist() == flat[first : first + int(keep.sum())]
+
+
+def test_the_ids_of_drawn_windows_are_those_of_their_draw(file: Path) -> None:
+    drawn = [make(file, chunk_length=10, random_chunks=True, seed=seed).train_dataloader() for seed in (1, 1, 2)]
+    one, again, other = ([batch.ids.tolist() for batch in loader] for loader in drawn)
+    assert one == again != other
 
 
 @pytest.mark.parametrize("columns", [1, 4, 7])
@@ -384,8 +391,8 @@ def test_columns_are_shared_out_evenly_among_ranks(file: Path) -> None:
     with pytest.raises(UserError, match=r"data\.batch_size is 4 for 3 processes.*data\.batch_size=6"):
         data.train_dataloader()
     data.batch_size = 6
-    assert next(iter(data.train_dataloader())).ids.tolist() == [1, 4]
-    assert next(iter(data.val_dataloader())).ids.tolist() == [1]
+    assert next(iter(data.train_dataloader())).ids.tolist() == [40, 160]
+    assert next(iter(data.val_dataloader())).ids.tolist() == [60]
 
 
 def test_verses_are_found_again_at_once(tmp_path: Path) -> None:
