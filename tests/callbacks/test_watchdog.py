@@ -9,7 +9,7 @@ import pytest
 
 from lightning_seq.callbacks.watchdog import LATE, Watchdog
 
-from ..experiment.test_runs import environment
+from ..experiment.conftest import environment
 
 PROGRAM = """
 import ctypes, sys, time

@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+import lightning_seq
 from lightning_seq.cli import main
+from lightning_seq.record import Record, read
 
 TINY = (
     "embedding=random", "embedding.size=8", "model.hidden_size=8", "trainer.max_epochs=2", "trainer.progress=false",
     "logger=none", "trainer.threads=1", "data.batch_size=16",
     "optimizer.lr=0.03",
 )  # fmt: skip
+INLINE = "launcher=inline"
+
+
+def environment() -> dict[str, str]:
+    """Of a command or a run that a test starts as a process of its own."""
+    return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(lightning_seq.__file__).parents[1])}
+
+
+def record_of(own: list[str], run: str, name: str = "csv") -> Record:
+    return read(Path(own[2].removeprefix("runs=")) / name / run)
 
 
 def sentences(count: int, seed: int = 0) -> list[tuple[str, str]]:

@@ -17,8 +17,7 @@ from lightning_seq.experiment.devices import adopt, check_devices, cluster_envir
 from lightning_seq.experiment.ranks import free_port
 from lightning_seq.record import read
 
-from .conftest import TINY
-from .test_runs import environment
+from .conftest import TINY, environment
 
 TORCHRUN = {"TORCHELASTIC_RUN_ID": "x", "RANK": "1", "LOCAL_RANK": "1", "WORLD_SIZE": "4", "GROUP_RANK": "0",
             "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "1"}  # fmt: skip

@@ -29,8 +29,8 @@ from lightning_seq.experiment.launch import (
 from lightning_seq.experiment.run_directory import held, write_config
 from lightning_seq.record import Record, read, write
 
+from .conftest import environment
 from .stand_in import runs_of, times, use
-from .test_runs import environment
 
 COMMAND = """
 import sys

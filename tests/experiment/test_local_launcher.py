@@ -22,8 +22,8 @@ from lightning_seq.experiment.launch import CLAIM, launch
 from lightning_seq.experiment.local_launcher import Deck, LocalJob, carry_out, command, visible_devices
 from lightning_seq.record import read
 
+from .conftest import environment
 from .stand_in import runs_of, times, use
-from .test_runs import environment
 
 
 def start_all(runs: list[Planned], jobs: int, poll: float = 0.02) -> list[str]:

@@ -17,7 +17,7 @@ from lightning_seq.experiment.grid import Entry, planned_runs
 from lightning_seq.experiment.local_launcher import nursery_for
 from lightning_seq.experiment.nursery import POOLS, Nursery
 
-from .test_runs import environment
+from .conftest import environment
 
 pytestmark = pytest.mark.skipif(not Nursery.possible(), reason="no process can be copied here")
 
@@ -30,6 +30,8 @@ def main(arguments):
         time.sleep(60)
     if arguments[0] == "raise":
         raise ValueError("no such thing")
+    if arguments[0] == "interrupt":
+        raise KeyboardInterrupt
     if arguments[0] == "leave":
         sys.exit(4)
     return int(arguments[0])
@@ -57,15 +59,15 @@ def given(where: str) -> dict[str, str]:
 
 
 def test_codes_output_and_environment(nursery: Nursery, tmp_path: Path) -> None:
-    orders = ["0", "3", "leave", "raise", "wait"]
+    orders = ["0", "3", "leave", "raise", "interrupt", "wait"]
     children = [nursery.start([order], given(f"place{order}"), tmp_path / order) for order in orders]
-    assert len({child.pid for child in children}) == 5
-    assert [child.wait(30) for child in children[:4]] == [0, 3, 4, 1]
-    assert children[4].poll() is None
+    assert len({child.pid for child in children}) == 6
+    assert [child.wait(30) for child in children[:-1]] == [0, 3, 4, 1, 130]
+    assert children[-1].poll() is None
     with pytest.raises(subprocess.TimeoutExpired):
-        children[4].wait(0.1)
-    os.killpg(children[4].pid, signal.SIGKILL)
-    assert children[4].wait(30) == -signal.SIGKILL
+        children[-1].wait(0.1)
+    os.killpg(children[-1].pid, signal.SIGKILL)
+    assert children[-1].wait(30) == -signal.SIGKILL
     for order in orders:
         assert f"in place{order} {order} session True" in (tmp_path / order).read_text()
     assert "ValueError: no such thing" in (tmp_path / "raise").read_text()

@@ -18,8 +18,8 @@ from lightning_seq.experiment.launch import settle
 from lightning_seq.experiment.ranks import Ranks, cause_of, free_port
 from lightning_seq.record import Record, read, write
 
+from .conftest import environment
 from .stand_in import runs_of
-from .test_runs import environment
 
 PROGRAM = """
 import os, signal, sys, time

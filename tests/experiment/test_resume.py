@@ -32,6 +32,7 @@ CELLS = [
     ("classification", "writing", 3, KILL),
     ("language_modelling", "batch", 30, KILL),
     ("language_modelling", "validation", 17, TERM),  # while the averaged weights are in the place of the others
+    ("tagging", "batch", 36, KILL),  # in an epoch that max_steps cuts short, with early stopping
 ]
 
 

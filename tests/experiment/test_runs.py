@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,17 +17,10 @@ from lightning_seq.cli import main
 from lightning_seq.errors import UserError
 from lightning_seq.experiment.run import execute
 from lightning_seq.experiment.run_directory import held
-from lightning_seq.experiment.signals import Interrupted, listening
 from lightning_seq.record import read, write
 
 from ..conftest import fastest
-from .conftest import TINY, sentences, write_csv
-
-INLINE = "launcher=inline"
-
-
-def record_of(own: list[str], run: str, name: str = "csv") -> lightning_seq.record.Record:  # type: ignore[name-defined]
-    return read(Path(own[2].removeprefix("runs=")) / name / run)
+from .conftest import INLINE, TINY, environment, record_of, sentences, write_csv
 
 
 def test_a_run_leaves_everything_that_was_promised(own: list[str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -101,23 +91,6 @@ def test_a_comparison_is_paired_and_goes_on_where_it_was(own: list[str], capsys:
     assert record_of(own, "rnn-seed2").status == "done"
 
 
-def test_a_run_that_fails_is_recorded_and_the_others_go_on(own: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    from lightning_seq.cells.gru import GRUCell
-
-    def broken(self: GRUCell, *_: object) -> None:
-        raise RuntimeError("this cell is broken")
-
-    monkeypatch.setattr(GRUCell, "step", broken)
-    words = ["compare", "model=gru,rnn", "model.engine=loop", "seeds=1", INLINE, *own, *TINY]
-    assert main(words) == 1
-    failed = record_of(own, "gru-seed1")
-    assert (failed.status, failed.error) == ("failed", "RuntimeError: this cell is broken")
-    log = Path(own[2].removeprefix("runs=")) / "csv" / "gru-seed1" / "log.txt"
-    assert "Traceback" in log.read_text()
-    assert record_of(own, "rnn-seed1").status == "done"
-    assert "this cell is broken" in (log.parent.parent / "dashboard.html").read_text()
-
-
 def test_another_configuration_under_the_same_label_is_refused(own: list[str], refused: Callable[..., str]) -> None:
     assert main(["train", "model=rnn", *own, *TINY]) == 0
     before = record_of(own, "rnn-seed1")
@@ -126,25 +99,6 @@ def test_another_configuration_under_the_same_label_is_refused(own: list[str], r
     assert "name=NAME" in said
     assert record_of(own, "rnn-seed1") == before
     assert main(["train", "model=rnn", *own, *TINY, "jobs=2", "logger=none"]) == 0
-
-
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-def test_a_run_that_failed_at_once_makes_way_for_the_corrected_one(own: list[str], refused: Callable[..., str]) -> None:
-    assert "gpu" in refused("train", "model=rnn", *own, *TINY, "trainer.accelerator=gpu")
-    assert record_of(own, "rnn-seed1").status == "failed"
-    assert main(["train", "model=rnn", *own, *TINY]) == 0
-    assert record_of(own, "rnn-seed1").status == "done"
-
-
-def test_a_signal_that_python_drops_still_ends_the_run(own: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    from lightning.pytorch.utilities.exceptions import SIGTERMException
-
-    def test(*_: object, **__: object) -> None:
-        raise SIGTERMException
-
-    monkeypatch.setattr("lightning.pytorch.Trainer.test", test)
-    assert main(["train", "model=rnn", *own, *TINY]) == 128 + signal.SIGTERM
-    assert record_of(own, "rnn-seed1").status == "interrupted"
 
 
 def test_a_run_goes_on_with_other_workers(own: list[str]) -> None:
@@ -244,29 +198,6 @@ def test_the_options_of_the_task_train(words: list[str], own: list[str]) -> None
     assert record_of(own, "gru-seed1").metrics["test/accuracy"] >= 0.5
 
 
-def test_what_ignored_a_signal_still_does() -> None:
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    try:
-        with listening():
-            os.kill(os.getpid(), signal.SIGHUP)
-            with pytest.raises(Interrupted):
-                os.kill(os.getpid(), signal.SIGTERM)
-    finally:
-        signal.signal(signal.SIGHUP, before)
-
-
-def test_a_run_that_diverges_is_recorded(own: list[str], refused: Callable[..., str]) -> None:
-    words = ["train", "model=gru", *own, *TINY, "trainer.max_steps=3", "optimizer.lr=1e38"]
-    said = refused(*words)
-    assert said.startswith("a weight is not finite at step 2 (epoch 1), samples ")
-    record = record_of(own, "gru-seed1")
-    assert (record.status, record.error) == ("failed", said)
-    assert main([*words, "callbacks.finite_guard.policy=ignore"]) == 0
-    record = record_of(own, "gru-seed1")
-    assert (record.status, record.metrics["val/loss"]) == ("done", None)
-    assert not list((Path(own[2].removeprefix("runs=")) / "csv" / "gru-seed1").rglob("*.ckpt"))
-
-
 def test_a_loss_curve_has_one_point_a_step(own: list[str]) -> None:
     words = ["trainer.accumulate_grad_batches=3", "trainer.log_every_n_steps=2"]
     assert main(["train", "model=gru", *own, *TINY, *words]) == 0
@@ -318,42 +249,6 @@ def test_a_cell_of_the_users_own_trains_and_predicts(
     assert json.loads(capsys.readouterr().out)["predictions"]
 
 
-def test_a_process_says_in_its_log_why_it_could_not_begin(own: list[str], tmp_path: Path) -> None:
-    directory = tmp_path / "run"
-    directory.mkdir()
-    (directory / "config.yaml").write_text("[")
-    given = json.dumps({"label": "rnn", "overrides": [], "jobs": 1, "started": None})
-    command = [sys.executable, "-m", "lightning_seq.experiment.run", str(directory)]
-    with (directory / "log.txt").open("w") as log:
-        done = subprocess.run(command, stderr=log, env={**os.environ, "LIGHTNING_SEQ_RUN": given}, timeout=120)
-    assert done.returncode == 2
-    said = (directory / "log.txt").read_text()
-    assert said.count("config.yaml cannot be read") == 1
-    assert "Traceback" not in said
-
-
-def test_what_ended_another_rank_is_the_cause(own: list[str]) -> None:
-    words = ["trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2", "cell._target_=breaking.Cell"]
-    file = Path(own[1].removeprefix("data.train=")).parent / "breaking.py"
-    file.write_text(
-        "import os\nfrom lightning_seq import ElmanCell\nclass Cell(ElmanCell):\n    def step(self, *given):\n"
-        "        if os.environ.get('RANK') == '1':\n            raise MemoryError('rank 1 has no room')\n"
-        "        return super().step(*given)\n",
-        encoding="utf-8",
-    )
-    done = subprocess.run(
-        [sys.executable, "-m", "lightning_seq", "train", "model=recurrent", *words, "allow=[breaking]", *own, *TINY],
-        env=environment() | {"PYTHONPATH": os.pathsep.join([str(file.parent), *sys.path])},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    record = record_of(own, "recurrent-Cell-seed1")
-    assert (done.returncode, record.status) == (1, "failed"), done.stderr
-    assert record.error == "MemoryError: rank 1 has no room"
-
-
 def test_a_checkpoint_holds_plain_values_and_tensors_alone(own: list[str]) -> None:
     assert main(["train", "model=rnn", *own, *TINY]) == 0
     for name in ("best", "last"):
@@ -375,10 +270,6 @@ def test_a_checkpoint_holds_plain_values_and_tensors_alone(own: list[str]) -> No
     torch.save({"state_dict": {}}, path)
     with pytest.raises(UserError, match="not a checkpoint of lightning_seq"):
         lightning_seq.load(path)
-
-
-def environment() -> dict[str, str]:
-    return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(lightning_seq.__file__).parents[1])}
 
 
 def test_two_ranks_give_the_losses_of_one(own: list[str], tmp_path: Path) -> None:
@@ -407,32 +298,3 @@ def test_two_ranks_give_the_losses_of_one(own: list[str], tmp_path: Path) -> Non
     assert sum(seen) == 131 * 2  # every sample once in each of two epochs
     runs = list((Path(own[2].removeprefix("runs=")) / "two").glob("*/record.json"))
     assert len(runs) == 1
-
-
-def test_a_signal_ends_a_comparison_with_its_records_in_order(own: list[str]) -> None:
-    words = ["compare", "model=rnn,gru", "seeds=1", *own, *TINY, "trainer.max_epochs=5000", "callbacks=none"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "lightning_seq", *words],
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        # Started in the background of a script, this process ignores the signal, and would hand that down.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
-    record = Path(own[2].removeprefix("runs=")) / "csv/rnn-seed1/record.json"
-    for _ in range(600):
-        if record.is_file() and read(record).curves:
-            break
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
-    try:
-        out, err = process.communicate(timeout=60)
-    finally:
-        process.kill()
-    assert process.returncode == 130, (out, err)
-    assert b"Traceback" not in err
-    ended = read(record)
-    assert (ended.status, ended.finished is not None) == ("interrupted", True)
-    assert "SIG" in ended.error
-    assert not list(record.parents[1].rglob("*.part"))

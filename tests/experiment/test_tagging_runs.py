@@ -28,8 +28,7 @@ from lightning_seq.models.parameters import count_parameters
 from lightning_seq.record import Record, read
 from lightning_seq.spec import DataSpec, Tags, Tokens
 
-from .conftest import TINY
-from .test_runs import environment
+from .conftest import TINY, environment
 
 Refused = Callable[..., str]
 FIRST, LAST = ("Ann", "Bob", "Eve"), ("Hill", "Wood", "Lake")

@@ -20,8 +20,7 @@ from lightning_seq.experiment.load import load
 from lightning_seq.models.parameters import count_parameters
 from lightning_seq.record import read
 
-from .conftest import TINY
-from .test_runs import environment
+from .conftest import TINY, environment
 
 Refused = Callable[..., str]
 WORDS = {"ein": "a", "der": "the", "hund": "dog", "mann": "man", "baum": "tree", "rot": "red", "alt": "old"}

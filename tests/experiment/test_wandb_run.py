@@ -22,8 +22,7 @@ from lightning_seq.experiment.wandb_run import WandbRun, wandb_mode
 from lightning_seq.experiment.wandb_upload import alive, carry
 from lightning_seq.record import Record, read, write
 
-from .conftest import TINY
-from .test_runs import environment
+from .conftest import TINY, environment
 
 
 def test_online_without_a_key_goes_on_offline_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -1,0 +1,189 @@
+"""How runs end otherwise than done: they fail, are refused, or hear a signal; what then stands in record and log."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from lightning_seq.cli import main
+from lightning_seq.experiment.signals import Interrupted, listening
+from lightning_seq.record import read, write
+
+from .conftest import INLINE, TINY, environment, record_of
+
+
+def test_a_run_that_fails_is_recorded_and_the_others_go_on(own: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    from lightning_seq.cells.gru import GRUCell
+
+    def broken(self: GRUCell, *_: object) -> None:
+        raise RuntimeError("this cell is broken")
+
+    monkeypatch.setattr(GRUCell, "step", broken)
+    words = ["compare", "model=gru,rnn", "model.engine=loop", "seeds=1", INLINE, *own, *TINY]
+    assert main(words) == 1
+    failed = record_of(own, "gru-seed1")
+    assert (failed.status, failed.error) == ("failed", "RuntimeError: this cell is broken")
+    log = Path(own[2].removeprefix("runs=")) / "csv" / "gru-seed1" / "log.txt"
+    assert "Traceback" in log.read_text()
+    assert record_of(own, "rnn-seed1").status == "done"
+    assert "this cell is broken" in (log.parent.parent / "dashboard.html").read_text()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_run_that_failed_at_once_makes_way_for_the_corrected_one(own: list[str], refused: Callable[..., str]) -> None:
+    assert "gpu" in refused("train", "model=rnn", *own, *TINY, "trainer.accelerator=gpu")
+    assert record_of(own, "rnn-seed1").status == "failed"
+    assert main(["train", "model=rnn", *own, *TINY]) == 0
+    assert record_of(own, "rnn-seed1").status == "done"
+
+
+def test_a_run_that_got_further_before_it_ended_makes_no_way(own: list[str], refused: Callable[..., str]) -> None:
+    assert main(["train", "model=rnn", *own, *TINY]) == 0
+    directory = Path(own[2].removeprefix("runs=")) / "csv/rnn-seed1"
+    done = read(directory)
+
+    def is_kept(**changes: Any) -> None:
+        write(directory, done.with_(metrics={}, **changes))
+        ended = read(directory)
+        assert "holds a run with optimizer.lr=0.03" in refused("train", "model=rnn", *own, *TINY, "optimizer.lr=0.5")
+        assert read(directory) == ended
+
+    is_kept(status="failed", curves={})  # its checkpoints are there
+    shutil.rmtree(directory / "checkpoints")
+    is_kept(status="failed")
+    is_kept(status="interrupted", curves={})
+
+
+def test_a_run_that_diverges_is_recorded(own: list[str], refused: Callable[..., str]) -> None:
+    words = ["train", "model=gru", *own, *TINY, "trainer.max_steps=3", "optimizer.lr=1e38"]
+    said = refused(*words)
+    assert said.startswith("a weight is not finite at step 2 (epoch 1), samples ")
+    record = record_of(own, "gru-seed1")
+    assert (record.status, record.error) == ("failed", said)
+    assert main([*words, "callbacks.finite_guard.policy=ignore"]) == 0
+    record = record_of(own, "gru-seed1")
+    assert (record.status, record.metrics["val/loss"]) == ("done", None)
+    assert not list((Path(own[2].removeprefix("runs=")) / "csv" / "gru-seed1").rglob("*.ckpt"))
+
+
+def test_a_process_says_in_its_log_why_it_could_not_begin(own: list[str], tmp_path: Path) -> None:
+    directory = tmp_path / "run"
+    directory.mkdir()
+    (directory / "config.yaml").write_text("[")
+    given = json.dumps({"label": "rnn", "overrides": [], "jobs": 1, "started": None})
+    command = [sys.executable, "-m", "lightning_seq.experiment.run", str(directory)]
+    with (directory / "log.txt").open("w") as log:
+        done = subprocess.run(command, stderr=log, env={**os.environ, "LIGHTNING_SEQ_RUN": given}, timeout=120)
+    assert done.returncode == 2
+    said = (directory / "log.txt").read_text()
+    assert said.count("config.yaml cannot be read") == 1
+    assert "Traceback" not in said
+
+
+def test_a_process_hears_a_signal_before_it_knows_its_run(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "config.yaml")  # nobody writes into it: whoever reads it waits
+    given = json.dumps({"label": "rnn", "overrides": [], "jobs": 1, "started": None})
+    command = [sys.executable, "-m", "lightning_seq.experiment.run", str(tmp_path)]
+    process = subprocess.Popen(
+        command,
+        stderr=subprocess.PIPE,
+        env={**environment(), "LIGHTNING_SEQ_RUN": given},
+        preexec_fn=lambda: signal.signal(signal.SIGTERM, signal.SIG_DFL),
+    )
+    for _ in range(600):
+        if (tmp_path / "log.txt").exists():
+            break
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.1)
+    process.send_signal(signal.SIGTERM)
+    try:
+        _, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 128 + signal.SIGTERM, err
+    assert b"Traceback" not in err
+    assert "SIGTERM" in (tmp_path / "log.txt").read_text()
+
+
+def test_what_ended_another_rank_is_the_cause(own: list[str]) -> None:
+    words = ["trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2", "cell._target_=breaking.Cell"]
+    file = Path(own[1].removeprefix("data.train=")).parent / "breaking.py"
+    file.write_text(
+        "import os\nfrom lightning_seq import ElmanCell\nclass Cell(ElmanCell):\n    def step(self, *given):\n"
+        "        if os.environ.get('RANK') == '1':\n            raise MemoryError('rank 1 has no room')\n"
+        "        return super().step(*given)\n",
+        encoding="utf-8",
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "lightning_seq", "train", "model=recurrent", *words, "allow=[breaking]", *own, *TINY],
+        env=environment() | {"PYTHONPATH": os.pathsep.join([str(file.parent), *sys.path])},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    record = record_of(own, "recurrent-Cell-seed1")
+    assert (done.returncode, record.status) == (1, "failed"), done.stderr
+    assert record.error == "MemoryError: rank 1 has no room"
+
+
+def test_a_signal_that_python_drops_still_ends_the_run(own: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    from lightning.pytorch.utilities.exceptions import SIGTERMException
+
+    def test(*_: object, **__: object) -> None:
+        raise SIGTERMException
+
+    monkeypatch.setattr("lightning.pytorch.Trainer.test", test)
+    assert main(["train", "model=rnn", *own, *TINY]) == 128 + signal.SIGTERM
+    assert record_of(own, "rnn-seed1").status == "interrupted"
+
+
+def test_what_ignored_a_signal_still_does() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with listening():
+            os.kill(os.getpid(), signal.SIGHUP)
+            with pytest.raises(Interrupted):
+                os.kill(os.getpid(), signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_a_signal_ends_a_comparison_with_its_records_in_order(own: list[str]) -> None:
+    words = ["compare", "model=rnn,gru", "seeds=1", *own, *TINY, "trainer.max_epochs=5000", "callbacks=none"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lightning_seq", *words],
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        # Started in the background of a script, this process ignores the signal, and would hand that down.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    record = Path(own[2].removeprefix("runs=")) / "csv/rnn-seed1/record.json"
+    for _ in range(600):
+        if record.is_file() and read(record).curves:
+            break
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    try:
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 130, (out, err)
+    assert b"Traceback" not in err
+    ended = read(record)
+    assert (ended.status, ended.finished is not None) == ("interrupted", True)
+    assert "SIG" in ended.error
+    assert not list(record.parents[1].rglob("*.part"))
