@@ -85,7 +85,7 @@ def _has_netrc_key() -> bool:
         return False
 
 
-def _wandb_id(directory: Path) -> str | None:
+def wandb_id(directory: Path) -> str | None:
     """That of the W&B run to go on with: what was left in a run's directory is there because the run goes on.
 
     Offline, each part is a directory of its own, and `wandb sync` sends those of one id as one run, in their order.
@@ -108,8 +108,8 @@ def start_run(config: Config, directory: Path, label: str, tell: Callable[[str],
     os.environ["WANDB_SILENT"] = "true"
     (directory / "wandb").mkdir(exist_ok=True)
     run = wandb.init(
-        id=_wandb_id(directory),
-        project=settings["project"],
+        id=wandb_id(directory),
+        project=str(settings["project"]),
         entity=settings["entity"],
         name=f"{label}-seed{config['seed']}",
         group=config["name"],

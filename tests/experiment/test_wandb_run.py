@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import struct
 import subprocess
 import sys
@@ -18,7 +19,7 @@ import psutil
 import pytest
 
 from lightning_seq.cli import main
-from lightning_seq.experiment.wandb_run import WandbRun, wandb_mode
+from lightning_seq.experiment.wandb_run import SENT, WandbRun, send, wandb_id, wandb_mode
 from lightning_seq.experiment.wandb_upload import alive, carry
 from lightning_seq.record import Record, read, write
 
@@ -91,11 +92,12 @@ def read_wandb(run: Path) -> tuple[Any, dict[str, list[float]], dict[str, Any], 
 
 
 def test_the_wandb_run_holds_what_the_record_holds(own: list[str]) -> None:
-    assert main(["train", "model=rnn", *own, *TINY, "logger=wandb", "name=logged"]) == 0
+    assert main(["train", "model=rnn", *own, *TINY, "logger=wandb", "logger.project=2026", "name=logged"]) == 0
     run = Path(own[2].removeprefix("runs=")) / "logged/rnn-seed1"
     described, logged, config, summary = read_wandb(run)
     record = read(run)
     assert (described.run_group, described.job_type, described.display_name) == ("logged", "train", "rnn-seed1")
+    assert described.project == "2026"
     assert set(described.tags) == {"arch:rnn", "data:csv"}
     assert config == {**record.config, "label": "rnn"}
     assert len(record.curves["val/accuracy"]) == 2
@@ -136,6 +138,36 @@ def test_a_run_that_goes_on_is_one_wandb_run(own: list[str]) -> None:
     assert main([*words, "resume=never"]) == 0
     assert len(ids()) == 1
     assert ids()[0] != before
+
+
+def test_the_newest_part_names_the_run_to_go_on_with(tmp_path: Path) -> None:
+    """Recorded offline, or by W&B itself online."""
+    assert wandb_id(tmp_path) is None
+    for part in ("run-20260102_000000-second", "offline-run-20260101_000000-first"):
+        (tmp_path / "wandb" / part).mkdir(parents=True)
+    assert wandb_id(tmp_path) == "second"
+    (tmp_path / "wandb/offline-run-20260103_000000-third").mkdir()
+    assert wandb_id(tmp_path) == "third"
+
+
+def test_who_sends_has_a_service_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That of the run ends with it, and what is not sent by then would stay where it is."""
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\nenv\necho said $@\n")
+    python.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(python))
+    monkeypatch.setenv("WANDB_SERVICE", "3-1-unix-socket")
+    monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
+    recorded, log = tmp_path / "wandb/offline-run-20260101_000000-x", tmp_path / "wandb" / SENT
+    recorded.mkdir(parents=True)
+    send(recorded)
+    begun = time.monotonic()
+    while "said " not in log.read_text() and time.monotonic() - begun < 30:
+        time.sleep(0.05)
+    lines = log.read_text().splitlines()
+    assert f"said -m lightning_seq.experiment.wandb_upload {recorded} {os.getpid()}" in lines
+    assert f"WANDB_API_KEY={'0' * 40}" in lines
+    assert not [line for line in lines if line.startswith("WANDB_SERVICE=")]
 
 
 def test_the_wandb_run_ends_with_the_checkpoint_that_was_selected(tmp_path: Path) -> None:
