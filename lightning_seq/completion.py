@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from lightning_seq.errors import UserError, near
 
 SHELLS = ("bash", "zsh")
 
 
-def script(shell: str) -> str:
-    """What the shell evaluates. Raises UserError for a shell we do not know."""
+def script(shells: Sequence[str]) -> str:
+    """What the shell evaluates. Raises UserError for a shell we do not know, and for several."""
     from lightning_seq.cli import VERBS
     from lightning_seq.experiment.config import groups
 
+    if len(shells) > 1:
+        raise UserError(f"completion takes one shell, {' '.join(shells)} came: lightning-seq completion {shells[0]}")
+    shell = shells[0] if shells else ""
     if shell not in SHELLS:
         raise UserError(f"completion is for a shell: {near(shell, SHELLS)} (lightning-seq completion bash)")
     cases = []

@@ -54,7 +54,7 @@ def test_list_names_every_choice(capsys: pytest.CaptureFixture[str]) -> None:
 def test_completion_completes(typed: str, offered: str) -> None:
     words = " ".join(f"'{word}'" for word in typed.split())
     code = (
-        f"{script('bash')}\nCOMP_WORDS=({words}); COMP_CWORD={len(typed.split()) - 1}; COMP_LINE='{typed}'; "
+        f"{script(['bash'])}\nCOMP_WORDS=({words}); COMP_CWORD={len(typed.split()) - 1}; COMP_LINE='{typed}'; "
         f"COMP_POINT={len(typed)}; _lightning_seq; printf '%s\\n' \"${{COMPREPLY[@]}}\""
     )
     done = subprocess.run(["bash", "-c", code], capture_output=True, text=True, check=False)

@@ -172,12 +172,20 @@ def _leaves(value: Any, key: str) -> Iterator[tuple[str, Any]]:
 
 
 def check_logger(config: Config) -> None:
-    """Raises UserError for a kind of logger, or a mode of W&B, that there is not."""
+    """Raises UserError for a kind of logger, or a mode of W&B, that there is not, and for a project without a name."""
     settings = config["logger"]
     if settings["kind"] not in KINDS:
         raise UserError(f"logger.kind is {settings['kind']!r}: {near(str(settings['kind']), KINDS)}")
-    if settings["kind"] == "wandb" and settings["mode"] not in WANDB_MODES:
+    if settings["kind"] != "wandb":
+        return
+    if settings["mode"] not in WANDB_MODES:
         raise UserError(f"logger.mode is {settings['mode']!r}: {near(str(settings['mode']), WANDB_MODES)}")
+    project = settings["project"]
+    if project is None or not str(project).strip():
+        raise UserError(
+            f"logger.project is {'null' if project is None else repr(project)}, expected the name of a W&B project: "
+            "leave it out for lightning_seq, or give logger=none to do without W&B"
+        )
 
 
 class Tolerant(Logger):
@@ -226,7 +234,7 @@ class Tolerant(Logger):
             return
         try:
             act()
-        except Exception as error:
+        except Exception as error:  # of somebody else's logger, anything: the record has the numbers
             self._works = False
             self.tell(f"{type(self.logger).__name__} failed and is told of no more ({error}); metrics.csv has it all")
 
@@ -248,6 +256,6 @@ def build_loggers(config: Config, directory: Path, label: str, tell: Callable[[s
 
     try:
         return [Tolerant(start_run(config, directory, label, tell), tell)]
-    except Exception as error:
+    except Exception as error:  # no service, no room, no key: the record has the numbers
         tell(f"W&B does not start ({error}): the run goes on without it; metrics.csv has it all")
         return []

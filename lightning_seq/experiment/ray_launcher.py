@@ -143,7 +143,7 @@ class RayLauncher:
                     address=address or "local", log_to_driver=False, include_dashboard=None if address else False,
                     logging_level="error",
                 )  # fmt: skip
-            except Exception as error:
+            except Exception as error:  # of a cluster that does not answer, whatever Ray and gRPC raise
                 said = str(error).strip().splitlines() or [type(error).__name__]
                 raise UserError(
                     f"launcher=ray: {said[0]}; give launcher.address=HOST:PORT of a cluster, or null for one of its own"

@@ -160,7 +160,7 @@ class SubmititLauncher:
                 executor.update_parameters(**asked)
                 given = [os.getcwd()] * len(array)
                 submitted = executor.map_array(Task(), array, given)
-            except Exception as error:
+            except Exception as error:  # of a queue that refuses, what submitit or its plugin raises
                 raise UserError(f"launcher=submitit: {str(error).splitlines()[0]}") from error
             found += [SubmittedJob(run, job) for run, job in zip(array, submitted, strict=True)]
         return found

@@ -106,7 +106,7 @@ def build_trainer(
             num_sanity_val_steps=0,
             use_distributed_sampler=False,
         )
-    except Exception as error:
+    except Exception as error:  # by name, these three alone: a UserError, which is a ValueError, is clear
         if type(error).__name__ in ("MisconfigurationException", "ValueError", "RuntimeError"):
             given = " ".join(f"trainer.{key}={settings[key]}" for key in ("accelerator", "devices", "precision"))
             raise UserError(f"{given}: {str(error).rstrip('.!')}; use trainer=cpu where there is no GPU") from error
