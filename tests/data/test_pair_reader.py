@@ -18,22 +18,7 @@ from lightning_seq.data.sequence_to_sequence import SequenceToSequenceData
 from lightning_seq.errors import UserError
 from lightning_seq.text.vocabulary import EOS, SPECIALS
 
-from .given_pairs import Given, pairs
-
-
-@pytest.fixture(scope="module")
-def source() -> Given:
-    return Given(pairs(230, 0), pairs(24, 1), pairs(38, 2))
-
-
-@pytest.fixture(scope="module")
-def prepared(source: Given, tmp_path_factory: pytest.TempPathFactory) -> PreparedPairs:
-    return prepare_pairs(source, tmp_path_factory.mktemp("pairs"), PairSettings())
-
-
-@pytest.fixture
-def data(prepared: PreparedPairs) -> SequenceToSequenceData:
-    return SequenceToSequenceData(prepared=prepared, batch_size=16)
+from .given_pairs import Given
 
 
 @pytest.mark.parametrize(

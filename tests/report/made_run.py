@@ -8,7 +8,7 @@ from typing import Any
 from zlib import crc32
 
 from lightning_seq.files import sha256
-from lightning_seq.record import Record
+from lightning_seq.record import Record, read, write
 
 
 def run_name(label: str, seed: int) -> str:
@@ -28,3 +28,12 @@ def record_of(run: Path, label: str, seed: int, files: Mapping[str, Path], **fie
     artifacts = {name: {"path": path.name, "sha256": sha256(path)} for name, path in files.items()}
     known = {"status": "done", "name": run.parent.name, "artifacts": artifacts}
     return Record(label=label, seed=seed, **(known | fields))
+
+
+def rewrite(directory: Path, run: str, name: str, text: str) -> None:
+    """Another `<name>.json` of a run, with a checksum that fits."""
+    path = directory / run / f"{name}.json"
+    path.write_text(text, encoding="utf-8")
+    record = read(directory / run)
+    entry = {"path": path.name, "sha256": sha256(path)}
+    write(directory / run, record.with_(artifacts={**record.artifacts, name: entry}))

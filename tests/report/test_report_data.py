@@ -11,13 +11,14 @@ import pyarrow.parquet as parquet
 import pytest
 
 from lightning_seq.files import sha256
-from lightning_seq.record import Record, read, runs_in, write
+from lightning_seq.record import Record, runs_in
 from lightning_seq.report.agreement import Agreement, environment, fingerprints
 from lightning_seq.report.artifacts import artifact
 from lightning_seq.report.curves import Point, metrics_to_draw, points
 from lightning_seq.report.escape import html, link, markdown_cell, one_line, script_json
 from lightning_seq.report.predictions import MOST_CLASSES, confusions
 from lightning_seq.report.word_map import word_maps
+from tests.report.made_run import rewrite
 
 Make = Callable[..., Path]
 
@@ -144,10 +145,7 @@ def test_equal_word_maps_are_one_and_different_ones_are_two(make_comparison: Mak
     other = directory / "gru-seed1" / "word_map.json"
     plain = json.loads(other.read_text())
     plain["words"][0] |= {"x": None}
-    other.write_text(json.dumps(plain))
-    changed = read(directory / "gru-seed1")
-    entry = {"path": other.name, "sha256": sha256(other)}
-    write(directory / "gru-seed1", changed.with_(artifacts={**changed.artifacts, "word_map": entry}))
+    rewrite(directory, "gru-seed1", "word_map", json.dumps(plain))
     first, second = word_maps(runs_in(directory))[0]
     assert len(second.words) == len(first.words) - 1
     assert len(second.arrows) == 1

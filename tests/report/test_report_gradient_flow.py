@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 import vl_convert
 
-from lightning_seq.files import sha256
-from lightning_seq.record import read, runs_in, write
+from lightning_seq.record import runs_in
 from lightning_seq.report.flow import read_flow
 from lightning_seq.report.gradient_flow import gradient_flow
 from lightning_seq.report.page import Page
 from lightning_seq.report.summary import summarise
+from tests.report.made_run import rewrite
 
 Make = Callable[..., Path]
 LABELS = ("rnn", "lstm")
@@ -73,10 +73,7 @@ def with_flows(make_comparison: Make, directory: Path, flows: dict[tuple[str, in
     make_comparison(directory, labels=LABELS, seeds=2, **given)
     for run, record in runs_in(directory):
         if (record.label, record.seed) in flows:
-            path = run / "gradient_flow.json"
-            path.write_text(json.dumps(flows[record.label, record.seed]))
-            entry = {"path": path.name, "sha256": sha256(path)}
-            write(run, read(run).with_(artifacts={**record.artifacts, "gradient_flow": entry}))
+            rewrite(directory, run.name, "gradient_flow", json.dumps(flows[record.label, record.seed]))
     return directory
 
 
@@ -206,12 +203,9 @@ def test_a_comparison_without(make_comparison: Make, tmp_path: Path) -> None:
 def test_a_file_of_another_form_is_a_note(make_comparison: Make, tmp_path: Path, text: str) -> None:
     directory = with_flows(make_comparison, tmp_path / "demo", {("rnn", 1): flow([0.5])})
     run = next(run for run, record in runs_in(directory) if (record.label, record.seed) == ("rnn", 1))
-    path = run / "gradient_flow.json"
-    path.write_text(text)
-    entry = {"path": path.name, "sha256": sha256(path)}
-    write(run, read(run).with_(artifacts={"gradient_flow": entry}))
+    rewrite(directory, run.name, "gradient_flow", text)
     with pytest.raises((ValueError, KeyError, TypeError, AttributeError)):
-        read_flow(path)
+        read_flow(run / "gradient_flow.json")
     body, _ = shown(directory)
     assert "rnn, seed 1: gradient_flow.json cannot be used" in body
 
@@ -219,11 +213,8 @@ def test_a_file_of_another_form_is_a_note(make_comparison: Make, tmp_path: Path,
 def test_labels_are_escaped(make_comparison: Make, tmp_path: Path) -> None:
     attack = "<img src=x onerror=alert(1)>"
     make_comparison(tmp_path / "demo", labels=(attack,), seeds=1)
-    (run, record), *_ = runs_in(tmp_path / "demo")
-    path = run / "gradient_flow.json"
-    path.write_text(json.dumps(flow([0.5, 0.5, 0.5])))
-    entry = {"path": path.name, "sha256": sha256(path)}
-    write(run, record.with_(artifacts={"gradient_flow": entry}))
+    (run, _), *_ = runs_in(tmp_path / "demo")
+    rewrite(tmp_path / "demo", run.name, "gradient_flow", json.dumps(flow([0.5, 0.5, 0.5])))
     body, _ = shown(tmp_path / "demo")
     assert attack not in body
     assert "&lt;img" in body

@@ -9,15 +9,14 @@ from typing import Any
 
 import pytest
 
-from lightning_seq.files import sha256
-from lightning_seq.record import read, runs_in, write
+from lightning_seq.record import runs_in
 from lightning_seq.report.deciding_words import deciding_words, read_deciding_words
 from lightning_seq.report.gates import gates, read_gates
 from lightning_seq.report.inside import MOST_LABELS
 from lightning_seq.report.page import Page
 from lightning_seq.report.states import read_states, states
 from lightning_seq.report.summary import summarise
-from tests.report.made_run import run_name
+from tests.report.made_run import rewrite, run_name
 
 Make = Callable[..., Path]
 ODD = "</script><img src=x onerror=alert(1)>"
@@ -62,11 +61,7 @@ def of_words(prediction: str = "law") -> dict[str, Any]:
 
 
 def leave(directory: Path, run: str, name: str, plain: Any) -> None:
-    path = directory / run / f"{name}.json"
-    path.write_text(plain if isinstance(plain, str) else json.dumps(plain), encoding="utf-8")
-    record = read(directory / run)
-    entry = {"path": path.name, "sha256": sha256(path)}
-    write(directory / run, record.with_(artifacts={**record.artifacts, name: entry}))
+    rewrite(directory, run, name, plain if isinstance(plain, str) else json.dumps(plain))
 
 
 def drawn(make: Callable[..., str], directory: Path) -> tuple[str, Page]:

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from lightning_seq.files import sha256
-from lightning_seq.record import read, runs_in, write
+from lightning_seq.record import runs_in
 from lightning_seq.report.dashboard import dashboard
 from lightning_seq.report.samples import LONGEST_TEXT, MOST_STEPS, MOST_TEXTS, read_samples
 from lightning_seq.report.summary import summarise
 from lightning_seq.report.written import visible, written
+from tests.report.made_run import rewrite
 
 Make = Callable[..., Path]
 
@@ -26,14 +26,6 @@ def save(path: Path, **plain: object) -> Path:
 
 def section(directory: Path) -> str:
     return written(runs_in(directory), summarise(directory))
-
-
-def rewrite(directory: Path, run: str, text: str) -> None:
-    """Other samples, with a checksum that fits."""
-    path = directory / run / "samples.json"
-    path.write_text(text, encoding="utf-8")
-    record = read(directory / run)
-    write(directory / run, record.with_(artifacts={"samples": {"path": path.name, "sha256": sha256(path)}}))
 
 
 def test_a_file_is_read_whole(tmp_path: Path) -> None:
@@ -85,7 +77,7 @@ def test_each_run_has_its_epochs_the_last_first(make_language: Make, tmp_path: P
 def test_white_space_is_kept_and_seen_where_it_is_a_prompt(make_language: Make, tmp_path: Path) -> None:
     directory = make_language(tmp_path / "demo", labels=("rnn",), seeds=1)
     plain = {"prompt": "\n a", "samples": [{"epoch": 1, "text": "\n a  b\n\tc <i>d"}]}
-    rewrite(directory, "rnn-seed1", json.dumps(plain))
+    rewrite(directory, "rnn-seed1", "samples", json.dumps(plain))
     text = section(directory)
     assert '<div class="text"><b>⏎␣a</b>  b\n\tc &lt;i&gt;d</div>' in text
     assert "Prompt: <code class=text>⏎␣a</code>" in text
@@ -118,7 +110,7 @@ def test_symbols_that_cannot_be_seen_have_a_name() -> None:
 )
 def test_broken_samples_are_a_note_and_the_others_are_shown(make_language: Make, tmp_path: Path, broken: str) -> None:
     directory = make_language(tmp_path / "demo", labels=("rnn", "gru"), seeds=1)
-    rewrite(directory, "rnn-seed1", broken)
+    rewrite(directory, "rnn-seed1", "samples", broken)
     text = section(directory)
     assert "rnn, seed 1: samples.json cannot be used" in text
     assert text.count('<div class="written">') == 3
@@ -131,7 +123,7 @@ def test_without_samples_there_is_no_section(make_language: Make, tmp_path: Path
     (directory / "rnn-seed1" / "samples.json").unlink()
     assert "rnn, seed 1: samples.json is missing" in section(directory)
     directory = make_language(tmp_path / "empty", labels=("rnn",), seeds=1)
-    rewrite(directory, "rnn-seed1", "{}")
+    rewrite(directory, "rnn-seed1", "samples", "{}")
     assert section(directory) == ""
 
 
@@ -142,5 +134,5 @@ def test_samples_of_forty_runs_fit_on_a_page(make_language: Make, tmp_path: Path
     for path in directory.glob("*/samples.json"):
         plain = json.loads(path.read_text())
         plain["samples"] = [{"epoch": epoch, "text": " ".join(words)} for epoch in range(1, 201)]
-        rewrite(directory, path.parent.name, json.dumps(plain))
+        rewrite(directory, path.parent.name, "samples", json.dumps(plain))
     assert len(section(directory).encode()) < 2_000_000

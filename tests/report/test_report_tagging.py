@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 
 from lightning_seq.files import sha256
-from lightning_seq.record import Record, read, runs_in, write
+from lightning_seq.record import Record, runs_in
 from lightning_seq.report.artifacts import read_artifacts
 from lightning_seq.report.dashboard import dashboard
 from lightning_seq.report.predictions import confusions
 from lightning_seq.report.summary import Group, summarise
 from lightning_seq.report.tagged_text import MOST_ROWS, MOST_SENTENCES, MOST_TOKENS, per_class, worst_sentences
 from lightning_seq.report.tagging import Tagged, read_tagged
+from tests.report.made_run import rewrite
 
 Make = Callable[..., Path]
 
@@ -26,15 +27,6 @@ def found(directory: Path) -> list[tuple[Group, list[tuple[Record, Tagged]]]]:
     held, notes = read_artifacts(runs_in(directory), "tagging", read_tagged)
     assert notes == []
     return [(group, held)]
-
-
-def rewrite(directory: Path, run: str, text: str) -> None:
-    """Another `tagging.json`, with a checksum that fits."""
-    path = directory / run / "tagging.json"
-    path.write_text(text, encoding="utf-8")
-    record = read(directory / run)
-    entry = {"path": path.name, "sha256": sha256(path)}
-    write(directory / run, record.with_(artifacts={**record.artifacts, "tagging": entry}))
 
 
 def sentence(tokens: str, target: list[str | None], prediction: list[str | None]) -> dict[str, object]:
@@ -95,7 +87,7 @@ def test_classes_are_a_table_of_labels_with_means_over_seeds(make_tagging: Make,
     plain = json.loads((directory / "birnn-seed2" / "tagging.json").read_text())
     plain["spans"][0]["f1"] = 0.75
     plain["spans"].append({"kind": "UCP", "precision": 0, "recall": 0, "f1": 0, "predicted": 3, "spans": 0})
-    rewrite(directory, "birnn-seed2", json.dumps(plain))
+    rewrite(directory, "birnn-seed2", "tagging", json.dumps(plain))
     text = per_class(found(directory), several=False)
     spans, tags = re.findall(r"<table.*?</table>", text)
     first = re.findall(r"<tr>(.*?)</tr>", spans)[1]
@@ -143,7 +135,7 @@ def test_an_error_says_what_it_should_be_and_what_was_predicted(make_tagging: Ma
 
 def test_one_seed_of_each_label_is_shown(make_tagging: Make, tmp_path: Path) -> None:
     directory = make_tagging(tmp_path / "demo", seeds=3)
-    rewrite(directory, "rnn-seed1", "{}")
+    rewrite(directory, "rnn-seed1", "tagging", "{}")
     text = worst_sentences(found(directory), several=False)
     assert re.findall(r"<span>(\w+, seed \d)</span>", text) == ["rnn, seed 2", "birnn, seed 1"]
     assert text.count("<details open>") == 1
@@ -197,7 +189,7 @@ def test_tokens_without_a_target_are_in_no_confusion(tmp_path: Path) -> None:
 )
 def test_a_broken_file_is_a_note_and_the_others_are_read(make_tagging: Make, tmp_path: Path, broken: str) -> None:
     directory = make_tagging(tmp_path / "demo", seeds=1, parquet=False)
-    rewrite(directory, "rnn-seed1", broken)
+    rewrite(directory, "rnn-seed1", "tagging", broken)
     held, (note,) = read_artifacts(runs_in(directory), "tagging", read_tagged)
     assert [record.label for record, _ in held] == ["birnn"]
     assert note.startswith("rnn, seed 1: tagging.json cannot be used (")
@@ -205,7 +197,7 @@ def test_a_broken_file_is_a_note_and_the_others_are_read(make_tagging: Make, tmp
 
 def test_a_broken_file_leaves_the_others_on_the_page(make_tagging: Make, tmp_path: Path) -> None:
     directory = make_tagging(tmp_path / "demo", seeds=1)
-    rewrite(directory, "rnn-seed1", "[]")
+    rewrite(directory, "rnn-seed1", "tagging", "[]")
     text = dashboard(directory)
     assert "rnn, seed 1: tagging.json cannot be used" in text
     assert text.count("<mark") == 1
