@@ -1,15 +1,12 @@
-"""Batches of a text in columns: the windows that `ColumnsSampler` plans, cut from the columns and handed out."""
+"""Batches of a text in columns: the windows that `ColumnsSampler` plans, cut from them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
-from lightning_seq.data.columns_sampler import Chunk, ColumnsSampler, cut_columns
-from lightning_seq.data.loader import loader_options
+from lightning_seq.data.columns_sampler import Chunk, cut_columns
 from lightning_seq.spec import Batch
 from lightning_seq.text.vocabulary import PAD
 
@@ -53,25 +50,3 @@ class ColumnChunks(Dataset[Batch]):
                 "fresh": torch.tensor(chunk.number == 0),
             },
         )
-
-
-class ChunkLoader(DataLoader[Batch]):
-    """As `TrainLoader`, over the windows of columns: it knows how many of a pass it has handed out."""
-
-    def __init__(self, chunks: ColumnChunks, sampler: ColumnsSampler, num_workers: int = 0) -> None:
-        super().__init__(chunks, **loader_options(sampler, num_workers))  # type: ignore[arg-type]
-        self._handed_out = 0
-
-    def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
-        assert isinstance(self.sampler, ColumnsSampler)
-        self._handed_out = self.sampler.position
-        for batch in super().__iter__():
-            self._handed_out += 1
-            yield batch
-
-    def state_dict(self) -> dict[str, int]:
-        return {"position": self._handed_out % len(self)}
-
-    def load_state_dict(self, state_dict: dict[str, int]) -> None:
-        assert isinstance(self.sampler, ColumnsSampler)
-        self.sampler.start_at(state_dict["position"])

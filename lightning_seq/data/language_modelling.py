@@ -13,7 +13,7 @@ from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader, Dataset
 
 from lightning_seq.data.batching import STAND_IN, Share
-from lightning_seq.data.column_chunks import ChunkLoader, ColumnChunks
+from lightning_seq.data.column_chunks import ColumnChunks
 from lightning_seq.data.columns_sampler import SHORTEST, ColumnsSampler
 from lightning_seq.data.language_reader import LanguageReader
 from lightning_seq.data.loader import TargetSampler, TrainLoader, loader_options
@@ -315,8 +315,8 @@ class LanguageModellingData(LightningDataModule):
             )
         chunks, plan = ColumnChunks(text.flat, rows, line_end, rank, world), self._sampler(split)
         if train:
-            return ChunkLoader(chunks, plan, self.num_workers)
-        return DataLoader(chunks, **loader_options(plan, self.num_workers))  # type: ignore[arg-type]
+            return TrainLoader(chunks, plan, self.num_workers)
+        return DataLoader(chunks, **loader_options(plan, self.num_workers))
 
     def _sampler(self, split: str) -> ColumnsSampler:
         if split == "train":

@@ -13,10 +13,14 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from lightning_seq.data.batching import BucketSampler, Share
+from lightning_seq.data.columns_sampler import ColumnsSampler
 from lightning_seq.spec import Batch
 
+Planner = BucketSampler | ColumnsSampler
+"""What says which batches an epoch has: it can begin with any of them."""
 
-def loader_options(sampler: BucketSampler, num_workers: int) -> dict[str, Any]:
+
+def loader_options(sampler: Planner, num_workers: int) -> dict[str, Any]:
     """Arguments of a DataLoader over a dataset whose items are whole batches."""
     return {
         "batch_size": None,
@@ -58,12 +62,12 @@ class TrainLoader(DataLoader[Batch]):
     Lightning keeps its state in checkpoints, so that a run that ended in mid-epoch goes on with the next batch.
     """
 
-    def __init__(self, batches: Dataset[Batch], sampler: BucketSampler, num_workers: int = 0) -> None:
+    def __init__(self, batches: Dataset[Batch], sampler: Planner, num_workers: int = 0) -> None:
         super().__init__(batches, **loader_options(sampler, num_workers))
         self._handed_out = 0
 
     def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
-        assert isinstance(self.sampler, BucketSampler)
+        assert isinstance(self.sampler, Planner)
         self._handed_out = self.sampler.position
         for batch in super().__iter__():
             self._handed_out += 1
@@ -73,7 +77,7 @@ class TrainLoader(DataLoader[Batch]):
         return {"position": self._handed_out % len(self)}
 
     def load_state_dict(self, state_dict: dict[str, int]) -> None:
-        assert isinstance(self.sampler, BucketSampler)
+        assert isinstance(self.sampler, Planner)
         self.sampler.start_at(state_dict["position"])
 
 
