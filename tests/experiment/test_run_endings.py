@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -91,28 +91,37 @@ def test_a_process_says_in_its_log_why_it_could_not_begin(own: list[str], tmp_pa
     assert "Traceback" not in said
 
 
-def test_a_process_hears_a_signal_before_it_knows_its_run(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "config.yaml")  # nobody writes into it: whoever reads it waits
-    given = json.dumps({"label": "rnn", "overrides": [], "jobs": 1, "started": None})
-    command = [sys.executable, "-m", "lightning_seq.experiment.run", str(tmp_path)]
+def ended_by(number: signal.Signals, module: Sequence[str], begun: Callable[[], bool], **given: str) -> tuple[int, str]:
+    """Start a module with its arguments, send the signal when it has begun; its exit code and what it said."""
     process = subprocess.Popen(
-        command,
-        stderr=subprocess.PIPE,
-        env={**environment(), "LIGHTNING_SEQ_RUN": given},
-        preexec_fn=lambda: signal.signal(signal.SIGTERM, signal.SIG_DFL),
+        [sys.executable, "-m", *module],
+        env={**environment(), **given},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        # Started in the background of a script, this process ignores some, and would hand that down.
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),
     )
     for _ in range(600):
-        if (tmp_path / "log.txt").exists():
+        if begun():
             break
         assert process.poll() is None, process.communicate()
         time.sleep(0.1)
-    process.send_signal(signal.SIGTERM)
+    process.send_signal(number)
     try:
-        _, err = process.communicate(timeout=60)
+        said, _ = process.communicate(timeout=60)
     finally:
         process.kill()
-    assert process.returncode == 128 + signal.SIGTERM, err
-    assert b"Traceback" not in err
+    return process.returncode, said
+
+
+def test_a_process_hears_a_signal_before_it_knows_its_run(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "config.yaml")  # nobody writes into it: whoever reads it waits
+    given = json.dumps({"label": "rnn", "overrides": [], "jobs": 1, "started": None})
+    words = ["lightning_seq.experiment.run", str(tmp_path)]
+    code, said = ended_by(signal.SIGTERM, words, (tmp_path / "log.txt").exists, LIGHTNING_SEQ_RUN=given)
+    assert code == 128 + signal.SIGTERM, said
+    assert "Traceback" not in said
     assert "SIGTERM" in (tmp_path / "log.txt").read_text()
 
 
@@ -162,27 +171,12 @@ def test_what_ignored_a_signal_still_does() -> None:
 
 def test_a_signal_ends_a_comparison_with_its_records_in_order(own: list[str]) -> None:
     words = ["compare", "model=rnn,gru", "seeds=1", *own, *TINY, "trainer.max_epochs=5000", "callbacks=none"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "lightning_seq", *words],
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        # Started in the background of a script, this process ignores the signal, and would hand that down.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
     record = Path(own[2].removeprefix("runs=")) / "csv/rnn-seed1/record.json"
-    for _ in range(600):
-        if record.is_file() and read(record).curves:
-            break
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
-    try:
-        out, err = process.communicate(timeout=60)
-    finally:
-        process.kill()
-    assert process.returncode == 130, (out, err)
-    assert b"Traceback" not in err
+    code, said = ended_by(
+        signal.SIGINT, ["lightning_seq", *words], lambda: record.is_file() and bool(read(record).curves)
+    )
+    assert code == 130, said
+    assert "Traceback" not in said
     ended = read(record)
     assert (ended.status, ended.finished is not None) == ("interrupted", True)
     assert "SIG" in ended.error
