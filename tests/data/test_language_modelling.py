@@ -7,7 +7,6 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -15,8 +14,6 @@ from hypothesis import strategies as st
 from lightning.pytorch import LightningModule, Trainer
 
 from lightning_seq.data.batching import STAND_IN, Share
-from lightning_seq.data.column_chunks import ColumnChunks
-from lightning_seq.data.columns_sampler import Chunk, ColumnsSampler
 from lightning_seq.data.language_modelling import LanguageModellingData, Lines
 from lightning_seq.data.language_reader import LanguageReader
 from lightning_seq.errors import UserError
@@ -127,31 +124,6 @@ def test_columns_go_on_where_the_batch_before_ended(file: Path, k2: int | None, 
     assert list(chain(*stream)) == flat[:-1]
 
 
-def test_two_ranks_together_are_one(file: Path) -> None:
-    data = make(file, batch_size=6, backward_length=9)
-    flat, sampler = data.prepared.splits["train"].flat, ColumnsSampler(-(-data.tokens["train"] // 6), 7, 9)
-    one, *ranks = (ColumnChunks(flat, 6, 3, rank, world) for rank, world in ((0, 1), (0, 2), (1, 2)))
-    for chunk in sampler:
-        whole = one[chunk]
-        for rank, chunks in enumerate(ranks):
-            share = chunks[chunk]
-            assert share.count == whole.count
-            assert share.extra == whole.extra
-            assert share.extra["new"] == chunk.stop - chunk.first
-            for name in ("ids", "inputs", "mask", "targets", "target_mask"):
-                assert torch.equal(getattr(share, name), getattr(whole, name)[rank::2])
-
-
-def test_a_rank_without_a_column_has_one_that_does_not_count() -> None:
-    flat = np.arange(4, 12, dtype=np.int32)
-    chunk = Chunk(0, 0, 4, 0, 4)
-    shares = [ColumnChunks(flat, 2, 3, rank, 3)[chunk] for rank in range(3)]
-    assert [share.inputs.shape for share in shares] == [(1, 4)] * 3
-    assert [share.count for share in shares] == [8] * 3
-    assert [bool(share.target_mask.any()) for share in shares] == [True, True, False]
-    assert shares[2].mask.all()
-
-
 class Watcher(LightningModule):
     """Writes down what it saw; learns nothing to speak of."""
 
@@ -208,16 +180,6 @@ def test_a_pass_leaves_torchs_random_stream_alone(file: Path) -> None:
 def test_workers_change_nothing(file: Path, layout: str) -> None:
     plain, worked = (make(file, layout=layout, num_workers=workers).train_dataloader() for workers in (0, 1))
     assert [batch.targets.tolist() for batch in plain] == [batch.targets.tolist() for batch in worked]
-
-
-def test_a_batch_is_made_in_a_tenth_of_a_millisecond() -> None:
-    chunks = ColumnChunks(np.ones(500_000, np.int32), 64, 3)
-    times = []
-    for number in range(200):
-        start = time.perf_counter()
-        chunks[Chunk(number * 35, number * 35, number * 35 + 35, number, 35)]
-        times.append(time.perf_counter() - start)
-    assert min(times) < 1e-4
 
 
 @settings(max_examples=30, deadline=None)
