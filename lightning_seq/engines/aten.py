@@ -27,6 +27,8 @@ class Aten:
     name = "aten"
     ignores_padding = True
 
+    makes_gradients = False
+
     def whole(self, *weights: Tensor) -> bool:
         return False
 

@@ -129,8 +129,13 @@ class Fused:
     name = "fused"
     ignores_padding = True
 
+    @property
+    def makes_gradients(self) -> bool:
+        """Where the processor has AVX-512."""
+        return _has_own_products()
+
     def whole(self, *weights: Tensor) -> bool:
-        """Where the processor has AVX-512: products of our own, for weights that stay in the second cache of a core."""
+        """With AVX-512, for weights that stay in the second cache of a core: a step's products are our own too."""
         size = sum(weight.numel() * weight.element_size() for weight in weights)
         return size <= OWN and _has_own_products()
 

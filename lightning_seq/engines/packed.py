@@ -115,9 +115,12 @@ class Layout:
 class Backend(Protocol):
     """What an engine over packed rows brings."""
 
+    @property
+    def makes_gradients(self) -> bool:
+        """Whether its backward pass makes the gradients of inputs and weights too; else torch does."""
+
     def whole(self, *weights: Tensor) -> bool:
-        """Whether, with these matrices, its passes make all products themselves; else those beside the recurrence are
-        torch's."""
+        """Whether, with these matrices, a step makes its own part of the products beside the recurrence."""
 
     def lay_out(self, lengths: Tensor | None, batch: int, steps: int) -> Layout:
         """The rows of sequences of these lengths `[B]`, or all of them `steps` long."""
@@ -234,8 +237,8 @@ class Recurrence(torch.autograd.Function):
         needs = dict(zip(("rows", "W", "b", "U"), ctx.needs_input_grad[3:7], strict=True))
         arrays: Arrays = {"U": U, "p": p, "h0": h0, "c0": c0, "h": h, "c": c, "tc": tc, "gates": gates, "extra": extra}
         arrays |= {"dout": dout, "dh": dh, "dc": dc, "dp": dp}
-        products = _within if ctx.whole else _beside
-        made = products(backend, plan, layout, arrays, rows, W, bn, needs)
+        products = _within if backend.makes_gradients else _beside
+        made = products(backend, plan, layout, arrays, ctx.whole, rows, W, bn, needs)
         return (
             *(None, None, None, made.x, made.W, made.b, made.U, made.bn),
             None if p is None or dp is None else dp.sum(0)[: len(p)],
@@ -256,10 +259,10 @@ class Gradients:
 
 
 def _within(
-    backend: Backend, plan: Plan, layout: Layout, arrays: Arrays, rows: Tensor | None, W: Tensor | None,
-    bn: Tensor | None, needs: dict[str, bool],
+    backend: Backend, plan: Plan, layout: Layout, arrays: Arrays, whole: bool, rows: Tensor | None,
+    W: Tensor | None, bn: Tensor | None, needs: dict[str, bool],
 ) -> Gradients:  # fmt: skip
-    """The backward pass of a backend that makes all products."""
+    """The backward pass of a backend that makes the gradients of inputs and weights."""
     gates, U, h = arrays["gates"], arrays["U"], arrays["h"]
     if gates is None or U is None or h is None:
         raise RuntimeError("no gates, or nothing recurrent")
@@ -273,13 +276,13 @@ def _within(
     dbn = None if bn is None else torch.zeros_like(bn)
     hprev = None if layout.dense else torch.empty_like(h)
     products: Arrays = {"x": rows, "W": W, "dx": dx, "dW": dW, "dU": dU, "db": db, "dbn": dbn, "hprev": hprev}
-    backend.backward(plan, layout, {**arrays, **products}, True)
+    backend.backward(plan, layout, {**arrays, **products}, whole)
     return Gradients(gates if W is None else dx, dW, db, dU, dbn)
 
 
 def _beside(
-    backend: Backend, plan: Plan, layout: Layout, arrays: Arrays, rows: Tensor | None, W: Tensor | None,
-    bn: Tensor | None, needs: dict[str, bool],
+    backend: Backend, plan: Plan, layout: Layout, arrays: Arrays, whole: bool, rows: Tensor | None,
+    W: Tensor | None, bn: Tensor | None, needs: dict[str, bool],
 ) -> Gradients:  # fmt: skip
     """The backward pass with a large product of torch's for each matrix, after the loop."""
     gates, extra, U, h, h0 = (arrays[name] for name in ("gates", "extra", "U", "h", "h0"))
@@ -288,7 +291,7 @@ def _beside(
     H = plan.hidden_size
     hprev = None if layout.dense else torch.empty_like(h)
     m = extra.clone() if plan.kind == GRU_BEFORE and extra is not None else None
-    backend.backward(plan, layout, {**arrays, "hprev": hprev}, False)
+    backend.backward(plan, layout, {**arrays, "hprev": hprev}, whole)
     dx: Tensor | None = gates
     dW = dU = None
     if rows is not None and W is not None:

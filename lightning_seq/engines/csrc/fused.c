@@ -36,8 +36,9 @@ static local_threads_fn local_threads = NULL;
 EXPORTED void fused_use_threads(void *set_local_threads) { local_threads = (local_threads_fn)set_local_threads; }
 
 /* Our own products: for processors with AVX-512 alone. A tile of the result has at most MOST_ROWS rows; DEPTH numbers of
- * the inner dimension are run through at a time. */
-enum { MOST_ROWS = 14, DEPTH = 256 };
+ * the inner dimension are run through at a time. Of gradients of weights PART rows are made at a time, of inputs BLOCK.
+ * Products of FEW_ROWS or fewer have tiles of up to WIDEST vectors. */
+enum { MOST_ROWS = 14, FEW_ROWS = 3, WIDEST = 8, DEPTH = 256, TILES_AT_ONCE = 8, PART = TILES_AT_ONCE * MOST_ROWS, BLOCK = 64 };
 
 EXPORTED int fused_has_own_products(void) {
 #ifdef OWN_PRODUCTS
