@@ -161,7 +161,8 @@ class SubmititLauncher:
                 given = [os.getcwd()] * len(array)
                 submitted = executor.map_array(Task(), array, given)
             except Exception as error:  # of a queue that refuses, what submitit or its plugin raises
-                raise UserError(f"launcher=submitit: {str(error).splitlines()[0]}") from error
+                said = str(error).strip().splitlines() or [type(error).__name__]
+                raise UserError(f"launcher=submitit: {said[0]}") from error
             found += [SubmittedJob(run, job) for run, job in zip(array, submitted, strict=True)]
         return found
 
