@@ -21,7 +21,7 @@ LIBRARY = Path(__file__).parent / "_fused.so"
 TORCH_LIBRARY = Path(torch.__file__).parent / "lib" / "libtorch_cpu.so"
 TYPES = {torch.float32: "f", torch.float64: "d"}
 
-OWN = 1 << 20
+OWN = 5 << 18
 """Bytes of weights up to which our own products are the faster ones (measured: `benchmarks/engines.py`)."""
 
 INTEGERS = ("kind", "activation", "coupled", "dense", "own", "N", "T", "H", "D", "shards", "threads")

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import logging
 import sys
+from contextlib import nullcontext
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, TQDMProgressBar
 from lightning.pytorch.loggers import Logger
+from lightning.pytorch.profilers import PassThroughProfiler
 
 from lightning_seq.callbacks.finite_guard import FiniteGuard
 from lightning_seq.callbacks.thaw import ThawEmbedding
@@ -31,6 +34,31 @@ def check_trainer(config: Config) -> None:
     precision = str(config["trainer"]["precision"])
     if precision not in PRECISIONS:
         raise UserError(f"trainer.precision is {precision}: {near(precision, PRECISIONS)}")
+
+
+class NoProfiler(PassThroughProfiler):
+    """Lightning wraps every hook of every callback in this context, about a hundred in a step: one does for all."""
+
+    _nothing: nullcontext[None] = nullcontext()
+
+    def profile(self, action_name: str) -> nullcontext[None]:  # type: ignore[override]
+        return self._nothing
+
+
+class BestCheckpoint(ModelCheckpoint):
+    """Its key in checkpoints is made once: Lightning asks for it at every hook of every step."""
+
+    @cached_property
+    def state_key(self) -> str:
+        return super().state_key
+
+
+class Patience(EarlyStopping):
+    """As `BestCheckpoint` has it."""
+
+    @cached_property
+    def state_key(self) -> str:
+        return super().state_key
 
 
 class EpochLines(Callback):
@@ -66,9 +94,9 @@ def build_trainer(
     if stopping:
         # At the end of an epoch that was cut short it would judge the numbers of the one before once more.
         own: dict[str, Any] = {"monitor": task.monitor, "mode": task.mode, "check_on_train_epoch_end": False}
-        callbacks.append(EarlyStopping(strict=False, **own, **stopping))
+        callbacks.append(Patience(strict=False, **own, **stopping))
     if config["callbacks"]["checkpoint"]:
-        best = ModelCheckpoint(
+        best = BestCheckpoint(
             dirpath=directory / "checkpoints",
             filename="best",
             monitor=task.monitor,
@@ -99,6 +127,7 @@ def build_trainer(
             logger=loggers,
             callbacks=callbacks,
             plugins=[CheckpointFiles(), cluster_environment(config)],
+            profiler=NoProfiler(),
             default_root_dir=directory,
             enable_progress_bar=progress,
             enable_checkpointing=bool(config["callbacks"]["checkpoint"]),

@@ -48,6 +48,12 @@ class Task(LightningModule, ABC):
         self.signatures: dict[str, str] = {}
         """After a test, how metrics were reckoned that can be reckoned in several ways, by their names."""
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "_current_fx_name":  # Lightning sets it about 45 times in a step, and a module's way is a slow one
+            self.__dict__[name] = value
+        else:
+            super().__setattr__(name, value)
+
     @property
     def world(self) -> int:
         """Ranks in all; 1 where no trainer is at work."""
