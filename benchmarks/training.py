@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import resource
 import sys
 import tempfile
 import time
@@ -30,6 +29,7 @@ from torch.nn import functional
 from lightning_seq.cli import main as lightning_seq
 from lightning_seq.experiment.build import build_data, build_inputs
 from lightning_seq.experiment.config import compose
+from lightning_seq.experiment.environment import peak_memory_bytes
 from lightning_seq.record import read
 from lightning_seq.spec import Class, NextToken
 
@@ -64,7 +64,7 @@ class Plain(nn.Module):
 
 
 def padded(rows: list[np.ndarray], fill: int = 0) -> Tensor:
-    return nn.utils.rnn.pad_sequence([torch.from_numpy(row).long() for row in rows], True, fill)
+    return nn.utils.rnn.pad_sequence([torch.tensor(row, dtype=torch.long) for row in rows], True, fill)
 
 
 def sentences(data: Any, split: str) -> tuple[list[np.ndarray], Any]:
@@ -143,7 +143,7 @@ def plain(model: str, words: list[str], answer: Any) -> None:
         {
             "tokens_per_second": tokens / seconds,
             "quality": float(np.exp(quality)) if isinstance(data.spec.targets, NextToken) else quality,
-            "peak_memory_bytes": float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024),
+            "peak_memory_bytes": float(peak_memory_bytes()),
         }
     )
 

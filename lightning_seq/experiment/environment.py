@@ -9,6 +9,7 @@ import resource
 import sys
 import warnings
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from lightning_seq.experiment.config import Config
@@ -73,5 +74,10 @@ def peak_memory_bytes() -> int:
 
     if torch.cuda.is_available() and torch.cuda.max_memory_allocated():
         return torch.cuda.max_memory_allocated()
+    status = Path("/proc/self/status")
+    if status.is_file():  # `getrusage` begins with what the process had that started this one
+        for line in status.read_text(encoding="ascii", errors="replace").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
