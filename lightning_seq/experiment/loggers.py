@@ -172,7 +172,8 @@ def _leaves(value: Any, key: str) -> Iterator[tuple[str, Any]]:
 
 
 def check_logger(config: Config) -> None:
-    """Raises UserError for a kind of logger, or a mode of W&B, that there is not, and for a project without a name."""
+    """Raises UserError for a kind of logger, or a mode of W&B, that there is not, and for a project or entity without a
+    name."""
     settings = config["logger"]
     if settings["kind"] not in KINDS:
         raise UserError(f"logger.kind is {settings['kind']!r}: {near(str(settings['kind']), KINDS)}")
@@ -186,6 +187,9 @@ def check_logger(config: Config) -> None:
             f"logger.project is {'null' if project is None else repr(project)}, expected the name of a W&B project: "
             "leave it out for lightning_seq, or give logger=none to do without W&B"
         )
+    entity = settings["entity"]
+    if entity is not None and not str(entity).strip():
+        raise UserError(f"logger.entity is {entity!r}, expected a W&B user or team: leave it out for your own")
 
 
 class Tolerant(Logger):

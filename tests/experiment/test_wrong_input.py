@@ -67,6 +67,7 @@ def runs_of(own: list[str]) -> Path:
         (["completion", "zsh", "bash"], "completion takes one shell, zsh bash came: lightning-seq completion zsh"),
         (["train", "logger.project="], "logger.project is '', expected the name of a W&B project"),
         (["train", "logger=wandb_online", "logger.project=null"], "logger.project is null, expected the name"),
+        (["train", "logger.entity="], "logger.entity is '', expected a W&B user or team"),
         (["word2vec", "word2vec.vector_sise=3"], "did you mean vector_size"),
         (["word2vec", "word2vec.architecture=cbwo"], "did you mean cbow"),
         (["word2vec", "output=."], "output=. is a directory"),
