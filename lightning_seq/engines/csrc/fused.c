@@ -37,8 +37,12 @@ EXPORTED void fused_use_threads(void *set_local_threads) { local_threads = (loca
 
 /* Our own products: for processors with AVX-512 alone. A tile of the result has at most MOST_ROWS rows; DEPTH numbers of
  * the inner dimension are run through at a time. Of gradients of weights PART rows are made at a time, of inputs BLOCK.
- * Products of FEW_ROWS or fewer have tiles of up to WIDEST vectors. */
-enum { MOST_ROWS = 14, FEW_ROWS = 3, WIDEST = 8, DEPTH = 256, TILES_AT_ONCE = 8, PART = TILES_AT_ONCE * MOST_ROWS, BLOCK = 64 };
+ * Products of FEW_ROWS or fewer have tiles of up to WIDEST vectors. Steps of FEWEST rows or more, taken over the batch,
+ * make their own part of what could also be one product for all. */
+enum {
+    MOST_ROWS = 14, FEW_ROWS = 3, WIDEST = 8, DEPTH = 256, TILES_AT_ONCE = 8, PART = TILES_AT_ONCE * MOST_ROWS, BLOCK = 64,
+    FEWEST = 8,
+};
 
 EXPORTED int fused_has_own_products(void) {
 #ifdef OWN_PRODUCTS
