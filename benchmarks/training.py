@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import subprocess
 import sys
 import tempfile
 import time
@@ -26,7 +27,6 @@ from timing import machine, write_results
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lightning_seq.cli import main as lightning_seq
 from lightning_seq.experiment.build import build_data, build_inputs
 from lightning_seq.experiment.config import compose
 from lightning_seq.experiment.environment import peak_memory_bytes
@@ -164,7 +164,8 @@ def theirs(model: str, words: list[str]) -> dict[str, float]:
 
 def ours(model: str, words: list[str], metric: str) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as directory:
-        lightning_seq(["train", f"model={model}", f"runs={directory}", "name=timed", *words])
+        command = ["train", f"model={model}", f"runs={directory}", "name=timed", *words]
+        subprocess.run([sys.executable, "-m", "lightning_seq", *command], check=True)
         record = read(Path(directory) / "timed" / f"{model}-seed1")
     return {
         "tokens_per_second": record.throughput["tokens_per_second"],

@@ -8,6 +8,7 @@ import platform
 import resource
 import sys
 import warnings
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -35,9 +36,10 @@ def several_processes(config: Config) -> bool:
 
 
 def prepare_process(config: Config) -> None:
-    """Threads, matrix precision and warnings, once per run."""
+    """Threads, matrix precision and warnings, once per run, whose peak of memory begins here."""
     import torch
 
+    _forget_peak()
     torch.set_num_threads(threads_per_job(config))
     torch.set_float32_matmul_precision("high")
     warnings.filterwarnings("ignore", ".*does not have many workers.*")
@@ -68,8 +70,18 @@ def environment(config: Config) -> dict[str, Any]:
     }
 
 
+def _forget_peak() -> None:
+    """What this process did before, a run made in it or data prepared, is no part of a run."""
+    import torch
+
+    if torch.cuda.is_initialized():
+        torch.cuda.reset_peak_memory_stats()
+    with suppress(OSError):  # Linux alone has it, and not every container
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+
+
 def peak_memory_bytes() -> int:
-    """The accelerator's peak where one was used, else the process's (resident, host)."""
+    """The accelerator's peak where one was used, else the process's (resident, host), since the run began."""
     import torch
 
     if torch.cuda.is_available() and torch.cuda.max_memory_allocated():
