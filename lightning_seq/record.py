@@ -26,7 +26,7 @@ class Record:
     metrics:            final values by name (`test/accuracy`); a number that is not finite is held as None.
     curves:             by name, a list of `[step, epoch, seconds, value]`; seconds of training only, over all resumes.
     throughput:         `tokens_per_second` of training.
-    peak_memory_bytes:  of the process (host memory), or of the accelerator where the run used one.
+    peak_memory_bytes:  of the process since the run began (host memory), or of the accelerator where the run used one.
     fingerprints:       of `config`, `data`, `split`, `batches` (and of these up to the end of each of the `epochs`),
                         `embedding`.
     embedding:          `kind`, `size`, `type_coverage`, `token_coverage`.
