@@ -20,7 +20,10 @@ LIBRARY = Path("lightning_seq/engines/_fused.so")
 FLAGS = (
     "-O3", "-std=c11", "-fPIC", "-shared", "-fvisibility=hidden", "-fno-math-errno", "-fno-trapping-math",
 )  # fmt: skip
-BETTER = (("-fopenmp", "-ffp-contract=fast", "-mprefer-vector-width=512"), ("-fopenmp",), ("-DFUSED_NO_CLONES",))
+BETTER = (
+    ("-fopenmp", "-ffp-contract=fast", "-mprefer-vector-width=512"), ("-fopenmp",),
+    ("-fopenmp", "-DFUSED_NO_CLONES"), ("-DFUSED_NO_CLONES",),
+)  # fmt: skip
 """Tried in turn: the first that the compiler takes."""
 
 

@@ -41,7 +41,7 @@ def _problem(plan: Plan, layout: Layout, arrays: Arrays, own: bool) -> Problem:
     W = arrays.get("W")
     made = Problem(
         plan.kind, plan.activation, plan.coupled, layout.dense, own, layout.rows,
-        layout.steps, plan.hidden_size, 0 if W is None else W.shape[1], layout.shards, layout.shards,
+        layout.steps, plan.hidden_size, 0 if W is None else W.shape[1], layout.shards, _threads(),
     )  # fmt: skip
     for name, tensor in {"counts": layout.counts, "firsts": layout.firsts, "starts": layout.starts, **arrays}.items():
         setattr(made, name, None if tensor is None else tensor.data_ptr())
@@ -123,6 +123,10 @@ def _after_fork() -> None:
 os.register_at_fork(after_in_child=_after_fork)
 
 
+def _threads() -> int:
+    return 1 if _forked else torch.get_num_threads()
+
+
 class Fused:
     """Elman, LSTM (with peepholes, with coupled gates), both GRUs and the C-BRNN's combined layer."""
 
@@ -156,7 +160,7 @@ class Fused:
         return packed.run(self, cell, x, lengths, state, noise)
 
     def lay_out(self, lengths: Tensor | None, batch: int, steps: int) -> Layout:
-        shards = 1 if _forked else max(1, min(torch.get_num_threads(), batch))
+        shards = max(1, min(_threads(), batch))
         if lengths is None:
             return Layout(batch, steps, shards, batch * steps, _equal_shares(batch, shards))
         sizes = (batch, shards * steps, shards + 1, shards + 1, batch * steps)

@@ -117,10 +117,10 @@ class Backend(Protocol):
 
     @property
     def makes_gradients(self) -> bool:
-        """Whether its backward pass makes the gradients of inputs and weights too; else torch does."""
+        """Whether its backward pass makes the gradients of weights too, and of inputs; else torch does."""
 
     def whole(self, *weights: Tensor) -> bool:
-        """Whether, with these matrices, a step makes its own part of the products beside the recurrence."""
+        """Whether these matrices are small enough that a pass makes the products with them itself."""
 
     def lay_out(self, lengths: Tensor | None, batch: int, steps: int) -> Layout:
         """The rows of sequences of these lengths `[B]`, or all of them `steps` long."""
@@ -271,13 +271,18 @@ def _within(
         new = torch.empty_like if layout.rows else torch.zeros_like
         return new(like) if like is not None and needs[name] else None
 
-    dx, dW = (made("rows", rows), made("W", W)) if W is not None else (None, None)
+    large = W is not None and not backend.whole(W)  # each thread would pack it anew: torch's product is the better one
+    dx, dW = (None if large else made("rows", rows), made("W", W)) if W is not None else (None, None)
     dU, db = made("U", U), gates.new_zeros(len(U)) if needs["b"] else None
     dbn = None if bn is None else torch.zeros_like(bn)
     hprev = None if layout.dense else torch.empty_like(h)
     products: Arrays = {"x": rows, "W": W, "dx": dx, "dW": dW, "dU": dU, "db": db, "dbn": dbn, "hprev": hprev}
     backend.backward(plan, layout, {**arrays, **products}, whole)
-    return Gradients(gates if W is None else dx, dW, db, dU, dbn)
+    if W is None:
+        dx = gates
+    elif large and needs["rows"]:
+        dx = torch.mm(gates, W)
+    return Gradients(dx, dW, db, dU, dbn)
 
 
 def _beside(
@@ -322,8 +327,8 @@ def _of_matrix(gates: Tensor, h: Tensor, h0: Tensor, hprev: Tensor | None, layou
     if hprev is not None:
         torch.mm(gates.t(), hprev, out=out)
         return
-    first = gates.view(layout.batch, layout.steps, -1)[:, 0]
-    last = h.view(layout.batch, layout.steps, -1)[:-1, -1]
+    first = gates.view(layout.batch, layout.steps, gates.shape[1])[:, 0]
+    last = h.view(layout.batch, layout.steps, h.shape[1])[:-1, -1]
     torch.mm(gates[1:].t(), h[:-1], out=out)
     right = h0.clone()
     right[1:] -= last

@@ -46,19 +46,19 @@ class NoProfiler(PassThroughProfiler):
 
 
 class BestCheckpoint(ModelCheckpoint):
-    """Its key in checkpoints is made once: Lightning asks for it at every hook of every step."""
+    """Its key in checkpoints, Lightning's, is made once: it is asked for at every hook of every step."""
 
     @cached_property
     def state_key(self) -> str:
-        return super().state_key
+        return super().state_key.replace(BestCheckpoint.__qualname__, ModelCheckpoint.__qualname__, 1)
 
 
 class Patience(EarlyStopping):
-    """As `BestCheckpoint` has it."""
+    """Its key is made once too."""
 
     @cached_property
     def state_key(self) -> str:
-        return super().state_key
+        return super().state_key.replace(Patience.__qualname__, EarlyStopping.__qualname__, 1)
 
 
 class EpochLines(Callback):

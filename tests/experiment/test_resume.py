@@ -165,7 +165,7 @@ def test_a_run_that_was_moved_knows_its_best(own: list[str], tmp_path: Path) -> 
     there = tmp_path / "elsewhere" / "csv" / "gru-seed1"
     assert read(there).metrics == done.metrics
     after = torch.load(there / "checkpoints" / LAST, weights_only=True)["callbacks"]
-    (key,) = [key for key in best if key.startswith("BestCheckpoint")]
+    (key,) = [key for key in best if key.startswith("ModelCheckpoint")]
     assert Path(after[key]["best_model_path"]).parent == there / "checkpoints"
     assert after[key]["best_model_score"] == best[key]["best_model_score"]
 

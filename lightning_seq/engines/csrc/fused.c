@@ -36,7 +36,8 @@ static local_threads_fn local_threads = NULL;
 EXPORTED void fused_use_threads(void *set_local_threads) { local_threads = (local_threads_fn)set_local_threads; }
 
 /* Our own products: for processors with AVX-512 alone. A tile of the result has at most MOST_ROWS rows; DEPTH numbers of
- * the inner dimension are run through at a time. Of gradients of weights PART rows are made at a time, of inputs BLOCK.
+ * the inner dimension are run through at a time. Of gradients of weights PART rows are made at a time, of what is one
+ * product for all steps BLOCK.
  * Products of FEW_ROWS or fewer have tiles of up to WIDEST vectors. Steps of FEWEST rows or more, taken over the batch,
  * make their own part of what could also be one product for all. */
 enum {
