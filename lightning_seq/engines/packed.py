@@ -1,9 +1,10 @@
 """Whole sequences in packed rows, with backpropagation through time derived by hand.
 
 Rows are ordered by shard (one for each thread), in a shard by step, in a step by sample, the longest first: a step
-touches only the samples still alive, and no padding is ever computed. One product makes all input projections; a step
-is one small product and one pass over the gates, which overwrite the projections. Backward, the gates' gradients
-overwrite the gates, and the gradients of the weights are one large product each, after the loop.
+touches only the samples still alive, and no padding is ever computed. One product makes all input projections (or each
+step its part, where the matrices stay in cache); a step is one small product and one pass over the gates, which
+overwrite the projections. Backward, the gates' gradients overwrite the gates, and those of the weights are one large
+product each, after the loop.
 
 The loops over the steps are a backend's: `fused` (C) or `aten` (torch's operations).
 """

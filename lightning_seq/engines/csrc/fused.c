@@ -1,6 +1,6 @@
 /* Whole sequences of a recurrence, forward and backward, on CPU: see ../fused.py for the layout of the arrays.
  *
- * A C ABI and no headers of torch: the products are done by whatever BLAS `fused_use_blas_*` is handed. Everything that
+ * A C ABI and no headers of torch: products that are not our own are done by the BLAS `fused_use_blas_*` is handed. What
  * depends on the type of the numbers is in recurrences.inc, included once for float and once for double.
  */
 #include <stdint.h>
