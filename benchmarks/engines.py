@@ -109,7 +109,7 @@ def ragged(budget: float, console: Console) -> list[dict[str, Any]]:
 
 
 def drawn_lengths(B: int, T: int, fill: float = 0.4) -> Tensor:
-    """Evenly drawn, the longest T, that make a batch `fill` full, to a hundredth."""
+    """Evenly drawn, the longest T, that make a batch of several `fill` full, to a hundredth."""
     while True:
         lengths = torch.randint(1, int(2 * fill * T), (B,))
         lengths[0] = T

@@ -16,6 +16,11 @@ class UserError(ValueError):
         super().__init__(" ".join(message.split()))
 
 
+def first_line(error: BaseException) -> str:
+    """What an error says, without what follows; its kind where it says nothing."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
 def near(name: str, choices: Iterable[str], limit: int = 12) -> str:
     """A clause that names the choices nearest to a misspelt `name`, or all of them where none is near."""
     known = sorted(set(choices))

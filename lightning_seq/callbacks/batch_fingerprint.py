@@ -22,7 +22,7 @@ TOGETHER = 256
 class BatchFingerprint(Callback):
     """A sum over everything seen of a 64-bit hash of (batch number, sample id, how many targets of it count).
 
-    The id of a window of running text is where it begins: how many targets count says where it ends.
+    The id of a window of running text is where it begins; how many targets count tells longer ones from shorter.
 
     The sum does not depend on the order inside a batch nor on how a batch is dealt out to ranks, so two architectures,
     or one rank and two, that saw the same batches have the same fingerprint.

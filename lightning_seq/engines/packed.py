@@ -273,8 +273,8 @@ def _within(
         return new(like) if like is not None and needs[name] else None
 
     large = W is not None and not backend.whole(W)  # each thread would pack it anew: torch's product is the better one
-    dx, dW = (None if large else made("rows", rows), made("W", W)) if W is not None else (None, None)
-    dU, db = made("U", U), gates.new_zeros(len(U)) if needs["b"] else None
+    dx = None if W is None or large else made("rows", rows)
+    dW, dU, db = made("W", W), made("U", U), gates.new_zeros(len(U)) if needs["b"] else None
     dbn = None if bn is None else torch.zeros_like(bn)
     hprev = None if layout.dense else torch.empty_like(h)
     products: Arrays = {"x": rows, "W": W, "dx": dx, "dW": dW, "dU": dU, "db": db, "dbn": dbn, "hprev": hprev}

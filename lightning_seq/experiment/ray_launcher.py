@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from lightning_seq.errors import UserError
+from lightning_seq.errors import UserError, first_line
 from lightning_seq.experiment.config import Config
 from lightning_seq.experiment.devices import ELASTIC, PLACED
 from lightning_seq.experiment.grid import Planned
@@ -144,9 +144,9 @@ class RayLauncher:
                     logging_level="error",
                 )  # fmt: skip
             except Exception as error:  # of a cluster that does not answer, whatever Ray and gRPC raise
-                said = str(error).strip().splitlines() or [type(error).__name__]
                 raise UserError(
-                    f"launcher=ray: {said[0]}; give launcher.address=HOST:PORT of a cluster, or null for one of its own"
+                    f"launcher=ray: {first_line(error)}; give launcher.address=HOST:PORT of a cluster, or null for one "
+                    "of its own"
                 ) from error
             finally:
                 for number, handler in handlers.items():  # Ray takes SIGTERM for itself

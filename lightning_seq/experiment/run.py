@@ -376,7 +376,7 @@ def main(arguments: list[str]) -> int:
         return 2
     except Interrupted as interrupted:
         return interrupted.exit_code
-    except Exception:  # `execute` has written the traceback into the log
+    except Exception:  # `execute` has written the traceback into the log; the exit code says the rest
         return 1
     return 0
 

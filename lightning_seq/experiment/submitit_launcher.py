@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from lightning_seq.errors import UserError
+from lightning_seq.errors import UserError, first_line
 from lightning_seq.experiment.devices import adopt
 from lightning_seq.experiment.grid import Planned
 from lightning_seq.experiment.launch import Job, at_work, end, run_as_rank, settle
@@ -161,8 +161,7 @@ class SubmititLauncher:
                 given = [os.getcwd()] * len(array)
                 submitted = executor.map_array(Task(), array, given)
             except Exception as error:  # of a queue that refuses, what submitit or its plugin raises
-                said = str(error).strip().splitlines() or [type(error).__name__]
-                raise UserError(f"launcher=submitit: {said[0]}") from error
+                raise UserError(f"launcher=submitit: {first_line(error)}") from error
             found += [SubmittedJob(run, job) for run, job in zip(array, submitted, strict=True)]
         return found
 

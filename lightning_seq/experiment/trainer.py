@@ -7,7 +7,7 @@ import sys
 from contextlib import nullcontext
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, TQDMProgressBar
@@ -45,20 +45,22 @@ class NoProfiler(PassThroughProfiler):
         return self._nothing
 
 
-class BestCheckpoint(ModelCheckpoint):
-    """Its key in checkpoints, Lightning's, is made once: it is asked for at every hook of every step."""
+class KeyedOnce(Callback):
+    """A callback of Lightning's that makes its key in checkpoints once: Lightning asks for it at every hook."""
+
+    ORIGINAL: ClassVar[type[Callback]]
 
     @cached_property
     def state_key(self) -> str:
-        return super().state_key.replace(BestCheckpoint.__qualname__, ModelCheckpoint.__qualname__, 1)
+        return super().state_key.replace(type(self).__qualname__, self.ORIGINAL.__qualname__, 1)
 
 
-class Patience(EarlyStopping):
-    """Its key is made once too."""
+class BestCheckpoint(KeyedOnce, ModelCheckpoint):
+    ORIGINAL = ModelCheckpoint
 
-    @cached_property
-    def state_key(self) -> str:
-        return super().state_key.replace(Patience.__qualname__, EarlyStopping.__qualname__, 1)
+
+class Patience(KeyedOnce, EarlyStopping):
+    ORIGINAL = EarlyStopping
 
 
 class EpochLines(Callback):

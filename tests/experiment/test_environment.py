@@ -16,7 +16,7 @@ SIZE = 400_000_000
 ASKED = "from lightning_seq.experiment.environment import peak_memory_bytes; print(peak_memory_bytes())"
 
 
-@pytest.mark.skipif(not os.access("/proc/self/clear_refs", os.W_OK), reason="the system keeps its peak")
+@pytest.mark.skipif(not os.access("/proc/self/clear_refs", os.W_OK), reason="here a process cannot forget its peak")
 def test_what_a_process_did_before_a_run_is_no_part_of_its_peak() -> None:
     config = compose(["trainer.threads=1"])
     prepare_process(config)

@@ -17,7 +17,6 @@ import pytest
 import torch
 
 from lightning_seq.cli import main
-from lightning_seq.experiment.signals import Interrupted, listening
 from lightning_seq.record import read, write
 
 from .conftest import INLINE, TINY, environment, record_of
@@ -40,7 +39,7 @@ def test_a_run_that_fails_is_recorded_and_the_others_go_on(own: list[str], monke
     assert "this cell is broken" in (log.parent.parent / "dashboard.html").read_text()
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+@pytest.mark.skipif(torch.cuda.is_available(), reason="it asks for a GPU that is not there")
 def test_a_run_that_failed_at_once_makes_way_for_the_corrected_one(own: list[str], refused: Callable[..., str]) -> None:
     assert "gpu" in refused("train", "model=rnn", *own, *TINY, "trainer.accelerator=gpu")
     assert record_of(own, "rnn-seed1").status == "failed"
@@ -156,17 +155,6 @@ def test_a_signal_that_python_drops_still_ends_the_run(own: list[str], monkeypat
     monkeypatch.setattr("lightning.pytorch.Trainer.test", test)
     assert main(["train", "model=rnn", *own, *TINY]) == 128 + signal.SIGTERM
     assert record_of(own, "rnn-seed1").status == "interrupted"
-
-
-def test_what_ignored_a_signal_still_does() -> None:
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    try:
-        with listening():
-            os.kill(os.getpid(), signal.SIGHUP)
-            with pytest.raises(Interrupted):
-                os.kill(os.getpid(), signal.SIGTERM)
-    finally:
-        signal.signal(signal.SIGHUP, before)
 
 
 def test_a_signal_ends_a_comparison_with_its_records_in_order(own: list[str]) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from lightning_seq.data.sources.columns import Columns, Reading
 from lightning_seq.data.sources.table import Loaded
-from lightning_seq.errors import UserError
+from lightning_seq.errors import UserError, first_line
 from lightning_seq.files import Plain
 
 ENDPOINT = "https://huggingface.co"
@@ -87,7 +87,7 @@ class Hub:
             if offline:
                 why = "HF_HUB_OFFLINE is set" if offline_by_choice() else f"{endpoint()} does not answer"
                 raise UserError(f"no network for the Hub set {self.id} ({why}): {_REMEDY}") from error
-            said = str(error).splitlines()[0] if str(error) else type(error).__name__
+            said = first_line(error)
             raise UserError(f"{self.id} cannot be loaded from the Hub ({said}): {_advice(said)}") from error
         if "Cache" in kinds:
             loaded.notes.append(

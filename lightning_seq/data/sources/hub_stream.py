@@ -9,7 +9,7 @@ from typing import Any
 from lightning_seq.data.sources.hub import Hub, commit_of, endpoint, offline_by_choice, reachable
 from lightning_seq.data.sources.pairs import PairColumns, PairTable
 from lightning_seq.data.sources.table import Loaded
-from lightning_seq.errors import UserError
+from lightning_seq.errors import UserError, first_line
 from lightning_seq.files import Plain
 
 
@@ -58,7 +58,7 @@ class HubStream:
         except UserError:
             raise
         except (OSError, ValueError, RuntimeError, HfHubHTTPError) as error:
-            said = str(error).splitlines()[0] if str(error) else type(error).__name__
+            said = first_line(error)
             raise UserError(
                 f"{self.id} cannot be streamed from the Hub ({said}): "
                 "check data.hub.id, data.hub.config and data.hub.revision"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lightning_seq.data.sources.columns import Columns, Reading
 from lightning_seq.data.sources.table import Loaded
-from lightning_seq.errors import UserError, near
+from lightning_seq.errors import UserError, first_line, near
 from lightning_seq.files import Plain, sha256
 
 
@@ -47,7 +47,7 @@ class Mirror:
             try:
                 sets = datasets.load_dataset(str(self._place()), self.config, cache_dir=room)
             except (OSError, ValueError, RuntimeError) as error:
-                said = str(error).splitlines()[0] if str(error) else type(error).__name__
+                said = first_line(error)
                 raise UserError(
                     f"{self._place()} cannot be loaded ({said}): expected a set in Hub layout; check data.mirror_config"
                 ) from error
