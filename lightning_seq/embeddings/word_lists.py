@@ -7,6 +7,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from lightning_seq.errors import UserError
+from lightning_seq.text.conll import fields
+from lightning_seq.text.lines import read_lines
 
 QUESTIONS = "questions-words.txt"
 PAIR_SETS = {"wordsim353": "wordsim353.tsv", "simlex999": "simlex999.txt"}
@@ -33,20 +35,11 @@ def shipped(name: str) -> Path:
     return path
 
 
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror})") from None
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}, byte {error.start}: is not UTF-8") from None
-
-
 def sections(path: Path) -> Iterator[tuple[str, list[tuple[str, ...]]]]:
     """Names of sections with their questions, in capitals."""
     name, asked = "", list[tuple[str, ...]]()
-    for number, line in enumerate(_text(path).splitlines(), start=1):
-        parts = line.split()
+    for number, line in enumerate(read_lines(path), start=1):
+        parts = fields(line)
         if line.startswith(":"):
             if asked:
                 yield name, asked
@@ -65,7 +58,7 @@ def judged_pairs(path: Path) -> list[tuple[str, str, float]]:
     Raises UserError for a line that is something else.
     """
     pairs = []
-    for number, line in enumerate(_text(path).splitlines(), start=1):
+    for number, line in enumerate(read_lines(path), start=1):
         if not line.strip() or line.startswith("#"):
             continue
         try:

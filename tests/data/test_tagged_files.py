@@ -123,6 +123,13 @@ def test_a_line_without_its_columns_is_named(text: str, options: dict[str, int],
         Conll(**options).table("a.txt", text)
 
 
+@pytest.mark.parametrize("space", ["\u00a0", "\u3000", "\u0085", "\u2009"])
+@pytest.mark.parametrize("apart", [" ", "  ", "\t"])
+def test_a_space_inside_a_token_is_no_end_of_a_column(space: str, apart: str) -> None:
+    table = Conll().table("a.txt", f"10{space}000{apart}NUM\n{space}x{space}{apart}X\n")
+    assert (table.tokens, table.tags) == ([[f"10{space}000", f"{space}x{space}"]], [["NUM", "X"]])
+
+
 def test_columns_are_numbers() -> None:
     with pytest.raises(UserError, match=r"data\.tag_column is 'ner', expected the number of a column"):
         Conll(tag_column="ner")

@@ -8,14 +8,15 @@ from lightning_seq.data.sources.tagged import TaggedTable
 from lightning_seq.data.spans import Tag
 from lightning_seq.errors import UserError
 from lightning_seq.files import Plain
+from lightning_seq.text.conll import fields
 
 _DOCUMENT = "-DOCSTART-"
 
 
 @dataclass(frozen=True)
 class Conll:
-    """Reads one token a line, its columns apart by tabs or, where there is no tab, by any white space; an empty line
-    ends a sentence. Lines that begin with `-DOCSTART-` are passed over.
+    """Reads one token a line, its columns apart by tabs or, where there is no tab, by spaces; an empty line ends
+    a sentence. Lines that begin with `-DOCSTART-` are passed over.
 
     tokens_column, tag_column: counted from 0, or from the end: -1 is the last.
 
@@ -47,7 +48,7 @@ class Conll:
             if not line.strip() or line.startswith(_DOCUMENT):
                 inside = False
                 continue
-            columns = [column.strip() for column in line.split("\t")] if "\t" in line else line.split()
+            columns = [column.strip(" ") for column in line.split("\t")] if "\t" in line else fields(line)
             self._check(columns, width, f"{origin}, line {number}")
             width = width or len(columns)
             if not inside:

@@ -11,6 +11,7 @@ from lightning_seq.data.sources.table import SPLITS, Cut, Loaded
 from lightning_seq.data.spans import Tag
 from lightning_seq.errors import UserError
 from lightning_seq.files import Plain
+from lightning_seq.text.conll import fields
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class TaggedSource(Protocol):
 class TaggedColumns:
     """Which columns and splits of a public set of tagged sentences are used.
 
-    tokens, tag: lists, or strings with white space between the tokens; tags as words, or as numbers of named classes.
+    tokens, tag: lists, or strings with spaces between the tokens; tags as words, or as numbers of named classes.
     intent:      of the whole sentence, or None.
     splits, cut: as in `Columns`; a part that is cut from train has its share of each intent.
     """
@@ -141,11 +142,11 @@ def _names(feature: Any) -> tuple[str, ...] | None:
 
 def _listed(value: Any, place: str) -> list[Any]:
     if isinstance(value, str):
-        return value.split()
+        return fields(value)
     if isinstance(value, list):
         return value
     raise UserError(
-        f"{place}: {type(value).__name__} where a list was expected, or a string with white space between the tokens; "
+        f"{place}: {type(value).__name__} where a list was expected, or a string with spaces between the tokens; "
         "check data.tokens_column and data.tag_column"
     )
 
