@@ -15,7 +15,9 @@ import numpy as np
 from lightning_seq.embeddings.vectors import Vectors, load
 from lightning_seq.errors import UserError
 from lightning_seq.files import replacing
+from lightning_seq.text.conll import fields
 
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 LONGEST_LINE = 1 << 24
 LONGEST_WORD = 1 << 16
 _SAMPLE = 1 << 16
@@ -35,8 +37,12 @@ def read_vectors(path: Path, width: int | None = None, keep: Collection[str] | N
     keep:  the words that are needed. Memory is taken for these alone; of all others only the number of values is
            checked, not the values, and not whether a word comes twice.
 
+    A byte order mark is left out. Words that are not UTF-8 (word2vec.c cuts long words inside a character) are left
+    out too; `meta["not_utf8"]` is their number.
+
     Raises UserError with the line or byte where a file is not what it says: a header with another number of words or
-    values, a value that is no number, NaN or infinity, a word that comes twice, text that is not UTF-8, an early end.
+    values, a value that is no number, NaN or infinity, a word that comes twice, an early end; and where no word at all
+    is UTF-8.
     """
     if path.is_dir():
         vectors = load(path)
@@ -58,7 +64,7 @@ def write_word2vec_text(vectors: Vectors, path: Path) -> None:
 
     Raises UserError for a word that the format cannot hold (a space is one, among characters).
     """
-    bad = next((word for word in vectors.words if word.split() != [word]), None)
+    bad = next((word for word in vectors.words if fields(word) != [word]), None)
     if bad is not None:
         raise UserError(f"the word {bad!r} cannot stand in word2vec text, which separates by spaces: use the directory")
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
@@ -76,16 +82,20 @@ class _Rows:
     words: list[str] = field(default_factory=list)
     seen: set[str] = field(default_factory=set)
     values: array[float] = field(default_factory=lambda: array("f"))
+    readable: bool = False
+    not_utf8: int = 0
 
     def fail(self, place: str, message: str) -> NoReturn:
         raise UserError(f"{self.path}, {place}: {message}")
 
     def word(self, raw: bytes, place: str) -> str | None:
-        """The word in `raw`, or None where it is not needed."""
+        """The word in `raw`, or None where it is not needed or not UTF-8."""
         try:
             word = raw.decode("utf-8")
         except UnicodeDecodeError:
-            self.fail(place, f"the word {raw[:40]!r} is not UTF-8: save the file as UTF-8")
+            self.not_utf8 += 1
+            return None
+        self.readable = True
         if not word:
             self.fail(place, "there is no word before the values")
         if self.keep is not None and word not in self.keep:
@@ -103,12 +113,17 @@ class _Rows:
         self.values.extend(row)
 
     def vectors(self, width: int, form: str) -> Vectors:
+        if self.not_utf8 and not self.readable:
+            raise UserError(f"{self.path}: none of its words is UTF-8: save the file as UTF-8")
         matrix = np.array(self.values, dtype=np.float32).reshape(len(self.words), width)
-        return Vectors(tuple(self.words), matrix, None, {"file": self.path.name, "format": form})
+        meta = {"file": self.path.name, "format": form, "not_utf8": self.not_utf8}
+        return Vectors(tuple(self.words), matrix, None, meta)
 
 
 def _read(path: Path, file: BinaryIO, width: int | None, keep: Collection[str] | None) -> Vectors:
     first = file.readline(LONGEST_LINE)
+    begin = len(_BYTE_ORDER_MARK) if first.startswith(_BYTE_ORDER_MARK) else 0
+    first = first[begin:]
     if not first.strip():
         raise UserError(f"{path} is empty or begins with an empty line: expected word vectors")
     for magic, message in _FOREIGN.items():
@@ -121,15 +136,15 @@ def _read(path: Path, file: BinaryIO, width: int | None, keep: Collection[str] |
         if found < 1:
             rows.fail("line 1", "expected a header (two whole numbers), or a word and its values with spaces between")
         _check_width(path, found, width)
-        file.seek(0)
+        file.seek(begin)
         return _read_text(file, rows, found, None)
     count, found = header
     if found < 1:
         rows.fail("line 1", f"the header says {count} words of {found} values: expected at least one value")
     _check_width(path, found, width)
-    if _looks_like_text(file, len(first)):
+    if _looks_like_text(file, begin + len(first)):
         return _read_text(file, rows, found, count)
-    return _read_binary(file, rows, found, count, len(first))
+    return _read_binary(file, rows, found, count, begin + len(first))
 
 
 def _check_width(path: Path, found: int, expected: int | None) -> None:

@@ -64,6 +64,15 @@ class Inputs:
         marks = [side.fingerprint for side in (self, self.target) if side is not None and side.fingerprint]
         return marks[0] if len(set(marks)) == 1 else fingerprint(marks) if marks else None
 
+    @property
+    def notes(self) -> list[str]:
+        """A line for each file of vectors that has words which could not be read."""
+        return [
+            f"{meta['file']}: {meta['not_utf8']:,} words that are not UTF-8 left out"
+            for side in (self, self.target)
+            if side is not None and side.vectors is not None and (meta := side.vectors.meta).get("not_utf8")
+        ]
+
 
 def build_inputs(config: Config, data: Any, progress: bool = False) -> Inputs:
     """Word vectors for the vocabulary: trained on the train split or found in the cache, or read from a file; and for

@@ -62,6 +62,8 @@ def prepare(found: Sequence[Entry], tell: Callable[[str], None], progress: bool 
             tell(data.summary())
             inputs = build_inputs(config, data, progress)
             shared[key] = data, inputs
+            for note in inputs.notes:
+                tell(note)
             if inputs.coverage:
                 tokens = inputs.coverage.tokens
                 tell(

@@ -145,10 +145,13 @@ def test_predict_reads_a_text_a_file_and_standard_input(
 
 
 @pytest.mark.parametrize("embedding", ["onehot", "random", "file"])
-def test_every_kind_of_embedding_trains_and_loads(embedding: str, own: list[str], tmp_path: Path) -> None:
+def test_every_kind_of_embedding_trains_and_loads(
+    embedding: str, own: list[str], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     given = []
     if embedding == "file":
-        (tmp_path / "vectors.vec").write_text("3 4\nwave 1 0 0 0.5\nhill 0 1 0 0.5\nelsewhere 0 0 1 0.5\n")
+        content = b"4 4\nwave 1 0 0 0.5\nhill 0 1 0 0.5\nelsewhere 0 0 1 0.5\n\xe4\xb8 0 0 0 1\n"
+        (tmp_path / "vectors.vec").write_bytes(content)
         given = [f"embedding.path={tmp_path / 'vectors.vec'}", "embedding.frozen=1"]
     tiny = [word for word in TINY if not word.startswith("embedding")]
     assert main(["train", "model=rnn", *own, *tiny, f"embedding={embedding}", *given]) == 0
@@ -157,6 +160,8 @@ def test_every_kind_of_embedding_trains_and_loads(embedding: str, own: list[str]
     if embedding == "file":
         assert record.embedding["size"] == 4
         assert 0 < record.embedding["type_coverage"] < 1
+        captured = capfd.readouterr()
+        assert "vectors.vec: 1 words that are not UTF-8 left out" in captured.out + captured.err
     if embedding == "onehot":
         assert record.parameters["embedding"] == 0
         assert record.engine == ("fused" if fastest() == "fused" else "aten" if record.model != "lstm" else "loop")
