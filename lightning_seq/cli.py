@@ -15,6 +15,7 @@ from lightning_seq.checkpoint_verbs import CHECKPOINT_VERBS
 from lightning_seq.errors import UserError, near
 from lightning_seq.experiment.arguments import given_keys, truth
 from lightning_seq.help import Verb, help_of, list_of
+from lightning_seq.printable import PrintableFormatter, printable, printable_console
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -24,9 +25,7 @@ FLAGS = ("--help", "--debug", "--list")
 
 
 def _console() -> Console:
-    from rich.console import Console
-
-    return Console(width=None if sys.stdout.isatty() else 120)
+    return printable_console(width=None if sys.stdout.isatty() else 120)
 
 
 def _word2vec(words: list[str]) -> int:
@@ -320,7 +319,7 @@ def _friendly(debug: bool) -> Iterator[None]:
                 errno.EACCES: "check its permissions"}  # fmt: skip
         if debug or error.errno not in user:
             raise
-        place = f"{error.filename}: " if error.filename else ""
+        place = printable(f"{error.filename}: ") if error.filename else ""
         print(
             f"lightning-seq: {place}{error.strerror}: {user[error.errno]}, or give runs=DIR and cache=DIR",
             file=sys.stderr,
@@ -358,8 +357,9 @@ def main(arguments: Sequence[str]) -> int:
         if verb is None or "--help" in flags:
             print(help_of(verb, VERBS))
             return 0
-        logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+        logging.basicConfig(level=logging.INFO, stream=sys.stderr)
         for handler in logging.getLogger().handlers:  # what ends the command is said once, at its end
+            handler.setFormatter(PrintableFormatter("%(message)s"))
             handler.addFilter(_untold)
         logging.getLogger("gensim").setLevel(logging.ERROR)
         for noisy in ("httpx", "httpcore", "fsspec", "urllib3", "filelock", "datasets"):

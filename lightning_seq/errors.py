@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+from lightning_seq.printable import printable
+
 
 class UserError(ValueError):
-    """Something the user can put right. The message is one line: what came, what was expected, what to do.
+    """Something the user can put right. The message is one printable line: what came, what was expected, what to do.
 
     The command line prints it without a traceback and ends with exit code 2.
     """
 
     def __init__(self, message: str) -> None:
-        super().__init__(" ".join(message.split()))
+        super().__init__(printable(" ".join(message.split())))
 
 
 def first_line(error: BaseException) -> str:
     """What an error says, without what follows; its kind where it says nothing."""
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+    return printable(next(iter(str(error).strip().splitlines()), type(error).__name__))
 
 
 def near(name: str, choices: Iterable[str], limit: int = 12) -> str:

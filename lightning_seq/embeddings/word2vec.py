@@ -17,6 +17,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from lightning_seq.embeddings.vectors import Vectors
 from lightning_seq.errors import UserError, near
+from lightning_seq.printable import printable_console
 
 ARCHITECTURES = ("skipgram", "cbow")
 FINAL_LEARNING_RATE = 1e-4
@@ -109,7 +110,7 @@ def train(sentences: Iterable[Sequence[str]], parameters: Word2VecParameters, pr
 
     Raises UserError for a corpus without words, or in which no word reaches `min_count`.
     """
-    console = Console(stderr=True)
+    console = printable_console(stderr=True)
     if parameters.workers > 1:
         console.print(
             f"word2vec.workers={parameters.workers}: faster, but the vectors differ from run to run, "

@@ -21,6 +21,7 @@ from lightning_seq.experiment.match import is_matched, residual
 from lightning_seq.experiment.run_directory import CHECKPOINTS, CONFIG, LOG, TESTIMONY, held, read_config
 from lightning_seq.experiment.signals import Interrupted, listening
 from lightning_seq.files import fingerprint, sha256, write_json, write_text
+from lightning_seq.printable import PrintableFormatter
 from lightning_seq.record import Record, write
 
 NEUTRAL = (
@@ -167,7 +168,7 @@ def _testify(directory: Path, cause: str) -> None:
 def _log_to(path: Path) -> Iterator[None]:
     """What our loggers say also goes to the run's own log."""
     handler = logging.FileHandler(path, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+    handler.setFormatter(PrintableFormatter("%(asctime)s %(message)s", "%H:%M:%S"))
     handler.setLevel(logging.INFO)
     log.addHandler(handler)
     try:

@@ -17,6 +17,7 @@ from lightning_seq.errors import UserError
 from lightning_seq.experiment.plan import read_plan
 from lightning_seq.experiment.run_directory import CONFIG, is_running
 from lightning_seq.experiment.tune import FOLDER
+from lightning_seq.printable import printable
 from lightning_seq.record import FILE, Record, read
 
 STYLES = {"done": "green", "running": "cyan", "failed": "red", "interrupted": "yellow", "waiting": "dim"}
@@ -185,7 +186,7 @@ def status(directory: Path, console: Console) -> None:
             console.print(_table(states))
         else:
             for line in _lines(states):  # a console would make blanks of tabs
-                print(line, file=console.file)
+                print(printable(line), file=console.file)
         console.print(f"{place}: {summary_of(states, jobs)}", markup=False, highlight=False, soft_wrap=True)
 
 
