@@ -6,16 +6,95 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from lightning_seq.errors import UserError
+from lightning_seq.errors import UserError, near
 
 Plain = Any
 """None, bool, int, float, str, list or dict of these: what JSON can hold."""
+_LOOKED_AT = 1000
+"""Names of a directory that are looked at for near ones."""
+
+
+def place(path: str | Path, key: str) -> Path:
+    """The path that a key names, its `~` read.
+
+    Raises UserError for what no system takes as a path: an empty one, a name too long, a loop of links, a user that is
+    not there, bytes that are not UTF-8.
+    """
+    said = f"{key}={path}"
+    if not str(path) or "\0" in str(path):
+        raise UserError(f"{said}: expected a path")
+    try:
+        str(path).encode()
+        found = Path(path).expanduser()
+        with suppress(FileNotFoundError, NotADirectoryError, PermissionError):
+            found.stat()
+    except UnicodeEncodeError:
+        raise UserError(f"{said}: the path is not UTF-8; rename the file") from None
+    except (OSError, RuntimeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "there is no such user"
+        raise UserError(f"{str(said)[:200]}: no path of this system ({reason}); check it") from None
+    return found
+
+
+def existing_file(path: str | Path, key: str, stream: bool = False) -> Path:
+    """The file that a key names.
+
+    stream: whether a pipe or a terminal, such as /dev/stdin, is a file too: one that is read once, from its beginning.
+    Raises UserError, naming the near ones, for a file that is not there, a directory, a device, and one that may not be
+    read.
+    """
+    found, said = place(path, key), f"{key}={path}"
+    try:
+        mode = found.stat().st_mode
+    except PermissionError:
+        raise UserError(f"{said} may not be read: check the permissions of {found.parent}") from None
+    except OSError:
+        near_names = _near_names(found)
+        raise UserError(f"{said} is not there{near_names or ': give the path of a file'}") from None
+    if stat.S_ISDIR(mode):
+        raise UserError(f"{said} is a directory: give a file")
+    if not (stat.S_ISREG(mode) or (stream and (stat.S_ISFIFO(mode) or _is_terminal(found)))):
+        raise UserError(f"{said} is a pipe, a socket or a device: give a file")
+    if not os.access(found, os.R_OK):
+        raise UserError(f"{said} may not be read: check its permissions")
+    return found
+
+
+def new_file(path: str | Path, key: str) -> Path:
+    """The path of a file that a key asks to be written. Raises UserError where none can be."""
+    found, said = place(path, key).resolve(), f"{key}={path}"
+    if found.is_dir():
+        raise UserError(f"{said} is a directory: give the name of a file in it")
+    if not found.parent.is_dir():
+        raise UserError(f"{said}: there is no directory {found.parent}; make it first")
+    if found.exists() and not found.is_file():
+        raise UserError(f"{said} is a pipe, a socket or a device: give the name of a file")
+    if not os.access(found.parent, os.W_OK):
+        raise UserError(f"{said} cannot be written: check the permissions of {found.parent}")
+    return found
+
+
+def _is_terminal(path: Path) -> bool:
+    """Whether a path is a terminal or the empty device, and no device that never ends."""
+    return str(path.resolve()).startswith(("/dev/pts", "/dev/tty", "/dev/console", "/dev/null"))
+
+
+def _near_names(path: Path) -> str:
+    if not path.parent.is_dir():
+        return f": there is no directory {path.parent}"
+    try:
+        names = [other.name for other in islice(path.parent.glob(f"*{path.suffix}"), _LOOKED_AT)]
+    except (OSError, ValueError):
+        return ""
+    return f"; {near(path.name, names)}" if names else ""
 
 
 @contextmanager

@@ -11,7 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from lightning_seq.files import fingerprint, is_whole, replacing, sealed_directory, write_json, write_text
+from lightning_seq.errors import UserError
+from lightning_seq.files import (
+    existing_file,
+    fingerprint,
+    is_whole,
+    new_file,
+    replacing,
+    sealed_directory,
+    write_json,
+    write_text,
+)
 
 BUILDER = """
 import sys, time
@@ -164,3 +174,40 @@ def test_others_may_read_what_the_umask_lets_them(tmp_path: Path) -> None:
 def test_the_order_of_keys_does_not_change_a_fingerprint() -> None:
     assert fingerprint({"a": 1, "b": [2, None]}) == fingerprint({"b": [2, None], "a": 1})
     assert fingerprint({"a": 1, "b": 2}) != fingerprint({"a": 2, "b": 1})
+
+
+def test_a_path_that_no_file_has_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    (tmp_path / "verses.txt").write_text("a\n")
+    os.mkfifo(tmp_path / "pipe")
+    for path, reason in [
+        ("~nosuchuser_of_a_test/a.txt", "no such user"),
+        (str(tmp_path / "loop"), "symbolic links"),
+        (str(tmp_path / ("n" * 300)), "too long"),
+        ("\udcff.txt", "not UTF-8"),
+        ("", "expected a path"),
+        ("a\0b", "expected a path"),
+        (str(tmp_path), "is a directory"),
+        (str(tmp_path / "verse.txt"), "did you mean verses.txt"),
+        (str(tmp_path / "none" / "a.txt"), "no directory"),
+        (str(tmp_path / "pipe"), "a pipe"),
+        ("/dev/zero", "a device"),
+    ]:
+        with pytest.raises(UserError, match=reason) as refused:
+            existing_file(path, "file")
+        assert str(refused.value).startswith("file=")
+    assert existing_file(tmp_path / "verses.txt", "file") == tmp_path / "verses.txt"
+    assert existing_file(tmp_path / "pipe", "file", stream=True) == tmp_path / "pipe"
+    with pytest.raises(UserError, match="a device"):
+        existing_file("/dev/zero", "file", stream=True)
+
+
+def test_a_file_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    for path, reason in [
+        (tmp_path, "is a directory"),
+        (tmp_path / "none" / "a.csv", "there is no directory"),
+        (Path("/dev/null"), "a device"),
+    ]:
+        with pytest.raises(UserError, match=reason):
+            new_file(path, "output")
+    assert new_file(tmp_path / "a.csv", "output") == tmp_path / "a.csv"
