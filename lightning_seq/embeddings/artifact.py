@@ -13,6 +13,8 @@ from lightning_seq.files import fingerprint, sealed_directory
 KIND = "word2vec"
 # To be raised when the same parameters on the same corpus give other vectors than before.
 PROCEDURE = 1
+# The same, of several workers.
+PROCEDURE_OF_SEVERAL = 2
 
 
 def vectors_fingerprint(parameters: Word2VecParameters, corpus_fingerprint: str) -> str:
@@ -20,7 +22,8 @@ def vectors_fingerprint(parameters: Word2VecParameters, corpus_fingerprint: str)
 
     `workers` is part of it: vectors that several workers made are not those of one.
     """
-    return fingerprint({"procedure": PROCEDURE, "parameters": asdict(parameters), "corpus": corpus_fingerprint})
+    procedure = PROCEDURE if parameters.workers == 1 else PROCEDURE_OF_SEVERAL
+    return fingerprint({"procedure": procedure, "parameters": asdict(parameters), "corpus": corpus_fingerprint})
 
 
 def word_vectors(

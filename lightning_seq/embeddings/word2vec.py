@@ -29,7 +29,7 @@ _PART_LOSS = 2.0**22
 _SHORTEST_PART, _LONGEST_PART = 10_000, 200_000
 # ... but no shorter than this many words for each different one: gensim copies the vocabulary for each part.
 _WORDS_PER_TYPE = 4
-# Several workers each read batches of 10,000 words: a part that is not much longer would be read more than once.
+# Each worker's last batch of a part is filled up to 10,000 words: a longer part wastes less.
 _WORDS_PER_WORKER = 200_000
 _HUFFMAN_CODE = 20
 # gensim reads lines until a batch has more than 10,000 words and trains on the first 10,000 it keeps: the rest of a
@@ -155,11 +155,18 @@ class _Numbers(dict[str, str]):
 
 
 class _Part(NamedTuple):
-    """A file of one sentence a line. tokens: its words, with the fillers."""
+    """A file of one sentence a line. tokens: the words that gensim is to expect, with the fillers."""
 
     path: Path
     words: int
     tokens: int
+
+
+class _Line(NamedTuple):
+    """A sentence, or up to 10,000 words of one."""
+
+    text: str
+    words: int
 
 
 @dataclass
@@ -176,33 +183,82 @@ class _Corpus:
 
 
 def _write_corpus(sentences: Iterable[Sequence[str]], place: Path, parameters: Word2VecParameters) -> _Corpus:
-    corpus, size, batch, shortest = _Corpus(), 0, 0, part_size(parameters)
+    corpus, size, shortest = _Corpus(), 0, part_size(parameters)
     number, count = corpus.numbers.__getitem__, corpus.counts.update
-    lines: list[str] = []
-    fillers = 0
+    lines: list[_Line] = []
 
     def close() -> None:
         path = place / f"part-{len(corpus.parts)}.txt"
-        path.write_text("\n".join(lines) + "\n", encoding="ascii")
-        corpus.parts.append(_Part(path, size, size + fillers))
+        text, tokens = _one_stream(lines) if parameters.workers == 1 else _streams(lines, parameters.workers)
+        path.write_text(text, encoding="ascii")
+        corpus.parts.append(_Part(path, size, tokens))
 
     for sentence in sentences:
         for start in range(0, len(sentence), _BATCH):
             line = sentence[start : start + _BATCH]
-            if batch + len(line) > _BATCH:
-                fill = _BATCH + 1 - batch
-                lines.append(" ".join([_FILLER] * fill))
-                fillers, batch = fillers + fill, 0
-            lines.append(" ".join(map(number, line)))
-            batch += len(line)
+            lines.append(_Line(" ".join(map(number, line)), len(line)))
         count(sentence)
         size += len(sentence)
         if size >= max(shortest, _WORDS_PER_TYPE * len(corpus.numbers)):
             close()
-            lines, size, batch, fillers = [], 0, 0, 0
+            lines, size = [], 0
     if lines:
         close()
     return corpus
+
+
+def _batches(lines: Sequence[_Line]) -> list[list[_Line]]:
+    """The lines as gensim's batches are to have them."""
+    batches: list[list[_Line]] = []
+    words = _BATCH + 1
+    for line in lines:
+        # gensim has room for 10,000 sentences, the filler among them.
+        if words + line.words > _BATCH or len(batches[-1]) == _BATCH - 1:
+            batches.append([])
+            words = 0
+        batches[-1].append(line)
+        words += line.words
+    return batches
+
+
+def _filler(batch: Sequence[_Line]) -> _Line:
+    """The line that ends a batch."""
+    words = _BATCH + 1 - sum(line.words for line in batch)
+    return _Line(" ".join([_FILLER] * words), words)
+
+
+def _one_stream(lines: Sequence[_Line]) -> tuple[str, int]:
+    """The text for one worker, and the words that gensim is to expect."""
+    first, *others = _batches(lines)
+    written = list(first)
+    before = first
+    for batch in others:
+        written += [_filler(before), *batch]
+        before = batch
+    return "".join(f"{line.text}\n" for line in written), sum(line.words for line in written)
+
+
+def _streams(lines: Sequence[_Line], workers: int) -> tuple[str, int]:
+    """The text for several workers, and the words that gensim is to expect.
+
+    gensim lets worker i begin at byte i/workers of the file and read whole batches until it has more than a share of
+    the words. Every worker's section has as many bytes, batches and words as the others, so that each reads its own
+    section, once.
+    """
+    size = sum(line.words for line in lines)
+    sections: list[list[_Line]] = [[] for _ in range(workers)]
+    done = 0
+    for line in lines:
+        sections[done * workers // size].append(line)
+        done += line.words
+    batched = [_batches(section) for section in sections]
+    most = max(map(len, batched))
+    texts = []
+    for batches in batched:
+        full = [[*batch, _filler(batch)] for batch in (*batches, *[[]] * (most - len(batches)))]
+        texts.append("\n".join(line.text for batch in full for line in batch))
+    longest = max(map(len, texts))
+    return "".join(f"{text:{longest}}\n" for text in texts), workers * (most * (_BATCH + 1) - 1)
 
 
 def part_size(parameters: Word2VecParameters) -> int:
@@ -236,12 +292,14 @@ def _train(
         for epoch in range(parameters.epochs):
             loss, trained, begun = 0.0, 0, time.perf_counter()
             for part in corpus.parts:
+                begin, end = (first + (last - first) * words / total for words in (done, done + part.words))
                 part_trained, _ = model.train(
                     corpus_file=str(part.path),
                     total_words=part.tokens,
                     epochs=1,
-                    start_alpha=first + (last - first) * done / total,
-                    end_alpha=first + (last - first) * (done + part.words) / total,
+                    start_alpha=begin,
+                    # A worker's rate falls with its own words as a share of those of all workers.
+                    end_alpha=end if parameters.workers == 1 else begin + parameters.workers * (end - begin),
                     compute_loss=parameters.workers == 1,
                 )
                 done += part.words

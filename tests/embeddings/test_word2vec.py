@@ -145,6 +145,29 @@ def test_a_sentence_across_the_edge_of_gensims_batch_is_trained_on(longest: int)
     assert vectors.meta["words_trained"] == 9_998 + longest
 
 
+@pytest.mark.parametrize("words", [7, 8_000, 40_003])
+@pytest.mark.parametrize("workers", [1, 2, 4, 8])
+def test_several_workers_train_each_word_once_an_epoch(workers: int, words: int) -> None:
+    drawn = np.random.default_rng(0).integers(0, 300, words).astype(str).tolist()
+    text = [drawn[start : start + 11] for start in range(0, words, 11)]
+    vectors = train(text, Word2VecParameters(**SMALL, subsampling=0.0, workers=workers), progress=False)
+    assert vectors.meta["words_trained"] == SMALL["epochs"] * words
+
+
+def test_the_sections_of_several_workers_are_the_sentences_in_parts_of_one_size() -> None:
+    lines = [word2vec._Line(" ".join(str(number) for _ in range(number % 90)), number % 90) for number in range(1, 900)]
+    text, tokens = word2vec._streams(lines, 4)
+    size, rest = divmod(len(text), 4)
+    sections = [text[start : start + size] for start in range(0, len(text), size)]
+    assert (rest, len(sections)) == (0, 4)
+    assert {len(section.split()) for section in sections} == {tokens // 4 + 1}
+    assert all(section.endswith("\n") for section in sections)
+    written = [line.strip() for line in text.splitlines() if line.strip("- ")]
+    assert written == [line.text for line in lines if line.words]
+    shares = [sum(word != "-" for word in section.split()) for section in sections]
+    assert max(shares) - min(shares) < 200
+
+
 def test_words_may_hold_white_space_or_anything_else() -> None:
     text = [["a", " ", "b", "\n", "", "ß"]] * 30
     vectors = train(text, Word2VecParameters(**SMALL, subsampling=0.0), progress=False)
