@@ -33,6 +33,11 @@ def near(name: str, choices: Iterable[str], limit: int = 12) -> str:
     return f"choose from: {shown}" if known else "there are none"
 
 
+def install(extra: str) -> str:
+    """How the packages of one of `pyproject.toml`'s extras are installed: the project is on no package index."""
+    return f'pip install ".[{extra}]" in the directory that holds its pyproject.toml'
+
+
 def at_least_one(name: str, size: int) -> int:
     """The size. Raises UserError unless it is at least 1."""
     if size < 1:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,19 @@ def block(language: str) -> str:
     found = re.search(rf"```{language}\n(.*?)```", TEXT, re.DOTALL)
     assert found is not None
     return textwrap.dedent(found[1])
+
+
+def test_extras_are_installed_from_the_source_and_exist() -> None:
+    """The project is on no package index: `pip install lightning-seq[…]` would fetch somebody else's package."""
+    root = Path(__file__).parent.parent
+    extras = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    texts = [root / "README.md", root / "CONTRIBUTING.md", root / "SECURITY.md", *root.glob("docs/**/*.md")]
+    texts += [*root.glob("conf/**/*.yaml"), *root.glob("lightning_seq/**/*.py"), *root.glob("notebooks/*.ipynb")]
+    said = "\n".join(path.read_text(encoding="utf-8") for path in texts)
+    assert not re.search(r"lightning[-_]seq\[", said)
+    assert {*re.findall(r"install\([\"'](\w+)[\"']\)|[\"']\.\[(\w+)\]", said)} >= {("slurm", ""), ("", "cells")}
+    for found in re.findall(r"install\([\"'](\w+)[\"']\)|[\"']\.\[(\w+)\]", said):
+        assert "".join(found) in extras
 
 
 def test_the_example_of_a_new_cell_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 
-from lightning_seq.errors import UserError, near
+from lightning_seq.errors import UserError, install, near
 from lightning_seq.experiment.config import Config
 from lightning_seq.files import write_text
 from lightning_seq.record import FILE, Record, read
@@ -255,7 +255,7 @@ def build_loggers(config: Config, directory: Path, label: str, tell: Callable[[s
         try:
             return [Tolerant(TensorBoardRun(directory), tell)]
         except ModuleNotFoundError:
-            raise UserError("logger=tensorboard needs a package: pip install 'lightning-seq[tensorboard]'") from None
+            raise UserError(f"logger=tensorboard needs a package: {install('tensorboard')}") from None
     from lightning_seq.experiment.wandb_run import start_run
 
     try:

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from lightning_seq.errors import UserError, first_line
+from lightning_seq.errors import UserError, first_line, install
 from lightning_seq.experiment.config import Config
 from lightning_seq.experiment.devices import ELASTIC, PLACED
 from lightning_seq.experiment.grid import Planned
@@ -36,7 +36,7 @@ def ray() -> Any:
     try:
         return importlib.import_module("ray")
     except ImportError:
-        raise UserError('launcher=ray needs ray, which is not installed: pip install "lightning-seq[ray]"') from None
+        raise UserError(f"launcher=ray needs ray, which is not installed: {install('ray')}") from None
 
 
 def processes_of(config: Config) -> int:

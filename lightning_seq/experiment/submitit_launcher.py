@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from lightning_seq.errors import UserError, first_line
+from lightning_seq.errors import UserError, first_line, install
 from lightning_seq.experiment.devices import adopt
 from lightning_seq.experiment.grid import Planned
 from lightning_seq.experiment.launch import Job, at_work, end, run_as_rank, settle
@@ -39,9 +39,7 @@ def submitit() -> Any:
     try:
         return importlib.import_module("submitit")
     except ImportError:
-        raise UserError(
-            'launcher=submitit needs submitit, which is not installed: pip install "lightning-seq[slurm]"'
-        ) from None
+        raise UserError(f"launcher=submitit needs submitit, which is not installed: {install('slurm')}") from None
 
 
 def parameters(run: Planned, jobs: int) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from lightning_seq.errors import UserError
+from lightning_seq.errors import UserError, install
 from lightning_seq.files import Plain, write_json
 from lightning_seq.record import Record
 from lightning_seq.report.curves import metrics_to_draw
@@ -204,7 +204,7 @@ def _package() -> tuple[Any, Any, Any]:
             import_module("wandb_workspaces.expr"),
         )
     except ModuleNotFoundError:
-        raise UserError("workspaces need a package: pip install 'lightning-seq[workspaces]'") from None
+        raise UserError(f"workspaces need a package: {install('workspaces')}") from None
 
 
 def publish(directory: Path) -> list[str]:

@@ -45,7 +45,7 @@ def test_what_slurm_is_asked_for(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("kind", "extra"), [("submitit", "slurm"), ("ray", "ray")])
 def test_what_is_not_installed_is_named(kind: str, extra: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, kind, None)
-    with pytest.raises(UserError, match=rf'pip install "lightning-seq\[{extra}\]"'):
+    with pytest.raises(UserError, match=rf'pip install "\.\[{extra}\]"'):
         launcher_for(runs_of(tmp_path, ["a"], [1], f"launcher={kind}"))
 
 

@@ -107,7 +107,7 @@ def test_without_the_package_it_says_what_to_install(
 ) -> None:
     monkeypatch.setitem(__import__("sys").modules, "wandb_workspaces", None)
     assert main([str(two_sets)]) == 2
-    assert "pip install 'lightning-seq[workspaces]'" in capsys.readouterr().err
+    assert 'pip install ".[workspaces]"' in capsys.readouterr().err
     assert (two_sets / FILE).is_file()
     assert main([]) == 2
     assert "expected the directory of a comparison" in capsys.readouterr().err
