@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lightning_seq import __version__
 from lightning_seq.checkpoint_verbs import CHECKPOINT_VERBS
 from lightning_seq.errors import UserError, near
 from lightning_seq.experiment.arguments import given_keys, truth
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
-FLAGS = ("--help", "--debug", "--list")
+FLAGS = ("--help", "-h", "--version", "--list", "--debug")
 
 
 def _console() -> Console:
@@ -203,6 +204,14 @@ RUN_KEYS = {
     "name=NAME": "directory under it (the data set's name)",
     "cache=DIR": "prepared data and vectors (~/.cache/lightning_seq)",
 }
+RUN_SETTINGS = (
+    "optimizer.lr", "trainer.max_epochs", "data.batch_size", "model.hidden_size", "model.num_layers",
+    "model.bidirectional", "model.dropout", "task.dropout", "callbacks.early_stopping.patience",
+    "trainer.gradient_clip_val", "word2vec.vector_size", "embedding.frozen", "data.max_length",
+)  # fmt: skip
+WORD2VEC_SETTINGS = tuple(
+    f"word2vec.{key}" for key in ("vector_size", "window", "architecture", "min_count", "epochs", "learning_rate")
+)
 RUN_GROUPS = ("data", "model", "cell", "embedding", "init", "optimizer", "trainer", "logger", "callbacks", "match")
 
 VERBS = {
@@ -210,7 +219,6 @@ VERBS = {
         "Train word vectors on the train split of a data set, or find them in the cache.",
         _word2vec,
         {
-            "word2vec.KEY=…": "vector_size window architecture epochs min_count …",
             "evaluate=true": "neighbours, analogies, word pairs, a map in <runs>/<name>/",
             "output=FILE": "also write word2vec text",
             "cache=DIR": RUN_KEYS["cache=DIR"],
@@ -219,8 +227,9 @@ VERBS = {
         (
             "word2vec data=verses_genre word2vec.vector_size=100",
             "word2vec data=verses_genre word2vec.architecture=cbow evaluate=true",
-            "word2vec data=text data.train=mine.txt output=vectors.txt",
+            "word2vec data=text_words data.train=mine.txt output=vectors.txt",
         ),
+        settings=WORD2VEC_SETTINGS,
     ),
     "train": Verb(
         "Train one model with one seed, select it on validation, test it once.",
@@ -234,8 +243,10 @@ VERBS = {
         (
             "train model=lstm data=verses_genre seed=1 trainer=cpu",
             "train model=recurrent cell=gru model.bidirectional=true data=imdb",
+            "train model=bilstm data=csv data.train=mine.csv trainer.max_epochs=20",
             "train model=lstm trainer=ddp trainer.accelerator=cpu trainer.devices=2",
         ),
+        settings=RUN_SETTINGS,
     ),
     "compare": Verb(
         "Train every architecture with every seed; tables and dashboard.",
@@ -254,6 +265,7 @@ VERBS = {
             "compare model=rnn,lstm,gru match=parameters match.target=200k",
             "compare experiment=demo",
         ),
+        settings=RUN_SETTINGS,
     ),
     "status": Verb(
         "What runs, is done, has failed and is left of a comparison, and how long that may take.",
@@ -288,7 +300,7 @@ VERBS = {
         "CELL",
     ),
     "explain": Verb(
-        "Equations, state, paper and parameters of a cell, a scorer or a layer; --list shows all.",
+        "Equations, state, paper and parameters of a cell, a scorer, a layer; --list: all.",
         _explain,
         {
             "input_size=N hidden_size=N": "of a cell: D (100) and H (128)",
@@ -339,6 +351,11 @@ def main(arguments: Sequence[str]) -> int:
         for flag in flags:
             if flag not in FLAGS:
                 raise UserError(f"{flag} is unknown: flags are {', '.join(FLAGS)}; everything else is key=value")
+        if "--version" in flags:
+            print(f"lightning-seq {__version__}")
+            return 0
+        if words[:1] == ["help"]:
+            words, flags = words[1:2], ["--help"]
         if words[:1] == ["completion"]:
             from lightning_seq.completion import script
 
@@ -354,7 +371,7 @@ def main(arguments: Sequence[str]) -> int:
             else:
                 print(list_of(verb, VERBS))
             return 0
-        if verb is None or "--help" in flags:
+        if verb is None or {"--help", "-h"} & {*flags}:
             print(help_of(verb, VERBS))
             return 0
         logging.basicConfig(level=logging.INFO, stream=sys.stderr)

@@ -19,9 +19,10 @@ def script(shells: Sequence[str]) -> str:
     shell = shells[0] if shells else ""
     if shell not in SHELLS:
         raise UserError(f"completion is for a shell: {near(shell, SHELLS)} (lightning-seq completion bash)")
-    cases = []
+    cases = [f"    help) words='{' '.join(VERBS)}' ;;"]
     for verb, entry in VERBS.items():
         words = [key.split("=")[0] + "=" for key in entry.keys if "." not in key.split("=")[0]]
+        words += [f"{key}=" for key in entry.settings]
         words += [f"{group}={choice}" for group in entry.groups for choice in groups()[group]]
         cases.append(f"    {verb}) words='{' '.join([*words, '--help'])}' ;;")
     body = "\n".join(cases)
@@ -29,7 +30,7 @@ def script(shells: Sequence[str]) -> str:
   local words cur="${{COMP_LINE:0:COMP_POINT}}"
   cur="${{cur##* }}"
   if [ "$COMP_CWORD" -le 1 ]; then
-    COMPREPLY=($(compgen -W '{" ".join(VERBS)} --help --list' -- "$cur"))
+    COMPREPLY=($(compgen -W '{" ".join(VERBS)} help --help --list --version' -- "$cur"))
     return
   fi
   case "${{COMP_WORDS[1]}}" in

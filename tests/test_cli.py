@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import zipfile
@@ -12,19 +13,76 @@ import pytest
 import lightning_seq
 from lightning_seq.cli import VERBS, main
 from lightning_seq.completion import script
-from lightning_seq.experiment.config import compose, conf_directory, groups
+from lightning_seq.experiment.choices import setting
+from lightning_seq.experiment.config import compose, conf_directory, groups, value_at
 
 ROOT = Path(lightning_seq.__file__).parents[1]
 
 
 @pytest.mark.parametrize("verb", [None, *VERBS])
-def test_help_fits_a_screen_and_has_three_examples(verb: str | None, capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_is_short_and_has_three_examples(verb: str | None, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*([verb] if verb else []), "--help"]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert len(lines) <= 24
+    said = capsys.readouterr().out
+    lines = said.splitlines()
+    assert len(lines) <= 45
     assert max(map(len, lines)) <= 100
+    for typed in (["help", verb], ["-h", verb], [verb, "-h"]):
+        assert main([word for word in typed if word]) == 0
+        assert capsys.readouterr().out == said
     if verb:
         assert sum(line.startswith(f"  lightning-seq {verb}") for line in lines) >= 3
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_help_keeps_keys_and_their_meanings_apart(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    main([verb, "--help"])
+    lines = capsys.readouterr().out.splitlines()
+    for key, meaning in VERBS[verb].keys.items():
+        line = next(line for line in lines if line.startswith(f"  {key}"))
+        assert line.removeprefix(f"  {key}").startswith("  ")
+        assert meaning.startswith(line.removeprefix(f"  {key}").strip())
+
+
+@pytest.mark.parametrize("key", sorted({key for verb in VERBS.values() for key in verb.settings}))
+def test_a_setting_in_help_is_a_key_with_its_default_and_a_meaning(key: str) -> None:
+    """Of its file's comment; the default is the one that Hydra composes."""
+    shown, config = setting(key), compose([])
+    parent, _, last = key.rpartition(".")
+    assert last in value_at(config, parent)
+    assert value_at(config, key) == shown.default
+    assert type(value_at(config, key)) is type(shown.default)
+    assert shown.meaning
+    kinds = {"N": "2", "X": "0.25", "true|false": "true", "WORD": "cbow"}
+    compose([f"{key}={kinds[shown.kind]}"])
+
+
+def test_defaults_that_help_writes_out_are_those_of_the_configuration() -> None:
+    config = compose([])
+    config["tune"] = config["tune"]["trials"]
+    for name in ("train", "compare", "word2vec"):
+        for typed, meaning in VERBS[name].keys.items():
+            key, default = typed.split("=")[0], re.search(r"\((\d+)\)$", meaning)
+            if default:
+                assert str(config[key]) == default.group(1), typed
+
+
+def test_a_setting_that_is_nowhere_is_an_error() -> None:
+    with pytest.raises(KeyError):
+        setting("optimizer.rate")
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"lightning-seq {lightning_seq.__version__}\n"
+    assert lightning_seq.__version__ in (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+
+
+def test_help_and_list_import_neither_torch_nor_hydra() -> None:
+    code = (
+        "import sys; from lightning_seq.cli import main; main(['train', '--help']); main(['--list']); "
+        "assert not {'torch', 'hydra', 'pandas', 'lightning'} & {*sys.modules}"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -40,7 +98,15 @@ def test_list_names_every_choice(capsys: pytest.CaptureFixture[str]) -> None:
     said = capsys.readouterr().out
     for group, choices in groups().items():
         assert group in said
-        assert all(f"  {choice}" in said for choice in choices)
+        lines = [line.split(maxsplit=1) for line in _group(said, group)]
+        assert [line[0] for line in lines] == list(choices)
+        assert all(len(line) == 2 and len(line[1]) >= 8 for line in lines), group
+
+
+def _group(said: str, group: str) -> list[str]:
+    lines = said.splitlines()
+    start = lines.index(group) + 1
+    return lines[start : lines.index("", start) if "" in lines[start:] else None]
 
 
 @pytest.mark.parametrize(
