@@ -5,13 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
+from lightning_seq.cells.check import check_project, check_step, checked
 from lightning_seq.errors import UserError, at_least_one, near
 
 State = tuple[Tensor, ...]
@@ -46,21 +47,38 @@ class Cell(nn.Module, ABC):
 
     input_shape, output_shape: shapes of one sample at one step.
     state_shapes:              shapes of one sample's state, the tensor that is handed on first.
+    projected_shape:           what `project` makes of one sample at one step; None where nobody says it.
     splits_input:              whether `project` may be given some columns of the input at a time.
+    takes_ids:                 whether `project` may be given token ids.
     resets_submodules:         whether `reset_parameters` also fills what is inside the cell's submodules.
     keeps:                     the gate that keeps the old state, and 1 where open keeps or -1 where open forgets.
+
+    `project` and `step` of every subclass check what they are given (`cells/check.py`): ValueError or TypeError.
     """
 
     input_shape: tuple[int, ...]
     output_shape: tuple[int, ...]
     state_shapes: tuple[tuple[int, ...], ...]
+    projected_shape: tuple[int, ...] | None = None
     splits_input: bool = True
+    takes_ids: bool = True
     resets_submodules: bool = False
     keeps: tuple[str, int] | None = None
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        for name, check in (("project", check_project), ("step", check_step)):
+            method = getattr(cls, name)
+            if not hasattr(method, "unchecked") and not getattr(method, "__isabstractmethod__", False):
+                setattr(cls, name, checked(method, check))
+
+    def like(self, x: Tensor) -> Tensor:
+        """A tensor of the type and device that the cell computes in: a parameter, or x where it has none."""
+        return next(self.parameters(), x)
+
     def initial_state(self, x: Tensor) -> State:
         """Zeros for a batch like `x` `[B, …]`, in the parameters' type."""
-        like = next(self.parameters())
+        like = self.like(x)
         return tuple(
             torch.zeros(x.shape[0], *shape, dtype=like.dtype, device=like.device) for shape in self.state_shapes
         )
@@ -168,6 +186,7 @@ class DenseCell(GatedCell):
         self.input_shape, self.output_shape = (input_size,), (handed_on,)
         self.state_shapes = ((handed_on,), *((hidden_size,),) * (state_tensors - 1))
         rows = len(self.gates) * hidden_size
+        self.projected_shape = (rows,)
         self.W = nn.Parameter(torch.empty(rows, input_size))
         self.U = nn.Parameter(torch.empty(rows, handed_on))
         self.reset_parameters()

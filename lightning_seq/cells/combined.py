@@ -24,11 +24,14 @@ class CombinedCell(Cell):
     Elsewhere: h^bi_t for h_t; U_bi for B.
     """
 
+    splits_input = False
+    takes_ids = False
+
     def __init__(self, hidden_size: int, activation: str = "tanh") -> None:
         super().__init__()
         self.activation = check_activation(activation)
         self.hidden_size = at_least_one("hidden_size", hidden_size)
-        self.input_shape = self.output_shape = (hidden_size,)
+        self.input_shape = self.projected_shape = self.output_shape = (hidden_size,)
         self.state_shapes = ((hidden_size,),)
         self.B = nn.Parameter(torch.empty(hidden_size, hidden_size))
         self.reset_parameters()

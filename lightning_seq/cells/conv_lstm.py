@@ -51,6 +51,7 @@ class ConvLSTMCell(GatedCell):
     gates = ("i", "f", "g", "o")
     keeps = ("f", 1)
     splits_input = False
+    takes_ids = False
 
     def __init__(
         self,
@@ -71,6 +72,7 @@ class ConvLSTMCell(GatedCell):
         self.input_size, self.padding = at_least_one("input_size", input_size), kernel_size // 2
         H, kernel = hidden_size, (kernel_size,) * len(space)
         self.input_shape, self.output_shape = (input_size, *space), (H, *space)
+        self.projected_shape = (4 * H, *space)
         self.state_shapes = (self.output_shape, self.output_shape)
         self.W = nn.Parameter(torch.empty(4 * H, input_size, *kernel))
         self.U = nn.Parameter(torch.empty(4 * H, H, *kernel))

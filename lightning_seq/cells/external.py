@@ -32,6 +32,7 @@ class ExternalCell(Cell):
 
     resets_submodules = True
     splits_input = False
+    takes_ids = False
 
     def __init__(
         self,
@@ -57,7 +58,8 @@ class ExternalCell(Cell):
             ) from error
         self._single = isinstance(state, Tensor)
         output, carried = self._read(self._last)
-        self.input_shape, self.output_shape = (input_size,), tuple(output.shape[1:])
+        self.input_shape = self.projected_shape = (input_size,)
+        self.output_shape = tuple(output.shape[1:])
         self.state_shapes = tuple(tuple(tensor.shape[1:]) for tensor in carried)
         del self._last
 
@@ -98,8 +100,6 @@ class ExternalCell(Cell):
         return {}
 
     def project(self, x: Tensor, start: int = 0) -> Tensor:
-        if not x.is_floating_point():
-            raise UserError(f"{self._name} takes vectors, not token ids: use embedding=random or embedding=word2vec")
         return x
 
     def step(self, projected_t: Tensor, state: State, noise: Noise | None = None) -> Step:

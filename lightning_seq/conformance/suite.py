@@ -15,7 +15,6 @@ from torch import Tensor
 from torch.nn import functional
 
 from lightning_seq.cells.cell import Cell, Noise
-from lightning_seq.cells.combined import CombinedCell
 from lightning_seq.cells.external import ExternalCell
 from lightning_seq.conformance import layers as properties
 from lightning_seq.conformance.check import DRAWS, RAGGED, SINGLE, Check, failure
@@ -315,10 +314,8 @@ def check_long(subject: Subject) -> None:
 
 
 def _takes_ids(subject: Subject) -> bool:
-    """Whether the cell reads vectors and does not refuse ids in words of its own."""
+    """Whether the cell reads ids and does not refuse them in words of its own."""
     cell = subject.make()
-    if len(cell.input_shape) != 1 or isinstance(cell, CombinedCell):
-        return False
     try:
         cell.project(torch.zeros(1, 1, dtype=torch.int64))
     except UserError:
@@ -326,11 +323,6 @@ def _takes_ids(subject: Subject) -> bool:
     except Exception:  # of somebody else's cell, anything: the check that runs because of this reports it by name
         return True
     return True
-
-
-def _splits(subject: Subject) -> bool:
-    cell = subject.make()
-    return cell.splits_input and not isinstance(cell, CombinedCell)
 
 
 CHECKS: tuple[Check[Subject], ...] = (
@@ -348,7 +340,7 @@ CHECKS: tuple[Check[Subject], ...] = (
     Check("zoneout", check_zoneout, lambda s: s.engine in ("loop", "auto")),
     Check("noise", check_noise, lambda s: bool(s.make().recurrent_weights())),
     Check("one-hot", check_one_hot, _takes_ids),
-    Check("columns", check_columns, _splits),
+    Check("columns", check_columns, lambda s: s.make().splits_input),
     Check("engine", check_engine, lambda s: s.engine != "loop"),
     Check("copies", check_copies),
     Check("edges", check_edges),

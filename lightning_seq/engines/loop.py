@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from lightning_seq.cells.cell import Cell, Noise, State
+from lightning_seq.cells.check import unchecked
 from lightning_seq.engines.engine import Run, Trace
 
 
@@ -28,8 +29,9 @@ class Loop:
         trace: bool = False,
     ) -> Run:
         outputs, states, gates = [], [], []
+        one_step = unchecked(cell.step)
         for t, projected_t in enumerate(cell.project(x).unbind(1)):
-            step = cell.step(projected_t, state, noise)
+            step = one_step(projected_t, state, noise)
             new = _zoneout(step.state, state, noise, t)
             output = new[0] if noise is not None and noise.zoneout is not None else step.output
             if lengths is not None:

@@ -14,6 +14,18 @@ from lightning_seq.layers.recurrent import Recurrent
 MERGES = ("concat", "sum", "mean")
 
 
+def check_directions(forward_cell: Cell, backward_cell: Cell, same_output: bool) -> None:
+    """Raises UserError unless both cells read one input, and give outputs that can be joined (or added)."""
+    one, other = forward_cell, backward_cell
+    skipped = 0 if same_output else 1
+    if one.input_shape != other.input_shape or one.output_shape[skipped:] != other.output_shape[skipped:]:
+        raise UserError(
+            f"the directions read {list(one.input_shape)} and {list(other.input_shape)} and give "
+            f"{list(one.output_shape)} and {list(other.output_shape)}, expected one input size"
+            + (" and one output size" if same_output else "")
+        )
+
+
 class Bidirectional(nn.Module):
     """A forward and a backward pass (Schuster & Paliwal 1997), merged at each step.
 
@@ -27,6 +39,8 @@ class Bidirectional(nn.Module):
     merge: `concat` (forward half first), `sum` or `mean`.
 
     A carried state is refused: the backward pass would have to know what comes next.
+
+    Raises UserError for an unknown merge, and for cells whose sizes do not fit each other.
     """
 
     def __init__(
@@ -40,13 +54,24 @@ class Bidirectional(nn.Module):
         super().__init__()
         if merge not in MERGES:
             raise UserError(f"merge is {merge!r}: {near(merge, MERGES)}")
+        check_directions(forward_cell, backward_cell, same_output=merge != "concat")
         self.forwards = Recurrent(forward_cell, engine=engine, regularisation=regularisation)
         self.backwards = Recurrent(backward_cell, reverse=True, engine=engine, regularisation=regularisation)
         self.merge = merge
 
     @property
     def output_size(self) -> int:
-        return self.forwards.output_size * (2 if self.merge == "concat" else 1)
+        return self.output_shape[0]
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        return self.forwards.input_shape
+
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        if self.merge != "concat":
+            return self.forwards.output_shape
+        return self.forwards.output_size + self.backwards.output_size, *self.forwards.output_shape[1:]
 
     def forward(
         self,

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from lightning_seq.cells.cell import Cell, State
 from lightning_seq.cells.combined import CombinedCell
 from lightning_seq.errors import UserError
+from lightning_seq.layers.bidirectional import check_directions
 from lightning_seq.layers.dropout import Regularisation
 from lightning_seq.layers.recurrent import Recurrent
 
@@ -26,6 +27,8 @@ class CBRNN(nn.Module):
     activation: φ.
 
     A carried state is refused: the backward pass would have to know what comes next.
+
+    Raises UserError for cells of unlike sizes, and for cells over maps.
     """
 
     def __init__(
@@ -37,11 +40,9 @@ class CBRNN(nn.Module):
         regularisation: Regularisation | None = None,
     ) -> None:
         super().__init__()
-        if forward_cell.output_shape != backward_cell.output_shape:
-            raise UserError(
-                f"the directions have {forward_cell.output_shape} and {backward_cell.output_shape} units, "
-                "expected as many in both: their sum is what the combined layer sees"
-            )
+        check_directions(forward_cell, backward_cell, same_output=True)
+        if len(forward_cell.output_shape) != 1:
+            raise UserError(f"a C-BRNN over maps {list(forward_cell.output_shape)}: its cells must give vectors")
         self.forwards = Recurrent(forward_cell, engine=engine, regularisation=regularisation)
         self.backwards = Recurrent(backward_cell, reverse=True, engine=engine, regularisation=regularisation)
         self.combined = Recurrent(
@@ -51,6 +52,14 @@ class CBRNN(nn.Module):
     @property
     def output_size(self) -> int:
         return self.combined.output_size
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        return self.forwards.input_shape
+
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        return self.combined.output_shape
 
     def forward(
         self, x: Shaped[Tensor, "B T *input"], mask: Bool[Tensor, "B T"] | None = None, state: object = None

@@ -6,21 +6,21 @@ import torch
 from jaxtyping import Bool, Int, Shaped
 from torch import Tensor
 
+from lightning_seq.tensors import check_tensor
+
 
 def lengths_of(x: Shaped[Tensor, "B T *input"], mask: Bool[Tensor, "B T"] | None) -> Int[Tensor, "B"] | None:
     """How many tokens each row has, or None where every row is full.
 
-    Raises ValueError for no steps at all, for a mask of another shape or type, and for one that is not a prefix.
+    Raises ValueError for no steps at all, for a mask of another shape or device, and for one that is not a prefix;
+    TypeError for one of another type.
     """
     if x.dim() < 2 or x.shape[1] == 0:
         raise ValueError(f"inputs have shape {tuple(x.shape)}, expected [B, T, …] with T of at least 1")
     if mask is None:
         return None
-    if mask.dtype != torch.bool or mask.shape != x.shape[:2]:
-        raise ValueError(
-            f"mask has shape {tuple(mask.shape)} and type {mask.dtype}, expected {tuple(x.shape[:2])} and torch.bool"
-        )
-    if torch.compiler.is_exporting():  # what is exported cannot ask its input: it takes any mask for a ragged one
+    check_tensor("a batch", "mask", mask, x.shape[:2], x, torch.bool)
+    if torch.compiler.is_exporting() or mask.is_meta:  # it cannot be read: any mask is taken for a ragged one
         return mask.sum(1)
     if not bool((mask[:, 1:] <= mask[:, :-1]).all()):
         raise ValueError("mask must be a prefix of every row (True up to the length, False after): pad at the end")

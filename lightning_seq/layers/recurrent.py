@@ -11,6 +11,7 @@ from jaxtyping import Bool, Shaped
 from torch import Tensor, nn
 
 from lightning_seq.cells.cell import Cell, Noise, State
+from lightning_seq.cells.check import check_run
 from lightning_seq.cells.elman import ElmanCell
 from lightning_seq.cells.gru import GRUCell
 from lightning_seq.cells.lstm import LSTMCell
@@ -79,6 +80,14 @@ class Recurrent(nn.Module):
     def output_size(self) -> int:
         return self.cell.output_shape[0]
 
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        return self.cell.input_shape
+
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        return self.cell.output_shape
+
     def run(
         self,
         x: Shaped[Tensor, "B T *input"],
@@ -91,15 +100,13 @@ class Recurrent(nn.Module):
 
         noise: in the place of what `regularisation` would draw, in the order of the steps.
 
-        Raises ValueError for T = 0, for a mask that is not a prefix, and for a state of the wrong shape.
+        Raises ValueError for T = 0, for a mask that is not a prefix, and for an input, state or noise whose shape or
+        device is not the cell's; TypeError where its type is not.
         """
+        check_run(self.cell, x, state, noise)
         lengths = lengths_of(x, mask)
         if state is None:
             state = self.cell.initial_state(x)
-        expected = [(x.shape[0], *shape) for shape in self.cell.state_shapes]
-        found = [tuple(tensor.shape) for tensor in state]
-        if found != expected:
-            raise ValueError(f"state has shapes {found}, expected {expected} for {type(self.cell).__name__}")
         if noise is None and self.regularisation:
             noise = self.regularisation.draw(self.cell, x, self.training)
         watching = _watched.get()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Shaped
@@ -23,6 +25,27 @@ LayerState = tuple[State, ...]
 Layer = Recurrent | Bidirectional | CBRNN
 
 
+@runtime_checkable
+class Sized(Protocol):
+    """A layer or a cell, which says what it reads and gives."""
+
+    @property
+    def input_shape(self) -> tuple[int, ...]: ...
+
+    @property
+    def output_shape(self) -> tuple[int, ...]: ...
+
+
+def check_heights(layers: Sequence[Sized]) -> None:
+    """Raises UserError unless each layer reads what the one below gives."""
+    for height, (below, above) in enumerate(pairwise(layers), start=2):
+        if below.output_shape != above.input_shape:
+            raise UserError(
+                f"layer {height} of a stack reads {list(above.input_shape)}, and the layer below gives "
+                f"{list(below.output_shape)}: make them equal"
+            )
+
+
 class Stacked(nn.Module):
     """Layers on layers, each reading the outputs of the one below (El Hihi & Bengio 1996).
 
@@ -37,7 +60,8 @@ class Stacked(nn.Module):
     layer_norm: normalise what each layer gives (Ba et al. 2016), before it is added.
     locked:     dropout with one mask for all steps of a sequence.
 
-    Raises UserError for values that do not fit the number of layers, and for a residual over layers of two widths.
+    Raises UserError for values that do not fit the number of layers, for a layer that does not read what the one below
+    gives, and for a residual over layers of two widths.
     """
 
     def __init__(
@@ -52,6 +76,7 @@ class Stacked(nn.Module):
         super().__init__()
         if not layers:
             raise UserError("a stack needs at least one layer, 0 came: give num_layers or a list of sizes")
+        check_heights(layers)
         self.layers = nn.ModuleList(layers)
         between = len(layers) - 1
         if isinstance(dropout, int | float):
@@ -80,7 +105,13 @@ class Stacked(nn.Module):
         mask: Bool[Tensor, "B T"] | None = None,
         state: tuple[LayerState, ...] | None = None,
     ) -> tuple[Tensor, tuple[LayerState, ...]]:
-        """Outputs of the top layer `[B, T, D]`, and for each layer its directions' final states."""
+        """Outputs of the top layer `[B, T, D]`, and for each layer its directions' final states.
+
+        Raises ValueError for a state of another number of layers, and for whatever a layer refuses.
+        """
+        if state is not None and (not isinstance(state, tuple | list) or len(state) != len(self.layers)):
+            came = len(state) if isinstance(state, tuple | list) else f"a {type(state).__name__}"
+            raise ValueError(f"Stacked: state is of {came}, expected one for each of {len(self.layers)} layers")
         states: list[LayerState] = []
         for index, layer in enumerate(self.layers):
             if index:

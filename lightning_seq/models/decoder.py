@@ -12,10 +12,13 @@ from torch import Tensor, nn
 
 from lightning_seq.attention.attention import Attention, Memory
 from lightning_seq.cells.cell import Cell, State
+from lightning_seq.cells.check import unchecked
 from lightning_seq.errors import UserError, near
 from lightning_seq.layers.dropout import Dropout
 from lightning_seq.layers.recurrent import Recurrent
+from lightning_seq.layers.stacked import check_heights
 from lightning_seq.models.search import select
+from lightning_seq.tensors import check_tensor
 
 STYLES = ("bahdanau", "luong")
 
@@ -108,6 +111,7 @@ class Decoder(nn.Module):
         engine: str = "auto",
     ) -> None:
         super().__init__()
+        check_heights(cells)
         if style not in STYLES:
             raise UserError(f"model.style is {style!r}: {near(style, STYLES)}")
         if input_feeding and (attention is None or style != "luong"):
@@ -162,6 +166,7 @@ class Decoder(nn.Module):
 
         mask: True where a symbol counts, a prefix of every row; what stands beyond is of no meaning.
         """
+        check_tensor("Decoder", "input", y, ("B", "T", self.width), self.cells[0].like(y))
         state = source.start if state is None else state
         return self._at_once(y, source, mask, state) if self.whole else self._step_by_step(y, source, state)
 
@@ -237,12 +242,13 @@ class Decoder(nn.Module):
         changing = state.fed if self.input_feeding else context
         if onward is None:
             parts = [part for part in (y_t, source.constant, changing) if part is not None]
-            projected = self.cells[0].project(torch.cat(parts, 1))
+            projected = unchecked(self.cells[0].project)(torch.cat(parts, 1))
         else:
             projected = known if changing is None else known + onward(changing)
         layers, x = [], y_t
         for index, cell in enumerate(self.cells):
-            moved = cell.step(projected if index == 0 else cell.project(self.between(x)), state.layers[index])
+            here = projected if index == 0 else unchecked(cell.project)(self.between(x))
+            moved = unchecked(cell.step)(here, state.layers[index])
             x = moved.output
             layers.append(moved.state)
         if context is None or each is None:

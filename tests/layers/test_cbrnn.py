@@ -67,5 +67,5 @@ def test_it_refuses_a_carried_state_and_unequal_directions() -> None:
     x, mask, _ = check.example(layer.forwards.cell, [3, 2])
     with pytest.raises(ValueError, match="cannot carry a state"):
         layer(x, mask, layer(x, mask)[1])
-    with pytest.raises(UserError, match="as many in both"):
+    with pytest.raises(UserError, match="one output size"):
         CBRNN(ElmanCell(D, H), ElmanCell(D, H + 1))

@@ -98,14 +98,14 @@ def test_a_changed_subclass_never_runs_on_its_parents_kernel() -> None:
 def test_other_masks_are_refused(mask: torch.Tensor) -> None:
     with pytest.raises((ValueError, TypeCheckError), match="mask"):  # under test, shapes are checked before we do
         LSTM(D, H)(torch.randn(1, 3, D), mask)
-    with pytest.raises(ValueError, match=r"mask (must be a prefix|has shape .* expected \(1, 3\) and torch.bool)"):
+    with pytest.raises((ValueError, TypeError), match=r"mask (must be a prefix|is .* expected bool \[1, 3\])"):
         lengths_of.__wrapped__(torch.randn(1, 3, D), mask)
 
 
 def test_no_steps_and_wrong_states_are_refused() -> None:
     with pytest.raises(ValueError, match="T of at least 1"):
         LSTM(D, H)(torch.randn(2, 0, D))
-    with pytest.raises(ValueError, match="state has shapes"):
+    with pytest.raises(ValueError, match=r"GRUCell: state\[0\] is float32 \[1, 4\], expected float32 \[2, 4\]"):
         GRU(D, H)(torch.randn(2, 3, D), None, (torch.randn(1, H),))
 
 
