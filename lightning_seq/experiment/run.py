@@ -196,6 +196,7 @@ def _train(config: Config, journal: Journal) -> None:
 
     from lightning_seq.callbacks.batch_fingerprint import BatchFingerprint
     from lightning_seq.callbacks.clock import TrainingClock
+    from lightning_seq.callbacks.constant_metric import ConstantMetric
     from lightning_seq.callbacks.finite_guard import NotFiniteError
     from lightning_seq.callbacks.watchdog import Watchdog
     from lightning_seq.experiment.build import (
@@ -248,7 +249,8 @@ def _train(config: Config, journal: Journal) -> None:
     curves = CurveLogger(directory, lambda: clock.seconds, lambda: journal.update(curves=curves.curves))
     beside = build_loggers(config, directory, label, log.warning) if rank() == 0 else []
     inside = instruments(config, directory, data)
-    watchers = [clock, batches, *kind_of(data.spec).callbacks(config, directory, data), *inside.values()]
+    of_kind = kind_of(data.spec).callbacks(config, directory, data)
+    watchers = [clock, batches, ConstantMetric(), *of_kind, *inside.values()]
     if several_processes(config):
         said = directory / TESTIMONY.format(rank())
         watchers.append(Watchdog(config["trainer"]["timeout"], lambda cause: write_text(said, cause)))

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
+from lightning_seq.errors import UserError, near
+
+BLEU_ORDER = 4
+"""Tokens that a sentence must have to count in BLEU."""
+TOKENIZERS = ("auto", "13a", "intl", "zh", "ja-mecab", "char", "flores200", "none")
+"""auto: none for text that is tokens joined by spaces, 13a for any other. The others are sacreBLEU's."""
 BUCKETS = ("short", "middle", "long")
 
 
@@ -24,12 +31,12 @@ class TranslationScores:
 
 
 def corpus_scores(
-    hypotheses: list[str], references: list[str], tokenized: bool = False, lower: bool = False
+    hypotheses: list[str], references: list[str], tokenize: str = "13a", lower: bool = False
 ) -> TranslationScores:
     """BLEU (Papineni et al. 2002; Post 2018), chrF2 (Popović 2015) and exact matches of a corpus, one reference each.
 
-    tokenized: the texts are tokens joined by spaces, taken as they are; otherwise BLEU tokenises as `13a` does.
-    lower:     nothing is made of upper and lower case.
+    tokenize: one of sacreBLEU's tokenisers; `none` takes the texts as tokens joined by spaces.
+    lower:    nothing is made of upper and lower case.
 
     BLEU is 0 where the corpus has no sentence of four tokens. White space at the ends does not count as a mismatch.
     Raises ValueError for no sentence, or for lists of different lengths.
@@ -37,7 +44,7 @@ def corpus_scores(
     _check(hypotheses, references)
     from sacrebleu.metrics import CHRF
 
-    bleu, chrf = _bleu(tokenized, lower), CHRF(lowercase=lower)
+    bleu, chrf = _bleu(tokenize, lower), CHRF(lowercase=lower)
     found = {name: metric.corpus_score(hypotheses, [references]) for name, metric in (("bleu", bleu), ("chrf", chrf))}
     return TranslationScores(
         bleu=float(found["bleu"].score),
@@ -51,7 +58,7 @@ def bleu_by_length(
     hypotheses: list[str],
     references: list[str],
     source_lengths: Sequence[int],
-    tokenized: bool = False,
+    tokenize: str = "13a",
     lower: bool = False,
 ) -> list[dict[str, Any]]:
     """Corpus BLEU of the third with the shortest sources, of the middle one, and of the longest.
@@ -72,7 +79,7 @@ def bleu_by_length(
         if first == last:
             continue
         mine = order[first:last]
-        score = _bleu(tokenized, lower).corpus_score(
+        score = _bleu(tokenize, lower).corpus_score(
             [hypotheses[row] for row in mine], [[references[row] for row in mine]]
         )
         rows.append(
@@ -87,11 +94,46 @@ def bleu_by_length(
     return rows
 
 
-def _bleu(tokenized: bool, lower: bool) -> Any:
+def bleu_tokenizer(name: str, tokenized: bool) -> str:
+    """sacreBLEU's name of the tokeniser that `task.bleu_tokenize` asks for.
+
+    tokenized: the texts are tokens joined by spaces.
+
+    Raises UserError for another name, and for a tokeniser that is not installed or whose model is not on this machine.
+    """
+    if name not in TOKENIZERS:
+        raise UserError(f"task.bleu_tokenize is {name!r}: {near(str(name), TOKENIZERS)}")
+    if name == "auto":
+        return "none" if tokenized else "13a"
+    if name == "flores200":
+        from sacrebleu.tokenizers import tokenizer_spm
+
+        # sacreBLEU would download it.
+        model = Path(tokenizer_spm.SACREBLEU_DIR, "models", Path(tokenizer_spm.SPM_MODELS[name]["url"]).name)
+        if not model.is_file():
+            raise UserError(
+                f"task.bleu_tokenize=flores200 needs the model {model}, which is not there: "
+                f"get it from {tokenizer_spm.SPM_MODELS[name]['url']}, or use another tokeniser"
+            )
+    try:
+        _bleu(name, lower=False)
+    except (ImportError, RuntimeError) as error:
+        package = "'sacrebleu[ja]'" if name == "ja-mecab" else "sentencepiece"
+        raise UserError(f"task.bleu_tokenize={name} needs another package: pip install {package}") from error
+    return name
+
+
+def counts_in_bleu(texts: Iterable[str], tokenize: str) -> bool:
+    """Whether the tokeniser finds four tokens in one of the texts: where it does not, BLEU is 0 whatever is written."""
+    split = _bleu(tokenize, lower=False).tokenizer
+    return any(len(split(text).split()) >= BLEU_ORDER for text in texts)
+
+
+def _bleu(tokenize: str, lower: bool) -> Any:
     """force: tokens joined by spaces are what was asked for, sacreBLEU need not warn of them."""
     from sacrebleu.metrics import BLEU
 
-    return BLEU(lowercase=lower, tokenize="none" if tokenized else "13a", force=True)
+    return BLEU(lowercase=lower, tokenize=tokenize, force=True)
 
 
 def same_text(hypothesis: str, reference: str, lower: bool) -> bool:

@@ -156,7 +156,8 @@ def _bleu(path: Path, signature: str) -> Scored | None:
         return None
     from sacrebleu.metrics import BLEU
 
-    tokenize = re.search(r"tok:([\w-]+)", signature)
+    # The signature of a tokeniser with a dictionary has the dictionary behind its name.
+    tokenize = re.search(r"tok:(ja-mecab|ko-mecab|[\w-]+)", signature)
     # effective_order matters to the score of a sentence alone, which is not used: the counts are.
     metric = BLEU(
         lowercase="case:lc" in signature,

@@ -31,13 +31,13 @@ class Readable:
 
     decode:    target ids, up to `<eos>`, to text.
     reference: (split, row) to the text that `decode` should have given.
-    tokenized: texts are tokens with one space between them.
+    tokenize:  how sacreBLEU splits the texts for BLEU.
     lower:     they are in small letters.
     """
 
     decode: Callable[[Sequence[int]], str]
     reference: Callable[[str, int], str]
-    tokenized: bool
+    tokenize: str
     lower: bool
 
 
@@ -218,7 +218,7 @@ class SequenceToSequence(Task):
         self.written = self._gathered()
         texts = [self.text.decode(tokens) for _, _, tokens in self.written]
         references = [self.text.reference(split, number) for number, _, _ in self.written]
-        scores = corpus_scores(texts, references, self.text.tokenized, self.text.lower)
+        scores = corpus_scores(texts, references, self.text.tokenize, self.text.lower)
         self.signatures = scores.signatures
         values |= {"bleu": scores.bleu, "chrf": scores.chrf, "exact_match": scores.exact_match}
         self.log_evaluation(prefix, values)

@@ -234,3 +234,25 @@ def test_unequal_files(tmp_path: Path, refused: Refused) -> None:
     assert "50" in said
     assert "47" in said
     assert "48" in said  # the first line without a partner
+
+
+@pytest.mark.parametrize(
+    ("given", "monitor", "tokenize"),
+    [([], "val/chrf", "13a"), (["task.bleu_tokenize=char"], "val/bleu", "char")],
+)
+def test_the_monitor_is_chosen_by_what_the_tokeniser_sees(
+    given: list[str], monitor: str, tokenize: str, tmp_path: Path
+) -> None:
+    rows = [f"day {number}\t{number % 28 + 1:02}.{number % 12 + 1:02}.{1990 + number}" for number in range(60)]
+    (tmp_path / "dates.tsv").write_text("\n".join(rows) + "\n")
+    words = [
+        "data=pairs",
+        f"data.train={tmp_path / 'dates.tsv'}",
+        "data.level=character",
+        f"cache={tmp_path / 'cache'}",
+    ]
+    config = compose(["model=encoder_decoder", "embedding=random", *words, *given])
+    data = build_data(config)
+    inputs = build_inputs(config, data)
+    task = build_task(config, data, build_model(config, data.spec, inputs.width))
+    assert (task.monitor, task.text.tokenize) == (monitor, tokenize)

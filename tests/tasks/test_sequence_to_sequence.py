@@ -56,7 +56,7 @@ def made(attention: Any = AdditiveScorer, **settings: Any) -> SequenceToSequence
     whole = batch()
     rows = {int(number): row for row, number in zip(whole.targets.tolist(), whole.ids, strict=True)}
     by_id = {number: row[: row.index(EOS)] for number, row in rows.items()}
-    readable = Readable(text, lambda split, number: text(by_id[number]), True, False)
+    readable = Readable(text, lambda split, number: text(by_id[number]), "none", False)
     task = SequenceToSequence(model, readable, torch.optim.SGD, **settings)
     task._trainer = SimpleNamespace(world_size=1, global_step=0)  # type: ignore[assignment]
     return task

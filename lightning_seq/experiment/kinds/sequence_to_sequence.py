@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from lightning_seq.experiment.config import Config
 from lightning_seq.experiment.loggers import finite
 from lightning_seq.experiment.targets import factory, resolve
 from lightning_seq.files import write_json, write_parquet
-from lightning_seq.metrics.translation import bleu_by_length, same_text
+from lightning_seq.metrics.translation import bleu_by_length, bleu_tokenizer, counts_in_bleu, same_text
 from lightning_seq.models.encoder import Encoder
 from lightning_seq.models.encoder_decoder import EncoderDecoder
 from lightning_seq.models.search import Beam
@@ -31,9 +30,6 @@ from lightning_seq.text.vocabulary import SPECIALS
 
 SHOWN = 60
 """Sentences in `translation.json`: the same for all runs on a data set, spread over the test split."""
-BLEU_ORDER = 4
-"""Tokens that a sentence must have to count in BLEU."""
-_TOKEN = re.compile(r"\w+|[^\w\s]")
 SETTINGS = ("label_smoothing", "coverage_penalty", "length_factor", "length_extra")
 
 
@@ -79,13 +75,13 @@ def model(
 def task(config: Config, data: SequenceToSequenceData, model: EncoderDecoder, shared: dict[str, Any]) -> Task:
     settings = config["task"]
     make = factory({"_target_": settings["_target_"]}, "task", config["allow"])
+    tokenize = bleu_tokenizer(settings.get("bleu_tokenize", "auto"), data.reader.tokenized)
     if shared["monitor"] == "auto":
         texts = (data.reference("validation", row) for row in range(len(data.lengths("validation"))))
-        enough = any(len(_TOKEN.findall(text)) >= BLEU_ORDER for text in texts)
-        shared = {**shared, "monitor": "val/bleu" if enough else "val/chrf"}
+        shared = {**shared, "monitor": "val/bleu" if counts_in_bleu(texts, tokenize) else "val/chrf"}
     made: Task = make(
         model,
-        Readable(data.reader.decode, data.reference, data.reader.tokenized, data.reader.target.lower),
+        Readable(data.reader.decode, data.reference, tokenize, data.reader.target.lower),
         teacher_forcing=TeacherForcing(**settings["teacher_forcing"]),
         beam=beam(settings),
         **{name: settings[name] for name in SETTINGS},
@@ -137,7 +133,7 @@ def artifacts(directory: Path, data: SequenceToSequenceData, task: Task) -> dict
         directory / "translation.json",
         {
             "signatures": task.signatures,
-            "by_length": bleu_by_length(hypotheses, references, lengths, task.text.tokenized, lower),
+            "by_length": bleu_by_length(hypotheses, references, lengths, task.text.tokenize, lower),
             **task.tables,
             "examples": [{**row, "loss": finite(round(row["loss"], 6))} for row in worst],
             "beam": task.beam.size,
