@@ -16,7 +16,7 @@ from lightning_seq.checkpoint_verbs import CHECKPOINT_VERBS
 from lightning_seq.errors import UserError, near
 from lightning_seq.experiment.arguments import given_keys, truth
 from lightning_seq.help import Verb, help_of, list_of
-from lightning_seq.printable import PrintableFormatter, printable, printable_console
+from lightning_seq.printable import PrintableFormatter, print_any_character, printable, printable_console
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -137,6 +137,7 @@ def say(console: Console, line: str) -> None:
 
 
 def _report(words: list[str]) -> int:
+    from lightning_seq.experiment.status import comparisons_in, list_comparisons
     from lightning_seq.report.gathered import write_gathered
     from lightning_seq.report.summary import runs_of
     from lightning_seq.report.tables import terminal
@@ -154,6 +155,10 @@ def _report(words: list[str]) -> int:
         )
     order = truth("stochastic_order", given["stochastic_order"])
     console = _console()
+    several = comparisons_in(places[0]) if len(places) == 1 else []
+    if several:
+        list_comparisons(several, "report", console)
+        return 0
     directory = Path(given["output"]).expanduser() if given["output"] else places[0]
     if given["output"]:
         summary = write_gathered(places, directory, order)
@@ -268,11 +273,11 @@ VERBS = {
         settings=RUN_SETTINGS,
     ),
     "status": Verb(
-        "What runs, is done, has failed and is left of a comparison, and how long that may take.",
+        "What runs, is done, has failed and is left of a comparison, or of all in a directory.",
         _status,
         {},
         (),
-        ("status runs/demo", "status runs/demo | cut -f1,2", "status /somewhere/else/runs/demo"),
+        ("status runs/demo", "status runs/demo | cut -f1,2", "status runs"),
         "DIRECTORY",
     ),
     "report": Verb(
@@ -347,6 +352,7 @@ def main(arguments: Sequence[str]) -> int:
     flags = [word for word in arguments if word.startswith("-")]
     words = [word for word in arguments if not word.startswith("-")]
     debug = "--debug" in flags
+    print_any_character()
     with _friendly(debug):
         for flag in flags:
             if flag not in FLAGS:

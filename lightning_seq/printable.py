@@ -6,9 +6,12 @@ escapes that a reader can see: `\\x1b`, `\\u202e`. All other letters stay as the
 
 from __future__ import annotations
 
+import codecs
+import io
 import json
 import logging
 import re
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -27,6 +30,22 @@ def printable(value: object) -> str:
 def json_line(value: Any) -> str:
     """`value` as JSON on one line; controls, marks of direction and lone surrogates are JSON's own escapes."""
     return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(value, ensure_ascii=False))
+
+
+def print_any_character() -> None:
+    """Let standard output and error escape characters that their encoding lacks, as JSON does: `é` as `\\u00e9`.
+
+    Without it, `print` raises UnicodeEncodeError on a terminal that is not UTF-8.
+    """
+    codecs.register_error("lightning_seq.escape", _escape)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="lightning_seq.escape")
+
+
+def _escape(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeEncodeError)
+    return json.dumps(error.object[error.start : error.end])[1:-1], error.end
 
 
 class PrintableFormatter(logging.Formatter):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import subprocess
 import sys
@@ -75,6 +77,34 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"lightning-seq {lightning_seq.__version__}\n"
     assert lightning_seq.__version__ in (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("settings", [{"PYTHONIOENCODING": "ascii"}, {"PYTHONIOENCODING": "latin-1"},
+                                      {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}])  # fmt: skip
+@pytest.mark.parametrize("words", [["explain", "lstm"], ["train", "--help"], ["--list"], ["translate", "text=é"]])
+def test_a_terminal_that_is_not_utf_8_ends_nothing(settings: dict[str, str], words: list[str]) -> None:
+    """Characters that it lacks are escaped."""
+    done = subprocess.run(
+        [sys.executable, "-m", "lightning_seq", *words],
+        capture_output=True,
+        check=False,
+        env={**os.environ, **settings},
+    )
+    assert b"Traceback" not in done.stderr
+    assert done.returncode == (2 if words[0] == "translate" else 0)
+    if words == ["explain", "lstm"]:
+        assert b"\\u03c3(" in done.stdout  # σ
+
+
+def test_what_a_terminal_lacks_is_escaped_as_json_has_it() -> None:
+    code = (
+        "import json, sys; from lightning_seq.printable import print_any_character; print_any_character(); "
+        "print(json.dumps('é σ 😀', ensure_ascii=False)); print('é', file=sys.stderr)"
+    )
+    env = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, env=env)
+    assert json.loads(done.stdout.decode("ascii")) == "é σ 😀"
+    assert done.stderr == b"\\u00e9\n"
 
 
 def test_help_and_list_import_neither_torch_nor_hydra() -> None:

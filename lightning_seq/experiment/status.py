@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lightning_seq.errors import UserError
+from lightning_seq.experiment.plan import FILE as PLAN
 from lightning_seq.experiment.plan import read_plan
 from lightning_seq.experiment.run_directory import CONFIG, is_running
 from lightning_seq.experiment.tune import FOLDER
@@ -162,7 +164,7 @@ def duration(seconds: float) -> str:
 def summary_of(states: Sequence[State], jobs: int) -> str:
     counts = {status: sum(state.status == status for state in states) for status in STATUSES}
     said = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
-    line = f"{len(states)} runs: {said}"
+    line = f"{len(states)} run{'s' if len(states) != 1 else ''}: {said}"
     if counts["done"] == len(states):
         return line
     left = seconds_left(states, jobs)
@@ -172,10 +174,14 @@ def summary_of(states: Sequence[State], jobs: int) -> str:
 
 
 def status(directory: Path, console: Console) -> None:
-    """Print how far a comparison is: a table on a terminal, elsewhere a line for each run, parts divided by tabs.
+    """Print how far a comparison is: a table on a terminal, elsewhere a line for each run, parts divided by tabs. Of a
+    directory that holds comparisons, print a line for each of them.
 
     Raises UserError when the directory is no comparison's.
     """
+    if several := comparisons_in(directory):
+        list_comparisons(several, "status", console)
+        return
     for place in (directory / FOLDER, directory):
         if place != directory and read_plan(place) is None:
             continue
@@ -188,6 +194,34 @@ def status(directory: Path, console: Console) -> None:
             for line in _lines(states):  # a console would make blanks of tabs
                 print(printable(line), file=console.file)
         console.print(f"{place}: {summary_of(states, jobs)}", markup=False, highlight=False, soft_wrap=True)
+
+
+def comparisons_in(directory: Path) -> list[Path]:
+    """The directories of comparisons inside a directory that is none itself, such as `runs`."""
+    if read_plan(directory) is not None or any(directory.glob(f"*/{CONFIG}")):
+        return []
+    planned = {path.parent for path in directory.glob(f"*/{PLAN}")}
+    return sorted(planned | {path.parents[1] for path in directory.glob(f"*/*/{CONFIG}")})
+
+
+def list_comparisons(places: Sequence[Path], verb: str, console: Console) -> None:
+    """Print a line for each comparison: its name, how far it is, and the command that shows more of it."""
+    rows = []
+    for place in places:
+        states = states_of(place)
+        plan = read_plan(place)
+        said = summary_of(states, plan.jobs if plan is not None else 1)
+        rows.append((place.name, said, f"lightning-seq {verb} {shlex.quote(str(place))}"))
+    if not console.is_terminal:
+        for row in rows:
+            print(printable("\t".join(row)), file=console.file)
+        return
+    table = Table(box=None, pad_edge=False)
+    for heading in ("comparison", "how far", "for more"):
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    console.print(table)
 
 
 def _cells(state: State) -> tuple[str, ...]:

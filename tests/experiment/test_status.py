@@ -11,12 +11,22 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from lightning_seq.cli import main
 from lightning_seq.errors import UserError
 from lightning_seq.experiment import plan as plans
 from lightning_seq.experiment import status as of_status
 from lightning_seq.experiment.plan import FILE, announce, read_plan
 from lightning_seq.experiment.run_directory import CONFIG, held
-from lightning_seq.experiment.status import State, duration, seconds_left, state_of, states_of, status, summary_of
+from lightning_seq.experiment.status import (
+    State,
+    comparisons_in,
+    duration,
+    seconds_left,
+    state_of,
+    states_of,
+    status,
+    summary_of,
+)
 from lightning_seq.experiment.tune import FOLDER
 from lightning_seq.record import Record, write
 
@@ -89,6 +99,28 @@ def test_it_is_plain_when_piped_and_a_table_on_a_terminal(comparison: Path) -> N
     status(comparison, Console(file=shown, width=120, force_terminal=True))
     assert "MemoryError: no [room]" in shown.getvalue()
     assert "\x1b[" in shown.getvalue()
+
+
+def test_a_directory_of_comparisons_lists_them(comparison: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`status runs` and `report runs` name what is inside and the command for each."""
+    runs = comparison.parent
+    announce(runs_of(runs, ["c"], [1], "name=y"), 1)
+    for verb in ("status", "report"):
+        assert main([verb, str(runs)]) == 0
+        lines = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+        assert [line[0] for line in lines] == ["x", "y"]
+        assert lines[0][1].startswith("6 runs: 1 failed, 2 interrupted, 2 waiting, 1 done")
+        assert lines[0][2] == f"lightning-seq {verb} {comparison}"
+        assert lines[1][1].startswith("1 run: 1 waiting")
+    assert not (runs / "dashboard.html").exists()
+    (runs / "x" / FILE).unlink()  # a comparison without a plan is one, too
+    (runs / "y" / FILE).unlink()
+    assert comparisons_in(runs) == [comparison]
+    assert comparisons_in(comparison) == []
+    assert comparisons_in(comparison / "a-seed1") == []
+    shown = StringIO()
+    status(runs, Console(file=shown, width=300, force_terminal=True))
+    assert f"lightning-seq status {comparison}" in shown.getvalue()
 
 
 def test_a_damaged_record_and_a_missing_plan(comparison: Path) -> None:
