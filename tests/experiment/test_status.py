@@ -210,5 +210,5 @@ def test_trials_are_told_of_before_the_runs(comparison: Path) -> None:
     status(comparison, Console(file=plain))
     lines = plain.getvalue().splitlines()
     assert lines[0] == "t-seed1\twaiting\t\t\t\t\t"
-    assert lines[1].startswith(f"{comparison / FOLDER}: 1 runs: 1 waiting; no estimate")
+    assert lines[1].startswith(f"{comparison / FOLDER}: 1 run: 1 waiting; no estimate")
     assert lines[-1].startswith(f"{comparison}: 6 runs")
