@@ -50,7 +50,7 @@ def _train(words: list[str]) -> int:
 
     console = _console()
     outcome = train(words, console)
-    if rank() != 0:
+    if rank() != 0 or outcome is None:
         return 0
     return _finish(outcome.directory, outcome.failed, console, _wandb_of(words))
 

@@ -12,8 +12,25 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-@dataclass(frozen=True)
-class Tokens:
+SHOWN = 6
+
+
+class Short:
+    """Prints long tuples, such as vocabularies, by their beginning and their length."""
+
+    def __repr__(self) -> str:
+        said = (f"{item.name}={_short(getattr(self, item.name))}" for item in fields(self))  # type: ignore[arg-type]
+        return f"{type(self).__name__}({', '.join(said)})"
+
+
+def _short(value: Any) -> str:
+    if not isinstance(value, tuple) or len(value) <= SHOWN:
+        return repr(value)
+    return f"({', '.join(map(repr, value[:SHOWN]))}, … {len(value):,} in all)"
+
+
+@dataclass(frozen=True, repr=False)
+class Tokens(Short):
     """Symbols of a vocabulary, as ids `[B, T]`; `words[i]` is the symbol with id i.
 
     characters: by id too, where batches spell the words out.
@@ -27,8 +44,8 @@ class Tokens:
         return len(self.words)
 
 
-@dataclass(frozen=True)
-class Features:
+@dataclass(frozen=True, repr=False)
+class Features(Short):
     """A vector of real numbers at each step, `[B, T, width]`."""
 
     width: int
@@ -43,8 +60,8 @@ class Grid:
     space: tuple[int, ...]
 
 
-@dataclass(frozen=True)
-class Class:
+@dataclass(frozen=True, repr=False)
+class Class(Short):
     """One class per sequence, as an id `[B]`."""
 
     names: tuple[str, ...]
@@ -54,8 +71,8 @@ class Class:
         return len(self.names)
 
 
-@dataclass(frozen=True)
-class Tags:
+@dataclass(frozen=True, repr=False)
+class Tags(Short):
     """One label per step, as ids `[B, T]`; and, where there are `intents`, one of them per sequence."""
 
     names: tuple[str, ...]
@@ -66,8 +83,8 @@ class Tags:
         return len(self.names)
 
 
-@dataclass(frozen=True)
-class NextToken:
+@dataclass(frozen=True, repr=False)
+class NextToken(Short):
     """The symbol that follows, as ids `[B, T]`."""
 
     words: tuple[str, ...]
@@ -77,8 +94,8 @@ class NextToken:
         return len(self.words)
 
 
-@dataclass(frozen=True)
-class TokenSequence:
+@dataclass(frozen=True, repr=False)
+class TokenSequence(Short):
     """Another sequence of symbols, as ids `[B, T']`."""
 
     words: tuple[str, ...]
@@ -88,8 +105,8 @@ class TokenSequence:
         return len(self.words)
 
 
-@dataclass(frozen=True)
-class Bits:
+@dataclass(frozen=True, repr=False)
+class Bits(Short):
     """`width` independent bits per step, `[B, T, width]`.
 
     shifted: whether the inputs are these bits a step later, so that whoever looks ahead would see the answer.
@@ -100,8 +117,8 @@ class Bits:
     shifted: bool = True
 
 
-@dataclass(frozen=True)
-class Values:
+@dataclass(frozen=True, repr=False)
+class Values(Short):
     """`width` real numbers per step or per sequence."""
 
     width: int

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from lightning_seq.data.numbered import TokenNumbers, opened, read_corpus, save_corpus, shortened
-from lightning_seq.data.sources.table import SPLITS, Loaded, Source, Table
+from lightning_seq.data.sources.table import SPLITS, Loaded, Source, Table, empty_split
 from lightning_seq.errors import UserError
 from lightning_seq.files import Plain, fingerprint, sealed_directory, write_json
 from lightning_seq.spec import Class, DataSpec, Tokens
@@ -205,10 +205,7 @@ def _classes(name: str, loaded: Loaded) -> tuple[str, ...]:
     for split, table in loaded.tables.items():
         found = sorted(set(table.labels))
         if not len(table):
-            raise UserError(
-                f"{name}: the {split} split is empty: expected at least one example of every class; "
-                "give more data, or a larger data.validation_fraction or data.test_fraction"
-            )
+            raise empty_split(name, split, "one example of every class")
         if len(found) == 1:
             raise UserError(
                 f"{name}: the {split} split has one class, {found[0]!r}: expected at least two; "

@@ -11,8 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from lightning_seq.data.sources.piano_rolls import NOTES, Pieces, PiecesSource
-from lightning_seq.data.sources.table import SPLITS, Loaded
-from lightning_seq.errors import UserError
+from lightning_seq.data.sources.table import SPLITS, Loaded, empty_split
 from lightning_seq.files import fingerprint, sealed_directory, write_json
 from lightning_seq.spec import Bits, DataSpec, Features
 
@@ -98,10 +97,7 @@ def _build(directory: Path, name: str, loaded: Loaded[Pieces]) -> None:
     for split in SPLITS:
         pieces = loaded.tables[split]
         if not len(pieces):
-            raise UserError(
-                f"{name}: the {split} split is empty: expected at least one piece; "
-                "give more data, or a larger data.validation_fraction or data.test_fraction"
-            )
+            raise empty_split(name, split, "one piece")
         offsets = np.cumsum([0, *map(len, pieces.rolls)], dtype=np.int64)
         np.save(directory / f"{split}_steps.npy", np.concatenate(pieces.rolls))
         np.save(directory / f"{split}_offsets.npy", offsets)

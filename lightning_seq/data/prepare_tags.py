@@ -13,7 +13,7 @@ import numpy as np
 
 from lightning_seq.data.numbered import cut_to, opened
 from lightning_seq.data.prepared_tags import NOT_COUNTED, PreparedTags, TaggedSplit
-from lightning_seq.data.sources.table import SPLITS, Loaded
+from lightning_seq.data.sources.table import SPLITS, Loaded, empty_split
 from lightning_seq.data.sources.tagged import TaggedSource, TaggedTable
 from lightning_seq.data.spans import Tag, begun, breaks, in_order, is_span_tag, look_like_spans
 from lightning_seq.data.spelling import Spellings, characters_of
@@ -131,10 +131,7 @@ def _checked(name: str, split: str, table: TaggedTable, report: list[str]) -> Ta
         if tokens:
             kept.append(row)
     if not kept:
-        raise UserError(
-            f"{name}: the {split} split is empty: expected at least one sentence; "
-            "give more data, or a larger data.validation_fraction or data.test_fraction"
-        )
+        raise empty_split(name, split, "one sentence")
     if len(kept) == len(table):
         return table
     report.append(f"{split}: {len(table) - len(kept):,} sentences without a token left out")

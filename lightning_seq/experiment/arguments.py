@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lightning_seq.errors import UserError, near
-from lightning_seq.experiment.config import split_words
+from lightning_seq.experiment.words import split_words
 
 if TYPE_CHECKING:
     from lightning_seq.experiment.load import Loaded

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,6 +27,7 @@ from lightning_seq.spec import DataSpec, Features, Tokens, TokenSequence
 from lightning_seq.text.vocabulary import SPECIALS
 
 if TYPE_CHECKING:
+    from lightning_seq.tasks.schedule import MakeOptimizer, Schedule
     from lightning_seq.tasks.task import Task
 
 NO_ROOM = re.compile(r"can't allocate memory|out of memory|calculation overflowed", re.IGNORECASE)
@@ -201,21 +203,37 @@ def initialise(model: Any, config: Config, inputs: Inputs) -> None:
 
 
 def build_task(config: Config, data: Any, model: Any) -> Task:
-    from lightning_seq.tasks.schedule import Schedule
+    shared = {
+        "optimizer": build_optimizer(config),
+        "schedule": build_schedule(config),
+        "monitor": config["task"]["monitor"],
+        "log_every": config["trainer"]["log_every_n_steps"],
+    }
+    return kind_of(data.spec).task(config, data, model, shared)
 
-    task = config["task"]
+
+def build_optimizer(config: Config) -> MakeOptimizer:
+    """Makes the optimiser from parameters. Raises UserError for settings that it does not take."""
     optimizer = factory(_optimizer(config), "optimizer", config["allow"])
     try:
         optimizer([nn.Parameter(torch.zeros(1))])
     except ValueError as error:
         raise UserError(f"optimizer.* is not accepted by {config['choices']['optimizer']}: {error}") from error
-    shared = {
-        "optimizer": optimizer,
-        "schedule": Schedule(**task["schedule"]),
-        "monitor": task["monitor"],
-        "log_every": config["trainer"]["log_every_n_steps"],
-    }
-    return kind_of(data.spec).task(config, data, model, shared)
+    return optimizer
+
+
+def build_schedule(config: Config) -> Schedule:
+    """Raises UserError for settings out of their range, and for a fall to zero in a training without a last step."""
+    from lightning_seq.tasks.schedule import Schedule
+
+    schedule = Schedule(**config["task"]["schedule"])
+    schedule.check_end(math.inf if not has_end(config) else 1)
+    return schedule
+
+
+def has_end(config: Config) -> bool:
+    """Whether epochs or steps are limited: a training without a limit has no last step."""
+    return config["trainer"]["max_epochs"] >= 0 or config["trainer"]["max_steps"] >= 0
 
 
 def _optimizer(config: Config) -> Config:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from lightning_seq.experiment.prepare import Ready, check_directories, check_pla
 from lightning_seq.experiment.progress import RunTable, record_of
 from lightning_seq.experiment.run import execute
 from lightning_seq.experiment.run_directory import lay_out
+from lightning_seq.experiment.show import shown, shows_config
 from lightning_seq.experiment.signals import requeueing
 from lightning_seq.experiment.tune import check_tune, trials_of, tune
 
@@ -37,19 +39,27 @@ class Outcome:
 
 
 @requeueing()
-def train(words: Sequence[str], console: Console) -> Outcome:
+def train(words: Sequence[str], console: Console) -> Outcome | None:
     """One run: a comparison of one, in this process where it needs only one.
 
     Where torchrun or SLURM has started this process as one of several, it is a rank of the run.
 
-    Raises UserError for a comma list, and whatever ends the run.
+    Returns None where nothing was to be run. Raises UserError for a comma list, and whatever ends the run.
     """
     adopt()
     found = entries(words)
     if len(found) > 1:
         raise UserError(
             f"train makes one run, {len(found)} were asked for ({', '.join(e.label for e in found)}): use compare"
+            + (
+                ", or entries=null and one model=… for the recipe alone"
+                if found[0].config["choices"]["experiment"]
+                else ""
+            )
         )
+    if shows_config(words):
+        print(shown(found), end="")
+        return None
     if trials_of(found[0].config):
         raise UserError("tune=… is for compare: it gives each architecture the same trials, then runs every seed")
     seed = _seed(found[0].config["seed"])
@@ -100,7 +110,8 @@ def _seed(seed: int) -> int:
 def compare(words: Sequence[str], console: Console) -> Outcome | None:
     """Every entry with every seed: what is done already stays, what failed or is missing is run.
 
-    A run that fails is recorded and the others go on. Returns None for a dry run.
+    A run that fails is recorded and the others go on. Returns None for a dry run, and where the configurations are
+    to be shown alone.
     """
     if started_by() is not None:
         raise UserError("compare starts its own processes, and torchrun or srun started several: start it once, alone")
@@ -109,6 +120,9 @@ def compare(words: Sequence[str], console: Console) -> Outcome | None:
     if any(word.startswith("seed=") for word in words):
         raise UserError("seed=… is for train: compare takes seeds=3 (1, 2 and 3) or a list such as seeds=[1,5]")
     check_tune(found)
+    if shows_config(words):
+        print(shown(found), end="")
+        return None
     runs = planned_runs(found, seeds_of(config))
     jobs, trials = _jobs(config), trials_of(config)
     # Only when sizes are solved and values chosen can it be said that a run is another one.
@@ -197,7 +211,8 @@ def _show_plan(
 
 
 def seconds_a_run(item: Ready) -> float:
-    """An estimate: the median of a few training steps, times the steps of all epochs."""
+    """An estimate: the median of a few training steps, times the steps of all epochs; infinite where nothing limits
+    them."""
     import torch
 
     from lightning_seq.experiment.build import build_model, build_task
@@ -214,7 +229,8 @@ def seconds_a_run(item: Ready) -> float:
         assert isinstance(loss, torch.Tensor)
         loss.backward()
         times.append(time.perf_counter() - begun)
-    steps = len(loader) * config["trainer"]["max_epochs"]
-    if config["trainer"]["max_steps"] > 0:
-        steps = min(steps, config["trainer"]["max_steps"] * config["trainer"]["accumulate_grad_batches"])
+    epochs, most = config["trainer"]["max_epochs"], config["trainer"]["max_steps"]
+    steps = len(loader) * epochs if epochs >= 0 else math.inf
+    if most >= 0:
+        steps = min(steps, most * config["trainer"]["accumulate_grad_batches"])
     return float(torch.tensor(times[1:] or times).median()) * steps

@@ -5,20 +5,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import lightning_seq
 from lightning_seq.errors import UserError, near
-
-VERBATIM = (
-    "text", "prompt", "checkpoint", "name", "runs", "cache", "output", "file",
-    "data.mirror", "data.train", "data.validation", "data.test", "data.train_target", "data.validation_target",
-    "data.test_target", "embedding.path", "embedding.target_path",
-)  # fmt: skip
-"""Free text and paths of the user's: taken as they are, before Hydra's grammar sees them."""
+from lightning_seq.experiment.suggestions import meant
+from lightning_seq.experiment.words import OF_TEXTS, Word, as_typed, check_texts, is_verbatim, read_texts, split_words
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
 """What a run, a comparison or a label may be called."""
@@ -35,8 +29,8 @@ SEVERAL_KINDS = (
 """Keys whose values may be of another kind than their default."""
 
 NULLABLE = (
-    "trainer.gradient_clip_val", "cell.forget_bias", "callbacks.early_stopping", "data.max_length",
-    "data.max_target_length",
+    "entries", "trainer.gradient_clip_val", "cell.forget_bias", "callbacks.early_stopping",
+    "data.max_length", "data.max_target_length",
 )  # fmt: skip
 """Keys that have a default and may be null."""
 
@@ -65,8 +59,11 @@ LEAST = {
 }
 """Keys whose value is a number that may not be less; -1 is Lightning's word for no limit."""
 
-SHORT = {"tune": "tune.trials"}
-"""Keys that stand for another one."""
+ROOMS = ("lightning_seq", "torch", "torchrecurrent")
+"""Packages of which each group has a part (`targets.GROUPS`, `targets.PUBLISHED`): naming a class admits no more."""
+
+DEFAULT_TASK = "classification"
+"""The task of data that name none."""
 
 Config = dict[str, Any]
 
@@ -81,6 +78,16 @@ def conf_directory() -> Path:
 
 
 @cache
+def task_of(data: str) -> str:
+    """The kind of task that a choice of `data` is for."""
+    import yaml
+
+    held = yaml.safe_load((conf_directory() / "data" / f"{data}.yaml").read_text(encoding="utf-8"))
+    chosen = [part["override /task"] for part in held.get("defaults", []) if "override /task" in part]
+    return str(chosen[0]) if chosen else DEFAULT_TASK
+
+
+@cache
 def groups() -> dict[str, tuple[str, ...]]:
     """Every group and its choices."""
     return {
@@ -90,57 +97,16 @@ def groups() -> dict[str, tuple[str, ...]]:
     }
 
 
-@dataclass(frozen=True)
-class Word:
-    """One `key=value` of the command line."""
-
-    key: str
-    value: str
-
-    @property
-    def text(self) -> str:
-        return f"{self.key}={self.value}"
-
-
-def split_words(words: Sequence[str]) -> list[Word]:
-    """Raises UserError for a word that is not `key=value`."""
-    pairs = []
-    for word in words:
-        key, equals, value = word.partition("=")
-        if not equals or not re.fullmatch(r"[A-Za-z_][\w.]*", key):
-            raise UserError(f"{word!r} is not understood: expected key=value, for example model=lstm")
-        pairs.append(Word(SHORT.get(key, key), value))
-    return pairs
-
-
-def alternatives(word: Word) -> list[str]:
-    """The values of a comma list (`rnn,lstm`), or the one value. Commas inside brackets and quotes do not separate."""
-    if word.key in VERBATIM:
-        return [word.value]
-    parts, depth, quote, current = [], 0, "", ""
-    for character in word.value:
-        if quote:
-            quote = "" if character == quote else quote
-        elif character in "'\"":
-            quote = character
-        depth += (character in "[{(") - (character in "]})") if not quote else 0
-        if character == "," and depth == 0 and not quote:
-            parts.append(current)
-            current = ""
-        else:
-            current += character
-    parts.append(current)
-    if len(parts) > 1 and "" in parts:
-        raise UserError(f"{word.text!r} has an empty value between commas")
-    return parts
-
-
-def compose(words: Sequence[str]) -> Config:
+def compose(words: Sequence[str], of_file: Sequence[str] = ()) -> Config:
     """The configuration that `words` ask for, resolved to plain values; each group's choice is under `choices`.
+
+    words:   of the command line. A class of the user's own that they name is admitted, as by `allow`.
+    of_file: further ones, of an entry of an experiment file, which admit nothing.
 
     Raises UserError for an unknown group, key or value, naming the near ones, and for a value of the wrong kind.
     """
-    pairs = split_words(words)
+    typed = split_words(words)
+    pairs = [*typed, *split_words(of_file)]
     chosen = [pair for pair in pairs if pair.key in groups()]
     values = [pair for pair in pairs if pair.key not in groups()]
     for pair in chosen:
@@ -149,7 +115,7 @@ def compose(words: Sequence[str]) -> Config:
     base = _hydra(chosen)
     _refuse_fixed(pairs, base["choices"]["model"])
     own = _own_classes(values)
-    known = set(_paths(base))
+    known = set(paths(base))
     for pair in values:  # an empty mapping takes keys of the user's own
         parents = [pair.key[: dot.start()] for dot in re.finditer(r"\.", pair.key)]
         if (
@@ -158,12 +124,20 @@ def compose(words: Sequence[str]) -> Config:
             and not any(value_at(base, parent) == {} for parent in parents)
         ):
             _refuse_key(pair, known)
-    config = _hydra([*chosen, *(pair for pair in values if pair.key not in VERBATIM)])
+    replaced = {pair.key: read_texts(pair) for pair in values if pair.key in OF_TEXTS}
+    config = _hydra([
+        *chosen, *(pair for pair in values if not is_verbatim(pair.key) and replaced.get(pair.key) is None)
+    ])  # fmt: skip
     for pair in values:
-        if pair.key in VERBATIM:
-            put(config, pair.key, pair.value or None)
+        default = value_at(base, pair.key)
+        if is_verbatim(pair.key):
+            put(config, pair.key, as_typed(pair, default))
+        elif (texts := replaced.get(pair.key)) is not None:
+            put(config, pair.key, texts)
         else:
-            _check_kind(pair, value_at(base, pair.key), value_at(config, pair.key))
+            _check_kind(pair, default, value_at(config, pair.key))
+            check_texts(pair, value_at(config, pair.key))
+    _admit(config, typed)
     _read_decoder_cell(config)
     for group, name in own.items():
         given = {pair.key.split(".")[1] for pair in values if pair.key.startswith(f"{group}.")}
@@ -174,6 +148,22 @@ def compose(words: Sequence[str]) -> Config:
         raise UserError("runs= is empty: expected the directory that everything is written to, such as runs=runs")
     config["runs"] = str(Path(config["runs"]).expanduser())
     return config
+
+
+def _admit(config: Config, typed: Sequence[Word]) -> None:
+    """Naming a class on the command line admits its package; an experiment file can name one, and admits none."""
+    allow: list[str] = next((config["allow"] for pair in typed if pair.key == "allow"), [])
+    if config["allow"] != allow:
+        raise UserError(
+            f"experiment={config['choices']['experiment']} admits the modules {config['allow']} by itself: expected "
+            f"allow={config['allow']} on the command line, where you know what they are"
+        )
+    own = [
+        pair.value.partition(".")[0]
+        for pair in typed
+        if pair.key == "cell.path" or (pair.key.endswith("._target_") and pair.key.partition(".")[0] in groups())
+    ]
+    config["allow"] = list(dict.fromkeys([*allow, *(root for root in own if root and root not in ROOMS)]))
 
 
 def _own_classes(values: Sequence[Word]) -> dict[str, str]:
@@ -204,10 +194,27 @@ def _hydra(words: Sequence[Word]) -> Config:
         composed.pop("hydra")
         config = OmegaConf.to_container(composed, resolve=True)
     except (HydraException, OmegaConfBaseException) as error:
+        for word in words:
+            if not _is_grammatical(word):
+                raise UserError(
+                    f"{word.text}: the value cannot be read (brackets, quotes, signs and letters beyond ASCII need "
+                    f"quotes inside those of the shell): give text as {word.key}='\"TEXT\"'"
+                ) from error
         said = str(error.__cause__ or error).splitlines()
         typed = " ".join(word.text for word in words)
         raise UserError(f"{typed}: {said[0] if said else type(error).__name__}") from error
     return {**config, "choices": choices}  # type: ignore[dict-item]
+
+
+def _is_grammatical(word: Word) -> bool:
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    try:
+        OverridesParser.create().parse_override(f"++{word.text}")
+    except HydraException:
+        return False
+    return True
 
 
 def _refuse_fixed(given: Sequence[Word], model: str) -> None:
@@ -237,17 +244,21 @@ def _read_decoder_cell(config: Config) -> None:
     config["model"]["decoder_cell"] = yaml.safe_load(text)
 
 
-def _paths(value: Any, prefix: str = "") -> Iterator[str]:
+def paths(value: Any, prefix: str = "") -> Iterator[str]:
+    """Every key of a configuration, with those of the mappings in it: `task`, `task.dropout` …"""
     if isinstance(value, dict):
         for key, inner in value.items():
             path = f"{prefix}.{key}" if prefix else str(key)
             yield path
-            yield from _paths(inner, path)
+            yield from paths(inner, path)
 
 
 def _refuse_key(pair: Word, known: set[str]) -> None:
     parent, _, last = pair.key.rpartition(".")
     inside = {path.rpartition(".")[2] for path in known if path.rpartition(".")[0] == parent}
+    if targets := meant(pair.key, known):
+        said = " or ".join(f"{key}={pair.value}" for key in targets)
+        raise UserError(f"{pair.text}: there is no key {pair.key!r}; did you mean {said}?")
     if parent in known and inside:
         raise UserError(f"{pair.text}: there is no key {last!r} in {parent}; {near(last, inside)}")
     raise UserError(f"{pair.text}: there is no key {pair.key!r}; {near(pair.key, known - {'choices'})}")
@@ -298,6 +309,18 @@ def _check_kind(pair: Word, default: Any, value: Any) -> None:
     least = LEAST.get(pair.key)
     if least is not None and value is not None and not value >= least:
         raise UserError(f"{pair.text}: expected at least {least} for {pair.key}, {value!r} came")
+
+
+def check_task(config: Config) -> None:
+    """Raises UserError for a task of ours that does not fit data of ours, with the data that it fits."""
+    task, data = config["choices"]["task"], config["choices"]["data"]
+    if task not in groups()["task"] or data not in groups()["data"] or task == task_of(data):
+        return
+    others = [name for name in groups()["data"] if task_of(name) == task]
+    raise UserError(
+        f"task={task} does not fit data={data}, which are for task={task_of(data)}: leave task= out, or choose data "
+        f"for {task}: {', '.join(others)}"
+    )
 
 
 def check_name(kind: str, name: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 
@@ -13,17 +13,16 @@ from lightning_seq.errors import UserError
 from lightning_seq.experiment.config import (
     GENERAL_MODEL,
     Config,
-    Word,
-    alternatives,
     check_name,
+    check_task,
     compose,
     plain_differences,
-    split_words,
 )
 from lightning_seq.experiment.instruments import INSTRUMENTS
 from lightning_seq.experiment.match import check_match
 from lightning_seq.experiment.run import NEUTRAL, NEUTRAL_CALLBACKS, NEUTRAL_DATA, NEUTRAL_TRAINER, essential
 from lightning_seq.experiment.run_directory import CHECKPOINTS, CONFIG, read_config
+from lightning_seq.experiment.words import Word, alternatives, split_words
 from lightning_seq.record import FILE, read
 
 INDIFFERENT = (
@@ -113,19 +112,28 @@ def entries(words: Sequence[str]) -> list[Entry]:
             )
         for given in first["entries"]:
             label, overrides = _entry(given)
-            found.append(Entry(check_name("label", label), overrides, compose([*words, *overrides])))
+            found.append(Entry(check_name("label", label), overrides, compose(words, overrides)))
     else:
         for values in product(*(values for _, values in lists)):
             chosen = [Word(pair.key, value) for (pair, _), value in zip(lists, values, strict=True)]
             config = compose([word.text for word in chosen])
             differing = [word for word in chosen if word.key in several]
             found.append(Entry(_label(config, differing), [word.text for word in differing], config))
+    if first["label"]:
+        if len(found) > 1:
+            raise UserError(
+                f"label={first['label']} names one run, {len(found)} were asked for "
+                f"({', '.join(entry.label for entry in found)}): leave label= out"
+            )
+        found[0] = replace(found[0], label=check_name("label", first["label"]))
     for label, count in Counter(entry.label for entry in found).items():
         if count > 1:
             raise UserError(f"{count} entries are called {label!r}: take the repeated value out")
     for entry in found:
+        check_task(entry.config)
         entry.config["name"] = name
         entry.config["entries"] = None
+        del entry.config["label"], entry.config["show"]  # of the command, not of the run
     _check_instruments(found)
     check_match(found, [pair.key for pair in pairs if pair.key not in several])
     return found

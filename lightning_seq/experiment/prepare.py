@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lightning_seq.errors import UserError
 from lightning_seq.experiment.grid import Entry, Planned
+from lightning_seq.experiment.preflight import check_settings, check_writable
 from lightning_seq.files import fingerprint
 
 if TYPE_CHECKING:
@@ -38,22 +38,15 @@ def prepare(found: Sequence[Entry], tell: Callable[[str], None], progress: bool 
     Raises UserError for whatever is wrong with the data, the vectors or an architecture.
     """
     from lightning_seq.experiment.build import build_data, build_inputs, build_model, build_task
-    from lightning_seq.experiment.instruments import check_instruments
     from lightning_seq.experiment.kinds.kind import kind_of
-    from lightning_seq.experiment.loggers import check_logger
     from lightning_seq.experiment.match import Matching, residual, said
-    from lightning_seq.experiment.resume import check_resume
-    from lightning_seq.experiment.trainer import check_trainer
     from lightning_seq.models.parameters import count_parameters
 
     shared: dict[str, tuple[Any, Inputs]] = {}
     matching = Matching.of(found[0].config)
     ready = []
     for entry in found:
-        check_logger(entry.config)
-        check_trainer(entry.config)
-        check_resume(entry.config)
-        check_instruments(entry.config)
+        check_settings(entry.config)
     for entry in found:
         config = entry.config
         key = fingerprint([config[part] for part in ("data", "embedding", "word2vec", "cache")])
@@ -99,6 +92,4 @@ def check_place(runs: Sequence[Planned]) -> None:
                 f"{directory} leads to {directory.resolve()}, outside {root}: take the link away, or give runs=DIR "
                 "where the files are to be"
             )
-    existing = next(parent for parent in (place, *place.resolve().parents) if parent.exists())
-    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
-        raise UserError(f"{place} cannot be written ({existing} does not allow it): give another place with runs=DIR")
+    check_writable(place, "runs=DIR")

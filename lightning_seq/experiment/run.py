@@ -38,6 +38,8 @@ NEUTRAL = (
     "output",
     "tune",
     "resume",
+    "label",
+    "show",
 )
 """Keys that do not change what a run computes."""
 NEUTRAL_TRAINER = ("progress", "threads", "timeout")
@@ -58,6 +60,7 @@ def essential(config: Config) -> Config:
     trainer = {key: value for key, value in config["trainer"].items() if key not in NEUTRAL_TRAINER}
     callbacks = {key: value for key, value in config["callbacks"].items() if key not in NEUTRAL_CALLBACKS}
     data = {key: value for key, value in config["data"].items() if key not in NEUTRAL_DATA}
+    kept["allow"] = []  # what is admitted is in the class that was named
     return {**kept, "choices": choices, "trainer": trainer, "callbacks": callbacks, "data": data}
 
 

@@ -28,12 +28,15 @@ PRECISIONS = ("32-true", "32", "16-mixed", "bf16-mixed")
 
 
 def check_trainer(config: Config) -> None:
-    """Raises UserError for a precision that runs cannot be trained in, for devices and for a guard that cannot be."""
+    """Raises UserError for a precision that runs cannot be trained in, for devices that cannot be or are not there, and
+    for a guard that cannot be."""
     check_devices(config)
     FiniteGuard(**config["callbacks"]["finite_guard"])
     precision = str(config["trainer"]["precision"])
     if precision not in PRECISIONS:
         raise UserError(f"trainer.precision is {precision}: {near(precision, PRECISIONS)}")
+    if config["launcher"]["kind"] not in ("submitit", "ray"):  # those run on other machines
+        lightning_trainer(config, logger=False, enable_checkpointing=False, enable_progress_bar=False)
 
 
 class NoProfiler(PassThroughProfiler):
@@ -112,6 +115,29 @@ def build_trainer(
         callbacks.append(TQDMProgressBar(refresh_rate=20, leave=False))
     if resume_points is not None:
         callbacks.append(resume_points)
+    return lightning_trainer(
+        config,
+        sync_batchnorm=settings["sync_batchnorm"],
+        max_epochs=settings["max_epochs"],
+        max_steps=settings["max_steps"],
+        gradient_clip_val=settings["gradient_clip_val"],
+        accumulate_grad_batches=settings["accumulate_grad_batches"],
+        log_every_n_steps=settings["log_every_n_steps"],
+        logger=loggers,
+        callbacks=callbacks,
+        profiler=NoProfiler(),
+        default_root_dir=directory,
+        enable_progress_bar=progress,
+        enable_checkpointing=bool(config["callbacks"]["checkpoint"]),
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+    )
+
+
+def lightning_trainer(config: Config, **more: Any) -> Trainer:
+    """On the devices that the configuration names. Raises UserError for one, or a precision, that there is not."""
+    settings = config["trainer"]
     devices, nodes = layout(config)
     try:
         return Trainer(
@@ -119,23 +145,9 @@ def build_trainer(
             devices=devices,
             num_nodes=nodes,
             strategy=strategy(config),
-            sync_batchnorm=settings["sync_batchnorm"],
-            max_epochs=settings["max_epochs"],
-            max_steps=settings["max_steps"],
-            gradient_clip_val=settings["gradient_clip_val"],
-            accumulate_grad_batches=settings["accumulate_grad_batches"],
             precision=settings["precision"],
-            log_every_n_steps=settings["log_every_n_steps"],
-            logger=loggers,
-            callbacks=callbacks,
             plugins=[CheckpointFiles(), cluster_environment(config)],
-            profiler=NoProfiler(),
-            default_root_dir=directory,
-            enable_progress_bar=progress,
-            enable_checkpointing=bool(config["callbacks"]["checkpoint"]),
-            enable_model_summary=False,
-            num_sanity_val_steps=0,
-            use_distributed_sampler=False,
+            **more,
         )
     except Exception as error:  # by name, these three alone: a UserError, which is a ValueError, is clear
         if type(error).__name__ in ("MisconfigurationException", "ValueError", "RuntimeError"):

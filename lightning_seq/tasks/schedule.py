@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -45,8 +46,17 @@ class Schedule:
                 f"hold_epochs={self.hold_epochs} factor={self.factor}, expected at least 0, a factor between 0 and 1"
             )
 
+    def check_end(self, total: float) -> None:
+        """Raises UserError for a fall to zero at the last of `total` steps, where there is no last one."""
+        if self.kind == "linear" and not math.isfinite(total):
+            raise UserError(
+                "task.schedule.kind=linear falls to zero at the last step, and this training has none: give "
+                "trainer.max_epochs=N or trainer.max_steps=N, or use task.schedule.kind=constant"
+            )
+
     def share(self, step: int, total: float) -> float:
-        """The share of the full rate at an optimiser step."""
+        """The share of the full rate at an optimiser step: from 0 to 1, also beyond the last step and with a warm-up
+        longer than the training."""
         if step < self.warmup_steps:
             return (step + 1) / self.warmup_steps
         if self.kind == "linear":
@@ -54,7 +64,9 @@ class Schedule:
         return 1.0
 
     def configure(self, optimizer: Optimizer, total: float, monitor: str, mode: str) -> dict[str, Any]:
-        """What `LightningModule.configure_optimizers` returns."""
+        """What `LightningModule.configure_optimizers` returns. total: optimiser steps in all; infinite where there is
+        no end."""
+        self.check_end(total)
         if self.kind == "plateau":
             plateau = ReduceLROnPlateau(
                 optimizer, mode="max" if mode == "max" else "min", factor=self.factor, patience=self.patience

@@ -9,13 +9,14 @@ from functools import cached_property
 from typing import Any
 
 from lightning_seq.errors import UserError
+from lightning_seq.spec import Short
 
 SPECIALS = ("<pad>", "<unk>", "<bos>", "<eos>")
 PAD, UNK, BOS, EOS = range(len(SPECIALS))
 
 
-@dataclass(frozen=True)
-class Vocabulary:
+@dataclass(frozen=True, repr=False)
+class Vocabulary(Short):
     """Words by id; the specials `<pad> <unk> <bos> <eos>` are 0 to 3, or there are none of them (see `of`).
 
     words:  `words[i]` has id i; ordinary words by falling count, then in the order of their characters.

@@ -42,6 +42,8 @@ def test_missing_splits_are_the_end_of_train_where_a_line_ends() -> None:
         Tail().completed({"train": ["all in one line"]}, "own.txt")
     with pytest.raises(UserError, match=r"data\.test_fraction is 1"):
         Tail(test=1)
+    with pytest.raises(UserError, match="leave nothing to train on: expected a sum below 1, give smaller ones"):
+        Tail(0.5, 0.5).completed({"train": lines}, "own.txt")
 
 
 def test_verses_are_whole_and_in_order_and_blocks_of_chapters_stay_together() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lightning_seq.data.sources.files import Files
-from lightning_seq.data.sources.table import Cut, Table, cut
+from lightning_seq.data.sources.table import Cut, Table, cut, empty_split
 from lightning_seq.errors import UserError
 
 
@@ -116,6 +116,15 @@ def test_cut_is_random_within_a_class() -> None:
     rest, chosen = cut(table, 0.3, [1])
     assert (len(rest), len(chosen)) == (70, 30)
     assert chosen.ids != list(range(30))
+
+
+def test_shares_that_leave_nothing_to_train_on_are_to_be_smaller(tmp_path: Path) -> None:
+    path = written(tmp_path, "".join(f"{'ab'[row % 2]}\tsentence {row}\n" for row in range(40)))
+    with pytest.raises(UserError, match=r"validation_fraction=0.6 and data.test_fraction=0.5 .* below 1, give smaller"):
+        Files("text", path, cut=Cut(0.6, 0.5)).load()
+    assert len(Files("text", path, test=path, cut=Cut(0.6, 0.5)).load().tables["train"]) == 16  # one alone is cut
+    assert "smaller" in str(empty_split("x", "train", "one"))
+    assert "a larger data.test_fraction" in str(empty_split("x", "test", "one"))
 
 
 @pytest.mark.parametrize("fraction", [0, 1, -0.5, 1.5])

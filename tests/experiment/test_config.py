@@ -5,8 +5,18 @@ from __future__ import annotations
 import pytest
 
 from lightning_seq.errors import UserError
-from lightning_seq.experiment.config import alternatives, check_name, compose, groups, plain_differences, split_words
+from lightning_seq.experiment.config import (
+    check_name,
+    compose,
+    groups,
+    paths,
+    plain_differences,
+    value_at,
+)
 from lightning_seq.experiment.grid import entries, seeds_of
+from lightning_seq.experiment.run import essential
+from lightning_seq.experiment.suggestions import USUAL
+from lightning_seq.experiment.words import alternatives, is_verbatim, split_words
 
 EVERY_CHOICE = [f"{group}={choice}" for group, choices in groups().items() for choice in choices]
 
@@ -105,3 +115,128 @@ def test_names_that_are_no_directory_names_are_refused(name: str) -> None:
 def test_differences_name_the_keys() -> None:
     one, other = {"a": {"b": 1, "c": 2}, "d": 3}, {"a": {"b": 1, "c": 4}}
     assert list(plain_differences(one, other)) == [("a.c", 2, 4), ("d", 3, None)]
+
+
+COLUMNS = [
+    "0",
+    "テキスト",
+    "étiquette",
+    "text (en)",
+    "label: type",
+    "a,b",
+    "[x]",
+    "{y: 1}",
+    "null",
+    "${z}",
+    "1e3",
+    "true",
+    " a ",
+]
+
+
+@pytest.mark.parametrize("name", COLUMNS)
+def test_a_name_of_a_column_is_taken_as_typed(name: str) -> None:
+    (entry,) = entries(["data=csv", "data.train=x.csv", f"data.text_column={name}", f"data.label_column={name}"])
+    assert entry.config["data"]["text_column"] == entry.config["data"]["label_column"] == name
+    config = compose(["data=tatoeba_en_fr", f"data.hub.source_column={name}"])
+    assert config["data"]["hub"]["source_column"] == (None if name == "null" else name)
+
+
+@pytest.mark.parametrize(
+    "data", ["csv", "conll", "conllu", "atis", "iitb_en_hi", "tatoeba_en_hi", "nottingham", "text8"]
+)
+def test_every_key_that_names_a_column_is_taken_as_typed(data: str) -> None:
+    """Of every kind of source; a place in a CoNLL file stays a number."""
+    before = compose([f"data={data}"])
+    keys = [key for key in paths(before) if key.endswith("_column")]
+    after = compose([f"data={data}", *(f"{key}=7" for key in keys)])
+    for key in keys:
+        assert is_verbatim(key)
+        assert value_at(after, key) == (7 if type(value_at(before, key)) is int else "7")
+
+
+@pytest.mark.parametrize(
+    ("typed", "prompt"), [("1", "1"), ("été", "été"), ("the cat, a dog", "the cat, a dog"), ("null", None)]
+)
+def test_a_prompt_is_taken_as_typed(typed: str, prompt: str | None) -> None:
+    (entry,) = entries(["data=text_words", f"task.sample.prompt={typed}"])
+    assert entry.config["task"]["sample"]["prompt"] == prompt
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        ('{"<br />": " "}', {"<br />": " "}),
+        ("{'a, b': '(c)'}", {"a, b": "(c)"}),
+        ("{a: b, c: d}", {"a": "b", "c": "d"}),
+        ("{a:b}", {"a": "b"}),
+        ("{1: 2, yes: no}", {"1": "2", "yes": "no"}),
+        ("{}", {}),
+    ],
+)
+def test_what_is_replaced_is_text(typed: str, expected: dict[str, str]) -> None:
+    (entry,) = entries(["data=csv", f"data.replace={typed}"])
+    assert entry.config["data"]["replace"] == expected
+
+
+def test_a_value_that_hydra_cannot_read_is_answered_with_the_quotes_that_work() -> None:
+    with pytest.raises(UserError, match=r"^logger.project=テ: the value cannot be read .*logger.project='\"TEXT\"'$"):
+        compose(["seed=2", "logger.project=テ"])
+    assert compose(["logger.project='テ, (1)'"])["logger"]["project"] == "テ, (1)"
+    with pytest.raises(UserError, match="expected texts"):
+        compose(["data.replace={a: {b: c}}"])
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [
+        ("lr=0.1", "did you mean optimizer.lr=0.1?"),
+        ("epochs=2", "did you mean trainer.max_epochs=2 or word2vec.epochs=2?"),
+        ("hidden=64", "did you mean model.hidden_size=64?"),
+        ("model.hidden=64", "did you mean model.hidden_size=64?"),
+        ("batch=32", "did you mean data.batch_size=32?"),
+        ("dropout=0.5", "did you mean model.dropout=0.5 or task.dropout=0.5 or embedding.dropout=0.5?"),
+        ("dataset=imdb", "did you mean data=imdb?"),
+        ("layers=2", "did you mean model.num_layers=2?"),
+        ("bidirectional=true", "did you mean model.bidirectional=true?"),
+    ],
+)
+def test_a_key_without_its_group_is_understood(word: str, meant: str) -> None:
+    with pytest.raises(UserError) as error:
+        entries([word])
+    assert meant in str(error.value)
+
+
+def test_what_keys_are_called_elsewhere_leads_to_keys_that_there_are() -> None:
+    choices = ["data=pairs"], ["model=transformer", "embedding=random"], ["model=cnn"]
+    known = {key for words in choices for key in paths(compose(list(words)))}
+    assert set(USUAL) <= known
+
+
+def test_no_entries_of_an_experiment_leave_its_recipe() -> None:
+    (entry,) = entries(["experiment=ud_ewt", "entries=null", "model=bilstm"])
+    assert (entry.label, entry.config["name"], entry.config["task"]["characters"]) == ("bilstm", "ud_ewt", "cnn")
+    assert [one.label for one in entries(["entries=null", "model=rnn,gru"])] == ["rnn", "gru"]
+
+
+def test_a_label_names_the_run_and_is_no_part_of_it() -> None:
+    (named,), (plain,) = entries(["model=lstm", "label=first"]), entries(["model=lstm"])
+    assert named.label == "first"
+    assert named.config == plain.config
+    with pytest.raises(UserError, match="names one run, 2 were asked for"):
+        entries(["model=lstm,gru", "label=first"])
+    with pytest.raises(UserError, match="expected 1 to 100 letters"):
+        entries(["label=a b"])
+
+
+def test_a_class_that_the_user_names_is_admitted_and_one_of_a_file_is_not() -> None:
+    typed = ["model=recurrent", "cell=external", "cell.path=my_package.MyCell"]
+    assert compose(typed)["allow"] == ["my_package"]
+    assert compose(["model=recurrent", "cell._target_=my_package.cells.MyCell"])["allow"] == ["my_package"]
+    assert compose(["model=recurrent", "cell._target_=torch.nn.GRUCell"])["allow"] == []
+    assert compose(typed[:2], typed[2:])["allow"] == []
+    assert compose([*typed[:2], "allow=[my_package]"], typed[2:])["allow"] == ["my_package"]
+    with pytest.raises(UserError, match="on the command line"):
+        compose(typed[:2], [*typed[2:], "allow=[my_package]"])
+    assert essential(compose([*typed, "allow=[my_package]"])) == essential(compose(typed))
+    assert essential(compose([*typed, "allow=[other]"])) == essential(compose(typed))

@@ -28,7 +28,7 @@ def runs_of(own: list[str]) -> Path:
         (["train", "model=lsmt"], "did you mean lstm"),
         (["train", "data=imbd"], "did you mean imdb"),
         (["train", "modle=lstm"], "did you mean model"),
-        (["train", "trainer.epochs=3"], "did you mean max_epochs"),
+        (["train", "trainer.epochs=3"], "did you mean trainer.max_epochs=3?"),
         (["train", "model=rnn,gru"], "use compare"),
         (["train", "seed=-1"], "at least 0"),
         (["train", "name=../up"], "expected 1 to 100"),

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from lightning_seq.data.sources.table import SPLITS
+from lightning_seq.data.sources.table import SPLITS, check_rest
 from lightning_seq.errors import UserError
 from lightning_seq.files import Plain
 
@@ -70,6 +70,7 @@ class Tail:
         Raises UserError where there are too few lines for that.
         """
         lines, notes = dict(lines), []
+        check_rest({"validation": self.validation, "test": self.test}, lines)
         whole = sum(map(len, lines["train"]))
         for split, share in (("test", self.test), ("validation", self.validation)):
             if split in lines:

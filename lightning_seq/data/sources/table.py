@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, Self, TypeVar
 
@@ -120,6 +120,7 @@ class Cut:
     def completed(self, tables: dict[str, T]) -> tuple[dict[str, T], list[str]]:
         """All three splits, the missing ones cut from train, and a note for each that was cut."""
         tables, notes = dict(tables), []
+        check_rest({"validation": self.validation, "test": self.test}, tables)
         shares = {"test": (self.test, _TEST_STREAM), "validation": (self.validation, _VALIDATION_STREAM)}
         whole = len(tables["train"])
         for split, (share, stream) in shares.items():
@@ -129,6 +130,24 @@ class Cut:
                 tables["train"], tables[split] = cut(tables["train"], min(left, 1.0), [self.split_seed, stream])
                 notes.append(f"{split}: {share:.0%} of train, as the source has no such split")
         return {split: tables[split] for split in SPLITS}, notes
+
+
+def check_rest(shares: Mapping[str, float], there: Collection[str]) -> None:
+    """Raises UserError where the splits that are cut from train leave nothing of it. there: splits that are not cut."""
+    missing = {split: share for split, share in shares.items() if split not in there}
+    if sum(missing.values()) >= 1:
+        given = " and ".join(f"data.{split}_fraction={share}" for split, share in missing.items())
+        raise UserError(f"{given} leave nothing to train on: expected a sum below 1, give smaller ones")
+
+
+def empty_split(name: str, split: str, wanted: str) -> UserError:
+    """What is said of a split without examples. wanted: what it should have at least."""
+    remedy = (
+        "smaller data.validation_fraction and data.test_fraction"
+        if split == "train"
+        else f"a larger data.{split}_fraction"
+    )
+    return UserError(f"{name}: the {split} split is empty: expected at least {wanted}; give more data, or {remedy}")
 
 
 def cut(table: T, share: float, seed: Sequence[int]) -> tuple[T, T]:
