@@ -36,7 +36,13 @@ def check_trainer(config: Config) -> None:
     if precision not in PRECISIONS:
         raise UserError(f"trainer.precision is {precision}: {near(precision, PRECISIONS)}")
     if config["launcher"]["kind"] not in ("submitit", "ray"):  # those run on other machines
-        lightning_trainer(config, logger=False, enable_checkpointing=False, enable_progress_bar=False)
+        said = logging.getLogger("lightning.pytorch.utilities.rank_zero")
+        level = said.level
+        said.setLevel(logging.WARNING)  # what Lightning tells of the machine is told when the run begins
+        try:
+            lightning_trainer(config, logger=False, enable_checkpointing=False, enable_progress_bar=False)
+        finally:
+            said.setLevel(level)
 
 
 class NoProfiler(PassThroughProfiler):
