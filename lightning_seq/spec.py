@@ -73,10 +73,14 @@ class Class(Short):
 
 @dataclass(frozen=True, repr=False)
 class Tags(Short):
-    """One label per step, as ids `[B, T]`; and, where there are `intents`, one of them per sequence."""
+    """One label per step, as ids `[B, T]`; and, where there are `intents`, one of them per sequence.
+
+    scheme: of the spans that the tags mark, as `data/spans.py` has it; None: older than this field.
+    """
 
     names: tuple[str, ...]
     intents: tuple[str, ...] = ()
+    scheme: str | None = None
 
     @property
     def size(self) -> int:

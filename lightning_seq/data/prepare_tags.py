@@ -15,7 +15,7 @@ from lightning_seq.data.numbered import cut_to, opened
 from lightning_seq.data.prepared_tags import NOT_COUNTED, PreparedTags, TaggedSplit
 from lightning_seq.data.sources.table import SPLITS, Loaded, empty_split
 from lightning_seq.data.sources.tagged import TaggedSource, TaggedTable
-from lightning_seq.data.spans import Tag, begun, breaks, in_order, is_span_tag, look_like_spans
+from lightning_seq.data.spans import READ, Tag, detected, in_order, loosely, malformed, parted, written
 from lightning_seq.data.spelling import Spellings, characters_of
 from lightning_seq.data.tag_settings import TagSettings
 from lightning_seq.errors import UserError
@@ -23,7 +23,7 @@ from lightning_seq.files import Plain, fingerprint, sealed_directory, write_json
 from lightning_seq.spec import DataSpec, Tags, Tokens
 from lightning_seq.text.vocabulary import Vocabulary
 
-CODE_VERSION = 1
+CODE_VERSION = 2
 """Goes up whenever the same input would give other numbers: caches of before are then left aside."""
 
 _SPELLING_PARTS = ("words", "cases", "characters", "widths")
@@ -52,12 +52,14 @@ def _read(directory: Path, name: str, settings: TagSettings) -> PreparedTags:
     vocabulary = Vocabulary.from_plain(meta["vocabulary"])
     return PreparedTags(
         DataSpec(
-            Tokens(vocabulary.words, tuple(meta["characters"])), Tags(tuple(meta["tags"]), tuple(meta["intents"]))
+            Tokens(vocabulary.words, tuple(meta["characters"])),
+            Tags(tuple(meta["tags"]), tuple(meta["intents"]), meta["scheme"]),
         ),
         vocabulary,
         tuple(meta["characters"]),
         tuple(meta["intents"]),
         meta["scheme"],
+        meta["own_scheme"],
         settings,
         Spellings(*(opened(directory, f"spelling_{part}") for part in _SPELLING_PARTS)),
         {split: TaggedSplit(*(opened(directory, f"{split}_{part}") for part in _SPLIT_PARTS)) for split in SPLITS},
@@ -73,8 +75,9 @@ def _build(directory: Path, name: str, loaded: Loaded[TaggedTable], settings: Ta
     report = list(loaded.notes)
     tables = {split: _checked(name, split, loaded.tables[split], report) for split in SPLITS}
     digests = _digests(tables)
-    spans, tables = _with_spans(name, tables, settings, report)
-    tags = _tag_names(name, tables["train"], loaded.classes, spans)
+    scheme, tables = _with_spans(name, tables, settings, report)
+    read = "bio" if scheme == "iob1" else scheme
+    tags = _tag_names(name, tables["train"], loaded.classes, read != "none")
     intents = tuple(sorted(set(tables["train"].intents or ())))
 
     numbers: dict[str, int] = {}
@@ -108,7 +111,8 @@ def _build(directory: Path, name: str, loaded: Loaded[TaggedTable], settings: Ta
             "characters": list(characters),
             "tags": list(tags),
             "intents": list(intents),
-            "scheme": "bio" if spans else "none",
+            "scheme": read,
+            "own_scheme": scheme,
             "fingerprints": {"data": fingerprint({"content": content, **plain}), "split": membership},
             "revision": loaded.revision,
             "report": report,
@@ -140,37 +144,54 @@ def _checked(name: str, split: str, table: TaggedTable, report: list[str]) -> Ta
 
 def _with_spans(
     name: str, tables: dict[str, TaggedTable], settings: TagSettings, report: list[str]
-) -> tuple[bool, dict[str, TaggedTable]]:
-    """Whether the tags mark spans, and the tables with every span begun by a B."""
-    trained = {tag for tags in tables["train"].tags for tag in tags if tag is not None}
-    spans = settings.scheme in ("bio", "iob1") or (settings.scheme == "auto" and look_like_spans(trained))
-    if not spans:
-        return False, tables
+) -> tuple[str, dict[str, TaggedTable]]:
+    """The scheme of the tags, and the tables with well-formed tags; IOB1 as BIO."""
+    scheme = settings.scheme
+    if scheme == "auto":
+        scheme = detected(tables["train"].tags)
+        if scheme not in ("none", "bio"):
+            report.append(f"tags are {scheme.upper()}: spans are scored by F1")
+    if scheme == "none":
+        return scheme, tables
+    title, read = scheme.upper(), "bio" if scheme == "iob1" else scheme
+    letters = READ[scheme].letters
     changed = {}
     for split, table in tables.items():
         rows, count = [], 0
         for row, tags in enumerate(table.tags):
             for step, tag in enumerate(tags):
-                if tag is not None and not is_span_tag(tag):
+                if tag is not None and parted(tag, letters) is None:
                     raise UserError(
-                        f"{table.place(name, split, row, step)}: {tag!r} is not BIO, expected O, B-X or I-X: "
+                        f"{table.place(name, split, row, step)}: {tag!r} is not {title}, expected {READ[scheme]}: "
                         "data.scheme=none for tags that mark no spans"
                     )
-            broken = breaks(tags)
-            if broken and not settings.repair and settings.scheme != "iob1":
-                step = broken[0]
+            step_wrong = malformed(tags, read)
+            if step_wrong is not None and not settings.repair and scheme != "iob1":
                 raise UserError(
-                    f"{table.place(name, split, row, step)}: malformed BIO, {tags[step]} follows "
-                    f"{tags[step - 1] if step else 'the beginning'}: expected B-{(tags[step] or '')[2:]} there; "
-                    "data.repair=true takes it for that, data.scheme=iob1 reads IOB1, data.scheme=none leaves all as is"
+                    f"{table.place(name, split, row, min(step_wrong, len(tags) - 1))}: malformed {title}, "
+                    f"{_wrong(tags, step_wrong, scheme)}; data.repair=true mends such tags, "
+                    f"{'data.scheme=iob1 reads IOB1, ' if scheme == 'bio' else ''}data.scheme=none leaves all as is"
                 )
-            count += len(broken)
-            rows.append(begun(tags) if broken else tags)
-        if count:
-            how = "IOB1 read as BIO" if settings.scheme == "iob1" else "malformed BIO repaired"
+            if step_wrong is None:
+                rows.append(tags)
+                continue
+            rows.append(written(loosely(tags), tags, read))
+            count += sum(old != new for old, new in zip(tags, rows[-1], strict=True))
+        if count and read == "bio":
+            how = "IOB1 read as BIO" if scheme == "iob1" else "malformed BIO repaired"
             report.append(f"{split}: {how}, {count:,} spans that began with I begin with B")
+        elif count:
+            report.append(f"{split}: malformed {title} repaired, {count:,} tags changed")
         changed[split] = TaggedTable(table.tokens, rows, table.ids, table.intents, table.origin, table.lines)
-    return True, changed
+    return scheme, changed
+
+
+def _wrong(tags: Sequence[Tag], step: int, scheme: str) -> str:
+    """What is wrong with the tag at a place that `malformed` names."""
+    if step == len(tags):
+        return f"{tags[-1]} is the end of the sentence"
+    said = f"{tags[step]} follows {tags[step - 1] if step else 'the beginning'}"
+    return said + (f": expected B{(tags[step] or '')[1:]} there" if scheme == "bio" else "")
 
 
 def _tag_names(name: str, train: TaggedTable, given: Sequence[str] | None, spans: bool) -> tuple[str, ...]:

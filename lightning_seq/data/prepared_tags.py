@@ -58,7 +58,8 @@ class PreparedTags:
     vocabulary:   of the train split alone, cut by min count and size.
     characters:   of the train split, by id; `<pad> <unk>` first.
     intents:      of the train split, by name; empty where the set has none.
-    scheme:       `bio`, or `none` for tags that mark no spans.
+    scheme:       of the tags: `bio`, `ioe1`, `ioe2`, `iobes`, `bilou`, or `none` for tags that mark no spans.
+    own_scheme:   of the source's tags: the same, or `iob1`, which is read as `bio`.
     spellings:    every different token of all splits, as numbers.
     splits:       by name: train, validation, test.
     fingerprints: `data` (tokens, tags and everything done to them) and `split` (which sentence is where).
@@ -73,6 +74,7 @@ class PreparedTags:
     characters: tuple[str, ...]
     intents: tuple[str, ...]
     scheme: str
+    own_scheme: str
     settings: TagSettings
     spellings: Spellings
     splits: dict[str, TaggedSplit]

@@ -21,7 +21,8 @@ class TagSettings:
     max_word_length: characters of a token that are kept, from its beginning.
     max_length:      tokens of a sentence that are kept, from its beginning; None for all.
     scheme:          see `SCHEMES`.
-    repair:          whether an I-X that follows neither B-X nor I-X becomes B-X, or is an error.
+    repair:          whether tags that are malformed in their scheme are mended (in BIO an I-X that follows neither B-X
+                     nor I-X becomes B-X), or are an error.
     unseen_tags:     `error` or `ignore`: what a tag or intent is that training does not have.
 
     Raises UserError for values that cannot be.

@@ -301,7 +301,7 @@ class TaggingData(LightningDataModule):
 
     @property
     def scheme(self) -> str:
-        """`bio`, or `none` for tags that mark no spans."""
+        """See `PreparedTags`."""
         return self.prepared.scheme
 
     @property
@@ -322,7 +322,7 @@ class TaggingData(LightningDataModule):
         """What there is, in one line, and a line for each thing that may surprise."""
         prepared = self.prepared
         sizes = ", ".join(f"{name} {len(split):,}" for name, split in prepared.splits.items())
-        kinds = f"{len(prepared.tags)} tags" + (" (BIO)" if prepared.scheme == "bio" else "")
+        kinds = f"{len(prepared.tags)} tags" + (f" ({prepared.scheme.upper()})" if prepared.scheme != "none" else "")
         head = (
             f"{prepared.name}: {sizes} sentences, {kinds}, "
             + (f"{len(prepared.intents)} intents, " if prepared.intents else "")

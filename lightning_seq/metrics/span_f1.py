@@ -1,4 +1,4 @@
-"""Precision, recall and F1 of spans that BIO tags mark."""
+"""Precision, recall and F1 of spans that tags mark."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
-from lightning_seq.data.spans import is_span_tag, kind_of
+from lightning_seq.data.spans import OUTSIDE, READ, parted
 from lightning_seq.errors import UserError
 from lightning_seq.metrics.precision_recall_f1 import precision_recall_f1
 
@@ -17,11 +17,12 @@ from lightning_seq.metrics.precision_recall_f1 import precision_recall_f1
 class SpanF1(Metric):
     """Over whole spans: one is right where begin, end and kind are (Tjong Kim Sang & Buchholz 2000, `conlleval`).
 
-    Spans are read as seqeval does by default: B-X begins one, I-X goes on with a span of X and begins one behind
-    anything else. A place whose mask is False is outside of any.
+    BIO and IOE1 are read as seqeval does by default (whatever is no continuation begins a span), IOE2, IOBES and BILOU
+    as it does with `mode="strict"` (a span that is malformed is none). A place whose mask is False is outside of any.
 
-    names: the tags by id, `O`, `B-X` or `I-X`.
-    kinds: each X, by spelling.
+    names:  the tags by id: `O`, or a letter of the scheme and a kind, `B-X`, or the letter alone.
+    scheme: `bio`, `ioe1`, `ioe2`, `iobes` or `bilou`.
+    kinds:  each X, by spelling.
 
     The state is three counts for each kind, so that any number of ranks gives what one gives.
 
@@ -33,17 +34,28 @@ class SpanF1(Metric):
     counts: Tensor
     kind: Tensor
     begins: Tensor
+    ends: Tensor
+    joined: Tensor
 
-    def __init__(self, names: Sequence[str], **keywords: Any) -> None:
+    def __init__(self, names: Sequence[str], scheme: str = "bio", **keywords: Any) -> None:
         super().__init__(**keywords)
-        strange = next((name for name in names if not is_span_tag(name)), None)
+        read = READ[scheme]
+        strange = next((name for name in names if parted(name, read.letters) is None), None)
         if strange is not None:
-            raise UserError(f"spans are read off tags O, B-X and I-X, {strange!r} came: these tags mark no spans")
-        kinds = [kind_of(name) for name in names]
-        self.kinds = tuple(sorted({kind for kind in kinds if kind is not None}))
-        numbers = [-1 if kind is None else self.kinds.index(kind) for kind in kinds]
+            raise UserError(f"spans are read off tags {read}, {strange!r} came: these tags mark no spans")
+        parts = [parted(name, read.letters) or (OUTSIDE, "") for name in names]
+        self.kinds = tuple(sorted({kind for _, kind in parts if kind}))
+        numbers = [self.kinds.index(kind) if kind else -1 for _, kind in parts]
+        tables = {
+            "begins": [letter != OUTSIDE and (not read.strict or letter in read.begins) for letter, _ in parts],
+            "ends": [letter != OUTSIDE and (not read.strict or letter in read.ends) for letter, _ in parts],
+            "joined": [
+                [before[1] == after[1] and before[0] + after[0] in read.joined for after in parts] for before in parts
+            ],
+        }
         self.register_buffer("kind", torch.tensor(numbers), persistent=False)
-        self.register_buffer("begins", torch.tensor([name.startswith("B-") for name in names]), persistent=False)
+        for name, table in tables.items():
+            self.register_buffer(name, torch.tensor(table), persistent=False)
         zeros = torch.zeros(len(self.kinds), 3, dtype=torch.int64)
         self.add_state("counts", zeros, dist_reduce_fx="sum")
 
@@ -67,17 +79,16 @@ class SpanF1(Metric):
         """`[B, T]` each: where a span begins, which place is the last of a span that is there, and of which kind."""
         tags = tags.masked_fill(~mask, 0)
         kinds = self.kind[tags].masked_fill(~mask, -1)
-        inside = kinds >= 0
-        new = self.begins[tags] & inside
-        new[:, 1:] |= kinds[:, 1:] != kinds[:, :-1]
-        new[:, 0] = True
+        new = torch.ones_like(mask)
+        new[:, 1:] = ~(self.joined[tags[:, :-1], tags[:, 1:]] & mask[:, :-1] & mask[:, 1:])
         # The last place of whatever is here: before the next one that is new.
         T = tags.shape[1]
         places = torch.arange(T, device=tags.device).expand_as(tags)
         following = torch.full_like(places, T)
         following[:, :-1] = torch.where(new[:, 1:], places[:, 1:], T)
         ends = following.flip(1).cummin(1).values.flip(1) - 1
-        return new & inside, ends, kinds
+        marked = new & mask & self.begins[tags] & self.ends[tags.gather(1, ends)]
+        return marked, ends, kinds
 
 
 def span_table(kinds: Sequence[str], counts: Tensor) -> list[dict[str, Any]]:

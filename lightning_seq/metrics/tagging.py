@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from lightning_seq.data.spans import look_like_spans
+from lightning_seq.data.spans import scheme_of
 from lightning_seq.metrics.classification import classification_metrics
 from lightning_seq.metrics.span_f1 import SpanF1
 
@@ -15,13 +15,15 @@ from lightning_seq.metrics.span_f1 import SpanF1
 class TaggingMetrics(nn.Module):
     """Of each token that counts: accuracy, macro-F1 and confusion; of spans, where the tags mark them, `SpanF1`.
 
-    names: the tags by id.
+    names:  the tags by id.
+    scheme: of the spans that they mark, `none` where they mark none; None: BIO where they look like it.
     """
 
-    def __init__(self, names: Sequence[str]) -> None:
+    def __init__(self, names: Sequence[str], scheme: str | None = None) -> None:
         super().__init__()
         self.tokens = classification_metrics(len(names))
-        self.spans = SpanF1(names) if look_like_spans(names) else None
+        scheme = scheme_of(names, scheme)
+        self.spans = SpanF1(names, scheme) if scheme != "none" else None
 
     def update(self, predictions: Tensor, targets: Tensor, mask: Tensor) -> None:
         """Tag ids `[B, T]` and which of them count; none may."""

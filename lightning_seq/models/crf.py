@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from lightning_seq.data.spans import is_span_tag, kind_of
+from lightning_seq.data.spans import READ, may_follow, parted
 from lightning_seq.errors import UserError
 from lightning_seq.layers.mask import lengths_of, zero_beyond
 
@@ -29,31 +29,41 @@ class LinearChainCRF(nn.Module):
     tokens has one path, of score 0.
 
     tags:               C, the number of tags.
-    constraints:        the tags' names by id, `O`, `B-X` or `I-X`: a path then has I-X after B-X and I-X alone, never
-                        first. None for any order.
+    constraints:        the tags' names by id: a path is then well formed in their scheme (in BIO it has I-X after
+                        B-X and I-X alone, never first). None for any order.
     constrain_training: leave paths that the constraints forbid out of Z as well, not only out of what is decoded.
+    scheme:             of the names: `bio`, `ioe1`, `ioe2`, `iobes` or `bilou`.
 
     Raises UserError where the names are not C, not of that scheme, or leave no path.
     """
 
     allowed: Tensor
     allowed_start: Tensor
+    allowed_end: Tensor
 
-    def __init__(self, tags: int, constraints: Sequence[str] | None = None, constrain_training: bool = False) -> None:
+    def __init__(
+        self,
+        tags: int,
+        constraints: Sequence[str] | None = None,
+        constrain_training: bool = False,
+        scheme: str = "bio",
+    ) -> None:
         super().__init__()
         if tags < 1:
             raise UserError(f"a CRF over {tags} tags: expected at least 1")
         if constrain_training and constraints is None:
-            raise UserError("constrain_training=true without constraints: give the tags' names, O, B-X or I-X")
+            raise UserError("constrain_training=true without constraints: give the tags' names")
         self.names = None if constraints is None else tuple(constraints)
         self.constrain_training = constrain_training
         self.transitions = nn.Parameter(torch.empty(tags, tags))
         self.start, self.end = nn.Parameter(torch.empty(tags)), nn.Parameter(torch.empty(tags))
-        first, after = (torch.ones(tags), torch.ones(tags, tags)) if self.names is None else bio(self.names)
+        anything = torch.ones(tags), torch.ones(tags, tags), torch.ones(tags)
+        first, after, last = anything if self.names is None else well_formed(self.names, scheme)
         if len(first) != tags:
             raise UserError(f"constraints name {len(first)} tags, expected {tags}")
         # Made of the names, which the specification holds: nothing for a checkpoint.
         self.register_buffer("allowed_start", first.bool(), persistent=False)
+        self.register_buffer("allowed_end", last.bool(), persistent=False)
         self.register_buffer("allowed", after.bool(), persistent=False)
         self.reset_parameters()
 
@@ -71,13 +81,13 @@ class LinearChainCRF(nn.Module):
     ) -> Float[Tensor, "B"]:
         """s(y) of each row's tags."""
         scores, lengths = self._given(scores, mask)
-        A, start = self._weights(self.constrain_training)
+        (A, start), end = self._weights(self.constrain_training), self._end(self.constrain_training)
         tags = tags.masked_fill(~mask, 0)
         emitted = scores.gather(2, tags[..., None]).squeeze(2)
         passed = A.flatten().index_select(0, (tags[:, :-1] * len(start) + tags[:, 1:]).flatten()).view(len(tags), -1)
         last = tags.gather(1, _last(lengths)).squeeze(1)
         path = emitted.sum(1) + torch.where(mask[:, 1:], passed, torch.zeros_like(passed)).sum(1)
-        return torch.where(lengths > 0, start[tags[:, 0]] + path + self.end[last], torch.zeros_like(path))
+        return torch.where(lengths > 0, start[tags[:, 0]] + path + end[last], torch.zeros_like(path))
 
     def negative_log_likelihood(
         self, scores: Float[Tensor, "B T C"], tags: Int[Tensor, "B T"], mask: Bool[Tensor, "B T"]
@@ -96,7 +106,7 @@ class LinearChainCRF(nn.Module):
     ) -> tuple[Int[Tensor, "B T"], Float[Tensor, "B"]]:
         """The best path that is allowed, 0 where the mask is False, and its score."""
         scores, lengths = self._given(scores, mask)
-        A, start = self._weights(True)
+        (A, start), end = self._weights(True), self._end(True)
         B, T, C = scores.shape
         S = scores.transpose(0, 1).contiguous()
         best = torch.empty_like(S)
@@ -104,7 +114,7 @@ class LinearChainCRF(nn.Module):
         for t in range(1, T):
             torch.amax(best[t - 1][:, :, None] + A, 1, out=best[t]).add_(S[t])
         last = best.gather(0, _last(lengths).t()[..., None].expand(1, B, C)).squeeze(0)
-        score, tag = (last + self.end).max(1)
+        score, tag = (last + end).max(1)
         # Which tag came before is found on the way back, for the path's own tag alone.
         paths, into = [tag], A.t().contiguous()
         for t in range(T - 1, 0, -1):
@@ -127,10 +137,10 @@ class LinearChainCRF(nn.Module):
 
     def _log_partition(self, scores: Tensor, mask: Tensor, constrained: bool) -> Tensor:
         scores, lengths = self._given(scores, mask)
-        A, start = self._weights(constrained)
-        log_Z: Tensor = _LogPartition.apply(scores, A, start, self.end, lengths)
+        (A, start), end = self._weights(constrained), self._end(constrained)
+        log_Z: Tensor = _LogPartition.apply(scores, A, start, end, lengths)
         if not bool(log_Z.isfinite().all()):
-            log_Z = log_partition_in_logs(scores, A, start, self.end, lengths)
+            log_Z = log_partition_in_logs(scores, A, start, end, lengths)
         return torch.where(lengths > 0, log_Z, torch.zeros_like(log_Z))
 
     def _weights(self, constrained: bool) -> tuple[Tensor, Tensor]:
@@ -142,6 +152,11 @@ class LinearChainCRF(nn.Module):
             self.start.masked_fill(~self.allowed_start, FORBIDDEN),
         )
 
+    def _end(self, constrained: bool) -> Tensor:
+        """e, of what is forbidden `FORBIDDEN`."""
+        is_free = not constrained or self.names is None or bool(self.allowed_end.all())
+        return self.end if is_free else self.end.masked_fill(~self.allowed_end, FORBIDDEN)
+
     def _given(self, scores: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         lengths = lengths_of(scores, mask)
         scores = zero_beyond(scores, lengths).to(self.transitions.dtype)
@@ -151,6 +166,13 @@ class LinearChainCRF(nn.Module):
         tags = tags.masked_fill(~mask, 0)
         wrong = ~self.allowed[tags[:, :-1], tags[:, 1:]] & mask[:, 1:]
         wrong = torch.cat([~self.allowed_start[tags[:, :1]] & mask[:, :1], wrong], 1)
+        last = tags.gather(1, _last(mask.sum(1)))
+        unended = ~self.allowed_end[last[:, 0]] & mask[:, 0]
+        if bool(unended.any()):
+            raise UserError(
+                f"{(self.names or ())[int(last[unended][0])]} is the last tag of a sentence, which the constraints "
+                "forbid: mend the tags, or set constrain_training=false"
+            )
         if bool(wrong.any()):
             row, t = wrong.nonzero()[0].tolist()
             names = [(self.names or ())[tag] for tag in tags[row, max(t - 1, 0) : t + 1].tolist()]
@@ -160,20 +182,31 @@ class LinearChainCRF(nn.Module):
             )
 
 
-def bio(names: Sequence[str]) -> tuple[Bool[Tensor, "C"], Bool[Tensor, "C C"]]:
-    """Which tags may come first, and which after which (from, to).
+def well_formed(
+    names: Sequence[str], scheme: str = "bio"
+) -> tuple[Bool[Tensor, "C"], Bool[Tensor, "C C"], Bool[Tensor, "C"]]:
+    """Which tags may come first, which after which (from, to), and which last.
 
-    Raises UserError for a name that is not `O`, `B-X` or `I-X`, and where none may come first.
+    Raises UserError for a name that is not of the scheme, and where none may come first or last.
     """
-    strange = next((name for name in names if not is_span_tag(name)), None)
+    letters = READ[scheme].letters
+    strange = next((name for name in names if parted(name, letters) is None), None)
     if strange is not None:
-        raise UserError(f"constraints are for tags O, B-X and I-X, {strange!r} came: use a CRF without them")
-    inside = torch.tensor([name.startswith("I-") for name in names])
-    kinds = [kind_of(name) for name in names]
-    same = torch.tensor([[one == other for other in kinds] for one in kinds])
-    if bool(inside.all()):
-        raise UserError(f"with the tags {', '.join(names)} alone no sentence can begin: expected O or B-X among them")
-    return ~inside, same | ~inside
+        raise UserError(f"constraints are for tags {READ[scheme]}, {strange!r} came: use a CRF without them")
+    first, last = (
+        torch.tensor(found)
+        for found in zip(
+            *[(may_follow(None, name, scheme), may_follow(name, None, scheme)) for name in names], strict=True
+        )
+    )
+    after = torch.tensor([[may_follow(before, name, scheme) for name in names] for before in names])
+    for found, what, expected in ((first, "begin", "begins"), (last, "end", "ends")):
+        if not bool(found.any()):
+            known = " or ".join(f"{letter}-X" for letter in getattr(READ[scheme], expected))
+            raise UserError(
+                f"with the tags {', '.join(names)} alone no sentence can {what}: expected O or {known} among them"
+            )
+    return first, after, last
 
 
 def log_partition_in_logs(

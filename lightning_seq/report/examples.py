@@ -135,11 +135,13 @@ def _within(path: Path, tolerance: float) -> Scored | None:
 
 def _spans(path: Path) -> Scored | None:
     """F1 = 2 right / (found + given) over spans, read off BIO tags as the metric does."""
-    held = _columns(path, "id", "position", "target", "prediction")
+    held = _columns(path, "id", "position", "target_bio", "prediction_bio") or _columns(
+        path, "id", "position", "target", "prediction"
+    )
     if held is None:
         return None
     ids, positions = (held[name].to_numpy(zero_copy_only=False) for name in ("id", "position"))
-    known, counts = span_counts(ids, positions, held["target"], held["prediction"])
+    known, counts = span_counts(ids, positions, *(held[name] for name in list(held)[2:]))
     whole = counts.sum(1, keepdims=True)
 
     def f1(sums: np.ndarray) -> np.ndarray:

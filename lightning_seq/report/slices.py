@@ -126,6 +126,11 @@ def read_predicted(path: Path, kind: str) -> Predicted | None:
         file = parquet.ParquetFile(path)
         if not set(names) <= set(file.schema_arrow.names) or not file.metadata.num_rows:
             return None
+        spans = ["target_bio", "prediction_bio"]  # of tags in another scheme
+        if kind == "f1" and set(spans) <= set(file.schema_arrow.names):
+            names += spans
+        else:
+            spans = ["target", "prediction"]
         table = file.read(columns=names)
         held = {name: table[name].combine_chunks() for name in names}
         right = compute.fill_null(compute.equal(held["target"], held["prediction"]), False)
@@ -136,7 +141,7 @@ def read_predicted(path: Path, kind: str) -> Predicted | None:
     hardness = {name: held[name].to_numpy(zero_copy_only=False)[first] for name in HARDNESS}
     if kind == "f1":
         positions = held["position"].to_numpy(zero_copy_only=False)
-        _, (hits, predicted, given) = span_counts(ids, positions, held["target"], held["prediction"])
+        _, (hits, predicted, given) = span_counts(ids, positions, *(held[name] for name in spans))
         hits, of = 2 * hits, predicted + given
     else:
         hits = np.bincount(places, weights=right.to_numpy(zero_copy_only=False), minlength=len(known))

@@ -29,8 +29,10 @@ def _marked(tags: Any, order: np.ndarray, first: np.ndarray) -> tuple[np.ndarray
     coded = tags.dictionary_encode()
     places = coded.indices.to_numpy(zero_copy_only=False)[order]
     names = [str(tag) for tag in coded.dictionary.to_pylist()]
-    kind = np.array([name[2:] if name[:2] in ("B-", "I-") else "" for name in names])[places]
-    begins = np.array([name.startswith("B-") for name in names])[places]
+    # A letter alone is of the kind `_`.
+    marks = [name[:1] in ("B", "I") and name[1:2] in ("", "-") for name in names]
+    kind = np.array([(name[2:] or "_") if mark else "" for name, mark in zip(names, marks, strict=True)])[places]
+    begins = np.array([mark and name[0] == "B" for name, mark in zip(names, marks, strict=True)])[places]
     new = first | begins
     new[1:] |= kind[1:] != kind[:-1]
     starts = np.flatnonzero(new)

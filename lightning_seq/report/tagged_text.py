@@ -132,4 +132,4 @@ def _token(token: Token, usual: str | None, kinds: list[str]) -> str:
 
 def _kind(tag: str) -> str:
     """What colour a tag has: that of its kind of span, where it marks one."""
-    return tag[2:] if tag[:2] in ("B-", "I-") else tag
+    return tag[2:] if tag[1:2] == "-" and tag[0] in "BIESLU" else tag

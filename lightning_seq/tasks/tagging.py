@@ -27,17 +27,18 @@ class Tagging(Task):
     model:         scores of tags and, where it has a head for them, of intents.
     tags:          their names by id.
     optimizer:     makes an optimiser from the parameters that learn.
+    scheme:        of the spans that they mark; see `TaggingMetrics`.
     intents:       the names of the classes of whole sentences that the model has a head for.
     intent_weight: of their cross-entropy beside that of the tags; at 1 an intent counts as one tag more.
     monitor, log_every: see `Task`.
 
-    Logged: `train/loss`, and under `val/` and `test/`: `loss accuracy`, for BIO tags `f1 precision recall` of spans,
+    Logged: `train/loss`, and under `val/` and `test/`: `loss accuracy`, for tags of spans `f1 precision recall`,
     with intents `intent_accuracy`. Losses are in nats per token that counts: the sum over all sentences, divided by all
     such tokens; that of the intents is in it.
     After a test `predictions` is `[N, 5]` float64, a row per token: sentence, position, target (-1 where it does not
     count), prediction, loss; in the order of the sentences. The loss is that of the token's tag by itself: -log of its
     probability whatever its neighbours are, which for a CRF is its marginal. `tables` then holds `confusion` `[C, C]`
-    and, for BIO tags, `span_counts` `[K, 3]`.
+    and, for tags of spans, `span_counts` `[K, 3]`.
     """
 
     MONITORS: ClassVar = {"val/accuracy": "max", "val/f1": "max", "val/loss": "min"}
@@ -48,13 +49,14 @@ class Tagging(Task):
         tags: Sequence[str],
         optimizer: MakeOptimizer,
         schedule: Schedule | None = None,
+        scheme: str | None = None,
         intents: Sequence[str] = (),
         intent_weight: float = 1.0,
         monitor: str = "val/accuracy",
         log_every: int = 20,
     ) -> None:
         super().__init__(model, optimizer, schedule, monitor, log_every)
-        self.val_metrics, self.test_metrics = TaggingMetrics(tags), TaggingMetrics(tags)
+        self.val_metrics, self.test_metrics = TaggingMetrics(tags, scheme), TaggingMetrics(tags, scheme)
         if monitor == "val/f1" and self.val_metrics.spans is None:
             raise UserError("task.monitor is val/f1, and these tags mark no spans: use val/accuracy or val/loss")
         if intent_weight < 0:

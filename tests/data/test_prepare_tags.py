@@ -282,3 +282,33 @@ def test_settings_that_cannot_be(settings: dict[str, Any], said: str) -> None:
 def test_a_vocabulary_without_words(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no word occurs 9 times"):
         prepare_tags(Given(TRAIN), tmp_path, TagSettings(min_count=9))
+
+
+IOBES = Given([("a b c d", "B-P I-P E-P S-Q"), ("a b", "O S-P")], [("a", "O")], [("a b", "B-P E-P")])
+
+
+@pytest.mark.parametrize("scheme", ["auto", "iobes"])
+def test_iobes_is_read_and_told(scheme: str, tmp_path: Path) -> None:
+    prepared = prepare_tags(IOBES, tmp_path, TagSettings(scheme=scheme))
+    assert (prepared.scheme, prepared.own_scheme, prepared.spec.targets.scheme) == ("iobes", "iobes", "iobes")  # type: ignore[union-attr]
+    assert prepared.report == (("tags are IOBES: spans are scored by F1",) if scheme == "auto" else ())
+    assert tags(prepared, "test") == ["B-P", "E-P"]
+    assert prepared.tags == ("O", "B-P", "E-P", "I-P", "S-P", "S-Q")
+
+
+def test_iob1_is_read_by_what_it_looks_like(tmp_path: Path) -> None:
+    prepared = prepare_tags(Given([("a b c d", "I-P I-P B-P O")], [("a", "O")], [("a", "I-P")]), tmp_path)
+    assert (prepared.scheme, prepared.own_scheme) == ("bio", "iob1")
+    assert tags(prepared, "train") == ["B-P", "I-P", "B-P", "O"]
+    assert prepared.report[0] == "tags are IOB1: spans are scored by F1"
+
+
+def test_malformed_iobes(tmp_path: Path) -> None:
+    broken = Given(IOBES.train, IOBES.validation, [("a b c", "O B-P I-P")], origin="own.txt")
+    with pytest.raises(UserError, match=r"own\.txt, line \d+: malformed IOBES, I-P is the end of .*repair"):
+        prepare_tags(broken, tmp_path)
+    prepared = prepare_tags(broken, tmp_path, TagSettings(repair=True))
+    assert tags(prepared, "test") == ["O", "B-P", "E-P"]
+    assert "test: malformed IOBES repaired, 1 tags changed" in prepared.report
+    with pytest.raises(UserError, match=r"'B-P' is not IOE2, expected O, I-X or E-X: data\.scheme=none"):
+        prepare_tags(IOBES, tmp_path, TagSettings(scheme="ioe2"))

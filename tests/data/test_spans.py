@@ -1,10 +1,26 @@
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from seqeval.metrics.sequence_labeling import get_entities
+from seqeval.scheme import BILOU, IOBES, IOE2, Entities
 
-from lightning_seq.data.spans import begun, breaks, check_scheme, in_order, look_like_spans
+from lightning_seq.data.spans import (
+    READ,
+    begun,
+    breaks,
+    check_scheme,
+    detected,
+    in_order,
+    look_like_spans,
+    loosely,
+    malformed,
+    spans_of,
+    written,
+)
 from lightning_seq.errors import UserError
 
 TAGS = st.lists(st.sampled_from(["O", "B-X", "I-X", "B-Y", "I-Y"]), max_size=12)
@@ -69,3 +85,78 @@ def test_the_order_of_tags() -> None:
 def test_an_unknown_scheme_is_named() -> None:
     with pytest.raises(UserError, match=r"data\.scheme is 'bioe'; did you mean bio"):
         check_scheme("bioe")
+
+
+STRICT = {"ioe2": IOE2, "iobes": IOBES, "bilou": BILOU}
+"""Those that are read as seqeval's strict mode; bio and ioe1 as its default mode."""
+WRITTEN = ("bio", "ioe1", "ioe2", "iobes", "bilou")
+
+
+def names_of(scheme: str, kinds: str = "XY") -> list[str]:
+    return ["O", *(f"{letter}-{kind}" for letter in READ[scheme].letters for kind in kinds)]
+
+
+def seqevals(tags: list[str], scheme: str) -> set[tuple[int, int, str]]:
+    if scheme in STRICT:
+        found = Entities([tags], STRICT[scheme]).entities[0] if tags else []
+        return {(entity.start, entity.end, entity.tag) for entity in found}
+    return {(begin, end + 1, kind) for kind, begin, end in get_entities(tags)}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("scheme", WRITTEN)
+@given(data=st.data())
+def test_spans_are_seqevals(scheme: str, data: st.DataObject) -> None:
+    tags = data.draw(st.lists(st.sampled_from(names_of(scheme)), max_size=9))
+    assert set(spans_of(tags, scheme)) == seqevals(tags, scheme)
+
+
+@pytest.mark.parametrize("scheme", WRITTEN)
+def test_the_tags_that_are_well_formed_are_those_that_spans_are_written_as(scheme: str) -> None:
+    """Every sequence of up to four tags of two kinds."""
+    for length in range(5):
+        for tags in itertools.product(names_of(scheme), repeat=length):
+            well = malformed(tags, scheme) is None
+            assert well == (written(spans_of(tags, scheme), tags, scheme) == list(tags)), tags
+
+
+@pytest.mark.parametrize("scheme", WRITTEN)
+@given(TAGS)
+def test_spans_in_bio_come_back_from_every_scheme(scheme: str, tags: list[str]) -> None:
+    marked = spans_of(tags, "bio")
+    assert spans_of(written(marked, tags, scheme), scheme) == marked  # type: ignore[arg-type]
+    assert loosely(written(marked, tags, scheme)) == marked or scheme == "bio"
+    assert malformed(written(marked, tags, scheme), scheme) is None
+
+
+@given(TAGS)
+def test_iob1_is_written_as_it_was_read(tags: list[str]) -> None:
+    marked = spans_of(tags, "bio")
+    own = written(marked, tags, "iob1")
+    assert spans_of(begun(own), "bio") == marked  # type: ignore[arg-type]
+    assert all(tag[0] != "B" or before[1:] == tag[1:] for before, tag in zip(["O", *own], own, strict=False))  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    ("sentences", "scheme"),
+    [
+        (["B-X I-X O", "O B-Y"], "bio"),
+        (["I-X I-X B-X O", "O I-Y"], "iob1"),
+        (["B-X I-X O", "I-Y O"], "bio"),  # malformed
+        (["B-X I-X E-X O S-Y"], "iobes"),
+        (["B-X I-X L-X O U-Y"], "bilou"),
+        (["S-X O", "S-Y"], "iobes"),
+        (["I-X E-X E-X O E-Y"], "ioe2"),
+        (["I-X E-X I-X O I-Y"], "ioe1"),
+        (["B I O", "O B B"], "bio"),
+        (["B E S O"], "iobes"),
+        (["I O O"], "none"),
+        (["O O"], "none"),
+        (["NOUN VERB O"], "none"),
+        (["B-X L-X E-X"], "none"),
+        (["B- I-X"], "none"),
+    ],
+)
+def test_the_scheme_is_what_the_tags_look_like(sentences: list[str], scheme: str) -> None:
+    assert detected([sentence.split() for sentence in sentences]) == scheme
+    assert detected([[None, *sentence.split()] for sentence in sentences]) == scheme or scheme in ("bio", "iob1")

@@ -16,9 +16,11 @@ import numpy as np
 import pytest
 import torch
 from pyarrow import parquet
+from seqeval.metrics import f1_score
 
 import lightning_seq
 from lightning_seq.cli import main
+from lightning_seq.data.spans import malformed
 from lightning_seq.errors import UserError
 from lightning_seq.experiment.build import build_data, build_inputs, build_model, build_task
 from lightning_seq.experiment.config import compose
@@ -26,6 +28,7 @@ from lightning_seq.experiment.kinds.tagging import characters, crf, overview
 from lightning_seq.metrics.tagging import TaggingMetrics
 from lightning_seq.models.parameters import count_parameters
 from lightning_seq.record import Record, read
+from lightning_seq.report.spans import span_counts
 from lightning_seq.spec import DataSpec, Tags, Tokens
 
 from .conftest import TINY, environment
@@ -390,3 +393,40 @@ def test_an_experiment_names_its_architectures(name: str, task: str) -> None:
     assert (config["choices"]["task"], config["choices"]["data"]) == (task, name)
     assert config["task"]["schedule"]["kind"] == "linear"
     assert config["task"]["monitor"] == ("val/relation_f1" if task == "classification" else "auto")
+
+
+@pytest.mark.parametrize("scheme", ["iobes", "iob1"])
+def test_a_run_on_another_scheme_scores_its_spans_and_writes_its_tags(
+    scheme: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    rows = ["{0} B-P\nroad I-P\nhill E-P\nsea O\nhill S-Q\n", "wave O\n{0} S-P\nroad S-P\n"]
+    if scheme == "iob1":
+        rows = ["{0} I-P\nroad I-P\nhill I-P\nsea O\nhill I-Q\n", "wave O\n{0} I-P\nroad B-P\n"]
+    (tmp_path / "own.txt").write_text("\n".join(rows[number % 2].format("abcd"[number % 4]) for number in range(60)))
+    words = [f"data.train={tmp_path / 'own.txt'}", f"runs={tmp_path / 'runs'}", f"cache={tmp_path / 'cache'}"]
+    given = [*TINY, "data=conll", "model=bilstm", "task.crf=true", "task.constraints=training", "trainer.max_epochs=2"]
+    assert main(["train", *given, *words]) == 0
+    captured = capfd.readouterr()
+    assert f"tags are {scheme.upper()}: spans are scored by F1" in captured.out + captured.err
+    directory = next((tmp_path / "runs").glob("*/*-seed1"))
+    metrics = read(directory).metrics
+    gold, predicted = [], []
+    for block in (directory / "predictions.conll").read_text().strip().split("\n\n"):
+        columns = [line.split(" ") for line in block.split("\n")]
+        gold.append([column[1] for column in columns])
+        predicted.append([column[2] for column in columns])
+    letters = {tag[0] for tags in gold for tag in tags}
+    assert letters == ({"O", "B", "I", "E", "S"} if scheme == "iobes" else {"O", "I", "B"})
+    assert metrics["test/f1"] == pytest.approx(f1_score(gold, predicted), abs=1e-6)
+    assert all(malformed(tags, scheme) is None for tags in predicted)
+    counts = all_spans(directory)
+    assert 2 * counts[0] / (counts[1] + counts[2]) == pytest.approx(metrics["test/f1"], abs=1e-6)
+
+
+def all_spans(directory: Path) -> list[int]:
+    """What the report reads of the spans of a run."""
+    table = parquet.read_table(directory / "predictions.parquet")
+    names = ["target_bio", "prediction_bio"] if "target_bio" in table.column_names else ["target", "prediction"]
+    ids, positions = (table[name].to_numpy() for name in ("id", "position"))
+    _, counts = span_counts(ids, positions, *(table[name].combine_chunks() for name in names))
+    return counts.sum(1).tolist()

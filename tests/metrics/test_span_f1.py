@@ -14,6 +14,7 @@ from sklearn.metrics import confusion_matrix, f1_score
 from torch import Tensor
 from torchmetrics.utilities.data import dim_zero_sum
 
+from lightning_seq.data.spans import READ, spans_of
 from lightning_seq.errors import UserError
 from lightning_seq.metrics.span_f1 import SpanF1, span_table
 from lightning_seq.metrics.tagging import TaggingMetrics
@@ -123,3 +124,30 @@ def test_tags_without_spans_have_no_span_f1() -> None:
     metrics = TaggingMetrics(["NOUN", "VERB"])
     metrics.update(torch.tensor([[0, 1]]), torch.tensor([[0, 0]]), torch.tensor([[True, True]]))
     assert sorted(metrics.compute()) == ["accuracy", "confusion", "macro_f1"]
+
+
+@pytest.mark.parametrize("scheme", ["bio", "ioe1", "ioe2", "iobes", "bilou"])
+@given(data=st.data())
+@settings(max_examples=100, deadline=None)
+def test_every_scheme_counts_the_spans_that_seqeval_finds(scheme: str, data: st.DataObject) -> None:
+    """`spans_of` is held against seqeval in tests/data/test_spans.py."""
+    names = ["O", *(f"{letter}-{kind}" for letter in READ[scheme].letters for kind in ("a", "b-c"))]
+    tag = st.integers(0, len(names) - 1)
+    targets = data.draw(st.lists(st.lists(tag, max_size=7), min_size=1, max_size=4))
+    predictions = [[data.draw(tag) if data.draw(st.booleans()) else old for old in row] for row in targets]
+    metric = SpanF1(names, scheme)
+    metric.update(padded(predictions, 1)[0], *padded(targets, -100))
+    counts = [0, 0, 0]
+    for one, other in zip(targets, predictions, strict=True):
+        given, found = (set(spans_of([names[number] for number in row], scheme)) for row in (one, other))
+        counts = [total + len(part) for total, part in zip(counts, (given & found, found, given), strict=True)]
+    assert metric.compute()["span_counts"].sum(0).tolist() == counts
+
+
+def test_letters_alone_are_spans_of_one_kind() -> None:
+    metric = TaggingMetrics(["O", "B", "I"], "bio")
+    tags = torch.tensor([[1, 2, 0, 1, 1]])
+    metric.update(tags, tags, torch.ones_like(tags, dtype=torch.bool))
+    assert metric.compute()["span_counts"].tolist() == [[3, 3, 3]]
+    assert metric.spans is not None
+    assert metric.spans.kinds == ("_",)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from itertools import pairwise, product
 
 import pytest
@@ -12,6 +13,7 @@ from torch import Tensor
 from torchcrf import CRF
 
 from lightning_seq.cells.init import Initialisation
+from lightning_seq.data.spans import READ, malformed
 from lightning_seq.errors import UserError
 from lightning_seq.models.crf import LinearChainCRF, log_partition_in_logs
 
@@ -289,3 +291,30 @@ def test_half_precision_scores_are_summed_in_the_parameters_precision() -> None:
     half = scores.bfloat16()
     loss = crf.negative_log_likelihood(half, tags, mask)
     torch.testing.assert_close(loss, crf.negative_log_likelihood(half.float(), tags, mask))
+
+
+@pytest.mark.parametrize("scheme", ["bio", "ioe1", "ioe2", "iobes", "bilou"])
+def test_the_paths_that_have_a_probability_are_those_that_are_well_formed(scheme: str) -> None:
+    """Every sequence of up to three tags of two kinds; what is decoded is the best of the well-formed ones."""
+    names = ["O", *(f"{letter}-{kind}" for letter in READ[scheme].letters for kind in "XY")]
+    torch.manual_seed(0)
+    model = LinearChainCRF(len(names), names, constrain_training=True, scheme=scheme).double()
+    for length in (1, 2, 3):
+        scores, mask = torch.randn(1, length, len(names), dtype=torch.float64), torch.ones(1, length, dtype=torch.bool)
+        total, best = 0.0, (-float("inf"), ())
+        for path in itertools.product(range(len(names)), repeat=length):
+            tags = torch.tensor([path])
+            if malformed([names[tag] for tag in path], scheme) is not None:
+                with pytest.raises(UserError, match="the constraints forbid"):
+                    model.negative_log_likelihood(scores, tags, mask)
+                continue
+            total += float((-model.negative_log_likelihood(scores, tags, mask)).exp())
+            best = max(best, (float(model.score(scores, tags, mask)), path))
+        assert total == pytest.approx(1, abs=1e-9)
+        found, score = model.viterbi(scores, mask)
+        assert (tuple(found[0].tolist()), float(score)) == (best[1], pytest.approx(best[0]))
+
+
+def test_tags_that_no_sentence_can_end_with_are_refused() -> None:
+    with pytest.raises(UserError, match=r"alone no sentence can end: expected O or E-X or S-X among them"):
+        LinearChainCRF(2, ["B-X", "I-X"], scheme="iobes")

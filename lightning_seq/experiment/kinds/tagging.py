@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from lightning_seq.cells.lstm import LSTMCell
 from lightning_seq.data.hardness import hardness
-from lightning_seq.data.spans import look_like_spans
+from lightning_seq.data.spans import OUTSIDE, Tag, scheme_of, spans_of, written
 from lightning_seq.data.tagging import TaggingData, TagReader
 from lightning_seq.errors import UserError, near
 from lightning_seq.experiment.config import Config
@@ -48,7 +48,7 @@ def model(
         encoder,
         width,
         spec.targets.size,
-        crf=crf(config, spec.targets.names),
+        crf=crf(config, spec.targets.names, spec.targets.scheme),
         characters=characters(task, spec),
         case=task["case"],
         intents=len(spec.targets.intents) if task["intent_weight"] else 0,
@@ -73,8 +73,8 @@ def characters(task: Config, spec: DataSpec) -> CharacterCNN | CharacterRecurren
     return CharacterRecurrent(alphabet, LSTMCell, task["character_embedding"], size // 2)
 
 
-def crf(config: Config, names: Sequence[str]) -> LinearChainCRF | None:
-    """With the order of BIO tags as a constraint, unless it is not wanted or the tags have no such order."""
+def crf(config: Config, names: Sequence[str], scheme: str | None = None) -> LinearChainCRF | None:
+    """With the order of the scheme's tags as a constraint, unless it is not wanted or the tags have no such order."""
     task = config["task"]
     wanted = task["constraints"]
     if wanted not in CONSTRAINTS:
@@ -83,21 +83,24 @@ def crf(config: Config, names: Sequence[str]) -> LinearChainCRF | None:
         if wanted == "training":
             raise UserError("task.constraints=training acts on the paths of a CRF: set task.crf=true as well")
         return None
-    ordered = look_like_spans(names) and config["data"].get("scheme") != "none"
+    scheme = scheme_of(names, "none" if config["data"].get("scheme") == "none" else scheme)
+    ordered = scheme != "none"
     if wanted == "training" and not ordered:
-        raise UserError("task.constraints=training is for BIO tags, and these mark no spans: use auto or none")
-    return LinearChainCRF(len(names), names if ordered and wanted != "none" else None, wanted == "training")
+        raise UserError("task.constraints=training is for tags of spans, and these mark no spans: use auto or none")
+    return LinearChainCRF(len(names), names if ordered and wanted != "none" else None, wanted == "training", scheme)
 
 
 def task(config: Config, data: TaggingData, model: Tagger, shared: dict[str, Any]) -> Task:
     assert isinstance(data.spec.targets, Tags)
     settings, names = config["task"], data.spec.targets.names
+    scheme = scheme_of(names, data.spec.targets.scheme)
     make = factory({"_target_": settings["_target_"]}, "task", config["allow"])
     if shared["monitor"] == "auto":
-        shared = {**shared, "monitor": "val/f1" if look_like_spans(names) else "val/accuracy"}
+        shared = {**shared, "monitor": "val/accuracy" if scheme == "none" else "val/f1"}
     made: Task = make(
         model,
         names,
+        scheme=scheme,
         intents=data.spec.targets.intents if settings["intent_weight"] else (),
         intent_weight=settings["intent_weight"],
         **shared,
@@ -118,7 +121,9 @@ def artifacts(directory: Path, data: TaggingData, task: Task) -> dict[str, str]:
 
     predictions.parquet: a row per token that counts: id (of its sentence in the split), position, token, target,
                          prediction, loss, and the `hardness` of its sentence.
-    predictions.conll:   every test sentence: token, target (`_` where it does not count), prediction.
+                         Of tags in another scheme than BIO, `target_bio` and `prediction_bio` are the spans in BIO.
+    predictions.conll:   every test sentence: token, target (`_` where it does not count), prediction, in the source's
+                         own scheme.
     tagging.json:        see `overview`.
     """
     assert isinstance(data.spec.targets, Tags)
@@ -130,10 +135,20 @@ def artifacts(directory: Path, data: TaggingData, task: Task) -> dict[str, str]:
     tokens = [data.tokens("test", int(sentence[0, 0])) for sentence in sentences]
     test = data.prepared.splits["test"]
     hard = hardness(data.prepared.spellings.words[test.flat], test.offsets, data.vocabulary)
-    written = [token for words in tokens for token in words]
-    write_predictions(directory / "predictions.parquet", names, rows, written, hard)
+    spelt = [token for words in tokens for token in words]
+    scheme = data.prepared.scheme
+    bio = bio_columns(names, sentences, scheme)
+    write_predictions(directory / "predictions.parquet", names, rows, spelt, hard, bio)
+    own = data.prepared.own_scheme
+
+    def tags(numbers: np.ndarray) -> list[Any]:
+        found = _named(names, numbers, None)
+        if own != scheme:
+            found = written(spans_of([tag or OUTSIDE for tag in found], scheme), found, own)
+        return [tag or NO_TAG for tag in found]
+
     columns = (
-        zip(words, _named(names, sentence[:, 2], NO_TAG), _named(names, sentence[:, 3], NO_TAG), strict=True)
+        zip(words, tags(sentence[:, 2]), tags(sentence[:, 3]), strict=True)
         for words, sentence in zip(tokens, sentences, strict=True)
     )
     write_text(directory / "predictions.conll", conll(columns))
@@ -145,8 +160,29 @@ def _named(names: Sequence[str], ids: np.ndarray, none: Any) -> list[Any]:
     return [names[number] if number >= 0 else none for number in ids.astype("int64").tolist()]
 
 
+def bio_columns(names: Sequence[str], sentences: Sequence[np.ndarray], scheme: str) -> dict[str, list[Tag]]:
+    """The spans of every token's target and prediction in BIO; nothing where the tags have this scheme, or none.
+
+    A token that does not count is outside of any span, as the metric has it.
+    """
+    if scheme in ("bio", "none"):
+        return {}
+    found: dict[str, list[Tag]] = {"target_bio": [], "prediction_bio": []}
+    for sentence in sentences:
+        for column, rows in enumerate(found.values(), 2):
+            counted = np.where(sentence[:, 2] >= 0, sentence[:, column], -1)
+            tags = _named(names, counted, OUTSIDE)
+            rows += written(spans_of(tags, scheme), tags, "bio")
+    return found
+
+
 def write_predictions(
-    path: Path, names: tuple[str, ...], rows: np.ndarray, tokens: Sequence[str], hard: dict[str, np.ndarray]
+    path: Path,
+    names: tuple[str, ...],
+    rows: np.ndarray,
+    tokens: Sequence[str],
+    hard: dict[str, np.ndarray],
+    bio: dict[str, list[Tag]],
 ) -> None:
     """hard: of every sentence of the split, `[N]` by name."""
     import pyarrow
@@ -162,6 +198,7 @@ def write_predictions(
             "token": pyarrow.array(tokens).filter(pyarrow.array(counted)),
             "target": tags.take(pyarrow.array(kept[:, 2].astype("int64"))),
             "prediction": tags.take(pyarrow.array(kept[:, 3].astype("int64"))),
+            **{name: pyarrow.array(values).filter(pyarrow.array(counted)) for name, values in bio.items()},
             "loss": pyarrow.array(kept[:, 4]),
             **{name: pyarrow.array(values[ids]) for name, values in hard.items()},
         },
