@@ -14,6 +14,7 @@ from lightning_seq.attention.local import Monotonic, Predictive
 from lightning_seq.attention.masked_softmax import masked_softmax
 from lightning_seq.attention.scorer import Scorer
 from lightning_seq.errors import UserError, at_least_one, near
+from lightning_seq.tensors import FLOATING, check_tensor
 
 LOCAL = ("none", "monotonic", "predictive")
 
@@ -97,7 +98,13 @@ class Attention(nn.Module):
         return self.coverage is not None
 
     def prepare(self, values: Float[Tensor, "B S D"], mask: Bool[Tensor, "B S"]) -> Memory:
-        """All that depends on the source alone, once per sentence."""
+        """All that depends on the source alone, once per sentence.
+
+        Raises ValueError for another shape or device, TypeError for another type.
+        """
+        like = self._like(values)
+        check_tensor("attention", "values", values, ("B", "S", self.scorer.value_size), like)
+        check_tensor("attention", "mask", mask, values.shape[:2], values, torch.bool)
         values = values.masked_fill(~mask[..., None], 0)
         return Memory(self.scorer.keys(values), self.scorer.values(values), mask)
 
@@ -115,8 +122,17 @@ class Attention(nn.Module):
         start:    the number of each row's first query among its sentence's steps; None for 0. Only a monotonic window
                   reads it.
 
-        Raises ValueError for several queries at once where `needs_previous`.
+        Raises ValueError for several queries at once where `needs_previous`, and for another shape or device; TypeError
+        for another type.
         """
+        places, like = memory.mask.shape, self._like(query)
+        check_tensor("attention", "query", query, (places[0], "T", self.scorer.query_size), like)
+        check_tensor("attention", "memory.keys", memory.keys, (*places, self.scorer.key_size), query, FLOATING)
+        check_tensor("attention", "memory.values", memory.values, (*places, "C"), query, FLOATING)
+        if previous is not None:
+            check_tensor("attention", "previous", previous, places, query, FLOATING)
+        if start is not None:
+            check_tensor("attention", "start", start, places[:1], query, torch.int64)
         scores = self.scorer.scores(query, self._keys(query, memory, previous))
         mask, emphasis = memory.mask[:, None, None], None
         if self.window is not None:
@@ -126,6 +142,10 @@ class Attention(nn.Module):
         if emphasis is not None:
             weights = weights * emphasis[:, None]
         return Attended(self.scorer.context(weights, memory.values), weights)
+
+    def _like(self, tensor: Tensor) -> Tensor:
+        """A tensor of the type and device that it computes in: a parameter, or what it is given where it has none."""
+        return next(self.parameters(), tensor)
 
     def _keys(self, query: Tensor, memory: Memory, previous: Tensor | None) -> Tensor:
         if self.coverage is None:

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from lightning_seq.cells.cell import Cell, Noise
 from lightning_seq.errors import UserError
+from lightning_seq.tensors import FLOATING, check_tensor
 
 
 def check_rate(name: str, rate: float) -> float:
@@ -43,6 +44,7 @@ class Dropout(nn.Module):
         self.rate = check_rate("dropout", rate)
 
     def forward(self, x: Float[Tensor, "*size"]) -> Float[Tensor, "*size"]:
+        check_tensor("Dropout", "input", x, ("…",), None, FLOATING)
         return x * dropout_mask(x.detach(), self.rate) if self.training and self.rate else x
 
     def extra_repr(self) -> str:
@@ -60,6 +62,7 @@ class LockedDropout(nn.Module):
         self.rate = check_rate("dropout", rate)
 
     def forward(self, x: Float[Tensor, "B T *size"]) -> Float[Tensor, "B T *size"]:
+        check_tensor("LockedDropout", "input", x, ("…", "B", "T"), None, FLOATING)
         if not self.training or not self.rate:
             return x
         return x * dropout_mask(x.new_empty(x.shape[0], 1, *x.shape[2:]), self.rate)

@@ -10,6 +10,8 @@ from torch import Tensor
 
 from lightning_seq.engines.packed import keeps_graph
 from lightning_seq.errors import UserError
+from lightning_seq.losses.cross_entropy import check_targets
+from lightning_seq.tensors import FLOATING, check_tensor
 
 # Measured on CPU (benchmarks/softmax.py): fewer rows and the products are slow, more and nothing is gained but memory.
 _ROWS = 256
@@ -33,9 +35,11 @@ def linear_cross_entropy(
     label_smoothing: ε, the target is (1 - ε) one-hot + ε/V (Szegedy et al. 2016, sec. 7).
     chunk:           rows at a time; None chooses.
 
-    Raises UserError for a chunk below 1, for an ε outside [0, 1), and where second derivatives are asked for.
+    Raises UserError for a chunk below 1, for an ε outside [0, 1), and where second derivatives are asked for;
+    ValueError for another shape or device, TypeError for another type.
     """
     _check(label_smoothing, chunk)
+    _check_tensors("linear_cross_entropy", hidden, weight, bias, targets)
     hidden = hidden.to(weight.dtype)
     given = [tensor for tensor in (hidden, weight, bias) if tensor is not None]
     if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in given):
@@ -56,6 +60,7 @@ def linear_cross_entropy_sum(
 
     A masked place costs nothing, and gives no value and no gradient, whatever it holds.
     """
+    _check_tensors("linear_cross_entropy_sum", hidden, weight, bias, targets, target_mask, lead="BT")
     rows = target_mask.flatten().nonzero().squeeze(1)
     counting = hidden.flatten(0, 1).index_select(0, rows)
     return linear_cross_entropy(counting, weight, bias, targets.flatten().index_select(0, rows), label_smoothing, chunk)
@@ -74,6 +79,7 @@ def linear_token_losses(
     Raises UserError for a chunk below 1.
     """
     _check(0.0, chunk)
+    _check_tensors("linear_token_losses", hidden, weight, bias, targets)
     return _run(hidden.to(weight.dtype), weight, bias, targets, 0.0, chunk, _Gradients())
 
 
@@ -180,3 +186,18 @@ def _check(label_smoothing: float, chunk: int | None) -> None:
         raise UserError(f"label_smoothing is {label_smoothing}, expected at least 0 and less than 1")
     if chunk is not None and chunk < 1:
         raise UserError(f"chunk is {chunk}, expected at least 1 row at a time (or none given, to choose one)")
+
+
+def _check_tensors(
+    owner: str,
+    hidden: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    targets: Tensor,
+    *masks: Tensor,
+    lead: str = "N",
+) -> None:
+    check_targets(owner, "hidden", hidden, targets, *masks, lead=lead)
+    check_tensor(owner, "weight", weight, ("V", hidden.shape[-1]), hidden, FLOATING)
+    if bias is not None:
+        check_tensor(owner, "bias", bias, weight.shape[:1], weight)

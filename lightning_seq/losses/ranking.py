@@ -7,6 +7,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional
 
+from lightning_seq.losses.cross_entropy import check_targets
+from lightning_seq.tensors import FLOATING, check_tensor
+
 
 def ranking_loss_sum(
     scores: Float[Tensor, "N R"],
@@ -27,7 +30,10 @@ def ranking_loss_sum(
     scores: of every class but `other`, in the order of their ids.
     other:  the id of that class, or None where every class has a score.
     scale, right_margin, wrong_margin: γ, m⁺ and m⁻.
+
+    Raises ValueError for another shape or device, TypeError for another type.
     """
+    check_targets("ranking_loss_sum", "scores", scores, targets, target_mask)
     scores = torch.where(target_mask[:, None], scores, torch.zeros_like(scores))
     columns, scored = targets, target_mask
     if other is not None:
@@ -42,7 +48,11 @@ def ranking_loss_sum(
 
 
 def ranked_class(scores: Float[Tensor, "N R"], other: int | None = None) -> Int[Tensor, "N"]:
-    """The class with the highest score; `other` where all are negative (dos Santos et al. 2015, sec. 2.6)."""
+    """The class with the highest score; `other` where all are negative (dos Santos et al. 2015, sec. 2.6).
+
+    Raises ValueError for another shape, TypeError for another type.
+    """
+    check_tensor("ranked_class", "scores", scores, ("N", "R"), None, FLOATING)
     best, column = scores.max(1)
     if other is None:
         return column

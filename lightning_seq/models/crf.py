@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from lightning_seq.data.spans import READ, may_follow, parted
 from lightning_seq.errors import UserError
 from lightning_seq.layers.mask import lengths_of, zero_beyond
+from lightning_seq.tensors import FLOATING, check_tensor
 
 # In the place of -∞, whose differences are NaN: of such a score nothing is left, and sums of many are finite.
 FORBIDDEN = -1e30
@@ -34,7 +35,8 @@ class LinearChainCRF(nn.Module):
     constrain_training: leave paths that the constraints forbid out of Z as well, not only out of what is decoded.
     scheme:             of the names: `bio`, `ioe1`, `ioe2`, `iobes` or `bilou`.
 
-    Raises UserError where the names are not C, not of that scheme, or leave no path.
+    Raises UserError where the names are not C, not of that scheme, or leave no path. Its methods raise ValueError for
+    scores, tags or a mask of another shape or device, TypeError for another type.
     """
 
     allowed: Tensor
@@ -81,6 +83,7 @@ class LinearChainCRF(nn.Module):
     ) -> Float[Tensor, "B"]:
         """s(y) of each row's tags."""
         scores, lengths = self._given(scores, mask)
+        check_tensor("CRF", "tags", tags, mask.shape, scores, torch.int64)
         (A, start), end = self._weights(self.constrain_training), self._end(self.constrain_training)
         tags = tags.masked_fill(~mask, 0)
         emitted = scores.gather(2, tags[..., None]).squeeze(2)
@@ -96,9 +99,10 @@ class LinearChainCRF(nn.Module):
 
         Raises UserError for tags that the constraints forbid, where training is constrained.
         """
+        path = self.score(scores, tags, mask)
         if self.constrain_training:
             self._check(tags, mask)
-        return self.log_partition(scores, mask) - self.score(scores, tags, mask)
+        return self.log_partition(scores, mask) - path
 
     @torch.no_grad()
     def viterbi(
@@ -127,6 +131,7 @@ class LinearChainCRF(nn.Module):
     def marginals(self, scores: Float[Tensor, "B T C"], mask: Bool[Tensor, "B T"]) -> Float[Tensor, "B T C"]:
         """p(y_t = c) over the paths that are allowed, without a gradient; zero where the mask is False."""
         with torch.inference_mode(False), torch.enable_grad():  # p is the gradient of log Z
+            self._given(scores, mask)
             scores = scores.detach().clone().requires_grad_()
             (p,) = torch.autograd.grad(self._log_partition(scores, mask.clone(), True).sum(), scores)
         return p
@@ -158,6 +163,8 @@ class LinearChainCRF(nn.Module):
         return self.end if is_free else self.end.masked_fill(~self.allowed_end, FORBIDDEN)
 
     def _given(self, scores: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        check_tensor("CRF", "scores", scores, ("B", "T", len(self.start)), self.start, FLOATING)
+        check_tensor("CRF", "mask", mask, scores.shape[:2], scores, torch.bool)
         lengths = lengths_of(scores, mask)
         scores = zero_beyond(scores, lengths).to(self.transitions.dtype)
         return scores, mask.sum(1) if lengths is None else lengths

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from lightning_seq.errors import UserError
 from lightning_seq.models.language_model import LanguageModel
+from lightning_seq.tensors import FLOATING, IDS, check_tensor
 
 
 class Reader:
@@ -46,8 +47,9 @@ def restricted(
     top_k:       symbols that stay (Fan et al. 2018).
     top_p:       of these, as many of the likeliest as together have this probability (Holtzman et al. 2020).
 
-    Raises UserError for values out of their range.
+    Raises UserError for values out of their range; ValueError for scores of another shape, TypeError of another type.
     """
+    check_tensor("restricted", "scores", scores, ("B", "V"), None, FLOATING)
     if (
         not 0 <= temperature < math.inf
         or (top_k is not None and top_k < 1)
@@ -84,7 +86,12 @@ def sample(
     """`length` symbols after a prompt of at least one, step by step; the model must be in evaluation mode.
 
     never: ids that are not drawn, such as `<pad>`.
+
+    Raises ValueError for a prompt that is not `[B, T]` with a T of at least 1, TypeError for one of another type.
     """
+    check_tensor("sample", "prompt", prompt, ("B", "T"), None, IDS)
+    if not prompt.shape[1]:
+        raise ValueError("sample: prompt has no symbols, expected at least 1")
     reader, ids = Reader(model), prompt
     for _ in range(length):
         scores = reader.feed(ids)

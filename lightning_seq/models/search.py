@@ -1,6 +1,7 @@
 """From a model that says what may follow to whole sequences: greedy, beam, sampling, and forced decoding.
 
 A `Stepper` is all that is asked of a model; its state may be any nest of tuples of tensors that have the batch first.
+Searches raise ValueError or TypeError for limits, targets or scores that do not fit.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from torch import Tensor
 
 from lightning_seq.errors import UserError
 from lightning_seq.models.sampling import restricted
+from lightning_seq.tensors import FLOATING, check_tensor
 from lightning_seq.text.vocabulary import BOS, EOS, PAD, UNK
 
 UNSEEN = 1e-6
@@ -136,13 +138,14 @@ def _write(
     never: Sequence[int],
 ) -> list[Hypothesis]:
     """One hypothesis a sentence; those that are whole leave the batch."""
+    _check_limits(limits)
     B = len(limits)
     tokens: list[list[int]] = [[] for _ in range(B)]
     totals, looks = [0.0] * B, [[] for _ in range(B)]  # type: ignore[var-annotated]
     state, alive = stepper.start(), torch.arange(B, device=limits.device)
     current = torch.full_like(limits, first)
     while len(alive):
-        scores, state, weights = stepper.step(current, state)
+        scores, state, weights = _step(stepper, current, state)
         open_scores = _without(scores, never)
         current = choose(open_scores)
         gained = scores.gather(1, current[:, None])[:, 0]
@@ -185,6 +188,9 @@ def beam_search(
     places: `[B]`, of each source, for the coverage penalty; None: all that weights are given for.
     """
     beam = beam or Beam()
+    _check_limits(limits)
+    if places is not None:
+        check_tensor("a search", "places", places, limits.shape, limits, torch.int64)
     B, K, device = len(limits), beam.size, limits.device
     state = stepper.start()
     whole: list[list[Hypothesis]] = [[] for _ in range(B)]
@@ -198,7 +204,7 @@ def beam_search(
     step = 0
     while len(alive):
         step += 1
-        scores, state, weights = stepper.step(current, state)
+        scores, state, weights = _step(stepper, current, state)
         V = scores.shape[1]
         scores = _without(scores, never).double().nan_to_num(nan=-math.inf, neginf=-math.inf)
         scores = scores.view(len(alive), width, V) + totals[..., None]
@@ -249,6 +255,22 @@ def beam_search(
     ]
 
 
+def _check_limits(limits: Tensor) -> None:
+    """Raises ValueError unless each sentence has room for a symbol, TypeError for numbers of another type."""
+    check_tensor("a search", "limits", limits, ("B",), None, torch.int64)
+    if bool((limits < 1).any()):
+        raise ValueError(f"a search: limits are {limits.tolist()[:8]}, expected at least 1 symbol for each sentence")
+
+
+def _step(stepper: Stepper, current: Tensor, state: Any) -> tuple[Tensor, Any, Tensor | None]:
+    """One step, whose scores and weights must have a row for each symbol."""
+    scores, state, weights = stepper.step(current, state)
+    check_tensor("a search", "scores", scores, (len(current), "V"), current, FLOATING)
+    if weights is not None:
+        check_tensor("a search", "weights", weights, (len(current), "S"), current, FLOATING)
+    return scores, state, weights
+
+
 def _best_first(found: Sequence[Hypothesis]) -> list[Hypothesis]:
     return sorted(found, key=lambda each: each.score, reverse=True)
 
@@ -282,9 +304,12 @@ def forced(
     stepper: Stepper, targets: Int[Tensor, "B T"], first: int = BOS
 ) -> tuple[Float[Tensor, "B T"], Tensor | None]:
     """The log-probability of each given symbol after those before it, step by step, and the attention `[B, T, S]`."""
+    check_tensor("a search", "targets", targets, ("B", "T"), None, torch.int64)
+    if not targets.shape[1]:
+        raise ValueError("a search: targets have no symbols, expected at least 1")
     state, current, found, looks = stepper.start(), torch.full_like(targets[:, 0], first), [], []
     for t in range(targets.shape[1]):
-        scores, state, weights = stepper.step(current, state)
+        scores, state, weights = _step(stepper, current, state)
         current = targets[:, t]
         found.append(scores.gather(1, current[:, None])[:, 0])
         looks.append(weights)
