@@ -15,7 +15,8 @@ from torch import Tensor
 from lightning_seq.cells.cell import Cell, Noise, State
 from lightning_seq.engines import packed
 from lightning_seq.engines.engine import Run
-from lightning_seq.engines.packed import Arrays, Layout, Plan
+from lightning_seq.engines.packed import ELMAN, LSTM, Arrays, Layout, Plan
+from lightning_seq.tensors import check_tensor
 
 LIBRARY = Path(__file__).parent / "_fused.so"
 TORCH_LIBRARY = Path(torch.__file__).parent / "lib" / "libtorch_cpu.so"
@@ -35,6 +36,66 @@ class Problem(ctypes.Structure):
     """What one pass needs, as `csrc/recurrences.inc` declares it."""
 
     _fields_ = [(name, ctypes.c_int64) for name in INTEGERS] + [(name, ctypes.c_void_p) for name in ARRAYS]
+
+
+WRONG_LENGTH = -2
+LARGEST = 2**31 - 1
+"""What the BLAS counts up to."""
+
+
+def check_arrays(direction: str, plan: Plan, layout: Layout, arrays: Arrays) -> None:
+    """A last look before C reads memory by these sizes: all that are needed are there, dense, of one type, on the CPU.
+
+    Raises ValueError, or TypeError for another type.
+    """
+    kind, H, GH = plan.kind, plan.hidden_size, plan.gates * plan.hidden_size
+    B, N, T, shards, W = layout.batch, layout.rows, layout.steps, layout.shards, arrays.get("W")
+    D = 0 if W is None else W.shape[-1]
+    gates = arrays.get("gates")
+    if gates is None or gates.dtype not in TYPES:
+        raise TypeError(f"the {direction} pass has gates of {gates if gates is None else gates.dtype}")
+    if plan.gates != (1 if kind == ELMAN else 4 if kind == LSTM and not plan.coupled else 3):
+        raise ValueError(f"the {direction} pass has {plan.gates} gates, which a recurrence of kind {kind} has not")
+    if max(B, T * GH, T * D) > LARGEST or (layout.dense and N != B * T):
+        raise ValueError(f"the {direction} pass is of {B} sequences, {T} steps, {N} rows, {GH} gates, {D} inputs")
+    needed = {"U", "h0", "gates", "h", *(("hT",) if direction == "forward" else ("dout", "dh"))}
+    if kind == LSTM:
+        needed |= {"c0", "c", "tc", "cT" if direction == "forward" else "dc"}
+    elif kind != ELMAN:
+        needed.add("extra")
+    for name, other in (("x", "W"), ("dx", "W"), ("dW", "x"), ("dbn", "extra"), ("W", "x")):
+        if arrays.get(name) is not None:
+            needed.add(other)
+    if direction == "backward":
+        needed |= ({"dp"} if plan.p is not None else set()) | (set() if layout.dense else {"hprev"})
+    row, first, peepholes = (N, H), (B, H), (2 if plan.coupled else 3, H)
+    shapes: dict[str, tuple[int, ...]] = {
+        "counts": (shards * T,), "firsts": (shards + 1,), "starts": (shards + 1,), "U": (GH, H), "b": (GH,), "bn": (H,),
+        "p": peepholes, "h0": first, "c0": first, "gates": (N, GH), "h": row, "c": row, "tc": row, "extra": row,
+        "hT": first, "cT": first, "x": (N, D), "W": (GH, D), "dout": row, "dh": first, "dc": first, "hprev": row,
+        "dp": (shards, 3, H), "dx": (N, D), "dW": (GH, D), "dU": (GH, H), "db": (GH,), "dbn": (H,),
+    }  # fmt: skip
+    for name, tensor in arrays.items():
+        if tensor is not None:
+            _check(name, tensor, shapes[name], gates.dtype)
+            needed.discard(name)
+    if needed:
+        raise ValueError(f"the {direction} pass lacks {', '.join(sorted(needed))}")
+    _check("firsts", layout.firsts, shapes["firsts"], torch.int64)
+    if not layout.dense:
+        for name, tensor in (("counts", layout.counts), ("starts", layout.starts)):
+            _check(name, tensor, shapes[name], torch.int64)
+
+
+def _check(name: str, tensor: Tensor | None, shape: tuple[int, ...], dtype: torch.dtype) -> None:
+    if tensor is None:
+        raise ValueError(f"{name} is missing, expected {list(shape)}")
+    if (
+        tensor.shape != shape or tensor.dtype != dtype or tensor.device.type != "cpu"
+        or tensor.layout is not torch.strided or not tensor.is_contiguous() or tensor.is_neg()
+    ):  # fmt: skip
+        check_tensor("the compiled engine", name, tensor, shape, torch.empty(0, dtype=dtype), dtype)
+        raise ValueError(f"the compiled engine: {name} {list(shape)} is not contiguous")
 
 
 def _problem(plan: Plan, layout: Layout, arrays: Arrays, own: bool) -> Problem:
@@ -146,7 +207,10 @@ class Fused:
     def refuses(self, cell: Cell, x: Tensor, noise: Noise | None, trace: bool) -> str | None:
         if compiled() is None:
             return "it was not built (install the package where there is a C compiler)"
-        return packed.refuses(cell, x, noise, trace)
+        reason = packed.refuses(cell, x, noise, trace)
+        if reason is None and x.shape[1] * max(*cell.input_shape, *(cell.projected_shape or ())) > LARGEST:
+            return f"a sequence of {x.shape[1]} steps has more numbers than its products count up to"
+        return reason
 
     def run(
         self,
@@ -163,6 +227,7 @@ class Fused:
         shards = max(1, min(_threads(), batch))
         if lengths is None:
             return Layout(batch, steps, shards, batch * steps, _equal_shares(batch, shards))
+        _check("lengths", lengths, (batch,), torch.int64)
         sizes = (batch, shards * steps, shards + 1, shards + 1, batch * steps)
         order, counts, firsts, starts, index = torch.empty(sum(sizes), dtype=torch.int64).split(sizes)
         rows = _code().fused_layout(
@@ -170,16 +235,18 @@ class Fused:
             ctypes.c_int64(shards),
             *(ctypes.c_void_p(tensor.data_ptr()) for tensor in (order, counts, firsts, starts, index)),
         )
+        if rows == WRONG_LENGTH:
+            raise ValueError(f"lengths are {lengths.tolist()[:8]}, expected 0 to {steps}")
         if rows < 0:
             raise MemoryError(f"no memory for the order of {batch} sequences")
         return Layout(batch, steps, shards, rows, firsts, order, counts, starts, index[:rows])
 
     def gather(self, x: Tensor, layout: Layout) -> Tensor:
-        x = x.contiguous().flatten(0, 1)
+        x = packed.in_memory(x).flatten(0, 1)
         return _move("fused_gather", x, layout, x.new_empty(layout.rows, *x.shape[1:]))
 
     def scatter(self, rows: Tensor, layout: Layout) -> Tensor:
-        rows = rows.contiguous()
+        rows = packed.in_memory(rows)
         shape = (layout.batch * layout.steps, *rows.shape[1:])
         target = rows.new_empty(shape) if layout.rows == shape[0] else rows.new_zeros(shape)
         return _move("fused_scatter", rows, layout, target).view(layout.batch, layout.steps, *shape[1:])
@@ -197,17 +264,22 @@ def _equal_shares(batch: int, shards: int) -> Tensor:
 
 
 def _move(function: str, source: Tensor, layout: Layout, target: Tensor) -> Tensor:
-    width = source.stride(0) * source.element_size()
+    packed_rows, all_rows = (target, source) if function == "fused_gather" else (source, target)
+    row = source.shape[1:]
+    _check("packed rows", packed_rows, (layout.rows, *row), source.dtype)
+    _check("all rows", all_rows, (layout.batch * layout.steps, *row), source.dtype)
+    _check("index", _index(layout), (layout.rows,), torch.int64)
     getattr(_code(), function)(
         ctypes.c_void_p(source.data_ptr()), ctypes.c_void_p(_index(layout).data_ptr()), ctypes.c_int64(layout.rows),
-        ctypes.c_int64(width), ctypes.c_int64(layout.shards), ctypes.c_void_p(target.data_ptr()),
+        ctypes.c_int64(row.numel() * source.element_size()), ctypes.c_int64(layout.shards),
+        ctypes.c_void_p(target.data_ptr()),
     )  # fmt: skip
     return target
 
 
 def _pass(direction: str, plan: Plan, layout: Layout, arrays: Arrays, own: bool) -> None:
-    gates = arrays["gates"]
-    letter = TYPES[gates.dtype] if gates is not None else "f"
+    check_arrays(direction, plan, layout, arrays)
+    letter = TYPES[arrays["gates"].dtype]  # type: ignore[union-attr]
     if getattr(_code(), f"fused_{direction}_{letter}")(ctypes.byref(_problem(plan, layout, arrays, own))):
         raise MemoryError(f"no memory for the {direction} pass of a recurrence")
 

@@ -105,7 +105,7 @@ class Layout:
     def ordered(self, tensor: Tensor) -> Tensor:
         """A copy of `[B, …]` in the order of the shards."""
         if self.order is None:
-            return tensor.clone(memory_format=torch.contiguous_format)
+            return tensor.clone(memory_format=torch.contiguous_format).resolve_neg()
         return tensor.index_select(0, self.order)
 
     def in_batch_order(self, tensor: Tensor) -> Tensor:
@@ -188,9 +188,9 @@ class Recurrence(torch.autograd.Function):
         c0: Tensor | None,
     ) -> tuple[Tensor, ...]:
         H, N = plan.hidden_size, layout.rows
-        U, W, b, bn, p = U.contiguous(), _whole(W), _whole(b), _whole(bn), _whole(p)
+        U, W, b, bn, p = in_memory(U), _whole(W), _whole(b), _whole(bn), _whole(p)
         whole = backend.whole(U) if W is None else backend.whole(U, W)
-        gates = rows = rows.contiguous()
+        gates = rows = in_memory(rows)
         projected: Arrays = {}
         if W is not None and whole:
             gates, projected = rows.new_empty(N, len(W)), {"x": rows, "W": W}
@@ -229,7 +229,7 @@ class Recurrence(torch.autograd.Function):
         if gradients[0] is None:
             dout = gates.new_zeros(N, H)
         else:
-            dout = gradients[0].contiguous() if layout.dense else backend.gather(gradients[0], layout)
+            dout = in_memory(gradients[0]).view(N, H) if layout.dense else backend.gather(gradients[0], layout)
         dh, dc, dp = _of_final_state(gradients[1], h0, layout), None, None
         if plan.kind == LSTM:
             dc = _of_final_state(gradients[2], h0, layout)
@@ -316,7 +316,7 @@ def _beside(
 
 
 def _of_final_state(gradient: Tensor | None, like: Tensor, layout: Layout) -> Tensor:
-    return torch.zeros_like(like) if gradient is None else layout.ordered(gradient.contiguous())
+    return torch.zeros_like(like) if gradient is None else layout.ordered(in_memory(gradient))
 
 
 def _of_matrix(gates: Tensor, h: Tensor, h0: Tensor, hprev: Tensor | None, layout: Layout, out: Tensor) -> None:
@@ -341,8 +341,13 @@ def _summed(rows: Tensor) -> Tensor:
     return torch.mv(rows.t(), rows.new_ones(len(rows)))
 
 
+def in_memory(tensor: Tensor) -> Tensor:
+    """Its numbers as they stand in memory: contiguous, and not the lazy negative of what is there."""
+    return tensor.contiguous().resolve_neg()
+
+
 def _whole(tensor: Tensor | None) -> Tensor | None:
-    return None if tensor is None else tensor.contiguous()
+    return None if tensor is None else in_memory(tensor)
 
 
 def refuses(cell: Cell, x: Tensor, noise: Noise | None, trace: bool) -> str | None:

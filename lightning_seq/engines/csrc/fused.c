@@ -59,10 +59,12 @@ EXPORTED int fused_has_own_products(void) {
  * lengths:  [B]; order: [B] out, the samples shard by shard; counts: [shards, T] out, samples alive;
  * firsts:   [shards + 1] out, the first sample of each shard in `order`; starts: [shards + 1] out, its first row;
  * index:    [sum of lengths] out, for each row the place b * T + t in a [B, T] array.
- * Returns the number of rows, or -1 without memory.
+ * Returns the number of rows, -1 without memory, or -2 where a length is not 0 to T.
  */
 EXPORTED int64_t fused_layout(const int64_t *lengths, int64_t B, int64_t T, int64_t shards, int64_t *order,
                               int64_t *counts, int64_t *firsts, int64_t *starts, int64_t *index) {
+    for (int64_t b = 0; b < B; b++)
+        if (lengths[b] < 0 || lengths[b] > T) return -2;
     int64_t *sorted = malloc((size_t)B * sizeof *sorted), *bucket = calloc((size_t)T + 2, sizeof *bucket);
     if (!sorted || !bucket) {
         free(sorted);
