@@ -2,129 +2,221 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lightning_seq.errors import UserError
 from lightning_seq.experiment.arguments import (
     given_keys,
     given_texts,
     loaded_checkpoint,
-    print_json_line,
     real_number,
     truth,
     whole_number,
 )
+from lightning_seq.files import Plain
 from lightning_seq.help import Verb
+from lightning_seq.printable import json_line, printable
+
+if TYPE_CHECKING:
+    from lightning_seq.experiment.load import Loaded
+    from lightning_seq.experiment.translate import Translation
+
+Given = dict[str, str | None]
+LARGEST = {"batch_size": 100_000, "beam": 1000, "n_best": 1000, "length": 1_000_000, "samples": 10_000}
+"""What a key of these verbs may be at most."""
+HOTTEST, LARGEST_PENALTY = 1000.0, 100.0
+_TEXTS: Given = {"text": None, "file": None, "column": None, "output": None, "allow": ""}
+
+log = logging.getLogger("lightning_seq")
+
+
+def _given(verb: str, words: list[str], known: Given) -> Given:
+    return given_keys(verb, words, {"checkpoint": "", **known}, positional="checkpoint")
+
+
+def _whole(given: Given, key: str) -> int | None:
+    return whole_number(key, given[key], most=LARGEST[key])
+
+
+def _texts(given: Given, loaded: Loaded) -> Iterator[str]:
+    """Raises UserError where the one text that was typed cannot be read; a line of a file has a note instead."""
+    text = given["text"]
+    note = None if text is None else loaded.reader.note(text)
+    if note is not None and not note.readable:
+        raise UserError(f"text=…: {note.text}")
+    return given_texts(text, given["file"], given["column"])
 
 
 def _predict(words: list[str]) -> int:
-    from lightning_seq.experiment.predict import predictions
+    from lightning_seq.experiment.rows import counted, output_file, write_rows
 
-    given = given_keys("predict", words, {"checkpoint": "", "text": None, "file": None, "top_k": "3", "allow": ""})
-    top_k = whole_number("top_k", given["top_k"])
-    for line in predictions(loaded_checkpoint("predict", given), given_texts(given["text"], given["file"]), top_k or 0):
-        print_json_line(line)
+    given = _given("predict", words, {**_TEXTS, "top_k": None, "batch_size": "64"})
+    top_k, size = whole_number("top_k", given["top_k"]), _whole(given, "batch_size") or 1
+    path = output_file(given["output"], given["file"])
+    loaded = loaded_checkpoint("predict", given)
+    from lightning_seq.experiment.kinds.kind import kind_of
+    from lightning_seq.experiment.predict import choices, predictions
+
+    kind, most = kind_of(loaded.spec), choices(loaded, top_k)
+    rows = counted(predictions(loaded, _texts(given, loaded), top_k, size), path)
+    write_rows(path, rows, kind.RANKED, None if kind.choices(loaded) is None else most)
     return 0
 
 
 def _score(words: list[str]) -> int:
+    from lightning_seq.experiment.rows import counted, output_file, write_rows
+
+    given = _given("score", words, {**_TEXTS, "batch_size": "16"})
+    size, path = _whole(given, "batch_size") or 1, output_file(given["output"], given["file"])
+    loaded = loaded_checkpoint("score", given)
     from lightning_seq.experiment.score import scores
 
-    given = given_keys("score", words, {"checkpoint": "", "text": None, "file": None, "allow": ""})
-    for line in scores(loaded_checkpoint("score", given), given_texts(given["text"], given["file"])):
-        print_json_line(line)
+    write_rows(path, counted(scores(loaded, _texts(given, loaded), size), path))
     return 0
 
 
 def _sample(words: list[str]) -> int:
+    from lightning_seq.experiment.rows import output_file, text_out, write_rows
+
+    keys: Given = {"prompt": "", "length": "200", "temperature": "1.0", "top_k": None, "top_p": None}
+    given = _given("sample", words, {**keys, "samples": "1", "seed": "1", "output": None, "allow": ""})
+    path = output_file(given["output"], text=True)
+    settings = {
+        "length": _whole(given, "length") or 1,
+        "temperature": real_number("temperature", given["temperature"], most=HOTTEST) or 0.0,
+        "top_k": whole_number("top_k", given["top_k"]),
+        "top_p": real_number("top_p", given["top_p"], most=1.0),
+        "samples": _whole(given, "samples") or 1,
+        "seed": whole_number("seed", given["seed"], least=0) or 0,
+    }
+    loaded = loaded_checkpoint("sample", given)
     from lightning_seq.experiment.sample import Drawing, pieces
 
-    given = given_keys(
-        "sample",
-        words,
-        {
-            **{"checkpoint": "", "prompt": "", "length": "200", "temperature": "1.0", "top_k": None, "top_p": None},
-            **{"samples": "1", "seed": "1", "allow": ""},
-        },
-    )
-    drawing = Drawing(
-        length=whole_number("length", given["length"]) or 0,
-        temperature=real_number("temperature", given["temperature"]) or 0.0,
-        top_k=whole_number("top_k", given["top_k"]),
-        top_p=real_number("top_p", given["top_p"]),
-        samples=whole_number("samples", given["samples"]) or 0,
-        seed=whole_number("seed", given["seed"], least=0) or 0,
-    )
-    grown = pieces(loaded_checkpoint("sample", given), given["prompt"] or "", drawing)
-    if drawing.samples == 1:
-        for (piece,) in grown:
-            print(piece, end="", flush=True)
-        print()
+    drawing = Drawing(**settings)  # type: ignore[arg-type]
+    grown = pieces(loaded, given["prompt"] or "", drawing)
+    if path is not None and path.suffix in (".jsonl", ".csv"):
+        texts = map("".join, zip(*grown, strict=True))
+        write_rows(path, ({"sample": number, "text": text} for number, text in enumerate(texts, 1)))
         return 0
-    for number, text in enumerate(map("".join, zip(*grown, strict=True)), 1):
-        print(f"--- {number}\n{text}")
+    with text_out(path) as out:
+        if drawing.samples == 1:
+            for (piece,) in grown:
+                print(printable(piece), end="", flush=path is None, file=out)
+            print(file=out)
+            return 0
+        for number, text in enumerate(map("".join, zip(*grown, strict=True)), 1):
+            print(f"--- {number}\n{printable(text)}", file=out)
     return 0
 
 
 def _translate(words: list[str]) -> int:
-    from lightning_seq.experiment.kinds.sequence_to_sequence import beam, check_translator
-    from lightning_seq.experiment.translate import Translation, translations
+    from lightning_seq.experiment.rows import counted, output_file, text_out, write_rows
+    from lightning_seq.files import new_file
 
-    keys = {"checkpoint": "", "text": None, "file": None, "beam": None, "n_best": "1", "length_penalty": None}
-    more = {"scores": "false", "attention_out": None, "batch_size": "32", "target_language": None, "allow": ""}
-    given = given_keys("translate", words, {**keys, **more})
-    with_scores = truth("scores", given["scores"])
-    loaded, n_best = loaded_checkpoint("translate", given), whole_number("n_best", given["n_best"]) or 1
-    check_translator(loaded)
-    size, penalty = whole_number("beam", given["beam"]), real_number("length_penalty", given["length_penalty"])
-    settings = dict(loaded.config["task"])
-    settings["beam"] = max(n_best, settings["beam"]) if size is None else size
-    settings |= {} if penalty is None else {"length_penalty": penalty}
-    out, looks = given["attention_out"], []
-    place = None if out is None else Path(out).expanduser()
-    if place is not None and (place.is_dir() or not place.parent.is_dir()):
-        raise UserError(f"attention_out={out}: expected a file in a directory that is there")
-    found = translations(
-        loaded,
-        given_texts(given["text"], given["file"]),
-        beam(settings, n_best),
-        whole_number("batch_size", given["batch_size"]) or 1,
-        out is not None,
-        given["target_language"],
+    keys: Given = {"beam": None, "n_best": "1", "length_penalty": None, "scores": "false", "attention_out": None}
+    given = _given("translate", words, {**_TEXTS, **keys, "batch_size": "32", "target_language": None})
+    with_scores, n_best, beam_size = (
+        truth("scores", given["scores"]),
+        _whole(given, "n_best") or 1,
+        _whole(given, "beam"),
     )
+    penalty = real_number("length_penalty", given["length_penalty"], most=LARGEST_PENALTY)
+    batch_size, path = _whole(given, "batch_size") or 1, output_file(given["output"], given["file"], text=True)
+    looks = None if given["attention_out"] is None else new_file(given["attention_out"], "attention_out")
+    loaded = loaded_checkpoint("translate", given)
+    from lightning_seq.experiment.kinds.sequence_to_sequence import beam
+    from lightning_seq.experiment.predict import noted, with_note
+    from lightning_seq.experiment.translate import translations
 
-    def line(number: int, each: Translation) -> str:
-        parts = [str(number)] if n_best > 1 else []
-        parts += [f"{each.score:.6f}"] if with_scores else []
-        return "\t".join([*parts, each.text])
+    loaded.reader.check_target_language(given["target_language"])
+    settings = dict(loaded.config["task"])
+    settings["beam"] = max(n_best, settings["beam"]) if beam_size is None else beam_size
+    settings |= {} if penalty is None else {"length_penalty": penalty}
+    search = beam(settings, n_best)
 
-    for number, best in enumerate(found, 1):
-        for each in best:
-            print(line(number, each), flush=True)
-            if place is not None:
-                looks.append({"number": number, "source": each.source, "target": each.target, "weights": each.weights})
-    if place is not None:
-        from lightning_seq.files import write_json
+    def answer(batch: list[str]) -> Iterator[list[Translation]]:
+        return translations(loaded, batch, search, batch_size, looks is not None)
 
-        write_json(place, looks)
+    found = counted(noted(loaded.reader, _texts(given, loaded), batch_size, answer), path)
+    with ExitStack() as stack:
+        looked = None if looks is None else stack.enter_context(_json_list(looks))
+        answers = _looked(found, looked)
+        if path is not None and path.suffix in (".jsonl", ".csv"):
+            rows = (
+                with_note({"text": text, "predictions": [each.to_plain() for each in best or []]}, note)
+                for text, best, note in answers
+            )
+            write_rows(path, rows, ("predictions",), n_best)
+            return 0
+        out, left_out, first = stack.enter_context(text_out(path)), 0, ""
+        for number, (_, best, note) in enumerate(answers, 1):
+            if best is None:
+                left_out += 1
+                first = first or f"line {number}: {note}"
+            written = [(f"{each.score:.6f}", each.text) for each in best or []] or [("", "")]
+            for score, translated in written:
+                parts = [
+                    *([str(number)] if n_best > 1 else []),
+                    *([score] if with_scores else []),
+                    printable(translated),
+                ]
+                print("\t".join(parts), flush=path is None, file=out)
+        if left_out:
+            log.warning("%d lines have no translation; the first is %s", left_out, first)
     return 0
 
+
+def _looked(
+    answers: Iterator[tuple[str, list[Translation] | None, str | None]], looks: Callable[[Plain], None] | None
+) -> Iterator[tuple[str, list[Translation] | None, str | None]]:
+    """The answers as they come; where each of their symbols looked goes to `looks`."""
+    for number, (text, best, note) in enumerate(answers, 1):
+        for each in best or []:
+            if looks is not None:
+                looks({"number": number, "source": each.source, "target": each.target, "weights": each.weights})
+        yield text, best, note
+
+
+@contextmanager
+def _json_list(path: Path) -> Iterator[Callable[[Plain], None]]:
+    """What is handed to the function becomes a list of JSON in the file, entry by entry."""
+    from lightning_seq.experiment.rows import text_out
+
+    with text_out(path) as out:
+        before = "[\n"
+
+        def write(value: Plain) -> None:
+            nonlocal before
+            out.write(before + json_line(value))
+            before = ",\n"
+
+        yield write
+        out.write("[]\n" if before == "[\n" else "\n]\n")
+
+
+ROW_KEYS = {"output=FILE": "instead of standard output: .jsonl, or .csv with a column for each value"}
 
 CHECKPOINT_VERBS = {
     "predict": Verb(
         "What a trained model says of new text, as JSON lines.",
         _predict,
         {
-            "checkpoint=FILE": "of a run: <run>/checkpoints/best.ckpt",
+            "checkpoint=PATH": "the directory of a run (its best), or a file; also the first word",
             'text="…"': "one text; or",
-            "file=FILE": "one per line; or standard input",
+            "file=FILE column=NAME": "one per line, or a column (text) of .csv .tsv .jsonl; or standard input",
             "top_k=N": "how many labels, or next tokens (3)",
+            **ROW_KEYS,
+            "batch_size=N": "texts at a time (64)",
             "allow=[MODULE]": "where a cell of your own comes from",
         },
         (),
         (
-            'predict checkpoint=runs/demo/lstm-seed1/checkpoints/best.ckpt text="In the morning"',
-            "predict checkpoint=best.ckpt file=verses.txt top_k=1",
+            'predict runs/demo/lstm-seed1 text="In the morning"',
+            "predict runs/demo/lstm-seed1 file=verses.csv column=text output=labels.csv",
             "predict checkpoint=best.ckpt < verses.txt",
         ),
     ),
@@ -132,9 +224,11 @@ CHECKPOINT_VERBS = {
         "How likely a text is to a language model, token by token, as JSON lines.",
         _score,
         {
-            "checkpoint=FILE": "of a run: <run>/checkpoints/best.ckpt",
+            "checkpoint=PATH": "the directory of a run (its best), or a file; also the first word",
             'text="…"': "one text; or",
-            "file=FILE": "one per line; or standard input",
+            "file=FILE column=NAME": "one per line, or a column (text) of .csv .tsv .jsonl; or standard input",
+            **ROW_KEYS,
+            "batch_size=N": "texts at a time (16)",
             "allow=[MODULE]": "where a cell of your own comes from",
         },
         (),
@@ -148,12 +242,13 @@ CHECKPOINT_VERBS = {
         "Text from a language model, as it is drawn.",
         _sample,
         {
-            "checkpoint=FILE": "of a run: <run>/checkpoints/best.ckpt",
+            "checkpoint=PATH": "the directory of a run (its best), or a file; also the first word",
             'prompt="…"': "what it begins with (the beginning of a line)",
             "length=N": "symbols after the prompt (200)",
             "temperature=T": "0 always takes the likeliest (1.0)",
             "top_k=N top_p=P": "draw from the likeliest alone",
             "samples=N seed=N": "how many, side by side (1), and the draw (1)",
+            "output=FILE": "instead of standard output; with a row for each sample where it ends in .jsonl or .csv",
         },
         (),
         (
@@ -166,13 +261,14 @@ CHECKPOINT_VERBS = {
         "Another sequence for each line, from a trained encoder-decoder.",
         _translate,
         {
-            "checkpoint=FILE": "of a run: <run>/checkpoints/best.ckpt",
+            "checkpoint=PATH": "the directory of a run (its best), or a file; also the first word",
             'text="…"': "one text; or",
-            "file=FILE": "one per line; or standard input",
+            "file=FILE column=NAME": "one per line, or a column (text) of .csv .tsv .jsonl; or standard input",
             "beam=N length_penalty=A": "how it is searched (as in training's test)",
             "n_best=N": "hypotheses of each text, after its number and a tab (1)",
             "scores=true": "the score before each, and a tab",
             "attention_out=FILE": "where each symbol looked, as JSON",
+            "output=FILE": "instead of standard output; rows with all numbers where it ends in .jsonl or .csv",
             "batch_size=N": "texts at a time (32)",
             "target_language=CODE": "refuse a model that writes another",
         },

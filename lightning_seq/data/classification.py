@@ -14,13 +14,14 @@ from torch.utils.data import DataLoader, Dataset
 
 from lightning_seq.data.batching import STAND_IN, BucketSampler, Share
 from lightning_seq.data.loader import TrainLoader, loader_options
+from lightning_seq.data.note import Note, note_of_tokens
 from lightning_seq.data.prepare import EncodedSplit, Prepared, prepare, unknown_share
 from lightning_seq.data.sources.choose import choose
 from lightning_seq.errors import UserError
 from lightning_seq.spec import Batch, Class, DataSpec
 from lightning_seq.text.padding import pad, pad_flat
 from lightning_seq.text.tokenise import Tokeniser
-from lightning_seq.text.vocabulary import UNK, Vocabulary
+from lightning_seq.text.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class TextReader:
     def encode(self, texts: Sequence[str], first: int = 1) -> Batch:
         """One batch of all texts; `targets` are 0 and do not count. first: the number of the first one.
 
-        Raises UserError for a text that is empty or has no word of the vocabulary, with its number.
+        Raises UserError, with its number, for a text that is empty. Unknown words are `<unk>`, as in training.
         """
         if not texts:
             raise UserError("there is no text: expected at least one")
@@ -47,13 +48,7 @@ class TextReader:
             tokens = self.tokeniser(text)[: self.max_length]
             if not tokens:
                 raise UserError(f"text {number} is empty: expected at least one word on every line")
-            row = self.vocabulary.encode(tokens)
-            if all(index == UNK for index in row):
-                raise UserError(
-                    f"text {number} has only unknown words ({' '.join(tokens[:8])}): "
-                    "expected at least one word that occurs in the training data"
-                )
-            rows.append(np.array(row, dtype=np.int64))
+            rows.append(np.array(self.vocabulary.encode(tokens), dtype=np.int64))
         inputs, mask = pad(rows)
         size = len(rows)
         return Batch(
@@ -64,6 +59,10 @@ class TextReader:
             target_mask=torch.zeros(size, dtype=torch.bool),
             count=0,
         )
+
+    def note(self, text: str) -> Note | None:
+        """What is unusual about a text, or None."""
+        return note_of_tokens(self.tokeniser(text), self.vocabulary, self.max_length)
 
     def to_plain(self) -> dict[str, Any]:
         """Plain values that a checkpoint can hold."""

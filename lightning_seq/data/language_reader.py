@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from lightning_seq.data.note import EMPTY, UNKNOWN, Note, refusal
 from lightning_seq.data.prepare_text import LineReading
 from lightning_seq.errors import UserError
 from lightning_seq.spec import Batch, DataSpec
@@ -79,7 +80,7 @@ class LanguageReader:
             row = self.ids(text)
             if not row and self.line_end is None:
                 raise UserError(f"text {number} is empty: expected at least one token")
-            if not unknown and self.vocabulary.has_specials and {UNK} == set(row) - {self.line_end}:
+            if not unknown and self._is_unknown(row):
                 raise UserError(
                     f"text {number} has only unknown words ({' '.join(text.split())[:60]}): "
                     "expected at least one word that occurs in the training data"
@@ -96,6 +97,18 @@ class LanguageReader:
             target_mask=target_mask,
             count=int(target_mask.sum()),
         )
+
+    def _is_unknown(self, row: Sequence[int]) -> bool:
+        return self.vocabulary.has_specials and {UNK} == set(row) - {self.line_end}
+
+    def note(self, text: str) -> Note | None:
+        """What is unusual about a text, or None. A model whose lines have an end can answer an empty one."""
+        if refused := refusal(lambda: self.ids(text)):
+            return refused
+        row = self.ids(text)
+        if not row:
+            return EMPTY._replace(readable=self.line_end is not None)
+        return UNKNOWN if self._is_unknown(row) else None
 
     def decode(self, ids: Iterable[int]) -> str:
         """Text: words with a space between them and a new line after `<eos>`; characters as they are.

@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from lightning_seq.data.batching import STAND_IN, BucketSampler, Share
 from lightning_seq.data.loader import TargetSampler, TrainLoader, loader_options
+from lightning_seq.data.note import EMPTY, Note, refusal
 from lightning_seq.data.sources.adding import Adding
 from lightning_seq.data.sources.bits import PROBLEMS, BitProblem
 from lightning_seq.data.sources.problem import Problem, Sequences
@@ -61,26 +62,28 @@ class VectorReader:
             count=0,
         )
 
+    def note(self, text: str) -> Note | None:
+        """Why a text is no sequence, or None."""
+        return refusal(lambda: self._steps(text, None)) if text.strip() else EMPTY
+
     @property
     def _width(self) -> int:
         assert isinstance(self.spec.inputs, Features)
         return self.spec.inputs.width
 
-    def _steps(self, text: str, number: int) -> np.ndarray:
+    def _steps(self, text: str, number: int | None) -> np.ndarray:
+        place = "" if number is None else f"text {number}: "
         example = json.dumps([[0] * self._width, [1] * self._width])
         try:
             value = json.loads(text)
             steps = np.array(value, dtype=np.float32)
-        except (ValueError, TypeError):
-            raise UserError(
-                f"text {number}: {_short(text)} came, expected numbers in JSON, such as {example}"
-            ) from None
+        except (ValueError, TypeError, RecursionError, OverflowError):
+            raise UserError(f"{place}{_short(text)} came, expected numbers in JSON, such as {example}") from None
         if steps.ndim == 1 and self._width == 1:
             steps = steps[:, None]
         if steps.ndim != 2 or steps.shape[1] != self._width or not len(steps) or not np.isfinite(steps).all():
             raise UserError(
-                f"text {number}: {_short(text)} came, expected a list of steps of {self._width} numbers each, "
-                f"such as {example}"
+                f"{place}{_short(text)} came, expected a list of steps of {self._width} numbers each, such as {example}"
             )
         return steps
 

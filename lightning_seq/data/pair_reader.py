@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lightning_seq.data.note import Note, note_of_tokens
 from lightning_seq.errors import UserError
 from lightning_seq.spec import Batch, DataSpec
 from lightning_seq.text.padding import pad
@@ -78,6 +79,13 @@ class PairReader:
             target_mask=torch.zeros_like(targets, dtype=torch.bool),
             count=0,
         )
+
+    def note(self, text: str) -> Note | None:
+        """What is unusual about a source, or None."""
+        tokens = self.source(text)
+        if self.max_length is not None and len(tokens) > self.max_length:
+            return Note(f"{len(tokens):,} tokens, expected at most {self.max_length:,} as in training", False)
+        return note_of_tokens(tokens, self.vocabulary)
 
     def encode_targets(self, texts: Sequence[str], first: int = 1) -> tuple[Tensor, Tensor]:
         """Ids `[B, T]` of target texts, each with its `<eos>`, and their mask: what a forced decoding follows.

@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from lightning_seq.data.batching import STAND_IN, Share
 from lightning_seq.data.loader import TargetSampler, TrainLoader, loader_options
+from lightning_seq.data.note import EMPTY, Note, refusal
 from lightning_seq.data.prepare_rolls import PreparedRolls, RollSplit, prepare_rolls
 from lightning_seq.data.sources.piano_rolls import NOTES, choose_pieces, read_roll
 from lightning_seq.errors import UserError
@@ -29,17 +30,17 @@ class SetReader:
 
     spec: DataSpec
 
-    def encode(self, texts: Sequence[str]) -> Batch:
+    def encode(self, texts: Sequence[str], first: int = 1) -> Batch:
         """One batch of pieces in JSON, each a list with a list of MIDI numbers for each step.
 
         Inputs are a step of silence and all steps of a piece; targets are the steps that follow. What follows the last
         is not known: that target does not count, the prediction is there.
 
-        Raises UserError, with the text's number, for anything that is no piece.
+        Raises UserError, with the text's number (the first text's is `first`), for anything that is no piece.
         """
         if not texts:
             raise UserError("there is no piece: expected at least one")
-        pieces = [read_roll(text, f"text {number}") for number, text in enumerate(texts, 1)]
+        pieces = [read_roll(text, f"text {number}") for number, text in enumerate(texts, first)]
         lengths = np.array([len(piece) for piece in pieces])
         targets = np.zeros((len(pieces), lengths.max() + 1, len(NOTES)), dtype=np.float32)
         for row, piece in enumerate(pieces):
@@ -54,6 +55,10 @@ class SetReader:
             target_mask=torch.from_numpy(counts),
             count=int(lengths.sum()),
         )
+
+    def note(self, text: str) -> Note | None:
+        """Why a text is no piece, or None."""
+        return refusal(lambda: read_roll(text, "this line")) if text.strip() else EMPTY
 
     def decode(self, bits: Tensor) -> list[list[int]]:
         """Steps `[T, 88]` of 0 and 1 to the MIDI numbers that sound at each."""

@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from lightning_seq.data.batching import STAND_IN, Share
 from lightning_seq.data.loader import TargetSampler, TrainLoader, loader_options
+from lightning_seq.data.note import Note, note_of_tokens
 from lightning_seq.data.prepare_tags import prepare_tags
 from lightning_seq.data.prepared_tags import NOT_COUNTED, PreparedTags, TaggedSplit, unknown_share
 from lightning_seq.data.punctuation import bare_words
@@ -50,13 +51,16 @@ class TagReader:
 
     def tokens(self, text: str | Sequence[str]) -> list[str]:
         """The tokens of a text that a batch holds; a list of tokens is taken as it is."""
+        return self._tokens(text)[: self.max_length]
+
+    def note(self, text: str) -> Note | None:
+        """What is unusual about a text, or None."""
+        return note_of_tokens([self.form(token) for token in self._tokens(text)], self.vocabulary, self.max_length)
+
+    def _tokens(self, text: str | Sequence[str]) -> list[str]:
         if not isinstance(text, str):
-            found = list(text)
-        elif self.bare:
-            found = bare_words(text)
-        else:
-            found = Tokeniser(lower=False)(text)
-        return found[: self.max_length]
+            return list(text)
+        return bare_words(text) if self.bare else Tokeniser(lower=False)(text)
 
     def encode(self, texts: Sequence[str | Sequence[str]], first: int = 1) -> Batch:
         """One batch of all texts; `targets` are 0 and do not count. first: the number of the first one.

@@ -14,8 +14,10 @@ from torch import Tensor
 
 from lightning_seq.callbacks.finite_guard import are_finite
 from lightning_seq.errors import UserError
-from lightning_seq.files import replacing, sha256, write_text
+from lightning_seq.files import existing_file, replacing, sha256, write_text
 
+BEST = "best.ckpt"
+"""The weights that a run was tested with."""
 LAST, BEFORE = "last.ckpt", "before.ckpt"
 """What a run goes on from, and what it goes on from where that is damaged."""
 
@@ -101,20 +103,13 @@ def _flush(directory: Path) -> None:
 def read_checkpoint(path: Path, map_location: Any = "cpu") -> dict[str, Any]:
     """Plain values and tensors alone: nothing in the file is run.
 
-    Raises UserError where it is missing or damaged.
+    Raises UserError where it is missing, no regular file, or damaged.
     """
+    path = existing_file(path, "checkpoint")
     if recorded(path) and path.is_file() and not is_good(path):
         raise UserError(f"{path} is damaged: its SHA-256 is not the one in {sidecar(path).name}; use another one")
     try:
         found = torch.load(path, map_location=map_location, weights_only=True)
-    except FileNotFoundError:
-        raise UserError(
-            f"checkpoint {path} is not there: expected a file such as runs/demo/lstm-seed1/checkpoints/best.ckpt"
-        ) from None
-    except IsADirectoryError:
-        raise UserError(
-            f"checkpoint {path} is a directory: give a file, such as {path}/checkpoints/best.ckpt"
-        ) from None
     except Exception as error:  # what torch's reader meets in a file of anything may raise anything
         raise UserError(
             f"{path} is not a checkpoint that can be read safely ({type(error).__name__}): "

@@ -12,10 +12,15 @@ from torch import Tensor
 
 from lightning_seq.errors import UserError
 from lightning_seq.experiment.build import build_model
-from lightning_seq.experiment.checkpoints import read_checkpoint
-from lightning_seq.experiment.kinds.kind import kind_of
+from lightning_seq.experiment.checkpoints import BEST, read_checkpoint
+from lightning_seq.experiment.kinds.kind import NAMES, kind_of
 from lightning_seq.experiment.run import CHECKPOINT_VERSION
+from lightning_seq.experiment.run_directory import CHECKPOINTS, CONFIG
+from lightning_seq.files import existing_file, place
 from lightning_seq.spec import Class, DataSpec
+
+_SHOWN = 12
+"""Runs of a comparison that a message names."""
 
 
 @dataclass(frozen=True)
@@ -39,20 +44,38 @@ class Loaded:
         Raises UserError for an empty text, and where the model is no classifier.
         """
         if not isinstance(self.spec.targets, Class):
-            raise UserError(f"this model predicts {type(self.spec.targets).__name__}, expected a classifier")
+            raise UserError(f"this model is {NAMES[type(self.spec.targets)]}, expected {NAMES[Class]}")
         batch = self.reader.encode(texts, first)
         return torch.softmax(self.model(batch.inputs, batch.mask), -1)
 
 
+def checkpoint_file(path: str | Path) -> Path:
+    """The checkpoint that a path stands for: a file, or the best of a run's directory."""
+    found = place(path, "checkpoint")
+    if not found.is_dir():
+        return existing_file(path, "checkpoint")
+    for best in (found / CHECKPOINTS / BEST, found / BEST):
+        if best.is_file():
+            return existing_file(best, "checkpoint")
+    runs = sorted(best.parents[1] for depth in ("*", "*/*") for best in found.glob(f"{depth}/{CHECKPOINTS}/{BEST}"))
+    if runs:
+        shown = ", ".join(map(str, runs[:_SHOWN])) + (", …" if len(runs) > _SHOWN else "")
+        raise UserError(f"checkpoint={path} holds {len(runs)} runs, expected one of them: {shown}")
+    if (found / CHECKPOINTS).is_dir() or (found / CONFIG).is_file():
+        raise UserError(f"checkpoint={path}: this run has no {CHECKPOINTS}/{BEST}: train it to its first validation")
+    raise UserError(f"checkpoint={path} is a directory without a run: give one such as runs/demo/lstm-seed1")
+
+
 def load(path: str | Path, allow: Sequence[str] = ()) -> Loaded:
-    """Rebuild a model from `checkpoints/best.ckpt` or `last.ckpt`.
+    """Rebuild a model from `checkpoints/best.ckpt` or `last.ckpt`, or from a run's directory: its best.
 
     Only plain values and tensors are read, nothing in the file is run. `allow` admits modules of your own, as on the
     command line; what the checkpoint itself says about that is not believed.
 
-    Raises UserError when the file is missing, damaged, not a checkpoint of ours, or of another version.
+    Raises UserError when the file is missing, damaged, not a checkpoint of ours, or of another version; for the
+    directory of a comparison it names the runs.
     """
-    path = Path(path).expanduser()
+    path = checkpoint_file(path)
     checkpoint = read_checkpoint(path)
     about = checkpoint.get("lightning_seq")
     if not isinstance(about, dict):

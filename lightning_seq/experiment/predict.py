@@ -2,28 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
+from lightning_seq.data.note import NotingReader
 from lightning_seq.errors import UserError
-from lightning_seq.experiment.kinds.kind import kind_of
+from lightning_seq.experiment.kinds.kind import NAMES, kind_of
 from lightning_seq.experiment.load import Loaded
 
+TOP_K = 3
+T = TypeVar("T")
 
-def predictions(loaded: Loaded, texts: Iterable[str], top_k: int, batch_size: int = 64) -> Iterator[dict[str, Any]]:
-    """For each text what its kind of task says, `top_k` of it, the likeliest first.
 
-    Raises UserError for an empty text (with its number) and when there is none at all.
+def predictions(
+    loaded: Loaded, texts: Iterable[str], top_k: int | None = None, batch_size: int = 64
+) -> Iterator[dict[str, Any]]:
+    """For each text what its kind of task says: one row, `{"text", "predictions": […]}`, the likeliest first.
+
+    top_k: entries of a ranking; None for 3, or as many as there are.
+
+    A row has a "note" where its text has only unknown words, was cut or cannot be read; what cannot be read (an empty
+    line) has no predictions. Raises UserError when there is no text at all, and for a `top_k` that does not fit.
     """
-    if top_k < 1:
-        raise UserError(f"top_k is {top_k}, expected at least 1")
-    kind, source, number = kind_of(loaded.spec), iter(texts), 0
-    while batch := list(islice(source, batch_size)):
-        for offset, text in enumerate(batch):
-            if not text.strip():
-                raise UserError(f"text {number + offset + 1} is empty: expected at least one word on every line")
-        yield from kind.predictions(loaded, batch, top_k, number + 1)
-        number += len(batch)
-    if not number:
+    kind, most = kind_of(loaded.spec), choices(loaded, top_k)
+    for text, row, note in noted(loaded.reader, texts, batch_size, lambda batch: kind.predictions(loaded, batch, most)):
+        yield with_note(row or {"text": text, "predictions": []}, note)
+
+
+def choices(loaded: Loaded, top_k: int | None) -> int:
+    """Entries of each ranking. Raises UserError for more than there are, and where nothing is ranked."""
+    most = kind_of(loaded.spec).choices(loaded)
+    if top_k is None:
+        return min(TOP_K, most or TOP_K)
+    if most is None:
+        raise UserError(f"top_k={top_k}: {NAMES[type(loaded.spec.targets)]} ranks nothing here; leave top_k out")
+    if not 1 <= top_k <= most:
+        raise UserError(f"top_k is {top_k}: expected 1 to {most}, as this model has {most:,} to choose from")
+    return top_k
+
+
+def noted(
+    reader: NotingReader, texts: Iterable[str], batch_size: int, answer: Callable[[list[str]], Iterable[T]]
+) -> Iterator[tuple[str, T | None, str | None]]:
+    """Each text, the answer to it, or None where it cannot be read, and the note on it, or None.
+
+    answer: from texts that can be read, `batch_size` of them at most, to an answer for each.
+
+    Raises UserError when there is no text at all.
+    """
+    source, batch = iter(texts), None
+    while lines := list(islice(source, batch_size)):
+        batch = [(line, reader.note(line)) for line in lines]
+        readable = [line for line, note in batch if note is None or note.readable]
+        answers = iter(answer(readable) if readable else ())
+        for line, note in batch:
+            yield line, next(answers) if note is None or note.readable else None, note.text if note else None
+    if batch is None:
         raise UserError('there is no text: give text="…", file=FILE, or lines on standard input')
+
+
+def with_note(row: dict[str, Any], note: str | None) -> dict[str, Any]:
+    return row if note is None else row | {"note": note}

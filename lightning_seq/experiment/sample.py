@@ -38,7 +38,9 @@ def pieces(loaded: Loaded, prompt: str, drawing: Drawing) -> Iterator[list[str]]
 
     Raises UserError for another kind of model, for a prompt of unknown words alone, and for none where one is needed.
     """
-    reader = check_language_model(loaded)
+    reader = check_language_model(loaded, "sample")
+    if drawing.top_k is not None and drawing.top_k > len(reader.vocabulary):
+        raise UserError(f"top_k is {drawing.top_k}: expected 1 to {len(reader.vocabulary)}, the size of the vocabulary")
     if not prompt and reader.line_end is None:
         raise UserError('nothing stands before a text of this model: give prompt="…" with at least one symbol')
     ids = reader.encode([prompt]).inputs

@@ -149,7 +149,9 @@ def test_a_classifier_neither_scores_nor_samples(own: list[str], refused: Callab
     checkpoint = f"checkpoint={own[2].removeprefix('runs=')}/csv/gru-seed1/checkpoints/best.ckpt"
     for verb in ("sample", "score"):
         given = ["text=the sea"] if verb == "score" else ["prompt=the sea"]
-        assert "expected a language model" in refused(verb, checkpoint, *given)
+        assert f"{verb} is for a language model, and this checkpoint is a classifier: use predict" in refused(
+            verb, checkpoint, *given
+        )
 
 
 def test_two_ranks_train_as_one(corpus: list[str]) -> None:

@@ -81,6 +81,13 @@ def written(width: int, places: np.ndarray, bits: np.ndarray) -> str:
     return ("" if width == 1 else " ").join("".join(step) for step in found)
 
 
+RANKED: tuple[str, ...] = ()
+
+
+def choices(loaded: Any) -> int | None:
+    return None
+
+
 def predictions(loaded: Any, texts: Sequence[str], top_k: int, first: int = 1) -> Iterator[dict[str, Any]]:
     """For each text, a sequence in JSON, `{"text", "predictions": [{"step", "bits", "probabilities"}, …]}`."""
     with torch.inference_mode():

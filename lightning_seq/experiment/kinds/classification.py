@@ -93,6 +93,13 @@ def artifacts(directory: Path, data: ClassificationData, task: Task) -> dict[str
     return {"predictions": "predictions.parquet"}
 
 
+RANKED: tuple[str, ...] = ("predictions",)
+
+
+def choices(loaded: Any) -> int | None:
+    return len(loaded.spec.targets.names)
+
+
 def predictions(loaded: Any, texts: Sequence[str], top_k: int, first: int = 1) -> Iterator[dict[str, Any]]:
     """For each text `{"text", "predictions": [{"label", "probability"}, …]}`, the likeliest first.
 

@@ -7,6 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from lightning_seq.errors import UserError
 from lightning_seq.spec import Bits, Class, DataSpec, NextToken, Tags, TokenSequence, Values
 
 if TYPE_CHECKING:
@@ -25,12 +26,36 @@ OF_TARGETS = {
     TokenSequence: "sequence_to_sequence",
     Values: "regression",
 }
+NAMES: dict[type, str] = {
+    Class: "a classifier",
+    Tags: "a tagger",
+    NextToken: "a language model",
+    Bits: "a model of bits or notes",
+    TokenSequence: "a translator",
+    Values: "a regression model",
+}
+VERBS: dict[str, tuple[type, ...]] = {
+    "predict": tuple(NAMES),
+    "score": (NextToken,),
+    "sample": (NextToken,),
+    "translate": (TokenSequence,),
+}
+"""The verbs on a checkpoint, and the targets of the models that they are for."""
 GIVEN_BITS = "bits"
 """The kind of bits whose inputs are not the bits themselves, a step later."""
 
 
 class Kind(Protocol):
-    """A module of this room: one for each kind of task."""
+    """A module of this room: one for each kind of task.
+
+    RANKED: the lists of a prediction that hold `top_k` entries, the likeliest first; other lists are as long as a text.
+    """
+
+    RANKED: tuple[str, ...]
+
+    def choices(self, loaded: Any) -> int | None:
+        """How many entries `top_k` chooses among; None where nothing is ranked."""
+        ...
 
     def model(
         self, config: Config, spec: DataSpec, embedding: nn.Module, encoder: Callable[[int], Encoder], width: int
@@ -57,6 +82,16 @@ class Kind(Protocol):
     def predictions(self, loaded: Any, texts: Sequence[str], top_k: int, first: int = 1) -> Iterator[dict[str, Any]]:
         """What the model says of each of these texts, as plain values. first: the number of the first one."""
         ...
+
+
+def check_verb(verb: str, spec: DataSpec) -> None:
+    """Raises UserError, with the verbs that fit, for a model that the verb is not for."""
+    fitting = [name for name, kinds in VERBS.items() if type(spec.targets) in kinds]
+    if verb not in fitting:
+        raise UserError(
+            f"{verb} is for {' and '.join(NAMES[kind] for kind in VERBS[verb])}, and this checkpoint is "
+            f"{NAMES[type(spec.targets)]}: use {' or '.join(fitting)}"
+        )
 
 
 def kind_of(spec: DataSpec) -> Kind:

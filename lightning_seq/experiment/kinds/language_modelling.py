@@ -16,6 +16,7 @@ from lightning_seq.data.language_modelling import LanguageModellingData
 from lightning_seq.data.language_reader import LanguageReader
 from lightning_seq.errors import UserError
 from lightning_seq.experiment.config import Config
+from lightning_seq.experiment.kinds.kind import check_verb
 from lightning_seq.experiment.targets import factory
 from lightning_seq.models.encoder import Encoder
 from lightning_seq.models.language_model import LanguageModel
@@ -99,10 +100,17 @@ def artifacts(directory: Path, data: LanguageModellingData, task: Task) -> dict[
     return {"samples": samples.FILE}
 
 
+RANKED: tuple[str, ...] = ("predictions",)
+
+
+def choices(loaded: Any) -> int | None:
+    return len(loaded.reader.vocabulary)
+
+
 @torch.inference_mode()
 def predictions(loaded: Any, texts: Sequence[str], top_k: int, first: int = 1) -> Iterator[dict[str, Any]]:
     """For each text `{"text", "predictions": [{"token", "probability"}, …]}`: what may follow it, likeliest first."""
-    batch = loaded.reader.encode(texts, first)
+    batch = loaded.reader.encode(texts, first, unknown=True)
     scores, _ = loaded.model(batch.inputs, batch.mask)
     last = scores[torch.arange(len(texts)), batch.mask.sum(1) - 1].exp()
     values, indices = last.topk(min(top_k, last.shape[-1]), -1)
@@ -114,9 +122,8 @@ def predictions(loaded: Any, texts: Sequence[str], top_k: int, first: int = 1) -
         yield {"text": text, "predictions": ranked}
 
 
-def check_language_model(loaded: Any) -> LanguageReader:
-    """Raises UserError for a model of another kind."""
-    if not isinstance(loaded.spec.targets, NextToken):
-        raise UserError(f"this model predicts {type(loaded.spec.targets).__name__}, expected a language model")
+def check_language_model(loaded: Any, verb: str) -> LanguageReader:
+    """Raises UserError, naming the verb that was asked for, for a model of another kind."""
+    check_verb(verb, loaded.spec)
     found: LanguageReader = loaded.reader
     return found

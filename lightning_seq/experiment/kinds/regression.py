@@ -80,6 +80,14 @@ def write_predictions(path: Path, named: tuple[str, ...], rows: Any) -> None:
     )
 
 
+RANKED: tuple[str, ...] = ("predictions",)
+"""As many values for each text."""
+
+
+def choices(loaded: Any) -> int | None:
+    return None
+
+
 def predictions(loaded: Any, texts: Sequence[str], top_k: int, first: int = 1) -> Iterator[dict[str, Any]]:
     """For each text, a sequence in JSON, `{"text", "predictions": [{"value", "prediction"}, …]}`."""
     with torch.inference_mode():

@@ -15,6 +15,7 @@ from lightning_seq.data.sequence_to_sequence import SequenceToSequenceData
 from lightning_seq.embeddings.layer import Embedding
 from lightning_seq.errors import UserError
 from lightning_seq.experiment.config import Config
+from lightning_seq.experiment.kinds.kind import check_verb
 from lightning_seq.experiment.loggers import finite
 from lightning_seq.experiment.targets import factory, resolve
 from lightning_seq.files import write_json, write_parquet
@@ -28,6 +29,8 @@ from lightning_seq.tasks.task import Task
 from lightning_seq.tasks.teacher_forcing import TeacherForcing
 from lightning_seq.text.vocabulary import SPECIALS
 
+MOST_HYPOTHESES = 1000
+"""Of one text."""
 SHOWN = 60
 """Sentences in `translation.json`: the same for all runs on a data set, spread over the test split."""
 SETTINGS = ("label_smoothing", "coverage_penalty", "length_factor", "length_extra")
@@ -149,6 +152,13 @@ def artifacts(directory: Path, data: SequenceToSequenceData, task: Task) -> dict
     }
 
 
+RANKED: tuple[str, ...] = ("predictions",)
+
+
+def choices(loaded: Any) -> int | None:
+    return MOST_HYPOTHESES
+
+
 def predictions(loaded: Any, texts: Sequence[str], top_k: int, first: int = 1) -> Iterator[dict[str, Any]]:
     """For each text `{"text", "predictions": [{"translation", "log_probability", "score"}, …]}`, the best first."""
     from lightning_seq.experiment.translate import translations
@@ -161,7 +171,6 @@ def predictions(loaded: Any, texts: Sequence[str], top_k: int, first: int = 1) -
 
 def check_translator(loaded: Any) -> PairReader:
     """Raises UserError for a model of another kind."""
-    if not isinstance(loaded.spec.targets, TokenSequence):
-        raise UserError(f"this model predicts {type(loaded.spec.targets).__name__}, expected one that translates")
+    check_verb("translate", loaded.spec)
     found: PairReader = loaded.reader
     return found

@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from lightning.pytorch import Callback
 from torch import nn
 
 from lightning_seq.data.sequences_of_sets import SequencesOfSetsData, SetReader
-from lightning_seq.errors import UserError
+from lightning_seq.data.sources.piano_rolls import NOTES
 from lightning_seq.experiment.config import Config
 from lightning_seq.experiment.targets import factory
 from lightning_seq.models.encoder import Encoder
@@ -44,5 +45,24 @@ def artifacts(directory: Path, data: SequencesOfSetsData, task: Task) -> dict[st
     return {}
 
 
+RANKED: tuple[str, ...] = ("predictions",)
+
+
+def choices(loaded: Any) -> int | None:
+    return len(NOTES)
+
+
 def predictions(loaded: Any, texts: Sequence[str], top_k: int, first: int = 1) -> Iterator[dict[str, Any]]:
-    raise UserError("this model reads notes, not text: predict has nothing to give it")
+    """For each text, a piece in JSON, `{"text", "predictions": [{"note", "probability"}, …]}`: the MIDI numbers of what
+    may sound after its last step, the likeliest first."""
+    with torch.inference_mode():
+        batch = loaded.reader.encode(texts, first)
+        scores, _ = loaded.model(batch.inputs, batch.mask)
+        last = scores[torch.arange(len(texts)), batch.mask.sum(1) - 1].sigmoid()
+        values, keys = last.topk(min(top_k, len(NOTES)), -1)
+    for text, row, ids in zip(texts, values.tolist(), keys.tolist(), strict=True):
+        ranked = [
+            {"note": NOTES[key], "probability": round(probability, 6)}
+            for key, probability in zip(ids, row, strict=True)
+        ]
+        yield {"text": text, "predictions": ranked}

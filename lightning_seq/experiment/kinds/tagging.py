@@ -247,6 +247,13 @@ def overview(
     }
 
 
+RANKED: tuple[str, ...] = ("intents",)
+
+
+def choices(loaded: Any) -> int | None:
+    return len(loaded.spec.targets.intents) if loaded.model.intents is not None else None
+
+
 def predictions(loaded: Any, texts: Sequence[str], top_k: int, first: int = 1) -> Iterator[dict[str, Any]]:
     """For each text `{"text", "predictions": [{"token", "tag", "probability"}, …]}`, a tag for every token.
 
