@@ -168,6 +168,7 @@ class ClassificationData(LightningDataModule):
         licence: str | None = None,
         level: str = "word",
         lower: bool = True,
+        normalise: str = "nfc",
         replace: Mapping[str, str] | None = None,
         min_count: int = 1,
         max_vocabulary: int | None = None,
@@ -206,7 +207,7 @@ class ClassificationData(LightningDataModule):
                 test_fraction=test_fraction,
                 split_seed=split_seed,
             )
-            tokeniser = Tokeniser(level, lower, dict(replace or {}))
+            tokeniser = Tokeniser(level, lower, dict(replace or {}), normalise=normalise)
             prepared = prepare(chosen, cache, tokeniser, min_count, max_vocabulary, max_length)
         self.prepared, self.licence = prepared, licence
         self.batch_size, self.eval_batch_size = batch_size, eval_batch_size or batch_size

@@ -84,7 +84,7 @@ class LanguageModellingData(LightningDataModule):
     validation_fraction, test_fraction: see `Tail`.
     split_seed:          which parts of an embedded text are held out.
     licence:             of the data, for people.
-    level, lower, replace: see `Tokeniser`.
+    level, lower, normalise, replace: see `Tokeniser`.
     eos, blank_lines:    see `LineReading`.
     min_count, max_vocabulary: see `prepare_text`.
 
@@ -138,6 +138,7 @@ class LanguageModellingData(LightningDataModule):
         licence: str | None = None,
         level: str = "word",
         lower: bool = True,
+        normalise: str = "nfc",
         replace: Mapping[str, str] | None = None,
         eos: bool = True,
         blank_lines: bool = False,
@@ -184,7 +185,8 @@ class LanguageModellingData(LightningDataModule):
                 test_fraction=test_fraction,
                 split_seed=split_seed,
             )
-            tokeniser = Tokeniser(level, lower, dict(replace or {}), "keep" if level == "character" else "join")
+            spaces = "keep" if level == "character" else "join"
+            tokeniser = Tokeniser(level, lower, dict(replace or {}), spaces, normalise)
             prepared = prepare_text(chosen, cache, LineReading(tokeniser, eos, blank_lines), min_count, max_vocabulary)
         self.prepared, self.licence, self.layout = prepared, licence, layout
         self.chunk_length, self.backward_length, self.random_chunks = chunk_length, backward_length, random_chunks

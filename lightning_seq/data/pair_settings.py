@@ -8,6 +8,7 @@ from typing import Any
 
 from lightning_seq.errors import UserError, near
 from lightning_seq.files import Plain
+from lightning_seq.text.normalise import check_form
 from lightning_seq.text.segmenter import check_level
 
 SIDES = ("source", "target")
@@ -22,6 +23,7 @@ class PairSettings:
     subword, target_subword:       of level `subword`: `{kind, size}`, see `Subwords.train`; target_subword None: the
                                    source's.
     lower:                         small letters only, on both sides.
+    normalise:                     see `FORMS` of text/normalise.py.
     min_count, max_vocabulary:     of words or characters, in training; the others are unknown. Subwords have a size.
     joint_vocabulary:              one vocabulary, and one model of subwords, for both sides.
     max_length, max_target_length: tokens of a text that are kept, from its beginning; None for all.
@@ -41,9 +43,11 @@ class PairSettings:
     max_length: int | None = None
     max_target_length: int | None = None
     source_eos: bool = False
+    normalise: str = "nfc"
 
     def __post_init__(self) -> None:
         check_level("level", self.level)
+        check_form(self.normalise)
         if self.target_level is not None:
             check_level("target_level", self.target_level)
         for name in ("subword", "target_subword"):

@@ -80,7 +80,7 @@ def _read(directory: Path, name: str, settings: PairSettings) -> PreparedPairs:
 def _segmenter(directory: Path, side: str, settings: PairSettings) -> Segmenter:
     model = directory / f"{side}_subwords.json"
     subwords = Subwords(model.read_text(encoding="utf-8")) if settings.levels[side] == "subword" else None
-    return Segmenter(settings.levels[side], settings.lower, subwords)
+    return Segmenter(settings.levels[side], settings.lower, subwords, settings.normalise)
 
 
 def _build(directory: Path, name: str, loaded: Loaded[PairTable], settings: PairSettings, plain: Plain) -> None:
@@ -145,14 +145,15 @@ def _segmenters(train: PairTable, settings: PairSettings) -> dict[str, Segmenter
     for side in SIDES:
         level, options = settings.subwords(side)
         if options is None:
-            found[side] = Segmenter(level, settings.lower)
+            found[side] = Segmenter(level, settings.lower, normalise=settings.normalise)
         elif side == "target" and settings.joint_vocabulary:
             found[side] = found["source"]
         else:
             own: Iterable[str] = train.sources if side == "source" else train.targets
             texts = chain(train.sources, train.targets) if settings.joint_vocabulary else own
-            model = Subwords.train((text.lower() if settings.lower else text for text in texts), **options)
-            found[side] = Segmenter(level, settings.lower, model)
+            spelling = Segmenter(lower=settings.lower, normalise=settings.normalise).prepared
+            model = Subwords.train(map(spelling, texts), **options)
+            found[side] = Segmenter(level, settings.lower, model, settings.normalise)
     return found
 
 

@@ -224,7 +224,7 @@ def _vocabulary(
     for token, count in zip(written, counts, strict=True):
         if count:
             words[settings.form(token)] += count
-            for character in token[: settings.max_word_length]:
+            for character in settings.form.spelt(token)[: settings.max_word_length]:
                 characters[character] += count
     vocabulary = Vocabulary.from_counts(words, settings.min_count, settings.max_vocabulary)
     if len(vocabulary) == len(Vocabulary.from_counts({})):

@@ -103,8 +103,8 @@ class SequenceToSequenceData(LightningDataModule):
     source_column, target_column, splits: see `PairColumns` and `ParallelFiles`.
     validation_fraction, test_fraction, split_seed: see `Cut`.
     licence:             of the data, for people.
-    level, target_level, subword, target_subword, lower, min_count, max_vocabulary, joint_vocabulary, max_length,
-    max_target_length, source_eos: see `PairSettings`.
+    level, target_level, subword, target_subword, lower, normalise, min_count, max_vocabulary, joint_vocabulary,
+    max_length, max_target_length, source_eos: see `PairSettings`.
 
     batch_size:      of the global batch, over all ranks, in pairs.
     eval_batch_size: for validation, test and prediction; None: the same.
@@ -156,6 +156,7 @@ class SequenceToSequenceData(LightningDataModule):
         subword: Mapping[str, Any] | None = None,
         target_subword: Mapping[str, Any] | None = None,
         lower: bool = True,
+        normalise: str = "nfc",
         min_count: int = 1,
         max_vocabulary: int | None = None,
         joint_vocabulary: bool = False,
@@ -188,6 +189,7 @@ class SequenceToSequenceData(LightningDataModule):
                 max_length,
                 max_target_length,
                 source_eos,
+                normalise,
             )
             chosen = choose_pairs(
                 source,

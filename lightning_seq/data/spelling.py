@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lightning_seq.text.normalise import check_form, normal
 from lightning_seq.text.padding import pad_flat
 from lightning_seq.text.vocabulary import PAD, Vocabulary
 
@@ -28,17 +29,27 @@ _SPACE = re.compile(r"\s+")
 class WordForm:
     """Which word of the vocabulary a token counts as.
 
-    lower:  in small letters.
-    digits: every digit is a 0, so that numbers of the same form are one word.
+    lower:     in small letters.
+    digits:    every digit is a 0, so that numbers of the same form are one word.
+    normalise: see `FORMS` of text/normalise.py; of its characters too.
 
     White space inside a token (`10 000` is one in French treebanks) is written as `_`.
     """
 
     lower: bool = True
     digits: bool = True
+    normalise: str = "none"
+
+    def __post_init__(self) -> None:
+        check_form(self.normalise)
+
+    def spelt(self, token: str) -> str:
+        """The token whose characters and capitals are seen."""
+        return normal(token, self.normalise)
 
     def __call__(self, token: str) -> str:
-        word = token.lower() if self.lower else token
+        word = self.spelt(token)
+        word = word.lower() if self.lower else word
         if self.digits:
             word = _DIGIT.sub("0", word)
         return _SPACE.sub("_", word)
@@ -93,6 +104,7 @@ class Spellings:
     ) -> Spellings:
         """Of these tokens, which must not be empty; spelling i is `tokens[i]`."""
         ids = {character: number for number, character in enumerate(characters) if number >= len(CHARACTER_SPECIALS)}
+        tokens = [form.spelt(token) for token in tokens]
         cut = [token[:max_word_length] for token in tokens]
         widths = np.array([len(token) for token in cut], dtype=np.int64)
         rows = np.full((len(cut), widths.max(initial=1)), CHARACTER_PAD, dtype=np.int32)

@@ -60,7 +60,9 @@ class TagReader:
     def _tokens(self, text: str | Sequence[str]) -> list[str]:
         if not isinstance(text, str):
             return list(text)
-        return bare_words(text) if self.bare else Tokeniser(lower=False)(text)
+        if self.bare:
+            return bare_words(self.form.spelt(text))
+        return Tokeniser(lower=False, normalise=self.form.normalise)(text)
 
     def encode(self, texts: Sequence[str | Sequence[str]], first: int = 1) -> Batch:
         """One batch of all texts; `targets` are 0 and do not count. first: the number of the first one.
@@ -168,7 +170,7 @@ class TaggingData(LightningDataModule):
     tokens_column, tag_column, intent_column, splits: see `TaggedColumns`, `Conllu` and `Conll`.
     validation_fraction, test_fraction, split_seed: see `Cut`.
     licence:             of the data, for people.
-    lower, digits:       see `WordForm`.
+    lower, digits, normalise: see `WordForm`.
     min_count, max_vocabulary, max_word_length, max_length, scheme, repair, unseen_tags: see `TagSettings`.
     bare:                see `TagReader`.
 
@@ -210,6 +212,7 @@ class TaggingData(LightningDataModule):
         split_seed: int = 1,
         licence: str | None = None,
         lower: bool = True,
+        normalise: str = "nfc",
         digits: bool = True,
         min_count: int = 1,
         max_vocabulary: int | None = None,
@@ -234,7 +237,7 @@ class TaggingData(LightningDataModule):
             if source is None or cache is None:
                 raise TypeError("TaggingData needs `prepared`, or `source` and `cache`")
             settings = TagSettings(
-                WordForm(lower, digits),
+                WordForm(lower, digits, normalise),
                 min_count,
                 max_vocabulary,
                 max_word_length,

@@ -16,6 +16,7 @@ from lightning_seq.embeddings.vectors import Vectors, load
 from lightning_seq.errors import UserError
 from lightning_seq.files import replacing
 from lightning_seq.text.conll import fields
+from lightning_seq.text.normalise import normal
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 LONGEST_LINE = 1 << 24
@@ -30,12 +31,16 @@ _FOREIGN = {
 }
 
 
-def read_vectors(path: Path, width: int | None = None, keep: Collection[str] | None = None) -> Vectors:
+def read_vectors(
+    path: Path, width: int | None = None, keep: Collection[str] | None = None, normalise: str = "none"
+) -> Vectors:
     """Read word2vec text or binary, GloVe text, fastText `.vec`, or a directory written by `vectors.save`.
 
     width: the E that is expected, or None for any.
     keep:  the words that are needed. Memory is taken for these alone; of all others only the number of values is
            checked, not the values, and not whether a word comes twice.
+
+    normalise: the form that words are brought into (see text/normalise.py); of two that become one the first counts.
 
     A byte order mark is left out. Words that are not UTF-8 (word2vec.c cuts long words inside a character) are left
     out too; `meta["not_utf8"]` is their number.
@@ -47,10 +52,11 @@ def read_vectors(path: Path, width: int | None = None, keep: Collection[str] | N
     if path.is_dir():
         vectors = load(path)
         _check_width(path, vectors.width, width)
+        vectors = _normalised(vectors, normalise)
         return vectors if keep is None else vectors.only(keep)
     try:
         with path.open("rb") as file:
-            return _read(path, file, width, keep)
+            return _read(path, file, width, keep, normalise)
     except FileNotFoundError:
         raise UserError(f"{path} is not there: expected a file of word vectors") from None
     except OSError as error:
@@ -79,8 +85,10 @@ class _Rows:
 
     path: Path
     keep: Collection[str] | None
+    form: str
     words: list[str] = field(default_factory=list)
     seen: set[str] = field(default_factory=set)
+    spelt: set[str] = field(default_factory=set)
     values: array[float] = field(default_factory=lambda: array("f"))
     readable: bool = False
     not_utf8: int = 0
@@ -98,11 +106,13 @@ class _Rows:
         self.readable = True
         if not word:
             self.fail(place, "there is no word before the values")
+        spelt, word = word, normal(word, self.form)
         if self.keep is not None and word not in self.keep:
             return None
-        if word in self.seen:
-            self.fail(place, f"the word {word!r} comes a second time: each word may have one vector")
-        return word
+        if spelt in self.spelt:
+            self.fail(place, f"the word {spelt!r} comes a second time: each word may have one vector")
+        self.spelt.add(spelt)
+        return None if word in self.seen else word
 
     def add(self, word: str, row: array[float], place: str) -> None:
         # In double precision a sum of float32 values is finite exactly when all of them are.
@@ -120,7 +130,7 @@ class _Rows:
         return Vectors(tuple(self.words), matrix, None, meta)
 
 
-def _read(path: Path, file: BinaryIO, width: int | None, keep: Collection[str] | None) -> Vectors:
+def _read(path: Path, file: BinaryIO, width: int | None, keep: Collection[str] | None, form: str) -> Vectors:
     first = file.readline(LONGEST_LINE)
     begin = len(_BYTE_ORDER_MARK) if first.startswith(_BYTE_ORDER_MARK) else 0
     first = first[begin:]
@@ -129,7 +139,7 @@ def _read(path: Path, file: BinaryIO, width: int | None, keep: Collection[str] |
     for magic, message in _FOREIGN.items():
         if first.startswith(magic):
             raise UserError(f"{path} {message}")
-    rows = _Rows(path, keep)
+    rows = _Rows(path, keep, form)
     header = _header(first)
     if header is None:
         found = len(first.rstrip(b" \r\n").split(b" ")) - 1
@@ -145,6 +155,17 @@ def _read(path: Path, file: BinaryIO, width: int | None, keep: Collection[str] |
     if _looks_like_text(file, begin + len(first)):
         return _read_text(file, rows, found, count)
     return _read_binary(file, rows, found, count, begin + len(first))
+
+
+def _normalised(vectors: Vectors, form: str) -> Vectors:
+    rows: dict[str, int] = {}
+    for row, word in enumerate(vectors.words):
+        rows.setdefault(normal(word, form), row)
+    if tuple(rows) == vectors.words:
+        return vectors
+    kept = list(rows.values())
+    counts = None if vectors.counts is None else vectors.counts[kept]
+    return Vectors(tuple(rows), vectors.matrix[kept], counts, vectors.meta)
 
 
 def _check_width(path: Path, found: int, expected: int | None) -> None:

@@ -128,7 +128,7 @@ def _side(config: Config, data: Any, progress: bool) -> Inputs:
         if not settings["path"]:
             raise UserError("embedding=file needs a file: give embedding.path=FILE (word2vec, GloVe or fastText .vec)")
         path = Path(settings["path"]).expanduser()
-        vectors = read_vectors(path, keep=set(words))
+        vectors = read_vectors(path, keep=set(words), normalise=config["data"].get("normalise", "none"))
         mark = sha256(path)[:16] if path.is_file() else str(vectors.meta.get("fingerprint"))
         remedy = "another file"
     width = vectors.matrix.shape[1]

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from lightning_seq.errors import UserError, near
+from lightning_seq.text.normalise import check_form, normal
 from lightning_seq.text.subwords import Subwords
 from lightning_seq.text.tokenise import Tokeniser
 
@@ -21,6 +22,7 @@ class Segmenter:
     level:    `word`, `spaced` and `character` as `Tokeniser` has them, or `subword`.
     lower:    small letters first.
     subwords: of level `subword`: the model.
+    normalise: see `FORMS` of text/normalise.py; before anything else.
 
     Characters and subwords come back as they were but for white space (a run of it is one space, none is at an end).
     Words are joined by one space, marks too: `tokenised` text.
@@ -29,9 +31,11 @@ class Segmenter:
     level: str = "word"
     lower: bool = True
     subwords: Subwords | None = None
+    normalise: str = "none"
 
     def __post_init__(self) -> None:
         check_level("level", self.level)
+        check_form(self.normalise)
         if (self.level == "subword") != (self.subwords is not None):
             raise TypeError("a model of subwords is for the level subword, which needs one")
 
@@ -42,11 +46,16 @@ class Segmenter:
 
     @cached_property
     def _tokeniser(self) -> Tokeniser:
-        return Tokeniser(self.level, self.lower)
+        return Tokeniser(self.level, self.lower, normalise=self.normalise)
+
+    def prepared(self, text: str) -> str:
+        """The text before it is split: normalised, and in small letters where that is asked for."""
+        text = normal(text, self.normalise)
+        return text.lower() if self.lower else text
 
     def __call__(self, text: str) -> list[str]:
         if self.subwords is not None:
-            return self.subwords(text.lower() if self.lower else text)
+            return self.subwords(self.prepared(text))
         return self._tokeniser(text)
 
     def join(self, tokens: Sequence[str]) -> str:
@@ -58,17 +67,27 @@ class Segmenter:
         """The text as `join` gives it back when nothing in it is unknown: what a translation is compared with."""
         if self.tokenised:
             return self.join(self(text))
-        return " ".join((text.lower() if self.lower else text).split())
+        return " ".join(self.prepared(text).split())
 
     def to_plain(self) -> dict[str, Any]:
         """Plain values that a checkpoint can hold; a model of subwords is JSON text among them."""
-        return {"level": self.level, "lower": self.lower, "subwords": self.subwords.model if self.subwords else None}
+        return {
+            "level": self.level,
+            "lower": self.lower,
+            "subwords": self.subwords.model if self.subwords else None,
+            "normalise": self.normalise,
+        }
 
     @classmethod
     def from_plain(cls, plain: dict[str, Any]) -> Segmenter:
         """The inverse of `to_plain`."""
         model = plain["subwords"]
-        return cls(plain["level"], plain["lower"], Subwords(model) if model is not None else None)
+        return cls(
+            plain["level"],
+            plain["lower"],
+            Subwords(model) if model is not None else None,
+            plain.get("normalise", "none"),
+        )
 
 
 def check_level(name: str, level: str) -> None:

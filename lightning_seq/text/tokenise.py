@@ -10,6 +10,7 @@ from functools import cache, cached_property
 from typing import Any
 
 from lightning_seq.errors import UserError, near
+from lightning_seq.text.normalise import check_form, normal
 
 LEVELS = ("word", "spaced", "character")
 SPACES = ("join", "keep")
@@ -38,6 +39,7 @@ class Tokeniser:
     replace: strings that are replaced before anything else, as `{"<br />": " "}`.
     spaces:  of characters: `join`, a run of white space is one space and none is at an end; or `keep`, every one is
              as it was typed, line ends too.
+    normalise: see `FORMS` of text/normalise.py; before anything else.
 
     The typographic apostrophe of words counts as the plain one. Words of scripts without spaces are not found: use
     characters. Raises UserError for another level and for other spaces.
@@ -47,8 +49,10 @@ class Tokeniser:
     lower: bool = True
     replace: Mapping[str, str] = field(default_factory=dict, hash=False)
     spaces: str = "join"
+    normalise: str = "none"
 
     def __post_init__(self) -> None:
+        check_form(self.normalise)
         for name, choices in (("level", LEVELS), ("spaces", SPACES)):
             if getattr(self, name) not in choices:
                 value = getattr(self, name)
@@ -61,10 +65,12 @@ class Tokeniser:
 
     @cached_property
     def _split(self) -> Callable[[str], list[str]]:
-        replace, lower, level, keep = tuple(self.replace.items()), self.lower, self.level, self.spaces == "keep"
+        form, lower, level, keep = self.normalise, self.lower, self.level, self.spaces == "keep"
+        replace = [(normal(old, form), normal(new, form)) for old, new in self.replace.items()]
         plain = _PLAIN.findall
 
         def split(text: str) -> list[str]:
+            text = normal(text, form)
             for old, new in replace:
                 text = text.replace(old, new)
             if lower:
@@ -86,9 +92,10 @@ class Tokeniser:
         self.__dict__.update(state)
 
     def to_plain(self) -> dict[str, Any]:
-        """Plain values that a checkpoint can hold; `spaces` only where they are kept, as not to rename old caches."""
-        plain = {"level": self.level, "lower": self.lower, "replace": dict(self.replace)}
-        return plain if self.spaces == "join" else plain | {"spaces": self.spaces}
+        """Plain values that a checkpoint can hold; what older checkpoints do not have only where it differs."""
+        plain: dict[str, Any] = {"level": self.level, "lower": self.lower, "replace": dict(self.replace)}
+        newer = {"spaces": (self.spaces, "join"), "normalise": (self.normalise, "none")}
+        return plain | {name: value for name, (value, usual) in newer.items() if value != usual}
 
     @classmethod
     def from_plain(cls, plain: dict[str, Any]) -> Tokeniser:
