@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from lightning_seq import __version__
 from lightning_seq.checkpoint_verbs import CHECKPOINT_VERBS
 from lightning_seq.errors import UserError, near
-from lightning_seq.experiment.arguments import given_keys, truth
+from lightning_seq.experiment.arguments import check_utf8, given_keys, truth
 from lightning_seq.help import Verb, help_of, list_of
 from lightning_seq.printable import PrintableFormatter, print_any_character, printable, printable_console
 
@@ -354,6 +354,7 @@ def main(arguments: Sequence[str]) -> int:
     debug = "--debug" in flags
     print_any_character()
     with _friendly(debug):
+        check_utf8(arguments)
         for flag in flags:
             if flag not in FLAGS:
                 raise UserError(f"{flag} is unknown: flags are {', '.join(FLAGS)}; everything else is key=value")

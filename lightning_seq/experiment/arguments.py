@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,15 @@ _SHOWN = 40
 """Characters of a wrong value that a message repeats."""
 
 
+def check_utf8(words: Sequence[str]) -> None:
+    """Raises UserError for a word of the command line whose bytes are not UTF-8."""
+    for word in words:
+        try:
+            word.encode()
+        except UnicodeEncodeError:
+            raise UserError(f"{word!r} is not UTF-8: expected words in UTF-8, or rename the file") from None
+
+
 def given_keys(
     verb: str, words: list[str], known: Mapping[str, str | None], positional: str | None = None
 ) -> dict[str, str | None]:
@@ -26,13 +35,8 @@ def given_keys(
 
     positional: the key that a first word without `=` is the value of.
 
-    Raises UserError for another key, one that comes twice, and words that are not UTF-8.
+    Raises UserError for another key and for one that comes twice.
     """
-    for word in words:
-        try:
-            word.encode()
-        except UnicodeEncodeError:
-            raise UserError(f"{word!r} is not UTF-8: expected words in UTF-8, or rename the file") from None
     if positional is not None and words and "=" not in words[0]:
         words = [f"{positional}={words[0]}", *words[1:]]
     pairs: dict[str, str | None] = {}

@@ -331,3 +331,10 @@ def test_data_cannot_move_the_terminal(
     assert json.loads(out)["text"] == f"the old {TITLE}\x9b\u202e ship"
     said = refused("predict", f"checkpoint={TITLE}", "text=a")
     assert "\\x1b]0;owned\\x07" in said
+
+
+@pytest.mark.parametrize(
+    "words", [["status", "\udcff"], ["train", "data.train=\udcff"], ["sample", "x", "prompt=\udcff"]]
+)
+def test_words_that_are_not_utf8(words: list[str], refused: Refused) -> None:
+    assert refused(*words) == f"{words[-1]!r} is not UTF-8: expected words in UTF-8, or rename the file"

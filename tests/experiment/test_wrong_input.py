@@ -24,7 +24,7 @@ def runs_of(own: list[str]) -> Path:
     ("words", "message"),
     [
         (["trian"], "did you mean train"),
-        (["train", "--verbose"], "flags are --help, --debug, --list"),
+        (["train", "--verbose"], "flags are --help, -h, --version, --list, --debug"),
         (["train", "model=lsmt"], "did you mean lstm"),
         (["train", "data=imbd"], "did you mean imdb"),
         (["train", "modle=lstm"], "did you mean model"),
