@@ -19,6 +19,7 @@ from lightning_seq.attention.local import Monotonic, Predictive
 from lightning_seq.attention.scorer import Scorer
 from lightning_seq.conformance.check import DRAWS, RAGGED, SINGLE, Check, failure
 from lightning_seq.conformance.layers import close, randomise, weighed
+from lightning_seq.conformance.refusals import others, refused
 from lightning_seq.conformance.scorer_oracles import oracle_of, run_oracle
 
 QUERIES = 3
@@ -344,6 +345,17 @@ def check_extremes(subject: Subject) -> None:
             assert tensor.isfinite().all(), f"not finite where queries and values are of size {scale:g}"
 
 
+def check_refuses(subject: Subject) -> None:
+    """Queries, values, a mask or what was looked at before of another size, type or device are refused by ValueError or
+    TypeError."""
+    attention = subject.made()
+    typed = any(True for _ in attention.parameters())
+    given = example(attention, [4, 2])
+    for name in ("query", "values", "mask", "previous"):
+        for what, wrong in others(getattr(given, name), typed and name != "previous"):
+            refused(f"{name} {what}", attend, attention, replace(given, **{name: wrong}))
+
+
 def _window(subject: Subject) -> Monotonic | Predictive | None:
     return subject.made().window
 
@@ -365,6 +377,7 @@ CHECKS: tuple[Check[Subject], ...] = (
     Check("coverage", check_coverage, lambda s: s.made().needs_previous),
     Check("copies", check_copies),
     Check("extremes", check_extremes),
+    Check("refuses what does not fit", check_refuses),
 )
 
 

@@ -17,6 +17,7 @@ from torch.nn import functional
 from lightning_seq.cells.cell import Cell, Noise
 from lightning_seq.cells.external import ExternalCell
 from lightning_seq.conformance import layers as properties
+from lightning_seq.conformance import refusals
 from lightning_seq.conformance.check import DRAWS, RAGGED, SINGLE, Check, failure
 from lightning_seq.conformance.layers import close, example, randomise
 from lightning_seq.conformance.oracles import oracle_of, run_oracle
@@ -291,6 +292,14 @@ def check_edges(subject: Subject) -> None:
     raise AssertionError("a sequence of no steps was accepted")
 
 
+def check_refuses(subject: Subject) -> None:
+    """What does not fit is refused by ValueError or TypeError: an input, a mask or a state of another size, type or
+    device, given to the layer, to two directions or to the cell alone."""
+    layer = subject.layer()
+    both = subject.bidirectional(*subject.cells(0), subject.engine)
+    refusals.check_layer(layer, both, *example(layer.cell, RAGGED))
+
+
 def check_trace(subject: Subject) -> None:
     """The trace shows the state after every step; where the output is the state, they are equal."""
     layer = subject.recurrent(subject.layer().cell, subject.reverse, "loop")
@@ -344,6 +353,7 @@ CHECKS: tuple[Check[Subject], ...] = (
     Check("engine", check_engine, lambda s: s.engine != "loop"),
     Check("copies", check_copies),
     Check("edges", check_edges),
+    Check("refuses what does not fit", check_refuses),
     Check("trace", check_trace),
 )
 SLOW: tuple[Check[Subject], ...] = (Check("long", check_long),)

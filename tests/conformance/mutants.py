@@ -31,6 +31,8 @@ from lightning_seq.layers.bidirectional import Bidirectional
 from lightning_seq.layers.mask import lengths_of, zero_beyond
 from lightning_seq.layers.recurrent import Recurrent
 
+from .unchecked import BroadcastsState, CastsToFit, CutsToFit, IgnoresMoreState, ProjectsWhatItKnows
+
 D, H = 3, 4
 
 
@@ -347,6 +349,11 @@ MUTANTS: dict[str, tuple[Subject, str]] = {
     "layer: final state from the last column": (layer(LastColumn), "alone"),
     "layer: last step of an odd length lost": (layer(LosesTheOddStep), "oracle"),
     "layer: noise ignored": (layer(IgnoresNoise), "zoneout"),
+    "layer: cuts a wider input": (layer(CutsToFit), "refuses what does not fit"),
+    "layer: casts another type": (layer(CastsToFit), "refuses what does not fit"),
+    "layer: ignores more state": (layer(IgnoresMoreState), "refuses what does not fit"),
+    "Elman: one row of state for all": (cell(BroadcastsState), "refuses what does not fit"),
+    "layer norm: cuts a wider input": (cell(ProjectsWhatItKnows), "refuses what does not fit"),
     "bidirectional: halves swapped": (pair(HalvesSwapped), "bidirectional"),
     "bidirectional: both run forward": (pair(BackwardIsForward), "bidirectional"),
     "bidirectional: one cell for both": (pair(OneDirectionTwice), "bidirectional"),

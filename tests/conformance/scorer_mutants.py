@@ -210,6 +210,25 @@ class SelectsSorted(Attention):
         return Unsorted(memory.keys, memory.values, memory.mask)
 
 
+class CutsValues(Attention):
+    def prepare(self, values: Tensor, mask: Tensor) -> Memory:
+        return super().prepare(values[..., : self.scorer.value_size], mask)
+
+
+class CastsQueries(Attention):
+    def attend(self, query: Tensor, memory: Memory, *given: Any) -> Attended:
+        return super().attend(query.to(memory.keys.dtype), memory, *given)
+
+
+class OneRowForAll(Attention):
+    """What was looked at before in one row counts for all of them."""
+
+    def attend(self, query: Tensor, memory: Memory, previous: Tensor | None = None, *given: Any) -> Attended:
+        if previous is not None and len(previous) == 1:
+            previous = previous.expand(len(query), -1)
+        return super().attend(query, memory, previous, *given)
+
+
 def scorer(kind: Any, value_size: int = D, **options: Any) -> Subject:
     return Subject(lambda: kind(Q, value_size, **options))
 
@@ -244,6 +263,9 @@ MUTANTS: dict[str, tuple[Subject, str]] = {
     "attention: weights detached": (attention(Detached), "gradients"),
     "attention: keys made at every query": (attention(KeysEveryTime), "keys"),
     "attention: a memory's mask left behind": (attention(SelectsSorted), "select"),
+    "attention: cuts wider values": (attention(CutsValues), "refuses what does not fit"),
+    "attention: casts another type": (attention(CastsQueries), "refuses what does not fit"),
+    "attention: one row for all": (attention(OneRowForAll, coverage=True), "refuses what does not fit"),
     "coverage: ignored": (attention(ForgetsCoverage, coverage=True), "coverage"),
     "local: always at the first step": (attention(ForgetsStart, "monotonic", 1), "queries"),
     "local: predicts over the padded width": (attention(WidthForLength, "predictive", 2), "alone"),
