@@ -175,8 +175,8 @@ class Batch:
     targets:     `[B]` for classes, `[B, T, …]` otherwise.
     target_mask: bool, the shape of `targets` without its features; False where a target does not count (padding, or
                  the stand-in sample of a rank whose share is empty).
-    count:       how many targets count in the *global* batch: a loss is its sum over `target_mask`, times the number
-                 of ranks, over `count`, so that two ranks give the gradient of one.
+    count:       how many targets count in the optimiser step, in the global batches of all ranks whose gradients are
+                 accumulated: see `tasks.Task.mean_of_step`.
     extra:       what some kinds of data give beside the inputs, by name; the DataModule says what.
     """
 

@@ -22,7 +22,8 @@ class Share:
     """One rank's part of a global batch.
 
     indices: positions in the split; `[STAND_IN]` where there is nothing for this rank.
-    count:   how many samples the global batch has.
+    count:   how many targets the optimiser step has that the global batch belongs to: those of all batches whose
+             gradients are accumulated for it.
     """
 
     indices: list[int]
@@ -40,6 +41,7 @@ class BucketSampler(Sampler[Share]):
     lengths:    `[N]`, tokens per sample.
     batch_size: of the global batch, over all ranks.
     shuffle:    without it the order is that of the data, sorted within pools, in every epoch.
+    accumulate: global batches of an optimiser step; the last step of an epoch may have fewer.
 
     Give it to a DataLoader as `sampler=` with `batch_size=None`, or as `batch_sampler=`; Lightning calls `set_epoch`.
     """
@@ -53,6 +55,7 @@ class BucketSampler(Sampler[Share]):
         pool_batches: int = 100,
         rank: int = 0,
         world: int = 1,
+        accumulate: int = 1,
     ) -> None:
         if batch_size < 1 or pool_batches < 1 or not 0 <= rank < world:
             raise ValueError(
@@ -61,7 +64,7 @@ class BucketSampler(Sampler[Share]):
         self.lengths = np.asarray(lengths)
         self.batch_size, self.pool_batches = batch_size, pool_batches
         self.seed, self.shuffle = seed, shuffle
-        self.rank, self.world = rank, world
+        self.rank, self.world, self.accumulate = rank, world, accumulate
         self.epoch, self.position = 0, 0
 
     @property
@@ -84,9 +87,15 @@ class BucketSampler(Sampler[Share]):
 
     def __iter__(self) -> Iterator[Share]:
         position, self.position = self.position, 0
-        for batch in self.global_batches(self.epoch)[position:]:
+        batches = self.global_batches(self.epoch)
+        counts = step_counts([self.count_of(batch) for batch in batches], self.accumulate)
+        for batch, count in list(zip(batches, counts, strict=True))[position:]:
             own = batch[self.rank :: self.world].tolist()
-            yield Share(own or [STAND_IN], len(batch))
+            yield Share(own or [STAND_IN], count)
+
+    def count_of(self, batch: np.ndarray) -> int:
+        """Targets of a global batch: one for each sample."""
+        return len(batch)
 
     def global_batches(self, epoch: int) -> list[np.ndarray]:
         """The batches of an epoch, in order, before they are dealt out to ranks."""
@@ -100,6 +109,12 @@ class BucketSampler(Sampler[Share]):
             cut = [members[first : first + self.batch_size] for first in range(0, len(members), self.batch_size)]
             batches += [cut[place] for place in generator.permutation(len(cut))] if self.shuffle else cut
         return batches
+
+
+def step_counts(counts: list[int], accumulate: int) -> list[int]:
+    """For each batch of an epoch the targets of its optimiser step, of which `accumulate` batches make one."""
+    starts = range(0, len(counts), accumulate)
+    return [sum(counts[start : start + accumulate]) for start in starts for _ in counts[start : start + accumulate]]
 
 
 def padding_share(lengths: np.ndarray, batches: list[np.ndarray]) -> float:

@@ -13,7 +13,7 @@ from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader, Dataset
 
 from lightning_seq.data.batching import STAND_IN, BucketSampler, Share
-from lightning_seq.data.loader import TrainLoader, loader_options
+from lightning_seq.data.loader import TrainLoader, accumulated, loader_options
 from lightning_seq.data.note import Note, note_of_tokens
 from lightning_seq.data.prepare import EncodedSplit, Prepared, prepare, unknown_share
 from lightning_seq.data.sources.choose import choose
@@ -267,7 +267,8 @@ class ClassificationData(LightningDataModule):
     def _loader(self, name: str, batch_size: int, shuffle: bool) -> DataLoader[Batch]:
         split = self.prepared.splits[name]
         rank, world = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
-        sampler = BucketSampler(split.lengths, batch_size, self.seed, shuffle, rank=rank, world=world)
+        step = accumulated(self) if shuffle else 1
+        sampler = BucketSampler(split.lengths, batch_size, self.seed, shuffle, rank=rank, world=world, accumulate=step)
         if shuffle:
             return TrainLoader(Sentences(split), sampler, self.num_workers)
         return DataLoader(Sentences(split), **loader_options(sampler, self.num_workers))

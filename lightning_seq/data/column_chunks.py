@@ -43,7 +43,7 @@ class ColumnChunks(Dataset[Batch]):
             mask=mask,
             targets=targets,
             target_mask=counts,
-            count=columns.count(chunk.first, chunk.stop),
+            count=columns.count(*chunk.step),
             extra={
                 "advance": torch.tensor(chunk.advance),
                 "new": torch.tensor(chunk.stop - chunk.first),

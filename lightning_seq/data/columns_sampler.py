@@ -25,6 +25,7 @@ class Chunk:
 
     number:  its place in the pass.
     advance: how far after `start` the next window begins; in the last one of a pass, the whole window.
+    step:    `[first, stop)` of the new tokens of all windows whose gradients are accumulated with this one's.
     """
 
     start: int
@@ -32,6 +33,7 @@ class Chunk:
     stop: int
     number: int
     advance: int
+    step: tuple[int, int]
 
 
 class ColumnsSampler(Sampler[Chunk]):
@@ -40,6 +42,7 @@ class ColumnsSampler(Sampler[Chunk]):
     chunk_length:    k1, new tokens of a window; the last window may have fewer.
     backward_length: k2, tokens of a window, the new ones among them; fewer at the top. None: the new ones alone.
     random:          new tokens of a window are drawn, `random_lengths`: a pure function of (seed, epoch).
+    accumulate:      windows of an optimiser step; the last step of a pass may have fewer.
 
     Give it to a DataLoader as `sampler=` with `batch_size=None`; Lightning calls `set_epoch`.
     """
@@ -51,12 +54,13 @@ class ColumnsSampler(Sampler[Chunk]):
         backward_length: int | None = None,
         random: bool = False,
         seed: int = 1,
+        accumulate: int = 1,
     ) -> None:
         backward_length = chunk_length if backward_length is None else backward_length
         if length < 1 or not 1 <= chunk_length <= backward_length:
             raise ValueError(f"length {length}, chunk_length {chunk_length}, backward_length {backward_length}")
         self.length, self.chunk_length, self.backward_length = length, chunk_length, backward_length
-        self.random, self.seed = random, seed
+        self.random, self.seed, self.accumulate = random, seed, accumulate
         self.epoch, self.position = 0, 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -89,8 +93,13 @@ class ColumnsSampler(Sampler[Chunk]):
         back = self.backward_length if self.backward_length > self.chunk_length else 0
         starts = [min(first, max(0, stop - back)) for first, stop in zip(firsts, stops, strict=True)]
         following = [*starts[1:], self.length]
+
+        def step(number: int) -> tuple[int, int]:
+            begin = number - number % self.accumulate
+            return firsts[begin], stops[min(begin + self.accumulate, len(stops)) - 1]
+
         return [
-            Chunk(start, first, stop, number, after - start)
+            Chunk(start, first, stop, number, after - start, step(number))
             for number, (start, first, stop, after) in enumerate(zip(starts, firsts, stops, following, strict=True))
         ]
 

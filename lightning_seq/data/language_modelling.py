@@ -16,7 +16,7 @@ from lightning_seq.data.batching import STAND_IN, Share
 from lightning_seq.data.column_chunks import ColumnChunks
 from lightning_seq.data.columns_sampler import SHORTEST, ColumnsSampler
 from lightning_seq.data.language_reader import LanguageReader
-from lightning_seq.data.loader import TargetSampler, TrainLoader, loader_options
+from lightning_seq.data.loader import TargetSampler, TrainLoader, accumulated, loader_options
 from lightning_seq.data.prepare_text import LineReading, PreparedText, TextSplit, prepare_text, unknown_share
 from lightning_seq.data.sources.choose_corpus import choose_corpus
 from lightning_seq.data.sources.table import SPLITS
@@ -304,9 +304,9 @@ class LanguageModellingData(LightningDataModule):
         rows = self.batch_size if train else self.eval_batch_size
         if self.layout == "sequences":
             lines = Lines(text, line_end)
-            order = TargetSampler(
-                lines.targets, lines.targets, rows, seed=self.seed, shuffle=train, rank=rank, world=world
-            )
+            step = accumulated(self) if train else 1
+            options: dict[str, Any] = {"seed": self.seed, "shuffle": train, "rank": rank, "world": world}
+            order = TargetSampler(lines.targets, lines.targets, rows, accumulate=step, **options)
             if train:
                 return TrainLoader(lines, order, self.num_workers)
             return DataLoader(lines, **loader_options(order, self.num_workers))
@@ -323,7 +323,8 @@ class LanguageModellingData(LightningDataModule):
     def _sampler(self, split: str) -> ColumnsSampler:
         if split == "train":
             length = -(-self.tokens[split] // self.batch_size)
-            return ColumnsSampler(length, self.chunk_length, self.backward_length, self.random_chunks, self.seed)
+            lengths = (self.chunk_length, self.backward_length, self.random_chunks)
+            return ColumnsSampler(length, *lengths, self.seed, accumulated(self))
         return ColumnsSampler(-(-self.tokens[split] // self.eval_batch_size), self.eval_chunk_length)
 
 

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader, Dataset
 
-from lightning_seq.data.batching import BucketSampler, Share
+from lightning_seq.data.batching import BucketSampler
 from lightning_seq.data.columns_sampler import ColumnsSampler
 from lightning_seq.spec import Batch
 
@@ -56,6 +57,11 @@ def end_workers(loader: Any) -> None:
         iterator._shutdown_workers()
 
 
+def accumulated(data: LightningDataModule) -> int:
+    """Batches of an optimiser step, as the trainer of `data` makes it; 1 without a trainer."""
+    return data.trainer.accumulate_grad_batches if data.trainer else 1
+
+
 class TrainLoader(DataLoader[Batch]):
     """A DataLoader that knows how many batches of the epoch it has handed out.
 
@@ -82,7 +88,7 @@ class TrainLoader(DataLoader[Batch]):
 
 
 class TargetSampler(BucketSampler):
-    """As `BucketSampler`, but a share's `count` is how many targets the global batch has, not how many samples.
+    """As `BucketSampler`, with any number of targets per sample.
 
     targets: `[N]`, targets per sample: a loss over a batch of sentences is a mean over their words.
     """
@@ -91,8 +97,5 @@ class TargetSampler(BucketSampler):
         super().__init__(lengths, batch_size, *args, **options)
         self.targets = np.asarray(targets)
 
-    def __iter__(self) -> Iterator[Share]:
-        position = self.position
-        whole = self.global_batches(self.epoch)[position:]
-        for share, batch in zip(super().__iter__(), whole, strict=True):
-            yield Share(share.indices, int(self.targets[batch].sum()))
+    def count_of(self, batch: np.ndarray) -> int:
+        return int(self.targets[batch].sum())

@@ -15,7 +15,7 @@ from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader, Dataset
 
 from lightning_seq.data.batching import STAND_IN, BucketSampler, Share
-from lightning_seq.data.loader import TargetSampler, TrainLoader, loader_options
+from lightning_seq.data.loader import TargetSampler, TrainLoader, accumulated, loader_options
 from lightning_seq.data.note import EMPTY, Note, refusal
 from lightning_seq.data.sources.adding import Adding
 from lightning_seq.data.sources.bits import PROBLEMS, BitProblem
@@ -236,6 +236,7 @@ class MemoryProblemData(LightningDataModule):
         split = self.splits[name]
         rank, world = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
         options: dict[str, Any] = {"seed": self.seed, "shuffle": shuffle, "rank": rank, "world": world}
+        options["accumulate"] = accumulated(self) if shuffle else 1
         sampler = (
             TargetSampler(split.lengths, split.lengths, batch_size, **options)
             if self.of_steps

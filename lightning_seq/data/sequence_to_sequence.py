@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from lightning_seq.data.batching import STAND_IN, Share
-from lightning_seq.data.loader import TargetSampler, TrainLoader, loader_options
+from lightning_seq.data.loader import TargetSampler, TrainLoader, accumulated, loader_options
 from lightning_seq.data.pair_reader import PairReader
 from lightning_seq.data.pair_settings import PairSettings
 from lightning_seq.data.prepare_pairs import prepare_pairs
@@ -334,7 +334,10 @@ class SequenceToSequenceData(LightningDataModule):
         rank, world = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
         sources, targets = split.source.lengths, split.target.lengths
         order = sources * (int(targets.max()) + 1) + targets
-        sampler = TargetSampler(order, targets, batch_size, seed=self.seed, shuffle=shuffle, rank=rank, world=world)
+        step = accumulated(self) if shuffle else 1
+        sampler = TargetSampler(
+            order, targets, batch_size, seed=self.seed, shuffle=shuffle, rank=rank, world=world, accumulate=step
+        )
         if shuffle:
             return TrainLoader(Pairs(split), sampler, self.num_workers)
         return DataLoader(Pairs(split), **loader_options(sampler, self.num_workers))

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from lightning_seq.data.batching import STAND_IN, Share
-from lightning_seq.data.loader import TargetSampler, TrainLoader, loader_options
+from lightning_seq.data.loader import TargetSampler, TrainLoader, accumulated, loader_options
 from lightning_seq.data.note import EMPTY, Note, refusal
 from lightning_seq.data.prepare_rolls import PreparedRolls, RollSplit, prepare_rolls
 from lightning_seq.data.sources.piano_rolls import NOTES, choose_pieces, read_roll
@@ -239,7 +239,14 @@ class SequencesOfSetsData(LightningDataModule):
         split = self.prepared.splits[name]
         rank, world = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
         sampler = TargetSampler(
-            split.lengths, split.lengths, batch_size, seed=self.seed, shuffle=shuffle, rank=rank, world=world
+            split.lengths,
+            split.lengths,
+            batch_size,
+            seed=self.seed,
+            shuffle=shuffle,
+            rank=rank,
+            world=world,
+            accumulate=accumulated(self) if shuffle else 1,
         )
         if shuffle:
             return TrainLoader(Rolls(split), sampler, self.num_workers)

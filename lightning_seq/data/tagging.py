@@ -13,7 +13,7 @@ from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader, Dataset
 
 from lightning_seq.data.batching import STAND_IN, Share
-from lightning_seq.data.loader import TargetSampler, TrainLoader, loader_options
+from lightning_seq.data.loader import TargetSampler, TrainLoader, accumulated, loader_options
 from lightning_seq.data.note import Note, note_of_tokens
 from lightning_seq.data.prepare_tags import prepare_tags
 from lightning_seq.data.prepared_tags import NOT_COUNTED, PreparedTags, TaggedSplit, unknown_share
@@ -362,7 +362,14 @@ class TaggingData(LightningDataModule):
         split = self.prepared.splits[name]
         rank, world = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
         sampler = TargetSampler(
-            split.lengths, split.counts, batch_size, seed=self.seed, shuffle=shuffle, rank=rank, world=world
+            split.lengths,
+            split.counts,
+            batch_size,
+            seed=self.seed,
+            shuffle=shuffle,
+            rank=rank,
+            world=world,
+            accumulate=accumulated(self) if shuffle else 1,
         )
         sentences = TaggedSentences(split, self.prepared.spellings, bool(self.prepared.intents))
         if shuffle:

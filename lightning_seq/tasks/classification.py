@@ -88,7 +88,7 @@ class SequenceClassification(Task):
         scores = self.model(batch.inputs, batch.mask)
         total = self._loss_sum(scores, batch.targets, batch.target_mask)
         self.count_loss(total, batch.target_mask.sum())
-        return total * (self.world / batch.count)
+        return self.mean_of_step(total, batch)
 
     def loss_at_end(self, batch: Batch, reverse: bool = False) -> Tensor:
         counts = batch.target_mask

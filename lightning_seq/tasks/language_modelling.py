@@ -101,9 +101,12 @@ class LanguageModelling(Task):
             hidden, targets = hidden[rows], targets[rows]
         total = self.model.softmax.loss_sum(hidden, targets)  # type: ignore[operator, union-attr]
         self.count_loss(total, len(targets))
+        share = (
+            len(targets) * self.world * self.accumulated / batch.count
+        )  # of the step's targets, in a mean over batches
         if self.chunk_length is not None:
             self._shares.append(float(batch.extra["new"]) / self.chunk_length)
-        return total * (self.world / batch.count) + self._penalty(read, batch.mask)
+        return self.mean_of_step(total, batch) + share * self._penalty(read, batch.mask)
 
     def loss_at_end(self, batch: Batch, reverse: bool = False) -> Tensor:
         model: LanguageModel = self.model  # type: ignore[assignment]

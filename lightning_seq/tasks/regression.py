@@ -63,7 +63,7 @@ class SequenceRegression(Task):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         losses = self._errors(batch).square().mean(-1)
         self.count_loss(losses.sum(), len(losses))
-        return losses.sum() * (self.world / batch.count)
+        return self.mean_of_step(losses.sum(), batch)
 
     def loss_at_end(self, batch: Batch, reverse: bool = False) -> Tensor:
         return self._errors(batch).square().mean(-1).sum()

@@ -140,7 +140,7 @@ class SequenceToSequence(Task):
         self.count_loss(total, len(targets))
         if self.coverage_penalty:
             total = total + self.coverage_penalty * coverage_penalty(written.weights, batch.target_mask)
-        return total * (self.world / batch.count)
+        return self.mean_of_step(total, batch)
 
     def loss_at_end(self, batch: Batch, reverse: bool = False) -> Tensor:
         """Of the last symbol, given the true ones before it; an encoder that reads from the end sees the same."""

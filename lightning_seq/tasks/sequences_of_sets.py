@@ -42,7 +42,7 @@ class SequencesOfSets(Task):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         losses = self._losses(batch)
         self.count_loss(losses.sum(), len(losses))
-        return losses.sum() * (self.world / batch.count)
+        return self.mean_of_step(losses.sum(), batch)
 
     def loss_at_end(self, batch: Batch, reverse: bool = False) -> Tensor:
         return self._losses(batch, at_end(batch.target_mask, reverse)).sum()

@@ -78,7 +78,7 @@ class Tagging(Task):
         scores, intents = self.model(batch.inputs, batch.mask, batch.extra)
         total = self._loss_sum(batch, scores, intents)
         self.count_loss(total, batch.target_mask.sum())
-        return total * (self.world / batch.count)
+        return self.mean_of_step(total, batch)
 
     def loss_at_end(self, batch: Batch, reverse: bool = False) -> Tensor:
         """Of the tag by itself: -log of its probability, whatever its neighbours are."""

@@ -59,6 +59,11 @@ class Task(LightningModule, ABC):
         """Ranks in all; 1 where no trainer is at work."""
         return 1 if self._trainer is None else self.trainer.world_size
 
+    @property
+    def accumulated(self) -> int:
+        """Batches whose gradients an optimiser step sums; 1 where no trainer is at work."""
+        return 1 if self._trainer is None else self.trainer.accumulate_grad_batches
+
     @abstractmethod
     def loss_at_end(self, batch: Batch, reverse: bool = False) -> Tensor:
         """The loss of each row's last target, summed over the rows; of whole sequences where one target is all.
@@ -67,6 +72,15 @@ class Task(LightningModule, ABC):
 
         Nothing is smoothed, weighted or logged, and no state is carried.
         """
+
+    def mean_of_step(self, total: Tensor, batch: Batch) -> Tensor:
+        """A batch's part in the mean loss over all targets of an optimiser step, from the sum over its own.
+
+        Gradients are averaged over ranks, and Lightning divides by `accumulate_grad_batches`, in the last step of an
+        epoch too, which may have fewer: both are undone, so that ranks and accumulated batches give the gradient of
+        one large batch.
+        """
+        return total * (self.world * self.accumulated / batch.count)
 
     def count_loss(self, total: Tensor, targets: Tensor | int) -> None:
         """Add a batch's loss, summed over its targets, to what `train/loss` will be the mean of."""

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lightning_seq.data.batching import STAND_IN, BucketSampler, padding_share
+from lightning_seq.data.loader import TargetSampler
 
 
 def lengths(size: int, seed: int = 0) -> np.ndarray:
@@ -83,3 +84,17 @@ def test_little_padding_on_lengths_of_film_reviews() -> None:
 
 def test_padding_share_by_hand() -> None:
     assert padding_share(np.array([1, 3, 2]), [np.array([0, 1]), np.array([2])]) == pytest.approx(1 - 6 / 8)
+
+
+def test_shares_count_the_targets_of_their_step() -> None:
+    """Ten batches, three to a step, the last step with one; the same from the middle of an epoch, and on any rank."""
+    targets = np.arange(1, 38)
+    options = {"shuffle": False, "pool_batches": 1, "accumulate": 3}
+    shares = list(TargetSampler(targets, targets, 4, **options))
+    of_batches = [int(targets[share.indices].sum()) for share in shares]
+    assert [share.count for share in shares] == [sum(of_batches[n - n % 3 : n - n % 3 + 3]) for n in range(10)]
+    assert [share.count for share in BucketSampler(targets, 4, **options)] == [12] * 9 + [1]
+    ranks = [TargetSampler(targets, targets, 4, **options, rank=rank, world=2) for rank in range(2)]
+    ranks[0].start_at(4)
+    assert [share.count for share in ranks[0]] == [share.count for share in shares[4:]]
+    assert [share.count for share in ranks[1]] == [share.count for share in shares]

@@ -27,7 +27,7 @@ def test_two_ranks_together_are_one() -> None:
 
 def test_a_rank_without_a_column_has_one_that_does_not_count() -> None:
     flat = np.arange(4, 12, dtype=np.int32)
-    chunk = Chunk(0, 0, 4, 0, 4)
+    chunk = Chunk(0, 0, 4, 0, 4, (0, 4))
     shares = [ColumnChunks(flat, 2, 3, rank, 3)[chunk] for rank in range(3)]
     assert [share.inputs.shape for share in shares] == [(1, 4)] * 3
     assert [share.count for share in shares] == [8] * 3
@@ -40,6 +40,6 @@ def test_a_batch_is_made_in_a_tenth_of_a_millisecond() -> None:
     times = []
     for number in range(200):
         start = time.perf_counter()
-        chunks[Chunk(number * 35, number * 35, number * 35 + 35, number, 35)]
+        chunks[Chunk(number * 35, number * 35, number * 35 + 35, number, 35, (number * 35, number * 35 + 35))]
         times.append(time.perf_counter() - start)
     assert min(times) < 1e-4

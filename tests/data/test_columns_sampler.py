@@ -11,12 +11,16 @@ from lightning_seq.data.columns_sampler import SHORTEST, Chunk, ColumnsSampler, 
 
 
 def test_the_windows_by_hand() -> None:
-    assert ColumnsSampler(7, 3).chunks(0) == [Chunk(0, 0, 3, 0, 3), Chunk(3, 3, 6, 1, 3), Chunk(6, 6, 7, 2, 1)]
+    assert ColumnsSampler(7, 3, accumulate=2).chunks(0) == [
+        Chunk(0, 0, 3, 0, 3, (0, 6)),
+        Chunk(3, 3, 6, 1, 3, (0, 6)),
+        Chunk(6, 6, 7, 2, 1, (6, 7)),
+    ]
     assert ColumnsSampler(7, 2, 5).chunks(0) == [
-        Chunk(0, 0, 2, 0, 0),
-        Chunk(0, 2, 4, 1, 1),
-        Chunk(1, 4, 6, 2, 1),
-        Chunk(2, 6, 7, 3, 5),
+        Chunk(0, 0, 2, 0, 0, (0, 2)),
+        Chunk(0, 2, 4, 1, 1, (2, 4)),
+        Chunk(1, 4, 6, 2, 1, (4, 6)),
+        Chunk(2, 6, 7, 3, 5, (6, 7)),
     ]
 
 

@@ -346,7 +346,7 @@ def test_settings_that_cannot_be(file: Path, options: dict[str, Any], said: str)
 
 def test_columns_are_shared_out_evenly_among_ranks(file: Path) -> None:
     class Ranks:
-        global_rank, world_size = 1, 3
+        global_rank, world_size, accumulate_grad_batches = 1, 3, 1
 
     data = make(file)
     data.trainer = Ranks()  # type: ignore[assignment]

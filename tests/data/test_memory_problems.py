@@ -50,7 +50,7 @@ def test_ranks_together_count_everything_once(source: str, batch_size: int, worl
     for rank in range(world):
 
         class Ranks:
-            global_rank, world_size = rank, world
+            global_rank, world_size, accumulate_grad_batches = rank, world, 1
 
         data.trainer = Ranks()  # type: ignore[assignment]
         steps.append(batches(data))

@@ -69,7 +69,7 @@ def test_ranks_together_count_every_step_once(file: Path, batch_size: int, world
     for rank in range(world):
 
         class Ranks:
-            global_rank, world_size = rank, world
+            global_rank, world_size, accumulate_grad_batches = rank, world, 1
 
         data.trainer = Ranks()  # type: ignore[assignment]
         steps.append(list(data.train_dataloader()))

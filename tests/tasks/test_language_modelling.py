@@ -29,7 +29,7 @@ def task_of(**given: Any) -> LanguageModelling:
     torch.manual_seed(0)
     model = LanguageModel(Embedding(V, 4, padding=None), RecurrentEncoder(4, LSTMCell, H), V).double()
     task = LanguageModelling(model, torch.optim.SGD, **given)
-    task._trainer = SimpleNamespace(world_size=1, global_rank=0)  # type: ignore[assignment]
+    task._trainer = SimpleNamespace(world_size=1, global_rank=0, accumulate_grad_batches=1)  # type: ignore[assignment]
     return task
 
 

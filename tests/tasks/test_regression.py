@@ -150,7 +150,7 @@ def test_the_gradients_of_all_ranks_are_that_of_one(make: Any, world: int) -> No
 
     def gradients(parts: list[Batch]) -> list[Tensor]:
         task = make()
-        task._trainer = SimpleNamespace(world_size=len(parts))
+        task._trainer = SimpleNamespace(world_size=len(parts), accumulate_grad_batches=1)
         for part in parts:
             (task.training_step(part, 0) / len(parts)).backward()  # what DDP averages
         return [parameter.grad for parameter in task.parameters()]

@@ -58,7 +58,7 @@ def made(attention: Any = AdditiveScorer, **settings: Any) -> SequenceToSequence
     by_id = {number: row[: row.index(EOS)] for number, row in rows.items()}
     readable = Readable(text, lambda split, number: text(by_id[number]), "none", False)
     task = SequenceToSequence(model, readable, torch.optim.SGD, **settings)
-    task._trainer = SimpleNamespace(world_size=1, global_step=0)  # type: ignore[assignment]
+    task._trainer = SimpleNamespace(world_size=1, global_step=0, accumulate_grad_batches=1)  # type: ignore[assignment]
     return task
 
 
@@ -76,7 +76,7 @@ def test_the_training_loss(smoothing: float, monkeypatch: pytest.MonkeyPatch) ->
     expected = functional.cross_entropy(*scores(task, given), label_smoothing=smoothing, reduction="sum")
     monkeypatch.setattr(SequenceToSequence, "global_step", 0)
     torch.testing.assert_close(task.training_step(given, 0), expected / given.count)
-    task._trainer = SimpleNamespace(world_size=2)  # type: ignore[assignment]
+    task._trainer = SimpleNamespace(world_size=2, accumulate_grad_batches=1)  # type: ignore[assignment]
     torch.testing.assert_close(task.training_step(replace(given, count=40), 0), expected * 2 / 40)
 
 

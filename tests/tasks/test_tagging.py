@@ -81,7 +81,7 @@ def stand_in(whole: Batch) -> Batch:
 
 
 def gradients(task: Tagging, given: Batch, world: int) -> tuple[float, list[Tensor]]:
-    task._trainer = SimpleNamespace(world_size=world)  # type: ignore[assignment]
+    task._trainer = SimpleNamespace(world_size=world, accumulate_grad_batches=1)  # type: ignore[assignment]
     loss = task.training_step(given, 0)
     return float(loss.detach()), list(torch.autograd.grad(loss, list(task.model.parameters())))
 
