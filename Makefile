@@ -50,7 +50,7 @@ wheel: $(STAMP)
 # Installed again only when what is asked for has changed. An older pip builds some packages only with --use-pep517.
 $(STAMP): pyproject.toml constraints.txt hatch_build.py $(wildcard lightning_seq/engines/csrc/*)
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --use-pep517 -c constraints.txt -e ".[dev]"
+	$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --use-pep517 -c constraints.txt -e ".[dev]"
 	touch $(STAMP)
 
 clean:

@@ -381,13 +381,12 @@ def main(arguments: Sequence[str]) -> int:
         if verb is None or {"--help", "-h"} & {*flags}:
             print(help_of(verb, VERBS))
             return 0
-        logging.basicConfig(level=logging.INFO, stream=sys.stderr)
+        logging.basicConfig(level=logging.WARNING, stream=sys.stderr)  # of other packages, what is worth a warning
+        logging.getLogger("lightning_seq").setLevel(logging.INFO)
         for handler in logging.getLogger().handlers:  # what ends the command is said once, at its end
             handler.setFormatter(PrintableFormatter("%(message)s"))
             handler.addFilter(_untold)
         logging.getLogger("gensim").setLevel(logging.ERROR)
-        for noisy in ("httpx", "httpcore", "fsspec", "urllib3", "filelock", "datasets"):
-            logging.getLogger(noisy).setLevel(logging.WARNING)
         return _ended(VERBS[verb].run, words[1:])
 
 

@@ -107,6 +107,17 @@ def test_what_a_terminal_lacks_is_escaped_as_json_has_it() -> None:
     assert done.stderr == b"\\u00e9\n"
 
 
+def test_other_packages_say_only_what_is_worth_a_warning() -> None:
+    """Such as matplotlib's `generated new fontManager`."""
+    code = (
+        "import logging\nfrom lightning_seq.cli import main\ntry: main(['status', '.'])\nexcept SystemExit: pass\n"
+        "logging.getLogger('matplotlib.font_manager').info('generated new fontManager')\n"
+        "logging.getLogger('x').warning('worth it')\nlogging.getLogger('lightning_seq').info('ours')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT / "docs")
+    assert done.stderr.splitlines()[1:] == ["worth it", "ours"]
+
+
 def test_help_and_list_import_neither_torch_nor_hydra() -> None:
     code = (
         "import sys; from lightning_seq.cli import main; main(['train', '--help']); main(['--list']); "

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
@@ -308,8 +309,8 @@ def _train(
                 part_loss = float(model.get_latest_training_loss())
                 loss = loss + part_loss if part_loss < SATURATED else float("nan")
                 bar.update(task, completed=done, description=f"word2vec epoch {epoch + 1}/{parameters.epochs}")
-            known = parameters.workers == 1 and trained > 0 and np.isfinite(loss)
-            losses.append(loss / trained if known else None)
+            is_known = parameters.workers == 1 and trained > 0 and np.isfinite(loss)
+            losses.append(loss / trained if is_known else None)
             trained_words += trained
             if progress:
                 shown = f"{losses[-1]:.4f} per word" if losses[-1] is not None else "not known"
@@ -318,6 +319,14 @@ def _train(
                     f"word2vec epoch {epoch + 1}/{parameters.epochs}  loss {shown}  {speed:,.0f} words/s",
                     highlight=False,
                 )
+    known = [loss for loss in losses if loss is not None]
+    if progress and any(later > earlier for earlier, later in pairwise(known)):
+        console.print(
+            "word2vec: the loss may rise while the vectors learn: gensim adds it up step by step, over words, contexts "
+            "and negative samples that it draws anew in each epoch",
+            highlight=False,
+            soft_wrap=True,
+        )
     if not np.isfinite(model.wv.vectors).all():
         raise UserError(f"word2vec diverged: lower word2vec.learning_rate (it is {parameters.learning_rate})")
     return Vectors(

@@ -62,7 +62,7 @@ class CurveLogger(Logger):
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
         if not self._open:
             return
-        epoch = None if metrics.get("epoch") is None else int(metrics["epoch"]) + 1
+        epoch = None if metrics.get("epoch") is None else int(metrics["epoch"])
         for name, value in metrics.items():
             if name != "epoch":
                 self.curves.setdefault(name, []).append([step, epoch, round(self.seconds(), 3), finite(value)])

@@ -82,7 +82,9 @@ class RunTable:
         """Those that have ended have had their line."""
         table = Table(box=None, pad_edge=False)
         for heading in ("run", "status", "epoch", "step", "validation", "seconds"):
-            table.add_column(heading, justify="right" if heading in ("epoch", "step", "seconds") else "left")
+            table.add_column(
+                heading, justify="right" if heading in ("epoch", "step", "seconds") else "left", no_wrap=True
+            )
         left = [run for run in self.runs if run.title not in self.told]
         left.sort(key=lambda run: run.title not in self.active)
         for run in left[:LINES]:

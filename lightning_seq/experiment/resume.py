@@ -200,6 +200,7 @@ class ResumePoints(Callback):
             "mark": self.mark,
             "curves": self.curves(),
             "logged_at": pl_module._logged_at,
+            "epoch_sums": list(pl_module._epoch_sums),  # type: ignore[arg-type]
             "resumed": self.resumed,
             "ranks": _of_all_ranks(own, trainer.world_size),
         }
@@ -224,6 +225,8 @@ class ResumePoints(Callback):
                 _moved(state, str(callback.dirpath))
                 callback.current_score = state["current_score"]
         pl_module._logged_at, pl_module._running = found["logged_at"], own["running"]
+        sums = found.get("epoch_sums", (0.0, 0.0))  # older checkpoints have none
+        pl_module._epoch_sums = tuple(sums)  # type: ignore[assignment]
         self._found = found
         # Lightning would train on after early stopping: that it had stopped is in none of its states.
         trainer.should_stop = found["place"] == END

@@ -287,7 +287,8 @@ def _train(config: Config, journal: Journal) -> None:
         log.warning("%s", error)
 
     tokens, digest, epochs = clock.tokens_of_all_ranks(trainer), batches.digest(trainer), batches.by_epoch(trainer)
-    log.info("rank %d was trained on %d samples", rank(), batches.seen)
+    who = f"rank {rank()}" if world_size() > 1 else label
+    log.info("%s was trained on %d samples", who, batches.seen)
     curves.close()
     best = kept / "best.ckpt"
     if best.is_file():

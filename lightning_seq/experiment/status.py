@@ -218,7 +218,7 @@ def list_comparisons(places: Sequence[Path], verb: str, console: Console) -> Non
         return
     table = Table(box=None, pad_edge=False)
     for heading in ("comparison", "how far", "for more"):
-        table.add_column(heading, overflow="fold")
+        table.add_column(heading, no_wrap=heading == "comparison")
     for row in rows:
         table.add_row(*map(Text, row))
     console.print(table)
@@ -234,7 +234,10 @@ def _cells(state: State) -> tuple[str, ...]:
 def _table(states: Sequence[State]) -> Table:
     table = Table(box=None, pad_edge=False)
     for heading in ("run", "status", "epoch", "validation", "since (UTC)", "time", "reason"):
-        table.add_column(heading, justify="right" if heading in ("epoch", "time") else "left")
+        free = heading == "reason"  # the column that is wrapped where the terminal is narrow
+        table.add_column(
+            heading, justify="right" if heading in ("epoch", "time") else "left", no_wrap=not free, min_width=16 * free
+        )
     for state in states:
         run, named, *rest = _cells(state)
         table.add_row(Text(run), Text(named, STYLES[named]), *(Text(cell) for cell in rest))

@@ -9,12 +9,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
-from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, TQDMProgressBar
+from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.profilers import PassThroughProfiler
 
 from lightning_seq.callbacks.finite_guard import FiniteGuard
+from lightning_seq.callbacks.progress import EpochLines, ProgressBar
 from lightning_seq.callbacks.thaw import ThawEmbedding
 from lightning_seq.errors import UserError, near
 from lightning_seq.experiment.checkpoints import CheckpointFiles
@@ -72,18 +73,6 @@ class Patience(KeyedOnce, EarlyStopping):
     ORIGINAL = EarlyStopping
 
 
-class EpochLines(Callback):
-    """One line per validation, for the log and for a terminal without a progress bar."""
-
-    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if trainer.state.fn != "fit" or not trainer.is_global_zero:
-            return
-        values = "  ".join(
-            f"{name} {float(value):.4f}" for name, value in trainer.callback_metrics.items() if name.startswith("val/")
-        )
-        log.info("epoch %d  step %d  %s", trainer.current_epoch + 1, trainer.global_step, values)
-
-
 def build_trainer(
     config: Config,
     directory: Path,
@@ -118,7 +107,7 @@ def build_trainer(
         callbacks.append(best)
     progress = bool(settings["progress"]) and sys.stderr.isatty()
     if progress:
-        callbacks.append(TQDMProgressBar(refresh_rate=20, leave=False))
+        callbacks.append(ProgressBar())
     if resume_points is not None:
         callbacks.append(resume_points)
     return lightning_trainer(

@@ -301,7 +301,9 @@ def _terminal_table(group: Group, title: str) -> RenderableType:
     from rich.text import Text
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False, title=Text(title), title_justify="left", width=100)
-    table.add_column("label", overflow="fold", ratio=1)
+    labels = {row.label: _folded(one_line(row.label), 24) for row in group.rows}
+    longest = max((len(line) for label in labels.values() for line in label.splitlines()), default=1)
+    table.add_column("label", width=longest, no_wrap=True, ratio=1)
     table.add_column(Text(_folded(one_line(group.headline or "result"))), justify="right", no_wrap=True)
     table.add_column("by seed", justify="right", max_width=18)
     table.add_column("parameters", justify="right", no_wrap=True)
@@ -316,7 +318,7 @@ def _terminal_table(group: Group, title: str) -> RenderableType:
     for row in group.rows:
         statistic = row.metric(group.headline)
         cells = [
-            one_line(row.label),
+            labels[row.label],
             mean_and_std(statistic, group.headline),
             seed_values(statistic, group.headline, " "),
             whole(row.parameters.get("total")),
@@ -331,9 +333,9 @@ def _terminal_table(group: Group, title: str) -> RenderableType:
 
 
 def _folded(name: str, width: int = 16) -> str:
-    """A long name on several lines, broken behind its slashes and underscores."""
+    """A long name on several lines, broken behind a blank and behind `- / _ , =`; a part of more than 30 is cut."""
     lines = [""]
-    for part in re.findall(r"[^/_]*[/_]?", name):
+    for part in re.findall(r"[^-/_,= ]{0,30}[-/_,= ]?", name):
         if lines[-1] and len(lines[-1]) + len(part) > width:
             lines.append("")
         lines[-1] += part

@@ -41,6 +41,8 @@ class Task(LightningModule, ABC):
         # Not a buffer: data-parallel training would overwrite it with the first rank's at every step.
         self._running: Tensor | None = None
         self._logged_at = 0
+        self._epoch_sums = (0.0, 0.0)  # of the epoch's loss and its targets, as far as they are in `train/loss`
+        self._last_loss: float | None = None
         self.about: dict[str, Any] = {}
         """What a checkpoint holds beside the weights, as plain values."""
         self.predictions: Tensor | None = None
@@ -94,22 +96,41 @@ class Task(LightningModule, ABC):
 
     def on_train_epoch_end(self) -> None:
         self._log_train_loss()
+        self._epoch_sums = (0.0, 0.0)
+
+    def epoch_loss(self) -> float | None:
+        """The mean training loss of the epoch so far, over all ranks, which all have to ask; None before a step."""
+        total, count = map(sum, zip(self._epoch_sums, self._running_of_all_ranks(), strict=True))
+        return total / count if count else None
+
+    def recent_loss(self) -> float | None:
+        """The mean training loss of this rank since one was logged; at once after that, the logged one."""
+        if self._running is None:
+            return self._last_loss
+        total, count = self._running.tolist()
+        return total / max(count, 1)
+
+    def _running_of_all_ranks(self) -> tuple[float, float]:
+        if self._running is None:
+            return 0.0, 0.0
+        total, count = self.trainer.strategy.reduce(self._running, reduce_op="sum").tolist()
+        return total, count
 
     def _log_train_loss(self) -> None:
         if self._running is None:
             return
-        total, count = self.trainer.strategy.reduce(self._running, reduce_op="sum").tolist()
+        total, count = self._running_of_all_ranks()
         self._running, self._logged_at = None, self.global_step
+        self._epoch_sums = (self._epoch_sums[0] + total, self._epoch_sums[1] + count)
+        self._last_loss = total / max(count, 1)
         for logger in self.trainer.loggers:
-            logger.log_metrics(
-                {"train/loss": total / max(count, 1), "epoch": self.current_epoch}, step=self.global_step
-            )
+            logger.log_metrics({"train/loss": self._last_loss, "epoch": self.current_epoch + 1}, step=self.global_step)
 
     def log_evaluation(self, split: str, values: Mapping[str, Any]) -> None:
         """`values` under `val/` or `test/`."""
         logged = {f"{split}/{name}": value for name, value in values.items()}
         # The step is said here, because Lightning's own stands one behind while an epoch ends.
-        self.log_dict({**logged, "step": float(self.global_step), "epoch": float(self.current_epoch)})
+        self.log_dict({**logged, "step": float(self.global_step), "epoch": float(self.current_epoch + 1)})
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["lightning_seq"] = self.about

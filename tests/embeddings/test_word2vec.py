@@ -175,6 +175,19 @@ def test_words_may_hold_white_space_or_anything_else() -> None:
     assert vectors.meta["words_trained"] == 2 * 180
 
 
+@pytest.mark.parametrize(("losses", "told"), [([3.0, 2.0, 2.5], True), ([3.0, 2.0, 1.0], False)])
+def test_a_loss_that_rises_is_explained(
+    losses: list[float], told: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from gensim.models import Word2Vec
+
+    told_losses = iter(losses)
+    monkeypatch.setattr(Word2Vec, "get_latest_training_loss", lambda self: 100 * next(told_losses))
+    monkeypatch.setattr(Word2Vec, "train", lambda self, **settings: (100, 100))
+    train([["a", "b"]] * 50, Word2VecParameters(vector_size=4, epochs=3, min_count=1))
+    assert ("the loss may rise while the vectors learn" in " ".join(capsys.readouterr().err.split())) is told
+
+
 def test_a_part_stays_far_from_where_the_sum_of_losses_stands_still() -> None:
     for settings in ({}, {"window": 20, "negative": 20}, {"architecture": "cbow"}, {"hierarchical_softmax": True}):
         assert 10_000 <= part_size(Word2VecParameters(**settings)) <= 200_000

@@ -84,10 +84,10 @@ def test_a_run_that_failed_has_no_final_numbers(tmp_path: Path) -> None:
 def test_curves_are_stamped_and_closed(tmp_path: Path) -> None:
     seconds, changes = iter([1.0, 2.5, 2.5, 9.0]), []
     logger = CurveLogger(tmp_path, lambda: next(seconds), lambda: changes.append(1))
-    logger.log_metrics({"train/loss": 0.5, "epoch": 0}, 10)
-    logger.log_metrics({"val/loss": float("nan"), "val/accuracy": 0.75, "epoch": 0}, 20)
+    logger.log_metrics({"train/loss": 0.5, "epoch": 1}, 10)
+    logger.log_metrics({"val/loss": float("nan"), "val/accuracy": 0.75, "epoch": 1}, 20)
     logger.close()
-    logger.log_metrics({"val/accuracy": 1.0, "epoch": 1}, 30)
+    logger.log_metrics({"val/accuracy": 1.0, "epoch": 2}, 30)
     assert logger.curves == {
         "train/loss": [[10, 1, 1.0, 0.5]],
         "val/loss": [[20, 1, 2.5, None]],

@@ -242,3 +242,14 @@ def test_long_names_of_metrics_leave_room_for_labels_in_a_terminal(make_language
     assert max(len(line) for line in text.splitlines()) <= 100
     assert "test/bits_per_" in text
     assert "rnn-characters" in text
+
+
+def test_a_label_is_broken_behind_a_separator_alone(make_comparison: Make, tmp_path: Path) -> None:
+    label = "recurrent-gru_reset_before-model.hidden_size=512-optimizer.lr=0.002"
+    text = printed(make_comparison(tmp_path / "demo", labels=("lstm", label), seeds=3))
+    parts = [line.split()[0] for line in text.splitlines() if line.strip()]
+    start = next(place for place, part in enumerate(parts) if part.startswith("recurrent-"))
+    last = next(place for place, part in enumerate(parts) if place > start and label.endswith(part))
+    assert "".join(parts[start : last + 1]) == label
+    assert last > start
+    assert all(part[-1] in "-_=" for part in parts[start:last])

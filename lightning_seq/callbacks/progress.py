@@ -1,0 +1,55 @@
+"""What the terminal and the log show of a run while it trains; epochs are counted from 1."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import TQDMProgressBar
+from lightning.pytorch.callbacks.progress.tqdm_progress import convert_inf
+
+from lightning_seq.tasks.task import Task
+
+log = logging.getLogger("lightning_seq")
+
+
+def epoch_of(trainer: Trainer) -> str:
+    """`epoch 3/10`; `epoch 3` where the number of epochs has no limit."""
+    most = trainer.max_epochs
+    return f"epoch {trainer.current_epoch + 1}" + (f"/{most}" if most is not None and most > 0 else "")
+
+
+class EpochLines(Callback):
+    """A line for each validation: the epoch's mean training loss so far, and the validation metrics."""
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.state.fn != "fit":
+            return
+        assert isinstance(pl_module, Task)
+        loss = pl_module.epoch_loss()  # of all ranks, so every rank is asked
+        if not trainer.is_global_zero:
+            return
+        values = {} if loss is None else {"train/loss": loss}
+        values |= {name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith("val/")}
+        said = "  ".join(f"{name} {value:.4f}" for name, value in values.items())
+        log.info("%s  step %d  %s", epoch_of(trainer), trainer.global_step, said)
+
+
+class ProgressBar(TQDMProgressBar):
+    """Lightning's bar, with the training loss; one line for all epochs."""
+
+    def __init__(self, refresh_rate: int = 20) -> None:
+        super().__init__(refresh_rate, leave=False)
+
+    def on_train_epoch_start(self, trainer: Trainer, *_: Any) -> None:
+        """Instead of Lightning's, which counts from 0."""
+        self.train_progress_bar.reset(total=convert_inf(self.total_train_batches))
+        self.train_progress_bar.initial = 0
+        self.train_progress_bar.set_description(epoch_of(trainer))
+
+    def get_metrics(self, trainer: Trainer, pl_module: LightningModule) -> Any:
+        shown = super().get_metrics(trainer, pl_module)
+        shown.pop("v_num", None)
+        loss = pl_module.recent_loss() if isinstance(pl_module, Task) else None
+        return shown if loss is None else {"loss": f"{loss:.4f}", **shown}
