@@ -287,6 +287,7 @@ def test_what_is_no_checkpoint(tmp_path: Path, refused: Refused) -> None:
         ("language_modelling", ["sample", "top_p=1.5"], "at most 1"),
         ("language_modelling", ["sample", "top_k=100000"], "the size of the vocabulary"),
         ("language_modelling", ["sample", "samples=5000000"], "at most 10,000"),
+        ("language_modelling", ["sample", "samples=10001"], "at most 10,000"),
         ("language_modelling", ["sample", "length=" + "9" * 5000], "at most 1,000,000"),
         ("language_modelling", ["sample", "seed=" + "9" * 30], "seed is"),
         ("language_modelling", ["predict", "text=a", "top_k=100000"], "to choose from"),
