@@ -64,24 +64,26 @@ def render(directory: Path, runs: list[tuple[Path, Record]], summary: Summary) -
     records = [record for _, record in runs]
     page = Page(list(dict.fromkeys(label for group in summary.groups for label in group.labels)), summary.name)
     several = len(summary.groups) > 1
-    held, wrong = read_artifacts([run for run in runs if run[1].status == "done"], "tagging", read_tagged)
+    hidden = {(group.task, group.data, label) for group in summary.groups for label in group.unchosen}
+    tested = [run for run in runs if (run[1].task, run[1].data, run[1].label) not in hidden]
+    held, wrong = read_artifacts([run for run in tested if run[1].status == "done"], "tagging", read_tagged)
     tagged = [(group, [item for item in held if group.holds(item[0])]) for group in summary.groups]
     body = [
         sections.heading(summary),
         sections.verdict(summary),
         sections.comparison(summary, addresses(runs)),
-        pareto(page, runs, summary),
+        pareto(page, tested, summary),
         learning(page, records, summary),
         gradient_flow(page, runs, summary),
         horizon(page, runs, summary),
         tuned(page, runs, summary),
         per_class(tagged, several),
-        _confusions(page, runs, tagged),
+        _confusions(page, tested, tagged),
         worst_sentences(tagged, several),
         "".join(note(text, warn=True) for text in wrong),
-        slices(page, runs, summary),
+        slices(page, tested, summary),
         written(runs, summary),
-        translation(page, runs, summary),
+        translation(page, tested, summary),
         attention(page, runs, summary),
         gates(page, runs, summary),
         states(page, runs, summary),

@@ -12,6 +12,8 @@ from typing import Any
 from lightning_seq.errors import UserError, near
 from lightning_seq.record import Record, runs_in
 from lightning_seq.report.artifacts import log_path
+from lightning_seq.report.chosen import Choice, without_test
+from lightning_seq.report.chosen import choices as find_choices
 from lightning_seq.report.examples import example_scores
 from lightning_seq.report.headline import conventions, importance, lower_is_better, rank
 from lightning_seq.report.verdict import Verdict, judge
@@ -110,6 +112,7 @@ class Group:
     conventions: what exactly the numbers are, a sentence for each metric that needs one.
     seeds:       every seed that any label finished.
     verdict:     what may be said of the labels by the headline.
+    choices:     which labels were chosen on validation; the rows of those that were not hold nothing of the test split.
     """
 
     task: str
@@ -121,6 +124,12 @@ class Group:
     rows: tuple[Row, ...]
     seeds: tuple[int, ...]
     verdict: Verdict = field(default_factory=Verdict)
+    choices: tuple[Choice, ...] = ()
+
+    @property
+    def unchosen(self) -> frozenset[str]:
+        """Labels whose test results are not shown."""
+        return frozenset(label for choice in self.choices for label in choice.others)
 
     @property
     def title(self) -> str:
@@ -244,8 +253,12 @@ def _group(runs: list[tuple[Path, Record]], headline: str | None, stochastic_ord
     records = [record for _, record in runs]
     names = _ranked(records)
     chosen = headline if headline in names else leading(records)
+    choices = tuple(find_choices(records, chosen))
+    unchosen = {label for choice in choices for label in choice.others}
+    runs = [(place, without_test(record) if record.label in unchosen else record) for place, record in runs]
+    records = [record for _, record in runs]
     metrics = tuple(sorted(names, key=lambda name: name != chosen))
-    shown = _shown(metrics, chosen)
+    shown = tuple(dict.fromkeys([*_shown(metrics, chosen), *(choice.metric for choice in choices)]))
     labels = dict.fromkeys(record.label for record in records)
     rows = tuple(_row(label, [record for record in records if record.label == label]) for label in labels)
     return Group(
@@ -254,10 +267,11 @@ def _group(runs: list[tuple[Path, Record]], headline: str | None, stochastic_ord
         headline=chosen,
         metrics=metrics,
         shown=shown,
-        conventions=conventions(records, shown),
+        conventions=(*conventions(records, shown), *(choice.sentence for choice in choices)),
         rows=rows,
         seeds=tuple(sorted({record.seed for record in records if record.status == "done"})),
         verdict=_verdict(runs, rows, chosen, stochastic_order),
+        choices=choices,
     )
 
 

@@ -84,7 +84,7 @@ def notes(group: Group) -> list[str]:
             lines.append(f"The labels have unequal numbers of finished seeds: {listed}.")
     for row in group.rows:
         statistic = row.metric(group.headline)
-        if group.headline and statistic.n < row.done:
+        if group.headline and statistic.n < row.done and row.label not in group.unchosen:
             missing, name = row.done - statistic.n, one_line(group.headline)
             lines.append(f"{one_line(row.label)}: {missing} of {row.done} finished runs gave no finite {name}.")
     lines += dict.fromkeys(_solved(row) for row in group.rows if row.mismatch is not None)
@@ -311,7 +311,10 @@ def _terminal_table(group: Group, title: str) -> RenderableType:
     if group.matched:
         table.add_column("mismatch", justify="right", no_wrap=True)
     table.add_column("tokens/s", justify="right", no_wrap=True)
-    if not group.matched:  # there is room for one of the two
+    selecting = group.choices[0].metric if group.choices else None
+    if selecting:
+        table.add_column(Text(_folded(selecting)), justify="right", no_wrap=True)
+    elif not group.matched:  # there is room for one of them
         table.add_column("train s", justify="right", no_wrap=True)
     table.add_column("done", justify="right", no_wrap=True)
     significant = group.significant()
@@ -325,7 +328,8 @@ def _terminal_table(group: Group, title: str) -> RenderableType:
             whole(row.parameters.get("recurrent")),
             *[signed_percentage(row.mismatch)] * group.matched,
             speed(row),
-            *[duration(row.seconds.mean)] * (not group.matched),
+            *([mean_and_std(row.metric(selecting), selecting)] if selecting else []),
+            *[duration(row.seconds.mean)] * (not group.matched and not selecting),
             f"{row.done}/{sum(row.counts.values())}",
         ]
         table.add_row(*(Text(cell, style="bold" if row == significant else "") for cell in cells))

@@ -1,0 +1,116 @@
+"""Labels that differ in values that are to be chosen: validation chooses one, and test is shown of it alone.
+
+A test split that ranks ten learning rates is no test any more: the best of ten is too good by what chance gave it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+from lightning_seq.record import Record
+from lightning_seq.report.headline import lower_is_better
+
+HYPERPARAMETERS = (
+    "optimizer.lr", "optimizer.weight_decay", "optimizer.momentum", "optimizer.nesterov", "optimizer.betas",
+    "optimizer.eps", "optimizer.dampening",
+    "task.dropout", "task.label_smoothing", "task.schedule", "task.activation_penalty", "task.temporal_penalty",
+    "task.averaging", "task.coverage_penalty", "task.teacher_forcing", "task.intent_weight", "task.class_weights",
+    "task.ranking", "task.beam", "task.length_penalty", "task.beam_coverage",
+    "model.dropout", "model.input_dropout", "model.output_dropout", "model.recurrent_dropout", "model.zoneout",
+    "model.weight_drop", "model.between", "embedding.dropout", "embedding.scale", "init.scale", "init.forget_bias",
+    "data.batch_size", "trainer.max_epochs", "trainer.max_steps", "trainer.gradient_clip_val",
+    "trainer.accumulate_grad_batches", "callbacks.early_stopping",
+)  # fmt: skip
+"""Keys whose values nobody compares for their own sake: how a model is trained, not what it is."""
+
+INDIFFERENT = (
+    "seed", "seeds", "jobs", "dry_run", "logger", "launcher", "runs", "name", "cache", "entries", "evaluate", "output",
+    "resume", "allow", "tune", "match", "trainer.threads", "trainer.progress", "data.num_workers",
+)  # fmt: skip
+"""Keys that make no run another one."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Labels of which one is chosen. metric: the one on validation that chose. keys: what they differ in."""
+
+    chosen: str
+    others: tuple[str, ...]
+    metric: str
+    keys: tuple[str, ...]
+
+    @property
+    def sentence(self) -> str:
+        count = len(self.others) + 1
+        return (
+            f"{self.chosen} is chosen by {self.metric} from {count} labels that differ in {', '.join(self.keys)} "
+            "alone; the test split is shown of it only."
+        )
+
+
+def choices(records: Sequence[Record], headline: str | None) -> list[Choice]:
+    """One for each family of labels that differ in `HYPERPARAMETERS` alone and have finished runs.
+
+    The metric is the one that selected their checkpoints, or where that is not known the headline's own on validation.
+    """
+    families: dict[str, dict[str, list[Record]]] = {}
+    for record in records:
+        if record.status == "done" and record.config:
+            families.setdefault(_rest(record.config), {}).setdefault(record.label, []).append(record)
+    found = []
+    for labels in families.values():
+        keys = _differing([runs[0].config for runs in labels.values()])
+        metric = _metric([run for runs in labels.values() for run in runs], headline)
+        if len(labels) < 2 or not keys or metric is None:
+            continue
+        means = {label: _mean(runs, metric) for label, runs in labels.items()}
+        known = {label: mean for label, mean in means.items() if mean is not None}
+        if known:
+            best = (min if lower_is_better(metric) else max)(known, key=lambda label: known[label])
+            found.append(Choice(best, tuple(label for label in labels if label != best), metric, keys))
+    return found
+
+
+def without_test(record: Record) -> Record:
+    """The record without what was measured on the test split."""
+    return record.with_(metrics={name: value for name, value in record.metrics.items() if not name.startswith("test/")})
+
+
+def _rest(config: Mapping[str, Any]) -> str:
+    """The configuration without what may be chosen, as a text that can be compared."""
+    kept = deepcopy(dict(config))
+    for key in (*HYPERPARAMETERS, *INDIFFERENT):
+        *parents, last = key.split(".")
+        node: Any = kept
+        for parent in parents:
+            node = node.get(parent) if isinstance(node, dict) else None
+        if isinstance(node, dict):
+            node.pop(last, None)
+    return json.dumps(kept, sort_keys=True, default=str)
+
+
+def _differing(configs: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    return tuple(key for key in HYPERPARAMETERS if len({json.dumps(_at(c, key), default=str) for c in configs}) > 1)
+
+
+def _at(config: Mapping[str, Any], key: str) -> Any:
+    node: Any = config
+    for part in key.split("."):
+        node = node.get(part) if isinstance(node, dict) else None
+    return node
+
+
+def _metric(records: Sequence[Record], headline: str | None) -> str | None:
+    wanted = [str(_at(records[0].config, "task.monitor")), f"val/{str(headline).rpartition('/')[2]}", "val/loss"]
+    return next((name for name in wanted if all(name in record.metrics for record in records)), None)
+
+
+def _mean(records: Sequence[Record], metric: str) -> float | None:
+    values = [record.metrics[metric] for record in records]
+    numbers = [float(value) for value in values if isinstance(value, int | float) and abs(value) < float("inf")]
+    return fmean(numbers) if len(numbers) == len(values) else None
