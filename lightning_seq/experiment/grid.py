@@ -18,6 +18,7 @@ from lightning_seq.experiment.config import (
     compose,
     plain_differences,
 )
+from lightning_seq.experiment.effects import check_effects
 from lightning_seq.experiment.instruments import INSTRUMENTS
 from lightning_seq.experiment.match import check_match
 from lightning_seq.experiment.run import NEUTRAL, NEUTRAL_CALLBACKS, NEUTRAL_DATA, NEUTRAL_TRAINER, essential
@@ -37,11 +38,13 @@ INDIFFERENT = (
 
 @dataclass(frozen=True)
 class Entry:
-    """One architecture (or setting) of a comparison: a label, what sets it apart, its configuration."""
+    """One architecture (or setting) of a comparison: a label, what sets it apart, its configuration; and notes on the
+    command that asked for it."""
 
     label: str
     overrides: list[str]
     config: Config
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -135,6 +138,8 @@ def entries(words: Sequence[str]) -> list[Entry]:
         entry.config["entries"] = None
         del entry.config["label"], entry.config["show"]  # of the command, not of the run
     _check_instruments(found)
+    notes = tuple(check_effects([entry.label for entry in found], [entry.config for entry in found], pairs))
+    found[0] = replace(found[0], notes=notes)
     check_match(found, [pair.key for pair in pairs if pair.key not in several])
     return found
 

@@ -6,7 +6,7 @@ import os
 from importlib.util import find_spec
 from pathlib import Path
 
-from lightning_seq.errors import UserError, near
+from lightning_seq.errors import UserError, install, near
 from lightning_seq.experiment.config import Config
 
 
@@ -22,7 +22,7 @@ def check_settings(config: Config) -> None:
 
     check_logger(config)
     if config["logger"]["kind"] == "tensorboard" and find_spec("tensorboard") is None:
-        raise UserError("logger=tensorboard needs a package: pip install 'lightning-seq[tensorboard]'")
+        raise UserError(f"logger=tensorboard needs a package: {install('tensorboard')}")
     check_launcher(config)
     check_trainer(config)
     check_resume(config)

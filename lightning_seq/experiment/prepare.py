@@ -47,6 +47,8 @@ def prepare(found: Sequence[Entry], tell: Callable[[str], None], progress: bool 
     ready = []
     for entry in found:
         check_settings(entry.config)
+        for line in entry.notes:
+            tell(line)
     for entry in found:
         config = entry.config
         key = fingerprint([config[part] for part in ("data", "embedding", "word2vec", "cache")])

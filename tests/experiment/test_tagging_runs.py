@@ -292,7 +292,7 @@ def test_two_ranks_tag_as_one(with_intents: list[str]) -> None:
     [
         (["task.characters=cnn", "embedding=onehot"], "use embedding=word2vec or embedding=random"),
         (["task.monitor=val/f2"], "did you mean val/f1"),
-        (["task.intent_weight=-1"], "task.intent_weight is -1"),
+        (["task.intent_weight=-1"], "these data have no classes of whole sentences"),
     ],
 )
 def test_a_mistake_about_a_tagger(words: list[str], message: str, tags: list[str], refused: Refused) -> None:
