@@ -198,6 +198,7 @@ def _train(config: Config, journal: Journal) -> None:
     import torch
 
     from lightning_seq.callbacks.batch_fingerprint import BatchFingerprint
+    from lightning_seq.callbacks.chosen_engines import ChosenEngines
     from lightning_seq.callbacks.clock import TrainingClock
     from lightning_seq.callbacks.constant_metric import ConstantMetric
     from lightning_seq.callbacks.finite_guard import NotFiniteError
@@ -231,11 +232,9 @@ def _train(config: Config, journal: Journal) -> None:
     task = build_task(config, data, model)
     task.about = about(config, data)
     parameters = count_parameters(model)
-    engines = model.engines()
     journal.update(
         parameters=parameters,
         match=residual(config, data.spec, inputs.width),
-        engine="+".join(dict.fromkeys(engines)) or None,
         fingerprints={
             **journal.record.fingerprints,
             "data": data.fingerprints["data"],
@@ -245,15 +244,19 @@ def _train(config: Config, journal: Journal) -> None:
         embedding=describe_embedding(inputs),
         environment=environment(config),
     )
-    if rank() == 0:
-        log.info("%s: %s parameters, engine %s", label, f"{parameters['total']:,}", journal.record.engine)
+
+    def tell_engines(names: list[str], precision: str) -> None:
+        engine = "+".join(dict.fromkeys(names)) or None
+        journal.update(engine=engine, environment={**journal.record.environment, "precision": precision})
+        if rank() == 0:
+            log.info("%s: %s parameters, engine %s", label, f"{parameters['total']:,}", engine)
 
     clock, batches = TrainingClock(), BatchFingerprint()
     curves = CurveLogger(directory, lambda: clock.seconds, lambda: journal.update(curves=curves.curves))
     beside = build_loggers(config, directory, label, log.warning) if rank() == 0 else []
     inside = instruments(config, directory, data)
     of_kind = kind_of(data.spec).callbacks(config, directory, data)
-    watchers = [clock, batches, ConstantMetric(), *of_kind, *inside.values()]
+    watchers = [ChosenEngines(tell_engines), clock, batches, ConstantMetric(), *of_kind, *inside.values()]
     if several_processes(config):
         said = directory / TESTIMONY.format(rank())
         watchers.append(Watchdog(config["trainer"]["timeout"], lambda cause: write_text(said, cause)))
@@ -297,7 +300,7 @@ def _train(config: Config, journal: Journal) -> None:
         chosen = curves.at(checkpoint["global_step"], "val/")
     elif diverged:
         chosen = {task.monitor: None}
-    else:  # training ended before the first validation
+    else:  # no checkpoints: the last weights are the result
         trainer.validate(task, datamodule=data, verbose=False)
         found = trainer.callback_metrics
         chosen = {name: finite(float(value)) for name, value in found.items() if name.startswith("val/")}

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import sys
+import warnings
 from contextlib import nullcontext
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
-from lightning.pytorch import Callback, Trainer
+from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.profilers import PassThroughProfiler
@@ -73,6 +74,16 @@ class Patience(KeyedOnce, EarlyStopping):
     ORIGINAL = EarlyStopping
 
 
+class ValidateAtLastStep(Callback):
+    """Where `max_steps` ends training within an epoch, Lightning would leave the last weights without a validation."""
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        if 0 <= trainer.max_steps <= trainer.global_step:
+            trainer.should_stop = True
+
+
 def build_trainer(
     config: Config,
     directory: Path,
@@ -86,7 +97,7 @@ def build_trainer(
     Raises UserError for an accelerator that is not there.
     """
     settings = config["trainer"]
-    callbacks: list[Callback] = [*watchers, ThawEmbedding(), EpochLines()]
+    callbacks: list[Callback] = [*watchers, ThawEmbedding(), ValidateAtLastStep(), EpochLines()]
     guard = FiniteGuard(**config["callbacks"]["finite_guard"])
     if guard.policy != "ignore":
         callbacks.append(guard)
@@ -134,8 +145,9 @@ def lightning_trainer(config: Config, **more: Any) -> Trainer:
     """On the devices that the configuration names. Raises UserError for one, or a precision, that there is not."""
     settings = config["trainer"]
     devices, nodes = layout(config)
+    warnings.filterwarnings("ignore", ".*AMP with fp16 is not supported on CPU.*")  # refused below
     try:
-        return Trainer(
+        trainer = Trainer(
             accelerator=settings["accelerator"],
             devices=devices,
             num_nodes=nodes,
@@ -149,3 +161,6 @@ def lightning_trainer(config: Config, **more: Any) -> Trainer:
             given = " ".join(f"trainer.{key}={settings[key]}" for key in ("accelerator", "devices", "precision"))
             raise UserError(f"{given}: {str(error).rstrip('.!')}; use trainer=cpu where there is no GPU") from error
         raise
+    if settings["precision"] == "16-mixed" != trainer.precision:  # Lightning's choice for a CPU
+        raise UserError(f"trainer.precision=16-mixed needs a GPU: on a CPU give trainer.precision={trainer.precision}")
+    return trainer

@@ -182,11 +182,19 @@ def test_frozen_vectors_stand_still_and_thaw_on_time(own: list[str], tmp_path: P
     assert moved == {"true": False, "1": True, "2": False, "false": True}
 
 
-def test_a_run_that_ends_before_its_first_validation_is_still_tested(own: list[str]) -> None:
-    assert main(["train", "model=rnn", *own, *TINY, "trainer.max_steps=3"]) == 0
+@pytest.mark.parametrize("steps", [3, 11])
+def test_the_last_step_is_validated_within_an_epoch(steps: int, own: list[str]) -> None:
+    """Of 8 steps: the weights that are tested were selected, and are kept."""
+    assert main(["train", "model=rnn", *own, *TINY, f"trainer.max_steps={steps}"]) == 0
     record = record_of(own, "rnn-seed1")
     assert record.status == "done"
     assert {"val/accuracy", "test/accuracy"} <= set(record.metrics)
+    points = record.curves["val/accuracy"]
+    assert [point[0] for point in points] == ([3] if steps == 3 else [8, 11])
+    assert record.metrics["val/accuracy"] == max(point[3] for point in points)
+    directory = Path(own[2].removeprefix("runs=")) / "csv" / "rnn-seed1"
+    assert (directory / record.artifacts["best"]["path"]).is_file()
+    assert "HINT" not in (directory / "log.txt").read_text()
 
 
 @pytest.mark.parametrize(
@@ -212,7 +220,14 @@ def test_a_loss_curve_has_one_point_a_step(own: list[str]) -> None:
 @pytest.mark.parametrize("model", ["gru", "lstm"])
 def test_mixed_precision_trains(model: str, own: list[str]) -> None:
     assert main(["train", f"model={model}", *own, *TINY, "trainer.precision=bf16-mixed"]) == 0
-    assert record_of(own, f"{model}-seed1").status == "done"
+    record = record_of(own, f"{model}-seed1")
+    assert (record.status, record.engine) == ("done", "loop")  # no other engine takes autocast on a CPU
+    assert record.environment["precision"] == "bf16-mixed"
+
+
+def test_half_precision_is_refused_on_a_cpu(own: list[str], refused: Callable[..., str]) -> None:
+    said = refused("train", "model=gru", *own, *TINY, "trainer.precision=16-mixed")
+    assert said == "trainer.precision=16-mixed needs a GPU: on a CPU give trainer.precision=bf16-mixed"
 
 
 def test_a_run_that_another_process_holds_is_left_alone(own: list[str], capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,26 @@
+"""Which engines the recurrent layers of a run are trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+
+class ChosenEngines(Callback):
+    """Asks the model which engine each of its layers takes, where and how it is trained: on its device, under autocast.
+
+    report: receives the names, from the input up, and Lightning's precision; called once, before training begins.
+    """
+
+    def __init__(self, report: Callable[[list[str], str], None]) -> None:
+        self.report = report
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        device = pl_module.device
+        drawn = [device] if device.type == "cuda" else []
+        # To ask may draw dropout: training must draw what it would have drawn.
+        with torch.random.fork_rng(drawn), torch.device(device), trainer.precision_plugin.forward_context():
+            names = pl_module.model.engines()  # type: ignore[operator, union-attr]
+        self.report(names, str(trainer.precision))
