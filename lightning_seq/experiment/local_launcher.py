@@ -90,7 +90,8 @@ class LocalJob:
     """A run's process, its output in the run's `log.txt`; copied from a nursery where there is one.
 
     deck:  of the devices that it takes its own from.
-    alone: whether it goes on where the process that started it is killed; it cannot when copied from a nursery.
+    alone: whether a run of one process continues where the process that started it is killed; ranks never do, and
+           what is copied from a nursery always does.
 
     Raises `launch.ClaimedError` when another process is at work on the run, UserError when it cannot be started.
     """
@@ -130,7 +131,8 @@ class LocalJob:
                 stderr=log,
                 env=environment,
                 start_new_session=True,
-                preexec_fn=None if alone else end_with_parent(),
+                # The process of ranks cannot end them once it is itself without the command that would wait for it.
+                preexec_fn=end_with_parent() if not alone or several_processes(self.run.config) else None,
             )
 
     def _let_go(self) -> None:

@@ -179,6 +179,38 @@ def test_what_is_carried_out_ends_with_what_carries_it_out(tmp_path: Path) -> No
     assert is_gone(child)
 
 
+LAUNCHER = """
+import sys, time
+from pathlib import Path
+import pytest
+from lightning_seq.experiment import local_launcher
+from lightning_seq.experiment.local_launcher import LocalJob
+from tests.experiment.stand_in import runs_of
+
+RANK = "import os, sys, time; open(sys.argv[1] + '/' + os.environ['RANK'], 'w').write(str(os.getpid())); time.sleep(60)"
+place = Path(sys.argv[1])
+program = (
+    "import sys; from pathlib import Path; from lightning_seq.experiment.ranks import Ranks\\n"
+    f"Ranks([sys.executable, '-S', '-c', {RANK!r}, {str(place)!r}], 2, Path({str(place)!r})).run(1)"
+)
+local_launcher.command = lambda run: [sys.executable, "-c", program]
+job = LocalJob(*runs_of(place / "runs", ["a"], [1], "trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2"), 1)
+time.sleep(60)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux ends a process with its parent")
+def test_ranks_end_with_the_command_that_launched_them(tmp_path: Path) -> None:
+    launcher = subprocess.Popen([sys.executable, "-c", LAUNCHER, str(tmp_path)], env=environment())
+    files = [tmp_path / str(rank) for rank in range(2)]
+    for file in files:
+        wait_for(file)
+    time.sleep(0.1)
+    launcher.kill()
+    launcher.wait()
+    assert [is_gone(int(file.read_text())) for file in files] == [True, True]
+
+
 def test_what_is_carried_out_is_ended_by_whatever_ends_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     use(monkeypatch, 60)
     (run,) = runs_of(tmp_path, ["a"], [1])
