@@ -74,6 +74,9 @@ class Cell(nn.Module, ABC):
 
     def like(self, x: Tensor) -> Tensor:
         """A tensor of the type and device that the cell computes in: a parameter, or x where it has none."""
+        for parameter in self._parameters.values():  # the common case, several times as fast as `parameters()`
+            if parameter is not None:
+                return parameter
         return next(self.parameters(), x)
 
     def initial_state(self, x: Tensor) -> State:

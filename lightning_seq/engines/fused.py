@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import ctypes
 import os
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -48,50 +48,66 @@ def check_arrays(direction: str, plan: Plan, layout: Layout, arrays: Arrays) -> 
 
     Raises ValueError, or TypeError for another type.
     """
-    kind, H, GH = plan.kind, plan.hidden_size, plan.gates * plan.hidden_size
-    B, N, T, shards, W = layout.batch, layout.rows, layout.steps, layout.shards, arrays.get("W")
+    H, GH, B, N, T = plan.hidden_size, plan.gates * plan.hidden_size, layout.batch, layout.rows, layout.steps
+    gates, W = arrays.get("gates"), arrays.get("W")
     D = 0 if W is None else W.shape[-1]
-    gates = arrays.get("gates")
     if gates is None or gates.dtype not in TYPES:
         raise TypeError(f"the {direction} pass has gates of {gates if gates is None else gates.dtype}")
-    if plan.gates != (1 if kind == ELMAN else 4 if kind == LSTM and not plan.coupled else 3):
-        raise ValueError(f"the {direction} pass has {plan.gates} gates, which a recurrence of kind {kind} has not")
+    if plan.gates != (1 if plan.kind == ELMAN else 4 if plan.kind == LSTM and not plan.coupled else 3):
+        raise ValueError(f"the {direction} pass has {plan.gates} gates, which a recurrence of kind {plan.kind} has not")
     if max(B, T * GH, T * D) > LARGEST or (layout.dense and N != B * T):
         raise ValueError(f"the {direction} pass is of {B} sequences, {T} steps, {N} rows, {GH} gates, {D} inputs")
-    needed = {"U", "h0", "gates", "h", *(("hT",) if direction == "forward" else ("dout", "dh"))}
-    if kind == LSTM:
-        needed |= {"c0", "c", "tc", "cT" if direction == "forward" else "dc"}
-    elif kind != ELMAN:
-        needed.add("extra")
-    for name, other in (("x", "W"), ("dx", "W"), ("dW", "x"), ("dbn", "extra"), ("W", "x")):
-        if arrays.get(name) is not None:
-            needed.add(other)
-    if direction == "backward":
-        needed |= ({"dp"} if plan.p is not None else set()) | (set() if layout.dense else {"hprev"})
-    row, first, peepholes = (N, H), (B, H), (2 if plan.coupled else 3, H)
-    shapes: dict[str, tuple[int, ...]] = {
-        "counts": (shards * T,), "firsts": (shards + 1,), "starts": (shards + 1,), "U": (GH, H), "b": (GH,), "bn": (H,),
-        "p": peepholes, "h0": first, "c0": first, "gates": (N, GH), "h": row, "c": row, "tc": row, "extra": row,
-        "hT": first, "cT": first, "x": (N, D), "W": (GH, D), "dout": row, "dh": first, "dc": first, "hprev": row,
-        "dp": (shards, 3, H), "dx": (N, D), "dW": (GH, D), "dU": (GH, H), "db": (GH,), "dbn": (H,),
-    }  # fmt: skip
+    shapes = _shapes(B, N, T, H, GH, D, layout.shards, 2 if plan.coupled else 3)
+    there = {"counts": layout.counts, "firsts": layout.firsts, "starts": layout.starts}
+    for name, tensor in there.items():
+        if tensor is not None:
+            _check(name, tensor, shapes[name], torch.int64)
     for name, tensor in arrays.items():
         if tensor is not None:
             _check(name, tensor, shapes[name], gates.dtype)
-            needed.discard(name)
-    if needed:
-        raise ValueError(f"the {direction} pass lacks {', '.join(sorted(needed))}")
-    _check("firsts", layout.firsts, shapes["firsts"], torch.int64)
-    if not layout.dense:
-        for name, tensor in (("counts", layout.counts), ("starts", layout.starts)):
-            _check(name, tensor, shapes[name], torch.int64)
+            there[name] = tensor
+    for name in _needed(direction, plan.kind, plan.p is not None, layout.dense):
+        if there.get(name) is None:
+            raise ValueError(f"the {direction} pass lacks {name}")
+    for name, other in PAIRED:
+        if name in there and other not in there:
+            raise ValueError(f"the {direction} pass has {name} and lacks {other}")
+
+
+PAIRED = (("x", "W"), ("W", "x"), ("dx", "W"), ("dW", "x"), ("dbn", "extra"))
+
+
+@lru_cache(64)
+def _shapes(B: int, N: int, T: int, H: int, GH: int, D: int, shards: int, peepholes: int) -> dict[str, tuple[int, ...]]:
+    """Of every array, as `csrc/recurrences.inc` reads it."""
+    row, first = (N, H), (B, H)
+    return {
+        "counts": (shards * T,), "firsts": (shards + 1,), "starts": (shards + 1,), "U": (GH, H), "b": (GH,), "bn": (H,),
+        "p": (peepholes, H), "h0": first, "c0": first, "gates": (N, GH), "h": row, "c": row, "tc": row, "extra": row,
+        "hT": first, "cT": first, "x": (N, D), "W": (GH, D), "dout": row, "dh": first, "dc": first, "hprev": row,
+        "dp": (shards, 3, H), "dx": (N, D), "dW": (GH, D), "dU": (GH, H), "db": (GH,), "dbn": (H,),
+    }  # fmt: skip
+
+
+@cache
+def _needed(direction: str, kind: int, peepholes: bool, dense: bool) -> tuple[str, ...]:
+    """The arrays without which a pass cannot be."""
+    forward = direction == "forward"
+    needed = ["firsts", "U", "h0", "gates", "h", *(["hT"] if forward else ["dout", "dh"])]
+    if kind == LSTM:
+        needed += ["c0", "c", "tc", "cT" if forward else "dc"]
+    elif kind != ELMAN:
+        needed.append("extra")
+    if not dense:
+        needed += ["counts", "starts", *([] if forward else ["hprev"])]
+    return (*needed, "dp") if peepholes and not forward else tuple(needed)
 
 
 def _check(name: str, tensor: Tensor | None, shape: tuple[int, ...], dtype: torch.dtype) -> None:
     if tensor is None:
         raise ValueError(f"{name} is missing, expected {list(shape)}")
     if (
-        tensor.shape != shape or tensor.dtype != dtype or tensor.device.type != "cpu"
+        tensor.shape != shape or tensor.dtype is not dtype or not tensor.is_cpu
         or tensor.layout is not torch.strided or not tensor.is_contiguous() or tensor.is_neg()
     ):  # fmt: skip
         check_tensor("the compiled engine", name, tensor, shape, torch.empty(0, dtype=dtype), dtype)
