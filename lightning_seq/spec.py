@@ -202,7 +202,7 @@ class Batch:
 
 
 State: TypeAlias = "tuple[tuple[tuple[Tensor, ...], ...], ...]"
-"""The final state of an encoder: layers of directions of a cell's tensors, the one that is handed on (`h`) first."""
+"""The final state of an encoder: layers of directions of a cell's tensors."""
 
 
 @dataclass(frozen=True)
@@ -212,8 +212,10 @@ class Encoded:
     outputs: `[B, S, D]`, zero where the mask is False.
     mask:    `[B, S]` bool.
     state:   layers of directions of tensors; `()` for an encoder without a state.
+    last:    `[B, final_size]`, what the top layer's directions gave at their last step, side by side; None without one.
     """
 
     outputs: Tensor
     mask: Tensor
     state: Any = ()
+    last: Tensor | None = None

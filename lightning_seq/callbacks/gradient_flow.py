@@ -236,7 +236,7 @@ def _matrix(matrix: Tensor) -> dict[str, float | None]:
 
 def _jacobian(cell: Cell, unrolled: Unrolled) -> dict[str, Plain] | None:
     """Of the rows that are longest; None for rows of one step, and for states that are too wide."""
-    N, width = unrolled.steps, sum(tensor[0].numel() for tensor in unrolled.arriving)
+    N, width = unrolled.steps, sum(unrolled.arriving[place][0].numel() for place in unrolled.places)
     if N < 2 or width > WIDEST:
         return None
     most = max(1, WORK // width**3)
@@ -251,7 +251,8 @@ def _jacobian(cell: Cell, unrolled: Unrolled) -> dict[str, Plain] | None:
     start = leaf(tuple(_state(unrolled, place, row, step - 1) for place in range(len(unrolled.arriving))))
     before = cell.step(unrolled.projected[row, step - 1], start)
     middle = leaf(before.state)
-    parts = blocks(cell.step(unrolled.projected[row, step], middle).state, middle)
+    after = cell.step(unrolled.projected[row, step], middle).state
+    parts = blocks([after[place] for place in unrolled.places], [middle[place] for place in unrolled.places])
     whole = joined(parts)
     if not bool(whole.isfinite().all()):
         return None

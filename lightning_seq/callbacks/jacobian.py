@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import singledispatch
 
 import torch
 from jaxtyping import Float
@@ -19,15 +18,15 @@ STEEPEST = {"tanh": 1.0, "relu": 1.0, "identity": 1.0, "logistic": 0.25}
 
 def jacobian(of: Float[Tensor, "N *of"], by: Float[Tensor, "N *by"]) -> Float[Tensor, "N J K"]:
     """∂of/∂by of each row, flattened, exact, by the graph that made `of`; no row may depend on another."""
-    flat = of.flatten(1)
+    flat = of.reshape(len(of), -1)
     N, J = flat.shape
     found = None
     if flat.requires_grad:
         each = torch.eye(J, dtype=flat.dtype, device=flat.device)[:, None].expand(J, N, J)
         (found,) = autograd.grad(flat, by, each, retain_graph=True, allow_unused=True, is_grads_batched=True)
     if found is None:
-        return flat.new_zeros(N, J, by.flatten(1).shape[1])
-    return found.flatten(2).transpose(0, 1)
+        return flat.new_zeros(N, J, by[:1].numel())
+    return found.reshape(J, N, -1).transpose(0, 1)
 
 
 def blocks(of: Sequence[Tensor], by: Sequence[Tensor]) -> list[list[Tensor]]:
@@ -51,8 +50,8 @@ def spectral_norm(matrices: Float[Tensor, "*N J K"]) -> Float[Tensor, "*N"]:
 
 
 def leaf(state: State) -> State:
-    """The same numbers, with respect to which there are gradients."""
-    return tuple(tensor.detach().requires_grad_() for tensor in state)
+    """The same numbers, with respect to which there are gradients where they are real."""
+    return tuple(tensor.detach().requires_grad_(tensor.is_floating_point()) for tensor in state)
 
 
 def memory_terms(cell: Cell, before: Step, step: Step) -> dict[str, Float[Tensor, "N H H"]] | None:
@@ -74,6 +73,8 @@ def memory_terms(cell: Cell, before: Step, step: Step) -> dict[str, Float[Tensor
         return None
     c_prev, c_t = before.state[1], step.state[1]
     f_t, i_t, g_t = (step.gates[name] for name in ("f", "i", "g"))
+    if c_t.shape != f_t.shape or c_t.dtype != f_t.dtype:
+        return None
     if not torch.allclose(f_t * c_prev + i_t * g_t, c_t, rtol=1e-4, atol=1e-6, equal_nan=True):
         return None
     return {
@@ -106,16 +107,12 @@ def spectral_radius(matrix: Float[Tensor, "rows columns"]) -> float | None:
     return float(torch.linalg.eigvals(matrix.detach().double()).abs().max())
 
 
-@singledispatch
 def steepest_slope(cell: Cell) -> float | None:
-    """γ_g, where h_t = φ(… + U h_{t-1}) and no more: 1 for tanh, 1/4 for the logistic; None for other cells."""
-    return None
+    """γ_g, where h_t = φ(… + U h_{t-1}) and no more: 1 for tanh, 1/4 for the logistic; None for other cells.
 
-
-@steepest_slope.register(ElmanCell)
-@steepest_slope.register(CombinedCell)
-def _(cell: ElmanCell | CombinedCell) -> float:
-    return STEEPEST[cell.activation]
+    By the exact class, as engines go: a subclass may compute anything.
+    """
+    return STEEPEST[str(cell.activation)] if type(cell) in (ElmanCell, CombinedCell) else None
 
 
 def bound(cell: Cell) -> float | None:

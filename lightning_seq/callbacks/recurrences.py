@@ -27,19 +27,21 @@ class Recurrence:
 
     layer:     from the input up, counted from 1.
     direction: `forward`, `backward` or `combined`; every step stands at its own token's place, whatever the direction.
-    states:    `[B, T, H]` for each tensor of the state.
+    outputs:   `[B, T, H]`, what the layer above reads.
+    states:    `[B, T, …]` for each tensor of the state.
     gates:     by name, `[B, T, H]`.
     """
 
     layer: int
     direction: str
     cell: Cell
+    outputs: Tensor
     states: tuple[Tensor, ...]
     gates: dict[str, Tensor]
 
     @property
     def finite(self) -> bool:
-        return all(bool(torch.isfinite(tensor).all()) for tensor in (*self.states, *self.gates.values()))
+        return all(bool(torch.isfinite(tensor).all()) for tensor in (self.outputs, *self.states, *self.gates.values()))
 
 
 @torch.no_grad()
@@ -66,6 +68,7 @@ def recurrences(model: nn.Module, batch: Batch) -> list[Recurrence]:
                 int(numbers[-1]) + 1 if numbers else 1,
                 "combined" if combined else "backward" if layer.reverse != turned else "forward",
                 layer.cell,
+                brought(run.outputs),
                 tuple(brought(tensor) for tensor in run.trace.states),
                 {name: brought(gate) for name, gate in run.trace.gates.items()},
             )

@@ -49,7 +49,7 @@ class States(Callback):
             write_json(self.directory / FILE, self.found)
 
     def _path(self, each: Recurrence) -> dict[str, Plain]:
-        h, mask = each.states[0].flatten(2), self.probe.mask
+        h, mask = each.outputs.flatten(2), self.probe.mask
         places, share = plane(h[mask])
         laid = torch.zeros(*mask.shape, 2, dtype=places.dtype)
         laid[mask] = places

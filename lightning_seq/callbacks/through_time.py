@@ -51,8 +51,7 @@ def meetings(loss: Float[Tensor, ""], seen: Sequence[Seen]) -> list[Meeting]:
 
 def hands_on_its_state(seen: Seen) -> bool:
     """Whether the output is the first tensor of the state; the gradient of another one says nothing of the state."""
-    outputs = reverse(seen.run.outputs, seen.lengths) if seen.layer.reverse else seen.run.outputs
-    last = outputs[:, -1] if seen.lengths is None else _at(outputs, seen.lengths - 1)
+    last = seen.run.last
     return last.shape == seen.run.state[0].shape and torch.allclose(last, seen.run.state[0], equal_nan=True)
 
 
@@ -64,8 +63,10 @@ def _meeting(seen: Seen, outputs: Tensor, state: list[Tensor]) -> Meeting:
     if seen.lengths is None:
         # The final state is then what the last step itself made: h is its output, and was made of the other tensors.
         final = seen.run.state
-        for place in range(1, len(final)):
-            (through,) = _gradients(final[:place], [final[place]], state[:place])
+        moving = [place for place, tensor in enumerate(final) if tensor.requires_grad]
+        for number, place in enumerate(moving[1:], start=1):
+            before = moving[:number]
+            (through,) = _gradients([final[p] for p in before], [final[place]], [state[p] for p in before])
             state[place] = state[place] - through
         state[0] = state[0] - outputs[:, -1]
     read = _any(outputs, 2)
@@ -77,12 +78,15 @@ def _meeting(seen: Seen, outputs: Tensor, state: list[Tensor]) -> Meeting:
 
 
 def _any(tensor: Tensor, start: int) -> Tensor:
-    return (tensor != 0).flatten(start).any(start)
+    return (tensor != 0).reshape(*tensor.shape[:start], -1).any(start)
 
 
 def _gradients(of: Sequence[Tensor], wanted: Sequence[Tensor], weights: Sequence[Tensor] | None = None) -> list[Tensor]:
-    found = autograd.grad(list(of), list(wanted), weights, retain_graph=True, allow_unused=True)
-    return [torch.zeros_like(w) if f is None else f for f, w in zip(found, wanted, strict=True)]
+    """Zero for a tensor that has no gradient: a step counter, say."""
+    asked = [tensor for tensor in wanted if tensor.requires_grad]
+    found = iter(autograd.grad(list(of), asked, weights, retain_graph=True, allow_unused=True) if asked else ())
+    each = [next(found) if tensor.requires_grad else None for tensor in wanted]
+    return [torch.zeros_like(w) if f is None else f for f, w in zip(each, wanted, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -93,6 +97,7 @@ class Unrolled:
 
     projected: `[B, N, …]`, what the cell made of the inputs.
     states:    N + 1 of them, before the first step and after each, each tensor for itself: what a step read.
+    places:    of the tensors of a state that have a gradient; a step counter has none.
     gates:     by name, `[B, N, H]`.
     alive:     `[B, N]`, whether a row has begun.
     arriving:  the loss's gradient where it meets the last state.
@@ -103,6 +108,7 @@ class Unrolled:
 
     projected: Tensor
     states: tuple[State, ...]
+    places: tuple[int, ...]
     gates: dict[str, Tensor]
     alive: Bool[Tensor, "B N"]
     arriving: State
@@ -141,7 +147,8 @@ def unroll(
     # A view of its own for each span, so that each has a gradient of its own.
     drawn = tuple({name: leaf.view_as(leaf) for name, leaf in leaves.items()} for _ in chosen)
     span_of = {lag: place for place, (first, final) in enumerate(chosen) for lag in range(first, final + 1)}
-    state: State = tuple(tensor.requires_grad_() for tensor in start)
+    places = tuple(place for place, tensor in enumerate(seen.run.state) if tensor.requires_grad)
+    state: State = tuple(tensor.requires_grad_(place in places) for place, tensor in enumerate(start))
     states, gates = [state], []
     for t in range(N):
         step = cell.step(projected[:, t], state, Noise(weights=drawn[span_of[N - 1 - t]]))
@@ -156,7 +163,7 @@ def unroll(
     beside = _taken(meeting.outputs, (steps - late[:, None]).clamp(min=0))
     beside = torch.where(_like(alive & (steps < N - 1), beside), beside, torch.zeros_like(beside))
     named = {name: torch.stack([gate[name] for gate in gates], 1).detach() for name in gates[0]}
-    return Unrolled(projected, tuple(states), named, alive, tuple(arriving), beside, drawn, chosen)
+    return Unrolled(projected, tuple(states), places, named, alive, tuple(arriving), beside, drawn, chosen)
 
 
 def _like(which: Tensor, value: Tensor) -> Tensor:
@@ -193,7 +200,8 @@ def doubling_spans(steps: int) -> list[tuple[int, int]]:
 
 
 def state_gradients(unrolled: Unrolled, beside: bool = False) -> tuple[Tensor, ...]:
-    """For each tensor of the state `[B, N, …]`: dL_T/ds_t at each step t, where L_T is the loss as it meets step T.
+    """For each tensor of the state that has a gradient `[B, N, …]`: dL_T/ds_t at each step t, where L_T is the loss as
+    it meets step T.
 
         λ_T = ∂L/∂s_T,  λ_{t-1} = (∂s_t/∂s_{t-1})ᵀ λ_t
 
@@ -201,16 +209,17 @@ def state_gradients(unrolled: Unrolled, beside: bool = False) -> tuple[Tensor, .
 
     beside: add what the loss reads of the states before T directly.
     """
-    tensors = [tensor for state in unrolled.states[1:] for tensor in state]
+    tensors = [state[place] for state in unrolled.states[1:] for place in unrolled.places]
     found = _gradients(*_seeds(unrolled, beside, tensors))
-    n = len(unrolled.arriving)
+    n = len(unrolled.places)
     return tuple(torch.stack(found[place::n], 1) for place in range(n))
 
 
 def _seeds(
     unrolled: Unrolled, beside: bool, wanted: Sequence[Tensor]
 ) -> tuple[list[Tensor], Sequence[Tensor], list[Tensor]]:
-    of, weights = list(unrolled.states[-1]), list(unrolled.arriving)
+    of = [unrolled.states[-1][place] for place in unrolled.places]
+    weights = [unrolled.arriving[place] for place in unrolled.places]
     if beside:
         of += [state[0] for state in unrolled.states[1:-1]]
         weights += list(unrolled.beside[:, :-1].unbind(1))
@@ -245,7 +254,8 @@ def norms(gradients: Sequence[Shaped[Tensor, "B N *size"]]) -> Float[Tensor, "B 
 
     In double: squares of small numbers.
     """
-    return torch.cat([gradient.double().flatten(2) for gradient in gradients], 2).norm(dim=2).flip(1)
+    flat = [gradient.double().reshape(*gradient.shape[:2], -1) for gradient in gradients]
+    return torch.cat(flat, 2).norm(dim=2).flip(1)
 
 
 def kept_share(cell: Cell, gates: dict[str, Tensor]) -> Float[Tensor, "B N H"] | None:

@@ -46,12 +46,16 @@ class Cell(nn.Module, ABC):
     """One step of a recurrence.
 
     input_shape, output_shape: shapes of one sample at one step.
-    state_shapes:              shapes of one sample's state, the tensor that is handed on first.
+    state_shapes:              shapes of one sample's state, one for each tensor; the first one meets U.
     projected_shape:           what `project` makes of one sample at one step; None where nobody says it.
     splits_input:              whether `project` may be given some columns of the input at a time.
     takes_ids:                 whether `project` may be given token ids.
     resets_submodules:         whether `reset_parameters` also fills what is inside the cell's submodules.
     keeps:                     the gate that keeps the old state, and 1 where open keeps or -1 where open forgets.
+
+    The output need not be a tensor of the state, nor as wide as one: `output_of` joins the two. The first tensor of the
+    state holds real numbers. An integer or boolean one (a step counter) is carried from step to step unchanged by noise
+    and has no gradient; `initial_state` makes it.
 
     `project` and `step` of every subclass check what they are given (`cells/check.py`): ValueError or TypeError.
     """
@@ -64,6 +68,7 @@ class Cell(nn.Module, ABC):
     takes_ids: bool = True
     resets_submodules: bool = False
     keeps: tuple[str, int] | None = None
+    _counters: frozenset[int] | None = None
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -101,6 +106,29 @@ class Cell(nn.Module, ABC):
     @abstractmethod
     def step(self, projected_t: Tensor, state: State, noise: Noise | None = None) -> Step:
         """The recurrence's equations, from what `project` made of x_t and the state before."""
+
+    def output_of(self, step: Step, state: State) -> Tensor:
+        """The output `[B, *output_shape]` of a step when zoneout has put `state` in place of the state it made.
+
+        If the step's output is a tensor of its state (the same object, as h_t of an LSTM), this is that tensor of
+        `state`; otherwise the step's output unchanged. A cell that computes its output from the new state, as
+        [h_t ; s_t] or V h_t, overrides this, so that the output follows what zoneout kept. For `step.state` it is
+        `step.output`.
+        """
+        return next((kept for made, kept in zip(step.state, state, strict=True) if made is step.output), step.output)
+
+    @torch.no_grad()
+    def state_types(self) -> tuple[torch.dtype, ...]:
+        """The type of each tensor of the state."""
+        like = next(self.parameters(), torch.empty(0))
+        return tuple(tensor.dtype for tensor in self.initial_state(like.new_zeros(1, *self.input_shape)))
+
+    def counters(self) -> frozenset[int]:
+        """The places of the state's integer and boolean tensors; found once."""
+        if self._counters is None:
+            kinds = enumerate(self.state_types())
+            self._counters = frozenset(place for place, kind in kinds if not kind.is_floating_point)
+        return self._counters
 
     @abstractmethod
     def recurrent_weights(self) -> dict[str, Tensor]:

@@ -85,7 +85,7 @@ def _check_state(cell: Cell, state: tuple[Tensor, ...], batch: Tensor, like: Ten
         raise ValueError(f"{name}: state is {came}, expected a tuple of {len(cell.state_shapes)}: {shapes}")
     for place, (tensor, shape) in enumerate(zip(state, cell.state_shapes, strict=True)):
         own = like
-        if isinstance(tensor, Tensor) and tensor.dtype != like.dtype:  # a counter, say
+        if place in cell.counters() or (isinstance(tensor, Tensor) and tensor.dtype != like.dtype):
             own = cell.initial_state(batch)[place]
         check_tensor(name, f"state[{place}]", tensor, (B, *shape), own)
 

@@ -16,7 +16,7 @@ class ExternalCell(Cell):
     """A cell from elsewhere, in every layer, task and comparison, on the engine `loop`.
 
         s_t = module(x_t, s_{t-1})
-        h_t = the first tensor of s_t
+        h_t = the first tensor of s_t, or the output that the module returns with it
 
     The module is made as `path(input_size, hidden_size, **arguments)` and called as torch's `nn.GRUCell` (the state is
     one tensor) or `nn.LSTMCell` (a tuple); one that returns (output, state) is understood too. The sizes of its state
@@ -61,6 +61,7 @@ class ExternalCell(Cell):
         self.input_shape = self.projected_shape = (input_size,)
         self.output_shape = tuple(output.shape[1:])
         self.state_shapes = tuple(tuple(tensor.shape[1:]) for tensor in carried)
+        self._types = {place: t.dtype for place, t in enumerate(carried) if not t.is_floating_point()}
         del self._last
 
     @torch.no_grad()
@@ -90,6 +91,11 @@ class ExternalCell(Cell):
         state = returned[1] if self._paired else returned
         carried: State = (state,) if isinstance(state, Tensor) else tuple(state)
         return (returned[0] if self._paired else carried[0]), carried
+
+    def initial_state(self, x: Tensor) -> State:
+        """Zeros; an integer or boolean tensor of the module's state keeps its type."""
+        state = super().initial_state(x)
+        return tuple(tensor.to(self._types.get(place, tensor.dtype)) for place, tensor in enumerate(state))
 
     def reset_parameters(self) -> None:
         """As the module's own constructor does."""

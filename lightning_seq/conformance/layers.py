@@ -38,22 +38,42 @@ def example(cell: Cell, lengths: list[int], seed: int = 1, padding: float = 0.0)
     x = torch.randn(B, T, *cell.input_shape, generator=generator, dtype=torch.double)
     mask = torch.arange(T) < torch.tensor(lengths)[:, None]
     x[~mask] = padding
-    state = tuple(torch.randn(B, *shape, generator=generator, dtype=torch.double) for shape in cell.state_shapes)
-    return x, mask, state
+    return (
+        x,
+        mask,
+        tuple(
+            torch.randn(B, *shape, generator=generator, dtype=torch.double)
+            if kind.is_floating_point
+            else torch.randint(2 if kind == torch.bool else 5, (B, *shape), generator=generator).to(kind)
+            for shape, kind in zip(cell.state_shapes, cell.state_types(), strict=True)
+        ),
+    )
+
+
+def real(tensors: Iterable[Tensor]) -> list[Tensor]:
+    """Those that may have a gradient: no step counters."""
+    return [tensor for tensor in tensors if tensor.is_floating_point()]
+
+
+def with_gradients(state: State) -> State:
+    """The same numbers, each real tensor a leaf with a gradient of its own."""
+    return tuple(tensor.detach().clone().requires_grad_(tensor.is_floating_point()) for tensor in state)
 
 
 def weighed(tensors: Iterable[Tensor]) -> Tensor:
     """A loss that weighs each of their numbers differently."""
-    parts = [(t.sin() * torch.linspace(0.5, 1.5, t.numel(), dtype=t.dtype).reshape(t.shape)).sum() for t in tensors]
+    parts = [
+        (t.sin() * torch.linspace(0.5, 1.5, t.numel(), dtype=t.dtype).reshape(t.shape)).sum() for t in real(tensors)
+    ]
     return torch.stack(parts).sum()
 
 
 def outcome(layer: Recurrent, x: Tensor, mask: Tensor | None, state: State) -> list[Tensor]:
     """Outputs, final state, and the gradients of a loss over both."""
     x = x.clone().requires_grad_()
-    state = tuple(tensor.clone().requires_grad_() for tensor in state)
+    state = with_gradients(state)
     outputs, final = layer(x, mask, state)
-    wanted = [x, *state, *layer.parameters()]
+    wanted = [x, *real(state), *layer.parameters()]
     return [outputs, *final, *torch.autograd.grad(weighed((outputs, *final)), wanted)]
 
 

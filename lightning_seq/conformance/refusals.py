@@ -30,8 +30,8 @@ def others(tensor: Tensor, typed: bool = True) -> Iterator[tuple[str, Tensor]]:
     yield "of one more dimension", tensor[None]
     yield "of one row", tensor[:1]
     yield "on another device", tensor.to("meta")
-    if tensor.dtype == torch.bool:
-        yield "of numbers", tensor.double()
+    if not tensor.is_floating_point():  # a mask, or a step counter
+        yield "of real numbers", tensor.double()
     else:
         yield "of bits", tensor > 0
         yield "of whole numbers", tensor.long()

@@ -8,67 +8,38 @@ from __future__ import annotations
 import copy
 import io
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from lightning_seq.cells.cell import Cell, Noise
-from lightning_seq.cells.external import ExternalCell
+from lightning_seq.cells.cell import Cell, Noise, State
 from lightning_seq.conformance import layers as properties
 from lightning_seq.conformance import refusals
 from lightning_seq.conformance.check import DRAWS, RAGGED, SINGLE, Check, failure
-from lightning_seq.conformance.layers import close, example, randomise
+from lightning_seq.conformance.layers import close, example, randomise, real, with_gradients
 from lightning_seq.conformance.oracles import oracle_of, run_oracle
+from lightning_seq.conformance.states import check_shapes, check_trace, check_zoneout
+from lightning_seq.conformance.subject import Subject
 from lightning_seq.engines.engine import engines
 from lightning_seq.errors import UserError
-from lightning_seq.layers.bidirectional import Bidirectional
 from lightning_seq.layers.recurrent import Recurrent
 from lightning_seq.layers.stacked import Stacked
 
 LONG = 20_000
 
 
-@dataclass(frozen=True)
-class Subject:
-    """What is checked.
-
-    make:          makes the cell, weights of no interest.
-    engine:        the name of one, or `auto`.
-    reverse:       the direction.
-    recurrent:     makes the layer from (cell, reverse, engine).
-    bidirectional: makes the layer of two directions from (forward cell, backward cell, engine).
-    """
-
-    make: Callable[[], Cell]
-    engine: str = "loop"
-    reverse: bool = False
-    recurrent: Callable[[Cell, bool, str], Recurrent] = Recurrent
-    bidirectional: Callable[[Cell, Cell, str], Bidirectional] = field(
-        default=lambda forwards, backwards, engine: Bidirectional(forwards, backwards, engine=engine)
-    )
-
-    def layer(self, seed: int = 0) -> Recurrent:
-        cell = self.make()
-        randomise(cell, seed)
-        return self.recurrent(cell, self.reverse, self.engine)
-
-    def cells(self, seed: int) -> tuple[Cell, Cell]:
-        """Two cells of different weights."""
-        forwards, backwards = self.make(), self.make()
-        randomise(forwards, 2 * seed)
-        randomise(backwards, 2 * seed + 1)
-        return forwards, backwards
-
-
 def check_oracle(subject: Subject) -> None:
     """Equal to NumPy written from the paper, to 1e-10."""
     layer = subject.layer()
+    step = subject.oracle or oracle_of(layer.cell)
+    if step is None:
+        raise KeyError(type(layer.cell).__name__)
     x, _, state = example(layer.cell, [5, 5, 5])
     outputs, final = layer(x, None, state)
     turned = x.flip(1) if subject.reverse else x
-    expected, end = run_oracle(layer.cell, turned, state)
+    expected, end = run_oracle(step, layer.cell, turned, state)
     close(outputs, torch.from_numpy(expected).flip(1) if subject.reverse else torch.from_numpy(expected))
     for found, wanted in zip(final, end, strict=True):
         close(found, torch.from_numpy(wanted))
@@ -83,10 +54,14 @@ def check_single_precision(subject: Subject) -> None:
         layer.load_state_dict(scaled)
         outputs, final = layer(x, mask, state)
         single = copy.deepcopy(layer).float()
-        found, end = single(x.float(), mask, tuple(tensor.float() for tensor in state))
+        found, end = single(x.float(), mask, _single(state))
     for one, other in zip((found, *end), (outputs, *final), strict=True):
         scale = max(1.0, float(other.abs().max()))
-        close(one.double(), other, SINGLE * scale)
+        close(one.double(), other.double(), SINGLE * scale)
+
+
+def _single(state: State) -> State:
+    return tuple(tensor.float() if tensor.is_floating_point() else tensor for tensor in state)
 
 
 def check_gradients(subject: Subject) -> None:
@@ -94,14 +69,15 @@ def check_gradients(subject: Subject) -> None:
     layer = subject.layer()
     x, mask, state = example(layer.cell, [3, 1])
     names, given = zip(*layer.named_parameters(), strict=True)
-    count = 1 + len(state)
+    count = 1 + len(real(state))
 
     def run(*values: Tensor) -> tuple[Tensor, ...]:
-        weights = dict(zip(names, values[count:], strict=True))
-        outputs, final = torch.func.functional_call(layer, weights, (values[0], mask, values[1:count]))
-        return outputs, *final
+        weights, moved = dict(zip(names, values[count:], strict=True)), iter(values[1:count])
+        start = tuple(next(moved) if tensor.is_floating_point() else tensor for tensor in state)
+        outputs, final = torch.func.functional_call(layer, weights, (values[0], mask, start))
+        return outputs, *real(final)
 
-    wanted = [tensor.detach().clone().requires_grad_() for tensor in (x, *state, *given)]
+    wanted = [tensor.detach().clone().requires_grad_() for tensor in (x, *real(state), *given)]
     torch.autograd.gradcheck(run, wanted, eps=1e-6, atol=1e-5, fast_mode=True)
 
 
@@ -111,11 +87,19 @@ def check_everything_counts(subject: Subject) -> None:
     for seed in range(DRAWS):  # a unit that is shut in one draw is open in another
         layer = subject.layer(seed)
         x, _, state = example(layer.cell, [4] * 12, seed + 1)
-        state = tuple(tensor.requires_grad_() for tensor in state)
+        state = with_gradients(state)
         outputs, final = layer(x, None, state)
-        end = [tensor.sin() for tensor in (outputs[:, 0] if subject.reverse else outputs[:, -1], *final)]
+        end = [tensor.sin() for tensor in (outputs[:, 0] if subject.reverse else outputs[:, -1], *real(final))]
         loss = torch.stack([(e * torch.linspace(1, 2, e.numel(), dtype=e.dtype).view_as(e)).sum() for e in end]).sum()
-        named = {f"tensor {index} of the state": tensor for index, tensor in enumerate(state)}
+        named = {}
+        for index, tensor in enumerate(state):
+            name = f"tensor {index} of the state"
+            if tensor.is_floating_point():
+                named[name] = tensor
+            else:  # of a counter, what another number changes
+                changed = ~tensor if tensor.dtype == torch.bool else tensor + 1
+                again = layer(x, None, (*state[:index], changed, *state[index + 1 :]))[0]
+                total[name] = total.get(name, 0) + (again - outputs).detach().abs()
         named.update(layer.named_parameters())
         for name, gradient in zip(named, torch.autograd.grad(loss, [*named.values()], allow_unused=True), strict=True):
             size = torch.zeros_like(named[name]) if gradient is None else gradient.abs()
@@ -186,7 +170,7 @@ def check_reverse(subject: Subject) -> None:
 
 def check_bidirectional(subject: Subject) -> None:
     """The forward half is the forward layer's, the backward half the reverse layer's; the last input reaches the first
-    backward output; a carried state is refused."""
+    backward output; each direction starts from the state that it is given."""
     seen = [_check_halves(subject, seed) for seed in range(DRAWS)]
     assert any(seen), "the backward pass does not see the last input"
 
@@ -195,11 +179,15 @@ def _check_halves(subject: Subject, seed: int) -> bool:
     """Whether the last input changed the first backward output (a unit that is shut in one draw is open in another)."""
     forwards, backwards = subject.cells(seed)
     both = subject.bidirectional(forwards, backwards, subject.engine)
-    x, mask, _ = example(forwards, [5, 3], seed)
+    forward_layer, backward_layer = (
+        Recurrent(cell, turned, subject.engine) for cell, turned in ((forwards, False), (backwards, True))
+    )
+    x, mask, state = example(forwards, [5, 3], seed)
+    other_state = example(backwards, [5, 3], seed + 1)[2]
     outputs, (forward_state, backward_state) = both(x, mask)
     size = forwards.output_shape[0]
-    one, end = Recurrent(forwards, False, subject.engine)(x, mask)
-    other, begin = Recurrent(backwards, True, subject.engine)(x, mask)
+    one, end = forward_layer(x, mask)
+    other, begin = backward_layer(x, mask)
     close(outputs[:, :, :size], one)
     close(outputs[:, :, size:], other)
     for found, expected in zip((*forward_state, *backward_state), (*end, *begin), strict=True):
@@ -208,11 +196,12 @@ def _check_halves(subject: Subject, seed: int) -> bool:
     changed[1, 2] += 1.0
     again = both(changed, mask)[0]
     close(again[1, 0, :size], outputs[1, 0, :size])
-    try:
-        both(x, mask, (forward_state, backward_state))
-    except ValueError:
-        return bool((again[1, 0, size:] - outputs[1, 0, size:]).any())
-    raise AssertionError("a carried state was accepted: the backward pass cannot know what comes next")
+    begun, (end, begin) = both(x, mask, (state, other_state))
+    forward_run, backward_run = forward_layer(x, mask, state), backward_layer(x, mask, other_state)
+    close(begun, torch.cat([forward_run[0], backward_run[0]], 2))
+    for found, expected in zip((*end, *begin), (*forward_run[1], *backward_run[1]), strict=True):
+        close(found, expected)
+    return bool((again[1, 0, size:] - outputs[1, 0, size:]).any())
 
 
 def check_stacked(subject: Subject) -> None:
@@ -222,16 +211,6 @@ def check_stacked(subject: Subject) -> None:
     (found, ((end,),)), (expected, final) = Stacked([layer])(x, mask, ((state,),)), layer(x, mask, state)
     for one, other in zip((found, *end), (expected, *final), strict=True):
         close(one, other)
-
-
-def check_zoneout(subject: Subject) -> None:
-    """Zoneout with probability 1 holds the state."""
-    layer = subject.layer()
-    x, mask, state = example(layer.cell, RAGGED)
-    kept = tuple(torch.ones(tensor.shape[0], x.shape[1], *tensor.shape[1:], dtype=tensor.dtype) for tensor in state)
-    run = layer.run(x, mask, state, noise=Noise(zoneout=kept))
-    for found, expected in zip(run.state, state, strict=True):
-        close(found, expected)
 
 
 def check_one_hot(subject: Subject) -> None:
@@ -300,24 +279,11 @@ def check_refuses(subject: Subject) -> None:
     refusals.check_layer(layer, both, *example(layer.cell, RAGGED))
 
 
-def check_trace(subject: Subject) -> None:
-    """The trace shows the state after every step; where the output is the state, they are equal."""
-    layer = subject.recurrent(subject.layer().cell, subject.reverse, "loop")
-    x, mask, state = example(layer.cell, [4, 2])
-    run = layer.run(x, mask, state, trace=True)
-    assert run.trace is not None
-    if layer.cell.output_shape == layer.cell.state_shapes[0] and not isinstance(layer.cell, ExternalCell):
-        close(run.trace.states[0][mask], run.outputs[mask])
-    last = 0 if subject.reverse else 3
-    for tensor, final in zip(run.trace.states, run.state, strict=True):
-        close(tensor[0, last], final[0])
-
-
 def check_long(subject: Subject) -> None:
     """20,000 steps forward and, in gradient, back: no recursion."""
     layer = subject.layer().float()
     x, _, state = example(layer.cell, [LONG])
-    outputs, _ = layer(x.float(), None, tuple(tensor.float() for tensor in state))
+    outputs, _ = layer(x.float(), None, _single(state))
     assert outputs.shape[1] == LONG
     outputs[:, -1].sum().backward()
 
@@ -335,10 +301,11 @@ def _takes_ids(subject: Subject) -> bool:
 
 
 CHECKS: tuple[Check[Subject], ...] = (
-    Check("oracle", check_oracle, lambda s: oracle_of(s.make()) is not None),
+    Check("oracle", check_oracle, lambda s: (s.oracle or oracle_of(s.make())) is not None),
     Check("float32", check_single_precision),
     Check("gradients", check_gradients, lambda s: getattr(s.make(), "activation", None) != "relu"),
     Check("everything counts", check_everything_counts),
+    Check("shapes", check_shapes),
     Check("start", check_start),
     Check("chunks", check_chunks),
     Check("alone", check_alone),

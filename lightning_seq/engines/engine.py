@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
+import torch
 from torch import Tensor
 
 from lightning_seq.cells.cell import Cell, Noise, State
@@ -28,11 +29,31 @@ class Trace:
 
 @dataclass(frozen=True)
 class Run:
-    """outputs `[B, T, *output_shape]`, zero where the mask is False; the state after each row's last token."""
+    """outputs `[B, T, *output_shape]`, zero where the mask is False; the state after each row's last token.
+
+    output_place:     which tensor of the state is the output itself; None if the output is computed otherwise.
+    lengths, reverse: `[B]` (None: all are T) and the direction, as the layer that ran had them.
+    """
 
     outputs: Tensor
     state: State
     trace: Trace | None = None
+    output_place: int | None = 0
+    lengths: Tensor | None = None
+    reverse: bool = False
+
+    @property
+    def last(self) -> Tensor:
+        """`[B, *output_shape]`: the output of each row's last step (in reverse, at its first token). In a row of no
+        tokens it is the tensor of its first state, or zero if the output is computed otherwise."""
+        if self.output_place is not None:
+            return self.state[self.output_place]
+        if self.reverse:
+            return self.outputs[:, 0]
+        if self.lengths is None:
+            return self.outputs[:, -1]
+        rows = torch.arange(len(self.outputs), device=self.outputs.device)
+        return self.outputs[rows, (self.lengths - 1).clamp(min=0)]
 
 
 @runtime_checkable

@@ -33,7 +33,8 @@ class Loop:
         for t, projected_t in enumerate(cell.project(x).unbind(1)):
             step = one_step(projected_t, state, noise)
             new = _zoneout(step.state, state, noise, t)
-            output = new[0] if noise is not None and noise.zoneout is not None else step.output
+            output = step.output if noise is None or noise.zoneout is None else cell.output_of(step, new)
+            place = next((at for at, tensor in enumerate(new) if tensor is output), None)
             if lengths is not None:
                 alive = t < lengths
                 new = tuple(torch.where(_like(alive, n), n, old) for n, old in zip(new, state, strict=True))
@@ -50,7 +51,7 @@ class Loop:
                 gates={name: torch.stack([gate[name] for gate in gates], 1) for name in gates[0]},
                 steps=tuple(states),
             )
-        return Run(torch.stack(outputs, 1), state, traced)
+        return Run(torch.stack(outputs, 1), state, traced, place)
 
 
 def _like(alive: Tensor, value: Tensor) -> Tensor:

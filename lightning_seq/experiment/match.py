@@ -163,10 +163,10 @@ def _state_bytes(module: Any) -> int:
     from lightning_seq.layers.recurrent import Recurrent
 
     return sum(
-        math.prod(shape) * next(layer.cell.parameters()).dtype.itemsize
+        math.prod(shape) * kind.itemsize
         for layer in module.modules()
         if isinstance(layer, Recurrent)
-        for shape in layer.cell.state_shapes
+        for shape, kind in zip(layer.cell.state_shapes, layer.cell.state_types(), strict=True)
     )
 
 

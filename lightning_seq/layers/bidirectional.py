@@ -7,11 +7,12 @@ from jaxtyping import Bool, Shaped
 from torch import Tensor, nn
 
 from lightning_seq.cells.cell import Cell, State
+from lightning_seq.engines.engine import Run
 from lightning_seq.errors import UserError, near
 from lightning_seq.layers.dropout import Regularisation
-from lightning_seq.layers.recurrent import Recurrent
+from lightning_seq.layers.recurrent import LayerState, Recurrent
 
-MERGES = ("concat", "sum", "mean")
+MERGES = ("concat", "sum", "mean", "mul")
 
 
 def check_directions(forward_cell: Cell, backward_cell: Cell, same_output: bool) -> None:
@@ -36,9 +37,9 @@ class Bidirectional(nn.Module):
     Parameters: both cells', or one's where they share.
 
     forward_cell, backward_cell: the recurrences; the same object twice shares its weights.
-    merge: `concat` (forward half first), `sum` or `mean`.
+    merge: `concat` (forward half first), `sum`, `mean` or `mul` (the product, as in Keras).
 
-    A carried state is refused: the backward pass would have to know what comes next.
+    A sequence in chunks is not the whole: the backward pass would have to know what comes next.
 
     Raises UserError for an unknown merge, and for cells whose sizes do not fit each other.
     """
@@ -77,20 +78,35 @@ class Bidirectional(nn.Module):
         self,
         x: Shaped[Tensor, "B T *input"],
         mask: Bool[Tensor, "B T"] | None = None,
-        state: tuple[State, State] | None = None,
+        state: LayerState | None = None,
     ) -> tuple[Tensor, tuple[State, State]]:
-        """Outputs `[B, T, 2H]` (`[B, T, H]` for sum and mean) and the final states (forward, backward).
+        """Outputs `[B, T, 2H]` (`[B, T, H]` unless they are concatenated) and the final states (forward, backward).
 
-        Raises ValueError when a state is given.
+        state: of the forward direction before the first token, of the backward one behind each row's last; None for the
+               cells' own.
+
+        Raises ValueError unless the state is a pair.
         """
-        if state is not None:
-            raise ValueError("a bidirectional layer cannot carry a state from chunk to chunk: give it whole sequences")
-        forwards, backwards = self.forwards.run(x, mask), self.backwards.run(x, mask)
-        states = (forwards.state, backwards.state)
+        outputs, (forwards, backwards) = self.directions(x, mask, state)
+        return outputs, (forwards.state, backwards.state)
+
+    def directions(
+        self, x: Tensor, mask: Tensor | None = None, state: LayerState | None = None
+    ) -> tuple[Tensor, tuple[Run, ...]]:
+        """The outputs, and the runs of both directions."""
+        if state is not None and len(state) != 2:
+            raise ValueError(
+                f"the state of a bidirectional layer has {len(state)} parts, expected 2: (forward, backward), each a "
+                "tuple of tensors"
+            )
+        start = (None, None) if state is None else state
+        runs = self.forwards.run(x, mask, start[0]), self.backwards.run(x, mask, start[1])
+        one, other = runs[0].outputs, runs[1].outputs
         if self.merge == "concat":
-            return torch.cat([forwards.outputs, backwards.outputs], 2), states
-        summed = forwards.outputs + backwards.outputs
-        return (summed if self.merge == "sum" else summed / 2), states
+            return torch.cat([one, other], 2), runs
+        if self.merge == "mul":
+            return one * other, runs
+        return (one + other if self.merge == "sum" else (one + other) / 2), runs
 
     def extra_repr(self) -> str:
         return f"merge={self.merge!r}"

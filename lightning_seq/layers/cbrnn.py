@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from lightning_seq.cells.cell import Cell, State
 from lightning_seq.cells.combined import CombinedCell
+from lightning_seq.engines.engine import Run
 from lightning_seq.errors import UserError
 from lightning_seq.layers.bidirectional import check_directions
 from lightning_seq.layers.dropout import Regularisation
@@ -26,7 +27,7 @@ class CBRNN(nn.Module):
     forward_cell, backward_cell: the recurrences, of one output size H.
     activation: φ.
 
-    A carried state is refused: the backward pass would have to know what comes next.
+    A state is refused: the backward pass would have to know what comes next.
 
     Raises UserError for cells of unlike sizes, and for cells over maps.
     """
@@ -68,8 +69,13 @@ class CBRNN(nn.Module):
 
         Raises ValueError when a state is given.
         """
+        outputs, (run,) = self.directions(x, mask, state)
+        return outputs, (run.state,)
+
+    def directions(self, x: Tensor, mask: Tensor | None = None, state: object = None) -> tuple[Tensor, tuple[Run, ...]]:
+        """The outputs, and the run of the combined layer."""
         if state is not None:
             raise ValueError("a C-BRNN cannot carry a state from chunk to chunk: give it whole sequences")
         both = self.forwards.run(x, mask).outputs + self.backwards.run(x, mask).outputs
         run = self.combined.run(both, mask)
-        return run.outputs, (run.state,)
+        return run.outputs, (run,)

@@ -82,7 +82,8 @@ class Regularisation:
 
     recurrent:   variational dropout on h_{t-1} where it meets U, one mask per sequence (Gal & Ghahramani 2016).
     zoneout:     the probability that a unit keeps its old value at a step, one number or one for each tensor of the
-                 state (Krueger et al. 2017); in evaluation each unit keeps that share.
+                 state (Krueger et al. 2017); in evaluation each unit keeps that share. Integer and boolean tensors
+                 (step counters) have none: one number leaves them out.
     weight_drop: the probability to drop an entry of the recurrent matrices, for a whole batch (Wan et al. 2013;
                  Merity et al. 2018).
 
@@ -109,7 +110,8 @@ class Regularisation:
     def draw(self, cell: Cell, x: Tensor, training: bool) -> Noise | None:
         """For a batch like `x` `[B, T, …]`, or None where there is nothing to draw.
 
-        Raises UserError where `zoneout` has another number of values than the cell's state has tensors.
+        Raises UserError where `zoneout` has another number of values than the cell's state has tensors, or one for a
+        tensor that holds no real numbers.
         """
         recurrent, weights = None, {}
         like = next(cell.parameters())
@@ -123,13 +125,19 @@ class Regularisation:
         return None if recurrent is None and zoneout is None and not weights else Noise(recurrent, zoneout, weights)
 
     def _kept(self, cell: Cell, x: Tensor, training: bool, like: Tensor) -> tuple[Tensor | None, ...]:
-        rates = self._zoneouts()
+        rates, counters = self._zoneouts(), cell.counters()
         if len(rates) == 1:
-            rates = rates * len(cell.state_shapes)
+            rates = tuple(0.0 if place in counters else rates[0] for place in range(len(cell.state_shapes)))
         if len(rates) != len(cell.state_shapes):
             raise UserError(
                 f"zoneout has {len(rates)} values, expected {len(cell.state_shapes)}: one for each tensor of the state"
             )
+        for place in counters:
+            if rates[place]:
+                raise UserError(
+                    f"zoneout is {rates[place]} for tensor {place + 1} of the state, which holds no real numbers: "
+                    "give it 0"
+                )
         kept: list[Tensor | None] = []
         for rate, shape in zip(rates, cell.state_shapes, strict=True):
             share = like.new_full((x.shape[0], x.shape[1], *shape), float(rate))

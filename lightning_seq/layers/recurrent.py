@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import replace
 from typing import NamedTuple
 
 from jaxtyping import Bool, Shaped
@@ -28,6 +29,9 @@ class Seen(NamedTuple):
     lengths: Tensor | None
     run: Run
 
+
+LayerState = tuple[State, ...]
+"""The state of each direction of a layer."""
 
 _watched: ContextVar[list[Seen] | None] = ContextVar("watched", default=None)
 
@@ -126,7 +130,8 @@ class Recurrent(nn.Module):
                 {name: reverse(gate, lengths) for name, gate in run.trace.gates.items()},
                 run.trace.steps,
             )
-            run = Run(reverse(run.outputs, lengths), run.state, turned)
+            run = replace(run, outputs=reverse(run.outputs, lengths), trace=turned)
+        run = replace(run, lengths=lengths, reverse=self.reverse)
         if watching is not None:
             watching.append(Seen(self, given, lengths, run))
         return run
@@ -140,6 +145,13 @@ class Recurrent(nn.Module):
         """Outputs `[B, T, *output_shape]` and the final state."""
         run = self.run(x, mask, state)
         return run.outputs, run.state
+
+    def directions(
+        self, x: Tensor, mask: Tensor | None = None, state: LayerState | None = None
+    ) -> tuple[Tensor, tuple[Run, ...]]:
+        """The outputs, and the run of the one direction: what all layers have in common."""
+        run = self.run(x, mask, None if state is None else state[0])
+        return run.outputs, (run,)
 
     def extra_repr(self) -> str:
         return f"reverse={self.reverse}, engine={self.engine!r}"

@@ -11,16 +11,13 @@ from jaxtyping import Bool, Shaped
 from torch import Tensor, nn
 
 from lightning_seq.cells.activation import ACTIVATIONS, check_activation
-from lightning_seq.cells.cell import State
+from lightning_seq.engines.engine import Run
 from lightning_seq.errors import UserError
 from lightning_seq.layers.bidirectional import Bidirectional
 from lightning_seq.layers.cbrnn import CBRNN
 from lightning_seq.layers.dropout import check_rate
 from lightning_seq.layers.dropout import dropout as make_dropout
-from lightning_seq.layers.recurrent import Recurrent
-
-LayerState = tuple[State, ...]
-
+from lightning_seq.layers.recurrent import LayerState, Recurrent
 
 Layer = Recurrent | Bidirectional | CBRNN
 
@@ -107,23 +104,29 @@ class Stacked(nn.Module):
     ) -> tuple[Tensor, tuple[LayerState, ...]]:
         """Outputs of the top layer `[B, T, D]`, and for each layer its directions' final states.
 
+        state: for each layer, of each of its directions.
+        """
+        outputs, layers = self.directions(x, mask, state)
+        return outputs, tuple(tuple(run.state for run in runs) for runs in layers)
+
+    def directions(
+        self, x: Tensor, mask: Tensor | None = None, state: tuple[LayerState, ...] | None = None
+    ) -> tuple[Tensor, list[tuple[Run, ...]]]:
+        """Outputs of the top layer, and for each layer the runs of its directions.
+
         Raises ValueError for a state of another number of layers, and for whatever a layer refuses.
         """
         if state is not None and (not isinstance(state, tuple | list) or len(state) != len(self.layers)):
             came = len(state) if isinstance(state, tuple | list) else f"a {type(state).__name__}"
             raise ValueError(f"Stacked: state is of {came}, expected one for each of {len(self.layers)} layers")
-        states: list[LayerState] = []
+        layers: list[tuple[Run, ...]] = []
         for index, layer in enumerate(self.layers):
             if index:
                 x = self.dropouts[index - 1](ACTIVATIONS[self.activations[index - 1]](x))
-            if isinstance(layer, Recurrent):
-                y, final = layer(x, mask, None if state is None else state[index][0])
-                states.append((final,))
-            else:
-                y, both = layer(x, mask, None if state is None else state[index])
-                states.append(both)
+            y, runs = layer.directions(x, mask, None if state is None else state[index])  # type: ignore[operator]
+            layers.append(runs)
             if self.norms is not None:
                 y = self.norms[index](y)
                 y = y if mask is None else torch.where(mask[..., None], y, torch.zeros_like(y))
             x = x + y if self.residual and index else y
-        return x, tuple(states)
+        return x, layers

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 
 import torch
 from torch import Tensor, nn
@@ -27,7 +28,8 @@ class Bridge(nn.Module):
     decoder:  the cell of each of its layers.
 
     A layer reads the encoder's layer of the same height, or the top one where the depths differ. With `copy` and `sum`
-    a tensor that the encoder's cell has not (the c of an LSTM after a GRU) starts at zero.
+    a tensor that the encoder's cell has not (the c of an LSTM after a GRU) starts at zero. Integer and boolean tensors
+    (step counters) stay behind: the decoder's start as its cell makes them.
 
     Raises UserError for an unknown kind, and where a tensor to be copied has another width.
     """
@@ -37,12 +39,13 @@ class Bridge(nn.Module):
         if kind not in BRIDGES:
             raise UserError(f"model.bridge is {kind!r}: {near(str(kind), BRIDGES)}")
         self.kind = kind
-        self.shapes = [[shape[0] for shape in cell.state_shapes] for cell in decoder]
+        self.decoder, self.encoder = tuple(decoder), tuple(tuple(cells) for cells in encoder)
         equal = len(encoder) == len(decoder)
         self.read = [layer if equal else len(encoder) - 1 for layer in range(len(decoder))]
+        self.widths = [list(_widths(cell).values()) for cell in decoder]
         self.products = nn.ModuleList()
-        for layer, widths in zip(self.read, self.shapes, strict=True):
-            given = [[shape[0] for shape in cell.state_shapes] for cell in encoder[layer]]
+        for layer, widths in zip(self.read, self.widths, strict=True):
+            given = [_widths(cell).values() for cell in encoder[layer]]
             if kind == "linear":
                 whole = sum(map(sum, given))
                 self.products.append(nn.ModuleList(nn.Linear(whole, width) for width in widths))
@@ -57,11 +60,18 @@ class Bridge(nn.Module):
 
     def forward(self, state: Sequence[LayerState]) -> LayerState:
         """The encoder's final state (layers of directions of tensors) to a state `(h, …)` for each decoder layer."""
-        like = state[0][0][0]
-        return tuple(
-            self._layer(number, state[read], widths, like)
-            for number, (read, widths) in enumerate(zip(self.read, self.shapes, strict=True))
-        )
+        started = []
+        for number, (read, cell) in enumerate(zip(self.read, self.decoder, strict=True)):
+            directions = tuple(
+                tuple(tensors[place].reshape(-1, width) for place, width in _widths(one).items())
+                for tensors, one in zip(state[read], self.encoder[read], strict=True)
+            )
+            made = self._layer(number, directions, self.widths[number], directions[0][0])
+            start = list(cell.initial_state(made[0]))
+            for place, tensor in zip(_widths(cell), made, strict=True):
+                start[place] = tensor.reshape(start[place].shape)
+            started.append(tuple(start))
+        return tuple(started)
 
     def _layer(self, number: int, directions: LayerState, widths: Sequence[int], like: Tensor) -> State:
         if self.kind == "zeros":
@@ -80,3 +90,8 @@ class Bridge(nn.Module):
 
     def extra_repr(self) -> str:
         return f"kind={self.kind!r}"
+
+
+def _widths(cell: Cell) -> dict[int, int]:
+    """How many numbers each tensor of the state has, by its place, of those that hold real ones."""
+    return {place: prod(shape) for place, shape in enumerate(cell.state_shapes) if place not in cell.counters()}

@@ -90,8 +90,8 @@ class CharacterRecurrent(nn.Module):
 
     def forward(self, characters: Int[Tensor, "U C"]) -> Float[Tensor, "U F"]:
         """Of spellings, 0 behind the last character of each; zeros for one without any."""
-        _, states = self.recurrent(self.dropout(self.embedding(characters)), characters != 0)
-        return torch.cat([state[0] for state in states], 1)
+        _, runs = self.recurrent.directions(self.dropout(self.embedding(characters)), characters != 0)
+        return torch.cat([run.last for run in runs], 1)
 
 
 def _check(**sizes: int) -> None:

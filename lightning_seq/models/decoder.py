@@ -79,7 +79,8 @@ class Decoder(nn.Module):
 
         s_t = f([y_{t-1} ; c], s_{t-1}),   r_t = h_t,  or where there is a c  tanh(W_r [h_t ; c ; y_{t-1}])
 
-    `bahdanau` (Bahdanau et al. 2015, sec. 3.1): the state before the step asks, the context enters the cell
+    `bahdanau` (Bahdanau et al. 2015, sec. 3.1): the state before the step asks (the first tensor of the top cell's
+    state, where that has several), the context enters the cell
 
         c_t = attend(h_{t-1}),  s_t = f([y_{t-1} ; c_t], s_{t-1}),  r_t = tanh(W_r [h_t ; c_t ; y_{t-1}])
 
@@ -129,6 +130,11 @@ class Decoder(nn.Module):
         self.readout = nn.Linear(read, H) if attention is not None or constant else None
         self.output_size = H
         self.between = Dropout(float(dropout))
+
+    @staticmethod
+    def asking(top: Cell, style: str) -> int:
+        """The width of a query: of the state for `bahdanau`, of the output for `luong`."""
+        return top.state_shapes[0][0] if style == "bahdanau" else top.output_shape[0]
 
     @staticmethod
     def entering(width: int, constant: int, context: int, output: int, style: str, input_feeding: bool) -> int:

@@ -14,7 +14,7 @@ class Encoder(nn.Module, ABC):
     """From `[B, T, D]` and its mask to a place per input.
 
     output_size: width of `Encoded.outputs`.
-    final_size:  width of the final state of the top layer, directions side by side; None where there is no state.
+    final_size:  width of `Encoded.last`; None for an encoder without a last step.
     pooling:     the pooling that `task.pooling=auto` takes for this encoder.
     causal:      whether the output at a place depends on what stands there and before it alone.
     stateful:    whether a state carries on from one chunk of a sequence to the next.

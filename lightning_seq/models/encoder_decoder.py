@@ -52,7 +52,7 @@ class EncoderDecoder(nn.Module):
     attention:      makes a scorer from (query_size, value_size); None for a decoder without.
     hidden_size, num_layers, bidirectional, merge: of the encoder, as `RecurrentEncoder` has them.
     decoder_hidden_size, decoder_layers: None: as the encoder's (of several sizes its top layer's), with one direction.
-    context:        what every step of the decoder is shown: `none`; `final`, the encoder's last state of the top layer;
+    context:        what every step of the decoder is shown: `none`; `final`, the output of the encoder's last step;
                     `mean`, that of its outputs; `both`.
     style, input_feeding: see `Decoder`.
     local, window, coverage: see `Attention`.
@@ -113,14 +113,16 @@ class EncoderDecoder(nn.Module):
             layers = (1 if isinstance(hidden_size, int) else len(hidden_size)) if num_layers is None else num_layers
         if layers < 1:
             raise UserError(f"model.decoder_layers is {layers}, expected at least 1")
-        R = make(1, H).output_shape[0]
+        like = make(1, H)
+        R = like.output_shape[0]
+        Q = Decoder.asking(like, style)
         self.source, self.target = source, target
         self.encoder = RecurrentEncoder(
             _width(source), cell, hidden_size, num_layers, bidirectional, merge=merge, dropout=between, engine=engine
         )
         D, final = self.encoder.output_size, int(self.encoder.final_size or 0)
         C = {"none": 0, "final": final, "mean": D, "both": final + D}[context]
-        asks = Attention(attention(R, D), local, window, coverage, R) if attention is not None else None
+        asks = Attention(attention(Q, D), local, window, coverage, Q) if attention is not None else None
         E = _width(target)
         entering = Decoder.entering(E, C, asks.context_size if asks else 0, R, style, input_feeding)
         cells = [make(R if index else entering, H) for index in range(layers)]
@@ -167,7 +169,7 @@ class EncoderDecoder(nn.Module):
         outputs = reverse(encoded.outputs, lengths) if self.reverse_source else encoded.outputs
         shown = []
         if self.context in ("final", "both"):
-            shown += [direction[0] for direction in encoded.state[-1]]
+            shown.append(encoded.last)
         if self.context in ("mean", "both"):
             shown.append(outputs.sum(1) / mask.sum(1, keepdim=True).clamp(min=1))
         attention = self.decoder.attention

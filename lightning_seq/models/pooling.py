@@ -12,7 +12,7 @@ from lightning_seq.spec import Encoded
 
 
 class Last(nn.Module):
-    """The final hidden state of the top layer, its directions side by side: `[B, final_size]`."""
+    """The output of each row's last step in the top layer, its directions side by side: `[B, final_size]`."""
 
     def __init__(self, encoder: Encoder) -> None:
         super().__init__()
@@ -23,7 +23,9 @@ class Last(nn.Module):
         self.width = encoder.final_size
 
     def forward(self, encoded: Encoded) -> Tensor:
-        return torch.cat([direction[0] for direction in encoded.state[-1]], -1)
+        if encoded.last is None:
+            raise ValueError("pooling=last reads Encoded.last, which this encoder did not give")
+        return encoded.last
 
 
 class Mean(nn.Module):

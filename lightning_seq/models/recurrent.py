@@ -30,7 +30,7 @@ class RecurrentEncoder(Encoder):
     hidden_size:   H of every layer, or a list with one size per layer.
     num_layers:    L; may be left out where `hidden_size` is a list.
     bidirectional: run each layer in both directions; `shared` gives both the same weights, `merge` is `concat`, `sum`
-                   or `mean`; `combined` joins them by a recurrence of its own (`layers/cbrnn.py`).
+                   `mean` or `mul`; `combined` joins them by a recurrence of its own (`layers/cbrnn.py`).
     activation:    between layers, one name or L - 1 of them (`layers/stacked.py`).
     residual, layer_norm: around each layer (`layers/stacked.py`).
     input_dropout, dropout, output_dropout: before, between (one value or L - 1 of them) and after the layers; `locked`
@@ -96,8 +96,10 @@ class RecurrentEncoder(Encoder):
         """`[B, T, D]` to outputs `[B, T, output_size]` and the final states of every layer and direction."""
         if x.is_floating_point():
             x = self.before(x)
-        outputs, final = self.stack(x, mask, state)
-        return Encoded(self.after(outputs), mask, final)
+        outputs, layers = self.stack.directions(x, mask, state)
+        final = tuple(tuple(run.state for run in runs) for runs in layers)
+        last = [run.last for run in layers[-1]]
+        return Encoded(self.after(outputs), mask, final, last[0] if len(last) == 1 else torch.cat(last, -1))
 
     def engines(self, x: Tensor) -> list[str]:
         names = []

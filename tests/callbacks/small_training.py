@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from lightning.pytorch import Callback, Trainer, seed_everything
@@ -25,19 +26,25 @@ def word_order(cache: Path) -> ClassificationData:
     return ClassificationData("word_order", cache, batch_size=16)
 
 
-def classifier(data: ClassificationData, cell: Callable[[int, int], torch.nn.Module] = GRUCell) -> Classifier:
+def classifier(
+    data: ClassificationData, cell: Callable[[int, int], torch.nn.Module] = GRUCell, **settings: Any
+) -> Classifier:
     torch.manual_seed(3)
-    encoder = RecurrentEncoder(5, cell, 6, bidirectional=True, recurrent_dropout=0.2)  # type: ignore[arg-type]
+    settings = {"bidirectional": True, "recurrent_dropout": 0.2, **settings}
+    encoder = RecurrentEncoder(5, cell, 6, **settings)  # type: ignore[arg-type]
     return Classifier(Embedding(len(data.vocabulary), 5), encoder, 2, pooling="last", dropout=0.3)
 
 
 def trained(
-    cache: Path, looks: Sequence[Look] = (), cell: Callable[[int, int], torch.nn.Module] = GRUCell
+    cache: Path,
+    looks: Sequence[Look] = (),
+    cell: Callable[[int, int], torch.nn.Module] = GRUCell,
+    **settings: Any,
 ) -> tuple[SequenceClassification, list[Callback]]:
     """The task after two epochs, and the callbacks that were made."""
     data = word_order(cache)
     made = [look(data, probe_batch(data, 6)) for look in looks]
-    task = SequenceClassification(classifier(data, cell), 2, partial(torch.optim.Adam, lr=0.01))
+    task = SequenceClassification(classifier(data, cell, **settings), 2, partial(torch.optim.Adam, lr=0.01))
     seed_everything(5, verbose=False)
     trainer = Trainer(
         max_epochs=2,

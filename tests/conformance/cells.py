@@ -23,6 +23,8 @@ from lightning_seq.cells.peephole_lstm import PeepholeLSTMCell
 from lightning_seq.cells.projected_lstm import ProjectedLSTMCell
 from lightning_seq.cells.update_gate import UpdateGateCell
 
+from .other_cells import ClockworkCell, Outputs, ReadoutCell, SCRNCell
+
 D, H = 3, 4
 
 CELLS: dict[str, Callable[[], Cell]] = {
@@ -67,4 +69,11 @@ CELLS: dict[str, Callable[[], Cell]] = {
     "combined": lambda: CombinedCell(H),
     "external_lstm": lambda: ExternalCell(D, H, torch.nn.LSTMCell),
     "external_gru": lambda: ExternalCell(D, H, torch.nn.GRUCell, {"bias": False}),
+    "external_output_of_its_own": lambda: ExternalCell(D, H, Outputs),
+    "scrn": lambda: SCRNCell(D, H),
+    "readout": lambda: ReadoutCell(D, H),
+    "clockwork": lambda: ClockworkCell(D, H),
 }
+
+WITHOUT_ORACLE = ("external_lstm", "external_gru", "external_output_of_its_own", "scrn", "readout", "clockwork")
+"""Somebody else's, or written as a user would."""

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -15,6 +15,7 @@ from torch.nn import functional
 from lightning_seq.cells.cell import Noise, State, Step
 from lightning_seq.cells.conv_lstm import ConvLSTMCell
 from lightning_seq.cells.elman import ElmanCell
+from lightning_seq.cells.external import ExternalCell
 from lightning_seq.cells.greff_lstm import GreffLSTMCell
 from lightning_seq.cells.gru import GRUCell
 from lightning_seq.cells.gru_reset_before import GRUResetBeforeCell
@@ -25,12 +26,14 @@ from lightning_seq.cells.minimal_gated import MinimalGatedCell
 from lightning_seq.cells.peephole_lstm import PeepholeLSTMCell
 from lightning_seq.cells.projected_lstm import ProjectedLSTMCell
 from lightning_seq.conformance.check import failure
+from lightning_seq.conformance.oracles import ORACLES
 from lightning_seq.conformance.suite import CHECKS, Subject
 from lightning_seq.engines.engine import Run
 from lightning_seq.layers.bidirectional import Bidirectional
 from lightning_seq.layers.mask import lengths_of, zero_beyond
 from lightning_seq.layers.recurrent import Recurrent
 
+from .other_cells import ClockworkCell, Outputs, ReadoutCell, SCRNCell
 from .unchecked import BroadcastsState, CastsToFit, CutsToFit, IgnoresMoreState, ProjectsWhatItKnows
 
 D, H = 3, 4
@@ -294,13 +297,63 @@ class OneDirectionTwice(Bidirectional):
         super().__init__(forward_cell, forward_cell, engine=engine)
 
 
-class TakesAState(Bidirectional):
+class ForgetsTheStates(Bidirectional):
     def forward(self, x: Tensor, mask: Tensor | None = None, state: Any = None) -> Any:
         return super().forward(x, mask)
 
 
-def cell(kind: Callable[..., Any], *sizes: Any, **options: Any) -> Subject:
-    return Subject(lambda: kind(*(sizes or (D, H)), **options))
+class SwapsTheStates(Bidirectional):
+    def forward(self, x: Tensor, mask: Tensor | None = None, state: Any = None) -> Any:
+        return super().forward(x, mask, state and state[::-1])
+
+
+class HandsOutTheState(Recurrent):
+    """Under zoneout the output is the first tensor of the state, whatever the cell hands out."""
+
+    def run(self, *given: Any, **more: Any) -> Run:
+        noise = more.get("noise")
+        if noise is None or noise.zoneout is None:
+            return super().run(*given, **more)
+        run = super().run(*given, **more, trace=True)
+        return replace(run, outputs=torch.where(run.outputs != 0, run.trace.states[0], run.outputs))
+
+
+class OutputOfAnotherState(SCRNCell):
+    def output_of(self, step: Step, state: State) -> Tensor:
+        return torch.cat(state[::-1], -1)
+
+
+class OutputStays(LSTMCell):
+    """Zoneout acts on the state alone, though h is what is handed out."""
+
+    def output_of(self, step: Step, state: State) -> Tensor:
+        return step.output
+
+
+class SaysAnotherWidth(ReadoutCell):
+    def __init__(self, *sizes: int) -> None:
+        super().__init__(*sizes)
+        self.V = torch.nn.Parameter(torch.empty(sizes[1] + 1, sizes[1]))
+
+
+class CountsInFloats(ClockworkCell):
+    """The counter starts as an integer and goes on as a real number."""
+
+    def step(self, projected_t: Tensor, state: State, noise: Noise | None = None) -> Step:
+        step = super().step(projected_t, state, noise)
+        return step._replace(state=(step.state[0], step.state[1].double()))
+
+
+class CountsForNothing(ClockworkCell):
+    def step(self, projected_t: Tensor, state: State, noise: Noise | None = None) -> Step:
+        step = super().step(projected_t, (state[0], torch.zeros_like(state[1])), noise)
+        return step._replace(state=(step.state[0], state[1] + 1))
+
+
+def cell(kind: Any, *sizes: Any, **options: Any) -> Subject:
+    """With the oracle of the class that it was broken from."""
+    oracle = next((ORACLES[base] for base in kind.__mro__ if base in ORACLES), None)
+    return Subject(lambda: kind(*(sizes or (D, H)), **options), oracle=oracle)
 
 
 def layer(kind: Any, reverse: bool = False) -> Subject:
@@ -357,7 +410,21 @@ MUTANTS: dict[str, tuple[Subject, str]] = {
     "bidirectional: halves swapped": (pair(HalvesSwapped), "bidirectional"),
     "bidirectional: both run forward": (pair(BackwardIsForward), "bidirectional"),
     "bidirectional: one cell for both": (pair(OneDirectionTwice), "bidirectional"),
-    "bidirectional: takes a carried state": (pair(TakesAState), "bidirectional"),
+    "bidirectional: forgets its first states": (pair(ForgetsTheStates), "bidirectional"),
+    "bidirectional: first states swapped": (pair(SwapsTheStates), "bidirectional"),
+    "zoneout: the output is the first tensor of the state": (
+        Subject(lambda: ReadoutCell(D, H), recurrent=HandsOutTheState),
+        "zoneout",
+    ),
+    "zoneout: the same, of a torch module": (
+        Subject(lambda: ExternalCell(D, H, Outputs), recurrent=HandsOutTheState),
+        "zoneout",
+    ),
+    "SCRN: its output follows another state": (cell(OutputOfAnotherState), "zoneout"),
+    "LSTM: its output does not follow zoneout": (cell(OutputStays), "zoneout"),
+    "readout: the output is wider than it says": (cell(SaysAnotherWidth), "shapes"),
+    "clockwork: an integer that becomes a real number": (cell(CountsInFloats), "shapes"),
+    "clockwork: the counter counts for nothing": (cell(CountsForNothing), "everything counts"),
 }
 """Each with the check that must be among those that catch it."""
 

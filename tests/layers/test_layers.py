@@ -109,7 +109,7 @@ def test_no_steps_and_wrong_states_are_refused() -> None:
         GRU(D, H)(torch.randn(2, 3, D), None, (torch.randn(1, H),))
 
 
-@pytest.mark.parametrize("merge", ["concat", "sum", "mean"])
+@pytest.mark.parametrize("merge", ["concat", "sum", "mean", "mul"])
 def test_bidirectional_is_both_directions(merge: str) -> None:
     both = Bidirectional(ElmanCell(D, H), ElmanCell(D, H), merge)
     check.randomise(both)
@@ -117,7 +117,7 @@ def test_bidirectional_is_both_directions(merge: str) -> None:
     outputs, (forwards, backwards) = both(x, mask)
     one, end = Recurrent(both.forwards.cell)(x, mask)
     two, start = Recurrent(both.backwards.cell, reverse=True)(x, mask)
-    expected = {"concat": torch.cat([one, two], -1), "sum": one + two, "mean": (one + two) / 2}[merge]
+    expected = {"concat": torch.cat([one, two], -1), "sum": one + two, "mean": (one + two) / 2, "mul": one * two}[merge]
     check.close(outputs, expected)
     check.close(forwards[0], end[0])
     check.close(backwards[0], start[0])
@@ -135,14 +135,32 @@ def test_the_backward_direction_reads_backwards() -> None:
     assert (before[0, 0, H:] - after[0, 0, H:]).abs().max() > 1e-9
 
 
-def test_bidirectional_refuses_a_carried_state_and_shares_when_told() -> None:
+def test_each_direction_starts_from_its_own_state() -> None:
+    """Forwards before the first token, backwards behind each row's last, alone and in a stack."""
+    both = Bidirectional(LSTMCell(D, H), LSTMCell(D, H)).double()
+    x, mask, start = check.example(both.forwards.cell, [4, 2])
+    end = check.example(both.backwards.cell, [4, 2], seed=2)[2]
+    outputs, states = both(x, mask, (start, end))
+    one, other = both.forwards(x, mask, start), both.backwards(x, mask, end)
+    check.close(outputs, torch.cat([one[0], other[0]], -1))
+    for found, expected in zip((*states[0], *states[1]), (*one[1], *other[1]), strict=True):
+        check.close(found, expected)
+    top = Bidirectional(GRUCell(2 * H, H), GRUCell(2 * H, H)).double()
+    zeros = tuple((tensor,) for tensor in torch.zeros(2, 2, H, dtype=torch.double))
+    stacked, _ = Stacked([both, top])(x, mask, ((start, end), zeros))
+    check.close(stacked, top(outputs, mask)[0])
+    with pytest.raises(ValueError, match="of 1, expected one for each of 2"):
+        Stacked([both, top])(x, mask, ((start, end),))
+
+
+def test_bidirectional_shares_when_told_and_takes_a_state_for_each_direction() -> None:
     cell = LSTMCell(D, H)
     shared = Bidirectional(cell, cell)
     assert len(list(shared.parameters())) == len(list(cell.parameters()))
     x = torch.randn(2, 3, D)
     _, states = shared(x)
-    with pytest.raises(ValueError, match="cannot carry a state"):
-        shared(x, None, states)
+    with pytest.raises(ValueError, match="1 parts, expected 2"):
+        shared(x, None, states[:1])
     with pytest.raises(UserError, match="concat"):
         Bidirectional(cell, cell, merge="conct")
 

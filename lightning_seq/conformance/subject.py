@@ -1,0 +1,46 @@
+"""What the suite of cells examines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from lightning_seq.cells.cell import Cell
+from lightning_seq.conformance.layers import randomise
+from lightning_seq.conformance.oracles import OneStep
+from lightning_seq.layers.bidirectional import Bidirectional
+from lightning_seq.layers.recurrent import Recurrent
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is checked.
+
+    make:          makes the cell, weights of no interest.
+    engine:        the name of one, or `auto`.
+    reverse:       the direction.
+    recurrent:     makes the layer from (cell, reverse, engine).
+    bidirectional: makes the layer of two directions from (forward cell, backward cell, engine).
+    oracle:        in place of that of the cell's exact class.
+    """
+
+    make: Callable[[], Cell]
+    engine: str = "loop"
+    reverse: bool = False
+    recurrent: Callable[[Cell, bool, str], Recurrent] = Recurrent
+    bidirectional: Callable[[Cell, Cell, str], Bidirectional] = field(
+        default=lambda forwards, backwards, engine: Bidirectional(forwards, backwards, engine=engine)
+    )
+    oracle: OneStep | None = None
+
+    def layer(self, seed: int = 0) -> Recurrent:
+        cell = self.make()
+        randomise(cell, seed)
+        return self.recurrent(cell, self.reverse, self.engine)
+
+    def cells(self, seed: int) -> tuple[Cell, Cell]:
+        """Two cells of different weights."""
+        forwards, backwards = self.make(), self.make()
+        randomise(forwards, 2 * seed)
+        randomise(backwards, 2 * seed + 1)
+        return forwards, backwards
