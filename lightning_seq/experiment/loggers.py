@@ -110,6 +110,14 @@ class TensorBoardRun(TensorBoardLogger):
     def __init__(self, directory: Path) -> None:
         super().__init__(str(directory), name="tensorboard", version="", default_hp_metric=False)
         self.directory, self._told = directory, False
+        self.continue_after(-1)
+
+    def continue_after(self, step: int) -> None:
+        """Let TensorBoard drop what an earlier attempt logged after this optimiser step; -1: all of it.
+
+        Has an effect before the first number is logged.
+        """
+        self._kwargs["purge_step"] = step + 1
 
     @rank_zero_only
     def finalize(self, status: str) -> None:
@@ -210,6 +218,11 @@ class Tolerant(Logger):
     @property
     def version(self) -> int | str | None:
         return self.logger.version
+
+    def continue_after(self, step: int) -> None:
+        """The run resumes after this optimiser step: what was logged later will be logged again."""
+        if isinstance(self.logger, TensorBoardRun):
+            self.logger.continue_after(step)
 
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
         self._try(lambda: self.logger.log_metrics(metrics, step))

@@ -264,6 +264,8 @@ def _train(config: Config, journal: Journal) -> None:
 
     def restore_curves(found: Any) -> None:
         curves.curves = found
+        for logger in beside:
+            logger.continue_after(points.resumed[-1])
 
     settings = config["callbacks"]
     points = ResumePoints(

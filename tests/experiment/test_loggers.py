@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,8 +13,11 @@ import pytest
 from lightning_seq.cli import main
 from lightning_seq.experiment.loggers import CurveLogger, TensorBoardRun, Tolerant
 from lightning_seq.record import Record, read, write
+from torture.killed import Runner, Scene, struck
 
 from .conftest import TINY
+
+LOGGED = ("logger=tensorboard", "callbacks.checkpoint_every_n_steps=null", "trainer.log_every_n_steps=1")
 
 
 def hparams_tab(directory: Path) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, float]], set[str]]:
@@ -144,6 +148,24 @@ def test_a_logger_that_fails_is_left_out(tmp_path: Path) -> None:
     (said,) = heard
     assert "Falling failed" in said
     assert "no room" in said
+
+
+@pytest.mark.parametrize("checkpoint", [True, False])
+def test_tensorboard_shows_a_point_once_after_a_kill(checkpoint: bool, tmp_path: Path) -> None:
+    """Killed after steps that no checkpoint has: the run resumes before them, or begins anew."""
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    scene, runner = Scene.of("classification", tmp_path, (*LOGGED, f"callbacks.checkpoint={checkpoint}")), Runner()
+    try:
+        code, directory = struck(runner, scene, "struck", "batch", 32, signal.SIGKILL)
+    finally:
+        runner.close()
+    assert code == -signal.SIGKILL
+    shown = EventAccumulator(str(directory / "tensorboard")).Reload()
+    for name in ("train/loss", "val/accuracy"):
+        points = [(event.step, pytest.approx(event.value)) for event in shown.Scalars(name)]
+        assert [(point[0], point[3]) for point in read(directory).curves[name]] == points
 
 
 def test_a_run_survives_its_loggers(own: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
