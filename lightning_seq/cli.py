@@ -111,8 +111,9 @@ def _finish(directory: Path, failed: int, console: Console, wandb: dict[str, str
 
 
 def _to_wandb(directory: Path, settings: dict[str, str | None]) -> str | None:
-    """The comparison as a W&B run beside those of its runs; what to do with them. W&B never fails a comparison."""
+    """Of several runs, the comparison as a W&B run of its own; what to do with them. W&B never fails a comparison."""
     from lightning_seq.experiment.wandb_run import SENT, send, wandb_mode
+    from lightning_seq.report.summary import runs_of
     from lightning_seq.report.wandb_summary import log_comparison
     from lightning_seq.report.wandb_workspace import write_plan
 
@@ -121,14 +122,17 @@ def _to_wandb(directory: Path, settings: dict[str, str | None]) -> str | None:
         return None
     project, entity = str(settings["project"]), settings["entity"]
     shutil.rmtree(directory / "wandb", ignore_errors=True)  # one summary run, of what there is now
+    recorded = None
     try:
-        recorded = log_comparison(directory, project=project, entity=entity)
+        if len(runs_of(directory)) > 1:
+            recorded = log_comparison(directory, project=project, entity=entity)
     except Exception as error:  # W&B raises what its own parts do: the tables are there without it
         return f"does not take the comparison ({error}); the tables have it all"
     upload = write_plan(directory, project, entity)["upload"]
     if mode == "offline":
         return upload
-    send(recorded)
+    if recorded is not None:
+        send(recorded)
     return f"is being sent in the background; what {SENT} says was not: {upload}"
 
 

@@ -24,7 +24,8 @@ from lightning_seq.record import FILE, Record, read
 Point = list[float | None]
 
 KINDS = ("none", "tensorboard", "wandb")
-WANDB_MODES = ("offline", "online", "disabled")
+WANDB_MODES = ("disabled", "offline", "online")
+"""Each does more than the one before."""
 
 
 def finite(value: float) -> float | None:
@@ -195,9 +196,14 @@ def check_logger(config: Config) -> None:
             f"logger.project is {'null' if project is None else repr(project)}, expected the name of a W&B project: "
             "leave it out for lightning_seq, or give logger=none to do without W&B"
         )
-    entity = settings["entity"]
+    entity, tags = settings["entity"], settings["tags"]
     if entity is not None and not str(entity).strip():
         raise UserError(f"logger.entity is {entity!r}, expected a W&B user or team: leave it out for your own")
+    wrong = [tag for tag in tags if not isinstance(tag, str | int | float) or not 1 <= len(str(tag)) <= 64]
+    if wrong:
+        raise UserError(
+            f"logger.tags holds {wrong[0]!r}, expected words of 1 to 64 characters: logger.tags=[draft,small]"
+        )
 
 
 class Tolerant(Logger):
@@ -272,7 +278,8 @@ def build_loggers(config: Config, directory: Path, label: str, tell: Callable[[s
     from lightning_seq.experiment.wandb_run import start_run
 
     try:
-        return [Tolerant(start_run(config, directory, label, tell), tell)]
+        started = start_run(config, directory, label, tell)
+        return [] if started is None else [Tolerant(started, tell)]
     except Exception as error:  # no service, no room, no key: the record has the numbers
         tell(f"W&B does not start ({error}): the run goes on without it; metrics.csv has it all")
         return []

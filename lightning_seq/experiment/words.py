@@ -13,6 +13,7 @@ VERBATIM = (
     "text", "prompt", "checkpoint", "name", "label", "runs", "cache", "output", "file",
     "data.mirror", "data.mirror_path", "data.train", "data.validation", "data.test", "data.train_target",
     "data.validation_target", "data.test_target", "data.licence", "embedding.path", "embedding.target_path",
+    "logger.notes",
     "task.sample.prompt",
 )  # fmt: skip
 """Free text and paths of the user's, next to names of columns (`is_verbatim`): taken as typed, before Hydra's grammar

@@ -9,9 +9,11 @@ all. Building them from it needs `wandb-workspaces`, saving them an account:
 from __future__ import annotations
 
 import shlex
+import shutil
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -69,10 +71,19 @@ def write_plan(directory: Path, project: str | None = None, entity: str | None =
 
 
 def upload(directory: Path) -> str:
-    """The one command that sends the runs of a comparison to W&B, then its workspaces and its report."""
+    """The one command that sends the runs of a comparison to W&B, then, with `wandb-workspaces`, its workspaces and its
+    report. It works as it is in the shell and the directory in which this process was started."""
     place = shlex.quote(str(directory))
-    runs = f"{place}/*/wandb/offline-run-* {place}/wandb/offline-run-*"
-    return f"wandb sync {runs} && python -m {__spec__.name if __spec__ else __name__} {place}"
+    runs = f"{place}/*/wandb/offline-run-*"
+    if (directory / "wandb").is_dir():  # the comparison's own
+        runs += f" {place}/wandb/offline-run-*"
+    here = Path(sys.executable)
+    installed = shutil.which("wandb")
+    python = shlex.quote(str(here.relative_to(Path.cwd()) if here.is_relative_to(Path.cwd()) else here))
+    words = "wandb sync" if installed and Path(installed).parent == here.parent else f"{python} -m wandb sync"
+    if find_spec("wandb_workspaces") is None:
+        return f"{words} {runs}"
+    return f"{words} {runs} && {python} -m {__spec__.name if __spec__ else __name__} {place}"
 
 
 def _kind(record: Record) -> str | None:

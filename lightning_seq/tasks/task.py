@@ -22,7 +22,8 @@ class Task(LightningModule, ABC):
     model:     what learns.
     optimizer: makes an optimiser from the parameters that learn.
     monitor:   the validation metric that selects the best checkpoint, one of `MONITORS`.
-    log_every: optimiser steps between two values of `train/loss`, each the mean since the last.
+    log_every: optimiser steps between two values of `train/loss`, each the mean since the last, of
+               `train/learning_rate`, and of `train/gradient_norm`, before the gradient is clipped.
     """
 
     MONITORS: ClassVar[Mapping[str, str]] = {"val/loss": "min"}
@@ -43,6 +44,7 @@ class Task(LightningModule, ABC):
         self._logged_at = 0
         self._epoch_sums = (0.0, 0.0)  # of the epoch's loss and its targets, as far as they are in `train/loss`
         self._last_loss: float | None = None
+        self._step: dict[str, Any] = {}
         self.about: dict[str, Any] = {}
         """What a checkpoint holds beside the weights, as plain values."""
         self.predictions: Tensor | None = None
@@ -90,6 +92,12 @@ class Task(LightningModule, ABC):
         seen = torch.stack([total.detach(), counted])
         self._running = seen if self._running is None else self._running + seen
 
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        if (self.global_step + 1) % self.log_every == 0 or self.trainer.is_last_batch:
+            weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+            norm = nn.utils.get_total_norm([weight.grad for weight in weights if weight.grad is not None])
+            self._step = {"train/learning_rate": optimizer.param_groups[0]["lr"], "train/gradient_norm": norm}
+
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
         if self.global_step != self._logged_at and self.global_step % self.log_every == 0:
             self._log_train_loss()
@@ -120,11 +128,12 @@ class Task(LightningModule, ABC):
         if self._running is None:
             return
         total, count = self._running_of_all_ranks()
-        self._running, self._logged_at = None, self.global_step
+        values = {"train/loss": total / max(count, 1), **{name: float(value) for name, value in self._step.items()}}
+        self._running, self._step, self._logged_at = None, {}, self.global_step
         self._epoch_sums = (self._epoch_sums[0] + total, self._epoch_sums[1] + count)
-        self._last_loss = total / max(count, 1)
+        self._last_loss = values["train/loss"]
         for logger in self.trainer.loggers:
-            logger.log_metrics({"train/loss": self._last_loss, "epoch": self.current_epoch + 1}, step=self.global_step)
+            logger.log_metrics({**values, "epoch": self.current_epoch + 1}, step=self.global_step)
 
     def log_evaluation(self, split: str, values: Mapping[str, Any]) -> None:
         """`values` under `val/` or `test/`."""

@@ -17,6 +17,7 @@ from typing import Any
 
 import psutil
 import pytest
+from pyarrow import parquet
 
 from lightning_seq.cli import main
 from lightning_seq.experiment.wandb_run import SENT, WandbRun, send, wandb_id, wandb_mode
@@ -24,6 +25,11 @@ from lightning_seq.experiment.wandb_upload import alive, carry
 from lightning_seq.record import Record, read, write
 
 from .conftest import TINY, environment
+
+
+@pytest.fixture(autouse=True)
+def no_mode(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WANDB_MODE", raising=False)
 
 
 def test_online_without_a_key_goes_on_offline_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -43,6 +49,28 @@ def test_online_without_a_network_goes_on_offline_at_once(monkeypatch: pytest.Mo
     assert wandb_mode("offline") == ("offline", None)
 
 
+@pytest.mark.parametrize("variable", ["disabled", "offline", "online"])
+def test_the_variable_of_wandb_may_ask_for_less(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    monkeypatch.setenv("WANDB_MODE", variable)
+    monkeypatch.setenv("WANDB_API_KEY", "x" * 40)
+    monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
+    assert wandb_mode("offline")[0] == ("disabled" if variable == "disabled" else "offline")
+    mode, reason = wandb_mode("online")
+    assert mode == ("offline" if variable == "online" else variable)
+    assert (f"WANDB_MODE={variable} is set" in (reason or "")) == (variable != "online")
+
+
+def test_a_disabled_wandb_leaves_nothing(
+    own: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    assert main(["train", "model=rnn", *own, *TINY, "logger=wandb"]) == 0
+    assert "W&B   " not in capsys.readouterr().out
+    place = Path(own[2].removeprefix("runs="))
+    assert not list(place.rglob("*.wandb"))
+    assert "WANDB_MODE=disabled is set" in (place / "csv/rnn-seed1/log.txt").read_text()
+
+
 def test_a_run_that_should_be_online_is_kept_offline(
     own: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -52,7 +80,6 @@ def test_a_run_that_should_be_online_is_kept_offline(
     assert main(["train", "model=rnn", *own, *TINY, "logger=wandb_online"]) == 0
     place = Path(own[2].removeprefix("runs="))
     assert list(place.glob("csv/rnn-seed1/wandb/offline-run-*/*.wandb"))
-    assert list(place.glob("csv/wandb/offline-run-*/*.wandb"))
     for path in place.rglob("*"):
         assert not path.is_file() or b"secretkey" not in path.read_bytes(), path
 
@@ -72,15 +99,20 @@ def entries_of(data: bytes) -> Iterator[bytes]:
             parts = b""
 
 
-def read_wandb(run: Path) -> tuple[Any, dict[str, list[float]], dict[str, Any], dict[str, Any]]:
-    """Of the one W&B run of a run: its description, what was logged, its configuration and its summary."""
+def records_of(run: Path) -> Iterator[Any]:
     from wandb.proto import wandb_internal_pb2
 
     (file,) = run.glob("wandb/offline-run-*/*.wandb")
-    logged, summary, described = {}, {}, None
     for data in entries_of(file.read_bytes()):
         entry = wandb_internal_pb2.Record()
         entry.ParseFromString(data)
+        yield entry
+
+
+def read_wandb(run: Path) -> tuple[Any, dict[str, list[float]], dict[str, Any], dict[str, Any]]:
+    """Of the one W&B run of a run: its description, what was logged, its configuration and its summary."""
+    logged, summary, described = {}, {}, None
+    for entry in records_of(run):
         if entry.WhichOneof("record_type") == "run":
             described = entry.run
         for item in entry.history.item:
@@ -92,13 +124,17 @@ def read_wandb(run: Path) -> tuple[Any, dict[str, list[float]], dict[str, Any], 
 
 
 def test_the_wandb_run_holds_what_the_record_holds(own: list[str]) -> None:
-    assert main(["train", "model=rnn", *own, *TINY, "logger=wandb", "logger.project=2026", "name=logged"]) == 0
+    given = ["logger.project=2026", "logger.tags=[draft,7]", "logger.notes=a first try: 1, 2", "logger.log_model=true"]
+    words = ["train", "model=rnn", *own, *TINY, "logger=wandb", *given, "name=logged"]
+    subprocess.run([sys.executable, "-m", "lightning_seq", *words], env=environment(), check=True, timeout=120)
+    assert len(list(Path(own[2].removeprefix("runs=")).rglob("*.wandb"))) == 1
     run = Path(own[2].removeprefix("runs=")) / "logged/rnn-seed1"
     described, logged, config, summary = read_wandb(run)
     record = read(run)
     assert (described.run_group, described.job_type, described.display_name) == ("logged", "train", "rnn-seed1")
     assert described.project == "2026"
-    assert set(described.tags) == {"arch:rnn", "data:csv"}
+    assert set(described.tags) == {"arch:rnn", "data:csv", "draft", "7"}
+    assert described.notes == "a first try: 1, 2"
     assert config == {**record.config, "label": "rnn"}
     assert len(record.curves["val/accuracy"]) == 2
     for name, curve in record.curves.items():
@@ -111,6 +147,18 @@ def test_the_wandb_run_holds_what_the_record_holds(own: list[str]) -> None:
         assert summary[f"parameters/{part}"] == count
     assert summary["tokens_per_second"] == record.throughput["tokens_per_second"]
     assert "trainer/global_step" in logged
+    assert logged["train/learning_rate"] == [0.03] * len(logged["train/loss"])
+    assert min(logged["train/gradient_norm"]) > 0
+    assert "epoch 2" in next(run.glob("wandb/offline-run-*/files/output.log")).read_text()
+    (table,) = run.glob("wandb/offline-run-*/files/media/table/test/predictions_*.json")
+    assert json.loads(table.read_text())["columns"][:3] == ["id", "target", "prediction"]
+    (matrix,) = run.glob("wandb/offline-run-*/files/media/table/test/confusion_table_*.json")
+    assert sum(count for *_, count in json.loads(matrix.read_text())["data"]) == len(
+        parquet.read_table(run / "predictions.parquet")
+    )
+    kinds = {entry.WhichOneof("record_type"): str(entry) for entry in records_of(run)}  # the last of each
+    assert {"stats", "environment"} <= kinds.keys()
+    assert "best.ckpt" in kinds["artifact"]
     (file,) = run.glob("wandb/offline-run-*/*.wandb")
     words = [sys.executable, "-m", "wandb", "sync", "--dry-run", str(file.parent)]
     listed = subprocess.run(words, capture_output=True, text=True, check=True)
@@ -219,6 +267,9 @@ class Answer(BaseHTTPRequestHandler):
             "viewer": {"id": "u", "entity": "me", "username": "me", "flags": "{}", "teams": {"edges": []}},
             "serverInfo": {"cliVersionInfo": {}, "latestLocalVersionInfo": None, "features": []},
             "createRunFiles": {"runID": "b", "uploadHeaders": [], "files": []},
+            "createArtifact": {  # one that the server has already: nothing is uploaded
+                "artifact": {"id": "a", "state": "COMMITTED", "artifactSequence": {"id": "s", "latestArtifact": None}}
+            },
             "upsertBucket": {"bucket": {**bucket, "project": project, "historyLineCount": 0}, "inserted": True},
         }
         said = json.dumps({"data": data} if "graphql" in self.path else {}).encode()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -64,13 +65,21 @@ def test_the_plan_names_what_the_runs_of_wandb_hold(two_sets: Path, monkeypatch:
             assert json.loads(file.read_text())["data"]
 
 
-def test_one_command_uploads_everything(tmp_path: Path) -> None:
-    command = upload(tmp_path / "a b")
-    assert command.startswith("wandb sync ")
-    words = shlex.split(command)
-    place = str(tmp_path / "a b")
-    assert words[2:4] == [f"{place}/*/wandb/offline-run-*", f"{place}/wandb/offline-run-*"]
-    assert words[4:] == ["&&", "python", "-m", "lightning_seq.report.wandb_workspace", place]
+def test_one_command_uploads_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = tmp_path / "a b"
+    (place / "wandb").mkdir(parents=True)
+    runs = [f"{place}/*/wandb/offline-run-*", f"{place}/wandb/offline-run-*"]
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent))
+    words = shlex.split(upload(place))
+    assert words[:4] == ["wandb", "sync", *runs]
+    words[5] = str(Path.cwd() / words[5])
+    assert words[4:] == ["&&", sys.executable, "-m", "lightning_seq.report.wandb_workspace", str(place)]
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.chdir(Path(sys.executable).parents[1])
+    (place / "wandb").rmdir()
+    assert shlex.split(upload(place))[:5] == [f"bin/{Path(sys.executable).name}", "-m", "wandb", "sync", runs[0]]
+    monkeypatch.setattr("lightning_seq.report.wandb_workspace.find_spec", lambda _: None)
+    assert "&&" not in upload(place)
 
 
 def test_distances_are_a_panel(make_comparison: Make, tmp_path: Path) -> None:
