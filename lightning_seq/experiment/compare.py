@@ -25,6 +25,7 @@ from lightning_seq.experiment.run_directory import lay_out
 from lightning_seq.experiment.show import shown, shows_config
 from lightning_seq.experiment.signals import requeueing
 from lightning_seq.experiment.tune import check_tune, trials_of, tune
+from lightning_seq.experiment.words import split_words
 
 STEPS_TIMED = 6
 
@@ -38,6 +39,10 @@ class Outcome:
     failed: int
 
 
+OF_COMPARE = {"seeds": "seed=N", "dry_run": "show=config to see what would run"}
+"""Keys that mean nothing for one run, with what to give instead."""
+
+
 @requeueing()
 def train(words: Sequence[str], console: Console) -> Outcome | None:
     """One run: a comparison of one, in this process where it needs only one.
@@ -47,6 +52,11 @@ def train(words: Sequence[str], console: Console) -> Outcome | None:
     Returns None where nothing was to be run. Raises UserError for a comma list, and whatever ends the run.
     """
     adopt()
+    for word in split_words(words):
+        if word.key in OF_COMPARE:
+            raise UserError(
+                f"{word.text}: train makes one run and takes no {word.key}: give {OF_COMPARE[word.key]}, or use compare"
+            )
     found = entries(words)
     if len(found) > 1:
         raise UserError(

@@ -236,3 +236,9 @@ def test_an_own_file_is_left_as_it_was(own: list[str], tmp_path: Path) -> None:
     assert main(["train", "model=rnn", *own, *TINY]) == 0
     assert (tmp_path / "train.csv").read_bytes() == before
     assert len(sentences(10)) == 10
+
+
+@pytest.mark.parametrize("word", ["seeds=3", "dry_run=true"])
+def test_train_takes_no_key_of_compare(own: list[str], refused: Callable[..., str], word: str) -> None:
+    assert "use compare" in refused("train", "model=rnn", *own, *TINY, word)
+    assert not Path(own[2].removeprefix("runs=")).exists()
