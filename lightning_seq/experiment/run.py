@@ -302,7 +302,11 @@ def _train(config: Config, journal: Journal) -> None:
         chosen = curves.at(checkpoint["global_step"], "val/")
     elif diverged:
         chosen = {task.monitor: None}
-    else:  # no checkpoints: the last weights are the result
+    elif trainer.global_step:  # no checkpoints: the last weights are the result, validated at the last step
+        chosen = curves.at(trainer.global_step, "val/")
+    else:  # no step was asked for
+        if settings["checkpoint"]:
+            trainer.save_checkpoint(best)
         trainer.validate(task, datamodule=data, verbose=False)
         found = trainer.callback_metrics
         chosen = {name: finite(float(value)) for name, value in found.items() if name.startswith("val/")}

@@ -197,6 +197,14 @@ def test_the_last_step_is_validated_within_an_epoch(steps: int, own: list[str]) 
     assert "HINT" not in (directory / "log.txt").read_text()
 
 
+def test_weights_that_no_step_has_changed_are_kept(own: list[str]) -> None:
+    assert main(["train", "model=rnn", *own, *TINY, "trainer.max_steps=0"]) == 0
+    record = record_of(own, "rnn-seed1")
+    assert {"val/accuracy", "test/accuracy"} <= set(record.metrics)
+    directory = Path(own[2].removeprefix("runs=")) / "csv" / "rnn-seed1"
+    assert lightning_seq.load(directory / "checkpoints/best.ckpt").config["seed"] == 1
+
+
 @pytest.mark.parametrize(
     "words",
     [
