@@ -130,6 +130,7 @@ class ClassificationData(LightningDataModule):
     mirror, mirror_path, mirror_config: a directory in Hub layout, and the set in it; used in the Hub's place if given.
     train, validation, test: files of the user's own.
     text_column, label_column, classes, splits: see `Columns`.
+    delimiter, encoding, quotes: of files of the user's own, see `Files`.
     validation_fraction, test_fraction, split_seed: see `Cut`.
     licence:             of the data, for people.
     level, lower, replace: see `Tokeniser`.
@@ -160,6 +161,9 @@ class ClassificationData(LightningDataModule):
         test: str | None = None,
         text_column: str = "text",
         label_column: str = "label",
+        delimiter: str | None = None,
+        encoding: str = "utf-8",
+        quotes: bool | None = None,
         classes: Sequence[str] | None = None,
         splits: Mapping[str, str | None] | None = None,
         validation_fraction: float = 0.1,
@@ -201,6 +205,9 @@ class ClassificationData(LightningDataModule):
                 test=test,
                 text_column=text_column,
                 label_column=label_column,
+                delimiter=delimiter,
+                encoding=encoding,
+                quotes=quotes,
                 classes=classes,
                 splits=splits,
                 validation_fraction=validation_fraction,

@@ -12,9 +12,8 @@ from lightning_seq.errors import UserError
 VERBATIM = (
     "text", "prompt", "checkpoint", "name", "label", "runs", "cache", "output", "file",
     "data.mirror", "data.mirror_path", "data.train", "data.validation", "data.test", "data.train_target",
-    "data.validation_target", "data.test_target", "data.licence", "embedding.path", "embedding.target_path",
-    "logger.notes",
-    "task.sample.prompt",
+    "data.validation_target", "data.test_target", "data.licence", "data.delimiter", "embedding.path",
+    "embedding.target_path", "logger.notes", "task.sample.prompt",
 )  # fmt: skip
 """Free text and paths of the user's, next to names of columns (`is_verbatim`): taken as typed, before Hydra's grammar
 sees them. Nothing after the sign is null; so is the word `null`, except for `NAMES`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ def written(directory: Path, content: str | bytes, name: str = "train.csv") -> s
     return str(path)
 
 
-def read(kind: str, path: str, **options: str) -> Table:
+def read(kind: str, path: str, **options: Any) -> Table:
     return Files(kind, path, validation=path, test=path, **options).load().tables["train"]
 
 
@@ -131,3 +132,68 @@ def test_shares_that_leave_nothing_to_train_on_are_to_be_smaller(tmp_path: Path)
 def test_a_share_that_cannot_be(fraction: float) -> None:
     with pytest.raises(UserError, match=r"validation_fraction"):
         Cut(validation=fraction)
+
+
+def test_a_quotation_mark_in_a_tsv_file_is_a_character(tmp_path: Path) -> None:
+    rows = ['the "quite good superb\tpos', "story story awful\tneg", '"very nice actor"\tpos', 'dull poor plot "\tneg']
+    path = written(tmp_path, "\n".join(["text\tlabel", *rows]) + "\n", "quotes.tsv")
+    table = read("tsv", path)
+    assert table.texts == [row.partition("\t")[0] for row in rows]
+    assert table.ids == [2, 3, 4, 5]
+    crlf = written(tmp_path, "\r\n".join(["text\tlabel", *rows]) + "\r\n", "crlf.tsv")
+    assert (read("tsv", crlf).texts, read("tsv", crlf).labels) == (table.texts, table.labels)
+    quoted = read("tsv", written(tmp_path, 'text\tlabel\n"a ""b""\tc"\tpos\n', "quoted.tsv"), quotes=True)
+    assert quoted.texts == ['a "b"\tc']
+    assert Files("tsv", path).identity() != Files("tsv", path, quotes=True).identity()
+
+
+def test_a_quoted_field_of_a_tsv_file_holds_no_other_lines(tmp_path: Path) -> None:
+    path = written(tmp_path, 'text\tlabel\n"quite good\tpos\nstory awful\tneg\nnice"\tpos\n', "run.tsv")
+    with pytest.raises(UserError, match=r"line 2: a field in quotes runs on to line 4, with tabs in it"):
+        read("tsv", path, quotes=True)
+    assert len(read("tsv", path)) == 3
+
+
+@pytest.mark.parametrize(("mark", "name"), [(";", "semicolons"), ("\t", "tabs"), ("|", "vertical bars")])
+def test_a_delimiter_is_found_and_told(tmp_path: Path, mark: str, name: str) -> None:
+    path = written(tmp_path, f"id{mark}text{mark}label\n1{mark}a, b{mark}pos\n2{mark}c{mark}neg\n", "other.csv")
+    loaded = Files("csv", path, validation=path, test=path).load()
+    assert loaded.tables["train"].texts == ["a, b", "c"]
+    assert loaded.notes[0] == f"other.csv: fields are separated by {name} (data.delimiter)"
+    assert read("csv", path, delimiter=mark).texts == ["a, b", "c"]
+    with pytest.raises(UserError, match="has no column 'text'"):
+        read("csv", path, delimiter=",")
+
+
+@pytest.mark.parametrize("given", [{"delimiter": ""}, {"delimiter": "ab"}, {"encoding": "utf-7000"}, {"quotes": "so"}])
+def test_a_format_that_there_is_not(given: dict[str, Any]) -> None:
+    with pytest.raises(UserError, match=f"data.{next(iter(given))} is "):
+        Files("csv", "a.csv", **given)
+
+
+@pytest.mark.parametrize(("encoding", "advised"), [("cp1252", "cp1252"), ("utf-16", "utf-16")])
+def test_another_encoding_is_named_and_read(tmp_path: Path, encoding: str, advised: str) -> None:
+    path = tmp_path / "other.csv"
+    path.write_bytes("text,label\nça va,pos\nd’été,neg\n".encode(encoding))
+    with pytest.raises(UserError, match=f"not UTF-8 .*data.encoding, such as {advised}"):
+        read("csv", str(path))
+    assert read("csv", str(path), encoding=advised).texts == ["ça va", "d’été"]
+
+
+def test_texts_over_several_lines_are_told(tmp_path: Path) -> None:
+    path = written(tmp_path, 'text,label\n"one,\ntwo",pos\nthree,neg\n', "long.csv")
+    loaded = Files("csv", path, validation=path, test=path).load()
+    assert "long.csv: 1 quoted text with line ends inside" in loaded.notes
+
+
+def test_half_a_character_is_refused_by_its_line(tmp_path: Path) -> None:
+    line = '{"text": "a", "label": "x"}\n'
+    path = written(tmp_path, line + '{"text": "b \\ud83d", "label": "x"}\n', "half.jsonl")
+    with pytest.raises(UserError, match=r"line 2: \\ud83d alone is half a character"):
+        read("jsonl", path)
+
+
+def test_numbers_are_no_classes(tmp_path: Path) -> None:
+    path = written(tmp_path, "text,label\n" + "".join(f"word,{number / 7:.3f}\n" for number in range(20)), "scores.csv")
+    with pytest.raises(UserError, match=r"the labels are numbers .* write a class for each range"):
+        read("csv", path)

@@ -35,6 +35,9 @@ def choose(
     test: str | None = None,
     text_column: str = "text",
     label_column: str = "label",
+    delimiter: str | None = None,
+    encoding: str = "utf-8",
+    quotes: bool | None = None,
     classes: Sequence[str] | None = None,
     splits: Mapping[str, str | None] | None = None,
     validation_fraction: float = 0.1,
@@ -54,7 +57,8 @@ def choose(
     if source == "agreement":
         return Agreement(distance, examples, split_seed)
     if source in KINDS:
-        return Files(source, train, validation, test, text_column, label_column, cut)
+        delimiter = "\t" if delimiter in ("\\t", "tab") else delimiter
+        return Files(source, train, validation, test, text_column, label_column, cut, delimiter, encoding, quotes)
     if source != "hub":
         raise UserError(f"data.source is {source!r}; {near(str(source), SOURCES)}")
     given = dict(hub or {})

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -16,7 +18,9 @@ from lightning_seq.errors import UserError, near
 from lightning_seq.files import Plain, sha256
 
 _LABEL = "__label__"
-_DELIMITERS = {"csv": ",", "tsv": "\t"}
+_NUMBER = re.compile(r"[-+]?[0-9]*[.,]?[0-9]+(e[-+]?[0-9]+)?", re.IGNORECASE)
+DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+"""What may stand between the fields of a csv file, the likeliest first."""
 Row = tuple[int, Any, Any]
 """The line a record starts on, its text, its label."""
 
@@ -29,7 +33,13 @@ class Files:
           the label, a tab and the text, or `__label__x` and the text, as fastText has it.
     text_column, label_column: where they are; `text` has no columns.
 
-    An example's id is its line. UTF-8 is expected, with or without a byte order mark.
+    delimiter:  between fields; None: a tab in tsv, in csv the first of `DELIMITERS` that parts the header so that both
+                columns are there.
+    encoding:   of the files, by Python's name; a byte order mark is left out.
+    quotes:     whether a field may stand in double quotes, with line ends and delimiters in it; None: in csv alone. In
+                a tsv file as GLUE and Tatoeba have it, a quotation mark is a character.
+
+    An example's id is its line.
     """
 
     kind: str
@@ -39,8 +49,21 @@ class Files:
     text_column: str = "text"
     label_column: str = "label"
     cut: Cut = field(default_factory=Cut)
+    delimiter: str | None = None
+    encoding: str = "utf-8"
+    quotes: bool | None = None
 
     def __post_init__(self) -> None:
+        if self.delimiter is not None and (len(self.delimiter) != 1 or self.delimiter in '"\r\n'):
+            raise UserError(f"data.delimiter is {self.delimiter!r}: expected one character, such as ; (null finds it)")
+        if self.quotes not in (None, True, False):
+            raise UserError(f"data.quotes is {self.quotes!r}: expected true, false, or null (true in csv alone)")
+        try:
+            codecs.lookup(self.encoding)
+        except LookupError:
+            raise UserError(
+                f"data.encoding is {self.encoding!r}, which Python does not know: utf-8, utf-16, cp1252, latin-1 …"
+            ) from None
         if self.kind not in _READERS:
             raise UserError(f"there is no kind of file {self.kind!r}; {near(str(self.kind), _READERS)}")
         if not self.train:
@@ -59,13 +82,31 @@ class Files:
             "files": {split: sha256(self._there(split, path)) for split, path in self._paths().items()},
             "columns": [self.text_column, self.label_column] if self.kind != "text" else None,
             "cut": self.cut.to_plain(),
+            **({"quotes": self._quoted} if self.kind == "tsv" or not self._quoted else {}),
+            **({"delimiter": self.delimiter} if self.delimiter else {}),
+            **({"encoding": self.encoding} if self.encoding != "utf-8" else {}),
         }
+
+    @property
+    def _quoted(self) -> bool:
+        return self.kind != "tsv" if self.quotes is None else self.quotes
 
     def load(self) -> Loaded:
         """Raises UserError, with file and line, for whatever is wrong in the files."""
-        tables = {split: self._table(self._there(split, path)) for split, path in self._paths().items()}
+        told: list[str] = []
+        tables = {split: self._table(self._there(split, path), told) for split, path in self._paths().items()}
+        self._check_classes(tables["train"])
         completed, notes = self.cut.completed(tables)
-        return Loaded(completed, notes=notes)
+        return Loaded(completed, notes=[*told, *notes])
+
+    def _check_classes(self, table: Table) -> None:
+        """Raises UserError for labels that are measurements, not classes."""
+        names = sorted(set(table.labels))
+        if len(names) > max(len(table) / 2, 2) and all(_NUMBER.fullmatch(name) for name in names):
+            raise UserError(
+                f"{table.origin}: the labels are numbers ({', '.join(names[:3])} …), {len(names)} different ones in "
+                f"{len(table)} examples: expected classes of several examples each; write a class for each range"
+            )
 
     def _paths(self) -> dict[str, Path]:
         given = {"train": self.train, "validation": self.validation, "test": self.test}
@@ -82,10 +123,11 @@ class Files:
             raise UserError(f"data.{split}={path} is not there{hint}")
         return path
 
-    def _table(self, path: Path) -> Table:
-        text = decoded(path)
+    def _table(self, path: Path, told: list[str]) -> Table:
+        """told: takes a line on what was found that the user may not expect."""
+        text = decoded(path, self.encoding)
         table = Table([], [], [], str(path))
-        for line, sentence, label in _READERS[self.kind](self, path, text):
+        for line, sentence, label in _READERS[self.kind](self, path, text, told):
             where = f"{path}, line {line}"
             name = str(label).strip() if isinstance(label, str | int | bool) else ""
             if not name:
@@ -94,6 +136,7 @@ class Files:
                 )
             if not isinstance(sentence, str):
                 raise UserError(f"{where}: {self.text_column!r} is {sentence!r}, expected text")
+            check_characters(where, sentence + name)
             if not sentence.strip():
                 raise UserError(
                     f"{where}: the sentence is empty: expected at least one word; fill it in or take the line out"
@@ -105,10 +148,19 @@ class Files:
             raise UserError(f"{path} has no examples, only a header or empty lines: expected one example a line")
         return table
 
-    def _separated(self, path: Path, text: str) -> Iterator[Row]:
+    def _separated(self, path: Path, text: str, told: list[str]) -> Iterator[Row]:
         csv.field_size_limit(sys.maxsize)
-        rows = csv.reader(io.StringIO(text, newline=""), delimiter=_DELIMITERS[self.kind], strict=True)
-        start = 1
+        delimiter = self.delimiter or ("\t" if self.kind == "tsv" else self._delimiter(text))
+        separator = DELIMITERS.get(delimiter, repr(delimiter))
+        if delimiter != (self.delimiter or {"csv": ",", "tsv": "\t"}[self.kind]):
+            told.append(f"{path.name}: fields are separated by {separator} (data.delimiter)")
+        content = io.StringIO(text, newline="")
+        rows = (
+            csv.reader(content, delimiter=delimiter, strict=True)
+            if self._quoted
+            else csv.reader(content, delimiter=delimiter, quoting=csv.QUOTE_NONE)
+        )
+        start, long = 1, 0
         try:
             header = [name.strip() for name in next(rows, [])]
             places = [self._column(path, name, header) for name in ("text_column", "label_column")]
@@ -118,16 +170,35 @@ class Files:
                 if not row:
                     continue
                 if len(row) != len(header):
-                    separator = "tab" if self.kind == "tsv" else "comma"
-                    raise UserError(
-                        f"{path}, line {line}: {len(row)} values where the header has {len(header)}: "
-                        f'a text with a {separator} in it needs quotes around it ("…")'
+                    advice = (
+                        f'a text with {separator} in it needs quotes around it ("…")'
+                        if self._quoted
+                        else f"a text has no {separator} in it, unless the file quotes texts: data.quotes=true"
                     )
+                    raise UserError(
+                        f"{path}, line {line}: {len(row)} values where the header has {len(header)}: {advice}"
+                    )
+                if self.kind == "tsv" and any("\n" in value and delimiter in value for value in row):
+                    raise UserError(
+                        f"{path}, line {line}: a field in quotes runs on to line {start - 1}, with {separator} in it: "
+                        "leave out data.quotes, so that a quotation mark is a character, or check the quotes there"
+                    )
+                long += start - line > 1
                 yield line, row[places[0]], row[places[1]]
         except csv.Error as error:
-            raise UserError(
-                f"{path}, line {start}: not {self.kind} ({error}): check the quotes in that record"
-            ) from error
+            advice = "check the quotes in that record" + ("" if self.quotes is None else ", or give data.quotes=false")
+            raise UserError(f"{path}, line {start}: not {self.kind} ({error}): {advice}") from error
+        if long:
+            told.append(f"{path.name}: {long} quoted text{'s' * (long > 1)} with line ends inside")
+
+    def _delimiter(self, text: str) -> str:
+        """The first that parts the header so that both columns are there; else a comma."""
+        header = text.partition("\n")[0]
+        for delimiter in DELIMITERS:
+            names = [name.strip() for name in next(csv.reader([header], delimiter=delimiter), [])]
+            if {self.text_column, self.label_column} <= set(names):
+                return delimiter
+        return ","
 
     def _column(self, path: Path, setting: str, header: list[str]) -> int:
         name = getattr(self, setting)
@@ -140,7 +211,7 @@ class Files:
             raise UserError(f"{path} has {header.count(name)} columns called {name!r} (data.{setting}): expected one")
         return header.index(name)
 
-    def _json_lines(self, path: Path, text: str) -> Iterator[Row]:
+    def _json_lines(self, path: Path, text: str, told: list[str]) -> Iterator[Row]:
         for line, content in _lines(text):
             try:
                 record = json.loads(content)
@@ -160,7 +231,7 @@ class Files:
                     )
             yield line, record[self.text_column], record[self.label_column]
 
-    def _labelled_lines(self, path: Path, text: str) -> Iterator[Row]:
+    def _labelled_lines(self, path: Path, text: str, told: list[str]) -> Iterator[Row]:
         for line, content in _lines(text):
             if content.startswith(_LABEL):
                 label, _, sentence = content.removeprefix(_LABEL).partition(" ")
@@ -178,7 +249,7 @@ class Files:
             yield line, sentence, label
 
 
-_READERS: dict[str, Callable[[Files, Path, str], Iterator[Row]]] = {
+_READERS: dict[str, Callable[[Files, Path, str, list[str]], Iterator[Row]]] = {
     "csv": Files._separated,
     "tsv": Files._separated,
     "jsonl": Files._json_lines,
@@ -194,22 +265,36 @@ def _lines(text: str) -> Iterator[tuple[int, str]]:
             yield number, line.rstrip("\r")
 
 
-def decoded(path: Path) -> str:
+def check_characters(where: str, text: str) -> None:
+    """Raises UserError for half of a surrogate pair, which JSON can hold and UTF-8 cannot."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise UserError(
+            f"{where}: \\u{ord(text[error.start]):04x} alone is half a character (a surrogate): "
+            "write the character itself, or both halves"
+        ) from None
+
+
+def decoded(path: Path, encoding: str = "utf-8") -> str:
     """A file's text without a byte order mark.
 
-    Raises UserError when it is empty, unreadable, or not UTF-8, with the line and the byte.
+    Raises UserError when it is empty, unreadable, or not of that encoding, with the line and the byte.
     """
     try:
         content = path.read_bytes()
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}): check its permissions") from error
     try:
-        text = content.decode("utf-8").removeprefix("\ufeff")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
+        text = content.decode(encoding).removeprefix("\ufeff")
+    except UnicodeError as error:
+        start = getattr(error, "start", 0)
+        line = content.count(b"\n", 0, start) + 1
+        wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        likely = "utf-16" if wide else "cp1252" if encoding.lower().replace("_", "-") in ("utf-8", "utf8") else "utf-8"
         raise UserError(
-            f"{path}, line {line}: not UTF-8 (byte {error.start + 1} of the file is 0x{content[error.start]:02x}): "
-            "save it as UTF-8"
+            f"{path}, line {line}: not {encoding.upper()} (byte {start + 1} of the file is 0x{content[start]:02x}): "
+            f"save it as UTF-8; a csv, tsv, jsonl or text file may also be read by data.encoding, such as {likely}"
         ) from None
     if not text.strip():
         raise UserError(f"{path} is empty: expected one example a line")
