@@ -154,6 +154,8 @@ def fingerprint(value: Plain) -> str:
 
 
 SEAL = "sums.json"
+_LONGEST_SEAL = 1 << 20
+"""Bytes: a seal holds a line for each of some dozen files."""
 
 
 def sealed_directory(target: Path, build: Callable[[Path], None]) -> Path:
@@ -180,8 +182,7 @@ def sealed_directory(target: Path, build: Callable[[Path], None]) -> Path:
         partial = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part"))
         try:
             build(partial)
-            names = sorted(path.relative_to(partial).as_posix() for path in partial.rglob("*") if path.is_file())
-            write_json(partial / SEAL, {name: sha256(partial / name) for name in names})
+            write_json(partial / SEAL, {name: sha256(partial / name) for name in sorted(_names(partial))})
             if target.exists():
                 shutil.rmtree(target)
             partial.chmod(0o755)
@@ -193,9 +194,17 @@ def sealed_directory(target: Path, build: Callable[[Path], None]) -> Path:
 
 
 def is_whole(directory: Path) -> bool:
-    """Whether every file named in the directory's `sums.json` is there with its checksum."""
+    """Whether the directory's `sums.json` names every file of it, and no other, with its checksum."""
     try:
+        if (directory / SEAL).stat().st_size > _LONGEST_SEAL:
+            return False
         sums = json.loads((directory / SEAL).read_text(encoding="utf-8"))
-        return bool(sums) and all(sha256(directory / name) == value for name, value in sums.items())
-    except (OSError, ValueError, AttributeError):
+        if not sums or sums.keys() != _names(directory) - {SEAL}:
+            return False
+        return all(sha256(directory / name) == value for name, value in sums.items())
+    except (OSError, ValueError, AttributeError, RecursionError):
         return False
+
+
+def _names(directory: Path) -> set[str]:
+    return {path.relative_to(directory).as_posix() for path in directory.rglob("*") if path.is_file()}

@@ -19,6 +19,7 @@ from lightning_seq.files import (
     new_file,
     replacing,
     sealed_directory,
+    sha256,
     write_json,
     write_text,
 )
@@ -76,6 +77,33 @@ def test_after_a_killed_builder_the_next_one_builds(tmp_path: Path) -> None:
     killed.communicate()
     assert built(tmp_path) == ["killed", "waiting"]
     assert hidden(tmp_path) == []
+
+
+SEALS = {
+    "emptied": b"{}",
+    "names a part": b'{"a": "%s"}',
+    "deep": b"[" * 100_000,
+    "huge number": b'{"a": ' + b"9" * 5000 + b"}",
+    "cut": b'{"a": ',
+    "a list": b'["a", "numbers"]',
+    "not UTF-8": b'{"\xff": "a"}',
+    "not a number": b'{"a": NaN, "numbers": Infinity}',
+    "very long": b'{"a": "%s", "numbers": "%s"}' + b" " * (1 << 21),
+}
+
+
+@pytest.mark.parametrize("damage", SEALS)
+def test_a_seal_that_cannot_be_believed_is_built_again(damage: str, tmp_path: Path) -> None:
+    def build(directory: Path) -> None:
+        for name in ("a", "numbers"):
+            (directory / name).write_bytes(name.encode())
+
+    target = sealed_directory(tmp_path / "data", build)
+    seal = target / "sums.json"
+    sums = [sha256(target / name).encode() for name in ("a", "numbers")]
+    seal.write_bytes(SEALS[damage] % tuple(sums[: SEALS[damage].count(b"%s")]))
+    assert not is_whole(target)
+    assert is_whole(sealed_directory(target, build))
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped", "gone", "seal gone", "seal emptied"])
