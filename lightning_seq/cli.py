@@ -96,14 +96,18 @@ def _wandb_of(words: list[str]) -> dict[str, str | None] | None:
 def _finish(directory: Path, failed: int, console: Console, wandb: dict[str, str | None] | None) -> int:
     """Tables, dashboard, the W&B summary; what to open next."""
     from lightning_seq.report.tables import terminal
-    from lightning_seq.report.write import write_report
+    from lightning_seq.report.write import DashboardError, write_report
 
-    summary = write_report(directory)
+    missing = None
+    try:
+        summary = write_report(directory)
+    except DashboardError as error:  # the runs are done all the same
+        summary, missing = error.summary, str(error)
     told = _to_wandb(directory, wandb) if wandb is not None else None
     console.print()
     console.print(terminal(summary))
     console.print()
-    say(console, f"dashboard  {directory / 'dashboard.html'}")
+    say(console, f"dashboard  {missing or directory / 'dashboard.html'}")
     say(console, f"tables     {directory / 'table.md'}  {directory / 'table.csv'}  {directory / 'table.tex'}")
     if told:
         say(console, f"W&B        {told}")

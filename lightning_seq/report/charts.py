@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 from functools import cache
 from typing import Any
+
+from lightning_seq.errors import UserError
 
 NUMBERED = 14
 """How many classes a confusion matrix may have for numbers to be written into it."""
@@ -24,14 +28,39 @@ _SHAPES = ("circle", "square", "triangle-up", "diamond", "cross")
 _FOCUS = "focus === '' || focus === datum.label"
 
 
+_BUNDLE = """
+import sys, vl_convert
+sys.stdout.reconfigure(encoding="utf-8", newline="\\n")
+sys.stdout.write(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=sys.argv[1]))
+"""
+
+
 @cache
 def javascript() -> str:
-    """Vega, Vega-Lite and vega-embed in the version that altair writes, as one script without imports."""
+    """Vega, Vega-Lite and vega-embed in the version that altair writes, as one script without imports.
+
+    Made in a process of its own: where memory runs out, the library ends the process that it is in.
+
+    Raises UserError where it cannot be made.
+    """
     import altair as alt
-    import vl_convert
 
     version = ".".join(alt.SCHEMA_VERSION.lstrip("v").split(".")[:2])
-    bundle = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=version)
+    try:
+        made = subprocess.run(
+            [sys.executable, "-c", _BUNDLE, version], capture_output=True, text=True, encoding="utf-8"
+        )
+    except OSError as error:
+        raise UserError(
+            f"the chart library does not start ({error.strerror}): free memory, then report again"
+        ) from None
+    if made.returncode:
+        (*_, reason) = ["", *made.stderr.strip().splitlines()]
+        raise UserError(
+            f"the chart library ended with exit code {made.returncode} ({reason[:200] or 'without a word'}): "
+            "free memory, or raise the limit on it (ulimit -v), then report again"
+        )
+    bundle = made.stdout
     return "(function(){\n" + bundle.replace("</script", "<\\/script").replace("<!--", "<\\!--") + "\n})();"
 
 

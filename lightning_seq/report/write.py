@@ -17,6 +17,20 @@ TEX = "table.tex"
 DASHBOARD = "dashboard.html"
 
 
+class DashboardError(UserError):
+    """The dashboard cannot be written; the tables are.
+
+    summary: what the tables hold.
+    """
+
+    def __init__(self, directory: Path, reason: Exception, summary: Summary) -> None:
+        super().__init__(
+            f"{directory / DASHBOARD} cannot be written ({reason or type(reason).__name__}); the tables are there, and "
+            f"`lightning-seq report {directory}` makes it later"
+        )
+        self.summary = summary
+
+
 def write_report(directory: Path, stochastic_order: bool = False) -> Summary:
     """Write `table.md`, `table.csv`, `table.tex` and `dashboard.html` into `<runs>/<name>/`, each in one step.
 
@@ -34,17 +48,17 @@ def write_report(directory: Path, stochastic_order: bool = False) -> Summary:
 def write_pages(directory: Path, runs: list[tuple[Path, Record]], summary: Summary) -> None:
     """Write the tables and the dashboard of these runs, which may lie elsewhere, into `directory`.
 
-    Raises UserError when it cannot be written.
+    Raises UserError when it cannot be written, `DashboardError` where the dashboard alone cannot.
     """
-    texts = {
-        TABLE: tables.markdown(summary),
-        SHEET: tables.csv(summary),
-        TEX: tables.tex(summary),
-        DASHBOARD: render(directory, runs, summary),
-    }
+    texts = {TABLE: tables.markdown(summary), SHEET: tables.csv(summary), TEX: tables.tex(summary)}
     try:
         for name, text in texts.items():
             write_text(directory / name, text)
+        try:
+            page = render(directory, runs, summary)
+        except (UserError, MemoryError, ImportError) as error:  # the chart library's packages may not find memory
+            raise DashboardError(directory, error, summary) from error
+        write_text(directory / DASHBOARD, page)
     except OSError as error:
         raise UserError(
             f"{directory} cannot be written ({error.strerror}): free it or its disk, then report again"

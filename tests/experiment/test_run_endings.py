@@ -18,6 +18,7 @@ import torch
 
 from lightning_seq.cli import main
 from lightning_seq.record import read, write
+from lightning_seq.report import charts
 
 from .conftest import INLINE, TINY, environment, record_of
 
@@ -169,3 +170,28 @@ def test_a_signal_ends_a_comparison_with_its_records_in_order(own: list[str]) ->
     assert (ended.status, ended.finished is not None) == ("interrupted", True)
     assert "SIG" in ended.error
     assert not list(record.parents[1].rglob("*.part"))
+
+
+def test_a_done_run_is_done_where_the_chart_library_dies(
+    own: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As under a limit on memory, where the library aborts its process; `report` makes the dashboard later."""
+    charts.javascript.cache_clear()
+    with monkeypatch.context() as broken:
+        broken.setattr(
+            charts, "_BUNDLE", "import os, sys; print('memory allocation failed', file=sys.stderr); os.abort()"
+        )
+        assert main(["train", "model=rnn", *own, *TINY]) == 0
+        said = " ".join(capsys.readouterr().out.split())
+        directory = Path(own[2].removeprefix("runs=")) / "csv"
+        assert f"dashboard {directory / 'dashboard.html'} cannot be written (the chart library ended" in said
+        assert "(memory allocation failed)" in said
+        assert f"`lightning-seq report {directory}` makes it later" in said
+        assert record_of(own, "rnn-seed1").status == "done"
+        assert "test/accuracy" in (directory / "table.md").read_text()
+        assert not (directory / "dashboard.html").exists()
+        with pytest.raises(SystemExit) as ended:
+            main(["report", str(directory)])
+        assert ended.value.code == 2
+    assert main(["report", str(directory)]) == 0
+    assert (directory / "dashboard.html").is_file()
