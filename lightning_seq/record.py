@@ -29,6 +29,7 @@ class Record:
     peak_memory_bytes:  of the process since the run began (host memory), or of the accelerator where the run used one.
     fingerprints:       of `config`, `data`, `split`, `batches` (and of these up to the end of each of the `epochs`),
                         `embedding`.
+    files:              by key (`data.train`, `embedding.path` …), the SHA-256 of the user's file that the run read.
     embedding:          `kind`, `size`, `type_coverage`, `token_coverage`.
     artifacts:          by name, `path` (relative to the run's directory) and `sha256`.
     instruments:        what looked inside during training, by name: `seconds` and `calls`, outside the training time.
@@ -54,6 +55,7 @@ class Record:
     throughput: dict[str, float] = field(default_factory=dict)
     peak_memory_bytes: int | None = None
     fingerprints: dict[str, str | None] = field(default_factory=dict)
+    files: dict[str, str | None] = field(default_factory=dict)
     embedding: dict[str, Any] = field(default_factory=dict)
     artifacts: dict[str, dict[str, str]] = field(default_factory=dict)
     instruments: dict[str, dict[str, float]] = field(default_factory=dict)

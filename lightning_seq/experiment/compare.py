@@ -12,6 +12,7 @@ from rich.console import Console
 
 from lightning_seq.errors import UserError
 from lightning_seq.experiment.config import Config
+from lightning_seq.experiment.data_files import check_made_alike, data_files
 from lightning_seq.experiment.devices import adopt, started_by
 from lightning_seq.experiment.environment import cores, several_processes
 from lightning_seq.experiment.grid import Planned, entries, planned_runs, seeds_of
@@ -78,7 +79,9 @@ def train(words: Sequence[str], console: Console) -> Outcome | None:
         found = [item.entry for item in prepare(found, _teller(console))]
     run = Planned(found[0], seed)
     check_directories([run])
-    if run.is_done():
+    if record := run.done():
+        if data_files(run.config) and not record.files:  # recorded before files were
+            check_made_alike([run], prepare(found, lambda line: None, progress=False))
         console.print(
             f"{run.directory} is done already; give another name=NAME to train it again", markup=False, soft_wrap=True
         )
@@ -145,6 +148,7 @@ def compare(words: Sequence[str], console: Console) -> Outcome | None:
         runs = planned_runs([item.entry for item in ready], seeds_of(config))
         if not (trials and config["dry_run"]):
             check_directories(runs)
+    check_made_alike(runs, ready)
     missing = [run for run in runs if not run.is_done()]
     if config["dry_run"]:
         _show_plan(ready, runs, missing, jobs, console)

@@ -24,7 +24,7 @@ from lightning_seq.experiment.match import check_match
 from lightning_seq.experiment.run import NEUTRAL, NEUTRAL_CALLBACKS, NEUTRAL_DATA, NEUTRAL_TRAINER, essential
 from lightning_seq.experiment.run_directory import CHECKPOINTS, CONFIG, read_config
 from lightning_seq.experiment.words import Word, alternatives, split_words
-from lightning_seq.record import FILE, read
+from lightning_seq.record import FILE, Record, read
 
 INDIFFERENT = (
     *NEUTRAL,
@@ -67,7 +67,12 @@ class Planned:
         return Path(self.entry.config["runs"]) / self.entry.config["name"] / self.title
 
     def is_done(self) -> bool:
-        return (self.directory / FILE).is_file() and read(self.directory).status == "done"
+        return self.done() is not None
+
+    def done(self) -> Record | None:
+        """Its record, where it is done."""
+        record = read(self.directory) if (self.directory / FILE).is_file() else None
+        return record if record and record.status == "done" else None
 
     def _has_failed_at_once(self) -> bool:
         if not (self.directory / FILE).is_file() or any(self.directory.glob(f"{CHECKPOINTS}/*.ckpt")):

@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lightning_seq.errors import UserError
+from lightning_seq.experiment.data_files import check_files
 from lightning_seq.experiment.grid import Entry, Planned
 from lightning_seq.experiment.preflight import check_settings, check_writable
+from lightning_seq.experiment.run_directory import CHECKPOINTS
 from lightning_seq.files import fingerprint
+from lightning_seq.record import runs_in
 
 if TYPE_CHECKING:
     from lightning_seq.experiment.build import Inputs
@@ -78,10 +81,17 @@ def prepare(found: Sequence[Entry], tell: Callable[[str], None], progress: bool 
 
 
 def check_directories(runs: Sequence[Planned]) -> None:
-    """Raises UserError when a run's directory cannot be written, or holds a run of another configuration."""
+    """Raises UserError when a run's directory cannot be written, holds a run of another configuration, or when a file
+    of data has changed since a run of the comparison was made."""
     for run in runs:
         run.check_unchanged()
     check_place(runs)
+    kept = [
+        found
+        for found in runs_in(runs[0].directory.parent)
+        if found[1].status == "done" or any(found[0].glob(f"{CHECKPOINTS}/*.ckpt"))
+    ]
+    check_files([run.config for run in runs], kept)
 
 
 def check_place(runs: Sequence[Planned]) -> None:

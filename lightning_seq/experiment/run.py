@@ -212,6 +212,7 @@ def _train(config: Config, journal: Journal) -> None:
         initialise,
     )
     from lightning_seq.experiment.checkpoints import good_checkpoints, read_checkpoint
+    from lightning_seq.experiment.data_files import data_files
     from lightning_seq.experiment.environment import environment, peak_memory_bytes, prepare_process, several_processes
     from lightning_seq.experiment.instruments import costs, instruments, written
     from lightning_seq.experiment.kinds.kind import kind_of
@@ -223,6 +224,8 @@ def _train(config: Config, journal: Journal) -> None:
 
     directory, label = journal.directory, journal.record.label
     prepare_process(config)
+    if rank() == 0:
+        journal.update(files=data_files(config))  # before they are read: what changes meanwhile is not taken for equal
     data = build_data(config)
     mark = mark_of(essential(config), data, world_size())
     inputs = build_inputs(config, data)

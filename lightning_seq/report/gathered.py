@@ -5,45 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from lightning_seq.errors import UserError
 from lightning_seq.record import Record, runs_in
+from lightning_seq.report.conditions import CONDITIONS, INDIFFERENT, Run, check_alike, refusal
 from lightning_seq.report.horizon import distance
 from lightning_seq.report.summary import Summary, leading, runs_of, summarise_runs
 from lightning_seq.report.write import write_pages
-
-CONDITIONS = {
-    "data fingerprint": "they were made from other data",
-    "split fingerprint": "their train, validation and test splits differ",
-    "task.tolerance": "their success is not the same metric",
-}
-"""What must be the same, and what is said where it is not."""
 
 SETTINGS = (
     "choices", "model", "cell", "attention", "init", "task", "optimizer", "embedding", "word2vec", "data", "trainer",
     "callbacks",
 )  # fmt: skip
 """The groups of a configuration that make a label what it is."""
-INDIFFERENT = frozenset(
-    (
-        *(f"choices.{group}" for group in ("logger", "launcher", "experiment", "match", "trainer", "callbacks")),
-        *(f"trainer.{key}" for key in ("accelerator", "devices", "num_nodes", "threads", "progress")),
-        *(f"data.{key}" for key in ("num_workers", "eval_batch_size", "mirror", "licence")),
-    )
-)
-"""Keys of these that may differ from machine to machine."""
-
-
-class Run(NamedTuple):
-    """A run, and the comparison that it was found in."""
-
-    comparison: Path
-    directory: Path
-    record: Record
-
-    def __str__(self) -> str:
-        return f"{self.record.label} seed {self.record.seed} of {self.comparison}"
 
 
 def write_gathered(directories: Sequence[Path], output: Path, stochastic_order: bool = False) -> Summary:
@@ -97,6 +72,8 @@ def gather(directories: Sequence[Path]) -> list[tuple[Path, Record]]:
                 _check_results(twin, run)
             if twin is None or twin.record.status != "done":
                 kept[key] = run
+    for theirs in found:
+        check_alike(theirs)
     runs = sorted(kept.values(), key=lambda run: (run.record.started, run.record.label, run.record.seed))
     return [(run.directory, run.record) for run in runs]
 
@@ -106,7 +83,7 @@ def _check_data(ours: Sequence[Run], theirs: Sequence[Run]) -> None:
     kinds = [kind for kind in _kinds(ours) if kind in _kinds(theirs)]
     if not kinds:
         value, before = (f"{data} ({task})" for (task, data), *_ in (_kinds(theirs), _kinds(ours)))
-        raise _refusal("data", theirs[0], value, ours[0], before, "they have no data set in common")
+        raise refusal("data", theirs[0], value, ours[0], before, "they have no data set in common")
     for kind in kinds:
         mine, other = ([run for run in runs if (run.record.task, run.record.data) == kind] for runs in (ours, theirs))
         for field, reason in CONDITIONS.items():
@@ -114,7 +91,7 @@ def _check_data(ours: Sequence[Run], theirs: Sequence[Run]) -> None:
         heads = [leading([run.record for run in runs]) for runs in (mine, other)]
         if None not in heads and heads[0] != heads[1]:
             first, second = (next(run for run in runs if run.record.status == "done") for runs in (mine, other))
-            raise _refusal("headline metric", second, heads[1], first, heads[0], "their tables are led by another one")
+            raise refusal("headline metric", second, heads[1], first, heads[0], "their tables are led by another one")
 
 
 def _kinds(runs: Sequence[Run]) -> list[tuple[str, str]]:
@@ -130,7 +107,7 @@ def _check_condition(ours: Sequence[Run], theirs: Sequence[Run], field: str, rea
         lone = {value: run for value, run in mine.items() if value not in other}
         alike = [item for item in lone.items() if item[1].record.label == run.record.label]
         before, first = (alike or list(lone.items()))[0]
-        raise _refusal(field, run, value, first, before, reason)
+        raise refusal(field, run, value, first, before, reason)
 
 
 def _values(runs: Sequence[Run], field: str) -> dict[Any, Run]:
@@ -157,7 +134,7 @@ def _check_settings(ours: Run, theirs: Run) -> None:
             pairs += _differences(one.config[group], other.config[group], group)
     for field, before, value in pairs:
         if before != value:
-            raise _refusal(field, theirs, value, ours, before, "one label is one configuration")
+            raise refusal(field, theirs, value, ours, before, "one label is one configuration")
 
 
 def _differences(one: Any, other: Any, key: str) -> Iterator[tuple[str, Any, Any]]:
@@ -186,13 +163,6 @@ def _check_results(ours: Run, theirs: Run) -> None:
                 f"{theirs} has {name}={value}, {ours} has {name}={before}: one label and seed with two results; "
                 "leave one of the two directories out, or delete one of the two runs"
             )
-
-
-def _refusal(field: str, run: Run, value: Any, other: Run, before: Any, reason: str) -> UserError:
-    return UserError(
-        f"{run} has {field} {value}, {other} has {before}: {reason}; report these directories apart, "
-        "or run one of the two again like the other"
-    )
 
 
 def _sources(directories: Sequence[Path], runs: Sequence[tuple[Path, Record]]) -> str:

@@ -8,6 +8,7 @@ from lightning_seq.errors import UserError
 from lightning_seq.files import write_text
 from lightning_seq.record import Record
 from lightning_seq.report import tables
+from lightning_seq.report.conditions import Run, check_alike
 from lightning_seq.report.dashboard import render
 from lightning_seq.report.summary import Summary, runs_of, summarise_runs
 
@@ -36,10 +37,11 @@ def write_report(directory: Path, stochastic_order: bool = False) -> Summary:
 
     stochastic_order: whether the table of pairs holds almost stochastic order (Dror et al. 2019) too.
 
-    Raises UserError when the directory is missing, holds no record, or cannot be written.
+    Raises UserError when the directory is missing, holds no record, or cannot be written, and for runs of other data.
     """
     directory = Path(directory)
     runs = runs_of(directory)
+    check_alike(Run(directory, run, record) for run, record in runs)
     summary = summarise_runs(directory, runs, stochastic_order=stochastic_order)
     write_pages(directory, runs, summary)
     return summary

@@ -223,15 +223,19 @@ def test_distances_may_be_shared_out_between_machines(tmp_path: Path) -> None:
 
 
 def test_data_that_differ_on_purpose_must_be_in_the_other_too(two: tuple[Path, Path]) -> None:
-    def changed(record: Record) -> Record:
-        return record.with_(fingerprints={**record.fingerprints, "data": "min2"})
+    def counted(least: int) -> Callable[[Record], Record]:
+        def changed(record: Record) -> Record:
+            config = {**record.config, "data": {**record.config["data"], "min_count": least}}
+            return record.with_(fingerprints={**record.fingerprints, "data": f"min{least}"}, config=config)
 
-    with_(two[0], changed, "gru")
-    with_(two[1], changed, "gru")
+        return changed
+
+    with_(two[0], counted(2), "gru")
+    with_(two[1], counted(2), "gru")
     assert len(gather(two)) == 10
-    with_(two[1], lambda record: record.with_(fingerprints={**record.fingerprints, "data": "min3"}), "lstm")
+    with_(two[1], counted(3), "lstm")
     assert len(gather(two)) == 10  # all that the first holds is in the second
-    with_(two[1], lambda record: record.with_(fingerprints={**record.fingerprints, "data": "min3"}), "gru")
+    with_(two[1], counted(3), "gru")
     assert f"gru seed 3 of {two[1]} has data fingerprint min3, gru seed 1 of {two[0]} has min2" in refusal(*two)
 
 

@@ -1,0 +1,71 @@
+"""What runs must have in common to stand in one table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from lightning_seq.errors import UserError
+from lightning_seq.files import fingerprint
+from lightning_seq.record import Record
+
+CONDITIONS = {
+    "data fingerprint": "they were made from other data",
+    "split fingerprint": "their train, validation and test splits differ",
+    "task.tolerance": "their success is not the same metric",
+}
+"""What must be the same, and what is said where it is not."""
+
+INDIFFERENT = frozenset(
+    (
+        *(f"choices.{group}" for group in ("logger", "launcher", "experiment", "match", "trainer", "callbacks")),
+        *(f"trainer.{key}" for key in ("accelerator", "devices", "num_nodes", "threads", "progress")),
+        *(f"data.{key}" for key in ("num_workers", "eval_batch_size", "mirror", "licence")),
+    )
+)
+"""Keys of these that may differ from machine to machine."""
+
+
+APART = "report these directories apart, or run one of the two again like the other"
+
+
+class Run(NamedTuple):
+    """A run, and the comparison that it was found in."""
+
+    comparison: Path
+    directory: Path
+    record: Record
+
+    def __str__(self) -> str:
+        return f"{self.record.label} seed {self.record.seed} of {self.comparison}"
+
+
+def check_alike(runs: Iterable[Run]) -> None:
+    """Raises UserError where two runs of one comparison have the same configuration of data and other fingerprints: a
+    file was changed between them. Settings that make other data on purpose (`data.min_count=1,2`) are not the same
+    configuration.
+    """
+    first: dict[tuple[str, str], tuple[Run, str]] = {}
+    for run in runs:
+        config = run.record.config
+        if not isinstance(config.get("data"), dict):
+            continue
+        data = {key: value for key, value in config["data"].items() if f"data.{key}" not in INDIFFERENT}
+        vectors = [config.get("embedding"), config.get("word2vec")]
+        for name, settings in {"data": data, "split": data, "embedding": [data, vectors]}.items():
+            value = run.record.fingerprints.get(name)
+            if value is None:
+                continue
+            key = (name, fingerprint([run.record.task, run.record.data, settings]))
+            other, before = first.setdefault(key, (run, value))
+            if value != before:
+                field = f"{name} fingerprint"
+                raise refusal(
+                    field, run, value, other, before, CONDITIONS.get(field, "their word vectors differ"),
+                    "delete one of the two runs, or run both again under name=NEW",
+                )  # fmt: skip
+
+
+def refusal(field: str, run: Run, value: Any, other: Run, before: Any, reason: str, remedy: str = APART) -> UserError:
+    return UserError(f"{run} has {field} {value}, {other} has {before}: {reason}; {remedy}")
