@@ -201,6 +201,7 @@ class ResumePoints(Callback):
             "curves": self.curves(),
             "logged_at": pl_module._logged_at,
             "epoch_sums": list(pl_module._epoch_sums),  # type: ignore[arg-type]
+            "step_values": dict(pl_module._step),  # type: ignore[arg-type]
             "resumed": self.resumed,
             "ranks": _of_all_ranks(own, trainer.world_size),
         }
@@ -225,6 +226,7 @@ class ResumePoints(Callback):
                 _moved(state, str(callback.dirpath))
                 callback.current_score = state["current_score"]
         pl_module._logged_at, pl_module._running = found["logged_at"], own["running"]
+        pl_module._step = found.get("step_values", {})
         sums = found.get("epoch_sums", (0.0, 0.0))  # older checkpoints have none
         pl_module._epoch_sums = tuple(sums)  # type: ignore[assignment]
         self._found = found

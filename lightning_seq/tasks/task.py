@@ -44,7 +44,7 @@ class Task(LightningModule, ABC):
         self._logged_at = 0
         self._epoch_sums = (0.0, 0.0)  # of the epoch's loss and its targets, as far as they are in `train/loss`
         self._last_loss: float | None = None
-        self._step: dict[str, Any] = {}
+        self._step: dict[str, float] = {}
         self.about: dict[str, Any] = {}
         """What a checkpoint holds beside the weights, as plain values."""
         self.predictions: Tensor | None = None
@@ -96,7 +96,8 @@ class Task(LightningModule, ABC):
         if (self.global_step + 1) % self.log_every == 0 or self.trainer.is_last_batch:
             weights = [weight for group in optimizer.param_groups for weight in group["params"]]
             norm = nn.utils.get_total_norm([weight.grad for weight in weights if weight.grad is not None])
-            self._step = {"train/learning_rate": optimizer.param_groups[0]["lr"], "train/gradient_norm": norm}
+            rate = optimizer.param_groups[0]["lr"]
+            self._step = {"train/learning_rate": float(rate), "train/gradient_norm": float(norm)}
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
         if self.global_step != self._logged_at and self.global_step % self.log_every == 0:
@@ -128,7 +129,7 @@ class Task(LightningModule, ABC):
         if self._running is None:
             return
         total, count = self._running_of_all_ranks()
-        values = {"train/loss": total / max(count, 1), **{name: float(value) for name, value in self._step.items()}}
+        values = {"train/loss": total / max(count, 1), **self._step}
         self._running, self._step, self._logged_at = None, {}, self.global_step
         self._epoch_sums = (self._epoch_sums[0] + total, self._epoch_sums[1] + count)
         self._last_loss = values["train/loss"]

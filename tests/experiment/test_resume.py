@@ -184,7 +184,7 @@ def test_a_run_that_had_stopped_early_is_not_trained_on(own: list[str]) -> None:
 @pytest.mark.parametrize("max_steps", [-1, 6, 5])
 def test_what_validation_has_drawn_is_drawn_again_when_it_is_made_again(max_steps: int, tmp_path: Path) -> None:
     """When all 5 steps are done it is not: Lightning would not go back into it, and what stands is from before it."""
-    module: Any = SimpleNamespace(_running=None, _logged_at=0)
+    module: Any = SimpleNamespace(_running=None, _logged_at=0, _epoch_sums=(0.0, 0.0), _last_loss=None, _step={})
     points = ResumePoints(tmp_path, {}, dict, print)
     counts = {"ready": 2, "started": 2, "processed": 2, "completed": 2}
     progress = {"current": dict(counts), "total": dict(counts), "is_last_batch": True}
