@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from lightning_seq.cli import main
+from lightning_seq.errors import UserError
 from lightning_seq.record import read, write
 from lightning_seq.report import charts
 
@@ -40,9 +40,15 @@ def test_a_run_that_fails_is_recorded_and_the_others_go_on(own: list[str], monke
     assert "this cell is broken" in (log.parent.parent / "dashboard.html").read_text()
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="it asks for a GPU that is not there")
-def test_a_run_that_failed_at_once_makes_way_for_the_corrected_one(own: list[str], refused: Callable[..., str]) -> None:
-    assert "gpu" in refused("train", "model=rnn", *own, *TINY, "trainer.accelerator=gpu")
+def test_a_run_that_failed_at_once_makes_way_for_the_corrected_one(
+    own: list[str], refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refusing(*_: object, **__: object) -> None:
+        raise UserError("no trainer for this")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("lightning_seq.experiment.trainer.build_trainer", refusing)
+        assert "no trainer" in refused("train", "model=rnn", *own, *TINY, "trainer.gradient_clip_val=2")
     assert record_of(own, "rnn-seed1").status == "failed"
     assert main(["train", "model=rnn", *own, *TINY]) == 0
     assert record_of(own, "rnn-seed1").status == "done"
