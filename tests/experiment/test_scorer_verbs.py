@@ -85,7 +85,7 @@ def test_check_passes_ours_and_says_what_was_proven(capsys: pytest.CaptureFixtur
         out = capsys.readouterr().out
         assert "FAILED" not in out
         assert "oracle" in out
-        assert out.strip().splitlines()[-1] == "30 of 30 checks passed"
+        assert out.strip().splitlines()[-1] == "32 of 32 checks passed"
 
 
 def test_check_examines_a_scorer_of_the_users_own(
