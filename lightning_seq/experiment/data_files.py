@@ -68,9 +68,10 @@ def check_files(configs: Iterable[Config], runs: Iterable[tuple[Path, Record]]) 
         for key, path in _paths(record.config):
             before = record.files.get(key)
             if before and now.get((key, path), before) != before:
+                anew = "" if record.status == "done" else "resume=never to start it anew, "
                 raise UserError(
                     f"{directory} was made from other data: {key}={path} has changed since {record.started[:16]}; give "
-                    "name=NEW for runs on the data as they are now, or restore them"
+                    f"{anew}name=NEW for runs on the data as they are now, or restore them"
                 )
 
 

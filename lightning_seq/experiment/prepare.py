@@ -86,10 +86,11 @@ def check_directories(runs: Sequence[Planned]) -> None:
     for run in runs:
         run.check_unchanged()
     check_place(runs)
+    anew = {run.directory for run in runs if run.config["resume"] == "never"}
     kept = [
-        found
-        for found in runs_in(runs[0].directory.parent)
-        if found[1].status == "done" or any(found[0].glob(f"{CHECKPOINTS}/*.ckpt"))
+        (directory, record)
+        for directory, record in runs_in(runs[0].directory.parent)
+        if record.status == "done" or (directory not in anew and any(directory.glob(f"{CHECKPOINTS}/*.ckpt")))
     ]
     check_files([run.config for run in runs], kept)
 

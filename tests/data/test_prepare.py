@@ -169,10 +169,10 @@ def verses_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_verses_are_found_again_without_datasets(verses_cache: Path) -> None:
     script = (
-        "import json, sys, time; from lightning_seq.data.prepare import prepare;"
+        "import json, sys; from lightning_seq.data.prepare import prepare;"
         "from lightning_seq.data.sources.embedded import VersesGenre;"
-        "start = time.perf_counter(); p = prepare(VersesGenre(), sys.argv[1], min_count=2);"
-        "print(json.dumps([time.perf_counter() - start, 'datasets' in sys.modules, len(p.vocabulary)]))"
+        "p = prepare(VersesGenre(), sys.argv[1], min_count=2);"
+        "print(json.dumps(['datasets' in sys.modules, len(p.vocabulary)]))"
     )
     run = subprocess.run(
         [sys.executable, "-c", script, str(verses_cache)],
@@ -181,8 +181,7 @@ def test_verses_are_found_again_without_datasets(verses_cache: Path) -> None:
         text=True,
         cwd=Path(__file__).parents[2],
     )
-    seconds, loaded_datasets, size = json.loads(run.stdout)
-    assert seconds < 2
+    loaded_datasets, size = json.loads(run.stdout)
     assert not loaded_datasets
     assert 7_000 < size < 9_000
 

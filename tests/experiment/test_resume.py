@@ -124,12 +124,18 @@ def test_a_comparison_goes_on_with_what_was_interrupted(own: list[str]) -> None:
 def test_a_checkpoint_of_other_data_is_refused_by_name(own: list[str], refused: Callable[..., str]) -> None:
     words = ["train", "model=gru", *own, *TINY]
     assert main(words) == 0
-    before = left_unfinished(run_of(own)).fingerprints["data"]
+    left_unfinished(run_of(own))
+    before = read(run_of(own))
     file = Path(own[1].removeprefix("data.train="))
     file.write_text(file.read_text().replace("wave", "foam"))
     said = refused(*words)
-    assert f"has data={before}, now it is " in said
-    assert "resume=never" in said
+    assert f"data.train={file} has changed since" in said
+    assert "resume=never to start it anew" in said
+    write(run_of(own), before.with_(files={}))  # as runs of old, which recorded no files
+    assert f"has data={before.fingerprints['data']}, now it is " in refused(*words)
+    write(run_of(own), before)
+    assert main([*words, "resume=never"]) == 0
+    assert read(run_of(own)).fingerprints["data"] != before.fingerprints["data"]
 
 
 def test_a_damaged_checkpoint_is_left_out_and_the_one_before_used(
