@@ -15,7 +15,7 @@ from lightning_seq.cells.combined import CombinedCell
 from lightning_seq.cells.conv_lstm import ConvLSTMCell
 from lightning_seq.cells.external import ExternalCell
 from lightning_seq.errors import UserError, near
-from lightning_seq.experiment.config import compose, groups
+from lightning_seq.experiment.config import Config, compose, groups
 from lightning_seq.experiment.targets import class_at, factory
 
 MakeCell = Callable[[int, int], Cell]
@@ -47,6 +47,10 @@ def find(name: str, beside: Sequence[str] = ()) -> dict[str, MakeCell]:
     if name in known_cells():
         node = compose(["model=recurrent", f"cell={name}"])["cell"]
         return {name: factory(node, "cell")}
+    if name in groups()["model"]:
+        cell = cell_of(compose([f"model={name}"]))
+        made = f"made of the cell {cell}: give {cell}" if cell else "not made of cells"
+        raise UserError(f"{name} is a model, {made}; `lightning-seq explain {name}` says more")
     if "." not in name:
         found = _cells_of(name, beside)
         if not found:
@@ -60,6 +64,13 @@ def find(name: str, beside: Sequence[str] = ()) -> dict[str, MakeCell]:
             return found
         raise
     return {name: _maker(kind)}
+
+
+def cell_of(config: Config) -> str | None:
+    """The choice of `cell=` that the configured model is made of; None for a model without cells."""
+    from lightning_seq.experiment.build import takes_a_cell
+
+    return str(config["choices"]["cell"]) if takes_a_cell(config) else None
 
 
 def _cells_of(name: str, beside: Sequence[str]) -> dict[str, MakeCell]:

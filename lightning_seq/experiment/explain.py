@@ -6,8 +6,9 @@ import ast
 import inspect
 import operator
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import prod
 from typing import Any
 
@@ -17,8 +18,9 @@ from torch import nn
 
 from lightning_seq.attention.scorer import Scorer
 from lightning_seq.cells.cell import Cell
-from lightning_seq.errors import UserError, near
-from lightning_seq.experiment.cells import find, known_cells
+from lightning_seq.errors import UserError, first_line, near
+from lightning_seq.experiment.cells import MakeCell, find, known_cells
+from lightning_seq.experiment.explain_model import explain_model, known_models
 from lightning_seq.experiment.scorers import find_scorer, known_scorers, our_scorer
 
 SIZES = {"input_size": 100, "hidden_size": 128}
@@ -84,7 +86,8 @@ def sizes_of(cell: Cell | Scorer) -> dict[str, int]:
     letters = {"D": cell.input_shape[0], "H": int(getattr(cell, "hidden_size", cell.output_shape[0]))}
     letters["P"] = letters["O"] = cell.output_shape[0]
     if len(cell.input_shape) > 1:
-        letters["K"] = cell.recurrent_weights()["U"][0, 0].numel()
+        U = cell.recurrent_weights().get("U")
+        letters |= {} if U is None else {"K": U[0, 0].numel()}
         letters["S"] = prod(cell.input_shape[1:])
     return letters
 
@@ -114,14 +117,14 @@ def parameters_of(kind: type[Any]) -> str | None:
 
 
 def explain(words: Sequence[str], console: Console) -> None:
-    """Print what one cell, layer or scorer is. Raises UserError for an unknown name, key or size."""
+    """Print what one cell, layer, scorer or model is. Raises UserError for an unknown name, key or size."""
     names = [word for word in words if "=" not in word]
     if len(names) != 1:
         raise UserError(
-            f"explain takes one cell, layer or scorer, {' '.join(names) or 'nothing'} came: see explain --list"
+            f"explain takes one cell, layer, scorer or model, {' '.join(names) or 'nothing'} came: see explain --list"
         )
     scorer = None if names[0] in LAYERS else find_scorer(names[0])
-    sizes = dict(SIZES if scorer is None else SCORER_SIZES)
+    sizes, given = dict(SIZES if scorer is None else SCORER_SIZES), set[str]()
     for word in words:
         key, equals, value = word.partition("=")
         if not equals:
@@ -131,6 +134,7 @@ def explain(words: Sequence[str], console: Console) -> None:
         if not value.isdigit() or int(value) < 1:
             raise UserError(f"{word}: expected a whole number of at least 1")
         sizes[key] = int(value)
+        given.add(key)
     if names[0] in LAYERS:
         _print(read_docstring(_layer(names[0])), None, console)
         return
@@ -138,10 +142,15 @@ def explain(words: Sequence[str], console: Console) -> None:
         made = scorer(sizes["query_size"], sizes["value_size"])
         _print(read_docstring(type(made)), made, console)
         return
-    found = find(names[0], known_scorers())
+    if names[0] in known_models():
+        explain_model(
+            names[0], sizes, given, _say(console), lambda kind, cell: _print(read_docstring(kind), cell, console)
+        )
+        return
+    found = find(names[0], (*known_scorers(), *known_models(), *LAYERS))
     if len(found) > 1:
         raise UserError(f"{names[0]} has {len(found)} cells: give one, such as {next(iter(found))}")
-    cell = next(iter(found.values()))(sizes["input_size"], sizes["hidden_size"])
+    cell = _made(names[0], next(iter(found.values())), sizes["input_size"], sizes["hidden_size"])
     _print(read_docstring(type(cell)), cell, console)
 
 
@@ -152,10 +161,21 @@ def _layer(name: str) -> type[Any]:
     return kind
 
 
-def _print(explained: Explained, cell: Cell | Scorer | None, console: Console) -> None:
-    def say(text: str = "") -> None:
-        console.print(text, markup=False, highlight=False, soft_wrap=True)
+def _made(name: str, make: MakeCell, input_size: int, hidden_size: int) -> Cell:
+    try:
+        return make(input_size, hidden_size)
+    except (TypeError, ValueError, RuntimeError, AssertionError) as error:
+        raise UserError(
+            f"{name} refuses input_size={input_size} hidden_size={hidden_size} ({first_line(error)}): give other sizes"
+        ) from error
 
+
+def _say(console: Console) -> Callable[..., None]:
+    return partial(console.print, markup=False, highlight=False, soft_wrap=True)
+
+
+def _print(explained: Explained, cell: Cell | Scorer | None, console: Console) -> None:
+    say = _say(console)
     say(explained.title)
     say()
     for equation in explained.equations:
@@ -176,11 +196,15 @@ def _print(explained: Explained, cell: Cell | Scorer | None, console: Console) -
 def _arithmetic(value: str, cell: Cell | Scorer) -> str:
     formula, letters = value.rstrip("."), sizes_of(cell)
     count = sum(parameter.numel() for parameter in cell.parameters())
-    if not FORMULA.fullmatch(formula):
+    try:
+        if not FORMULA.fullmatch(formula):
+            raise ValueError(formula)
+        total = evaluate(formula, letters)
+    except (ValueError, SyntaxError):  # words, or a letter that only its author knows
         return f"{formula}: here {count:,}"
     filled = re.sub(r"[A-Z]", lambda letter: str(letters[letter[0]]), formula)
-    said = f"{formula} = {filled} = {evaluate(formula, letters):,}"
-    return said if evaluate(formula, letters) == count else f"{said}; with its options here {count:,}"
+    said = f"{formula} = {filled} = {total:,}"
+    return said if total == count else f"{said}; with its options here {count:,}"
 
 
 def listing(console: Console) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -122,11 +122,16 @@ def entries(words: Sequence[str]) -> list[Entry]:
             label, overrides = _entry(given)
             found.append(Entry(check_name("label", label), overrides, compose(words, overrides)))
     else:
+        combined = []
         for values in product(*(values for _, values in lists)):
             chosen = [Word(pair.key, value) for (pair, _), value in zip(lists, values, strict=True)]
             config = compose([word.text for word in chosen])
-            differing = [word for word in chosen if word.key in several]
-            found.append(Entry(_label(config, differing), [word.text for word in differing], config))
+            combined.append((config, [word for word in chosen if word.key in several]))
+        classes = _class_names([str(config["cell"].get("path")) for config, _ in combined])
+        found = [
+            Entry(_label(config, differing, classes), [word.text for word in differing], config)
+            for config, differing in combined
+        ]
     if first["label"]:
         if len(found) > 1:
             raise UserError(
@@ -168,16 +173,29 @@ def _entry(given: object) -> tuple[str, list[str]]:
     return str(given["label"]), [str(word) for word in given["overrides"]]
 
 
-def _label(config: Config, differing: Sequence[Word]) -> str:
-    """The model's name, then everything else that differs: `lstm`, `lstm-lr0.01`, `recurrent-gru-2layers` …"""
+def _class_names(paths: Sequence[str]) -> dict[str, str]:
+    """The class of each path, with as much of the path before it as tells it from the others."""
+    names = {}
+    for path in paths:
+        parts = path.split(".")
+        endings = (".".join(parts[-count:]) for count in range(1, len(parts) + 1))
+        others = {f".{other}" for other in paths if other != path}
+        names[path] = next((end for end in endings if not any(each.endswith(f".{end}") for each in others)), path)
+    return names
+
+
+def _label(config: Config, differing: Sequence[Word], classes: Mapping[str, str]) -> str:
+    """The model's name, then everything else that differs: `lstm`, `lstm-lr0.01`, `recurrent-gru-2layers` …; an
+    external cell is called by its class."""
     choices = config["choices"]
-    parts = [choices["model"]]
-    if choices["model"] == GENERAL_MODEL:
-        parts.append(f"{'bi' if config['model']['bidirectional'] else ''}{choices['cell']}")
-    elif any(word.key == "cell" for word in differing):
-        parts.append(choices["cell"])
+    external = choices["cell"] == "external" and config["cell"].get("path")
+    cell = classes[str(external)] if external else choices["cell"]
+    both = "bi" if choices["model"] == GENERAL_MODEL and config["model"]["bidirectional"] else ""
+    parts = [] if external and choices["model"] == GENERAL_MODEL else [choices["model"]]
+    if choices["model"] == GENERAL_MODEL or external or any(word.key == "cell" for word in differing):
+        parts.append(f"{both}{cell}")
     for word in differing:
-        if word.key not in ("model", "cell"):
+        if word.key not in ("model", "cell") and not (external and word.key == "cell.path"):
             parts.append(word.key.rpartition(".")[2] + word.value)
     label = re.sub(r"[^A-Za-z0-9._-]+", "_", "-".join(parts)).strip("._-")
     return check_name("label", label[:90])

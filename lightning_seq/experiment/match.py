@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from lightning_seq.errors import UserError, near
+from lightning_seq.errors import UserError, first_line, near
 from lightning_seq.experiment.config import Config
 from lightning_seq.experiment.targets import resolve
 
@@ -26,6 +26,9 @@ LARGEST = {"parameters": 65_536, "state": 65_536, "flops": 4_096}
 UNITS = {"parameters": "parameters", "state": "bytes of state", "flops": "operations a token"}
 TOKENS, CHARACTERS = 16, 8
 """How long the sequence is over which operations are counted, and each of its words."""
+REFUSALS = 128
+"""Sizes in a row that a model may refuse (one that a number of heads does not divide, say) before larger ones are taken
+for impossible too."""
 SUFFIXES = {"": 1, "k": 1e3, "m": 1e6, "g": 1e9}
 
 
@@ -211,20 +214,39 @@ def _operations(config: Config, spec: DataSpec, width: int) -> int:
     return round(total / TOKENS)
 
 
-def nearest(count: Callable[[int], int], target: int, step: int = 1, largest: int = 65_536) -> tuple[int, bool]:
+def nearest(
+    count: Callable[[int], int | None], target: int, step: int = 1, largest: int = 65_536
+) -> tuple[int, bool] | None:
     """The multiple of `step` whose count is nearest to `target`, of two equally near the smaller; and whether the
-    target lies within what sizes up to `largest` have. `count` must not fall from one size to a larger one."""
-    low, high, last = 1, 1, largest // step
-    if count(step) > target:
-        return step, False
-    while count(high * step) < target:
+    target lies within what sizes up to `largest` have. `count` must not fall from one size to a larger one; it is None
+    for a size that is not possible. None where no size is."""
+    last = largest // step
+
+    def possible(units: int) -> int | None:
+        """The first size from here up that is possible."""
+        within = range(units, min(units + REFUSALS, last + 1))
+        return next((each for each in within if count(each * step) is not None), None)
+
+    def total(units: int) -> float:
+        size = possible(units)
+        found = None if size is None else count(size * step)
+        return math.inf if found is None else found
+
+    low = possible(1)
+    if low is None:
+        return None
+    if total(low) > target:
+        return low * step, False
+    high = low
+    while total(high) < target:
         if high == last:
             return high * step, False
         low, high = high, min(2 * high, last)
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (middle, high) if count(middle * step) <= target else (low, middle)
-    return min((low, high), key=lambda units: (abs(count(units * step) - target), units)) * step, True
+        low, high = (middle, high) if total(middle) <= target else (low, middle)
+    best = min((low, high), key=lambda units: (abs(total(units) - target), units))
+    return (possible(best) or best) * step, total(high) < math.inf or total(low) == target
 
 
 @dataclass
@@ -260,11 +282,15 @@ class Matching:
                     f"{entry.label}, the first entry, has 0 {self.unit}: there is nothing to match; give match.target="
                 )
             return self._with_target(entry, entry.config), self.target
-        key, known = width_key(entry.config), dict[int, int]()
+        key, known, refusals = width_key(entry.config), dict[int, int | None](), list[Exception]()
 
-        def count(size: int) -> int:
+        def count(size: int) -> int | None:
             if size not in known:
-                known[size] = measure(resized(entry.config, size), spec, width)
+                try:
+                    known[size] = measure(resized(entry.config, size), spec, width)
+                except (ValueError, TypeError, RuntimeError, AssertionError, ArithmeticError) as error:
+                    known[size] = None  # a cell may refuse a size: that one is not possible
+                    refusals.append(error)
             return known[size]
 
         if key is None:
@@ -273,19 +299,26 @@ class Matching:
                 f"{measure(entry.config, spec, width):,} {self.unit}: take it out, or use match=none"
             )
         pace = step(entry.config)
-        size, reached = nearest(count, self.target, pace, LARGEST[self.kind])
+        found = nearest(count, self.target, pace, LARGEST[self.kind])
+        if found is None:
+            reason = first_line(refusals[-1])
+            raise UserError(
+                f"{entry.label} cannot be built with {key} from {pace} to {pace * len(refusals)}: {reason}"
+            ) from refusals[-1]
+        size, reached = found
+        total = count(size) or 0
         if not reached:
-            if self.kind == "state" and count(pace) == 0:
+            if self.kind == "state" and total == 0:
                 raise UserError(
                     f"{entry.label}: model={entry.config['choices']['model']} carries no state from step to step, "
                     "0 bytes at any size: take it out, or use match=parameters"
                 )
-            extreme = "smallest" if size == pace else "largest"
+            extreme = "smallest" if total > self.target else "largest"
             raise UserError(
                 f"{entry.label} cannot have {self.target:,} {self.unit}: the nearest possible is its {extreme} size, "
-                f"{key}={size}, with {count(size):,}; give another match.target"
+                f"{key}={size}, with {total:,}; give another match.target"
             )
-        return self._with_target(entry, resized(entry.config, size)), count(size)
+        return self._with_target(entry, resized(entry.config, size)), total
 
     def _with_target(self, entry: Entry, config: Config) -> Entry:
         return replace(entry, config={**config, "match": {**config["match"], "target": self.target}})

@@ -136,3 +136,12 @@ class Outputs(nn.Module):
             raise TypeError("expected a tensor")
         h = self.inner(x, h)
         return torch.tanh(self.out(torch.cat([x, h], -1))), h
+
+
+class EvenGRUCell(nn.GRUCell):
+    """It refuses an odd number of units, and fewer than six."""
+
+    def __init__(self, input_size: int, hidden_size: int) -> None:
+        if hidden_size % 2 or hidden_size < 6:
+            raise ValueError(f"hidden_size is {hidden_size}, expected an even number of at least 6")
+        super().__init__(input_size, hidden_size)

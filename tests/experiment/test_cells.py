@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,9 +11,13 @@ import torch
 
 from lightning_seq.cli import main
 from lightning_seq.errors import UserError
+from lightning_seq.experiment.build import takes_a_cell
 from lightning_seq.experiment.cells import find, known_cells
 from lightning_seq.experiment.config import compose, groups
 from lightning_seq.experiment.explain import evaluate, parameters_of, read_docstring, sizes_of
+from lightning_seq.experiment.explain_model import known_models
+from lightning_seq.experiment.grid import entries
+from lightning_seq.experiment.match import nearest
 from lightning_seq.models.recurrent import RecurrentEncoder
 from lightning_seq.record import read
 
@@ -46,6 +51,148 @@ def test_explain_prints_the_equations_and_the_arithmetic(capsys: pytest.CaptureF
     assert main(["explain", "--list"]) == 0
     out = capsys.readouterr().out
     assert all(f"\n{name} " in f"\n{out}" for name in (*known_cells(), "CBRNN", "Stacked"))
+
+
+@pytest.mark.parametrize("name", known_models())
+def test_every_model_explains_its_layers_and_its_cell(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    config = compose([f"model={name}"])
+    assert main(["explain", name, "input_size=10"]) == 0
+    out = capsys.readouterr().out
+    assert f"model={name}" in out
+    if not takes_a_cell(config):
+        return
+    cell = config["choices"]["cell"]
+    assert f"the cell {cell}" in out
+    if "hidden_size=128" in out:
+        kind = type(find(cell)[cell](10, 128))
+        assert all(line in out for line in read_docstring(kind).equations)
+        assert f"--- cell {cell}" in out
+
+
+def test_a_model_explained_is_the_one_that_is_built(
+    capsys: pytest.CaptureFixture[str], refused: Callable[..., str]
+) -> None:
+    assert main(["explain", "bilstm", "input_size=10", "hidden_size=20"]) == 0
+    out = capsys.readouterr().out
+    assert "model=bilstm: 1 layer Bidirectional over the cell lstm" in out
+    assert "model.bidirectional=true" in out
+    assert f"{2 * 4 * (10 * 20 + 20 * 20 + 20):,} at input_size=10 hidden_size=20" in out
+    assert "Schuster" in out
+    assert main(["explain", "irnn"]) == 0
+    assert "cell.activation=relu init.recurrent=identity" in capsys.readouterr().out
+    assert main(["explain", "stacked_lstm"]) == 0
+    assert "2 layers Recurrent over the cell lstm" in capsys.readouterr().out
+    assert "model=cnn has no hidden_size" in refused("explain", "cnn", "hidden_size=3")
+    assert "made of the cell lstm: give lstm" in refused("check", "bilstm")
+
+
+USERS_CELLS = '''
+from lightning_seq import GRUCell, LSTMCell
+from lightning_seq.cells.cell import Step
+
+
+class SlowCell(GRUCell):
+    """A cell of a user.
+
+        h_t = f(x_t)
+
+    Parameters: D*S + 2*(H.
+    """
+
+
+class OtherCell(SlowCell):
+    """Another one.
+
+    Parameters: D*S + H.
+    """
+
+
+class TurnedCell(LSTMCell):
+    """An LSTM whose output gate reads c."""
+
+    def step(self, projected_t, state, noise=None):
+        step = super().step(projected_t, state, noise)
+        h_t = step.gates["o"] * step.state[1].tanh().tanh()
+        return Step(h_t, (h_t, step.state[1]), step.gates)
+
+
+class EvenCell(GRUCell):
+    """A GRU of an even number of units, and of no fewer than six."""
+
+    def __init__(self, input_size, hidden_size):
+        if hidden_size % 2 or hidden_size < 6:
+            raise ValueError(f"hidden_size is {hidden_size}, expected an even number of at least 6")
+        super().__init__(input_size, hidden_size)
+
+
+class WithoutSizeCell(GRUCell):
+    def __init__(self, input_size, hidden_size):
+        raise ValueError("no size is right")
+'''
+
+
+@pytest.fixture
+def users(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    (tmp_path / "cells_of_a_user.py").write_text(USERS_CELLS)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "cells_of_a_user", raising=False)
+    return "cells_of_a_user"
+
+
+def test_a_formula_with_a_letter_of_its_own_is_text(
+    users: str, capsys: pytest.CaptureFixture[str], refused: Callable[..., str]
+) -> None:
+    for name, formula in (("OtherCell", "D*S + H"), ("SlowCell", "D*S + 2*(H")):
+        assert main(["explain", f"{users}.{name}", "input_size=3", "hidden_size=4"]) == 0
+        out = capsys.readouterr().out
+        assert f"Parameters:  {formula}: here {3 * (3 * 4 + 4 * 4 + 4) + 4}" in out
+    assert "refuses input_size=100 hidden_size=5 (hidden_size is 5, expected an even" in refused(
+        "explain", f"{users}.EvenCell", "hidden_size=5"
+    )
+
+
+def test_a_subclass_is_not_held_against_the_oracle_of_its_parent(
+    users: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["check", f"{users}.TurnedCell"]) == 0
+    assert "oracle" not in capsys.readouterr().out
+    assert main(["check", "lstm"]) == 0
+    assert "oracle" in capsys.readouterr().out
+
+
+def test_a_size_that_a_cell_refuses_is_not_possible(users: str, refused: Callable[..., str]) -> None:
+    import importlib
+
+    module = importlib.import_module(users)
+    sizes = [6, 8, 10, 12, 20, 64]
+
+    def count(size: int) -> int | None:
+        try:
+            return sum(weight.numel() for weight in module.EvenCell(4, size).parameters())
+        except ValueError:
+            return None
+
+    for size in sizes:
+        total = count(size)
+        assert total is not None
+        assert nearest(count, total) == (size, True)
+        assert nearest(count, total + 1) == (size, True)
+    assert nearest(count, 3) == (6, False)
+    assert nearest(count, 10**9, largest=99) == (98, False)
+    assert nearest(lambda size: None, 10) is None
+    assert nearest(lambda size: size if size == 100 else None, 100) == (100, True)
+    assert nearest(lambda size: size if size == 100 else None, 101) == (100, False)
+
+
+def test_external_cells_are_called_by_their_class() -> None:
+    def labels(*words: str) -> list[str]:
+        return [entry.label for entry in entries(["data=hello", "model=recurrent", "cell=external", *words])]
+
+    assert labels("cell.path=torch.nn.GRUCell,torch.nn.LSTMCell") == ["GRUCell", "LSTMCell"]
+    assert labels("cell.path=torch.nn.GRUCell", "model.bidirectional=true") == ["biGRUCell"]
+    assert labels("cell.path=torch.nn.GRUCell", "optimizer.lr=0.1,0.2") == ["GRUCell-lr0.1", "GRUCell-lr0.2"]
+    twice = labels("cell.path=torch.nn.GRUCell,torch.nn.modules.rnn.GRUCell,torch.nn.LSTMCell")
+    assert twice == ["nn.GRUCell", "rnn.GRUCell", "LSTMCell"]
 
 
 def test_a_formula_is_arithmetic_and_nothing_else() -> None:

@@ -206,6 +206,19 @@ def test_bisection_finds_what_a_full_search_finds(a: int, b: int, c: int, target
     assert reached == (count(sizes[0]) <= target <= count(sizes[-1]))
 
 
+def test_a_size_that_a_cell_refuses_is_left_out() -> None:
+    words = ["model=recurrent", "cell=external", "cell.path=tests.conformance.other_cells.EvenGRUCell", "allow=[tests]"]
+    wanted = counted(config_of("model=gru_reset_before"), 20)
+    assert solved(*words, target=wanted)["size"] in (18, 20, 22)
+    with pytest.raises(UserError, match=r"nearest possible is its smallest size, model\.hidden_size=6"):
+        solved(*words, target=10)
+    words[2] = "cell.path=torch.nn.Linear"
+    with pytest.raises(
+        UserError, match=r"cannot be built with model\.hidden_size from 1 to 128: Linear cannot be used"
+    ):
+        solved(*words, target=1000)
+
+
 def test_heads_divide_the_width() -> None:
     assert step(config_of("model=transformer", "model.heads=3")) == 6
     assert solved("model=transformer", "model.heads=3", "model.model_size=24", target="8k")["size"] % 6 == 0
