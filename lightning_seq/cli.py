@@ -95,15 +95,20 @@ def _wandb_of(words: list[str]) -> dict[str, str | None] | None:
 
 def _finish(directory: Path, failed: int, console: Console, wandb: dict[str, str | None] | None) -> int:
     """Tables, dashboard, the W&B summary; what to open next."""
+    from lightning_seq.report.summary import runs_of, summarise_runs
     from lightning_seq.report.tables import terminal
-    from lightning_seq.report.write import DashboardError, write_report
+    from lightning_seq.report.wandb_workspace import FILE as PLAN
+    from lightning_seq.report.write import DashboardError, is_current, write_report
 
-    missing = None
-    try:
-        summary = write_report(directory)
-    except DashboardError as error:  # the runs are done all the same
-        summary, missing = error.summary, str(error)
-    told = _to_wandb(directory, wandb) if wandb is not None else None
+    missing = told = None
+    if is_current(directory) and (wandb is None or (directory / PLAN).is_file()):  # no run has been made since
+        summary = summarise_runs(directory, runs_of(directory))
+    else:
+        try:
+            summary = write_report(directory)
+        except DashboardError as error:  # the runs are done all the same
+            summary, missing = error.summary, str(error)
+        told = _to_wandb(directory, wandb) if wandb is not None else None
     console.print()
     console.print(terminal(summary))
     console.print()

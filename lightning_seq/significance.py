@@ -30,8 +30,7 @@ from itertools import combinations, product
 from statistics import fmean
 
 import numpy as np
-from scipy.optimize import brentq
-from scipy.special import ndtr, ndtri, stdtrit
+import scipy  # its parts are imported when they are first used
 
 ALPHA = 0.05
 RESAMPLES = 2000
@@ -85,9 +84,9 @@ class Spread:
 
     def margin(self, p: float) -> float:
         """How far a mean difference is from zero whose two-sided p this is (Banerjee 1961)."""
-        parts = self.runs * stdtrit(self.K - 1, p / 2) ** 2
+        parts = self.runs * scipy.special.stdtrit(self.K - 1, p / 2) ** 2
         if self.examples:
-            parts += self.examples * stdtrit(self.N - 1, p / 2) ** 2
+            parts += self.examples * scipy.special.stdtrit(self.N - 1, p / 2) ** 2
         return math.sqrt(parts)
 
     def p(self, difference: float) -> float:
@@ -95,7 +94,7 @@ class Spread:
         difference = abs(difference)
         if self.margin(1e-15) <= difference:
             return 1e-15
-        return float(brentq(lambda p: self.margin(p) - difference, 1e-15, 1.0, xtol=1e-15, rtol=1e-10))
+        return float(scipy.optimize.brentq(lambda p: self.margin(p) - difference, 1e-15, 1.0, xtol=1e-15, rtol=1e-10))
 
 
 def spread(differences: np.ndarray) -> Spread:
@@ -142,10 +141,10 @@ def sign_flip(differences: np.ndarray) -> float:
             break
         t += missing / curvature
     if t < 1e-3:
-        return min(1.0, 2 * float(ndtr(-seen)))
+        return min(1.0, 2 * float(scipy.special.ndtr(-seen)))
     grown = float((np.logaddexp(t * sizes, -t * sizes) - math.log(2)).sum())
     w, u = math.sqrt(max(2 * (t * seen - grown), 1e-300)), t * math.sqrt(max(curvature, 1e-300))
-    tail = float(ndtr(-w)) + math.exp(-w * w / 2) / math.sqrt(2 * math.pi) * (1 / u - 1 / w)
+    tail = float(scipy.special.ndtr(-w)) + math.exp(-w * w / 2) / math.sqrt(2 * math.pi) * (1 / u - 1 / w)
     return min(1.0, max(2 * tail, 0.0))
 
 
@@ -192,7 +191,7 @@ def almost_stochastic_order(
     random = np.random.default_rng([seed, n, m])
     drawn = [np.sort(values[random.integers(len(values), size=(resamples, len(values)))], 1) for values in (F, G)]
     found = float(violation(F, G))
-    return min(1.0, max(0.0, found - float(violation(*drawn).std()) * float(ndtri(ALPHA))))
+    return min(1.0, max(0.0, found - float(violation(*drawn).std()) * float(scipy.special.ndtri(ALPHA))))
 
 
 def compare(
@@ -273,8 +272,8 @@ def _judge(
     variance = spread(differences)
     if variance.runs + variance.examples <= (1e-9 * difference) ** 2:
         return difference, math.nan, math.nan, sign_flip(by_run)
-    z = float(ndtri(1 - ALPHA / 2))
-    widened = [abs(float(stdtrit(df, ALPHA / 2))) / z for df in (K - 1, max(N - 1, 1))]
+    z = float(scipy.special.ndtri(1 - ALPHA / 2))
+    widened = [abs(float(scipy.special.stdtrit(df, ALPHA / 2))) / z for df in (K - 1, max(N - 1, 1))]
     moved = (dirichlet @ by_run - difference) * math.sqrt((K + 1) / (K - 1)) * widened[0]
     p = variance.p(difference)
     if drawn is not None and N > 1:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,89 +14,17 @@ from torch.utils.data import DataLoader, Dataset
 
 from lightning_seq.data.batching import STAND_IN, BucketSampler, Share
 from lightning_seq.data.loader import TargetSampler, TrainLoader, accumulated, loader_options
-from lightning_seq.data.note import EMPTY, Note, refusal
 from lightning_seq.data.sources.adding import Adding
 from lightning_seq.data.sources.bits import PROBLEMS, BitProblem
 from lightning_seq.data.sources.problem import Problem, Sequences
 from lightning_seq.data.sources.table import SPLITS
+from lightning_seq.data.vector_reader import VectorReader
 from lightning_seq.errors import UserError, near
-from lightning_seq.spec import Batch, Bits, DataSpec, Features, Values
+from lightning_seq.spec import Batch, Bits
 
-KIND = "memory_problem"
 SOURCES = (*PROBLEMS, "adding")
 COUNTED = "counted"
 """In a batch's `extra`: which bits of a step count, where not all do."""
-
-
-@dataclass(frozen=True)
-class VectorReader:
-    """From new sequences of vectors to batches: all that a checkpoint needs of the data."""
-
-    spec: DataSpec
-
-    def encode(self, texts: Sequence[str], first: int = 1) -> Batch:
-        """One batch of sequences in JSON, each a list of steps: a list of numbers, or one number where inputs are one
-        number wide. `targets` are 0 and do not count.
-
-        Raises UserError, with the text's number (the first text's is `first`), for anything else.
-        """
-        if not texts:
-            raise UserError("there is no sequence: expected at least one")
-        found = [self._steps(text, number) for number, text in enumerate(texts, first)]
-        lengths = np.array([len(steps) for steps in found])
-        inputs = np.zeros((len(found), lengths.max(), self._width), dtype=np.float32)
-        for row, steps in enumerate(found):
-            inputs[row, : len(steps)] = steps
-        mask = torch.from_numpy(np.arange(inputs.shape[1]) < lengths[:, None])
-        of_steps = isinstance(self.spec.targets, Bits)
-        assert isinstance(self.spec.targets, Bits | Values)
-        counts = torch.zeros_like(mask) if of_steps else torch.zeros(len(found), dtype=torch.bool)
-        return Batch(
-            ids=torch.arange(len(found)),
-            inputs=torch.from_numpy(inputs),
-            mask=mask,
-            targets=torch.zeros(*counts.shape, self.spec.targets.width),
-            target_mask=counts,
-            count=0,
-        )
-
-    def note(self, text: str) -> Note | None:
-        """Why a text is no sequence, or None."""
-        return refusal(lambda: self._steps(text, None)) if text.strip() else EMPTY
-
-    @property
-    def _width(self) -> int:
-        assert isinstance(self.spec.inputs, Features)
-        return self.spec.inputs.width
-
-    def _steps(self, text: str, number: int | None) -> np.ndarray:
-        place = "" if number is None else f"text {number}: "
-        example = json.dumps([[0] * self._width, [1] * self._width])
-        try:
-            value = json.loads(text)
-            steps = np.array(value, dtype=np.float32)
-        except (ValueError, TypeError, RecursionError, OverflowError):
-            raise UserError(f"{place}{_short(text)} came, expected numbers in JSON, such as {example}") from None
-        if steps.ndim == 1 and self._width == 1:
-            steps = steps[:, None]
-        if steps.ndim != 2 or steps.shape[1] != self._width or not len(steps) or not np.isfinite(steps).all():
-            raise UserError(
-                f"{place}{_short(text)} came, expected a list of steps of {self._width} numbers each, such as {example}"
-            )
-        return steps
-
-    def to_plain(self) -> dict[str, Any]:
-        """Plain values that a checkpoint can hold."""
-        return {"kind": KIND, "spec": self.spec.to_plain()}
-
-    @classmethod
-    def from_plain(cls, plain: dict[str, Any]) -> VectorReader:
-        """The inverse of `to_plain`."""
-        return cls(DataSpec.from_plain(plain["spec"]))
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 60 else f"{text[:60]} …"
 
 
 class Vectors(Dataset[Batch]):

@@ -16,7 +16,6 @@ from torch import nn
 from lightning_seq.embeddings.layer import Embedding, OneHot, Vectors
 from lightning_seq.embeddings.matrix import Coverage, embedding_matrix
 from lightning_seq.embeddings.vectors import Vectors as WordVectors
-from lightning_seq.embeddings.word2vec import Word2VecParameters
 from lightning_seq.errors import UserError, near
 from lightning_seq.experiment.config import Config
 from lightning_seq.experiment.kinds.kind import kind_of
@@ -116,6 +115,7 @@ def _side(config: Config, data: Any, progress: bool) -> Inputs:
         return Inputs(kind, settings["size"])
     if kind == "word2vec":
         from lightning_seq.embeddings.artifact import vectors_fingerprint, word_vectors
+        from lightning_seq.embeddings.word2vec import Word2VecParameters
 
         parameters = Word2VecParameters(**config["word2vec"])
         corpus = data.fingerprints["data"]

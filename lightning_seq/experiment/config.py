@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Sequence
-from functools import cache
+from copy import deepcopy
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -174,6 +175,13 @@ def _own_classes(values: Sequence[Word]) -> dict[str, str]:
 
 
 def _hydra(words: Sequence[Word]) -> Config:
+    """What Hydra makes of `words`; made once, since a command asks several times and each takes a fifth of a second."""
+    return deepcopy(_composed(tuple(words), conf_directory(), frozenset(os.environ.items())))
+
+
+@lru_cache(maxsize=64)
+def _composed(words: tuple[Word, ...], directory: Path, _environment: frozenset[tuple[str, str]]) -> Config:
+    """The environment is what `${oc.env:…}` in a file or a value may name."""
     from hydra import compose as hydra_compose
     from hydra import initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra
@@ -183,7 +191,7 @@ def _hydra(words: Sequence[Word]) -> Config:
 
     try:
         GlobalHydra.instance().clear()
-        with initialize_config_dir(str(conf_directory()), version_base="1.3"):
+        with initialize_config_dir(str(directory), version_base="1.3"):
             composed = hydra_compose(
                 "config",
                 [f"{'++' if word.key not in groups() else ''}{word.text}" for word in words],

@@ -19,7 +19,7 @@ from lightning_seq.callbacks.finite_guard import FiniteGuard
 from lightning_seq.callbacks.progress import EpochLines, ProgressBar
 from lightning_seq.callbacks.thaw import ThawEmbedding
 from lightning_seq.errors import UserError, near
-from lightning_seq.experiment.checkpoints import CheckpointFiles
+from lightning_seq.experiment.checkpoint_files import CheckpointFiles
 from lightning_seq.experiment.config import Config
 from lightning_seq.experiment.devices import check_devices, cluster_environment, layout, strategy
 

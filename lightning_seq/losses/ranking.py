@@ -10,6 +10,9 @@ from torch.nn import functional
 from lightning_seq.losses.cross_entropy import check_targets
 from lightning_seq.tensors import FLOATING, check_tensor
 
+OTHER = "Other"
+"""The class that stands for none of the others: nothing is learned of it."""
+
 
 def ranking_loss_sum(
     scores: Float[Tensor, "N R"],

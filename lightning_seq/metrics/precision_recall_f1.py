@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
+import torch
 from torch import Tensor
 
 
@@ -12,3 +16,15 @@ def precision_recall_f1(right: Tensor, predicted: Tensor, given: Tensor) -> tupl
         right / given.clamp(min=1),
         2 * right / (predicted + given).clamp(min=1),
     )
+
+
+def span_table(kinds: Sequence[str], counts: Tensor) -> list[dict[str, Any]]:
+    """A row for each kind of span.
+
+    counts: `[K, 3]`: spans that are right, that were predicted, that there are.
+    """
+    values = torch.stack(precision_recall_f1(*counts.unbind(1)), 1).tolist()
+    return [
+        {"kind": kind, "precision": precision, "recall": recall, "f1": f1, "predicted": predicted, "spans": spans}
+        for kind, (precision, recall, f1), (_, predicted, spans) in zip(kinds, values, counts.tolist(), strict=True)
+    ]

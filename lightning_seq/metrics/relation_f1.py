@@ -11,9 +11,9 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from lightning_seq.errors import UserError
+from lightning_seq.losses.ranking import OTHER
 from lightning_seq.metrics.precision_recall_f1 import precision_recall_f1
 
-OTHER = "Other"
 _DIRECTED = re.compile(r"(.+)\((e1,e2|e2,e1)\)")
 
 

@@ -89,15 +89,3 @@ class SpanF1(Metric):
         ends = following.flip(1).cummin(1).values.flip(1) - 1
         marked = new & mask & self.begins[tags] & self.ends[tags.gather(1, ends)]
         return marked, ends, kinds
-
-
-def span_table(kinds: Sequence[str], counts: Tensor) -> list[dict[str, Any]]:
-    """A row for each kind of span.
-
-    counts: `[K, 3]`: spans that are right, that were predicted, that there are.
-    """
-    values = torch.stack(precision_recall_f1(*counts.unbind(1)), 1).tolist()
-    return [
-        {"kind": kind, "precision": precision, "recall": recall, "f1": f1, "predicted": predicted, "spans": spans}
-        for kind, (precision, recall, f1), (_, predicted, spans) in zip(kinds, values, counts.tolist(), strict=True)
-    ]

@@ -25,6 +25,7 @@ from lightning_seq.report.pareto import pareto
 from lightning_seq.report.predictions import confusions
 from lightning_seq.report.sections import grouped, named, note, section
 from lightning_seq.report.slices import slices
+from lightning_seq.report.stamp import stamp
 from lightning_seq.report.states import states
 from lightning_seq.report.summary import Group, Summary, runs_of, summarise_runs
 from lightning_seq.report.tagged_text import Found, per_class, worst_sentences
@@ -95,7 +96,7 @@ def render(directory: Path, runs: list[tuple[Path, Record]], summary: Summary) -
         f'<p class="foot">Made by lightning_seq from {len(records)} records. This file needs no network.</p>',
     ]
     body.insert(1, _contents(body))
-    return _html(page, f"{summary.name} · lightning_seq", body)
+    return _html(page, f"{summary.name} · lightning_seq", body, stamp(runs))
 
 
 def _contents(body: list[str]) -> str:
@@ -112,12 +113,13 @@ def map_page(word_map: Path, title: str) -> str:
     return _html(page, f"{title} · lightning_seq", [section("Word vectors", "".join(cards), MAP, "words")])
 
 
-def _html(page: Page, title: str, body: list[str]) -> str:
+def _html(page: Page, title: str, body: list[str], made_of: str = "") -> str:
     source = files("lightning_seq.report")
     bundle, script = charts.javascript(), source.joinpath("page.js").read_text(encoding="utf-8")
     return Template(source.joinpath("template.html").read_text(encoding="utf-8")).substitute(
         policy=_policy(bundle, script),
         title=html(title),
+        made_of=html(made_of),
         style=source.joinpath("style.css").read_text(encoding="utf-8"),
         body="\n".join(part for part in body if part),
         data=page.json(),

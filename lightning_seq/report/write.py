@@ -9,7 +9,7 @@ from lightning_seq.files import write_text
 from lightning_seq.record import Record
 from lightning_seq.report import tables
 from lightning_seq.report.conditions import Run, check_alike
-from lightning_seq.report.dashboard import render
+from lightning_seq.report.stamp import HEAD, stamp
 from lightning_seq.report.summary import Summary, runs_of, summarise_runs
 
 TABLE = "table.md"
@@ -47,6 +47,16 @@ def write_report(directory: Path, stochastic_order: bool = False) -> Summary:
     return summary
 
 
+def is_current(directory: Path) -> bool:
+    """Whether the tables and the dashboard of a comparison are there, made of its records as they are now."""
+    try:
+        with (directory / DASHBOARD).open(encoding="utf-8", errors="replace") as page:
+            head = page.read(HEAD)
+        return stamp(runs_of(directory)) in head and all((directory / name).is_file() for name in (TABLE, SHEET, TEX))
+    except (OSError, UserError):
+        return False
+
+
 def write_pages(directory: Path, runs: list[tuple[Path, Record]], summary: Summary) -> None:
     """Write the tables and the dashboard of these runs, which may lie elsewhere, into `directory`.
 
@@ -57,6 +67,8 @@ def write_pages(directory: Path, runs: list[tuple[Path, Record]], summary: Summa
         for name, text in texts.items():
             write_text(directory / name, text)
         try:
+            from lightning_seq.report.dashboard import render
+
             page = render(directory, runs, summary)
         except (UserError, MemoryError, ImportError) as error:  # the chart library's packages may not find memory
             raise DashboardError(directory, error, summary) from error

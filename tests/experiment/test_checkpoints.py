@@ -15,10 +15,10 @@ import torch
 
 from lightning_seq.errors import UserError
 from lightning_seq.experiment import checkpoints
+from lightning_seq.experiment.checkpoint_files import CheckpointFiles
 from lightning_seq.experiment.checkpoints import (
     BEFORE,
     LAST,
-    CheckpointFiles,
     good_checkpoints,
     is_good,
     read_checkpoint,

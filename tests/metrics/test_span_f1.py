@@ -16,7 +16,8 @@ from torchmetrics.utilities.data import dim_zero_sum
 
 from lightning_seq.data.spans import READ, spans_of
 from lightning_seq.errors import UserError
-from lightning_seq.metrics.span_f1 import SpanF1, span_table
+from lightning_seq.metrics.precision_recall_f1 import span_table
+from lightning_seq.metrics.span_f1 import SpanF1
 from lightning_seq.metrics.tagging import TaggingMetrics
 
 NAMES = ("I-per", "O", "B-loc.city", "B-per", "I-loc.city", "I-a-b", "B-a-b")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections import Counter
 from collections.abc import Callable
 from html.parser import HTMLParser
@@ -15,7 +16,7 @@ from lightning_seq.errors import UserError
 from lightning_seq.record import read, write
 from lightning_seq.report.dashboard import dashboard
 from lightning_seq.report.verdict import ONE_SEED
-from lightning_seq.report.write import write_report
+from lightning_seq.report.write import is_current, write_report
 from tests.report.browser import CHROMIUM, look
 
 Make = Callable[..., Path]
@@ -381,3 +382,27 @@ def test_dots_of_any_numbers_lie_in_the_strip(
         path.write_text(json.dumps(record | {"metrics": {"test/accuracy": value}}), encoding="utf-8")
     dots = [attributes["cx"] for tag, attributes in Page(dashboard(directory)).elements if tag == "circle"]
     assert set(dots) == places
+
+
+def test_a_report_is_current_until_a_record_changes(
+    make_comparison: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that a command that has nothing to do draws nothing again."""
+    directory = make_comparison(tmp_path / "demo", labels=("lstm", "gru"))
+    assert not is_current(directory)
+    write_report(directory)
+    assert is_current(directory)
+    kept = (directory / "table.csv").read_text(encoding="utf-8")
+    (directory / "table.csv").unlink()
+    assert not is_current(directory)
+    (directory / "table.csv").write_text(kept, encoding="utf-8")
+    assert is_current(directory)
+    with monkeypatch.context() as patched:
+        patched.setattr("lightning_seq.report.stamp.version", lambda _: "9")
+        assert not is_current(directory)
+    write(directory / "lstm-seed1", read(directory / "lstm-seed1").with_(status="failed"))
+    assert not is_current(directory)
+    write_report(directory)
+    assert is_current(directory)
+    shutil.rmtree(directory / "gru-seed1")
+    assert not is_current(directory)

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from lightning.pytorch import Callback
 from torch import nn
 
-from lightning_seq.data.memory_problems import MemoryProblemData, VectorReader
+from lightning_seq.data.vector_reader import VectorReader
 from lightning_seq.experiment.config import Config
 from lightning_seq.experiment.targets import factory
 from lightning_seq.files import write_parquet
 from lightning_seq.models.encoder import Encoder
 from lightning_seq.models.set_model import SetModel
 from lightning_seq.spec import Bits, DataSpec
-from lightning_seq.tasks.task import Task
+
+if TYPE_CHECKING:
+    from lightning.pytorch import Callback
+
+    from lightning_seq.data.memory_problems import MemoryProblemData
+    from lightning_seq.tasks.task import Task
 
 
 def model(

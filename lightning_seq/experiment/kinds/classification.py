@@ -4,25 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from lightning.pytorch import Callback
 from torch import Tensor, nn
 
-from lightning_seq.data.classification import ClassificationData, TextReader
 from lightning_seq.data.hardness import hardness
+from lightning_seq.data.text_reader import TextReader
 from lightning_seq.errors import UserError
 from lightning_seq.experiment.config import Config
 from lightning_seq.experiment.targets import factory
 from lightning_seq.files import write_parquet
-from lightning_seq.metrics.relation_f1 import OTHER
+from lightning_seq.losses.ranking import OTHER
 from lightning_seq.models.artificial_class import ArtificialClass
 from lightning_seq.models.classifier import Classifier
 from lightning_seq.models.encoder import Encoder
 from lightning_seq.spec import Class, DataSpec
-from lightning_seq.tasks.task import Task
+
+if TYPE_CHECKING:
+    from lightning.pytorch import Callback
+
+    from lightning_seq.data.classification import ClassificationData
+    from lightning_seq.tasks.task import Task
 
 DIRECTIONS = ("(e1,e2)", "(e2,e1)")
 

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from lightning.pytorch import Callback
 from torch import nn
 
-from lightning_seq.callbacks import samples
-from lightning_seq.callbacks.averaging import NonMonotonicAveraging
-from lightning_seq.data.language_modelling import LanguageModellingData
 from lightning_seq.data.language_reader import LanguageReader
 from lightning_seq.errors import UserError
 from lightning_seq.experiment.config import Config
@@ -21,7 +17,12 @@ from lightning_seq.experiment.targets import factory
 from lightning_seq.models.encoder import Encoder
 from lightning_seq.models.language_model import LanguageModel
 from lightning_seq.spec import DataSpec, NextToken
-from lightning_seq.tasks.task import Task
+
+if TYPE_CHECKING:
+    from lightning.pytorch import Callback
+
+    from lightning_seq.data.language_modelling import LanguageModellingData
+    from lightning_seq.tasks.task import Task
 
 ONCE = ("locked", "recurrent_dropout", "weight_drop")
 """Noise of an encoder that is drawn once for all steps that it reads together."""
@@ -70,6 +71,9 @@ def reader(plain: dict[str, Any]) -> LanguageReader:
 
 
 def callbacks(config: Config, directory: Path, data: LanguageModellingData) -> list[Callback]:
+    from lightning_seq.callbacks.averaging import NonMonotonicAveraging
+    from lightning_seq.callbacks.samples import Samples
+
     settings, reads = config["task"], data.reader
     given = settings["sample"]
     prompt = reads.encode([_prompt(given["prompt"], data)]).inputs[0].tolist()
@@ -79,9 +83,7 @@ def callbacks(config: Config, directory: Path, data: LanguageModellingData) -> l
         return reads.decode(ids[unseen:])
 
     found: list[Callback] = [
-        samples.Samples(
-            directory, prompt, decode, data.vocabulary.words, given["length"], given["temperature"], reads.never
-        )
+        Samples(directory, prompt, decode, data.vocabulary.words, given["length"], given["temperature"], reads.never)
     ]
     if settings["averaging"] is not None:
         mode = {"val/accuracy": "max"}.get(settings["monitor"], "min")
@@ -97,7 +99,9 @@ def _prompt(given: str | None, data: LanguageModellingData) -> str:
 
 
 def artifacts(directory: Path, data: LanguageModellingData, task: Task) -> dict[str, str]:
-    return {"samples": samples.FILE}
+    from lightning_seq.callbacks.samples import FILE
+
+    return {"samples": FILE}
 
 
 RANKED: tuple[str, ...] = ("predictions",)

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lightning.pytorch import Callback
 from torch import nn
 
-from lightning_seq.callbacks import attention_maps
 from lightning_seq.data.pair_reader import PairReader
-from lightning_seq.data.sequence_to_sequence import SequenceToSequenceData
 from lightning_seq.embeddings.layer import Embedding
 from lightning_seq.errors import UserError
 from lightning_seq.experiment.config import Config
 from lightning_seq.experiment.kinds.kind import check_verb
-from lightning_seq.experiment.loggers import finite
 from lightning_seq.experiment.targets import factory, resolve
 from lightning_seq.files import write_json, write_parquet
 from lightning_seq.metrics.translation import bleu_by_length, bleu_tokenizer, counts_in_bleu, same_text
@@ -24,10 +20,14 @@ from lightning_seq.models.encoder import Encoder
 from lightning_seq.models.encoder_decoder import EncoderDecoder
 from lightning_seq.models.search import Beam
 from lightning_seq.spec import DataSpec, Tokens, TokenSequence
-from lightning_seq.tasks.sequence_to_sequence import Readable, SequenceToSequence
-from lightning_seq.tasks.task import Task
-from lightning_seq.tasks.teacher_forcing import TeacherForcing
 from lightning_seq.text.vocabulary import SPECIALS
+
+if TYPE_CHECKING:
+    from lightning.pytorch import Callback
+
+    from lightning_seq.data.sequence_to_sequence import SequenceToSequenceData
+    from lightning_seq.tasks.sequence_to_sequence import SequenceToSequence
+    from lightning_seq.tasks.task import Task
 
 MOST_HYPOTHESES = 1000
 """Of one text."""
@@ -76,6 +76,9 @@ def model(
 
 
 def task(config: Config, data: SequenceToSequenceData, model: EncoderDecoder, shared: dict[str, Any]) -> Task:
+    from lightning_seq.tasks.sequence_to_sequence import Readable
+    from lightning_seq.tasks.teacher_forcing import TeacherForcing
+
     settings = config["task"]
     make = factory({"_target_": settings["_target_"]}, "task", config["allow"])
     tokenize = bleu_tokenizer(settings.get("bleu_tokenize", "auto"), data.reader.tokenized)
@@ -103,16 +106,20 @@ def reader(plain: dict[str, Any]) -> PairReader:
 
 
 def callbacks(config: Config, directory: Path, data: SequenceToSequenceData) -> list[Callback]:
-    return [attention_maps.AttentionMaps(directory, data)]
+    from lightning_seq.callbacks.attention_maps import AttentionMaps
+
+    return [AttentionMaps(directory, data)]
 
 
-def artifacts(directory: Path, data: SequenceToSequenceData, task: Task) -> dict[str, str]:
+def artifacts(directory: Path, data: SequenceToSequenceData, task: SequenceToSequence) -> dict[str, str]:
     """`predictions.parquet`, `translation.json` and, with attention, `attention.json`.
 
     predictions.parquet: a row per test sentence: id (in the split), source, target (what should have been written),
                          prediction, loss (nats per token).
     """
-    assert isinstance(task, SequenceToSequence)
+    from lightning_seq.callbacks.attention_maps import FILE
+    from lightning_seq.experiment.loggers import finite
+
     rows: list[dict[str, Any]] = [
         {
             "id": number,
@@ -148,7 +155,7 @@ def artifacts(directory: Path, data: SequenceToSequenceData, task: Task) -> dict
     return {
         "predictions": "predictions.parquet",
         "translation": "translation.json",
-        "attention": attention_maps.FILE,
+        "attention": FILE,
     }
 
 

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from lightning.pytorch import Callback
 from torch import nn
 
-from lightning_seq.data.sequences_of_sets import SequencesOfSetsData, SetReader
+from lightning_seq.data.set_reader import SetReader
 from lightning_seq.data.sources.piano_rolls import NOTES
 from lightning_seq.experiment.config import Config
 from lightning_seq.experiment.targets import factory
 from lightning_seq.models.encoder import Encoder
 from lightning_seq.models.set_model import SetModel
 from lightning_seq.spec import Bits, DataSpec
-from lightning_seq.tasks.task import Task
+
+if TYPE_CHECKING:
+    from lightning.pytorch import Callback
+
+    from lightning_seq.data.sequences_of_sets import SequencesOfSetsData
+    from lightning_seq.tasks.task import Task
 
 
 def model(

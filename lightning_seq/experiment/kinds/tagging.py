@@ -4,31 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from lightning.pytorch import Callback
 from torch import Tensor, nn
 
 from lightning_seq.cells.lstm import LSTMCell
 from lightning_seq.data.hardness import hardness
 from lightning_seq.data.spans import OUTSIDE, Tag, scheme_of, spans_of, written
-from lightning_seq.data.tagging import TaggingData, TagReader
+from lightning_seq.data.tag_reader import TagReader
 from lightning_seq.errors import UserError, near
 from lightning_seq.experiment.config import Config
 from lightning_seq.experiment.targets import factory
 from lightning_seq.files import write_json, write_parquet, write_text
-from lightning_seq.metrics.precision_recall_f1 import precision_recall_f1
-from lightning_seq.metrics.span_f1 import span_table
+from lightning_seq.metrics.precision_recall_f1 import precision_recall_f1, span_table
 from lightning_seq.models.characters import CharacterCNN, CharacterRecurrent
 from lightning_seq.models.crf import LinearChainCRF
 from lightning_seq.models.encoder import Encoder
 from lightning_seq.models.tagger import Tagger
 from lightning_seq.spec import DataSpec, Tags, Tokens
-from lightning_seq.tasks.tagging import Tagging
-from lightning_seq.tasks.task import Task
 from lightning_seq.text.conll import conll
+
+if TYPE_CHECKING:
+    from lightning.pytorch import Callback
+
+    from lightning_seq.data.tagging import TaggingData
+    from lightning_seq.tasks.tagging import Tagging
+    from lightning_seq.tasks.task import Task
 
 CHARACTERS = ("none", "cnn", "lstm")
 CONSTRAINTS = ("auto", "training", "none")
@@ -116,7 +119,7 @@ def callbacks(config: Config, directory: Path, data: TaggingData) -> list[Callba
     return []
 
 
-def artifacts(directory: Path, data: TaggingData, task: Task) -> dict[str, str]:
+def artifacts(directory: Path, data: TaggingData, task: Tagging) -> dict[str, str]:
     """`predictions.parquet`, `predictions.conll` and `tagging.json`.
 
     predictions.parquet: a row per token that counts: id (of its sentence in the split), position, token, target,
@@ -127,7 +130,6 @@ def artifacts(directory: Path, data: TaggingData, task: Task) -> dict[str, str]:
     tagging.json:        see `overview`.
     """
     assert isinstance(data.spec.targets, Tags)
-    assert isinstance(task, Tagging)
     assert task.predictions is not None
     names, rows = data.spec.targets.names, task.predictions.numpy()
     starts = np.flatnonzero(np.diff(rows[:, 0], prepend=-1))

@@ -1,0 +1,18 @@
+"""What a dashboard was made of, as a mark in its head."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from pathlib import Path
+
+from lightning_seq.files import fingerprint, sha256
+from lightning_seq.record import FILE, Record
+
+HEAD = 4096
+"""The mark stands in so many of the first characters of a dashboard."""
+
+
+def stamp(runs: list[tuple[Path, Record]]) -> str:
+    """The version of lightning_seq and the contents of the records, as one mark."""
+    records = sorted([str(directory), sha256(directory / FILE)] for directory, _ in runs)
+    return f"{version('lightning-seq')} {fingerprint(records)}"
