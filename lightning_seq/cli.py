@@ -15,6 +15,7 @@ from lightning_seq import __version__
 from lightning_seq.checkpoint_verbs import CHECKPOINT_VERBS
 from lightning_seq.errors import UserError, near
 from lightning_seq.experiment.arguments import check_utf8, given_keys, truth
+from lightning_seq.experiment.threads import wait_without_spinning
 from lightning_seq.help import Verb, help_of, list_of
 from lightning_seq.printable import PrintableFormatter, print_any_character, printable, printable_console
 
@@ -366,6 +367,7 @@ def main(arguments: Sequence[str]) -> int:
     words = [word for word in arguments if not word.startswith("-")]
     debug = "--debug" in flags
     print_any_character()
+    wait_without_spinning()
     with _friendly(debug):
         check_utf8(arguments)
         for flag in flags:

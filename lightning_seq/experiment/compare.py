@@ -14,7 +14,7 @@ from lightning_seq.errors import UserError
 from lightning_seq.experiment.config import Config
 from lightning_seq.experiment.data_files import check_made_alike, data_files
 from lightning_seq.experiment.devices import adopt, started_by
-from lightning_seq.experiment.environment import cores, several_processes
+from lightning_seq.experiment.environment import several_processes
 from lightning_seq.experiment.grid import Planned, entries, planned_runs, seeds_of
 from lightning_seq.experiment.launch import Claim, launch, run_as_rank
 from lightning_seq.experiment.match import is_matched
@@ -25,6 +25,7 @@ from lightning_seq.experiment.run import execute
 from lightning_seq.experiment.run_directory import lay_out
 from lightning_seq.experiment.show import shown, shows_config
 from lightning_seq.experiment.signals import requeueing
+from lightning_seq.experiment.threads import cores
 from lightning_seq.experiment.tune import check_tune, trials_of, tune
 from lightning_seq.experiment.words import split_words
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import platform
 import resource
 import sys
@@ -14,20 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from lightning_seq.experiment.config import Config
-
-
-def cores() -> int:
-    """Cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def threads_per_job(config: Config) -> int:
-    """The threads each of `jobs` runs may use, ranks sharing theirs."""
-    devices = config["trainer"]["devices"]
-    on_cpu = config["trainer"]["accelerator"] == "cpu" and isinstance(devices, int)
-    jobs = 1 if config["launcher"]["kind"] == "inline" else config["jobs"]
-    share = jobs * (devices if on_cpu else 1)
-    return config["trainer"]["threads"] or max(1, cores() // max(1, share))
+from lightning_seq.experiment.threads import cores, threads_per_job
 
 
 def several_processes(config: Config) -> bool:

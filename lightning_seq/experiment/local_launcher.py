@@ -11,13 +11,14 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
 from lightning_seq.experiment.config import Config
-from lightning_seq.experiment.environment import several_processes, threads_per_job
+from lightning_seq.experiment.environment import several_processes
 from lightning_seq.experiment.grid import Planned
 from lightning_seq.experiment.launch import Claim, ClaimedError, Job, end, settle
 from lightning_seq.experiment.nursery import Child, Nursery
 from lightning_seq.experiment.ranks import end_with_parent
 from lightning_seq.experiment.run import now
 from lightning_seq.experiment.run_directory import LOG, lay_out
+from lightning_seq.experiment.threads import threads_per_job, wait_without_spinning
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 
@@ -73,10 +74,11 @@ def command(run: Planned) -> list[str]:
 
 def environment_of(run: Planned, jobs: int, devices: Sequence[str] = ()) -> dict[str, str]:
     """What a run's process is told: threads, the devices that are its own, and what stands in its record."""
-    threads = str(threads_per_job(run.config))
+    threads, waiting = str(threads_per_job(run.config)), dict(os.environ)
+    wait_without_spinning(waiting)
     given = {"label": run.entry.label, "overrides": run.entry.overrides, "jobs": jobs, "started": now()}
     return {
-        **os.environ,
+        **waiting,
         "LIGHTNING_SEQ_RUN": json.dumps(given),
         "OMP_NUM_THREADS": threads,
         "MKL_NUM_THREADS": threads,
