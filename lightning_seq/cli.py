@@ -16,6 +16,7 @@ from lightning_seq.checkpoint_verbs import CHECKPOINT_VERBS
 from lightning_seq.errors import UserError, near
 from lightning_seq.experiment.arguments import check_utf8, given_keys, truth
 from lightning_seq.experiment.threads import wait_without_spinning
+from lightning_seq.files import place
 from lightning_seq.help import Verb, help_of, list_of
 from lightning_seq.printable import PrintableFormatter, print_any_character, printable, printable_console
 
@@ -158,7 +159,7 @@ def _report(words: list[str]) -> int:
     from lightning_seq.report.terminal_chart import learning_curves
     from lightning_seq.report.write import write_report
 
-    places = [Path(word) for word in words if "=" not in word]
+    places = [place(word, "directory") for word in words if "=" not in word]
     given = given_keys("report", [word for word in words if "=" in word], {"output": None, "stochastic_order": "false"})
     if not places:
         raise UserError("report takes a directory, or several and output=DIR, none came: such as report runs/demo")
@@ -173,7 +174,7 @@ def _report(words: list[str]) -> int:
     if several:
         list_comparisons(several, "report", console)
         return 0
-    directory = Path(given["output"]).expanduser() if given["output"] else places[0]
+    directory = place(given["output"], "output") if given["output"] else places[0]
     if given["output"]:
         summary = write_gathered(places, directory, order)
     else:
@@ -195,7 +196,7 @@ def _status(words: list[str]) -> int:
         raise UserError(
             f"status takes one directory, {' '.join(words) or 'nothing'} came: lightning-seq status runs/demo"
         )
-    status(Path(words[0]), _console())
+    status(place(words[0], "directory"), _console())
     return 0
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
 from lightning_seq.printable import printable
+
+_ENDLESS = re.compile(r"\S{1000,}")
+"""A word of a message that nobody reads to its end."""
 
 
 class UserError(ValueError):
@@ -15,7 +19,8 @@ class UserError(ValueError):
     """
 
     def __init__(self, message: str) -> None:
-        super().__init__(printable(" ".join(message.split())))
+        shown = _ENDLESS.sub(lambda word: f"{word[0][:200]}…", " ".join(message.split()))
+        super().__init__(printable(shown))
 
 
 def first_line(error: BaseException) -> str:

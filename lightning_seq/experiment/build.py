@@ -16,7 +16,7 @@ from torch import nn
 from lightning_seq.embeddings.layer import Embedding, OneHot, Vectors
 from lightning_seq.embeddings.matrix import Coverage, embedding_matrix
 from lightning_seq.embeddings.vectors import Vectors as WordVectors
-from lightning_seq.errors import UserError, near
+from lightning_seq.errors import UserError, first_line, near
 from lightning_seq.experiment.config import Config
 from lightning_seq.experiment.kinds.kind import kind_of
 from lightning_seq.experiment.seeds import Stream, stream_seed
@@ -216,9 +216,13 @@ def build_optimizer(config: Config) -> MakeOptimizer:
     """Makes the optimiser from parameters. Raises UserError for settings that it does not take."""
     optimizer = factory(_optimizer(config), "optimizer", config["allow"])
     try:
-        optimizer([nn.Parameter(torch.zeros(1))])
-    except ValueError as error:
-        raise UserError(f"optimizer.* is not accepted by {config['choices']['optimizer']}: {error}") from error
+        made = optimizer([nn.Parameter(torch.zeros(1))])
+    except Exception as error:  # whatever the class raises, the settings did not fit it
+        said = first_line(error)
+        raise UserError(f"optimizer.* is not accepted by {config['choices']['optimizer']}: {said}") from error
+    if not isinstance(made, torch.optim.Optimizer) or type(made) is torch.optim.Optimizer:
+        target = config["optimizer"]["_target_"]
+        raise UserError(f"optimizer._target_={target} is no optimiser: expected one such as torch.optim.AdamW")
     return optimizer
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -90,7 +91,7 @@ def _options(words: Sequence[str], keys: Mapping[str, int], flag: str | None = N
         if key not in keys:
             known = ", ".join([*([flag] if flag else []), *keys])
             raise UserError(f"{key}={value}: there is no key {key!r} for check; expected {known}")
-        if not value.isdigit() or int(value) < 1:
+        if not re.fullmatch(r"[0-9]{1,9}", value) or int(value) < 1:
             raise UserError(f"{key}={value}: expected a whole number of at least 1")
     if flagged not in ("true", "false"):
         raise UserError(f"{flag}={flagged}: expected true or false")

@@ -12,8 +12,19 @@ from typing import Any
 
 import lightning_seq
 from lightning_seq.errors import UserError, near
+from lightning_seq.experiment.ranges import check_digits, check_range
 from lightning_seq.experiment.suggestions import meant
-from lightning_seq.experiment.words import OF_TEXTS, Word, as_typed, check_texts, is_verbatim, read_texts, split_words
+from lightning_seq.experiment.words import (
+    OF_TEXTS,
+    PATHS,
+    Word,
+    as_typed,
+    check_texts,
+    is_verbatim,
+    read_texts,
+    split_words,
+)
+from lightning_seq.files import place
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
 """What a run, a comparison or a label may be called."""
@@ -50,16 +61,6 @@ WHOLE_OR_NULL = (
 )  # fmt: skip
 """Keys whose default is null, and whose value is a whole number of at least 1."""
 
-LEAST = {
-    "trainer.accumulate_grad_batches": 1,
-    "trainer.gradient_clip_val": 0,
-    "trainer.max_epochs": -1,
-    "trainer.max_steps": -1,
-    "callbacks.early_stopping.patience": 0,
-    "callbacks.early_stopping.min_delta": 0,
-}
-"""Keys whose value is a number that may not be less; -1 is Lightning's word for no limit."""
-
 ROOMS = ("lightning_seq", "torch", "torchrecurrent")
 """Packages of which each group has a part (`targets.GROUPS`, `targets.PUBLISHED`): naming a class admits no more."""
 
@@ -72,9 +73,9 @@ Config = dict[str, Any]
 def conf_directory() -> Path:
     """`conf/` inside the installed package, or beside it in a checkout."""
     package = Path(lightning_seq.__file__).parent
-    for place in (package / "conf", package.parent / "conf"):
-        if (place / "config.yaml").is_file():
-            return place
+    for directory in (package / "conf", package.parent / "conf"):
+        if (directory / "config.yaml").is_file():
+            return directory
     raise FileNotFoundError(f"no conf/config.yaml in {package} or beside it: install lightning_seq again")
 
 
@@ -108,6 +109,9 @@ def compose(words: Sequence[str], of_file: Sequence[str] = ()) -> Config:
     """
     typed = split_words(words)
     pairs = [*typed, *split_words(of_file)]
+    for pair in pairs:
+        if not is_verbatim(pair.key) and pair.key not in OF_TEXTS:
+            check_digits(pair)
     chosen = [pair for pair in pairs if pair.key in groups()]
     values = [pair for pair in pairs if pair.key not in groups()]
     for pair in chosen:
@@ -133,6 +137,8 @@ def compose(words: Sequence[str], of_file: Sequence[str] = ()) -> Config:
         default = value_at(base, pair.key)
         if is_verbatim(pair.key):
             put(config, pair.key, as_typed(pair, default))
+            if pair.key in PATHS and value_at(config, pair.key) is not None:
+                place(pair.value, pair.key)
         elif (texts := replaced.get(pair.key)) is not None:
             put(config, pair.key, texts)
         else:
@@ -144,10 +150,10 @@ def compose(words: Sequence[str], of_file: Sequence[str] = ()) -> Config:
         given = {pair.key.split(".")[1] for pair in values if pair.key.startswith(f"{group}.")}
         config[group] = {key: value for key, value in config[group].items() if key in given}
         config["choices"][group] = name
-    config["cache"] = str(Path(config["cache"] or os.environ.get("LIGHTNING_SEQ_CACHE") or DEFAULT_CACHE).expanduser())
+    config["cache"] = str(place(config["cache"] or os.environ.get("LIGHTNING_SEQ_CACHE") or DEFAULT_CACHE, "cache"))
     if not config["runs"]:
         raise UserError("runs= is empty: expected the directory that everything is written to, such as runs=runs")
-    config["runs"] = str(Path(config["runs"]).expanduser())
+    config["runs"] = str(place(config["runs"], "runs"))
     return config
 
 
@@ -314,9 +320,7 @@ def _check_kind(pair: Word, default: Any, value: Any) -> None:
     )
     if expected and not fits and not varied:
         raise UserError(f"{pair.text}: expected {expected} for {pair.key} (now {default}), {pair.value!r} came")
-    least = LEAST.get(pair.key)
-    if least is not None and value is not None and not value >= least:
-        raise UserError(f"{pair.text}: expected at least {least} for {pair.key}, {value!r} came")
+    check_range(pair, default, value)
 
 
 def check_task(config: Config) -> None:

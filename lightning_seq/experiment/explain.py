@@ -131,7 +131,7 @@ def explain(words: Sequence[str], console: Console) -> None:
             continue
         if key not in sizes:
             raise UserError(f"{word}: there is no key {key!r} for explain; {near(key, sizes)}")
-        if not value.isdigit() or int(value) < 1:
+        if not re.fullmatch(r"[0-9]{1,9}", value) or int(value) < 1:
             raise UserError(f"{word}: expected a whole number of at least 1")
         sizes[key] = int(value)
         given.add(key)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lightning_seq.errors import UserError, install, near
 from lightning_seq.experiment.config import Config
+from lightning_seq.files import existing_file, place
 
 
 def check_settings(config: Config) -> None:
@@ -72,12 +73,12 @@ def check_vectors(config: Config) -> None:
     if not given["path"]:
         raise UserError("embedding=file needs a file: give embedding.path=FILE (word2vec, GloVe or fastText .vec)")
     for key, path in given.items():
-        if path and not Path(path).expanduser().exists():
-            raise UserError(f"embedding.{key}={path} is not there: give the path of a file of word vectors")
+        if path and not place(path, f"embedding.{key}").is_dir():  # a directory is vectors that were saved here
+            existing_file(path, f"embedding.{key}")
 
 
-def check_writable(place: Path, key: str) -> None:
+def check_writable(directory: Path, key: str) -> None:
     """Raises UserError unless a directory is there, or can be made, and takes files. key: what names another place."""
-    existing = next(parent for parent in (place, *place.resolve().parents) if parent.exists())
+    existing = next(parent for parent in (directory, *directory.resolve().parents) if parent.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
-        raise UserError(f"{place} cannot be written ({existing} does not allow it): give another place with {key}")
+        raise UserError(f"{directory} cannot be written ({existing} does not allow it): give another place with {key}")

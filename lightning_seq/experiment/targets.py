@@ -59,6 +59,8 @@ def class_at(path: str, key: str, roots: Sequence[str]) -> type:
         raise UserError(f"{key}={path}: {module} has no class {name!r}; {near(name, classes)}") from None
     if not inspect.isclass(found) or not _inside(found.__module__, roots):
         raise UserError(f"{key}={path} is not admitted: expected a class defined in {', '.join(roots)}")
+    if inspect.isabstract(found):
+        raise UserError(f"{key}={path} is abstract: expected a class that is made from it")
     return found
 
 

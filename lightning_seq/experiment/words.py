@@ -21,6 +21,12 @@ sees them. Nothing after the sign is null; so is the word `null`, except for `NA
 NAMES = ("data.text_column", "data.label_column", "data.notes_column")
 """Names that there must be: here `null` is a name too."""
 
+PATHS = (
+    "runs", "cache", "output", "data.mirror", "data.train", "data.validation", "data.test", "data.train_target",
+    "data.validation_target", "data.test_target", "embedding.path", "embedding.target_path",
+)  # fmt: skip
+"""Keys that name a place of this system."""
+
 OF_TEXTS = ("data.replace",)
 """Keys that hold a mapping from text to text."""
 
