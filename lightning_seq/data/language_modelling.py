@@ -80,6 +80,7 @@ class LanguageModellingData(LightningDataModule):
     hub:                 `{id, config, revision}`.
     mirror, mirror_path, mirror_config: a directory in Hub layout, and the set in it; used in the Hub's place if given.
     train, validation, test: files of the user's own.
+    encoding:            of files of the user's own.
     text_column, splits: see `TextColumn`.
     validation_fraction, test_fraction: see `Tail`.
     split_seed:          which parts of an embedded text are held out.
@@ -130,6 +131,7 @@ class LanguageModellingData(LightningDataModule):
         train: str | None = None,
         validation: str | None = None,
         test: str | None = None,
+        encoding: str = "utf-8",
         text_column: str = "text",
         splits: Mapping[str, str | None] | None = None,
         validation_fraction: float = 0.1,
@@ -179,6 +181,7 @@ class LanguageModellingData(LightningDataModule):
                 train=train,
                 validation=validation,
                 test=test,
+                encoding=encoding,
                 text_column=text_column,
                 splits=splits,
                 validation_fraction=validation_fraction,

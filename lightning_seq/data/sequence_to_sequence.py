@@ -100,6 +100,7 @@ class SequenceToSequenceData(LightningDataModule):
     mirror, mirror_path, mirror_config: a directory in Hub layout, and the set in it; used in the Hub's place if given.
     rows:                of the train split, from its beginning; None for all.
     train, validation, test, train_target, validation_target, test_target: files of the user's own.
+    encoding:            of files of the user's own.
     source_column, target_column, splits: see `PairColumns` and `ParallelFiles`.
     validation_fraction, test_fraction, split_seed: see `Cut`.
     licence:             of the data, for people.
@@ -146,6 +147,7 @@ class SequenceToSequenceData(LightningDataModule):
         test_target: str | None = None,
         source_column: str | None = None,
         target_column: str | None = None,
+        encoding: str = "utf-8",
         splits: Mapping[str, str | None] | None = None,
         validation_fraction: float = 0.1,
         test_fraction: float = 0.1,
@@ -215,6 +217,7 @@ class SequenceToSequenceData(LightningDataModule):
                 test_target=test_target,
                 source_column=source_column,
                 target_column=target_column,
+                encoding=encoding,
                 splits=splits,
                 validation_fraction=validation_fraction,
                 test_fraction=test_fraction,

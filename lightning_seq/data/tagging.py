@@ -68,6 +68,7 @@ class TaggingData(LightningDataModule):
     hub:                 `{id, config, revision}`; any other key is an argument that holds for the Hub alone.
     mirror, mirror_path, mirror_config: a directory in Hub layout, and the set in it; used in the Hub's place if given.
     train, validation, test: files of the user's own.
+    encoding:            of files of the user's own.
     tokens_column, tag_column, intent_column, splits: see `TaggedColumns`, `Conllu` and `Conll`.
     validation_fraction, test_fraction, split_seed: see `Cut`.
     licence:             of the data, for people.
@@ -107,6 +108,7 @@ class TaggingData(LightningDataModule):
         tokens_column: str | int | None = None,
         tag_column: str | int | None = None,
         intent_column: str | None = None,
+        encoding: str = "utf-8",
         splits: Mapping[str, str | None] | None = None,
         validation_fraction: float = 0.1,
         test_fraction: float = 0.1,
@@ -164,6 +166,7 @@ class TaggingData(LightningDataModule):
                 tokens_column=tokens_column,
                 tag_column=tag_column,
                 intent_column=intent_column,
+                encoding=encoding,
                 splits=splits,
                 validation_fraction=validation_fraction,
                 test_fraction=test_fraction,

@@ -6,10 +6,14 @@ import csv
 import json
 import sys
 from collections.abc import Iterable, Iterator
+from itertools import chain
 
 from lightning_seq.errors import UserError, near
+from lightning_seq.text.lines import check_characters
 
 SUFFIXES = (".csv", ".tsv", ".jsonl")
+DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+"""What may be between the fields of a csv file, the likeliest first."""
 
 
 def column_of(lines: Iterable[str], suffix: str, name: str, place: str) -> Iterator[str]:
@@ -39,32 +43,62 @@ def _objects(lines: Iterable[str], name: str, place: str) -> Iterator[str]:
             raise _no_column(f"{place}, line {number}", name, list(map(str, record)))
         if not isinstance(record[name], str):
             raise UserError(f"{place}, line {number}: {name!r} is {str(record[name])[:40]}, expected text")
+        check_characters(f"{place}, line {number}", record[name])
         yield record[name]
 
 
 def _fields(lines: Iterable[str], suffix: str, name: str, place: str) -> Iterator[str]:
+    lines = iter(lines)
+    first = next(lines, "")
+    delimiter = "\t" if suffix == ".tsv" else delimiter_of(first, [name])
+    rows = records((f"{line}\n" for line in chain([first], lines)), delimiter, suffix == ".csv", place)
+    header = [field.strip() for field in next(rows, (1, 1, list[str]()))[2]]
+    if header.count(name) != 1:
+        raise _no_column(place, name, header)
+    column = header.index(name)
+    for line, _, row in rows:
+        if row and len(row) != len(header):
+            raise UserError(f"{place}, line {line}: {len(row)} fields, expected the {len(header)} of the first line")
+        yield row[column] if row else ""
+
+
+def delimiter_of(header: str, names: Iterable[str]) -> str:
+    """The first of `DELIMITERS` that parts the header of a csv file so that all names are there; else a comma."""
+    for delimiter in DELIMITERS:
+        fields = next(csv.reader([header.partition("\r")[0]], delimiter=delimiter), [])
+        if set(names) <= {field.strip() for field in fields}:
+            return delimiter
+    return ","
+
+
+def records(
+    lines: Iterable[str], delimiter: str, quotes: bool, place: str, remedy: str = "check the quotes there"
+) -> Iterator[tuple[int, int, list[str]]]:
+    """The number of a record's first and last line, and its fields; none for an empty line.
+
+    lines:  with the line feeds that end them.
+    quotes: whether a field may be in double quotes, with delimiters and line ends in it.
+
+    Raises UserError, with the line, for quotes that do not fit; `remedy` says what to do about it.
+    """
+    if not quotes:
+        for number, line in enumerate(lines, 1):
+            content = line.rstrip("\r\n")
+            yield number, number, content.split(delimiter) if content else []
+        return
     csv.field_size_limit(sys.maxsize)
-    ended = (f"{line}\n" for line in lines)
-    rows = (
-        csv.reader(ended, strict=True)
-        if suffix == ".csv"
-        else csv.reader(ended, delimiter="\t", quoting=csv.QUOTE_NONE)
-    )
+    rows = csv.reader(lines, delimiter=delimiter, strict=True)
     start = 1
     try:
-        header = [field.strip() for field in next(rows, [])]
-        if header.count(name) != 1:
-            raise _no_column(place, name, header)
-        column, start = header.index(name), rows.line_num + 1
         for row in rows:
-            if row and len(row) != len(header):
-                raise UserError(
-                    f"{place}, line {start}: {len(row)} fields, expected the {len(header)} of the first line"
-                )
-            yield row[column] if row else ""
+            yield start, rows.line_num, row
             start = rows.line_num + 1
     except csv.Error as error:
-        raise UserError(f"{place}, line {start}: not {suffix[1:]} ({error}): check the quotes there") from None
+        if "new-line character" in str(error):
+            raise UserError(
+                f"{place}, line {start}: a carriage return outside quotes: expected a line feed at the end of a line"
+            ) from None
+        raise UserError(f"{place}, line {start}: not csv ({error}): {remedy}") from None
 
 
 def _no_column(place: str, name: str, columns: list[str]) -> UserError:

@@ -6,16 +6,24 @@ returns before it belong to the end. So a line has the same number here, in an e
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from lightning_seq.errors import UserError
 
-_MARKS = {b"\xff\xfe\x00\x00": "utf-32", b"\x00\x00\xfe\xff": "utf-32", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
-_OTHERS = ("cp1252", "cp1251", "shift_jis", "gb18030", "euc_kr", "big5")
-"""Encodings that are tried on a file that is not UTF-8; the first ones that fit are named."""
+_MARKS = {
+    codecs.BOM_UTF8: "utf-8",
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+_OTHERS = ("utf-8", "cp1252", "cp1251", "shift_jis", "gb18030", "euc_kr", "big5")
+"""Encodings that are tried on a file that is in none that was expected; the first ones that fit are named."""
 _NAMED = 3
+_END = "\n"
 
 
 def lines_of(stream: Iterable[bytes], name: str) -> Iterator[str]:
@@ -28,7 +36,9 @@ def lines_of(stream: Iterable[bytes], name: str) -> Iterator[str]:
         try:
             line = content.decode("utf-8")
         except UnicodeDecodeError as error:
-            raise UserError(f"{name}, line {number}: {_not_utf8(content, error)}") from None
+            marked = _marked(content) if number == 1 else None
+            reason = f"{marked} by its byte order mark" if marked else _not_readable(content, "utf-8", error.start)[0]
+            raise UserError(f"{name}, line {number}: {reason}: expected UTF-8") from None
         yield (line.removeprefix("\ufeff") if number == 1 else line).rstrip("\r\n")
 
 
@@ -36,24 +46,22 @@ def read_text(path: Path, encoding: str = "utf-8", key: str | None = None) -> st
     """A file's text without a byte order mark; line ends are left as they are.
 
     key: the setting that names the encoding, for messages; None where there is no such setting.
-    Raises UserError for an encoding that is unknown, and for a file that is unreadable or not in that encoding.
+    Raises UserError for an encoding that is unknown and, with the line, for a file that is unreadable, not in that
+    encoding, or holds a NUL or half a surrogate pair.
     """
+    check_encoding(encoding, key or "encoding")
     try:
         content = path.read_bytes()
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}): check its permissions") from error
-    try:
-        return content.decode(encoding).removeprefix("\ufeff")
-    except LookupError:
-        raise UserError(f"{key} is {encoding!r}: expected one that Python knows, such as cp1252") from None
-    except UnicodeError as error:
-        start = error.start if isinstance(error, UnicodeDecodeError) else 0
+    text, start, reason, other = _decoded(content, encoding)
+    if reason:
+        advice = "take it out" if reason.startswith("a NUL") else "save the file as UTF-8"
+        advice += f", or give {key}={other}" if key and other else ""
         line = content.count(b"\n", 0, start) + 1
-        if isinstance(error, UnicodeDecodeError) and error.encoding == "utf-8":
-            reason = _not_utf8(content, error) + (f", or give {key}=ENCODING" if key else "")
-        else:
-            reason = f"not {encoding} ({error}): give another {key}"
-        raise UserError(f"{path}, line {line}: {reason}") from None
+        raise UserError(f"{path}, line {line}: {reason}: {advice}")
+    check_characters(f"{path}, line", text, numbered=True)
+    return text
 
 
 def read_lines(path: Path, encoding: str = "utf-8", key: str | None = None) -> list[str]:
@@ -67,20 +75,77 @@ def split_lines(text: str) -> list[str]:
     return [line.rstrip("\r") for line in (*ended, *([last] if last else []))]
 
 
-def _not_utf8(content: bytes, error: UnicodeDecodeError) -> str:
-    """What is wrong with content that is not UTF-8, and how other encodings read the first word that is wrong."""
-    for mark, encoding in _MARKS.items():
-        if content.startswith(mark):
-            return f"{encoding} by its byte order mark, expected utf-8: save it as UTF-8"
-    begin = content.rfind(b"\n", 0, error.start) + 1
-    readings = []
-    for encoding in _OTHERS:
+def check_encoding(encoding: str, key: str) -> str:
+    """The encoding. Raises UserError for one that Python does not know, or that is not of text."""
+    try:
+        b" ".decode(encoding)
+    except UnicodeError:
+        pass  # half a character of an encoding that is known
+    except (LookupError, TypeError, ValueError):
+        raise UserError(
+            f"{key} is {encoding!r}, which Python does not know: expected one such as utf-8, utf-16, cp1252, latin-1"
+        ) from None
+    return encoding
+
+
+def check_characters(place: str, text: str, numbered: bool = False) -> None:
+    """Raises UserError for half of a surrogate pair, which JSON can hold and UTF-8 cannot.
+
+    numbered: whether the number of the line within the text is added to the place.
+    """
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        number = f" {text.count(_END, 0, error.start) + 1}" if numbered else ""
+        raise UserError(
+            f"{place}{number}: \\u{ord(text[error.start]):04x} alone is half a character (a surrogate): "
+            "write the character itself, or both halves"
+        ) from None
+
+
+def _decoded(content: bytes, encoding: str) -> tuple[str, int, str, str | None]:
+    """The text without its mark; or at which byte it cannot be read, why, and the likeliest encoding that reads it."""
+    marked = _marked(content)
+    if marked and not codecs.lookup(encoding).name.startswith(marked):
+        return "", 0, f"{marked} by its byte order mark, expected {encoding}", marked
+    wide = content.count(0) * 4 > len(content)  # a letter of UTF-16 is a NUL and another byte
+    other = next((name for name in ("utf-16-le", "utf-16-be") if wide and _reads(content, name)), None)
+    if other and not codecs.lookup(encoding).name.startswith(("utf-16", "utf-32")):
+        return "", 0, f"utf-16 by the NULs between its letters, expected {encoding}", other
+    try:
+        text = content.decode(encoding).removeprefix("\ufeff")
+    except UnicodeError as error:
+        start = getattr(error, "start", 0)
+        return "", start, *_not_readable(content, encoding, start)
+    start = content.find(0) if "\0" in text else 0
+    return text, start, "a NUL, which is no character of a text" if "\0" in text else "", None
+
+
+def _marked(content: bytes) -> str | None:
+    return next((name for mark, name in _MARKS.items() if content.startswith(mark)), None)
+
+
+def _not_readable(content: bytes, encoding: str, start: int) -> tuple[str, str | None]:
+    """What is wrong at that byte, and the likeliest encoding that reads the content."""
+    begin = content.rfind(b"\n", 0, start) + 1
+    end = content.find(b"\n", start) % (len(content) + 1)
+    readings = {}
+    for name in _OTHERS:
+        if not _reads(content, name):
+            continue
         try:
-            content.decode(encoding)
-            rest, before = (content[begin:end].decode(encoding) for end in (None, error.start))
+            line, before = (content[begin:stop].decode(name) for stop in (end, start))
         except UnicodeDecodeError:
             continue
-        word = re.match(r"\s*\S*", rest[before.rfind(" ") + 1 :])
-        readings.append(f"{encoding} reads {word[0] if word else ''!r}")
-    known = ", ".join(readings[:_NAMED]) or "no encoding that was tried reads it"
-    return f"not UTF-8 (byte {error.start + 1} is 0x{content[error.start]:02x}; {known}): save it as UTF-8"
+        word = re.match(r"\s*\S*", line[before.rfind(" ") + 1 :])
+        readings[name] = f"{name} reads {word[0] if word else ''!r}"
+    known = ", ".join([*readings.values()][:_NAMED]) or "no encoding that was tried reads it"
+    reason = f"not {encoding.upper()} (byte 0x{content[start]:02x}; {known})"
+    return reason, next(iter(readings), None)
+
+
+def _reads(content: bytes, encoding: str) -> bool:
+    try:
+        return "\0" not in content.decode(encoding)
+    except UnicodeDecodeError:
+        return False

@@ -176,3 +176,13 @@ def test_a_mirror_without_the_split_to_train_on_says_what_it_has(small: Path) ->
         choose_corpus("hub", hub={"id": "someone/lines"}, mirror=str(small)).load()
     with pytest.raises(UserError, match=r"no column 'txt'.*its columns are text"):
         choose_corpus("hub", hub={"id": "someone/lines"}, mirror=str(small), splits=LM_SPLITS, text_column="txt").load()
+
+
+def test_files_of_text_are_read_by_the_rule_for_lines_and_in_their_encoding(tmp_path: Path) -> None:
+    (tmp_path / "text").write_bytes("ça\r\nva\rbien\r\r\n\nété".encode("cp1252"))
+    path = str(tmp_path / "text")
+    source = TextFiles(path, path, path, encoding="cp1252")
+    assert source.load().lines["train"] == ["ça\n", "va\rbien\n", "\n", "été"]
+    assert source.identity() != TextFiles(path, path, path).identity()
+    with pytest.raises(UserError, match=r"line 1: not UTF-8 .*or give data.encoding=cp1252"):
+        TextFiles(path).load()

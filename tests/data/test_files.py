@@ -81,7 +81,7 @@ def test_mistakes_are_named_with_file_and_line(tmp_path: Path, kind: str, conten
 
 def test_text_that_is_not_utf8_is_named_with_line_and_byte(tmp_path: Path) -> None:
     path = written(tmp_path, b"text,label\nfine,a\ncaf\xe9,b\n")
-    with pytest.raises(UserError, match=r"train\.csv, line 3: not UTF-8 \(byte 22 of the file is 0xe9\)"):
+    with pytest.raises(UserError, match=r"train\.csv, line 3: not UTF-8 \(byte 0xe9; cp1252 reads 'café,b'"):
         read("csv", path)
 
 
@@ -154,6 +154,56 @@ def test_a_quoted_field_of_a_tsv_file_holds_no_other_lines(tmp_path: Path) -> No
     assert len(read("tsv", path)) == 3
 
 
+def test_a_quoted_field_of_a_csv_file_holds_no_other_examples(tmp_path: Path) -> None:
+    rows = ["good,pos", '"quite good,pos', "story awful,neg", 'nice",pos', "poor,neg"]
+    path = written(tmp_path, "\n".join(["text,label", *rows]) + "\n")
+    with pytest.raises(UserError, match=r"line 3: a field in quotes runs on to line 5, with commas in it: check the"):
+        read("csv", path)
+    assert len(read("csv", path, quotes=False)) == 5  # both ways that are advised
+    assert len(read("csv", path, quotes=True)) == 3
+    assert len(read("csv", written(tmp_path, 'text,label\n"one,\ntwo, three",pos\nb,neg\n'))) == 2
+
+
+def test_a_carriage_return_ends_no_line(tmp_path: Path) -> None:
+    assert read("tsv", written(tmp_path, "text\tlabel\r\na\rb\tx\r\nc\ty\n")).texts == ["a\rb", "c"]
+    assert read("csv", written(tmp_path, 'text,label\r\n"a\rb",x\r\nc,y\n')).texts == ["a\rb", "c"]
+    assert read("text", written(tmp_path, "x\ta\rb\r\ny\tc\n")).texts == ["a\rb", "c"]
+    with pytest.raises(UserError, match=r"line 1: a carriage return outside quotes: expected a line feed at the end"):
+        read("csv", written(tmp_path, "text,label\ra,x\rc,y\r"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "row", "said"),
+    [
+        ("tsv", "a\tb\tx", r"3 values where the header has 2: a text has no tabs in it$"),
+        ("tsv", '"a\tb"\tx', r"a text has no tabs in it, unless the file quotes texts: data.quotes=true$"),
+        ("tsv", "a", r"1 values where the header has 2: expected a value for every column$"),
+        ("csv", "a,b,x", r"a text with commas in it needs quotes around it"),
+        ("csv", "a", r"expected a value for every column$"),
+    ],
+)
+def test_advice_on_ragged_rows_fits_the_row(tmp_path: Path, kind: str, row: str, said: str) -> None:
+    header = {"tsv": "text\tlabel", "csv": "text,label"}[kind]
+    with pytest.raises(UserError, match=f"line 3: .*{said}"):
+        read(kind, written(tmp_path, f"{header}\n{header}\n{row}\n"))
+
+
+def test_empty_lines_before_the_header(tmp_path: Path) -> None:
+    table = read("csv", written(tmp_path, "\n\ntext;label\na;x\n"))
+    assert (table.texts, table.ids) == (["a"], [4])
+
+
+def test_columns_that_are_not_named_or_named_twice(tmp_path: Path) -> None:
+    with pytest.raises(
+        UserError, match=r"its columns are good, pos; give data.text_column=NAME, or write the names of"
+    ):
+        read("csv", written(tmp_path, "good,pos\nbad,neg\n"))
+    with pytest.raises(
+        UserError, match=r"2 columns called 'text' .*: expected one; rename the other in the first line"
+    ):
+        read("csv", written(tmp_path, "text,text,label\na,b,x\n"))
+
+
 @pytest.mark.parametrize(("mark", "name"), [(";", "semicolons"), ("\t", "tabs"), ("|", "vertical bars")])
 def test_a_delimiter_is_found_and_told(tmp_path: Path, mark: str, name: str) -> None:
     path = written(tmp_path, f"id{mark}text{mark}label\n1{mark}a, b{mark}pos\n2{mark}c{mark}neg\n", "other.csv")
@@ -175,7 +225,7 @@ def test_a_format_that_there_is_not(given: dict[str, Any]) -> None:
 def test_another_encoding_is_named_and_read(tmp_path: Path, encoding: str, advised: str) -> None:
     path = tmp_path / "other.csv"
     path.write_bytes("text,label\nça va,pos\nd’été,neg\n".encode(encoding))
-    with pytest.raises(UserError, match=f"not UTF-8 .*data.encoding, such as {advised}"):
+    with pytest.raises(UserError, match=f"expected utf-8|not UTF-8.*or give data.encoding={advised}$"):
         read("csv", str(path))
     assert read("csv", str(path), encoding=advised).texts == ["ça va", "d’été"]
 

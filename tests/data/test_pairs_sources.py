@@ -226,6 +226,17 @@ def test_two_files_line_by_line(tmp_path: Path) -> None:
     assert ParallelFiles(first, train_target=second).identity() != ParallelFiles(second, train_target=first).identity()
 
 
+def test_files_of_pairs_are_read_by_the_rule_for_lines_and_in_their_encoding(tmp_path: Path) -> None:
+    (tmp_path / "source").write_bytes("ça\rva\r\nété\r\n".encode("utf-16"))
+    (tmp_path / "target").write_bytes("how is it\nsummer".encode("utf-16"))
+    paths = [str(tmp_path / name) for name in ("source", "target")]
+    files = ParallelFiles(*[paths[0]] * 3, *[paths[1]] * 3, encoding="utf-16")
+    assert files.load().tables["train"].sources == ["ça\rva", "été"]
+    assert files.load().tables["train"].targets == ["how is it", "summer"]
+    with pytest.raises(UserError, match=r"utf-16 by its byte order mark, expected utf-8.*give data.encoding=utf-16$"):
+        ParallelFiles(*[paths[0]] * 3, *[paths[1]] * 3).load()
+
+
 def test_one_file_with_tabs(tmp_path: Path) -> None:
     plain = write(tmp_path / "a.tsv", *(f"Go {row}.\tVa {row} !\tCC-BY" for row in range(20)))
     table = ParallelFiles(plain, test=plain).load().tables["test"]

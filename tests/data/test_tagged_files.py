@@ -180,3 +180,13 @@ def test_files_that_are_not_there(tmp_path: Path) -> None:
     ):
         with pytest.raises(UserError, match=said):
             TaggedFiles(reading, str(train) if train else None).load()  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("reading", "line"), [(Conll(), "{} X"), (Conllu(), "1\t{0}\t_\tX" + "\t_" * 6)])
+def test_tagged_files_are_read_in_their_encoding(tmp_path: Path, reading: Conll | Conllu, line: str) -> None:
+    (tmp_path / "file").write_bytes(f"{line.format('été')}\r\n\r\n".encode("cp1252"))
+    path = str(tmp_path / "file")
+    with pytest.raises(UserError, match=r"line 1: not UTF-8 .*give data.encoding=cp1252$"):
+        TaggedFiles(reading, path, path, path).load()
+    table = TaggedFiles(reading, path, path, path, encoding="cp1252").load().tables["train"]
+    assert table.tokens == [["été"]]

@@ -30,6 +30,7 @@ def choose_corpus(
     train: str | None = None,
     validation: str | None = None,
     test: str | None = None,
+    encoding: str = "utf-8",
     text_column: str = "text",
     splits: Mapping[str, str | None] | None = None,
     validation_fraction: float = 0.1,
@@ -48,9 +49,9 @@ def choose_corpus(
     if source == "python_docs":
         return PythonDocs(split_seed)
     if source == "text":
-        return TextFiles(train, validation, test, tail)
+        return TextFiles(train, validation, test, tail, encoding)
     if source == "ptb":
-        return penn_treebank(train, validation, test)
+        return penn_treebank(train, validation, test, encoding)
     if source != "hub":
         raise UserError(f"data.source is {source!r}; {near(str(source), CORPORA)}")
     given = hub_settings(hub)

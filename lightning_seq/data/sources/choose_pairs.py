@@ -47,6 +47,7 @@ def choose_pairs(
     test_target: str | None = None,
     source_column: str | None = None,
     target_column: str | None = None,
+    encoding: str = "utf-8",
     splits: Mapping[str, str | None] | None = None,
     validation_fraction: float = 0.1,
     test_fraction: float = 0.1,
@@ -75,7 +76,16 @@ def choose_pairs(
     cut = Cut(validation_fraction, test_fraction, split_seed)
     if source == "pairs":
         return ParallelFiles(
-            train, validation, test, train_target, validation_target, test_target, source_column, target_column, cut
+            train,
+            validation,
+            test,
+            train_target,
+            validation_target,
+            test_target,
+            source_column,
+            target_column,
+            cut,
+            encoding,
         )
     if source != "hub":
         raise UserError(f"data.source is {source!r}; {near(str(source), SOURCES)}")

@@ -40,6 +40,7 @@ def choose_tagged(
     tokens_column: str | int | None = None,
     tag_column: str | int | None = None,
     intent_column: str | None = None,
+    encoding: str = "utf-8",
     splits: Mapping[str, str | None] | None = None,
     validation_fraction: float = 0.1,
     test_fraction: float = 0.1,
@@ -59,10 +60,10 @@ def choose_tagged(
         return CopyMemory(length, distance, symbols, examples, split_seed)
     cut = Cut(validation_fraction, test_fraction, split_seed)
     if source == "conllu":
-        return TaggedFiles(Conllu("upos" if tag_column is None else tag_column), train, validation, test, cut)
+        return TaggedFiles(Conllu("upos" if tag_column is None else tag_column), train, validation, test, cut, encoding)
     if source == "conll":
         places = [0 if tokens_column is None else tokens_column, -1 if tag_column is None else tag_column]
-        return TaggedFiles(Conll(*places), train, validation, test, cut)  # type: ignore[arg-type]
+        return TaggedFiles(Conll(*places), train, validation, test, cut, encoding)  # type: ignore[arg-type]
     if source != "hub":
         raise UserError(f"data.source is {source!r}; {near(str(source), SOURCES)}")
     given = dict(hub or {})

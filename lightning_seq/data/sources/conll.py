@@ -9,6 +9,7 @@ from lightning_seq.data.spans import Tag
 from lightning_seq.errors import UserError
 from lightning_seq.files import Plain
 from lightning_seq.text.conll import fields
+from lightning_seq.text.lines import split_lines
 
 _DOCUMENT = "-DOCSTART-"
 
@@ -43,8 +44,7 @@ class Conll:
         tags: list[list[Tag]] = []
         lines: list[list[int]] = []
         width, inside = 0, False
-        for number, line in enumerate(text.split("\n"), 1):
-            line = line.rstrip("\r")
+        for number, line in enumerate(split_lines(text), 1):
             if not line.strip() or line.startswith(_DOCUMENT):
                 inside = False
                 continue

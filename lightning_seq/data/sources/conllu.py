@@ -9,6 +9,7 @@ from lightning_seq.data.sources.tagged import TaggedTable
 from lightning_seq.data.spans import Tag
 from lightning_seq.errors import UserError, near
 from lightning_seq.files import Plain
+from lightning_seq.text.lines import split_lines
 
 COLUMNS = ("id", "form", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc")
 TAG_COLUMNS = ("upos", "xpos", "feats", "deprel")
@@ -40,8 +41,7 @@ class Conllu:
         tags: list[list[Tag]] = []
         lines: list[list[int]] = []
         wanted, last = COLUMNS.index(str(self.tag_column)), 0
-        for number, line in enumerate(text.split("\n"), 1):
-            line = line.rstrip("\r")
+        for number, line in enumerate(split_lines(text), 1):
             if not line.strip():
                 last = 0
                 continue

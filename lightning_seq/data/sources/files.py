@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import codecs
-import csv
 import io
 import json
 import re
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,11 +13,11 @@ from typing import Any
 from lightning_seq.data.sources.table import Cut, Loaded, Table
 from lightning_seq.errors import UserError, near
 from lightning_seq.files import Plain, sha256
+from lightning_seq.text.column import DELIMITERS, delimiter_of, records
+from lightning_seq.text.lines import check_characters, check_encoding, read_text, split_lines
 
 _LABEL = "__label__"
 _NUMBER = re.compile(r"[-+]?[0-9]*[.,]?[0-9]+(e[-+]?[0-9]+)?", re.IGNORECASE)
-DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
-"""What may stand between the fields of a csv file, the likeliest first."""
 Row = tuple[int, Any, Any]
 """The line a record starts on, its text, its label."""
 
@@ -58,12 +55,7 @@ class Files:
             raise UserError(f"data.delimiter is {self.delimiter!r}: expected one character, such as ; (null finds it)")
         if self.quotes not in (None, True, False):
             raise UserError(f"data.quotes is {self.quotes!r}: expected true, false, or null (true in csv alone)")
-        try:
-            codecs.lookup(self.encoding)
-        except LookupError:
-            raise UserError(
-                f"data.encoding is {self.encoding!r}, which Python does not know: utf-8, utf-16, cp1252, latin-1 …"
-            ) from None
+        check_encoding(self.encoding, "data.encoding")
         if self.kind not in _READERS:
             raise UserError(f"there is no kind of file {self.kind!r}; {near(str(self.kind), _READERS)}")
         if not self.train:
@@ -149,66 +141,70 @@ class Files:
         return table
 
     def _separated(self, path: Path, text: str, told: list[str]) -> Iterator[Row]:
-        csv.field_size_limit(sys.maxsize)
-        delimiter = self.delimiter or ("\t" if self.kind == "tsv" else self._delimiter(text))
+        names = (self.text_column, self.label_column)
+        usual = "\t" if self.kind == "tsv" else ","
+        first = text.lstrip("\r\n").partition("\n")[0]
+        delimiter = self.delimiter or (usual if self.kind == "tsv" else delimiter_of(first, names))
         separator = DELIMITERS.get(delimiter, repr(delimiter))
-        if delimiter != (self.delimiter or {"csv": ",", "tsv": "\t"}[self.kind]):
+        if delimiter != (self.delimiter or usual):
             told.append(f"{path.name}: fields are separated by {separator} (data.delimiter)")
-        content = io.StringIO(text, newline="")
-        rows = (
-            csv.reader(content, delimiter=delimiter, strict=True)
-            if self._quoted
-            else csv.reader(content, delimiter=delimiter, quoting=csv.QUOTE_NONE)
-        )
-        start, long = 1, 0
-        try:
-            header = [name.strip() for name in next(rows, [])]
-            places = [self._column(path, name, header) for name in ("text_column", "label_column")]
-            start = rows.line_num + 1
-            for row in rows:
-                line, start = start, rows.line_num + 1
-                if not row:
-                    continue
-                if len(row) != len(header):
-                    advice = (
-                        f'a text with {separator} in it needs quotes around it ("…")'
-                        if self._quoted
-                        else f"a text has no {separator} in it, unless the file quotes texts: data.quotes=true"
-                    )
-                    raise UserError(
-                        f"{path}, line {line}: {len(row)} values where the header has {len(header)}: {advice}"
-                    )
-                if self.kind == "tsv" and any("\n" in value and delimiter in value for value in row):
-                    raise UserError(
-                        f"{path}, line {line}: a field in quotes runs on to line {start - 1}, with {separator} in it: "
-                        "leave out data.quotes, so that a quotation mark is a character, or check the quotes there"
-                    )
-                long += start - line > 1
-                yield line, row[places[0]], row[places[1]]
-        except csv.Error as error:
-            advice = "check the quotes in that record" + ("" if self.quotes is None else ", or give data.quotes=false")
-            raise UserError(f"{path}, line {start}: not {self.kind} ({error}): {advice}") from error
+        remedy = "check the quotes in that record, or give data.quotes=false where a quotation mark is a character"
+        rows = records(io.StringIO(text, newline="\n"), delimiter, self._quoted, str(path), remedy)
+        header = next([name.strip() for name in row] for *_, row in rows if row)
+        places = [self._column(path, name, header) for name in ("text_column", "label_column")]
+        long, labels = [], set()
+        for line, last, row in rows:
+            if not row:
+                continue
+            if len(row) != len(header):
+                raise UserError(
+                    f"{path}, line {line}: {len(row)} values where the header has {len(header)}: "
+                    + self._advice_on_width(len(row) > len(header), '"' in "".join(row), separator)
+                )
+            if last > line:
+                long.append((line, last, row))
+            else:
+                labels.add(row[places[1]])
+            yield line, row[places[0]], row[places[1]]
+        for line, last, row in long:
+            if self.kind == "tsv" or self.quotes is None:
+                self._check_long(f"{path}, line {line}", last, row, delimiter, places[1], labels)
         if long:
-            told.append(f"{path.name}: {long} quoted text{'s' * (long > 1)} with line ends inside")
+            told.append(f"{path.name}: {len(long)} quoted text{'s' * (len(long) > 1)} with line ends inside")
 
-    def _delimiter(self, text: str) -> str:
-        """The first that parts the header so that both columns are there; else a comma."""
-        header = text.partition("\n")[0]
-        for delimiter in DELIMITERS:
-            names = [name.strip() for name in next(csv.reader([header], delimiter=delimiter), [])]
-            if {self.text_column, self.label_column} <= set(names):
-                return delimiter
-        return ","
+    def _advice_on_width(self, more: bool, marks: bool, separator: str) -> str:
+        if not more:
+            return "expected a value for every column"
+        if self._quoted:
+            return f'a text with {separator} in it needs quotes around it ("…")'
+        return f"a text has no {separator} in it" + (", unless the file quotes texts: data.quotes=true" * marks)
+
+    def _check_long(self, where: str, last: int, row: list[str], delimiter: str, place: int, labels: set[str]) -> None:
+        """Raises UserError where a field over several lines has swallowed examples: in a tsv file one with a delimiter
+        in it, in a csv file one with a line that is a whole record of a known label."""
+        for column, value in enumerate(row):
+            first, *rest = value.split("\n")
+            inside = [row[:column] + first.split(delimiter), *(line.split(delimiter) for line in rest)]
+            swallowed = any(len(part) == len(row) and part[place].strip() in labels for part in inside)
+            if rest and (delimiter in value if self.kind == "tsv" else swallowed):
+                raise UserError(
+                    f"{where}: a field in quotes runs on to line {last}, with {DELIMITERS.get(delimiter, delimiter)} "
+                    "in it: check the quotes there; or give data.quotes=false where a quotation mark is a character"
+                    + (", data.quotes=true where all of it is one text" if self.kind == "csv" else "")
+                )
 
     def _column(self, path: Path, setting: str, header: list[str]) -> int:
         name = getattr(self, setting)
         if name not in header:
             raise UserError(
-                f"{path} has no column {name!r} (data.{setting}): its columns are {', '.join(header)}; "
-                f"give data.{setting}=NAME"
+                f"{path} has no column {name!r} (data.{setting}): its columns are {', '.join(header)}; give "
+                f"data.{setting}=NAME, or write the names of the columns into the first line where it is an example"
             )
         if header.count(name) > 1:
-            raise UserError(f"{path} has {header.count(name)} columns called {name!r} (data.{setting}): expected one")
+            raise UserError(
+                f"{path} has {header.count(name)} columns called {name!r} (data.{setting}): expected one; rename the "
+                "other in the first line"
+            )
         return header.index(name)
 
     def _json_lines(self, path: Path, text: str, told: list[str]) -> Iterator[Row]:
@@ -260,42 +256,17 @@ KINDS = tuple(_READERS)
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:
     """Lines that are not blank, with their numbers; only a line feed ends a line."""
-    for number, line in enumerate(text.split("\n"), 1):
+    for number, line in enumerate(split_lines(text), 1):
         if line.strip():
-            yield number, line.rstrip("\r")
-
-
-def check_characters(where: str, text: str) -> None:
-    """Raises UserError for half of a surrogate pair, which JSON can hold and UTF-8 cannot."""
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise UserError(
-            f"{where}: \\u{ord(text[error.start]):04x} alone is half a character (a surrogate): "
-            "write the character itself, or both halves"
-        ) from None
+            yield number, line
 
 
 def decoded(path: Path, encoding: str = "utf-8") -> str:
     """A file's text without a byte order mark.
 
-    Raises UserError when it is empty, unreadable, or not of that encoding, with the line and the byte.
+    Raises UserError when it is empty, and as `read_text` does.
     """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror}): check its permissions") from error
-    try:
-        text = content.decode(encoding).removeprefix("\ufeff")
-    except UnicodeError as error:
-        start = getattr(error, "start", 0)
-        line = content.count(b"\n", 0, start) + 1
-        wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-        likely = "utf-16" if wide else "cp1252" if encoding.lower().replace("_", "-") in ("utf-8", "utf8") else "utf-8"
-        raise UserError(
-            f"{path}, line {line}: not {encoding.upper()} (byte {start + 1} of the file is 0x{content[start]:02x}): "
-            f"save it as UTF-8; a csv, tsv, jsonl or text file may also be read by data.encoding, such as {likely}"
-        ) from None
+    text = read_text(path, encoding, "data.encoding")
     if not text.strip():
         raise UserError(f"{path} is empty: expected one example a line")
     return text

@@ -12,6 +12,7 @@ from lightning_seq.data.sources.table import SPLITS, Cut, Loaded
 from lightning_seq.data.sources.text_files import given_files
 from lightning_seq.errors import UserError
 from lightning_seq.files import Plain, sha256
+from lightning_seq.text.lines import check_encoding, split_lines
 
 _SHOWN = 40
 
@@ -25,8 +26,9 @@ class ParallelFiles:
     source_column, target_column: of a file with tabs: names in its first line; None for a file without such a line,
         whose first two columns are taken and all others left aside.
 
-    A validation or test split that is not given is cut from train. An example's id is its line. UTF-8 is expected, with
-    or without a byte order mark.
+    encoding: of all files, by Python's name.
+
+    A validation or test split that is not given is cut from train. An example's id is its line.
     """
 
     train: str | None
@@ -38,8 +40,10 @@ class ParallelFiles:
     source_column: str | None = None
     target_column: str | None = None
     cut: Cut = field(default_factory=Cut)
+    encoding: str = "utf-8"
 
     def __post_init__(self) -> None:
+        check_encoding(self.encoding, "data.encoding")
         if not self.train:
             raise UserError(
                 "pairs need a file to train on: give data.train=FILE and data.train_target=FILE, line by line, "
@@ -67,6 +71,7 @@ class ParallelFiles:
             },
             "columns": [self.source_column, self.target_column],
             "cut": self.cut.to_plain(),
+            **({"encoding": self.encoding} if self.encoding != "utf-8" else {}),
         }
 
     def load(self) -> Loaded[PairTable]:
@@ -74,7 +79,7 @@ class ParallelFiles:
         tables, notes = {}, []
         for split, (source, target) in self._paths().items():
             table, blank = PairTable([], [], []), 0
-            for line, first, second in _together(source, target) if target else self._tabbed(source):
+            for line, first, second in self._together(source, target) if target else self._tabbed(source):
                 if not first.strip() and not second.strip():
                     blank += 1
                     continue
@@ -98,7 +103,7 @@ class ParallelFiles:
         return {split: (path, targets.get(split)) for split, path in sources.items()}
 
     def _tabbed(self, path: Path) -> Iterator[tuple[int, str, str]]:
-        lines = _lines(path)
+        lines = split_lines(decoded(path, self.encoding))
         places, begin = (0, 1), 1
         if self.source_column is not None and self.target_column is not None:
             header = [name.strip() for name in lines[0].split("\t")]
@@ -122,6 +127,20 @@ class ParallelFiles:
                 )
             yield number, values[places[0]], values[places[1]]
 
+    def _together(self, source: Path, target: Path) -> Iterator[tuple[int, str, str]]:
+        first, second = (split_lines(decoded(path, self.encoding)) for path in (source, target))
+        if len(first) != len(second):
+            longer, lines = (source, first) if len(first) > len(second) else (target, second)
+            number = min(len(first), len(second)) + 1
+            text = lines[number - 1]
+            shown = text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
+            raise UserError(
+                f"{source} has {len(first):,} lines and {target} has {len(second):,}: expected as many, line by line; "
+                f"the first without a partner is line {number} of {longer} ({shown!r})"
+            )
+        for number, (left, right) in enumerate(zip(first, second, strict=True), 1):
+            yield number, left, right
+
 
 def _there(setting: str, given: str) -> Path:
     path = Path(given).expanduser()
@@ -129,29 +148,6 @@ def _there(setting: str, given: str) -> Path:
         what = "is a directory" if path.is_dir() else "is not there"
         raise UserError(f"data.{setting}={given} {what}: expected a file with a line for each line of the sources")
     return path
-
-
-def _lines(path: Path) -> list[str]:
-    """Only a line feed ends a line; an empty last one is none."""
-    lines = decoded(path).split("\n")
-    if not lines[-1]:
-        lines.pop()
-    return [line.rstrip("\r") for line in lines]
-
-
-def _together(source: Path, target: Path) -> Iterator[tuple[int, str, str]]:
-    first, second = _lines(source), _lines(target)
-    if len(first) != len(second):
-        longer, lines = (source, first) if len(first) > len(second) else (target, second)
-        number = min(len(first), len(second)) + 1
-        text = lines[number - 1]
-        shown = text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
-        raise UserError(
-            f"{source} has {len(first):,} lines and {target} has {len(second):,}: expected as many, line by line; "
-            f"the first without a partner is line {number} of {longer} ({shown!r})"
-        )
-    for number, (left, right) in enumerate(zip(first, second, strict=True), 1):
-        yield number, left, right
 
 
 def _check_text(path: Path, line: int, text: str, side: str) -> None:

@@ -20,6 +20,7 @@ from lightning_seq.data.sources.text_column import check_trainable
 from lightning_seq.data.sources.text_files import given_files
 from lightning_seq.errors import UserError
 from lightning_seq.files import Plain, sha256
+from lightning_seq.text.lines import split_lines
 
 NOTES = range(21, 109)
 """MIDI numbers of a piano's 88 keys, A0 to C8."""
@@ -150,7 +151,7 @@ class RollFiles:
         return Loaded(completed, notes=notes)
 
     def _pieces(self, path: Path) -> Iterator[tuple[int, np.ndarray]]:
-        for line, content in enumerate(decoded(path).split("\n"), 1):
+        for line, content in enumerate(split_lines(decoded(path)), 1):
             if content.strip():
                 yield line, read_roll(content, f"{path}, line {line}", self.notes)
 

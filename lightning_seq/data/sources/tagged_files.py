@@ -12,6 +12,7 @@ from lightning_seq.data.sources.table import Cut, Loaded
 from lightning_seq.data.sources.tagged import TaggedTable
 from lightning_seq.errors import UserError, near
 from lightning_seq.files import Plain, sha256
+from lightning_seq.text.lines import check_encoding
 
 _TREEBANK = {"train": "train", "validation": "dev", "test": "test"}
 """How Universal Dependencies names the files of a treebank: `en_ewt-ud-dev.conllu`."""
@@ -24,7 +25,9 @@ class TaggedFiles:
     reading: of the file's format.
     train:   a file; or, for `.conllu`, the directory of a treebank, in which the files of all splits are found.
 
-    An example's id is the line it begins on. UTF-8 is expected, with or without a byte order mark.
+    encoding: of the files, by Python's name.
+
+    An example's id is the line it begins on.
     """
 
     reading: Conllu | Conll
@@ -32,8 +35,10 @@ class TaggedFiles:
     validation: str | None = None
     test: str | None = None
     cut: Cut = field(default_factory=Cut)
+    encoding: str = "utf-8"
 
     def __post_init__(self) -> None:
+        check_encoding(self.encoding, "data.encoding")
         if not self.train:
             treebank = " or data.train=DIR of a treebank" if isinstance(self.reading, Conllu) else ""
             raise UserError(f"tagged sentences need a file to train on: give data.train=FILE{treebank}")
@@ -47,13 +52,14 @@ class TaggedFiles:
             "files": {split: sha256(path) for split, path in self._paths().items()},
             "columns": self.reading.to_plain(),
             "cut": self.cut.to_plain(),
+            **({"encoding": self.encoding} if self.encoding != "utf-8" else {}),
         }
 
     def load(self) -> Loaded[TaggedTable]:
         """Raises UserError, with file and line, for whatever is wrong in the files."""
         tables = {}
         for split, path in self._paths().items():
-            tables[split] = self.reading.table(str(path), decoded(path))
+            tables[split] = self.reading.table(str(path), decoded(path, self.encoding))
             if not len(tables[split]):
                 raise UserError(f"{path} has no sentences: expected one token a line")
         completed, notes = self.cut.completed(tables)

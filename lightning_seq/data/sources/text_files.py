@@ -5,15 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lightning_seq.data.sources.corpus import Corpus, Tail, lines_of
+from lightning_seq.data.sources.corpus import Corpus, Tail
 from lightning_seq.data.sources.files import decoded
 from lightning_seq.errors import UserError, near
 from lightning_seq.files import Plain, sha256
+from lightning_seq.text.lines import check_encoding, split_lines
 
 
 @dataclass(frozen=True)
 class TextFiles:
     """One file per split, UTF-8; a validation or test split that is not given is cut from the end of train.
+
+    encoding: of the files, by Python's name.
 
     Line ends of Windows count as plain ones.
     """
@@ -22,8 +25,10 @@ class TextFiles:
     validation: str | None = None
     test: str | None = None
     tail: Tail = field(default_factory=Tail)
+    encoding: str = "utf-8"
 
     def __post_init__(self) -> None:
+        check_encoding(self.encoding, "data.encoding")
         if not self.train:
             raise UserError("data.train is not given: expected a file of text to train on, data.train=FILE")
 
@@ -35,19 +40,26 @@ class TextFiles:
             "text": "files",
             "files": {split: sha256(path) for split, path in given_files(self.train, self.validation, self.test)},
             "tail": self.tail.to_plain(),
+            **({"encoding": self.encoding} if self.encoding != "utf-8" else {}),
         }
 
     def load(self) -> Corpus:
         """Raises UserError for a file that is not there, empty, or not UTF-8."""
         lines = {
-            split: lines_of(decoded(path).replace("\r\n", "\n"))
+            split: _ended(decoded(path, self.encoding))
             for split, path in given_files(self.train, self.validation, self.test)
         }
         completed, notes = self.tail.completed(lines, self.describe())
         return Corpus(completed, notes=notes)
 
 
-def penn_treebank(train: str | None, validation: str | None, test: str | None) -> TextFiles:
+def _ended(text: str) -> list[str]:
+    """The lines, each with a line feed; the last one has none where the text has none."""
+    lines = [f"{line}\n" for line in split_lines(text)]
+    return lines if text.endswith("\n") else [*lines[:-1], lines[-1].removesuffix("\n")]
+
+
+def penn_treebank(train: str | None, validation: str | None, test: str | None, encoding: str = "utf-8") -> TextFiles:
     """The user's own copy of the Penn Treebank as Mikolov et al. 2010 prepared it.
 
     Raises UserError, saying where it comes from, unless all three files are given.
@@ -58,7 +70,7 @@ def penn_treebank(train: str | None, validation: str | None, test: str | None) -
             "as Mikolov et al. 2010 prepared it; give data.train=ptb.train.txt data.validation=ptb.valid.txt "
             "data.test=ptb.test.txt, or take data=wikitext2"
         )
-    return TextFiles(train, validation, test)
+    return TextFiles(train, validation, test, encoding=encoding)
 
 
 def given_files(train: str | None, validation: str | None, test: str | None) -> list[tuple[str, Path]]:

@@ -1,0 +1,34 @@
+"""One column of a file, for the verbs."""
+
+from __future__ import annotations
+
+import pytest
+
+from lightning_seq.errors import UserError
+from lightning_seq.text.column import column_of
+
+
+@pytest.mark.parametrize("mark", [",", ";", "\t", "|"])
+def test_the_delimiter_of_a_csv_file_is_found_as_in_training(mark: str) -> None:
+    lines = [f"id{mark}text", f'1{mark}"a{mark} b"', "", f'2{mark}"c', 'd"']
+    assert list(column_of(lines, ".csv", "text", "f")) == [f"a{mark} b", "", "c\nd"]
+
+
+def test_only_a_tab_parts_a_tsv_file() -> None:
+    assert list(column_of(["text\tid", 'a" \rb\t1'], ".tsv", "text", "f")) == ['a" \rb']
+
+
+def test_half_a_character_is_refused_by_its_line() -> None:
+    with pytest.raises(UserError, match=r"f, line 2: .ud83d alone is half a character"):
+        list(column_of(['{"text": "a"}', '{"text": "\\ud83d"}'], ".jsonl", "text", "f"))
+
+
+def test_records_that_are_not_of_the_format_are_named() -> None:
+    for lines, said in (
+        (["a,b", "1,2"], "f: expected one column 'text'"),
+        ([], "f: expected one column 'text'"),
+        (["text,b", "1"], "f, line 2: 1 fields, expected the 2 of the first line"),
+        (["text,b", '"1,2'], "f, line 2: not csv"),
+    ):
+        with pytest.raises(UserError, match=said):
+            list(column_of(lines, ".csv", "text", "f"))
