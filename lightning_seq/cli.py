@@ -426,6 +426,9 @@ def _ended(run: Callable[[list[str]], int], words: list[str]) -> int:
 
 def entry() -> None:
     """The `lightning-seq` command. Modules of the user's are also looked for where it is called."""
+    from lightning_seq.experiment.signals import end_at_once
+
+    end_at_once()
     if "" not in sys.path and str(Path.cwd()) not in sys.path:
         sys.path.append(str(Path.cwd()))
     try:

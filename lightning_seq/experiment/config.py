@@ -133,7 +133,7 @@ def compose(words: Sequence[str], of_file: Sequence[str] = ()) -> Config:
     config = _hydra([
         *chosen, *(pair for pair in values if not is_verbatim(pair.key) and replaced.get(pair.key) is None)
     ])  # fmt: skip
-    for pair in values:
+    for pair in {pair.key: pair for pair in values}.values():  # of a key that was given twice the last counts
         default = value_at(base, pair.key)
         if is_verbatim(pair.key):
             put(config, pair.key, as_typed(pair, default))

@@ -32,7 +32,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "task.beam": (1, 1000), "task.length_penalty": (0, 100), "task.length_factor": (0, 1000),
     "task.length_extra": (0, 1_000_000), "init.scale": (0, 1e6), "embedding.scale": (0, 1e6),
     "init.chrono": (1, 10**9), "callbacks.probe_rows": (0, 100_000), "launcher.minutes": (1, 10**7),
-    "callbacks.checkpoint_every_minutes": (1e-3, 1e7), "optimizer.lr": (0, 1e6),
+    "callbacks.checkpoint_every_minutes": (1e-3, 1e7), "optimizer.lr": (0, 3e38),
     "optimizer.weight_decay": (0, 1e6), "trainer.gradient_clip_val": (0, 1e9),
     "callbacks.early_stopping.patience": (0, 2**31 - 1), "callbacks.early_stopping.min_delta": (0, 1e9),
     "trainer.accumulate_grad_batches": (1, 2**31 - 1),

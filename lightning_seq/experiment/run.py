@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import sys
 import traceback
 from collections.abc import Iterator
@@ -19,7 +18,7 @@ from lightning_seq.experiment.config import Config
 from lightning_seq.experiment.instruments import INSTRUMENTS
 from lightning_seq.experiment.match import is_matched, residual
 from lightning_seq.experiment.run_directory import CHECKPOINTS, CONFIG, LOG, TESTIMONY, held, read_config
-from lightning_seq.experiment.signals import Interrupted, listening
+from lightning_seq.experiment.signals import Interrupted, end_at_once, heed, listening
 from lightning_seq.files import fingerprint, sha256, write_json, write_text
 from lightning_seq.printable import PrintableFormatter
 from lightning_seq.record import Record, write
@@ -131,10 +130,11 @@ def execute(directory: Path, label: str, overrides: list[str], jobs: int = 1, st
             try:
                 with listening():
                     journal.update()
-                    _train_or_heed(config, journal)
+                    _train(config, journal)
             except BaseException as error:
-                status = "interrupted" if isinstance(error, Interrupted) else "failed"
-                journal.update(status=status, error=_cause(error), finished=now())
+                if journal.record.status != "done":  # else the run is whole, and what came after it is told
+                    status = "interrupted" if isinstance(error, Interrupted) else "failed"
+                    journal.update(status=status, error=_cause(error), finished=now())
                 raise
     return journal.record
 
@@ -179,16 +179,6 @@ def _log_to(path: Path) -> Iterator[None]:
     finally:
         log.removeHandler(handler)
         handler.close()
-
-
-def _train_or_heed(config: Config, journal: Journal) -> None:
-    """Train. Where our exception came where Python drops it (at a fork), Lightning's own still ends the batch."""
-    from lightning.pytorch.utilities.exceptions import SIGTERMException
-
-    try:
-        _train(config, journal)
-    except SIGTERMException as error:
-        raise Interrupted(signal.SIGTERM) from error
 
 
 def _train(config: Config, journal: Journal) -> None:
@@ -323,6 +313,7 @@ def _train(config: Config, journal: Journal) -> None:
     artifacts = _write_artifacts(
         directory, data, inputs, None if is_trial(config) else task, written(directory, inside)
     )
+    heed()
     journal.update(
         status="done",
         metrics={**chosen, **tested},
@@ -385,6 +376,7 @@ def main(arguments: list[str]) -> int:
     """
     import json
 
+    end_at_once()
     log.setLevel(logging.INFO)
     log.propagate = False  # the run's own log is its standard error already
     given = json.loads(os.environ["LIGHTNING_SEQ_RUN"])

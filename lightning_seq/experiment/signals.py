@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import _thread
 import logging
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from types import FrameType
 from typing import Any
 
@@ -33,10 +35,49 @@ class Interrupted(BaseException):
         return 128 + self.number
 
 
+class _Heard:
+    """The signal that raised `Interrupted` and how many `listening` there are, in this process."""
+
+    number: int | None = None
+    listeners = 0
+
+
 def _raise(number: int, frame: FrameType | None) -> None:
     for caught in CAUGHT:
         signal.signal(caught, signal.SIG_IGN if caught == number else signal.SIG_DFL)
+    _Heard.number = number
     raise Interrupted(number)
+
+
+def heed() -> None:
+    """Raises `Interrupted` where a signal came and its exception was caught by code that lets nothing through."""
+    if _Heard.number is not None:
+        raise Interrupted(_Heard.number)
+
+
+def end_at_once() -> None:
+    """Outside `listening`, Ctrl-C ends the process as the other signals do, without a traceback."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+@contextmanager
+def _raising_again() -> Iterator[None]:
+    """Python prints and drops what is raised in a finaliser or at a fork: the signal is sent once more instead."""
+    before = sys.unraisablehook
+
+    def hook(dropped: sys.UnraisableHookArgs) -> None:
+        if isinstance(dropped.exc_value, Interrupted):
+            signal.signal(dropped.exc_value.number, _raise)
+            threading.Timer(0.001, _thread.interrupt_main, [dropped.exc_value.number]).start()  # not in this hook
+        else:
+            before(dropped)
+
+    sys.unraisablehook = hook
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
 
 
 def _install(handler: Any) -> dict[signal.Signals, Any]:
@@ -58,11 +99,22 @@ def _put_back(before: dict[signal.Signals, Any]) -> None:
 
 @contextmanager
 def listening() -> Iterator[None]:
-    """SIGINT, SIGTERM, SIGHUP and SIGUSR1 raise `Interrupted`; another one of a different kind ends at once."""
+    """SIGINT, SIGTERM, SIGHUP and SIGUSR1 raise `Interrupted`, at the latest at the end of the block; another one of a
+    different kind ends at once. Nothing is installed outside the main thread."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    outermost = _Heard.listeners == 0
+    if outermost:
+        _Heard.number = None
+    _Heard.listeners += 1
     before = _install(_raise)
     try:
-        yield
+        with _raising_again() if outermost else nullcontext():
+            yield
+            heed()
     finally:
+        _Heard.listeners -= 1
         _put_back(before)
 
 

@@ -161,6 +161,8 @@ def lightning_trainer(config: Config, **more: Any) -> Trainer:
             given = " ".join(f"trainer.{key}={settings[key]}" for key in ("accelerator", "devices", "precision"))
             raise UserError(f"{given}: {str(error).rstrip('.!')}; use trainer=cpu where there is no GPU") from error
         raise
+    # The signals are ours: Lightning's handler would speak to other ranks in the middle of whatever it interrupts.
+    trainer._signal_connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]
     if settings["precision"] == "16-mixed" != trainer.precision:  # Lightning's choice for a CPU
         raise UserError(f"trainer.precision=16-mixed needs a GPU: on a CPU give trainer.precision={trainer.precision}")
     return trainer

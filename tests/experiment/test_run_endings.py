@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -153,17 +154,6 @@ def test_what_ended_another_rank_is_the_cause(own: list[str]) -> None:
     assert record.error == "MemoryError: rank 1 has no room"
 
 
-def test_a_signal_that_python_drops_still_ends_the_run(own: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    from lightning.pytorch.utilities.exceptions import SIGTERMException
-
-    def test(*_: object, **__: object) -> None:
-        raise SIGTERMException
-
-    monkeypatch.setattr("lightning.pytorch.Trainer.test", test)
-    assert main(["train", "model=rnn", *own, *TINY]) == 128 + signal.SIGTERM
-    assert record_of(own, "rnn-seed1").status == "interrupted"
-
-
 def test_a_signal_ends_a_comparison_with_its_records_in_order(own: list[str]) -> None:
     words = ["compare", "model=rnn,gru", "seeds=1", *own, *TINY, "trainer.max_epochs=5000", "callbacks=none"]
     record = Path(own[2].removeprefix("runs=")) / "csv/rnn-seed1/record.json"
@@ -201,3 +191,43 @@ def test_a_done_run_is_done_where_the_chart_library_dies(
         assert ended.value.code == 2
     assert main(["report", str(directory)]) == 0
     assert (directory / "dashboard.html").is_file()
+
+
+def test_a_signal_whose_exception_was_caught_is_heard_before_the_record_says_done(
+    own: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from lightning_seq.experiment import run
+
+    made = run._write_artifacts
+
+    def struck(*given: Any) -> Any:
+        with suppress(BaseException):
+            os.kill(os.getpid(), signal.SIGTERM)
+        return made(*given)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(run, "_write_artifacts", struck)
+        assert main(["compare", "model=rnn", "seeds=1", INLINE, *own, *TINY]) == 128 + signal.SIGTERM
+    interrupted = record_of(own, "rnn-seed1")
+    assert (interrupted.status, interrupted.error) == ("interrupted", "ended by SIGTERM")
+    assert "the same command goes on with what is missing" in capsys.readouterr().err
+    assert main(["compare", "model=rnn", "seeds=1", INLINE, *own, *TINY]) == 0
+    assert record_of(own, "rnn-seed1").status == "done"
+
+
+def test_a_signal_after_the_record_says_done_ends_the_command_and_leaves_the_record(
+    own: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lightning_seq.experiment import run
+
+    train = run._train
+
+    def struck(*given: Any) -> None:
+        train(*given)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(run, "_train", struck)
+    assert main(["compare", "model=rnn", "seeds=1", INLINE, *own, *TINY]) == 128 + signal.SIGINT
+    done = record_of(own, "rnn-seed1")
+    assert (done.status, done.error) == ("done", None)
+    assert done.metrics["test/accuracy"] is not None

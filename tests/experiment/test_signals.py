@@ -1,11 +1,16 @@
 """Signals: raised at once, or kept for the end of a batch; the queue of a cluster."""
+# ruff: noqa: PT012  what stands in the block is what the signal interrupts
 
 from __future__ import annotations
 
 import os
 import random
 import signal
+import subprocess
+import sys
 import threading
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +20,7 @@ import torch
 
 from lightning_seq.experiment import signals
 from lightning_seq.experiment.random_states import random_states, restore_random_states
-from lightning_seq.experiment.signals import CAUGHT, Deferred, Interrupted, listening, requeueing
+from lightning_seq.experiment.signals import CAUGHT, Deferred, Interrupted, heed, listening, requeueing
 
 
 def send(number: int) -> None:
@@ -27,8 +32,8 @@ def test_one_is_kept_and_a_second_ends_at_once(number: signal.Signals, monkeypat
     before = [signal.getsignal(caught) for caught in CAUGHT]
     now = [100.0]
     monkeypatch.setattr(signals.time, "monotonic", lambda: now[0])
-    with listening():
-        deferred = Deferred()
+    deferred = Deferred()
+    with pytest.raises(Interrupted) as ended, listening():
         deferred.start()
         assert deferred.number is None
         send(number)
@@ -36,20 +41,79 @@ def test_one_is_kept_and_a_second_ends_at_once(number: signal.Signals, monkeypat
         now[0] += 0.5
         send(number)  # the same one, come by two ways
         now[0] += 1
-        with pytest.raises(Interrupted) as ended:
+        try:
             send(number)
-        assert ended.value.exit_code == 128 + number
-        deferred.stop()
+        finally:
+            deferred.stop()
+    assert ended.value.exit_code == 128 + number
     assert [signal.getsignal(caught) for caught in CAUGHT] == before
 
 
 def test_after_training_a_signal_raises_again() -> None:
-    with listening():
+    with pytest.raises(Interrupted), listening():
         deferred = Deferred()
         deferred.start()
         deferred.stop()
-        with pytest.raises(Interrupted):
-            send(signal.SIGTERM)
+        send(signal.SIGTERM)
+        pytest.fail("it was not heard")
+
+
+@pytest.mark.parametrize("number", CAUGHT)
+def test_one_whose_exception_is_caught_is_heard_at_the_next_look_and_at_the_end(number: signal.Signals) -> None:
+    with pytest.raises(Interrupted, match=number.name), listening():
+        with suppress(BaseException):
+            send(number)
+        with pytest.raises(Interrupted, match=number.name):
+            heed()
+    with listening():
+        heed()  # it belonged to what has ended
+
+
+class Dropping:
+    def __del__(self) -> None:
+        send(signal.SIGTERM)
+        for _ in range(3):  # the handler is called here, where Python drops what it raises
+            pass
+
+
+def test_one_that_comes_in_a_finaliser_is_raised_after_it_and_nothing_is_printed(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    reached = []
+    with pytest.raises(Interrupted), listening():
+        dropping = Dropping()
+        del dropping
+        for step in range(1000):
+            reached.append(step)
+            time.sleep(0.01)
+    assert len(reached) < 1000
+    assert capfd.readouterr().err == ""
+
+
+def test_one_that_comes_at_a_fork_is_raised_after_it(capfd: pytest.CaptureFixture[str]) -> None:
+    code = """
+import os, signal, time
+from lightning_seq.experiment.signals import Interrupted, listening
+os.register_at_fork(before=lambda: [os.kill(os.getpid(), signal.SIGINT), *range(3)])
+try:
+    with listening():
+        if os.fork() == 0:
+            os._exit(0)
+        time.sleep(10)
+        print("not heard")
+except Interrupted as interrupted:
+    print(interrupted)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "ended by SIGINT\n"
+    assert done.stderr == ""
+
+
+def test_outside_listening_ctrl_c_ends_a_process_without_a_traceback() -> None:
+    code = "import os; from lightning_seq.experiment.signals import end_at_once as end; end(); os.kill(os.getpid(), 2)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == -signal.SIGINT
+    assert done.stderr == ""
 
 
 @pytest.mark.parametrize(
@@ -114,8 +178,8 @@ def test_what_was_ignored_stays_ignored() -> None:
 
 
 def test_after_one_was_raised_it_is_ignored_and_another_kind_ends_at_once() -> None:
-    with listening():
-        with pytest.raises(Interrupted):
+    with pytest.raises(Interrupted), listening():
+        with suppress(Interrupted):
             send(signal.SIGTERM)
         assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
         assert {signal.getsignal(caught) for caught in CAUGHT if caught != signal.SIGTERM} == {signal.SIG_DFL}
