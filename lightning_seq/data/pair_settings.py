@@ -51,7 +51,10 @@ class PairSettings:
         if self.target_level is not None:
             check_level("target_level", self.target_level)
         for name in ("subword", "target_subword"):
-            for key in getattr(self, name) or ():
+            given = getattr(self, name)
+            if given is not None and not isinstance(given, Mapping):
+                raise UserError(f"data.{name}={given}: expected {{kind: bpe or unigram, size: N}}")
+            for key in given or ():
                 if key not in _SUBWORD:
                     raise UserError(f"data.{name} has no key {key!r}; {near(str(key), _SUBWORD)}")
         for name in ("max_length", "max_target_length"):

@@ -182,8 +182,8 @@ class SequenceToSequenceData(LightningDataModule):
             settings = PairSettings(
                 level,
                 target_level,
-                dict(subword or {}),
-                dict(target_subword) if target_subword is not None else None,
+                subword or {},
+                target_subword,
                 lower,
                 min_count,
                 max_vocabulary,

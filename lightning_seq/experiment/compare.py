@@ -41,7 +41,11 @@ class Outcome:
     failed: int
 
 
-OF_COMPARE = {"seeds": "seed=N", "dry_run": "show=config to see what would run"}
+OF_COMPARE = {
+    "seeds": "seed=N",
+    "dry_run": "show=config to see what would run",
+    "jobs": "trainer.devices=N for one run of several processes",
+}
 """Keys that mean nothing for one run, with what to give instead."""
 
 

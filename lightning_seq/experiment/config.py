@@ -250,6 +250,8 @@ def _read_decoder_cell(config: Config) -> None:
     import yaml
 
     name = config["model"].get("decoder_cell")
+    if isinstance(name, dict) and "_target_" not in name:
+        raise UserError(f"model.decoder_cell={name}: expected a cell ({near('', groups()['cell'])}) or {{_target_: …}}")
     if not isinstance(name, str):
         return
     if name not in groups()["cell"]:

@@ -167,9 +167,9 @@ RULES = (
          lambda config: any(config["callbacks"].get(name) for name in ("gradient_flow", "gates", "states",
                                                                       "deciding_words")),
          "nothing looks inside: use callbacks=inside"),
-    Rule(("trainer.timeout",), lambda config: not (_is("trainer.devices", 1, "1", [0])(config)
+    Rule(("trainer.timeout", "trainer.sync_batchnorm"), lambda config: not (_is("trainer.devices", 1, "1", [0])(config)
                                                    and _is("trainer.num_nodes", 1)(config)),
-         "one process waits for no other"),
+         "one process has no other to wait for or to agree with"),
     Rule(("evaluate", "output"), lambda config: False, "it is for the verb word2vec"),
 )  # fmt: skip
 """The condition under which each key acts. Keys that no rule names act everywhere, or are refused by the part

@@ -66,7 +66,7 @@ def check_range(pair: Word, default: Any, value: Any) -> None:
     """Raises UserError for a number that is not finite or out of its range, and for words that are none."""
     said = f"{pair.key}={pair.value[:80]}"
     several = any(fnmatchcase(pair.key, pattern) for pattern in SEVERAL)
-    if isinstance(default, str) and not isinstance(value, str) and not several:
+    if isinstance(default, str) and (value is None or not (isinstance(value, str) or several)):
         raise UserError(f"{said}: expected a word for {pair.key} (now {default}), {value!r} came")
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if pair.key in NUMBER_OR_NULL and value is not None and not number:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -127,3 +128,9 @@ def test_pairs_that_cannot_be(tmp_path: Path) -> None:
     left_out = prepare_pairs(Given([("\u200d", "b"), ("a", "b")]), tmp_path)
     assert left_out.report == ("a note", "train: 1 pairs without a token on one side left out")
     assert left_out.splits["train"].ids.tolist() == [101]
+
+
+@pytest.mark.parametrize("given", [True, 3, "bpe", ["bpe"]])
+def test_subwords_of_the_target_that_are_no_mapping_are_refused(given: Any) -> None:
+    with pytest.raises(UserError, match=r"expected \{kind: bpe or unigram, size: N\}"):
+        PairSettings(level="subword", target_subword=given)

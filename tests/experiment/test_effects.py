@@ -17,7 +17,11 @@ from lightning_seq.experiment.build import build_data, build_inputs, build_model
 from lightning_seq.experiment.config import Config, compose, groups, paths, put, value_at
 from lightning_seq.experiment.effects import RULES, idle
 from lightning_seq.experiment.grid import entries
+from lightning_seq.experiment.instruments import instruments
 from lightning_seq.experiment.kinds.kind import kind_of
+from lightning_seq.experiment.resume import ResumePoints
+from lightning_seq.experiment.threads import threads_per_job
+from lightning_seq.experiment.trainer import build_trainer
 from lightning_seq.spec import Class, DataSpec, Tokens, TokenSequence
 from tests.experiment.conftest import sentences, write_csv
 
@@ -41,6 +45,16 @@ OTHER: dict[str, Any] = {
     "task.monitor": "val/loss", "task.characters": "cnn", "task.constraints": "none", "task.carry": "never",
     "task.evaluation": "reset", "task.adaptive_softmax": [5], "task.averaging": 2, "task.sample.prompt": "a",
     "task.tied": "decoder", "task.teacher_forcing.kind": "linear", "task.schedule.kind": "plateau", "task.beam": 3,
+    "trainer.accelerator": "gpu", "trainer.precision": "bf16-mixed", "trainer.threads": 3,
+    "callbacks.finite_guard.policy": "skip", "callbacks.checkpoint_every_n_steps": 7,
+    "callbacks.checkpoint_every_minutes": 2.0, "data.text_column": "label", "data.label_column": "text",
+    "data.delimiter": ";", "data.quotes": False, "data.encoding": "latin-1", "data.level": "char",
+    "data.normalise": "none",
+    "data.replace": {"wave": "foam"}, "data.max_vocabulary": 5, "data.max_length": 2,
+    "data.scheme": "bio", "data.unseen_tags": "ignore", "data.layout": "lines", "data.backward_length": 3,
+    "data.eval_chunk_length": 3, "data.source_column": "a", "data.target_column": "a", "data.source_language": "de",
+    "data.target_language": "de", "data.target_level": "char", "data.subword.kind": "unigram",
+    "data.target_subword": {"kind": "bpe", "size": 100}, "data.max_target_length": 2, "data.variant": "other",
     "task.teacher_forcing.ratio": 0.8, "task.bleu_tokenize": "char", "embedding.size": 9,
 }  # fmt: skip
 """A value of each key that is not a number or a truth value and differs from its default."""
@@ -178,6 +192,94 @@ def test_every_key_of_a_task_and_an_optimiser_changes_the_run_or_is_answered(
     silent = [key for key in keys if key != "embedding.kind" and not answered(config, key, made, before)]
     # The scale of vectors is in their numbers, which are drawn by `initialise`; a path is a file's.
     assert set(silent) <= {"embedding.size"}
+
+
+def batches(data: Any) -> Iterator[Any]:
+    """All that a run sees of its data: names, splits and every batch, in order."""
+    yield data.fingerprints, data.summary(), repr(data.spec), data.to_plain()
+    for loader in (data.train_dataloader(), data.val_dataloader(), data.test_dataloader()):
+        for batch in loader:
+            tensors = {name: part for name, part in vars(batch).items() if isinstance(part, torch.Tensor)}
+            yield {name: hashlib.sha256(part.numpy().tobytes()).hexdigest() for name, part in tensors.items()}
+            yield {name: tuple(part.shape) for name, part in tensors.items()}, batch.count
+
+
+@pytest.fixture
+def telling_files(files: dict[str, list[str]], tmp_path: Path) -> dict[str, list[str]]:
+    """Files in which every rule of reading has something to do: cases, marks, figures, rare words, empty lines."""
+    words = ["Wave", "wave", "cafe\u0301", "caf\u00e9", "7", "42", "Ship-mate", "roads", "unseenoftenlongerword"]
+    lines = [" ".join(words[(3 * row + step) % len(words)] for step in range(3 + row % 5)) for row in range(80)]
+    csv, text, conll, left, right = (tmp_path / f"telling{kind}" for kind in (".csv", ".txt", ".conll", ".l", ".r"))
+    csv.write_text("text,label\n" + "".join(f'"{line}",{row % 2}\n' for row, line in enumerate(lines)))
+    text.write_text("\n\n".join(lines) + "\n")
+    tags = ("B-X", "I-X", "O", "I-Y")
+    tagged = [
+        [f"{word} {tags[(row + at) % 4]}\n" for at, word in enumerate(line.split())] for row, line in enumerate(lines)
+    ]
+    conll.write_text("\n".join("".join(sentence) for sentence in tagged))
+    left.write_text("\n".join(lines))
+    right.write_text("\n".join(line[::-1] for line in lines))
+    return {
+        "classification": ["data=csv", f"data.train={csv}"],
+        "tagging": ["data=conll", f"data.train={conll}", "data.scheme=none"],
+        "language_modelling": ["data=text_words", f"data.train={text}", "data.batch_size=2", "data.eval_batch_size=2"],
+        "sequence_to_sequence": ["data=pairs", f"data.train={left}", f"data.train_target={right}",
+                                 "model=encoder_decoder"],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("task", [name for name in groups()["task"] if name != "sequences_of_sets"])
+def test_every_key_of_data_changes_what_a_run_sees_or_is_answered(
+    task: str, files: dict[str, list[str]], telling_files: dict[str, list[str]], tmp_path: Path
+) -> None:
+    words = [
+        word.replace("examples=40", "examples=400").replace("length=4", "length=9")
+        for word in (files | telling_files)[task]
+    ]
+    config = compose([*words, "data.batch_size=8", "data.eval_batch_size=4", "embedding=random", f"cache={tmp_path}"])
+
+    def made(config: Config) -> str:
+        data = build_data(config)
+        data.setup("fit")
+        return repr(list(batches(data)))
+
+    before = made(config)
+    assert before == made(config)
+    aside = [*files_of(config), "data.num_workers", "data.licence"]  # how batches are made; a note for people
+    keys = [key for key in keys_of(config, "data") if key not in aside]
+    assert len(keys) > 4
+    assert not [key for key in keys if not answered(config, key, made, before)]
+
+
+def files_of(config: Config) -> list[str]:
+    """Keys whose value is a file's path, or the name of a data set."""
+    names = ("train", "validation", "test", "train_target", "validation_target", "test_target", "mirror", "source")
+    return [f"data.{name}" for name in names if name in config["data"]]
+
+
+def test_every_key_of_a_trainer_and_of_callbacks_changes_them_or_is_answered(
+    files: dict[str, list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.monotonic", lambda: 1.0)
+    config = compose([*files["classification"], "embedding=random", f"cache={tmp_path}", f"runs={tmp_path}"])
+    data = build_data(config)
+    task = build_task(config, data, build_model(config, data.spec, Given.width))
+
+    def made(config: Config) -> str:
+        settings = config["callbacks"]
+        every = settings["checkpoint_every_n_steps"], settings["checkpoint_every_minutes"]
+        points = ResumePoints(tmp_path, {}, dict, print, *every)
+        watchers = list(instruments(config, tmp_path, data).values())
+        trainer = build_trainer(config, tmp_path, task, [], watchers, points)
+        seen = [[type(one).__name__, plain(vars(one))] for one in trainer.callbacks]  # type: ignore[attr-defined]
+        own = {key: value for key, value in vars(trainer).items() if isinstance(value, int | float | str | None)}
+        loops = trainer.max_epochs, trainer.max_steps, trainer.precision, trainer.num_devices, trainer.num_nodes
+        return repr([seen, own, loops, type(trainer.accelerator), threads_per_job(config)])
+
+    before = made(config)
+    assert before == made(config)
+    keys = [key for key in keys_of(config, "trainer", "callbacks") if key != "trainer.progress"]  # on a terminal
+    assert not [key for key in keys if not answered(config, key, made, before)]
 
 
 @pytest.mark.parametrize(

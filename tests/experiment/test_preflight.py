@@ -35,7 +35,7 @@ NO_GPU = not torch.cuda.is_available()
         (["embedding=file"], "embedding.path=FILE"),
         (["task.schedule.kind=linear", "trainer.max_epochs=-1"], "give trainer.max_epochs=N or trainer.max_steps=N"),
         (["task.schedule.factor=2"], "task.schedule"),
-        (["optimizer.lr=-1"], "optimizer.*"),
+        (["optimizer.lr=-1"], "at least 0"),
         (["optimizer._target_=torch.optim.Adamm"], "did you mean Adam"),
         (["model=recurrent", "cell=external", "cell.path=nowhere.Cell"], "there is no module 'nowhere'"),
         (["data=dates", "model=encoder_decoder", "task.teacher_forcing.kind=linaer"], "did you mean linear"),
@@ -61,7 +61,7 @@ def test_what_is_known_is_refused_before_data(
     others = [word for word in [*own, *TINY] if word.partition("=")[0] not in keys]
     others = [word for word in others if "embedding=file" not in words or not word.startswith("embedding")]
     others = [word for word in others if "data=dates" not in words or not word.startswith("data.train")]
-    assert message in refused("train", "model=rnn" if "model" not in keys else "jobs=1", *others, *words)
+    assert message in refused("train", "model=rnn" if "model" not in keys else "seed=1", *others, *words)
     assert not list(Path(own[2].removeprefix("runs=")).glob("*/*/record.json"))
 
 

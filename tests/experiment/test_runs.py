@@ -98,7 +98,7 @@ def test_another_configuration_under_the_same_label_is_refused(own: list[str], r
     assert "optimizer.lr=0.03" in said
     assert "name=NAME" in said
     assert record_of(own, "rnn-seed1") == before
-    assert main(["train", "model=rnn", *own, *TINY, "jobs=2", "logger=none"]) == 0
+    assert main(["train", "model=rnn", *own, *TINY, "trainer.timeout=50", "logger=none"]) == 0
 
 
 def test_a_run_goes_on_with_other_workers(own: list[str]) -> None:

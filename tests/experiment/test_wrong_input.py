@@ -110,6 +110,9 @@ def test_a_mistake_in_the_command(words: list[str], message: str, refused: Refus
         (["init.scale=inf"], "for init.scale, inf came"),
         (["init.forget_bias={a:1}"], "expected a number or null"),
         (["model.engine=null"], "expected a word for model.engine"),
+        (["model.activation=null"], "expected a word for model.activation"),
+        (["trainer.precision=null"], "expected a word for trainer.precision"),
+        (["optimizer.lr=0.1", "optimizer.lr=inf"], "optimizer.lr=inf: expected at least 0"),
         (["task.pooling=null"], "expected a word for task.pooling"),
         (["task.monitor=null"], "expected a word for task.monitor"),
         (["task.schedule.kind=-1"], "expected a word for task.schedule.kind"),
@@ -257,7 +260,7 @@ def test_an_own_file_is_left_as_it_was(own: list[str], tmp_path: Path) -> None:
     assert len(sentences(10)) == 10
 
 
-@pytest.mark.parametrize("word", ["seeds=3", "dry_run=true"])
+@pytest.mark.parametrize("word", ["seeds=3", "dry_run=true", "jobs=2"])
 def test_train_takes_no_key_of_compare(own: list[str], refused: Callable[..., str], word: str) -> None:
     assert "use compare" in refused("train", "model=rnn", *own, *TINY, word)
     assert not Path(own[2].removeprefix("runs=")).exists()
