@@ -13,7 +13,7 @@ from typing import Any
 from lightning_seq.errors import UserError
 from lightning_seq.experiment.words import Word
 
-SHARE = (0.0, 1.0)
+SHARE = (0, 1)
 RANGES: dict[str, tuple[float, float]] = {
     "*dropout": SHARE, "*zoneout": SHARE, "*weight_drop": SHARE, "task.label_smoothing": SHARE,
     "data.*_fraction": SHARE,
@@ -25,7 +25,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "word2vec.min_count": (1, 2**31 - 1), "word2vec.negative": (0, 1000), "word2vec.epochs": (1, 100_000),
     "word2vec.learning_rate": (0, 1000), "word2vec.workers": (1, 1024), "jobs": (1, 4096),
     "data.num_workers": (0, 1024), "trainer.threads": (1, 4096), "trainer.devices": (-1, 4096),
-    "trainer.timeout": (1, 10**8), "trainer.max_epochs": (-1, 10**9), "trainer.max_steps": (-1, 2**53),
+    "match.target": (1, 1e18), "trainer.timeout": (1, 10**8), "trainer.max_epochs": (-1, 10**9), "trainer.max_steps": (-1, 2**53),
     "tune.trials": (0, 100_000), "model.num_layers": (1, 1000), "model.decoder_layers": (1, 1000),
     "model.heads": (1, 100_000), "attention.heads": (1, 100_000), "attention.max_length": (1, 1_000_000),
     "attention.temperature": (1e-6, 1e6), "task.sample.temperature": (0, 1000), "task.sample.length": (1, 1_000_000),
@@ -47,7 +47,15 @@ NUMBER_OR_NULL = (
 )  # fmt: skip
 """Keys whose default is null, or may be, and whose value is a number."""
 
-SEVERAL = ("trainer.precision", "trainer.devices", "task.tied", "*activation", "seeds")
+SEVERAL = (
+    "trainer.precision",
+    "trainer.devices",
+    "task.tied",
+    "*activation",
+    "seeds",
+    "data.variant",
+    "logger.project",
+)
 """Keys that hold words, and values of other kinds too."""
 
 LONGEST = 1000
@@ -82,7 +90,7 @@ def check_range(pair: Word, default: Any, value: Any) -> None:
         top = min(most, WHOLE if isinstance(one, int) and most == math.inf else REAL if most == math.inf else most)
         low = least if least != -math.inf else -top
         if not (math.isfinite(one) and low <= one <= top):
-            raise UserError(f"{said}: expected at least {low:g} and at most {top:g} for {pair.key}, {one!r:.40} came")
+            raise UserError(f"{said}: expected at least {low} and at most {top} for {pair.key}, {one!r:.40} came")
 
 
 def _leaves(value: Any) -> list[Any]:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from types import FrameType
@@ -65,13 +66,19 @@ def end_at_once() -> None:
 def _raising_again() -> Iterator[None]:
     """Python prints and drops what is raised in a finaliser or at a fork: the signal is sent once more instead."""
     before = sys.unraisablehook
+    main = threading.get_ident()
 
     def hook(dropped: sys.UnraisableHookArgs) -> None:
         if isinstance(dropped.exc_value, Interrupted):
             signal.signal(dropped.exc_value.number, _raise)
-            threading.Timer(0.001, _thread.interrupt_main, [dropped.exc_value.number]).start()  # not in this hook
+            threading.Thread(target=send_again, args=[dropped.exc_value.number], daemon=True).start()
         else:
             before(dropped)
+
+    def send_again(number: int) -> None:
+        while any(frame.f_code is hook.__code__ for frame, _ in traceback.walk_stack(sys._current_frames()[main])):
+            time.sleep(0.001)  # what is raised in the hook is dropped too
+        _thread.interrupt_main(signal.Signals(number))
 
     sys.unraisablehook = hook
     try:

@@ -17,6 +17,7 @@ from lightning_seq.data.language_modelling import LanguageModellingData, Lines
 from lightning_seq.data.language_reader import LanguageReader
 from lightning_seq.errors import UserError
 from lightning_seq.spec import Batch
+from lightning_seq.text.vocabulary import Vocabulary
 
 LINES = [f"w{number % 7} w{number % 5} w{number % 3}\n" for number in range(60)]
 

@@ -196,7 +196,7 @@ def test_how_far_back_in_one_comparison() -> None:
         (["data=copy_memory", "data.distance=0"], "data.distance is 0"),
         (["data=copy_memory", "data.length=2"], "there are 64 different sentences"),
         (["data=agreement", "data.distance=4"], "data.distance is 4"),
-        (["data=agreement", "data.split_seed=-1"], "data.split_seed is -1"),
+        (["data=agreement", "data.split_seed=-1"], "at least 0 and at most 9223372036854775807 for data.split_seed"),
     ],
 )
 def test_wrong_input(places: list[str], refused: Refused, words: list[str], said: str) -> None:

@@ -192,7 +192,7 @@ WRONG: list[tuple[list[str], str]] = [
     (["model=encoder_decoder", "model.bridge=zeros"], "nothing of the source"),
     (["model=encoder_decoder", "model.bridge=cpy"], "model.bridge is 'cpy'"),
     (["model=encoder_decoder", "task.tied=all", "embedding.size=8"], "data.joint_vocabulary=true"),
-    (["model=encoder_decoder", "task.beam=0"], "beam is 0"),
+    (["model=encoder_decoder", "task.beam=0"], "at least 1 and at most 1000 for task.beam"),
     (["model=encoder_decoder", "task.label_smoothing=1.5"], "task.label_smoothing"),
     (["model=encoder_decoder", "task.teacher_forcing.kind=lin"], "task.teacher_forcing.kind"),
     (["model=encoder_decoder", "task.coverage_penalty=1.0"], "encoder_decoder_attention"),

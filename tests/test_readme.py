@@ -1,0 +1,137 @@
+"""README's commands, each done: as it stands where that takes seconds, else planned by `dry_run=true`."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lightning_seq.cli import VERBS, main
+from lightning_seq.experiment.grid import entries
+from tests.conformance.mutants import MUTANTS
+from torture.killed import write_data
+
+ROOT = Path(__file__).parent.parent
+TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+RUNS = {
+    "runs/demo/lstm-seed1": ("classification", "model=lstm", "name=demo"),
+    "runs/verses_genre/lstm-seed1": ("classification", "model=lstm", "name=verses_genre"),
+    "runs/verses_words/lstm-seed1": ("language_modelling", "model=lstm", "name=verses_words"),
+    "runs/dates/attention-seed1": ("sequence_to_sequence", "label=attention", "name=dates"),
+}
+"""Small runs where the commands on a run look for one."""
+KINDS = {
+    "classification": ["data=csv"], "language_modelling": ["data=text_words", "data.min_count=1", "data.batch_size=4"],
+    "sequence_to_sequence": ["data=pairs", "model=encoder_decoder_attention"],
+}  # fmt: skip
+TINY = (
+    "embedding=random", "embedding.size=4", "model.hidden_size=4", "trainer.max_steps=1", "trainer.progress=false",
+    "trainer.threads=1", "logger=none", "cache=cache",
+)  # fmt: skip
+ELSEWHERE = ("trainer=gpu", "trainer.devices=4", "launcher=submitit", "launcher=ray")
+"""Words of commands for machines that a test has not."""
+HELD = ("verses", "text", "csv", "jsonl", "pairs", "conll", "dates", "adding", "hello", "memory", "temporal")
+"""Beginnings of the data sets that need no network and no mirror."""
+
+
+def commands() -> Iterator[str]:
+    """Of the blocks and of the lines between them, without comments and prompts, those that name no placeholder."""
+    fenced = re.compile(r"^```\w*\n(.*?)^```", re.DOTALL | re.MULTILINE)
+    for block in fenced.findall(TEXT):
+        for line in block.replace("\\\n", " ").splitlines():
+            yield line.partition("  # ")[0].strip()
+    yield from re.findall(r"`((?:lightning-seq|python|make) [^`]*)`", fenced.sub("", TEXT).replace("\n", " "))
+
+
+FOUND = list(dict.fromkeys(
+    " ".join(line.split()) for line in commands()
+    if re.match(r"(lightning-seq|python|make) ", line) and not re.search(r"VERB|NAME|…", line)
+))  # fmt: skip
+OURS = [line.removeprefix("lightning-seq ") for line in FOUND if line.startswith("lightning-seq ")]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A directory with the files that README's commands name, and runs."""
+    place = tmp_path_factory.mktemp("readme")
+    data = {kind: words[0].removeprefix("data.train=") for kind, words in write_data(place / "data").items()}
+    csv = [line.split(",") for line in Path(data["classification"]).read_text().splitlines()[1:]]
+    (place / "reviews.csv").write_text("body,stars\n" + "".join(f"{text},{label}\n" for text, label in csv))
+    for name in ("train.jsonl", "test.jsonl"):
+        (place / name).write_text("".join(f'{{"text": "{text}", "label": "{label}"}}\n' for text, label in csv))
+    (place / "train.txt").write_text("".join(f"{label}\t{text}\n" for text, label in csv))
+    prose = 20 * Path(data["language_modelling"]).read_text()
+    for name in ("mine.txt", "ptb.train.txt", "ptb.valid.txt", "ptb.test.txt", "mine.de", "mine.en"):
+        (place / name).write_text(prose)
+    (place / "ner.txt").write_text(Path(data["tagging"]).read_text())
+    rows = ("\n".join("\t".join(map(str, [n, word, *"___"[:1], "X" if n % 2 else "Y", *"______"]))
+                      for n, word in enumerate(text.split(), 1)) for text, _ in csv)  # fmt: skip
+    (place / "mine.conllu").write_text("\n\n".join(rows) + "\n\n")
+    (place / "my_package.py").write_text(
+        "from torch import nn\n\n\nclass MyCell(nn.GRUCell):\n"
+        "    def __init__(self, input_size: int, hidden_size: int, bias: bool = True) -> None:\n"
+        "        super().__init__(input_size, hidden_size, bias)\n"
+    )
+    with pytest.MonkeyPatch.context() as patched:
+        patched.chdir(place)
+        patched.syspath_prepend(str(place))
+        for kind, *words in RUNS.values():
+            assert main(["train", *KINDS[kind], f"data.train={data[kind]}", *words, *TINY, "seed=1"]) == 0
+        yield place
+
+
+def test_it_has_commands_of_every_verb() -> None:
+    assert {line.split()[0] for line in OURS} >= {*VERBS} - {"explain"}
+    assert len(OURS) > 45
+
+
+@pytest.mark.parametrize("line", OURS)
+def test_a_command_of_ours(line: str, place: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    monkeypatch.chdir(place)
+    verb, *words = shlex.split(line.partition(" < ")[0])
+    if verb not in ("train", "compare", "word2vec"):
+        if words[:1] == ["checkpoint=best.ckpt"]:
+            words[0] = "checkpoint=runs/dates/attention-seed1"
+            monkeypatch.setattr("sys.stdin", (place / "mine.de").open())
+        if line == "check":
+            return  # the verb alone, named in a sentence
+        assert main([verb, *words]) == (1 if line == "check torchrecurrent" else 0)
+        assert capsys.readouterr().out.strip()
+        return
+    if any(word in line for word in ("experiment=", *ELSEWHERE)):
+        found = entries(words)
+        assert all(entry.label for entry in found)
+        assert "experiment=" not in line or found[0].config["choices"]["experiment"]
+        return
+    sets = [word.removeprefix("data=") for word in words if word.startswith("data=")]
+    if sets and not sets[0].startswith(HELD):
+        assert entries(words)[0].config["choices"]["data"] == sets[0]
+        return
+    own = any(word.startswith("data.train=") for word in words)
+    more = (*TINY, f"name=readme-{abs(hash(line))}", "launcher=inline") if own else ("dry_run=true", "cache=cache")
+    if verb == "word2vec":
+        more = ("word2vec.epochs=1", "word2vec.vector_size=8", "cache=cache")
+    if verb == "train" and not own:
+        verb = "compare"
+    assert main([verb, *words, *more]) == 0
+    assert capsys.readouterr().out.strip()
+
+
+@pytest.mark.parametrize("line", [line for line in FOUND if not line.startswith("lightning-seq ")])
+def test_another_command_names_what_is_there(line: str) -> None:
+    program, *words = line.split()
+    if program == "make":
+        assert re.search(rf"^{words[0]}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    elif words[0] == "-m":
+        assert any((ROOT / words[1].replace(".", "/")).with_suffix(end).exists() for end in (".py", ""))
+    else:
+        assert (ROOT / words[0]).is_file()
+
+
+def test_its_count_of_mutants_is_the_suites() -> None:
+    (said,) = re.findall(r"breaks cells and layers in (\d+) ways", TEXT)
+    assert int(said) == len(MUTANTS)
