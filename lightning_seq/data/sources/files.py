@@ -184,7 +184,8 @@ class Files:
         in it, in a csv file one with a line that is a whole record of a known label."""
         for column, value in enumerate(row):
             first, *rest = value.split("\n")
-            inside = [row[:column] + first.split(delimiter), *(line.split(delimiter) for line in rest)]
+            inside = [line.split(delimiter) for line in rest]
+            inside += [row[:column] + first.split(delimiter)] * (delimiter in first)
             swallowed = any(len(part) == len(row) and part[place].strip() in labels for part in inside)
             if rest and (delimiter in value if self.kind == "tsv" else swallowed):
                 raise UserError(
