@@ -41,7 +41,7 @@ OTHER: dict[str, Any] = {
     "task.monitor": "val/loss", "task.characters": "cnn", "task.constraints": "none", "task.carry": "never",
     "task.evaluation": "reset", "task.adaptive_softmax": [5], "task.averaging": 2, "task.sample.prompt": "a",
     "task.tied": "decoder", "task.teacher_forcing.kind": "linear", "task.schedule.kind": "plateau", "task.beam": 3,
-    "task.teacher_forcing.ratio": 0.8, "task.bleu_tokenize": "char", "embedding.size": 9,
+    "task.teacher_forcing.ratio": 0.8, "task.bleu_tokenize": "char", "embedding.size": 9, "task.predictions": "full",
 }  # fmt: skip
 """A value of each key that is not a number or a truth value and differs from its default."""
 

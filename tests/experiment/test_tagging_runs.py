@@ -145,7 +145,7 @@ def test_a_tagger_leaves_everything_that_was_promised(tags: list[str], capsys: p
 
     rows = parquet.read_table(run / "predictions.parquet").to_pylist()
     assert [[row["token"], row["target"], row["prediction"]] for row in rows] == [row for one in found for row in one]
-    assert [row["id"] for row in rows] == [number for number, one in enumerate(found) for _ in one]
+    assert [row["row"] for row in rows] == [number for number, one in enumerate(found) for _ in one]
     assert [row["position"] for row in rows] == [step for one in found for step in range(len(one))]
     assert [row["length"] for row in rows] == [len(one) for one in found for _ in one]
     assert sum(row["target"] == row["prediction"] for row in rows) / len(rows) == pytest.approx(
@@ -167,7 +167,7 @@ def test_a_tagger_leaves_everything_that_was_promised(tags: list[str], capsys: p
     for one in shown["sentences"]:
         columns = [list(row) for row in zip(one["tokens"], one["target"], one["prediction"], strict=True)]
         assert columns == found[one["id"]]
-        assert one["loss"] == pytest.approx(sum(row["loss"] for row in rows if row["id"] == one["id"]), abs=1e-4)
+        assert one["loss"] == pytest.approx(sum(row["loss"] for row in rows if row["row"] == one["id"]), abs=1e-4)
     for kind in (True, False):
         losses = [one["loss"] for one, bad in zip(shown["sentences"], wrong, strict=True) if bad == kind]
         assert losses == sorted(losses, reverse=True)
