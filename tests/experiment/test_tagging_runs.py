@@ -271,7 +271,7 @@ def test_slots_and_intents_are_learnt_together(with_intents: list[str], capsys: 
 @pytest.mark.slow
 def test_two_ranks_tag_as_one(with_intents: list[str]) -> None:
     words = [*with_intents, *TINY, "task.dropout=0", "optimizer=sgd", "data.batch_size=17", "data.eval_batch_size=7"]
-    words += ["task.crf=true", "task.characters=cnn", "trainer.max_epochs=1"]
+    words += ["task.crf=true", "task.characters=cnn", "trainer.max_epochs=1", "task.predictions=full"]
     assert main(["train", "model=gru", *words, "name=one"]) == 0
     ddp = ["trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2", "name=two"]
     done = subprocess.run(
@@ -285,6 +285,12 @@ def test_two_ranks_tag_as_one(with_intents: list[str]) -> None:
     for name, value in records[0].metrics.items():
         assert records[1].metrics[name] == pytest.approx(value, abs=1e-5), name
     assert (one / "predictions.conll").read_text() == (two / "predictions.conll").read_text()
+    first, second = (parquet.read_table(run / "predictions.parquet").to_pylist() for run in (one, two))
+    assert [row["id"] for row in first] == [row["id"] for row in second]
+    for row, other in zip(first, second, strict=True):
+        numbers = {name: value for name, value in row.items() if isinstance(value, float)}
+        assert sum(name.startswith("probability_") for name in numbers) > 2
+        assert {name: other[name] for name in numbers} == pytest.approx(numbers, abs=1e-5)
 
 
 @pytest.mark.parametrize(
