@@ -407,3 +407,16 @@ def test_the_n_best_of_long_sentences_in_single_precision() -> None:
         assert len(found[row].unique(dim=0)) == 50
         own = crf.score(scores[row].expand(50, -1, -1), found[row], mask[row].expand(50, -1))
         torch.testing.assert_close(own, values[row], rtol=1e-5, atol=0)
+
+
+def test_the_first_of_the_n_best_is_that_of_viterbi_where_sums_are_rounded_to_a_tie() -> None:
+    crf = LinearChainCRF(2)
+    with torch.no_grad():
+        for parameter in crf.parameters():
+            parameter.zero_()
+    scores = torch.tensor([[[1.0, 1.0 + 2e-7], [1e6, 0.0]]])
+    mask = torch.ones(1, 2, dtype=torch.bool)
+    found, values = crf.decode(scores, mask, 4)
+    assert crf.viterbi(scores, mask)[0].tolist() == [[1, 0]]
+    assert found[0].tolist() == [[1, 0], [0, 0], [1, 1], [0, 1]]
+    assert bool((values[0, 1:] <= values[0, :-1]).all())
