@@ -368,3 +368,13 @@ def test_reports_join_runs_with_and_without_rows(tmp_path: Path) -> None:
     assert not notes
     assert scores["new", 1].tolist() == scores["old", 1].tolist()
     assert len(scores["new", 1]) == 6
+
+
+def test_help_and_show_tell_of_the_keys(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "--help"]) == 0
+    assert "task.predictions=WORD" in capsys.readouterr().out
+    shown = ["data=csv", "data.train=x.csv", "data.id_column=key", "task.predictions=full", "show=config"]
+    assert main(["train", *shown]) == 0
+    out = capsys.readouterr().out
+    assert "  id_column: key\n" in out
+    assert "  predictions: full\n" in out
