@@ -54,16 +54,21 @@ def _texts(given: Given, loaded: Loaded) -> Iterator[str]:
 def _predict(words: list[str]) -> int:
     from lightning_seq.experiment.rows import counted, output_file, write_rows
 
-    given = _given("predict", words, {**_TEXTS, "top_k": None, "batch_size": "64"})
+    given = _given("predict", words, {**_TEXTS, "top_k": None, "n_best": None, "batch_size": "64"})
     top_k, size = whole_number("top_k", given["top_k"]), _whole(given, "batch_size") or 1
+    n_best = _whole(given, "n_best")
     path = output_file(given["output"], given["file"])
     loaded = loaded_checkpoint("predict", given)
     from lightning_seq.experiment.kinds.kind import kind_of
-    from lightning_seq.experiment.predict import choices, predictions
+    from lightning_seq.experiment.predict import check_paths, choices, predictions
 
     kind, most = kind_of(loaded.spec), choices(loaded, top_k)
-    rows = counted(predictions(loaded, _texts(given, loaded), top_k, size), path)
-    write_rows(path, rows, kind.RANKED, None if kind.choices(loaded) is None else most)
+    widths = {} if kind.choices(loaded) is None else dict.fromkeys(kind.RANKED, most)
+    if n_best is not None:
+        check_paths(loaded, n_best)
+        widths["paths"] = n_best
+    rows = counted(predictions(loaded, _texts(given, loaded), top_k, size, n_best), path)
+    write_rows(path, rows, kind.RANKED, widths)
     return 0
 
 
@@ -150,7 +155,7 @@ def _translate(words: list[str]) -> int:
                 with_note({"text": text, "predictions": [each.to_plain() for each in best or []]}, note)
                 for text, best, note in answers
             )
-            write_rows(path, rows, ("predictions",), n_best)
+            write_rows(path, rows, ("predictions",), {"predictions": n_best})
             return 0
         out, left_out, first = stack.enter_context(text_out(path)), 0, ""
         for number, (_, best, note) in enumerate(answers, 1):
@@ -209,6 +214,7 @@ CHECKPOINT_VERBS = {
             'text="…"': "one text; or",
             "file=FILE column=NAME": "one per line, or a column (text) of .csv .tsv .jsonl; or standard input",
             "top_k=N": "how many labels, or next tokens (3)",
+            "n_best=N": "of a tagger with a CRF: also the N likeliest ways to tag the whole text",
             **ROW_KEYS,
             "batch_size=N": "texts at a time (64)",
             "allow=[MODULE]": "where a cell of your own comes from",

@@ -227,7 +227,7 @@ RUN_KEYS = {
 RUN_SETTINGS = (
     "optimizer.lr", "trainer.max_epochs", "data.batch_size", "model.hidden_size", "model.num_layers",
     "model.bidirectional", "model.dropout", "task.dropout", "callbacks.early_stopping.patience",
-    "trainer.gradient_clip_val", "word2vec.vector_size", "embedding.frozen", "data.max_length",
+    "trainer.gradient_clip_val", "word2vec.vector_size", "embedding.frozen", "data.max_length", "task.predictions",
 )  # fmt: skip
 WORD2VEC_SETTINGS = tuple(
     f"word2vec.{key}" for key in ("vector_size", "window", "architecture", "min_count", "epochs", "learning_rate")

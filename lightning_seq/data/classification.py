@@ -12,6 +12,7 @@ from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader, Dataset
 
 from lightning_seq.data.batching import STAND_IN, BucketSampler, Share
+from lightning_seq.data.example_ids import ExampleIds
 from lightning_seq.data.loader import TrainLoader, accumulated, loader_options
 from lightning_seq.data.prepare import EncodedSplit, Prepared, prepare, unknown_share
 from lightning_seq.data.sources.choose import choose
@@ -67,7 +68,7 @@ class ClassificationData(LightningDataModule):
     hub:                 `{id, config, revision}`; any other key is an argument that holds for the Hub alone.
     mirror, mirror_path, mirror_config: a directory in Hub layout, and the set in it; used in the Hub's place if given.
     train, validation, test: files of the user's own.
-    text_column, label_column, classes, splits: see `Columns`.
+    text_column, label_column, id_column, classes, splits: see `Columns`.
     delimiter, encoding, quotes: of files of the user's own, see `Files`.
     validation_fraction, test_fraction, split_seed: see `Cut`.
     licence:             of the data, for people.
@@ -103,6 +104,7 @@ class ClassificationData(LightningDataModule):
         encoding: str = "utf-8",
         quotes: bool | None = None,
         classes: Sequence[str] | None = None,
+        id_column: str | None = None,
         splits: Mapping[str, str | None] | None = None,
         validation_fraction: float = 0.1,
         test_fraction: float = 0.1,
@@ -147,6 +149,7 @@ class ClassificationData(LightningDataModule):
                 encoding=encoding,
                 quotes=quotes,
                 classes=classes,
+                id_column=id_column,
                 splits=splits,
                 validation_fraction=validation_fraction,
                 test_fraction=test_fraction,
@@ -175,6 +178,10 @@ class ClassificationData(LightningDataModule):
     def train_labels(self) -> np.ndarray:
         """`[N]`, the class ids of the training examples."""
         return self.prepared.splits["train"].labels
+
+    def example_ids(self, split: str) -> ExampleIds:
+        """What the source calls the examples of a split, in the order of a batch's `ids`."""
+        return self.prepared.example_ids(split)
 
     def train_sentences(self) -> Iterator[list[str]]:
         """The sentences of the train split, whole and with all their words, for training word vectors."""

@@ -13,6 +13,7 @@ from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader, Dataset
 
 from lightning_seq.data.batching import STAND_IN, BucketSampler, Share
+from lightning_seq.data.example_ids import ExampleIds
 from lightning_seq.data.loader import TargetSampler, TrainLoader, accumulated, loader_options
 from lightning_seq.data.sources.adding import Adding
 from lightning_seq.data.sources.bits import PROBLEMS, BitProblem
@@ -116,6 +117,10 @@ class MemoryProblemData(LightningDataModule):
     def of_steps(self) -> bool:
         """Whether targets stand at each step, or after the last."""
         return isinstance(self.spec.targets, Bits)
+
+    def example_ids(self, split: str) -> ExampleIds:
+        """The places of the sequences in a split, from 0: nothing else names them."""
+        return ExampleIds(range(len(self.splits[split])))
 
     def train_sentences(self) -> Iterator[list[str]]:
         """None: numbers are no words."""

@@ -6,12 +6,14 @@ import hashlib
 import json
 from array import array
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
+from lightning_seq.data.example_ids import ExampleIds, origins_of, read_ids, save_keys
+from lightning_seq.data.kept_texts import KeptTexts, save_texts
 from lightning_seq.data.numbered import TokenNumbers, opened, read_corpus, save_corpus, shortened
 from lightning_seq.data.sources.table import SPLITS, Loaded, Source, Table, empty_split
 from lightning_seq.errors import UserError
@@ -59,6 +61,7 @@ class Prepared:
     name:         for people.
     revision:     of a public set, where it has one.
     directory:    in the cache.
+    origins:      by split, the file, or the split of a public set, that holds the examples; empty without files.
     """
 
     spec: DataSpec
@@ -71,6 +74,7 @@ class Prepared:
     revision: str | None
     directory: Path
     max_length: int | None = None
+    origins: dict[str, str] = field(default_factory=dict)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -80,6 +84,14 @@ class Prepared:
     def train_sentences(self) -> Iterator[list[str]]:
         """The sentences of the train split, whole and with all their words, for training word vectors."""
         return read_corpus(self.directory)
+
+    def example_ids(self, split: str) -> ExampleIds:
+        """What the source calls the examples of a split."""
+        return read_ids(self.directory, split, self.splits[split].ids, self.origins.get(split))
+
+    def test_texts(self) -> KeptTexts:
+        """The texts of the test split as the source has them."""
+        return KeptTexts(self.directory, "test_text")
 
 
 def prepare(
@@ -108,16 +120,18 @@ def prepare(
         "max_length": max_length,
         "code": CODE_VERSION,
     }
-    key = fingerprint({"source": source.identity(), **settings})
+    key = fingerprint({"source": source.identity(), "keeps": "test texts", **settings})
 
     def build(directory: Path) -> None:
         _build(directory, source.describe(), source.load(), tokeniser, min_count, max_vocabulary, max_length, settings)
 
     directory = sealed_directory(Path(cache).expanduser() / "data" / key, build)
-    return _read(directory, source.describe(), tokeniser, max_length)
+    return _read(directory, source.describe(), origins_of(source), tokeniser, max_length)
 
 
-def _read(directory: Path, name: str, tokeniser: Tokeniser, max_length: int | None) -> Prepared:
+def _read(
+    directory: Path, name: str, origins: dict[str, str], tokeniser: Tokeniser, max_length: int | None
+) -> Prepared:
     meta = json.loads((directory / "meta.json").read_text(encoding="utf-8"))
     vocabulary = Vocabulary.from_plain(meta["vocabulary"])
     splits = {
@@ -135,6 +149,7 @@ def _read(directory: Path, name: str, tokeniser: Tokeniser, max_length: int | No
         meta["revision"],
         directory,
         max_length,
+        origins,
     )
 
 
@@ -169,6 +184,8 @@ def _build(
         labels = np.array([numbers[label] for label in table.labels], dtype=np.int64)
         for part, values in {"flat": flat, "offsets": offsets, "labels": labels, "ids": np.array(table.ids)}.items():
             np.save(directory / f"{split}_{part}.npy", values)
+        save_keys(directory, split, table.keys)
+    save_texts(directory, "test_text", tables["test"].texts)
     save_corpus(directory, "", train_flat, train_offsets, list(spellings))
     content, membership = _digests(tables)
     write_json(

@@ -13,6 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from lightning_seq.data.alignments import token_links
+from lightning_seq.data.example_ids import origins_of, save_keys
+from lightning_seq.data.kept_texts import save_texts
 from lightning_seq.data.numbered import TokenNumbers, opened, save_corpus, shortened
 from lightning_seq.data.pair_settings import SIDES, PairSettings
 from lightning_seq.data.prepared_pairs import PairSplit, PreparedPairs, SideSplit
@@ -42,10 +44,10 @@ def prepare_pairs(source: PairSource, cache: Path | str, settings: PairSettings 
         _build(directory, source.describe(), source.load(), settings, plain)
 
     directory = sealed_directory(Path(cache).expanduser() / "data" / key, build)
-    return _read(directory, source.describe(), settings)
+    return _read(directory, source.describe(), origins_of(source), settings)
 
 
-def _read(directory: Path, name: str, settings: PairSettings) -> PreparedPairs:
+def _read(directory: Path, name: str, origins: dict[str, str], settings: PairSettings) -> PreparedPairs:
     meta = json.loads((directory / "meta.json").read_text(encoding="utf-8"))
     vocabulary = Vocabulary.from_plain(meta["vocabularies"]["source"])
     target_vocabulary = vocabulary
@@ -74,6 +76,7 @@ def _read(directory: Path, name: str, settings: PairSettings) -> PreparedPairs:
         name,
         meta["revision"],
         directory,
+        origins,
     )
 
 
@@ -114,8 +117,9 @@ def _build(directory: Path, name: str, loaded: Loaded[PairTable], settings: Pair
                 flat, offsets = np.insert(flat, offsets[1:], EOS), offsets + np.arange(len(offsets))
             np.save(directory / f"{split}_{side}_flat.npy", flat)
             np.save(directory / f"{split}_{side}_offsets.npy", offsets)
-            _save_texts(directory, f"{split}_{side}_text", table.sources if side == "source" else table.targets)
+            save_texts(directory, f"{split}_{side}_text", table.sources if side == "source" else table.targets)
         np.save(directory / f"{split}_ids.npy", np.array(table.ids, dtype=np.int64))
+        save_keys(directory, split, table.keys)
         if aligned:
             links, offsets = token_links(table, segmenters, {side: settings.limit(side) for side in SIDES})
             np.save(directory / f"{split}_links.npy", links)
@@ -227,12 +231,6 @@ def of_pieces(pieces: tuple[str, ...], counts: Counter[str]) -> Vocabulary:
     return Vocabulary(
         SPECIALS + tuple(ordered), (0, counts.total() - known, 0, 0, *(counts[piece] for piece in ordered))
     )
-
-
-def _save_texts(directory: Path, name: str, texts: list[str]) -> None:
-    encoded = [text.encode("utf-8") for text in texts]
-    np.save(directory / f"{name}.npy", np.frombuffer(b"".join(encoded), dtype=np.uint8))
-    np.save(directory / f"{name}_offsets.npy", np.cumsum([0, *map(len, encoded)], dtype=np.int64))
 
 
 def _digest(tables: dict[str, PairTable]) -> str:

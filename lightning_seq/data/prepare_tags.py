@@ -7,10 +7,12 @@ import json
 from array import array
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from lightning_seq.data.example_ids import origins_of, save_keys
 from lightning_seq.data.numbered import cut_to, opened
 from lightning_seq.data.prepared_tags import NOT_COUNTED, PreparedTags, TaggedSplit
 from lightning_seq.data.sources.table import SPLITS, Loaded, empty_split
@@ -44,10 +46,10 @@ def prepare_tags(source: TaggedSource, cache: Path | str, settings: TagSettings 
         _build(directory, source.describe(), source.load(), settings, plain)
 
     directory = sealed_directory(Path(cache).expanduser() / "data" / key, build)
-    return _read(directory, source.describe(), settings)
+    return _read(directory, source.describe(), origins_of(source), settings)
 
 
-def _read(directory: Path, name: str, settings: TagSettings) -> PreparedTags:
+def _read(directory: Path, name: str, origins: dict[str, str], settings: TagSettings) -> PreparedTags:
     meta = json.loads((directory / "meta.json").read_text(encoding="utf-8"))
     vocabulary = Vocabulary.from_plain(meta["vocabulary"])
     return PreparedTags(
@@ -68,6 +70,7 @@ def _read(directory: Path, name: str, settings: TagSettings) -> PreparedTags:
         name,
         meta["revision"],
         directory,
+        origins,
     )
 
 
@@ -98,6 +101,7 @@ def _build(directory: Path, name: str, loaded: Loaded[TaggedTable], settings: Ta
         parts = (flat, offsets, rows, np.array(table.ids, dtype=np.int64), found)
         for part, values in zip(_SPLIT_PARTS, parts, strict=True):
             np.save(directory / f"{split}_{part}.npy", values)
+        save_keys(directory, split, table.keys)
     for part in _SPELLING_PARTS:
         np.save(directory / f"spelling_{part}.npy", getattr(spellings, part))
     for part, values in zip(("flat", "offsets"), flats["train"], strict=True):
@@ -182,7 +186,7 @@ def _with_spans(
             report.append(f"{split}: {how}, {count:,} spans that began with I begin with B")
         elif count:
             report.append(f"{split}: malformed {title} repaired, {count:,} tags changed")
-        changed[split] = TaggedTable(table.tokens, rows, table.ids, table.intents, table.origin, table.lines)
+        changed[split] = replace(table, tags=rows)
     return scheme, changed
 
 

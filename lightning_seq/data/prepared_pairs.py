@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
+from lightning_seq.data.example_ids import ExampleIds, read_ids
+from lightning_seq.data.kept_texts import KeptTexts
 from lightning_seq.data.numbered import LONGEST_SENTENCE, read_corpus
 from lightning_seq.data.pair_settings import SIDES, PairSettings
 from lightning_seq.spec import DataSpec
@@ -65,6 +67,7 @@ class PreparedPairs:
     name:         for people.
     revision:     of a public set, where it has one.
     directory:    in the cache.
+    origins:      by split, the file, or the split of a public set, that holds the pairs; empty without files.
     """
 
     spec: DataSpec
@@ -79,6 +82,7 @@ class PreparedPairs:
     name: str
     revision: str | None
     directory: Path
+    origins: dict[str, str] = field(default_factory=dict)
 
     @property
     def aligned(self) -> bool:
@@ -87,20 +91,17 @@ class PreparedPairs:
 
     def text(self, split: str, side: str, row: int) -> str:
         """The text of pair `row` of a split as the source has it. side: `source` or `target`."""
-        offsets, content = self._texts(split, side)
-        return content[offsets[row] : offsets[row + 1]].tobytes().decode("utf-8")
-
-    def _texts(self, split: str, side: str) -> tuple[np.ndarray, np.ndarray]:
-        found = self._opened.get((split, side))
-        if found is None:
-            paths = (self.directory / f"{split}_{side}_{part}.npy" for part in ("text_offsets", "text"))
-            offsets, content = (np.load(path, mmap_mode="r", allow_pickle=False) for path in paths)
-            found = self._opened[split, side] = offsets, content
-        return found
+        if (split, side) not in self._opened:
+            self._opened[split, side] = KeptTexts(self.directory, f"{split}_{side}_text")
+        return self._opened[split, side][row]
 
     @cached_property
-    def _opened(self) -> dict[tuple[str, str], tuple[np.ndarray, np.ndarray]]:
+    def _opened(self) -> dict[tuple[str, str], KeptTexts]:
         return {}
+
+    def example_ids(self, split: str) -> ExampleIds:
+        """What the source calls the pairs of a split."""
+        return read_ids(self.directory, split, self.splits[split].ids, self.origins.get(split))
 
     def train_sentences(self, side: str = "source") -> Iterator[list[str]]:
         """The tokens of the train split's texts, whole and with all their words, for training word vectors.

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
+from lightning_seq.data.example_ids import ExampleIds, read_ids
 from lightning_seq.data.numbered import opened
 from lightning_seq.data.spelling import Spellings
 from lightning_seq.data.tag_settings import TagSettings
@@ -67,6 +68,7 @@ class PreparedTags:
     name:         for people.
     revision:     of a public set, where it has one.
     directory:    in the cache.
+    origins:      by split, the file, or the split of a public set, that holds the sentences; empty without files.
     """
 
     spec: DataSpec
@@ -83,6 +85,7 @@ class PreparedTags:
     name: str
     revision: str | None
     directory: Path
+    origins: dict[str, str] = field(default_factory=dict)
 
     @property
     def tags(self) -> tuple[str, ...]:
@@ -98,6 +101,10 @@ class PreparedTags:
         """The sentence number `row` of a split as the source writes it, as far as batches hold it."""
         found = self.splits[split]
         return self._written[found.flat[found.offsets[row] : found.offsets[row + 1]]].tolist()
+
+    def example_ids(self, split: str) -> ExampleIds:
+        """What the source calls the sentences of a split."""
+        return read_ids(self.directory, split, self.splits[split].ids, self.origins.get(split))
 
     def train_sentences(self) -> Iterator[list[str]]:
         """The words of the train split's sentences, whole and with all their words, for training word vectors."""

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from lightning_seq.data.batching import STAND_IN, Share
+from lightning_seq.data.example_ids import ExampleIds
 from lightning_seq.data.loader import TargetSampler, TrainLoader, accumulated, loader_options
 from lightning_seq.data.pair_reader import PairReader
 from lightning_seq.data.pair_settings import PairSettings
@@ -102,6 +103,7 @@ class SequenceToSequenceData(LightningDataModule):
     train, validation, test, train_target, validation_target, test_target: files of the user's own.
     encoding:            of files of the user's own.
     source_column, target_column, splits: see `PairColumns` and `ParallelFiles`.
+    id_column:           of a public set, see `PairColumns`.
     validation_fraction, test_fraction, split_seed: see `Cut`.
     licence:             of the data, for people.
     level, target_level, subword, target_subword, lower, normalise, min_count, max_vocabulary, joint_vocabulary,
@@ -148,6 +150,7 @@ class SequenceToSequenceData(LightningDataModule):
         source_column: str | None = None,
         target_column: str | None = None,
         encoding: str = "utf-8",
+        id_column: str | None = None,
         splits: Mapping[str, str | None] | None = None,
         validation_fraction: float = 0.1,
         test_fraction: float = 0.1,
@@ -218,6 +221,7 @@ class SequenceToSequenceData(LightningDataModule):
                 source_column=source_column,
                 target_column=target_column,
                 encoding=encoding,
+                id_column=id_column,
                 splits=splits,
                 validation_fraction=validation_fraction,
                 test_fraction=test_fraction,
@@ -291,6 +295,10 @@ class SequenceToSequenceData(LightningDataModule):
     def reference(self, split: str, row: int) -> str:
         """The target of pair `row` as `reader.decode` would give it if every token were known, whole."""
         return self.reader.reference(self.target_text(split, row))
+
+    def example_ids(self, split: str) -> ExampleIds:
+        """What the source calls the pairs of a split, in the order of a batch's `ids`."""
+        return self.prepared.example_ids(split)
 
     def train_sentences(self) -> Iterator[list[str]]:
         """The tokens of the train split's sources, whole and with all their words, for training word vectors."""

@@ -12,6 +12,7 @@ from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader, Dataset
 
 from lightning_seq.data.batching import STAND_IN, Share
+from lightning_seq.data.example_ids import ExampleIds
 from lightning_seq.data.loader import TargetSampler, TrainLoader, accumulated, loader_options
 from lightning_seq.data.prepare_tags import prepare_tags
 from lightning_seq.data.prepared_tags import NOT_COUNTED, PreparedTags, TaggedSplit, unknown_share
@@ -70,6 +71,7 @@ class TaggingData(LightningDataModule):
     train, validation, test: files of the user's own.
     encoding:            of files of the user's own.
     tokens_column, tag_column, intent_column, splits: see `TaggedColumns`, `Conllu` and `Conll`.
+    id_column:           of a public set, see `TaggedColumns`.
     validation_fraction, test_fraction, split_seed: see `Cut`.
     licence:             of the data, for people.
     lower, digits, normalise: see `WordForm`.
@@ -109,6 +111,7 @@ class TaggingData(LightningDataModule):
         tag_column: str | int | None = None,
         intent_column: str | None = None,
         encoding: str = "utf-8",
+        id_column: str | None = None,
         splits: Mapping[str, str | None] | None = None,
         validation_fraction: float = 0.1,
         test_fraction: float = 0.1,
@@ -167,6 +170,7 @@ class TaggingData(LightningDataModule):
                 tag_column=tag_column,
                 intent_column=intent_column,
                 encoding=encoding,
+                id_column=id_column,
                 splits=splits,
                 validation_fraction=validation_fraction,
                 test_fraction=test_fraction,
@@ -224,6 +228,10 @@ class TaggingData(LightningDataModule):
     def tokens(self, split: str, row: int) -> list[str]:
         """The sentence `row` (a batch's `ids`) of a split as the source writes it."""
         return self.prepared.tokens(split, row)
+
+    def example_ids(self, split: str) -> ExampleIds:
+        """What the source calls the sentences of a split, in the order of a batch's `ids`."""
+        return self.prepared.example_ids(split)
 
     def train_sentences(self) -> Iterator[list[str]]:
         """The words of the train split's sentences, whole and with all their words, for training word vectors."""

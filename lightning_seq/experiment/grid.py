@@ -17,23 +17,25 @@ from lightning_seq.experiment.config import (
     check_task,
     compose,
     plain_differences,
+    value_at,
 )
 from lightning_seq.experiment.effects import check_effects
 from lightning_seq.experiment.instruments import INSTRUMENTS
 from lightning_seq.experiment.match import check_match
-from lightning_seq.experiment.run import NEUTRAL, NEUTRAL_CALLBACKS, NEUTRAL_DATA, NEUTRAL_TRAINER, essential
+from lightning_seq.experiment.run import NEUTRAL, NEUTRAL_IN, essential
 from lightning_seq.experiment.run_directory import CHECKPOINTS, CONFIG, read_config
 from lightning_seq.experiment.words import Word, alternatives, split_words
 from lightning_seq.record import FILE, Record, read
 
 INDIFFERENT = (
     *NEUTRAL,
-    *(f"trainer.{key}" for key in NEUTRAL_TRAINER),
-    *(f"callbacks.{key}" for key in NEUTRAL_CALLBACKS),
-    *(f"data.{key}" for key in NEUTRAL_DATA),
+    *(f"{group}.{key}" for group, keys in NEUTRAL_IN.items() for key in keys),
     "seed", "experiment", "match",
 )  # fmt: skip
 """Keys that a comparison cannot run over."""
+
+OF_PREDICTIONS = {"data.id_column": None, "task.predictions": "short"}
+"""Keys that change the predictions of a run alone, with the value that asks for nothing."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,13 @@ class Planned:
                 f"{self.directory} holds a run with {key}={old}, this one has {key}={new}: "
                 f"give another name=NAME, or delete that directory"
             )
+        for key, usual in OF_PREDICTIONS.items():
+            old, new = (value_at(config, key) or usual for config in (before, self.config))
+            if new not in (old, usual) and self.is_done():
+                raise UserError(
+                    f"{self.directory} is done, and its predictions were written with {key}={old}: to have them with "
+                    f"{key}={new}, give another name=NAME, or delete that directory"
+                )
 
 
 def entries(words: Sequence[str]) -> list[Entry]:

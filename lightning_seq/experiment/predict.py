@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -10,24 +11,46 @@ from lightning_seq.data.note import NotingReader
 from lightning_seq.errors import UserError
 from lightning_seq.experiment.kinds.kind import NAMES, kind_of
 from lightning_seq.experiment.load import Loaded
+from lightning_seq.spec import Tags, TokenSequence
 
 TOP_K = 3
 T = TypeVar("T")
 
 
 def predictions(
-    loaded: Loaded, texts: Iterable[str], top_k: int | None = None, batch_size: int = 64
+    loaded: Loaded, texts: Iterable[str], top_k: int | None = None, batch_size: int = 64, n_best: int | None = None
 ) -> Iterator[dict[str, Any]]:
     """For each text what its kind of task says: one row, `{"text", "predictions": […]}`, the likeliest first.
 
-    top_k: entries of a ranking; None for 3, or as many as there are.
+    top_k:  entries of a ranking; None for 3, or as many as there are.
+    n_best: of a tagger with a CRF, also the likeliest ways to tag each text, so many: see `kinds/tagging.py`.
 
     A row has a "note" where its text has only unknown words, was cut or cannot be read; what cannot be read (an empty
-    line) has no predictions. Raises UserError when there is no text at all, and for a `top_k` that does not fit.
+    line) has no predictions. Raises UserError when there is no text at all, and for a `top_k` or an `n_best` that does
+    not fit.
     """
-    kind, most = kind_of(loaded.spec), choices(loaded, top_k)
-    for text, row, note in noted(loaded.reader, texts, batch_size, lambda batch: kind.predictions(loaded, batch, most)):
+    most = choices(loaded, top_k)
+    answer = partial(kind_of(loaded.spec).predictions, loaded, top_k=most)
+    if n_best is not None:
+        check_paths(loaded, n_best)
+        answer = partial(answer, n_best=n_best)
+    for text, row, note in noted(loaded.reader, texts, batch_size, answer):
         yield with_note(row or {"text": text, "predictions": []}, note)
+
+
+def check_paths(loaded: Loaded, n_best: int) -> None:
+    """Raises UserError for a model that ranks no paths: any but a tagger with a CRF."""
+    if not isinstance(loaded.spec.targets, Tags):
+        instead = "use top_k=N, or translate" if isinstance(loaded.spec.targets, TokenSequence) else "leave it out"
+        raise UserError(
+            f"n_best={n_best} is for a tagger with a CRF, and this checkpoint is {NAMES[type(loaded.spec.targets)]}: "
+            f"{instead}"
+        )
+    if loaded.model.crf is None:
+        raise UserError(
+            f"n_best={n_best}: this tagger chooses each tag by itself, and only a CRF ranks the tags of a sentence "
+            "together: leave n_best out, or train with task.crf=true"
+        )
 
 
 def choices(loaded: Loaded, top_k: int | None) -> int:

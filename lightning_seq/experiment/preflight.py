@@ -15,6 +15,7 @@ def check_settings(config: Config) -> None:
     """Raises UserError for whatever a run would be refused for, whatever its data are."""
     from lightning_seq.experiment.build import EMBEDDINGS, build_optimizer, build_schedule
     from lightning_seq.experiment.instruments import check_instruments
+    from lightning_seq.experiment.kinds.prediction_columns import is_full
     from lightning_seq.experiment.loggers import check_logger
     from lightning_seq.experiment.resume import check_resume
     from lightning_seq.experiment.targets import factory
@@ -40,6 +41,7 @@ def check_settings(config: Config) -> None:
         check_vectors(config)
     build_optimizer(config)
     build_schedule(config)
+    is_full(config)
     if "teacher_forcing" in config["task"]:
         TeacherForcing(**config["task"]["teacher_forcing"])
     check_writable(Path(config["cache"]), "cache=DIR")

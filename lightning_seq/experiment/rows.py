@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO, TypeVar
@@ -49,16 +49,18 @@ def text_out(path: Path | None) -> Iterator[TextIO]:
         yield file
 
 
-def write_rows(path: Path | None, rows: Iterable[Row], ranked: tuple[str, ...] = (), width: int | None = None) -> None:
+def write_rows(
+    path: Path | None, rows: Iterable[Row], ranked: tuple[str, ...] = (), widths: Mapping[str, int] | None = None
+) -> None:
     """Write rows as they come: JSON lines, or CSV where the path ends so.
 
     ranked: lists of a row that become columns in CSV, `label`, `probability`, `label_2`, …; of other lists, a column
             for each key holds all its values in JSON.
-    width:  entries of a ranked list; None for as many as in the first row that has some.
+    widths: entries of ranked lists, by their names; of others as many as in the first row that has some.
     """
     with text_out(path) as out:
         if path is not None and path.suffix == ".csv":
-            _write_csv(out, rows, ranked, width)
+            _write_csv(out, rows, ranked, widths or {})
             return
         for row in rows:
             print(json_line(row), file=out, flush=path is None)
@@ -80,14 +82,14 @@ def counted(rows: Iterable[T], path: Path | None, unit: str = "lines") -> Iterat
         print(f"\r{number:,} {unit}\x1b[K", file=sys.stderr)
 
 
-def _write_csv(out: TextIO, rows: Iterable[Row], ranked: tuple[str, ...], width: int | None) -> None:
+def _write_csv(out: TextIO, rows: Iterable[Row], ranked: tuple[str, ...], widths: Mapping[str, int]) -> None:
     writer, source = csv.writer(out, lineterminator="\n"), iter(rows)
     waiting: list[Row] = []
     for row in source:
         waiting.append(row)
         if all(row[key] for key in row if isinstance(row[key], list)):
             break  # a row with all its lists names the columns
-    columns = [*_cells(_filled(waiting[-1], ranked, width), ranked), "note"]
+    columns = [*_cells(_filled(waiting[-1], ranked, widths), ranked), "note"]
     writer.writerow(columns)
     for batch in (waiting, source):
         for row in batch:
@@ -95,10 +97,10 @@ def _write_csv(out: TextIO, rows: Iterable[Row], ranked: tuple[str, ...], width:
             writer.writerow([_cell(cells.get(column)) for column in columns])
 
 
-def _filled(row: Row, ranked: tuple[str, ...], width: int | None) -> Row:
-    """The row with `width` entries in each ranked list, for the names of columns."""
+def _filled(row: Row, ranked: tuple[str, ...], widths: Mapping[str, int]) -> Row:
+    """The row with as many entries in each ranked list as it may have, for the names of columns."""
     return {
-        key: value[:1] * (width or len(value)) if key in ranked and value else value
+        key: value[:1] * widths.get(key, len(value)) if key in ranked and value else value
         for key, value in row.items()
         if key != "note"
     }

@@ -24,28 +24,18 @@ from lightning_seq.printable import PrintableFormatter
 from lightning_seq.record import Record, write
 
 NEUTRAL = (
-    "runs",
-    "name",
-    "cache",
-    "jobs",
-    "launcher",
-    "logger",
-    "seeds",
-    "entries",
-    "dry_run",
-    "evaluate",
-    "output",
-    "tune",
-    "resume",
-    "label",
-    "show",
-)
+    "runs", "name", "cache", "jobs", "launcher", "logger", "seeds", "entries", "dry_run", "evaluate", "output", "tune",
+    "resume", "label", "show",
+)  # fmt: skip
 """Keys that do not change what a run computes."""
-NEUTRAL_TRAINER = ("progress", "threads", "timeout")
-NEUTRAL_CALLBACKS = ("checkpoint_every_n_steps", "checkpoint_every_minutes", "finite_guard", "probe_rows", *INSTRUMENTS)
-"""`finite_guard` acts where a run has gone astray, instruments look on."""
-NEUTRAL_DATA = ("num_workers",)
-NEUTRAL_CHOICES = ("logger", "launcher", "experiment", "match", "callbacks")
+NEUTRAL_IN = {
+    "trainer": ("progress", "threads", "timeout"),
+    "callbacks": ("checkpoint_every_n_steps", "checkpoint_every_minutes", "finite_guard", "probe_rows", *INSTRUMENTS),
+    "data": ("num_workers", "id_column"),
+    "task": ("predictions",),
+    "choices": ("logger", "launcher", "experiment", "match", "callbacks"),
+}
+"""Such keys of groups. `finite_guard` acts where a run has gone astray, instruments look on."""
 
 log = logging.getLogger("lightning_seq")
 
@@ -55,12 +45,10 @@ def essential(config: Config) -> Config:
     kept = {key: value for key, value in config.items() if key not in NEUTRAL and key != "match"}
     if is_matched(config):
         kept["match"] = config["match"]
-    choices = {key: value for key, value in config["choices"].items() if key not in NEUTRAL_CHOICES}
-    trainer = {key: value for key, value in config["trainer"].items() if key not in NEUTRAL_TRAINER}
-    callbacks = {key: value for key, value in config["callbacks"].items() if key not in NEUTRAL_CALLBACKS}
-    data = {key: value for key, value in config["data"].items() if key not in NEUTRAL_DATA}
+    for group, neutral in NEUTRAL_IN.items():
+        kept[group] = {key: value for key, value in config[group].items() if key not in neutral}
     kept["allow"] = []  # what is admitted is in the class that was named
-    return {**kept, "choices": choices, "trainer": trainer, "callbacks": callbacks, "data": data}
+    return kept
 
 
 def is_trial(config: Config) -> bool:

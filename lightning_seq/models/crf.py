@@ -74,9 +74,14 @@ class LinearChainCRF(nn.Module):
         for parameter in self.parameters():
             nn.init.uniform_(parameter, -0.1, 0.1)
 
-    def log_partition(self, scores: Float[Tensor, "B T C"], mask: Bool[Tensor, "B T"]) -> Float[Tensor, "B"]:
-        """log Z of each row, in nats."""
-        return self._log_partition(scores, mask, self.constrain_training)
+    def log_partition(
+        self, scores: Float[Tensor, "B T C"], mask: Bool[Tensor, "B T"], constrained: bool | None = None
+    ) -> Float[Tensor, "B"]:
+        """log Z of each row, in nats.
+
+        constrained: leave out the paths that the constraints forbid; None: where training does.
+        """
+        return self._log_partition(scores, mask, self.constrain_training if constrained is None else constrained)
 
     def score(
         self, scores: Float[Tensor, "B T C"], tags: Int[Tensor, "B T"], mask: Bool[Tensor, "B T"]
@@ -112,11 +117,7 @@ class LinearChainCRF(nn.Module):
         scores, lengths = self._given(scores, mask)
         (A, start), end = self._weights(True), self._end(True)
         B, T, C = scores.shape
-        S = scores.transpose(0, 1).contiguous()
-        best = torch.empty_like(S)
-        torch.add(S[0], start, out=best[0])
-        for t in range(1, T):
-            torch.amax(best[t - 1][:, :, None] + A, 1, out=best[t]).add_(S[t])
+        best = _best_beginnings(scores, A, start)
         last = best.gather(0, _last(lengths).t()[..., None].expand(1, B, C)).squeeze(0)
         score, tag = (last + end).max(1)
         # Which tag came before is found on the way back, for the path's own tag alone.
@@ -127,6 +128,31 @@ class LinearChainCRF(nn.Module):
             paths.append(tag)
         path = torch.stack(paths[::-1], 1).masked_fill_(~mask, 0)
         return path, torch.where(lengths > 0, score, torch.zeros_like(score))
+
+    @torch.no_grad()
+    def decode(
+        self, scores: Float[Tensor, "B T C"], mask: Bool[Tensor, "B T"], n_best: int = 1
+    ) -> tuple[Int[Tensor, "B K T"], Float[Tensor, "B K"]]:
+        """The K best paths that are allowed, the best first, 0 where the mask is False, and their scores.
+
+        K is `n_best`, or C^T where that is smaller. The first path of a row is that of `viterbi`. A row of fewer than K
+        paths has zeros and a score of -∞ behind them.
+
+        Endings grow from the last tag to the first, each with the score of the best path that has it, which the Viterbi
+        algorithm knows; so the K best of each length are enough (after Soong & Huang 1991).
+        """
+        if type(n_best) is not int:
+            raise TypeError(f"CRF: n_best is {n_best!r}, expected a whole number of at least 1")
+        if n_best < 1:
+            raise ValueError(f"CRF: n_best is {n_best}, expected at least 1")
+        scores, lengths = self._given(scores, mask)
+        (A, start), end = self._weights(True), self._end(True)
+        K = min(n_best, scores.shape[2] ** scores.shape[1])
+        paths, found = _best_paths(scores, _best_beginnings(scores, A, start), A, end, mask, lengths, K)
+        found = torch.minimum(found, found[:, :1])  # rounding aside, this is so
+        absent = found < FORBIDDEN / 2
+        absent[:, 0] = False
+        return paths.masked_fill_(absent[..., None] | ~mask[:, None], 0), found.masked_fill_(absent, -torch.inf)
 
     def marginals(self, scores: Float[Tensor, "B T C"], mask: Bool[Tensor, "B T"]) -> Float[Tensor, "B T C"]:
         """p(y_t = c) over the paths that are allowed, without a gradient; zero where the mask is False."""
@@ -214,6 +240,52 @@ def well_formed(
                 f"with the tags {', '.join(names)} alone no sentence can {what}: expected O or {known} among them"
             )
     return first, after, last
+
+
+def _best_beginnings(
+    scores: Float[Tensor, "B T C"], transitions: Float[Tensor, "C C"], start: Float[Tensor, "C"]
+) -> Float[Tensor, "T B C"]:
+    """The score of the best beginning of a path that ends with each tag, by place."""
+    S = scores.transpose(0, 1).contiguous()
+    best = torch.empty_like(S)
+    torch.add(S[0], start, out=best[0])
+    for t in range(1, len(S)):
+        torch.amax(best[t - 1][:, :, None] + transitions, 1, out=best[t]).add_(S[t])
+    return best
+
+
+def _best_paths(
+    scores: Tensor, best: Tensor, transitions: Tensor, end: Tensor, mask: Tensor, lengths: Tensor, K: int
+) -> tuple[Tensor, Tensor]:
+    """K paths `[B, K, T]` and their scores `[B, K]`, the best first, those that are forbidden among them.
+
+    best: `[T, B, C]`, see `_best_beginnings`.
+    """
+    B, T, C = scores.shape
+    rows, same = torch.arange(B, device=scores.device), torch.arange(K, device=scores.device).expand(B, K)
+    # Of each ending its first tag, the score of all its tags, and that of the best path which has it.
+    tag, steps = torch.zeros_like(same), []
+    ending = scores.new_full((B, K), -torch.inf)
+    ending[:, 0] = 0
+    found = ending
+    for t in range(T - 1, -1, -1):
+        into = torch.where((lengths - 1 == t)[:, None, None], end, transitions.t()[tag])  # [B, K, C]
+        longer = into + ending[..., None]
+        whole = (best[t][:, None] + longer).flatten(1)  # [B, K * C]
+        # The path of `viterbi` is the first, however sums are rounded.
+        ranks = whole.clone()
+        ranks[rows, (best[t] + into[:, 0]).argmax(1)] = torch.inf
+        place = ranks.sort(dim=1, descending=True, stable=True).indices[:, :K]
+        is_real = mask[:, t, None]
+        tag = torch.where(is_real, place % C, tag)
+        ending = torch.where(is_real, longer.flatten(1).gather(1, place) + scores[:, t].gather(1, tag), ending)
+        found = torch.where(is_real, whole.gather(1, place), found)
+        steps.append((tag, torch.where(is_real, place // C, same)))
+    paths, place = [], same
+    for tag, behind in reversed(steps):
+        paths.append(tag.gather(1, place))
+        place = behind.gather(1, place)
+    return torch.stack(paths, 2), found
 
 
 def log_partition_in_logs(

@@ -115,6 +115,14 @@ class Tagger(nn.Module):
             return self.crf.viterbi(scores, mask)[0]
         return scores.argmax(-1).masked_fill(~mask, 0)
 
+    def best_paths(self, scores: Tensor, mask: Tensor, n_best: int) -> tuple[Tensor, Tensor]:
+        """The CRF's K best paths `[B, K, T]`, as `LinearChainCRF.decode` has them, and the log-probability of each
+        `[B, K]` among all paths that are allowed, in nats. Raises TypeError where there is no CRF."""
+        if self.crf is None:
+            raise TypeError("this tagger has no CRF: each tag is chosen by itself, and no paths are ranked")
+        paths, values = self.crf.decode(scores, mask, n_best)
+        return paths, values - self.crf.log_partition(scores, mask, constrained=True)[:, None]
+
     def probabilities(self, scores: Tensor, mask: Tensor) -> Tensor:
         """`[B, T, C]`: of each tag at each place, whatever the others are; zero where the mask is False."""
         if self.crf is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -11,6 +11,11 @@ from lightning_seq.files import sha256
 from lightning_seq.record import Record
 
 T = TypeVar("T")
+
+
+def example_column(names: Iterable[str]) -> str:
+    """Which column of a `predictions.parquet` numbers the examples: `row`, or `id` in one that was written before."""
+    return "row" if "row" in names else "id"
 
 
 @dataclass(frozen=True)

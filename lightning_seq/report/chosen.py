@@ -31,6 +31,7 @@ HYPERPARAMETERS = (
 INDIFFERENT = (
     "seed", "seeds", "jobs", "dry_run", "logger", "launcher", "runs", "name", "cache", "entries", "evaluate", "output",
     "resume", "allow", "tune", "match", "trainer.threads", "trainer.progress", "data.num_workers",
+    "data.id_column", "task.predictions",
 )  # fmt: skip
 """Keys that make no run another one."""
 

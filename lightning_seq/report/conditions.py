@@ -21,7 +21,8 @@ INDIFFERENT = frozenset(
     (
         *(f"choices.{group}" for group in ("logger", "launcher", "experiment", "match", "trainer", "callbacks")),
         *(f"trainer.{key}" for key in ("accelerator", "devices", "num_nodes", "threads", "progress")),
-        *(f"data.{key}" for key in ("num_workers", "eval_batch_size", "mirror", "licence")),
+        *(f"data.{key}" for key in ("num_workers", "eval_batch_size", "mirror", "licence", "id_column")),
+        "task.predictions",
     )
 )
 """Keys of these that may differ from machine to machine."""

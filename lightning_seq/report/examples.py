@@ -2,7 +2,7 @@
 
 The scores of a run's examples have the metric as their mean: shares are counted, and metrics of a whole corpus (F1 of
 spans, BLEU) are taken apart by the jackknife's pseudo-values, N θ - (N - 1) θ_without_i (Quenouille 1956; as Dorfman,
-Berbaum & Metz 1992 do), moved so that their mean is the metric. An example is what has an `id`: of a tagger, a
+Berbaum & Metz 1992 do), moved so that their mean is the metric. An example is what has a number (`row`): of a tagger, a
 sentence. Scores are used only where they add up to what the record holds; else, and for metrics that predictions do not
 tell (perplexity of language models), there are none, and the verdict rests on the seeds alone.
 """
@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from lightning_seq.record import Record
-from lightning_seq.report.artifacts import read_artifacts
+from lightning_seq.report.artifacts import example_column, read_artifacts
 from lightning_seq.report.spans import span_counts
 
 Scored = tuple[np.ndarray, np.ndarray]
@@ -83,18 +83,20 @@ def _signature(record: Record) -> str:
 
 
 def _columns(path: Path, *names: str) -> dict[str, Any] | None:
-    """pyarrow columns, or None where the file does not have them all."""
+    """pyarrow columns, or None where the file does not have them all. `id` is the number of the example."""
     import pyarrow as pa
     import pyarrow.parquet as parquet
 
     try:
         file = parquet.ParquetFile(path)
-        if not set(names) <= set(file.schema_arrow.names):
+        column = {"id": example_column(file.schema_arrow.names)}
+        places = {name: column.get(name, name) for name in names}
+        if not set(places.values()) <= set(file.schema_arrow.names):
             return None
-        table = file.read(columns=list(names))
+        table = file.read(columns=list(places.values()))
     except pa.ArrowException as error:
         raise ValueError(str(error)) from None
-    return {name: table[name].combine_chunks() for name in names} if table.num_rows else None
+    return {name: table[place].combine_chunks() for name, place in places.items()} if table.num_rows else None
 
 
 def _by_id(ids: np.ndarray, values: np.ndarray) -> Scored:

@@ -18,7 +18,7 @@ import numpy as np
 
 from lightning_seq.record import Record
 from lightning_seq.report import tables
-from lightning_seq.report.artifacts import read_artifacts
+from lightning_seq.report.artifacts import example_column, read_artifacts
 from lightning_seq.report.escape import html
 from lightning_seq.report.inside import MOST_LABELS
 from lightning_seq.report.page import Page
@@ -121,9 +121,10 @@ def read_predicted(path: Path, kind: str) -> Predicted | None:
     import pyarrow.compute as compute
     import pyarrow.parquet as parquet
 
-    names = ["id", "target", "prediction", *HARDNESS, *(["position"] if kind == "f1" else [])]
+    names = ["target", "prediction", *HARDNESS, *(["position"] if kind == "f1" else [])]
     try:
         file = parquet.ParquetFile(path)
+        names.append(number := example_column(file.schema_arrow.names))
         if not set(names) <= set(file.schema_arrow.names) or not file.metadata.num_rows:
             return None
         spans = ["target_bio", "prediction_bio"]  # of tags in another scheme
@@ -136,7 +137,7 @@ def read_predicted(path: Path, kind: str) -> Predicted | None:
         right = compute.fill_null(compute.equal(held["target"], held["prediction"]), False)
     except pa.ArrowException as error:
         raise ValueError(str(error)) from None
-    ids = held["id"].to_numpy(zero_copy_only=False)
+    ids = held[number].to_numpy(zero_copy_only=False)
     known, first, places = np.unique(ids, return_index=True, return_inverse=True)
     hardness = {name: held[name].to_numpy(zero_copy_only=False)[first] for name in HARDNESS}
     if kind == "f1":

@@ -22,6 +22,9 @@ from lightning_seq.tasks.task import Task, at_end
 class BitSequences(Task):
     """Independent bits at each step of a given sequence: likelihood, bits and whole sequences that are right.
 
+    full_predictions: whether what is written of `predictions` has the probabilities.
+    monitor, log_every: see `Task`.
+
     Logged: `train/loss`, and under `val/` and `test/`
     loss:         nats per step, summed over the bits of a step that count, a mean over all steps of all sequences.
     bits_correct: the share of the bits that are rightly said (0 or 1, whichever is the likelier).
@@ -38,10 +41,12 @@ class BitSequences(Task):
         model: SetModel,
         optimizer: MakeOptimizer,
         schedule: Schedule | None = None,
+        full_predictions: bool = False,
         monitor: str = "val/loss",
         log_every: int = 20,
     ) -> None:
         super().__init__(model, optimizer, schedule, monitor, log_every)
+        self.full_predictions = full_predictions
         self.val_metrics, self.test_metrics = _metrics(), _metrics()
         self._rows: list[Tensor] = []
 

@@ -34,11 +34,13 @@ class SequenceClassification(Task):
     loss:            `cross_entropy`, or `ranking` (`losses/ranking.py`), with its constants `ranking`.
     other:           the class whose score is always 0 (`models/artificial_class.py`); for `ranking` alone, or None.
     relations:       the names of the classes, where they are directed relations: see `RelationF1`.
+    full_predictions: whether `predictions` has the scores of all classes.
     monitor, log_every: see `Task`.
 
     Logged: `train/loss`, and `loss accuracy macro_f1` under `val/` and `test/`; of relations `relation_f1` too. Losses
     are means per example, in nats; the ranking loss is no likelihood.
-    After a test `predictions` is `[N, 4]` float64, a row per example: id, target, prediction, loss; sorted by id.
+    After a test `predictions` is `[N, 4]` float64, a row per example: id, target, prediction, loss; sorted by id. Where
+    they are full, `[N, 4 + C]`: then the probability of each class, or its score under the ranking loss.
     """
 
     MONITORS: ClassVar = {"val/accuracy": "max", "val/macro_f1": "max", "val/relation_f1": "max", "val/loss": "min"}
@@ -55,6 +57,7 @@ class SequenceClassification(Task):
         ranking: Mapping[str, float] | None = None,
         other: int | None = None,
         relations: Sequence[str] | None = None,
+        full_predictions: bool = False,
         monitor: str = "val/accuracy",
         log_every: int = 20,
     ) -> None:
@@ -69,7 +72,7 @@ class SequenceClassification(Task):
             raise UserError(
                 "task.monitor is val/relation_f1, and these classes are no directed relations, as Cause-Effect(e1,e2)"
             )
-        self.label_smoothing = label_smoothing
+        self.label_smoothing, self.full_predictions = label_smoothing, full_predictions
         self.ranks, self.ranking, self.other = loss == "ranking", dict(ranking or {}), other
         self.register_buffer("class_weights", class_weights, persistent=False)
         self.val_metrics, self.test_metrics = classification_metrics(classes), classification_metrics(classes)
@@ -114,7 +117,11 @@ class SequenceClassification(Task):
         scores, losses = self._evaluate(batch, self.test_metrics, self.test_loss)
         counts = batch.target_mask
         columns = (batch.ids[counts], batch.targets[counts], scores.argmax(-1), losses)
-        self._rows.append(torch.stack([column.double() for column in columns], -1))
+        rows = torch.stack([column.double() for column in columns], -1)
+        if self.full_predictions:
+            own = scores if self.ranks else torch.softmax(scores.float(), -1)
+            rows = torch.cat([rows, own.double()], -1)
+        self._rows.append(rows)
 
     def on_test_epoch_end(self) -> None:
         self._log_evaluation("test", self.test_metrics, self.test_loss)

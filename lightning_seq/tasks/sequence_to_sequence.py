@@ -50,6 +50,7 @@ class SequenceToSequence(Task):
     teacher_forcing:  how often the decoder is given the true symbol.
     coverage_penalty: λ of See et al. 2017, eq. 13; 0 for none.
     beam:             how test sentences are searched; validation is greedy.
+    full_predictions: whether `searched` is filled.
     length_factor, length_extra: a sentence of S tokens is written in at most S · factor + extra.
     monitor, log_every: see `Task`.
 
@@ -58,7 +59,8 @@ class SequenceToSequence(Task):
     `exact_match` of what was written; under `test/` also `alignment_error_rate`, where alignments are known, and
     `attention_entropy`.
 
-    After a test `written` holds a row `(sentence, loss, tokens)` per sentence, in the order of the sentences; `tables`
+    After a test `written` holds a row `(sentence, loss, tokens)` per sentence, in the order of the sentences;
+    `searched`, by sentence, the log-probability and the score of what was written, where that is asked for; `tables`
     the accuracy by target position, and `signatures` those of sacreBLEU.
     """
 
@@ -83,6 +85,7 @@ class SequenceToSequence(Task):
         beam: Beam | None = None,
         length_factor: float = 2.0,
         length_extra: int = 10,
+        full_predictions: bool = False,
         monitor: str = "val/bleu",
         log_every: int = 20,
     ) -> None:
@@ -102,6 +105,7 @@ class SequenceToSequence(Task):
         self.label_smoothing = float(label_smoothing)
         self.teacher_forcing, self.beam = teacher_forcing or TeacherForcing(), beam or Beam()
         self.length_factor, self.length_extra = length_factor, length_extra
+        self.full_predictions = full_predictions
         self.val_loss, self.test_loss = mean_loss(), mean_loss()
         self.val_accuracy, self.test_accuracy = mean_loss(), mean_loss()
         self.positions = AccuracyByPosition()
@@ -109,10 +113,12 @@ class SequenceToSequence(Task):
         self.entropy = AttentionEntropy() if attends else None
         self.alignment = AlignmentErrorRate() if attends else None
         self.written: list[tuple[int, float, list[int]]] = []
+        self.searched: dict[int, tuple[float, float]] = {}
         self.tables: dict[str, Any] = {}
         self._aligned = False
         self._rows: list[Tensor] = []
         self._losses: list[Tensor] = []
+        self._searched: list[Tensor] = []
 
     def forward(self, inputs: Tensor, mask: Tensor) -> list[list[Hypothesis]]:
         """Ids `[B, S]` and their mask to what the beam search writes for each sentence."""
@@ -159,6 +165,7 @@ class SequenceToSequence(Task):
     def on_test_epoch_start(self) -> None:
         self._rows.clear()
         self._losses.clear()
+        self._searched.clear()
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
         weights, hits = self._evaluate(batch, self.test_loss, self.test_accuracy)
@@ -168,7 +175,10 @@ class SequenceToSequence(Task):
             if "alignments" in batch.extra:
                 self._aligned = True
                 self.alignment.update(weights, batch.extra["alignments"], batch.target_mask, batch.mask)
-        self._write(batch, self._beam)
+        best = self._write(batch, self._beam)
+        if self.full_predictions:
+            values = [(number, found.log_probability, found.score) for number, found in best]
+            self._searched.append(torch.tensor(values, dtype=torch.float64).reshape(-1, 3))
 
     def on_test_epoch_end(self) -> None:
         more: dict[str, Any] = {}
@@ -181,6 +191,9 @@ class SequenceToSequence(Task):
         self.tables = {"by_position": self.positions.compute()}
         self.positions.reset()
         self._log("test", "test", self.test_loss, self.test_accuracy, more)
+        if self.full_predictions:
+            rows = gather_rows(_whole(self._searched, 3, torch.float64).to(self.device), self.world).tolist()
+            self.searched = {int(number): (log_probability, score) for number, log_probability, score in rows}
 
     def _evaluate(self, batch: Batch, loss: Any, accuracy: Any) -> tuple[Tensor | None, Tensor]:
         """Attention weights `[B, T, S]` and which targets were the likeliest `[B, T]`."""
@@ -199,18 +212,21 @@ class SequenceToSequence(Task):
             self._losses.append(torch.stack([batch.ids[real].double(), mean], 1))
         return written.weights, hits
 
-    def _write(self, batch: Batch, search: Callable[[Stepper, Tensor], list[list[Hypothesis]]]) -> None:
-        """Keep what is written as rows (sentence, position, symbol), so that ranks can gather them."""
+    def _write(
+        self, batch: Batch, search: Callable[[Stepper, Tensor], list[list[Hypothesis]]]
+    ) -> list[tuple[int, Hypothesis]]:
+        """Keep what is written as rows (sentence, position, symbol), so that ranks can gather them.
+
+        Returns each sentence and the best hypothesis of it.
+        """
         real = batch.target_mask.any(1)
         if not bool(real.any()):
-            return
+            return []
         found = search(self._stepper(batch.inputs[real], batch.mask[real]), batch.mask[real])
-        rows = [
-            (number, place, token)
-            for number, hypotheses in zip(batch.ids[real].tolist(), found, strict=True)
-            for place, token in enumerate(hypotheses[0].tokens)
-        ]
+        best = [(number, hypotheses[0]) for number, hypotheses in zip(batch.ids[real].tolist(), found, strict=True)]
+        rows = [(number, place, token) for number, one in best for place, token in enumerate(one.tokens)]
         self._rows.append(torch.tensor(rows, dtype=torch.int64).reshape(-1, 3))
+        return best
 
     def _log(self, prefix: str, split: str, loss: Any, accuracy: Any, more: Mapping[str, Any]) -> None:
         nats = loss.compute()

@@ -30,6 +30,7 @@ class Tagging(Task):
     scheme:        of the spans that they mark; see `TaggingMetrics`.
     intents:       the names of the classes of whole sentences that the model has a head for.
     intent_weight: of their cross-entropy beside that of the tags; at 1 an intent counts as one tag more.
+    full_predictions: whether `predictions` has the probabilities of all tags.
     monitor, log_every: see `Task`.
 
     Logged: `train/loss`, and under `val/` and `test/`: `loss accuracy`, for tags of spans `f1 precision recall`,
@@ -37,8 +38,9 @@ class Tagging(Task):
     such tokens; that of the intents is in it.
     After a test `predictions` is `[N, 5]` float64, a row per token: sentence, position, target (-1 where it does not
     count), prediction, loss; in the order of the sentences. The loss is that of the token's tag by itself: -log of its
-    probability whatever its neighbours are, which for a CRF is its marginal. `tables` then holds `confusion` `[C, C]`
-    and, for tags of spans, `span_counts` `[K, 3]`.
+    probability whatever its neighbours are, which for a CRF is its marginal. Where they are full, `[N, 5 + C]`: then
+    this probability of every tag. `tables` then holds `confusion` `[C, C]` and, for tags of spans, `span_counts`
+    `[K, 3]`.
     """
 
     MONITORS: ClassVar = {"val/accuracy": "max", "val/f1": "max", "val/loss": "min"}
@@ -52,6 +54,7 @@ class Tagging(Task):
         scheme: str | None = None,
         intents: Sequence[str] = (),
         intent_weight: float = 1.0,
+        full_predictions: bool = False,
         monitor: str = "val/accuracy",
         log_every: int = 20,
     ) -> None:
@@ -61,7 +64,7 @@ class Tagging(Task):
             raise UserError("task.monitor is val/f1, and these tags mark no spans: use val/accuracy or val/loss")
         if intent_weight < 0:
             raise UserError(f"task.intent_weight is {intent_weight}, expected at least 0")
-        self.intent_weight = intent_weight
+        self.intent_weight, self.full_predictions = intent_weight, full_predictions
         self.val_loss, self.test_loss = mean_loss(), mean_loss()
         self.val_intents, self.test_intents = (
             MulticlassAccuracy(len(intents), average="micro", validate_args=False) if intents else None
@@ -104,8 +107,8 @@ class Tagging(Task):
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
         scores, tags = self._evaluate(batch, self.test_metrics, self.test_loss, self.test_intents)
-        own = self.model.probabilities(scores, batch.mask)  # type: ignore[operator]
-        own = own.gather(2, batch.targets[..., None]).squeeze(2)
+        every = self.model.probabilities(scores, batch.mask)  # type: ignore[operator]
+        own = every.gather(2, batch.targets[..., None]).squeeze(2)
         losses = -own.double().clamp(min=torch.finfo(torch.float32).tiny).log()
         counts, mask = batch.target_mask, batch.mask
         columns = (
@@ -115,7 +118,8 @@ class Tagging(Task):
             tags,
             losses.masked_fill(~counts, 0.0),
         )
-        self._rows.append(torch.stack([column[mask].double() for column in columns], -1))
+        rows = torch.stack([column[mask].double() for column in columns], -1)
+        self._rows.append(torch.cat([rows, every[mask].double()], -1) if self.full_predictions else rows)
 
     def on_test_epoch_end(self) -> None:
         values = self._log_evaluation("test", self.test_metrics, self.test_loss, self.test_intents)

@@ -162,6 +162,7 @@ def test_a_quoted_field_of_a_csv_file_holds_no_other_examples(tmp_path: Path) ->
     assert len(read("csv", path, quotes=False)) == 5  # both ways that are advised
     assert len(read("csv", path, quotes=True)) == 3
     assert len(read("csv", written(tmp_path, 'text,label\n"one,\ntwo, three",pos\nb,neg\n'))) == 2
+    assert len(read("csv", written(tmp_path, 'label,text\npos,"one\ntwo"\nneg,b\npos,c\n'))) == 3
 
 
 def test_a_carriage_return_ends_no_line(tmp_path: Path) -> None:

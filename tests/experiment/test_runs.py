@@ -55,7 +55,8 @@ def test_a_run_leaves_everything_that_was_promised(own: list[str], capsys: pytes
     assert record.parameters["total"] == sum(record.parameters[p] for p in ("embedding", "recurrent", "head"))
     rows = parquet.read_table(run / "predictions.parquet").to_pylist()
     assert len(rows) == 16
-    assert [row["id"] for row in rows] == list(range(16))
+    assert [row["row"] for row in rows] == list(range(16))
+    assert [row["target"] for row in rows] == [sentences(160)[row["id"] - 2][1] for row in rows]
     right = sum(row["target"] == row["prediction"] for row in rows)
     assert right / 16 == pytest.approx(record.metrics["test/accuracy"])
     assert sum(row["loss"] for row in rows) / 16 == pytest.approx(record.metrics["test/loss"], rel=1e-5)

@@ -145,7 +145,7 @@ def test_a_tagger_leaves_everything_that_was_promised(tags: list[str], capsys: p
 
     rows = parquet.read_table(run / "predictions.parquet").to_pylist()
     assert [[row["token"], row["target"], row["prediction"]] for row in rows] == [row for one in found for row in one]
-    assert [row["id"] for row in rows] == [number for number, one in enumerate(found) for _ in one]
+    assert [row["row"] for row in rows] == [number for number, one in enumerate(found) for _ in one]
     assert [row["position"] for row in rows] == [step for one in found for step in range(len(one))]
     assert [row["length"] for row in rows] == [len(one) for one in found for _ in one]
     assert sum(row["target"] == row["prediction"] for row in rows) / len(rows) == pytest.approx(
@@ -167,7 +167,7 @@ def test_a_tagger_leaves_everything_that_was_promised(tags: list[str], capsys: p
     for one in shown["sentences"]:
         columns = [list(row) for row in zip(one["tokens"], one["target"], one["prediction"], strict=True)]
         assert columns == found[one["id"]]
-        assert one["loss"] == pytest.approx(sum(row["loss"] for row in rows if row["id"] == one["id"]), abs=1e-4)
+        assert one["loss"] == pytest.approx(sum(row["loss"] for row in rows if row["row"] == one["id"]), abs=1e-4)
     for kind in (True, False):
         losses = [one["loss"] for one, bad in zip(shown["sentences"], wrong, strict=True) if bad == kind]
         assert losses == sorted(losses, reverse=True)
@@ -271,7 +271,7 @@ def test_slots_and_intents_are_learnt_together(with_intents: list[str], capsys: 
 @pytest.mark.slow
 def test_two_ranks_tag_as_one(with_intents: list[str]) -> None:
     words = [*with_intents, *TINY, "task.dropout=0", "optimizer=sgd", "data.batch_size=17", "data.eval_batch_size=7"]
-    words += ["task.crf=true", "task.characters=cnn", "trainer.max_epochs=1"]
+    words += ["task.crf=true", "task.characters=cnn", "trainer.max_epochs=1", "task.predictions=full"]
     assert main(["train", "model=gru", *words, "name=one"]) == 0
     ddp = ["trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2", "name=two"]
     done = subprocess.run(
@@ -285,6 +285,12 @@ def test_two_ranks_tag_as_one(with_intents: list[str]) -> None:
     for name, value in records[0].metrics.items():
         assert records[1].metrics[name] == pytest.approx(value, abs=1e-5), name
     assert (one / "predictions.conll").read_text() == (two / "predictions.conll").read_text()
+    first, second = (parquet.read_table(run / "predictions.parquet").to_pylist() for run in (one, two))
+    assert [row["id"] for row in first] == [row["id"] for row in second]
+    for row, other in zip(first, second, strict=True):
+        numbers = {name: value for name, value in row.items() if isinstance(value, float)}
+        assert sum(name.startswith("probability_") for name in numbers) > 2
+        assert {name: other[name] for name in numbers} == pytest.approx(numbers, abs=1e-5)
 
 
 @pytest.mark.parametrize(

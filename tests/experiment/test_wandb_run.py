@@ -151,7 +151,7 @@ def test_the_wandb_run_holds_what_the_record_holds(own: list[str]) -> None:
     assert min(logged["train/gradient_norm"]) > 0
     assert "epoch 2" in next(run.glob("wandb/offline-run-*/files/output.log")).read_text()
     (table,) = run.glob("wandb/offline-run-*/files/media/table/test/predictions_*.json")
-    assert json.loads(table.read_text())["columns"][:3] == ["id", "target", "prediction"]
+    assert json.loads(table.read_text())["columns"][:5] == ["id", "origin", "row", "target", "prediction"]
     (matrix,) = run.glob("wandb/offline-run-*/files/media/table/test/confusion_table_*.json")
     assert sum(count for *_, count in json.loads(matrix.read_text())["data"]) == len(
         parquet.read_table(run / "predictions.parquet")

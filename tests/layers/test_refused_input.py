@@ -23,6 +23,7 @@ from lightning_seq.cells.gru import GRUCell
 from lightning_seq.cells.layer_norm_gru import LayerNormGRUCell
 from lightning_seq.errors import UserError
 from lightning_seq.layers.cbrnn import CBRNN
+from lightning_seq.models.crf import LinearChainCRF
 
 B, T, D, H = 2, 5, 10, 16
 x = torch.randn(B, T, D)
@@ -169,6 +170,50 @@ def test_a_loop_checks_once_not_at_each_step(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(check, "check_tensor", lambda *given: (calls.append(given[1]), seen(*given)))
     Recurrent(GRUCell(D, H), engine="loop")(torch.randn(B, 50, D), None, (h,))
     assert len(calls) < 5
+
+
+full = torch.ones(B, T, dtype=torch.bool)
+
+
+@pytest.mark.parametrize("method", ["viterbi", "decode", "marginals", "log_partition"])
+@pytest.mark.parametrize(
+    ("given", "mask", "line"),
+    [
+        (x[0], full, "CRF: scores is float32 [5, 10], expected floating [B, T, 10]"),
+        (x[..., :9], full, "CRF: scores is float32 [2, 5, 9], expected floating [B, T, 10]"),
+        (x.long(), full, "CRF: scores is int64 [2, 5, 10], expected floating [B, T, 10]"),
+        (x.to("meta"), full, "CRF: scores is float32 [2, 5, 10] on meta, expected floating [B, T, 10] on cpu"),
+        (x.numpy(), full, "CRF: scores is a ndarray, expected a tensor [B, T, 10]"),
+        (x, full[:, :4], "CRF: mask is bool [2, 4], expected bool [2, 5]"),
+        (x, full[0], "CRF: mask is bool [5], expected bool [2, 5]"),
+        (x, full.long(), "CRF: mask is int64 [2, 5], expected bool [2, 5]"),
+        (x, full.to("meta"), "CRF: mask is bool [2, 5] on meta, expected bool [2, 5] on cpu"),
+        (x, full.flip(1) & (torch.arange(T) > 0), "mask must be a prefix of every row"),
+        (x[:, :0], full[:, :0], "inputs have shape (2, 0, 10), expected [B, T, …] with T of at least 1"),
+    ],
+)
+def test_scores_of_a_crf(method: str, given: Any, mask: torch.Tensor, line: str) -> None:
+    more = (3,) if method == "decode" else ()
+    with pytest.raises((ValueError, TypeError)) as refusal:
+        getattr(LinearChainCRF(D), method)(given, mask, *more)
+    assert str(refusal.value).startswith(line)
+
+
+@pytest.mark.parametrize(
+    ("n_best", "line"),
+    [
+        (0, "CRF: n_best is 0, expected at least 1"),
+        (-1, "CRF: n_best is -1, expected at least 1"),
+        (2.0, "CRF: n_best is 2.0, expected a whole number of at least 1"),
+        (True, "CRF: n_best is True, expected a whole number"),
+        ("2", "CRF: n_best is '2', expected a whole number"),
+        (None, "CRF: n_best is None, expected a whole number"),
+    ],
+)
+def test_how_many_paths_of_a_crf(n_best: Any, line: str) -> None:
+    with pytest.raises((ValueError, TypeError)) as refusal:
+        LinearChainCRF(D).decode(x, full, n_best)
+    assert str(refusal.value).startswith(line)
 
 
 @pytest.mark.parametrize("merge", ["concat", "sum"])

@@ -17,7 +17,7 @@ from lightning_seq.errors import UserError, near
 
 SOURCES = ("verses_genre", "word_order", "agreement", "hub", *KINDS)
 _HUB_KEYS = ("id", "config", "revision")
-_HUB_COLUMNS = ("text_column", "label_column", "classes", "splits")
+_HUB_COLUMNS = ("text_column", "label_column", "classes", "id_column", "splits")
 
 
 def choose(
@@ -39,6 +39,7 @@ def choose(
     encoding: str = "utf-8",
     quotes: bool | None = None,
     classes: Sequence[str] | None = None,
+    id_column: str | None = None,
     splits: Mapping[str, str | None] | None = None,
     validation_fraction: float = 0.1,
     test_fraction: float = 0.1,
@@ -46,7 +47,8 @@ def choose(
 ) -> Source:
     """The source of that name. A Hub set is taken from the mirror where one is given.
 
-    `hub` holds id, config, revision, and whatever of text_column, label_column, classes and splits differs on the Hub.
+    `hub` holds id, config, revision, and whatever of text_column, label_column, id_column, classes and splits differs
+    on the Hub.
     Raises UserError for an unknown source and for settings that do not fit it.
     """
     cut = Cut(validation_fraction, test_fraction, split_seed)
@@ -58,7 +60,9 @@ def choose(
         return Agreement(distance, examples, split_seed)
     if source in KINDS:
         delimiter = "\t" if delimiter in ("\\t", "tab") else delimiter
-        return Files(source, train, validation, test, text_column, label_column, cut, delimiter, encoding, quotes)
+        return Files(
+            source, train, validation, test, text_column, label_column, cut, delimiter, encoding, quotes, id_column
+        )
     if source != "hub":
         raise UserError(f"data.source is {source!r}; {near(str(source), SOURCES)}")
     given = dict(hub or {})
@@ -70,6 +74,7 @@ def choose(
     settings: dict[str, Any] = {
         "text_column": text_column,
         "label_column": label_column,
+        "id_column": id_column,
         "classes": classes,
         "splits": splits,
     }
@@ -81,6 +86,7 @@ def choose(
         tuple(settings["classes"]) if settings["classes"] else None,
         dict(settings["splits"] or {split: split for split in SPLITS}),
         cut,
+        settings["id_column"],
     )
     if mirror:
         return Mirror(mirror, mirror_path or given["id"], mirror_config, columns)

@@ -19,7 +19,7 @@ from lightning_seq.errors import UserError, near
 
 SOURCES = ("verses_modernise", "dates", *ORDERS, "reordering", "hub", "pairs")
 _HUB_KEYS = ("id", "config", "revision", "stream")
-_HUB_COLUMNS = ("source_column", "target_column", "splits")
+_HUB_COLUMNS = ("source_column", "target_column", "id_column", "splits")
 
 
 def choose_pairs(
@@ -48,6 +48,7 @@ def choose_pairs(
     source_column: str | None = None,
     target_column: str | None = None,
     encoding: str = "utf-8",
+    id_column: str | None = None,
     splits: Mapping[str, str | None] | None = None,
     validation_fraction: float = 0.1,
     test_fraction: float = 0.1,
@@ -56,7 +57,7 @@ def choose_pairs(
     """The source of that name. A Hub set is taken from the mirror where one is given.
 
     `hub` holds id, config, revision, stream (whether rows come one by one, no more than are asked for), and whatever of
-    source_column, target_column and splits differs on the Hub.
+    source_column, target_column, id_column and splits differs on the Hub.
     Raises UserError for an unknown source and for settings that do not fit it.
     """
     if source == "verses_modernise":
@@ -95,7 +96,12 @@ def choose_pairs(
             raise UserError(f"data.hub has no key {key!r}; {near(str(key), _HUB_KEYS + _HUB_COLUMNS)}")
     if not given.get("id"):
         raise UserError("data.hub.id is not given: expected a set of the Hub such as Helsinki-NLP/opus_books")
-    settings: dict[str, Any] = {"source_column": source_column, "target_column": target_column, "splits": splits}
+    settings: dict[str, Any] = {
+        "source_column": source_column,
+        "target_column": target_column,
+        "id_column": id_column,
+        "splits": splits,
+    }
     if not mirror:
         settings |= {key: given[key] for key in _HUB_COLUMNS if key in given}
     columns = PairColumns(
@@ -106,6 +112,7 @@ def choose_pairs(
         rows,
         dict(settings["splits"] or {split: split for split in SPLITS}),
         cut,
+        settings["id_column"],
     )
     if mirror:
         return Mirror(mirror, mirror_path or given["id"], mirror_config, columns)

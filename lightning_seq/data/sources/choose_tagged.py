@@ -19,7 +19,7 @@ from lightning_seq.errors import UserError, near
 
 SOURCES = ("verses_punctuation", "look_ahead", "copy_memory", "hub", "conllu", "conll")
 _HUB_KEYS = ("id", "config", "revision")
-_HUB_COLUMNS = ("tokens_column", "tag_column", "intent_column", "splits")
+_HUB_COLUMNS = ("tokens_column", "tag_column", "intent_column", "id_column", "splits")
 
 
 def choose_tagged(
@@ -41,6 +41,7 @@ def choose_tagged(
     tag_column: str | int | None = None,
     intent_column: str | None = None,
     encoding: str = "utf-8",
+    id_column: str | None = None,
     splits: Mapping[str, str | None] | None = None,
     validation_fraction: float = 0.1,
     test_fraction: float = 0.1,
@@ -48,8 +49,8 @@ def choose_tagged(
 ) -> TaggedSource:
     """The source of that name. A Hub set is taken from the mirror where one is given.
 
-    `hub` holds id, config, revision, and whatever of tokens_column, tag_column, intent_column and splits differs on
-    the Hub. Columns are names, or numbers for `conll`; None is what is usual for the source.
+    `hub` holds id, config, revision, and whatever of tokens_column, tag_column, intent_column, id_column and
+    splits differs on the Hub. Columns are names, or numbers for `conll`; None is what is usual for the source.
     Raises UserError for an unknown source and for settings that do not fit it.
     """
     if source == "verses_punctuation":
@@ -76,6 +77,7 @@ def choose_tagged(
         "tokens_column": tokens_column or "tokens",
         "tag_column": tag_column or "tags",
         "intent_column": intent_column,
+        "id_column": id_column,
         "splits": splits,
     }
     if not mirror:
@@ -86,6 +88,7 @@ def choose_tagged(
         settings["intent_column"],
         dict(settings["splits"] or {split: split for split in SPLITS}),
         cut,
+        settings["id_column"],
     )
     if mirror:
         return Mirror(mirror, mirror_path or given["id"], mirror_config, columns)

@@ -6,13 +6,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from lightning_seq.data.sources.table import SPLITS, Cut, Loaded, Table
+from lightning_seq.data.sources.keys import check_keys
+from lightning_seq.data.sources.table import SPLITS, Cut, Keys, Loaded, Table
 from lightning_seq.errors import UserError, near
 from lightning_seq.files import Plain
 
 
 class Reading(Protocol):
     """How the columns of a public set become examples."""
+
+    @property
+    def splits(self) -> Mapping[str, str | None]:
+        """By our name the set's own; null where ours is cut from train."""
+        ...
 
     def to_plain(self) -> Plain: ...
 
@@ -56,6 +62,14 @@ def check_columns(rows: Any, columns: Mapping[str, str], name: str) -> None:
             )
 
 
+def keys_of(rows: Any, column: str, name: str) -> Keys:
+    """The values of a column of ids. Raises UserError where it is not there and as `check_keys` does."""
+    check_columns(rows, {"id_column": column}, name)
+    values = list(rows[column])
+    check_keys(values, column, lambda row: f"{name}, row {row}")
+    return values if all(isinstance(value, int) for value in values) else [str(value) for value in values]
+
+
 @dataclass(frozen=True)
 class Columns:
     """Which columns and splits of a public set of labelled texts are used.
@@ -63,6 +77,9 @@ class Columns:
     classes: names of the labels 0, 1, … where the set itself gives none.
     splits: by our name (train, validation, test) the set's own; null where it has none and ours is cut from train.
     cut:    how a split that the set does not have is cut.
+    ids:    whose values name the examples in predictions, each another one in its split; None: their rows do.
+
+    An example's id is its row in the set's own split, counted from 0.
     """
 
     text: str = "text"
@@ -70,6 +87,7 @@ class Columns:
     classes: tuple[str, ...] | None = None
     splits: Mapping[str, str | None] = field(default_factory=lambda: {split: split for split in SPLITS})
     cut: Cut = field(default_factory=Cut)
+    ids: str | None = None
 
     def __post_init__(self) -> None:
         check_splits(self.splits)
@@ -81,6 +99,7 @@ class Columns:
             "classes": list(self.classes) if self.classes else None,
             "splits": {split: self.splits.get(split) for split in SPLITS},
             "cut": self.cut.to_plain(),
+            **({"ids": self.ids} if self.ids else {}),
         }
 
     def read(self, sets: Any, name: str, revision: str | None) -> Loaded[Table]:
@@ -103,12 +122,9 @@ class Columns:
                     f"{name}, row {row}: {self.text!r} is {type(text).__name__}, expected text: give data.text_column"
                 )
         names = getattr(rows.features[self.label], "names", None) or self.classes
-        return (
-            Table(
-                texts, [_class(label, names, name, row) for row, label in enumerate(labels)], list(range(len(texts)))
-            ),
-            tuple(names) if names else None,
-        )
+        classes = [_class(label, names, name, row) for row, label in enumerate(labels)]
+        keys = keys_of(rows, self.ids, name) if self.ids else None
+        return Table(texts, classes, list(range(len(texts))), keys=keys), tuple(names) if names else None
 
 
 def _class(label: Any, names: Sequence[str] | None, name: str, row: int) -> str:

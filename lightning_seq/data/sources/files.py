@@ -6,10 +6,11 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from lightning_seq.data.sources.keys import check_keys, origins, typed_keys
 from lightning_seq.data.sources.table import Cut, Loaded, Table
 from lightning_seq.errors import UserError, near
 from lightning_seq.files import Plain, sha256
@@ -18,8 +19,8 @@ from lightning_seq.text.lines import check_characters, check_encoding, read_text
 
 _LABEL = "__label__"
 _NUMBER = re.compile(r"[-+]?[0-9]*[.,]?[0-9]+(e[-+]?[0-9]+)?", re.IGNORECASE)
-Row = tuple[int, Any, Any]
-"""The line a record starts on, its text, its label."""
+Row = tuple[int, Any, Any, Any]
+"""The line a record starts on, its text, its label, and its key, None where no column holds one."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,9 @@ class Files:
     quotes:     whether a field may stand in double quotes, with line ends and delimiters in it; None: in csv alone. In
                 a tsv file as GLUE and Tatoeba have it, a quotation mark is a character.
 
-    An example's id is its line.
+    id_column:  whose values name the examples in predictions, each another one; None: their lines do.
+
+    An example's id is the line of the file that its record begins on, counted from 1.
     """
 
     kind: str
@@ -49,6 +52,7 @@ class Files:
     delimiter: str | None = None
     encoding: str = "utf-8"
     quotes: bool | None = None
+    id_column: str | None = None
 
     def __post_init__(self) -> None:
         if self.delimiter is not None and (len(self.delimiter) != 1 or self.delimiter in '"\r\n'):
@@ -60,6 +64,8 @@ class Files:
             raise UserError(f"there is no kind of file {self.kind!r}; {near(str(self.kind), _READERS)}")
         if not self.train:
             raise UserError(f"data={self.kind} needs a file to train on: give data.train=FILE")
+        if self.kind == "text" and self.id_column:
+            raise UserError(f"data.id_column={self.id_column}: data=text has no columns; leave it out, or use data=csv")
         if self.kind != "text" and self.text_column == self.label_column:
             raise UserError(
                 f"data.text_column and data.label_column are both {self.text_column!r}: a text cannot be its own label"
@@ -77,7 +83,11 @@ class Files:
             **({"quotes": self._quoted} if self.kind == "tsv" or not self._quoted else {}),
             **({"delimiter": self.delimiter} if self.delimiter else {}),
             **({"encoding": self.encoding} if self.encoding != "utf-8" else {}),
+            **({"ids": self.id_column} if self.id_column else {}),
         }
+
+    def origins(self) -> dict[str, str]:
+        return origins({"train": self.train, "validation": self.validation, "test": self.test})
 
     @property
     def _quoted(self) -> bool:
@@ -88,6 +98,9 @@ class Files:
         told: list[str] = []
         tables = {split: self._table(self._there(split, path), told) for split, path in self._paths().items()}
         self._check_classes(tables["train"])
+        if self.id_column:
+            keys = typed_keys([table.keys or () for table in tables.values()], untyped=self.kind != "jsonl")
+            tables = {split: replace(table, keys=own) for (split, table), own in zip(tables.items(), keys, strict=True)}
         completed, notes = self.cut.completed(tables)
         return Loaded(completed, notes=[*told, *notes])
 
@@ -118,8 +131,8 @@ class Files:
     def _table(self, path: Path, told: list[str]) -> Table:
         """told: takes a line on what was found that the user may not expect."""
         text = decoded(path, self.encoding)
-        table = Table([], [], [], str(path))
-        for line, sentence, label in _READERS[self.kind](self, path, text, told):
+        table, keys = Table([], [], [], str(path)), list[Any]()
+        for line, sentence, label, key in _READERS[self.kind](self, path, text, told):
             where = f"{path}, line {line}"
             name = str(label).strip() if isinstance(label, str | int | bool) else ""
             if not name:
@@ -136,22 +149,31 @@ class Files:
             table.texts.append(sentence)
             table.labels.append(name)
             table.ids.append(line)
+            keys.append(key)
         if not table.texts:
             raise UserError(f"{path} has no examples, only a header or empty lines: expected one example a line")
-        return table
+        if self.id_column is None:
+            return table
+        check_keys(keys, self.id_column, lambda row: f"{path}, line {table.ids[row]}")
+        return replace(table, keys=keys)
+
+    @property
+    def _names(self) -> dict[str, str]:
+        """The columns that are read, by the setting that names each: text, label and perhaps ids, in this order."""
+        names = {"text_column": self.text_column, "label_column": self.label_column}
+        return names | ({"id_column": self.id_column} if self.id_column else {})
 
     def _separated(self, path: Path, text: str, told: list[str]) -> Iterator[Row]:
-        names = (self.text_column, self.label_column)
         usual = "\t" if self.kind == "tsv" else ","
         first = text.lstrip("\r\n").partition("\n")[0]
-        delimiter = self.delimiter or (usual if self.kind == "tsv" else delimiter_of(first, names))
+        delimiter = self.delimiter or (usual if self.kind == "tsv" else delimiter_of(first, self._names.values()))
         separator = DELIMITERS.get(delimiter, repr(delimiter))
         if delimiter != (self.delimiter or usual):
             told.append(f"{path.name}: fields are separated by {separator} (data.delimiter)")
         remedy = "check the quotes in that record, or give data.quotes=false where a quotation mark is a character"
         rows = records(io.StringIO(text, newline="\n"), delimiter, self._quoted, str(path), remedy)
         header = next([name.strip() for name in row] for *_, row in rows if row)
-        places = [self._column(path, name, header) for name in ("text_column", "label_column")]
+        places = [self._column(path, setting, name, header) for setting, name in self._names.items()]
         long, labels = [], set()
         for line, last, row in rows:
             if not row:
@@ -165,7 +187,7 @@ class Files:
                 long.append((line, last, row))
             else:
                 labels.add(row[places[1]])
-            yield line, row[places[0]], row[places[1]]
+            yield line, row[places[0]], row[places[1]], row[places[2]] if self.id_column else None
         for line, last, row in long:
             if self.kind == "tsv" or self.quotes is None:
                 self._check_long(f"{path}, line {line}", last, row, delimiter, places[1], labels)
@@ -184,7 +206,8 @@ class Files:
         in it, in a csv file one with a line that is a whole record of a known label."""
         for column, value in enumerate(row):
             first, *rest = value.split("\n")
-            inside = [row[:column] + first.split(delimiter), *(line.split(delimiter) for line in rest)]
+            inside = [line.split(delimiter) for line in rest]
+            inside += [row[:column] + first.split(delimiter)] * (delimiter in first)
             swallowed = any(len(part) == len(row) and part[place].strip() in labels for part in inside)
             if rest and (delimiter in value if self.kind == "tsv" else swallowed):
                 raise UserError(
@@ -193,8 +216,7 @@ class Files:
                     + (", data.quotes=true where all of it is one text" if self.kind == "csv" else "")
                 )
 
-    def _column(self, path: Path, setting: str, header: list[str]) -> int:
-        name = getattr(self, setting)
+    def _column(self, path: Path, setting: str, name: str, header: list[str]) -> int:
         if name not in header:
             raise UserError(
                 f"{path} has no column {name!r} (data.{setting}): its columns are {', '.join(header)}; give "
@@ -217,15 +239,15 @@ class Files:
                 raise UserError(
                     f'{path}, line {line}: {type(record).__name__}, expected an object such as {{"text": …}}'
                 )
-            for setting in ("text_column", "label_column"):
-                name = getattr(self, setting)
+            for setting, name in self._names.items():
                 if name not in record:
                     missing = "label missing or out of range, " if setting == "label_column" and line > 1 else ""
                     raise UserError(
                         f"{path}, line {line}: {missing}there is no column {name!r} (data.{setting}): "
                         f"its columns are {', '.join(map(str, record))}"
                     )
-            yield line, record[self.text_column], record[self.label_column]
+            key = record[self.id_column] if self.id_column else None
+            yield line, record[self.text_column], record[self.label_column], key
 
     def _labelled_lines(self, path: Path, text: str, told: list[str]) -> Iterator[Row]:
         for line, content in _lines(text):
@@ -242,7 +264,7 @@ class Files:
                         f"{path}, line {line}: label missing or out of range: "
                         f"expected a label, a tab and the text, or {_LABEL}x and the text"
                     )
-            yield line, sentence, label
+            yield line, sentence, label, None
 
 
 _READERS: dict[str, Callable[[Files, Path, str, list[str]], Iterator[Row]]] = {

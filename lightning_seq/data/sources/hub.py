@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lightning_seq.data.sources.columns import Columns, Reading
+from lightning_seq.data.sources.keys import origins
 from lightning_seq.data.sources.table import Loaded
 from lightning_seq.errors import UserError, first_line
 from lightning_seq.files import Plain
@@ -52,6 +53,9 @@ class Hub:
             "revision": self.revision,
             "columns": self.columns.to_plain(),
         }
+
+    def origins(self) -> dict[str, str]:
+        return origins(self.columns.splits)
 
     def load(self) -> Loaded:
         """Raises UserError at once without a network, unless `datasets` has the set in its own cache."""

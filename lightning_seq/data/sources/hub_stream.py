@@ -7,6 +7,7 @@ from itertools import islice
 from typing import Any
 
 from lightning_seq.data.sources.hub import Hub, commit_of, endpoint, offline_by_choice, reachable
+from lightning_seq.data.sources.keys import origins
 from lightning_seq.data.sources.pairs import PairColumns, PairTable
 from lightning_seq.data.sources.table import Loaded
 from lightning_seq.errors import UserError, first_line
@@ -38,6 +39,9 @@ class HubStream:
 
     def identity(self) -> Plain:
         return {**Hub(self.id, self.config, self.revision, self.columns).identity(), "stream": True}
+
+    def origins(self) -> dict[str, str]:
+        return origins(self.columns.splits)
 
     def load(self) -> Loaded[PairTable]:
         """Raises UserError at once without a network."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lightning_seq.data.sources.columns import Columns, Reading
+from lightning_seq.data.sources.keys import origins
 from lightning_seq.data.sources.table import Loaded
 from lightning_seq.errors import UserError, first_line, near
 from lightning_seq.files import Plain, sha256
@@ -36,6 +37,9 @@ class Mirror:
             "files": {file.relative_to(self._place()).as_posix(): sha256(file) for file in self._files()},
             "columns": self.columns.to_plain(),
         }
+
+    def origins(self) -> dict[str, str]:
+        return origins(self.columns.splits)
 
     def load(self) -> Loaded:
         """Raises UserError when the mirror is not a directory, has no such set, or the set cannot be read."""

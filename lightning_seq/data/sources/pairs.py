@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeAlias
 
-from lightning_seq.data.sources.columns import check_splits, chosen_splits
-from lightning_seq.data.sources.table import SPLITS, Cut, Loaded
+from lightning_seq.data.sources.columns import check_splits, chosen_splits, keys_of
+from lightning_seq.data.sources.table import SPLITS, Cut, Keys, Loaded, taken
 from lightning_seq.errors import UserError, near
 from lightning_seq.files import Plain
 
@@ -23,12 +23,14 @@ class PairTable:
 
     ids:   what the source calls each example: its row, its verse, the line it stands on.
     links: of each example, or None where nobody knows; characters in no link come from nowhere, or go nowhere.
+    keys:  what the user's own column of ids calls each example, or None.
     """
 
     sources: list[str]
     targets: list[str]
     ids: list[int]
     links: list[list[Link]] | None = None
+    keys: Keys | None = None
 
     @property
     def strata(self) -> Sequence[str]:
@@ -44,6 +46,7 @@ class PairTable:
             [self.targets[row] for row in rows],
             [self.ids[row] for row in rows],
             [self.links[row] for row in rows] if self.links is not None else None,
+            taken(self.keys, rows),
         )
 
 
@@ -64,7 +67,7 @@ class PairColumns:
     source_language, target_language: names of columns, or of languages in a column `translation` (`{en: …, de: …}`).
     source_column, target_column: columns whose names are no languages; they go before.
     rows:        of the train split, from its beginning, or None for all.
-    splits, cut: as in `Columns`.
+    splits, cut, ids: as in `Columns`.
     """
 
     source_language: str | None = None
@@ -74,6 +77,7 @@ class PairColumns:
     rows: int | None = None
     splits: Mapping[str, str | None] = field(default_factory=lambda: {split: split for split in SPLITS})
     cut: Cut = field(default_factory=Cut)
+    ids: str | None = None
 
     def __post_init__(self) -> None:
         check_splits(self.splits)
@@ -93,6 +97,7 @@ class PairColumns:
             "rows": self.rows,
             "splits": {split: self.splits.get(split) for split in SPLITS},
             "cut": self.cut.to_plain(),
+            **({"ids": self.ids} if self.ids else {}),
         }
 
     def read(self, sets: Any, name: str, revision: str | None) -> Loaded[PairTable]:
@@ -128,7 +133,7 @@ class PairColumns:
                 table.sources.append(source)
                 table.targets.append(target)
                 table.ids.append(row)
-        return table
+        return replace(table, keys=taken(keys_of(rows, self.ids, name), table.ids)) if self.ids else table
 
     def _column(self, rows: Any, side: str, name: str) -> str:
         there: list[str] = rows.column_names

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lightning_seq.data.sources.files import decoded
+from lightning_seq.data.sources.keys import origins
 from lightning_seq.data.sources.pairs import PairTable
 from lightning_seq.data.sources.table import SPLITS, Cut, Loaded
 from lightning_seq.data.sources.text_files import given_files
@@ -73,6 +74,9 @@ class ParallelFiles:
             "cut": self.cut.to_plain(),
             **({"encoding": self.encoding} if self.encoding != "utf-8" else {}),
         }
+
+    def origins(self) -> dict[str, str]:
+        return origins({"train": self.train, "validation": self.validation, "test": self.test})
 
     def load(self) -> Loaded[PairTable]:
         """Raises UserError, with file and line, for whatever is wrong in the files."""

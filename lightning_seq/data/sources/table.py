@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, Protocol, Self, TypeVar
+from typing import Generic, Protocol, Self, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from lightning_seq.files import Plain
 
 SPLITS = ("train", "validation", "test")
 _VALIDATION_STREAM, _TEST_STREAM = 0, 1
+
+Keys: TypeAlias = list[int] | list[str]
+"""What a column of ids calls the examples of one split, each once."""
 
 
 class Rows(Protocol):
@@ -39,12 +42,14 @@ class Table:
 
     ids:    what the source calls each example: its row, its verse, its line in the file.
     origin: the file of the user's own that the examples stand in, or None; there `ids` are line numbers.
+    keys:   what the user's own column of ids calls each example, or None.
     """
 
     texts: list[str]
     labels: list[str]
     ids: list[int]
     origin: str | None = None
+    keys: Keys | None = None
 
     @property
     def strata(self) -> Sequence[str]:
@@ -60,6 +65,7 @@ class Table:
             [self.labels[row] for row in rows],
             [self.ids[row] for row in rows],
             self.origin,
+            taken(self.keys, rows),
         )
 
 
@@ -130,6 +136,11 @@ class Cut:
                 tables["train"], tables[split] = cut(tables["train"], min(left, 1.0), [self.split_seed, stream])
                 notes.append(f"{split}: {share:.0%} of train, as the source has no such split")
         return {split: tables[split] for split in SPLITS}, notes
+
+
+def taken(keys: Keys | None, rows: Iterable[int]) -> Keys | None:
+    """The keys of those examples, where they have some."""
+    return None if keys is None else [keys[row] for row in rows]  # type: ignore[return-value]
 
 
 def check_rest(shares: Mapping[str, float], there: Collection[str]) -> None:

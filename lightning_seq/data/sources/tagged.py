@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from lightning_seq.data.sources.columns import check_columns, check_splits, chosen_splits
-from lightning_seq.data.sources.table import SPLITS, Cut, Loaded
+from lightning_seq.data.sources.columns import check_columns, check_splits, chosen_splits, keys_of
+from lightning_seq.data.sources.table import SPLITS, Cut, Keys, Loaded, taken
 from lightning_seq.data.spans import Tag
 from lightning_seq.errors import UserError
 from lightning_seq.files import Plain
@@ -23,6 +23,7 @@ class TaggedTable:
     intents:      of each sentence as a whole, or None where there are none.
     origin:       the file of the user's own that the examples stand in, or None.
     lines:        there, the line of every token.
+    keys:         what the user's own column of ids calls each example, or None.
     """
 
     tokens: list[list[str]]
@@ -31,6 +32,7 @@ class TaggedTable:
     intents: list[str] | None = None
     origin: str | None = None
     lines: list[list[int]] | None = None
+    keys: Keys | None = None
 
     @property
     def strata(self) -> Sequence[str]:
@@ -48,6 +50,7 @@ class TaggedTable:
             [self.intents[row] for row in rows] if self.intents is not None else None,
             self.origin,
             [self.lines[row] for row in rows] if self.lines is not None else None,
+            taken(self.keys, rows),
         )
 
     def place(self, name: str, split: str, row: int, step: int | None = None) -> str:
@@ -74,7 +77,7 @@ class TaggedColumns:
 
     tokens, tag: lists, or strings with spaces between the tokens; tags as words, or as numbers of named classes.
     intent:      of the whole sentence, or None.
-    splits, cut: as in `Columns`; a part that is cut from train has its share of each intent.
+    splits, cut, ids: as in `Columns`; a part that is cut from train has its share of each intent.
     """
 
     tokens: str = "tokens"
@@ -82,6 +85,7 @@ class TaggedColumns:
     intent: str | None = None
     splits: Mapping[str, str | None] = field(default_factory=lambda: {split: split for split in SPLITS})
     cut: Cut = field(default_factory=Cut)
+    ids: str | None = None
 
     def __post_init__(self) -> None:
         check_splits(self.splits)
@@ -93,6 +97,7 @@ class TaggedColumns:
             "intent": self.intent,
             "splits": {split: self.splits.get(split) for split in SPLITS},
             "cut": self.cut.to_plain(),
+            **({"ids": self.ids} if self.ids else {}),
         }
 
     def read(self, sets: Any, name: str, revision: str | None) -> Loaded[TaggedTable]:
@@ -131,6 +136,8 @@ class TaggedColumns:
             table.ids.append(row)
             if intents is not None and table.intents is not None:
                 table.intents.append(_named(intents[row], intent_names, "intent", name, row))
+        if self.ids:
+            table = replace(table, keys=taken(keys_of(rows, self.ids, name), table.ids))
         return table, names
 
 

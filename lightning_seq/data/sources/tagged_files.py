@@ -8,6 +8,7 @@ from pathlib import Path
 from lightning_seq.data.sources.conll import Conll
 from lightning_seq.data.sources.conllu import Conllu
 from lightning_seq.data.sources.files import decoded
+from lightning_seq.data.sources.keys import origins
 from lightning_seq.data.sources.table import Cut, Loaded
 from lightning_seq.data.sources.tagged import TaggedTable
 from lightning_seq.errors import UserError, near
@@ -54,6 +55,13 @@ class TaggedFiles:
             "cut": self.cut.to_plain(),
             **({"encoding": self.encoding} if self.encoding != "utf-8" else {}),
         }
+
+    def origins(self) -> dict[str, str]:
+        given = {"train": self.train, "validation": self.validation, "test": self.test}
+        if Path(str(self.train)).expanduser().is_dir():  # of a treebank: the files in it
+            given = {split: given[split] or str(path) for split, path in self._paths().items()}
+            given["train"] = str(self._paths()["train"])
+        return origins(given)
 
     def load(self) -> Loaded[TaggedTable]:
         """Raises UserError, with file and line, for whatever is wrong in the files."""

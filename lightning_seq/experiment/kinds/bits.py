@@ -12,6 +12,7 @@ from torch import nn
 
 from lightning_seq.data.vector_reader import VectorReader
 from lightning_seq.experiment.config import Config
+from lightning_seq.experiment.kinds.prediction_columns import example_columns, of_task
 from lightning_seq.experiment.targets import factory
 from lightning_seq.files import write_parquet
 from lightning_seq.models.encoder import Encoder
@@ -35,7 +36,7 @@ def model(
 
 def task(config: Config, data: MemoryProblemData, model: SetModel, shared: dict[str, Any]) -> Task:
     make = factory({"_target_": config["task"]["_target_"]}, "task", config["allow"])
-    made: Task = make(model, **shared)
+    made: Task = make(model, **of_task(config), **shared)
     return made
 
 
@@ -48,31 +49,30 @@ def callbacks(config: Config, directory: Path, data: MemoryProblemData) -> list[
 
 
 def artifacts(directory: Path, data: MemoryProblemData, task: Task) -> dict[str, str]:
-    """`predictions.parquet`, a row per sequence: id, target, prediction (see `written`), loss (nats per step)."""
+    """`predictions.parquet`, a row per sequence: `example_columns`, target, prediction (see `written`), loss (nats per
+    step); where they are full, `probabilities`, a list: that of a 1 for each bit that counts, step by step."""
     assert isinstance(data.spec.targets, Bits)
     assert task.predictions is not None
-    write_predictions(directory / "predictions.parquet", data.spec.targets.width, task.predictions.numpy())
+    rows = task.predictions.numpy()
+    sequences = np.split(rows, np.flatnonzero(np.diff(rows[:, 0])) + 1)
+    columns = _columns(data.spec.targets.width, sequences)
+    if getattr(task, "full_predictions", False):
+        columns["probabilities"] = [sequence[:, 4].astype("float32") for sequence in sequences]
+    examples = example_columns(data, np.array([sequence[0, 0] for sequence in sequences]))
+    write_parquet(directory / "predictions.parquet", {**examples, **columns})
     return {"predictions": "predictions.parquet"}
 
 
-def write_predictions(path: Path, width: int, rows: np.ndarray) -> None:
-    """rows: as `BitSequences.predictions` has them."""
-
-    sequences = np.split(rows, np.flatnonzero(np.diff(rows[:, 0])) + 1)
-    places = [sequence[:, 1:3].astype(int) for sequence in sequences]
-    write_parquet(
-        path,
-        {
-            "id": [int(sequence[0, 0]) for sequence in sequences],
-            "target": [
-                written(width, *found) for found in zip(places, (rows[:, 3] for rows in sequences), strict=True)
-            ],
-            "prediction": [
-                written(width, *found) for found in zip(places, (rows[:, 4] > 0.5 for rows in sequences), strict=True)
-            ],
-            "loss": [float(rows[:, 5].sum() / (rows[-1, 1] + 1)) for rows in sequences],
-        },
-    )
+def _columns(width: int, sequences: Sequence[np.ndarray]) -> dict[str, list[Any]]:
+    """sequences: the rows of `BitSequences.predictions`, those of a sequence together."""
+    places = [rows[:, 1:3].astype(int) for rows in sequences]
+    return {
+        "target": [written(width, *found) for found in zip(places, (rows[:, 3] for rows in sequences), strict=True)],
+        "prediction": [
+            written(width, *found) for found in zip(places, (rows[:, 4] > 0.5 for rows in sequences), strict=True)
+        ],
+        "loss": [float(rows[:, 5].sum() / (rows[-1, 1] + 1)) for rows in sequences],
+    }
 
 
 def written(width: int, places: np.ndarray, bits: np.ndarray) -> str:

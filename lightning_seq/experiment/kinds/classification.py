@@ -14,6 +14,7 @@ from lightning_seq.data.hardness import hardness
 from lightning_seq.data.text_reader import TextReader
 from lightning_seq.errors import UserError
 from lightning_seq.experiment.config import Config
+from lightning_seq.experiment.kinds.prediction_columns import example_columns, of_task, score_columns
 from lightning_seq.experiment.targets import factory
 from lightning_seq.files import write_parquet
 from lightning_seq.losses.ranking import OTHER
@@ -67,6 +68,7 @@ def task(config: Config, data: ClassificationData, model: Classifier, shared: di
         ranking=settings["ranking"],
         other=artificial(config, names),
         relations=names if directed_relations(names) else None,
+        **of_task(config),
         **shared,
     )
     return made
@@ -87,13 +89,25 @@ def callbacks(config: Config, directory: Path, data: ClassificationData) -> list
 
 
 def artifacts(directory: Path, data: ClassificationData, task: Task) -> dict[str, str]:
-    """`predictions.parquet`: a row per example: id (its place in the split), target, prediction, loss, and its
-    `hardness`."""
+    """`predictions.parquet`: a row per example: `example_columns`, target, prediction, loss, and its `hardness`; where
+    they are full, its text, and the probability of each class (of a model that was trained to rank, its score)."""
     assert isinstance(data.spec.targets, Class)
     assert task.predictions is not None
-    test = data.prepared.splits["test"]
+    names, predictions = data.spec.targets.names, task.predictions.numpy()
+    rows, scores = predictions[:, 0].astype("int64"), predictions[:, 4:]
+    test, more = data.prepared.splits["test"], {}
+    if scores.shape[1]:
+        texts = data.prepared.test_texts()
+        said = "score" if getattr(task, "ranks", False) else "probability"
+        more = {"text": [texts[row] for row in rows.tolist()], **score_columns(names, scores, said)}
     hard = hardness(test.flat, test.offsets, data.vocabulary)
-    write_predictions(directory / "predictions.parquet", data.spec.targets.names, task.predictions.numpy(), hard)
+    columns = {
+        **example_columns(data, rows),
+        **_columns(names, predictions),
+        **{name: values[rows] for name, values in hard.items()},
+        **more,
+    }
+    write_parquet(directory / "predictions.parquet", columns)
     return {"predictions": "predictions.parquet"}
 
 
@@ -148,18 +162,12 @@ def class_weights(wanted: str | list[float] | None, data: ClassificationData) ->
     return torch.tensor(weights * counts.sum() / (weights * counts).sum(), dtype=torch.float32)
 
 
-def write_predictions(path: Path, names: tuple[str, ...], rows: np.ndarray, hard: dict[str, np.ndarray]) -> None:
-    """hard: of every example of the split, `[N]` by name."""
+def _columns(names: tuple[str, ...], predictions: np.ndarray) -> dict[str, Any]:
     import pyarrow
 
-    labels, ids = pyarrow.array(names), rows[:, 0].astype("int64")
-    write_parquet(
-        path,
-        {
-            "id": pyarrow.array(ids),
-            "target": labels.take(pyarrow.array(rows[:, 1].astype("int64"))),
-            "prediction": labels.take(pyarrow.array(rows[:, 2].astype("int64"))),
-            "loss": pyarrow.array(rows[:, 3]),
-            **{name: pyarrow.array(values[ids]) for name, values in hard.items()},
-        },
-    )
+    labels = pyarrow.array(names)
+    return {
+        "target": labels.take(pyarrow.array(predictions[:, 1].astype("int64"))),
+        "prediction": labels.take(pyarrow.array(predictions[:, 2].astype("int64"))),
+        "loss": predictions[:, 3],
+    }

@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import nn
 
 from lightning_seq.data.vector_reader import VectorReader
 from lightning_seq.experiment.config import Config
+from lightning_seq.experiment.kinds.prediction_columns import example_columns
 from lightning_seq.experiment.targets import factory
 from lightning_seq.files import write_parquet
 from lightning_seq.models.encoder import Encoder
@@ -55,12 +57,14 @@ def callbacks(config: Config, directory: Path, data: MemoryProblemData) -> list[
 
 
 def artifacts(directory: Path, data: MemoryProblemData, task: Task) -> dict[str, str]:
-    """`predictions.parquet`, a row per value: id (of its sequence in the split), value (its name), target, prediction,
+    """`predictions.parquet`, a row per value: `example_columns` of its sequence, value (its name), target, prediction,
     loss (the squared error).
     """
     assert isinstance(data.spec.targets, Values)
     assert task.predictions is not None
-    write_predictions(directory / "predictions.parquet", names(data.spec.targets), task.predictions.numpy())
+    columns = _columns(names(data.spec.targets), task.predictions.numpy())
+    examples = example_columns(data, task.predictions[:, 0].numpy())
+    write_parquet(directory / "predictions.parquet", {**examples, **columns})
     return {"predictions": "predictions.parquet"}
 
 
@@ -69,19 +73,15 @@ def names(targets: Values) -> tuple[str, ...]:
     return targets.names or tuple(map(str, range(1, targets.width + 1)))
 
 
-def write_predictions(path: Path, named: tuple[str, ...], rows: Any) -> None:
+def _columns(named: tuple[str, ...], rows: np.ndarray) -> dict[str, Any]:
     import pyarrow
 
-    write_parquet(
-        path,
-        {
-            "id": rows[:, 0].astype("int64"),
-            "value": pyarrow.array(named).take(pyarrow.array(rows[:, 1].astype("int64"))),
-            "target": rows[:, 2],
-            "prediction": rows[:, 3],
-            "loss": rows[:, 4],
-        },
-    )
+    return {
+        "value": pyarrow.array(named).take(pyarrow.array(rows[:, 1].astype("int64"))),
+        "target": rows[:, 2],
+        "prediction": rows[:, 3],
+        "loss": rows[:, 4],
+    }
 
 
 RANKED: tuple[str, ...] = ("predictions",)

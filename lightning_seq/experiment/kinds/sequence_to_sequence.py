@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from torch import nn
 
 from lightning_seq.data.pair_reader import PairReader
@@ -13,6 +14,7 @@ from lightning_seq.embeddings.layer import Embedding
 from lightning_seq.errors import UserError
 from lightning_seq.experiment.config import Config
 from lightning_seq.experiment.kinds.kind import check_verb
+from lightning_seq.experiment.kinds.prediction_columns import example_columns, of_task
 from lightning_seq.experiment.targets import factory, resolve
 from lightning_seq.files import write_json, write_parquet
 from lightning_seq.metrics.translation import bleu_by_length, bleu_tokenizer, counts_in_bleu, same_text
@@ -91,6 +93,7 @@ def task(config: Config, data: SequenceToSequenceData, model: EncoderDecoder, sh
         teacher_forcing=TeacherForcing(**settings["teacher_forcing"]),
         beam=beam(settings),
         **{name: settings[name] for name in SETTINGS},
+        **of_task(config),
         **shared,
     )
     return made
@@ -114,8 +117,9 @@ def callbacks(config: Config, directory: Path, data: SequenceToSequenceData) -> 
 def artifacts(directory: Path, data: SequenceToSequenceData, task: SequenceToSequence) -> dict[str, str]:
     """`predictions.parquet`, `translation.json` and, with attention, `attention.json`.
 
-    predictions.parquet: a row per test sentence: id (in the split), source, target (what should have been written),
-                         prediction, loss (nats per token).
+    predictions.parquet: a row per test sentence: `example_columns`, source, target (what should have been written),
+                         prediction, loss (nats per token); where they are full, of the prediction the `log_probability`
+                         (in nats) and the `score` that the search chose it by.
     """
     from lightning_seq.callbacks.attention_maps import FILE
     from lightning_seq.experiment.loggers import finite
@@ -130,9 +134,13 @@ def artifacts(directory: Path, data: SequenceToSequenceData, task: SequenceToSeq
         }
         for number, loss, tokens in task.written
     ]
-    names = {"id": "id", "source": "source", "target": "reference", "prediction": "hypothesis", "loss": "loss"}
+    names = {"source": "source", "target": "reference", "prediction": "hypothesis", "loss": "loss"}
+    examples = example_columns(data, np.array([row["id"] for row in rows]))
     columns = {name: [row[key] for row in rows] for name, key in names.items()}
-    write_parquet(directory / "predictions.parquet", columns)
+    if getattr(task, "full_predictions", False):
+        searched = [task.searched[row["id"]] for row in rows]
+        columns |= dict(zip(("log_probability", "score"), map(list, zip(*searched, strict=True)), strict=True))
+    write_parquet(directory / "predictions.parquet", {**examples, **columns})
     lengths = [int(data.lengths("test")[number]) for number, _, _ in task.written]
     hypotheses, references = ([row[name] for row in rows] for name in ("hypothesis", "reference"))
     lower = task.text.lower

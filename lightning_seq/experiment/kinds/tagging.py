@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from lightning_seq.data.spans import OUTSIDE, Tag, scheme_of, spans_of, written
 from lightning_seq.data.tag_reader import TagReader
 from lightning_seq.errors import UserError, near
 from lightning_seq.experiment.config import Config
+from lightning_seq.experiment.kinds.prediction_columns import example_columns, of_task, score_columns
 from lightning_seq.experiment.targets import factory
 from lightning_seq.files import write_json, write_parquet, write_text
 from lightning_seq.metrics.precision_recall_f1 import precision_recall_f1, span_table
@@ -106,6 +108,7 @@ def task(config: Config, data: TaggingData, model: Tagger, shared: dict[str, Any
         scheme=scheme,
         intents=data.spec.targets.intents if settings["intent_weight"] else (),
         intent_weight=settings["intent_weight"],
+        **of_task(config),
         **shared,
     )
     return made
@@ -122,8 +125,9 @@ def callbacks(config: Config, directory: Path, data: TaggingData) -> list[Callba
 def artifacts(directory: Path, data: TaggingData, task: Tagging) -> dict[str, str]:
     """`predictions.parquet`, `predictions.conll` and `tagging.json`.
 
-    predictions.parquet: a row per token that counts: id (of its sentence in the split), position, token, target,
-                         prediction, loss, and the `hardness` of its sentence.
+    predictions.parquet: a row per token that counts: `example_columns` of its sentence, position, token, target,
+                         prediction, loss, and the `hardness` of its sentence; where they are full, the probability of
+                         each tag, whatever its neighbours are.
                          Of tags in another scheme than BIO, `target_bio` and `prediction_bio` are the spans in BIO.
     predictions.conll:   every test sentence: token, target (`_` where it does not count), prediction, in the source's
                          own scheme.
@@ -137,10 +141,18 @@ def artifacts(directory: Path, data: TaggingData, task: Tagging) -> dict[str, st
     tokens = [data.tokens("test", int(sentence[0, 0])) for sentence in sentences]
     test = data.prepared.splits["test"]
     hard = hardness(data.prepared.spellings.words[test.flat], test.offsets, data.vocabulary)
-    spelt = [token for words in tokens for token in words]
     scheme = data.prepared.scheme
-    bio = bio_columns(names, sentences, scheme)
-    write_predictions(directory / "predictions.parquet", names, rows, spelt, hard, bio)
+    columns = {
+        "token": np.array([token for words in tokens for token in words], dtype=object),
+        **{name: np.array(values, dtype=object) for name, values in bio_columns(names, sentences, scheme).items()},
+    }
+    counted = rows[:, 2] >= 0
+    kept, places = rows[counted], rows[counted, 0].astype("int64")
+    of_tokens = _columns(names, kept, {name: values[counted] for name, values in columns.items()})
+    of_sentences = {name: values[places] for name, values in hard.items()}
+    scores = score_columns(names, kept[:, 5:]) if rows.shape[1] > 5 else {}
+    table = {**example_columns(data, places), **of_tokens, **of_sentences, **scores}
+    write_parquet(directory / "predictions.parquet", table)
     own = data.prepared.own_scheme
 
     def tags(numbers: np.ndarray) -> list[Any]:
@@ -149,11 +161,11 @@ def artifacts(directory: Path, data: TaggingData, task: Tagging) -> dict[str, st
             found = written(spans_of([tag or OUTSIDE for tag in found], scheme), found, own)
         return [tag or NO_TAG for tag in found]
 
-    columns = (
+    lines = (
         zip(words, tags(sentence[:, 2]), tags(sentence[:, 3]), strict=True)
         for words, sentence in zip(tokens, sentences, strict=True)
     )
-    write_text(directory / "predictions.conll", conll(columns))
+    write_text(directory / "predictions.conll", conll(lines))
     write_json(directory / "tagging.json", overview(names, task, tokens, sentences))
     return {"predictions": "predictions.parquet", "conll": "predictions.conll", "tagging": "tagging.json"}
 
@@ -178,33 +190,19 @@ def bio_columns(names: Sequence[str], sentences: Sequence[np.ndarray], scheme: s
     return found
 
 
-def write_predictions(
-    path: Path,
-    names: tuple[str, ...],
-    rows: np.ndarray,
-    tokens: Sequence[str],
-    hard: dict[str, np.ndarray],
-    bio: dict[str, list[Tag]],
-) -> None:
-    """hard: of every sentence of the split, `[N]` by name."""
+def _columns(names: tuple[str, ...], rows: np.ndarray, texts: dict[str, np.ndarray]) -> dict[str, Any]:
+    """texts: the columns `token` and, where there are some, `target_bio` and `prediction_bio`, as long as the rows."""
     import pyarrow
 
-    tags, counted = pyarrow.array(names), rows[:, 2] >= 0
-    kept = rows[counted]
-    ids = kept[:, 0].astype("int64")
-    write_parquet(
-        path,
-        {
-            "id": pyarrow.array(ids),
-            "position": pyarrow.array(kept[:, 1].astype("int64")),
-            "token": pyarrow.array(tokens).filter(pyarrow.array(counted)),
-            "target": tags.take(pyarrow.array(kept[:, 2].astype("int64"))),
-            "prediction": tags.take(pyarrow.array(kept[:, 3].astype("int64"))),
-            **{name: pyarrow.array(values).filter(pyarrow.array(counted)) for name, values in bio.items()},
-            "loss": pyarrow.array(kept[:, 4]),
-            **{name: pyarrow.array(values[ids]) for name, values in hard.items()},
-        },
-    )
+    tags = pyarrow.array(names)
+    return {
+        "position": rows[:, 1].astype("int64"),
+        "token": pyarrow.array(texts["token"], pyarrow.string()),
+        "target": tags.take(pyarrow.array(rows[:, 2].astype("int64"))),
+        "prediction": tags.take(pyarrow.array(rows[:, 3].astype("int64"))),
+        **{name: pyarrow.array(values, pyarrow.string()) for name, values in texts.items() if name != "token"},
+        "loss": rows[:, 4],
+    }
 
 
 def overview(
@@ -249,33 +247,51 @@ def overview(
     }
 
 
-RANKED: tuple[str, ...] = ("intents",)
+RANKED: tuple[str, ...] = ("intents", "paths")
 
 
 def choices(loaded: Any) -> int | None:
     return len(loaded.spec.targets.intents) if loaded.model.intents is not None else None
 
 
-def predictions(loaded: Any, texts: Sequence[str], top_k: int, first: int = 1) -> Iterator[dict[str, Any]]:
+def predictions(
+    loaded: Any, texts: Sequence[str], top_k: int, first: int = 1, n_best: int | None = None
+) -> Iterator[dict[str, Any]]:
     """For each text `{"text", "predictions": [{"token", "tag", "probability"}, …]}`, a tag for every token.
 
     A tag's probability is its own, whatever its neighbours are; of a CRF's path, the marginal. A model with intents
     adds `"intents": [{"label", "probability"}, …]`, `top_k` of them, the likeliest first.
+
+    n_best: adds `"paths": [{"tags", "log_probability"}, …]`, so many ways to tag the whole sentence, or as many as
+            there are, the likeliest first; the first is the one in `predictions`. None: none are added.
+
+    Raises TypeError for `n_best` where the tagger has no CRF.
     """
     with torch.inference_mode():
         batch = loaded.reader.encode(texts, first)
         scores, of_intents = loaded.model(batch.inputs, batch.mask, batch.extra)
         tags = loaded.model.decode(scores, batch.mask)
         own = loaded.model.probabilities(scores, batch.mask).gather(2, tags[..., None]).squeeze(2)
+        paths = None if n_best is None else loaded.model.best_paths(scores, batch.mask, n_best)
     names = loaded.spec.targets.names
     for row, text in enumerate(texts):
         tokens = loaded.reader.tokens(text)
         found = zip(tokens, tags[row].tolist(), own[row].tolist(), strict=False)  # shorter than the batch is wide
         tagged = [{"token": token, "tag": names[tag], "probability": round(p, 6)} for token, tag, p in found]
         line: dict[str, Any] = {"text": text, "predictions": tagged}
+        if paths is not None:
+            line["paths"] = _paths(names, paths[0][row, :, : len(tagged)], paths[1][row])
         if of_intents is not None:
             line["intents"] = _ranked(loaded.spec.targets.intents, of_intents[row], top_k)
         yield line
+
+
+def _paths(names: Sequence[str], paths: Tensor, log_probabilities: Tensor) -> list[dict[str, Any]]:
+    return [
+        {"tags": [names[tag] for tag in path], "log_probability": value}
+        for path, value in zip(paths.tolist(), log_probabilities.tolist(), strict=True)
+        if value > -math.inf  # a short sentence has fewer paths
+    ]
 
 
 def _ranked(names: Sequence[str], scores: Tensor, top_k: int) -> list[dict[str, Any]]:

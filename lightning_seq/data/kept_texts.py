@@ -1,0 +1,32 @@
+"""Texts as a source has them, kept on disk next to the prepared numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+
+def save_texts(directory: Path, name: str, texts: Sequence[str]) -> None:
+    """Write `<name>.npy`, the UTF-8 bytes of all texts, and `<name>_offsets.npy`, where each begins and ends."""
+    encoded = [text.encode("utf-8") for text in texts]
+    np.save(directory / f"{name}.npy", np.frombuffer(b"".join(encoded), dtype=np.uint8))
+    np.save(directory / f"{name}_offsets.npy", np.cumsum([0, *map(len, encoded)], dtype=np.int64))
+
+
+class KeptTexts:
+    """The texts that `save_texts` wrote, each read when it is asked for."""
+
+    def __init__(self, directory: Path, name: str) -> None:
+        paths = (directory / f"{name}{part}.npy" for part in ("_offsets", ""))
+        self._offsets, self._content = (np.load(path, mmap_mode="r", allow_pickle=False) for path in paths)
+
+    def __len__(self) -> int:
+        return len(self._offsets) - 1
+
+    def __iter__(self) -> Iterator[str]:
+        return map(self.__getitem__, range(len(self)))
+
+    def __getitem__(self, row: int) -> str:
+        return self._content[self._offsets[row] : self._offsets[row + 1]].tobytes().decode("utf-8")
