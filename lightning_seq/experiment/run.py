@@ -25,25 +25,15 @@ from lightning_seq.printable import PrintableFormatter
 from lightning_seq.record import Record, write
 
 NEUTRAL = (
-    "runs",
-    "name",
-    "cache",
-    "jobs",
-    "launcher",
-    "logger",
-    "seeds",
-    "entries",
-    "dry_run",
-    "evaluate",
-    "output",
-    "tune",
-    "resume",
-    "label",
-    "show",
-)
+    "runs", "name", "cache", "jobs", "launcher", "logger", "seeds", "entries", "dry_run", "evaluate", "output", "tune",
+    "resume", "label", "show",
+)  # fmt: skip
 """Keys that do not change what a run computes."""
 NEUTRAL_TRAINER = ("progress", "threads", "timeout")
-NEUTRAL_CALLBACKS = ("checkpoint_every_n_steps", "checkpoint_every_minutes", "finite_guard", "probe_rows", *INSTRUMENTS)
+NEUTRAL_CALLBACKS = (
+    "checkpoint_every_n_steps", "checkpoint_every_minutes", "keep_optimizer", "finite_guard", "probe_rows",
+    *INSTRUMENTS,
+)  # fmt: skip
 """`finite_guard` acts where a run has gone astray, instruments look on."""
 NEUTRAL_DATA = ("num_workers",)
 NEUTRAL_CHOICES = ("logger", "launcher", "experiment", "match", "callbacks")
@@ -211,7 +201,7 @@ def _train(config: Config, journal: Journal) -> None:
         describe_embedding,
         initialise,
     )
-    from lightning_seq.experiment.checkpoints import good_checkpoints, read_checkpoint
+    from lightning_seq.experiment.checkpoints import good_checkpoints, read_checkpoint, remove_before
     from lightning_seq.experiment.data_files import data_files
     from lightning_seq.experiment.environment import environment, peak_memory_bytes, prepare_process, several_processes
     from lightning_seq.experiment.instruments import costs, instruments, written
@@ -320,6 +310,7 @@ def _train(config: Config, journal: Journal) -> None:
     final = trainer.callback_metrics
     tested = {name: finite(float(value)) for name, value in final.items() if name.startswith("test/")}
     curves.save()
+    remove_before(kept)
     artifacts = _write_artifacts(
         directory, data, inputs, None if is_trial(config) else task, written(directory, inside)
     )
