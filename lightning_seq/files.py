@@ -18,6 +18,7 @@ from lightning_seq.errors import UserError, near
 
 Plain = Any
 """None, bool, int, float, str, list or dict of these: what JSON can hold."""
+DEFAULT_CACHE = "~/.cache/lightning_seq"
 _LOOKED_AT = 1000
 """Names of a directory that are looked at for near ones."""
 
@@ -42,6 +43,11 @@ def place(path: str | Path, key: str) -> Path:
         reason = error.strerror if isinstance(error, OSError) else "there is no such user"
         raise UserError(f"{str(said)[:200]}: no path of this system ({reason}); check it") from None
     return found
+
+
+def default_cache() -> str:
+    """Where prepared data, vectors and the charts' script are kept, unless `cache=` says otherwise."""
+    return os.environ.get("LIGHTNING_SEQ_CACHE") or DEFAULT_CACHE
 
 
 def existing_file(path: str | Path, key: str, stream: bool = False) -> Path:

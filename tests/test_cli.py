@@ -118,6 +118,18 @@ def test_other_packages_say_only_what_is_worth_a_warning() -> None:
     assert done.stderr.splitlines()[1:] == ["worth it", "ours"]
 
 
+def test_installing_says_nothing_unless_it_fails() -> None:
+    """No notice of a newer pip, no warning about root: what `make demo` runs before the demo."""
+    (line,) = (line for line in (ROOT / "Makefile").read_text().splitlines() if "-m pip install" in line)
+    options = line.partition("-m pip install")[2].partition(" -c ")[0].split()
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")}
+    for words, ends_well in (["pytest"], True), (["--no-index", "no-such-package-anywhere"], False):
+        command = [sys.executable, "-m", "pip", "install", *options, *words]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+        assert (done.returncode == 0) == ends_well
+        assert (done.stdout + done.stderr == "") == ends_well
+
+
 def test_help_and_list_import_neither_torch_nor_hydra() -> None:
     code = (
         "import sys; from lightning_seq.cli import main; main(['train', '--help']); main(['--list']); "

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from pyarrow import parquet
 
+from lightning_seq.experiment.checkpoints import read_checkpoint
 from lightning_seq.experiment.grid import Planned, entries
 from lightning_seq.experiment.local_launcher import MODULES, environment_of
 from lightning_seq.experiment.nursery import Child, Nursery
@@ -147,7 +148,7 @@ def differences(one: Path, other: Path) -> dict[str, list[str]]:
         if first.fingerprints.get(name) != second.fingerprints.get(name):
             found["samples"].append(f"{name}: {first.fingerprints.get(name)} {second.fingerprints.get(name)}")
     for name in ("best.ckpt", "last.ckpt"):
-        states = [torch.load(place / "checkpoints" / name, weights_only=True) for place in (one, other)]
+        states = [read_checkpoint(place / "checkpoints" / name) for place in (one, other)]
         states = [{key: value for key, value in state.items() if key != "lightning_seq"} for state in states]
         found["weights"] += [
             f"{name} {line}"

@@ -10,7 +10,22 @@ from lightning.fabric.plugins import CheckpointIO
 from torch import Tensor
 
 from lightning_seq.callbacks.finite_guard import are_finite
-from lightning_seq.experiment.checkpoints import LAST, is_good, read_checkpoint, sidecar, write_checkpoint
+from lightning_seq.experiment.checkpoints import (
+    BEST,
+    LAST,
+    is_good,
+    read_checkpoint,
+    share_weights,
+    sidecar,
+    write_checkpoint,
+)
+from lightning_seq.experiment.resume import END, KEY
+
+OF_TRAINING = (
+    "loops", "callbacks", "optimizer_states", "lr_schedulers", "averaging_state", "current_model_state",
+    "carried_state",
+)  # fmt: skip
+"""Keys of a checkpoint that training alone reads, and only from the last one."""
 
 log = logging.getLogger("lightning_seq")
 
@@ -20,9 +35,16 @@ def all_finite(weights: dict[str, Any]) -> bool:
 
 
 class CheckpointFiles(CheckpointIO):
-    """How Lightning writes and reads checkpoints. Weights that are not finite are never written."""
+    """How Lightning writes and reads checkpoints. Weights that are not finite are never written.
 
-    def __init__(self) -> None:
+    The last checkpoint holds all that training needs to continue; the best one holds a model. At the end of a run the
+    last one leaves out its weights where the best one has the same.
+
+    keep_optimizer: whether the best one holds the optimiser's state and the rest of the training's too.
+    """
+
+    def __init__(self, keep_optimizer: bool = False) -> None:
+        self.keep_optimizer = keep_optimizer
         self._known = False
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
@@ -34,6 +56,10 @@ class CheckpointFiles(CheckpointIO):
             self._known = True
             if path.exists() and not is_good(path):  # it must not take the place of the good one before
                 path.unlink()
+        if path.name == BEST and not self.keep_optimizer:
+            checkpoint = {key: value for key, value in checkpoint.items() if key not in OF_TRAINING}
+        if path.name == LAST and checkpoint.get(KEY, {}).get("place") == END:
+            checkpoint = share_weights(checkpoint, path.with_name(BEST))
         write_checkpoint(path, checkpoint)
 
     def load_checkpoint(

@@ -17,6 +17,8 @@ BEST = "best.ckpt"
 """The weights that a run was tested with."""
 LAST, BEFORE = "last.ckpt", "before.ckpt"
 """What a run goes on from, and what it goes on from where that is damaged."""
+OF_BEST = "weights_of_best"
+"""Key of a last checkpoint without weights of its own: they are those of the best one, whose SHA-256 it holds."""
 
 log = logging.getLogger("lightning_seq")
 
@@ -36,8 +38,13 @@ def recorded(path: Path) -> list[str]:
 
 def is_good(path: Path) -> bool:
     """Whether a checkpoint is there, and is what was written."""
+    return any(_has(path, digest) for digest in recorded(path))
+
+
+def _has(path: Path, digest: str) -> bool:
+    """Whether a file is there and has this SHA-256."""
     try:
-        return path.is_file() and sha256(path) in recorded(path)
+        return path.is_file() and sha256(path) == digest
     except OSError:
         return False
 
@@ -47,7 +54,11 @@ def good_checkpoints(directory: Path) -> Iterator[Path]:
     for name in (LAST, BEFORE):
         path = directory / name
         if is_good(path):
-            yield path
+            digest = _read(path, mmap=True).get(OF_BEST)
+            if digest is None or _has(path.with_name(BEST), digest):
+                yield path
+            else:
+                log.warning("%s has its weights in %s, which is missing or has changed: it is not used", path, BEST)
         elif path.exists():
             log.warning("%s is damaged (its SHA-256 is not the one beside it): the one before is used", path)
 
@@ -83,6 +94,39 @@ def _set_aside(last: Path) -> None:
         last.replace(before)
 
 
+def share_weights(checkpoint: dict[str, Any], best: Path) -> dict[str, Any]:
+    """The checkpoint without its weights where those of the best one are the same: it holds that one's SHA-256 instead.
+
+    Where the best one is missing or damaged, or has other weights, the checkpoint is returned as it is.
+    """
+    if not is_good(best) or not _are_equal(checkpoint["state_dict"], _read(best, mmap=True)["state_dict"]):
+        return checkpoint
+    own = {key: value for key, value in checkpoint.items() if key != "state_dict"}
+    return {**own, OF_BEST: sha256(best)}
+
+
+def _are_equal(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Whether two states have the same weights, bit for bit."""
+    return one.keys() == other.keys() and all(
+        isinstance(value, torch.Tensor)
+        and value.dtype == other[name].dtype
+        and value.shape == other[name].shape
+        and torch.equal(_bytes(value), _bytes(other[name]))
+        for name, value in one.items()
+    )
+
+
+def _bytes(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
+
+
+def remove_before(directory: Path) -> None:
+    """Remove the checkpoint before the last one, which no run needs once the last one is whole and final."""
+    if is_good(directory / LAST):
+        for file in (directory / BEFORE, sidecar(directory / BEFORE)):
+            file.unlink(missing_ok=True)
+
+
 def _describe(path: Path, digests: list[str]) -> None:
     write_text(sidecar(path), "".join(f"{digest}  {path.name}\n" for digest in digests))
 
@@ -105,8 +149,22 @@ def read_checkpoint(path: Path, map_location: Any = "cpu") -> dict[str, Any]:
     path = existing_file(path, "checkpoint")
     if recorded(path) and path.is_file() and not is_good(path):
         raise UserError(f"{path} is damaged: its SHA-256 is not the one in {sidecar(path).name}; use another one")
+    found = _read(path, map_location)
+    digest = found.pop(OF_BEST, None)
+    if digest is None:
+        return found
+    best = path.with_name(BEST)
+    if not _has(best, digest):
+        raise UserError(
+            f"{path} has its weights in {BEST} next to it, which is missing or has changed: copy both files of the run"
+        )
+    return {**found, "state_dict": _read(best, map_location)["state_dict"]}
+
+
+def _read(path: Path, map_location: Any = "cpu", mmap: bool = False) -> dict[str, Any]:
+    """mmap: whether tensors stay on disk until they are used."""
     try:
-        found = torch.load(path, map_location=map_location, weights_only=True)
+        found = torch.load(path, map_location=map_location, weights_only=True, mmap=mmap)
     except Exception as error:  # what torch's reader meets in a file of anything may raise anything
         raise UserError(
             f"{path} is not a checkpoint that can be read safely ({type(error).__name__}): "

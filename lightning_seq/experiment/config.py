@@ -24,7 +24,7 @@ from lightning_seq.experiment.words import (
     read_texts,
     split_words,
 )
-from lightning_seq.files import place
+from lightning_seq.files import default_cache, place
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
 """What a run, a comparison or a label may be called."""
@@ -33,7 +33,6 @@ GENERAL_MODEL = "recurrent"
 ATTENTION_MODEL = "encoder_decoder_attention"
 OF_ANY_CELL = (GENERAL_MODEL, "encoder_decoder", "encoder_decoder_context", ATTENTION_MODEL)
 """Models that leave the cell open."""
-DEFAULT_CACHE = "~/.cache/lightning_seq"
 
 SEVERAL_KINDS = (
     "seeds", "embedding.frozen", "trainer.devices", "trainer.precision", "task.class_weights",
@@ -150,7 +149,7 @@ def compose(words: Sequence[str], of_file: Sequence[str] = ()) -> Config:
         given = {pair.key.split(".")[1] for pair in values if pair.key.startswith(f"{group}.")}
         config[group] = {key: value for key, value in config[group].items() if key in given}
         config["choices"][group] = name
-    config["cache"] = str(place(config["cache"] or os.environ.get("LIGHTNING_SEQ_CACHE") or DEFAULT_CACHE, "cache"))
+    config["cache"] = str(place(config["cache"] or default_cache(), "cache"))
     if not config["runs"]:
         raise UserError("runs= is empty: expected the directory that everything is written to, such as runs=runs")
     config["runs"] = str(place(config["runs"], "runs"))

@@ -163,6 +163,8 @@ RULES = (
     Rule(("data.repair",), _no("data.scheme", "none"), "it is of tags that mark spans"),
     Rule(("callbacks.finite_guard.times",), _is("callbacks.finite_guard.policy", "skip", "halve"),
          "it counts what callbacks.finite_guard.policy=skip or halve forgives"),
+    Rule(("callbacks.keep_optimizer", "callbacks.checkpoint_every_n_steps", "callbacks.checkpoint_every_minutes"),
+         _set("callbacks.checkpoint"), "no checkpoint is written: give callbacks.checkpoint=true"),
     Rule(("callbacks.probe_rows",),
          lambda config: any(config["callbacks"].get(name) for name in ("gradient_flow", "gates", "states",
                                                                       "deciding_words")),

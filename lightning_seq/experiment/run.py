@@ -30,11 +30,14 @@ NEUTRAL = (
 """Keys that do not change what a run computes."""
 NEUTRAL_IN = {
     "trainer": ("progress", "threads", "timeout"),
-    "callbacks": ("checkpoint_every_n_steps", "checkpoint_every_minutes", "finite_guard", "probe_rows", *INSTRUMENTS),
+    "callbacks": (
+        "checkpoint_every_n_steps", "checkpoint_every_minutes", "keep_optimizer", "finite_guard", "probe_rows",
+        *INSTRUMENTS,
+    ),
     "data": ("num_workers", "id_column"),
     "task": ("predictions",),
     "choices": ("logger", "launcher", "experiment", "match", "callbacks"),
-}
+}  # fmt: skip
 """Such keys of groups. `finite_guard` acts where a run has gone astray, instruments look on."""
 
 log = logging.getLogger("lightning_seq")
@@ -189,7 +192,7 @@ def _train(config: Config, journal: Journal) -> None:
         describe_embedding,
         initialise,
     )
-    from lightning_seq.experiment.checkpoints import good_checkpoints, read_checkpoint
+    from lightning_seq.experiment.checkpoints import good_checkpoints, read_checkpoint, remove_before
     from lightning_seq.experiment.data_files import data_files
     from lightning_seq.experiment.environment import environment, peak_memory_bytes, prepare_process, several_processes
     from lightning_seq.experiment.instruments import costs, instruments, written
@@ -298,6 +301,7 @@ def _train(config: Config, journal: Journal) -> None:
     final = trainer.callback_metrics
     tested = {name: finite(float(value)) for name, value in final.items() if name.startswith("test/")}
     curves.save()
+    remove_before(kept)
     artifacts = _write_artifacts(
         directory, data, inputs, None if is_trial(config) else task, written(directory, inside)
     )

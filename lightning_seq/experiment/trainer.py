@@ -153,7 +153,7 @@ def lightning_trainer(config: Config, **more: Any) -> Trainer:
             num_nodes=nodes,
             strategy=strategy(config),
             precision=settings["precision"],
-            plugins=[CheckpointFiles(), cluster_environment(config)],
+            plugins=[CheckpointFiles(config["callbacks"]["keep_optimizer"]), cluster_environment(config)],
             **more,
         )
     except Exception as error:  # by name, these three alone: a UserError, which is a ValueError, is clear

@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import math
-import subprocess
-import sys
-from functools import cache
 from typing import Any
-
-from lightning_seq.errors import UserError
 
 NUMBERED = 14
 """How many classes a confusion matrix may have for numbers to be written into it."""
@@ -26,42 +21,6 @@ _SHAPES = ("circle", "square", "triangle-up", "diamond", "cross")
 """Of points, in place of the broken lines."""
 
 _FOCUS = "focus === '' || focus === datum.label"
-
-
-_BUNDLE = """
-import sys, vl_convert
-sys.stdout.reconfigure(encoding="utf-8", newline="\\n")
-sys.stdout.write(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=sys.argv[1]))
-"""
-
-
-@cache
-def javascript() -> str:
-    """Vega, Vega-Lite and vega-embed in the version that altair writes, as one script without imports.
-
-    Made in a process of its own: where memory runs out, the library ends the process that it is in.
-
-    Raises UserError where it cannot be made.
-    """
-    import altair as alt
-
-    version = ".".join(alt.SCHEMA_VERSION.lstrip("v").split(".")[:2])
-    try:
-        made = subprocess.run(
-            [sys.executable, "-c", _BUNDLE, version], capture_output=True, text=True, encoding="utf-8"
-        )
-    except OSError as error:
-        raise UserError(
-            f"the chart library does not start ({error.strerror}): free memory, then report again"
-        ) from None
-    if made.returncode:
-        (*_, reason) = ["", *made.stderr.strip().splitlines()]
-        raise UserError(
-            f"the chart library ended with exit code {made.returncode} ({reason[:200] or 'without a word'}): "
-            "free memory, or raise the limit on it (ulimit -v), then report again"
-        )
-    bundle = made.stdout
-    return "(function(){\n" + bundle.replace("</script", "<\\/script").replace("<!--", "<\\!--") + "\n})();"
 
 
 def curve_chart(
@@ -135,8 +94,8 @@ def curve_chart(
     chart = alt.layer(*layers).properties(
         width="container", height=220, description=f"{metric} of each label, one colour per label"
     )
-    return _bare(chart.add_params(alt.param(name="focus", value=""))), {
-        axis: encoding.to_dict() for axis, encoding in choice.items()
+    return bare(chart.add_params(alt.param(name="focus", value=""))), {
+        axis: encoding.to_dict(validate=False) for axis, encoding in choice.items()
     }
 
 
@@ -211,7 +170,7 @@ def pareto_chart(
         width="container", height=240, description=f"{metric} against {cost}, a mark per label"
     )
     names = {"focus": "", "ink": "#222", "muted": "#888"}
-    return _bare(chart.add_params(*(alt.param(name=name, value=value) for name, value in names.items())))
+    return bare(chart.add_params(*(alt.param(name=name, value=value) for name, value in names.items())))
 
 
 def confusion_chart(data: str, classes: list[str], label: str) -> Spec:
@@ -258,7 +217,7 @@ def confusion_chart(data: str, classes: list[str], label: str) -> Spec:
         description=f"Confusion matrix of {label}, summed over seeds",
     )
     names = {"ink": "#222", "high": "#0b5394", "strong": "#fff"}
-    return _bare(chart.add_params(*(alt.param(name=name, value=value) for name, value in names.items())))
+    return bare(chart.add_params(*(alt.param(name=name, value=value) for name, value in names.items())))
 
 
 def length_chart(data: str, labels: list[str], buckets: list[str]) -> Spec:
@@ -323,7 +282,7 @@ def _lines(base: Any, labels: list[str], tooltip: list[Any], size: int, descript
         opacity=alt.condition(_FOCUS, alt.value(1), alt.value(0.1)), tooltip=tooltip
     )
     chart = alt.layer(lines, dots).properties(width="container", height=220, description=description)
-    return _bare(chart.add_params(alt.param(name="focus", value="")))
+    return bare(chart.add_params(alt.param(name="focus", value="")))
 
 
 def word_chart(words: str, arrows: str, method: str) -> Spec:
@@ -360,7 +319,7 @@ def word_chart(words: str, arrows: str, method: str) -> Spec:
     ]
     chart = alt.layer(*layers).properties(width="container", height=560, description=f"Word vectors by {method}")
     names = {"ink": "#222", "muted": "#888", "accent": "#0072B2"}
-    return _bare(chart.add_params(*(alt.param(name=name, value=value) for name, value in names.items())))
+    return bare(chart.add_params(*(alt.param(name=name, value=value) for name, value in names.items())))
 
 
 def _shown(strong: float, faint: float, unchosen: float | None = None) -> Any:
@@ -395,7 +354,7 @@ def _dashes(n: int) -> list[list[int]]:
     return [patterns[min(index // PALETTE, len(patterns) - 1)] for index in range(n)]
 
 
-def _bare(chart: Any) -> Spec:
+def bare(chart: Any) -> Spec:
     """The chart as a dict, without the address of its schema and altair's own style: the page has one."""
-    spec: Spec = chart.to_dict()
+    spec: Spec = chart.to_dict(validate=False)
     return {key: value for key, value in spec.items() if key not in ("$schema", "config")}

@@ -13,6 +13,7 @@ from lightning_seq.record import Record
 from lightning_seq.report import charts, sections
 from lightning_seq.report.artifacts import read_artifacts
 from lightning_seq.report.attended import attention
+from lightning_seq.report.chart_library import javascript, unchecked
 from lightning_seq.report.configurations import addresses, configurations
 from lightning_seq.report.deciding_words import deciding_words
 from lightning_seq.report.escape import html
@@ -60,6 +61,7 @@ def dashboard(directory: Path) -> str:
     return render(directory, runs, summarise_runs(directory, runs))
 
 
+@unchecked()
 def render(directory: Path, runs: list[tuple[Path, Record]], summary: Summary) -> str:
     """As `dashboard`, from records and a summary that are there already."""
     records = [record for _, record in runs]
@@ -106,6 +108,7 @@ def _contents(body: list[str]) -> str:
     return f'<nav aria-label="Sections">{links}</nav>'
 
 
+@unchecked()
 def map_page(word_map: Path, title: str) -> str:
     """A page with nothing but the map in a `word_map.json`, as self-contained as the dashboard."""
     page = Page([])
@@ -115,7 +118,7 @@ def map_page(word_map: Path, title: str) -> str:
 
 def _html(page: Page, title: str, body: list[str], made_of: str = "") -> str:
     source = files("lightning_seq.report")
-    bundle, script = charts.javascript(), source.joinpath("page.js").read_text(encoding="utf-8")
+    bundle, script = javascript(), source.joinpath("page.js").read_text(encoding="utf-8")
     return Template(source.joinpath("template.html").read_text(encoding="utf-8")).substitute(
         policy=_policy(bundle, script),
         title=html(title),

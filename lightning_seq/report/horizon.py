@@ -9,7 +9,7 @@ from statistics import fmean
 from typing import Any
 
 from lightning_seq.record import Record
-from lightning_seq.report.charts import Spec
+from lightning_seq.report.charts import Spec, bare
 from lightning_seq.report.configurations import addresses
 from lightning_seq.report.escape import html
 from lightning_seq.report.page import Page
@@ -298,5 +298,4 @@ def horizon_chart(data: str, labels: list[str], far: Sequence[int], metric: str)
         width="container", height=260, description=f"{metric} against distance, one colour per architecture"
     )
     names = {"focus": "", "muted": "#888"}
-    spec: Spec = chart.add_params(*(alt.param(name=name, value=value) for name, value in names.items())).to_dict()
-    return {key: value for key, value in spec.items() if key not in ("$schema", "config")}
+    return bare(chart.add_params(*(alt.param(name=name, value=value) for name, value in names.items())))

@@ -7,10 +7,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from lightning_seq.record import Record
-from lightning_seq.report.charts import Spec
+from lightning_seq.report.charts import Spec, bare
 from lightning_seq.report.escape import html
 from lightning_seq.report.headline import lower_is_better
 from lightning_seq.report.page import Page
@@ -206,5 +205,4 @@ def tuning_chart(data: str, labels: list[str], metric: str, most: int) -> Spec:
     chart = alt.layer(lines, dots).properties(
         width="container", height=240, description=f"Expected best {metric} of n trials, one colour per label"
     )
-    spec: Any = chart.add_params(alt.param(name="focus", value="")).to_dict()
-    return {key: value for key, value in spec.items() if key not in ("$schema", "config")}
+    return bare(chart.add_params(alt.param(name="focus", value="")))

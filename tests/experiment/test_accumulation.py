@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from lightning_seq.cli import main
+from lightning_seq.experiment.checkpoints import read_checkpoint
 from torture.killed import Runner, Scene, differences, struck
 
 from .conftest import environment
@@ -64,7 +65,7 @@ def data_of(kind: str, directory: Path) -> list[str]:
 
 def weights(directory: Path) -> dict[str, torch.Tensor]:
     (path,) = directory.rglob("last.ckpt")
-    return torch.load(path, weights_only=True)["state_dict"]
+    return read_checkpoint(path)["state_dict"]
 
 
 def words_of(case: str, directory: Path) -> list[str]:

@@ -323,6 +323,9 @@ def test_a_key_that_acts_in_some_entries_is_told_of_the_others() -> None:
     assert entries(["embedding=onehot", "embedding.size=5"])[0].notes == (
         "embedding.size=5 changes nothing here: these inputs have no table of vectors",
     )
+    assert entries(["callbacks.checkpoint=false", "callbacks.keep_optimizer=true"])[0].notes == (
+        "callbacks.keep_optimizer=true changes nothing here: no checkpoint is written: give callbacks.checkpoint=true",
+    )
     assert "there is a test split" in entries(["data=csv", "data.test=x.csv", "data.test_fraction=0.3"])[0].notes[0]
 
 

@@ -13,7 +13,8 @@ import pytest
 import torch
 
 from lightning_seq.cli import main
-from lightning_seq.experiment.checkpoints import BEFORE, LAST, is_good
+from lightning_seq.experiment import checkpoints
+from lightning_seq.experiment.checkpoints import BEFORE, LAST, is_good, read_checkpoint, write_checkpoint
 from lightning_seq.experiment.nursery import Nursery
 from lightning_seq.experiment.random_states import restore_random_states
 from lightning_seq.experiment.resume import ResumePoints
@@ -73,9 +74,9 @@ def test_two_runs_that_differ_are_told_apart(
     other = tmp_path / "other"
     shutil.copytree(straight, other)
     assert not any(differences(straight, other).values())
-    checkpoint = torch.load(other / "checkpoints" / LAST, weights_only=True)
+    checkpoint = read_checkpoint(other / "checkpoints" / LAST)
     next(iter(checkpoint["state_dict"].values())).view(-1)[0] += 1e-6
-    torch.save(checkpoint, other / "checkpoints" / LAST)
+    write_checkpoint(other / "checkpoints" / LAST, checkpoint)
     record = read(other)
     record.curves["train/loss"][2][3] += 1e-6  # type: ignore[operator]
     write(other, record.with_(fingerprints={**record.fingerprints, "batches": "0"}))
@@ -85,6 +86,12 @@ def test_two_runs_that_differ_are_told_apart(
 
 def run_of(own: list[str], label: str = "gru") -> Path:
     return Path(own[2].removeprefix("runs=")) / "csv" / f"{label}-seed1"
+
+
+@pytest.fixture
+def before_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if runs were ended in their test: the checkpoint before the last one is still there."""
+    monkeypatch.setattr(checkpoints, "remove_before", lambda directory: None)
 
 
 def left_unfinished(directory: Path) -> Record:
@@ -138,6 +145,7 @@ def test_a_checkpoint_of_other_data_is_refused_by_name(own: list[str], refused: 
     assert read(run_of(own)).fingerprints["data"] != before.fingerprints["data"]
 
 
+@pytest.mark.usefixtures("before_is_kept")
 def test_a_damaged_checkpoint_is_left_out_and_the_one_before_used(
     own: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -157,6 +165,7 @@ def test_a_damaged_checkpoint_is_left_out_and_the_one_before_used(
     assert is_good(kept / BEFORE)
 
 
+@pytest.mark.usefixtures("before_is_kept")
 def test_a_run_that_was_moved_knows_its_best(own: list[str], tmp_path: Path) -> None:
     words = ["train", "model=gru", *own, *TINY]
     assert main(words) == 0

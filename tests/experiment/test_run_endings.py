@@ -19,7 +19,7 @@ import pytest
 from lightning_seq.cli import main
 from lightning_seq.errors import UserError
 from lightning_seq.record import read, write
-from lightning_seq.report import charts
+from lightning_seq.report import chart_library
 
 from .conftest import INLINE, TINY, environment, record_of
 
@@ -169,13 +169,14 @@ def test_a_signal_ends_a_comparison_with_its_records_in_order(own: list[str]) ->
 
 
 def test_a_done_run_is_done_where_the_chart_library_dies(
-    own: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    own: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """As under a limit on memory, where the library aborts its process; `report` makes the dashboard later."""
-    charts.javascript.cache_clear()
+    chart_library.javascript.cache_clear()
+    monkeypatch.setenv("LIGHTNING_SEQ_CACHE", str(tmp_path / "own"))
     with monkeypatch.context() as broken:
         broken.setattr(
-            charts, "_BUNDLE", "import os, sys; print('memory allocation failed', file=sys.stderr); os.abort()"
+            chart_library, "BUNDLE", "import os, sys; print('memory allocation failed', file=sys.stderr); os.abort()"
         )
         assert main(["train", "model=rnn", *own, *TINY]) == 0
         said = " ".join(capsys.readouterr().out.split())

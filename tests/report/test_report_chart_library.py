@@ -1,0 +1,86 @@
+"""The script that draws charts is made once, and charts are valid without being checked each time."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import altair as alt
+import pytest
+from altair.utils import schemapi
+from jsonschema.exceptions import ValidationError
+
+from lightning_seq.errors import UserError
+from lightning_seq.report import chart_library
+from lightning_seq.report.chart_library import SCRIPT, javascript
+from lightning_seq.report.write import write_report
+from tests.report.test_report_dashboard import Page
+
+Make = Callable[..., Path]
+
+
+@pytest.fixture
+def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
+    """An empty cache; the commands that were started. The bundle itself is a word here."""
+    started: list[Any] = []
+    run = subprocess.run
+
+    def counted(*given: Any, **more: Any) -> Any:
+        started.append(given)
+        return run(*given, **more)
+
+    monkeypatch.setenv("LIGHTNING_SEQ_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(chart_library, "BUNDLE", "print('draw(</script>)', end='')")
+    monkeypatch.setattr(subprocess, "run", counted)
+    javascript.cache_clear()
+    yield started
+    javascript.cache_clear()
+
+
+DRAW = "(function(){\ndraw(<\\/script>)\n})();"
+
+
+def test_the_script_is_made_once_for_all_commands(fresh: list[Any], tmp_path: Path) -> None:
+    assert javascript() == DRAW
+    javascript.cache_clear()  # as another command
+    assert javascript() == DRAW
+    assert len(fresh) == 1
+    (script,) = (tmp_path / "cache").rglob(SCRIPT)
+    script.write_text("alert()")
+    javascript.cache_clear()
+    assert javascript() == DRAW
+    assert len(fresh) == 2
+
+
+def test_the_script_needs_no_cache(fresh: list[Any], tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("a file")
+    assert javascript() == DRAW
+
+
+def test_a_script_that_cannot_be_made_is_not_kept(fresh: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as broken:
+        broken.setattr(chart_library, "BUNDLE", "raise SystemExit('no memory')")
+        with pytest.raises(UserError, match=r"the chart library ended with exit code 1 \(no memory\)"):
+            javascript()
+    assert javascript() == DRAW
+
+
+def test_charts_are_valid_and_are_not_checked_when_they_are_made(
+    fresh: list[Any], make_comparison: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = make_comparison(tmp_path / "demo", labels=("lstm", "gru"), seeds=2)
+    checked: list[Any] = []
+    with monkeypatch.context() as counting:
+        counting.setattr(schemapi.SchemaBase, "validate", lambda part, *_: checked.append(type(part)))
+        write_report(directory)
+        assert {*checked} <= {alt.VariableParameter}
+        alt.Chart().mark_point().to_dict()
+        assert alt.Chart in checked  # of a user who makes charts of his own
+    charts = Page((directory / "dashboard.html").read_text(encoding="utf-8")).data["charts"]
+    assert len(charts) >= 3
+    for chart in charts.values():
+        alt.vegalite.schema.core.Root.validate(chart["spec"])
+    with pytest.raises(ValidationError):
+        alt.vegalite.schema.core.Root.validate({**chart["spec"], "height": ["no number"]})
