@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lightning_seq.data.numbered import LONGEST_SENTENCE, read_corpus
+from lightning_seq.data.numbered import LONGEST_SENTENCE, mapped, read_corpus, reading
 from lightning_seq.data.pair_settings import SIDES, PairSettings
 from lightning_seq.spec import DataSpec
 from lightning_seq.text.segmenter import Segmenter
@@ -93,8 +93,10 @@ class PreparedPairs:
     def _texts(self, split: str, side: str) -> tuple[np.ndarray, np.ndarray]:
         found = self._opened.get((split, side))
         if found is None:
-            paths = (self.directory / f"{split}_{side}_{part}.npy" for part in ("text_offsets", "text"))
-            offsets, content = (np.load(path, mmap_mode="r", allow_pickle=False) for path in paths)
+            with reading(self.directory):
+                offsets, content = (
+                    mapped(self.directory, f"{split}_{side}_{part}") for part in ("text_offsets", "text")
+                )
             found = self._opened[split, side] = offsets, content
         return found
 
