@@ -1,10 +1,13 @@
-"""Files that are whole or absent: atomic replacement, checksums, fingerprints."""
+"""Files that are whole or absent: atomic replacement, checksums, fingerprints, and one bounded reader."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import logging
+import math
 import os
+import re
 import shutil
 import stat
 import tempfile
@@ -12,13 +15,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from lightning_seq.errors import UserError, near
+from lightning_seq.errors import UserError, first_line, near
 
+T = TypeVar("T")
 Plain = Any
 """None, bool, int, float, str, list or dict of these: what JSON can hold."""
 DEFAULT_CACHE = "~/.cache/lightning_seq"
+LARGEST, LARGEST_CACHED, LARGEST_NOTE = 1 << 28, 1 << 32, 1 << 20
+"""Bytes that are read of a file: of a record or an artifact; of prepared data, whose vocabulary may be large; of a file
+of some lines, such as a configuration, a seal or a checksum."""
+DEEPEST, MOST_DIGITS = 100, 100
+"""Lists and mappings inside each other, and digits of a whole number, in a file that is read back."""
 _LOOKED_AT = 1000
 """Names of a directory that are looked at for near ones."""
 
@@ -145,6 +154,130 @@ def write_parquet(path: Path, columns: dict[str, Any]) -> None:
         parquet.write_table(table, temporary)
 
 
+class DamagedError(ValueError):
+    """A file that was written here cannot be read back. The message says why, in words that follow its path."""
+
+
+DAMAGE = (OSError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, EOFError)
+"""What a reader may raise on content of another form; `DamagedError` is one of them."""
+
+
+def read_text(path: Path, most: int = LARGEST) -> str:
+    """The UTF-8 text of a file that was written here, of at most `most` bytes.
+
+    Raises FileNotFoundError where no file is there, and DamagedError for what is no regular file (a directory, a pipe),
+    what may not be read, what is larger, and what is not UTF-8.
+    """
+    try:
+        with open(path, "rb", opener=_without_waiting) as file:
+            found = os.fstat(file.fileno())
+            if not stat.S_ISREG(found.st_mode):
+                raise DamagedError("it is a pipe or a device, expected a file")
+            if found.st_size > most:
+                raise DamagedError(f"it has {found.st_size:,} bytes, expected at most {most:,}")
+            content = file.read(found.st_size)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise DamagedError(f"{error.strerror or error}, expected a file") from None
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise DamagedError(f"byte {error.start:,} is not UTF-8") from None
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """A pipe that nobody writes to is opened at once."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def read_json(path: Path, kind: type[T], most: int = LARGEST) -> T:
+    """What `write_json` wrote.
+
+    kind: dict or list, of the whole.
+    Raises FileNotFoundError where no file is there, and DamagedError as `read_text` and `parse_json` do.
+    """
+    return parse_json(read_text(path, most), kind)
+
+
+def parse_json(text: str, kind: type[T]) -> T:
+    """The value of a JSON text, with None for numbers that are not finite (NaN, 1e999).
+
+    Raises DamagedError for what is not JSON, another kind, more than `DEEPEST` lists and mappings inside each other, a
+    whole number of more than `MOST_DIGITS` digits, and half a surrogate pair.
+    """
+    try:
+        value = json.loads(text, parse_int=_whole, parse_float=_finite, parse_constant=_finite)
+    except RecursionError:
+        raise _too_deep() from None
+    except json.JSONDecodeError as error:
+        raise DamagedError(f"it is not JSON: {error}") from None
+    _check_form(value, kind, len(text))
+    if _SURROGATE.search(text):
+        try:
+            json.dumps(value, ensure_ascii=False).encode("utf-8")
+        except UnicodeEncodeError:
+            raise DamagedError("it holds half of a surrogate pair, which is no character") from None
+    return value
+
+
+def read_yaml(path: Path) -> dict[str, Plain]:
+    """The mapping in a YAML file of at most `LARGEST_NOTE` bytes: plain values, under the rules of `parse_json`.
+
+    Raises FileNotFoundError where no file is there, and DamagedError.
+    """
+    import yaml
+
+    text = read_text(path, LARGEST_NOTE)
+    try:
+        value = yaml.safe_load(text)
+        _check_form(value, dict, len(text))
+        parse_json(json.dumps(value), dict)
+    except DamagedError:
+        raise
+    except RecursionError:
+        raise _too_deep() from None
+    except Exception as error:  # what YAML's reader meets in a file of anything may raise anything
+        raise DamagedError(f"it is not YAML of plain values: {first_line(error).partition('; use ')[0]}") from None
+    return value
+
+
+_KINDS: dict[type, str] = {dict: "a mapping", list: "a list"}
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+def _whole(digits: str) -> int:
+    if len(digits) > MOST_DIGITS:
+        raise DamagedError(f"it holds a number of {len(digits):,} digits, expected at most {MOST_DIGITS}")
+    return int(digits)
+
+
+def _finite(digits: str) -> float | None:
+    value = float(digits)
+    return value if math.isfinite(value) else None
+
+
+def _too_deep() -> DamagedError:
+    return DamagedError(f"it holds more than {DEEPEST} lists and mappings inside each other")
+
+
+def _check_form(value: Plain, kind: type, most: int) -> None:
+    """most: lists and mappings. No text holds more of them than it has characters, but by YAML's aliases."""
+    if not isinstance(value, kind):
+        raise DamagedError(f"it holds {_KINDS.get(type(value), 'a single value')}, expected {_KINDS[kind]}")
+    level: list[Plain] = [value]
+    left = most
+    for _ in range(DEEPEST):
+        parts = (part for outer in level for part in (outer.values() if isinstance(outer, dict) else outer))
+        level = list(islice((part for part in parts if isinstance(part, dict | list)), left + 1))
+        left -= len(level)
+        if not level:
+            return
+        if left < 0:
+            raise DamagedError("it names parts of itself again and again")
+    raise _too_deep()
+
+
 def sha256(path: Path) -> str:
     digest = hashlib.sha256()
     with path.open("rb") as file:
@@ -160,20 +293,50 @@ def fingerprint(value: Plain) -> str:
 
 
 SEAL = "sums.json"
-_LONGEST_SEAL = 1 << 20
-"""Bytes: a seal holds a line for each of some dozen files."""
+
+log = logging.getLogger("lightning_seq")
+
+
+def cached(target: Path, build: Callable[[Path], None], read: Callable[[Path], T]) -> T:
+    """What `read` makes of `target`, a directory that `build` fills where no whole one is there already.
+
+    One that `read` can make nothing of is built again, and a warning says so.
+    Raises UserError where the directory cannot be written, and what `read` raises on one that was built just now.
+    """
+    sealed_directory(target, build)
+    with suppress(*DAMAGE):
+        return read(target)
+    with _building(target):
+        try:
+            return read(target)  # another process may have built it again
+        except DAMAGE as error:
+            log.warning("%s cannot be read (%s): it is made again", target, first_line(error))
+        _build(target, build)
+    return read(target)
 
 
 def sealed_directory(target: Path, build: Callable[[Path], None]) -> Path:
     """Return `target`, built by `build(directory)` unless a whole one is there already.
 
     A directory is whole when its `sums.json` lists every file with its SHA-256 and they all agree: a damaged or half
-    built one is built again. Builders in several processes wait for one another.
+    built one is built again, and a warning names what is wrong with it. Builders in several processes wait for one
+    another.
     """
-    from filelock import FileLock
-
     if is_whole(target):
         return target
+    with _building(target):
+        damage = damage_of(target)
+        if damage is not None:
+            if os.path.lexists(target):
+                log.warning("%s is damaged (%s): it is made again", target, damage)
+            _build(target, build)
+    return target
+
+
+@contextmanager
+def _building(target: Path) -> Iterator[None]:
+    from filelock import FileLock
+
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -181,35 +344,52 @@ def sealed_directory(target: Path, build: Callable[[Path], None]) -> Path:
             f"cache directory {target.parent} cannot be written ({error.strerror}): give another one with cache=DIR"
         ) from error
     with FileLock(target.parent / f".{target.name}.lock"):
-        if is_whole(target):
-            return target
-        for left in target.parent.glob(f".{target.name}.*.part"):  # of builders that were killed
-            shutil.rmtree(left, ignore_errors=True)
-        partial = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part"))
-        try:
-            build(partial)
-            write_json(partial / SEAL, {name: sha256(partial / name) for name in sorted(_names(partial))})
-            if target.exists():
-                shutil.rmtree(target)
-            partial.chmod(0o755)
-            partial.replace(target)
-        finally:
-            with suppress(OSError):
-                shutil.rmtree(partial)
-    return target
+        yield
+
+
+def _build(target: Path, build: Callable[[Path], None]) -> None:
+    for left in target.parent.glob(f".{target.name}.*.part"):  # of builders that were killed
+        shutil.rmtree(left, ignore_errors=True)
+    partial = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part"))
+    try:
+        build(partial)
+        write_json(partial / SEAL, {name: sha256(partial / name) for name in sorted(_names(partial))})
+        if target.is_dir() and not target.is_symlink():
+            shutil.rmtree(target)
+        else:
+            target.unlink(missing_ok=True)
+        partial.chmod(0o755)
+        partial.replace(target)
+    finally:
+        with suppress(OSError):
+            shutil.rmtree(partial)
 
 
 def is_whole(directory: Path) -> bool:
     """Whether the directory's `sums.json` names every file of it, and no other, with its checksum."""
+    return damage_of(directory) is None
+
+
+def damage_of(directory: Path) -> str | None:
+    """What is wrong with a sealed directory; None where it is whole."""
     try:
-        if (directory / SEAL).stat().st_size > _LONGEST_SEAL:
-            return False
-        sums = json.loads((directory / SEAL).read_text(encoding="utf-8"))
-        if not sums or sums.keys() != _names(directory) - {SEAL}:
-            return False
-        return all(sha256(directory / name) == value for name, value in sums.items())
-    except (OSError, ValueError, AttributeError, RecursionError):
-        return False
+        sums, names = read_json(directory / SEAL, dict, LARGEST_NOTE), _names(directory) - {SEAL}
+        if not sums:
+            return f"{SEAL} names no file"
+        for name in sorted(names | sums.keys()):
+            if name not in names:
+                return f"{name} is not there"
+            if name not in sums:
+                return f"{SEAL} does not name {name}"
+            if sha256(directory / name) != sums[name]:
+                return f"{name} is not what was written"
+    except FileNotFoundError:
+        return f"{SEAL} is not there"
+    except DamagedError as error:
+        return f"{SEAL} cannot be read: {error}"
+    except OSError as error:
+        return f"its files cannot be read: {error.strerror}"
+    return None
 
 
 def _names(directory: Path) -> set[str]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from lightning_seq.errors import UserError
-from lightning_seq.files import write_json
+from lightning_seq.files import DamagedError, read_json, write_json
 
 SCHEMA = 1
 FILE = "record.json"
@@ -69,6 +69,11 @@ class Record:
         if self.status not in STATUSES:
             raise ValueError(f"status is {self.status!r}, expected one of {', '.join(STATUSES)}")
 
+    def setting(self, group: str, key: str) -> Any:
+        """Of the configuration, such as `task` and `monitor`; None where it does not say."""
+        held = self.config.get(group)
+        return held.get(key) if isinstance(held, dict) else None
+
     def with_(self, **changes: Any) -> Record:
         return replace(self, **changes)
 
@@ -82,20 +87,25 @@ def write(directory: Path, record: Record) -> Path:
     return path
 
 
+def read_if_there(directory: Path) -> Record | None:
+    """The record in a run's directory; None where nothing is in its place. Raises UserError as `read` does."""
+    return read(directory) if os.path.lexists(directory / FILE) else None
+
+
 def read(path: Path) -> Record:
     """Read a `record.json`, or the one in a run's directory.
 
     Raises UserError when it is missing, not a record, or of another version.
     """
-    path = path / FILE if path.is_dir() else path
+    path = path / FILE if path.is_dir() and path.name != FILE else path
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = read_json(path, dict)
     except FileNotFoundError:
         raise UserError(f"{path} is not there: expected the record of a run") from None
-    except (ValueError, OSError) as error:
+    except DamagedError as error:
         raise UserError(f"{path} is not a record ({error}): delete that run's directory and start it again") from None
-    if not isinstance(values, dict) or values.get("schema") != SCHEMA:
-        found = values.get("schema") if isinstance(values, dict) else None
+    if values.get("schema") != SCHEMA:
+        found = values.get("schema")
         raise UserError(f"{path} has schema {found}, this version reads {SCHEMA}: run it again, or use that version")
     known = {item.name for item in fields(Record)}
     for name in known & set(values):
@@ -151,5 +161,5 @@ _FORMS: dict[str, Callable[[Any], bool]] = {
 
 def runs_in(directory: Path) -> list[tuple[Path, Record]]:
     """The records of a comparison `<runs>/<name>/`, with their run directories, in the order they started."""
-    found = [(path.parent, read(path)) for path in directory.glob(f"*/{FILE}")]
+    found = [(run, read(run)) for run in directory.glob("*") if os.path.lexists(run / FILE)]
     return sorted(found, key=lambda item: (item[1].started, item[1].label, item[1].seed))

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from lightning_seq.data.kept_texts import KeptTexts, save_texts
+from lightning_seq.data.numbered import mapped, reading
 from lightning_seq.data.sources.keys import Located
 from lightning_seq.data.sources.table import Keys
 
@@ -43,7 +44,8 @@ def save_keys(directory: Path, split: str, keys: Keys | None) -> None:
 
 def read_ids(directory: Path, split: str, numbers: np.ndarray, origin: str | None) -> ExampleIds:
     """The ids of a split: the keys that were kept, else the source's own numbers `[N]`."""
-    if (directory / f"{split}_keys_text.npy").is_file():
-        return ExampleIds([*KeptTexts(directory, f"{split}_keys_text")], origin)
-    kept = directory / f"{split}_keys.npy"
-    return ExampleIds((np.load(kept, allow_pickle=False) if kept.is_file() else numbers).tolist(), origin)
+    with reading(directory):
+        if (directory / f"{split}_keys_text.npy").is_file():
+            return ExampleIds([*KeptTexts(directory, f"{split}_keys_text")], origin)
+        kept = (directory / f"{split}_keys.npy").is_file()
+        return ExampleIds((mapped(directory, f"{split}_keys") if kept else numbers).tolist(), origin)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from lightning_seq.data.numbered import mapped
+
 
 def save_texts(directory: Path, name: str, texts: Sequence[str]) -> None:
     """Write `<name>.npy`, the UTF-8 bytes of all texts, and `<name>_offsets.npy`, where each begins and ends."""
@@ -16,11 +18,10 @@ def save_texts(directory: Path, name: str, texts: Sequence[str]) -> None:
 
 
 class KeptTexts:
-    """The texts that `save_texts` wrote, each read when it is asked for."""
+    """The texts that `save_texts` wrote, each read when it is asked for. Raises DamagedError where they cannot be."""
 
     def __init__(self, directory: Path, name: str) -> None:
-        paths = (directory / f"{name}{part}.npy" for part in ("_offsets", ""))
-        self._offsets, self._content = (np.load(path, mmap_mode="r", allow_pickle=False) for path in paths)
+        self._offsets, self._content = (mapped(directory, f"{name}{part}") for part in ("_offsets", ""))
 
     def __len__(self) -> int:
         return len(self._offsets) - 1

@@ -5,13 +5,14 @@ Text i is `flat[offsets[i]:offsets[i + 1]]`.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
-from lightning_seq.files import write_json
+from lightning_seq.errors import UserError, first_line
+from lightning_seq.files import DAMAGE, LARGEST_CACHED, DamagedError, read_json, write_json
 
 LONGEST_SENTENCE = 1000
 """Tokens that word vectors are given at a time: gensim reads no more than 10,000 of a sentence."""
@@ -65,17 +66,50 @@ def save_corpus(directory: Path, prefix: str, flat: np.ndarray, offsets: np.ndar
 
 
 def read_corpus(directory: Path, prefix: str = "", longest: int | None = None) -> Iterator[list[str]]:
-    """The texts that `save_corpus` kept, none of them empty; those over `longest` tokens in parts."""
-    words = json.loads((directory / f"{prefix}corpus_words.json").read_text(encoding="utf-8"))
-    flat, offsets = (opened(directory, f"{prefix}corpus_{part}") for part in ("flat", "offsets"))
-    spelling = np.array(words, dtype=object)
+    """The texts that `save_corpus` kept, none of them empty; those over `longest` tokens in parts.
+
+    Raises UserError where they cannot be read any more.
+    """
+    with reading(directory):
+        spelling = read_words(directory / f"{prefix}corpus_words.json")
+        flat, offsets = (opened(directory, f"{prefix}corpus_{part}") for part in ("flat", "offsets"))
     for start, stop in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True):
         for part in range(start, stop, longest or max(1, stop - start)):
             yield spelling[flat[part : min(part + longest, stop) if longest else stop]].tolist()
 
 
+@contextmanager
+def reading(directory: Path) -> Iterator[None]:
+    """Around the reading of what prepared data leave on disk until it is needed.
+
+    Raises UserError where it cannot be read any more.
+    """
+    try:
+        yield
+    except DAMAGE as error:
+        raise UserError(
+            f"{directory} is damaged ({first_line(error)}): delete it, and the same command makes it again"
+        ) from None
+
+
+def read_words(path: Path) -> np.ndarray:
+    """A list of texts, as an array of objects. Raises DamagedError, or FileNotFoundError."""
+    words = read_json(path, list, LARGEST_CACHED)
+    if not all(isinstance(word, str) for word in words):
+        raise DamagedError(f"{path.name} holds other things than texts")
+    return np.array(words, dtype=object)
+
+
 def opened(directory: Path, name: str) -> np.ndarray:
     """The array that was saved under this name; what is as long as the text stays on disk."""
-    array = np.load(directory / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+    array = mapped(directory, name)
     # On disk as a plain array on the mapped file: `np.memmap` itself is slow to index.
     return np.asarray(array) if name.endswith(AS_LONG_AS_THE_TEXT) else np.array(array)
+
+
+def mapped(directory: Path, name: str) -> np.ndarray:
+    """The array that was saved under this name, on disk. Raises DamagedError where its file cannot be read."""
+    try:
+        return np.load(directory / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+    except Exception as error:  # what NumPy's reader meets in a header of anything may raise anything
+        raise DamagedError(f"{name}.npy cannot be read: {first_line(error)}") from None

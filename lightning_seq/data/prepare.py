@@ -17,7 +17,7 @@ from lightning_seq.data.kept_texts import KeptTexts, save_texts
 from lightning_seq.data.numbered import TokenNumbers, opened, read_corpus, save_corpus, shortened
 from lightning_seq.data.sources.table import SPLITS, Loaded, Source, Table, empty_split
 from lightning_seq.errors import UserError
-from lightning_seq.files import Plain, fingerprint, sealed_directory, write_json
+from lightning_seq.files import LARGEST_CACHED, Plain, cached, fingerprint, read_json, write_json
 from lightning_seq.spec import Class, DataSpec, Tokens
 from lightning_seq.text.tokenise import Tokeniser
 from lightning_seq.text.vocabulary import UNK, Vocabulary
@@ -125,14 +125,16 @@ def prepare(
     def build(directory: Path) -> None:
         _build(directory, source.describe(), source.load(), tokeniser, min_count, max_vocabulary, max_length, settings)
 
-    directory = sealed_directory(Path(cache).expanduser() / "data" / key, build)
-    return _read(directory, source.describe(), origins_of(source), tokeniser, max_length)
+    place = Path(cache).expanduser() / "data" / key
+    return cached(
+        place, build, lambda directory: _read(directory, source.describe(), origins_of(source), tokeniser, max_length)
+    )
 
 
 def _read(
     directory: Path, name: str, origins: dict[str, str], tokeniser: Tokeniser, max_length: int | None
 ) -> Prepared:
-    meta = json.loads((directory / "meta.json").read_text(encoding="utf-8"))
+    meta = read_json(directory / "meta.json", dict, LARGEST_CACHED)
     vocabulary = Vocabulary.from_plain(meta["vocabulary"])
     splits = {
         split: EncodedSplit(*(opened(directory, f"{split}_{part}") for part in ("flat", "offsets", "labels", "ids")))

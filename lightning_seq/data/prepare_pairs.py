@@ -21,7 +21,17 @@ from lightning_seq.data.prepared_pairs import PairSplit, PreparedPairs, SideSpli
 from lightning_seq.data.sources.pairs import PairSource, PairTable
 from lightning_seq.data.sources.table import SPLITS, Loaded
 from lightning_seq.errors import UserError
-from lightning_seq.files import Plain, fingerprint, sealed_directory, write_json, write_text
+from lightning_seq.files import (
+    LARGEST_CACHED,
+    Plain,
+    cached,
+    fingerprint,
+    parse_json,
+    read_json,
+    read_text,
+    write_json,
+    write_text,
+)
 from lightning_seq.spec import DataSpec, Tokens, TokenSequence
 from lightning_seq.text.segmenter import Segmenter
 from lightning_seq.text.subwords import Subwords
@@ -43,12 +53,12 @@ def prepare_pairs(source: PairSource, cache: Path | str, settings: PairSettings 
     def build(directory: Path) -> None:
         _build(directory, source.describe(), source.load(), settings, plain)
 
-    directory = sealed_directory(Path(cache).expanduser() / "data" / key, build)
-    return _read(directory, source.describe(), origins_of(source), settings)
+    place = Path(cache).expanduser() / "data" / key
+    return cached(place, build, lambda directory: _read(directory, source.describe(), origins_of(source), settings))
 
 
 def _read(directory: Path, name: str, origins: dict[str, str], settings: PairSettings) -> PreparedPairs:
-    meta = json.loads((directory / "meta.json").read_text(encoding="utf-8"))
+    meta = read_json(directory / "meta.json", dict, LARGEST_CACHED)
     vocabulary = Vocabulary.from_plain(meta["vocabularies"]["source"])
     target_vocabulary = vocabulary
     if not settings.joint_vocabulary:
@@ -82,7 +92,10 @@ def _read(directory: Path, name: str, origins: dict[str, str], settings: PairSet
 
 def _segmenter(directory: Path, side: str, settings: PairSettings) -> Segmenter:
     model = directory / f"{side}_subwords.json"
-    subwords = Subwords(model.read_text(encoding="utf-8")) if settings.levels[side] == "subword" else None
+    subwords = None
+    if settings.levels[side] == "subword":
+        subwords = Subwords(read_text(model, LARGEST_CACHED))
+        parse_json(subwords.model, dict)["model"]
     return Segmenter(settings.levels[side], settings.lower, subwords, settings.normalise)
 
 

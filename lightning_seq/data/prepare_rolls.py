@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
+from lightning_seq.data.numbered import mapped, opened
 from lightning_seq.data.sources.piano_rolls import NOTES, Pieces, PiecesSource
 from lightning_seq.data.sources.table import SPLITS, Loaded, empty_split
-from lightning_seq.files import fingerprint, sealed_directory, write_json
+from lightning_seq.files import LARGEST_CACHED, cached, fingerprint, read_json, write_json
 from lightning_seq.spec import Bits, DataSpec, Features
 
 CODE_VERSION = 1
@@ -68,15 +68,19 @@ def prepare_rolls(source: PiecesSource, cache: Path | str) -> PreparedRolls:
     Raises UserError for whatever is wrong with the source, and for an empty split.
     """
     key = fingerprint({"source": source.identity(), "rolls_code": CODE_VERSION})
-    directory = sealed_directory(
+    return cached(
         Path(cache).expanduser() / "data" / key,
         lambda directory: _build(directory, source.describe(), source.load()),
+        lambda directory: _read(directory, source.describe()),
     )
-    meta = json.loads((directory / "meta.json").read_text(encoding="utf-8"))
+
+
+def _read(directory: Path, name: str) -> PreparedRolls:
+    meta = read_json(directory / "meta.json", dict, LARGEST_CACHED)
     splits = {
         split: RollSplit(
-            np.load(directory / f"{split}_steps.npy", mmap_mode="r", allow_pickle=False),
-            *(np.load(directory / f"{split}_{part}.npy", allow_pickle=False) for part in ("offsets", "ids")),
+            mapped(directory, f"{split}_steps"),
+            *(opened(directory, f"{split}_{part}") for part in ("offsets", "ids")),
         )
         for split in SPLITS
     }
@@ -86,7 +90,7 @@ def prepare_rolls(source: PiecesSource, cache: Path | str) -> PreparedRolls:
         splits,
         meta["fingerprints"],
         tuple(meta["report"]),
-        source.describe(),
+        name,
         meta["revision"],
         directory,
     )

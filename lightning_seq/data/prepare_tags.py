@@ -21,7 +21,7 @@ from lightning_seq.data.spans import READ, Tag, detected, in_order, loosely, mal
 from lightning_seq.data.spelling import Spellings, characters_of
 from lightning_seq.data.tag_settings import TagSettings
 from lightning_seq.errors import UserError
-from lightning_seq.files import Plain, fingerprint, sealed_directory, write_json
+from lightning_seq.files import LARGEST_CACHED, Plain, cached, fingerprint, read_json, write_json
 from lightning_seq.spec import DataSpec, Tags, Tokens
 from lightning_seq.text.vocabulary import Vocabulary
 
@@ -45,12 +45,12 @@ def prepare_tags(source: TaggedSource, cache: Path | str, settings: TagSettings 
     def build(directory: Path) -> None:
         _build(directory, source.describe(), source.load(), settings, plain)
 
-    directory = sealed_directory(Path(cache).expanduser() / "data" / key, build)
-    return _read(directory, source.describe(), origins_of(source), settings)
+    place = Path(cache).expanduser() / "data" / key
+    return cached(place, build, lambda directory: _read(directory, source.describe(), origins_of(source), settings))
 
 
 def _read(directory: Path, name: str, origins: dict[str, str], settings: TagSettings) -> PreparedTags:
-    meta = json.loads((directory / "meta.json").read_text(encoding="utf-8"))
+    meta = read_json(directory / "meta.json", dict, LARGEST_CACHED)
     vocabulary = Vocabulary.from_plain(meta["vocabulary"])
     return PreparedTags(
         DataSpec(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from lightning_seq.data.numbered import LONGEST_SENTENCE, TokenNumbers, opened, 
 from lightning_seq.data.sources.corpus import Corpus, CorpusSource
 from lightning_seq.data.sources.table import SPLITS
 from lightning_seq.errors import UserError
-from lightning_seq.files import Plain, fingerprint, sealed_directory, write_json
+from lightning_seq.files import LARGEST_CACHED, Plain, cached, fingerprint, read_json, write_json
 from lightning_seq.spec import DataSpec, NextToken, Tokens
 from lightning_seq.text.tokenise import Tokeniser
 from lightning_seq.text.vocabulary import EOS, UNK, Vocabulary
@@ -129,12 +128,12 @@ def prepare_text(
     def build(directory: Path) -> None:
         _build(directory, source.describe(), source.load(), reading, min_count, max_vocabulary, settings)
 
-    directory = sealed_directory(Path(cache).expanduser() / "data" / key, build)
-    return _read(directory, source.describe(), reading)
+    place = Path(cache).expanduser() / "data" / key
+    return cached(place, build, lambda directory: _read(directory, source.describe(), reading))
 
 
 def _read(directory: Path, name: str, reading: LineReading) -> PreparedText:
-    meta = json.loads((directory / "meta.json").read_text(encoding="utf-8"))
+    meta = read_json(directory / "meta.json", dict, LARGEST_CACHED)
     vocabulary = Vocabulary.from_plain(meta["vocabulary"])
     splits = {
         split: TextSplit(

@@ -11,7 +11,7 @@ import numpy as np
 
 from lightning_seq.data.example_ids import ExampleIds, read_ids
 from lightning_seq.data.kept_texts import KeptTexts
-from lightning_seq.data.numbered import LONGEST_SENTENCE, read_corpus
+from lightning_seq.data.numbered import LONGEST_SENTENCE, read_corpus, reading
 from lightning_seq.data.pair_settings import SIDES, PairSettings
 from lightning_seq.spec import DataSpec
 from lightning_seq.text.segmenter import Segmenter
@@ -92,7 +92,8 @@ class PreparedPairs:
     def text(self, split: str, side: str, row: int) -> str:
         """The text of pair `row` of a split as the source has it. side: `source` or `target`."""
         if (split, side) not in self._opened:
-            self._opened[split, side] = KeptTexts(self.directory, f"{split}_{side}_text")
+            with reading(self.directory):
+                self._opened[split, side] = KeptTexts(self.directory, f"{split}_{side}_text")
         return self._opened[split, side][row]
 
     @cached_property

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -11,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from lightning_seq.data.example_ids import ExampleIds, read_ids
-from lightning_seq.data.numbered import opened
+from lightning_seq.data.numbered import opened, read_words, reading
 from lightning_seq.data.spelling import Spellings
 from lightning_seq.data.tag_settings import TagSettings
 from lightning_seq.spec import DataSpec, Tags
@@ -95,7 +94,8 @@ class PreparedTags:
     @cached_property
     def _written(self) -> np.ndarray:
         """Every different token, as it is written."""
-        return np.array(json.loads((self.directory / "spellings.json").read_text(encoding="utf-8")), dtype=object)
+        with reading(self.directory):
+            return read_words(self.directory / "spellings.json")
 
     def tokens(self, split: str, row: int) -> list[str]:
         """The sentence number `row` of a split as the source writes it, as far as batches hold it."""
@@ -109,7 +109,8 @@ class PreparedTags:
     def train_sentences(self) -> Iterator[list[str]]:
         """The words of the train split's sentences, whole and with all their words, for training word vectors."""
         words = np.array([self.settings.form(token) for token in self._written], dtype=object)
-        flat, offsets = (opened(self.directory, f"corpus_{part}") for part in ("flat", "offsets"))
+        with reading(self.directory):
+            flat, offsets = (opened(self.directory, f"corpus_{part}") for part in ("flat", "offsets"))
         for start, stop in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True):
             yield words[flat[start:stop]].tolist()
 

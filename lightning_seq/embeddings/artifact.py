@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lightning_seq.embeddings.vectors import Vectors, load, save
 from lightning_seq.embeddings.word2vec import Word2VecParameters, train
-from lightning_seq.files import fingerprint, sealed_directory
+from lightning_seq.files import cached, fingerprint
 
 KIND = "word2vec"
 # To be raised when the same parameters on the same corpus give other vectors than before.
@@ -44,4 +44,4 @@ def word_vectors(
         meta = {"fingerprint": mark, "corpus_fingerprint": corpus_fingerprint, **vectors.meta}
         save(replace(vectors, meta=meta), directory)
 
-    return load(sealed_directory(cache / KIND / mark, build))
+    return cached(cache / KIND / mark, build, load)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from lightning_seq.errors import UserError
-from lightning_seq.files import replacing, write_json
+from lightning_seq.files import DAMAGE, LARGEST_CACHED, read_json, replacing, write_json
 
 TENSORS, VOCABULARY, META = "vectors.safetensors", "vocabulary.json", "meta.json"
 _KEY = "vectors"
@@ -93,11 +92,13 @@ def load(directory: Path) -> Vectors:
     from safetensors.numpy import load_file
 
     try:
-        vocabulary = json.loads((directory / VOCABULARY).read_text(encoding="utf-8"))
-        meta = json.loads((directory / META).read_text(encoding="utf-8"))
+        vocabulary = read_json(directory / VOCABULARY, dict, LARGEST_CACHED)
+        meta = read_json(directory / META, dict)
         words, counts = vocabulary["words"], vocabulary["counts"]
-        if not all(isinstance(word, str) for word in words) or not isinstance(meta, dict):
-            raise TypeError("words are not strings, or meta is not a mapping")
+        if not all(isinstance(word, str) for word in words):
+            raise TypeError("words are not strings")
+        if (directory / TENSORS).exists() and not (directory / TENSORS).is_file():
+            raise TypeError(f"{TENSORS} is not a file")
         return Vectors(
             tuple(words),
             load_file(directory / TENSORS)[_KEY],
@@ -109,5 +110,5 @@ def load(directory: Path) -> Vectors:
             f"{directory} holds no word vectors: expected {TENSORS}, {VOCABULARY} and {META} "
             f"({Path(error.filename).name if error.filename else TENSORS} is missing)"
         ) from None
-    except (OSError, ValueError, TypeError, KeyError, SafetensorError) as error:
+    except (*DAMAGE, SafetensorError) as error:
         raise UserError(f"the word vectors in {directory} are damaged ({error}): delete that directory") from None

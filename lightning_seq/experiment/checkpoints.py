@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from lightning_seq.errors import UserError
-from lightning_seq.files import existing_file, replacing, sha256, write_text
+from lightning_seq.files import LARGEST_NOTE, existing_file, read_text, replacing, sha256, write_text
 
 BEST = "best.ckpt"
 """The weights that a run was tested with."""
@@ -31,7 +31,7 @@ def sidecar(path: Path) -> Path:
 def recorded(path: Path) -> list[str]:
     """The SHA-256 that stands beside a checkpoint; two while one takes the place of another, none where nothing is."""
     try:
-        return [line.split()[0] for line in sidecar(path).read_text(encoding="utf-8").splitlines() if line.split()]
+        return [line.split()[0] for line in read_text(sidecar(path), LARGEST_NOTE).splitlines() if line.split()]
     except (OSError, ValueError):
         return []
 

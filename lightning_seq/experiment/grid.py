@@ -25,7 +25,7 @@ from lightning_seq.experiment.match import check_match
 from lightning_seq.experiment.run import NEUTRAL, NEUTRAL_IN, essential
 from lightning_seq.experiment.run_directory import CHECKPOINTS, CONFIG, read_config
 from lightning_seq.experiment.words import Word, alternatives, split_words
-from lightning_seq.record import FILE, Record, read
+from lightning_seq.record import FILE, Record, read, read_if_there
 
 INDIFFERENT = (
     *NEUTRAL,
@@ -73,7 +73,7 @@ class Planned:
 
     def done(self) -> Record | None:
         """Its record, where it is done."""
-        record = read(self.directory) if (self.directory / FILE).is_file() else None
+        record = read_if_there(self.directory)
         return record if record and record.status == "done" else None
 
     def _has_failed_at_once(self) -> bool:

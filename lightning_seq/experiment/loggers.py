@@ -19,7 +19,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from lightning_seq.errors import UserError, install, near
 from lightning_seq.experiment.config import Config
 from lightning_seq.files import write_text
-from lightning_seq.record import FILE, Record, read
+from lightning_seq.record import Record, read_if_there
 
 Point = list[float | None]
 
@@ -137,7 +137,7 @@ class TensorBoardRun(TensorBoardLogger):
 
 def done_record(directory: Path) -> Record | None:
     """The record of a run, once it is done."""
-    record = read(directory) if (directory / FILE).is_file() else None
+    record = read_if_there(directory)
     return record if record is not None and record.status == "done" else None
 
 

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import json
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock
 
-from lightning_seq.errors import UserError
+from lightning_seq.errors import UserError, first_line
 from lightning_seq.experiment.grid import Planned
-from lightning_seq.files import write_json
+from lightning_seq.files import DAMAGE, DamagedError, read_json, write_json
 
 FILE = "comparison.json"
 LOCK = ".comparison.lock"
 SCHEMA = 1
+
+log = logging.getLogger("lightning_seq")
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ def announce(runs: Sequence[Planned], jobs: int) -> None:
     try:
         directory.mkdir(parents=True, exist_ok=True)
         with FileLock(directory / LOCK):
-            before = read_plan(directory)
+            before = read_plan(directory, "it is written anew")
             found = {**(before.runs if before else {}), **{run.title: run.entry.label for run in runs}}
             kind = runs[0].entry.config["launcher"]["kind"]
             write_json(directory / FILE, {"schema": SCHEMA, "launcher": kind, "jobs": jobs, "runs": found})
@@ -48,14 +50,22 @@ def announce(runs: Sequence[Planned], jobs: int) -> None:
         ) from error
 
 
-def read_plan(directory: Path) -> Plan | None:
-    """None where there is none that can be read: it is written anew by the next command."""
+def read_plan(directory: Path, remedy: str | None = None) -> Plan | None:
+    """None where there is none, and where it cannot be read.
+
+    remedy: what becomes of one that cannot be read; with it, a warning says so.
+    """
     try:
-        found = json.loads((directory / FILE).read_text(encoding="utf-8"))
-        if found["schema"] != SCHEMA:
-            return None
-        return Plan(
-            {str(run): str(label) for run, label in found["runs"].items()}, int(found["jobs"]), found["launcher"]
-        )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        plain = read_json(directory / FILE, dict)
+        if plain["schema"] != SCHEMA:
+            raise DamagedError(f"it has schema {plain['schema']}, this version reads {SCHEMA}")
+        runs, jobs = plain["runs"], plain["jobs"]
+        if not all(isinstance(label, str) for label in runs.values()) or not isinstance(jobs, int) or jobs < 1:
+            raise DamagedError("expected runs with their labels, and a number of jobs")
+        return Plan(runs, jobs, str(plain["launcher"]))
+    except FileNotFoundError:
+        return None
+    except DAMAGE as error:
+        if remedy is not None:
+            log.warning("%s cannot be read (%s): %s", directory / FILE, first_line(error), remedy)
         return None

@@ -15,7 +15,7 @@ from rich.table import Table
 from lightning_seq.errors import UserError
 from lightning_seq.experiment.grid import Planned
 from lightning_seq.experiment.status import STYLES, State, state_of
-from lightning_seq.record import FILE, Record, read
+from lightning_seq.record import FILE, Record, read_if_there
 
 LINES = 40
 """Runs that the table shows at most: those that run, then those that wait."""
@@ -31,7 +31,7 @@ class Underway(Protocol):
 def record_of(run: Planned) -> Record | None:
     """The run's record, or None where it has none that can be read."""
     with suppress(UserError):
-        return read(run.directory) if (run.directory / FILE).is_file() else None
+        return read_if_there(run.directory)
     return None
 
 

@@ -21,8 +21,8 @@ from types import FrameType
 
 from lightning_seq.experiment.run_directory import TESTIMONY
 from lightning_seq.experiment.signals import CAUGHT
-from lightning_seq.files import write_text
-from lightning_seq.record import FILE, Record, read
+from lightning_seq.files import DamagedError, read_text, write_text
+from lightning_seq.record import FILE, Record, read_if_there
 
 POLL = 0.05
 PATIENCE, GRACE = 10.0, 15.0
@@ -49,7 +49,10 @@ def free_port() -> int:
 
 def cause_of(directory: Path, record: Record | None) -> str | None:
     """What ended a run of several processes: what a rank said first that is not of another rank's end."""
-    said = [(path.stat().st_mtime, path.read_text(encoding="utf-8")) for path in directory.glob(TESTIMONY.format("*"))]
+    said = []
+    for path in directory.glob(TESTIMONY.format("*")):
+        with suppress(OSError, DamagedError):
+            said.append((path.stat().st_mtime, read_text(path)))
     if record is not None and record.status == "failed" and record.error:
         said.append(((directory / FILE).stat().st_mtime, record.error))
     said.sort(key=lambda item: (bool(CONSEQUENCE.search(item[1])), item[0]))
@@ -151,7 +154,7 @@ def end_with_parent() -> Callable[[], None] | None:
 
 def _port_was_taken(directory: Path) -> bool:
     """Whether another program took the port between our finding it free and rank 0 listening there."""
-    record = read(directory) if (directory / FILE).is_file() else None
+    record = read_if_there(directory)
     return bool(TAKEN.search((record.error if record else None) or ""))
 
 

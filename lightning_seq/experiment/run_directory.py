@@ -11,7 +11,7 @@ from filelock import FileLock, Timeout
 
 from lightning_seq.errors import UserError
 from lightning_seq.experiment.config import Config
-from lightning_seq.files import write_text
+from lightning_seq.files import DamagedError, read_yaml, write_text
 from lightning_seq.record import FILE
 
 CONFIG = "config.yaml"
@@ -31,16 +31,14 @@ def write_config(directory: Path, config: Config) -> None:
 
 def read_config(directory: Path) -> Config:
     """Raises UserError when the run's configuration is not there or not readable."""
-    import yaml
-
     path = directory / CONFIG
     try:
-        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+        config = read_yaml(path)
     except FileNotFoundError:
         raise UserError(f"{path} is not there: expected the directory of a run") from None
-    except (OSError, ValueError, yaml.YAMLError) as error:
+    except DamagedError as error:
         raise UserError(f"{path} cannot be read ({error}): delete that run's directory and start it again") from None
-    if not isinstance(config, dict) or "choices" not in config:
+    if "choices" not in config:
         raise UserError(f"{path} is not a run's configuration: delete that run's directory and start it again")
     return config
 

@@ -20,7 +20,7 @@ from lightning_seq.experiment.plan import read_plan
 from lightning_seq.experiment.run_directory import CONFIG, is_running
 from lightning_seq.experiment.tune import FOLDER
 from lightning_seq.printable import printable
-from lightning_seq.record import FILE, Record, read
+from lightning_seq.record import Record, read_if_there
 
 STYLES = {"done": "green", "running": "cyan", "failed": "red", "interrupted": "yellow", "waiting": "dim"}
 STATUSES = ("running", "failed", "interrupted", "waiting", "done")
@@ -55,7 +55,7 @@ def state_of(directory: Path, label: str = "", now: datetime | None = None) -> S
     """Of the run in this directory, whoever runs it, wherever."""
     label = label or directory.name
     try:
-        record = read(directory) if (directory / FILE).is_file() else None
+        record = read_if_there(directory)
     except UserError as error:
         return State(directory.name, label, "failed", reason=str(error))
     running = _held(directory, record)
@@ -70,7 +70,7 @@ def state_of(directory: Path, label: str = "", now: datetime | None = None) -> S
     started, finished = _time(record.started), _time(record.finished) if status != "running" else None
     end = finished or (now or datetime.now(UTC) if status == "running" else None)
     return State(
-        directory.name, record.label, status, epoch, step, record.config.get("trainer", {}).get("max_epochs"), value,
+        directory.name, record.label, status, epoch, step, _epochs(record), value,
         record.started, (end - started).total_seconds() if started and end else None, _trained(record), reason,
         record.jobs,
     )  # fmt: skip
@@ -86,23 +86,35 @@ def _held(directory: Path, record: Record | None) -> bool:
 
 def _time(text: str | None) -> datetime | None:
     with suppress(TypeError, ValueError):
-        return datetime.fromisoformat(text)  # type: ignore[arg-type]
+        found = datetime.fromisoformat(text)  # type: ignore[arg-type]
+        return found if found.tzinfo else None
     return None
 
 
+def _epochs(record: Record) -> int | None:
+    most = record.setting("trainer", "max_epochs")
+    return most if isinstance(most, int) else None
+
+
 def _latest(record: Record) -> tuple[int | None, int | None, str]:
-    monitor = record.config.get("task", {}).get("monitor", "val/loss")
-    points = record.curves.get(monitor) or []
-    if not points:
+    monitor = str(record.setting("task", "monitor") or "val/loss")
+    last = _last(record, monitor)
+    if last is None:
         return None, None, ""
-    step, epoch, _, value = points[-1]
+    step, epoch, _, value = last
     shown = "not finite" if value is None else f"{monitor.removeprefix('val/')} {value:.4f}"
     return int(epoch or 0), int(step or 0), shown
 
 
 def _trained(record: Record) -> float | None:
-    points = record.curves.get("train/loss")
-    return points[-1][2] if points else None
+    last = _last(record, "train/loss")
+    return None if last is None else last[2]
+
+
+def _last(record: Record, name: str) -> list[float | None] | None:
+    """The last point of a curve: step, epoch, seconds, value."""
+    points = record.curves.get(name)
+    return points[-1] if points and len(points[-1]) == len(("step", "epoch", "seconds", "value")) else None
 
 
 def states_of(directory: Path, now: datetime | None = None) -> list[State]:
@@ -110,7 +122,7 @@ def states_of(directory: Path, now: datetime | None = None) -> list[State]:
 
     Raises UserError when the directory is no comparison's.
     """
-    plan = read_plan(directory)
+    plan = read_plan(directory, "its runs are found by their directories, and the next command writes it anew")
     found = dict(plan.runs) if plan is not None else {}
     for path in sorted(directory.glob(f"*/{CONFIG}")):
         found.setdefault(path.parent.name, "")

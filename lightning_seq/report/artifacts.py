@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from lightning_seq.files import sha256
+from lightning_seq.files import DAMAGE, sha256
 from lightning_seq.record import Record
 
 T = TypeVar("T")
@@ -63,7 +63,7 @@ def read_artifacts(
 ) -> tuple[list[tuple[Record, T]], list[str]]:
     """What `read` makes of the artifact `name` of each run that has one, and notes on what had to be left out.
 
-    read: raises OSError, ValueError, KeyError, TypeError or AttributeError for a file that it can make nothing of.
+    read: raises one of `files.DAMAGE` for a file that it can make nothing of.
     """
     found, notes = [], []
     for directory, record in runs:
@@ -75,7 +75,7 @@ def read_artifacts(
             continue
         try:
             found.append((record, read(item.path)))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except DAMAGE as error:
             reason = " ".join(str(error).split())[:200]
             notes.append(f"{record.label}, seed {record.seed}: {item.path.name} cannot be used ({reason})")
     return found, notes

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lightning_seq.files import read_json
 from lightning_seq.report.curves import thin
 from lightning_seq.report.summary import number
 
@@ -45,9 +45,9 @@ class Attended:
 def read_attention(path: Path) -> tuple[Attended, ...]:
     """Read an `attention.json`; of many epochs some are kept, the first and the last among them.
 
-    Raises ValueError, KeyError, TypeError or AttributeError for one of another form.
+    Raises one of `files.DAMAGE` for one of another form.
     """
-    plain = json.loads(path.read_text(encoding="utf-8"))
+    plain = read_json(path, dict)
     found = [_attended(entry) for entry in plain.get("sentences", ())[:MOST_SENTENCES]]
     return tuple(sentence for sentence in found if sentence.source and sentence.steps)
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from lightning_seq.files import read_json
 from lightning_seq.record import Record
 from lightning_seq.report.charts import Spec
 from lightning_seq.report.escape import html
@@ -75,8 +75,8 @@ class Decided:
 
 
 def read_deciding_words(path: Path) -> Decided:
-    """Raises ValueError, KeyError, TypeError or AttributeError for a file of another form."""
-    plain = json.loads(path.read_text(encoding="utf-8"))
+    """Raises one of `files.DAMAGE` for a file of another form."""
+    plain = read_json(path, dict)
     sentences = tuple(read_sentence(entry) for entry in plain["sentences"])
     patterns: dict[str, tuple[Pattern, ...]] = {}
     for entry in plain["patterns"]:

@@ -69,7 +69,8 @@ def _reader(name: str, record: Record) -> Callable[[Path], Scored | None] | None
     if (name == "loss" and record.task in ("classification", "bits", "regression")) or name == "mse":
         return _loss
     if name == "success":
-        tolerance = float(record.config.get("task", {}).get("tolerance", 0.0))
+        said = record.setting("task", "tolerance")
+        tolerance = float(said) if isinstance(said, int | float) else 0.0
         return lambda path: _within(path, tolerance)
     if name == "f1" and record.task == "tagging":
         return _spans

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from lightning_seq.files import read_json
 from lightning_seq.report.curves import thin
 from lightning_seq.report.summary import number
 
@@ -68,8 +68,8 @@ Label = tuple[str, list[Flow]]
 
 
 def read_flow(path: Path) -> Flow:
-    """Raises ValueError, KeyError, TypeError or AttributeError for a file of another form."""
-    plain = json.loads(path.read_text(encoding="utf-8"))
+    """Raises one of `files.DAMAGE` for a file of another form."""
+    plain = read_json(path, dict)
     looks: list[tuple[int, tuple[Layer, ...]]] = []
     reasons: dict[str, None] = {}
     for look in thin(list(plain["looks"]), MOST_EPOCHS):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from lightning_seq.files import read_json
 from lightning_seq.record import Record
 from lightning_seq.report.charts import Spec
 from lightning_seq.report.curves import thin
@@ -65,8 +65,8 @@ class Opened:
 
 
 def read_gates(path: Path) -> Opened:
-    """Raises ValueError, KeyError, TypeError or AttributeError for a file of another form."""
-    plain = json.loads(path.read_text(encoding="utf-8"))
+    """Raises one of `files.DAMAGE` for a file of another form."""
+    plain = read_json(path, dict)
     sentences = tuple(read_sentence(entry) for entry in plain["sentences"])
     epochs = tuple(
         (int(entry["epoch"]), tuple((_place(each), _openings(each["gates"])) for each in entry["recurrences"]))

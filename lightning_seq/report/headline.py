@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from lightning_seq.record import Record
 
@@ -132,13 +131,13 @@ def _scored(record: Record, name: str) -> str:
 
 def _watched(record: Record) -> str:
     """The metric by which the run chose its weights, without the split."""
-    return str(_setting(record, "task", "monitor")).rpartition("/")[2]
+    return str(record.setting("task", "monitor")).rpartition("/")[2]
 
 
 def _counted(record: Record) -> str:
     if _by_character(record):
         return "all characters of the split, spaces and line feeds counted"
-    eos = _setting(record, "data", "eos")
+    eos = record.setting("data", "eos")
     return "all tokens of the split" + ("" if eos is None else ", <eos> counted" if eos else ", without <eos>")
 
 
@@ -150,13 +149,13 @@ def _bits(record: Record) -> str:
 
 def _state(record: Record) -> str:
     """What a model knows of the text before the piece that it reads."""
-    if _setting(record, "data", "layout") == "sequences":
+    if record.setting("data", "layout") == "sequences":
         return "each line read by itself, from a state of zeros" if record.cell else "each line read by itself"
-    length = _setting(record, "data", "eval_chunk_length") or _setting(record, "data", "chunk_length")
+    length = record.setting("data", "eval_chunk_length") or record.setting("data", "chunk_length")
     chunk = f"each chunk of {length}" if length else "each chunk"
     if not record.cell:
         return f"{chunk} read by itself, there is no state to carry"
-    evaluation = _setting(record, "task", "evaluation")
+    evaluation = record.setting("task", "evaluation")
     return {"carry": "state carried from chunk to chunk", "reset": f"state reset at {chunk}"}.get(
         str(evaluation), "whether the state was carried from chunk to chunk is not recorded"
     )
@@ -173,9 +172,4 @@ def _each(records: Sequence[Record], say: Callable[[Record], str]) -> str:
 
 
 def _by_character(record: Record) -> bool:
-    return bool(_setting(record, "data", "level") == "character")
-
-
-def _setting(record: Record, group: str, key: str) -> Any:
-    held = record.config.get(group)
-    return held.get(key) if isinstance(held, dict) else None
+    return bool(record.setting("data", "level") == "character")

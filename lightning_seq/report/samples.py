@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from lightning_seq.files import read_json
 from lightning_seq.report.curves import thin
 from lightning_seq.report.summary import number
 
@@ -36,9 +36,9 @@ class Samples:
 def read_samples(path: Path) -> Samples:
     """Read a `samples.json`; parts that it does not have are empty, long ones are thinned.
 
-    Raises ValueError, KeyError, TypeError or AttributeError for one of another form.
+    Raises one of `files.DAMAGE` for one of another form.
     """
-    plain = json.loads(path.read_text(encoding="utf-8"))
+    plain = read_json(path, dict)
     texts = [(int(entry["epoch"]), _short(str(entry["text"]))) for entry in plain.get("samples", ())]
     steps = tuple(
         Step(

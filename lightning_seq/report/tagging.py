@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lightning_seq.files import read_json
 from lightning_seq.report.summary import number
 
 OUTSIDE = "O"
@@ -80,9 +80,9 @@ class Tagged:
 def read_tagged(path: Path) -> Tagged:
     """Read a `tagging.json`; parts that it does not have are empty.
 
-    Raises ValueError, KeyError, TypeError or AttributeError for one of another form.
+    Raises one of `files.DAMAGE` for one of another form.
     """
-    plain = json.loads(path.read_text(encoding="utf-8"))
+    plain = read_json(path, dict)
     labels = tuple(str(label) for label in plain.get("labels", ()))
     sentences = [_sentence(entry, labels) for entry in plain.get("sentences", ())]
     return Tagged(

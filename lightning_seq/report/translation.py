@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lightning_seq.files import read_json
 from lightning_seq.report.summary import number
 
 BUCKETS = ("short", "middle", "long")
@@ -61,9 +61,9 @@ class Translation:
 def read_translation(path: Path) -> Translation:
     """Read a `translation.json`; parts that it does not have are empty.
 
-    Raises ValueError, KeyError, TypeError or AttributeError for one of another form.
+    Raises one of `files.DAMAGE` for one of another form.
     """
-    plain = json.loads(path.read_text(encoding="utf-8"))
+    plain = read_json(path, dict)
     by_position = plain.get("by_position") or {}
     beam = number(plain.get("beam"))
     return Translation(

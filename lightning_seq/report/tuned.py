@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from lightning_seq.files import DAMAGE, read_json
 from lightning_seq.record import Record
 from lightning_seq.report.charts import Spec, bare
 from lightning_seq.report.escape import html
@@ -67,9 +67,9 @@ def expected_best_with_replacement(values: Sequence[float], n: int, mode: str = 
 
 
 def read_tunings(path: Path) -> list[Tuning]:
-    """The tuning of each label in a `tune.json`. Raises OSError, ValueError, KeyError, TypeError or AttributeError."""
+    """The tuning of each label in a `tune.json`. Raises one of `files.DAMAGE`."""
     found = []
-    for label, held in json.loads(path.read_text(encoding="utf-8"))["entries"].items():
+    for label, held in read_json(path, dict)["entries"].items():
         values = tuple(number(value) for value in held["values"])
         points = tuple({str(key): float(value) for key, value in point.items()} for point in held["points"])
         expected = tuple(float(value) for value in held["expected_best"])
@@ -89,7 +89,7 @@ def tuned(page: Page, runs: Sequence[tuple[Path, Record]], summary: Summary) -> 
             continue
         try:
             found = {tuning.label: tuning for tuning in read_tunings(directory / FILE)} | found
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except DAMAGE as error:
             notes.append(f"{directory.name}/{FILE.as_posix()} cannot be used ({' '.join(str(error).split())[:200]})")
     parts = [
         (group, _tuned(page, group, [found[label] for label in group.labels if label in found]))

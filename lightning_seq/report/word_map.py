@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from lightning_seq.files import DAMAGE, read_json
 from lightning_seq.record import Record
 from lightning_seq.report.artifacts import artifact
 from lightning_seq.report.summary import number
@@ -45,7 +45,7 @@ def word_maps(runs: list[tuple[Path, Record]]) -> tuple[list[WordMap], list[str]
     for path, labels in places.values():
         try:
             maps.append(read_map(path, tuple(labels)))
-        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        except DAMAGE as error:
             notes.append(f"{', '.join(labels)}: {path.name} cannot be used ({error})")
     return [each for each in maps if each.words], notes
 
@@ -55,7 +55,7 @@ def read_map(path: Path, labels: tuple[str, ...]) -> WordMap:
 
     Words at the ends of arrows are always kept.
     """
-    plain = json.loads(path.read_text(encoding="utf-8"))
+    plain = read_json(path, dict)
     arrows = [(str(arrow["from"]), str(arrow["to"])) for arrow in plain.get("arrows", [])]
     wanted = {word for arrow in arrows for word in arrow}
     words = {}

@@ -50,9 +50,11 @@ def write_report(directory: Path, stochastic_order: bool = False) -> Summary:
 def is_current(directory: Path) -> bool:
     """Whether the tables and the dashboard of a comparison are there, made of its records as they are now."""
     try:
+        if not all((directory / name).is_file() for name in (DASHBOARD, TABLE, SHEET, TEX)):
+            return False
         with (directory / DASHBOARD).open(encoding="utf-8", errors="replace") as page:
             head = page.read(HEAD)
-        return stamp(runs_of(directory)) in head and all((directory / name).is_file() for name in (TABLE, SHEET, TEX))
+        return stamp(runs_of(directory)) in head
     except (OSError, UserError):
         return False
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from lightning_seq.errors import UserError, near
+from lightning_seq.errors import UserError, first_line, near
 from lightning_seq.text.vocabulary import SPECIALS, UNK
 
 if TYPE_CHECKING:
@@ -114,7 +114,13 @@ class Subwords:
     def _tokenizer(self) -> Tokenizer:
         from tokenizers import Tokenizer
 
-        return Tokenizer.from_str(self.model)
+        try:
+            return Tokenizer.from_str(self.model)
+        except Exception as error:  # the library's own kind
+            raise UserError(
+                f"the subword model cannot be read ({first_line(error)[:200]}): make again the prepared data or the "
+                "checkpoint that holds it"
+            ) from None
 
 
 def _settled(scored: list[list[Any]]) -> list[list[Any]]:

@@ -114,4 +114,7 @@ class Vocabulary(Short):
     @classmethod
     def from_plain(cls, plain: dict[str, Any]) -> Vocabulary:
         """The inverse of `to_plain`."""
-        return cls(tuple(plain["words"]), tuple(plain["counts"]))
+        words, counts = tuple(plain["words"]), tuple(plain["counts"])
+        if not (all(isinstance(word, str) for word in words) and all(isinstance(count, int) for count in counts)):
+            raise ValueError("a vocabulary has texts as words and whole numbers as counts")
+        return cls(words, counts)

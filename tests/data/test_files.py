@@ -59,6 +59,7 @@ MISTAKES = [
     ("csv", "text,label\n\n\na, and b,x\n", r"line 4: 3 values where the header has 2.*quotes"),
     ("csv", 'text,label\n"a\nb",x\n"c,y\n', r"line 4: not csv"),
     ("jsonl", '{"text": "a", "label": "b"}\n{"text": \n', r"line 2: not JSON"),
+    ("jsonl", '{"text": "a", "label": "b"}\n' + "[" * 100_000, r"line 2: not JSON"),
     ("jsonl", '{"text": "a", "label": "b"}\n["a"]\n', r"line 2: list, expected an object"),
     ("jsonl", '{"text": "a", "label": "b"}\n{"text": "c"}\n', r"line 2: label missing.*its columns are text"),
     ("jsonl", '{"text": "a", "label": null}\n', r"line 1: label missing or out of range, it is None"),

@@ -132,6 +132,7 @@ def test_it_is_found_again(file: Path) -> None:
     ("content", "said"),
     [
         ("x", "line 1: not JSON"),
+        ("[" * 100_000, "line 1: not JSON"),
         ('{"note": [[60]]}', "line 1: there is no 'notes'"),
         ('[[60]]\n{"notes": []}', r"line 2: \[\] came, expected a list of steps"),
         ('{"notes": [[60], 61]}', r"line 1, step 2: 61 came, expected a list of MIDI numbers from 21 to 108"),

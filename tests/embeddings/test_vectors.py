@@ -15,6 +15,7 @@ from lightning_seq.embeddings.formats import read_vectors
 from lightning_seq.embeddings.vectors import Vectors, load, save
 from lightning_seq.embeddings.word2vec import Word2VecParameters
 from lightning_seq.errors import UserError
+from tests.damage import damage as damage_file
 
 PARAMETERS = Word2VecParameters(vector_size=4, epochs=1)
 
@@ -54,6 +55,12 @@ def test_a_directory_can_be_read_in_part_and_not_with_another_width(tmp_path: Pa
         lambda place: (place / "vectors.safetensors").write_bytes((place / "vectors.safetensors").read_bytes()[:-4]),
         lambda place: (place / "vectors.safetensors").unlink(),
         lambda place: (place / "meta.json").unlink(),
+        lambda place: damage_file(place / "vocabulary.json", "deep"),
+        lambda place: damage_file(place / "meta.json", "a pipe"),
+        lambda place: damage_file(place / "vectors.safetensors", "a pipe"),
+        lambda place: damage_file(place / "vectors.safetensors", "a dangling link"),
+        lambda place: (place / "vocabulary.json").write_text('{"words": ["a"], "counts": [NaN]}'),
+        lambda place: (place / "vocabulary.json").write_text(f'{{"words": ["a"], "counts": [{10**30}]}}'),
     ],
 )
 def test_a_damaged_directory_is_one_clear_line(tmp_path: Path, vectors: Vectors, damage: object) -> None:

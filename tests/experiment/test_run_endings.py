@@ -96,6 +96,12 @@ def test_a_process_says_in_its_log_why_it_could_not_begin(own: list[str], tmp_pa
     said = (directory / "log.txt").read_text()
     assert said.count("config.yaml cannot be read") == 1
     assert "Traceback" not in said
+    (directory / "config.yaml").unlink()
+    os.mkfifo(directory / "config.yaml")  # nobody writes into it: whoever waited for it would wait without end
+    done = subprocess.run(command, capture_output=True, env={**os.environ, "LIGHTNING_SEQ_RUN": given}, timeout=120)
+    assert done.returncode == 2
+    said = (directory / "log.txt").read_text()
+    assert "config.yaml cannot be read (it is a pipe or a device, expected a file)" in said
 
 
 def ended_by(number: signal.Signals, module: Sequence[str], begun: Callable[[], bool], **given: str) -> tuple[int, str]:
@@ -123,10 +129,16 @@ def ended_by(number: signal.Signals, module: Sequence[str], begun: Callable[[], 
 
 
 def test_a_process_hears_a_signal_before_it_knows_its_run(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "config.yaml")  # nobody writes into it: whoever reads it waits
-    given = json.dumps({"label": "rnn", "overrides": [], "jobs": 1, "started": None})
-    words = ["lightning_seq.experiment.run", str(tmp_path)]
-    code, said = ended_by(signal.SIGTERM, words, (tmp_path / "log.txt").exists, LIGHTNING_SEQ_RUN=given)
+    (tmp_path / "waiting.py").write_text(
+        "import sys, time\nfrom lightning_seq.experiment import run\n"
+        "run.read_config = lambda directory: time.sleep(60)\nsys.exit(run.main(sys.argv[1:]))\n",
+        encoding="utf-8",
+    )
+    given = {
+        "LIGHTNING_SEQ_RUN": json.dumps({"label": "rnn", "overrides": [], "jobs": 1, "started": None}),
+        "PYTHONPATH": os.pathsep.join([str(tmp_path), environment()["PYTHONPATH"]]),
+    }
+    code, said = ended_by(signal.SIGTERM, ["waiting", str(tmp_path)], (tmp_path / "log.txt").exists, **given)
     assert code == 128 + signal.SIGTERM, said
     assert "Traceback" not in said
     assert "SIGTERM" in (tmp_path / "log.txt").read_text()

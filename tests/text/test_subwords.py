@@ -110,6 +110,12 @@ def test_kinds_that_there_are_not() -> None:
         Subwords.train(TEXTS, "unigrm", 60)
 
 
+def test_a_model_that_is_none() -> None:
+    for model in ("{", "[]", '{"model": {}}', "[" * 100_000):
+        with pytest.raises(UserError, match="the subword model cannot be read"):
+            Subwords(model)("a")
+
+
 def test_levels_split_and_join(subwords: Subwords) -> None:
     text = "  The king's  lion, old."
     for level, tokens, joined in (

@@ -233,7 +233,7 @@ class Files:
         for line, content in _lines(text):
             try:
                 record = json.loads(content)
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise UserError(f"{path}, line {line}: not JSON ({error}): expected one object on every line") from None
             if not isinstance(record, dict):
                 raise UserError(

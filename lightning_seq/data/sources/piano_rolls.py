@@ -160,7 +160,7 @@ def read_roll(text: str, place: str, key: str = "notes") -> np.ndarray:
     """`[T, 88]` from JSON: a list of steps, or an object that has one under `key`. Raises UserError as `roll` does."""
     try:
         value = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{place}: not JSON ({error}): expected a piece such as {_EXAMPLE}") from None
     if isinstance(value, dict):
         if key not in value:
