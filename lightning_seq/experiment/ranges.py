@@ -25,7 +25,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "word2vec.min_count": (1, 2**31 - 1), "word2vec.negative": (0, 1000), "word2vec.epochs": (1, 100_000),
     "word2vec.learning_rate": (0, 1000), "word2vec.workers": (1, 1024), "jobs": (1, 4096),
     "data.num_workers": (0, 1024), "trainer.threads": (1, 4096), "trainer.devices": (-1, 4096),
-    "match.target": (1, 1e18),
+    "match.target": (-1e18, 1e18),
     "trainer.timeout": (1, 10**8), "trainer.max_epochs": (-1, 10**9), "trainer.max_steps": (-1, 2**53),
     "tune.trials": (0, 100_000), "model.num_layers": (1, 1000), "model.decoder_layers": (1, 1000),
     "model.heads": (1, 100_000), "attention.heads": (1, 100_000), "attention.max_length": (1, 1_000_000),

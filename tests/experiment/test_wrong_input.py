@@ -171,7 +171,7 @@ CONTENTS = {
     "one class": (b"text,label\n" + b"hello there,a\n" * 40, "one class"),
     "one column": (b"text\nhello\n", "label"),
     "a column twice": (b"text,label,text\nhello,a,there\n", "2 columns called 'text'"),
-    "utf-16": ("text,label\nhello,a\n".encode("utf-16"), "line 1: not UTF-8"),
+    "utf-16": ("text,label\nhello,a\n".encode("utf-16"), "line 1: utf-16 by its byte order mark, expected utf-8"),
     "a quote that is open": (b'text,label\nhello,a\n"there,b\n', "check the quotes"),
     "a value too many": (b"text,label\nhello,a,b\n", "3 values where the header has 2"),
 }
