@@ -17,7 +17,17 @@ from lightning_seq.data.numbered import cut_to, opened
 from lightning_seq.data.prepared_tags import NOT_COUNTED, PreparedTags, TaggedSplit
 from lightning_seq.data.sources.table import SPLITS, Loaded, empty_split
 from lightning_seq.data.sources.tagged import TaggedSource, TaggedTable
-from lightning_seq.data.spans import READ, Tag, detected, in_order, loosely, malformed, parted, written
+from lightning_seq.data.spans import (
+    READ,
+    Tag,
+    detected,
+    in_order,
+    loosely,
+    malformed,
+    parted,
+    written,
+    written_otherwise,
+)  # fmt: skip
 from lightning_seq.data.spelling import Spellings, characters_of
 from lightning_seq.data.tag_settings import TagSettings
 from lightning_seq.errors import UserError
@@ -155,6 +165,9 @@ def _with_spans(
         scheme = detected(tables["train"].tags)
         if scheme not in ("none", "bio"):
             report.append(f"tags are {scheme.upper()}: spans are scored by F1")
+        odd = written_otherwise(tables["train"].tags) if scheme == "none" else None
+        if odd is not None:
+            report.append(f"tags such as {odd} are scored one by one: to mark spans they are written B-KIND, I-KIND, O")
     if scheme == "none":
         return scheme, tables
     title, read = scheme.upper(), "bio" if scheme == "iob1" else scheme

@@ -5,6 +5,7 @@ A tag is `O`, outside of any span; or a letter and the span's kind, `B-X`; or th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -115,6 +116,16 @@ def detected(sentences: Sequence[Sequence[Tag]]) -> str:
         if all(malformed(sentence, name) is None and _meets_only(sentence, name) for sentence in sentences):
             return name
     return fitting[0] if fitting else "none"
+
+
+_OTHERWISE = re.compile(r"[BIESLU][_:/].+|[bieslu][-_:/].+|.+[-_:/][BIESLUbieslu]")
+"""A letter of a scheme small, behind the kind, or parted from it by another character."""
+
+
+def written_otherwise(sentences: Sequence[Sequence[Tag]]) -> str | None:
+    """One of the tags, where all but O look like marks of spans that are written in another way; else None."""
+    tags = {tag for sentence in sentences for tag in sentence if tag is not None} - {OUTSIDE, OUTSIDE.lower()}
+    return min(tags) if tags and all(_OTHERWISE.fullmatch(tag) or parted(tag) for tag in tags) else None
 
 
 def _meets_only(tags: Sequence[Tag], scheme: str) -> bool:

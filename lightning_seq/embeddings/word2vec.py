@@ -243,8 +243,9 @@ def _streams(lines: Sequence[_Line], workers: int) -> tuple[str, int]:
     """The text for several workers, and the words that gensim is to expect.
 
     gensim lets worker i begin at byte i/workers of the file and read whole batches until it has more than a share of
-    the words. Every worker's section has as many bytes, batches and words as the others, so that each reads its own
-    section, once.
+    the words. Every worker's section has as many bytes and batches as the others. It counts 10,001 words in a batch, or
+    10,000 where the text alone fills it: the share is one word less than so many batches of 10,000, so that each worker
+    reads its own section, once.
     """
     size = sum(line.words for line in lines)
     sections: list[list[_Line]] = [[] for _ in range(workers)]
@@ -259,7 +260,7 @@ def _streams(lines: Sequence[_Line], workers: int) -> tuple[str, int]:
         full = [[*batch, _filler(batch)] for batch in (*batches, *[[]] * (most - len(batches)))]
         texts.append("\n".join(line.text for batch in full for line in batch))
     longest = max(map(len, texts))
-    return "".join(f"{text:{longest}}\n" for text in texts), workers * (most * (_BATCH + 1) - 1)
+    return "".join(f"{text:{longest}}\n" for text in texts), workers * (most * _BATCH - 1)
 
 
 def part_size(parameters: Word2VecParameters) -> int:

@@ -317,6 +317,7 @@ def _train(config: Config, journal: Journal) -> None:
         instruments=costs(inside),
         environment={
             **journal.record.environment,
+            "selected by": task.monitor,
             **({"resumed at steps": points.resumed} if points.resumed else {}),
             **{f"{name} signature": text for name, text in task.signatures.items()},
         },

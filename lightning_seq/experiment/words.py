@@ -105,5 +105,7 @@ def read_texts(pair: Word) -> dict[str, str] | None:
         found = yaml.load(pair.value, Loader=yaml.BaseLoader)
     except yaml.YAMLError:
         return None
+    if isinstance(found, list):
+        raise UserError(f'{pair.text}: expected a mapping of texts, such as {pair.key}={{"<br />": " "}}')
     plain = isinstance(found, dict) and all(isinstance(text, str) for text in (*found, *found.values()))
     return found if plain and not any(":" in key and not found[key] for key in found) else None

@@ -71,14 +71,16 @@ def importance(records: Sequence[Record]) -> tuple[str, ...]:
     """Names of metrics, without their split, in the order in which a table of these runs shows them.
 
     Where any of the runs reads characters, bits per character lead: they compare with those of words, perplexities of
-    words and of characters do not. Translators that were told to watch exact matches are led by them.
+    words and of characters do not. Translators are led by the exact matches or the chrF that chose their weights:
+    BLEU is 0 where no target has four tokens.
     """
     task = records[0].task if records else ""
     first = _FIRST.get(task, ())
     if task == "language_modelling" and any(_by_character(record) for record in records):
         first = first[::-1]
-    if task == "sequence_to_sequence" and any(_watched(record) == "exact_match" for record in records):
-        first = ("exact_match", *first)
+    if task == "sequence_to_sequence":
+        watched = {_watched(record) for record in records}
+        first = (*(name for name in ("exact_match", "chrf") if name in watched), *first)
     return tuple(dict.fromkeys([*first, *_OTHERS]))
 
 
@@ -131,7 +133,7 @@ def _scored(record: Record, name: str) -> str:
 
 def _watched(record: Record) -> str:
     """The metric by which the run chose its weights, without the split."""
-    return str(record.setting("task", "monitor")).rpartition("/")[2]
+    return str(record.environment.get("selected by") or record.setting("task", "monitor")).rpartition("/")[2]
 
 
 def _counted(record: Record) -> str:

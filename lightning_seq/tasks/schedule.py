@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
 
 from lightning_seq.errors import UserError, near
+
+log = logging.getLogger("lightning_seq")
 
 KINDS = ("constant", "linear", "plateau", "decay")
 MakeOptimizer = Callable[[Iterable[nn.Parameter]], Optimizer]
@@ -67,6 +70,11 @@ class Schedule:
         """What `LightningModule.configure_optimizers` returns. total: optimiser steps in all; infinite where there is
         no end."""
         self.check_end(total)
+        if self.warmup_steps > total:
+            log.warning(
+                "task.schedule.warmup_steps=%d, and this training has %d steps: the rate stays below optimizer.lr",
+                self.warmup_steps, total,
+            )  # fmt: skip
         if self.kind == "plateau":
             plateau = ReduceLROnPlateau(
                 optimizer, mode="max" if mode == "max" else "min", factor=self.factor, patience=self.patience

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import logging
 import sys
 from collections.abc import Iterable, Iterator
 from itertools import chain
@@ -12,6 +13,8 @@ from lightning_seq.errors import UserError, near
 from lightning_seq.text.lines import check_characters
 
 SUFFIXES = (".csv", ".tsv", ".jsonl")
+log = logging.getLogger("lightning_seq")
+
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 """What may be between the fields of a csv file, the likeliest first."""
 
@@ -55,11 +58,20 @@ def _fields(lines: Iterable[str], suffix: str, name: str, place: str) -> Iterato
     header = [field.strip() for field in next(rows, (1, 1, list[str]()))[2]]
     if header.count(name) != 1:
         raise _no_column(place, name, header)
-    column = header.index(name)
-    for line, _, row in rows:
+    column, long = header.index(name), list[str]()
+    for line, last, row in rows:
+        if last > line:
+            long.append(f"{line} to {last}")
         if row and len(row) != len(header):
             raise UserError(f"{place}, line {line}: {len(row)} fields, expected the {len(header)} of the first line")
         yield row[column] if row else ""
+    if long:
+        fields = f"{len(long)} quoted fields" if len(long) > 1 else "a quoted field"
+        which = "each" if len(long) > 1 else "it"
+        log.warning(
+            "%s: %s with line ends inside, lines %s: check the quotes there if %s is several records",
+            place, fields, ", ".join(long[:3]), which,
+        )  # fmt: skip
 
 
 def delimiter_of(header: str, names: Iterable[str]) -> str:

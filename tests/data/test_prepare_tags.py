@@ -296,6 +296,18 @@ def test_iobes_is_read_and_told(scheme: str, tmp_path: Path) -> None:
     assert prepared.tags == ("O", "B-P", "E-P", "I-P", "S-P", "S-Q")
 
 
+@pytest.mark.parametrize(
+    ("tags_given", "told"),
+    [("b-P i-P O", "b-P"), ("P-B P-I O", "P-B"), ("B_P I_P O", "B_P"), ("NN-S VB DT", None), ("N V D", None)],
+)
+def test_marks_of_spans_that_are_written_otherwise_are_told(tags_given: str, told: str | None, tmp_path: Path) -> None:
+    one = ("a", tags_given.split()[0])
+    prepared = prepare_tags(Given([("a b c", tags_given)] * 3, [one], [one]), tmp_path)
+    assert prepared.scheme == "none"
+    line = f"tags such as {told} are scored one by one: to mark spans they are written B-KIND, I-KIND, O"
+    assert [said for said in prepared.report if "scored one by one" in said] == ([line] if told else [])
+
+
 def test_iob1_is_read_by_what_it_looks_like(tmp_path: Path) -> None:
     prepared = prepare_tags(Given([("a b c d", "I-P I-P B-P O")], [("a", "O")], [("a", "I-P")]), tmp_path)
     assert (prepared.scheme, prepared.own_scheme) == ("bio", "iob1")

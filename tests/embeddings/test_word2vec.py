@@ -145,11 +145,16 @@ def test_a_sentence_across_the_edge_of_gensims_batch_is_trained_on(longest: int)
     assert vectors.meta["words_trained"] == 9_998 + longest
 
 
-@pytest.mark.parametrize("words", [7, 8_000, 40_003])
+@pytest.mark.parametrize(
+    ("words", "length"),
+    [(7, 11), (8_000, 11), (40_003, 11), (40_000, 1), (40_000, 2), (40_000, 10), (40_000, 9_999), (40_000, 10_000),
+     (40_000, 10_001), (100_000, 25_000), (200_000, 10)],
+)  # fmt: skip
 @pytest.mark.parametrize("workers", [1, 2, 4, 8])
-def test_several_workers_train_each_word_once_an_epoch(workers: int, words: int) -> None:
+def test_several_workers_train_each_word_once_an_epoch(workers: int, words: int, length: int) -> None:
+    """Lines of a divisor of 10,000 words fill gensim's batches to the last word."""
     drawn = np.random.default_rng(0).integers(0, 300, words).astype(str).tolist()
-    text = [drawn[start : start + 11] for start in range(0, words, 11)]
+    text = [drawn[start : start + length] for start in range(0, words, length)]
     vectors = train(text, Word2VecParameters(**SMALL, subsampling=0.0, workers=workers), progress=False)
     assert vectors.meta["words_trained"] == SMALL["epochs"] * words
 
@@ -160,7 +165,9 @@ def test_the_sections_of_several_workers_are_the_sentences_in_parts_of_one_size(
     size, rest = divmod(len(text), 4)
     sections = [text[start : start + size] for start in range(0, len(text), size)]
     assert (rest, len(sections)) == (0, 4)
-    assert {len(section.split()) for section in sections} == {tokens // 4 + 1}
+    (counted,) = {len(section.split()) for section in sections}
+    batches = counted // 10_001
+    assert (counted, tokens) == (10_001 * batches, 4 * (10_000 * batches - 1))
     assert all(section.endswith("\n") for section in sections)
     written = [line.strip() for line in text.splitlines() if line.strip("- ")]
     assert written == [line.text for line in lines if line.words]

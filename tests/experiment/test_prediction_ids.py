@@ -147,6 +147,7 @@ def test_the_same_file_at_another_place_is_prepared_once_and_called_by_its_own_p
         ("csv", "key,text,label\n1,a,x\n ,b,y\n", [], "line 3: 'key' is ' ', expected text or a whole number"),
         ("csv", "text,label\na,x\nb,y\n", [], "has no column 'key' (data.id_column): its columns are text, label"),
         ("jsonl", '{"key": 1.5, "text": "a", "label": "x"}\n', [], "line 1: 'key' is 1.5, expected text or a whole"),
+        ("jsonl", '{"key": "\\ud83d", "text": "a", "label": "x"}\n', [], "line 1: \\ud83d alone is half a character"),
         ("jsonl", '{"key": null, "text": "a", "label": "x"}\n', [], "line 1: 'key' is None"),
         ("jsonl", '{"key": 1, "text": "a", "label": "x"}\n{"key": "1", "text": "b", "label": "y"}\n', [], "as at"),
         ("jsonl", '{"text": "a", "label": "x"}\n', [], "there is no column 'key' (data.id_column)"),

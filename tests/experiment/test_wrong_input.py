@@ -110,6 +110,7 @@ def test_a_mistake_in_the_command(words: list[str], message: str, refused: Refus
         (["init.scale=inf"], "for init.scale, inf came"),
         (["init.forget_bias={a:1}"], "expected a number or null"),
         (["model.engine=null"], "expected a word for model.engine"),
+        (["data.replace=[[a,b]]"], "expected a mapping of texts, such as data.replace="),
         (["model.activation=null"], "expected a word for model.activation"),
         (["trainer.precision=null"], "expected a word for trainer.precision"),
         (["optimizer.lr=0.1", "optimizer.lr=inf"], "optimizer.lr=inf: expected at least 0"),

@@ -69,6 +69,15 @@ def test_exact_matches_lead_where_they_were_watched(make_translation: Make, tmp_
     assert tables.mean_and_std(group.rows[2].metric("test/exact_match"), "test/exact_match") == "0.020 ± 0.000"
 
 
+def test_chrf_leads_where_it_chose_the_weights(make_translation: Make, tmp_path: Path) -> None:
+    """As it does by itself where BLEU is 0 whatever is written: one long output would decide."""
+    directory = make_translation(tmp_path / "demo", monitor="auto", data="dates")
+    for run, record in runs_in(directory):
+        write(run, record.with_(environment={**record.environment, "selected by": "val/chrf"}))
+    (group,) = summarise(directory).groups
+    assert group.headline == "test/chrf"
+
+
 def test_what_bleu_is_stands_below_the_table_with_its_signature() -> None:
     run = Record(
         "done", "demo", "gru", 1, task="sequence_to_sequence", environment={"bleu signature": "nrefs:1|tok:13a"}

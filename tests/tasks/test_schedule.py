@@ -37,6 +37,12 @@ def test_warm_up_and_linear() -> None:
     assert rates(Schedule("linear", warmup_steps=2), 6, total=6) == pytest.approx([0.5, 1, 1, 0.75, 0.5, 0.25])
 
 
+@pytest.mark.parametrize(("warmup", "told"), [(7, True), (6, False), (0, False)])
+def test_a_warm_up_longer_than_training_is_told(warmup: int, told: bool, caplog: pytest.LogCaptureFixture) -> None:
+    rates(Schedule("linear", warmup_steps=warmup), 6, total=6)
+    assert ("warmup_steps=7, and this training has 6 steps" in caplog.text) is told
+
+
 @pytest.mark.parametrize(
     "given", [{"kind": "decays"}, {"kind": "decay", "warmup_steps": 1}, {"hold_epochs": -1}, {"factor": 1.0}]
 )

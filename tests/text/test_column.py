@@ -32,3 +32,15 @@ def test_records_that_are_not_of_the_format_are_named() -> None:
     ):
         with pytest.raises(UserError, match=said):
             list(column_of(lines, ".csv", "text", "f"))
+
+
+def test_a_field_over_several_lines_is_told_with_its_lines(caplog: pytest.LogCaptureFixture) -> None:
+    """It may be a text, or a quotation mark that swallows records: the column alone cannot say which."""
+    assert list(column_of(["text,id", '"a', "b,1", 'c",2', "d,3"], ".csv", "text", "f")) == ["a\nb,1\nc", "d"]
+    (said,) = caplog.messages
+    assert (
+        said == "f: a quoted field with line ends inside, lines 2 to 4: check the quotes there if it is several records"
+    )
+    caplog.clear()
+    assert list(column_of(["text,id", '"a b",1', "c,2"], ".csv", "text", "f")) == ["a b", "c"]
+    assert not caplog.messages

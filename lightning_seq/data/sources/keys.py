@@ -7,6 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from lightning_seq.data.sources.table import SPLITS, Keys
 from lightning_seq.errors import UserError
+from lightning_seq.text.lines import check_characters
 
 _LARGEST = 2**63 - 1
 
@@ -37,6 +38,7 @@ def check_keys(values: Sequence[Any], column: str, place: Callable[[int], str]) 
             raise UserError(
                 f"{place(number)}: {column!r} is {value!r}, expected text or a whole number (data.id_column)"
             )
+        check_characters(place(number), str(value))
         before = first.setdefault(str(value), number)
         if before != number:
             raise UserError(
