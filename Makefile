@@ -20,8 +20,10 @@ types: $(STAMP)
 imports: $(STAMP)
 	$(BIN)/python -c "from importlinter.cli import lint_imports_command as run; run()"
 
+# One process a core; WORKERS=0 runs all in one.
+WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
 unit: $(STAMP)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 coverage: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --cov --cov-report=term:skip-covered
