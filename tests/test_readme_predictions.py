@@ -21,7 +21,8 @@ def test_the_predictions_of_the_example_are_joined_to_the_reviews(
     section = README[README.index("**Predictions go back to your file.**") :]
     blocks = re.findall(r"```(\w*)\n(.*?)```", section, re.DOTALL)[:2]
     assert [language for language, _ in blocks] == ["", "python"]
-    examples = sentences(60)
+    words = sentences(60)
+    examples = [(body, 1 if label == words[0][1] else 5) for body, label in words]
     lines = [f"r{number},{stars},{body}\n" for number, (body, stars) in enumerate(examples)]
     (tmp_path / "reviews.csv").write_text("key,stars,body\n" + "".join(lines), encoding="utf-8")
     monkeypatch.chdir(tmp_path)
@@ -33,8 +34,8 @@ def test_the_predictions_of_the_example_are_joined_to_the_reviews(
     exec(blocks[1][1], names)
     joined = names["joined"]
     assert len(joined) == 6  # type: ignore[arg-type]
-    assert list(joined.stars) == list(joined.target)  # type: ignore[attr-defined]
+    assert list(map(str, joined.stars)) == list(joined.target)  # type: ignore[attr-defined]
     assert list(joined.body) == list(joined.text)  # type: ignore[attr-defined]
-    wrong = sum(one != other for one, other in zip(joined.stars, joined.prediction, strict=True))  # type: ignore[attr-defined]
+    wrong = sum(str(one) != other for one, other in zip(joined.stars, joined.prediction, strict=True))  # type: ignore[attr-defined]
     shown = capsys.readouterr().out
     assert "Empty DataFrame" in shown if wrong == 0 else len(shown.splitlines()) == wrong + 1

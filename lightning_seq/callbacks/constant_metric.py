@@ -20,6 +20,12 @@ class ConstantMetric(Callback):
     def __init__(self) -> None:
         self._values: list[float] = []
 
+    def state_dict(self) -> dict[str, list[float]]:
+        return {"values": self._values}
+
+    def load_state_dict(self, state_dict: dict[str, list[float]]) -> None:
+        self._values = list(state_dict["values"])
+
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         assert isinstance(pl_module, Task)
         value = trainer.callback_metrics.get(pl_module.monitor)

@@ -14,9 +14,11 @@ from lightning_seq.callbacks.constant_metric import VALIDATIONS, ConstantMetric
 from lightning_seq.tasks.classification import SequenceClassification
 
 
-def lines(values: list[float | None], caplog: pytest.LogCaptureFixture) -> list[str]:
+def lines(
+    values: list[float | None], caplog: pytest.LogCaptureFixture, watching: ConstantMetric | None = None
+) -> list[str]:
     task = SequenceClassification(nn.Linear(1, 2), 2, partial(torch.optim.Adam, lr=0.01), monitor="val/accuracy")  # type: ignore[arg-type]
-    watching = ConstantMetric()
+    watching = watching or ConstantMetric()
     for value in values:
         metrics = {} if value is None else {"val/accuracy": torch.tensor(value), "val/loss": torch.tensor(0.5)}
         trainer: Any = SimpleNamespace(sanity_checking=False, callback_metrics=metrics, is_global_zero=True)
@@ -33,3 +35,11 @@ def test_it_is_named_once_with_the_metrics_to_choose_from(caplog: pytest.LogCapt
 @pytest.mark.parametrize("values", [[0.25, 0.25], [0.25, 0.25, 0.5], [0.5, 0.25, 0.25, 0.25], [float("nan")] * 4])
 def test_one_that_moves_is_not(values: list[float], caplog: pytest.LogCaptureFixture) -> None:
     assert lines(values, caplog) == []
+
+
+@pytest.mark.parametrize(("before", "told"), [(0.25, True), (0.5, False)])
+def test_what_it_saw_before_an_interruption_counts(before: float, told: bool, caplog: pytest.LogCaptureFixture) -> None:
+    first, gone_on = ConstantMetric(), ConstantMetric()
+    assert lines([before], caplog, first) == []
+    gone_on.load_state_dict(first.state_dict())
+    assert bool(lines([0.25, 0.25, 0.25], caplog, gone_on)) is told
