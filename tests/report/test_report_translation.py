@@ -18,6 +18,7 @@ from lightning_seq.report.curves import metrics_to_draw
 from lightning_seq.report.dashboard import dashboard
 from lightning_seq.report.headline import conventions
 from lightning_seq.report.summary import summarise
+from lightning_seq.report.terminal_table import terminal
 from lightning_seq.report.translation import read_translation
 from tests.report.browser import CHROMIUM, look
 from tests.report.made_run import rewrite
@@ -53,7 +54,7 @@ def test_bleu_leads_and_is_written_as_people_write_it(make_translation: Make, tm
     assert [row.label for row in group.best()] == ["gru-dot"]
     assert metrics_to_draw([record for _, record in runs_in(directory)], "test/bleu")[0] == "val/bleu"
     console = Console(width=100, file=io.StringIO(), record=True, color_system=None)
-    console.print(tables.terminal(summary))
+    console.print(terminal(summary))
     text = console.export_text()
     assert "test/bleu" in text
     assert re.search(r"gru-dot +34\.2 ± 0\.4 +34\.0 34\.5", text)
