@@ -81,6 +81,8 @@ def lead(group: Group) -> str:
     if not best or group.headline is None:
         return "No run is done yet, so there is no result to show."
     extreme = "Lowest" if lower_is_better(group.headline) else "Highest"
+    if sum(row.metric(group.headline).n > 0 for row in group.rows) == 1:
+        extreme = ""
     statistic = best[0].metric(group.headline)
     shown, labels = tables.mean_and_std(statistic, group.headline), ", ".join(row.label for row in best)
     if len(best) > 1:
@@ -89,7 +91,8 @@ def lead(group: Group) -> str:
         text = f"{extreme} {group.headline}: {labels} with {shown}, from one seed."
     else:
         text = f"{extreme} mean {group.headline}: {labels} with {shown} over {statistic.n} seeds."
-    return text
+    text = text.strip()
+    return text[0].upper() + text[1:] if text.startswith("mean") else text
 
 
 def verdict(summary: Summary) -> str:
