@@ -33,3 +33,8 @@ def test_it_is_named_once_with_the_metrics_to_choose_from(caplog: pytest.LogCapt
 @pytest.mark.parametrize("values", [[0.25, 0.25], [0.25, 0.25, 0.5], [0.5, 0.25, 0.25, 0.25], [float("nan")] * 4])
 def test_one_that_moves_is_not(values: list[float], caplog: pytest.LogCaptureFixture) -> None:
     assert lines(values, caplog) == []
+
+
+def test_only_metrics_that_the_run_logs_are_named(caplog: pytest.LogCaptureFixture) -> None:
+    (line,) = lines([0.25] * VALIDATIONS, caplog)
+    assert line.endswith("(task.monitor: val/loss)")
