@@ -158,16 +158,17 @@ def test_what_was_scored_otherwise_is_said_with_its_labels(make_translation: Mak
 def test_examples_stand_side_by_side_the_worst_first(make_translation: Make, tmp_path: Path) -> None:
     directory = make_translation(tmp_path / "demo")
     text = dashboard(directory)
-    numbers = re.findall(r'<p class="note">sentence (\d+)</p><dl', text)
+    numbers = re.findall(r'<p class="note">row (\d+) of the test split</p><dl', text)
     assert numbers == ["100", "101", "103", "104", "102", "105"]  # 102 and 105 are exact
-    first = re.search(r'sentence 100</p><dl class="versions">(.*?)</dl>', text).group(1)
+    first = re.search(r'row 100 of the test split</p><dl class="versions">(.*?)</dl>', text).group(1)
     titles = [re.sub("<[^>]*>", "", title) for title in re.findall(r"<dt>(.*?)</dt>", first)]
     assert titles == ["source", "reference", "gru-fixed", "gru-additive", "gru-dot"]
     assert "loss 4.000" in first
     assert "loss 3.600" in first
     assert "exact" not in first
     assert re.search(
-        r'sentence 102</p>.*?<dd class=said dir="auto">at first God made heaven &lt;eos&gt; 2 <small>exact', text
+        r'row 102 of [^<]*</p>.*?<dd class=said dir="auto">at first God made heaven &lt;eos&gt; 2 <small>exact',
+        text,
     )
 
 
