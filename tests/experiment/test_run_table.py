@@ -6,9 +6,13 @@ import re
 from collections.abc import Sequence
 from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import pytest
 from rich.console import Console
 
+from lightning_seq.experiment import compare
 from lightning_seq.experiment.grid import Planned, entries, planned_runs
 from lightning_seq.experiment.progress import RunTable
 from lightning_seq.record import Record, write
@@ -53,3 +57,17 @@ def test_candidates_tell_their_validation(tmp_path: Path) -> None:
     text = shown(architectures, is_terminal=False)
     assert re.search(r"-seed1: test/accuracy 0\.5000  ", text)
     assert "val/" not in text
+
+
+@pytest.mark.parametrize("width", [80, 100])
+def test_the_plan_of_a_dry_run_is_not_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+    runs = runs_of(tmp_path, ["encoder_decoder_attention-dot"], [1, 2])
+    counts = {"total": 12_345_678, "embedding": 9_876_543, "recurrent": 1_234_567, "head": 765_432}
+    ready: Any = [SimpleNamespace(entry=runs[0].entry, parameters=counts)]
+    monkeypatch.setattr(compare, "seconds_a_run", lambda item: 90.0)
+    out = StringIO()
+    compare._show_plan(ready, runs, runs, 1, Console(file=out, width=width))
+    text = out.getvalue()
+    assert all(f"{count:,}" in text for count in counts.values())
+    assert "1.5" in text
+    assert "…" not in text
