@@ -19,7 +19,7 @@ from lightning_seq.experiment.arguments import (
 )
 from lightning_seq.files import Plain
 from lightning_seq.help import Verb
-from lightning_seq.printable import json_line, printable
+from lightning_seq.printable import json_line, number_of, printable
 
 if TYPE_CHECKING:
     from lightning_seq.experiment.load import Loaded
@@ -171,7 +171,8 @@ def _translate(words: list[str]) -> int:
                 ]
                 print("\t".join(parts), flush=path is None, file=out)
         if left_out:
-            log.warning("%d lines have no translation; the first is %s", left_out, first)
+            have = "has" if left_out == 1 else "have"
+            log.warning("%s %s no translation; the first is %s", number_of(left_out, "line"), have, first)
     return 0
 
 

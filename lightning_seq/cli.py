@@ -98,7 +98,7 @@ def _wandb_of(words: list[str]) -> dict[str, str | None] | None:
 def _finish(directory: Path, failed: int, console: Console, wandb: dict[str, str | None] | None) -> int:
     """Tables, dashboard, the W&B summary; what to open next."""
     from lightning_seq.report.summary import runs_of, summarise_runs
-    from lightning_seq.report.tables import terminal
+    from lightning_seq.report.terminal_table import terminal
     from lightning_seq.report.wandb_workspace import FILE as PLAN
     from lightning_seq.report.write import DashboardError, is_current, write_report
 
@@ -155,8 +155,8 @@ def _report(words: list[str]) -> int:
     from lightning_seq.experiment.status import comparisons_in, list_comparisons
     from lightning_seq.report.gathered import write_gathered
     from lightning_seq.report.summary import runs_of
-    from lightning_seq.report.tables import terminal
     from lightning_seq.report.terminal_chart import learning_curves
+    from lightning_seq.report.terminal_table import terminal
     from lightning_seq.report.write import write_report
 
     places = [place(word, "directory") for word in words if "=" not in word]

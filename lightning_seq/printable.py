@@ -27,6 +27,11 @@ def printable(value: object) -> str:
     return _UNSAFE.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), str(value))
 
 
+def number_of(count: int, noun: str) -> str:
+    """`1 run`, `1,200 runs`. noun: one whose plural ends in s."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
 def json_line(value: Any) -> str:
     """`value` as JSON on one line; controls, marks of direction and lone surrogates are JSON's own escapes."""
     return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(value, ensure_ascii=False))

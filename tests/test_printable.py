@@ -9,7 +9,7 @@ import logging
 import pytest
 
 from lightning_seq.errors import UserError, first_line
-from lightning_seq.printable import PrintableFormatter, json_line, printable, printable_console
+from lightning_seq.printable import PrintableFormatter, json_line, number_of, printable, printable_console
 
 TITLE = "\x1b]0;owned\x07"
 UNSAFE = [TITLE, "\x1b[31m", "\x9b31m", "\x85", "\r", "\x7f", "\u202e", "\u2066", "\u200f", "\u2028", "\ud83d"]
@@ -52,3 +52,8 @@ def test_a_console_keeps_its_own_colours() -> None:
     console.print(f"[red]{TITLE}[/red]", highlight=False)
     said = console.file.getvalue()  # type: ignore[attr-defined]
     assert said == "\x1b[31m\\x1b]0;owned\x1b[0m\n"
+
+
+@pytest.mark.parametrize(("count", "said"), [(0, "0 lines"), (1, "1 line"), (1200, "1,200 lines")])
+def test_a_count_and_its_noun_agree(count: int, said: str) -> None:
+    assert number_of(count, "line") == said

@@ -33,7 +33,7 @@ class ConstantMetric(Callback):
             return
         self._values.append(float(value))
         if len(self._values) == VALIDATIONS and len(set(self._values)) == 1 and trainer.is_global_zero:
-            others = ", ".join(sorted(set(pl_module.MONITORS) - {pl_module.monitor}))
+            others = ", ".join(sorted((set(pl_module.MONITORS) & set(trainer.callback_metrics)) - {pl_module.monitor}))
             log.warning(
                 "%s is %g in all of the first %d validations and selects no checkpoint: check the data and the "
                 "learning rate, or choose another metric%s",

@@ -18,6 +18,7 @@ from lightning_seq.data.numbered import TokenNumbers, opened, read_corpus, save_
 from lightning_seq.data.sources.table import SPLITS, Loaded, Source, Table, empty_split
 from lightning_seq.errors import UserError
 from lightning_seq.files import LARGEST_CACHED, Plain, cached, fingerprint, read_json, write_json
+from lightning_seq.printable import number_of
 from lightning_seq.spec import Class, DataSpec, Tokens
 from lightning_seq.text.tokenise import Tokeniser
 from lightning_seq.text.vocabulary import UNK, Vocabulary
@@ -250,7 +251,7 @@ def _filled(flat: np.ndarray, offsets: np.ndarray, split: str, report: list[str]
     """A sentence without tokens becomes one `<unk>`, so that every example is counted."""
     empty = np.flatnonzero(np.diff(offsets) == 0)
     if len(empty):
-        report.append(f"{split}: {len(empty):,} sentences without a word, kept as <unk>")
+        report.append(f"{split}: {number_of(len(empty), 'sentence')} without a word, kept as <unk>")
         flat = np.insert(flat, offsets[empty], UNK)
         offsets = offsets + np.concatenate([[0], np.cumsum(np.diff(offsets) == 0)])
     return flat, offsets
@@ -259,7 +260,7 @@ def _filled(flat: np.ndarray, offsets: np.ndarray, split: str, report: list[str]
 def _note_unknown(flat: np.ndarray, offsets: np.ndarray, split: str, report: list[str]) -> None:
     unknown = int((np.add.reduceat((flat != UNK).astype(np.int64), offsets[:-1]) == 0).sum())
     if unknown:
-        report.append(f"{split}: {unknown:,} sentences of unknown words only")
+        report.append(f"{split}: {number_of(unknown, 'sentence')} of unknown words only")
 
 
 def _digests(tables: dict[str, Table]) -> tuple[str, str]:

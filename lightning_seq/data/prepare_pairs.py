@@ -32,6 +32,7 @@ from lightning_seq.files import (
     write_json,
     write_text,
 )
+from lightning_seq.printable import number_of
 from lightning_seq.spec import DataSpec, Tokens, TokenSequence
 from lightning_seq.text.segmenter import Segmenter
 from lightning_seq.text.subwords import Subwords
@@ -200,7 +201,7 @@ def _numbered(
     if not kept:
         raise UserError(f"{name}: no pair of the {split} split has a token on both sides: check data.level")
     if len(kept) < len(table):
-        report.append(f"{split}: {len(table) - len(kept):,} pairs without a token on one side left out")
+        report.append(f"{split}: {number_of(len(table) - len(kept), 'pair')} without a token on one side left out")
         table = table.take(kept)
     arrays = {
         side: (np.frombuffer(flats[side], dtype=np.int32), np.frombuffer(ends[side], dtype=np.int64)) for side in SIDES

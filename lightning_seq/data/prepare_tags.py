@@ -32,6 +32,7 @@ from lightning_seq.data.spelling import Spellings, characters_of
 from lightning_seq.data.tag_settings import TagSettings
 from lightning_seq.errors import UserError
 from lightning_seq.files import LARGEST_CACHED, Plain, cached, fingerprint, read_json, write_json
+from lightning_seq.printable import number_of
 from lightning_seq.spec import DataSpec, Tags, Tokens
 from lightning_seq.text.vocabulary import Vocabulary
 
@@ -152,7 +153,7 @@ def _checked(name: str, split: str, table: TaggedTable, report: list[str]) -> Ta
         raise empty_split(name, split, "one sentence")
     if len(kept) == len(table):
         return table
-    report.append(f"{split}: {len(table) - len(kept):,} sentences without a token left out")
+    report.append(f"{split}: {number_of(len(table) - len(kept), 'sentence')} without a token left out")
     return table.take(kept)
 
 

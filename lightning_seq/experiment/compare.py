@@ -213,7 +213,7 @@ def _show_plan(
 
     table = Table(box=None, pad_edge=False)
     for heading in ("architecture", "parameters", "embedding", "encoder", "head", "runs to do", "minutes a run"):
-        table.add_column(heading, justify="left" if heading == "architecture" else "right", no_wrap=True)
+        table.add_column(heading, justify="left" if heading == "architecture" else "right", overflow="fold")
     total = 0.0
     for item in ready:
         left = sum(run.entry is item.entry for run in missing)

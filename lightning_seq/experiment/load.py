@@ -17,6 +17,7 @@ from lightning_seq.experiment.kinds.kind import NAMES, kind_of
 from lightning_seq.experiment.run import CHECKPOINT_VERSION
 from lightning_seq.experiment.run_directory import CHECKPOINTS, CONFIG
 from lightning_seq.files import existing_file, place
+from lightning_seq.printable import number_of
 from lightning_seq.spec import Class, DataSpec
 
 _SHOWN = 12
@@ -60,7 +61,8 @@ def checkpoint_file(path: str | Path) -> Path:
     runs = sorted(best.parents[1] for depth in ("*", "*/*") for best in found.glob(f"{depth}/{CHECKPOINTS}/{BEST}"))
     if runs:
         shown = ", ".join(map(str, runs[:_SHOWN])) + (", …" if len(runs) > _SHOWN else "")
-        raise UserError(f"checkpoint={path} holds {len(runs)} runs, expected one of them: {shown}")
+        wanted = "its path" if len(runs) == 1 else "the path of one of them"
+        raise UserError(f"checkpoint={path} holds {number_of(len(runs), 'run')}, expected {wanted}: {shown}")
     if (found / CHECKPOINTS).is_dir() or (found / CONFIG).is_file():
         raise UserError(f"checkpoint={path}: this run has no {CHECKPOINTS}/{BEST}: train it to its first validation")
     raise UserError(f"checkpoint={path} is a directory without a run: give one such as runs/demo/lstm-seed1")

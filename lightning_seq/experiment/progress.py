@@ -11,10 +11,12 @@ from typing import Protocol
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from lightning_seq.errors import UserError
 from lightning_seq.experiment.grid import Planned
 from lightning_seq.experiment.status import STYLES, State, state_of
+from lightning_seq.hyperparameters import candidates
 from lightning_seq.record import FILE, Record, read_if_there
 
 LINES = 40
@@ -45,6 +47,7 @@ class RunTable:
         self._before = {run.title: _written(run.directory) for run in runs}
         self.live = Live(console=console, refresh_per_second=4, transient=True) if console.is_terminal else None
         self._last = 0.0
+        self._candidates = candidates({run.entry.label: run.entry.config for run in runs})
         self._states: dict[str, tuple[int, State]] = {}
 
     def __enter__(self) -> RunTable:
@@ -76,10 +79,12 @@ class RunTable:
             if record and record.status != "running":
                 self.told.add(run.title)
                 self._states.pop(run.title, None)
-                self.console.print(_line(run, record), highlight=False, markup=False, soft_wrap=True)
+                line = _line(run, record, run.entry.label in self._candidates)
+                self.console.print(line, highlight=False, markup=False, soft_wrap=True)
 
     def _table(self) -> Table:
-        """Those that have ended have had their line."""
+        """Those that have ended have had their line. No cell is markup: Rich renders the table again with each line
+        that is printed above it, under that line's options."""
         table = Table(box=None, pad_edge=False)
         for heading in ("run", "status", "epoch", "step", "validation", "seconds"):
             table.add_column(
@@ -91,11 +96,12 @@ class RunTable:
             state = self._state(run)
             status = "running" if run.title in self.active else state.status
             seconds = self.active.get(run.title, state.trained)
-            cells = ("" if cell is None else str(cell) for cell in (state.epoch, state.step))
+            counts = ["" if count is None else str(count) for count in (state.epoch, state.step)]
             elapsed = f"{seconds:.0f}" if seconds is not None else ""
-            table.add_row(run.title, f"[{STYLES[status]}]{status}[/]", *cells, state.value, elapsed)
+            cells = (Text(cell) for cell in (*counts, state.value, elapsed))
+            table.add_row(Text(run.title), Text(status, STYLES[status]), *cells)
         if len(left) > LINES:
-            table.add_row(f"and {len(left) - LINES} more", "[dim]waiting[/]")
+            table.add_row(Text(f"and {len(left) - LINES} more"), Text("waiting", "dim"))
         return table
 
     def _state(self, run: Planned) -> State:
@@ -115,11 +121,13 @@ def _written(directory: Path) -> int:
         return 0
 
 
-def _line(run: Planned, record: Record) -> str:
+def _line(run: Planned, record: Record, is_candidate: bool) -> str:
+    """The run's results: a candidate's are those on validation, as the test split is shown of the chosen one alone."""
     if record.status != "done":
         return f"{run.title}: {record.status}: {record.error} (see {run.directory / 'log.txt'})"
-    tests = [(name, value) for name, value in record.metrics.items() if name.startswith("test/") and value is not None]
-    said = "  ".join(f"{name} {value:.4f}" for name, value in tests)
+    split = "val/" if is_candidate else "test/"
+    shown = [(name, value) for name, value in record.metrics.items() if name.startswith(split) and value is not None]
+    said = "  ".join(f"{name} {value:.4f}" for name, value in shown)
     points = record.curves.get("train/loss")
     trained = f"{points[-1][2]:.0f}" if points and points[-1][2] is not None else ""
     return f"{run.title}: {said}  {trained} s of training"

@@ -31,7 +31,8 @@ class State:
     """Where one run is.
 
     epoch, epochs: of its last validation, and at most.
-    value:         the monitored metric at that validation, with its name.
+    value:         the monitored metric with its name, at that validation; of a run that is done, of the weights that
+                   were chosen.
     seconds:       from its start to its end, or until now.
     trained:       seconds of training alone.
     jobs:          how many runs shared the machine.
@@ -102,6 +103,8 @@ def _latest(record: Record) -> tuple[int | None, int | None, str]:
     if last is None:
         return None, None, ""
     step, epoch, _, value = last
+    if record.status == "done":
+        value = record.metrics.get(monitor, value)
     shown = "not finite" if value is None else f"{monitor.removeprefix('val/')} {value:.4f}"
     return int(epoch or 0), int(step or 0), shown
 

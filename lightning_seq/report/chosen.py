@@ -5,35 +5,13 @@ A test split that ranks ten learning rates is no test any more: the best of ten 
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from copy import deepcopy
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Any
 
+from lightning_seq.hyperparameters import differing, rest, value_at
 from lightning_seq.record import Record
 from lightning_seq.report.headline import lower_is_better
-
-HYPERPARAMETERS = (
-    "optimizer.lr", "optimizer.weight_decay", "optimizer.momentum", "optimizer.nesterov", "optimizer.betas",
-    "optimizer.eps", "optimizer.dampening",
-    "task.dropout", "task.label_smoothing", "task.schedule", "task.activation_penalty", "task.temporal_penalty",
-    "task.averaging", "task.coverage_penalty", "task.teacher_forcing", "task.intent_weight", "task.class_weights",
-    "task.ranking", "task.beam", "task.length_penalty", "task.beam_coverage",
-    "model.dropout", "model.input_dropout", "model.output_dropout", "model.recurrent_dropout", "model.zoneout",
-    "model.weight_drop", "model.between", "embedding.dropout", "embedding.scale", "init.scale", "init.forget_bias",
-    "data.batch_size", "trainer.max_epochs", "trainer.max_steps", "trainer.gradient_clip_val",
-    "trainer.accumulate_grad_batches", "callbacks.early_stopping",
-)  # fmt: skip
-"""Keys whose values nobody compares for their own sake: how a model is trained, not what it is."""
-
-INDIFFERENT = (
-    "seed", "seeds", "jobs", "dry_run", "logger", "launcher", "runs", "name", "cache", "entries", "evaluate", "output",
-    "resume", "allow", "tune", "match", "trainer.threads", "trainer.progress", "data.num_workers",
-    "data.id_column", "task.predictions",
-)  # fmt: skip
-"""Keys that make no run another one."""
 
 
 @dataclass(frozen=True)
@@ -62,10 +40,10 @@ def choices(records: Sequence[Record], headline: str | None) -> list[Choice]:
     families: dict[str, dict[str, list[Record]]] = {}
     for record in records:
         if record.status == "done" and record.config:
-            families.setdefault(_rest(record.config), {}).setdefault(record.label, []).append(record)
+            families.setdefault(rest(record.config), {}).setdefault(record.label, []).append(record)
     found = []
     for labels in families.values():
-        keys = _differing([runs[0].config for runs in labels.values()])
+        keys = differing([runs[0].config for runs in labels.values()])
         metric = _metric([run for runs in labels.values() for run in runs], headline)
         if len(labels) < 2 or not keys or metric is None:
             continue
@@ -82,32 +60,8 @@ def without_test(record: Record) -> Record:
     return record.with_(metrics={name: value for name, value in record.metrics.items() if not name.startswith("test/")})
 
 
-def _rest(config: Mapping[str, Any]) -> str:
-    """The configuration without what may be chosen, as a text that can be compared."""
-    kept = deepcopy(dict(config))
-    for key in (*HYPERPARAMETERS, *INDIFFERENT):
-        *parents, last = key.split(".")
-        node: Any = kept
-        for parent in parents:
-            node = node.get(parent) if isinstance(node, dict) else None
-        if isinstance(node, dict):
-            node.pop(last, None)
-    return json.dumps(kept, sort_keys=True, default=str)
-
-
-def _differing(configs: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
-    return tuple(key for key in HYPERPARAMETERS if len({json.dumps(_at(c, key), default=str) for c in configs}) > 1)
-
-
-def _at(config: Mapping[str, Any], key: str) -> Any:
-    node: Any = config
-    for part in key.split("."):
-        node = node.get(part) if isinstance(node, dict) else None
-    return node
-
-
 def _metric(records: Sequence[Record], headline: str | None) -> str | None:
-    wanted = [str(_at(records[0].config, "task.monitor")), f"val/{str(headline).rpartition('/')[2]}", "val/loss"]
+    wanted = [str(value_at(records[0].config, "task.monitor")), f"val/{str(headline).rpartition('/')[2]}", "val/loss"]
     return next((name for name in wanted if all(name in record.metrics for record in records)), None)
 
 

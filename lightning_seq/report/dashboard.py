@@ -17,6 +17,7 @@ from lightning_seq.report.chart_library import javascript, unchecked
 from lightning_seq.report.configurations import addresses, configurations
 from lightning_seq.report.deciding_words import deciding_words
 from lightning_seq.report.escape import html
+from lightning_seq.report.example_names import example_names
 from lightning_seq.report.gates import gates
 from lightning_seq.report.gradient_flow import gradient_flow
 from lightning_seq.report.horizon import horizon
@@ -69,7 +70,8 @@ def render(directory: Path, runs: list[tuple[Path, Record]], summary: Summary) -
     several = len(summary.groups) > 1
     hidden = {(group.task, group.data, label) for group in summary.groups for label in group.unchosen}
     tested = [run for run in runs if (run[1].task, run[1].data, run[1].label) not in hidden]
-    held, wrong = read_artifacts([run for run in tested if run[1].status == "done"], "tagging", read_tagged)
+    done = [run for run in tested if run[1].status == "done"]
+    held, wrong = read_artifacts(done, "tagging", read_tagged)
     tagged = [(group, [item for item in held if group.holds(item[0])]) for group in summary.groups]
     body = [
         sections.heading(summary),
@@ -82,7 +84,7 @@ def render(directory: Path, runs: list[tuple[Path, Record]], summary: Summary) -
         tuned(page, runs, summary),
         per_class(tagged, several),
         _confusions(page, tested, tagged),
-        worst_sentences(tagged, several),
+        worst_sentences(tagged, several, example_names([run for run in done if "tagging" in run[1].artifacts])),
         "".join(note(text, warn=True) for text in wrong),
         slices(page, tested, summary),
         written(runs, summary),

@@ -187,11 +187,17 @@ def _group_charts(page: Page, group: Group) -> str:
             f"{page.chart(chart, title=title, table=table)}</div>"
         )
         drawn = {row.label for row in rows}
-        missing = [label for index, label in enumerate(group.labels) if index not in drawn]
+        hidden = {index for index, label in enumerate(group.labels) if label in group.unchosen}
+        missing = [label for index, label in enumerate(group.labels) if index not in drawn | hidden]
         if missing:
             left_out.append(f"Not against {cost.title}, for want of a number: {', '.join(missing)}.")
     if not cards:
         return ""
+    if group.unchosen:
+        unchosen = ", ".join(label for label in group.labels if label in group.unchosen)
+        left_out.append(
+            f"Not drawn, as validation did not choose them and their {group.headline} is hidden: {unchosen}."
+        )
     notes = [*left_out, *([f"{SHARED}: speeds of such runs do not compare."] if group.shared_machine else [])]
     return f'{page.legend(group.labels)}<div class="three">{"".join(cards)}</div>' + "".join(map(note, notes))
 

@@ -80,16 +80,17 @@ def lead(group: Group) -> str:
     best = group.best()
     if not best or group.headline is None:
         return "No run is done yet, so there is no result to show."
-    extreme = "Lowest" if lower_is_better(group.headline) else "Highest"
     statistic = best[0].metric(group.headline)
     shown, labels = tables.mean_and_std(statistic, group.headline), ", ".join(row.label for row in best)
+    others = sum(row.metric(group.headline).n > 0 for row in group.rows) > 1
+    mean = f"mean {group.headline}" if len(best) > 1 or statistic.n > 1 else group.headline
+    extreme = "Lowest" if lower_is_better(group.headline) else "Highest"
+    head = f"{extreme} {mean}" if others else mean.replace("mean ", "Mean ", 1)
     if len(best) > 1:
-        text = f"{extreme} mean {group.headline}: {labels} with {tables.decimal(statistic.mean, group.headline)} each."
-    elif statistic.n == 1:
-        text = f"{extreme} {group.headline}: {labels} with {shown}, from one seed."
-    else:
-        text = f"{extreme} mean {group.headline}: {labels} with {shown} over {statistic.n} seeds."
-    return text
+        return f"{head}: {labels} with {tables.decimal(statistic.mean, group.headline)} each."
+    if statistic.n == 1:
+        return f"{head}: {labels} with {shown}, from one seed."
+    return f"{head}: {labels} with {shown} over {statistic.n} seeds."
 
 
 def verdict(summary: Summary) -> str:

@@ -171,7 +171,8 @@ class Group:
 
     def marked(self) -> tuple[Row, ...]:
         """The best labels, where there is something to be better than, and more than one seed to tell by."""
-        return self.best() if len(self.rows) > 1 and not self.single_seed else ()
+        shown = sum(row.metric(self.headline).n > 0 for row in self.rows)
+        return self.best() if shown > 1 and not self.single_seed else ()
 
     def significant(self) -> Row | None:
         """The label that beats every other one by more than chance: what may stand in bold."""

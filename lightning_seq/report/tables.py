@@ -1,19 +1,14 @@
-"""The comparison as a table: Markdown for a reviewer, CSV for a program, LaTeX for a paper, rich for the terminal."""
+"""The comparison as a table: Markdown for a reviewer, CSV for a program, LaTeX for a paper."""
 
 from __future__ import annotations
 
 import io
-import re
 from csv import writer
-from typing import TYPE_CHECKING
 
 from lightning_seq.report.escape import latex, markdown_cell, one_line
 from lightning_seq.report.headline import is_percentage
 from lightning_seq.report.summary import PARAMETER_KINDS, Group, Row, Statistic, Summary, number
 from lightning_seq.report.verdict import interval, probability, unit
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
 
 SHARED = "† measured while other jobs ran"
 NOTHING = "–"
@@ -277,73 +272,6 @@ def csv(summary: Summary) -> str:
 
 def _precise(value: float | None) -> str:
     return "" if value is None else f"{value:.10g}"
-
-
-def terminal(summary: Summary) -> RenderableType:
-    """A table for each data set, for a terminal of 100 columns, with the notes below it."""
-    from rich.console import Group as Lines
-    from rich.text import Text
-
-    parts: list[RenderableType] = []
-    for group in summary.groups:
-        title = f"{summary.name}: {group.title}" if len(summary.groups) > 1 else summary.name
-        parts.append(_terminal_table(group, one_line(title)))
-        parts += [Text(one_line(text)) for text in group.verdict.sentences]
-        parts += [Text(one_line(text), style="dim") for text in (*group.verdict.how, *notes(group))]
-        if group is not summary.groups[-1]:
-            parts.append(Text(""))
-    return Lines(*parts, *(Text(line, style="dim") for line in problem_lines(summary)))
-
-
-def _terminal_table(group: Group, title: str) -> RenderableType:
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, title=Text(title), title_justify="left", width=100)
-    labels = {row.label: _folded(one_line(row.label), 24) for row in group.rows}
-    longest = max((len(line) for label in labels.values() for line in label.splitlines()), default=1)
-    table.add_column("label", width=longest, no_wrap=True, ratio=1)
-    table.add_column(Text(_folded(one_line(group.headline or "result"))), justify="right", no_wrap=True)
-    table.add_column("by seed", justify="right", max_width=18)
-    table.add_column("parameters", justify="right", no_wrap=True)
-    table.add_column("recurrent", justify="right", no_wrap=True)
-    if group.matched:
-        table.add_column("mismatch", justify="right", no_wrap=True)
-    table.add_column("tokens/s", justify="right", no_wrap=True)
-    selecting = group.choices[0].metric if group.choices else None
-    if selecting:
-        table.add_column(Text(_folded(selecting)), justify="right", no_wrap=True)
-    elif not group.matched:  # there is room for one of them
-        table.add_column("train s", justify="right", no_wrap=True)
-    table.add_column("done", justify="right", no_wrap=True)
-    significant = group.significant()
-    for row in group.rows:
-        statistic = row.metric(group.headline)
-        cells = [
-            labels[row.label],
-            mean_and_std(statistic, group.headline),
-            seed_values(statistic, group.headline, " "),
-            whole(row.parameters.get("total")),
-            whole(row.parameters.get("recurrent")),
-            *[signed_percentage(row.mismatch)] * group.matched,
-            speed(row),
-            *([mean_and_std(row.metric(selecting), selecting)] if selecting else []),
-            *[duration(row.seconds.mean)] * (not group.matched and not selecting),
-            f"{row.done}/{sum(row.counts.values())}",
-        ]
-        table.add_row(*(Text(cell, style="bold" if row == significant else "") for cell in cells))
-    return table
-
-
-def _folded(name: str, width: int = 16) -> str:
-    """A long name on several lines, broken behind a blank and behind `- / _ , =`; a part of more than 30 is cut."""
-    lines = [""]
-    for part in re.findall(r"[^-/_,= ]{0,30}[-/_,= ]?", name):
-        if lines[-1] and len(lines[-1]) + len(part) > width:
-            lines.append("")
-        lines[-1] += part
-    return "\n".join(lines)
 
 
 def _markdown_row(cells: list[str], bold: int | None = None) -> str:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from lightning_seq.record import Record
 from lightning_seq.report import tables
 from lightning_seq.report.charts import PALETTE
 from lightning_seq.report.escape import html
+from lightning_seq.report.example_names import ABOUT as EXAMPLE_IDS
+from lightning_seq.report.example_names import Names, name_of
 from lightning_seq.report.sections import cell, grouped, named, note, section, sorting
 from lightning_seq.report.summary import Group, Statistic
 from lightning_seq.report.tagging import ClassScore, Sentence, Tagged, Token
@@ -18,7 +23,7 @@ PER_CLASS = (
 )
 WORST = (
     "The sentences of the test split with the highest loss, those with errors first. An error is framed and says what "
-    "the tag should be → what was predicted; a line under a token is the colour of its tag."
+    "the tag should be → what was predicted; a line under a token is the colour of its tag. " + EXAMPLE_IDS
 )
 
 Found = list[tuple[Record, Tagged]]
@@ -74,8 +79,13 @@ def _score_cell(scores: dict[int, ClassScore]) -> str:
     return cell(tables.mean_and_std(f1), f1.mean, below)
 
 
-def worst_sentences(found: list[tuple[Group, Found]], several: bool) -> str:
-    """The sentences of one seed of each label, folded away but for the first label of a data set."""
+def worst_sentences(
+    found: list[tuple[Group, Found]], several: bool, names: Mapping[tuple[str, int], Names] = MappingProxyType({})
+) -> str:
+    """The sentences of one seed of each label, folded away but for the first label of a data set.
+
+    names: by label and seed, what the source calls the examples.
+    """
     parts = []
     for group, tagged in found:
         runs: dict[str, tuple[Record, Tagged]] = {}
@@ -83,15 +93,20 @@ def worst_sentences(found: list[tuple[Group, Found]], several: bool) -> str:
             if held.sentences:
                 runs.setdefault(record.label, (record, held))
         shown = [label for label in group.labels if label in runs]
-        body = "".join(_run(*runs[label], group.labels.index(label), is_open=label == shown[0]) for label in shown)
+        body = ""
+        for label in shown:
+            record, held = runs[label]
+            known = names.get((label, record.seed), {})
+            body += _run(record, held, group.labels.index(label), known, is_open=label == shown[0])
         parts.append((group, body))
     body = grouped(parts, several)
     return section("Worst sentences", body, WORST, "sentences") if body else ""
 
 
-def _run(record: Record, tagged: Tagged, index: int, is_open: bool) -> str:
+def _run(record: Record, tagged: Tagged, index: int, names: Names, is_open: bool) -> str:
     kinds = list(dict.fromkeys(_kind(tag) for tag in tagged.labels if tag != tagged.usual))
-    sentences = "".join(_sentence(sentence, tagged.usual, kinds) for sentence in tagged.sentences[:MOST_SENTENCES])
+    shown = tagged.sentences[:MOST_SENTENCES]
+    sentences = "".join(_sentence(sentence, tagged.usual, kinds, names) for sentence in shown)
     usual = note(f"Tokens that are rightly {tagged.usual} have no tag below them.") if tagged.usual else ""
     return (
         f"<details{' open' if is_open else ''}>"
@@ -100,8 +115,8 @@ def _run(record: Record, tagged: Tagged, index: int, is_open: bool) -> str:
     )
 
 
-def _sentence(sentence: Sentence, usual: str | None, kinds: list[str]) -> str:
-    facts = [f"sentence {sentence.number}"] if sentence.number else []
+def _sentence(sentence: Sentence, usual: str | None, kinds: list[str], names: Names) -> str:
+    facts = [name_of(names, sentence.number)] if sentence.number else []
     counting = sum(token.target is not None for token in sentence.tokens)
     facts.append(f"{sentence.errors} of {counting} wrong")
     if sentence.loss is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from difflib import SequenceMatcher
 from pathlib import Path
 
@@ -11,6 +11,8 @@ from lightning_seq.record import Record
 from lightning_seq.report import charts, tables
 from lightning_seq.report.artifacts import read_artifacts
 from lightning_seq.report.escape import html
+from lightning_seq.report.example_names import ABOUT as EXAMPLE_IDS
+from lightning_seq.report.example_names import Names, example_names, name_of
 from lightning_seq.report.page import Page
 from lightning_seq.report.sections import cell, grouped, named, note, section, sorting
 from lightning_seq.report.summary import Group, Statistic, Summary
@@ -26,7 +28,7 @@ ABOUT = (
 )
 EXAMPLES = (
     "The same sentences by each label, of its first seed; those with the highest loss come first. Words that have no "
-    "place in the reference are underlined."
+    "place in the reference are underlined. " + EXAMPLE_IDS
 )
 
 Found = list[tuple[Record, Translation]]
@@ -34,11 +36,14 @@ Found = list[tuple[Record, Translation]]
 
 def translation(page: Page, runs: list[tuple[Path, Record]], summary: Summary) -> str:
     """Charts, a table and examples for each data set that was translated."""
-    held, wrong = read_artifacts([run for run in runs if run[1].status == "done"], "translation", read_translation)
+    done = [run for run in runs if run[1].status == "done"]
+    held, wrong = read_artifacts(done, "translation", read_translation)
+    names = example_names([run for run in done if "translation" in run[1].artifacts])
     parts = []
     for group in summary.groups:
         mine = [item for item in held if group.holds(item[0])]
-        parts.append((group, _charts(page, group, mine) + _table(group, mine) + _facts(mine) + _examples(group, mine)))
+        texts = _charts(page, group, mine), _table(group, mine), _facts(mine), _examples(group, mine, names)
+        parts.append((group, "".join(texts)))
     body = grouped(parts, len(summary.groups) > 1) + "".join(note(text, warn=True) for text in wrong)
     return section("Translation", body, ABOUT, "translation") if body else ""
 
@@ -185,11 +190,13 @@ def _facts(found: Found) -> str:
     return note(". ".join(lines) + ".") if lines else ""
 
 
-def _examples(group: Group, found: Found) -> str:
+def _examples(group: Group, found: Found, names: Mapping[tuple[str, int], Names]) -> str:
     runs: dict[str, Translation] = {}
+    known: Names = {}
     for record, held in sorted(found, key=lambda item: item[0].seed):
         if held.examples:
             runs.setdefault(record.label, held)
+            known = known or names.get((record.label, record.seed), {})
     sentences: dict[tuple[int, str, str], dict[str, Example]] = {}
     for label in group.labels:
         for example in runs[label].examples if label in runs else ():
@@ -197,7 +204,7 @@ def _examples(group: Group, found: Found) -> str:
     if not sentences:
         return ""
     chosen = sorted(sentences.values(), key=_order)[:MOST_EXAMPLES]
-    items = [f"<li>{_example(group, by_label)}</li>" for by_label in chosen]
+    items = [f"<li>{_example(group, by_label, known)}</li>" for by_label in chosen]
     rest = "".join(items[FIRST_EXAMPLES:])
     more = (
         f'<details><summary>{len(items) - FIRST_EXAMPLES} more</summary><div><ol class="sentences" '
@@ -218,7 +225,7 @@ def _order(by_label: dict[str, Example]) -> tuple[int, bool, float]:
     return -len(by_label), all(example.exact for example in by_label.values()), -mean
 
 
-def _example(group: Group, by_label: dict[str, Example]) -> str:
+def _example(group: Group, by_label: dict[str, Example], names: Names) -> str:
     any_of = next(iter(by_label.values()))
     lines = [("source", "", html(_cut(any_of.source))), ("reference", "", html(_cut(any_of.reference)))]
     for label, example in by_label.items():
@@ -227,7 +234,7 @@ def _example(group: Group, by_label: dict[str, Example]) -> str:
         small = f" <small>{html(' · '.join(facts))}</small>" if facts else ""
         lines.append((named(group.labels.index(label), label), " class=said", _compared(example) + small))
     versions = "".join(f'<dt>{name}</dt><dd{css} dir="auto">{text}</dd>' for name, css, text in lines)
-    return f'{note(f"sentence {any_of.number}")}<dl class="versions">{versions}</dl>'
+    return f'{note(name_of(names, any_of.number))}<dl class="versions">{versions}</dl>'
 
 
 def _compared(example: Example) -> str:

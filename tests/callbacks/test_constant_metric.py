@@ -43,3 +43,8 @@ def test_what_it_saw_before_an_interruption_counts(before: float, told: bool, ca
     assert lines([before], caplog, first) == []
     gone_on.load_state_dict(first.state_dict())
     assert bool(lines([0.25, 0.25, 0.25], caplog, gone_on)) is told
+
+
+def test_only_metrics_that_the_run_logs_are_named(caplog: pytest.LogCaptureFixture) -> None:
+    (line,) = lines([0.25] * VALIDATIONS, caplog)
+    assert line.endswith("(task.monitor: val/loss)")

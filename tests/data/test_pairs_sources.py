@@ -221,7 +221,7 @@ def test_two_files_line_by_line(tmp_path: Path) -> None:
     assert (table.sources[3], table.targets[3], table.ids[3]) == ("one 3", "eins 3", 4)
     assert (table.sources[-1], table.targets[-1], table.ids[-1]) == ("last", "letzte", 22)
     assert [len(table) for table in loaded.tables.values()] == [19, 2, 21]
-    assert loaded.notes[0] == "train: 1 lines that are blank on both sides left out"
+    assert loaded.notes[0] == "train: 1 line blank on both sides left out"
     assert "validation: 10% of train" in loaded.notes[2]
     assert ParallelFiles(first, train_target=second).identity() != ParallelFiles(second, train_target=first).identity()
 

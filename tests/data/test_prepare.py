@@ -81,7 +81,7 @@ def test_what_was_cut_or_unknown_is_reported(tmp_path: Path) -> None:
     text = "\n".join(prepared.report)
     assert "train: 2 sentences without a word, kept as <unk>" in text
     assert "train: 1 of 5 sentences cut to 2 tokens" in text
-    assert "test: 1 sentences of unknown words only" in text
+    assert "test: 1 sentence of unknown words only" in text
     assert prepared.splits["train"].lengths.tolist() == [2, 2, 2, 1, 1]
 
 

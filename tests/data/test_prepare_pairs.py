@@ -126,7 +126,7 @@ def test_pairs_that_cannot_be(tmp_path: Path) -> None:
         with pytest.raises(UserError, match=said):
             prepare_pairs(source, tmp_path, PairSettings(**settings))  # type: ignore[arg-type]
     left_out = prepare_pairs(Given([("\u200d", "b"), ("a", "b")]), tmp_path)
-    assert left_out.report == ("a note", "train: 1 pairs without a token on one side left out")
+    assert left_out.report == ("a note", "train: 1 pair without a token on one side left out")
     assert left_out.splits["train"].ids.tolist() == [101]
 
 

@@ -244,7 +244,7 @@ def test_what_is_not_bio_is_refused_where_bio_is_asked_for(tmp_path: Path) -> No
 def test_sentences_without_a_token_are_left_out(tmp_path: Path) -> None:
     prepared = prepare_tags(Given([("", ""), *TRAIN]), tmp_path)
     assert prepared.splits["train"].ids.tolist() == [1, 2, 3]
-    assert prepared.report == ("train: 1 sentences without a token left out",)
+    assert prepared.report == ("train: 1 sentence without a token left out",)
 
 
 @pytest.mark.parametrize(

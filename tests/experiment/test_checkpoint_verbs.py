@@ -254,7 +254,7 @@ def test_a_run_is_a_checkpoint(
     assert lightning_seq.load(run).config == lightning_seq.load(best).config
     for place in (run.parent, run.parents[1]):
         assert str(run) in refused("predict", str(place), "text=a")
-    with pytest.raises(lightning_seq.errors.UserError, match="expected one of them"):
+    with pytest.raises(lightning_seq.errors.UserError, match="holds 1 run, expected its path: "):
         lightning_seq.load(run.parent)
     assert "given twice" in refused("predict", str(run), f"checkpoint={run}", "text=a")
 

@@ -212,3 +212,12 @@ def test_trials_are_told_of_before_the_runs(comparison: Path) -> None:
     assert lines[0] == "t-seed1\twaiting\t\t\t\t\t"
     assert lines[1].startswith(f"{comparison / FOLDER}: 1 run: 1 waiting; no estimate")
     assert lines[-1].startswith(f"{comparison}: 6 runs")
+
+
+def test_a_finished_run_shows_the_validation_that_chose_its_weights(tmp_path: Path) -> None:
+    curves = {"val/accuracy": [[8, 1, 20.0, 0.9], [16, 2, 40.0, 0.85]]}
+    write(tmp_path, record("a", 1, "done", 100.0, curves=curves, metrics={"val/accuracy": 0.9, "test/accuracy": 0.8}))
+    state = state_of(tmp_path)
+    assert (state.epoch, state.value) == (2, "accuracy 0.9000")
+    write(tmp_path, record("a", 1, "failed", 100.0, curves=curves))
+    assert state_of(tmp_path).value == "accuracy 0.8500"

@@ -14,6 +14,7 @@ from lightning_seq.record import Record, write
 from lightning_seq.report import tables
 from lightning_seq.report.dashboard import dashboard
 from lightning_seq.report.summary import Group, Summary, summarise
+from lightning_seq.report.terminal_table import terminal
 from tests.report.made_run import made_directory
 
 # By label: validation and test accuracy. The best on test is not the best on validation.
@@ -75,7 +76,7 @@ def test_every_table_shows_test_of_the_chosen_alone_and_says_so(tmp_path: Path) 
     summary = made(tmp_path / "sweep")
     said = "lstm-lr0.01 is chosen by val/accuracy from 2 labels that differ in optimizer.lr alone"
     console = Console(width=100, file=io.StringIO(), force_terminal=False)
-    console.print(tables.terminal(summary))
+    console.print(terminal(summary))
     shown = {
         "markdown": tables.markdown(summary), "tex": tables.tex(summary), "page": dashboard(tmp_path / "sweep"),
         "terminal": console.file.getvalue(), "csv": tables.csv(summary),
@@ -109,3 +110,30 @@ def test_a_loss_chooses_by_its_lower_end(tmp_path: Path) -> None:
                         config=config)  # fmt: skip
         write(made_directory(tmp_path / "x", label, 1), record)
     assert only(summarise(tmp_path / "x")).choices[0].chosen == "lstm-lr0.01"
+
+
+def test_the_only_label_with_a_result_is_no_best_one(tmp_path: Path) -> None:
+    """It is said of labels without a mark that their result is hidden, not that there is none."""
+    values = {"lstm-lr0.1": (0.71, 0.79), "lstm-lr0.01": (0.75, 0.72)}
+    summary = made(tmp_path / "sweep", values)
+    assert only(summary).marked() == ()
+    assert "Best mean" not in tables.markdown(summary)
+    page = dashboard(tmp_path / "sweep")
+    assert "best mean</small>" not in page
+    assert "Mean test/accuracy: lstm-lr0.01 with 0.722 ± 0.001 over 3 seeds." in page
+    assert "Highest" not in page
+
+
+def test_the_charts_of_cost_say_why_a_label_is_not_drawn(tmp_path: Path) -> None:
+    for label, (validation, test) in VALUES.items():
+        for seed in (1, 2):
+            record = Record(
+                status="done", name="x", label=label, seed=seed, task="classification", data="csv",
+                config=config_of(label, seed), parameters={"total": 900, "recurrent": 90},
+                metrics=dict(zip(METRICS, (validation, test, 1.0), strict=True)),
+            )  # fmt: skip
+            write(made_directory(tmp_path / "x", label, seed), record)
+    page = dashboard(tmp_path / "x")
+    said = "Not drawn, as validation did not choose them and their test/accuracy is hidden: lstm-lr0.1, rnn-lr0.01."
+    assert said in page
+    assert "for want of a number" not in page

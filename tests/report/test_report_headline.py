@@ -17,6 +17,7 @@ from lightning_seq.report.curves import metrics_to_draw
 from lightning_seq.report.dashboard import dashboard
 from lightning_seq.report.headline import conventions, importance, lower_is_better
 from lightning_seq.report.summary import Group, summarise
+from lightning_seq.report.terminal_table import terminal
 from lightning_seq.report.verdict import ONE_SEED
 
 Make = Callable[..., Path]
@@ -29,7 +30,7 @@ def group_of(directory: Path) -> Group:
 
 def printed(directory: Path, width: int = 100) -> str:
     console = Console(width=width, file=io.StringIO(), record=True, color_system=None)
-    console.print(tables.terminal(summarise(directory)))
+    console.print(terminal(summarise(directory)))
     return console.export_text()
 
 

@@ -16,6 +16,7 @@ from lightning_seq.errors import UserError
 from lightning_seq.record import read, write
 from lightning_seq.report import tables
 from lightning_seq.report.summary import Group, Statistic, summarise
+from lightning_seq.report.terminal_table import terminal
 from lightning_seq.report.verdict import ONE_SEED
 
 Make = Callable[..., Path]
@@ -151,7 +152,7 @@ def test_terminal_table_fits_a_hundred_columns_and_obeys_no_escape(make_comparis
     )
     edit(directory, "lstm-seed1", status="failed", error="\x1b[2Jgone")
     console = Console(width=100, file=io.StringIO(), record=True, color_system=None)
-    console.print(tables.terminal(summarise(directory)))
+    console.print(terminal(summarise(directory)))
     text = console.export_text()
     assert max(len(line) for line in text.splitlines()) <= 100
     assert "[red]" in text
@@ -166,7 +167,7 @@ def test_nothing_done_yet_makes_a_table_all_the_same(make_comparison: Make, tmp_
     assert summary.groups[0].best() == ()
     assert "No run is done" in tables.markdown(summary)
     assert tables.csv(summary).count("\n") == 2
-    Console(file=io.StringIO()).print(tables.terminal(summary))
+    Console(file=io.StringIO()).print(terminal(summary))
 
 
 def test_a_directory_that_is_no_comparison_is_the_users_mistake(tmp_path: Path) -> None:

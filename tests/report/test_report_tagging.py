@@ -126,8 +126,8 @@ def test_an_error_says_what_it_should_be_and_what_was_predicted(make_tagging: Ma
     assert re.findall(r"<mark.*?</mark>", text) == [
         '<mark class="token" title="I-NP → B-VP (should be → predicted)">dog<small>I-NP → B-VP</small></mark>'
     ]
-    assert "sentence 17 · 1 of 4 wrong · loss 7.250" in text
-    assert text.index("sentence 17") < text.index("sentence 4 ·")
+    assert "row 17 of the test split · 1 of 4 wrong · loss 7.250" in text
+    assert text.index("row 17 of") < text.index("row 4 of")
     assert '<span class="token" title="O">?</span>' in text
     colours = dict(re.findall(r'title="([^"]*)" style="--c:var\(--(c\d)\)"', text))
     assert colours == {"B-NP": "c0", "B-VP": "c1"}  # of one kind, one colour

@@ -18,6 +18,7 @@ from lightning_seq.report.curves import metrics_to_draw
 from lightning_seq.report.dashboard import dashboard
 from lightning_seq.report.headline import conventions
 from lightning_seq.report.summary import summarise
+from lightning_seq.report.terminal_table import terminal
 from lightning_seq.report.translation import read_translation
 from tests.report.browser import CHROMIUM, look
 from tests.report.made_run import rewrite
@@ -53,7 +54,7 @@ def test_bleu_leads_and_is_written_as_people_write_it(make_translation: Make, tm
     assert [row.label for row in group.best()] == ["gru-dot"]
     assert metrics_to_draw([record for _, record in runs_in(directory)], "test/bleu")[0] == "val/bleu"
     console = Console(width=100, file=io.StringIO(), record=True, color_system=None)
-    console.print(tables.terminal(summary))
+    console.print(terminal(summary))
     text = console.export_text()
     assert "test/bleu" in text
     assert re.search(r"gru-dot +34\.2 ± 0\.4 +34\.0 34\.5", text)
@@ -157,16 +158,17 @@ def test_what_was_scored_otherwise_is_said_with_its_labels(make_translation: Mak
 def test_examples_stand_side_by_side_the_worst_first(make_translation: Make, tmp_path: Path) -> None:
     directory = make_translation(tmp_path / "demo")
     text = dashboard(directory)
-    numbers = re.findall(r'<p class="note">sentence (\d+)</p><dl', text)
+    numbers = re.findall(r'<p class="note">row (\d+) of the test split</p><dl', text)
     assert numbers == ["100", "101", "103", "104", "102", "105"]  # 102 and 105 are exact
-    first = re.search(r'sentence 100</p><dl class="versions">(.*?)</dl>', text).group(1)
+    first = re.search(r'row 100 of the test split</p><dl class="versions">(.*?)</dl>', text).group(1)
     titles = [re.sub("<[^>]*>", "", title) for title in re.findall(r"<dt>(.*?)</dt>", first)]
     assert titles == ["source", "reference", "gru-fixed", "gru-additive", "gru-dot"]
     assert "loss 4.000" in first
     assert "loss 3.600" in first
     assert "exact" not in first
     assert re.search(
-        r'sentence 102</p>.*?<dd class=said dir="auto">at first God made heaven &lt;eos&gt; 2 <small>exact', text
+        r'row 102 of [^<]*</p>.*?<dd class=said dir="auto">at first God made heaven &lt;eos&gt; 2 <small>exact',
+        text,
     )
 
 

@@ -25,6 +25,7 @@ from lightning_seq.report.dashboard import dashboard
 from lightning_seq.report.escape import latex
 from lightning_seq.report.examples import example_scores
 from lightning_seq.report.summary import summarise
+from lightning_seq.report.terminal_table import terminal
 from lightning_seq.report.verdict import NO_PAIR, ONE_SEED, Verdict, gap, judge
 from lightning_seq.report.write import write_report
 from lightning_seq.significance import Pair
@@ -212,7 +213,7 @@ def test_the_sentence_stands_in_every_place(decided: Path) -> None:
     (sentence,) = summary.groups[0].verdict.sentences
     assert sentence in tables.markdown(summary)
     console = Console(width=300, file=io.StringIO(), record=True, color_system=None)
-    console.print(tables.terminal(summary))
+    console.print(terminal(summary))
     assert sentence in console.export_text()
     page = dashboard(decided)
     assert sentence in page
@@ -248,7 +249,7 @@ def test_nothing_is_in_bold_where_chance_may_have_made_the_best(undecided: Path)
     assert "textbf" not in tables.tex(summary)
     assert dashboard(undecided).count("best mean</small>") == 1
     console = Console(width=100, file=io.StringIO(), record=True, force_terminal=True, color_system="standard")
-    console.print(tables.terminal(summary))
+    console.print(terminal(summary))
     label = group.marked()[0].label
     assert not re.search(rf"\x1b\[1m{label}", console.export_text(styles=True))
 

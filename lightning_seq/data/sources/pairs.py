@@ -10,6 +10,7 @@ from lightning_seq.data.sources.columns import check_splits, chosen_splits, keys
 from lightning_seq.data.sources.table import SPLITS, Cut, Keys, Loaded, taken
 from lightning_seq.errors import UserError, near
 from lightning_seq.files import Plain
+from lightning_seq.printable import number_of
 
 Link: TypeAlias = tuple[int, int, int, int]
 """Characters of a target text that come from characters of its source: target from, to; source from, to (exclusive)."""
@@ -112,7 +113,7 @@ class PairColumns:
                 rows = rows.select(range(self.rows))
             table = self._table(rows, place)
             if empty := len(rows) - len(table):
-                notes.append(f"{split}: {empty:,} rows without a text on one side left out")
+                notes.append(f"{split}: {number_of(empty, 'row')} without a text on one side left out")
             tables[split] = table
         completed, cuts = self.cut.completed(tables)
         return Loaded(completed, None, revision, [*notes, *cuts])

@@ -13,6 +13,7 @@ from lightning_seq.data.sources.table import SPLITS, Cut, Loaded
 from lightning_seq.data.sources.text_files import given_files
 from lightning_seq.errors import UserError
 from lightning_seq.files import Plain, sha256
+from lightning_seq.printable import number_of
 from lightning_seq.text.lines import check_encoding, split_lines
 
 _SHOWN = 40
@@ -93,7 +94,7 @@ class ParallelFiles:
                 table.targets.append(second)
                 table.ids.append(line)
             if blank:
-                notes.append(f"{split}: {blank:,} lines that are blank on both sides left out")
+                notes.append(f"{split}: {number_of(blank, 'line')} blank on both sides left out")
             tables[split] = table
         completed, cuts = self.cut.completed(tables)
         return Loaded(completed, notes=[*notes, *cuts])

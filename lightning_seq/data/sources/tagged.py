@@ -11,6 +11,7 @@ from lightning_seq.data.sources.table import SPLITS, Cut, Keys, Loaded, taken
 from lightning_seq.data.spans import Tag
 from lightning_seq.errors import UserError
 from lightning_seq.files import Plain
+from lightning_seq.printable import number_of
 from lightning_seq.text.conll import fields
 
 
@@ -110,7 +111,7 @@ class TaggedColumns:
         for split, rows, place in chosen_splits(sets, self.splits, name):
             table, classes = self._table(rows, place)
             if empty := len(rows) - len(table):
-                notes.append(f"{split}: {empty:,} rows without a token left out")
+                notes.append(f"{split}: {number_of(empty, 'row')} without a token left out")
             tables[split] = table
         completed, cuts = self.cut.completed(tables)
         return Loaded(completed, classes, revision, [*notes, *cuts])
