@@ -213,17 +213,36 @@ def build_task(config: Config, data: Any, model: Any) -> Task:
 
 
 def build_optimizer(config: Config) -> MakeOptimizer:
-    """Makes the optimiser from parameters. Raises UserError for settings that it does not take."""
+    """Makes the optimiser from parameters.
+
+    Raises UserError for settings that it does not take, for an optimiser that cannot step on dense gradients, and for
+    one that computes a batch several times.
+    """
     optimizer = factory(_optimizer(config), "optimizer", config["allow"])
+    weight = nn.Parameter(torch.zeros(1))
+    weight.grad = torch.zeros(1)
     try:
-        made = optimizer([nn.Parameter(torch.zeros(1))])
+        made = optimizer([weight])
+        if isinstance(made, torch.optim.Optimizer) and not _needs_closure(made):
+            made.step()
     except Exception as error:  # whatever the class raises, the settings did not fit it
         said = first_line(error)
         raise UserError(f"optimizer.* is not accepted by {config['choices']['optimizer']}: {said}") from error
     if not isinstance(made, torch.optim.Optimizer) or type(made) is torch.optim.Optimizer:
         target = config["optimizer"]["_target_"]
         raise UserError(f"optimizer._target_={target} is no optimiser: expected one such as torch.optim.AdamW")
+    if _needs_closure(made):
+        raise UserError(
+            f"optimizer._target_={config['optimizer']['_target_']} computes each batch several times in a step, and a "
+            "model that carries its state would read the batch again: expected an optimiser such as torch.optim.AdamW"
+        )
     return optimizer
+
+
+def _needs_closure(optimizer: torch.optim.Optimizer) -> bool:
+    """Whether a step has to be given the computation of the loss, as that of torch's LBFGS."""
+    closure = inspect.signature(optimizer.step).parameters.get("closure")
+    return closure is not None and closure.default is closure.empty
 
 
 def build_schedule(config: Config) -> Schedule:
