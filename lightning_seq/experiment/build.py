@@ -229,8 +229,8 @@ def build_optimizer(config: Config) -> MakeOptimizer:
         raise UserError(f"optimizer._target_={target} is no optimiser: expected one such as torch.optim.AdamW")
     if isinstance(made, torch.optim.SparseAdam):
         raise UserError(
-            f"optimizer._target_={config['optimizer']['_target_']} is for sparse gradients, and these models have dense "
-            "ones: expected an optimiser such as torch.optim.AdamW"
+            f"optimizer._target_={config['optimizer']['_target_']} is for sparse gradients, and these models have "
+            "dense ones: expected an optimiser such as torch.optim.AdamW"
         )
     if _needs_closure(made):
         raise UserError(
