@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 Given = dict[str, str | None]
 LARGEST = {"batch_size": 100_000, "beam": 1000, "n_best": 1000, "length": 1_000_000, "samples": 10_000}
 """What a key of these verbs may be at most."""
+_LOOKED_AT = 50
+"""Lines of a file that tell whether it is CoNLL."""
 HOTTEST, LARGEST_PENALTY = 1000.0, 100.0
 _TEXTS: Given = {"text": None, "file": None, "column": None, "output": None, "allow": ""}
 
@@ -51,6 +54,21 @@ def _texts(given: Given, loaded: Loaded) -> Iterator[str]:
     return given_texts(text, given["file"], given["column"])
 
 
+def _told_of_columns(texts: Iterator[str], file: str, loaded: Loaded) -> Iterator[str]:
+    """The texts; a warning before them where they are lines of a CoNLL file, with this tagger's tags in a column."""
+    from lightning_seq.text.conll import has_a_column_of
+
+    first = list(islice(texts, _LOOKED_AT))
+    if has_a_column_of(loaded.spec.targets.names, first):  # type: ignore[union-attr]
+        log.warning(
+            "file=%s looks like CoNLL, tokens and tags in columns: each line is read as one text; give a file with one "
+            "sentence per line, without tags",
+            file,
+        )
+    yield from first
+    yield from texts
+
+
 def _predict(words: list[str]) -> int:
     from lightning_seq.experiment.rows import counted, output_file, write_rows
 
@@ -61,13 +79,17 @@ def _predict(words: list[str]) -> int:
     loaded = loaded_checkpoint("predict", given)
     from lightning_seq.experiment.kinds.kind import kind_of
     from lightning_seq.experiment.predict import check_paths, choices, predictions
+    from lightning_seq.spec import Tags
 
     kind, most = kind_of(loaded.spec), choices(loaded, top_k)
     widths = {} if kind.choices(loaded) is None else dict.fromkeys(kind.RANKED, most)
     if n_best is not None:
         check_paths(loaded, n_best)
         widths["paths"] = n_best
-    rows = counted(predictions(loaded, _texts(given, loaded), top_k, size, n_best), path)
+    texts = _texts(given, loaded)
+    if isinstance(loaded.spec.targets, Tags) and given["file"] is not None and given["column"] is None:
+        texts = _told_of_columns(texts, given["file"], loaded)
+    rows = counted(predictions(loaded, texts, top_k, size, n_best), path)
     write_rows(path, rows, kind.RANKED, widths)
     return 0
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from lightning_seq.data.sequence_to_sequence import SequenceToSequenceData
 from lightning_seq.files import write_json
 from lightning_seq.models.encoder_decoder import EncoderDecoder
-from lightning_seq.models.search import greedy
+from lightning_seq.models.search import greedy, rounded
 from lightning_seq.models.translator import Translator
 
 FILE = "attention.json"
@@ -78,8 +78,3 @@ def chosen(data: SequenceToSequenceData) -> list[int]:
     short = [row for row in order if lengths[row] <= LONGEST] or order[:1]
     places = [len(short) * (2 * number + 1) // (2 * SENTENCES) for number in range(SENTENCES)]
     return list(dict.fromkeys(short[place] for place in places))
-
-
-def rounded(weights: Tensor) -> list[list[float]]:
-    """Four decimals: what a picture can show."""
-    return [[round(value, 4) for value in row] for row in weights.tolist()]

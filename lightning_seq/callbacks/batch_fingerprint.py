@@ -41,6 +41,11 @@ class BatchFingerprint(Callback):
         self._add_waiting()
         return int(self._seen)
 
+    @property
+    def epochs(self) -> int:
+        """Epochs that have ended, the last one early or not."""
+        return len(self._epochs)
+
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, batch_idx: int
     ) -> None:

@@ -130,7 +130,7 @@ class ClassificationData(LightningDataModule):
             raise UserError(f"data.num_workers is {num_workers}, expected at least 0")
         if prepared is None:
             if source is None or cache is None:
-                raise TypeError("ClassificationData needs `prepared`, or `source` and `cache`")
+                raise UserError("ClassificationData needs `prepared`, or `source` and `cache`: give data.source=NAME")
             chosen = choose(
                 source,
                 version=version,

@@ -170,7 +170,9 @@ class LanguageModellingData(LightningDataModule):
         _check_chunks(layout, chunk_length, backward_length, random_chunks)
         if prepared is None:
             if source is None or cache is None:
-                raise TypeError("LanguageModellingData needs `prepared`, or `source` and `cache`")
+                raise UserError(
+                    "LanguageModellingData needs `prepared`, or `source` and `cache`: give data.source=NAME"
+                )
             chosen = choose_corpus(
                 source,
                 version=version,

@@ -181,7 +181,9 @@ class SequenceToSequenceData(LightningDataModule):
             raise UserError(f"data.num_workers is {num_workers}, expected at least 0")
         if prepared is None:
             if source is None or cache is None:
-                raise TypeError("SequenceToSequenceData needs `prepared`, or `source` and `cache`")
+                raise UserError(
+                    "SequenceToSequenceData needs `prepared`, or `source` and `cache`: give data.source=NAME"
+                )
             settings = PairSettings(
                 level,
                 target_level,

@@ -111,7 +111,7 @@ class SequencesOfSetsData(LightningDataModule):
             raise UserError(f"data.num_workers is {num_workers}, expected at least 0")
         if prepared is None:
             if source is None or cache is None:
-                raise TypeError("SequencesOfSetsData needs `prepared`, or `source` and `cache`")
+                raise UserError("SequencesOfSetsData needs `prepared`, or `source` and `cache`: give data.source=NAME")
             chosen = choose_pieces(
                 source,
                 hub=hub,

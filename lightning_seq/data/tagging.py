@@ -141,7 +141,7 @@ class TaggingData(LightningDataModule):
             raise UserError(f"data.num_workers is {num_workers}, expected at least 0")
         if prepared is None:
             if source is None or cache is None:
-                raise TypeError("TaggingData needs `prepared`, or `source` and `cache`")
+                raise UserError("TaggingData needs `prepared`, or `source` and `cache`: give data.source=NAME")
             settings = TagSettings(
                 WordForm(lower, digits, normalise),
                 min_count,

@@ -213,7 +213,11 @@ def build_task(config: Config, data: Any, model: Any) -> Task:
 
 
 def build_optimizer(config: Config) -> MakeOptimizer:
-    """Makes the optimiser from parameters. Raises UserError for settings that it does not take."""
+    """Makes the optimiser from parameters.
+
+    Raises UserError for settings that it does not take, for an optimiser of sparse gradients, and for
+    one that computes a batch several times.
+    """
     optimizer = factory(_optimizer(config), "optimizer", config["allow"])
     try:
         made = optimizer([nn.Parameter(torch.zeros(1))])
@@ -223,7 +227,23 @@ def build_optimizer(config: Config) -> MakeOptimizer:
     if not isinstance(made, torch.optim.Optimizer) or type(made) is torch.optim.Optimizer:
         target = config["optimizer"]["_target_"]
         raise UserError(f"optimizer._target_={target} is no optimiser: expected one such as torch.optim.AdamW")
+    if isinstance(made, torch.optim.SparseAdam):
+        raise UserError(
+            f"optimizer._target_={config['optimizer']['_target_']} is for sparse gradients, and these models have "
+            "dense ones: expected an optimiser such as torch.optim.AdamW"
+        )
+    if _needs_closure(made):
+        raise UserError(
+            f"optimizer._target_={config['optimizer']['_target_']} computes each batch several times in a step, and a "
+            "model that carries its state would read the batch again: expected an optimiser such as torch.optim.AdamW"
+        )
     return optimizer
+
+
+def _needs_closure(optimizer: torch.optim.Optimizer) -> bool:
+    """Whether a step has to be given the computation of the loss, as that of torch's LBFGS."""
+    closure = inspect.signature(optimizer.step).parameters.get("closure")
+    return closure is not None and closure.default is closure.empty
 
 
 def build_schedule(config: Config) -> Schedule:

@@ -54,7 +54,8 @@ def find(name: str, beside: Sequence[str] = ()) -> dict[str, MakeCell]:
     if "." not in name:
         found = _cells_of(name, beside)
         if not found:
-            raise UserError(f"{name} has no class whose name ends in 'Cell'")
+            choices = near(name, (*known_cells(), *beside))
+            raise UserError(f"the module {name} has no class whose name ends in 'Cell'; {choices}")
         return found
     try:
         kind = class_at(name, "the cell", [name.partition(".")[0]])
@@ -71,6 +72,19 @@ def cell_of(config: Config) -> str | None:
     from lightning_seq.experiment.build import takes_a_cell
 
     return str(config["choices"]["cell"]) if takes_a_cell(config) else None
+
+
+def passed_over(name: str) -> list[str]:
+    """The torch modules that a module defines and that `find` does not take, since their names do not end in `Cell`."""
+    return [
+        key
+        for key, kind in vars(import_module(name)).items()
+        if inspect.isclass(kind)
+        and issubclass(kind, nn.Module)
+        and not key.endswith("Cell")
+        and not inspect.isabstract(kind)
+        and (kind.__module__ == name or kind.__module__.startswith(f"{name}."))
+    ]
 
 
 def _cells_of(name: str, beside: Sequence[str]) -> dict[str, MakeCell]:

@@ -13,10 +13,12 @@ from rich.table import Table
 from lightning_seq.conformance import scorers, suite
 from lightning_seq.conformance.check import Check
 from lightning_seq.errors import UserError
-from lightning_seq.experiment.cells import MakeCell, find
+from lightning_seq.experiment.cells import MakeCell, find, passed_over
 from lightning_seq.experiment.scorers import MakeScorer, find_scorer, known_scorers
 
 CELL_KEYS = {"input_size": 3, "hidden_size": 4}
+_SHOWN = 12
+"""Classes that a line names."""
 SCORER_KEYS = {"query_size": 8, "value_size": 6}
 
 
@@ -75,11 +77,18 @@ def check(words: Sequence[str], console: Console) -> bool:
         all_examined.append(_examine_cell(name, make, (sizes["input_size"], sizes["hidden_size"]), slow))
         if len(found) > 1:
             console.print(_line(all_examined[-1]), markup=False, highlight=False, soft_wrap=True)
+    of_module = names[0] not in found
     if len(found) == 1:
+        if of_module:
+            console.print(all_examined[0].name, markup=False, highlight=False)
         _table(all_examined[0], console)
     else:
         good = sum(examined.passed for examined in all_examined)
         console.print(f"{good} of {len(all_examined)} cells conform", highlight=False)
+    if of_module and (others := passed_over(names[0])):
+        shown = ", ".join(others[:_SHOWN]) + (", …" if len(others) > _SHOWN else "")
+        line = f"not examined, as the name does not end in Cell: {shown} (lightning-seq check {names[0]}.{others[0]})"
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
     return all(examined.passed for examined in all_examined)
 
 

@@ -142,6 +142,8 @@ def compose(words: Sequence[str], of_file: Sequence[str] = ()) -> Config:
             put(config, pair.key, texts)
         else:
             _check_kind(pair, default, value_at(config, pair.key))
+            if pair.key.partition(".")[0] not in own:
+                _check_keys(pair, default, value_at(config, pair.key))
             check_texts(pair, value_at(config, pair.key))
     _admit(config, typed)
     _read_decoder_cell(config)
@@ -322,6 +324,14 @@ def _check_kind(pair: Word, default: Any, value: Any) -> None:
     if expected and not fits and not varied:
         raise UserError(f"{pair.text}: expected {expected} for {pair.key} (now {default}), {pair.value!r} came")
     check_range(pair, default, value)
+
+
+def _check_keys(pair: Word, default: Any, value: Any) -> None:
+    """A mapping has the keys of its default; where the default is empty, keys of the user's own."""
+    if isinstance(default, dict) and default and isinstance(value, dict):
+        for key in value:
+            if key not in default:
+                raise UserError(f"{pair.text}: there is no key {key!r} in {pair.key}; {near(str(key), default)}")
 
 
 def check_task(config: Config) -> None:

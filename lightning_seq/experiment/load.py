@@ -24,7 +24,7 @@ _SHOWN = 12
 """Runs of a comparison that a message names."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Loaded:
     """A trained model in evaluation mode.
 
@@ -37,6 +37,12 @@ class Loaded:
     config: dict[str, Any]
     spec: DataSpec
     reader: Any
+
+    def __repr__(self) -> str:
+        choices = self.config.get("choices", {})
+        count = sum(parameter.numel() for parameter in self.model.parameters())
+        kind = NAMES[type(self.spec.targets)]
+        return f"<Loaded: {kind}, model={choices.get('model')}, data={choices.get('data')}, {count:,} parameters>"
 
     @torch.inference_mode()
     def probabilities(self, texts: Sequence[str], first: int = 1) -> Tensor:

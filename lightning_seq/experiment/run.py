@@ -277,7 +277,8 @@ def _train(config: Config, journal: Journal) -> None:
 
     tokens, digest, epochs = clock.tokens_of_all_ranks(trainer), batches.digest(trainer), batches.by_epoch(trainer)
     who = f"rank {rank()}" if world_size() > 1 else label
-    log.info("%s was trained on %d samples", who, batches.seen)
+    spell = "1 epoch" if batches.epochs == 1 else f"{batches.epochs} epochs"
+    log.info("%s was trained on %d samples in %s", who, batches.seen, spell)
     curves.close()
     best = kept / "best.ckpt"
     if best.is_file():

@@ -8,7 +8,7 @@ from functools import partial
 from importlib import import_module
 from typing import Any
 
-from lightning_seq.errors import UserError, near
+from lightning_seq.errors import UserError, first_line, near
 
 GROUPS = {
     "model": "lightning_seq.models",
@@ -20,6 +20,17 @@ GROUPS = {
     "optimizer": "torch.optim",
 }
 """Where the class of each configuration group is defined: a checkpoint's `model` can name no DataModule."""
+
+BASES = {
+    "cell": ("lightning_seq.cells.cell.Cell", "cell"),
+    "init": ("lightning_seq.cells.init.Initialisation", "initialisation"),
+    "attention": ("lightning_seq.attention.scorer.Scorer", "scorer"),
+    "data": ("lightning.pytorch.LightningDataModule", "DataModule"),
+    "task": ("lightning_seq.tasks.task.Task", "task"),
+}
+"""The class that those of a group are made from, and its name for people.
+
+A model is any class that takes the arguments."""
 
 PUBLISHED = ("torchrecurrent", "torch.nn")
 """Where an argument that is itself a class may come from, beside a module of `allow`."""
@@ -64,15 +75,61 @@ def class_at(path: str, key: str, roots: Sequence[str]) -> type:
     return found
 
 
+class Construction(partial[Any]):
+    """A class with some of its arguments. Raises UserError where the arguments of the call do not complete them."""
+
+    def __call__(self, /, *positional: Any, **named: Any) -> Any:
+        signature = inspect.signature(self.func)
+        arguments, keywords = (*self.args, *positional), {**self.keywords, **named}
+        try:
+            signature.bind(*arguments, **keywords)
+        except TypeError as error:
+            name = f"{self.func.__module__}.{getattr(self.func, '__qualname__', '')}"
+            missing = _missing(signature, arguments, keywords)
+            reason = f"it also needs {', '.join(missing)}" if missing else first_line(error)
+            raise UserError(f"{name} cannot be made with the arguments that it has here: {reason}") from error
+        return super().__call__(*positional, **named)
+
+
+def _missing(signature: inspect.Signature, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> list[str]:
+    """The arguments without a default that are not given."""
+    try:
+        given = signature.bind_partial(*arguments, **keywords).arguments
+    except TypeError:
+        return []
+    optional = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return [
+        key
+        for key, parameter in signature.parameters.items()
+        if key not in given and parameter.default is parameter.empty and parameter.kind not in optional
+    ]
+
+
+def check_base(target: type, path: str, group: str) -> None:
+    """Raises UserError for a class that is not made from the base class of the group (`BASES`).
+
+    An initialisation from outside this package is any class whose objects are called.
+    """
+    if group not in BASES or (group == "init" and not _inside(target.__module__, [GROUPS[group]])):
+        return
+    base_path, name = BASES[group]
+    module, _, last = base_path.rpartition(".")
+    if not issubclass(target, getattr(import_module(module), last)):
+        other = f"; a module of torch's convention goes by cell=external cell.path={path}" if group == "cell" else ""
+        raise UserError(f"{group}._target_={path} is no {name}: expected a class made from {base_path}{other}")
+
+
 def factory(node: Mapping[str, Any], group: str, allow: Sequence[str] = ()) -> Callable[..., Any]:
     """The class of a group that `node["_target_"]` names, with the node's other keys as arguments.
 
     An argument whose annotation is `type[…]` is a class of `PUBLISHED` or of `allow`; no other argument is anything but
     a plain value.
 
-    Raises UserError for a key that the class does not take, listing those it does.
+    Raises UserError for a class that is none of the group, and for a key that the class does not take, listing those
+    it does; calling what is returned raises UserError for arguments that are missing.
     """
     target = resolve(node["_target_"], group, allow)
+    check_base(target, node["_target_"], group)
     arguments = {key: value for key, value in node.items() if key != "_target_"}
     accepted = inspect.signature(target).parameters
     for key, parameter in accepted.items():
@@ -82,4 +139,4 @@ def factory(node: Mapping[str, Any], group: str, allow: Sequence[str] = ()) -> C
         for key in arguments:
             if key not in accepted:
                 raise UserError(f"{node['_target_']} takes no argument {key!r}; {near(key, accepted)}")
-    return partial(target, **arguments)
+    return Construction(target, **arguments)

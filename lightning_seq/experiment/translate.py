@@ -12,7 +12,7 @@ import torch
 from lightning_seq.errors import UserError
 from lightning_seq.experiment.kinds.sequence_to_sequence import check_translator
 from lightning_seq.experiment.load import Loaded
-from lightning_seq.models.search import Beam, beam_search, longest
+from lightning_seq.models.search import Beam, beam_search, longest, rounded
 from lightning_seq.models.translator import Translator
 
 
@@ -51,8 +51,6 @@ def translations(
     Raises UserError for another kind of model, for an empty text and one longer than the model's limit (with their
     number), where there is no text at all, for another language, and for attention where the model has none.
     """
-    from lightning_seq.callbacks.attention_maps import rounded
-
     reader = check_translator(loaded)
     if attention and loaded.model.decoder.attention is None:
         raise UserError("attention_out=FILE: this model has no attention; train model=encoder_decoder_attention")

@@ -333,3 +333,8 @@ def _without(scores: Tensor, never: Sequence[int]) -> Tensor:
     scores = scores.clone()
     scores[:, list(never)] = -math.inf
     return scores
+
+
+def rounded(weights: Tensor) -> list[list[float]]:
+    """Four decimals: what a picture can show."""
+    return [[round(value, 4) for value in row] for row in weights.tolist()]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 _SPACE = re.compile(r"[ \t\n\r\v\f]+")
 _FIELD = re.compile(r"[^ \t\n\r]+")
@@ -15,6 +15,18 @@ def fields(text: str) -> list[str]:
     `str.split` also splits at a no-break space (in `10\u00a0000`), U+3000 and U+0085, which belong to a token.
     """
     return _FIELD.findall(text)
+
+
+def has_a_column_of(names: Collection[str], lines: Iterable[str]) -> bool:
+    """Whether these lines are tokens with columns, one of which, behind the first, has none but `names` in it.
+
+    Empty lines and comments (`# …`) stand between sentences; a single line of tokens shows nothing.
+    """
+    rows = [fields(line) for line in lines if not line.startswith("# ")]
+    rows = [row for row in rows if row]
+    if len(rows) < 2 or len({len(row) for row in rows}) > 1:
+        return False
+    return any(set(column) <= set(names) for column in list(zip(*rows, strict=True))[1:])
 
 
 def conll(sentences: Iterable[Iterable[Sequence[str]]]) -> str:

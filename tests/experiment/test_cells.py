@@ -229,7 +229,22 @@ def test_check_finds_what_is_wrong_with_a_users_cell(
     out = capsys.readouterr().out
     assert "ForgetfulCell" in out
     assert "1 of 2 cells conform" in out
+    assert "not examined" not in out
     assert main(["check", "torch.nn.LSTMCell", "hidden_size=2"]) == 0
+
+
+def test_check_names_the_one_cell_of_a_module_and_what_it_passes_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "one_cell.py").write_text(
+        "from torch import nn\nclass MyCell(nn.GRUCell):\n    pass\nclass Broken(nn.GRUCell):\n    pass\n",
+        encoding="utf-8",
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert main(["check", "one_cell"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "one_cell.MyCell"
+    assert lines[-1] == ("not examined, as the name does not end in Cell: Broken (lightning-seq check one_cell.Broken)")
 
 
 def test_check_tells_a_published_cell_that_loses_its_state(capsys: pytest.CaptureFixture[str]) -> None:
@@ -246,7 +261,8 @@ def test_check_tells_a_published_cell_that_loses_its_state(capsys: pytest.Captur
         (["check", "lsmt"], "did you mean lstm"),
         (["check", "nowhere.MyCell"], "there is no cell"),
         (["check", "torch.nn.Linear"], "cannot be used"),
-        (["check", "math"], "no class whose name ends in 'Cell'"),
+        (["check", "math"], "the module math has no class whose name ends in 'Cell'; choose from: additive"),
+        (["explain", "json"], "the module json has no class whose name ends in 'Cell'; did you mean jordan?"),
         (["check", "lstm", "hidden=3"], "there is no key"),
         (["check", "lstm", "hidden_size=0"], "at least 1"),
         (["check", "lstm", "slow=yes"], "true or false"),

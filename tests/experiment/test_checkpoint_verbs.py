@@ -18,6 +18,7 @@ from pyarrow import parquet
 import lightning_seq
 from lightning_seq.cli import main
 from lightning_seq.experiment.kinds.kind import VERBS
+from lightning_seq.experiment.load import load
 
 from .conftest import environment, sentences, write_csv
 
@@ -185,6 +186,38 @@ def test_a_tagger_says_how_much_it_read(runs: Callable[[str], Path], capsys: pyt
     (row,) = rows_of(["predict", str(runs("tagging")), "text=the old ship was by"], capsys)
     assert row["note"] == "only the first 4 of 5 tokens are read"
     assert len(row["predictions"]) == 4  # type: ignore[arg-type]
+
+
+def test_a_tagger_tells_of_a_file_of_columns(
+    runs: Callable[[str], Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    run = str(runs("tagging"))
+    rows = rows_of(["predict", run, lines_file(tmp_path, b"the O\nship B-X\n\nroad O\n")], capsys)
+    assert [row["text"] for row in rows] == ["the O", "ship B-X", "", "road O"]
+    assert [record.message for record in caplog.records if "looks like CoNLL" in record.message] == [
+        f"file={tmp_path / 'lines.txt'} looks like CoNLL, tokens and tags in columns: each line is read as one text; "
+        "give a file with one sentence per line, without tags"
+    ]
+    caplog.clear()
+    rows_of(["predict", run, lines_file(tmp_path, b"the O\nship road\n")], capsys)
+    assert "looks like CoNLL" not in caplog.text
+
+
+@pytest.mark.parametrize(("verb", "kind"), [("predict", "classification"), ("translate", "sequence_to_sequence")])
+def test_an_answer_costs_no_lightning(verb: str, kind: str, runs: Callable[[str], Path]) -> None:
+    code = (
+        "import sys\nfrom lightning_seq.cli import main\n"
+        f"assert main([{verb!r}, {str(runs(kind))!r}, 'text=the old ship']) == 0\n"
+        "sys.exit('imported lightning' if 'lightning' in sys.modules else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, bool(done.stdout)) == (0, True), done.stderr
+
+
+def test_a_loaded_model_is_shown_in_one_line(runs: Callable[[str], Path]) -> None:
+    loaded = load(runs("classification"))
+    count = sum(parameter.numel() for parameter in loaded.model.parameters())
+    assert repr(loaded) == f"<Loaded: a classifier, model=gru, data=csv, {count:,} parameters>"
 
 
 def test_one_rule_for_lines(

@@ -324,6 +324,7 @@ def test_two_ranks_give_the_losses_of_one(own: list[str], tmp_path: Path) -> Non
     log = (Path(own[2].removeprefix("runs=")) / "two/lstm-seed1/log.txt").read_text()
     seen = [int(line.split(" samples")[0].rsplit(" ", 1)[1]) for line in log.splitlines() if "was trained on" in line]
     assert len(seen) == 2
+    assert log.count(" samples in 2 epochs\n") == 2
     assert sum(seen) == 131 * 2  # every sample once in each of two epochs
     runs = list((Path(own[2].removeprefix("runs=")) / "two").glob("*/record.json"))
     assert len(runs) == 1

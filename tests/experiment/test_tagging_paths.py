@@ -58,6 +58,7 @@ def test_the_paths_begin_with_what_is_predicted_and_fall(place: Path, capsys: py
         values = [path["log_probability"] for path in row["paths"]]
         assert values == sorted(values, reverse=True)
         assert values[0] < 0
+        assert values == [round(value, 6) for value in values]
         for path in paths:  # as the constraints ask
             assert all(not tag.startswith("I-") or before[1:] == tag[1:] for before, tag in pairwise(("O", *path)))
     assert [len(row["paths"]) for row in rows] == [4, 3, 4]  # of one word: O, B-PER, B-LOC

@@ -49,11 +49,11 @@ def test_a_target_is_a_text(value: Any) -> None:
 
 def test_what_is_nested_stays_plain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No argument is made an object of, however deep its `_target_` stands."""
-    (tmp_path / "holder.py").write_text("class HolderCell:\n    def __init__(self, given): self.given = given\n")
+    (tmp_path / "holder.py").write_text("class Holder:\n    def __init__(self, given): self.given = given\n")
     monkeypatch.syspath_prepend(tmp_path)
     touched = tmp_path / "touched"
     nested = {"_target_": "pathlib.Path.touch", "_args_": [str(touched)], "inner": [{"_target_": "os.mkdir"}]}
-    made = factory({"_target_": "holder.HolderCell", "given": nested}, "cell", ["holder"])()
+    made = factory({"_target_": "holder.Holder", "given": nested}, "model", ["holder"])()
     assert made.given == nested
     assert not touched.exists()
 
@@ -69,7 +69,7 @@ def test_a_module_of_the_users_own_is_admitted_by_name(tmp_path: Path, monkeypat
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(UserError, match=r"allow=\[your_module\]"):
         resolve("their_cells.MyCell", "cell")
-    assert factory({"_target_": "their_cells.MyCell", "a": 3}, "cell", ["their_cells"])().a == 3
+    assert factory({"_target_": "their_cells.MyCell", "a": 3}, "model", ["their_cells"])().a == 3
     with pytest.raises(UserError, match="not admitted"):
         resolve("their_cells.os", "cell", ["their_cells"])
 
@@ -81,3 +81,29 @@ def test_a_misspelt_class_module_or_argument_is_named() -> None:
         resolve("lightning_seq.cells.lsmt.LSTMCell", "cell")
     with pytest.raises(UserError, match="did you mean bias"):
         factory({"_target_": "lightning_seq.cells.lstm.LSTMCell", "bais": True}, "cell")
+
+
+@pytest.mark.parametrize(
+    ("group", "path", "message"),
+    [
+        ("cell", "lightning_seq.cells.init.Initialisation", "is no cell: expected .*Cell; .*cell=external"),
+        ("init", "lightning_seq.cells.lstm.LSTMCell", "is no initialisation: expected .*Initialisation"),
+        ("attention", "lightning_seq.attention.coverage.Coverage", "is no scorer: expected .*Scorer"),
+        ("task", "lightning_seq.tasks.schedule.Schedule", "is no task: expected .*Task"),
+        ("data", "lightning_seq.data.note.Note", "is no DataModule: expected .*LightningDataModule"),
+    ],
+)
+def test_a_class_of_another_kind_is_refused(group: str, path: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        factory({"_target_": path}, group)
+
+
+def test_missing_arguments_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "fills.py").write_text("class Fill:\n    def __init__(self, low, high, *, mean=0): self.low = low\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    make = factory({"_target_": "fills.Fill", "low": 1}, "init", ["fills"])
+    with pytest.raises(UserError, match=r"fills\.Fill cannot be made .*: it also needs high$"):
+        make()
+    with pytest.raises(UserError, match=r"fills\.Fill cannot be made .*multiple values"):
+        make(2, high=3)
+    assert make(high=3).low == 1

@@ -76,6 +76,23 @@ def runs_of(own: list[str]) -> Path:
             "optimizer.* is not accepted",
         ),
         (["train", "logger=none", "optimizer._target_=torch.optim.Optimizer"], "optimizer.* is not accepted"),
+        (["train", "logger=none", "optimizer._target_=torch.optim.SparseAdam"], "SparseAdam is for sparse gradients"),
+        (["train", "logger=none", "optimizer._target_=torch.optim.LBFGS"], "LBFGS computes each batch several times"),
+        (["train", "task.ranking={_target_:os.system}"], "no key '_target_' in task.ranking; choose from"),
+        (["train", "callbacks.finite_guard={timse:3}"], "did you mean times"),
+        *(
+            (
+                ["train", "logger=none", "embedding=random", f"data._target_=lightning_seq.data.{kind}Data"],
+                "give data.source=NAME",
+            )
+            for kind in (
+                "classification.Classification",
+                "tagging.Tagging",
+                "language_modelling.LanguageModelling",
+                "sequence_to_sequence.SequenceToSequence",
+                "sequences_of_sets.SequencesOfSets",
+            )
+        ),
         (["train", "runs="], "runs= is empty"),
         (["train", "trainer.threads=0"], "at least 1"),
         (["train", "trainer.threads=many"], "at least 1"),

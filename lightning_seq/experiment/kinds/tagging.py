@@ -288,7 +288,7 @@ def predictions(
 
 def _paths(names: Sequence[str], paths: Tensor, log_probabilities: Tensor) -> list[dict[str, Any]]:
     return [
-        {"tags": [names[tag] for tag in path], "log_probability": value}
+        {"tags": [names[tag] for tag in path], "log_probability": round(value, 6)}
         for path, value in zip(paths.tolist(), log_probabilities.tolist(), strict=True)
         if value > -math.inf  # a short sentence has fewer paths
     ]
