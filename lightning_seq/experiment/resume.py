@@ -18,7 +18,7 @@ from lightning_seq.callbacks.thaw import ThawEmbedding
 from lightning_seq.data import batching, columns_sampler
 from lightning_seq.data.loader import end_workers
 from lightning_seq.errors import UserError, near
-from lightning_seq.experiment.checkpoints import LAST
+from lightning_seq.experiment.checkpoints import LAST, is_good
 from lightning_seq.experiment.config import Config, plain_differences
 from lightning_seq.experiment.random_states import random_states, restore_random_states
 from lightning_seq.experiment.signals import Deferred, Interrupted
@@ -224,6 +224,7 @@ class ResumePoints(Callback):
             state = checkpoint["callbacks"].get(callback.state_key)
             if isinstance(callback, ModelCheckpoint) and state is not None:
                 _moved(state, str(callback.dirpath))
+                _check_best(state["best_model_path"])
                 callback.current_score = state["current_score"]
         pl_module._logged_at, pl_module._running = found["logged_at"], own["running"]
         pl_module._step = found.get("step_values", {})
@@ -250,6 +251,15 @@ class ResumePoints(Callback):
                 if isinstance(callback, ThawEmbedding):  # an epoch that goes on does not begin again
                     callback.on_train_epoch_start(trainer, pl_module)
         restore_random_states(own["random"])
+
+
+def _check_best(path: str) -> None:
+    """Raises UserError where the weights that a run had chosen are gone: it would be tested with others."""
+    if path and not is_good(Path(path)):
+        raise UserError(
+            f"{path} is missing or damaged, and this run had chosen its weights: put it back, or give resume=never to "
+            "start anew"
+        )
 
 
 def callbacks_of(trainer: Any) -> list[Callback]:

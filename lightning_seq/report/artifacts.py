@@ -52,7 +52,7 @@ def artifact(directory: Path, record: Record, name: str, verify: bool = True) ->
             return Artifact(name, None, recorded, f"{run}: {entry['path']} is missing")
         if verify and recorded and sha256(path) != recorded:
             return Artifact(name, None, recorded, f"{run}: {entry['path']} has changed since the run ended")
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: links that lead to each other
         reason = error.strerror if isinstance(error, OSError) else error
         return Artifact(name, None, recorded, f"{run}: {entry['path']} cannot be read ({reason})")
     return Artifact(name, path, recorded)

@@ -9,12 +9,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from pyarrow import parquet
 
 from lightning_seq.cli import main
 from lightning_seq.data.classification import ClassificationData
 from lightning_seq.data.sequence_to_sequence import SequenceToSequenceData
+from lightning_seq.data.sources.columns import keys_of
 from lightning_seq.data.tagging import TaggingData
 from lightning_seq.errors import UserError
 from lightning_seq.experiment.grid import entries
@@ -379,3 +381,13 @@ def test_help_and_show_tell_of_the_keys(capsys: pytest.CaptureFixture[str]) -> N
     out = capsys.readouterr().out
     assert "  id_column: key\n" in out
     assert "  predictions: full\n" in out
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [([1, 2], [1, 2]), (np.array([2**63, 1], np.uint64), [str(2**63), "1"]), (["7", "007"], ["7", "007"])],
+)
+def test_ids_of_a_public_set_keep_their_kind_where_they_fit(given: Any, kept: list[int | str]) -> None:
+    from datasets import Dataset
+
+    assert keys_of(Dataset.from_dict({"idx": given}), "idx", "set") == kept

@@ -229,6 +229,15 @@ def test_what_stands_in_the_place_of_an_artifact_is_a_note(kind: str, tmp_path: 
     assert "rnn, seed 1: predictions.parquet is missing" in page
 
 
+def test_links_that_lead_to_each_other_are_a_note(tmp_path: Path) -> None:
+    directory = make_comparison(tmp_path / "runs", labels=("rnn", "gru"), seeds=1)
+    looped = directory / "rnn-seed1" / "predictions.parquet"
+    looped.unlink()
+    looped.symlink_to(looped)
+    assert main(["report", str(directory)]) == 0
+    assert "rnn, seed 1: predictions.parquet cannot be read (" in (directory / "dashboard.html").read_text()
+
+
 def test_a_pipe_in_the_place_of_the_dashboard_is_replaced(tmp_path: Path) -> None:
     directory = make_comparison(tmp_path / "runs", labels=("rnn",), seeds=1)
     damage(directory / "dashboard.html", "a pipe")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 from collections.abc import Callable, Iterator
@@ -143,6 +144,25 @@ def test_a_checkpoint_of_other_data_is_refused_by_name(own: list[str], refused: 
     write(run_of(own), before)
     assert main([*words, "resume=never"]) == 0
     assert read(run_of(own)).fingerprints["data"] != before.fingerprints["data"]
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, lambda path: os.truncate(path, 100)])
+def test_a_run_whose_chosen_weights_are_gone_is_not_gone_on_with(
+    damage: Callable[[Path], None], own: list[str], refused: Callable[..., str]
+) -> None:
+    """It would be tested with its last weights, without a word."""
+    words = ["train", "model=gru", *own, *TINY, "trainer.max_epochs=3", "optimizer.lr=1e-9"]
+    assert main(words) == 0
+    done, best = left_unfinished(run_of(own)), run_of(own) / "checkpoints/best.ckpt"
+    last = torch.load(best.with_name(LAST), weights_only=True)
+    last.pop("weights_of_best", None)
+    write_checkpoint(best.with_name(LAST), {**last, "state_dict": torch.load(best, weights_only=True)["state_dict"]})
+    damage(best)
+    said = refused(*words)
+    assert "best.ckpt is missing or damaged, and this run had chosen its weights" in said
+    assert "resume=never to start anew" in said
+    assert main([*words, "resume=never"]) == 0
+    assert read(run_of(own)).metrics == done.metrics
 
 
 @pytest.mark.usefixtures("before_is_kept")

@@ -145,6 +145,7 @@ def test_a_mistake_in_the_command(words: list[str], message: str, refused: Refus
         (["model=bag_of_embeddings", "task.pooling=last"], "no final state"),
         (["task.dropout=1.0"], "less than 1"),
         (["task.schedule.kind=cosine"], "choose from"),
+        (["task.class_weights=[0,0]"], "expected a weight above 0"),
         (["task.class_weights=[1,2,3]"], "expected null, balanced, or 2 numbers"),
         (["data.batch_size=0"], "data.batch_size is 0"),
         (["embedding=file"], "embedding.path=FILE"),

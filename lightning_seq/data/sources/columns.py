@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from lightning_seq.data.sources.keys import check_keys
+from lightning_seq.data.sources.keys import check_keys, typed_keys
 from lightning_seq.data.sources.table import SPLITS, Cut, Keys, Loaded, Table
 from lightning_seq.errors import UserError, near
 from lightning_seq.files import Plain
@@ -67,7 +67,7 @@ def keys_of(rows: Any, column: str, name: str) -> Keys:
     check_columns(rows, {"id_column": column}, name)
     values = list(rows[column])
     check_keys(values, column, lambda row: f"{name}, row {row}")
-    return values if all(isinstance(value, int) for value in values) else [str(value) for value in values]
+    return typed_keys([values], untyped=False)[0]
 
 
 @dataclass(frozen=True)

@@ -154,6 +154,8 @@ def class_weights(wanted: str | list[float] | None, data: ClassificationData) ->
         weights = 1 / counts.clip(min=1)
     elif isinstance(wanted, list) and len(wanted) == len(names) and all(weight >= 0 for weight in wanted):
         weights = np.array(wanted, dtype=float)
+        if not (weights * counts).sum():
+            raise UserError(f"task.class_weights is {wanted}: expected a weight above 0 for a class that train has")
     else:
         raise UserError(
             f"task.class_weights is {wanted}: expected null, balanced, or {len(names)} numbers of at least 0 "
