@@ -120,6 +120,10 @@ def listening() -> Iterator[None]:
         with _raising_again() if outermost else nullcontext():
             yield
             heed()
+    except Exception as error:  # of code that the signal found half way
+        if _Heard.number is not None:
+            raise Interrupted(_Heard.number) from error
+        raise
     finally:
         _Heard.listeners -= 1
         _put_back(before)

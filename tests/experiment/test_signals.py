@@ -69,6 +69,18 @@ def test_one_whose_exception_is_caught_is_heard_at_the_next_look_and_at_the_end(
         heed()  # it belonged to what has ended
 
 
+def test_an_error_that_a_signal_brought_about_is_the_signal() -> None:
+    """As Lightning's, which asks a loader for its length whose start was interrupted."""
+    with pytest.raises(Interrupted, match="SIGINT") as ended, listening():
+        try:
+            send(signal.SIGINT)
+        finally:
+            raise RuntimeError("call iter first")
+    assert isinstance(ended.value.__cause__, RuntimeError)
+    with pytest.raises(RuntimeError, match="its own"), listening():
+        raise RuntimeError("its own")
+
+
 class Dropping:
     def __del__(self) -> None:
         send(signal.SIGTERM)
