@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lightning_seq import __version__
+from lightning_seq.cell_verbs import CELL_VERBS
 from lightning_seq.checkpoint_verbs import CHECKPOINT_VERBS
 from lightning_seq.errors import UserError, near
 from lightning_seq.experiment.arguments import check_utf8, given_keys, truth
 from lightning_seq.experiment.threads import wait_without_spinning
 from lightning_seq.files import place
 from lightning_seq.help import Verb, help_of, list_of
-from lightning_seq.printable import PrintableFormatter, print_any_character, printable, printable_console
+from lightning_seq.printable import PrintableFormatter, command_console, print_any_character, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -27,14 +28,10 @@ if TYPE_CHECKING:
 FLAGS = ("--help", "-h", "--version", "--list", "--debug")
 
 
-def _console() -> Console:
-    return printable_console(width=None if sys.stdout.isatty() else 120)
-
-
 def _word2vec(words: list[str]) -> int:
     from lightning_seq.experiment.vectors import word2vec
 
-    console = _console()
+    console = command_console()
     word_map = word2vec(words, console)
     if word_map is not None:
         from lightning_seq.files import write_text
@@ -50,7 +47,7 @@ def _train(words: list[str]) -> int:
     from lightning_seq.experiment.compare import train
     from lightning_seq.experiment.run import rank
 
-    console = _console()
+    console = command_console()
     outcome = train(words, console)
     if rank() != 0 or outcome is None:
         return 0
@@ -63,7 +60,7 @@ def _compare(words: list[str]) -> int:
 
     if any("=" not in word and Path(word).is_dir() for word in words):
         return _report(words)
-    console = _console()
+    console = command_console()
     directory = None
     try:
         outcome = compare(words, console)
@@ -169,7 +166,7 @@ def _report(words: list[str]) -> int:
             f"{' '.join(map(str, places))} output=DIR"
         )
     order = truth("stochastic_order", given["stochastic_order"])
-    console = _console()
+    console = command_console()
     several = comparisons_in(places[0]) if len(places) == 1 else []
     if several:
         list_comparisons(several, "report", console)
@@ -196,27 +193,8 @@ def _status(words: list[str]) -> int:
         raise UserError(
             f"status takes one directory, {' '.join(words) or 'nothing'} came: lightning-seq status runs/demo"
         )
-    status(place(words[0], "directory"), _console())
+    status(place(words[0], "directory"), command_console())
     return 0
-
-
-def _check(words: list[str]) -> int:
-    from lightning_seq.experiment.check import check
-
-    return 0 if check(words, _console()) else 1
-
-
-def _explain(words: list[str]) -> int:
-    from lightning_seq.experiment.explain import explain
-
-    explain(words, _console())
-    return 0
-
-
-def _explain_list() -> None:
-    from lightning_seq.experiment.explain import listing
-
-    listing(_console())
 
 
 RUN_KEYS = {
@@ -307,30 +285,7 @@ VERBS = {
         "DIRECTORY …",
     ),
     **CHECKPOINT_VERBS,
-    "check": Verb(
-        "Put a cell or a scorer through the conformance suite: ours, or your own.",
-        _check,
-        {
-            "input_size=N hidden_size=N": "of a cell: D (3) and H (4)",
-            "query_size=N value_size=N": "of a scorer: Q (8) and D (6)",
-            "slow=true": "also 20,000 steps forward and back",
-        },
-        ("cell", "attention"),
-        ("check lstm", "check additive", "check my_package.MyCell"),
-        "CELL",
-    ),
-    "explain": Verb(
-        "Equations, state, paper and parameters of a cell, a scorer, a layer; --list: all.",
-        _explain,
-        {
-            "input_size=N hidden_size=N": "of a cell: D (100) and H (128)",
-            "query_size=N value_size=N": "of a scorer: Q (128) and D (256)",
-        },
-        ("cell", "attention"),
-        ("explain lstm", "explain gru hidden_size=256", "explain additive"),
-        "CELL",
-        _explain_list,
-    ),
+    **CELL_VERBS,
 }
 
 
@@ -417,7 +372,7 @@ def _ended(run: Callable[[list[str]], int], words: list[str]) -> int:
         with listening():
             return run(words)
     except Interrupted as interrupted:
-        print(f"lightning-seq: {interrupted}; the same command goes on with what is missing", file=sys.stderr)
+        print(f"lightning-seq: {interrupted}; run the same command again to finish the missing runs", file=sys.stderr)
         return interrupted.exit_code
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

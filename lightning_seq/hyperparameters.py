@@ -18,14 +18,14 @@ HYPERPARAMETERS = (
     "data.batch_size", "trainer.max_epochs", "trainer.max_steps", "trainer.gradient_clip_val",
     "trainer.accumulate_grad_batches", "callbacks.early_stopping",
 )  # fmt: skip
-"""Keys whose values nobody compares for their own sake: how a model is trained, not what it is."""
+"""Keys that say how a model is trained: validation chooses their values, also where architectures are compared."""
 
 INDIFFERENT = (
     "seed", "seeds", "jobs", "dry_run", "logger", "launcher", "runs", "name", "cache", "entries", "evaluate", "output",
     "resume", "allow", "tune", "match", "trainer.threads", "trainer.progress", "data.num_workers",
     "data.id_column", "task.predictions",
 )  # fmt: skip
-"""Keys that make no run another one."""
+"""Keys that do not change what a run computes."""
 
 
 def candidates(configs: Mapping[str, Mapping[str, Any]]) -> frozenset[str]:

@@ -16,7 +16,8 @@ import lightning_seq
 from lightning_seq.cli import VERBS, main
 from lightning_seq.completion import script
 from lightning_seq.experiment.choices import setting
-from lightning_seq.experiment.config import compose, conf_directory, groups, value_at
+from lightning_seq.experiment.config import compose, conf_directory, groups
+from lightning_seq.hyperparameters import value_at
 
 ROOT = Path(lightning_seq.__file__).parents[1]
 

@@ -24,7 +24,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lightning_seq.cli import main as command
-from lightning_seq.experiment.config import compose, paths, value_at
+from lightning_seq.experiment.config import compose, paths
+from lightning_seq.hyperparameters import value_at
 from lightning_seq.printable import printable
 
 SECONDS, MEMORY = 10.0, 16 * 2**30

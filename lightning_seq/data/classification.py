@@ -12,7 +12,7 @@ from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader, Dataset
 
 from lightning_seq.data.batching import STAND_IN, BucketSampler, Share
-from lightning_seq.data.example_ids import ExampleIds
+from lightning_seq.data.example_ids import ExampleIds, read_ids
 from lightning_seq.data.loader import TrainLoader, accumulated, loader_options
 from lightning_seq.data.prepare import EncodedSplit, Prepared, prepare, unknown_share
 from lightning_seq.data.sources.choose import choose
@@ -181,7 +181,7 @@ class ClassificationData(LightningDataModule):
 
     def example_ids(self, split: str) -> ExampleIds:
         """What the source calls the examples of a split, in the order of a batch's `ids`."""
-        return self.prepared.example_ids(split)
+        return read_ids(self.prepared, split)
 
     def train_sentences(self) -> Iterator[list[str]]:
         """The sentences of the train split, whole and with all their words, for training word vectors."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -42,8 +43,29 @@ def save_keys(directory: Path, split: str, keys: Keys | None) -> None:
         save_texts(directory, f"{split}_keys_text", [str(key) for key in keys])
 
 
-def read_ids(directory: Path, split: str, numbers: np.ndarray, origin: str | None) -> ExampleIds:
-    """The ids of a split: the keys that were kept, else the source's own numbers `[N]`."""
+class Numbered(Protocol):
+    """A split; ids: `[N]`, the source's own number of each example."""
+
+    @property
+    def ids(self) -> np.ndarray: ...
+
+
+class WithIds(Protocol):
+    """Prepared data. splits, origins: by the name of a split."""
+
+    @property
+    def directory(self) -> Path: ...
+
+    @property
+    def origins(self) -> dict[str, str]: ...
+
+    @property
+    def splits(self) -> Mapping[str, Numbered]: ...
+
+
+def read_ids(prepared: WithIds, split: str) -> ExampleIds:
+    """The ids of a split: the keys that were kept, else the source's own numbers."""
+    directory, numbers, origin = prepared.directory, prepared.splits[split].ids, prepared.origins.get(split)
     with reading(directory):
         if (directory / f"{split}_keys_text.npy").is_file():
             return ExampleIds([*KeptTexts(directory, f"{split}_keys_text")], origin)

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from lightning_seq.data.example_ids import ExampleIds, origins_of, read_ids, save_keys
+from lightning_seq.data.example_ids import origins_of, save_keys
 from lightning_seq.data.kept_texts import KeptTexts, save_texts
-from lightning_seq.data.numbered import TokenNumbers, opened, read_corpus, save_corpus, shortened
+from lightning_seq.data.numbered import TokenNumbers, opened, read_corpus, reading, save_corpus, shortened
 from lightning_seq.data.sources.table import SPLITS, Loaded, Source, Table, empty_split
 from lightning_seq.errors import UserError
 from lightning_seq.files import LARGEST_CACHED, Plain, cached, fingerprint, read_json, write_json
@@ -86,13 +86,10 @@ class Prepared:
         """The sentences of the train split, whole and with all their words, for training word vectors."""
         return read_corpus(self.directory)
 
-    def example_ids(self, split: str) -> ExampleIds:
-        """What the source calls the examples of a split."""
-        return read_ids(self.directory, split, self.splits[split].ids, self.origins.get(split))
-
     def test_texts(self) -> KeptTexts:
         """The texts of the test split as the source has them."""
-        return KeptTexts(self.directory, "test_text")
+        with reading(self.directory):
+            return KeptTexts(self.directory, "test_text")
 
 
 def prepare(

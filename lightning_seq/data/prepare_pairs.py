@@ -26,9 +26,7 @@ from lightning_seq.files import (
     Plain,
     cached,
     fingerprint,
-    parse_json,
     read_json,
-    read_text,
     write_json,
     write_text,
 )
@@ -93,10 +91,7 @@ def _read(directory: Path, name: str, origins: dict[str, str], settings: PairSet
 
 def _segmenter(directory: Path, side: str, settings: PairSettings) -> Segmenter:
     model = directory / f"{side}_subwords.json"
-    subwords = None
-    if settings.levels[side] == "subword":
-        subwords = Subwords(read_text(model, LARGEST_CACHED))
-        parse_json(subwords.model, dict)["model"]
+    subwords = Subwords.read(model) if settings.levels[side] == "subword" else None
     return Segmenter(settings.levels[side], settings.lower, subwords, settings.normalise)
 
 

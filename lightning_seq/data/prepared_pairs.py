@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 
-from lightning_seq.data.example_ids import ExampleIds, read_ids
 from lightning_seq.data.kept_texts import KeptTexts
 from lightning_seq.data.numbered import LONGEST_SENTENCE, read_corpus, reading
 from lightning_seq.data.pair_settings import SIDES, PairSettings
@@ -99,10 +98,6 @@ class PreparedPairs:
     @cached_property
     def _opened(self) -> dict[tuple[str, str], KeptTexts]:
         return {}
-
-    def example_ids(self, split: str) -> ExampleIds:
-        """What the source calls the pairs of a split."""
-        return read_ids(self.directory, split, self.splits[split].ids, self.origins.get(split))
 
     def train_sentences(self, side: str = "source") -> Iterator[list[str]]:
         """The tokens of the train split's texts, whole and with all their words, for training word vectors.

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 
-from lightning_seq.data.example_ids import ExampleIds, read_ids
 from lightning_seq.data.numbered import opened, read_words, reading
 from lightning_seq.data.spelling import Spellings
 from lightning_seq.data.tag_settings import TagSettings
@@ -101,10 +100,6 @@ class PreparedTags:
         """The sentence number `row` of a split as the source writes it, as far as batches hold it."""
         found = self.splits[split]
         return self._written[found.flat[found.offsets[row] : found.offsets[row + 1]]].tolist()
-
-    def example_ids(self, split: str) -> ExampleIds:
-        """What the source calls the sentences of a split."""
-        return read_ids(self.directory, split, self.splits[split].ids, self.origins.get(split))
 
     def train_sentences(self) -> Iterator[list[str]]:
         """The words of the train split's sentences, whole and with all their words, for training word vectors."""

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from lightning_seq.data.batching import STAND_IN, Share
-from lightning_seq.data.example_ids import ExampleIds
+from lightning_seq.data.example_ids import ExampleIds, read_ids
 from lightning_seq.data.loader import TargetSampler, TrainLoader, accumulated, loader_options
 from lightning_seq.data.pair_reader import PairReader
 from lightning_seq.data.pair_settings import PairSettings
@@ -300,7 +300,7 @@ class SequenceToSequenceData(LightningDataModule):
 
     def example_ids(self, split: str) -> ExampleIds:
         """What the source calls the pairs of a split, in the order of a batch's `ids`."""
-        return self.prepared.example_ids(split)
+        return read_ids(self.prepared, split)
 
     def train_sentences(self) -> Iterator[list[str]]:
         """The tokens of the train split's sources, whole and with all their words, for training word vectors."""

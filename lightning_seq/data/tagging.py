@@ -12,7 +12,7 @@ from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader, Dataset
 
 from lightning_seq.data.batching import STAND_IN, Share
-from lightning_seq.data.example_ids import ExampleIds
+from lightning_seq.data.example_ids import ExampleIds, read_ids
 from lightning_seq.data.loader import TargetSampler, TrainLoader, accumulated, loader_options
 from lightning_seq.data.prepare_tags import prepare_tags
 from lightning_seq.data.prepared_tags import NOT_COUNTED, PreparedTags, TaggedSplit, unknown_share
@@ -231,7 +231,7 @@ class TaggingData(LightningDataModule):
 
     def example_ids(self, split: str) -> ExampleIds:
         """What the source calls the sentences of a split, in the order of a batch's `ids`."""
-        return self.prepared.example_ids(split)
+        return read_ids(self.prepared, split)
 
     def train_sentences(self) -> Iterator[list[str]]:
         """The words of the train split's sentences, whole and with all their words, for training word vectors."""

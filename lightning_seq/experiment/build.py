@@ -218,23 +218,23 @@ def build_optimizer(config: Config) -> MakeOptimizer:
     Raises UserError for settings that it does not take, for an optimiser of sparse gradients, and for
     one that computes a batch several times.
     """
-    optimizer = factory(_optimizer(config), "optimizer", config["allow"])
+    optimizer, said = factory(_optimizer(config), "optimizer", config["allow"]), config["optimizer"]["_target_"]
     try:
         made = optimizer([nn.Parameter(torch.zeros(1))])
     except Exception as error:  # whatever the class raises, the settings did not fit it
-        said = first_line(error)
-        raise UserError(f"optimizer.* is not accepted by {config['choices']['optimizer']}: {said}") from error
+        raise UserError(
+            f"optimizer.* is not accepted by {config['choices']['optimizer']}: {first_line(error)}"
+        ) from error
     if not isinstance(made, torch.optim.Optimizer) or type(made) is torch.optim.Optimizer:
-        target = config["optimizer"]["_target_"]
-        raise UserError(f"optimizer._target_={target} is no optimiser: expected one such as torch.optim.AdamW")
+        raise UserError(f"optimizer._target_={said} is no optimiser: expected one such as torch.optim.AdamW")
     if isinstance(made, torch.optim.SparseAdam):
         raise UserError(
-            f"optimizer._target_={config['optimizer']['_target_']} is for sparse gradients, and these models have "
+            f"optimizer._target_={said} is for sparse gradients, and these models have "
             "dense ones: expected an optimiser such as torch.optim.AdamW"
         )
     if _needs_closure(made):
         raise UserError(
-            f"optimizer._target_={config['optimizer']['_target_']} computes each batch several times in a step, and a "
+            f"optimizer._target_={said} computes each batch several times in a step, and a "
             "model that carries its state would read the batch again: expected an optimiser such as torch.optim.AdamW"
         )
     return optimizer

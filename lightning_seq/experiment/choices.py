@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import lightning_seq
-from lightning_seq.experiment.config import WHOLE_OR_NULL, conf_directory, groups, value_at
+from lightning_seq.experiment.config import WHOLE_OR_NULL, conf_directory, groups
+from lightning_seq.hyperparameters import value_at
 
 ROOT = "config"
 """The file of the keys that belong to no group."""

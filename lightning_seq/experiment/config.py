@@ -25,6 +25,7 @@ from lightning_seq.experiment.words import (
     split_words,
 )
 from lightning_seq.files import default_cache, place
+from lightning_seq.hyperparameters import value_at
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
 """What a run, a comparison or a label may be called."""
@@ -279,14 +280,6 @@ def _refuse_key(pair: Word, known: set[str]) -> None:
     if parent in known and inside:
         raise UserError(f"{pair.text}: there is no key {last!r} in {parent}; {near(last, inside)}")
     raise UserError(f"{pair.text}: there is no key {pair.key!r}; {near(pair.key, known - {'choices'})}")
-
-
-def value_at(config: Config, path: str) -> Any:
-    """What stands at `task.dropout`; None where nothing does."""
-    value: Any = config
-    for key in path.split("."):
-        value = value.get(key) if isinstance(value, dict) else None
-    return value
 
 
 def put(config: Config, path: str, value: Any) -> None:

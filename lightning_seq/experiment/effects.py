@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from lightning_seq.errors import UserError
-from lightning_seq.experiment.config import Config, value_at
+from lightning_seq.experiment.config import Config
 from lightning_seq.experiment.words import Word
+from lightning_seq.hyperparameters import value_at
 
 REFUSED = ("model", "cell", "init", "attention", "task", "match", "tune")
 """Groups in which such a key is refused where it acts in no entry; in others it is told."""

@@ -17,7 +17,6 @@ from lightning_seq.experiment.config import (
     check_task,
     compose,
     plain_differences,
-    value_at,
 )
 from lightning_seq.experiment.effects import check_effects
 from lightning_seq.experiment.instruments import INSTRUMENTS
@@ -25,6 +24,7 @@ from lightning_seq.experiment.match import check_match
 from lightning_seq.experiment.run import NEUTRAL, NEUTRAL_IN, essential
 from lightning_seq.experiment.run_directory import CHECKPOINTS, CONFIG, read_config
 from lightning_seq.experiment.words import Word, alternatives, split_words
+from lightning_seq.hyperparameters import value_at
 from lightning_seq.record import FILE, Record, read, read_if_there
 
 INDIFFERENT = (

@@ -12,7 +12,7 @@ from lightning_seq.experiment.data_files import check_files
 from lightning_seq.experiment.grid import Entry, Planned
 from lightning_seq.experiment.preflight import check_settings, check_writable
 from lightning_seq.experiment.run_directory import CHECKPOINTS
-from lightning_seq.files import fingerprint
+from lightning_seq.files import fingerprint, place
 from lightning_seq.record import runs_in
 
 if TYPE_CHECKING:
@@ -98,11 +98,12 @@ def check_directories(runs: Sequence[Planned]) -> None:
 def check_place(runs: Sequence[Planned]) -> None:
     """Raises UserError when the comparison's directory cannot be written, or a link in it leads out of the run root."""
     root = Path(runs[0].entry.config["runs"])
-    place = root / runs[0].entry.config["name"]
-    for directory in (place, *(run.directory for run in runs)):
+    comparison = root / runs[0].entry.config["name"]
+    for directory in (comparison, *(run.directory for run in runs)):
+        place(directory, "runs")
         if not directory.resolve().is_relative_to(root.resolve()):
             raise UserError(
                 f"{directory} leads to {directory.resolve()}, outside {root}: take the link away, or give runs=DIR "
                 "where the files are to be"
             )
-    check_writable(place, "runs=DIR")
+    check_writable(comparison, "runs=DIR")

@@ -49,14 +49,8 @@ NUMBER_OR_NULL = (
 """Keys whose default is null, or may be, and whose value is a number."""
 
 SEVERAL = (
-    "trainer.precision",
-    "trainer.devices",
-    "task.tied",
-    "*activation",
-    "seeds",
-    "data.variant",
-    "logger.project",
-)
+    "trainer.precision", "trainer.devices", "task.tied", "*activation", "seeds", "data.variant", "logger.project",
+)  # fmt: skip
 """Keys that hold words, and values of other kinds too."""
 
 LONGEST = 1000
@@ -80,16 +74,14 @@ def check_range(pair: Word, default: Any, value: Any) -> None:
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if pair.key in NUMBER_OR_NULL and value is not None and not number:
         raise UserError(f"{said}: expected a number or null for {pair.key}")
-    least, most = next(
-        (bounds for pattern, bounds in RANGES.items() if fnmatchcase(pair.key, pattern)), (-math.inf, math.inf)
-    )
+    bounds = next((bounds for pattern, bounds in RANGES.items() if fnmatchcase(pair.key, pattern)), None)
     for one in _leaves(value):
         if isinstance(one, str) and len(one) > LONGEST:
             raise UserError(f"{said[:80]}…: expected at most {LONGEST} characters, {len(one)} came")
         if isinstance(one, bool) or not isinstance(one, int | float):
             continue
-        top = min(most, WHOLE if isinstance(one, int) and most == math.inf else REAL if most == math.inf else most)
-        low = least if least != -math.inf else -top
+        largest = WHOLE if isinstance(one, int) else REAL
+        low, top = bounds or (-largest, largest)
         if not (math.isfinite(one) and low <= one <= top):
             raise UserError(f"{said}: expected at least {low} and at most {top} for {pair.key}, {one!r:.40} came")
 

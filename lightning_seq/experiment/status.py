@@ -117,7 +117,7 @@ def _trained(record: Record) -> float | None:
 def _last(record: Record, name: str) -> list[float | None] | None:
     """The last point of a curve: step, epoch, seconds, value."""
     points = record.curves.get(name)
-    return points[-1] if points and len(points[-1]) == len(("step", "epoch", "seconds", "value")) else None
+    return points[-1] if points and len(points[-1]) == 4 else None
 
 
 def states_of(directory: Path, now: datetime | None = None) -> list[State]:

@@ -125,8 +125,8 @@ def factory(node: Mapping[str, Any], group: str, allow: Sequence[str] = ()) -> C
     An argument whose annotation is `type[…]` is a class of `PUBLISHED` or of `allow`; no other argument is anything but
     a plain value.
 
-    Raises UserError for a class that is none of the group, and for a key that the class does not take, listing those
-    it does; calling what is returned raises UserError for arguments that are missing.
+    Raises UserError for a class that does not belong to the group, and for a key that is not an argument of the class,
+    with the arguments that it has. The returned callable raises UserError where arguments are missing.
     """
     target = resolve(node["_target_"], group, allow)
     check_base(target, node["_target_"], group)

@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 
 from lightning_seq.errors import UserError, near
-from lightning_seq.experiment.config import Config, put, value_at
+from lightning_seq.experiment.config import Config, put
 from lightning_seq.experiment.grid import INDIFFERENT, Entry, Planned
 from lightning_seq.experiment.match import is_matched, width_key
 from lightning_seq.experiment.prepare import Ready, check_directories
 from lightning_seq.files import write_json
+from lightning_seq.hyperparameters import value_at
 from lightning_seq.record import read
 
 SPACE = {

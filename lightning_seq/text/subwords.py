@@ -8,9 +8,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lightning_seq.errors import UserError, first_line, near
+from lightning_seq.files import LARGEST_CACHED, DamagedError, parse_json, read_text
 from lightning_seq.text.vocabulary import SPECIALS, UNK
 
 if TYPE_CHECKING:
@@ -89,6 +91,14 @@ class Subwords:
         if kind == "unigram":
             model["model"]["vocab"] = _settled(model["model"]["vocab"])
         return cls(json.dumps(model, ensure_ascii=False, indent=1, sort_keys=True) + "\n")
+
+    @classmethod
+    def read(cls, path: Path) -> Subwords:
+        """The model that was written to a file of the cache. Raises one of `files.DAMAGE` for another content."""
+        text = read_text(path, LARGEST_CACHED)
+        if "model" not in parse_json(text, dict):
+            raise DamagedError("it holds no subword model")
+        return cls(text)
 
     @cached_property
     def pieces(self) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from torch import nn
 
 from lightning_seq.errors import UserError
 from lightning_seq.experiment.build import build_data, build_inputs, build_model, build_task, initialise
-from lightning_seq.experiment.config import Config, compose, groups, paths, put, value_at
+from lightning_seq.experiment.config import Config, compose, groups, paths, put
 from lightning_seq.experiment.effects import RULES, idle
 from lightning_seq.experiment.grid import entries
 from lightning_seq.experiment.instruments import instruments
@@ -22,6 +22,7 @@ from lightning_seq.experiment.kinds.kind import kind_of
 from lightning_seq.experiment.resume import ResumePoints
 from lightning_seq.experiment.threads import threads_per_job
 from lightning_seq.experiment.trainer import build_trainer
+from lightning_seq.hyperparameters import value_at
 from lightning_seq.spec import Class, DataSpec, Tokens, TokenSequence
 from tests.experiment.conftest import sentences, write_csv
 

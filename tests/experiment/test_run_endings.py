@@ -223,7 +223,7 @@ def test_a_signal_whose_exception_was_caught_is_heard_before_the_record_says_don
         assert main(["compare", "model=rnn", "seeds=1", INLINE, *own, *TINY]) == 128 + signal.SIGTERM
     interrupted = record_of(own, "rnn-seed1")
     assert (interrupted.status, interrupted.error) == ("interrupted", "ended by SIGTERM")
-    assert "the same command goes on with what is missing" in capsys.readouterr().err
+    assert "run the same command again to finish the missing runs" in capsys.readouterr().err
     assert main(["compare", "model=rnn", "seeds=1", INLINE, *own, *TINY]) == 0
     assert record_of(own, "rnn-seed1").status == "done"
 
@@ -244,3 +244,10 @@ def test_a_signal_after_the_record_says_done_ends_the_command_and_leaves_the_rec
     done = record_of(own, "rnn-seed1")
     assert (done.status, done.error) == ("done", None)
     assert done.metrics["test/accuracy"] is not None
+
+
+def test_a_link_to_itself_in_the_place_of_a_run_is_one_line(own: list[str], refused: Callable[..., str]) -> None:
+    run = Path(own[2].removeprefix("runs=")) / "csv/rnn-seed1"
+    run.parent.mkdir(parents=True)
+    run.symlink_to(run.name)
+    assert "csv/rnn-seed1: no path of this system (Too many levels of" in refused("train", "model=rnn", *own, *TINY)

@@ -22,7 +22,7 @@ def is_full(config: Config) -> bool:
 
 
 def of_task(config: Config) -> dict[str, bool]:
-    """What a task is told of it: nothing where `predictions` is short, since a class of the user's own may not know."""
+    """The keyword argument of the task's constructor; none for `short`, as a user's own task class may not have it."""
     return {"full_predictions": True} if is_full(config) else {}
 
 
