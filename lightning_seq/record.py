@@ -92,6 +92,12 @@ def read_if_there(directory: Path) -> Record | None:
     return read(directory) if os.path.lexists(directory / FILE) else None
 
 
+def read_done(directory: Path) -> Record | None:
+    """The record in a run's directory, where the run is done. Raises UserError as `read` does."""
+    record = read_if_there(directory)
+    return record if record is not None and record.status == "done" else None
+
+
 def read(path: Path) -> Record:
     """Read a `record.json`, or the one in a run's directory.
 

@@ -25,7 +25,7 @@ from lightning_seq.experiment.run import NEUTRAL, NEUTRAL_IN, essential
 from lightning_seq.experiment.run_directory import CHECKPOINTS, CONFIG, read_config
 from lightning_seq.experiment.words import Word, alternatives, split_words
 from lightning_seq.hyperparameters import value_at
-from lightning_seq.record import FILE, Record, read, read_if_there
+from lightning_seq.record import FILE, Record, read, read_done
 
 INDIFFERENT = (
     *NEUTRAL,
@@ -73,8 +73,7 @@ class Planned:
 
     def done(self) -> Record | None:
         """Its record, where it is done."""
-        record = read_if_there(self.directory)
-        return record if record and record.status == "done" else None
+        return read_done(self.directory)
 
     def _has_failed_at_once(self) -> bool:
         if not (self.directory / FILE).is_file() or any(self.directory.glob(f"{CHECKPOINTS}/*.ckpt")):

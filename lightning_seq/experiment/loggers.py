@@ -19,7 +19,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from lightning_seq.errors import UserError, install, near
 from lightning_seq.experiment.config import Config
 from lightning_seq.files import write_text
-from lightning_seq.record import Record, read_if_there
+from lightning_seq.record import Record, read_done
 
 Point = list[float | None]
 
@@ -122,7 +122,7 @@ class TensorBoardRun(TensorBoardLogger):
 
     @rank_zero_only
     def finalize(self, status: str) -> None:
-        record = None if self._told else done_record(self.directory)
+        record = None if self._told else read_done(self.directory)
         if record is not None:
             from torch.utils.tensorboard.summary import hparams
 
@@ -133,12 +133,6 @@ class TensorBoardRun(TensorBoardLogger):
             for summary in session:
                 self.experiment._get_file_writer().add_summary(summary)
         super().finalize(status)
-
-
-def done_record(directory: Path) -> Record | None:
-    """The record of a run, once it is done."""
-    record = read_if_there(directory)
-    return record if record is not None and record.status == "done" else None
 
 
 def final_numbers(record: Record) -> dict[str, float | None]:

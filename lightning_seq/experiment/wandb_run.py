@@ -21,7 +21,8 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from lightning_seq.errors import UserError, near
 from lightning_seq.experiment.config import Config
-from lightning_seq.experiment.loggers import WANDB_MODES, done_record, final_numbers
+from lightning_seq.experiment.loggers import WANDB_MODES, final_numbers
+from lightning_seq.record import read_done
 
 SERVICE = "WANDB_SERVICE"
 """Names W&B's service of this process to its children, and ends with it."""
@@ -46,7 +47,7 @@ class WandbRun(WandbLogger):
     @rank_zero_only
     def finalize(self, status: str) -> None:
         super().finalize(status)
-        record = done_record(self.directory)
+        record = read_done(self.directory)
         if record is not None:
             self.experiment.summary.update(final_numbers(record))
             if "predictions" in record.artifacts:
