@@ -1,5 +1,5 @@
 """Signals: raised at once, or kept for the end of a batch; the queue of a cluster."""
-# ruff: noqa: PT012  what stands in the block is what the signal interrupts
+# ruff: noqa: PT012  the block holds the code that the signal interrupts
 
 from __future__ import annotations
 
@@ -66,11 +66,11 @@ def test_one_whose_exception_is_caught_is_heard_at_the_next_look_and_at_the_end(
         with pytest.raises(Interrupted, match=number.name):
             heed()
     with listening():
-        heed()  # it belonged to what has ended
+        heed()  # the signal belonged to the block that has ended
 
 
 def test_an_error_that_a_signal_brought_about_is_the_signal() -> None:
-    """As Lightning's, which asks a loader for its length whose start was interrupted."""
+    """Lightning raises such an error: it asks for the length of a loader whose start was interrupted."""
     with pytest.raises(Interrupted, match="SIGINT") as ended, listening():
         try:
             send(signal.SIGINT)
