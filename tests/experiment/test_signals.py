@@ -102,7 +102,7 @@ def test_one_that_comes_in_a_finaliser_is_raised_after_it_and_nothing_is_printed
     assert capfd.readouterr().err == ""
 
 
-def test_one_that_comes_at_a_fork_is_raised_after_it(capfd: pytest.CaptureFixture[str]) -> None:
+def test_one_that_comes_at_a_fork_is_raised_after_it() -> None:
     code = """
 import os, signal, time
 from lightning_seq.experiment.signals import Interrupted, listening
