@@ -16,7 +16,8 @@ from jaxtyping import install_import_hook
 from torture import hear_signals
 
 ROOMS = ("cells", "engines", "layers", "attention", "losses")
-# Of a list beartype looks at an item that it draws: here not from the numbers that a run's record holds.
+# beartype checks one random item of each list. It draws from a generator of its own here: the state of Python's
+# generator is part of a run's record.
 patch("beartype._check.code.codemain.getrandbits", random.Random(0).getrandbits).start()
 HOOK = install_import_hook([f"lightning_seq.{room}" for room in ROOMS], "beartype.beartype")
 

@@ -1,10 +1,12 @@
-"""What may stand in the place of a file that was written here."""
+"""Damaged contents of JSON files, and things other than a file at a file's path; the reason that a reader gives."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
 from pathlib import Path
+
+from lightning_seq.files import SEAL, sha256, write_json
 
 CONTENTS = {
     "deep": (b"[" * 100_000, "inside each other"),
@@ -17,7 +19,7 @@ CONTENTS = {
     "empty": (b"", "not JSON"),
     "half a character": (b'{"a": "\\ud83d"}', "half of a surrogate pair"),
 }
-"""Of a JSON file that is to hold a mapping; and what is said of it."""
+"""Each kind of damage to a JSON file of a mapping: the bytes, and the reason that its reader gives."""
 
 
 def _pipe(path: Path) -> None:
@@ -28,23 +30,28 @@ def _dangling(path: Path) -> None:
     path.symlink_to(path.with_name("nowhere"))
 
 
-PLACES: dict[str, tuple[Callable[[Path], None], str]] = {
+NO_FILES: dict[str, tuple[Callable[[Path], None], str]] = {
     "a directory": (Path.mkdir, "Is a directory"),
     "a pipe": (_pipe, "a pipe or a device"),
     "a dangling link": (_dangling, "is not there"),
 }
-"""What is no file, and what is said of it."""
+"""Each kind of path without a file: the function that makes it, and the reason that a reader gives."""
 
-DAMAGES = (*CONTENTS, *PLACES)
+DAMAGES = (*CONTENTS, *NO_FILES)
 
 
 def damage(path: Path, kind: str) -> str:
-    """Put one of these in the place of a file; return what is to be said of it."""
+    """Replace a file by a damaged one, or by something other than a file. Return the reason that its reader gives."""
     path.unlink(missing_ok=True)
-    if kind in PLACES:
-        put, said = PLACES[kind]
-        put(path)
-        return said
-    content, said = CONTENTS[kind]
+    if kind in NO_FILES:
+        make, reason = NO_FILES[kind]
+        make(path)
+        return reason
+    content, reason = CONTENTS[kind]
     path.write_bytes(content)
-    return said
+    return reason
+
+
+def seal(directory: Path) -> None:
+    """Write the checksums of a damaged cache, as `sealed_directory` does, so that its files are read."""
+    write_json(directory / SEAL, {path.name: sha256(path) for path in directory.iterdir() if path.name != SEAL})

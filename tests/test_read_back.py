@@ -1,4 +1,4 @@
-"""Files that were written here are read back within bounds, or refused with a reason; never an endless wait."""
+"""JSON, YAML and caches that the package wrote are read within bounds, or refused with a reason."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_a_damaged_file_says_why(kind: str, tmp_path: Path) -> None:
         read_json(path, dict)
 
 
-def test_what_is_not_there(tmp_path: Path) -> None:
+def test_a_missing_file_and_a_path_below_a_file(tmp_path: Path) -> None:
     damage(tmp_path / "link", "a dangling link")
     for name in ("link", "none"):
         with pytest.raises(FileNotFoundError):
@@ -169,7 +169,7 @@ REPLACED: dict[str, tuple[Callable[[Path], object], str]] = {
 
 
 @pytest.mark.parametrize("how", REPLACED)
-def test_what_is_wrong_with_a_cache_is_told_once(how: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_damage_of_a_cache_is_told_once(how: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     target = sealed_directory(tmp_path / "data", build)
     put, said = REPLACED[how]
     put(target)
@@ -183,7 +183,7 @@ def test_what_is_wrong_with_a_cache_is_told_once(how: str, tmp_path: Path, caplo
 
 
 @pytest.mark.parametrize("kind", ["empty", "a pipe", "a dangling link", "a link"])
-def test_what_stands_in_the_place_of_a_cache_is_replaced(kind: str, tmp_path: Path) -> None:
+def test_a_file_a_pipe_or_a_link_at_the_path_of_a_cache_is_replaced(kind: str, tmp_path: Path) -> None:
     target = tmp_path / "data"
     if kind == "a link":
         (tmp_path / "elsewhere").mkdir()

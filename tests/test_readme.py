@@ -1,4 +1,4 @@
-"""README's commands, each done: as it stands where that takes seconds, else planned by `dry_run=true`."""
+"""Each command of README is run as it is written if that takes seconds, else planned by `dry_run=true`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ RUNS = {
     "runs/verses_words/lstm-seed1": ("language_modelling", "model=lstm", "name=verses_words"),
     "runs/dates/attention-seed1": ("sequence_to_sequence", "label=attention", "name=dates"),
 }
-"""Small runs where the commands on a run look for one."""
+"""Small runs in the directories that README's commands name."""
 KINDS = {
     "classification": ["data=csv"], "language_modelling": ["data=text_words", "data.min_count=1", "data.batch_size=4"],
     "sequence_to_sequence": ["data=pairs", "model=encoder_decoder_attention"],
@@ -33,13 +33,13 @@ TINY = (
     "trainer.threads=1", "logger=none", "cache=cache",
 )  # fmt: skip
 ELSEWHERE = ("trainer=gpu", "trainer.devices=4", "launcher=submitit", "launcher=ray")
-"""Words of commands for machines that a test has not."""
+"""Words of commands for machines that tests do not have."""
 HELD = ("verses", "text", "csv", "jsonl", "pairs", "conll", "dates", "adding", "hello", "memory", "temporal")
 """Beginnings of the data sets that need no network and no mirror."""
 
 
 def commands() -> Iterator[str]:
-    """Of the blocks and of the lines between them, without comments and prompts, those that name no placeholder."""
+    """The lines of code blocks, and the commands within paragraphs, without comments."""
     fenced = re.compile(r"^```\w*\n(.*?)^```", re.DOTALL | re.MULTILINE)
     for block in fenced.findall(TEXT):
         for line in block.replace("\\\n", " ").splitlines():
@@ -70,7 +70,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     for name in ("mine.txt", "ptb.train.txt", "ptb.valid.txt", "ptb.test.txt", "mine.de", "mine.en"):
         (place / name).write_text(prose)
     (place / "ner.txt").write_text(Path(data["tagging"]).read_text())
-    rows = ("\n".join("\t".join(map(str, [n, word, *"___"[:1], "X" if n % 2 else "Y", *"______"]))
+    rows = ("\n".join("\t".join(map(str, [n, word, "_", "X" if n % 2 else "Y", *"______"]))
                       for n, word in enumerate(text.split(), 1)) for text, _ in csv)  # fmt: skip
     (place / "mine.conllu").write_text("\n\n".join(rows) + "\n\n")
     (place / "my_package.py").write_text(

@@ -3,8 +3,8 @@
 signals: how many (default 100), half of them to a run's own process, half to the whole `train` command.
 
 Until the record says done a signal interrupts; after that it ends the process at once. No exit code may be 0, no output
-may hold a traceback, and the same command must then end with the numbers of a run that nobody disturbed. Ends with 1
-where that was not so.
+may hold a traceback, and the same command must then end with the numbers of an undisturbed run. The exit code is 1 if
+one of these fails.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from lightning_seq.experiment.grid import Planned
+from lightning_seq.experiment.nursery import _alive
 from lightning_seq.record import read
 from torture import hear_signals
 from torture.killed import PATIENCE, Runner, Scene, differences
@@ -28,11 +29,11 @@ from torture.killed import PATIENCE, Runner, Scene, differences
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)
 TRAINED = "was trained on"
 MORE = ("data.validation_fraction=0.2", "data.test_fraction=0.3", "data.eval_batch_size=1", "trainer.max_epochs=2")
-"""A split of tests that takes a while."""
+"""A test split that takes a while."""
 
 
 class Disturbed:
-    """A run, or the command that makes it, as a process of which the end is awaited."""
+    """The process of a run, or of the `train` command that makes the run."""
 
     def __init__(self, run: Planned, pid: int, poll: Callable[[], int | None], said: Path) -> None:
         self.run, self.pid, self.poll, self.said = run, pid, poll, said
@@ -53,7 +54,7 @@ class Disturbed:
         if self.poll() is not None:
             return False
         os.kill(self.pid, number)
-        return _state(self.pid) not in ("Z", "")  # else it had ended, and only its parent did not know yet
+        return _alive(self.pid)
 
     def end(self) -> int:
         begun = time.monotonic()
@@ -62,13 +63,6 @@ class Disturbed:
                 raise RuntimeError(f"{self.run.directory} hangs after a signal")
             time.sleep(0.005)
         return code
-
-
-def _state(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
-    except OSError:
-        return ""
 
 
 def of_run(runner: Runner, run: Planned) -> Disturbed:

@@ -1,6 +1,8 @@
 """Malformed calls of the command: every key of every group with wrong values, wrong paths, wrong files.
 
-    python -m torture.malformed [COUNT]
+    python -m torture.malformed [COUNT [WORD]]
+
+COUNT: how many calls (default 500). WORD: make only the calls that hold it.
 
 A call must end within 10 seconds: with exit code 2 and one clear line, or with exit code 0. A traceback, another exit
 code, a longer call, and an infinite number that was accepted are faults: they are listed, and the script ends with 1.
@@ -27,6 +29,7 @@ from lightning_seq.cli import main as command
 from lightning_seq.experiment.config import compose, paths
 from lightning_seq.hyperparameters import value_at
 from lightning_seq.printable import printable
+from torture.killed import write_data
 
 SECONDS, MEMORY = 10.0, 16 * 2**30
 ENDLESS = ("inf", "nan", "-inf")
@@ -38,6 +41,12 @@ SMALL = (
     "embedding=random", "embedding.size=8", "model.hidden_size=8", "trainer.max_epochs=1", "trainer.progress=false",
     "logger=none", "trainer.threads=1", "data.batch_size=16", "launcher=inline",
 )  # fmt: skip
+KINDS = {
+    "classification": ("data=csv",),
+    "language_modelling": ("data=text_words", "data.batch_size=4"),
+    "tagging": ("data=conll",),
+    "sequence_to_sequence": ("data=pairs", "model=encoder_decoder_attention"),
+}
 FIXED = ("runs", "cache", "name", "data.train", "embedding.kind", "launcher.kind", "logger.kind", "show", "dry_run")
 """Keys that the calls need as they are; the calls written by hand give some of them."""
 
@@ -48,21 +57,6 @@ class Call:
 
     words: tuple[str, ...]
     refused: bool = False
-
-
-def written(directory: Path) -> dict[str, list[str]]:
-    """Small files of each kind of data, and the words of a training on them."""
-    csv, text, conll, pairs = (directory / f"tiny.{kind}" for kind in ("csv", "txt", "conll", "tsv"))
-    csv.write_text("text,label\n" + "a wave on the sea,sea\na road on the hill,land\n" * 40, encoding="utf-8")
-    text.write_text("the old ship and the road by the sea\n" * 400, encoding="utf-8")
-    conll.write_text("the O\nold B-X\nship I-X\n\n" * 60, encoding="utf-8")
-    pairs.write_text("\n".join(f"a b {n}\tb a {n}" for n in range(60)) + "\n", encoding="utf-8")
-    return {
-        "csv": [*SMALL, "data=csv", f"data.train={csv}"],
-        "text_words": [*SMALL, "data=text_words", f"data.train={text}"],
-        "conll": [*SMALL, "data=conll", f"data.train={conll}"],
-        "pairs": [*SMALL, "data=pairs", f"data.train={pairs}", "model=encoder_decoder_attention"],
-    }
 
 
 def by_key(bases: dict[str, list[str]], draw: random.Random) -> Iterator[Call]:
@@ -121,7 +115,7 @@ def by_hand(directory: Path, csv: Sequence[str]) -> Iterator[Call]:
         "data._target_=os.system",
         "init._target_=lightning_seq.cells.lstm.LSTMCell",
         "cell.arguments={_target_:os.system}",
-        "model._target_=lightning_seq.models.crf.CRF",
+        "model._target_=lightning_seq.models.crf.LinearChainCRF",
         "data.replace={a:1}",
         "data.replace={1:null}",
     ):
@@ -156,7 +150,7 @@ def by_hand(directory: Path, csv: Sequence[str]) -> Iterator[Call]:
 
 
 def outcome(call: Call, place: Path) -> tuple[str, float]:
-    """What came of the call in a forked process (empty: as it should), and its seconds."""
+    """Make the call in a forked process. Return its fault (empty: none) and its seconds."""
     place.mkdir()
     begun = time.monotonic()
     with (place / "said").open("w+b") as said:
@@ -216,10 +210,10 @@ def main(count: int, only: str = "") -> int:
     with tempfile.TemporaryDirectory() as made:
         directory = Path(made)
         bases = {
-            kind: [*words, f"runs={directory / 'runs'}", f"cache={directory / 'cache'}"]
-            for kind, words in written(directory).items()
+            kind: [*SMALL, *KINDS[kind], *words, f"runs={directory / 'runs'}", f"cache={directory / 'cache'}"]
+            for kind, words in write_data(directory / "data").items()
         }
-        calls = list(by_hand(directory, bases["csv"]))
+        calls = list(by_hand(directory, bases["classification"]))
         calls += list(by_key(bases, draw))[: max(0, count - len(calls))]
         for kind, words in bases.items():  # data prepared, packages imported
             command(["train", *words, f"name=first-{kind}"])
@@ -231,7 +225,7 @@ def main(count: int, only: str = "") -> int:
             slowest = max(slowest, seconds)
             found["fault" if fault else "as it should be"] += 1
             if fault:
-                short = " ".join(word for word in call.words if word not in bases["csv"])
+                short = " ".join(word for word in call.words if word not in bases["classification"])
                 faults.append(f"{printable(short)[-150:]}\n    {fault}")
                 print(faults[-1], flush=True)
     print(f"{sum(found.values())} malformed calls: {dict(found)}; the slowest took {slowest:.1f} s")

@@ -139,7 +139,7 @@ class Outputs(nn.Module):
 
 
 class EvenGRUCell(nn.GRUCell):
-    """It refuses an odd number of units, and fewer than six."""
+    """A GRU that refuses an odd number of units, and fewer than six."""
 
     def __init__(self, input_size: int, hidden_size: int) -> None:
         if hidden_size % 2 or hidden_size < 6:

@@ -1,4 +1,4 @@
-"""How much is done for a batch, in calls: a figure that does not depend on the machine."""
+"""Count the function calls that make a batch: unlike seconds, the count does not depend on the machine."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch.utils.data import Dataset
 
 
 def calls(data: Dataset[Any], share: Any) -> int:
-    """The calls of functions, Python's and C's, that `data[share]` makes."""
+    """Count the calls of Python's and C's functions in `data[share]`."""
     profile = cProfile.Profile()
     profile.runcall(data.__getitem__, share)
     return sum(entry.callcount for entry in profile.getstats())

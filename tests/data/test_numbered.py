@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 from lightning_seq.data.numbered import TokenNumbers, cut_to, mapped, read_corpus, save_corpus, shortened
 from lightning_seq.errors import UserError
 from lightning_seq.files import DamagedError
+from tests.damage import damage
 
 TEXTS = [["the", "sea", "the"], [], ["a", "sea"], ["the", "a", "b", "c", "d"]]
 NUMBERS = TokenNumbers()
@@ -51,19 +53,22 @@ def test_a_corpus_is_by_falling_count_and_has_every_token(tmp_path: Path) -> Non
     assert texts(*read, words) == TEXTS
 
 
-@pytest.mark.parametrize("damage", ["words gone", "words no texts", "words deep", "array empty", "array of objects"])
-def test_a_corpus_that_was_damaged_after_it_was_checked_is_one_line(damage: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "put"),
+    [
+        ("corpus_words.json", Path.unlink),
+        ("corpus_words.json", lambda path: path.write_text("[1, 2]")),
+        ("corpus_words.json", lambda path: damage(path, "deep")),
+        ("corpus_flat.npy", lambda path: damage(path, "empty")),
+        ("corpus_flat.npy", lambda path: np.save(path, np.array(["a"], dtype=object), allow_pickle=True)),
+    ],
+)
+def test_a_corpus_that_was_damaged_after_it_was_checked_is_one_line(
+    name: str, put: Callable[[Path], object], tmp_path: Path
+) -> None:
     save_corpus(tmp_path, "", np.array([0, 1, 0], dtype=np.int32), np.array([0, 3]), ["b", "a"])
     assert list(read_corpus(tmp_path)) == [["b", "a", "b"]]
-    words, flat = tmp_path / "corpus_words.json", tmp_path / "corpus_flat.npy"
-    if damage == "words gone":
-        words.unlink()
-    elif damage == "array of objects":
-        np.save(flat, np.array(["a"], dtype=object), allow_pickle=True)
-    elif damage == "array empty":
-        flat.write_bytes(b"")
-    else:
-        words.write_text("[1, 2]" if damage == "words no texts" else "[" * 100_000)
+    put(tmp_path / name)
     with pytest.raises(
         UserError, match=r"is damaged \(.*\): delete it, and the same command makes it again$"
     ) as refused:
@@ -71,7 +76,7 @@ def test_a_corpus_that_was_damaged_after_it_was_checked_is_one_line(damage: str,
     assert str(refused.value).startswith(str(tmp_path))
 
 
-def test_an_array_that_says_it_is_larger_than_its_file(tmp_path: Path) -> None:
+def test_an_array_whose_header_has_a_wrong_shape_is_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.zeros(8, np.int64))
     content = (tmp_path / "a.npy").read_bytes()
     for shape in (b"(9,)", b"(-1,)", b"(1e9,)", b"((((", b"(10**9999,)", b"(99999999999999999999,)"):

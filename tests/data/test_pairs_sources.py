@@ -1,10 +1,11 @@
+"""Pairs that are made by a rule or come with the package: symbols, a made-up language, dates, verses."""
+
 from __future__ import annotations
 
 import datetime
 import re
 from functools import cache
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,9 +15,7 @@ from hypothesis import strategies as st
 from lightning_seq.data.sources import embedded, verses_modernise
 from lightning_seq.data.sources.choose_pairs import choose_pairs
 from lightning_seq.data.sources.dates import LANGUAGES, Dates
-from lightning_seq.data.sources.hub_stream import HubStream
-from lightning_seq.data.sources.pairs import PairColumns, PairTable
-from lightning_seq.data.sources.parallel_files import ParallelFiles
+from lightning_seq.data.sources.pairs import PairTable
 from lightning_seq.data.sources.reordering import PARTICLES, Reordering
 from lightning_seq.data.sources.symbol_pairs import SymbolPairs
 from lightning_seq.data.sources.table import Loaded
@@ -206,197 +205,6 @@ def test_versions_that_there_are_not() -> None:
         VersesModernise("kjw")
     with pytest.raises(UserError, match="are both web"):
         VersesModernise("web")
-
-
-def write(path: Path, *lines: str) -> str:
-    path.write_bytes(("\n".join(lines) + "\n").encode())
-    return str(path)
-
-
-def test_two_files_line_by_line(tmp_path: Path) -> None:
-    first = write(tmp_path / "a.en", *(f"one {row}" for row in range(20)), "", "last\r")
-    second = write(tmp_path / "a.de", *(f"eins {row}" for row in range(20)), " ", "letzte")
-    loaded = ParallelFiles(first, train_target=second, test=first, test_target=second).load()
-    table = loaded.tables["test"]
-    assert (table.sources[3], table.targets[3], table.ids[3]) == ("one 3", "eins 3", 4)
-    assert (table.sources[-1], table.targets[-1], table.ids[-1]) == ("last", "letzte", 22)
-    assert [len(table) for table in loaded.tables.values()] == [19, 2, 21]
-    assert loaded.notes[0] == "train: 1 line blank on both sides left out"
-    assert "validation: 10% of train" in loaded.notes[2]
-    assert ParallelFiles(first, train_target=second).identity() != ParallelFiles(second, train_target=first).identity()
-
-
-def test_files_of_pairs_are_read_by_the_rule_for_lines_and_in_their_encoding(tmp_path: Path) -> None:
-    (tmp_path / "source").write_bytes("ça\rva\r\nété\r\n".encode("utf-16"))
-    (tmp_path / "target").write_bytes("how is it\nsummer".encode("utf-16"))
-    paths = [str(tmp_path / name) for name in ("source", "target")]
-    files = ParallelFiles(*[paths[0]] * 3, *[paths[1]] * 3, encoding="utf-16")
-    assert files.load().tables["train"].sources == ["ça\rva", "été"]
-    assert files.load().tables["train"].targets == ["how is it", "summer"]
-    with pytest.raises(UserError, match=r"utf-16 by its byte order mark, expected utf-8.*give data.encoding=utf-16$"):
-        ParallelFiles(*[paths[0]] * 3, *[paths[1]] * 3).load()
-
-
-def test_one_file_with_tabs(tmp_path: Path) -> None:
-    plain = write(tmp_path / "a.tsv", *(f"Go {row}.\tVa {row} !\tCC-BY" for row in range(20)))
-    table = ParallelFiles(plain, test=plain).load().tables["test"]
-    assert (table.sources[1], table.targets[1], table.ids[1]) == ("Go 1.", "Va 1 !", 2)
-    named = write(tmp_path / "b.tsv", "id\tfr\ten", *(f"{row}\tva {row}\tgo {row}" for row in range(20)))
-    table = ParallelFiles(named, test=named, source_column="en", target_column="fr").load().tables["test"]
-    assert (table.sources[1], table.targets[1], table.ids[1]) == ("go 1", "va 1", 3)
-
-
-def test_what_is_wrong_in_files_is_named(tmp_path: Path) -> None:
-    five = write(tmp_path / "five.en", "a", "b", "c", "d", "e")
-    three = write(tmp_path / "three.de", "a", "b", "c")
-    gap = write(tmp_path / "gap.en", "a", " ", "c")
-    tabs = write(tmp_path / "x.tsv", "a\tb", "c")
-    named = write(tmp_path / "y.tsv", "en\tfr", "a\tb")
-    for options, said in (
-        ({"train": None}, r"data\.train=FILE and data\.train_target=FILE"),
-        (
-            {"train": five, "train_target": three},
-            r"five\.en has 5 lines and .*three\.de has 3.*line 4 of .*five\.en \('d'",
-        ),
-        ({"train": three, "train_target": five}, r"three\.de has 3 lines and .*five\.en has 5.*line 4 of .*five\.en"),
-        ({"train": gap, "train_target": three}, r"gap\.en, line 2: the source is empty"),
-        ({"train": three, "train_target": gap}, r"gap\.en, line 2: the target is empty"),
-        ({"train": five, "train_target": str(tmp_path / "no")}, r"data\.train_target=.* is not there"),
-        ({"train": str(tmp_path / "fivee.en")}, r"data\.train=.* is not there; did you mean five\.en"),
-        ({"train": five, "test_target": three}, r"data\.test_target=.* has no sources: give data\.test=FILE"),
-        ({"train": tabs}, r"x\.tsv, line 2: 0 tabs, expected a source, a tab and its target"),
-        ({"train": named, "source_column": "en"}, r"expected both, or neither"),
-        ({"train": named, "source_column": "en", "target_column": "de"}, r"no column 'de' .*its columns are en, fr"),
-    ):
-        with pytest.raises(UserError, match=said):
-            ParallelFiles(**options).load()  # type: ignore[arg-type]
-
-
-ONE = {"train": "train", "validation": None, "test": None}
-
-
-def sets(rows: dict[str, Any]) -> Any:
-    import datasets
-
-    return {"train": datasets.Dataset.from_dict(rows)}
-
-
-def every(loaded: Loaded[PairTable]) -> list[tuple[int, str, str]]:
-    return sorted(
-        row for table in loaded.tables.values() for row in zip(table.ids, table.sources, table.targets, strict=True)
-    )
-
-
-def test_columns_of_public_sets() -> None:
-    inside = sets({"id": ["x"] * 20, "translation": [{"en": f"e{row}", "fr": f"f{row}"} for row in range(20)]})
-    plain = sets({"en": [f"e{row}" for row in range(20)], "fr": [f"f{row}" for row in range(20)]})
-    expected = [(row, f"e{row}", f"f{row}") for row in range(20)]
-    for given_sets in (inside, plain):
-        loaded = PairColumns("en", "fr", splits=ONE).read(given_sets, "set", "abc")
-        assert every(loaded) == expected
-        assert loaded.revision == "abc"
-        assert [len(table) for table in loaded.tables.values()] == [16, 2, 2]
-    assert every(PairColumns("fr", "en", splits=ONE).read(inside, "set", None))[3] == (3, "f3", "e3")
-    named = sets({"english": ["a"] * 20, "other": ["b"] * 20})
-    assert every(PairColumns("en", "fr", "english", "other", splits=ONE).read(named, "set", None))[0] == (0, "a", "b")
-
-
-def test_rows_without_a_text_are_left_out_and_rows_not_asked_for() -> None:
-    rows = sets({"en": ["a", "", None, "d"] * 10, "fr": ["b", "c", "d", " "] * 10})
-    loaded = PairColumns("en", "fr", rows=20, splits=ONE).read(rows, "set", None)
-    assert [number for number, _, _ in every(loaded)] == [0, 4, 8, 12, 16]
-    assert loaded.notes[:2] == [
-        "train: the first 20 rows of 40 (data.rows)",
-        "train: 15 rows without a text on one side left out",
-    ]
-
-
-def test_rows_are_of_the_train_split_alone() -> None:
-    import datasets
-
-    def of(prefix: str) -> Any:
-        texts = {"en": [f"{prefix}{row}" for row in range(6)], "fr": [f"{prefix.upper()}{row}" for row in range(6)]}
-        return datasets.Dataset.from_dict(texts)
-
-    loaded = PairColumns("en", "fr", rows=2).read({"train": of("a"), "validation": of("b"), "test": of("c")}, "set", "")
-    assert {split: table.sources for split, table in loaded.tables.items()} == {
-        "train": ["a0", "a1"],
-        "validation": [f"b{row}" for row in range(6)],
-        "test": [f"c{row}" for row in range(6)],
-    }
-    assert loaded.notes == ["train: the first 2 rows of 6 (data.rows)"]
-
-
-def test_what_a_public_set_does_not_have_is_named() -> None:
-    inside = sets({"translation": [{"en": "a", "fr": "b"}] * 9})
-    for columns, rows, said in (
-        (PairColumns("en", "fra", splits=ONE), inside, r"set, split train has no language 'fra' .*did you mean fr\?"),
-        (
-            PairColumns("de", "fr", splits=ONE),
-            inside,
-            r"no language 'de' \(data\.source_language\); choose from: en, fr",
-        ),
-        (PairColumns("en", "fr", "e", splits=ONE), inside, r"no column 'e' \(data\.source_column\): its columns are"),
-        (PairColumns("en", "n", splits=ONE), sets({"en": ["a"], "n": [1]}), r"row 0: 'n' is int, expected text"),
-    ):
-        with pytest.raises(UserError, match=said):
-            columns.read(rows, "set", None)
-    with pytest.raises(UserError, match=r"data\.target_language is not given"):
-        PairColumns("en")
-    with pytest.raises(UserError, match=r"data\.rows is 0"):
-        PairColumns("en", "fr", rows=0)
-    with pytest.raises(UserError, match=r"data\.splits has 'tests'"):
-        PairColumns("en", "fr", splits={"train": "train", "tests": "x"})
-
-
-def test_a_stream_needs_a_number_of_rows_and_a_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(UserError, match=r"without data\.rows"):
-        HubStream("a/b", None, None, PairColumns("en", "fr"))
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    source = HubStream("a/b", None, None, PairColumns("en", "fr", rows=5))
-    with pytest.raises(UserError, match=r"no network to stream the Hub set a/b \(HF_HUB_OFFLINE is set\)"):
-        source.load()
-
-
-def test_a_stream_is_read_no_further_than_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Against a builder of our own: rows that come one by one, more of them than anybody could read."""
-    import datasets
-
-    from lightning_seq.data.sources import hub_stream
-
-    read = {"train": 0, "test": 0}
-
-    def rows(split: str, size: int) -> Any:
-        for row in range(size):
-            read[split] += 1
-            yield {"translation": {"en": f"e{row}", "fr": f"f{row}"}}
-
-    class Builder:
-        hash = "abc"
-
-        class config:  # noqa: N801
-            data_files = None
-
-        def as_streaming_dataset(self) -> Any:
-            features = datasets.Features({"translation": datasets.Translation(["en", "fr"])})
-            sizes = {"train": 10**9, "test": 4}
-            return {
-                split: datasets.IterableDataset.from_generator(
-                    rows, features=features, gen_kwargs={"split": split, "size": size}
-                )
-                for split, size in sizes.items()
-            }
-
-    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
-    monkeypatch.setattr(hub_stream, "reachable", lambda address: True)
-    monkeypatch.setattr(hub_stream, "offline_by_choice", lambda: False)
-    monkeypatch.setattr(datasets, "load_dataset_builder", lambda *_, **__: Builder())
-    splits = {"train": "train", "validation": None, "test": "test"}
-    loaded = HubStream("a/b", None, None, PairColumns("en", "fr", rows=20, splits=splits)).load()
-    assert [len(table) for table in loaded.tables.values()] == [18, 2, 4]
-    assert read["train"] <= 21
-    assert loaded.revision == "abc"
-    assert any("the first 20 rows of the stream" in note for note in loaded.notes)
 
 
 def test_sources_and_keys_that_there_are_not() -> None:

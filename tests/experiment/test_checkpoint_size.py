@@ -1,4 +1,4 @@
-"""What the checkpoints of a run that is done hold: nothing twice, and no optimiser's state where a model is enough."""
+"""The checkpoints of a finished run hold nothing twice, and the last one alone holds the optimiser's state."""
 
 from __future__ import annotations
 
@@ -25,10 +25,15 @@ NOTHING_LEARNT = "optimizer.lr=1e-9"
 """No validation is better than the first one."""
 
 
-def train(own: list[str], *words: str) -> Path:
+def checkpoints_of(own: list[str]) -> Path:
     """The directory of the run's checkpoints."""
-    assert main(["train", "model=gru", *own, *TINY, *words]) == 0
     return Path(own[2].removeprefix("runs=")) / "csv" / "gru-seed1" / "checkpoints"
+
+
+def train(own: list[str], *words: str) -> Path:
+    """Train; return the directory of the run's checkpoints."""
+    assert main(["train", "model=gru", *own, *TINY, *words]) == 0
+    return checkpoints_of(own)
 
 
 def contents(path: Path) -> dict[str, Any]:
@@ -68,19 +73,19 @@ def test_a_last_one_after_the_best_has_weights_of_its_own(own: list[str]) -> Non
     assert not (kept / BEFORE).exists()
 
 
-def test_the_optimizer_is_kept_where_that_is_asked_for(own: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_optimizer_is_kept_in_the_best_one_on_demand(own: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     kept = train(own, ONE_EPOCH, "callbacks.keep_optimizer=true")
     best, last = contents(kept / BEST), contents(kept / LAST)
     assert {"loops", "callbacks", "optimizer_states", "lr_schedulers"} <= set(best)
-    moments = [each["optimizer_states"][0]["state"][0]["exp_avg"] for each in (best, last)]
+    moments = [state["optimizer_states"][0]["state"][0]["exp_avg"] for state in (best, last)]
     assert torch.equal(*moments)
     assert last[OF_BEST] == sha256(kept / BEST)
     capsys.readouterr()
-    train(own, ONE_EPOCH)  # the key is of no weight in what a run is
+    train(own, ONE_EPOCH)  # the key makes no other run
     assert "is done already" in capsys.readouterr().out
 
 
-def test_one_that_ended_before_its_record_was_written_is_done_again_from_its_end(
+def test_a_run_that_ended_before_its_record_was_written_resumes_at_its_last_step(
     own: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def killed(*_: Any) -> None:
@@ -90,14 +95,14 @@ def test_one_that_ended_before_its_record_was_written_is_done_again_from_its_end
         patched.setattr(experiment_run, "_write_artifacts", killed)
         with pytest.raises(RuntimeError, match="ended here"):
             train(own)
-    kept = Path(own[2].removeprefix("runs=")) / "csv" / "gru-seed1" / "checkpoints"
+    kept = checkpoints_of(own)
     assert not (kept / BEFORE).exists()
     weights = read_checkpoint(kept / LAST)
     train(own)
     again = read_checkpoint(kept / LAST)
     assert read(kept.parent).environment["resumed at steps"] == [16]
     assert same(again["state_dict"], weights["state_dict"])
-    moments = [each["optimizer_states"][0]["state"][0]["exp_avg"] for each in (again, weights)]
+    moments = [state["optimizer_states"][0]["state"][0]["exp_avg"] for state in (again, weights)]
     assert torch.equal(*moments)
     assert not (kept / BEFORE).exists()
 
@@ -119,8 +124,8 @@ def test_a_last_one_without_its_best_is_not_used(
     assert anew.metrics == done.metrics
 
 
-def test_checkpoints_of_before_are_read_and_resumed(own: list[str]) -> None:
-    """Which held all weights, and the optimiser's state in the best one too."""
+def test_older_checkpoints_are_read_and_resumed(own: list[str]) -> None:
+    """Older checkpoints hold all weights, and the best one holds the optimiser's state too."""
     kept = train(own, "callbacks.keep_optimizer=true")
     done, whole = read(kept.parent), read_checkpoint(kept / LAST)
     assert "state_dict" in whole

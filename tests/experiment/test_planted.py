@@ -14,7 +14,8 @@ from lightning_seq.cli import main
 from lightning_seq.embeddings.formats import read_vectors
 from lightning_seq.errors import UserError
 from lightning_seq.experiment.load import load
-from lightning_seq.files import SEAL, sha256, write_json
+from lightning_seq.files import SEAL
+from tests.damage import seal
 
 from .conftest import TINY
 
@@ -99,15 +100,14 @@ def test_a_pickle_in_the_cache_is_never_opened(own: list[str], touched: Path, tm
     """Not even where its checksum is right."""
     words = ["train", "model=rnn", *own, *TINY]
     assert main(words) == 0
-    (seal,) = (tmp_path / "cache" / "data").glob(f"*/{SEAL}")
+    (cache,) = (path.parent for path in (tmp_path / "cache" / "data").glob(f"*/{SEAL}"))
     planted = np.array([Planted(touched)], dtype=object)
-    for path in seal.parent.glob("*.npy"):
+    for path in cache.glob("*.npy"):
         np.save(path, planted, allow_pickle=True)
-    sums = {path.name: sha256(path) for path in seal.parent.iterdir() if path.name != SEAL}
-    write_json(seal, sums)
+    seal(cache)
     assert main([*words, "name=again"]) == 0  # it is made again
     assert not touched.exists()
-    for path in seal.parent.glob("*.npy"):
+    for path in cache.glob("*.npy"):
         assert np.load(path, allow_pickle=False).dtype.kind in "iu"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -71,7 +72,7 @@ def write_labelled(kind: str, path: Path, examples: list[tuple[str, str, str]]) 
 
 @pytest.mark.parametrize("kind", ["csv", "tsv", "jsonl", "text"])
 def test_an_id_is_the_line_on_which_the_record_begins(kind: str, tmp_path: Path) -> None:
-    """Splits are cut from train, batches shuffled, lines blank: the line says all the same which example it is."""
+    """The line names the example although splits are cut from train, batches are shuffled and some lines are blank."""
     file = tmp_path / f"own.{kind}"
     begins = write_labelled(kind, file, labelled())
     fractions = ["data.validation_fraction=0.2", "data.test_fraction=0.3"]
@@ -80,7 +81,7 @@ def test_an_id_is_the_line_on_which_the_record_begins(kind: str, tmp_path: Path)
     assert len(rows) == 18
     assert [row["row"] for row in rows] == list(range(18))
     assert {row["origin"] for row in rows} == {str(file)}
-    found = [(begins[row["id"]][1:]) for row in rows]  # of a line on which no record begins: a KeyError
+    found = [(begins[row["id"]][1:]) for row in rows]  # KeyError if no record begins on the line
     assert found == [(row["text"], row["target"]) for row in rows]
     assert [row["id"] for row in rows] != [row["row"] for row in rows]
     for row in rows:
@@ -117,7 +118,7 @@ def test_a_column_of_ids_takes_the_place_of_lines(kind: str, tmp_path: Path) -> 
 def test_whole_numbers_are_numbers_as_the_file_has_them(
     kind: str, keys: list[Any], expected: list[Any], tmp_path: Path
 ) -> None:
-    """A csv file knows text alone: digits are a number there, unless the text would be another one."""
+    """A csv file holds text only: digits become a number if the number is written with the same digits."""
     file = tmp_path / f"own.{kind}"
     if kind == "csv":
         file.write_text("key,text,label\n" + "".join(f"{key},a b,{n % 2}\n" for n, key in enumerate(keys)))
@@ -143,25 +144,25 @@ def test_the_same_file_at_another_place_is_prepared_once_and_called_by_its_own_p
 
 
 @pytest.mark.parametrize(
-    ("kind", "content", "words", "message"),
+    ("kind", "content", "message"),
     [
-        ("csv", "key,text,label\n1,a,x\n2,b,y\n\n1,c,x\n", [], "line 5: 'key' is '1', as at {file}, line 2"),
-        ("csv", "key,text,label\n1,a,x\n ,b,y\n", [], "line 3: 'key' is ' ', expected text or a whole number"),
-        ("csv", "text,label\na,x\nb,y\n", [], "has no column 'key' (data.id_column): its columns are text, label"),
-        ("jsonl", '{"key": 1.5, "text": "a", "label": "x"}\n', [], "line 1: 'key' is 1.5, expected text or a whole"),
-        ("jsonl", '{"key": "\\ud83d", "text": "a", "label": "x"}\n', [], "line 1: \\ud83d alone is half a character"),
-        ("jsonl", '{"key": null, "text": "a", "label": "x"}\n', [], "line 1: 'key' is None"),
-        ("jsonl", '{"key": 1, "text": "a", "label": "x"}\n{"key": "1", "text": "b", "label": "y"}\n', [], "as at"),
-        ("jsonl", '{"text": "a", "label": "x"}\n', [], "there is no column 'key' (data.id_column)"),
-        ("text", "x\ta\ny\tb\n", [], "there is no key 'id_column' in data"),
+        ("csv", "key,text,label\n1,a,x\n2,b,y\n\n1,c,x\n", "line 5: 'key' is '1', as at {file}, line 2"),
+        ("csv", "key,text,label\n1,a,x\n ,b,y\n", "line 3: 'key' is ' ', expected text or a whole number"),
+        ("csv", "text,label\na,x\nb,y\n", "has no column 'key' (data.id_column): its columns are text, label"),
+        ("jsonl", '{"key": 1.5, "text": "a", "label": "x"}\n', "line 1: 'key' is 1.5, expected text or a whole"),
+        ("jsonl", '{"key": "\\ud83d", "text": "a", "label": "x"}\n', "line 1: \\ud83d alone is half a character"),
+        ("jsonl", '{"key": null, "text": "a", "label": "x"}\n', "line 1: 'key' is None"),
+        ("jsonl", '{"key": 1, "text": "a", "label": "x"}\n{"key": "1", "text": "b", "label": "y"}\n', "as at"),
+        ("jsonl", '{"text": "a", "label": "x"}\n', "there is no column 'key' (data.id_column)"),
+        ("text", "x\ta\ny\tb\n", "there is no key 'id_column' in data"),
     ],
 )
 def test_ids_that_name_no_example_are_refused(
-    kind: str, content: str, words: list[str], message: str, tmp_path: Path, refused: Refused
+    kind: str, content: str, message: str, tmp_path: Path, refused: Refused
 ) -> None:
     file = tmp_path / f"own.{kind}"
     file.write_text(content, encoding="utf-8")
-    said = refused("train", f"data={kind}", f"data.train={file}", "data.id_column=key", f"cache={tmp_path}", *words)
+    said = refused("train", f"data={kind}", f"data.train={file}", "data.id_column=key", f"cache={tmp_path}")
     assert message.format(file=file) in said
 
 
@@ -186,17 +187,11 @@ def test_a_sentence_of_a_conll_file_is_called_by_the_line_of_its_first_word(tmp_
     names = [name for name in rows[0] if name.startswith("probability_")]
     assert sum(rows[0][name] for name in names) == pytest.approx(1, abs=1e-5)
     for row in rows:  # the loss is that of the marginal
-        assert row["loss"] == pytest.approx(-_log(row[f"probability_{row['target']}"]), rel=1e-4, abs=1e-6)
-
-
-def _log(value: float) -> float:
-    from math import log
-
-    return log(value)
+        assert row["loss"] == pytest.approx(-math.log(row[f"probability_{row['target']}"]), rel=1e-4, abs=1e-6)
 
 
 def test_conllu_passes_over_comments_and_ranges(tmp_path: Path) -> None:
-    """The line is that of the first word, and of a treebank's directory the file is named."""
+    """An id is the line of the first word; the origin is the file inside a treebank's directory."""
     lines = []
     for number in range(6):
         lines += [f"# sent_id = {number}", "1-2\tdont" + "\t_" * 8]
@@ -214,7 +209,7 @@ def test_conllu_passes_over_comments_and_ranges(tmp_path: Path) -> None:
 def test_pairs_are_called_by_their_line_whatever_was_left_out(tmp_path: Path) -> None:
     left, right = tmp_path / "left.txt", tmp_path / "right.txt"
     texts = [f"{text} n{number}" if number % 4 else "" for number, (text, _) in enumerate(sentences(80))]
-    texts[9] = "\u200b"  # it has no token, and is no blank line
+    texts[9] = "\u200b"  # no token, and not a blank line
     left.write_text("".join(f"{text}\n" for text in texts), encoding="utf-8")
     right.write_text("".join(f"{text.upper()}\n" for text in texts), encoding="utf-8")
     words = ["data=pairs", f"data.train={left}", f"data.train_target={right}", "model=encoder_decoder"]
@@ -280,7 +275,12 @@ def test_a_public_set_counts_the_rows_of_its_own_split(
 ) -> None:
     import datasets
 
-    given |= {"mirror": mirror, "mirror_path": "someone/all", "hub": {"id": "someone/all"}, "cache": tmp_path / "cache"}
+    given = given | {
+        "mirror": mirror,
+        "mirror_path": "someone/all",
+        "hub": {"id": "someone/all"},
+        "cache": tmp_path / "cache",
+    }
     own = datasets.load_dataset(f"{mirror}/someone/all", cache_dir=str(tmp_path / "room"))
 
     def check(data: Any, split: str, names: str | None = None) -> None:
@@ -310,7 +310,7 @@ def test_a_public_set_counts_the_rows_of_its_own_split(
 
 
 def test_data_without_files_have_no_origin(tmp_path: Path) -> None:
-    """Ids are then what the source calls its examples, each once."""
+    """Ids are then those of the source, each once."""
     for kind, source in ((ClassificationData, "verses_genre"), (ClassificationData, "word_order")):
         ids = kind(source, tmp_path / "cache").example_ids("test")
         assert ids.origin is None
@@ -345,7 +345,7 @@ def test_a_done_run_says_that_its_predictions_are_written(tmp_path: Path, refuse
     assert main(["train", *where, *words]) == 0
 
 
-def test_words_that_are_not_known_or_make_no_other_architecture_are_refused(tmp_path: Path, refused: Refused) -> None:
+def test_wrong_words_for_predictions_are_refused(tmp_path: Path, refused: Refused) -> None:
     said = refused("train", "data=csv", f"data.train={tmp_path / 'absent.csv'}", "task.predictions=long")
     assert said.startswith("task.predictions is 'long'")
     for words in (["task.predictions=short,full"], ["data=adding", "model=gru", "task.predictions=full"]):
@@ -354,7 +354,7 @@ def test_words_that_are_not_known_or_make_no_other_architecture_are_refused(tmp_
 
 
 def test_reports_join_runs_with_and_without_rows(tmp_path: Path) -> None:
-    """A run that was written before has numbers as ids, and no `row`."""
+    """An older run has numbers as ids, and no `row`."""
     runs = []
     for name, key in (("new", "data.id_column=key"), ("old", "data.id_column=null")):
         file = tmp_path / name / "own.csv"

@@ -1,4 +1,4 @@
-"""Commands on files that were written here and are damaged: one line, and made again or refused; never a traceback."""
+"""Commands that read a damaged cache, record, plan or artifact: they make it again, or refuse it in one line."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lightning_seq.data.pair_settings import PairSettings
 from lightning_seq.data.prepare_pairs import prepare_pairs
 from lightning_seq.files import SEAL, is_whole, sha256, write_json
 from lightning_seq.record import read
-from tests.damage import CONTENTS, DAMAGES, damage
+from tests.damage import CONTENTS, DAMAGES, NO_FILES, damage, seal
 from tests.data.given_pairs import Given, pairs
 from tests.report.made_comparison import make_comparison
 from tests.report.made_run import rewrite
@@ -24,9 +24,12 @@ from .conftest import INLINE, TINY, record_of
 Refused = Callable[..., str]
 
 
-def seal(directory: Path) -> None:
-    """As `sealed_directory` does, so that what is damaged is believed until it is read."""
-    write_json(directory / SEAL, {path.name: sha256(path) for path in directory.iterdir() if path.name != SEAL})
+@pytest.fixture
+def done(own: list[str]) -> list[str]:
+    """The words of a command whose run `rnn-seed1` is done."""
+    words = ["train", "model=rnn", *own, *TINY, INLINE]
+    assert main(words) == 0
+    return words
 
 
 def lines(caplog: pytest.LogCaptureFixture, end: str) -> list[str]:
@@ -55,15 +58,13 @@ def test_train_makes_damaged_caches_again(own: list[str], tmp_path: Path, caplog
         assert {path: sha256(path) for path in before} == before
 
 
-@pytest.mark.parametrize("kind", ["a directory", "a pipe", "a dangling link", "deep"])
+@pytest.mark.parametrize("kind", [*NO_FILES, "deep"])
 def test_train_makes_a_cache_with_a_damaged_seal_again(
-    kind: str, own: list[str], tmp_path: Path, caplog: pytest.LogCaptureFixture
+    kind: str, done: list[str], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    words = ["train", "model=rnn", *own, *TINY, INLINE]
-    assert main(words) == 0
     (path,) = (tmp_path / "cache" / "data").glob(f"*/{SEAL}")
     damage(path, kind)
-    assert main([*words, "name=again"]) == 0
+    assert main([*done, "name=again"]) == 0
     assert len(lines(caplog, "): it is made again")) == 1
     assert is_whole(path.parent)
 
@@ -109,7 +110,7 @@ FORMS = {
 
 
 @pytest.mark.parametrize("field", FORMS)
-def test_a_record_with_another_kind_in_a_field_is_one_line(field: str, tmp_path: Path, refused: Refused) -> None:
+def test_a_record_with_a_wrong_type_in_a_field_is_one_line(field: str, tmp_path: Path, refused: Refused) -> None:
     directory = make_comparison(tmp_path / "runs", labels=("rnn",), seeds=1)
     path = directory / "rnn-seed1" / "record.json"
     plain = json.loads(path.read_text())
@@ -129,7 +130,7 @@ def test_a_record_with_another_kind_in_a_field_is_one_line(field: str, tmp_path:
         {"started": "yesterday"},
     ],
 )
-def test_status_of_records_that_say_odd_things(
+def test_status_lists_records_with_odd_values(
     changes: dict[str, object], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     directory = make_comparison(tmp_path / "runs", labels=("rnn", "gru"), seeds=1)
@@ -155,7 +156,7 @@ def test_a_damaged_plan_is_told_and_its_runs_are_listed(
 
 
 @pytest.mark.parametrize("jobs", [None, "2", 1.5, 0, [1]])
-def test_a_plan_with_no_number_of_jobs_is_not_believed(
+def test_a_plan_with_a_wrong_number_of_jobs_is_not_used(
     jobs: object, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     directory = make_comparison(tmp_path / "runs", labels=("rnn",), seeds=1)
@@ -178,13 +179,11 @@ def test_a_plan_with_no_number_of_jobs_is_not_believed(
     ],
 )
 def test_a_damaged_configuration_of_a_run_is_one_line(
-    content: bytes, said: str, own: list[str], tmp_path: Path, refused: Refused
+    content: bytes, said: str, done: list[str], tmp_path: Path, refused: Refused
 ) -> None:
-    words = ["train", "model=rnn", *own, *TINY, INLINE]
-    assert main(words) == 0
     path = tmp_path / "runs" / "csv" / "rnn-seed1" / "config.yaml"
     path.write_bytes(content)
-    line = refused(*words)
+    line = refused(*done)
     assert str(path) in line
     assert said in line
 
@@ -216,8 +215,8 @@ def test_a_report_says_which_artifact_cannot_be_read(
     assert "rnn" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("kind", ["a directory", "a pipe", "a dangling link"])
-def test_what_stands_in_the_place_of_an_artifact_is_a_note(kind: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", NO_FILES)
+def test_an_artifact_that_is_no_file_is_a_note(kind: str, tmp_path: Path) -> None:
     directory = make_comparison(tmp_path / "runs", labels=("rnn", "gru"), seeds=1)
     for name in ("word_map.json", "predictions.parquet"):
         damage(directory / "rnn-seed1" / name, kind)
@@ -229,7 +228,7 @@ def test_what_stands_in_the_place_of_an_artifact_is_a_note(kind: str, tmp_path: 
     assert "rnn, seed 1: predictions.parquet is missing" in page
 
 
-def test_links_that_lead_to_each_other_are_a_note(tmp_path: Path) -> None:
+def test_a_link_to_itself_is_a_note(tmp_path: Path) -> None:
     directory = make_comparison(tmp_path / "runs", labels=("rnn", "gru"), seeds=1)
     looped = directory / "rnn-seed1" / "predictions.parquet"
     looped.unlink()
@@ -238,7 +237,7 @@ def test_links_that_lead_to_each_other_are_a_note(tmp_path: Path) -> None:
     assert "rnn, seed 1: predictions.parquet cannot be read (" in (directory / "dashboard.html").read_text()
 
 
-def test_a_pipe_in_the_place_of_the_dashboard_is_replaced(tmp_path: Path) -> None:
+def test_a_pipe_at_the_dashboards_path_is_replaced(tmp_path: Path) -> None:
     directory = make_comparison(tmp_path / "runs", labels=("rnn",), seeds=1)
     damage(directory / "dashboard.html", "a pipe")
     assert main(["report", str(directory)]) == 0
@@ -247,16 +246,12 @@ def test_a_pipe_in_the_place_of_the_dashboard_is_replaced(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("kind", ["a pipe", "a directory", "not UTF-8", "a dangling link"])
 def test_a_checkpoint_without_a_checksum_that_can_be_read_is_damaged(
-    kind: str, own: list[str], tmp_path: Path, caplog: pytest.LogCaptureFixture
+    kind: str, done: list[str], own: list[str], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    words = ["train", "model=rnn", *own, *TINY, INLINE]
-    assert main(words) == 0
     run = tmp_path / "runs" / "csv" / "rnn-seed1"
     (run / "record.json").unlink()
-    for name in ("last.ckpt", "before.ckpt"):
-        if (run / "checkpoints" / name).exists():
-            damage(run / "checkpoints" / f"{name}.sha256", kind)
+    damage(run / "checkpoints" / "last.ckpt.sha256", kind)
     caplog.set_level(logging.WARNING)
-    assert main(words) == 0
+    assert main(done) == 0
     assert any("last.ckpt is damaged" in line for line in caplog.messages)
     assert record_of(own, "rnn-seed1").status == "done"

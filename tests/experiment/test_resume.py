@@ -15,7 +15,7 @@ import torch
 
 from lightning_seq.cli import main
 from lightning_seq.experiment import checkpoints
-from lightning_seq.experiment.checkpoints import BEFORE, LAST, is_good, read_checkpoint, write_checkpoint
+from lightning_seq.experiment.checkpoints import BEFORE, LAST, OF_BEST, is_good, read_checkpoint, write_checkpoint
 from lightning_seq.experiment.nursery import Nursery
 from lightning_seq.experiment.random_states import restore_random_states
 from lightning_seq.experiment.resume import ResumePoints
@@ -91,7 +91,7 @@ def run_of(own: list[str], label: str = "gru") -> Path:
 
 @pytest.fixture
 def before_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As if runs were ended in their test: the checkpoint before the last one is still there."""
+    """Keep the checkpoint before the last one, as a run does that is ended in its test."""
     monkeypatch.setattr(checkpoints, "remove_before", lambda directory: None)
 
 
@@ -139,7 +139,7 @@ def test_a_checkpoint_of_other_data_is_refused_by_name(own: list[str], refused: 
     said = refused(*words)
     assert f"data.train={file} has changed since" in said
     assert "resume=never to start it anew" in said
-    write(run_of(own), before.with_(files={}))  # as runs of old, which recorded no files
+    write(run_of(own), before.with_(files={}))  # older runs recorded no files
     assert f"has data={before.fingerprints['data']}, now it is " in refused(*words)
     write(run_of(own), before)
     assert main([*words, "resume=never"]) == 0
@@ -147,15 +147,15 @@ def test_a_checkpoint_of_other_data_is_refused_by_name(own: list[str], refused: 
 
 
 @pytest.mark.parametrize("damage", [Path.unlink, lambda path: os.truncate(path, 100)])
-def test_a_run_whose_chosen_weights_are_gone_is_not_gone_on_with(
+def test_a_run_whose_chosen_weights_are_gone_is_not_resumed(
     damage: Callable[[Path], None], own: list[str], refused: Callable[..., str]
 ) -> None:
-    """It would be tested with its last weights, without a word."""
+    """Otherwise the run would be tested with its last weights, and nobody would be told."""
     words = ["train", "model=gru", *own, *TINY, "trainer.max_epochs=3", "optimizer.lr=1e-9"]
     assert main(words) == 0
     done, best = left_unfinished(run_of(own)), run_of(own) / "checkpoints/best.ckpt"
     last = torch.load(best.with_name(LAST), weights_only=True)
-    last.pop("weights_of_best", None)
+    last.pop(OF_BEST, None)
     write_checkpoint(best.with_name(LAST), {**last, "state_dict": torch.load(best, weights_only=True)["state_dict"]})
     damage(best)
     said = refused(*words)

@@ -97,7 +97,7 @@ def test_a_process_says_in_its_log_why_it_could_not_begin(own: list[str], tmp_pa
     assert said.count("config.yaml cannot be read") == 1
     assert "Traceback" not in said
     (directory / "config.yaml").unlink()
-    os.mkfifo(directory / "config.yaml")  # nobody writes into it: whoever waited for it would wait without end
+    os.mkfifo(directory / "config.yaml")  # nobody writes into it: a reader would wait for ever
     done = subprocess.run(command, capture_output=True, env={**os.environ, "LIGHTNING_SEQ_RUN": given}, timeout=120)
     assert done.returncode == 2
     said = (directory / "log.txt").read_text()

@@ -1,4 +1,4 @@
-"""What the terminal shows while runs run."""
+"""The table of runs on the terminal, and the plan of a dry run."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def end(run: Planned) -> None:
 
 
 def shown(runs: Sequence[Planned], is_terminal: bool) -> str:
-    """What is printed when the first run ends."""
+    """The text that is printed when the first run ends."""
     out = StringIO()
     console = Console(file=out, width=100, force_terminal=is_terminal, color_system="standard", _environ={})
     with RunTable(runs, console) as table:

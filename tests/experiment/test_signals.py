@@ -1,5 +1,5 @@
 """Signals: raised at once, or kept for the end of a batch; the queue of a cluster."""
-# ruff: noqa: PT012  what stands in the block is what the signal interrupts
+# ruff: noqa: PT012  the block holds the code that the signal interrupts
 
 from __future__ import annotations
 
@@ -66,11 +66,11 @@ def test_one_whose_exception_is_caught_is_heard_at_the_next_look_and_at_the_end(
         with pytest.raises(Interrupted, match=number.name):
             heed()
     with listening():
-        heed()  # it belonged to what has ended
+        heed()  # the signal belonged to the block that has ended
 
 
 def test_an_error_that_a_signal_brought_about_is_the_signal() -> None:
-    """As Lightning's, which asks a loader for its length whose start was interrupted."""
+    """Lightning raises such an error: it asks for the length of a loader whose start was interrupted."""
     with pytest.raises(Interrupted, match="SIGINT") as ended, listening():
         try:
             send(signal.SIGINT)
@@ -102,7 +102,7 @@ def test_one_that_comes_in_a_finaliser_is_raised_after_it_and_nothing_is_printed
     assert capfd.readouterr().err == ""
 
 
-def test_one_that_comes_at_a_fork_is_raised_after_it(capfd: pytest.CaptureFixture[str]) -> None:
+def test_one_that_comes_at_a_fork_is_raised_after_it() -> None:
     code = """
 import os, signal, time
 from lightning_seq.experiment.signals import Interrupted, listening

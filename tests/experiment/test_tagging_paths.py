@@ -17,7 +17,7 @@ from lightning_seq.experiment.load import load
 from lightning_seq.experiment.predict import predictions
 
 from .conftest import TINY, sentences, write_csv
-from .test_tagging_runs import tagged_sentences, write_conll
+from .tagged import tagged_sentences, write_conll
 
 Refused = Callable[..., str]
 TEXTS = ("Ann Hill met Rome", "Rome", "then Ann saw Ann Hill")

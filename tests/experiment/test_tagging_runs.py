@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -21,46 +20,18 @@ from seqeval.metrics import f1_score
 import lightning_seq
 from lightning_seq.cli import main
 from lightning_seq.data.spans import malformed
-from lightning_seq.errors import UserError
 from lightning_seq.experiment.build import build_data, build_inputs, build_model, build_task
 from lightning_seq.experiment.config import compose
-from lightning_seq.experiment.kinds.tagging import characters, crf, overview
+from lightning_seq.experiment.kinds.tagging import overview
 from lightning_seq.metrics.tagging import TaggingMetrics
 from lightning_seq.models.parameters import count_parameters
 from lightning_seq.record import Record, read
 from lightning_seq.report.spans import span_counts
-from lightning_seq.spec import DataSpec, Tags, Tokens
 
 from .conftest import TINY, environment
+from .tagged import tagged_sentences, write_conll
 
 Refused = Callable[..., str]
-FIRST, LAST = ("Ann", "Bob", "Eve"), ("Hill", "Wood", "Lake")
-PLACES = ("Rome", "Oslo", "Kiel")
-VERBS = ("saw", "met", "left", "found")
-
-
-def tagged_sentences(count: int, seed: int = 0) -> list[tuple[list[str], list[str]]]:
-    """Names of people and places; a few tokens that only their spelling tells."""
-    draw = random.Random(seed)
-    made = []
-    for number in range(count):
-        name = f"{draw.choice('KLMNPRST')}{''.join(draw.choices('aeiou', k=3))}x"
-        words = [draw.choice(FIRST), draw.choice(LAST), draw.choice(VERBS), draw.choice(PLACES)]
-        tags = ["B-PER", "I-PER", "O", "B-LOC"]
-        if number % 3 == 0:
-            words, tags = [name, *words[2:]], ["B-PER", *tags[2:]]
-        if number % 4 == 0:
-            words, tags = [*words, "and", draw.choice(PLACES), "."], [*tags, "O", "B-LOC", "O"]
-        made.append((words, tags))
-    return made
-
-
-def write_conll(path: Path, sentences: list[tuple[list[str], list[str]]]) -> Path:
-    path.write_text(
-        "".join("".join(f"{word} {tag}\n" for word, tag in zip(*pair, strict=True)) + "\n" for pair in sentences),
-        encoding="utf-8",
-    )
-    return path
 
 
 @pytest.fixture
@@ -305,62 +276,6 @@ def test_a_mistake_about_a_tagger(words: list[str], message: str, tags: list[str
     tiny = [word for word in TINY if not word.startswith("embedding") or "embedding=onehot" not in words]
     assert message in refused("train", "model=rnn", *tags, *tiny, *words)
     assert not run_of(tags, "rnn-seed1", "conll").exists()
-
-
-SPEC = DataSpec(Tokens(("a", "b"), ("<pad>", "<unk>", "x")), Tags(("O", "B-X", "I-X")))
-CHARACTERS = {"characters": "none", "character_embedding": 4, "character_size": 6, "character_width": 3}
-
-
-@pytest.mark.parametrize(
-    ("given", "message"),
-    [
-        ({"characters": "cnnn"}, "did you mean cnn"),
-        ({"characters": "lstm", "character_size": 25}, "expected an even number"),
-        ({"characters": "cnn", "character_size": 0}, "at least 1"),
-    ],
-)
-def test_a_mistake_about_characters(given: dict[str, Any], message: str) -> None:
-    with pytest.raises(UserError, match=message):
-        characters({**CHARACTERS, **given}, SPEC)
-
-
-@pytest.mark.parametrize(
-    ("kind", "size"), [("cnn", 3 * 4 + 6 * (3 * 4 + 1)), ("lstm", 3 * 4 + 2 * 4 * 3 * (4 + 3 + 1)), ("none", 0)]
-)
-def test_characters_are_read_as_was_asked(kind: str, size: int) -> None:
-    made = characters({**CHARACTERS, "characters": kind}, SPEC)
-    assert sum(parameter.numel() for parameter in made.parameters()) == size if made is not None else size == 0
-
-
-@pytest.mark.parametrize(
-    ("given", "scheme", "message"),
-    [
-        ({"constraints": "trainning"}, "auto", "did you mean training"),
-        ({"constraints": "training"}, "auto", "set task.crf=true"),
-        ({"constraints": "training", "crf": True}, "none", "mark no spans"),
-    ],
-)
-def test_a_mistake_about_constraints(given: dict[str, Any], scheme: str, message: str) -> None:
-    with pytest.raises(UserError, match=message):
-        crf({"task": {"crf": False, **given}, "data": {"scheme": scheme}}, ("O", "B-X", "I-X"))
-
-
-@pytest.mark.parametrize(
-    ("task", "scheme", "names", "expected"),
-    [
-        ({"crf": False}, "auto", ("O", "B-X", "I-X"), None),
-        ({"crf": True}, "auto", ("O", "B-X", "I-X"), (True, False)),
-        ({"crf": True, "constraints": "training"}, "bio", ("O", "B-X", "I-X"), (True, True)),
-        ({"crf": True, "constraints": "none"}, "bio", ("O", "B-X", "I-X"), (False, False)),
-        ({"crf": True}, "none", ("O", "B-X", "I-X"), (False, False)),
-        ({"crf": True}, "auto", ("NOUN", "VERB"), (False, False)),
-    ],
-)
-def test_a_crf_keeps_to_the_order_of_spans_where_tags_have_one(
-    task: dict[str, Any], scheme: str, names: tuple[str, ...], expected: tuple[bool, bool] | None
-) -> None:
-    made = crf({"task": {"constraints": "auto", **task}, "data": {"scheme": scheme}}, names)
-    assert expected == (None if made is None else (made.names is not None, made.constrain_training))
 
 
 def test_tags_that_training_lacks_stand_in_no_count(mirror: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a command loads: nobody waits for what he does not use."""
+"""A command imports only the heavy packages that it uses, and composes a configuration once."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ HEAVY = (
 
 
 def loaded(words: list[str], place: Path) -> tuple[str, set[str]]:
-    """What the command prints, and which of the heavy packages it has imported."""
+    """The text that the command prints, and the heavy packages that it imports."""
     code = (
         "import sys\nfrom lightning_seq.cli import main\nassert main(sys.argv[1:]) == 0\n"
         f"print('LOADED', *[name for name in {HEAVY} if name in sys.modules])"
@@ -62,7 +62,7 @@ def test_a_command_with_nothing_to_do_and_a_prediction_load_little(own: list[str
 
 
 def test_a_configuration_is_composed_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However often a command asks for it; what one asker changes is not seen by the next, the environment is."""
+    """Each caller gets a copy of its own, with the values of the environment at that moment."""
     config._composed.cache_clear()
     words = ["model=gru", "data=csv", "data.train=mine.csv", "optimizer.lr=0.5"]
     first = entries(words)[0].config

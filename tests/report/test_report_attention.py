@@ -19,7 +19,7 @@ from lightning_seq.report.dashboard import dashboard
 from lightning_seq.report.wandb_summary import log_comparison
 from tests.report.browser import CHROMIUM, look
 from tests.report.made_run import rewrite
-from tests.report.test_report_dashboard import Page
+from tests.report.page import Page
 
 Make = Callable[..., Path]
 

@@ -16,14 +16,14 @@ from lightning_seq.errors import UserError
 from lightning_seq.report import chart_library
 from lightning_seq.report.chart_library import SCRIPT, javascript
 from lightning_seq.report.write import write_report
-from tests.report.test_report_dashboard import Page
+from tests.report.page import Page
 
 Make = Callable[..., Path]
 
 
 @pytest.fixture
 def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
-    """An empty cache; the commands that were started. The bundle itself is a word here."""
+    """Begin with an empty cache and a short bundle; return the commands that are started."""
     started: list[Any] = []
     run = subprocess.run
 

@@ -5,49 +5,16 @@ from __future__ import annotations
 import csv as sheets
 import io
 from pathlib import Path
-from typing import Any
 
 import pytest
-from rich.console import Console
 
 from lightning_seq.record import Record, write
 from lightning_seq.report import tables
 from lightning_seq.report.dashboard import dashboard
 from lightning_seq.report.summary import Group, Summary, summarise
-from lightning_seq.report.terminal_table import terminal
 from tests.report.made_run import made_directory
-
-# By label: validation and test accuracy. The best on test is not the best on validation.
-VALUES = {
-    "lstm-lr0.1": (0.71, 0.79), "lstm-lr0.01": (0.75, 0.72),
-    "rnn-lr0.1": (0.66, 0.611), "rnn-lr0.01": (0.65, 0.69),
-}  # fmt: skip
-METRICS = ("val/accuracy", "test/accuracy", "test/loss")
-
-
-def config_of(label: str, seed: int, **more: Any) -> dict[str, Any]:
-    model, _, rate = label.partition("-lr")
-    return {
-        "seed": seed,
-        "choices": {"model": model, "data": "csv"},
-        "model": {"hidden_size": 8, "dropout": 0.0},
-        "optimizer": {"_target_": "torch.optim.AdamW", "lr": float(rate)},
-        "task": {"monitor": "val/accuracy"},
-        "trainer": {"threads": seed},
-        **more,
-    }
-
-
-def made(place: Path, values: dict[str, tuple[float, float]] = VALUES, seeds: int = 3, **more: Any) -> Summary:
-    for label, (validation, test) in values.items():
-        for seed in range(1, seeds + 1):
-            record = Record(
-                status="done", name=place.name, label=label, seed=seed, task="classification", data="csv",
-                model=label.partition("-")[0], config=config_of(label, seed, **more),
-                metrics=dict(zip(METRICS, (validation + seed / 1000, test + seed / 1000, 1.0), strict=True)),
-            )  # fmt: skip
-            write(made_directory(place, label, seed), record)
-    return summarise(place)
+from tests.report.made_sweep import config_of, made
+from tests.report.printed import printed
 
 
 def only(summary: Summary) -> Group:
@@ -75,11 +42,9 @@ def test_within_each_architecture_validation_chooses(tmp_path: Path) -> None:
 def test_every_table_shows_test_of_the_chosen_alone_and_says_so(tmp_path: Path) -> None:
     summary = made(tmp_path / "sweep")
     said = "lstm-lr0.01 is chosen by val/accuracy from 2 labels that differ in optimizer.lr alone"
-    console = Console(width=100, file=io.StringIO(), force_terminal=False)
-    console.print(terminal(summary))
     shown = {
         "markdown": tables.markdown(summary), "tex": tables.tex(summary), "page": dashboard(tmp_path / "sweep"),
-        "terminal": console.file.getvalue(), "csv": tables.csv(summary),
+        "terminal": printed(summary), "csv": tables.csv(summary),
     }  # fmt: skip
     for name, text in shown.items():
         flat = " ".join(text.split())
@@ -113,7 +78,7 @@ def test_a_loss_chooses_by_its_lower_end(tmp_path: Path) -> None:
 
 
 def test_the_only_label_with_a_result_is_no_best_one(tmp_path: Path) -> None:
-    """It is said of labels without a mark that their result is hidden, not that there is none."""
+    """Its test result stands alone: those of the labels that were not chosen are hidden."""
     values = {"lstm-lr0.1": (0.71, 0.79), "lstm-lr0.01": (0.75, 0.72)}
     summary = made(tmp_path / "sweep", values)
     assert only(summary).marked() == ()
@@ -125,14 +90,7 @@ def test_the_only_label_with_a_result_is_no_best_one(tmp_path: Path) -> None:
 
 
 def test_the_charts_of_cost_say_why_a_label_is_not_drawn(tmp_path: Path) -> None:
-    for label, (validation, test) in VALUES.items():
-        for seed in (1, 2):
-            record = Record(
-                status="done", name="x", label=label, seed=seed, task="classification", data="csv",
-                config=config_of(label, seed), parameters={"total": 900, "recurrent": 90},
-                metrics=dict(zip(METRICS, (validation, test, 1.0), strict=True)),
-            )  # fmt: skip
-            write(made_directory(tmp_path / "x", label, seed), record)
+    made(tmp_path / "x", seeds=2, parameters={"total": 900, "recurrent": 90})
     page = dashboard(tmp_path / "x")
     said = "Not drawn, as validation did not choose them and their test/accuracy is hidden: lstm-lr0.1, rnn-lr0.01."
     assert said in page

@@ -24,7 +24,7 @@ def written(path: Path, **columns: Any) -> Path:
 
 
 def test_names_are_read_by_row(tmp_path: Path) -> None:
-    """A tagger's file has a row for each token; one of before has the place in the test split as its id."""
+    """A tagger's file has a row for each token; an older file has the place in the test split as its id."""
     tokens = written(tmp_path / "a", row=[3, 3, 1], id=[12, 12, 40], origin=["x.csv"] * 3)
     assert read_names(tokens) == {3: "id 12 in x.csv", 1: "id 40 in x.csv"}
     assert read_names(written(tmp_path / "b", row=[0], id=["key-7"])) == {0: "id key-7"}

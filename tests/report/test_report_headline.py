@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from lightning_seq.errors import UserError
 from lightning_seq.record import Record, read, runs_in, write
@@ -17,8 +16,8 @@ from lightning_seq.report.curves import metrics_to_draw
 from lightning_seq.report.dashboard import dashboard
 from lightning_seq.report.headline import conventions, importance, lower_is_better
 from lightning_seq.report.summary import Group, summarise
-from lightning_seq.report.terminal_table import terminal
 from lightning_seq.report.verdict import ONE_SEED
+from tests.report.printed import printed
 
 Make = Callable[..., Path]
 
@@ -26,12 +25,6 @@ Make = Callable[..., Path]
 def group_of(directory: Path) -> Group:
     (group,) = summarise(directory).groups
     return group
-
-
-def printed(directory: Path, width: int = 100) -> str:
-    console = Console(width=width, file=io.StringIO(), record=True, color_system=None)
-    console.print(terminal(summarise(directory)))
-    return console.export_text()
 
 
 def language_model(label: str = "gru", cell: str | None = "gru", evaluation: str = "carry", **data: object) -> Record:
@@ -149,7 +142,7 @@ def test_the_convention_stands_where_the_number_stands(make_language: Make, tmp_
     said = "state carried from chunk to chunk"
     summary = summarise(directory)
     assert said in tables.markdown(summary)
-    assert said in printed(directory, width=300)
+    assert said in printed(summarise(directory), width=300)
     assert said in dashboard(directory)
     (row, _) = sheets.DictReader(io.StringIO(tables.csv(summary)))
     assert said in row["conventions"]
@@ -222,7 +215,7 @@ def test_every_table_is_in_parts(mixed: Path) -> None:
     assert [part.splitlines()[0].replace("\\", "") for part in parts] == titles
     assert [ONE_SEED in part for part in parts] == [False, True, True]
     assert ["test/perplexity" in part for part in parts] == [False, False, True]
-    on_screen = printed(mixed)
+    on_screen = printed(summarise(mixed))
     assert [on_screen.count(f"demo: {title}") for title in titles] == [1, 1, 1]
     rows = list(sheets.DictReader(io.StringIO(tables.csv(summarise(mixed)))))
     assert [row["data"] for row in rows] == ["verses_genre"] * 2 + ["conll2000"] * 2 + ["verses_words"] * 2
@@ -239,7 +232,7 @@ def test_a_chosen_headline_leads_where_it_is(mixed: Path) -> None:
 
 def test_long_names_of_metrics_leave_room_for_labels_in_a_terminal(make_language: Make, tmp_path: Path) -> None:
     directory = make_language(tmp_path / "demo", labels=("rnn-characters", "gru-characters"), level="character")
-    text = printed(directory)
+    text = printed(summarise(directory))
     assert max(len(line) for line in text.splitlines()) <= 100
     assert "test/bits_per_" in text
     assert "rnn-characters" in text
@@ -247,7 +240,7 @@ def test_long_names_of_metrics_leave_room_for_labels_in_a_terminal(make_language
 
 def test_a_label_is_broken_behind_a_separator_alone(make_comparison: Make, tmp_path: Path) -> None:
     label = "recurrent-gru_reset_before-model.hidden_size=512-optimizer.lr=0.002"
-    text = printed(make_comparison(tmp_path / "demo", labels=("lstm", label), seeds=3))
+    text = printed(summarise(make_comparison(tmp_path / "demo", labels=("lstm", label), seeds=3)))
     parts = [line.split()[0] for line in text.splitlines() if line.strip()]
     start = next(place for place, part in enumerate(parts) if part.startswith("recurrent-"))
     last = next(place for place, part in enumerate(parts) if place > start and label.endswith(part))

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
-from lightning_seq.report.summary import Summary, summarise
-from lightning_seq.report.terminal_table import LEFT_OUT, terminal
-from tests.report.test_report_chosen import made
+from lightning_seq.report.summary import summarise
+from lightning_seq.report.terminal_table import LEFT_OUT
+from tests.report.made_sweep import made
+from tests.report.printed import printed
 
 Make = Callable[..., Path]
-
-
-def printed(summary: Summary, width: int) -> list[str]:
-    console = Console(width=width, file=io.StringIO(), record=True, color_system=None)
-    console.print(terminal(summary))
-    return console.export_text().splitlines()
 
 
 def head(lines: list[str]) -> str:
@@ -31,7 +24,7 @@ def head(lines: list[str]) -> str:
 def test_columns_are_left_out_until_the_others_fit(
     make_comparison: Make, tmp_path: Path, width: int, left_out: int
 ) -> None:
-    lines = printed(summarise(make_comparison(tmp_path / "demo", labels=("rnn", "lstm"))), width)
+    lines = printed(summarise(make_comparison(tmp_path / "demo", labels=("rnn", "lstm"))), width).splitlines()
     assert max(map(len, lines)) <= width
     assert [name for name in LEFT_OUT if name not in head(lines)] == list(LEFT_OUT[:left_out])
     row = next(line for line in lines if line.startswith(" rnn"))
@@ -41,7 +34,7 @@ def test_columns_are_left_out_until_the_others_fit(
 
 @pytest.mark.parametrize("width", [80, 100, 120])
 def test_a_sweep_keeps_the_metric_that_chose(tmp_path: Path, width: int) -> None:
-    lines = printed(made(tmp_path / "sweep"), width)
+    lines = printed(made(tmp_path / "sweep"), width).splitlines()
     assert max(map(len, lines)) <= width
     assert "val/accuracy" in head(lines)
     row = next(line for line in lines if line.startswith(" lstm-lr0.01"))
@@ -54,14 +47,14 @@ def test_a_sweep_keeps_the_metric_that_chose(tmp_path: Path, width: int) -> None
 @pytest.mark.parametrize("width", [80, 100, 120])
 def test_two_seeds_lie_on_one_line(tmp_path: Path, width: int) -> None:
     values = {"bidirectional-lr0.002": (0.9, 0.9), "bidirectional-lr0.02": (0.8, 0.8)}
-    lines = printed(made(tmp_path / "sweep", values, seeds=2), width)
+    lines = printed(made(tmp_path / "sweep", values, seeds=2), width).splitlines()
     assert any("0.901 0.902" in line for line in lines)
 
 
 @pytest.mark.parametrize("width", [24, 40])
 def test_where_nothing_fits_cells_are_wrapped(make_comparison: Make, tmp_path: Path, width: int) -> None:
     label = "recurrent-gru_reset_before-model.hidden_size=512"
-    lines = printed(summarise(make_comparison(tmp_path / "demo", labels=("lstm", label), seeds=2)), width)
+    lines = printed(summarise(make_comparison(tmp_path / "demo", labels=("lstm", label), seeds=2)), width).splitlines()
     assert max(map(len, lines)) <= width
     assert "…" not in "".join(lines)
     assert "done" in head(lines)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import json
 import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from lightning_seq.files import sha256
 from lightning_seq.record import Record, read, runs_in, write
@@ -18,11 +16,11 @@ from lightning_seq.report.curves import metrics_to_draw
 from lightning_seq.report.dashboard import dashboard
 from lightning_seq.report.headline import conventions
 from lightning_seq.report.summary import summarise
-from lightning_seq.report.terminal_table import terminal
 from lightning_seq.report.translation import read_translation
 from tests.report.browser import CHROMIUM, look
 from tests.report.made_run import rewrite
-from tests.report.test_report_dashboard import ATTACKS, Page
+from tests.report.page import ATTACKS, Page
+from tests.report.printed import printed
 
 Make = Callable[..., Path]
 
@@ -53,9 +51,7 @@ def test_bleu_leads_and_is_written_as_people_write_it(make_translation: Make, tm
     )
     assert [row.label for row in group.best()] == ["gru-dot"]
     assert metrics_to_draw([record for _, record in runs_in(directory)], "test/bleu")[0] == "val/bleu"
-    console = Console(width=100, file=io.StringIO(), record=True, color_system=None)
-    console.print(terminal(summary))
-    text = console.export_text()
+    text = printed(summary)
     assert "test/bleu" in text
     assert re.search(r"gru-dot +34\.2 ± 0\.4 +34\.0 34\.5", text)
     assert "| 54.2 ± 0.4 | 0.020 ± 0.000 |" in tables.markdown(summary)
@@ -71,7 +67,7 @@ def test_exact_matches_lead_where_they_were_watched(make_translation: Make, tmp_
 
 
 def test_chrf_leads_where_it_chose_the_weights(make_translation: Make, tmp_path: Path) -> None:
-    """As it does by itself where BLEU is 0 whatever is written: one long output would decide."""
+    """A run selects by chrF if its texts are too short for BLEU."""
     directory = make_translation(tmp_path / "demo", monitor="auto", data="dates")
     for run, record in runs_in(directory):
         write(run, record.with_(environment={**record.environment, "selected by": "val/chrf"}))

@@ -29,6 +29,7 @@ from lightning_seq.report.terminal_table import terminal
 from lightning_seq.report.verdict import NO_PAIR, ONE_SEED, Verdict, gap, judge
 from lightning_seq.report.write import write_report
 from lightning_seq.significance import Pair
+from tests.report.printed import printed
 
 Make = Callable[..., Path]
 
@@ -212,9 +213,7 @@ def test_the_sentence_stands_in_every_place(decided: Path) -> None:
     summary = summarise(decided)
     (sentence,) = summary.groups[0].verdict.sentences
     assert sentence in tables.markdown(summary)
-    console = Console(width=300, file=io.StringIO(), record=True, color_system=None)
-    console.print(terminal(summary))
-    assert sentence in console.export_text()
+    assert sentence in printed(summary, 300)
     page = dashboard(decided)
     assert sentence in page
     assert page.index('<section id="verdict">') < page.index(sentence) < page.index('<section id="comparison">')

@@ -110,7 +110,7 @@ def test_kinds_that_there_are_not() -> None:
         Subwords.train(TEXTS, "unigrm", 60)
 
 
-def test_a_model_that_is_none() -> None:
+def test_a_damaged_model_is_refused() -> None:
     for model in ("{", "[]", '{"model": {}}', "[" * 100_000):
         with pytest.raises(UserError, match="the subword model cannot be read"):
             Subwords(model)("a")
