@@ -67,6 +67,20 @@ def test_bounds_are_inclusive(tmp_path: Path) -> None:
         read_json(path, list)
 
 
+@pytest.mark.parametrize("half", ["\\ud83d", "\\uD83D", "\\udC00"])
+def test_half_a_character_is_damage_however_it_is_written(half: str, tmp_path: Path) -> None:
+    (tmp_path / "file.json").write_text(f'{{"a": "{half}"}}', encoding="utf-8")
+    with pytest.raises(DamagedError, match="half of a surrogate pair"):
+        read_json(tmp_path / "file.json", dict)
+
+
+def test_a_file_of_more_than_256_mib_is_not_read(tmp_path: Path) -> None:
+    with (tmp_path / "file").open("wb") as file:
+        file.truncate((1 << 28) + 1)
+    with pytest.raises(DamagedError, match="has 268,435,457 bytes, expected at most 268,435,456"):
+        read_text(tmp_path / "file")
+
+
 def test_numbers_that_are_not_finite_are_missing(tmp_path: Path) -> None:
     path = tmp_path / "file.json"
     path.write_text('{"a": [NaN, Infinity, -Infinity, 1e999, -1e999, 1e300, 2]}')
@@ -144,6 +158,22 @@ def test_a_cache_that_is_sealed_and_cannot_be_read_is_made_again(
     assert line.endswith("): it is made again")
     assert cached(target, planted, read) == "a"
     assert len(caplog.messages) == 1
+
+
+def test_a_cache_that_another_process_has_made_again_is_read(tmp_path: Path) -> None:
+    target, looks = sealed_directory(tmp_path / "data", build), []
+
+    def late(directory: Path) -> str:
+        looks.append(directory)
+        if len(looks) == 1:
+            raise DamagedError("as it was before")
+        return read(directory)
+
+    def refuse(directory: Path) -> None:
+        raise UserError("built once more")
+
+    assert cached(target, refuse, late) == "a"
+    assert len(looks) == 2
 
 
 def test_a_cache_that_was_built_just_now_is_not_built_twice(tmp_path: Path) -> None:

@@ -298,7 +298,14 @@ def test_iobes_is_read_and_told(scheme: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("tags_given", "told"),
-    [("b-P i-P O", "b-P"), ("P-B P-I O", "P-B"), ("B_P I_P O", "B_P"), ("NN-S VB DT", None), ("N V D", None)],
+    [
+        ("b-P i-P O", "b-P"),
+        ("b-P i-P o", "b-P"),
+        ("P-B P-I O", "P-B"),
+        ("B_P I_P O", "B_P"),
+        ("NN-S VB DT", None),
+        ("N V D", None),
+    ],
 )
 def test_marks_of_spans_that_are_written_otherwise_are_told(tags_given: str, told: str | None, tmp_path: Path) -> None:
     one = ("a", tags_given.split()[0])

@@ -18,13 +18,19 @@ from lightning_seq.experiment import checkpoints
 from lightning_seq.experiment.checkpoint_files import CheckpointFiles
 from lightning_seq.experiment.checkpoints import (
     BEFORE,
+    BEST,
     LAST,
+    OF_BEST,
     good_checkpoints,
     is_good,
     read_checkpoint,
+    remove_before,
+    share_weights,
     sidecar,
     write_checkpoint,
 )
+from lightning_seq.experiment.resume import END, KEY
+from lightning_seq.files import sha256
 
 
 def of(step: int) -> dict[str, Any]:
@@ -172,3 +178,37 @@ def test_that_it_was_renamed_is_on_disk_too(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(os, "fsync", heard)
     write_checkpoint(tmp_path / LAST, of(1))
     assert flushed[-1] == (True, True)
+
+
+def test_weights_are_shared_with_a_whole_best_one_that_has_the_same_bits(tmp_path: Path) -> None:
+    best, weight = tmp_path / BEST, of(0)["state_dict"]["weight"]
+    write_checkpoint(best, of(0))
+    assert share_weights(of(0), best) == {"global_step": 0, OF_BEST: sha256(best)}
+    negative = weight.clone()
+    negative[0] = -0.0
+    for other in (negative, weight.view(torch.int32), weight.reshape(10, 10)):
+        assert "state_dict" in share_weights({"state_dict": {"weight": other}}, best)
+    assert "state_dict" in share_weights({"state_dict": {"weight": weight, "bias": weight}}, best)
+    sidecar(best).write_text(f"{'0' * 64}  {BEST}\n")
+    assert "state_dict" in share_weights(of(0), best)
+    best.unlink()
+    assert "state_dict" in share_weights(of(0), best)
+
+
+def test_the_last_one_keeps_its_weights_until_the_end_of_the_run(tmp_path: Path) -> None:
+    write_checkpoint(tmp_path / BEST, of(1))
+    for place, shared in (("batch", False), (END, True)):
+        CheckpointFiles().save_checkpoint({**of(1), KEY: {"place": place}}, tmp_path / LAST)
+        assert (OF_BEST in torch.load(tmp_path / LAST, weights_only=True)) == shared
+
+
+def test_the_one_before_is_removed_where_the_last_one_is_whole(tmp_path: Path) -> None:
+    for step in (1, 2):
+        write_checkpoint(tmp_path / LAST, of(step))
+    content = (tmp_path / LAST).read_bytes()
+    (tmp_path / LAST).write_bytes(b"damaged")
+    remove_before(tmp_path)
+    assert steps(tmp_path) == [1]
+    (tmp_path / LAST).write_bytes(content)
+    remove_before(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {LAST, f"{LAST}.sha256"}

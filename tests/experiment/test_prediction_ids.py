@@ -150,6 +150,7 @@ def test_the_same_file_at_another_place_is_prepared_once_and_called_by_its_own_p
         ("csv", "key,text,label\n1,a,x\n ,b,y\n", "line 3: 'key' is ' ', expected text or a whole number"),
         ("csv", "text,label\na,x\nb,y\n", "has no column 'key' (data.id_column): its columns are text, label"),
         ("jsonl", '{"key": 1.5, "text": "a", "label": "x"}\n', "line 1: 'key' is 1.5, expected text or a whole"),
+        ("jsonl", '{"key": true, "text": "a", "label": "x"}\n', "line 1: 'key' is True, expected text or a whole"),
         ("jsonl", '{"key": "\\ud83d", "text": "a", "label": "x"}\n', "line 1: \\ud83d alone is half a character"),
         ("jsonl", '{"key": null, "text": "a", "label": "x"}\n', "line 1: 'key' is None"),
         ("jsonl", '{"key": 1, "text": "a", "label": "x"}\n{"key": "1", "text": "b", "label": "y"}\n', "as at"),
@@ -225,6 +226,8 @@ def test_what_a_translation_was_chosen_by_is_what_translate_says(tmp_path: Path,
     file = tmp_path / "pairs.tsv"
     file.write_text("".join(f"{text} n{n}\t{text}\n" for n, (text, _) in enumerate(sentences(60))), encoding="utf-8")
     run = trained(tmp_path, "data=pairs", f"data.train={file}", "model=encoder_decoder", "task.predictions=full")
+    assert read(run).config["task"]["monitor"] == "auto"
+    assert read(run).environment["selected by"] == "val/bleu"
     rows = rows_of(run)
     texts = tmp_path / "texts.txt"
     texts.write_text("".join(f"{row['source']}\n" for row in rows), encoding="utf-8")

@@ -17,10 +17,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.demos.boring_classes import BoringModel
 
 from lightning_seq.experiment import signals
+from lightning_seq.experiment.config import compose
 from lightning_seq.experiment.random_states import random_states, restore_random_states
-from lightning_seq.experiment.signals import CAUGHT, Deferred, Interrupted, heed, listening, requeueing
+from lightning_seq.experiment.signals import CAUGHT, Deferred, Interrupted, end_at_once, heed, listening, requeueing
+from lightning_seq.experiment.trainer import lightning_trainer
 
 
 def send(number: int) -> None:
@@ -69,6 +73,17 @@ def test_one_whose_exception_is_caught_is_heard_at_the_next_look_and_at_the_end(
         heed()  # the signal belonged to the block that has ended
 
 
+def test_one_whose_exception_is_caught_is_heard_in_a_block_within_the_block() -> None:
+    reached = []
+    with pytest.raises(Interrupted, match="SIGTERM"), listening():
+        with suppress(BaseException):
+            send(signal.SIGTERM)
+        with listening():
+            reached.append("within")
+        reached.append("behind")
+    assert reached == ["within"]
+
+
 def test_an_error_that_a_signal_brought_about_is_the_signal() -> None:
     """Lightning raises such an error: it asks for the length of a loader whose start was interrupted."""
     with pytest.raises(Interrupted, match="SIGINT") as ended, listening():
@@ -102,6 +117,20 @@ def test_one_that_comes_in_a_finaliser_is_raised_after_it_and_nothing_is_printed
     assert capfd.readouterr().err == ""
 
 
+class Failing:
+    def __del__(self) -> None:
+        raise RuntimeError("its own")
+
+
+def test_another_error_of_a_finaliser_is_reported_as_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda dropped: told.append(str(dropped.exc_value)))
+    with listening():
+        failing = Failing()
+        del failing
+    assert told == ["its own"]
+
+
 def test_one_that_comes_at_a_fork_is_raised_after_it() -> None:
     code = """
 import os, signal, time
@@ -121,11 +150,52 @@ except Interrupted as interrupted:
     assert done.stderr == ""
 
 
-def test_outside_listening_ctrl_c_ends_a_process_without_a_traceback() -> None:
-    code = "import os; from lightning_seq.experiment.signals import end_at_once as end; end(); os.kill(os.getpid(), 2)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+@pytest.mark.parametrize(
+    "code",
+    [
+        "from lightning_seq.experiment.signals import end_at_once; end_at_once(); strike()",
+        "from lightning_seq import cli; cli.main = strike; cli.entry()",
+        "from lightning_seq.experiment import run; run.listening = strike; run.main(['nowhere'])",
+    ],
+)
+def test_outside_listening_ctrl_c_ends_a_process_without_a_traceback(code: str) -> None:
+    """The command and the process of a run too, before they listen."""
+    done = subprocess.run(
+        [sys.executable, "-c", f"import os\ndef strike(*_): os.kill(os.getpid(), {signal.SIGINT:d})\n{code}"],
+        env={**os.environ, "LIGHTNING_SEQ_RUN": "{}"},
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a background process ignores it
+    )
     assert done.returncode == -signal.SIGINT
     assert done.stderr == ""
+
+
+def test_a_ctrl_c_that_is_ignored_stays_so() -> None:
+    """As a shell ignores it for what runs in the background."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        end_at_once()
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_training_leaves_the_signals_to_those_who_listen() -> None:
+    """Lightning's own handler would speak to other ranks in the middle of a batch."""
+    seen: list[object] = []
+
+    class Looking(Callback):
+        def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+            seen.extend(signal.getsignal(caught) for caught in CAUGHT)
+
+    config = compose(["data=verses_genre", "model=rnn", "name=x", "trainer=cpu"])
+    quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
+    with listening():
+        expected = [signal.getsignal(caught) for caught in CAUGHT]
+        lightning_trainer(config, max_steps=1, limit_val_batches=0, callbacks=[Looking()], **quiet).fit(BoringModel())
+    assert seen == expected
 
 
 @pytest.mark.parametrize(

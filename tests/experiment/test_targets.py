@@ -107,3 +107,12 @@ def test_missing_arguments_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyP
     with pytest.raises(UserError, match=r"fills\.Fill cannot be made .*multiple values"):
         make(2, high=3)
     assert make(high=3).low == 1
+
+
+def test_arguments_that_may_be_left_out_are_not_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "takes.py").write_text(
+        "class Any:\n    def __init__(self, low, *more, mean=0, **named): self.low = low\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(UserError, match=r"it also needs low$"):
+        factory({"_target_": "takes.Any", "other": 1}, "init", ["takes"])()

@@ -24,11 +24,13 @@ from .stand_in import runs_of
         (None, ["jobs=2"], 3),
         (None, ["jobs=2", "launcher=inline"], 6),
         (None, ["trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=4"], 1),
+        (None, ["trainer=ddp", "trainer.accelerator=gpu", "trainer.devices=2"], 6),
         ("1", [], 1),
         ("4,2", ["jobs=3"], 4),
         ("1", ["trainer.threads=5"], 5),
         ("0", [], 6),
         ("many", [], 6),
+        ("65537", [], 6),
     ],
 )
 def test_threads_of_a_run(given: str | None, words: list[str], expected: int, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,14 +32,14 @@ def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]
         return run(*given, **more)
 
     monkeypatch.setenv("LIGHTNING_SEQ_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(chart_library, "BUNDLE", "print('draw(</script>)', end='')")
+    monkeypatch.setattr(chart_library, "BUNDLE", "print('draw(</script><!--)', end='')")
     monkeypatch.setattr(subprocess, "run", counted)
     javascript.cache_clear()
     yield started
     javascript.cache_clear()
 
 
-DRAW = "(function(){\ndraw(<\\/script>)\n})();"
+DRAW = "(function(){\ndraw(<\\/script><\\!--)\n})();"
 
 
 def test_the_script_is_made_once_for_all_commands(fresh: list[Any], tmp_path: Path) -> None:
@@ -65,6 +65,13 @@ def test_a_script_that_cannot_be_made_is_not_kept(fresh: list[Any], monkeypatch:
         with pytest.raises(UserError, match=r"the chart library ended with exit code 1 \(no memory\)"):
             javascript()
     assert javascript() == DRAW
+
+
+@pytest.mark.usefixtures("fresh")
+def test_a_library_that_does_not_start_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chart_library.sys, "executable", str(tmp_path / "none"))
+    with pytest.raises(UserError, match=r"the chart library does not start \(No such file or directory\)"):
+        javascript()
 
 
 def test_charts_are_valid_and_are_not_checked_when_they_are_made(

@@ -36,3 +36,8 @@ def test_a_report_is_current_until_a_record_changes(
     assert is_current(directory)
     shutil.rmtree(directory / "gru-seed1")
     assert not is_current(directory)
+    write_report(directory)
+    (directory / "lstm-seed1").rename(directory / "moved")
+    assert not is_current(directory)
+    (directory / "moved" / "record.json").unlink()
+    assert not is_current(directory)

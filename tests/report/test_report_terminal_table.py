@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from lightning_seq.record import runs_in, write
 from lightning_seq.report.summary import summarise
-from lightning_seq.report.terminal_table import LEFT_OUT
+from lightning_seq.report.terminal_table import LEFT_OUT, terminal
 from tests.report.made_sweep import made
 from tests.report.printed import printed
 
@@ -49,6 +52,27 @@ def test_two_seeds_lie_on_one_line(tmp_path: Path, width: int) -> None:
     values = {"bidirectional-lr0.002": (0.9, 0.9), "bidirectional-lr0.02": (0.8, 0.8)}
     lines = printed(made(tmp_path / "sweep", values, seeds=2), width).splitlines()
     assert any("0.901 0.902" in line for line in lines)
+
+
+def test_the_label_that_beats_every_other_one_is_bold(make_language: Make, tmp_path: Path) -> None:
+    console = Console(width=120, file=io.StringIO(), record=True, color_system="standard", force_terminal=True)
+    console.print(terminal(summarise(make_language(tmp_path / "demo"))))
+    bold = [line for line in console.export_text(styles=True).splitlines() if "\x1b[1mgru" in line]
+    assert len(bold) == 1
+    assert "\x1b[1mrnn" not in console.export_text(styles=True)
+
+
+def test_of_sizes_that_were_matched_the_mismatch_takes_the_place_of_the_time(
+    make_comparison: Make, tmp_path: Path
+) -> None:
+    directory = make_comparison(tmp_path / "demo", labels=("rnn", "lstm"))
+    assert "mismatch" not in head(printed(summarise(directory), 120).splitlines())
+    for run, record in runs_in(directory):
+        write(run, record.with_(match={"mismatch": 0.012}))
+    lines = printed(summarise(directory), 120).splitlines()
+    assert "mismatch" in head(lines)
+    assert "train s" not in head(lines)
+    assert sum("+1.2" in line for line in lines) == 2
 
 
 @pytest.mark.parametrize("width", [24, 40])

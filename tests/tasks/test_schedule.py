@@ -40,7 +40,7 @@ def test_warm_up_and_linear() -> None:
 @pytest.mark.parametrize(("warmup", "told"), [(7, True), (6, False), (0, False)])
 def test_a_warm_up_longer_than_training_is_told(warmup: int, told: bool, caplog: pytest.LogCaptureFixture) -> None:
     rates(Schedule("linear", warmup_steps=warmup), 6, total=6)
-    assert ("warmup_steps=7, and this training has 6 steps" in caplog.text) is told
+    assert (f"warmup_steps={warmup}, and this training has 6 steps" in caplog.text) is told
 
 
 @pytest.mark.parametrize(

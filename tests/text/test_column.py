@@ -34,6 +34,27 @@ def test_records_that_are_not_of_the_format_are_named() -> None:
             list(column_of(lines, ".csv", "text", "f"))
 
 
+def test_records_of_jsonl_that_hold_no_such_text_are_named() -> None:
+    assert list(column_of(['{"text": "a"}', "", '{"text": " "}'], ".jsonl", "text", "f")) == ["a", "", " "]
+    for line, said in (
+        ("text", "f, line 1: not JSON: expected one object on every line"),
+        ("[1]", "f, line 1: expected an object such as"),
+        ('{"txt": "a"}', "f, line 1: expected one column 'text'; did you mean txt"),
+        ('{"text": 1}', "f, line 1: 'text' is 1, expected text"),
+    ):
+        with pytest.raises(UserError, match=said):
+            list(column_of([line], ".jsonl", "text", "f"))
+
+
+def test_what_a_csv_file_may_not_hold_is_named() -> None:
+    with pytest.raises(UserError, match="f: expected one column 'text'"):
+        list(column_of(["text,text", "1,2"], ".csv", "text", "f"))
+    with pytest.raises(UserError, match="f, line 2: a carriage return outside quotes"):
+        list(column_of(["text,id", "a\rb,1"], ".csv", "text", "f"))
+    long = "a" * 200_000
+    assert list(column_of(["text,id", f'"{long}",1'], ".csv", "text", "f")) == [long]
+
+
 def test_a_field_over_several_lines_is_told_with_its_lines(caplog: pytest.LogCaptureFixture) -> None:
     """It may be a text, or a quotation mark that swallows records: the column alone cannot say which."""
     assert list(column_of(["text,id", '"a', "b,1", 'c",2', "d,3"], ".csv", "text", "f")) == ["a\nb,1\nc", "d"]
@@ -41,6 +62,9 @@ def test_a_field_over_several_lines_is_told_with_its_lines(caplog: pytest.LogCap
     assert (
         said == "f: a quoted field with line ends inside, lines 2 to 4: check the quotes there if it is several records"
     )
+    caplog.clear()
+    list(column_of(["text", *['"a', 'b"'] * 4], ".csv", "text", "f"))
+    assert "f: 4 quoted fields with line ends inside, lines 2 to 3, 4 to 5, 6 to 7: check" in caplog.text
     caplog.clear()
     assert list(column_of(["text,id", '"a b",1', "c,2"], ".csv", "text", "f")) == ["a b", "c"]
     assert not caplog.messages

@@ -46,6 +46,21 @@ def test_utf_16_is_known_by_its_mark(tmp_path: Path) -> None:
     assert read_lines(tmp_path / "file", "utf-16") == ["gut", "böse"]
 
 
+def test_utf_32_is_not_taken_for_utf_16_whose_mark_begins_alike(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes("gut\nböse\n".encode("utf-32"))
+    with pytest.raises(UserError, match=r"line 1: utf-32 by its byte order mark, expected utf-8"):
+        read_lines(tmp_path / "file")
+    assert read_lines(tmp_path / "file", "utf-32") == ["gut", "böse"]
+
+
+def test_the_mark_of_a_stream_is_told_on_its_first_line_alone() -> None:
+    with pytest.raises(UserError, match="standard input, line 1: utf-16 by its byte order mark: expected UTF-8"):
+        list(lines_of(io.BytesIO("gut\n".encode("utf-16")), "standard input"))
+    with pytest.raises(UserError, match=r"standard input, line 2: not UTF-8 \(byte 0xff; cp1252 reads 'ÿþ'"):
+        list(lines_of(io.BytesIO(b"a\n\xff\xfe\n"), "standard input"))
+    assert list(lines_of(io.BytesIO("a\n\ufeffb\n".encode()), "standard input")) == ["a", "\ufeffb"]
+
+
 @pytest.mark.parametrize("encoding", ["latin-99", "rot13", 1252, ""])
 def test_an_encoding_that_python_does_not_know_is_refused(tmp_path: Path, encoding: Any) -> None:
     (tmp_path / "file").write_bytes("böse\n".encode())
