@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from lightning_seq.attention.scorer import Scorer
 from lightning_seq.errors import at_least_one
+from lightning_seq.value_types import Size
 
 
 class AdditiveScorer(Scorer):
@@ -26,7 +27,7 @@ class AdditiveScorer(Scorer):
     bias:        add a learned b `[A]` to k_s (See et al. 2017, eq. 1).
     """
 
-    def __init__(self, query_size: int, value_size: int, hidden_size: int | None = None, bias: bool = False) -> None:
+    def __init__(self, query_size: int, value_size: int, hidden_size: Size | None = None, bias: bool = False) -> None:
         super().__init__(query_size, value_size)
         A = query_size if hidden_size is None else at_least_one("attention.hidden_size", hidden_size)
         self.hidden_size = self.key_size = A

@@ -10,6 +10,7 @@ from torch.nn import functional
 from lightning_seq.attention.additive import network
 from lightning_seq.attention.scorer import Scorer
 from lightning_seq.errors import at_least_one
+from lightning_seq.value_types import Size
 
 
 class ConcatScorer(Scorer):
@@ -26,7 +27,7 @@ class ConcatScorer(Scorer):
     hidden_size: A; None takes Q.
     """
 
-    def __init__(self, query_size: int, value_size: int, hidden_size: int | None = None) -> None:
+    def __init__(self, query_size: int, value_size: int, hidden_size: Size | None = None) -> None:
         super().__init__(query_size, value_size)
         A = query_size if hidden_size is None else at_least_one("attention.hidden_size", hidden_size)
         self.hidden_size = self.key_size = A

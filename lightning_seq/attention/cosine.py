@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Annotated
 
 import torch
 from jaxtyping import Float
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 
 from lightning_seq.attention.scorer import Scorer, matched, matching, products
 from lightning_seq.errors import UserError
+from lightning_seq.value_types import Range
 
 EPSILON = 1e-8
 """Added to squared lengths: zeros have no direction, and their cosine with everything is 0."""
@@ -31,7 +33,13 @@ class CosineScorer(Scorer):
     learned:     whether τ is learned (as its logarithm) or stays.
     """
 
-    def __init__(self, query_size: int, value_size: int, temperature: float = 0.1, learned: bool = True) -> None:
+    def __init__(
+        self,
+        query_size: int,
+        value_size: int,
+        temperature: Annotated[float, Range(1e-6, 1e6)] = 0.1,
+        learned: bool = True,
+    ) -> None:
         super().__init__(query_size, value_size)
         if not 0 < temperature < math.inf:
             raise UserError(f"attention.temperature is {temperature}, expected a number above 0, such as 0.1")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -9,6 +11,7 @@ from torch.nn import functional
 
 from lightning_seq.attention.scorer import Scorer
 from lightning_seq.errors import UserError, at_least_one
+from lightning_seq.value_types import Range
 
 
 class LocationScorer(Scorer):
@@ -26,7 +29,7 @@ class LocationScorer(Scorer):
 
     by_place = True
 
-    def __init__(self, query_size: int, value_size: int, max_length: int = 200) -> None:
+    def __init__(self, query_size: int, value_size: int, max_length: Annotated[int, Range(1, 1_000_000)] = 200) -> None:
         super().__init__(query_size, value_size)
         self.key_size = 0
         self.max_length = at_least_one("attention.max_length", max_length)

@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from lightning_seq.attention.scorer import Scorer
 from lightning_seq.errors import UserError, at_least_one
+from lightning_seq.value_types import Heads, Size
 
 
 class MultiHeadScorer(Scorer):
@@ -28,7 +29,7 @@ class MultiHeadScorer(Scorer):
     head_size: d; None takes Q / N. Raises UserError where that is no whole number.
     """
 
-    def __init__(self, query_size: int, value_size: int, heads: int = 4, head_size: int | None = None) -> None:
+    def __init__(self, query_size: int, value_size: int, heads: Heads = 4, head_size: Size | None = None) -> None:
         super().__init__(query_size, value_size)
         self.heads = at_least_one("attention.heads", heads)
         if head_size is None and query_size % heads:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
 from lightning_seq.errors import UserError, near
+from lightning_seq.value_types import OneOf
 
 
 def identity(x: Tensor) -> Tensor:
@@ -20,6 +22,9 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "logistic": torch.sigmoid,
     "identity": identity,
 }
+
+
+Activation = Annotated[str, OneOf(ACTIVATIONS)]
 
 
 def check_activation(name: str, key: str = "activation") -> str:

@@ -6,7 +6,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from lightning_seq.cells.activation import ACTIVATIONS, check_activation
+from lightning_seq.cells.activation import ACTIVATIONS, Activation, check_activation
 from lightning_seq.cells.cell import Bias, DenseCell, Noise, State, Step, recurrent_input, recurrent_weight
 
 
@@ -26,7 +26,7 @@ class ElmanCell(DenseCell):
 
     gates = ("h",)
 
-    def __init__(self, input_size: int, hidden_size: int, activation: str = "tanh", bias: Bias = True) -> None:
+    def __init__(self, input_size: int, hidden_size: int, activation: Activation = "tanh", bias: Bias = True) -> None:
         self.activation = check_activation(activation)
         super().__init__(input_size, hidden_size, bias)
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Annotated
 
 import torch
 from torch import nn
 
 from lightning_seq.cells.cell import Cell
 from lightning_seq.errors import UserError, near
+from lightning_seq.value_types import OneOf, Range
 
 RECURRENT = ("uniform", "orthogonal", "identity")
 
@@ -30,10 +32,10 @@ class Initialisation:
 
     def __init__(
         self,
-        recurrent: str = "uniform",
-        scale: float = 1.0,
+        recurrent: Annotated[str, OneOf(RECURRENT)] = "uniform",
+        scale: Annotated[float, Range(0, 1e6)] = 1.0,
         forget_bias: float | None = None,
-        chrono: int | None = None,
+        chrono: Annotated[int, Range(2, 1_000_000_000)] | None = None,
     ) -> None:
         if recurrent not in RECURRENT:
             raise UserError(f"init.recurrent is {recurrent!r}: {near(recurrent, RECURRENT)}")

@@ -9,9 +9,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lightning_seq.cells.activation import ACTIVATIONS, check_activation
+from lightning_seq.cells.activation import ACTIVATIONS, Activation, check_activation
 from lightning_seq.cells.cell import Bias, DenseCell, Noise, State, Step, recurrent_input, recurrent_weight
 from lightning_seq.errors import UserError
+from lightning_seq.value_types import Count, Size
 
 
 class JordanCell(DenseCell):
@@ -38,10 +39,10 @@ class JordanCell(DenseCell):
         self,
         input_size: int,
         hidden_size: int,
-        output_size: int | None = None,
-        hidden_layers: int = 1,
-        activation: str = "tanh",
-        output_activation: str = "tanh",
+        output_size: Size | None = None,
+        hidden_layers: Count = 1,
+        activation: Activation = "tanh",
+        output_activation: Activation = "tanh",
         bias: Bias = True,
     ) -> None:
         if hidden_layers < 0:

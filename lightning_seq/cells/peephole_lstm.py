@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -18,6 +20,7 @@ from lightning_seq.cells.cell import (
     start_forget_bias,
 )
 from lightning_seq.errors import UserError, near
+from lightning_seq.value_types import OneOf
 
 PEEPHOLES = ("diagonal", "full")
 
@@ -51,7 +54,7 @@ class PeepholeLSTMCell(DenseCell):
         hidden_size: int,
         bias: Bias = True,
         forget_bias: float | None = 1.0,
-        peephole: str = "diagonal",
+        peephole: Annotated[str, OneOf(PEEPHOLES)] = "diagonal",
     ) -> None:
         if peephole not in PEEPHOLES:
             raise UserError(f"peephole {peephole!r} is unknown: {near(peephole, PEEPHOLES)}")

@@ -17,6 +17,7 @@ from lightning_seq.cells.cell import (
     recurrent_weight,
     start_forget_bias,
 )
+from lightning_seq.value_types import Size
 
 
 class ProjectedLSTMCell(DenseCell):
@@ -45,7 +46,7 @@ class ProjectedLSTMCell(DenseCell):
         self,
         input_size: int,
         hidden_size: int,
-        proj_size: int,
+        proj_size: Size,
         bias: Bias = True,
         forget_bias: float | None = 1.0,
     ) -> None:

@@ -8,15 +8,20 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import lightning_seq
-from lightning_seq.config.compose import WHOLE_OR_NULL
+from lightning_seq.config.annotations import AnyOf, Scalar
 from lightning_seq.config.groups import conf_directory, groups
+from lightning_seq.config.schema import kind_at
 from lightning_seq.identity import value_at
+
+KINDS = {"int": "N", "float": "X", "bool": "true|false"}
+"""What stands for the value of a key whose default is null, by the type of its annotation."""
 
 ROOT = "config"
 """The file of the keys that belong to no group."""
@@ -33,12 +38,13 @@ class Setting:
     @property
     def kind(self) -> str:
         """N: a whole number; X: a number; true: a switch; WORD; LIST."""
-        if isinstance(self.default, bool):
-            return "true|false"
-        if isinstance(self.default, int) or self.key in WHOLE_OR_NULL:
-            return "N"
-        kinds = {float: "X", list: "LIST", dict: "{KEY: VALUE}"}
-        return kinds.get(type(self.default), "WORD")
+        words = {bool: "true|false", int: "N", float: "X", list: "LIST", dict: "{KEY: VALUE}"}
+        if self.default is not None:
+            return words.get(type(self.default), "WORD")
+        kind = kind_at(_node(self.key.partition(".")[0]), self.key)
+        options = kind.options if isinstance(kind, AnyOf) else (kind,)
+        types = {option.type for option in options if isinstance(option, Scalar)}
+        return next((word for name, word in KINDS.items() if name in types), "WORD")
 
     @property
     def shown(self) -> str:
@@ -63,6 +69,15 @@ def setting(key: str) -> Setting:
     if found is None:
         raise KeyError(key)
     return Setting(key, found[0], meaning or "")
+
+
+def _node(group: str) -> dict[str, dict[str, Any]]:
+    """The keys by which the schema of a group is found, as its default choice has them."""
+    found = {}
+    for name in ("_target_", "kind"):
+        with suppress(KeyError):
+            found[name] = setting(f"{group}.{name}").default
+    return {group: found}
 
 
 def about(group: str, choice: str) -> str:

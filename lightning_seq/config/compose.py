@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from copy import deepcopy
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from lightning_seq.config.groups import conf_directory, groups, task_of
-from lightning_seq.config.ranges import check_digits, check_range
+from lightning_seq.config.schema import admits_null, admits_texts, check, kind_at
 from lightning_seq.config.suggestions import meant
 from lightning_seq.config.tree import Config, paths, put
 from lightning_seq.config.words import (
-    OF_TEXTS,
     PATHS,
     Word,
     as_typed,
+    check_digits,
     check_texts,
     is_verbatim,
     read_texts,
@@ -36,32 +36,6 @@ ATTENTION_MODEL = "encoder_decoder_attention"
 OF_ANY_CELL = (GENERAL_MODEL, "encoder_decoder", "encoder_decoder_context", ATTENTION_MODEL)
 """Models that leave the cell open."""
 
-SEVERAL_KINDS = (
-    "seeds", "embedding.frozen", "trainer.devices", "trainer.precision", "task.class_weights",
-)  # fmt: skip
-"""Keys whose values may be of another kind than their default."""
-
-NULLABLE = (
-    "entries", "trainer.gradient_clip_val", "cell.forget_bias", "callbacks.early_stopping",
-    "data.max_length", "data.max_target_length",
-)  # fmt: skip
-"""Keys that have a default and may be null."""
-
-LISTABLE = ("model.hidden_size", "model.dropout", "model.activation", "model.zoneout")
-"""Keys that may hold a list where their default is one value."""
-
-MAPPABLE = ("cell.bias",)
-"""Keys that may hold a mapping where their default is one value."""
-
-WHOLE_OR_NULL = (
-    "callbacks.checkpoint_every_n_steps",
-    "model.num_layers", "model.decoder_hidden_size", "model.decoder_layers", "attention.hidden_size",
-    "attention.head_size", "data.max_target_length", "cell.output_size", "init.chrono",
-    "data.max_length", "data.max_vocabulary",
-    "data.backward_length", "data.eval_chunk_length", "word2vec.max_vocabulary", "embedding.size", "trainer.threads",
-)  # fmt: skip
-"""Keys whose default is null, and whose value is a whole number of at least 1."""
-
 ROOMS = ("lightning_seq", "torch", "torchrecurrent")
 """Packages of which each group has a part (`targets.GROUPS`, `targets.PUBLISHED`): naming a class admits no more."""
 
@@ -76,9 +50,6 @@ def compose(words: Sequence[str], of_file: Sequence[str] = ()) -> Config:
     """
     typed = split_words(words)
     pairs = [*typed, *split_words(of_file)]
-    for pair in pairs:
-        if not is_verbatim(pair.key) and pair.key not in OF_TEXTS:
-            check_digits(pair)
     chosen = [pair for pair in pairs if pair.key in groups()]
     values = [pair for pair in pairs if pair.key not in groups()]
     for pair in chosen:
@@ -87,8 +58,44 @@ def compose(words: Sequence[str], of_file: Sequence[str] = ()) -> Config:
     base = _hydra(chosen)
     _refuse_fixed(pairs, base["choices"]["model"])
     own = _own_classes(values)
+    _check_keys_exist(values, base, own)
+    texts = {pair.key: read_texts(pair) for pair in values if admits_texts(kind_at(base, pair.key))}
+    for pair in values:
+        if not is_verbatim(pair.key) and pair.key not in texts:
+            check_digits(pair)
+    config = _hydra([
+        *chosen, *(pair for pair in values if not is_verbatim(pair.key) and texts.get(pair.key) is None)
+    ])  # fmt: skip
+    for pair in {pair.key: pair for pair in values}.values():  # the last value of a key that was given twice
+        default = value_at(base, pair.key)
+        if is_verbatim(pair.key):
+            put(config, pair.key, as_typed(pair, default, admits_null(kind_at(base, pair.key))))
+            if pair.key in PATHS and value_at(config, pair.key) is not None:
+                place(pair.value, pair.key)
+        elif (replaced := texts.get(pair.key)) is not None:
+            put(config, pair.key, replaced)
+        elif pair.key in texts:
+            check_texts(pair, value_at(config, pair.key))
+        elif pair.key.partition(".")[0] not in own:
+            _check_keys(pair, default, value_at(config, pair.key))
+    _read_decoder_cell(config)
+    for group, name in own.items():
+        given = {pair.key.split(".")[1] for pair in values if pair.key.startswith(f"{group}.")}
+        config[group] = {key: value for key, value in config[group].items() if key in given}
+        config["choices"][group] = name
+    check(config)
+    _admit(config, typed)
+    if not config["runs"]:
+        raise UserError("runs= is empty: expected a directory for all files, such as runs=runs")
+    config["runs"] = str(place(config["runs"], "runs"))
+    config["cache"] = str(place(config["cache"] or default_cache(), "cache"))
+    return config
+
+
+def _check_keys_exist(values: Sequence[Word], base: Config, own: Collection[str]) -> None:
+    """Raises UserError for a key that the configuration does not have. An empty mapping takes any key."""
     known = set(paths(base))
-    for pair in values:  # an empty mapping takes keys of the user's own
+    for pair in values:
         parents = [pair.key[: dot.start()] for dot in re.finditer(r"\.", pair.key)]
         if (
             pair.key not in known
@@ -96,34 +103,6 @@ def compose(words: Sequence[str], of_file: Sequence[str] = ()) -> Config:
             and not any(value_at(base, parent) == {} for parent in parents)
         ):
             _refuse_key(pair, known)
-    replaced = {pair.key: read_texts(pair) for pair in values if pair.key in OF_TEXTS}
-    config = _hydra([
-        *chosen, *(pair for pair in values if not is_verbatim(pair.key) and replaced.get(pair.key) is None)
-    ])  # fmt: skip
-    for pair in {pair.key: pair for pair in values}.values():  # of a key that was given twice the last counts
-        default = value_at(base, pair.key)
-        if is_verbatim(pair.key):
-            put(config, pair.key, as_typed(pair, default))
-            if pair.key in PATHS and value_at(config, pair.key) is not None:
-                place(pair.value, pair.key)
-        elif (texts := replaced.get(pair.key)) is not None:
-            put(config, pair.key, texts)
-        else:
-            _check_kind(pair, default, value_at(config, pair.key))
-            if pair.key.partition(".")[0] not in own:
-                _check_keys(pair, default, value_at(config, pair.key))
-            check_texts(pair, value_at(config, pair.key))
-    _admit(config, typed)
-    _read_decoder_cell(config)
-    for group, name in own.items():
-        given = {pair.key.split(".")[1] for pair in values if pair.key.startswith(f"{group}.")}
-        config[group] = {key: value for key, value in config[group].items() if key in given}
-        config["choices"][group] = name
-    config["cache"] = str(place(config["cache"] or default_cache(), "cache"))
-    if not config["runs"]:
-        raise UserError("runs= is empty: expected the directory that everything is written to, such as runs=runs")
-    config["runs"] = str(place(config["runs"], "runs"))
-    return config
 
 
 def _admit(config: Config, typed: Sequence[Word]) -> None:
@@ -238,35 +217,6 @@ def _refuse_key(pair: Word, known: set[str]) -> None:
     if parent in known and inside:
         raise UserError(f"{pair.text}: there is no key {last!r} in {parent}; {near(last, inside)}")
     raise UserError(f"{pair.text}: there is no key {pair.key!r}; {near(pair.key, known - {'choices'})}")
-
-
-def _check_kind(pair: Word, default: Any, value: Any) -> None:
-    """A value is of its default's kind: a number where there was a number, a list where there was one."""
-    expected = (
-        "true or false" if isinstance(default, bool)
-        else "a whole number" if isinstance(default, int)
-        else "a number" if isinstance(default, float)
-        else "a list" if isinstance(default, list)
-        else "a mapping {key: value}" if isinstance(default, dict)
-        else None
-    )  # fmt: skip
-    fits = (
-        isinstance(value, bool) if isinstance(default, bool)
-        else isinstance(value, int) and not isinstance(value, bool) if isinstance(default, int)
-        else isinstance(value, list | dict) and isinstance(value, type(default)) if isinstance(default, list | dict)
-        else isinstance(value, int | float) and not isinstance(value, bool)
-    )  # fmt: skip
-    if pair.key in WHOLE_OR_NULL and value is not None and (type(value) is not int or value < 1):
-        raise UserError(f"{pair.text}: expected a whole number of at least 1 for {pair.key}, {value!r} came")
-    varied = (
-        pair.key in SEVERAL_KINDS
-        or (pair.key in LISTABLE and (isinstance(value, list) or isinstance(default, list)))
-        or (isinstance(value, dict) and pair.key in MAPPABLE)
-        or (value is None and pair.key in NULLABLE)
-    )
-    if expected and not fits and not varied:
-        raise UserError(f"{pair.text}: expected {expected} for {pair.key} (now {default}), {pair.value!r} came")
-    check_range(pair, default, value)
 
 
 def _check_keys(pair: Word, default: Any, value: Any) -> None:

@@ -9,29 +9,23 @@ from typing import Any
 
 from lightning_seq.errors import UserError
 
-VERBATIM = (
-    "text", "prompt", "checkpoint", "name", "label", "runs", "cache", "output", "file",
-    "data.mirror", "data.mirror_path", "data.train", "data.validation", "data.test", "data.train_target",
-    "data.validation_target", "data.test_target", "data.licence", "data.delimiter", "embedding.path",
-    "embedding.target_path", "logger.notes", "task.sample.prompt",
-)  # fmt: skip
-"""Free text and paths of the user's, next to names of columns (`is_verbatim`): taken as typed, before Hydra's grammar
-sees them. Nothing after the sign is null; so is the word `null`, except for `NAMES`."""
-
-NAMES = ("data.text_column", "data.label_column", "data.notes_column")
-"""Names that there must be: here `null` is a name too."""
-
 PATHS = (
     "runs", "cache", "output", "data.mirror", "data.train", "data.validation", "data.test", "data.train_target",
     "data.validation_target", "data.test_target", "embedding.path", "embedding.target_path",
 )  # fmt: skip
 """Keys that name a place of this system."""
 
-OF_TEXTS = ("data.replace",)
-"""Keys that hold a mapping from text to text."""
+VERBATIM = (
+    *PATHS, "text", "prompt", "checkpoint", "name", "label", "file", "data.mirror_path", "data.licence",
+    "data.delimiter", "logger.notes", "task.sample.prompt",
+)  # fmt: skip
+"""Keys whose value is taken as typed, before Hydra's grammar sees it; and the names of columns (`is_verbatim`)."""
 
 SHORT = {"tune": "tune.trials"}
 """Keys that stand for another one."""
+
+DIGITS = re.compile(r"\d{309,}")
+"""More digits than any number of a computer has."""
 
 
 @dataclass(frozen=True)
@@ -84,15 +78,23 @@ def alternatives(word: Word) -> list[str]:
     return parts
 
 
-def as_typed(pair: Word, default: Any) -> str | int | None:
-    """The text; a number only where columns go by their place, as in CoNLL files."""
+def as_typed(pair: Word, default: Any, nullable: bool) -> str | int | None:
+    """The text, or a number where columns go by their place, as in CoNLL files. An empty text is null, and so is the
+    word `null` where the key may be null."""
     if type(default) is int and re.fullmatch(r"-?\d{1,9}", pair.value):
         return int(pair.value)
-    return None if pair.value == "" or (pair.value == "null" and pair.key not in NAMES) else pair.value
+    return None if pair.value == "" or (pair.value == "null" and nullable) else pair.value
+
+
+def check_digits(pair: Word) -> None:
+    """Raises UserError for a number that is too long to be read."""
+    if DIGITS.search(pair.value):
+        raise UserError(f"{pair.key}={pair.value[:40]}…: expected a number of at most 308 digits")
 
 
 def check_texts(pair: Word, value: Any) -> None:
-    if pair.key in OF_TEXTS and not all(isinstance(text, str) for text in (*value, *value.values())):
+    """Raises UserError for a mapping with anything but texts in it."""
+    if isinstance(value, dict) and not all(isinstance(text, str) for text in (*value, *value.values())):
         raise UserError(f"{pair.text}: expected texts, each with the text to put in its place, {{a: b}}")
 
 

@@ -10,7 +10,7 @@ from importlib.metadata import version
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from rich.console import Console
@@ -19,6 +19,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from lightning_seq.embeddings.vectors import Vectors
 from lightning_seq.errors import UserError, near
 from lightning_seq.printable import printable_console
+from lightning_seq.value_types import Fraction, OneOf, Range, Size, SmallSeed
 
 ARCHITECTURES = ("skipgram", "cbow")
 FINAL_LEARNING_RATE = 1e-4
@@ -58,18 +59,18 @@ class Word2VecParameters:
     Raises UserError that names the key, for each value out of its range.
     """
 
-    vector_size: int = 100
-    window: int = 5
-    architecture: str = "skipgram"
-    max_vocabulary: int | None = None
-    min_count: int = 1
-    negative: int = 5
+    vector_size: Annotated[int, Range(1, 100_000)] = 100
+    window: Annotated[int, Range(1, 10_000)] = 5
+    architecture: Annotated[str, OneOf(ARCHITECTURES)] = "skipgram"
+    max_vocabulary: Size | None = None
+    min_count: Size = 1
+    negative: Annotated[int, Range(0, 1000)] = 5
     hierarchical_softmax: bool = False
-    subsampling: float = 1e-3
-    epochs: int = 5
-    learning_rate: float = 0.025
-    seed: int = 1
-    workers: int = 1
+    subsampling: Fraction = 1e-3
+    epochs: Annotated[int, Range(1, 100_000)] = 5
+    learning_rate: Fraction = 0.025
+    seed: SmallSeed = 1
+    workers: Annotated[int, Range(1, 1024)] = 1
 
     def __post_init__(self) -> None:
         if self.architecture not in ARCHITECTURES:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from torch import Tensor
 
 from lightning_seq.cells.cell import Cell, Noise
 from lightning_seq.engines.engine import Engine
 from lightning_seq.errors import UserError, near
+from lightning_seq.value_types import OneOf
+
+ENGINES = ("auto", "fused", "aten", "native", "loop")
+EngineName = Annotated[str, OneOf(ENGINES)]
 
 
 def engines() -> dict[str, Engine]:

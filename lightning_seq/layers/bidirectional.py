@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 from jaxtyping import Bool, Shaped
 from torch import Tensor, nn
@@ -11,8 +13,10 @@ from lightning_seq.engines.engine import Run
 from lightning_seq.errors import UserError, near
 from lightning_seq.layers.dropout import Regularisation
 from lightning_seq.layers.recurrent import LayerState, Recurrent
+from lightning_seq.value_types import OneOf
 
 MERGES = ("concat", "sum", "mean", "mul")
+Merge = Annotated[str, OneOf(MERGES)]
 
 
 def check_directions(forward_cell: Cell, backward_cell: Cell, same_output: bool) -> None:

@@ -10,12 +10,13 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lightning_seq.cells.activation import ACTIVATIONS, check_activation
+from lightning_seq.cells.activation import ACTIVATIONS, Activation, check_activation
 from lightning_seq.embeddings.layer import lookup_product
 from lightning_seq.errors import UserError
 from lightning_seq.layers.dropout import Dropout
 from lightning_seq.models.encoder import Encoder
 from lightning_seq.spec import Encoded
+from lightning_seq.value_types import Fraction, Layers, Size
 
 
 class MaskedConvolution(nn.Module):
@@ -90,12 +91,12 @@ class Convolution(Encoder):
     def __init__(
         self,
         input_size: int,
-        widths: Sequence[int] = (3, 4, 5),
-        channels: int = 100,
-        activation: str = "relu",
+        widths: Sequence[Size] = (3, 4, 5),
+        channels: Size = 100,
+        activation: Activation = "relu",
         causal: bool = False,
-        num_layers: int = 1,
-        dropout: float = 0.0,
+        num_layers: Layers = 1,
+        dropout: Fraction = 0.0,
     ) -> None:
         super().__init__()
         if not isinstance(widths, Sequence) or not widths or any(type(k) is not int or k < 1 for k in widths):

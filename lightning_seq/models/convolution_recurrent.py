@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor
 
+from lightning_seq.cells.activation import Activation
 from lightning_seq.cells.cell import Cell
 from lightning_seq.errors import UserError, near
 from lightning_seq.models.convolution import Convolution
 from lightning_seq.models.encoder import Encoder
 from lightning_seq.models.recurrent import RecurrentEncoder
 from lightning_seq.spec import Encoded
+from lightning_seq.value_types import ArgumentsOf, Size
 
 
 class ConvolutionRecurrent(Encoder):
@@ -35,12 +37,12 @@ class ConvolutionRecurrent(Encoder):
         self,
         input_size: int,
         cell: Callable[[int, int], Cell],
-        widths: Sequence[int] = (3,),
-        channels: int = 100,
-        convolution_activation: str = "relu",
+        widths: Sequence[Size] = (3,),
+        channels: Size = 100,
+        convolution_activation: Activation = "relu",
         causal: bool = False,
         bidirectional: bool = True,
-        **recurrent: Any,
+        **recurrent: Annotated[Any, ArgumentsOf(RecurrentEncoder)],
     ) -> None:
         super().__init__()
         if causal and bidirectional:

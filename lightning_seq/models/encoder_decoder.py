@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from lightning_seq.attention.attention import Attention
+from lightning_seq.attention.attention import LOCAL, Attention
 from lightning_seq.attention.scorer import Scorer
 from lightning_seq.cells.cell import Cell
 from lightning_seq.embeddings.layer import Embedding
-from lightning_seq.engines.choice import choose
+from lightning_seq.engines.choice import EngineName, choose
 from lightning_seq.errors import UserError, near
+from lightning_seq.layers.bidirectional import Merge
 from lightning_seq.layers.dropout import Dropout
 from lightning_seq.layers.mask import lengths_of, reverse
 from lightning_seq.layers.recurrent import Recurrent
-from lightning_seq.models.bridge import Bridge
-from lightning_seq.models.decoder import Decoder, DecoderState, Source
+from lightning_seq.models.bridge import BRIDGES, Bridge
+from lightning_seq.models.decoder import STYLES, Decoder, DecoderState, Source
 from lightning_seq.models.recurrent import RecurrentEncoder
 from lightning_seq.models.softmax import Softmax
 from lightning_seq.text.vocabulary import BOS, PAD
+from lightning_seq.value_types import Fraction, Layers, OneOf, Size
 
 UNWRITTEN = (PAD, BOS)
 """Symbols that no target holds."""
@@ -76,24 +78,24 @@ class EncoderDecoder(nn.Module):
         cell: Callable[[int, int], Cell],
         attention: Callable[[int, int], Scorer] | None = None,
         decoder_cell: Callable[[int, int], Cell] | None = None,
-        hidden_size: int | Sequence[int] = 256,
-        num_layers: int | None = None,
+        hidden_size: Size | Sequence[Size] = 256,
+        num_layers: Layers | None = None,
         bidirectional: bool = True,
-        merge: str = "concat",
-        decoder_hidden_size: int | None = None,
-        decoder_layers: int | None = None,
-        context: str = "none",
-        style: str = "bahdanau",
+        merge: Merge = "concat",
+        decoder_hidden_size: Size | None = None,
+        decoder_layers: Layers | None = None,
+        context: Annotated[str, OneOf(CONTEXTS)] = "none",
+        style: Annotated[str, OneOf(STYLES)] = "bahdanau",
         input_feeding: bool = False,
-        local: str = "none",
-        window: int = 10,
+        local: Annotated[str, OneOf(LOCAL)] = "none",
+        window: Size = 10,
         coverage: bool = False,
-        bridge: str = "linear",
+        bridge: Annotated[str, OneOf(BRIDGES)] = "linear",
         reverse_source: bool = False,
-        between: float = 0.0,
+        between: Fraction = 0.0,
         dropout: float = 0.0,
         tied: str = "none",
-        engine: str = "auto",
+        engine: EngineName = "auto",
     ) -> None:
         super().__init__()
         for name, value, choices in (("model.context", context, CONTEXTS), ("task.tied", tied, TIED)):

@@ -8,11 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lightning_seq.cells.activation import Activation
 from lightning_seq.cells.cell import Cell
 from lightning_seq.cells.combined import CombinedCell
-from lightning_seq.engines.choice import choose
+from lightning_seq.engines.choice import EngineName, choose
 from lightning_seq.errors import UserError
-from lightning_seq.layers.bidirectional import Bidirectional
+from lightning_seq.layers.bidirectional import Bidirectional, Merge
 from lightning_seq.layers.cbrnn import CBRNN
 from lightning_seq.layers.dropout import Regularisation
 from lightning_seq.layers.dropout import dropout as make_dropout
@@ -20,6 +21,7 @@ from lightning_seq.layers.recurrent import Recurrent
 from lightning_seq.layers.stacked import Layer, Stacked
 from lightning_seq.models.encoder import Encoder
 from lightning_seq.spec import Encoded
+from lightning_seq.value_types import Fraction, Layers, Size
 
 
 class RecurrentEncoder(Encoder):
@@ -43,23 +45,23 @@ class RecurrentEncoder(Encoder):
         self,
         input_size: int,
         cell: Callable[[int, int], Cell],
-        hidden_size: int | Sequence[int] = 128,
-        num_layers: int | None = None,
+        hidden_size: Size | Sequence[Size] = 128,
+        num_layers: Layers | None = None,
         bidirectional: bool = False,
         shared: bool = False,
-        merge: str = "concat",
+        merge: Merge = "concat",
         combined: bool = False,
-        activation: str | Sequence[str] = "identity",
+        activation: Activation | Sequence[Activation] = "identity",
         residual: bool = False,
         layer_norm: bool = False,
-        input_dropout: float = 0.0,
-        dropout: float | Sequence[float] = 0.0,
-        output_dropout: float = 0.0,
+        input_dropout: Fraction = 0.0,
+        dropout: Fraction | Sequence[Fraction] = 0.0,
+        output_dropout: Fraction = 0.0,
         locked: bool = False,
-        recurrent_dropout: float = 0.0,
-        zoneout: float | Sequence[float] = 0.0,
-        weight_drop: float = 0.0,
-        engine: str = "auto",
+        recurrent_dropout: Fraction = 0.0,
+        zoneout: Fraction | Sequence[Fraction] = 0.0,
+        weight_drop: Fraction = 0.0,
+        engine: EngineName = "auto",
     ) -> None:
         super().__init__()
         sizes = _sizes(hidden_size, num_layers)

@@ -13,6 +13,7 @@ from lightning_seq.layers.mask import lengths_of
 from lightning_seq.models.convolution import MaskedConvolution, check_dropout, check_sizes
 from lightning_seq.models.encoder import Encoder
 from lightning_seq.spec import Encoded
+from lightning_seq.value_types import Fraction, Heads, Layers, Size
 
 
 class SelfAttention(nn.MultiheadAttention):
@@ -55,11 +56,11 @@ class Transformer(Encoder):
     def __init__(
         self,
         input_size: int,
-        model_size: int = 128,
-        heads: int = 4,
-        num_layers: int = 2,
-        feedforward_size: int = 256,
-        dropout: float = 0.1,
+        model_size: Size = 128,
+        heads: Heads = 4,
+        num_layers: Layers = 2,
+        feedforward_size: Size = 256,
+        dropout: Fraction = 0.1,
         causal: bool = False,
     ) -> None:
         super().__init__()

@@ -7,10 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lightning_seq.cells.activation import ACTIVATIONS, check_activation
+from lightning_seq.cells.activation import ACTIVATIONS, Activation, check_activation
 from lightning_seq.models.convolution import MaskedConvolution, check_sizes
 from lightning_seq.models.encoder import Encoder
 from lightning_seq.spec import Encoded
+from lightning_seq.value_types import Layers, Size
 
 
 class WindowMLP(Encoder):
@@ -35,10 +36,10 @@ class WindowMLP(Encoder):
     def __init__(
         self,
         input_size: int,
-        window: int = 5,
-        hidden_size: int = 128,
-        num_layers: int = 1,
-        activation: str = "tanh",
+        window: Size = 5,
+        hidden_size: Size = 128,
+        num_layers: Layers = 1,
+        activation: Activation = "tanh",
     ) -> None:
         super().__init__()
         check_sizes(window=window, hidden_size=hidden_size, num_layers=num_layers)

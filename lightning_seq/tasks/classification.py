@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -19,6 +19,7 @@ from lightning_seq.spec import Batch
 from lightning_seq.tasks.gather import gather_rows, sorted_rows
 from lightning_seq.tasks.schedule import MakeOptimizer, Schedule
 from lightning_seq.tasks.task import Task
+from lightning_seq.value_types import Fraction, OneOf
 
 LOSSES = ("cross_entropy", "ranking")
 
@@ -52,8 +53,8 @@ class SequenceClassification(Task):
         optimizer: MakeOptimizer,
         schedule: Schedule | None = None,
         class_weights: Tensor | None = None,
-        label_smoothing: float = 0.0,
-        loss: str = "cross_entropy",
+        label_smoothing: Fraction = 0.0,
+        loss: Annotated[str, OneOf(LOSSES)] = "cross_entropy",
         ranking: Mapping[str, float] | None = None,
         other: int | None = None,
         relations: Sequence[str] | None = None,

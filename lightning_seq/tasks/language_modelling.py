@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -18,6 +18,7 @@ from lightning_seq.spec import Batch
 from lightning_seq.tasks.carried import columns_of_rank, detached, in_column_order
 from lightning_seq.tasks.schedule import MakeOptimizer, Schedule
 from lightning_seq.tasks.task import Task, at_end
+from lightning_seq.value_types import OneOf, Weight
 
 CARRIES = ("pass", "epochs", "never")
 EVALUATIONS = ("carry", "reset")
@@ -55,10 +56,10 @@ class LanguageModelling(Task):
         model: LanguageModel,
         optimizer: MakeOptimizer,
         schedule: Schedule | None = None,
-        carry: str = "pass",
-        evaluation: str = "carry",
-        activation_penalty: float = 0.0,
-        temporal_penalty: float = 0.0,
+        carry: Annotated[str, OneOf(CARRIES)] = "pass",
+        evaluation: Annotated[str, OneOf(EVALUATIONS)] = "carry",
+        activation_penalty: Weight = 0.0,
+        temporal_penalty: Weight = 0.0,
         chunk_length: int | None = None,
         tokens_per_character: Mapping[str, float] | None = None,
         monitor: str = "val/loss",

@@ -16,6 +16,7 @@ from lightning_seq.spec import Batch
 from lightning_seq.tasks.gather import gather_rows, sorted_rows
 from lightning_seq.tasks.schedule import MakeOptimizer, Schedule
 from lightning_seq.tasks.task import Task
+from lightning_seq.value_types import Weight
 
 
 class SequenceRegression(Task):
@@ -45,7 +46,7 @@ class SequenceRegression(Task):
         model: Regressor,
         optimizer: MakeOptimizer,
         schedule: Schedule | None = None,
-        tolerance: float = 0.04,
+        tolerance: Weight = 0.04,
         monitor: str = "val/loss",
         log_every: int = 20,
     ) -> None:

@@ -6,13 +6,14 @@ import logging
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
 
 from lightning_seq.errors import UserError, near
+from lightning_seq.value_types import Count, Fraction, OneOf
 
 log = logging.getLogger("lightning_seq")
 
@@ -30,11 +31,11 @@ class Schedule:
     warmup_steps: optimiser steps over which the rate first rises linearly from zero (not with `plateau`).
     """
 
-    kind: str = "constant"
-    warmup_steps: int = 0
-    factor: float = 0.5
-    patience: int = 1
-    hold_epochs: int = 0
+    kind: Annotated[str, OneOf(KINDS)] = "constant"
+    warmup_steps: Count = 0
+    factor: Fraction = 0.5
+    patience: Count = 1
+    hold_epochs: Count = 0
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:

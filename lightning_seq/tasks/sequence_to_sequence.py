@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -23,6 +23,7 @@ from lightning_seq.tasks.gather import gather_rows
 from lightning_seq.tasks.schedule import MakeOptimizer, Schedule
 from lightning_seq.tasks.task import Task, at_end
 from lightning_seq.tasks.teacher_forcing import TeacherForcing
+from lightning_seq.value_types import Fraction, Range, Weight
 
 
 @dataclass(frozen=True)
@@ -79,12 +80,12 @@ class SequenceToSequence(Task):
         text: Readable,
         optimizer: MakeOptimizer,
         schedule: Schedule | None = None,
-        label_smoothing: float = 0.0,
+        label_smoothing: Fraction = 0.0,
         teacher_forcing: TeacherForcing | None = None,
-        coverage_penalty: float = 0.0,
+        coverage_penalty: Weight = 0.0,
         beam: Beam | None = None,
-        length_factor: float = 2.0,
-        length_extra: int = 10,
+        length_factor: Annotated[float, Range(0, 1000)] = 2.0,
+        length_extra: Annotated[int, Range(0, 1_000_000)] = 10,
         full_predictions: bool = False,
         monitor: str = "val/bleu",
         log_every: int = 20,

@@ -18,6 +18,7 @@ from lightning_seq.spec import NOT_COUNTED, Batch
 from lightning_seq.tasks.gather import gather_rows
 from lightning_seq.tasks.schedule import MakeOptimizer, Schedule
 from lightning_seq.tasks.task import Task, at_end
+from lightning_seq.value_types import Weight
 
 
 class Tagging(Task):
@@ -52,7 +53,7 @@ class Tagging(Task):
         schedule: Schedule | None = None,
         scheme: str | None = None,
         intents: Sequence[str] = (),
-        intent_weight: float = 1.0,
+        intent_weight: Weight = 1.0,
         full_predictions: bool = False,
         monitor: str = "val/accuracy",
         log_every: int = 20,

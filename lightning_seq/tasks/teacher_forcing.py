@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Annotated
 
 from lightning_seq.errors import UserError, near
+from lightning_seq.value_types import Fraction, OneOf, Size
 
 KINDS = ("constant", "linear", "inverse_sigmoid")
 
@@ -21,10 +23,10 @@ class TeacherForcing:
     Raises UserError for an unknown kind, for probabilities outside [0, 1] and for steps below 1.
     """
 
-    kind: str = "constant"
-    ratio: float = 1.0
-    least: float = 0.0
-    steps: int = 1000
+    kind: Annotated[str, OneOf(KINDS)] = "constant"
+    ratio: Fraction = 1.0
+    least: Fraction = 0.0
+    steps: Size = 1000
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:

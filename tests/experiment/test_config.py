@@ -16,14 +16,6 @@ from lightning_seq.identity import essential, value_at
 EVERY_CHOICE = [f"{group}={choice}" for group, choices in groups().items() for choice in choices]
 
 
-@pytest.mark.parametrize("word", EVERY_CHOICE)
-def test_every_choice_composes(word: str) -> None:
-    group, _, choice = word.partition("=")
-    beside = {"cell": ["model=recurrent"], "attention": ["model=encoder_decoder_attention"]}
-    words = [word, *beside.get(group, [])]
-    assert compose(words)["choices"][group] == choice
-
-
 def test_a_preset_fixes_its_cell_and_the_general_form_takes_any() -> None:
     assert compose(["model=birnn"])["cell"]["_target_"].endswith("ElmanCell")
     assert compose(["model=recurrent", "cell=gru"])["choices"]["cell"] == "gru"

@@ -22,6 +22,7 @@ from lightning_seq.spec import Batch, DataSpec
 from lightning_seq.text.padding import pad_flat
 from lightning_seq.text.tokenise import Tokeniser
 from lightning_seq.text.vocabulary import Vocabulary
+from lightning_seq.value_types import Count, Fraction, Seed, Size, Workers
 
 
 class Sentences(Dataset[Batch]):
@@ -89,8 +90,8 @@ class ClassificationData(LightningDataModule):
         *,
         prepared: Prepared | None = None,
         version: str = "kjv",
-        distance: int = 12,
-        examples: int = 4000,
+        distance: Count = 12,
+        examples: Size = 4000,
         hub: Mapping[str, Any] | None = None,
         mirror: str | None = None,
         mirror_path: str | None = None,
@@ -106,21 +107,21 @@ class ClassificationData(LightningDataModule):
         classes: Sequence[str] | None = None,
         id_column: str | None = None,
         splits: Mapping[str, str | None] | None = None,
-        validation_fraction: float = 0.1,
-        test_fraction: float = 0.1,
-        split_seed: int = 1,
+        validation_fraction: Fraction = 0.1,
+        test_fraction: Fraction = 0.1,
+        split_seed: Seed = 1,
         licence: str | None = None,
         level: str = "word",
         lower: bool = True,
         normalise: str = "nfc",
         replace: Mapping[str, str] | None = None,
-        min_count: int = 1,
-        max_vocabulary: int | None = None,
-        max_length: int | None = None,
-        batch_size: int = 64,
-        eval_batch_size: int | None = None,
+        min_count: Size = 1,
+        max_vocabulary: Size | None = None,
+        max_length: Size | None = None,
+        batch_size: Size = 64,
+        eval_batch_size: Size | None = None,
         seed: int = 1,
-        num_workers: int = 0,
+        num_workers: Workers = 0,
     ) -> None:
         super().__init__()
         for name, value in (("batch_size", batch_size), ("eval_batch_size", eval_batch_size)):

@@ -31,6 +31,7 @@ from lightning_seq.spec import Batch, DataSpec
 from lightning_seq.text.padding import pad_flat
 from lightning_seq.text.tokenise import Tokeniser
 from lightning_seq.text.vocabulary import PAD, Vocabulary
+from lightning_seq.value_types import Fraction, Seed, Size, Workers
 
 LAYOUTS = ("columns", "sequences")
 
@@ -140,9 +141,9 @@ class LanguageModellingData(LightningDataModule):
         encoding: str = "utf-8",
         text_column: str = "text",
         splits: Mapping[str, str | None] | None = None,
-        validation_fraction: float = 0.1,
-        test_fraction: float = 0.1,
-        split_seed: int = 1,
+        validation_fraction: Fraction = 0.1,
+        test_fraction: Fraction = 0.1,
+        split_seed: Seed = 1,
         licence: str | None = None,
         level: str = "word",
         lower: bool = True,
@@ -150,17 +151,17 @@ class LanguageModellingData(LightningDataModule):
         replace: Mapping[str, str] | None = None,
         eos: bool = True,
         blank_lines: bool = False,
-        min_count: int = 1,
-        max_vocabulary: int | None = None,
+        min_count: Size = 1,
+        max_vocabulary: Size | None = None,
         layout: str = "columns",
-        chunk_length: int = 35,
-        backward_length: int | None = None,
+        chunk_length: Size = 35,
+        backward_length: Size | None = None,
         random_chunks: bool = False,
-        eval_chunk_length: int | None = None,
-        batch_size: int = 32,
-        eval_batch_size: int | None = None,
+        eval_chunk_length: Size | None = None,
+        batch_size: Size = 32,
+        eval_batch_size: Size | None = None,
         seed: int = 1,
-        num_workers: int = 0,
+        num_workers: Workers = 0,
     ) -> None:
         super().__init__()
         if layout not in LAYOUTS:

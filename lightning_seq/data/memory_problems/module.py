@@ -22,6 +22,7 @@ from lightning_seq.data.sources.problem import Problem, Sequences
 from lightning_seq.data.sources.table import SPLITS
 from lightning_seq.errors import UserError, near
 from lightning_seq.spec import COUNTED, Batch, Bits
+from lightning_seq.value_types import Seed, Size, Workers
 
 SOURCES = (*PROBLEMS, "adding")
 
@@ -79,16 +80,16 @@ class MemoryProblemData(LightningDataModule):
         source: str,
         cache: Path | str | None = None,
         *,
-        length: int = 10,
+        length: Size = 10,
         variable: bool = False,
         variant: str = "arjovsky2016",
-        examples: int = 4000,
-        split_seed: int = 1,
+        examples: Size = 4000,
+        split_seed: Seed = 1,
         licence: str | None = None,
-        batch_size: int = 64,
-        eval_batch_size: int | None = None,
+        batch_size: Size = 64,
+        eval_batch_size: Size | None = None,
         seed: int = 1,
-        num_workers: int = 0,
+        num_workers: Workers = 0,
     ) -> None:
         super().__init__()
         for name, value in (("batch_size", batch_size), ("eval_batch_size", eval_batch_size)):

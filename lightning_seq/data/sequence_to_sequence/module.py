@@ -27,6 +27,7 @@ from lightning_seq.files import fingerprint
 from lightning_seq.spec import Batch, DataSpec, Tokens, TokenSequence
 from lightning_seq.text.padding import pad_flat
 from lightning_seq.text.vocabulary import Vocabulary
+from lightning_seq.value_types import Fraction, Seed, Size, Workers
 
 
 class Pairs(Dataset[Batch]):
@@ -129,18 +130,18 @@ class SequenceToSequenceData(LightningDataModule):
         prepared: PreparedPairs | None = None,
         source_language: str | None = None,
         target_language: str | None = None,
-        shortest: int = 5,
-        longest: int = 15,
-        symbols: int = 20,
-        examples: int = 10000,
+        shortest: Size = 5,
+        longest: Size = 15,
+        symbols: Size = 20,
+        examples: Size = 10000,
         languages: Sequence[str] = LANGUAGES,
-        first_year: int = 1900,
-        last_year: int = 2099,
+        first_year: Size = 1900,
+        last_year: Size = 2099,
         hub: Mapping[str, Any] | None = None,
         mirror: str | None = None,
         mirror_path: str | None = None,
         mirror_config: str | None = None,
-        rows: int | None = None,
+        rows: Size | None = None,
         train: str | None = None,
         validation: str | None = None,
         test: str | None = None,
@@ -152,9 +153,9 @@ class SequenceToSequenceData(LightningDataModule):
         encoding: str = "utf-8",
         id_column: str | None = None,
         splits: Mapping[str, str | None] | None = None,
-        validation_fraction: float = 0.1,
-        test_fraction: float = 0.1,
-        split_seed: int = 1,
+        validation_fraction: Fraction = 0.1,
+        test_fraction: Fraction = 0.1,
+        split_seed: Seed = 1,
         licence: str | None = None,
         level: str = "word",
         target_level: str | None = None,
@@ -162,16 +163,16 @@ class SequenceToSequenceData(LightningDataModule):
         target_subword: Mapping[str, Any] | None = None,
         lower: bool = True,
         normalise: str = "nfc",
-        min_count: int = 1,
-        max_vocabulary: int | None = None,
+        min_count: Size = 1,
+        max_vocabulary: Size | None = None,
         joint_vocabulary: bool = False,
-        max_length: int | None = None,
-        max_target_length: int | None = None,
+        max_length: Size | None = None,
+        max_target_length: Size | None = None,
         source_eos: bool = False,
-        batch_size: int = 64,
-        eval_batch_size: int | None = None,
+        batch_size: Size = 64,
+        eval_batch_size: Size | None = None,
         seed: int = 1,
-        num_workers: int = 0,
+        num_workers: Workers = 0,
     ) -> None:
         super().__init__()
         for name, value in (("batch_size", batch_size), ("eval_batch_size", eval_batch_size)):

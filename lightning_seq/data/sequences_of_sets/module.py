@@ -18,6 +18,7 @@ from lightning_seq.data.sequences_of_sets.reader import SetReader, shifted
 from lightning_seq.data.sources.piano_rolls import NOTES, choose_pieces
 from lightning_seq.errors import UserError
 from lightning_seq.spec import Batch, DataSpec
+from lightning_seq.value_types import Fraction, Seed, Size, Workers
 
 
 class Rolls(Dataset[Batch]):
@@ -94,14 +95,14 @@ class SequencesOfSetsData(LightningDataModule):
         test: str | None = None,
         notes_column: str = "notes",
         splits: Mapping[str, str | None] | None = None,
-        validation_fraction: float = 0.1,
-        test_fraction: float = 0.1,
-        split_seed: int = 1,
+        validation_fraction: Fraction = 0.1,
+        test_fraction: Fraction = 0.1,
+        split_seed: Seed = 1,
         licence: str | None = None,
-        batch_size: int = 8,
-        eval_batch_size: int | None = None,
+        batch_size: Size = 8,
+        eval_batch_size: Size | None = None,
         seed: int = 1,
-        num_workers: int = 0,
+        num_workers: Workers = 0,
     ) -> None:
         super().__init__()
         for name, value in (("batch_size", batch_size), ("eval_batch_size", eval_batch_size)):

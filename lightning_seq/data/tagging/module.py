@@ -24,6 +24,7 @@ from lightning_seq.errors import UserError
 from lightning_seq.spec import NOT_COUNTED, Batch, DataSpec
 from lightning_seq.text.padding import pad_flat
 from lightning_seq.text.vocabulary import Vocabulary
+from lightning_seq.value_types import Count, Fraction, Seed, Size, Workers
 
 
 class TaggedSentences(Dataset[Batch]):
@@ -96,10 +97,10 @@ class TaggingData(LightningDataModule):
         *,
         prepared: PreparedTags | None = None,
         version: str = "kjv",
-        length: int = 20,
-        distance: int = 3,
-        symbols: int = 8,
-        examples: int = 4000,
+        length: Size = 20,
+        distance: Count = 3,
+        symbols: Size = 8,
+        examples: Size = 4000,
         hub: Mapping[str, Any] | None = None,
         mirror: str | None = None,
         mirror_path: str | None = None,
@@ -113,25 +114,25 @@ class TaggingData(LightningDataModule):
         encoding: str = "utf-8",
         id_column: str | None = None,
         splits: Mapping[str, str | None] | None = None,
-        validation_fraction: float = 0.1,
-        test_fraction: float = 0.1,
-        split_seed: int = 1,
+        validation_fraction: Fraction = 0.1,
+        test_fraction: Fraction = 0.1,
+        split_seed: Seed = 1,
         licence: str | None = None,
         lower: bool = True,
         normalise: str = "nfc",
         digits: bool = True,
-        min_count: int = 1,
-        max_vocabulary: int | None = None,
-        max_word_length: int = 30,
-        max_length: int | None = None,
+        min_count: Size = 1,
+        max_vocabulary: Size | None = None,
+        max_word_length: Size = 30,
+        max_length: Size | None = None,
         scheme: str = "auto",
         repair: bool = False,
         unseen_tags: str = "error",
         bare: bool = False,
-        batch_size: int = 32,
-        eval_batch_size: int | None = None,
+        batch_size: Size = 32,
+        eval_batch_size: Size | None = None,
         seed: int = 1,
-        num_workers: int = 0,
+        num_workers: Workers = 0,
     ) -> None:
         super().__init__()
         for name, value in (("batch_size", batch_size), ("eval_batch_size", eval_batch_size)):

@@ -1,0 +1,234 @@
+"""Checks a configuration against the annotations of the settings and constructors that its values go to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from lightning_seq.config.annotations import (
+    NUMBERS,
+    AnyOf,
+    Anything,
+    Fields,
+    Kind,
+    ListOf,
+    MappingOf,
+    Scalar,
+    Target,
+    arguments,
+)
+from lightning_seq.config.settings import BESIDE, Settings
+from lightning_seq.config.tree import Config
+from lightning_seq.config.words import is_verbatim
+from lightning_seq.errors import UserError, near
+
+OURS = "lightning_seq."
+LONGEST = 1000
+"""Characters of a word: of a name, a choice, a class."""
+SHOWN = 80
+ONE = {"int": "a whole number", "float": "a number", "str": "a word", "bool": "true or false", "None": "null"}
+MANY = {"int": "whole numbers", "float": "numbers", "str": "words"}
+ROOT = Fields(f"{Settings.__module__}.{Settings.__qualname__}")
+
+
+def check(config: Config) -> None:
+    """Raises UserError, naming the key, for a value that the annotation of its key does not admit."""
+    for key, value in config.items():
+        if key != "choices":
+            _check(key, value, kinds_of(ROOT, config).get(key))
+
+
+def kind_at(config: Config, key: str) -> Kind | None:
+    """The kind of value that a key may have; None where it has no schema."""
+    kind: Kind | None = ROOT
+    node: Any = config
+    for part in key.split("."):
+        chosen = _chosen(kind, node)
+        below = kind if isinstance(kind, Anything) else None
+        kind = kinds_of(chosen, node).get(part) if chosen else below
+        node = node.get(part) if isinstance(node, Mapping) else None
+    return kind
+
+
+def admits_null(kind: Kind | None) -> bool:
+    """Whether null is a value of this kind."""
+    return kind is not None and _fits(None, kind)
+
+
+def admits_texts(kind: Kind | None) -> bool:
+    """Whether a mapping from text to text is a value of this kind."""
+    return any(one == MappingOf(Scalar("str")) for one in (kind.options if isinstance(kind, AnyOf) else (kind,)))
+
+
+def _chosen(kind: Kind | None, value: Any) -> Kind | None:
+    """Of several kinds the one that describes this mapping."""
+    options = kind.options if isinstance(kind, AnyOf) else (kind,)
+    nodes = [one for one in options if isinstance(one, Fields | Target | MappingOf)]
+    wanted = value.get("kind") if isinstance(value, Mapping) else None
+    return next(
+        (one for one in nodes if isinstance(one, Fields) and wanted in _own_kind(one)), nodes[0] if nodes else None
+    )
+
+
+def _own_kind(kind: Fields) -> tuple[str, ...]:
+    """The names that a settings class has for its `kind`."""
+    found = kinds_of(kind, {}).get("kind")
+    return found.names if isinstance(found, Scalar) else ()
+
+
+def kinds_of(kind: Kind, value: Any) -> Mapping[str, Kind]:
+    """The kind of each key of a mapping of this kind."""
+    if isinstance(kind, Fields):
+        found = arguments(kind.path)
+        return found.kinds if found else {}
+    if isinstance(kind, MappingOf):
+        return dict.fromkeys(value, kind.value) if isinstance(value, Mapping) else {}
+    if not isinstance(kind, Target) or not isinstance(value, Mapping):
+        return {}
+    path = str(value.get("_target_"))
+    given = arguments(path)
+    kinds = dict(given.kinds) if given else {}
+    for beginning, settings in BESIDE.items():
+        if path.startswith(beginning):
+            more = arguments(f"{settings.__module__}.{settings.__qualname__}")
+            kinds |= more.kinds if more else {}
+    if given is None or given.open or not path.startswith(OURS):
+        kinds = {**dict.fromkeys(value, Anything()), **kinds}
+    return {**kinds, "_target_": Scalar("str")}
+
+
+def _check(key: str, value: Any, kind: Kind | None) -> None:
+    if kind is None:
+        return
+    node = _chosen(kind, value) if isinstance(value, Mapping) else None
+    if node is None:
+        _check_value(key, value, kind)
+        return
+    if isinstance(kind, AnyOf) and "kind" in value and isinstance(node, Fields):
+        names = [name for one in kind.options if isinstance(one, Fields) for name in _own_kind(one)]
+        if names and value["kind"] not in names:
+            raise UserError(f"{key}.kind={_shown(value['kind'])} is unknown: {near(str(value['kind']), names)}")
+    kinds = kinds_of(node, value)
+    for name, inner in value.items():
+        if not isinstance(node, MappingOf) and name not in kinds:
+            raise UserError(f"{key}: there is no key {name!r} in {key}; {near(str(name), kinds)}")
+        _check(f"{key}.{name}", inner, kinds[name])
+
+
+def _check_value(key: str, value: Any, kind: Kind) -> None:
+    said = f"{key}={_shown(value)}"
+    for leaf in _leaves(value):
+        if isinstance(leaf, str) and len(leaf) > LONGEST and not is_verbatim(key):
+            raise UserError(f"{said}: expected at most {LONGEST} characters, {len(leaf)} came")
+        of_leaf = NUMBERS["float"] if isinstance(leaf, float) else NUMBERS["int"]
+        if isinstance(kind, Anything) and isinstance(leaf, int | float) and not of_leaf.low <= leaf <= of_leaf.high:
+            raise UserError(f"{said}: expected numbers from {of_leaf.low} to {of_leaf.high}, {leaf} came")
+    if _fits(value, kind):
+        return
+    if isinstance(value, str) and (names := _names(kind)):
+        raise UserError(f"{said} is unknown: {near(value, names)}")
+    wanted = describe(kind)
+    if isinstance(kind, Scalar) and kind in NUMBERS.values() and type(value) in (int, float):
+        wanted += f" from {_number(kind.low)} to {_number(kind.high)}"
+    raise UserError(f"{said}: expected {wanted}, {_shown(value)} came")
+
+
+def _names(kind: Kind) -> tuple[str, ...]:
+    options = kind.options if isinstance(kind, AnyOf) else (kind,)
+    return tuple(name for one in options if isinstance(one, Scalar) for name in one.names)
+
+
+def _fits(value: Any, kind: Kind) -> bool:
+    if isinstance(kind, AnyOf):
+        return any(_fits(value, one) for one in kind.options)
+    if isinstance(kind, ListOf):
+        return isinstance(value, list) and all(_fits(one, kind.item) for one in value)
+    if isinstance(kind, MappingOf | Fields | Target):
+        return isinstance(value, Mapping)
+    if isinstance(kind, Anything):
+        return True
+    return _fits_scalar(value, kind)
+
+
+def _fits_scalar(value: Any, kind: Scalar) -> bool:
+    if kind.type in ("int", "float"):
+        whole = isinstance(value, int) and not isinstance(value, bool)
+        return (whole or (kind.type == "float" and isinstance(value, float))) and kind.low <= value <= kind.high
+    if kind.type == "str":
+        return isinstance(value, str) and (not kind.names or value in kind.names)
+    return value is None if kind.type == "None" else isinstance(value, bool)
+
+
+def describe(kind: Kind) -> str:
+    """The values that a kind admits, in words."""
+    return " or ".join(dict.fromkeys(_phrases(kind)))
+
+
+def _phrases(kind: Kind) -> Iterator[str]:
+    if isinstance(kind, AnyOf):
+        of_words = Scalar("str") in kind.options
+        for one in kind.options:
+            if isinstance(one, ListOf) and one.item in kind.options:
+                yield "a list of them"
+            elif not (of_words and one in NUMBERS.values()):  # a number may stand for a word
+                yield from _phrases(one)
+    elif isinstance(kind, ListOf):
+        yield "a list" if isinstance(kind.item, Anything) else f"a list of {_plural(kind.item)}"
+    elif isinstance(kind, Fields):
+        yield f"a mapping {_fields(kind)}"
+    elif isinstance(kind, Target):
+        yield "a mapping {_target_: CLASS}"
+    elif isinstance(kind, MappingOf):
+        yield "a mapping {key: value}"
+    elif isinstance(kind, Scalar):
+        exact = _number(kind.low) if kind.type in NUMBERS and kind.low == kind.high else ONE[kind.type] + _range(kind)
+        yield from kind.names or [exact]
+    else:
+        yield "a value"
+
+
+def _plural(kind: Kind) -> str:
+    if isinstance(kind, Scalar) and kind.type in MANY and not kind.names:
+        return MANY[kind.type] + _range(kind)
+    return _fields(kind) if isinstance(kind, Fields) else describe(kind)
+
+
+def _fields(kind: Fields) -> str:
+    return f"{{{', '.join(f'{name}: …' for name in kinds_of(kind, {}))}}}"
+
+
+def _range(kind: Scalar) -> str:
+    """Empty for a number that may be as large as any."""
+    usual = NUMBERS.get(kind.type, kind)
+    if kind in (usual, Scalar(kind.type)):
+        return ""
+    low, high = _number(kind.low), _number(kind.high)
+    return f" of at least {low}" if kind.high == usual.high else f" from {low} to {high}"
+
+
+def _number(value: float) -> str:
+    return str(int(value)) if value == int(value) and abs(value) < 1e15 else str(value)
+
+
+def _shown(value: Any) -> str:
+    """A value as it is typed, cut where it is long."""
+    if isinstance(value, Mapping):
+        said = f"{{{', '.join(f'{_shown(key)}: {_shown(inner)}' for key, inner in value.items())}}}"
+    elif isinstance(value, list):
+        said = f"[{', '.join(map(_shown, value))}]"
+    elif value is None or isinstance(value, bool):
+        said = {None: "null", True: "true", False: "false"}[value]
+    else:
+        said = str(value)
+    return said if len(said) <= SHOWN else f"{said[:SHOWN]}…"
+
+
+def _leaves(value: Any) -> Iterator[Any]:
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from (key, *_leaves(inner))
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _leaves(inner)
+    else:
+        yield value
