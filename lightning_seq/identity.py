@@ -1,58 +1,138 @@
-"""Which settings are chosen on validation: labels that differ in them alone are candidates, not architectures."""
+"""Which keys of a configuration make another run, another architecture and another comparison."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
+from enum import Enum
 from typing import Any
 
-HYPERPARAMETERS = (
-    "optimizer.lr", "optimizer.weight_decay", "optimizer.momentum", "optimizer.nesterov", "optimizer.betas",
-    "optimizer.eps", "optimizer.dampening",
-    "task.dropout", "task.label_smoothing", "task.schedule", "task.activation_penalty", "task.temporal_penalty",
-    "task.averaging", "task.coverage_penalty", "task.teacher_forcing", "task.intent_weight", "task.class_weights",
-    "task.ranking", "task.beam", "task.length_penalty", "task.beam_coverage",
-    "model.dropout", "model.input_dropout", "model.output_dropout", "model.recurrent_dropout", "model.zoneout",
-    "model.weight_drop", "model.between", "embedding.dropout", "embedding.scale", "init.scale", "init.forget_bias",
-    "data.batch_size", "trainer.max_epochs", "trainer.max_steps", "trainer.gradient_clip_val",
-    "trainer.accumulate_grad_batches", "callbacks.early_stopping",
-)  # fmt: skip
-"""Keys that say how a model is trained: validation chooses their values, also where architectures are compared."""
 
-INDIFFERENT = (
-    "seed", "seeds", "jobs", "dry_run", "logger", "launcher", "runs", "name", "cache", "entries", "evaluate", "output",
-    "resume", "allow", "tune", "match", "trainer.threads", "trainer.progress", "data.num_workers",
-    "data.id_column", "task.predictions",
-)  # fmt: skip
-"""Keys that do not change what a run computes."""
+class Role(Enum):
+    """What another value of a key makes. A key that the table does not have makes another architecture.
+
+    PLACE:          nothing: where a run is made, what is written and who watches it. Not swept; not part of a run's
+                    identity.
+    PREDICTIONS:    another predictions.parquet. As PLACE, but a finished run does not get other predictions.
+    REPETITION:     another run of the same architecture: its seed.
+    MACHINE:        another run, which may stand under the same label in a report of several machines.
+    HYPERPARAMETER: another candidate of the same architecture: validation chooses its value.
+    """
+
+    PLACE = "place"
+    PREDICTIONS = "predictions"
+    REPETITION = "repetition"
+    MACHINE = "machine"
+    HYPERPARAMETER = "hyperparameter"
+    ARCHITECTURE = "architecture"
+
+
+INSTRUMENTS = {
+    "gradient_flow": "GradientFlow",
+    "gates": "Gates",
+    "states": "States",
+    "deciding_words": "DecidingWords",
+}
+"""For each key of `callbacks.*` the class, in the file of that name in `callbacks/`. Each is made from a directory, the
+DataModule and a probe batch, writes `<key>.json`, and has a `cost`."""
+
+PREDICTIONS = {"data.id_column": None, "task.predictions": "short"}
+"""Keys that change `predictions.parquet` alone, with the value that asks for nothing."""
+
+STRUCTURE = ("model", "cell", "attention", "init")
+"""Groups that make the structure of an architecture."""
+SETTINGS = (*STRUCTURE, "task", "optimizer", "embedding", "word2vec", "data", "trainer")
+"""Groups in which labels differ."""
+
+ROLES: Mapping[str, Role] = {
+    **dict.fromkeys((
+        "runs", "name", "label", "cache", "show", "jobs", "dry_run", "seeds", "entries", "experiment", "evaluate",
+        "output", "resume", "allow", "tune", "match", "launcher", "logger", "trainer.progress", "trainer.threads",
+        "trainer.timeout", "data.num_workers", "callbacks.checkpoint_every_n_steps",
+        "callbacks.checkpoint_every_minutes", "callbacks.keep_optimizer", "callbacks.finite_guard",
+        "callbacks.probe_rows", *(f"callbacks.{name}" for name in INSTRUMENTS), "choices.logger", "choices.launcher",
+        "choices.experiment", "choices.match", "choices.callbacks",
+    ), Role.PLACE),
+    **dict.fromkeys(PREDICTIONS, Role.PREDICTIONS),
+    "seed": Role.REPETITION,
+    **dict.fromkeys((
+        "trainer.accelerator", "trainer.devices", "trainer.num_nodes", "choices.trainer", "data.eval_batch_size",
+        "data.mirror", "data.licence", "callbacks.checkpoint",
+    ), Role.MACHINE),
+    **dict.fromkeys((
+        "optimizer.lr", "optimizer.weight_decay", "optimizer.momentum", "optimizer.nesterov", "optimizer.betas",
+        "optimizer.eps", "optimizer.dampening", "task.dropout", "task.label_smoothing", "task.schedule",
+        "task.activation_penalty", "task.temporal_penalty", "task.averaging", "task.coverage_penalty",
+        "task.teacher_forcing", "task.intent_weight", "task.class_weights", "task.ranking", "task.beam",
+        "task.length_penalty", "task.beam_coverage", "model.dropout", "model.input_dropout", "model.output_dropout",
+        "model.recurrent_dropout", "model.zoneout", "model.weight_drop", "model.between", "embedding.dropout",
+        "embedding.scale", "init.scale", "init.forget_bias", "data.batch_size", "trainer.max_epochs",
+        "trainer.max_steps", "trainer.gradient_clip_val", "trainer.accumulate_grad_batches",
+        "callbacks.early_stopping",
+    ), Role.HYPERPARAMETER),
+}  # fmt: skip
+"""The role of each key, and of all keys below it."""
+
+OUTSIDE = (Role.PLACE, Role.PREDICTIONS)
+"""Roles of the keys that are not part of a run's identity."""
+
+
+def role_of(key: str) -> Role:
+    """The role of a key such as `task.schedule.kind`: its own, or that of the nearest key above it."""
+    while key not in ROLES and "." in key:
+        key = key.rpartition(".")[0]
+    return ROLES.get(key, Role.ARCHITECTURE)
+
+
+def can_be_swept(key: str) -> bool:
+    """Whether a comparison can run over several values of a key."""
+    return role_of(key) not in (*OUTSIDE, Role.REPETITION)
+
+
+def may_differ(key: str) -> bool:
+    """Whether runs of one label, made on several machines, may differ in a key."""
+    return role_of(key) in (*OUTSIDE, Role.MACHINE)
+
+
+def run_identity(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The keys that make one run another: a run goes on, and is found again, where they are the same."""
+    kept = _without(config, OUTSIDE)
+    if is_matched(config):
+        kept["match"] = config["match"]
+    kept["allow"] = []  # an admitted class is named where it is used
+    return kept
+
+
+def architecture(config: Mapping[str, Any]) -> str:
+    """The keys that make one architecture another, as a text that can be compared."""
+    return json.dumps(_without(config, (*OUTSIDE, Role.REPETITION, Role.HYPERPARAMETER)), sort_keys=True, default=str)
+
+
+def _without(config: Mapping[str, Any], roles: Sequence[Role]) -> dict[str, Any]:
+    kept = deepcopy(dict(config))
+    for key, role in ROLES.items():
+        parent, _, last = key.rpartition(".")
+        node = value_at(kept, parent) if parent else kept
+        if role in roles and isinstance(node, dict):
+            node.pop(last, None)
+    return kept
 
 
 def candidates(configs: Mapping[str, Mapping[str, Any]]) -> frozenset[str]:
     """The labels of which validation chooses one; configs: the configuration of each label."""
     families: dict[str, dict[str, Mapping[str, Any]]] = {}
     for label, config in configs.items():
-        families.setdefault(rest(config), {})[label] = config
+        families.setdefault(architecture(config), {})[label] = config
     return frozenset(label for family in families.values() if differing([*family.values()]) for label in family)
 
 
-def rest(config: Mapping[str, Any]) -> str:
-    """The configuration without `HYPERPARAMETERS` and `INDIFFERENT`, as a text that can be compared."""
-    kept = deepcopy(dict(config))
-    for key in (*HYPERPARAMETERS, *INDIFFERENT):
-        *parents, last = key.split(".")
-        node: Any = kept
-        for parent in parents:
-            node = node.get(parent) if isinstance(node, dict) else None
-        if isinstance(node, dict):
-            node.pop(last, None)
-    return json.dumps(kept, sort_keys=True, default=str)
-
-
 def differing(configs: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
-    """The keys of `HYPERPARAMETERS` that have several values in these configurations."""
+    """The hyperparameters that have several values in these configurations."""
     return tuple(
-        key for key in HYPERPARAMETERS if len({json.dumps(value_at(c, key), default=str) for c in configs}) > 1
+        key
+        for key, role in ROLES.items()
+        if role is Role.HYPERPARAMETER and len({json.dumps(value_at(c, key), default=str) for c in configs}) > 1
     )
 
 
@@ -64,50 +144,11 @@ def value_at(config: Mapping[str, Any], key: str) -> Any:
     return node
 
 
-NEUTRAL = (
-    "runs", "name", "cache", "jobs", "launcher", "logger", "seeds", "entries", "dry_run", "evaluate", "output", "tune",
-    "resume", "label", "show",
-)  # fmt: skip
-"""Keys that do not change what a run computes."""
-
-INSTRUMENTS = {
-    "gradient_flow": "GradientFlow",
-    "gates": "Gates",
-    "states": "States",
-    "deciding_words": "DecidingWords",
-}
-"""For each key of `callbacks.*` the class, in the file of that name in `callbacks/`. Each is made from a directory, the
-DataModule and a probe batch, writes `<key>.json`, and has a `cost`."""
-
-NEUTRAL_IN = {
-    "trainer": ("progress", "threads", "timeout"),
-    "callbacks": (
-        "checkpoint_every_n_steps", "checkpoint_every_minutes", "keep_optimizer", "finite_guard", "probe_rows",
-        *INSTRUMENTS,
-    ),
-    "data": ("num_workers", "id_column"),
-    "task": ("predictions",),
-    "choices": ("logger", "launcher", "experiment", "match", "callbacks"),
-}  # fmt: skip
-"""Such keys of groups. `finite_guard` acts where a run has gone astray, instruments look on."""
-
-
-def essential(config: dict[str, Any]) -> dict[str, Any]:
-    """The configuration without the keys that do not change what a run computes."""
-    kept = {key: value for key, value in config.items() if key not in NEUTRAL and key != "match"}
-    if is_matched(config):
-        kept["match"] = config["match"]
-    for group, neutral in NEUTRAL_IN.items():
-        kept[group] = {key: value for key, value in config[group].items() if key not in neutral}
-    kept["allow"] = []  # what is admitted is in the class that was named
-    return kept
-
-
-def is_trial(config: dict[str, Any]) -> bool:
-    """Whether this is a trial of `experiment/tune.py`, which leaves the test split alone."""
+def is_trial(config: Mapping[str, Any]) -> bool:
+    """Whether this is a trial of `comparison/tune.py`, which leaves the test split alone."""
     return config.get("tune", {}).get("trial") is not None
 
 
-def is_matched(config: dict[str, Any]) -> bool:
-    """Whether sizes are to be solved, or were."""
+def is_matched(config: Mapping[str, Any]) -> bool:
+    """Whether the size of the model is solved for, or was."""
     return config.get("match", {}).get("kind", "none") != "none"

@@ -56,7 +56,7 @@ def test_a_setting_in_help_is_a_key_with_its_default_and_a_meaning(key: str) -> 
     assert value_at(config, key) == shown.default
     assert type(value_at(config, key)) is type(shown.default)
     assert shown.meaning
-    kinds = {"N": "2", "X": "0.25", "true|false": "true", "WORD": "cbow"}
+    kinds = {"N": "2", "X": "0.25", "true|false": "true", "WORD": shown.default or "cbow"}
     compose([f"{key}={kinds[shown.kind]}"])
 
 

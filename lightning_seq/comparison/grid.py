@@ -15,15 +15,8 @@ from lightning_seq.config.entry import Entry
 from lightning_seq.config.tree import Config
 from lightning_seq.config.words import Word, alternatives, split_words
 from lightning_seq.errors import UserError
-from lightning_seq.identity import INSTRUMENTS, NEUTRAL, NEUTRAL_IN
+from lightning_seq.identity import INSTRUMENTS, can_be_swept
 from lightning_seq.training.planned import Planned
-
-INDIFFERENT = (
-    *NEUTRAL,
-    *(f"{group}.{key}" for group, keys in NEUTRAL_IN.items() for key in keys),
-    "seed", "experiment", "match",
-)  # fmt: skip
-"""Keys that a comparison cannot run over."""
 
 
 def entries(words: Sequence[str]) -> list[Entry]:
@@ -37,9 +30,9 @@ def entries(words: Sequence[str]) -> list[Entry]:
     name = check_name("name", first["name"] or first["choices"]["experiment"] or first["choices"]["data"])
     several = [pair.key for pair, values in lists if len(values) > 1]
     for key in several:
-        if key in INDIFFERENT or key.startswith(("logger.", "launcher.", "match.", "tune.", "callbacks.finite_guard.")):
+        if not can_be_swept(key):
             wanted = "seeds=[1,5]" if key in ("seed", "seeds") else f"one {key}"
-            raise UserError(f"{key}=… has several values, and it makes no architecture differ: give {wanted}")
+            raise UserError(f"{key}=… has several values, and it does not change the model: give {wanted}")
     if first["entries"] and several:
         raise UserError(
             f"{several[0]}=… has several values, and experiment={first['choices']['experiment']} "

@@ -12,14 +12,13 @@ from typing import Any
 import numpy as np
 
 from lightning_seq.builders.match import width_key
-from lightning_seq.comparison.grid import INDIFFERENT
 from lightning_seq.comparison.prepare import check_directories
 from lightning_seq.comparison.prepared_entry import Ready
 from lightning_seq.config.entry import Entry
 from lightning_seq.config.tree import Config, put
 from lightning_seq.errors import UserError, near
 from lightning_seq.files import write_json
-from lightning_seq.identity import is_matched, value_at
+from lightning_seq.identity import can_be_swept, is_matched, value_at
 from lightning_seq.records.record import read
 from lightning_seq.significance import expected_best
 from lightning_seq.training.planned import Planned
@@ -118,7 +117,7 @@ def _check_key(key: str, ends: Range, entry: Entry) -> None:
         raise UserError(f"tune.space.{key}: {entry.label} has {node[last]!r} there, expected a key that holds a number")
     if type(node[last]) is int and not (type(ends.low) is type(ends.high) is int):
         raise UserError(f"tune.space.{key}: {entry.label} has the whole number {node[last]} there, expected whole ends")
-    if key in INDIFFERENT or parents[:1] in (["tune"], ["match"], ["data"], ["word2vec"], ["embedding"]):
+    if not can_be_swept(key) or parents[:1] in (["data"], ["word2vec"], ["embedding"]):
         raise UserError(f"tune.space.{key}: expected a key of the model, its task, the optimizer or the trainer")
     if is_matched(entry.config) and key == width_key(entry.config):
         raise UserError(f"tune.space.{key}: match={entry.config['match']['kind']} solves it; take one of them out")

@@ -54,7 +54,7 @@ class TuneSettings:
 @dataclass(frozen=True)
 class MatchSettings:
     kind: Annotated[str, OneOf(("none", "parameters", "state", "flops"))]
-    target: str | Annotated[float, Range(1, 1e18)] | None
+    target: str | Annotated[float, Range(-1e18, 1e18)] | None
     count: Annotated[str, OneOf(("recurrent", "all"))]
 
 
@@ -345,10 +345,10 @@ class HubSettings:
     config: str | None
     revision: str | None
     splits: SplitSettings
-    tokens_column: str
-    tag_column: str
-    source_column: str
-    target_column: str
+    tokens_column: str | None
+    tag_column: str | None
+    source_column: str | None
+    target_column: str | None
     stream: bool
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from lightning_seq.identity import differing, rest, value_at
+from lightning_seq.identity import architecture, differing, value_at
 from lightning_seq.records.record import Record
 from lightning_seq.report.headline import lower_is_better
 
@@ -33,14 +33,14 @@ class Choice:
 
 
 def choices(records: Sequence[Record], headline: str | None) -> list[Choice]:
-    """One for each family of labels that differ in `HYPERPARAMETERS` alone and have finished runs.
+    """One for each family of labels that differ in hyperparameters alone and have finished runs.
 
     The metric is the one that selected their checkpoints, or where that is not known the headline's own on validation.
     """
     families: dict[str, dict[str, list[Record]]] = {}
     for record in records:
         if record.status == "done" and record.config:
-            families.setdefault(rest(record.config), {}).setdefault(record.label, []).append(record)
+            families.setdefault(architecture(record.config), {}).setdefault(record.label, []).append(record)
     found = []
     for labels in families.values():
         keys = differing([runs[0].config for runs in labels.values()])

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from lightning_seq.errors import UserError
 from lightning_seq.files import fingerprint
+from lightning_seq.identity import may_differ
 from lightning_seq.records.record import Record
 
 CONDITIONS = {
@@ -16,17 +17,6 @@ CONDITIONS = {
     "task.tolerance": "their success is not the same metric",
 }
 """What must be the same, and what is said where it is not."""
-
-INDIFFERENT = frozenset(
-    (
-        *(f"choices.{group}" for group in ("logger", "launcher", "experiment", "match", "trainer", "callbacks")),
-        *(f"trainer.{key}" for key in ("accelerator", "devices", "num_nodes", "threads", "progress")),
-        *(f"data.{key}" for key in ("num_workers", "eval_batch_size", "mirror", "licence", "id_column")),
-        "task.predictions",
-    )
-)
-"""Keys of these that may differ from machine to machine."""
-
 
 APART = "report these directories apart, or run one of the two again like the other"
 
@@ -52,7 +42,7 @@ def check_alike(runs: Iterable[Run]) -> None:
         config = run.record.config
         if not isinstance(config.get("data"), dict):
             continue
-        data = {key: value for key, value in config["data"].items() if f"data.{key}" not in INDIFFERENT}
+        data = {key: value for key, value in config["data"].items() if not may_differ(f"data.{key}")}
         vectors = [config.get("embedding"), config.get("word2vec")]
         for name, settings in {"data": data, "split": data, "embedding": [data, vectors]}.items():
             value = run.record.fingerprints.get(name)

@@ -8,16 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from lightning_seq.errors import UserError
+from lightning_seq.identity import SETTINGS, may_differ
 from lightning_seq.records.record import Record, runs_in
-from lightning_seq.report.conditions import CONDITIONS, INDIFFERENT, Run, check_alike, refusal
+from lightning_seq.report.conditions import CONDITIONS, Run, check_alike, refusal
 from lightning_seq.report.dashboard.memory_horizon import distance
 from lightning_seq.report.summary import Summary, leading, runs_of, summarise_runs
 from lightning_seq.report.write import write_pages
 
-SETTINGS = (
-    "choices", "model", "cell", "attention", "init", "task", "optimizer", "embedding", "word2vec", "data", "trainer",
-    "callbacks",
-)  # fmt: skip
+GROUPS = ("choices", *SETTINGS, "callbacks")
 """The groups of a configuration that make a label what it is."""
 
 
@@ -129,7 +127,7 @@ def _check_settings(ours: Run, theirs: Run) -> None:
     pairs: list[tuple[str, Any, Any]] = [
         (field, getattr(one, field), getattr(other, field)) for field in ("task", "data", "model", "cell")
     ]
-    for group in SETTINGS:
+    for group in GROUPS:
         if group in one.config and group in other.config:
             pairs += _differences(one.config[group], other.config[group], group)
     for field, before, value in pairs:
@@ -139,7 +137,7 @@ def _check_settings(ours: Run, theirs: Run) -> None:
 
 def _differences(one: Any, other: Any, key: str) -> Iterator[tuple[str, Any, Any]]:
     """Where two configurations differ, among the keys that both have. A path says where, not what."""
-    if key in INDIFFERENT or (key.startswith("callbacks.") and not key.startswith("callbacks.early_stopping")):
+    if may_differ(key):
         return
     if isinstance(one, Mapping) and isinstance(other, Mapping):
         for name in one:

@@ -9,12 +9,9 @@ from pathlib import Path
 from lightning_seq.config.entry import Entry
 from lightning_seq.config.tree import Config, plain_differences
 from lightning_seq.errors import UserError
-from lightning_seq.identity import essential, value_at
+from lightning_seq.identity import PREDICTIONS, run_identity, value_at
 from lightning_seq.records.record import FILE, Record, read, read_done, read_if_there
 from lightning_seq.training.directory import CHECKPOINTS, CONFIG, read_config
-
-OF_PREDICTIONS = {"data.id_column": None, "task.predictions": "short"}
-"""Keys that change the predictions of a run alone, with the value that asks for nothing."""
 
 
 @dataclass(frozen=True)
@@ -55,12 +52,12 @@ class Planned:
         if not (self.directory / CONFIG).is_file() or self._has_failed_at_once():
             return
         before = read_config(self.directory)
-        for key, old, new in plain_differences(essential(before), essential(self.config)):
+        for key, old, new in plain_differences(run_identity(before), run_identity(self.config)):
             raise UserError(
                 f"{self.directory} holds a run with {key}={old}, this one has {key}={new}: "
                 f"give another name=NAME, or delete that directory"
             )
-        for key, usual in OF_PREDICTIONS.items():
+        for key, usual in PREDICTIONS.items():
             old, new = (value_at(config, key) or usual for config in (before, self.config))
             if new not in (old, usual) and self.is_done():
                 raise UserError(

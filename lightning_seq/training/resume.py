@@ -49,7 +49,7 @@ def check_resume(config: Config) -> None:
 def mark_of(config: Config, data: Any, world: int) -> dict[str, Plain]:
     """What a run and the checkpoint it goes on from must have in common, field by field.
 
-    config: the essential part of it (`run.essential`).
+    config: the keys that make another run (`identity.run_identity`).
     """
     return {
         "data": data.fingerprints["data"],

@@ -15,7 +15,7 @@ from lightning_seq.builders.match import residual
 from lightning_seq.config.tree import Config
 from lightning_seq.errors import UserError
 from lightning_seq.files import sha256, write_json, write_text
-from lightning_seq.identity import essential, is_trial
+from lightning_seq.identity import is_trial, run_identity
 from lightning_seq.printable import PrintableFormatter
 from lightning_seq.records.record import Record
 from lightning_seq.training.checkpoints import about
@@ -121,7 +121,7 @@ def _train(config: Config, journal: Journal) -> None:
     if rank() == 0:
         journal.update(files=data_files(config))  # before they are read: what changes meanwhile is not taken for equal
     data = build_data(config)
-    mark = mark_of(essential(config), data, world_size())
+    mark = mark_of(run_identity(config), data, world_size())
     inputs = build_inputs(config, data)
     config = {**config, "embedding": {**config["embedding"], "size": inputs.width}}
     model = build_model(config, data.spec, inputs.width)

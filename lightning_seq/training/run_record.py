@@ -11,7 +11,7 @@ from typing import Any
 
 from lightning_seq.config.tree import Config
 from lightning_seq.files import fingerprint
-from lightning_seq.identity import essential
+from lightning_seq.identity import run_identity
 from lightning_seq.records.record import Record, write
 
 log = logging.getLogger("lightning_seq")
@@ -45,7 +45,7 @@ def started_record(config: Config, label: str, overrides: list[str], jobs: int, 
         cell=choices["cell"] if takes_a_cell(config) else None,
         data=choices["data"],
         jobs=jobs,
-        fingerprints={"config": fingerprint(essential(config))},
+        fingerprints={"config": fingerprint(run_identity(config))},
         config=config,
         started=started or now(),
     )

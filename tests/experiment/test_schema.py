@@ -18,7 +18,7 @@ from lightning_seq.config.groups import groups
 from lightning_seq.config.schema import check, describe, kind_at
 from lightning_seq.config.tree import Config, paths, put
 from lightning_seq.errors import UserError
-from lightning_seq.identity import value_at
+from lightning_seq.identity import ROLES, value_at
 
 BESIDE = {"cell": ["model=recurrent"], "attention": ["model=encoder_decoder_attention"]}
 
@@ -38,7 +38,8 @@ NULLABLE = {
     "runs", "cache", "name", "entries", "callbacks.early_stopping", "cell.forget_bias", "cell.arguments",
     "data.licence", "data.replace", "data.eval_batch_size", "data.mirror_path", "data.mirror_config",
     "data.splits.validation", "data.splits.test", "data.hub.id", "data.hub.config", "data.hub.revision",
-    "data.hub.splits.validation", "data.hub.splits.test", "data.max_vocabulary", "data.max_length",
+    "data.hub.splits.validation", "data.hub.splits.test", "data.hub.tokens_column", "data.hub.tag_column",
+    "data.hub.source_column", "data.hub.target_column", "data.max_vocabulary", "data.max_length",
     "data.max_target_length", "data.intent_column", "data.target_level", "data.source_language",
     "data.target_language", "data.classes", "data.rows", "init.chrono", "model.num_layers", "optimizer.fused",
     "task.sample.prompt", "trainer.gradient_clip_val",
@@ -156,3 +157,14 @@ def test_annotations_are_read_as_they_are_written() -> None:
     assert describe(stack.kinds["zoneout"]) == "a number from 0 to 1 or a list of them"
     assert arguments("lightning_seq.models.nothing.Model") is None
     assert arguments("nowhere.Model") is None
+
+
+def test_every_key_of_the_identity_table_is_one_of_the_configuration() -> None:
+    """Of some choice, or an argument of an optimiser that may be given."""
+    words = (
+        ["data=csv"], ["data=pairs", "model=encoder_decoder"], ["data=conll"], ["data=text_words"], ["data=trec"],
+        ["optimizer=sgd", "embedding=random"],
+    )  # fmt: skip
+    known = {key for given in words for key in paths(compose(given))}
+    torch = {f"optimizer.{name}" for name in ("betas", "eps", "dampening")}
+    assert set(ROLES) - known - torch == {"experiment"}

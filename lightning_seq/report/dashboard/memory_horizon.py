@@ -8,6 +8,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from lightning_seq.identity import SETTINGS, STRUCTURE
 from lightning_seq.records.numbers import number
 from lightning_seq.records.record import Record
 from lightning_seq.report.dashboard.charts import Spec, bare
@@ -27,9 +28,6 @@ PROBLEMS = {
 
 SOLVED = 0.9
 """A run solves a distance if at least this share of the test split is right."""
-
-_STRUCTURE = ("model", "cell", "attention", "init")
-_SETTINGS = (*_STRUCTURE, "task", "optimizer", "embedding", "word2vec", "data", "trainer")
 
 
 @dataclass(frozen=True)
@@ -120,7 +118,7 @@ def architectures(records: Sequence[Record]) -> dict[str, list[Record]]:
     by_structure: dict[str, list[Record]] = {}
     for record in records:
         if distance(record) is not None:
-            key = repr((record.model, record.cell, _flat(record, _STRUCTURE)))
+            key = repr((record.model, record.cell, _flat(record, STRUCTURE)))
             by_structure.setdefault(key, []).append(record)
     groups = [part for members in by_structure.values() for part in _apart(members)]
     found: dict[str, list[Record]] = {}
@@ -139,11 +137,11 @@ def _apart(members: Sequence[Record]) -> list[list[Record]]:
     keys: set[str] = set()
     for far in {distance(record) for record in members}:
         labels = {record.label: record for record in members if distance(record) == far}
-        keys |= set(_differing(list(labels.values()), _SETTINGS))
+        keys |= set(_differing(list(labels.values()), SETTINGS))
     twice = len({(distance(record), record.seed) for record in members}) < len(members)
     found: dict[Any, list[Record]] = {}
     for record in members:
-        flat = _flat(record, _SETTINGS)
+        flat = _flat(record, SETTINGS)
         key = repr([flat.get(key) for key in sorted(keys)]) if keys else record.label if twice else ""
         found.setdefault(key, []).append(record)
     return list(found.values())
@@ -152,8 +150,8 @@ def _apart(members: Sequence[Record]) -> list[list[Record]]:
 def _mark(record: Record, namesakes: Sequence[Record]) -> str:
     """` (gru, hidden_size 64)`: in what a run differs from others of its model."""
     cells = len({other.cell for other in namesakes}) > 1
-    keys = _differing(namesakes, _STRUCTURE) or ([] if cells else _differing(namesakes, _SETTINGS))
-    flat = _flat(record, _SETTINGS)
+    keys = _differing(namesakes, STRUCTURE) or ([] if cells else _differing(namesakes, SETTINGS))
+    flat = _flat(record, SETTINGS)
     parts = [str(record.cell)] if cells else []
     parts += [
         f"{key.rpartition('.')[2]} {flat[key]}"

@@ -9,6 +9,7 @@ from typing import Any
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 
+from lightning_seq.identity import STRUCTURE, Role, role_of
 from lightning_seq.records.record import Record, read_done
 from lightning_seq.training.loggers.final import final_numbers
 
@@ -50,9 +51,7 @@ class TensorBoardRun(TensorBoardLogger):
         super().finalize(status)
 
 
-_COMPARED = ("model", "cell", "attention", "init", "optimizer", "task", "embedding")
-
-_COMPARED_ALONE = ("data.batch_size", "trainer.max_epochs", "trainer.gradient_clip_val")
+_COMPARED = (*STRUCTURE, "optimizer", "task", "embedding")
 
 
 def hyperparameters(record: Record) -> dict[str, str | float | bool]:
@@ -62,7 +61,7 @@ def hyperparameters(record: Record) -> dict[str, str | float | bool]:
         key: value
         for key, value in flat.items()
         if (key.startswith(tuple(f"{group}." for group in _COMPARED)) and not key.endswith("_target_"))
-        or key in _COMPARED_ALONE
+        or role_of(key) is Role.HYPERPARAMETER
     }
     names = {"label": record.label, "model": record.model, "cell": record.cell, "data": record.data}
     told = {**names, "seed": record.seed, "engine": record.engine, **chosen}
