@@ -37,7 +37,7 @@ NO_GPU = not torch.cuda.is_available()
         (["embedding=file"], "embedding.path=FILE"),
         (["task.schedule.kind=linear", "trainer.max_epochs=-1"], "give trainer.max_epochs=N or trainer.max_steps=N"),
         (["task.schedule.factor=2"], "task.schedule"),
-        (["optimizer.lr=-1"], "at least 0"),
+        (["optimizer.lr=-1"], "expected a number from 0 to"),
         (["optimizer._target_=torch.optim.Adamm"], "did you mean Adam"),
         (["model=recurrent", "cell=external", "cell.path=nowhere.Cell"], "there is no module 'nowhere'"),
         (["data=dates", "model=encoder_decoder", "task.teacher_forcing.kind=linaer"], "did you mean linear"),

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
 
-from lightning_seq.config.logger import WANDB_MODES
+from lightning_seq.config.settings import WANDB_MODES
 from lightning_seq.config.tree import Config
 from lightning_seq.errors import UserError, near
 from lightning_seq.records.record import read_done
