@@ -147,7 +147,7 @@ def _has_own_products() -> bool:
 
 
 def _link_blas(loaded: ctypes.CDLL) -> bool:
-    """Link the BLAS that torch exports (of MKL the packed products too), else SciPy's. Returns whether one was found."""
+    """Link the BLAS that torch exports (of MKL the packed products too), else SciPy's."""
     try:
         blas: Any = ctypes.CDLL(str(TORCH_LIBRARY))
     except OSError:
