@@ -13,6 +13,7 @@ test: lint types imports unit
 lint: $(STAMP)
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m codespell_lib *.md *.py benchmarks conf docs lightning_seq notebooks pipelines torture
 
 types: $(STAMP)
 	$(BIN)/python -m mypy
