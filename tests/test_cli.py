@@ -13,11 +13,12 @@ from pathlib import Path
 import pytest
 
 import lightning_seq
-from lightning_seq.cli import VERBS, main
-from lightning_seq.completion import script
-from lightning_seq.experiment.choices import setting
-from lightning_seq.experiment.config import compose, conf_directory, groups
-from lightning_seq.hyperparameters import value_at
+from lightning_seq.cli.choices import setting
+from lightning_seq.cli.completion import script
+from lightning_seq.cli.main import VERBS, main
+from lightning_seq.config.compose import compose
+from lightning_seq.config.groups import conf_directory, groups
+from lightning_seq.identity import value_at
 
 ROOT = Path(lightning_seq.__file__).parents[1]
 
@@ -173,7 +174,7 @@ def _group(said: str, group: str) -> list[str]:
 def test_completion_completes(typed: str, offered: str) -> None:
     words = " ".join(f"'{word}'" for word in typed.split())
     code = (
-        f"{script(['bash'])}\nCOMP_WORDS=({words}); COMP_CWORD={len(typed.split()) - 1}; COMP_LINE='{typed}'; "
+        f"{script(['bash'], VERBS)}\nCOMP_WORDS=({words}); COMP_CWORD={len(typed.split()) - 1}; COMP_LINE='{typed}'; "
         f"COMP_POINT={len(typed)}; _lightning_seq; printf '%s\\n' \"${{COMPREPLY[@]}}\""
     )
     done = subprocess.run(["bash", "-c", code], capture_output=True, text=True, check=False)
@@ -195,6 +196,12 @@ def test_the_wheel_holds_the_package_and_its_configuration(tmp_path: Path) -> No
     names = set(zipfile.ZipFile(wheel).namelist())
     for path in conf_directory().rglob("*.yaml"):
         assert f"lightning_seq/conf/{path.relative_to(conf_directory()).as_posix()}" in names
-    for name in ("py.typed", "cli.py", "report/template.html", "report/style.css", "report/page.js"):
+    for name in (
+        "py.typed",
+        "cli/main.py",
+        "report/dashboard/template.html",
+        "report/dashboard/style.css",
+        "report/dashboard/page.js",
+    ):
         assert f"lightning_seq/{name}" in names
     assert any(name.endswith("entry_points.txt") for name in names)

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from lightning_seq.cli import VERBS, main
-from lightning_seq.experiment.grid import entries
+from lightning_seq.cli.main import VERBS, main
+from lightning_seq.comparison.grid import entries
 from tests.conformance.mutants import MUTANTS
 from torture.killed import write_data
 

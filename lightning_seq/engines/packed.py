@@ -28,6 +28,7 @@ from lightning_seq.cells.lstm import LSTMCell
 from lightning_seq.cells.peephole_lstm import PeepholeLSTMCell
 from lightning_seq.engines.engine import Run
 from lightning_seq.errors import UserError
+from lightning_seq.tensors import keeps_graph
 
 ELMAN, LSTM, GRU_AFTER, GRU_BEFORE = range(4)
 ACTIVATIONS = ("tanh", "relu", "logistic", "identity")
@@ -158,12 +159,6 @@ class Gather(torch.autograd.Function):
 def _refuse_second_derivatives() -> None:
     if torch.is_grad_enabled():
         raise UserError("this engine has no second derivatives (create_graph=True): use engine=loop")
-
-
-def keeps_graph() -> bool:
-    """Whether this backward pass may be asked for again, so that what was saved must stay."""
-    ask = getattr(torch._C._autograd, "_get_current_graph_task_keep_graph", None)
-    return ask is None or bool(ask())
 
 
 class Recurrence(torch.autograd.Function):

@@ -4,12 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from lightning_seq.data.classification import ClassificationData
+from lightning_seq.config.compose import compose
+from lightning_seq.config.groups import groups
+from lightning_seq.config.targets import factory
+from lightning_seq.data.classification.module import ClassificationData
 from lightning_seq.data.sources.columns import Columns
 from lightning_seq.data.sources.mirror import Mirror
 from lightning_seq.errors import UserError
-from lightning_seq.experiment.config import compose, groups
-from lightning_seq.experiment.targets import factory
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from lightning_seq.conformance import layers as check
 from lightning_seq.conformance.suite import Subject, engines_of
 from lightning_seq.engines import fused
 from lightning_seq.engines.aten import Aten
-from lightning_seq.engines.engine import choose
+from lightning_seq.engines.choice import choose
 from lightning_seq.engines.fused import Fused
 from lightning_seq.errors import UserError
 

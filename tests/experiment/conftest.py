@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 import lightning_seq
-from lightning_seq.cli import main
-from lightning_seq.record import Record, read
+from lightning_seq.cli.main import main
+from lightning_seq.records.record import Record, read
 
 TINY = (
     "embedding=random", "embedding.size=8", "model.hidden_size=8", "trainer.max_epochs=2", "trainer.progress=false",

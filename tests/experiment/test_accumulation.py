@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from lightning_seq.cli import main
-from lightning_seq.experiment.checkpoints import read_checkpoint
+from lightning_seq.cli.main import main
+from lightning_seq.training.checkpoints import read_checkpoint
 from torture.killed import Runner, Scene, differences, struck
 
 from .conftest import environment

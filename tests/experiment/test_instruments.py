@@ -7,9 +7,9 @@ from pathlib import Path
 
 import torch
 
-from lightning_seq.cli import main
-from lightning_seq.experiment.instruments import INSTRUMENTS
-from lightning_seq.record import read
+from lightning_seq.cli.main import main
+from lightning_seq.identity import INSTRUMENTS
+from lightning_seq.records.record import read
 
 from .conftest import TINY
 

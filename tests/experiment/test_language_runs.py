@@ -14,9 +14,9 @@ import pytest
 import torch
 
 import lightning_seq
-from lightning_seq.cli import main
-from lightning_seq.experiment.score import scores
-from lightning_seq.record import Record, read
+from lightning_seq.cli.main import main
+from lightning_seq.inference.score import scores
+from lightning_seq.records.record import Record, read
 
 TINY = ("trainer.progress=false", "trainer.threads=1", "logger=none")
 MODEL = ("model=gru", "model.hidden_size=12", "embedding=random", "embedding.size=8", "optimizer.lr=0.02")
@@ -106,7 +106,7 @@ def test_evaluation_of_a_run_is_that_of_the_whole_text(corpus: list[str]) -> Non
     assert main(["train", *MODEL, *words, *corpus, *TINY, *accumulated]) == 0
     run = directory_of(corpus, "text_words", "gru")
     loaded = lightning_seq.load(run / "checkpoints/best.ckpt")
-    from lightning_seq.experiment.build import build_data
+    from lightning_seq.builders.build import build_data
 
     data = build_data(loaded.config)
     batches = list(data.test_dataloader())

@@ -13,11 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import lightning_seq
-from lightning_seq.cli import main
-from lightning_seq.errors import UserError
-from lightning_seq.experiment.config import Config, compose, groups
-from lightning_seq.experiment.grid import Entry
-from lightning_seq.experiment.match import (
+from lightning_seq.builders.match import (
     COUNTS,
     Matching,
     measure,
@@ -29,7 +25,13 @@ from lightning_seq.experiment.match import (
     step,
     width_key,
 )
-from lightning_seq.record import Record, read
+from lightning_seq.cli.main import main
+from lightning_seq.config.compose import compose
+from lightning_seq.config.entry import Entry
+from lightning_seq.config.groups import groups
+from lightning_seq.config.tree import Config
+from lightning_seq.errors import UserError
+from lightning_seq.records.record import Record, read
 from lightning_seq.spec import Class, DataSpec, NextToken, Tags, Tokens, TokenSequence
 
 from .conftest import TINY
@@ -185,7 +187,7 @@ def test_a_solved_size_is_measured_once(monkeypatch: pytest.MonkeyPatch) -> None
         seen.append(size_of(given[0]))
         return measure(*given)
 
-    monkeypatch.setattr("lightning_seq.experiment.match.measure", watched)
+    monkeypatch.setattr("lightning_seq.builders.match.measure", watched)
     matching = Matching.of(config)
     assert matching is not None
     entry, found = matching.solve(Entry("it", [], config), CLASSES, E)

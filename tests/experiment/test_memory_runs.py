@@ -14,12 +14,13 @@ import yaml
 from pyarrow import parquet
 
 import lightning_seq
-from lightning_seq.cli import main
-from lightning_seq.experiment.build import build_data
-from lightning_seq.experiment.config import compose, conf_directory
-from lightning_seq.experiment.kinds import bits, regression
-from lightning_seq.experiment.kinds.kind import kind_of
-from lightning_seq.record import Record, read
+from lightning_seq.builders import bits, regression
+from lightning_seq.builders.build import build_data
+from lightning_seq.builders.kinds import kind_of
+from lightning_seq.cli.main import main
+from lightning_seq.config.compose import compose
+from lightning_seq.config.groups import conf_directory
+from lightning_seq.records.record import Record, read
 from lightning_seq.spec import Bits, DataSpec, Features, Values
 
 Refused = Callable[..., str]
@@ -62,9 +63,9 @@ def test_a_maximum_over_time_does_not_remember_in_the_place_of_the_state() -> No
 
 
 def test_given_bits_are_another_kind_than_music() -> None:
-    assert kind_of(DataSpec(Features(1), Bits(1, shifted=False))) is bits
-    assert kind_of(DataSpec(Features(1), Values(1))) is regression
-    assert kind_of(DataSpec(Features(1), Bits(1))) is not bits
+    assert kind_of(DataSpec(Features(1), Bits(1, shifted=False))) is bits.KIND
+    assert kind_of(DataSpec(Features(1), Values(1))) is regression.KIND
+    assert kind_of(DataSpec(Features(1), Bits(1))) is not bits.KIND
     plain = DataSpec(Features(1), Bits(1, ("x",), shifted=False)).to_plain()
     assert DataSpec.from_plain(plain) == DataSpec(Features(1), Bits(1, ("x",), shifted=False))
     del plain["targets"]["shifted"]  # of a checkpoint from before there were others

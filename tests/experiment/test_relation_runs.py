@@ -11,9 +11,9 @@ import pytest
 import torch
 from pyarrow import parquet
 
-from lightning_seq.cli import main
+from lightning_seq.cli.main import main
 from lightning_seq.errors import UserError
-from lightning_seq.record import read
+from lightning_seq.records.record import read
 from lightning_seq.tasks.classification import SequenceClassification
 
 from .conftest import TINY, write_csv

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from lightning_seq.experiment.grid import Planned
-from lightning_seq.experiment.local_launcher import MODULES, environment_of
-from lightning_seq.experiment.nursery import Child, Nursery
-from lightning_seq.experiment.ranks import free_port
-from lightning_seq.experiment.run_directory import lay_out
-from lightning_seq.record import read
+from lightning_seq.launch.fork_server import Child, Nursery
+from lightning_seq.launch.local import MODULES, environment_of
+from lightning_seq.launch.ranks import free_port
+from lightning_seq.records.record import read
+from lightning_seq.training.directory import lay_out
+from lightning_seq.training.planned import Planned
 from torture.killed import PATIENCE, Scene, differences, wait_for_its_lock
 
 KILL, TERM = signal.SIGKILL, signal.SIGTERM

@@ -13,11 +13,11 @@ import torch
 from pyarrow import parquet
 
 import lightning_seq
-from lightning_seq.cli import main
+from lightning_seq.cli.main import main
 from lightning_seq.errors import UserError
-from lightning_seq.experiment.run import execute
-from lightning_seq.experiment.run_directory import held
-from lightning_seq.record import read, write
+from lightning_seq.records.record import read, write
+from lightning_seq.training.directory import held
+from lightning_seq.training.run import execute
 
 from ..conftest import fastest
 from .conftest import INLINE, TINY, environment, record_of, sentences, write_csv

@@ -18,15 +18,16 @@ from pyarrow import parquet
 from seqeval.metrics import f1_score
 
 import lightning_seq
-from lightning_seq.cli import main
-from lightning_seq.data.spans import malformed
-from lightning_seq.experiment.build import build_data, build_inputs, build_model, build_task
-from lightning_seq.experiment.config import compose
-from lightning_seq.experiment.kinds.tagging import overview
+from lightning_seq.builders.build import build_data, build_model, build_task
+from lightning_seq.builders.inputs import build_inputs
+from lightning_seq.builders.tagging import overview
+from lightning_seq.cli.main import main
+from lightning_seq.config.compose import compose
 from lightning_seq.metrics.tagging import TaggingMetrics
 from lightning_seq.models.parameters import count_parameters
-from lightning_seq.record import Record, read
+from lightning_seq.records.record import Record, read
 from lightning_seq.report.spans import span_counts
+from lightning_seq.text.bio_tags import malformed
 
 from .conftest import TINY, environment
 from .tagged import tagged_sentences, write_conll

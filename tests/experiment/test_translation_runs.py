@@ -13,12 +13,14 @@ import pytest
 import torch
 from pyarrow import parquet
 
-from lightning_seq.cli import main
-from lightning_seq.experiment.build import build_data, build_inputs, build_model, build_task, initialise
-from lightning_seq.experiment.config import compose, groups
-from lightning_seq.experiment.load import load
+from lightning_seq.builders.build import build_data, build_model, build_task
+from lightning_seq.builders.inputs import build_inputs, initialise
+from lightning_seq.cli.main import main
+from lightning_seq.config.compose import compose
+from lightning_seq.config.groups import groups
+from lightning_seq.inference.load import load
 from lightning_seq.models.parameters import count_parameters
-from lightning_seq.record import read
+from lightning_seq.records.record import read
 
 from .conftest import TINY, environment
 

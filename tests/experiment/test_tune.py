@@ -12,11 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lightning_seq.cli import main
+from lightning_seq.cli.main import main
+from lightning_seq.comparison.tune import Range, _best, point, read_space
+from lightning_seq.config.compose import compose
 from lightning_seq.errors import UserError
-from lightning_seq.experiment.config import compose
-from lightning_seq.experiment.tune import Range, _best, expected_best, point, read_space
-from lightning_seq.record import read
+from lightning_seq.records.record import read
+from lightning_seq.significance import expected_best
 
 from .conftest import TINY
 

@@ -18,7 +18,7 @@ from lightning_seq.cells.lstm import LSTMCell
 from lightning_seq.cells.minimal_gated import MinimalGatedCell
 from lightning_seq.conformance import layers as check
 from lightning_seq.conformance.suite import Subject, engines_of
-from lightning_seq.engines.engine import choose
+from lightning_seq.engines.choice import choose
 from lightning_seq.errors import UserError
 from lightning_seq.layers.mask import lengths_of, reverse
 
