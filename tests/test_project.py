@@ -127,20 +127,25 @@ def test_a_wheel_can_be_built_from_the_source_distribution(tmp_path: Path) -> No
     with tarfile.open(archive) as opened:
         opened.extractall(tmp_path, filter="data")
     source = tmp_path / f"lightning_seq-{lightning_seq.__version__}"
-    assert [name for name in tracked() if not (source / name).is_file()] == []
+    assert [name for name in tracked("--cached") if not (source / name).is_file()] == []
     assert not list(source.rglob("_fused.*")), "the source distribution holds what was compiled here"
 
     hatchling("build", "-t", "wheel", "-d", str(tmp_path), cwd=source)
     (wheel,) = tmp_path.glob("*.whl")
     assert wheel.name.startswith(f"lightning_seq-{lightning_seq.__version__}-py3-none-")
     files = set(zipfile.ZipFile(wheel).namelist())
-    assert {name for name in tracked() if name.startswith("lightning_seq/")} <= files
-    assert {f"lightning_seq/{name}" for name in tracked() if name.startswith("conf/")} <= files
+    assert {name for name in tracked("--cached") if name.startswith("lightning_seq/")} <= files
+    assert {f"lightning_seq/{name}" for name in tracked("--cached") if name.startswith("conf/")} <= files
     assert ("lightning_seq/engines/_fused.so" in files) is not wheel.name.endswith("-any.whl")
 
 
-def tracked() -> list[str]:
-    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
+def test_no_pattern_of_gitignore_matches_a_file_of_the_repository() -> None:
+    """hatchling and ruff would pass over it."""
+    assert tracked("--cached", "--ignored", "--exclude-standard") == []
+
+
+def tracked(*options: str) -> list[str]:
+    listed = subprocess.run(["git", "ls-files", *options], cwd=ROOT, capture_output=True, text=True, check=False)
     if listed.returncode != 0:
         pytest.skip("this is not a checkout of git")
     return listed.stdout.splitlines()
