@@ -14,6 +14,7 @@ from lightning_seq.record import read
 from .conftest import TINY
 
 
+@pytest.mark.dashboard
 def test_a_run_that_is_looked_into_is_the_same_run(own: list[str]) -> None:
     place = Path(own[2].removeprefix("runs="))
     words = ["train", "model=bilstm", *own, *TINY, "task.dropout=0.2", "model.recurrent_dropout=0.2"]
