@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # two workers on two cores: a thread that waits must not spin
 os.environ["WANDB_MODE"] = "offline"
 
 import pytest

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
-
 import pytest
 
 from lightning_seq.conformance.scorers import CHECKS
-from tests.shapes import unchecked
 
 from .scorer_mutants import MUTANTS, caught_by
 from .scorers import AROUND, SCORERS
 
 EVERY = {**SCORERS, **AROUND}
-
-REFUSALS = "refuses what does not fit"
-"""This check is of the package's own refusals: jaxtyping, which refuses first under test, is off."""
 
 
 @pytest.mark.parametrize("name", EVERY)
@@ -25,8 +19,7 @@ def test_every_scorer_conforms(name: str) -> None:
     assert ran[0].name == "oracle"
     for check in ran:
         try:
-            with unchecked() if check.name == REFUSALS else nullcontext():
-                check.run(EVERY[name])
+            check.run(EVERY[name])
         except AssertionError as error:
             raise AssertionError(f"{check.name}: {error}") from error
 
