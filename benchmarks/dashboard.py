@@ -19,9 +19,9 @@ import pyarrow.parquet as parquet
 from rich.console import Console
 from timing import machine, write_results
 
-from lightning_seq.experiment.config import compose
-from lightning_seq.record import write
-from lightning_seq.report.dashboard import dashboard
+from lightning_seq.config.compose import compose
+from lightning_seq.records.record import write
+from lightning_seq.report.dashboard.dashboard import dashboard
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from tests.report.browser import CHROMIUM, Browser

@@ -16,8 +16,8 @@ from rich.console import Console
 from rich.table import Table
 from timing import machine, write_results
 
-from lightning_seq.experiment.build import build_data
-from lightning_seq.experiment.load import load
+from lightning_seq.builders.build import build_data
+from lightning_seq.inference.load import load
 from lightning_seq.metrics.translation import corpus_scores
 from lightning_seq.models.search import Beam, beam_search, greedy, longest
 from lightning_seq.models.translator import Translator

@@ -24,7 +24,7 @@ from lightning_seq import (
     Recurrent,
 )
 from lightning_seq.cells.cell import Cell
-from lightning_seq.engines.engine import choose
+from lightning_seq.engines.choice import choose
 
 SHAPES = ((64, 50, 128, 256), (32, 200, 100, 128), (16, 400, 64, 64), (20, 35, 200, 200), (128, 35, 300, 512))
 CELLS: dict[str, tuple[type[Cell], type[nn.RNNBase]]] = {

@@ -15,8 +15,8 @@ import numpy as np
 from rich.console import Console
 from timing import machine, write_results
 
-from lightning_seq.experiment.build import build_data
-from lightning_seq.experiment.config import compose
+from lightning_seq.builders.build import build_data
+from lightning_seq.config.compose import compose
 
 Discounts = tuple[float, float, float, float]
 

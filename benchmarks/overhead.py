@@ -17,14 +17,15 @@ import torch
 from rich.console import Console
 from timing import machine, tenth, write_results
 
+from lightning_seq.builders.build import build_data, build_model, build_task
+from lightning_seq.builders.inputs import build_inputs, initialise
 from lightning_seq.callbacks.batch_fingerprint import BatchFingerprint
 from lightning_seq.callbacks.clock import TrainingClock
-from lightning_seq.experiment.build import build_data, build_inputs, build_model, build_task, initialise
-from lightning_seq.experiment.config import compose
-from lightning_seq.experiment.environment import prepare_process
-from lightning_seq.experiment.loggers import CurveLogger
-from lightning_seq.experiment.trainer import build_trainer
+from lightning_seq.config.compose import compose
 from lightning_seq.losses.cross_entropy import cross_entropy_sum
+from lightning_seq.training.environment import prepare_process
+from lightning_seq.training.loggers.curve_logger import CurveLogger
+from lightning_seq.training.trainer import build_trainer
 
 WORDS = (
     "model=bag_of_embeddings", "data=verses_genre", "embedding=random", "embedding.size=8", "data.batch_size=8",

@@ -10,9 +10,9 @@ import sys
 
 import numpy as np
 
-from lightning_seq.data.batching import BucketSampler, padding_share
-from lightning_seq.experiment.build import build_data
-from lightning_seq.experiment.config import compose
+from lightning_seq.builders.build import build_data
+from lightning_seq.config.compose import compose
+from lightning_seq.data.bucket_sampler import BucketSampler, padding_share
 
 
 def main(words: list[str]) -> None:

@@ -28,11 +28,11 @@ from rich.console import Console
 from rich.table import Table
 from timing import machine, write_results
 
-from lightning_seq.cli import main as lightning_seq
-from lightning_seq.experiment.config import compose
-from lightning_seq.experiment.grid import entries
-from lightning_seq.experiment.prepare import prepare
-from lightning_seq.record import read
+from lightning_seq.cli.main import main as lightning_seq
+from lightning_seq.comparison.grid import entries
+from lightning_seq.comparison.prepare import prepare
+from lightning_seq.config.compose import compose
+from lightning_seq.records.record import read
 
 GPUS = (8, 16, 32, 64)
 PAPER = {"bandwidth": 25e9, "rate": 20e12, "latency": 20e-6, "steps": 64.0}

@@ -27,11 +27,12 @@ from timing import machine, write_results
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lightning_seq.experiment.build import build_data, build_inputs
-from lightning_seq.experiment.config import compose
-from lightning_seq.experiment.environment import peak_memory_bytes
-from lightning_seq.record import read
+from lightning_seq.builders.build import build_data
+from lightning_seq.builders.inputs import build_inputs
+from lightning_seq.config.compose import compose
+from lightning_seq.records.record import read
 from lightning_seq.spec import Class, NextToken
+from lightning_seq.training.environment import peak_memory_bytes
 
 TWINS = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU, "birnn": nn.RNN, "bilstm": nn.LSTM, "bigru": nn.GRU}
 HIDDEN = 128

@@ -14,7 +14,7 @@ from statistics import median
 
 from gensim.models import Word2Vec
 
-from lightning_seq.data.verses import verses
+from lightning_seq.data.sources.verses import verses
 from lightning_seq.embeddings.word2vec import Word2VecParameters, train
 from lightning_seq.text.tokenise import Tokeniser
 

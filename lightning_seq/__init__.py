@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from lightning_seq.cells.peephole_lstm import PeepholeLSTMCell
     from lightning_seq.cells.projected_lstm import ProjectedLSTMCell
     from lightning_seq.cells.update_gate import UpdateGateCell
-    from lightning_seq.experiment.load import load
+    from lightning_seq.inference.load import load
     from lightning_seq.layers.bidirectional import Bidirectional
     from lightning_seq.layers.cbrnn import CBRNN
     from lightning_seq.layers.dropout import LockedDropout, Regularisation
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from lightning_seq.layers.stacked import Stacked
     from lightning_seq.spec import Batch, DataSpec, Encoded
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = [
     "CBRNN",
     "GRU",
@@ -85,7 +85,7 @@ _HOMES = {
     "cells.peephole_lstm": ("PeepholeLSTMCell",),
     "cells.projected_lstm": ("ProjectedLSTMCell",),
     "cells.update_gate": ("UpdateGateCell",),
-    "experiment.load": ("load",),
+    "inference.load": ("load",),
     "layers.bidirectional": ("Bidirectional",),
     "layers.cbrnn": ("CBRNN",),
     "layers.dropout": ("LockedDropout", "Regularisation"),

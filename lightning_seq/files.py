@@ -394,3 +394,8 @@ def damage_of(directory: Path) -> str | None:
 
 def _names(directory: Path) -> set[str]:
     return {path.relative_to(directory).as_posix() for path in directory.rglob("*") if path.is_file()}
+
+
+def finite(value: float) -> float | None:
+    """JSON has no NaN: what is not finite is written as nothing."""
+    return float(value) if math.isfinite(value) else None

@@ -295,3 +295,35 @@ def _example_means(scores: np.ndarray, resamples: int, random: np.random.Generat
         weights = random.standard_exponential((rows, N), dtype=np.float32)
         parts.append((weights @ centred) / weights.sum(1, keepdims=True))
     return np.concatenate(parts).astype(np.float64)
+
+
+def expected_best_with_replacement(values: Sequence[float], n: int, mode: str = "max") -> float:
+    """What the best of n draws with replacement from these N values is expected to be (Dodge et al. 2019, sec. 3).
+
+        P(best of n ≤ v) = P̂(V ≤ v)^n
+        E[best of n] = Σ_{i=1}^{N} v_(i) · ((i/N)^n - ((i-1)/N)^n),  v_(1) … v_(N) from the worst to the best
+
+    `mode` is `max` or `min`. Raises ValueError for n below 1 and for no values.
+    """
+    if n < 1 or not values:
+        raise ValueError(f"n is {n}, of {len(values)} values: expected at least 1 of each")
+    ranked = sorted(values, reverse=mode == "min")
+    size = len(ranked)
+    return sum(value * ((i / size) ** n - ((i - 1) / size) ** n) for i, value in enumerate(ranked, 1))
+
+
+def expected_best(values: Sequence[float], n: int, mode: str = "max") -> float:
+    """What the best of n trials is expected to be, of N that were made (Dodge et al. 2019, "Show your work", sec. 3).
+
+        E[best of n] = Σ_{i=n}^{N} C(i-1, n-1) / C(N, n) · v_(i),  v_(1) … v_(N) from the worst to the best
+
+    It is the mean over all sets of n of the N trials: unbiased, where the paper's estimate draws them with replacement
+    and is too low (Tang et al. 2020, "Showing your work doesn't always work"). `mode` is `max` or `min`.
+
+    Raises ValueError for an n that is not from 1 to N.
+    """
+    if not 1 <= n <= len(values):
+        raise ValueError(f"n is {n}, expected 1 to {len(values)}, the number of trials")
+    ranked = sorted(values, reverse=mode == "min")
+    sets = math.comb(len(values), n)
+    return math.fsum(math.comb(i - 1, n - 1) / sets * ranked[i - 1] for i in range(n, len(values) + 1))

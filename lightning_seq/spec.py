@@ -219,3 +219,11 @@ class Encoded:
     mask: Tensor
     state: Any = ()
     last: Tensor | None = None
+
+
+NOT_COUNTED = -1
+"""In the place of a tag or an intent that does not count."""
+
+
+COUNTED = "counted"
+"""In a batch's `extra`: which bits of a step count, where not all do."""

@@ -76,3 +76,9 @@ def _shown(shape: Sequence[Size]) -> str:
 
 def _word(dtype: torch.dtype) -> str:
     return str(dtype).removeprefix("torch.")
+
+
+def keeps_graph() -> bool:
+    """Whether this backward pass may be asked for again, so that what was saved must stay."""
+    ask = getattr(torch._C._autograd, "_get_current_graph_task_keep_graph", None)
+    return ask is None or bool(ask())

@@ -13,11 +13,12 @@ from pathlib import Path
 import pytest
 
 import lightning_seq
-from lightning_seq.cli import VERBS, main
-from lightning_seq.completion import script
-from lightning_seq.experiment.choices import setting
-from lightning_seq.experiment.config import compose, conf_directory, groups
-from lightning_seq.hyperparameters import value_at
+from lightning_seq.cli.choices import setting
+from lightning_seq.cli.completion import script
+from lightning_seq.cli.main import VERBS, main
+from lightning_seq.config.compose import compose
+from lightning_seq.config.groups import conf_directory, groups
+from lightning_seq.identity import value_at
 
 ROOT = Path(lightning_seq.__file__).parents[1]
 
@@ -77,12 +78,21 @@ def test_a_setting_that_is_nowhere_is_an_error() -> None:
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"lightning-seq {lightning_seq.__version__}\n"
-    assert lightning_seq.__version__ in (ROOT / "pyproject.toml").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("settings", [{"PYTHONIOENCODING": "ascii"}, {"PYTHONIOENCODING": "latin-1"},
-                                      {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}])  # fmt: skip
-@pytest.mark.parametrize("words", [["explain", "lstm"], ["train", "--help"], ["--list"], ["translate", "text=é"]])
+TERMINALS = ({"PYTHONIOENCODING": "ascii"}, {"PYTHONIOENCODING": "latin-1"},
+             {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"})  # fmt: skip
+PRINTED = (["train", "--help"], ["--list"], ["translate", "text=é"], ["explain", "lstm"])
+
+
+@pytest.mark.parametrize(
+    ("words", "settings"),
+    [
+        pytest.param(words, settings, marks=[pytest.mark.slow] * (words[0] == "explain" and number > 0))
+        for words in PRINTED
+        for number, settings in enumerate(TERMINALS)
+    ],
+)
 def test_a_terminal_that_is_not_utf_8_ends_nothing(settings: dict[str, str], words: list[str]) -> None:
     """Characters that it lacks are escaped."""
     done = subprocess.run(
@@ -174,7 +184,7 @@ def _group(said: str, group: str) -> list[str]:
 def test_completion_completes(typed: str, offered: str) -> None:
     words = " ".join(f"'{word}'" for word in typed.split())
     code = (
-        f"{script(['bash'])}\nCOMP_WORDS=({words}); COMP_CWORD={len(typed.split()) - 1}; COMP_LINE='{typed}'; "
+        f"{script(['bash'], VERBS)}\nCOMP_WORDS=({words}); COMP_CWORD={len(typed.split()) - 1}; COMP_LINE='{typed}'; "
         f"COMP_POINT={len(typed)}; _lightning_seq; printf '%s\\n' \"${{COMPREPLY[@]}}\""
     )
     done = subprocess.run(["bash", "-c", code], capture_output=True, text=True, check=False)
@@ -186,6 +196,7 @@ def test_the_pipelines_are_the_verbs() -> None:
     assert names == set(VERBS)
 
 
+@pytest.mark.slow
 def test_the_wheel_holds_the_package_and_its_configuration(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)],
@@ -196,7 +207,13 @@ def test_the_wheel_holds_the_package_and_its_configuration(tmp_path: Path) -> No
     names = set(zipfile.ZipFile(wheel).namelist())
     for path in conf_directory().rglob("*.yaml"):
         assert f"lightning_seq/conf/{path.relative_to(conf_directory()).as_posix()}" in names
-    for name in ("py.typed", "cli.py", "report/template.html", "report/style.css", "report/page.js"):
+    for name in (
+        "py.typed",
+        "cli/main.py",
+        "report/dashboard/template.html",
+        "report/dashboard/style.css",
+        "report/dashboard/page.js",
+    ):
         assert f"lightning_seq/{name}" in names
     assert any(name.endswith("entry_points.txt") for name in names)
 

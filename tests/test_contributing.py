@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import yaml
 
+from lightning_seq.cli.explain import read_docstring
+from lightning_seq.config.targets import factory
 from lightning_seq.conformance.suite import CHECKS, Subject, engines_of
-from lightning_seq.experiment.explain import read_docstring
-from lightning_seq.experiment.targets import factory
 from lightning_seq.layers.recurrent import Recurrent
 
 TEXT = (Path(__file__).parent.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")

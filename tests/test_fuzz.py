@@ -15,12 +15,12 @@ import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lightning_seq.data.batching import STAND_IN, BucketSampler
+from lightning_seq.config.compose import compose
+from lightning_seq.data.bucket_sampler import STAND_IN, BucketSampler
 from lightning_seq.embeddings.formats import read_vectors
 from lightning_seq.errors import UserError
-from lightning_seq.experiment.config import compose
 from lightning_seq.files import write_text
-from lightning_seq.record import FILE, STATUSES
+from lightning_seq.records.record import FILE, STATUSES
 from lightning_seq.report.write import write_report
 from lightning_seq.text.padding import pad_flat
 from lightning_seq.text.tokenise import LEVELS, SPACES, Tokeniser

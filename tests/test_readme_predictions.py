@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lightning_seq.cli import main
+from lightning_seq.cli.main import main
 from tests.experiment.conftest import sentences
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")

@@ -22,7 +22,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from lightning_seq.experiment.checkpoints import LAST, good_checkpoints, is_good, read_checkpoint, write_checkpoint
+from lightning_seq.training.checkpoints import LAST, good_checkpoints, is_good, read_checkpoint, write_checkpoint
 from torture import hear_signals
 from torture.killed import TASKS, Runner, Scene, differences, struck, struck_in_time
 
@@ -37,7 +37,7 @@ DAMAGES = 20
 WRITER = """
 import sys, torch
 from pathlib import Path
-from lightning_seq.experiment.checkpoints import LAST, good_checkpoints, read_checkpoint, write_checkpoint
+from lightning_seq.training.checkpoints import LAST, good_checkpoints, read_checkpoint, write_checkpoint
 path = Path(sys.argv[1]) / LAST
 step = next((read_checkpoint(found)["global_step"] for found in good_checkpoints(path.parent)), 0)
 print("begun", flush=True)

@@ -17,7 +17,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from lightning_seq.record import read, runs_in
+from lightning_seq.records.record import read, runs_in
 from torture import hear_signals
 
 CELL = '''

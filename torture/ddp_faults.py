@@ -25,7 +25,7 @@ from rich.table import Table
 
 import lightning_seq
 from lightning_seq.errors import UserError
-from lightning_seq.record import read
+from lightning_seq.records.record import read
 from torture import hear_signals
 
 LIMIT, TIMEOUT = 60.0, 10

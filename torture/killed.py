@@ -15,12 +15,13 @@ from typing import Any
 import torch
 from pyarrow import parquet
 
-from lightning_seq.experiment.checkpoints import read_checkpoint
-from lightning_seq.experiment.grid import Planned, entries
-from lightning_seq.experiment.local_launcher import MODULES, environment_of
-from lightning_seq.experiment.nursery import Child, Nursery
-from lightning_seq.experiment.run_directory import is_running, lay_out
-from lightning_seq.record import read
+from lightning_seq.comparison.grid import entries
+from lightning_seq.launch.fork_server import Child, Nursery
+from lightning_seq.launch.local import MODULES, environment_of
+from lightning_seq.records.record import read
+from lightning_seq.training.checkpoints import read_checkpoint
+from lightning_seq.training.directory import is_running, lay_out
+from lightning_seq.training.planned import Planned
 
 SHARED = (
     "embedding=random", "embedding.size=8", "model.hidden_size=8", "trainer.max_epochs=4", "trainer.progress=false",

@@ -20,9 +20,9 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from lightning_seq.experiment.grid import Planned
-from lightning_seq.experiment.nursery import _alive
-from lightning_seq.record import read
+from lightning_seq.launch.fork_server import _alive
+from lightning_seq.records.record import read
+from lightning_seq.training.planned import Planned
 from torture import hear_signals
 from torture.killed import PATIENCE, Runner, Scene, differences
 

@@ -25,9 +25,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from lightning_seq.cli import main as command
-from lightning_seq.experiment.config import compose, paths
-from lightning_seq.hyperparameters import value_at
+from lightning_seq.cli.main import main as command
+from lightning_seq.config.compose import compose
+from lightning_seq.config.tree import paths
+from lightning_seq.identity import value_at
 from lightning_seq.printable import printable
 from torture.killed import write_data
 

@@ -24,7 +24,7 @@ from lightning_seq.cells.gru_reset_before import GRUResetBeforeCell
 from lightning_seq.cells.layer_norm_lstm import LayerNormLSTMCell
 from lightning_seq.cells.lstm import LSTMCell
 from lightning_seq.cells.peephole_lstm import PeepholeLSTMCell
-from lightning_seq.engines.engine import choose
+from lightning_seq.engines.choice import choose
 from lightning_seq.layers.bidirectional import Bidirectional
 from lightning_seq.layers.cbrnn import CBRNN
 from lightning_seq.layers.recurrent import Recurrent

@@ -1,7 +1,7 @@
 """A run that strikes itself down at a known place: `STRIKE=place:count:signal` in its environment.
 
 Places are `batch`, `epoch`, `validation`, `end` and `writing`; it strikes when it comes there for the count-th time.
-To be imported before `lightning_seq.experiment.run.main` is.
+To be imported before `lightning_seq.training.run.main` is.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from lightning_seq.experiment import checkpoints, run
-from lightning_seq.experiment.resume import ResumePoints
+from lightning_seq.training import checkpoints, run
+from lightning_seq.training.resume import ResumePoints
 
 HOOKS = {
     "batch": (ResumePoints, "on_train_batch_start"),

@@ -10,7 +10,7 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
-from lightning_seq.data.sequence_to_sequence import SequenceToSequenceData
+from lightning_seq.data.sequence_to_sequence.module import SequenceToSequenceData
 from lightning_seq.files import write_json
 from lightning_seq.models.encoder_decoder import EncoderDecoder
 from lightning_seq.models.search import greedy, rounded

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial, wraps
 from typing import Any, NamedTuple
 
 import torch
@@ -12,20 +13,20 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lightning_seq.cells.check import check_project, check_step, checked
 from lightning_seq.errors import UserError, at_least_one, near
+from lightning_seq.tensors import IDS, Size, check_tensor
 
 State = tuple[Tensor, ...]
 
 
 @dataclass(frozen=True)
 class Noise:
-    """What was drawn before the loop, so that every engine uses the same draw.
+    """Random numbers drawn before the loop, so that every engine uses the same draw.
 
     recurrent: `[B, *state_shapes[0]]` multiplies h_{t-1} where it meets U, and only there, at every step the same
                (recurrent dropout, already scaled).
     zoneout:   for each tensor of the state, `[B, T, …]` in the order of the steps: the share of the old value that is
-               kept (0 or 1 in training, the probability in evaluation), or None for "none of it".
+               kept (0 or 1 in training, the probability in evaluation), or None for no zoneout of that tensor.
     weights:   replacements for the cell's `recurrent_weights()`, by name (a weight-dropped U).
     """
 
@@ -42,22 +43,120 @@ class Step(NamedTuple):
     gates: dict[str, Tensor]
 
 
+def checked(method: Callable[..., Any], check: Callable[..., None]) -> Callable[..., Any]:
+    """The method, with `check` of the same arguments before it; a subclass's `super()` call is not checked again."""
+
+    @wraps(method)
+    def call(self: Cell, *given: Any, **named: Any) -> Any:
+        if getattr(type(self), method.__name__) is call:
+            check(self, *given, **named)
+        return method(self, *given, **named)
+
+    call.unchecked = method  # type: ignore[attr-defined]
+    return call
+
+
+def unchecked(method: Callable[..., Any]) -> Callable[..., Any]:
+    """A cell's method without its check, for a loop whose inputs are checked before the first step."""
+    bare = getattr(method, "unchecked", None)
+    return method if bare is None else partial(bare, method.__self__)  # type: ignore[attr-defined]
+
+
+def check_run(cell: Cell, x: Tensor, state: tuple[Tensor, ...] | None, noise: Noise | None) -> None:
+    """Raises ValueError or TypeError unless x is `[B, T, *input_shape]` in the parameters' type and on their device, or
+    ids `[B, T]` for a cell that takes them, and state and noise are those of such a batch."""
+    like = cell.like(x)
+    _check_input(cell, x, ("B", "T"), cell.input_shape, like)
+    if state is not None:
+        _check_state(cell, state, x, like)
+    if noise is not None:
+        _check_noise(cell, noise, x, like, x.shape[1] if x.dim() > 1 else 0)
+
+
+def check_project(cell: Cell, x: Tensor, start: int = 0) -> None:
+    """Raises ValueError or TypeError unless x is `[…, *input_shape]`, or some columns of it where the cell splits its
+    input, or ids `[…]`."""
+    shape = cell.input_shape
+    if start and not (cell.splits_input and 0 < start < shape[0]):
+        last = shape[0] - 1 if cell.splits_input else 0
+        raise ValueError(f"{_name(cell)}: start is {start}, expected 0{f' to {last}' if last else ''}")
+    if cell.splits_input and isinstance(x, Tensor) and x.dim():
+        left = shape[0] - start
+        shape = (x.shape[-1] if 0 < x.shape[-1] < left else left,)
+    _check_input(cell, x, ("…",), shape, cell.like(x))
+
+
+def _check_input(cell: Cell, x: Tensor, lead: tuple[Size, ...], shape: tuple[int, ...], like: Tensor) -> None:
+    if isinstance(x, Tensor) and x.dtype in IDS:
+        if not cell.takes_ids:
+            raise UserError(f"{_name(cell)} takes vectors, not token ids: use embedding=random or embedding=word2vec")
+        check_tensor(_name(cell), "input of ids", x, lead, like, IDS)
+    else:
+        check_tensor(_name(cell), "input", x, (*lead, *shape), like)
+
+
+def check_step(cell: Cell, projected_t: Tensor, state: tuple[Tensor, ...], noise: Noise | None = None) -> None:
+    """Raises ValueError or TypeError unless `projected_t`, state and noise are those of one batch of this cell."""
+    like, shape = cell.like(projected_t), cell.projected_shape
+    check_tensor(_name(cell), "projected_t", projected_t, ("…", "B") if shape is None else ("B", *shape), like)
+    _check_state(cell, state, projected_t, like)
+    if noise is not None:
+        _check_noise(cell, noise, projected_t, like, None)
+
+
+def _check_state(cell: Cell, state: tuple[Tensor, ...], batch: Tensor, like: Tensor) -> None:
+    """A tensor `[B, *shape]` for each of `state_shapes`, of the type of the cell's own initial state."""
+    B, name = len(batch), _name(cell)
+    if not isinstance(state, tuple | list) or len(state) != len(cell.state_shapes):
+        came = f"{len(state)} tensors" if isinstance(state, tuple | list) else f"a {type(state).__name__}"
+        shapes = ", ".join(str([B, *shape]) for shape in cell.state_shapes)
+        raise ValueError(f"{name}: state is {came}, expected a tuple of {len(cell.state_shapes)}: {shapes}")
+    for place, (tensor, shape) in enumerate(zip(state, cell.state_shapes, strict=True)):
+        own = like
+        if place in cell.counters() or (isinstance(tensor, Tensor) and tensor.dtype != like.dtype):
+            own = cell.initial_state(batch)[place]
+        check_tensor(name, f"state[{place}]", tensor, (B, *shape), own)
+
+
+def _check_noise(cell: Cell, noise: Noise, batch: Tensor, like: Tensor, steps: int | None) -> None:
+    """Noise of this cell and batch. steps: T, or None for one step."""
+    B, name = len(batch), _name(cell)
+    if noise.recurrent is not None:
+        check_tensor(name, "noise.recurrent", noise.recurrent, (B, *cell.state_shapes[0]), like)
+    if noise.zoneout is not None and steps is not None:
+        shapes = cell.state_shapes
+        if len(noise.zoneout) != len(shapes):
+            raise ValueError(f"{name}: noise.zoneout has {len(noise.zoneout)} tensors, expected {len(shapes)}")
+        for kept, shape in zip(noise.zoneout, shapes, strict=True):
+            if kept is not None:
+                check_tensor(name, "noise.zoneout", kept, (B, steps, *shape), like)
+    own = cell.recurrent_weights() if noise.weights else {}
+    for key, weight in noise.weights.items():
+        if key not in own:
+            raise ValueError(f"{name}: noise.weights has {key!r}, expected names among {sorted(own)}")
+        check_tensor(name, f"noise.weights[{key!r}]", weight, own[key].shape, like)
+
+
+def _name(cell: Cell) -> str:
+    return cell._get_name()
+
+
 class Cell(nn.Module, ABC):
     """One step of a recurrence.
 
     input_shape, output_shape: shapes of one sample at one step.
     state_shapes:              shapes of one sample's state, one for each tensor; the first one meets U.
-    projected_shape:           what `project` makes of one sample at one step; None where nobody says it.
+    projected_shape:           shape of the result of `project` for one sample at one step; None if it is not known.
     splits_input:              whether `project` may be given some columns of the input at a time.
     takes_ids:                 whether `project` may be given token ids.
-    resets_submodules:         whether `reset_parameters` also fills what is inside the cell's submodules.
+    resets_submodules:         whether `reset_parameters` also fills the parameters of the cell's submodules.
     keeps:                     the gate that keeps the old state, and 1 where open keeps or -1 where open forgets.
 
     The output need not be a tensor of the state, nor as wide as one: `output_of` joins the two. The first tensor of the
     state holds real numbers. An integer or boolean one (a step counter) is carried from step to step unchanged by noise
     and has no gradient; `initial_state` makes it.
 
-    `project` and `step` of every subclass check what they are given (`cells/check.py`): ValueError or TypeError.
+    `project` and `step` of every subclass check their arguments: ValueError or TypeError.
     """
 
     input_shape: tuple[int, ...]
@@ -78,7 +177,7 @@ class Cell(nn.Module, ABC):
                 setattr(cls, name, checked(method, check))
 
     def like(self, x: Tensor) -> Tensor:
-        """A tensor of the type and device that the cell computes in: a parameter, or x where it has none."""
+        """A tensor of the computation's type and device: a parameter, or x for a cell without parameters."""
         for parameter in self._parameters.values():  # the common case, several times as fast as `parameters()`
             if parameter is not None:
                 return parameter
@@ -93,7 +192,7 @@ class Cell(nn.Module, ABC):
 
     @abstractmethod
     def project(self, x: Tensor, start: int = 0) -> Tensor:
-        """All that depends on the input alone, for any leading shape: `[…, D']` to `[…, G*H]`.
+        """The part of a step that depends on the input alone, for any leading shape: `[…, D']` to `[…, G*H]`.
 
         `x` holds the input's columns from `start` on; the bias is added only at 0. Token ids (an integer tensor
         `[…]`) stand for one-hot vectors.
@@ -105,7 +204,7 @@ class Cell(nn.Module, ABC):
 
     @abstractmethod
     def step(self, projected_t: Tensor, state: State, noise: Noise | None = None) -> Step:
-        """The recurrence's equations, from what `project` made of x_t and the state before."""
+        """The equations of the recurrence, from the projection of x_t and the previous state."""
 
     def output_of(self, step: Step, state: State) -> Tensor:
         """The output `[B, *output_shape]` of a step when zoneout has put `state` in place of the state it made.
@@ -139,7 +238,7 @@ class Cell(nn.Module, ABC):
         return {}
 
     def gate_bias(self, gate: str) -> Tensor | None:
-        """A view of the gate's learned bias, to be filled in place; None where it has none."""
+        """A view of the gate's learned bias, to be filled in place; None for a gate without one."""
         return None
 
 
@@ -148,7 +247,7 @@ Bias = bool | Mapping[str, float | int]
 
 
 class GatedCell(Cell):
-    """What cells with gates have in common: a bias for each, learned or frozen, and how they start.
+    """Cells with gates: a bias for each gate, learned or frozen, and its initial value.
 
     gates: their names, in the order of their rows.
     bias:  True; False leaves it out; `{gate: value}` freezes some gates' biases at a value.
@@ -164,7 +263,7 @@ class GatedCell(Cell):
             if isinstance(value, bool) or not isinstance(value, int | float):
                 raise UserError(f"bias freezes gate {gate!r} at {value!r}, expected a number")
             if gate not in self.gates:
-                raise UserError(f"bias freezes gate {gate!r}, which this cell has not: {near(gate, self.gates)}")
+                raise UserError(f"bias freezes gate {gate!r}, this cell has no such gate: {near(gate, self.gates)}")
         self._learned = tuple(gate for gate in self.gates if gate not in self.frozen) if bias is not False else ()
         self.b = nn.Parameter(torch.empty(len(self._learned) * hidden_size)) if self._learned else None
 
@@ -198,9 +297,9 @@ class GatedCell(Cell):
 
 
 class DenseCell(GatedCell):
-    """What the cells with `W [G*H, D]`, `U [G*H, H]` and `b [G*H]` share: parameters and their product with the input.
+    """Cells with `W [G*H, D]`, `U [G*H, H]` and `b [G*H]`: their parameters and the product with the input.
 
-    recurrent_size: columns of U, where the tensor that is handed on is not H wide.
+    recurrent_size: columns of U, for a state whose first tensor is not H wide.
     """
 
     def __init__(
@@ -252,18 +351,18 @@ def product(x: Tensor, W: Tensor, b: Tensor | None = None, start: int = 0) -> Te
 
 
 def recurrent_input(h_prev: Tensor, noise: Noise | None) -> Tensor:
-    """h_{t-1} as it meets U: under recurrent dropout, masked."""
+    """h_{t-1} before the product with U: masked under recurrent dropout."""
     return h_prev if noise is None or noise.recurrent is None else h_prev * noise.recurrent
 
 
 def recurrent_weight(U: Tensor, noise: Noise | None, name: str = "U") -> Tensor:
-    """U, or what weight-drop made of it."""
+    """U, or its weight-dropped replacement."""
     return U if noise is None else noise.weights.get(name, U)
 
 
 @torch.no_grad()
 def start_forget_bias(cell: GatedCell, value: float | None) -> None:
-    """Fill the learned bias of the forget gate, where there are both."""
+    """Fill the learned bias of the forget gate; without a value or without that bias, nothing is changed."""
     b_f = cell.gate_bias("f")
     if b_f is not None and value is not None:
         b_f.fill_(value)

@@ -22,7 +22,7 @@ from lightning_seq.conformance.layers import close, example, randomise, real, wi
 from lightning_seq.conformance.oracles import oracle_of, run_oracle
 from lightning_seq.conformance.states import check_shapes, check_trace, check_zoneout
 from lightning_seq.conformance.subject import Subject
-from lightning_seq.engines.engine import engines
+from lightning_seq.engines.choice import engines
 from lightning_seq.errors import UserError
 from lightning_seq.layers.recurrent import Recurrent
 from lightning_seq.layers.stacked import Stacked

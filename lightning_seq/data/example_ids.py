@@ -10,9 +10,9 @@ from typing import Protocol
 import numpy as np
 
 from lightning_seq.data.kept_texts import KeptTexts, save_texts
-from lightning_seq.data.numbered import mapped, reading
 from lightning_seq.data.sources.keys import Located
 from lightning_seq.data.sources.table import Keys
+from lightning_seq.data.token_arrays import mapped, reading
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lightning_seq.data.numbered import mapped
+from lightning_seq.data.token_arrays import mapped
 
 
 def save_texts(directory: Path, name: str, texts: Sequence[str]) -> None:

@@ -13,7 +13,7 @@ import torch
 from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader, Dataset
 
-from lightning_seq.data.batching import BucketSampler
+from lightning_seq.data.bucket_sampler import BucketSampler
 from lightning_seq.data.columns_sampler import ColumnsSampler
 from lightning_seq.spec import Batch
 

@@ -1,4 +1,4 @@
-"""The contract of an engine, and the choice between them."""
+"""The contract of an engine."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ import torch
 from torch import Tensor
 
 from lightning_seq.cells.cell import Cell, Noise, State
-from lightning_seq.errors import UserError, near
 
 
 @dataclass(frozen=True)
 class Trace:
-    """What happened at every step.
+    """States and gates of every step.
 
     states: for each tensor of the state, `[B, T, …]`.
     gates:  by name, `[B, T, H]`.
@@ -60,14 +59,14 @@ class Run:
 class Engine(Protocol):
     """A way to run a cell over a sequence, equal to `loop` in value and gradient.
 
-    ignores_padding: whether it never reads what stands beyond a row's length; else that is zero.
+    ignores_padding: whether it never reads inputs beyond a row's length; for other engines they are zero.
     """
 
     name: str
     ignores_padding: bool
 
     def refuses(self, cell: Cell, x: Tensor, noise: Noise | None, trace: bool) -> str | None:
-        """Why this engine cannot run that, or None where it can."""
+        """The reason why this engine cannot run the cell, or None if it can."""
 
     def run(
         self,
@@ -82,29 +81,3 @@ class Engine(Protocol):
 
         lengths: `[B]`, or None where every row is T long.
         """
-
-
-def engines() -> dict[str, Engine]:
-    """Every engine by name, the fastest first."""
-    from lightning_seq.engines.aten import Aten
-    from lightning_seq.engines.fused import Fused
-    from lightning_seq.engines.loop import Loop
-    from lightning_seq.engines.native import Native
-
-    return {engine.name: engine for engine in (Fused(), Aten(), Native(), Loop())}
-
-
-def choose(wanted: str, cell: Cell, x: Tensor, noise: Noise | None = None, trace: bool = False) -> Engine:
-    """The engine of that name, or for `auto` the fastest that can run this.
-
-    Raises UserError for an unknown name, or where the engine asked for cannot run this.
-    """
-    known = engines()
-    if wanted == "auto":
-        return next(engine for engine in known.values() if engine.refuses(cell, x, noise, trace) is None)
-    if wanted not in known:
-        raise UserError(f"engine {wanted!r} is unknown: {near(wanted, [*known, 'auto'])}")
-    reason = known[wanted].refuses(cell, x, noise, trace)
-    if reason is not None:
-        raise UserError(f"engine={wanted} cannot run this: {reason}; use engine=auto or engine=loop")
-    return known[wanted]

@@ -5,8 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from lightning_seq.cells.cell import Cell, Noise, State
-from lightning_seq.cells.check import unchecked
+from lightning_seq.cells.cell import Cell, Noise, State, unchecked
 from lightning_seq.engines.engine import Run, Trace
 
 

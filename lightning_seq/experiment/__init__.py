@@ -1,1 +1,1 @@
-"""From configuration to objects, one run, many runs, and back from a checkpoint."""
+"""Names of version 0.1 for `python -m`: gone with 0.3."""

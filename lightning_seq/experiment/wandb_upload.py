@@ -1,54 +1,5 @@
-"""`python -m lightning_seq.experiment.wandb_upload DIRECTORY PID`: send a W&B run while process PID records it.
+"""`python -m lightning_seq.experiment.wandb_upload` of version 0.1."""
 
-W&B's own programs do it: `wandb beta sync --live`, and where that fails, `wandb sync` when the process has ended.
-Neither is waited for longer than a while after that: `wandb sync` by hand sends what is missing.
-"""
+import runpy
 
-from __future__ import annotations
-
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-
-import psutil
-
-PATIENCE = 600.0
-"""Seconds after the end of the recording process."""
-POLL = 0.5
-
-
-def alive(pid: int) -> bool:
-    """Whether that process runs, and has not merely not been asked for its exit code."""
-    with suppress(psutil.NoSuchProcess):
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    return False
-
-
-def carry(words: Sequence[str], recording: Callable[[], bool], patience: float = PATIENCE) -> int:
-    """Run a command to its end, or until `patience` seconds after the recording has ended; its exit code."""
-    process = subprocess.Popen(words, stdin=subprocess.DEVNULL)
-    ended: float | None = None
-    while process.poll() is None:
-        if ended is None and not recording():
-            ended = time.monotonic()
-        if ended is not None and time.monotonic() - ended > patience:
-            process.kill()
-        time.sleep(POLL)
-    return process.returncode
-
-
-def main(arguments: Sequence[str]) -> int:
-    directory, pid = arguments[0], int(arguments[1])
-    wandb = [sys.executable, "-m", "wandb"]
-    if carry([*wandb, "beta", "sync", "--live", "--yes", directory], lambda: alive(pid)) == 0:
-        return 0
-    while alive(pid):
-        time.sleep(POLL)
-    return carry([*wandb, "sync", "--yes", directory], lambda: False)
-
-
-if __name__ == "__main__":
-    with suppress(KeyboardInterrupt):
-        sys.exit(main(sys.argv[1:]))
+runpy.run_module("lightning_seq.training.loggers.wandb_upload", run_name="__main__")

@@ -11,12 +11,12 @@ from typing import NamedTuple
 from jaxtyping import Bool, Shaped
 from torch import Tensor, nn
 
-from lightning_seq.cells.cell import Cell, Noise, State
-from lightning_seq.cells.check import check_run
+from lightning_seq.cells.cell import Cell, Noise, State, check_run
 from lightning_seq.cells.elman import ElmanCell
 from lightning_seq.cells.gru import GRUCell
 from lightning_seq.cells.lstm import LSTMCell
-from lightning_seq.engines.engine import Run, Trace, choose
+from lightning_seq.engines.choice import choose
+from lightning_seq.engines.engine import Run, Trace
 from lightning_seq.layers.dropout import Regularisation
 from lightning_seq.layers.mask import lengths_of, reverse, zero_beyond
 

@@ -8,10 +8,9 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from lightning_seq.engines.packed import keeps_graph
 from lightning_seq.errors import UserError
 from lightning_seq.losses.cross_entropy import check_targets
-from lightning_seq.tensors import FLOATING, check_tensor
+from lightning_seq.tensors import FLOATING, check_tensor, keeps_graph
 
 # Measured on CPU (benchmarks/softmax.py): fewer rows and the products are slow, more and nothing is gained but memory.
 _ROWS = 256

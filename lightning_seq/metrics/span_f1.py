@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
-from lightning_seq.data.spans import OUTSIDE, READ, parted
 from lightning_seq.errors import UserError
 from lightning_seq.metrics.precision_recall_f1 import precision_recall_f1
+from lightning_seq.text.bio_tags import OUTSIDE, READ, parted
 
 
 class SpanF1(Metric):

@@ -7,9 +7,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from lightning_seq.data.spans import scheme_of
 from lightning_seq.metrics.classification import classification_metrics
 from lightning_seq.metrics.span_f1 import SpanF1
+from lightning_seq.text.bio_tags import scheme_of
 
 
 class TaggingMetrics(nn.Module):

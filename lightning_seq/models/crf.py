@@ -9,10 +9,10 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from lightning_seq.data.spans import READ, may_follow, parted
 from lightning_seq.errors import UserError
 from lightning_seq.layers.mask import lengths_of, zero_beyond
 from lightning_seq.tensors import FLOATING, check_tensor
+from lightning_seq.text.bio_tags import READ, may_follow, parted
 
 # In the place of -∞, whose differences are NaN: of such a score nothing is left, and sums of many are finite.
 FORBIDDEN = -1e30

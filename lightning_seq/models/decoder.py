@@ -11,8 +11,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from lightning_seq.attention.attention import Attention, Memory
-from lightning_seq.cells.cell import Cell, State
-from lightning_seq.cells.check import unchecked
+from lightning_seq.cells.cell import Cell, State, unchecked
 from lightning_seq.errors import UserError, near
 from lightning_seq.layers.dropout import Dropout
 from lightning_seq.layers.recurrent import Recurrent

@@ -13,7 +13,7 @@ from lightning_seq.attention.attention import Attention
 from lightning_seq.attention.scorer import Scorer
 from lightning_seq.cells.cell import Cell
 from lightning_seq.embeddings.layer import Embedding
-from lightning_seq.engines.engine import choose
+from lightning_seq.engines.choice import choose
 from lightning_seq.errors import UserError, near
 from lightning_seq.layers.dropout import Dropout
 from lightning_seq.layers.mask import lengths_of, reverse

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from lightning_seq.cells.cell import Cell
 from lightning_seq.cells.combined import CombinedCell
-from lightning_seq.engines.engine import choose
+from lightning_seq.engines.choice import choose
 from lightning_seq.errors import UserError
 from lightning_seq.layers.bidirectional import Bidirectional
 from lightning_seq.layers.cbrnn import CBRNN

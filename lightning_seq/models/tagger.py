@@ -8,7 +8,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lightning_seq.data.spelling import CASES
 from lightning_seq.embeddings.layer import Embedding
 from lightning_seq.errors import UserError
 from lightning_seq.layers.dropout import Dropout, check_rate
@@ -18,6 +17,7 @@ from lightning_seq.models.characters import CharacterCNN, CharacterRecurrent
 from lightning_seq.models.crf import FORBIDDEN, LinearChainCRF
 from lightning_seq.models.encoder import Encoder
 from lightning_seq.models.pooling import pooling
+from lightning_seq.text.word_case import CASES
 
 
 class Tagger(nn.Module):

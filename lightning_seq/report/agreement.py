@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from lightning_seq.record import Record
+from lightning_seq.records.record import Record
 
 EXPECTED_EQUAL = ("data", "split", "batches", "embedding")
 _MEANING = {

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from lightning_seq.hyperparameters import differing, rest, value_at
-from lightning_seq.record import Record
+from lightning_seq.identity import differing, rest, value_at
+from lightning_seq.records.record import Record
 from lightning_seq.report.headline import lower_is_better
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from lightning_seq.errors import UserError
 from lightning_seq.files import fingerprint
-from lightning_seq.record import Record
+from lightning_seq.records.record import Record
 
 CONDITIONS = {
     "data fingerprint": "they were made from other data",

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
-from lightning_seq.record import Record
+from lightning_seq.records.numbers import number, thin
+from lightning_seq.records.record import Record
 from lightning_seq.report.headline import importance, rank
-from lightning_seq.report.summary import number
 
-T = TypeVar("T")
 POINTS = 200
 
 
@@ -58,11 +57,3 @@ def logged(record: Record, name: str) -> list[tuple[float | None, Point]]:
             continue
         result.append((step, Point(epoch - 1 + seen[epoch] / counts[epoch], seconds, value)))
     return result
-
-
-def thin(curve: list[T], limit: int) -> list[T]:
-    """Evenly spaced items of a long list, both ends kept."""
-    if len(curve) <= limit:
-        return curve
-    last = len(curve) - 1
-    return [curve[round(index * last / (limit - 1))] for index in range(limit)]

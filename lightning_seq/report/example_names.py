@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from lightning_seq.record import Record
-from lightning_seq.report.artifacts import read_artifacts
+from lightning_seq.records.artifacts import read_artifacts
+from lightning_seq.records.record import Record
 
 ABOUT = "The id is that of predictions.parquet: the line on which the example begins, or what its source calls it."
 

@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from lightning_seq.record import Record
-from lightning_seq.report.artifacts import example_column, read_artifacts
+from lightning_seq.records.artifacts import example_column, read_artifacts
+from lightning_seq.records.record import Record
 from lightning_seq.report.spans import span_counts
 
 Scored = tuple[np.ndarray, np.ndarray]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from lightning_seq.record import Record
+from lightning_seq.records.record import Record
 
 _FIRST = {
     "classification": ("relation_f1", "accuracy"),

@@ -6,7 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from lightning_seq.files import fingerprint, sha256
-from lightning_seq.record import FILE, Record
+from lightning_seq.records.record import FILE, Record
 
 HEAD = 4096
 """The mark stands in so many of the first characters of a dashboard."""

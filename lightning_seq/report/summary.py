@@ -10,8 +10,9 @@ from statistics import fmean, stdev
 from typing import Any
 
 from lightning_seq.errors import UserError, near
-from lightning_seq.record import Record, runs_in
-from lightning_seq.report.artifacts import log_path
+from lightning_seq.records.artifacts import log_path
+from lightning_seq.records.numbers import number
+from lightning_seq.records.record import Record, runs_in
 from lightning_seq.report.chosen import Choice, without_test
 from lightning_seq.report.chosen import choices as find_choices
 from lightning_seq.report.examples import example_scores
@@ -19,10 +20,6 @@ from lightning_seq.report.headline import conventions, importance, lower_is_bett
 from lightning_seq.report.verdict import Verdict, judge
 
 PARAMETER_KINDS = ("total", "embedding", "recurrent", "head")
-
-
-GREATEST = 1e150
-"""Numbers from here on count as infinite: deviations are made of squares."""
 
 
 @dataclass(frozen=True)
@@ -316,13 +313,6 @@ def training_seconds(record: Record) -> float | None:
     times = [number(point[2]) for curve in record.curves.values() for point in curve if len(point) == 4]
     known = [time for time in times if time is not None]
     return max(known) if known else None
-
-
-def number(value: Any) -> float | None:
-    """`value` as a float, or None: also for what is not finite, or so large that its square would not be."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return float(value) if abs(value) < GREATEST else None
 
 
 def _row(label: str, records: list[Record]) -> Row:

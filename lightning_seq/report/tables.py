@@ -5,9 +5,10 @@ from __future__ import annotations
 import io
 from csv import writer
 
+from lightning_seq.records.numbers import number
 from lightning_seq.report.escape import latex, markdown_cell, one_line
 from lightning_seq.report.headline import is_percentage
-from lightning_seq.report.summary import PARAMETER_KINDS, Group, Row, Statistic, Summary, number
+from lightning_seq.report.summary import PARAMETER_KINDS, Group, Row, Statistic, Summary
 from lightning_seq.report.verdict import interval, probability, unit
 
 SHARED = "† measured while other jobs ran"

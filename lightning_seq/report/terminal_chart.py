@@ -5,11 +5,11 @@ from __future__ import annotations
 from itertools import pairwise
 from pathlib import Path
 
-from lightning_seq.record import Record
+from lightning_seq.records.record import Record
 from lightning_seq.report.curves import metrics_to_draw
+from lightning_seq.report.dashboard.learning_curves import rows
 from lightning_seq.report.escape import one_line
 from lightning_seq.report.headline import lower_is_better
-from lightning_seq.report.learning import rows
 from lightning_seq.report.summary import Group, Summary
 from lightning_seq.report.tables import decimal
 

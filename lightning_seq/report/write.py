@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lightning_seq.errors import UserError
 from lightning_seq.files import write_text
-from lightning_seq.record import Record
+from lightning_seq.records.record import Record
 from lightning_seq.report import tables
 from lightning_seq.report.conditions import Run, check_alike
 from lightning_seq.report.stamp import HEAD, stamp
@@ -69,7 +69,7 @@ def write_pages(directory: Path, runs: list[tuple[Path, Record]], summary: Summa
         for name, text in texts.items():
             write_text(directory / name, text)
         try:
-            from lightning_seq.report.dashboard import render
+            from lightning_seq.report.dashboard.dashboard import render
 
             page = render(directory, runs, summary)
         except (UserError, MemoryError, ImportError) as error:  # the chart library's packages may not find memory

@@ -10,10 +10,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torchmetrics import MeanMetric
 
-from lightning_seq.data.memory_problems import COUNTED
 from lightning_seq.metrics.classification import mean_loss
 from lightning_seq.models.set_model import SetModel
-from lightning_seq.spec import Batch
+from lightning_seq.spec import COUNTED, Batch
 from lightning_seq.tasks.gather import gather_rows, sorted_rows
 from lightning_seq.tasks.schedule import MakeOptimizer, Schedule
 from lightning_seq.tasks.task import Task, at_end

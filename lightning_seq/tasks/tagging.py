@@ -9,13 +9,12 @@ import torch
 from torch import Tensor
 from torchmetrics.classification import MulticlassAccuracy
 
-from lightning_seq.data.prepared_tags import NOT_COUNTED
 from lightning_seq.errors import UserError
 from lightning_seq.losses.cross_entropy import cross_entropy_sum
 from lightning_seq.metrics.classification import mean_loss
 from lightning_seq.metrics.tagging import TaggingMetrics
 from lightning_seq.models.tagger import Tagger
-from lightning_seq.spec import Batch
+from lightning_seq.spec import NOT_COUNTED, Batch
 from lightning_seq.tasks.gather import gather_rows
 from lightning_seq.tasks.schedule import MakeOptimizer, Schedule
 from lightning_seq.tasks.task import Task, at_end

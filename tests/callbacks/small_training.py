@@ -12,7 +12,7 @@ from lightning.pytorch import Callback, Trainer, seed_everything
 
 from lightning_seq.callbacks.probe import probe_batch
 from lightning_seq.cells.gru import GRUCell
-from lightning_seq.data.classification import ClassificationData
+from lightning_seq.data.classification.module import ClassificationData
 from lightning_seq.embeddings.layer import Embedding
 from lightning_seq.models.classifier import Classifier
 from lightning_seq.models.recurrent import RecurrentEncoder

@@ -14,9 +14,9 @@ import torch
 from lightning_seq.attention.additive import AdditiveScorer
 from lightning_seq.callbacks.attention_maps import FILE, AttentionMaps, chosen
 from lightning_seq.cells.gru import GRUCell
-from lightning_seq.data.pair_settings import PairSettings
-from lightning_seq.data.prepare_pairs import prepare_pairs
-from lightning_seq.data.sequence_to_sequence import SequenceToSequenceData
+from lightning_seq.data.sequence_to_sequence.module import SequenceToSequenceData
+from lightning_seq.data.sequence_to_sequence.prepare import prepare_pairs
+from lightning_seq.data.sequence_to_sequence.settings import PairSettings
 from lightning_seq.embeddings.layer import Embedding
 from lightning_seq.models.encoder_decoder import EncoderDecoder
 from tests.data.given_pairs import Given

@@ -12,7 +12,7 @@ import torch
 from lightning_seq.callbacks.deciding_words import DecidingWords, gradient_input, pattern
 from lightning_seq.callbacks.probe import probe_batch
 from lightning_seq.cells.elman import ElmanCell
-from lightning_seq.data.language_modelling import LanguageModellingData
+from lightning_seq.data.language_modelling.module import LanguageModellingData
 from lightning_seq.embeddings.layer import Embedding, OneHot
 from lightning_seq.models.bag_of_embeddings import BagOfEmbeddings
 from lightning_seq.models.classifier import Classifier

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from lightning_seq.callbacks.probe import Cost, looking, probe_batch
-from lightning_seq.data.classification import ClassificationData
+from lightning_seq.data.classification.module import ClassificationData
 
 
 @pytest.fixture(scope="module")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from lightning_seq.data.pair_settings import PairSettings
-from lightning_seq.data.prepare_pairs import prepare_pairs
-from lightning_seq.data.prepared_pairs import PreparedPairs
-from lightning_seq.data.sequence_to_sequence import SequenceToSequenceData
+from lightning_seq.data.sequence_to_sequence.module import SequenceToSequenceData
+from lightning_seq.data.sequence_to_sequence.prepare import prepare_pairs
+from lightning_seq.data.sequence_to_sequence.prepared import PreparedPairs
+from lightning_seq.data.sequence_to_sequence.settings import PairSettings
 
 from .given_pairs import Given, pairs
 

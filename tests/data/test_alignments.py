@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lightning_seq.data.alignments import linked, owners, token_links
+from lightning_seq.data.sequence_to_sequence.alignments import linked, owners, token_links
 from lightning_seq.data.sources.pairs import PairTable
 from lightning_seq.text.segmenter import Segmenter
 from lightning_seq.text.subwords import MARK, Subwords

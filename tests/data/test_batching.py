@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lightning_seq.data.batching import STAND_IN, BucketSampler, padding_share
+from lightning_seq.data.bucket_sampler import STAND_IN, BucketSampler, padding_share
 from lightning_seq.data.loader import TargetSampler
 
 

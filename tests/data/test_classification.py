@@ -9,9 +9,9 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch.utils.data import DataLoader
 
-from lightning_seq.data.batching import STAND_IN, BucketSampler, Share
-from lightning_seq.data.classification import ClassificationData, Sentences, TextReader, whole
-from lightning_seq.data.prepare import EncodedSplit
+from lightning_seq.data.bucket_sampler import STAND_IN, BucketSampler, Share
+from lightning_seq.data.classification.module import ClassificationData, Sentences, TextReader, whole
+from lightning_seq.data.classification.prepare import EncodedSplit
 from lightning_seq.errors import UserError
 from lightning_seq.spec import Batch, Class, Tokens
 

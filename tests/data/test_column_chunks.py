@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from lightning_seq.data.column_chunks import ColumnChunks
 from lightning_seq.data.columns_sampler import Chunk, ColumnsSampler
+from lightning_seq.data.language_modelling.column_chunks import ColumnChunks
 
 from .counting import calls
 

@@ -16,7 +16,7 @@ from lightning_seq.data.sources.corpus import Corpus, Tail, held_out, lines_of
 from lightning_seq.data.sources.embedded_text import BLOCK, Hello, VersesText
 from lightning_seq.data.sources.python_docs import PythonDocs
 from lightning_seq.data.sources.text_files import TextFiles
-from lightning_seq.data.verses import verses
+from lightning_seq.data.sources.verses import verses
 from lightning_seq.errors import UserError
 
 LM_SPLITS = {"train": "validation", "validation": None, "test": "test"}

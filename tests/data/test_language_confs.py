@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from lightning_seq.config.compose import compose
+from lightning_seq.config.groups import conf_directory
+from lightning_seq.config.targets import factory
 from lightning_seq.errors import UserError
-from lightning_seq.experiment.config import compose, conf_directory
-from lightning_seq.experiment.targets import factory
 
 TASKS = {
     "language_modelling": {

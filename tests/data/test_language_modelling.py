@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lightning.pytorch import LightningModule, Trainer
 
-from lightning_seq.data.batching import STAND_IN, Share
-from lightning_seq.data.language_modelling import LanguageModellingData, Lines
-from lightning_seq.data.language_reader import LanguageReader
+from lightning_seq.data.bucket_sampler import STAND_IN, Share
+from lightning_seq.data.language_modelling.module import LanguageModellingData, Lines
+from lightning_seq.data.language_modelling.reader import LanguageReader
 from lightning_seq.errors import UserError
 from lightning_seq.spec import Batch
 from lightning_seq.text.vocabulary import Vocabulary

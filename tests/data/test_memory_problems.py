@@ -13,12 +13,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lightning_seq.data.batching import STAND_IN, Share
-from lightning_seq.data.classification import ClassificationData
-from lightning_seq.data.memory_problems import COUNTED, MemoryProblemData, VectorReader, Vectors
-from lightning_seq.data.tagging import TaggingData
+from lightning_seq.data.bucket_sampler import STAND_IN, Share
+from lightning_seq.data.classification.module import ClassificationData
+from lightning_seq.data.memory_problems.module import MemoryProblemData, VectorReader, Vectors
+from lightning_seq.data.tagging.module import TaggingData
 from lightning_seq.errors import UserError
-from lightning_seq.spec import Values
+from lightning_seq.spec import COUNTED, Values
 
 
 def batches(data: MemoryProblemData) -> list[Any]:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lightning_seq.data.memory_problems import MemoryProblemData
+from lightning_seq.data.memory_problems.module import MemoryProblemData
 from lightning_seq.data.sources.adding import Adding
 from lightning_seq.data.sources.agreement import NOUNS, PREPOSITIONS, QUALITIES, Agreement
 from lightning_seq.data.sources.bits import PROBLEMS, BitProblem

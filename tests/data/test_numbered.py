@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lightning_seq.data.numbered import TokenNumbers, cut_to, mapped, read_corpus, save_corpus, shortened
+from lightning_seq.data.token_arrays import TokenNumbers, cut_to, mapped, read_corpus, save_corpus, shortened
 from lightning_seq.errors import UserError
 from lightning_seq.files import DamagedError
 from tests.damage import damage

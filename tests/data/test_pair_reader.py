@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from lightning_seq.data.pair_reader import PairReader
-from lightning_seq.data.pair_settings import PairSettings
-from lightning_seq.data.prepare_pairs import prepare_pairs
-from lightning_seq.data.prepared_pairs import PreparedPairs
-from lightning_seq.data.sequence_to_sequence import SequenceToSequenceData
+from lightning_seq.data.sequence_to_sequence.module import SequenceToSequenceData
+from lightning_seq.data.sequence_to_sequence.prepare import prepare_pairs
+from lightning_seq.data.sequence_to_sequence.prepared import PreparedPairs
+from lightning_seq.data.sequence_to_sequence.reader import PairReader
+from lightning_seq.data.sequence_to_sequence.settings import PairSettings
 from lightning_seq.errors import UserError
 from lightning_seq.text.vocabulary import EOS, SPECIALS
 

@@ -8,13 +8,13 @@ import torch
 from lightning.pytorch import LightningModule, Trainer
 from torch.utils.data import DataLoader
 
-from lightning_seq.data.batching import STAND_IN, Share
-from lightning_seq.data.classification import whole
+from lightning_seq.data.bucket_sampler import STAND_IN, Share
+from lightning_seq.data.classification.module import whole
 from lightning_seq.data.loader import TargetSampler, TrainLoader
-from lightning_seq.data.pair_settings import PairSettings
-from lightning_seq.data.prepare_pairs import prepare_pairs
-from lightning_seq.data.prepared_pairs import PreparedPairs
-from lightning_seq.data.sequence_to_sequence import Pairs, SequenceToSequenceData
+from lightning_seq.data.sequence_to_sequence.module import Pairs, SequenceToSequenceData
+from lightning_seq.data.sequence_to_sequence.prepare import prepare_pairs
+from lightning_seq.data.sequence_to_sequence.prepared import PreparedPairs
+from lightning_seq.data.sequence_to_sequence.settings import PairSettings
 from lightning_seq.errors import UserError
 from lightning_seq.spec import Batch, Tokens
 from lightning_seq.text.vocabulary import EOS

@@ -4,15 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from lightning_seq.data.sequence_to_sequence import SequenceToSequenceData
+from lightning_seq.config.compose import compose
+from lightning_seq.config.targets import factory
+from lightning_seq.data.sequence_to_sequence.module import SequenceToSequenceData
 from lightning_seq.data.sources.choose_pairs import choose_pairs
 from lightning_seq.data.sources.hub import Hub
 from lightning_seq.data.sources.hub_stream import HubStream
 from lightning_seq.data.sources.mirror import Mirror
 from lightning_seq.data.sources.pairs import PairColumns
 from lightning_seq.errors import UserError
-from lightning_seq.experiment.config import compose
-from lightning_seq.experiment.targets import factory
 
 NAMES = (
     "verses_modernise", "dates", "reverse", "copy", "reordering", "multi30k_de_en", "multi30k_en_de", "multi30k_en_fr",

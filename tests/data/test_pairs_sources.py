@@ -19,9 +19,9 @@ from lightning_seq.data.sources.pairs import PairTable
 from lightning_seq.data.sources.reordering import PARTICLES, Reordering
 from lightning_seq.data.sources.symbol_pairs import SymbolPairs
 from lightning_seq.data.sources.table import Loaded
+from lightning_seq.data.sources.verses import verses
 from lightning_seq.data.sources.verses_modernise import VersesModernise
 from lightning_seq.data.sources.word_order import VERBS
-from lightning_seq.data.verses import verses
 from lightning_seq.errors import UserError
 
 

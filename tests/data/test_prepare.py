@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lightning_seq.data.prepare import Prepared, prepare
+from lightning_seq.data.classification.prepare import Prepared, prepare
 from lightning_seq.data.sources.embedded import VersesGenre
 from lightning_seq.data.sources.table import Loaded, Table
 from lightning_seq.errors import UserError
@@ -169,7 +169,7 @@ def verses_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_verses_are_found_again_without_datasets(verses_cache: Path) -> None:
     script = (
-        "import json, sys; from lightning_seq.data.prepare import prepare;"
+        "import json, sys; from lightning_seq.data.classification.prepare import prepare;"
         "from lightning_seq.data.sources.embedded import VersesGenre;"
         "p = prepare(VersesGenre(), sys.argv[1], min_count=2);"
         "print(json.dumps(['datasets' in sys.modules, len(p.vocabulary)]))"

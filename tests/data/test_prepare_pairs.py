@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import torch
 
-from lightning_seq.data.pair_settings import PairSettings
-from lightning_seq.data.prepare_pairs import of_pieces, prepare_pairs
-from lightning_seq.data.prepared_pairs import unknown_share
-from lightning_seq.data.sequence_to_sequence import SequenceToSequenceData
+from lightning_seq.data.sequence_to_sequence.module import SequenceToSequenceData
+from lightning_seq.data.sequence_to_sequence.prepare import of_pieces, prepare_pairs
+from lightning_seq.data.sequence_to_sequence.prepared import unknown_share
+from lightning_seq.data.sequence_to_sequence.settings import PairSettings
 from lightning_seq.errors import UserError
 from lightning_seq.spec import Tokens, TokenSequence
 from lightning_seq.text.vocabulary import SPECIALS

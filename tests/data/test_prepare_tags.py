@@ -7,14 +7,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lightning_seq.data.prepare_tags import prepare_tags
-from lightning_seq.data.prepared_tags import PreparedTags, unknown_share
 from lightning_seq.data.sources.table import Loaded
 from lightning_seq.data.sources.tagged import TaggedTable
-from lightning_seq.data.spelling import CASES, WordForm, case_of
-from lightning_seq.data.tag_settings import TagSettings
+from lightning_seq.data.tagging.prepare import prepare_tags
+from lightning_seq.data.tagging.prepared import PreparedTags, unknown_share
+from lightning_seq.data.tagging.settings import TagSettings
+from lightning_seq.data.tagging.spelling import WordForm
 from lightning_seq.errors import UserError
 from lightning_seq.files import Plain
+from lightning_seq.text.word_case import CASES, case_of
 
 Row = tuple[str, str]
 """Tokens and tags with spaces between them; `?` is a tag that is not known."""

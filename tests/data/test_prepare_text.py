@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lightning_seq.data.numbered import LONGEST_SENTENCE
-from lightning_seq.data.prepare_text import LineReading, PreparedText, prepare_text, unknown_share
+from lightning_seq.data.language_modelling.prepare import LineReading, PreparedText, prepare_text, unknown_share
 from lightning_seq.data.sources.corpus import Corpus
+from lightning_seq.data.token_arrays import LONGEST_SENTENCE
 from lightning_seq.errors import UserError
 from lightning_seq.files import Plain
 from lightning_seq.spec import NextToken, Tokens

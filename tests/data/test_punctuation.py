@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from lightning_seq.data.punctuation import TAGS, bare_words, tagged
 from lightning_seq.data.sources.table import Loaded
+from lightning_seq.data.sources.verses import verses
 from lightning_seq.data.sources.verses_punctuation import VersesPunctuation
-from lightning_seq.data.verses import verses
+from lightning_seq.text.punctuation import TAGS, bare_words, tagged
 
 
 @pytest.fixture(scope="module")

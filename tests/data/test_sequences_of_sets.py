@@ -10,8 +10,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lightning_seq.data.batching import STAND_IN, Share
-from lightning_seq.data.sequences_of_sets import Rolls, SequencesOfSetsData, SetReader
+from lightning_seq.data.bucket_sampler import STAND_IN, Share
+from lightning_seq.data.sequences_of_sets.module import Rolls, SequencesOfSetsData, SetReader
 from lightning_seq.data.sources.piano_rolls import NOTES, RollFiles, read_roll, roll
 from lightning_seq.errors import UserError
 from lightning_seq.spec import Bits, Features

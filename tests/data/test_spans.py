@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from seqeval.metrics.sequence_labeling import get_entities
 from seqeval.scheme import BILOU, IOBES, IOE2, Entities
 
-from lightning_seq.data.spans import (
+from lightning_seq.errors import UserError
+from lightning_seq.text.bio_tags import (
     READ,
     begun,
     breaks,
@@ -21,7 +22,6 @@ from lightning_seq.data.spans import (
     spans_of,
     written,
 )
-from lightning_seq.errors import UserError
 
 TAGS = st.lists(st.sampled_from(["O", "B-X", "I-X", "B-Y", "I-Y"]), max_size=12)
 

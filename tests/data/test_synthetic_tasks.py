@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from lightning_seq.data.classification import ClassificationData
+from lightning_seq.data.classification.module import ClassificationData
 from lightning_seq.data.sources.look_ahead import TAGS, LookAhead
 from lightning_seq.data.sources.word_order import WordOrder
-from lightning_seq.data.tagging import TaggingData
+from lightning_seq.data.tagging.module import TaggingData
 from lightning_seq.errors import UserError
 from lightning_seq.spec import Batch
 

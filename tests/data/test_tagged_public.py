@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from lightning_seq.data.classification import ClassificationData
+from lightning_seq.config.compose import compose
+from lightning_seq.config.targets import factory
+from lightning_seq.data.classification.module import ClassificationData
 from lightning_seq.data.sources.mirror import Mirror
 from lightning_seq.data.sources.tagged import TaggedColumns
-from lightning_seq.data.tagging import TaggingData
+from lightning_seq.data.tagging.module import TaggingData
 from lightning_seq.errors import UserError
-from lightning_seq.experiment.config import compose
-from lightning_seq.experiment.targets import factory
 
 ONE = {"train": "train", "validation": None, "test": None}
 

@@ -9,17 +9,18 @@ import torch
 from lightning.pytorch import LightningModule, Trainer
 from torch.utils.data import DataLoader
 
-from lightning_seq.data.batching import STAND_IN, Share
-from lightning_seq.data.classification import whole
+from lightning_seq.data.bucket_sampler import STAND_IN, Share
+from lightning_seq.data.classification.module import whole
 from lightning_seq.data.loader import TargetSampler, TrainLoader
-from lightning_seq.data.prepare_tags import prepare_tags
-from lightning_seq.data.prepared_tags import PreparedTags
-from lightning_seq.data.spelling import CASES, Spellings, WordForm
-from lightning_seq.data.tag_settings import TagSettings
-from lightning_seq.data.tagging import TaggedSentences, TaggingData, TagReader
+from lightning_seq.data.tagging.module import TaggedSentences, TaggingData, TagReader
+from lightning_seq.data.tagging.prepare import prepare_tags
+from lightning_seq.data.tagging.prepared import PreparedTags
+from lightning_seq.data.tagging.settings import TagSettings
+from lightning_seq.data.tagging.spelling import Spellings, WordForm
 from lightning_seq.errors import UserError
 from lightning_seq.spec import Batch, Tags, Tokens
 from lightning_seq.text.vocabulary import Vocabulary
+from lightning_seq.text.word_case import CASES
 
 from .counting import calls
 from .test_prepare_tags import Given

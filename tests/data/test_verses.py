@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lightning_seq.data.sources.embedded import VersesGenre
-from lightning_seq.data.verses import verses
+from lightning_seq.data.sources.verses import verses
 from lightning_seq.errors import UserError
 
 
@@ -36,7 +36,7 @@ def test_the_verses_of_both_versions() -> None:
 
 def test_the_packages_are_read_not_run() -> None:
     script = (
-        "import sys; from lightning_seq.data.verses import verses; verses('web');"
+        "import sys; from lightning_seq.data.sources.verses import verses; verses('web');"
         "assert not [name for name in sys.modules if name.startswith('pythonbible')]"
     )
     subprocess.run([sys.executable, "-c", script], check=True, cwd=Path(__file__).parents[2])

@@ -8,7 +8,7 @@ from torch import nn
 
 from lightning_seq import ElmanCell, GRUCell, LSTMCell, Recurrent
 from lightning_seq.cells.cell import DenseCell
-from lightning_seq.engines.engine import engines
+from lightning_seq.engines.choice import engines
 
 B, T, D, H = 8, 60, 20, 48
 TWINS = {ElmanCell: nn.RNN, LSTMCell: nn.LSTM, GRUCell: nn.GRU}

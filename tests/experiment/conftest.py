@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 import lightning_seq
-from lightning_seq.cli import main
-from lightning_seq.record import Record, read
+from lightning_seq.cli.main import main
+from lightning_seq.records.record import Record, read
 
 TINY = (
     "embedding=random", "embedding.size=8", "model.hidden_size=8", "trainer.max_epochs=2", "trainer.progress=false",
@@ -48,6 +48,13 @@ def sentences(count: int, seed: int = 0) -> list[tuple[str, str]]:
 def write_csv(path: Path, rows: list[tuple[str, str]]) -> Path:
     path.write_text("text,label\n" + "".join(f'"{text}",{label}\n' for text, label in rows), encoding="utf-8")
     return path
+
+
+@pytest.fixture(autouse=True)
+def _dashboards_only_where_marked(request: pytest.FixtureRequest) -> None:
+    """Charts take two thirds of the time of a small run: they are drawn where a test is marked `dashboard`."""
+    if request.node.get_closest_marker("dashboard") is None:
+        request.getfixturevalue("no_charts")
 
 
 @pytest.fixture

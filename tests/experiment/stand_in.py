@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from lightning_seq.experiment import local_launcher
-from lightning_seq.experiment.config import compose
-from lightning_seq.experiment.grid import Entry, Planned, planned_runs
+from lightning_seq.comparison.grid import planned_runs
+from lightning_seq.config.compose import compose
+from lightning_seq.config.entry import Entry
+from lightning_seq.launch import local
+from lightning_seq.training.planned import Planned
 
 PROGRAM = """
 import fcntl, json, os, sys, time
@@ -33,8 +35,8 @@ def stand_in(run: Planned, seconds: float = 0.0) -> list[str]:
 
 
 def use(monkeypatch: pytest.MonkeyPatch, seconds: float = 0.0) -> None:
-    monkeypatch.setattr(local_launcher, "command", lambda run: stand_in(run, seconds))
-    monkeypatch.setattr(local_launcher, "nursery_for", lambda runs: None)
+    monkeypatch.setattr(local, "command", lambda run: stand_in(run, seconds))
+    monkeypatch.setattr(local, "nursery_for", lambda runs: None)
 
 
 def runs_of(place: Path, labels: Sequence[str], seeds: Sequence[int], *words: str) -> list[Planned]:

@@ -10,17 +10,18 @@ from pathlib import Path
 import pytest
 import torch
 
-from lightning_seq.cli import main
+from lightning_seq.builders.build import takes_a_cell
+from lightning_seq.builders.match import nearest
+from lightning_seq.cli.explain import evaluate, parameters_of, read_docstring, sizes_of
+from lightning_seq.cli.explain_model import known_models
+from lightning_seq.cli.find_cell import find, known_cells
+from lightning_seq.cli.main import main
+from lightning_seq.comparison.grid import entries
+from lightning_seq.config.compose import compose
+from lightning_seq.config.groups import groups
 from lightning_seq.errors import UserError
-from lightning_seq.experiment.build import takes_a_cell
-from lightning_seq.experiment.cells import find, known_cells
-from lightning_seq.experiment.config import compose, groups
-from lightning_seq.experiment.explain import evaluate, parameters_of, read_docstring, sizes_of
-from lightning_seq.experiment.explain_model import known_models
-from lightning_seq.experiment.grid import entries
-from lightning_seq.experiment.match import nearest
 from lightning_seq.models.recurrent import RecurrentEncoder
-from lightning_seq.record import read
+from lightning_seq.records.record import read
 
 from .conftest import TINY
 
@@ -265,7 +266,7 @@ def test_check_tells_a_published_cell_that_loses_its_state(capsys: pytest.Captur
         (["train", "model=recurrent", "cell=external", "cell.path=os.system"], "not admitted"),
         (["train", "model=recurrent", "cell=external", "cell.path=torch.nn.Linear"], "called as cell"),
         (["train", "model=recurrent", "model.combined=true"], "two directions"),
-        (["train", "model=recurrent", "cell=gru", "cell.bias={q: 1}"], "this cell has not"),
+        (["train", "model=recurrent", "cell=gru", "cell.bias={q: 1}"], "this cell has no such gate"),
         (["train", "model=recurrent", "model.zoneout=2.0"], "at most 1 for model.zoneout"),
     ],
 )

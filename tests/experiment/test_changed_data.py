@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from lightning_seq.cli import main
-from lightning_seq.experiment.data_files import data_files
-from lightning_seq.record import read, write
+from lightning_seq.cli.main import main
+from lightning_seq.records.record import read, write
+from lightning_seq.training.data_files import data_files
 
 from .conftest import INLINE, TINY, record_of, sentences, write_csv
 
@@ -32,7 +32,7 @@ def test_edited_labels_are_refused_by_name_before_anything_is_prepared(
     assert main(["compare", "model=rnn", "seeds=2", *own, *FAST]) == 0  # nothing has changed: nothing is said
     before = (tmp_path / "train.csv").read_bytes()
     flipped(tmp_path / "train.csv")
-    monkeypatch.setattr("lightning_seq.experiment.build.build_data", lambda config: pytest.fail("prepared"))
+    monkeypatch.setattr("lightning_seq.builders.build.build_data", lambda config: pytest.fail("prepared"))
     expected = f"rnn-seed1 was made from other data: data.train={tmp_path / 'train.csv'} has changed since 2"
     for words in (["train", "model=rnn"], ["compare", "model=rnn,gru"], ["compare", "model=gru"]):
         said = refused(*words, *own, *FAST)

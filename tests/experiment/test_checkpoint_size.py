@@ -10,12 +10,12 @@ import pytest
 import torch
 
 import lightning_seq
-from lightning_seq.cli import main
-from lightning_seq.experiment import run as experiment_run
-from lightning_seq.experiment.checkpoint_files import OF_TRAINING
-from lightning_seq.experiment.checkpoints import BEFORE, BEST, LAST, OF_BEST, is_good, read_checkpoint, write_checkpoint
+from lightning_seq.cli.main import main
 from lightning_seq.files import sha256
-from lightning_seq.record import read, write
+from lightning_seq.records.record import read, write
+from lightning_seq.training import run as experiment_run
+from lightning_seq.training.checkpoint_files import OF_TRAINING
+from lightning_seq.training.checkpoints import BEFORE, BEST, LAST, OF_BEST, is_good, read_checkpoint, write_checkpoint
 
 from .conftest import TINY
 

@@ -16,9 +16,9 @@ import pytest
 from pyarrow import parquet
 
 import lightning_seq
-from lightning_seq.cli import main
-from lightning_seq.experiment.kinds.kind import VERBS
-from lightning_seq.experiment.load import load
+from lightning_seq.builders.task_kind import VERBS
+from lightning_seq.cli.main import main
+from lightning_seq.inference.load import load
 
 from .conftest import environment, sentences, write_csv
 

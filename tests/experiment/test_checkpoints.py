@@ -14,9 +14,10 @@ import pytest
 import torch
 
 from lightning_seq.errors import UserError
-from lightning_seq.experiment import checkpoints
-from lightning_seq.experiment.checkpoint_files import CheckpointFiles
-from lightning_seq.experiment.checkpoints import (
+from lightning_seq.files import sha256
+from lightning_seq.training import checkpoints
+from lightning_seq.training.checkpoint_files import CheckpointFiles
+from lightning_seq.training.checkpoints import (
     BEFORE,
     BEST,
     LAST,
@@ -29,8 +30,7 @@ from lightning_seq.experiment.checkpoints import (
     sidecar,
     write_checkpoint,
 )
-from lightning_seq.experiment.resume import END, KEY
-from lightning_seq.files import sha256
+from lightning_seq.training.resume import END, KEY
 
 
 def of(step: int) -> dict[str, Any]:

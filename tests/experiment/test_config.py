@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from lightning_seq.comparison.grid import entries, seeds_of
+from lightning_seq.config.compose import check_name, compose
+from lightning_seq.config.groups import groups
+from lightning_seq.config.suggestions import USUAL
+from lightning_seq.config.tree import paths, plain_differences
+from lightning_seq.config.words import alternatives, is_verbatim, split_words
 from lightning_seq.errors import UserError
-from lightning_seq.experiment.config import check_name, compose, groups, paths, plain_differences
-from lightning_seq.experiment.grid import entries, seeds_of
-from lightning_seq.experiment.run import essential
-from lightning_seq.experiment.suggestions import USUAL
-from lightning_seq.experiment.words import alternatives, is_verbatim, split_words
-from lightning_seq.hyperparameters import value_at
+from lightning_seq.identity import essential, value_at
 
 EVERY_CHOICE = [f"{group}={choice}" for group, choices in groups().items() for choice in choices]
 

@@ -11,11 +11,12 @@ import pytest
 from lightning.fabric.plugins.environments import LightningEnvironment, SLURMEnvironment, TorchElasticEnvironment
 from lightning.pytorch.strategies import DDPStrategy
 
+from lightning_seq.config.compose import compose
+from lightning_seq.config.tree import Config
 from lightning_seq.errors import UserError
-from lightning_seq.experiment.config import Config, compose
-from lightning_seq.experiment.devices import adopt, check_devices, cluster_environment, layout, started_by, strategy
-from lightning_seq.experiment.ranks import free_port
-from lightning_seq.record import read
+from lightning_seq.launch.ranks import free_port
+from lightning_seq.records.record import read
+from lightning_seq.training.devices import adopt, check_devices, cluster_environment, layout, started_by, strategy
 
 from .conftest import TINY, environment
 

@@ -12,18 +12,21 @@ import pytest
 import torch
 from torch import nn
 
+from lightning_seq.builders.build import build_data, build_model, build_task
+from lightning_seq.builders.inputs import build_inputs, initialise
+from lightning_seq.builders.kinds import kind_of
+from lightning_seq.comparison.grid import entries
+from lightning_seq.config.compose import compose
+from lightning_seq.config.effects import RULES, idle
+from lightning_seq.config.groups import groups
+from lightning_seq.config.tree import Config, paths, put
 from lightning_seq.errors import UserError
-from lightning_seq.experiment.build import build_data, build_inputs, build_model, build_task, initialise
-from lightning_seq.experiment.config import Config, compose, groups, paths, put
-from lightning_seq.experiment.effects import RULES, idle
-from lightning_seq.experiment.grid import entries
-from lightning_seq.experiment.instruments import instruments
-from lightning_seq.experiment.kinds.kind import kind_of
-from lightning_seq.experiment.resume import ResumePoints
-from lightning_seq.experiment.threads import threads_per_job
-from lightning_seq.experiment.trainer import build_trainer
-from lightning_seq.hyperparameters import value_at
+from lightning_seq.identity import value_at
 from lightning_seq.spec import Class, DataSpec, Tokens, TokenSequence
+from lightning_seq.training.instruments import instruments
+from lightning_seq.training.resume import ResumePoints
+from lightning_seq.training.threads import threads_per_job
+from lightning_seq.training.trainer import build_trainer
 from tests.experiment.conftest import sentences, write_csv
 
 WORDS = ("<pad>", "<unk>", "<bos>", "<eos>", "a", "b", "c")

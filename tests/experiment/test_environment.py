@@ -9,11 +9,11 @@ import sys
 import numpy as np
 import pytest
 
-from lightning_seq.experiment.config import compose
-from lightning_seq.experiment.environment import peak_memory_bytes, prepare_process
+from lightning_seq.config.compose import compose
+from lightning_seq.training.environment import peak_memory_bytes, prepare_process
 
 SIZE = 400_000_000
-ASKED = "from lightning_seq.experiment.environment import peak_memory_bytes; print(peak_memory_bytes())"
+ASKED = "from lightning_seq.training.environment import peak_memory_bytes; print(peak_memory_bytes())"
 
 
 @pytest.mark.skipif(not os.access("/proc/self/clear_refs", os.W_OK), reason="here a process cannot forget its peak")

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 import torch
 
-from lightning_seq.cli import main
-from lightning_seq.experiment.instruments import INSTRUMENTS
-from lightning_seq.record import read
+from lightning_seq.cli.main import main
+from lightning_seq.identity import INSTRUMENTS
+from lightning_seq.records.record import read
 
 from .conftest import TINY
 
 
+@pytest.mark.dashboard
 def test_a_run_that_is_looked_into_is_the_same_run(own: list[str]) -> None:
     place = Path(own[2].removeprefix("runs="))
     words = ["train", "model=bilstm", *own, *TINY, "task.dropout=0.2", "model.recurrent_dropout=0.2"]

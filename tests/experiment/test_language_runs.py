@@ -14,9 +14,9 @@ import pytest
 import torch
 
 import lightning_seq
-from lightning_seq.cli import main
-from lightning_seq.experiment.score import scores
-from lightning_seq.record import Record, read
+from lightning_seq.cli.main import main
+from lightning_seq.inference.score import scores
+from lightning_seq.records.record import Record, read
 
 TINY = ("trainer.progress=false", "trainer.threads=1", "logger=none")
 MODEL = ("model=gru", "model.hidden_size=12", "embedding=random", "embedding.size=8", "optimizer.lr=0.02")
@@ -62,6 +62,7 @@ def test_hello_is_learnt_by_heart(tmp_path: Path, capsys: pytest.CaptureFixture[
         assert total == pytest.approx(1, abs=1e-4)
 
 
+@pytest.mark.dashboard
 def test_a_word_model_with_everything(corpus: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     recipe = [
         "data=text_words", "data.chunk_length=12", "data.batch_size=4", "data.eval_batch_size=2",
@@ -106,7 +107,7 @@ def test_evaluation_of_a_run_is_that_of_the_whole_text(corpus: list[str]) -> Non
     assert main(["train", *MODEL, *words, *corpus, *TINY, *accumulated]) == 0
     run = directory_of(corpus, "text_words", "gru")
     loaded = lightning_seq.load(run / "checkpoints/best.ckpt")
-    from lightning_seq.experiment.build import build_data
+    from lightning_seq.builders.build import build_data
 
     data = build_data(loaded.config)
     batches = list(data.test_dataloader())
@@ -154,6 +155,7 @@ def test_a_classifier_neither_scores_nor_samples(own: list[str], refused: Callab
         )
 
 
+@pytest.mark.slow
 def test_two_ranks_train_as_one(corpus: list[str]) -> None:
     words = [
         "data=text_words", "data.chunk_length=9", "data.batch_size=6", "data.eval_batch_size=2", "task.dropout=0",

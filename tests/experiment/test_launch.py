@@ -13,21 +13,13 @@ from pathlib import Path
 import pytest
 
 from lightning_seq.errors import UserError
-from lightning_seq.experiment import launch as launching
-from lightning_seq.experiment.grid import Planned
-from lightning_seq.experiment.launch import (
-    Claim,
-    ClaimedError,
-    Job,
-    at_work,
-    end,
-    launch,
-    launcher_for,
-    run_as_rank,
-    settle,
-)
-from lightning_seq.experiment.run_directory import held, write_config
-from lightning_seq.record import Record, read, write
+from lightning_seq.launch import job as contract
+from lightning_seq.launch import launch as launching
+from lightning_seq.launch.job import Claim, ClaimedError, Job, at_work, end, run_as_rank, settle
+from lightning_seq.launch.launch import launch, launcher_for
+from lightning_seq.records.record import Record, read, write
+from lightning_seq.training.directory import held, write_config
+from lightning_seq.training.planned import Planned
 
 from .conftest import environment
 from .stand_in import runs_of, times, use
@@ -36,7 +28,7 @@ COMMAND = """
 import sys
 from pathlib import Path
 import pytest
-from lightning_seq.experiment.launch import launch
+from lightning_seq.launch.launch import launch
 from tests.experiment.stand_in import runs_of, use
 
 use(pytest.MonkeyPatch(), 0.1)
@@ -75,8 +67,8 @@ def test_two_commands_at_once_do_each_run_once(tmp_path: Path) -> None:
 
 def test_what_another_process_leaves_unfinished_is_taken_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that it fails or is told to end is left as it is."""
-    monkeypatch.setattr("lightning_seq.experiment.launch.LOOK_AGAIN", 0.1)
-    monkeypatch.setattr("lightning_seq.experiment.launch.MOMENT", 0.02)
+    monkeypatch.setattr("lightning_seq.launch.launch.LOOK_AGAIN", 0.1)
+    monkeypatch.setattr("lightning_seq.launch.job.MOMENT", 0.02)
     use(monkeypatch)
     killed, failed = runs_of(tmp_path, ["killed", "failed"], [1])
     claims = [Claim(run.directory) for run in (killed, failed)]
@@ -99,7 +91,7 @@ def test_what_another_process_leaves_unfinished_is_taken_over(tmp_path: Path, mo
 
 
 def test_a_claim_and_a_lock_both_keep_others_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lightning_seq.experiment.launch.MOMENT", 0.02)
+    monkeypatch.setattr("lightning_seq.launch.job.MOMENT", 0.02)
     assert not at_work(tmp_path)
     with Claim(tmp_path):
         assert at_work(tmp_path)
@@ -163,7 +155,7 @@ class FakeLauncher:
     def use(self, monkeypatch: pytest.MonkeyPatch) -> FakeLauncher:
         monkeypatch.setattr(launching, "launcher_for", lambda runs: self)
         monkeypatch.setattr(launching, "LOOK_AGAIN", 0.05)
-        monkeypatch.setattr(launching, "MOMENT", 0.02)
+        monkeypatch.setattr(contract, "MOMENT", 0.02)
         return self
 
 
@@ -231,7 +223,7 @@ def test_whatever_ends_it_ends_the_running_ones(tmp_path: Path, monkeypatch: pyt
 
 
 def test_one_that_does_not_obey_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(launching, "GRACE", 0.1)
+    monkeypatch.setattr(contract, "GRACE", 0.1)
     (run,) = runs_of(tmp_path, ["a"], [1])
     job = FakeJob(run, looks=float("inf"), obeys=(signal.SIGKILL,))
     end([job])
@@ -241,7 +233,7 @@ def test_one_that_does_not_obey_is_killed(tmp_path: Path, monkeypatch: pytest.Mo
 def test_the_record_of_one_that_others_have_taken_is_left_to_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(launching, "DYING", 0.1)
+    monkeypatch.setattr(contract, "DYING", 0.1)
     (run,) = runs_of(tmp_path, ["a"], [1])
     write(run.directory, Record("running", "x", "a", 1))
     with held(run.directory):

@@ -16,11 +16,13 @@ import pytest
 import torch
 from filelock import FileLock
 
-from lightning_seq.experiment.config import compose
-from lightning_seq.experiment.grid import Entry, Planned
-from lightning_seq.experiment.launch import CLAIM, launch
-from lightning_seq.experiment.local_launcher import Deck, LocalJob, carry_out, command, visible_devices
-from lightning_seq.record import read
+from lightning_seq.config.compose import compose
+from lightning_seq.config.entry import Entry
+from lightning_seq.launch.job import CLAIM
+from lightning_seq.launch.launch import launch
+from lightning_seq.launch.local import Deck, LocalJob, carry_out, command, visible_devices
+from lightning_seq.records.record import read
+from lightning_seq.training.planned import Planned
 
 from .conftest import environment
 from .stand_in import runs_of, times, use
@@ -85,9 +87,9 @@ def test_each_run_is_done_once_and_a_dead_process_is_told_of(tmp_path: Path, mon
     start_all(runs, 2)
     start_all(runs, 2)
     assert [len(times(run)) for run in runs] == [1, 1, 1, 1]
-    from lightning_seq.experiment import local_launcher
+    from lightning_seq.launch import local
 
-    monkeypatch.setattr(local_launcher, "command", lambda run: ["sh", "-c", "kill -9 $$"])
+    monkeypatch.setattr(local, "command", lambda run: ["sh", "-c", "kill -9 $$"])
     (lost,) = runs_of(tmp_path, ["lost"], [1])
     start_all([lost], 1)
     record = read(lost.directory)
@@ -95,9 +97,9 @@ def test_each_run_is_done_once_and_a_dead_process_is_told_of(tmp_path: Path, mon
 
 
 def test_a_claim_is_given_back_when_a_run_cannot_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from lightning_seq.experiment import local_launcher
+    from lightning_seq.launch import local
 
-    monkeypatch.setattr(local_launcher, "command", lambda run: [str(tmp_path / "no such program")])
+    monkeypatch.setattr(local, "command", lambda run: [str(tmp_path / "no such program")])
     (run,) = runs_of(tmp_path, ["a"], [1])
     deck = Deck(["0"])
     with pytest.raises(OSError, match="no such program"):
@@ -109,9 +111,9 @@ def test_a_claim_is_given_back_when_a_run_cannot_start(tmp_path: Path, monkeypat
 def test_the_memory_of_the_launcher_is_flat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     use(monkeypatch)
     monkeypatch.setattr("tests.experiment.stand_in.PROGRAM", "")
-    from lightning_seq.experiment import local_launcher
+    from lightning_seq.launch import local
 
-    monkeypatch.setattr(local_launcher, "command", lambda run: ["true"])
+    monkeypatch.setattr(local, "command", lambda run: ["true"])
     config = compose(["data=verses_genre", "model=rnn", "name=x", f"runs={tmp_path}"])
     entry, process = Entry("a", [], config), psutil.Process(os.getpid())
     sizes, handles = [], []
@@ -124,11 +126,11 @@ def test_the_memory_of_the_launcher_is_flat(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_a_signal_reaches_all_processes_of_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from lightning_seq.experiment import local_launcher
+    from lightning_seq.launch import local
 
     child = tmp_path / "child"
     text = f"sleep 60 & echo $! > {child}.part; mv {child}.part {child}; wait"
-    monkeypatch.setattr(local_launcher, "command", lambda run: ["sh", "-c", text])
+    monkeypatch.setattr(local, "command", lambda run: ["sh", "-c", text])
     (run,) = runs_of(tmp_path, ["a"], [1])
     job = LocalJob(run, 1)
     assert job.process is not None
@@ -158,7 +160,7 @@ CARRIER = """
 import sys, time
 from pathlib import Path
 import pytest
-from lightning_seq.experiment.local_launcher import carry_out
+from lightning_seq.launch.local import carry_out
 from tests.experiment.stand_in import runs_of, use
 
 use(pytest.MonkeyPatch(), 60)
@@ -184,13 +186,13 @@ import sys, time
 from pathlib import Path
 import pytest
 from lightning_seq.experiment import local_launcher
-from lightning_seq.experiment.local_launcher import LocalJob
+from lightning_seq.launch.local import LocalJob
 from tests.experiment.stand_in import runs_of
 
 RANK = "import os, sys, time; open(sys.argv[1] + '/' + os.environ['RANK'], 'w').write(str(os.getpid())); time.sleep(60)"
 place = Path(sys.argv[1])
 program = (
-    "import sys; from pathlib import Path; from lightning_seq.experiment.ranks import Ranks\\n"
+    "import sys; from pathlib import Path; from lightning_seq.launch.ranks import Ranks\\n"
     f"Ranks([sys.executable, '-S', '-c', {RANK!r}, {str(place)!r}], 2, Path({str(place)!r})).run(1)"
 )
 local_launcher.command = lambda run: [sys.executable, "-c", program]

@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
-from lightning_seq.cli import main
-from lightning_seq.experiment.loggers import CurveLogger, TensorBoardRun, Tolerant
-from lightning_seq.record import Record, read, write
+from lightning_seq.cli.main import main
+from lightning_seq.records.record import Record, read, write
+from lightning_seq.training.loggers.curve_logger import CurveLogger
+from lightning_seq.training.loggers.fail_safe import Tolerant
+from lightning_seq.training.loggers.tensorboard_run import TensorBoardRun
 from torture.killed import Runner, Scene, struck
 
 from .conftest import TINY

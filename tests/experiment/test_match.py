@@ -13,11 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import lightning_seq
-from lightning_seq.cli import main
-from lightning_seq.errors import UserError
-from lightning_seq.experiment.config import Config, compose, groups
-from lightning_seq.experiment.grid import Entry
-from lightning_seq.experiment.match import (
+from lightning_seq.builders.match import (
     COUNTS,
     Matching,
     measure,
@@ -29,7 +25,13 @@ from lightning_seq.experiment.match import (
     step,
     width_key,
 )
-from lightning_seq.record import Record, read
+from lightning_seq.cli.main import main
+from lightning_seq.config.compose import compose
+from lightning_seq.config.entry import Entry
+from lightning_seq.config.groups import groups
+from lightning_seq.config.tree import Config
+from lightning_seq.errors import UserError
+from lightning_seq.records.record import Record, read
 from lightning_seq.spec import Class, DataSpec, NextToken, Tags, Tokens, TokenSequence
 
 from .conftest import TINY
@@ -185,7 +187,7 @@ def test_a_solved_size_is_measured_once(monkeypatch: pytest.MonkeyPatch) -> None
         seen.append(size_of(given[0]))
         return measure(*given)
 
-    monkeypatch.setattr("lightning_seq.experiment.match.measure", watched)
+    monkeypatch.setattr("lightning_seq.builders.match.measure", watched)
     matching = Matching.of(config)
     assert matching is not None
     entry, found = matching.solve(Entry("it", [], config), CLASSES, E)
@@ -304,6 +306,7 @@ def records_of(own: list[str]) -> dict[str, Record]:
     return {p.parent.name: read(p.parent) for p in sorted(Path(own[2].removeprefix("runs=")).glob("csv/*/record.json"))}
 
 
+@pytest.mark.dashboard
 def test_matched_runs_are_of_one_size_and_see_the_same_batches(
     own: list[str], capsys: pytest.CaptureFixture[str], refused: Callable[..., str]
 ) -> None:
@@ -365,6 +368,7 @@ def test_a_lone_run_is_a_comparison_of_one(own: list[str], capsys: pytest.Captur
     assert "is done already" in capsys.readouterr().out
 
 
+@pytest.mark.dashboard
 def test_a_run_without_a_match_records_none_and_its_tables_have_no_such_column(own: list[str]) -> None:
     assert main(["train", "model=rnn", "trainer.max_epochs=1", *own, *SMALL]) == 0
     (record,) = records_of(own).values()

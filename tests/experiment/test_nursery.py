@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from lightning_seq.experiment.config import compose
-from lightning_seq.experiment.grid import Entry, planned_runs
-from lightning_seq.experiment.local_launcher import nursery_for
-from lightning_seq.experiment.nursery import POOLS, Nursery
+from lightning_seq.comparison.grid import planned_runs
+from lightning_seq.config.compose import compose
+from lightning_seq.config.entry import Entry
+from lightning_seq.launch.fork_server import POOLS, Nursery
+from lightning_seq.launch.local import nursery_for
 
 from .conftest import environment
 
@@ -44,8 +45,8 @@ def nursery(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Nursery
     package = tmp_path / "site" / "sitecustomize.py"
     package.parent.mkdir()
     package.write_text(
-        f"import sys, types\nmodule = types.ModuleType('lightning_seq.experiment.run')\n"
-        f"exec({STAND_IN!r}, module.__dict__)\nsys.modules['lightning_seq.experiment.run'] = module\n"
+        f"import sys, types\nmodule = types.ModuleType('lightning_seq.training.run')\n"
+        f"exec({STAND_IN!r}, module.__dict__)\nsys.modules['lightning_seq.training.run'] = module\n"
     )
     found = environment()
     monkeypatch.setattr(os, "environ", {**found, "PYTHONPATH": f"{package.parent}:{found.get('PYTHONPATH', '')}"})

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from lightning_seq.cli import main
+from lightning_seq.cli.main import main
 from lightning_seq.embeddings.formats import read_vectors
 from lightning_seq.errors import UserError
-from lightning_seq.experiment.load import load
 from lightning_seq.files import SEAL
+from lightning_seq.inference.load import load
 from tests.damage import seal
 
 from .conftest import TINY
@@ -76,7 +76,7 @@ def test_a_pickle_in_a_checkpoint(key: str | None, trained: Path, touched: Path,
         ("cell", "planted_cells.PlantedCell"),
         ("cell", "os.system"),
         ("model", "lightning_seq.data.classification.ClassificationData"),
-        ("model", "lightning_seq.experiment.nursery.Nursery"),
+        ("model", "lightning_seq.launch.fork_server.Nursery"),
     ],
 )
 def test_a_checkpoint_cannot_choose_what_is_run(
@@ -142,6 +142,7 @@ SECRETS = {
 }
 
 
+@pytest.mark.dashboard
 def test_no_secret_is_written_anywhere(
     own: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -14,14 +14,14 @@ import numpy as np
 import pytest
 from pyarrow import parquet
 
-from lightning_seq.cli import main
-from lightning_seq.data.classification import ClassificationData
-from lightning_seq.data.sequence_to_sequence import SequenceToSequenceData
+from lightning_seq.cli.main import main
+from lightning_seq.comparison.grid import entries
+from lightning_seq.data.classification.module import ClassificationData
+from lightning_seq.data.sequence_to_sequence.module import SequenceToSequenceData
 from lightning_seq.data.sources.columns import keys_of
-from lightning_seq.data.tagging import TaggingData
+from lightning_seq.data.tagging.module import TaggingData
 from lightning_seq.errors import UserError
-from lightning_seq.experiment.grid import entries
-from lightning_seq.record import read
+from lightning_seq.records.record import read
 from lightning_seq.report.examples import example_scores
 
 from .conftest import TINY, sentences

@@ -11,11 +11,13 @@ import pytest
 import torch
 import yaml
 
-from lightning_seq.cli import main
+from lightning_seq.builders import build
+from lightning_seq.cli.main import main
+from lightning_seq.comparison import preflight
+from lightning_seq.comparison.grid import entries
+from lightning_seq.config.compose import check_task
+from lightning_seq.config.groups import groups, task_of
 from lightning_seq.errors import UserError
-from lightning_seq.experiment import build, preflight
-from lightning_seq.experiment.config import check_task, groups, task_of
-from lightning_seq.experiment.grid import entries
 from tests.experiment.conftest import TINY
 
 Refused = Callable[..., str]

@@ -13,10 +13,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from lightning_seq.experiment import ranks
-from lightning_seq.experiment.launch import settle
-from lightning_seq.experiment.ranks import Ranks, cause_of, free_port
-from lightning_seq.record import Record, read, write
+from lightning_seq.launch import ranks
+from lightning_seq.launch.job import settle
+from lightning_seq.launch.ranks import Ranks, cause_of, free_port
+from lightning_seq.records.record import Record, read, write
 
 from .conftest import environment
 from .stand_in import runs_of
@@ -104,7 +104,7 @@ def test_a_signal_reaches_each_once(acts: str, tmp_path: Path) -> None:
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux ends a process with its parent")
 def test_they_end_with_what_started_them(tmp_path: Path) -> None:
     program = (
-        "import sys\nfrom pathlib import Path\nfrom lightning_seq.experiment.ranks import Ranks\n"
+        "import sys\nfrom pathlib import Path\nfrom lightning_seq.launch.ranks import Ranks\n"
         f"command = [sys.executable, '-S', '-c', {PROGRAM!r}, {str(tmp_path)!r}, 'stay,stay']\n"
         f"Ranks(command, 2, Path({str(tmp_path)!r})).run(1)"
     )

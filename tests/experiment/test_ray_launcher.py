@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from lightning_seq.cli import main
+from lightning_seq.cli.main import main
 from lightning_seq.errors import UserError
-from lightning_seq.experiment.ray_launcher import processes_of, resources
-from lightning_seq.record import read
+from lightning_seq.launch.ray import processes_of, resources
+from lightning_seq.records.record import read
 
 from .conftest import TINY
 from .stand_in import runs_of

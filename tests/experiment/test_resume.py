@@ -13,14 +13,14 @@ from typing import Any
 import pytest
 import torch
 
-from lightning_seq.cli import main
-from lightning_seq.experiment import checkpoints
-from lightning_seq.experiment.checkpoints import BEFORE, LAST, OF_BEST, is_good, read_checkpoint, write_checkpoint
-from lightning_seq.experiment.nursery import Nursery
-from lightning_seq.experiment.random_states import restore_random_states
-from lightning_seq.experiment.resume import ResumePoints
-from lightning_seq.experiment.signals import Interrupted
-from lightning_seq.record import Record, read, write
+from lightning_seq.cli.main import main
+from lightning_seq.launch.fork_server import Nursery
+from lightning_seq.records.record import Record, read, write
+from lightning_seq.training import checkpoints
+from lightning_seq.training.checkpoints import BEFORE, LAST, OF_BEST, is_good, read_checkpoint, write_checkpoint
+from lightning_seq.training.random_states import restore_random_states
+from lightning_seq.training.resume import ResumePoints
+from lightning_seq.training.signals import Interrupted
 from torture.killed import Runner, Scene, differences, struck
 
 from .conftest import TINY

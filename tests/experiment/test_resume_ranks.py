@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from lightning_seq.experiment.grid import Planned
-from lightning_seq.experiment.local_launcher import MODULES, environment_of
-from lightning_seq.experiment.nursery import Child, Nursery
-from lightning_seq.experiment.ranks import free_port
-from lightning_seq.experiment.run_directory import lay_out
-from lightning_seq.record import read
+from lightning_seq.launch.fork_server import Child, Nursery
+from lightning_seq.launch.local import MODULES, environment_of
+from lightning_seq.launch.ranks import free_port
+from lightning_seq.records.record import read
+from lightning_seq.training.directory import lay_out
+from lightning_seq.training.planned import Planned
 from torture.killed import PATIENCE, Scene, differences, wait_for_its_lock
 
 KILL, TERM = signal.SIGKILL, signal.SIGTERM
@@ -27,11 +27,11 @@ DDP = ("trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2", "trainer.t
 
 CASES = [
     ("classification", {0: "batch:7", 1: "batch:7"}, KILL),  # between two batches whose gradients are accumulated
-    ("classification", {0: "writing:3"}, KILL),
+    pytest.param("classification", {0: "writing:3"}, KILL, marks=pytest.mark.slow),
     ("classification", {1: "batch:12"}, TERM),
-    ("classification", {0: "validation:2", 1: "validation:2"}, TERM),
+    pytest.param("classification", {0: "validation:2", 1: "validation:2"}, TERM, marks=pytest.mark.slow),
     ("language_modelling", {1: "batch:30"}, KILL),
-    ("language_modelling", {0: "batch:17"}, TERM),
+    pytest.param("language_modelling", {0: "batch:17"}, TERM, marks=pytest.mark.slow),
 ]
 """Where which rank is struck, `torture.strike`. One that is killed takes the other with it, as their launcher does."""
 

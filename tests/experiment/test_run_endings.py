@@ -16,14 +16,15 @@ from typing import Any
 
 import pytest
 
-from lightning_seq.cli import main
+from lightning_seq.cli.main import main
 from lightning_seq.errors import UserError
-from lightning_seq.record import read, write
-from lightning_seq.report import chart_library
+from lightning_seq.records.record import read, write
+from lightning_seq.report.dashboard import chart_library
 
 from .conftest import INLINE, TINY, environment, record_of
 
 
+@pytest.mark.dashboard
 def test_a_run_that_fails_is_recorded_and_the_others_go_on(own: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     from lightning_seq.cells.gru import GRUCell
 
@@ -48,7 +49,7 @@ def test_a_run_that_failed_at_once_makes_way_for_the_corrected_one(
         raise UserError("no trainer for this")
 
     with monkeypatch.context() as patched:
-        patched.setattr("lightning_seq.experiment.trainer.build_trainer", refusing)
+        patched.setattr("lightning_seq.training.trainer.build_trainer", refusing)
         assert "no trainer" in refused("train", "model=rnn", *own, *TINY, "trainer.gradient_clip_val=2")
     assert record_of(own, "rnn-seed1").status == "failed"
     assert main(["train", "model=rnn", *own, *TINY]) == 0
@@ -89,7 +90,7 @@ def test_a_process_says_in_its_log_why_it_could_not_begin(own: list[str], tmp_pa
     directory.mkdir()
     (directory / "config.yaml").write_text("[")
     given = json.dumps({"label": "rnn", "overrides": [], "jobs": 1, "started": None})
-    command = [sys.executable, "-m", "lightning_seq.experiment.run", str(directory)]
+    command = [sys.executable, "-m", "lightning_seq.training.run", str(directory)]
     with (directory / "log.txt").open("w") as log:
         done = subprocess.run(command, stderr=log, env={**os.environ, "LIGHTNING_SEQ_RUN": given}, timeout=120)
     assert done.returncode == 2
@@ -180,6 +181,7 @@ def test_a_signal_ends_a_comparison_with_its_records_in_order(own: list[str]) ->
     assert not list(record.parents[1].rglob("*.part"))
 
 
+@pytest.mark.dashboard
 def test_a_done_run_is_done_where_the_chart_library_dies(
     own: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -209,7 +211,7 @@ def test_a_done_run_is_done_where_the_chart_library_dies(
 def test_a_signal_whose_exception_was_caught_is_heard_before_the_record_says_done(
     own: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from lightning_seq.experiment import run
+    from lightning_seq.training import run
 
     made = run._write_artifacts
 
@@ -231,7 +233,7 @@ def test_a_signal_whose_exception_was_caught_is_heard_before_the_record_says_don
 def test_a_signal_after_the_record_says_done_ends_the_command_and_leaves_the_record(
     own: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from lightning_seq.experiment import run
+    from lightning_seq.training import run
 
     train = run._train
 

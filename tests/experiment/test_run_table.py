@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from lightning_seq.experiment import compare
-from lightning_seq.experiment.grid import Planned, entries, planned_runs
-from lightning_seq.experiment.progress import RunTable
-from lightning_seq.record import Record, write
+from lightning_seq.comparison import compare
+from lightning_seq.comparison.grid import entries, planned_runs
+from lightning_seq.comparison.progress import RunTable
+from lightning_seq.records.record import Record, write
+from lightning_seq.training.planned import Planned
 from tests.experiment.stand_in import runs_of
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from lightning_seq.cli import main
-from lightning_seq.experiment.explain import evaluate, parameters_of, read_docstring, sizes_of
-from lightning_seq.experiment.scorers import find_scorer, known_scorers, our_scorer
+from lightning_seq.cli.explain import evaluate, parameters_of, read_docstring, sizes_of
+from lightning_seq.cli.find_scorer import find_scorer, known_scorers, our_scorer
+from lightning_seq.cli.main import main
 
 Refused = Callable[..., str]
 NAMES = ("additive", "bilinear", "concat", "cosine", "dot", "location", "multihead", "scaled_dot")

@@ -20,11 +20,11 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.demos.boring_classes import BoringModel
 
-from lightning_seq.experiment import signals
-from lightning_seq.experiment.config import compose
-from lightning_seq.experiment.random_states import random_states, restore_random_states
-from lightning_seq.experiment.signals import CAUGHT, Deferred, Interrupted, end_at_once, heed, listening, requeueing
-from lightning_seq.experiment.trainer import lightning_trainer
+from lightning_seq.config.compose import compose
+from lightning_seq.training import signals
+from lightning_seq.training.random_states import random_states, restore_random_states
+from lightning_seq.training.signals import CAUGHT, Deferred, Interrupted, end_at_once, heed, listening, requeueing
+from lightning_seq.training.trainer import lightning_trainer
 
 
 def send(number: int) -> None:
@@ -137,7 +137,7 @@ def test_another_error_of_a_finaliser_is_reported_as_ever(monkeypatch: pytest.Mo
 def test_one_that_comes_at_a_fork_is_raised_after_it() -> None:
     code = """
 import os, signal, time
-from lightning_seq.experiment.signals import Interrupted, listening
+from lightning_seq.training.signals import Interrupted, listening
 os.register_at_fork(before=lambda: [os.kill(os.getpid(), signal.SIGINT), *range(3)])
 try:
     with listening():
@@ -156,7 +156,7 @@ except Interrupted as interrupted:
 @pytest.mark.parametrize(
     "code",
     [
-        "from lightning_seq.experiment.signals import end_at_once; end_at_once(); strike()",
+        "from lightning_seq.training.signals import end_at_once; end_at_once(); strike()",
         "from lightning_seq import cli; cli.main = strike; cli.entry()",
         "from lightning_seq.experiment import run; run.listening = strike; run.main(['nowhere'])",
     ],

@@ -11,13 +11,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from lightning_seq.cli import main
-from lightning_seq.errors import UserError
-from lightning_seq.experiment import plan as plans
-from lightning_seq.experiment import status as of_status
-from lightning_seq.experiment.plan import FILE, announce, read_plan
-from lightning_seq.experiment.run_directory import CONFIG, held
-from lightning_seq.experiment.status import (
+from lightning_seq.cli.main import main
+from lightning_seq.comparison import plan as plans
+from lightning_seq.comparison import status as of_status
+from lightning_seq.comparison.plan import FILE, announce, read_plan
+from lightning_seq.comparison.status import (
     State,
     comparisons_in,
     duration,
@@ -27,8 +25,10 @@ from lightning_seq.experiment.status import (
     status,
     summary_of,
 )
-from lightning_seq.experiment.tune import FOLDER
-from lightning_seq.record import Record, write
+from lightning_seq.comparison.tune import FOLDER
+from lightning_seq.errors import UserError
+from lightning_seq.records.record import Record, write
+from lightning_seq.training.directory import CONFIG, held
 
 from .stand_in import runs_of
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from lightning_seq.cli import main
+from lightning_seq.cli.main import main
 from lightning_seq.errors import UserError
-from lightning_seq.experiment.launch import launch, launcher_for
-from lightning_seq.experiment.submitit_launcher import parameters
-from lightning_seq.record import read
+from lightning_seq.launch.launch import launch, launcher_for
+from lightning_seq.launch.submitit import parameters
+from lightning_seq.records.record import read
 
 from .conftest import TINY
 from .stand_in import runs_of

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from lightning_seq.builders.tagging import characters, crf
 from lightning_seq.errors import UserError
-from lightning_seq.experiment.kinds.tagging import characters, crf
 from lightning_seq.spec import DataSpec, Tags, Tokens
 
 SPEC = DataSpec(Tokens(("a", "b"), ("<pad>", "<unk>", "x")), Tags(("O", "B-X", "I-X")))

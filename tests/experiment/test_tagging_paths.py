@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from lightning_seq.cli import main
-from lightning_seq.experiment.load import load
-from lightning_seq.experiment.predict import predictions
+from lightning_seq.cli.main import main
+from lightning_seq.inference.load import load
+from lightning_seq.inference.predict import predictions
 
 from .conftest import TINY, sentences, write_csv
 from .tagged import tagged_sentences, write_conll

@@ -18,15 +18,16 @@ from pyarrow import parquet
 from seqeval.metrics import f1_score
 
 import lightning_seq
-from lightning_seq.cli import main
-from lightning_seq.data.spans import malformed
-from lightning_seq.experiment.build import build_data, build_inputs, build_model, build_task
-from lightning_seq.experiment.config import compose
-from lightning_seq.experiment.kinds.tagging import overview
+from lightning_seq.builders.build import build_data, build_model, build_task
+from lightning_seq.builders.inputs import build_inputs
+from lightning_seq.builders.tagging import overview
+from lightning_seq.cli.main import main
+from lightning_seq.config.compose import compose
 from lightning_seq.metrics.tagging import TaggingMetrics
 from lightning_seq.models.parameters import count_parameters
-from lightning_seq.record import Record, read
+from lightning_seq.records.record import Record, read
 from lightning_seq.report.spans import span_counts
+from lightning_seq.text.bio_tags import malformed
 
 from .conftest import TINY, environment
 from .tagged import tagged_sentences, write_conll
@@ -88,6 +89,7 @@ def spans(tags: list[str]) -> set[tuple[int, int, str]]:
     return found
 
 
+@pytest.mark.dashboard
 def test_a_tagger_leaves_everything_that_was_promised(tags: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     words = [*tags, *TINY, "task.characters=cnn", "task.case=3", "task.crf=true", "trainer.max_epochs=4"]
     assert main(["train", "model=bigru", *words]) == 0
@@ -215,6 +217,7 @@ def test_tags_that_mark_no_spans_have_an_accuracy_alone(tmp_path: Path) -> None:
     assert record.metrics["val/accuracy"] == max(point[3] for point in record.curves["val/accuracy"])
 
 
+@pytest.mark.dashboard
 def test_slots_and_intents_are_learnt_together(with_intents: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     given = [*with_intents, *TINY, "task.dropout=0", "task.monitor=val/loss", "trainer.max_epochs=15"]
     assert main(["train", "model=lstm", *given]) == 0

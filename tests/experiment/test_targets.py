@@ -8,16 +8,16 @@ from typing import Any
 import pytest
 
 from lightning_seq.cells.lstm import LSTMCell
+from lightning_seq.config.targets import GROUPS, factory, resolve
 from lightning_seq.errors import UserError
-from lightning_seq.experiment.targets import GROUPS, factory, resolve
 
 REFUSED = [
     "os.system", "subprocess.Popen", "builtins.eval", "builtins.exec", "pickle.loads", "importlib.import_module",
     "torch.load", "torch.hub.load", "shutil.rmtree", "runpy.run_path", "ctypes.CDLL", "webbrowser.open",
     "lightning_seq.files.os.system", "lightning_seq.files.shutil.rmtree", "lightning_seq.cells.cell.torch.load",
-    "lightning_seq.cli.main", "lightning_seq.experiment.local_launcher.subprocess.Popen",
+    "lightning_seq.cli.main", "lightning_seq.launch.local.subprocess.Popen",
     "lightning_seq.files.write_text",
-    "lightning_seq.experiment.nursery.Nursery", "torch.optim.lr_scheduler.types.FunctionType",
+    "lightning_seq.launch.fork_server.Nursery", "torch.optim.lr_scheduler.types.FunctionType",
     "torch.optim.optimizer.functools.partial", "hydra.utils.call", "hydra.utils.instantiate", "numpy.load",
     "lightning.pytorch.Trainer", "eval", "", "lightning_seq", "..os.system", "lightning_seq.cells..os.system",
 ]  # fmt: skip

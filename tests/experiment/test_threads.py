@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from lightning_seq.cli import main
-from lightning_seq.experiment import threads
-from lightning_seq.experiment.config import compose
-from lightning_seq.experiment.local_launcher import environment_of
-from lightning_seq.experiment.threads import cores, quota, threads_per_job, wait_without_spinning
+from lightning_seq.cli.main import main
+from lightning_seq.config.compose import compose
+from lightning_seq.launch.local import environment_of
+from lightning_seq.training import threads
+from lightning_seq.training.threads import cores, quota, threads_per_job, wait_without_spinning
 
 from .conftest import TINY, record_of
 from .stand_in import runs_of

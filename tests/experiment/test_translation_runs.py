@@ -13,12 +13,14 @@ import pytest
 import torch
 from pyarrow import parquet
 
-from lightning_seq.cli import main
-from lightning_seq.experiment.build import build_data, build_inputs, build_model, build_task, initialise
-from lightning_seq.experiment.config import compose, groups
-from lightning_seq.experiment.load import load
+from lightning_seq.builders.build import build_data, build_model, build_task
+from lightning_seq.builders.inputs import build_inputs, initialise
+from lightning_seq.cli.main import main
+from lightning_seq.config.compose import compose
+from lightning_seq.config.groups import groups
+from lightning_seq.inference.load import load
 from lightning_seq.models.parameters import count_parameters
-from lightning_seq.record import read
+from lightning_seq.records.record import read
 
 from .conftest import TINY, environment
 
@@ -52,6 +54,7 @@ def trained(pairs: list[str], tmp_path: Path) -> Path:
     return tmp_path / "runs" / "pairs" / "encoder_decoder_attention-seed1"
 
 
+@pytest.mark.dashboard
 def test_a_run_and_what_it_leaves(trained: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     record = read(trained)
     names = ("loss", "perplexity", "accuracy", "bleu", "chrf", "exact_match")
@@ -155,6 +158,7 @@ def test_vectors_of_both_sides(pairs: list[str]) -> None:
     assert model.source.weight is model.target.weight is model.softmax.weight
 
 
+@pytest.mark.slow
 def test_two_ranks_are_one(tmp_path: Path) -> None:
     """Losses, BLEU of all that both ranks wrote, and the batches; the last batch of an epoch is uneven."""
     words = [*write_pairs(tmp_path, 150), f"runs={tmp_path / 'runs'}", f"cache={tmp_path / 'cache'}", *TINY]

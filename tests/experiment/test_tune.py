@@ -12,11 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lightning_seq.cli import main
+from lightning_seq.cli.main import main
+from lightning_seq.comparison.tune import Range, _best, point, read_space
+from lightning_seq.config.compose import compose
 from lightning_seq.errors import UserError
-from lightning_seq.experiment.config import compose
-from lightning_seq.experiment.tune import Range, _best, expected_best, point, read_space
-from lightning_seq.record import read
+from lightning_seq.records.record import read
+from lightning_seq.significance import expected_best
 
 from .conftest import TINY
 
@@ -87,6 +88,7 @@ def test_the_best_trial_is_chosen_and_one_that_diverged_counts_as_the_worst() ->
         _best("x", [None], "val/loss", "min")
 
 
+@pytest.mark.dashboard
 def test_every_architecture_is_tuned_equally_and_tested_once(
     own: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:

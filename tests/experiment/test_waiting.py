@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from lightning_seq.cli import main
-from lightning_seq.experiment import config
-from lightning_seq.experiment.config import compose
-from lightning_seq.experiment.grid import entries
+from lightning_seq.cli.main import main
+from lightning_seq.comparison.grid import entries
+from lightning_seq.config.compose import compose
 
 from .conftest import TINY, environment, record_of
 
@@ -43,6 +42,7 @@ def loaded(words: list[str], place: Path) -> tuple[str, set[str]]:
     return said, set(names.split())
 
 
+@pytest.mark.dashboard
 def test_a_command_with_nothing_to_do_and_a_prediction_load_little(own: list[str], tmp_path: Path) -> None:
     words = ["train", "model=lstm", *own, *TINY]
     assert main(words) == 0
@@ -63,13 +63,13 @@ def test_a_command_with_nothing_to_do_and_a_prediction_load_little(own: list[str
 
 def test_a_configuration_is_composed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each caller gets a copy of its own, with the values of the environment at that moment."""
-    config._composed.cache_clear()
+    compose._composed.cache_clear()
     words = ["model=gru", "data=csv", "data.train=mine.csv", "optimizer.lr=0.5"]
     first = entries(words)[0].config
-    assert config._composed.cache_info().misses == 2
+    assert compose._composed.cache_info().misses == 2
     first["trainer"]["max_epochs"] = 99
     again = entries(words)[0].config
-    assert config._composed.cache_info().misses == 2
+    assert compose._composed.cache_info().misses == 2
     assert again["trainer"]["max_epochs"] == 10
     assert again["optimizer"]["lr"] == 0.5
     monkeypatch.setenv("LIGHTNING_SEQ_MIRROR", "/elsewhere")

@@ -19,10 +19,10 @@ import psutil
 import pytest
 from pyarrow import parquet
 
-from lightning_seq.cli import main
-from lightning_seq.experiment.wandb_run import SENT, WandbRun, send, wandb_id, wandb_mode
-from lightning_seq.experiment.wandb_upload import alive, carry
-from lightning_seq.record import Record, read, write
+from lightning_seq.cli.main import main
+from lightning_seq.records.record import Record, read, write
+from lightning_seq.training.loggers.wandb_run import SENT, WandbRun, send, wandb_id, wandb_mode
+from lightning_seq.training.loggers.wandb_upload import alive, carry
 
 from .conftest import TINY, environment
 
@@ -213,7 +213,7 @@ def test_who_sends_has_a_service_of_its_own(tmp_path: Path, monkeypatch: pytest.
     while "said " not in log.read_text() and time.monotonic() - begun < 30:
         time.sleep(0.05)
     lines = log.read_text().splitlines()
-    assert f"said -m lightning_seq.experiment.wandb_upload {recorded} {os.getpid()}" in lines
+    assert f"said -m lightning_seq.training.loggers.wandb_upload {recorded} {os.getpid()}" in lines
     assert f"WANDB_API_KEY={'0' * 40}" in lines
     assert not [line for line in lines if line.startswith("WANDB_SERVICE=")]
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from torch.utils.data import DataLoader
 
-from lightning_seq.cli import main
-from lightning_seq.record import read
+from lightning_seq.cli.main import main
+from lightning_seq.records.record import read
 from torture.killed import differences, write_data
 
 WORDS = (

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lightning_seq.cli import main
+from lightning_seq.cli.main import main
 
 from .conftest import TINY, sentences, write_csv
 

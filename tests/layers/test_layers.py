@@ -18,7 +18,7 @@ from lightning_seq.cells.lstm import LSTMCell
 from lightning_seq.cells.minimal_gated import MinimalGatedCell
 from lightning_seq.conformance import layers as check
 from lightning_seq.conformance.suite import Subject, engines_of
-from lightning_seq.engines.engine import choose
+from lightning_seq.engines.choice import choose
 from lightning_seq.errors import UserError
 from lightning_seq.layers.mask import lengths_of, reverse
 
@@ -52,7 +52,7 @@ def test_trace_and_noise_choose_the_loop(engine: str) -> None:
     x, mask, state = check.example(gru.cell, [4, 2])
     noise = Noise(recurrent=torch.full((2, H), 0.5, dtype=torch.double))
     if engine == "native":
-        with pytest.raises(UserError, match="engine=native cannot run this"):
+        with pytest.raises(UserError, match="engine=native cannot run this cell"):
             gru.run(x, mask, state, trace=True)
         with pytest.raises(UserError, match="dropout inside the recurrence"):
             gru.run(x, mask, state, noise=noise)

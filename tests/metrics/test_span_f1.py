@@ -14,11 +14,11 @@ from sklearn.metrics import confusion_matrix, f1_score
 from torch import Tensor
 from torchmetrics.utilities.data import dim_zero_sum
 
-from lightning_seq.data.spans import READ, spans_of
 from lightning_seq.errors import UserError
 from lightning_seq.metrics.precision_recall_f1 import span_table
 from lightning_seq.metrics.span_f1 import SpanF1
 from lightning_seq.metrics.tagging import TaggingMetrics
+from lightning_seq.text.bio_tags import READ, spans_of
 
 NAMES = ("I-per", "O", "B-loc.city", "B-per", "I-loc.city", "I-a-b", "B-a-b")
 TAGS = st.sampled_from(range(len(NAMES)))

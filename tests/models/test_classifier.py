@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from lightning_seq.cells.elman import ElmanCell
 from lightning_seq.cells.gru import GRUCell
 from lightning_seq.cells.lstm import LSTMCell
-from lightning_seq.engines.engine import choose
+from lightning_seq.engines.choice import choose
 from lightning_seq.errors import UserError
 from lightning_seq.models.bag_of_embeddings import BagOfEmbeddings
 from lightning_seq.models.classifier import Classifier

@@ -12,9 +12,9 @@ from torch import Tensor
 from torchcrf import CRF
 
 from lightning_seq.cells.init import Initialisation
-from lightning_seq.data.spans import READ, malformed
 from lightning_seq.errors import UserError
 from lightning_seq.models.crf import LinearChainCRF, log_partition_in_logs
+from lightning_seq.text.bio_tags import READ, malformed
 
 from .counted_paths import NAMES, batch, paths, random_crf
 

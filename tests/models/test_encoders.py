@@ -10,14 +10,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from lightning_seq.builders.build import build_model
 from lightning_seq.cells.cell import Cell
 from lightning_seq.cells.gru import GRUCell
 from lightning_seq.cells.init import Initialisation
 from lightning_seq.cells.lstm import LSTMCell
-from lightning_seq.cli import main
+from lightning_seq.cli.main import main
+from lightning_seq.config.compose import compose
 from lightning_seq.errors import UserError
-from lightning_seq.experiment.build import build_model
-from lightning_seq.experiment.config import compose
 from lightning_seq.models.bag_of_embeddings import BagOfEmbeddings
 from lightning_seq.models.classifier import Classifier
 from lightning_seq.models.convolution import Convolution
@@ -27,7 +27,7 @@ from lightning_seq.models.pooling import Last, Max, Mean, pooling
 from lightning_seq.models.recurrent import RecurrentEncoder
 from lightning_seq.models.transformer import Transformer
 from lightning_seq.models.window_mlp import WindowMLP
-from lightning_seq.record import read
+from lightning_seq.records.record import read
 from lightning_seq.spec import Class, DataSpec, Tokens
 from tests.experiment.conftest import sentences, write_csv
 

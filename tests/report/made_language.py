@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from lightning_seq.record import write
+from lightning_seq.records.record import write
 from tests.report.made_run import made_directory, record_of
 
 

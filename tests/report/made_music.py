@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lightning_seq.record import write
+from lightning_seq.records.record import write
 from tests.report.made_run import made_directory, record_of
 
 

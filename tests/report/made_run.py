@@ -8,7 +8,7 @@ from typing import Any
 from zlib import crc32
 
 from lightning_seq.files import sha256
-from lightning_seq.record import Record, read, write
+from lightning_seq.records.record import Record, read, write
 
 
 def run_name(label: str, seed: int) -> str:

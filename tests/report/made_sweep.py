@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from lightning_seq.record import Record, write
+from lightning_seq.records.record import Record, write
 from lightning_seq.report.summary import Summary, summarise
 from tests.report.made_run import made_directory
 

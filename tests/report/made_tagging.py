@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as sheets
 
-from lightning_seq.record import write
+from lightning_seq.records.record import write
 from tests.report.made_run import made_directory, record_of
 
 TAGS = ("O", "B-NP", "I-NP", "B-VP")

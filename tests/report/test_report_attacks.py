@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from lightning_seq.record import read, write
-from lightning_seq.report.dashboard import dashboard
+from lightning_seq.records.record import read, write
+from lightning_seq.report.dashboard.dashboard import dashboard
 from tests.report.browser import CHROMIUM, look
 from tests.report.page import ATTACKS, Page
 

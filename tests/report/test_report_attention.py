@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from lightning_seq.record import runs_in
-from lightning_seq.report import attention as maps
-from lightning_seq.report.attended import first_maps
-from lightning_seq.report.attention import LEVELS, Attended, Step, fitted, read_attention
-from lightning_seq.report.attention_picture import picture
-from lightning_seq.report.dashboard import dashboard
-from lightning_seq.report.wandb_summary import log_comparison
+from lightning_seq.records import attention as maps
+from lightning_seq.records.attention import LEVELS, Attended, Step, fitted, read_attention
+from lightning_seq.records.record import runs_in
+from lightning_seq.report.dashboard.attention import first_maps
+from lightning_seq.report.dashboard.dashboard import dashboard
+from lightning_seq.report.wandb.attention_picture import picture
+from lightning_seq.report.wandb.summary import log_comparison
 from tests.report.browser import CHROMIUM, look
 from tests.report.made_run import rewrite
 from tests.report.page import Page

@@ -13,8 +13,8 @@ from altair.utils import schemapi
 from jsonschema.exceptions import ValidationError
 
 from lightning_seq.errors import UserError
-from lightning_seq.report import chart_library
-from lightning_seq.report.chart_library import SCRIPT, javascript
+from lightning_seq.report.dashboard import chart_library
+from lightning_seq.report.dashboard.chart_library import SCRIPT, javascript
 from lightning_seq.report.write import write_report
 from tests.report.page import Page
 

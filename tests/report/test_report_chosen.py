@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from lightning_seq.record import Record, write
+from lightning_seq.records.record import Record, write
 from lightning_seq.report import tables
-from lightning_seq.report.dashboard import dashboard
+from lightning_seq.report.dashboard.dashboard import dashboard
 from lightning_seq.report.summary import Group, Summary, summarise
 from tests.report.made_run import made_directory
 from tests.report.made_sweep import config_of, made

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from lightning_seq.errors import UserError
-from lightning_seq.record import read, write
-from lightning_seq.report.dashboard import dashboard
+from lightning_seq.records.record import read, write
+from lightning_seq.report.dashboard.dashboard import dashboard
 from lightning_seq.report.verdict import ONE_SEED
 from lightning_seq.report.write import write_report
 from tests.report.browser import CHROMIUM, look

@@ -11,13 +11,13 @@ import pyarrow.parquet as parquet
 import pytest
 
 from lightning_seq.files import sha256
-from lightning_seq.record import Record, runs_in
+from lightning_seq.records.artifacts import artifact
+from lightning_seq.records.record import Record, runs_in
+from lightning_seq.records.word_map import word_maps
 from lightning_seq.report.agreement import Agreement, environment, fingerprints
-from lightning_seq.report.artifacts import artifact
 from lightning_seq.report.curves import Point, metrics_to_draw, points
+from lightning_seq.report.dashboard.confusion_matrices import MOST_CLASSES, confusions
 from lightning_seq.report.escape import html, link, markdown_cell, one_line, script_json
-from lightning_seq.report.predictions import MOST_CLASSES, confusions
-from lightning_seq.report.word_map import word_maps
 from tests.report.made_run import rewrite
 
 Make = Callable[..., Path]

@@ -13,8 +13,8 @@ from urllib.parse import unquote
 import pytest
 
 from lightning_seq.errors import UserError
-from lightning_seq.record import Record, read, runs_in, write
-from lightning_seq.report.gathered import gather, write_gathered
+from lightning_seq.records.record import Record, read, runs_in, write
+from lightning_seq.report.gather import gather, write_gathered
 
 Make = Callable[..., Path]
 

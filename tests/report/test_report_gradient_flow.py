@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import vl_convert
 
-from lightning_seq.record import runs_in
-from lightning_seq.report.flow import read_flow
-from lightning_seq.report.gradient_flow import gradient_flow
-from lightning_seq.report.page import Page
+from lightning_seq.records.gradient_flow import read_flow
+from lightning_seq.records.record import runs_in
+from lightning_seq.report.dashboard.gradient_flow import gradient_flow
+from lightning_seq.report.dashboard.page import Page
 from lightning_seq.report.summary import summarise
 from tests.report.made_run import rewrite
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from lightning_seq.errors import UserError
-from lightning_seq.record import Record, read, runs_in, write
+from lightning_seq.records.record import Record, read, runs_in, write
 from lightning_seq.report import tables
 from lightning_seq.report.curves import metrics_to_draw
-from lightning_seq.report.dashboard import dashboard
+from lightning_seq.report.dashboard.dashboard import dashboard
 from lightning_seq.report.headline import conventions, importance, lower_is_better
 from lightning_seq.report.summary import Group, summarise
 from lightning_seq.report.verdict import ONE_SEED

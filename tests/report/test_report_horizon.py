@@ -9,9 +9,17 @@ from typing import Any
 
 import pytest
 
-from lightning_seq.record import Record
-from lightning_seq.report.horizon import SOLVED, Place, architectures, distance, horizon, horizons, longest
-from lightning_seq.report.page import Page
+from lightning_seq.records.record import Record
+from lightning_seq.report.dashboard.memory_horizon import (
+    SOLVED,
+    Place,
+    architectures,
+    distance,
+    horizon,
+    horizons,
+    longest,
+)
+from lightning_seq.report.dashboard.page import Page
 from lightning_seq.report.summary import summarise_runs
 
 Make = Callable[..., Path]

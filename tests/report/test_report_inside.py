@@ -9,12 +9,15 @@ from typing import Any
 
 import pytest
 
-from lightning_seq.record import runs_in
-from lightning_seq.report.deciding_words import deciding_words, read_deciding_words
-from lightning_seq.report.gates import gates, read_gates
-from lightning_seq.report.inside import MOST_LABELS
-from lightning_seq.report.page import Page
-from lightning_seq.report.states import read_states, states
+from lightning_seq.records.deciding_words import read_deciding_words
+from lightning_seq.records.gates import read_gates
+from lightning_seq.records.record import runs_in
+from lightning_seq.records.sentences import MOST_LABELS
+from lightning_seq.records.states import read_states
+from lightning_seq.report.dashboard.deciding_words import deciding_words
+from lightning_seq.report.dashboard.gates import gates
+from lightning_seq.report.dashboard.page import Page
+from lightning_seq.report.dashboard.states import states
 from lightning_seq.report.summary import summarise
 from tests.report.made_run import rewrite, run_name
 

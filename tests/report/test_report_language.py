@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from lightning_seq.record import runs_in
-from lightning_seq.report.dashboard import dashboard
-from lightning_seq.report.samples import LONGEST_TEXT, MOST_STEPS, MOST_TEXTS, read_samples
+from lightning_seq.records.record import runs_in
+from lightning_seq.records.samples import LONGEST_TEXT, MOST_STEPS, MOST_TEXTS, read_samples
+from lightning_seq.report.dashboard.dashboard import dashboard
+from lightning_seq.report.dashboard.samples import visible, written
 from lightning_seq.report.summary import summarise
-from lightning_seq.report.written import visible, written
 from tests.report.made_run import rewrite
 
 Make = Callable[..., Path]

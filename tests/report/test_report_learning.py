@@ -8,10 +8,10 @@ from statistics import stdev
 
 import pytest
 
-from lightning_seq.record import Record, read, write
+from lightning_seq.records.record import Record, read, write
 from lightning_seq.report.curves import Point, logged
-from lightning_seq.report.learning import AXES, LEAST, Row, band, learning, points_of_a_run, rows
-from lightning_seq.report.page import Page
+from lightning_seq.report.dashboard.learning_curves import AXES, LEAST, Row, band, learning, points_of_a_run, rows
+from lightning_seq.report.dashboard.page import Page
 from lightning_seq.report.summary import runs_of, summarise
 
 Make = Callable[..., Path]

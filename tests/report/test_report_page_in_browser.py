@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lightning_seq.report.dashboard import dashboard
+from lightning_seq.report.dashboard.dashboard import dashboard
 from tests.report.browser import CHROMIUM, Browser
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH")

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from lightning_seq.record import read, write
-from lightning_seq.report.page import Page
-from lightning_seq.report.pareto import COSTS, front, is_logarithmic, pareto, places
+from lightning_seq.records.record import read, write
+from lightning_seq.report.dashboard.page import Page
+from lightning_seq.report.dashboard.quality_against_cost import COSTS, front, is_logarithmic, pareto, places
 from lightning_seq.report.summary import runs_of, summarise
 
 Make = Callable[..., Path]

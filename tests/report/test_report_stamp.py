@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lightning_seq.record import read, write
+from lightning_seq.records.record import read, write
 from lightning_seq.report.write import is_current, write_report
 
 Make = Callable[..., Path]

@@ -12,7 +12,7 @@ from statistics import mean, stdev
 import pytest
 
 from lightning_seq.errors import UserError
-from lightning_seq.record import read, write
+from lightning_seq.records.record import read, write
 from lightning_seq.report import tables
 from lightning_seq.report.summary import Group, Statistic, summarise
 from lightning_seq.report.verdict import ONE_SEED

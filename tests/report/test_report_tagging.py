@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from lightning_seq.files import sha256
-from lightning_seq.record import Record, runs_in
-from lightning_seq.report.artifacts import read_artifacts
-from lightning_seq.report.dashboard import dashboard
-from lightning_seq.report.predictions import confusions
+from lightning_seq.records.artifacts import read_artifacts
+from lightning_seq.records.record import Record, runs_in
+from lightning_seq.records.tagging import Tagged, read_tagged
+from lightning_seq.report.dashboard.confusion_matrices import confusions
+from lightning_seq.report.dashboard.dashboard import dashboard
+from lightning_seq.report.dashboard.tagging import MOST_ROWS, MOST_SENTENCES, MOST_TOKENS, per_class, worst_sentences
 from lightning_seq.report.summary import Group, summarise
-from lightning_seq.report.tagged_text import MOST_ROWS, MOST_SENTENCES, MOST_TOKENS, per_class, worst_sentences
-from lightning_seq.report.tagging import Tagged, read_tagged
 from tests.report.made_run import rewrite
 
 Make = Callable[..., Path]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from lightning_seq.record import runs_in, write
+from lightning_seq.records.record import runs_in, write
 from lightning_seq.report.summary import summarise
 from lightning_seq.report.terminal_table import LEFT_OUT, terminal
 from tests.report.made_sweep import made

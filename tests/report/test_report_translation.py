@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from lightning_seq.files import sha256
-from lightning_seq.record import Record, read, runs_in, write
+from lightning_seq.records.record import Record, read, runs_in, write
+from lightning_seq.records.translation import read_translation
 from lightning_seq.report import tables
 from lightning_seq.report.curves import metrics_to_draw
-from lightning_seq.report.dashboard import dashboard
+from lightning_seq.report.dashboard.dashboard import dashboard
 from lightning_seq.report.headline import conventions
 from lightning_seq.report.summary import summarise
-from lightning_seq.report.translation import read_translation
 from tests.report.browser import CHROMIUM, look
 from tests.report.made_run import rewrite
 from tests.report.page import ATTACKS, Page

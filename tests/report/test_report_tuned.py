@@ -13,9 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lightning_seq.report.page import Page
+from lightning_seq.report.dashboard.page import Page
+from lightning_seq.report.dashboard.tuning import tuned
 from lightning_seq.report.summary import runs_of, summarise_runs
-from lightning_seq.report.tuned import expected_best_with_replacement, tuned
+from lightning_seq.significance import expected_best_with_replacement
 
 Make = Callable[..., Path]
 

@@ -19,9 +19,9 @@ from rich.console import Console
 from sacrebleu.metrics import BLEU
 
 from lightning_seq.files import sha256
-from lightning_seq.record import Record, read, runs_in, write
+from lightning_seq.records.record import Record, read, runs_in, write
 from lightning_seq.report import tables, verdict
-from lightning_seq.report.dashboard import dashboard
+from lightning_seq.report.dashboard.dashboard import dashboard
 from lightning_seq.report.escape import latex
 from lightning_seq.report.examples import example_scores
 from lightning_seq.report.summary import summarise

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lightning_seq.errors import UserError
-from lightning_seq.report.wandb_summary import log_comparison
+from lightning_seq.report.wandb.summary import log_comparison
 
 Make = Callable[..., Path]
 

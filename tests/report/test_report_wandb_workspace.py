@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from lightning_seq.errors import UserError
-from lightning_seq.record import runs_in, write
-from lightning_seq.report.wandb_summary import log_comparison
-from lightning_seq.report.wandb_workspace import FILE, build, main, publish, upload, write_plan
+from lightning_seq.records.record import runs_in, write
+from lightning_seq.report.wandb.summary import log_comparison
+from lightning_seq.report.wandb.workspace import FILE, build, main, publish, upload, write_plan
 
 Make = Callable[..., Path]
 
@@ -74,12 +74,12 @@ def test_one_command_uploads_everything(tmp_path: Path, monkeypatch: pytest.Monk
     words = shlex.split(upload(place))
     assert words[:4] == ["wandb", "sync", *runs]
     words[5] = str(Path.cwd() / words[5])
-    assert words[4:] == ["&&", sys.executable, "-m", "lightning_seq.report.wandb_workspace", str(place)]
+    assert words[4:] == ["&&", sys.executable, "-m", "lightning_seq.report.wandb.workspace", str(place)]
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.chdir(Path(sys.executable).parents[1])
     (place / "wandb").rmdir()
     assert shlex.split(upload(place))[:5] == [f"bin/{Path(sys.executable).name}", "-m", "wandb", "sync", runs[0]]
-    monkeypatch.setattr("lightning_seq.report.wandb_workspace.find_spec", lambda _: None)
+    monkeypatch.setattr("lightning_seq.report.wandb.workspace.find_spec", lambda _: None)
     assert "&&" not in upload(place)
 
 

@@ -12,13 +12,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from lightning_seq.cells.elman import ElmanCell
-from lightning_seq.data.memory_problems import COUNTED
 from lightning_seq.embeddings.layer import Embedding, Vectors
 from lightning_seq.models.classifier import Classifier
 from lightning_seq.models.crf import LinearChainCRF
 from lightning_seq.models.recurrent import RecurrentEncoder
 from lightning_seq.models.set_model import SetModel
-from lightning_seq.spec import Batch
+from lightning_seq.spec import COUNTED, Batch
 from lightning_seq.tasks.classification import SequenceClassification
 from lightning_seq.tasks.sequences_of_sets import SequencesOfSets
 from lightning_seq.tasks.task import Task, at_end

@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader
 
 from lightning_seq.cells.elman import ElmanCell
 from lightning_seq.cells.gru import GRUCell
-from lightning_seq.data.memory_problems import COUNTED, MemoryProblemData
+from lightning_seq.data.memory_problems.module import MemoryProblemData
 from lightning_seq.embeddings.layer import Vectors
 from lightning_seq.errors import UserError
 from lightning_seq.models.bag_of_embeddings import BagOfEmbeddings
@@ -24,7 +24,7 @@ from lightning_seq.models.recurrent import RecurrentEncoder
 from lightning_seq.models.regressor import Regressor
 from lightning_seq.models.set_model import SetModel
 from lightning_seq.models.window_mlp import WindowMLP
-from lightning_seq.spec import Batch
+from lightning_seq.spec import COUNTED, Batch
 from lightning_seq.tasks.bits import BitSequences
 from lightning_seq.tasks.regression import SequenceRegression
 from lightning_seq.tasks.task import Task

@@ -11,11 +11,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lightning_seq.data.classification import ClassificationData
-from lightning_seq.data.language_modelling import LanguageModellingData
-from lightning_seq.data.sequence_to_sequence import SequenceToSequenceData
-from lightning_seq.data.spelling import WordForm
-from lightning_seq.data.tagging import TaggingData, TagReader
+from lightning_seq.data.classification.module import ClassificationData
+from lightning_seq.data.language_modelling.module import LanguageModellingData
+from lightning_seq.data.sequence_to_sequence.module import SequenceToSequenceData
+from lightning_seq.data.tagging.module import TaggingData, TagReader
+from lightning_seq.data.tagging.spelling import WordForm
 from lightning_seq.embeddings.formats import read_vectors
 from lightning_seq.embeddings.vectors import Vectors, save
 from lightning_seq.errors import UserError

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lightning_seq.data.sources.tagged import TaggedTable
-from lightning_seq.data.spans import Tag
 from lightning_seq.errors import UserError
 from lightning_seq.files import Plain
+from lightning_seq.text.bio_tags import Tag
 from lightning_seq.text.conll import fields
 from lightning_seq.text.lines import split_lines
 

@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass
 
 from lightning_seq.data.sources.tagged import TaggedTable
-from lightning_seq.data.spans import Tag
 from lightning_seq.errors import UserError, near
 from lightning_seq.files import Plain
+from lightning_seq.text.bio_tags import Tag
 from lightning_seq.text.lines import split_lines
 
 COLUMNS = ("id", "form", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc")

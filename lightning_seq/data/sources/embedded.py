@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lightning_seq.data.sources.table import SPLITS, Loaded, Table
-from lightning_seq.data.verses import Verse, edition, verses
+from lightning_seq.data.sources.verses import Verse, edition, verses
 from lightning_seq.errors import UserError
 from lightning_seq.files import Plain
 

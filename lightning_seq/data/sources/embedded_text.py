@@ -7,7 +7,7 @@ from itertools import chain
 
 from lightning_seq.data.sources.corpus import Corpus, gathered
 from lightning_seq.data.sources.table import SPLITS
-from lightning_seq.data.verses import edition, verses
+from lightning_seq.data.sources.verses import edition, verses
 from lightning_seq.files import Plain
 
 BLOCK = 10

@@ -10,9 +10,9 @@ import numpy as np
 from lightning_seq.data.sources.synthetic import check_whole, sizes
 from lightning_seq.data.sources.table import Loaded
 from lightning_seq.data.sources.tagged import TaggedTable
-from lightning_seq.data.spans import Tag
 from lightning_seq.errors import UserError
 from lightning_seq.files import Plain
+from lightning_seq.text.bio_tags import Tag
 
 TAGS = ("first half", "second half")
 

@@ -8,10 +8,10 @@ from typing import Any, Protocol
 
 from lightning_seq.data.sources.columns import check_columns, check_splits, chosen_splits, keys_of
 from lightning_seq.data.sources.table import SPLITS, Cut, Keys, Loaded, taken
-from lightning_seq.data.spans import Tag
 from lightning_seq.errors import UserError
 from lightning_seq.files import Plain
 from lightning_seq.printable import number_of
+from lightning_seq.text.bio_tags import Tag
 from lightning_seq.text.conll import fields
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from lightning_seq.data.sources.embedded import VersesGenre
 from lightning_seq.data.sources.pairs import PairTable
 from lightning_seq.data.sources.table import Loaded
-from lightning_seq.data.verses import VERSIONS, edition, verses
+from lightning_seq.data.sources.verses import VERSIONS, edition, verses
 from lightning_seq.errors import UserError, near
 from lightning_seq.files import Plain
 

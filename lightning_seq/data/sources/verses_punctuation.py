@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lightning_seq.data.punctuation import TAGS, tagged
 from lightning_seq.data.sources.embedded import VersesGenre
 from lightning_seq.data.sources.table import Loaded
 from lightning_seq.data.sources.tagged import TaggedTable
 from lightning_seq.files import Plain
+from lightning_seq.text.punctuation import TAGS, tagged
 
 
 @dataclass(frozen=True)

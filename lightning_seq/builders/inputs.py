@@ -1,0 +1,144 @@
+"""What the embedding starts from: word vectors, random numbers, one-hot vectors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from lightning_seq.config.seeds import Stream, stream_seed
+from lightning_seq.config.targets import factory
+from lightning_seq.config.tree import Config
+from lightning_seq.embeddings.matrix import Coverage, embedding_matrix
+from lightning_seq.embeddings.vectors import Vectors as WordVectors
+from lightning_seq.errors import UserError, near
+from lightning_seq.files import fingerprint
+from lightning_seq.spec import Features
+
+EMBEDDINGS = ("word2vec", "random", "onehot", "file", "none")
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What the embedding starts from.
+
+    kind:     `word2vec`, `random`, `onehot`, `file`, or `none` for inputs that are vectors already.
+    width:    E.
+    matrix:   `[V, E]`, or None where nothing is given (random, one-hot).
+    vectors:  where the matrix came from.
+    target:   the same for the target side, where data have one with words of its own.
+    """
+
+    kind: str
+    width: int
+    matrix: np.ndarray | None = None
+    vectors: WordVectors | None = None
+    coverage: Coverage | None = None
+    fingerprint: str | None = None
+    target: Inputs | None = None
+
+    @property
+    def mark(self) -> str | None:
+        """The fingerprint of all vectors, those of the target side too; None where there are none."""
+        marks = [side.fingerprint for side in (self, self.target) if side is not None and side.fingerprint]
+        return marks[0] if len(set(marks)) == 1 else fingerprint(marks) if marks else None
+
+    @property
+    def notes(self) -> list[str]:
+        """A line for each file of vectors that has words which could not be read."""
+        return [
+            f"{meta['file']}: {meta['not_utf8']:,} words that are not UTF-8 left out"
+            for side in (self, self.target)
+            if side is not None and side.vectors is not None and (meta := side.vectors.meta).get("not_utf8")
+        ]
+
+
+def build_inputs(config: Config, data: Any, progress: bool = False) -> Inputs:
+    """Word vectors for the vocabulary: trained on the train split or found in the cache, or read from a file; and for
+    that of the target side, from its own text or its own file (`embedding.target_path`).
+
+    Raises UserError for an unknown kind and for vectors of another width than the configuration asks for.
+    """
+    inputs = _side(config, data, progress)
+    target = getattr(data, "target_side", None)
+    if target is None:
+        return inputs
+    settings = {**config["embedding"], "path": config["embedding"].get("target_path")}
+    if settings["kind"] == "file" and not settings["path"]:
+        settings |= {"kind": "random", "size": inputs.width}
+    written = _side({**config, "embedding": settings}, target, progress)
+    if written.width != inputs.width:
+        raise UserError(
+            f"embedding.path has vectors of {inputs.width} numbers and embedding.target_path of {written.width}: "
+            "expected one width for both sides"
+        )
+    return replace(inputs, target=written)
+
+
+def _side(config: Config, data: Any, progress: bool) -> Inputs:
+    settings = config["embedding"]
+    kind = settings["kind"]
+    if kind not in EMBEDDINGS:
+        raise UserError(f"embedding.kind is {kind!r}: {near(kind, EMBEDDINGS)}")
+    if isinstance(data.spec.inputs, Features):
+        if kind != "none":
+            raise UserError(f"embedding={kind} is for words, these inputs are numbers: use embedding=none")
+        return Inputs(kind, data.spec.inputs.width)
+    if kind == "none":
+        raise UserError("embedding=none is for inputs that are numbers, words came: use word2vec, random or onehot")
+    words = data.vocabulary.words
+    if kind == "onehot":
+        return Inputs(kind, len(words))
+    if kind == "random":
+        return Inputs(kind, settings["size"])
+    if kind == "word2vec":
+        from lightning_seq.embeddings.artifact import vectors_fingerprint, word_vectors
+        from lightning_seq.embeddings.word2vec import Word2VecParameters
+
+        parameters = Word2VecParameters(**config["word2vec"])
+        corpus = data.fingerprints["data"]
+        vectors = word_vectors(data.train_sentences(), parameters, corpus, Path(config["cache"]), progress)
+        mark, remedy = vectors_fingerprint(parameters, corpus), f"word2vec.vector_size={settings['size']}"
+    else:
+        from lightning_seq.embeddings.formats import read_vectors
+        from lightning_seq.files import sha256
+
+        if not settings["path"]:
+            raise UserError("embedding=file needs a file: give embedding.path=FILE (word2vec, GloVe or fastText .vec)")
+        path = Path(settings["path"]).expanduser()
+        vectors = read_vectors(path, keep=set(words), normalise=config["data"].get("normalise", "none"))
+        mark = sha256(path)[:16] if path.is_file() else str(vectors.meta.get("fingerprint"))
+        remedy = "another file"
+    width = vectors.matrix.shape[1]
+    if settings["size"] not in (None, width):
+        raise UserError(
+            f"embeddings have width {width}, the model expects {settings['size']}: use {remedy}, "
+            f"or set embedding.size={width}"
+        )
+    # Rows for words without a vector are drawn from the vectors' own seed: they are the same for every seed of a run.
+    matrix, coverage = embedding_matrix(words, vectors, seed=config["word2vec"]["seed"], counts=data.vocabulary.counts)
+    return Inputs(kind, width, matrix, vectors, coverage, mark)
+
+
+def initialise(model: Any, config: Config, inputs: Inputs) -> None:
+    """Every parameter from the seed and its own name; then the vectors, where there are any."""
+    factory(config["init"], "init", config["allow"])()(model, stream_seed(config["seed"], Stream.INITIALISATION))
+    sides = {"source" if inputs.target else "embedding": inputs, "target": inputs.target}
+    for name, side in sides.items():
+        if side is not None and side.matrix is not None:
+            with torch.no_grad():
+                model.get_submodule(name).get_parameter("weight").copy_(torch.from_numpy(side.matrix))
+
+
+def describe_embedding(inputs: Inputs) -> dict[str, Any]:
+    """The record's `embedding`."""
+    coverage = inputs.coverage
+    return {
+        "kind": inputs.kind,
+        "size": inputs.width,
+        "type_coverage": coverage.types if coverage else None,
+        "token_coverage": coverage.tokens if coverage else None,
+    }

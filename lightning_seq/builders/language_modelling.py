@@ -1,0 +1,106 @@
+"""Language modelling: the symbol that follows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from torch import nn
+
+from lightning_seq.builders.task_kind import TaskKind
+from lightning_seq.config.targets import factory
+from lightning_seq.config.tree import Config
+from lightning_seq.data.language_modelling.reader import LanguageReader
+from lightning_seq.errors import UserError
+from lightning_seq.models.encoder import Encoder
+from lightning_seq.models.language_model import LanguageModel
+from lightning_seq.spec import DataSpec, NextToken
+
+if TYPE_CHECKING:
+    from lightning.pytorch import Callback
+
+    from lightning_seq.data.language_modelling.module import LanguageModellingData
+    from lightning_seq.tasks.task import Task
+
+ONCE = ("locked", "recurrent_dropout", "weight_drop")
+"""Noise of an encoder that is drawn once for all steps that it reads together."""
+
+SETTINGS = ("carry", "evaluation", "activation_penalty", "temporal_penalty")
+
+
+def model(
+    config: Config, spec: DataSpec, embedding: nn.Module, encoder: Callable[[int], Encoder], width: int
+) -> LanguageModel:
+    assert isinstance(spec.targets, NextToken)
+    task = config["task"]
+    return LanguageModel(
+        embedding,
+        encoder(width),
+        spec.targets.size,
+        dropout=task["dropout"],
+        locked=task["locked"],
+        tied=task["tied"],
+        adaptive=task["adaptive_softmax"],
+    )
+
+
+def task(config: Config, data: LanguageModellingData, model: LanguageModel, shared: dict[str, Any]) -> Task:
+    settings = config["task"]
+    drawn = [f"model.{name}" for name in ONCE if config["model"].get(name)]
+    drawn += ["task.locked=true"] if settings["locked"] and settings["dropout"] else []
+    if drawn and data.backward_length is not None and data.backward_length > data.chunk_length:
+        raise UserError(
+            f"{drawn[0]} draws one mask for a whole window, and data.backward_length={data.backward_length} reads a "
+            "window in two parts: set it to null, or use dropout that is drawn at each step"
+        )
+    make = factory({"_target_": settings["_target_"]}, "task", config["allow"])
+    made: Task = make(
+        model,
+        chunk_length=data.chunk_length if data.random_chunks else None,
+        tokens_per_character={name: data.tokens[name] / size for name, size in data.characters.items() if size},
+        **{name: settings[name] for name in SETTINGS},
+        **shared,
+    )
+    return made
+
+
+def reader(plain: dict[str, Any]) -> LanguageReader:
+    return LanguageReader.from_plain(plain)
+
+
+def callbacks(config: Config, directory: Path, data: LanguageModellingData) -> list[Callback]:
+    from lightning_seq.callbacks.averaging import NonMonotonicAveraging
+    from lightning_seq.callbacks.samples import Samples
+
+    settings, reads = config["task"], data.reader
+    given = settings["sample"]
+    prompt = reads.encode([_prompt(given["prompt"], data)]).inputs[0].tolist()
+    unseen = 0 if reads.line_end is None else 1  # what stands before a text is not part of it
+
+    def decode(ids: Sequence[int]) -> str:
+        return reads.decode(ids[unseen:])
+
+    found: list[Callback] = [
+        Samples(directory, prompt, decode, data.vocabulary.words, given["length"], given["temperature"], reads.never)
+    ]
+    if settings["averaging"] is not None:
+        mode = {"val/accuracy": "max"}.get(settings["monitor"], "min")
+        found.append(NonMonotonicAveraging(settings["averaging"], settings["monitor"], mode))
+    return found
+
+
+def _prompt(given: str | None, data: LanguageModellingData) -> str:
+    """What was asked for; else nothing, or where nothing stands before a text, its first symbol."""
+    if given is not None or data.reader.line_end is not None:
+        return given or ""
+    return data.vocabulary.words[int(data.prepared.splits["validation"].flat[0])]
+
+
+def artifacts(directory: Path, data: LanguageModellingData, task: Task) -> dict[str, str]:
+    from lightning_seq.callbacks.samples import FILE
+
+    return {"samples": FILE}
+
+
+KIND = TaskKind(model, task, reader, callbacks=callbacks, artifacts=artifacts)

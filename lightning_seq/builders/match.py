@@ -1,0 +1,345 @@
+"""Architectures of one size: the hidden size at which each has as many parameters, bytes of state or operations."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from lightning_seq.config.targets import resolve
+from lightning_seq.config.tree import Config
+from lightning_seq.errors import UserError, first_line, near
+from lightning_seq.identity import is_matched
+
+if TYPE_CHECKING:
+    from lightning_seq.config.entry import Entry
+    from lightning_seq.spec import DataSpec
+
+COUNTS = ("recurrent", "all")
+WIDTHS = ("hidden_size", "model_size", "channels")
+"""What the width of a model is called, the first of these that it has: of recurrent and window models, of a
+transformer, of a convolution."""
+LARGEST = {"parameters": 65_536, "state": 65_536, "flops": 4_096}
+"""The largest size that is looked at; operations are counted on models that are really made."""
+UNITS = {"parameters": "parameters", "state": "bytes of state", "flops": "operations a token"}
+TOKENS, CHARACTERS = 16, 8
+"""How long the sequence is over which operations are counted, and each of its words."""
+REFUSALS = 128
+"""Sizes in a row that a model may refuse (one that a number of heads does not divide, say) before larger ones are taken
+for impossible too."""
+SUFFIXES = {"": 1, "k": 1e3, "m": 1e6, "g": 1e9}
+
+
+def check_match(found: Sequence[Entry], given: Sequence[str]) -> None:
+    """Raises UserError for a target or a count that is none, where the entries ask for different ones, and where a size
+    that is to be solved was given. `given` are the keys that all entries share, as they were typed."""
+    settings = found[0].config["match"]
+    for entry in found:
+        if entry.config["match"] != settings:
+            raise UserError(f"{entry.label} asks for another match than {found[0].label}: give match=… once, for all")
+    target = read_target(settings["target"])
+    if settings["count"] not in COUNTS:
+        raise UserError(f"match.count is {settings['count']!r}: {near(str(settings['count']), COUNTS)}")
+    if not is_matched(found[0].config):
+        if target is not None:
+            raise UserError(f"match.target={settings['target']} matches nothing: add {', '.join(map(_said, UNITS))}")
+        return
+    if settings["kind"] not in UNITS:
+        raise UserError(f"match.kind is {settings['kind']!r}: {near(str(settings['kind']), UNITS)}")
+    for number, entry in enumerate(found):
+        if target is None and number == 0:
+            continue  # the measure of all others: its size is its own
+        own = [word for word in entry.overrides if word.partition("=")[0] == width_key(entry.config)]
+        if target is not None and width_key(entry.config) in given:
+            own.append(str(width_key(entry.config)))
+        if own:
+            raise UserError(
+                f"{entry.label} gives {own[0]} by itself, which {_said(settings['kind'])} is to solve: "
+                "take one of them out"
+            )
+
+
+def _said(kind: str) -> str:
+    return f"match={kind}"
+
+
+def read_target(value: Any) -> int | None:
+    """`200000`, `200k` and `1.5M` as a number; None for null.
+
+    Raises UserError for anything else, and for less than 1.
+    """
+    if value is None:
+        return None
+    text = "" if isinstance(value, bool) else str(value).strip().lower()
+    fits = re.fullmatch(r"(\d+\.?\d*(?:e\+?\d+)?)\s*([kmg]?)", text)
+    number = round(float(fits[1]) * SUFFIXES[fits[2]]) if fits else 0
+    if number < 1:
+        raise UserError(
+            f"match.target is {value!r}, expected a number of at least 1, such as 200000, 200k or 1.5M, or null for "
+            "what the first entry has"
+        )
+    return number
+
+
+def width_key(config: Config) -> str | None:
+    """The key that says how wide the model is, or None where nothing does."""
+    model = config["model"]
+    taken = {*model, *inspect.signature(resolve(model["_target_"], "model", config["allow"])).parameters}
+    return next((f"model.{name}" for name in WIDTHS if name in taken), None)
+
+
+def step(config: Config) -> int:
+    """What an admissible width is a multiple of: heads divide it, and a transformer's is even."""
+    model, attention = config["model"], config["attention"]
+    if "heads" in model:
+        return math.lcm(2, model["heads"])
+    if model.get("attend") and attention.get("heads") and attention.get("head_size") is None:
+        return 1 if model.get("decoder_hidden_size") else int(attention["heads"])
+    return 1
+
+
+def resized(config: Config, size: int) -> Config:
+    """The configuration with another width of the model; every layer has it, and a transformer's inner width keeps its
+    ratio to it.
+
+    Raises UserError for layers of different sizes.
+    """
+    model = dict(config["model"])
+    name = str(width_key(config)).removeprefix("model.")
+    before = model.get(name)
+    if isinstance(before, list):
+        if len(set(before)) > 1:
+            raise UserError(
+                f"model.{name}={before} has layers of different sizes, and match solves one for all: give "
+                f"model.num_layers={len(before)} and leave model.{name} out"
+            )
+        model[name] = [size] * len(before)
+    else:
+        model[name] = size
+    if name == "model_size" and "feedforward_size" in model:
+        model["feedforward_size"] = max(1, round(model["feedforward_size"] * size / config["model"]["model_size"]))
+    return {**config, "model": model}
+
+
+def size_of(config: Config) -> int | list[int] | None:
+    """The width that the configuration says, one for each layer where they differ; None where nothing says it."""
+    key = width_key(config)
+    size = config["model"].get(key.removeprefix("model.")) if key else None
+    return size[0] if isinstance(size, list) and len(set(size)) == 1 else size
+
+
+def measure(config: Config, spec: DataSpec, width: int) -> int:
+    """How large the configured model is, by the measure that `match` names. `width` is of the embedding.
+
+    parameters: as the record counts them, on torch's meta device, which holds shapes and no numbers.
+    state:      bytes of the tensors that the recurrent layers hand from one step to the next, in all layers, both
+                directions, encoder and decoder.
+    flops:      operations a token, forward, as `torch.utils.flop_counter` counts them on the engine `loop` over 16
+                tokens: two for each multiply-add of a matrix product, a convolution and an attention product; what is
+                done element by element (gates, biases, normalisation) and what is looked up (embeddings, one-hot
+                inputs) is not counted. An encoder-decoder's token is one that is read and one that is written. With
+                `count=all` each word is read as 8 characters.
+    """
+    import torch
+
+    from lightning_seq.builders.build import build_model
+    from lightning_seq.models.parameters import count_parameters
+
+    kind, part = config["match"]["kind"], config["match"]["count"]
+    if kind == "flops":
+        return _operations(config, spec, width)
+    with torch.device("meta"):
+        model = build_model(config, spec, width)
+    if kind == "parameters":
+        return count_parameters(model)["total" if part == "all" else "recurrent"]
+    return _state_bytes(model.parts()["recurrent"] if part == "recurrent" else model)
+
+
+def _state_bytes(module: Any) -> int:
+    from lightning_seq.layers.recurrent import Recurrent
+
+    return sum(
+        math.prod(shape) * kind.itemsize
+        for layer in module.modules()
+        if isinstance(layer, Recurrent)
+        for shape, kind in zip(layer.cell.state_shapes, layer.cell.state_types(), strict=True)
+    )
+
+
+def _operations(config: Config, spec: DataSpec, width: int) -> int:
+    """Of a forward pass over one sequence, an equal share for each of its tokens."""
+    import torch
+    from torch.nn.attention import SDPBackend, sdpa_kernel
+    from torch.utils.flop_counter import FlopCounterMode
+
+    from lightning_seq.builders.build import build_model
+    from lightning_seq.models.encoder_decoder import EncoderDecoder
+    from lightning_seq.models.tagger import Tagger
+    from lightning_seq.spec import Features
+
+    if "engine" in config["model"]:
+        config = {**config, "model": {**config["model"], "engine": "loop"}}
+    model = build_model(config, spec, width)
+    mask = torch.ones(1, TOKENS, dtype=torch.bool)
+    ids = torch.ones(1, TOKENS, dtype=torch.int64)
+    inputs = torch.zeros(1, TOKENS, spec.inputs.width) if isinstance(spec.inputs, Features) else ids
+    more: tuple[Any, ...] = ()
+    if isinstance(model, EncoderDecoder):
+        more = (ids, mask)
+    elif isinstance(model, Tagger):
+        spelling, characters = torch.arange(TOKENS)[None], torch.ones(TOKENS, CHARACTERS, dtype=torch.int64)
+        more = ({"spelling": spelling, "characters": characters, "case": torch.zeros_like(ids)},)
+    # In evaluation torch's transformer takes a path of its own, and its quickest attention is not counted.
+    model.train()
+    with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+        made = model(inputs, mask, *more)
+        pair = counter.get_total_flops()  # of an encoder-decoder, all but the softmax
+        if isinstance(model, EncoderDecoder):
+            model.softmax.log_probabilities(made.hidden[0])
+
+    def inside(part: str) -> int:
+        return sum(counter.get_flop_counts().get(f"{type(model).__name__}.{part}", {}).values())
+
+    if config["match"]["count"] == "all":
+        total = counter.get_total_flops()
+    else:
+        total = pair - inside("bring") if isinstance(model, EncoderDecoder) else inside("encoder")
+    return round(total / TOKENS)
+
+
+def nearest(
+    count: Callable[[int], int | None], target: int, step: int = 1, largest: int = 65_536
+) -> tuple[int, bool] | None:
+    """The multiple of `step` whose count is nearest to `target`, of two equally near the smaller; and whether the
+    target lies within what sizes up to `largest` have. `count` must not fall from one size to a larger one; it is None
+    for a size that is not possible. None where no size is."""
+    last = largest // step
+
+    def possible(units: int) -> int | None:
+        """The first size from here up that is possible."""
+        within = range(units, min(units + REFUSALS, last + 1))
+        return next((each for each in within if count(each * step) is not None), None)
+
+    def total(units: int) -> float:
+        size = possible(units)
+        found = None if size is None else count(size * step)
+        return math.inf if found is None else found
+
+    low = possible(1)
+    if low is None:
+        return None
+    if total(low) > target:
+        return low * step, False
+    high = low
+    while total(high) < target:
+        if high == last:
+            return high * step, False
+        low, high = high, min(2 * high, last)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if total(middle) <= target else (low, middle)
+    best = min((low, high), key=lambda units: (abs(total(units) - target), units))
+    return (possible(best) or best) * step, total(high) < math.inf or total(low) == target
+
+
+@dataclass
+class Matching:
+    """One measure for all entries of a comparison. `target` is the first entry's own where none is given."""
+
+    kind: str
+    count: str
+    target: int | None
+
+    @classmethod
+    def of(cls, config: Config) -> Matching | None:
+        """As the configuration says; None where nothing is to be matched."""
+        settings = config["match"]
+        if not is_matched(config):
+            return None
+        return cls(settings["kind"], settings["count"], read_target(settings["target"]))
+
+    @property
+    def unit(self) -> str:
+        return f"{UNITS[self.kind]}, {'all together' if self.count == 'all' else 'recurrent part alone'}"
+
+    def solve(self, entry: Entry, spec: DataSpec, width: int) -> tuple[Entry, int]:
+        """The entry with the size that comes nearest to the target, and how much it has at that size; the first without
+        a target stays as it is.
+
+        Raises UserError where no size comes near, naming the nearest that there is.
+        """
+        if self.target is None:
+            self.target = measure(entry.config, spec, width)
+            if self.target < 1:
+                raise UserError(
+                    f"{entry.label}, the first entry, has 0 {self.unit}: there is nothing to match; give match.target="
+                )
+            return self._with_target(entry, entry.config), self.target
+        key, known, refusals = width_key(entry.config), dict[int, int | None](), list[Exception]()
+
+        def count(size: int) -> int | None:
+            if size not in known:
+                try:
+                    known[size] = measure(resized(entry.config, size), spec, width)
+                except (ValueError, TypeError, RuntimeError, AssertionError, ArithmeticError) as error:
+                    known[size] = None  # a cell may refuse a size: that one is not possible
+                    refusals.append(error)
+            return known[size]
+
+        if key is None:
+            raise UserError(
+                f"{entry.label}: model={entry.config['choices']['model']} has no size to solve, it has "
+                f"{measure(entry.config, spec, width):,} {self.unit}: take it out, or use match=none"
+            )
+        pace = step(entry.config)
+        found = nearest(count, self.target, pace, LARGEST[self.kind])
+        if found is None:
+            reason = first_line(refusals[-1])
+            raise UserError(
+                f"{entry.label} cannot be built with {key} from {pace} to {pace * len(refusals)}: {reason}"
+            ) from refusals[-1]
+        size, reached = found
+        total = count(size) or 0
+        if not reached:
+            if self.kind == "state" and total == 0:
+                raise UserError(
+                    f"{entry.label}: model={entry.config['choices']['model']} carries no state from step to step, "
+                    "0 bytes at any size: take it out, or use match=parameters"
+                )
+            extreme = "smallest" if total > self.target else "largest"
+            raise UserError(
+                f"{entry.label} cannot have {self.target:,} {self.unit}: the nearest possible is its {extreme} size, "
+                f"{key}={size}, with {total:,}; give another match.target"
+            )
+        return self._with_target(entry, resized(entry.config, size)), total
+
+    def _with_target(self, entry: Entry, config: Config) -> Entry:
+        return replace(entry, config={**config, "match": {**config["match"], "target": self.target}})
+
+
+def residual(config: Config, spec: DataSpec, width: int, found: int | None = None) -> dict[str, Any]:
+    """What the record holds of a matched run: `kind`, `count`, `target`, the key that was solved and its `size`, how
+    much was `found` at that size (measured here where it is not given), and the `mismatch`, (found - target) / target;
+    `{}` where nothing was matched."""
+    if not is_matched(config):
+        return {}
+    settings, found = config["match"], measure(config, spec, width) if found is None else found
+    target = int(settings["target"])
+    return {
+        "kind": settings["kind"],
+        "count": settings["count"],
+        "target": target,
+        "key": width_key(config),
+        "size": size_of(config),
+        "found": found,
+        "mismatch": (found - target) / target,
+    }
+
+
+def said(match: dict[str, Any]) -> str:
+    """`model.hidden_size=187: 199,876 of 200,000 parameters (-0.06 %)`."""
+    size = f"{match['key']}={match['size']}: " if match["key"] else ""
+    return f"{size}{match['found']:,} of {match['target']:,} {UNITS[match['kind']]} ({100 * match['mismatch']:+.2f} %)"

@@ -1,0 +1,244 @@
+"""Tagging: a label for every token."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from lightning_seq.builders.prediction_columns import example_columns, of_task, score_columns
+from lightning_seq.builders.task_kind import TaskKind
+from lightning_seq.cells.lstm import LSTMCell
+from lightning_seq.config.targets import factory
+from lightning_seq.config.tree import Config
+from lightning_seq.data.hardness import hardness
+from lightning_seq.data.tagging.reader import TagReader
+from lightning_seq.errors import UserError, near
+from lightning_seq.files import write_json, write_parquet, write_text
+from lightning_seq.metrics.precision_recall_f1 import precision_recall_f1, span_table
+from lightning_seq.models.characters import CharacterCNN, CharacterRecurrent
+from lightning_seq.models.crf import LinearChainCRF
+from lightning_seq.models.encoder import Encoder
+from lightning_seq.models.tagger import Tagger
+from lightning_seq.spec import DataSpec, Tags, Tokens
+from lightning_seq.text.bio_tags import OUTSIDE, Tag, scheme_of, spans_of, written
+from lightning_seq.text.conll import conll
+
+if TYPE_CHECKING:
+    from lightning_seq.data.tagging.module import TaggingData
+    from lightning_seq.tasks.tagging import Tagging
+    from lightning_seq.tasks.task import Task
+
+CHARACTERS = ("none", "cnn", "lstm")
+CONSTRAINTS = ("auto", "training", "none")
+SHOWN = 60
+"""Sentences in `tagging.json`."""
+NO_TAG = "_"
+"""What a CoNLL file has in the place of a tag that is not known."""
+
+
+def model(
+    config: Config, spec: DataSpec, embedding: nn.Module, encoder: Callable[[int], Encoder], width: int
+) -> Tagger:
+    assert isinstance(spec.targets, Tags)
+    task = config["task"]
+    return Tagger(
+        embedding,
+        encoder,
+        width,
+        spec.targets.size,
+        crf=crf(config, spec.targets.names, spec.targets.scheme),
+        characters=characters(task, spec),
+        case=task["case"],
+        intents=len(spec.targets.intents) if task["intent_weight"] else 0,
+        dropout=task["dropout"],
+        locked=task["locked"],
+    )
+
+
+def characters(task: Config, spec: DataSpec) -> CharacterCNN | CharacterRecurrent | None:
+    """Raises UserError for an unknown kind, and for an LSTM whose two directions would differ in size."""
+    kind, size = task["characters"] or "none", task["character_size"]
+    if kind not in CHARACTERS:
+        raise UserError(f"task.characters is {kind!r}: {near(str(kind), CHARACTERS)}")
+    if kind == "none":
+        return None
+    assert isinstance(spec.inputs, Tokens)
+    alphabet = len(spec.inputs.characters)
+    if kind == "cnn":
+        return CharacterCNN(alphabet, task["character_embedding"], size, task["character_width"])
+    if size % 2:
+        raise UserError(f"task.character_size is {size}, expected an even number: half of it for each direction")
+    return CharacterRecurrent(alphabet, LSTMCell, task["character_embedding"], size // 2)
+
+
+def crf(config: Config, names: Sequence[str], scheme: str | None = None) -> LinearChainCRF | None:
+    """With the order of the scheme's tags as a constraint, unless it is not wanted or the tags have no such order."""
+    task = config["task"]
+    wanted = task["constraints"]
+    if wanted not in CONSTRAINTS:
+        raise UserError(f"task.constraints is {wanted!r}: {near(str(wanted), CONSTRAINTS)}")
+    if not task["crf"]:
+        if wanted == "training":
+            raise UserError("task.constraints=training acts on the paths of a CRF: set task.crf=true as well")
+        return None
+    scheme = scheme_of(names, "none" if config["data"].get("scheme") == "none" else scheme)
+    ordered = scheme != "none"
+    if wanted == "training" and not ordered:
+        raise UserError("task.constraints=training is for tags of spans, and these mark no spans: use auto or none")
+    return LinearChainCRF(len(names), names if ordered and wanted != "none" else None, wanted == "training", scheme)
+
+
+def task(config: Config, data: TaggingData, model: Tagger, shared: dict[str, Any]) -> Task:
+    assert isinstance(data.spec.targets, Tags)
+    settings, names = config["task"], data.spec.targets.names
+    scheme = scheme_of(names, data.spec.targets.scheme)
+    make = factory({"_target_": settings["_target_"]}, "task", config["allow"])
+    if shared["monitor"] == "auto":
+        shared = {**shared, "monitor": "val/accuracy" if scheme == "none" else "val/f1"}
+    made: Task = make(
+        model,
+        names,
+        scheme=scheme,
+        intents=data.spec.targets.intents if settings["intent_weight"] else (),
+        intent_weight=settings["intent_weight"],
+        **of_task(config),
+        **shared,
+    )
+    return made
+
+
+def reader(plain: dict[str, Any]) -> TagReader:
+    return TagReader.from_plain(plain)
+
+
+def artifacts(directory: Path, data: TaggingData, task: Tagging) -> dict[str, str]:
+    """`predictions.parquet`, `predictions.conll` and `tagging.json`.
+
+    predictions.parquet: a row per token that counts: `example_columns` of its sentence, position, token, target,
+                         prediction, loss, and the `hardness` of its sentence; where they are full, the probability of
+                         each tag, whatever its neighbours are.
+                         Of tags in another scheme than BIO, `target_bio` and `prediction_bio` are the spans in BIO.
+    predictions.conll:   every test sentence: token, target (`_` where it does not count), prediction, in the source's
+                         own scheme.
+    tagging.json:        see `overview`.
+    """
+    assert isinstance(data.spec.targets, Tags)
+    assert task.predictions is not None
+    names, rows = data.spec.targets.names, task.predictions.numpy()
+    starts = np.flatnonzero(np.diff(rows[:, 0], prepend=-1))
+    sentences = np.split(rows, starts[1:])
+    tokens = [data.tokens("test", int(sentence[0, 0])) for sentence in sentences]
+    test = data.prepared.splits["test"]
+    hard = hardness(data.prepared.spellings.words[test.flat], test.offsets, data.vocabulary)
+    scheme = data.prepared.scheme
+    columns = {
+        "token": np.array([token for words in tokens for token in words], dtype=object),
+        **{name: np.array(values, dtype=object) for name, values in bio_columns(names, sentences, scheme).items()},
+    }
+    counted = rows[:, 2] >= 0
+    kept, places = rows[counted], rows[counted, 0].astype("int64")
+    of_tokens = _columns(names, kept, {name: values[counted] for name, values in columns.items()})
+    of_sentences = {name: values[places] for name, values in hard.items()}
+    scores = score_columns(names, kept[:, 5:]) if rows.shape[1] > 5 else {}
+    table = {**example_columns(data, places), **of_tokens, **of_sentences, **scores}
+    write_parquet(directory / "predictions.parquet", table)
+    own = data.prepared.own_scheme
+
+    def tags(numbers: np.ndarray) -> list[Any]:
+        found = _named(names, numbers, None)
+        if own != scheme:
+            found = written(spans_of([tag or OUTSIDE for tag in found], scheme), found, own)
+        return [tag or NO_TAG for tag in found]
+
+    lines = (
+        zip(words, tags(sentence[:, 2]), tags(sentence[:, 3]), strict=True)
+        for words, sentence in zip(tokens, sentences, strict=True)
+    )
+    write_text(directory / "predictions.conll", conll(lines))
+    write_json(directory / "tagging.json", overview(names, task, tokens, sentences))
+    return {"predictions": "predictions.parquet", "conll": "predictions.conll", "tagging": "tagging.json"}
+
+
+def _named(names: Sequence[str], ids: np.ndarray, none: Any) -> list[Any]:
+    return [names[number] if number >= 0 else none for number in ids.astype("int64").tolist()]
+
+
+def bio_columns(names: Sequence[str], sentences: Sequence[np.ndarray], scheme: str) -> dict[str, list[Tag]]:
+    """The spans of every token's target and prediction in BIO; nothing where the tags have this scheme, or none.
+
+    A token that does not count is outside of any span, as the metric has it.
+    """
+    if scheme in ("bio", "none"):
+        return {}
+    found: dict[str, list[Tag]] = {"target_bio": [], "prediction_bio": []}
+    for sentence in sentences:
+        for column, rows in enumerate(found.values(), 2):
+            counted = np.where(sentence[:, 2] >= 0, sentence[:, column], -1)
+            tags = _named(names, counted, OUTSIDE)
+            rows += written(spans_of(tags, scheme), tags, "bio")
+    return found
+
+
+def _columns(names: tuple[str, ...], rows: np.ndarray, texts: dict[str, np.ndarray]) -> dict[str, Any]:
+    """texts: the columns `token` and, where there are some, `target_bio` and `prediction_bio`, as long as the rows."""
+    import pyarrow
+
+    tags = pyarrow.array(names)
+    return {
+        "position": rows[:, 1].astype("int64"),
+        "token": pyarrow.array(texts["token"], pyarrow.string()),
+        "target": tags.take(pyarrow.array(rows[:, 2].astype("int64"))),
+        "prediction": tags.take(pyarrow.array(rows[:, 3].astype("int64"))),
+        **{name: pyarrow.array(values, pyarrow.string()) for name, values in texts.items() if name != "token"},
+        "loss": rows[:, 4],
+    }
+
+
+def overview(
+    names: tuple[str, ...], task: Tagging, tokens: Sequence[list[str]], sentences: Sequence[np.ndarray]
+) -> dict[str, Any]:
+    """What the dashboard shows of a tagger, as plain values.
+
+    labels:    the tags.
+    confusion: `[C][C]`, how many test tokens of each tag (row) were given each tag (column).
+    per_class: for each tag `{label, precision, recall, f1, support}` over tokens.
+    spans:     for each kind of span `{kind, precision, recall, f1, predicted, spans}`; empty where tags mark none.
+    sentences: up to 60 of the test split, `{id, tokens, target, prediction, loss}`: those with an error first, then by
+               falling loss. `target` has null where a token does not count; `loss` is the sum of its tokens' losses, in
+               nats.
+    """
+    confusion = task.tables["confusion"]
+    values = torch.stack(precision_recall_f1(confusion.diagonal(), confusion.sum(0), confusion.sum(1)), 1)
+    wrong = [bool(((rows[:, 2] != rows[:, 3]) & (rows[:, 2] >= 0)).any()) for rows in sentences]
+    losses = [float(rows[:, 4].sum()) for rows in sentences]
+    worst = sorted(range(len(sentences)), key=lambda number: (not wrong[number], -losses[number]))[:SHOWN]
+    spans = task.test_metrics.spans
+    return {
+        "labels": list(names),
+        "confusion": confusion.tolist(),
+        "per_class": [
+            {"label": name, "precision": precision, "recall": recall, "f1": f1, "support": support}
+            for name, (precision, recall, f1), support in zip(
+                names, values.tolist(), confusion.sum(1).tolist(), strict=True
+            )
+        ],
+        "spans": span_table(spans.kinds, task.tables["span_counts"]) if spans is not None else [],
+        "sentences": [
+            {
+                "id": int(sentences[number][0, 0]),
+                "tokens": tokens[number],
+                "target": _named(names, sentences[number][:, 2], None),
+                "prediction": _named(names, sentences[number][:, 3], None),
+                "loss": round(losses[number], 6),
+            }
+            for number in worst
+        ],
+    }
+
+
+KIND = TaskKind(model, task, reader, artifacts=artifacts)

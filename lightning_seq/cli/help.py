@@ -1,0 +1,112 @@
+"""What a verb is and does, and what `--help` and `--list` say of it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from textwrap import shorten, wrap
+
+from lightning_seq.cli.choices import about, setting
+from lightning_seq.config.groups import groups
+
+WIDTH = 100
+
+
+@dataclass(frozen=True)
+class Verb:
+    """What `--help` says, and what is done.
+
+    keys:     the verb's own keys, with what they mean.
+    groups:   the configuration groups it reads.
+    settings: keys of the configuration that people change most; the files of `conf/` say what they mean.
+    """
+
+    summary: str
+    run: Callable[[list[str]], int]
+    keys: dict[str, str]
+    groups: tuple[str, ...]
+    examples: tuple[str, ...]
+    positional: str = ""
+    listing: Callable[[], None] | None = None
+    settings: tuple[str, ...] = ()
+
+
+def help_of(verb: str | None, verbs: Mapping[str, Verb]) -> str:
+    """Of one of the verbs, or of the command. No line is wider than 100."""
+    if verb is None:
+        flags = {
+            "help VERB": "the keys, groups and choices of a verb, with examples (also VERB --help, VERB -h)",
+            "--list": "every group and its choices, with what each is",
+            "--version": "the version of lightning_seq",
+            "--debug": "show tracebacks",
+        }
+        lines = [
+            "Compare recurrent networks fairly, on inputs that start from word2vec.",
+            "",
+            "lightning-seq VERB [key=value …]",
+            "",
+            *columns((name, entry.summary) for name, entry in verbs.items()),
+            "",
+            *columns(flags.items()),
+            "",
+            'Tab completion: eval "$(lightning-seq completion bash)"   (or zsh)',
+        ]
+        return "\n".join(lines)
+    entry = verbs[verb]
+    positional = f" {entry.positional}" if entry.positional else ""
+    settings = [setting(key) for key in entry.settings]
+    rows = [
+        *entry.keys.items(),
+        *((f"{item.key}={item.kind}", f"{item.meaning} ({item.shown})".lstrip()) for item in settings),
+    ]
+    lines = [entry.summary, "", f"lightning-seq {verb}{positional}{' key=value …' if rows else ''}", *columns(rows)]
+    if settings:
+        lines += ["  N: a whole number; X: a number; in brackets: the default, which data= and model= may change"]
+    lines += ["", *_group_lines(entry.groups)] if entry.groups else []
+    lines += ["", "Examples", *(f"  lightning-seq {example}" for example in entry.examples)]
+    return "\n".join(lines)
+
+
+def columns(rows: Iterable[tuple[str, str]], width: int = WIDTH) -> list[str]:
+    """Names, and their meanings in a column of their own, wrapped inside it."""
+    rows = list(rows)
+    left = 4 + max((len(name) for name, _ in rows), default=0)
+    lines = []
+    for name, meaning in rows:
+        first, *more = wrap(meaning, width - left, break_long_words=False, break_on_hyphens=False) or [""]
+        lines += [f"  {name}".ljust(left) + first, *(" " * left + line for line in more)]
+    return [line.rstrip() for line in lines]
+
+
+def _group_lines(names: Sequence[str], width: int = WIDTH) -> list[str]:
+    """Every group with its choices: long ones on a line of their own, cut where it ends, short ones side by side."""
+    lines: list[str] = []
+    shared = ""
+    for group in names:
+        choices = groups().get(group, ())
+        said = f"{group}= {' '.join(choices)}"
+        if len(said) > width // 2:
+            lines.append(f"  {shorten(said, width - 2, placeholder=f' … ({len(choices)} in all: --list)')}")
+        elif len(shared) + len(said) + 4 <= width:
+            shared = f"{shared}    {said}" if shared else f"  {said}"
+        else:
+            lines, shared = [*lines, shared], f"  {said}"
+    return [*lines, shared] if shared else lines
+
+
+def list_of(verb: str | None, verbs: Mapping[str, Verb]) -> str:
+    """Every choice of the groups that a verb reads, or of all groups, with what it is.
+
+    On a terminal one line each, cut where the terminal ends; elsewhere whole.
+    """
+    width = shutil.get_terminal_size((10_000, 24)).columns
+    lines = []
+    for group in verbs[verb].groups if verb else tuple(groups()):
+        left = 4 + max(map(len, groups()[group]))
+        lines += [group]
+        for name in groups()[group]:
+            said = shorten(about(group, name), max(20, width - left), placeholder=" …")
+            lines += [f"  {name}".ljust(left) + said]
+        lines += [""]
+    return "\n".join(lines).rstrip()

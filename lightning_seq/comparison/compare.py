@@ -1,0 +1,259 @@
+"""Many runs, and what is missing of them."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from lightning_seq.comparison.grid import entries, planned_runs, seeds_of
+from lightning_seq.comparison.plan import announce
+from lightning_seq.comparison.prepare import check_directories, check_place, prepare
+from lightning_seq.comparison.prepared_entry import Ready
+from lightning_seq.comparison.progress import RunTable
+from lightning_seq.comparison.same_data import check_made_alike
+from lightning_seq.comparison.show import shown, shows_config
+from lightning_seq.comparison.tune import check_tune, trials_of, tune
+from lightning_seq.config.tree import Config
+from lightning_seq.config.words import split_words
+from lightning_seq.errors import UserError
+from lightning_seq.identity import is_matched
+from lightning_seq.launch.job import Claim, run_as_rank
+from lightning_seq.launch.launch import launch
+from lightning_seq.training.data_files import data_files
+from lightning_seq.training.devices import adopt, started_by
+from lightning_seq.training.directory import lay_out
+from lightning_seq.training.environment import several_processes
+from lightning_seq.training.planned import Planned, record_of
+from lightning_seq.training.run import execute
+from lightning_seq.training.signals import requeueing
+from lightning_seq.training.threads import cores
+
+STEPS_TIMED = 6
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Where a comparison is, and how its runs ended."""
+
+    directory: Path
+    done: int
+    failed: int
+
+
+OF_COMPARE = {
+    "seeds": "seed=N",
+    "dry_run": "show=config to see what would run",
+    "jobs": "trainer.devices=N for one run of several processes",
+}
+"""Keys that mean nothing for one run, with what to give instead."""
+
+
+@requeueing()
+def train(words: Sequence[str], console: Console) -> Outcome | None:
+    """One run: a comparison of one, in this process where it needs only one.
+
+    Where torchrun or SLURM has started this process as one of several, it is a rank of the run.
+
+    Returns None where nothing was to be run. Raises UserError for a comma list, and whatever ends the run.
+    """
+    adopt()
+    for word in split_words(words):
+        if word.key in OF_COMPARE:
+            raise UserError(
+                f"{word.text}: train makes one run and takes no {word.key}: give {OF_COMPARE[word.key]}, or use compare"
+            )
+    found = entries(words)
+    if len(found) > 1:
+        raise UserError(
+            f"train makes one run, {len(found)} were asked for ({', '.join(e.label for e in found)}): use compare"
+            + (
+                ", or entries=null and one model=… for the recipe alone"
+                if found[0].config["choices"]["experiment"]
+                else ""
+            )
+        )
+    if shows_config(words):
+        print(shown(found), end="")
+        return None
+    if trials_of(found[0].config):
+        raise UserError("tune=… is for compare: it gives each architecture the same trials, then runs every seed")
+    seed = _seed(found[0].config["seed"])
+    if is_matched(found[0].config):
+        check_place([Planned(found[0], seed)])
+        found = [item.entry for item in prepare(found, _teller(console))]
+    run = Planned(found[0], seed)
+    check_directories([run])
+    if record := run.done():
+        if data_files(run.config) and not record.files:  # recorded before files were
+            check_made_alike([run], prepare(found, lambda line: None, progress=False))
+        console.print(
+            f"{run.directory} is done already; give another name=NAME to train it again", markup=False, soft_wrap=True
+        )
+        return Outcome(run.directory.parent, 1, 0)
+    if not is_matched(run.config):
+        prepare(found, _teller(console))
+    if several_processes(run.config) and started_by() is not None:
+        patience = run.config["trainer"]["timeout"]
+        run_as_rank(run, lambda: execute(run.directory, run.entry.label, run.entry.overrides), patience)
+        return Outcome(run.directory.parent, 1, 0)
+    announce([run], 1)
+    if several_processes(run.config) or run.config["launcher"]["kind"] in ("submitit", "ray"):
+        with RunTable([run], console) as table:
+            launch([run], 1, table.watch, _refuse)
+        record = record_of(run)
+        return Outcome(
+            run.directory.parent,
+            int(bool(record and record.status == "done")),
+            int(not record or record.status != "done"),
+        )
+    _run_here(run)
+    return Outcome(run.directory.parent, 1, 0)
+
+
+def _run_here(run: Planned) -> None:
+    """In this process. Raises what ended the run."""
+    with Claim(run.directory):
+        lay_out(run.directory, run.config)
+        execute(run.directory, run.entry.label, run.entry.overrides)
+
+
+def _seed(seed: int) -> int:
+    if seed < 0:
+        raise UserError(f"seed is {seed}, expected a whole number of at least 0")
+    return seed
+
+
+@requeueing()
+def compare(words: Sequence[str], console: Console) -> Outcome | None:
+    """Every entry with every seed: what is done already stays, what failed or is missing is run.
+
+    A run that fails is recorded and the others go on. Returns None for a dry run, and where the configurations are
+    to be shown alone.
+    """
+    if started_by() is not None:
+        raise UserError("compare starts its own processes, and torchrun or srun started several: start it once, alone")
+    found = entries(words)
+    config = found[0].config
+    if any(word.startswith("seed=") for word in words):
+        raise UserError("seed=… is for train: compare takes seeds=3 (1, 2 and 3) or a list such as seeds=[1,5]")
+    check_tune(found)
+    if shows_config(words):
+        print(shown(found), end="")
+        return None
+    runs = planned_runs(found, seeds_of(config))
+    jobs, trials = _jobs(config), trials_of(config)
+    # Only when sizes are solved and values chosen can it be said that a run is another one.
+    open_ = is_matched(config) or trials > 0
+    (check_place if open_ else check_directories)(runs)
+    ready = prepare(found, _teller(console))
+    if trials and not config["dry_run"]:
+        ready = tune(ready, lambda made: _run(made, jobs, config, console), _teller(console))
+    if open_:
+        runs = planned_runs([item.entry for item in ready], seeds_of(config))
+        if not (trials and config["dry_run"]):
+            check_directories(runs)
+    check_made_alike(runs, ready)
+    missing = [run for run in runs if not run.is_done()]
+    if config["dry_run"]:
+        _show_plan(ready, runs, missing, jobs, console)
+        if trials:
+            _teller(console)(f"before them {trials} trials of each architecture: {trials * len(ready)} runs more")
+        return None
+    _run(runs, jobs, config, console)
+    records = [record_of(run) for run in runs]
+    done = sum(record is not None and record.status == "done" for record in records)
+    return Outcome(runs[0].directory.parent, done, len(runs) - done)
+
+
+def _run(runs: Sequence[Planned], jobs: int, config: Config, console: Console) -> None:
+    """Those that are not done yet."""
+    announce(runs, jobs)
+    missing = [run for run in runs if not run.is_done()]
+    if len(missing) < len(runs):
+        console.print(f"{len(runs) - len(missing)} of {len(runs)} runs are done already")
+    with RunTable(runs, console) as table:
+        if config["launcher"]["kind"] == "inline":
+            _inline(missing, table, console)
+        else:
+            launch(missing, jobs, table.watch, _teller(console))
+
+
+def _teller(console: Console) -> Callable[[str], None]:
+    return lambda line: console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _refuse(line: str) -> None:
+    raise UserError(line)
+
+
+def _jobs(config: Config) -> int:
+    jobs = config["jobs"]
+    if jobs < 1:
+        raise UserError(f"jobs is {jobs}, expected at least 1 (this machine has {cores()} cores)")
+    return jobs
+
+
+def _inline(missing: Sequence[Planned], table: RunTable, console: Console) -> None:
+    for run in missing:
+        try:
+            _run_here(run)
+        except UserError as error:
+            _teller(console)(f"{run.title}: {error}")
+        except Exception:  # an error of ours ends its run, told in full and in its record, not the runs behind it
+            console.print_exception()
+        table.watch([])
+
+
+def _show_plan(
+    ready: Sequence[Ready], runs: Sequence[Planned], missing: Sequence[Planned], jobs: int, console: Console
+) -> None:
+    """The grid, parameters and minutes, from a few timed steps of each architecture."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for heading in ("architecture", "parameters", "embedding", "encoder", "head", "runs to do", "minutes a run"):
+        table.add_column(heading, justify="left" if heading == "architecture" else "right", overflow="fold")
+    total = 0.0
+    for item in ready:
+        left = sum(run.entry is item.entry for run in missing)
+        minutes = seconds_a_run(item) / 60
+        total += left * minutes
+        counts = [f"{item.parameters[part]:,}" for part in ("total", "embedding", "recurrent", "head")]
+        table.add_row(item.entry.label, *counts, str(left), f"{minutes:.1f}")
+    console.print(table)
+    console.print(
+        f"{len(missing)} of {len(runs)} runs to do, about {total / jobs:.0f} minutes with jobs={jobs} "
+        f"if no run stops early ({STEPS_TIMED} steps of each were timed, alone and on the CPU); no run was started",
+        soft_wrap=True,
+    )
+
+
+def seconds_a_run(item: Ready) -> float:
+    """An estimate: the median of a few training steps, times the steps of all epochs; infinite where nothing limits
+    them."""
+    import torch
+
+    from lightning_seq.builders.build import build_model, build_task
+    from lightning_seq.training.environment import prepare_process
+
+    config = item.entry.config
+    prepare_process(config)
+    task = build_task(config, item.data, build_model(config, item.data.spec, item.inputs.width))
+    loader = item.data.train_dataloader()
+    times = []
+    for step, batch in zip(range(STEPS_TIMED + 1), loader, strict=False):
+        begun = time.perf_counter()
+        loss = task.training_step(batch, step)
+        assert isinstance(loss, torch.Tensor)
+        loss.backward()
+        times.append(time.perf_counter() - begun)
+    epochs, most = config["trainer"]["max_epochs"], config["trainer"]["max_steps"]
+    steps = len(loader) * epochs if epochs >= 0 else math.inf
+    if most >= 0:
+        steps = min(steps, most * config["trainer"]["accumulate_grad_batches"])
+    return float(torch.tensor(times[1:] or times).median()) * steps

@@ -1,0 +1,154 @@
+"""Which runs a comparison is made of."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import product
+
+from lightning_seq.builders.match import check_match
+from lightning_seq.config.compose import GENERAL_MODEL, check_name, check_task, compose
+from lightning_seq.config.effects import check_effects
+from lightning_seq.config.entry import Entry
+from lightning_seq.config.tree import Config
+from lightning_seq.config.words import Word, alternatives, split_words
+from lightning_seq.errors import UserError
+from lightning_seq.identity import INSTRUMENTS, NEUTRAL, NEUTRAL_IN
+from lightning_seq.training.planned import Planned
+
+INDIFFERENT = (
+    *NEUTRAL,
+    *(f"{group}.{key}" for group, keys in NEUTRAL_IN.items() for key in keys),
+    "seed", "experiment", "match",
+)  # fmt: skip
+"""Keys that a comparison cannot run over."""
+
+
+def entries(words: Sequence[str]) -> list[Entry]:
+    """The entries that `words` ask for: `entries:` of an experiment file, or the product of every comma list.
+
+    Raises UserError for a malformed entry, for two entries of one label, and for whatever `compose` refuses.
+    """
+    pairs = split_words(words)
+    lists = [(pair, alternatives(pair)) for pair in pairs]
+    first = compose([Word(pair.key, values[0]).text for pair, values in lists])
+    name = check_name("name", first["name"] or first["choices"]["experiment"] or first["choices"]["data"])
+    several = [pair.key for pair, values in lists if len(values) > 1]
+    for key in several:
+        if key in INDIFFERENT or key.startswith(("logger.", "launcher.", "match.", "tune.", "callbacks.finite_guard.")):
+            wanted = "seeds=[1,5]" if key in ("seed", "seeds") else f"one {key}"
+            raise UserError(f"{key}=… has several values, and it makes no architecture differ: give {wanted}")
+    if first["entries"] and several:
+        raise UserError(
+            f"{several[0]}=… has several values, and experiment={first['choices']['experiment']} "
+            "lists its own entries: give one or the other"
+        )
+    found = []
+    if first["entries"]:
+        if not isinstance(first["entries"], list):
+            raise UserError(
+                f"entries is {first['entries']!r}, expected a list of {{label: NAME, overrides: [key=value, …]}}"
+            )
+        for given in first["entries"]:
+            label, overrides = _entry(given)
+            found.append(Entry(check_name("label", label), overrides, compose(words, overrides)))
+    else:
+        combined = []
+        for values in product(*(values for _, values in lists)):
+            chosen = [Word(pair.key, value) for (pair, _), value in zip(lists, values, strict=True)]
+            config = compose([word.text for word in chosen])
+            combined.append((config, [word for word in chosen if word.key in several]))
+        classes = _class_names([str(config["cell"].get("path")) for config, _ in combined])
+        found = [
+            Entry(_label(config, differing, classes), [word.text for word in differing], config)
+            for config, differing in combined
+        ]
+    if first["label"]:
+        if len(found) > 1:
+            raise UserError(
+                f"label={first['label']} names one run, {len(found)} were asked for "
+                f"({', '.join(entry.label for entry in found)}): leave label= out"
+            )
+        found[0] = replace(found[0], label=check_name("label", first["label"]))
+    for label, count in Counter(entry.label for entry in found).items():
+        if count > 1:
+            raise UserError(f"{count} entries are called {label!r}: take the repeated value out")
+    for entry in found:
+        check_task(entry.config)
+        entry.config["name"] = name
+        entry.config["entries"] = None
+        del entry.config["label"], entry.config["show"]  # of the command, not of the run
+    _check_instruments(found)
+    notes = tuple(check_effects([entry.label for entry in found], [entry.config for entry in found], pairs))
+    found[0] = replace(found[0], notes=notes)
+    check_match(found, [pair.key for pair in pairs if pair.key not in several])
+    return found
+
+
+def _check_instruments(found: Sequence[Entry]) -> None:
+    """No architecture is looked at more closely than another."""
+    first = found[0]
+    for entry in found[1:]:
+        for name in (*INSTRUMENTS, "probe_rows"):
+            one, other = first.config["callbacks"].get(name), entry.config["callbacks"].get(name)
+            if one != other:
+                raise UserError(
+                    f"{first.label} has callbacks.{name}={one}, {entry.label} has {other}: expected the same for all, "
+                    f"give callbacks.{name}=… beside the entries"
+                )
+
+
+def _entry(given: object) -> tuple[str, list[str]]:
+    if not isinstance(given, dict) or set(given) != {"label", "overrides"} or not isinstance(given["overrides"], list):
+        raise UserError(f"entry {given} is not understood: expected {{label: NAME, overrides: [key=value, …]}}")
+    return str(given["label"]), [str(word) for word in given["overrides"]]
+
+
+def _class_names(paths: Sequence[str]) -> dict[str, str]:
+    """The class of each path, with as much of the path before it as tells it from the others."""
+    names = {}
+    for path in paths:
+        parts = path.split(".")
+        endings = (".".join(parts[-count:]) for count in range(1, len(parts) + 1))
+        others = {f".{other}" for other in paths if other != path}
+        names[path] = next((end for end in endings if not any(each.endswith(f".{end}") for each in others)), path)
+    return names
+
+
+def _label(config: Config, differing: Sequence[Word], classes: Mapping[str, str]) -> str:
+    """The model's name, then everything else that differs: `lstm`, `lstm-lr0.01`, `recurrent-gru-2layers` …; an
+    external cell is called by its class."""
+    choices = config["choices"]
+    external = choices["cell"] == "external" and config["cell"].get("path")
+    cell = classes[str(external)] if external else choices["cell"]
+    both = "bi" if choices["model"] == GENERAL_MODEL and config["model"]["bidirectional"] else ""
+    parts = [] if external and choices["model"] == GENERAL_MODEL else [choices["model"]]
+    if choices["model"] == GENERAL_MODEL or external or any(word.key == "cell" for word in differing):
+        parts.append(f"{both}{cell}")
+    for word in differing:
+        if word.key not in ("model", "cell") and not (external and word.key == "cell.path"):
+            parts.append(word.key.rpartition(".")[2] + word.value)
+    label = re.sub(r"[^A-Za-z0-9._-]+", "_", "-".join(parts)).strip("._-")
+    return check_name("label", label[:90])
+
+
+def seeds_of(config: Config) -> list[int]:
+    """`seeds=3` means 1, 2, 3; a list means itself."""
+    seeds = config["seeds"]
+    if isinstance(seeds, int) and not isinstance(seeds, bool) and seeds >= 1:
+        return list(range(1, seeds + 1))
+    if (
+        isinstance(seeds, list)
+        and seeds
+        and all(isinstance(s, int) and s >= 0 for s in seeds)
+        and len(set(seeds)) == len(seeds)
+    ):
+        return seeds
+    raise UserError(f"seeds is {seeds}: expected how many (seeds=3 means 1, 2, 3) or a list such as seeds=[1,5]")
+
+
+def planned_runs(found: Sequence[Entry], seeds: Sequence[int]) -> list[Planned]:
+    """Every entry with the first seed, then with the second …: a comparison cut short has something of each."""
+    return [Planned(entry, seed) for seed in seeds for entry in found]

@@ -1,0 +1,71 @@
+"""Which runs a comparison is to have: `comparison.json` in its directory, so that others can tell what is left."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock
+
+from lightning_seq.errors import UserError, first_line
+from lightning_seq.files import DAMAGE, DamagedError, read_json, write_json
+from lightning_seq.training.planned import Planned
+
+FILE = "comparison.json"
+LOCK = ".comparison.lock"
+SCHEMA = 1
+
+log = logging.getLogger("lightning_seq")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """runs: the label of each, by the name of its directory. jobs: at a time, as the last command had it."""
+
+    runs: dict[str, str]
+    jobs: int
+    launcher: str
+
+
+def announce(runs: Sequence[Planned], jobs: int) -> None:
+    """Write these runs into the plan of their comparison, beside those that are there: several commands may add to it.
+
+    Raises UserError when it cannot be written.
+    """
+    if not runs:
+        return
+    directory = runs[0].directory.parent
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with FileLock(directory / LOCK):
+            before = read_plan(directory, "it is written anew")
+            found = {**(before.runs if before else {}), **{run.title: run.entry.label for run in runs}}
+            kind = runs[0].entry.config["launcher"]["kind"]
+            write_json(directory / FILE, {"schema": SCHEMA, "launcher": kind, "jobs": jobs, "runs": found})
+    except OSError as error:
+        raise UserError(
+            f"{directory} cannot be written ({error.strerror}): give another place with runs=DIR"
+        ) from error
+
+
+def read_plan(directory: Path, remedy: str | None = None) -> Plan | None:
+    """None where there is none, and where it cannot be read.
+
+    remedy: what becomes of one that cannot be read; with it, a warning says so.
+    """
+    try:
+        plain = read_json(directory / FILE, dict)
+        if plain["schema"] != SCHEMA:
+            raise DamagedError(f"it has schema {plain['schema']}, this version reads {SCHEMA}")
+        runs, jobs = plain["runs"], plain["jobs"]
+        if not all(isinstance(label, str) for label in runs.values()) or not isinstance(jobs, int) or jobs < 1:
+            raise DamagedError("expected runs with their labels, and a number of jobs")
+        return Plan(runs, jobs, str(plain["launcher"]))
+    except FileNotFoundError:
+        return None
+    except DAMAGE as error:
+        if remedy is not None:
+            log.warning("%s cannot be read (%s): %s", directory / FILE, first_line(error), remedy)
+        return None

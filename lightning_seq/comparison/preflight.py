@@ -1,0 +1,87 @@
+"""What can be refused before any data are read: settings, packages, devices and files."""
+
+from __future__ import annotations
+
+import os
+from importlib.util import find_spec
+from pathlib import Path
+
+from lightning_seq.config.tree import Config
+from lightning_seq.errors import UserError, install, near
+from lightning_seq.files import existing_file, place
+
+
+def check_settings(config: Config) -> None:
+    """Raises UserError for whatever a run would be refused for, whatever its data are."""
+    from lightning_seq.builders.build import build_optimizer, build_schedule
+    from lightning_seq.builders.inputs import EMBEDDINGS
+    from lightning_seq.builders.prediction_columns import is_full
+    from lightning_seq.config.logger import check_logger
+    from lightning_seq.config.targets import factory
+    from lightning_seq.tasks.teacher_forcing import TeacherForcing
+    from lightning_seq.training.instruments import check_instruments
+    from lightning_seq.training.resume import check_resume
+    from lightning_seq.training.trainer import check_trainer
+
+    check_logger(config)
+    if config["logger"]["kind"] == "tensorboard" and find_spec("tensorboard") is None:
+        raise UserError(f"logger=tensorboard needs a package: {install('tensorboard')}")
+    check_launcher(config)
+    check_trainer(config)
+    check_resume(config)
+    check_instruments(config)
+    check_engine(config)
+    for group in ("data", "task", "model", "cell", "attention", "init"):
+        factory(
+            {key: value for key, value in config[group].items() if key in ("_target_", "path")}, group, config["allow"]
+        )
+    kind = config["embedding"]["kind"]
+    if kind not in EMBEDDINGS:
+        raise UserError(f"embedding.kind is {kind!r}: {near(str(kind), EMBEDDINGS)}")
+    if kind == "file":
+        check_vectors(config)
+    build_optimizer(config)
+    build_schedule(config)
+    is_full(config)
+    if "teacher_forcing" in config["task"]:
+        TeacherForcing(**config["task"]["teacher_forcing"])
+    check_writable(Path(config["cache"]), "cache=DIR")
+
+
+def check_launcher(config: Config) -> None:
+    """Raises UserError for a launcher whose package is not installed."""
+    kind = config["launcher"]["kind"]
+    if kind == "submitit":
+        from lightning_seq.launch.submitit import submitit
+
+        submitit()
+    elif kind == "ray":
+        from lightning_seq.launch.ray import ray
+
+        ray()
+
+
+def check_engine(config: Config) -> None:
+    """Raises UserError for an engine that there is not; whether it can run these cells is seen when they are made."""
+    from lightning_seq.engines.choice import engines
+
+    wanted, known = config["model"].get("engine", "auto"), [*engines(), "auto"]
+    if wanted not in known:
+        raise UserError(f"model.engine={wanted} is unknown: {near(str(wanted), known)}")
+
+
+def check_vectors(config: Config) -> None:
+    """Raises UserError where no file of vectors is given, or none is there."""
+    given = {key: config["embedding"].get(key) for key in ("path", "target_path")}
+    if not given["path"]:
+        raise UserError("embedding=file needs a file: give embedding.path=FILE (word2vec, GloVe or fastText .vec)")
+    for key, path in given.items():
+        if path and not place(path, f"embedding.{key}").is_dir():  # a directory is vectors that were saved here
+            existing_file(path, f"embedding.{key}")
+
+
+def check_writable(directory: Path, key: str) -> None:
+    """Raises UserError unless a directory is there, or can be made, and takes files. key: what names another place."""
+    existing = next(parent for parent in (directory, *directory.resolve().parents) if parent.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        raise UserError(f"{directory} cannot be written ({existing} does not allow it): give another place with {key}")

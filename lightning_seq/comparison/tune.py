@@ -1,0 +1,266 @@
+"""Equal tuning: each architecture gets the same number of trials, at the same points of the same space."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lightning_seq.builders.match import width_key
+from lightning_seq.comparison.grid import INDIFFERENT
+from lightning_seq.comparison.prepare import check_directories
+from lightning_seq.comparison.prepared_entry import Ready
+from lightning_seq.config.entry import Entry
+from lightning_seq.config.tree import Config, put
+from lightning_seq.errors import UserError, near
+from lightning_seq.files import write_json
+from lightning_seq.identity import is_matched, value_at
+from lightning_seq.records.record import read
+from lightning_seq.significance import expected_best
+from lightning_seq.training.planned import Planned
+
+SPACE = {
+    "optimizer.lr": [1e-4, 1e-2, "log"],
+    "task.dropout": [0.0, 0.6],
+    "trainer.gradient_clip_val": [0.1, 10.0, "log"],
+}
+"""What is tuned where `tune.space` says nothing."""
+FOLDER, FILE = "tune", "tune.json"
+DIGITS = 4
+
+
+@dataclass(frozen=True)
+class Range:
+    """Numbers from `low` to `high`, drawn uniformly, or uniformly in their logarithm."""
+
+    low: float
+    high: float
+    log: bool = False
+
+    def draw(self, generator: np.random.Generator, whole: bool) -> float | int:
+        """`whole`: a whole number, both ends included; else one of four significant digits."""
+        low, high = (self.low - 0.5, self.high + 0.5) if whole else (self.low, self.high)
+        drawn = math.exp(generator.uniform(math.log(low), math.log(high))) if self.log else generator.uniform(low, high)
+        if whole:
+            return int(min(max(round(drawn), self.low), self.high))
+        return min(max(float(f"{drawn:.{DIGITS}g}"), self.low), self.high)
+
+
+def trials_of(config: Config) -> int:
+    """How many trials each entry gets; 0 for none. Raises UserError for less."""
+    trials = config["tune"]["trials"]
+    if trials < 0:
+        raise UserError(f"tune is {trials}, expected how many trials each architecture gets, or 0 for none")
+    return int(trials)
+
+
+def read_space(given: Mapping[str, Any]) -> dict[str, Range]:
+    """`{optimizer.lr: [0.0001, 0.01, log], task.dropout: [0, 0.6]}`, with dots or nested; a null takes a key out.
+
+    Raises UserError for what is not two numbers, the smaller first, with or without `log`.
+    """
+    found = {}
+    for key, value in _flat(given or SPACE).items():
+        if value is None:
+            continue
+        ends = value[:2] if isinstance(value, list) else []
+        numbers = [end for end in ends if isinstance(end, int | float) and not isinstance(end, bool)]
+        if len(numbers) != 2 or value[2:] not in ([], ["log"]) or not all(map(math.isfinite, numbers)):
+            raise UserError(
+                f"tune.space.{key} is {value!r}, expected [low, high] or [low, high, log], as [0.0001, 0.01, log]"
+            )
+        if numbers[0] >= numbers[1]:
+            raise UserError(f"tune.space.{key} is {value!r}, expected the smaller number first")
+        if value[2:] and numbers[0] <= 0:
+            raise UserError(f"tune.space.{key} is {value!r}: a logarithm needs numbers above 0; leave log out")
+        found[key] = Range(numbers[0], numbers[1], log=bool(value[2:]))
+    if not found:
+        raise UserError("tune.space is empty, expected at least one key with its range")
+    return found
+
+
+def _flat(given: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in given.items():
+        found |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return found
+
+
+def check_tune(found: Sequence[Entry]) -> None:
+    """Raises UserError for a space or a number of trials that is none, for entries that ask for different ones, and for
+    a key that some entry has not, gives by itself, or that cannot be tuned."""
+    config = found[0].config
+    for entry in found:
+        if entry.config["tune"] != config["tune"]:
+            raise UserError(f"{entry.label} asks for another tune than {found[0].label}: give tune=… once, for all")
+    if trials_of(config) == 0:
+        return
+    space = read_space(config["tune"]["space"])
+    for entry in found:
+        for key, ends in space.items():
+            _check_key(key, ends, entry)
+
+
+def _check_key(key: str, ends: Range, entry: Entry) -> None:
+    *parents, last = key.split(".")
+    node: Any = entry.config
+    for parent in parents:
+        node = node.get(parent) if isinstance(node, dict) else None
+    if not isinstance(node, dict) or last not in node:
+        known = {name for name, value in _flat(entry.config).items() if type(value) in (int, float)}
+        raise UserError(f"tune.space.{key}: {entry.label} has no such key; {near(key, known)}")
+    if type(node[last]) not in (int, float):
+        raise UserError(f"tune.space.{key}: {entry.label} has {node[last]!r} there, expected a key that holds a number")
+    if type(node[last]) is int and not (type(ends.low) is type(ends.high) is int):
+        raise UserError(f"tune.space.{key}: {entry.label} has the whole number {node[last]} there, expected whole ends")
+    if key in INDIFFERENT or parents[:1] in (["tune"], ["match"], ["data"], ["word2vec"], ["embedding"]):
+        raise UserError(f"tune.space.{key}: expected a key of the model, its task, the optimizer or the trainer")
+    if is_matched(entry.config) and key == width_key(entry.config):
+        raise UserError(f"tune.space.{key}: match={entry.config['match']['kind']} solves it; take one of them out")
+    if any(word.partition("=")[0] == key for word in entry.overrides):
+        raise UserError(f"tune.space.{key}: {entry.label} gives it by itself, and tuning would undo it")
+
+
+def point(space: Mapping[str, Range], seed: int, trial: int, config: Config) -> dict[str, float | int]:
+    """The values of a trial: a pure function of the seed, the trial's number and each key, so that more trials, or
+    another key, leave those there are as they were. Whole numbers where the configuration holds one."""
+    return {
+        key: found.draw(np.random.default_rng([seed, trial, *key.encode()]), whole=type(value_at(config, key)) is int)
+        for key, found in space.items()
+    }
+
+
+def tuned(entry: Entry, values: Mapping[str, float | int]) -> Entry:
+    """The entry at these values."""
+    config = deepcopy(entry.config)
+    for key, value in values.items():
+        put(config, key, value)
+    return replace(entry, overrides=[*entry.overrides, *(f"{k}={v}" for k, v in values.items())], config=config)
+
+
+@dataclass(frozen=True)
+class Trial(Planned):
+    """An ordinary run of an entry at one point, in `<runs>/<name>/tune/<label>-trial<k>/`; its seed is k."""
+
+    @property
+    def title(self) -> str:
+        return f"{self.entry.label}-trial{self.seed}"
+
+
+def trial(entry: Entry, number: int, values: Mapping[str, float | int]) -> Trial:
+    """What it writes stays in its directory: only the runs that are compared go to a logger."""
+    at = tuned(entry, values)
+    config = {
+        **at.config,
+        "name": f"{entry.config['name']}/{FOLDER}",
+        "logger": {"kind": "none"},
+        "choices": {**at.config["choices"], "logger": "none"},
+        "tune": {**at.config["tune"], "trial": number},
+    }
+    return Trial(replace(at, config=config), number)
+
+
+def tune(ready: Sequence[Ready], run: Callable[[Sequence[Planned]], None], tell: Callable[[str], None]) -> list[Ready]:
+    """Every entry at the values of its best trial. What is done already stays; `run` makes the trials that are missing.
+
+    Trials are independent draws, the same for every architecture (random search, Bergstra & Bengio 2012). A search that
+    learns from trial to trial, as Optuna's samplers do, would give each architecture other points, and the expected
+    best of n is defined for independent trials alone; and the records of the runs are the storage that can be resumed.
+    So nothing more than a seeded draw is needed.
+
+    The best trial is that with the best value of `task.monitor` at its selected checkpoint, on validation; trials never
+    see the test split. One that diverged has no finite value, and counts as the worst of its entry.
+
+    `<runs>/<name>/tune/tune.json` holds `metric`, `mode`, `seed`, `trials`, `space` and for each label its `points`,
+    their `values`, the number of the `chosen` one, and `expected_best` of 1 … N.
+
+    Raises UserError where a trial failed, and where none of an entry gave a finite value.
+    """
+    config = ready[0].entry.config
+    count, seed, space = trials_of(config), config["tune"]["seed"], read_space(config["tune"]["space"])
+    points = {
+        item.entry.label: [point(space, seed, number, item.entry.config) for number in range(1, count + 1)]
+        for item in ready
+    }
+    planned = {
+        item.entry.label: [trial(item.entry, k, values) for k, values in enumerate(points[item.entry.label], 1)]
+        for item in ready
+    }
+    _check_points(ready, planned)
+    trials = [of_entry[k] for k in range(count) for of_entry in planned.values()]
+    check_directories(trials)
+    tell(f"{count} trials of each architecture, over {', '.join(space)}; test data are left alone")
+    run(trials)
+    report: dict[str, Any] = {
+        "seed": seed,
+        "trials": count,
+        "space": {key: [found.low, found.high, *(["log"] if found.log else [])] for key, found in space.items()},
+        "entries": {},
+    }
+    made = []
+    for item in ready:
+        label = item.entry.label
+        values = _values(planned[label], item.monitor)
+        best, filled = _best(label, values, item.monitor, item.mode)
+        curve = [expected_best(filled, n, item.mode) for n in range(1, count + 1)]
+        report["entries"][label] = {
+            "metric": item.monitor,
+            "mode": item.mode,
+            "points": points[label],
+            "values": values,
+            "chosen": best + 1,
+            "expected_best": curve,
+        }
+        chosen = " ".join(f"{key}={value}" for key, value in points[label][best].items())
+        tell(
+            f"{label}: trial {best + 1} of {count}, {item.monitor} {filled[best]:.4f}, {chosen}; "
+            f"expected best of 1 {curve[0]:.4f}, of {count} {curve[-1]:.4f}"
+        )
+        made.append(replace(item, entry=tuned(item.entry, points[label][best])))
+    write_json(Path(config["runs"]) / config["name"] / FOLDER / FILE, report)
+    return made
+
+
+def _check_points(ready: Sequence[Ready], planned: Mapping[str, Sequence[Trial]]) -> None:
+    """Raises UserError for a point at which an architecture cannot be built, before any trial begins."""
+    import torch
+
+    from lightning_seq.builders.build import build_model, build_task
+
+    for item in ready:
+        for each in planned[item.entry.label]:
+            try:
+                with torch.device("meta"):
+                    model = build_model(each.config, item.data.spec, item.inputs.width)
+                build_task(each.config, item.data, model)
+            except UserError as error:
+                raise UserError(f"{each.title}: {error}; change tune.space") from error
+
+
+def _values(trials: Sequence[Trial], metric: str) -> list[float | None]:
+    found = []
+    for each in trials:
+        record = read(each.directory)
+        if record.status != "done":
+            raise UserError(
+                f"{each.title} is {record.status} ({record.error}), and every architecture is to have as many trials: "
+                f"see {each.directory / 'log.txt'}, and start again"
+            )
+        found.append(record.metrics.get(metric))
+    return found
+
+
+def _best(label: str, values: Sequence[float | None], metric: str, mode: str) -> tuple[int, list[float]]:
+    """The position of the best value, of two equal ones the first; and all values, the worst where there is none."""
+    known = [value for value in values if value is not None]
+    if not known:
+        raise UserError(f"no trial of {label} gave a finite {metric}: change tune.space")
+    pick, worst = (max, min(known)) if mode == "max" else (min, max(known))
+    filled = [worst if value is None else value for value in values]
+    best = next(k for k, value in enumerate(values) if value == pick(known))
+    return best, filled

@@ -1,0 +1,298 @@
+"""From `key=value` words to one resolved configuration of plain values."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from copy import deepcopy
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from lightning_seq.config.groups import conf_directory, groups, task_of
+from lightning_seq.config.ranges import check_digits, check_range
+from lightning_seq.config.suggestions import meant
+from lightning_seq.config.tree import Config, paths, put
+from lightning_seq.config.words import (
+    OF_TEXTS,
+    PATHS,
+    Word,
+    as_typed,
+    check_texts,
+    is_verbatim,
+    read_texts,
+    split_words,
+)
+from lightning_seq.errors import UserError, near
+from lightning_seq.files import default_cache, place
+from lightning_seq.identity import value_at
+
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
+"""What a run, a comparison or a label may be called."""
+
+GENERAL_MODEL = "recurrent"
+ATTENTION_MODEL = "encoder_decoder_attention"
+OF_ANY_CELL = (GENERAL_MODEL, "encoder_decoder", "encoder_decoder_context", ATTENTION_MODEL)
+"""Models that leave the cell open."""
+
+SEVERAL_KINDS = (
+    "seeds", "embedding.frozen", "trainer.devices", "trainer.precision", "task.class_weights",
+)  # fmt: skip
+"""Keys whose values may be of another kind than their default."""
+
+NULLABLE = (
+    "entries", "trainer.gradient_clip_val", "cell.forget_bias", "callbacks.early_stopping",
+    "data.max_length", "data.max_target_length",
+)  # fmt: skip
+"""Keys that have a default and may be null."""
+
+LISTABLE = ("model.hidden_size", "model.dropout", "model.activation", "model.zoneout")
+"""Keys that may hold a list where their default is one value."""
+
+MAPPABLE = ("cell.bias",)
+"""Keys that may hold a mapping where their default is one value."""
+
+WHOLE_OR_NULL = (
+    "callbacks.checkpoint_every_n_steps",
+    "model.num_layers", "model.decoder_hidden_size", "model.decoder_layers", "attention.hidden_size",
+    "attention.head_size", "data.max_target_length", "cell.output_size", "init.chrono",
+    "data.max_length", "data.max_vocabulary",
+    "data.backward_length", "data.eval_chunk_length", "word2vec.max_vocabulary", "embedding.size", "trainer.threads",
+)  # fmt: skip
+"""Keys whose default is null, and whose value is a whole number of at least 1."""
+
+ROOMS = ("lightning_seq", "torch", "torchrecurrent")
+"""Packages of which each group has a part (`targets.GROUPS`, `targets.PUBLISHED`): naming a class admits no more."""
+
+
+def compose(words: Sequence[str], of_file: Sequence[str] = ()) -> Config:
+    """The configuration that `words` ask for, resolved to plain values; each group's choice is under `choices`.
+
+    words:   of the command line. A class of the user's own that they name is admitted, as by `allow`.
+    of_file: further ones, of an entry of an experiment file, which admit nothing.
+
+    Raises UserError for an unknown group, key or value, naming the near ones, and for a value of the wrong kind.
+    """
+    typed = split_words(words)
+    pairs = [*typed, *split_words(of_file)]
+    for pair in pairs:
+        if not is_verbatim(pair.key) and pair.key not in OF_TEXTS:
+            check_digits(pair)
+    chosen = [pair for pair in pairs if pair.key in groups()]
+    values = [pair for pair in pairs if pair.key not in groups()]
+    for pair in chosen:
+        if pair.value not in groups()[pair.key]:
+            raise UserError(f"{pair.text}: there is no such {pair.key}; {near(pair.value, groups()[pair.key])}")
+    base = _hydra(chosen)
+    _refuse_fixed(pairs, base["choices"]["model"])
+    own = _own_classes(values)
+    known = set(paths(base))
+    for pair in values:  # an empty mapping takes keys of the user's own
+        parents = [pair.key[: dot.start()] for dot in re.finditer(r"\.", pair.key)]
+        if (
+            pair.key not in known
+            and pair.key.partition(".")[0] not in own
+            and not any(value_at(base, parent) == {} for parent in parents)
+        ):
+            _refuse_key(pair, known)
+    replaced = {pair.key: read_texts(pair) for pair in values if pair.key in OF_TEXTS}
+    config = _hydra([
+        *chosen, *(pair for pair in values if not is_verbatim(pair.key) and replaced.get(pair.key) is None)
+    ])  # fmt: skip
+    for pair in {pair.key: pair for pair in values}.values():  # of a key that was given twice the last counts
+        default = value_at(base, pair.key)
+        if is_verbatim(pair.key):
+            put(config, pair.key, as_typed(pair, default))
+            if pair.key in PATHS and value_at(config, pair.key) is not None:
+                place(pair.value, pair.key)
+        elif (texts := replaced.get(pair.key)) is not None:
+            put(config, pair.key, texts)
+        else:
+            _check_kind(pair, default, value_at(config, pair.key))
+            if pair.key.partition(".")[0] not in own:
+                _check_keys(pair, default, value_at(config, pair.key))
+            check_texts(pair, value_at(config, pair.key))
+    _admit(config, typed)
+    _read_decoder_cell(config)
+    for group, name in own.items():
+        given = {pair.key.split(".")[1] for pair in values if pair.key.startswith(f"{group}.")}
+        config[group] = {key: value for key, value in config[group].items() if key in given}
+        config["choices"][group] = name
+    config["cache"] = str(place(config["cache"] or default_cache(), "cache"))
+    if not config["runs"]:
+        raise UserError("runs= is empty: expected the directory that everything is written to, such as runs=runs")
+    config["runs"] = str(place(config["runs"], "runs"))
+    return config
+
+
+def _admit(config: Config, typed: Sequence[Word]) -> None:
+    """Naming a class on the command line admits its package; an experiment file can name one, and admits none."""
+    allow: list[str] = next((config["allow"] for pair in typed if pair.key == "allow"), [])
+    if config["allow"] != allow:
+        raise UserError(
+            f"experiment={config['choices']['experiment']} admits the modules {config['allow']} by itself: expected "
+            f"allow={config['allow']} on the command line, where you know what they are"
+        )
+    own = [
+        pair.value.partition(".")[0]
+        for pair in typed
+        if pair.key == "cell.path" or (pair.key.endswith("._target_") and pair.key.partition(".")[0] in groups())
+    ]
+    config["allow"] = list(dict.fromkeys([*allow, *(root for root in own if root and root not in ROOMS)]))
+
+
+def _own_classes(values: Sequence[Word]) -> dict[str, str]:
+    """Groups whose `_target_` is the user's: they take the user's keys alone, and go by the name of the class."""
+    return {
+        group: pair.value.rpartition(".")[2] for pair in values for group in groups() if pair.key == f"{group}._target_"
+    }
+
+
+def _hydra(words: Sequence[Word]) -> Config:
+    """What Hydra makes of `words`; made once, since a command asks several times and each takes a fifth of a second."""
+    return deepcopy(_composed(tuple(words), conf_directory(), frozenset(os.environ.items())))
+
+
+@lru_cache(maxsize=64)
+def _composed(words: tuple[Word, ...], directory: Path, _environment: frozenset[tuple[str, str]]) -> Config:
+    """The environment is what `${oc.env:…}` in a file or a value may name."""
+    from hydra import compose as hydra_compose
+    from hydra import initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.errors import HydraException
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    try:
+        GlobalHydra.instance().clear()
+        with initialize_config_dir(str(directory), version_base="1.3"):
+            composed = hydra_compose(
+                "config",
+                [f"{'++' if word.key not in groups() else ''}{word.text}" for word in words],
+                return_hydra_config=True,
+            )
+        choices = {group: composed.hydra.runtime.choices.get(group) for group in groups()}
+        OmegaConf.set_struct(composed, False)
+        composed.pop("hydra")
+        config = OmegaConf.to_container(composed, resolve=True)
+    except (HydraException, OmegaConfBaseException) as error:
+        for word in words:
+            if not _is_grammatical(word):
+                raise UserError(
+                    f"{word.text}: the value cannot be read (brackets, quotes, signs and letters beyond ASCII need "
+                    f"quotes inside those of the shell): give text as {word.key}='\"TEXT\"'"
+                ) from error
+        said = str(error.__cause__ or error).splitlines()
+        typed = " ".join(word.text for word in words)
+        raise UserError(f"{typed}: {said[0] if said else type(error).__name__}") from error
+    return {**config, "choices": choices}  # type: ignore[dict-item]
+
+
+def _is_grammatical(word: Word) -> bool:
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    try:
+        OverridesParser.create().parse_override(f"++{word.text}")
+    except HydraException:
+        return False
+    return True
+
+
+def _refuse_fixed(given: Sequence[Word], model: str) -> None:
+    """A preset of `model` has a cell already, or no attention: what is given beside it would make its name a lie."""
+    for pair in given:
+        if pair.key == "cell" and model not in OF_ANY_CELL:
+            raise UserError(
+                f"{pair.text} cannot stand beside model={model}, which has its own, or none: "
+                f"use the general form, model={GENERAL_MODEL} {pair.text}"
+            )
+        if pair.key.partition(".")[0] == "attention" and model != ATTENTION_MODEL:
+            raise UserError(
+                f"{pair.text} cannot stand beside model={model}, which has no attention: use model={ATTENTION_MODEL}"
+            )
+
+
+def _read_decoder_cell(config: Config) -> None:
+    """`model.decoder_cell=lstm` is the file of that name in `conf/cell/`."""
+    import yaml
+
+    name = config["model"].get("decoder_cell")
+    if isinstance(name, dict) and "_target_" not in name:
+        raise UserError(f"model.decoder_cell={name}: expected a cell ({near('', groups()['cell'])}) or {{_target_: …}}")
+    if not isinstance(name, str):
+        return
+    if name not in groups()["cell"]:
+        raise UserError(f"model.decoder_cell={name}: there is no such cell; {near(name, groups()['cell'])}")
+    text = (conf_directory() / "cell" / f"{name}.yaml").read_text(encoding="utf-8")
+    config["model"]["decoder_cell"] = yaml.safe_load(text)
+
+
+def _refuse_key(pair: Word, known: set[str]) -> None:
+    parent, _, last = pair.key.rpartition(".")
+    inside = {path.rpartition(".")[2] for path in known if path.rpartition(".")[0] == parent}
+    if targets := meant(pair.key, known):
+        said = " or ".join(f"{key}={pair.value}" for key in targets)
+        raise UserError(f"{pair.text}: there is no key {pair.key!r}; did you mean {said}?")
+    if parent in known and inside:
+        raise UserError(f"{pair.text}: there is no key {last!r} in {parent}; {near(last, inside)}")
+    raise UserError(f"{pair.text}: there is no key {pair.key!r}; {near(pair.key, known - {'choices'})}")
+
+
+def _check_kind(pair: Word, default: Any, value: Any) -> None:
+    """A value is of its default's kind: a number where there was a number, a list where there was one."""
+    expected = (
+        "true or false" if isinstance(default, bool)
+        else "a whole number" if isinstance(default, int)
+        else "a number" if isinstance(default, float)
+        else "a list" if isinstance(default, list)
+        else "a mapping {key: value}" if isinstance(default, dict)
+        else None
+    )  # fmt: skip
+    fits = (
+        isinstance(value, bool) if isinstance(default, bool)
+        else isinstance(value, int) and not isinstance(value, bool) if isinstance(default, int)
+        else isinstance(value, list | dict) and isinstance(value, type(default)) if isinstance(default, list | dict)
+        else isinstance(value, int | float) and not isinstance(value, bool)
+    )  # fmt: skip
+    if pair.key in WHOLE_OR_NULL and value is not None and (type(value) is not int or value < 1):
+        raise UserError(f"{pair.text}: expected a whole number of at least 1 for {pair.key}, {value!r} came")
+    varied = (
+        pair.key in SEVERAL_KINDS
+        or (pair.key in LISTABLE and (isinstance(value, list) or isinstance(default, list)))
+        or (isinstance(value, dict) and pair.key in MAPPABLE)
+        or (value is None and pair.key in NULLABLE)
+    )
+    if expected and not fits and not varied:
+        raise UserError(f"{pair.text}: expected {expected} for {pair.key} (now {default}), {pair.value!r} came")
+    check_range(pair, default, value)
+
+
+def _check_keys(pair: Word, default: Any, value: Any) -> None:
+    """A mapping has the keys of its default; where the default is empty, keys of the user's own."""
+    if isinstance(default, dict) and default and isinstance(value, dict):
+        for key in value:
+            if key not in default:
+                raise UserError(f"{pair.text}: there is no key {key!r} in {pair.key}; {near(str(key), default)}")
+
+
+def check_task(config: Config) -> None:
+    """Raises UserError for a task of ours that does not fit data of ours, with the data that it fits."""
+    task, data = config["choices"]["task"], config["choices"]["data"]
+    if task not in groups()["task"] or data not in groups()["data"] or task == task_of(data):
+        return
+    others = [name for name in groups()["data"] if task_of(name) == task]
+    raise UserError(
+        f"task={task} does not fit data={data}, which are for task={task_of(data)}: leave task= out, or choose data "
+        f"for {task}: {', '.join(others)}"
+    )
+
+
+def check_name(kind: str, name: str) -> str:
+    """Raises UserError unless `name` is made of letters, digits, `_`, `-` and inner dots, at most 100 characters."""
+    if not NAME.fullmatch(name):
+        raise UserError(
+            f"{kind} is {name!r}: expected 1 to 100 letters, digits, '_', '-' or '.', not starting with '.' or '-'"
+        )
+    return name

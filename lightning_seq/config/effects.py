@@ -1,0 +1,216 @@
+"""Keys that change nothing where they stand, and why: dropout between layers where there is one layer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lightning_seq.config.tree import Config
+from lightning_seq.config.words import Word
+from lightning_seq.errors import UserError
+from lightning_seq.identity import value_at
+
+REFUSED = ("model", "cell", "init", "attention", "task", "match", "tune")
+"""Groups in which such a key is refused where it acts in no entry; in others it is told."""
+
+NEUTRAL: tuple[Any, ...] = (None, False, 0, 0.0, "none", "identity", "null", [], {})
+"""Values that ask for nothing: nobody is misled by them."""
+
+SHORT_MEMORY = ("ElmanCell", "JordanCell", "ExternalCell")
+"""Cells without a gate that keeps the old state."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """keys: which act where `acts` is true. why: what they need, for whoever set one in vain."""
+
+    keys: tuple[str, ...]
+    acts: Callable[[Config], Any]
+    why: str
+
+
+def layers(model: Config) -> int:
+    """Of the encoder, as `models/recurrent.py` counts them."""
+    size = model.get("hidden_size")
+    return len(size) if isinstance(size, list) else model.get("num_layers") or 1
+
+
+def _decoder_layers(model: Config) -> int:
+    return model.get("decoder_layers") or layers(model)
+
+
+def _has_cells(config: Config) -> bool:
+    return "engine" in config["model"] or not str(config["model"]["_target_"]).startswith("lightning_seq.")
+
+
+def _between(config: Config) -> bool:
+    return layers(config["model"]) > 1 or "model_size" in config["model"]
+
+
+def _activation(config: Config) -> bool:
+    return layers(config["model"]) > 1 or not _has_cells(config)
+
+
+def _locks(config: Config) -> bool:
+    model = config["model"]
+    rates = [model.get("input_dropout"), model.get("output_dropout"), model.get("dropout") if _between(config) else 0]
+    return any(rates)
+
+
+def _keeps(config: Config) -> bool:
+    return _has_cells(config) and str(config["cell"].get("_target_")).rpartition(".")[2] not in SHORT_MEMORY
+
+
+def _forgets(config: Config) -> bool:
+    return bool(config["cell"].get("forget_gate", True) and not config["cell"].get("coupled"))
+
+
+def _no(key: str, *values: Any) -> Callable[[Config], bool]:
+    return lambda config: value_at(config, key) not in values
+
+
+def _carries(config: Config) -> bool:
+    return _has_cells(config) and not config["model"].get("bidirectional") and _columns(config)
+
+
+def _columns(config: Config) -> bool:
+    return bool(config["data"].get("layout", "columns") == "columns")
+
+
+def _subwords(config: Config) -> bool:
+    return "subword" in (config["data"].get("level"), config["data"].get("target_level"))
+
+
+def _is_cut(split: str) -> Callable[[Config], bool]:
+    """Whether the split is cut from train: no file of the user's, and no split of the Hub's, is there."""
+
+    def cut(config: Config) -> bool:
+        data = config["data"]
+        return not data.get(split) and not (data.get("splits") or {}).get(split)
+
+    return cut
+
+
+def _is(key: str, *values: Any) -> Callable[[Config], bool]:
+    return lambda config: value_at(config, key) in values
+
+
+def _set(key: str) -> Callable[[Config], bool]:
+    return lambda config: value_at(config, key) not in (None, False, 0, 0.0, "none", "")
+
+
+OF_VECTORS = (
+    "vector_size", "window", "architecture", "max_vocabulary", "min_count", "negative", "hierarchical_softmax",
+    "subsampling", "epochs", "learning_rate", "workers",
+)  # fmt: skip
+NO_VECTORS = "no vectors are trained: use embedding=word2vec"
+
+RULES = (
+    Rule(("model.dropout",), _between, "it acts between layers: give model.num_layers=2 or more, or for what one layer "
+         "gives model.output_dropout or task.dropout"),
+    Rule(("model.activation",), _activation, "it acts between layers: give model.num_layers=2 or more"),
+    Rule(("model.residual",), _between, "it adds a layer's input from the second layer on: give model.num_layers=2"),
+    Rule(("model.locked",), _locks, "it draws the masks of model.input_dropout, model.dropout between layers and "
+         "model.output_dropout, and none is set"),
+    Rule(("model.between",), lambda config: max(layers(config["model"]), _decoder_layers(config["model"])) > 1,
+         "it acts between layers: give model.num_layers=2 or model.decoder_layers=2"),
+    Rule(("model.style",), lambda config: config["model"].get("attend"), "it says when a decoder attends: use "
+         "model=encoder_decoder_attention"),
+    Rule(("model.window",), _no("model.local", "none"),
+         "it is of local attention: give model.local=monotonic or predictive"),
+    Rule(("cell.*", "init", "init.*"), _has_cells, "this model has no recurrent cell"),
+    Rule(("init.scale",), _no("init.recurrent", "uniform"),
+         "it scales orthogonal and identity matrices: give init.recurrent=orthogonal"),
+    Rule(("init.forget_bias", "init.chrono"), _keeps, "this cell has no gate that keeps the old state"),
+    Rule(("init.forget_bias", "init.chrono", "cell.forget_bias"),
+         lambda config: config["cell"].get("bias") is not False, "with cell.bias=false no gate has a bias"),
+    Rule(("cell.forget_bias",), _forgets, "this cell has no forget gate of its own"),
+    Rule(("task.ranking.*",), _is("task.loss", "ranking"), "it is of task.loss=ranking"),
+    Rule(("task.character_embedding", "task.character_size", "task.character_width"), _set("task.characters"),
+         "nothing reads characters: give task.characters=cnn or lstm"),
+    Rule(("task.character_width",), _is("task.characters", "cnn"), "it is of task.characters=cnn"),
+    Rule(("task.constraints",), _set("task.crf"), "it acts on the paths of a CRF: set task.crf=true"),
+    Rule(("task.intent_weight",), _set("data.intent_column"), "these data have no classes of whole sentences"),
+    Rule(("task.locked",), _set("task.dropout"), "it draws the masks of task.dropout, which is 0"),
+    Rule(("task.teacher_forcing.least", "task.teacher_forcing.steps"),
+         _is("task.teacher_forcing.kind", "linear", "inverse_sigmoid"),
+         "it is of a share that falls: give task.teacher_forcing.kind=linear or inverse_sigmoid"),
+    Rule(("task.length_penalty", "task.early_stop", "task.beam_coverage"),
+         _no("task.beam", 1), "it ranks the hypotheses of a beam, and task.beam is 1"),
+    Rule(("task.beam_coverage", "task.coverage_penalty"), _set("model.attend"),
+         "it is of attention: use model=encoder_decoder_attention"),
+    Rule(("task.schedule.factor",), _is("task.schedule.kind", "plateau", "decay"),
+         "it multiplies the rate with task.schedule.kind=plateau or decay"),
+    Rule(("task.schedule.patience",), _is("task.schedule.kind", "plateau"), "it is of task.schedule.kind=plateau"),
+    Rule(("task.schedule.hold_epochs",), _is("task.schedule.kind", "decay"), "it is of task.schedule.kind=decay"),
+    Rule(("task.carry", "task.evaluation"), _carries,
+         "no state is carried: that needs a recurrent model of one direction and data.layout=columns"),
+    Rule(("match.count",), _no("match.kind", "none"), "nothing is matched: give match=…"),
+    Rule(("tune.seed", "tune.space", "tune.space.*"), _set("tune.trials"), "nothing is tuned: give tune=N trials"),
+    Rule(("embedding.size", "embedding.frozen"), _no("embedding.kind", "none", "onehot"),
+         "these inputs have no table of vectors"),
+    Rule(("embedding.target_path",), _is("choices.task", "sequence_to_sequence"), "these data have no target side"),
+    Rule(("word2vec.seed",), _is("embedding.kind", "word2vec", "file"), NO_VECTORS),
+    Rule(tuple(f"word2vec.{key}" for key in OF_VECTORS), _is("embedding.kind", "word2vec"), NO_VECTORS),
+    Rule(("data.subword.*", "data.target_subword.*", "data.target_subword"), _subwords,
+         "nothing is cut into subwords: give data.level=subword"),
+    Rule(("data.chunk_length", "data.backward_length", "data.eval_chunk_length", "data.random_chunks"), _columns,
+         "the text is read line by line: it is of data.layout=columns"),
+    Rule(("data.validation_fraction",), _is_cut("validation"), "there is a validation split already"),
+    Rule(("data.test_fraction",), _is_cut("test"), "there is a test split already"),
+    Rule(("data.hub.*",), lambda config: not config["data"].get("mirror"), "the data come from data.mirror"),
+    Rule(("data.mirror_path", "data.mirror_config"), _set("data.mirror"), "there is no mirror: give data.mirror=DIR"),
+    Rule(("data.repair",), _no("data.scheme", "none"), "it is of tags that mark spans"),
+    Rule(("callbacks.finite_guard.times",), _is("callbacks.finite_guard.policy", "skip", "halve"),
+         "it counts what callbacks.finite_guard.policy=skip or halve forgives"),
+    Rule(("callbacks.keep_optimizer", "callbacks.checkpoint_every_n_steps", "callbacks.checkpoint_every_minutes"),
+         _set("callbacks.checkpoint"), "no checkpoint is written: give callbacks.checkpoint=true"),
+    Rule(("callbacks.probe_rows",),
+         lambda config: any(config["callbacks"].get(name) for name in ("gradient_flow", "gates", "states",
+                                                                      "deciding_words")),
+         "nothing looks inside: use callbacks=inside"),
+    Rule(("trainer.timeout", "trainer.sync_batchnorm"), lambda config: not (_is("trainer.devices", 1, "1", [0])(config)
+                                                   and _is("trainer.num_nodes", 1)(config)),
+         "one process has no other to wait for or to agree with"),
+    Rule(("evaluate", "output"), lambda config: False, "it is for the verb word2vec"),
+)  # fmt: skip
+"""The condition under which each key acts. Keys that no rule names act everywhere, or are refused by the part
+that takes them."""
+
+
+def idle(config: Config, key: str) -> str | None:
+    """Why `key` changes nothing in this configuration; None where it acts."""
+    for rule in RULES:
+        named = any(key == name or (name.endswith(".*") and key.startswith(name[:-1])) for name in rule.keys)
+        if named and not rule.acts(config):
+            return rule.why
+    return None
+
+
+def idle_words(configs: Sequence[Config], typed: Sequence[Word]) -> Iterator[tuple[Word, str, list[int]]]:
+    """Each word whose key changes nothing in some of the entries, why, and the numbers of those entries."""
+    for word in typed:
+        found = {}
+        for number, config in enumerate(configs):
+            value = value_at(config, word.key)
+            asks = word.key.startswith("cell.") or not any(type(value) is type(one) and value == one for one in NEUTRAL)
+            why = idle(config, word.key) if asks else None
+            if why:
+                found[number] = why
+        if found:
+            yield word, next(iter(found.values())), list(found)
+
+
+def check_effects(labels: Sequence[str], configs: Sequence[Config], typed: Sequence[Word]) -> list[str]:
+    """A note for each typed key that changes nothing in some entries. Raises UserError for one that changes nothing in
+    any of them, in a group of `REFUSED`."""
+    notes = []
+    for word, why, numbers in idle_words(configs, typed):
+        if len(numbers) < len(configs):
+            notes.append(f"{word.text} changes nothing in {', '.join(labels[number] for number in numbers)}: {why}")
+        elif word.key.partition(".")[0] in REFUSED:
+            raise UserError(f"{word.text} changes nothing here: {why}; or leave it out")
+        else:
+            notes.append(f"{word.text} changes nothing here: {why}")
+    return notes

@@ -1,0 +1,34 @@
+"""A configuration as a tree of plain values, and keys of it such as `task.dropout`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+Config = dict[str, Any]
+
+
+def paths(value: Any, prefix: str = "") -> Iterator[str]:
+    """Every key of a configuration, with those of the mappings in it: `task`, `task.dropout` …"""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            path = f"{prefix}.{key}" if prefix else str(key)
+            yield path
+            yield from paths(inner, path)
+
+
+def put(config: Config, path: str, value: Any) -> None:
+    """Write a value at `task.dropout`, in place."""
+    *parents, last = path.split(".")
+    for key in parents:
+        config = config[key]
+    config[last] = value
+
+
+def plain_differences(one: Any, other: Any, prefix: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Every key at which two plain configurations differ, with both values."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        for key in sorted({*one, *other}):
+            yield from plain_differences(one.get(key), other.get(key), f"{prefix}.{key}" if prefix else key)
+    elif one != other:
+        yield prefix, one, other

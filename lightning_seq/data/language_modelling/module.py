@@ -1,0 +1,363 @@
+"""Batches for language modelling: a LightningDataModule."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning.pytorch import LightningDataModule
+from torch.utils.data import DataLoader, Dataset
+
+from lightning_seq.data.bucket_sampler import STAND_IN, Share
+from lightning_seq.data.columns_sampler import SHORTEST, ColumnsSampler
+from lightning_seq.data.language_modelling.column_chunks import ColumnChunks
+from lightning_seq.data.language_modelling.prepare import (
+    LineReading,
+    PreparedText,
+    TextSplit,
+    prepare_text,
+    unknown_share,
+)
+from lightning_seq.data.language_modelling.reader import LanguageReader
+from lightning_seq.data.loader import TargetSampler, TrainLoader, accumulated, loader_options
+from lightning_seq.data.sources.choose_corpus import choose_corpus
+from lightning_seq.data.sources.table import SPLITS
+from lightning_seq.errors import UserError, near
+from lightning_seq.spec import Batch, DataSpec
+from lightning_seq.text.padding import pad_flat
+from lightning_seq.text.tokenise import Tokeniser
+from lightning_seq.text.vocabulary import PAD, Vocabulary
+
+LAYOUTS = ("columns", "sequences")
+
+
+class Lines(Dataset[Batch]):
+    """The batches of a text whose lines are sequences by themselves: `lines[share]`.
+
+    before: the id that stands before each line; None: a line's first token is not predicted, and stands there itself.
+    """
+
+    def __init__(self, split: TextSplit, before: int | None) -> None:
+        self.flat, self.before = split.flat, before
+        rows = np.flatnonzero(np.diff(split.offsets) > (before is None))
+        self.starts, self.ends, self.ids = split.offsets[rows], split.offsets[rows + 1], rows
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @cached_property
+    def targets(self) -> np.ndarray:
+        """`[N]`, how many tokens of each line are predicted."""
+        return self.ends - self.starts - (self.before is None)
+
+    def __getitem__(self, share: Share) -> Batch:
+        rows = np.array(share.indices, dtype=np.int64)
+        real = rows != STAND_IN
+        rows[~real] = 0
+        # Each row's start and end side by side, as `pad_flat` wants them.
+        bounds = np.stack([self.starts[rows], self.ends[rows]], 1).reshape(-1)
+        tokens, mask = pad_flat(self.flat, bounds, np.arange(0, len(bounds), 2))
+        if self.before is None:
+            inputs, targets, mask = tokens[:, :-1], tokens[:, 1:], mask[:, 1:]
+            inputs = inputs.masked_fill(~mask, PAD)
+        else:
+            first = torch.full((len(rows), 1), self.before)
+            inputs, targets = torch.cat([first, tokens[:, :-1]], 1).masked_fill(~mask, PAD), tokens
+        return Batch(
+            ids=torch.from_numpy(self.ids[rows]),
+            inputs=inputs,
+            mask=mask,
+            targets=targets,
+            target_mask=mask & torch.from_numpy(real)[:, None],
+            count=share.count,
+        )
+
+
+class LanguageModellingData(LightningDataModule):
+    """Running text, prepared and batched for predicting the next token.
+
+    Give `prepared`, or a `source` (`verses hello python_docs text ptb hub`) with what it needs and a `cache`:
+
+    version:             of the Bible, for verses.
+    hub:                 `{id, config, revision}`.
+    mirror, mirror_path, mirror_config: a directory in Hub layout, and the set in it; used in the Hub's place if given.
+    train, validation, test: files of the user's own.
+    encoding:            of files of the user's own.
+    text_column, splits: see `TextColumn`.
+    validation_fraction, test_fraction: see `Tail`.
+    split_seed:          which parts of an embedded text are held out.
+    licence:             of the data, for people.
+    level, lower, normalise, replace: see `Tokeniser`.
+    eos, blank_lines:    see `LineReading`.
+    min_count, max_vocabulary: see `prepare_text`.
+
+    layout: `columns`: a split is one long text, cut into as many stretches as a batch has rows, whose lengths differ by
+            one token at most; batches go down them side by side, and a task carries the state from one to the next. Or
+            `sequences`: every line by itself, lines of like length together.
+
+    Of columns:
+
+    chunk_length:      k1, new tokens of a batch; `random_chunks` draws their number in training, see `random_lengths`.
+    backward_length:   k2, tokens of a training batch's window, which ends with the new ones; None: the new ones alone.
+    eval_chunk_length: as chunk_length, for validation, test and prediction; None: the same.
+
+    batch_size:      of the global batch, over all ranks; of columns a multiple of the number of ranks.
+    eval_batch_size: for validation, test and prediction; None: the same.
+    seed:            of drawn lengths, or of the order of lines.
+
+    Every token of a split is the target of exactly one batch of a pass: nothing is dropped, and where a column is one
+    shorter the last step is masked. Before a split's first token stands what a line ends with (`LineReading.line_end`);
+    without it the first token is not predicted. A batch of columns has as ids the place of each window's first target
+    among those of the split, and in `extra`
+
+    advance: int64, 0-d: how far after this window's first token the next one's begins (0 while a k2 window grows). The
+             state after that many inputs is what the next batch starts from.
+    new:     int64, 0-d: steps of this window whose tokens are new, the same on every rank.
+    fresh:   bool, 0-d: the first of a pass.
+
+    Everything is read, or prepared, when the object is made. Raises UserError as the sources and `prepare_text` do, for
+    k2 < k1, and for a text shorter than one batch.
+    """
+
+    def __init__(
+        self,
+        source: str | None = None,
+        cache: Path | str | None = None,
+        *,
+        prepared: PreparedText | None = None,
+        version: str = "kjv",
+        hub: Mapping[str, Any] | None = None,
+        mirror: str | None = None,
+        mirror_path: str | None = None,
+        mirror_config: str | None = None,
+        train: str | None = None,
+        validation: str | None = None,
+        test: str | None = None,
+        encoding: str = "utf-8",
+        text_column: str = "text",
+        splits: Mapping[str, str | None] | None = None,
+        validation_fraction: float = 0.1,
+        test_fraction: float = 0.1,
+        split_seed: int = 1,
+        licence: str | None = None,
+        level: str = "word",
+        lower: bool = True,
+        normalise: str = "nfc",
+        replace: Mapping[str, str] | None = None,
+        eos: bool = True,
+        blank_lines: bool = False,
+        min_count: int = 1,
+        max_vocabulary: int | None = None,
+        layout: str = "columns",
+        chunk_length: int = 35,
+        backward_length: int | None = None,
+        random_chunks: bool = False,
+        eval_chunk_length: int | None = None,
+        batch_size: int = 32,
+        eval_batch_size: int | None = None,
+        seed: int = 1,
+        num_workers: int = 0,
+    ) -> None:
+        super().__init__()
+        if layout not in LAYOUTS:
+            raise UserError(f"data.layout is {layout!r}; {near(str(layout), LAYOUTS)}")
+        _check_at_least_one(
+            batch_size=batch_size,
+            eval_batch_size=eval_batch_size,
+            chunk_length=chunk_length,
+            eval_chunk_length=eval_chunk_length,
+        )
+        if num_workers < 0:
+            raise UserError(f"data.num_workers is {num_workers}, expected at least 0")
+        _check_chunks(layout, chunk_length, backward_length, random_chunks)
+        if prepared is None:
+            if source is None or cache is None:
+                raise UserError(
+                    "LanguageModellingData needs `prepared`, or `source` and `cache`: give data.source=NAME"
+                )
+            chosen = choose_corpus(
+                source,
+                version=version,
+                hub=hub,
+                mirror=mirror,
+                mirror_path=mirror_path,
+                mirror_config=mirror_config,
+                train=train,
+                validation=validation,
+                test=test,
+                encoding=encoding,
+                text_column=text_column,
+                splits=splits,
+                validation_fraction=validation_fraction,
+                test_fraction=test_fraction,
+                split_seed=split_seed,
+            )
+            spaces = "keep" if level == "character" else "join"
+            tokeniser = Tokeniser(level, lower, dict(replace or {}), spaces, normalise)
+            prepared = prepare_text(chosen, cache, LineReading(tokeniser, eos, blank_lines), min_count, max_vocabulary)
+        self.prepared, self.licence, self.layout = prepared, licence, layout
+        self.chunk_length, self.backward_length, self.random_chunks = chunk_length, backward_length, random_chunks
+        self.eval_chunk_length = eval_chunk_length or chunk_length
+        self.batch_size, self.eval_batch_size = batch_size, eval_batch_size or batch_size
+        self.seed, self.num_workers = seed, num_workers
+        self.reader = LanguageReader(prepared.spec, prepared.vocabulary, prepared.reading, layout)
+        self._check_lengths()
+
+    def _check_lengths(self) -> None:
+        for split, tokens in self.tokens.items():
+            if self.layout == "sequences":
+                if tokens < 1:
+                    raise UserError(
+                        f"{self.prepared.name}: the {split} split has no line with a token to predict: "
+                        "expected lines of at least two"
+                    )
+                continue
+            train = split == "train"
+            rows, length = (self.batch_size, self.chunk_length) if train else (self.eval_batch_size, 1)
+            if tokens < rows * length:
+                setting = "data.batch_size" if train else "data.eval_batch_size"
+                fitting = [f"{setting}={tokens // length}"] if tokens >= length else []
+                fitting += [f"data.chunk_length={tokens // rows}"] if train and tokens >= rows else []
+                raise UserError(
+                    f"{self.prepared.name}: the {split} split has {tokens:,} tokens to predict, less than a batch has, "
+                    f"{setting} {rows:,}{f' x data.chunk_length {length:,}' if train else ''} = {rows * length:,}: "
+                    f"give more text, or set {' or '.join(fitting) or f'{setting}=1 and data.chunk_length lower'}"
+                )
+
+    @property
+    def spec(self) -> DataSpec:
+        return self.prepared.spec
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        return self.prepared.vocabulary
+
+    @property
+    def fingerprints(self) -> dict[str, str]:
+        return self.prepared.fingerprints
+
+    @cached_property
+    def tokens(self) -> dict[str, int]:
+        """How many tokens of each split are targets in a pass."""
+        sizes = {split: len(text.flat) for split, text in self.prepared.splits.items()}
+        return {split: sizes[split] - len(firsts) for split, firsts in self._unpredicted.items()}
+
+    @cached_property
+    def characters(self) -> dict[str, int]:
+        """How many characters of each split's text its targets stand for, as they would be typed, line feeds too.
+
+        Nats of a whole split over this, over log 2, are bits per character. Of a first word that is not predicted the
+        letters of the vocabulary's spelling count.
+        """
+        words, space = self.vocabulary.words, 0 if self.prepared.reading.by_character else 1
+        return {
+            split: self.prepared.splits[split].characters - sum(len(words[index]) + space for index in firsts)
+            for split, firsts in self._unpredicted.items()
+        }
+
+    @cached_property
+    def _unpredicted(self) -> dict[str, list[int]]:
+        """The first tokens that nothing stands before, by split."""
+        if self.prepared.line_end is not None:
+            return {split: [] for split in SPLITS}
+        return {
+            split: text.flat[text.offsets[:-1] if self.layout == "sequences" else [0]].tolist()
+            for split, text in self.prepared.splits.items()
+        }
+
+    def train_sentences(self) -> Iterator[list[str]]:
+        """The lines of the train split with all their words, for training word vectors."""
+        return self.prepared.train_sentences()
+
+    def summary(self) -> str:
+        """What there is, in one line, and a line for each thing that may surprise."""
+        prepared, unit = self.prepared, "characters" if self.prepared.reading.by_character else "words"
+        sizes = ", ".join(f"{split} {count:,}" for split, count in self.tokens.items())
+        head = f"{prepared.name}: {sizes} tokens to predict, {len(self.vocabulary):,} {unit}"
+        if self.vocabulary.has_specials:
+            head += f" (unknown in test: {unknown_share(prepared.splits['test']):.1%} of the tokens)"
+        notes = list(prepared.report)
+        if self.layout == "columns":
+            steps = len(self._sampler("train"))
+            notes.append(
+                f"train: {self.batch_size:,} columns of {-(-self.tokens['train'] // self.batch_size):,}, "
+                f"{steps:,} batches of {'about ' if self.random_chunks else ''}{self.chunk_length} a column"
+            )
+        return "\n".join([head, *(f"  {line}" for line in notes)])
+
+    def encode(self, texts: Sequence[str]) -> Batch:
+        """New texts as one batch; see `LanguageReader.encode`."""
+        return self.reader.encode(texts)
+
+    def to_plain(self) -> dict[str, Any]:
+        """Spec, vocabulary and reading as plain values: `LanguageReader.from_plain` reads them."""
+        return self.reader.to_plain()
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        return self._loader("train")
+
+    def val_dataloader(self) -> DataLoader[Batch]:
+        return self._loader("validation")
+
+    def test_dataloader(self) -> DataLoader[Batch]:
+        return self._loader("test")
+
+    def predict_dataloader(self) -> DataLoader[Batch]:
+        return self.test_dataloader()
+
+    def _loader(self, split: str) -> DataLoader[Batch]:
+        rank, world = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+        train, line_end, text = split == "train", self.prepared.line_end, self.prepared.splits[split]
+        rows = self.batch_size if train else self.eval_batch_size
+        if self.layout == "sequences":
+            lines = Lines(text, line_end)
+            step = accumulated(self) if train else 1
+            options: dict[str, Any] = {"seed": self.seed, "shuffle": train, "rank": rank, "world": world}
+            order = TargetSampler(lines.targets, lines.targets, rows, accumulate=step, **options)
+            if train:
+                return TrainLoader(lines, order, self.num_workers)
+            return DataLoader(lines, **loader_options(order, self.num_workers))
+        if train and rows % world:
+            raise UserError(
+                f"data.batch_size is {rows} for {world} processes, each of which takes columns of its own: "
+                f"expected a multiple of {world}, such as data.batch_size={-(-rows // world) * world}"
+            )
+        chunks, plan = ColumnChunks(text.flat, rows, line_end, rank, world), self._sampler(split)
+        if train:
+            return TrainLoader(chunks, plan, self.num_workers)
+        return DataLoader(chunks, **loader_options(plan, self.num_workers))
+
+    def _sampler(self, split: str) -> ColumnsSampler:
+        if split == "train":
+            length = -(-self.tokens[split] // self.batch_size)
+            lengths = (self.chunk_length, self.backward_length, self.random_chunks)
+            return ColumnsSampler(length, *lengths, self.seed, accumulated(self))
+        return ColumnsSampler(-(-self.tokens[split] // self.eval_batch_size), self.eval_chunk_length)
+
+
+def _check_at_least_one(**given: int | None) -> None:
+    for name, value in given.items():
+        if value is not None and value < 1:
+            raise UserError(f"data.{name} is {value}, expected at least 1")
+
+
+def _check_chunks(layout: str, chunk_length: int, backward_length: int | None, random_chunks: bool) -> None:
+    if layout == "sequences":
+        for name, given in (("backward_length", backward_length is not None), ("random_chunks", random_chunks)):
+            if given:
+                raise UserError(f"data.{name} is given, but data.layout=sequences has no chunks: take columns")
+        return
+    if backward_length is not None and backward_length < chunk_length:
+        raise UserError(
+            f"data.backward_length (k2) is {backward_length}, less than data.chunk_length (k1) {chunk_length}: "
+            f"expected at least {chunk_length}, as every new token is to be learnt from; null for the same"
+        )
+    if random_chunks and chunk_length < 2 * SHORTEST:
+        raise UserError(
+            f"data.chunk_length is {chunk_length}, expected at least {2 * SHORTEST} with data.random_chunks=true: "
+            f"none that is drawn is under {SHORTEST}"
+        )

@@ -1,0 +1,359 @@
+"""Batches for sequence to sequence: a LightningDataModule."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning.pytorch import LightningDataModule
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from lightning_seq.data.bucket_sampler import STAND_IN, Share
+from lightning_seq.data.example_ids import ExampleIds, read_ids
+from lightning_seq.data.loader import TargetSampler, TrainLoader, accumulated, loader_options
+from lightning_seq.data.sequence_to_sequence.prepare import prepare_pairs
+from lightning_seq.data.sequence_to_sequence.prepared import PairSplit, PreparedPairs, unknown_share
+from lightning_seq.data.sequence_to_sequence.reader import PairReader
+from lightning_seq.data.sequence_to_sequence.settings import PairSettings
+from lightning_seq.data.sources.choose_pairs import choose_pairs
+from lightning_seq.data.sources.dates import LANGUAGES
+from lightning_seq.errors import UserError
+from lightning_seq.files import fingerprint
+from lightning_seq.spec import Batch, DataSpec, Tokens, TokenSequence
+from lightning_seq.text.padding import pad_flat
+from lightning_seq.text.vocabulary import Vocabulary
+
+
+class Pairs(Dataset[Batch]):
+    """The batches of a split: `pairs[share]`, built straight from the flat arrays."""
+
+    def __init__(self, split: PairSplit) -> None:
+        self.split = split
+
+    def __len__(self) -> int:
+        return len(self.split)
+
+    def __getitem__(self, share: Share) -> Batch:
+        split, rows = self.split, np.array(share.indices, dtype=np.int64)
+        real = rows != STAND_IN
+        rows[~real] = 0
+        inputs, mask = pad_flat(split.source.flat, split.source.offsets, rows)
+        targets, target_mask = pad_flat(split.target.flat, split.target.offsets, rows)
+        extra = {}
+        if split.links is not None and split.link_offsets is not None:
+            shape = (*targets.shape, inputs.shape[1])
+            extra["alignments"] = _alignments(split.links, split.link_offsets, rows, shape)
+        return Batch(
+            ids=torch.from_numpy(rows),
+            inputs=inputs,
+            mask=mask,
+            targets=targets,
+            target_mask=target_mask if real.all() else target_mask & torch.from_numpy(real)[:, None],
+            count=share.count,
+            extra=extra,
+        )
+
+
+def _alignments(links: np.ndarray, offsets: np.ndarray, rows: np.ndarray, shape: tuple[int, int, int]) -> Tensor:
+    """`[B, T, S]` bool, True where target token t comes from source token s."""
+    starts = offsets[rows]
+    counts = offsets[rows + 1] - starts
+    places = np.repeat(starts - np.cumsum(counts) + counts, counts) + np.arange(counts.sum())
+    found = links[places]
+    dense = np.zeros(shape, dtype=bool)
+    dense[np.repeat(np.arange(len(rows)), counts), found[:, 0], found[:, 1]] = True
+    return torch.from_numpy(dense)
+
+
+@dataclass(frozen=True)
+class TargetSide:
+    """The targets alone, as data that word vectors can be trained for.
+
+    spec: their tokens are its inputs.
+    """
+
+    spec: DataSpec
+    vocabulary: Vocabulary
+    fingerprints: dict[str, str]
+    prepared: PreparedPairs
+
+    def train_sentences(self) -> Iterator[list[str]]:
+        """The tokens of the train split's targets, whole and with all their words."""
+        return self.prepared.train_sentences("target")
+
+
+class SequenceToSequenceData(LightningDataModule):
+    """Pairs of texts, prepared and batched.
+
+    Give `prepared`, or a `source` (`verses_modernise dates reverse copy reordering hub pairs`) with what it needs and a
+    `cache`:
+
+    source_language, target_language: of a public set, see `PairColumns`; of verses_modernise, `kjv` and `web` in either
+                         order; else only a name that the checkpoint keeps.
+    shortest, longest, symbols, examples: see `SymbolPairs`, `Reordering`.
+    languages, first_year, last_year, examples: see `Dates`.
+    hub:                 `{id, config, revision, stream}`; any other key is an argument that holds for the Hub alone.
+    mirror, mirror_path, mirror_config: a directory in Hub layout, and the set in it; used in the Hub's place if given.
+    rows:                of the train split, from its beginning; None for all.
+    train, validation, test, train_target, validation_target, test_target: files of the user's own.
+    encoding:            of files of the user's own.
+    source_column, target_column, splits: see `PairColumns` and `ParallelFiles`.
+    id_column:           of a public set, see `PairColumns`.
+    validation_fraction, test_fraction, split_seed: see `Cut`.
+    licence:             of the data, for people.
+    level, target_level, subword, target_subword, lower, normalise, min_count, max_vocabulary, joint_vocabulary,
+    max_length, max_target_length, source_eos: see `PairSettings`.
+
+    batch_size:      of the global batch, over all ranks, in pairs.
+    eval_batch_size: for validation, test and prediction; None: the same.
+    seed:            of the order of batches.
+
+    A batch's `targets` `[B, T]` end with `<eos>` and do not begin with `<bos>`; `target_mask` is False on padding and
+    on a stand-in; `count` is how many targets, `<eos>` among them, the global batch has. Where it is known which target
+    tokens come from which source tokens, `extra` holds `alignments` `[B, T, S]`, bool. Pairs of like length, of the
+    source first and then of the target, stand together.
+
+    Everything is read, or prepared, when the object is made. Raises UserError as the sources and `prepare_pairs` do.
+    """
+
+    def __init__(
+        self,
+        source: str | None = None,
+        cache: Path | str | None = None,
+        *,
+        prepared: PreparedPairs | None = None,
+        source_language: str | None = None,
+        target_language: str | None = None,
+        shortest: int = 5,
+        longest: int = 15,
+        symbols: int = 20,
+        examples: int = 10000,
+        languages: Sequence[str] = LANGUAGES,
+        first_year: int = 1900,
+        last_year: int = 2099,
+        hub: Mapping[str, Any] | None = None,
+        mirror: str | None = None,
+        mirror_path: str | None = None,
+        mirror_config: str | None = None,
+        rows: int | None = None,
+        train: str | None = None,
+        validation: str | None = None,
+        test: str | None = None,
+        train_target: str | None = None,
+        validation_target: str | None = None,
+        test_target: str | None = None,
+        source_column: str | None = None,
+        target_column: str | None = None,
+        encoding: str = "utf-8",
+        id_column: str | None = None,
+        splits: Mapping[str, str | None] | None = None,
+        validation_fraction: float = 0.1,
+        test_fraction: float = 0.1,
+        split_seed: int = 1,
+        licence: str | None = None,
+        level: str = "word",
+        target_level: str | None = None,
+        subword: Mapping[str, Any] | None = None,
+        target_subword: Mapping[str, Any] | None = None,
+        lower: bool = True,
+        normalise: str = "nfc",
+        min_count: int = 1,
+        max_vocabulary: int | None = None,
+        joint_vocabulary: bool = False,
+        max_length: int | None = None,
+        max_target_length: int | None = None,
+        source_eos: bool = False,
+        batch_size: int = 64,
+        eval_batch_size: int | None = None,
+        seed: int = 1,
+        num_workers: int = 0,
+    ) -> None:
+        super().__init__()
+        for name, value in (("batch_size", batch_size), ("eval_batch_size", eval_batch_size)):
+            if value is not None and value < 1:
+                raise UserError(f"data.{name} is {value}, expected at least 1")
+        if num_workers < 0:
+            raise UserError(f"data.num_workers is {num_workers}, expected at least 0")
+        if prepared is None:
+            if source is None or cache is None:
+                raise UserError(
+                    "SequenceToSequenceData needs `prepared`, or `source` and `cache`: give data.source=NAME"
+                )
+            settings = PairSettings(
+                level,
+                target_level,
+                subword or {},
+                target_subword,
+                lower,
+                min_count,
+                max_vocabulary,
+                joint_vocabulary,
+                max_length,
+                max_target_length,
+                source_eos,
+                normalise,
+            )
+            chosen = choose_pairs(
+                source,
+                source_language=source_language,
+                target_language=target_language,
+                shortest=shortest,
+                longest=longest,
+                symbols=symbols,
+                examples=examples,
+                languages=languages,
+                first_year=first_year,
+                last_year=last_year,
+                hub=hub,
+                mirror=mirror,
+                mirror_path=mirror_path,
+                mirror_config=mirror_config,
+                rows=rows,
+                train=train,
+                validation=validation,
+                test=test,
+                train_target=train_target,
+                validation_target=validation_target,
+                test_target=test_target,
+                source_column=source_column,
+                target_column=target_column,
+                encoding=encoding,
+                id_column=id_column,
+                splits=splits,
+                validation_fraction=validation_fraction,
+                test_fraction=test_fraction,
+                split_seed=split_seed,
+            )
+            prepared = prepare_pairs(chosen, cache, settings)
+        self.prepared, self.licence = prepared, licence
+        self.batch_size, self.eval_batch_size = batch_size, eval_batch_size or batch_size
+        self.seed, self.num_workers = seed, num_workers
+        self.reader = PairReader(
+            prepared.spec,
+            prepared.vocabulary,
+            prepared.target_vocabulary,
+            prepared.source,
+            prepared.target,
+            prepared.settings.max_length,
+            prepared.settings.source_eos,
+            source_language,
+            target_language,
+        )
+
+    @property
+    def spec(self) -> DataSpec:
+        return self.prepared.spec
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """Of the sources."""
+        return self.prepared.vocabulary
+
+    @property
+    def target_vocabulary(self) -> Vocabulary:
+        """Of the targets: with `joint_vocabulary` the same object as that of the sources."""
+        return self.prepared.target_vocabulary
+
+    @property
+    def fingerprints(self) -> dict[str, str]:
+        return self.prepared.fingerprints
+
+    @property
+    def aligned(self) -> bool:
+        """Whether batches have `alignments`."""
+        return self.prepared.aligned
+
+    @property
+    def target_side(self) -> TargetSide:
+        """What word vectors for the targets are trained on; with a joint vocabulary they are those of the sources."""
+        words, own = self.target_vocabulary.words, self.fingerprints["data"]
+        if not self.prepared.settings.joint_vocabulary:
+            own = fingerprint({"side": "target", "data": own})
+        return TargetSide(
+            DataSpec(Tokens(words), TokenSequence(words)), self.target_vocabulary, {"data": own}, self.prepared
+        )
+
+    def lengths(self, split: str) -> np.ndarray:
+        """`[N]`, tokens of each source as batches have it."""
+        return self.prepared.splits[split].source.lengths
+
+    def target_lengths(self, split: str) -> np.ndarray:
+        """`[N]`, tokens of each target, `<eos>` among them."""
+        return self.prepared.splits[split].target.lengths
+
+    def source_text(self, split: str, row: int) -> str:
+        """The source of pair `row` (a batch's `ids`) of a split as the set has it."""
+        return self.prepared.text(split, "source", row)
+
+    def target_text(self, split: str, row: int) -> str:
+        """The target of pair `row` of a split as the set has it, whole."""
+        return self.prepared.text(split, "target", row)
+
+    def reference(self, split: str, row: int) -> str:
+        """The target of pair `row` as `reader.decode` would give it if every token were known, whole."""
+        return self.reader.reference(self.target_text(split, row))
+
+    def example_ids(self, split: str) -> ExampleIds:
+        """What the source calls the pairs of a split, in the order of a batch's `ids`."""
+        return read_ids(self.prepared, split)
+
+    def train_sentences(self) -> Iterator[list[str]]:
+        """The tokens of the train split's sources, whole and with all their words, for training word vectors."""
+        return self.prepared.train_sentences("source")
+
+    def summary(self) -> str:
+        """What there is, in one line, and a line for each thing that may surprise."""
+        prepared, test = self.prepared, self.prepared.splits["test"]
+        sizes = ", ".join(f"{name} {len(split):,}" for name, split in prepared.splits.items())
+        sides = (
+            (prepared.source, self.vocabulary, test.source, "source"),
+            (prepared.target, self.target_vocabulary, test.target, "target"),
+        )
+        vocabularies = ", ".join(
+            f"{len(vocabulary):,} {side} {_NAMES[segmenter.level]} (unknown in test: {unknown_share(part):.1%})"
+            for segmenter, vocabulary, part, side in sides
+        )
+        joint = " (one vocabulary)" if prepared.settings.joint_vocabulary else ""
+        head = f"{prepared.name}: {sizes} pairs, {vocabularies}{joint}" + (", aligned" if self.aligned else "")
+        return "\n".join([head, *(f"  {line}" for line in prepared.report)])
+
+    def encode(self, texts: Sequence[str], cut: bool = False) -> Batch:
+        """New texts as one batch; see `PairReader.encode`."""
+        return self.reader.encode(texts, cut)
+
+    def to_plain(self) -> dict[str, Any]:
+        """Vocabularies, segmenters and the rest as plain values: `PairReader.from_plain` reads them."""
+        return self.reader.to_plain()
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        return self._loader("train", self.batch_size, shuffle=True)
+
+    def val_dataloader(self) -> DataLoader[Batch]:
+        return self._loader("validation", self.eval_batch_size, shuffle=False)
+
+    def test_dataloader(self) -> DataLoader[Batch]:
+        return self._loader("test", self.eval_batch_size, shuffle=False)
+
+    def predict_dataloader(self) -> DataLoader[Batch]:
+        return self.test_dataloader()
+
+    def _loader(self, name: str, batch_size: int, shuffle: bool) -> DataLoader[Batch]:
+        split = self.prepared.splits[name]
+        rank, world = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+        sources, targets = split.source.lengths, split.target.lengths
+        order = sources * (int(targets.max()) + 1) + targets
+        step = accumulated(self) if shuffle else 1
+        sampler = TargetSampler(
+            order, targets, batch_size, seed=self.seed, shuffle=shuffle, rank=rank, world=world, accumulate=step
+        )
+        if shuffle:
+            return TrainLoader(Pairs(split), sampler, self.num_workers)
+        return DataLoader(Pairs(split), **loader_options(sampler, self.num_workers))
+
+
+_NAMES = {"word": "words", "spaced": "words", "character": "characters", "subword": "subwords"}

@@ -1,0 +1,35 @@
+"""The fastest engine that can run a cell."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from lightning_seq.cells.cell import Cell, Noise
+from lightning_seq.engines.engine import Engine
+from lightning_seq.errors import UserError, near
+
+
+def engines() -> dict[str, Engine]:
+    """Every engine by name, the fastest first."""
+    from lightning_seq.engines.aten import Aten
+    from lightning_seq.engines.fused import Fused
+    from lightning_seq.engines.loop import Loop
+    from lightning_seq.engines.native import Native
+
+    return {engine.name: engine for engine in (Fused(), Aten(), Native(), Loop())}
+
+
+def choose(wanted: str, cell: Cell, x: Tensor, noise: Noise | None = None, trace: bool = False) -> Engine:
+    """The engine of that name, or for `auto` the fastest that can run the cell.
+
+    Raises UserError for an unknown name, and for an engine that cannot run the cell.
+    """
+    known = engines()
+    if wanted == "auto":
+        return next(engine for engine in known.values() if engine.refuses(cell, x, noise, trace) is None)
+    if wanted not in known:
+        raise UserError(f"engine {wanted!r} is unknown: {near(wanted, [*known, 'auto'])}")
+    reason = known[wanted].refuses(cell, x, noise, trace)
+    if reason is not None:
+        raise UserError(f"engine={wanted} cannot run this cell: {reason}; use engine=auto or engine=loop")
+    return known[wanted]

@@ -1,1 +1,0 @@
-"""What an experiment does differently for each kind of task."""

@@ -1,0 +1,90 @@
+"""What a trained model says of new text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from itertools import islice
+from typing import Any, TypeVar
+
+from lightning_seq.builders.task_kind import NAMES
+from lightning_seq.data.note import NotingReader
+from lightning_seq.errors import UserError
+from lightning_seq.inference.load import Loaded
+from lightning_seq.inference.predictor import predictor_of
+from lightning_seq.spec import Tags, TokenSequence
+
+TOP_K = 3
+T = TypeVar("T")
+
+
+def predictions(
+    loaded: Loaded, texts: Iterable[str], top_k: int | None = None, batch_size: int = 64, n_best: int | None = None
+) -> Iterator[dict[str, Any]]:
+    """For each text what its kind of task says: one row, `{"text", "predictions": […]}`, the likeliest first.
+
+    top_k:  entries of a ranking; None for 3, or as many as there are.
+    n_best: of a tagger with a CRF, also the likeliest ways to tag each text, so many: see `inference/tag.py`.
+
+    A row has a "note" where its text has only unknown words, was cut or cannot be read; what cannot be read (an empty
+    line) has no predictions. Raises UserError when there is no text at all, and for a `top_k` or an `n_best` that does
+    not fit.
+    """
+    most = choices(loaded, top_k)
+    answer = partial(predictor_of(loaded.spec).predictions, loaded, top_k=most)
+    if n_best is not None:
+        check_paths(loaded, n_best)
+        answer = partial(answer, n_best=n_best)
+    for text, row, note in noted(loaded.reader, texts, batch_size, answer):
+        yield with_note(row or {"text": text, "predictions": []}, note)
+
+
+def check_paths(loaded: Loaded, n_best: int) -> None:
+    """Raises UserError for a model that ranks no paths: any but a tagger with a CRF."""
+    if not isinstance(loaded.spec.targets, Tags):
+        instead = "use top_k=N, or translate" if isinstance(loaded.spec.targets, TokenSequence) else "leave it out"
+        raise UserError(
+            f"n_best={n_best} is for a tagger with a CRF, and this checkpoint is {NAMES[type(loaded.spec.targets)]}: "
+            f"{instead}"
+        )
+    if loaded.model.crf is None:
+        raise UserError(
+            f"n_best={n_best}: this tagger chooses each tag by itself, and only a CRF ranks the tags of a sentence "
+            "together: leave n_best out, or train with task.crf=true"
+        )
+
+
+def choices(loaded: Loaded, top_k: int | None) -> int:
+    """Entries of each ranking. Raises UserError for more than there are, and where nothing is ranked."""
+    most = predictor_of(loaded.spec).choices(loaded)
+    if top_k is None:
+        return min(TOP_K, most or TOP_K)
+    if most is None:
+        raise UserError(f"top_k={top_k}: {NAMES[type(loaded.spec.targets)]} ranks nothing here; leave top_k out")
+    if not 1 <= top_k <= most:
+        raise UserError(f"top_k is {top_k}: expected 1 to {most}, as this model has {most:,} to choose from")
+    return top_k
+
+
+def noted(
+    reader: NotingReader, texts: Iterable[str], batch_size: int, answer: Callable[[list[str]], Iterable[T]]
+) -> Iterator[tuple[str, T | None, str | None]]:
+    """Each text, the answer to it, or None where it cannot be read, and the note on it, or None.
+
+    answer: from texts that can be read, `batch_size` of them at most, to an answer for each.
+
+    Raises UserError when there is no text at all.
+    """
+    source, batch = iter(texts), None
+    while lines := list(islice(source, batch_size)):
+        batch = [(line, reader.note(line)) for line in lines]
+        readable = [line for line, note in batch if note is None or note.readable]
+        answers = iter(answer(readable) if readable else ())
+        for line, note in batch:
+            yield line, next(answers) if note is None or note.readable else None, note.text if note else None
+    if batch is None:
+        raise UserError('there is no text: give text="…", file=FILE, or lines on standard input')
+
+
+def with_note(row: dict[str, Any], note: str | None) -> dict[str, Any]:
+    return row if note is None else row | {"note": note}

@@ -1,0 +1,74 @@
+"""How likely a text is to a language model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import torch
+
+from lightning_seq.data.language_modelling.reader import LanguageReader
+from lightning_seq.inference.load import Loaded
+from lightning_seq.inference.next_token import check_language_model
+from lightning_seq.inference.predict import noted, with_note
+from lightning_seq.models.softmax import token_scores
+
+LARGEST = 700.0
+"""Nats per token above which a perplexity is no number of float64."""
+
+
+def scores(loaded: Loaded, texts: Iterable[str], batch_size: int = 16) -> Iterator[dict[str, Any]]:
+    """For each text `{"text", "log_probability", "perplexity", "bits_per_character", "tokens": [{"token",
+    "log_probability"}, …]}`; logarithms are natural.
+
+    The chain rule: a text's log-probability is the sum over its tokens, each given those before it. The first is given
+    what stands before a line (`<eos>`, or the line feed of characters), or, in a vocabulary without it, not counted.
+
+    A row has a "note" where its text has only unknown words or is empty; one that cannot be read has no numbers.
+    Raises UserError for another kind of model and when there is no text at all.
+    """
+    reader = check_language_model(loaded, "score")
+    for text, row, note in noted(reader, texts, batch_size, lambda batch: _scored(loaded, reader, batch)):
+        yield with_note(row or _row(text, None, None, None, []), note)
+
+
+@torch.inference_mode()
+def _scored(loaded: Loaded, reader: LanguageReader, texts: Sequence[str]) -> list[dict[str, Any]]:
+    batch = reader.encode(texts, unknown=True)
+    hidden = loaded.model.read(batch.inputs, batch.mask).hidden[batch.target_mask]
+    targets, counts = batch.targets[batch.target_mask], batch.target_mask.sum(1).tolist()
+    losses, _ = token_scores(loaded.model.softmax, hidden, targets, len(reader.vocabulary))
+    rows = []
+    for text, first, ids, values in zip(
+        texts, batch.inputs[:, 0].tolist(), targets.split(counts), (-losses.double()).split(counts), strict=True
+    ):
+        total = float(values.sum())
+        # As in training: words have one space between them, and a first symbol that is not predicted does not count.
+        typed = text if reader.reading.by_character else "\n".join(" ".join(line.split()) for line in text.split("\n"))
+        characters = len(typed) - (len(reader.vocabulary.words[first]) if reader.line_end is None else 0)
+        mean = -total / len(ids) if len(ids) else math.inf
+        tokens = [
+            {"token": reader.vocabulary.words[index], "log_probability": round(value, 6)}
+            for index, value in zip(ids.tolist(), values.tolist(), strict=True)
+        ]
+        perplexity = round(math.exp(mean), 6) if mean < LARGEST else None
+        bits = round(-total / math.log(2) / characters, 6) if characters else None
+        rows.append(_row(text, round(total, 6), perplexity, bits, tokens))
+    return rows
+
+
+def _row(
+    text: str,
+    log_probability: float | None,
+    perplexity: float | None,
+    bits_per_character: float | None,
+    tokens: list[dict[str, Any]],
+) -> dict[str, Any]:
+    return {
+        "text": text,
+        "log_probability": log_probability,
+        "perplexity": perplexity,
+        "bits_per_character": bits_per_character,
+        "tokens": tokens,
+    }

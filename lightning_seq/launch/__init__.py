@@ -1,0 +1,1 @@
+"""Where runs run: local processes, SLURM, Ray."""

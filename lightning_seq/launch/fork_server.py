@@ -1,0 +1,248 @@
+"""Processes for runs, copied from one that has imported everything already.
+
+Importing torch and Lightning takes longer than a small run trains. The nursery is a process that imports them once and
+does nothing else: it is copied (`fork`) for each run, before it has any thread or generator of random numbers in use.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+POLL = 0.05
+POOLS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+"""What sets how many threads libraries start when they are imported."""
+
+
+class Child:
+    """A run's process: as much of `subprocess.Popen` as a launcher needs."""
+
+    def __init__(self, nursery: Nursery, pid: int) -> None:
+        self._nursery, self.pid = nursery, pid
+        self.returncode: int | None = None
+
+    def poll(self) -> int | None:
+        """The exit code, negative for a signal; None while it runs."""
+        if self.returncode is None:
+            self.returncode = self._nursery.ended(self.pid)
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Raises subprocess.TimeoutExpired where it still runs after so many seconds."""
+        begun = time.monotonic()
+        while self.poll() is None:
+            if timeout is not None and time.monotonic() - begun > timeout:
+                raise subprocess.TimeoutExpired("run", timeout)
+            time.sleep(POLL)
+        assert self.returncode is not None
+        return self.returncode
+
+
+class Nursery:
+    """Started with the first child; ends when it is closed, or when this process ends.
+
+    modules: what it imports.
+    """
+
+    def __init__(self, modules: Sequence[str]) -> None:
+        self.modules = tuple(modules)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._heard = b""
+        self._ended: dict[int, int] = {}
+        self._pids: list[int] = []
+        self._ready = False
+
+    @staticmethod
+    def possible() -> bool:
+        """Whether this system can copy a process."""
+        return hasattr(os, "fork") and sys.platform.startswith("linux")
+
+    def start(self, arguments: Sequence[str], environment: Mapping[str, str], log: Path) -> Child:
+        """A process that calls `lightning_seq.training.run.main(arguments)`, in a session of its own, its output
+        appended to `log`.
+
+        Raises OSError when the nursery has died.
+        """
+        if self._process is None:
+            self._process = self._begin(environment)
+        order = {"arguments": list(arguments), "environment": dict(environment), "log": str(log)}
+        try:
+            assert self._process.stdin is not None
+            self._process.stdin.write(json.dumps(order).encode() + b"\n")
+            self._process.stdin.flush()
+            self._await("started")
+        except BaseException:  # an order that was given and not answered must not become a run that nobody knows
+            with suppress(OSError):
+                self._await("started")
+            for pid in self._pids:
+                with suppress(OSError):
+                    os.kill(pid, signal.SIGKILL)
+            self._pids.clear()
+            raise
+        return Child(self, self._pids.pop(0))
+
+    def _begin(self, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+        """The process, when it has imported all there is. One thread: others would not be there in a copy."""
+        process = subprocess.Popen(
+            [sys.executable, "-m", __name__, *self.modules],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**environment, **dict.fromkeys(POOLS, "1")},
+            start_new_session=True,
+        )
+        self._process = process
+        try:
+            self._await("ready")
+        except BaseException:
+            process.kill()
+            process.wait()
+            raise
+        return process
+
+    def _await(self, what: str) -> None:
+        """Raises OSError where the nursery has ended."""
+        while not (self._pids if what == "started" else self._ready):
+            if not self._listen(None):
+                raise OSError("the process that runs are copied from has ended")
+
+    def ended(self, pid: int) -> int | None:
+        """A child's exit code, or None while it runs."""
+        while self._listen(0):
+            pass
+        if pid in self._ended:
+            return self._ended.pop(pid)
+        if self._process is not None and self._process.poll() is not None and not _alive(pid):
+            return 1  # nobody is left who knows
+        return None
+
+    def _listen(self, timeout: float | None) -> bool:
+        """Hear what the nursery says, if anything; False where there is nothing, or nobody."""
+        if self._process is None or self._process.stdout is None:
+            return False
+        if not select.select([self._process.stdout], [], [], timeout)[0]:
+            return False
+        said = os.read(self._process.stdout.fileno(), 65536)
+        if not said:
+            return False
+        *lines, self._heard = (self._heard + said).split(b"\n")
+        for line in lines:
+            message = json.loads(line)
+            if "ready" in message:
+                self._ready = True
+            elif "started" in message:
+                self._pids.append(message["started"])
+            else:
+                self._ended[message["ended"]] = message["code"]
+        return True
+
+    def close(self) -> None:
+        """Let it end; its children go on."""
+        if self._process is None:
+            return
+        with suppress(OSError):
+            assert self._process.stdin is not None
+            self._process.stdin.close()
+        try:
+            self._process.wait(5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+def _alive(pid: int) -> bool:
+    """Not ended: one that has, and that nobody has asked for its exit code, is still listed."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[0]
+    except (OSError, IndexError):
+        return False
+    return state not in "ZX"
+
+
+def _serve() -> None:
+    """Copy this process for each order on standard input; say when a copy has ended."""
+    heard, children, open_ = b"", set[int](), True
+    while open_:
+        if select.select([0], [], [], POLL if children else None)[0]:
+            said = os.read(0, 65536)
+            open_ = bool(said)
+            *lines, heard = (heard + said).split(b"\n")
+            for line in lines:
+                pid = os.fork()
+                if pid == 0:
+                    _become(json.loads(line))
+                children.add(pid)
+                _say({"started": pid})
+        for pid in list(children):
+            found, status = os.waitpid(pid, os.WNOHANG)
+            if found:
+                children.remove(pid)
+                _say({"ended": pid, "code": os.waitstatus_to_exitcode(status)})
+
+
+def _say(message: dict[str, int]) -> None:
+    with suppress(BrokenPipeError):
+        os.write(1, json.dumps(message).encode() + b"\n")
+
+
+def _become(order: dict[str, Any]) -> None:
+    """The run; never returns."""
+    code = 1
+    try:
+        os.setsid()
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        for source, place in ((nothing, 0), (log, 1), (log, 2)):
+            os.dup2(source, place)
+        os.environ.clear()
+        os.environ.update(order["environment"])
+        from lightning_seq.training.run import main
+
+        code = main(order["arguments"])
+    except SystemExit as ended:
+        code = ended.code if isinstance(ended.code, int) else 1
+    except KeyboardInterrupt:
+        code = 128 + signal.SIGINT
+    except BaseException:
+        import traceback
+
+        traceback.print_exc()
+    finally:
+        _leave(code)
+
+
+def _leave(code: int) -> None:
+    """As the interpreter ends: what was registered to be done, what is written is on its way."""
+    import atexit
+    import threading
+
+    try:
+        with suppress(BaseException):
+            threading._shutdown()  # type: ignore[attr-defined]
+            atexit._run_exitfuncs()
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(Exception):
+                stream.flush()
+    finally:
+        os._exit(code)
+
+
+def _main(modules: Sequence[str]) -> None:
+    from importlib import import_module
+
+    for module in modules:
+        import_module(module)
+    _say({"ready": 1})
+    _serve()
+
+
+if __name__ == "__main__":
+    _main(sys.argv[1:])

@@ -1,0 +1,93 @@
+"""Run after run, each a process of its own, here or wherever a launcher puts it.
+
+A comparison is a directory of records and not a process: several commands, on several machines that share a file
+system, may work on it at once. Who starts a run holds its claim until it has ended; who finds it claimed waits.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+from lightning_seq.errors import UserError, near
+from lightning_seq.launch.job import ClaimedError, Job, Launcher, at_work, end
+from lightning_seq.training.planned import Planned, record_of
+
+LOOK_AGAIN = 2.0
+"""Seconds between two looks at runs that others are at work on."""
+KINDS = ("local", "inline", "submitit", "ray")
+
+
+def launcher_for(runs: Sequence[Planned]) -> Launcher:
+    """The one that the runs' configuration names. Raises UserError where what it needs is not installed."""
+    kind = runs[0].config["launcher"]["kind"]
+    if kind == "submitit":
+        from lightning_seq.launch.submitit import SubmititLauncher
+
+        return SubmititLauncher(runs)
+    if kind == "ray":
+        from lightning_seq.launch.ray import RayLauncher
+
+        return RayLauncher(runs)
+    if kind not in KINDS:
+        raise UserError(f"launcher.kind is {kind!r}: {near(str(kind), KINDS)}")
+    from lightning_seq.launch.local import LocalLauncher
+
+    return LocalLauncher(runs)
+
+
+def launch(
+    runs: Sequence[Planned],
+    jobs: int,
+    watch: Callable[[Sequence[Job]], None],
+    tell: Callable[[str], None],
+    poll: float = 0.2,
+) -> None:
+    """Start every run, at most `jobs` at a time; `watch` sees the running ones several times a second.
+
+    A run that another process has done is left to it; one that it is doing is waited for, and taken over where that
+    process is gone. `tell` hears of those, and why one could not be started. Whatever ends this (Ctrl-C, a signal)
+    first ends the running ones, which write their records.
+    """
+    waiting, elsewhere, running = list(runs), list[Planned](), list[Job]()
+    if not waiting:
+        return
+    launcher = launcher_for(waiting)
+    looked, told = time.monotonic(), set[str]()
+    try:
+        while waiting or running or elsewhere:
+            while waiting and (launcher.queues or len(running) < jobs):
+                batch = waiting if launcher.queues else waiting[:1]
+                waiting = waiting[len(batch) :]
+                batch = [run for run in batch if not run.is_done()]
+                try:
+                    running += launcher.start(batch, min(jobs, len(runs))) if batch else []
+                except ClaimedError as claimed:
+                    elsewhere += batch
+                    if batch[0].title not in told:
+                        told.add(batch[0].title)
+                        tell(str(claimed))
+                except UserError as error:
+                    tell(str(error))
+            time.sleep(poll)
+            for job in [job for job in running if job.finished()]:
+                running.remove(job)
+                job.settle()
+                if at_work(job.run.directory):  # another command was faster
+                    elsewhere.append(job.run)
+            if time.monotonic() - looked > LOOK_AGAIN:
+                elsewhere, looked = [run for run in elsewhere if not _has_ended(run, waiting)], time.monotonic()
+            watch(running)
+    finally:
+        end(running)
+        launcher.close()
+
+
+def _has_ended(run: Planned, waiting: list[Planned]) -> bool:
+    """Whether nobody is at work on it any more; where it was left unfinished it waits again."""
+    if at_work(run.directory):
+        return False
+    record = record_of(run)
+    if record is None or record.status == "running":
+        waiting.append(run)
+    return True

@@ -1,0 +1,178 @@
+"""The processes of one run on this machine, a rank each: started together, and ended together.
+
+`python -m lightning_seq.launch.ranks DIRECTORY COUNT` is what a launcher starts for a run on several devices. It
+does what torchrun does for one node, and three things more: a rank ends with this process, whatever ends it (Linux);
+a signal reaches each rank once; and what is said in the end is what went wrong first, not what came of it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from types import FrameType
+
+from lightning_seq.files import DamagedError, read_text, write_text
+from lightning_seq.records.record import FILE, Record, read_if_there
+from lightning_seq.training.directory import TESTIMONY
+from lightning_seq.training.signals import CAUGHT
+
+POLL = 0.05
+PATIENCE, GRACE = 10.0, 15.0
+"""Seconds that ranks have to end by themselves when one is lost, and then to end when they are told to."""
+ATTEMPTS = 3
+
+CONSEQUENCE = re.compile(
+    r"closed by peer|connection (reset|closed|refused)|gloo|nccl|timed out waiting|distbackend|process ?group"
+    r"|distributed package|tcpstore|wait timeout|broken pipe|client socket|monitoredbarrier"
+    r"|ended by SIGABRT",
+    re.IGNORECASE,
+)
+"""What a rank says that has lost another one."""
+TAKEN = re.compile(r"EADDRINUSE|address already in use", re.IGNORECASE)
+BY_SIGNAL = re.compile(r"rank \d+ was ended by SIG(INT|TERM|HUP|USR1)")
+"""What is said of a rank that ended as one does at these."""
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+def cause_of(directory: Path, record: Record | None) -> str | None:
+    """What ended a run of several processes: what a rank said first that is not of another rank's end."""
+    said = []
+    for path in directory.glob(TESTIMONY.format("*")):
+        with suppress(OSError, DamagedError):
+            said.append((path.stat().st_mtime, read_text(path)))
+    if record is not None and record.status == "failed" and record.error:
+        said.append(((directory / FILE).stat().st_mtime, record.error))
+    said.sort(key=lambda item: (bool(CONSEQUENCE.search(item[1])), item[0]))
+    return said[0][1] if said else None
+
+
+class Ranks:
+    """Processes that run `command`, with the names torch knows them by in their environment."""
+
+    def __init__(self, command: list[str], count: int, directory: Path) -> None:
+        self.command, self.count, self.directory = command, count, directory
+        self.told: int | None = None
+        self.processes: list[subprocess.Popen[bytes]] = []
+
+    def run(self, port: int) -> int:
+        """Their common exit code: 0, 128 + n after signal n, or that of the first one that was lost."""
+        self.processes = []
+        for rank in range(self.count):
+            if self.told is not None:
+                break
+            self.processes.append(self._start(rank, port))
+        if self.told is not None:  # it may have come while one was being started
+            self._tell(self.told)
+        lost: int | None = None
+        ended = dict.fromkeys(range(len(self.processes)), False)
+        deadline, ending = float("inf"), False
+        while not all(ended.values()):
+            time.sleep(POLL)
+            for rank, process in enumerate(self.processes):
+                code = process.poll()
+                if code is None or ended[rank]:
+                    continue
+                ended[rank] = True
+                if code and lost is None and not ending:
+                    lost = code
+                    deadline = time.monotonic() + PATIENCE if self.told is None else deadline
+                if code and not ending and self.told is None:
+                    self._testify(rank, code)
+            if self.told is not None and deadline == float("inf"):
+                deadline = time.monotonic() + 2 * GRACE
+            if time.monotonic() > deadline:
+                self._tell(signal.SIGKILL if ending or self.told is not None else signal.SIGTERM)
+                ending, deadline = True, time.monotonic() + GRACE
+        if self.told is not None and (lost is None or lost < 0 or lost > 128):
+            return 128 + self.told
+        return 0 if lost is None else 128 - lost if lost < 0 else lost
+
+    def _start(self, rank: int, port: int) -> subprocess.Popen[bytes]:
+        """In a process group of its own, so that a signal to all of ours comes to it through `hand_on` alone."""
+        names = {
+            "RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": self.count, "LOCAL_WORLD_SIZE": self.count,
+            "GROUP_RANK": 0, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "TORCHELASTIC_RUN_ID": f"ours-{port}",
+        }  # fmt: skip
+        return subprocess.Popen(
+            self.command,
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, **{name: str(value) for name, value in names.items()}},
+            process_group=0,
+            preexec_fn=end_with_parent(),
+        )
+
+    def _testify(self, rank: int, code: int) -> None:
+        """For a rank that could not do it itself."""
+        path = self.directory / TESTIMONY.format(rank)
+        by = -code if code < 0 else code - 128 if code > 128 else None
+        if path.exists() or (by is None and rank == 0):
+            return
+        with suppress(ValueError, OSError):
+            name = signal.Signals(by).name if by is not None else f"exit code {code}"
+            write_text(path, f"rank {rank} was ended by {name}" if by is not None else f"rank {rank} ended with {name}")
+
+    def hand_on(self, number: int, frame: FrameType | None = None) -> None:
+        self.told = self.told or number
+        self._tell(number)
+
+    def _tell(self, number: int) -> None:
+        for process in self.processes:
+            if process.poll() is None:
+                with suppress(ProcessLookupError):
+                    process.send_signal(number)
+
+
+def end_with_parent() -> Callable[[], None] | None:
+    """To be called in a new process: the kernel ends it when the one that started it has ended. Linux alone can."""
+    if not sys.platform.startswith("linux"):
+        return None
+    import ctypes
+
+    set_process = ctypes.CDLL(None, use_errno=True).prctl
+    parent, pr_set_pdeathsig = os.getpid(), 1
+
+    def prepare() -> None:
+        set_process(pr_set_pdeathsig, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)
+
+    return prepare
+
+
+def _port_was_taken(directory: Path) -> bool:
+    """Whether another program took the port between our finding it free and rank 0 listening there."""
+    record = read_if_there(directory)
+    return bool(TAKEN.search((record.error if record else None) or ""))
+
+
+def main(arguments: list[str]) -> int:
+    directory, count = Path(arguments[0]), int(arguments[1])
+    ranks = Ranks([sys.executable, "-m", "lightning_seq.training.run", str(directory)], count, directory)
+    for number in CAUGHT:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, ranks.hand_on)
+    code = 1
+    for _ in range(ATTEMPTS):
+        code = ranks.run(free_port())
+        if code == 0 or ranks.told is not None or not _port_was_taken(directory):
+            break
+        for said in directory.glob(TESTIMONY.format("*")):
+            said.unlink(missing_ok=True)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,90 @@
+"""The files beside a record, opened softly: what is missing or changed becomes a note, never an error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from lightning_seq.files import DAMAGE, sha256
+from lightning_seq.records.record import Record
+
+T = TypeVar("T")
+
+
+def example_column(names: Iterable[str]) -> str:
+    """Which column of a `predictions.parquet` numbers the examples: `row`, or `id` in one that was written before."""
+    return "row" if "row" in names else "id"
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A file that a record names.
+
+    path:  the file, None where there is none to be used.
+    sha256: as recorded.
+    note:  one line that says what is wrong with it, None where nothing is.
+    """
+
+    name: str
+    path: Path | None
+    sha256: str | None = None
+    note: str | None = None
+
+
+def artifact(directory: Path, record: Record, name: str, verify: bool = True) -> Artifact | None:
+    """The artifact `name` of the run in `directory`, or None where the record names none.
+
+    verify: compare the checksum, which reads the whole file.
+
+    A path that leads out of the run's directory is treated as missing.
+    """
+    entry = record.artifacts.get(name)
+    if not isinstance(entry, dict) or not isinstance(entry.get("path"), str):
+        return None
+    recorded = entry.get("sha256")
+    run = f"{record.label}, seed {record.seed}"
+    try:
+        path = directory / entry["path"]
+        inside = path.resolve().is_relative_to(directory.resolve())
+        if not inside or not path.is_file():
+            return Artifact(name, None, recorded, f"{run}: {entry['path']} is missing")
+        if verify and recorded and sha256(path) != recorded:
+            return Artifact(name, None, recorded, f"{run}: {entry['path']} has changed since the run ended")
+    except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: links that lead to each other
+        reason = error.strerror if isinstance(error, OSError) else error
+        return Artifact(name, None, recorded, f"{run}: {entry['path']} cannot be read ({reason})")
+    return Artifact(name, path, recorded)
+
+
+def read_artifacts(
+    runs: list[tuple[Path, Record]], name: str, read: Callable[[Path], T]
+) -> tuple[list[tuple[Record, T]], list[str]]:
+    """What `read` makes of the artifact `name` of each run that has one, and notes on what had to be left out.
+
+    read: raises one of `files.DAMAGE` for a file that it can make nothing of.
+    """
+    found, notes = [], []
+    for directory, record in runs:
+        item = artifact(directory, record, name)
+        if item is None:
+            continue
+        if item.path is None:
+            notes.append(item.note or "")
+            continue
+        try:
+            found.append((record, read(item.path)))
+        except DAMAGE as error:
+            reason = " ".join(str(error).split())[:200]
+            notes.append(f"{record.label}, seed {record.seed}: {item.path.name} cannot be used ({reason})")
+    return found, notes
+
+
+def log_path(directory: Path, record: Record) -> Path | None:
+    """The run's log: the artifact, or a `log.txt` in the directory of a run that ended before it named one."""
+    found = artifact(directory, record, "log", verify=False)
+    if found is not None and found.path is not None:
+        return found.path
+    plain = directory / "log.txt"
+    return plain if plain.is_file() else None

@@ -1,0 +1,26 @@
+"""Numbers of records, and curves of few points."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+GREATEST = 1e150
+"""Numbers from here on count as infinite: deviations are made of squares."""
+
+
+def number(value: Any) -> float | None:
+    """`value` as a float, or None: also for what is not finite, or so large that its square would not be."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if abs(value) < GREATEST else None
+
+
+T = TypeVar("T")
+
+
+def thin(curve: list[T], limit: int) -> list[T]:
+    """Evenly spaced items of a long list, both ends kept."""
+    if len(curve) <= limit:
+        return curve
+    last = len(curve) - 1
+    return [curve[round(index * last / (limit - 1))] for index in range(limit)]

@@ -1,0 +1,258 @@
+"""The metric on parts of the test split, as a section of the dashboard: by length, unknown words, rare words, class.
+
+What stands beside a number is its 95 % interval over test examples, for these very runs: Wilson's (1927) for a share of
+examples, at the mean over seeds; for ratios of counts (tokens, spans) the bootstrap's, examples drawn again, the same
+for all seeds. It holds for one number by itself: of many slices some look unusual by chance.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from lightning_seq.records.artifacts import example_column, read_artifacts
+from lightning_seq.records.record import Record
+from lightning_seq.records.sentences import MOST_LABELS
+from lightning_seq.report import tables
+from lightning_seq.report.dashboard.confusion_matrices import MOST_CLASSES
+from lightning_seq.report.dashboard.page import Page
+from lightning_seq.report.dashboard.sections import grouped, named, note, section
+from lightning_seq.report.escape import html
+from lightning_seq.report.spans import span_counts
+from lightning_seq.report.summary import Group, Summary
+
+FEW = 30
+RESAMPLES = 1000
+HARDNESS = ("length", "unknown", "rarity")
+MANY_UNKNOWN = 0.1
+_Z = 1.959964
+_CHUNK = 20_000_000
+
+ABOUT = (
+    "{metric} on parts of the test split, the same examples for every label; a mean over seeds, and below it the 95 % "
+    "interval over test examples. Intervals are wide where examples are few: n says how many there are."
+)
+KINDS = {
+    "accuracy": "Share of the examples that are right",
+    "tokens": "Share of the tokens that are rightly tagged",
+    "f1": "F1 of spans",
+}
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """What a run says of each test example; a metric is the sum of `hits` over the sum of `of`.
+
+    ids:      `[N]`, rising.
+    hits, of: `[N]`.
+    hardness: `[N]` each, by name.
+    classes:  `[N]`, or None where an example has more than one.
+    """
+
+    ids: np.ndarray
+    hits: np.ndarray
+    of: np.ndarray
+    hardness: dict[str, np.ndarray]
+    classes: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class Slice:
+    """kind: by what it was cut. mask: `[N]`."""
+
+    kind: str
+    name: str
+    mask: np.ndarray
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A mean over seeds, and its interval over examples; None where a slice has nothing that counts."""
+
+    value: float
+    low: float
+    high: float
+
+
+def slices(page: Page, runs: list[tuple[Path, Record]], summary: Summary) -> str:
+    """A table for each data set: slices against labels."""
+    parts, said = [], []
+    for group in summary.groups:
+        kind = _kind(group)
+        if kind is None:
+            continue
+        mine = [run for run in runs if group.holds(run[1]) and run[1].status == "done"]
+        # What cannot be read is said where the confusion matrices are.
+        found, _ = read_artifacts(mine, "predictions", _reader(kind))
+        body = _group(group, [(record, held) for record, held in found if held is not None])
+        if body:
+            said.append(KINDS[kind])
+            parts.append((group, body))
+    if not parts:
+        return ""
+    about = ABOUT.format(metric=" or ".join(dict.fromkeys(said)))
+    return section("Slices", grouped(parts, len(summary.groups) > 1), about, "slices")
+
+
+def _kind(group: Group) -> str | None:
+    if group.task == "classification":
+        return "accuracy"
+    if group.task == "tagging":
+        return "f1" if group.headline in ("test/f1", "val/f1") else "tokens"
+    return None
+
+
+def _reader(kind: str) -> Callable[[Path], Predicted | None]:
+    return lambda path: read_predicted(path, kind)
+
+
+def read_predicted(path: Path, kind: str) -> Predicted | None:
+    """A `predictions.parquet`; None for one that does not say how hard its examples are.
+
+    kind: one of `KINDS`.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as compute
+    import pyarrow.parquet as parquet
+
+    names = ["target", "prediction", *HARDNESS, *(["position"] if kind == "f1" else [])]
+    try:
+        file = parquet.ParquetFile(path)
+        names.append(number := example_column(file.schema_arrow.names))
+        if not set(names) <= set(file.schema_arrow.names) or not file.metadata.num_rows:
+            return None
+        spans = ["target_bio", "prediction_bio"]  # of tags in another scheme
+        if kind == "f1" and set(spans) <= set(file.schema_arrow.names):
+            names += spans
+        else:
+            spans = ["target", "prediction"]
+        table = file.read(columns=names)
+        held = {name: table[name].combine_chunks() for name in names}
+        right = compute.fill_null(compute.equal(held["target"], held["prediction"]), False)
+    except pa.ArrowException as error:
+        raise ValueError(str(error)) from None
+    ids = held[number].to_numpy(zero_copy_only=False)
+    known, first, places = np.unique(ids, return_index=True, return_inverse=True)
+    hardness = {name: held[name].to_numpy(zero_copy_only=False)[first] for name in HARDNESS}
+    if kind == "f1":
+        positions = held["position"].to_numpy(zero_copy_only=False)
+        _, (hits, predicted, given) = span_counts(ids, positions, *(held[name] for name in spans))
+        hits, of = 2 * hits, predicted + given
+    else:
+        hits = np.bincount(places, weights=right.to_numpy(zero_copy_only=False), minlength=len(known))
+        of = np.bincount(places, minlength=len(known))
+    classes = None
+    if kind == "accuracy" and len(known) == len(ids):
+        classes = np.array([str(name) for name in held["target"].to_pylist()], dtype=object)[first]
+    return Predicted(known, hits.astype(float), of.astype(float), hardness, classes)
+
+
+def _group(group: Group, found: list[tuple[Record, Predicted]]) -> str:
+    if not found:
+        return ""
+    tested = Counter(held.ids.tobytes() for _, held in found)
+    usual = max(tested, key=lambda ids: (tested[ids], ids))
+    kept = [(record, held) for record, held in found if held.ids.tobytes() == usual]
+    cut = cuts(kept[0][1])
+    labels = [label for label in group.labels if any(record.label == label for record, _ in kept)]
+    notes = [note("Runs that were tested on other examples are left out.")] if len(kept) < len(found) else []
+    if len(labels) > MOST_LABELS:
+        notes.append(note(f"{len(labels) - MOST_LABELS} more labels are left out."))
+        labels = labels[:MOST_LABELS]
+    runs = {label: [held for record, held in kept if record.label == label] for label in labels}
+    head = "".join(f'<th scope="col">{named(group.labels.index(label), label)}</th>' for label in labels)
+    rows, kind = [], cut[0].kind
+    for each in cut:
+        if each.kind != kind:
+            kind = each.kind
+            rows.append(f'<tr><th scope="rowgroup">{html(kind)}</th><td colspan="{len(labels) + 1}"></td></tr>')
+        n = int(each.mask.sum())
+        cells = "".join(_cell(measured(runs[label], each.mask)) for label in labels)
+        few = "<small>few</small>" if n < FEW else ""
+        rows.append(
+            f'<tr><th scope="row" style="font-weight:400">{html(each.name)}</th><td>{n:,}{few}</td>{cells}</tr>'
+        )
+    return (
+        f'<div class="scroll"><table class="compare"><thead><tr><th></th><th scope="col">n</th>{head}</tr></thead>'
+        f"<tbody>{''.join(rows)}</tbody></table></div>{''.join(notes)}"
+    )
+
+
+def _cell(found: Measured | None) -> str:
+    if found is None:
+        return f"<td>{tables.NOTHING}</td>"
+    return f"<td>{found.value:.3f}<small>{found.low:.3f} – {found.high:.3f}</small></td>"
+
+
+def cuts(held: Predicted) -> list[Slice]:
+    """All examples, and them by thirds of length and of rarity, by unknown words and by class; a cut that leaves all of
+    them in one slice is none."""
+    lengths, unknown, rarity = (held.hardness[name] for name in HARDNESS)
+    short, middle = np.quantile(lengths, [1 / 3, 2 / 3], method="lower").astype(int)
+    common, usual = np.quantile(rarity, [1 / 3, 2 / 3], method="lower")
+    found = [Slice("", "all examples", np.ones(len(held.ids), dtype=bool))]
+    kinds = [
+        [
+            Slice("length", f"short, up to {short} words", lengths <= short),
+            Slice("length", f"middle, up to {middle}", (lengths > short) & (lengths <= middle)),
+            Slice("length", f"long, over {middle}", lengths > middle),
+        ],
+        [
+            Slice("unknown words", "none", unknown == 0),
+            Slice("unknown words", f"up to {MANY_UNKNOWN:.0%}", (unknown > 0) & (unknown <= MANY_UNKNOWN)),
+            Slice("unknown words", f"over {MANY_UNKNOWN:.0%}", unknown > MANY_UNKNOWN),
+        ],
+        [
+            Slice("frequency of words", "the third of the most frequent", rarity <= common),
+            Slice("frequency of words", "the middle third", (rarity > common) & (rarity <= usual)),
+            Slice("frequency of words", "the third of the rarest", rarity > usual),
+        ],
+    ]
+    if held.classes is not None:
+        ordered = Counter(held.classes.tolist()).most_common(MOST_CLASSES)
+        kinds.append([Slice("class", name, held.classes == name) for name, _ in ordered])
+    for kind in kinds:
+        there = [each for each in kind if each.mask.any()]
+        found += there if len(there) > 1 else []
+    return found
+
+
+def measured(runs: list[Predicted], mask: np.ndarray) -> Measured | None:
+    """The metric of a label's runs on some examples `[N]`."""
+    hits, of = (np.stack([getattr(held, name)[mask] for held in runs]) for name in ("hits", "of"))
+    if not of.sum(1).all():
+        return None
+    value = float((hits.sum(1) / of.sum(1)).mean())
+    if (of == 1).all() and (hits <= 1).all():
+        return Measured(value, *wilson(value, of.shape[1]))
+    return Measured(value, *bootstrap(hits, of))
+
+
+def wilson(share: float, n: int) -> tuple[float, float]:
+    """The 95 % interval of a share of n examples (Wilson 1927)."""
+    centre, spread = share + _Z**2 / (2 * n), _Z * math.sqrt(share * (1 - share) / n + _Z**2 / (4 * n**2))
+    return max(0.0, (centre - spread) / (1 + _Z**2 / n)), min(1.0, (centre + spread) / (1 + _Z**2 / n))
+
+
+def bootstrap(hits: np.ndarray, of: np.ndarray) -> tuple[float, float]:
+    """The 95 % interval of a mean over runs of ratios of sums, from `[runs, N]`: examples are drawn again, always with
+    the same draws, for all runs alike (percentiles, Efron 1979)."""
+    drawn = _draws(hits.shape[1])
+    above, below = (drawn @ counts.T.astype(np.float32) for counts in (hits, of))
+    ratios = (above / np.where(below > 0, below, 1)).mean(1)
+    low, high = np.quantile(ratios, [0.025, 0.975])
+    return float(low), float(high)
+
+
+@lru_cache(maxsize=1)
+def _draws(n: int) -> np.ndarray:
+    """How often each of n examples is drawn: `[R, n]`, R 1000, fewer where n is very large. Kept for the next label."""
+    rows = min(RESAMPLES, max(_CHUNK // n, RESAMPLES // 10))
+    places = np.random.default_rng(0).integers(n, size=(rows, n), dtype=np.int32)
+    return np.stack([np.bincount(row, minlength=n) for row in places]).astype(np.float32)

@@ -1,0 +1,164 @@
+"""A comparison as one run of Weights & Biases: its tables, the curves of all runs overlaid, maps of attention."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from lightning_seq.records.attention import Step
+from lightning_seq.records.numbers import number
+from lightning_seq.records.record import Record
+from lightning_seq.report import curves
+from lightning_seq.report.dashboard.attention import first_maps, shown
+from lightning_seq.report.summary import PARAMETER_KINDS, Group, Summary, runs_of, summarise_runs, training_seconds
+from lightning_seq.report.wandb.attention_picture import picture
+
+
+def log_comparison(directory: Path, project: str = "lightning_seq", entity: str | None = None) -> Path:
+    """Log the comparison in `<runs>/<name>/` to W&B, offline, and return the directory of the W&B run.
+
+    The run has the comparison's name, is in the group of its runs, and has the job type `comparison`; of several data
+    sets, each has tables and charts of its own.
+
+    Raises UserError when the directory is missing or holds no record.
+    """
+    runs = runs_of(directory)
+    summary = summarise_runs(directory, runs)
+    records = [record for _, record in runs]
+    run = _start(directory, summary, project, entity)
+    try:
+        for group in summary.groups:
+            mine = [record for record in records if group.holds(record)]
+            place = f"{group.task}/{group.data}/" if len(summary.groups) > 1 else ""
+            tables = {"summary": _summary_table(group), "runs": _run_table(mine, group)}
+            run.log({f"comparison/{place}{name}": table for name, table in tables.items()})
+            for name in curves.metrics_to_draw(mine, group.headline):
+                if overlaid := _overlaid(mine, name, place):
+                    run.log(overlaid)
+            if pictures := _attention(runs, group, place):
+                run.log(pictures)
+            run.summary.update(_means(group))
+        return Path(run.dir).parent
+    finally:
+        run.finish()
+
+
+def _start(directory: Path, summary: Summary, project: str, entity: str | None) -> Any:
+    import wandb
+
+    settings = wandb.Settings(
+        silent=True,
+        console="off",
+        x_disable_stats=True,
+        x_disable_meta=True,
+        disable_git=True,
+        disable_code=True,
+        save_code=False,
+    )
+    return wandb.init(
+        dir=directory,
+        mode="offline",
+        project=project,
+        entity=entity,
+        name=f"{summary.name}-comparison",
+        group=summary.name,
+        job_type="comparison",
+        tags=list(dict.fromkeys(f"data:{group.data}"[:64] for group in summary.groups if group.data)) or None,
+        config={
+            "groups": [
+                {
+                    "task": group.task,
+                    "data": group.data,
+                    "labels": group.labels,
+                    "headline": group.headline,
+                    "conventions": list(group.conventions),
+                }
+                for group in summary.groups
+            ]
+        },
+        settings=settings,
+        reinit="create_new",
+    )
+
+
+def _summary_table(group: Group) -> Any:
+    """One row for each label."""
+    import wandb
+
+    columns: list[str | int] = ["label", "done", "failed"]
+    columns += [f"{name} {part}" for name in group.metrics for part in ("mean", "std")]
+    columns += [f"parameters {kind}" for kind in PARAMETER_KINDS] + ["tokens/s", "training seconds", "engine"]
+    table = wandb.Table(columns=columns, allow_mixed_types=True)
+    for row in group.rows:
+        cells: list[Any] = [row.label, row.done, row.failed]
+        for name in group.metrics:
+            cells += [row.metric(name).mean, row.metric(name).std]
+        cells += [row.parameters.get(kind) for kind in PARAMETER_KINDS]
+        table.add_data(*cells, row.tokens_per_second.mean, row.seconds.mean, row.engine)
+    return table
+
+
+def _run_table(records: list[Record], group: Group) -> Any:
+    """One row for each label and seed."""
+    import wandb
+
+    columns: list[str | int] = [
+        "label",
+        "seed",
+        "status",
+        *group.metrics,
+        *(f"parameters {kind}" for kind in PARAMETER_KINDS),
+    ]
+    columns += ["tokens/s", "jobs", "training seconds", "engine", "error"]
+    table = wandb.Table(columns=columns, allow_mixed_types=True)
+    for record in records:
+        cells: list[Any] = [record.label, record.seed, record.status]
+        cells += [number(record.metrics.get(name)) for name in group.metrics]
+        cells += [record.parameters.get(kind) for kind in PARAMETER_KINDS]
+        cells += [number(record.throughput.get("tokens_per_second")), record.jobs, training_seconds(record)]
+        table.add_data(*cells, record.engine, record.error)
+    return table
+
+
+def _overlaid(records: list[Record], name: str, place: str) -> dict[str, Any]:
+    """One metric of all runs in one chart against epochs, and as a table that holds the seconds too."""
+    import wandb
+
+    drawn = [(f"{record.label}-seed{record.seed}", record, curves.points(record, name)) for record in records]
+    drawn = [item for item in drawn if item[2]]
+    if not drawn:
+        return {}
+    chart = wandb.plot.line_series(
+        xs=[[point.epoch for point in points] for _, _, points in drawn],
+        ys=[[point.value for point in points] for _, _, points in drawn],
+        keys=[key for key, _, _ in drawn],
+        title=f"{place}{name}",
+        xname="epoch",
+    )
+    rows = [[record.label, record.seed, *point] for _, record, points in drawn for point in points]
+    table = wandb.Table(columns=["label", "seed", "epoch", "seconds", "value"], data=rows, allow_mixed_types=True)
+    return {f"curves/{place}{name}": chart, f"comparison/{place}{name}": table}
+
+
+def _attention(runs: list[tuple[Path, Record]], group: Group, place: str) -> dict[str, Any]:
+    """For each chosen sentence the maps of attention after the last epoch, architectures side by side."""
+    import wandb
+
+    found, _ = first_maps([run for run in runs if group.holds(run[1])])
+    by_sentence: dict[int, list[str]] = {}
+    for record, sentences in found:
+        for each in sentences:
+            source = [shown(token) for token in each.source]
+            step = each.steps[-1]
+            step = Step(step.epoch, tuple(shown(token) for token in step.target), step.rows)
+            by_sentence.setdefault(each.number, []).append(picture(record.label, source, step))
+    return {
+        f"attention/{place}sentence {number}": wandb.Html("<!doctype html><meta charset=utf-8>" + "".join(pictures))
+        for number, pictures in by_sentence.items()
+    }
+
+
+def _means(group: Group) -> dict[str, Any]:
+    """The means of the headline by label, for the list of runs."""
+    means = {f"{group.headline}/{row.label}": row.metric(group.headline).mean for row in group.rows}
+    return {name: mean for name, mean in means.items() if mean is not None}

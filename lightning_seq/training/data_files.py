@@ -1,0 +1,50 @@
+"""The user's files that a run is made from, by their content: a path alone does not say which data a run has seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lightning_seq.config.tree import Config
+from lightning_seq.files import fingerprint, sha256
+
+if TYPE_CHECKING:
+    pass
+
+_KEYS = (
+    *(f"data.{split}{side}" for split in ("train", "validation", "test") for side in ("", "_target")),
+    "data.mirror",
+    "embedding.path",
+    "embedding.target_path",
+)
+_READ_IN_DIRECTORIES = (".parquet", ".conllu", ".safetensors", ".json")
+"""What is read where a key names a directory: of a mirror's set, a treebank, word vectors."""
+
+
+def data_files(config: Config) -> dict[str, str | None]:
+    """The SHA-256 of the file that each key names; of a directory, a fingerprint of its files. Absent files are left
+    out: whoever reads them refuses them."""
+    return {key: digest for key, path in data_paths(config) if (digest := digest_of(path))}
+
+
+def data_paths(config: Config) -> Iterator[tuple[str, Path]]:
+    for key in _KEYS:
+        group, _, name = key.partition(".")
+        settings = config.get(group) or {}
+        value = settings.get(name)
+        if not isinstance(value, str) or not value:
+            continue
+        if name == "mirror":
+            place = settings.get("mirror_path") or (settings.get("hub") or {}).get("id")
+            if settings.get("train") or not isinstance(place, str):
+                continue
+            value = str(Path(value, place))
+        yield key, Path(value).expanduser()
+
+
+def digest_of(path: Path) -> str | None:
+    if path.is_file():
+        return sha256(path)
+    files = [file for file in sorted(path.rglob("*")) if file.suffix in _READ_IN_DIRECTORIES and file.is_file()]
+    return fingerprint({file.relative_to(path).as_posix(): sha256(file) for file in files}) if files else None

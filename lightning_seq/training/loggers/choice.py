@@ -1,0 +1,37 @@
+"""Where a run's numbers go: its record and CSV always, W&B or TensorBoard beside them.
+
+What W&B and TensorBoard hold of a run that is done is read from its record: both say what the reports say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from lightning_seq.config.tree import Config
+from lightning_seq.errors import UserError, install
+from lightning_seq.training.loggers.fail_safe import Tolerant
+from lightning_seq.training.loggers.tensorboard_run import TensorBoardRun
+
+
+def build_loggers(config: Config, directory: Path, label: str, tell: Callable[[str], None]) -> list[Tolerant]:
+    """The loggers beside the record, as `logger=…` asks. `tell` hears of one that does not work.
+
+    Raises UserError for TensorBoard when it is not installed.
+    """
+    kind = config["logger"]["kind"]
+    if kind == "none":
+        return []
+    if kind == "tensorboard":
+        try:
+            return [Tolerant(TensorBoardRun(directory), tell)]
+        except ModuleNotFoundError:
+            raise UserError(f"logger=tensorboard needs a package: {install('tensorboard')}") from None
+    from lightning_seq.training.loggers.wandb_run import start_run
+
+    try:
+        started = start_run(config, directory, label, tell)
+        return [] if started is None else [Tolerant(started, tell)]
+    except Exception as error:  # no service, no room, no key: the record has the numbers
+        tell(f"W&B does not start ({error}): the run goes on without it; metrics.csv has it all")
+        return []

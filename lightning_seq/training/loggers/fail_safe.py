@@ -1,0 +1,67 @@
+"""A logger that may fail without ending the run."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Callable
+from typing import Any
+
+from lightning.pytorch.loggers import Logger
+
+from lightning_seq.training.loggers.tensorboard_run import TensorBoardRun
+
+
+class Tolerant(Logger):
+    """Another logger, which is left out from the first moment at which it fails: no run ends because of it.
+
+    tell: hears why, once. What a logger missed is in the record and in `metrics.csv`.
+    """
+
+    def __init__(self, logger: Logger, tell: Callable[[str], None]) -> None:
+        super().__init__()
+        self.logger, self.tell = logger, tell
+        self._works = True
+
+    @property
+    def name(self) -> str | None:
+        return self.logger.name
+
+    @property
+    def version(self) -> int | str | None:
+        return self.logger.version
+
+    def continue_after(self, step: int) -> None:
+        """The run resumes after this optimiser step: what was logged later will be logged again."""
+        if isinstance(self.logger, TensorBoardRun):
+            self.logger.continue_after(step)
+
+    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+        self._try(lambda: self.logger.log_metrics(metrics, step))
+
+    def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
+        self._try(lambda: self.logger.log_hyperparams(params, *args, **kwargs))
+
+    def save(self) -> None:
+        self._try(self.logger.save)
+
+    def finalize(self, status: str) -> None:
+        self._try(lambda: self.logger.finalize(status))
+
+    def close(self) -> None:
+        """The record says how the run ended."""
+        self.finalize("success")
+        self._try(self._finish)
+
+    def _finish(self) -> None:
+        finish = getattr(getattr(self.logger, "experiment", None), "finish", None)
+        if finish is not None:
+            finish()
+
+    def _try(self, act: Callable[[], object]) -> None:
+        if not self._works:
+            return
+        try:
+            act()
+        except Exception as error:  # of somebody else's logger, anything: the record has the numbers
+            self._works = False
+            self.tell(f"{type(self.logger).__name__} failed and is told of no more ({error}); metrics.csv has it all")

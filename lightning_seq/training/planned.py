@@ -1,0 +1,76 @@
+"""One run of a comparison: an entry with a seed, and its directory."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from lightning_seq.config.entry import Entry
+from lightning_seq.config.tree import Config, plain_differences
+from lightning_seq.errors import UserError
+from lightning_seq.identity import essential, value_at
+from lightning_seq.records.record import FILE, Record, read, read_done, read_if_there
+from lightning_seq.training.directory import CHECKPOINTS, CONFIG, read_config
+
+OF_PREDICTIONS = {"data.id_column": None, "task.predictions": "short"}
+"""Keys that change the predictions of a run alone, with the value that asks for nothing."""
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One run: an entry with a seed, and where it lives."""
+
+    entry: Entry
+    seed: int
+
+    @property
+    def title(self) -> str:
+        return f"{self.entry.label}-seed{self.seed}"
+
+    @property
+    def config(self) -> Config:
+        return {**self.entry.config, "seed": self.seed}
+
+    @property
+    def directory(self) -> Path:
+        return Path(self.entry.config["runs"]) / self.entry.config["name"] / self.title
+
+    def is_done(self) -> bool:
+        return self.done() is not None
+
+    def done(self) -> Record | None:
+        """Its record, where it is done."""
+        return read_done(self.directory)
+
+    def _has_failed_at_once(self) -> bool:
+        if not (self.directory / FILE).is_file() or any(self.directory.glob(f"{CHECKPOINTS}/*.ckpt")):
+            return False
+        record = read(self.directory)
+        return record.status == "failed" and not record.curves
+
+    def check_unchanged(self) -> None:
+        """Raises UserError when the directory holds a run of another configuration, naming the key; one that failed
+        before anything of it could be kept is replaced."""
+        if not (self.directory / CONFIG).is_file() or self._has_failed_at_once():
+            return
+        before = read_config(self.directory)
+        for key, old, new in plain_differences(essential(before), essential(self.config)):
+            raise UserError(
+                f"{self.directory} holds a run with {key}={old}, this one has {key}={new}: "
+                f"give another name=NAME, or delete that directory"
+            )
+        for key, usual in OF_PREDICTIONS.items():
+            old, new = (value_at(config, key) or usual for config in (before, self.config))
+            if new not in (old, usual) and self.is_done():
+                raise UserError(
+                    f"{self.directory} is done, and its predictions were written with {key}={old}: to have them with "
+                    f"{key}={new}, give another name=NAME, or delete that directory"
+                )
+
+
+def record_of(run: Planned) -> Record | None:
+    """The run's record, or None where it has none that can be read."""
+    with suppress(UserError):
+        return read_if_there(run.directory)
+    return None

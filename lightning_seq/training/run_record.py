@@ -1,0 +1,65 @@
+"""The record of a run while it runs."""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from lightning_seq.config.tree import Config
+from lightning_seq.files import fingerprint
+from lightning_seq.identity import essential
+from lightning_seq.records.record import Record, write
+
+log = logging.getLogger("lightning_seq")
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def rank() -> int:
+    return int(os.environ.get("RANK", "0"))
+
+
+def world_size() -> int:
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def started_record(config: Config, label: str, overrides: list[str], jobs: int, started: str | None = None) -> Record:
+    """The record of a run that has just begun, or at `started`."""
+    from lightning_seq.builders.build import takes_a_cell
+
+    choices = config["choices"]
+    return Record(
+        status="running",
+        name=config["name"],
+        label=label,
+        seed=config["seed"],
+        overrides=overrides,
+        task=choices["task"],
+        model=choices["model"],
+        cell=choices["cell"] if takes_a_cell(config) else None,
+        data=choices["data"],
+        jobs=jobs,
+        fingerprints={"config": fingerprint(essential(config))},
+        config=config,
+        started=started or now(),
+    )
+
+
+@dataclass
+class Journal:
+    """The record as it grows, written by rank 0 alone."""
+
+    directory: Path
+    record: Record
+
+    def update(self, **changes: Any) -> None:
+        record = self.record.with_(**changes)
+        if rank() == 0:
+            write(self.directory, record)
+        self.record = record  # only what could be written: the next update builds on it
