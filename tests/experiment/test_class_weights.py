@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from lightning_seq.experiment.kinds.classification import class_weights
+from lightning_seq.builders.classification import class_weights
 from lightning_seq.spec import Class
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lightning_seq.experiment.seeds import Stream, stream_seed
+from lightning_seq.config.seeds import Stream, stream_seed
 
 
 def test_a_stream_has_its_own_seed_and_every_rank_another() -> None:
