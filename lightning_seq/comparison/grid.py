@@ -1,4 +1,4 @@
-"""Which runs a comparison is made of."""
+"""The entries and runs of a comparison, from the words of a command."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def entries(words: Sequence[str]) -> list[Entry]:
 
 
 def _check_instruments(found: Sequence[Entry]) -> None:
-    """No architecture is looked at more closely than another."""
+    """Raises UserError unless all entries have the same diagnostics: each takes time and may change speed."""
     first = found[0]
     for entry in found[1:]:
         for name in (*INSTRUMENTS, "probe_rows"):
@@ -100,7 +100,7 @@ def _entry(given: object) -> tuple[str, list[str]]:
 
 
 def _class_names(paths: Sequence[str]) -> dict[str, str]:
-    """The class of each path, with as much of the path before it as tells it from the others."""
+    """For each path the shortest ending that no other path has, from the class name upwards."""
     names = {}
     for path in paths:
         parts = path.split(".")
@@ -143,5 +143,5 @@ def seeds_of(config: Config) -> list[int]:
 
 
 def planned_runs(found: Sequence[Entry], seeds: Sequence[int]) -> list[Planned]:
-    """Every entry with the first seed, then with the second …: a comparison cut short has something of each."""
+    """All entries with the first seed, then all with the second …: a comparison that is cut short has runs of each."""
     return [Planned(entry, seed) for seed in seeds for entry in found]

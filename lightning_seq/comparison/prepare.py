@@ -1,4 +1,4 @@
-"""Everything that can be refused, and everything that runs share, before the first run begins."""
+"""Checks of all entries, and the preparation that runs share, before the first run begins."""
 
 from __future__ import annotations
 
@@ -21,10 +21,9 @@ if TYPE_CHECKING:
 
 
 def prepare(found: Sequence[Entry], tell: Callable[[str], None], progress: bool = True) -> list[Ready]:
-    """Prepare data and vectors once for all runs, solve each entry's size where they are to match, and build each model
-    once to see that it can be built.
+    """Prepare data and vectors once for all runs, solve for matched sizes, and build each model once.
 
-    Raises UserError for whatever is wrong with the data, the vectors or an architecture.
+    Raises UserError for wrong data or vectors, and for an architecture that cannot be built.
     """
     from lightning_seq.builders.build import build_data, build_model, build_task
     from lightning_seq.builders.inputs import build_inputs

@@ -28,7 +28,7 @@ SPACE = {
     "task.dropout": [0.0, 0.6],
     "trainer.gradient_clip_val": [0.1, 10.0, "log"],
 }
-"""What is tuned where `tune.space` says nothing."""
+"""The space that is searched where `tune.space` is empty."""
 FOLDER, FILE = "tune", "tune.json"
 DIGITS = 4
 
@@ -61,7 +61,7 @@ def trials_of(config: Config) -> int:
 def read_space(given: Mapping[str, Any]) -> dict[str, Range]:
     """`{optimizer.lr: [0.0001, 0.01, log], task.dropout: [0, 0.6]}`, with dots or nested; a null takes a key out.
 
-    Raises UserError for what is not two numbers, the smaller first, with or without `log`.
+    Raises UserError for a range that is not two numbers, the smaller first, with or without `log`.
     """
     found = {}
     for key, value in _flat(given or SPACE).items():
@@ -91,8 +91,8 @@ def _flat(given: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def check_tune(found: Sequence[Entry]) -> None:
-    """Raises UserError for a space or a number of trials that is none, for entries that ask for different ones, and for
-    a key that some entry has not, gives by itself, or that cannot be tuned."""
+    """Raises UserError for a wrong space, for entries with different spaces or numbers of trials, and for a key that an
+    entry does not have or sets itself, or that cannot be tuned."""
     config = found[0].config
     for entry in found:
         if entry.config["tune"] != config["tune"]:
@@ -152,7 +152,7 @@ class Trial(Planned):
 
 
 def trial(entry: Entry, number: int, values: Mapping[str, float | int]) -> Trial:
-    """What it writes stays in its directory: only the runs that are compared go to a logger."""
+    """A trial has no logger: loggers show the compared runs alone."""
     at = tuned(entry, values)
     config = {
         **at.config,

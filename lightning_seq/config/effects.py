@@ -1,4 +1,4 @@
-"""Keys that change nothing where they stand, and why: dropout between layers where there is one layer."""
+"""Keys that have no effect in a configuration, such as dropout between layers of a model with one layer."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from lightning_seq.errors import UserError
 from lightning_seq.identity import value_at
 
 REFUSED = ("model", "cell", "init", "attention", "task", "match", "tune")
-"""Groups in which such a key is refused where it acts in no entry; in others it is told."""
+"""Groups in which a key without an effect in any entry is refused; in other groups it is noted."""
 
-NEUTRAL: tuple[Any, ...] = (None, False, 0, 0.0, "none", "identity", "null", [], {})
-"""Values that ask for nothing: nobody is misled by them."""
+UNSET: tuple[Any, ...] = (None, False, 0, 0.0, "none", "identity", "null", [], {})
+"""Values that ask for nothing, so that no note is needed."""
 
 SHORT_MEMORY = ("ElmanCell", "JordanCell", "ExternalCell")
-"""Cells without a gate that keeps the old state."""
+"""Cells that have no gate to keep the old state."""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """keys: which act where `acts` is true. why: what they need, for whoever set one in vain."""
+    """keys: have an effect where `acts` is true. why: they have none elsewhere, and what they need."""
 
     keys: tuple[str, ...]
     acts: Callable[[Config], Any]
@@ -175,12 +175,11 @@ RULES = (
          "one process has no other to wait for or to agree with"),
     Rule(("evaluate", "output"), lambda config: False, "it is for the verb word2vec"),
 )  # fmt: skip
-"""The condition under which each key acts. Keys that no rule names act everywhere, or are refused by the part
-that takes them."""
+"""The condition under which each key has an effect. Keys without a rule have one everywhere, or are refused."""
 
 
 def idle(config: Config, key: str) -> str | None:
-    """Why `key` changes nothing in this configuration; None where it acts."""
+    """Why `key` has no effect in this configuration; None where it has one."""
     for rule in RULES:
         named = any(key == name or (name.endswith(".*") and key.startswith(name[:-1])) for name in rule.keys)
         if named and not rule.acts(config):
@@ -189,12 +188,12 @@ def idle(config: Config, key: str) -> str | None:
 
 
 def idle_words(configs: Sequence[Config], typed: Sequence[Word]) -> Iterator[tuple[Word, str, list[int]]]:
-    """Each word whose key changes nothing in some of the entries, why, and the numbers of those entries."""
+    """Each word whose key has no effect in some entries, the reason, and the numbers of those entries."""
     for word in typed:
         found = {}
         for number, config in enumerate(configs):
             value = value_at(config, word.key)
-            asks = word.key.startswith("cell.") or not any(type(value) is type(one) and value == one for one in NEUTRAL)
+            asks = word.key.startswith("cell.") or not any(type(value) is type(one) and value == one for one in UNSET)
             why = idle(config, word.key) if asks else None
             if why:
                 found[number] = why
@@ -203,8 +202,10 @@ def idle_words(configs: Sequence[Config], typed: Sequence[Word]) -> Iterator[tup
 
 
 def check_effects(labels: Sequence[str], configs: Sequence[Config], typed: Sequence[Word]) -> list[str]:
-    """A note for each typed key that changes nothing in some entries. Raises UserError for one that changes nothing in
-    any of them, in a group of `REFUSED`."""
+    """A note for each typed key that has no effect in some entries.
+
+    Raises UserError for a key of a group of `REFUSED` that has no effect in any entry.
+    """
     notes = []
     for word, why, numbers in idle_words(configs, typed):
         if len(numbers) < len(configs):

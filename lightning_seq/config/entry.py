@@ -9,8 +9,10 @@ from lightning_seq.config.tree import Config
 
 @dataclass(frozen=True)
 class Entry:
-    """One architecture (or setting) of a comparison: a label, what sets it apart, its configuration; and notes on the
-    command that asked for it."""
+    """One architecture, or one setting, of a comparison.
+
+    overrides: the words that differ from the other entries. notes: on the command that asked for it.
+    """
 
     label: str
     overrides: list[str]

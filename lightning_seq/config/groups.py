@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 DEFAULT_TASK = "classification"
-"""The task of data that name none."""
+"""The task of data whose file names no task."""
 
 
 def conf_directory() -> Path:

@@ -1,4 +1,4 @@
-"""What a `_target_` may name, and its construction."""
+"""The classes that a `_target_` may name, and their construction."""
 
 from __future__ import annotations
 
