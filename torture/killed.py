@@ -104,7 +104,7 @@ class Runner:
 
     def __init__(self) -> None:
         kinds = ("classification", "language_modelling", "sequence_to_sequence", "tagging")
-        own = [f"lightning_seq.{room}.{kind}" for room in ("data", "tasks", "experiment.kinds") for kind in kinds]
+        own = [f"lightning_seq.{room}.{kind}" for room in ("data", "tasks", "builders") for kind in kinds]
         self._nursery = Nursery([*MODULES, *own, "torture.strike"])
 
     def start(self, run: Planned, strike: str = "") -> Child:

@@ -185,7 +185,7 @@ LAUNCHER = """
 import sys, time
 from pathlib import Path
 import pytest
-from lightning_seq.experiment import local_launcher
+from lightning_seq.launch import local
 from lightning_seq.launch.local import LocalJob
 from tests.experiment.stand_in import runs_of
 
@@ -195,7 +195,7 @@ program = (
     "import sys; from pathlib import Path; from lightning_seq.launch.ranks import Ranks\\n"
     f"Ranks([sys.executable, '-S', '-c', {RANK!r}, {str(place)!r}], 2, Path({str(place)!r})).run(1)"
 )
-local_launcher.command = lambda run: [sys.executable, "-c", program]
+local.command = lambda run: [sys.executable, "-c", program]
 job = LocalJob(*runs_of(place / "runs", ["a"], [1], "trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2"), 1)
 time.sleep(60)
 """

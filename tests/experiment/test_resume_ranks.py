@@ -41,7 +41,7 @@ class Pair:
 
     def __init__(self) -> None:
         kinds = ("classification", "language_modelling")
-        own = [f"lightning_seq.{room}.{kind}" for room in ("data", "tasks", "experiment.kinds") for kind in kinds]
+        own = [f"lightning_seq.{room}.{kind}" for room in ("data", "tasks", "builders") for kind in kinds]
         self.nursery = Nursery([*MODULES, *own, "torture.strike"])
 
     def run(self, planned: Planned, strikes: Mapping[int, str] | None = None) -> list[int]:

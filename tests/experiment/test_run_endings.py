@@ -130,7 +130,7 @@ def ended_by(number: signal.Signals, module: Sequence[str], begun: Callable[[], 
 
 def test_a_process_hears_a_signal_before_it_knows_its_run(tmp_path: Path) -> None:
     (tmp_path / "waiting.py").write_text(
-        "import sys, time\nfrom lightning_seq.experiment import run\n"
+        "import sys, time\nfrom lightning_seq.training import run\n"
         "run.read_config = lambda directory: time.sleep(60)\nsys.exit(run.main(sys.argv[1:]))\n",
         encoding="utf-8",
     )

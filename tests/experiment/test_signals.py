@@ -155,7 +155,7 @@ except Interrupted as interrupted:
     [
         "from lightning_seq.training.signals import end_at_once; end_at_once(); strike()",
         "from lightning_seq import cli; cli.main = strike; cli.entry()",
-        "from lightning_seq.experiment import run; run.listening = strike; run.main(['nowhere'])",
+        "from lightning_seq.training import run; run.listening = strike; run.main(['nowhere'])",
     ],
 )
 def test_outside_listening_ctrl_c_ends_a_process_without_a_traceback(code: str) -> None:
