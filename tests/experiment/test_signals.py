@@ -154,7 +154,7 @@ except Interrupted as interrupted:
     "code",
     [
         "from lightning_seq.training.signals import end_at_once; end_at_once(); strike()",
-        "from lightning_seq import cli; cli.main = strike; cli.entry()",
+        "import sys; from lightning_seq.cli import entry; sys.modules[entry.__module__].main = strike; entry()",
         "from lightning_seq.training import run; run.listening = strike; run.main(['nowhere'])",
     ],
 )
