@@ -19,7 +19,7 @@ def check_settings(config: Config) -> None:
     from lightning_seq.config.logger import check_logger
     from lightning_seq.config.targets import factory
     from lightning_seq.tasks.teacher_forcing import TeacherForcing
-    from lightning_seq.training.instruments import check_instruments
+    from lightning_seq.training.diagnostics import check_diagnostics
     from lightning_seq.training.resume import check_resume
     from lightning_seq.training.trainer import check_trainer
 
@@ -29,7 +29,7 @@ def check_settings(config: Config) -> None:
     check_launcher(config)
     check_trainer(config)
     check_resume(config)
-    check_instruments(config)
+    check_diagnostics(config)
     check_engine(config)
     for group in ("data", "task", "model", "cell", "attention", "init"):
         factory(

@@ -21,7 +21,7 @@ from types import FrameType
 
 from lightning_seq.files import DamagedError, read_text, write_text
 from lightning_seq.records.record import FILE, Record, read_if_there
-from lightning_seq.training.directory import TESTIMONY
+from lightning_seq.training.directory import RANK_ERROR
 from lightning_seq.training.signals import CAUGHT
 
 POLL = 0.05
@@ -50,7 +50,7 @@ def free_port() -> int:
 def cause_of(directory: Path, record: Record | None) -> str | None:
     """What ended a run of several processes: what a rank said first that is not of another rank's end."""
     said = []
-    for path in directory.glob(TESTIMONY.format("*")):
+    for path in directory.glob(RANK_ERROR.format("*")):
         with suppress(OSError, DamagedError):
             said.append((path.stat().st_mtime, read_text(path)))
     if record is not None and record.status == "failed" and record.error:
@@ -116,7 +116,7 @@ class Ranks:
 
     def _testify(self, rank: int, code: int) -> None:
         """For a rank that could not do it itself."""
-        path = self.directory / TESTIMONY.format(rank)
+        path = self.directory / RANK_ERROR.format(rank)
         by = -code if code < 0 else code - 128 if code > 128 else None
         if path.exists() or (by is None and rank == 0):
             return
@@ -169,7 +169,7 @@ def main(arguments: list[str]) -> int:
         code = ranks.run(free_port())
         if code == 0 or ranks.told is not None or not _port_was_taken(directory):
             break
-        for said in directory.glob(TESTIMONY.format("*")):
+        for said in directory.glob(RANK_ERROR.format("*")):
             said.unlink(missing_ok=True)
     return code
 

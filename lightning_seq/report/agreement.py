@@ -62,8 +62,8 @@ def _batches(records: list[Record]) -> list[tuple[Record, Any]]:
 
 def environment(records: list[Record]) -> list[Agreement]:
     """Versions, device and threads, and whether they were the same in all runs."""
-    names = list(dict.fromkeys(name for record in records for name in record.environment))
-    return [_agreement(name, "", [(record, record.environment.get(name)) for record in records]) for name in names]
+    names = list(dict.fromkeys(name for record in records for name in record.conditions))
+    return [_agreement(name, "", [(record, record.conditions.get(name)) for record in records]) for name in names]
 
 
 def _agreement(name: str, meaning: str, found: list[tuple[Record, Any]]) -> Agreement:

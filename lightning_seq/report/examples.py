@@ -80,7 +80,7 @@ def _reader(name: str, record: Record) -> Callable[[Path], Scored | None] | None
 
 
 def _signature(record: Record) -> str:
-    return str(record.environment.get("bleu signature", ""))
+    return record.signatures.get("bleu", "")
 
 
 def _columns(path: Path, *names: str) -> dict[str, Any] | None:

@@ -127,13 +127,13 @@ def _meaning(records: Sequence[Record], name: str) -> str | None:
 def _scored(record: Record, name: str) -> str:
     """With sacreBLEU's signature, where the run recorded it."""
     what = {"bleu": "corpus BLEU, 0 to 100", "chrf": "corpus chrF, 0 to 100"}[name]
-    signature = record.environment.get(f"{name} signature")
+    signature = record.signatures.get(name)
     return f"{what}, by sacreBLEU" + (f" ({signature})" if signature else "")
 
 
 def _watched(record: Record) -> str:
     """The metric by which the run chose its weights, without the split."""
-    return str(record.environment.get("selected by") or record.setting("task", "monitor")).rpartition("/")[2]
+    return str(record.selected_by or record.setting("task", "monitor")).rpartition("/")[2]
 
 
 def _counted(record: Record) -> str:

@@ -176,8 +176,8 @@ def _read(path: Path, map_location: Any = "cpu", mmap: bool = False) -> dict[str
     return found
 
 
-def about(config: Config, data: Any) -> dict[str, Any]:
-    """What a checkpoint holds beside the weights, as plain values: enough to build the model and read new text."""
+def checkpoint_metadata(config: Config, data: Any) -> dict[str, Any]:
+    """The plain values that a checkpoint holds besides weights: enough to build the model and to read new text."""
     return {"version": CHECKPOINT_VERSION, "config": config, "data": data.to_plain()}
 
 

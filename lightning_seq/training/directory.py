@@ -20,7 +20,8 @@ LOCK = ".lock"
 MOMENT = 0.5
 """Seconds to wait for it: `is_running` holds it for an instant."""
 CHECKPOINTS = "checkpoints"
-TESTIMONY = "error-rank{}.txt"
+RANK_ERROR = "error-rank{}.txt"
+"""What ended a rank, for the launcher."""
 
 
 def write_config(directory: Path, config: Config) -> None:
@@ -41,6 +42,11 @@ def read_config(directory: Path) -> Config:
     if "choices" not in config:
         raise UserError(f"{path} is not a run's configuration: delete that run's directory and start it again")
     return config
+
+
+def write_rank_error(directory: Path, rank: int, error: str) -> None:
+    """Write what ended a rank where the launcher looks for it."""
+    write_text(directory / RANK_ERROR.format(rank), error)
 
 
 @contextmanager
@@ -91,7 +97,7 @@ def lay_out(directory: Path, config: Config) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         if found is None:
             _take_away(directory)
-        for left in [*directory.glob(TESTIMONY.format("*")), *directory.rglob(".*.part")]:
+        for left in [*directory.glob(RANK_ERROR.format("*")), *directory.rglob(".*.part")]:
             left.unlink(missing_ok=True)
         write_config(directory, config)
     except OSError as error:

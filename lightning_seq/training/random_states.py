@@ -10,6 +10,13 @@ import torch
 from lightning_seq.files import Plain
 
 
+def seed_process(seed: int) -> None:
+    """Seed torch, Python and NumPy."""
+    torch.manual_seed(seed)
+    random.seed(seed)
+    np.random.seed(seed % (1 << 32))
+
+
 def random_states() -> dict[str, Plain]:
     """Of torch, of each accelerator in use, of NumPy and of Python: nothing that needs a pickle to be read again."""
     kind, keys, position, has_gauss, gauss = np.random.get_state()

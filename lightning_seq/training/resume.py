@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,8 @@ from lightning_seq.data.loader import end_workers
 from lightning_seq.errors import UserError, near
 from lightning_seq.files import Plain, fingerprint
 from lightning_seq.training.checkpoints import LAST, is_good
+from lightning_seq.training.loggers.curve_logger import CurveLogger
+from lightning_seq.training.loggers.fail_safe import FailSafeLogger
 from lightning_seq.training.random_states import random_states, restore_random_states
 from lightning_seq.training.signals import Deferred, Interrupted
 
@@ -46,10 +48,10 @@ def check_resume(config: Config) -> None:
         raise UserError(f"callbacks.checkpoint_every_minutes is {minutes!r}, expected a number above 0, or null")
 
 
-def mark_of(config: Config, data: Any, world: int) -> dict[str, Plain]:
-    """What a run and the checkpoint it goes on from must have in common, field by field.
+def run_identity(config: Config, data: Any, world: int) -> dict[str, Plain]:
+    """The values that a run must share with the checkpoint that it is resumed from, by name.
 
-    config: the essential part of it (`run.essential`).
+    config: without the keys that do not change what a run computes (`identity.essential`).
     """
     return {
         "data": data.fingerprints["data"],
@@ -72,8 +74,9 @@ class ResumePoints(Callback):
     in, which is then made again from its beginning. After it was written, a signal raises `Interrupted`.
 
     directory:     of the checkpoints; None: nothing is written.
-    mark:          see `mark_of`.
-    curves:        gives the curves so far, `restore_curves` takes those of the checkpoint.
+    identity:      see `run_identity`.
+    curves:        the curves that are saved in the checkpoint and restored from it.
+    loggers:       those besides the curves: each drops what it logged after the checkpoint.
     every_n_steps: optimiser steps between two checkpoints.
     every_minutes: minutes between two checkpoints.
 
@@ -83,14 +86,13 @@ class ResumePoints(Callback):
     def __init__(
         self,
         directory: Path | None,
-        mark: dict[str, Plain],
-        curves: Callable[[], Plain],
-        restore_curves: Callable[[Plain], None],
+        identity: dict[str, Plain],
+        curves: CurveLogger,
+        loggers: Sequence[FailSafeLogger] = (),
         every_n_steps: int | None = None,
         every_minutes: float | None = None,
     ) -> None:
-        self.directory, self.mark = directory, mark
-        self.curves, self.restore_curves = curves, restore_curves
+        self.directory, self.identity, self.curves, self.loggers = directory, identity, curves, loggers
         self.every_n_steps, self.every_minutes = every_n_steps, every_minutes
         self.signals = Deferred()
         self.resumed: list[int] = []
@@ -197,8 +199,8 @@ class ResumePoints(Callback):
         checkpoint[KEY] = {
             "place": self._place,
             "loader": loops["state_dict"]["combined_loader"][0],
-            "mark": self.mark,
-            "curves": self.curves(),
+            "mark": self.identity,
+            "curves": self.curves.curves,
             "logged_at": pl_module._logged_at,
             "epoch_sums": list(pl_module._epoch_sums),  # type: ignore[arg-type]
             "step_values": dict(pl_module._step),  # type: ignore[arg-type]
@@ -210,13 +212,15 @@ class ResumePoints(Callback):
         found = checkpoint.get(KEY)
         if found is None:
             raise UserError("this checkpoint holds a model, not a run to go on with: give checkpoints/last.ckpt")
-        for field, before, now in plain_differences(found["mark"], self.mark):
+        for field, before, now in plain_differences(found["mark"], self.identity):
             raise UserError(
                 f"the checkpoint of this run has {field}={before}, now it is {now}: give resume=never to start anew, "
                 "or another name=NAME"
             )
         self.resumed = [*found["resumed"], checkpoint["global_step"]]
-        self.restore_curves(found["curves"])
+        self.curves.curves = found["curves"]
+        for logger in self.loggers:
+            logger.continue_after(self.resumed[-1])
         own = found["ranks"][trainer.global_rank]
         for callback in _of_a_rank(trainer):
             checkpoint["callbacks"][callback.state_key] = own["callbacks"][callback.state_key]

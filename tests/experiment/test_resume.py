@@ -16,8 +16,8 @@ import torch
 from lightning_seq.cli.main import main
 from lightning_seq.launch.fork_server import Nursery
 from lightning_seq.records.record import Record, read, write
-from lightning_seq.training import checkpoints
 from lightning_seq.training.checkpoints import BEFORE, LAST, OF_BEST, is_good, read_checkpoint, write_checkpoint
+from lightning_seq.training.loggers.curve_logger import CurveLogger
 from lightning_seq.training.random_states import restore_random_states
 from lightning_seq.training.resume import ResumePoints
 from lightning_seq.training.signals import Interrupted
@@ -63,7 +63,7 @@ def test_a_killed_run_ends_as_one_that_was_not(
     runner, scene, straight = stage(task)
     code, directory = struck(runner, scene, f"{place}{count}", place, count, number)
     assert code == (-number if number == KILL else 128 + number)
-    assert read(directory).environment["resumed at steps"]
+    assert read(directory).resumed_at
     assert not any(differences(straight, directory).values()), differences(straight, directory)
     assert not list(directory.rglob("*.part"))
 
@@ -92,7 +92,7 @@ def run_of(own: list[str], label: str = "gru") -> Path:
 @pytest.fixture
 def before_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the checkpoint before the last one, as a run does that is ended in its test."""
-    monkeypatch.setattr(checkpoints, "remove_before", lambda directory: None)
+    monkeypatch.setattr("lightning_seq.training.outcome.remove_before", lambda directory: None)
 
 
 def left_unfinished(directory: Path) -> Record:
@@ -110,12 +110,12 @@ def test_the_ways_to_resume(own: list[str], refused: Callable[..., str]) -> None
     done = left_unfinished(run_of(own))
     assert main([*words, "resume=must"]) == 0
     gone_on = read(run_of(own))
-    assert gone_on.environment["resumed at steps"] == [16]
+    assert gone_on.resumed_at == [16]
     assert (gone_on.metrics, gone_on.curves) == (done.metrics, done.curves)  # to the seconds: nothing was trained again
     left_unfinished(run_of(own))
     assert main([*words, "resume=never"]) == 0
     anew = read(run_of(own))
-    assert "resumed at steps" not in anew.environment
+    assert not anew.resumed_at
     assert anew.curves != done.curves
     assert anew.metrics == done.metrics
 
@@ -125,8 +125,8 @@ def test_a_comparison_goes_on_with_what_was_interrupted(own: list[str]) -> None:
     assert main(words) == 0
     left_unfinished(run_of(own))
     assert main(words) == 0
-    assert read(run_of(own)).environment["resumed at steps"] == [16]
-    assert "resumed at steps" not in read(run_of(own, "rnn")).environment
+    assert read(run_of(own)).resumed_at == [16]
+    assert not read(run_of(own, "rnn")).resumed_at
 
 
 def test_a_checkpoint_of_other_data_is_refused_by_name(own: list[str], refused: Callable[..., str]) -> None:
@@ -178,7 +178,7 @@ def test_a_damaged_checkpoint_is_left_out_and_the_one_before_used(
     assert main(words) == 0
     assert "last.ckpt is damaged" in caplog.text
     gone_on = read(run_of(own))
-    assert gone_on.environment["resumed at steps"] == [14]
+    assert gone_on.resumed_at == [14]
     assert gone_on.metrics == done.metrics
     assert gone_on.fingerprints == done.fingerprints
     assert is_good(kept / LAST)
@@ -220,7 +220,7 @@ def test_a_run_that_had_stopped_early_is_not_trained_on(own: list[str]) -> None:
 def test_what_validation_has_drawn_is_drawn_again_when_it_is_made_again(max_steps: int, tmp_path: Path) -> None:
     """When all 5 steps are done it is not: Lightning would not go back into it, and what stands is from before it."""
     module: Any = SimpleNamespace(_running=None, _logged_at=0, _epoch_sums=(0.0, 0.0), _last_loss=None, _step={})
-    points = ResumePoints(tmp_path, {}, dict, print)
+    points = ResumePoints(tmp_path, {}, CurveLogger(tmp_path, float, dict))
     counts = {"ready": 2, "started": 2, "processed": 2, "completed": 2}
     progress = {"current": dict(counts), "total": dict(counts), "is_last_batch": True}
     loops = {

@@ -106,7 +106,7 @@ def test_two_ranks_that_were_ended_go_on_as_if_they_had_not(
     assert read(run.directory).status in wanted
     assert pair.run(run) == [0, 0], (run.directory / "log.txt").read_text()
     record = read(run.directory)
-    assert record.environment["resumed at steps"]
+    assert record.resumed_at
     assert any(name.startswith("test/") for name in record.metrics)
     found = differences(straight, run.directory)
     assert not any(found.values()), found

@@ -241,7 +241,7 @@ def test_data_that_differ_on_purpose_must_be_in_the_other_too(two: tuple[Path, P
 
 def test_a_record_of_another_version_is_refused(two: tuple[Path, Path]) -> None:
     path = two[1] / "lstm-seed3" / "record.json"
-    path.write_text(path.read_text().replace('"schema": 1', '"schema": 9'))
+    path.write_text(path.read_text().replace('"schema": 2', '"schema": 9'))
     assert "has schema 9" in refusal(*two)
 
 

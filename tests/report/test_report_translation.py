@@ -70,15 +70,13 @@ def test_chrf_leads_where_it_chose_the_weights(make_translation: Make, tmp_path:
     """A run selects by chrF if its texts are too short for BLEU."""
     directory = make_translation(tmp_path / "demo", monitor="auto", data="dates")
     for run, record in runs_in(directory):
-        write(run, record.with_(environment={**record.environment, "selected by": "val/chrf"}))
+        write(run, record.with_(selected_by="val/chrf"))
     (group,) = summarise(directory).groups
     assert group.headline == "test/chrf"
 
 
 def test_what_bleu_is_stands_below_the_table_with_its_signature() -> None:
-    run = Record(
-        "done", "demo", "gru", 1, task="sequence_to_sequence", environment={"bleu signature": "nrefs:1|tok:13a"}
-    )
+    run = Record("done", "demo", "gru", 1, task="sequence_to_sequence", signatures={"bleu": "nrefs:1|tok:13a"})
     bleu, chrf = conventions([run], ["test/bleu", "test/chrf"])
     assert bleu == "test/bleu: corpus BLEU, 0 to 100, by sacreBLEU (nrefs:1|tok:13a)."
     assert chrf == "test/chrf: corpus chrF, 0 to 100, by sacreBLEU."

@@ -368,7 +368,7 @@ def test_bleu_is_taken_apart_as_sacrebleu_puts_it_together(tmp_path: Path) -> No
         task="sequence_to_sequence",
         metrics={"test/bleu": bleu},
         artifacts={"predictions": {"path": "predictions.parquet"}},
-        environment={"bleu signature": str(metric.get_signature())},
+        signatures={"bleu": str(metric.get_signature())},
     )
     found = example_scores([(run, record)], "test/bleu")[0]["gru", 1]
     assert found.mean() == pytest.approx(bleu)

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from lightning_seq.config.tree import Config
 from lightning_seq.errors import UserError, install
-from lightning_seq.training.loggers.fail_safe import Tolerant
+from lightning_seq.training.loggers.fail_safe import FailSafeLogger
 from lightning_seq.training.loggers.tensorboard_run import TensorBoardRun
 
 
-def build_loggers(config: Config, directory: Path, label: str, tell: Callable[[str], None]) -> list[Tolerant]:
+def build_loggers(config: Config, directory: Path, label: str, tell: Callable[[str], None]) -> list[FailSafeLogger]:
     """The loggers beside the record, as `logger=…` asks. `tell` hears of one that does not work.
 
     Raises UserError for TensorBoard when it is not installed.
@@ -24,14 +24,14 @@ def build_loggers(config: Config, directory: Path, label: str, tell: Callable[[s
         return []
     if kind == "tensorboard":
         try:
-            return [Tolerant(TensorBoardRun(directory), tell)]
+            return [FailSafeLogger(TensorBoardRun(directory), tell)]
         except ModuleNotFoundError:
             raise UserError(f"logger=tensorboard needs a package: {install('tensorboard')}") from None
     from lightning_seq.training.loggers.wandb_run import start_run
 
     try:
         started = start_run(config, directory, label, tell)
-        return [] if started is None else [Tolerant(started, tell)]
+        return [] if started is None else [FailSafeLogger(started, tell)]
     except Exception as error:  # no service, no room, no key: the record has the numbers
         tell(f"W&B does not start ({error}): the run goes on without it; metrics.csv has it all")
         return []

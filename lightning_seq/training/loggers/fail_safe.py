@@ -11,7 +11,7 @@ from lightning.pytorch.loggers import Logger
 from lightning_seq.training.loggers.tensorboard_run import TensorBoardRun
 
 
-class Tolerant(Logger):
+class FailSafeLogger(Logger):
     """Another logger, which is left out from the first moment at which it fails: no run ends because of it.
 
     tell: hears why, once. What a logger missed is in the record and in `metrics.csv`.
