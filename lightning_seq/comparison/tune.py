@@ -21,6 +21,7 @@ from lightning_seq.errors import UserError, near
 from lightning_seq.files import write_json
 from lightning_seq.identity import is_matched, value_at
 from lightning_seq.records.record import read
+from lightning_seq.records.tuning import FILE, Tuning, Tunings
 from lightning_seq.significance import expected_best
 from lightning_seq.training.planned import Planned
 
@@ -30,7 +31,7 @@ SPACE = {
     "trainer.gradient_clip_val": [0.1, 10.0, "log"],
 }
 """What is tuned where `tune.space` says nothing."""
-FOLDER, FILE = "tune", "tune.json"
+FOLDER = FILE.parent.name
 DIGITS = 4
 
 
@@ -196,33 +197,25 @@ def tune(ready: Sequence[Ready], run: Callable[[Sequence[Planned]], None], tell:
     check_directories(trials)
     tell(f"{count} trials of each architecture, over {', '.join(space)}; test data are left alone")
     run(trials)
-    report: dict[str, Any] = {
-        "seed": seed,
-        "trials": count,
-        "space": {key: [found.low, found.high, *(["log"] if found.log else [])] for key, found in space.items()},
-        "entries": {},
-    }
-    made = []
+    made, tunings = list[Ready](), list[Tuning]()
     for item in ready:
         label = item.entry.label
         values = _values(planned[label], item.monitor)
         best, filled = _best(label, values, item.monitor, item.mode)
         curve = [expected_best(filled, n, item.mode) for n in range(1, count + 1)]
-        report["entries"][label] = {
-            "metric": item.monitor,
-            "mode": item.mode,
-            "points": points[label],
-            "values": values,
-            "chosen": best + 1,
-            "expected_best": curve,
-        }
+        tuning = Tuning(label, item.monitor, item.mode, tuple(points[label]), tuple(values), best + 1, tuple(curve))
+        tunings.append(tuning)
         chosen = " ".join(f"{key}={value}" for key, value in points[label][best].items())
         tell(
             f"{label}: trial {best + 1} of {count}, {item.monitor} {filled[best]:.4f}, {chosen}; "
             f"expected best of 1 {curve[0]:.4f}, of {count} {curve[-1]:.4f}"
         )
         made.append(replace(item, entry=tuned(item.entry, points[label][best])))
-    write_json(Path(config["runs"]) / config["name"] / FOLDER / FILE, report)
+    ranges: dict[str, list[float | str]] = {
+        key: [found.low, found.high, *(["log"] if found.log else [])] for key, found in space.items()
+    }
+    report = Tunings(seed, count, ranges, tuple(tunings))
+    write_json(Path(config["runs"]) / config["name"] / FILE, report.to_plain())
     return made
 
 

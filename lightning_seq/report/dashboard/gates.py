@@ -56,7 +56,7 @@ def _histograms(group: Group, found: Found[Opened]) -> str:
         keeping = next((each for each in gates if each.keeps), None)
         others = {each.gate: each for each in gates if not each.keeps}
         cells = [_cell(keeping, named=True), *(_cell(others.get(name)) for name in names)]
-        rows.append(f"<tr>{label_cell(group, label, place)}{''.join(cells)}</tr>")
+        rows.append(f"<tr>{label_cell(group, label, str(place))}{''.join(cells)}</tr>")
     return (
         f'<div class="scroll"><table class="compare"><thead><tr><th></th>{head}</tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table></div>"
@@ -131,7 +131,7 @@ def _strips(group: Group, found: Found[Opened]) -> str:
         for label, index in places.items():
             for place, kept in held[label].kept:
                 texts = [f"{100 * value:.0f}" for value in kept[index]]
-                rows.append((label_cell(group, label, place), kept[index], texts))
+                rows.append((label_cell(group, label, str(place)), kept[index], texts))
         if rows:
             is_open = " open" if not parts else ""
             parts.append(
