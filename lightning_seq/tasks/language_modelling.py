@@ -100,7 +100,7 @@ class LanguageModelling(Task):
         if len(rows) < len(targets):
             hidden, targets = hidden[rows], targets[rows]
         total = self.model.softmax.loss_sum(hidden, targets)  # type: ignore[operator, union-attr]
-        self.count_loss(total, len(targets))
+        self.accumulate_loss(total, len(targets))
         share = (
             len(targets) * self.world * self.accumulated / batch.count
         )  # of the step's targets, in a mean over batches
@@ -108,7 +108,7 @@ class LanguageModelling(Task):
             self._shares.append(float(batch.extra["new"]) / self.chunk_length)
         return self.mean_of_step(total, batch) + share * self._penalty(read, batch.mask)
 
-    def loss_at_end(self, batch: Batch, reverse: bool = False) -> Tensor:
+    def last_step_loss(self, batch: Batch, reverse: bool = False) -> Tensor:
         model: LanguageModel = self.model  # type: ignore[assignment]
         kept = at_end(batch.target_mask, reverse)
         return model.softmax.loss_sum(model.read(batch.inputs, batch.mask).hidden[kept], batch.targets[kept])

@@ -45,8 +45,8 @@ class Task(LightningModule, ABC):
         self._epoch_sums = (0.0, 0.0)  # of the epoch's loss and its targets, as far as they are in `train/loss`
         self._last_loss: float | None = None
         self._step: dict[str, float] = {}
-        self.about: dict[str, Any] = {}
-        """What a checkpoint holds beside the weights, as plain values."""
+        self.checkpoint_metadata: dict[str, Any] = {}
+        """The plain values that a checkpoint holds besides weights."""
         self.predictions: Tensor | None = None
         """After a test, what the kind of task says; None where it keeps none."""
         self.signatures: dict[str, str] = {}
@@ -69,7 +69,7 @@ class Task(LightningModule, ABC):
         return 1 if self._trainer is None else self.trainer.accumulate_grad_batches
 
     @abstractmethod
-    def loss_at_end(self, batch: Batch, reverse: bool = False) -> Tensor:
+    def last_step_loss(self, batch: Batch, reverse: bool = False) -> Tensor:
         """The loss of each row's last target, summed over the rows; of whole sequences where one target is all.
 
         reverse: for what reads from the end: of each row's first target, where every place has one.
@@ -86,7 +86,7 @@ class Task(LightningModule, ABC):
         """
         return total * (self.world * self.accumulated / batch.count)
 
-    def count_loss(self, total: Tensor, targets: Tensor | int) -> None:
+    def accumulate_loss(self, total: Tensor, targets: Tensor | int) -> None:
         """Add a batch's loss, summed over its targets, to what `train/loss` will be the mean of."""
         counted = torch.as_tensor(targets, device=total.device, dtype=total.dtype)
         seen = torch.stack([total.detach(), counted])
@@ -143,7 +143,7 @@ class Task(LightningModule, ABC):
         self.log_dict({**logged, "step": float(self.global_step), "epoch": float(self.current_epoch + 1)})
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint["lightning_seq"] = self.about
+        checkpoint["lightning_seq"] = self.checkpoint_metadata
 
     def configure_optimizers(self) -> Any:
         optimizer = self.optimizer_of([parameter for parameter in self.parameters() if parameter.requires_grad])

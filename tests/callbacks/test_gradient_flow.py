@@ -87,7 +87,7 @@ def by_distance(task: Task, given: Batch, layer: int = 0) -> Tensor:
 
     task.eval()
     with watched() as seen:
-        loss = task.loss_at_end(row)
+        loss = task.last_step_loss(row)
     states = [state[0] for state in seen[layer].run.trace.steps]
     found = torch.autograd.grad(loss, states, allow_unused=True)
     return torch.stack([each.norm() for each in found if each is not None]).flip(0).log10()
@@ -232,7 +232,7 @@ def test_a_resumed_run_goes_on(tmp_path: Path) -> None:
     second.on_fit_start(trainer, task)
     second.on_validation_epoch_end(trainer, task)
     second.on_validation_epoch_end(trainer, task)
-    assert [look["epoch"] for look in second.looks] == [0, 1, 2], "of two looks in an epoch the later stays"
+    assert [look["epoch"] for look in second.found] == [0, 1, 2], "of two looks in an epoch the later stays"
     assert second.cost.calls == 4
     trainer.state.fn = "validate"
     second.on_validation_epoch_end(trainer, task)
