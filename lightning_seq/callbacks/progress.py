@@ -7,8 +7,8 @@ from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import TQDMProgressBar
-from lightning.pytorch.callbacks.progress.tqdm_progress import convert_inf
 
+from lightning_seq.lightning_internals import bar_total
 from lightning_seq.tasks.task import Task
 
 log = logging.getLogger("lightning_seq")
@@ -44,7 +44,7 @@ class ProgressBar(TQDMProgressBar):
 
     def on_train_epoch_start(self, trainer: Trainer, *_: Any) -> None:
         """Instead of Lightning's, which counts from 0."""
-        self.train_progress_bar.reset(total=convert_inf(self.total_train_batches))
+        self.train_progress_bar.reset(total=bar_total(self.total_train_batches))
         self.train_progress_bar.initial = 0
         self.train_progress_bar.set_description(epoch_of(trainer))
 

@@ -195,8 +195,8 @@ class LanguageModelling(Task):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         saved = checkpoint.get("carried_state")
-        if saved is not None and self._trainer is not None:
-            self._state = columns_of_rank(saved, self.trainer.global_rank, self.world)
+        if saved is not None and self.attached is not None:
+            self._state = columns_of_rank(saved, self.attached.global_rank, self.world)
 
 
 def _fresh(batch: Batch) -> bool:

@@ -8,15 +8,15 @@ from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Bool
-from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 
 from lightning_seq.errors import UserError, near
+from lightning_seq.lightning_internals import Module
 from lightning_seq.spec import Batch
 from lightning_seq.tasks.schedule import MakeOptimizer, Schedule
 
 
-class Task(LightningModule, ABC):
+class Task(Module, ABC):
     """A model, its loss and its metrics.
 
     model:     what learns.
@@ -52,21 +52,15 @@ class Task(LightningModule, ABC):
         self.signatures: dict[str, str] = {}
         """After a test, how metrics were reckoned that can be reckoned in several ways, by their names."""
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name == "_current_fx_name":  # Lightning sets it about 45 times in a step, and a module's way is a slow one
-            self.__dict__[name] = value
-        else:
-            super().__setattr__(name, value)
-
     @property
     def world(self) -> int:
         """Ranks in all; 1 where no trainer is at work."""
-        return 1 if self._trainer is None else self.trainer.world_size
+        return 1 if self.attached is None else self.attached.world_size
 
     @property
     def accumulated(self) -> int:
         """Batches whose gradients an optimiser step sums; 1 where no trainer is at work."""
-        return 1 if self._trainer is None else self.trainer.accumulate_grad_batches
+        return 1 if self.attached is None else self.attached.accumulate_grad_batches
 
     @abstractmethod
     def last_step_loss(self, batch: Batch, reverse: bool = False) -> Tensor:

@@ -10,6 +10,7 @@ from lightning.fabric.plugins import CheckpointIO
 from torch import Tensor
 
 from lightning_seq.callbacks.finite_guard import are_finite
+from lightning_seq.lightning_internals import END
 from lightning_seq.training.checkpoints import (
     BEST,
     LAST,
@@ -19,7 +20,7 @@ from lightning_seq.training.checkpoints import (
     sidecar,
     write_checkpoint,
 )
-from lightning_seq.training.resume import END, KEY
+from lightning_seq.training.resume import KEY
 
 OF_TRAINING = (
     "loops", "callbacks", "optimizer_states", "lr_schedulers", "averaging_state", "current_model_state",

@@ -20,6 +20,18 @@ from lightning_seq.data import bucket_sampler, columns_sampler
 from lightning_seq.data.loader import end_workers
 from lightning_seq.errors import UserError, near
 from lightning_seq.files import Plain, fingerprint
+from lightning_seq.lightning_internals import (
+    BATCH,
+    END,
+    EPOCH,
+    VALIDATION,
+    callbacks_of,
+    completed_batches,
+    loader_position,
+    restart_loops,
+    restore_best,
+    set_between_steps,
+)
 from lightning_seq.training.checkpoints import LAST, is_good
 from lightning_seq.training.loggers.curve_logger import CurveLogger
 from lightning_seq.training.loggers.fail_safe import FailSafeLogger
@@ -29,9 +41,6 @@ from lightning_seq.training.signals import Deferred, Interrupted
 CHOICES = ("auto", "must", "never")
 KEY = "resume"
 """Of what is here, in a checkpoint."""
-
-BATCH, VALIDATION, EPOCH, END = "batch", "validation", "epoch", "end"
-"""Where in training a checkpoint stands: before a batch, before a validation, before an epoch, after all."""
 
 
 def check_resume(config: Config) -> None:
@@ -117,7 +126,7 @@ class ResumePoints(Callback):
             self._write(trainer, EPOCH)
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
-        done = trainer.fit_loop.epoch_loop.batch_progress.current.completed
+        done = completed_batches(trainer)
         if done == 0:  # the epoch's own checkpoint has just been written
             self._leave(self._agreed(trainer, self.signals.number or 0))
         elif done % trainer.accumulate_grad_batches == 0:
@@ -188,8 +197,7 @@ class ResumePoints(Callback):
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         if self._place is None:
             return
-        loops = checkpoint["loops"]["fit_loop"]
-        _between_steps(loops, self._place)
+        set_between_steps(checkpoint, self._place)
         drawn = self._before_validation if self._place == VALIDATION else None
         own = {
             "random": drawn or random_states(),
@@ -198,7 +206,7 @@ class ResumePoints(Callback):
         }
         checkpoint[KEY] = {
             "place": self._place,
-            "loader": loops["state_dict"]["combined_loader"][0],
+            "loader": loader_position(checkpoint),
             "mark": self.identity,
             "curves": self.curves.curves,
             "logged_at": pl_module._logged_at,
@@ -227,9 +235,7 @@ class ResumePoints(Callback):
         for callback in callbacks_of(trainer):
             state = checkpoint["callbacks"].get(callback.state_key)
             if isinstance(callback, ModelCheckpoint) and state is not None:
-                _moved(state, str(callback.dirpath))
-                _check_best(state["best_model_path"])
-                callback.current_score = state["current_score"]
+                _check_best(restore_best(callback, state))
         pl_module._logged_at, pl_module._running = found["logged_at"], own["running"]
         pl_module._step = found.get("step_values", {})
         sums = found.get("epoch_sums", (0.0, 0.0))  # older checkpoints have none
@@ -243,31 +249,21 @@ class ResumePoints(Callback):
         own = found["ranks"][trainer.global_rank]
         if isinstance(pl_module._running, Tensor):
             pl_module._running = pl_module._running.to(pl_module.device)
-        # Lightning has asked for the loader before it read where it was, if a schedule wanted the number of steps.
-        trainer.train_dataloader.load_state_dict(found["loader"])  # type: ignore[union-attr]
-        # A loop that is "restarting" leaves out the plateau schedule at the end of its epoch.
-        trainer.fit_loop._restarting = False
-        if found["place"] == EPOCH:
-            trainer.fit_loop.epoch_loop.restarting = False
-        else:
-            trainer.fit_loop.epoch_loop.val_loop.batch_progress.total.reset()
+        restart_loops(trainer, found["place"], found["loader"])
+        if found["place"] != EPOCH:
             for callback in callbacks_of(trainer):
-                if isinstance(callback, ThawEmbedding):  # an epoch that goes on does not begin again
+                if isinstance(callback, ThawEmbedding):  # its hook of this epoch was before the checkpoint
                     callback.on_train_epoch_start(trainer, pl_module)
         restore_random_states(own["random"])
 
 
-def _check_best(path: str) -> None:
-    """Raises UserError where the weights that a run had chosen are gone: it would be tested with others."""
-    if path and not is_good(Path(path)):
+def _check_best(path: Path | None) -> None:
+    """Raises UserError where the selected weights of a run are gone: it would be tested with others."""
+    if path is not None and not is_good(path):
         raise UserError(
             f"{path} is missing or damaged, and this run had chosen its weights: put it back, or give resume=never to "
             "start anew"
         )
-
-
-def callbacks_of(trainer: Any) -> list[Callback]:
-    return trainer.callbacks
 
 
 def _on_cpu(value: Any) -> Tensor | None:
@@ -285,42 +281,3 @@ def _of_all_ranks(own: dict[str, Any], world: int) -> list[dict[str, Any]]:
     found: list[Any] = [None] * world
     distributed.all_gather_object(found, own)
     return found
-
-
-def _moved(state: dict[str, Any], directory: str) -> None:
-    """Let Lightning know the best checkpoint again where the run's directory has another path now."""
-    if state["dirpath"] == directory:
-        return
-
-    def there(path: str) -> str:
-        return str(Path(directory) / Path(path).name) if path else path
-
-    state["dirpath"] = directory
-    for name in ("best_model_path", "kth_best_model_path", "last_model_path"):
-        state[name] = there(state[name])
-    state["best_k_models"] = {there(path): score for path, score in state["best_k_models"].items()}
-
-
-def _between_steps(loops: dict[str, Any], place: str) -> None:
-    """Lightning's counters as they are between two steps: it counts what it has fetched, and has not begun.
-
-    As they come, it would skip or repeat a batch, or a whole epoch where it was saved at its edge.
-    """
-    epoch, batches = loops["epoch_progress"], loops["epoch_loop.batch_progress"]
-    position = 0
-    if place == BATCH:
-        for counter in (batches["total"], batches["current"]):
-            counter["ready"] = counter["completed"]
-        batches["is_last_batch"] = False
-        position = batches["current"]["completed"]
-    elif place == EPOCH:
-        for counter in (epoch["total"], epoch["current"]):
-            counter["ready"] = counter["completed"]
-        batches["current"] = dict.fromkeys(batches["current"], 0)
-        batches["is_last_batch"] = False
-    elif place == VALIDATION:  # as one that was broken off in its first batch
-        validation = loops["epoch_loop.val_loop.batch_progress"]
-        validation["current"] = dict.fromkeys(validation["current"], 0)
-        validation["total"] = {"ready": 1, "completed": 0, "started": 1, "processed": 0}
-        validation["is_last_batch"] = False
-    loops["state_dict"]["combined_loader"] = [{"position": position}]

@@ -20,6 +20,7 @@ from lightning_seq.callbacks.progress import EpochLines, ProgressBar
 from lightning_seq.callbacks.thaw import ThawEmbedding
 from lightning_seq.config.tree import Config
 from lightning_seq.errors import UserError, near
+from lightning_seq.lightning_internals import install_no_signal_handlers
 from lightning_seq.training.checkpoint_files import CheckpointFiles
 from lightning_seq.training.devices import check_devices, cluster_environment, layout, strategy
 
@@ -161,8 +162,7 @@ def lightning_trainer(config: Config, **more: Any) -> Trainer:
             given = " ".join(f"trainer.{key}={settings[key]}" for key in ("accelerator", "devices", "precision"))
             raise UserError(f"{given}: {str(error).rstrip('.!')}; use trainer=cpu where there is no GPU") from error
         raise
-    # The signals are ours: Lightning's handler would speak to other ranks in the middle of whatever it interrupts.
-    trainer._signal_connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]
+    install_no_signal_handlers(trainer)
     if settings["precision"] == "16-mixed" != trainer.precision:  # Lightning's choice for a CPU
         raise UserError(f"trainer.precision=16-mixed needs a GPU: on a CPU give trainer.precision={trainer.precision}")
     return trainer

@@ -9,6 +9,7 @@ from typing import Any
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 
+from lightning_seq.lightning_internals import purge_after, write_summary
 from lightning_seq.records.record import Record, read_done
 from lightning_seq.training.loggers.final import final_numbers
 
@@ -33,7 +34,7 @@ class TensorBoardRun(TensorBoardLogger):
 
         Has an effect before the first number is logged.
         """
-        self._kwargs["purge_step"] = step + 1
+        purge_after(self, step)
 
     @rank_zero_only
     def finalize(self, status: str) -> None:
@@ -46,7 +47,7 @@ class TensorBoardRun(TensorBoardLogger):
             self.log_metrics({f"final/{name}": value for name, value in final.items()})
             _, *session = hparams(hyperparameters(record), {})
             for summary in session:
-                self.experiment._get_file_writer().add_summary(summary)
+                write_summary(self, summary)
         super().finalize(status)
 
 
