@@ -13,7 +13,7 @@ from rich.console import Console
 from lightning_seq.comparison.grid import entries, planned_runs, seeds_of
 from lightning_seq.comparison.plan import announce
 from lightning_seq.comparison.prepare import check_directories, check_place, prepare
-from lightning_seq.comparison.prepared_entry import Ready
+from lightning_seq.comparison.prepared_entry import PreparedEntry
 from lightning_seq.comparison.progress import RunTable
 from lightning_seq.comparison.same_data import check_made_alike
 from lightning_seq.comparison.show import shown, shows_config
@@ -22,11 +22,11 @@ from lightning_seq.config.tree import Config
 from lightning_seq.config.words import split_words
 from lightning_seq.errors import UserError
 from lightning_seq.identity import is_matched
-from lightning_seq.launch.job import Claim, run_as_rank
+from lightning_seq.launch.job import RunLock, run_as_rank
 from lightning_seq.launch.launch import launch
 from lightning_seq.training.data_files import data_files
 from lightning_seq.training.devices import adopt, started_by
-from lightning_seq.training.directory import lay_out
+from lightning_seq.training.directory import prepare_directory
 from lightning_seq.training.environment import several_processes
 from lightning_seq.training.planned import Planned, record_of
 from lightning_seq.training.run import execute
@@ -117,8 +117,8 @@ def train(words: Sequence[str], console: Console) -> Outcome | None:
 
 def _run_here(run: Planned) -> None:
     """In this process. Raises what ended the run."""
-    with Claim(run.directory):
-        lay_out(run.directory, run.config)
+    with RunLock(run.directory):
+        prepare_directory(run.directory, run.config)
         execute(run.directory, run.entry.label, run.entry.overrides)
 
 
@@ -210,7 +210,7 @@ def _inline(missing: Sequence[Planned], table: RunTable, console: Console) -> No
 
 
 def _show_plan(
-    ready: Sequence[Ready], runs: Sequence[Planned], missing: Sequence[Planned], jobs: int, console: Console
+    ready: Sequence[PreparedEntry], runs: Sequence[Planned], missing: Sequence[Planned], jobs: int, console: Console
 ) -> None:
     """The grid, parameters and minutes, from a few timed steps of each architecture."""
     from rich.table import Table
@@ -233,7 +233,7 @@ def _show_plan(
     )
 
 
-def seconds_a_run(item: Ready) -> float:
+def seconds_a_run(item: PreparedEntry) -> float:
     """An estimate: the median of a few training steps, times the steps of all epochs; infinite where nothing limits
     them."""
     import torch

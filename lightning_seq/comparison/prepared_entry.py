@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Ready:
+class PreparedEntry:
     """An entry whose data and vectors are in the cache and whose model can be built.
 
     monitor, mode: the validation metric that selects, and whether its `max` or `min` is best.

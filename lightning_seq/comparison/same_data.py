@@ -12,7 +12,7 @@ from lightning_seq.records.record import Record
 from lightning_seq.training.data_files import data_paths, digest_of
 
 if TYPE_CHECKING:
-    from lightning_seq.comparison.prepared_entry import Ready
+    from lightning_seq.comparison.prepared_entry import PreparedEntry
     from lightning_seq.training.planned import Planned
 
 
@@ -38,13 +38,13 @@ def check_files(configs: Iterable[Config], runs: Iterable[tuple[Path, Record]]) 
                 )
 
 
-def check_made_alike(runs: Iterable[Planned], ready: Iterable[Ready]) -> None:
+def check_made_alike(runs: Iterable[Planned], ready: Iterable[PreparedEntry]) -> None:
     """Raises UserError where a run that is done was made from other data, splits or word vectors than those that its
     entry has now, whatever they came from.
 
     ready: the entries, prepared, in the order in which the runs have them.
     """
-    by_label: dict[str, Ready] = {item.entry.label: item for item in ready}
+    by_label: dict[str, PreparedEntry] = {item.entry.label: item for item in ready}
     for run in runs:
         record, item = run.done(), by_label[run.entry.label]
         now: dict[str, Any] = {

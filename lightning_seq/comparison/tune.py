@@ -14,7 +14,7 @@ import numpy as np
 from lightning_seq.builders.match import width_key
 from lightning_seq.comparison.grid import INDIFFERENT
 from lightning_seq.comparison.prepare import check_directories
-from lightning_seq.comparison.prepared_entry import Ready
+from lightning_seq.comparison.prepared_entry import PreparedEntry
 from lightning_seq.config.entry import Entry
 from lightning_seq.config.tree import Config, put
 from lightning_seq.errors import UserError, near
@@ -166,7 +166,9 @@ def trial(entry: Entry, number: int, values: Mapping[str, float | int]) -> Trial
     return Trial(replace(at, config=config), number)
 
 
-def tune(ready: Sequence[Ready], run: Callable[[Sequence[Planned]], None], tell: Callable[[str], None]) -> list[Ready]:
+def tune(
+    ready: Sequence[PreparedEntry], run: Callable[[Sequence[Planned]], None], notify: Callable[[str], None]
+) -> list[PreparedEntry]:
     """Every entry at the values of its best trial. What is done already stays; `run` makes the trials that are missing.
 
     Trials are independent draws, the same for every architecture (random search, Bergstra & Bengio 2012). A search that
@@ -195,9 +197,9 @@ def tune(ready: Sequence[Ready], run: Callable[[Sequence[Planned]], None], tell:
     _check_points(ready, planned)
     trials = [of_entry[k] for k in range(count) for of_entry in planned.values()]
     check_directories(trials)
-    tell(f"{count} trials of each architecture, over {', '.join(space)}; test data are left alone")
+    notify(f"{count} trials of each architecture, over {', '.join(space)}; test data are left alone")
     run(trials)
-    made, tunings = list[Ready](), list[Tuning]()
+    made, tunings = list[PreparedEntry](), list[Tuning]()
     for item in ready:
         label = item.entry.label
         values = _values(planned[label], item.monitor)
@@ -206,7 +208,7 @@ def tune(ready: Sequence[Ready], run: Callable[[Sequence[Planned]], None], tell:
         tuning = Tuning(label, item.monitor, item.mode, tuple(points[label]), tuple(values), best + 1, tuple(curve))
         tunings.append(tuning)
         chosen = " ".join(f"{key}={value}" for key, value in points[label][best].items())
-        tell(
+        notify(
             f"{label}: trial {best + 1} of {count}, {item.monitor} {filled[best]:.4f}, {chosen}; "
             f"expected best of 1 {curve[0]:.4f}, of {count} {curve[-1]:.4f}"
         )
@@ -219,7 +221,7 @@ def tune(ready: Sequence[Ready], run: Callable[[Sequence[Planned]], None], tell:
     return made
 
 
-def _check_points(ready: Sequence[Ready], planned: Mapping[str, Sequence[Trial]]) -> None:
+def _check_points(ready: Sequence[PreparedEntry], planned: Mapping[str, Sequence[Trial]]) -> None:
     """Raises UserError for a point at which an architecture cannot be built, before any trial begins."""
     import torch
 

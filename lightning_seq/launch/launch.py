@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from lightning_seq.errors import UserError, near
-from lightning_seq.launch.job import ClaimedError, Job, Launcher, at_work, end
+from lightning_seq.launch.job import Job, Launcher, RunLockedError, at_work, end
 from lightning_seq.training.planned import Planned, record_of
 
 LOOK_AGAIN = 2.0
@@ -40,13 +40,13 @@ def launch(
     runs: Sequence[Planned],
     jobs: int,
     watch: Callable[[Sequence[Job]], None],
-    tell: Callable[[str], None],
+    notify: Callable[[str], None],
     poll: float = 0.2,
 ) -> None:
     """Start every run, at most `jobs` at a time; `watch` sees the running ones several times a second.
 
     A run that another process has done is left to it; one that it is doing is waited for, and taken over where that
-    process is gone. `tell` hears of those, and why one could not be started. Whatever ends this (Ctrl-C, a signal)
+    process is gone. `notify` hears of those, and why one could not be started. Whatever ends this (Ctrl-C, a signal)
     first ends the running ones, which write their records.
     """
     waiting, elsewhere, running = list(runs), list[Planned](), list[Job]()
@@ -62,17 +62,17 @@ def launch(
                 batch = [run for run in batch if not run.is_done()]
                 try:
                     running += launcher.start(batch, min(jobs, len(runs))) if batch else []
-                except ClaimedError as claimed:
+                except RunLockedError as claimed:
                     elsewhere += batch
                     if batch[0].title not in told:
                         told.add(batch[0].title)
-                        tell(str(claimed))
+                        notify(str(claimed))
                 except UserError as error:
-                    tell(str(error))
+                    notify(str(error))
             time.sleep(poll)
             for job in [job for job in running if job.finished()]:
                 running.remove(job)
-                job.settle()
+                job.finalize()
                 if at_work(job.run.directory):  # another command was faster
                     elsewhere.append(job.run)
             if time.monotonic() - looked > LOOK_AGAIN:

@@ -75,7 +75,7 @@ class Ranks:
                 break
             self.processes.append(self._start(rank, port))
         if self.told is not None:  # it may have come while one was being started
-            self._tell(self.told)
+            self._send_signal(self.told)
         lost: int | None = None
         ended = dict.fromkeys(range(len(self.processes)), False)
         deadline, ending = float("inf"), False
@@ -90,11 +90,11 @@ class Ranks:
                     lost = code
                     deadline = time.monotonic() + PATIENCE if self.told is None else deadline
                 if code and not ending and self.told is None:
-                    self._testify(rank, code)
+                    self._write_rank_error(rank, code)
             if self.told is not None and deadline == float("inf"):
                 deadline = time.monotonic() + 2 * GRACE
             if time.monotonic() > deadline:
-                self._tell(signal.SIGKILL if ending or self.told is not None else signal.SIGTERM)
+                self._send_signal(signal.SIGKILL if ending or self.told is not None else signal.SIGTERM)
                 ending, deadline = True, time.monotonic() + GRACE
         if self.told is not None and (lost is None or lost < 0 or lost > 128):
             return 128 + self.told
@@ -114,7 +114,7 @@ class Ranks:
             preexec_fn=end_with_parent(),
         )
 
-    def _testify(self, rank: int, code: int) -> None:
+    def _write_rank_error(self, rank: int, code: int) -> None:
         """For a rank that could not do it itself."""
         path = self.directory / RANK_ERROR.format(rank)
         by = -code if code < 0 else code - 128 if code > 128 else None
@@ -126,9 +126,9 @@ class Ranks:
 
     def hand_on(self, number: int, frame: FrameType | None = None) -> None:
         self.told = self.told or number
-        self._tell(number)
+        self._send_signal(number)
 
-    def _tell(self, number: int) -> None:
+    def _send_signal(self, number: int) -> None:
         for process in self.processes:
             if process.poll() is None:
                 with suppress(ProcessLookupError):

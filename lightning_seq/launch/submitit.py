@@ -16,7 +16,7 @@ from contextlib import suppress
 from typing import Any
 
 from lightning_seq.errors import UserError, first_line, install
-from lightning_seq.launch.job import Job, at_work, end, run_as_rank, settle
+from lightning_seq.launch.job import Job, at_work, end, finalize_record, run_as_rank
 from lightning_seq.launch.local import LocalJob, carry_out
 from lightning_seq.training.devices import adopt
 from lightning_seq.training.planned import Planned, record_of
@@ -111,20 +111,20 @@ class SubmittedJob:
             return bool(self._job.done())
         return False
 
-    def tell(self, number: int) -> None:
+    def send_signal(self, number: int) -> None:
         if self._told and number != signal.SIGKILL:
             return
         self._told = True
         with suppress(Exception):
             self._job.cancel(check=False)
 
-    def settle(self) -> None:
+    def finalize(self) -> None:
         if at_work(self.run.directory):
             return
         begun = time.monotonic()
         while (record := record_of(self.run)) is None or record.status == "running":
             if time.monotonic() - begun > (MOMENT if self.run.config["launcher"]["cluster"] == "slurm" else 0):
-                settle(self.run, None)
+                finalize_record(self.run, None)
                 return
             time.sleep(1)
 

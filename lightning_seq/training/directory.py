@@ -78,7 +78,7 @@ def is_running(directory: Path) -> bool:
     return False
 
 
-def lay_out(directory: Path, config: Config) -> None:
+def prepare_directory(directory: Path, config: Config) -> None:
     """Make a run's directory ready: where there is a checkpoint to go on from, what it needs stays; else whatever an
     earlier, unfinished attempt left is taken away. The configuration is written.
 

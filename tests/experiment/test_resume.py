@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from lightning_seq.cli.main import main
-from lightning_seq.launch.fork_server import Nursery
+from lightning_seq.launch.fork_server import ForkServer
 from lightning_seq.records.record import Record, read, write
 from lightning_seq.training.checkpoints import BEFORE, LAST, OF_BEST, is_good, read_checkpoint, write_checkpoint
 from lightning_seq.training.loggers.curve_logger import CurveLogger
@@ -40,7 +40,7 @@ CELLS = [
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], tuple[Runner, Scene, Path]]]:
-    if not Nursery.possible():
+    if not ForkServer.possible():
         pytest.skip("runs are copied from a process that has imported everything: Linux alone")
     runner, root, straight = Runner(), tmp_path_factory.mktemp("killed"), dict[str, Path]()
 

@@ -14,8 +14,8 @@ from lightning_seq.training.loggers.fail_safe import FailSafeLogger
 from lightning_seq.training.loggers.tensorboard_run import TensorBoardRun
 
 
-def build_loggers(config: Config, directory: Path, label: str, tell: Callable[[str], None]) -> list[FailSafeLogger]:
-    """The loggers beside the record, as `logger=…` asks. `tell` hears of one that does not work.
+def build_loggers(config: Config, directory: Path, label: str, notify: Callable[[str], None]) -> list[FailSafeLogger]:
+    """The loggers beside the record, as `logger=…` asks. `notify` hears of one that does not work.
 
     Raises UserError for TensorBoard when it is not installed.
     """
@@ -24,14 +24,14 @@ def build_loggers(config: Config, directory: Path, label: str, tell: Callable[[s
         return []
     if kind == "tensorboard":
         try:
-            return [FailSafeLogger(TensorBoardRun(directory), tell)]
+            return [FailSafeLogger(TensorBoardRun(directory), notify)]
         except ModuleNotFoundError:
             raise UserError(f"logger=tensorboard needs a package: {install('tensorboard')}") from None
     from lightning_seq.training.loggers.wandb_run import start_run
 
     try:
-        started = start_run(config, directory, label, tell)
-        return [] if started is None else [FailSafeLogger(started, tell)]
+        started = start_run(config, directory, label, notify)
+        return [] if started is None else [FailSafeLogger(started, notify)]
     except Exception as error:  # no service, no room, no key: the record has the numbers
-        tell(f"W&B does not start ({error}): the run goes on without it; metrics.csv has it all")
+        notify(f"W&B does not start ({error}): the run goes on without it; metrics.csv has it all")
         return []

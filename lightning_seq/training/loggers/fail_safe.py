@@ -14,12 +14,12 @@ from lightning_seq.training.loggers.tensorboard_run import TensorBoardRun
 class FailSafeLogger(Logger):
     """Another logger, which is left out from the first moment at which it fails: no run ends because of it.
 
-    tell: hears why, once. What a logger missed is in the record and in `metrics.csv`.
+    notify: hears why, once. What a logger missed is in the record and in `metrics.csv`.
     """
 
-    def __init__(self, logger: Logger, tell: Callable[[str], None]) -> None:
+    def __init__(self, logger: Logger, notify: Callable[[str], None]) -> None:
         super().__init__()
-        self.logger, self.tell = logger, tell
+        self.logger, self.notify = logger, notify
         self._works = True
 
     @property
@@ -64,4 +64,4 @@ class FailSafeLogger(Logger):
             act()
         except Exception as error:  # of somebody else's logger, anything: the record has the numbers
             self._works = False
-            self.tell(f"{type(self.logger).__name__} failed and is told of no more ({error}); metrics.csv has it all")
+            self.notify(f"{type(self.logger).__name__} failed and is told of no more ({error}); metrics.csv has it all")

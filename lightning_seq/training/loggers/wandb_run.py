@@ -137,15 +137,15 @@ def wandb_id(directory: Path) -> str | None:
     return parts[-1].name.rpartition("-")[2] if parts else None
 
 
-def start_run(config: Config, directory: Path, label: str, tell: Callable[[str], None]) -> WandbRun | None:
+def start_run(config: Config, directory: Path, label: str, notify: Callable[[str], None]) -> WandbRun | None:
     """A W&B run of this run, or the one that an earlier part of it began; None where W&B is disabled.
 
-    tell: hears why the mode is another than the one asked for. Raises what `wandb.init` raises.
+    notify: hears why the mode is another than the one asked for. Raises what `wandb.init` raises.
     """
     settings = config["logger"]
     mode, reason = wandb_mode(settings["mode"])
     if reason:
-        tell(reason)
+        notify(reason)
     if mode == "disabled":
         return None
     import wandb
