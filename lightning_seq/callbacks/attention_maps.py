@@ -1,4 +1,4 @@
-"""Where a decoder looks as it learns: attention over chosen sentences, after each epoch."""
+"""Attention maps of a decoder over chosen sentences, after each epoch."""
 
 from __future__ import annotations
 

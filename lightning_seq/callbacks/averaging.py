@@ -1,4 +1,4 @@
-"""Averaged weights once learning no longer helps by itself."""
+"""Average the weights once validation no longer improves (NT-ASGD)."""
 
 from __future__ import annotations
 

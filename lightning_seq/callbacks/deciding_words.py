@@ -1,4 +1,4 @@
-"""Which words decided on a class."""
+"""Attributions: which words decided on a class."""
 
 from __future__ import annotations
 

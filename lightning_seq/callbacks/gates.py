@@ -1,4 +1,4 @@
-"""How far open the gates stand, as a model learns."""
+"""How far the gates of a model are open, as it learns."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from lightning_seq.spec import Batch
 FILE = "gates.json"
 SHUT, OPEN = 0.1, 0.9
 CANDIDATES = ("g", "n")
-"""What may be written into the state: no gate, though cells name it beside them."""
+"""Candidates for the new state: cells name them among their gates."""
 
 
 class Gates(Diagnostic):
-    """Writes `gates.json` after each epoch: how often gates stand how far open, over all units and tokens of the probe
+    """Writes `gates.json` after each epoch: histograms of the gates' values, over all units and tokens of the probe
     (Karpathy et al. 2015), and what is kept from word to word in some of its sentences.
 
     The format is in `records/gates.py`. A gate that forgets is written as the share that it keeps (`1 - f` of a minimal

@@ -1,4 +1,4 @@
-"""What the terminal and the log show of a run while it trains; epochs are counted from 1."""
+"""Progress lines and bar of a run in the terminal and the log; epochs are counted from 1."""
 
 from __future__ import annotations
 

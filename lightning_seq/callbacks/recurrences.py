@@ -1,4 +1,4 @@
-"""What each recurrence of a model did with a batch: its states and gates at every step."""
+"""The states and gates of each recurrence of a model at every step of a batch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a language model writes as it learns."""
+"""Texts that a language model samples as it learns."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ NEXT = 8
 
 
 class Samples(Callback):
-    """After each validation, a text that goes on from a prompt; and what the model expects after each of its symbols.
+    """After each validation, a text sampled after a prompt, and the likeliest symbols after each symbol of the prompt.
 
     directory: where `samples.json` is written (see `records/samples.py`), with the steps of the last validation.
     prompt:    ids, at least one.
     decode:    ids to text.
     symbols:   `symbols[i]` is the symbol with id i.
 
-    It draws from a stream of its own, so that training is the same with it and without; it stands before a callback
+    It has its own random generator, so that training is the same with it and without. It must come before a callback
     that averages weights. Raises UserError for a length below 1 and a temperature below 0.
     """
 

@@ -1,4 +1,4 @@
-"""The way of the state through a sentence."""
+"""The trajectory of the hidden state through a sentence."""
 
 from __future__ import annotations
 

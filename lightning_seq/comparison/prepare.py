@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from lightning_seq.builders.inputs import Inputs, build_inputs
+from lightning_seq.builders.match import Matching, residual, said
 from lightning_seq.comparison.preflight import check_settings, check_writable
 from lightning_seq.comparison.prepared_entry import PreparedEntry
 from lightning_seq.comparison.same_data import check_files
 from lightning_seq.config.entry import Entry
 from lightning_seq.errors import UserError
 from lightning_seq.files import fingerprint, place
+from lightning_seq.models.parameters import count_parameters
 from lightning_seq.records.record import runs_in
 from lightning_seq.training.directory import CHECKPOINTS
 from lightning_seq.training.planned import Planned
-
-if TYPE_CHECKING:
-    from lightning_seq.builders.inputs import Inputs
 
 
 def prepare(found: Sequence[Entry], notify: Callable[[str], None], progress: bool = True) -> list[PreparedEntry]:
@@ -26,11 +26,8 @@ def prepare(found: Sequence[Entry], notify: Callable[[str], None], progress: boo
 
     Raises UserError for whatever is wrong with the data, the vectors or an architecture.
     """
-    from lightning_seq.builders.build import build_data, build_model, build_task
-    from lightning_seq.builders.inputs import build_inputs
+    from lightning_seq.builders.build import build_data, build_model, build_task  # they import Lightning
     from lightning_seq.builders.kinds import kind_of
-    from lightning_seq.builders.match import Matching, residual, said
-    from lightning_seq.models.parameters import count_parameters
 
     shared: dict[str, tuple[Any, Inputs]] = {}
     matching = Matching.of(found[0].config)

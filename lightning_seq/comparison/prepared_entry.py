@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from lightning_seq.builders.inputs import Inputs
 from lightning_seq.config.entry import Entry
-
-if TYPE_CHECKING:
-    from lightning_seq.builders.inputs import Inputs
 
 
 @dataclass

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from lightning_seq.builders.match import width_key
 from lightning_seq.comparison.grid import INDIFFERENT
@@ -223,9 +224,7 @@ def tune(
 
 def _check_points(ready: Sequence[PreparedEntry], planned: Mapping[str, Sequence[Trial]]) -> None:
     """Raises UserError for a point at which an architecture cannot be built, before any trial begins."""
-    import torch
-
-    from lightning_seq.builders.build import build_model, build_task
+    from lightning_seq.builders.build import build_model, build_task  # they import Lightning
 
     for item in ready:
         for each in planned[item.entry.label]:

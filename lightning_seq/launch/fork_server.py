@@ -3,7 +3,7 @@
 Importing torch and Lightning takes longer than a small run trains. The fork server is a process that imports them once
 and does nothing else: it is copied (`fork`) for each run, before any thread or random generator is in use.
 
-The fork server of `multiprocessing` is not used. When it is killed, it reports exit code 255 for runs that go on; a
+The fork server of `multiprocessing` is not used. When it is killed, it reports exit code 255 for runs that still run; a
 command cannot end before its runs, which it would join; its environment is that of the command, in which the number of
 threads would have to be changed while the server starts; and it passes over errors of the modules that it imports.
 """

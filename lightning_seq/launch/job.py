@@ -14,8 +14,8 @@ from filelock import FileLock, Timeout
 from lightning_seq.errors import UserError
 from lightning_seq.launch.ranks import BY_SIGNAL, cause_of
 from lightning_seq.records.record import write
+from lightning_seq.training.devices import several_processes
 from lightning_seq.training.directory import is_running, prepare_directory, read_config
-from lightning_seq.training.environment import several_processes
 from lightning_seq.training.planned import Planned, record_of
 from lightning_seq.training.run_record import now, rank, started_record
 

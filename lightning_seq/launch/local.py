@@ -14,8 +14,8 @@ from lightning_seq.config.tree import Config
 from lightning_seq.launch.fork_server import Child, ForkServer
 from lightning_seq.launch.job import Job, RunLock, RunLockedError, end, finalize_record
 from lightning_seq.launch.ranks import end_with_parent
+from lightning_seq.training.devices import several_processes
 from lightning_seq.training.directory import LOG, prepare_directory
-from lightning_seq.training.environment import several_processes
 from lightning_seq.training.planned import Planned
 from lightning_seq.training.run_record import now
 from lightning_seq.training.threads import threads_per_job, wait_without_spinning

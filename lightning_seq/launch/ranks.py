@@ -2,7 +2,7 @@
 
 `python -m lightning_seq.launch.ranks DIRECTORY COUNT` is what a launcher starts for a run on several devices. It
 does what torchrun does for one node, and three things more: a rank ends with this process, whatever ends it (Linux);
-a signal reaches each rank once; and what is said in the end is what went wrong first, not what came of it.
+a signal reaches each rank once; and the error that is reported is the first one, not its consequence on other ranks.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ CONSEQUENCE = re.compile(
     r"|ended by SIGABRT",
     re.IGNORECASE,
 )
-"""What a rank says that has lost another one."""
+"""Errors of a rank that has lost another one."""
 TAKEN = re.compile(r"EADDRINUSE|address already in use", re.IGNORECASE)
 BY_SIGNAL = re.compile(r"rank \d+ was ended by SIG(INT|TERM|HUP|USR1)")
-"""What is said of a rank that ended as one does at these."""
+"""The error of a rank that one of these signals ended."""
 
 
 def free_port() -> int:
@@ -115,7 +115,7 @@ class Ranks:
         )
 
     def _write_rank_error(self, rank: int, code: int) -> None:
-        """For a rank that could not do it itself."""
+        """Write the error of a rank that could not write it itself."""
         path = self.directory / RANK_ERROR.format(rank)
         by = -code if code < 0 else code - 128 if code > 128 else None
         if path.exists() or (by is None and rank == 0):

@@ -42,7 +42,7 @@ REQUIRED = tuple(item.name for item in fields(Measured) if item.name not in ("ro
 
 @dataclass(frozen=True)
 class Looked:
-    """One look at one recurrence. why: the reason why it was not measured, in the place of `measured`."""
+    """One look at one recurrence. why: the reason why it was not measured, instead of `measured`."""
 
     name: str
     place: Place

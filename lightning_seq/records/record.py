@@ -1,4 +1,4 @@
-"""The record of a run: what a report is made of, and the only thing a report reads."""
+"""record.json: the record of a run, from which all reports are made."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class Record:
             raise ValueError(f"status is {self.status!r}, expected one of {', '.join(STATUSES)}")
 
     def setting(self, group: str, key: str) -> Any:
-        """Of the configuration, such as `task` and `monitor`; None where it does not say."""
+        """Of the configuration, such as `task` and `monitor`; None where it is not set."""
         held = self.config.get(group)
         return held.get(key) if isinstance(held, dict) else None
 
@@ -105,7 +105,7 @@ def write(directory: Path, record: Record) -> Path:
 
 
 def read_if_there(directory: Path) -> Record | None:
-    """The record in a run's directory; None where nothing is in its place. Raises UserError as `read` does."""
+    """The record in a run's directory; None where there is none. Raises UserError as `read` does."""
     return read(directory) if os.path.lexists(directory / FILE) else None
 
 

@@ -48,7 +48,7 @@ class SequencesOfSets(Task):
         return self._losses(batch, at_end(batch.target_mask, reverse)).sum()
 
     def _losses(self, batch: Batch, counts: Tensor | None = None) -> Tensor:
-        """`[steps]`, of those that count; `counts` `[B, T]` says which do, in the place of the batch."""
+        """`[steps]`, of those that count; `counts` `[B, T]` says which do, instead of the batch's own."""
         counts = batch.target_mask if counts is None else counts
         scores = self.model(batch.inputs, batch.mask)[0][counts]
         targets = batch.targets[counts].to(scores.dtype)

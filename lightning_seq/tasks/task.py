@@ -1,4 +1,4 @@
-"""What every kind of task shares: the loss as it is logged, the optimiser, what a checkpoint holds."""
+"""What all kinds of task share: the logged loss, the optimiser, the contents of a checkpoint."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Task(Module, ABC):
     """
 
     MONITORS: ClassVar[Mapping[str, str]] = {"val/loss": "min"}
-    """What a checkpoint may be selected by, and which end of it is best."""
+    """Metrics that may select the best checkpoint, each with the mode `min` or `max`."""
 
     def __init__(
         self, model: nn.Module, optimizer: MakeOptimizer, schedule: Schedule | None, monitor: str, log_every: int
@@ -48,9 +48,9 @@ class Task(Module, ABC):
         self.checkpoint_metadata: dict[str, Any] = {}
         """The plain values that a checkpoint holds besides weights."""
         self.predictions: Tensor | None = None
-        """After a test, what the kind of task says; None where it keeps none."""
+        """After a test, a row per prediction (see the kind of task); None where none are kept."""
         self.signatures: dict[str, str] = {}
-        """After a test, how metrics were reckoned that can be reckoned in several ways, by their names."""
+        """After a test, by metric, exactly how it was computed."""
 
     @property
     def world(self) -> int:
@@ -61,6 +61,10 @@ class Task(Module, ABC):
     def accumulated(self) -> int:
         """Batches whose gradients an optimiser step sums; 1 where no trainer is at work."""
         return 1 if self.attached is None else self.attached.accumulate_grad_batches
+
+    @abstractmethod
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """The loss whose gradient the optimiser gets; see `mean_of_step`."""
 
     @abstractmethod
     def last_step_loss(self, batch: Batch, reverse: bool = False) -> Tensor:
@@ -81,7 +85,7 @@ class Task(Module, ABC):
         return total * (self.world * self.accumulated / batch.count)
 
     def accumulate_loss(self, total: Tensor, targets: Tensor | int) -> None:
-        """Add a batch's loss, summed over its targets, to what `train/loss` will be the mean of."""
+        """Add a batch's loss, summed over its targets, to the sums behind `train/loss`."""
         counted = torch.as_tensor(targets, device=total.device, dtype=total.dtype)
         seen = torch.stack([total.detach(), counted])
         self._running = seen if self._running is None else self._running + seen
@@ -133,7 +137,7 @@ class Task(Module, ABC):
     def log_evaluation(self, split: str, values: Mapping[str, Any]) -> None:
         """`values` under `val/` or `test/`."""
         logged = {f"{split}/{name}": value for name, value in values.items()}
-        # The step is said here, because Lightning's own stands one behind while an epoch ends.
+        # Lightning's own step is one behind at the end of an epoch.
         self.log_dict({**logged, "step": float(self.global_step), "epoch": float(self.current_epoch + 1)})
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:

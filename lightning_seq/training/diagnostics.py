@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from lightning_seq.callbacks.deciding_words import DecidingWords
+from lightning_seq.callbacks.diagnostic import Diagnostic
+from lightning_seq.callbacks.gates import Gates
+from lightning_seq.callbacks.gradient_flow import GradientFlow
+from lightning_seq.callbacks.probe import probe_batch
+from lightning_seq.callbacks.states import States
 from lightning_seq.config.tree import Config
 from lightning_seq.errors import UserError
-from lightning_seq.identity import INSTRUMENTS
 
-if TYPE_CHECKING:
-    from lightning_seq.callbacks.diagnostic import Diagnostic
+DIAGNOSTICS: dict[str, type[Diagnostic]] = {
+    "gradient_flow": GradientFlow,
+    "gates": Gates,
+    "states": States,
+    "deciding_words": DecidingWords,
+}
+"""By the key of `callbacks.*` that asks for the diagnostic; it writes `<key>.json`."""
 
 
 def check_diagnostics(config: Config) -> None:
     """Raises UserError for a value that is not true or false, and for a probe without rows."""
     settings = config["callbacks"]
-    for name in INSTRUMENTS:
+    for name in DIAGNOSTICS:
         if not isinstance(settings[name], bool):
             raise UserError(f"callbacks.{name} is {settings[name]!r}, expected true or false")
     rows = settings["probe_rows"]
@@ -28,15 +37,12 @@ def check_diagnostics(config: Config) -> None:
 
 def build_diagnostics(config: Config, directory: Path, data: Any) -> dict[str, Diagnostic]:
     """The diagnostics that `callbacks.NAME=true` asks for, by name."""
-    from lightning_seq.callbacks.probe import probe_batch
-
     check_diagnostics(config)
-    wanted = [name for name in INSTRUMENTS if config["callbacks"][name]]
+    wanted = [name for name in DIAGNOSTICS if config["callbacks"][name]]
     if not wanted:
         return {}
     probe = probe_batch(data, config["callbacks"]["probe_rows"])
-    classes = {name: getattr(import_module(f"lightning_seq.callbacks.{name}"), INSTRUMENTS[name]) for name in wanted}
-    return {name: kind(directory, data, probe) for name, kind in classes.items()}
+    return {name: DIAGNOSTICS[name](directory, data, probe) for name in wanted}
 
 
 def costs_of(diagnostics: Mapping[str, Diagnostic]) -> dict[str, dict[str, float]]:

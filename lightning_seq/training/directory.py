@@ -1,4 +1,4 @@
-"""The directory of one run: what lies in it, who holds it, and how it is made ready."""
+"""The directory of one run: its files, its lock, and its preparation."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CONFIG = "config.yaml"
 LOG = "log.txt"
 LOCK = ".lock"
 MOMENT = 0.5
-"""Seconds to wait for it: `is_running` holds it for an instant."""
+"""Seconds to wait for the lock: `is_running` holds it for an instant."""
 CHECKPOINTS = "checkpoints"
 RANK_ERROR = "error-rank{}.txt"
 """What ended a rank, for the launcher."""
@@ -51,7 +51,7 @@ def write_rank_error(directory: Path, rank: int, error: str) -> None:
 
 @contextmanager
 def held(directory: Path) -> Iterator[None]:
-    """Only one process at a time works on a run. Raises UserError when another one does."""
+    """Let only one process at a time work on a run. Raises UserError when another process does."""
     lock = FileLock(directory / LOCK, timeout=MOMENT)
     try:
         lock.acquire()
@@ -79,10 +79,11 @@ def is_running(directory: Path) -> bool:
 
 
 def prepare_directory(directory: Path, config: Config) -> None:
-    """Make a run's directory ready: where there is a checkpoint to go on from, what it needs stays; else whatever an
-    earlier, unfinished attempt left is taken away. The configuration is written.
+    """Prepare a run's directory: keep what a resumed run needs, or remove the files of an unfinished attempt when there
+    is no checkpoint to resume from; write the configuration.
 
-    Raises UserError when another process is at work in it, it cannot be written, or `resume=must` finds nothing.
+    Raises UserError when another process is working in it, when it cannot be written, and when `resume=must` finds no
+    checkpoint.
     """
     from lightning_seq.training.checkpoints import good_checkpoints
     from lightning_seq.training.resume import check_resume
@@ -92,11 +93,11 @@ def prepare_directory(directory: Path, config: Config) -> None:
         raise UserError(f"{directory} is being run by another process: wait for it, or give another name=NAME")
     found = None if config["resume"] == "never" else next(good_checkpoints(directory / CHECKPOINTS), None)
     if found is None and config["resume"] == "must":
-        raise UserError(f"{directory} has no checkpoint to go on from: give resume=auto to start where there is none")
+        raise UserError(f"{directory} has no checkpoint to resume from: give resume=auto to start without one")
     try:
         directory.mkdir(parents=True, exist_ok=True)
         if found is None:
-            _take_away(directory)
+            _remove_attempt(directory)
         for left in [*directory.glob(RANK_ERROR.format("*")), *directory.rglob(".*.part")]:
             left.unlink(missing_ok=True)
         write_config(directory, config)
@@ -106,7 +107,7 @@ def prepare_directory(directory: Path, config: Config) -> None:
         ) from error
 
 
-def _take_away(directory: Path) -> None:
+def _remove_attempt(directory: Path) -> None:
     for left in (CHECKPOINTS, "wandb", "tensorboard"):
         shutil.rmtree(directory / left, ignore_errors=True)
     for left in (FILE, LOG, "metrics.csv", "predictions.parquet", "word_map.json"):

@@ -19,9 +19,9 @@ from lightning_seq.config.seeds import Stream, stream_seed
 from lightning_seq.identity import is_trial
 from lightning_seq.training.assemble import Assembled
 from lightning_seq.training.checkpoints import good_checkpoints
+from lightning_seq.training.devices import several_processes
 from lightning_seq.training.diagnostics import build_diagnostics
 from lightning_seq.training.directory import CHECKPOINTS, write_rank_error
-from lightning_seq.training.environment import several_processes
 from lightning_seq.training.loggers.choice import build_loggers
 from lightning_seq.training.loggers.curve_logger import CurveLogger
 from lightning_seq.training.loggers.fail_safe import FailSafeLogger

@@ -1,4 +1,4 @@
-"""Every stream of random numbers of a process, as plain tensors and numbers."""
+"""The state of every random generator of a process, as plain tensors and numbers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def seed_process(seed: int) -> None:
 
 
 def random_states() -> dict[str, Plain]:
-    """Of torch, of each accelerator in use, of NumPy and of Python: nothing that needs a pickle to be read again."""
+    """The states of torch, each accelerator in use, NumPy and Python, readable without pickle."""
     kind, keys, position, has_gauss, gauss = np.random.get_state()
     version, words, half = random.getstate()
     assert kind == "MT19937"
@@ -36,7 +36,7 @@ def random_states() -> dict[str, Plain]:
 
 
 def restore_random_states(states: dict[str, Plain]) -> None:
-    """What `random_states` gave."""
+    """Restore what `random_states` returned."""
     torch.set_rng_state(states["torch"].cpu())
     if states["cuda"] and torch.cuda.is_initialized():
         torch.cuda.set_rng_state_all([state.cpu() for state in states["cuda"]])

@@ -1,4 +1,4 @@
-"""From where a run goes on, so that it ends as if it had never stopped."""
+"""Resume a run from its last checkpoint, bit for bit."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ from lightning_seq.training.signals import Deferred, Interrupted
 
 CHOICES = ("auto", "must", "never")
 KEY = "resume"
-"""Of what is here, in a checkpoint."""
+"""Key of this module's values in a checkpoint."""
 
 
 def check_resume(config: Config) -> None:
-    """Raises UserError for a way to resume, or a distance of checkpoints, that there is not."""
+    """Raises UserError for an unknown way to resume, and for a distance between checkpoints out of range."""
     given = config["resume"]
     if given not in CHOICES:
         raise UserError(f"resume is {given!r}: {near(str(given), CHOICES)}")
@@ -75,12 +75,11 @@ def run_identity(config: Config, data: Any, world: int) -> dict[str, Plain]:
 
 
 class ResumePoints(Callback):
-    """Writes `last.ckpt` where training can go on bit for bit, and puts everything back when it does.
+    """Writes `last.ckpt`, from which training resumes bit for bit, and restores everything when it resumes.
 
-    A checkpoint stands between two optimiser steps, where nothing is half done: before a batch, before a validation,
-    before an epoch or at the end. It is written before each epoch, at the end, every so many steps or minutes where
-    that is asked for, and at a signal: before the next batch that begins a step, or before the validation that it came
-    in, which is then made again from its beginning. After it was written, a signal raises `Interrupted`.
+    A checkpoint is written between two optimiser steps: before each epoch, after the last step, every so many steps or
+    minutes if asked for, and at a signal. A signal is handled before the next batch that begins a step, or before the
+    validation that it interrupts, which is then repeated from its start. After the checkpoint it raises `Interrupted`.
 
     directory:     of the checkpoints; None: nothing is written.
     identity:      see `run_identity`.
@@ -89,7 +88,7 @@ class ResumePoints(Callback):
     every_n_steps: optimiser steps between two checkpoints.
     every_minutes: minutes between two checkpoints.
 
-    It stands behind all other callbacks. Raises UserError where the checkpoint is of another run, naming the field.
+    It must be the last callback. Raises UserError for a checkpoint of another run, naming the key that differs.
     """
 
     def __init__(
@@ -105,14 +104,14 @@ class ResumePoints(Callback):
         self.every_n_steps, self.every_minutes = every_n_steps, every_minutes
         self.signals = Deferred()
         self.resumed: list[int] = []
-        """Optimiser steps at which the run was gone on with, over all resumes."""
+        """Optimiser steps at which the run was resumed."""
         self._place: str | None = None
         self._found: dict[str, Any] | None = None
         self._begun_at: int | None = None
         self._step, self._time = 0, time.monotonic()
         self._before_validation: dict[str, Any] | None = None
 
-    # Where a checkpoint is due
+    # When a checkpoint is written
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.signals.start()
@@ -127,7 +126,7 @@ class ResumePoints(Callback):
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         done = completed_batches(trainer)
-        if done == 0:  # the epoch's own checkpoint has just been written
+        if done == 0:  # the checkpoint before the epoch has just been written
             self._leave(self._agreed(trainer, self.signals.number or 0))
         elif done % trainer.accumulate_grad_batches == 0:
             number, due = self._asked(trainer)
@@ -163,7 +162,7 @@ class ResumePoints(Callback):
             end_workers(loader)
 
     def _asked(self, trainer: Trainer) -> tuple[int, bool]:
-        """The signal that came, or 0, and whether a checkpoint is due by itself."""
+        """The number of the signal that came, or 0; and whether a checkpoint is due by steps or minutes."""
         number = self.signals.number or 0
         due = self.every_n_steps is not None and trainer.global_step - self._step >= self.every_n_steps
         late = self.every_minutes is not None and time.monotonic() - self._time >= 60 * self.every_minutes
@@ -171,7 +170,7 @@ class ResumePoints(Callback):
         return agreed & 1023, due or agreed >= 1 << 10
 
     def _agreed(self, trainer: Trainer, value: int) -> int:
-        """The greatest of all ranks: a signal may come to one of them, or to all at different batches."""
+        """The greatest value of all ranks: a signal may reach only one of them, or each at another batch."""
         if trainer.world_size == 1:
             return value
         found = torch.tensor(value, device=trainer.strategy.root_device)
@@ -219,10 +218,10 @@ class ResumePoints(Callback):
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         found = checkpoint.get(KEY)
         if found is None:
-            raise UserError("this checkpoint holds a model, not a run to go on with: give checkpoints/last.ckpt")
+            raise UserError("this checkpoint holds a model, not a run to resume: give checkpoints/last.ckpt")
         for field, before, now in plain_differences(found["mark"], self.identity):
             raise UserError(
-                f"the checkpoint of this run has {field}={before}, now it is {now}: give resume=never to start anew, "
+                f"the checkpoint of this run has {field}={before}, now it is {now}: give resume=never to start again, "
                 "or another name=NAME"
             )
         self.resumed = [*found["resumed"], checkpoint["global_step"]]
@@ -241,11 +240,11 @@ class ResumePoints(Callback):
         sums = found.get("epoch_sums", (0.0, 0.0))  # older checkpoints have none
         pl_module._epoch_sums = tuple(sums)  # type: ignore[assignment]
         self._found = found
-        # Lightning would train on after early stopping: that it had stopped is in none of its states.
+        # No state of Lightning holds that early stopping had stopped the run: it would train on.
         trainer.should_stop = found["place"] == END
 
     def _put_back(self, trainer: Trainer, pl_module: LightningModule, found: dict[str, Any]) -> None:
-        """What can only be put back when everything is on its device and Lightning's loops are about to begin."""
+        """Restore what needs the model on its device and Lightning's loops about to begin."""
         own = found["ranks"][trainer.global_rank]
         if isinstance(pl_module._running, Tensor):
             pl_module._running = pl_module._running.to(pl_module.device)
@@ -261,8 +260,8 @@ def _check_best(path: Path | None) -> None:
     """Raises UserError where the selected weights of a run are gone: it would be tested with others."""
     if path is not None and not is_good(path):
         raise UserError(
-            f"{path} is missing or damaged, and this run had chosen its weights: put it back, or give resume=never to "
-            "start anew"
+            f"{path} is missing or damaged, and this run had selected its weights: put it back, or give resume=never "
+            "to start again"
         )
 
 
@@ -271,7 +270,7 @@ def _on_cpu(value: Any) -> Tensor | None:
 
 
 def _of_a_rank(trainer: Trainer) -> list[Callback]:
-    """Those that count what their own rank has seen."""
+    """The callbacks that count what their own rank has seen."""
     return [callback for callback in callbacks_of(trainer) if isinstance(callback, BatchFingerprint | TrainingClock)]
 
 

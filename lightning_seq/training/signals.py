@@ -1,4 +1,4 @@
-"""Signals that end a run: an exception where they came, or in training at the end of a batch."""
+"""Signals that end a run: they raise an exception at once, or in training after the current batch."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from typing import Any
 CAUGHT = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
 
 ECHO = 1.0
-"""Seconds in which a signal that comes again is the same one: torchrun hands on what its whole group was sent."""
+"""Seconds within which a repeated signal counts as the same one: torchrun forwards what its whole group was sent."""
 
 log = logging.getLogger("lightning_seq")
 
 
 class Interrupted(BaseException):
-    """Ended by a signal. Not an `Exception`: nothing that mends errors may swallow it."""
+    """Ended by a signal. Not an `Exception`: code that handles errors must not catch it."""
 
     def __init__(self, number: int) -> None:
         super().__init__(f"ended by {signal.Signals(number).name}")
@@ -51,7 +51,7 @@ def _raise(number: int, frame: FrameType | None) -> None:
 
 
 def heed() -> None:
-    """Raises `Interrupted` where a signal came and its exception was caught by code that lets nothing through."""
+    """Raises `Interrupted` when a signal came whose exception other code has caught."""
     if _Heard.number is not None:
         raise Interrupted(_Heard.number)
 

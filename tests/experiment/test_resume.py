@@ -104,7 +104,7 @@ def left_unfinished(directory: Path) -> Record:
 
 def test_the_ways_to_resume(own: list[str], refused: Callable[..., str]) -> None:
     words = ["train", "model=gru", *own, *TINY]
-    assert "no checkpoint to go on from" in refused(*words, "resume=must")
+    assert "no checkpoint to resume from" in refused(*words, "resume=must")
     assert "choose from: auto, must, never" in refused(*words, "resume=perhaps")
     assert main(words) == 0
     done = left_unfinished(run_of(own))
@@ -138,7 +138,7 @@ def test_a_checkpoint_of_other_data_is_refused_by_name(own: list[str], refused: 
     file.write_text(file.read_text().replace("wave", "foam"))
     said = refused(*words)
     assert f"data.train={file} has changed since" in said
-    assert "resume=never to start it anew" in said
+    assert "resume=never to start it again" in said
     write(run_of(own), before.with_(files={}))  # older runs recorded no files
     assert f"has data={before.fingerprints['data']}, now it is " in refused(*words)
     write(run_of(own), before)
@@ -159,8 +159,8 @@ def test_a_run_whose_chosen_weights_are_gone_is_not_resumed(
     write_checkpoint(best.with_name(LAST), {**last, "state_dict": torch.load(best, weights_only=True)["state_dict"]})
     damage(best)
     said = refused(*words)
-    assert "best.ckpt is missing or damaged, and this run had chosen its weights" in said
-    assert "resume=never to start anew" in said
+    assert "best.ckpt is missing or damaged, and this run had selected its weights" in said
+    assert "resume=never to start again" in said
     assert main([*words, "resume=never"]) == 0
     assert read(run_of(own)).metrics == done.metrics
 

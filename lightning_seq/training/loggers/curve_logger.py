@@ -21,8 +21,8 @@ class CurveLogger(Logger):
     """Collects every logged number as `[step, epoch, seconds, value]` (epochs from 1) and writes `metrics.csv`.
 
     directory: of the run.
-    seconds:   tells how long the run has trained so far.
-    changed:   called after new validation numbers, so that the record on disk follows the run.
+    seconds:   returns the seconds that the run has trained so far.
+    changed:   called after new validation metrics, so that the record on disk follows the run.
     """
 
     def __init__(self, directory: Path, seconds: Callable[[], float], changed: Callable[[], None]) -> None:
@@ -56,7 +56,7 @@ class CurveLogger(Logger):
             self.changed()
 
     def close(self) -> None:
-        """Training is over: what is logged from here on belongs to no curve."""
+        """Ignore what is logged from here on: training is over."""
         self._open = False
 
     def at(self, step: int, prefix: str) -> dict[str, float | None]:

@@ -12,9 +12,9 @@ from lightning_seq.training.loggers.tensorboard_run import TensorBoardRun
 
 
 class FailSafeLogger(Logger):
-    """Another logger, which is left out from the first moment at which it fails: no run ends because of it.
+    """Wraps another logger and disables it at its first error: no run ends because of a logger.
 
-    notify: hears why, once. What a logger missed is in the record and in `metrics.csv`.
+    notify: called once, with the error. The record and `metrics.csv` have all numbers.
     """
 
     def __init__(self, logger: Logger, notify: Callable[[str], None]) -> None:
@@ -31,7 +31,7 @@ class FailSafeLogger(Logger):
         return self.logger.version
 
     def continue_after(self, step: int) -> None:
-        """The run resumes after this optimiser step: what was logged later will be logged again."""
+        """Drop what was logged after this optimiser step: the run resumes there and logs it again."""
         if isinstance(self.logger, TensorBoardRun):
             self.logger.continue_after(step)
 
@@ -48,7 +48,7 @@ class FailSafeLogger(Logger):
         self._try(lambda: self.logger.finalize(status))
 
     def close(self) -> None:
-        """The record says how the run ended."""
+        """Log the final numbers, and end the logger. The record must be final."""
         self.finalize("success")
         self._try(self._finish)
 
@@ -62,6 +62,7 @@ class FailSafeLogger(Logger):
             return
         try:
             act()
-        except Exception as error:  # of somebody else's logger, anything: the record has the numbers
+        except Exception as error:  # an external logger may raise anything
             self._works = False
-            self.notify(f"{type(self.logger).__name__} failed and is told of no more ({error}); metrics.csv has it all")
+            name = type(self.logger).__name__
+            self.notify(f"{name} failed and is now disabled ({error}); all metrics are in metrics.csv")
