@@ -41,8 +41,9 @@ class AttentionMaps(Callback):
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         model = pl_module.model
-        assert isinstance(model, EncoderDecoder)
-        if trainer.state.fn != "fit" or not trainer.is_global_zero or model.decoder.attention is None:
+        if not isinstance(model, EncoderDecoder) or model.decoder.attention is None:
+            return
+        if trainer.state.fn != "fit" or not trainer.is_global_zero:
             return
         was_training = model.training
         model.eval()

@@ -60,18 +60,17 @@ class DecidingWords(Diagnostic):
         return bool(self.rows) and isinstance(task, SequenceClassification)
 
     def look(self, trainer: Trainer, task: LightningModule, epoch: int) -> None:
-        if not isinstance(task, SequenceClassification):
+        if not isinstance(task, SequenceClassification) or not isinstance(task.model, Classifier):
             return
         with looking(task.model):
-            found = self._look(task, self.probe.to(task.device), epoch)
+            found = self._look(task, task.model, self.probe.to(task.device), epoch)
         if found is not None:
             self.found = found.to_plain()
             write_json(self.directory / FILE, self.found)
 
-    def _look(self, task: SequenceClassification, probe: Batch, epoch: int) -> Decided | None:
-        assert isinstance(task.model, Classifier)
+    def _look(self, task: SequenceClassification, model: Classifier, probe: Batch, epoch: int) -> Decided | None:
         says = [prefix_scores(task, probe, row) for row in range(len(probe.ids))]
-        gradients = gradient_input(task.model, probe, self.rows)
+        gradients = gradient_input(model, probe, self.rows)
         if not all(bool(torch.isfinite(values).all()) for values in (*says, *gradients)):
             return None
         with torch.no_grad():

@@ -24,9 +24,8 @@ class EpochLines(Callback):
     """A line for each validation: the epoch's mean training loss so far, and the validation metrics."""
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if trainer.state.fn != "fit":
+        if trainer.state.fn != "fit" or not isinstance(pl_module, Task):
             return
-        assert isinstance(pl_module, Task)
         loss = pl_module.epoch_loss()  # of all ranks, so every rank is asked
         if not trainer.is_global_zero:
             return

@@ -56,10 +56,9 @@ class Samples(Callback):
 
     # Not at the validation's end: averaged weights, where there are any, are gone by then.
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if trainer.state.fn != "fit" or not trainer.is_global_zero:
-            return
         model = pl_module.model
-        assert isinstance(model, LanguageModel)
+        if trainer.state.fn != "fit" or not trainer.is_global_zero or not isinstance(model, LanguageModel):
+            return
         was_training = model.training
         model.eval()
         try:

@@ -43,12 +43,11 @@ class Child:
     def wait(self, timeout: float | None = None) -> int:
         """Raises subprocess.TimeoutExpired when it still runs after `timeout` seconds."""
         begun = time.monotonic()
-        while self.poll() is None:
+        while (code := self.poll()) is None:
             if timeout is not None and time.monotonic() - begun > timeout:
                 raise subprocess.TimeoutExpired("run", timeout)
             time.sleep(POLL)
-        assert self.returncode is not None
-        return self.returncode
+        return code
 
 
 class ForkServer:
@@ -80,9 +79,9 @@ class ForkServer:
             self._process = self._begin(environment)
         order = {"arguments": list(arguments), "environment": dict(environment), "log": str(log)}
         try:
-            assert self._process.stdin is not None
-            self._process.stdin.write(json.dumps(order).encode() + b"\n")
-            self._process.stdin.flush()
+            if self._process.stdin is not None:
+                self._process.stdin.write(json.dumps(order).encode() + b"\n")
+                self._process.stdin.flush()
             self._await("started")
         except BaseException:  # the server may have started a run that is not reported yet
             with suppress(OSError):
@@ -153,8 +152,8 @@ class ForkServer:
         if self._process is None:
             return
         with suppress(OSError):
-            assert self._process.stdin is not None
-            self._process.stdin.close()
+            if self._process.stdin is not None:
+                self._process.stdin.close()
         try:
             self._process.wait(5)
         except subprocess.TimeoutExpired:

@@ -13,6 +13,7 @@ import signal
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from types import ModuleType
 from typing import Any
 
 from lightning_seq.config.tree import Config
@@ -29,7 +30,7 @@ NAMES = {"RAY_TRAIN_V2_ENABLED": "1", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
 """A task without a GPU keeps the environment it was given: what is visible to it is in its configuration."""
 
 
-def ray() -> Any:
+def ray() -> ModuleType:
     """The package. Raises UserError where it is not installed."""
     for name, value in NAMES.items():
         os.environ.setdefault(name, value)

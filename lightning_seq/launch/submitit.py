@@ -13,6 +13,7 @@ import signal
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from types import ModuleType
 from typing import Any
 
 from lightning_seq.errors import UserError, first_line, install
@@ -32,7 +33,7 @@ MOMENT = 30.0
 """Seconds in which the end of a job, and what it wrote, come to be seen over a shared file system."""
 
 
-def submitit() -> Any:
+def submitit() -> ModuleType:
     """The package. Raises UserError where it is not installed."""
     os.environ.setdefault("SUBMITIT_PREEMPT_SIGNAL", "USR1")  # of the signals that SLURM may send, one that runs know
     try:

@@ -6,10 +6,9 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
 
 from lightning_seq.errors import UserError
-from lightning_seq.files import DamagedError, read_json, write_json
+from lightning_seq.files import DamagedError, Plain, read_json, write_json
 
 SCHEMA = 2
 READABLE = (1, 2)
@@ -55,18 +54,18 @@ class Record:
     engine: str | None = None
     jobs: int = 1
     parameters: dict[str, int] = field(default_factory=dict)
-    match: dict[str, Any] = field(default_factory=dict)
+    match: dict[str, Plain] = field(default_factory=dict)
     metrics: dict[str, float | None] = field(default_factory=dict)
     curves: dict[str, list[list[float | None]]] = field(default_factory=dict)
     throughput: dict[str, float] = field(default_factory=dict)
     peak_memory_bytes: int | None = None
     fingerprints: dict[str, str | None] = field(default_factory=dict)
     files: dict[str, str | None] = field(default_factory=dict)
-    embedding: dict[str, Any] = field(default_factory=dict)
+    embedding: dict[str, Plain] = field(default_factory=dict)
     artifacts: dict[str, dict[str, str]] = field(default_factory=dict)
     instruments: dict[str, dict[str, float]] = field(default_factory=dict)
-    config: dict[str, Any] = field(default_factory=dict)
-    environment: dict[str, Any] = field(default_factory=dict)
+    config: dict[str, Plain] = field(default_factory=dict)
+    environment: dict[str, Plain] = field(default_factory=dict)
     selected_by: str | None = None
     resumed_at: list[int] = field(default_factory=list)
     signatures: dict[str, str] = field(default_factory=dict)
@@ -78,20 +77,20 @@ class Record:
         if self.status not in STATUSES:
             raise ValueError(f"status is {self.status!r}, expected one of {', '.join(STATUSES)}")
 
-    def setting(self, group: str, key: str) -> Any:
+    def setting(self, group: str, key: str) -> Plain:
         """Of the configuration, such as `task` and `monitor`; None where it is not set."""
         held = self.config.get(group)
         return held.get(key) if isinstance(held, dict) else None
 
     @property
-    def conditions(self) -> dict[str, Any]:
+    def conditions(self) -> dict[str, Plain]:
         """The environment, with `selected by`, `resumed at steps` and `<metric> signature` where the run has them."""
         selected = {"selected by": self.selected_by} if self.selected_by is not None else {}
         resumed = {"resumed at steps": self.resumed_at} if self.resumed_at else {}
         signatures = {f"{name} signature": text for name, text in self.signatures.items()}
         return {**self.environment, **selected, **resumed, **signatures}
 
-    def with_(self, **changes: Any) -> Record:
+    def with_(self, **changes: Plain) -> Record:
         return replace(self, **changes)
 
 
@@ -145,7 +144,7 @@ def read(path: Path) -> Record:
         raise UserError(f"{path} is not a record ({error}): delete that run's directory and start it again") from None
 
 
-def _from_schema_1(values: dict[str, Any]) -> dict[str, Any]:
+def _from_schema_1(values: dict[str, Plain]) -> dict[str, Plain]:
     """The values as schema 2 has them; an entry of another form stays in `environment`."""
     environment = values.get("environment")
     if not isinstance(environment, dict):
@@ -159,33 +158,33 @@ def _from_schema_1(values: dict[str, Any]) -> dict[str, Any]:
     return {**values, **moved, "signatures": signatures, "environment": kept, "schema": SCHEMA}
 
 
-def _fits(name: str, value: Any) -> bool:
+def _fits(name: str, value: Plain) -> bool:
     """Whether a field of a record may have this value."""
     return _FORMS[str(_TYPES[name])](value)
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: Plain) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _is_text(value: Any) -> bool:
+def _is_text(value: Plain) -> bool:
     return isinstance(value, str)
 
 
-def _maps(inner: Callable[[Any], bool]) -> Callable[[Any], bool]:
+def _maps(inner: Callable[[Plain], bool]) -> Callable[[Plain], bool]:
     return lambda value: isinstance(value, dict) and all(map(inner, value.values()))
 
 
-def _lists(inner: Callable[[Any], bool]) -> Callable[[Any], bool]:
+def _lists(inner: Callable[[Plain], bool]) -> Callable[[Plain], bool]:
     return lambda value: isinstance(value, list) and all(map(inner, value))
 
 
-def _or_none(inner: Callable[[Any], bool]) -> Callable[[Any], bool]:
+def _or_none(inner: Callable[[Plain], bool]) -> Callable[[Plain], bool]:
     return lambda value: value is None or inner(value)
 
 
 _TYPES = {item.name: item.type for item in fields(Record)}
-_FORMS: dict[str, Callable[[Any], bool]] = {
+_FORMS: dict[str, Callable[[Plain], bool]] = {
     "str": _is_text,
     "str | None": _or_none(_is_text),
     "int": lambda value: isinstance(value, int) and not isinstance(value, bool),
@@ -193,7 +192,7 @@ _FORMS: dict[str, Callable[[Any], bool]] = {
     "list[str]": _lists(_is_text),
     "list[int]": _lists(lambda value: isinstance(value, int) and not isinstance(value, bool)),
     "dict[str, str]": _maps(_is_text),
-    "dict[str, Any]": lambda value: isinstance(value, dict),
+    "dict[str, Plain]": lambda value: isinstance(value, dict),
     "dict[str, int]": _maps(_is_number),
     "dict[str, float]": _maps(_is_number),
     "dict[str, float | None]": _maps(_or_none(_is_number)),

@@ -12,7 +12,7 @@ import torch
 
 from lightning_seq.config.tree import Config
 from lightning_seq.errors import UserError
-from lightning_seq.files import LARGEST_NOTE, existing_file, read_text, replacing, sha256, write_text
+from lightning_seq.files import LARGEST_NOTE, Plain, existing_file, read_text, replacing, sha256, write_text
 
 BEST = "best.ckpt"
 """The weights that a run was tested with."""
@@ -20,6 +20,9 @@ LAST, BEFORE = "last.ckpt", "before.ckpt"
 """The checkpoint that a run resumes from, and the one that it resumes from when the first is damaged."""
 OF_BEST = "weights_of_best"
 """Key of a last checkpoint without weights of its own: they are those of the best one, whose SHA-256 it holds."""
+
+Checkpoint = dict[str, Plain]
+"""Plain values and tensors."""
 
 log = logging.getLogger("lightning_seq")
 
@@ -64,7 +67,7 @@ def good_checkpoints(directory: Path) -> Iterator[Path]:
             log.warning("%s is damaged (its SHA-256 is not the recorded one): the checkpoint before it is used", path)
 
 
-def write_checkpoint(path: Path, checkpoint: dict[str, Any]) -> None:
+def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """Write a temporary file, flush it to disk, rename it. Whenever this is killed, the checkpoint at `path` or the one
     before it is whole and has its checksum.
 
@@ -95,7 +98,7 @@ def _set_aside(last: Path) -> None:
         last.replace(before)
 
 
-def share_weights(checkpoint: dict[str, Any], best: Path) -> dict[str, Any]:
+def share_weights(checkpoint: Checkpoint, best: Path) -> Checkpoint:
     """The checkpoint without its weights where those of the best one are the same: it holds that one's SHA-256 instead.
 
     Where the best one is missing or damaged, or has other weights, the checkpoint is returned as it is.
@@ -106,7 +109,7 @@ def share_weights(checkpoint: dict[str, Any], best: Path) -> dict[str, Any]:
     return {**own, OF_BEST: sha256(best)}
 
 
-def _are_equal(one: dict[str, Any], other: dict[str, Any]) -> bool:
+def _are_equal(one: Checkpoint, other: Checkpoint) -> bool:
     """Whether two states have the same weights, bit for bit."""
     return one.keys() == other.keys() and all(
         isinstance(value, torch.Tensor)
@@ -142,7 +145,7 @@ def _flush(directory: Path) -> None:
             os.close(handle)
 
 
-def read_checkpoint(path: Path, map_location: Any = "cpu") -> dict[str, Any]:
+def read_checkpoint(path: Path, map_location: Any = "cpu") -> Checkpoint:
     """Plain values and tensors alone: nothing in the file is run.
 
     Raises UserError where it is missing, no regular file, or damaged.
@@ -162,7 +165,7 @@ def read_checkpoint(path: Path, map_location: Any = "cpu") -> dict[str, Any]:
     return {**found, "state_dict": _read(best, map_location)["state_dict"]}
 
 
-def _read(path: Path, map_location: Any = "cpu", mmap: bool = False) -> dict[str, Any]:
+def _read(path: Path, map_location: Any = "cpu", mmap: bool = False) -> Checkpoint:
     """mmap: whether tensors stay on disk until they are used."""
     try:
         found = torch.load(path, map_location=map_location, weights_only=True, mmap=mmap)
@@ -176,7 +179,7 @@ def _read(path: Path, map_location: Any = "cpu", mmap: bool = False) -> dict[str
     return found
 
 
-def checkpoint_metadata(config: Config, data: Any) -> dict[str, Any]:
+def checkpoint_metadata(config: Config, data: Any) -> Checkpoint:
     """The plain values that a checkpoint holds besides weights: enough to build the model and to read new text."""
     return {"version": CHECKPOINT_VERSION, "config": config, "data": data.to_plain()}
 

@@ -83,7 +83,7 @@ def check_devices(config: Config, environment: MutableMapping[str, str] = os.env
         )
 
 
-def _are_devices(given: Any, accelerator: str) -> bool:
+def _are_devices(given: object, accelerator: str) -> bool:
     if isinstance(given, list):
         return bool(given) and all(type(one) is int and one >= 0 for one in given) and len({*given}) == len(given)
     if isinstance(given, str):
@@ -107,7 +107,7 @@ def cluster_environment(config: Config, environment: MutableMapping[str, str] = 
     return LightningEnvironment()
 
 
-def layout(config: Config, environment: MutableMapping[str, str] = os.environ) -> tuple[Any, int]:
+def layout(config: Config, environment: MutableMapping[str, str] = os.environ) -> tuple[list[int] | str | int, int]:
     """The devices of a node and the number of nodes, as Lightning takes them.
 
     Ray puts each worker where there is room, and not as many on every machine: to Lightning each is a node of its own.

@@ -10,11 +10,11 @@ import warnings
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from lightning_seq.config.tree import Config
+from lightning_seq.files import Plain
 from lightning_seq.training.threads import cores, threads_per_job
 
 
@@ -35,7 +35,7 @@ def prepare_process(config: Config) -> None:
     logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
 
 
-def environment(config: Config) -> dict[str, Any]:
+def environment(config: Config) -> dict[str, Plain]:
     """The record's `environment`."""
     cuda = torch.cuda.is_available() and config["trainer"]["accelerator"] != "cpu"
     return {

@@ -19,17 +19,16 @@ def seed_process(seed: int) -> None:
 
 def random_states() -> dict[str, Plain]:
     """The states of torch, each accelerator in use, NumPy and Python, readable without pickle."""
-    kind, keys, position, has_gauss, gauss = np.random.get_state()
+    numbers = np.random.get_state(legacy=False)
     version, words, half = random.getstate()
-    assert kind == "MT19937"
     return {
         "torch": torch.get_rng_state(),
         "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else [],
         "numpy": {
-            "keys": torch.from_numpy(np.asarray(keys).astype(np.int64)),
-            "position": int(position),
-            "has_gauss": int(has_gauss),
-            "gauss": float(gauss),
+            "keys": torch.from_numpy(numbers["state"]["key"].astype(np.int64)),
+            "position": int(numbers["state"]["pos"]),
+            "has_gauss": int(numbers["has_gauss"]),
+            "gauss": float(numbers["gauss"]),
         },
         "python": {"version": version, "words": torch.tensor(words, dtype=torch.int64), "gauss": half},
     }

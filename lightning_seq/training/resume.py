@@ -32,7 +32,8 @@ from lightning_seq.lightning_internals import (
     restore_best,
     set_between_steps,
 )
-from lightning_seq.training.checkpoints import LAST, is_good
+from lightning_seq.spec import Batch
+from lightning_seq.training.checkpoints import LAST, Checkpoint, is_good
 from lightning_seq.training.loggers.curve_logger import CurveLogger
 from lightning_seq.training.loggers.fail_safe import FailSafeLogger
 from lightning_seq.training.random_states import random_states, restore_random_states
@@ -106,10 +107,10 @@ class ResumePoints(Callback):
         self.resumed: list[int] = []
         """Optimiser steps at which the run was resumed."""
         self._place: str | None = None
-        self._found: dict[str, Any] | None = None
+        self._found: Checkpoint | None = None
         self._begun_at: int | None = None
         self._step, self._time = 0, time.monotonic()
-        self._before_validation: dict[str, Any] | None = None
+        self._before_validation: dict[str, Plain] | None = None
 
     # When a checkpoint is written
 
@@ -124,7 +125,7 @@ class ResumePoints(Callback):
         if trainer.global_step != self._begun_at:
             self._write(trainer, EPOCH)
 
-    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Batch, batch_idx: int) -> None:
         done = completed_batches(trainer)
         if done == 0:  # the checkpoint before the epoch has just been written
             self._leave(self._agreed(trainer, self.signals.number or 0))
@@ -139,7 +140,7 @@ class ResumePoints(Callback):
             self._before_validation = random_states()
 
     def on_validation_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int, *_: Any
+        self, trainer: Trainer, pl_module: LightningModule, outputs: object, batch: Batch, batch_idx: int, *_: object
     ) -> None:
         if trainer.state.fn != "fit":
             return
@@ -193,7 +194,7 @@ class ResumePoints(Callback):
 
     # What is in it
 
-    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: Checkpoint) -> None:
         if self._place is None:
             return
         set_between_steps(checkpoint, self._place)
@@ -215,7 +216,7 @@ class ResumePoints(Callback):
             "ranks": _of_all_ranks(own, trainer.world_size),
         }
 
-    def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+    def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: Checkpoint) -> None:
         found = checkpoint.get(KEY)
         if found is None:
             raise UserError("this checkpoint holds a model, not a run to resume: give checkpoints/last.ckpt")
@@ -243,7 +244,7 @@ class ResumePoints(Callback):
         # No state of Lightning holds that early stopping had stopped the run: it would train on.
         trainer.should_stop = found["place"] == END
 
-    def _put_back(self, trainer: Trainer, pl_module: LightningModule, found: dict[str, Any]) -> None:
+    def _put_back(self, trainer: Trainer, pl_module: LightningModule, found: Checkpoint) -> None:
         """Restore what needs the model on its device and Lightning's loops about to begin."""
         own = found["ranks"][trainer.global_rank]
         if isinstance(pl_module._running, Tensor):
@@ -265,7 +266,7 @@ def _check_best(path: Path | None) -> None:
         )
 
 
-def _on_cpu(value: Any) -> Tensor | None:
+def _on_cpu(value: object) -> Tensor | None:
     return value.detach().cpu() if isinstance(value, Tensor) else None
 
 
@@ -274,9 +275,9 @@ def _of_a_rank(trainer: Trainer) -> list[Callback]:
     return [callback for callback in callbacks_of(trainer) if isinstance(callback, BatchFingerprint | TrainingClock)]
 
 
-def _of_all_ranks(own: dict[str, Any], world: int) -> list[dict[str, Any]]:
+def _of_all_ranks(own: Checkpoint, world: int) -> list[Checkpoint]:
     if world == 1:
         return [own]
-    found: list[Any] = [None] * world
+    found: list[Plain] = [None] * world
     distributed.all_gather_object(found, own)
     return found

@@ -7,10 +7,9 @@ import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from lightning_seq.config.tree import Config
-from lightning_seq.files import fingerprint
+from lightning_seq.files import Plain, fingerprint
 from lightning_seq.identity import essential
 from lightning_seq.records.record import Record, write
 
@@ -58,7 +57,7 @@ class RunRecordWriter:
     directory: Path
     record: Record
 
-    def update(self, **changes: Any) -> None:
+    def update(self, **changes: Plain) -> None:
         record = self.record.with_(**changes)
         if rank() == 0:
             write(self.directory, record)

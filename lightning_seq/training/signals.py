@@ -11,11 +11,11 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from types import FrameType
-from typing import Any
 
+Handler = Callable[[int, FrameType | None], object] | int | None
 CAUGHT = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
 
 ECHO = 1.0
@@ -87,7 +87,7 @@ def _raising_again() -> Iterator[None]:
         sys.unraisablehook = before
 
 
-def _install(handler: Any) -> dict[signal.Signals, Any]:
+def _install(handler: Handler) -> dict[signal.Signals, Handler]:
     """The handlers that were there. What was ignored stays ignored: `nohup` does that to SIGHUP, a shell to SIGINT for
     what it runs in the background."""
     if threading.current_thread() is not threading.main_thread():
@@ -99,7 +99,7 @@ def _install(handler: Any) -> dict[signal.Signals, Any]:
     return before
 
 
-def _put_back(before: dict[signal.Signals, Any]) -> None:
+def _put_back(before: dict[signal.Signals, Handler]) -> None:
     for caught, handler in before.items():
         signal.signal(caught, handler)
 
@@ -138,7 +138,7 @@ class Deferred:
     def __init__(self) -> None:
         self.number: int | None = None
         self._came = 0.0
-        self._before: dict[signal.Signals, Any] = {}
+        self._before: dict[signal.Signals, Handler] = {}
 
     def start(self) -> None:
         if not self._before:

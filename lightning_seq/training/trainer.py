@@ -21,6 +21,8 @@ from lightning_seq.callbacks.thaw import ThawEmbedding
 from lightning_seq.config.tree import Config
 from lightning_seq.errors import UserError, near
 from lightning_seq.lightning_internals import install_no_signal_handlers
+from lightning_seq.spec import Batch
+from lightning_seq.tasks.task import Task
 from lightning_seq.training.checkpoint_files import CheckpointFiles
 from lightning_seq.training.devices import check_devices, cluster_environment, layout, strategy
 
@@ -79,7 +81,7 @@ class ValidateAtLastStep(Callback):
     """Validate the last weights when `max_steps` ends training within an epoch: Lightning would not."""
 
     def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+        self, trainer: Trainer, pl_module: LightningModule, outputs: object, batch: Batch, batch_idx: int
     ) -> None:
         if 0 <= trainer.max_steps <= trainer.global_step:
             trainer.should_stop = True
@@ -88,7 +90,7 @@ class ValidateAtLastStep(Callback):
 def build_trainer(
     config: Config,
     directory: Path,
-    task: Any,
+    task: Task,
     loggers: list[Logger],
     watchers: list[Callback],
     resume_points: Callback | None = None,
@@ -105,8 +107,10 @@ def build_trainer(
     stopping = config["callbacks"]["early_stopping"]
     if stopping:
         # At the end of a shortened epoch it would judge the metrics of the epoch before once more.
-        own: dict[str, Any] = {"monitor": task.monitor, "mode": task.mode, "check_on_train_epoch_end": False}
-        callbacks.append(Patience(strict=False, **own, **stopping))
+        patience = Patience(
+            monitor=task.monitor, mode=task.mode, strict=False, check_on_train_epoch_end=False, **stopping
+        )
+        callbacks.append(patience)
     if config["callbacks"]["checkpoint"]:
         best = BestCheckpoint(
             dirpath=directory / "checkpoints",

@@ -40,7 +40,7 @@ class CurveLogger(Logger):
         return ""
 
     @rank_zero_only
-    def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
+    def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: object, **kwargs: object) -> None:
         """The record holds the whole configuration already."""
 
     @rank_zero_only
@@ -70,7 +70,7 @@ class CurveLogger(Logger):
     @rank_zero_only
     def save(self) -> None:
         """Write `metrics.csv`: a line per step at which anything was logged, a column per metric."""
-        rows: dict[tuple[Any, ...], dict[str, Any]] = {}
+        rows: dict[tuple[float | None, ...], dict[str, float | None]] = {}
         for name, points in self.curves.items():
             for step, epoch, seconds, value in points:
                 row = rows.setdefault((step, epoch), {"step": step, "epoch": epoch, "seconds": seconds})
@@ -78,5 +78,5 @@ class CurveLogger(Logger):
         text = io.StringIO()
         writer = csv.DictWriter(text, ["step", "epoch", "seconds", *self.curves], lineterminator="\n")
         writer.writeheader()
-        writer.writerows(sorted(rows.values(), key=lambda row: (row["step"] or 0, row["seconds"])))
+        writer.writerows(sorted(rows.values(), key=lambda row: (row["step"] or 0, row["seconds"] or 0.0)))
         write_text(self.directory / "metrics.csv", text.getvalue())

@@ -38,7 +38,7 @@ class FailSafeLogger(Logger):
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
         self._try(lambda: self.logger.log_metrics(metrics, step))
 
-    def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
+    def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: object, **kwargs: object) -> None:
         self._try(lambda: self.logger.log_hyperparams(params, *args, **kwargs))
 
     def save(self) -> None:
