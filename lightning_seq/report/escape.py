@@ -41,9 +41,9 @@ def one_line(value: object) -> str:
     return _DIRECTION.sub("", _CONTROL.sub(" ", clean(value))).strip()
 
 
-def html(value: object) -> str:
-    """`value` for the text of an element, or for an attribute in double quotes."""
-    return entities.escape(_DIRECTION.sub("", clean(value)).replace("\x00", " "), quote=True)
+def displayable(value: object) -> str:
+    """`value` as text that a page can show: without changes of direction, which reach beyond their element."""
+    return _DIRECTION.sub("", clean(value)).replace("\x00", " ")
 
 
 def markdown_cell(value: object) -> str:

@@ -15,9 +15,9 @@ from lightning_seq.report.dashboard.memory_horizon import (
     Place,
     architectures,
     distance,
-    horizon,
     horizons,
     longest,
+    memory_horizon,
 )
 from lightning_seq.report.dashboard.page import Page
 from lightning_seq.report.summary import summarise_runs
@@ -60,7 +60,7 @@ def comparison(success: Mapping[tuple[str, int], tuple[float | None, ...]] = SUC
 def page_of(records: list[Record]) -> tuple[str, Page]:
     runs = [(Path("far") / f"{record.label}-seed{record.seed}", record) for record in records]
     page = Page(list(dict.fromkeys(record.label for record in records)))
-    return horizon(page, runs, summarise_runs(Path("far"), runs)), page
+    return memory_horizon(page, runs, summarise_runs(Path("far"), runs)), page
 
 
 def test_the_distance_is_the_setting_of_the_problem() -> None:

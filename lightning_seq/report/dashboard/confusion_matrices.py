@@ -1,4 +1,4 @@
-"""Confusion matrices from the predictions that runs left behind."""
+"""Confusion matrices from the predictions of runs, as a section of the dashboard."""
 
 from __future__ import annotations
 
@@ -7,11 +7,29 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from markupsafe import Markup
+
 from lightning_seq.records.artifacts import read_artifacts
 from lightning_seq.records.record import Record
 from lightning_seq.records.tagging import Tagged
+from lightning_seq.report.dashboard.chart_style import Spec, channel, chart, colour, either, layer
+from lightning_seq.report.dashboard.page import Page, of_groups
+from lightning_seq.report.dashboard.templates import draw
+from lightning_seq.report.formats import plural
+from lightning_seq.report.summary import Group, Summary
 
 MOST_CLASSES = 40
+
+NUMBERED = 14
+"""The most classes of a confusion matrix that has the counts written into it."""
+
+UNFOLDED = 8
+"""How many labels' confusion matrices are drawn at once; those of the others are folded away."""
+
+UNNAMED = ("sequence_to_sequence", "regression", "bits", "language_modelling", "sequences_of_sets")
+"""Tasks without confusion matrices: they predict sentences, numbers, bits or sets, and no names out of a list."""
+
+ABOUT = "Counts on the test split, summed over seeds; colour is the share of the true class."
 
 
 @dataclass(frozen=True)
@@ -32,6 +50,40 @@ class Confusion:
             for i, target in enumerate(classes)
             for j, prediction in enumerate(classes)
         ]
+
+
+def confusion_matrices(
+    page: Page, runs: list[tuple[Path, Record]], tagged: list[tuple[Record, Tagged]], summary: Summary
+) -> Markup:
+    """A matrix for each label of each data set whose predictions are names."""
+
+    def part(group: Group) -> Markup:
+        if group.task in UNNAMED:
+            return Markup()
+        mine = [run for run in runs if group.holds(run[1])]
+        return _group(page, mine, group, [item for item in tagged if group.holds(item[0])])
+
+    return page.section("Confusion matrices", "confusion", ABOUT, of_groups(summary, part))
+
+
+def _group(page: Page, runs: list[tuple[Path, Record]], group: Group, tagged: list[tuple[Record, Tagged]]) -> Markup:
+    matrices, classes, notes = confusions(runs, group.labels, tagged)
+    numbered = len(classes) <= NUMBERED
+    cards = []
+    for matrix in matrices:
+        cells = [row for row in matrix.rows(classes) if row[2] or numbered]
+        names = {"target": classes, "prediction": classes}
+        title = f"{matrix.label}, {plural(matrix.seeds, 'seed')}"
+        spec = confusion_chart(classes, matrix.label)
+        card = page.card(title, spec, "confusion", ["target", "prediction", "count", "share"], cells, names)
+        cards.append((group.labels.index(matrix.label), card))
+    return draw(
+        "confusion_matrices",
+        cards=cards,
+        unfolded=UNFOLDED,
+        least=130 + (46 if numbered else 18) * len(classes),
+        notes=notes,
+    )
 
 
 def confusions(
@@ -100,3 +152,33 @@ def _natural(name: str) -> list[tuple[int, int, str]]:
     """A key under which `class 9` comes before `class 10`."""
     parts = re.split(r"([0-9]+)", name)
     return [(0, int(part), "") if index % 2 else (1, 0, part) for index, part in enumerate(parts) if part]
+
+
+def confusion_chart(classes: list[str], label: str) -> Spec:
+    """Colour as strong as the share of the true class, with the counts written in, where there is room for them."""
+    numbered = len(classes) <= NUMBERED
+    axis = {"labelLimit": 110, "ticks": False, "domain": False, "grid": False}
+    names = {"scale": {"domain": classes}}
+    base = {
+        "x": channel("prediction:N", title="predicted", axis=axis | {"labelAngle": -40 if numbered else -90}, **names),
+        "y": channel("target:N", title="true class", axis=axis, **names),
+        "tooltip": [
+            channel("target:N", title="true class"),
+            channel("prediction:N", title="predicted"),
+            channel("count:Q", format=","),
+            channel("share:Q", format=".1%", title="share of the true class"),
+        ],
+    }
+    share = channel("share:Q", legend=None, scale={"domain": [0, 1], "range": [0.04, 1]})
+    layers = [layer("rect", base | {"color": colour("high"), "opacity": share}, cornerRadius=3)]
+    if numbered:
+        strong = {"condition": {"test": "datum.share > 0.5", **colour("strong")}, **colour("ink")}
+        counts = {
+            "text": channel("count:Q", format=",d"),
+            "color": strong,
+            "opacity": either("datum.count > 0", 1, 0.35),
+        }
+        layers.append(layer("text", base | counts, fontSize=11 if len(classes) <= 9 else 9))
+    height = 38 * len(classes) if numbered else {"step": 18}
+    about = f"Confusion matrix of {label}, summed over seeds"
+    return chart(layers, height, about, "ink", "high", "strong", width="container" if numbered else {"step": 18})

@@ -8,15 +8,18 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from markupsafe import Markup
+
 from lightning_seq.records.numbers import number
 from lightning_seq.records.record import Record
-from lightning_seq.report.dashboard.charts import Spec, bare
+from lightning_seq.report.dashboard.chart_style import Spec, channel, colour, layer
 from lightning_seq.report.dashboard.configurations import addresses
-from lightning_seq.report.dashboard.page import Page
-from lightning_seq.report.dashboard.sections import Addresses, grouped, named, note, section
-from lightning_seq.report.escape import html
+from lightning_seq.report.dashboard.line_chart import line_chart
+from lightning_seq.report.dashboard.page import Page, of_groups
+from lightning_seq.report.dashboard.sections import Addresses
+from lightning_seq.report.dashboard.templates import draw
+from lightning_seq.report.formats import decimal
 from lightning_seq.report.summary import Group, Summary
-from lightning_seq.report.tables import NOTHING, decimal
 
 PROBLEMS = {
     "adding": ("length", "test/success"),
@@ -69,19 +72,18 @@ def distance(record: Record) -> int | None:
     return found if isinstance(found, int) else None
 
 
-def horizon(page: Page, runs: Sequence[tuple[Path, Record]], summary: Summary) -> str:
+def memory_horizon(page: Page, runs: Sequence[tuple[Path, Record]], summary: Summary) -> Markup:
     """Success against distance, and the longest distance that each architecture solves; empty without distances."""
-    found = addresses(list(runs))
-    parts = [
-        (group, _horizon(page, group, [record for _, record in runs if group.holds(record)], found))
-        for group in summary.groups
-    ]
-    body = grouped(parts, len(parts) > 1)
+    entries = addresses(runs)
+
+    def part(group: Group) -> Markup:
+        return _horizon(page, group, [record for _, record in runs if group.holds(record)], entries)
+
     about = (
         f"A run solves a distance if at least {100 * SOLVED:.0f} % of the test split is right, an architecture if most "
         "of its seeds do. A run that failed has not solved it."
     )
-    return section("Memory horizon", body, about, "horizon") if body else ""
+    return page.section("Memory horizon", "horizon", about, of_groups(summary, part))
 
 
 def horizons(records: Sequence[Record]) -> dict[str, list[Place]]:
@@ -194,109 +196,79 @@ def _metric(record: Record) -> str:
     return PROBLEMS[record.config["data"]["source"]][1]
 
 
-def _horizon(page: Page, group: Group, records: Sequence[Record], runs: Addresses) -> str:
-    found = horizons(records)
-    if not found:
-        return ""
-    names, metric = list(found), next(_metric(record) for record in records if distance(record) is not None)
-    far = sorted({place.distance for places in found.values() for place in places})
+def _horizon(page: Page, group: Group, records: Sequence[Record], entries: Addresses) -> Markup:
+    architectures = horizons(records)
+    if not architectures:
+        return Markup()
+    names, metric = list(architectures), next(_metric(record) for record in records if distance(record) is not None)
+    distances = sorted({place.distance for places in architectures.values() for place in places})
     rows = [
         [index, seed, place.distance, value]
-        for index, places in enumerate(found.values())
+        for index, places in enumerate(architectures.values())
         for place in places
         for seed, value in [*place.values.items(), (None, place.mean)]
         if value is not None
     ]
-    page.labels += [name for name in names if name not in page.labels]  # a legend takes what stands there
-    chart = ""
+    page.labels += [name for name in names if name not in page.labels]  # a legend refers to them by their places
+    card = None
     if rows:
-        table = page.table("horizon", ["label", "seed", "distance", "value"], rows, {"label": names})
-        title = f"{metric} against distance"
-        drawn = page.chart(horizon_chart(table, names, far, metric), title=title, table=table)
-        chart = f'{page.legend(names)}<div class="card"><h4>{html(title)}</h4>{drawn}</div>'
-    return f"{note(_said(found, far[-1]))}{chart}{_table(found, far, group, runs)}"
+        title, spec = f"{metric} against distance", horizon_chart(names, distances, metric)
+        columns = ["label", "seed", "distance", "value"]
+        card = page.card(title, spec, "horizon", columns, rows, {"label": names}, title=title)
+    return draw(
+        "memory_horizon",
+        sentence=_sentence(architectures, distances[-1]),
+        legend=page.legend(names),
+        card=card,
+        distances=distances,
+        rows=[
+            (longest(places), {place.distance: _cell(place, group, entries) for place in places})
+            for places in architectures.values()
+        ],
+        names=names,
+    )
 
 
-def _said(found: dict[str, list[Place]], last: int) -> str:
+def _sentence(architectures: dict[str, list[Place]], last: int) -> str:
     """`Longest distance solved: lstm, gru 200 (the longest tried); rnn 20; irnn none.`"""
-    reached: dict[int, list[str]] = {}
-    for name, places in found.items():
-        reached.setdefault(longest(places) or 0, []).append(name)
+    by_distance: dict[int, list[str]] = {}
+    for name, places in architectures.items():
+        by_distance.setdefault(longest(places) or 0, []).append(name)
     parts = []
-    for far, names in sorted(reached.items(), reverse=True):
+    for far, names in sorted(by_distance.items(), reverse=True):
         size = "none" if not far else f"{far} (the longest tried)" if far == last else str(far)
         parts.append(f"{', '.join(names)} {size}")
     return f"Longest distance solved: {'; '.join(parts)}."
 
 
-def _table(found: dict[str, list[Place]], far: Sequence[int], group: Group, runs: Addresses) -> str:
-    head = '<th class="left" scope="col">architecture</th><th scope="col">longest solved</th>'
-    head += "".join(f'<th scope="col">{place}</th>' for place in far)
-    rows = []
-    for index, (name, places) in enumerate(found.items()):
-        at = {place.distance: place for place in places}
-        reached = longest(places)
-        cells = f"<td>{NOTHING if reached is None else reached}</td>"
-        cells += "".join(_cell(at[place], group, runs) if place in at else f"<td>{NOTHING}</td>" for place in far)
-        rows.append(f'<tr><th class="left" scope="row">{named(index, name)}</th>{cells}</tr>')
-    caption = note("Seeds that solve each distance, of all that ended, and below the share that each gets right.")
-    return (
-        f'{caption}<div class="scroll"><table class="horizon"><thead><tr>{head}</tr></thead>'
-        f"<tbody>{''.join(rows)}</tbody></table></div>"
-    )
+def _cell(place: Place, group: Group, entries: Addresses) -> dict[str, object]:
+    return {
+        "text": f"{place.solved} of {len(place.values)}",
+        "solved": place.holds,
+        "links": [
+            (entries[group.task, group.data, place.labels[seed], seed], seed, decimal(value))
+            for seed, value in sorted(place.values.items())
+        ],
+    }
 
 
-def _cell(place: Place, group: Group, runs: Addresses) -> str:
-    said = f"{place.solved} of {len(place.values)}"
-    said = f"<b>{said}</b>" if place.holds else said
-    links = ", ".join(
-        f'<a href="#{runs[group.task, group.data, place.labels[seed], seed]}" title="seed {seed}">{decimal(value)}</a>'
-        for seed, value in sorted(place.values.items())
-    )
-    return f'<td>{said}<small class="seeds">{links}</small></td>'
-
-
-def horizon_chart(data: str, labels: list[str], far: Sequence[int], metric: str) -> Spec:
+def horizon_chart(labels: list[str], distances: Sequence[int], metric: str) -> Spec:
     """A line for each architecture, its mean over seeds, the seeds as dots, and a rule where a distance is solved."""
-    import altair as alt
-
-    focus = "focus === '' || focus === datum.label"
-    base = alt.Chart(alt.NamedData(name=data)).encode(
-        x=alt.X(
-            "distance:Q",
-            title="distance in steps",
-            scale=alt.Scale(type="log", nice=False, padding=16),
-            axis=alt.Axis(grid=False, values=list(far), format="d"),
-        ),
-        y=alt.Y("value:Q", title=None, scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(tickCount=5)),
-        color=alt.Color("label:N", scale=alt.Scale(domain=labels), legend=None),
+    scale, axis = (
+        {"type": "log", "nice": False, "padding": 16},
+        {"grid": False, "values": list(distances), "format": "d"},
     )
-    dashes = [[1, 0] if index < 8 else [6, 3] for index in range(len(labels))]
-    lines = (
-        base.transform_filter("datum.seed === null")
-        .mark_line(strokeWidth=2.4, strokeJoin="round")
-        .encode(
-            strokeDash=alt.StrokeDash("label:N", legend=None, scale=alt.Scale(domain=labels, range=dashes)),
-            opacity=alt.condition(focus, alt.value(1), alt.value(0.1)),
-        )
+    return line_chart(
+        labels,
+        channel("distance:Q", title="distance in steps", scale=scale, axis=axis),
+        channel("value:Q", title=None, scale={"domain": [0, 1]}, axis={"tickCount": 5}),
+        [channel("distance:Q"), channel("seed:N"), channel("value:Q", title=metric, format=".3f")],
+        f"{metric} against distance",
+        height=260,
+        size=44,
+        dots=0.75,
+        filters=("datum.seed === null", "datum.seed !== null"),
+        below=[layer("rule", {"y": {"datum": SOLVED}, "color": colour("muted")}, strokeDash=[2, 4])],
+        colours=("muted",),
+        noun="architecture",
     )
-    dots = (
-        base.transform_filter("datum.seed !== null")
-        .mark_circle(size=44)
-        .encode(
-            opacity=alt.condition(focus, alt.value(0.75), alt.value(0.06)),
-            tooltip=[
-                alt.Tooltip("label:N", title="architecture"),
-                alt.Tooltip("distance:Q"),
-                alt.Tooltip("seed:N"),
-                alt.Tooltip("value:Q", title=metric, format=".3f"),
-            ],
-        )
-    )
-    rule = alt.Chart(alt.NamedData(name=data)).mark_rule(strokeDash=[2, 4])
-    rule = rule.encode(y=alt.datum(SOLVED), color=alt.value(alt.expr("muted")))
-    chart = alt.layer(rule, lines, dots).properties(
-        width="container", height=260, description=f"{metric} against distance, one colour per architecture"
-    )
-    names = {"focus": "", "muted": "#888"}
-    return bare(chart.add_params(*(alt.param(name=name, value=value) for name, value in names.items())))

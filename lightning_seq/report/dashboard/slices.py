@@ -15,15 +15,15 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+from markupsafe import Markup
 
 from lightning_seq.records.artifacts import example_column, read_artifacts
 from lightning_seq.records.record import Record
 from lightning_seq.records.sentences import MOST_LABELS
-from lightning_seq.report import tables
 from lightning_seq.report.dashboard.confusion_matrices import MOST_CLASSES
-from lightning_seq.report.dashboard.page import Page
-from lightning_seq.report.dashboard.sections import grouped, named, note, section
-from lightning_seq.report.escape import html
+from lightning_seq.report.dashboard.page import Page, of_groups
+from lightning_seq.report.dashboard.templates import draw
+from lightning_seq.report.formats import NOTHING
 from lightning_seq.report.spans import span_counts
 from lightning_seq.report.summary import Group, Summary
 
@@ -80,24 +80,23 @@ class Measured:
     high: float
 
 
-def slices(page: Page, runs: list[tuple[Path, Record]], summary: Summary) -> str:
+def slices(page: Page, runs: list[tuple[Path, Record]], summary: Summary) -> Markup:
     """A table for each data set: slices against labels."""
-    parts, said = [], []
-    for group in summary.groups:
+    metrics: dict[str, None] = {}
+
+    def part(group: Group) -> Markup:
         kind = _kind(group)
         if kind is None:
-            continue
+            return Markup()
         mine = [run for run in runs if group.holds(run[1]) and run[1].status == "done"]
-        # What cannot be read is said where the confusion matrices are.
-        found, _ = read_artifacts(mine, "predictions", _reader(kind))
-        body = _group(group, [(record, held) for record, held in found if held is not None])
-        if body:
-            said.append(KINDS[kind])
-            parts.append((group, body))
-    if not parts:
-        return ""
-    about = ABOUT.format(metric=" or ".join(dict.fromkeys(said)))
-    return section("Slices", grouped(parts, len(summary.groups) > 1), about, "slices")
+        # The section of confusion matrices has the notes on unreadable files.
+        readable, _ = read_artifacts(mine, "predictions", _reader(kind))
+        body = _group(group, [(record, predicted) for record, predicted in readable if predicted is not None])
+        metrics.update({KINDS[kind]: None} if body else {})
+        return body
+
+    parts = of_groups(summary, part)
+    return page.section("Slices", "slices", ABOUT.format(metric=" or ".join(metrics)), parts)
 
 
 def _kind(group: Group) -> str | None:
@@ -153,41 +152,30 @@ def read_predicted(path: Path, kind: str) -> Predicted | None:
     return Predicted(known, hits.astype(float), of.astype(float), hardness, classes)
 
 
-def _group(group: Group, found: list[tuple[Record, Predicted]]) -> str:
-    if not found:
-        return ""
-    tested = Counter(held.ids.tobytes() for _, held in found)
+def _group(group: Group, predictions: list[tuple[Record, Predicted]]) -> Markup:
+    if not predictions:
+        return Markup()
+    tested = Counter(predicted.ids.tobytes() for _, predicted in predictions)
     usual = max(tested, key=lambda ids: (tested[ids], ids))
-    kept = [(record, held) for record, held in found if held.ids.tobytes() == usual]
-    cut = cuts(kept[0][1])
+    kept = [(record, predicted) for record, predicted in predictions if predicted.ids.tobytes() == usual]
     labels = [label for label in group.labels if any(record.label == label for record, _ in kept)]
-    notes = [note("Runs that were tested on other examples are left out.")] if len(kept) < len(found) else []
+    notes = ["Runs that were tested on other examples are left out."] if len(kept) < len(predictions) else []
     if len(labels) > MOST_LABELS:
-        notes.append(note(f"{len(labels) - MOST_LABELS} more labels are left out."))
+        notes.append(f"{len(labels) - MOST_LABELS} more labels are left out.")
         labels = labels[:MOST_LABELS]
-    runs = {label: [held for record, held in kept if record.label == label] for label in labels}
-    head = "".join(f'<th scope="col">{named(group.labels.index(label), label)}</th>' for label in labels)
-    rows, kind = [], cut[0].kind
-    for each in cut:
-        if each.kind != kind:
-            kind = each.kind
-            rows.append(f'<tr><th scope="rowgroup">{html(kind)}</th><td colspan="{len(labels) + 1}"></td></tr>')
-        n = int(each.mask.sum())
-        cells = "".join(_cell(measured(runs[label], each.mask)) for label in labels)
-        few = "<small>few</small>" if n < FEW else ""
-        rows.append(
-            f'<tr><th scope="row" style="font-weight:400">{html(each.name)}</th><td>{n:,}{few}</td>{cells}</tr>'
-        )
-    return (
-        f'<div class="scroll"><table class="compare"><thead><tr><th></th><th scope="col">n</th>{head}</tr></thead>'
-        f"<tbody>{''.join(rows)}</tbody></table></div>{''.join(notes)}"
-    )
+    runs = {label: [predicted for record, predicted in kept if record.label == label] for label in labels}
+    by_kind: dict[str, list[tuple[str, int, list[tuple[str, str]]]]] = {}
+    for part in cuts(kept[0][1]):
+        cells = [_cell(measured(runs[label], part.mask)) for label in labels]
+        by_kind.setdefault(part.kind, []).append((part.name, int(part.mask.sum()), cells))
+    return draw("slices", all_labels=group.labels, labels=labels, by_kind=by_kind, few=FEW, notes=notes)
 
 
-def _cell(found: Measured | None) -> str:
-    if found is None:
-        return f"<td>{tables.NOTHING}</td>"
-    return f"<td>{found.value:.3f}<small>{found.low:.3f} – {found.high:.3f}</small></td>"
+def _cell(metric: Measured | None) -> tuple[str, str]:
+    """A value and its interval."""
+    if metric is None:
+        return NOTHING, ""
+    return f"{metric.value:.3f}", f"{metric.low:.3f} – {metric.high:.3f}"
 
 
 def cuts(held: Predicted) -> list[Slice]:
