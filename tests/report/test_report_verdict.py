@@ -24,6 +24,7 @@ from lightning_seq.report import tables, verdict
 from lightning_seq.report.dashboard.dashboard import dashboard
 from lightning_seq.report.escape import latex
 from lightning_seq.report.examples import example_scores
+from lightning_seq.report.formats import mean_and_std
 from lightning_seq.report.summary import summarise
 from lightning_seq.report.terminal_table import terminal
 from lightning_seq.report.verdict import NO_PAIR, ONE_SEED, Verdict, gap, judge
@@ -231,7 +232,7 @@ def test_the_best_is_in_bold_where_it_beats_all_others(decided: Path) -> None:
     summary = summarise(decided)
     group = summary.groups[0]
     best = next(row for row in group.rows if row.label == "birnn")
-    shown = tables.mean_and_std(best.metric("test/accuracy"))
+    shown = mean_and_std(best.metric("test/accuracy"))
     assert tables.markdown(summary).count("**") == 2
     assert f"| **{shown}** |" in tables.markdown(summary)
     assert tables.tex(summary).count("\\textbf") == 1

@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from lightning_seq.records.attention import Step
+from lightning_seq.records.numbers import number
 from lightning_seq.records.record import Record
 from lightning_seq.report import curves
+from lightning_seq.report.columns import wandb_columns
 from lightning_seq.report.dashboard.attention import first_maps, shown
-from lightning_seq.records.attention import Step
-from lightning_seq.report.wandb.attention_picture import picture
 from lightning_seq.report.summary import PARAMETER_KINDS, Group, Summary, runs_of, summarise_runs, training_seconds
-from lightning_seq.records.numbers import number
+from lightning_seq.report.wandb.attention_picture import picture
 
 
 def log_comparison(directory: Path, project: str = "lightning_seq", entity: str | None = None) -> Path:
@@ -85,16 +86,10 @@ def _summary_table(group: Group) -> Any:
     """One row for each label."""
     import wandb
 
-    columns: list[str | int] = ["label", "done", "failed"]
-    columns += [f"{name} {part}" for name in group.metrics for part in ("mean", "std")]
-    columns += [f"parameters {kind}" for kind in PARAMETER_KINDS] + ["tokens/s", "training seconds", "engine"]
-    table = wandb.Table(columns=columns, allow_mixed_types=True)
+    columns = wandb_columns(group)
+    table = wandb.Table(columns=[column.name for column in columns], allow_mixed_types=True)
     for row in group.rows:
-        cells: list[Any] = [row.label, row.done, row.failed]
-        for name in group.metrics:
-            cells += [row.metric(name).mean, row.metric(name).std]
-        cells += [row.parameters.get(kind) for kind in PARAMETER_KINDS]
-        table.add_data(*cells, row.tokens_per_second.mean, row.seconds.mean, row.engine)
+        table.add_data(*(column.value(row) for column in columns))
     return table
 
 
