@@ -13,6 +13,7 @@ test: lint types imports unit
 lint: $(STAMP)
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m codespell_lib *.md *.py benchmarks conf docs lightning_seq notebooks pipelines torture
 
 types: $(STAMP)
 	$(BIN)/python -m mypy
@@ -50,8 +51,8 @@ torture: $(STAMP)
 wheel: $(STAMP)
 	$(BIN)/python -m hatchling build -t wheel
 
-# Installed again only when what is asked for has changed. An older pip builds some packages only with --use-pep517.
-$(STAMP): pyproject.toml constraints.txt hatch_build.py $(wildcard lightning_seq/engines/csrc/*)
+# Installed again when a requirement, the C code or the version has changed. An older pip needs --use-pep517 for some packages.
+$(STAMP): pyproject.toml constraints.txt hatch_build.py lightning_seq/__init__.py $(wildcard lightning_seq/engines/csrc/*)
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --use-pep517 -c constraints.txt -e ".[dev]"
 	touch $(STAMP)

@@ -237,8 +237,8 @@ def test_scipys_blas_serves_where_torch_shows_none(monkeypatch: pytest.MonkeyPat
     assert code is not None
     try:
         monkeypatch.setattr(fused, "TORCH_LIBRARY", fused.LIBRARY.with_name("nothing.so"))
-        assert fused._hand_a_blas(code)
+        assert fused._link_blas(code)
         check.close(layer(x, mask, state)[0], expected)
     finally:
         monkeypatch.undo()
-        assert fused._hand_a_blas(code)
+        assert fused._link_blas(code)
