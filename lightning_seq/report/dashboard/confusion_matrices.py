@@ -16,6 +16,7 @@ from lightning_seq.report.dashboard.chart_style import Spec, channel, chart, col
 from lightning_seq.report.dashboard.page import Page, of_groups
 from lightning_seq.report.dashboard.templates import draw
 from lightning_seq.report.formats import plural
+from lightning_seq.report.predictions import read_columns
 from lightning_seq.report.summary import Group, Summary
 
 MOST_CLASSES = 40
@@ -125,23 +126,16 @@ def confusions(
 
 
 def count_pairs(path: Path) -> dict[tuple[str, str], int]:
-    """How often each (target, prediction) stands in a `predictions.parquet`; what has no target does not count."""
-    import pyarrow as pa
-    import pyarrow.parquet as parquet
+    """How often each (target, prediction) is in a `predictions.parquet`; rows without a target do not count.
 
-    try:
-        columns = parquet.read_table(path, columns=["target", "prediction"])
-        if set(columns.column_names) != {"target", "prediction"}:
-            raise ValueError(f"expected the columns target and prediction, found {', '.join(columns.column_names)}")
-        grouped = columns.group_by(["target", "prediction"]).aggregate([([], "count_all")]).to_pydict()
-    except pa.ArrowException as error:
-        raise ValueError(str(error)) from None
-    pairs = zip(grouped["target"], grouped["prediction"], grouped["count_all"], strict=True)
-    return {
-        (str(target), str(prediction)): count
-        for target, prediction, count in pairs
-        if target is not None and prediction is not None
-    }
+    Raises ValueError for a file without these columns.
+    """
+    table = read_columns(path, "target", "prediction")
+    if table is None:
+        raise ValueError("expected the columns target and prediction, and at least one row")
+    counts = table.group_by(["target", "prediction"]).aggregate([([], "count_all")]).drop_null().to_pydict()
+    pairs = zip(counts["target"], counts["prediction"], counts["count_all"], strict=True)
+    return {(str(target), str(prediction)): count for target, prediction, count in pairs}
 
 
 def _share(counts: dict[tuple[str, str], int], target: str, prediction: str, total: int) -> float:
