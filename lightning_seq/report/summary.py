@@ -180,7 +180,7 @@ class Group:
 class Summary:
     """What a comparison found: a group for each data set, in the order they started, and what went wrong.
 
-    sources: where its runs were gathered from, in words; empty where they lie together.
+    sources: the directories from which its runs were merged, in words; empty for a single directory.
     """
 
     name: str

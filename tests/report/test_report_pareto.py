@@ -13,9 +13,9 @@ from lightning_seq.records.record import read, write
 from lightning_seq.report.dashboard.page import Page
 from lightning_seq.report.dashboard.quality_against_cost import (
     COSTS,
-    chart_points,
     front,
     is_logarithmic,
+    marks,
     quality_against_cost,
 )
 from lightning_seq.report.summary import runs_of, summarise
@@ -55,7 +55,7 @@ def test_the_front_is_what_a_search_over_all_pairs_finds(
 def test_each_label_is_its_mean_with_bars_and_its_seeds(make_comparison: Make, tmp_path: Path) -> None:
     (group,) = summarise(make_comparison(tmp_path / "demo")).groups
     _, recurrent, speed = COSTS
-    drawn = chart_points(group, recurrent)
+    drawn = marks(group, recurrent)
     assert [row.kind for row in drawn] == ["seed"] * 12 + ["mean"] * 4 + ["front"] * 3
     assert [group.labels[row.label] for row in drawn if row.kind == "front"] == ["rnn", "birnn", "gru"]
     mean = next(row for row in drawn if row.kind == "mean")
@@ -63,9 +63,9 @@ def test_each_label_is_its_mean_with_bars_and_its_seeds(make_comparison: Make, t
     assert (mean.x, mean.value) == (33_024, accuracy.mean)
     assert mean.high - mean.value == pytest.approx(accuracy.std)
     assert (mean.x_low, mean.x_high) == (33_024, 33_024)
-    fastest = next(row for row in chart_points(group, speed) if row.kind == "mean")
+    fastest = next(row for row in marks(group, speed) if row.kind == "mean")
     assert fastest.x_high - fastest.x == pytest.approx(group.rows[0].tokens_per_second.std)
-    assert {group.labels[row.label] for row in chart_points(group, speed) if row.kind == "front"} == {
+    assert {group.labels[row.label] for row in marks(group, speed) if row.kind == "front"} == {
         "rnn",
         "lstm",
         "gru",
@@ -79,7 +79,7 @@ def test_names_on_the_front_cover_no_other(make_comparison: Make, tmp_path: Path
     for run, record in runs_of(directory):
         write(run, record.with_(metrics={"test/accuracy": 0.7}))
     (group,) = summarise(directory).groups
-    sides = [row.side for row in chart_points(group, COSTS[1]) if row.kind == "front"]
+    sides = [row.side for row in marks(group, COSTS[1]) if row.kind == "front"]
     assert len(sides) == 6
     assert sum(side != "" for side in sides) <= 2
 

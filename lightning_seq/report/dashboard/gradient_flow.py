@@ -17,7 +17,7 @@ from lightning_seq.records.record import Record
 from lightning_seq.report.dashboard.chart_style import Spec, by_label, channel, epochs_axis, focused, layer
 from lightning_seq.report.dashboard.gradient_flow_means import (
     PARTS,
-    Label,
+    LabelFlows,
     last_layers,
     main_layers,
     mean_curve,
@@ -85,7 +85,7 @@ def _group(page: Page, group: Group, flows: list[tuple[Record, Flow]]) -> Markup
     )
 
 
-def _norms(page: Page, labels: list[str], by_label: Sequence[Label]) -> list[Card]:
+def _norms(page: Page, labels: list[str], by_label: Sequence[LabelFlows]) -> list[Card]:
     """Three moments side by side, on one scale; two, or one, where there were no more looks."""
     looks = max(len(flow.looks) for _, flows in by_label for flow in flows)
     moments = [(0.0, _MOMENTS[0]), (0.5, _MOMENTS[1]), (1.0, _MOMENTS[2])]
@@ -170,7 +170,7 @@ def _by_distance(
 def _over_epochs(
     page: Page,
     labels: list[str],
-    by_label: Sequence[Label],
+    by_label: Sequence[LabelFlows],
     field: str,
     title: str,
     value: Callable[[Sequence[Layer]], tuple[float, str] | None],
@@ -192,7 +192,7 @@ def _over_epochs(
     return [page.card(title, spec, "flow", ["label", "epoch", field, "said"], rows, {"label": labels})]
 
 
-def _shares(page: Page, labels: list[str], by_label: Sequence[Label]) -> list[Card]:
+def _shares(page: Page, labels: list[str], by_label: Sequence[LabelFlows]) -> list[Card]:
     rows = []
     for label, flows in by_label:
         parts = [dict(layer.share) for layer in main_layers(flows, -1) if layer.share]
@@ -204,7 +204,7 @@ def _shares(page: Page, labels: list[str], by_label: Sequence[Label]) -> list[Ca
     return [page.card(title, spec, "flow", ["label", "lag", "share"], rows, {"label": labels})]
 
 
-def _kept(page: Page, labels: list[str], by_label: Sequence[Label]) -> list[Card]:
+def _kept(page: Page, labels: list[str], by_label: Sequence[LabelFlows]) -> list[Card]:
     curves = [(label, [layer for layer in main_layers(flows, -1) if layer.kept]) for label, flows in by_label]
     rows = [row[:3] for row in _norm_rows(labels, [each for each in curves if each[1]], lambda layer: layer.kept)]
     if not rows:
@@ -215,7 +215,7 @@ def _kept(page: Page, labels: list[str], by_label: Sequence[Label]) -> list[Card
     return [page.card(title, spec, "flow", ["label", "distance", "kept"], rows, {"label": labels})]
 
 
-def _table(by_label: Sequence[Label]) -> tuple[list[str], list[tuple[str, list[str]]]]:
+def _table(by_label: Sequence[LabelFlows]) -> tuple[list[str], list[tuple[str, list[str]]]]:
     """Means over seeds after the last epoch: the headings with a value for any label, and the cells by label."""
     last = [(label, layers) for label, flows in by_label if (layers := main_layers(flows, -1))]
     columns: dict[str, Callable[[Layer], float | None]] = {
@@ -247,7 +247,7 @@ def _figure(value: float | None) -> str:
     return NOTHING if value is None else f"{value:.2f}" if 0.01 <= abs(value) < 1000 or value == 0 else f"{value:.0e}"
 
 
-def _others(page: Page, labels: list[str], by_label: Sequence[Label]) -> list[Card]:
+def _others(page: Page, labels: list[str], by_label: Sequence[LabelFlows]) -> list[Card]:
     """Layers and directions other than those shown above, and losses with all that they read directly."""
     shown = [{layer.place for layer in main_layers(flows, -1)} for _, flows in by_label]
     places = sorted({layer.place for _, flows in by_label for flow in flows for layer in flow.looks[-1][1]})

@@ -1,4 +1,4 @@
-"""Memory horizon: over how long a distance each architecture still solves a problem, as success over seeds."""
+"""Memory horizon: the longest distance over which each architecture solves a problem, as success over seeds."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PROBLEMS = {
     "copy_memory": ("distance", "test/accuracy"),
     "agreement": ("distance", "test/accuracy"),
 }
-"""By the source of the data: the setting that says how far back is to be remembered, and the share that is right."""
+"""By the source of the data: the setting of its distance, and the metric with the share of right answers."""
 
 SOLVED = 0.9
 """A run solves a distance if at least this share of the test split is right."""
@@ -36,7 +36,7 @@ _SETTINGS = (*_STRUCTURE, "task", "optimizer", "embedding", "word2vec", "data", 
 
 
 @dataclass(frozen=True)
-class Place:
+class DistanceResult:
     """An architecture at one distance.
 
     values: by seed, of the runs that ended: the share that is right, None where a run failed or gave no number.
@@ -64,12 +64,12 @@ class Place:
 
 
 def distance(record: Record) -> int | None:
-    """How far back the run's problem wants to be remembered; None for data that are no memory problem."""
+    """The distance in steps over which the run's problem is to be remembered; None for other data."""
     data = record.config.get("data")
     if not isinstance(data, dict) or data.get("source") not in PROBLEMS:
         return None
-    found = data.get(PROBLEMS[data["source"]][0])
-    return found if isinstance(found, int) else None
+    steps = data.get(PROBLEMS[data["source"]][0])
+    return steps if isinstance(steps, int) else None
 
 
 def memory_horizon(page: Page, runs: Sequence[tuple[Path, Record]], summary: Summary) -> Markup:
@@ -86,38 +86,38 @@ def memory_horizon(page: Page, runs: Sequence[tuple[Path, Record]], summary: Sum
     return page.section("Memory horizon", "horizon", about, of_groups(summary, part))
 
 
-def horizons(records: Sequence[Record]) -> dict[str, list[Place]]:
-    """By the name of an architecture its places, the nearest first; of runs at a single distance none."""
+def horizons(records: Sequence[Record]) -> dict[str, list[DistanceResult]]:
+    """The results of each architecture, by its name, the shortest distance first; nothing for runs at one distance."""
     if len({distance(record) for record in records} - {None}) < 2:
         return {}
-    found = {}
+    horizons = {}
     for name, members in architectures(records).items():
-        places: dict[int, Place] = {}
+        results: dict[int, DistanceResult] = {}
         for record in members:
-            far = distance(record)
-            if far is not None and record.status in ("done", "failed"):
-                place = places.setdefault(far, Place(far, {}))
-                place.values[record.seed], place.labels[record.seed] = _share(record), record.label
-        if places:
-            found[name] = [places[far] for far in sorted(places)]
-    return found
+            steps = distance(record)
+            if steps is not None and record.status in ("done", "failed"):
+                result = results.setdefault(steps, DistanceResult(steps, {}))
+                result.values[record.seed], result.labels[record.seed] = _share(record), record.label
+        if results:
+            horizons[name] = [results[steps] for steps in sorted(results)]
+    return horizons
 
 
-def longest(places: Sequence[Place]) -> int | None:
+def longest(results: Sequence[DistanceResult]) -> int | None:
     """The longest distance that is solved, every shorter one that was tried being solved too; None for none."""
     reached = None
-    for place in sorted(places, key=lambda place: place.distance):
-        if not place.holds:
+    for result in sorted(results, key=lambda result: result.distance):
+        if not result.holds:
             break
-        reached = place.distance
+        reached = result.distance
     return reached
 
 
 def architectures(records: Sequence[Record]) -> dict[str, list[Record]]:
-    """Runs by architecture, whatever their distance, under a name that says in what it differs from its namesakes.
+    """Runs by architecture, at all distances; its name has the settings in which it differs from others of its model.
 
-    An architecture is a model with its cell, scorer and initialisation as configured. What may follow the distance, as
-    a learning rate that was tuned for each does not set two apart, unless there are several of one at one distance.
+    An architecture is a model with its cell, scorer and initialisation as configured. Other settings, such as a
+    learning rate tuned for each distance, make two architectures only where labels at one distance differ in them.
     """
     by_structure: dict[str, list[Record]] = {}
     for record in records:
@@ -125,34 +125,34 @@ def architectures(records: Sequence[Record]) -> dict[str, list[Record]]:
             key = repr((record.model, record.cell, _flat(record, _STRUCTURE)))
             by_structure.setdefault(key, []).append(record)
     groups = [part for members in by_structure.values() for part in _apart(members)]
-    found: dict[str, list[Record]] = {}
+    named: dict[str, list[Record]] = {}
     for members in groups:
         namesakes = [other[0] for other in groups if other[0].model == members[0].model]
         name = members[0].model + _mark(members[0], namesakes)
-        found[name if name not in found else f"{name} ({members[0].label})"] = members
-    return found
+        named[name if name not in named else f"{name} ({members[0].label})"] = members
+    return named
 
 
 def _apart(members: Sequence[Record]) -> list[list[Record]]:
-    """Runs of one structure, parted by what sets labels at one distance apart.
+    """Runs of one structure, grouped by the settings in which labels at one distance differ.
 
-    Where that is nothing, they are other seeds of one architecture; by their labels where a seed comes twice.
+    Runs without such settings are seeds of one architecture, or are grouped by label where a seed comes twice.
     """
     keys: set[str] = set()
-    for far in {distance(record) for record in members}:
-        labels = {record.label: record for record in members if distance(record) == far}
+    for steps in {distance(record) for record in members}:
+        labels = {record.label: record for record in members if distance(record) == steps}
         keys |= set(_differing(list(labels.values()), _SETTINGS))
     twice = len({(distance(record), record.seed) for record in members}) < len(members)
-    found: dict[Any, list[Record]] = {}
+    groups: dict[str, list[Record]] = {}
     for record in members:
         flat = _flat(record, _SETTINGS)
         key = repr([flat.get(key) for key in sorted(keys)]) if keys else record.label if twice else ""
-        found.setdefault(key, []).append(record)
-    return list(found.values())
+        groups.setdefault(key, []).append(record)
+    return list(groups.values())
 
 
 def _mark(record: Record, namesakes: Sequence[Record]) -> str:
-    """` (gru, hidden_size 64)`: in what a run differs from others of its model."""
+    """` (gru, hidden_size 64)`: the settings in which a run differs from others of its model."""
     cells = len({other.cell for other in namesakes}) > 1
     keys = _differing(namesakes, _STRUCTURE) or ([] if cells else _differing(namesakes, _SETTINGS))
     flat = _flat(record, _SETTINGS)
@@ -166,18 +166,18 @@ def _mark(record: Record, namesakes: Sequence[Record]) -> str:
 
 
 def _differing(records: Sequence[Record], names: Sequence[str]) -> list[str]:
-    """Keys of these groups in which configurations differ, the distance left out."""
+    """The keys of these groups in which configurations differ, without the distance."""
     flats = [_flat(record, names) for record in records]
     keys = dict.fromkeys(key for flat in flats for key in flat)
     return [key for key in keys if len({repr(flat.get(key)) for flat in flats}) > 1]
 
 
 def _flat(record: Record, names: Sequence[str]) -> dict[str, Any]:
-    """Settings with dots in their names, but for the distance."""
-    far = PROBLEMS.get(str((record.config.get("data") or {}).get("source")), ("", ""))[0]
-    return {
-        key: value for name in names for key, value in _leaves(record.config.get(name), name) if key != f"data.{far}"
-    }
+    """The settings by dotted key, without the distance."""
+    key = PROBLEMS.get(str(record.setting("data", "source")), ("", ""))[0]
+    leaves = {key: value for name in names for key, value in _leaves(record.config.get(name), name)}
+    leaves.pop(f"data.{key}", None)
+    return leaves
 
 
 def _leaves(value: Any, key: str) -> Iterator[tuple[str, Any]]:
@@ -201,15 +201,15 @@ def _horizon(page: Page, group: Group, records: Sequence[Record], entries: Addre
     if not architectures:
         return Markup()
     names, metric = list(architectures), next(_metric(record) for record in records if distance(record) is not None)
-    distances = sorted({place.distance for places in architectures.values() for place in places})
+    distances = sorted({result.distance for results in architectures.values() for result in results})
     rows = [
-        [index, seed, place.distance, value]
-        for index, places in enumerate(architectures.values())
-        for place in places
-        for seed, value in [*place.values.items(), (None, place.mean)]
+        [index, seed, result.distance, value]
+        for index, results in enumerate(architectures.values())
+        for result in results
+        for seed, value in [*result.values.items(), (None, result.mean)]
         if value is not None
     ]
-    page.labels += [name for name in names if name not in page.labels]  # a legend refers to them by their places
+    page.labels += [name for name in names if name not in page.labels]  # a legend refers to them by their positions
     card = None
     if rows:
         title, spec = f"{metric} against distance", horizon_chart(names, distances, metric)
@@ -222,32 +222,32 @@ def _horizon(page: Page, group: Group, records: Sequence[Record], entries: Addre
         card=card,
         distances=distances,
         rows=[
-            (longest(places), {place.distance: _cell(place, group, entries) for place in places})
-            for places in architectures.values()
+            (longest(results), {result.distance: _cell(result, group, entries) for result in results})
+            for results in architectures.values()
         ],
         names=names,
     )
 
 
-def _sentence(architectures: dict[str, list[Place]], last: int) -> str:
+def _sentence(architectures: dict[str, list[DistanceResult]], last: int) -> str:
     """`Longest distance solved: lstm, gru 200 (the longest tried); rnn 20; irnn none.`"""
     by_distance: dict[int, list[str]] = {}
-    for name, places in architectures.items():
-        by_distance.setdefault(longest(places) or 0, []).append(name)
+    for name, results in architectures.items():
+        by_distance.setdefault(longest(results) or 0, []).append(name)
     parts = []
-    for far, names in sorted(by_distance.items(), reverse=True):
-        size = "none" if not far else f"{far} (the longest tried)" if far == last else str(far)
+    for steps, names in sorted(by_distance.items(), reverse=True):
+        size = "none" if not steps else f"{steps} (the longest tried)" if steps == last else str(steps)
         parts.append(f"{', '.join(names)} {size}")
     return f"Longest distance solved: {'; '.join(parts)}."
 
 
-def _cell(place: Place, group: Group, entries: Addresses) -> dict[str, object]:
+def _cell(result: DistanceResult, group: Group, entries: Addresses) -> dict[str, object]:
     return {
-        "text": f"{place.solved} of {len(place.values)}",
-        "solved": place.holds,
+        "text": f"{result.solved} of {len(result.values)}",
+        "solved": result.holds,
         "links": [
-            (entries[group.task, group.data, place.labels[seed], seed], seed, decimal(value))
-            for seed, value in sorted(place.values.items())
+            (entries[group.task, group.data, result.labels[seed], seed], seed, decimal(value))
+            for seed, value in sorted(result.values.items())
         ],
     }
 

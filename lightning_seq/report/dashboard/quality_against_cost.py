@@ -1,4 +1,4 @@
-"""Quality against cost: the headline metric against parameters and speed, and which labels no other one beats in both.
+"""Quality against cost: the headline metric against parameters and speed, and the labels that no other beats in both.
 
 A label is on the Pareto front where no other label is at least as good in both and better in one.
 """
@@ -45,7 +45,7 @@ class Cost(NamedTuple):
     lower: bool
 
 
-class Point(NamedTuple):
+class Mark(NamedTuple):
     """A mark of the chart. kind: `seed`, `mean`, or `front` for the means that the line joins.
 
     label is a position in the group's labels; the four ends are those of the bars, equal to x and value without a
@@ -86,10 +86,10 @@ def front(points: Sequence[tuple[float, float]], lower_x: bool, lower_y: bool) -
     return sorted(kept, key=lambda index: points[index])
 
 
-def chart_points(group: Group, cost: Cost) -> list[Point]:
+def marks(group: Group, cost: Cost) -> list[Mark]:
     """Every mark of a chart, seeds before means; labels without a result or a positive cost have none."""
-    seeds: list[Point] = []
-    means: list[Point] = []
+    seeds: list[Mark] = []
+    means: list[Mark] = []
     for index, row in enumerate(group.rows):
         value, x = row.metric(group.headline), _cost(row, cost)
         if value.mean is None or x.mean is None or x.mean <= 0:
@@ -98,7 +98,7 @@ def chart_points(group: Group, cost: Cost) -> list[Point]:
         for seed, number in value.values.items():
             paid = x.values.get(seed)
             if value.n > 1 and number is not None and paid is not None and paid > 0:
-                seeds.append(Point("seed", index, seed, paid, number, paid, paid, number, number, ""))
+                seeds.append(Mark("seed", index, seed, paid, number, paid, paid, number, number, ""))
     lower = lower_is_better(group.headline or "")
     best = [means[place] for place in front([(mean.x, mean.value) for mean in means], cost.lower, lower)]
     sides = _sides([*seeds, *means], sorted(best, key=lambda mean: mean.value, reverse=not lower), group.labels)
@@ -106,12 +106,12 @@ def chart_points(group: Group, cost: Cost) -> list[Point]:
     return [*seeds, *means, *joined]
 
 
-def _mean(index: int, x: Statistic, value: Statistic) -> Point:
+def _mean(index: int, x: Statistic, value: Statistic) -> Mark:
     place, level = x.mean or 0.0, value.mean or 0.0
     x_low, x_high = place - (x.std or 0.0), place + (x.std or 0.0)
     x_low = max(x_low, min([place / 2, *x.known]))  # a logarithmic axis has no room for less than nothing
     low, high = level - (value.std or 0.0), level + (value.std or 0.0)
-    return Point("mean", index, None, place, level, x_low, x_high, low, high, "")
+    return Mark("mean", index, None, place, level, x_low, x_high, low, high, "")
 
 
 def _cost(row: Row, cost: Cost) -> Statistic:
@@ -122,7 +122,7 @@ def _cost(row: Row, cost: Cost) -> Statistic:
     return Statistic(dict.fromkeys(row.seeds, None if count is None else float(count)))
 
 
-def _sides(drawn: list[Point], named: list[Point], labels: list[str]) -> dict[int, str]:
+def _sides(drawn: list[Mark], named: list[Mark], labels: list[str]) -> dict[int, str]:
     """By label, the side of its mark on which a name covers no other one; those named first choose first.
 
     By the size of a narrow chart: in a wider one there is more room.
@@ -168,17 +168,17 @@ def _group_charts(page: Page, group: Group) -> Markup:
     lower = lower_is_better(group.headline)
     cards, notes = [], []
     for cost in COSTS:
-        points = chart_points(group, cost)
-        if not points:
+        drawn = marks(group, cost)
+        if not drawn:
             continue
-        rows = [[float(f"{part:.6g}") if isinstance(part, float) else part for part in point] for point in points]
+        rows = [[float(f"{part:.6g}") if isinstance(part, float) else part for part in mark] for mark in drawn]
         title = f"{group.headline} against {cost.title}"
-        spec = pareto_chart(group.labels, group.headline, cost, points)
-        card = page.card(title, spec, "cost", Point._fields, rows, {"label": group.labels}, title=title)
+        spec = pareto_chart(group.labels, group.headline, cost, drawn)
+        card = page.card(title, spec, "cost", Mark._fields, rows, {"label": group.labels}, title=title)
         cards.append((card, f"better: {'down' if lower else 'up'} and to the {'left' if cost.lower else 'right'}"))
-        drawn = {point.label for point in points}
+        labels = {mark.label for mark in drawn}
         missing = [
-            label for index, label in enumerate(group.labels) if index not in drawn and label not in group.unchosen
+            label for index, label in enumerate(group.labels) if index not in labels and label not in group.unchosen
         ]
         if missing:
             notes.append(f"Not against {cost.title}, for want of a number: {', '.join(missing)}.")
@@ -192,10 +192,10 @@ def _group_charts(page: Page, group: Group) -> Markup:
     return draw("quality_against_cost", legend=page.legend(group.labels), cards=cards, notes=notes)
 
 
-def pareto_chart(labels: list[str], metric: str, cost: Cost, points: Sequence[Point]) -> Spec:
+def pareto_chart(labels: list[str], metric: str, cost: Cost, drawn: Sequence[Mark]) -> Spec:
     """A mark for each label with bars of a standard deviation, its seeds as faint dots, and the front as a line."""
-    x_span = (min(point.x_low for point in points), max(point.x_high for point in points))
-    y_span = (min(point.low for point in points), max(point.high for point in points))
+    x_span = (min(mark.x_low for mark in drawn), max(mark.x_high for mark in drawn))
+    y_span = (min(mark.low for mark in drawn), max(mark.high for mark in drawn))
     if is_logarithmic(*x_span):
         scale: Spec = {"type": "log", "nice": False, "padding": 14}
     else:
@@ -224,14 +224,14 @@ def pareto_chart(labels: list[str], metric: str, cost: Cost, points: Sequence[Po
     layers = [
         layer("line", base | {"color": colour("muted"), "opacity": {"value": 0.7}}, front,
               interpolate=steps, strokeWidth=1.4),
-        *([faint] if any(point.kind == "seed" for point in points) else []),
+        *([faint] if any(mark.kind == "seed" for mark in drawn) else []),
         layer("rule", bars | down, mean, strokeWidth=1.3),
         layer("rule", bars | along, mean, strokeWidth=1.3),
         layer("point", dots | {"opacity": focused(1, 0.1)}, mean, size=70, filled=True),
         *(
             layer("text", named, front, f"datum.side === '{side}'", align=align, dx=dx, dy=-9, fontSize=11, limit=170)
             for side, align, dx in (("right", "left", 6), ("left", "right", -6))
-            if any(point.side == side for point in points)
+            if any(mark.side == side for mark in drawn)
         ),
     ]  # fmt: skip
     return chart(layers, 240, f"{metric} against {cost.title}, a mark per label", "focus", "ink", "muted")
