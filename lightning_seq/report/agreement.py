@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from lightning_seq.records.record import Record
 
@@ -44,7 +44,7 @@ def fingerprints(records: list[Record]) -> list[Agreement]:
     ]
 
 
-def _batches(records: list[Record]) -> list[tuple[Record, Any]]:
+def _batches(records: list[Record]) -> list[tuple[Record, str | None]]:
     """The fingerprint of each run's batches: of runs of one seed over the epochs that all of them had."""
     values = []
     for record in records:
@@ -66,7 +66,7 @@ def environment(records: list[Record]) -> list[Agreement]:
     return [_agreement(name, "", [(record, record.environment.get(name)) for record in records]) for name in names]
 
 
-def _agreement(name: str, meaning: str, recorded: list[tuple[Record, Any]]) -> Agreement:
+def _agreement(name: str, meaning: str, recorded: Sequence[tuple[Record, object]]) -> Agreement:
     values: dict[str, list[str]] = {}
     by_group: dict[int, set[str]] = {}
     missing = []

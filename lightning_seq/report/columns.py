@@ -138,5 +138,5 @@ def sheet_columns(metrics: Sequence[str], seeds: Sequence[int], matched: bool) -
 
 
 def wandb_columns(group: Group) -> list[Column]:
-    means = [each for name in group.metrics for each in (metric(name, f"{name} mean"), spread(name, f"{name} std"))]
+    means = [column for name in group.metrics for column in (metric(name, f"{name} mean"), spread(name, f"{name} std"))]
     return [LABEL, DONE, FAILED, *means, *cost(matched=False, seconds="training seconds")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from lightning_seq.errors import UserError
 from lightning_seq.files import fingerprint
@@ -67,5 +67,7 @@ def check_alike(runs: Iterable[Run]) -> None:
                 )  # fmt: skip
 
 
-def refusal(field: str, run: Run, value: Any, other: Run, before: Any, reason: str, remedy: str = APART) -> UserError:
+def refusal(
+    field: str, run: Run, value: object, other: Run, before: object, reason: str, remedy: str = APART
+) -> UserError:
     return UserError(f"{run} has {field} {value}, {other} has {before}: {reason}; {remedy}")

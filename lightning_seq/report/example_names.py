@@ -11,7 +11,7 @@ from lightning_seq.records.artifacts import read_artifacts
 from lightning_seq.records.record import Record
 from lightning_seq.report.predictions import read_columns
 
-ABOUT = "The id is that of predictions.parquet: the line on which the example begins, or what its source calls it."
+ABOUT = "The id is that of predictions.parquet: the line on which the example begins, or its id in the source."
 
 Names = dict[int, str]
 """By place in the test split, from 0."""

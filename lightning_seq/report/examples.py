@@ -1,10 +1,10 @@
-"""What each test example adds to a run's metric, from the predictions that runs left behind.
+"""The score of each test example, from the predictions of the runs.
 
 The scores of a run's examples have the metric as their mean: shares are counted, and metrics of a whole corpus (F1 of
 spans, BLEU) are taken apart by the jackknife's pseudo-values, N θ - (N - 1) θ_without_i (Quenouille 1956; as Dorfman,
-Berbaum & Metz 1992 do), moved so that their mean is the metric. An example is what has a number (`row`): of a tagger, a
-sentence. Scores are used only where they add up to what the record holds; else, and for metrics that predictions do not
-tell (perplexity of language models), there are none, and the verdict rests on the seeds alone.
+Berbaum & Metz 1992 do), moved so that their mean is the metric. An example has a number (`row`): for a tagger it is a
+sentence. Scores are used only where their mean is the metric in the record; without them, as for metrics that cannot be
+computed from predictions (perplexity of language models), the verdict rests on the seeds alone.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ _BLEU_ORDER = 4
 def example_scores(
     runs: list[tuple[Path, Record]], metric: str | None
 ) -> tuple[dict[tuple[str, int], np.ndarray], list[str]]:
-    """By label and seed, the scores of the same test examples, and notes on runs that have none to be used.
+    """The scores of the same test examples by label and seed, and notes on runs without usable scores.
 
-    Where runs have different examples, those that most runs have are used, and the others' runs have none.
+    Where runs were tested on different examples, only the runs with the most frequent set have scores.
     """
     if metric is None or not metric.startswith("test/"):
         return {}, []

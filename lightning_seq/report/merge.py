@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from lightning_seq.errors import UserError
 from lightning_seq.records.record import Record, runs_in
 from lightning_seq.report.conditions import CONDITIONS, INDIFFERENT, Run, check_alike, refusal
 from lightning_seq.report.dashboard.memory_horizon import distance
+from lightning_seq.report.formats import plural
 from lightning_seq.report.summary import Summary, leading, runs_of, summarise_runs
 from lightning_seq.report.write import write_pages
 
@@ -85,14 +85,14 @@ def _check_data(first: Sequence[Run], second: Sequence[Run]) -> None:
         value, before = (f"{data} ({task})" for (task, data), *_ in (_data_sets(second), _data_sets(first)))
         raise refusal("data", second[0], value, first[0], before, "they have no data set in common")
     for data_set in data_sets:
-        pair = [[run for run in runs if (run.record.task, run.record.data) == data_set] for runs in (first, second)]
+        old, new = ([run for run in runs if (run.record.task, run.record.data) == data_set] for runs in (first, second))
         for field, reason in CONDITIONS.items():
-            _check_condition(*pair, field, reason)
-        metrics = [leading([run.record for run in runs]) for runs in pair]
+            _check_condition(old, new, field, reason)
+        metrics = [leading([run.record for run in runs]) for runs in (old, new)]
         if None not in metrics and metrics[0] != metrics[1]:
-            before, run = (next(run for run in runs if run.record.status == "done") for runs in pair)
+            other, run = (next(run for run in runs if run.record.status == "done") for runs in (old, new))
             reason = "their tables have different headline metrics"
-            raise refusal("headline metric", run, metrics[1], before, metrics[0], reason)
+            raise refusal("headline metric", run, metrics[1], other, metrics[0], reason)
 
 
 def _data_sets(runs: Sequence[Run]) -> list[tuple[str, str]]:
@@ -111,9 +111,9 @@ def _check_condition(first: Sequence[Run], second: Sequence[Run], field: str, re
         raise refusal(field, run, value, other, before, reason)
 
 
-def _values(runs: Sequence[Run], field: str) -> dict[Any, Run]:
+def _values(runs: Sequence[Run], field: str) -> dict[object, Run]:
     """Each value with the first run that has it; runs that ended before they had one are left out."""
-    values: dict[Any, Run] = {}
+    values: dict[object, Run] = {}
     group, _, name = field.partition(".")
     for run in runs:
         fingerprints = run.record.fingerprints
@@ -127,7 +127,7 @@ def _check_settings(first: Run, second: Run) -> None:
     for field, reason in CONDITIONS.items():
         _check_condition([first], [second], field, reason)
     old, new = first.record, second.record
-    pairs: list[tuple[str, Any, Any]] = [
+    pairs: list[tuple[str, object, object]] = [
         (field, getattr(old, field), getattr(new, field)) for field in ("task", "data", "model", "cell")
     ]
     for group in SETTINGS:
@@ -138,7 +138,7 @@ def _check_settings(first: Run, second: Run) -> None:
             raise refusal(field, second, value, first, before, "one label is one configuration")
 
 
-def _differences(one: Any, other: Any, key: str) -> Iterator[tuple[str, Any, Any]]:
+def _differences(one: object, other: object, key: str) -> Iterator[tuple[str, object, object]]:
     """The keys in which two configurations differ, of those that both have. Paths may differ."""
     if key in INDIFFERENT or (key.startswith("callbacks.") and not key.startswith("callbacks.early_stopping")):
         return
@@ -150,7 +150,7 @@ def _differences(one: Any, other: Any, key: str) -> Iterator[tuple[str, Any, Any
         yield key, one, other
 
 
-def _is_path(value: Any) -> bool:
+def _is_path(value: object) -> bool:
     return isinstance(value, str) and ("/" in value or "\\" in value)
 
 
@@ -173,5 +173,5 @@ def _sources(directories: Sequence[Path], runs: Sequence[tuple[Path, Record]]) -
     counts = {
         path: sum(run.resolve().is_relative_to(path.resolve()) for run, _ in runs) for path in map(Path, directories)
     }
-    listed = ", ".join(f"{path} ({count} {'run' if count == 1 else 'runs'})" for path, count in counts.items())
+    listed = ", ".join(f"{path} ({plural(count, 'run')})" for path, count in counts.items())
     return f"Merged from {listed}: compare speeds only between runs of one machine."

@@ -26,7 +26,7 @@ def span_counts(
 
 
 def _marked(tags: pa.Array, order: np.ndarray, first: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Where a span begins, the last place of whatever is there, and its kind (empty: none), by token."""
+    """By token: whether a span begins, the last token of the span or gap, and its kind (empty for a gap)."""
     coded = tags.dictionary_encode()
     places = coded.indices.to_numpy(zero_copy_only=False)[order]
     names = [str(tag) for tag in coded.dictionary.to_pylist()]

@@ -17,12 +17,12 @@ SHARED = "† measured while other jobs ran"
 
 
 def verdict(group: Group) -> list[str]:
-    """What may be concluded from a table, and how that was found."""
+    """The conclusions from a table, and the test behind them."""
     return [one_line(text) for text in (*group.verdict.sentences, *group.verdict.how)]
 
 
 def notes(group: Group) -> list[str]:
-    """What has to be said below a table, beside the verdict, for it to be read rightly."""
+    """The notes below a table, next to the verdict."""
     lines = [one_line(text) for text in group.conventions]
     if group.done == 0:
         lines.append("No run is done yet: there is nothing to compare.")
@@ -44,7 +44,7 @@ def notes(group: Group) -> list[str]:
 
 
 def _solved(row: Row) -> str:
-    """What sizes were solved for."""
+    """The target for which sizes were solved."""
     units = {"parameters": "parameters", "state": "bytes of state", "flops": "operations a token"}
     kind, target = str(row.match.get("kind")), number(row.match.get("target"))
     part = "embeddings and softmax included" if row.match.get("count") == "all" else "in the recurrent part"
@@ -77,7 +77,7 @@ def markdown(summary: Summary) -> str:
             _markdown_pairs(group),
         ]
     if several and summary.problems:
-        parts.append("## What did not finish")
+        parts.append("## Unfinished runs")
     parts.append(_markdown_list(problem_lines(summary)))
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -223,6 +223,6 @@ def _precise(value: Value) -> str:
 
 
 def _markdown_row(cells: list[str], bold: int | None = None) -> str:
-    """bold: the cell that stands out."""
+    """bold: the position of the cell in bold."""
     safe = [markdown_cell(cell) for cell in cells]
     return "| " + " | ".join(f"**{cell}**" if index == bold else cell for index, cell in enumerate(safe)) + " |"

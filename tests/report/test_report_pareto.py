@@ -103,6 +103,6 @@ def test_labels_without_a_cost_are_named(make_comparison: Make, tmp_path: Path) 
         if record.label == "gru":
             write(run, record.with_(parameters={"total": 5, "recurrent": 0}, throughput={}))
     body = quality_against_cost(Page(["rnn", "gru"]), summarise(directory))
-    assert "Not against recurrent parameters, for want of a number: gru." in body
-    assert "Not against tokens/s, for want of a number: gru." in body
+    assert "Not drawn against recurrent parameters, as a number is missing: gru." in body
+    assert "Not drawn against tokens/s, as a number is missing: gru." in body
     assert body.count('class="chart"') == 3

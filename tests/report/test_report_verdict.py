@@ -112,7 +112,7 @@ def test_of_many_labels_the_best_are_spoken_of_and_the_rest_is_counted(monkeypat
         ({**MATCH, "kind": "state", "target": 1024}, {}, "At 1.02k bytes of state and"),
         ({**MATCH, "mismatch": 0.3}, {}, "With"),
         ({}, {"total": 1_300_000, "embedding": 1_200_000, "recurrent": 90_000}, "At 90k recurrent parameters and"),
-        ({}, {"total": 1_300_000, "embedding": 1_200_000}, "At 100k parameters beside the embedding and"),
+        ({}, {"total": 1_300_000, "embedding": 1_200_000}, "At 100k parameters without the embedding and"),
         ({}, {}, "With"),
     ],
 )

@@ -18,9 +18,9 @@ from lightning_seq.report.escape import one_line
 from lightning_seq.report.summary import Group, Summary
 
 ABOUT = (
-    "The source is along the top, what the model wrote down the side, colour is where it looked as it wrote that token "
-    "(means over heads; the first seed of each label). Point at a square for its weight, or choose a map and move over "
-    "it with the arrow keys."
+    "The source is along the top, the output down the side; a colour is the attention weight of a source token at the "
+    "time an output token was written (means over heads; the first seed of each label). Point at a square for its "
+    "weight, or choose a map and move over it with the arrow keys."
 )
 _SCALE = (0.01, 0.1, 0.25, 0.5, 1.0)
 _LONGEST_TITLE = 240
@@ -52,9 +52,9 @@ def _group(page: Page, group: Group, maps: dict[str, list[Attended]]) -> Markup:
         return Markup()
     sentences: dict[tuple[int, tuple[str, ...]], dict[str, Attended]] = {}
     for label, mine in maps.items():
-        for each in mine:
-            sentences.setdefault((each.number, each.source), {})[label] = each
-    epochs = sorted({step.epoch for mine in maps.values() for each in mine for step in each.steps})
+        for sentence in mine:
+            sentences.setdefault((sentence.number, sentence.source), {})[label] = sentence
+    epochs = sorted({step.epoch for mine in maps.values() for sentence in mine for step in sentence.steps})
     listed = [
         {"source": [shown(token) for token in source], "maps": [_map(*item) for item in by_label.items()]}
         for (_, source), by_label in sentences.items()
@@ -66,7 +66,7 @@ def _group(page: Page, group: Group, maps: dict[str, list[Attended]]) -> Markup:
         epochs=epochs,
         scale=_SCALE,
         sentences=[
-            (_title(source), list(by_label), any(each.cut for each in by_label.values()))
+            (_title(source), list(by_label), any(sentence.cut for sentence in by_label.values()))
             for (_, source), by_label in sentences.items()
         ],
         missing=[row.label for row in group.rows if row.done and row.label not in maps],
@@ -78,8 +78,8 @@ def _title(source: tuple[str, ...]) -> str:
     return text if len(text) <= _LONGEST_TITLE else text[:_LONGEST_TITLE] + "…"
 
 
-def _map(label: str, each: Attended) -> Plain:
-    steps = [[step.epoch, [shown(token) for token in step.target], "".join(step.rows)] for step in each.steps]
+def _map(label: str, sentence: Attended) -> Plain:
+    steps = [[step.epoch, [shown(token) for token in step.target], "".join(step.rows)] for step in sentence.steps]
     return {"label": one_line(label), "steps": steps}
 
 

@@ -53,7 +53,7 @@ def _bundle() -> str:
     if made.returncode:
         (*_, reason) = ["", *made.stderr.strip().splitlines()]
         raise UserError(
-            f"the chart library ended with exit code {made.returncode} ({reason[:200] or 'without a word'}): "
+            f"the chart library ended with exit code {made.returncode} ({reason[:200] or 'no message'}): "
             "free memory, or raise the limit on it (ulimit -v), then report again"
         )
     return "(function(){\n" + made.stdout.replace("</script", "<\\/script").replace("<!--", "<\\!--") + "\n})();"

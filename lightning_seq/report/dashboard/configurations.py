@@ -19,7 +19,7 @@ from lightning_seq.report.summary import Group, Summary, located
 
 _FILES = ("config", "metrics", "log")
 
-ABOUT = "What all runs share stands once; of each run, what differs, and its files."
+ABOUT = "The settings that all runs share come first; each run has the settings in which it differs, and its files."
 
 
 def addresses(runs: Sequence[tuple[Path, Record]]) -> Addresses:

@@ -97,21 +97,23 @@ def confusions(
 
     Of too many classes, those with the most confusions are named; the others are in no row or column.
     """
-    found, notes = read_artifacts([run for run in runs if run[1].status == "done"], "predictions", count_pairs)
-    counted = {(record.label, record.seed) for record, _ in found}
-    found += [
-        (record, held.pairs) for record, held in tagged if held.pairs and (record.label, record.seed) not in counted
+    counts_of, notes = read_artifacts([run for run in runs if run[1].status == "done"], "predictions", count_pairs)
+    counted = {(record.label, record.seed) for record, _ in counts_of}
+    counts_of += [
+        (record, contents.pairs)
+        for record, contents in tagged
+        if contents.pairs and (record.label, record.seed) not in counted
     ]
     matrices = []
     for label in labels:
         counts: Counter[tuple[str, str]] = Counter()
-        mine = [pairs for record, pairs in found if record.label == label]
+        mine = [pairs for record, pairs in counts_of if record.label == label]
         for pairs in mine:
             counts.update(pairs)
         if counts:
             matrices.append(Confusion(label, len(mine), dict(counts)))
     names = {name for matrix in matrices for pair in matrix.counts for name in pair}
-    known = list(dict.fromkeys(name for _, held in tagged for name in held.labels))
+    known = list(dict.fromkeys(name for _, contents in tagged for name in contents.labels))
     classes = [name for name in known if name in names] + sorted(names - set(known), key=_natural)
     if len(classes) > MOST_CLASSES:
         notes.append(f"Of {len(classes)} classes, the {MOST_CLASSES} with the most confusions are shown.")

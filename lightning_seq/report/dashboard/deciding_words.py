@@ -28,32 +28,30 @@ from lightning_seq.report.summary import Group, Summary
 MOST_PATTERNS, MOST_CLASSES = 5, 20
 
 ABOUT = (
-    "For some validation sentences, after the last epoch: what a model says of the sentence's own class when it reads "
-    "no further than a word (LISA, Gupta & Schütze 2018), and how much each word brings to the score of that class "
-    "when it reads all of them (gradient times input, its strongest word in full colour, another colour where it "
-    "speaks against the class). The first seed of each label. Scores of two labels compare by where they rise, "
+    "For some validation sentences, after the last epoch: the score that a model gives the sentence's own class when "
+    "it has read the sentence up to each word (LISA, Gupta & Schütze 2018), and how much each word adds to that score "
+    "when the model reads all words (gradient times input; the strongest word has the full colour, words against the "
+    "class have another one). The first seed of each label. Compare the scores of two labels by where they rise, the "
     "gradients by their signs and their order."
 )
 PATTERNS = (
-    "The words with which the {says} of the right class first came to {threshold}, over all sentences that were looked "
-    "at; behind them by how much they raised it, and in how many sentences where in more than one."
+    "The words at which the {says} of the right class first reached {threshold}, over all recorded sentences; behind "
+    "them how much they raised it, and the number of sentences, where they did so in several."
 )
 
 
 def deciding_words(page: Page, runs: list[tuple[Path, Record]], summary: Summary) -> Markup:
     """For each sentence a curve and a row of words for each label; the patterns behind each class."""
-    return diagnostic_section(
-        page, runs, summary, "deciding_words", read_deciding_words, _group, "Which words decided", ABOUT
-    )
+    return diagnostic_section(page, runs, summary, "deciding_words", read_deciding_words, _group, "Attributions", ABOUT)
 
 
 def _group(page: Page, group: Group, attributions: dict[str, Decided]) -> Markup:
     sentences = [
         _sentence(page, group, sentence, {label: attributions[label].decisions[at] for label, at in places.items()})
-        for sentence, places in by_sentence({label: each.sentences for label, each in attributions.items()}).items()
+        for sentence, places in by_sentence(attributions).items()
     ]
     first = next(iter(attributions.values()))
-    classes = sorted({name for each in attributions.values() for name in each.patterns})[:MOST_CLASSES]
+    classes = sorted({name for attribution in attributions.values() for name in attribution.patterns})[:MOST_CLASSES]
     return draw(
         "deciding_words",
         labels=group.labels,
@@ -61,7 +59,7 @@ def _group(page: Page, group: Group, attributions: dict[str, Decided]) -> Markup
         sentences=sentences,
         about=PATTERNS.format(says=first.says, threshold=f"{first.threshold:.2f}"),
         shown=list(attributions),
-        patterns={name: [_patterns(each, name) for each in attributions.values()] for name in classes},
+        patterns={name: [_patterns(attribution, name) for attribution in attributions.values()] for name in classes},
     )
 
 
@@ -74,7 +72,7 @@ def _sentence(page: Page, group: Group, sentence: Sentence, decisions: Mapping[s
     ]
     title = f"{next(iter(decisions.values())).target}, prefix by prefix"
     card = page.card(
-        title, _chart(group.labels, names), "prefixes", ["label", "word", "said"], rows,
+        title, _chart(group.labels, names), "prefixes", ["label", "word", "score"], rows,
         {"label": group.labels, "word": names},
     )  # fmt: skip
     heat = [_gradient_row(label, decision) for label, decision in decisions.items()]
@@ -96,17 +94,17 @@ def _gradient_row(label: str, decision: Decision) -> HeatRow:
 def _chart(labels: list[str], names: list[str]) -> Spec:
     axis = {"labelExpr": WORD_LABEL, "labelAngle": -45, "labelLimit": 90, "grid": False, "ticks": False}
     x = channel("word:O", title=None, scale={"domain": names}, axis=axis)
-    y = channel("said:Q", title=None, scale={"zero": True, "nice": True}, axis={"tickCount": 5})
-    tooltip = [channel("word:N"), channel("said:Q", format=".3f")]
-    return line_chart(labels, x, y, tooltip, "What is said of the class after each word", height=200)
+    y = channel("score:Q", title=None, scale={"zero": True, "nice": True}, axis={"tickCount": 5})
+    tooltip = [channel("word:N"), channel("score:Q", format=".3f")]
+    return line_chart(labels, x, y, tooltip, "Score of the class after each word", height=200)
 
 
-def _patterns(each: Decided, name: str) -> list[tuple[str, str]]:
+def _patterns(attribution: Decided, name: str) -> list[tuple[str, str]]:
     """The words of each pattern, and how strong and how frequent it is."""
     return [
         (
             " ".join(map(shown, pattern.words)),
             f"{pattern.rise:+.2f}{f' × {pattern.sentences}' if pattern.sentences > 1 else ''}",
         )
-        for pattern in each.patterns.get(name, ())[:MOST_PATTERNS]
+        for pattern in attribution.patterns.get(name, ())[:MOST_PATTERNS]
     ]

@@ -20,12 +20,12 @@ _HEIGHT = 34
 _ENDS = {"open": "Kept nearly all (over 0.9), share", "shut": "Kept nearly nothing (under 0.1), share"}
 
 ABOUT = (
-    "How often each gate stands how far open, over all units and all tokens of some validation sentences, 0 on the "
-    "left, 1 on the right, after the last epoch; below it the share that is shut (under 0.1) and open (over 0.9) "
-    "(Karpathy et al. 2015). The first column is the share of the old state that is kept, whatever its gate is called. "
-    "The first seed of each label."
+    "How far each gate is open, as a histogram over all units and all tokens of some validation sentences, after the "
+    "last epoch: shut (0) on the left, open (1) on the right. Below it are the shares that are shut (under 0.1) and "
+    "open (over 0.9) (Karpathy et al. 2015). The first column is the share of the old state that is kept, whatever its "
+    "gate is called. The first seed of each label."
 )
-STRIPS = "What is kept of the old state at each word, in percent: a mean over the units."
+STRIPS = "The share of the old state that is kept at each word, in percent: a mean over the units."
 
 
 def gates(page: Page, runs: list[tuple[Path, Record]], summary: Summary) -> Markup:
@@ -34,16 +34,16 @@ def gates(page: Page, runs: list[tuple[Path, Record]], summary: Summary) -> Mark
 
 
 def _group(page: Page, group: Group, opened: dict[str, Opened]) -> Markup:
-    last = [(label, place, gates) for label, each in opened.items() for place, gates in each.epochs[-1][1]]
+    last = [(label, place, gates) for label, result in opened.items() for place, gates in result.epochs[-1][1]]
     rows = []
     for label, place, gates in last:
-        kept = next((each for each in gates if each.keeps), None)
-        rows.append((label, place, kept, {each.gate: each for each in gates if not each.keeps}))
+        kept = next((gate for gate in gates if gate.keeps), None)
+        rows.append((label, place, kept, {gate.gate: gate for gate in gates if not gate.keeps}))
     return draw(
         "gates",
         group=group,
         missing=[row.label for row in group.rows if row.done and row.label not in opened],
-        names=sorted({each.gate for _, _, gates in last for each in gates if not each.keeps}),
+        names=sorted({gate.gate for _, _, gates in last for gate in gates if not gate.keeps}),
         rows=rows,
         bars=_bars,
         height=_HEIGHT,
@@ -66,11 +66,11 @@ def _bars(counts: tuple[float, ...]) -> str:
 
 def _over_epochs(page: Page, group: Group, opened: Mapping[str, Opened]) -> list[Card]:
     """How much of what is kept is shut or open, by epoch: a mean over the recurrences of a label."""
-    if not any(len(each.epochs) > 1 for each in opened.values()):
+    if not any(len(result.epochs) > 1 for result in opened.values()):
         return []
     rows = []
-    for label, each in opened.items():
-        for epoch, places in each.epochs:
+    for label, result in opened.items():
+        for epoch, places in result.epochs:
             keeping = [gate for _, gates in places for gate in gates if gate.keeps]
             if keeping:
                 means = [round(sum(getattr(gate, end) for gate in keeping) / len(keeping), 4) for end in _ENDS]
@@ -91,7 +91,7 @@ def _over_epochs(page: Page, group: Group, opened: Mapping[str, Opened]) -> list
 def _strips(opened: Mapping[str, Opened]) -> list[tuple[str, HeatTable]]:
     """For each sentence, the share of the old state that each label keeps at each word."""
     strips = []
-    for sentence, places in by_sentence({label: each.sentences for label, each in opened.items()}).items():
+    for sentence, places in by_sentence(opened).items():
         rows = [
             HeatRow(label, place, kept[index], [f"{100 * value:.0f}" for value in kept[index]])
             for label, index in places.items()

@@ -32,11 +32,11 @@ from lightning_seq.report.formats import NOTHING
 from lightning_seq.report.summary import Group, Summary
 
 ABOUT = (
-    "What is left of the gradient of the last loss T - t steps before, at the state h_t (of an LSTM h_t and c_t "
-    "together), as a multiple of that at T: what a step so long ago can learn from. A line that falls vanishes, one "
-    "that rises explodes; what is off by more than a factor of 10¹² is cut off. Geometric means over validation "
-    "samples that are the same for all, and over seeds. Where a loss reads all steps, as pooling does, this is the "
-    "part that goes through the recurrence from the last step."
+    "The norm of the gradient of the last loss at the state h_t (of an LSTM h_t and c_t together), T - t steps back, "
+    "as a multiple of the norm at T. A falling line is a vanishing gradient, a rising one an exploding gradient; "
+    "multiples beyond a factor of 10¹² are cut off. Geometric means over validation samples that are the same for all "
+    "labels, and over seeds. Where a loss reads all steps, as pooling does, this is the part that goes through the "
+    "recurrence from the last step."
 )
 BOUND = (
     "Faint broken lines: no gradient of a simple recurrent network can be above (γ_w γ_g)^(T - t) times that at T, "
@@ -52,7 +52,7 @@ def gradient_flow(page: Page, runs: list[tuple[Path, Record]], summary: Summary)
     """Norms by distance before, in the middle of and after training; how far memories reach; what carries them."""
     done = [run for run in runs if run[1].status == "done"]
     flows, wrong = read_artifacts(done, "gradient_flow", read_flow)
-    parts = of_groups(summary, lambda group: _group(page, group, [each for each in flows if group.holds(each[0])]))
+    parts = of_groups(summary, lambda group: _group(page, group, [flow for flow in flows if group.holds(flow[0])]))
     return page.section("Gradient flow through time", "gradient-flow", ABOUT, parts, wrong=wrong)
 
 
@@ -99,7 +99,9 @@ def _norms(page: Page, labels: list[str], by_label: Sequence[LabelFlows]) -> lis
 
 
 def _norm_rows(
-    labels: list[str], curves: Sequence[tuple[str, list[Layer]]], of: Callable[[Layer], Curve] = lambda each: each.norm
+    labels: list[str],
+    curves: Sequence[tuple[str, list[Layer]]],
+    of: Callable[[Layer], Curve] = lambda layer: layer.norm,
 ) -> list[list[Plain]]:
     rows: list[list[Plain]] = []
     for label, layers in curves:
@@ -187,9 +189,9 @@ def _over_epochs(
         return []
     x = epochs_axis((row[1] for row in rows), scale={"nice": False, "padding": 8})
     y = channel(f"{field}:Q", title=None, axis={"tickCount": 4})
-    tooltip = [channel("epoch:Q"), channel("said:N", title=field)]
+    tooltip = [channel("epoch:Q"), channel("text:N", title=field)]
     spec = line_chart(labels, x, y, tooltip, f"{title}, against epochs", height=170)
-    return [page.card(title, spec, "flow", ["label", "epoch", field, "said"], rows, {"label": labels})]
+    return [page.card(title, spec, "flow", ["label", "epoch", field, "text"], rows, {"label": labels})]
 
 
 def _shares(page: Page, labels: list[str], by_label: Sequence[LabelFlows]) -> list[Card]:
@@ -206,7 +208,7 @@ def _shares(page: Page, labels: list[str], by_label: Sequence[LabelFlows]) -> li
 
 def _kept(page: Page, labels: list[str], by_label: Sequence[LabelFlows]) -> list[Card]:
     curves = [(label, [layer for layer in main_layers(flows, -1) if layer.kept]) for label, flows in by_label]
-    rows = [row[:3] for row in _norm_rows(labels, [each for each in curves if each[1]], lambda layer: layer.kept)]
+    rows = [row[:3] for row in _norm_rows(labels, [curve for curve in curves if curve[1]], lambda layer: layer.kept)]
     if not rows:
         return []
     title = "Share of the old state that gates keep over a distance"
@@ -257,8 +259,8 @@ def _others(page: Page, labels: list[str], by_label: Sequence[LabelFlows]) -> li
             curves = [(label, layers) for label, flows in by_label if (layers := last_layers(flows, place))]
             drawn.append((place, _norm_rows(labels, curves)))
     whole = [(label, [layer for layer in main_layers(flows, -1) if layer.direct]) for label, flows in by_label]
-    rows = _norm_rows(labels, [each for each in whole if each[1]], lambda layer: layer.direct)
-    drawn.append(("With all that the loss reads directly", [row for row in rows if row[3] == "measured"]))
+    rows = _norm_rows(labels, [curve for curve in whole if curve[1]], lambda layer: layer.direct)
+    drawn.append(("With the steps that the loss reads directly", [row for row in rows if row[3] == "measured"]))
     return [
         _norm_card(page, labels, title, rows, _domain([row[2] for row in rows if row[3] == "measured"]))
         for title, rows in drawn

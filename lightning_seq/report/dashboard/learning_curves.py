@@ -36,7 +36,7 @@ _TOOLTIP_FORMATS = {"step": ",", "epoch": ".2~f", "seconds": ".1f"}
 def learning_curves(page: Page, records: list[Record], summary: Summary) -> Markup:
     """The headline on validation and the losses, against steps, epochs or seconds, as the reader chooses."""
     parts = of_groups(
-        summary, lambda group: _group_curves(page, [each for each in records if group.holds(each)], group)
+        summary, lambda group: _group_curves(page, [record for record in records if group.holds(record)], group)
     )
     if not parts:
         return page.section("Learning curves", "curves", body=draw("note", text="No run has recorded a curve yet."))

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
-from typing import Any
 
 from markupsafe import Markup
 
@@ -172,7 +171,7 @@ def _differing(records: Sequence[Record], names: Sequence[str]) -> list[str]:
     return [key for key in keys if len({repr(flat.get(key)) for flat in flats}) > 1]
 
 
-def _flat(record: Record, names: Sequence[str]) -> dict[str, Any]:
+def _flat(record: Record, names: Sequence[str]) -> dict[str, object]:
     """The settings by dotted key, without the distance."""
     key = PROBLEMS.get(str(record.setting("data", "source")), ("", ""))[0]
     leaves = {key: value for name in names for key, value in _leaves(record.config.get(name), name)}
@@ -180,7 +179,7 @@ def _flat(record: Record, names: Sequence[str]) -> dict[str, Any]:
     return leaves
 
 
-def _leaves(value: Any, key: str) -> Iterator[tuple[str, Any]]:
+def _leaves(value: object, key: str) -> Iterator[tuple[str, object]]:
     if isinstance(value, dict):
         for name, item in value.items():
             yield from _leaves(item, f"{key}.{name}")

@@ -128,22 +128,22 @@ def _sides(drawn: list[Mark], named: list[Mark], labels: list[str]) -> dict[int,
     By the size of a narrow chart: in a wider one there is more room.
     """
     width, height, letter, line, longest = 250.0, 180.0, 6.2, 15.0, 170.0
-    x_low, x_high = min((each.x_low for each in drawn), default=0.0), max((each.x_high for each in drawn), default=0.0)
-    low, high = min((each.low for each in drawn), default=0.0), max((each.high for each in drawn), default=0.0)
+    x_low, x_high = min((mark.x_low for mark in drawn), default=0.0), max((mark.x_high for mark in drawn), default=0.0)
+    low, high = min((mark.low for mark in drawn), default=0.0), max((mark.high for mark in drawn), default=0.0)
     taken: list[tuple[float, float, float, float]] = []
     chosen = {}
-    for each in named:
+    for mark in named:
         if is_logarithmic(x_low, x_high):
-            x = width * log(each.x / x_low) / log(x_high / x_low)
+            x = width * log(mark.x / x_low) / log(x_high / x_low)
         else:
-            x = width * (each.x - x_low) / ((x_high - x_low) or 1.0)
-        y = height * (each.value - low) / ((high - low) or 1.0)
-        size = min(longest, letter * len(labels[each.label])) + 6
+            x = width * (mark.x - x_low) / ((x_high - x_low) or 1.0)
+        y = height * (mark.value - low) / ((high - low) or 1.0)
+        size = min(longest, letter * len(labels[mark.label])) + 6
         for side, left in (("right", x), ("left", x - size)):
             box = (left, left + size, y, y + line)
             if left >= -30 and left + size <= width + 20 and all(_apart(box, other) for other in taken):
                 taken.append(box)
-                chosen[each.label] = side
+                chosen[mark.label] = side
                 break
     return chosen
 
@@ -181,7 +181,7 @@ def _group_charts(page: Page, group: Group) -> Markup:
             label for index, label in enumerate(group.labels) if index not in labels and label not in group.unchosen
         ]
         if missing:
-            notes.append(f"Not against {cost.title}, for want of a number: {', '.join(missing)}.")
+            notes.append(f"Not drawn against {cost.title}, as a number is missing: {', '.join(missing)}.")
     if not cards:
         return Markup()
     if group.unchosen:

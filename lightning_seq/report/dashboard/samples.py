@@ -15,8 +15,9 @@ from lightning_seq.report.dashboard.templates import draw
 from lightning_seq.report.summary import Group, Summary
 
 ABOUT = (
-    "For each run: what it expects after each symbol of the prompt, at its last validation (bars are probabilities, ▸ "
-    "marks what does follow in the prompt), and what it wrote after each epoch. ␣ is a space, ⏎ a line end."
+    "For each run: the symbols it expects after each symbol of the prompt, at its last validation (bars are "
+    "probabilities, ▸ marks the symbol that follows in the prompt), and the text it wrote after each epoch. ␣ is a "
+    "space, ⏎ a line end."
 )
 _VISIBLE = {" ": "␣", "\n": "⏎", "\t": "⇥", "\r": "␍"}
 _LONGEST_SYMBOL, _LONGEST_HEAD = 10, 20
@@ -44,9 +45,9 @@ def samples(page: Page, runs: list[tuple[Path, Record]], summary: Summary) -> Ma
 
     def part(group: Group) -> Markup:
         shown = [
-            _run(record, each, group.labels.index(record.label))
-            for record, each in left
-            if group.holds(record) and (each.texts or each.steps)
+            _run(record, contents, group.labels.index(record.label))
+            for record, contents in left
+            if group.holds(record) and (contents.texts or contents.steps)
         ]
         return draw("samples", runs=shown)
 

@@ -142,9 +142,9 @@ def _strip(statistic: Statistic, metric: str | None, span: Span) -> _Strip | Non
 
 def problems(page: Page, summary: Summary) -> Markup:
     """The runs that failed, were interrupted or still run."""
-    rows = [(each, link(*each.log.parts) if each.log else "") for each in summary.problems]
+    rows = [(problem, link(*problem.log.parts) if problem.log else "") for problem in summary.problems]
     body = draw("problems", rows=rows) if rows else Markup()
-    return page.section("What did not finish", "problems", "These runs are in no mean above.", body=body)
+    return page.section("Unfinished runs", "problems", "No mean above includes these runs.", body=body)
 
 
 def conditions(page: Page, summary: Summary, records: list[Record]) -> Markup:

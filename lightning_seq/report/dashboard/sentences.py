@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from markupsafe import Markup
 
@@ -85,14 +85,18 @@ def diagnostic_section(
     return page.section(title, name.replace("_", "-"), about, of_groups(summary, of_group), wrong=wrong)
 
 
-def by_sentence(sentences: Mapping[str, Sequence[Sentence]]) -> dict[Sentence, dict[str, int]]:
-    """Each sentence, and its place among those of each label; at most `MOST_SENTENCES`.
+class OfSentences(Protocol):
+    """The contents of an artifact of a diagnostic."""
 
-    sentences: by label.
-    """
+    @property
+    def sentences(self) -> tuple[Sentence, ...]: ...
+
+
+def by_sentence(contents: Mapping[str, OfSentences]) -> dict[Sentence, dict[str, int]]:
+    """Each sentence, and its place in the contents of each label; at most `MOST_SENTENCES`."""
     places: dict[Sentence, dict[str, int]] = {}
-    for label, listed in sentences.items():
-        for place, sentence in enumerate(listed):
+    for label, result in contents.items():
+        for place, sentence in enumerate(result.sentences):
             places.setdefault(sentence, {})[label] = place
     return dict(list(places.items())[:MOST_SENTENCES])
 

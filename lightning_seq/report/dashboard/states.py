@@ -16,9 +16,9 @@ from lightning_seq.report.summary import Group, Summary
 
 ABOUT = (
     "The state h of the top layer from word to word, in the plane of its two principal components over some validation "
-    "sentences, after the last epoch; the first seed of each label. Every label has a plane of its own, scaled to a "
-    "standard deviation of 1 along its first component: shapes compare, places and directions do not. A ring is where "
-    "reading begins, which for a backward direction (broken line) is the last word. Choose a label to see its words."
+    "sentences, after the last epoch; the first seed of each label. Every label has its own plane, scaled to a "
+    "standard deviation of 1 along its first component: compare shapes, not positions or directions. A ring is where "
+    "reading begins: at the last word for a backward direction (broken line). Choose a label to see its words."
 )
 
 
@@ -29,7 +29,7 @@ def states(page: Page, runs: list[tuple[Path, Record]], summary: Summary) -> Mar
 
 def _group(page: Page, group: Group, trajectories: dict[str, Travelled]) -> Markup:
     cards = []
-    for sentence, places in by_sentence({name: each.sentences for name, each in trajectories.items()}).items():
+    for sentence, places in by_sentence(trajectories).items():
         rows = []
         for label, index in places.items():
             for path in trajectories[label].paths:
@@ -45,9 +45,9 @@ def _group(page: Page, group: Group, trajectories: dict[str, Travelled]) -> Mark
             page.card(sentence.text, spec, "states", ["label", "direction", "step", "word", "x", "y"], rows, names)
         )
     shares = [
-        f"{label}{f' {path.direction}' if len(each.paths) > 1 else ''} {100 * path.share:.0f} %"
-        for label, each in trajectories.items()
-        for path in each.paths
+        f"{label}{f' {path.direction}' if len(trajectory.paths) > 1 else ''} {100 * path.share:.0f} %"
+        for label, trajectory in trajectories.items()
+        for path in trajectory.paths
     ]
     return draw("states", legend=page.legend(group.labels), cards=cards, shares=shares)
 

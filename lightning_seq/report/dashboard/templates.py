@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from jinja2.ext import Extension
@@ -44,7 +43,7 @@ _ENVIRONMENT.globals |= {"PALETTE": PALETTE, "NOTHING": NOTHING}
 _ENVIRONMENT.filters["breaking"] = breaking
 
 
-def draw(template: str, **values: Any) -> Markup:
+def draw(template: str, **values: object) -> Markup:
     """What a template of `templates/` makes of the values; the white space at its ends is dropped.
 
     Raises jinja2.UndefinedError for a value that the template needs and does not get.

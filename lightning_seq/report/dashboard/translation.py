@@ -29,8 +29,8 @@ ABOUT = (
     f"fewer than {LEAST_TOKENS} tokens are left out."
 )
 EXAMPLES = (
-    "The same sentences by each label, of its first seed; those with the highest loss come first. Words that have no "
-    "place in the reference are underlined. " + EXAMPLE_IDS
+    "The same sentences by each label, of its first seed; those with the highest loss come first. Words that the "
+    "reference does not have there are underlined. " + EXAMPLE_IDS
 )
 
 Translations = list[tuple[Record, Translation]]
@@ -123,27 +123,27 @@ def position_chart(labels: list[str], first: int, last: int) -> Spec:
 
 def _buckets(group: Group, translations: Translations) -> dict[tuple[str, str], tuple[Statistic, Bucket]]:
     """By label and name of the bucket: BLEU over seeds, and the bucket of one of them."""
-    result = {}
+    buckets = {}
     for label in group.labels:
         for name in BUCKETS:
             by_seed = {
                 record.seed: bucket
-                for record, each in translations
+                for record, result in translations
                 if record.label == label
-                for bucket in each.buckets
+                for bucket in result.buckets
                 if bucket.name == name
             }
             if by_seed:
                 statistic = Statistic({seed: bucket.bleu for seed, bucket in sorted(by_seed.items())})
-                result[label, name] = statistic, next(iter(by_seed.values()))
-    return result
+                buckets[label, name] = statistic, next(iter(by_seed.values()))
+    return buckets
 
 
 def _bucket_names(translations: Translations) -> list[str]:
     """With the lengths that each stands for, where those are the same in all runs."""
     spans: dict[str, set[tuple[int, int]]] = {}
-    for _, each in translations:
-        for bucket in each.buckets:
+    for _, result in translations:
+        for bucket in result.buckets:
             spans.setdefault(bucket.name, set()).add((bucket.first, bucket.last))
     names = []
     for name in BUCKETS:
@@ -156,7 +156,7 @@ def _bucket_names(translations: Translations) -> list[str]:
 
 def _length_rows(group: Group, translations: Translations) -> list[list[float | int | None]]:
     buckets = _buckets(group, translations)
-    names = [name for name in BUCKETS if any(name == each for _, each in buckets)]
+    names = [name for name in BUCKETS if any(name == bucket for _, bucket in buckets)]
     return [
         [
             group.labels.index(label),
@@ -175,16 +175,16 @@ def _position_rows(
     group: Group, translations: Translations
 ) -> list[tuple[int, int, str, float, float | None, int, int]]:
     """Rows `(label, position from 1, its name, accuracy, sd, seeds, tokens of a seed)`."""
-    least = min(LEAST_TOKENS, max((n for _, each in translations for _, n in each.positions), default=0))
+    least = min(LEAST_TOKENS, max((n for _, result in translations for _, n in result.positions), default=0))
     rows = []
     for index, label in enumerate(group.labels):
-        mine = [(record.seed, each) for record, each in translations if record.label == label]
-        for place in range(max((len(each.positions) for _, each in mine), default=0)):
-            at = {seed: each.positions[place] for seed, each in mine if place < len(each.positions)}
+        mine = [(record.seed, result) for record, result in translations if record.label == label]
+        for place in range(max((len(result.positions) for _, result in mine), default=0)):
+            at = {seed: result.positions[place] for seed, result in mine if place < len(result.positions)}
             statistic = Statistic({seed: accuracy for seed, (accuracy, n) in at.items() if n >= least})
             if statistic.mean is None:
                 continue
-            later = any(each.and_later and place == len(each.positions) - 1 for _, each in mine)
+            later = any(result.and_later and place == len(result.positions) - 1 for _, result in mine)
             name = f"{place + 1} and later" if later else str(place + 1)
             spread = None if statistic.std is None else round(statistic.std, 4)
             n = max(n for _, n in at.values())
@@ -195,12 +195,14 @@ def _position_rows(
 def _table(group: Group, translations: Translations) -> tuple[list[Heading], list[tuple[str, list[Cell]]], bool]:
     """BLEU by length, and where attention looks, where that is known: headings, cells by label, and whether it is."""
     buckets = _buckets(group, translations)
-    names = [name for name in BUCKETS if any(name == each for _, each in buckets)]
+    names = [name for name in BUCKETS if any(name == bucket for _, bucket in buckets)]
     readers: dict[str, Callable[[Translation], float | None]] = {
-        "alignment error rate": lambda each: each.alignment_error_rate,
-        "attention entropy": lambda each: each.attention_entropy,
+        "alignment error rate": lambda result: result.alignment_error_rate,
+        "attention entropy": lambda result: result.attention_entropy,
     }
-    known = {name: read for name, read in readers.items() if any(read(each) is not None for _, each in translations)}
+    known = {
+        name: read for name, read in readers.items() if any(read(result) is not None for _, result in translations)
+    }
     if not buckets and not known:
         return [], [], False
     head = [
@@ -210,9 +212,9 @@ def _table(group: Group, translations: Translations) -> tuple[list[Heading], lis
     ]
     rows = []
     for label in group.labels:
-        mine = [(record.seed, each) for record, each in translations if record.label == label]
+        mine = [(record.seed, result) for record, result in translations if record.label == label]
         bleu = [buckets[label, name][0] if (label, name) in buckets else Statistic() for name in names]
-        others = [Statistic({seed: read(each) for seed, each in mine}) for read in known.values()]
+        others = [Statistic({seed: read(result) for seed, result in mine}) for read in known.values()]
         cells = [Cell(mean_and_std(statistic, "bleu"), statistic.mean) for statistic in bleu]
         cells += [Cell(mean_and_std(statistic), statistic.mean) for statistic in others]
         if mine:
@@ -223,15 +225,15 @@ def _table(group: Group, translations: Translations) -> tuple[list[Heading], lis
 def _facts(translations: Translations) -> str:
     """How it was scored and searched; where runs differ, each value is followed by its labels."""
     readers: dict[str, Callable[[Translation], str | None]] = {
-        "BLEU": lambda each: each.signatures.get("bleu"),
-        "chrF": lambda each: each.signatures.get("chrf"),
-        "Beam": lambda each: None if each.beam is None else str(each.beam),
+        "BLEU": lambda result: result.signatures.get("bleu"),
+        "chrF": lambda result: result.signatures.get("chrf"),
+        "Beam": lambda result: None if result.beam is None else str(result.beam),
     }
     lines = []
     for title, read in readers.items():
         labels: dict[str, list[str]] = {}
-        for record, each in translations:
-            if value := read(each):
+        for record, result in translations:
+            if value := read(result):
                 labels.setdefault(value, []).append(record.label)
         texts = [
             value if len(labels) == 1 else f"{value} ({', '.join(dict.fromkeys(names))})"
@@ -247,9 +249,9 @@ def _examples(
 ) -> list[dict[str, object]]:
     runs: dict[str, Translation] = {}
     known: Names = {}
-    for record, each in sorted(translations, key=lambda item: item[0].seed):
-        if each.examples:
-            runs.setdefault(record.label, each)
+    for record, result in sorted(translations, key=lambda item: item[0].seed):
+        if result.examples:
+            runs.setdefault(record.label, result)
             known = known or names.get((record.label, record.seed), {})
     sentences: dict[tuple[int, str, str], dict[str, Example]] = {}
     for label in group.labels:

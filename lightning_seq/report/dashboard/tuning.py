@@ -22,9 +22,9 @@ from lightning_seq.report.summary import Group, Summary
 from lightning_seq.significance import expected_best_with_replacement
 
 ABOUT = (
-    "Each architecture was tried at the same points, drawn at random, and chosen on validation. The curve is what the "
-    "best of n such trials is expected to be, the mean over all sets of n of those made: who has few trials to spend "
-    "reads it on the left. Beside it what Dodge et al. 2019 estimate, with replacement, which is a little worse."
+    "Each architecture was tried at the same points, drawn at random, and chosen on validation. The curve is the "
+    "expected best of n such trials, the mean over all sets of n of those made: for a small budget of trials, read it "
+    "on the left. The table also has the estimate of Dodge et al. 2019, with replacement, which is a little worse."
 )
 
 
@@ -86,7 +86,7 @@ def _with_replacement(tuning: Tuning, n: int) -> float:
 
 
 def _taken(tuning: Tuning, keys: Sequence[str]) -> list[Cell]:
-    """The point that a label was run at, and what its trials were worth."""
+    """The point that a label was run at, and the values of its trials."""
     point, value, size = tuning.points[tuning.chosen - 1], tuning.values[tuning.chosen - 1], len(tuning.values)
     worths = [value, tuning.expected[0], tuning.expected[-1], _with_replacement(tuning, size)]
     return [

@@ -13,7 +13,7 @@ from lightning_seq.report.dashboard.page import Card, Page
 from lightning_seq.report.dashboard.templates import draw
 
 ABOUT = (
-    "Where the vectors that the models started from lie, brought down to two dimensions: distances are "
+    "The word vectors that the models started from, projected to two dimensions: distances are "
     "approximate. Hover over a dot for its word; larger dots are more frequent words."
 )
 _SIDES = (("right", "left", 7, 0), ("left", "right", -7, 0), ("above", "center", 0, -12), ("below", "center", 0, 12))
@@ -23,22 +23,22 @@ _SIDES = (("right", "left", 7, 0), ("left", "right", -7, 0), ("above", "center",
 def word_vectors(page: Page, runs: list[tuple[Path, Record]]) -> Markup:
     """Every different map of the runs."""
     maps, notes = word_maps(runs)
-    titles = [f"{each.method}, {len(each.words):,} words" for each in maps]
+    titles = [f"{word_map.method}, {len(word_map.words):,} words" for word_map in maps]
     if len(maps) > 1:
-        titles = [f"{title} ({', '.join(each.labels)})" for title, each in zip(titles, maps, strict=True)]
+        titles = [f"{title} ({', '.join(word_map.labels)})" for title, word_map in zip(titles, maps, strict=True)]
     return map_section(page, list(zip(titles, maps, strict=True)), notes)
 
 
 def map_section(page: Page, maps: list[tuple[str, WordMap]], notes: list[str]) -> Markup:
     """The section of these maps, each under its title."""
-    body = draw("cards", cards=[_card(page, *each) for each in maps])
+    body = draw("cards", cards=[_card(page, *word_map) for word_map in maps])
     return page.section("Word vectors", "words", ABOUT, body=body, wrong=notes)
 
 
-def _card(page: Page, title: str, each: WordMap) -> Card:
-    words = page.table("words", ["word", "count", "x", "y"], [list(word) for word in each.words])
-    arrows = page.table("arrows", ["from", "to"], [list(arrow) for arrow in each.arrows])
-    return Card(title, page.chart(_chart(words, arrows, each.method), words=words, arrows=arrows))
+def _card(page: Page, title: str, word_map: WordMap) -> Card:
+    words = page.table("words", ["word", "count", "x", "y"], [list(word) for word in word_map.words])
+    arrows = page.table("arrows", ["from", "to"], [list(arrow) for arrow in word_map.arrows])
+    return Card(title, page.chart(_chart(words, arrows, word_map.method), words=words, arrows=arrows))
 
 
 def _chart(words: str, arrows: str, method: str) -> Spec:
@@ -73,6 +73,6 @@ def _chart(words: str, arrows: str, method: str) -> Spec:
         ),
     ]
     layers = [
-        {"data": {"name": data}, **each} for data, part in ((arrows, of_arrows), (words, of_words)) for each in part
+        {"data": {"name": data}, **drawn} for data, part in ((arrows, of_arrows), (words, of_words)) for drawn in part
     ]
     return chart(layers, 560, f"Word vectors by {method}", "ink", "muted", "accent")

@@ -26,10 +26,10 @@ from lightning_seq.report.summary import Group, runs_of, summarise_runs
 
 FILE = "wandb_workspace.json"
 AXES = {"step": "trainer/global_step", "epoch": "epoch", "seconds": "RelativeTime(Process)"}
-"""What curves are drawn against, as W&B names it."""
+"""The axes of the curves, as W&B names them."""
 
 COSTS = {"recurrent parameters": "parameters/recurrent", "tokens a second": "tokens_per_second"}
-"""What an architecture pays, by the names in the summary of its runs."""
+"""The costs of an architecture, by their names in the summary of its runs."""
 
 _COLUMNS, _WIDTH, _HEIGHT = 3, 8, 6
 """Panels in a row of W&B's grid of 24 columns, and the size of each."""
@@ -87,8 +87,7 @@ def upload(directory: Path) -> str:
 
 
 def _kind(record: Record) -> str | None:
-    held = record.config.get("logger")
-    return held.get("kind") if isinstance(held, dict) else None
+    return record.setting("logger", "kind")
 
 
 def _view(group: Group, name: str, records: Sequence[Record], several: bool) -> dict[str, Plain]:
