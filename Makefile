@@ -2,13 +2,19 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/installed
+# One process a core for the tests; WORKERS=0 runs all in one.
+WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: demo test lint types imports unit coverage bench torture wheel clean
+.PHONY: demo test test-all lint types imports unit coverage bench torture wheel clean
 
 demo: $(STAMP)
 	$(BIN)/python -m lightning_seq compare experiment=demo
 
 test: lint types imports unit
+
+# What takes longer: sequences of 20,000 steps, most DDP trainings, the wheel. `make test` first.
+test-all: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "slow and not network and not gpu"
 
 lint: $(STAMP)
 	$(BIN)/python -m ruff check .
@@ -21,8 +27,6 @@ types: $(STAMP)
 imports: $(STAMP)
 	$(BIN)/python -c "from importlinter.cli import lint_imports_command as run; run()"
 
-# One process a core; WORKERS=0 runs all in one.
-WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
 unit: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
