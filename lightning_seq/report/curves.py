@@ -45,7 +45,7 @@ class CurveRow(NamedTuple):
 def metrics_to_draw(records: list[Record], headline: str | None) -> list[str]:
     """The curves of one data set worth a picture: the headline on the validation split, then the losses.
 
-    Where there is no such curve, the most important metric there is stands in its place. The loss on the validation
+    Without such a curve, the most important metric takes its place. The loss on the validation
     split is left out where it is there by another name.
     """
     names = {name for record in records for name, curve in record.curves.items() if curve}

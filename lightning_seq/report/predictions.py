@@ -1,4 +1,4 @@
-"""Columns of the `predictions.parquet` that runs left behind."""
+"""Columns of the `predictions.parquet` of runs."""
 
 from __future__ import annotations
 

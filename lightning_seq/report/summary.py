@@ -52,7 +52,7 @@ class Row:
     """One label of the comparison. Numbers come from its finished runs alone.
 
     counts:            runs by status.
-    tokens_per_second: of training; `shared_machine` where any run was timed while others ran beside it.
+    tokens_per_second: of training; `shared_machine` where any run was timed while other runs shared the machine.
     seconds:           of training.
     match:             as the record holds it.
     """

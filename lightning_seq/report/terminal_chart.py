@@ -40,8 +40,8 @@ def chart(curves: dict[str, Line], width: int, unicode: bool = True, height: int
 
     curves: by label, places from low to high and the values there.
 
-    A mark stands at each point, dots lie between them; where two meet, the earlier label's is seen. Empty without a
-    point.
+    Each point has a mark, with dots between the points; of two marks at one place the earlier label's is shown.
+    Empty without a point.
     """
     points = [point for curve in curves.values() for point in curve]
     if not points:

@@ -41,7 +41,7 @@ def attention(page: Page, runs: list[tuple[Path, Record]], summary: Summary) -> 
 
 
 def first_maps(runs: list[tuple[Path, Record]]) -> tuple[Maps, list[str]]:
-    """What fits on a page of the maps of each label's first finished seed; notes on what had to be left out."""
+    """The maps of each label's first finished seed, as many as a page holds, and notes on unreadable files."""
     readable, wrong = read_artifacts(first_runs(runs, "attention"), "attention", read_attention)
     kept = fitted([sentences for _, sentences in readable])
     return [(record, mine) for (record, _), mine in zip(readable, kept, strict=True) if mine], wrong

@@ -1,4 +1,4 @@
-"""What all charts have in common, as parts of Vega-Lite specifications: channels, layers, colours, ticks, highlights.
+"""Parts of Vega-Lite specifications that all charts share: channels, layers, colours, ticks, highlights.
 
 A chart is a plain Vega-Lite dict: the page gives it its data by name, its colours and the label that is highlighted.
 """
@@ -28,7 +28,7 @@ _COLOURS = {"ink": "#222", "muted": "#888", "accent": "#0072B2", "high": "#0b539
 
 
 def channel(shorthand: str, **parts: Plain) -> Spec:
-    """`channel("loss:Q", title="loss")`: a field with its type, as altair writes it, and what else the channel has."""
+    """`channel("loss:Q", title="loss")`: a field with its type, as in altair, and other properties."""
     field, _, kind = shorthand.partition(":")
     return {"field": field, "type": _TYPES[kind], **parts}
 
@@ -40,7 +40,7 @@ def layer(mark: str, encoding: Mapping[str, Plain], *filters: str, **style: Plai
 
 
 def chart(layers: Sequence[Spec], height: Plain, about: str, *parameters: str, width: Plain = "container") -> Spec:
-    """The layers one on another. parameters: `focus`, the label that is highlighted, and names of colours."""
+    """The layers in one chart. parameters: `focus` (the highlighted label) and names of colours."""
     params = [{"name": name, "value": _COLOURS.get(name, "")} for name in parameters]
     return {"params": params, "width": width, "height": height, "description": about, "layer": list(layers)}
 
@@ -90,6 +90,12 @@ def epochs_axis(epochs: Iterable[int], **parts: Plain) -> Spec:
     """The x channel of a column `epoch`, in which these are."""
     values = thin(sorted(set(epochs)), MOST_TICKS)
     return channel("epoch:Q", axis={"grid": False, "values": values, "format": "d"}, **parts)
+
+
+def value_axis(shorthand: str, span: Span = (0.0, 1.0)) -> Spec:
+    """The y channel of a metric; span: its least and greatest value, where they may be equal."""
+    scale = {"zero": False, "nice": True, **single_value_domain(span)}
+    return channel(shorthand, title=None, scale=scale, axis={"tickCount": 5})
 
 
 def single_value_domain(span: Span) -> Spec:

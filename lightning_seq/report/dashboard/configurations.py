@@ -33,7 +33,7 @@ def addresses(runs: Sequence[tuple[Path, Record]]) -> Addresses:
 
 
 def configurations(page: Page, directory: Path, runs: list[tuple[Path, Record]], summary: Summary) -> Markup:
-    """Folded away: what all runs on a data set have in common, then the runs, those of a label together."""
+    """The settings that all runs on a data set share, then the runs, those of a label together, all folded away."""
     entries = addresses(runs)
     parts = of_groups(
         summary, lambda group: _group(directory, [run for run in runs if group.holds(run[1])], group, entries)

@@ -90,10 +90,10 @@ def _group(page: Page, runs: list[tuple[Path, Record]], group: Group, tagged: li
 def confusions(
     runs: list[tuple[Path, Record]], labels: list[str], tagged: list[tuple[Record, Tagged]]
 ) -> tuple[list[Confusion], list[str], list[str]]:
-    """The confusion matrix of each label, the class names in order, and notes on what had to be left out.
+    """The confusion matrix of each label, the class names in order, and notes on files and classes left out.
 
-    tagged: what taggers among the runs left behind: it says the order of the classes, and counts for a run whose
-            predictions are not there.
+    tagged: the `tagging.json` of taggers: it gives the order of the classes, and the counts of a run without
+            predictions.
 
     Of too many classes, those with the most confusions are named; the others are in no row or column.
     """

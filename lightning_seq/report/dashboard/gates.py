@@ -1,4 +1,4 @@
-"""How far the gates are open, and what is kept from word to word, as a section of the dashboard."""
+"""Gates: how far they are open, and the share of the state kept from word to word, as a section of the dashboard."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def _bars(counts: tuple[float, ...]) -> str:
 
 
 def _over_epochs(page: Page, group: Group, opened: Mapping[str, Opened]) -> list[Card]:
-    """How much of what is kept is shut or open, by epoch: a mean over the recurrences of a label."""
+    """How far the keeping gates are shut or open, by epoch: a mean over the recurrences of a label."""
     if not any(len(result.epochs) > 1 for result in opened.values()):
         return []
     rows = []

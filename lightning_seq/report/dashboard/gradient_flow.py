@@ -44,12 +44,12 @@ BOUND = (
     "the logistic (Pascanu, Mikolov & Bengio 2013)."
 )
 FURTHEST = 1e12
-"""From 1, of what a logarithmic scale shows."""
+"""The greatest factor from 1 that a logarithmic scale shows."""
 _MOMENTS = ("Before training", "Halfway", "After the last epoch")
 
 
 def gradient_flow(page: Page, runs: list[tuple[Path, Record]], summary: Summary) -> Markup:
-    """Norms by distance before, in the middle of and after training; how far memories reach; what carries them."""
+    """Norms by distance before, in the middle of and after training; memory lengths; the parts of a step."""
     done = [run for run in runs if run[1].status == "done"]
     flows, wrong = read_artifacts(done, "gradient_flow", read_flow)
     parts = of_groups(summary, lambda group: _group(page, group, [flow for flow in flows if group.holds(flow[0])]))

@@ -20,6 +20,7 @@ from lightning_seq.report.dashboard.chart_style import (
     layer,
     single_value_domain,
     ticks,
+    value_axis,
 )
 from lightning_seq.report.dashboard.page import Card, Page, of_groups
 from lightning_seq.report.dashboard.templates import draw
@@ -95,12 +96,8 @@ def curve_chart(
     few:  whether the curves are short enough for their points to be marked (a curve of one point has no line).
     """
     values = [row.value + sign * (row.sd or 0.0) for row in rows for sign in (-1, 1)]
-    scale = {"zero": False, "nice": True, **single_value_domain((min(values), max(values)))}
-    base = {
-        "x": axes["epoch"],
-        "y": channel("value:Q", title=None, scale=scale, axis={"tickCount": 5}),
-        "color": by_label(labels),
-    }
+    y = value_axis("value:Q", (min(values), max(values)))
+    base = {"x": axes["epoch"], "y": y, "color": by_label(labels)}
     dash, crowded = dashes(labels), len(labels) > PALETTE
     seeds = base | {"detail": channel("seed:N")}
     seed, mean = "datum.seed !== null", "datum.seed === null"

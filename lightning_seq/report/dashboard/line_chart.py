@@ -30,7 +30,7 @@ def line_chart(
     size, dots: area and opacity of the dots.
     filters: of the rows, for lines and for dots.
     below:   layers under the lines; colours: names of the page's style that they use.
-    noun:    what a line stands for.
+    noun:    a line is of one such thing.
     style:   of both marks, such as `clip`.
     """
     base = {"x": x, "y": y, "color": by_label(labels)}

@@ -63,7 +63,7 @@ class DistanceResult:
 
 
 def distance(record: Record) -> int | None:
-    """The distance in steps over which the run's problem is to be remembered; None for other data."""
+    """The distance in steps of the run's memory problem; None for other data."""
     data = record.config.get("data")
     if not isinstance(data, dict) or data.get("source") not in PROBLEMS:
         return None
@@ -103,7 +103,7 @@ def horizons(records: Sequence[Record]) -> dict[str, list[DistanceResult]]:
 
 
 def longest(results: Sequence[DistanceResult]) -> int | None:
-    """The longest distance that is solved, every shorter one that was tried being solved too; None for none."""
+    """The longest distance up to which every tried distance is solved; None if the shortest is not."""
     reached = None
     for result in sorted(results, key=lambda result: result.distance):
         if not result.holds:

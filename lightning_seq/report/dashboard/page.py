@@ -1,4 +1,4 @@
-"""What a page's script gets: tables of data, each once, charts that name them, and maps of attention."""
+"""The data of a page's script: tables, each once, charts that name them, and maps of attention."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lightning_seq.report.escape import script_json
 from lightning_seq.report.summary import Group, Summary
 
 Parts = list[tuple[str, Markup]]
-"""What a section holds, one part below the other, each under a heading or none."""
+"""The parts of a section, one below the other, each under a heading or none."""
 
 
 class Card(NamedTuple):
@@ -43,7 +43,7 @@ class Cell(NamedTuple):
 
 
 def of_groups(summary: Summary, part: Callable[[Group], Markup]) -> Parts:
-    """What there is for each data set, under its name, where there are several."""
+    """The part of each data set, under its name if there are several; data sets with an empty part are left out."""
     several = len(summary.groups) > 1
     parts = [(group.title if several else "", part(group)) for group in summary.groups]
     return [(title, body) for title, body in parts if body]
@@ -67,7 +67,7 @@ class Page:
         self, title: str, anchor: str, about: str = "", parts: Parts | None = None,
         body: Markup | None = None, wrong: Sequence[str] = (),
     ) -> Markup:  # fmt: skip
-        """A section; empty where there is neither a part, nor a body before the parts, nor a note on what is wrong."""
+        """A section: a body, then parts, then notes on what is `wrong`; empty without any of them."""
         if not (parts or body or wrong):
             return Markup()
         self.contents.append((anchor, title))

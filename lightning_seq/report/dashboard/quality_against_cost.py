@@ -21,6 +21,7 @@ from lightning_seq.report.dashboard.chart_style import (
     layer,
     shapes,
     single_value_domain,
+    value_axis,
 )
 from lightning_seq.report.dashboard.page import Page, of_groups
 from lightning_seq.report.dashboard.templates import draw
@@ -30,7 +31,7 @@ from lightning_seq.report.tables import SHARED
 
 ABOUT = (
     "Each mark is a label's mean over its seeds, the bars are one standard deviation to each side, faint dots are the "
-    "seeds. The stepped line joins the labels that no other label beats in both; their names stand beside them where "
+    "seeds. The stepped line joins the labels that no other label beats in both; their names are next to them where "
     "there is room. Choose a label to highlight it."
 )
 LOGARITHMIC = 10.0
@@ -38,7 +39,7 @@ LOGARITHMIC = 10.0
 
 
 class Cost(NamedTuple):
-    """What a label costs. lower: whether less of it is better."""
+    """A cost of a label. lower: whether less of it is better."""
 
     name: str
     title: str
@@ -201,11 +202,7 @@ def pareto_chart(labels: list[str], metric: str, cost: Cost, drawn: Sequence[Mar
     else:
         scale = {"zero": False, "nice": True, **single_value_domain(x_span)}
     axis = {"grid": False, "format": "~s", "tickCount": 4, "labelOverlap": True}
-    y_scale = {"zero": False, "nice": True, **single_value_domain(y_span)}
-    base = {
-        "x": channel("x:Q", title=cost.title, scale=scale, axis=axis),
-        "y": channel("value:Q", title=None, scale=y_scale, axis={"tickCount": 5}),
-    }
+    base = {"x": channel("x:Q", title=cost.title, scale=scale, axis=axis), "y": value_axis("value:Q", y_span)}
     coloured = base | {"color": by_label(labels)}
     tooltip = [
         channel("label:N"),

@@ -22,7 +22,7 @@ Addresses = dict[tuple[str, str, str, int | None], str]
 
 
 def heading(summary: Summary) -> Markup:
-    """The title, what was compared, and for each data set a line, which names a best mean and claims no more."""
+    """The title, the size of the comparison, and for each data set a line with the best mean, without a verdict."""
     several = len(summary.groups) > 1
     labels = len({label for group in summary.groups for label in group.labels})
     if several:

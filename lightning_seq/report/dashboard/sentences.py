@@ -42,7 +42,7 @@ class HeatRow(NamedTuple):
 
 
 class HeatTable(NamedTuple):
-    """Words along the top, a row for each of what is compared, cells coloured by their weights."""
+    """Words along the top, rows of labels, cells coloured by their weights."""
 
     words: list[str]
     rows: list[HeatRow]

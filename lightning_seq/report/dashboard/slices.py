@@ -1,8 +1,8 @@
 """The metric on parts of the test split, as a section of the dashboard: by length, unknown words, rare words, class.
 
-What stands beside a number is its 95 % interval over test examples, for these very runs: Wilson's (1927) for a share of
-examples, at the mean over seeds; for ratios of counts (tokens, spans) the bootstrap's, examples drawn again, the same
-for all seeds. It holds for one number by itself: of many slices some look unusual by chance.
+Each number has its 95 % interval over test examples, for these runs: Wilson's (1927) for a share of examples, at the
+mean over seeds; for ratios of counts (tokens, spans) the bootstrap's, with the same resampled examples for all seeds.
+An interval is of one number by itself: of many slices some look unusual by chance.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ KINDS = {
 
 @dataclass(frozen=True)
 class Predicted:
-    """What a run says of each test example; a metric is the sum of `hits` over the sum of `of`.
+    """The predictions of a run for each test example; a metric is the sum of `hits` over the sum of `of`.
 
     ids:      `[N]`, rising.
     hits, of: `[N]`.
@@ -66,7 +66,7 @@ class Predicted:
 
 @dataclass(frozen=True)
 class Slice:
-    """kind: by what it was cut. mask: `[N]`."""
+    """kind: the property by which examples are sliced. mask: `[N]`."""
 
     kind: str
     name: str
@@ -75,7 +75,7 @@ class Slice:
 
 @dataclass(frozen=True)
 class Measured:
-    """A mean over seeds, and its interval over examples; None where a slice has nothing that counts."""
+    """A mean over seeds, and its interval over examples."""
 
     value: float
     low: float
@@ -114,7 +114,7 @@ def _reader(kind: str) -> Callable[[Path], Predicted | None]:
 
 
 def read_predicted(path: Path, kind: str) -> Predicted | None:
-    """A `predictions.parquet`; None for one that does not say how difficult its examples are.
+    """A `predictions.parquet`; None for a file without the difficulty of its examples.
 
     kind: one of `KINDS`.
     """

@@ -127,7 +127,7 @@ def _facts(sentence: Sentence, names: Names) -> list[str]:
 
 
 def _token(token: Token, usual: str | None, kinds: list[str]) -> dict[str, object]:
-    """A token with the text below it, what is said of it, and the number of its colour."""
+    """A token with the text below it, its tooltip, and the number of its colour."""
     drawn: dict[str, object] = {"text": token.text, "wrong": token.wrong, "below": "", "colour": None, "tagged": False}
     if token.wrong:
         change = f"{token.target} → {token.prediction}"

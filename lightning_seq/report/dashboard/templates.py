@@ -1,4 +1,4 @@
-"""The page's templates: HTML with Jinja2, in which every value is escaped that is not itself made by a template."""
+"""The page's templates: HTML with Jinja2. Every value is escaped, except for what a template made."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _BETWEEN = re.compile(r"(?<=[>}])\n\s*|\n\s*(?=[<{])")
 
 
 class _Unbroken(Extension):
-    """Line breaks and indentation between tags are for the reader of a template: the page has none of them."""
+    """Leave out line breaks and indentation between tags: they are for the reader of a template."""
 
     def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:
         return _BETWEEN.sub(lambda between: f"{{#{between[0]}#}}", source.strip())  # a comment: lines keep their number
@@ -27,7 +27,7 @@ def _displayable(value: object) -> object:
 
 
 def breaking(text: str, behind: str) -> Markup:
-    """Text that a narrow column may break behind what the pattern finds."""
+    """Text that a narrow column may break behind each match of the pattern."""
     return Markup(re.sub(f"({behind})", r"\1<wbr>", str(escape(displayable(text)))))
 
 
@@ -44,7 +44,7 @@ _ENVIRONMENT.filters["breaking"] = breaking
 
 
 def draw(template: str, **values: object) -> Markup:
-    """What a template of `templates/` makes of the values; the white space at its ends is dropped.
+    """Render a template of `templates/` with these values.
 
     Raises jinja2.UndefinedError for a value that the template needs and does not get.
     """

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from lightning_seq.records.artifacts import read_artifacts
 from lightning_seq.records.record import Record
 from lightning_seq.records.translation import BUCKETS, LONGEST_TEXT, Bucket, Example, Translation, read_translation
-from lightning_seq.report.dashboard.chart_style import Spec, channel, single_value_domain, ticks
+from lightning_seq.report.dashboard.chart_style import Spec, channel, single_value_domain, ticks, value_axis
 from lightning_seq.report.dashboard.line_chart import line_chart
 from lightning_seq.report.dashboard.page import Card, Cell, Heading, Page, of_groups
 from lightning_seq.report.dashboard.templates import draw
@@ -88,7 +88,7 @@ def length_chart(labels: list[str], buckets: list[str]) -> Spec:
     return line_chart(
         labels,
         channel("length:N", sort=None, title="length of the source in tokens", axis=axis, scale=scale),
-        channel("bleu:Q", title=None, scale={"zero": False, "nice": True}, axis={"tickCount": 5}),
+        value_axis("bleu:Q"),
         [
             channel("length:N", title="source tokens"),
             channel("bleu:Q", title="BLEU", format=".1f"),
@@ -108,7 +108,7 @@ def position_chart(labels: list[str], first: int, last: int) -> Spec:
     return line_chart(
         labels,
         channel("position:Q", title="place in the target", axis=axis, scale=scale),
-        channel("accuracy:Q", title=None, scale={"zero": False, "nice": True}, axis={"tickCount": 5}),
+        value_axis("accuracy:Q"),
         [
             channel("place:N", title="target place"),
             channel("accuracy:Q", format=".3f"),
@@ -140,7 +140,7 @@ def _buckets(group: Group, translations: Translations) -> dict[tuple[str, str], 
 
 
 def _bucket_names(translations: Translations) -> list[str]:
-    """With the lengths that each stands for, where those are the same in all runs."""
+    """The names with the lengths of the buckets, where these are the same in all runs."""
     spans: dict[str, set[tuple[int, int]]] = {}
     for _, result in translations:
         for bucket in result.buckets:
@@ -193,7 +193,7 @@ def _position_rows(
 
 
 def _table(group: Group, translations: Translations) -> tuple[list[Heading], list[tuple[str, list[Cell]]], bool]:
-    """BLEU by length, and where attention looks, where that is known: headings, cells by label, and whether it is."""
+    """BLEU by length and the attention metrics that are known: headings, cells by label, and whether there are any."""
     buckets = _buckets(group, translations)
     names = [name for name in BUCKETS if any(name == bucket for _, bucket in buckets)]
     readers: dict[str, Callable[[Translation], float | None]] = {
@@ -267,7 +267,7 @@ def _examples(
 
 
 def _order(by_label: dict[str, Example]) -> tuple[int, bool, float]:
-    """A key that puts first what most labels translated, then by the highest loss; what all translated rightly last."""
+    """A key that sorts by the number of labels, then sentences that all translated rightly last, then by loss."""
     losses = [example.loss for example in by_label.values() if example.loss is not None]
     mean = sum(losses) / len(losses) if losses else 0.0
     return -len(by_label), all(example.exact for example in by_label.values()), -mean

@@ -12,7 +12,7 @@ from lightning_seq.files import DAMAGE
 from lightning_seq.records.record import Record
 from lightning_seq.records.tuning import FILE, Tuning, read_tunings
 from lightning_seq.report.curves import five_figures
-from lightning_seq.report.dashboard.chart_style import Spec, channel
+from lightning_seq.report.dashboard.chart_style import Spec, channel, value_axis
 from lightning_seq.report.dashboard.line_chart import line_chart
 from lightning_seq.report.dashboard.page import Cell, Heading, Page, of_groups
 from lightning_seq.report.dashboard.templates import draw
@@ -126,7 +126,7 @@ def tuning_chart(labels: list[str], metric: str, most: int) -> Spec:
     return line_chart(
         labels,
         channel("n:Q", title="trials", scale={"nice": False, "zero": False, "padding": 10}, axis=axis),
-        channel("value:Q", title=None, scale={"zero": False, "nice": True}, axis={"tickCount": 5}),
+        value_axis("value:Q"),
         [
             channel("n:Q", title="trials"),
             channel("value:Q", title=f"expected best {metric}", format=".4~f"),

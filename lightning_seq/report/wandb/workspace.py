@@ -1,6 +1,6 @@
 """A comparison as a saved workspace and a report of Weights & Biases: the dashboard's figures as its native panels.
 
-The plan of both needs no account and no package: it is written beside the dashboard, with the command that uploads it
+The plan of both needs no account and no package: it is written next to the dashboard, with the command that uploads it
 all. Building them from it needs `wandb-workspaces`, saving them an account:
 
     python -m lightning_seq.report.wandb.workspace runs/demo
@@ -40,7 +40,7 @@ def write_plan(directory: Path, project: str | None = None, entity: str | None =
 
     project, entity: where the runs were logged to; without a project their records say.
 
-    The plan holds, beside `name`, `project` and `entity`,
+    The plan holds `name`, `project`, `entity` and
     upload:          the command that sends every run, and then saves the workspaces and the report.
     views:           for each data set a `title`, the `verdict` in words, which runs (`group`, `tags`), by which key of
                      their configuration they are grouped, `columns` of the table of runs, `tables` of the comparison's
