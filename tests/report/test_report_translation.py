@@ -15,6 +15,7 @@ from lightning_seq.records.translation import read_translation
 from lightning_seq.report import tables
 from lightning_seq.report.curves import metrics_to_draw
 from lightning_seq.report.dashboard.dashboard import dashboard
+from lightning_seq.report.formats import mean_and_std
 from lightning_seq.report.headline import conventions
 from lightning_seq.report.summary import summarise
 from tests.report.browser import CHROMIUM, look
@@ -63,7 +64,7 @@ def test_bleu_leads_and_is_written_as_people_write_it(make_translation: Make, tm
 def test_exact_matches_lead_where_they_were_watched(make_translation: Make, tmp_path: Path) -> None:
     (group,) = summarise(make_translation(tmp_path / "demo", monitor="val/exact_match", data="dates")).groups
     assert group.shown[:2] == ("test/exact_match", "test/bleu")
-    assert tables.mean_and_std(group.rows[2].metric("test/exact_match"), "test/exact_match") == "0.020 ± 0.000"
+    assert mean_and_std(group.rows[2].metric("test/exact_match"), "test/exact_match") == "0.020 ± 0.000"
 
 
 def test_chrf_leads_where_it_chose_the_weights(make_translation: Make, tmp_path: Path) -> None:
