@@ -95,7 +95,7 @@ def may_differ(key: str) -> bool:
     return role_of(key) in (*OUTSIDE, Role.MACHINE)
 
 
-def run_identity(config: Mapping[str, Any]) -> dict[str, Any]:
+def config_identity(config: Mapping[str, Any]) -> dict[str, Any]:
     """The keys that make one run another: a run goes on, and is found again, where they are the same."""
     kept = _without(config, OUTSIDE)
     if is_matched(config):

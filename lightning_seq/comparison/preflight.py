@@ -6,18 +6,21 @@ import os
 from importlib.util import find_spec
 from pathlib import Path
 
+from lightning_seq.config.logger import check_logger
+from lightning_seq.config.targets import factory
 from lightning_seq.config.tree import Config
 from lightning_seq.errors import UserError, install
 from lightning_seq.files import existing_file, place
+from lightning_seq.launch.ray import ray
+from lightning_seq.launch.submitit import submitit
+from lightning_seq.tasks.teacher_forcing import TeacherForcing
 
 
 def check_settings(config: Config) -> None:
-    """Raises UserError for settings that no run can have, whatever its data are."""
+    """Raises UserError for every setting that is wrong whatever the data are."""
+    # These import Lightning, of which `show=config` needs no part.
     from lightning_seq.builders.build import build_optimizer, build_schedule
-    from lightning_seq.config.logger import check_logger
-    from lightning_seq.config.targets import factory
-    from lightning_seq.tasks.teacher_forcing import TeacherForcing
-    from lightning_seq.training.instruments import check_instruments
+    from lightning_seq.training.diagnostics import check_diagnostics
     from lightning_seq.training.resume import check_resume
     from lightning_seq.training.trainer import check_trainer
 
@@ -27,7 +30,7 @@ def check_settings(config: Config) -> None:
     check_launcher(config)
     check_trainer(config)
     check_resume(config)
-    check_instruments(config)
+    check_diagnostics(config)
     for group in ("data", "task", "model", "cell", "attention", "init"):
         factory(
             {key: value for key, value in config[group].items() if key in ("_target_", "path")}, group, config["allow"]
@@ -45,12 +48,8 @@ def check_launcher(config: Config) -> None:
     """Raises UserError for a launcher whose package is not installed."""
     kind = config["launcher"]["kind"]
     if kind == "submitit":
-        from lightning_seq.launch.submitit import submitit
-
         submitit()
     elif kind == "ray":
-        from lightning_seq.launch.ray import ray
-
         ray()
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from lightning_seq.config.entry import Entry
 from lightning_seq.config.tree import Config, plain_differences
 from lightning_seq.errors import UserError
-from lightning_seq.identity import PREDICTIONS, run_identity, value_at
+from lightning_seq.identity import PREDICTIONS, config_identity, value_at
 from lightning_seq.records.record import FILE, Record, read, read_done, read_if_there
 from lightning_seq.training.directory import CHECKPOINTS, CONFIG, read_config
 
@@ -52,7 +52,7 @@ class Planned:
         if not (self.directory / CONFIG).is_file() or self._has_failed_at_once():
             return
         before = read_config(self.directory)
-        for key, old, new in plain_differences(run_identity(before), run_identity(self.config)):
+        for key, old, new in plain_differences(config_identity(before), config_identity(self.config)):
             raise UserError(
                 f"{self.directory} holds a run with {key}={old}, this one has {key}={new}: "
                 f"give another name=NAME, or delete that directory"
@@ -67,7 +67,7 @@ class Planned:
 
 
 def record_of(run: Planned) -> Record | None:
-    """The run's record, or None where it has none that can be read."""
+    """The run's record, or None when there is no readable one."""
     with suppress(UserError):
         return read_if_there(run.directory)
     return None

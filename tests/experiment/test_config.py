@@ -11,7 +11,7 @@ from lightning_seq.config.suggestions import USUAL
 from lightning_seq.config.tree import paths, plain_differences
 from lightning_seq.config.words import alternatives, is_verbatim, split_words
 from lightning_seq.errors import UserError
-from lightning_seq.identity import run_identity, value_at
+from lightning_seq.identity import config_identity, value_at
 
 EVERY_CHOICE = [f"{group}={choice}" for group, choices in groups().items() for choice in choices]
 
@@ -225,8 +225,8 @@ def test_a_class_that_the_user_names_is_admitted_and_one_of_a_file_is_not() -> N
     assert compose([*typed[:2], "allow=[my_package]"], typed[2:])["allow"] == ["my_package"]
     with pytest.raises(UserError, match="on the command line"):
         compose(typed[:2], [*typed[2:], "allow=[my_package]"])
-    assert run_identity(compose([*typed, "allow=[my_package]"])) == run_identity(compose(typed))
-    assert run_identity(compose([*typed, "allow=[other]"])) == run_identity(compose(typed))
+    assert config_identity(compose([*typed, "allow=[my_package]"])) == config_identity(compose(typed))
+    assert config_identity(compose([*typed, "allow=[other]"])) == config_identity(compose(typed))
 
 
 def test_a_decoder_cell_that_is_no_cell_is_refused() -> None:
