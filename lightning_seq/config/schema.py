@@ -166,11 +166,13 @@ def describe(kind: Kind) -> str:
 
 def _phrases(kind: Kind) -> Iterator[str]:
     if isinstance(kind, AnyOf):
-        of_words = Scalar("str") in kind.options
+        covered = [NUMBERS["int"]] if NUMBERS["float"] in kind.options else []
+        if Scalar("str") in kind.options:  # a number may stand for a word
+            covered = [*NUMBERS.values()]
         for one in kind.options:
             if isinstance(one, ListOf) and one.item in kind.options:
                 yield "a list of them"
-            elif not (of_words and one in NUMBERS.values()):  # a number may stand for a word
+            elif one not in covered:
                 yield from _phrases(one)
     elif isinstance(kind, ListOf):
         yield "a list" if isinstance(kind.item, Anything) else f"a list of {_plural(kind.item)}"

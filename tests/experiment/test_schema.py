@@ -73,7 +73,7 @@ def check_walk(config: Config, group: str) -> int:
         for value in wrong_values(key, value_at(config, key)):
             changed = deepcopy(kept)
             put(changed, key, value)
-            with pytest.raises(UserError, match=f"^{re.escape(key)}[:=]"):
+            with pytest.raises(UserError, match=f"^{re.escape(key)}[:=.]"):
                 check(changed)
             count += 1
     return count
