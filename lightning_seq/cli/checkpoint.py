@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from lightning_seq.builders.task_kind import check_verb
+from lightning_seq.builders.kinds import check_verb
 from lightning_seq.cli.verbs import OfTexts, Sample
 from lightning_seq.errors import UserError
 from lightning_seq.files import existing_file
@@ -18,7 +18,7 @@ from lightning_seq.text.lines import lines_of
 def loaded_checkpoint(verb: str, arguments: OfTexts | Sample) -> Loaded:
     """The model. Raises UserError where the verb is not for models of its kind."""
     loaded = load(arguments.checkpoint, arguments.allow)
-    check_verb(verb, loaded.spec)
+    check_verb(verb, loaded.kind)
     return loaded
 
 

@@ -10,7 +10,6 @@ from lightning_seq.cli.checkpoint import loaded_checkpoint, texts_of
 from lightning_seq.cli.rows import counted, output_file, write_rows
 from lightning_seq.cli.verbs import Predict
 from lightning_seq.inference.predict import check_paths, choices, predictions
-from lightning_seq.inference.predictor import predictor_of
 from lightning_seq.spec import Tags
 from lightning_seq.text.conll import has_a_column_of
 
@@ -23,7 +22,7 @@ log = logging.getLogger("lightning_seq")
 def run(arguments: Predict) -> int:
     path = output_file(arguments.output, arguments.file)
     loaded = loaded_checkpoint("predict", arguments)
-    kind, most = predictor_of(loaded.spec), choices(loaded, arguments.top_k)
+    kind, most = loaded.kind, choices(loaded, arguments.top_k)
     widths = {} if kind.choices(loaded) is None else dict.fromkeys(kind.ranked, most)
     if arguments.n_best is not None:
         check_paths(loaded, arguments.n_best)

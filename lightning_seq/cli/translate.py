@@ -8,13 +8,13 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TextIO, TypeAlias
 
-from lightning_seq.builders.sequence_to_sequence import beam
+from lightning_seq.builders.sequence_to_sequence import Translation, beam
 from lightning_seq.cli.checkpoint import loaded_checkpoint, texts_of
 from lightning_seq.cli.rows import counted, output_file, text_out, write_rows
 from lightning_seq.cli.verbs import Translate
 from lightning_seq.files import Plain, new_file
 from lightning_seq.inference.predict import noted, with_note
-from lightning_seq.inference.translate import Translation, translations
+from lightning_seq.inference.translate import translations
 from lightning_seq.printable import json_line, number_of, printable
 
 Answer: TypeAlias = tuple[str, list[Translation] | None, str | None]
