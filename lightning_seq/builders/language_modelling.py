@@ -76,7 +76,15 @@ def callbacks(config: Config, directory: Path, data: LanguageModellingData) -> l
         return reads.decode(ids[unseen:])
 
     found: list[Callback] = [
-        Samples(directory, prompt, decode, data.vocabulary.words, given["length"], given["temperature"], reads.never)
+        Samples(
+            directory,
+            prompt,
+            decode,
+            data.vocabulary.words,
+            given["length"],
+            given["temperature"],
+            reads.suppressed_tokens,
+        )
     ]
     if settings["averaging"] is not None:
         mode = {"val/accuracy": "max"}.get(settings["monitor"], "min")

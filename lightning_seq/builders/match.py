@@ -34,8 +34,8 @@ SUFFIXES = {"": 1, "k": 1e3, "m": 1e6, "g": 1e9}
 
 
 def check_match(found: Sequence[Entry], given: Sequence[str]) -> None:
-    """Raises UserError for a target or a count that is none, where the entries ask for different ones, and where a size
-    that is to be solved was given. `given` are the keys that all entries share, as they were typed."""
+    """Raises UserError for a wrong target or count, for entries that ask for different ones, and for a given
+    size that is to be solved. `given` are the keys that all entries share, as they were typed."""
     settings = found[0].config["match"]
     for entry in found:
         if entry.config["match"] != settings:
@@ -51,7 +51,7 @@ def check_match(found: Sequence[Entry], given: Sequence[str]) -> None:
         raise UserError(f"match.kind is {settings['kind']!r}: {near(str(settings['kind']), UNITS)}")
     for number, entry in enumerate(found):
         if target is None and number == 0:
-            continue  # the measure of all others: its size is its own
+            continue  # the first entry defines the target size
         own = [word for word in entry.overrides if word.partition("=")[0] == width_key(entry.config)]
         if target is not None and width_key(entry.config) in given:
             own.append(str(width_key(entry.config)))

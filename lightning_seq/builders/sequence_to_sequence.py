@@ -22,7 +22,7 @@ from lightning_seq.files import write_json, write_parquet
 from lightning_seq.metrics.translation import bleu_by_length, bleu_tokenizer, counts_in_bleu, same_text
 from lightning_seq.models.encoder import Encoder
 from lightning_seq.models.encoder_decoder import EncoderDecoder
-from lightning_seq.models.search import Beam, beam_search, longest, rounded
+from lightning_seq.models.search import BeamSearchConfig, beam_search, max_target_lengths, rounded
 from lightning_seq.models.translator import Translator
 from lightning_seq.spec import DataSpec, Tokens, TokenSequence
 from lightning_seq.text.vocabulary import SPECIALS
@@ -81,7 +81,7 @@ def model(
 
 
 def task(config: Config, data: SequenceToSequenceData, model: EncoderDecoder, shared: dict[str, Any]) -> Task:
-    from lightning_seq.tasks.sequence_to_sequence import Readable
+    from lightning_seq.tasks.sequence_to_sequence import Detokenizer
     from lightning_seq.tasks.teacher_forcing import TeacherForcing
 
     settings = config["task"]
@@ -92,7 +92,7 @@ def task(config: Config, data: SequenceToSequenceData, model: EncoderDecoder, sh
     return make_task(
         config,
         model,
-        Readable(data.reader.decode, data.reference, tokenize, data.reader.target.lower),
+        Detokenizer(data.reader.decode, data.reference, tokenize, data.reader.target.lower),
         teacher_forcing=TeacherForcing(**settings["teacher_forcing"]),
         beam=beam(settings),
         **{name: settings[name] for name in SETTINGS},
@@ -101,9 +101,11 @@ def task(config: Config, data: SequenceToSequenceData, model: EncoderDecoder, sh
     )
 
 
-def beam(settings: Config, n_best: int = 1) -> Beam:
+def beam(settings: Config, n_best: int = 1) -> BeamSearchConfig:
     """As the task's settings say."""
-    return Beam(settings["beam"], settings["length_penalty"], settings["beam_coverage"], n_best, settings["early_stop"])
+    return BeamSearchConfig(
+        settings["beam"], settings["length_penalty"], settings["beam_coverage"], n_best, settings["early_stop"]
+    )
 
 
 def callbacks(config: Config, directory: Path, data: SequenceToSequenceData) -> list[Callback]:
@@ -183,15 +185,15 @@ class Translation:
 
 @torch.inference_mode()
 def translated(
-    loaded: Loaded, texts: Sequence[str], search: Beam, attention: bool = False, first: int = 1
+    loaded: Loaded, texts: Sequence[str], search: BeamSearchConfig, attention: bool = False, first: int = 1
 ) -> Iterator[list[Translation]]:
     """For each text of one batch its `search.n_best` translations. attention: with tokens and weights."""
     reader: PairReader = loaded.reader
     task, encoded = loaded.config["task"], reader.encode(texts, first=first)
     lengths = encoded.mask.sum(1)
-    limits = longest(lengths, task["length_factor"], task["length_extra"])
+    limits = max_target_lengths(lengths, task["length_factor"], task["length_extra"])
     stepper = Translator.of(loaded.model, encoded.inputs, encoded.mask)
-    for text, hypotheses in zip(texts, beam_search(stepper, limits, search, places=lengths), strict=True):
+    for text, hypotheses in zip(texts, beam_search(stepper, limits, search, source_lengths=lengths), strict=True):
         line = []
         for hypothesis in hypotheses:
             more: dict[str, Any] = {}

@@ -38,7 +38,7 @@ CONSTRAINTS = ("auto", "training", "none")
 SHOWN = 60
 """Sentences in `tagging.json`."""
 NO_TAG = "_"
-"""What a CoNLL file has in the place of a tag that is not known."""
+"""The tag of a token whose tag is not known, in a CoNLL file."""
 
 
 def model(

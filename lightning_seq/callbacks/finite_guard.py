@@ -1,4 +1,4 @@
-"""Training that goes astray ends at once: before a step is made with numbers that are none."""
+"""Stop training before an optimiser step with numbers that are not finite."""
 
 from __future__ import annotations
 

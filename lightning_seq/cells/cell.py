@@ -263,7 +263,7 @@ class GatedCell(Cell):
             if isinstance(value, bool) or not isinstance(value, int | float):
                 raise UserError(f"bias freezes gate {gate!r} at {value!r}, expected a number")
             if gate not in self.gates:
-                raise UserError(f"bias freezes gate {gate!r}, which this cell has not: {near(gate, self.gates)}")
+                raise UserError(f"bias freezes gate {gate!r}, but this cell has no such gate: {near(gate, self.gates)}")
         self._learned = tuple(gate for gate in self.gates if gate not in self.frozen) if bias is not False else ()
         self.b = nn.Parameter(torch.empty(len(self._learned) * hidden_size)) if self._learned else None
 

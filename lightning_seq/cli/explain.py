@@ -124,7 +124,7 @@ def parameters_of(kind: type[nn.Module]) -> str | None:
 
 
 def run(arguments: Explain) -> int:
-    """Print what one cell, layer, scorer or model is. Raises UserError for an unknown name and a size it has not."""
+    """Print what one cell, layer, scorer or model is. Raises UserError for an unknown name and an unknown size."""
     console, name = command_console(), arguments.name
     if name in LAYERS:
         sizes(arguments, SIZES)

@@ -54,7 +54,9 @@ def check_arrays(direction: str, plan: Plan, layout: Layout, arrays: Arrays) -> 
     if gates is None or gates.dtype not in TYPES:
         raise TypeError(f"the {direction} pass has gates of {gates if gates is None else gates.dtype}")
     if plan.gates != (1 if plan.kind == ELMAN else 4 if plan.kind == LSTM and not plan.coupled else 3):
-        raise ValueError(f"the {direction} pass has {plan.gates} gates, which a recurrence of kind {plan.kind} has not")
+        raise ValueError(
+            f"the {direction} pass has {plan.gates} gates, not those of kind {plan.kind}"
+        )
     if max(B, T * GH, T * D) > LARGEST or (layout.dense and N != B * T):
         raise ValueError(f"the {direction} pass is of {B} sequences, {T} steps, {N} rows, {GH} gates, {D} inputs")
     shapes = _shapes(B, N, T, H, GH, D, layout.shards, 2 if plan.coupled else 3)
@@ -127,7 +129,7 @@ def _problem(plan: Plan, layout: Layout, arrays: Arrays, own: bool) -> Problem:
 
 @cache
 def compiled() -> ctypes.CDLL | None:
-    """The compiled code with a BLAS in its hand, or None where it was not built, or no BLAS is found."""
+    """The compiled library, linked to a BLAS; None if it was not built or no BLAS is found."""
     if not LIBRARY.is_file():
         return None
     try:

@@ -115,7 +115,7 @@ class Layout:
 
 @runtime_checkable
 class Backend(Protocol):
-    """What an engine over packed rows brings."""
+    """The operations that an engine over packed rows must implement."""
 
     @property
     def makes_gradients(self) -> bool:

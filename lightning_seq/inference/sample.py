@@ -60,7 +60,7 @@ def pieces(loaded: Loaded, prompt: str, drawing: Drawing) -> Iterator[list[str]]
         drawing.top_k,
         drawing.top_p,
         generator,
-        reader.never,
+        reader.suppressed_tokens,
     ):
         grown = []
         for place, index in enumerate(drawn.tolist()):

@@ -9,13 +9,13 @@ from lightning_seq.builders.kinds import check_verb
 from lightning_seq.builders.sequence_to_sequence import Translation, translated
 from lightning_seq.builders.task_kind import Loaded
 from lightning_seq.errors import UserError
-from lightning_seq.models.search import Beam
+from lightning_seq.models.search import BeamSearchConfig
 
 
 def translations(
     loaded: Loaded,
     texts: Iterable[str],
-    search: Beam,
+    search: BeamSearchConfig,
     batch_size: int = 32,
     attention: bool = False,
     target_language: str | None = None,

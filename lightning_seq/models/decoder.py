@@ -25,16 +25,16 @@ STYLES = ("bahdanau", "luong")
 class DecoderState(NamedTuple):
     """What a decoder hands from step to step; every tensor has the batch first.
 
-    layers: the state of each layer's cell.
-    fed:    `[B, R]`, what the last step gave, where it is fed in again; else None.
-    seen:   `[B, S]`, the sum of the attention weights so far; None without attention.
-    place:  `[B]` int64, steps made so far.
+    layers:            the state of each layer's cell.
+    attentional_state: `[B, R]`, the output of the last step where that is fed in again (Luong et al. 2015); else None.
+    coverage:          `[B, S]`, the sum of the attention weights so far; None without attention.
+    position:          `[B]` int64, steps made so far.
     """
 
     layers: tuple[State, ...]
-    fed: Tensor | None
-    seen: Tensor | None
-    place: Tensor
+    attentional_state: Tensor | None
+    coverage: Tensor | None
+    position: Tensor
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Source:
         )
 
 
-class Decoded(NamedTuple):
+class DecoderStepOutput(NamedTuple):
     """hidden: `[B, T, R]`, what the softmax reads; weights: `[B, T, S]`, the mean over heads, None without attention;
     state: after the last step."""
 
@@ -96,7 +96,7 @@ class Decoder(nn.Module):
     dropout:   between layers.
     engine:    for whole targets, where no step depends on what the one before gave.
 
-    The published decoder of Bahdanau et al. has a maxout in the place of the tanh.
+    The published decoder of Bahdanau et al. has a maxout instead of the tanh.
     """
 
     def __init__(
@@ -119,12 +119,12 @@ class Decoder(nn.Module):
         self.layers = nn.ModuleList(Recurrent(cell, engine=engine) for cell in cells)
         self.attention, self.style, self.input_feeding = attention, style, input_feeding
         self.width, self.constant = width, constant
-        self.asks_before = attention is not None and style == "bahdanau"
+        self.attends_before_step = attention is not None and style == "bahdanau"
         H = cells[-1].output_shape[0]
         read = H + constant
         if attention is not None:
             read += attention.context_size
-        if self.asks_before or constant:
+        if self.attends_before_step or constant:
             read += width
         self.readout = nn.Linear(read, H) if attention is not None or constant else None
         self.output_size = H
@@ -142,9 +142,11 @@ class Decoder(nn.Module):
         return width + constant + changing
 
     @property
-    def whole(self) -> bool:
+    def is_parallel(self) -> bool:
         """Whether a whole target is one call of an engine: no step depends on what the one before gave."""
-        return not (self.asks_before or self.input_feeding or (self.attention and self.attention.needs_previous))
+        return not (
+            self.attends_before_step or self.input_feeding or (self.attention and self.attention.needs_previous)
+        )
 
     @property
     def cells(self) -> list[Cell]:
@@ -166,16 +168,16 @@ class Decoder(nn.Module):
         source: Source,
         mask: Bool[Tensor, "B T"] | None = None,
         state: DecoderState | None = None,
-    ) -> Decoded:
+    ) -> DecoderStepOutput:
         """Embedded symbols, `<bos>` first, to what the softmax reads behind each of them.
 
         mask: True where a symbol counts, a prefix of every row; what stands beyond is of no meaning.
         """
         check_tensor("Decoder", "input", y, ("B", "T", self.width), self.cells[0].like(y))
         state = source.start if state is None else state
-        return self._at_once(y, source, mask, state) if self.whole else self._step_by_step(y, source, state)
+        return self._at_once(y, source, mask, state) if self.is_parallel else self._step_by_step(y, source, state)
 
-    def _at_once(self, y: Tensor, source: Source, mask: Tensor | None, state: DecoderState) -> Decoded:
+    def _at_once(self, y: Tensor, source: Source, mask: Tensor | None, state: DecoderState) -> DecoderStepOutput:
         T = y.shape[1]
         constant = None if source.constant is None else source.constant[:, None].expand(-1, T, -1)
         x = y if constant is None else torch.cat([y, constant], 2)
@@ -183,23 +185,25 @@ class Decoder(nn.Module):
         for index, layer in enumerate(self.layers):
             x, last = layer(self.between(x) if index else x, mask, state.layers[index])
             final.append(last)
-        parts, weights, seen = [x], None, state.seen
+        parts, weights, coverage = [x], None, state.coverage
         if self.attention is not None:
             assert source.memory is not None
-            context, each = self.attention.attend(x, source.memory, state.seen, state.place)
+            context, each = self.attention.attend(x, source.memory, state.coverage, state.position)
             weights = each.mean(1)
-            seen = weights.detach().sum(1) if state.seen is None else state.seen + weights.detach().sum(1)
+            coverage = weights.detach().sum(1) if state.coverage is None else state.coverage + weights.detach().sum(1)
             parts.append(context)
         if constant is not None:
             parts += [constant, y]
-        return Decoded(self._read(parts), weights, DecoderState(tuple(final), None, seen, state.place + T))
+        return DecoderStepOutput(
+            self._read(parts), weights, DecoderState(tuple(final), None, coverage, state.position + T)
+        )
 
     def _read(self, parts: Sequence[Tensor]) -> Tensor:
         if self.readout is None:
             return parts[0]
         return torch.tanh(self.readout(torch.cat(list(parts), -1)))
 
-    def _step_by_step(self, y: Tensor, source: Source, state: DecoderState) -> Decoded:
+    def _step_by_step(self, y: Tensor, source: Source, state: DecoderState) -> DecoderStepOutput:
         """What depends on the symbols alone, and on the constant, is projected before the loop."""
         first = self.cells[0]
         known, onward = None, None
@@ -222,8 +226,8 @@ class Decoder(nn.Module):
             parts = [torch.stack(outputs, 1), torch.stack(contexts, 1)]
             if source.constant is not None:
                 parts.append(source.constant[:, None].expand(-1, y.shape[1], -1))
-            hidden = self._read([*parts, y] if self.asks_before or self.constant else parts)
-        return Decoded(hidden, torch.stack(weights, 1), state)
+            hidden = self._read([*parts, y] if self.attends_before_step or self.constant else parts)
+        return DecoderStepOutput(hidden, torch.stack(weights, 1), state)
 
     def _move(
         self,
@@ -242,9 +246,9 @@ class Decoder(nn.Module):
         attention, memory = self.attention, source.memory
         assert attention is not None and memory is not None  # noqa: PT018
         context = each = None
-        if self.asks_before:
+        if self.attends_before_step:
             context, each = self._attend(state.layers[-1][0], memory, state)
-        changing = state.fed if self.input_feeding else context
+        changing = state.attentional_state if self.input_feeding else context
         if onward is None:
             parts = [part for part in (y_t, source.constant, changing) if part is not None]
             projected = unchecked(self.cells[0].project)(torch.cat(parts, 1))
@@ -258,15 +262,18 @@ class Decoder(nn.Module):
             layers.append(moved.state)
         if context is None or each is None:
             context, each = self._attend(x, memory, state)
-        fed = None
+        attentional_state = None
         if self.input_feeding:
-            x = fed = self._read([x, context] if source.constant is None else [x, context, source.constant, y_t])
-        assert state.seen is not None
-        return x, context, each, DecoderState(tuple(layers), fed, state.seen + each, state.place + 1)
+            x = attentional_state = self._read(
+                [x, context] if source.constant is None else [x, context, source.constant, y_t]
+            )
+        coverage = each if state.coverage is None else state.coverage + each
+        moved_state = DecoderState(tuple(layers), attentional_state, coverage, state.position + 1)
+        return x, context, each, moved_state
 
     def _attend(self, query: Tensor, memory: Memory, state: DecoderState) -> tuple[Tensor, Tensor]:
         assert self.attention is not None
-        context, weights = self.attention.attend(query[:, None], memory, state.seen, state.place)
+        context, weights = self.attention.attend(query[:, None], memory, state.coverage, state.position)
         return context[:, 0], weights.mean(1)[:, 0]
 
     def extra_repr(self) -> str:

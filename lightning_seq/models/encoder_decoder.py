@@ -30,7 +30,7 @@ CONTEXTS = ("none", "final", "mean", "both")
 TIED = ("none", "decoder", "all")
 
 
-class Written(NamedTuple):
+class DecoderOutput(NamedTuple):
     """hidden: `[B, T, W]`, what the softmax reads; weights: `[B, T, S]` of attention, or None; inputs: `[B, T]`, the
     symbols that the decoder was given, `<bos>` first."""
 
@@ -187,10 +187,10 @@ class EncoderDecoder(nn.Module):
         targets: Int[Tensor, "B T"],
         target_mask: Bool[Tensor, "B T"],
         sampled: float = 0.0,
-    ) -> Written:
+    ) -> DecoderOutput:
         """What the softmax reads at each target's place, the decoder being given the targets before it.
 
-        sampled: the probability that in the place of a target it is given what the model draws there (scheduled
+        sampled: the probability that the decoder is given what the model draws there, instead of the target (scheduled
                  sampling, Bengio et al. 2015).
         """
         source = self.encode(inputs, mask)
@@ -198,9 +198,9 @@ class EncoderDecoder(nn.Module):
         if sampled > 0 and targets.shape[1] > 1:
             return self._sampling(source, given, sampled)
         decoded = self.decoder(self.dropout(self.target(given)), source, target_mask)
-        return Written(self._out(decoded.hidden), decoded.weights, given)
+        return DecoderOutput(self._out(decoded.hidden), decoded.weights, given)
 
-    def _sampling(self, source: Source, given: Tensor, sampled: float) -> Written:
+    def _sampling(self, source: Source, given: Tensor, sampled: float) -> DecoderOutput:
         state, hidden, weights, inputs, tokens = source.start, [], [], [], given[:, 0]
         for t in range(given.shape[1]):
             inputs.append(tokens)
@@ -216,7 +216,7 @@ class EncoderDecoder(nn.Module):
                     own = torch.rand(len(drawn), device=drawn.device) < sampled
                     tokens = torch.where(own, drawn, given[:, t + 1])
         each = [part for part in weights if part is not None]
-        return Written(torch.cat(hidden, 1), torch.cat(each, 1) if each else None, torch.stack(inputs, 1))
+        return DecoderOutput(torch.cat(hidden, 1), torch.cat(each, 1) if each else None, torch.stack(inputs, 1))
 
     def _out(self, hidden: Tensor) -> Tensor:
         return self.bring(self.out(hidden))
@@ -244,7 +244,7 @@ class EncoderDecoder(nn.Module):
         for layer in self.decoder.layers:
             assert isinstance(layer, Recurrent)
             x = torch.empty(1, 1, layer.cell.input_shape[0])
-            names.append(choose(layer.engine, layer.cell, x).name if self.decoder.whole else "step")
+            names.append(choose(layer.engine, layer.cell, x).name if self.decoder.is_parallel else "step")
         return names
 
 
