@@ -38,7 +38,7 @@ class PeepholeLSTMCell(DenseCell):
     Elsewhere: w_ci, W_ci, P_i for p_i; V_i for p_i as a diagonal matrix.
 
     peephole:    `diagonal`, p `[3, H]`; or `full`, matrices P `[3H, H]` instead of p: each gate then sees
-                 [c; h; x] concatenated, and there are 3*H*H instead of 3*H.
+                 [c; h; x] concatenated, 3*H*H parameters instead of 3*H.
     forget_bias: what b_f starts from.
     """
 

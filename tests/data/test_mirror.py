@@ -79,14 +79,13 @@ def test_every_data_file_composes_and_says_what_it_takes(tmp_path: Path, monkeyp
     wanted = {"batch_size": 32, "max_length": 9, "split_seed": 2}
     for name in groups()["data"]:
         there = compose([f"data={name}"])["data"]
-        config = compose([f"data={name}", *(f"data.{key}={wanted[key]}" for key in wanted if key in there)])
-        made = factory(config["data"], "data")
+        made = factory(there | {key: wanted[key] for key in wanted if key in there}, "data")
         assert made.keywords["batch_size"] == 32  # type: ignore[attr-defined]
         if there.get("train", "") is None:
             with pytest.raises(UserError, match=r"data\.train=\w"):
                 made(cache=tmp_path, seed=1)
         else:
-            assert config["data"]["licence"]
+            assert there["licence"]
 
 
 @pytest.mark.parametrize(

@@ -88,6 +88,7 @@ def test_the_best_trial_is_chosen_and_one_that_diverged_counts_as_the_worst() ->
         _best("x", [None], "val/loss", "min")
 
 
+@pytest.mark.dashboard
 def test_every_architecture_is_tuned_equally_and_tested_once(
     own: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
