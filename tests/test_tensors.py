@@ -158,7 +158,7 @@ def test_scores_of_a_stepper_and_places_of_a_source() -> None:
         for find, given in ((search.greedy, limits), (search.beam_search, limits), (search.score_targets, ids(2, 2))):
             with pytest.raises((ValueError, TypeError), match="a search: scores"):
                 find(stepper, given)  # type: ignore[operator]
-    with pytest.raises(ValueError, match="a search: places"):
+    with pytest.raises(ValueError, match="a search: source_lengths"):
         search.beam_search(StepwiseModel(), limits, source_lengths=torch.tensor([1]))
     for targets in (ids(2), floats(2, 2), ids(2, 0)):
         with pytest.raises((ValueError, TypeError), match="a search: targets"):
