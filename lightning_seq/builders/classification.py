@@ -14,7 +14,7 @@ from lightning_seq.builders.prediction_columns import example_columns, of_task, 
 from lightning_seq.builders.task_kind import Loaded, Row, TaskKind, make_task
 from lightning_seq.config.tree import Config
 from lightning_seq.data.classification.reader import TextReader
-from lightning_seq.data.hardness import hardness
+from lightning_seq.data.difficulty import difficulty
 from lightning_seq.errors import UserError
 from lightning_seq.files import write_parquet
 from lightning_seq.losses.ranking import OTHER
@@ -77,7 +77,7 @@ def directed_relations(names: Sequence[str]) -> bool:
 
 
 def artifacts(directory: Path, data: ClassificationData, task: Task) -> dict[str, str]:
-    """`predictions.parquet`: a row per example: `example_columns`, target, prediction, loss, and its `hardness`; where
+    """`predictions.parquet`: a row per example: `example_columns`, target, prediction, loss, and its `difficulty`; where
     they are full, its text, and the probability of each class (of a model that was trained to rank, its score)."""
     assert task.predictions is not None
     names, predictions = data.spec.targets_as(Class).names, task.predictions.numpy()
@@ -87,7 +87,7 @@ def artifacts(directory: Path, data: ClassificationData, task: Task) -> dict[str
         texts = data.prepared.test_texts()
         said = "score" if getattr(task, "ranks", False) else "probability"
         more = {"text": [texts[row] for row in rows.tolist()], **score_columns(names, scores, said)}
-    hard = hardness(test.flat, test.offsets, data.vocabulary)
+    hard = difficulty(test.flat, test.offsets, data.vocabulary)
     columns = {
         **example_columns(data, rows),
         **_columns(names, predictions),

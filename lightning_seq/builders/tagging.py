@@ -15,7 +15,7 @@ from lightning_seq.builders.prediction_columns import example_columns, of_task, 
 from lightning_seq.builders.task_kind import Loaded, Row, TaskKind, make_task
 from lightning_seq.cells.lstm import LSTMCell
 from lightning_seq.config.tree import Config
-from lightning_seq.data.hardness import hardness
+from lightning_seq.data.difficulty import difficulty
 from lightning_seq.data.tagging.reader import TagReader
 from lightning_seq.errors import UserError, near
 from lightning_seq.files import write_json, write_parquet, write_text
@@ -112,7 +112,7 @@ def artifacts(directory: Path, data: TaggingData, task: Tagging) -> dict[str, st
     """`predictions.parquet`, `predictions.conll` and `tagging.json`.
 
     predictions.parquet: a row per token that counts: `example_columns` of its sentence, position, token, target,
-                         prediction, loss, and the `hardness` of its sentence; where they are full, the probability of
+                         prediction, loss, and the `difficulty` of its sentence; where they are full, the probability of
                          each tag, whatever its neighbours are.
                          Of tags in another scheme than BIO, `target_bio` and `prediction_bio` are the spans in BIO.
     predictions.conll:   every test sentence: token, target (`_` where it does not count), prediction, in the source's
@@ -125,7 +125,7 @@ def artifacts(directory: Path, data: TaggingData, task: Tagging) -> dict[str, st
     sentences = np.split(rows, starts[1:])
     tokens = [data.tokens("test", int(sentence[0, 0])) for sentence in sentences]
     test = data.prepared.splits["test"]
-    hard = hardness(data.prepared.spellings.words[test.flat], test.offsets, data.vocabulary)
+    hard = difficulty(data.prepared.spellings.words[test.flat], test.offsets, data.vocabulary)
     scheme = data.prepared.scheme
     columns = {
         "token": np.array([token for words in tokens for token in words], dtype=object),

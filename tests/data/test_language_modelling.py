@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lightning.pytorch import LightningModule, Trainer
 
-from lightning_seq.data.bucket_sampler import STAND_IN, Share
-from lightning_seq.data.language_modelling.module import LanguageModellingData, Lines
+from lightning_seq.data.bucket_sampler import PADDING_SAMPLE, BatchShard
+from lightning_seq.data.language_modelling.module import LanguageModellingData, LineDataset
 from lightning_seq.data.language_modelling.reader import LanguageReader
 from lightning_seq.errors import UserError
 from lightning_seq.spec import Batch
@@ -203,7 +203,7 @@ def test_lines_by_themselves(file: Path, batch_size: int, world: int, eos: bool)
 
 def test_a_stand_in_line_does_not_count(file: Path) -> None:
     data = make(file, layout="sequences")
-    batch = Lines(data.prepared.splits["train"], 3)[Share([STAND_IN], 5)]
+    batch = LineDataset(data.prepared.splits["train"], 3)[BatchShard([PADDING_SAMPLE], 5)]
     assert batch.inputs.shape[0] == 1
     assert not batch.target_mask.any()
     assert batch.count == 5
