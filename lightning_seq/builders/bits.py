@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from lightning_seq.builders.prediction_columns import example_columns, of_task
+from lightning_seq.builders.prediction_columns import example_columns, of_task, test_rows
 from lightning_seq.builders.task_kind import Loaded, Row, TaskKind, make_task
 from lightning_seq.config.tree import Config
 from lightning_seq.data.memory_problems.reader import VectorReader
@@ -39,8 +39,7 @@ def task(config: Config, data: MemoryProblemData, model: SetModel, shared: dict[
 def artifacts(directory: Path, data: MemoryProblemData, task: Task) -> dict[str, str]:
     """`predictions.parquet`, a row per sequence: `example_columns`, target, prediction (see `written`), loss (nats per
     step); where they are full, `probabilities`, a list: that of a 1 for each bit that counts, step by step."""
-    assert task.predictions is not None
-    rows = task.predictions.numpy()
+    rows = test_rows(task)
     sequences = np.split(rows, np.flatnonzero(np.diff(rows[:, 0])) + 1)
     columns = _columns(data.spec.targets_as(Bits).width, sequences)
     if getattr(task, "full_predictions", False):

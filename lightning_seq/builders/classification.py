@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lightning_seq.builders.prediction_columns import example_columns, of_task, score_columns
+from lightning_seq.builders.prediction_columns import example_columns, of_task, score_columns, test_rows
 from lightning_seq.builders.task_kind import Loaded, Row, TaskKind, make_task
 from lightning_seq.config.tree import Config
 from lightning_seq.data.classification.reader import TextReader
@@ -77,10 +77,9 @@ def directed_relations(names: Sequence[str]) -> bool:
 
 
 def artifacts(directory: Path, data: ClassificationData, task: Task) -> dict[str, str]:
-    """`predictions.parquet`: a row per example: `example_columns`, target, prediction, loss, and its `difficulty`; where
+    """`predictions.parquet`, a row per example: `example_columns`, target, prediction, loss, its `difficulty`; where
     they are full, its text, and the probability of each class (of a model that was trained to rank, its score)."""
-    assert task.predictions is not None
-    names, predictions = data.spec.targets_as(Class).names, task.predictions.numpy()
+    names, predictions = data.spec.targets_as(Class).names, test_rows(task)
     rows, scores = predictions[:, 0].astype("int64"), predictions[:, 4:]
     test, more = data.prepared.splits["test"], {}
     if scores.shape[1]:

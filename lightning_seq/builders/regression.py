@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from lightning_seq.builders.prediction_columns import example_columns
+from lightning_seq.builders.prediction_columns import example_columns, test_rows
 from lightning_seq.builders.task_kind import Loaded, Row, TaskKind, make_task
 from lightning_seq.config.tree import Config
 from lightning_seq.data.memory_problems.reader import VectorReader
@@ -47,9 +47,8 @@ def artifacts(directory: Path, data: MemoryProblemData, task: Task) -> dict[str,
     """`predictions.parquet`, a row per value: `example_columns` of its sequence, value (its name), target, prediction,
     loss (the squared error).
     """
-    assert task.predictions is not None
-    columns = _columns(names(data.spec.targets_as(Values)), task.predictions.numpy())
-    examples = example_columns(data, task.predictions[:, 0].numpy())
+    columns = _columns(names(data.spec.targets_as(Values)), test_rows(task))
+    examples = example_columns(data, test_rows(task)[:, 0])
     write_parquet(directory / "predictions.parquet", {**examples, **columns})
     return {"predictions": "predictions.parquet"}
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lightning_seq.builders.prediction_columns import example_columns, of_task, score_columns
+from lightning_seq.builders.prediction_columns import example_columns, of_task, score_columns, test_rows
 from lightning_seq.builders.task_kind import Loaded, Row, TaskKind, make_task
 from lightning_seq.cells.lstm import LSTMCell
 from lightning_seq.config.tree import Config
@@ -119,8 +119,7 @@ def artifacts(directory: Path, data: TaggingData, task: Tagging) -> dict[str, st
                          own scheme.
     tagging.json:        see `overview`.
     """
-    assert task.predictions is not None
-    names, rows = data.spec.targets_as(Tags).names, task.predictions.numpy()
+    names, rows = data.spec.targets_as(Tags).names, test_rows(task)
     starts = np.flatnonzero(np.diff(rows[:, 0], prepend=-1))
     sentences = np.split(rows, starts[1:])
     tokens = [data.tokens("test", int(sentence[0, 0])) for sentence in sentences]

@@ -187,8 +187,8 @@ class Decoder(nn.Module):
             final.append(last)
         parts, weights, coverage = [x], None, state.coverage
         if self.attention is not None:
-            assert source.memory is not None
-            context, each = self.attention.attend(x, source.memory, state.coverage, state.position)
+            attention, memory = self._attention_over(source)
+            context, each = attention.attend(x, memory, state.coverage, state.position)
             weights = each.mean(1)
             coverage = weights.detach().sum(1) if state.coverage is None else state.coverage + weights.detach().sum(1)
             parts.append(context)
@@ -243,11 +243,9 @@ class Decoder(nn.Module):
         known:  the projection of y_t and the constant.
         onward: projects what is known only now; None where the cell takes its input in one piece.
         """
-        attention, memory = self.attention, source.memory
-        assert attention is not None and memory is not None  # noqa: PT018
         context = each = None
         if self.attends_before_step:
-            context, each = self._attend(state.layers[-1][0], memory, state)
+            context, each = self._attend(state.layers[-1][0], source, state)
         changing = state.attentional_state if self.input_feeding else context
         if onward is None:
             parts = [part for part in (y_t, source.constant, changing) if part is not None]
@@ -261,7 +259,7 @@ class Decoder(nn.Module):
             x = moved.output
             layers.append(moved.state)
         if context is None or each is None:
-            context, each = self._attend(x, memory, state)
+            context, each = self._attend(x, source, state)
         attentional_state = None
         if self.input_feeding:
             x = attentional_state = self._read(
@@ -271,9 +269,14 @@ class Decoder(nn.Module):
         moved_state = DecoderState(tuple(layers), attentional_state, coverage, state.position + 1)
         return x, context, each, moved_state
 
-    def _attend(self, query: Tensor, memory: Memory, state: DecoderState) -> tuple[Tensor, Tensor]:
-        assert self.attention is not None
-        context, weights = self.attention.attend(query[:, None], memory, state.coverage, state.position)
+    def _attention_over(self, source: Source) -> tuple[Attention, Memory]:
+        if self.attention is None or source.memory is None:
+            raise TypeError("this step needs an attention and its memory of the source")
+        return self.attention, source.memory
+
+    def _attend(self, query: Tensor, source: Source, state: DecoderState) -> tuple[Tensor, Tensor]:
+        attention, memory = self._attention_over(source)
+        context, weights = attention.attend(query[:, None], memory, state.coverage, state.position)
         return context[:, 0], weights.mean(1)[:, 0]
 
     def extra_repr(self) -> str:
