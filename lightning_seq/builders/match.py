@@ -206,7 +206,7 @@ def _operations(config: Config, spec: DataSpec, width: int) -> int:
     if config["match"]["count"] == "all":
         total = counter.get_total_flops()
     else:
-        total = pair - inside("bring") if isinstance(model, EncoderDecoder) else inside("encoder")
+        total = pair - inside("output_projection") if isinstance(model, EncoderDecoder) else inside("encoder")
     return round(total / TOKENS)
 
 

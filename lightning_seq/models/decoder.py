@@ -41,15 +41,15 @@ class DecoderState(NamedTuple):
 class Source:
     """A batch of sentences as a decoder sees them.
 
-    start:    the state before the first step.
-    mask:     `[B, S]` bool.
-    constant: `[B, C]`, what every step is shown; None for nothing.
-    memory:   what is attended to; None for nothing.
+    start:          the state before the first step.
+    mask:           `[B, S]` bool.
+    static_context: `[B, C]`, what every step is shown; None for nothing.
+    memory:         what is attended to; None for nothing.
     """
 
     start: DecoderState
     mask: Tensor
-    constant: Tensor | None = None
+    static_context: Tensor | None = None
     memory: Memory | None = None
 
     def select(self, rows: Int[Tensor, "N"]) -> Source:
@@ -57,7 +57,7 @@ class Source:
         return Source(
             select(self.start, rows),
             self.mask[rows],
-            None if self.constant is None else self.constant[rows],
+            None if self.static_context is None else self.static_context[rows],
             None if self.memory is None else self.memory.select(rows),
         )
 
@@ -74,7 +74,7 @@ class DecoderStepOutput(NamedTuple):
 class Decoder(nn.Module):
     """A stack of cells over the target, and what the softmax reads of it.
 
-    Without attention, c being the constant that every step is shown (none at all for Sutskever et al. 2014):
+    Without attention, c being the static context that every step is shown (none at all for Sutskever et al. 2014):
 
         s_t = f([y_{t-1} ; c], s_{t-1}),   r_t = h_t,  or where there is a c  tanh(W_r [h_t ; c ; y_{t-1}])
 
@@ -89,12 +89,12 @@ class Decoder(nn.Module):
 
     Parameters: those of the cells and the attention, and W_r.
 
-    cells:     of each layer; the lowest is as wide as all that enters it (`Decoder.entering`).
-    width:     E of y.
-    constant:  C; 0 for none.
-    attention: or None.
-    dropout:   between layers.
-    engine:    for whole targets, where no step depends on what the one before gave.
+    cells:          of each layer; the lowest is as wide as all that enters it (`Decoder.entering`).
+    width:          E of y.
+    static_context: C; 0 for none.
+    attention:      or None.
+    dropout:        between layers.
+    engine:         for whole targets, where no step depends on what the one before gave.
 
     The published decoder of Bahdanau et al. has a maxout instead of the tanh.
     """
@@ -103,7 +103,7 @@ class Decoder(nn.Module):
         self,
         cells: Sequence[Cell],
         width: int,
-        constant: int = 0,
+        static_context: int = 0,
         attention: Attention | None = None,
         style: str = "bahdanau",
         input_feeding: bool = False,
@@ -118,15 +118,15 @@ class Decoder(nn.Module):
             raise UserError("model.input_feeding=true feeds in what attention gave: it needs model.style=luong")
         self.layers = nn.ModuleList(Recurrent(cell, engine=engine) for cell in cells)
         self.attention, self.style, self.input_feeding = attention, style, input_feeding
-        self.width, self.constant = width, constant
+        self.width, self.static_context = width, static_context
         self.attends_before_step = attention is not None and style == "bahdanau"
         H = cells[-1].output_shape[0]
-        read = H + constant
+        read = H + static_context
         if attention is not None:
             read += attention.context_size
-        if self.attends_before_step or constant:
+        if self.attends_before_step or static_context:
             read += width
-        self.readout = nn.Linear(read, H) if attention is not None or constant else None
+        self.readout = nn.Linear(read, H) if attention is not None or static_context else None
         self.output_size = H
         self.between = Dropout(float(dropout))
 
@@ -136,10 +136,10 @@ class Decoder(nn.Module):
         return top.state_shapes[0][0] if style == "bahdanau" else top.output_shape[0]
 
     @staticmethod
-    def entering(width: int, constant: int, context: int, output: int, style: str, input_feeding: bool) -> int:
+    def entering(width: int, static_context: int, context: int, output: int, style: str, input_feeding: bool) -> int:
         """The width of what enters the lowest layer. context: of attention, 0 for none; output: H."""
         changing = output if input_feeding else context if style == "bahdanau" else 0
-        return width + constant + changing
+        return width + static_context + changing
 
     @property
     def is_parallel(self) -> bool:
@@ -179,8 +179,8 @@ class Decoder(nn.Module):
 
     def _at_once(self, y: Tensor, source: Source, mask: Tensor | None, state: DecoderState) -> DecoderStepOutput:
         T = y.shape[1]
-        constant = None if source.constant is None else source.constant[:, None].expand(-1, T, -1)
-        x = y if constant is None else torch.cat([y, constant], 2)
+        static_context = None if source.static_context is None else source.static_context[:, None].expand(-1, T, -1)
+        x = y if static_context is None else torch.cat([y, static_context], 2)
         final = []
         for index, layer in enumerate(self.layers):
             x, last = layer(self.between(x) if index else x, mask, state.layers[index])
@@ -192,8 +192,8 @@ class Decoder(nn.Module):
             weights = each.mean(1)
             coverage = weights.detach().sum(1) if state.coverage is None else state.coverage + weights.detach().sum(1)
             parts.append(context)
-        if constant is not None:
-            parts += [constant, y]
+        if static_context is not None:
+            parts += [static_context, y]
         return DecoderStepOutput(
             self._read(parts), weights, DecoderState(tuple(final), None, coverage, state.position + T)
         )
@@ -204,14 +204,14 @@ class Decoder(nn.Module):
         return torch.tanh(self.readout(torch.cat(list(parts), -1)))
 
     def _step_by_step(self, y: Tensor, source: Source, state: DecoderState) -> DecoderStepOutput:
-        """What depends on the symbols alone, and on the constant, is projected before the loop."""
+        """What depends on the symbols alone, and on the static context, is projected before the loop."""
         first = self.cells[0]
         known, onward = None, None
         if first.splits_input:
             known = first.project(y)
-            if source.constant is not None:
-                known = known + first.project(source.constant, self.width)[:, None]
-            start = self.width + self.constant
+            if source.static_context is not None:
+                known = known + first.project(source.static_context, self.width)[:, None]
+            start = self.width + self.static_context
             onward = first.projection(start, first.input_shape[0] - start)
         outputs, contexts, weights = [], [], []
         steps = zip(y.unbind(1), y.unbind(1) if known is None else known.unbind(1), strict=True)
@@ -224,9 +224,9 @@ class Decoder(nn.Module):
             hidden = torch.stack(outputs, 1)
         else:
             parts = [torch.stack(outputs, 1), torch.stack(contexts, 1)]
-            if source.constant is not None:
-                parts.append(source.constant[:, None].expand(-1, y.shape[1], -1))
-            hidden = self._read([*parts, y] if self.attends_before_step or self.constant else parts)
+            if source.static_context is not None:
+                parts.append(source.static_context[:, None].expand(-1, y.shape[1], -1))
+            hidden = self._read([*parts, y] if self.attends_before_step or self.static_context else parts)
         return DecoderStepOutput(hidden, torch.stack(weights, 1), state)
 
     def _move(
@@ -240,7 +240,7 @@ class Decoder(nn.Module):
         """One step with attention: its output (r_t where that is fed in, else h_t), context `[B, C]`, weights `[B, S]`
         and the state.
 
-        known:  the projection of y_t and the constant.
+        known:  the projection of y_t and the static context.
         onward: projects what is known only now; None where the cell takes its input in one piece.
         """
         context = each = None
@@ -248,7 +248,7 @@ class Decoder(nn.Module):
             context, each = self._attend(state.layers[-1][0], source, state)
         changing = state.attentional_state if self.input_feeding else context
         if onward is None:
-            parts = [part for part in (y_t, source.constant, changing) if part is not None]
+            parts = [part for part in (y_t, source.static_context, changing) if part is not None]
             projected = unchecked(self.cells[0].project)(torch.cat(parts, 1))
         else:
             projected = known if changing is None else known + onward(changing)
@@ -263,7 +263,7 @@ class Decoder(nn.Module):
         attentional_state = None
         if self.input_feeding:
             x = attentional_state = self._read(
-                [x, context] if source.constant is None else [x, context, source.constant, y_t]
+                [x, context] if source.static_context is None else [x, context, source.static_context, y_t]
             )
         coverage = each if state.coverage is None else state.coverage + each
         moved_state = DecoderState(tuple(layers), attentional_state, coverage, state.position + 1)

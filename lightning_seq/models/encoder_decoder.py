@@ -21,6 +21,7 @@ from lightning_seq.layers.recurrent import Recurrent
 from lightning_seq.models.bridge import Bridge
 from lightning_seq.models.decoder import Decoder, DecoderState, Source
 from lightning_seq.models.recurrent import RecurrentEncoder
+from lightning_seq.models.renamed import ReadsOldNames
 from lightning_seq.models.softmax import Softmax
 from lightning_seq.text.vocabulary import BOS, PAD
 
@@ -39,7 +40,7 @@ class DecoderOutput(NamedTuple):
     inputs: Tensor
 
 
-class EncoderDecoder(nn.Module):
+class EncoderDecoder(ReadsOldNames):
     """Encode, bridge, decode (Sutskever et al. 2014; Cho et al. 2014), with attention: encode, attend, decode
     (Bahdanau et al. 2015; Luong et al. 2015).
 
@@ -129,13 +130,13 @@ class EncoderDecoder(nn.Module):
         self.decoder = Decoder(cells, E, C, asks, style, input_feeding, between, engine)
         self.bridge = Bridge(bridge, self._directions(), cells)
         self.context, self.reverse_source = context, reverse_source
-        self.dropout, self.out = Dropout(float(dropout)), Dropout(float(dropout))
-        self.bring: nn.Module = nn.Identity()
+        self.dropout, self.output_dropout = Dropout(float(dropout)), Dropout(float(dropout))
+        self.output_projection: nn.Module = nn.Identity()
         weight = None
         if tied != "none":
             weight = self._shared(tied)
             if self.decoder.output_size != E:
-                self.bring = nn.Linear(self.decoder.output_size, E, bias=False)
+                self.output_projection = nn.Linear(self.decoder.output_size, E, bias=False)
         self.size, self.tied = size, tied
         self.softmax = Softmax(E if weight is not None else self.decoder.output_size, size, weight)
 
@@ -219,7 +220,7 @@ class EncoderDecoder(nn.Module):
         return DecoderOutput(torch.cat(hidden, 1), torch.cat(each, 1) if each else None, torch.stack(inputs, 1))
 
     def _out(self, hidden: Tensor) -> Tensor:
-        return self.bring(self.out(hidden))
+        return self.output_projection(self.output_dropout(hidden))
 
     def step(
         self, tokens: Int[Tensor, "N"], source: Source, state: DecoderState
@@ -235,7 +236,7 @@ class EncoderDecoder(nn.Module):
         return {
             "embedding": nn.ModuleList([self.source, self.target]),
             "recurrent": nn.ModuleList([self.encoder, self.bridge, self.decoder]),
-            "head": nn.ModuleList([self.bring, self.softmax]),
+            "head": nn.ModuleList([self.output_projection, self.softmax]),
         }
 
     def engines(self) -> list[str]:
