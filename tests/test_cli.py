@@ -214,3 +214,10 @@ def test_the_wheel_holds_the_package_and_its_configuration(tmp_path: Path) -> No
     ):
         assert f"lightning_seq/{name}" in names
     assert any(name.endswith("entry_points.txt") for name in names)
+
+
+def test_an_unknown_flag_is_a_mistake(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["status", "runs", "--verbose"])
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.startswith("lightning-seq: --verbose is unknown: flags are --help")
