@@ -18,7 +18,7 @@ from lightning_seq.config.tree import Config
 from lightning_seq.data.sequence_to_sequence.reader import PairReader
 from lightning_seq.embeddings.layer import Embedding
 from lightning_seq.errors import UserError
-from lightning_seq.files import write_json, write_parquet
+from lightning_seq.files import finite, write_json, write_parquet
 from lightning_seq.metrics.translation import bleu_by_length, bleu_tokenizer, counts_in_bleu, same_text
 from lightning_seq.models.encoder import Encoder
 from lightning_seq.models.encoder_decoder import EncoderDecoder
@@ -122,7 +122,6 @@ def artifacts(directory: Path, data: SequenceToSequenceData, task: SequenceToSeq
                          (in nats) and the `score` that the search chose it by.
     """
     from lightning_seq.callbacks.attention_maps import FILE
-    from lightning_seq.files import finite
 
     rows: list[dict[str, Any]] = [
         {
