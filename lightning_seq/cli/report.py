@@ -6,7 +6,7 @@ from lightning_seq.cli.console import command_console, say
 from lightning_seq.cli.verbs import Report
 from lightning_seq.comparison.status import comparisons_in, list_comparisons
 from lightning_seq.errors import UserError
-from lightning_seq.report.gather import write_gathered
+from lightning_seq.report.merge import write_merged
 from lightning_seq.report.summary import runs_of
 from lightning_seq.report.terminal_chart import learning_curves
 from lightning_seq.report.terminal_table import terminal
@@ -25,7 +25,7 @@ def run(arguments: Report) -> int:
         list_comparisons(several, "report", console)
         return 0
     if arguments.output:
-        summary = write_gathered(places, arguments.output, arguments.stochastic_order)
+        summary = write_merged(places, arguments.output, arguments.stochastic_order)
     else:
         summary = write_report(places[0], stochastic_order=arguments.stochastic_order)
     console.print(terminal(summary))

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TextIO, TypeAlias
 
-from lightning_seq.builders.sequence_to_sequence import Translation, beam
+from lightning_seq.builders.sequence_to_sequence import TranslatedText, beam
 from lightning_seq.cli.checkpoint import loaded_checkpoint, texts_of
 from lightning_seq.cli.rows import counted, output_file, text_out, write_rows
 from lightning_seq.cli.verbs import Translate
@@ -17,7 +17,7 @@ from lightning_seq.inference.predict import noted, with_note
 from lightning_seq.inference.translate import translations
 from lightning_seq.printable import json_line, number_of, printable
 
-Answer: TypeAlias = tuple[str, list[Translation] | None, str | None]
+Answer: TypeAlias = tuple[str, list[TranslatedText] | None, str | None]
 """A text, its translations (None where it cannot be read), and the note on it."""
 
 log = logging.getLogger("lightning_seq")
@@ -34,7 +34,7 @@ def run(arguments: Translate) -> int:
         settings["length_penalty"] = arguments.length_penalty
     search = beam(settings, n_best)
 
-    def translated(batch: list[str]) -> Iterator[list[Translation]]:
+    def translated(batch: list[str]) -> Iterator[list[TranslatedText]]:
         return translations(loaded, batch, search, batch_size, weights is not None)
 
     answers = counted(noted(loaded.reader, texts_of(arguments, loaded), batch_size, translated), path)

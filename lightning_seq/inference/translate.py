@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from lightning_seq.builders.kinds import check_verb
-from lightning_seq.builders.sequence_to_sequence import Translation, translated
+from lightning_seq.builders.sequence_to_sequence import TranslatedText, translated
 from lightning_seq.builders.task_kind import Loaded
 from lightning_seq.errors import UserError
 from lightning_seq.models.search import BeamSearchConfig
@@ -19,7 +19,7 @@ def translations(
     batch_size: int = 32,
     attention: bool = False,
     target_language: str | None = None,
-) -> Iterator[list[Translation]]:
+) -> Iterator[list[TranslatedText]]:
     """For each text its `search.n_best` translations, in the order of the texts; `batch_size` of them at a time.
 
     attention:       with tokens and weights.

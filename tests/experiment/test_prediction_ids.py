@@ -227,7 +227,7 @@ def test_what_a_translation_was_chosen_by_is_what_translate_says(tmp_path: Path,
     file.write_text("".join(f"{text} n{n}\t{text}\n" for n, (text, _) in enumerate(sentences(60))), encoding="utf-8")
     run = trained(tmp_path, "data=pairs", f"data.train={file}", "model=encoder_decoder", "task.predictions=full")
     assert read(run).config["task"]["monitor"] == "auto"
-    assert read(run).environment["selected by"] == "val/bleu"
+    assert read(run).selected_by == "val/bleu"
     rows = rows_of(run)
     texts = tmp_path / "texts.txt"
     texts.write_text("".join(f"{row['source']}\n" for row in rows), encoding="utf-8")
