@@ -38,7 +38,7 @@ def _group(page: Page, group: Group, opened: dict[str, Opened]) -> Markup:
     rows = []
     for label, place, gates in last:
         kept = next((gate for gate in gates if gate.keeps), None)
-        rows.append((label, place, kept, {gate.gate: gate for gate in gates if not gate.keeps}))
+        rows.append((label, str(place), kept, {gate.gate: gate for gate in gates if not gate.keeps}))
     return draw(
         "gates",
         group=group,
@@ -93,7 +93,7 @@ def _strips(opened: Mapping[str, Opened]) -> list[tuple[str, HeatTable]]:
     strips = []
     for sentence, places in by_sentence(opened).items():
         rows = [
-            HeatRow(label, place, kept[index], [f"{100 * value:.0f}" for value in kept[index]])
+            HeatRow(label, str(place), kept[index], [f"{100 * value:.0f}" for value in kept[index]])
             for label, index in places.items()
             for place, kept in opened[label].kept
         ]
