@@ -66,7 +66,7 @@ def naive(net: EncoderDecoder, given: tuple[Tensor, Tensor, Tensor, Tensor]) -> 
     for t in range(targets.shape[1]):
         y = net.target(tokens[:, None])[:, 0]
         entering = [y]
-        if decoder.asks_before:
+        if decoder.attends_before_step:
             memory = attention.prepare(encoded.outputs, mask)
             context = attention.attend(state[0][:, None], memory).context[:, 0]
             entering.append(context)
@@ -74,10 +74,10 @@ def naive(net: EncoderDecoder, given: tuple[Tensor, Tensor, Tensor, Tensor]) -> 
             entering.append(fed)
         step = cell.step(cell.project(torch.cat(entering, 1)), state)
         state = step.state
-        if not decoder.asks_before:
+        if not decoder.attends_before_step:
             memory = attention.prepare(encoded.outputs, mask)
             context = attention.attend(step.output[:, None], memory).context[:, 0]
-        parts = [step.output, context, y] if decoder.asks_before else [step.output, context]
+        parts = [step.output, context, y] if decoder.attends_before_step else [step.output, context]
         fed = torch.tanh(decoder.readout(torch.cat(parts, 1)))  # type: ignore[misc]
         scores = functional.linear(fed, net.softmax.weight, net.softmax.bias)
         tokens = targets[:, t]

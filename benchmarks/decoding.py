@@ -19,10 +19,16 @@ from timing import machine, write_results
 from lightning_seq.builders.build import build_data
 from lightning_seq.inference.load import load
 from lightning_seq.metrics.translation import corpus_scores
-from lightning_seq.models.search import Beam, beam_search, greedy, longest
+from lightning_seq.models.search import BeamSearchConfig, beam_search, greedy, max_target_lengths
 from lightning_seq.models.translator import Translator
 
-SEARCHES = {"greedy": None, "beam 1": Beam(1), "beam 2": Beam(2), "beam 5": Beam(5), "beam 10": Beam(10)}
+SEARCHES = {
+    "greedy": None,
+    "beam 1": BeamSearchConfig(1),
+    "beam 2": BeamSearchConfig(2),
+    "beam 5": BeamSearchConfig(5),
+    "beam 10": BeamSearchConfig(10),
+}
 
 
 @torch.inference_mode()
@@ -42,7 +48,7 @@ def main(arguments: list[str]) -> None:
             written, begun = [], time.perf_counter()
             for start in range(0, count, batch_size):
                 batch = reader.encode(texts[start : start + batch_size], cut=True)
-                given = Translator.of(loaded.model, batch.inputs, batch.mask), longest(batch.mask.sum(1))
+                given = Translator.of(loaded.model, batch.inputs, batch.mask), max_target_lengths(batch.mask.sum(1))
                 best = greedy(*given) if beam is None else [each[0] for each in beam_search(*given, beam)]
                 written += [reader.decode(each.tokens) for each in best]
             speed = count / (time.perf_counter() - begun)

@@ -5,8 +5,9 @@ What is handed out here works in any torch script, without configuration files.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from lightning_seq.lazy import handed_on
 
 if TYPE_CHECKING:
     from lightning_seq.cells.cell import Cell, Noise, Step
@@ -95,12 +96,7 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    """Import a public name when it is first asked for, so that `import lightning_seq` costs no torch."""
-    for module, names in _HOMES.items():
-        if name in names:
-            return getattr(import_module(f"lightning_seq.{module}"), name)
-    raise AttributeError(f"module 'lightning_seq' has no attribute {name!r}")
+__getattr__ = handed_on(__name__, _HOMES)  # so that `import lightning_seq` costs no torch
 
 
 def __dir__() -> list[str]:

@@ -73,8 +73,3 @@ def printable_console(**settings: Any) -> Console:
                 yield Segment(text if control else printable(text), style, control)
 
     return PrintableConsole(**settings)
-
-
-def command_console() -> Console:
-    """The console of a command: as wide as its terminal, or 120 columns where the output is a file or a pipe."""
-    return printable_console(width=None if sys.stdout.isatty() else 120)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +23,26 @@ class Short:
         return f"{type(self).__name__}({', '.join(said)})"
 
 
+class Side(Short):
+    """What goes into a model, or comes out: each kind is a frozen dataclass of plain values."""
+
+    KINDS: ClassVar[dict[str, type[Side]]] = {}
+
+    def __init_subclass__(cls) -> None:
+        Side.KINDS[cls.__name__] = cls
+
+
+class Inputs(Side):
+    """What goes into a model at each step."""
+
+
+class Targets(Side):
+    """What comes out of a model."""
+
+
+S = TypeVar("S", bound=Side)
+
+
 def _short(value: Any) -> str:
     if not isinstance(value, tuple) or len(value) <= SHOWN:
         return repr(value)
@@ -30,7 +50,7 @@ def _short(value: Any) -> str:
 
 
 @dataclass(frozen=True, repr=False)
-class Tokens(Short):
+class Tokens(Inputs):
     """Symbols of a vocabulary, as ids `[B, T]`; `words[i]` is the symbol with id i.
 
     characters: by id too, where batches spell the words out.
@@ -45,15 +65,15 @@ class Tokens(Short):
 
 
 @dataclass(frozen=True, repr=False)
-class Features(Short):
+class Features(Inputs):
     """A vector of real numbers at each step, `[B, T, width]`."""
 
     width: int
     names: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Grid:
+@dataclass(frozen=True, repr=False)
+class Grid(Inputs):
     """A picture at each step, `[B, T, channels, *space]`."""
 
     channels: int
@@ -61,7 +81,7 @@ class Grid:
 
 
 @dataclass(frozen=True, repr=False)
-class Class(Short):
+class Class(Targets):
     """One class per sequence, as an id `[B]`."""
 
     names: tuple[str, ...]
@@ -72,7 +92,7 @@ class Class(Short):
 
 
 @dataclass(frozen=True, repr=False)
-class Tags(Short):
+class Tags(Targets):
     """One label per step, as ids `[B, T]`; and, where there are `intents`, one of them per sequence.
 
     scheme: of the spans that the tags mark, as `data/spans.py` has it; None: older than this field.
@@ -88,7 +108,7 @@ class Tags(Short):
 
 
 @dataclass(frozen=True, repr=False)
-class NextToken(Short):
+class NextToken(Targets):
     """The symbol that follows, as ids `[B, T]`."""
 
     words: tuple[str, ...]
@@ -99,7 +119,7 @@ class NextToken(Short):
 
 
 @dataclass(frozen=True, repr=False)
-class TokenSequence(Short):
+class TokenSequence(Targets):
     """Another sequence of symbols, as ids `[B, T']`."""
 
     words: tuple[str, ...]
@@ -110,7 +130,7 @@ class TokenSequence(Short):
 
 
 @dataclass(frozen=True, repr=False)
-class Bits(Short):
+class Bits(Targets):
     """`width` independent bits per step, `[B, T, width]`.
 
     shifted: whether the inputs are these bits a step later, so that whoever looks ahead would see the answer.
@@ -122,16 +142,11 @@ class Bits(Short):
 
 
 @dataclass(frozen=True, repr=False)
-class Values(Short):
+class Values(Targets):
     """`width` real numbers per step or per sequence."""
 
     width: int
     names: tuple[str, ...] = ()
-
-
-Inputs: TypeAlias = Tokens | Features | Grid
-Targets: TypeAlias = Class | Tags | NextToken | TokenSequence | Bits | Values
-_KINDS = {kind.__name__: kind for kind in (Tokens, Features, Grid, Class, Tags, NextToken, TokenSequence, Bits, Values)}
 
 
 @dataclass(frozen=True)
@@ -140,6 +155,14 @@ class DataSpec:
 
     inputs: Inputs
     targets: Targets
+
+    def inputs_as(self, kind: type[S]) -> S:
+        """The inputs. Raises TypeError for another kind."""
+        return _as(self.inputs, kind)
+
+    def targets_as(self, kind: type[S]) -> S:
+        """The targets. Raises TypeError for another kind."""
+        return _as(self.targets, kind)
 
     def to_plain(self) -> dict[str, Any]:
         """Plain values that a checkpoint can hold."""
@@ -156,9 +179,15 @@ class DataSpec:
         parts: dict[str, Any] = {}
         for name, values in plain.items():
             arguments = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
-            kind: Any = _KINDS[values["kind"]]
+            kind: Any = Side.KINDS[values["kind"]]
             parts[name] = kind(**{key: value for key, value in arguments.items() if key != "kind"})
         return cls(**parts)
+
+
+def _as(side: Side, kind: type[S]) -> S:
+    if not isinstance(side, kind):
+        raise TypeError(f"expected {kind.__name__}, {type(side).__name__} came")
+    return side
 
 
 def _plain(value: Any) -> Any:

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lightning_seq.config.compose import compose
-from lightning_seq.data.bucket_sampler import STAND_IN, BucketSampler
+from lightning_seq.data.bucket_sampler import PADDING_SAMPLE, BucketSampler
 from lightning_seq.embeddings.formats import read_vectors
 from lightning_seq.errors import UserError
 from lightning_seq.files import write_text
@@ -115,10 +115,10 @@ def test_bucket_sampler(
         assert list(sampler) == ranks[-1][begin:]
         assert list(sampler) == ranks[-1]
     assert {len(shares) for shares in ranks} == {-(-len(lengths) // batch_size)}
-    real = [index for shares in ranks for share in shares for index in share.indices if index != STAND_IN]
+    real = [index for shares in ranks for share in shares for index in share.indices if index != PADDING_SAMPLE]
     assert sorted(real) == list(range(len(lengths)))
     for shares in zip(*ranks, strict=True):
-        found = [index for share in shares for index in share.indices if index != STAND_IN]
+        found = [index for share in shares for index in share.indices if index != PADDING_SAMPLE]
         assert {share.count for share in shares} == {len(found)}
         assert len(found) <= batch_size
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from lightning_seq.cli.main import VERBS, main
+from lightning_seq.cli.main import main
+from lightning_seq.cli.verbs import VERBS
 from lightning_seq.comparison.grid import entries
 from tests.conformance.mutants import MUTANTS
 from torture.killed import write_data

@@ -49,7 +49,7 @@ def wrong(tensor: Tensor) -> Iterator[Any]:
     yield None
 
 
-class Stepper:
+class StepwiseModel:
     def __init__(self, rows: int = 0, scores: Tensor | None = None) -> None:
         self.rows, self.scores = rows, scores
 
@@ -59,7 +59,7 @@ class Stepper:
     def step(self, tokens: Tensor, state: Any) -> tuple[Tensor, Any, None]:
         return (torch.zeros(len(tokens) + self.rows, V) if self.scores is None else self.scores), state, None
 
-    def select(self, rows: Tensor) -> Stepper:
+    def select(self, rows: Tensor) -> StepwiseModel:
         return self
 
 
@@ -138,9 +138,9 @@ def test_what_does_not_fit(name: str) -> None:
 @pytest.mark.parametrize(
     "call",
     [
-        lambda limits: search.greedy(Stepper(), limits),
-        lambda limits: search.sample(Stepper(), limits),
-        lambda limits: search.beam_search(Stepper(), limits),
+        lambda limits: search.greedy(StepwiseModel(), limits),
+        lambda limits: search.sample(StepwiseModel(), limits),
+        lambda limits: search.beam_search(StepwiseModel(), limits),
     ],
 )
 def test_searches(call: Callable[[Any], Any]) -> None:
@@ -154,15 +154,15 @@ def test_searches(call: Callable[[Any], Any]) -> None:
 
 def test_scores_of_a_stepper_and_places_of_a_source() -> None:
     limits = torch.tensor([2, 2])
-    for stepper in (Stepper(rows=1), Stepper(scores=torch.zeros(2)), Stepper(scores=ids(2, V))):
-        for find, given in ((search.greedy, limits), (search.beam_search, limits), (search.forced, ids(2, 2))):
+    for stepper in (StepwiseModel(rows=1), StepwiseModel(scores=torch.zeros(2)), StepwiseModel(scores=ids(2, V))):
+        for find, given in ((search.greedy, limits), (search.beam_search, limits), (search.score_targets, ids(2, 2))):
             with pytest.raises((ValueError, TypeError), match="a search: scores"):
                 find(stepper, given)  # type: ignore[operator]
-    with pytest.raises(ValueError, match="a search: places"):
-        search.beam_search(Stepper(), limits, places=torch.tensor([1]))
+    with pytest.raises(ValueError, match="a search: source_lengths"):
+        search.beam_search(StepwiseModel(), limits, source_lengths=torch.tensor([1]))
     for targets in (ids(2), floats(2, 2), ids(2, 0)):
         with pytest.raises((ValueError, TypeError), match="a search: targets"):
-            search.forced(Stepper(), targets)
+            search.score_targets(StepwiseModel(), targets)
 
 
 def test_sampling_and_dropout() -> None:

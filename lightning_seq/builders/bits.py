@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from torch import nn
 
-from lightning_seq.builders.prediction_columns import example_columns, of_task
-from lightning_seq.builders.task_kind import TaskKind
-from lightning_seq.config.targets import factory
+from lightning_seq.builders.prediction_columns import example_columns, of_task, test_rows
+from lightning_seq.builders.task_kind import Loaded, Row, TaskKind, make_task
 from lightning_seq.config.tree import Config
 from lightning_seq.data.memory_problems.reader import VectorReader
 from lightning_seq.files import write_parquet
@@ -27,29 +27,21 @@ if TYPE_CHECKING:
 def model(
     config: Config, spec: DataSpec, embedding: nn.Module, encoder: Callable[[int], Encoder], width: int
 ) -> SetModel:
-    assert isinstance(spec.targets, Bits)
-    dropout, shifted = config["task"]["dropout"], spec.targets.shifted
-    return SetModel(embedding, encoder(width), spec.targets.width, dropout=dropout, shifted=shifted)
+    bits = spec.targets_as(Bits)
+    dropout = config["task"]["dropout"]
+    return SetModel(embedding, encoder(width), bits.width, dropout=dropout, shifted=bits.shifted)
 
 
 def task(config: Config, data: MemoryProblemData, model: SetModel, shared: dict[str, Any]) -> Task:
-    make = factory({"_target_": config["task"]["_target_"]}, "task", config["allow"])
-    made: Task = make(model, **of_task(config), **shared)
-    return made
-
-
-def reader(plain: dict[str, Any]) -> VectorReader:
-    return VectorReader.from_plain(plain)
+    return make_task(config, model, **of_task(config), **shared)
 
 
 def artifacts(directory: Path, data: MemoryProblemData, task: Task) -> dict[str, str]:
     """`predictions.parquet`, a row per sequence: `example_columns`, target, prediction (see `written`), loss (nats per
     step); where they are full, `probabilities`, a list: that of a 1 for each bit that counts, step by step."""
-    assert isinstance(data.spec.targets, Bits)
-    assert task.predictions is not None
-    rows = task.predictions.numpy()
+    rows = test_rows(task)
     sequences = np.split(rows, np.flatnonzero(np.diff(rows[:, 0])) + 1)
-    columns = _columns(data.spec.targets.width, sequences)
+    columns = _columns(data.spec.targets_as(Bits).width, sequences)
     if getattr(task, "full_predictions", False):
         columns["probabilities"] = [sequence[:, 4].astype("float32") for sequence in sequences]
     examples = example_columns(data, np.array([sequence[0, 0] for sequence in sequences]))
@@ -79,4 +71,23 @@ def written(width: int, places: np.ndarray, bits: np.ndarray) -> str:
     return ("" if width == 1 else " ").join("".join(step) for step in found)
 
 
-KIND = TaskKind(model, task, reader, artifacts=artifacts)
+def predictions(loaded: Loaded, texts: Sequence[str], top_k: int, first: int = 1) -> Iterator[Row]:
+    """For each text, a sequence in JSON, `{"text", "predictions": [{"step", "bits", "probabilities"}, …]}`."""
+    with torch.inference_mode():
+        batch = loaded.reader.encode(texts, first)
+        found = loaded.model(batch.inputs, batch.mask)[0].sigmoid()
+    for text, row, mask in zip(texts, found, batch.mask, strict=True):
+        steps = [
+            {
+                "step": step,
+                "bits": [int(probability > 0.5) for probability in probabilities],
+                "probabilities": [round(probability, 6) for probability in probabilities],
+            }
+            for step, probabilities in enumerate(row[mask].tolist(), 1)
+        ]
+        yield {"text": text, "predictions": steps}
+
+
+KIND = TaskKind(
+    "a model of bits or notes", Bits, model, task, VectorReader.from_plain, predictions, ranked=(), artifacts=artifacts
+)

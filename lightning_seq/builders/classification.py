@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,12 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lightning_seq.builders.prediction_columns import example_columns, of_task, score_columns
-from lightning_seq.builders.task_kind import TaskKind
-from lightning_seq.config.targets import factory
+from lightning_seq.builders.prediction_columns import example_columns, of_task, score_columns, test_rows
+from lightning_seq.builders.task_kind import Loaded, Row, TaskKind, make_task
 from lightning_seq.config.tree import Config
 from lightning_seq.data.classification.reader import TextReader
-from lightning_seq.data.hardness import hardness
+from lightning_seq.data.difficulty import difficulty
 from lightning_seq.errors import UserError
 from lightning_seq.files import write_parquet
 from lightning_seq.losses.ranking import OTHER
@@ -34,12 +33,12 @@ DIRECTIONS = ("(e1,e2)", "(e2,e1)")
 def model(
     config: Config, spec: DataSpec, embedding: nn.Module, encoder: Callable[[int], Encoder], width: int
 ) -> Classifier:
-    assert isinstance(spec.targets, Class)
-    task, other = config["task"], artificial(config, spec.targets.names)
+    task, classes = config["task"], spec.targets_as(Class)
+    other = artificial(config, classes.names)
     made = Classifier(
         embedding,
         encoder(width),
-        spec.targets.size - (other is not None),
+        classes.size - (other is not None),
         pooling=task["pooling"],
         head_sizes=task["head_sizes"],
         dropout=task["dropout"],
@@ -55,12 +54,11 @@ def artificial(config: Config, names: Sequence[str]) -> int | None:
 
 
 def task(config: Config, data: ClassificationData, model: Classifier, shared: dict[str, Any]) -> Task:
-    assert isinstance(data.spec.targets, Class)
-    settings, names = config["task"], data.spec.targets.names
-    make = factory({"_target_": settings["_target_"]}, "task", config["allow"])
-    made: Task = make(
+    settings, names = config["task"], data.spec.targets_as(Class).names
+    return make_task(
+        config,
         model,
-        data.spec.targets.size,
+        len(names),
         class_weights=class_weights(settings["class_weights"], data),
         label_smoothing=settings["label_smoothing"],
         loss=settings["loss"],
@@ -70,7 +68,6 @@ def task(config: Config, data: ClassificationData, model: Classifier, shared: di
         **of_task(config),
         **shared,
     )
-    return made
 
 
 def directed_relations(names: Sequence[str]) -> bool:
@@ -79,23 +76,17 @@ def directed_relations(names: Sequence[str]) -> bool:
     return bool(found) and all(found)
 
 
-def reader(plain: dict[str, Any]) -> TextReader:
-    return TextReader.from_plain(plain)
-
-
 def artifacts(directory: Path, data: ClassificationData, task: Task) -> dict[str, str]:
-    """`predictions.parquet`: a row per example: `example_columns`, target, prediction, loss, and its `hardness`; where
+    """`predictions.parquet`, a row per example: `example_columns`, target, prediction, loss, its `difficulty`; where
     they are full, its text, and the probability of each class (of a model that was trained to rank, its score)."""
-    assert isinstance(data.spec.targets, Class)
-    assert task.predictions is not None
-    names, predictions = data.spec.targets.names, task.predictions.numpy()
+    names, predictions = data.spec.targets_as(Class).names, test_rows(task)
     rows, scores = predictions[:, 0].astype("int64"), predictions[:, 4:]
     test, more = data.prepared.splits["test"], {}
     if scores.shape[1]:
         texts = data.prepared.test_texts()
         said = "score" if getattr(task, "ranks", False) else "probability"
         more = {"text": [texts[row] for row in rows.tolist()], **score_columns(names, scores, said)}
-    hard = hardness(test.flat, test.offsets, data.vocabulary)
+    hard = difficulty(test.flat, test.offsets, data.vocabulary)
     columns = {
         **example_columns(data, rows),
         **_columns(names, predictions),
@@ -113,8 +104,7 @@ def class_weights(wanted: str | list[float] | None, data: ClassificationData) ->
     """
     if wanted is None:
         return None
-    assert isinstance(data.spec.targets, Class)
-    names = data.spec.targets.names
+    names = data.spec.targets_as(Class).names
     counts = np.bincount(data.train_labels, minlength=len(names)).astype(float)
     if wanted == "balanced":
         weights = 1 / counts.clip(min=1)
@@ -141,4 +131,30 @@ def _columns(names: tuple[str, ...], predictions: np.ndarray) -> dict[str, Any]:
     }
 
 
-KIND = TaskKind(model, task, reader, artifacts=artifacts)
+def predictions(loaded: Loaded, texts: Sequence[str], top_k: int, first: int = 1) -> Iterator[Row]:
+    """For each text `{"text", "predictions": [{"label", "probability"}, …]}`, the likeliest first.
+
+    A model that was trained to rank has a `score` instead of the probability.
+    """
+    names = loaded.spec.targets_as(Class).names
+    ranks = loaded.config["task"].get("loss") == "ranking"
+    said = "score" if ranks else "probability"
+    found = scores(loaded, texts, first) if ranks else loaded.probabilities(texts, first)
+    values, indices = found.topk(min(top_k, len(names)), dim=-1)
+    for text, row, labels in zip(texts, values.tolist(), indices.tolist(), strict=True):
+        ranked = [{"label": names[label], said: round(value, 6)} for label, value in zip(labels, row, strict=True)]
+        yield {"text": text, "predictions": ranked}
+
+
+@torch.inference_mode()
+def scores(loaded: Loaded, texts: Sequence[str], first: int = 1) -> Tensor:
+    """`[B, C]`, as the model gives them."""
+    batch = loaded.reader.encode(texts, first)
+    return loaded.model(batch.inputs, batch.mask)
+
+
+def choices(loaded: Loaded) -> int | None:
+    return loaded.spec.targets_as(Class).size
+
+
+KIND = TaskKind("a classifier", Class, model, task, TextReader.from_plain, predictions, choices, artifacts=artifacts)

@@ -15,7 +15,7 @@ from lightning_seq.config.tree import Config
 from lightning_seq.embeddings.matrix import Coverage, embedding_matrix
 from lightning_seq.embeddings.vectors import Vectors as WordVectors
 from lightning_seq.errors import UserError, near
-from lightning_seq.files import fingerprint
+from lightning_seq.files import fingerprint, sha256
 from lightning_seq.spec import Features
 
 EMBEDDINGS = ("word2vec", "random", "onehot", "file", "none")
@@ -104,7 +104,6 @@ def _side(config: Config, data: Any, progress: bool) -> Inputs:
         mark, remedy = vectors_fingerprint(parameters, corpus), f"word2vec.vector_size={settings['size']}"
     else:
         from lightning_seq.embeddings.formats import read_vectors
-        from lightning_seq.files import sha256
 
         if not settings["path"]:
             raise UserError("embedding=file needs a file: give embedding.path=FILE (word2vec, GloVe or fastText .vec)")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import nn
 
-from lightning_seq.builders.task_kind import TaskKind
-from lightning_seq.config.targets import factory
+from lightning_seq.builders.task_kind import Loaded, Row, TaskKind, make_task
 from lightning_seq.config.tree import Config
 from lightning_seq.data.language_modelling.reader import LanguageReader
 from lightning_seq.errors import UserError
@@ -32,12 +32,11 @@ SETTINGS = ("carry", "evaluation", "activation_penalty", "temporal_penalty")
 def model(
     config: Config, spec: DataSpec, embedding: nn.Module, encoder: Callable[[int], Encoder], width: int
 ) -> LanguageModel:
-    assert isinstance(spec.targets, NextToken)
     task = config["task"]
     return LanguageModel(
         embedding,
         encoder(width),
-        spec.targets.size,
+        spec.targets_as(NextToken).size,
         dropout=task["dropout"],
         locked=task["locked"],
         tied=task["tied"],
@@ -54,19 +53,14 @@ def task(config: Config, data: LanguageModellingData, model: LanguageModel, shar
             f"{drawn[0]} draws one mask for a whole window, and data.backward_length={data.backward_length} reads a "
             "window in two parts: set it to null, or use dropout that is drawn at each step"
         )
-    make = factory({"_target_": settings["_target_"]}, "task", config["allow"])
-    made: Task = make(
+    return make_task(
+        config,
         model,
         chunk_length=data.chunk_length if data.random_chunks else None,
         tokens_per_character={name: data.tokens[name] / size for name, size in data.characters.items() if size},
         **{name: settings[name] for name in SETTINGS},
         **shared,
     )
-    return made
-
-
-def reader(plain: dict[str, Any]) -> LanguageReader:
-    return LanguageReader.from_plain(plain)
 
 
 def callbacks(config: Config, directory: Path, data: LanguageModellingData) -> list[Callback]:
@@ -82,7 +76,15 @@ def callbacks(config: Config, directory: Path, data: LanguageModellingData) -> l
         return reads.decode(ids[unseen:])
 
     found: list[Callback] = [
-        Samples(directory, prompt, decode, data.vocabulary.words, given["length"], given["temperature"], reads.never)
+        Samples(
+            directory,
+            prompt,
+            decode,
+            data.vocabulary.words,
+            given["length"],
+            given["temperature"],
+            reads.suppressed_tokens,
+        )
     ]
     if settings["averaging"] is not None:
         mode = {"val/accuracy": "max"}.get(settings["monitor"], "min")
@@ -103,4 +105,34 @@ def artifacts(directory: Path, data: LanguageModellingData, task: Task) -> dict[
     return {"samples": FILE}
 
 
-KIND = TaskKind(model, task, reader, callbacks=callbacks, artifacts=artifacts)
+@torch.inference_mode()
+def predictions(loaded: Loaded, texts: Sequence[str], top_k: int, first: int = 1) -> Iterator[Row]:
+    """For each text `{"text", "predictions": [{"token", "probability"}, …]}`: what may follow it, likeliest first."""
+    batch = loaded.reader.encode(texts, first, unknown=True)
+    scores, _ = loaded.model(batch.inputs, batch.mask)
+    last = scores[torch.arange(len(texts)), batch.mask.sum(1) - 1].exp()
+    values, indices = last.topk(min(top_k, last.shape[-1]), -1)
+    for text, row, ids in zip(texts, values.tolist(), indices.tolist(), strict=True):
+        ranked = [
+            {"token": loaded.reader.vocabulary.words[index], "probability": round(probability, 6)}
+            for index, probability in zip(ids, row, strict=True)
+        ]
+        yield {"text": text, "predictions": ranked}
+
+
+def choices(loaded: Loaded) -> int | None:
+    return len(loaded.reader.vocabulary)
+
+
+KIND = TaskKind(
+    "a language model",
+    NextToken,
+    model,
+    task,
+    LanguageReader.from_plain,
+    predictions,
+    choices,
+    verbs=("predict", "score", "sample"),
+    callbacks=callbacks,
+    artifacts=artifacts,
+)

@@ -7,16 +7,22 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from lightning_seq.builders.build import build_model
+from lightning_seq.config.entry import Entry
 from lightning_seq.config.targets import resolve
 from lightning_seq.config.tree import Config
 from lightning_seq.errors import UserError, first_line, near
 from lightning_seq.identity import is_matched
-
-if TYPE_CHECKING:
-    from lightning_seq.config.entry import Entry
-    from lightning_seq.spec import DataSpec
+from lightning_seq.layers.recurrent import Recurrent
+from lightning_seq.models.encoder_decoder import EncoderDecoder
+from lightning_seq.models.parameters import count_parameters
+from lightning_seq.models.tagger import Tagger
+from lightning_seq.spec import DataSpec, Features
 
 COUNTS = ("recurrent", "all")
 WIDTHS = ("hidden_size", "model_size", "channels")
@@ -34,8 +40,8 @@ SUFFIXES = {"": 1, "k": 1e3, "m": 1e6, "g": 1e9}
 
 
 def check_match(found: Sequence[Entry], given: Sequence[str]) -> None:
-    """Raises UserError for a target or a count that is none, where the entries ask for different ones, and where a size
-    that is to be solved was given. `given` are the keys that all entries share, as they were typed."""
+    """Raises UserError for a wrong target or count, for entries that ask for different ones, and for a given
+    size that is to be solved. `given` are the keys that all entries share, as they were typed."""
     settings = found[0].config["match"]
     for entry in found:
         if entry.config["match"] != settings:
@@ -51,7 +57,7 @@ def check_match(found: Sequence[Entry], given: Sequence[str]) -> None:
         raise UserError(f"match.kind is {settings['kind']!r}: {near(str(settings['kind']), UNITS)}")
     for number, entry in enumerate(found):
         if target is None and number == 0:
-            continue  # the measure of all others: its size is its own
+            continue  # the first entry defines the target size
         own = [word for word in entry.overrides if word.partition("=")[0] == width_key(entry.config)]
         if target is not None and width_key(entry.config) in given:
             own.append(str(width_key(entry.config)))
@@ -143,11 +149,6 @@ def measure(config: Config, spec: DataSpec, width: int) -> int:
                 inputs) is not counted. An encoder-decoder's token is one that is read and one that is written. With
                 `count=all` each word is read as 8 characters.
     """
-    import torch
-
-    from lightning_seq.builders.build import build_model
-    from lightning_seq.models.parameters import count_parameters
-
     kind, part = config["match"]["kind"], config["match"]["count"]
     if kind == "flops":
         return _operations(config, spec, width)
@@ -159,8 +160,6 @@ def measure(config: Config, spec: DataSpec, width: int) -> int:
 
 
 def _state_bytes(module: Any) -> int:
-    from lightning_seq.layers.recurrent import Recurrent
-
     return sum(
         math.prod(shape) * kind.itemsize
         for layer in module.modules()
@@ -171,14 +170,7 @@ def _state_bytes(module: Any) -> int:
 
 def _operations(config: Config, spec: DataSpec, width: int) -> int:
     """Of a forward pass over one sequence, an equal share for each of its tokens."""
-    import torch
-    from torch.nn.attention import SDPBackend, sdpa_kernel
-    from torch.utils.flop_counter import FlopCounterMode
-
-    from lightning_seq.builders.build import build_model
-    from lightning_seq.models.encoder_decoder import EncoderDecoder
-    from lightning_seq.models.tagger import Tagger
-    from lightning_seq.spec import Features
+    from torch.utils.flop_counter import FlopCounterMode  # takes long to import
 
     if "engine" in config["model"]:
         config = {**config, "model": {**config["model"], "engine": "loop"}}
@@ -206,7 +198,7 @@ def _operations(config: Config, spec: DataSpec, width: int) -> int:
     if config["match"]["count"] == "all":
         total = counter.get_total_flops()
     else:
-        total = pair - inside("bring") if isinstance(model, EncoderDecoder) else inside("encoder")
+        total = pair - inside("output_projection") if isinstance(model, EncoderDecoder) else inside("encoder")
     return round(total / TOKENS)
 
 

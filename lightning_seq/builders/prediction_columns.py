@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lightning_seq.config.tree import Config
 from lightning_seq.errors import UserError, near
+
+if TYPE_CHECKING:
+    from lightning_seq.tasks.task import Task
 
 CHOICES = ("short", "full")
 
@@ -24,6 +27,13 @@ def is_full(config: Config) -> bool:
 def of_task(config: Config) -> dict[str, bool]:
     """The keyword argument of the task's constructor; none for `short`, as a user's own task class may not have it."""
     return {"full_predictions": True} if is_full(config) else {}
+
+
+def test_rows(task: Task) -> np.ndarray:
+    """The rows that a task kept of its test. Raises TypeError for a task that kept none."""
+    if task.predictions is None:
+        raise TypeError(f"{type(task).__name__} has kept no predictions: it needs a test first")
+    return task.predictions.numpy()
 
 
 def example_columns(data: Any, rows: np.ndarray) -> dict[str, Any]:

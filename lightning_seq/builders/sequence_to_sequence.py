@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from torch import nn
 
 from lightning_seq.builders.prediction_columns import example_columns, of_task
-from lightning_seq.builders.task_kind import TaskKind
+from lightning_seq.builders.task_kind import Loaded, Row, TaskKind, make_task
 from lightning_seq.config.targets import factory, resolve
 from lightning_seq.config.tree import Config
 from lightning_seq.data.sequence_to_sequence.reader import PairReader
@@ -21,7 +22,8 @@ from lightning_seq.files import finite, write_json, write_parquet
 from lightning_seq.metrics.translation import bleu_by_length, bleu_tokenizer, counts_in_bleu, same_text
 from lightning_seq.models.encoder import Encoder
 from lightning_seq.models.encoder_decoder import EncoderDecoder
-from lightning_seq.models.search import Beam
+from lightning_seq.models.search import BeamSearchConfig, beam_search, max_target_lengths, rounded
+from lightning_seq.models.translator import Translator
 from lightning_seq.records.translation import Bucket, Example, Translation
 from lightning_seq.spec import DataSpec, Tokens, TokenSequence
 from lightning_seq.text.vocabulary import SPECIALS
@@ -44,7 +46,7 @@ def model(
     config: Config, spec: DataSpec, embedding: nn.Module, encoder: Callable[[int], Encoder], width: int
 ) -> EncoderDecoder:
     """Raises UserError for a model that is no encoder-decoder."""
-    assert isinstance(spec.targets, TokenSequence)
+    targets = spec.targets_as(TokenSequence)
     settings, allow = config["model"], config["allow"]
     if not issubclass(resolve(settings["_target_"], "model", allow), EncoderDecoder):
         raise UserError(
@@ -52,16 +54,16 @@ def model(
             "sequence: use model=encoder_decoder, encoder_decoder_context or encoder_decoder_attention"
         )
     task, inputs = config["task"], config["embedding"]
-    if task["tied"] == "all" and (not isinstance(spec.inputs, Tokens) or spec.inputs.words != spec.targets.words):
+    if task["tied"] == "all" and (not isinstance(spec.inputs, Tokens) or spec.inputs.words != targets.words):
         raise UserError(
             "task.tied=all needs one vocabulary for both sides: give data.joint_vocabulary=true, or use "
             "task.tied=decoder"
         )
     target = Embedding(
-        spec.targets.size,
+        targets.size,
         width,
         frozen=inputs["frozen"],
-        padding=0 if spec.targets.words[0] == SPECIALS[0] else None,
+        padding=0 if targets.words[0] == SPECIALS[0] else None,
         dropout=inputs.get("dropout", 0.0),
         scale=inputs.get("scale", 1.0),
     )
@@ -69,7 +71,7 @@ def model(
     made: EncoderDecoder = factory(given, "model", allow)(
         embedding,
         target,
-        spec.targets.size,
+        targets.size,
         cell=factory(config["cell"], "cell", allow),
         attention=factory(config["attention"], "attention", allow) if settings["attend"] else None,
         decoder_cell=factory(settings["decoder_cell"], "cell", allow) if settings["decoder_cell"] else None,
@@ -80,34 +82,31 @@ def model(
 
 
 def task(config: Config, data: SequenceToSequenceData, model: EncoderDecoder, shared: dict[str, Any]) -> Task:
-    from lightning_seq.tasks.sequence_to_sequence import Readable
+    from lightning_seq.tasks.sequence_to_sequence import Detokenizer
     from lightning_seq.tasks.teacher_forcing import TeacherForcing
 
     settings = config["task"]
-    make = factory({"_target_": settings["_target_"]}, "task", config["allow"])
     tokenize = bleu_tokenizer(settings.get("bleu_tokenize", "auto"), data.reader.tokenized)
     if shared["monitor"] == "auto":
         texts = (data.reference("validation", row) for row in range(len(data.lengths("validation"))))
         shared = {**shared, "monitor": "val/bleu" if counts_in_bleu(texts, tokenize) else "val/chrf"}
-    made: Task = make(
+    return make_task(
+        config,
         model,
-        Readable(data.reader.decode, data.reference, tokenize, data.reader.target.lower),
+        Detokenizer(data.reader.decode, data.reference, tokenize, data.reader.target.lower),
         teacher_forcing=TeacherForcing(**settings["teacher_forcing"]),
         beam=beam(settings),
         **{name: settings[name] for name in SETTINGS},
         **of_task(config),
         **shared,
     )
-    return made
 
 
-def beam(settings: Config, n_best: int = 1) -> Beam:
+def beam(settings: Config, n_best: int = 1) -> BeamSearchConfig:
     """As the task's settings say."""
-    return Beam(settings["beam"], settings["length_penalty"], settings["beam_coverage"], n_best, settings["early_stop"])
-
-
-def reader(plain: dict[str, Any]) -> PairReader:
-    return PairReader.from_plain(plain)
+    return BeamSearchConfig(
+        settings["beam"], settings["length_penalty"], settings["beam_coverage"], n_best, settings["early_stop"]
+    )
 
 
 def callbacks(config: Config, directory: Path, data: SequenceToSequenceData) -> list[Callback]:
@@ -170,4 +169,65 @@ def _shown(examples: list[Example], lower: bool) -> tuple[Example, ...]:
     return tuple(replace(each, loss=None if each.loss is None else finite(round(each.loss, 6))) for each in worst)
 
 
-KIND = TaskKind(model, task, reader, callbacks=callbacks, artifacts=artifacts)
+@dataclass(frozen=True)
+class TranslatedText:
+    """text: readable; log_probability: in nats; score: what it was chosen by; source, target: tokens; weights: `[T][S]`
+    of attention, or None."""
+
+    text: str
+    log_probability: float
+    score: float
+    source: list[str] = field(default_factory=list)
+    target: list[str] = field(default_factory=list)
+    weights: list[list[float]] | None = None
+
+    def to_plain(self) -> dict[str, Any]:
+        return {"translation": self.text, "log_probability": self.log_probability, "score": self.score}
+
+
+@torch.inference_mode()
+def translated(
+    loaded: Loaded, texts: Sequence[str], search: BeamSearchConfig, attention: bool = False, first: int = 1
+) -> Iterator[list[TranslatedText]]:
+    """For each text of one batch its `search.n_best` translations. attention: with tokens and weights."""
+    reader: PairReader = loaded.reader
+    task, encoded = loaded.config["task"], reader.encode(texts, first=first)
+    lengths = encoded.mask.sum(1)
+    limits = max_target_lengths(lengths, task["length_factor"], task["length_extra"])
+    stepper = Translator.of(loaded.model, encoded.inputs, encoded.mask)
+    for text, hypotheses in zip(texts, beam_search(stepper, limits, search, source_lengths=lengths), strict=True):
+        line = []
+        for hypothesis in hypotheses:
+            more: dict[str, Any] = {}
+            if attention and hypothesis.weights is not None:
+                target = [*reader.target_tokens(hypothesis.tokens), "<eos>"][: len(hypothesis.tokens)]
+                more = {"source": reader.tokens(text), "target": target, "weights": rounded(hypothesis.weights)}
+            values = round(hypothesis.log_probability, 6), round(hypothesis.score, 6)
+            line.append(TranslatedText(reader.decode(hypothesis.tokens), *values, **more))
+        yield line
+
+
+def predictions(loaded: Loaded, texts: Sequence[str], top_k: int, first: int = 1) -> Iterator[Row]:
+    """For each text `{"text", "predictions": [{"translation", "log_probability", "score"}, …]}`, the best first."""
+    settings = loaded.config["task"]
+    search = beam({**settings, "beam": max(top_k, settings["beam"])}, top_k)
+    for text, line in zip(texts, translated(loaded, texts, search, first=first), strict=True):
+        yield {"text": text, "predictions": [translation.to_plain() for translation in line]}
+
+
+def choices(loaded: Loaded) -> int | None:
+    return MOST_HYPOTHESES
+
+
+KIND = TaskKind(
+    "a translator",
+    TokenSequence,
+    model,
+    task,
+    PairReader.from_plain,
+    predictions,
+    choices,
+    verbs=("predict", "translate"),
+    callbacks=callbacks,
+    artifacts=artifacts,
+)

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from lightning_seq.builders.prediction_columns import example_columns, of_task, score_columns
-from lightning_seq.builders.task_kind import TaskKind
+from lightning_seq.builders.prediction_columns import example_columns, of_task, score_columns, test_rows
+from lightning_seq.builders.task_kind import Loaded, Row, TaskKind, make_task
 from lightning_seq.cells.lstm import LSTMCell
-from lightning_seq.config.targets import factory
 from lightning_seq.config.tree import Config
-from lightning_seq.data.hardness import hardness
+from lightning_seq.data.difficulty import difficulty
 from lightning_seq.data.tagging.reader import TagReader
 from lightning_seq.errors import UserError, near
 from lightning_seq.files import write_json, write_parquet, write_text
@@ -39,23 +39,22 @@ CONSTRAINTS = ("auto", "training", "none")
 SHOWN = 60
 """Sentences in `tagging.json`."""
 NO_TAG = "_"
-"""What a CoNLL file has in the place of a tag that is not known."""
+"""The tag of a token whose tag is not known, in a CoNLL file."""
 
 
 def model(
     config: Config, spec: DataSpec, embedding: nn.Module, encoder: Callable[[int], Encoder], width: int
 ) -> Tagger:
-    assert isinstance(spec.targets, Tags)
-    task = config["task"]
+    task, tags = config["task"], spec.targets_as(Tags)
     return Tagger(
         embedding,
         encoder,
         width,
-        spec.targets.size,
-        crf=crf(config, spec.targets.names, spec.targets.scheme),
+        tags.size,
+        crf=crf(config, tags.names, tags.scheme),
         characters=characters(task, spec),
         case=task["case"],
-        intents=len(spec.targets.intents) if task["intent_weight"] else 0,
+        intents=len(tags.intents) if task["intent_weight"] else 0,
         dropout=task["dropout"],
         locked=task["locked"],
     )
@@ -68,8 +67,7 @@ def characters(task: Config, spec: DataSpec) -> CharacterCNN | CharacterRecurren
         raise UserError(f"task.characters is {kind!r}: {near(str(kind), CHARACTERS)}")
     if kind == "none":
         return None
-    assert isinstance(spec.inputs, Tokens)
-    alphabet = len(spec.inputs.characters)
+    alphabet = len(spec.inputs_as(Tokens).characters)
     if kind == "cnn":
         return CharacterCNN(alphabet, task["character_embedding"], size, task["character_width"])
     if size % 2:
@@ -95,47 +93,39 @@ def crf(config: Config, names: Sequence[str], scheme: str | None = None) -> Line
 
 
 def task(config: Config, data: TaggingData, model: Tagger, shared: dict[str, Any]) -> Task:
-    assert isinstance(data.spec.targets, Tags)
-    settings, names = config["task"], data.spec.targets.names
-    scheme = scheme_of(names, data.spec.targets.scheme)
-    make = factory({"_target_": settings["_target_"]}, "task", config["allow"])
+    settings, tags = config["task"], data.spec.targets_as(Tags)
+    scheme = scheme_of(tags.names, tags.scheme)
     if shared["monitor"] == "auto":
         shared = {**shared, "monitor": "val/accuracy" if scheme == "none" else "val/f1"}
-    made: Task = make(
+    return make_task(
+        config,
         model,
-        names,
+        tags.names,
         scheme=scheme,
-        intents=data.spec.targets.intents if settings["intent_weight"] else (),
+        intents=tags.intents if settings["intent_weight"] else (),
         intent_weight=settings["intent_weight"],
         **of_task(config),
         **shared,
     )
-    return made
-
-
-def reader(plain: dict[str, Any]) -> TagReader:
-    return TagReader.from_plain(plain)
 
 
 def artifacts(directory: Path, data: TaggingData, task: Tagging) -> dict[str, str]:
     """`predictions.parquet`, `predictions.conll` and `tagging.json`.
 
     predictions.parquet: a row per token that counts: `example_columns` of its sentence, position, token, target,
-                         prediction, loss, and the `hardness` of its sentence; where they are full, the probability of
+                         prediction, loss, and the `difficulty` of its sentence; where they are full, the probability of
                          each tag, whatever its neighbours are.
                          Of tags in another scheme than BIO, `target_bio` and `prediction_bio` are the spans in BIO.
     predictions.conll:   every test sentence: token, target (`_` where it does not count), prediction, in the source's
                          own scheme.
     tagging.json:        see `overview` and `records/tagging.py`.
     """
-    assert isinstance(data.spec.targets, Tags)
-    assert task.predictions is not None
-    names, rows = data.spec.targets.names, task.predictions.numpy()
+    names, rows = data.spec.targets_as(Tags).names, test_rows(task)
     starts = np.flatnonzero(np.diff(rows[:, 0], prepend=-1))
     sentences = np.split(rows, starts[1:])
     tokens = [data.tokens("test", int(sentence[0, 0])) for sentence in sentences]
     test = data.prepared.splits["test"]
-    hard = hardness(data.prepared.spellings.words[test.flat], test.offsets, data.vocabulary)
+    hard = difficulty(data.prepared.spellings.words[test.flat], test.offsets, data.vocabulary)
     scheme = data.prepared.scheme
     columns = {
         "token": np.array([token for words in tokens for token in words], dtype=object),
@@ -231,4 +221,67 @@ def _sentence(names: tuple[str, ...], tokens: Sequence[str], rows: np.ndarray, l
     return Sentence(str(int(rows[0, 0])), tuple(map(Token, tokens, *tags)), round(loss, 6))
 
 
-KIND = TaskKind(model, task, reader, artifacts=artifacts)
+def predictions(
+    loaded: Loaded, texts: Sequence[str], top_k: int, first: int = 1, n_best: int | None = None
+) -> Iterator[Row]:
+    """For each text `{"text", "predictions": [{"token", "tag", "probability"}, …]}`, a tag for every token.
+
+    A tag's probability is its own, whatever its neighbours are; of a CRF's path, the marginal. A model with intents
+    adds `"intents": [{"label", "probability"}, …]`, `top_k` of them, the likeliest first.
+
+    n_best: adds `"paths": [{"tags", "log_probability"}, …]`, so many ways to tag the whole sentence, or as many as
+            there are, the likeliest first; the first is the one in `predictions`. None: none are added.
+
+    Raises TypeError for `n_best` where the tagger has no CRF.
+    """
+    with torch.inference_mode():
+        batch = loaded.reader.encode(texts, first)
+        scores, of_intents = loaded.model(batch.inputs, batch.mask, batch.extra)
+        tags = loaded.model.decode(scores, batch.mask)
+        own = loaded.model.probabilities(scores, batch.mask).gather(2, tags[..., None]).squeeze(2)
+        paths = None if n_best is None else loaded.model.best_paths(scores, batch.mask, n_best)
+    targets = loaded.spec.targets_as(Tags)
+    names = targets.names
+    for row, text in enumerate(texts):
+        tokens = loaded.reader.tokens(text)
+        found = zip(tokens, tags[row].tolist(), own[row].tolist(), strict=False)  # shorter than the batch is wide
+        tagged = [{"token": token, "tag": names[tag], "probability": round(p, 6)} for token, tag, p in found]
+        line: Row = {"text": text, "predictions": tagged}
+        if paths is not None:
+            line["paths"] = _paths(names, paths[0][row, :, : len(tagged)], paths[1][row])
+        if of_intents is not None:
+            line["intents"] = _ranked(targets.intents, of_intents[row], top_k)
+        yield line
+
+
+def _ranked(names: Sequence[str], scores: Tensor, top_k: int) -> list[Row]:
+    values, indices = torch.softmax(scores, -1).topk(min(top_k, len(names)))
+    return [
+        {"label": names[index], "probability": round(probability, 6)}
+        for index, probability in zip(indices.tolist(), values.tolist(), strict=True)
+    ]
+
+
+def choices(loaded: Loaded) -> int | None:
+    return len(loaded.spec.targets_as(Tags).intents) if loaded.model.intents is not None else None
+
+
+def _paths(names: Sequence[str], paths: Tensor, log_probabilities: Tensor) -> list[Row]:
+    return [
+        {"tags": [names[tag] for tag in path], "log_probability": round(value, 6)}
+        for path, value in zip(paths.tolist(), log_probabilities.tolist(), strict=True)
+        if value > -math.inf  # a short sentence has fewer paths
+    ]
+
+
+KIND = TaskKind(
+    "a tagger",
+    Tags,
+    model,
+    task,
+    TagReader.from_plain,
+    predictions,
+    choices,
+    ranked=("intents", "paths"),
+    artifacts=artifacts,
+)

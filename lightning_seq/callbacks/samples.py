@@ -42,7 +42,7 @@ class Samples(Callback):
         symbols: Sequence[str],
         length: int = 60,
         temperature: float = 0.8,
-        never: tuple[int, ...] = (),
+        suppressed_tokens: tuple[int, ...] = (),
         seed: int = 1,
     ) -> None:
         if length < 1 or not 0 <= temperature < math.inf:
@@ -51,7 +51,7 @@ class Samples(Callback):
                 "expected at least 1 and at least 0"
             )
         self.directory, self.prompt, self.decode, self.symbols = directory, list(prompt), decode, symbols
-        self.length, self.temperature, self.never, self.seed = length, temperature, never, seed
+        self.length, self.temperature, self.suppressed_tokens, self.seed = length, temperature, suppressed_tokens, seed
         self.texts: list[dict[str, Any]] = []
 
     # Not at the validation's end: averaged weights, where there are any, are gone by then.
@@ -70,7 +70,9 @@ class Samples(Callback):
     def _write(self, model: LanguageModel, epoch: int, device: torch.device) -> None:
         prompt = torch.tensor([self.prompt], device=device)
         generator = torch.Generator(device).manual_seed(self.seed)
-        drawn = sample(model, prompt, self.length, self.temperature, generator=generator, never=self.never)
+        drawn = sample(
+            model, prompt, self.length, self.temperature, generator=generator, suppressed_tokens=self.suppressed_tokens
+        )
         written = [int(ids[0]) for ids in drawn]
         self.texts.append({"epoch": epoch, "text": self.decode([*self.prompt, *written])})
         probabilities = model(prompt, torch.ones_like(prompt, dtype=torch.bool))[0][0].exp()

@@ -102,6 +102,11 @@ class Initialisation:
                 admitting.copy_(-length.log())
 
 
+SEED_NAMES = {"output_projection": "bring"}
+"""Of renamed modules the old names, by which their generators are keyed: their initial weights stay as they were."""
+
+
 def parameter_seed(seed: int, name: str) -> int:
     """63 bits that depend on the run's seed and the parameter's name alone."""
+    name = ".".join(SEED_NAMES.get(part, part) for part in name.split("."))
     return int.from_bytes(hashlib.sha256(f"{seed}:{name}".encode()).digest()[:8], "big") >> 1

@@ -1,129 +1,162 @@
-"""The words behind a verb that reads no configuration: its keys, and the texts it is about."""
+"""The arguments of a verb: declared as the annotated fields of a dataclass, and read from the words of the command."""
 
 from __future__ import annotations
 
 import math
-import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import UnionType
+from typing import Any, TypeVar, get_args, get_type_hints
 
 from lightning_seq.config.words import split_words
 from lightning_seq.errors import UserError, near
+from lightning_seq.files import place
 
-if TYPE_CHECKING:
-    from lightning_seq.inference.load import Loaded
-
+A = TypeVar("A")
 MOST = 2**63 - 1
 _SHOWN = 40
 """Characters of a wrong value that a message repeats."""
 
 
-def check_utf8(words: Sequence[str]) -> None:
-    """Raises UserError for a word of the command line whose bytes are not UTF-8."""
-    for word in words:
-        try:
-            word.encode()
-        except UnicodeEncodeError:
-            raise UserError(f"{word!r} is not UTF-8: expected words in UTF-8, or rename the file") from None
+@dataclass(frozen=True)
+class Argument:
+    """How a field of a verb's arguments is typed, `field=value`, and what it means.
 
-
-def given_keys(
-    verb: str, words: list[str], known: Mapping[str, str | None], positional: str | None = None
-) -> dict[str, str | None]:
-    """The verb's own keys, as given or by default.
-
-    positional: the key that a first word without `=` is the value of.
-
-    Raises UserError for another key and for one that comes twice.
+    value:       the value in `--help`: N, FILE.
+    meaning:     the line in `--help`, to which a default is added.
+    least, most: the range of a number.
+    first:       whether the first word of the command may be the value alone.
     """
-    if positional is not None and words and "=" not in words[0]:
-        words = [f"{positional}={words[0]}", *words[1:]]
-    pairs: dict[str, str | None] = {}
+
+    value: str
+    meaning: str
+    least: int = 1
+    most: float = MOST
+    first: bool = False
+
+
+@dataclass(frozen=True)
+class Operand:
+    """A field that is typed as its value alone: it takes the words of the command without `=`.
+
+    value:   in `--help`, such as CELL.
+    takes:   what the verb takes, and example: a right command; both for the error.
+    """
+
+    value: str
+    takes: str
+    example: str
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field of a verb's arguments. kind: its type, without None; default: MISSING where the user must give it."""
+
+    name: str
+    kind: Any
+    default: Any
+    about: Argument | Operand
+
+    @property
+    def row(self) -> tuple[str, str] | None:
+        """`key=VALUE` and its meaning, for `--help`; None for an operand."""
+        if isinstance(self.about, Operand):
+            return None
+        shown = type(self.default) in (int, float)
+        return f"{self.name}={self.about.value}", self.about.meaning + (f" ({self.default})" if shown else "")
+
+
+def fields_of(arguments: type[Any]) -> list[Field]:
+    """The fields of a dataclass, each annotated with its type and an `Argument` or an `Operand`."""
+    hints, found = get_type_hints(arguments, include_extras=True), []
+    for field in fields(arguments):
+        kind, about = get_args(hints[field.name])
+        if isinstance(kind, UnionType):
+            (kind,) = (part for part in get_args(kind) if part is not type(None))
+        found.append(Field(field.name, kind, field.default, about))
+    return found
+
+
+def parse(verb: str, arguments: type[A], words: Sequence[str]) -> A:
+    """The arguments that the words of a command give.
+
+    Raises UserError for an unknown key, a key that comes twice or is missing, and a value of the wrong kind or out of
+    its range.
+    """
+    values: dict[str, Any] = {}
+    known: dict[str, tuple[Field, Argument]] = {}
+    for field in fields_of(arguments):
+        if isinstance(field.about, Operand):
+            values[field.name] = _operand(verb, field, field.about, [word for word in words if "=" not in word])
+            words = [word for word in words if "=" in word]
+        else:
+            known[field.name] = field, field.about
+            if field.about.first and words and "=" not in words[0]:
+                words = [f"{field.name}={words[0]}", *words[1:]]
     for pair in split_words(words):
         if pair.key not in known:
             raise UserError(f"{pair.text}: there is no key {pair.key!r} for {verb}; {near(pair.key, known)}")
-        if pair.key in pairs:
+        if pair.key in values:
             raise UserError(f"{pair.text}: {pair.key} was given twice: give it once")
-        pairs[pair.key] = pair.value
-    given = {**known, **pairs}
-    if given.get("text") is not None and given.get("file") is not None:
-        raise UserError("text=… and file=… were both given: give one of them")
-    return given
+        field, about = known[pair.key]
+        values[pair.key] = _READERS[field.kind](pair.key, pair.value, about)
+    for field, about in known.values():
+        if field.default is MISSING and not values.get(field.name):
+            raise UserError(f"{verb} needs {field.name}={about.value}, {about.meaning}")
+    return arguments(**values)
 
 
-def loaded_checkpoint(verb: str, given: dict[str, str | None]) -> Loaded:
-    """The model, where the verb is for models of its kind. Raises UserError for one of another kind."""
-    if not given["checkpoint"]:
-        raise UserError(f"{verb} needs checkpoint=PATH, the directory of a run such as runs/demo/lstm-seed1")
-    from lightning_seq.builders.task_kind import check_verb
-    from lightning_seq.inference.load import load
-
-    allow = [module.strip() for module in str(given["allow"]).strip("[]").split(",") if module.strip()]
-    loaded = load(str(given["checkpoint"]), allow)
-    check_verb(verb, loaded.spec)
-    return loaded
+def _operand(verb: str, field: Field, about: Operand, words: Sequence[str]) -> Any:
+    several = field.kind == tuple[Path, ...]
+    if not words or (len(words) > 1 and not several):
+        raise UserError(f"{verb} takes {about.takes}, {' '.join(words) or 'nothing'} came: {about.example}")
+    if field.kind is str:
+        return words[0]
+    paths = tuple(place(word, "directory") for word in words)
+    return paths if several else paths[0]
 
 
-def whole_number(name: str, value: str | None, least: int = 1, most: int = MOST) -> int | None:
+def whole_number(name: str, value: str, about: Argument) -> int:
     """Raises UserError for anything but digits and for a number out of its range."""
-    if value is None:
-        return None
-    digits = value.lstrip("0") or "0"
-    if not (value.isascii() and value.isdecimal() and len(digits) <= len(str(most)) and least <= int(digits) <= most):
+    digits, most = value.lstrip("0") or "0", int(about.most)
+    if not (value.isascii() and value.isdecimal() and len(digits) <= len(str(most))) or not (
+        about.least <= int(digits) <= most
+    ):
         top = "" if most == MOST else f" and at most {most:,}"
-        raise UserError(f"{name} is {value[:_SHOWN]!r}, expected a whole number of at least {least}{top}")
+        raise UserError(f"{name} is {value[:_SHOWN]!r}, expected a whole number of at least {about.least}{top}")
     return int(digits)
 
 
-def real_number(name: str, value: str | None, least: float = 0.0, most: float = math.inf) -> float | None:
+def real_number(name: str, value: str, about: Argument) -> float:
     """Raises UserError for anything but a finite number in its range."""
-    if value is None:
-        return None
     try:
         number = float(value) + 0.0  # so that -0 is 0
     except ValueError:
         number = math.nan
-    if "_" in value or not (math.isfinite(number) and least <= number <= most):
-        top = "" if most == math.inf else f" and at most {most:g}"
-        raise UserError(f"{name} is {value[:_SHOWN]!r}, expected a number such as 0.8, of at least {least:g}{top}")
+    if "_" in value or not (math.isfinite(number) and about.least <= number <= about.most):
+        top = "" if about.most == MOST else f" and at most {about.most:g}"
+        raise UserError(f"{name} is {value[:_SHOWN]!r}, expected a number such as 0.8, of at least {about.least}{top}")
     return number
 
 
-def truth(name: str, value: str | None) -> bool:
+def truth(name: str, value: str, about: Argument) -> bool:
+    """Raises UserError for anything but true and false."""
     if value not in ("true", "false"):
-        raise UserError(f"{name} is {value!r}, expected true or false")
+        raise UserError(f"{name} is {value[:_SHOWN]!r}, expected true or false")
     return value == "true"
 
 
-def given_texts(text: str | None, file: str | None, column: str | None = None) -> Iterator[str]:
-    """The text given, or those of the file given, or the lines of standard input; see `text/lines.py`.
-
-    column: of a CSV, TSV or JSON lines file, by its suffix; None for `text`.
-    """
-    from lightning_seq.files import existing_file
-    from lightning_seq.text.column import SUFFIXES, column_of
-    from lightning_seq.text.lines import lines_of
-
-    path = None if file is None else existing_file(file, "file", stream=True)
-    suffix = "" if path is None else path.suffix.lower()
-    if column is not None and suffix not in SUFFIXES:
-        raise UserError(f"column={column}: expected file=FILE that ends in {', '.join(SUFFIXES)}")
-    if text is not None:
-        return iter([text])
-    if path is not None:
-        lines = _lines_of_file(path)
-        return column_of(lines, suffix, column or "text", str(path)) if suffix in SUFFIXES else lines
-    if sys.stdin is None or sys.stdin.isatty():
-        raise UserError('there is no text: give text="…", file=FILE, or lines on standard input')
-    return lines_of(sys.stdin.buffer, "standard input")
+def _modules(name: str, value: str, about: Argument) -> tuple[str, ...]:
+    return tuple(module.strip() for module in value.strip("[]").split(",") if module.strip())
 
 
-def _lines_of_file(path: Path) -> Iterator[str]:
-    from lightning_seq.text.lines import lines_of
-
-    try:
-        with path.open("rb") as stream:
-            yield from lines_of(stream, str(path))
-    except OSError as error:
-        raise UserError(f"file={path} cannot be read ({error.strerror}): give a text file") from None
+_READERS: dict[Any, Callable[[str, str, Argument], Any]] = {
+    int: whole_number,
+    float: real_number,
+    bool: truth,
+    str: lambda name, value, about: value,
+    Path: lambda name, value, about: place(value, name),
+    tuple[str, ...]: _modules,
+}
+"""From the name, the value and the argument to a value of the type."""

@@ -1,25 +1,29 @@
-"""`lightning-seq check`: the conformance suite over a cell, over all cells of a package, or over a scorer."""
+"""`lightning-seq check`: the conformance suite over a cell, over all cells of a package, or a scorer."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import TypeVar
 
 from rich.console import Console
 from rich.table import Table
 
+from lightning_seq.cli.console import command_console, say
 from lightning_seq.cli.find_cell import MakeCell, find, passed_over
 from lightning_seq.cli.find_scorer import MakeScorer, find_scorer, known_scorers
+from lightning_seq.cli.sizes import sizes
+from lightning_seq.cli.verbs import Check
 from lightning_seq.conformance import scorers, suite
-from lightning_seq.conformance.check import Check
+from lightning_seq.conformance.check import Check as Property
 from lightning_seq.errors import UserError
 
-CELL_KEYS = {"input_size": 3, "hidden_size": 4}
+CELL_SIZES = {"input_size": 3, "hidden_size": 4}
+SCORER_SIZES = {"query_size": 8, "value_size": 6}
 _SHOWN = 12
 """Classes that a line names."""
-SCORER_KEYS = {"query_size": 8, "value_size": 6}
+S = TypeVar("S")
 
 
 @dataclass(frozen=True)
@@ -52,62 +56,41 @@ class Examined:
         return self.refused is None and not self.failures
 
 
-def check(words: Sequence[str], console: Console) -> bool:
-    """Examine what is named, print what was found; return whether all of it conforms.
+def run(arguments: Check) -> int:
+    """Examine what is named and print the results; 0 if all of it conforms, else 1.
 
-    Raises UserError for an unknown cell, scorer or key.
+    Raises UserError for an unknown cell or scorer, and for a key of the other one.
     """
-    names = [word for word in words if "=" not in word]
-    if len(names) != 1:
-        raise UserError(
-            f"check takes one cell or scorer, {' '.join(names) or 'nothing'} came: "
-            "lightning-seq check lstm, or my_package.MyCell"
-        )
-    options = [word for word in words if "=" in word]
-    scorer = find_scorer(names[0])
+    console, name = command_console(), arguments.name
+    scorer = find_scorer(name)
     if scorer is not None:
-        sizes, _ = _options(options, SCORER_KEYS)
-        examined = _examine_scorer(names[0], scorer, sizes["query_size"], sizes["value_size"])
-        _table(examined, console)
-        return examined.passed
-    sizes, slow = _options(options, CELL_KEYS, "slow")
-    found = find(names[0], known_scorers())
+        made = sizes(arguments, SCORER_SIZES)
+        if arguments.slow:
+            raise UserError(f"slow=true is for cells, and {name} is a scorer: leave it out")
+        return _shown(_examine_scorer(name, scorer, made["query_size"], made["value_size"]), console)
+    made = sizes(arguments, CELL_SIZES)
+    found = find(name, known_scorers())
+    of_module = name not in found
     all_examined = []
-    for name, make in found.items():
-        all_examined.append(_examine_cell(name, make, (sizes["input_size"], sizes["hidden_size"]), slow))
+    for key, make in found.items():
+        all_examined.append(_examine_cell(key, make, (made["input_size"], made["hidden_size"]), arguments.slow))
         if len(found) > 1:
-            console.print(_line(all_examined[-1]), markup=False, highlight=False, soft_wrap=True)
-    of_module = names[0] not in found
+            say(console, _line(all_examined[-1]))
     if len(found) == 1:
         if of_module:
-            console.print(all_examined[0].name, markup=False, highlight=False)
-        _table(all_examined[0], console)
+            say(console, all_examined[0].name)
+        _shown(all_examined[0], console)
     else:
         good = sum(examined.passed for examined in all_examined)
-        console.print(f"{good} of {len(all_examined)} cells conform", highlight=False)
-    if of_module and (others := passed_over(names[0])):
+        say(console, f"{good} of {len(all_examined)} cells conform")
+    if of_module and (others := passed_over(name)):
         shown = ", ".join(others[:_SHOWN]) + (", …" if len(others) > _SHOWN else "")
-        line = f"not examined, as the name does not end in Cell: {shown} (lightning-seq check {names[0]}.{others[0]})"
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
-    return all(examined.passed for examined in all_examined)
+        line = f"not examined, as the name does not end in Cell: {shown} (lightning-seq check {name}.{others[0]})"
+        say(console, line)
+    return 0 if all(examined.passed for examined in all_examined) else 1
 
 
-def _options(words: Sequence[str], keys: Mapping[str, int], flag: str | None = None) -> tuple[dict[str, int], bool]:
-    """Sizes, and whether the flag is set."""
-    given = dict(word.split("=", 1) for word in words)
-    flagged = given.pop(flag, "false") if flag else "false"
-    for key, value in given.items():
-        if key not in keys:
-            known = ", ".join([*([flag] if flag else []), *keys])
-            raise UserError(f"{key}={value}: there is no key {key!r} for check; expected {known}")
-        if not re.fullmatch(r"[0-9]{1,9}", value) or int(value) < 1:
-            raise UserError(f"{key}={value}: expected a whole number of at least 1")
-    if flagged not in ("true", "false"):
-        raise UserError(f"{flag}={flagged}: expected true or false")
-    return {**keys, **{key: int(value) for key, value in given.items()}}, flagged == "true"
-
-
-def _says(checks: Iterable[Check[Any]]) -> dict[str, str]:
+def _says(checks: Iterable[Property[S]]) -> dict[str, str]:
     return {known.name: known.says for known in checks}
 
 
@@ -120,16 +103,13 @@ def _refusal(make: Callable[[], object]) -> str | None:
     return None
 
 
-def _examine_cell(name: str, make: MakeCell, sizes: tuple[int, int], slow: bool) -> Examined:
-    """Some cells want inputs as wide as their state: where the sizes asked for are refused, those are tried too."""
+def _examine_cell(name: str, make: MakeCell, given: tuple[int, int], slow: bool) -> Examined:
+    """given: D and H; some cells want inputs as wide as their state, so that D = H is tried where they are refused."""
     says = _says((*suite.CHECKS, *suite.SLOW))
     refused = []
-    for D, H in dict.fromkeys((sizes, (sizes[1], sizes[1]))):
-
-        def made(D: int = D, H: int = H):  # type: ignore[no-untyped-def]
-            return make(D, H)
-
-        refusal = _refusal(lambda made=made: suite.engines_of(made))  # type: ignore[misc]
+    for D, H in dict.fromkeys((given, (given[1], given[1]))):
+        made = partial(make, D, H)
+        refusal = _refusal(partial(suite.engines_of, made))
         if refusal is None:
             findings = [
                 Finding(result.check, f"{result.engine} {'reverse' if result.reverse else 'forward'}", result.error)
@@ -145,7 +125,7 @@ def _examine_scorer(name: str, make: MakeScorer, query_size: int, value_size: in
     says = _says(scorers.CHECKS)
     findings, refused = [], []
     for Q, D in dict.fromkeys(((query_size, value_size), (query_size, query_size))):
-        subject = scorers.Subject(lambda Q=Q, D=D: make(Q, D))  # type: ignore[misc]
+        subject = scorers.Subject(partial(make, Q, D))
         refusal = _refusal(subject.made)
         if refusal is None:
             place = f"widths {Q}, {D}"
@@ -168,7 +148,8 @@ def _line(examined: Examined) -> str:
     return f"{name:24} {len(examined.failures)} of {len(examined.findings)} checks failed: {said}"
 
 
-def _table(examined: Examined, console: Console) -> None:
+def _shown(examined: Examined, console: Console) -> int:
+    """Print a table of the checks; the exit code."""
     if examined.refused is not None:
         raise UserError(f"{examined.name} cannot be used: {examined.refused}")
     places = list(dict.fromkeys(finding.place for finding in examined.findings))
@@ -191,3 +172,4 @@ def _table(examined: Examined, console: Console) -> None:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     passed = len(examined.findings) - len(examined.failures)
     console.print(f"{passed} of {len(examined.findings)} checks passed", highlight=False)
+    return 0 if examined.passed else 1

@@ -18,6 +18,7 @@ import lightning_seq
 from lightning_seq.config.annotations import AnyOf, Scalar
 from lightning_seq.config.groups import conf_directory, groups
 from lightning_seq.config.schema import kind_at
+from lightning_seq.config.words import SHORT
 from lightning_seq.identity import value_at
 
 KINDS = {"int": "N", "float": "X", "bool": "true|false"}
@@ -56,9 +57,9 @@ class Setting:
 
 def setting(key: str) -> Setting:
     """The key as the default choice of its group has it. Raises KeyError where no file has it."""
-    group, _, path = key.partition(".")
+    group, _, path = SHORT.get(key, key).partition(".")
     chain = list(_chain(group, default_choices()[group])) if group in groups() else [(ROOT, "")]
-    path = path if group in groups() else key
+    path = path if group in groups() else SHORT.get(key, key)
     found = meaning = None
     for file, root in chain:  # the first file that has it decides, as in Hydra; any may say what it means
         values, comments = _read(file)

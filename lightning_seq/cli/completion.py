@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from lightning_seq.cli.help import Verb
+from lightning_seq.cli.help import keys_of
+from lightning_seq.cli.verbs import VERBS
 from lightning_seq.config.groups import groups
 from lightning_seq.errors import UserError, near
 
 SHELLS = ("bash", "zsh")
 
 
-def script(shells: Sequence[str], verbs: Mapping[str, Verb]) -> str:
+def script(shells: Sequence[str]) -> str:
     """What the shell evaluates. Raises UserError for a shell we do not know, and for several."""
     if len(shells) > 1:
         raise UserError(f"completion takes one shell, {' '.join(shells)} came: lightning-seq completion {shells[0]}")
     shell = shells[0] if shells else ""
     if shell not in SHELLS:
         raise UserError(f"completion is for a shell: {near(shell, SHELLS)} (lightning-seq completion bash)")
-    cases = [f"    help) words='{' '.join(verbs)}' ;;"]
-    for verb, entry in verbs.items():
-        words = [key.split("=")[0] + "=" for key in entry.keys if "." not in key.split("=")[0]]
-        words += [f"{key}=" for key in entry.settings]
+    cases = [f"    help) words='{' '.join(VERBS)}' ;;"]
+    for verb, entry in VERBS.items():
+        words = [f"{key}=" for key in keys_of(entry)]
         words += [f"{group}={choice}" for group in entry.groups for choice in groups()[group]]
         cases.append(f"    {verb}) words='{' '.join([*words, '--help'])}' ;;")
     body = "\n".join(cases)
@@ -29,7 +29,7 @@ def script(shells: Sequence[str], verbs: Mapping[str, Verb]) -> str:
   local words cur="${{COMP_LINE:0:COMP_POINT}}"
   cur="${{cur##* }}"
   if [ "$COMP_CWORD" -le 1 ]; then
-    COMPREPLY=($(compgen -W '{" ".join(verbs)} help --help --list --version' -- "$cur"))
+    COMPREPLY=($(compgen -W '{" ".join(VERBS)} help --help --list --version' -- "$cur"))
     return
   fi
   case "${{COMP_WORDS[1]}}" in

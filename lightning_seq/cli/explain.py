@@ -6,11 +6,9 @@ import ast
 import inspect
 import operator
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from math import prod
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -18,15 +16,24 @@ from torch import nn
 
 from lightning_seq.attention.scorer import Scorer
 from lightning_seq.cells.cell import Cell
+from lightning_seq.cells.elman import ElmanCell
+from lightning_seq.cells.lstm import LSTMCell
+from lightning_seq.cli.console import command_console, say
 from lightning_seq.cli.explain_model import explain_model, known_models
 from lightning_seq.cli.find_cell import MakeCell, find, known_cells
 from lightning_seq.cli.find_scorer import find_scorer, known_scorers, our_scorer
-from lightning_seq.errors import UserError, first_line, near
+from lightning_seq.cli.sizes import given_sizes, sizes
+from lightning_seq.cli.verbs import Explain
+from lightning_seq.errors import UserError, first_line
+from lightning_seq.layers.bidirectional import Bidirectional
+from lightning_seq.layers.cbrnn import CBRNN
+from lightning_seq.layers.recurrent import Recurrent
+from lightning_seq.layers.stacked import Stacked
 
 SIZES = {"input_size": 100, "hidden_size": 128}
 SCORER_SIZES = {"query_size": 128, "value_size": 256}
 FIELDS = ("State", "Gate order", "Parameters", "Elsewhere")
-LAYERS = ("Recurrent", "Bidirectional", "CBRNN", "Stacked")
+LAYERS: dict[str, type[nn.Module]] = {kind.__name__: kind for kind in (Recurrent, Bidirectional, CBRNN, Stacked)}
 FORMULA = re.compile(r"[\dA-Z+*() -]+")
 
 
@@ -46,7 +53,7 @@ class Explained:
     rest: list[str]
 
 
-def read_docstring(kind: type[Any]) -> Explained:
+def read_docstring(kind: type[nn.Module]) -> Explained:
     """Raises UserError for a class without a docstring."""
     text = inspect.getdoc(kind) if "__doc__" in vars(kind) else None
     if not text:
@@ -110,55 +117,37 @@ def evaluate(formula: str, letters: Mapping[str, int]) -> int:
     return value(ast.parse(formula, mode="eval").body)
 
 
-def parameters_of(kind: type[Any]) -> str | None:
+def parameters_of(kind: type[nn.Module]) -> str | None:
     """The formula in a docstring's `Parameters`, without its full stop."""
     formula = read_docstring(kind).fields.get("Parameters", "").rstrip(".")
     return formula if FORMULA.fullmatch(formula) else None
 
 
-def explain(words: Sequence[str], console: Console) -> None:
-    """Print what one cell, layer, scorer or model is. Raises UserError for an unknown name, key or size."""
-    names = [word for word in words if "=" not in word]
-    if len(names) != 1:
-        raise UserError(
-            f"explain takes one cell, layer, scorer or model, {' '.join(names) or 'nothing'} came: see explain --list"
-        )
-    scorer = None if names[0] in LAYERS else find_scorer(names[0])
-    sizes, given = dict(SIZES if scorer is None else SCORER_SIZES), set[str]()
-    for word in words:
-        key, equals, value = word.partition("=")
-        if not equals:
-            continue
-        if key not in sizes:
-            raise UserError(f"{word}: there is no key {key!r} for explain; {near(key, sizes)}")
-        if not re.fullmatch(r"[0-9]{1,9}", value) or int(value) < 1:
-            raise UserError(f"{word}: expected a whole number of at least 1")
-        sizes[key] = int(value)
-        given.add(key)
-    if names[0] in LAYERS:
-        _print(read_docstring(_layer(names[0])), None, console)
-        return
+def run(arguments: Explain) -> int:
+    """Print what one cell, layer, scorer or model is. Raises UserError for an unknown name and an unknown size."""
+    console, name = command_console(), arguments.name
+    if name in LAYERS:
+        sizes(arguments, SIZES)
+        _print(read_docstring(LAYERS[name]), None, console)
+        return 0
+    scorer = find_scorer(name)
     if scorer is not None:
-        made = scorer(sizes["query_size"], sizes["value_size"])
-        _print(read_docstring(type(made)), made, console)
-        return
-    if names[0] in known_models():
+        made = sizes(arguments, SCORER_SIZES)
+        built = scorer(made["query_size"], made["value_size"])
+        _print(read_docstring(type(built)), built, console)
+        return 0
+    made = sizes(arguments, SIZES)
+    if name in known_models():
         explain_model(
-            names[0], sizes, given, _say(console), lambda kind, cell: _print(read_docstring(kind), cell, console)
+            name, made, given_sizes(arguments), console, lambda kind, cell: _print(read_docstring(kind), cell, console)
         )
-        return
-    found = find(names[0], (*known_scorers(), *known_models(), *LAYERS))
+        return 0
+    found = find(name, (*known_scorers(), *known_models(), *LAYERS))
     if len(found) > 1:
-        raise UserError(f"{names[0]} has {len(found)} cells: give one, such as {next(iter(found))}")
-    cell = _made(names[0], next(iter(found.values())), sizes["input_size"], sizes["hidden_size"])
+        raise UserError(f"{name} has {len(found)} cells: give one, such as {next(iter(found))}")
+    cell = _made(name, next(iter(found.values())), made["input_size"], made["hidden_size"])
     _print(read_docstring(type(cell)), cell, console)
-
-
-def _layer(name: str) -> type[Any]:
-    import lightning_seq
-
-    kind: type[Any] = getattr(lightning_seq, name)
-    return kind
+    return 0
 
 
 def _made(name: str, make: MakeCell, input_size: int, hidden_size: int) -> Cell:
@@ -170,27 +159,19 @@ def _made(name: str, make: MakeCell, input_size: int, hidden_size: int) -> Cell:
         ) from error
 
 
-def _say(console: Console) -> Callable[..., None]:
-    return partial(console.print, markup=False, highlight=False, soft_wrap=True)
-
-
 def _print(explained: Explained, cell: Cell | Scorer | None, console: Console) -> None:
-    say = _say(console)
-    say(explained.title)
-    say()
+    say(console, explained.title)
+    say(console)
     for equation in explained.equations:
-        say(f"    {equation}")
+        say(console, f"    {equation}")
     if explained.equations:
-        say()
+        say(console)
     for key, value in explained.fields.items():
-        say(
-            f"{key + ':':13}{value}"
-            if key != "Parameters" or cell is None
-            else f"{key + ':':13}{_arithmetic(value, cell)}"
-        )
+        text = value if key != "Parameters" or cell is None else _arithmetic(value, cell)
+        say(console, f"{key + ':':13}{text}")
     for paragraph in explained.rest:
-        say()
-        say(paragraph)
+        say(console)
+        say(console, paragraph)
 
 
 def _arithmetic(value: str, cell: Cell | Scorer) -> str:
@@ -207,45 +188,35 @@ def _arithmetic(value: str, cell: Cell | Scorer) -> str:
     return said if total == count else f"{said}; with its options here {count:,}"
 
 
-def listing(console: Console) -> None:
-    """Every cell, layer and scorer, with the parameters of one size."""
+def listing() -> None:
+    """Print every cell, layer and scorer, with the parameters of one size."""
+    console = command_console()
+    cells = {name: find(name)[name](SIZES["input_size"], SIZES["hidden_size"]) for name in known_cells()}
+    console.print(_table("cell", {name: ("", cell) for name, cell in cells.items()}))
+    say(console, f"\nparameters at {' '.join(f'{key}={value}' for key, value in SIZES.items())}\n")
+    console.print(_table("layer", _examples()))
+    made = {name: our_scorer(name)(SCORER_SIZES["query_size"], SCORER_SIZES["value_size"]) for name in known_scorers()}
+    console.print()
+    console.print(_table("scorer", {name: ("", scorer) for name, scorer in made.items()}))
+    say(console, f"\nparameters of scorers at {' '.join(f'{key}={value}' for key, value in SCORER_SIZES.items())}")
+
+
+def _table(kind: str, made: Mapping[str, tuple[str, nn.Module]]) -> Table:
+    """made: by name, the cells of a layer (empty for a cell or a scorer) and the module."""
     table = Table(box=None, pad_edge=False)
-    table.add_column("cell")
+    table.add_column(kind)
+    if kind == "layer":
+        table.add_column("over")
     table.add_column("parameters", justify="right")
     table.add_column("what it is", overflow="fold")
-    for name in known_cells():
-        cell = find(name)[name](SIZES["input_size"], SIZES["hidden_size"])
-        count = sum(parameter.numel() for parameter in cell.parameters())
-        table.add_row(name, f"{count:,}", read_docstring(type(cell)).title)
-    console.print(table)
-    console.print(f"\nparameters at {' '.join(f'{key}={value}' for key, value in SIZES.items())}\n", highlight=False)
-    layers = Table(box=None, pad_edge=False)
-    layers.add_column("layer")
-    layers.add_column("over")
-    layers.add_column("parameters", justify="right")
-    layers.add_column("what it is", overflow="fold")
-    for name, (over, layer) in _examples().items():
-        count = sum(parameter.numel() for parameter in layer.parameters())
-        layers.add_row(name, over, f"{count:,}", read_docstring(_layer(name)).title)
-    console.print(layers)
-    scorers = Table(box=None, pad_edge=False)
-    scorers.add_column("scorer")
-    scorers.add_column("parameters", justify="right")
-    scorers.add_column("what it is", overflow="fold")
-    for name in known_scorers():
-        scorer = our_scorer(name)(SCORER_SIZES["query_size"], SCORER_SIZES["value_size"])
-        count = sum(parameter.numel() for parameter in scorer.parameters())
-        scorers.add_row(name, f"{count:,}", read_docstring(type(scorer)).title)
-    console.print()
-    console.print(scorers)
-    sizes = " ".join(f"{key}={value}" for key, value in SCORER_SIZES.items())
-    console.print(f"\nparameters of scorers at {sizes}", highlight=False)
+    for name, (over, module) in made.items():
+        count = sum(parameter.numel() for parameter in module.parameters())
+        table.add_row(name, *([over] if over else []), f"{count:,}", read_docstring(type(module)).title)
+    return table
 
 
 def _examples() -> dict[str, tuple[str, nn.Module]]:
-    """Each layer over cells of the size that is listed, and what these are."""
-    from lightning_seq import CBRNN, Bidirectional, ElmanCell, LSTMCell, Recurrent, Stacked
-
+    """Each layer over cells of the size that is listed, and the names of these cells."""
     D, H = SIZES["input_size"], SIZES["hidden_size"]
     return {
         "Recurrent": ("lstm", Recurrent(LSTMCell(D, H))),

@@ -10,6 +10,7 @@ from typing import Any
 
 from torch import nn
 
+from lightning_seq.builders.build import takes_a_cell
 from lightning_seq.cells.cell import Cell
 from lightning_seq.cells.combined import CombinedCell
 from lightning_seq.cells.conv_lstm import ConvLSTMCell
@@ -71,8 +72,6 @@ def find(name: str, beside: Sequence[str] = ()) -> dict[str, MakeCell]:
 
 def cell_of(config: Config) -> str | None:
     """The choice of `cell=` that the configured model is made of; None for a model without cells."""
-    from lightning_seq.builders.build import takes_a_cell
-
     return str(config["choices"]["cell"]) if takes_a_cell(config) else None
 
 

@@ -1,38 +1,20 @@
-"""What a verb is and does, and what `--help` and `--list` say of it."""
+"""What `--help` and `--list` say, made of the table of verbs and of the files of `conf/`."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from textwrap import shorten, wrap
 
+from lightning_seq.cli.arguments import Field, Operand, fields_of
 from lightning_seq.cli.choices import about, setting
+from lightning_seq.cli.verbs import VERBS, Verb
 from lightning_seq.config.groups import groups
 
 WIDTH = 100
 
 
-@dataclass(frozen=True)
-class Verb:
-    """What `--help` says, and what is done.
-
-    keys:     the verb's own keys, with what they mean.
-    groups:   the configuration groups it reads.
-    settings: keys of the configuration that people change most; the files of `conf/` say what they mean.
-    """
-
-    summary: str
-    run: Callable[[list[str]], int]
-    keys: dict[str, str]
-    groups: tuple[str, ...]
-    examples: tuple[str, ...]
-    positional: str = ""
-    listing: Callable[[], None] | None = None
-    settings: tuple[str, ...] = ()
-
-
-def help_of(verb: str | None, verbs: Mapping[str, Verb]) -> str:
+def help_of(verb: str | None) -> str:
     """Of one of the verbs, or of the command. No line is wider than 100."""
     if verb is None:
         flags = {
@@ -46,26 +28,34 @@ def help_of(verb: str | None, verbs: Mapping[str, Verb]) -> str:
             "",
             "lightning-seq VERB [key=value …]",
             "",
-            *columns((name, entry.summary) for name, entry in verbs.items()),
+            *columns((name, entry.summary) for name, entry in VERBS.items()),
             "",
             *columns(flags.items()),
             "",
             'Tab completion: eval "$(lightning-seq completion bash)"   (or zsh)',
         ]
         return "\n".join(lines)
-    entry = verbs[verb]
-    positional = f" {entry.positional}" if entry.positional else ""
+    entry = VERBS[verb]
+    operands = [f" {field.about.value}" for field in _fields(entry) if isinstance(field.about, Operand)]
     settings = [setting(key) for key in entry.settings]
-    rows = [
-        *entry.keys.items(),
-        *((f"{item.key}={item.kind}", f"{item.meaning} ({item.shown})".lstrip()) for item in settings),
-    ]
-    lines = [entry.summary, "", f"lightning-seq {verb}{positional}{' key=value …' if rows else ''}", *columns(rows)]
+    rows = [row for field in _fields(entry) if (row := field.row)]
+    rows += [(f"{item.key}={item.kind}", f"{item.meaning} ({item.shown})") for item in settings]
+    usage = f"lightning-seq {verb}{''.join(operands)}{' key=value …' if rows else ''}"
+    lines = [entry.summary, "", usage, *columns(rows)]
     if settings:
         lines += ["  N: a whole number; X: a number; in brackets: the default, which data= and model= may change"]
     lines += ["", *_group_lines(entry.groups)] if entry.groups else []
     lines += ["", "Examples", *(f"  lightning-seq {example}" for example in entry.examples)]
     return "\n".join(lines)
+
+
+def _fields(verb: Verb) -> list[Field]:
+    return [] if verb.arguments is None else fields_of(verb.arguments)
+
+
+def keys_of(verb: Verb) -> list[str]:
+    """The keys that a verb takes and `--help` shows."""
+    return [*(field.name for field in _fields(verb) if field.row), *verb.settings]
 
 
 def columns(rows: Iterable[tuple[str, str]], width: int = WIDTH) -> list[str]:
@@ -95,14 +85,14 @@ def _group_lines(names: Sequence[str], width: int = WIDTH) -> list[str]:
     return [*lines, shared] if shared else lines
 
 
-def list_of(verb: str | None, verbs: Mapping[str, Verb]) -> str:
+def list_of(verb: str | None) -> str:
     """Every choice of the groups that a verb reads, or of all groups, with what it is.
 
     On a terminal one line each, cut where the terminal ends; elsewhere whole.
     """
     width = shutil.get_terminal_size((10_000, 24)).columns
     lines = []
-    for group in verbs[verb].groups if verb else tuple(groups()):
+    for group in VERBS[verb].groups if verb else tuple(groups()):
         left = 4 + max(map(len, groups()[group]))
         lines += [group]
         for name in groups()[group]:

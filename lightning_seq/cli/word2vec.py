@@ -1,27 +1,26 @@
-"""The `word2vec` verb: train or find word vectors, and say what they are worth."""
+"""`lightning-seq word2vec`: train or find word vectors, and say what they are worth."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
-
+from lightning_seq.builders.build import build_data
+from lightning_seq.builders.inputs import build_inputs
+from lightning_seq.cli.console import command_console, say
 from lightning_seq.config.compose import check_name, compose
+from lightning_seq.embeddings.evaluate import report, word_map
+from lightning_seq.embeddings.formats import write_word2vec_text
 from lightning_seq.errors import UserError
-from lightning_seq.files import write_json
+from lightning_seq.files import write_json, write_text
+from lightning_seq.report.dashboard.dashboard import map_page
 
 
-def word2vec(words: Sequence[str], console: Console) -> Path | None:
+def run(words: list[str]) -> int:
     """Vectors for the train split of `data`, from the cache where they are there; optionally evaluated and exported.
 
-    With `evaluate=true`, a map of the vectors is left in `<runs>/<name>/word_map.json`, whose path is returned.
+    With `evaluate=true`, a map of the vectors is left in `<runs>/<name>/`.
     """
-    from lightning_seq.builders.build import build_data
-    from lightning_seq.builders.inputs import build_inputs
-    from lightning_seq.embeddings.evaluate import report, word_map
-    from lightning_seq.embeddings.formats import write_word2vec_text
-
+    console = command_console()
     config = compose([*words, "embedding=word2vec"])
     if config["embedding"]["size"] is not None:
         raise UserError("embedding.size is for models: set word2vec.vector_size")
@@ -29,27 +28,27 @@ def word2vec(words: Sequence[str], console: Console) -> Path | None:
     if output is not None and output.is_dir():
         raise UserError(f"output={output} is a directory: expected a file to write, such as {output / 'vectors.txt'}")
     data = build_data(config)
-    _say(console, data.summary())
+    say(console, data.summary())
     inputs = build_inputs(config, data, progress=True)
-    assert inputs.vectors is not None and inputs.coverage is not None  # noqa: PT018 - embedding=word2vec has both
+    if inputs.vectors is None or inputs.coverage is None:
+        raise TypeError("embedding=word2vec gave no vectors")
     place = Path(config["cache"]) / "word2vec" / str(inputs.fingerprint)
     tokens = inputs.coverage.tokens
-    _say(
+    say(
         console,
         f"{len(inputs.vectors.words):,} vectors of {inputs.width} numbers, for {inputs.coverage.types:.1%} "
         "of the vocabulary" + (f" and {tokens:.1%} of its occurrences in training" if tokens is not None else ""),
     )
-    _say(console, f"vectors    {place}")
+    say(console, f"vectors    {place}")
     if output is not None:
         write_word2vec_text(inputs.vectors, output)
-        _say(console, f"text       {config['output']}")
+        say(console, f"text       {config['output']}")
     if not config["evaluate"]:
-        return None
+        return 0
     console.print(report(inputs.vectors))
     path = Path(config["runs"]) / check_name("name", config["name"] or config["choices"]["data"]) / "word_map.json"
     write_json(path, word_map(inputs.vectors))
-    return path
-
-
-def _say(console: Console, line: str) -> None:
-    console.print(line, markup=False, highlight=False, soft_wrap=True)
+    page = path.with_suffix(".html")
+    write_text(page, map_page(path, f"{path.parent.name}: word vectors"))
+    say(console, f"map        {page}")
+    return 0

@@ -12,7 +12,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from lightning_seq.comparison.grid import entries, planned_runs, seeds_of
+from lightning_seq.comparison.grid import planned_runs, seeds_of
 from lightning_seq.comparison.plan import announce
 from lightning_seq.comparison.prepare import check_directories, check_place, prepare
 from lightning_seq.comparison.prepared_entry import PreparedEntry
@@ -20,14 +20,14 @@ from lightning_seq.comparison.progress import RunTable
 from lightning_seq.comparison.same_data import check_made_alike
 from lightning_seq.comparison.show import shown, shows_config
 from lightning_seq.comparison.tune import check_tune, trials_of, tune
+from lightning_seq.config.entry import Entry
 from lightning_seq.config.tree import Config
-from lightning_seq.config.words import split_words
 from lightning_seq.errors import UserError
 from lightning_seq.identity import is_matched
 from lightning_seq.launch.job import RunLock, run_as_rank
 from lightning_seq.launch.launch import launch
 from lightning_seq.training.data_files import data_files
-from lightning_seq.training.devices import adopt, several_processes, started_by
+from lightning_seq.training.devices import several_processes, started_by
 from lightning_seq.training.directory import prepare_directory
 from lightning_seq.training.environment import prepare_process
 from lightning_seq.training.planned import Planned, record_of
@@ -47,29 +47,16 @@ class Outcome:
     failed: int
 
 
-OF_COMPARE = {
-    "seeds": "seed=N",
-    "dry_run": "show=config to see what would run",
-    "jobs": "trainer.devices=N for one run of several processes",
-}
-"""Keys that `train` does not take, with what to give instead."""
-
-
 @requeueing()
-def train(words: Sequence[str], console: Console) -> Outcome | None:
+def train(words: Sequence[str], found: list[Entry], console: Console) -> Outcome | None:
     """One run: a comparison of one, in this process where it needs only one.
 
     Where torchrun or SLURM has started this process as one of several, it is a rank of the run.
 
+    found: the entries that the words of the command ask for.
+
     Returns None where nothing was to be run. Raises UserError for a comma list, and whatever ends the run.
     """
-    adopt()
-    for word in split_words(words):
-        if word.key in OF_COMPARE:
-            raise UserError(
-                f"{word.text}: train makes one run and takes no {word.key}: give {OF_COMPARE[word.key]}, or use compare"
-            )
-    found = entries(words)
     if len(found) > 1:
         raise UserError(
             f"train makes one run, {len(found)} were asked for ({', '.join(e.label for e in found)}): use compare"
@@ -131,15 +118,14 @@ def _seed(seed: int) -> int:
 
 
 @requeueing()
-def compare(words: Sequence[str], console: Console) -> Outcome | None:
+def compare(words: Sequence[str], found: list[Entry], console: Console) -> Outcome | None:
     """Every entry with every seed: what is done already stays, what failed or is missing is run.
+
+    found: the entries that the words of the command ask for.
 
     A run that fails is recorded, and the others continue. Returns None for a dry run, and where the configurations are
     to be shown alone.
     """
-    if started_by() is not None:
-        raise UserError("compare starts its own processes, and torchrun or srun started several: start it once, alone")
-    found = entries(words)
     config = found[0].config
     if any(word.startswith("seed=") for word in words):
         raise UserError("seed=… is for train: compare takes seeds=3 (1, 2 and 3) or a list such as seeds=[1,5]")

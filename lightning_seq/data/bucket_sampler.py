@@ -8,29 +8,35 @@ from dataclasses import dataclass
 import numpy as np
 from torch.utils.data import Sampler
 
-STAND_IN = -1
-"""In the place of a sample, on a rank that has none of a batch."""
+PADDING_SAMPLE = -1
+"""The index of a rank that gets no sample of a batch: it computes a sample that counts nothing."""
 
 _STREAM = 0
 
 VERSION = 1
-"""Of the order of batches: another one means that a run cannot go on from a checkpoint of before."""
+"""Of the order of the batches: a run cannot resume from a checkpoint that was written under another version."""
 
 
 @dataclass(frozen=True)
-class Share:
+class BatchShard:
     """One rank's part of a global batch.
 
-    indices: positions in the split; `[STAND_IN]` where there is nothing for this rank.
-    count:   how many targets the optimiser step has that the global batch belongs to: those of all batches whose
-             gradients are accumulated for it.
+    indices: positions in the split; `[PADDING_SAMPLE]` where this rank gets no sample.
+    count:   the targets of the optimiser step that the global batch belongs to: those of all batches whose gradients
+             are accumulated for it.
     """
 
     indices: list[int]
     count: int
 
+    def rows(self) -> tuple[np.ndarray, np.ndarray]:
+        """`[B]` int64, the positions, 0 for a padding sample; `[B]` bool, False for a padding sample."""
+        rows = np.array(self.indices, dtype=np.int64)
+        real = rows != PADDING_SAMPLE
+        return np.where(real, rows, 0), real
 
-class BucketSampler(Sampler[Share]):
+
+class BucketSampler(Sampler[BatchShard]):
     """Batches of sentences of like length.
 
     Samples are shuffled and dealt into pools of `pool_batches` batches; each pool is sorted by length, cut into
@@ -42,8 +48,9 @@ class BucketSampler(Sampler[Share]):
     batch_size: of the global batch, over all ranks.
     shuffle:    without it the order is that of the data, sorted within pools, in every epoch.
     accumulate: global batches of an optimiser step; the last step of an epoch may have fewer.
+    targets:    `[N]`, targets per sample, for losses that are means over targets (words of a sentence); None: one each.
 
-    Give it to a DataLoader as `sampler=` with `batch_size=None`, or as `batch_sampler=`; Lightning calls `set_epoch`.
+    Give it to a DataLoader as `sampler=` with `batch_size=None`; Lightning calls `set_epoch`.
     """
 
     def __init__(
@@ -56,6 +63,7 @@ class BucketSampler(Sampler[Share]):
         rank: int = 0,
         world: int = 1,
         accumulate: int = 1,
+        targets: np.ndarray | None = None,
     ) -> None:
         if batch_size < 1 or pool_batches < 1 or not 0 <= rank < world:
             raise ValueError(
@@ -65,12 +73,8 @@ class BucketSampler(Sampler[Share]):
         self.batch_size, self.pool_batches = batch_size, pool_batches
         self.seed, self.shuffle = seed, shuffle
         self.rank, self.world, self.accumulate = rank, world, accumulate
+        self.targets = None if targets is None else np.asarray(targets)
         self.epoch, self.position = 0, 0
-
-    @property
-    def sampler(self) -> BucketSampler:
-        """Where Lightning looks for `set_epoch` when this is a `batch_sampler`."""
-        return self
 
     def set_epoch(self, epoch: int) -> None:
         self.epoch = epoch
@@ -85,17 +89,17 @@ class BucketSampler(Sampler[Share]):
         """Batches in a whole epoch, on any rank."""
         return -(-len(self.lengths) // self.batch_size)
 
-    def __iter__(self) -> Iterator[Share]:
+    def __iter__(self) -> Iterator[BatchShard]:
         position, self.position = self.position, 0
         batches = self.global_batches(self.epoch)
         counts = step_counts([self.count_of(batch) for batch in batches], self.accumulate)
         for batch, count in list(zip(batches, counts, strict=True))[position:]:
             own = batch[self.rank :: self.world].tolist()
-            yield Share(own or [STAND_IN], count)
+            yield BatchShard(own or [PADDING_SAMPLE], count)
 
     def count_of(self, batch: np.ndarray) -> int:
-        """Targets of a global batch: one for each sample."""
-        return len(batch)
+        """Targets of a global batch."""
+        return len(batch) if self.targets is None else int(self.targets[batch].sum())
 
     def global_batches(self, epoch: int) -> list[np.ndarray]:
         """The batches of an epoch, in order, before they are dealt out to ranks."""

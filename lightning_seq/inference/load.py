@@ -3,57 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import torch
-from torch import Tensor
 
 from lightning_seq.builders.build import build_model
 from lightning_seq.builders.kinds import kind_of
-from lightning_seq.builders.task_kind import NAMES
+from lightning_seq.builders.task_kind import Loaded
 from lightning_seq.errors import UserError
 from lightning_seq.files import existing_file, place
 from lightning_seq.printable import number_of
-from lightning_seq.spec import Class, DataSpec
+from lightning_seq.spec import DataSpec
 from lightning_seq.training.checkpoints import BEST, CHECKPOINT_VERSION, read_checkpoint
 from lightning_seq.training.directory import CHECKPOINTS, CONFIG
 
+__all__ = ["Loaded", "checkpoint_file", "load"]
 _SHOWN = 12
 """Runs of a comparison that a message names."""
-
-
-@dataclass(frozen=True, repr=False)
-class Loaded:
-    """A trained model in evaluation mode.
-
-    config: the resolved configuration it was trained with.
-    spec:   what goes in and what comes out.
-    reader: from text to batches, as in training.
-    """
-
-    model: Any
-    config: dict[str, Any]
-    spec: DataSpec
-    reader: Any
-
-    def __repr__(self) -> str:
-        choices = self.config.get("choices", {})
-        count = sum(parameter.numel() for parameter in self.model.parameters())
-        kind = NAMES[type(self.spec.targets)]
-        return f"<Loaded: {kind}, model={choices.get('model')}, data={choices.get('data')}, {count:,} parameters>"
-
-    @torch.inference_mode()
-    def probabilities(self, texts: Sequence[str], first: int = 1) -> Tensor:
-        """`[B, C]`, one row per text; `first` is the number of the first one.
-
-        Raises UserError for an empty text, and where the model is no classifier.
-        """
-        if not isinstance(self.spec.targets, Class):
-            raise UserError(f"this model is {NAMES[type(self.spec.targets)]}, expected {NAMES[Class]}")
-        batch = self.reader.encode(texts, first)
-        return torch.softmax(self.model(batch.inputs, batch.mask), -1)
 
 
 def checkpoint_file(path: str | Path) -> Path:
@@ -93,11 +57,12 @@ def load(path: str | Path, allow: Sequence[str] = ()) -> Loaded:
             f"{path} is a checkpoint of version {about.get('version')}, this lightning_seq reads {CHECKPOINT_VERSION}: "
             "train again, or use the version that wrote it"
         )
-    reader = kind_of(DataSpec.from_plain(about["data"]["spec"])).reader(about["data"])
+    kind = kind_of(DataSpec.from_plain(about["data"]["spec"]))
+    reader = kind.reader(about["data"])
     config = {**about["config"], "allow": list(allow)}
     model = build_model(config, reader.spec, config["embedding"]["size"])
     weights = checkpoint["state_dict"]
     model.load_state_dict(
         {key.removeprefix("model."): value for key, value in weights.items() if key.startswith("model.")}
     )
-    return Loaded(model.eval(), config, reader.spec, reader)
+    return Loaded(model.eval(), config, reader.spec, reader, kind)

@@ -1,17 +1,15 @@
-"""What a trained model says of new text."""
+"""The predictions of a trained model for new text."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import islice
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from lightning_seq.builders.task_kind import NAMES
+from lightning_seq.builders.task_kind import Loaded, Row
 from lightning_seq.data.note import NotingReader
 from lightning_seq.errors import UserError
-from lightning_seq.inference.load import Loaded
-from lightning_seq.inference.predictor import predictor_of
 from lightning_seq.spec import Tags, TokenSequence
 
 TOP_K = 3
@@ -20,18 +18,18 @@ T = TypeVar("T")
 
 def predictions(
     loaded: Loaded, texts: Iterable[str], top_k: int | None = None, batch_size: int = 64, n_best: int | None = None
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[Row]:
     """For each text what its kind of task says: one row, `{"text", "predictions": […]}`, the likeliest first.
 
     top_k:  entries of a ranking; None for 3, or as many as there are.
-    n_best: of a tagger with a CRF, also the likeliest ways to tag each text, so many: see `inference/tag.py`.
+    n_best: of a tagger with a CRF, also the likeliest ways to tag each text, so many: see `builders/tagging.py`.
 
     A row has a "note" where its text has only unknown words, was cut or cannot be read; what cannot be read (an empty
     line) has no predictions. Raises UserError when there is no text at all, and for a `top_k` or an `n_best` that does
     not fit.
     """
     most = choices(loaded, top_k)
-    answer = partial(predictor_of(loaded.spec).predictions, loaded, top_k=most)
+    answer = partial(loaded.kind.predictions, loaded, top_k=most)
     if n_best is not None:
         check_paths(loaded, n_best)
         answer = partial(answer, n_best=n_best)
@@ -44,8 +42,7 @@ def check_paths(loaded: Loaded, n_best: int) -> None:
     if not isinstance(loaded.spec.targets, Tags):
         instead = "use top_k=N, or translate" if isinstance(loaded.spec.targets, TokenSequence) else "leave it out"
         raise UserError(
-            f"n_best={n_best} is for a tagger with a CRF, and this checkpoint is {NAMES[type(loaded.spec.targets)]}: "
-            f"{instead}"
+            f"n_best={n_best} is for a tagger with a CRF, and this checkpoint is {loaded.kind.name}: {instead}"
         )
     if loaded.model.crf is None:
         raise UserError(
@@ -56,11 +53,11 @@ def check_paths(loaded: Loaded, n_best: int) -> None:
 
 def choices(loaded: Loaded, top_k: int | None) -> int:
     """Entries of each ranking. Raises UserError for more than there are, and where nothing is ranked."""
-    most = predictor_of(loaded.spec).choices(loaded)
+    most = loaded.kind.choices(loaded)
     if top_k is None:
         return min(TOP_K, most or TOP_K)
     if most is None:
-        raise UserError(f"top_k={top_k}: {NAMES[type(loaded.spec.targets)]} ranks nothing here; leave top_k out")
+        raise UserError(f"top_k={top_k}: {loaded.kind.name} ranks nothing here; leave top_k out")
     if not 1 <= top_k <= most:
         raise UserError(f"top_k is {top_k}: expected 1 to {most}, as this model has {most:,} to choose from")
     return top_k
@@ -86,5 +83,5 @@ def noted(
         raise UserError('there is no text: give text="…", file=FILE, or lines on standard input')
 
 
-def with_note(row: dict[str, Any], note: str | None) -> dict[str, Any]:
+def with_note(row: Row, note: str | None) -> Row:
     return row if note is None else row | {"note": note}

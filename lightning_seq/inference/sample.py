@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import torch
 
+from lightning_seq.builders.kinds import check_verb
+from lightning_seq.builders.task_kind import Loaded
+from lightning_seq.data.language_modelling.reader import LanguageReader
 from lightning_seq.errors import UserError
-from lightning_seq.inference.load import Loaded
-from lightning_seq.inference.next_token import check_language_model
 from lightning_seq.models.sampling import sample
 
 
@@ -38,7 +39,8 @@ def pieces(loaded: Loaded, prompt: str, drawing: Drawing) -> Iterator[list[str]]
 
     Raises UserError for another kind of model, for a prompt of unknown words alone, and for none where one is needed.
     """
-    reader = check_language_model(loaded, "sample")
+    check_verb("sample", loaded.kind)
+    reader: LanguageReader = loaded.reader
     if drawing.top_k is not None and drawing.top_k > len(reader.vocabulary):
         raise UserError(f"top_k is {drawing.top_k}: expected 1 to {len(reader.vocabulary)}, the size of the vocabulary")
     if not prompt and reader.line_end is None:
@@ -58,7 +60,7 @@ def pieces(loaded: Loaded, prompt: str, drawing: Drawing) -> Iterator[list[str]]
         drawing.top_k,
         drawing.top_p,
         generator,
-        reader.never,
+        reader.suppressed_tokens,
     ):
         grown = []
         for place, index in enumerate(drawn.tolist()):

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
 
 import torch
 
+from lightning_seq.builders.kinds import check_verb
+from lightning_seq.builders.task_kind import Loaded, Row
 from lightning_seq.data.language_modelling.reader import LanguageReader
-from lightning_seq.inference.load import Loaded
-from lightning_seq.inference.next_token import check_language_model
 from lightning_seq.inference.predict import noted, with_note
 from lightning_seq.models.softmax import token_scores
 
@@ -18,7 +17,7 @@ LARGEST = 700.0
 """Nats per token above which a perplexity is no number of float64."""
 
 
-def scores(loaded: Loaded, texts: Iterable[str], batch_size: int = 16) -> Iterator[dict[str, Any]]:
+def scores(loaded: Loaded, texts: Iterable[str], batch_size: int = 16) -> Iterator[Row]:
     """For each text `{"text", "log_probability", "perplexity", "bits_per_character", "tokens": [{"token",
     "log_probability"}, …]}`; logarithms are natural.
 
@@ -28,13 +27,14 @@ def scores(loaded: Loaded, texts: Iterable[str], batch_size: int = 16) -> Iterat
     A row has a "note" where its text has only unknown words or is empty; one that cannot be read has no numbers.
     Raises UserError for another kind of model and when there is no text at all.
     """
-    reader = check_language_model(loaded, "score")
+    check_verb("score", loaded.kind)
+    reader: LanguageReader = loaded.reader
     for text, row, note in noted(reader, texts, batch_size, lambda batch: _scored(loaded, reader, batch)):
         yield with_note(row or _row(text, None, None, None, []), note)
 
 
 @torch.inference_mode()
-def _scored(loaded: Loaded, reader: LanguageReader, texts: Sequence[str]) -> list[dict[str, Any]]:
+def _scored(loaded: Loaded, reader: LanguageReader, texts: Sequence[str]) -> list[Row]:
     batch = reader.encode(texts, unknown=True)
     hidden = loaded.model.read(batch.inputs, batch.mask).hidden[batch.target_mask]
     targets, counts = batch.targets[batch.target_mask], batch.target_mask.sum(1).tolist()
@@ -63,8 +63,8 @@ def _row(
     log_probability: float | None,
     perplexity: float | None,
     bits_per_character: float | None,
-    tokens: list[dict[str, Any]],
-) -> dict[str, Any]:
+    tokens: list[Row],
+) -> Row:
     return {
         "text": text,
         "log_probability": log_probability,

@@ -102,7 +102,7 @@ class Recurrent(nn.Module):
     ) -> Run:
         """Outputs `[B, T, *output_shape]`, the state after each row's last token (in reverse: its first), a trace.
 
-        noise: in the place of what `regularisation` would draw, in the order of the steps.
+        noise: instead of what `regularisation` would draw, in the order of the steps.
 
         Raises ValueError for T = 0, for a mask that is not a prefix, and for an input, state or noise whose shape or
         device is not the cell's; TypeError where its type is not.

@@ -77,7 +77,7 @@ class Stacked(nn.Module):
         self.layers = nn.ModuleList(layers)
         between = len(layers) - 1
         if isinstance(dropout, int | float):
-            dropout = [check_rate("dropout", dropout)] * between  # a rate that is none is refused between no layers too
+            dropout = [check_rate("dropout", dropout)] * between  # a wrong rate is refused even with one layer
         if isinstance(activation, str):
             activation = [check_activation(activation)] * between
         rates, names = list(dropout), list(activation)

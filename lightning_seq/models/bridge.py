@@ -28,8 +28,8 @@ class Bridge(nn.Module):
     decoder:  the cell of each of its layers.
 
     A layer reads the encoder's layer of the same height, or the top one where the depths differ. With `copy` and `sum`
-    a tensor that the encoder's cell has not (the c of an LSTM after a GRU) starts at zero. Integer and boolean tensors
-    (step counters) stay behind: the decoder's start as its cell makes them.
+    a tensor that the encoder's cell does not have (the c of an LSTM after a GRU) starts at zero. Integer and boolean
+    tensors (step counters) stay behind: the decoder's start as its cell makes them.
 
     Raises UserError for an unknown kind, and where a tensor to be copied has another width.
     """

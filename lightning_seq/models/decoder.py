@@ -25,31 +25,31 @@ STYLES = ("bahdanau", "luong")
 class DecoderState(NamedTuple):
     """What a decoder hands from step to step; every tensor has the batch first.
 
-    layers: the state of each layer's cell.
-    fed:    `[B, R]`, what the last step gave, where it is fed in again; else None.
-    seen:   `[B, S]`, the sum of the attention weights so far; None without attention.
-    place:  `[B]` int64, steps made so far.
+    layers:            the state of each layer's cell.
+    attentional_state: `[B, R]`, the output of the last step where that is fed in again (Luong et al. 2015); else None.
+    coverage:          `[B, S]`, the sum of the attention weights so far; None without attention.
+    position:          `[B]` int64, steps made so far.
     """
 
     layers: tuple[State, ...]
-    fed: Tensor | None
-    seen: Tensor | None
-    place: Tensor
+    attentional_state: Tensor | None
+    coverage: Tensor | None
+    position: Tensor
 
 
 @dataclass(frozen=True)
 class Source:
     """A batch of sentences as a decoder sees them.
 
-    start:    the state before the first step.
-    mask:     `[B, S]` bool.
-    constant: `[B, C]`, what every step is shown; None for nothing.
-    memory:   what is attended to; None for nothing.
+    start:          the state before the first step.
+    mask:           `[B, S]` bool.
+    static_context: `[B, C]`, what every step is shown; None for nothing.
+    memory:         what is attended to; None for nothing.
     """
 
     start: DecoderState
     mask: Tensor
-    constant: Tensor | None = None
+    static_context: Tensor | None = None
     memory: Memory | None = None
 
     def select(self, rows: Int[Tensor, "N"]) -> Source:
@@ -57,12 +57,12 @@ class Source:
         return Source(
             select(self.start, rows),
             self.mask[rows],
-            None if self.constant is None else self.constant[rows],
+            None if self.static_context is None else self.static_context[rows],
             None if self.memory is None else self.memory.select(rows),
         )
 
 
-class Decoded(NamedTuple):
+class DecoderStepOutput(NamedTuple):
     """hidden: `[B, T, R]`, what the softmax reads; weights: `[B, T, S]`, the mean over heads, None without attention;
     state: after the last step."""
 
@@ -74,7 +74,7 @@ class Decoded(NamedTuple):
 class Decoder(nn.Module):
     """A stack of cells over the target, and what the softmax reads of it.
 
-    Without attention, c being the constant that every step is shown (none at all for Sutskever et al. 2014):
+    Without attention, c being the static context that every step is shown (none at all for Sutskever et al. 2014):
 
         s_t = f([y_{t-1} ; c], s_{t-1}),   r_t = h_t,  or where there is a c  tanh(W_r [h_t ; c ; y_{t-1}])
 
@@ -89,21 +89,21 @@ class Decoder(nn.Module):
 
     Parameters: those of the cells and the attention, and W_r.
 
-    cells:     of each layer; the lowest is as wide as all that enters it (`Decoder.entering`).
-    width:     E of y.
-    constant:  C; 0 for none.
-    attention: or None.
-    dropout:   between layers.
-    engine:    for whole targets, where no step depends on what the one before gave.
+    cells:          of each layer; the lowest is as wide as all that enters it (`Decoder.entering`).
+    width:          E of y.
+    static_context: C; 0 for none.
+    attention:      or None.
+    dropout:        between layers.
+    engine:         for whole targets, where no step depends on what the one before gave.
 
-    The published decoder of Bahdanau et al. has a maxout in the place of the tanh.
+    The published decoder of Bahdanau et al. has a maxout instead of the tanh.
     """
 
     def __init__(
         self,
         cells: Sequence[Cell],
         width: int,
-        constant: int = 0,
+        static_context: int = 0,
         attention: Attention | None = None,
         style: str = "bahdanau",
         input_feeding: bool = False,
@@ -118,15 +118,15 @@ class Decoder(nn.Module):
             raise UserError("model.input_feeding=true feeds in what attention gave: it needs model.style=luong")
         self.layers = nn.ModuleList(Recurrent(cell, engine=engine) for cell in cells)
         self.attention, self.style, self.input_feeding = attention, style, input_feeding
-        self.width, self.constant = width, constant
-        self.asks_before = attention is not None and style == "bahdanau"
+        self.width, self.static_context = width, static_context
+        self.attends_before_step = attention is not None and style == "bahdanau"
         H = cells[-1].output_shape[0]
-        read = H + constant
+        read = H + static_context
         if attention is not None:
             read += attention.context_size
-        if self.asks_before or constant:
+        if self.attends_before_step or static_context:
             read += width
-        self.readout = nn.Linear(read, H) if attention is not None or constant else None
+        self.readout = nn.Linear(read, H) if attention is not None or static_context else None
         self.output_size = H
         self.between = Dropout(float(dropout))
 
@@ -136,15 +136,17 @@ class Decoder(nn.Module):
         return top.state_shapes[0][0] if style == "bahdanau" else top.output_shape[0]
 
     @staticmethod
-    def entering(width: int, constant: int, context: int, output: int, style: str, input_feeding: bool) -> int:
+    def entering(width: int, static_context: int, context: int, output: int, style: str, input_feeding: bool) -> int:
         """The width of what enters the lowest layer. context: of attention, 0 for none; output: H."""
         changing = output if input_feeding else context if style == "bahdanau" else 0
-        return width + constant + changing
+        return width + static_context + changing
 
     @property
-    def whole(self) -> bool:
+    def is_parallel(self) -> bool:
         """Whether a whole target is one call of an engine: no step depends on what the one before gave."""
-        return not (self.asks_before or self.input_feeding or (self.attention and self.attention.needs_previous))
+        return not (
+            self.attends_before_step or self.input_feeding or (self.attention and self.attention.needs_previous)
+        )
 
     @property
     def cells(self) -> list[Cell]:
@@ -166,48 +168,50 @@ class Decoder(nn.Module):
         source: Source,
         mask: Bool[Tensor, "B T"] | None = None,
         state: DecoderState | None = None,
-    ) -> Decoded:
+    ) -> DecoderStepOutput:
         """Embedded symbols, `<bos>` first, to what the softmax reads behind each of them.
 
         mask: True where a symbol counts, a prefix of every row; what stands beyond is of no meaning.
         """
         check_tensor("Decoder", "input", y, ("B", "T", self.width), self.cells[0].like(y))
         state = source.start if state is None else state
-        return self._at_once(y, source, mask, state) if self.whole else self._step_by_step(y, source, state)
+        return self._at_once(y, source, mask, state) if self.is_parallel else self._step_by_step(y, source, state)
 
-    def _at_once(self, y: Tensor, source: Source, mask: Tensor | None, state: DecoderState) -> Decoded:
+    def _at_once(self, y: Tensor, source: Source, mask: Tensor | None, state: DecoderState) -> DecoderStepOutput:
         T = y.shape[1]
-        constant = None if source.constant is None else source.constant[:, None].expand(-1, T, -1)
-        x = y if constant is None else torch.cat([y, constant], 2)
+        static_context = None if source.static_context is None else source.static_context[:, None].expand(-1, T, -1)
+        x = y if static_context is None else torch.cat([y, static_context], 2)
         final = []
         for index, layer in enumerate(self.layers):
             x, last = layer(self.between(x) if index else x, mask, state.layers[index])
             final.append(last)
-        parts, weights, seen = [x], None, state.seen
+        parts, weights, coverage = [x], None, state.coverage
         if self.attention is not None:
-            assert source.memory is not None
-            context, each = self.attention.attend(x, source.memory, state.seen, state.place)
+            attention, memory = self._attention_over(source)
+            context, each = attention.attend(x, memory, state.coverage, state.position)
             weights = each.mean(1)
-            seen = weights.detach().sum(1) if state.seen is None else state.seen + weights.detach().sum(1)
+            coverage = weights.detach().sum(1) if state.coverage is None else state.coverage + weights.detach().sum(1)
             parts.append(context)
-        if constant is not None:
-            parts += [constant, y]
-        return Decoded(self._read(parts), weights, DecoderState(tuple(final), None, seen, state.place + T))
+        if static_context is not None:
+            parts += [static_context, y]
+        return DecoderStepOutput(
+            self._read(parts), weights, DecoderState(tuple(final), None, coverage, state.position + T)
+        )
 
     def _read(self, parts: Sequence[Tensor]) -> Tensor:
         if self.readout is None:
             return parts[0]
         return torch.tanh(self.readout(torch.cat(list(parts), -1)))
 
-    def _step_by_step(self, y: Tensor, source: Source, state: DecoderState) -> Decoded:
-        """What depends on the symbols alone, and on the constant, is projected before the loop."""
+    def _step_by_step(self, y: Tensor, source: Source, state: DecoderState) -> DecoderStepOutput:
+        """What depends on the symbols alone, and on the static context, is projected before the loop."""
         first = self.cells[0]
         known, onward = None, None
         if first.splits_input:
             known = first.project(y)
-            if source.constant is not None:
-                known = known + first.project(source.constant, self.width)[:, None]
-            start = self.width + self.constant
+            if source.static_context is not None:
+                known = known + first.project(source.static_context, self.width)[:, None]
+            start = self.width + self.static_context
             onward = first.projection(start, first.input_shape[0] - start)
         outputs, contexts, weights = [], [], []
         steps = zip(y.unbind(1), y.unbind(1) if known is None else known.unbind(1), strict=True)
@@ -220,10 +224,10 @@ class Decoder(nn.Module):
             hidden = torch.stack(outputs, 1)
         else:
             parts = [torch.stack(outputs, 1), torch.stack(contexts, 1)]
-            if source.constant is not None:
-                parts.append(source.constant[:, None].expand(-1, y.shape[1], -1))
-            hidden = self._read([*parts, y] if self.asks_before or self.constant else parts)
-        return Decoded(hidden, torch.stack(weights, 1), state)
+            if source.static_context is not None:
+                parts.append(source.static_context[:, None].expand(-1, y.shape[1], -1))
+            hidden = self._read([*parts, y] if self.attends_before_step or self.static_context else parts)
+        return DecoderStepOutput(hidden, torch.stack(weights, 1), state)
 
     def _move(
         self,
@@ -236,17 +240,15 @@ class Decoder(nn.Module):
         """One step with attention: its output (r_t where that is fed in, else h_t), context `[B, C]`, weights `[B, S]`
         and the state.
 
-        known:  the projection of y_t and the constant.
+        known:  the projection of y_t and the static context.
         onward: projects what is known only now; None where the cell takes its input in one piece.
         """
-        attention, memory = self.attention, source.memory
-        assert attention is not None and memory is not None  # noqa: PT018
         context = each = None
-        if self.asks_before:
-            context, each = self._attend(state.layers[-1][0], memory, state)
-        changing = state.fed if self.input_feeding else context
+        if self.attends_before_step:
+            context, each = self._attend(state.layers[-1][0], source, state)
+        changing = state.attentional_state if self.input_feeding else context
         if onward is None:
-            parts = [part for part in (y_t, source.constant, changing) if part is not None]
+            parts = [part for part in (y_t, source.static_context, changing) if part is not None]
             projected = unchecked(self.cells[0].project)(torch.cat(parts, 1))
         else:
             projected = known if changing is None else known + onward(changing)
@@ -257,16 +259,24 @@ class Decoder(nn.Module):
             x = moved.output
             layers.append(moved.state)
         if context is None or each is None:
-            context, each = self._attend(x, memory, state)
-        fed = None
+            context, each = self._attend(x, source, state)
+        attentional_state = None
         if self.input_feeding:
-            x = fed = self._read([x, context] if source.constant is None else [x, context, source.constant, y_t])
-        assert state.seen is not None
-        return x, context, each, DecoderState(tuple(layers), fed, state.seen + each, state.place + 1)
+            x = attentional_state = self._read(
+                [x, context] if source.static_context is None else [x, context, source.static_context, y_t]
+            )
+        coverage = each if state.coverage is None else state.coverage + each
+        moved_state = DecoderState(tuple(layers), attentional_state, coverage, state.position + 1)
+        return x, context, each, moved_state
 
-    def _attend(self, query: Tensor, memory: Memory, state: DecoderState) -> tuple[Tensor, Tensor]:
-        assert self.attention is not None
-        context, weights = self.attention.attend(query[:, None], memory, state.seen, state.place)
+    def _attention_over(self, source: Source) -> tuple[Attention, Memory]:
+        if self.attention is None or source.memory is None:
+            raise TypeError("this step needs an attention and its memory of the source")
+        return self.attention, source.memory
+
+    def _attend(self, query: Tensor, source: Source, state: DecoderState) -> tuple[Tensor, Tensor]:
+        attention, memory = self._attention_over(source)
+        context, weights = attention.attend(query[:, None], memory, state.coverage, state.position)
         return context[:, 0], weights.mean(1)[:, 0]
 
     def extra_repr(self) -> str:

@@ -22,6 +22,7 @@ from lightning_seq.layers.recurrent import Recurrent
 from lightning_seq.models.bridge import BRIDGES, Bridge
 from lightning_seq.models.decoder import STYLES, Decoder, DecoderState, Source
 from lightning_seq.models.recurrent import RecurrentEncoder
+from lightning_seq.models.renamed import ReadsOldNames
 from lightning_seq.models.softmax import Softmax
 from lightning_seq.text.vocabulary import BOS, PAD
 from lightning_seq.value_types import Fraction, Layers, OneOf, Size
@@ -32,7 +33,7 @@ CONTEXTS = ("none", "final", "mean", "both")
 TIED = ("none", "decoder", "all")
 
 
-class Written(NamedTuple):
+class DecoderOutput(NamedTuple):
     """hidden: `[B, T, W]`, what the softmax reads; weights: `[B, T, S]` of attention, or None; inputs: `[B, T]`, the
     symbols that the decoder was given, `<bos>` first."""
 
@@ -41,7 +42,7 @@ class Written(NamedTuple):
     inputs: Tensor
 
 
-class EncoderDecoder(nn.Module):
+class EncoderDecoder(ReadsOldNames):
     """Encode, bridge, decode (Sutskever et al. 2014; Cho et al. 2014), with attention: encode, attend, decode
     (Bahdanau et al. 2015; Luong et al. 2015).
 
@@ -131,13 +132,13 @@ class EncoderDecoder(nn.Module):
         self.decoder = Decoder(cells, E, C, asks, style, input_feeding, between, engine)
         self.bridge = Bridge(bridge, self._directions(), cells)
         self.context, self.reverse_source = context, reverse_source
-        self.dropout, self.out = Dropout(float(dropout)), Dropout(float(dropout))
-        self.bring: nn.Module = nn.Identity()
+        self.dropout, self.output_dropout = Dropout(float(dropout)), Dropout(float(dropout))
+        self.output_projection: nn.Module = nn.Identity()
         weight = None
         if tied != "none":
             weight = self._shared(tied)
             if self.decoder.output_size != E:
-                self.bring = nn.Linear(self.decoder.output_size, E, bias=False)
+                self.output_projection = nn.Linear(self.decoder.output_size, E, bias=False)
         self.size, self.tied = size, tied
         self.softmax = Softmax(E if weight is not None else self.decoder.output_size, size, weight)
 
@@ -189,10 +190,10 @@ class EncoderDecoder(nn.Module):
         targets: Int[Tensor, "B T"],
         target_mask: Bool[Tensor, "B T"],
         sampled: float = 0.0,
-    ) -> Written:
+    ) -> DecoderOutput:
         """What the softmax reads at each target's place, the decoder being given the targets before it.
 
-        sampled: the probability that in the place of a target it is given what the model draws there (scheduled
+        sampled: the probability that the decoder is given what the model draws there, instead of the target (scheduled
                  sampling, Bengio et al. 2015).
         """
         source = self.encode(inputs, mask)
@@ -200,9 +201,9 @@ class EncoderDecoder(nn.Module):
         if sampled > 0 and targets.shape[1] > 1:
             return self._sampling(source, given, sampled)
         decoded = self.decoder(self.dropout(self.target(given)), source, target_mask)
-        return Written(self._out(decoded.hidden), decoded.weights, given)
+        return DecoderOutput(self._out(decoded.hidden), decoded.weights, given)
 
-    def _sampling(self, source: Source, given: Tensor, sampled: float) -> Written:
+    def _sampling(self, source: Source, given: Tensor, sampled: float) -> DecoderOutput:
         state, hidden, weights, inputs, tokens = source.start, [], [], [], given[:, 0]
         for t in range(given.shape[1]):
             inputs.append(tokens)
@@ -218,10 +219,10 @@ class EncoderDecoder(nn.Module):
                     own = torch.rand(len(drawn), device=drawn.device) < sampled
                     tokens = torch.where(own, drawn, given[:, t + 1])
         each = [part for part in weights if part is not None]
-        return Written(torch.cat(hidden, 1), torch.cat(each, 1) if each else None, torch.stack(inputs, 1))
+        return DecoderOutput(torch.cat(hidden, 1), torch.cat(each, 1) if each else None, torch.stack(inputs, 1))
 
     def _out(self, hidden: Tensor) -> Tensor:
-        return self.bring(self.out(hidden))
+        return self.output_projection(self.output_dropout(hidden))
 
     def step(
         self, tokens: Int[Tensor, "N"], source: Source, state: DecoderState
@@ -237,7 +238,7 @@ class EncoderDecoder(nn.Module):
         return {
             "embedding": nn.ModuleList([self.source, self.target]),
             "recurrent": nn.ModuleList([self.encoder, self.bridge, self.decoder]),
-            "head": nn.ModuleList([self.bring, self.softmax]),
+            "head": nn.ModuleList([self.output_projection, self.softmax]),
         }
 
     def engines(self) -> list[str]:
@@ -246,7 +247,7 @@ class EncoderDecoder(nn.Module):
         for layer in self.decoder.layers:
             assert isinstance(layer, Recurrent)
             x = torch.empty(1, 1, layer.cell.input_shape[0])
-            names.append(choose(layer.engine, layer.cell, x).name if self.decoder.whole else "step")
+            names.append(choose(layer.engine, layer.cell, x).name if self.decoder.is_parallel else "step")
         return names
 
 

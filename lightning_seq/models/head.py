@@ -16,7 +16,7 @@ def head(width: int, sizes: Sequence[int], outputs: int, dropout: float) -> nn.S
     sizes:   none for a linear head.
     dropout: before each layer.
 
-    Raises UserError for a size that is none.
+    Raises UserError for a size below 1.
     """
     if any(type(size) is not int or size < 1 for size in sizes):
         raise UserError(f"task.head_sizes is {list(sizes)}, expected widths of hidden layers, each at least 1")

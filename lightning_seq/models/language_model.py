@@ -13,6 +13,7 @@ from lightning_seq.embeddings.layer import Embedding
 from lightning_seq.errors import UserError
 from lightning_seq.layers.dropout import dropout as make_dropout
 from lightning_seq.models.encoder import Encoder
+from lightning_seq.models.renamed import ReadsOldNames
 from lightning_seq.models.softmax import AdaptiveSoftmax, Softmax
 
 
@@ -30,7 +31,7 @@ class Read:
     state: Any
 
 
-class LanguageModel(nn.Module):
+class LanguageModel(ReadsOldNames):
     """Input layer, a causal encoder, a softmax over the vocabulary (Mikolov et al. 2010; Zaremba et al. 2014).
 
         P(x_{t+1} | x_1 … x_t) = softmax(W h_t + b)
@@ -64,9 +65,12 @@ class LanguageModel(nn.Module):
         if not 0 <= dropout < 1:
             raise UserError(f"task.dropout is {dropout}, expected at least 0 and less than 1")
         self.embedding, self.encoder, self.size = embedding, encoder, size
-        self.before, self.after = make_dropout(float(dropout), locked), make_dropout(float(dropout), locked)
+        self.embedding_dropout, self.output_dropout = (
+            make_dropout(float(dropout), locked),
+            make_dropout(float(dropout), locked),
+        )
         width, weight = encoder.output_size, None
-        self.bring: nn.Module = nn.Identity()
+        self.output_projection: nn.Module = nn.Identity()
         if tied:
             if adaptive:
                 raise UserError("task.tied=true and task.adaptive_softmax were both given: give one of them")
@@ -77,7 +81,7 @@ class LanguageModel(nn.Module):
                 )
             weight = embedding.weight
             if width != embedding.width:
-                self.bring = nn.Linear(width, embedding.width, bias=False)
+                self.output_projection = nn.Linear(width, embedding.width, bias=False)
             width = embedding.width
         self.softmax: Softmax | AdaptiveSoftmax = (
             AdaptiveSoftmax(width, size, adaptive) if adaptive else Softmax(width, size, weight)
@@ -87,9 +91,9 @@ class LanguageModel(nn.Module):
         """Ids `[B, T]`, their mask and the state before them."""
         x = self.embedding(inputs)
         if x.is_floating_point():
-            x = self.before(x)
+            x = self.embedding_dropout(x)
         encoded = self.encoder(x, mask, state)
-        return Read(encoded.outputs, self.bring(self.after(encoded.outputs)), encoded.state)
+        return Read(encoded.outputs, self.output_projection(self.output_dropout(encoded.outputs)), encoded.state)
 
     def forward(self, inputs: Tensor, mask: Tensor, state: Any = None) -> tuple[Tensor, Any]:
         """Log-probabilities `[B, T, V]` of what follows each symbol, and the state after the last."""
@@ -98,7 +102,7 @@ class LanguageModel(nn.Module):
 
     def parts(self) -> dict[str, nn.Module]:
         """As `models/parameters.py` counts them: a shared matrix is the embedding's."""
-        head = nn.ModuleList([self.bring, self.softmax])
+        head = nn.ModuleList([self.output_projection, self.softmax])
         return {"embedding": self.embedding, "recurrent": self.encoder, "head": head}
 
     def engines(self) -> list[str]:

@@ -88,7 +88,8 @@ class RecurrentEncoder(Encoder):
                     f"{type(forwards).__name__} gives maps, expected a cell over vectors: use it as a layer"
                 )
             width = layers[-1].output_size
-        self.before, self.after = make_dropout(input_dropout, locked), make_dropout(output_dropout, locked)
+        self.input_dropout = make_dropout(input_dropout, locked)
+        self.output_dropout = make_dropout(output_dropout, locked)
         self.stack = Stacked(layers, dropout, activation, residual, layer_norm, locked)
         self.output_size = width
         self.causal = self.stateful = not bidirectional
@@ -97,11 +98,11 @@ class RecurrentEncoder(Encoder):
     def forward(self, x: Tensor, mask: Tensor, state: Any = None) -> Encoded:
         """`[B, T, D]` to outputs `[B, T, output_size]` and the final states of every layer and direction."""
         if x.is_floating_point():
-            x = self.before(x)
+            x = self.input_dropout(x)
         outputs, layers = self.stack.directions(x, mask, state)
         final = tuple(tuple(run.state for run in runs) for runs in layers)
         last = [run.last for run in layers[-1]]
-        return Encoded(self.after(outputs), mask, final, last[0] if len(last) == 1 else torch.cat(last, -1))
+        return Encoded(self.output_dropout(outputs), mask, final, last[0] if len(last) == 1 else torch.cat(last, -1))
 
     def engines(self, x: Tensor) -> list[str]:
         names = []

@@ -81,11 +81,11 @@ def sample(
     top_k: int | None = None,
     top_p: float | None = None,
     generator: torch.Generator | None = None,
-    never: tuple[int, ...] = (),
+    suppressed_tokens: tuple[int, ...] = (),
 ) -> Iterator[Int[Tensor, "B"]]:
     """`length` symbols after a prompt of at least one, step by step; the model must be in evaluation mode.
 
-    never: ids that are not drawn, such as `<pad>`.
+    suppressed_tokens: ids that are not drawn, such as `<pad>`.
 
     Raises ValueError for a prompt that is not `[B, T]` with a T of at least 1, TypeError for one of another type.
     """
@@ -95,8 +95,8 @@ def sample(
     reader, ids = Reader(model), prompt
     for _ in range(length):
         scores = reader.feed(ids)
-        if never:
-            scores[:, list(never)] = float("-inf")
+        if suppressed_tokens:
+            scores[:, list(suppressed_tokens)] = float("-inf")
         drawn = torch.multinomial(restricted(scores, temperature, top_k, top_p), 1, generator=generator)
         yield drawn[:, 0]
         ids = drawn

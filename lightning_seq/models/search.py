@@ -1,7 +1,7 @@
 """From a model that says what may follow to whole sequences: greedy, beam, sampling, and forced decoding.
 
-A `Stepper` is all that is asked of a model; its state may be any nest of tuples of tensors that have the batch first.
-Searches raise ValueError or TypeError for limits, targets or scores that do not fit.
+A search needs a `StepwiseModel`; its state may be any nest of tuples of tensors that have the batch
+first. Searches raise ValueError or TypeError for limits, targets or scores that do not fit.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from lightning_seq.tensors import FLOATING, check_tensor
 from lightning_seq.text.vocabulary import BOS, EOS, PAD, UNK
 
 UNSEEN = 1e-6
-"""The least attention that a place is taken to have had, so that one that had none has a logarithm."""
-NEVER = (PAD, UNK, BOS)
-"""Symbols that no search writes."""
+"""The least attention that a source position is taken to have had, so that one without attention has a logarithm."""
+SUPPRESSED = (PAD, UNK, BOS)
+"""Tokens that no search writes."""
 
 
-class Stepper(Protocol):
+class StepwiseModel(Protocol):
     """A batch of sentences, and what may follow what was written so far of each."""
 
     def start(self) -> Any:
@@ -38,7 +38,7 @@ class Stepper(Protocol):
         `[N, S]`, or None."""
         ...
 
-    def select(self, rows: Int[Tensor, "N"]) -> Stepper:
+    def select(self, rows: Int[Tensor, "N"]) -> StepwiseModel:
         """The same for some of the sentences, in another order, or several times."""
         ...
 
@@ -60,8 +60,8 @@ class Hypothesis:
 
 
 @dataclass(frozen=True)
-class Beam:
-    """How a beam search goes.
+class BeamSearchConfig:
+    """The settings of a beam search.
 
     size:     hypotheses that are kept at each step.
     length:   α of the length penalty ((5 + |y|)/6)^α that a log-probability is divided by (Wu et al. 2016, eq. 14).
@@ -87,31 +87,35 @@ class Beam:
             if not 0 <= value < math.inf:
                 raise UserError(f"{name} is {value}, expected at least 0")
 
-    def over(self, length: int) -> float:
-        """The length penalty of so many tokens."""
+    def length_penalty(self, length: int) -> float:
+        """The length penalty of a hypothesis of so many tokens."""
         return float(((5 + length) / 6) ** self.length)
 
 
-def longest(lengths: Int[Tensor, "B"], factor: float = 2.0, more: int = 10) -> Int[Tensor, "B"]:
-    """How many symbols at most are written for sources of these lengths: it depends on a sentence alone."""
+def max_target_lengths(lengths: Int[Tensor, "B"], factor: float = 2.0, more: int = 10) -> Int[Tensor, "B"]:
+    """The most symbols that are written for sources of these lengths: the limit depends on a sentence alone."""
     return (lengths * factor).long() + more
 
 
 @torch.no_grad()
 def greedy(
-    stepper: Stepper, limits: Int[Tensor, "B"], first: int = BOS, last: int = EOS, never: Sequence[int] = NEVER
+    stepper: StepwiseModel,
+    limits: Int[Tensor, "B"],
+    first: int = BOS,
+    last: int = EOS,
+    suppressed_tokens: Sequence[int] = SUPPRESSED,
 ) -> list[Hypothesis]:
     """The likeliest symbol at each step. limits: `[B]`, symbols at most, `last` among them."""
 
     def likeliest(scores: Tensor) -> Tensor:
         return scores.argmax(-1)
 
-    return _write(stepper, limits, likeliest, first, last, never)
+    return _write(stepper, limits, likeliest, first, last, suppressed_tokens)
 
 
 @torch.no_grad()
 def sample(
-    stepper: Stepper,
+    stepper: StepwiseModel,
     limits: Int[Tensor, "B"],
     temperature: float = 1.0,
     top_k: int | None = None,
@@ -119,23 +123,23 @@ def sample(
     generator: torch.Generator | None = None,
     first: int = BOS,
     last: int = EOS,
-    never: Sequence[int] = NEVER,
+    suppressed_tokens: Sequence[int] = SUPPRESSED,
 ) -> list[Hypothesis]:
     """Symbols drawn as `sampling.restricted` says; `log_probability` is the model's own, before that."""
 
     def drawn(scores: Tensor) -> Tensor:
         return torch.multinomial(restricted(scores, temperature, top_k, top_p), 1, generator=generator)[:, 0]
 
-    return _write(stepper, limits, drawn, first, last, never)
+    return _write(stepper, limits, drawn, first, last, suppressed_tokens)
 
 
 def _write(
-    stepper: Stepper,
+    stepper: StepwiseModel,
     limits: Tensor,
     choose: Callable[[Tensor], Tensor],
     first: int,
     last: int,
-    never: Sequence[int],
+    suppressed_tokens: Sequence[int],
 ) -> list[Hypothesis]:
     """One hypothesis a sentence; those that are whole leave the batch."""
     _check_limits(limits)
@@ -146,7 +150,7 @@ def _write(
     current = torch.full_like(limits, first)
     while len(alive):
         scores, state, weights = _step(stepper, current, state)
-        open_scores = _without(scores, never)
+        open_scores = _without(scores, suppressed_tokens)
         current = choose(open_scores)
         gained = scores.gather(1, current[:, None])[:, 0]
         whole = current == last
@@ -170,27 +174,27 @@ def _write(
 
 @torch.no_grad()
 def beam_search(
-    stepper: Stepper,
+    stepper: StepwiseModel,
     limits: Int[Tensor, "B"],
-    beam: Beam | None = None,
+    beam: BeamSearchConfig | None = None,
     first: int = BOS,
     last: int = EOS,
-    never: Sequence[int] = NEVER,
-    places: Int[Tensor, "B"] | None = None,
+    suppressed_tokens: Sequence[int] = SUPPRESSED,
+    source_lengths: Int[Tensor, "B"] | None = None,
 ) -> list[list[Hypothesis]]:
     """For each sentence its `n_best` hypotheses, the best first; all sentences at once.
 
     At each step the 2·size likeliest continuations of a sentence are looked at: those that end among the first `size`
     are whole, the first `size` of the others go on. A beam as wide as there are beginnings of sequences is an
-    exhaustive search. What is still open at the limit is cut there, and counts only where too few are whole. Of a model
-    whose scores are no numbers there is one hypothesis, which is none: `<eos>`, its probability NaN.
+    exhaustive search. What is still open at the limit is cut there, and counts only where too few are whole. If all
+    scores are NaN, the result is one hypothesis, `<eos>`, with log-probability NaN.
 
-    places: `[B]`, of each source, for the coverage penalty; None: all that weights are given for.
+    source_lengths: `[B]`, for the coverage penalty; None: all positions that have weights.
     """
-    beam = beam or Beam()
+    beam = beam or BeamSearchConfig()
     _check_limits(limits)
-    if places is not None:
-        check_tensor("a search", "places", places, limits.shape, limits, torch.int64)
+    if source_lengths is not None:
+        check_tensor("a search", "source_lengths", source_lengths, limits.shape, limits, torch.int64)
     B, K, device = len(limits), beam.size, limits.device
     state = stepper.start()
     whole: list[list[Hypothesis]] = [[] for _ in range(B)]
@@ -206,7 +210,7 @@ def beam_search(
         step += 1
         scores, state, weights = _step(stepper, current, state)
         V = scores.shape[1]
-        scores = _without(scores, never).double().nan_to_num(nan=-math.inf, neginf=-math.inf)
+        scores = _without(scores, suppressed_tokens).double().nan_to_num(nan=-math.inf, neginf=-math.inf)
         scores = scores.view(len(alive), width, V) + totals[..., None]
         found, indices = scores.flatten(1).topk(min(2 * K, width * V), 1)
         parents, tokens = indices // V, indices % V
@@ -222,7 +226,9 @@ def beam_search(
             parent, sentence = int(parents[group, place]), int(alive[group])
             symbols = [*written[group, parent].tolist(), last]
             seen = None if looks is None else looks[group, parent]
-            whole[sentence].append(_scored(symbols, float(found[group, place]), _shown(seen, places, sentence), beam))
+            whole[sentence].append(
+                _scored(symbols, float(found[group, place]), _shown(seen, source_lengths, sentence), beam)
+            )
         # The first K that go on; where there are fewer, the rest is impossible.
         going = (possible & ~ends).long()
         order = torch.argsort(going, dim=1, descending=True, stable=True)[:, : min(K, found.shape[1])]
@@ -237,7 +243,7 @@ def beam_search(
             finished = whole[sentence]
             if bool(at_limit[group]):
                 for place in onward[group].nonzero()[:, 0].tolist():
-                    seen = _shown(None if looks is None else looks[group, place], places, sentence)
+                    seen = _shown(None if looks is None else looks[group, place], source_lengths, sentence)
                     cut[sentence].append(_scored(grown[group, place].tolist(), float(totals[group, place]), seen, beam))
             elif bool(onward[group].any()) and not _settled(
                 finished, float(totals[group].max()), int(limits[sentence]), beam
@@ -262,7 +268,7 @@ def _check_limits(limits: Tensor) -> None:
         raise ValueError(f"a search: limits are {limits.tolist()[:8]}, expected at least 1 symbol for each sentence")
 
 
-def _step(stepper: Stepper, current: Tensor, state: Any) -> tuple[Tensor, Any, Tensor | None]:
+def _step(stepper: StepwiseModel, current: Tensor, state: Any) -> tuple[Tensor, Any, Tensor | None]:
     """One step, whose scores and weights must have a row for each symbol."""
     scores, state, weights = stepper.step(current, state)
     check_tensor("a search", "scores", scores, (len(current), "V"), current, FLOATING)
@@ -275,33 +281,33 @@ def _best_first(found: Sequence[Hypothesis]) -> list[Hypothesis]:
     return sorted(found, key=lambda each: each.score, reverse=True)
 
 
-def _shown(weights: Tensor | None, places: Tensor | None, sentence: int) -> Tensor | None:
+def _shown(weights: Tensor | None, source_lengths: Tensor | None, sentence: int) -> Tensor | None:
     """A hypothesis' own weights, over its own source: a copy, as not to keep those of all others."""
     if weights is None:
         return None
-    return (weights if places is None else weights[:, : int(places[sentence])]).clone()
+    return (weights if source_lengths is None else weights[:, : int(source_lengths[sentence])]).clone()
 
 
-def _scored(tokens: list[int], log_probability: float, weights: Tensor | None, beam: Beam) -> Hypothesis:
-    score = log_probability / beam.over(len(tokens))
+def _scored(tokens: list[int], log_probability: float, weights: Tensor | None, beam: BeamSearchConfig) -> Hypothesis:
+    score = log_probability / beam.length_penalty(len(tokens))
     if beam.coverage and weights is not None:
         score += beam.coverage * float(weights.double().sum(0).clamp(UNSEEN, 1.0).log().sum())
     return Hypothesis(tokens, log_probability, score, weights)
 
 
-def _settled(finished: Sequence[Hypothesis], best: float, limit: int, beam: Beam) -> bool:
+def _settled(finished: Sequence[Hypothesis], best: float, limit: int, beam: BeamSearchConfig) -> bool:
     """Whether nothing that is still open can come among the best. best: the likeliest open one's log-probability."""
     if len(finished) < (beam.size if beam.early else beam.n_best):
         return False
     if beam.early:
         return True
     worst = sorted((found.score for found in finished), reverse=True)[beam.n_best - 1]
-    return best / beam.over(limit) <= worst  # the coverage penalty is at most 0
+    return best / beam.length_penalty(limit) <= worst  # the coverage penalty is at most 0
 
 
 @torch.no_grad()
-def forced(
-    stepper: Stepper, targets: Int[Tensor, "B T"], first: int = BOS
+def score_targets(
+    stepper: StepwiseModel, targets: Int[Tensor, "B T"], first: int = BOS
 ) -> tuple[Float[Tensor, "B T"], Tensor | None]:
     """The log-probability of each given symbol after those before it, step by step, and the attention `[B, T, S]`."""
     check_tensor("a search", "targets", targets, ("B", "T"), None, torch.int64)
@@ -327,11 +333,11 @@ def select(state: Any, rows: Int[Tensor, "N"]) -> Any:
     return state
 
 
-def _without(scores: Tensor, never: Sequence[int]) -> Tensor:
-    if not never:
+def _without(scores: Tensor, suppressed_tokens: Sequence[int]) -> Tensor:
+    if not suppressed_tokens:
         return scores
     scores = scores.clone()
-    scores[:, list(never)] = -math.inf
+    scores[:, list(suppressed_tokens)] = -math.inf
     return scores
 
 

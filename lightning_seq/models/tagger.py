@@ -64,7 +64,7 @@ class Tagger(nn.Module):
         self.embedding, self.characters, self.crf = embedding, characters, crf
         self.case = Embedding(len(CASES), case, padding=None) if case else None
         self.width = width + case + (characters.output_size if characters is not None else 0)
-        self.before, self.after = make_dropout(dropout, locked), make_dropout(dropout, locked)
+        self.embedding_dropout, self.output_dropout = make_dropout(dropout, locked), make_dropout(dropout, locked)
         self.encoder = encoder(self.width)
         self.head = nn.Linear(self.encoder.output_size, tags)
         self.pooling = pooling("auto", self.encoder) if intents else None
@@ -86,9 +86,9 @@ class Tagger(nn.Module):
                 beside.append(functional.embedding(extra["spelling"], self.characters(extra["characters"])))
             if self.case is not None:
                 beside.append(self.case(extra["case"]))
-            x = self.before(torch.cat([x, *beside], -1) if beside else x)
+            x = self.embedding_dropout(torch.cat([x, *beside], -1) if beside else x)
         encoded = self.encoder(x, mask)
-        scores = self.head(self.after(encoded.outputs))
+        scores = self.head(self.output_dropout(encoded.outputs))
         if self.pooling is None or self.intents is None:
             return scores, None
         return scores, self.intents(self.pooling(encoded))

@@ -14,7 +14,7 @@ from lightning_seq.models.encoder_decoder import EncoderDecoder
 
 @dataclass(frozen=True)
 class Translator:
-    """A batch of encoded sentences (a `search.Stepper`); the model must be in evaluation mode."""
+    """A batch of encoded sentences (a `search.StepwiseModel`); the model must be in evaluation mode."""
 
     model: EncoderDecoder
     source: Source

@@ -15,7 +15,14 @@ from lightning_seq.metrics.classification import mean_loss
 from lightning_seq.metrics.target_position import AccuracyByPosition
 from lightning_seq.metrics.translation import corpus_scores
 from lightning_seq.models.encoder_decoder import EncoderDecoder, coverage_penalty
-from lightning_seq.models.search import Beam, Hypothesis, Stepper, beam_search, greedy, longest
+from lightning_seq.models.search import (
+    BeamSearchConfig,
+    Hypothesis,
+    StepwiseModel,
+    beam_search,
+    greedy,
+    max_target_lengths,
+)
 from lightning_seq.models.softmax import token_scores
 from lightning_seq.models.translator import Translator
 from lightning_seq.spec import Batch
@@ -27,7 +34,7 @@ from lightning_seq.value_types import Fraction, Range, Weight
 
 
 @dataclass(frozen=True)
-class Readable:
+class Detokenizer:
     """How ids become text that can be compared.
 
     decode:    target ids, up to `<eos>`, to text.
@@ -77,13 +84,13 @@ class SequenceToSequence(Task):
     def __init__(
         self,
         model: EncoderDecoder,
-        text: Readable,
+        text: Detokenizer,
         optimizer: MakeOptimizer,
         schedule: Schedule | None = None,
         label_smoothing: Fraction = 0.0,
         teacher_forcing: TeacherForcing | None = None,
         coverage_penalty: Weight = 0.0,
-        beam: Beam | None = None,
+        beam: BeamSearchConfig | None = None,
         length_factor: Annotated[float, Range(0, 1000)] = 2.0,
         length_extra: Annotated[int, Range(0, 1_000_000)] = 10,
         full_predictions: bool = False,
@@ -104,7 +111,7 @@ class SequenceToSequence(Task):
             )
         self.text, self.coverage_penalty = text, coverage_penalty
         self.label_smoothing = float(label_smoothing)
-        self.teacher_forcing, self.beam = teacher_forcing or TeacherForcing(), beam or Beam()
+        self.teacher_forcing, self.beam = teacher_forcing or TeacherForcing(), beam or BeamSearchConfig()
         self.length_factor, self.length_extra = length_factor, length_extra
         self.full_predictions = full_predictions
         self.val_loss, self.test_loss = mean_loss(), mean_loss()
@@ -125,17 +132,17 @@ class SequenceToSequence(Task):
         """Ids `[B, S]` and their mask to what the beam search writes for each sentence."""
         return self._beam(self._stepper(inputs, mask), mask)
 
-    def _beam(self, stepper: Stepper, mask: Tensor) -> list[list[Hypothesis]]:
-        return beam_search(stepper, self.limits(mask), self.beam, places=mask.sum(1))
+    def _beam(self, stepper: StepwiseModel, mask: Tensor) -> list[list[Hypothesis]]:
+        return beam_search(stepper, self.limits(mask), self.beam, source_lengths=mask.sum(1))
 
-    def _greedy(self, stepper: Stepper, mask: Tensor) -> list[list[Hypothesis]]:
+    def _greedy(self, stepper: StepwiseModel, mask: Tensor) -> list[list[Hypothesis]]:
         return [[found] for found in greedy(stepper, self.limits(mask))]
 
-    def _stepper(self, inputs: Tensor, mask: Tensor) -> Stepper:
+    def _stepper(self, inputs: Tensor, mask: Tensor) -> StepwiseModel:
         return Translator.of(self.model, inputs, mask)  # type: ignore[arg-type]
 
     def limits(self, mask: Tensor) -> Tensor:
-        return longest(mask.sum(1), self.length_factor, self.length_extra)
+        return max_target_lengths(mask.sum(1), self.length_factor, self.length_extra)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         model: EncoderDecoder = self.model  # type: ignore[assignment]
@@ -214,7 +221,7 @@ class SequenceToSequence(Task):
         return written.weights, hits
 
     def _write(
-        self, batch: Batch, search: Callable[[Stepper, Tensor], list[list[Hypothesis]]]
+        self, batch: Batch, search: Callable[[StepwiseModel, Tensor], list[list[Hypothesis]]]
     ) -> list[tuple[int, Hypothesis]]:
         """Keep what is written as rows (sentence, position, symbol), so that ranks can gather them.
 

@@ -5,8 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lightning_seq.data.bucket_sampler import STAND_IN, BucketSampler, padding_share
-from lightning_seq.data.loader import TargetSampler
+from lightning_seq.data.bucket_sampler import PADDING_SAMPLE, BucketSampler, padding_share
 
 
 def lengths(size: int, seed: int = 0) -> np.ndarray:
@@ -25,10 +24,10 @@ def test_every_sample_once_on_any_number_of_ranks(
         sampler.set_epoch(epoch)
         shares.append(list(sampler))
         assert len(shares[-1]) == len(sampler)
-    seen = [index for rank in shares for share in rank for index in share.indices if index != STAND_IN]
+    seen = [index for rank in shares for share in rank for index in share.indices if index != PADDING_SAMPLE]
     assert sorted(seen) == list(range(size))
     for step in zip(*shares, strict=True):
-        real = [index for share in step for index in share.indices if index != STAND_IN]
+        real = [index for share in step for index in share.indices if index != PADDING_SAMPLE]
         assert {share.count for share in step} == {len(real)}
         assert 1 <= len(real) <= batch_size
 
@@ -38,7 +37,7 @@ def test_two_ranks_together_make_the_batches_of_one() -> None:
     first, second = (list(BucketSampler(lengths(103), 10, 5, rank=rank, world=2)) for rank in range(2))
     for whole, even, odd in zip(one, first, second, strict=True):
         assert whole.indices[::2] == even.indices
-        assert whole.indices[1::2] == [index for index in odd.indices if index != STAND_IN]
+        assert whole.indices[1::2] == [index for index in odd.indices if index != PADDING_SAMPLE]
 
 
 def test_order_is_a_function_of_seed_and_epoch() -> None:
@@ -90,11 +89,11 @@ def test_shares_count_the_targets_of_their_step() -> None:
     """Ten batches, three to a step, the last step with one; the same from the middle of an epoch, and on any rank."""
     targets = np.arange(1, 38)
     options = {"shuffle": False, "pool_batches": 1, "accumulate": 3}
-    shares = list(TargetSampler(targets, targets, 4, **options))
+    shares = list(BucketSampler(targets, 4, targets=targets, **options))
     of_batches = [int(targets[share.indices].sum()) for share in shares]
     assert [share.count for share in shares] == [sum(of_batches[n - n % 3 : n - n % 3 + 3]) for n in range(10)]
     assert [share.count for share in BucketSampler(targets, 4, **options)] == [12] * 9 + [1]
-    ranks = [TargetSampler(targets, targets, 4, **options, rank=rank, world=2) for rank in range(2)]
+    ranks = [BucketSampler(targets, 4, targets=targets, **options, rank=rank, world=2) for rank in range(2)]
     ranks[0].start_at(4)
     assert [share.count for share in ranks[0]] == [share.count for share in shares[4:]]
     assert [share.count for share in ranks[1]] == [share.count for share in shares]

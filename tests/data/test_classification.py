@@ -9,8 +9,8 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch.utils.data import DataLoader
 
-from lightning_seq.data.bucket_sampler import STAND_IN, BucketSampler, Share
-from lightning_seq.data.classification.module import ClassificationData, Sentences, TextReader, whole
+from lightning_seq.data.bucket_sampler import PADDING_SAMPLE, BatchShard, BucketSampler
+from lightning_seq.data.classification.module import ClassificationData, SentenceDataset, TextReader
 from lightning_seq.data.classification.prepare import EncodedSplit
 from lightning_seq.errors import UserError
 from lightning_seq.spec import Batch, Class, Tokens
@@ -150,25 +150,25 @@ def test_a_batch_holds_its_sentences(data: ClassificationData) -> None:
 
 
 def test_a_rank_without_a_share_gets_a_sample_that_does_not_count(data: ClassificationData) -> None:
-    batch = Sentences(data.prepared.splits["train"])[Share([STAND_IN], 3)]
+    batch = SentenceDataset(data.prepared.splits["train"])[BatchShard([PADDING_SAMPLE], 3)]
     assert batch.inputs.shape[0] == 1
     assert batch.target_mask.tolist() == [False]
     assert batch.count == 3
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_it_works_as_a_batch_sampler_and_with_workers(data: ClassificationData, workers: int) -> None:
+def test_it_works_with_workers(data: ClassificationData, workers: int) -> None:
     split = data.prepared.splits["train"]
     loader = DataLoader(
-        Sentences(split), batch_sampler=BucketSampler(split.lengths, 16), collate_fn=whole, num_workers=workers
+        SentenceDataset(split), sampler=BucketSampler(split.lengths, 16), batch_size=None, num_workers=workers
     )
     assert [batch.ids.tolist() for batch in loader] == [batch.ids.tolist() for batch in data.train_dataloader()]
 
 
 def test_a_batch_is_made_of_arrays_not_sentence_by_sentence() -> None:
     split = EncodedSplit(np.ones(500, np.int32), np.arange(0, 501, 50), np.zeros(10, np.int64), np.arange(10))
-    sentences = Sentences(split)
-    assert 5 < calls(sentences, Share([3, 1], 2)) == calls(sentences, Share([3, 1, 9, 5, 7, 4, 2, 8], 8))
+    sentences = SentenceDataset(split)
+    assert 5 < calls(sentences, BatchShard([3, 1], 2)) == calls(sentences, BatchShard([3, 1, 9, 5, 7, 4, 2, 8], 8))
 
 
 def test_new_text_is_read_as_in_training(data: ClassificationData) -> None:

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lightning.pytorch import LightningModule, Trainer
 
-from lightning_seq.data.bucket_sampler import STAND_IN, Share
-from lightning_seq.data.language_modelling.module import LanguageModellingData, Lines
+from lightning_seq.data.bucket_sampler import PADDING_SAMPLE, BatchShard
+from lightning_seq.data.language_modelling.module import LanguageModellingData, LineDataset
 from lightning_seq.data.language_modelling.reader import LanguageReader
 from lightning_seq.errors import UserError
 from lightning_seq.spec import Batch
@@ -203,7 +203,7 @@ def test_lines_by_themselves(file: Path, batch_size: int, world: int, eos: bool)
 
 def test_a_stand_in_line_does_not_count(file: Path) -> None:
     data = make(file, layout="sequences")
-    batch = Lines(data.prepared.splits["train"], 3)[Share([STAND_IN], 5)]
+    batch = LineDataset(data.prepared.splits["train"], 3)[BatchShard([PADDING_SAMPLE], 5)]
     assert batch.inputs.shape[0] == 1
     assert not batch.target_mask.any()
     assert batch.count == 5
@@ -226,7 +226,7 @@ def test_hello(tmp_path: Path) -> None:
     assert batch.mask.tolist() == [[True] * 4, [True, False, False, False]]
     assert batch.targets[batch.target_mask].tolist() == [1, 2, 2]
     assert data.reader.decode([0, 1, 2, 2, 3]) == "hello"
-    assert data.reader.never == ()
+    assert data.reader.suppressed_tokens == ()
     assert "4 characters" in data.summary()
     for prompt, said in (("hex", "'x' is not a symbol"), ("", "text 1 is empty")):
         with pytest.raises(UserError, match=said):
@@ -244,14 +244,14 @@ def test_new_words_are_read_as_in_training(file: Path) -> None:
         ids, [ids[0], 3, ids[1], 1, 3], [],
     ]  # fmt: skip
     assert batch.count == 7
-    assert reader.never == (0, 2)
+    assert reader.suppressed_tokens == (0, 2)
     with pytest.raises(UserError, match=r"text 2 has only unknown words \(never heard\)"):
         reader.encode(["w1", "never heard\n"])
     with pytest.raises(UserError, match="there is no text"):
         reader.encode([])
     run_on = make(file, eos=False).reader
     assert run_on.ids("w1\nw2") == run_on.vocabulary.encode(["w1", "w2"])
-    assert run_on.never == (0, 2, 3)
+    assert run_on.suppressed_tokens == (0, 2, 3)
     with pytest.raises(UserError, match="text 1 is empty"):
         run_on.encode([" "])
     with pytest.raises(UserError, match="text 41 is empty"):
@@ -270,7 +270,7 @@ def test_characters_are_read_and_written_as_they_are(file: Path) -> None:
     assert first.inputs[0, 0] == newline
     batch = data.encode(["w1  w"])
     assert data.reader.decode(batch.inputs[0].tolist()) == "\nw1  w"
-    assert data.reader.never == (0, 2, 3)
+    assert data.reader.suppressed_tokens == (0, 2, 3)
 
 
 @given(st.lists(st.integers(0, 9), max_size=20), st.integers(0, 20))

@@ -13,9 +13,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lightning_seq.data.bucket_sampler import STAND_IN, Share
+from lightning_seq.data.bucket_sampler import PADDING_SAMPLE, BatchShard
 from lightning_seq.data.classification.module import ClassificationData
-from lightning_seq.data.memory_problems.module import MemoryProblemData, VectorReader, Vectors
+from lightning_seq.data.memory_problems.module import MemoryProblemData, VectorDataset, VectorReader
 from lightning_seq.data.tagging.module import TaggingData
 from lightning_seq.errors import UserError
 from lightning_seq.spec import COUNTED, Values
@@ -66,7 +66,7 @@ def test_ranks_together_count_everything_once(source: str, batch_size: int, worl
 @pytest.mark.parametrize("source", ["bits_2", "bits_3", "adding"])
 def test_a_stand_in_does_not_count(source: str) -> None:
     data = MemoryProblemData(source, length=6, examples=30)
-    batch = Vectors(data.splits["train"], data.of_steps)[Share([STAND_IN], 9)]
+    batch = VectorDataset(data.splits["train"], data.of_steps)[BatchShard([PADDING_SAMPLE], 9)]
     assert not batch.target_mask.any()
     assert batch.mask.all()
     assert batch.count == 9

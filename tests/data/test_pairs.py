@@ -8,10 +8,9 @@ import torch
 from lightning.pytorch import LightningModule, Trainer
 from torch.utils.data import DataLoader
 
-from lightning_seq.data.bucket_sampler import STAND_IN, Share
-from lightning_seq.data.classification.module import whole
-from lightning_seq.data.loader import TargetSampler, TrainLoader
-from lightning_seq.data.sequence_to_sequence.module import Pairs, SequenceToSequenceData
+from lightning_seq.data.bucket_sampler import PADDING_SAMPLE, BatchShard, BucketSampler
+from lightning_seq.data.loader import TrainLoader
+from lightning_seq.data.sequence_to_sequence.module import PairDataset, SequenceToSequenceData
 from lightning_seq.data.sequence_to_sequence.prepare import prepare_pairs
 from lightning_seq.data.sequence_to_sequence.prepared import PreparedPairs
 from lightning_seq.data.sequence_to_sequence.settings import PairSettings
@@ -76,9 +75,9 @@ def test_two_ranks_together_are_one(prepared: PreparedPairs, split: str) -> None
     found = prepared.splits[split]
 
     def batches(rank: int, world: int) -> list[Batch]:
-        sampler = TargetSampler(found.source.lengths, found.target.lengths, 5, seed=3, rank=rank, world=world)
+        sampler = BucketSampler(found.source.lengths, 5, targets=found.target.lengths, seed=3, rank=rank, world=world)
         sampler.set_epoch(2)
-        return [Pairs(found)[share] for share in sampler]
+        return [PairDataset(found)[share] for share in sampler]
 
     one, first, second = batches(0, 1), batches(0, 2), batches(1, 2)
     assert len(one) == len(first) == len(second)
@@ -90,7 +89,7 @@ def test_two_ranks_together_are_one(prepared: PreparedPairs, split: str) -> None
 
 
 def test_a_rank_without_a_share_gets_a_pair_that_does_not_count(prepared: PreparedPairs) -> None:
-    batch = Pairs(prepared.splits["train"])[Share([STAND_IN], 7)]
+    batch = PairDataset(prepared.splits["train"])[BatchShard([PADDING_SAMPLE], 7)]
     assert batch.inputs.shape[0] == 1
     assert batch.mask.any()
     assert not batch.target_mask.any()
@@ -201,7 +200,7 @@ def test_it_works_with_workers(source: Given, tmp_path: Path) -> None:
     data = SequenceToSequenceData(prepared=prepare_pairs(source, tmp_path, settings), batch_size=16)
     split = data.prepared.splits["test"]
     sampler = data.test_dataloader().sampler
-    loader = DataLoader(Pairs(split), sampler=sampler, batch_size=None, collate_fn=whole, num_workers=1)
+    loader = DataLoader(PairDataset(split), sampler=sampler, batch_size=None, num_workers=1)
     for there, here in zip(loader, data.test_dataloader(), strict=True):
         assert torch.equal(there.inputs, here.inputs)
         assert torch.equal(there.targets, here.targets)
@@ -243,9 +242,9 @@ def test_a_batch_is_made_of_arrays_not_pair_by_pair(tmp_path: Path, aligned: boo
     links = [[(2 * step, 2 * step + 1, 2 * step, 2 * step + 1) for step in range(6)]] * 64
     found = {"train": links, "validation": links[:2], "test": links[:2]} if aligned else None
     prepared = prepare_pairs(Given(rows, rows[:2], rows[:2], found), tmp_path, PairSettings(level="spaced"))
-    split = Pairs(prepared.splits["train"])
+    split = PairDataset(prepared.splits["train"])
 
-    assert 5 < calls(split, Share(list(range(8)), 96)) == calls(split, Share(list(range(64)), 768))
+    assert 5 < calls(split, BatchShard(list(range(8)), 96)) == calls(split, BatchShard(list(range(64)), 768))
 
 
 def test_what_it_says_of_itself(data: SequenceToSequenceData, tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lightning_seq.data.bucket_sampler import STAND_IN, Share
-from lightning_seq.data.sequences_of_sets.module import Rolls, SequencesOfSetsData, SetReader
+from lightning_seq.data.bucket_sampler import PADDING_SAMPLE, BatchShard
+from lightning_seq.data.sequences_of_sets.module import RollDataset, SequencesOfSetsData, SetReader
 from lightning_seq.data.sources.piano_rolls import NOTES, RollFiles, read_roll, roll
 from lightning_seq.errors import UserError
 from lightning_seq.spec import Bits, Features
@@ -79,7 +79,7 @@ def test_ranks_together_count_every_step_once(file: Path, batch_size: int, world
 
 
 def test_a_stand_in_does_not_count(file: Path) -> None:
-    batch = Rolls(make(file).prepared.splits["train"])[Share([STAND_IN], 9)]
+    batch = RollDataset(make(file).prepared.splits["train"])[BatchShard([PADDING_SAMPLE], 9)]
     assert not batch.target_mask.any()
     assert batch.count == 9
 

@@ -9,10 +9,9 @@ import torch
 from lightning.pytorch import LightningModule, Trainer
 from torch.utils.data import DataLoader
 
-from lightning_seq.data.bucket_sampler import STAND_IN, Share
-from lightning_seq.data.classification.module import whole
-from lightning_seq.data.loader import TargetSampler, TrainLoader
-from lightning_seq.data.tagging.module import TaggedSentences, TaggingData, TagReader
+from lightning_seq.data.bucket_sampler import PADDING_SAMPLE, BatchShard, BucketSampler
+from lightning_seq.data.loader import TrainLoader
+from lightning_seq.data.tagging.module import TaggedSentenceDataset, TaggingData, TagReader
 from lightning_seq.data.tagging.prepare import prepare_tags
 from lightning_seq.data.tagging.prepared import PreparedTags
 from lightning_seq.data.tagging.settings import TagSettings
@@ -114,10 +113,10 @@ def test_all_targets_count_where_all_tags_are_known(data: TaggingData) -> None:
 @pytest.mark.parametrize("split", ["train", "test"])
 def test_two_ranks_together_are_one(prepared: PreparedTags, split: str) -> None:
     found = prepared.splits[split]
-    sentences = TaggedSentences(found, prepared.spellings, intents=True)
+    sentences = TaggedSentenceDataset(found, prepared.spellings, intents=True)
 
     def batches(rank: int, world: int) -> list[Batch]:
-        sampler = TargetSampler(found.lengths, found.counts, 5, seed=3, rank=rank, world=world)
+        sampler = BucketSampler(found.lengths, 5, targets=found.counts, seed=3, rank=rank, world=world)
         sampler.set_epoch(2)
         return [sentences[share] for share in sampler]
 
@@ -141,7 +140,9 @@ def test_two_ranks_together_are_one(prepared: PreparedTags, split: str) -> None:
 
 
 def test_a_rank_without_a_share_gets_a_sentence_that_does_not_count(prepared: PreparedTags) -> None:
-    batch = TaggedSentences(prepared.splits["train"], prepared.spellings, intents=True)[Share([STAND_IN], 7)]
+    batch = TaggedSentenceDataset(prepared.splits["train"], prepared.spellings, intents=True)[
+        BatchShard([PADDING_SAMPLE], 7)
+    ]
     assert batch.inputs.shape[0] == 1
     assert batch.mask.any()
     assert not batch.target_mask.any()
@@ -178,10 +179,9 @@ def test_the_order_follows_seed_and_epoch(prepared: PreparedTags) -> None:
 def test_it_works_with_workers(data: TaggingData) -> None:
     split = data.prepared.splits["train"]
     loader = DataLoader(
-        TaggedSentences(split, data.prepared.spellings),
-        sampler=TargetSampler(split.lengths, split.counts, 16, seed=1),
+        TaggedSentenceDataset(split, data.prepared.spellings),
+        sampler=BucketSampler(split.lengths, 16, targets=split.counts, seed=1),
         batch_size=None,
-        collate_fn=whole,
         num_workers=1,
     )
     for there, here in zip(loader, data.train_dataloader(), strict=True):
@@ -222,8 +222,8 @@ def test_lightning_trains_on_it(data: TaggingData, tmp_path: Path) -> None:
 def test_a_batch_is_made_of_arrays_not_word_by_word(tmp_path: Path) -> None:
     rows = [(f"one two three four word{number}", "X Y Z V W") for number in range(64)]
     prepared = prepare_tags(Given(rows, rows[:2], rows[:2]), tmp_path)
-    sentences = TaggedSentences(prepared.splits["train"], prepared.spellings)
-    assert 5 < calls(sentences, Share(list(range(8)), 40)) == calls(sentences, Share(list(range(64)), 320))
+    sentences = TaggedSentenceDataset(prepared.splits["train"], prepared.spellings)
+    assert 5 < calls(sentences, BatchShard(list(range(8)), 40)) == calls(sentences, BatchShard(list(range(64)), 320))
 
 
 def test_new_text_is_read_as_in_training(data: TaggingData) -> None:

@@ -26,7 +26,7 @@ from lightning_seq.cells.projected_lstm import ProjectedLSTMCell
 from lightning_seq.embeddings.layer import Embedding
 from lightning_seq.errors import UserError
 from lightning_seq.models.encoder_decoder import EncoderDecoder, coverage_penalty
-from lightning_seq.models.search import Beam, beam_search, forced, greedy, longest
+from lightning_seq.models.search import BeamSearchConfig, beam_search, greedy, max_target_lengths, score_targets
 from lightning_seq.models.softmax import Softmax
 from lightning_seq.models.translator import Translator
 from lightning_seq.text.vocabulary import BOS, EOS
@@ -97,7 +97,7 @@ def test_step_by_step_is_teacher_forcing(kind: str) -> None:
         written = model(inputs, mask, targets, target_mask)
         scores = model.softmax.log_probabilities(written.hidden.flatten(0, 1)).view(B, T, V)
     own = scores.gather(2, targets[..., None])[..., 0]
-    found, weights = forced(Translator.of(model, inputs, mask), targets)
+    found, weights = score_targets(Translator.of(model, inputs, mask), targets)
     torch.testing.assert_close(found[target_mask], own[target_mask], atol=1e-10, rtol=0)
     if written.weights is not None:
         assert weights is not None
@@ -114,7 +114,7 @@ def test_every_cell_steps_as_it_runs(kind: str, cell: str) -> None:
     with torch.no_grad():
         written = model(inputs, mask, targets, target_mask)
         scores = model.softmax.log_probabilities(written.hidden.flatten(0, 1)).view(B, T, V)
-    found, _ = forced(Translator.of(model, inputs, mask), targets)
+    found, _ = score_targets(Translator.of(model, inputs, mask), targets)
     own = scores.gather(2, targets[..., None])[..., 0]
     torch.testing.assert_close(found[target_mask], own[target_mask], atol=1e-10, rtol=0)
 
@@ -124,12 +124,12 @@ def test_alone_and_in_a_batch(kind: str) -> None:
     """The same translations, greedy and by beam, whatever stands beside a sentence and behind its end."""
     model, (inputs, mask, _, _) = made(kind, seed=4), batch()
     spoilt = inputs.masked_fill(~mask, 9)
-    limits = longest(LENGTHS)
-    together = beam_search(Translator.of(model, inputs, mask), limits, Beam(3, n_best=3))
+    limits = max_target_lengths(LENGTHS)
+    together = beam_search(Translator.of(model, inputs, mask), limits, BeamSearchConfig(3, n_best=3))
     first = greedy(Translator.of(model, spoilt, mask), limits)
     for row, length in enumerate(LENGTHS.tolist()):
         one = Translator.of(model, inputs[row : row + 1, :length], mask[row : row + 1, :length])
-        (alone,) = beam_search(one, limits[row : row + 1], Beam(3, n_best=3))
+        (alone,) = beam_search(one, limits[row : row + 1], BeamSearchConfig(3, n_best=3))
         assert [each.tokens for each in alone] == [each.tokens for each in together[row]]
         assert [each.score for each in alone] == pytest.approx([each.score for each in together[row]], abs=1e-9)
         assert greedy(one, limits[row : row + 1])[0].tokens == first[row].tokens
@@ -192,7 +192,7 @@ def test_luong_by_the_paper(feeding: bool) -> None:
 
 
 def test_which_decoders_are_one_call() -> None:
-    whole = {kind for kind in KINDS if made(kind).decoder.whole}
+    whole = {kind for kind in KINDS if made(kind).decoder.is_parallel}
     assert {"fixed", "every step", "luong", "local monotonic", "local predictive", "dot after"} <= whole
     assert not {"bahdanau", "input feeding", "coverage", "coverage after the step"} & whole
     assert made("bahdanau").engines()[-1] == "step"

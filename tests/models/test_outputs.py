@@ -30,7 +30,7 @@ from lightning_seq.models.encoder_decoder import EncoderDecoder
 from lightning_seq.models.pooling import Last
 from lightning_seq.models.recurrent import RecurrentEncoder
 from lightning_seq.models.regressor import Regressor
-from lightning_seq.models.search import Beam, beam_search
+from lightning_seq.models.search import BeamSearchConfig, beam_search
 from lightning_seq.models.translator import Translator
 from lightning_seq.tasks.carried import detached
 from tests.callbacks.small_training import trained
@@ -134,7 +134,7 @@ def test_an_encoder_decoder_learns_and_writes(name: str, kind: str) -> None:
     first, last = optimised(model.parameters(), loss)
     assert last < first - 0.1
     stepper = Translator(model.eval(), model.encode(ids, MASK))
-    for hypotheses in beam_search(stepper, torch.tensor([4, 4, 4]), Beam(3, n_best=2)):
+    for hypotheses in beam_search(stepper, torch.tensor([4, 4, 4]), BeamSearchConfig(3, n_best=2)):
         assert len(hypotheses) == 2
 
 

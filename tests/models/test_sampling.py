@@ -82,7 +82,7 @@ def test_the_smallest_temperatures_take_the_likeliest() -> None:
 def test_draws_follow_the_probabilities() -> None:
     model = model_of()
     prompt = torch.tensor([[1]]).expand(20000, 1)
-    (drawn,) = sample(model, prompt, 1, never=(0,), generator=torch.Generator().manual_seed(1))
+    (drawn,) = sample(model, prompt, 1, suppressed_tokens=(0,), generator=torch.Generator().manual_seed(1))
     expected = model(prompt[:1], torch.ones(1, 1, dtype=torch.bool))[0][0, 0].exp()
     expected[0] = 0
     share = torch.bincount(drawn, minlength=V) / len(drawn)

@@ -19,7 +19,7 @@ from lightning_seq.embeddings.layer import Embedding
 from lightning_seq.errors import UserError
 from lightning_seq.models.encoder_decoder import EncoderDecoder, coverage_penalty
 from lightning_seq.spec import Batch
-from lightning_seq.tasks.sequence_to_sequence import Readable, SequenceToSequence
+from lightning_seq.tasks.sequence_to_sequence import Detokenizer, SequenceToSequence
 from lightning_seq.tasks.teacher_forcing import TeacherForcing
 from lightning_seq.text.vocabulary import EOS
 
@@ -56,7 +56,7 @@ def made(attention: Any = AdditiveScorer, **settings: Any) -> SequenceToSequence
     whole = batch()
     rows = {int(number): row for row, number in zip(whole.targets.tolist(), whole.ids, strict=True)}
     by_id = {number: row[: row.index(EOS)] for number, row in rows.items()}
-    readable = Readable(text, lambda split, number: text(by_id[number]), "none", False)
+    readable = Detokenizer(text, lambda split, number: text(by_id[number]), "none", False)
     task = SequenceToSequence(model, readable, torch.optim.SGD, **settings)
     task._trainer = SimpleNamespace(world_size=1, global_step=0, accumulate_grad_batches=1)  # type: ignore[assignment]
     return task

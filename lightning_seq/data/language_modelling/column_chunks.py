@@ -11,8 +11,8 @@ from lightning_seq.spec import Batch
 from lightning_seq.text.vocabulary import PAD
 
 
-class ColumnChunks(Dataset[Batch]):
-    """The batches of a text in columns: `chunks[chunk]`, a window of each of this rank's columns.
+class ColumnChunkDataset(Dataset[Batch]):
+    """The batches of a text in columns, `dataset[chunk]`: a window of each of this rank's columns.
 
     A rank without a column has the first one as a stand-in.
     """

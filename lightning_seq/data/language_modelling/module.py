@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from lightning.pytorch import LightningDataModule
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
-from lightning_seq.data.bucket_sampler import STAND_IN, Share
+from lightning_seq.data.bucket_sampler import BatchShard
 from lightning_seq.data.columns_sampler import SHORTEST, ColumnsSampler
-from lightning_seq.data.language_modelling.column_chunks import ColumnChunks
+from lightning_seq.data.language_modelling.column_chunks import ColumnChunkDataset
 from lightning_seq.data.language_modelling.prepare import (
     LineReading,
     PreparedText,
@@ -23,11 +22,12 @@ from lightning_seq.data.language_modelling.prepare import (
     unknown_share,
 )
 from lightning_seq.data.language_modelling.reader import LanguageReader
-from lightning_seq.data.loader import TargetSampler, TrainLoader, accumulated, loader_options
+from lightning_seq.data.loader import Planner
+from lightning_seq.data.module import DataModule, check_at_least_one
 from lightning_seq.data.sources.choose_corpus import choose_corpus
 from lightning_seq.data.sources.table import SPLITS
 from lightning_seq.errors import UserError, near
-from lightning_seq.spec import Batch, DataSpec
+from lightning_seq.spec import Batch
 from lightning_seq.text.padding import pad_flat
 from lightning_seq.text.tokenise import Tokeniser
 from lightning_seq.text.vocabulary import PAD, Vocabulary
@@ -36,8 +36,8 @@ from lightning_seq.value_types import Fraction, Seed, Size, Workers
 LAYOUTS = ("columns", "sequences")
 
 
-class Lines(Dataset[Batch]):
-    """The batches of a text whose lines are sequences by themselves: `lines[share]`.
+class LineDataset(Dataset[Batch]):
+    """The batches of a text whose lines are sequences by themselves, `dataset[shard]`.
 
     before: the id that stands before each line; None: a line's first token is not predicted, and stands there itself.
     """
@@ -55,10 +55,8 @@ class Lines(Dataset[Batch]):
         """`[N]`, how many tokens of each line are predicted."""
         return self.ends - self.starts - (self.before is None)
 
-    def __getitem__(self, share: Share) -> Batch:
-        rows = np.array(share.indices, dtype=np.int64)
-        real = rows != STAND_IN
-        rows[~real] = 0
+    def __getitem__(self, shard: BatchShard) -> Batch:
+        rows, real = shard.rows()
         # Each row's start and end side by side, as `pad_flat` wants them.
         bounds = np.stack([self.starts[rows], self.ends[rows]], 1).reshape(-1)
         tokens, mask = pad_flat(self.flat, bounds, np.arange(0, len(bounds), 2))
@@ -74,11 +72,11 @@ class Lines(Dataset[Batch]):
             mask=mask,
             targets=targets,
             target_mask=mask & torch.from_numpy(real)[:, None],
-            count=share.count,
+            count=shard.count,
         )
 
 
-class LanguageModellingData(LightningDataModule):
+class LanguageModellingData(DataModule[PreparedText, LanguageReader]):
     """Running text, prepared and batched for predicting the next token.
 
     Give `prepared`, or a `source` (`verses hello python_docs text ptb hub`) with what it needs and a `cache`:
@@ -91,7 +89,6 @@ class LanguageModellingData(LightningDataModule):
     text_column, splits: see `TextColumn`.
     validation_fraction, test_fraction: see `Tail`.
     split_seed:          which parts of an embedded text are held out.
-    licence:             of the data, for people.
     level, lower, normalise, replace: see `Tokeniser`.
     eos, blank_lines:    see `LineReading`.
     min_count, max_vocabulary: see `prepare_text`.
@@ -107,8 +104,8 @@ class LanguageModellingData(LightningDataModule):
     eval_chunk_length: as chunk_length, for validation, test and prediction; None: the same.
 
     batch_size:      of the global batch, over all ranks; of columns a multiple of the number of ranks.
-    eval_batch_size: for validation, test and prediction; None: the same.
     seed:            of drawn lengths, or of the order of lines.
+    eval_batch_size, num_workers, licence: see `DataModule`.
 
     Every token of a split is the target of exactly one batch of a pass: nothing is dropped, and where a column is one
     shorter the last step is masked. Before a split's first token stands what a line ends with (`LineReading.line_end`);
@@ -163,17 +160,10 @@ class LanguageModellingData(LightningDataModule):
         seed: int = 1,
         num_workers: Workers = 0,
     ) -> None:
-        super().__init__()
+        super().__init__(batch_size, eval_batch_size, seed, num_workers, licence)
         if layout not in LAYOUTS:
             raise UserError(f"data.layout is {layout!r}; {near(str(layout), LAYOUTS)}")
-        _check_at_least_one(
-            batch_size=batch_size,
-            eval_batch_size=eval_batch_size,
-            chunk_length=chunk_length,
-            eval_chunk_length=eval_chunk_length,
-        )
-        if num_workers < 0:
-            raise UserError(f"data.num_workers is {num_workers}, expected at least 0")
+        check_at_least_one(chunk_length=chunk_length, eval_chunk_length=eval_chunk_length)
         _check_chunks(layout, chunk_length, backward_length, random_chunks)
         if prepared is None:
             if source is None or cache is None:
@@ -200,11 +190,9 @@ class LanguageModellingData(LightningDataModule):
             spaces = "keep" if level == "character" else "join"
             tokeniser = Tokeniser(level, lower, dict(replace or {}), spaces, normalise)
             prepared = prepare_text(chosen, cache, LineReading(tokeniser, eos, blank_lines), min_count, max_vocabulary)
-        self.prepared, self.licence, self.layout = prepared, licence, layout
+        self.prepared, self.layout = prepared, layout
         self.chunk_length, self.backward_length, self.random_chunks = chunk_length, backward_length, random_chunks
         self.eval_chunk_length = eval_chunk_length or chunk_length
-        self.batch_size, self.eval_batch_size = batch_size, eval_batch_size or batch_size
-        self.seed, self.num_workers = seed, num_workers
         self.reader = LanguageReader(prepared.spec, prepared.vocabulary, prepared.reading, layout)
         self._check_lengths()
 
@@ -230,16 +218,8 @@ class LanguageModellingData(LightningDataModule):
                 )
 
     @property
-    def spec(self) -> DataSpec:
-        return self.prepared.spec
-
-    @property
     def vocabulary(self) -> Vocabulary:
         return self.prepared.vocabulary
-
-    @property
-    def fingerprints(self) -> dict[str, str]:
-        return self.prepared.fingerprints
 
     @cached_property
     def tokens(self) -> dict[str, int]:
@@ -274,76 +254,45 @@ class LanguageModellingData(LightningDataModule):
         """The lines of the train split with all their words, for training word vectors."""
         return self.prepared.train_sentences()
 
-    def summary(self) -> str:
-        """What there is, in one line, and a line for each thing that may surprise."""
+    def headline(self) -> str:
         prepared, unit = self.prepared, "characters" if self.prepared.reading.by_character else "words"
         sizes = ", ".join(f"{split} {count:,}" for split, count in self.tokens.items())
         head = f"{prepared.name}: {sizes} tokens to predict, {len(self.vocabulary):,} {unit}"
         if self.vocabulary.has_specials:
             head += f" (unknown in test: {unknown_share(prepared.splits['test']):.1%} of the tokens)"
-        notes = list(prepared.report)
+        return head
+
+    def notes(self) -> list[str]:
+        notes = list(self.prepared.report)
         if self.layout == "columns":
-            steps = len(self._sampler("train"))
+            steps = len(self._columns_sampler("train"))
             notes.append(
                 f"train: {self.batch_size:,} columns of {-(-self.tokens['train'] // self.batch_size):,}, "
                 f"{steps:,} batches of {'about ' if self.random_chunks else ''}{self.chunk_length} a column"
             )
-        return "\n".join([head, *(f"  {line}" for line in notes)])
+        return notes
 
-    def encode(self, texts: Sequence[str]) -> Batch:
-        """New texts as one batch; see `LanguageReader.encode`."""
-        return self.reader.encode(texts)
-
-    def to_plain(self) -> dict[str, Any]:
-        """Spec, vocabulary and reading as plain values: `LanguageReader.from_plain` reads them."""
-        return self.reader.to_plain()
-
-    def train_dataloader(self) -> DataLoader[Batch]:
-        return self._loader("train")
-
-    def val_dataloader(self) -> DataLoader[Batch]:
-        return self._loader("validation")
-
-    def test_dataloader(self) -> DataLoader[Batch]:
-        return self._loader("test")
-
-    def predict_dataloader(self) -> DataLoader[Batch]:
-        return self.test_dataloader()
-
-    def _loader(self, split: str) -> DataLoader[Batch]:
-        rank, world = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
-        train, line_end, text = split == "train", self.prepared.line_end, self.prepared.splits[split]
-        rows = self.batch_size if train else self.eval_batch_size
+    def batches(self, split: str) -> tuple[Dataset[Batch], Planner]:
+        line_end, text = self.prepared.line_end, self.prepared.splits[split]
         if self.layout == "sequences":
-            lines = Lines(text, line_end)
-            step = accumulated(self) if train else 1
-            options: dict[str, Any] = {"seed": self.seed, "shuffle": train, "rank": rank, "world": world}
-            order = TargetSampler(lines.targets, lines.targets, rows, accumulate=step, **options)
-            if train:
-                return TrainLoader(lines, order, self.num_workers)
-            return DataLoader(lines, **loader_options(order, self.num_workers))
-        if train and rows % world:
+            lines = LineDataset(text, line_end)
+            return lines, self.bucket_sampler(split, lines.targets, lines.targets)
+        rank, world = self.rank_and_world
+        train = split == "train"
+        columns = self.batch_size if train else self.eval_batch_size
+        if train and columns % world:
             raise UserError(
-                f"data.batch_size is {rows} for {world} processes, each of which takes columns of its own: "
-                f"expected a multiple of {world}, such as data.batch_size={-(-rows // world) * world}"
+                f"data.batch_size is {columns} for {world} processes, each of which takes columns of its own: "
+                f"expected a multiple of {world}, such as data.batch_size={-(-columns // world) * world}"
             )
-        chunks, plan = ColumnChunks(text.flat, rows, line_end, rank, world), self._sampler(split)
-        if train:
-            return TrainLoader(chunks, plan, self.num_workers)
-        return DataLoader(chunks, **loader_options(plan, self.num_workers))
+        return ColumnChunkDataset(text.flat, columns, line_end, rank, world), self._columns_sampler(split)
 
-    def _sampler(self, split: str) -> ColumnsSampler:
+    def _columns_sampler(self, split: str) -> ColumnsSampler:
         if split == "train":
             length = -(-self.tokens[split] // self.batch_size)
             lengths = (self.chunk_length, self.backward_length, self.random_chunks)
-            return ColumnsSampler(length, *lengths, self.seed, accumulated(self))
+            return ColumnsSampler(length, *lengths, self.seed, self.accumulated)
         return ColumnsSampler(-(-self.tokens[split] // self.eval_batch_size), self.eval_chunk_length)
-
-
-def _check_at_least_one(**given: int | None) -> None:
-    for name, value in given.items():
-        if value is not None and value < 1:
-            raise UserError(f"data.{name} is {value}, expected at least 1")
 
 
 def _check_chunks(layout: str, chunk_length: int, backward_length: int | None, random_chunks: bool) -> None:

@@ -38,7 +38,7 @@ class LanguageReader:
         return self.reading.line_end(self.vocabulary)
 
     @property
-    def never(self) -> tuple[int, ...]:
+    def suppressed_tokens(self) -> tuple[int, ...]:
         """Ids that nothing in training was followed by, for a sampler to leave out."""
         if not self.vocabulary.has_specials:
             return ()

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from lightning.pytorch import LightningDataModule
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
-from lightning_seq.data.bucket_sampler import STAND_IN, Share
+from lightning_seq.data.bucket_sampler import BatchShard
 from lightning_seq.data.example_ids import ExampleIds, read_ids
-from lightning_seq.data.loader import TargetSampler, TrainLoader, accumulated, loader_options
+from lightning_seq.data.loader import Planner
+from lightning_seq.data.module import DataModule
 from lightning_seq.data.sequence_to_sequence.prepare import prepare_pairs
 from lightning_seq.data.sequence_to_sequence.prepared import PairSplit, PreparedPairs, unknown_share
 from lightning_seq.data.sequence_to_sequence.reader import PairReader
@@ -30,8 +30,8 @@ from lightning_seq.text.vocabulary import Vocabulary
 from lightning_seq.value_types import Fraction, Seed, Size, Workers
 
 
-class Pairs(Dataset[Batch]):
-    """The batches of a split: `pairs[share]`, built straight from the flat arrays."""
+class PairDataset(Dataset[Batch]):
+    """The batches of a split, `dataset[shard]`, built straight from the flat arrays."""
 
     def __init__(self, split: PairSplit) -> None:
         self.split = split
@@ -39,10 +39,8 @@ class Pairs(Dataset[Batch]):
     def __len__(self) -> int:
         return len(self.split)
 
-    def __getitem__(self, share: Share) -> Batch:
-        split, rows = self.split, np.array(share.indices, dtype=np.int64)
-        real = rows != STAND_IN
-        rows[~real] = 0
+    def __getitem__(self, shard: BatchShard) -> Batch:
+        split, (rows, real) = self.split, shard.rows()
         inputs, mask = pad_flat(split.source.flat, split.source.offsets, rows)
         targets, target_mask = pad_flat(split.target.flat, split.target.offsets, rows)
         extra = {}
@@ -55,7 +53,7 @@ class Pairs(Dataset[Batch]):
             mask=mask,
             targets=targets,
             target_mask=target_mask if real.all() else target_mask & torch.from_numpy(real)[:, None],
-            count=share.count,
+            count=shard.count,
             extra=extra,
         )
 
@@ -88,7 +86,7 @@ class TargetSide:
         return self.prepared.train_sentences("target")
 
 
-class SequenceToSequenceData(LightningDataModule):
+class SequenceToSequenceData(DataModule[PreparedPairs, PairReader]):
     """Pairs of texts, prepared and batched.
 
     Give `prepared`, or a `source` (`verses_modernise dates reverse copy reordering hub pairs`) with what it needs and a
@@ -106,7 +104,6 @@ class SequenceToSequenceData(LightningDataModule):
     source_column, target_column, splits: see `PairColumns` and `ParallelFiles`.
     id_column:           of a public set, see `PairColumns`.
     validation_fraction, test_fraction, split_seed: see `Cut`.
-    licence:             of the data, for people.
     level, target_level, subword, target_subword, lower, normalise, min_count, max_vocabulary, joint_vocabulary,
     max_length, max_target_length, source_eos: see `PairSettings`.
 
@@ -174,12 +171,7 @@ class SequenceToSequenceData(LightningDataModule):
         seed: int = 1,
         num_workers: Workers = 0,
     ) -> None:
-        super().__init__()
-        for name, value in (("batch_size", batch_size), ("eval_batch_size", eval_batch_size)):
-            if value is not None and value < 1:
-                raise UserError(f"data.{name} is {value}, expected at least 1")
-        if num_workers < 0:
-            raise UserError(f"data.num_workers is {num_workers}, expected at least 0")
+        super().__init__(batch_size, eval_batch_size, seed, num_workers, licence)
         if prepared is None:
             if source is None or cache is None:
                 raise UserError(
@@ -231,9 +223,7 @@ class SequenceToSequenceData(LightningDataModule):
                 split_seed=split_seed,
             )
             prepared = prepare_pairs(chosen, cache, settings)
-        self.prepared, self.licence = prepared, licence
-        self.batch_size, self.eval_batch_size = batch_size, eval_batch_size or batch_size
-        self.seed, self.num_workers = seed, num_workers
+        self.prepared = prepared
         self.reader = PairReader(
             prepared.spec,
             prepared.vocabulary,
@@ -247,10 +237,6 @@ class SequenceToSequenceData(LightningDataModule):
         )
 
     @property
-    def spec(self) -> DataSpec:
-        return self.prepared.spec
-
-    @property
     def vocabulary(self) -> Vocabulary:
         """Of the sources."""
         return self.prepared.vocabulary
@@ -259,10 +245,6 @@ class SequenceToSequenceData(LightningDataModule):
     def target_vocabulary(self) -> Vocabulary:
         """Of the targets: with `joint_vocabulary` the same object as that of the sources."""
         return self.prepared.target_vocabulary
-
-    @property
-    def fingerprints(self) -> dict[str, str]:
-        return self.prepared.fingerprints
 
     @property
     def aligned(self) -> bool:
@@ -307,8 +289,7 @@ class SequenceToSequenceData(LightningDataModule):
         """The tokens of the train split's sources, whole and with all their words, for training word vectors."""
         return self.prepared.train_sentences("source")
 
-    def summary(self) -> str:
-        """What there is, in one line, and a line for each thing that may surprise."""
+    def headline(self) -> str:
         prepared, test = self.prepared, self.prepared.splits["test"]
         sizes = ", ".join(f"{name} {len(split):,}" for name, split in prepared.splits.items())
         sides = (
@@ -320,41 +301,13 @@ class SequenceToSequenceData(LightningDataModule):
             for segmenter, vocabulary, part, side in sides
         )
         joint = " (one vocabulary)" if prepared.settings.joint_vocabulary else ""
-        head = f"{prepared.name}: {sizes} pairs, {vocabularies}{joint}" + (", aligned" if self.aligned else "")
-        return "\n".join([head, *(f"  {line}" for line in prepared.report)])
+        return f"{prepared.name}: {sizes} pairs, {vocabularies}{joint}" + (", aligned" if self.aligned else "")
 
-    def encode(self, texts: Sequence[str], cut: bool = False) -> Batch:
-        """New texts as one batch; see `PairReader.encode`."""
-        return self.reader.encode(texts, cut)
-
-    def to_plain(self) -> dict[str, Any]:
-        """Vocabularies, segmenters and the rest as plain values: `PairReader.from_plain` reads them."""
-        return self.reader.to_plain()
-
-    def train_dataloader(self) -> DataLoader[Batch]:
-        return self._loader("train", self.batch_size, shuffle=True)
-
-    def val_dataloader(self) -> DataLoader[Batch]:
-        return self._loader("validation", self.eval_batch_size, shuffle=False)
-
-    def test_dataloader(self) -> DataLoader[Batch]:
-        return self._loader("test", self.eval_batch_size, shuffle=False)
-
-    def predict_dataloader(self) -> DataLoader[Batch]:
-        return self.test_dataloader()
-
-    def _loader(self, name: str, batch_size: int, shuffle: bool) -> DataLoader[Batch]:
-        split = self.prepared.splits[name]
-        rank, world = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
-        sources, targets = split.source.lengths, split.target.lengths
-        order = sources * (int(targets.max()) + 1) + targets
-        step = accumulated(self) if shuffle else 1
-        sampler = TargetSampler(
-            order, targets, batch_size, seed=self.seed, shuffle=shuffle, rank=rank, world=world, accumulate=step
-        )
-        if shuffle:
-            return TrainLoader(Pairs(split), sampler, self.num_workers)
-        return DataLoader(Pairs(split), **loader_options(sampler, self.num_workers))
+    def batches(self, split: str) -> tuple[Dataset[Batch], Planner]:
+        pairs = self.prepared.splits[split]
+        sources, targets = pairs.source.lengths, pairs.target.lengths
+        order = sources * (int(targets.max()) + 1) + targets  # by the length of the source, then of the target
+        return PairDataset(pairs), self.bucket_sampler(split, order, targets)
 
 
 _NAMES = {"word": "words", "spaced": "words", "character": "characters", "subword": "subwords"}

@@ -1,5 +1,11 @@
 """The DataModule of sequences of sets, its reader of new text, and how its data are prepared."""
 
-from lightning_seq.data.sequences_of_sets.module import SequencesOfSetsData
+from typing import TYPE_CHECKING
+
+from lightning_seq.lazy import handed_on
+
+if TYPE_CHECKING:
+    from lightning_seq.data.sequences_of_sets.module import SequencesOfSetsData
 
 __all__ = ["SequencesOfSetsData"]
+__getattr__ = handed_on(__name__, {"module": __all__})  # the module imports Lightning, the reader does not

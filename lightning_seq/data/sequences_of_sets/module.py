@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from lightning.pytorch import LightningDataModule
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
-from lightning_seq.data.bucket_sampler import STAND_IN, Share
-from lightning_seq.data.loader import TargetSampler, TrainLoader, accumulated, loader_options
+from lightning_seq.data.bucket_sampler import BatchShard
+from lightning_seq.data.loader import Planner
+from lightning_seq.data.module import DataModule
 from lightning_seq.data.sequences_of_sets.prepare import PreparedRolls, RollSplit, prepare_rolls
 from lightning_seq.data.sequences_of_sets.reader import SetReader, shifted
 from lightning_seq.data.sources.piano_rolls import NOTES, choose_pieces
 from lightning_seq.errors import UserError
-from lightning_seq.spec import Batch, DataSpec
+from lightning_seq.spec import Batch
 from lightning_seq.value_types import Fraction, Seed, Size, Workers
 
 
-class Rolls(Dataset[Batch]):
-    """The batches of a split: `rolls[share]`. `inputs` and `targets` are float32 `[B, T, 88]`."""
+class RollDataset(Dataset[Batch]):
+    """The batches of a split, `dataset[shard]`. `inputs` and `targets` are float32 `[B, T, 88]`."""
 
     def __init__(self, split: RollSplit) -> None:
         self.split = split
@@ -30,10 +30,8 @@ class Rolls(Dataset[Batch]):
     def __len__(self) -> int:
         return len(self.split)
 
-    def __getitem__(self, share: Share) -> Batch:
-        rows = np.array(share.indices, dtype=np.int64)
-        real = rows != STAND_IN
-        rows[~real] = 0
+    def __getitem__(self, shard: BatchShard) -> Batch:
+        rows, real = shard.rows()
         starts, lengths = self.split.offsets[rows].tolist(), self.split.lengths[rows]
         mask = np.arange(lengths.max()) < lengths[:, None]
         targets = np.zeros((*mask.shape, self.split.steps.shape[1]), dtype=np.float32)
@@ -47,11 +45,11 @@ class Rolls(Dataset[Batch]):
             mask=torch.from_numpy(mask),
             targets=torch.from_numpy(targets),
             target_mask=torch.from_numpy(mask & real[:, None]),
-            count=share.count,
+            count=shard.count,
         )
 
 
-class SequencesOfSetsData(LightningDataModule):
+class SequencesOfSetsData(DataModule[PreparedRolls, SetReader]):
     """Pieces of polyphonic music, prepared and batched for predicting the notes of each step from those before.
 
     A piece of T steps is T targets of 88 bits; its inputs are a step of silence and its steps without the last, so that
@@ -104,12 +102,7 @@ class SequencesOfSetsData(LightningDataModule):
         seed: int = 1,
         num_workers: Workers = 0,
     ) -> None:
-        super().__init__()
-        for name, value in (("batch_size", batch_size), ("eval_batch_size", eval_batch_size)):
-            if value is not None and value < 1:
-                raise UserError(f"data.{name} is {value}, expected at least 1")
-        if num_workers < 0:
-            raise UserError(f"data.num_workers is {num_workers}, expected at least 0")
+        super().__init__(batch_size, eval_batch_size, seed, num_workers, licence)
         if prepared is None:
             if source is None or cache is None:
                 raise UserError("SequencesOfSetsData needs `prepared`, or `source` and `cache`: give data.source=NAME")
@@ -129,65 +122,16 @@ class SequencesOfSetsData(LightningDataModule):
                 split_seed=split_seed,
             )
             prepared = prepare_rolls(chosen, cache)
-        self.prepared, self.licence = prepared, licence
-        self.batch_size, self.eval_batch_size = batch_size, eval_batch_size or batch_size
-        self.seed, self.num_workers = seed, num_workers
+        self.prepared = prepared
         self.reader = SetReader(prepared.spec)
 
-    @property
-    def spec(self) -> DataSpec:
-        return self.prepared.spec
-
-    @property
-    def fingerprints(self) -> dict[str, str]:
-        return self.prepared.fingerprints
-
-    def train_sentences(self) -> Iterator[list[str]]:
-        """None: sets of notes are no words."""
-        return iter(())
-
-    def summary(self) -> str:
-        """What there is, in one line, and a line for each thing that may surprise."""
+    def headline(self) -> str:
         sizes = ", ".join(
             f"{name} {len(split):,} ({len(split.steps):,})" for name, split in self.prepared.splits.items()
         )
         sounding = float(self.prepared.splits["train"].steps.sum(1, dtype=np.int64).mean())
-        head = f"{self.prepared.name}: {sizes} pieces (steps), {sounding:.1f} of {len(NOTES)} notes sound at a step"
-        return "\n".join([head, *(f"  {line}" for line in self.prepared.report)])
+        return f"{self.prepared.name}: {sizes} pieces (steps), {sounding:.1f} of {len(NOTES)} notes sound at a step"
 
-    def encode(self, texts: Sequence[str]) -> Batch:
-        """New pieces as one batch; see `SetReader.encode`."""
-        return self.reader.encode(texts)
-
-    def to_plain(self) -> dict[str, Any]:
-        """The spec as plain values: `SetReader.from_plain` reads them."""
-        return self.reader.to_plain()
-
-    def train_dataloader(self) -> DataLoader[Batch]:
-        return self._loader("train", self.batch_size, shuffle=True)
-
-    def val_dataloader(self) -> DataLoader[Batch]:
-        return self._loader("validation", self.eval_batch_size, shuffle=False)
-
-    def test_dataloader(self) -> DataLoader[Batch]:
-        return self._loader("test", self.eval_batch_size, shuffle=False)
-
-    def predict_dataloader(self) -> DataLoader[Batch]:
-        return self.test_dataloader()
-
-    def _loader(self, name: str, batch_size: int, shuffle: bool) -> DataLoader[Batch]:
-        split = self.prepared.splits[name]
-        rank, world = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
-        sampler = TargetSampler(
-            split.lengths,
-            split.lengths,
-            batch_size,
-            seed=self.seed,
-            shuffle=shuffle,
-            rank=rank,
-            world=world,
-            accumulate=accumulated(self) if shuffle else 1,
-        )
-        if shuffle:
-            return TrainLoader(Rolls(split), sampler, self.num_workers)
-        return DataLoader(Rolls(split), **loader_options(sampler, self.num_workers))
+    def batches(self, split: str) -> tuple[Dataset[Batch], Planner]:
+        pieces = self.prepared.splits[split]
+        return RollDataset(pieces), self.bucket_sampler(split, pieces.lengths, pieces.lengths)

@@ -1,5 +1,11 @@
 """The DataModule of tagging, its reader of new text, and how its data are prepared."""
 
-from lightning_seq.data.tagging.module import TaggingData
+from typing import TYPE_CHECKING
+
+from lightning_seq.lazy import handed_on
+
+if TYPE_CHECKING:
+    from lightning_seq.data.tagging.module import TaggingData
 
 __all__ = ["TaggingData"]
+__getattr__ = handed_on(__name__, {"module": __all__})  # the module imports Lightning, the reader does not

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from lightning.pytorch import LightningDataModule
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
-from lightning_seq.data.bucket_sampler import STAND_IN, Share
+from lightning_seq.data.bucket_sampler import BatchShard
 from lightning_seq.data.example_ids import ExampleIds, read_ids
-from lightning_seq.data.loader import TargetSampler, TrainLoader, accumulated, loader_options
+from lightning_seq.data.loader import Planner
+from lightning_seq.data.module import DataModule
 from lightning_seq.data.sources.choose_tagged import choose_tagged
 from lightning_seq.data.tagging.prepare import prepare_tags
 from lightning_seq.data.tagging.prepared import PreparedTags, TaggedSplit, unknown_share
@@ -21,14 +21,14 @@ from lightning_seq.data.tagging.reader import TagReader
 from lightning_seq.data.tagging.settings import TagSettings
 from lightning_seq.data.tagging.spelling import Spellings, WordForm
 from lightning_seq.errors import UserError
-from lightning_seq.spec import NOT_COUNTED, Batch, DataSpec
+from lightning_seq.spec import NOT_COUNTED, Batch
 from lightning_seq.text.padding import pad_flat
 from lightning_seq.text.vocabulary import Vocabulary
 from lightning_seq.value_types import Count, Fraction, Seed, Size, Workers
 
 
-class TaggedSentences(Dataset[Batch]):
-    """The batches of a split: `sentences[share]`, built straight from the flat arrays.
+class TaggedSentenceDataset(Dataset[Batch]):
+    """The batches of a split, `dataset[shard]`, built straight from the flat arrays.
 
     intents: whether batches have them.
     """
@@ -39,10 +39,8 @@ class TaggedSentences(Dataset[Batch]):
     def __len__(self) -> int:
         return len(self.split)
 
-    def __getitem__(self, share: Share) -> Batch:
-        split, rows = self.split, np.array(share.indices, dtype=np.int64)
-        real = rows != STAND_IN
-        rows[~real] = 0
+    def __getitem__(self, shard: BatchShard) -> Batch:
+        split, (rows, real) = self.split, shard.rows()
         inputs, mask, extra = self.spellings.look_up(split.flat, split.offsets, rows)
         targets, _ = pad_flat(split.tags, split.offsets, rows)
         counts = mask & (targets != NOT_COUNTED) & torch.from_numpy(real)[:, None]
@@ -54,12 +52,12 @@ class TaggedSentences(Dataset[Batch]):
             mask=mask,
             targets=targets.clamp_(min=0),
             target_mask=counts,
-            count=share.count,
+            count=shard.count,
             extra=extra,
         )
 
 
-class TaggingData(LightningDataModule):
+class TaggingData(DataModule[PreparedTags, TagReader]):
     """Tagged sentences, prepared and batched.
 
     Give `prepared`, or a `source` (`verses_punctuation look_ahead copy_memory hub conllu conll`) with what it needs and
@@ -74,7 +72,6 @@ class TaggingData(LightningDataModule):
     tokens_column, tag_column, intent_column, splits: see `TaggedColumns`, `Conllu` and `Conll`.
     id_column:           of a public set, see `TaggedColumns`.
     validation_fraction, test_fraction, split_seed: see `Cut`.
-    licence:             of the data, for people.
     lower, digits, normalise: see `WordForm`.
     min_count, max_vocabulary, max_word_length, max_length, scheme, repair, unseen_tags: see `TagSettings`.
     bare:                see `TagReader`.
@@ -134,12 +131,7 @@ class TaggingData(LightningDataModule):
         seed: int = 1,
         num_workers: Workers = 0,
     ) -> None:
-        super().__init__()
-        for name, value in (("batch_size", batch_size), ("eval_batch_size", eval_batch_size)):
-            if value is not None and value < 1:
-                raise UserError(f"data.{name} is {value}, expected at least 1")
-        if num_workers < 0:
-            raise UserError(f"data.num_workers is {num_workers}, expected at least 0")
+        super().__init__(batch_size, eval_batch_size, seed, num_workers, licence)
         if prepared is None:
             if source is None or cache is None:
                 raise UserError("TaggingData needs `prepared`, or `source` and `cache`: give data.source=NAME")
@@ -178,9 +170,7 @@ class TaggingData(LightningDataModule):
                 split_seed=split_seed,
             )
             prepared = prepare_tags(chosen, cache, settings)
-        self.prepared, self.licence = prepared, licence
-        self.batch_size, self.eval_batch_size = batch_size, eval_batch_size or batch_size
-        self.seed, self.num_workers = seed, num_workers
+        self.prepared = prepared
         self.reader = TagReader(
             prepared.spec,
             prepared.vocabulary,
@@ -194,16 +184,8 @@ class TaggingData(LightningDataModule):
         )
 
     @property
-    def spec(self) -> DataSpec:
-        return self.prepared.spec
-
-    @property
     def vocabulary(self) -> Vocabulary:
         return self.prepared.vocabulary
-
-    @property
-    def fingerprints(self) -> dict[str, str]:
-        return self.prepared.fingerprints
 
     @property
     def characters(self) -> tuple[str, ...]:
@@ -238,53 +220,18 @@ class TaggingData(LightningDataModule):
         """The words of the train split's sentences, whole and with all their words, for training word vectors."""
         return self.prepared.train_sentences()
 
-    def summary(self) -> str:
-        """What there is, in one line, and a line for each thing that may surprise."""
+    def headline(self) -> str:
         prepared = self.prepared
         sizes = ", ".join(f"{name} {len(split):,}" for name, split in prepared.splits.items())
         kinds = f"{len(prepared.tags)} tags" + (f" ({prepared.scheme.upper()})" if prepared.scheme != "none" else "")
-        head = (
+        return (
             f"{prepared.name}: {sizes} sentences, {kinds}, "
             + (f"{len(prepared.intents)} intents, " if prepared.intents else "")
             + f"{len(self.vocabulary):,} words (unknown in test: {unknown_share(prepared, 'test'):.1%} of the tokens), "
             f"{len(prepared.characters):,} characters"
         )
-        return "\n".join([head, *(f"  {line}" for line in prepared.report)])
 
-    def encode(self, texts: Sequence[str | Sequence[str]]) -> Batch:
-        """New texts as one batch; see `TagReader.encode`."""
-        return self.reader.encode(texts)
-
-    def to_plain(self) -> dict[str, Any]:
-        """Spec, vocabulary, characters and the rest as plain values: `TagReader.from_plain` reads them."""
-        return self.reader.to_plain()
-
-    def train_dataloader(self) -> DataLoader[Batch]:
-        return self._loader("train", self.batch_size, shuffle=True)
-
-    def val_dataloader(self) -> DataLoader[Batch]:
-        return self._loader("validation", self.eval_batch_size, shuffle=False)
-
-    def test_dataloader(self) -> DataLoader[Batch]:
-        return self._loader("test", self.eval_batch_size, shuffle=False)
-
-    def predict_dataloader(self) -> DataLoader[Batch]:
-        return self.test_dataloader()
-
-    def _loader(self, name: str, batch_size: int, shuffle: bool) -> DataLoader[Batch]:
-        split = self.prepared.splits[name]
-        rank, world = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
-        sampler = TargetSampler(
-            split.lengths,
-            split.counts,
-            batch_size,
-            seed=self.seed,
-            shuffle=shuffle,
-            rank=rank,
-            world=world,
-            accumulate=accumulated(self) if shuffle else 1,
-        )
-        sentences = TaggedSentences(split, self.prepared.spellings, bool(self.prepared.intents))
-        if shuffle:
-            return TrainLoader(sentences, sampler, self.num_workers)
-        return DataLoader(sentences, **loader_options(sampler, self.num_workers))
+    def batches(self, split: str) -> tuple[Dataset[Batch], Planner]:
+        prepared, sentences = self.prepared, self.prepared.splits[split]
+        dataset = TaggedSentenceDataset(sentences, prepared.spellings, bool(prepared.intents))
+        return dataset, self.bucket_sampler(split, sentences.lengths, sentences.counts)

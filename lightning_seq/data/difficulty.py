@@ -7,7 +7,7 @@ import numpy as np
 from lightning_seq.text.vocabulary import UNK, Vocabulary
 
 
-def hardness(words: np.ndarray, offsets: np.ndarray, vocabulary: Vocabulary) -> dict[str, np.ndarray]:
+def difficulty(words: np.ndarray, offsets: np.ndarray, vocabulary: Vocabulary) -> dict[str, np.ndarray]:
     """By name, `[N]` for the sentences `words[offsets[i]:offsets[i + 1]]`, none of them empty.
 
     length:  in words.

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from lightning_seq.data.hardness import hardness
+from lightning_seq.data.difficulty import difficulty
 from lightning_seq.text.vocabulary import Vocabulary
 
 
@@ -17,7 +17,7 @@ def test_by_hand() -> None:
     sentences = [["the", "sea"], ["salt"], ["the", "the", "wave", "sea"]]
     offsets = np.cumsum([0, *map(len, sentences)])
     ids = np.array([number for words in sentences for number in vocabulary.encode(words)])
-    found = hardness(ids, offsets, vocabulary)
+    found = difficulty(ids, offsets, vocabulary)
     the, sea, unknown = math.log(11 / 7), math.log(11 / 4), math.log(11)
     assert found["length"].tolist() == [2, 1, 4]
     assert found["unknown"].tolist() == [0, 1, 0.25]
@@ -25,6 +25,6 @@ def test_by_hand() -> None:
 
 
 def test_a_vocabulary_without_specials_has_no_unknown_word() -> None:
-    found = hardness(np.array([0, 1, 1]), np.array([0, 3]), Vocabulary.of(["a", "b"], {"a": 4, "b": 2}))
+    found = difficulty(np.array([0, 1, 1]), np.array([0, 3]), Vocabulary.of(["a", "b"], {"a": 4, "b": 2}))
     assert found["unknown"].tolist() == [0]
     assert found["rarity"].tolist() == pytest.approx([(math.log(6 / 5) + 2 * math.log(2)) / 3])

@@ -1,0 +1,12 @@
+"""`lightning-seq status`: how far a comparison is."""
+
+from __future__ import annotations
+
+from lightning_seq.cli.console import command_console
+from lightning_seq.cli.verbs import Status
+from lightning_seq.comparison.status import status
+
+
+def run(arguments: Status) -> int:
+    status(arguments.directory, command_console())
+    return 0

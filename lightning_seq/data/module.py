@@ -1,0 +1,159 @@
+"""What every DataModule shares: its settings, the samplers and loaders of its splits, and what it says of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Generic, Protocol, TypeVar
+
+import numpy as np
+from lightning.pytorch import LightningDataModule
+from torch.utils.data import DataLoader, Dataset
+
+from lightning_seq.data.bucket_sampler import BucketSampler
+from lightning_seq.data.loader import Planner, TrainLoader, loader_options
+from lightning_seq.errors import UserError
+from lightning_seq.spec import Batch, DataSpec
+
+
+class PreparedData(Protocol):
+    """The splits of a data set, ready for batches.
+
+    fingerprints: `data` (the content and everything done to it) and `split` (which example is in which split).
+    report:       one line for each thing that was left out, cut, or done that the user may not expect.
+    name:         for people.
+    """
+
+    @property
+    def spec(self) -> DataSpec: ...
+
+    @property
+    def fingerprints(self) -> dict[str, str]: ...
+
+    @property
+    def report(self) -> Sequence[str]: ...
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def splits(self) -> Mapping[str, Any]: ...
+
+
+class Reader(Protocol):
+    """Turns new text into a batch; a checkpoint holds it as plain values."""
+
+    def encode(self, texts: Sequence[Any]) -> Batch: ...
+
+    def to_plain(self) -> dict[str, Any]: ...
+
+
+P = TypeVar("P", bound=PreparedData)
+R = TypeVar("R", bound=Reader)
+
+
+class DataModule(LightningDataModule, Generic[P, R]):
+    """Batches of a train, a validation and a test split.
+
+    batch_size:      of the global batch, over all ranks.
+    eval_batch_size: for validation, test and prediction; None: the same.
+    seed:            of the order of the batches.
+    num_workers:     processes that make batches; 0: the run itself makes them.
+    licence:         of the data, for people.
+
+    A kind of data sets `prepared` and `reader`, and says in `batches` which datasets and samplers its splits have.
+    """
+
+    prepared: P
+    reader: R
+
+    def __init__(
+        self, batch_size: int, eval_batch_size: int | None, seed: int, num_workers: int, licence: str | None
+    ) -> None:
+        super().__init__()
+        check_at_least_one(batch_size=batch_size, eval_batch_size=eval_batch_size)
+        if num_workers < 0:
+            raise UserError(f"data.num_workers is {num_workers}, expected at least 0")
+        self.batch_size, self.eval_batch_size = batch_size, eval_batch_size or batch_size
+        self.seed, self.num_workers, self.licence = seed, num_workers, licence
+
+    def batches(self, split: str) -> tuple[Dataset[Batch], Planner]:
+        """The dataset of a split, whose items are whole batches, and the sampler that plans them."""
+        raise NotImplementedError
+
+    def headline(self) -> str:
+        """The name and the sizes of the data, in one line."""
+        raise NotImplementedError
+
+    @property
+    def spec(self) -> DataSpec:
+        return self.prepared.spec
+
+    @property
+    def fingerprints(self) -> dict[str, str]:
+        return self.prepared.fingerprints
+
+    def train_sentences(self) -> Iterator[list[str]]:
+        """The sentences of the train split that word vectors are trained on; none where inputs are not words."""
+        return iter(())
+
+    def summary(self) -> str:
+        """The headline, and a line for each thing that the user may not expect."""
+        return "\n".join([self.headline(), *(f"  {line}" for line in self.notes())])
+
+    def notes(self) -> Sequence[str]:
+        return self.prepared.report
+
+    def encode(self, texts: Sequence[Any]) -> Batch:
+        """New texts as one batch; see the `encode` of the reader."""
+        return self.reader.encode(texts)
+
+    def to_plain(self) -> dict[str, Any]:
+        """The reader as plain values, for a checkpoint."""
+        return self.reader.to_plain()
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        return TrainLoader(*self.batches("train"), self.num_workers)
+
+    def val_dataloader(self) -> DataLoader[Batch]:
+        return self._eval_loader("validation")
+
+    def test_dataloader(self) -> DataLoader[Batch]:
+        return self._eval_loader("test")
+
+    def predict_dataloader(self) -> DataLoader[Batch]:
+        return self.test_dataloader()
+
+    def _eval_loader(self, split: str) -> DataLoader[Batch]:
+        dataset, sampler = self.batches(split)
+        return DataLoader(dataset, **loader_options(sampler, self.num_workers))
+
+    def bucket_sampler(self, split: str, lengths: np.ndarray, targets: np.ndarray | None = None) -> BucketSampler:
+        """The order of the batches of a split: shuffled and with the accumulation of the trainer in training alone."""
+        train, (rank, world) = split == "train", self.rank_and_world
+        return BucketSampler(
+            lengths,
+            self.batch_size if train else self.eval_batch_size,
+            self.seed,
+            shuffle=train,
+            rank=rank,
+            world=world,
+            accumulate=self.accumulated if train else 1,
+            targets=targets,
+        )
+
+    @property
+    def rank_and_world(self) -> tuple[int, int]:
+        """The number of this process and how many there are; 0 of 1 without a trainer."""
+        return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+
+    @property
+    def accumulated(self) -> int:
+        """The batches of one optimiser step of the trainer; 1 without a trainer."""
+        return self.trainer.accumulate_grad_batches if self.trainer else 1
+
+
+def check_at_least_one(**values: int | None) -> None:
+    """Raises UserError for a key of `data` whose value is below 1."""
+    for name, value in values.items():
+        if value is not None and value < 1:
+            raise UserError(f"data.{name} is {value}, expected at least 1")
