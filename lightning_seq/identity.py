@@ -23,7 +23,7 @@ HYPERPARAMETERS = (
 INDIFFERENT = (
     "seed", "seeds", "jobs", "dry_run", "logger", "launcher", "runs", "name", "cache", "entries", "evaluate", "output",
     "resume", "allow", "tune", "match", "trainer.threads", "trainer.progress", "data.num_workers",
-    "data.id_column", "task.predictions",
+    "data.id_column", "data.source.id_column", "task.predictions",
 )  # fmt: skip
 """Keys that do not change what a run computes."""
 
@@ -56,10 +56,34 @@ def differing(configs: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
     )
 
 
+def located(config: Mapping[str, Any], key: str) -> str:
+    """Where the tree holds a key that is typed: `data.train` is `data.source.train` where the source takes it."""
+    group, _, rest = key.partition(".")
+    data = config.get("data")
+    if group != "data" or not isinstance(data, dict) or not isinstance(source := data.get("source"), dict):
+        return key
+    name = rest.partition(".")[0]
+    return f"data.source.{rest}" if name in source and name not in data else key
+
+
+def shown(key: str) -> str:
+    """A key of the tree as it is typed; the inverse of `located`."""
+    name = key.removeprefix("data.source.")
+    return key if name == key or name == "_target_" else f"data.{name}"
+
+
+def settings_of_data(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The keys of `data` as they are typed, with those of its source."""
+    source = data.get("source")
+    inner = {f"data.source.{key}": value for key, value in source.items()} if isinstance(source, dict) else {}
+    outer = {f"data.{key}": value for key, value in data.items() if key != "source" or not inner}
+    return outer | {shown(key): value for key, value in inner.items()}
+
+
 def value_at(config: Mapping[str, Any], key: str) -> Any:
-    """The value at a dotted key, None where the configuration has none."""
+    """The value at a dotted key as it is typed, None where the configuration has none."""
     node: Any = config
-    for part in key.split("."):
+    for part in located(config, key).split("."):
         node = node.get(part) if isinstance(node, dict) else None
     return node
 
@@ -99,6 +123,8 @@ def essential(config: dict[str, Any]) -> dict[str, Any]:
         kept["match"] = config["match"]
     for group, neutral in NEUTRAL_IN.items():
         kept[group] = {key: value for key, value in config[group].items() if key not in neutral}
+    if isinstance(source := kept["data"].get("source"), dict):
+        kept["data"]["source"] = {key: value for key, value in source.items() if key != "id_column"}
     kept["allow"] = []  # what is admitted is in the class that was named
     return kept
 

@@ -84,7 +84,7 @@ def reader(plain: dict[str, Any]) -> TextReader:
 
 
 def artifacts(directory: Path, data: ClassificationData, task: Task) -> dict[str, str]:
-    """`predictions.parquet`: a row per example: `example_columns`, target, prediction, loss, and its `difficulty`; where
+    """`predictions.parquet`: a row per example: `example_columns`, target, prediction, loss, its `difficulty`; where
     they are full, its text, and the probability of each class (of a model that was trained to rank, its score)."""
     assert isinstance(data.spec.targets, Class)
     assert task.predictions is not None

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Sequence
 from copy import deepcopy
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from lightning_seq.config.words import (
 )
 from lightning_seq.errors import UserError, near
 from lightning_seq.files import default_cache, place
-from lightning_seq.identity import value_at
+from lightning_seq.identity import located, shown, value_at
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
 """What a run, a comparison or a label may be called."""
@@ -87,7 +88,9 @@ def compose(words: Sequence[str], of_file: Sequence[str] = ()) -> Config:
     base = _hydra(chosen)
     _refuse_fixed(pairs, base["choices"]["model"])
     own = _own_classes(values)
-    known = set(paths(base))
+    if "data" in own:
+        base["data"].pop("source", None)
+    known = {shown(path) for path in paths(base) if path != "data.source"}
     for pair in values:  # an empty mapping takes keys of the user's own
         parents = [pair.key[: dot.start()] for dot in re.finditer(r"\.", pair.key)]
         if (
@@ -98,8 +101,12 @@ def compose(words: Sequence[str], of_file: Sequence[str] = ()) -> Config:
             _refuse_key(pair, known)
     replaced = {pair.key: read_texts(pair) for pair in values if pair.key in OF_TEXTS}
     config = _hydra([
-        *chosen, *(pair for pair in values if not is_verbatim(pair.key) and replaced.get(pair.key) is None)
+        *chosen,
+        *(replace(pair, key=located(base, pair.key)) for pair in values
+          if not is_verbatim(pair.key) and replaced.get(pair.key) is None),
     ])  # fmt: skip
+    if "data" in own and not any(pair.key.startswith("data.source") for pair in values):
+        config["data"].pop("source", None)
     for pair in {pair.key: pair for pair in values}.values():  # of a key that was given twice the last counts
         default = value_at(base, pair.key)
         if is_verbatim(pair.key):

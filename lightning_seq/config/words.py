@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lightning_seq.errors import UserError
+from lightning_seq.identity import shown
 
 VERBATIM = (
     "text", "prompt", "checkpoint", "name", "label", "runs", "cache", "output", "file",
@@ -31,7 +32,7 @@ OF_TEXTS = ("data.replace",)
 """Keys that hold a mapping from text to text."""
 
 SHORT = {"tune": "tune.trials"}
-"""Keys that stand for another one."""
+"""Keys that stand for another one; `data.train` also stands for `data.source.train`, see `located`."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def split_words(words: Sequence[str]) -> list[Word]:
         key, equals, value = word.partition("=")
         if not equals or not re.fullmatch(r"[A-Za-z_][\w.]*", key):
             raise UserError(f"{word!r} is not understood: expected key=value, for example model=lstm")
-        pairs.append(Word(SHORT.get(key, key), value))
+        pairs.append(Word(SHORT.get(key, shown(key)), value))
     return pairs
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from lightning_seq.errors import UserError
 from lightning_seq.files import DamagedError, read_json, write_json
+from lightning_seq.records.old_configuration import modern
 
 SCHEMA = 1
 FILE = "record.json"
@@ -121,9 +122,10 @@ def read(path: Path) -> Record:
                 "run's directory and start it again"
             )
     try:
-        return Record(**{key: value for key, value in values.items() if key in known})
+        record = Record(**{key: value for key, value in values.items() if key in known})
     except (TypeError, ValueError) as error:
         raise UserError(f"{path} is not a record ({error}): delete that run's directory and start it again") from None
+    return replace(record, config=modern(record.config))
 
 
 def _is_number(value: Any) -> bool:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from lightning_seq.errors import UserError
 from lightning_seq.files import fingerprint
+from lightning_seq.identity import settings_of_data
 from lightning_seq.records.record import Record
 
 CONDITIONS = {
@@ -52,7 +53,7 @@ def check_alike(runs: Iterable[Run]) -> None:
         config = run.record.config
         if not isinstance(config.get("data"), dict):
             continue
-        data = {key: value for key, value in config["data"].items() if f"data.{key}" not in INDIFFERENT}
+        data = {key: value for key, value in settings_of_data(config["data"]).items() if key not in INDIFFERENT}
         vectors = [config.get("embedding"), config.get("word2vec")]
         for name, settings in {"data": data, "split": data, "embedding": [data, vectors]}.items():
             value = run.record.fingerprints.get(name)

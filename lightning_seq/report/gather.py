@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lightning_seq.errors import UserError
+from lightning_seq.identity import shown
 from lightning_seq.records.record import Record, runs_in
 from lightning_seq.report.conditions import CONDITIONS, INDIFFERENT, Run, check_alike, refusal
 from lightning_seq.report.dashboard.memory_horizon import distance
@@ -139,14 +140,14 @@ def _check_settings(ours: Run, theirs: Run) -> None:
 
 def _differences(one: Any, other: Any, key: str) -> Iterator[tuple[str, Any, Any]]:
     """Where two configurations differ, among the keys that both have. A path says where, not what."""
-    if key in INDIFFERENT or (key.startswith("callbacks.") and not key.startswith("callbacks.early_stopping")):
+    if shown(key) in INDIFFERENT or (key.startswith("callbacks.") and not key.startswith("callbacks.early_stopping")):
         return
     if isinstance(one, Mapping) and isinstance(other, Mapping):
         for name in one:
             if name in other:
                 yield from _differences(one[name], other[name], f"{key}.{name}")
     elif one != other and not (_is_path(one) or _is_path(other)):
-        yield key, one, other
+        yield shown(key), one, other
 
 
 def _is_path(value: Any) -> bool:

@@ -20,6 +20,7 @@ from lightning_seq.data import bucket_sampler, columns_sampler
 from lightning_seq.data.loader import end_workers
 from lightning_seq.errors import UserError, near
 from lightning_seq.files import Plain, fingerprint
+from lightning_seq.records.old_configuration import modern
 from lightning_seq.training.checkpoints import LAST, is_good
 from lightning_seq.training.random_states import random_states, restore_random_states
 from lightning_seq.training.signals import Deferred, Interrupted
@@ -210,7 +211,8 @@ class ResumePoints(Callback):
         found = checkpoint.get(KEY)
         if found is None:
             raise UserError("this checkpoint holds a model, not a run to go on with: give checkpoints/last.ckpt")
-        for field, before, now in plain_differences(found["mark"], self.mark):
+        mark = {**found["mark"], "config": modern(found["mark"]["config"])}
+        for field, before, now in plain_differences(mark, self.mark):
             raise UserError(
                 f"the checkpoint of this run has {field}={before}, now it is {now}: give resume=never to start anew, "
                 "or another name=NAME"

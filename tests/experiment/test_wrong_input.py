@@ -83,7 +83,7 @@ def runs_of(own: list[str]) -> Path:
         *(
             (
                 ["train", "logger=none", "embedding=random", f"data._target_=lightning_seq.data.{kind}Data"],
-                "give data.source=NAME",
+                "give data=NAME",
             )
             for kind in (
                 "classification.Classification",
@@ -134,7 +134,7 @@ def test_a_mistake_in_the_command(words: list[str], message: str, refused: Refus
         (["task.pooling=null"], "expected a word for task.pooling"),
         (["task.monitor=null"], "expected a word for task.monitor"),
         (["task.schedule.kind=-1"], "expected a word for task.schedule.kind"),
-        (["data.source=nan"], "expected a word for data.source"),
+        (["data.source=nan"], "there is no key 'source' in data"),
         ([f"optimizer.lr={'9' * 5000}"], "at most 308 digits"),
         (["trainer.threads=100000"], "at most 4096 for trainer.threads"),
         (["cell._target_=lightning_seq.cells.cell.Cell", "model=recurrent"], "is abstract"),

@@ -33,7 +33,7 @@ class Adding:
     examples:   sequences for training, a tenth as many for validation and for test.
     split_seed: of the sequences, a stream for each split.
 
-    Raises UserError for values that cannot be.
+    Raises UserError for values out of range.
     """
 
     length: int = 100

@@ -14,9 +14,9 @@ from lightning_seq.spec import Bits, DataSpec, Features
 
 PROBLEMS = ("bits_1", "bits_2", "bits_3", "bits_4", "bits_parity")
 AT_ONCE = ("bits_1", "bits_2")
-"""Problems whose bits stand in one step."""
+"""Problems that have all their bits in one step."""
 PADDING = -1.0
-"""What the network sees in the place of a bit that is not there."""
+"""The input for a bit that is missing."""
 
 _ENUMERABLE = 1 << 20
 
@@ -43,7 +43,7 @@ class BitProblem:
                 bits) all there are are shared out, and training goes over its own several times in an epoch. The two
                 strings of bits_1 (and of any problem of length 1) cannot be shared out: they are in every split.
 
-    Raises UserError for values that cannot be.
+    Raises UserError for values out of range.
     """
 
     problem: str
@@ -54,7 +54,7 @@ class BitProblem:
 
     def __post_init__(self) -> None:
         if self.problem not in PROBLEMS:
-            raise UserError(f"data.source is {self.problem!r}; {near(str(self.problem), PROBLEMS)}")
+            raise UserError(f"data.problem is {self.problem!r}; {near(str(self.problem), PROBLEMS)}")
         check_whole(self, {"length": (1, None), "examples": (10, None), "split_seed": (0, None)})
         if self.variable and self.problem != "bits_2":
             raise UserError(

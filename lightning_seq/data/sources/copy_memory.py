@@ -34,7 +34,7 @@ class CopyMemory:
     examples:   sentences for training, a tenth as many for validation and for test.
     split_seed: of the symbols; no sentence comes twice, in one split or in two.
 
-    Raises UserError for values that cannot be, and where there are too few different sentences.
+    Raises UserError for values out of range, and where there are too few different sentences.
     """
 
     length: int = 10

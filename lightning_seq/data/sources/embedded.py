@@ -20,7 +20,7 @@ GENRES = {
     "acts": (44,),
     "letters": range(45, 66),
 }
-"""Kinds of book and their books' numbers; Revelation stands with the prophets."""
+"""Kinds of book and their books' numbers; Revelation is one of the prophets."""
 
 _BOOKS = {book: genre for genre, books in GENRES.items() for book in books}
 HELD_OUT = 0.1

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from lightning_seq.data.sources.keys import check_keys, origins, typed_keys
 from lightning_seq.data.sources.table import Cut, Loaded, Table
@@ -18,6 +18,7 @@ from lightning_seq.text.column import DELIMITERS, delimiter_of, records
 from lightning_seq.text.lines import check_characters, check_encoding, read_text, split_lines
 
 _LABEL = "__label__"
+_TABS = ("\\t", "tab")
 _NUMBER = re.compile(r"[-+]?[0-9]*[.,]?[0-9]+(e[-+]?[0-9]+)?", re.IGNORECASE)
 Row = tuple[int, Any, Any, Any]
 """The line a record starts on, its text, its label, and its key, None where no column holds one."""
@@ -25,36 +26,43 @@ Row = tuple[int, Any, Any, Any]
 
 @dataclass(frozen=True)
 class Files:
-    """One file per split; a validation or test split that is not given is cut from train.
+    r"""One file per split; a validation or test split that is not given is cut from train.
 
     kind: `csv` or `tsv` (a header, then records), `jsonl` (an object a line), or `text`: one example a line, either
           the label, a tab and the text, or `__label__x` and the text, as fastText has it.
     text_column, label_column: where they are; `text` has no columns.
 
-    delimiter:  between fields; None: a tab in tsv, in csv the first of `DELIMITERS` that parts the header so that both
-                columns are there.
+    delimiter:  between fields, `tab` or `\t` for a tab; None: a tab in tsv, in csv the first of `DELIMITERS` that parts
+                the header so that both columns are there.
     encoding:   of the files, by Python's name; a byte order mark is left out.
-    quotes:     whether a field may stand in double quotes, with line ends and delimiters in it; None: in csv alone. In
+    quotes:     whether a field may be in double quotes, with line ends and delimiters in it; None: in csv alone. In
                 a tsv file as GLUE and Tatoeba have it, a quotation mark is a character.
 
-    id_column:  whose values name the examples in predictions, each another one; None: their lines do.
+    id_column:  a column whose values, all different, name the examples in predictions; None: their lines do.
+    validation_fraction, test_fraction, split_seed: see `Cut`.
 
     An example's id is the line of the file that its record begins on, counted from 1.
     """
 
-    kind: str
+    kind: Literal["csv", "tsv", "jsonl", "text"]
     train: str | None
     validation: str | None = None
     test: str | None = None
     text_column: str = "text"
     label_column: str = "label"
-    cut: Cut = field(default_factory=Cut)
     delimiter: str | None = None
     encoding: str = "utf-8"
     quotes: bool | None = None
     id_column: str | None = None
+    validation_fraction: float = 0.1
+    test_fraction: float = 0.1
+    split_seed: int = 1
+    cut: Cut = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        if self.delimiter in _TABS:
+            object.__setattr__(self, "delimiter", "\t")
+        object.__setattr__(self, "cut", Cut(self.validation_fraction, self.test_fraction, self.split_seed))
         if self.delimiter is not None and (len(self.delimiter) != 1 or self.delimiter in '"\r\n'):
             raise UserError(f"data.delimiter is {self.delimiter!r}: expected one character, such as ; (null finds it)")
         if self.quotes not in (None, True, False):
@@ -94,7 +102,7 @@ class Files:
         return self.kind != "tsv" if self.quotes is None else self.quotes
 
     def load(self) -> Loaded:
-        """Raises UserError, with file and line, for whatever is wrong in the files."""
+        """Raises UserError, with file and line, for a mistake in the files."""
         told: list[str] = []
         tables = {split: self._table(self._there(split, path), told) for split, path in self._paths().items()}
         self._check_classes(tables["train"])

@@ -84,7 +84,7 @@ def _documents(file: Path) -> Iterator[str]:
 
 
 def _doc_strings(node: ast.AST) -> Iterator[str]:
-    """In the order in which they stand in the source."""
+    """In the order of the source."""
     if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
         text = ast.get_docstring(node)
         if text and text.strip():

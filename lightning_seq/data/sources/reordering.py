@@ -1,4 +1,4 @@
-"""A made-up language whose words stand in another order: which word comes from which is known."""
+"""A made-up language with another order of words: the links between the words of both languages are known."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ class Reordering:
         tables = {}
         for split in SPLITS:
             size = round(SHARES[split] * self.examples)
-            table = PairTable([], [], list(range(size)), [])
-            assert table.links is not None
+            links_of: list[list[Link]] = []
+            table = PairTable([], [], list(range(size)), links_of)
             while len(table) < size:
                 words, target = _sentence(generator, lexicon)
                 source = " ".join(words)
@@ -62,7 +62,7 @@ class Reordering:
                 seen.add(source)
                 table.sources.append(source)
                 table.targets.append(" ".join(word for word, _ in target))
-                table.links.append(_links(words, target))
+                links_of.append(_links(words, target))
             tables[split] = table
         return Loaded(tables)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from lightning_seq.data.sources.conll import Conll
 from lightning_seq.data.sources.conllu import Conllu
@@ -15,6 +17,7 @@ from lightning_seq.errors import UserError, near
 from lightning_seq.files import Plain, sha256
 from lightning_seq.text.lines import check_encoding
 
+_KINDS: dict[str, Callable[..., Conllu | Conll]] = {"conllu": Conllu, "conll": Conll}
 _TREEBANK = {"train": "train", "validation": "dev", "test": "test"}
 """How Universal Dependencies names the files of a treebank: `en_ewt-ud-dev.conllu`."""
 
@@ -23,22 +26,36 @@ _TREEBANK = {"train": "train", "validation": "dev", "test": "test"}
 class TaggedFiles:
     """One file per split; a validation or test split that is not given is cut from train.
 
-    reading: of the file's format.
+    kind:    `conllu`, read by `Conllu`, or `conll`, read by `Conll`.
+    tokens_column, tag_column: see there; None: the default.
     train:   a file; or, for `.conllu`, the directory of a treebank, in which the files of all splits are found.
 
     encoding: of the files, by Python's name.
+    validation_fraction, test_fraction, split_seed: see `Cut`.
 
     An example's id is the line it begins on.
     """
 
-    reading: Conllu | Conll
+    kind: Literal["conllu", "conll"]
     train: str | None
     validation: str | None = None
     test: str | None = None
-    cut: Cut = field(default_factory=Cut)
+    tokens_column: int | str | None = None
+    tag_column: int | str | None = None
     encoding: str = "utf-8"
+    validation_fraction: float = 0.1
+    test_fraction: float = 0.1
+    split_seed: int = 1
+    cut: Cut = field(init=False, repr=False)
+    reading: Conllu | Conll = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "cut", Cut(self.validation_fraction, self.test_fraction, self.split_seed))
+        if self.kind not in _KINDS:
+            raise UserError(f"there is no kind of file {self.kind!r}; {near(str(self.kind), _KINDS)}")
+        given = {"tokens_column": self.tokens_column, "tag_column": self.tag_column}
+        columns = {name: column for name, column in given.items() if column is not None}
+        object.__setattr__(self, "reading", _KINDS[self.kind](**columns))
         check_encoding(self.encoding, "data.encoding")
         if not self.train:
             treebank = " or data.train=DIR of a treebank" if isinstance(self.reading, Conllu) else ""
@@ -64,7 +81,7 @@ class TaggedFiles:
         return origins(given)
 
     def load(self) -> Loaded[TaggedTable]:
-        """Raises UserError, with file and line, for whatever is wrong in the files."""
+        """Raises UserError, with file and line, for a mistake in the files."""
         tables = {}
         for split, path in self._paths().items():
             tables[split] = self.reading.table(str(path), decoded(path, self.encoding))

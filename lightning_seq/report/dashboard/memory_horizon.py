@@ -8,6 +8,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from lightning_seq.identity import shown, value_at
 from lightning_seq.records.numbers import number
 from lightning_seq.records.record import Record
 from lightning_seq.report.dashboard.charts import Spec, bare
@@ -19,11 +20,11 @@ from lightning_seq.report.summary import Group, Summary
 from lightning_seq.report.tables import NOTHING, decimal
 
 PROBLEMS = {
-    "adding": ("length", "test/success"),
-    "copy_memory": ("distance", "test/accuracy"),
-    "agreement": ("distance", "test/accuracy"),
+    "Adding": ("length", "test/success"),
+    "CopyMemory": ("distance", "test/accuracy"),
+    "Agreement": ("distance", "test/accuracy"),
 }
-"""By the source of the data: the setting that says how far back is to be remembered, and the share that is right."""
+"""By the class of the source: the setting that is the distance, and the metric of the share that is right."""
 
 SOLVED = 0.9
 """A run solves a distance if at least this share of the test split is right."""
@@ -62,11 +63,14 @@ class Place:
 
 def distance(record: Record) -> int | None:
     """How far back the run's problem wants to be remembered; None for data that are no memory problem."""
-    data = record.config.get("data")
-    if not isinstance(data, dict) or data.get("source") not in PROBLEMS:
-        return None
-    found = data.get(PROBLEMS[data["source"]][0])
+    found = value_at(record.config, f"data.{setting_and_metric(record)[0]}")
     return found if isinstance(found, int) else None
+
+
+def setting_and_metric(record: Record) -> tuple[str, str]:
+    """The entry of `PROBLEMS` for the data of a run; empty for data that are no memory problem."""
+    source = str(value_at(record.config, "data.source._target_"))
+    return PROBLEMS.get(source.rpartition(".")[2], ("", ""))
 
 
 def horizon(page: Page, runs: Sequence[tuple[Path, Record]], summary: Summary) -> str:
@@ -172,10 +176,9 @@ def _differing(records: Sequence[Record], names: Sequence[str]) -> list[str]:
 
 def _flat(record: Record, names: Sequence[str]) -> dict[str, Any]:
     """Settings with dots in their names, but for the distance."""
-    far = PROBLEMS.get(str((record.config.get("data") or {}).get("source")), ("", ""))[0]
-    return {
-        key: value for name in names for key, value in _leaves(record.config.get(name), name) if key != f"data.{far}"
-    }
+    far = f"data.{setting_and_metric(record)[0]}"
+    leaves = (leaf for name in names for leaf in _leaves(record.config.get(name), name))
+    return {shown(key): value for key, value in leaves if shown(key) != far}
 
 
 def _leaves(value: Any, key: str) -> Iterator[tuple[str, Any]]:
@@ -191,7 +194,7 @@ def _share(record: Record) -> float | None:
 
 
 def _metric(record: Record) -> str:
-    return PROBLEMS[record.config["data"]["source"]][1]
+    return setting_and_metric(record)[1]
 
 
 def _horizon(page: Page, group: Group, records: Sequence[Record], runs: Addresses) -> str:
