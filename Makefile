@@ -2,17 +2,24 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/installed
+# One process a core for the tests; WORKERS=0 runs all in one.
+WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: demo test lint types imports unit coverage bench torture wheel clean
+.PHONY: demo test test-all lint types imports unit coverage bench torture wheel clean
 
 demo: $(STAMP)
 	$(BIN)/python -m lightning_seq compare experiment=demo
 
 test: lint types imports unit
 
+# What takes longer: sequences of 20,000 steps, most DDP trainings, the wheel. `make test` first.
+test-all: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "slow and not network and not gpu"
+
 lint: $(STAMP)
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m codespell_lib *.md *.py benchmarks conf docs lightning_seq notebooks pipelines torture
 
 types: $(STAMP)
 	$(BIN)/python -m mypy
@@ -20,8 +27,6 @@ types: $(STAMP)
 imports: $(STAMP)
 	$(BIN)/python -c "from importlinter.cli import lint_imports_command as run; run()"
 
-# One process a core; WORKERS=0 runs all in one.
-WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
 unit: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
@@ -50,8 +55,8 @@ torture: $(STAMP)
 wheel: $(STAMP)
 	$(BIN)/python -m hatchling build -t wheel
 
-# Installed again only when what is asked for has changed. An older pip builds some packages only with --use-pep517.
-$(STAMP): pyproject.toml constraints.txt hatch_build.py $(wildcard lightning_seq/engines/csrc/*)
+# Installed again when a requirement, the C code or the version has changed. An older pip needs --use-pep517 for some packages.
+$(STAMP): pyproject.toml constraints.txt hatch_build.py lightning_seq/__init__.py $(wildcard lightning_seq/engines/csrc/*)
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --use-pep517 -c constraints.txt -e ".[dev]"
 	touch $(STAMP)

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from lightning_seq.layers.stacked import Stacked
     from lightning_seq.spec import Batch, DataSpec, Encoded
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = [
     "CBRNN",
     "GRU",

@@ -1,25 +1,20 @@
-"""Shapes are checked in tests: every annotated function of these rooms raises when one is wrong."""
+"""What every test has: shapes checked, one thread, signals that are heard."""
 
 from __future__ import annotations
 
 import os
-import random
 from pathlib import Path
-from unittest.mock import patch
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # two workers on two cores: a thread that waits must not spin
 os.environ["WANDB_MODE"] = "offline"
 
 import pytest
-from jaxtyping import install_import_hook
 
+from tests.shapes import check
 from torture import hear_signals
 
-ROOMS = ("cells", "engines", "layers", "attention", "losses")
-# beartype checks one random item of each list. It draws from a generator of its own here: the state of Python's
-# generator is part of a run's record.
-patch("beartype._check.code.codemain.getrandbits", random.Random(0).getrandbits).start()
-HOOK = install_import_hook([f"lightning_seq.{room}" for room in ROOMS], "beartype.beartype")
+check()
 
 
 def fastest(lstm: bool = False) -> str:
@@ -27,6 +22,12 @@ def fastest(lstm: bool = False) -> str:
     from lightning_seq.engines.fused import compiled
 
     return "fused" if compiled() is not None else "native" if lstm else "aten"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call() -> None:
+    """Configurations that were composed once are kept by the environment, which pytest changes for every test."""
+    os.environ.pop("PYTEST_CURRENT_TEST", None)
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -39,6 +40,15 @@ def _one_thread() -> None:
     import torch
 
     torch.set_num_threads(1)
+
+
+@pytest.fixture
+def no_charts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dashboard is written by this process as ever, but holds its stamp alone."""
+    from lightning_seq.report.dashboard import dashboard
+    from lightning_seq.report.stamp import stamp
+
+    monkeypatch.setattr(dashboard, "render", lambda directory, runs, summary: stamp(runs))
 
 
 @pytest.fixture

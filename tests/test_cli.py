@@ -78,12 +78,21 @@ def test_a_setting_that_is_nowhere_is_an_error() -> None:
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"lightning-seq {lightning_seq.__version__}\n"
-    assert lightning_seq.__version__ in (ROOT / "pyproject.toml").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("settings", [{"PYTHONIOENCODING": "ascii"}, {"PYTHONIOENCODING": "latin-1"},
-                                      {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}])  # fmt: skip
-@pytest.mark.parametrize("words", [["explain", "lstm"], ["train", "--help"], ["--list"], ["translate", "text=é"]])
+TERMINALS = ({"PYTHONIOENCODING": "ascii"}, {"PYTHONIOENCODING": "latin-1"},
+             {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"})  # fmt: skip
+PRINTED = (["train", "--help"], ["--list"], ["translate", "text=é"], ["explain", "lstm"])
+
+
+@pytest.mark.parametrize(
+    ("words", "settings"),
+    [
+        pytest.param(words, settings, marks=[pytest.mark.slow] * (words[0] == "explain" and number > 0))
+        for words in PRINTED
+        for number, settings in enumerate(TERMINALS)
+    ],
+)
 def test_a_terminal_that_is_not_utf_8_ends_nothing(settings: dict[str, str], words: list[str]) -> None:
     """Characters that it lacks are escaped."""
     done = subprocess.run(
@@ -187,6 +196,7 @@ def test_the_pipelines_are_the_verbs() -> None:
     assert names == set(VERBS)
 
 
+@pytest.mark.slow
 def test_the_wheel_holds_the_package_and_its_configuration(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)],
@@ -206,3 +216,10 @@ def test_the_wheel_holds_the_package_and_its_configuration(tmp_path: Path) -> No
     ):
         assert f"lightning_seq/{name}" in names
     assert any(name.endswith("entry_points.txt") for name in names)
+
+
+def test_an_unknown_flag_is_a_mistake(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["status", "runs", "--verbose"])
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.startswith("lightning-seq: --verbose is unknown: flags are --help")

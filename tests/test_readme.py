@@ -91,8 +91,14 @@ def test_it_has_commands_of_every_verb() -> None:
     assert len(OURS) > 45
 
 
-@pytest.mark.parametrize("line", OURS)
-def test_a_command_of_ours(line: str, place: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+LONG = ("check torchrecurrent",)
+"""Commands that take half a minute: `make test-all` runs them."""
+
+
+@pytest.mark.parametrize("line", [pytest.param(line, marks=[pytest.mark.slow] * (line in LONG)) for line in OURS])
+def test_a_command_of_ours(
+    line: str, place: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any, request: pytest.FixtureRequest
+) -> None:
     monkeypatch.chdir(place)
     verb, *words = shlex.split(line.partition(" < ")[0])
     if verb not in ("train", "compare", "word2vec"):
@@ -112,6 +118,7 @@ def test_a_command_of_ours(line: str, place: Path, monkeypatch: pytest.MonkeyPat
     if sets and not sets[0].startswith(HELD):
         assert entries(words)[0].config["choices"]["data"] == sets[0]
         return
+    request.getfixturevalue("no_charts")
     own = any(word.startswith("data.train=") for word in words)
     more = ["cache=cache", f"name=readme-{OURS.index(line)}"]
     if verb == "word2vec":

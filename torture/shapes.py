@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from lightning_seq.engines import fused
-from lightning_seq.engines.packed import ELMAN, LSTM
+from lightning_seq.engines.plans import ELMAN, LSTM
 from torture.shape_calls import Call, made, strided, unfit
 
 ROOT = Path(__file__).parents[1]

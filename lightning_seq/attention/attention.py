@@ -102,8 +102,8 @@ class Attention(nn.Module):
 
         Raises ValueError for another shape or device, TypeError for another type.
         """
-        like = self._like(values)
-        check_tensor("attention", "values", values, ("B", "S", self.scorer.value_size), like)
+        like, types = self._like(values)
+        check_tensor("attention", "values", values, ("B", "S", self.scorer.value_size), like, types)
         check_tensor("attention", "mask", mask, values.shape[:2], values, torch.bool)
         values = values.masked_fill(~mask[..., None], 0)
         return Memory(self.scorer.keys(values), self.scorer.values(values), mask)
@@ -125,8 +125,8 @@ class Attention(nn.Module):
         Raises ValueError for several queries at once where `needs_previous`, and for another shape or device; TypeError
         for another type.
         """
-        places, like = memory.mask.shape, self._like(query)
-        check_tensor("attention", "query", query, (places[0], "T", self.scorer.query_size), like)
+        places, (like, types) = memory.mask.shape, self._like(query)
+        check_tensor("attention", "query", query, (places[0], "T", self.scorer.query_size), like, types)
         check_tensor("attention", "memory.keys", memory.keys, (*places, self.scorer.key_size), query, FLOATING)
         check_tensor("attention", "memory.values", memory.values, (*places, "C"), query, FLOATING)
         if previous is not None:
@@ -143,9 +143,11 @@ class Attention(nn.Module):
             weights = weights * emphasis[:, None]
         return Attended(self.scorer.context(weights, memory.values), weights)
 
-    def _like(self, tensor: Tensor) -> Tensor:
-        """A tensor of the type and device that it computes in: a parameter, or what it is given where it has none."""
-        return next(self.parameters(), tensor)
+    def _like(self, tensor: Tensor) -> tuple[Tensor, tuple[torch.dtype, ...] | None]:
+        """A parameter, whose type and device the argument must have; without parameters the argument itself, and every
+        floating type."""
+        parameter = next(self.parameters(), None)
+        return (tensor, FLOATING) if parameter is None else (parameter, None)
 
     def _keys(self, query: Tensor, memory: Memory, previous: Tensor | None) -> Tensor:
         if self.coverage is None:

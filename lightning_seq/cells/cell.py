@@ -21,12 +21,12 @@ State = tuple[Tensor, ...]
 
 @dataclass(frozen=True)
 class Noise:
-    """What was drawn before the loop, so that every engine uses the same draw.
+    """Random numbers drawn before the loop, so that every engine uses the same draw.
 
     recurrent: `[B, *state_shapes[0]]` multiplies h_{t-1} where it meets U, and only there, at every step the same
                (recurrent dropout, already scaled).
     zoneout:   for each tensor of the state, `[B, T, …]` in the order of the steps: the share of the old value that is
-               kept (0 or 1 in training, the probability in evaluation), or None for "none of it".
+               kept (0 or 1 in training, the probability in evaluation), or None for no zoneout of that tensor.
     weights:   replacements for the cell's `recurrent_weights()`, by name (a weight-dropped U).
     """
 
@@ -146,17 +146,17 @@ class Cell(nn.Module, ABC):
 
     input_shape, output_shape: shapes of one sample at one step.
     state_shapes:              shapes of one sample's state, one for each tensor; the first one meets U.
-    projected_shape:           what `project` makes of one sample at one step; None where nobody says it.
+    projected_shape:           shape of the result of `project` for one sample at one step; None if it is not known.
     splits_input:              whether `project` may be given some columns of the input at a time.
     takes_ids:                 whether `project` may be given token ids.
-    resets_submodules:         whether `reset_parameters` also fills what is inside the cell's submodules.
+    resets_submodules:         whether `reset_parameters` also fills the parameters of the cell's submodules.
     keeps:                     the gate that keeps the old state, and 1 where open keeps or -1 where open forgets.
 
     The output need not be a tensor of the state, nor as wide as one: `output_of` joins the two. The first tensor of the
     state holds real numbers. An integer or boolean one (a step counter) is carried from step to step unchanged by noise
     and has no gradient; `initial_state` makes it.
 
-    `project` and `step` of every subclass check what they are given (`cells/check.py`): ValueError or TypeError.
+    `project` and `step` of every subclass check their arguments: ValueError or TypeError.
     """
 
     input_shape: tuple[int, ...]
@@ -177,7 +177,7 @@ class Cell(nn.Module, ABC):
                 setattr(cls, name, checked(method, check))
 
     def like(self, x: Tensor) -> Tensor:
-        """A tensor of the type and device that the cell computes in: a parameter, or x where it has none."""
+        """A tensor of the computation's type and device: a parameter, or x for a cell without parameters."""
         for parameter in self._parameters.values():  # the common case, several times as fast as `parameters()`
             if parameter is not None:
                 return parameter
@@ -192,7 +192,7 @@ class Cell(nn.Module, ABC):
 
     @abstractmethod
     def project(self, x: Tensor, start: int = 0) -> Tensor:
-        """All that depends on the input alone, for any leading shape: `[…, D']` to `[…, G*H]`.
+        """The part of a step that depends on the input alone, for any leading shape: `[…, D']` to `[…, G*H]`.
 
         `x` holds the input's columns from `start` on; the bias is added only at 0. Token ids (an integer tensor
         `[…]`) stand for one-hot vectors.
@@ -204,7 +204,7 @@ class Cell(nn.Module, ABC):
 
     @abstractmethod
     def step(self, projected_t: Tensor, state: State, noise: Noise | None = None) -> Step:
-        """The recurrence's equations, from what `project` made of x_t and the state before."""
+        """The equations of the recurrence, from the projection of x_t and the previous state."""
 
     def output_of(self, step: Step, state: State) -> Tensor:
         """The output `[B, *output_shape]` of a step when zoneout has put `state` in place of the state it made.
@@ -238,7 +238,7 @@ class Cell(nn.Module, ABC):
         return {}
 
     def gate_bias(self, gate: str) -> Tensor | None:
-        """A view of the gate's learned bias, to be filled in place; None where it has none."""
+        """A view of the gate's learned bias, to be filled in place; None for a gate without one."""
         return None
 
 
@@ -247,7 +247,7 @@ Bias = bool | Mapping[str, float | int]
 
 
 class GatedCell(Cell):
-    """What cells with gates have in common: a bias for each, learned or frozen, and how they start.
+    """Cells with gates: a bias for each gate, learned or frozen, and its initial value.
 
     gates: their names, in the order of their rows.
     bias:  True; False leaves it out; `{gate: value}` freezes some gates' biases at a value.
@@ -263,7 +263,7 @@ class GatedCell(Cell):
             if isinstance(value, bool) or not isinstance(value, int | float):
                 raise UserError(f"bias freezes gate {gate!r} at {value!r}, expected a number")
             if gate not in self.gates:
-                raise UserError(f"bias freezes gate {gate!r}, which this cell has not: {near(gate, self.gates)}")
+                raise UserError(f"bias freezes gate {gate!r}, this cell has no such gate: {near(gate, self.gates)}")
         self._learned = tuple(gate for gate in self.gates if gate not in self.frozen) if bias is not False else ()
         self.b = nn.Parameter(torch.empty(len(self._learned) * hidden_size)) if self._learned else None
 
@@ -297,9 +297,9 @@ class GatedCell(Cell):
 
 
 class DenseCell(GatedCell):
-    """What the cells with `W [G*H, D]`, `U [G*H, H]` and `b [G*H]` share: parameters and their product with the input.
+    """Cells with `W [G*H, D]`, `U [G*H, H]` and `b [G*H]`: their parameters and the product with the input.
 
-    recurrent_size: columns of U, where the tensor that is handed on is not H wide.
+    recurrent_size: columns of U, for a state whose first tensor is not H wide.
     """
 
     def __init__(
@@ -351,18 +351,18 @@ def product(x: Tensor, W: Tensor, b: Tensor | None = None, start: int = 0) -> Te
 
 
 def recurrent_input(h_prev: Tensor, noise: Noise | None) -> Tensor:
-    """h_{t-1} as it meets U: under recurrent dropout, masked."""
+    """h_{t-1} before the product with U: masked under recurrent dropout."""
     return h_prev if noise is None or noise.recurrent is None else h_prev * noise.recurrent
 
 
 def recurrent_weight(U: Tensor, noise: Noise | None, name: str = "U") -> Tensor:
-    """U, or what weight-drop made of it."""
+    """U, or its weight-dropped replacement."""
     return U if noise is None else noise.weights.get(name, U)
 
 
 @torch.no_grad()
 def start_forget_bias(cell: GatedCell, value: float | None) -> None:
-    """Fill the learned bias of the forget gate, where there are both."""
+    """Fill the learned bias of the forget gate; without a value or without that bias, nothing is changed."""
     b_f = cell.gate_bias("f")
     if b_f is not None and value is not None:
         b_f.fill_(value)

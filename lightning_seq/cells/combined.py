@@ -1,4 +1,4 @@
-"""What joins the two directions of a C-BRNN."""
+"""The combined layer of a C-BRNN, which joins its two directions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Anybody's cell: a module with torch's convention, `(x_t, state) -> state`."""
+"""A cell from another package: a module with torch's convention, `(x_t, state) -> state`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lightning_seq.errors import UserError, at_least_one
 
 
 class ExternalCell(Cell):
-    """A cell from elsewhere, in every layer, task and comparison, on the engine `loop`.
+    """A cell from another package, for every layer, task and comparison, on the engine `loop`.
 
         s_t = module(x_t, s_{t-1})
         h_t = the first tensor of s_t, or the output that the module returns with it
@@ -50,7 +50,7 @@ class ExternalCell(Cell):
         try:
             self.module = self._make()
             self._paired, state = self._convention(input_size)
-        # What a class of somebody else's raises when it is called in another way than it wants.
+        # A class of another package may raise any of these for arguments that it does not take.
         except (TypeError, ValueError, RuntimeError, AttributeError, LookupError, AssertionError) as error:
             raise UserError(
                 f"{path.__name__} cannot be used as a cell ({error}): expected {path.__name__}(input_size, "
@@ -87,7 +87,7 @@ class ExternalCell(Cell):
         raise failure
 
     def _read(self, returned: Any) -> tuple[Tensor, State]:
-        """Output and state of what the module returned."""
+        """Output and state, from the value that the module returned."""
         state = returned[1] if self._paired else returned
         carried: State = (state,) if isinstance(state, Tensor) else tuple(state)
         return (returned[0] if self._paired else carried[0]), carried
@@ -102,7 +102,7 @@ class ExternalCell(Cell):
         self.module.load_state_dict(self._make().state_dict())
 
     def recurrent_weights(self) -> dict[str, Tensor]:
-        """None that are known: initialisation and weight-drop leave the module as it is."""
+        """Empty: initialisation and weight-drop do not change the module."""
         return {}
 
     def project(self, x: Tensor, start: int = 0) -> Tensor:

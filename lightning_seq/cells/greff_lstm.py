@@ -1,4 +1,4 @@
-"""The LSTM of "LSTM: a search space odyssey", every part of which can be taken out."""
+"""The LSTM of "LSTM: a search space odyssey", whose parts can be switched off."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class GreffLSTMCell(DenseCell):
         o_t = σ(W_o x_t + U_o h_{t-1} + p_o ⊙ c_t + b_o)
         h_t = o_t ⊙ tanh(c_t)
 
-    State: (h, c); with full gate recurrence (h, c, i, f, o), as far as these are there.
-    Gate order: i, f, g, o, without those that are taken out; peepholes i, f, o.
+    State: (h, c); with full gate recurrence (h, c, i, f, o), without the gates that are switched off.
+    Gate order: i, f, g, o, without the gates that are switched off; peepholes i, f, o.
     Parameters: 4*(D*H + H*H + H) + 3*H.
     Elsewhere: z_t for g_t; y_t for h_t; R for U.
 
@@ -105,5 +105,5 @@ class GreffLSTMCell(DenseCell):
         return Step(h_t, (h_t, c_t, *carried), gates)
 
     def _gate(self, gate: str, into: dict[str, Tensor], c: Tensor) -> Tensor:
-        """σ of what comes into a gate, with what its peephole sees of c."""
+        """σ of a gate's pre-activation, with the peephole's product with c added."""
         return torch.sigmoid(into[gate] if self.p is None else into[gate] + self.p[self.open_gates.index(gate)] * c)

@@ -18,7 +18,7 @@ class GRUCell(DenseCell):
         n_t = tanh(W_n x_t + b_in + r_t ⊙ (U_n h_{t-1} + b_n))
         h_t = z_t ⊙ h_{t-1} + (1 - z_t) ⊙ n_t
 
-    b holds b_r, b_z, b_in; b_n `[H]` stands inside the reset product. z keeps the old state.
+    b holds b_r, b_z, b_in; b_n `[H]` is inside the reset product. z keeps the old state.
 
     State: (h,).
     Gate order: r, z, n.

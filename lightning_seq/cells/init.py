@@ -1,4 +1,4 @@
-"""Initialisation: an axis of its own, the same for every architecture, each parameter from a generator of its own."""
+"""Initialisation of parameters, the same for every architecture: each parameter has its own random generator."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ RECURRENT = ("uniform", "orthogonal", "identity")
 class Initialisation:
     """Fill every parameter of a model.
 
-    recurrent:   what the recurrent matrices start from, gate by gate: `uniform` in ±1/√H as torch has it, `orthogonal`
+    recurrent:   initial recurrent matrices, gate by gate: `uniform` in ±1/√H as torch has it, `orthogonal`
                  (Saxe et al. 2014), or `identity` (Le et al. 2015).
     scale:       multiplies the recurrent matrices of `orthogonal` and `identity`.
-    forget_bias: what the bias of the gate that keeps the old state starts from (f of an LSTM, z of a GRU; its negative
+    forget_bias: initial bias of the gate that keeps the old state (f of an LSTM, z of a GRU; its negative
                  where an open gate forgets); None leaves it to the cell.
     chrono:      T_max, the longest dependency expected (Tallec & Ollivier 2018, eq. 16): that bias is drawn as
-                 log(U[1, T_max - 1]), and an input gate's is its negative; None for not.
+                 log(U[1, T_max - 1]), and an input gate's is its negative; None for no such draw.
 
     A parameter's generator is keyed by the seed and the parameter's own name, so that parts which two architectures
     share start equal in both, and nothing depends on the order in which modules were made.

@@ -15,20 +15,20 @@ from lightning_seq.errors import UserError
 
 
 class JordanCell(DenseCell):
-    """Jordan's network (Jordan 1986, "Serial order"): what is fed back is the output.
+    """Jordan's network (Jordan 1986, "Serial order"), which feeds back its output.
 
         h_t = φ(W x_t + U y_{t-1} + b)
         y_t = ψ(V h_t + c)
 
-    With `hidden_layers=0` the first line is all there is, and its h_t is the output y_t; with more than one,
-    h^k_t = φ(V^k h^{k-1}_t + c^k) stand between the two lines. φ is `activation`, ψ `output_activation`.
+    With `hidden_layers=0` only the first line is computed, and its h_t is the output y_t; with more than one,
+    h^k_t = φ(V^k h^{k-1}_t + c^k) come between the two lines. φ is `activation`, ψ `output_activation`.
 
     State: (y,).
     Gate order: h.
     Parameters: D*H + O*H + H + H*O + O.
     Elsewhere: o_t for y_t; W for U; U for W.
 
-    output_size: O, the size of y; H where it is not given.
+    output_size: O, the size of y; None for H.
     """
 
     gates = ("h",)

@@ -37,8 +37,8 @@ class PeepholeLSTMCell(DenseCell):
     Parameters: 4*(D*H + H*H + H) + 3*H.
     Elsewhere: w_ci, W_ci, P_i for p_i; V_i for p_i as a diagonal matrix.
 
-    peephole:    `diagonal`, p `[3, H]`; or `full`, matrices P `[3H, H]` in the place of p: each gate then sees
-                 [c; h; x] concatenated, and there are 3*H*H in the place of 3*H.
+    peephole:    `diagonal`, p `[3, H]`; or `full`, matrices P `[3H, H]` instead of p: each gate then sees
+                 [c; h; x] concatenated, 3*H*H parameters instead of 3*H.
     forget_bias: what b_f starts from.
     """
 

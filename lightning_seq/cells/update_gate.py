@@ -1,4 +1,4 @@
-"""A recurrent network with an update gate alone."""
+"""A recurrent network whose only gate is an update gate."""
 
 from __future__ import annotations
 

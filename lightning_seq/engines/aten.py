@@ -1,4 +1,4 @@
-"""The loops of packed rows in torch's operations, where the compiled ones are not there."""
+"""The loops over packed rows in torch's operations, for installations without the compiled library."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from torch import Tensor
 from lightning_seq.cells.cell import Cell, Noise, State
 from lightning_seq.engines import packed
 from lightning_seq.engines.engine import Run
-from lightning_seq.engines.packed import ELMAN, GRU_AFTER, GRU_BEFORE, LSTM, PLANS, Arrays, Layout, Plan
+from lightning_seq.engines.packed import Arrays, Layout
+from lightning_seq.engines.plans import ELMAN, GRU_AFTER, GRU_BEFORE, LSTM, PLANS, Plan
 
 ACTIVATE = (torch.tanh, torch.relu, torch.sigmoid, torch.Tensor.clone)
 BACK = (
@@ -22,7 +23,7 @@ BACK = (
 
 
 class Aten:
-    """Elman, both GRUs and the C-BRNN's combined layer; torch's own kernel is the better one for an LSTM."""
+    """Elman, both GRUs and the C-BRNN's combined layer; for an LSTM torch's own kernel is faster."""
 
     name = "aten"
     ignores_padding = True
@@ -71,7 +72,7 @@ class Aten:
 
     def _index(self, layout: Layout) -> Tensor:
         if layout.index is None:
-            raise RuntimeError("this engine packs its rows")
+            raise RuntimeError("expected packed rows, a dense layout came")
         return layout.index
 
     def _counts(self, layout: Layout) -> list[int]:
@@ -144,8 +145,8 @@ class Aten:
 
 
 def _there(arrays: Arrays, name: str) -> Any:
-    """An array that this kind of cell has."""
+    """The array of that name; RuntimeError if it is missing."""
     found = arrays[name]
     if found is None:
-        raise RuntimeError(f"{name} is not there")
+        raise RuntimeError(f"array {name} is missing")
     return found

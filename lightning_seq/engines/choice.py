@@ -20,9 +20,9 @@ def engines() -> dict[str, Engine]:
 
 
 def choose(wanted: str, cell: Cell, x: Tensor, noise: Noise | None = None, trace: bool = False) -> Engine:
-    """The engine of that name, or for `auto` the fastest that can run this.
+    """The engine of that name, or for `auto` the fastest that can run the cell.
 
-    Raises UserError for an unknown name, or where the engine asked for cannot run this.
+    Raises UserError for an unknown name, and for an engine that cannot run the cell.
     """
     known = engines()
     if wanted == "auto":
@@ -31,5 +31,5 @@ def choose(wanted: str, cell: Cell, x: Tensor, noise: Noise | None = None, trace
         raise UserError(f"engine {wanted!r} is unknown: {near(wanted, [*known, 'auto'])}")
     reason = known[wanted].refuses(cell, x, noise, trace)
     if reason is not None:
-        raise UserError(f"engine={wanted} cannot run this: {reason}; use engine=auto or engine=loop")
+        raise UserError(f"engine={wanted} cannot run this cell: {reason}; use engine=auto or engine=loop")
     return known[wanted]

@@ -1,4 +1,4 @@
-"""The contract of an engine, and the choice between them."""
+"""The contract of an engine."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lightning_seq.cells.cell import Cell, Noise, State
 
 @dataclass(frozen=True)
 class Trace:
-    """What happened at every step.
+    """States and gates of every step.
 
     states: for each tensor of the state, `[B, T, …]`.
     gates:  by name, `[B, T, H]`.
@@ -59,14 +59,14 @@ class Run:
 class Engine(Protocol):
     """A way to run a cell over a sequence, equal to `loop` in value and gradient.
 
-    ignores_padding: whether it never reads what stands beyond a row's length; else that is zero.
+    ignores_padding: whether it never reads inputs beyond a row's length; for other engines they are zero.
     """
 
     name: str
     ignores_padding: bool
 
     def refuses(self, cell: Cell, x: Tensor, noise: Noise | None, trace: bool) -> str | None:
-        """Why this engine cannot run that, or None where it can."""
+        """The reason why this engine cannot run the cell, or None if it can."""
 
     def run(
         self,

@@ -15,7 +15,8 @@ from torch import Tensor
 from lightning_seq.cells.cell import Cell, Noise, State
 from lightning_seq.engines import packed
 from lightning_seq.engines.engine import Run
-from lightning_seq.engines.packed import ELMAN, LSTM, Arrays, Layout, Plan
+from lightning_seq.engines.packed import Arrays, Layout
+from lightning_seq.engines.plans import ELMAN, LSTM, Plan
 from lightning_seq.tensors import check_tensor
 
 LIBRARY = Path(__file__).parent / "_fused.so"
@@ -23,7 +24,7 @@ TORCH_LIBRARY = Path(torch.__file__).parent / "lib" / "libtorch_cpu.so"
 TYPES = {torch.float32: "f", torch.float64: "d"}
 
 OWN = 5 << 18
-"""Bytes of weights up to which our own products are the faster ones (measured: `benchmarks/engines.py`)."""
+"""Bytes of weights up to which our own products are faster (measured: `benchmarks/engines.py`)."""
 
 INTEGERS = ("kind", "activation", "coupled", "dense", "own", "N", "T", "H", "D", "shards", "threads")
 ARRAYS = (
@@ -33,18 +34,18 @@ ARRAYS = (
 
 
 class Problem(ctypes.Structure):
-    """What one pass needs, as `csrc/recurrences.inc` declares it."""
+    """The arguments of one pass, as `csrc/recurrences.inc` declares them."""
 
     _fields_ = [(name, ctypes.c_int64) for name in INTEGERS] + [(name, ctypes.c_void_p) for name in ARRAYS]
 
 
 WRONG_LENGTH = -2
 LARGEST = 2**31 - 1
-"""What the BLAS counts up to."""
+"""The largest size of a BLAS call."""
 
 
 def check_arrays(direction: str, plan: Plan, layout: Layout, arrays: Arrays) -> None:
-    """A last look before C reads memory by these sizes: all that are needed are there, dense, of one type, on the CPU.
+    """Check every array before C reads memory by these sizes: present, contiguous, of one type, on the CPU.
 
     Raises ValueError, or TypeError for another type.
     """
@@ -54,7 +55,9 @@ def check_arrays(direction: str, plan: Plan, layout: Layout, arrays: Arrays) -> 
     if gates is None or gates.dtype not in TYPES:
         raise TypeError(f"the {direction} pass has gates of {gates if gates is None else gates.dtype}")
     if plan.gates != (1 if plan.kind == ELMAN else 4 if plan.kind == LSTM and not plan.coupled else 3):
-        raise ValueError(f"the {direction} pass has {plan.gates} gates, which a recurrence of kind {plan.kind} has not")
+        raise ValueError(
+            f"the {direction} pass has {plan.gates} gates, a recurrence of kind {plan.kind} has another number"
+        )
     if max(B, T * GH, T * D) > LARGEST or (layout.dense and N != B * T):
         raise ValueError(f"the {direction} pass is of {B} sequences, {T} steps, {N} rows, {GH} gates, {D} inputs")
     shapes = _shapes(B, N, T, H, GH, D, layout.shards, 2 if plan.coupled else 3)
@@ -91,7 +94,7 @@ def _shapes(B: int, N: int, T: int, H: int, GH: int, D: int, shards: int, peepho
 
 @cache
 def _needed(direction: str, kind: int, peepholes: bool, dense: bool) -> tuple[str, ...]:
-    """The arrays without which a pass cannot be."""
+    """The names of the arrays that a pass needs."""
     forward = direction == "forward"
     needed = ["firsts", "U", "h0", "gates", "h", *(["hT"] if forward else ["dout", "dh"])]
     if kind == LSTM:
@@ -127,7 +130,7 @@ def _problem(plan: Plan, layout: Layout, arrays: Arrays, own: bool) -> Problem:
 
 @cache
 def compiled() -> ctypes.CDLL | None:
-    """The compiled code with a BLAS in its hand, or None where it was not built, or no BLAS is found."""
+    """The compiled library, linked to a BLAS; None if it was not built or no BLAS is found."""
     if not LIBRARY.is_file():
         return None
     try:
@@ -135,7 +138,7 @@ def compiled() -> ctypes.CDLL | None:
     except OSError:
         return None
     loaded.fused_layout.restype = ctypes.c_int64
-    return loaded if _hand_a_blas(loaded) else None
+    return loaded if _link_blas(loaded) else None
 
 
 @cache
@@ -143,8 +146,8 @@ def _has_own_products() -> bool:
     return bool(_code().fused_has_own_products())
 
 
-def _hand_a_blas(loaded: ctypes.CDLL) -> bool:
-    """Torch's own BLAS where it shows one (MKL with packed products too), else SciPy's."""
+def _link_blas(loaded: ctypes.CDLL) -> bool:
+    """Link the BLAS that torch exports (of MKL the packed products too), else SciPy's."""
     try:
         blas: Any = ctypes.CDLL(str(TORCH_LIBRARY))
     except OSError:
@@ -192,7 +195,7 @@ _forked = False
 
 
 def _after_fork() -> None:
-    """The threads of an OpenMP pool are not there in a forked process: it goes on with one."""
+    """A forked process has no threads of the OpenMP pool: it computes with one."""
     global _forked
     _forked = True
 
@@ -216,7 +219,7 @@ class Fused:
         return _has_own_products()
 
     def whole(self, *weights: Tensor) -> bool:
-        """With AVX-512, for weights that stay in the second cache of a core: a step's products are our own too."""
+        """With AVX-512, and for weights that fit the level-2 cache of a core."""
         size = sum(weight.numel() * weight.element_size() for weight in weights)
         return size <= OWN and _has_own_products()
 
@@ -302,5 +305,5 @@ def _pass(direction: str, plan: Plan, layout: Layout, arrays: Arrays, own: bool)
 
 def _index(layout: Layout) -> Tensor:
     if layout.index is None:
-        raise RuntimeError("dense rows stand where they are")
+        raise RuntimeError("expected packed rows, a dense layout came")
     return layout.index

@@ -16,16 +16,16 @@ from lightning_seq.cells.lstm import LSTMCell
 from lightning_seq.cells.projected_lstm import ProjectedLSTMCell
 from lightning_seq.engines.engine import Run
 
-# A pre-activation at which the logistic is exactly 0 or 1 in float32 and float64, whatever U h adds to it.
+# A pre-activation so large that the logistic is exactly 0 or 1 in float32 and float64 for every U h.
 SATURATED = 1e4
 
 
 class Native:
     """Elman (tanh, relu), LSTM (projected too), GRU-after and the C-BRNN's combined layer through torch's fused layers.
 
-    Ragged batches run padded, not packed: on CPU that is about three times as fast. What comes after a row's last token
-    cannot reach its outputs, so only the final state needs care: h is read off the outputs, and for the LSTM one more
-    input column, 1 beyond the end, shuts the input gate and opens the forget gate, so that c stays what it was.
+    Ragged batches run padded, not packed: on CPU that is about three times as fast. Inputs after a row's last token
+    cannot change its outputs, so only the final state needs care: h is read from the outputs, and for the LSTM one more
+    input column, 1 beyond the end, closes the input gate and opens the forget gate, so that c does not change.
     """
 
     name = "native"
@@ -122,7 +122,7 @@ def _lstm(
 
 
 def _given(cell: DenseCell, weights: Weights) -> list[Tensor]:
-    """What torch's kernels take. They have two biases; the second is zero where a cell has one."""
+    """The weights as torch's kernels take them: with two biases, the second zero for a cell with one."""
     U, b = weights.get("U", cell.U), cell.bias()
     return [cell.W, U] if b is None else [cell.W, U, b, torch.zeros_like(b)]
 

@@ -11,7 +11,6 @@ The loops over the steps are a backend's: `fused` (C) or `aten` (torch's operati
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -19,74 +18,25 @@ import torch
 from torch import Tensor
 
 from lightning_seq.cells.cell import Cell, DenseCell, Noise, State, recurrent_weight
-from lightning_seq.cells.combined import CombinedCell
-from lightning_seq.cells.elman import ElmanCell
-from lightning_seq.cells.greff_lstm import GreffLSTMCell
-from lightning_seq.cells.gru import GRUCell
-from lightning_seq.cells.gru_reset_before import GRUResetBeforeCell
-from lightning_seq.cells.lstm import LSTMCell
-from lightning_seq.cells.peephole_lstm import PeepholeLSTMCell
 from lightning_seq.engines.engine import Run
+from lightning_seq.engines.plans import ELMAN, GRU_AFTER, GRU_BEFORE, LSTM, PLANS, Plan
 from lightning_seq.errors import UserError
 from lightning_seq.tensors import keeps_graph
-
-ELMAN, LSTM, GRU_AFTER, GRU_BEFORE = range(4)
-ACTIVATIONS = ("tanh", "relu", "logistic", "identity")
 
 Arrays = dict[str, Tensor | None]
 """The arrays of one pass, by the names that `csrc/recurrences.inc` gives and explains."""
 
 
 @dataclass(frozen=True)
-class Plan:
-    """How a cell is run: its kind and options, and its tensors beside U."""
-
-    kind: int
-    hidden_size: int
-    gates: int
-    activation: int = 0
-    coupled: bool = False
-    bn: Tensor | None = None
-    p: Tensor | None = None
-
-
-def _elman(cell: ElmanCell | CombinedCell) -> Plan:
-    return Plan(ELMAN, cell.hidden_size, 1, ACTIVATIONS.index(cell.activation))
-
-
-def _peephole(cell: PeepholeLSTMCell) -> Plan | str:
-    return "its peepholes are full matrices" if cell.full else Plan(LSTM, cell.hidden_size, 4, p=cell.p)
-
-
-def _greff(cell: GreffLSTMCell) -> Plan | str:
-    whole = cell.gates == (("i", "g", "o") if cell.coupled else ("i", "f", "g", "o"))
-    if not (whole and cell.input_activation and cell.output_activation) or cell.U_gates is not None:
-        return "of the LSTM's variants it knows peepholes and coupled gates"
-    return Plan(LSTM, cell.hidden_size, len(cell.gates), coupled=cell.coupled, p=cell.p)
-
-
-# By exact class: a subclass may have changed its equations.
-PLANS: dict[type[Cell], Callable[[Any], Plan | str]] = {
-    ElmanCell: _elman,
-    CombinedCell: _elman,
-    LSTMCell: lambda cell: Plan(LSTM, cell.hidden_size, 4),
-    PeepholeLSTMCell: _peephole,
-    GreffLSTMCell: _greff,
-    GRUCell: lambda cell: Plan(GRU_AFTER, cell.hidden_size, 3, bn=cell.b_n),
-    GRUResetBeforeCell: lambda cell: Plan(GRU_BEFORE, cell.hidden_size, 3),
-}
-
-
-@dataclass(frozen=True)
 class Layout:
-    """Where each row comes from.
+    """The sample and step of each row.
 
     Packed, with:
     order:  `[B]`, the samples shard by shard; firsts `[shards + 1]`: where each shard begins in it.
     counts: `[shards * T]`, the samples alive at each step; starts `[shards + 1]`: the shards' first rows.
     index:  `[N]`, the place `b * T + t` of each row in a `[B, T]` array.
 
-    Or dense, where every sequence is T long: rows stand as in a `[B, T]` array, and of these there is `firsts` alone.
+    Or dense, if every sequence is T long: rows are in the order of a `[B, T]` array, and only `firsts` is set.
     """
 
     batch: int
@@ -115,7 +65,7 @@ class Layout:
 
 @runtime_checkable
 class Backend(Protocol):
-    """What an engine over packed rows brings."""
+    """The operations that a packed-row engine must implement."""
 
     @property
     def makes_gradients(self) -> bool:
@@ -131,7 +81,7 @@ class Backend(Protocol):
         """`[B, T, …]` to rows `[N, …]`."""
 
     def scatter(self, rows: Tensor, layout: Layout) -> Tensor:
-        """Rows `[N, …]` to `[B, T, …]`, zero where there is none."""
+        """Rows `[N, …]` to `[B, T, …]`, zero at padding."""
 
     def forward(self, plan: Plan, layout: Layout, arrays: Arrays, whole: bool) -> None:
         """Fill `h hT` (and `c tc cT`, `extra`), and `gates`: from projections to activated gates, b added. With `x` and
@@ -245,7 +195,7 @@ class Recurrence(torch.autograd.Function):
 
 @dataclass(frozen=True)
 class Gradients:
-    """Of the rows, and of the weights they met."""
+    """Gradients of the rows and of the weights."""
 
     x: Tensor | None
     W: Tensor | None
@@ -261,13 +211,13 @@ def _within(
     """The backward pass of a backend that makes the gradients of inputs and weights."""
     gates, U, h = arrays["gates"], arrays["U"], arrays["h"]
     if gates is None or U is None or h is None:
-        raise RuntimeError("no gates, or nothing recurrent")
+        raise RuntimeError("arrays gates, U and h are needed for a backward pass")
 
     def made(name: str, like: Tensor | None) -> Tensor | None:
         new = torch.empty_like if layout.rows else torch.zeros_like
         return new(like) if like is not None and needs[name] else None
 
-    large = W is not None and not backend.whole(W)  # each thread would pack it anew: torch's product is the better one
+    large = W is not None and not backend.whole(W)  # each thread would pack it again: torch's product is faster
     dx = None if W is None or large else made("rows", rows)
     dW, dU, db = made("W", W), made("U", U), gates.new_zeros(len(U)) if needs["b"] else None
     dbn = None if bn is None else torch.zeros_like(bn)
@@ -285,10 +235,10 @@ def _beside(
     backend: Backend, plan: Plan, layout: Layout, arrays: Arrays, whole: bool, rows: Tensor | None,
     W: Tensor | None, bn: Tensor | None, needs: dict[str, bool],
 ) -> Gradients:  # fmt: skip
-    """The backward pass with a large product of torch's for each matrix, after the loop."""
+    """The backward pass with one large torch product for each matrix, after the loop."""
     gates, extra, U, h, h0 = (arrays[name] for name in ("gates", "extra", "U", "h", "h0"))
     if gates is None or U is None or h is None or h0 is None:
-        raise RuntimeError("no gates, or nothing recurrent")
+        raise RuntimeError("arrays gates, U and h are needed for a backward pass")
     H = plan.hidden_size
     hprev = None if layout.dense else torch.empty_like(h)
     m = extra.clone() if plan.kind == GRU_BEFORE and extra is not None else None
@@ -317,8 +267,8 @@ def _of_final_state(gradient: Tensor | None, like: Tensor, layout: Layout) -> Te
 def _of_matrix(gates: Tensor, h: Tensor, h0: Tensor, hprev: Tensor | None, layout: Layout, out: Tensor) -> None:
     """The gradient of a matrix that acts on h_{t-1}: over all rows, their gates' gradients times the state before.
 
-    In dense rows the state before is the row before, but for the first of each sequence: what one large product takes
-    for it is put right by a small one.
+    In dense rows the state before is the row before, but for the first of each sequence: a small
+    product corrects the large one there.
     """
     if hprev is not None:
         torch.mm(gates.t(), hprev, out=out)
@@ -332,12 +282,12 @@ def _of_matrix(gates: Tensor, h: Tensor, h0: Tensor, hprev: Tensor | None, layou
 
 
 def _summed(rows: Tensor) -> Tensor:
-    """Over the rows; torch's `sum(0)` takes about twice as long."""
+    """The sum over the rows; torch's `sum(0)` takes about twice as long."""
     return torch.mv(rows.t(), rows.new_ones(len(rows)))
 
 
 def in_memory(tensor: Tensor) -> Tensor:
-    """Its numbers as they stand in memory: contiguous, and not the lazy negative of what is there."""
+    """The tensor, contiguous and without a lazy negation."""
     return tensor.contiguous().resolve_neg()
 
 
@@ -346,7 +296,7 @@ def _whole(tensor: Tensor | None) -> Tensor | None:
 
 
 def refuses(cell: Cell, x: Tensor, noise: Noise | None, trace: bool) -> str | None:
-    """Why packed rows cannot run that, whichever the backend."""
+    """The reason why no packed-row engine can run the cell, or None if one can."""
     if type(cell) not in PLANS:
         return f"it does not know {type(cell).__name__}"
     plan = PLANS[type(cell)](cell)

@@ -12,6 +12,7 @@ from lightning_seq.attention.dot import DotScorer
 from lightning_seq.attention.location import LocationScorer
 from lightning_seq.conformance.layers import randomise
 from lightning_seq.errors import UserError
+from tests.shapes import unchecked
 
 Q, D = 4, 3
 
@@ -103,3 +104,13 @@ def test_mistakes_are_named() -> None:
         Attention(LocationScorer(Q, D), coverage=True)
     with pytest.raises(UserError, match="value_size is 0"):
         BilinearScorer(Q, 0)
+
+
+def test_a_query_that_is_no_floating_tensor_is_refused_without_parameters_too() -> None:
+    attention = Attention(DotScorer(4, 4))
+    assert not [*attention.parameters()]
+    memory = attention.prepare(torch.randn(2, 3, 4), torch.ones(2, 3, dtype=torch.bool))
+    with unchecked(), pytest.raises(TypeError, match=r"attention: query is bool \[2, 1, 4\], expected floating"):
+        attention.attend(torch.ones(2, 1, 4, dtype=torch.bool), memory)
+    with unchecked(), pytest.raises(TypeError, match=r"attention: values is int64 \[2, 3, 4\], expected floating"):
+        attention.prepare(torch.ones(2, 3, 4, dtype=torch.int64), torch.ones(2, 3, dtype=torch.bool))

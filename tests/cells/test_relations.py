@@ -228,7 +228,7 @@ def test_a_frozen_bias_is_no_parameter_and_stays(kind: type[ElmanCell]) -> None:
     frozen, learned = random(kind, D, H, bias={gate: 0.75}), random(kind)
     assert sum(p.numel() for p in learned.parameters()) - sum(p.numel() for p in frozen.parameters()) == H
     assert torch.equal(frozen.bias()[frozen.gate_rows()[gate]], torch.full((H,), 0.75).double())
-    with pytest.raises(UserError, match="this cell has not"):
+    with pytest.raises(UserError, match="this cell has no such gate"):
         kind(D, H, bias={"y": 1.0})
 
 

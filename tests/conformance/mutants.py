@@ -147,8 +147,10 @@ MUTANTS: dict[str, tuple[Subject, str]] = {
 """Each with the check that must be among those that catch it."""
 
 
-def caught_by(subject: Subject) -> list[str]:
-    return [check.name for check in CHECKS if check.applies(subject) and failure(check, subject) is not None]
+def caught_by(subject: Subject, only: str | None = None) -> list[str]:
+    """The names of the checks that fail; `only` names the one check to run."""
+    checks = [check for check in CHECKS if only in (None, check.name) and check.applies(subject)]
+    return [check.name for check in checks if failure(check, subject) is not None]
 
 
 if __name__ == "__main__":

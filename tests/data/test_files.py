@@ -118,6 +118,8 @@ def test_cut_is_random_within_a_class() -> None:
     rest, chosen = cut(table, 0.3, [1])
     assert (len(rest), len(chosen)) == (70, 30)
     assert chosen.ids != list(range(30))
+    uneven = Table([str(row) for row in range(10)], ["a"] * 7 + ["b"] * 3, list(range(10)))
+    assert sorted(cut(uneven, 0.25, [1])[1].labels) == ["a", "a", "b"]  # 1.75 and 0.75 of them
 
 
 def test_shares_that_leave_nothing_to_train_on_are_to_be_smaller(tmp_path: Path) -> None:

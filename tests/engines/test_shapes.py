@@ -11,7 +11,7 @@ import torch
 from lightning_seq.cells.gru import GRUCell
 from lightning_seq.cells.lstm import LSTMCell
 from lightning_seq.engines import fused
-from lightning_seq.engines.packed import ELMAN, LSTM, Plan
+from lightning_seq.engines.plans import ELMAN, LSTM, Plan
 from lightning_seq.layers.recurrent import Recurrent
 from torture.shapes import calls
 

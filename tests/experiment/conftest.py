@@ -50,6 +50,13 @@ def write_csv(path: Path, rows: list[tuple[str, str]]) -> Path:
     return path
 
 
+@pytest.fixture(autouse=True)
+def _dashboards_only_where_marked(request: pytest.FixtureRequest) -> None:
+    """Charts take two thirds of the time of a small run: they are drawn where a test is marked `dashboard`."""
+    if request.node.get_closest_marker("dashboard") is None:
+        request.getfixturevalue("no_charts")
+
+
 @pytest.fixture
 def own(tmp_path: Path) -> list[str]:
     """The words that choose an own file, a place for runs and a cache."""

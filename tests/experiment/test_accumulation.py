@@ -92,6 +92,7 @@ def test_accumulated_batches_give_the_step_of_one(case: str, tmp_path: Path) -> 
     assert differ(tmp_path / "runs/whole", tmp_path / "runs/parts") < 2e-6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", ["tagging", "sequence_to_sequence"])
 def test_two_ranks_accumulate_as_one(case: str, tmp_path: Path) -> None:
     words = [*words_of(case, tmp_path), "data.batch_size=7", "trainer.accumulate_grad_batches=3"]
@@ -105,6 +106,7 @@ def test_two_ranks_accumulate_as_one(case: str, tmp_path: Path) -> None:
     assert differ(tmp_path / "runs/one", tmp_path / "runs/two") < 2e-6
 
 
+@pytest.mark.slow
 def test_a_run_killed_inside_a_window_ends_as_one_that_was_not(tmp_path: Path) -> None:
     """Tagging, three batches to a step; the last step of an epoch has two."""
     scene, runner = (

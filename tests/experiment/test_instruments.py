@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 import torch
 
 from lightning_seq.cli.main import main
@@ -14,6 +15,7 @@ from lightning_seq.records.record import read
 from .conftest import TINY
 
 
+@pytest.mark.dashboard
 def test_a_run_that_is_looked_into_is_the_same_run(own: list[str]) -> None:
     place = Path(own[2].removeprefix("runs="))
     words = ["train", "model=bilstm", *own, *TINY, "task.dropout=0.2", "model.recurrent_dropout=0.2"]

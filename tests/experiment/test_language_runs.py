@@ -62,6 +62,7 @@ def test_hello_is_learnt_by_heart(tmp_path: Path, capsys: pytest.CaptureFixture[
         assert total == pytest.approx(1, abs=1e-4)
 
 
+@pytest.mark.dashboard
 def test_a_word_model_with_everything(corpus: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     recipe = [
         "data=text_words", "data.chunk_length=12", "data.batch_size=4", "data.eval_batch_size=2",
@@ -154,6 +155,7 @@ def test_a_classifier_neither_scores_nor_samples(own: list[str], refused: Callab
         )
 
 
+@pytest.mark.slow
 def test_two_ranks_train_as_one(corpus: list[str]) -> None:
     words = [
         "data=text_words", "data.chunk_length=9", "data.batch_size=6", "data.eval_batch_size=2", "task.dropout=0",

@@ -306,6 +306,7 @@ def records_of(own: list[str]) -> dict[str, Record]:
     return {p.parent.name: read(p.parent) for p in sorted(Path(own[2].removeprefix("runs=")).glob("csv/*/record.json"))}
 
 
+@pytest.mark.dashboard
 def test_matched_runs_are_of_one_size_and_see_the_same_batches(
     own: list[str], capsys: pytest.CaptureFixture[str], refused: Callable[..., str]
 ) -> None:
@@ -367,6 +368,7 @@ def test_a_lone_run_is_a_comparison_of_one(own: list[str], capsys: pytest.Captur
     assert "is done already" in capsys.readouterr().out
 
 
+@pytest.mark.dashboard
 def test_a_run_without_a_match_records_none_and_its_tables_have_no_such_column(own: list[str]) -> None:
     assert main(["train", "model=rnn", "trainer.max_epochs=1", *own, *SMALL]) == 0
     (record,) = records_of(own).values()

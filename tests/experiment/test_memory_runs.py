@@ -72,6 +72,7 @@ def test_given_bits_are_another_kind_than_music() -> None:
     assert DataSpec.from_plain(plain).targets == Bits(1, ("x",))
 
 
+@pytest.mark.dashboard
 def test_architectures_are_compared_on_bits(places: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     given = ["data=bits_3", "model=rnn,lstm,gru", "seeds=1", "optimizer.lr=0.05", "trainer.max_epochs=6"]
     tiny = [word for word in TINY if not word.startswith("trainer.max_epochs")]
@@ -120,6 +121,7 @@ def test_strings_of_any_length_in_one_step_and_both_ways(places: list[str]) -> N
         assert [place == "-" for place in answer] == [bit < 0 for bit in given_bits]
 
 
+@pytest.mark.dashboard
 def test_the_adding_problem(places: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["compare", "data=adding", "data.length=12", "model=gru,irnn", "seeds=1", *places, *TINY]) == 0
     assert "always saying the mean of training has a squared error of" in capsys.readouterr().out
@@ -211,13 +213,8 @@ def test_what_is_no_sequence(places: list[str], refused: Refused) -> None:
     assert "the sea came, expected numbers in JSON" in refused("predict", checkpoint, "text=the sea")
 
 
-@pytest.mark.parametrize(
-    "data",
-    [
-        ["data=adding", "data.length=7"],
-        pytest.param(["data=bits_2", "data.variable=true"], marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("data", [["data=adding", "data.length=7"], ["data=bits_2", "data.variable=true"]])
 def test_two_ranks_train_as_one(places: list[str], data: list[str]) -> None:
     words = [*data, "model=gru", "optimizer=sgd", "optimizer.lr=0.05", *places, *TINY, "data.batch_size=7"]
     name = data[0].removeprefix("data=")

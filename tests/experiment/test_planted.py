@@ -142,6 +142,7 @@ SECRETS = {
 }
 
 
+@pytest.mark.dashboard
 def test_no_secret_is_written_anywhere(
     own: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

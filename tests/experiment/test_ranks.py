@@ -74,6 +74,7 @@ def wait_for(*files: Path) -> list[int]:
         ("obey,kill", 137, {"error-rank1.txt": "rank 1 was ended by SIGKILL"}),
         ("kill,stay", 137, {"error-rank0.txt": "rank 0 was ended by SIGKILL"}),
         ("stay,4,stay", 4, {"error-rank1.txt": "rank 1 ended with exit code 4"}),
+        ("stay,143,stay", 143, {"error-rank1.txt": "rank 1 was ended by SIGTERM"}),
     ],
 )
 def test_one_that_is_lost_ends_all(acts: str, code: int, said: dict[str, str], tmp_path: Path) -> None:

@@ -194,6 +194,7 @@ ARTIFACTS = (
 
 
 @pytest.mark.parametrize("kind", CONTENTS)
+@pytest.mark.dashboard
 def test_a_report_says_which_artifact_cannot_be_read(
     kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -216,6 +217,7 @@ def test_a_report_says_which_artifact_cannot_be_read(
 
 
 @pytest.mark.parametrize("kind", NO_FILES)
+@pytest.mark.dashboard
 def test_an_artifact_that_is_no_file_is_a_note(kind: str, tmp_path: Path) -> None:
     directory = make_comparison(tmp_path / "runs", labels=("rnn", "gru"), seeds=1)
     for name in ("word_map.json", "predictions.parquet"):
@@ -228,6 +230,7 @@ def test_an_artifact_that_is_no_file_is_a_note(kind: str, tmp_path: Path) -> Non
     assert "rnn, seed 1: predictions.parquet is missing" in page
 
 
+@pytest.mark.dashboard
 def test_a_link_to_itself_is_a_note(tmp_path: Path) -> None:
     directory = make_comparison(tmp_path / "runs", labels=("rnn", "gru"), seeds=1)
     looped = directory / "rnn-seed1" / "predictions.parquet"
@@ -237,6 +240,7 @@ def test_a_link_to_itself_is_a_note(tmp_path: Path) -> None:
     assert "rnn, seed 1: predictions.parquet cannot be read (" in (directory / "dashboard.html").read_text()
 
 
+@pytest.mark.dashboard
 def test_a_pipe_at_the_dashboards_path_is_replaced(tmp_path: Path) -> None:
     directory = make_comparison(tmp_path / "runs", labels=("rnn",), seeds=1)
     damage(directory / "dashboard.html", "a pipe")

@@ -35,6 +35,7 @@ def relation_sentences(count: int) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("loss", ["ranking", "cross_entropy"])
+@pytest.mark.dashboard
 def test_relations_are_ranked_or_told_apart(tmp_path: Path, loss: str, capsys: pytest.CaptureFixture[str]) -> None:
     file = write_csv(tmp_path / "train.csv", [(text, f'"{label}"') for text, label in relation_sentences(200)])
     own = ["data=csv", f"data.train={file}", f"runs={tmp_path / 'runs'}", f"cache={tmp_path / 'cache'}"]

@@ -27,11 +27,11 @@ DDP = ("trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2", "trainer.t
 
 CASES = [
     ("classification", {0: "batch:7", 1: "batch:7"}, KILL),  # between two batches whose gradients are accumulated
-    ("classification", {0: "writing:3"}, KILL),
+    pytest.param("classification", {0: "writing:3"}, KILL, marks=pytest.mark.slow),
     ("classification", {1: "batch:12"}, TERM),
-    ("classification", {0: "validation:2", 1: "validation:2"}, TERM),
+    pytest.param("classification", {0: "validation:2", 1: "validation:2"}, TERM, marks=pytest.mark.slow),
     ("language_modelling", {1: "batch:30"}, KILL),
-    ("language_modelling", {0: "batch:17"}, TERM),
+    pytest.param("language_modelling", {0: "batch:17"}, TERM, marks=pytest.mark.slow),
 ]
 """Where which rank is struck, `torture.strike`. One that is killed takes the other with it, as their launcher does."""
 

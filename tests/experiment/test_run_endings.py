@@ -24,6 +24,7 @@ from lightning_seq.report.dashboard import chart_library
 from .conftest import INLINE, TINY, environment, record_of
 
 
+@pytest.mark.dashboard
 def test_a_run_that_fails_is_recorded_and_the_others_go_on(own: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     from lightning_seq.cells.gru import GRUCell
 
@@ -180,6 +181,7 @@ def test_a_signal_ends_a_comparison_with_its_records_in_order(own: list[str]) ->
     assert not list(record.parents[1].rglob("*.part"))
 
 
+@pytest.mark.dashboard
 def test_a_done_run_is_done_where_the_chart_library_dies(
     own: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

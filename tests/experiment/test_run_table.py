@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Sequence
 from io import StringIO
 from pathlib import Path
@@ -45,6 +46,15 @@ def test_a_line_above_the_live_table_leaves_its_cells_as_they_are(tmp_path: Path
     assert "[dim]" not in text
     assert "[/]" not in text
     assert "b[red]-seed1" in text
+
+
+def test_runs_at_work_stand_above_those_that_wait(tmp_path: Path) -> None:
+    runs = runs_of(tmp_path, ["a", "b", "c"], [1])
+    table = RunTable(runs, Console(file=StringIO(), width=100, force_terminal=True, _environ={}))
+    table.watch([SimpleNamespace(run=runs[1], started=time.monotonic() - 7)])
+    cells = [[str(cell) for cell in column.cells] for column in table._table().columns]
+    assert cells[:2] == [["b-seed1", "a-seed1", "c-seed1"], ["running", "waiting", "waiting"]]
+    assert cells[-1] == ["7", "", ""]
 
 
 def test_candidates_tell_their_validation(tmp_path: Path) -> None:

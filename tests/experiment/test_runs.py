@@ -23,6 +23,7 @@ from ..conftest import fastest
 from .conftest import INLINE, TINY, environment, record_of, sentences, write_csv
 
 
+@pytest.mark.dashboard
 def test_a_run_leaves_everything_that_was_promised(own: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert (
         main(["train", "model=gru", *own, *TINY, "logger=wandb", "embedding=word2vec", "word2vec.vector_size=8"]) == 0
@@ -75,6 +76,7 @@ def test_the_same_seed_gives_the_same_run_and_another_seed_another(own: list[str
     assert one.fingerprints["batches"] != three.fingerprints["batches"]
 
 
+@pytest.mark.dashboard
 def test_a_comparison_is_paired_and_goes_on_where_it_was(own: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     words = ["compare", "model=rnn,bag_of_embeddings", "seeds=2", INLINE, *own, *(w for w in TINY if "hidden" not in w)]
     assert main(words) == 0

@@ -36,7 +36,7 @@ def test_one_is_kept_and_a_second_ends_at_once(number: signal.Signals, monkeypat
     before = [signal.getsignal(caught) for caught in CAUGHT]
     now = [100.0]
     monkeypatch.setattr(signals.time, "monotonic", lambda: now[0])
-    deferred = Deferred()
+    deferred, reached = Deferred(), []
     with pytest.raises(Interrupted) as ended, listening():
         deferred.start()
         assert deferred.number is None
@@ -44,11 +44,14 @@ def test_one_is_kept_and_a_second_ends_at_once(number: signal.Signals, monkeypat
         assert deferred.number == number
         now[0] += 0.5
         send(number)  # the same one, come by two ways
+        reached.append("echo")
         now[0] += 1
         try:
             send(number)
+            reached.append("second")
         finally:
             deferred.stop()
+    assert reached == ["echo"]
     assert ended.value.exit_code == 128 + number
     assert [signal.getsignal(caught) for caught in CAUGHT] == before
 

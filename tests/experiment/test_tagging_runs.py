@@ -89,6 +89,7 @@ def spans(tags: list[str]) -> set[tuple[int, int, str]]:
     return found
 
 
+@pytest.mark.dashboard
 def test_a_tagger_leaves_everything_that_was_promised(tags: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     words = [*tags, *TINY, "task.characters=cnn", "task.case=3", "task.crf=true", "trainer.max_epochs=4"]
     assert main(["train", "model=bigru", *words]) == 0
@@ -216,6 +217,7 @@ def test_tags_that_mark_no_spans_have_an_accuracy_alone(tmp_path: Path) -> None:
     assert record.metrics["val/accuracy"] == max(point[3] for point in record.curves["val/accuracy"])
 
 
+@pytest.mark.dashboard
 def test_slots_and_intents_are_learnt_together(with_intents: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     given = [*with_intents, *TINY, "task.dropout=0", "task.monitor=val/loss", "trainer.max_epochs=15"]
     assert main(["train", "model=lstm", *given]) == 0

@@ -54,6 +54,7 @@ def trained(pairs: list[str], tmp_path: Path) -> Path:
     return tmp_path / "runs" / "pairs" / "encoder_decoder_attention-seed1"
 
 
+@pytest.mark.dashboard
 def test_a_run_and_what_it_leaves(trained: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     record = read(trained)
     names = ("loss", "perplexity", "accuracy", "bleu", "chrf", "exact_match")
@@ -157,6 +158,7 @@ def test_vectors_of_both_sides(pairs: list[str]) -> None:
     assert model.source.weight is model.target.weight is model.softmax.weight
 
 
+@pytest.mark.slow
 def test_two_ranks_are_one(tmp_path: Path) -> None:
     """Losses, BLEU of all that both ranks wrote, and the batches; the last batch of an epoch is uneven."""
     words = [*write_pairs(tmp_path, 150), f"runs={tmp_path / 'runs'}", f"cache={tmp_path / 'cache'}", *TINY]

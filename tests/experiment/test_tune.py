@@ -88,6 +88,7 @@ def test_the_best_trial_is_chosen_and_one_that_diverged_counts_as_the_worst() ->
         _best("x", [None], "val/loss", "min")
 
 
+@pytest.mark.dashboard
 def test_every_architecture_is_tuned_equally_and_tested_once(
     own: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -130,6 +131,7 @@ def test_every_architecture_is_tuned_equally_and_tested_once(
         (["tune=many"], "expected a whole number"),
         (["tune.space.optimizer.rate=[1,2]"], "tune.space.optimizer.rate: rnn has no such key"),
         (["tune.space.optimizer.lr=[0.1,0.01]"], "expected the smaller number first"),
+        (["tune.space.optimizer.lr=[0.1,0.1]"], "expected the smaller number first"),
         (["tune.space.optimizer.lr=[0.1]"], "expected [low, high] or [low, high, log]"),
         (["tune.space.optimizer.lr=[0,0.1,log]"], "a logarithm needs numbers above 0"),
         (["tune.space.optimizer.lr=[0.01,0.1,exp]"], "expected [low, high] or [low, high, log]"),

@@ -42,6 +42,7 @@ def loaded(words: list[str], place: Path) -> tuple[str, set[str]]:
     return said, set(names.split())
 
 
+@pytest.mark.dashboard
 def test_a_command_with_nothing_to_do_and_a_prediction_load_little(own: list[str], tmp_path: Path) -> None:
     words = ["train", "model=lstm", *own, *TINY]
     assert main(words) == 0

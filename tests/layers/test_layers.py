@@ -52,7 +52,7 @@ def test_trace_and_noise_choose_the_loop(engine: str) -> None:
     x, mask, state = check.example(gru.cell, [4, 2])
     noise = Noise(recurrent=torch.full((2, H), 0.5, dtype=torch.double))
     if engine == "native":
-        with pytest.raises(UserError, match="engine=native cannot run this"):
+        with pytest.raises(UserError, match="engine=native cannot run this cell"):
             gru.run(x, mask, state, trace=True)
         with pytest.raises(UserError, match="dropout inside the recurrence"):
             gru.run(x, mask, state, noise=noise)

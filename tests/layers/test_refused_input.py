@@ -164,10 +164,10 @@ def test_a_subclass_is_checked_from_outside_and_its_super_call_is_not() -> None:
 
 def test_a_loop_checks_once_not_at_each_step(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[str] = []
-    from lightning_seq.cells import check
+    from lightning_seq.cells import cell as cells
 
-    seen = check.check_tensor
-    monkeypatch.setattr(check, "check_tensor", lambda *given: (calls.append(given[1]), seen(*given)))
+    seen = cells.check_tensor
+    monkeypatch.setattr(cells, "check_tensor", lambda *given: (calls.append(given[1]), seen(*given)))
     Recurrent(GRUCell(D, H), engine="loop")(torch.randn(B, 50, D), None, (h,))
     assert len(calls) < 5
 

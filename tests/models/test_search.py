@@ -119,6 +119,10 @@ def test_what_a_hypothesis_says_of_itself() -> None:
             assert each.score == pytest.approx(each.log_probability / beam.over(len(each.tokens)) + 0.5 * float(seen))
 
 
+def test_the_length_penalty_is_that_of_wu_et_al() -> None:
+    assert [Beam(length=alpha).over(7) for alpha in (0.0, 1.0, 2.0)] == [1.0, 2.0, 4.0]
+
+
 def test_early_stopping_gives_as_many_and_none_better() -> None:
     model, limits = Table.drawn(20, 6), torch.full((20,), 30)
     patient = beam_search(model, limits, Beam(4, n_best=2), FIRST, LAST, never=())

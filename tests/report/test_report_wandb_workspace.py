@@ -45,6 +45,7 @@ def test_the_plan_holds_the_figures_of_the_dashboard(two_sets: Path) -> None:
     assert genre["verdict"][0].startswith("With 2 seeds")
     results, curves = (section["panels"] for section in genre["sections"])
     assert {"kind": "bar", "y": "test/accuracy"} in results
+    assert not [panel for panel in results if panel["kind"] == "bar" and not panel["y"].startswith("test/")]
     assert {"kind": "scatter", "x": "parameters/recurrent", "y": "test/accuracy"} in results
     assert {"kind": "scatter", "x": "tokens_per_second", "y": "test/accuracy"} in results
     drawn = {(panel["x"], panel["y"]) for panel in curves}

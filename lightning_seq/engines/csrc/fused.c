@@ -1,7 +1,7 @@
 /* Whole sequences of a recurrence, forward and backward, on CPU: see ../fused.py for the layout of the arrays.
  *
- * A C ABI and no headers of torch: products that are not our own are done by the BLAS `fused_use_blas_*` is handed. What
- * depends on the type of the numbers is in recurrences.inc, included once for float and once for double.
+ * A C ABI and no headers of torch: the BLAS set by `fused_use_blas_*` computes the products that are not our own. The code
+ * that depends on the type of the numbers is in recurrences.inc, included once for float and once for double.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -36,10 +36,10 @@ static local_threads_fn local_threads = NULL;
 EXPORTED void fused_use_threads(void *set_local_threads) { local_threads = (local_threads_fn)set_local_threads; }
 
 /* Our own products: for processors with AVX-512 alone. A tile of the result has at most MOST_ROWS rows; DEPTH numbers of
- * the inner dimension are run through at a time. Of gradients of weights PART rows are made at a time, of what is one
- * product for all steps BLOCK.
+ * the inner dimension are run through at a time. Gradients of weights are computed PART rows at a time, products over all
+ * steps BLOCK rows at a time.
  * Products of FEW_ROWS or fewer have tiles of up to WIDEST vectors. Steps of FEWEST rows or more, taken over the batch,
- * make their own part of what could also be one product for all. */
+ * compute their own part of a product instead of one product for all steps. */
 enum {
     MOST_ROWS = 14, FEW_ROWS = 3, WIDEST = 8, DEPTH = 256, TILES_AT_ONCE = 8, PART = TILES_AT_ONCE * MOST_ROWS, BLOCK = 64,
     FEWEST = 8,
@@ -59,7 +59,7 @@ EXPORTED int fused_has_own_products(void) {
  * lengths:  [B]; order: [B] out, the samples shard by shard; counts: [shards, T] out, samples alive;
  * firsts:   [shards + 1] out, the first sample of each shard in `order`; starts: [shards + 1] out, its first row;
  * index:    [sum of lengths] out, for each row the place b * T + t in a [B, T] array.
- * Returns the number of rows, -1 without memory, or -2 where a length is not 0 to T.
+ * Returns the number of rows, -1 without memory, or -2 if a length is not 0 to T.
  */
 EXPORTED int64_t fused_layout(const int64_t *lengths, int64_t B, int64_t T, int64_t shards, int64_t *order,
                               int64_t *counts, int64_t *firsts, int64_t *starts, int64_t *index) {

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from lightning_seq.records.attention import Step
+from lightning_seq.records.numbers import number
 from lightning_seq.records.record import Record
 from lightning_seq.report import curves
 from lightning_seq.report.dashboard.attention import first_maps, shown
-from lightning_seq.records.attention import Step
-from lightning_seq.report.wandb.attention_picture import picture
 from lightning_seq.report.summary import PARAMETER_KINDS, Group, Summary, runs_of, summarise_runs, training_seconds
-from lightning_seq.records.numbers import number
+from lightning_seq.report.wandb.attention_picture import picture
 
 
 def log_comparison(directory: Path, project: str = "lightning_seq", entity: str | None = None) -> Path:

@@ -1,0 +1,1 @@
+"""What a comparison sends to W&B."""
