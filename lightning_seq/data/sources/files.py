@@ -85,7 +85,9 @@ class Files:
     def identity(self) -> Plain:
         return {
             "kind": self.kind,
-            "files": {split: sha256(self._there(split, path)) for split, path in self._paths().items()},
+            "files": {
+                split: sha256(split_file(split, path, f"a {self.kind} file")) for split, path in self._paths().items()
+            },
             "columns": [self.text_column, self.label_column] if self.kind != "text" else None,
             "cut": self.cut.to_plain(),
             **({"quotes": self._quoted} if self.kind == "tsv" or not self._quoted else {}),
@@ -104,7 +106,10 @@ class Files:
     def load(self) -> Loaded:
         """Raises UserError, with file and line, for a mistake in the files."""
         told: list[str] = []
-        tables = {split: self._table(self._there(split, path), told) for split, path in self._paths().items()}
+        tables = {
+            split: self._table(split_file(split, path, f"a {self.kind} file"), told)
+            for split, path in self._paths().items()
+        }
         self._check_classes(tables["train"])
         if self.id_column:
             keys = typed_keys([table.keys or () for table in tables.values()], untyped=self.kind != "jsonl")
@@ -124,17 +129,6 @@ class Files:
     def _paths(self) -> dict[str, Path]:
         given = {"train": self.train, "validation": self.validation, "test": self.test}
         return {split: Path(path).expanduser() for split, path in given.items() if path}
-
-    def _there(self, split: str, path: Path) -> Path:
-        if path.is_dir():
-            raise UserError(f"data.{split}={path} is a directory: expected a {self.kind} file")
-        if not path.is_file():
-            if not path.parent.is_dir():
-                raise UserError(f"data.{split}={path} is not there: there is no directory {path.parent}")
-            beside = [other.name for other in path.parent.glob(f"*{path.suffix}") if other.is_file()]
-            hint = f"; {near(path.name, beside)}" if beside else ": give the path of a file"
-            raise UserError(f"data.{split}={path} is not there{hint}")
-        return path
 
     def _table(self, path: Path, told: list[str]) -> Table:
         """told: takes a line on what was found that the user may not expect."""
@@ -289,6 +283,19 @@ def _lines(text: str) -> Iterator[tuple[int, str]]:
     for number, line in enumerate(split_lines(text), 1):
         if line.strip():
             yield number, line
+
+
+def split_file(split: str, path: Path, expected: str = "a file") -> Path:
+    """The path. Raises UserError, with the near names, for a file that does not exist."""
+    if path.is_dir():
+        raise UserError(f"data.{split}={path} is a directory: expected {expected}")
+    if not path.is_file():
+        if not path.parent.is_dir():
+            raise UserError(f"data.{split}={path} is not there: there is no directory {path.parent}")
+        others = [other.name for other in path.parent.glob(f"*{path.suffix}") if other.is_file()]
+        hint = f"; {near(path.name, others)}" if others else ": give the path of a file"
+        raise UserError(f"data.{split}={path} is not there{hint}")
+    return path
 
 
 def decoded(path: Path, encoding: str = "utf-8") -> str:

@@ -9,7 +9,7 @@ from typing import Literal
 
 from lightning_seq.data.sources.conll import Conll
 from lightning_seq.data.sources.conllu import Conllu
-from lightning_seq.data.sources.files import decoded
+from lightning_seq.data.sources.files import decoded, split_file
 from lightning_seq.data.sources.keys import origins
 from lightning_seq.data.sources.table import Cut, Loaded
 from lightning_seq.data.sources.tagged import TaggedTable
@@ -96,7 +96,7 @@ class TaggedFiles:
         if isinstance(self.reading, Conllu) and paths["train"].is_dir():
             paths = _treebank(paths["train"]) | {split: path for split, path in paths.items() if split != "train"}
         for split, path in paths.items():
-            _check_there(split, path)
+            split_file(split, path)
         return paths
 
 
@@ -118,14 +118,3 @@ def _treebank(directory: Path) -> dict[str, Path]:
             "expected a treebank as Universal Dependencies releases it; or give data.train=FILE"
         )
     return paths
-
-
-def _check_there(split: str, path: Path) -> None:
-    if path.is_dir():
-        raise UserError(f"data.{split}={path} is a directory: expected a file")
-    if not path.is_file():
-        if not path.parent.is_dir():
-            raise UserError(f"data.{split}={path} is not there: there is no directory {path.parent}")
-        beside = [other.name for other in path.parent.glob(f"*{path.suffix}") if other.is_file()]
-        hint = f"; {near(path.name, beside)}" if beside else ": give the path of a file"
-        raise UserError(f"data.{split}={path} is not there{hint}")

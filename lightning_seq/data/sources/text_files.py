@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lightning_seq.data.sources.corpus import Corpus, Tail
-from lightning_seq.data.sources.files import decoded
-from lightning_seq.errors import UserError, near
+from lightning_seq.data.sources.files import decoded, split_file
+from lightning_seq.errors import UserError
 from lightning_seq.files import Plain, sha256
 from lightning_seq.text.lines import check_encoding, split_lines
 
@@ -83,16 +83,4 @@ class PennTreebank(TextFiles):
 def given_files(train: str | None, validation: str | None, test: str | None) -> list[tuple[str, Path]]:
     """The splits whose files are given, and the files. Raises UserError for one that is not there."""
     given = {"train": train, "validation": validation, "test": test}
-    return [(split, _there(split, Path(path).expanduser())) for split, path in given.items() if path]
-
-
-def _there(split: str, path: Path) -> Path:
-    if path.is_dir():
-        raise UserError(f"data.{split}={path} is a directory: expected a file")
-    if not path.is_file():
-        if not path.parent.is_dir():
-            raise UserError(f"data.{split}={path} is not there: there is no directory {path.parent}")
-        beside = [other.name for other in path.parent.glob(f"*{path.suffix}") if other.is_file()]
-        hint = f"; {near(path.name, beside)}" if beside else ": give the path of a file"
-        raise UserError(f"data.{split}={path} is not there{hint}")
-    return path
+    return [(split, split_file(split, Path(path).expanduser())) for split, path in given.items() if path]
