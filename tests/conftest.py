@@ -45,10 +45,10 @@ def _one_thread() -> None:
 @pytest.fixture
 def no_charts(monkeypatch: pytest.MonkeyPatch) -> None:
     """A dashboard is written by this process as ever, but holds its stamp alone."""
-    from lightning_seq.report.dashboard import dashboard
+    from lightning_seq.report import write
     from lightning_seq.report.stamp import stamp
 
-    monkeypatch.setattr(dashboard, "render", lambda directory, runs, summary: stamp(runs))
+    monkeypatch.setattr(write, "render", lambda directory, runs, summary: stamp(runs))
 
 
 @pytest.fixture

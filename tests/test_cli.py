@@ -210,7 +210,7 @@ def test_the_wheel_holds_the_package_and_its_configuration(tmp_path: Path) -> No
     for name in (
         "py.typed",
         "cli/main.py",
-        "report/dashboard/template.html",
+        "report/dashboard/templates/page.html",
         "report/dashboard/style.css",
         "report/dashboard/page.js",
     ):

@@ -98,7 +98,7 @@ CASES = (
 
 BUSY = """
 import sys
-from lightning_seq.experiment import ranks
+from lightning_seq.launch import ranks
 found, taken = ranks.free_port, [int(sys.argv.pop())]
 ranks.free_port = lambda: taken.pop() if taken else found()
 sys.exit(ranks.main(sys.argv[1:]))
@@ -205,10 +205,10 @@ def run_case(case: Case, place: Path) -> tuple[str | None, float, float]:
 def _with_busy_port(place: Path, port: int) -> str:
     """The command, but what starts the ranks finds a port first that is taken."""
     return (
-        "import sys\nfrom lightning_seq import cli\nfrom lightning_seq.experiment import local_launcher\n"
-        "plain = local_launcher.command\n"
+        "import sys\nfrom lightning_seq import cli\nfrom lightning_seq.launch import local\n"
+        "plain = local.command\n"
         f"started = [sys.executable, {str(place / 'busy.py')!r}]\n"
-        f"local_launcher.command = lambda run: [*started, *plain(run)[3:], {str(port)!r}]\n"
+        f"local.command = lambda run: [*started, *plain(run)[3:], {str(port)!r}]\n"
         "sys.exit(cli.main(['train', *sys.argv[1:]]))\n"
     )
 

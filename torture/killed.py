@@ -16,11 +16,11 @@ import torch
 from pyarrow import parquet
 
 from lightning_seq.comparison.grid import entries
-from lightning_seq.launch.fork_server import Child, Nursery
+from lightning_seq.launch.fork_server import Child, ForkServer
 from lightning_seq.launch.local import MODULES, environment_of
 from lightning_seq.records.record import read
 from lightning_seq.training.checkpoints import read_checkpoint
-from lightning_seq.training.directory import is_running, lay_out
+from lightning_seq.training.directory import is_running, prepare_directory
 from lightning_seq.training.planned import Planned
 
 SHARED = (
@@ -104,16 +104,16 @@ class Runner:
 
     def __init__(self) -> None:
         kinds = ("classification", "language_modelling", "sequence_to_sequence", "tagging")
-        own = [f"lightning_seq.{room}.{kind}" for room in ("data", "tasks", "experiment.kinds") for kind in kinds]
-        self._nursery = Nursery([*MODULES, *own, "torture.strike"])
+        own = [f"lightning_seq.{room}.{kind}" for room in ("data", "tasks", "builders") for kind in kinds]
+        self._server = ForkServer([*MODULES, *own, "torture.strike"])
 
     def start(self, run: Planned, strike: str = "") -> Child:
         """strike: see `torture.strike`."""
         wait_for_its_lock(run.directory)
-        lay_out(run.directory, run.config)
+        prepare_directory(run.directory, run.config)
         paths = [str(Path(__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
         environment = {**environment_of(run, 1), "STRIKE": strike, "PYTHONPATH": os.pathsep.join(paths)}
-        return self._nursery.start([str(run.directory)], environment, run.directory / "log.txt")
+        return self._server.start([str(run.directory)], environment, run.directory / "log.txt")
 
     def finish(self, run: Planned) -> None:
         """Raises RuntimeError where it does not end well."""
@@ -122,7 +122,7 @@ class Runner:
             raise RuntimeError(f"{run.directory} ended with {code}: {(run.directory / 'log.txt').read_text()[-2000:]}")
 
     def close(self) -> None:
-        self._nursery.close()
+        self._server.close()
 
 
 def wait_for_its_lock(directory: Path, seconds: float = 10.0) -> None:

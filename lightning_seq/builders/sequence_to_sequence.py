@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,11 +17,12 @@ from lightning_seq.config.tree import Config
 from lightning_seq.data.sequence_to_sequence.reader import PairReader
 from lightning_seq.embeddings.layer import Embedding
 from lightning_seq.errors import UserError
-from lightning_seq.files import write_json, write_parquet
+from lightning_seq.files import finite, write_json, write_parquet
 from lightning_seq.metrics.translation import bleu_by_length, bleu_tokenizer, counts_in_bleu, same_text
 from lightning_seq.models.encoder import Encoder
 from lightning_seq.models.encoder_decoder import EncoderDecoder
 from lightning_seq.models.search import Beam
+from lightning_seq.records.translation import Bucket, Example, Translation
 from lightning_seq.spec import DataSpec, Tokens, TokenSequence
 from lightning_seq.text.vocabulary import SPECIALS
 
@@ -122,49 +124,50 @@ def artifacts(directory: Path, data: SequenceToSequenceData, task: SequenceToSeq
                          (in nats) and the `score` that the search chose it by.
     """
     from lightning_seq.callbacks.attention_maps import FILE
-    from lightning_seq.files import finite
 
-    rows: list[dict[str, Any]] = [
-        {
-            "id": number,
-            "source": data.source_text("test", number),
-            "reference": data.reference("test", number),
-            "hypothesis": data.reader.decode(tokens),
-            "loss": loss,
-        }
+    examples = [
+        Example(
+            number, data.source_text("test", number), data.reference("test", number), data.reader.decode(tokens), loss
+        )
         for number, loss, tokens in task.written
     ]
-    names = {"source": "source", "target": "reference", "prediction": "hypothesis", "loss": "loss"}
-    examples = example_columns(data, np.array([row["id"] for row in rows]))
-    columns = {name: [row[key] for row in rows] for name, key in names.items()}
+    columns: dict[str, list[Any]] = {
+        "source": [each.source for each in examples],
+        "target": [each.reference for each in examples],
+        "prediction": [each.hypothesis for each in examples],
+        "loss": [each.loss for each in examples],
+    }
+    numbers = [each.number for each in examples]
     if getattr(task, "full_predictions", False):
-        searched = [task.searched[row["id"]] for row in rows]
+        searched = [task.searched[number] for number in numbers]
         columns |= dict(zip(("log_probability", "score"), map(list, zip(*searched, strict=True)), strict=True))
-    write_parquet(directory / "predictions.parquet", {**examples, **columns})
-    lengths = [int(data.lengths("test")[number]) for number, _, _ in task.written]
-    hypotheses, references = ([row[name] for row in rows] for name in ("hypothesis", "reference"))
+    write_parquet(directory / "predictions.parquet", {**example_columns(data, np.array(numbers)), **columns})
+    lengths = [int(data.lengths("test")[number]) for number in numbers]
     lower = task.text.lower
     logged = {name: finite(float(value)) for name, value in task.trainer.callback_metrics.items()}
-    shown = [rows[place * len(rows) // SHOWN] for place in range(SHOWN)] if len(rows) > SHOWN else rows
-    worst = sorted(shown, key=lambda row: (same_text(row["hypothesis"], row["reference"], lower), -row["loss"]))
-    write_json(
-        directory / "translation.json",
-        {
-            "signatures": task.signatures,
-            "by_length": bleu_by_length(hypotheses, references, lengths, task.text.tokenize, lower),
-            **task.tables,
-            "examples": [{**row, "loss": finite(round(row["loss"], 6))} for row in worst],
-            "beam": task.beam.size,
-            "alignment_error_rate": logged.get("test/alignment_error_rate"),
-            "attention_entropy": logged.get("test/attention_entropy"),
-            "n": len(rows),
-        },
+    buckets = bleu_by_length(columns["prediction"], columns["target"], lengths, task.text.tokenize, lower)
+    positions = task.tables["by_position"]
+    translation = Translation(
+        signatures=task.signatures,
+        buckets=tuple(map(Bucket.from_plain, buckets)),
+        positions=tuple(zip(positions["accuracy"], positions["n"], strict=True)),
+        and_later=positions["and_later"],
+        examples=_shown(examples, lower),
+        beam=task.beam.size,
+        alignment_error_rate=logged.get("test/alignment_error_rate"),
+        attention_entropy=logged.get("test/attention_entropy"),
+        n=len(examples),
     )
-    return {
-        "predictions": "predictions.parquet",
-        "translation": "translation.json",
-        "attention": FILE,
-    }
+    write_json(directory / "translation.json", translation.to_plain())
+    return {"predictions": "predictions.parquet", "translation": "translation.json", "attention": FILE}
+
+
+def _shown(examples: list[Example], lower: bool) -> tuple[Example, ...]:
+    """At most `SHOWN`, evenly spread over the test split: those that are wrong first, then by falling loss."""
+    count = len(examples)
+    spread = [examples[place * count // SHOWN] for place in range(SHOWN)] if count > SHOWN else examples
+    worst = sorted(spread, key=lambda each: (same_text(each.hypothesis, each.reference, lower), -(each.loss or 0.0)))
+    return tuple(replace(each, loss=None if each.loss is None else finite(round(each.loss, 6))) for each in worst)
 
 
 KIND = TaskKind(model, task, reader, callbacks=callbacks, artifacts=artifacts)

@@ -24,6 +24,7 @@ from lightning_seq.models.characters import CharacterCNN, CharacterRecurrent
 from lightning_seq.models.crf import LinearChainCRF
 from lightning_seq.models.encoder import Encoder
 from lightning_seq.models.tagger import Tagger
+from lightning_seq.records.tagging import ClassScore, Sentence, Tagged, Token
 from lightning_seq.spec import DataSpec, Tags, Tokens
 from lightning_seq.text.bio_tags import OUTSIDE, Tag, scheme_of, spans_of, written
 from lightning_seq.text.conll import conll
@@ -125,7 +126,7 @@ def artifacts(directory: Path, data: TaggingData, task: Tagging) -> dict[str, st
                          Of tags in another scheme than BIO, `target_bio` and `prediction_bio` are the spans in BIO.
     predictions.conll:   every test sentence: token, target (`_` where it does not count), prediction, in the source's
                          own scheme.
-    tagging.json:        see `overview`.
+    tagging.json:        see `overview` and `records/tagging.py`.
     """
     assert isinstance(data.spec.targets, Tags)
     assert task.predictions is not None
@@ -160,7 +161,7 @@ def artifacts(directory: Path, data: TaggingData, task: Tagging) -> dict[str, st
         for words, sentence in zip(tokens, sentences, strict=True)
     )
     write_text(directory / "predictions.conll", conll(lines))
-    write_json(directory / "tagging.json", overview(names, task, tokens, sentences))
+    write_json(directory / "tagging.json", overview(names, task, tokens, sentences).to_plain())
     return {"predictions": "predictions.parquet", "conll": "predictions.conll", "tagging": "tagging.json"}
 
 
@@ -201,44 +202,33 @@ def _columns(names: tuple[str, ...], rows: np.ndarray, texts: dict[str, np.ndarr
 
 def overview(
     names: tuple[str, ...], task: Tagging, tokens: Sequence[list[str]], sentences: Sequence[np.ndarray]
-) -> dict[str, Any]:
-    """What the dashboard shows of a tagger, as plain values.
-
-    labels:    the tags.
-    confusion: `[C][C]`, how many test tokens of each tag (row) were given each tag (column).
-    per_class: for each tag `{label, precision, recall, f1, support}` over tokens.
-    spans:     for each kind of span `{kind, precision, recall, f1, predicted, spans}`; empty where tags mark none.
-    sentences: up to 60 of the test split, `{id, tokens, target, prediction, loss}`: those with an error first, then by
-               falling loss. `target` has null where a token does not count; `loss` is the sum of its tokens' losses, in
-               nats.
-    """
+) -> Tagged:
+    """What the dashboard shows of a tagger: scores of the test split, and up to 60 sentences of it, those with an error
+    first, then by falling loss."""
     confusion = task.tables["confusion"]
     values = torch.stack(precision_recall_f1(confusion.diagonal(), confusion.sum(0), confusion.sum(1)), 1)
     wrong = [bool(((rows[:, 2] != rows[:, 3]) & (rows[:, 2] >= 0)).any()) for rows in sentences]
     losses = [float(rows[:, 4].sum()) for rows in sentences]
     worst = sorted(range(len(sentences)), key=lambda number: (not wrong[number], -losses[number]))[:SHOWN]
     spans = task.test_metrics.spans
-    return {
-        "labels": list(names),
-        "confusion": confusion.tolist(),
-        "per_class": [
-            {"label": name, "precision": precision, "recall": recall, "f1": f1, "support": support}
+    table = span_table(spans.kinds, task.tables["span_counts"]) if spans is not None else []
+    return Tagged(
+        names,
+        {(names[row], names[column]): int(confusion[row, column]) for row, column in confusion.nonzero().tolist()},
+        {
+            name: ClassScore(precision, recall, f1, support)
             for name, (precision, recall, f1), support in zip(
                 names, values.tolist(), confusion.sum(1).tolist(), strict=True
             )
-        ],
-        "spans": span_table(spans.kinds, task.tables["span_counts"]) if spans is not None else [],
-        "sentences": [
-            {
-                "id": int(sentences[number][0, 0]),
-                "tokens": tokens[number],
-                "target": _named(names, sentences[number][:, 2], None),
-                "prediction": _named(names, sentences[number][:, 3], None),
-                "loss": round(losses[number], 6),
-            }
-            for number in worst
-        ],
-    }
+        },
+        {row["kind"]: ClassScore.from_plain(row, "spans") for row in table},
+        tuple(_sentence(names, tokens[number], sentences[number], losses[number]) for number in worst),
+    )
+
+
+def _sentence(names: tuple[str, ...], tokens: Sequence[str], rows: np.ndarray, loss: float) -> Sentence:
+    tags = _named(names, rows[:, 2], None), _named(names, rows[:, 3], None)
+    return Sentence(str(int(rows[0, 0])), tuple(map(Token, tokens, *tags)), round(loss, 6))
 
 
 KIND = TaskKind(model, task, reader, artifacts=artifacts)

@@ -1,1 +1,1 @@
-"""What watches a run: clock, batch fingerprint, thawing, progress lines."""
+"""Callbacks of a run: clock, batch fingerprint, thawing, progress lines, diagnostics."""

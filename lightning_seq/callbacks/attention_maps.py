@@ -1,4 +1,4 @@
-"""Where a decoder looks as it learns: attention over chosen sentences, after each epoch."""
+"""Attention maps of a decoder over chosen sentences, after each epoch."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from lightning_seq.files import write_json
 from lightning_seq.models.encoder_decoder import EncoderDecoder
 from lightning_seq.models.search import greedy, rounded
 from lightning_seq.models.translator import Translator
+from lightning_seq.records.attention import AttentionMap, MappedSentence
 
 FILE = "attention.json"
 SENTENCES, LONGEST = 4, 30
 
 
 class AttentionMaps(Callback):
-    """Writes `attention.json`: what is written for some validation sentences, and where each symbol looked.
-
-        {"sentences": [{"id", "source": [S tokens], "maps": [{"epoch", "target": [T tokens], "weights": T × S}]}]}
+    """Writes `attention.json` (see `records/attention.py`): some validation sentences with their greedy translations,
+    and the attention of each target token.
 
     The sentences are chosen by the data alone, spread over the lengths up to 30 tokens, so that they are the same for
     all runs on a data set. Nothing is drawn: training is the same with it and without. A model without attention writes
@@ -33,15 +33,17 @@ class AttentionMaps(Callback):
     def __init__(self, directory: Path, data: SequenceToSequenceData) -> None:
         self.directory, self.data = directory, data
         self.rows = chosen(data)
-        self.sentences = [
-            {"id": row, "source": data.reader.tokens(data.source_text("validation", row)), "maps": []}
-            for row in self.rows
-        ]
+        texts = (data.source_text("validation", row) for row in self.rows)
+        sentences = (
+            MappedSentence(row, tuple(data.reader.tokens(text)), ()) for row, text in zip(self.rows, texts, strict=True)
+        )
+        self.sentences = [sentence.to_plain() for sentence in sentences]
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         model = pl_module.model
-        assert isinstance(model, EncoderDecoder)
-        if trainer.state.fn != "fit" or not trainer.is_global_zero or model.decoder.attention is None:
+        if not isinstance(model, EncoderDecoder) or model.decoder.attention is None:
+            return
+        if trainer.state.fn != "fit" or not trainer.is_global_zero:
             return
         was_training = model.training
         model.eval()
@@ -61,8 +63,8 @@ class AttentionMaps(Callback):
             if hypothesis.weights is None:
                 continue
             written = [*self.data.reader.target_tokens(hypothesis.tokens), "<eos>"][: len(hypothesis.tokens)]
-            maps: Any = sentence["maps"]
-            maps.append({"epoch": epoch, "target": written, "weights": rounded(hypothesis.weights[:, :places])})
+            weights = tuple(map(tuple, rounded(hypothesis.weights[:, :places])))
+            sentence["maps"].append(AttentionMap(epoch, tuple(written), weights).to_plain())
 
     def state_dict(self) -> dict[str, Any]:
         return {"sentences": self.sentences}

@@ -1,16 +1,16 @@
-"""Averaged weights once learning no longer helps by itself."""
+"""Average the weights once validation no longer improves (NT-ASGD)."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import WeightAveraging
 
 from lightning_seq.errors import UserError
+from lightning_seq.lightning_internals import SwitchedAveraging
 
 
-class NonMonotonicAveraging(WeightAveraging):
+class NonMonotonicAveraging(SwitchedAveraging):
     """The mean of the weights after every step, from a trigger on (NT-ASGD, Merity et al. 2018, algorithm 1).
 
     It begins after a validation that is no better than the best of all but the last n before it. From then on
@@ -27,7 +27,6 @@ class NonMonotonicAveraging(WeightAveraging):
         self.patience, self.monitor, self.sign = patience, monitor, 1.0 if mode == "min" else -1.0
         self.history: list[float] = []
         self.begun = False
-        self._swapped = False
 
     def should_update(self, step_idx: int | None = None, epoch_idx: int | None = None) -> bool:
         return self.begun and step_idx is not None
@@ -42,28 +41,8 @@ class NonMonotonicAveraging(WeightAveraging):
         self.history.append(value)
 
     @property
-    def _averaged(self) -> bool:
-        return self.begun and self._latest_update_step > 0
-
-    def _swap_models(self, pl_module: LightningModule) -> None:
-        if self._averaged:
-            super()._swap_models(pl_module)
-            self._swapped = not self._swapped
-
-    def _copy_average_to_current(self, pl_module: LightningModule) -> None:
-        if self._averaged:
-            super()._copy_average_to_current(pl_module)
-
-    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        if self._averaged:
-            super().on_save_checkpoint(trainer, pl_module, checkpoint)
-        if self._swapped:  # inside a validation
-            names = ("state_dict", "current_model_state")
-            checkpoint |= dict(zip(names, [checkpoint[name] for name in reversed(names)], strict=True))
-
-    def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        if "averaging_state" in checkpoint:
-            super().on_load_checkpoint(trainer, pl_module, checkpoint)
+    def is_on(self) -> bool:
+        return self.begun
 
     def state_dict(self) -> dict[str, Any]:
         return {**super().state_dict(), "history": self.history, "begun": self.begun}

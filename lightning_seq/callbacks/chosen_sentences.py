@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from lightning_seq.files import Plain
+from lightning_seq.records.sentences import Sentence
 from lightning_seq.spec import Batch, Class, DataSpec, Tokens
 
 SENTENCES, LONGEST = 4, 30
@@ -37,13 +35,9 @@ def words_of(probe: Batch, spec: DataSpec, row: int, most: int | None = LONGEST)
     return [str(step) for step in range(1, steps + 1)]
 
 
-def sentences_of(data: Any, probe: Batch, rows: list[int]) -> list[dict[str, Plain]]:
-    """`{"id", "words", "cut"}` for each row; cut: whether words at its end are left out."""
-    return [
-        {
-            "id": int(probe.ids[row]),
-            "words": words_of(probe, data.spec, row),
-            "cut": int(probe.mask[row].sum()) > LONGEST,
-        }
+def sentences_of(probe: Batch, spec: DataSpec, rows: list[int]) -> tuple[Sentence, ...]:
+    """The first `LONGEST` words of each row."""
+    return tuple(
+        Sentence(int(probe.ids[row]), tuple(words_of(probe, spec, row)), int(probe.mask[row].sum()) > LONGEST)
         for row in rows
-    ]
+    )

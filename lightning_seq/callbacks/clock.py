@@ -13,7 +13,7 @@ from lightning_seq.spec import Batch
 
 
 class TrainingClock(Callback):
-    """Counts seconds of training alone (validation stands still) and real tokens, over all resumes.
+    """Counts seconds of training alone (the clock stops in validation) and real tokens, over all resumes.
 
     seconds: so far.
     tokens:  of this rank, so far.

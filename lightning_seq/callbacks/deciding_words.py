@@ -1,4 +1,4 @@
-"""Which words decided on a class."""
+"""Attributions: which words decided on a class."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
 from torch.nn import functional
 
 from lightning_seq.callbacks.chosen_sentences import LONGEST, chosen_rows, sentences_of, words_of
-from lightning_seq.callbacks.probe import Cost, looking
-from lightning_seq.files import Plain, write_json
+from lightning_seq.callbacks.diagnostic import Diagnostic
+from lightning_seq.callbacks.probe import looking
+from lightning_seq.files import write_json
 from lightning_seq.layers.recurrent import watched
 from lightning_seq.models.classifier import Classifier
+from lightning_seq.records.deciding_words import Decided, Decision, Pattern
 from lightning_seq.spec import Batch, Class
 from lightning_seq.tasks.classification import SequenceClassification
 
@@ -27,14 +29,12 @@ PATTERNS = 5
 """Kept for each class."""
 
 
-class DecidingWords(Callback):
+class DecidingWords(Diagnostic):
     """Writes `deciding_words.json`, after the last epoch: for some sentences of the probe how the score of their class
     builds up from prefix to prefix (LISA: Gupta & Schütze 2018), and gradient times input for each word; and over all
     its sentences the patterns behind the classes.
 
-        {"epoch", "says", "threshold",
-         "sentences": [{"id", "words", "cut", "class", "prediction", "prefixes": [by word], "gradients": [by word]}],
-         "patterns": [{"class", "words", "rise", "sentences"}]}
+    The format is in `records/deciding_words.py`.
 
     says:      `probability`, or `score` of a model that was trained to rank.
     threshold: half way from knowing nothing (1/C) to being sure, so that of two classes a word that says little is no
@@ -48,31 +48,29 @@ class DecidingWords(Callback):
     """
 
     def __init__(self, directory: Path, data: Any, probe: Batch) -> None:
-        self.directory, self.probe, self.spec, self.cost = directory, probe, data.spec, Cost()
-        self.found: dict[str, Plain] = {}
+        super().__init__(directory, data, probe)
+        self.spec = data.spec
         self.rows: list[int] = []
         if isinstance(data.spec.targets, Class):
             self.rows = chosen_rows(probe, data.spec)
             self.names = data.spec.targets.names
-            self.sentences = sentences_of(data, probe, self.rows)
+            self.sentences = sentences_of(probe, data.spec, self.rows)
 
-    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if trainer.state.fn != "fit" or not trainer.is_global_zero or not self.rows:
+    def fits(self, task: LightningModule) -> bool:
+        return bool(self.rows) and isinstance(task, SequenceClassification)
+
+    def look(self, trainer: Trainer, task: LightningModule, epoch: int) -> None:
+        if not isinstance(task, SequenceClassification) or not isinstance(task.model, Classifier):
             return
-        if not isinstance(pl_module, SequenceClassification):
-            return
-        with self.cost.counted():
-            with looking(pl_module.model):
-                found = self._look(pl_module, self.probe.to(pl_module.device))
-            if found is None:
-                return
-            self.found = {"epoch": trainer.current_epoch + 1, **found}
+        with looking(task.model):
+            found = self._look(task, task.model, self.probe.to(task.device), epoch)
+        if found is not None:
+            self.found = found.to_plain()
             write_json(self.directory / FILE, self.found)
 
-    def _look(self, task: SequenceClassification, probe: Batch) -> dict[str, Plain] | None:
-        assert isinstance(task.model, Classifier)
+    def _look(self, task: SequenceClassification, model: Classifier, probe: Batch, epoch: int) -> Decided | None:
         says = [prefix_scores(task, probe, row) for row in range(len(probe.ids))]
-        gradients = gradient_input(task.model, probe, self.rows)
+        gradients = gradient_input(model, probe, self.rows)
         if not all(bool(torch.isfinite(values).all()) for values in (*says, *gradients)):
             return None
         with torch.no_grad():
@@ -80,34 +78,23 @@ class DecidingWords(Callback):
         targets = probe.targets.tolist()
         base = 0.0 if task.ranks else 1 / len(self.names)
         threshold = 0.0 if task.ranks else (1 + base) / 2
-        sentences = [
-            sentence
-            | {
-                "class": self.names[targets[row]],
-                "prediction": self.names[predicted[row]],
-                "prefixes": _rounded(says[row][:LONGEST, targets[row]]),
-                "gradients": _rounded(values[:LONGEST]),
-            }
-            for sentence, row, values in zip(self.sentences, self.rows, gradients, strict=True)
-        ]
+        decisions = tuple(
+            Decision(
+                self.names[targets[row]],
+                self.names[predicted[row]],
+                _rounded(says[row][:LONGEST, targets[row]]),
+                _rounded(values[:LONGEST]),
+            )
+            for row, values in zip(self.rows, gradients, strict=True)
+        )
         found = [
             (self.names[target], pattern(words_of(self.probe, self.spec, row, MOST_WORDS), scores, base, threshold))
             for row, target in enumerate(targets)
             for scores in [says[row][:, target].tolist()]
         ]
-        return {
-            "says": "score" if task.ranks else "probability",
-            "threshold": round(threshold, 4),
-            "sentences": sentences,
-            "patterns": _ranked([(name, *each) for name, each in found if each is not None]),
-        }
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"found": self.found, "cost": self.cost.plain()}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.found = state_dict["found"]
-        self.cost.restore(state_dict["cost"])
+        patterns = _ranked([(name, *each) for name, each in found if each is not None])
+        name = "score" if task.ranks else "probability"
+        return Decided(name, round(threshold, 4), self.sentences, decisions, patterns, epoch)
 
 
 @torch.no_grad()
@@ -167,26 +154,20 @@ def pattern(
     return tuple(words[last + 1 - size : last + 1]), rises[size - 1]
 
 
-def _ranked(found: Sequence[tuple[str, tuple[str, ...], float]]) -> list[dict[str, Plain]]:
+def _ranked(found: Sequence[tuple[str, tuple[str, ...], float]]) -> dict[str, tuple[Pattern, ...]]:
     """Classes in the order of their names; of each, the patterns that raise its score most."""
     rises: dict[tuple[str, tuple[str, ...]], list[float]] = {}
     for name, words, rise in found:
         rises.setdefault((name, words), []).append(rise)
-    ranked: list[dict[str, Plain]] = []
+    ranked: dict[str, tuple[Pattern, ...]] = {}
     for name in sorted({name for name, _ in rises}):
         mine = [(words, values) for (each, words), values in rises.items() if each == name]
         mine.sort(key=lambda item: (-sum(item[1]) / len(item[1]), item[0]))
-        ranked += [
-            {
-                "class": name,
-                "words": list(words),
-                "rise": round(sum(values) / len(values), 4),
-                "sentences": len(values),
-            }
-            for words, values in mine[:PATTERNS]
-        ]
+        ranked[name] = tuple(
+            Pattern(words, round(sum(values) / len(values), 4), len(values)) for words, values in mine[:PATTERNS]
+        )
     return ranked
 
 
-def _rounded(values: Tensor) -> list[float]:
-    return [round(value, 4) for value in values.tolist()]
+def _rounded(values: Tensor) -> tuple[float, ...]:
+    return tuple(round(value, 4) for value in values.tolist())

@@ -1,4 +1,4 @@
-"""Training that goes astray ends at once: before a step is made with numbers that are none."""
+"""Stop training before an optimiser step with non-finite numbers."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class FiniteGuard(Callback):
     With `16-mixed` precision gradients are left to the gradient scaler, which meets infinite ones in the normal course
     of things.
 
-    Raises UserError for a policy that there is not, and NotFiniteError, which names the step and the samples.
+    Raises UserError for an unknown policy, and NotFiniteError, which names the step and the samples.
     """
 
     def __init__(self, policy: str = "stop", times: int = 10) -> None:

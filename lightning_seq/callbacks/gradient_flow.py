@@ -10,9 +10,10 @@ from typing import Any
 
 import torch
 from jaxtyping import Bool, Float
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
 
+from lightning_seq.callbacks.diagnostic import Diagnostic
 from lightning_seq.callbacks.jacobian import (
     blocks,
     bound,
@@ -23,7 +24,7 @@ from lightning_seq.callbacks.jacobian import (
     spectral_norm,
     spectral_radius,
 )
-from lightning_seq.callbacks.probe import Cost, looking
+from lightning_seq.callbacks.probe import looking
 from lightning_seq.callbacks.through_time import (
     Meeting,
     Unrolled,
@@ -42,6 +43,8 @@ from lightning_seq.callbacks.through_time import (
 from lightning_seq.cells.cell import Cell
 from lightning_seq.files import Plain, write_text
 from lightning_seq.layers.recurrent import Recurrent, Seen, watched
+from lightning_seq.records.gradient_flow import Look, Looked, Looks, Measured
+from lightning_seq.records.sentences import Place
 from lightning_seq.spec import Batch
 from lightning_seq.tasks.task import Task
 
@@ -58,7 +61,7 @@ WORK = 2**28
 """Jacobians times the cube of their width, at most (but one): wide states have fewer of them."""
 
 
-class GradientFlow(Callback):
+class GradientFlow(Diagnostic):
     """Writes `gradient_flow.json`: before training and after each epoch, for each recurrence of the encoder
 
         name, layer, direction  of `forward backward combined`; `why`, alone, where it was not looked at
@@ -77,80 +80,71 @@ class GradientFlow(Callback):
         jacobian                of ∂s_t/∂s_{t-1} at a few steps: mean spectral norm by distance, of each block, and of
                                 each of the four terms of ∂c_t/∂c_{t-1}
 
-    L_T is the task's last loss (`Task.loss_at_end`) as it meets the last step that it reads, so that pooling over all
-    steps is no short cut: `direct` has those. For a layer that runs in reverse it is the loss of the first target.
+    L_T is the loss of the last target (`Task.last_step_loss`) through the last step that it reads, so that pooling over
+    all steps is no short cut: `direct` has those. For a layer that runs in reverse it is the loss of the first target.
 
     Nothing is drawn, and the model is left as it was: training is the same with it and without.
     """
 
+    STATE = "looks"
+
     def __init__(self, directory: Path, data: Any, probe: Batch) -> None:
-        self.directory, self.probe = directory, probe
-        self.cost = Cost()
-        self.looks: list[Plain] = []
+        super().__init__(directory, data, probe)
+        self.found: list[Plain] = []
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if not self.looks:
-            self._look(trainer, pl_module, 0)
+        if not self.found and trainer.is_global_zero:
+            with self.cost.counted():
+                self.look(trainer, pl_module, 0)
 
-    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if trainer.state.fn == "fit" and not trainer.sanity_checking:
-            self._look(trainer, pl_module, trainer.current_epoch + 1)
-
-    def _look(self, trainer: Trainer, task: LightningModule, epoch: int) -> None:
-        if not trainer.is_global_zero:
-            return
-        assert isinstance(task, Task)
-        with self.cost.counted():
-            layers = flows(task, self.probe.to(task.device))
-            if layers:
-                self.looks = [look for look in self.looks if look["epoch"] != epoch]
-                self.looks.append({"epoch": epoch, "step": trainer.global_step, "layers": layers})
-                plain = {"rows": len(self.probe.ids), "looks": self.looks}
-                write_text(self.directory / FILE, json.dumps(plain, allow_nan=False, separators=(",", ":")) + "\n")
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"looks": self.looks, "cost": self.cost.plain()}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.looks = state_dict["looks"]
-        self.cost.restore(state_dict["cost"])
+    def look(self, trainer: Trainer, task: LightningModule, epoch: int) -> None:
+        layers = flows(task, self.probe.to(task.device)) if isinstance(task, Task) else ()
+        if layers:
+            before = (Look.from_plain(look) for look in self.found if look["epoch"] != epoch)
+            looks = Looks(len(self.probe.ids), (*before, Look(epoch, trainer.global_step, layers))).to_plain()
+            self.found = looks["looks"]
+            write_text(self.directory / FILE, json.dumps(looks, allow_nan=False, separators=(",", ":")) + "\n")
 
 
-def flows(task: Task, batch: Batch) -> list[Plain]:
-    """What `GradientFlow` writes of one look: an entry for each recurrence of the encoder, from the input up."""
+def flows(task: Task, batch: Batch) -> tuple[Looked, ...]:
+    """One look at each recurrence of the encoder, from the input up."""
     encoder: Any = task.model.encoder
     names = {module: name for name, module in encoder.named_modules() if isinstance(module, Recurrent)}
-    found: dict[str, Plain] = {}
+    found: dict[str, Looked] = {}
     with looking(task.model):
         for reverse in sorted({layer.reverse for layer in names}):
             with watched() as seen:
-                loss = task.loss_at_end(batch, reverse)
+                loss = task.last_step_loss(batch, reverse)
             mine = [each for each in seen if each.layer in names and each.layer.reverse == reverse]
             known = [each for each in mine if hands_on_its_state(each)]
             met = {each.layer: meeting for each, meeting in zip(known, meetings(loss, known), strict=True)}
             for each in mine:
                 name = names[each.layer]
-                found[name] = {**_about(name, each.layer), **_entry(each, met.get(each.layer))}
-    return [found[name] for name in names.values() if name in found]
+                found[name] = _looked(name, each, met.get(each.layer))
+    return tuple(found[name] for name in names.values() if name in found)
 
 
-def _about(name: str, layer: Recurrent) -> dict[str, Plain]:
+def _place(name: str, layer: Recurrent) -> Place:
     numbers = re.findall(r"\.(\d+)", name)
     last = name.rpartition(".")[2]
     direction = last if last == "combined" else "backward" if layer.reverse else "forward"
-    return {"name": name, "layer": int(numbers[-1]) + 1 if numbers else 1, "direction": direction}
+    return Place(int(numbers[-1]) + 1 if numbers else 1, direction)
 
 
-def _entry(seen: Seen, meeting: Meeting | None) -> dict[str, Plain]:
+def _looked(name: str, seen: Seen, meeting: Meeting | None) -> Looked:
+    place = _place(name, seen.layer)
     if meeting is None:
-        return {"why": "its output is not its state"}
+        return Looked(name, place, None, "its output is not its state")
     try:
         unrolled = unroll(seen, meeting, doubling_spans)
     except ValueError as error:
-        return {"why": str(error)}
+        return Looked(name, place, None, str(error))
     if unrolled is None:
-        return {"why": "the loss does not read it"}
-    cell = seen.layer.cell
+        return Looked(name, place, None, "the loss does not read it")
+    return Looked(name, place, _measured(seen.layer.cell, meeting, unrolled))
+
+
+def _measured(cell: Cell, meeting: Meeting, unrolled: Unrolled) -> Measured:
     gradients = state_gradients(unrolled)
     whole = norms(gradients)
     valid = unrolled.alive.flip(1) & (whole[:, :1] != 0)
@@ -162,21 +156,21 @@ def _entry(seen: Seen, meeting: Meeting | None) -> dict[str, Plain]:
 
     share = kept_share(cell, unrolled.gates)
     limit = bound(cell)
-    return {
-        "distances": distances,
-        "rows": valid.sum(0)[distances].tolist(),
-        "norm": spread(logs, distances),
-        "tensors": [curve(norms([each])) for each in gradients] if len(gradients) > 1 else None,
-        "direct": None if meeting.at_one_step else curve(norms(state_gradients(unrolled, beside=True))),
-        "memory_length": memory_length(mean(logs)),
-        "longest": unrolled.steps - 1,
-        "lags": [list(span) for span in unrolled.spans],
-        "share": _shares(unrolled),
-        "kept": None if share is None else _kept(share, unrolled.alive, curve(kept_product(share))),
-        "bound": None if limit is None else rounded(limit),
-        "matrices": {name: _matrix(matrix) for name, matrix in matrices(cell).items()},
-        "jacobian": _jacobian(cell, unrolled),
-    }
+    return Measured(
+        distances=distances,
+        rows=valid.sum(0)[distances].tolist(),
+        norm=spread(logs, distances),
+        tensors=[curve(norms([each])) for each in gradients] if len(gradients) > 1 else None,
+        direct=None if meeting.at_one_step else curve(norms(state_gradients(unrolled, beside=True))),
+        memory_length=memory_length(mean(logs)),
+        longest=unrolled.steps - 1,
+        lags=[list(span) for span in unrolled.spans],
+        share=_shares(unrolled),
+        kept=None if share is None else _kept(share, unrolled.alive, curve(kept_product(share))),
+        bound=None if limit is None else rounded(limit),
+        matrices={name: _matrix(matrix) for name, matrix in matrices(cell).items()},
+        jacobian=_jacobian(cell, unrolled),
+    )
 
 
 def thinned(steps: int, most: int = POINTS) -> list[int]:

@@ -1,4 +1,4 @@
-"""What is looked at from inside: a few validation samples, the same for every architecture; and what looking cost."""
+"""The probe of the diagnostics: a few validation samples, the same for every architecture; and the cost of looking."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the terminal and the log show of a run while it trains; epochs are counted from 1."""
+"""Progress lines and bar of a run in the terminal and the log; epochs are counted from 1."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import TQDMProgressBar
-from lightning.pytorch.callbacks.progress.tqdm_progress import convert_inf
 
+from lightning_seq.lightning_internals import bar_total
 from lightning_seq.tasks.task import Task
 
 log = logging.getLogger("lightning_seq")
@@ -24,9 +24,8 @@ class EpochLines(Callback):
     """A line for each validation: the epoch's mean training loss so far, and the validation metrics."""
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if trainer.state.fn != "fit":
+        if trainer.state.fn != "fit" or not isinstance(pl_module, Task):
             return
-        assert isinstance(pl_module, Task)
         loss = pl_module.epoch_loss()  # of all ranks, so every rank is asked
         if not trainer.is_global_zero:
             return
@@ -44,7 +43,7 @@ class ProgressBar(TQDMProgressBar):
 
     def on_train_epoch_start(self, trainer: Trainer, *_: Any) -> None:
         """Instead of Lightning's, which counts from 0."""
-        self.train_progress_bar.reset(total=convert_inf(self.total_train_batches))
+        self.train_progress_bar.reset(total=bar_total(self.total_train_batches))
         self.train_progress_bar.initial = 0
         self.train_progress_bar.set_description(epoch_of(trainer))
 

@@ -1,4 +1,4 @@
-"""What each recurrence of a model did with a batch: its states and gates at every step."""
+"""The states and gates of each recurrence of a model at every step of a batch."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from lightning_seq.layers.recurrent import watched
 from lightning_seq.models.encoder_decoder import EncoderDecoder
 from lightning_seq.models.language_model import LanguageModel
 from lightning_seq.models.tagger import Tagger
+from lightning_seq.records.sentences import Place
 from lightning_seq.spec import Batch
 
 
@@ -25,15 +26,13 @@ from lightning_seq.spec import Batch
 class Recurrence:
     """One recurrence of an encoder, on the CPU.
 
-    layer:     from the input up, counted from 1.
-    direction: `forward`, `backward` or `combined`; every step stands at its own token's place, whatever the direction.
-    outputs:   `[B, T, H]`, what the layer above reads.
-    states:    `[B, T, …]` for each tensor of the state.
-    gates:     by name, `[B, T, H]`.
+    place:   its layer, and its direction: `forward`, `backward` or `combined`; steps are in the order of the tokens.
+    outputs: `[B, T, H]`, what the layer above reads.
+    states:  `[B, T, …]` for each tensor of the state.
+    gates:   by name, `[B, T, H]`.
     """
 
-    layer: int
-    direction: str
+    place: Place
     cell: Cell
     outputs: Tensor
     states: tuple[Tensor, ...]
@@ -62,11 +61,11 @@ def recurrences(model: nn.Module, batch: Batch) -> list[Recurrence]:
         if id(layer) not in places or run.trace is None:
             continue  # what reads the characters of words, say
         numbers = re.findall(r"\d+", places[id(layer)])
-        combined = isinstance(layer.cell, CombinedCell)
+        direction = "backward" if layer.reverse != turned else "forward"
+        direction = "combined" if isinstance(layer.cell, CombinedCell) else direction
         found.append(
             Recurrence(
-                int(numbers[-1]) + 1 if numbers else 1,
-                "combined" if combined else "backward" if layer.reverse != turned else "forward",
+                Place(int(numbers[-1]) + 1 if numbers else 1, direction),
                 layer.cell,
                 brought(run.outputs),
                 tuple(brought(tensor) for tensor in run.trace.states),

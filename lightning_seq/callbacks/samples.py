@@ -1,4 +1,4 @@
-"""What a language model writes as it learns."""
+"""Texts that a language model samples as it learns."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from lightning_seq.errors import UserError
 from lightning_seq.files import write_json
 from lightning_seq.models.language_model import LanguageModel
 from lightning_seq.models.sampling import sample
+from lightning_seq.records.samples import Samples as SamplesFile
+from lightning_seq.records.samples import Step
 
 FILE = "samples.json"
 NEXT = 8
@@ -21,15 +23,14 @@ NEXT = 8
 
 
 class Samples(Callback):
-    """After each validation, a text that goes on from a prompt; and what the model expects after each of its symbols.
+    """After each validation, a text sampled after a prompt, and the likeliest symbols after each symbol of the prompt.
 
-    directory: where `samples.json` is written: `{"prompt", "samples": [{"epoch", "text"}, …], "steps": [{"symbol",
-               "next": [{"symbol", "probability"}, …]}, …]}`, the steps of the last validation.
+    directory: where `samples.json` is written (see `records/samples.py`), with the steps of the last validation.
     prompt:    ids, at least one.
     decode:    ids to text.
     symbols:   `symbols[i]` is the symbol with id i.
 
-    It draws from a stream of its own, so that training is the same with it and without; it stands before a callback
+    It has its own random generator, so that training is the same with it and without. It must come before a callback
     that averages weights. Raises UserError for a length below 1 and a temperature below 0.
     """
 
@@ -55,10 +56,9 @@ class Samples(Callback):
 
     # Not at the validation's end: averaged weights, where there are any, are gone by then.
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if trainer.state.fn != "fit" or not trainer.is_global_zero:
-            return
         model = pl_module.model
-        assert isinstance(model, LanguageModel)
+        if trainer.state.fn != "fit" or not trainer.is_global_zero or not isinstance(model, LanguageModel):
+            return
         was_training = model.training
         model.eval()
         try:
@@ -75,17 +75,15 @@ class Samples(Callback):
         self.texts.append({"epoch": epoch, "text": self.decode([*self.prompt, *written])})
         probabilities = model(prompt, torch.ones_like(prompt, dtype=torch.bool))[0][0].exp()
         values, indices = probabilities.topk(min(NEXT, probabilities.shape[-1]))
-        steps = [
-            {
-                "symbol": self.symbols[symbol],
-                "next": [
-                    {"symbol": self.symbols[index], "probability": round(value, 6)}
-                    for index, value in zip(row, likely, strict=True)
-                ],
-            }
+        steps = tuple(
+            Step(
+                self.symbols[symbol],
+                tuple((self.symbols[index], round(value, 6)) for index, value in zip(row, likely, strict=True)),
+            )
             for symbol, row, likely in zip(self.prompt, indices.tolist(), values.tolist(), strict=True)
-        ]
-        write_json(self.directory / FILE, {"prompt": self.decode(self.prompt), "samples": self.texts, "steps": steps})
+        )
+        texts = tuple((each["epoch"], each["text"]) for each in self.texts)
+        write_json(self.directory / FILE, SamplesFile(self.decode(self.prompt), texts, steps).to_plain())
 
     def state_dict(self) -> dict[str, Any]:
         return {"texts": self.texts}

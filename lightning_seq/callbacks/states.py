@@ -1,4 +1,4 @@
-"""The way of the state through a sentence."""
+"""The trajectory of the hidden state through a sentence."""
 
 from __future__ import annotations
 
@@ -6,69 +6,50 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
 
 from lightning_seq.callbacks.chosen_sentences import LONGEST, chosen_rows, sentences_of
-from lightning_seq.callbacks.probe import Cost
+from lightning_seq.callbacks.diagnostic import Diagnostic
 from lightning_seq.callbacks.recurrences import Recurrence, probed
-from lightning_seq.files import Plain, write_json
+from lightning_seq.files import write_json
+from lightning_seq.records.states import Travelled, Walk
 from lightning_seq.spec import Batch
 
 FILE = "states.json"
 
 
-class States(Callback):
+class States(Diagnostic):
     """Writes `states.json`: h_t of the top layer along some sentences of the probe, after the last epoch, in the plane
     of the two principal components of all the probe's states.
 
-        {"epoch", "sentences": [{"id", "words", "cut"}],
-         "paths": [{"layer", "direction", "share", "places": [for each sentence [[x, y] of each word]]}]}
-
-    share: of the variance that lies in the plane.
+    The format is in `records/states.py`.
 
     Every run has a plane of its own: shapes compare, places do not. Nothing is drawn: training is the same with it and
     without. A model without a recurrence writes nothing.
     """
 
     def __init__(self, directory: Path, data: Any, probe: Batch) -> None:
-        self.directory, self.probe, self.cost = directory, probe, Cost()
+        super().__init__(directory, data, probe)
         self.rows = chosen_rows(probe, data.spec)
-        self.found: dict[str, Plain] = {"sentences": sentences_of(data, probe, self.rows)}
+        self.sentences = sentences_of(probe, data.spec, self.rows)
 
-    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if trainer.state.fn != "fit" or not trainer.is_global_zero:
-            return
-        with self.cost.counted():
-            seen = probed(pl_module, self.probe)
-            top = max((each.layer for each in seen), default=0)
-            seen = [each for each in seen if each.layer == top and each.finite]
-            if not seen:
-                return
-            self.found |= {"epoch": trainer.current_epoch + 1, "paths": [self._path(each) for each in seen]}
+    def look(self, trainer: Trainer, task: LightningModule, epoch: int) -> None:
+        seen = probed(task, self.probe)
+        top = max((each.place.layer for each in seen), default=0)
+        seen = [each for each in seen if each.place.layer == top and each.finite]
+        if seen:
+            self.found = Travelled(self.sentences, tuple(map(self._path, seen)), epoch).to_plain()
             write_json(self.directory / FILE, self.found)
 
-    def _path(self, each: Recurrence) -> dict[str, Plain]:
+    def _path(self, each: Recurrence) -> Walk:
         h, mask = each.outputs.flatten(2), self.probe.mask
         places, share = plane(h[mask])
         laid = torch.zeros(*mask.shape, 2, dtype=places.dtype)
         laid[mask] = places
-        return {
-            "layer": each.layer,
-            "direction": each.direction,
-            "share": round(share, 4),
-            "places": [
-                [[round(value, 3) for value in place] for place in laid[row][mask[row]][:LONGEST].tolist()]
-                for row in self.rows
-            ],
-        }
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"found": self.found, "cost": self.cost.plain()}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.found = state_dict["found"]
-        self.cost.restore(state_dict["cost"])
+        walked = (laid[row][mask[row]][:LONGEST].tolist() for row in self.rows)
+        rounded = tuple(tuple(tuple(round(value, 3) for value in place) for place in of_row) for of_row in walked)
+        return Walk(each.place.direction, round(share, 4), rounded, each.place.layer)
 
 
 def plane(states: Tensor) -> tuple[Tensor, float]:

@@ -1,4 +1,4 @@
-"""Word vectors that stand still for the first epochs."""
+"""Word vectors that are frozen for the first epochs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A rank that hangs is ended, and says where it was."""
+"""End a rank that hangs, and report where it was."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ BACKSTOP = 5.0
 class Watchdog(Callback):
     """Ends this process when no batch has begun or ended for a little more than `timeout` seconds.
 
-    The ranks that wait for one that hangs do so in a collective operation, which has this timeout too, and end first:
-    who is then still there is the one that hangs, and it alone can tell where. A thread looks, at no cost to a batch.
+    Ranks that wait for it do so in a collective operation with the same timeout, and end first: the rank that is left
+    is the one that hangs. A thread looks, at no cost to a batch.
 
-    testify: hears what is to be said of it, before the process ends with exit code 1.
+    write_error: called with the error before the process ends with exit code 1.
     """
 
-    def __init__(self, timeout: float, testify: Callable[[str], None]) -> None:
-        self.seconds, self.testify = timeout + LATE, testify
+    def __init__(self, timeout: float, write_error: Callable[[str], None]) -> None:
+        self.seconds, self.write_error = timeout + LATE, write_error
         self._seen = time.monotonic()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -71,7 +71,7 @@ class Watchdog(Callback):
             faulthandler.dump_traceback_later(self.seconds + BACKSTOP, exit=True, file=sys.__stderr__ or 2)
             silent = time.monotonic() - self._seen
             if silent > self.seconds and not self._stop.is_set():
-                self.testify(f"TimeoutError: no batch for {silent:.0f} seconds{_place(main)}")
+                self.write_error(f"TimeoutError: no batch for {silent:.0f} seconds{_place(main)}")
                 faulthandler.dump_traceback(file=sys.__stderr__ or 2)
                 os._exit(1)
 

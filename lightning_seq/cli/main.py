@@ -150,7 +150,7 @@ def say(console: Console, line: str) -> None:
 
 def _report(words: list[str]) -> int:
     from lightning_seq.comparison.status import comparisons_in, list_comparisons
-    from lightning_seq.report.gather import write_gathered
+    from lightning_seq.report.merge import write_merged
     from lightning_seq.report.summary import runs_of
     from lightning_seq.report.terminal_chart import learning_curves
     from lightning_seq.report.terminal_table import terminal
@@ -173,7 +173,7 @@ def _report(words: list[str]) -> int:
         return 0
     directory = place(given["output"], "output") if given["output"] else places[0]
     if given["output"]:
-        summary = write_gathered(places, directory, order)
+        summary = write_merged(places, directory, order)
     else:
         summary = write_report(directory, stochastic_order=order)
     console.print(terminal(summary))

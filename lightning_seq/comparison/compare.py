@@ -1,4 +1,4 @@
-"""Many runs, and what is missing of them."""
+"""Train one run, or all missing runs of a comparison."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from rich.console import Console
+from rich.table import Table
 
 from lightning_seq.comparison.grid import entries, planned_runs, seeds_of
 from lightning_seq.comparison.plan import announce
 from lightning_seq.comparison.prepare import check_directories, check_place, prepare
-from lightning_seq.comparison.prepared_entry import Ready
+from lightning_seq.comparison.prepared_entry import PreparedEntry
 from lightning_seq.comparison.progress import RunTable
 from lightning_seq.comparison.same_data import check_made_alike
 from lightning_seq.comparison.show import shown, shows_config
@@ -22,12 +24,12 @@ from lightning_seq.config.tree import Config
 from lightning_seq.config.words import split_words
 from lightning_seq.errors import UserError
 from lightning_seq.identity import is_matched
-from lightning_seq.launch.job import Claim, run_as_rank
+from lightning_seq.launch.job import RunLock, run_as_rank
 from lightning_seq.launch.launch import launch
 from lightning_seq.training.data_files import data_files
-from lightning_seq.training.devices import adopt, started_by
-from lightning_seq.training.directory import lay_out
-from lightning_seq.training.environment import several_processes
+from lightning_seq.training.devices import adopt, several_processes, started_by
+from lightning_seq.training.directory import prepare_directory
+from lightning_seq.training.environment import prepare_process
 from lightning_seq.training.planned import Planned, record_of
 from lightning_seq.training.run import execute
 from lightning_seq.training.signals import requeueing
@@ -38,7 +40,7 @@ STEPS_TIMED = 6
 
 @dataclass(frozen=True)
 class Outcome:
-    """Where a comparison is, and how its runs ended."""
+    """The directory of a comparison, and how many of its runs are done and failed."""
 
     directory: Path
     done: int
@@ -50,7 +52,7 @@ OF_COMPARE = {
     "dry_run": "show=config to see what would run",
     "jobs": "trainer.devices=N for one run of several processes",
 }
-"""Keys that mean nothing for one run, with what to give instead."""
+"""Keys that `train` does not take, with what to give instead."""
 
 
 @requeueing()
@@ -117,8 +119,8 @@ def train(words: Sequence[str], console: Console) -> Outcome | None:
 
 def _run_here(run: Planned) -> None:
     """In this process. Raises what ended the run."""
-    with Claim(run.directory):
-        lay_out(run.directory, run.config)
+    with RunLock(run.directory):
+        prepare_directory(run.directory, run.config)
         execute(run.directory, run.entry.label, run.entry.overrides)
 
 
@@ -132,7 +134,7 @@ def _seed(seed: int) -> int:
 def compare(words: Sequence[str], console: Console) -> Outcome | None:
     """Every entry with every seed: what is done already stays, what failed or is missing is run.
 
-    A run that fails is recorded and the others go on. Returns None for a dry run, and where the configurations are
+    A run that fails is recorded, and the others continue. Returns None for a dry run, and where the configurations are
     to be shown alone.
     """
     if started_by() is not None:
@@ -204,17 +206,15 @@ def _inline(missing: Sequence[Planned], table: RunTable, console: Console) -> No
             _run_here(run)
         except UserError as error:
             _teller(console)(f"{run.title}: {error}")
-        except Exception:  # an error of ours ends its run, told in full and in its record, not the runs behind it
+        except Exception:  # an error of the package ends its run, with a traceback, and not the runs after it
             console.print_exception()
         table.watch([])
 
 
 def _show_plan(
-    ready: Sequence[Ready], runs: Sequence[Planned], missing: Sequence[Planned], jobs: int, console: Console
+    ready: Sequence[PreparedEntry], runs: Sequence[Planned], missing: Sequence[Planned], jobs: int, console: Console
 ) -> None:
     """The grid, parameters and minutes, from a few timed steps of each architecture."""
-    from rich.table import Table
-
     table = Table(box=None, pad_edge=False)
     for heading in ("architecture", "parameters", "embedding", "encoder", "head", "runs to do", "minutes a run"):
         table.add_column(heading, justify="left" if heading == "architecture" else "right", overflow="fold")
@@ -233,13 +233,10 @@ def _show_plan(
     )
 
 
-def seconds_a_run(item: Ready) -> float:
+def seconds_a_run(item: PreparedEntry) -> float:
     """An estimate: the median of a few training steps, times the steps of all epochs; infinite where nothing limits
     them."""
-    import torch
-
-    from lightning_seq.builders.build import build_model, build_task
-    from lightning_seq.training.environment import prepare_process
+    from lightning_seq.builders.build import build_model, build_task  # they import Lightning
 
     config = item.entry.config
     prepare_process(config)
@@ -249,7 +246,6 @@ def seconds_a_run(item: Ready) -> float:
     for step, batch in zip(range(STEPS_TIMED + 1), loader, strict=False):
         begun = time.perf_counter()
         loss = task.training_step(batch, step)
-        assert isinstance(loss, torch.Tensor)
         loss.backward()
         times.append(time.perf_counter() - begun)
     epochs, most = config["trainer"]["max_epochs"], config["trainer"]["max_steps"]

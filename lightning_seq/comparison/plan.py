@@ -30,7 +30,7 @@ class Plan:
 
 
 def announce(runs: Sequence[Planned], jobs: int) -> None:
-    """Write these runs into the plan of their comparison, beside those that are there: several commands may add to it.
+    """Add these runs to the plan of their comparison: several commands may add to it.
 
     Raises UserError when it cannot be written.
     """
@@ -40,7 +40,7 @@ def announce(runs: Sequence[Planned], jobs: int) -> None:
     try:
         directory.mkdir(parents=True, exist_ok=True)
         with FileLock(directory / LOCK):
-            before = read_plan(directory, "it is written anew")
+            before = read_plan(directory, "it is written again")
             found = {**(before.runs if before else {}), **{run.title: run.entry.label for run in runs}}
             kind = runs[0].entry.config["launcher"]["kind"]
             write_json(directory / FILE, {"schema": SCHEMA, "launcher": kind, "jobs": jobs, "runs": found})

@@ -6,20 +6,24 @@ import os
 from importlib.util import find_spec
 from pathlib import Path
 
+from lightning_seq.builders.inputs import EMBEDDINGS
+from lightning_seq.builders.prediction_columns import is_full
+from lightning_seq.config.logger import check_logger
+from lightning_seq.config.targets import factory
 from lightning_seq.config.tree import Config
+from lightning_seq.engines.choice import engines
 from lightning_seq.errors import UserError, install, near
 from lightning_seq.files import existing_file, place
+from lightning_seq.launch.ray import ray
+from lightning_seq.launch.submitit import submitit
+from lightning_seq.tasks.teacher_forcing import TeacherForcing
 
 
 def check_settings(config: Config) -> None:
-    """Raises UserError for whatever a run would be refused for, whatever its data are."""
+    """Raises UserError for every setting that is wrong whatever the data are."""
+    # These import Lightning, of which `show=config` needs no part.
     from lightning_seq.builders.build import build_optimizer, build_schedule
-    from lightning_seq.builders.inputs import EMBEDDINGS
-    from lightning_seq.builders.prediction_columns import is_full
-    from lightning_seq.config.logger import check_logger
-    from lightning_seq.config.targets import factory
-    from lightning_seq.tasks.teacher_forcing import TeacherForcing
-    from lightning_seq.training.instruments import check_instruments
+    from lightning_seq.training.diagnostics import check_diagnostics
     from lightning_seq.training.resume import check_resume
     from lightning_seq.training.trainer import check_trainer
 
@@ -29,7 +33,7 @@ def check_settings(config: Config) -> None:
     check_launcher(config)
     check_trainer(config)
     check_resume(config)
-    check_instruments(config)
+    check_diagnostics(config)
     check_engine(config)
     for group in ("data", "task", "model", "cell", "attention", "init"):
         factory(
@@ -52,19 +56,13 @@ def check_launcher(config: Config) -> None:
     """Raises UserError for a launcher whose package is not installed."""
     kind = config["launcher"]["kind"]
     if kind == "submitit":
-        from lightning_seq.launch.submitit import submitit
-
         submitit()
     elif kind == "ray":
-        from lightning_seq.launch.ray import ray
-
         ray()
 
 
 def check_engine(config: Config) -> None:
     """Raises UserError for an engine that there is not; whether it can run these cells is seen when they are made."""
-    from lightning_seq.engines.choice import engines
-
     wanted, known = config["model"].get("engine", "auto"), [*engines(), "auto"]
     if wanted not in known:
         raise UserError(f"model.engine={wanted} is unknown: {near(str(wanted), known)}")

@@ -4,33 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from lightning_seq.builders.inputs import Inputs, build_inputs
+from lightning_seq.builders.match import Matching, residual, said
 from lightning_seq.comparison.preflight import check_settings, check_writable
-from lightning_seq.comparison.prepared_entry import Ready
+from lightning_seq.comparison.prepared_entry import PreparedEntry
 from lightning_seq.comparison.same_data import check_files
 from lightning_seq.config.entry import Entry
 from lightning_seq.errors import UserError
 from lightning_seq.files import fingerprint, place
+from lightning_seq.models.parameters import count_parameters
 from lightning_seq.records.record import runs_in
 from lightning_seq.training.directory import CHECKPOINTS
 from lightning_seq.training.planned import Planned
 
-if TYPE_CHECKING:
-    from lightning_seq.builders.inputs import Inputs
 
-
-def prepare(found: Sequence[Entry], tell: Callable[[str], None], progress: bool = True) -> list[Ready]:
+def prepare(found: Sequence[Entry], notify: Callable[[str], None], progress: bool = True) -> list[PreparedEntry]:
     """Prepare data and vectors once for all runs, solve each entry's size where they are to match, and build each model
     once to see that it can be built.
 
     Raises UserError for whatever is wrong with the data, the vectors or an architecture.
     """
-    from lightning_seq.builders.build import build_data, build_model, build_task
-    from lightning_seq.builders.inputs import build_inputs
+    from lightning_seq.builders.build import build_data, build_model, build_task  # they import Lightning
     from lightning_seq.builders.kinds import kind_of
-    from lightning_seq.builders.match import Matching, residual, said
-    from lightning_seq.models.parameters import count_parameters
 
     shared: dict[str, tuple[Any, Inputs]] = {}
     matching = Matching.of(found[0].config)
@@ -38,20 +35,20 @@ def prepare(found: Sequence[Entry], tell: Callable[[str], None], progress: bool 
     for entry in found:
         check_settings(entry.config)
         for line in entry.notes:
-            tell(line)
+            notify(line)
     for entry in found:
         config = entry.config
         key = fingerprint([config[part] for part in ("data", "embedding", "word2vec", "cache")])
         if key not in shared:
             data = build_data(config)
-            tell(data.summary())
+            notify(data.summary())
             inputs = build_inputs(config, data, progress)
             shared[key] = data, inputs
             for note in inputs.notes:
-                tell(note)
+                notify(note)
             if inputs.coverage:
                 tokens = inputs.coverage.tokens
-                tell(
+                notify(
                     f"{inputs.kind}: {inputs.width} numbers a word; vectors for {inputs.coverage.types:.1%} of the "
                     "vocabulary" + (f" and {tokens:.1%} of its occurrences in training" if tokens is not None else "")
                 )
@@ -59,11 +56,11 @@ def prepare(found: Sequence[Entry], tell: Callable[[str], None], progress: bool 
         if matching is not None:
             entry, size = matching.solve(entry, data.spec, inputs.width)
             config = entry.config
-            tell(f"{entry.label}: {said(residual(config, data.spec, inputs.width, size))}")
+            notify(f"{entry.label}: {said(residual(config, data.spec, inputs.width, size))}")
         model = build_model(config, data.spec, inputs.width)
         task = build_task(config, data, model)
         kind_of(data.spec).callbacks(config, Path(config["runs"]), data)
-        ready.append(Ready(entry, data, inputs, count_parameters(model), task.monitor, task.mode))
+        ready.append(PreparedEntry(entry, data, inputs, count_parameters(model), task.monitor, task.mode))
     return ready
 
 

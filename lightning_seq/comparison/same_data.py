@@ -1,19 +1,16 @@
-"""Refuse runs that were made from other data than the data of now."""
+"""Refuse runs that were made from data that have changed."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
+from lightning_seq.comparison.prepared_entry import PreparedEntry
 from lightning_seq.config.tree import Config
 from lightning_seq.errors import UserError
 from lightning_seq.records.record import Record
 from lightning_seq.training.data_files import data_paths, digest_of
-
-if TYPE_CHECKING:
-    from lightning_seq.comparison.prepared_entry import Ready
-    from lightning_seq.training.planned import Planned
+from lightning_seq.training.planned import Planned
 
 
 def check_files(configs: Iterable[Config], runs: Iterable[tuple[Path, Record]]) -> None:
@@ -31,23 +28,23 @@ def check_files(configs: Iterable[Config], runs: Iterable[tuple[Path, Record]]) 
         for key, path in data_paths(record.config):
             before = record.files.get(key)
             if before and now.get((key, path), before) != before:
-                anew = "" if record.status == "done" else "resume=never to start it anew, "
+                anew = "" if record.status == "done" else "resume=never to start it again, "
                 raise UserError(
                     f"{directory} was made from other data: {key}={path} has changed since {record.started[:16]}; give "
                     f"{anew}name=NEW for runs on the data as they are now, or restore them"
                 )
 
 
-def check_made_alike(runs: Iterable[Planned], ready: Iterable[Ready]) -> None:
+def check_made_alike(runs: Iterable[Planned], ready: Iterable[PreparedEntry]) -> None:
     """Raises UserError where a run that is done was made from other data, splits or word vectors than those that its
     entry has now, whatever they came from.
 
     ready: the entries, prepared, in the order in which the runs have them.
     """
-    by_label: dict[str, Ready] = {item.entry.label: item for item in ready}
+    by_label: dict[str, PreparedEntry] = {item.entry.label: item for item in ready}
     for run in runs:
         record, item = run.done(), by_label[run.entry.label]
-        now: dict[str, Any] = {
+        now: dict[str, str | None] = {
             "data": item.data.fingerprints["data"],
             "split": item.data.fingerprints["split"],
             "embedding": item.inputs.mark,

@@ -16,10 +16,10 @@ from rich.text import Text
 
 from lightning_seq.comparison.plan import FILE as PLAN
 from lightning_seq.comparison.plan import read_plan
-from lightning_seq.comparison.tune import FOLDER
 from lightning_seq.errors import UserError
 from lightning_seq.printable import printable
 from lightning_seq.records.record import Record, read_if_there
+from lightning_seq.records.tuning import FILE as TUNING
 from lightning_seq.training.directory import CONFIG, is_running
 
 STYLES = {"done": "green", "running": "cyan", "failed": "red", "interrupted": "yellow", "waiting": "dim"}
@@ -64,7 +64,7 @@ def state_of(directory: Path, label: str = "", now: datetime | None = None) -> S
         return State(directory.name, label, "running" if running else "waiting")
     epoch, step, value = _latest(record)
     status, reason = record.status, record.error or ""
-    if running and status != "done":  # what it has of an earlier attempt is not of this one
+    if running and status != "done":  # the record is of an earlier attempt
         status, reason = "running", ""
     elif status == "running":
         status, reason = "interrupted", "its process is gone"
@@ -125,7 +125,7 @@ def states_of(directory: Path, now: datetime | None = None) -> list[State]:
 
     Raises UserError when the directory is no comparison's.
     """
-    plan = read_plan(directory, "its runs are found by their directories, and the next command writes it anew")
+    plan = read_plan(directory, "its runs are found by their directories, and the next command writes it again")
     found = dict(plan.runs) if plan is not None else {}
     for path in sorted(directory.glob(f"*/{CONFIG}")):
         found.setdefault(path.parent.name, "")
@@ -140,8 +140,10 @@ def states_of(directory: Path, now: datetime | None = None) -> list[State]:
 
 
 def seconds_left(states: Sequence[State], jobs: int) -> float | None:
-    """Until all that is not done is: every run is taken to need what those of its label have needed, where none is
-    done what the mean of all has, or what a running one will at its pace if it does not stop early. None without any.
+    """Estimated seconds until all runs are done; None without an estimate.
+
+    A run is taken to need the mean of the finished runs of its label, else the mean of all finished runs, else what a
+    running one needs at its pace if it does not stop early.
     """
     done: dict[str, list[float]] = {}
     for state in states:
@@ -197,7 +199,7 @@ def status(directory: Path, console: Console) -> None:
     if several := comparisons_in(directory):
         list_comparisons(several, "status", console)
         return
-    for place in (directory / FOLDER, directory):
+    for place in (directory / TUNING.parent, directory):
         if place != directory and read_plan(place) is None:
             continue
         states = sorted(states_of(place), key=lambda state: (STATUSES.index(state.status), state.run))

@@ -10,17 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from lightning_seq.builders.match import width_key
 from lightning_seq.comparison.grid import INDIFFERENT
 from lightning_seq.comparison.prepare import check_directories
-from lightning_seq.comparison.prepared_entry import Ready
+from lightning_seq.comparison.prepared_entry import PreparedEntry
 from lightning_seq.config.entry import Entry
 from lightning_seq.config.tree import Config, put
 from lightning_seq.errors import UserError, near
 from lightning_seq.files import write_json
 from lightning_seq.identity import is_matched, value_at
 from lightning_seq.records.record import read
+from lightning_seq.records.tuning import FILE, Tuning, Tunings
 from lightning_seq.significance import expected_best
 from lightning_seq.training.planned import Planned
 
@@ -30,7 +32,7 @@ SPACE = {
     "trainer.gradient_clip_val": [0.1, 10.0, "log"],
 }
 """What is tuned where `tune.space` says nothing."""
-FOLDER, FILE = "tune", "tune.json"
+FOLDER = FILE.parent.name
 DIGITS = 4
 
 
@@ -165,7 +167,9 @@ def trial(entry: Entry, number: int, values: Mapping[str, float | int]) -> Trial
     return Trial(replace(at, config=config), number)
 
 
-def tune(ready: Sequence[Ready], run: Callable[[Sequence[Planned]], None], tell: Callable[[str], None]) -> list[Ready]:
+def tune(
+    ready: Sequence[PreparedEntry], run: Callable[[Sequence[Planned]], None], notify: Callable[[str], None]
+) -> list[PreparedEntry]:
     """Every entry at the values of its best trial. What is done already stays; `run` makes the trials that are missing.
 
     Trials are independent draws, the same for every architecture (random search, Bergstra & Bengio 2012). A search that
@@ -194,43 +198,33 @@ def tune(ready: Sequence[Ready], run: Callable[[Sequence[Planned]], None], tell:
     _check_points(ready, planned)
     trials = [of_entry[k] for k in range(count) for of_entry in planned.values()]
     check_directories(trials)
-    tell(f"{count} trials of each architecture, over {', '.join(space)}; test data are left alone")
+    notify(f"{count} trials of each architecture, over {', '.join(space)}; test data are left alone")
     run(trials)
-    report: dict[str, Any] = {
-        "seed": seed,
-        "trials": count,
-        "space": {key: [found.low, found.high, *(["log"] if found.log else [])] for key, found in space.items()},
-        "entries": {},
-    }
-    made = []
+    made, tunings = list[PreparedEntry](), list[Tuning]()
     for item in ready:
         label = item.entry.label
         values = _values(planned[label], item.monitor)
         best, filled = _best(label, values, item.monitor, item.mode)
         curve = [expected_best(filled, n, item.mode) for n in range(1, count + 1)]
-        report["entries"][label] = {
-            "metric": item.monitor,
-            "mode": item.mode,
-            "points": points[label],
-            "values": values,
-            "chosen": best + 1,
-            "expected_best": curve,
-        }
+        tuning = Tuning(label, item.monitor, item.mode, tuple(points[label]), tuple(values), best + 1, tuple(curve))
+        tunings.append(tuning)
         chosen = " ".join(f"{key}={value}" for key, value in points[label][best].items())
-        tell(
+        notify(
             f"{label}: trial {best + 1} of {count}, {item.monitor} {filled[best]:.4f}, {chosen}; "
             f"expected best of 1 {curve[0]:.4f}, of {count} {curve[-1]:.4f}"
         )
         made.append(replace(item, entry=tuned(item.entry, points[label][best])))
-    write_json(Path(config["runs"]) / config["name"] / FOLDER / FILE, report)
+    ranges: dict[str, list[float | str]] = {
+        key: [found.low, found.high, *(["log"] if found.log else [])] for key, found in space.items()
+    }
+    report = Tunings(seed, count, ranges, tuple(tunings))
+    write_json(Path(config["runs"]) / config["name"] / FILE, report.to_plain())
     return made
 
 
-def _check_points(ready: Sequence[Ready], planned: Mapping[str, Sequence[Trial]]) -> None:
+def _check_points(ready: Sequence[PreparedEntry], planned: Mapping[str, Sequence[Trial]]) -> None:
     """Raises UserError for a point at which an architecture cannot be built, before any trial begins."""
-    import torch
-
-    from lightning_seq.builders.build import build_model, build_task
+    from lightning_seq.builders.build import build_model, build_task  # they import Lightning
 
     for item in ready:
         for each in planned[item.entry.label]:

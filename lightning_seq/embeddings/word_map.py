@@ -9,6 +9,7 @@ import numpy as np
 
 from lightning_seq.embeddings.vectors import Vectors
 from lightning_seq.embeddings.word_lists import folded, question_pairs
+from lightning_seq.records.word_map import WordMap
 
 # Words that make up more of the text than this (`the`, `and`) are shown only as ends of arrows.
 TOO_FREQUENT = 1e-3
@@ -66,19 +67,17 @@ def word_map(vectors: Vectors, n: int = 400, pairs: Sequence[tuple[str, str]] | 
         chosen.setdefault(row)
     rows = sorted(chosen)
     x, y = _principal(vectors.unit[rows]).T.tolist() if rows else ([], [])
-    return {
-        "method": "PCA",
-        "words": [
-            {
-                "word": vectors.words[row],
-                "count": None if vectors.counts is None else int(vectors.counts[row]),
-                "x": round(x[index], _DIGITS),
-                "y": round(y[index], _DIGITS),
-            }
-            for index, row in enumerate(rows)
-        ],
-        "arrows": [{"from": vectors.words[a], "to": vectors.words[b]} for a, b in arrows],
-    }
+    position = {row: index for index, row in enumerate(rows)}
+    words = tuple(
+        (
+            vectors.words[row],
+            None if vectors.counts is None else int(vectors.counts[row]),
+            round(x[index], _DIGITS),
+            round(y[index], _DIGITS),
+        )
+        for index, row in enumerate(rows)
+    )
+    return WordMap("PCA", (), words, tuple((position[a], position[b]) for a, b in arrows)).to_plain()
 
 
 def _frequent(vectors: Vectors) -> Iterator[int]:

@@ -1,7 +1,11 @@
 """Processes for runs, copied from one that has imported everything already.
 
-Importing torch and Lightning takes longer than a small run trains. The nursery is a process that imports them once and
-does nothing else: it is copied (`fork`) for each run, before it has any thread or generator of random numbers in use.
+Importing torch and Lightning takes longer than a small run trains. The fork server is a process that imports them once
+and does nothing else: it is copied (`fork`) for each run, before any thread or random generator is in use.
+
+The fork server of `multiprocessing` is not used. When it is killed, it reports exit code 255 for runs that still run; a
+command cannot end before its runs, which it would join; its environment is that of the command, in which the number of
+threads would have to be changed while the server starts; and it passes over errors of the modules that it imports.
 """
 
 from __future__ import annotations
@@ -20,37 +24,36 @@ from typing import Any
 
 POLL = 0.05
 POOLS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-"""What sets how many threads libraries start when they are imported."""
+"""Variables for the number of threads that libraries start when they are imported."""
 
 
 class Child:
-    """A run's process: as much of `subprocess.Popen` as a launcher needs."""
+    """The process of a run, with the methods of `subprocess.Popen` that a launcher needs."""
 
-    def __init__(self, nursery: Nursery, pid: int) -> None:
-        self._nursery, self.pid = nursery, pid
+    def __init__(self, server: ForkServer, pid: int) -> None:
+        self._server, self.pid = server, pid
         self.returncode: int | None = None
 
     def poll(self) -> int | None:
         """The exit code, negative for a signal; None while it runs."""
         if self.returncode is None:
-            self.returncode = self._nursery.ended(self.pid)
+            self.returncode = self._server.ended(self.pid)
         return self.returncode
 
     def wait(self, timeout: float | None = None) -> int:
-        """Raises subprocess.TimeoutExpired where it still runs after so many seconds."""
+        """Raises subprocess.TimeoutExpired when it still runs after `timeout` seconds."""
         begun = time.monotonic()
-        while self.poll() is None:
+        while (code := self.poll()) is None:
             if timeout is not None and time.monotonic() - begun > timeout:
                 raise subprocess.TimeoutExpired("run", timeout)
             time.sleep(POLL)
-        assert self.returncode is not None
-        return self.returncode
+        return code
 
 
-class Nursery:
-    """Started with the first child; ends when it is closed, or when this process ends.
+class ForkServer:
+    """Starts with the first child; ends when it is closed, or when this process ends.
 
-    modules: what it imports.
+    modules: those that it imports.
     """
 
     def __init__(self, modules: Sequence[str]) -> None:
@@ -63,24 +66,24 @@ class Nursery:
 
     @staticmethod
     def possible() -> bool:
-        """Whether this system can copy a process."""
+        """Whether this system can copy a process safely."""
         return hasattr(os, "fork") and sys.platform.startswith("linux")
 
     def start(self, arguments: Sequence[str], environment: Mapping[str, str], log: Path) -> Child:
         """A process that calls `lightning_seq.training.run.main(arguments)`, in a session of its own, its output
         appended to `log`.
 
-        Raises OSError when the nursery has died.
+        Raises OSError when the server has ended.
         """
         if self._process is None:
             self._process = self._begin(environment)
         order = {"arguments": list(arguments), "environment": dict(environment), "log": str(log)}
         try:
-            assert self._process.stdin is not None
-            self._process.stdin.write(json.dumps(order).encode() + b"\n")
-            self._process.stdin.flush()
+            if self._process.stdin is not None:
+                self._process.stdin.write(json.dumps(order).encode() + b"\n")
+                self._process.stdin.flush()
             self._await("started")
-        except BaseException:  # an order that was given and not answered must not become a run that nobody knows
+        except BaseException:  # the server may have started a run that is not reported yet
             with suppress(OSError):
                 self._await("started")
             for pid in self._pids:
@@ -91,7 +94,7 @@ class Nursery:
         return Child(self, self._pids.pop(0))
 
     def _begin(self, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
-        """The process, when it has imported all there is. One thread: others would not be there in a copy."""
+        """Start the server and wait for its imports, with one thread: a copy has no other threads."""
         process = subprocess.Popen(
             [sys.executable, "-m", __name__, *self.modules],
             stdin=subprocess.PIPE,
@@ -109,10 +112,10 @@ class Nursery:
         return process
 
     def _await(self, what: str) -> None:
-        """Raises OSError where the nursery has ended."""
+        """Raises OSError when the server has ended."""
         while not (self._pids if what == "started" else self._ready):
             if not self._listen(None):
-                raise OSError("the process that runs are copied from has ended")
+                raise OSError("the fork server has ended")
 
     def ended(self, pid: int) -> int | None:
         """A child's exit code, or None while it runs."""
@@ -121,11 +124,11 @@ class Nursery:
         if pid in self._ended:
             return self._ended.pop(pid)
         if self._process is not None and self._process.poll() is not None and not _alive(pid):
-            return 1  # nobody is left who knows
+            return 1  # the server is gone; the exit code is unknown
         return None
 
     def _listen(self, timeout: float | None) -> bool:
-        """Hear what the nursery says, if anything; False where there is nothing, or nobody."""
+        """Read messages of the server; False when there are none, or the server has ended."""
         if self._process is None or self._process.stdout is None:
             return False
         if not select.select([self._process.stdout], [], [], timeout)[0]:
@@ -145,12 +148,12 @@ class Nursery:
         return True
 
     def close(self) -> None:
-        """Let it end; its children go on."""
+        """End the server; its children continue."""
         if self._process is None:
             return
         with suppress(OSError):
-            assert self._process.stdin is not None
-            self._process.stdin.close()
+            if self._process.stdin is not None:
+                self._process.stdin.close()
         try:
             self._process.wait(5)
         except subprocess.TimeoutExpired:
@@ -159,7 +162,7 @@ class Nursery:
 
 
 def _alive(pid: int) -> bool:
-    """Not ended: one that has, and that nobody has asked for its exit code, is still listed."""
+    """Whether the process runs; a zombie does not."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[0]
     except (OSError, IndexError):
@@ -168,7 +171,7 @@ def _alive(pid: int) -> bool:
 
 
 def _serve() -> None:
-    """Copy this process for each order on standard input; say when a copy has ended."""
+    """Copy this process for each order on standard input; write a message when a copy has ended."""
     heard, children, open_ = b"", set[int](), True
     while open_:
         if select.select([0], [], [], POLL if children else None)[0]:
@@ -194,7 +197,7 @@ def _say(message: dict[str, int]) -> None:
 
 
 def _become(order: dict[str, Any]) -> None:
-    """The run; never returns."""
+    """Run the order in this copy; never returns."""
     code = 1
     try:
         os.setsid()
@@ -220,7 +223,7 @@ def _become(order: dict[str, Any]) -> None:
 
 
 def _leave(code: int) -> None:
-    """As the interpreter ends: what was registered to be done, what is written is on its way."""
+    """End as the interpreter does: run exit functions, flush the output."""
     import atexit
     import threading
 

@@ -14,29 +14,29 @@ from filelock import FileLock, Timeout
 from lightning_seq.errors import UserError
 from lightning_seq.launch.ranks import BY_SIGNAL, cause_of
 from lightning_seq.records.record import write
-from lightning_seq.training.directory import is_running, lay_out, read_config
-from lightning_seq.training.environment import several_processes
+from lightning_seq.training.devices import several_processes
+from lightning_seq.training.directory import is_running, prepare_directory, read_config
 from lightning_seq.training.planned import Planned, record_of
 from lightning_seq.training.run_record import now, rank, started_record
 
 CLAIM = ".claim"
 
 GRACE, GRACE_SEVERAL = 15.0, 45.0
-"""Seconds a run, or one of several processes, has to write its record after it was told to end."""
+"""Seconds that a run of one process, or of several, has to write its record after SIGTERM."""
 
 DYING = 5.0
-"""Seconds that the last processes of a run have to be gone when the one that started them is."""
+"""Seconds to wait for the last processes of a run after the process that started them."""
 
 MOMENT = 0.5
-"""Seconds to wait for a claim: others take it for an instant, to see whether it is free."""
+"""Seconds to wait for a lock: others hold it for an instant, to see whether it is free."""
 
 
-class ClaimedError(UserError):
-    """Another process is at work on the run, or about to be."""
+class RunLockedError(UserError):
+    """Another process is working on the run, or is about to."""
 
 
 class Job(Protocol):
-    """A run that was started, or put into a queue."""
+    """A run that was started, or queued."""
 
     run: Planned
     started: float
@@ -44,28 +44,28 @@ class Job(Protocol):
 
     def finished(self) -> bool: ...
 
-    def tell(self, number: int) -> None:
-        """Send it a signal, where it still runs."""
+    def send_signal(self, number: int) -> None:
+        """Send the job a signal if it still runs."""
 
-    def settle(self) -> None:
-        """When it has finished: where it could not itself, write into the record what ended it."""
+    def finalize(self) -> None:
+        """Called after the job has finished: completes its record if the job itself could not."""
 
 
 class Launcher(Protocol):
-    """queues: whether it takes all runs at once, and keeps to `jobs` at a time itself."""
+    """queues: whether the launcher takes all runs at once, and limits itself to `jobs` at a time."""
 
     queues: bool
 
     def start(self, runs: Sequence[Planned], jobs: int) -> list[Job]:
-        """Raises `ClaimedError` for a run that another process is at work on, UserError where one cannot be started."""
+        """Raises `RunLockedError` for a run that another process is working on, UserError for one that cannot start."""
 
     def close(self) -> None: ...
 
 
-class Claim:
-    """The right to start a run, from before its directory is laid out until its end is in its record.
+class RunLock:
+    """Lets one launcher alone work on a run, from before its directory is prepared until its record is final.
 
-    The file system gives it back where the process that holds it dies. Raises `ClaimedError` when another one has it.
+    The file system releases it when the process that holds it dies. Raises `RunLockedError` when another one holds it.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -74,56 +74,56 @@ class Claim:
             self._lock = FileLock(directory / CLAIM, timeout=MOMENT, thread_local=False)
             self._lock.acquire()
         except Timeout:
-            raise ClaimedError(f"{directory} is being run by another process: wait for it") from None
+            raise RunLockedError(f"{directory} is being run by another process: wait for it") from None
         except OSError as error:
             raise UserError(
                 f"{directory} cannot be written ({error.strerror}): give another place with runs=DIR"
             ) from error
         if is_running(directory):
-            self.give_back()
-            raise ClaimedError(f"{directory} is being run by another process: wait for it")
+            self.release()
+            raise RunLockedError(f"{directory} is being run by another process: wait for it")
 
-    def give_back(self) -> None:
+    def release(self) -> None:
         self._lock.release()
 
-    def __enter__(self) -> Claim:
+    def __enter__(self) -> RunLock:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.give_back()
+        self.release()
 
 
 def at_work(directory: Path) -> bool:
-    """Whether a process is at work on the run, or about to be."""
+    """Whether a process is working on the run, or is about to."""
     try:
-        Claim(directory).give_back()
-    except ClaimedError:
+        RunLock(directory).release()
+    except RunLockedError:
         return True
     return False
 
 
 def end(running: Sequence[Job]) -> None:
-    """Tell jobs to end, and see to it that they do."""
+    """End jobs with SIGTERM, and after a grace period with SIGKILL."""
     for job in running:
-        job.tell(signal.SIGTERM)
+        job.send_signal(signal.SIGTERM)
     begun = time.monotonic()
     for job in running:
         deadline = begun + (GRACE_SEVERAL if several_processes(job.run.config) else GRACE)
         while not job.finished() and time.monotonic() < deadline:
             time.sleep(0.05)
         if not job.finished():
-            job.tell(signal.SIGKILL)
+            job.send_signal(signal.SIGKILL)
             for _ in range(200):
                 if job.finished():
                     break
                 time.sleep(0.05)
-        job.settle()
+        job.finalize()
 
 
-def settle(run: Planned, code: int | None) -> None:
-    """Where a run's process, or a rank of it, died without a word, say so in its record.
+def finalize_record(run: Planned, code: int | None) -> None:
+    """Write into the record of a run why its process, or one of its ranks, ended when that process could not.
 
-    code: its exit code, negative for a signal; None where it is not known.
+    code: its exit code, negative for a signal; None where it is unknown.
     """
     directory, begun = run.directory, time.monotonic()
     while is_running(directory):  # a process that the kernel is ending holds its lock for a moment more
@@ -139,10 +139,15 @@ def settle(run: Planned, code: int | None) -> None:
         return
     if record is None or record.status == "running":
         base = record or started_record(run.config, run.entry.label, run.entry.overrides, 1)
-        how = "in a way that nobody saw" if code is None else f"exit code {code}"
-        with suppress(ValueError):
-            how = signal.Signals(-code).name if code and code < 0 else how
-        write(directory, base.with_(status="failed", error=cause or f"the process ended with {how}", finished=now()))
+        write(directory, base.with_(status="failed", error=cause or _end_of_process(code), finished=now()))
+
+
+def _end_of_process(code: int | None) -> str:
+    if code is None:
+        return "the process ended; its exit code is unknown"
+    with suppress(ValueError):
+        return f"the process ended with {signal.Signals(-code).name}"
+    return f"the process ended with exit code {code}"
 
 
 def run_as_rank(run: Planned, execute: Callable[[], object], patience: float) -> None:
@@ -152,8 +157,8 @@ def run_as_rank(run: Planned, execute: Callable[[], object], patience: float) ->
     patience: seconds. Raises UserError when rank 0 has not come so far by then, and what ends the run.
     """
     if rank() == 0:
-        with Claim(run.directory):
-            lay_out(run.directory, run.config)
+        with RunLock(run.directory):
+            prepare_directory(run.directory, run.config)
             execute()
         return
     begun = time.monotonic()

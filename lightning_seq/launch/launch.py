@@ -1,7 +1,7 @@
-"""Run after run, each a process of its own, here or wherever a launcher puts it.
+"""Launch runs, each in its own process, on this machine or through another launcher.
 
-A comparison is a directory of records and not a process: several commands, on several machines that share a file
-system, may work on it at once. Who starts a run holds its claim until it has ended; who finds it claimed waits.
+A comparison is a directory of records, not a process: several commands, on several machines that share a file system,
+may work on it at once. A command holds the lock of each run that it starts until the run has ended; others wait.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from lightning_seq.errors import UserError, near
-from lightning_seq.launch.job import ClaimedError, Job, Launcher, at_work, end
+from lightning_seq.launch.job import Job, Launcher, RunLockedError, at_work, end
 from lightning_seq.training.planned import Planned, record_of
 
 LOOK_AGAIN = 2.0
@@ -40,14 +40,14 @@ def launch(
     runs: Sequence[Planned],
     jobs: int,
     watch: Callable[[Sequence[Job]], None],
-    tell: Callable[[str], None],
+    notify: Callable[[str], None],
     poll: float = 0.2,
 ) -> None:
     """Start every run, at most `jobs` at a time; `watch` sees the running ones several times a second.
 
-    A run that another process has done is left to it; one that it is doing is waited for, and taken over where that
-    process is gone. `tell` hears of those, and why one could not be started. Whatever ends this (Ctrl-C, a signal)
-    first ends the running ones, which write their records.
+    A run that another process is working on is waited for, and taken over if that process ends before the run is done.
+    `notify` is called with a message for each of those, and for each run that cannot start. Whatever ends this (Ctrl-C,
+    a signal) first ends the running ones, which write their records.
     """
     waiting, elsewhere, running = list(runs), list[Planned](), list[Job]()
     if not waiting:
@@ -62,18 +62,18 @@ def launch(
                 batch = [run for run in batch if not run.is_done()]
                 try:
                     running += launcher.start(batch, min(jobs, len(runs))) if batch else []
-                except ClaimedError as claimed:
+                except RunLockedError as claimed:
                     elsewhere += batch
                     if batch[0].title not in told:
                         told.add(batch[0].title)
-                        tell(str(claimed))
+                        notify(str(claimed))
                 except UserError as error:
-                    tell(str(error))
+                    notify(str(error))
             time.sleep(poll)
             for job in [job for job in running if job.finished()]:
                 running.remove(job)
-                job.settle()
-                if at_work(job.run.directory):  # another command was faster
+                job.finalize()
+                if at_work(job.run.directory):  # another command has locked it
                     elsewhere.append(job.run)
             if time.monotonic() - looked > LOOK_AGAIN:
                 elsewhere, looked = [run for run in elsewhere if not _has_ended(run, waiting)], time.monotonic()
@@ -84,7 +84,7 @@ def launch(
 
 
 def _has_ended(run: Planned, waiting: list[Planned]) -> bool:
-    """Whether nobody is at work on it any more; where it was left unfinished it waits again."""
+    """Whether no process works on the run any more; an unfinished run waits again."""
     if at_work(run.directory):
         return False
     record = record_of(run)

@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
 from lightning_seq.config.tree import Config
-from lightning_seq.launch.fork_server import Child, Nursery
-from lightning_seq.launch.job import Claim, ClaimedError, Job, end, settle
+from lightning_seq.launch.fork_server import Child, ForkServer
+from lightning_seq.launch.job import Job, RunLock, RunLockedError, end, finalize_record
 from lightning_seq.launch.ranks import end_with_parent
-from lightning_seq.training.directory import LOG, lay_out
-from lightning_seq.training.environment import several_processes
+from lightning_seq.training.devices import several_processes
+from lightning_seq.training.directory import LOG, prepare_directory
 from lightning_seq.training.planned import Planned
 from lightning_seq.training.run_record import now
 from lightning_seq.training.threads import threads_per_job, wait_without_spinning
@@ -52,26 +52,26 @@ def devices_of(config: Config) -> int | None:
     return int(trainer["devices"])
 
 
-class Deck:
-    """Devices, dealt out so that all have equally many runs: several each when there are more runs than devices."""
+class GpuPool:
+    """Gives devices to runs, so that all have equally many: several each when there are more runs than devices."""
 
     def __init__(self, names: Sequence[str]) -> None:
         self.held = dict.fromkeys(names, 0)
 
-    def deal(self, count: int) -> tuple[str, ...]:
-        """Those that have the fewest runs, in their order; fewer than `count` where there are no more."""
-        dealt = tuple(sorted(self.held, key=self.held.__getitem__)[:count])
-        for name in dealt:
+    def acquire(self, count: int) -> tuple[str, ...]:
+        """The `count` devices with the fewest runs, in their order; all of them if there are fewer."""
+        acquired = tuple(sorted(self.held, key=self.held.__getitem__)[:count])
+        for name in acquired:
             self.held[name] += 1
-        return tuple(name for name in self.held if name in dealt)
+        return tuple(name for name in self.held if name in acquired)
 
-    def take_back(self, names: Sequence[str]) -> None:
+    def release(self, names: Sequence[str]) -> None:
         for name in names:
             self.held[name] -= 1
 
 
 def command(run: Planned) -> list[str]:
-    """What starts a run's process, or the one that starts and ends its ranks."""
+    """The command of a run's process, or of the process that starts and ends its ranks."""
     if not several_processes(run.config):
         return [sys.executable, "-m", "lightning_seq.training.run", str(run.directory)]
     devices = run.config["trainer"]["devices"]
@@ -82,7 +82,7 @@ def command(run: Planned) -> list[str]:
 
 
 def environment_of(run: Planned, jobs: int, devices: Sequence[str] = ()) -> dict[str, str]:
-    """What a run's process is told: threads, the devices that are its own, and what stands in its record."""
+    """The environment of a run's process: threads, its devices, and values for its record."""
     threads, waiting = str(threads_per_job(run.config)), dict(os.environ)
     wait_without_spinning(waiting)
     given = {"label": run.entry.label, "overrides": run.entry.overrides, "jobs": jobs, "started": now()}
@@ -98,42 +98,42 @@ def environment_of(run: Planned, jobs: int, devices: Sequence[str] = ()) -> dict
 
 
 class LocalJob:
-    """A run's process, its output in the run's `log.txt`; copied from a nursery where there is one.
+    """A run's process, its output in the run's `log.txt`; copied from a server where there is one.
 
-    deck:  of the devices that it takes its own from.
+    pool:  of the devices that it takes its own from.
     alone: whether a run of one process continues where the process that started it is killed; ranks never do, and
-           what is copied from a nursery always does.
+           what is copied from a server always does.
 
-    Raises `launch.ClaimedError` when another process is at work on the run, UserError when it cannot be started.
+    Raises `RunLockedError` when another process is working on the run, UserError when it cannot be started.
     """
 
     def __init__(
-        self, run: Planned, jobs: int, nursery: Nursery | None = None, deck: Deck | None = None, alone: bool = True
+        self, run: Planned, jobs: int, server: ForkServer | None = None, pool: GpuPool | None = None, alone: bool = True
     ) -> None:
         self.run, self.started = run, time.monotonic()
         self.devices: tuple[str, ...] = ()
-        self._deck = deck
-        self._claim = Claim(run.directory)
+        self._pool = pool
+        self._lock = RunLock(run.directory)
         self.process: subprocess.Popen[bytes] | Child | None = None
         try:
-            if run.is_done():  # by the process whose claim ended just now
+            if run.is_done():  # by the process that released the lock just now
                 return
-            lay_out(run.directory, run.config)
+            prepare_directory(run.directory, run.config)
             count = devices_of(run.config)
-            if deck is not None and count is not None:
-                self.devices = deck.deal(count)
-            self.process = self._start(environment_of(run, jobs, self.devices), nursery, alone)
+            if pool is not None and count is not None:
+                self.devices = pool.acquire(count)
+            self.process = self._start(environment_of(run, jobs, self.devices), server, alone)
         except BaseException:
-            self._let_go()
+            self._release()
             raise
 
     def _start(
-        self, environment: dict[str, str], nursery: Nursery | None, alone: bool
+        self, environment: dict[str, str], server: ForkServer | None, alone: bool
     ) -> subprocess.Popen[bytes] | Child:
         directory = self.run.directory
-        if nursery is not None:
-            with suppress(OSError):  # it was killed: a process can still be started afresh
-                return nursery.start([str(directory)], environment, directory / LOG)
+        if server is not None:
+            with suppress(OSError):  # the server was killed: start a new process instead
+                return server.start([str(directory)], environment, directory / LOG)
         with (directory / LOG).open("ab") as log:
             return subprocess.Popen(
                 command(self.run),
@@ -142,49 +142,49 @@ class LocalJob:
                 stderr=log,
                 env=environment,
                 start_new_session=True,
-                # The process of ranks cannot end them once it is itself without the command that would wait for it.
+                # Ranks end with the command: nothing else would end them.
                 preexec_fn=end_with_parent() if not alone or several_processes(self.run.config) else None,
             )
 
-    def _let_go(self) -> None:
-        if self._deck is not None:
-            self._deck.take_back(self.devices)
-            self._deck = None
-        self._claim.give_back()
+    def _release(self) -> None:
+        if self._pool is not None:
+            self._pool.release(self.devices)
+            self._pool = None
+        self._lock.release()
 
     def finished(self) -> bool:
         return self.process is None or self.process.poll() is not None
 
-    def tell(self, number: int) -> None:
+    def send_signal(self, number: int) -> None:
         if self.process is not None:
             with suppress(ProcessLookupError):
                 os.killpg(self.process.pid, number)
 
-    def settle(self) -> None:
+    def finalize(self) -> None:
         if self.process is not None:
-            settle(self.run, self.process.returncode)
-        self._let_go()
+            finalize_record(self.run, self.process.returncode)
+        self._release()
 
 
 class LocalLauncher:
     queues = False
 
     def __init__(self, runs: Sequence[Planned]) -> None:
-        self._nursery = nursery_for(runs)
+        self._server = fork_server_for(runs)
         shared = any(devices_of(run.config) is not None for run in runs)
-        self._deck = Deck(visible_devices(os.environ)) if shared else None
+        self._pool = GpuPool(visible_devices(os.environ)) if shared else None
 
     def start(self, runs: Sequence[Planned], jobs: int) -> list[Job]:
-        return [LocalJob(run, jobs, self._nursery, self._deck) for run in runs]
+        return [LocalJob(run, jobs, self._server, self._pool) for run in runs]
 
     def close(self) -> None:
-        if self._nursery is not None:
-            self._nursery.close()
+        if self._server is not None:
+            self._server.close()
 
 
-def nursery_for(runs: Sequence[Planned]) -> Nursery | None:
-    """For several runs, each of one process on the CPU: a process that has used an accelerator must not be copied."""
-    if len(runs) < 2 or not Nursery.possible():
+def fork_server_for(runs: Sequence[Planned]) -> ForkServer | None:
+    """For several runs, each of one process on the CPU: a process that uses an accelerator must not be copied."""
+    if len(runs) < 2 or not ForkServer.possible():
         return None
     if any(several_processes(run.config) or run.config["trainer"]["accelerator"] != "cpu" for run in runs):
         return None
@@ -195,20 +195,20 @@ def nursery_for(runs: Sequence[Planned]) -> Nursery | None:
         modules |= dict.fromkeys(path.rpartition(".")[0] for path in targets if path.startswith("lightning_seq."))
         if run.config["logger"]["kind"] == "wandb":
             modules["wandb"] = None
-    return Nursery(list(modules))
+    return ForkServer(list(modules))
 
 
 def carry_out(run: Planned, began: Callable[[LocalJob], None] = lambda job: None) -> int:
-    """Run it in a process of its own on this machine, where another launcher has sent it; return its exit code.
+    """Run it in a new process on this machine, for another launcher; return its exit code.
 
-    began: hears of the process. It ends with this one, whatever ends this (Linux). A run that another process has done,
-    or is at work on, is left to it.
+    began: called with the job. The process ends with this one, whatever ends this (Linux). A run that another process
+    has done, or is working on, is left to that process.
     """
     if run.is_done():
         return 0
     try:
         job = LocalJob(run, 1, alone=False)
-    except ClaimedError:
+    except RunLockedError:
         return 0
     began(job)
     try:

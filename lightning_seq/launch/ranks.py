@@ -2,7 +2,7 @@
 
 `python -m lightning_seq.launch.ranks DIRECTORY COUNT` is what a launcher starts for a run on several devices. It
 does what torchrun does for one node, and three things more: a rank ends with this process, whatever ends it (Linux);
-a signal reaches each rank once; and what is said in the end is what went wrong first, not what came of it.
+a signal reaches each rank once; and the error that is reported is the first one, not its consequence on other ranks.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from types import FrameType
 
 from lightning_seq.files import DamagedError, read_text, write_text
 from lightning_seq.records.record import FILE, Record, read_if_there
-from lightning_seq.training.directory import TESTIMONY
+from lightning_seq.training.directory import RANK_ERROR
 from lightning_seq.training.signals import CAUGHT
 
 POLL = 0.05
@@ -35,10 +35,10 @@ CONSEQUENCE = re.compile(
     r"|ended by SIGABRT",
     re.IGNORECASE,
 )
-"""What a rank says that has lost another one."""
+"""Errors of a rank that has lost another one."""
 TAKEN = re.compile(r"EADDRINUSE|address already in use", re.IGNORECASE)
 BY_SIGNAL = re.compile(r"rank \d+ was ended by SIG(INT|TERM|HUP|USR1)")
-"""What is said of a rank that ended as one does at these."""
+"""The error of a rank that one of these signals ended."""
 
 
 def free_port() -> int:
@@ -50,7 +50,7 @@ def free_port() -> int:
 def cause_of(directory: Path, record: Record | None) -> str | None:
     """What ended a run of several processes: what a rank said first that is not of another rank's end."""
     said = []
-    for path in directory.glob(TESTIMONY.format("*")):
+    for path in directory.glob(RANK_ERROR.format("*")):
         with suppress(OSError, DamagedError):
             said.append((path.stat().st_mtime, read_text(path)))
     if record is not None and record.status == "failed" and record.error:
@@ -75,7 +75,7 @@ class Ranks:
                 break
             self.processes.append(self._start(rank, port))
         if self.told is not None:  # it may have come while one was being started
-            self._tell(self.told)
+            self._send_signal(self.told)
         lost: int | None = None
         ended = dict.fromkeys(range(len(self.processes)), False)
         deadline, ending = float("inf"), False
@@ -90,11 +90,11 @@ class Ranks:
                     lost = code
                     deadline = time.monotonic() + PATIENCE if self.told is None else deadline
                 if code and not ending and self.told is None:
-                    self._testify(rank, code)
+                    self._write_rank_error(rank, code)
             if self.told is not None and deadline == float("inf"):
                 deadline = time.monotonic() + 2 * GRACE
             if time.monotonic() > deadline:
-                self._tell(signal.SIGKILL if ending or self.told is not None else signal.SIGTERM)
+                self._send_signal(signal.SIGKILL if ending or self.told is not None else signal.SIGTERM)
                 ending, deadline = True, time.monotonic() + GRACE
         if self.told is not None and (lost is None or lost < 0 or lost > 128):
             return 128 + self.told
@@ -114,9 +114,9 @@ class Ranks:
             preexec_fn=end_with_parent(),
         )
 
-    def _testify(self, rank: int, code: int) -> None:
-        """For a rank that could not do it itself."""
-        path = self.directory / TESTIMONY.format(rank)
+    def _write_rank_error(self, rank: int, code: int) -> None:
+        """Write the error of a rank that could not write it itself."""
+        path = self.directory / RANK_ERROR.format(rank)
         by = -code if code < 0 else code - 128 if code > 128 else None
         if path.exists() or (by is None and rank == 0):
             return
@@ -126,9 +126,9 @@ class Ranks:
 
     def hand_on(self, number: int, frame: FrameType | None = None) -> None:
         self.told = self.told or number
-        self._tell(number)
+        self._send_signal(number)
 
-    def _tell(self, number: int) -> None:
+    def _send_signal(self, number: int) -> None:
         for process in self.processes:
             if process.poll() is None:
                 with suppress(ProcessLookupError):
@@ -169,7 +169,7 @@ def main(arguments: list[str]) -> int:
         code = ranks.run(free_port())
         if code == 0 or ranks.told is not None or not _port_was_taken(directory):
             break
-        for said in directory.glob(TESTIMONY.format("*")):
+        for said in directory.glob(RANK_ERROR.format("*")):
             said.unlink(missing_ok=True)
     return code
 

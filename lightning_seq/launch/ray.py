@@ -13,11 +13,12 @@ import signal
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from types import ModuleType
 from typing import Any
 
 from lightning_seq.config.tree import Config
 from lightning_seq.errors import UserError, first_line, install
-from lightning_seq.launch.job import Job, at_work, run_as_rank, settle
+from lightning_seq.launch.job import Job, at_work, finalize_record, run_as_rank
 from lightning_seq.launch.local import carry_out
 from lightning_seq.training.devices import ELASTIC, PLACED
 from lightning_seq.training.planned import Planned
@@ -29,7 +30,7 @@ NAMES = {"RAY_TRAIN_V2_ENABLED": "1", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
 """A task without a GPU keeps the environment it was given: what is visible to it is in its configuration."""
 
 
-def ray() -> Any:
+def ray() -> ModuleType:
     """The package. Raises UserError where it is not installed."""
     for name, value in NAMES.items():
         os.environ.setdefault(name, value)
@@ -111,20 +112,20 @@ class RayJob:
     def finished(self) -> bool:
         return bool(ray().wait([self._reference], timeout=0)[0])
 
-    def tell(self, number: int) -> None:
+    def send_signal(self, number: int) -> None:
         """The task ends its run as a signal would; a second time, the task is ended itself."""
         if not self._told or number == signal.SIGKILL:
             with suppress(Exception):
                 ray().cancel(self._reference, force=self._told)
             self._told = True
 
-    def settle(self) -> None:
+    def finalize(self) -> None:
         if at_work(self.run.directory):
             return
         code = None
         with suppress(Exception):
             code = ray().get(self._reference, timeout=1)
-        settle(self.run, code)
+        finalize_record(self.run, code)
 
 
 class RayLauncher:

@@ -13,10 +13,11 @@ import signal
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from types import ModuleType
 from typing import Any
 
 from lightning_seq.errors import UserError, first_line, install
-from lightning_seq.launch.job import Job, at_work, end, run_as_rank, settle
+from lightning_seq.launch.job import Job, at_work, end, finalize_record, run_as_rank
 from lightning_seq.launch.local import LocalJob, carry_out
 from lightning_seq.training.devices import adopt
 from lightning_seq.training.planned import Planned, record_of
@@ -32,7 +33,7 @@ MOMENT = 30.0
 """Seconds in which the end of a job, and what it wrote, come to be seen over a shared file system."""
 
 
-def submitit() -> Any:
+def submitit() -> ModuleType:
     """The package. Raises UserError where it is not installed."""
     os.environ.setdefault("SUBMITIT_PREEMPT_SIGNAL", "USR1")  # of the signals that SLURM may send, one that runs know
     try:
@@ -111,20 +112,20 @@ class SubmittedJob:
             return bool(self._job.done())
         return False
 
-    def tell(self, number: int) -> None:
+    def send_signal(self, number: int) -> None:
         if self._told and number != signal.SIGKILL:
             return
         self._told = True
         with suppress(Exception):
             self._job.cancel(check=False)
 
-    def settle(self) -> None:
+    def finalize(self) -> None:
         if at_work(self.run.directory):
             return
         begun = time.monotonic()
         while (record := record_of(self.run)) is None or record.status == "running":
             if time.monotonic() - begun > (MOMENT if self.run.config["launcher"]["cluster"] == "slurm" else 0):
-                settle(self.run, None)
+                finalize_record(self.run, None)
                 return
             time.sleep(1)
 

@@ -1,4 +1,4 @@
-"""The files beside a record, opened softly: what is missing or changed becomes a note, never an error."""
+"""Open the artifacts of a record: a missing or changed file becomes a note, never an error."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def example_column(names: Iterable[str]) -> str:
 class Artifact:
     """A file that a record names.
 
-    path:  the file, None where there is none to be used.
+    path:  the file, None when it cannot be used.
     sha256: as recorded.
-    note:  one line that says what is wrong with it, None where nothing is.
+    note:  one line about what is wrong with the file, None when it is fine.
     """
 
     name: str

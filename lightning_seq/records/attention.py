@@ -1,15 +1,15 @@
-"""Maps of attention that runs left behind, made small enough for a page."""
+"""attention.json: attention over chosen sentences, by epoch; and the same, made small enough for a page."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from lightning_seq.files import read_json
+from lightning_seq.files import Plain, read_json
 from lightning_seq.records.numbers import number, thin
+from lightning_seq.records.sentences import whole
 
 LEVELS = "".join(chr(code) for code in range(33, 127) if chr(code) not in '"\\<>&')
 """A weight is written as one of these characters; the root of the weight says which, so that small ones differ."""
@@ -20,8 +20,47 @@ MOST_WEIGHTS = 1_000_000
 
 
 @dataclass(frozen=True)
+class AttentionMap:
+    """After an epoch: the tokens that a model wrote, and for each of them a weight for each source token."""
+
+    epoch: int
+    target: tuple[str, ...]
+    weights: tuple[tuple[float, ...], ...]
+
+    def to_plain(self) -> dict[str, Plain]:
+        return {"epoch": self.epoch, "target": list(self.target), "weights": [list(row) for row in self.weights]}
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Plain], size: int) -> AttentionMap:
+        """size: source tokens."""
+        target, rows = tuple(str(token) for token in plain["target"]), plain["weights"]
+        if len(rows) != len(target) or any(len(row) != size for row in rows):
+            raise ValueError(f"expected {len(target)} rows of {size} weights")
+        return cls(int(plain["epoch"]), target, tuple(tuple(row) for row in rows))
+
+
+@dataclass(frozen=True)
+class MappedSentence:
+    """A sentence of an `attention.json`. number: of the example in its split."""
+
+    number: int
+    source: tuple[str, ...]
+    maps: tuple[AttentionMap, ...]
+
+    def to_plain(self) -> dict[str, Plain]:
+        return {"id": self.number, "source": list(self.source), "maps": [each.to_plain() for each in self.maps]}
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Plain]) -> MappedSentence:
+        """Of maps of many epochs `MOST_EPOCHS` are kept, the first and the last among them."""
+        source = tuple(str(token) for token in plain["source"])
+        maps = (AttentionMap.from_plain(entry, len(source)) for entry in thin(list(plain["maps"]), MOST_EPOCHS))
+        return cls(whole(plain.get("id")), source, tuple(maps))
+
+
+@dataclass(frozen=True)
 class Step:
-    """A map after an epoch. rows: for each target token, a string of `LEVELS`, one for each source token."""
+    """A map as a page shows it. rows: for each target token, a string of `LEVELS`, one for each source token."""
 
     epoch: int
     target: tuple[str, ...]
@@ -40,39 +79,25 @@ class Attended:
     steps: tuple[Step, ...]
     cut: bool
 
+    @classmethod
+    def of(cls, sentence: MappedSentence) -> Attended:
+        maps = sorted(sentence.maps, key=lambda item: item.epoch)
+        cut = any(len(tokens) > MOST_TOKENS for tokens in (sentence.source, *(item.target for item in maps)))
+        steps = (
+            Step(item.epoch, item.target[:MOST_TOKENS], tuple(map(_levels, item.weights[:MOST_TOKENS])))
+            for item in maps
+        )
+        return cls(sentence.number, sentence.source[:MOST_TOKENS], tuple(steps), cut)
+
 
 def read_attention(path: Path) -> tuple[Attended, ...]:
-    """Read an `attention.json`; of many epochs some are kept, the first and the last among them.
-
-    Raises one of `files.DAMAGE` for one of another form.
-    """
+    """Read an `attention.json`, of the first `MOST_SENTENCES`. Raises one of `files.DAMAGE` for another form."""
     plain = read_json(path, dict)
-    found = [_attended(entry) for entry in plain.get("sentences", ())[:MOST_SENTENCES]]
+    found = [Attended.of(MappedSentence.from_plain(each)) for each in plain.get("sentences", ())[:MOST_SENTENCES]]
     return tuple(sentence for sentence in found if sentence.source and sentence.steps)
 
 
-def _attended(entry: dict[str, Any]) -> Attended:
-    source = [str(token) for token in entry["source"]]
-    maps = sorted(thin(list(entry["maps"]), MOST_EPOCHS), key=lambda item: int(item["epoch"]))
-    cut = len(source) > MOST_TOKENS or any(len(item["target"]) > MOST_TOKENS for item in maps)
-    number_of = number(entry.get("id"))
-    return Attended(
-        0 if number_of is None else int(number_of),
-        tuple(source[:MOST_TOKENS]),
-        tuple(_step(item, len(source)) for item in maps),
-        cut,
-    )
-
-
-def _step(item: dict[str, Any], size: int) -> Step:
-    target = tuple(str(token) for token in item["target"])
-    rows = item["weights"]
-    if len(rows) != len(target) or any(len(row) != size for row in rows):
-        raise ValueError(f"expected {len(target)} rows of {size} weights")
-    return Step(int(item["epoch"]), target[:MOST_TOKENS], tuple(_levels(row) for row in rows[:MOST_TOKENS]))
-
-
-def _levels(row: Sequence[Any]) -> str:
+def _levels(row: Sequence[Plain]) -> str:
     weights = (min(max(number(weight) or 0.0, 0.0), 1.0) for weight in row[:MOST_TOKENS])
     return "".join(LEVELS[round(math.sqrt(weight) * (len(LEVELS) - 1))] for weight in weights)
 

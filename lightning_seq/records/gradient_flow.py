@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from statistics import fmean
-from typing import Any
 
-from lightning_seq.files import read_json
+from lightning_seq.files import Plain, read_json
 from lightning_seq.records.numbers import number, thin
+from lightning_seq.records.sentences import Place, whole
 
 MOST_EPOCHS = 60
 
@@ -18,8 +18,90 @@ Curve = dict[int, float]
 
 
 @dataclass(frozen=True)
+class Measured:
+    """What is written of one recurrence; the fields are described in `callbacks/gradient_flow.py`."""
+
+    distances: list[int]
+    rows: list[int]
+    norm: dict[str, list[float | None]]
+    tensors: list[list[float | None]] | None
+    direct: list[float | None] | None
+    memory_length: int | None
+    longest: int
+    lags: list[list[int]]
+    share: list[float | None] | None
+    kept: dict[str, Plain] | None
+    bound: float | None
+    matrices: dict[str, dict[str, float | None]]
+    jacobian: dict[str, Plain] | None
+
+
+REQUIRED = tuple(item.name for item in fields(Measured) if item.name not in ("rows", "tensors"))
+"""Fields that reports read."""
+
+
+@dataclass(frozen=True)
+class Looked:
+    """One look at one recurrence. why: the reason why it was not measured, instead of `measured`."""
+
+    name: str
+    place: Place
+    measured: Measured | None
+    why: str | None = None
+
+    def to_plain(self) -> dict[str, Plain]:
+        measured = {"why": self.why} if self.measured is None else vars(self.measured)
+        return {"name": self.name, **self.place._asdict(), **measured}
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Plain]) -> Looked:
+        name = str(plain.get("name", ""))
+        if "why" in plain:
+            place = Place(whole(plain.get("layer")), str(plain.get("direction", "")))
+            return cls(name, place, None, str(plain["why"]))
+        values: dict[str, Plain] = {name: plain[name] for name in REQUIRED}
+        measured = Measured(rows=plain.get("rows", []), tensors=plain.get("tensors"), **values)
+        return cls(name, Place.from_plain(plain), measured)
+
+
+@dataclass(frozen=True)
+class Look:
+    """All recurrences of an encoder after an epoch, counted from 1; 0 is before training."""
+
+    epoch: int
+    step: int
+    layers: tuple[Looked, ...]
+
+    def to_plain(self) -> dict[str, Plain]:
+        return {"epoch": self.epoch, "step": self.step, "layers": [layer.to_plain() for layer in self.layers]}
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Plain]) -> Look:
+        return cls(int(plain["epoch"]), whole(plain.get("step")), tuple(map(Looked.from_plain, plain["layers"])))
+
+
+@dataclass(frozen=True)
+class Looks:
+    """A `gradient_flow.json`. rows: samples of the probe."""
+
+    rows: int
+    looks: tuple[Look, ...]
+
+    def to_plain(self) -> dict[str, Plain]:
+        return {"rows": self.rows, "looks": [look.to_plain() for look in self.looks]}
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Plain]) -> Looks:
+        """Of many epochs `MOST_EPOCHS` are kept. Raises one of `files.DAMAGE` for another form."""
+        looks = tuple(map(Look.from_plain, thin(list(plain["looks"]), MOST_EPOCHS)))
+        if not looks:
+            raise ValueError("expected at least one look")
+        return cls(whole(plain.get("rows")), looks)
+
+
+@dataclass(frozen=True)
 class Layer:
-    """What one look saw of one recurrence; see `callbacks/gradient_flow.py`.
+    """What a page shows of one look at one recurrence.
 
     place:  its layer and direction.
     norm, direct, kept: by distance, as multiples of what is at 0.
@@ -41,49 +123,51 @@ class Layer:
     radius: float | None
     sizes: dict[str, float]
 
+    @classmethod
+    def of(cls, place: Place, measured: Measured) -> Layer:
+        distances = [int(each) for each in measured.distances]
+        kept, jacobian = measured.kept or {}, measured.jacobian or {}
+        radii = [number(each["radius"]) for each in measured.matrices.values()]
+        length = number(measured.memory_length)
+        return cls(
+            str(place),
+            *_relative(_curve(distances, measured.norm["mean"])),
+            _relative(_curve(distances, measured.direct))[0],
+            None if length is None else int(length),
+            int(measured.longest),
+            tuple(_summed(measured.lags, measured.share or [])),
+            _curve(distances, kept.get("product")),
+            number(kept.get("a_step")),
+            number(measured.bound),
+            max((radius for radius in radii if radius is not None), default=None),
+            dict(_sizes(jacobian)),
+        )
+
 
 @dataclass(frozen=True)
 class Flow:
-    """A `gradient_flow.json`: by epoch, the first before training; reasons why recurrences were not looked at."""
+    """A `gradient_flow.json` as a page shows it: by epoch, the first before training; reasons why recurrences were not
+    looked at."""
 
     looks: tuple[tuple[int, tuple[Layer, ...]], ...]
     reasons: tuple[str, ...]
 
+    @classmethod
+    def of(cls, file: Looks) -> Flow:
+        looks = (
+            (look.epoch, tuple(Layer.of(each.place, each.measured) for each in look.layers if each.measured))
+            for look in file.looks
+        )
+        reasons = {each.why: None for look in file.looks for each in look.layers if each.why is not None}
+        return cls(tuple(looks), tuple(reasons))
+
 
 def read_flow(path: Path) -> Flow:
     """Raises one of `files.DAMAGE` for a file of another form."""
-    plain = read_json(path, dict)
-    looks: list[tuple[int, tuple[Layer, ...]]] = []
-    reasons: dict[str, None] = {}
-    for look in thin(list(plain["looks"]), MOST_EPOCHS):
-        looks.append((int(look["epoch"]), tuple(_layer(entry) for entry in look["layers"] if "why" not in entry)))
-        reasons |= {str(entry["why"]): None for entry in look["layers"] if "why" in entry}
-    if not looks:
-        raise ValueError("expected at least one look")
-    return Flow(tuple(looks), tuple(reasons))
+    return Flow.of(Looks.from_plain(read_json(path, dict)))
 
 
-def _layer(entry: dict[str, Any]) -> Layer:
-    distances = [int(each) for each in entry["distances"]]
-    kept, jacobian = entry["kept"] or {}, entry["jacobian"] or {}
-    radii = [number(each["radius"]) for each in entry["matrices"].values()]
-    length = number(entry["memory_length"])
-    return Layer(
-        f"layer {int(entry['layer'])}, {entry['direction']}",
-        *_relative(_curve(distances, entry["norm"]["mean"])),
-        _relative(_curve(distances, entry["direct"]))[0],
-        None if length is None else int(length),
-        int(entry["longest"]),
-        tuple(_summed(entry["lags"], entry["share"] or [])),
-        _curve(distances, kept.get("product")),
-        number(kept.get("a_step")),
-        number(entry["bound"]),
-        max((radius for radius in radii if radius is not None), default=None),
-        dict(_sizes(jacobian)),
-    )
-
-
-def _curve(distances: list[int], values: list[Any] | None) -> Curve:
+def _curve(distances: list[int], values: Sequence[Plain] | None) -> Curve:
     found = zip(distances, map(number, values), strict=True) if values is not None else ()
     return {distance: value for distance, value in found if value is not None}
 
@@ -95,14 +179,14 @@ def _relative(curve: Curve) -> tuple[Curve, float | None]:
     return {distance: value - curve[0] for distance, value in curve.items()}, 10 ** curve[0]
 
 
-def _summed(lags: list[list[int]], shares: list[Any]) -> Iterator[tuple[int, float]]:
+def _summed(lags: list[list[int]], shares: Sequence[Plain]) -> Iterator[tuple[int, float]]:
     total = 0.0
     for (_, last), share in zip(lags, shares, strict=bool(shares)):
         total += float(share)
         yield int(last), total
 
 
-def _sizes(jacobian: dict[str, Any]) -> Iterator[tuple[str, float]]:
+def _sizes(jacobian: Mapping[str, Plain]) -> Iterator[tuple[str, float]]:
     """Under the names of `PARTS`."""
     norms = [value for value in map(number, jacobian.get("norm", ())) if value is not None]
     if norms:

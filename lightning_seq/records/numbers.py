@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import TypeVar
 
 GREATEST = 1e150
 """Numbers from here on count as infinite: deviations are made of squares."""
 
 
-def number(value: Any) -> float | None:
+def number(value: object) -> float | None:
     """`value` as a float, or None: also for what is not finite, or so large that its square would not be."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None

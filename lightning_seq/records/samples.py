@@ -1,11 +1,12 @@
-"""What language models wrote as they learnt, and what they expect after each symbol of a prompt."""
+"""samples.json: texts that a language model writes as it learns, and what it expects after each symbol of a prompt."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from lightning_seq.files import read_json
+from lightning_seq.files import Plain, read_json
 from lightning_seq.records.numbers import number, thin
 
 MOST_TEXTS, MOST_STEPS, LONGEST_TEXT = 20, 40, 1500
@@ -18,38 +19,47 @@ class Step:
     symbol: str
     following: tuple[tuple[str, float], ...]
 
+    def to_plain(self) -> dict[str, Plain]:
+        likely = [{"symbol": symbol, "probability": probability} for symbol, probability in self.following]
+        return {"symbol": self.symbol, "next": likely}
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Plain]) -> Step:
+        likely = ((str(each["symbol"]), number(each["probability"]) or 0.0) for each in plain["next"])
+        return cls(str(plain["symbol"]), tuple((symbol, min(max(value, 0.0), 1.0)) for symbol, value in likely))
+
 
 @dataclass(frozen=True)
 class Samples:
     """A `samples.json`.
 
-    texts: `(epoch, text)`, at most `MOST_TEXTS`, the first and the last among them; each begins with the prompt.
-    steps: of the prompt, as the model saw it at the last validation; the last `MOST_STEPS`.
+    texts: `(epoch, text)`; each text begins with the prompt.
+    steps: of the prompt, as the model saw it at the last validation.
     """
 
     prompt: str
     texts: tuple[tuple[int, str], ...]
     steps: tuple[Step, ...]
 
+    def to_plain(self) -> dict[str, Plain]:
+        return {
+            "prompt": self.prompt,
+            "samples": [{"epoch": epoch, "text": text} for epoch, text in self.texts],
+            "steps": [step.to_plain() for step in self.steps],
+        }
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Plain]) -> Samples:
+        """Absent parts are empty. Of many texts `MOST_TEXTS` are kept, the first and the last among them, of many steps
+        the last `MOST_STEPS`; long texts are cut. Raises one of `files.DAMAGE` for another form."""
+        texts = [(int(entry["epoch"]), _short(str(entry["text"]))) for entry in plain.get("samples", ())]
+        steps = tuple(Step.from_plain(entry) for entry in plain.get("steps", ()))
+        return cls(str(plain.get("prompt", "")), tuple(thin(texts, MOST_TEXTS)), steps[-MOST_STEPS:])
+
 
 def read_samples(path: Path) -> Samples:
-    """Read a `samples.json`; parts that it does not have are empty, long ones are thinned.
-
-    Raises one of `files.DAMAGE` for one of another form.
-    """
-    plain = read_json(path, dict)
-    texts = [(int(entry["epoch"]), _short(str(entry["text"]))) for entry in plain.get("samples", ())]
-    steps = tuple(
-        Step(
-            str(entry["symbol"]),
-            tuple(
-                (str(likely["symbol"]), min(max(number(likely["probability"]) or 0.0, 0.0), 1.0))
-                for likely in entry["next"]
-            ),
-        )
-        for entry in plain.get("steps", ())
-    )
-    return Samples(str(plain.get("prompt", "")), tuple(thin(texts, MOST_TEXTS)), steps[-MOST_STEPS:])
+    """Raises one of `files.DAMAGE` for a file of another form."""
+    return Samples.from_plain(read_json(path, dict))
 
 
 def _short(text: str) -> str:

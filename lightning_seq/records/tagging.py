@@ -1,26 +1,44 @@
-"""What taggers left behind: how good they are at each class, what they take for what, and their worst sentences."""
+"""tagging.json: how good a tagger is at each class, what it takes for what, and its worst sentences."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from lightning_seq.files import read_json
+from lightning_seq.files import Plain, read_json
 from lightning_seq.records.numbers import number
+from lightning_seq.records.sentences import whole
 
 OUTSIDE = "O"
 
 
 @dataclass(frozen=True)
 class ClassScore:
-    """How good a run is at one class; numbers are None where they are not known. support: how often it comes."""
+    """How good a run is at one class; numbers are None where they are not known.
+
+    support:   how often the class comes.
+    predicted: how often it was predicted; of spans alone.
+    """
 
     precision: float | None
     recall: float | None
     f1: float | None
     support: int
+    predicted: int | None = None
+
+    def to_plain(self) -> dict[str, Plain]:
+        """A row of `per_class`, or of `spans`."""
+        scores = {"precision": self.precision, "recall": self.recall, "f1": self.f1}
+        if self.predicted is None:
+            return {**scores, "support": self.support}
+        return {**scores, "predicted": self.predicted, "spans": self.support}
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Plain], count: str) -> ClassScore:
+        precision, recall, f1 = (number(plain.get(name)) for name in ("precision", "recall", "f1"))
+        predicted = whole(plain["predicted"]) if "predicted" in plain else None
+        return cls(precision, recall, f1, whole(plain.get(count)), predicted)
 
 
 @dataclass(frozen=True)
@@ -38,7 +56,7 @@ class Token:
 
 @dataclass(frozen=True)
 class Sentence:
-    """A sentence as a run tagged it. number: its place in the test split."""
+    """A sentence as a run tagged it. number: its place in the test split; loss: the sum over its tokens, in nats."""
 
     number: str
     tokens: tuple[Token, ...]
@@ -47,6 +65,28 @@ class Sentence:
     @property
     def errors(self) -> int:
         return sum(token.wrong for token in self.tokens)
+
+    def to_plain(self) -> dict[str, Plain]:
+        return {
+            "id": int(self.number),
+            "tokens": [token.text for token in self.tokens],
+            "target": [token.target for token in self.tokens],
+            "prediction": [token.prediction for token in self.tokens],
+            "loss": self.loss,
+        }
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Plain], labels: Sequence[str]) -> Sentence:
+        """Tags are names, or places in `labels`."""
+
+        def name(tag: Plain) -> str | None:
+            if isinstance(tag, int) and not isinstance(tag, bool):
+                return labels[tag] if 0 <= tag < len(labels) else None
+            return None if tag is None else str(tag)
+
+        rows = zip(plain["tokens"], plain["target"], plain["prediction"], strict=True)
+        tokens = tuple(Token(str(token), name(target), name(prediction) or "") for token, target, prediction in rows)
+        return cls(str(plain.get("id", "")), tokens, number(plain.get("loss")))
 
 
 @dataclass(frozen=True)
@@ -76,22 +116,32 @@ class Tagged:
             counts[target] = counts.get(target, 0) + count
         return next((tag for tag, count in counts.items() if 2 * count > sum(counts.values())), None)
 
+    def to_plain(self) -> dict[str, Plain]:
+        return {
+            "labels": list(self.labels),
+            "confusion": [[self.pairs.get((target, found), 0) for found in self.labels] for target in self.labels],
+            "per_class": [{"label": label, **score.to_plain()} for label, score in self.scores.items()],
+            "spans": [{"kind": kind, **score.to_plain()} for kind, score in self.spans.items()],
+            "sentences": [sentence.to_plain() for sentence in self.sentences],
+        }
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Plain]) -> Tagged:
+        """Absent parts are empty; sentences with errors come first. Raises one of `files.DAMAGE` for another form."""
+        labels = tuple(str(label) for label in plain.get("labels", ()))
+        sentences = [Sentence.from_plain(entry, labels) for entry in plain.get("sentences", ())]
+        return cls(
+            labels,
+            _pairs(plain.get("confusion", ()), labels),
+            {str(entry["label"]): ClassScore.from_plain(entry, "support") for entry in plain.get("per_class", ())},
+            {str(entry["kind"]): ClassScore.from_plain(entry, "spans") for entry in plain.get("spans", ())},
+            tuple(sorted(sentences, key=lambda sentence: not sentence.errors)),
+        )
+
 
 def read_tagged(path: Path) -> Tagged:
-    """Read a `tagging.json`; parts that it does not have are empty.
-
-    Raises one of `files.DAMAGE` for one of another form.
-    """
-    plain = read_json(path, dict)
-    labels = tuple(str(label) for label in plain.get("labels", ()))
-    sentences = [_sentence(entry, labels) for entry in plain.get("sentences", ())]
-    return Tagged(
-        labels,
-        _pairs(plain.get("confusion", ()), labels),
-        {str(entry["label"]): _score(entry, "support") for entry in plain.get("per_class", ())},
-        {str(entry["kind"]): _score(entry, "spans") for entry in plain.get("spans", ())},
-        tuple(sorted(sentences, key=lambda sentence: not sentence.errors)),
-    )
+    """Raises one of `files.DAMAGE` for a `tagging.json` of another form."""
+    return Tagged.from_plain(read_json(path, dict))
 
 
 def _pairs(confusion: Sequence[Sequence[int]], labels: Sequence[str]) -> dict[tuple[str, str], int]:
@@ -103,19 +153,3 @@ def _pairs(confusion: Sequence[Sequence[int]], labels: Sequence[str]) -> dict[tu
         for prediction, count in zip(labels, row, strict=True)
         if count
     }
-
-
-def _score(entry: dict[str, Any], count: str) -> ClassScore:
-    precision, recall, f1 = (number(entry.get(name)) for name in ("precision", "recall", "f1"))
-    return ClassScore(precision, recall, f1, int(number(entry.get(count)) or 0))
-
-
-def _sentence(entry: dict[str, Any], labels: Sequence[str]) -> Sentence:
-    def name(tag: Any) -> str | None:
-        if isinstance(tag, int) and not isinstance(tag, bool):
-            return labels[tag] if 0 <= tag < len(labels) else None
-        return None if tag is None else str(tag)
-
-    rows = zip(entry["tokens"], entry["target"], entry["prediction"], strict=True)
-    tokens = tuple(Token(str(token), name(target), name(prediction) or "") for token, target, prediction in rows)
-    return Sentence(str(entry.get("id", "")), tokens, number(entry.get("loss")))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from lightning_seq.records.record import Record
 
@@ -44,9 +44,9 @@ def fingerprints(records: list[Record]) -> list[Agreement]:
     ]
 
 
-def _batches(records: list[Record]) -> list[tuple[Record, Any]]:
-    """Of runs of one seed that ended after different numbers of epochs, what they saw in the epochs that all had."""
-    found = []
+def _batches(records: list[Record]) -> list[tuple[Record, str | None]]:
+    """The fingerprint of each run's batches: of runs of one seed over the epochs that all of them had."""
+    values = []
     for record in records:
         same = [other for other in records if other.seed == record.seed and other.fingerprints.get("batches")]
         by_epoch = [(other.fingerprints.get("epochs") or "").split("-") for other in same]
@@ -56,21 +56,21 @@ def _batches(records: list[Record]) -> list[tuple[Record, Any]]:
             shared = min(counts)
             own = str(record.fingerprints["epochs"]).split("-")
             value = f"{own[shared - 1]} ({shared} epoch{'' if shared == 1 else 's'})"
-        found.append((record, value))
-    return found
+        values.append((record, value))
+    return values
 
 
 def environment(records: list[Record]) -> list[Agreement]:
     """Versions, device and threads, and whether they were the same in all runs."""
-    names = list(dict.fromkeys(name for record in records for name in record.environment))
-    return [_agreement(name, "", [(record, record.environment.get(name)) for record in records]) for name in names]
+    names = list(dict.fromkeys(name for record in records for name in record.conditions))
+    return [_agreement(name, "", [(record, record.conditions.get(name)) for record in records]) for name in names]
 
 
-def _agreement(name: str, meaning: str, found: list[tuple[Record, Any]]) -> Agreement:
+def _agreement(name: str, meaning: str, recorded: Sequence[tuple[Record, object]]) -> Agreement:
     values: dict[str, list[str]] = {}
     by_group: dict[int, set[str]] = {}
     missing = []
-    for record, value in found:
+    for record, value in recorded:
         run = f"{record.label} seed {record.seed}"
         if value is None:
             missing.append(run)

@@ -1,4 +1,4 @@
-"""Labels that differ in values that are to be chosen: validation chooses one, and test is shown of it alone.
+"""Labels that differ in hyperparameters alone: validation chooses one, and only its test results are shown.
 
 A test split that ranks ten learning rates is no test any more: the best of ten is too good by what chance gave it.
 """
@@ -16,7 +16,7 @@ from lightning_seq.report.headline import lower_is_better
 
 @dataclass(frozen=True)
 class Choice:
-    """Labels of which one is chosen. metric: the one on validation that chose. keys: what they differ in."""
+    """The chosen label of a family, and the others. metric: on validation, it chose; keys: in which they differ."""
 
     chosen: str
     others: tuple[str, ...]
@@ -28,7 +28,7 @@ class Choice:
         count = len(self.others) + 1
         return (
             f"{self.chosen} is chosen by {self.metric} from {count} labels that differ in {', '.join(self.keys)} "
-            "alone; the test split is shown of it only."
+            "alone; only its test results are shown."
         )
 
 
@@ -41,7 +41,7 @@ def choices(records: Sequence[Record], headline: str | None) -> list[Choice]:
     for record in records:
         if record.status == "done" and record.config:
             families.setdefault(rest(record.config), {}).setdefault(record.label, []).append(record)
-    found = []
+    choices = []
     for labels in families.values():
         keys = differing([runs[0].config for runs in labels.values()])
         metric = _metric([run for runs in labels.values() for run in runs], headline)
@@ -51,12 +51,12 @@ def choices(records: Sequence[Record], headline: str | None) -> list[Choice]:
         known = {label: mean for label, mean in means.items() if mean is not None}
         if known:
             best = (min if lower_is_better(metric) else max)(known, key=lambda label: known[label])
-            found.append(Choice(best, tuple(label for label in labels if label != best), metric, keys))
-    return found
+            choices.append(Choice(best, tuple(label for label in labels if label != best), metric, keys))
+    return choices
 
 
 def without_test(record: Record) -> Record:
-    """The record without what was measured on the test split."""
+    """The record without its test metrics."""
     return record.with_(metrics={name: value for name, value in record.metrics.items() if not name.startswith("test/")})
 
 

@@ -1,10 +1,10 @@
-"""What runs must have in common to stand in one table."""
+"""The conditions under which runs may be compared in one table."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from lightning_seq.errors import UserError
 from lightning_seq.files import fingerprint
@@ -16,7 +16,7 @@ CONDITIONS = {
     "split fingerprint": "their train, validation and test splits differ",
     "task.tolerance": "their success is not the same metric",
 }
-"""What must be the same, and what is said where it is not."""
+"""What must be the same, and the reason that an error gives where it is not."""
 
 INDIFFERENT = frozenset(
     (
@@ -26,10 +26,9 @@ INDIFFERENT = frozenset(
         "task.predictions",
     )
 )
-"""Keys of these that may differ from machine to machine."""
+"""Keys that may differ from machine to machine."""
 
-
-APART = "report these directories apart, or run one of the two again like the other"
+APART = "report these directories separately, or run one of the two again with the value of the other"
 
 
 class Run(NamedTuple):
@@ -54,8 +53,8 @@ def check_alike(runs: Iterable[Run]) -> None:
         if not isinstance(config.get("data"), dict):
             continue
         data = {key: value for key, value in settings_of_data(config["data"]).items() if key not in INDIFFERENT}
-        vectors = [config.get("embedding"), config.get("word2vec")]
-        for name, settings in {"data": data, "split": data, "embedding": [data, vectors]}.items():
+        vectors = [data, [config.get("embedding"), config.get("word2vec")]]
+        for name, settings in {"data": data, "split": data, "embedding": vectors}.items():
             value = run.record.fingerprints.get(name)
             if value is None:
                 continue
@@ -69,5 +68,7 @@ def check_alike(runs: Iterable[Run]) -> None:
                 )  # fmt: skip
 
 
-def refusal(field: str, run: Run, value: Any, other: Run, before: Any, reason: str, remedy: str = APART) -> UserError:
+def refusal(
+    field: str, run: Run, value: object, other: Run, before: object, reason: str, remedy: str = APART
+) -> UserError:
     return UserError(f"{run} has {field} {value}, {other} has {before}: {reason}; {remedy}")

@@ -1,4 +1,4 @@
-"""Text that came from data, made safe for the place it is written to."""
+"""Escape text from data for Markdown, LaTeX, JSON in a script, and addresses; templates escape HTML themselves."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ def one_line(value: object) -> str:
     return _DIRECTION.sub("", _CONTROL.sub(" ", clean(value))).strip()
 
 
-def html(value: object) -> str:
-    """`value` for the text of an element, or for an attribute in double quotes."""
-    return entities.escape(_DIRECTION.sub("", clean(value)).replace("\x00", " "), quote=True)
+def displayable(value: object) -> str:
+    """`value` as text that a page can show: without changes of direction, which reach beyond their element."""
+    return _DIRECTION.sub("", clean(value)).replace("\x00", " ")
 
 
 def markdown_cell(value: object) -> str:
@@ -53,13 +53,13 @@ def markdown_cell(value: object) -> str:
 
 
 def latex(value: object) -> str:
-    """`value` for the text of a LaTeX document, on one line; what only mathematics has is put there."""
+    """`value` for the text of a LaTeX document, on one line; signs that only mathematics has are in dollars."""
     text = "".join(_LATEX.get(character, character) for character in one_line(value))
     return text.replace("--", "-{}-").replace("–", "--")  # two hyphens would become one longer stroke
 
 
 def script_json(value: Plain) -> str:
-    """Strict JSON that may stand inside a `<script>` element: nothing in it can close the element or open a comment.
+    """Strict JSON for a `<script>` element: no text in it can close the element or open a comment.
 
     Numbers that are not finite become null.
     """

@@ -1,24 +1,26 @@
-"""What the user's own file calls the examples of the test split, from the predictions that runs left behind."""
+"""The names that the user's file has for the examples of the test split, from the predictions of the runs."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
 from lightning_seq.records.artifacts import read_artifacts
 from lightning_seq.records.record import Record
+from lightning_seq.report.predictions import read_columns
 
-ABOUT = "The id is that of predictions.parquet: the line on which the example begins, or what its source calls it."
+ABOUT = "The id is that of predictions.parquet: the line on which the example begins, or its id in the source."
 
 Names = dict[int, str]
 """By place in the test split, from 0."""
 
 
 def example_names(runs: list[tuple[Path, Record]]) -> dict[tuple[str, int], Names]:
-    """By label and seed; runs without predictions that can be read, or with those of before ids, have none."""
-    found, _ = read_artifacts(runs, "predictions", read_names)
-    return {(record.label, record.seed): names for record, names in found}
+    """The names by label and seed; a run without readable predictions, or whose predictions have no ids, has none."""
+    names, _ = read_artifacts(runs, "predictions", read_names)
+    return {(record.label, record.seed): by_row for record, by_row in names}
 
 
 def read_names(path: Path) -> Names:
@@ -26,19 +28,11 @@ def read_names(path: Path) -> Names:
 
     Raises ValueError for a file that is not Parquet.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as parquet
-
-    try:
-        file = parquet.ParquetFile(path)
-        columns = [name for name in ("row", "id", "origin") if name in file.schema_arrow.names]
-        if not {"row", "id"} <= set(columns):
-            return {}
-        table = file.read(columns=columns)
-        rows, first = np.unique(table["row"].to_numpy(), return_index=True)
-        plain = table.take(pa.array(first)).to_pydict()
-    except pa.ArrowException as error:
-        raise ValueError(str(error)) from None
+    table = read_columns(path, "row", "id", optional=("origin",))
+    if table is None:
+        return {}
+    rows, first = np.unique(table["row"].to_numpy(), return_index=True)
+    plain = table.take(pa.array(first)).to_pydict()
     origins = plain.get("origin", [None] * len(rows))
     named = zip(rows.tolist(), plain["id"], origins, strict=True)
     return {row: f"id {known} in {origin}" if origin else f"id {known}" for row, known, origin in named}

@@ -1,10 +1,10 @@
-"""What each test example adds to a run's metric, from the predictions that runs left behind.
+"""The score of each test example, from the predictions of the runs.
 
 The scores of a run's examples have the metric as their mean: shares are counted, and metrics of a whole corpus (F1 of
 spans, BLEU) are taken apart by the jackknife's pseudo-values, N θ - (N - 1) θ_without_i (Quenouille 1956; as Dorfman,
-Berbaum & Metz 1992 do), moved so that their mean is the metric. An example is what has a number (`row`): of a tagger, a
-sentence. Scores are used only where they add up to what the record holds; else, and for metrics that predictions do not
-tell (perplexity of language models), there are none, and the verdict rests on the seeds alone.
+Berbaum & Metz 1992 do), moved so that their mean is the metric. An example has a number (`row`): for a tagger it is a
+sentence. Scores are used only where their mean is the metric in the record; without them, as for metrics that cannot be
+computed from predictions (perplexity of language models), the verdict rests on the seeds alone.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ import re
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import pyarrow.compute as compute
 
-from lightning_seq.records.artifacts import example_column, read_artifacts
+from lightning_seq.records.artifacts import read_artifacts
 from lightning_seq.records.record import Record
+from lightning_seq.report.predictions import EXAMPLE, read_columns
 from lightning_seq.report.spans import span_counts
 
 Scored = tuple[np.ndarray, np.ndarray]
@@ -31,35 +32,34 @@ _BLEU_ORDER = 4
 def example_scores(
     runs: list[tuple[Path, Record]], metric: str | None
 ) -> tuple[dict[tuple[str, int], np.ndarray], list[str]]:
-    """By label and seed, the scores of the same test examples, and notes on runs that have none to be used.
+    """The scores of the same test examples by label and seed, and notes on runs without usable scores.
 
-    Where runs have different examples, those that most runs have are used, and the others' runs have none.
+    Where runs were tested on different examples, only the runs with the most frequent set have scores.
     """
     if metric is None or not metric.startswith("test/"):
         return {}, []
     name = metric.removeprefix("test/")
-    done = [(directory, record) for directory, record in runs if record.status == "done"]
-    found: dict[tuple[str, int], Scored] = {}
-    notes, astray = [], []
-    for directory, record in done:
-        read = _reader(name, record)
-        held = read_artifacts([(directory, record)], "predictions", read)[0] if read is not None else []
-        for _, scored in held:
+    scores: dict[tuple[str, int], Scored] = {}
+    notes, differing = [], []
+    for directory, record in runs:
+        read = _reader(name, record) if record.status == "done" else None
+        readable = read_artifacts([(directory, record)], "predictions", read)[0] if read is not None else []
+        for _, scored in readable:
             recorded = record.metrics.get(metric)
             if scored is None or recorded is None:
                 continue
             if abs(float(scored[1].mean()) - recorded) > _TOLERANCE * max(1.0, abs(recorded)):
-                astray.append(f"{record.label}, seed {record.seed}")
+                differing.append(f"{record.label}, seed {record.seed}")
                 continue
-            found[record.label, record.seed] = scored
-    if astray:
-        more = f" and {len(astray) - 3} more" if len(astray) > 3 else ""
-        notes.append(f"Predictions that do not add up to {metric} are not used: {'; '.join(astray[:3])}{more}.")
-    kinds = Counter(ids.tobytes() for ids, _ in found.values())
+            scores[record.label, record.seed] = scored
+    if differing:
+        more = f" and {len(differing) - 3} more" if len(differing) > 3 else ""
+        notes.append(f"Predictions that do not add up to {metric} are not used: {'; '.join(differing[:3])}{more}.")
+    kinds = Counter(ids.tobytes() for ids, _ in scores.values())
     if len(kinds) > 1:
         notes.append("The runs were tested on different examples: those that most runs have are compared one by one.")
     usual = max(kinds, key=lambda kind: (kinds[kind], kind)) if kinds else b""
-    return {run: scores for run, (ids, scores) in found.items() if ids.tobytes() == usual}, notes
+    return {run: values for run, (ids, values) in scores.items() if ids.tobytes() == usual}, notes
 
 
 def _reader(name: str, record: Record) -> Callable[[Path], Scored | None] | None:
@@ -69,8 +69,8 @@ def _reader(name: str, record: Record) -> Callable[[Path], Scored | None] | None
     if (name == "loss" and record.task in ("classification", "bits", "regression")) or name == "mse":
         return _loss
     if name == "success":
-        said = record.setting("task", "tolerance")
-        tolerance = float(said) if isinstance(said, int | float) else 0.0
+        setting = record.setting("task", "tolerance")
+        tolerance = float(setting) if isinstance(setting, int | float) else 0.0
         return lambda path: _within(path, tolerance)
     if name == "f1" and record.task == "tagging":
         return _spans
@@ -80,24 +80,7 @@ def _reader(name: str, record: Record) -> Callable[[Path], Scored | None] | None
 
 
 def _signature(record: Record) -> str:
-    return str(record.environment.get("bleu signature", ""))
-
-
-def _columns(path: Path, *names: str) -> dict[str, Any] | None:
-    """pyarrow columns, or None where the file does not have them all. `id` is the number of the example."""
-    import pyarrow as pa
-    import pyarrow.parquet as parquet
-
-    try:
-        file = parquet.ParquetFile(path)
-        column = {"id": example_column(file.schema_arrow.names)}
-        places = {name: column.get(name, name) for name in names}
-        if not set(places.values()) <= set(file.schema_arrow.names):
-            return None
-        table = file.read(columns=list(places.values()))
-    except pa.ArrowException as error:
-        raise ValueError(str(error)) from None
-    return {name: table[place].combine_chunks() for name, place in places.items()} if table.num_rows else None
+    return record.signatures.get("bleu", "")
 
 
 def _by_id(ids: np.ndarray, values: np.ndarray) -> Scored:
@@ -107,44 +90,40 @@ def _by_id(ids: np.ndarray, values: np.ndarray) -> Scored:
 
 
 def _right(path: Path, strip: bool, lower: bool) -> Scored | None:
-    import pyarrow.compute as compute
-
-    held = _columns(path, "id", "target", "prediction")
-    if held is None:
+    table = read_columns(path, EXAMPLE, "target", "prediction")
+    if table is None:
         return None
-    texts = [held["target"], held["prediction"]]
+    texts = [table["target"], table["prediction"]]
     if strip:
         texts = [compute.utf8_trim_whitespace(text) for text in texts]
     if lower:
         texts = [compute.utf8_lower(text) for text in texts]
     right = compute.fill_null(compute.equal(*texts), False)
-    return _by_id(held["id"].to_numpy(zero_copy_only=False), right.to_numpy(zero_copy_only=False).astype(float))
+    return _by_id(table[EXAMPLE].to_numpy(), right.to_numpy().astype(float))
 
 
 def _loss(path: Path) -> Scored | None:
-    held = _columns(path, "id", "loss")
-    if held is None:
-        return None
-    return _by_id(*(held[name].to_numpy(zero_copy_only=False) for name in ("id", "loss")))
+    table = read_columns(path, EXAMPLE, "loss")
+    return None if table is None else _by_id(table[EXAMPLE].to_numpy(), table["loss"].to_numpy())
 
 
 def _within(path: Path, tolerance: float) -> Scored | None:
-    held = _columns(path, "id", "target", "prediction")
-    if held is None:
+    table = read_columns(path, EXAMPLE, "target", "prediction")
+    if table is None:
         return None
-    ids, target, prediction = (held[name].to_numpy(zero_copy_only=False) for name in ("id", "target", "prediction"))
+    ids, target, prediction = (column.to_numpy() for column in table.columns)
     return _by_id(ids, (np.abs(target - prediction) < tolerance).astype(float))
 
 
 def _spans(path: Path) -> Scored | None:
-    """F1 = 2 right / (found + given) over spans, read off BIO tags as the metric does."""
-    held = _columns(path, "id", "position", "target_bio", "prediction_bio") or _columns(
-        path, "id", "position", "target", "prediction"
-    )
-    if held is None:
+    """F1 = 2 right / (predicted + true) over spans, read off BIO tags as the metric does."""
+    table = read_columns(path, EXAMPLE, "position", "target_bio", "prediction_bio")
+    if table is None:
+        table = read_columns(path, EXAMPLE, "position", "target", "prediction")
+    if table is None:
         return None
-    ids, positions = (held[name].to_numpy(zero_copy_only=False) for name in ("id", "position"))
-    known, counts = span_counts(ids, positions, *(held[name] for name in list(held)[2:]))
+    ids, positions, *tags = table.columns
+    known, counts = span_counts(ids.to_numpy(), positions.to_numpy(), *(tag.combine_chunks() for tag in tags))
     whole = counts.sum(1, keepdims=True)
 
     def f1(sums: np.ndarray) -> np.ndarray:
@@ -156,8 +135,8 @@ def _spans(path: Path) -> Scored | None:
 
 def _bleu(path: Path, signature: str) -> Scored | None:
     """Corpus BLEU (Papineni et al. 2002), the sentences' counts by sacreBLEU under the run's signature."""
-    held = _columns(path, "id", "target", "prediction")
-    if held is None:
+    table = read_columns(path, EXAMPLE, "target", "prediction")
+    if table is None:
         return None
     from sacrebleu.metrics import BLEU
 
@@ -170,10 +149,10 @@ def _bleu(path: Path, signature: str) -> Scored | None:
         force=True,
         effective_order=True,
     )
-    pairs = zip(held["prediction"].to_pylist(), held["target"].to_pylist(), strict=True)
-    scored = [metric.sentence_score(prediction, [target]) for prediction, target in pairs]
-    rows = np.array([[*each.counts, *each.totals, each.sys_len, each.ref_len] for each in scored], float)
-    ids = held["id"].to_numpy(zero_copy_only=False)
+    pairs = zip(table["prediction"].to_pylist(), table["target"].to_pylist(), strict=True)
+    scores = [metric.sentence_score(prediction, [target]) for prediction, target in pairs]
+    rows = np.array([[*score.counts, *score.totals, score.sys_len, score.ref_len] for score in scores], float)
+    ids = table[EXAMPLE].to_numpy()
     order = np.argsort(ids, kind="stable")
     rows, whole = rows[order], rows.sum(0)
     if len(np.unique(ids)) < len(ids) or not whole[:_BLEU_ORDER].all():

@@ -1,4 +1,4 @@
-"""Which metric a table leads with, which end of it is best, and by what convention it was measured."""
+"""The headline metric of a table, whether lower is better, and the convention by which it was measured."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def rank(metric: str, order: Sequence[str]) -> tuple[int, int, str]:
 
 
 def conventions(records: Sequence[Record], metrics: Sequence[str]) -> tuple[str, ...]:
-    """A sentence for each of the metrics, the headline first, that says what exactly the number is."""
+    """A sentence for each of the metrics, the headline first, that defines it."""
     lines = []
     for metric in metrics:
         meaning = _meaning(records, metric.rpartition("/")[2])
@@ -127,13 +127,13 @@ def _meaning(records: Sequence[Record], name: str) -> str | None:
 def _scored(record: Record, name: str) -> str:
     """With sacreBLEU's signature, where the run recorded it."""
     what = {"bleu": "corpus BLEU, 0 to 100", "chrf": "corpus chrF, 0 to 100"}[name]
-    signature = record.environment.get(f"{name} signature")
+    signature = record.signatures.get(name)
     return f"{what}, by sacreBLEU" + (f" ({signature})" if signature else "")
 
 
 def _watched(record: Record) -> str:
     """The metric by which the run chose its weights, without the split."""
-    return str(record.environment.get("selected by") or record.setting("task", "monitor")).rpartition("/")[2]
+    return str(record.selected_by or record.setting("task", "monitor")).rpartition("/")[2]
 
 
 def _counted(record: Record) -> str:
@@ -150,7 +150,7 @@ def _bits(record: Record) -> str:
 
 
 def _state(record: Record) -> str:
-    """What a model knows of the text before the piece that it reads."""
+    """The state in which a model begins to read a piece of text."""
     if record.setting("data", "layout") == "sequences":
         return "each line read by itself, from a state of zeros" if record.cell else "each line read by itself"
     length = record.setting("data", "eval_chunk_length") or record.setting("data", "chunk_length")
@@ -164,7 +164,7 @@ def _state(record: Record) -> str:
 
 
 def _each(records: Sequence[Record], say: Callable[[Record], str]) -> str:
-    """What is said of all runs, or of which labels what is said."""
+    """The text that `say` gives for all runs; where runs differ, every text with its labels."""
     labels: dict[str, list[str]] = {}
     for record in records:
         labels.setdefault(say(record), []).append(record.label)

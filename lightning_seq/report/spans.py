@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
+import pyarrow as pa
 
 
-def span_counts(ids: np.ndarray, positions: np.ndarray, target: Any, prediction: Any) -> tuple[np.ndarray, np.ndarray]:
-    """The sentences' ids, each once and rising, and `[3, N]`: how many spans each has right, found and given.
+def span_counts(
+    ids: np.ndarray, positions: np.ndarray, target: pa.Array, prediction: pa.Array
+) -> tuple[np.ndarray, np.ndarray]:
+    """The sentences' ids, each once and rising, and `[3, N]`: the counts of right, predicted and true spans.
 
     A span is right where begin, end and kind are, as `metrics/span_f1.py` has it.
 
@@ -18,14 +19,14 @@ def span_counts(ids: np.ndarray, positions: np.ndarray, target: Any, prediction:
     order = np.lexsort((positions, ids))
     known, places = np.unique(ids[order], return_inverse=True)
     first = np.diff(places, prepend=-1) != 0
-    given, found = (_marked(tags, order, first) for tags in (target, prediction))
-    right = given[0] & found[0] & (given[1] == found[1]) & (given[2] == found[2])
-    counts = [np.bincount(places[mask], minlength=len(known)) for mask in (right, found[0], given[0])]
+    true, predicted = (_marked(tags, order, first) for tags in (target, prediction))
+    right = true[0] & predicted[0] & (true[1] == predicted[1]) & (true[2] == predicted[2])
+    counts = [np.bincount(places[mask], minlength=len(known)) for mask in (right, predicted[0], true[0])]
     return known, np.stack(counts)
 
 
-def _marked(tags: Any, order: np.ndarray, first: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Where a span begins, the last place of whatever is there, and its kind (empty: none), by token."""
+def _marked(tags: pa.Array, order: np.ndarray, first: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """By token: whether a span begins, the last token of the span or gap, and its kind (empty for a gap)."""
     coded = tags.dictionary_encode()
     places = coded.indices.to_numpy(zero_copy_only=False)[order]
     names = [str(tag) for tag in coded.dictionary.to_pylist()]

@@ -1,4 +1,4 @@
-"""What a dashboard was made of, as a mark in its head."""
+"""A mark in the head of a dashboard that identifies the records it was made of."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from lightning_seq.files import fingerprint, sha256
 from lightning_seq.records.record import FILE, Record
 
 HEAD = 4096
-"""The mark stands in so many of the first characters of a dashboard."""
+"""The mark is within this many characters from the start of a dashboard."""
 
 
 def stamp(runs: list[tuple[Path, Record]]) -> str:

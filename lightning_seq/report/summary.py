@@ -1,4 +1,4 @@
-"""A comparison in numbers: for each label the mean and the spread over seeds, what it cost, and what went wrong."""
+"""A comparison in numbers: for each label the mean and the spread over seeds and its cost; unfinished runs."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Statistic:
 
     @property
     def n(self) -> int:
-        """How many seeds gave a number: what `mean` and `std` are made of."""
+        """How many seeds gave a number: `mean` and `std` are over these."""
         return len(self.known)
 
     @property
@@ -52,7 +52,7 @@ class Row:
     """One label of the comparison. Numbers come from its finished runs alone.
 
     counts:            runs by status.
-    tokens_per_second: of training; `shared_machine` where any run was timed while others ran beside it.
+    tokens_per_second: of training; `shared_machine` where any run was timed while other runs shared the machine.
     seconds:           of training.
     match:             as the record holds it.
     """
@@ -72,7 +72,7 @@ class Row:
 
     @property
     def mismatch(self) -> float | None:
-        """How far the solved size is from the target, relative and signed; None where no size was solved."""
+        """The relative, signed distance of the solved size from its target; None for a size that was not solved."""
         return number(self.match.get("mismatch"))
 
     @property
@@ -100,7 +100,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class Group:
-    """The runs on one data set, for one task: what may be compared with each other.
+    """The runs on one data set, for one task: they may be compared with each other.
 
     headline:    the metric that its table leads with, None when no run is done.
     metrics:     the names of all metrics, the headline first, those on the test split before the others.
@@ -108,7 +108,7 @@ class Group:
                  the loss is left out where it is there by another name.
     conventions: what exactly the numbers are, a sentence for each metric that needs one.
     seeds:       every seed that any label finished.
-    verdict:     what may be said of the labels by the headline.
+    verdict:     the conclusions about the labels by the headline.
     choices:     which labels were chosen on validation; the rows of those that were not hold nothing of the test split.
     """
 
@@ -167,20 +167,20 @@ class Group:
         return tuple(row for row in self.rows if means[row.label] == best)
 
     def marked(self) -> tuple[Row, ...]:
-        """The best labels, where there is something to be better than, and more than one seed to tell by."""
+        """The best labels; none where a single label has results, or all have a single seed."""
         shown = sum(row.metric(self.headline).n > 0 for row in self.rows)
         return self.best() if shown > 1 and not self.single_seed else ()
 
     def significant(self) -> Row | None:
-        """The label that beats every other one by more than chance: what may stand in bold."""
+        """The label that beats every other one by more than chance: tables have it in bold."""
         return next((row for row in self.rows if row.label == self.verdict.best), None)
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What a comparison found: a group for each data set, in the order they started, and what went wrong.
+    """The results of a comparison: a group for each data set, in the order they started, and the unfinished runs.
 
-    sources: where its runs were gathered from, in words; empty where they lie together.
+    sources: the directories from which its runs were merged, in words; empty for a single directory.
     """
 
     name: str
@@ -205,7 +205,7 @@ def summarise(directory: Path, headline: str | None = None, stochastic_order: bo
 
 
 def runs_of(directory: Path) -> list[tuple[Path, Record]]:
-    """The runs of a comparison; UserError where there is none."""
+    """The runs of a comparison. Raises UserError for a directory without one."""
     if not directory.is_dir():
         raise UserError(f"{directory} is not there: give the directory of a comparison, <runs>/<name>")
     runs = runs_in(directory)
@@ -288,7 +288,7 @@ def _verdict(
 
 
 def leading(records: list[Record]) -> str | None:
-    """The metric that a table of these runs leads with; None where none of them is done."""
+    """The headline metric of a table of these runs; None where no run is done."""
     return next(iter(_ranked(records)), None)
 
 
@@ -350,7 +350,7 @@ def _log(directory: Path, run: Path, record: Record) -> Path | None:
 
 
 def located(path: Path, directory: Path) -> Path:
-    """The way to a file from the directory of a report, through `..` where it lies beside it."""
+    """The way to a file from the directory of a report, through `..` for a file outside of it."""
     if path.is_relative_to(directory):
         return path.relative_to(directory)
     return Path(os.path.relpath(path.resolve(), directory.resolve()))

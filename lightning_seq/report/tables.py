@@ -6,69 +6,23 @@ import io
 from csv import writer
 
 from lightning_seq.records.numbers import number
+from lightning_seq.report import columns
+from lightning_seq.report.columns import Column, Value
 from lightning_seq.report.escape import latex, markdown_cell, one_line
-from lightning_seq.report.headline import is_percentage
-from lightning_seq.report.summary import PARAMETER_KINDS, Group, Row, Statistic, Summary
+from lightning_seq.report.formats import NOTHING, whole
+from lightning_seq.report.summary import Group, Row, Summary
 from lightning_seq.report.verdict import interval, probability, unit
 
 SHARED = "† measured while other jobs ran"
-NOTHING = "–"
-
-
-def decimal(value: float | None, metric: str | None = None) -> str:
-    """A number for people: three decimals, fewer for large ones, and one for a metric that is a percentage."""
-    if value is None:
-        return NOTHING
-    if metric is not None and is_percentage(metric):
-        return f"{value:.1f}"
-    return f"{value:.3f}" if abs(value) < 10 else f"{value:,.2f}" if abs(value) < 1000 else f"{value:,.0f}"
-
-
-def mean_and_std(statistic: Statistic, metric: str | None = None) -> str:
-    """`0.742 ± 0.013`, or the mean alone where one seed gave a number; BLEU as `34.2 ± 0.3`."""
-    spread = f" ± {decimal(statistic.std, metric)}" if statistic.std is not None else ""
-    return decimal(statistic.mean, metric) + spread
-
-
-def whole(value: float | None) -> str:
-    """A count or a rate: `12,345`."""
-    return NOTHING if value is None else f"{value:,.0f}"
-
-
-def signed_percentage(value: float | None) -> str:
-    """`+0.26 %`."""
-    return NOTHING if value is None else f"{100 * value:+.2f} %"
-
-
-def duration(value: float | None) -> str:
-    """Seconds of training, one decimal below a hundred."""
-    return NOTHING if value is None else f"{value:.1f}" if value < 100 else f"{value:,.0f}"
-
-
-def speed(row: Row) -> str:
-    """Tokens per second, marked where other jobs ran at the same time."""
-    mark = "†" if row.shared_machine and row.tokens_per_second.n else ""
-    return whole(row.tokens_per_second.mean) + mark
-
-
-def seed_values(statistic: Statistic, metric: str | None = None, between: str = ", ") -> str:
-    """The single seeds' values, in the order of the seeds."""
-    return between.join(decimal(value, metric) for value in statistic.values.values()) or NOTHING
-
-
-def run_counts(row: Row) -> str:
-    """`3 done, 1 failed`."""
-    order = ("done", "failed", "interrupted", "running")
-    return ", ".join(f"{row.counts[status]} {status}" for status in order if row.counts.get(status))
 
 
 def verdict(group: Group) -> list[str]:
-    """What may be concluded from a table, and how that was found."""
+    """The conclusions from a table, and the test behind them."""
     return [one_line(text) for text in (*group.verdict.sentences, *group.verdict.how)]
 
 
 def notes(group: Group) -> list[str]:
-    """What has to be said below a table, beside the verdict, for it to be read rightly."""
+    """The notes below a table, next to the verdict."""
     lines = [one_line(text) for text in group.conventions]
     if group.done == 0:
         lines.append("No run is done yet: there is nothing to compare.")
@@ -90,7 +44,7 @@ def notes(group: Group) -> list[str]:
 
 
 def _solved(row: Row) -> str:
-    """What sizes were solved for."""
+    """The target for which sizes were solved."""
     units = {"parameters": "parameters", "state": "bytes of state", "flops": "operations a token"}
     kind, target = str(row.match.get("kind")), number(row.match.get("target"))
     part = "embeddings and softmax included" if row.match.get("count") == "all" else "in the recurrent part"
@@ -119,36 +73,30 @@ def markdown(summary: Summary) -> str:
             parts.append(f"## {markdown_cell(group.title)}")
         parts += [
             _markdown_table(group),
-            _markdown_list([*verdict(group), *_best_said(group), *notes(group)]),
+            _markdown_list([*verdict(group), *_best_mean(group), *notes(group)]),
             _markdown_pairs(group),
         ]
     if several and summary.problems:
-        parts.append("## What did not finish")
+        parts.append("## Unfinished runs")
     parts.append(_markdown_list(problem_lines(summary)))
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def _markdown_table(group: Group) -> str:
-    head = ["label", "runs", *(f"{name} (mean ± sd)" for name in group.shown)]
-    if group.headline:
-        head.append(f"{group.headline} by seed")
-    head += [f"parameters {kind}" for kind in PARAMETER_KINDS] + ["mismatch"] * group.matched
-    head += ["tokens/s", "training s", "engine"]
-    lines = [_markdown_row(head), "|" + "|".join(["---"] * 2 + ["---:"] * (len(head) - 3) + ["---"]) + "|"]
-    significant = group.significant()
+    shown = columns.markdown_columns(group)
+    marks = ["---"] * 2 + ["---:"] * (len(shown) - 3) + ["---"]
+    lines = [_markdown_row([column.name for column in shown]), "|" + "|".join(marks) + "|"]
     for row in group.rows:
-        cells = [row.label, run_counts(row), *(mean_and_std(row.metric(name), name) for name in group.shown)]
-        if group.headline:
-            cells.append(seed_values(row.metric(group.headline), group.headline))
-        cells += [whole(row.parameters.get(kind)) for kind in PARAMETER_KINDS]
-        cells += [signed_percentage(row.mismatch)] * group.matched
-        cells += [speed(row), duration(row.seconds.mean), row.engine or NOTHING]
-        bold = 2 + group.shown.index(group.headline or "") if row == significant else None
-        lines.append(_markdown_row(cells, bold=bold))
+        lines.append(_markdown_row([column.text(row) for column in shown], _bold(group, row)))
     return "\n".join(lines)
 
 
-def _best_said(group: Group) -> list[str]:
+def _bold(group: Group, row: Row) -> int | None:
+    """The column of the headline, in the row of the label that beats every other one: behind the label and its runs."""
+    return 2 + group.shown.index(group.headline or "") if row == group.significant() else None
+
+
+def _best_mean(group: Group) -> list[str]:
     """Of the best mean: that it is in bold, or why it is not."""
     best = [one_line(row.label) for row in group.marked()]
     if not best:
@@ -201,29 +149,23 @@ def tex(summary: Summary) -> str:
 
 
 def _tex_table(summary: Summary, group: Group) -> str:
-    head = ["label", "runs", *group.shown, "recurrent", "parameters", *["mismatch"] * group.matched, "tokens/s"]
-    significant = group.significant()
+    shown = columns.tex_columns(group)
     lines = []
     for row in group.rows:
-        cells = [row.label, str(row.done), *(mean_and_std(row.metric(name), name) for name in group.shown)]
-        cells += [whole(row.parameters.get(kind)) for kind in ("recurrent", "total")]
-        cells += [*[signed_percentage(row.mismatch)] * group.matched, speed(row)]
-        safe = [latex(cell) for cell in cells]
-        if row == significant:
-            place = 2 + group.shown.index(group.headline or "")
-            safe[place] = f"\\textbf{{{safe[place]}}}"
-        lines.append(" & ".join(safe) + " \\\\")
+        bold = _bold(group, row)
+        cells = [latex(column.text(row)) for column in shown]
+        lines.append(" & ".join(f"\\textbf{{{cell}}}" if i == bold else cell for i, cell in enumerate(cells)) + " \\\\")
     title = f"{summary.name}: {group.title}" if len(summary.groups) > 1 else summary.name
-    said = [f"{title}.", *verdict(group), *(_best_said(group) if significant else [])]
+    caption = [f"{title}.", *verdict(group), *(_best_mean(group) if group.significant() else [])]
     return "\n".join(
         [
             *(f"% {text}" for text in notes(group)),
             "\\begin{table}",
             "\\centering",
-            f"\\caption{{{latex(' '.join(said))}}}",
-            f"\\begin{{tabular}}{{l{'r' * (len(head) - 1)}}}",
+            f"\\caption{{{latex(' '.join(caption))}}}",
+            f"\\begin{{tabular}}{{l{'r' * (len(shown) - 1)}}}",
             "\\toprule",
-            " & ".join(latex(name) for name in head) + " \\\\",
+            " & ".join(latex(column.name) for column in shown) + " \\\\",
             "\\midrule",
             *lines,
             "\\bottomrule",
@@ -244,38 +186,43 @@ def csv(summary: Summary) -> str:
     """
     metrics = list(dict.fromkeys(name for group in summary.groups for name in group.metrics))
     seeds = sorted({seed for group in summary.groups for seed in group.seeds})
-    matched = any(group.matched for group in summary.groups)
-    head = ["label", "task", "data", "model", "cell", "done", "failed", "unfinished", "headline"]
-    for name in metrics:
-        head += [f"{name} mean", f"{name} std", *(f"{name} seed {seed}" for seed in seeds)]
-    head += [f"parameters {kind}" for kind in PARAMETER_KINDS] + ["mismatch"] * matched
-    head += ["tokens/s", "training seconds", "measured while other jobs ran", "engine", "conventions", "beats"]
+    shown = columns.sheet_columns(metrics, seeds, any(group.matched for group in summary.groups))
     buffer = io.StringIO()
     sheet = writer(buffer, lineterminator="\n")
-    sheet.writerow(one_line(name) for name in head)
     for group in summary.groups:
         for row in group.rows:
-            unfinished = sum(row.counts.values()) - row.done - row.failed
-            cells = [row.label, group.task, group.data, row.model, row.cell or ""]
-            cells += [str(row.done), str(row.failed), str(unfinished), group.headline or ""]
-            for name in metrics:
-                statistic = row.metric(name)
-                numbers = [statistic.mean, statistic.std, *(statistic.values.get(seed) for seed in seeds)]
-                cells += [_precise(value) for value in numbers]
-            cells += [str(row.parameters.get(kind, "")) for kind in PARAMETER_KINDS]
-            cells += [_precise(row.mismatch)] * matched
-            cells += [_precise(row.tokens_per_second.mean), _precise(row.seconds.mean)]
-            cells += ["yes" if row.shared_machine else "no", row.engine, " ".join(group.conventions)]
-            cells.append("; ".join(group.verdict.beaten(row.label)))
-            sheet.writerow(one_line(cell) for cell in cells)
+            cells = _sheet_row(group, row, shown)
+            if not buffer.tell():
+                sheet.writerow(map(one_line, cells))
+            sheet.writerow(one_line(_precise(value)) for value in cells.values())
     return buffer.getvalue()
 
 
-def _precise(value: float | None) -> str:
-    return "" if value is None else f"{value:.10g}"
+def _sheet_row(group: Group, row: Row, shown: list[Column]) -> dict[str, Value]:
+    """By heading."""
+    return {
+        "label": row.label,
+        "task": group.task,
+        "data": group.data,
+        "model": row.model,
+        "cell": row.cell,
+        "done": row.done,
+        "failed": row.failed,
+        "unfinished": sum(row.counts.values()) - row.done - row.failed,
+        "headline": group.headline,
+        **{column.name: column.value(row) for column in shown},
+        "measured while other jobs ran": "yes" if row.shared_machine else "no",
+        "engine": row.engine,
+        "conventions": " ".join(group.conventions),
+        "beats": "; ".join(group.verdict.beaten(row.label)),
+    }
+
+
+def _precise(value: Value) -> str:
+    return "" if value is None else f"{value:.10g}" if isinstance(value, float) else str(value)
 
 
 def _markdown_row(cells: list[str], bold: int | None = None) -> str:
-    """bold: the cell that stands out."""
+    """bold: the position of the cell in bold."""
     safe = [markdown_cell(cell) for cell in cells]
     return "| " + " | ".join(f"**{cell}**" if index == bold else cell for index, cell in enumerate(safe)) + " |"

@@ -6,12 +6,11 @@ from itertools import pairwise
 from pathlib import Path
 
 from lightning_seq.records.record import Record
-from lightning_seq.report.curves import metrics_to_draw
-from lightning_seq.report.dashboard.learning_curves import rows
+from lightning_seq.report.curves import curve_rows, metrics_to_draw
 from lightning_seq.report.escape import one_line
+from lightning_seq.report.formats import decimal
 from lightning_seq.report.headline import lower_is_better
 from lightning_seq.report.summary import Group, Summary
-from lightning_seq.report.tables import decimal
 
 MARKS, PLAIN_MARKS = "●▲■◆○△□◇", "ox*#+@%&"
 HEIGHT, WIDEST, NARROWEST = 11, 100, 30
@@ -41,8 +40,8 @@ def chart(curves: dict[str, Line], width: int, unicode: bool = True, height: int
 
     curves: by label, places from low to high and the values there.
 
-    A mark stands at each point, dots lie between them; where two meet, the earlier label's is seen. Empty without a
-    point.
+    Each point has a mark, with dots between the points; of two marks at one place the earlier label's is shown.
+    Empty without a point.
     """
     points = [point for curve in curves.values() for point in curve]
     if not points:
@@ -87,7 +86,7 @@ def _group(group: Group, records: list[Record], width: int, unicode: bool) -> li
     order = sorted(group.labels, key=lambda label: (means[label] is None, (means[label] or 0.0) * (1 if lower else -1)))
     curves: dict[str, Line] = {}
     for label in order:
-        drawn = rows(records, [label], name, WIDEST)
+        drawn = curve_rows(records, [label], name, WIDEST)
         mean = [row for row in drawn if row.seed is None] or [row for row in drawn if row.seed == drawn[0].seed]
         if mean:
             curves[label] = [(row.epoch, row.value) for row in mean]

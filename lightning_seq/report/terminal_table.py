@@ -14,18 +14,10 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from lightning_seq.report.columns import terminal_columns
 from lightning_seq.report.escape import one_line
-from lightning_seq.report.summary import Group, Row, Summary
-from lightning_seq.report.tables import (
-    duration,
-    mean_and_std,
-    notes,
-    problem_lines,
-    seed_values,
-    signed_percentage,
-    speed,
-    whole,
-)
+from lightning_seq.report.summary import Group, Summary
+from lightning_seq.report.tables import notes, problem_lines
 
 LEFT_OUT = ("recurrent", "tokens/s", "train s")
 """Columns that a narrow terminal does without, the first to go first."""
@@ -51,6 +43,12 @@ class _Layout:
     left_out: tuple[str, ...] = ()
     label: int = 24
     seeds: int = 18
+
+    def folded(self, name: str, text: str) -> str:
+        """The text of a cell, of labels and of the seeds' values on several lines."""
+        if name == "label":
+            return _folded(one_line(text), self.label)
+        return textwrap.fill(text, self.seeds, break_long_words=False) if name == "by seed" else text
 
 
 def _layouts() -> Iterator[_Layout]:
@@ -81,11 +79,11 @@ class TerminalTable:
         yield self._table(layout, wrapped=True)
 
     def _table(self, layout: _Layout, wrapped: bool = False) -> Table:
-        title = Text(self.title)
-        table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, title=title, title_justify="left")
-        significant = self.group.significant()
-        rows = [(row, self._cells(row, layout)) for row in self.group.rows]
-        shown = [name for name in (rows[0][1] if rows else {}) if name not in layout.left_out]
+        table = Table(
+            box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, title=Text(self.title), title_justify="left"
+        )
+        columns = {one_line(column.name): column for column in terminal_columns(self.group)}
+        shown = {name: column for name, column in columns.items() if name not in layout.left_out}
         for name in shown:
             table.add_column(
                 Text(_folded(name)),
@@ -93,27 +91,11 @@ class TerminalTable:
                 no_wrap=not wrapped,
                 overflow="fold",
             )
-        for row, cells in rows:
-            table.add_row(*(Text(cells[name], style="bold" if row == significant else "") for name in shown))
+        significant = self.group.significant()
+        for row in self.group.rows:
+            style = "bold" if row == significant else ""
+            table.add_row(*(Text(layout.folded(name, column.text(row)), style=style) for name, column in shown.items()))
         return table
-
-    def _cells(self, row: Row, layout: _Layout) -> dict[str, str]:
-        """By heading, what a row of the table says."""
-        headline = self.group.headline
-        statistic = row.metric(headline)
-        selecting = self.group.choices[0].metric if self.group.choices else None
-        return {
-            "label": _folded(one_line(row.label), layout.label),
-            one_line(headline or "result"): mean_and_std(statistic, headline),
-            "by seed": textwrap.fill(seed_values(statistic, headline, " "), layout.seeds, break_long_words=False),
-            "parameters": whole(row.parameters.get("total")),
-            "recurrent": whole(row.parameters.get("recurrent")),
-            **({"mismatch": signed_percentage(row.mismatch)} if self.group.matched else {}),
-            "tokens/s": speed(row),
-            **({one_line(selecting): mean_and_std(row.metric(selecting), selecting)} if selecting else {}),
-            **({} if selecting or self.group.matched else {"train s": duration(row.seconds.mean)}),
-            "done": f"{row.done}/{sum(row.counts.values())}",
-        }
 
 
 def _folded(name: str, width: int = 16) -> str:

@@ -1,6 +1,6 @@
-"""What a comparison allows to be said: which labels beat which, which cannot be told apart, and by how much.
+"""The verdict of a comparison in words: which labels beat which, which cannot be told apart, and by how much.
 
-The statistics are `lightning_seq.significance`; here they become words and the one label that may stand in bold.
+The statistics are in `lightning_seq.significance`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from lightning_seq.significance import ALPHA, Pair, compare
 ONE_SEED = "One seed for each label: nothing can be concluded from one seed. Run more with seeds=3."
 NO_PAIR = "No two labels have two finished seeds in common: nothing can be concluded. Run more with seeds=3."
 MANY = 8
-"""Of more labels than these, only what concerns the best is put into words."""
+"""With more labels than these, the sentence names only the best one and the labels that it beats."""
 
 _MATCHED = {"parameters": "parameters", "state": "bytes of state", "flops": "operations a token"}
 _ALIKE = 0.02
@@ -28,10 +28,10 @@ _ALIKE = 0.02
 
 @dataclass(frozen=True)
 class Verdict:
-    """What may be said of the labels of a data set by its headline metric.
+    """The conclusions about the labels of a data set by its headline metric.
 
-    sentences: for people, to stand beside the table.
-    how:       by what test, over what, and what had to be left out; a line each.
+    sentences: for people.
+    how:       the test, its sample, and what was left out; a line each.
     pairs:     of labels, those of the best labels first.
     best:      the label that beats every other one, None where there is none.
     """
@@ -57,11 +57,11 @@ def judge(
 ) -> Verdict:
     """The verdict on labels by the scores of their finished runs.
 
-    scores:           by label and seed; a label without any is not spoken of.
+    scores:           by label and seed; labels without scores are left out.
     examples, stochastic_order: see `significance.compare`.
-    parameters:       by label, counts as in a record: equal ones are said.
-    matches:          by label, what its size was solved for, as in a record: said where it is the same for all.
-    notes:            what was wrong with the examples' scores.
+    parameters:       by label, counts as in a record: the sentence names them where they are equal.
+    matches:          by label, the target of its size, as in a record: the sentence names it where all are equal.
+    notes:            on problems of the examples' scores.
     """
     scores = {label: by_seed for label, by_seed in scores.items() if by_seed}
     if metric is None or not scores:
@@ -70,23 +70,20 @@ def judge(
         return Verdict((ONE_SEED,))
     if len(scores) < 2:
         return Verdict()
-    found = compare(scores, examples, lower_is_better(metric), stochastic_order)
-    if not found:
+    compared = compare(scores, examples, lower_is_better(metric), stochastic_order)
+    if not compared:
         return Verdict((NO_PAIR,))
     sign = 1 if lower_is_better(metric) else -1
     ranked = sorted(scores, key=lambda label: (sign * fmean(scores[label].values()), label))
     place = {label: number for number, label in enumerate(ranked)}
-    pairs = sorted(found, key=lambda pair: sorted((place[pair.better], place[pair.other])))
+    pairs = sorted(compared, key=lambda pair: sorted((place[pair.better], place[pair.other])))
     verdict = Verdict(pairs=tuple(pairs))
     best = next((label for label in ranked if len(verdict.beaten(label)) == len(ranked) - 1), None)
     size = _matched([(matches or {}).get(label, {}) for label in ranked])
     size = size or _alike([parameters.get(label, {}) for label in ranked])
-    return Verdict(
-        (_sentence(ranked, verdict, metric, f"At {size} and {_seeds(found)}" if size else f"With {_seeds(found)}"),),
-        (*_how(ranked, found, metric), *notes),
-        tuple(pairs),
-        best,
-    )
+    conditions = f"At {size} and {_seeds(compared)}" if size else f"With {_seeds(compared)}"
+    sentence = _sentence(ranked, verdict, metric, conditions)
+    return Verdict((sentence,), (*_how(ranked, compared, metric), *notes), tuple(pairs), best)
 
 
 def gap(metric: str, *differences: float) -> list[str]:
@@ -108,7 +105,7 @@ def interval(metric: str, pair: Pair) -> tuple[str, str]:
 
 
 def _size(metric: str, pair: Pair) -> tuple[str, str]:
-    """The difference with its unit, and what is known of how sure it is."""
+    """The difference with its unit, and its confidence interval."""
     difference, between = interval(metric, pair)
     named = unit(metric) or f"in {metric.rpartition('/')[2]}"
     return f"{difference} {named}", f"95 % CI {between}" if between else "the same in every seed"
@@ -146,7 +143,7 @@ def _sentence(ranked: list[str], verdict: Verdict, metric: str, conditions: str)
 
 
 def _windows(ranked: list[str], tied: Mapping[frozenset[str], Pair]) -> list[list[str]]:
-    """Labels next to each other of which no two are told apart, as many at a time as there can be."""
+    """Maximal runs of adjacent labels in the ranking, no two of which can be told apart."""
     windows: list[list[str]] = []
     for first in range(len(ranked)):
         last = first
@@ -196,18 +193,20 @@ def _seeds(pairs: Sequence[Pair]) -> str:
 
 def _matched(matches: Sequence[Mapping[str, Any]]) -> str:
     """`200k recurrent parameters`, where all sizes were solved for that and came near; empty otherwise."""
-    (kind, part, target), *others = [tuple(held.get(key) for key in ("kind", "count", "target")) for held in matches]
-    astray = any(abs(held.get("mismatch") or 0) > _ALIKE for held in matches)
-    if astray or kind not in _MATCHED or not isinstance(target, int) or set(others) - {(kind, part, target)}:
+    (kind, part, target), *others = [tuple(match.get(key) for key in ("kind", "count", "target")) for match in matches]
+    missed = any(abs(match.get("mismatch") or 0) > _ALIKE for match in matches)
+    if missed or kind not in _MATCHED or not isinstance(target, int) or set(others) - {(kind, part, target)}:
         return ""
     return f"{_rounded(target)} {'recurrent ' if kind == 'parameters' and part != 'all' else ''}{_MATCHED[kind]}"
 
 
 def _alike(parameters: Sequence[Mapping[str, int]]) -> str:
-    """As `_matched`, for counts that are about the same; empty where there are none."""
+    """As `_matched`, for counts that are about the same; empty for differing counts."""
     kinds = {
-        "recurrent parameters": [held.get("recurrent", 0) for held in parameters],
-        "parameters beside the embedding": [held.get("total", 0) - held.get("embedding", 0) for held in parameters],
+        "recurrent parameters": [counts.get("recurrent", 0) for counts in parameters],
+        "parameters without the embedding": [
+            counts.get("total", 0) - counts.get("embedding", 0) for counts in parameters
+        ],
     }
     for name, sizes in kinds.items():
         if min(sizes) > 0 and max(sizes) - min(sizes) <= _ALIKE * max(sizes):

@@ -1,4 +1,4 @@
-"""Everything a person looks at, written into the directory of a comparison."""
+"""Write the tables and the dashboard into the directory of a comparison."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from lightning_seq.files import write_text
 from lightning_seq.records.record import Record
 from lightning_seq.report import tables
 from lightning_seq.report.conditions import Run, check_alike
+from lightning_seq.report.dashboard.dashboard import render
 from lightning_seq.report.stamp import HEAD, stamp
 from lightning_seq.report.summary import Summary, runs_of, summarise_runs
 
@@ -21,7 +22,7 @@ DASHBOARD = "dashboard.html"
 class DashboardError(UserError):
     """The dashboard cannot be written; the tables are.
 
-    summary: what the tables hold.
+    summary: the contents of the tables.
     """
 
     def __init__(self, directory: Path, reason: Exception, summary: Summary) -> None:
@@ -69,10 +70,8 @@ def write_pages(directory: Path, runs: list[tuple[Path, Record]], summary: Summa
         for name, text in texts.items():
             write_text(directory / name, text)
         try:
-            from lightning_seq.report.dashboard.dashboard import render
-
             page = render(directory, runs, summary)
-        except (UserError, MemoryError, ImportError) as error:  # the chart library's packages may not find memory
+        except (UserError, MemoryError) as error:  # the chart library may not find memory
             raise DashboardError(directory, error, summary) from error
         write_text(directory / DASHBOARD, page)
     except OSError as error:

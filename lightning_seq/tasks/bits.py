@@ -55,10 +55,10 @@ class BitSequences(Task):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         _, losses, _ = self._losses(batch)
-        self.count_loss(losses.sum(), batch.target_mask.sum())
+        self.accumulate_loss(losses.sum(), batch.target_mask.sum())
         return self.mean_of_step(losses.sum(), batch)
 
-    def loss_at_end(self, batch: Batch, reverse: bool = False) -> Tensor:
+    def last_step_loss(self, batch: Batch, reverse: bool = False) -> Tensor:
         _, losses, counts = self._losses(batch)
         return losses[at_end(counts.any(-1), reverse)].sum()
 

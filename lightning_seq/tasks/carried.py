@@ -1,4 +1,4 @@
-"""A state that goes on from batch to batch."""
+"""A hidden state that is carried from batch to batch."""
 
 from __future__ import annotations
 

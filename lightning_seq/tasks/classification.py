@@ -90,10 +90,10 @@ class SequenceClassification(Task):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         scores = self.model(batch.inputs, batch.mask)
         total = self._loss_sum(scores, batch.targets, batch.target_mask)
-        self.count_loss(total, batch.target_mask.sum())
+        self.accumulate_loss(total, batch.target_mask.sum())
         return self.mean_of_step(total, batch)
 
-    def loss_at_end(self, batch: Batch, reverse: bool = False) -> Tensor:
+    def last_step_loss(self, batch: Batch, reverse: bool = False) -> Tensor:
         counts = batch.target_mask
         return self._losses(self.model(batch.inputs, batch.mask)[counts], batch.targets[counts]).sum()
 

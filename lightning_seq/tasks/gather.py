@@ -1,4 +1,4 @@
-"""Rows of numbers that each rank has some of: together, and in order."""
+"""Gather rows of numbers from all ranks, and sort them."""
 
 from __future__ import annotations
 

@@ -100,7 +100,7 @@ class LanguageModelling(Task):
         if len(rows) < len(targets):
             hidden, targets = hidden[rows], targets[rows]
         total = self.model.softmax.loss_sum(hidden, targets)  # type: ignore[operator, union-attr]
-        self.count_loss(total, len(targets))
+        self.accumulate_loss(total, len(targets))
         share = (
             len(targets) * self.world * self.accumulated / batch.count
         )  # of the step's targets, in a mean over batches
@@ -108,7 +108,7 @@ class LanguageModelling(Task):
             self._shares.append(float(batch.extra["new"]) / self.chunk_length)
         return self.mean_of_step(total, batch) + share * self._penalty(read, batch.mask)
 
-    def loss_at_end(self, batch: Batch, reverse: bool = False) -> Tensor:
+    def last_step_loss(self, batch: Batch, reverse: bool = False) -> Tensor:
         model: LanguageModel = self.model  # type: ignore[assignment]
         kept = at_end(batch.target_mask, reverse)
         return model.softmax.loss_sum(model.read(batch.inputs, batch.mask).hidden[kept], batch.targets[kept])
@@ -195,8 +195,8 @@ class LanguageModelling(Task):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         saved = checkpoint.get("carried_state")
-        if saved is not None and self._trainer is not None:
-            self._state = columns_of_rank(saved, self.trainer.global_rank, self.world)
+        if saved is not None and self.attached is not None:
+            self._state = columns_of_rank(saved, self.attached.global_rank, self.world)
 
 
 def _fresh(batch: Batch) -> bool:

@@ -62,10 +62,10 @@ class SequenceRegression(Task):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         losses = self._errors(batch).square().mean(-1)
-        self.count_loss(losses.sum(), len(losses))
+        self.accumulate_loss(losses.sum(), len(losses))
         return self.mean_of_step(losses.sum(), batch)
 
-    def loss_at_end(self, batch: Batch, reverse: bool = False) -> Tensor:
+    def last_step_loss(self, batch: Batch, reverse: bool = False) -> Tensor:
         return self._errors(batch).square().mean(-1).sum()
 
     def _errors(self, batch: Batch) -> Tensor:

@@ -143,12 +143,12 @@ class SequenceToSequence(Task):
         rows = batch.target_mask.flatten().nonzero()[:, 0]
         hidden, targets = written.hidden.flatten(0, 1)[rows], batch.targets.flatten()[rows]
         total = model.softmax.loss_sum(hidden, targets, self.label_smoothing)
-        self.count_loss(total, len(targets))
+        self.accumulate_loss(total, len(targets))
         if self.coverage_penalty:
             total = total + self.coverage_penalty * coverage_penalty(written.weights, batch.target_mask)
         return self.mean_of_step(total, batch)
 
-    def loss_at_end(self, batch: Batch, reverse: bool = False) -> Tensor:
+    def last_step_loss(self, batch: Batch, reverse: bool = False) -> Tensor:
         """Of the last symbol, given the true ones before it; an encoder that reads from the end sees the same."""
         model: EncoderDecoder = self.model  # type: ignore[assignment]
         kept = at_end(batch.target_mask)

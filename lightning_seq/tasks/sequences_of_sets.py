@@ -41,14 +41,14 @@ class SequencesOfSets(Task):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         losses = self._losses(batch)
-        self.count_loss(losses.sum(), len(losses))
+        self.accumulate_loss(losses.sum(), len(losses))
         return self.mean_of_step(losses.sum(), batch)
 
-    def loss_at_end(self, batch: Batch, reverse: bool = False) -> Tensor:
+    def last_step_loss(self, batch: Batch, reverse: bool = False) -> Tensor:
         return self._losses(batch, at_end(batch.target_mask, reverse)).sum()
 
     def _losses(self, batch: Batch, counts: Tensor | None = None) -> Tensor:
-        """`[steps]`, of those that count; `counts` `[B, T]` says which do, in the place of the batch."""
+        """`[steps]`, of those that count; `counts` `[B, T]` says which do, instead of the batch's own."""
         counts = batch.target_mask if counts is None else counts
         scores = self.model(batch.inputs, batch.mask)[0][counts]
         targets = batch.targets[counts].to(scores.dtype)

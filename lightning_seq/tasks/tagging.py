@@ -79,10 +79,10 @@ class Tagging(Task):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         scores, intents = self.model(batch.inputs, batch.mask, batch.extra)
         total = self._loss_sum(batch, scores, intents)
-        self.count_loss(total, batch.target_mask.sum())
+        self.accumulate_loss(total, batch.target_mask.sum())
         return self.mean_of_step(total, batch)
 
-    def loss_at_end(self, batch: Batch, reverse: bool = False) -> Tensor:
+    def last_step_loss(self, batch: Batch, reverse: bool = False) -> Tensor:
         """Of the tag by itself: -log of its probability, whatever its neighbours are."""
         scores, _ = self.model(batch.inputs, batch.mask, batch.extra)
         kept = at_end(batch.target_mask, reverse)

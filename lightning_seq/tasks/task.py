@@ -1,4 +1,4 @@
-"""What every kind of task shares: the loss as it is logged, the optimiser, what a checkpoint holds."""
+"""What all kinds of task share: the logged loss, the optimiser, the contents of a checkpoint."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Bool
-from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 
 from lightning_seq.errors import UserError, near
+from lightning_seq.lightning_internals import Module
 from lightning_seq.spec import Batch
 from lightning_seq.tasks.schedule import MakeOptimizer, Schedule
 
 
-class Task(LightningModule, ABC):
+class Task(Module, ABC):
     """A model, its loss and its metrics.
 
     model:     what learns.
@@ -27,7 +27,7 @@ class Task(LightningModule, ABC):
     """
 
     MONITORS: ClassVar[Mapping[str, str]] = {"val/loss": "min"}
-    """What a checkpoint may be selected by, and which end of it is best."""
+    """Metrics that may select the best checkpoint, each with the mode `min` or `max`."""
 
     def __init__(
         self, model: nn.Module, optimizer: MakeOptimizer, schedule: Schedule | None, monitor: str, log_every: int
@@ -45,31 +45,29 @@ class Task(LightningModule, ABC):
         self._epoch_sums = (0.0, 0.0)  # of the epoch's loss and its targets, as far as they are in `train/loss`
         self._last_loss: float | None = None
         self._step: dict[str, float] = {}
-        self.about: dict[str, Any] = {}
-        """What a checkpoint holds beside the weights, as plain values."""
+        self.checkpoint_metadata: dict[str, Any] = {}
+        """The plain values that a checkpoint holds besides weights."""
         self.predictions: Tensor | None = None
-        """After a test, what the kind of task says; None where it keeps none."""
+        """After a test, a row per prediction (see the kind of task); None where none are kept."""
         self.signatures: dict[str, str] = {}
-        """After a test, how metrics were reckoned that can be reckoned in several ways, by their names."""
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name == "_current_fx_name":  # Lightning sets it about 45 times in a step, and a module's way is a slow one
-            self.__dict__[name] = value
-        else:
-            super().__setattr__(name, value)
+        """After a test, by metric, exactly how it was computed."""
 
     @property
     def world(self) -> int:
         """Ranks in all; 1 where no trainer is at work."""
-        return 1 if self._trainer is None else self.trainer.world_size
+        return 1 if self.attached is None else self.attached.world_size
 
     @property
     def accumulated(self) -> int:
         """Batches whose gradients an optimiser step sums; 1 where no trainer is at work."""
-        return 1 if self._trainer is None else self.trainer.accumulate_grad_batches
+        return 1 if self.attached is None else self.attached.accumulate_grad_batches
 
     @abstractmethod
-    def loss_at_end(self, batch: Batch, reverse: bool = False) -> Tensor:
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """The loss whose gradient the optimiser gets; see `mean_of_step`."""
+
+    @abstractmethod
+    def last_step_loss(self, batch: Batch, reverse: bool = False) -> Tensor:
         """The loss of each row's last target, summed over the rows; of whole sequences where one target is all.
 
         reverse: for what reads from the end: of each row's first target, where every place has one.
@@ -86,8 +84,8 @@ class Task(LightningModule, ABC):
         """
         return total * (self.world * self.accumulated / batch.count)
 
-    def count_loss(self, total: Tensor, targets: Tensor | int) -> None:
-        """Add a batch's loss, summed over its targets, to what `train/loss` will be the mean of."""
+    def accumulate_loss(self, total: Tensor, targets: Tensor | int) -> None:
+        """Add a batch's loss, summed over its targets, to the sums behind `train/loss`."""
         counted = torch.as_tensor(targets, device=total.device, dtype=total.dtype)
         seen = torch.stack([total.detach(), counted])
         self._running = seen if self._running is None else self._running + seen
@@ -139,11 +137,11 @@ class Task(LightningModule, ABC):
     def log_evaluation(self, split: str, values: Mapping[str, Any]) -> None:
         """`values` under `val/` or `test/`."""
         logged = {f"{split}/{name}": value for name, value in values.items()}
-        # The step is said here, because Lightning's own stands one behind while an epoch ends.
+        # Lightning's own step is one behind at the end of an epoch.
         self.log_dict({**logged, "step": float(self.global_step), "epoch": float(self.current_epoch + 1)})
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint["lightning_seq"] = self.about
+        checkpoint["lightning_seq"] = self.checkpoint_metadata
 
     def configure_optimizers(self) -> Any:
         optimizer = self.optimizer_of([parameter for parameter in self.parameters() if parameter.requires_grad])

@@ -10,16 +10,18 @@ from lightning.fabric.plugins import CheckpointIO
 from torch import Tensor
 
 from lightning_seq.callbacks.finite_guard import are_finite
+from lightning_seq.lightning_internals import END
 from lightning_seq.training.checkpoints import (
     BEST,
     LAST,
+    Checkpoint,
     is_good,
     read_checkpoint,
     share_weights,
     sidecar,
     write_checkpoint,
 )
-from lightning_seq.training.resume import END, KEY
+from lightning_seq.training.resume import KEY
 
 OF_TRAINING = (
     "loops", "callbacks", "optimizer_states", "lr_schedulers", "averaging_state", "current_model_state",
@@ -30,7 +32,7 @@ OF_TRAINING = (
 log = logging.getLogger("lightning_seq")
 
 
-def all_finite(weights: dict[str, Any]) -> bool:
+def all_finite(weights: Checkpoint) -> bool:
     return are_finite([value for value in weights.values() if isinstance(value, Tensor) and value.is_floating_point()])
 
 
@@ -47,7 +49,7 @@ class CheckpointFiles(CheckpointIO):
         self.keep_optimizer = keep_optimizer
         self._known = False
 
-    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
+    def save_checkpoint(self, checkpoint: Checkpoint, path: str | Path, storage_options: object = None) -> None:
         path = Path(path)
         if not all(all_finite(checkpoint.get(name, {})) for name in ("state_dict", "current_model_state")):
             log.warning("%s was not written: weights are not finite", path)
@@ -64,7 +66,7 @@ class CheckpointFiles(CheckpointIO):
 
     def load_checkpoint(
         self, path: str | Path, map_location: Any = "cpu", weights_only: bool | None = None
-    ) -> dict[str, Any]:
+    ) -> Checkpoint:
         return read_checkpoint(Path(path), map_location or "cpu")
 
     def remove_checkpoint(self, path: str | Path) -> None:

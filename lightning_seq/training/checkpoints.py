@@ -1,4 +1,4 @@
-"""Checkpoint files: whole or absent, with a checksum beside each, and always a good one to go on from."""
+"""Checkpoint files: whole or absent, each with a checksum next to it, and always a good one to resume from."""
 
 from __future__ import annotations
 
@@ -12,14 +12,17 @@ import torch
 
 from lightning_seq.config.tree import Config
 from lightning_seq.errors import UserError
-from lightning_seq.files import LARGEST_NOTE, existing_file, read_text, replacing, sha256, write_text
+from lightning_seq.files import LARGEST_NOTE, Plain, existing_file, read_text, replacing, sha256, write_text
 
 BEST = "best.ckpt"
 """The weights that a run was tested with."""
 LAST, BEFORE = "last.ckpt", "before.ckpt"
-"""What a run goes on from, and what it goes on from where that is damaged."""
+"""The checkpoint that a run resumes from, and the one that it resumes from when the first is damaged."""
 OF_BEST = "weights_of_best"
 """Key of a last checkpoint without weights of its own: they are those of the best one, whose SHA-256 it holds."""
+
+Checkpoint = dict[str, Plain]
+"""Plain values and tensors."""
 
 log = logging.getLogger("lightning_seq")
 
@@ -30,7 +33,7 @@ def sidecar(path: Path) -> Path:
 
 
 def recorded(path: Path) -> list[str]:
-    """The SHA-256 that stands beside a checkpoint; two while one takes the place of another, none where nothing is."""
+    """The SHA-256 in the sidecar of a checkpoint; two while a checkpoint replaces another, none without a sidecar."""
     try:
         return [line.split()[0] for line in read_text(sidecar(path), LARGEST_NOTE).splitlines() if line.split()]
     except (OSError, ValueError):
@@ -38,12 +41,12 @@ def recorded(path: Path) -> list[str]:
 
 
 def is_good(path: Path) -> bool:
-    """Whether a checkpoint is there, and is what was written."""
+    """Whether a checkpoint exists and its checksum is right."""
     return any(_has(path, digest) for digest in recorded(path))
 
 
 def _has(path: Path, digest: str) -> bool:
-    """Whether a file is there and has this SHA-256."""
+    """Whether a file exists and has this SHA-256."""
     try:
         return path.is_file() and sha256(path) == digest
     except OSError:
@@ -51,7 +54,7 @@ def _has(path: Path, digest: str) -> bool:
 
 
 def good_checkpoints(directory: Path) -> Iterator[Path]:
-    """What a run in `checkpoints/` may go on from, the newest first; tells of each damaged one that it leaves out."""
+    """The checkpoints that a run may resume from, the newest first; a warning names each damaged one."""
     for name in (LAST, BEFORE):
         path = directory / name
         if is_good(path):
@@ -61,14 +64,14 @@ def good_checkpoints(directory: Path) -> Iterator[Path]:
             else:
                 log.warning("%s has its weights in %s, which is missing or has changed: it is not used", path, BEST)
         elif path.exists():
-            log.warning("%s is damaged (its SHA-256 is not the one beside it): the one before is used", path)
+            log.warning("%s is damaged (its SHA-256 is not the recorded one): the checkpoint before it is used", path)
 
 
-def write_checkpoint(path: Path, checkpoint: dict[str, Any]) -> None:
-    """Write beside `path`, flush to disk, rename. Whenever it is killed, what stands at `path`, or before it, is whole
-    and its checksum is beside it.
+def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Write a temporary file, flush it to disk, rename it. Whenever this is killed, the checkpoint at `path` or the one
+    before it is whole and has its checksum.
 
-    Raises UserError where it cannot be written (a full disk); what was there before is as it was.
+    Raises UserError when it cannot be written (a full disk); the checkpoint before it stays as it was.
     """
     try:
         with replacing(path) as temporary:
@@ -82,12 +85,12 @@ def write_checkpoint(path: Path, checkpoint: dict[str, Any]) -> None:
         _flush(path.parent)
     except OSError as error:
         raise UserError(
-            f"{path} cannot be written ({error.strerror}): make room there; the same command goes on from the last one"
+            f"{path} cannot be written ({error.strerror}): make room there; the same command resumes the run"
         ) from error
 
 
 def _set_aside(last: Path) -> None:
-    """The last one becomes the one before: at every moment one of the two is whole."""
+    """Move the last checkpoint to the name of the one before: at every moment one of the two is whole."""
     digests = recorded(last)
     if digests and last.is_file():
         before = last.with_name(BEFORE)
@@ -95,7 +98,7 @@ def _set_aside(last: Path) -> None:
         last.replace(before)
 
 
-def share_weights(checkpoint: dict[str, Any], best: Path) -> dict[str, Any]:
+def share_weights(checkpoint: Checkpoint, best: Path) -> Checkpoint:
     """The checkpoint without its weights where those of the best one are the same: it holds that one's SHA-256 instead.
 
     Where the best one is missing or damaged, or has other weights, the checkpoint is returned as it is.
@@ -106,7 +109,7 @@ def share_weights(checkpoint: dict[str, Any], best: Path) -> dict[str, Any]:
     return {**own, OF_BEST: sha256(best)}
 
 
-def _are_equal(one: dict[str, Any], other: dict[str, Any]) -> bool:
+def _are_equal(one: Checkpoint, other: Checkpoint) -> bool:
     """Whether two states have the same weights, bit for bit."""
     return one.keys() == other.keys() and all(
         isinstance(value, torch.Tensor)
@@ -133,7 +136,7 @@ def _describe(path: Path, digests: list[str]) -> None:
 
 
 def _flush(directory: Path) -> None:
-    """That files have been renamed is on disk too."""
+    """Flush the renames in a directory to disk."""
     if os.name == "posix":
         handle = os.open(directory, os.O_RDONLY)
         try:
@@ -142,7 +145,7 @@ def _flush(directory: Path) -> None:
             os.close(handle)
 
 
-def read_checkpoint(path: Path, map_location: Any = "cpu") -> dict[str, Any]:
+def read_checkpoint(path: Path, map_location: Any = "cpu") -> Checkpoint:
     """Plain values and tensors alone: nothing in the file is run.
 
     Raises UserError where it is missing, no regular file, or damaged.
@@ -162,11 +165,11 @@ def read_checkpoint(path: Path, map_location: Any = "cpu") -> dict[str, Any]:
     return {**found, "state_dict": _read(best, map_location)["state_dict"]}
 
 
-def _read(path: Path, map_location: Any = "cpu", mmap: bool = False) -> dict[str, Any]:
+def _read(path: Path, map_location: Any = "cpu", mmap: bool = False) -> Checkpoint:
     """mmap: whether tensors stay on disk until they are used."""
     try:
         found = torch.load(path, map_location=map_location, weights_only=True, mmap=mmap)
-    except Exception as error:  # what torch's reader meets in a file of anything may raise anything
+    except Exception as error:  # torch's reader may raise anything on a damaged file
         raise UserError(
             f"{path} is not a checkpoint that can be read safely ({type(error).__name__}): "
             "expected one that lightning-seq wrote"
@@ -176,8 +179,8 @@ def _read(path: Path, map_location: Any = "cpu", mmap: bool = False) -> dict[str
     return found
 
 
-def about(config: Config, data: Any) -> dict[str, Any]:
-    """What a checkpoint holds beside the weights, as plain values: enough to build the model and read new text."""
+def checkpoint_metadata(config: Config, data: Any) -> Checkpoint:
+    """The plain values that a checkpoint holds besides weights: enough to build the model and to read new text."""
     return {"version": CHECKPOINT_VERSION, "config": config, "data": data.to_plain()}
 
 

@@ -1,4 +1,4 @@
-"""The user's files that a run is made from, by their content: a path alone does not say which data a run has seen."""
+"""Checksums of the user's files that a run reads: a path alone does not say which data the run has seen."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _READ_IN_DIRECTORIES = (".parquet", ".conllu", ".safetensors", ".json")
 
 def data_files(config: Config) -> dict[str, str | None]:
     """The SHA-256 of the file that each key names; of a directory, a fingerprint of its files. Absent files are left
-    out: whoever reads them refuses them."""
+    out: their reader refuses them."""
     return {key: digest for key, path in data_paths(config) if (digest := digest_of(path))}
 
 

@@ -1,6 +1,6 @@
-"""One run on many devices: who started its processes, how they find one another, how long they wait.
+"""One run on many devices: how its processes are started, find one another, and wait for one another.
 
-    ours       `trainer=ddp trainer.devices=4`: this package starts a process for each (`experiment/ranks.py`)
+    ours       `trainer=ddp trainer.devices=4`: this package starts a process for each (`launch/ranks.py`)
     torchrun   `torchrun … -m lightning_seq train …`, once on each node
     slurm      `srun … lightning-seq train …`, one task a device
 
@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 
 from lightning_seq.config.tree import Config
 from lightning_seq.errors import UserError
-from lightning_seq.training.environment import several_processes
 
 if TYPE_CHECKING:
     from lightning.fabric.plugins.environments import ClusterEnvironment
@@ -29,6 +28,11 @@ PLACED = "LIGHTNING_SEQ_DEVICE"
 INTERACTIVE = ("bash", "interactive")
 """Names of SLURM jobs in which somebody types, as Lightning has them: their processes are not tasks of `srun`."""
 OF_SLURM = {"RANK": "SLURM_PROCID", "LOCAL_RANK": "SLURM_LOCALID", "WORLD_SIZE": "SLURM_NTASKS"}
+
+
+def several_processes(config: Config) -> bool:
+    """Whether a run has several processes."""
+    return config["trainer"]["num_nodes"] > 1 or config["trainer"]["devices"] not in (1, "1", [0])
 
 
 def started_by(environment: MutableMapping[str, str] = os.environ) -> str | None:
@@ -79,7 +83,7 @@ def check_devices(config: Config, environment: MutableMapping[str, str] = os.env
         )
 
 
-def _are_devices(given: Any, accelerator: str) -> bool:
+def _are_devices(given: object, accelerator: str) -> bool:
     if isinstance(given, list):
         return bool(given) and all(type(one) is int and one >= 0 for one in given) and len({*given}) == len(given)
     if isinstance(given, str):
@@ -103,8 +107,8 @@ def cluster_environment(config: Config, environment: MutableMapping[str, str] = 
     return LightningEnvironment()
 
 
-def layout(config: Config, environment: MutableMapping[str, str] = os.environ) -> tuple[Any, int]:
-    """The devices of a node, and how many nodes there are, as Lightning is told.
+def layout(config: Config, environment: MutableMapping[str, str] = os.environ) -> tuple[list[int] | str | int, int]:
+    """The devices of a node and the number of nodes, as Lightning takes them.
 
     Ray puts each worker where there is room, and not as many on every machine: to Lightning each is a node of its own.
     """

@@ -1,4 +1,4 @@
-"""The directory of one run: what lies in it, who holds it, and how it is made ready."""
+"""The directory of one run: its files, its lock, and its preparation."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ CONFIG = "config.yaml"
 LOG = "log.txt"
 LOCK = ".lock"
 MOMENT = 0.5
-"""Seconds to wait for it: `is_running` holds it for an instant."""
+"""Seconds to wait for the lock: `is_running` holds it for an instant."""
 CHECKPOINTS = "checkpoints"
-TESTIMONY = "error-rank{}.txt"
+RANK_ERROR = "error-rank{}.txt"
+"""What ended a rank, for the launcher."""
 
 
 def write_config(directory: Path, config: Config) -> None:
@@ -44,9 +45,14 @@ def read_config(directory: Path) -> Config:
     return modern(config)
 
 
+def write_rank_error(directory: Path, rank: int, error: str) -> None:
+    """Write what ended a rank where the launcher looks for it."""
+    write_text(directory / RANK_ERROR.format(rank), error)
+
+
 @contextmanager
 def held(directory: Path) -> Iterator[None]:
-    """Only one process at a time works on a run. Raises UserError when another one does."""
+    """Let only one process at a time work on a run. Raises UserError when another process does."""
     lock = FileLock(directory / LOCK, timeout=MOMENT)
     try:
         lock.acquire()
@@ -73,11 +79,12 @@ def is_running(directory: Path) -> bool:
     return False
 
 
-def lay_out(directory: Path, config: Config) -> None:
-    """Make a run's directory ready: where there is a checkpoint to go on from, what it needs stays; else whatever an
-    earlier, unfinished attempt left is taken away. The configuration is written.
+def prepare_directory(directory: Path, config: Config) -> None:
+    """Prepare a run's directory: keep what a resumed run needs, or remove the files of an unfinished attempt when there
+    is no checkpoint to resume from; write the configuration.
 
-    Raises UserError when another process is at work in it, it cannot be written, or `resume=must` finds nothing.
+    Raises UserError when another process is working in it, when it cannot be written, and when `resume=must` finds no
+    checkpoint.
     """
     from lightning_seq.training.checkpoints import good_checkpoints
     from lightning_seq.training.resume import check_resume
@@ -87,12 +94,12 @@ def lay_out(directory: Path, config: Config) -> None:
         raise UserError(f"{directory} is being run by another process: wait for it, or give another name=NAME")
     found = None if config["resume"] == "never" else next(good_checkpoints(directory / CHECKPOINTS), None)
     if found is None and config["resume"] == "must":
-        raise UserError(f"{directory} has no checkpoint to go on from: give resume=auto to start where there is none")
+        raise UserError(f"{directory} has no checkpoint to resume from: give resume=auto to start without one")
     try:
         directory.mkdir(parents=True, exist_ok=True)
         if found is None:
-            _take_away(directory)
-        for left in [*directory.glob(TESTIMONY.format("*")), *directory.rglob(".*.part")]:
+            _remove_attempt(directory)
+        for left in [*directory.glob(RANK_ERROR.format("*")), *directory.rglob(".*.part")]:
             left.unlink(missing_ok=True)
         write_config(directory, config)
     except OSError as error:
@@ -101,7 +108,7 @@ def lay_out(directory: Path, config: Config) -> None:
         ) from error
 
 
-def _take_away(directory: Path) -> None:
+def _remove_attempt(directory: Path) -> None:
     for left in (CHECKPOINTS, "wandb", "tensorboard"):
         shutil.rmtree(directory / left, ignore_errors=True)
     for left in (FILE, LOG, "metrics.csv", "predictions.parquet", "word_map.json"):

@@ -1,4 +1,4 @@
-"""The process a run lives in: threads, versions, memory."""
+"""The process of a run: threads, versions, memory."""
 
 from __future__ import annotations
 
@@ -10,21 +10,16 @@ import warnings
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+
+import torch
 
 from lightning_seq.config.tree import Config
+from lightning_seq.files import Plain
 from lightning_seq.training.threads import cores, threads_per_job
 
 
-def several_processes(config: Config) -> bool:
-    """Whether one run is made of several processes."""
-    return config["trainer"]["num_nodes"] > 1 or config["trainer"]["devices"] not in (1, "1", [0])
-
-
 def prepare_process(config: Config) -> None:
-    """Threads, matrix precision and warnings, once per run, whose peak of memory begins here."""
-    import torch
-
+    """Set threads, matrix precision and warnings of a run, and reset the peak of memory."""
     _forget_peak()
     torch.set_num_threads(threads_per_job(config))
     torch.set_float32_matmul_precision("high")
@@ -33,17 +28,15 @@ def prepare_process(config: Config) -> None:
     warnings.filterwarnings("ignore", ".*lightning.*isinstance.*LeafSpec.*")
     warnings.filterwarnings("ignore", ".*LeafSpec.*")
     warnings.filterwarnings("ignore", ".*LSTM with projections is not supported with oneDNN.*")
-    warnings.filterwarnings("ignore", ".*sync_dist=True.*")  # what is logged was reduced over all ranks before
+    warnings.filterwarnings("ignore", ".*sync_dist=True.*")  # logged values are reduced over all ranks before
     warnings.filterwarnings("ignore", ".*smaller than the logging interval.*")  # an epoch's last loss is always logged
     warnings.filterwarnings("ignore", ".*Starting from v.* `tensorboardX`.*")
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
 
 
-def environment(config: Config) -> dict[str, Any]:
+def environment(config: Config) -> dict[str, Plain]:
     """The record's `environment`."""
-    import torch
-
     cuda = torch.cuda.is_available() and config["trainer"]["accelerator"] != "cpu"
     return {
         "python": platform.python_version(),
@@ -57,9 +50,7 @@ def environment(config: Config) -> dict[str, Any]:
 
 
 def _forget_peak() -> None:
-    """What this process did before, a run made in it or data prepared, is no part of a run."""
-    import torch
-
+    """Reset the peak of memory: what this process did before the run does not count."""
     if torch.cuda.is_initialized():
         torch.cuda.reset_peak_memory_stats()
     with suppress(OSError):  # Linux alone has it, and not every container
@@ -68,8 +59,6 @@ def _forget_peak() -> None:
 
 def peak_memory_bytes() -> int:
     """The accelerator's peak where one was used, else the process's (resident, host), since the run began."""
-    import torch
-
     if torch.cuda.is_available() and torch.cuda.max_memory_allocated():
         return torch.cuda.max_memory_allocated()
     status = Path("/proc/self/status")

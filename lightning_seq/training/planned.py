@@ -14,7 +14,7 @@ from lightning_seq.records.record import FILE, Record, read, read_done, read_if_
 from lightning_seq.training.directory import CHECKPOINTS, CONFIG, read_config
 
 OF_PREDICTIONS = {"data.id_column": None, "task.predictions": "short"}
-"""Keys that change the predictions of a run alone, with the value that asks for nothing."""
+"""Keys that change only the predictions of a run, with their default."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Planned:
 
 
 def record_of(run: Planned) -> Record | None:
-    """The run's record, or None where it has none that can be read."""
+    """The run's record, or None when there is no readable one."""
     with suppress(UserError):
         return read_if_there(run.directory)
     return None

@@ -1,4 +1,4 @@
-"""Every stream of random numbers of a process, as plain tensors and numbers."""
+"""The state of every random generator of a process, as plain tensors and numbers."""
 
 from __future__ import annotations
 
@@ -10,26 +10,32 @@ import torch
 from lightning_seq.files import Plain
 
 
+def seed_process(seed: int) -> None:
+    """Seed torch, Python and NumPy."""
+    torch.manual_seed(seed)
+    random.seed(seed)
+    np.random.seed(seed % (1 << 32))
+
+
 def random_states() -> dict[str, Plain]:
-    """Of torch, of each accelerator in use, of NumPy and of Python: nothing that needs a pickle to be read again."""
-    kind, keys, position, has_gauss, gauss = np.random.get_state()
+    """The states of torch, each accelerator in use, NumPy and Python, readable without pickle."""
+    numbers = np.random.get_state(legacy=False)
     version, words, half = random.getstate()
-    assert kind == "MT19937"
     return {
         "torch": torch.get_rng_state(),
         "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else [],
         "numpy": {
-            "keys": torch.from_numpy(np.asarray(keys).astype(np.int64)),
-            "position": int(position),
-            "has_gauss": int(has_gauss),
-            "gauss": float(gauss),
+            "keys": torch.from_numpy(numbers["state"]["key"].astype(np.int64)),
+            "position": int(numbers["state"]["pos"]),
+            "has_gauss": int(numbers["has_gauss"]),
+            "gauss": float(numbers["gauss"]),
         },
         "python": {"version": version, "words": torch.tensor(words, dtype=torch.int64), "gauss": half},
     }
 
 
 def restore_random_states(states: dict[str, Plain]) -> None:
-    """What `random_states` gave."""
+    """Restore what `random_states` returned."""
     torch.set_rng_state(states["torch"].cpu())
     if states["cuda"] and torch.cuda.is_initialized():
         torch.cuda.set_rng_state_all([state.cpu() for state in states["cuda"]])

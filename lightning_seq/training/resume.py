@@ -1,9 +1,9 @@
-"""From where a run goes on, so that it ends as if it had never stopped."""
+"""Resume a run from its last checkpoint, bit for bit."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,21 +20,33 @@ from lightning_seq.data import bucket_sampler, columns_sampler
 from lightning_seq.data.loader import end_workers
 from lightning_seq.errors import UserError, near
 from lightning_seq.files import Plain, fingerprint
+from lightning_seq.lightning_internals import (
+    BATCH,
+    END,
+    EPOCH,
+    VALIDATION,
+    callbacks_of,
+    completed_batches,
+    loader_position,
+    restart_loops,
+    restore_best,
+    set_between_steps,
+)
 from lightning_seq.records.old_configuration import modern
-from lightning_seq.training.checkpoints import LAST, is_good
+from lightning_seq.spec import Batch
+from lightning_seq.training.checkpoints import LAST, Checkpoint, is_good
+from lightning_seq.training.loggers.curve_logger import CurveLogger
+from lightning_seq.training.loggers.fail_safe import FailSafeLogger
 from lightning_seq.training.random_states import random_states, restore_random_states
 from lightning_seq.training.signals import Deferred, Interrupted
 
 CHOICES = ("auto", "must", "never")
 KEY = "resume"
-"""Of what is here, in a checkpoint."""
-
-BATCH, VALIDATION, EPOCH, END = "batch", "validation", "epoch", "end"
-"""Where in training a checkpoint stands: before a batch, before a validation, before an epoch, after all."""
+"""Key of this module's values in a checkpoint."""
 
 
 def check_resume(config: Config) -> None:
-    """Raises UserError for a way to resume, or a distance of checkpoints, that there is not."""
+    """Raises UserError for an unknown way to resume, and for a distance between checkpoints out of range."""
     given = config["resume"]
     if given not in CHOICES:
         raise UserError(f"resume is {given!r}: {near(str(given), CHOICES)}")
@@ -47,10 +59,10 @@ def check_resume(config: Config) -> None:
         raise UserError(f"callbacks.checkpoint_every_minutes is {minutes!r}, expected a number above 0, or null")
 
 
-def mark_of(config: Config, data: Any, world: int) -> dict[str, Plain]:
-    """What a run and the checkpoint it goes on from must have in common, field by field.
+def run_identity(config: Config, data: Any, world: int) -> dict[str, Plain]:
+    """The values that a run must share with the checkpoint that it is resumed from, by name.
 
-    config: the essential part of it (`run.essential`).
+    config: without the keys that do not change what a run computes (`identity.essential`).
     """
     return {
         "data": data.fingerprints["data"],
@@ -65,44 +77,43 @@ def mark_of(config: Config, data: Any, world: int) -> dict[str, Plain]:
 
 
 class ResumePoints(Callback):
-    """Writes `last.ckpt` where training can go on bit for bit, and puts everything back when it does.
+    """Writes `last.ckpt`, from which training resumes bit for bit, and restores everything when it resumes.
 
-    A checkpoint stands between two optimiser steps, where nothing is half done: before a batch, before a validation,
-    before an epoch or at the end. It is written before each epoch, at the end, every so many steps or minutes where
-    that is asked for, and at a signal: before the next batch that begins a step, or before the validation that it came
-    in, which is then made again from its beginning. After it was written, a signal raises `Interrupted`.
+    A checkpoint is written between two optimiser steps: before each epoch, after the last step, every so many steps or
+    minutes if asked for, and at a signal. A signal is handled before the next batch that begins a step, or before the
+    validation that it interrupts, which is then repeated from its start. After the checkpoint it raises `Interrupted`.
 
     directory:     of the checkpoints; None: nothing is written.
-    mark:          see `mark_of`.
-    curves:        gives the curves so far, `restore_curves` takes those of the checkpoint.
+    identity:      see `run_identity`.
+    curves:        the curves that are saved in the checkpoint and restored from it.
+    loggers:       those besides the curves: each drops what it logged after the checkpoint.
     every_n_steps: optimiser steps between two checkpoints.
     every_minutes: minutes between two checkpoints.
 
-    It stands behind all other callbacks. Raises UserError where the checkpoint is of another run, naming the field.
+    It must be the last callback. Raises UserError for a checkpoint of another run, naming the key that differs.
     """
 
     def __init__(
         self,
         directory: Path | None,
-        mark: dict[str, Plain],
-        curves: Callable[[], Plain],
-        restore_curves: Callable[[Plain], None],
+        identity: dict[str, Plain],
+        curves: CurveLogger,
+        loggers: Sequence[FailSafeLogger] = (),
         every_n_steps: int | None = None,
         every_minutes: float | None = None,
     ) -> None:
-        self.directory, self.mark = directory, mark
-        self.curves, self.restore_curves = curves, restore_curves
+        self.directory, self.identity, self.curves, self.loggers = directory, identity, curves, loggers
         self.every_n_steps, self.every_minutes = every_n_steps, every_minutes
         self.signals = Deferred()
         self.resumed: list[int] = []
-        """Optimiser steps at which the run was gone on with, over all resumes."""
+        """Optimiser steps at which the run was resumed."""
         self._place: str | None = None
-        self._found: dict[str, Any] | None = None
+        self._found: Checkpoint | None = None
         self._begun_at: int | None = None
         self._step, self._time = 0, time.monotonic()
-        self._before_validation: dict[str, Any] | None = None
+        self._before_validation: dict[str, Plain] | None = None
 
-    # Where a checkpoint is due
+    # When a checkpoint is written
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.signals.start()
@@ -115,9 +126,9 @@ class ResumePoints(Callback):
         if trainer.global_step != self._begun_at:
             self._write(trainer, EPOCH)
 
-    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
-        done = trainer.fit_loop.epoch_loop.batch_progress.current.completed
-        if done == 0:  # the epoch's own checkpoint has just been written
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Batch, batch_idx: int) -> None:
+        done = completed_batches(trainer)
+        if done == 0:  # the checkpoint before the epoch has just been written
             self._leave(self._agreed(trainer, self.signals.number or 0))
         elif done % trainer.accumulate_grad_batches == 0:
             number, due = self._asked(trainer)
@@ -130,7 +141,7 @@ class ResumePoints(Callback):
             self._before_validation = random_states()
 
     def on_validation_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int, *_: Any
+        self, trainer: Trainer, pl_module: LightningModule, outputs: object, batch: Batch, batch_idx: int, *_: object
     ) -> None:
         if trainer.state.fn != "fit":
             return
@@ -153,7 +164,7 @@ class ResumePoints(Callback):
             end_workers(loader)
 
     def _asked(self, trainer: Trainer) -> tuple[int, bool]:
-        """The signal that came, or 0, and whether a checkpoint is due by itself."""
+        """The number of the signal that came, or 0; and whether a checkpoint is due by steps or minutes."""
         number = self.signals.number or 0
         due = self.every_n_steps is not None and trainer.global_step - self._step >= self.every_n_steps
         late = self.every_minutes is not None and time.monotonic() - self._time >= 60 * self.every_minutes
@@ -161,7 +172,7 @@ class ResumePoints(Callback):
         return agreed & 1023, due or agreed >= 1 << 10
 
     def _agreed(self, trainer: Trainer, value: int) -> int:
-        """The greatest of all ranks: a signal may come to one of them, or to all at different batches."""
+        """The greatest value of all ranks: a signal may reach only one of them, or each at another batch."""
         if trainer.world_size == 1:
             return value
         found = torch.tensor(value, device=trainer.strategy.root_device)
@@ -184,11 +195,10 @@ class ResumePoints(Callback):
 
     # What is in it
 
-    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: Checkpoint) -> None:
         if self._place is None:
             return
-        loops = checkpoint["loops"]["fit_loop"]
-        _between_steps(loops, self._place)
+        set_between_steps(checkpoint, self._place)
         drawn = self._before_validation if self._place == VALIDATION else None
         own = {
             "random": drawn or random_states(),
@@ -197,9 +207,9 @@ class ResumePoints(Callback):
         }
         checkpoint[KEY] = {
             "place": self._place,
-            "loader": loops["state_dict"]["combined_loader"][0],
-            "mark": self.mark,
-            "curves": self.curves(),
+            "loader": loader_position(checkpoint),
+            "mark": self.identity,
+            "curves": self.curves.curves,
             "logged_at": pl_module._logged_at,
             "epoch_sums": list(pl_module._epoch_sums),  # type: ignore[arg-type]
             "step_values": dict(pl_module._step),  # type: ignore[arg-type]
@@ -207,118 +217,69 @@ class ResumePoints(Callback):
             "ranks": _of_all_ranks(own, trainer.world_size),
         }
 
-    def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+    def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: Checkpoint) -> None:
         found = checkpoint.get(KEY)
         if found is None:
-            raise UserError("this checkpoint holds a model, not a run to go on with: give checkpoints/last.ckpt")
+            raise UserError("this checkpoint holds a model, not a run to resume: give checkpoints/last.ckpt")
         mark = {**found["mark"], "config": modern(found["mark"]["config"])}
-        for field, before, now in plain_differences(mark, self.mark):
+        for field, before, now in plain_differences(mark, self.identity):
             raise UserError(
-                f"the checkpoint of this run has {field}={before}, now it is {now}: give resume=never to start anew, "
+                f"the checkpoint of this run has {field}={before}, now it is {now}: give resume=never to start again, "
                 "or another name=NAME"
             )
         self.resumed = [*found["resumed"], checkpoint["global_step"]]
-        self.restore_curves(found["curves"])
+        self.curves.curves = found["curves"]
+        for logger in self.loggers:
+            logger.continue_after(self.resumed[-1])
         own = found["ranks"][trainer.global_rank]
         for callback in _of_a_rank(trainer):
             checkpoint["callbacks"][callback.state_key] = own["callbacks"][callback.state_key]
         for callback in callbacks_of(trainer):
             state = checkpoint["callbacks"].get(callback.state_key)
             if isinstance(callback, ModelCheckpoint) and state is not None:
-                _moved(state, str(callback.dirpath))
-                _check_best(state["best_model_path"])
-                callback.current_score = state["current_score"]
+                _check_best(restore_best(callback, state))
         pl_module._logged_at, pl_module._running = found["logged_at"], own["running"]
         pl_module._step = found.get("step_values", {})
         sums = found.get("epoch_sums", (0.0, 0.0))  # older checkpoints have none
         pl_module._epoch_sums = tuple(sums)  # type: ignore[assignment]
         self._found = found
-        # Lightning would train on after early stopping: that it had stopped is in none of its states.
+        # No state of Lightning holds that early stopping had stopped the run: it would train on.
         trainer.should_stop = found["place"] == END
 
-    def _put_back(self, trainer: Trainer, pl_module: LightningModule, found: dict[str, Any]) -> None:
-        """What can only be put back when everything is on its device and Lightning's loops are about to begin."""
+    def _put_back(self, trainer: Trainer, pl_module: LightningModule, found: Checkpoint) -> None:
+        """Restore what needs the model on its device and Lightning's loops about to begin."""
         own = found["ranks"][trainer.global_rank]
         if isinstance(pl_module._running, Tensor):
             pl_module._running = pl_module._running.to(pl_module.device)
-        # Lightning has asked for the loader before it read where it was, if a schedule wanted the number of steps.
-        trainer.train_dataloader.load_state_dict(found["loader"])  # type: ignore[union-attr]
-        # A loop that is "restarting" leaves out the plateau schedule at the end of its epoch.
-        trainer.fit_loop._restarting = False
-        if found["place"] == EPOCH:
-            trainer.fit_loop.epoch_loop.restarting = False
-        else:
-            trainer.fit_loop.epoch_loop.val_loop.batch_progress.total.reset()
+        restart_loops(trainer, found["place"], found["loader"])
+        if found["place"] != EPOCH:
             for callback in callbacks_of(trainer):
-                if isinstance(callback, ThawEmbedding):  # an epoch that goes on does not begin again
+                if isinstance(callback, ThawEmbedding):  # its hook of this epoch was before the checkpoint
                     callback.on_train_epoch_start(trainer, pl_module)
         restore_random_states(own["random"])
 
 
-def _check_best(path: str) -> None:
-    """Raises UserError where the weights that a run had chosen are gone: it would be tested with others."""
-    if path and not is_good(Path(path)):
+def _check_best(path: Path | None) -> None:
+    """Raises UserError where the selected weights of a run are gone: it would be tested with others."""
+    if path is not None and not is_good(path):
         raise UserError(
-            f"{path} is missing or damaged, and this run had chosen its weights: put it back, or give resume=never to "
-            "start anew"
+            f"{path} is missing or damaged, and this run had selected its weights: put it back, or give resume=never "
+            "to start again"
         )
 
 
-def callbacks_of(trainer: Any) -> list[Callback]:
-    return trainer.callbacks
-
-
-def _on_cpu(value: Any) -> Tensor | None:
+def _on_cpu(value: object) -> Tensor | None:
     return value.detach().cpu() if isinstance(value, Tensor) else None
 
 
 def _of_a_rank(trainer: Trainer) -> list[Callback]:
-    """Those that count what their own rank has seen."""
+    """The callbacks that count what their own rank has seen."""
     return [callback for callback in callbacks_of(trainer) if isinstance(callback, BatchFingerprint | TrainingClock)]
 
 
-def _of_all_ranks(own: dict[str, Any], world: int) -> list[dict[str, Any]]:
+def _of_all_ranks(own: Checkpoint, world: int) -> list[Checkpoint]:
     if world == 1:
         return [own]
-    found: list[Any] = [None] * world
+    found: list[Plain] = [None] * world
     distributed.all_gather_object(found, own)
     return found
-
-
-def _moved(state: dict[str, Any], directory: str) -> None:
-    """Let Lightning know the best checkpoint again where the run's directory has another path now."""
-    if state["dirpath"] == directory:
-        return
-
-    def there(path: str) -> str:
-        return str(Path(directory) / Path(path).name) if path else path
-
-    state["dirpath"] = directory
-    for name in ("best_model_path", "kth_best_model_path", "last_model_path"):
-        state[name] = there(state[name])
-    state["best_k_models"] = {there(path): score for path, score in state["best_k_models"].items()}
-
-
-def _between_steps(loops: dict[str, Any], place: str) -> None:
-    """Lightning's counters as they are between two steps: it counts what it has fetched, and has not begun.
-
-    As they come, it would skip or repeat a batch, or a whole epoch where it was saved at its edge.
-    """
-    epoch, batches = loops["epoch_progress"], loops["epoch_loop.batch_progress"]
-    position = 0
-    if place == BATCH:
-        for counter in (batches["total"], batches["current"]):
-            counter["ready"] = counter["completed"]
-        batches["is_last_batch"] = False
-        position = batches["current"]["completed"]
-    elif place == EPOCH:
-        for counter in (epoch["total"], epoch["current"]):
-            counter["ready"] = counter["completed"]
-        batches["current"] = dict.fromkeys(batches["current"], 0)
-        batches["is_last_batch"] = False
-    elif place == VALIDATION:  # as one that was broken off in its first batch
-        validation = loops["epoch_loop.val_loop.batch_progress"]
-        validation["current"] = dict.fromkeys(validation["current"], 0)
-        validation["total"] = {"ready": 1, "completed": 0, "started": 1, "processed": 0}
-        validation["is_last_batch"] = False
-    loops["state_dict"]["combined_loader"] = [{"position": position}]

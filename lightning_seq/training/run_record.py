@@ -7,10 +7,9 @@ import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from lightning_seq.config.tree import Config
-from lightning_seq.files import fingerprint
+from lightning_seq.files import Plain, fingerprint
 from lightning_seq.identity import essential
 from lightning_seq.records.record import Record, write
 
@@ -30,7 +29,7 @@ def world_size() -> int:
 
 
 def started_record(config: Config, label: str, overrides: list[str], jobs: int, started: str | None = None) -> Record:
-    """The record of a run that has just begun, or at `started`."""
+    """The record of a run that starts now, or that was launched at `started`."""
     from lightning_seq.builders.build import takes_a_cell
 
     choices = config["choices"]
@@ -52,14 +51,14 @@ def started_record(config: Config, label: str, overrides: list[str], jobs: int, 
 
 
 @dataclass
-class Journal:
-    """The record as it grows, written by rank 0 alone."""
+class RunRecordWriter:
+    """Keeps the record of a run and writes each change to disk; only rank 0 writes."""
 
     directory: Path
     record: Record
 
-    def update(self, **changes: Any) -> None:
+    def update(self, **changes: Plain) -> None:
         record = self.record.with_(**changes)
         if rank() == 0:
             write(self.directory, record)
-        self.record = record  # only what could be written: the next update builds on it
+        self.record = record  # after the write: a change that cannot be written is not kept

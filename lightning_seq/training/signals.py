@@ -1,4 +1,4 @@
-"""Signals that end a run: an exception where they came, or in training at the end of a batch."""
+"""Signals that end a run: they raise an exception at once, or in training after the current batch."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from types import FrameType
-from typing import Any
 
+Handler = Callable[[int, FrameType | None], object] | int | None
 CAUGHT = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
 
 ECHO = 1.0
-"""Seconds in which a signal that comes again is the same one: torchrun hands on what its whole group was sent."""
+"""Seconds within which a repeated signal counts as the same one: torchrun forwards what its whole group was sent."""
 
 log = logging.getLogger("lightning_seq")
 
 
 class Interrupted(BaseException):
-    """Ended by a signal. Not an `Exception`: nothing that mends errors may swallow it."""
+    """Ended by a signal. Not an `Exception`: code that handles errors must not catch it."""
 
     def __init__(self, number: int) -> None:
         super().__init__(f"ended by {signal.Signals(number).name}")
@@ -51,7 +51,7 @@ def _raise(number: int, frame: FrameType | None) -> None:
 
 
 def heed() -> None:
-    """Raises `Interrupted` where a signal came and its exception was caught by code that lets nothing through."""
+    """Raises `Interrupted` when a signal came whose exception other code has caught."""
     if _Heard.number is not None:
         raise Interrupted(_Heard.number)
 
@@ -87,7 +87,7 @@ def _raising_again() -> Iterator[None]:
         sys.unraisablehook = before
 
 
-def _install(handler: Any) -> dict[signal.Signals, Any]:
+def _install(handler: Handler) -> dict[signal.Signals, Handler]:
     """The handlers that were there. What was ignored stays ignored: `nohup` does that to SIGHUP, a shell to SIGINT for
     what it runs in the background."""
     if threading.current_thread() is not threading.main_thread():
@@ -99,7 +99,7 @@ def _install(handler: Any) -> dict[signal.Signals, Any]:
     return before
 
 
-def _put_back(before: dict[signal.Signals, Any]) -> None:
+def _put_back(before: dict[signal.Signals, Handler]) -> None:
     for caught, handler in before.items():
         signal.signal(caught, handler)
 
@@ -138,7 +138,7 @@ class Deferred:
     def __init__(self) -> None:
         self.number: int | None = None
         self._came = 0.0
-        self._before: dict[signal.Signals, Any] = {}
+        self._before: dict[signal.Signals, Handler] = {}
 
     def start(self) -> None:
         if not self._before:

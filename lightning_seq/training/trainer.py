@@ -20,6 +20,9 @@ from lightning_seq.callbacks.progress import EpochLines, ProgressBar
 from lightning_seq.callbacks.thaw import ThawEmbedding
 from lightning_seq.config.tree import Config
 from lightning_seq.errors import UserError, near
+from lightning_seq.lightning_internals import install_no_signal_handlers
+from lightning_seq.spec import Batch
+from lightning_seq.tasks.task import Task
 from lightning_seq.training.checkpoint_files import CheckpointFiles
 from lightning_seq.training.devices import check_devices, cluster_environment, layout, strategy
 
@@ -30,8 +33,8 @@ PRECISIONS = ("32-true", "32", "16-mixed", "bf16-mixed")
 
 
 def check_trainer(config: Config) -> None:
-    """Raises UserError for a precision that runs cannot be trained in, for devices that cannot be or are not there, and
-    for a guard that cannot be."""
+    """Raises UserError for an unknown precision, for impossible or absent devices, and for settings of the finite guard
+    out of range."""
     check_devices(config)
     FiniteGuard(**config["callbacks"]["finite_guard"])
     precision = str(config["trainer"]["precision"])
@@ -40,7 +43,7 @@ def check_trainer(config: Config) -> None:
     if config["launcher"]["kind"] not in ("submitit", "ray"):  # those run on other machines
         said = logging.getLogger("lightning.pytorch.utilities.rank_zero")
         level = said.level
-        said.setLevel(logging.WARNING)  # what Lightning tells of the machine is told when the run begins
+        said.setLevel(logging.WARNING)  # Lightning describes the machine again when the run begins
         try:
             lightning_trainer(config, logger=False, enable_checkpointing=False, enable_progress_bar=False)
         finally:
@@ -48,7 +51,7 @@ def check_trainer(config: Config) -> None:
 
 
 class NoProfiler(PassThroughProfiler):
-    """Lightning wraps every hook of every callback in this context, about a hundred in a step: one does for all."""
+    """Lightning makes a new context for every hook of every callback, about a hundred in a step; this is one."""
 
     _nothing: nullcontext[None] = nullcontext()
 
@@ -57,7 +60,7 @@ class NoProfiler(PassThroughProfiler):
 
 
 class KeyedOnce(Callback):
-    """A callback of Lightning's that makes its key in checkpoints once: Lightning asks for it at every hook."""
+    """A callback of Lightning that computes its key in checkpoints once: Lightning asks for it at every hook."""
 
     ORIGINAL: ClassVar[type[Callback]]
 
@@ -75,10 +78,10 @@ class Patience(KeyedOnce, EarlyStopping):
 
 
 class ValidateAtLastStep(Callback):
-    """Where `max_steps` ends training within an epoch, Lightning would leave the last weights without a validation."""
+    """Validate the last weights when `max_steps` ends training within an epoch: Lightning would not."""
 
     def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+        self, trainer: Trainer, pl_module: LightningModule, outputs: object, batch: Batch, batch_idx: int
     ) -> None:
         if 0 <= trainer.max_steps <= trainer.global_step:
             trainer.should_stop = True
@@ -87,14 +90,14 @@ class ValidateAtLastStep(Callback):
 def build_trainer(
     config: Config,
     directory: Path,
-    task: Any,
+    task: Task,
     loggers: list[Logger],
     watchers: list[Callback],
     resume_points: Callback | None = None,
 ) -> Trainer:
-    """Best checkpoint and resume points, early stopping, clipping, and our own rank-aware sampler left alone.
+    """Lightning's Trainer with the best checkpoint, resume points, early stopping and clipping.
 
-    Raises UserError for an accelerator that is not there.
+    Raises UserError for an absent accelerator.
     """
     settings = config["trainer"]
     callbacks: list[Callback] = [*watchers, ThawEmbedding(), ValidateAtLastStep(), EpochLines()]
@@ -103,9 +106,11 @@ def build_trainer(
         callbacks.append(guard)
     stopping = config["callbacks"]["early_stopping"]
     if stopping:
-        # At the end of an epoch that was cut short it would judge the numbers of the one before once more.
-        own: dict[str, Any] = {"monitor": task.monitor, "mode": task.mode, "check_on_train_epoch_end": False}
-        callbacks.append(Patience(strict=False, **own, **stopping))
+        # At the end of a shortened epoch it would judge the metrics of the epoch before once more.
+        patience = Patience(
+            monitor=task.monitor, mode=task.mode, strict=False, check_on_train_epoch_end=False, **stopping
+        )
+        callbacks.append(patience)
     if config["callbacks"]["checkpoint"]:
         best = BestCheckpoint(
             dirpath=directory / "checkpoints",
@@ -142,7 +147,7 @@ def build_trainer(
 
 
 def lightning_trainer(config: Config, **more: Any) -> Trainer:
-    """On the devices that the configuration names. Raises UserError for one, or a precision, that there is not."""
+    """Lightning's Trainer on the configured devices. Raises UserError for an absent device or an unknown precision."""
     settings = config["trainer"]
     devices, nodes = layout(config)
     warnings.filterwarnings("ignore", ".*AMP with fp16 is not supported on CPU.*")  # refused below
@@ -156,13 +161,12 @@ def lightning_trainer(config: Config, **more: Any) -> Trainer:
             plugins=[CheckpointFiles(config["callbacks"]["keep_optimizer"]), cluster_environment(config)],
             **more,
         )
-    except Exception as error:  # by name, these three alone: a UserError, which is a ValueError, is clear
+    except Exception as error:  # a UserError, which is a ValueError too, has another name
         if type(error).__name__ in ("MisconfigurationException", "ValueError", "RuntimeError"):
             given = " ".join(f"trainer.{key}={settings[key]}" for key in ("accelerator", "devices", "precision"))
             raise UserError(f"{given}: {str(error).rstrip('.!')}; use trainer=cpu where there is no GPU") from error
         raise
-    # The signals are ours: Lightning's handler would speak to other ranks in the middle of whatever it interrupts.
-    trainer._signal_connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]
+    install_no_signal_handlers(trainer)
     if settings["precision"] == "16-mixed" != trainer.precision:  # Lightning's choice for a CPU
         raise UserError(f"trainer.precision=16-mixed needs a GPU: on a CPU give trainer.precision={trainer.precision}")
     return trainer

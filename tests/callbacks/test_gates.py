@@ -88,12 +88,12 @@ def test_gates_that_were_taken_out_are_none(tmp_path: Path) -> None:
 def test_ends_of_a_histogram() -> None:
     values = torch.tensor([[0.0, 0.09, 0.1], [0.9, 0.91, 1.0]])
     found = opening("z", True, values)
-    assert found["counts"][0] == 1
-    assert found["counts"][1] == 1
-    assert found["counts"][2] == 1
-    assert found["counts"][18] == 2
-    assert found["counts"][19] == 1
-    assert (found["shut"], found["open"]) == (0.3333, 0.3333)
+    assert found.counts[0] == 1
+    assert found.counts[1] == 1
+    assert found.counts[2] == 1
+    assert found.counts[18] == 2
+    assert found.counts[19] == 1
+    assert (found.shut, found.open) == (0.3333, 0.3333)
 
 
 def test_a_resumed_run_goes_on(tmp_path: Path) -> None:

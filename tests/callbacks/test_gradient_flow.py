@@ -19,6 +19,7 @@ from lightning_seq.cells.elman import ElmanCell
 from lightning_seq.cells.gru import GRUCell
 from lightning_seq.cells.lstm import LSTMCell
 from lightning_seq.embeddings.layer import Embedding
+from lightning_seq.files import Plain
 from lightning_seq.models.bag_of_embeddings import BagOfEmbeddings
 from lightning_seq.models.classifier import Classifier
 from lightning_seq.models.recurrent import RecurrentEncoder
@@ -50,9 +51,14 @@ def batch(steps: int = 7, lengths: tuple[int, ...] = (7, 3, 6, 1)) -> Batch:
     return Batch(torch.arange(B), inputs, mask, targets, torch.ones(B, dtype=torch.bool), B)
 
 
+def looked(task: Task, given: Batch) -> list[Plain]:
+    """As the file has it."""
+    return [look.to_plain() for look in flows(task, given)]
+
+
 def test_an_entry_of_an_lstm() -> None:
     task = classification(RecurrentEncoder(E, LSTMCell, H))
-    (entry,) = flows(task, batch())
+    (entry,) = looked(task, batch())
     assert (entry["name"], entry["layer"], entry["direction"]) == ("stack.layers.0", 1, "forward")
     assert entry["distances"] == list(range(7))
     assert entry["rows"] == [4, 3, 3, 2, 2, 2, 1]
@@ -87,7 +93,7 @@ def by_distance(task: Task, given: Batch, layer: int = 0) -> Tensor:
 
     task.eval()
     with watched() as seen:
-        loss = task.loss_at_end(row)
+        loss = task.last_step_loss(row)
     states = [state[0] for state in seen[layer].run.trace.steps]
     found = torch.autograd.grad(loss, states, allow_unused=True)
     return torch.stack([each.norm() for each in found if each is not None]).flip(0).log10()
@@ -118,7 +124,7 @@ def test_every_kind_of_task(name: str) -> None:
     )
     expected = by_distance(task, one)
     before = [parameter.clone() for parameter in task.model.parameters()]
-    found = flows(task, one)
+    found = looked(task, one)
     recurrence = next(entry for entry in found if entry["direction"] == "forward")
     curve = recurrence["direct"] if recurrence["direct"] is not None else recurrence["norm"]["mean"]
     torch.testing.assert_close(torch.tensor(curve), expected[: len(curve)].detach().float(), rtol=1e-3, atol=1e-3)
@@ -130,7 +136,7 @@ def test_every_kind_of_task(name: str) -> None:
 def test_both_ways_each_from_its_own_end() -> None:
     """Of a tagger the reverse layer has the loss of the first tag, at which it ends."""
     task, given = tagging.made(), tagging.batch()
-    forward, backward = flows(task, given)
+    forward, backward = looked(task, given)
     assert (forward["direction"], backward["direction"]) == ("forward", "backward")
     assert forward["longest"] == backward["longest"] == 4
     assert forward["norm"] != backward["norm"]
@@ -138,7 +144,7 @@ def test_both_ways_each_from_its_own_end() -> None:
 
 def test_layers_are_counted_from_the_input() -> None:
     encoder = RecurrentEncoder(E, GRUCell, H, num_layers=2, bidirectional=True, combined=True)
-    found = flows(classification(encoder), batch())
+    found = looked(classification(encoder), batch())
     assert [(entry["layer"], entry["direction"]) for entry in found] == [
         (layer, direction) for layer in (1, 2) for direction in ("forward", "backward", "combined")
     ]
@@ -149,10 +155,10 @@ def test_layers_are_counted_from_the_input() -> None:
 
 
 def test_sequence_to_sequence_and_language_modelling() -> None:
-    encoder, _ = flows(translation.made(), translation.batch())
+    encoder, _ = looked(translation.made(), translation.batch())
     assert encoder["direct"] is not None, "attention reads every state of the encoder"
     (batch,) = language.chunks(language.text(8), [8])
-    (entry,) = flows(language.task_of(), batch)
+    (entry,) = looked(language.task_of(), batch)
     assert entry["longest"] == 7
     assert entry["direct"] is None
 
@@ -160,7 +166,7 @@ def test_sequence_to_sequence_and_language_modelling() -> None:
 def test_pooling_over_all_steps_is_no_short_cut() -> None:
     """`norm` has the way through the recurrence alone, `direct` every way."""
     encoder = RecurrentEncoder(E, ElmanCell, H)
-    (entry,) = flows(classification(encoder, "mean"), batch())
+    (entry,) = looked(classification(encoder, "mean"), batch())
     assert entry["direct"] is not None
     assert entry["norm"]["mean"][0] == entry["direct"][0]
     assert entry["norm"]["mean"][5] < entry["direct"][5] - 1
@@ -169,7 +175,7 @@ def test_pooling_over_all_steps_is_no_short_cut() -> None:
 
 def test_what_cannot_be_looked_at_says_why() -> None:
     zoneout = classification(RecurrentEncoder(E, GRUCell, H, zoneout=0.3))
-    (entry,) = flows(zoneout, batch())
+    (entry,) = looked(zoneout, batch())
     assert entry == {
         "name": "stack.layers.0",
         "layer": 1,
@@ -177,18 +183,18 @@ def test_what_cannot_be_looked_at_says_why() -> None:
         "why": "GRUCell did not start from its initial state, or there was noise in it",
     }
     bag = BagOfEmbeddings(E)
-    assert flows(classification(bag, "mean"), batch()) == []
+    assert looked(classification(bag, "mean"), batch()) == []
 
 
 def test_numbers_that_are_none() -> None:
     """Weights that are not finite, rows of one step, a gradient of nothing: no error, and no NaN in the file."""
     task = classification(RecurrentEncoder(E, LSTMCell, H))
-    (short,) = flows(task, batch(1, (1, 1)))
+    (short,) = looked(task, batch(1, (1, 1)))
     assert short["jacobian"] is None
     assert short["share"] is None, "the first step reads a state of zeros"
     with torch.no_grad():
         task.model.encoder.stack.layers[0].cell.U.fill_(float("nan"))
-    json.dumps(flows(task, batch()), allow_nan=False)
+    json.dumps(looked(task, batch()), allow_nan=False)
 
 
 def test_distances_thin_out() -> None:
@@ -232,7 +238,7 @@ def test_a_resumed_run_goes_on(tmp_path: Path) -> None:
     second.on_fit_start(trainer, task)
     second.on_validation_epoch_end(trainer, task)
     second.on_validation_epoch_end(trainer, task)
-    assert [look["epoch"] for look in second.looks] == [0, 1, 2], "of two looks in an epoch the later stays"
+    assert [look["epoch"] for look in second.found] == [0, 1, 2], "of two looks in an epoch the later stays"
     assert second.cost.calls == 4
     trainer.state.fn = "validate"
     second.on_validation_epoch_end(trainer, task)

@@ -28,7 +28,7 @@ def batch(**extra: torch.Tensor) -> Batch:
 
 
 def places(model: torch.nn.Module, given: Batch) -> list[tuple[int, str]]:
-    return [(each.layer, each.direction) for each in recurrences(model.eval(), given)]
+    return [tuple(each.place) for each in recurrences(model.eval(), given)]
 
 
 def test_layers_and_directions_by_name() -> None:
@@ -59,7 +59,7 @@ def test_a_reversed_source_is_turned_around() -> None:
     ).eval()
     given = batch()
     (found,) = recurrences(model, given)
-    assert found.direction == "backward"
+    assert found.place.direction == "backward"
     layer = model.encoder.stack.layers[0]
     for row, length in enumerate(LENGTHS):
         words = given.inputs[row : row + 1, :length].flip(1)

@@ -36,7 +36,7 @@ def stand_in(run: Planned, seconds: float = 0.0) -> list[str]:
 
 def use(monkeypatch: pytest.MonkeyPatch, seconds: float = 0.0) -> None:
     monkeypatch.setattr(local, "command", lambda run: stand_in(run, seconds))
-    monkeypatch.setattr(local, "nursery_for", lambda runs: None)
+    monkeypatch.setattr(local, "fork_server_for", lambda runs: None)
 
 
 def runs_of(place: Path, labels: Sequence[str], seeds: Sequence[int], *words: str) -> list[Planned]:

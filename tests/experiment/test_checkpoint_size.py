@@ -13,7 +13,7 @@ import lightning_seq
 from lightning_seq.cli.main import main
 from lightning_seq.files import sha256
 from lightning_seq.records.record import read, write
-from lightning_seq.training import run as experiment_run
+from lightning_seq.training import outcome
 from lightning_seq.training.checkpoint_files import OF_TRAINING
 from lightning_seq.training.checkpoints import BEFORE, BEST, LAST, OF_BEST, is_good, read_checkpoint, write_checkpoint
 
@@ -92,7 +92,7 @@ def test_a_run_that_ended_before_its_record_was_written_resumes_at_its_last_step
         raise RuntimeError("ended here")
 
     with monkeypatch.context() as patched:
-        patched.setattr(experiment_run, "_write_artifacts", killed)
+        patched.setattr(outcome, "_write_artifacts", killed)
         with pytest.raises(RuntimeError, match="ended here"):
             train(own)
     kept = checkpoints_of(own)
@@ -100,7 +100,7 @@ def test_a_run_that_ended_before_its_record_was_written_resumes_at_its_last_step
     weights = read_checkpoint(kept / LAST)
     train(own)
     again = read_checkpoint(kept / LAST)
-    assert read(kept.parent).environment["resumed at steps"] == [16]
+    assert read(kept.parent).resumed_at == [16]
     assert same(again["state_dict"], weights["state_dict"])
     moments = [state["optimizer_states"][0]["state"][0]["exp_avg"] for state in (again, weights)]
     assert torch.equal(*moments)
@@ -120,7 +120,7 @@ def test_a_last_one_without_its_best_is_not_used(
     train(own, ONE_EPOCH)
     assert "last.ckpt has its weights in best.ckpt, which is missing or has changed" in caplog.text
     anew = read(kept.parent)
-    assert "resumed at steps" not in anew.environment
+    assert not anew.resumed_at
     assert anew.metrics == done.metrics
 
 
@@ -137,7 +137,7 @@ def test_older_checkpoints_are_read_and_resumed(own: list[str]) -> None:
     write(kept.parent, done.with_(status="interrupted", metrics={}))
     train(own)
     again = read(kept.parent)
-    assert again.environment["resumed at steps"] == [16]
+    assert again.resumed_at == [16]
     assert again.metrics == done.metrics
     assert not (kept / BEFORE).exists()
 

@@ -15,6 +15,7 @@ import torch
 
 from lightning_seq.errors import UserError
 from lightning_seq.files import sha256
+from lightning_seq.lightning_internals import END
 from lightning_seq.training import checkpoints
 from lightning_seq.training.checkpoint_files import CheckpointFiles
 from lightning_seq.training.checkpoints import (
@@ -30,7 +31,7 @@ from lightning_seq.training.checkpoints import (
     sidecar,
     write_checkpoint,
 )
-from lightning_seq.training.resume import END, KEY
+from lightning_seq.training.resume import KEY
 
 
 def of(step: int) -> dict[str, Any]:

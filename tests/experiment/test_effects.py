@@ -23,7 +23,8 @@ from lightning_seq.config.tree import Config, paths, put
 from lightning_seq.errors import UserError
 from lightning_seq.identity import shown, value_at
 from lightning_seq.spec import Class, DataSpec, Tokens, TokenSequence
-from lightning_seq.training.instruments import instruments
+from lightning_seq.training.diagnostics import build_diagnostics
+from lightning_seq.training.loggers.curve_logger import CurveLogger
 from lightning_seq.training.resume import ResumePoints
 from lightning_seq.training.threads import threads_per_job
 from lightning_seq.training.trainer import build_trainer
@@ -275,8 +276,8 @@ def test_every_key_of_a_trainer_and_of_callbacks_changes_them_or_is_answered(
     def made(config: Config) -> str:
         settings = config["callbacks"]
         every = settings["checkpoint_every_n_steps"], settings["checkpoint_every_minutes"]
-        points = ResumePoints(tmp_path, {}, dict, print, *every)
-        watchers = list(instruments(config, tmp_path, data).values())
+        points = ResumePoints(tmp_path, {}, CurveLogger(tmp_path, float, dict), (), *every)
+        watchers = list(build_diagnostics(config, tmp_path, data).values())
         trainer = build_trainer(config, tmp_path, task, [], watchers, points)
         seen = [[type(one).__name__, plain(vars(one))] for one in trainer.callbacks]  # type: ignore[attr-defined]
         own = {key: value for key, value in vars(trainer).items() if isinstance(value, int | float | str | None)}

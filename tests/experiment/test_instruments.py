@@ -32,7 +32,7 @@ def test_a_run_that_is_looked_into_is_the_same_run(own: list[str]) -> None:
     assert set(record.instruments) == set(INSTRUMENTS) <= set(record.artifacts)
     assert all(cost["seconds"] > 0 and cost["calls"] >= 2 for cost in record.instruments.values())
     page = (place / "seen" / "dashboard.html").read_text(encoding="utf-8")
-    for title in ("Gradient flow through time", "Gates", "States", "Which words decided", "Slices"):
+    for title in ("Gradient flow through time", "Gates", "States", "Attributions", "Slices"):
         assert f"<h2>{title}</h2>" in page
 
 

@@ -15,7 +15,7 @@ import pytest
 from lightning_seq.errors import UserError
 from lightning_seq.launch import job as contract
 from lightning_seq.launch import launch as launching
-from lightning_seq.launch.job import Claim, ClaimedError, Job, at_work, end, run_as_rank, settle
+from lightning_seq.launch.job import Job, RunLock, RunLockedError, at_work, end, finalize_record, run_as_rank
 from lightning_seq.launch.launch import launch, launcher_for
 from lightning_seq.records.record import Record, read, write
 from lightning_seq.training.directory import held, write_config
@@ -71,14 +71,14 @@ def test_what_another_process_leaves_unfinished_is_taken_over(tmp_path: Path, mo
     monkeypatch.setattr("lightning_seq.launch.job.MOMENT", 0.02)
     use(monkeypatch)
     killed, failed = runs_of(tmp_path, ["killed", "failed"], [1])
-    claims = [Claim(run.directory) for run in (killed, failed)]
+    claims = [RunLock(run.directory) for run in (killed, failed)]
 
     def other() -> None:
         time.sleep(0.5)
         write(killed.directory, Record("running", "x", "killed", 1))
         write(failed.directory, Record("failed", "x", "failed", 1, error="too small"))
         for claim in claims:
-            claim.give_back()
+            claim.release()
 
     said: list[str] = []
     thread = threading.Thread(target=other)
@@ -93,12 +93,12 @@ def test_what_another_process_leaves_unfinished_is_taken_over(tmp_path: Path, mo
 def test_a_claim_and_a_lock_both_keep_others_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lightning_seq.launch.job.MOMENT", 0.02)
     assert not at_work(tmp_path)
-    with Claim(tmp_path):
+    with RunLock(tmp_path):
         assert at_work(tmp_path)
-        with pytest.raises(ClaimedError):
-            Claim(tmp_path)
-    with held(tmp_path), pytest.raises(ClaimedError):
-        Claim(tmp_path)
+        with pytest.raises(RunLockedError):
+            RunLock(tmp_path)
+    with held(tmp_path), pytest.raises(RunLockedError):
+        RunLock(tmp_path)
     assert not at_work(tmp_path)
 
 
@@ -117,20 +117,20 @@ class FakeJob:
     ) -> None:
         self.run, self.started, self.looks, self.obeys = run, time.monotonic(), looks, obeys
         self.told: list[int] = []
-        self.settled = False
+        self.finalized = False
 
     def finished(self) -> bool:
         self.looks -= 1
         return self.looks < 0
 
-    def tell(self, number: int) -> None:
+    def send_signal(self, number: int) -> None:
         self.told.append(number)
         if number in self.obeys:
             self.looks = 0
 
-    def settle(self) -> None:
+    def finalize(self) -> None:
         assert self.looks <= 0
-        self.settled = True
+        self.finalized = True
         if not self.told:
             write(self.run.directory, Record("done", "x", self.run.entry.label, self.run.seed))
 
@@ -177,7 +177,7 @@ def test_a_queue_takes_at_once_all_that_are_not_done(tmp_path: Path, monkeypatch
 
 
 def test_one_that_cannot_start_is_told_of_and_the_others_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    refusals: list[UserError] = [ClaimedError("at work"), ClaimedError("at work"), UserError("no room")]
+    refusals: list[UserError] = [RunLockedError("at work"), RunLockedError("at work"), UserError("no room")]
 
     def begin(run: Planned) -> FakeJob:
         if run.title == "a-seed1" and refusals:
@@ -218,7 +218,7 @@ def test_whatever_ends_it_ends_the_running_ones(tmp_path: Path, monkeypatch: pyt
 
     with pytest.raises(KeyboardInterrupt):
         launch(runs_of(tmp_path, ["a", "b"], [1]), 2, watch, print, poll=0)
-    assert [(job.told, job.settled) for job in launcher.jobs] == [([signal.SIGTERM], True)] * 2
+    assert [(job.told, job.finalized) for job in launcher.jobs] == [([signal.SIGTERM], True)] * 2
     assert launcher.closed
 
 
@@ -227,7 +227,7 @@ def test_one_that_does_not_obey_is_killed(tmp_path: Path, monkeypatch: pytest.Mo
     (run,) = runs_of(tmp_path, ["a"], [1])
     job = FakeJob(run, looks=float("inf"), obeys=(signal.SIGKILL,))
     end([job])
-    assert (job.told, job.settled) == ([signal.SIGTERM, signal.SIGKILL], True)
+    assert (job.told, job.finalized) == ([signal.SIGTERM, signal.SIGKILL], True)
 
 
 def test_the_record_of_one_that_others_have_taken_is_left_to_them(
@@ -237,9 +237,9 @@ def test_the_record_of_one_that_others_have_taken_is_left_to_them(
     (run,) = runs_of(tmp_path, ["a"], [1])
     write(run.directory, Record("running", "x", "a", 1))
     with held(run.directory):
-        settle(run, -signal.SIGKILL)
+        finalize_record(run, -signal.SIGKILL)
     assert read(run.directory).status == "running"
-    settle(run, -signal.SIGKILL)
+    finalize_record(run, -signal.SIGKILL)
     assert (read(run.directory).status, read(run.directory).error) == ("failed", "the process ended with SIGKILL")
 
 

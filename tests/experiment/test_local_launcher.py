@@ -20,7 +20,7 @@ from lightning_seq.config.compose import compose
 from lightning_seq.config.entry import Entry
 from lightning_seq.launch.job import CLAIM
 from lightning_seq.launch.launch import launch
-from lightning_seq.launch.local import Deck, LocalJob, carry_out, command, visible_devices
+from lightning_seq.launch.local import GpuPool, LocalJob, carry_out, command, visible_devices
 from lightning_seq.records.record import read
 from lightning_seq.training.planned import Planned
 
@@ -35,13 +35,13 @@ def start_all(runs: list[Planned], jobs: int, poll: float = 0.02) -> list[str]:
 
 
 def test_devices_are_dealt_in_turn_and_freed_ones_first() -> None:
-    deck = Deck(["0", "1", "2"])
-    first = [deck.deal(1) for _ in range(4)]
+    pool = GpuPool(["0", "1", "2"])
+    first = [pool.acquire(1) for _ in range(4)]
     assert first == [("0",), ("1",), ("2",), ("0",)]
-    deck.take_back(("2",))
-    assert deck.deal(1) == ("2",)
-    assert deck.deal(2) == ("1", "2")
-    assert deck.deal(5) == ("0", "1", "2")
+    pool.release(("2",))
+    assert pool.acquire(1) == ("2",)
+    assert pool.acquire(2) == ("1", "2")
+    assert pool.acquire(5) == ("0", "1", "2")
 
 
 def test_visible_devices(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,11 +101,11 @@ def test_a_claim_is_given_back_when_a_run_cannot_start(tmp_path: Path, monkeypat
 
     monkeypatch.setattr(local, "command", lambda run: [str(tmp_path / "no such program")])
     (run,) = runs_of(tmp_path, ["a"], [1])
-    deck = Deck(["0"])
+    pool = GpuPool(["0"])
     with pytest.raises(OSError, match="no such program"):
-        LocalJob(run, 1, deck=deck)
+        LocalJob(run, 1, pool=pool)
     FileLock(run.directory / CLAIM, timeout=0).acquire().lock.release()
-    assert deck.held == {"0": 0}
+    assert pool.held == {"0": 0}
 
 
 def test_the_memory_of_the_launcher_is_flat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,14 +135,16 @@ def test_a_signal_reaches_all_processes_of_a_run(tmp_path: Path, monkeypatch: py
     job = LocalJob(run, 1)
     assert job.process is not None
     pids = [job.process.pid, wait_for(child)]
-    job.tell(signal.SIGTERM)
+    job.send_signal(signal.SIGTERM)
     for pid in pids:
         assert is_gone(pid)
     assert job.finished()
-    job.settle()
+    job.finalize()
 
 
-def test_where_the_nursery_was_killed_a_run_is_started_afresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_the_fork_server_was_killed_a_run_is_started_afresh(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     class Dead:
         def start(self, *_: Any) -> None:
             raise OSError("the process that runs are copied from has ended")
@@ -152,7 +154,7 @@ def test_where_the_nursery_was_killed_a_run_is_started_afresh(tmp_path: Path, mo
     job = LocalJob(run, 1, Dead())  # type: ignore[arg-type]
     assert job.process is not None
     job.process.wait()
-    job.settle()
+    job.finalize()
     assert run.is_done()
 
 
@@ -185,7 +187,7 @@ LAUNCHER = """
 import sys, time
 from pathlib import Path
 import pytest
-from lightning_seq.experiment import local_launcher
+from lightning_seq.launch import local
 from lightning_seq.launch.local import LocalJob
 from tests.experiment.stand_in import runs_of
 
@@ -195,7 +197,7 @@ program = (
     "import sys; from pathlib import Path; from lightning_seq.launch.ranks import Ranks\\n"
     f"Ranks([sys.executable, '-S', '-c', {RANK!r}, {str(place)!r}], 2, Path({str(place)!r})).run(1)"
 )
-local_launcher.command = lambda run: [sys.executable, "-c", program]
+local.command = lambda run: [sys.executable, "-c", program]
 job = LocalJob(*runs_of(place / "runs", ["a"], [1], "trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2"), 1)
 time.sleep(60)
 """

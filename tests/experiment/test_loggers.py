@@ -13,7 +13,7 @@ import pytest
 from lightning_seq.cli.main import main
 from lightning_seq.records.record import Record, read, write
 from lightning_seq.training.loggers.curve_logger import CurveLogger
-from lightning_seq.training.loggers.fail_safe import Tolerant
+from lightning_seq.training.loggers.fail_safe import FailSafeLogger
 from lightning_seq.training.loggers.tensorboard_run import TensorBoardRun
 from torture.killed import Runner, Scene, struck
 
@@ -142,7 +142,7 @@ class Falling(CurveLogger):
 
 def test_a_logger_that_fails_is_left_out(tmp_path: Path) -> None:
     heard = list[str]()
-    logger = Tolerant(Falling(tmp_path, lambda: 1.0, lambda: None), heard.append)
+    logger = FailSafeLogger(Falling(tmp_path, lambda: 1.0, lambda: None), heard.append)
     for step in range(3):
         logger.log_metrics({"loss": 0.5}, step)
     logger.close()

@@ -15,12 +15,12 @@ import pytest
 from lightning_seq.comparison.grid import planned_runs
 from lightning_seq.config.compose import compose
 from lightning_seq.config.entry import Entry
-from lightning_seq.launch.fork_server import POOLS, Nursery
-from lightning_seq.launch.local import nursery_for
+from lightning_seq.launch.fork_server import POOLS, ForkServer
+from lightning_seq.launch.local import fork_server_for
 
 from .conftest import environment
 
-pytestmark = pytest.mark.skipif(not Nursery.possible(), reason="no process can be copied here")
+pytestmark = pytest.mark.skipif(not ForkServer.possible(), reason="no process can be copied here")
 
 STAND_IN = """
 import os, sys, time
@@ -40,7 +40,7 @@ def main(arguments):
 
 
 @pytest.fixture
-def nursery(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Nursery]:
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ForkServer]:
     """One whose runs are a stand-in: what they do is their first argument."""
     package = tmp_path / "site" / "sitecustomize.py"
     package.parent.mkdir()
@@ -50,7 +50,7 @@ def nursery(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Nursery
     )
     found = environment()
     monkeypatch.setattr(os, "environ", {**found, "PYTHONPATH": f"{package.parent}:{found.get('PYTHONPATH', '')}"})
-    made = Nursery(["json"])
+    made = ForkServer(["json"])
     yield made
     made.close()
 
@@ -59,9 +59,9 @@ def given(where: str) -> dict[str, str]:
     return {**os.environ, "WHERE": where}
 
 
-def test_codes_output_and_environment(nursery: Nursery, tmp_path: Path) -> None:
+def test_codes_output_and_environment(server: ForkServer, tmp_path: Path) -> None:
     orders = ["0", "3", "leave", "raise", "interrupt", "wait"]
-    children = [nursery.start([order], given(f"place{order}"), tmp_path / order) for order in orders]
+    children = [server.start([order], given(f"place{order}"), tmp_path / order) for order in orders]
     assert len({child.pid for child in children}) == 6
     assert [child.wait(30) for child in children[:-1]] == [0, 3, 4, 1, 130]
     assert children[-1].poll() is None
@@ -74,11 +74,11 @@ def test_codes_output_and_environment(nursery: Nursery, tmp_path: Path) -> None:
     assert "ValueError: no such thing" in (tmp_path / "raise").read_text()
 
 
-def test_it_ends_when_it_is_closed_and_its_children_do_not(nursery: Nursery, tmp_path: Path) -> None:
-    child = nursery.start(["wait"], given("x"), tmp_path / "log")
-    process = nursery._process
+def test_it_ends_when_it_is_closed_and_its_children_do_not(server: ForkServer, tmp_path: Path) -> None:
+    child = server.start(["wait"], given("x"), tmp_path / "log")
+    process = server._process
     assert process is not None
-    nursery.close()
+    server.close()
     assert process.poll() is not None
     os.kill(child.pid, 0)  # it is there
     os.killpg(child.pid, signal.SIGKILL)
@@ -89,18 +89,18 @@ def test_it_ends_when_it_is_closed_and_its_children_do_not(nursery: Nursery, tmp
     assert child.poll() == 1  # how it ended nobody knows
 
 
-def test_one_that_was_killed_says_so(nursery: Nursery, tmp_path: Path) -> None:
-    assert nursery.start(["0"], given("x"), tmp_path / "log").wait(30) == 0
-    assert nursery._process is not None
-    nursery._process.kill()
-    nursery._process.wait()
+def test_one_that_was_killed_says_so(server: ForkServer, tmp_path: Path) -> None:
+    assert server.start(["0"], given("x"), tmp_path / "log").wait(30) == 0
+    assert server._process is not None
+    server._process.kill()
+    server._process.wait()
     with pytest.raises(OSError, match=r"ended|Broken pipe"):
-        nursery.start(["0"], given("x"), tmp_path / "log")
+        server.start(["0"], given("x"), tmp_path / "log")
 
 
-def test_an_interruption_leaves_no_run_behind(nursery: Nursery, tmp_path: Path) -> None:
-    """While the nursery imports, and while an order waits for its answer."""
-    heard, listen = [], nursery._listen
+def test_an_interruption_leaves_no_run_behind(server: ForkServer, tmp_path: Path) -> None:
+    """While the server imports, and while an order waits for its answer."""
+    heard, listen = [], server._listen
 
     def interrupted(timeout: float | None) -> bool:
         heard.append(timeout)
@@ -108,23 +108,23 @@ def test_an_interruption_leaves_no_run_behind(nursery: Nursery, tmp_path: Path) 
             raise KeyboardInterrupt
         return listen(timeout)
 
-    nursery._listen = interrupted  # type: ignore[method-assign]
+    server._listen = interrupted  # type: ignore[method-assign]
     with pytest.raises(KeyboardInterrupt):
-        nursery.start(["wait"], given("x"), tmp_path / "first")
-    assert nursery._process is not None
-    assert nursery._process.returncode is not None
-    nursery._process, nursery._listen = None, listen  # type: ignore[method-assign]
-    assert nursery.start(["0"], given("x"), tmp_path / "second").wait(30) == 0
+        server.start(["wait"], given("x"), tmp_path / "first")
+    assert server._process is not None
+    assert server._process.returncode is not None
+    server._process, server._listen = None, listen  # type: ignore[method-assign]
+    assert server.start(["0"], given("x"), tmp_path / "second").wait(30) == 0
     heard.clear()
-    nursery._listen = interrupted  # type: ignore[method-assign]
+    server._listen = interrupted  # type: ignore[method-assign]
     with pytest.raises(KeyboardInterrupt):
-        nursery.start(["wait"], given("x"), tmp_path / "third")
-    nursery._listen = listen  # type: ignore[method-assign]
+        server.start(["wait"], given("x"), tmp_path / "third")
+    server._listen = listen  # type: ignore[method-assign]
     for _ in range(100):
-        if -signal.SIGKILL in nursery._ended.values():
+        if -signal.SIGKILL in server._ended.values():
             break
-        nursery._listen(0.1)
-    assert -signal.SIGKILL in nursery._ended.values()
+        server._listen(0.1)
+    assert -signal.SIGKILL in server._ended.values()
     assert not (tmp_path / "first").exists()
 
 
@@ -137,7 +137,7 @@ def test_nothing_that_must_not_be_copied_is_imported() -> None:
         "print(len(os.listdir('/proc/self/task')), torch.cuda.is_initialized())"
     )
     config = compose(["data=verses_genre", "model=lstm", "name=x"])
-    made = nursery_for(planned_runs([Entry("lstm", [], config)], [1, 2]))
+    made = fork_server_for(planned_runs([Entry("lstm", [], config)], [1, 2]))
     assert made is not None
     done = subprocess.run(
         [sys.executable, "-c", program, *made.modules],
@@ -149,4 +149,4 @@ def test_nothing_that_must_not_be_copied_is_imported() -> None:
 @pytest.mark.parametrize("words", [["trainer=gpu"], ["trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2"]])
 def test_which_runs_are_started_afresh(words: list[str]) -> None:
     config = compose(["data=verses_genre", "model=lstm", "name=x", *words])
-    assert nursery_for(planned_runs([Entry("lstm", [], config)], [1, 2])) is None
+    assert fork_server_for(planned_runs([Entry("lstm", [], config)], [1, 2])) is None

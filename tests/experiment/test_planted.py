@@ -76,7 +76,7 @@ def test_a_pickle_in_a_checkpoint(key: str | None, trained: Path, touched: Path,
         ("cell", "planted_cells.PlantedCell"),
         ("cell", "os.system"),
         ("model", "lightning_seq.data.classification.ClassificationData"),
-        ("model", "lightning_seq.launch.fork_server.Nursery"),
+        ("model", "lightning_seq.launch.fork_server.ForkServer"),
     ],
 )
 def test_a_checkpoint_cannot_choose_what_is_run(

@@ -230,7 +230,7 @@ def test_what_a_translation_was_chosen_by_is_what_translate_says(tmp_path: Path,
     file.write_text("".join(f"{text} n{n}\t{text}\n" for n, (text, _) in enumerate(sentences(60))), encoding="utf-8")
     run = trained(tmp_path, "data=pairs", f"data.train={file}", "model=encoder_decoder", "task.predictions=full")
     assert read(run).config["task"]["monitor"] == "auto"
-    assert read(run).environment["selected by"] == "val/bleu"
+    assert read(run).selected_by == "val/bleu"
     rows = rows_of(run)
     texts = tmp_path / "texts.txt"
     texts.write_text("".join(f"{row['source']}\n" for row in rows), encoding="utf-8")
@@ -305,20 +305,20 @@ def test_a_public_set_counts_the_rows_of_its_own_split(
 
     cut = {"train": "train", "validation": None, "test": None}
     given_test = {"train": "train", "validation": None, "test": "test"}
-    check(kind("hub", splits=cut, **given), "train")
-    check(kind("hub", splits=given_test, **given), "test")
-    check(kind("hub", splits=given_test, id_column="key", **given), "test", "key")
-    check(kind("hub", splits=cut, id_column="number", **given), "train", "number")
+    check(made(kind, "hub", splits=cut, **given), "train")
+    check(made(kind, "hub", splits=given_test, **given), "test")
+    check(made(kind, "hub", splits=given_test, id_column="key", **given), "test", "key")
+    check(made(kind, "hub", splits=cut, id_column="number", **given), "train", "number")
     with pytest.raises(UserError, match=r"row 1: 'twice' is 0, as at someone/all, split train, row 0"):
-        kind("hub", splits=cut, id_column="twice", **given)
+        made(kind, "hub", splits=cut, id_column="twice", **given)
     with pytest.raises(UserError, match=r"no column 'key2' \(data.id_column\)"):
-        kind("hub", splits=cut, id_column="key2", **given)
+        made(kind, "hub", splits=cut, id_column="key2", **given)
 
 
 def test_data_without_files_have_no_origin(tmp_path: Path) -> None:
     """Ids are then those of the source, each once."""
     for kind, source in ((ClassificationData, "verses_genre"), (ClassificationData, "word_order")):
-        ids = kind(source, tmp_path / "cache").example_ids("test")
+        ids = made(kind, source, tmp_path / "cache").example_ids("test")
         assert ids.origin is None
         assert len(set(ids.values)) == len(ids.values) > 100
 

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from lightning_seq.launch import ranks
-from lightning_seq.launch.job import settle
+from lightning_seq.launch.job import finalize_record
 from lightning_seq.launch.ranks import Ranks, cause_of, free_port
 from lightning_seq.records.record import Record, read, write
 
@@ -150,7 +150,7 @@ def test_a_rank_that_was_told_to_end_has_not_failed(by: str, status: str, tmp_pa
     run.directory.mkdir(parents=True)
     write(run.directory, Record("interrupted", "x", "a", 1, error="ended by SIGTERM"))
     (run.directory / "error-rank1.txt").write_text(f"rank 1 was ended by {by}")
-    settle(run, 143)
+    finalize_record(run, 143)
     assert read(run.directory).status == status
 
 

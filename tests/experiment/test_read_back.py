@@ -149,7 +149,7 @@ def test_a_damaged_plan_is_told_and_its_runs_are_listed(
     path = directory / "comparison.json"
     said = damage(path, kind)
     assert main(["status", str(directory)]) == 0
-    (line,) = lines(caplog, "the next command writes it anew")
+    (line,) = lines(caplog, "the next command writes it again")
     assert line.startswith(f"{path} cannot be read (")
     assert said in line
     assert capsys.readouterr().out.splitlines()[-1] == f"{directory}: 2 runs: 2 done"
@@ -163,7 +163,7 @@ def test_a_plan_with_a_wrong_number_of_jobs_is_not_used(
     plain = {"schema": 1, "launcher": "local", "jobs": jobs, "runs": {"gru-seed1": "gru"}}
     (directory / "comparison.json").write_text(json.dumps(plain))
     assert main(["status", str(directory)]) == 0
-    assert len(lines(caplog, "the next command writes it anew")) == 1
+    assert len(lines(caplog, "the next command writes it again")) == 1
 
 
 @pytest.mark.parametrize(

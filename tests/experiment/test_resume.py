@@ -14,10 +14,10 @@ import pytest
 import torch
 
 from lightning_seq.cli.main import main
-from lightning_seq.launch.fork_server import Nursery
+from lightning_seq.launch.fork_server import ForkServer
 from lightning_seq.records.record import Record, read, write
-from lightning_seq.training import checkpoints
 from lightning_seq.training.checkpoints import BEFORE, LAST, OF_BEST, is_good, read_checkpoint, write_checkpoint
+from lightning_seq.training.loggers.curve_logger import CurveLogger
 from lightning_seq.training.random_states import restore_random_states
 from lightning_seq.training.resume import ResumePoints
 from lightning_seq.training.signals import Interrupted
@@ -40,7 +40,7 @@ CELLS = [
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], tuple[Runner, Scene, Path]]]:
-    if not Nursery.possible():
+    if not ForkServer.possible():
         pytest.skip("runs are copied from a process that has imported everything: Linux alone")
     runner, root, straight = Runner(), tmp_path_factory.mktemp("killed"), dict[str, Path]()
 
@@ -63,7 +63,7 @@ def test_a_killed_run_ends_as_one_that_was_not(
     runner, scene, straight = stage(task)
     code, directory = struck(runner, scene, f"{place}{count}", place, count, number)
     assert code == (-number if number == KILL else 128 + number)
-    assert read(directory).environment["resumed at steps"]
+    assert read(directory).resumed_at
     assert not any(differences(straight, directory).values()), differences(straight, directory)
     assert not list(directory.rglob("*.part"))
 
@@ -92,7 +92,7 @@ def run_of(own: list[str], label: str = "gru") -> Path:
 @pytest.fixture
 def before_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the checkpoint before the last one, as a run does that is ended in its test."""
-    monkeypatch.setattr(checkpoints, "remove_before", lambda directory: None)
+    monkeypatch.setattr("lightning_seq.training.outcome.remove_before", lambda directory: None)
 
 
 def left_unfinished(directory: Path) -> Record:
@@ -104,18 +104,18 @@ def left_unfinished(directory: Path) -> Record:
 
 def test_the_ways_to_resume(own: list[str], refused: Callable[..., str]) -> None:
     words = ["train", "model=gru", *own, *TINY]
-    assert "no checkpoint to go on from" in refused(*words, "resume=must")
+    assert "no checkpoint to resume from" in refused(*words, "resume=must")
     assert "choose from: auto, must, never" in refused(*words, "resume=perhaps")
     assert main(words) == 0
     done = left_unfinished(run_of(own))
     assert main([*words, "resume=must"]) == 0
     gone_on = read(run_of(own))
-    assert gone_on.environment["resumed at steps"] == [16]
+    assert gone_on.resumed_at == [16]
     assert (gone_on.metrics, gone_on.curves) == (done.metrics, done.curves)  # to the seconds: nothing was trained again
     left_unfinished(run_of(own))
     assert main([*words, "resume=never"]) == 0
     anew = read(run_of(own))
-    assert "resumed at steps" not in anew.environment
+    assert not anew.resumed_at
     assert anew.curves != done.curves
     assert anew.metrics == done.metrics
 
@@ -125,8 +125,8 @@ def test_a_comparison_goes_on_with_what_was_interrupted(own: list[str]) -> None:
     assert main(words) == 0
     left_unfinished(run_of(own))
     assert main(words) == 0
-    assert read(run_of(own)).environment["resumed at steps"] == [16]
-    assert "resumed at steps" not in read(run_of(own, "rnn")).environment
+    assert read(run_of(own)).resumed_at == [16]
+    assert not read(run_of(own, "rnn")).resumed_at
 
 
 def test_a_checkpoint_of_other_data_is_refused_by_name(own: list[str], refused: Callable[..., str]) -> None:
@@ -138,7 +138,7 @@ def test_a_checkpoint_of_other_data_is_refused_by_name(own: list[str], refused: 
     file.write_text(file.read_text().replace("wave", "foam"))
     said = refused(*words)
     assert f"data.train={file} has changed since" in said
-    assert "resume=never to start it anew" in said
+    assert "resume=never to start it again" in said
     write(run_of(own), before.with_(files={}))  # older runs recorded no files
     assert f"has data={before.fingerprints['data']}, now it is " in refused(*words)
     write(run_of(own), before)
@@ -159,8 +159,8 @@ def test_a_run_whose_chosen_weights_are_gone_is_not_resumed(
     write_checkpoint(best.with_name(LAST), {**last, "state_dict": torch.load(best, weights_only=True)["state_dict"]})
     damage(best)
     said = refused(*words)
-    assert "best.ckpt is missing or damaged, and this run had chosen its weights" in said
-    assert "resume=never to start anew" in said
+    assert "best.ckpt is missing or damaged, and this run had selected its weights" in said
+    assert "resume=never to start again" in said
     assert main([*words, "resume=never"]) == 0
     assert read(run_of(own)).metrics == done.metrics
 
@@ -178,7 +178,7 @@ def test_a_damaged_checkpoint_is_left_out_and_the_one_before_used(
     assert main(words) == 0
     assert "last.ckpt is damaged" in caplog.text
     gone_on = read(run_of(own))
-    assert gone_on.environment["resumed at steps"] == [14]
+    assert gone_on.resumed_at == [14]
     assert gone_on.metrics == done.metrics
     assert gone_on.fingerprints == done.fingerprints
     assert is_good(kept / LAST)
@@ -220,7 +220,7 @@ def test_a_run_that_had_stopped_early_is_not_trained_on(own: list[str]) -> None:
 def test_what_validation_has_drawn_is_drawn_again_when_it_is_made_again(max_steps: int, tmp_path: Path) -> None:
     """When all 5 steps are done it is not: Lightning would not go back into it, and what stands is from before it."""
     module: Any = SimpleNamespace(_running=None, _logged_at=0, _epoch_sums=(0.0, 0.0), _last_loss=None, _step={})
-    points = ResumePoints(tmp_path, {}, dict, print)
+    points = ResumePoints(tmp_path, {}, CurveLogger(tmp_path, float, dict))
     counts = {"ready": 2, "started": 2, "processed": 2, "completed": 2}
     progress = {"current": dict(counts), "total": dict(counts), "is_last_batch": True}
     loops = {

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from lightning_seq.launch.fork_server import Child, Nursery
+from lightning_seq.launch.fork_server import Child, ForkServer
 from lightning_seq.launch.local import MODULES, environment_of
 from lightning_seq.launch.ranks import free_port
 from lightning_seq.records.record import read
-from lightning_seq.training.directory import lay_out
+from lightning_seq.training.directory import prepare_directory
 from lightning_seq.training.planned import Planned
 from torture.killed import PATIENCE, Scene, differences, wait_for_its_lock
 
@@ -41,13 +41,13 @@ class Pair:
 
     def __init__(self) -> None:
         kinds = ("classification", "language_modelling")
-        own = [f"lightning_seq.{room}.{kind}" for room in ("data", "tasks", "experiment.kinds") for kind in kinds]
-        self.nursery = Nursery([*MODULES, *own, "torture.strike"])
+        own = [f"lightning_seq.{room}.{kind}" for room in ("data", "tasks", "builders") for kind in kinds]
+        self.server = ForkServer([*MODULES, *own, "torture.strike"])
 
     def run(self, planned: Planned, strikes: Mapping[int, str] | None = None) -> list[int]:
         """The exit code of each rank."""
         wait_for_its_lock(planned.directory)
-        lay_out(planned.directory, planned.config)
+        prepare_directory(planned.directory, planned.config)
         names = {"WORLD_SIZE": 2, "LOCAL_WORLD_SIZE": 2, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": free_port()}
         ranks = [self._start(planned, {**names, "RANK": rank, "LOCAL_RANK": rank}, strikes or {}) for rank in (0, 1)]
         begun, lost = time.monotonic(), None
@@ -67,12 +67,12 @@ class Pair:
         environment = {**environment_of(planned, 1), **{name: str(value) for name, value in names.items()}}
         environment["STRIKE"] = strikes.get(int(environment["RANK"]), "")
         environment["PYTHONPATH"] = str(Path(__file__).parents[2])
-        return self.nursery.start([str(planned.directory)], environment, planned.directory / "log.txt")
+        return self.server.start([str(planned.directory)], environment, planned.directory / "log.txt")
 
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], tuple[Pair, Scene, Path]]]:
-    if not Nursery.possible():
+    if not ForkServer.possible():
         pytest.skip("runs are copied from a process that has imported everything: Linux alone")
     pair, root, straight = Pair(), tmp_path_factory.mktemp("ranks"), dict[str, Path]()
 
@@ -85,7 +85,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], 
         return pair, scene, straight[task]
 
     yield of
-    pair.nursery.close()
+    pair.server.close()
 
 
 @pytest.mark.parametrize(("task", "strikes", "number"), CASES)
@@ -106,7 +106,7 @@ def test_two_ranks_that_were_ended_go_on_as_if_they_had_not(
     assert read(run.directory).status in wanted
     assert pair.run(run) == [0, 0], (run.directory / "log.txt").read_text()
     record = read(run.directory)
-    assert record.environment["resumed at steps"]
+    assert record.resumed_at
     assert any(name.startswith("test/") for name in record.metrics)
     found = differences(straight, run.directory)
     assert not any(found.values()), found

@@ -49,7 +49,7 @@ def test_a_run_that_failed_at_once_makes_way_for_the_corrected_one(
         raise UserError("no trainer for this")
 
     with monkeypatch.context() as patched:
-        patched.setattr("lightning_seq.training.trainer.build_trainer", refusing)
+        patched.setattr("lightning_seq.training.fit.build_trainer", refusing)
         assert "no trainer" in refused("train", "model=rnn", *own, *TINY, "trainer.gradient_clip_val=2")
     assert record_of(own, "rnn-seed1").status == "failed"
     assert main(["train", "model=rnn", *own, *TINY]) == 0
@@ -131,7 +131,7 @@ def ended_by(number: signal.Signals, module: Sequence[str], begun: Callable[[], 
 
 def test_a_process_hears_a_signal_before_it_knows_its_run(tmp_path: Path) -> None:
     (tmp_path / "waiting.py").write_text(
-        "import sys, time\nfrom lightning_seq.experiment import run\n"
+        "import sys, time\nfrom lightning_seq.training import run\n"
         "run.read_config = lambda directory: time.sleep(60)\nsys.exit(run.main(sys.argv[1:]))\n",
         encoding="utf-8",
     )
@@ -211,9 +211,9 @@ def test_a_done_run_is_done_where_the_chart_library_dies(
 def test_a_signal_whose_exception_was_caught_is_heard_before_the_record_says_done(
     own: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from lightning_seq.training import run
+    from lightning_seq.training import outcome
 
-    made = run._write_artifacts
+    made = outcome._write_artifacts
 
     def struck(*given: Any) -> Any:
         with suppress(BaseException):
@@ -221,7 +221,7 @@ def test_a_signal_whose_exception_was_caught_is_heard_before_the_record_says_don
         return made(*given)
 
     with monkeypatch.context() as patched:
-        patched.setattr(run, "_write_artifacts", struck)
+        patched.setattr(outcome, "_write_artifacts", struck)
         assert main(["compare", "model=rnn", "seeds=1", INLINE, *own, *TINY]) == 128 + signal.SIGTERM
     interrupted = record_of(own, "rnn-seed1")
     assert (interrupted.status, interrupted.error) == ("interrupted", "ended by SIGTERM")

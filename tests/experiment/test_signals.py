@@ -157,8 +157,8 @@ except Interrupted as interrupted:
     "code",
     [
         "from lightning_seq.training.signals import end_at_once; end_at_once(); strike()",
-        "from lightning_seq import cli; cli.main = strike; cli.entry()",
-        "from lightning_seq.experiment import run; run.listening = strike; run.main(['nowhere'])",
+        "import sys; from lightning_seq.cli import entry; sys.modules[entry.__module__].main = strike; entry()",
+        "from lightning_seq.training import run; run.listening = strike; run.main(['nowhere'])",
     ],
 )
 def test_outside_listening_ctrl_c_ends_a_process_without_a_traceback(code: str) -> None:

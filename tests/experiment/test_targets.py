@@ -17,7 +17,7 @@ REFUSED = [
     "lightning_seq.files.os.system", "lightning_seq.files.shutil.rmtree", "lightning_seq.cells.cell.torch.load",
     "lightning_seq.cli.main", "lightning_seq.launch.local.subprocess.Popen",
     "lightning_seq.files.write_text",
-    "lightning_seq.launch.fork_server.Nursery", "torch.optim.lr_scheduler.types.FunctionType",
+    "lightning_seq.launch.fork_server.ForkServer", "torch.optim.lr_scheduler.types.FunctionType",
     "torch.optim.optimizer.functools.partial", "hydra.utils.call", "hydra.utils.instantiate", "numpy.load",
     "lightning.pytorch.Trainer", "eval", "", "lightning_seq", "..os.system", "lightning_seq.cells..os.system",
 ]  # fmt: skip

@@ -244,7 +244,7 @@ def test_a_file_where_a_directory_should_be(own: list[str], tmp_path: Path, refu
     assert "cannot be written" in refused("train", "model=rnn", *own[:3], *TINY, f"cache={tmp_path / 'taken'}")
 
 
-@pytest.mark.parametrize("where", ["files.os.fsync", "experiment.run_directory.write_config"])
+@pytest.mark.parametrize("where", ["files.os.fsync", "training.directory.write_config"])
 def test_a_disk_that_is_full(where: str, own: list[str], refused: Refused, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

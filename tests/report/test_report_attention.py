@@ -87,7 +87,7 @@ def test_maps_of_the_first_seed_of_each_label_that_attends(make_translation: Mak
             assert [(epoch, len(target), len(code)) for epoch, target, code in each["steps"]] == [
                 (epoch, 6, 36) for epoch in range(1, 5)
             ]
-    assert "No maps were left by gru-fixed." in page.text
+    assert "No attention maps were recorded of gru-fixed." in page.text
     figures = [attributes for tag, attributes in page.elements if tag == "figure"]
     assert [(each["data-sentence"], each["data-index"]) for each in figures] == [
         ("0", "0"),

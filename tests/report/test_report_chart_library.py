@@ -1,4 +1,4 @@
-"""The script that draws charts is made once, and charts are valid without being checked each time."""
+"""The script that draws charts is made once, and charts are valid by altair's schema of Vega-Lite."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any
 
 import altair as alt
 import pytest
-from altair.utils import schemapi
 from jsonschema.exceptions import ValidationError
 
 from lightning_seq.errors import UserError
@@ -74,17 +73,9 @@ def test_a_library_that_does_not_start_is_one_line(tmp_path: Path, monkeypatch: 
         javascript()
 
 
-def test_charts_are_valid_and_are_not_checked_when_they_are_made(
-    fresh: list[Any], make_comparison: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_charts_are_valid_vega_lite(fresh: list[Any], make_comparison: Make, tmp_path: Path) -> None:
     directory = make_comparison(tmp_path / "demo", labels=("lstm", "gru"), seeds=2)
-    checked: list[Any] = []
-    with monkeypatch.context() as counting:
-        counting.setattr(schemapi.SchemaBase, "validate", lambda part, *_: checked.append(type(part)))
-        write_report(directory)
-        assert {*checked} <= {alt.VariableParameter}
-        alt.Chart().mark_point().to_dict()
-        assert alt.Chart in checked  # of a user who makes charts of his own
+    write_report(directory)
     charts = Page((directory / "dashboard.html").read_text(encoding="utf-8")).data["charts"]
     assert len(charts) >= 3
     for chart in charts.values():

@@ -94,4 +94,4 @@ def test_the_charts_of_cost_say_why_a_label_is_not_drawn(tmp_path: Path) -> None
     page = dashboard(tmp_path / "x")
     said = "Not drawn, as validation did not choose them and their test/accuracy is hidden: lstm-lr0.1, rnn-lr0.01."
     assert said in page
-    assert "for want of a number" not in page
+    assert "as a number is missing" not in page

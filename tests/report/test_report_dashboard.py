@@ -30,7 +30,7 @@ def test_every_piece_is_on_the_page(make_comparison: Make, tmp_path: Path) -> No
         "Learning curves",
         "Confusion matrices",
         "Word vectors",
-        "What did not finish",
+        "Unfinished runs",
         "Equal conditions",
         "Configuration of each run",
     ):
@@ -77,7 +77,7 @@ def test_missing_pieces_leave_their_section_out(make_comparison: Make, tmp_path:
     page = Page(dashboard(make_comparison(tmp_path / "demo", artifacts={}, curves={}, config={}, environment={})))
     assert "Confusion matrices" not in page.text
     assert "Word vectors" not in page.text
-    assert "What did not finish" not in page.text
+    assert "Unfinished runs" not in page.text
     assert "No run has recorded a curve yet" in page.text
     assert [entry["title"].rpartition(" against ")[2] for entry in page.data["charts"].values()] == [
         "parameters",

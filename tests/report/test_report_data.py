@@ -17,7 +17,8 @@ from lightning_seq.records.word_map import word_maps
 from lightning_seq.report.agreement import Agreement, environment, fingerprints
 from lightning_seq.report.curves import Point, metrics_to_draw, points
 from lightning_seq.report.dashboard.confusion_matrices import MOST_CLASSES, confusions
-from lightning_seq.report.escape import html, link, markdown_cell, one_line, script_json
+from lightning_seq.report.dashboard.templates import draw
+from lightning_seq.report.escape import link, markdown_cell, one_line, script_json
 from tests.report.made_run import rewrite
 
 Make = Callable[..., Path]
@@ -195,8 +196,9 @@ def test_text_is_made_safe_for_the_place_it_stands_in() -> None:
     text = "</script><!--\u2028&'\"\ud800"
     assert not set("<>&\u2028") & set(script_json({text: [text]}))
     assert json.loads(script_json([text, float("nan")])) == [text, None]
-    assert html(text).startswith("&lt;/script&gt;&lt;!--")
-    assert not set("<>\"'\ud800") & set(html(text))
+    page = draw("note", text=f"{text}\u202e")
+    assert page.startswith('<p class="note">&lt;/script&gt;&lt;!--')
+    assert not set("<>\"'\ud800\u202e") & set(page.removeprefix('<p class="note">').removesuffix("</p>"))
     assert one_line("a\x1b[31m\r\nb\u202ec") == "a [31m bc"
     assert markdown_cell("a|b `c` snake_case _x_\n*y*") == r"a\|b \`c\` snake_case \_x\_ \*y\*"
     assert link("javascript:alert(1)", 'a"b c.txt') == "./javascript%3Aalert%281%29/a%22b%20c.txt"

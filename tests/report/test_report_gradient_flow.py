@@ -125,11 +125,11 @@ def test_what_is_said(compared: Path) -> None:
 
 def test_over_epochs(compared: Path) -> None:
     _, page = shown(compared)
-    (memory,) = rows(page, "epoch", "memory", "said")
+    (memory,) = rows(page, "epoch", "memory", "text")
     assert memory["rnn"][0] == [0, 4.0, "4"]
     assert memory["rnn"][4] == [4, 4.5, "4.5"]
     assert memory["lstm"][4] == [4, 7.5, "at least 7.5"]
-    (radius,) = rows(page, "epoch", "radius", "said")
+    (radius,) = rows(page, "epoch", "radius", "text")
     assert radius["rnn"][0] == [0, 0.6, "0.600"]
 
 
@@ -163,7 +163,7 @@ def test_other_directions_and_ways(make_comparison: Make, tmp_path: Path) -> Non
     both["looks"][0]["layers"].insert(0, layer(0.2, direction="backward"))
     directory = with_flows(make_comparison, tmp_path / "demo", {("rnn", 1): both, ("lstm", 1): flow([0.3])})
     body, page = shown(directory)
-    assert "Other layers, directions and ways" in body
+    assert "Other layers, directions and paths" in body
     alone, backward, direct = rows(page, "distance", "norm", "kind")
     assert alone["rnn"][1][1] == pytest.approx(10**-0.4, rel=1e-3), "forward is what is compared"
     assert backward["rnn"][1][1] == pytest.approx(10**-0.2, rel=1e-3)

@@ -14,6 +14,7 @@ from lightning_seq.records.record import Record, read, runs_in, write
 from lightning_seq.report import tables
 from lightning_seq.report.curves import metrics_to_draw
 from lightning_seq.report.dashboard.dashboard import dashboard
+from lightning_seq.report.formats import mean_and_std
 from lightning_seq.report.headline import conventions, importance, lower_is_better
 from lightning_seq.report.summary import Group, summarise
 from lightning_seq.report.verdict import ONE_SEED
@@ -159,7 +160,7 @@ def test_a_configuration_that_says_nothing_breaks_nothing(make_language: Make, t
 
 def test_the_best_mean_is_marked_in_every_table(make_language: Make, tmp_path: Path) -> None:
     directory = make_language(tmp_path / "demo")
-    mean = tables.mean_and_std(group_of(directory).rows[1].metric("test/perplexity"))
+    mean = mean_and_std(group_of(directory).rows[1].metric("test/perplexity"))
     text = tables.markdown(summarise(directory))
     assert f"| **{mean}** |" in text
     assert text.count("**") == 2

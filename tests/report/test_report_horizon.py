@@ -12,12 +12,12 @@ import pytest
 from lightning_seq.records.record import Record
 from lightning_seq.report.dashboard.memory_horizon import (
     SOLVED,
-    Place,
+    DistanceResult,
     architectures,
     distance,
-    horizon,
     horizons,
     longest,
+    memory_horizon,
 )
 from lightning_seq.report.dashboard.page import Page
 from lightning_seq.report.summary import summarise_runs
@@ -60,7 +60,7 @@ def comparison(success: Mapping[tuple[str, int], tuple[float | None, ...]] = SUC
 def page_of(records: list[Record]) -> tuple[str, Page]:
     runs = [(Path("far") / f"{record.label}-seed{record.seed}", record) for record in records]
     page = Page(list(dict.fromkeys(record.label for record in records)))
-    return horizon(page, runs, summarise_runs(Path("far"), runs)), page
+    return memory_horizon(page, runs, summarise_runs(Path("far"), runs)), page
 
 
 def test_the_distance_is_the_setting_of_the_problem() -> None:
@@ -74,10 +74,10 @@ def test_the_distance_is_the_setting_of_the_problem() -> None:
 def test_success_is_counted_over_seeds_at_each_distance() -> None:
     found = horizons(comparison())
     assert list(found) == ["rnn", "lstm"]
-    assert [(place.distance, place.solved, len(place.values)) for place in found["rnn"]] == [
+    assert [(result.distance, result.solved, len(result.values)) for result in found["rnn"]] == [
         (20, 2, 3), (50, 1, 3), (100, 3, 3),
     ]  # fmt: skip
-    assert [(place.distance, place.solved) for place in found["lstm"]] == [(20, 3), (50, 2), (100, 2)]
+    assert [(result.distance, result.solved) for result in found["lstm"]] == [(20, 3), (50, 2), (100, 2)]
     assert found["lstm"][2].mean == pytest.approx(0.97)
 
 
@@ -85,8 +85,8 @@ def test_the_longest_distance_has_every_shorter_one_solved() -> None:
     found = horizons(comparison())
     assert longest(found["rnn"]) == 20
     assert longest(found["lstm"]) == 100
-    assert longest([Place(20, {1: 0.95, 2: 0.1})]) is None  # half is not most
-    assert longest([Place(50, {1: 0.95}), Place(20, {1: 0.3})]) is None
+    assert longest([DistanceResult(20, {1: 0.95, 2: 0.1})]) is None  # half is not most
+    assert longest([DistanceResult(50, {1: 0.95}), DistanceResult(20, {1: 0.3})]) is None
     assert longest([]) is None
 
 
@@ -97,10 +97,10 @@ def test_a_run_that_failed_has_not_solved_it_and_one_that_was_stopped_says_nothi
         run("rnn-20", 3, 20, status="interrupted", metrics={}),
         run("rnn-50", 1, 50, 1.0),
     ]
-    (places,) = horizons(records).values()
-    assert places[0].values == {1: 1.0, 2: None}
-    assert not places[0].holds
-    assert longest(places) is None
+    (results,) = horizons(records).values()
+    assert results[0].values == {1: 1.0, 2: None}
+    assert not results[0].holds
+    assert longest(results) is None
 
 
 def test_one_distance_is_no_horizon() -> None:
@@ -134,8 +134,8 @@ def test_what_sets_labels_at_one_distance_apart_sets_architectures_apart() -> No
     same = [run(f"{name}-20", model="rnn") for name in "xy"]
     assert list(architectures(same)) == ["rnn", "rnn (y-20)"]
     more = [run("rnn", 1, 20, 1.0, model="rnn"), *(run(f"rnn-{far}", 2, far, 0.5, model="rnn") for far in (20, 50))]
-    (places,) = horizons(more).values()
-    assert [(place.values, place.labels) for place in places] == [
+    (results,) = horizons(more).values()
+    assert [(result.values, result.labels) for result in results] == [
         ({1: 1.0, 2: 0.5}, {1: "rnn", 2: "rnn-20"}),
         ({2: 0.5}, {2: "rnn-50"}),
     ]

@@ -163,7 +163,7 @@ def test_words_that_speak_against_and_wrong_answers(make_comparison: Make, tmp_p
     assert '<td class=below style="--w:24%">-0.50</td><td style="--w:48%">+1.00</td>' in text
     assert "says law<" in text
     assert "says acts, not law<" in text
-    assert "came to 0.57" in text
+    assert "reached 0.57" in text
     assert "+0.40 × 2" in text
     first = next(iter(page.tables.values()))
     assert first["rows"] == [[0, 0, 0.2], [0, 1, 0.6], [0, 2, 0.9], [1, 0, 0.2], [1, 1, 0.6], [1, 2, 0.9]]

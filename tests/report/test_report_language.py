@@ -12,7 +12,8 @@ import pytest
 from lightning_seq.records.record import runs_in
 from lightning_seq.records.samples import LONGEST_TEXT, MOST_STEPS, MOST_TEXTS, read_samples
 from lightning_seq.report.dashboard.dashboard import dashboard
-from lightning_seq.report.dashboard.samples import visible, written
+from lightning_seq.report.dashboard.page import Page
+from lightning_seq.report.dashboard.samples import samples, visible
 from lightning_seq.report.summary import summarise
 from tests.report.made_run import rewrite
 
@@ -25,7 +26,7 @@ def save(path: Path, **plain: object) -> Path:
 
 
 def section(directory: Path) -> str:
-    return written(runs_in(directory), summarise(directory))
+    return samples(Page(), runs_in(directory), summarise(directory))
 
 
 def test_a_file_is_read_whole(tmp_path: Path) -> None:

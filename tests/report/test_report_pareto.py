@@ -11,7 +11,13 @@ from hypothesis import strategies as some
 
 from lightning_seq.records.record import read, write
 from lightning_seq.report.dashboard.page import Page
-from lightning_seq.report.dashboard.quality_against_cost import COSTS, front, is_logarithmic, pareto, places
+from lightning_seq.report.dashboard.quality_against_cost import (
+    COSTS,
+    front,
+    is_logarithmic,
+    marks,
+    quality_against_cost,
+)
 from lightning_seq.report.summary import runs_of, summarise
 
 Make = Callable[..., Path]
@@ -49,7 +55,7 @@ def test_the_front_is_what_a_search_over_all_pairs_finds(
 def test_each_label_is_its_mean_with_bars_and_its_seeds(make_comparison: Make, tmp_path: Path) -> None:
     (group,) = summarise(make_comparison(tmp_path / "demo")).groups
     _, recurrent, speed = COSTS
-    drawn = places(group, recurrent)
+    drawn = marks(group, recurrent)
     assert [row.kind for row in drawn] == ["seed"] * 12 + ["mean"] * 4 + ["front"] * 3
     assert [group.labels[row.label] for row in drawn if row.kind == "front"] == ["rnn", "birnn", "gru"]
     mean = next(row for row in drawn if row.kind == "mean")
@@ -57,9 +63,13 @@ def test_each_label_is_its_mean_with_bars_and_its_seeds(make_comparison: Make, t
     assert (mean.x, mean.value) == (33_024, accuracy.mean)
     assert mean.high - mean.value == pytest.approx(accuracy.std)
     assert (mean.x_low, mean.x_high) == (33_024, 33_024)
-    fastest = next(row for row in places(group, speed) if row.kind == "mean")
+    fastest = next(row for row in marks(group, speed) if row.kind == "mean")
     assert fastest.x_high - fastest.x == pytest.approx(group.rows[0].tokens_per_second.std)
-    assert {group.labels[row.label] for row in places(group, speed) if row.kind == "front"} == {"rnn", "lstm", "gru"}
+    assert {group.labels[row.label] for row in marks(group, speed) if row.kind == "front"} == {
+        "rnn",
+        "lstm",
+        "gru",
+    }
 
 
 def test_names_on_the_front_cover_no_other(make_comparison: Make, tmp_path: Path) -> None:
@@ -69,7 +79,7 @@ def test_names_on_the_front_cover_no_other(make_comparison: Make, tmp_path: Path
     for run, record in runs_of(directory):
         write(run, record.with_(metrics={"test/accuracy": 0.7}))
     (group,) = summarise(directory).groups
-    sides = [row.side for row in places(group, COSTS[1]) if row.kind == "front"]
+    sides = [row.side for row in marks(group, COSTS[1]) if row.kind == "front"]
     assert len(sides) == 6
     assert sum(side != "" for side in sides) <= 2
 
@@ -82,7 +92,7 @@ def test_a_wide_range_of_costs_has_a_logarithmic_axis(make_comparison: Make, tmp
     record = read(directory / "gru-seed1")
     write(directory / "gru-seed1", record.with_(parameters={**record.parameters, "recurrent": 3_000_000}))
     page = Page(["rnn", "gru"])
-    pareto(page, runs_of(directory), summarise(directory))
+    quality_against_cost(page, summarise(directory))
     scales = [entry["spec"]["layer"][0]["encoding"]["x"]["scale"].get("type") for entry in page.charts.values()]
     assert scales == [None, "log", None]
 
@@ -92,7 +102,7 @@ def test_labels_without_a_cost_are_named(make_comparison: Make, tmp_path: Path) 
     for run, record in runs_of(directory):
         if record.label == "gru":
             write(run, record.with_(parameters={"total": 5, "recurrent": 0}, throughput={}))
-    body = pareto(Page(["rnn", "gru"]), runs_of(directory), summarise(directory))
-    assert "Not against recurrent parameters, for want of a number: gru." in body
-    assert "Not against tokens/s, for want of a number: gru." in body
+    body = quality_against_cost(Page(["rnn", "gru"]), summarise(directory))
+    assert "Not drawn against recurrent parameters, as a number is missing: gru." in body
+    assert "Not drawn against tokens/s, as a number is missing: gru." in body
     assert body.count('class="chart"') == 3

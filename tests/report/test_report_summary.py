@@ -14,6 +14,7 @@ import pytest
 from lightning_seq.errors import UserError
 from lightning_seq.records.record import read, write
 from lightning_seq.report import tables
+from lightning_seq.report.formats import mean_and_std
 from lightning_seq.report.summary import Group, Statistic, summarise
 from lightning_seq.report.verdict import ONE_SEED
 from tests.report.printed import printed
@@ -79,7 +80,7 @@ def test_a_run_that_has_not_finished_counts_as_such(make_comparison: Make, tmp_p
 def test_one_seed_has_no_deviation_and_says_so(make_comparison: Make, tmp_path: Path) -> None:
     group = group_of(make_comparison(tmp_path / "demo", seeds=1))
     assert all(row.metric("test/accuracy").std is None for row in group.rows)
-    assert "±" not in tables.mean_and_std(group.rows[0].metric("test/accuracy"))
+    assert "±" not in mean_and_std(group.rows[0].metric("test/accuracy"))
     assert tables.verdict(group) == [ONE_SEED]
     assert group.marked() == ()
 

@@ -15,18 +15,20 @@ from lightning_seq.records.record import Record, runs_in
 from lightning_seq.records.tagging import Tagged, read_tagged
 from lightning_seq.report.dashboard.confusion_matrices import confusions
 from lightning_seq.report.dashboard.dashboard import dashboard
-from lightning_seq.report.dashboard.tagging import MOST_ROWS, MOST_SENTENCES, MOST_TOKENS, per_class, worst_sentences
-from lightning_seq.report.summary import Group, summarise
+from lightning_seq.report.dashboard.page import Page
+from lightning_seq.report.dashboard.tagging import MOST_ROWS, MOST_SENTENCES, MOST_TOKENS, classes, worst_sentences
+from lightning_seq.report.summary import Summary, summarise
 from tests.report.made_run import rewrite
 
 Make = Callable[..., Path]
 
 
-def found(directory: Path) -> list[tuple[Group, list[tuple[Record, Tagged]]]]:
-    (group,) = summarise(directory).groups
-    held, notes = read_artifacts(runs_in(directory), "tagging", read_tagged)
+def tagged(directory: Path) -> tuple[Page, list[tuple[Record, Tagged]], Summary]:
+    """A page, the contents of each run's file, and the summary."""
+    contents, notes = read_artifacts(runs_in(directory), "tagging", read_tagged)
     assert notes == []
-    return [(group, held)]
+    summary = summarise(directory)
+    return Page(label for group in summary.groups for label in group.labels), contents, summary
 
 
 def sentence(tokens: str, target: list[str | None], prediction: list[str | None]) -> dict[str, object]:
@@ -88,7 +90,7 @@ def test_classes_are_a_table_of_labels_with_means_over_seeds(make_tagging: Make,
     plain["spans"][0]["f1"] = 0.75
     plain["spans"].append({"kind": "UCP", "precision": 0, "recall": 0, "f1": 0, "predicted": 3, "spans": 0})
     rewrite(directory, "birnn-seed2", "tagging", json.dumps(plain))
-    text = per_class(found(directory), several=False)
+    text = classes(*tagged(directory))
     spans, tags = re.findall(r"<table.*?</table>", text)
     first = re.findall(r"<tr>(.*?)</tr>", spans)[1]
     assert re.findall(r">([^<>]+)<", first) == [
@@ -105,7 +107,7 @@ def test_classes_are_a_table_of_labels_with_means_over_seeds(make_tagging: Make,
 
 
 def test_tags_that_mark_no_spans_have_one_table(make_tagging: Make, tmp_path: Path) -> None:
-    text = per_class(found(make_tagging(tmp_path / "demo", spans=False)), several=False)
+    text = classes(*tagged(make_tagging(tmp_path / "demo", spans=False)))
     assert text.count("<table") == 1
     assert "kind of span" not in text
 
@@ -113,7 +115,7 @@ def test_tags_that_mark_no_spans_have_one_table(make_tagging: Make, tmp_path: Pa
 def test_of_very_many_classes_the_rarest_are_left_out(make_tagging: Make, tmp_path: Path) -> None:
     tags = tuple(f"tag{index}" for index in range(MOST_ROWS + 5))
     directory = make_tagging(tmp_path / "demo", labels=("rnn",), seeds=1, tags=tags, spans=False)
-    text = per_class(found(directory), several=False)
+    text = classes(*tagged(directory))
     assert text.count("<tr>") == MOST_ROWS + 1
     assert "5 rarer ones are left out." in text
     assert ">tag0<" in text
@@ -122,7 +124,7 @@ def test_of_very_many_classes_the_rarest_are_left_out(make_tagging: Make, tmp_pa
 
 def test_an_error_says_what_it_should_be_and_what_was_predicted(make_tagging: Make, tmp_path: Path) -> None:
     directory = make_tagging(tmp_path / "demo", labels=("rnn",), seeds=1)
-    text = worst_sentences(found(directory), several=False)
+    text = worst_sentences(*tagged(directory))
     assert re.findall(r"<mark.*?</mark>", text) == [
         '<mark class="token" title="I-NP → B-VP (should be → predicted)">dog<small>I-NP → B-VP</small></mark>'
     ]
@@ -136,7 +138,7 @@ def test_an_error_says_what_it_should_be_and_what_was_predicted(make_tagging: Ma
 def test_one_seed_of_each_label_is_shown(make_tagging: Make, tmp_path: Path) -> None:
     directory = make_tagging(tmp_path / "demo", seeds=3)
     rewrite(directory, "rnn-seed1", "tagging", "{}")
-    text = worst_sentences(found(directory), several=False)
+    text = worst_sentences(*tagged(directory))
     assert re.findall(r"<span>(\w+, seed \d)</span>", text) == ["rnn, seed 2", "birnn, seed 1"]
     assert text.count("<details open>") == 1
 
@@ -145,7 +147,7 @@ def test_long_sentences_and_long_lists_are_cut(make_tagging: Make, tmp_path: Pat
     size = MOST_TOKENS + 7
     rows = (sentence("x " * size, ["O"] * size, ["O"] * size),) * (MOST_SENTENCES + 5)
     directory = make_tagging(tmp_path / "demo", labels=("rnn",), seeds=1, sentences=rows)
-    text = worst_sentences(found(directory), several=False)
+    text = worst_sentences(*tagged(directory))
     assert text.count("<li>") == MOST_SENTENCES
     assert text.count(">x</span>") == MOST_SENTENCES * MOST_TOKENS
     assert text.count("… 7 more tokens") == MOST_SENTENCES
@@ -155,9 +157,9 @@ def test_confusions_come_from_either_file_in_the_order_of_the_tags(make_tagging:
     matrices = []
     for parquet in (True, False):
         directory = make_tagging(tmp_path / f"demo{parquet}", parquet=parquet)
-        ((group, held),) = found(directory)
-        counted, classes, notes = confusions(runs_in(directory), group.labels, held)
-        assert (classes, notes) == (["O", "B-NP", "I-NP", "B-VP"], [])
+        page, contents, _ = tagged(directory)
+        counted, names, notes = confusions(runs_in(directory), page.labels, contents)
+        assert (names, notes) == (["O", "B-NP", "I-NP", "B-VP"], [])
         matrices.append(counted)
     assert matrices[0] == matrices[1]
     assert [(matrix.label, matrix.seeds) for matrix in matrices[0]] == [("rnn", 2), ("birnn", 2)]
@@ -172,8 +174,8 @@ def test_tokens_without_a_target_are_in_no_confusion(tmp_path: Path) -> None:
     sheets.write_table(pa.table({"target": ["X", None, "X"], "prediction": ["X", "X", None]}), path)
     entry = {"path": path.name, "sha256": sha256(path)}
     run = Record("done", "demo", "rnn", 1, task="tagging", artifacts={"predictions": entry})
-    (matrix,), classes, _ = confusions([(tmp_path, run)], ["rnn"], [])
-    assert (classes, matrix.counts) == (["X"], {("X", "X"): 1})
+    (matrix,), names, _ = confusions([(tmp_path, run)], ["rnn"], [])
+    assert (names, matrix.counts) == (["X"], {("X", "X"): 1})
 
 
 @pytest.mark.parametrize(

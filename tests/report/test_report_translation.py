@@ -15,6 +15,7 @@ from lightning_seq.records.translation import read_translation
 from lightning_seq.report import tables
 from lightning_seq.report.curves import metrics_to_draw
 from lightning_seq.report.dashboard.dashboard import dashboard
+from lightning_seq.report.formats import mean_and_std
 from lightning_seq.report.headline import conventions
 from lightning_seq.report.summary import summarise
 from tests.report.browser import CHROMIUM, look
@@ -63,22 +64,20 @@ def test_bleu_leads_and_is_written_as_people_write_it(make_translation: Make, tm
 def test_exact_matches_lead_where_they_were_watched(make_translation: Make, tmp_path: Path) -> None:
     (group,) = summarise(make_translation(tmp_path / "demo", monitor="val/exact_match", data="dates")).groups
     assert group.shown[:2] == ("test/exact_match", "test/bleu")
-    assert tables.mean_and_std(group.rows[2].metric("test/exact_match"), "test/exact_match") == "0.020 ± 0.000"
+    assert mean_and_std(group.rows[2].metric("test/exact_match"), "test/exact_match") == "0.020 ± 0.000"
 
 
 def test_chrf_leads_where_it_chose_the_weights(make_translation: Make, tmp_path: Path) -> None:
     """A run selects by chrF if its texts are too short for BLEU."""
     directory = make_translation(tmp_path / "demo", monitor="auto", data="dates")
     for run, record in runs_in(directory):
-        write(run, record.with_(environment={**record.environment, "selected by": "val/chrf"}))
+        write(run, record.with_(selected_by="val/chrf"))
     (group,) = summarise(directory).groups
     assert group.headline == "test/chrf"
 
 
 def test_what_bleu_is_stands_below_the_table_with_its_signature() -> None:
-    run = Record(
-        "done", "demo", "gru", 1, task="sequence_to_sequence", environment={"bleu signature": "nrefs:1|tok:13a"}
-    )
+    run = Record("done", "demo", "gru", 1, task="sequence_to_sequence", signatures={"bleu": "nrefs:1|tok:13a"})
     bleu, chrf = conventions([run], ["test/bleu", "test/chrf"])
     assert bleu == "test/bleu: corpus BLEU, 0 to 100, by sacreBLEU (nrefs:1|tok:13a)."
     assert chrf == "test/chrf: corpus chrF, 0 to 100, by sacreBLEU."

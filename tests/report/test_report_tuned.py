@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lightning_seq.report.dashboard.page import Page
-from lightning_seq.report.dashboard.tuning import tuned
+from lightning_seq.report.dashboard.tuning import tuning
 from lightning_seq.report.summary import runs_of, summarise_runs
 from lightning_seq.significance import expected_best_with_replacement
 
@@ -60,7 +60,7 @@ def tune(directory: Path, **changes: Any) -> Path:
 def page_of(directory: Path) -> tuple[str, Page]:
     runs = runs_of(directory)
     page = Page(list(dict.fromkeys(record.label for _, record in runs)))
-    return tuned(page, runs, summarise_runs(directory, runs)), page
+    return tuning(page, runs, summarise_runs(directory, runs)), page
 
 
 def test_the_page_draws_what_was_recorded(make_comparison: Make, tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from lightning_seq.report import tables, verdict
 from lightning_seq.report.dashboard.dashboard import dashboard
 from lightning_seq.report.escape import latex
 from lightning_seq.report.examples import example_scores
+from lightning_seq.report.formats import mean_and_std
 from lightning_seq.report.summary import summarise
 from lightning_seq.report.terminal_table import terminal
 from lightning_seq.report.verdict import NO_PAIR, ONE_SEED, Verdict, gap, judge
@@ -111,7 +112,7 @@ def test_of_many_labels_the_best_are_spoken_of_and_the_rest_is_counted(monkeypat
         ({**MATCH, "kind": "state", "target": 1024}, {}, "At 1.02k bytes of state and"),
         ({**MATCH, "mismatch": 0.3}, {}, "With"),
         ({}, {"total": 1_300_000, "embedding": 1_200_000, "recurrent": 90_000}, "At 90k recurrent parameters and"),
-        ({}, {"total": 1_300_000, "embedding": 1_200_000}, "At 100k parameters beside the embedding and"),
+        ({}, {"total": 1_300_000, "embedding": 1_200_000}, "At 100k parameters without the embedding and"),
         ({}, {}, "With"),
     ],
 )
@@ -231,7 +232,7 @@ def test_the_best_is_in_bold_where_it_beats_all_others(decided: Path) -> None:
     summary = summarise(decided)
     group = summary.groups[0]
     best = next(row for row in group.rows if row.label == "birnn")
-    shown = tables.mean_and_std(best.metric("test/accuracy"))
+    shown = mean_and_std(best.metric("test/accuracy"))
     assert tables.markdown(summary).count("**") == 2
     assert f"| **{shown}** |" in tables.markdown(summary)
     assert tables.tex(summary).count("\\textbf") == 1
@@ -368,7 +369,7 @@ def test_bleu_is_taken_apart_as_sacrebleu_puts_it_together(tmp_path: Path) -> No
         task="sequence_to_sequence",
         metrics={"test/bleu": bleu},
         artifacts={"predictions": {"path": "predictions.parquet"}},
-        environment={"bleu signature": str(metric.get_signature())},
+        signatures={"bleu": str(metric.get_signature())},
     )
     found = example_scores([(run, record)], "test/bleu")[0]["gru", 1]
     assert found.mean() == pytest.approx(bleu)

@@ -1,11 +1,9 @@
-"""Altair without its checks, and the JavaScript that draws its charts."""
+"""The JavaScript that draws Vega-Lite charts."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -18,48 +16,36 @@ SCRIPT = "vega.js"
 BUNDLE = """
 import sys, vl_convert
 sys.stdout.reconfigure(encoding="utf-8", newline="\\n")
-sys.stdout.write(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=sys.argv[1]))
+version = vl_convert.get_vegalite_versions()[-1]
+sys.stdout.write(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=version))
 """
-
-
-@contextmanager
-def unchecked() -> Iterator[None]:
-    """Make charts without validating each part against the schema of Vega-Lite, which takes longer than making it."""
-    from altair.utils.schemapi import debug_mode
-
-    with debug_mode(False):
-        yield
 
 
 @cache
 def javascript() -> str:
-    """Vega, Vega-Lite and vega-embed in the version that altair writes, as one script without imports.
+    """Vega, Vega-Lite and vega-embed in the newest versions that vl-convert has, as one script without imports.
 
-    Making it takes more than a second: it is kept in the cache directory, for the versions of both libraries.
+    Making it takes more than a second: it is kept in the cache directory, for the version of vl-convert.
 
     Raises UserError where it cannot be made.
     """
-    import altair as alt
-
-    vega_lite = ".".join(alt.SCHEMA_VERSION.lstrip("v").split(".")[:2])
-    name = f"vega-lite-{vega_lite}-by-vl-convert-{version('vl-convert-python')}"
 
     def build(directory: Path) -> None:
-        (directory / SCRIPT).write_bytes(_bundle(vega_lite).encode())
+        (directory / SCRIPT).write_bytes(_bundle().encode())
+
+    name = f"vega-lite-by-vl-convert-{version('vl-convert-python')}"
 
     try:
         directory = sealed_directory(Path(default_cache()).expanduser() / "charts" / name, build)
         return (directory / SCRIPT).read_bytes().decode()
     except (OSError, RuntimeError, UserError):  # no cache can be written, or the script cannot be made
-        return _bundle(vega_lite)
+        return _bundle()
 
 
-def _bundle(vega_lite: str) -> str:
+def _bundle() -> str:
     """Made in a process of its own: where memory runs out, the library ends the process that it is in."""
     try:
-        made = subprocess.run(
-            [sys.executable, "-c", BUNDLE, vega_lite], capture_output=True, text=True, encoding="utf-8"
-        )
+        made = subprocess.run([sys.executable, "-c", BUNDLE], capture_output=True, text=True, encoding="utf-8")
     except OSError as error:
         raise UserError(
             f"the chart library does not start ({error.strerror}): free memory, then report again"
@@ -67,7 +53,7 @@ def _bundle(vega_lite: str) -> str:
     if made.returncode:
         (*_, reason) = ["", *made.stderr.strip().splitlines()]
         raise UserError(
-            f"the chart library ended with exit code {made.returncode} ({reason[:200] or 'without a word'}): "
+            f"the chart library ended with exit code {made.returncode} ({reason[:200] or 'no message'}): "
             "free memory, or raise the limit on it (ulimit -v), then report again"
         )
     return "(function(){\n" + made.stdout.replace("</script", "<\\/script").replace("<!--", "<\\!--") + "\n})();"

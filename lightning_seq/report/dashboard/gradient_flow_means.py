@@ -1,4 +1,4 @@
-"""What runs saw of the gradient on its way back through time: how it is read, and means over seeds."""
+"""Means over seeds of the gradient flow that runs recorded."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ PARTS = {
 """How the parts of a step's Jacobian are written, by the names they have in `Layer.sizes`."""
 
 
-Label = tuple[str, list[Flow]]
-"""A label and what its seeds saw."""
+LabelFlows = tuple[str, list[Flow]]
+"""A label and the gradient flow of its seeds."""
 
 
 def main_layers(flows: Sequence[Flow], at: float) -> list[Layer]:
     """Of each seed the lowest layer that reads forward, at a share of its looks (-1: the last)."""
-    found = []
+    layers = []
     for flow in flows:
         look = flow.looks[-1 if at == -1 else round(at * (len(flow.looks) - 1))][1]
         if look:
-            found.append(min(look, key=lambda layer: ("forward" not in layer.place, look.index(layer))))
-    return found
+            layers.append(min(look, key=lambda layer: ("forward" not in layer.place, look.index(layer))))
+    return layers
 
 
 def last_layers(flows: Sequence[Flow], place: str) -> list[Layer]:
@@ -47,7 +47,7 @@ def mean_curve(curves: Sequence[Curve]) -> Curve:
 
 
 def mean_memory(layers: Sequence[Layer]) -> tuple[float, str] | None:
-    """The mean over seeds, and how it is said: where a memory reaches further than a sample, it counts as that long."""
+    """The mean over seeds, as a number and as text; a memory longer than a sample counts as long as the sample."""
     values = [layer.longest if layer.memory_length is None else layer.memory_length for layer in layers]
     if not values:
         return None
@@ -56,26 +56,25 @@ def mean_memory(layers: Sequence[Layer]) -> tuple[float, str] | None:
 
 
 def mean_radius(layers: Sequence[Layer]) -> tuple[float, str] | None:
-    """The mean over seeds of the spectral radius, and how it is said."""
+    """The mean over seeds of the spectral radius, as a number and as text."""
     values = [layer.radius for layer in layers if layer.radius is not None]
     return (fmean(values), f"{fmean(values):.3f}") if values else None
 
 
-def reach(by_label: Sequence[Label]) -> str:
-    """What was found, in words."""
-    said = []
+def reach(by_label: Sequence[LabelFlows]) -> str:
+    """How far the memory of each label reaches, as a sentence."""
+    parts = []
     for label, flows in by_label:
         layers = main_layers(flows, -1)
         lengths = [layer.memory_length for layer in layers if layer.memory_length is not None]
         longest = max(layer.longest for layer in layers)
         if not lengths:
-            said.append(f"{label} not within {longest}")
+            parts.append(f"{label} not within {longest}")
         elif len(lengths) < len(layers):
-            said.append(f"{label} {_short(fmean(lengths))} in {len(lengths)} of {len(layers)} seeds")
+            parts.append(f"{label} {_short(fmean(lengths))} in {len(lengths)} of {len(layers)} seeds")
         else:
-            said.append(f"{label} {_short(fmean(lengths))}")
-    listed = ", ".join(said)
-    return f"Steps after which the gradient has fallen to a hundredth, after the last epoch: {listed}."
+            parts.append(f"{label} {_short(fmean(lengths))}")
+    return f"Steps after which the gradient has fallen to a hundredth, after the last epoch: {', '.join(parts)}."
 
 
 def _short(value: float) -> str:

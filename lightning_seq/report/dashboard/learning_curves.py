@@ -2,140 +2,126 @@
 
 from __future__ import annotations
 
-from statistics import fmean, stdev
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
 
-from lightning_seq.records.numbers import thin
+from markupsafe import Markup
+
 from lightning_seq.records.record import Record
-from lightning_seq.report.curves import POINTS, Point, logged, metrics_to_draw
-from lightning_seq.report.dashboard import charts
-from lightning_seq.report.dashboard.page import Page
-from lightning_seq.report.dashboard.sections import grouped, note, section
-from lightning_seq.report.escape import html
+from lightning_seq.report.curves import CurveRow, curve_rows, logged, metrics_to_draw, points_of_a_run
+from lightning_seq.report.dashboard.chart_style import (
+    PALETTE,
+    Span,
+    Spec,
+    by_label,
+    channel,
+    chart,
+    dashes,
+    focused,
+    layer,
+    single_value_domain,
+    ticks,
+    value_axis,
+)
+from lightning_seq.report.dashboard.page import Card, Page, of_groups
+from lightning_seq.report.dashboard.templates import draw
 from lightning_seq.report.summary import Group, Summary
 
 ABOUT = (
     "Thin lines are seeds; the strong line is the mean of the finished ones, the band one standard deviation to each "
     "side of it. Choose a label to highlight it."
 )
-DRAWN, LEAST = 9_000, 40
-"""About how many points a chart has room for, and how many a run keeps where there are many runs."""
-
 AXES = {"step": "step", "epoch": "epoch", "seconds": "seconds of training"}
-
-Curve = list[tuple[float | None, Point]]
-
-
-class Row(NamedTuple):
-    """A point of a run, or of a label's mean, which has no seed; `sd` is that of the values behind a mean.
-
-    label is a position in the group's labels; step is None where it was not logged.
-    """
-
-    label: int
-    seed: int | None
-    step: float | None
-    epoch: float
-    seconds: float
-    value: float
-    sd: float | None
+_TOOLTIP_FORMATS = {"step": ",", "epoch": ".2~f", "seconds": ".1f"}
 
 
-def band(curves: list[Curve]) -> list[tuple[float | None, Point, float]]:
-    """The mean of several runs at each epoch that all of them reached, and the standard deviation of their values.
-
-    That of a sample (n - 1 in the denominator). Steps and seconds are averaged too: the mean against time says when
-    the average run was there. Empty for fewer than two runs.
-    """
-    if len(curves) < 2:
-        return []
-    by_epoch = [{round(point.epoch, 6): (step, point) for step, point in curve} for curve in curves]
-    result = []
-    for epoch in sorted(set.intersection(*(set(epochs) for epochs in by_epoch))):
-        found = [epochs[epoch] for epochs in by_epoch]
-        steps = [step for step, _ in found if step is not None]
-        values = [point.value for _, point in found]
-        mean = Point(epoch, fmean(point.seconds for _, point in found), fmean(values))
-        result.append((fmean(steps) if len(steps) == len(found) else None, mean, stdev(values)))
-    return result
-
-
-def rows(records: list[Record], labels: list[str], name: str, limit: int = POINTS) -> list[Row]:
-    """One metric of every run and the mean of each label's finished ones, at most `limit` points of each.
-
-    A run that stopped early would cut the mean short: unfinished ones are not in it.
-    """
-    found: list[Row] = []
-    for index, label in enumerate(labels):
-        mine = [(record, logged(record, name)) for record in records if record.label == label]
-        for record, curve in mine:
-            found += [_row(index, record.seed, step, point, None) for step, point in thin(curve, limit)]
-        whole = [curve for record, curve in mine if curve and record.status == "done"]
-        found += [_row(index, None, *mean) for mean in thin(band(whole), limit)]
-    return found
-
-
-def points_of_a_run(runs: int) -> int:
-    """How many points each of so many runs keeps."""
-    return max(LEAST, min(POINTS, DRAWN // max(1, runs)))
-
-
-def learning(page: Page, records: list[Record], summary: Summary) -> str:
+def learning_curves(page: Page, records: list[Record], summary: Summary) -> Markup:
     """The headline on validation and the losses, against steps, epochs or seconds, as the reader chooses."""
-    parts = [
-        (group, _group_curves(page, [record for record in records if group.holds(record)], group))
-        for group in summary.groups
-    ]
-    body = grouped(parts, len(parts) > 1)
-    if not body:
-        return section("Learning curves", note("No run has recorded a curve yet."), anchor="curves")
-    return section("Learning curves", body, ABOUT, "curves")
+    parts = of_groups(
+        summary, lambda group: _group_curves(page, [record for record in records if group.holds(record)], group)
+    )
+    if not parts:
+        return page.section("Learning curves", "curves", body=draw("note", text="No run has recorded a curve yet."))
+    return page.section("Learning curves", "curves", ABOUT, parts)
 
 
-def _group_curves(page: Page, records: list[Record], group: Group) -> str:
+def _group_curves(page: Page, records: list[Record], group: Group) -> Markup:
     limit = points_of_a_run(len(records))
-    cards: list[str] = []
+    cards: list[Card] = []
     offered: dict[str, None] = {}
     longest = 0
     for name in metrics_to_draw(records, group.headline):
-        drawn = rows(records, group.labels, name, limit)
-        if not drawn:
+        rows = curve_rows(records, group.labels, name, limit)
+        if not rows:
             continue
         length = max(len(logged(record, name)) for record in records)
         longest = max(longest, length)
-        table = page.table("curve", list(Row._fields), drawn, {"label": group.labels})
-        spans = {axis: _span([getattr(row, axis) for row in drawn]) for axis in AXES}
-        known = {axis: title for axis, title in AXES.items() if spans[axis] is not None}
-        offered |= dict.fromkeys(known)
-        values = [row.value + sign * (row.sd or 0.0) for row in drawn for sign in (-1, 1)]
-        chart, choice = charts.curve_chart(
-            table,
-            group.labels,
-            name,
-            {axis: (spans[axis] or (0.0, 1.0), title) for axis, title in known.items()},
-            (min(values), max(values)),
-            any(row.seed is None for row in drawn),
-            few=length <= 30 and len(records) <= 60,
-        )
-        cards.append(f'<div class="card"><h4>{html(name)}</h4>{page.chart(chart, name, choice, table=table)}</div>')
+        spans = {axis: span for axis in AXES if (span := _span([getattr(row, axis) for row in rows]))}
+        offered |= dict.fromkeys(spans)
+        choice = {axis: _x(axis, span) for axis, span in spans.items()}
+        spec = curve_chart(group.labels, name, choice, rows, few=length <= 30 and len(records) <= 60)
+        names = {"label": group.labels}
+        cards.append(page.card(name, spec, "curve", CurveRow._fields, rows, names, title=name, choice=choice))
     if not cards:
-        return ""
-    cut = f"Of up to {longest} points of a run, {limit} are drawn." if longest > limit else ""
-    bar = f'<div class="bar">{page.legend(group.labels)}{page.choice(list(offered))}</div>'
-    return f'{bar}<div class="pair">{"".join(cards)}</div>{note(cut) if cut else ""}'
+        return Markup()
+    page.choices += len(offered) > 1
+    return draw(
+        "learning_curves",
+        legend=page.legend(group.labels),
+        axes=list(offered),
+        choice=page.choices,
+        cards=cards,
+        cut=f"Of up to {longest} points of a run, {limit} are drawn." if longest > limit else "",
+    )
 
 
-def _span(values: list[float | None]) -> tuple[float, float] | None:
+def _span(values: Sequence[float | None]) -> Span | None:
     """From the least to the greatest; None where any is missing."""
     known = [value for value in values if value is not None]
     return (min(known), max(known)) if len(known) == len(values) else None
 
 
-def _row(label: int, seed: int | None, step: float | None, point: Point, sd: float | None) -> Row:
-    return Row(label, seed, *(None if part is None else _short(part) for part in (step, *point, sd)))  # type: ignore[arg-type]
+def _x(axis: str, span: Span) -> Spec:
+    steps = ticks(span) if axis == "epoch" else {"tickCount": 6}
+    scale = {"nice": False, "zero": False, "padding": 8, **single_value_domain(span)}
+    parts = {"grid": False, "labelFlush": False, "format": ",~f", **steps}
+    return channel(f"{axis}:Q", title=AXES[axis], axis=parts, scale=scale)
 
 
-def _short(value: float) -> float:
-    """Five figures, and no decimal point where there is nothing behind it."""
-    short = float(f"{value:.5g}")
-    return int(short) if short.is_integer() else short
+def curve_chart(
+    labels: Sequence[str], metric: str, axes: Mapping[str, Spec], rows: Sequence[CurveRow], few: bool
+) -> Spec:
+    """One metric: a thin line for each seed, a strong one for the mean, in a band of a standard deviation.
+
+    axes: the x channel for each of the axes, `epoch` among them.
+    few:  whether the curves are short enough for their points to be marked (a curve of one point has no line).
+    """
+    values = [row.value + sign * (row.sd or 0.0) for row in rows for sign in (-1, 1)]
+    y = value_axis("value:Q", (min(values), max(values)))
+    base = {"x": axes["epoch"], "y": y, "color": by_label(labels)}
+    dash, crowded = dashes(labels), len(labels) > PALETTE
+    seeds = base | {"detail": channel("seed:N")}
+    seed, mean = "datum.seed !== null", "datum.seed === null"
+    shown = focused(0.5, 0.06, 0.12 if crowded else 0.5)
+    layers = [layer("line", seeds | {"opacity": shown, "strokeDash": dash}, seed, strokeWidth=1)]
+    if any(row.seed is None for row in rows):
+        ends = {"y": channel("lower:Q", title=None), "y2": {"field": "upper"}}
+        band = layer(
+            "area", base | ends | {"opacity": focused(0.16, 0.02, 0.05 if crowded else 0.16)}, mean, line=False
+        )
+        band["transform"] += [
+            {"calculate": f"datum.value {sign} datum.sd", "as": end} for sign, end in (("-", "lower"), ("+", "upper"))
+        ]
+        means = base | {"opacity": focused(1, 0.1), "strokeDash": dash}
+        width = 1.7 if crowded else 2.6
+        strong = layer("line", means, mean, strokeWidth=width, strokeCap="round", strokeJoin="round")
+        layers = [band, *layers, strong]
+    if few:
+        tooltip = [
+            channel("label:N"),
+            channel("seed:N"),
+            *(channel(f"{axis}:Q", format=_TOOLTIP_FORMATS[axis]) for axis in axes),
+            channel("value:Q", title=metric, format=".4~f"),
+        ]
+        shown = focused(0.75, 0.06, 0.2 if crowded else 0.75)
+        layers.append(layer("circle", seeds | {"opacity": shown, "tooltip": tooltip}, seed, size=22))
+    return chart(layers, 220, f"{metric} of each label, one colour per label", "focus")

@@ -8,13 +8,13 @@ let generation = 0;
 const focus = new Map();
 const against = new Map();
 
-// A legend speaks for the charts that stand beside it.
-function said(choices, box, otherwise) {
+// A legend is for the charts in the same part of the page.
+function choiceFor(choices, box, otherwise) {
   for (const [scope, value] of choices) if (scope.contains(box)) return value;
   return otherwise;
 }
 
-function beside(control) {
+function scopeOf(control) {
   return (control.closest(".bar") || control).parentElement;
 }
 
@@ -120,10 +120,10 @@ function layers(spec) {
 function prepared(box, entry, colour) {
   const spec = structuredClone(entry.spec);
   for (const param of spec.params || []) {
-    if (param.name === "focus") param.value = said(focus, box, "");
+    if (param.name === "focus") param.value = choiceFor(focus, box, "");
     else param.value = colour(styled[param.name] || param.name);
   }
-  const axis = entry.choice && entry.choice[said(against, box, "")];
+  const axis = entry.choice && entry.choice[choiceFor(against, box, "")];
   if (axis)
     for (const layer of layers(spec)) if (layer.encoding && layer.encoding.x) layer.encoding.x = structuredClone(axis);
   if (entry.words !== undefined) {
@@ -187,7 +187,7 @@ for (const details of document.querySelectorAll("details"))
   details.addEventListener("toggle", () => { if (details.open && details.querySelector(".chart")) drawWaiting(true); });
 
 for (const legend of document.querySelectorAll(".legend")) {
-  const scope = beside(legend), buttons = legend.querySelectorAll("button");
+  const scope = scopeOf(legend), buttons = legend.querySelectorAll("button");
   for (const button of buttons) {
     button.addEventListener("click", () => {
       const label = page.labels[Number(button.dataset.label)];
@@ -205,7 +205,7 @@ for (const legend of document.querySelectorAll(".legend")) {
 }
 
 for (const radio of document.querySelectorAll(".against input")) {
-  const scope = beside(radio.closest(".against"));
+  const scope = scopeOf(radio.closest(".against"));
   const choose = async () => {
     against.set(scope, radio.value);
     for (const box of Array.from(views.keys()))
@@ -216,8 +216,8 @@ for (const radio of document.querySelectorAll(".against input")) {
   if (radio.checked) against.set(scope, radio.value); // a browser may remember the choice over a reload
 }
 
-// A saved picture stands alone: it has a heading, and a key to the colours where the page has buttons for it.
-function standing(box, entry, colour) {
+// A saved picture has no page around it: it gets a heading, and a key to the colours instead of the page's buttons.
+function standalone(box, entry, colour) {
   const spec = prepared(box, entry, colour);
   spec.title = { text: entry.title, anchor: "start", color: colour("ink"), fontSize: 13 };
   if (spec.width === "container") {
@@ -236,7 +236,7 @@ function standing(box, entry, colour) {
 
 async function picture(box) {
   const entry = page.charts[box.dataset.chart], aside = document.createElement("div");
-  const [spec, config] = onPaper((colour) => [standing(box, entry, colour), style(colour)]);
+  const [spec, config] = onPaper((colour) => [standalone(box, entry, colour), style(colour)]);
   const { view } = await window.vegaEmbed(aside, spec, { ...embedding, config });
   try { return await view.toSVG(); } finally { view.finalize(); }
 }

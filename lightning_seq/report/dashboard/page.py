@@ -1,62 +1,109 @@
-"""What a page's script gets: tables of data, each once, charts that name them, and maps of attention."""
+"""The data of a page's script: tables, each once, charts that name them, and maps of attention."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from markupsafe import Markup
 
 from lightning_seq.files import Plain
-from lightning_seq.report.dashboard import charts
-from lightning_seq.report.dashboard.sections import named
+from lightning_seq.report.dashboard.chart_style import Spec
+from lightning_seq.report.dashboard.templates import draw
 from lightning_seq.report.escape import script_json
+from lightning_seq.report.summary import Group, Summary
+
+Parts = list[tuple[str, Markup]]
+"""The parts of a section, one below the other, each under a heading or none."""
+
+
+class Card(NamedTuple):
+    """A chart under a title. chart: its name on the page."""
+
+    title: str
+    chart: str
+
+
+class Heading(NamedTuple):
+    """The heading of a column that sorts. kind: `text` or `number`; first: the first click sorts `up` or `down`."""
+
+    name: str
+    kind: str = "number"
+    first: str = "up"
+
+
+class Cell(NamedTuple):
+    """A number in a table: how it is written, what it sorts by, and small letters below it."""
+
+    text: str
+    value: float | None
+    below: str = ""
+
+
+def of_groups(summary: Summary, part: Callable[[Group], Markup]) -> Parts:
+    """The part of each data set, under its name if there are several; data sets with an empty part are left out."""
+    several = len(summary.groups) > 1
+    parts = [(group.title if several else "", part(group)) for group in summary.groups]
+    return [(title, body) for title, body in parts if body]
 
 
 class Page:
     """labels: of all data sets, each once. name: of the comparison, which saved pictures are named by."""
 
-    def __init__(self, labels: list[str], name: str = "") -> None:
-        self.labels = labels
+    def __init__(self, labels: Iterable[str] = (), name: str = "") -> None:
+        self.labels = list(dict.fromkeys(labels))
         self.name = name
+        self.contents: list[tuple[str, str]] = []
+        """The address and the title of each section."""
         self.tables: dict[str, Plain] = {}
         self.charts: dict[str, Plain] = {}
         self.maps: dict[str, Plain] = {}
-        self._choices = 0
+        self.choices = 0
         self._files: Counter[str] = Counter()
 
-    def table(self, kind: str, columns: list[str], rows: list[Plain], names: dict[str, list[str]] | None = None) -> str:
+    def section(
+        self, title: str, anchor: str, about: str = "", parts: Parts | None = None,
+        body: Markup | None = None, wrong: Sequence[str] = (),
+    ) -> Markup:  # fmt: skip
+        """A section: a body, then parts, then notes on what is `wrong`; empty without any of them."""
+        if not (parts or body or wrong):
+            return Markup()
+        self.contents.append((anchor, title))
+        return draw(
+            "section", title=title, anchor=anchor, about=about, body=body or Markup(), parts=parts or (), wrong=wrong
+        )
+
+    def table(
+        self, kind: str, columns: Iterable[str], rows: Iterable[Plain], names: Mapping[str, Sequence[str]] | None = None
+    ) -> str:
         """Add a data set and return its name; columns in `names` hold positions in a list of names."""
         name = f"{kind}{len(self.tables)}"
-        self.tables[name] = {"columns": columns, "rows": rows, "names": names or {}}
+        self.tables[name] = {"columns": list(columns), "rows": list(rows), "names": dict(names or {})}
         return name
 
-    def chart(
-        self, spec: charts.Spec, title: str = "", choice: dict[str, charts.Spec] | None = None, **data: str
-    ) -> str:
-        """Add a chart and return the element it is drawn into, with the button that saves it as a picture.
+    def chart(self, spec: Spec, title: str = "", choice: Mapping[str, Spec] | None = None, **data: str) -> str:
+        """Add a chart and return its name.
 
         title:  what the saved picture is headed and named by; the chart's description where it is empty.
-        choice: for each name that `choice` may offer, the x encoding that takes the place of the chart's own.
+        choice: for each name that the reader may choose, the x encoding that takes the place of the chart's own.
+        data:   names of data sets; that of `table` is the whole chart's.
         """
         name = f"chart{len(self.charts)}"
         title = title or str(spec.get("description", name))
+        if "table" in data:
+            spec = spec | {"data": {"name": data["table"]}}
         entry = {"spec": spec, **data, "title": title, "file": self._file(title)}
-        self.charts[name] = entry | ({"choice": choice} if choice else {})
-        return (
-            f'<div class="chart" data-chart="{name}"></div>'
-            f'<button type="button" class="save" data-chart="{name}" hidden>Save as SVG</button>'
-        )
+        self.charts[name] = entry | ({"choice": dict(choice)} if choice else {})
+        return name
 
-    def choice(self, names: list[str], chosen: str = "epoch") -> str:
-        """A choice of what the charts beside it are drawn against, where there is one."""
-        if len(names) < 2:
-            return ""
-        self._choices += 1
-        radios = "".join(
-            f'<label><input type="radio" name="against{self._choices}" value="{name}"'
-            f"{' checked' if name == chosen else ''}> {name}</label>"
-            for name in names
-        )
-        return f'<fieldset class="against"><legend>against</legend>{radios}</fieldset>'
+    def card(
+        self, heading: str, spec: Spec, kind: str, columns: Iterable[str], rows: Iterable[Plain],
+        names: Mapping[str, Sequence[str]], title: str = "", choice: Mapping[str, Spec] | None = None,
+    ) -> Card:  # fmt: skip
+        """Add a data set and the chart of it: `table` and `chart` at once."""
+        return Card(heading, self.chart(spec, title, choice, table=self.table(kind, columns, rows, names)))
 
     def map(self, plain: Plain) -> str:
         """Add maps of attention and return the name under which elements ask for them."""
@@ -67,21 +114,12 @@ class Page:
     def json(self) -> str:
         return script_json({"labels": self.labels, "tables": self.tables, "charts": self.charts, "maps": self.maps})
 
-    def legend(self, labels: list[str]) -> str:
-        """Buttons that highlight a label in the charts beside them."""
-        buttons = "".join(
-            f'<button type="button" data-label="{self.labels.index(label)}" aria-pressed="false" '
-            f'style="--c:var(--c{index % charts.PALETTE})">{named(index, label)}</button>'
-            for index, label in enumerate(labels)
-        )
-        return f'<div class="legend" role="group" aria-label="Highlight a label">{buttons}</div>'
+    def legend(self, labels: Iterable[str]) -> list[tuple[int, str]]:
+        """The labels of a legend, each with its place among all labels of the page."""
+        return [(self.labels.index(label), label) for label in labels]
 
     def _file(self, title: str) -> str:
         """A name for a file, in letters that every system takes, of no other chart on the page."""
-        plain = _plain(f"{self.name} {title}")
+        plain = re.sub("[^a-z0-9]+", "-", f"{self.name} {title}".lower())[:80].strip("-") or "chart"
         self._files[plain] += 1
         return f"{plain}-{self._files[plain]}" if self._files[plain] > 1 else plain
-
-
-def _plain(text: str) -> str:
-    return re.sub("[^a-z0-9]+", "-", text.lower())[:80].strip("-") or "chart"

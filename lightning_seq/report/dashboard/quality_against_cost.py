@@ -1,4 +1,4 @@
-"""Quality against cost: the headline metric against parameters and speed, and which labels no other one beats in both.
+"""Quality against cost: the headline metric against parameters and speed, and the labels that no other beats in both.
 
 A label is on the Pareto front where no other label is at least as good in both and better in one.
 """
@@ -7,21 +7,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import log
-from pathlib import Path
 from typing import NamedTuple
 
-from lightning_seq.records.record import Record
-from lightning_seq.report.dashboard import charts
-from lightning_seq.report.dashboard.page import Page
-from lightning_seq.report.dashboard.sections import grouped, note, section
-from lightning_seq.report.escape import html
+from markupsafe import Markup
+
+from lightning_seq.report.dashboard.chart_style import (
+    Spec,
+    by_label,
+    channel,
+    chart,
+    colour,
+    focused,
+    layer,
+    shapes,
+    single_value_domain,
+    value_axis,
+)
+from lightning_seq.report.dashboard.page import Page, of_groups
+from lightning_seq.report.dashboard.templates import draw
 from lightning_seq.report.headline import lower_is_better
 from lightning_seq.report.summary import Group, Row, Statistic, Summary
 from lightning_seq.report.tables import SHARED
 
 ABOUT = (
     "Each mark is a label's mean over its seeds, the bars are one standard deviation to each side, faint dots are the "
-    "seeds. The stepped line joins the labels that no other label beats in both; their names stand beside them where "
+    "seeds. The stepped line joins the labels that no other label beats in both; their names are next to them where "
     "there is room. Choose a label to highlight it."
 )
 LOGARITHMIC = 10.0
@@ -29,14 +39,14 @@ LOGARITHMIC = 10.0
 
 
 class Cost(NamedTuple):
-    """What a label costs. lower: whether less of it is better."""
+    """A cost of a label. lower: whether less of it is better."""
 
     name: str
     title: str
     lower: bool
 
 
-class Place(NamedTuple):
+class Mark(NamedTuple):
     """A mark of the chart. kind: `seed`, `mean`, or `front` for the means that the line joins.
 
     label is a position in the group's labels; the four ends are those of the bars, equal to x and value without a
@@ -77,10 +87,10 @@ def front(points: Sequence[tuple[float, float]], lower_x: bool, lower_y: bool) -
     return sorted(kept, key=lambda index: points[index])
 
 
-def places(group: Group, cost: Cost) -> list[Place]:
+def marks(group: Group, cost: Cost) -> list[Mark]:
     """Every mark of a chart, seeds before means; labels without a result or a positive cost have none."""
-    seeds: list[Place] = []
-    means: list[Place] = []
+    seeds: list[Mark] = []
+    means: list[Mark] = []
     for index, row in enumerate(group.rows):
         value, x = row.metric(group.headline), _cost(row, cost)
         if value.mean is None or x.mean is None or x.mean <= 0:
@@ -89,7 +99,7 @@ def places(group: Group, cost: Cost) -> list[Place]:
         for seed, number in value.values.items():
             paid = x.values.get(seed)
             if value.n > 1 and number is not None and paid is not None and paid > 0:
-                seeds.append(Place("seed", index, seed, paid, number, paid, paid, number, number, ""))
+                seeds.append(Mark("seed", index, seed, paid, number, paid, paid, number, number, ""))
     lower = lower_is_better(group.headline or "")
     best = [means[place] for place in front([(mean.x, mean.value) for mean in means], cost.lower, lower)]
     sides = _sides([*seeds, *means], sorted(best, key=lambda mean: mean.value, reverse=not lower), group.labels)
@@ -97,12 +107,12 @@ def places(group: Group, cost: Cost) -> list[Place]:
     return [*seeds, *means, *joined]
 
 
-def _mean(index: int, x: Statistic, value: Statistic) -> Place:
+def _mean(index: int, x: Statistic, value: Statistic) -> Mark:
     place, level = x.mean or 0.0, value.mean or 0.0
     x_low, x_high = place - (x.std or 0.0), place + (x.std or 0.0)
     x_low = max(x_low, min([place / 2, *x.known]))  # a logarithmic axis has no room for less than nothing
     low, high = level - (value.std or 0.0), level + (value.std or 0.0)
-    return Place("mean", index, None, place, level, x_low, x_high, low, high, "")
+    return Mark("mean", index, None, place, level, x_low, x_high, low, high, "")
 
 
 def _cost(row: Row, cost: Cost) -> Statistic:
@@ -113,28 +123,28 @@ def _cost(row: Row, cost: Cost) -> Statistic:
     return Statistic(dict.fromkeys(row.seeds, None if count is None else float(count)))
 
 
-def _sides(drawn: list[Place], named: list[Place], labels: list[str]) -> dict[int, str]:
+def _sides(drawn: list[Mark], named: list[Mark], labels: list[str]) -> dict[int, str]:
     """By label, the side of its mark on which a name covers no other one; those named first choose first.
 
     By the size of a narrow chart: in a wider one there is more room.
     """
     width, height, letter, line, longest = 250.0, 180.0, 6.2, 15.0, 170.0
-    x_low, x_high = min((each.x_low for each in drawn), default=0.0), max((each.x_high for each in drawn), default=0.0)
-    low, high = min((each.low for each in drawn), default=0.0), max((each.high for each in drawn), default=0.0)
+    x_low, x_high = min((mark.x_low for mark in drawn), default=0.0), max((mark.x_high for mark in drawn), default=0.0)
+    low, high = min((mark.low for mark in drawn), default=0.0), max((mark.high for mark in drawn), default=0.0)
     taken: list[tuple[float, float, float, float]] = []
     chosen = {}
-    for each in named:
+    for mark in named:
         if is_logarithmic(x_low, x_high):
-            x = width * log(each.x / x_low) / log(x_high / x_low)
+            x = width * log(mark.x / x_low) / log(x_high / x_low)
         else:
-            x = width * (each.x - x_low) / ((x_high - x_low) or 1.0)
-        y = height * (each.value - low) / ((high - low) or 1.0)
-        size = min(longest, letter * len(labels[each.label])) + 6
+            x = width * (mark.x - x_low) / ((x_high - x_low) or 1.0)
+        y = height * (mark.value - low) / ((high - low) or 1.0)
+        size = min(longest, letter * len(labels[mark.label])) + 6
         for side, left in (("right", x), ("left", x - size)):
             box = (left, left + size, y, y + line)
             if left >= -30 and left + size <= width + 20 and all(_apart(box, other) for other in taken):
                 taken.append(box)
-                chosen[each.label] = side
+                chosen[mark.label] = side
                 break
     return chosen
 
@@ -147,60 +157,78 @@ def is_logarithmic(low: float, high: float) -> bool:
     return low > 0 and high / low >= LOGARITHMIC
 
 
-def pareto(page: Page, runs: list[tuple[Path, Record]], summary: Summary) -> str:
+def quality_against_cost(page: Page, summary: Summary) -> Markup:
     """The charts of each data set that has results."""
-    body = grouped([(group, _group_charts(page, group)) for group in summary.groups], len(summary.groups) > 1)
-    return section("Quality against cost", body, ABOUT, "cost") if body else ""
+    parts = of_groups(summary, lambda group: _group_charts(page, group))
+    return page.section("Quality against cost", "cost", ABOUT, parts)
 
 
-def _group_charts(page: Page, group: Group) -> str:
+def _group_charts(page: Page, group: Group) -> Markup:
     if group.headline is None:
-        return ""
+        return Markup()
     lower = lower_is_better(group.headline)
-    cards, left_out = [], []
+    cards, notes = [], []
     for cost in COSTS:
-        rows = places(group, cost)
-        if not rows:
+        drawn = marks(group, cost)
+        if not drawn:
             continue
-        plain = [[_short(part) if isinstance(part, float) else part for part in row] for row in rows]
-        table = page.table("cost", list(Place._fields), plain, {"label": group.labels})
-        spans = {
-            "x": (min(row.x_low for row in rows), max(row.x_high for row in rows)),
-            "value": (min(row.low for row in rows), max(row.high for row in rows)),
-        }
-        logarithmic = is_logarithmic(*spans["x"])
-        chart = charts.pareto_chart(
-            table,
-            group.labels,
-            group.headline,
-            cost.title,
-            cost.lower,
-            logarithmic,
-            spans,
-            seeds=any(row.kind == "seed" for row in rows),
-            sides={row.side for row in rows if row.side},
-        )
-        better = f"better: {'down' if lower else 'up'} and to the {'left' if cost.lower else 'right'}"
+        rows = [[float(f"{part:.6g}") if isinstance(part, float) else part for part in mark] for mark in drawn]
         title = f"{group.headline} against {cost.title}"
-        cards.append(
-            f'<div class="card"><h4>{html(title)} <small>{better}</small></h4>'
-            f"{page.chart(chart, title=title, table=table)}</div>"
-        )
-        drawn = {row.label for row in rows}
-        hidden = {index for index, label in enumerate(group.labels) if label in group.unchosen}
-        missing = [label for index, label in enumerate(group.labels) if index not in drawn | hidden]
+        spec = pareto_chart(group.labels, group.headline, cost, drawn)
+        card = page.card(title, spec, "cost", Mark._fields, rows, {"label": group.labels}, title=title)
+        cards.append((card, f"better: {'down' if lower else 'up'} and to the {'left' if cost.lower else 'right'}"))
+        labels = {mark.label for mark in drawn}
+        missing = [
+            label for index, label in enumerate(group.labels) if index not in labels and label not in group.unchosen
+        ]
         if missing:
-            left_out.append(f"Not against {cost.title}, for want of a number: {', '.join(missing)}.")
+            notes.append(f"Not drawn against {cost.title}, as a number is missing: {', '.join(missing)}.")
     if not cards:
-        return ""
+        return Markup()
     if group.unchosen:
         unchosen = ", ".join(label for label in group.labels if label in group.unchosen)
-        left_out.append(
-            f"Not drawn, as validation did not choose them and their {group.headline} is hidden: {unchosen}."
-        )
-    notes = [*left_out, *([f"{SHARED}: speeds of such runs do not compare."] if group.shared_machine else [])]
-    return f'{page.legend(group.labels)}<div class="three">{"".join(cards)}</div>' + "".join(map(note, notes))
+        notes.append(f"Not drawn, as validation did not choose them and their {group.headline} is hidden: {unchosen}.")
+    if group.shared_machine:
+        notes.append(f"{SHARED}: speeds of such runs do not compare.")
+    return draw("quality_against_cost", legend=page.legend(group.labels), cards=cards, notes=notes)
 
 
-def _short(value: float) -> float:
-    return float(f"{value:.6g}")
+def pareto_chart(labels: list[str], metric: str, cost: Cost, drawn: Sequence[Mark]) -> Spec:
+    """A mark for each label with bars of a standard deviation, its seeds as faint dots, and the front as a line."""
+    x_span = (min(mark.x_low for mark in drawn), max(mark.x_high for mark in drawn))
+    y_span = (min(mark.low for mark in drawn), max(mark.high for mark in drawn))
+    if is_logarithmic(*x_span):
+        scale: Spec = {"type": "log", "nice": False, "padding": 14}
+    else:
+        scale = {"zero": False, "nice": True, **single_value_domain(x_span)}
+    axis = {"grid": False, "format": "~s", "tickCount": 4, "labelOverlap": True}
+    base = {"x": channel("x:Q", title=cost.title, scale=scale, axis=axis), "y": value_axis("value:Q", y_span)}
+    coloured = base | {"color": by_label(labels)}
+    tooltip = [
+        channel("label:N"),
+        channel("seed:N"),
+        channel("x:Q", title=cost.title, format=",.0f"),
+        channel("value:Q", title=metric, format=".4~f"),
+    ]
+    dots = coloured | {"shape": shapes(labels), "tooltip": tooltip}
+    bars = coloured | {"opacity": focused(0.8, 0.08)}
+    down = {"y": channel("low:Q", title=None), "y2": {"field": "high"}}
+    along = {"x": channel("x_low:Q", title=cost.title), "x2": {"field": "x_high"}}
+    named = base | {"text": channel("label:N"), "color": colour("ink"), "opacity": focused(1, 0.15)}
+    seed, mean, front = (f"datum.kind === '{kind}'" for kind in ("seed", "mean", "front"))
+    steps = "step-after" if cost.lower else "step-before"
+    faint = layer("point", dots | {"opacity": focused(0.35, 0.05)}, seed, size=22, filled=True)
+    layers = [
+        layer("line", base | {"color": colour("muted"), "opacity": {"value": 0.7}}, front,
+              interpolate=steps, strokeWidth=1.4),
+        *([faint] if any(mark.kind == "seed" for mark in drawn) else []),
+        layer("rule", bars | down, mean, strokeWidth=1.3),
+        layer("rule", bars | along, mean, strokeWidth=1.3),
+        layer("point", dots | {"opacity": focused(1, 0.1)}, mean, size=70, filled=True),
+        *(
+            layer("text", named, front, f"datum.side === '{side}'", align=align, dx=dx, dy=-9, fontSize=11, limit=170)
+            for side, align, dx in (("right", "left", 6), ("left", "right", -6))
+            if any(mark.side == side for mark in drawn)
+        ),
+    ]  # fmt: skip
+    return chart(layers, 240, f"{metric} against {cost.title}, a mark per label", "focus", "ink", "muted")

@@ -1,8 +1,8 @@
 """The metric on parts of the test split, as a section of the dashboard: by length, unknown words, rare words, class.
 
-What stands beside a number is its 95 % interval over test examples, for these very runs: Wilson's (1927) for a share of
-examples, at the mean over seeds; for ratios of counts (tokens, spans) the bootstrap's, examples drawn again, the same
-for all seeds. It holds for one number by itself: of many slices some look unusual by chance.
+Each number has its 95 % interval over test examples, for these runs: Wilson's (1927) for a share of examples, at the
+mean over seeds; for ratios of counts (tokens, spans) the bootstrap's, with the same resampled examples for all seeds.
+An interval is of one number by itself: of many slices some look unusual by chance.
 """
 
 from __future__ import annotations
@@ -15,21 +15,23 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+import pyarrow.compute as compute
+from markupsafe import Markup
 
-from lightning_seq.records.artifacts import example_column, read_artifacts
+from lightning_seq.records.artifacts import read_artifacts
 from lightning_seq.records.record import Record
 from lightning_seq.records.sentences import MOST_LABELS
-from lightning_seq.report import tables
 from lightning_seq.report.dashboard.confusion_matrices import MOST_CLASSES
-from lightning_seq.report.dashboard.page import Page
-from lightning_seq.report.dashboard.sections import grouped, named, note, section
-from lightning_seq.report.escape import html
+from lightning_seq.report.dashboard.page import Page, of_groups
+from lightning_seq.report.dashboard.templates import draw
+from lightning_seq.report.formats import NOTHING
+from lightning_seq.report.predictions import EXAMPLE, read_columns
 from lightning_seq.report.spans import span_counts
 from lightning_seq.report.summary import Group, Summary
 
 FEW = 30
 RESAMPLES = 1000
-HARDNESS = ("length", "unknown", "rarity")
+DIFFICULTIES = ("length", "unknown", "rarity")
 MANY_UNKNOWN = 0.1
 _Z = 1.959964
 _CHUNK = 20_000_000
@@ -47,24 +49,24 @@ KINDS = {
 
 @dataclass(frozen=True)
 class Predicted:
-    """What a run says of each test example; a metric is the sum of `hits` over the sum of `of`.
+    """The predictions of a run for each test example; a metric is the sum of `hits` over the sum of `of`.
 
     ids:      `[N]`, rising.
     hits, of: `[N]`.
-    hardness: `[N]` each, by name.
+    difficulties: `[N]` each, by name.
     classes:  `[N]`, or None where an example has more than one.
     """
 
     ids: np.ndarray
     hits: np.ndarray
     of: np.ndarray
-    hardness: dict[str, np.ndarray]
+    difficulties: dict[str, np.ndarray]
     classes: np.ndarray | None
 
 
 @dataclass(frozen=True)
 class Slice:
-    """kind: by what it was cut. mask: `[N]`."""
+    """kind: the property by which examples are sliced. mask: `[N]`."""
 
     kind: str
     name: str
@@ -73,31 +75,30 @@ class Slice:
 
 @dataclass(frozen=True)
 class Measured:
-    """A mean over seeds, and its interval over examples; None where a slice has nothing that counts."""
+    """A mean over seeds, and its interval over examples."""
 
     value: float
     low: float
     high: float
 
 
-def slices(page: Page, runs: list[tuple[Path, Record]], summary: Summary) -> str:
+def slices(page: Page, runs: list[tuple[Path, Record]], summary: Summary) -> Markup:
     """A table for each data set: slices against labels."""
-    parts, said = [], []
-    for group in summary.groups:
+    metrics: dict[str, None] = {}
+
+    def part(group: Group) -> Markup:
         kind = _kind(group)
         if kind is None:
-            continue
+            return Markup()
         mine = [run for run in runs if group.holds(run[1]) and run[1].status == "done"]
-        # What cannot be read is said where the confusion matrices are.
-        found, _ = read_artifacts(mine, "predictions", _reader(kind))
-        body = _group(group, [(record, held) for record, held in found if held is not None])
-        if body:
-            said.append(KINDS[kind])
-            parts.append((group, body))
-    if not parts:
-        return ""
-    about = ABOUT.format(metric=" or ".join(dict.fromkeys(said)))
-    return section("Slices", grouped(parts, len(summary.groups) > 1), about, "slices")
+        # The section of confusion matrices has the notes on unreadable files.
+        readable, _ = read_artifacts(mine, "predictions", _reader(kind))
+        body = _group(group, [(record, predicted) for record, predicted in readable if predicted is not None])
+        metrics.update({KINDS[kind]: None} if body else {})
+        return body
+
+    parts = of_groups(summary, part)
+    return page.section("Slices", "slices", ABOUT.format(metric=" or ".join(metrics)), parts)
 
 
 def _kind(group: Group) -> str | None:
@@ -113,90 +114,66 @@ def _reader(kind: str) -> Callable[[Path], Predicted | None]:
 
 
 def read_predicted(path: Path, kind: str) -> Predicted | None:
-    """A `predictions.parquet`; None for one that does not say how hard its examples are.
+    """A `predictions.parquet`; None for a file without the difficulty of its examples.
 
     kind: one of `KINDS`.
     """
-    import pyarrow as pa
-    import pyarrow.compute as compute
-    import pyarrow.parquet as parquet
-
-    names = ["target", "prediction", *HARDNESS, *(["position"] if kind == "f1" else [])]
-    try:
-        file = parquet.ParquetFile(path)
-        names.append(number := example_column(file.schema_arrow.names))
-        if not set(names) <= set(file.schema_arrow.names) or not file.metadata.num_rows:
-            return None
-        spans = ["target_bio", "prediction_bio"]  # of tags in another scheme
-        if kind == "f1" and set(spans) <= set(file.schema_arrow.names):
-            names += spans
-        else:
-            spans = ["target", "prediction"]
-        table = file.read(columns=names)
-        held = {name: table[name].combine_chunks() for name in names}
-        right = compute.fill_null(compute.equal(held["target"], held["prediction"]), False)
-    except pa.ArrowException as error:
-        raise ValueError(str(error)) from None
-    ids = held[number].to_numpy(zero_copy_only=False)
-    known, first, places = np.unique(ids, return_index=True, return_inverse=True)
-    hardness = {name: held[name].to_numpy(zero_copy_only=False)[first] for name in HARDNESS}
+    bio = ("target_bio", "prediction_bio")  # of tags in another scheme
+    positions = ("position",) if kind == "f1" else ()
+    names = (EXAMPLE, "target", "prediction", *DIFFICULTIES, *positions)
+    table = read_columns(path, *names, optional=bio if kind == "f1" else ())
+    if table is None:
+        return None
+    rows = table[EXAMPLE].to_numpy()
+    ids, first, places = np.unique(rows, return_index=True, return_inverse=True)
     if kind == "f1":
-        positions = held["position"].to_numpy(zero_copy_only=False)
-        _, (hits, predicted, given) = span_counts(ids, positions, *(held[name] for name in spans))
-        hits, of = 2 * hits, predicted + given
+        tags = bio if bio[0] in table.column_names else ("target", "prediction")
+        columns = (table[name].combine_chunks() for name in tags)
+        _, (right, predicted, true) = span_counts(rows, table["position"].to_numpy(), *columns)
+        hits, of = 2 * right, predicted + true
     else:
-        hits = np.bincount(places, weights=right.to_numpy(zero_copy_only=False), minlength=len(known))
-        of = np.bincount(places, minlength=len(known))
+        equal = compute.fill_null(compute.equal(table["target"], table["prediction"]), False)
+        hits, of = np.bincount(places, weights=equal.to_numpy()), np.bincount(places)
     classes = None
-    if kind == "accuracy" and len(known) == len(ids):
-        classes = np.array([str(name) for name in held["target"].to_pylist()], dtype=object)[first]
-    return Predicted(known, hits.astype(float), of.astype(float), hardness, classes)
+    if kind == "accuracy" and len(ids) == len(rows):
+        classes = np.array([str(name) for name in table["target"].to_pylist()], dtype=object)[first]
+    difficulties = {name: table[name].to_numpy()[first] for name in DIFFICULTIES}
+    return Predicted(ids, hits.astype(float), of.astype(float), difficulties, classes)
 
 
-def _group(group: Group, found: list[tuple[Record, Predicted]]) -> str:
-    if not found:
-        return ""
-    tested = Counter(held.ids.tobytes() for _, held in found)
+def _group(group: Group, predictions: list[tuple[Record, Predicted]]) -> Markup:
+    if not predictions:
+        return Markup()
+    tested = Counter(predicted.ids.tobytes() for _, predicted in predictions)
     usual = max(tested, key=lambda ids: (tested[ids], ids))
-    kept = [(record, held) for record, held in found if held.ids.tobytes() == usual]
-    cut = cuts(kept[0][1])
+    kept = [(record, predicted) for record, predicted in predictions if predicted.ids.tobytes() == usual]
     labels = [label for label in group.labels if any(record.label == label for record, _ in kept)]
-    notes = [note("Runs that were tested on other examples are left out.")] if len(kept) < len(found) else []
+    notes = ["Runs that were tested on other examples are left out."] if len(kept) < len(predictions) else []
     if len(labels) > MOST_LABELS:
-        notes.append(note(f"{len(labels) - MOST_LABELS} more labels are left out."))
+        notes.append(f"{len(labels) - MOST_LABELS} more labels are left out.")
         labels = labels[:MOST_LABELS]
-    runs = {label: [held for record, held in kept if record.label == label] for label in labels}
-    head = "".join(f'<th scope="col">{named(group.labels.index(label), label)}</th>' for label in labels)
-    rows, kind = [], cut[0].kind
-    for each in cut:
-        if each.kind != kind:
-            kind = each.kind
-            rows.append(f'<tr><th scope="rowgroup">{html(kind)}</th><td colspan="{len(labels) + 1}"></td></tr>')
-        n = int(each.mask.sum())
-        cells = "".join(_cell(measured(runs[label], each.mask)) for label in labels)
-        few = "<small>few</small>" if n < FEW else ""
-        rows.append(
-            f'<tr><th scope="row" style="font-weight:400">{html(each.name)}</th><td>{n:,}{few}</td>{cells}</tr>'
-        )
-    return (
-        f'<div class="scroll"><table class="compare"><thead><tr><th></th><th scope="col">n</th>{head}</tr></thead>'
-        f"<tbody>{''.join(rows)}</tbody></table></div>{''.join(notes)}"
-    )
+    runs = {label: [predicted for record, predicted in kept if record.label == label] for label in labels}
+    by_kind: dict[str, list[tuple[str, int, list[tuple[str, str]]]]] = {}
+    for part in cuts(kept[0][1]):
+        cells = [_cell(measured(runs[label], part.mask)) for label in labels]
+        by_kind.setdefault(part.kind, []).append((part.name, int(part.mask.sum()), cells))
+    return draw("slices", all_labels=group.labels, labels=labels, by_kind=by_kind, few=FEW, notes=notes)
 
 
-def _cell(found: Measured | None) -> str:
-    if found is None:
-        return f"<td>{tables.NOTHING}</td>"
-    return f"<td>{found.value:.3f}<small>{found.low:.3f} – {found.high:.3f}</small></td>"
+def _cell(metric: Measured | None) -> tuple[str, str]:
+    """A value and its interval."""
+    if metric is None:
+        return NOTHING, ""
+    return f"{metric.value:.3f}", f"{metric.low:.3f} – {metric.high:.3f}"
 
 
-def cuts(held: Predicted) -> list[Slice]:
-    """All examples, and them by thirds of length and of rarity, by unknown words and by class; a cut that leaves all of
-    them in one slice is none."""
-    lengths, unknown, rarity = (held.hardness[name] for name in HARDNESS)
+def cuts(predicted: Predicted) -> list[Slice]:
+    """All examples; and the examples by thirds of length and of rarity, by unknown words and by class, where that makes
+    more than one slice."""
+    lengths, unknown, rarity = (predicted.difficulties[name] for name in DIFFICULTIES)
     short, middle = np.quantile(lengths, [1 / 3, 2 / 3], method="lower").astype(int)
     common, usual = np.quantile(rarity, [1 / 3, 2 / 3], method="lower")
-    found = [Slice("", "all examples", np.ones(len(held.ids), dtype=bool))]
+    slices = [Slice("", "all examples", np.ones(len(predicted.ids), dtype=bool))]
     kinds = [
         [
             Slice("length", f"short, up to {short} words", lengths <= short),
@@ -214,18 +191,18 @@ def cuts(held: Predicted) -> list[Slice]:
             Slice("frequency of words", "the third of the rarest", rarity > usual),
         ],
     ]
-    if held.classes is not None:
-        ordered = Counter(held.classes.tolist()).most_common(MOST_CLASSES)
-        kinds.append([Slice("class", name, held.classes == name) for name, _ in ordered])
+    if predicted.classes is not None:
+        ordered = Counter(predicted.classes.tolist()).most_common(MOST_CLASSES)
+        kinds.append([Slice("class", name, predicted.classes == name) for name, _ in ordered])
     for kind in kinds:
-        there = [each for each in kind if each.mask.any()]
-        found += there if len(there) > 1 else []
-    return found
+        filled = [part for part in kind if part.mask.any()]
+        slices += filled if len(filled) > 1 else []
+    return slices
 
 
 def measured(runs: list[Predicted], mask: np.ndarray) -> Measured | None:
     """The metric of a label's runs on some examples `[N]`."""
-    hits, of = (np.stack([getattr(held, name)[mask] for held in runs]) for name in ("hits", "of"))
+    hits, of = (np.stack([getattr(predicted, name)[mask] for predicted in runs]) for name in ("hits", "of"))
     if not of.sum(1).all():
         return None
     value = float((hits.sum(1) / of.sum(1)).mean())

@@ -1,117 +1,79 @@
-"""The way of the state through a sentence, as a section of the dashboard."""
+"""Trajectories of the hidden state through sentences, as a section of the dashboard."""
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
-from typing import Any
+
+from markupsafe import Markup
 
 from lightning_seq.records.record import Record
 from lightning_seq.records.states import Travelled, read_states
-from lightning_seq.report.dashboard.charts import Spec
+from lightning_seq.report.dashboard.chart_style import Spec, by_label, channel, chart, focused, layer
 from lightning_seq.report.dashboard.page import Page
-from lightning_seq.report.dashboard.sections import note, section
-from lightning_seq.report.dashboard.sentences import Found, by_group, by_sentence, focused, label_colours, shown
-from lightning_seq.report.escape import html
+from lightning_seq.report.dashboard.sentences import by_sentence, diagnostic_section, shown
+from lightning_seq.report.dashboard.templates import draw
 from lightning_seq.report.summary import Group, Summary
 
 ABOUT = (
     "The state h of the top layer from word to word, in the plane of its two principal components over some validation "
-    "sentences, after the last epoch; the first seed of each label. Every label has a plane of its own, scaled to a "
-    "standard deviation of 1 along its first component: shapes compare, places and directions do not. A ring is where "
-    "reading begins, which for a backward direction (broken line) is the last word. Choose a label to see its words."
+    "sentences, after the last epoch; the first seed of each label. Every label has its own plane, scaled to a "
+    "standard deviation of 1 along its first component: compare shapes, not positions or directions. A ring is where "
+    "reading begins: at the last word for a backward direction (broken line). Choose a label to see its words."
 )
 
 
-def states(page: Page, runs: list[tuple[Path, Record]], summary: Summary) -> str:
+def states(page: Page, runs: list[tuple[Path, Record]], summary: Summary) -> Markup:
     """A chart for each sentence, a path for each label and direction."""
-    body = by_group(runs, summary, "states", read_states, partial(_group, page))
-    return section("States", body, ABOUT, "states") if body else ""
+    return diagnostic_section(page, runs, summary, "states", read_states, _group, "States", ABOUT)
 
 
-def _group(page: Page, group: Group, found: Found[Travelled]) -> str:
-    held = {record.label: each for record, each in found}
+def _group(page: Page, group: Group, trajectories: dict[str, Travelled]) -> Markup:
     cards = []
-    for sentence, places in by_sentence(found, lambda each: each.sentences).items():
-        rows: list[Any] = []
+    for sentence, places in by_sentence(trajectories).items():
+        rows = []
         for label, index in places.items():
-            for path in held[label].paths:
-                walked = path.places[index]
-                order = range(len(walked), 0, -1) if path.direction == "backward" else range(1, len(walked) + 1)
+            for path in trajectories[label].paths:
+                points = path.places[index]
+                order = range(len(points), 0, -1) if path.direction == "backward" else range(1, len(points) + 1)
                 rows += [
-                    [group.labels.index(label), path.direction, step, word, *place]
-                    for step, word, place in zip(order, range(len(walked)), walked, strict=True)
+                    [group.labels.index(label), path.direction, step, word, *point]
+                    for step, word, point in zip(order, range(len(points)), points, strict=True)
                 ]
-        words = [shown(word) for word in sentence.words]
-        columns = ["label", "direction", "step", "word", "x", "y"]
-        table = page.table("states", columns, rows, {"label": group.labels, "word": words})
-        chart = page.chart(_chart(table, group.labels, len(held) == 1), table=table)
-        cards.append(f'<div class="card"><h4 dir="auto">{html(sentence.text)}</h4>{chart}</div>')
+        names = {"label": group.labels, "word": [shown(word) for word in sentence.words]}
+        spec = _chart(group.labels, len(trajectories) == 1)
+        cards.append(
+            page.card(sentence.text, spec, "states", ["label", "direction", "step", "word", "x", "y"], rows, names)
+        )
     shares = [
-        f"{label}{f' {path.direction}' if len(each.paths) > 1 else ''} {100 * path.share:.0f} %"
-        for label, each in held.items()
-        for path in each.paths
+        f"{label}{f' {path.direction}' if len(trajectory.paths) > 1 else ''} {100 * path.share:.0f} %"
+        for label, trajectory in trajectories.items()
+        for path in trajectory.paths
     ]
-    return (
-        page.legend(group.labels)
-        + f'<div class="pair">{"".join(cards)}</div>'
-        + note(f"Of the variance of its states, what the plane of each shows: {', '.join(shares)}.")
-    )
+    return draw("states", legend=page.legend(group.labels), cards=cards, shares=shares)
 
 
-def _chart(table: str, labels: list[str], alone: bool) -> Spec:
-    def axis(field: str) -> Spec:
-        return {
-            "field": field,
-            "type": "quantitative",
-            "title": {"x": "first component", "y": "second component"}[field],
-            "scale": {"zero": False, "nice": True, "padding": 12},
-            "axis": {"grid": False, "tickCount": 4},
-        }
+def _chart(labels: list[str], alone: bool) -> Spec:
+    def axis(field: str, title: str) -> Spec:
+        scale, ticks = {"zero": False, "nice": True, "padding": 12}, {"grid": False, "tickCount": 4}
+        return channel(f"{field}:Q", title=title, scale=scale, axis=ticks)
 
-    colours = label_colours(labels)
-    path = {"x": axis("x"), "y": axis("y"), "color": colours["color"]}
-    tooltip = [
-        {"field": "label", "type": "nominal"},
-        {"field": "word", "type": "nominal"},
-        {"field": "direction", "type": "nominal"},
-        {"field": "step", "type": "quantitative"},
+    base = {"x": axis("x", "first component"), "y": axis("y", "second component"), "color": by_label(labels)}
+    directions = {"domain": ["forward", "backward", "combined"], "range": [[1, 0], [5, 3], [1, 0]]}
+    line = base | {
+        "order": channel("step:Q"),
+        "strokeDash": channel("direction:N", legend=None, scale=directions),
+        "opacity": focused(0.9, 0.07),
+    }
+    tooltip = [channel(name) for name in ("label:N", "word:N", "direction:N", "step:Q")]
+    dots = base | {"detail": {"field": "direction"}, "opacity": focused(1, 0.07), "tooltip": tooltip}
+    words = base | {"text": channel("word:N"), "opacity": focused(1, 0, 1 if alone else 0)}
+    layers = [
+        layer("line", line, strokeWidth=1.8, strokeJoin="round"),
+        layer("point", dots, filled=True, size=26),
+        layer(
+            "point", base | {"opacity": focused(1, 0.07)}, "datum.step === 1", filled=False, size=130, strokeWidth=1.6
+        ),
+        layer("text", words, dy=-9, fontSize=11),
     ]
-    broken = {
-        "field": "direction",
-        "type": "nominal",
-        "legend": None,
-        "scale": {"domain": ["forward", "backward", "combined"], "range": [[1, 0], [5, 3], [1, 0]]},
-    }
-    return {
-        "data": {"name": table},
-        "params": [{"name": "focus", "value": ""}],
-        "width": "container",
-        "height": 300,
-        "description": "The state from word to word in the plane of its principal components, one colour per label",
-        "layer": [
-            {
-                "mark": {"type": "line", "strokeWidth": 1.8, "strokeJoin": "round"},
-                "encoding": path
-                | {
-                    "order": {"field": "step", "type": "quantitative"},
-                    "strokeDash": broken,
-                    "opacity": focused(0.9, 0.07),
-                },
-            },
-            {
-                "mark": {"type": "point", "filled": True, "size": 26},
-                "encoding": path | {"detail": {"field": "direction"}, "opacity": focused(1, 0.07), "tooltip": tooltip},
-            },
-            {
-                "transform": [{"filter": "datum.step === 1"}],
-                "mark": {"type": "point", "filled": False, "size": 130, "strokeWidth": 1.6},
-                "encoding": path | {"opacity": focused(1, 0.07)},
-            },
-            {
-                "mark": {"type": "text", "dy": -9, "fontSize": 11},
-                "encoding": path
-                | {"text": {"field": "word", "type": "nominal"}, "opacity": focused(1, 0, 1 if alone else 0)},
-            },
-        ],
-    }
+    about = "The state from word to word in the plane of its principal components, one colour per label"
+    return chart(layers, 300, about, "focus")

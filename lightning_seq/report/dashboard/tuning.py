@@ -1,4 +1,4 @@
-"""Equal tuning: what the best of n trials is expected to reach, by architecture, and which trial was taken."""
+"""Equal tuning: the expected best of n trials, by architecture, and which trial was taken."""
 
 from __future__ import annotations
 
@@ -6,148 +6,133 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
+from markupsafe import Markup
+
 from lightning_seq.files import DAMAGE
 from lightning_seq.records.record import Record
 from lightning_seq.records.tuning import FILE, Tuning, read_tunings
-from lightning_seq.report.dashboard.charts import Spec, bare
-from lightning_seq.report.dashboard.page import Page
-from lightning_seq.report.dashboard.sections import cell, grouped, named, note, section, sorting
-from lightning_seq.report.escape import html
+from lightning_seq.report.curves import five_figures
+from lightning_seq.report.dashboard.chart_style import Spec, channel, value_axis
+from lightning_seq.report.dashboard.line_chart import line_chart
+from lightning_seq.report.dashboard.page import Cell, Heading, Page, of_groups
+from lightning_seq.report.dashboard.templates import draw
+from lightning_seq.report.formats import decimal, plural
 from lightning_seq.report.headline import lower_is_better
 from lightning_seq.report.summary import Group, Summary
-from lightning_seq.report.tables import decimal
 from lightning_seq.significance import expected_best_with_replacement
 
 ABOUT = (
-    "Each architecture was tried at the same points, drawn at random, and chosen on validation. The curve is what the "
-    "best of n such trials is expected to be, the mean over all sets of n of those made: who has few trials to spend "
-    "reads it on the left. Beside it what Dodge et al. 2019 estimate, with replacement, which is a little worse."
+    "Each architecture was tried at the same points, drawn at random, and chosen on validation. The curve is the "
+    "expected best of n such trials, the mean over all sets of n of those made: for a small budget of trials, read it "
+    "on the left. The table also has the estimate of Dodge et al. 2019, with replacement, which is a little worse."
 )
 
 
-def tuned(page: Page, runs: Sequence[tuple[Path, Record]], summary: Summary) -> str:
+def tuning(page: Page, runs: Sequence[tuple[Path, Record]], summary: Summary) -> Markup:
     """Curves, the points that were taken, and all trials, folded away; empty where nothing was tuned."""
-    found: dict[str, Tuning] = {}
-    notes = []
+    by_label: dict[str, Tuning] = {}
+    wrong = []
     for directory in dict.fromkeys(run.parent for run, _ in runs):
         if not (directory / FILE).is_file():
             continue
         try:
-            found = {tuning.label: tuning for tuning in read_tunings(directory / FILE)} | found
+            by_label = {tuning.label: tuning for tuning in read_tunings(directory / FILE)} | by_label
         except DAMAGE as error:
-            notes.append(f"{directory.name}/{FILE.as_posix()} cannot be used ({' '.join(str(error).split())[:200]})")
-    parts = [
-        (group, _tuned(page, group, [found[label] for label in group.labels if label in found]))
-        for group in summary.groups
-    ]
-    body = grouped(parts, len(parts) > 1) + "".join(note(text, warn=True) for text in notes)
-    return section("Tuning", body, ABOUT, "tuning") if body else ""
+            wrong.append(f"{directory.name}/{FILE.as_posix()} cannot be used ({' '.join(str(error).split())[:200]})")
+
+    def part(group: Group) -> Markup:
+        return _group(page, group, [by_label[label] for label in group.labels if label in by_label])
+
+    return page.section("Tuning", "tuning", ABOUT, of_groups(summary, part), wrong=wrong)
 
 
-def _tuned(page: Page, group: Group, tunings: Sequence[Tuning]) -> str:
+def _group(page: Page, group: Group, tunings: Sequence[Tuning]) -> Markup:
     if not tunings:
-        return ""
+        return Markup()
     cards = []
     for metric in dict.fromkeys(tuning.metric for tuning in tunings):
         mine = [tuning for tuning in tunings if tuning.metric == metric]
         rows = [
-            [group.labels.index(tuning.label), n, _short(value), _short(paper)]
+            [group.labels.index(tuning.label), n, *map(five_figures, (value, _with_replacement(tuning, n)))]
             for tuning in mine
             for n, value in enumerate(tuning.expected, 1)
-            for paper in [expected_best_with_replacement(tuning.filled, n, tuning.mode)]
         ]
-        table = page.table("tuning", ["label", "n", "value", "paper"], rows, {"label": group.labels})
         title = f"expected best {metric} of n trials"
-        most = max(len(tuning.values) for tuning in mine)
-        drawn = page.chart(tuning_chart(table, group.labels, metric, most), title=title, table=table)
-        cards.append(f'<div class="card"><h4>{html(title)}</h4>{drawn}</div>')
-    legend = page.legend([label for label in group.labels if label in {tuning.label for tuning in tunings}])
-    about = note("What each label was run at, and what its trials were worth.")
-    return legend + "".join(cards) + about + _chosen(group, tunings) + "".join(_trials(tuning) for tuning in tunings)
-
-
-def _short(value: float) -> float:
-    return float(f"{value:.5g}")
-
-
-def _chosen(group: Group, tunings: Sequence[Tuning]) -> str:
-    """The point that each label was run at, and what its trials were worth."""
+        spec = tuning_chart(group.labels, metric, max(len(tuning.values) for tuning in mine))
+        names = {"label": group.labels}
+        cards.append(page.card(title, spec, "tuning", ["label", "n", "value", "paper"], rows, names, title=title))
     keys = _keys(tunings)
     metrics = ", ".join(dict.fromkeys(tuning.metric for tuning in tunings))
-    head = [("label", "text", "up"), ("trial taken", "number", "up"), *((key, "number", "up") for key in keys)]
     first = "up" if lower_is_better(metrics.partition(",")[0]) else "down"
-    head += [(name, "number", first) for name in (metrics, "expected of one", "of all", "of all, with replacement")]
-    rows = []
-    for tuning in tunings:
-        point, size = tuning.points[tuning.chosen - 1], len(tuning.values)
-        numbers = [tuning.values[tuning.chosen - 1], tuning.expected[0], tuning.expected[-1]]
-        numbers.append(expected_best_with_replacement(tuning.filled, size, tuning.mode))
-        cells = [cell(f"{tuning.chosen} of {size}", tuning.chosen), *(_setting(point.get(key)) for key in keys)]
-        cells += [cell(decimal(value, tuning.metric), value) for value in numbers]
-        name = named(group.labels.index(tuning.label), tuning.label)
-        rows.append(f'<tr><th scope="row" data-value="{html(tuning.label)}">{name}</th>{"".join(cells)}</tr>')
-    return _table(head, rows)
+    worths = (metrics, "expected of one", "of all", "of all, with replacement")
+    return draw(
+        "tuning",
+        labels=group.labels,
+        legend=page.legend(tuning.label for tuning in tunings),
+        cards=cards,
+        head=[
+            Heading("label", "text"),
+            *(Heading(name) for name in ("trial taken", *keys)),
+            *(Heading(name, first=first) for name in worths),
+        ],
+        rows=[(tuning.label, _taken(tuning, keys)) for tuning in tunings],
+        directory=FILE.parent,
+        trials=[(tuning.label, plural(len(tuning.values), "trial"), *_trials(tuning)) for tuning in tunings],
+    )
 
 
-def _trials(tuning: Tuning) -> str:
+def _with_replacement(tuning: Tuning, n: int) -> float:
+    return expected_best_with_replacement(tuning.filled, n, tuning.mode)
+
+
+def _taken(tuning: Tuning, keys: Sequence[str]) -> list[Cell]:
+    """The point that a label was run at, and the values of its trials."""
+    point, value, size = tuning.points[tuning.chosen - 1], tuning.values[tuning.chosen - 1], len(tuning.values)
+    worths = [value, tuning.expected[0], tuning.expected[-1], _with_replacement(tuning, size)]
+    return [
+        Cell(f"{tuning.chosen} of {size}", tuning.chosen),
+        *(_setting(point.get(key)) for key in keys),
+        *(Cell(decimal(worth, tuning.metric), worth) for worth in worths),
+    ]
+
+
+def _trials(tuning: Tuning) -> tuple[list[Heading], list[list[Cell]]]:
+    """Every trial of a label: its number, its point and its value."""
     keys = _keys([tuning])
-    head = [("trial", "number", "up"), *((key, "number", "up") for key in keys)]
-    head.append((tuning.metric, "number", "up" if tuning.mode == "min" else "down"))
+    head = [
+        Heading("trial"),
+        *map(Heading, keys),
+        Heading(tuning.metric, first="up" if tuning.mode == "min" else "down"),
+    ]
     rows = []
     for place, (point, value) in enumerate(zip(tuning.points, tuning.values, strict=True), 1):
-        said = "diverged" if value is None else decimal(value, tuning.metric)
-        shown = cell(said, value, "taken" if place == tuning.chosen else "")
-        settings = "".join(_setting(point.get(key)) for key in keys)
-        rows.append(f"<tr>{cell(str(place), place)}{settings}{shown}</tr>")
-    title = f"{tuning.label}: {len(rows)} {'trial' if len(rows) == 1 else 'trials'}"
-    where = note(f"Each is a run of its own: {FILE.parent}/{tuning.label}-trial1/ and so on.")
-    return f"<details><summary>{html(title)}</summary><div>{where}{_table(head, rows)}</div></details>"
+        text = "diverged" if value is None else decimal(value, tuning.metric)
+        worth = Cell(text, value, "taken" if place == tuning.chosen else "")
+        rows.append([Cell(str(place), place), *(_setting(point.get(key)) for key in keys), worth])
+    return head, rows
 
 
 def _keys(tunings: Sequence[Tuning]) -> list[str]:
     return list(dict.fromkeys(key for tuning in tunings for point in tuning.points for key in point))
 
 
-def _setting(value: float | None) -> str:
-    return cell("" if value is None else f"{value:.4g}", value)
+def _setting(value: float | None) -> Cell:
+    return Cell("" if value is None else f"{value:.4g}", value)
 
 
-def _table(head: Sequence[tuple[str, str, str]], rows: Sequence[str]) -> str:
-    titles = "".join(sorting(index, *column) for index, column in enumerate(head))
-    body = f"<thead><tr>{titles}</tr></thead><tbody>{''.join(rows)}</tbody>"
-    return f'<div class="scroll"><table class="compare">{body}</table></div>'
-
-
-def tuning_chart(data: str, labels: list[str], metric: str, most: int) -> Spec:
-    """What the best of n trials, of at most `most`, is expected to be, a line for each label."""
-    import altair as alt
-
-    focus = "focus === '' || focus === datum.label"
-    base = alt.Chart(alt.NamedData(name=data)).encode(
-        x=alt.X(
-            "n:Q",
-            title="trials",
-            scale=alt.Scale(nice=False, zero=False, padding=10),
-            axis=alt.Axis(grid=False, values=list(range(1, most + 1, math.ceil(most / 12))), format="d"),
-        ),
-        y=alt.Y("value:Q", title=None, scale=alt.Scale(zero=False, nice=True), axis=alt.Axis(tickCount=5)),
-        color=alt.Color("label:N", scale=alt.Scale(domain=labels), legend=None),
-    )
-    dashes = [[1, 0] if index < 8 else [6, 3] for index in range(len(labels))]
-    dash = alt.StrokeDash("label:N", legend=None, scale=alt.Scale(domain=labels, range=dashes))
-    lines = base.mark_line(strokeWidth=2.2, strokeJoin="round").encode(
-        strokeDash=dash, opacity=alt.condition(focus, alt.value(1), alt.value(0.1))
-    )
-    dots = base.mark_circle(size=34).encode(
-        opacity=alt.condition(focus, alt.value(1), alt.value(0.08)),
-        tooltip=[
-            alt.Tooltip("label:N"),
-            alt.Tooltip("n:Q", title="trials"),
-            alt.Tooltip("value:Q", title=f"expected best {metric}", format=".4~f"),
-            alt.Tooltip("paper:Q", title="with replacement", format=".4~f"),
+def tuning_chart(labels: list[str], metric: str, most: int) -> Spec:
+    """The expected best of n trials, of at most `most`, a line for each label."""
+    axis = {"grid": False, "values": list(range(1, most + 1, math.ceil(most / 12))), "format": "d"}
+    return line_chart(
+        labels,
+        channel("n:Q", title="trials", scale={"nice": False, "zero": False, "padding": 10}, axis=axis),
+        value_axis("value:Q"),
+        [
+            channel("n:Q", title="trials"),
+            channel("value:Q", title=f"expected best {metric}", format=".4~f"),
+            channel("paper:Q", title="with replacement", format=".4~f"),
         ],
+        f"Expected best {metric} of n trials",
+        height=240,
+        size=34,
     )
-    chart = alt.layer(lines, dots).properties(
-        width="container", height=240, description=f"Expected best {metric} of n trials, one colour per label"
-    )
-    return bare(chart.add_params(alt.param(name="focus", value="")))

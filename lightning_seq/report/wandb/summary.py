@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+
+import wandb
 
 from lightning_seq.records.attention import Step
 from lightning_seq.records.numbers import number
 from lightning_seq.records.record import Record
 from lightning_seq.report import curves
+from lightning_seq.report.columns import wandb_columns
 from lightning_seq.report.dashboard.attention import first_maps, shown
 from lightning_seq.report.summary import PARAMETER_KINDS, Group, Summary, runs_of, summarise_runs, training_seconds
 from lightning_seq.report.wandb.attention_picture import picture
@@ -43,9 +45,7 @@ def log_comparison(directory: Path, project: str = "lightning_seq", entity: str 
         run.finish()
 
 
-def _start(directory: Path, summary: Summary, project: str, entity: str | None) -> Any:
-    import wandb
-
+def _start(directory: Path, summary: Summary, project: str, entity: str | None) -> wandb.Run:
     settings = wandb.Settings(
         silent=True,
         console="off",
@@ -81,27 +81,17 @@ def _start(directory: Path, summary: Summary, project: str, entity: str | None) 
     )
 
 
-def _summary_table(group: Group) -> Any:
+def _summary_table(group: Group) -> wandb.Table:
     """One row for each label."""
-    import wandb
-
-    columns: list[str | int] = ["label", "done", "failed"]
-    columns += [f"{name} {part}" for name in group.metrics for part in ("mean", "std")]
-    columns += [f"parameters {kind}" for kind in PARAMETER_KINDS] + ["tokens/s", "training seconds", "engine"]
-    table = wandb.Table(columns=columns, allow_mixed_types=True)
+    columns = wandb_columns(group)
+    table = wandb.Table(columns=[column.name for column in columns], allow_mixed_types=True)
     for row in group.rows:
-        cells: list[Any] = [row.label, row.done, row.failed]
-        for name in group.metrics:
-            cells += [row.metric(name).mean, row.metric(name).std]
-        cells += [row.parameters.get(kind) for kind in PARAMETER_KINDS]
-        table.add_data(*cells, row.tokens_per_second.mean, row.seconds.mean, row.engine)
+        table.add_data(*(column.value(row) for column in columns))
     return table
 
 
-def _run_table(records: list[Record], group: Group) -> Any:
+def _run_table(records: list[Record], group: Group) -> wandb.Table:
     """One row for each label and seed."""
-    import wandb
-
     columns: list[str | int] = [
         "label",
         "seed",
@@ -112,7 +102,7 @@ def _run_table(records: list[Record], group: Group) -> Any:
     columns += ["tokens/s", "jobs", "training seconds", "engine", "error"]
     table = wandb.Table(columns=columns, allow_mixed_types=True)
     for record in records:
-        cells: list[Any] = [record.label, record.seed, record.status]
+        cells: list[object] = [record.label, record.seed, record.status]
         cells += [number(record.metrics.get(name)) for name in group.metrics]
         cells += [record.parameters.get(kind) for kind in PARAMETER_KINDS]
         cells += [number(record.throughput.get("tokens_per_second")), record.jobs, training_seconds(record)]
@@ -120,10 +110,8 @@ def _run_table(records: list[Record], group: Group) -> Any:
     return table
 
 
-def _overlaid(records: list[Record], name: str, place: str) -> dict[str, Any]:
+def _overlaid(records: list[Record], name: str, place: str) -> dict[str, object]:
     """One metric of all runs in one chart against epochs, and as a table that holds the seconds too."""
-    import wandb
-
     drawn = [(f"{record.label}-seed{record.seed}", record, curves.points(record, name)) for record in records]
     drawn = [item for item in drawn if item[2]]
     if not drawn:
@@ -140,25 +128,23 @@ def _overlaid(records: list[Record], name: str, place: str) -> dict[str, Any]:
     return {f"curves/{place}{name}": chart, f"comparison/{place}{name}": table}
 
 
-def _attention(runs: list[tuple[Path, Record]], group: Group, place: str) -> dict[str, Any]:
+def _attention(runs: list[tuple[Path, Record]], group: Group, place: str) -> dict[str, object]:
     """For each chosen sentence the maps of attention after the last epoch, architectures side by side."""
-    import wandb
-
-    found, _ = first_maps([run for run in runs if group.holds(run[1])])
+    maps, _ = first_maps([run for run in runs if group.holds(run[1])])
     by_sentence: dict[int, list[str]] = {}
-    for record, sentences in found:
-        for each in sentences:
-            source = [shown(token) for token in each.source]
-            step = each.steps[-1]
+    for record, sentences in maps:
+        for sentence in sentences:
+            source = [shown(token) for token in sentence.source]
+            step = sentence.steps[-1]
             step = Step(step.epoch, tuple(shown(token) for token in step.target), step.rows)
-            by_sentence.setdefault(each.number, []).append(picture(record.label, source, step))
+            by_sentence.setdefault(sentence.number, []).append(picture(record.label, source, step))
     return {
         f"attention/{place}sentence {number}": wandb.Html("<!doctype html><meta charset=utf-8>" + "".join(pictures))
         for number, pictures in by_sentence.items()
     }
 
 
-def _means(group: Group) -> dict[str, Any]:
+def _means(group: Group) -> dict[str, object]:
     """The means of the headline by label, for the list of runs."""
     means = {f"{group.headline}/{row.label}": row.metric(group.headline).mean for row in group.rows}
     return {name: mean for name, mean in means.items() if mean is not None}

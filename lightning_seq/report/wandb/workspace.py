@@ -1,6 +1,6 @@
 """A comparison as a saved workspace and a report of Weights & Biases: the dashboard's figures as its native panels.
 
-The plan of both needs no account and no package: it is written beside the dashboard, with the command that uploads it
+The plan of both needs no account and no package: it is written next to the dashboard, with the command that uploads it
 all. Building them from it needs `wandb-workspaces`, saving them an account:
 
     python -m lightning_seq.report.wandb.workspace runs/demo
@@ -26,10 +26,10 @@ from lightning_seq.report.summary import Group, runs_of, summarise_runs
 
 FILE = "wandb_workspace.json"
 AXES = {"step": "trainer/global_step", "epoch": "epoch", "seconds": "RelativeTime(Process)"}
-"""What curves are drawn against, as W&B names it."""
+"""The axes of the curves, as W&B names them."""
 
 COSTS = {"recurrent parameters": "parameters/recurrent", "tokens a second": "tokens_per_second"}
-"""What an architecture pays, by the names in the summary of its runs."""
+"""The costs of an architecture, by their names in the summary of its runs."""
 
 _COLUMNS, _WIDTH, _HEIGHT = 3, 8, 6
 """Panels in a row of W&B's grid of 24 columns, and the size of each."""
@@ -40,7 +40,7 @@ def write_plan(directory: Path, project: str | None = None, entity: str | None =
 
     project, entity: where the runs were logged to; without a project their records say.
 
-    The plan holds, beside `name`, `project` and `entity`,
+    The plan holds `name`, `project`, `entity` and
     upload:          the command that sends every run, and then saves the workspaces and the report.
     views:           for each data set a `title`, the `verdict` in words, which runs (`group`, `tags`), by which key of
                      their configuration they are grouped, `columns` of the table of runs, `tables` of the comparison's
@@ -87,8 +87,7 @@ def upload(directory: Path) -> str:
 
 
 def _kind(record: Record) -> str | None:
-    held = record.config.get("logger")
-    return held.get("kind") if isinstance(held, dict) else None
+    return record.setting("logger", "kind")
 
 
 def _view(group: Group, name: str, records: Sequence[Record], several: bool) -> dict[str, Plain]:

@@ -1,6 +1,6 @@
-"""Where a run's numbers go: its record and CSV always, W&B or TensorBoard beside them.
+"""The loggers of a run besides its record and `metrics.csv`: W&B or TensorBoard.
 
-What W&B and TensorBoard hold of a run that is done is read from its record: both say what the reports say.
+The final numbers that both show of a run are read from its record, as those of the reports are.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from pathlib import Path
 
 from lightning_seq.config.tree import Config
 from lightning_seq.errors import UserError, install
-from lightning_seq.training.loggers.fail_safe import Tolerant
+from lightning_seq.training.loggers.fail_safe import FailSafeLogger
 from lightning_seq.training.loggers.tensorboard_run import TensorBoardRun
 
 
-def build_loggers(config: Config, directory: Path, label: str, tell: Callable[[str], None]) -> list[Tolerant]:
-    """The loggers beside the record, as `logger=…` asks. `tell` hears of one that does not work.
+def build_loggers(config: Config, directory: Path, label: str, notify: Callable[[str], None]) -> list[FailSafeLogger]:
+    """The loggers that `logger=…` asks for. `notify` is called with a message for one that does not work.
 
     Raises UserError for TensorBoard when it is not installed.
     """
@@ -24,14 +24,14 @@ def build_loggers(config: Config, directory: Path, label: str, tell: Callable[[s
         return []
     if kind == "tensorboard":
         try:
-            return [Tolerant(TensorBoardRun(directory), tell)]
+            return [FailSafeLogger(TensorBoardRun(directory), notify)]
         except ModuleNotFoundError:
             raise UserError(f"logger=tensorboard needs a package: {install('tensorboard')}") from None
     from lightning_seq.training.loggers.wandb_run import start_run
 
     try:
-        started = start_run(config, directory, label, tell)
-        return [] if started is None else [Tolerant(started, tell)]
+        started = start_run(config, directory, label, notify)
+        return [] if started is None else [FailSafeLogger(started, notify)]
     except Exception as error:  # no service, no room, no key: the record has the numbers
-        tell(f"W&B does not start ({error}): the run goes on without it; metrics.csv has it all")
+        notify(f"W&B does not start ({error}): the run continues without it; all metrics are in metrics.csv")
         return []

@@ -21,8 +21,8 @@ class CurveLogger(Logger):
     """Collects every logged number as `[step, epoch, seconds, value]` (epochs from 1) and writes `metrics.csv`.
 
     directory: of the run.
-    seconds:   tells how long the run has trained so far.
-    changed:   called after new validation numbers, so that the record on disk follows the run.
+    seconds:   returns the seconds that the run has trained so far.
+    changed:   called after new validation metrics, so that the record on disk follows the run.
     """
 
     def __init__(self, directory: Path, seconds: Callable[[], float], changed: Callable[[], None]) -> None:
@@ -40,7 +40,7 @@ class CurveLogger(Logger):
         return ""
 
     @rank_zero_only
-    def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
+    def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: object, **kwargs: object) -> None:
         """The record holds the whole configuration already."""
 
     @rank_zero_only
@@ -56,7 +56,7 @@ class CurveLogger(Logger):
             self.changed()
 
     def close(self) -> None:
-        """Training is over: what is logged from here on belongs to no curve."""
+        """Ignore what is logged from here on: training is over."""
         self._open = False
 
     def at(self, step: int, prefix: str) -> dict[str, float | None]:
@@ -70,7 +70,7 @@ class CurveLogger(Logger):
     @rank_zero_only
     def save(self) -> None:
         """Write `metrics.csv`: a line per step at which anything was logged, a column per metric."""
-        rows: dict[tuple[Any, ...], dict[str, Any]] = {}
+        rows: dict[tuple[float | None, ...], dict[str, float | None]] = {}
         for name, points in self.curves.items():
             for step, epoch, seconds, value in points:
                 row = rows.setdefault((step, epoch), {"step": step, "epoch": epoch, "seconds": seconds})
@@ -78,5 +78,5 @@ class CurveLogger(Logger):
         text = io.StringIO()
         writer = csv.DictWriter(text, ["step", "epoch", "seconds", *self.curves], lineterminator="\n")
         writer.writeheader()
-        writer.writerows(sorted(rows.values(), key=lambda row: (row["step"] or 0, row["seconds"])))
+        writer.writerows(sorted(rows.values(), key=lambda row: (row["step"] or 0, row["seconds"] or 0.0)))
         write_text(self.directory / "metrics.csv", text.getvalue())

@@ -11,15 +11,15 @@ from lightning.pytorch.loggers import Logger
 from lightning_seq.training.loggers.tensorboard_run import TensorBoardRun
 
 
-class Tolerant(Logger):
-    """Another logger, which is left out from the first moment at which it fails: no run ends because of it.
+class FailSafeLogger(Logger):
+    """Wraps another logger and disables it at its first error: no run ends because of a logger.
 
-    tell: hears why, once. What a logger missed is in the record and in `metrics.csv`.
+    notify: called once, with the error. The record and `metrics.csv` have all numbers.
     """
 
-    def __init__(self, logger: Logger, tell: Callable[[str], None]) -> None:
+    def __init__(self, logger: Logger, notify: Callable[[str], None]) -> None:
         super().__init__()
-        self.logger, self.tell = logger, tell
+        self.logger, self.notify = logger, notify
         self._works = True
 
     @property
@@ -31,14 +31,14 @@ class Tolerant(Logger):
         return self.logger.version
 
     def continue_after(self, step: int) -> None:
-        """The run resumes after this optimiser step: what was logged later will be logged again."""
+        """Drop what was logged after this optimiser step: the run resumes there and logs it again."""
         if isinstance(self.logger, TensorBoardRun):
             self.logger.continue_after(step)
 
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
         self._try(lambda: self.logger.log_metrics(metrics, step))
 
-    def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
+    def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: object, **kwargs: object) -> None:
         self._try(lambda: self.logger.log_hyperparams(params, *args, **kwargs))
 
     def save(self) -> None:
@@ -48,7 +48,7 @@ class Tolerant(Logger):
         self._try(lambda: self.logger.finalize(status))
 
     def close(self) -> None:
-        """The record says how the run ended."""
+        """Log the final numbers, and end the logger. The record must be final."""
         self.finalize("success")
         self._try(self._finish)
 
@@ -62,6 +62,7 @@ class Tolerant(Logger):
             return
         try:
             act()
-        except Exception as error:  # of somebody else's logger, anything: the record has the numbers
+        except Exception as error:  # an external logger may raise anything
             self._works = False
-            self.tell(f"{type(self.logger).__name__} failed and is told of no more ({error}); metrics.csv has it all")
+            name = type(self.logger).__name__
+            self.notify(f"{name} failed and is now disabled ({error}); all metrics are in metrics.csv")

@@ -9,6 +9,7 @@ from typing import Any
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 
+from lightning_seq.lightning_internals import purge_after, write_summary
 from lightning_seq.records.record import Record, read_done
 from lightning_seq.training.loggers.final import final_numbers
 
@@ -16,9 +17,8 @@ from lightning_seq.training.loggers.final import final_numbers
 class TensorBoardRun(TensorBoardLogger):
     """Event files whose HPARAMS tab compares the runs of a comparison: `tensorboard --logdir <runs>/<name>`.
 
-    There each run has its settings and what they made of it (a *session*). TensorBoard finds the columns from all runs:
-    the description of an experiment, which Lightning writes beside them, would keep those of the first run alone, and
-    architectures have settings of their own.
+    Each run is a session of that tab, with its settings and final metrics. No description of the experiment is written,
+    as Lightning would: it would fix the columns to the settings of the first run.
 
     directory: of the run.
     """
@@ -29,11 +29,11 @@ class TensorBoardRun(TensorBoardLogger):
         self.continue_after(-1)
 
     def continue_after(self, step: int) -> None:
-        """Let TensorBoard drop what an earlier attempt logged after this optimiser step; -1: all of it.
+        """Let TensorBoard drop what an earlier attempt logged after this optimiser step (-1: everything).
 
-        Has an effect before the first number is logged.
+        To be called before the first number is logged.
         """
-        self._kwargs["purge_step"] = step + 1
+        purge_after(self, step)
 
     @rank_zero_only
     def finalize(self, status: str) -> None:
@@ -46,7 +46,7 @@ class TensorBoardRun(TensorBoardLogger):
             self.log_metrics({f"final/{name}": value for name, value in final.items()})
             _, *session = hparams(hyperparameters(record), {})
             for summary in session:
-                self.experiment._get_file_writer().add_summary(summary)
+                write_summary(self, summary)
         super().finalize(status)
 
 
@@ -56,7 +56,7 @@ _COMPARED_ALONE = ("data.batch_size", "trainer.max_epochs", "trainer.gradient_cl
 
 
 def hyperparameters(record: Record) -> dict[str, str | float | bool]:
-    """The settings that runs of a comparison may differ in, flat; what is not set is left out."""
+    """The settings in which runs of a comparison may differ, by dotted key, without those that are null."""
     flat = dict(_leaves(record.config, ""))
     chosen = {
         key: value

@@ -1,8 +1,8 @@
 """A run as a run of Weights & Biases.
 
 It is always recorded offline, so nothing that happens to a network or a server reaches the run. `logger.mode=online`
-starts a process beside it (`experiment/wandb_upload.py`) that sends what is recorded while it is recorded; what could
-not be sent, `wandb sync` sends later.
+starts a second process (`training/loggers/wandb_upload.py`) that uploads the run while it is recorded; `wandb sync`
+uploads the rest later.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from lightning_seq.records.record import read_done
 from lightning_seq.training.loggers.final import final_numbers
 
 SERVICE = "WANDB_SERVICE"
-"""Names W&B's service of this process to its children, and ends with it."""
+"""Tells children of this process about its W&B service, which ends with it."""
 SENT = "sync.log"
-"""Beside the directories of W&B's runs: what the process that sends them says."""
+"""The log of the process that uploads, next to the directories of W&B's runs."""
 MOST_EXAMPLES, MOST_CLASSES = 200, 40
 """Rows of the table of predictions; classes of a confusion matrix."""
 
@@ -102,7 +102,7 @@ def wandb_mode(wanted: str) -> tuple[str, str | None]:
         return variable, f"W&B: WANDB_MODE={variable} is set, so logger.mode is {variable}, not {wanted}"
     if wanted != "online":
         return wanted, None
-    endings = "the run goes on offline; send it later with `wandb sync`"
+    endings = "the run continues offline; upload it later with `wandb sync`"
     if not os.environ.get("WANDB_API_KEY") and not _has_netrc_key():
         return "offline", f"W&B: no key (WANDB_API_KEY, or `wandb login`): {endings}"
     url = urlsplit(os.environ.get("WANDB_BASE_URL") or "https://api.wandb.ai")
@@ -129,7 +129,7 @@ def _has_netrc_key() -> bool:
 
 
 def wandb_id(directory: Path) -> str | None:
-    """That of the W&B run to go on with: what was left in a run's directory is there because the run goes on.
+    """The id of the W&B run to resume: the last one in the run's directory, which is emptied when a run starts anew.
 
     Offline, each part is a directory of its own, and `wandb sync` sends those of one id as one run, in their order.
     """
@@ -137,15 +137,15 @@ def wandb_id(directory: Path) -> str | None:
     return parts[-1].name.rpartition("-")[2] if parts else None
 
 
-def start_run(config: Config, directory: Path, label: str, tell: Callable[[str], None]) -> WandbRun | None:
+def start_run(config: Config, directory: Path, label: str, notify: Callable[[str], None]) -> WandbRun | None:
     """A W&B run of this run, or the one that an earlier part of it began; None where W&B is disabled.
 
-    tell: hears why the mode is another than the one asked for. Raises what `wandb.init` raises.
+    notify: called with the reason why the mode is not the one asked for. Raises what `wandb.init` raises.
     """
     settings = config["logger"]
     mode, reason = wandb_mode(settings["mode"])
     if reason:
-        tell(reason)
+        notify(reason)
     if mode == "disabled":
         return None
     import wandb

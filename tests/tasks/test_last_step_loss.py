@@ -57,7 +57,7 @@ def test_tagging(crf: bool, reverse: bool) -> None:
     where = places(batch.target_mask, reverse)
     assert places(batch.target_mask, reverse) != places(batch.target_mask, not reverse)
     expected = sum(-own[row, step, batch.targets[row, step]].log() for row, step in where)
-    torch.testing.assert_close(task.loss_at_end(batch, reverse), expected, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(task.last_step_loss(batch, reverse), expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("loss", ["cross_entropy", "ranking"])
@@ -76,8 +76,8 @@ def test_classification(loss: str) -> None:
         expected = functional.cross_entropy(scores, targets[:3], reduction="sum")
     else:
         expected = task._losses(scores, targets[:3]).sum()
-    torch.testing.assert_close(task.loss_at_end(batch), expected)
-    torch.testing.assert_close(task.loss_at_end(batch, reverse=True), expected)
+    torch.testing.assert_close(task.last_step_loss(batch), expected)
+    torch.testing.assert_close(task.last_step_loss(batch, reverse=True), expected)
 
 
 def test_language_modelling() -> None:
@@ -86,10 +86,12 @@ def test_language_modelling() -> None:
     scores, _ = task.model(ids[:, :-1], torch.ones_like(ids[:, :-1], dtype=torch.bool))
     for reverse, step in ((False, -1), (True, 0)):
         expected = functional.nll_loss(scores[:, step], ids[:, 1:][:, step], reduction="sum")
-        torch.testing.assert_close(task.loss_at_end(batch, reverse), expected)
+        torch.testing.assert_close(task.last_step_loss(batch, reverse), expected)
     task.training_step(batch, 0)
     carried = task._state
-    torch.testing.assert_close(task.loss_at_end(batch), functional.nll_loss(scores[:, -1], ids[:, -1], reduction="sum"))
+    torch.testing.assert_close(
+        task.last_step_loss(batch), functional.nll_loss(scores[:, -1], ids[:, -1], reduction="sum")
+    )
     assert task._state is carried, "what is carried from batch to batch stays as it was"
 
 
@@ -107,14 +109,14 @@ def test_bits(reverse: bool) -> None:
     where = places(counts.any(-1), reverse)
     assert (3, 1 if reverse else 2) in where
     expected = sum(losses[row, step][counts[row, step]].sum() for row, step in where)
-    torch.testing.assert_close(task.loss_at_end(batch, reverse), expected)
+    torch.testing.assert_close(task.last_step_loss(batch, reverse), expected)
 
 
 def test_regression() -> None:
     task, batch = numbers.regression(), numbers.batch(of_steps=False)
     found = task.model(batch.inputs, batch.mask)[batch.target_mask]
     expected = (found - batch.targets[batch.target_mask]).square().mean(-1).sum()
-    torch.testing.assert_close(task.loss_at_end(batch), expected)
+    torch.testing.assert_close(task.last_step_loss(batch), expected)
 
 
 def test_sequences_of_sets() -> None:
@@ -124,7 +126,7 @@ def test_sequences_of_sets() -> None:
     scores = task.model(batch.inputs, batch.mask)[0]
     losses = functional.binary_cross_entropy_with_logits(scores, batch.targets.float(), reduction="none").sum(-1)
     expected = sum(losses[row, step] for row, step in places(batch.target_mask, reverse=False))
-    torch.testing.assert_close(task.loss_at_end(batch), expected)
+    torch.testing.assert_close(task.last_step_loss(batch), expected)
 
 
 @pytest.mark.parametrize("reverse", [False, True])
@@ -134,12 +136,12 @@ def test_sequence_to_sequence(reverse: bool) -> None:
     found, targets = translation.scores(task, batch)
     ends = batch.target_mask.sum(1).cumsum(0) - 1
     expected = functional.cross_entropy(found[ends], targets[ends], reduction="sum")
-    torch.testing.assert_close(task.loss_at_end(batch, reverse), expected)
+    torch.testing.assert_close(task.last_step_loss(batch, reverse), expected)
 
 
 def test_a_task_that_does_not_say_it() -> None:
     class Mute(Task):
         """A task that leaves it out."""
 
-    with pytest.raises(TypeError, match=r"abstract class Mute .*loss_at_end"):
+    with pytest.raises(TypeError, match=r"abstract class Mute .*last_step_loss"):
         Mute(torch.nn.Linear(1, 1), SGD, None, "val/loss", 1)  # type: ignore[abstract]

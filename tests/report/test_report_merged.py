@@ -14,7 +14,7 @@ import pytest
 
 from lightning_seq.errors import UserError
 from lightning_seq.records.record import Record, read, runs_in, write
-from lightning_seq.report.gather import gather, write_gathered
+from lightning_seq.report.merge import merge, write_merged
 
 Make = Callable[..., Path]
 
@@ -54,12 +54,12 @@ def two(make_comparison: Make, tmp_path: Path) -> tuple[Path, Path]:
 
 def refusal(*directories: Path) -> str:
     with pytest.raises(UserError) as refused:
-        gather(directories)
+        merge(directories)
     return str(refused.value)
 
 
 def test_seeds_of_two_machines_are_one_comparison(two: tuple[Path, Path], tmp_path: Path) -> None:
-    summary = write_gathered(two, tmp_path / "joint")
+    summary = write_merged(two, tmp_path / "joint")
     (group,) = summary.groups
     assert {row.label: row.seeds for row in group.rows} == {"rnn": (1, 2, 3, 4), "gru": (1, 2, 3, 4), "lstm": (3, 4)}
     assert group.rows[0].metric("test/accuracy").n == 4
@@ -70,13 +70,13 @@ def test_seeds_of_two_machines_are_one_comparison(two: tuple[Path, Path], tmp_pa
         "dashboard.html", "table.csv", "table.md", "table.tex",
     }  # fmt: skip
     assert not (two[0] / "dashboard.html").exists()
-    assert {len(gather(directories)) for directories in (two, two[::-1])} == {10}
+    assert {len(merge(directories)) for directories in (two, two[::-1])} == {10}
 
 
 def test_what_failed_is_linked_where_it_lies(two: tuple[Path, Path], tmp_path: Path) -> None:
     with_(two[1], lambda record: record.with_(status="failed", error="it ended"), "lstm")
     output = tmp_path / "reports" / "joint"
-    summary = write_gathered(two, output)
+    summary = write_merged(two, output)
     assert len(summary.problems) == 2
     for problem in summary.problems:
         assert problem.log is not None
@@ -85,7 +85,7 @@ def test_what_failed_is_linked_where_it_lies(two: tuple[Path, Path], tmp_path: P
 
 def test_every_link_of_the_page_leads_to_a_file(two: tuple[Path, Path], tmp_path: Path) -> None:
     output = tmp_path / "reports" / "joint"
-    write_gathered(two, output)
+    write_merged(two, output)
     page = (output / "dashboard.html").read_text(encoding="utf-8")
     links = [unquote(unescape(found)) for found in re.findall(r'href="(\.[^"]*)"', page)]
     assert any("second one" in found for found in links)
@@ -96,11 +96,11 @@ def test_every_link_of_the_page_leads_to_a_file(two: tuple[Path, Path], tmp_path
 def test_a_copy_is_taken_once_and_what_is_done_preferred(two: tuple[Path, Path], tmp_path: Path) -> None:
     one = two[0]
     copy = shutil.copytree(one, tmp_path / "copy")
-    assert len(gather([one, copy])) == len(gather([one, one])) == 4
+    assert len(merge([one, copy])) == len(merge([one, one])) == 4
     run = one / "gru-seed1"
     write(run, read(run).with_(status="interrupted", metrics={}))
-    assert {path.parent for path, record in gather([one, copy]) if record.label == "gru" and record.seed == 1} == {copy}
-    assert {path.parent for path, record in gather([copy, one]) if record.label == "gru" and record.seed == 1} == {copy}
+    assert {path.parent for path, record in merge([one, copy]) if record.label == "gru" and record.seed == 1} == {copy}
+    assert {path.parent for path, record in merge([copy, one]) if record.label == "gru" and record.seed == 1} == {copy}
 
 
 def test_one_run_with_two_results_is_refused(two: tuple[Path, Path], tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ def test_a_second_data_set_beside_the_common_one_stays_apart(
     two: tuple[Path, Path], make_tagging: Make, tmp_path: Path
 ) -> None:
     make_tagging(two[1], labels=("rnn-chunks",), seeds=1)
-    assert [group.data for group in write_gathered(two, tmp_path / "joint").groups] == ["verses_genre", "conll2000"]
+    assert [group.data for group in write_merged(two, tmp_path / "joint").groups] == ["verses_genre", "conll2000"]
 
 
 def test_another_headline_metric_is_refused(two: tuple[Path, Path]) -> None:
@@ -174,7 +174,7 @@ def test_one_label_of_two_configurations_is_refused(
 ) -> None:
     for directory in two:
         configured(directory, callbacks={"early_stopping": {"patience": 3}})
-    assert len(gather(two)) == 10
+    assert len(merge(two)) == 10
     configured(two[1], **groups)
     said = refusal(*two)
     assert said.startswith(f"rnn seed 3 of {two[1]} has {field}, rnn seed 1 of {two[0]} has ")
@@ -191,7 +191,7 @@ def test_what_belongs_to_a_machine_or_a_version_may_differ(two: tuple[Path, Path
         task={"new": 1},
     )
     with_(two[1], lambda record: record.with_(fingerprints={**record.fingerprints, "embedding": "0ther"}))
-    assert len(gather(two)) == 10
+    assert len(merge(two)) == 10
 
 
 def far(directory: Path, lengths: tuple[int, ...], label: str = "rnn-{}", **fingerprints: str) -> Path:
@@ -214,7 +214,7 @@ def far(directory: Path, lengths: tuple[int, ...], label: str = "rnn-{}", **fing
 
 def test_distances_may_be_shared_out_between_machines(tmp_path: Path) -> None:
     near, wide = far(tmp_path / "near", (20, 50)), far(tmp_path / "wide", (100, 200))
-    assert len(gather([near, wide])) == 4
+    assert len(merge([near, wide])) == 4
     other = far(tmp_path / "other", (50, 100), "gru-{}", split="0ther")
     said = refusal(near, other)
     assert said.startswith(f"gru-50 seed 1 of {other} has split fingerprint 0ther, rnn-50 seed 1 of {near} has s50: ")
@@ -232,23 +232,23 @@ def test_data_that_differ_on_purpose_must_be_in_the_other_too(two: tuple[Path, P
 
     with_(two[0], counted(2), "gru")
     with_(two[1], counted(2), "gru")
-    assert len(gather(two)) == 10
+    assert len(merge(two)) == 10
     with_(two[1], counted(3), "lstm")
-    assert len(gather(two)) == 10  # all that the first holds is in the second
+    assert len(merge(two)) == 10  # all that the first holds is in the second
     with_(two[1], counted(3), "gru")
     assert f"gru seed 3 of {two[1]} has data fingerprint min3, gru seed 1 of {two[0]} has min2" in refusal(*two)
 
 
 def test_a_record_of_another_version_is_refused(two: tuple[Path, Path]) -> None:
     path = two[1] / "lstm-seed3" / "record.json"
-    path.write_text(path.read_text().replace('"schema": 1', '"schema": 9'))
+    path.write_text(path.read_text().replace('"schema": 2', '"schema": 9'))
     assert "has schema 9" in refusal(*two)
 
 
 def test_a_place_that_is_none_is_refused(two: tuple[Path, Path], tmp_path: Path) -> None:
     with pytest.raises(UserError, match="holds runs of its own"):
-        write_gathered(two, two[1])
+        write_merged(two, two[1])
     (tmp_path / "file").write_text("x")
     with pytest.raises(UserError, match="is a file"):
-        write_gathered(two, tmp_path / "file")
+        write_merged(two, tmp_path / "file")
     assert "is not there" in refusal(two[0], tmp_path / "nowhere")

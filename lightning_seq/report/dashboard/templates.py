@@ -1,0 +1,51 @@
+"""The page's templates: HTML with Jinja2. Every value is escaped, except for what a template made."""
+
+from __future__ import annotations
+
+import re
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2.ext import Extension
+from markupsafe import Markup, escape
+
+from lightning_seq.report.dashboard.chart_style import PALETTE
+from lightning_seq.report.escape import displayable
+from lightning_seq.report.formats import NOTHING
+
+_BETWEEN = re.compile(r"(?<=[>}])\n\s*|\n\s*(?=[<{])")
+
+
+class _Unbroken(Extension):
+    """Leave out line breaks and indentation between tags: they are for the reader of a template."""
+
+    def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:
+        return _BETWEEN.sub(lambda between: f"{{#{between[0]}#}}", source.strip())  # a comment: lines keep their number
+
+
+def _displayable(value: object) -> object:
+    return displayable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def breaking(text: str, behind: str) -> Markup:
+    """Text that a narrow column may break behind each match of the pattern."""
+    return Markup(re.sub(f"({behind})", r"\1<wbr>", str(escape(displayable(text)))))
+
+
+_ENVIRONMENT = Environment(
+    loader=PackageLoader("lightning_seq.report.dashboard"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    finalize=_displayable,
+    extensions=[_Unbroken],
+    auto_reload=False,
+)
+_ENVIRONMENT.globals |= {"PALETTE": PALETTE, "NOTHING": NOTHING}
+_ENVIRONMENT.filters["breaking"] = breaking
+
+
+def draw(template: str, **values: object) -> Markup:
+    """Render a template of `templates/` with these values.
+
+    Raises jinja2.UndefinedError for a value that the template needs and does not get.
+    """
+    return Markup(_ENVIRONMENT.get_template(f"{template}.html").render(values))

@@ -1,0 +1,105 @@
+"""Select the weights of a trained run, test them, and record the results."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from torch import Tensor
+
+from lightning_seq.builders.kinds import kind_of
+from lightning_seq.embeddings.word_map import word_map
+from lightning_seq.files import finite, sha256, write_json
+from lightning_seq.identity import is_trial
+from lightning_seq.training.assemble import Assembled
+from lightning_seq.training.checkpoints import BEST, LAST, read_checkpoint, remove_before
+from lightning_seq.training.diagnostics import costs_of, files_of
+from lightning_seq.training.directory import CHECKPOINTS, CONFIG, LOG
+from lightning_seq.training.environment import peak_memory_bytes
+from lightning_seq.training.fit import Fitted
+from lightning_seq.training.run_record import RunRecordWriter, log, now, rank, world_size
+from lightning_seq.training.signals import heed
+
+
+def finish(assembled: Assembled, fitted: Fitted, writer: RunRecordWriter) -> None:
+    """Select the best weights, test them (not of a trial), and write the artifacts and the record.
+
+    Every rank takes part in the test; rank 0 alone writes. Raises `Interrupted` at a signal.
+    """
+    trainer, clock, directory = fitted.trainer, fitted.clock, writer.directory
+    trial = is_trial(assembled.config)
+    tokens = clock.tokens_of_all_ranks(trainer)
+    digest, epochs = fitted.batches.digest(trainer), fitted.batches.by_epoch(trainer)
+    _log_samples(fitted, writer.record.label)
+    fitted.curves.close()
+    selected = _select(assembled, fitted, directory / CHECKPOINTS)
+    if not trial:
+        trainer.test(assembled.task, datamodule=assembled.data, verbose=False)
+    if rank() != 0:
+        return
+    tested = _metrics_of("test/", trainer.callback_metrics)
+    fitted.curves.save()
+    remove_before(directory / CHECKPOINTS)
+    artifacts = _write_artifacts(directory, assembled, files_of(directory, fitted.diagnostics))
+    heed()
+    writer.update(
+        status="done",
+        metrics={**selected, **tested},
+        curves=fitted.curves.curves,
+        throughput={"tokens_per_second": round(tokens / clock.seconds, 1)} if clock.seconds else {},
+        peak_memory_bytes=peak_memory_bytes(),
+        fingerprints={**writer.record.fingerprints, "batches": digest, "epochs": epochs or None},
+        artifacts=artifacts,
+        instruments=costs_of(fitted.diagnostics),
+        selected_by=assembled.task.monitor,
+        resumed_at=fitted.resumed,
+        signatures=assembled.task.signatures,
+        finished=now(),
+    )
+    for logger in fitted.loggers:
+        logger.close()
+
+
+def _log_samples(fitted: Fitted, label: str) -> None:
+    name = f"rank {rank()}" if world_size() > 1 else label
+    count = fitted.batches.epochs
+    log.info("%s was trained on %d samples in %d epoch%s", name, fitted.batches.seen, count, "" if count == 1 else "s")
+
+
+def _select(assembled: Assembled, fitted: Fitted, checkpoints: Path) -> dict[str, float | None]:
+    """Give the task the weights that the monitored metric selects; return their validation metrics."""
+    trainer, task, best = fitted.trainer, assembled.task, checkpoints / BEST
+    if best.is_file():
+        checkpoint = read_checkpoint(best)
+        task.load_state_dict(checkpoint["state_dict"])
+        return fitted.curves.at(checkpoint["global_step"], "val/")
+    if fitted.diverged:
+        return {task.monitor: None}
+    if trainer.global_step:  # without checkpoints the last weights are the result, validated at the last step
+        return fitted.curves.at(trainer.global_step, "val/")
+    if assembled.config["callbacks"]["checkpoint"]:  # no step was asked for
+        trainer.save_checkpoint(best)
+    trainer.validate(task, datamodule=assembled.data, verbose=False)
+    return _metrics_of("val/", trainer.callback_metrics)
+
+
+def _metrics_of(prefix: str, metrics: Mapping[str, Tensor]) -> dict[str, float | None]:
+    return {name: finite(float(value)) for name, value in metrics.items() if name.startswith(prefix)}
+
+
+def _write_artifacts(directory: Path, assembled: Assembled, diagnostics: dict[str, str]) -> dict[str, dict[str, str]]:
+    """The record's `artifacts`. A trial is not tested: its configuration, log and curves are all that it leaves."""
+    paths = {"config": CONFIG, "log": LOG, "metrics": "metrics.csv"}
+    last = {"best": f"{CHECKPOINTS}/{BEST}", "last": f"{CHECKPOINTS}/{LAST}"}
+    if is_trial(assembled.config):
+        paths |= diagnostics | last
+    else:
+        paths |= kind_of(assembled.data.spec).artifacts(directory, assembled.data, assembled.task) | diagnostics | last
+        if assembled.inputs.vectors is not None:
+            write_json(directory / "word_map.json", word_map(assembled.inputs.vectors))
+            paths["word_map"] = "word_map.json"
+    return {
+        name: {"path": path, "sha256": sha256(directory / path)}
+        for name, path in paths.items()
+        if (directory / path).is_file()
+    }
