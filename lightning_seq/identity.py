@@ -80,6 +80,7 @@ OUTSIDE = (Role.PLACE, Role.PREDICTIONS)
 
 def role_of(key: str) -> Role:
     """The role of a key such as `task.schedule.kind`: its own, or that of the nearest key above it."""
+    key = shown(key)
     while key not in ROLES and "." in key:
         key = key.rpartition(".")[0]
     return ROLES.get(key, Role.ARCHITECTURE)
@@ -112,7 +113,7 @@ def architecture(config: Mapping[str, Any]) -> str:
 def _without(config: Mapping[str, Any], roles: Sequence[Role]) -> dict[str, Any]:
     kept = deepcopy(dict(config))
     for key, role in ROLES.items():
-        parent, _, last = key.rpartition(".")
+        parent, _, last = located(kept, key).rpartition(".")
         node = value_at(kept, parent) if parent else kept
         if role in roles and isinstance(node, dict):
             node.pop(last, None)
@@ -136,10 +137,34 @@ def differing(configs: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
     )
 
 
+def located(config: Mapping[str, Any], key: str) -> str:
+    """Where the tree holds a key that is typed: `data.train` is `data.source.train` where the source takes it."""
+    group, _, rest = key.partition(".")
+    data = config.get("data")
+    if group != "data" or not isinstance(data, dict) or not isinstance(source := data.get("source"), dict):
+        return key
+    name = rest.partition(".")[0]
+    return f"data.source.{rest}" if name in source and name not in data else key
+
+
+def shown(key: str) -> str:
+    """A key of the tree as it is typed; the inverse of `located`."""
+    name = key.removeprefix("data.source.")
+    return key if name == key or name == "_target_" else f"data.{name}"
+
+
+def settings_of_data(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The keys of `data` as they are typed, with those of its source."""
+    source = data.get("source")
+    inner = {f"data.source.{key}": value for key, value in source.items()} if isinstance(source, dict) else {}
+    outer = {f"data.{key}": value for key, value in data.items() if key != "source" or not inner}
+    return outer | {shown(key): value for key, value in inner.items()}
+
+
 def value_at(config: Mapping[str, Any], key: str) -> Any:
-    """The value at a dotted key, None where the configuration has none."""
+    """The value at a dotted key as it is typed, None where the configuration has none."""
     node: Any = config
-    for part in key.split("."):
+    for part in located(config, key).split("."):
         node = node.get(part) if isinstance(node, dict) else None
     return node
 

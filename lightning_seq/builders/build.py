@@ -30,7 +30,10 @@ NO_ROOM = re.compile(r"can't allocate memory|out of memory|calculation overflowe
 
 def build_data(config: Config) -> Any:
     """The DataModule, prepared or found in the cache."""
-    make = factory(config["data"], "data", config["allow"])
+    node = config["data"]
+    if isinstance(source := node.get("source"), dict) and "_target_" in source:
+        node = {**node, "source": factory(source, "source", config["allow"])()}
+    make = factory(node, "data", config["allow"])
     return make(cache=Path(config["cache"]), seed=stream_seed(config["seed"], Stream.BATCHES))
 
 

@@ -110,9 +110,10 @@ def _chain(group: str, choice: str) -> Iterator[tuple[str, str]]:
     yield file, group if "@package _global_" in _text(file) else ""
     for item in values.get("defaults", []):
         base = next(iter(item)) if isinstance(item, dict) else item
-        match = re.fullmatch(rf"(?:/{group}/)?(\w+)(?:@\w+)?", base)
+        match = re.fullmatch(rf"(?:/{group}/)?([\w/]+)(?:@\w+)?", base)
         if match and match.group(1) != "_self_" and not isinstance(item, dict):
-            yield from _chain(group, match.group(1))
+            room = choice.rpartition("/")[0]
+            yield from _chain(group, f"{room}/{match.group(1)}" if room else match.group(1))
 
 
 def _text(file: str) -> str:

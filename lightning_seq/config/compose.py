@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Collection, Sequence
 from copy import deepcopy
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from lightning_seq.config.words import (
 )
 from lightning_seq.errors import UserError, near
 from lightning_seq.files import default_cache, place
-from lightning_seq.identity import value_at
+from lightning_seq.identity import located, shown, value_at
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
 """What a run, a comparison or a label may be called."""
@@ -58,14 +59,20 @@ def compose(words: Sequence[str], of_file: Sequence[str] = ()) -> Config:
     base = _hydra(chosen)
     _refuse_fixed(pairs, base["choices"]["model"])
     own = _own_classes(values)
+    if "data" in own:
+        base["data"].pop("source", None)
     _check_keys_exist(values, base, own)
     texts = {pair.key: read_texts(pair) for pair in values if admits_texts(kind_at(base, pair.key))}
     for pair in values:
         if not is_verbatim(pair.key) and pair.key not in texts:
             check_digits(pair)
     config = _hydra([
-        *chosen, *(pair for pair in values if not is_verbatim(pair.key) and texts.get(pair.key) is None)
+        *chosen,
+        *(replace(pair, key=located(base, pair.key)) for pair in values
+          if not is_verbatim(pair.key) and texts.get(pair.key) is None),
     ])  # fmt: skip
+    if "data" in own and not any(pair.key.startswith("data.source") for pair in values):
+        config["data"].pop("source", None)
     for pair in {pair.key: pair for pair in values}.values():  # the last value of a key that was given twice
         default = value_at(base, pair.key)
         if is_verbatim(pair.key):
@@ -94,7 +101,7 @@ def compose(words: Sequence[str], of_file: Sequence[str] = ()) -> Config:
 
 def _check_keys_exist(values: Sequence[Word], base: Config, own: Collection[str]) -> None:
     """Raises UserError for a key that the configuration does not have. An empty mapping takes any key."""
-    known = set(paths(base))
+    known = {shown(path) for path in paths(base) if path != "data.source"}
     for pair in values:
         parents = [pair.key[: dot.start()] for dot in re.finditer(r"\.", pair.key)]
         if (

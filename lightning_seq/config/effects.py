@@ -86,8 +86,7 @@ def _is_cut(split: str) -> Callable[[Config], bool]:
     """Whether the split is cut from train: no file of the user's, and no split of the Hub's, is there."""
 
     def cut(config: Config) -> bool:
-        data = config["data"]
-        return not data.get(split) and not (data.get("splits") or {}).get(split)
+        return not value_at(config, f"data.{split}") and not value_at(config, f"data.splits.{split}")
 
     return cut
 
@@ -159,7 +158,7 @@ RULES = (
          "the text is read line by line: it is of data.layout=columns"),
     Rule(("data.validation_fraction",), _is_cut("validation"), "there is a validation split already"),
     Rule(("data.test_fraction",), _is_cut("test"), "there is a test split already"),
-    Rule(("data.hub.*",), lambda config: not config["data"].get("mirror"), "the data come from data.mirror"),
+    Rule(("data.hub.*",), lambda config: not value_at(config, "data.mirror"), "the data come from data.mirror"),
     Rule(("data.mirror_path", "data.mirror_config"), _set("data.mirror"), "there is no mirror: give data.mirror=DIR"),
     Rule(("data.repair",), _no("data.scheme", "none"), "it is of tags that mark spans"),
     Rule(("callbacks.finite_guard.times",), _is("callbacks.finite_guard.policy", "skip", "halve"),

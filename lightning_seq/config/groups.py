@@ -21,11 +21,21 @@ def conf_directory() -> Path:
 @cache
 def task_of(data: str) -> str:
     """The kind of task that a choice of `data` is for."""
+    return _chosen_task(conf_directory() / "data" / f"{data}.yaml") or DEFAULT_TASK
+
+
+def _chosen_task(file: Path) -> str | None:
+    """The task that a file of data, or a file that it builds on, chooses."""
     import yaml
 
-    held = yaml.safe_load((conf_directory() / "data" / f"{data}.yaml").read_text(encoding="utf-8"))
-    chosen = [part["override /task"] for part in held.get("defaults", []) if "override /task" in part]
-    return str(chosen[0]) if chosen else DEFAULT_TASK
+    for part in yaml.safe_load(file.read_text(encoding="utf-8")).get("defaults", []):
+        if isinstance(part, dict):
+            found = next((str(task) for key, task in part.items() if key.startswith("override /task")), None)
+        else:
+            found = None if part == "_self_" else _chosen_task(file.parent / f"{part}.yaml")
+        if found:
+            return found
+    return None
 
 
 @cache

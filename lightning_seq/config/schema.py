@@ -21,6 +21,7 @@ from lightning_seq.config.settings import BESIDE, Settings
 from lightning_seq.config.tree import Config
 from lightning_seq.config.words import is_verbatim
 from lightning_seq.errors import UserError, near
+from lightning_seq.identity import located, shown
 
 OURS = "lightning_seq."
 LONGEST = 1000
@@ -42,7 +43,7 @@ def kind_at(config: Config, key: str) -> Kind | None:
     """The kind of value that a key may have; None where it has no schema."""
     kind: Kind | None = ROOT
     node: Any = config
-    for part in key.split("."):
+    for part in located(config, key).split("."):
         chosen = _chosen(kind, node)
         below = kind if isinstance(kind, Anything) else None
         kind = kinds_of(chosen, node).get(part) if chosen else below
@@ -88,10 +89,11 @@ def kinds_of(kind: Kind, value: Any) -> Mapping[str, Kind]:
     path = str(value.get("_target_"))
     given = arguments(path)
     kinds = dict(given.kinds) if given else {}
-    for beginning, settings in BESIDE.items():
-        if path.startswith(beginning):
-            more = arguments(f"{settings.__module__}.{settings.__qualname__}")
-            kinds |= more.kinds if more else {}
+    beginning = max((one for one in BESIDE if path.startswith(one)), key=len, default=None)
+    if beginning is not None:
+        settings = BESIDE[beginning]
+        more = arguments(f"{settings.__module__}.{settings.__qualname__}")
+        kinds |= more.kinds if more else {}
     if given is None or given.open or not path.startswith(OURS):
         kinds = {**dict.fromkeys(value, Anything()), **kinds}
     return {**kinds, "_target_": Scalar("str")}
@@ -111,12 +113,12 @@ def _check(key: str, value: Any, kind: Kind | None) -> None:
     kinds = kinds_of(node, value)
     for name, inner in value.items():
         if not isinstance(node, MappingOf) and name not in kinds:
-            raise UserError(f"{key}: there is no key {name!r} in {key}; {near(str(name), kinds)}")
+            raise UserError(f"{shown(key)}: there is no key {name!r} in {shown(key)}; {near(str(name), kinds)}")
         _check(f"{key}.{name}", inner, kinds[name])
 
 
 def _check_value(key: str, value: Any, kind: Kind) -> None:
-    said = f"{key}={_shown(value)}"
+    said = f"{shown(key)}={_shown(value)}"
     for leaf in _leaves(value):
         if isinstance(leaf, str) and len(leaf) > LONGEST and not is_verbatim(key):
             raise UserError(f"{said}: expected at most {LONGEST} characters, {len(leaf)} came")

@@ -359,12 +359,16 @@ class SubwordSettings:
 
 
 @dataclass(frozen=True)
-class DataSettings:
-    source: str
+class SourceSettings:
     hub: HubSettings
     splits: SplitSettings
     tokens_column: str | int
     tag_column: str | int
+
+
+@dataclass(frozen=True)
+class DataSettings:
+    source: Callable[..., Any]
     subword: SubwordSettings
     target_subword: SubwordSettings | None
     level: Annotated[str, OneOf(LEVELS)]
@@ -377,6 +381,7 @@ class DataSettings:
 BESIDE: Mapping[str, type] = {
     "torch.optim.": OptimizerSettings,
     "lightning_seq.data.": DataSettings,
+    "lightning_seq.data.sources.": SourceSettings,
     "lightning_seq.models.encoder_decoder.EncoderDecoder": AttendSettings,
     "lightning_seq.tasks.bits.BitSequences": BitsSettings,
     "lightning_seq.tasks.classification.SequenceClassification": ClassificationSettings,

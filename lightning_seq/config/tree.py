@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from lightning_seq.identity import located
+
 Config = dict[str, Any]
 
 
@@ -19,7 +21,7 @@ def paths(value: Any, prefix: str = "") -> Iterator[str]:
 
 def put(config: Config, path: str, value: Any) -> None:
     """Write a value at `task.dropout`, in place."""
-    *parents, last = path.split(".")
+    *parents, last = located(config, path).split(".")
     for key in parents:
         config = config[key]
     config[last] = value

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lightning_seq.errors import UserError
+from lightning_seq.identity import shown
 
 PATHS = (
     "runs", "cache", "output", "data.mirror", "data.train", "data.validation", "data.test", "data.train_target",
@@ -22,7 +23,7 @@ VERBATIM = (
 """Keys whose value is taken as typed, before Hydra's grammar sees it; and the names of columns (`is_verbatim`)."""
 
 SHORT = {"tune": "tune.trials"}
-"""Keys that stand for another one."""
+"""Keys that stand for another one; `data.train` also stands for `data.source.train`, see `located`."""
 
 DIGITS = re.compile(r"\d{309,}")
 """More digits than any number of a computer has."""
@@ -52,7 +53,7 @@ def split_words(words: Sequence[str]) -> list[Word]:
         key, equals, value = word.partition("=")
         if not equals or not re.fullmatch(r"[A-Za-z_][\w.]*", key):
             raise UserError(f"{word!r} is not understood: expected key=value, for example model=lstm")
-        pairs.append(Word(SHORT.get(key, key), value))
+        pairs.append(Word(SHORT.get(key, shown(key)), value))
     return pairs
 
 

@@ -13,7 +13,7 @@ from lightning_seq.text.vocabulary import PAD
 _STREAM = 1
 
 VERSION = 1
-"""Of the windows and their order: another one means that a run cannot go on from a checkpoint of before."""
+"""Of the windows and their order: a run cannot resume from a checkpoint that was written under another version."""
 
 USUAL, HALF, SPREAD, SHORTEST = 0.95, 0.5, 5.0, 5
 """How Merity et al. 2018 draw lengths: mostly around the whole length, else around its half; never under 5."""
@@ -132,9 +132,9 @@ def random_lengths(length: int, chunk_length: int, seed: int, epoch: int) -> np.
 class Columns:
     """Some of the columns of a text, each a stretch of it; their lengths differ by one token at most.
 
-    tokens:   `[C, length + 1]` int32: what stands before a column's first token, then its tokens, then padding.
+    tokens:   `[C, length + 1]` int32: the token before a column's first token, then its tokens, then padding.
     lengths:  `[C]`, tokens of each.
-    starts:   `[C]`, how many tokens of the text stand in the columns before each.
+    starts:   `[C]`, the number of tokens in the columns before each.
     of:       how many columns there are in all.
     total:    tokens of all columns.
     """
@@ -161,7 +161,7 @@ def cut_columns(flat: np.ndarray, columns: int, before: int | None, rank: int = 
     """Columns `rank`, `rank + world`, … of a text cut into so many.
 
     flat:   `[N]` ids.
-    before: the id that stands before the text; None: its first token is not predicted, and stands there itself.
+    before: the id before the text; None: the first token of the text is not predicted, and is the first input.
     """
     total = len(flat) if before is not None else len(flat) - 1
     if total < columns:

@@ -1,4 +1,4 @@
-"""What makes an example hard, whatever reads it: its length, unknown words, rare words."""
+"""The difficulty of an example for any model: its length, its unknown words, its rare words."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ class Embedding(nn.Module):
     """Ids `[B, T]` to their rows of `weight [V, E]`.
 
     weight:  where the rows start; drawn from N(0, scale²) where none is given; torch's own scale is 1.
-    frozen:  True, False, or a number of epochs n: the rows stand still until `set_epoch(n)`.
+    frozen:  True, False, or a number of epochs n: the rows do not change until `set_epoch(n)`.
     padding: the id whose row is zero and stays zero, or None.
     dropout: the probability to drop a word of the vocabulary, wherever it occurs in a batch, in training (Gal &
              Ghahramani 2016; Merity et al. 2018); what stays is scaled by 1/(1 - dropout).
@@ -101,7 +101,7 @@ class Embedding(nn.Module):
 
 
 class OneHot(nn.Module):
-    """Ids that stand for one-hot vectors of width V. Hands them on as they are: no dense vector is ever made.
+    """One-hot vectors of width V, given by their ids: the ids are returned, and no dense vector is made.
 
     The layer that follows looks its product up, as `lookup_product` does.
     """
@@ -146,7 +146,7 @@ def lookup_product(
 ) -> Float[Tensor, "B T G"]:
     """`W` times the one-hot vector of each id: the columns of `W` that the ids name.
 
-    padding: the id that stands for a vector of zeros, or None.
+    padding: the id of the vector of zeros, or None.
     """
     product = functional.embedding(ids, W.t())
     return product if padding is None else product * (ids != padding).unsqueeze(-1)

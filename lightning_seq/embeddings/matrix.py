@@ -38,8 +38,8 @@ def embedding_matrix(
     """A row for each word of a vocabulary, `[V, E]` float32, and what share of it the vectors cover.
 
     words:    of the vocabulary; the index is the id.
-    counts:   how often each word stands in the text, `[V]`.
-    specials: words that stand for something; the first one is padding, and its row is zero.
+    counts:   the number of times that each word occurs in the text, `[V]`.
+    specials: special words; the first one is padding, and its row is zero.
 
     A word that has no vector gets a draw from a normal with the mean and standard deviation that the vectors have in
     each column, the same for the same seed.

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
 
 from lightning_seq.errors import UserError
 from lightning_seq.files import DAMAGE, LARGEST_CACHED, read_json, replacing, write_json
@@ -74,8 +76,6 @@ class Vectors:
 
 def save(vectors: Vectors, directory: Path) -> None:
     """Write `vectors.safetensors`, `vocabulary.json` and `meta.json` into a directory."""
-    from safetensors.numpy import save_file
-
     with replacing(directory / TENSORS) as temporary:
         save_file({_KEY: np.ascontiguousarray(vectors.matrix)}, temporary)
     counts = None if vectors.counts is None else vectors.counts.tolist()
@@ -88,9 +88,6 @@ def load(directory: Path) -> Vectors:
 
     Raises UserError when a file is missing, damaged, or does not fit the others.
     """
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
-
     try:
         vocabulary = read_json(directory / VOCABULARY, dict, LARGEST_CACHED)
         meta = read_json(directory / META, dict)

@@ -51,7 +51,7 @@ class Word2VecParameters:
                           alphabet; None for all.
     min_count:            words that occur less often are left out.
     negative:             negative samples for each word.
-    hierarchical_softmax: in the place of negative samples.
+    hierarchical_softmax: instead of negative samples.
     subsampling:          words more frequent than this share of the text are thinned out; 0 for none.
     learning_rate:        at the start; it falls linearly to 0.0001.
     workers:              1 gives the same bits each time; more are faster and do not.
@@ -173,7 +173,7 @@ class _Line(NamedTuple):
 
 @dataclass
 class _Corpus:
-    """The text as gensim reads it, and how often each word stands in it."""
+    """The text as gensim reads it, and the number of times that each word occurs."""
 
     parts: list[_Part] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)

@@ -11,6 +11,7 @@ from lightning_seq.builders.task_kind import Loaded
 from lightning_seq.errors import UserError
 from lightning_seq.files import existing_file, place
 from lightning_seq.printable import number_of
+from lightning_seq.records.old_configuration import modern
 from lightning_seq.spec import DataSpec
 from lightning_seq.training.checkpoints import BEST, CHECKPOINT_VERSION, read_checkpoint
 from lightning_seq.training.directory import CHECKPOINTS, CONFIG
@@ -59,7 +60,7 @@ def load(path: str | Path, allow: Sequence[str] = ()) -> Loaded:
         )
     kind = kind_of(DataSpec.from_plain(about["data"]["spec"]))
     reader = kind.reader(about["data"])
-    config = {**about["config"], "allow": list(allow)}
+    config = {**modern(about["config"]), "allow": list(allow)}
     model = build_model(config, reader.spec, config["embedding"]["size"])
     weights = checkpoint["state_dict"]
     model.load_state_dict(

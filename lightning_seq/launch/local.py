@@ -190,7 +190,8 @@ def fork_server_for(runs: Sequence[Planned]) -> ForkServer | None:
         return None
     modules = dict.fromkeys(MODULES)
     for run in runs:
-        targets = (run.config[part].get("_target_") or "" for part in ("data", "task", "model"))
+        nodes = [*(run.config[part] for part in ("data", "task", "model")), run.config["data"].get("source")]
+        targets = [str(node.get("_target_") or "") for node in nodes if isinstance(node, dict)]
         modules |= dict.fromkeys(path.rpartition(".")[0] for path in targets if path.startswith("lightning_seq."))
         if run.config["logger"]["kind"] == "wandb":
             modules["wandb"] = None

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from lightning_seq.errors import UserError
 from lightning_seq.files import DamagedError, Plain, read_json, write_json
+from lightning_seq.records.old_configuration import modern
 
 SCHEMA = 2
 READABLE = (1, 2)
@@ -139,9 +140,10 @@ def read(path: Path) -> Record:
                 "run's directory and start it again"
             )
     try:
-        return Record(**{key: value for key, value in values.items() if key in known})
+        record = Record(**{key: value for key, value in values.items() if key in known})
     except (TypeError, ValueError) as error:
         raise UserError(f"{path} is not a record ({error}): delete that run's directory and start it again") from None
+    return replace(record, config=modern(record.config))
 
 
 def _from_schema_1(values: dict[str, Plain]) -> dict[str, Plain]:

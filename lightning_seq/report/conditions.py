@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from lightning_seq.errors import UserError
 from lightning_seq.files import fingerprint
-from lightning_seq.identity import may_differ
+from lightning_seq.identity import may_differ, settings_of_data
 from lightning_seq.records.record import Record
 
 CONDITIONS = {
@@ -42,7 +42,7 @@ def check_alike(runs: Iterable[Run]) -> None:
         config = run.record.config
         if not isinstance(config.get("data"), dict):
             continue
-        data = {key: value for key, value in config["data"].items() if not may_differ(f"data.{key}")}
+        data = {key: value for key, value in settings_of_data(config["data"]).items() if not may_differ(key)}
         vectors = [data, [config.get("embedding"), config.get("word2vec")]]
         for name, settings in {"data": data, "split": data, "embedding": vectors}.items():
             value = run.record.fingerprints.get(name)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from lightning_seq.errors import UserError
-from lightning_seq.identity import SETTINGS, may_differ
+from lightning_seq.identity import SETTINGS, may_differ, shown
 from lightning_seq.records.record import Record, runs_in
 from lightning_seq.report.conditions import CONDITIONS, Run, check_alike, refusal
 from lightning_seq.report.dashboard.memory_horizon import distance
@@ -145,7 +145,7 @@ def _differences(one: object, other: object, key: str) -> Iterator[tuple[str, ob
             if name in other:
                 yield from _differences(one[name], other[name], f"{key}.{name}")
     elif one != other and not (_is_path(one) or _is_path(other)):
-        yield key, one, other
+        yield shown(key), one, other
 
 
 def _is_path(value: object) -> bool:

@@ -31,7 +31,7 @@ Tag = str | None
 
 @dataclass(frozen=True)
 class Scheme:
-    """Which tags may stand where.
+    """The rules for the order of tags.
 
     begins, ends: the letters with which a span may begin and end.
     joined:       pairs of letters that are one span where they have one kind, the second one behind the first.
@@ -129,7 +129,7 @@ def written_otherwise(sentences: Sequence[Sequence[Tag]]) -> str | None:
 
 
 def _meets_only(tags: Sequence[Tag], scheme: str) -> bool:
-    """Of iob1: whether B stands only where a span meets another of its kind."""
+    """Of iob1: whether B occurs only where a span follows another of its kind."""
     pairs = zip([OUTSIDE, *tags], tags, strict=False)
     return scheme != "iob1" or not any(tag and tag[0] == "B" and (before or "")[1:] != tag[1:] for before, tag in pairs)
 
@@ -147,7 +147,7 @@ def may_follow(before: str | None, tag: str | None, scheme: str) -> bool:
 def malformed(tags: Sequence[Tag], scheme: str) -> int | None:
     """The first place that does not fit the tag before it, `len(tags)` for the end of the sentence; None for no place.
 
-    Next to a tag that is not known any may stand.
+    Any tag may be next to an unknown tag.
     """
     if not tags:
         return None
@@ -219,7 +219,7 @@ def spans_of(tags: Sequence[str], scheme: str) -> list[tuple[int, int, str]]:
 
 
 def breaks(tags: Sequence[Tag]) -> list[int]:
-    """Where an I-X follows neither B-X nor I-X. Behind a tag that is not known, any may stand."""
+    """Where an I-X follows neither B-X nor I-X. Any tag may follow an unknown tag."""
     found, before = [], OUTSIDE
     for step, tag in enumerate(tags):
         if tag is not None and before is not None and tag[:2] in ("I", "I-") and kind_of(before) != kind_of(tag):
@@ -229,7 +229,7 @@ def breaks(tags: Sequence[Tag]) -> list[int]:
 
 
 def begun(tags: Sequence[Tag]) -> list[Tag]:
-    """The same tags with B-X in the place of every I-X that `breaks` names; this also makes BIO of IOB1."""
+    """The same tags with B-X instead of every I-X that `breaks` names; this also makes BIO of IOB1."""
     changed = list(tags)
     for step in breaks(tags):
         changed[step] = "B" + (tags[step] or "")[1:]

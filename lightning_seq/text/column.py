@@ -23,7 +23,7 @@ def column_of(lines: Iterable[str], suffix: str, name: str, place: str) -> Itera
     """The texts of column `name`. A blank text is a text too.
 
     lines:  of the file, without their ends.
-    suffix: `.csv` (fields may stand in double quotes), `.tsv` (a quotation mark is a character) or `.jsonl`.
+    suffix: `.csv` (fields may be in double quotes), `.tsv` (a quotation mark is a character) or `.jsonl`.
     place:  the file, for people.
 
     Raises UserError, with the line, for a column that is not there and for records that are not of that format.

@@ -9,18 +9,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
 from lightning_seq.errors import UserError, first_line, near
 from lightning_seq.files import LARGEST_CACHED, DamagedError, parse_json, read_text
 from lightning_seq.text.vocabulary import SPECIALS, UNK
 
-if TYPE_CHECKING:
-    from tokenizers import Tokenizer
-
 KINDS = ("bpe", "unigram")
 MARK = "\u2581"
-"""Stands in a piece for the space before a word, as SentencePiece has it."""
+"""The space before a word in a piece, as in SentencePiece."""
 
 _UNKNOWN = SPECIALS[UNK]
 _PARALLEL = "TOKENIZERS_PARALLELISM"
@@ -62,8 +61,6 @@ class Subwords:
                 f"data.subword.size is {size}, and the train text has {len(alphabet)} different characters: "
                 "expected a piece for each of them and some more; give a larger data.subword.size"
             )
-        from tokenizers import Tokenizer, models, pre_tokenizers, trainers
-
         options: dict[str, Any] = {
             "vocab_size": size + 1,
             "special_tokens": [_UNKNOWN],
@@ -122,8 +119,6 @@ class Subwords:
 
     @cached_property
     def _tokenizer(self) -> Tokenizer:
-        from tokenizers import Tokenizer
-
         try:
             return Tokenizer.from_str(self.model)
         except Exception as error:  # the library's own kind

@@ -20,7 +20,7 @@ class Vocabulary(Short):
     """Words by id; the specials `<pad> <unk> <bos> <eos>` are 0 to 3, or there are none of them (see `of`).
 
     words:  `words[i]` has id i; ordinary words by falling count, then in the order of their characters.
-    counts: how often each occurs in the text it was built from; `<unk>` stands for all that were left out.
+    counts: how often each occurs in the text that it was built from; `<unk>` counts all words that were left out.
 
     A token that is spelt like a special is an unknown word: no text can produce `<pad>`, `<bos>` or `<eos>`.
     """
@@ -36,7 +36,7 @@ class Vocabulary(Short):
 
     @property
     def has_specials(self) -> bool:
-        """Without them nothing stands for an unknown symbol, for padding, or for a beginning or an end."""
+        """Without them there is no id for an unknown symbol, for padding, for a beginning or for an end."""
         return self.words[: len(SPECIALS)] == SPECIALS
 
     @classmethod

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from lightning_seq.config.tree import Config
 from lightning_seq.files import fingerprint, sha256
+from lightning_seq.identity import value_at
 
 _KEYS = (
     *(f"data.{split}{side}" for split in ("train", "validation", "test") for side in ("", "_target")),
@@ -26,14 +27,12 @@ def data_files(config: Config) -> dict[str, str | None]:
 
 def data_paths(config: Config) -> Iterator[tuple[str, Path]]:
     for key in _KEYS:
-        group, _, name = key.partition(".")
-        settings = config.get(group) or {}
-        value = settings.get(name)
+        value = value_at(config, key)
         if not isinstance(value, str) or not value:
             continue
-        if name == "mirror":
-            place = settings.get("mirror_path") or (settings.get("hub") or {}).get("id")
-            if settings.get("train") or not isinstance(place, str):
+        if key == "data.mirror":
+            place = value_at(config, "data.mirror_path") or value_at(config, "data.hub.id")
+            if value_at(config, "data.train") or not isinstance(place, str):
                 continue
             value = str(Path(value, place))
         yield key, Path(value).expanduser()

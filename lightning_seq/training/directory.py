@@ -12,6 +12,7 @@ from filelock import FileLock, Timeout
 from lightning_seq.config.tree import Config
 from lightning_seq.errors import UserError
 from lightning_seq.files import DamagedError, read_yaml, write_text
+from lightning_seq.records.old_configuration import modern
 from lightning_seq.records.record import FILE
 
 CONFIG = "config.yaml"
@@ -41,7 +42,7 @@ def read_config(directory: Path) -> Config:
         raise UserError(f"{path} cannot be read ({error}): delete that run's directory and start it again") from None
     if "choices" not in config:
         raise UserError(f"{path} is not a run's configuration: delete that run's directory and start it again")
-    return config
+    return modern(config)
 
 
 def write_rank_error(directory: Path, rank: int, error: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from lightning_seq.config.entry import Entry
 from lightning_seq.config.tree import Config, plain_differences
 from lightning_seq.errors import UserError
-from lightning_seq.identity import PREDICTIONS, config_identity, value_at
+from lightning_seq.identity import PREDICTIONS, config_identity, shown, value_at
 from lightning_seq.records.record import FILE, Record, read, read_done, read_if_there
 from lightning_seq.training.directory import CHECKPOINTS, CONFIG, read_config
 
@@ -54,7 +54,7 @@ class Planned:
         before = read_config(self.directory)
         for key, old, new in plain_differences(config_identity(before), config_identity(self.config)):
             raise UserError(
-                f"{self.directory} holds a run with {key}={old}, this one has {key}={new}: "
+                f"{self.directory} holds a run with {shown(key)}={old}, this one has {shown(key)}={new}: "
                 f"give another name=NAME, or delete that directory"
             )
         for key, usual in PREDICTIONS.items():

@@ -32,6 +32,7 @@ from lightning_seq.lightning_internals import (
     restore_best,
     set_between_steps,
 )
+from lightning_seq.records.old_configuration import modern
 from lightning_seq.spec import Batch
 from lightning_seq.training.checkpoints import LAST, Checkpoint, is_good
 from lightning_seq.training.loggers.curve_logger import CurveLogger
@@ -220,7 +221,8 @@ class ResumePoints(Callback):
         found = checkpoint.get(KEY)
         if found is None:
             raise UserError("this checkpoint holds a model, not a run to resume: give checkpoints/last.ckpt")
-        for field, before, now in plain_differences(found["mark"], self.identity):
+        mark = {**found["mark"], "config": modern(found["mark"]["config"])}
+        for field, before, now in plain_differences(mark, self.identity):
             raise UserError(
                 f"the checkpoint of this run has {field}={before}, now it is {now}: give resume=never to start again, "
                 "or another name=NAME"

@@ -18,12 +18,13 @@ from lightning_seq.models.classifier import Classifier
 from lightning_seq.models.recurrent import RecurrentEncoder
 from lightning_seq.spec import Batch
 from lightning_seq.tasks.classification import SequenceClassification
+from tests.data.from_keys import made
 
 Look = Callable[[ClassificationData, Batch], Callback]
 
 
 def word_order(cache: Path) -> ClassificationData:
-    return ClassificationData("word_order", cache, batch_size=16)
+    return made(ClassificationData, "word_order", cache, batch_size=16)
 
 
 def classifier(

@@ -18,6 +18,7 @@ from lightning_seq.models.bag_of_embeddings import BagOfEmbeddings
 from lightning_seq.models.classifier import Classifier
 from lightning_seq.models.recurrent import RecurrentEncoder
 from lightning_seq.spec import Batch
+from tests.data.from_keys import made
 
 from .small_training import trained, weights, word_order
 
@@ -105,5 +106,5 @@ def test_training_is_the_same_without(tmp_path: Path) -> None:
 def test_other_models_write_nothing(tmp_path: Path) -> None:
     text = tmp_path / "text.txt"
     text.write_text("the ship is old and the road is long\n" * 30, encoding="utf-8")
-    data = LanguageModellingData("text", tmp_path / "cache", train=str(text), batch_size=2, chunk_length=5)
+    data = made(LanguageModellingData, "text", tmp_path / "cache", train=str(text), batch_size=2, chunk_length=5)
     assert DecidingWords(tmp_path, data, probe_batch(data, 2)).rows == []

@@ -10,6 +10,7 @@ import torch
 
 from lightning_seq.callbacks.probe import Cost, looking, probe_batch
 from lightning_seq.data.classification.module import ClassificationData
+from tests.data.from_keys import made
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +19,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def data(cache: Path, **settings: Any) -> ClassificationData:
-    return ClassificationData("word_order", cache, examples=200, eval_batch_size=8, **settings)
+    return made(ClassificationData, "word_order", cache, eval_batch_size=8, **settings)
 
 
 def test_the_same_rows_for_every_seed_and_size_of_training_batch(cache: Path) -> None:

@@ -16,6 +16,7 @@ from lightning_seq.errors import UserError
 from lightning_seq.spec import Batch, Class, Tokens
 
 from .counting import calls
+from .from_keys import made
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +32,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def data(file: Path) -> ClassificationData:
-    return ClassificationData("text", file.parent, train=str(file), batch_size=16)
+    return made(ClassificationData, "text", file.parent, train=str(file), batch_size=16)
 
 
 class Recorder(LightningModule):
@@ -124,7 +125,7 @@ def test_a_run_that_was_broken_off_goes_on_where_it_was(data: ClassificationData
 def test_the_order_follows_the_seed_alone(file: Path) -> None:
     def order(seed: int) -> list[list[int]]:
         torch.manual_seed(np.random.default_rng().integers(1 << 30))
-        loader = ClassificationData("text", file.parent, train=str(file), seed=seed).train_dataloader()
+        loader = made(ClassificationData, "text", file.parent, train=str(file), seed=seed).train_dataloader()
         return [batch.ids.tolist() for batch in loader]
 
     assert order(1) == order(1)
@@ -210,13 +211,12 @@ def test_what_it_says_of_itself(data: ClassificationData) -> None:
 
 def test_settings_that_cannot_be(file: Path) -> None:
     for options, said in (
-        ({"source": "vreses_genre"}, "did you mean verses_genre"),
         ({"source": "hub"}, r"data\.hub\.id is not given"),
         ({"source": "hub", "hub": {"id": "a/b", "revison": "x"}}, "did you mean revision"),
         ({"source": "text", "train": str(file), "batch_size": 0}, r"data\.batch_size is 0"),
         ({"source": "text", "train": str(file), "eval_batch_size": -1}, r"data\.eval_batch_size is -1"),
         ({"source": "text", "train": str(file), "split_seed": -1}, r"data\.split_seed is -1"),
-        ({"source": "text"}, r"data\.train=FILE"),
+        ({"source": "text", "train": None}, r"data\.train=FILE"),
     ):
         with pytest.raises(UserError, match=said):
-            ClassificationData(cache=file.parent, **options)  # type: ignore[arg-type]
+            made(ClassificationData, options.pop("source"), file.parent, **options)  # type: ignore[arg-type]

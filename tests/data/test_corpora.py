@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from lightning_seq.data.sources.choose_corpus import choose_corpus
 from lightning_seq.data.sources.corpus import Corpus, Tail, held_out, lines_of
 from lightning_seq.data.sources.embedded_text import BLOCK, Hello, VersesText
+from lightning_seq.data.sources.public import RunningText
 from lightning_seq.data.sources.python_docs import PythonDocs
-from lightning_seq.data.sources.text_files import TextFiles
+from lightning_seq.data.sources.text_files import PennTreebank, TextFiles
 from lightning_seq.data.sources.verses import verses
 from lightning_seq.errors import UserError
 
@@ -120,26 +120,24 @@ def test_files_of_ones_own(tmp_path: Path) -> None:
         ({"train": str(tmp_path / "d.txt")}, r"d\.txt is empty"),
     ):
         with pytest.raises(UserError, match=said):
-            choose_corpus("text", **given).load()
+            TextFiles(**{"train": None, **given}).load()  # type: ignore[arg-type]
 
 
 def test_the_penn_treebank_is_asked_for(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"LDC99T42.*data\.train=ptb\.train\.txt.*data\.test=ptb\.test\.txt"):
-        choose_corpus("ptb", train=str(tmp_path / "ptb.train.txt"))
+        PennTreebank(str(tmp_path / "ptb.train.txt"))
     paths = {}
     for split in ("train", "validation", "test"):
         paths[split] = str(tmp_path / f"ptb.{split}.txt")
         Path(paths[split]).write_text(f" {split} <unk> N \n")
-    assert choose_corpus("ptb", **paths).load().lines["test"] == [" test <unk> N \n"]
+    assert PennTreebank(**paths).load().lines["test"] == [" test <unk> N \n"]
 
 
 def test_sources_that_are_not_there() -> None:
-    with pytest.raises(UserError, match=r"data\.source is 'veres'; did you mean verses"):
-        choose_corpus("veres")
     with pytest.raises(UserError, match=r"data\.hub\.id is not given"):
-        choose_corpus("hub", hub={"id": None})
+        RunningText(hub={"id": None})
     with pytest.raises(UserError, match=r"data\.hub has no key 'revison'; did you mean revision"):
-        choose_corpus("hub", hub={"id": "a/b", "revison": "x"})
+        RunningText(hub={"id": "a/b", "revison": "x"})
 
 
 @pytest.fixture
@@ -160,10 +158,10 @@ def small(tmp_path: Path) -> Path:
 
 
 def test_rows_of_a_public_set_are_lines(small: Path) -> None:
-    found = choose_corpus("hub", hub={"id": "someone/lines"}, mirror=str(small), splits=LM_SPLITS).load()
+    found = RunningText(hub={"id": "someone/lines"}, mirror=str(small), splits=LM_SPLITS).load()
     assert found.lines["test"] == ["\n", "one \n", "two\n", "three\n", "\n"]
     both = {"train": "test", "validation": "test", "test": "test"}
-    assert choose_corpus("hub", hub={"id": "someone/whole"}, mirror=str(small), splits=both).load().lines["test"] == [
+    assert RunningText(hub={"id": "someone/whole"}, mirror=str(small), splits=both).load().lines["test"] == [
         "a\n",
         "b",
     ]
@@ -173,9 +171,9 @@ def test_a_mirror_without_the_split_to_train_on_says_what_it_has(small: Path) ->
     with pytest.raises(
         UserError, match=r"no split 'train' to train on, only test, validation: .*splits\.train=validation"
     ):
-        choose_corpus("hub", hub={"id": "someone/lines"}, mirror=str(small)).load()
+        RunningText(hub={"id": "someone/lines"}, mirror=str(small)).load()
     with pytest.raises(UserError, match=r"no column 'txt'.*its columns are text"):
-        choose_corpus("hub", hub={"id": "someone/lines"}, mirror=str(small), splits=LM_SPLITS, text_column="txt").load()
+        RunningText(hub={"id": "someone/lines"}, mirror=str(small), splits=LM_SPLITS, text_column="txt").load()
 
 
 def test_files_of_text_are_read_by_the_rule_for_lines_and_in_their_encoding(tmp_path: Path) -> None:

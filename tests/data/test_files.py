@@ -102,15 +102,15 @@ def test_files_that_are_not_there(tmp_path: Path) -> None:
 
 def test_splits_that_are_not_given_are_cut_from_train_by_class(tmp_path: Path) -> None:
     path = written(tmp_path, "".join(f"{'rare' if row % 5 == 0 else 'often'}\tsentence {row}\n" for row in range(1000)))
-    loaded = Files("text", path, cut=Cut(0.1, 0.2, split_seed=4)).load()
+    loaded = Files("text", path, test_fraction=0.2, split_seed=4).load()
     sizes = {split: (len(table), table.labels.count("rare")) for split, table in loaded.tables.items()}
     assert sizes == {"train": (700, 140), "validation": (100, 20), "test": (200, 40)}
     lines = [line for table in loaded.tables.values() for line in table.ids]
     assert sorted(lines) == list(range(1, 1001))
     assert len(loaded.notes) == 2
-    again = Files("text", path, cut=Cut(0.1, 0.2, split_seed=4)).load()
+    again = Files("text", path, test_fraction=0.2, split_seed=4).load()
     assert again.tables == loaded.tables
-    assert Files("text", path, cut=Cut(0.1, 0.2, split_seed=5)).load().tables != loaded.tables
+    assert Files("text", path, test_fraction=0.2, split_seed=5).load().tables != loaded.tables
 
 
 def test_cut_is_random_within_a_class() -> None:
@@ -125,8 +125,10 @@ def test_cut_is_random_within_a_class() -> None:
 def test_shares_that_leave_nothing_to_train_on_are_to_be_smaller(tmp_path: Path) -> None:
     path = written(tmp_path, "".join(f"{'ab'[row % 2]}\tsentence {row}\n" for row in range(40)))
     with pytest.raises(UserError, match=r"validation_fraction=0.6 and data.test_fraction=0.5 .* below 1, give smaller"):
-        Files("text", path, cut=Cut(0.6, 0.5)).load()
-    assert len(Files("text", path, test=path, cut=Cut(0.6, 0.5)).load().tables["train"]) == 16  # one alone is cut
+        Files("text", path, validation_fraction=0.6, test_fraction=0.5).load()
+    assert (
+        len(Files("text", path, test=path, validation_fraction=0.6, test_fraction=0.5).load().tables["train"]) == 16
+    )  # one alone is cut
     assert "smaller" in str(empty_split("x", "train", "one"))
     assert "a larger data.test_fraction" in str(empty_split("x", "test", "one"))
 

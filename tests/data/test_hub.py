@@ -40,7 +40,7 @@ print("classes", loaded.classes)
 print("sizes", [len(table) for table in loaded.tables.values()])
 print("first", loaded.tables["test"].texts[0], loaded.tables["test"].labels[0])
 for case in (Hub("someone/missing"), Hub("someone/plain"), Hub("someone/tiny", config="other"),
-             Hub("someone/tiny", columns=Columns(label="stars")),
+             Hub("someone/tiny", columns=Columns(label_column="stars")),
              Hub("someone/tiny", columns=Columns(splits={"train": "trian"})),
              Hub("someone/hidden", columns=columns), Hub("someone/script")):
     try:

@@ -36,6 +36,7 @@ OTHERS: list[tuple[Any, dict[str, Any]]] = [
             "rows": 10,
             "splits": {"train": "train", "validation": None, "test": None},
             "cut": Cut(split_seed=5),
+            "id_column": "n",
         },
     ),
 ]
@@ -62,7 +63,7 @@ def test_of_files_of_ones_own(tmp_path: Path) -> None:
     source = ParallelFiles(str(file))
     first = source.identity()
     assert replace(source, source_column="a", target_column="b").identity() != first
-    assert replace(source, cut=Cut(split_seed=5)).identity() != first
+    assert replace(source, split_seed=5).identity() != first
     assert replace(source, test=str(file)).identity() != first
     file.write_text("a\tb\nc\te\n")
     assert source.identity() != first

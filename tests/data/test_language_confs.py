@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from lightning_seq.builders.build import build_data
 from lightning_seq.config.compose import compose
-from lightning_seq.config.groups import conf_directory
+from lightning_seq.config.groups import groups, task_of
 from lightning_seq.config.targets import factory
 from lightning_seq.errors import UserError
 
@@ -40,13 +41,12 @@ def test_another_embedding_can_be_asked_for() -> None:
 
 
 def test_every_set_of_these_tasks_is_known_here() -> None:
-    files = (conf_directory() / "data").glob("*.yaml")
-    found = {file.stem for file in files if any(f"task: {task}" in file.read_text() for task in TASKS)}
+    found = {name for name in groups()["data"] if task_of(name) in TASKS}
     assert found == {name for _, name, _ in NAMES}
 
 
 def data(name: str, cache: Path, *words: str) -> Any:
-    return factory(compose([f"data={name}", *words])["data"], "data")(cache=cache, seed=1)
+    return build_data(compose([f"data={name}", f"cache={cache}", *words]))
 
 
 def test_what_is_missing_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

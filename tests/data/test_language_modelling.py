@@ -19,6 +19,8 @@ from lightning_seq.errors import UserError
 from lightning_seq.spec import Batch
 from lightning_seq.text.vocabulary import Vocabulary
 
+from .from_keys import made
+
 LINES = [f"w{number % 7} w{number % 5} w{number % 3}\n" for number in range(60)]
 
 
@@ -31,7 +33,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def make(file: Path, **options: Any) -> LanguageModellingData:
     whole = {"train": str(file), "validation": str(file), "test": str(file)}
-    return LanguageModellingData("text", file.parent, **{**whole, "chunk_length": 7, "batch_size": 4, **options})
+    return made(LanguageModellingData, "text", file.parent, **{**whole, "chunk_length": 7, "batch_size": 4, **options})
 
 
 def text_of(batches: Iterable[Batch]) -> list[list[int]]:
@@ -210,8 +212,15 @@ def test_a_stand_in_line_does_not_count(file: Path) -> None:
 
 
 def test_hello(tmp_path: Path) -> None:
-    data = LanguageModellingData(
-        "hello", tmp_path, level="character", lower=False, layout="sequences", batch_size=1, eval_batch_size=1
+    data = made(
+        LanguageModellingData,
+        "hello",
+        tmp_path,
+        level="character",
+        lower=False,
+        layout="sequences",
+        batch_size=1,
+        eval_batch_size=1,
     )
     for loader in (data.train_dataloader(), data.val_dataloader(), data.test_dataloader()):
         (batch,) = loader
@@ -310,7 +319,7 @@ def test_what_it_says_of_itself(file: Path) -> None:
     first, *rest = make(file, random_chunks=True, chunk_length=10).summary().splitlines()
     assert "train.txt: train 240, validation 240, test 240 tokens to predict, 11 words" in first
     assert any("4 columns of 60, 6 batches of about 10 a column" in line for line in rest)
-    cut = LanguageModellingData("text", file.parent, train=str(file), batch_size=2, chunk_length=5)
+    cut = made(LanguageModellingData, "text", file.parent, train=str(file), batch_size=2, chunk_length=5)
     assert any("validation: the last 10% of train" in line for line in cut.summary().splitlines())
     assert next(cut.train_sentences()) == ["w0", "w0", "w0"]
     assert cut.vocabulary is cut.prepared.vocabulary
@@ -359,9 +368,9 @@ def test_columns_are_shared_out_evenly_among_ranks(file: Path) -> None:
 
 def test_verses_are_found_again_not_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     options: dict[str, Any] = {"min_count": 2, "batch_size": 16}
-    made = LanguageModellingData("verses", tmp_path, **options)
+    first = made(LanguageModellingData, "verses", tmp_path, **options)
     monkeypatch.setattr(Vocabulary, "encode", None)
-    again = LanguageModellingData("verses", tmp_path, **options)
-    assert again.fingerprints == made.fingerprints
-    assert 750_000 < made.tokens["train"] < 760_000
-    assert 4 < made.characters["test"] / made.tokens["test"] < 5
+    again = made(LanguageModellingData, "verses", tmp_path, **options)
+    assert again.fingerprints == first.fingerprints
+    assert 750_000 < first.tokens["train"] < 760_000
+    assert 4 < first.characters["test"] / first.tokens["test"] < 5

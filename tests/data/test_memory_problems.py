@@ -20,6 +20,8 @@ from lightning_seq.data.tagging.module import TaggingData
 from lightning_seq.errors import UserError
 from lightning_seq.spec import COUNTED, Values
 
+from .from_keys import made
+
 
 def batches(data: MemoryProblemData) -> list[Any]:
     return list(data.train_dataloader())
@@ -28,16 +30,16 @@ def batches(data: MemoryProblemData) -> list[Any]:
 @pytest.mark.parametrize("source", ["bits_2", "bits_parity", "adding"])
 def test_the_same_seed_gives_the_same_batches(source: str) -> None:
     options = {"length": 8, "examples": 40, "batch_size": 7}
-    one, other = (MemoryProblemData(source, **options) for _ in range(2))  # type: ignore[arg-type]
+    one, other = (made(MemoryProblemData, source, **options) for _ in range(2))  # type: ignore[arg-type]
     assert one.fingerprints == other.fingerprints
     for mine, theirs in zip(batches(one), batches(other), strict=True):
         assert torch.equal(mine.inputs, theirs.inputs)
         assert torch.equal(mine.ids, theirs.ids)
     for changed in ({"split_seed": 2}, {"length": 9}, {"examples": 50}):
-        different = MemoryProblemData(source, **{**options, **changed})  # type: ignore[arg-type]
+        different = made(MemoryProblemData, source, **{**options, **changed})  # type: ignore[arg-type]
         assert different.fingerprints["data"] != one.fingerprints["data"]
         assert different.fingerprints["split"] != one.fingerprints["split"]
-    shuffled = MemoryProblemData(source, seed=2, **options)  # type: ignore[arg-type]
+    shuffled = made(MemoryProblemData, source, seed=2, **options)  # type: ignore[arg-type]
     assert shuffled.fingerprints == one.fingerprints
     assert [batch.ids.tolist() for batch in batches(shuffled)] != [batch.ids.tolist() for batch in batches(one)]
 
@@ -45,7 +47,7 @@ def test_the_same_seed_gives_the_same_batches(source: str) -> None:
 @settings(max_examples=20, deadline=None)
 @given(st.sampled_from(["bits_2", "bits_3", "adding"]), st.integers(1, 33), st.integers(1, 3))
 def test_ranks_together_count_everything_once(source: str, batch_size: int, world: int) -> None:
-    data = MemoryProblemData(source, length=6, examples=30, batch_size=batch_size)
+    data = made(MemoryProblemData, source, length=6, examples=30, batch_size=batch_size)
     steps = []
     for rank in range(world):
 
@@ -65,7 +67,7 @@ def test_ranks_together_count_everything_once(source: str, batch_size: int, worl
 
 @pytest.mark.parametrize("source", ["bits_2", "bits_3", "adding"])
 def test_a_stand_in_does_not_count(source: str) -> None:
-    data = MemoryProblemData(source, length=6, examples=30)
+    data = made(MemoryProblemData, source, length=6, examples=30)
     batch = VectorDataset(data.splits["train"], data.of_steps)[BatchShard([PADDING_SAMPLE], 9)]
     assert not batch.target_mask.any()
     assert batch.mask.all()
@@ -73,7 +75,7 @@ def test_a_stand_in_does_not_count(source: str) -> None:
 
 
 def test_a_batch_is_cut_to_its_longest_sequence() -> None:
-    data = MemoryProblemData("adding", length=30, variant="hochreiter1997", examples=200, batch_size=8)
+    data = made(MemoryProblemData, "adding", length=30, variant="hochreiter1997", examples=200, batch_size=8)
     assert data.spec.targets == Values(1, ("sum",))
     widths = set()
     for batch in batches(data):
@@ -90,16 +92,16 @@ def test_a_batch_is_cut_to_its_longest_sequence() -> None:
 
 
 def test_which_bits_count_is_said_where_not_all_do() -> None:
-    data = MemoryProblemData("bits_2", variable=True, examples=50, batch_size=9)
+    data = made(MemoryProblemData, "bits_2", variable=True, examples=50, batch_size=9)
     for batch in batches(data):
         assert torch.equal(batch.extra[COUNTED], batch.inputs >= 0)
         assert batch.target_mask.all()
-    assert all(batch.extra == {} for batch in batches(MemoryProblemData("bits_2", examples=50)))
+    assert all(batch.extra == {} for batch in batches(made(MemoryProblemData, "bits_2", examples=50)))
 
 
 def test_a_pass_can_be_taken_up_again() -> None:
     def make() -> MemoryProblemData:
-        return MemoryProblemData("adding", length=6, examples=60, batch_size=7)
+        return made(MemoryProblemData, "adding", length=6, examples=60, batch_size=7)
 
     straight = [batch.ids.tolist() for batch in batches(make())]
     loader = make().train_dataloader()
@@ -111,19 +113,19 @@ def test_a_pass_can_be_taken_up_again() -> None:
 
 
 def test_the_summary_says_what_who_never_looks_is_worth() -> None:
-    data = MemoryProblemData("adding", length=20, examples=1000)
+    data = made(MemoryProblemData, "adding", length=20, examples=1000)
     train, test = (data.splits[name].targets for name in ("train", "test"))
     error = float(((test - train.mean()) ** 2).mean())
     assert f"a squared error of {error:.4f}" in data.summary()
     assert "at most 20 steps" in data.summary()
-    assert "50.0% of the bits of test are 1" in MemoryProblemData("bits_4").summary()
-    assert "each is in one split" in MemoryProblemData("bits_4").summary()
+    assert "50.0% of the bits of test are 1" in made(MemoryProblemData, "bits_4").summary()
+    assert "each is in one split" in made(MemoryProblemData, "bits_4").summary()
     assert list(data.train_sentences()) == []
     assert data.vocabulary is None
 
 
 def test_who_never_looks_says_the_commoner_bit_of_those_that_count() -> None:
-    data = MemoryProblemData("bits_2", variable=True, examples=200)
+    data = made(MemoryProblemData, "bits_2", variable=True, examples=200)
     test = data.splits["test"]
     assert test.counted is not None
     assert 0 < test.counted.sum() < test.counted.size
@@ -138,7 +140,7 @@ def test_who_never_looks_says_the_commoner_bit_of_those_that_count() -> None:
 
 
 def test_who_never_looks_says_the_mean_of_training() -> None:
-    data = MemoryProblemData("adding", length=10, examples=40)
+    data = made(MemoryProblemData, "adding", length=10, examples=40)
     train, test = (data.splits[name] for name in ("train", "test"))
     data.splits["train"] = replace(train, targets=np.arange(len(train), dtype=np.float32)[:, None])
     data.splits["test"] = replace(test, targets=np.zeros_like(test.targets))
@@ -146,7 +148,7 @@ def test_who_never_looks_says_the_mean_of_training() -> None:
 
 
 def test_new_sequences_are_read(tmp_path: Path) -> None:
-    data = MemoryProblemData("bits_parity", examples=20)
+    data = made(MemoryProblemData, "bits_parity", examples=20)
     torch.save(data.to_plain(), tmp_path / "plain")
     plain = torch.load(tmp_path / "plain", weights_only=True)
     reader = VectorReader.from_plain(plain)
@@ -156,7 +158,7 @@ def test_new_sequences_are_read(tmp_path: Path) -> None:
     assert batch.mask.tolist() == [[True, True, True], [True, False, False]]
     assert batch.targets.shape == (2, 3, 1)
     assert not batch.target_mask.any()
-    pairs = MemoryProblemData("adding", length=6, examples=20).encode([json.dumps([[0.5, 1], [0.25, 0]])])
+    pairs = made(MemoryProblemData, "adding", length=6, examples=20).encode([json.dumps([[0.5, 1], [0.25, 0]])])
     assert pairs.inputs.tolist() == [[[0.5, 1], [0.25, 0]]]
     assert pairs.targets.shape == (1, 1)
 
@@ -169,7 +171,7 @@ def test_new_sequences_are_read(tmp_path: Path) -> None:
     ],
 )  # fmt: skip
 def test_what_is_no_sequence_is_named(source: str, text: str) -> None:
-    reader = MemoryProblemData(source, length=6, examples=20).reader
+    reader = made(MemoryProblemData, source, length=6, examples=20).reader
     good = "[[1, 0]]" if source == "adding" else "[1]"
     with pytest.raises(UserError, match=r"^text 2: .* came, expected .* such as \[\["):
         reader.encode([good, text])
@@ -180,7 +182,7 @@ def test_what_is_no_sequence_is_named(source: str, text: str) -> None:
 
 
 def test_symbols_and_sentences_come_in_batches(tmp_path: Path) -> None:
-    tags = TaggingData("copy_memory", tmp_path, length=6, distance=9, symbols=4, examples=40, batch_size=8)
+    tags = made(TaggingData, "copy_memory", tmp_path, length=6, distance=9, symbols=4, examples=40, batch_size=8)
     assert tags.scheme == "none"
     for batch in tags.train_dataloader():
         assert batch.inputs.shape[1] == 21
@@ -189,6 +191,6 @@ def test_symbols_and_sentences_come_in_batches(tmp_path: Path) -> None:
         assert batch.target_mask[:, 15:].all()
         for row, index in enumerate(batch.ids.tolist()):
             assert [tags.spec.targets.names[tag] for tag in batch.targets[row, 15:]] == tags.tokens("train", index)[:6]  # type: ignore[union-attr]
-    sentences = ClassificationData("agreement", tmp_path, distance=7, examples=40, batch_size=8)
+    sentences = made(ClassificationData, "agreement", tmp_path, distance=7, examples=40, batch_size=8)
     assert sentences.spec.targets.names == ("singular", "plural")  # type: ignore[union-attr]
     assert {batch.inputs.shape[1] for batch in sentences.train_dataloader()} == {9}

@@ -17,6 +17,8 @@ from lightning_seq.data.sources.copy_memory import CopyMemory
 from lightning_seq.errors import UserError
 from lightning_seq.spec import Bits, DataSpec, Features
 
+from .from_keys import made
+
 STEPS = ("bits_3", "bits_4", "bits_parity")
 
 
@@ -226,7 +228,7 @@ def test_nouns_between_have_either_number() -> None:
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (lambda: BitProblem("bits_5"), r"data\.source is 'bits_5'"),
+        (lambda: BitProblem("bits_5"), r"data\.problem is 'bits_5'.*did you mean"),
         (lambda: BitProblem("bits_3", 0), r"data\.length is 0, expected a whole number of at least 1"),
         (lambda: BitProblem("bits_3", True), r"data\.length is True"),
         (lambda: BitProblem("bits_1", 2), r"data\.length is 2, and bits_1 has one bit"),
@@ -243,10 +245,9 @@ def test_nouns_between_have_either_number() -> None:
         (lambda: Agreement(5), r"data\.distance is 5, expected a whole number of at least 6"),
         (lambda: Agreement(examples=19), r"data\.examples is 19"),
         (lambda: Agreement(6, 10**7), r"different sentences of distance 6"),
-        (lambda: MemoryProblemData("bits_6"), r"data\.source is 'bits_6'.*did you mean"),
-        (lambda: MemoryProblemData("bits_3", batch_size=0), r"data\.batch_size is 0"),
-        (lambda: MemoryProblemData("bits_3", eval_batch_size=0), r"data\.eval_batch_size is 0"),
-        (lambda: MemoryProblemData("bits_3", num_workers=-1), r"data\.num_workers is -1"),
+        (lambda: made(MemoryProblemData, "bits_3", batch_size=0), r"data\.batch_size is 0"),
+        (lambda: made(MemoryProblemData, "bits_3", eval_batch_size=0), r"data\.eval_batch_size is 0"),
+        (lambda: made(MemoryProblemData, "bits_3", num_workers=-1), r"data\.num_workers is -1"),
     ],
 )
 def test_what_cannot_be(make: Any, said: str) -> None:

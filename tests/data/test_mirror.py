@@ -4,13 +4,16 @@ from pathlib import Path
 
 import pytest
 
+from lightning_seq.builders.build import build_data
 from lightning_seq.config.compose import compose
 from lightning_seq.config.groups import groups
 from lightning_seq.config.targets import factory
+from lightning_seq.config.tree import put
 from lightning_seq.data.classification.module import ClassificationData
 from lightning_seq.data.sources.columns import Columns
 from lightning_seq.data.sources.mirror import Mirror
 from lightning_seq.errors import UserError
+from lightning_seq.identity import settings_of_data
 
 
 @pytest.fixture
@@ -67,7 +70,7 @@ def test_what_is_not_in_the_mirror_is_named_with_what_is_near(small: Path) -> No
     with pytest.raises(UserError, match=r"is not a directory"):
         Mirror(str(small / "nowhere"), "someone/tiny").identity()
     with pytest.raises(UserError, match=r"no column 'txt'.*its columns are text, label"):
-        Mirror(str(small), "someone/tiny", columns=Columns(text="txt", splits=SPLITS)).load()
+        Mirror(str(small), "someone/tiny", columns=Columns(text_column="txt", splits=SPLITS)).load()
     with pytest.raises(UserError, match=r"no split 'tets'.*did you mean test"):
         Mirror(str(small), "someone/tiny", columns=Columns(splits={**SPLITS, "test": "tets"})).load()
     with pytest.raises(UserError, match=r"data\.splits has 'valid'"):
@@ -78,14 +81,20 @@ def test_every_data_file_composes_and_says_what_it_takes(tmp_path: Path, monkeyp
     monkeypatch.delenv("LIGHTNING_SEQ_MIRROR", raising=False)
     wanted = {"batch_size": 32, "max_length": 9, "split_seed": 2}
     for name in groups()["data"]:
-        there = compose([f"data={name}"])["data"]
-        made = factory(there | {key: wanted[key] for key in wanted if key in there}, "data")
+        config = compose([f"data={name}", f"cache={tmp_path}"])
+        there = settings_of_data(config["data"])
+        for key in (key for key in wanted if f"data.{key}" in there):
+            put(config, f"data.{key}", wanted[key])
+        made = factory(config["data"], "data")
         assert made.keywords["batch_size"] == 32  # type: ignore[attr-defined]
-        if there.get("train", "") is None:
+        source = factory(config["data"]["source"], "source")
+        if "data.split_seed" in there:
+            assert source.keywords["split_seed"] == 2  # type: ignore[attr-defined]
+        if there.get("data.train", "") is None:
             with pytest.raises(UserError, match=r"data\.train=\w"):
-                made(cache=tmp_path, seed=1)
+                build_data(config)
         else:
-            assert there["licence"]
+            assert there["data.licence"]
 
 
 @pytest.mark.parametrize(
@@ -96,8 +105,6 @@ def test_every_data_file_composes_and_says_what_it_takes(tmp_path: Path, monkeyp
     ],
 )
 def test_real_sets(mirror: Path, tmp_path: Path, name: str, classes: tuple[str, ...], sizes: list[int]) -> None:
-    data: ClassificationData = factory(compose([f"data={name}", f"data.mirror={mirror}"])["data"], "data")(
-        cache=tmp_path, seed=1
-    )
+    data: ClassificationData = build_data(compose([f"data={name}", f"data.mirror={mirror}", f"cache={tmp_path}"]))
     assert data.prepared.classes == classes
     assert [len(split) for split in data.prepared.splits.values()] == sizes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -109,7 +110,7 @@ def test_text_longer_than_the_cap_is_refused_or_cut(source: Given, tmp_path: Pat
 
 
 def test_a_target_language_that_a_checkpoint_does_not_know(prepared: PreparedPairs) -> None:
-    reader = SequenceToSequenceData(prepared=prepared, source_language="de", target_language="en").reader
+    reader = SequenceToSequenceData(prepared=replace(prepared, languages=("de", "en"))).reader
     reader.check_target_language(None)
     reader.check_target_language("en")
     with pytest.raises(UserError, match=r"target_language is 'fr', and the checkpoint knows 'en' alone \(from de\)"):
@@ -121,9 +122,8 @@ def test_a_target_language_that_a_checkpoint_does_not_know(prepared: PreparedPai
 @pytest.mark.parametrize("level", ["word", "character", "subword"])
 def test_a_checkpoint_can_hold_it_and_brings_it_back(source: Given, tmp_path: Path, level: str) -> None:
     settings = PairSettings(level=level, subword={"size": 26}, max_length=30)
-    data = SequenceToSequenceData(
-        prepared=prepare_pairs(source, tmp_path, settings), source_language="x", target_language="y"
-    )
+    prepared = replace(prepare_pairs(source, tmp_path, settings), languages=("x", "y"))
+    data = SequenceToSequenceData(prepared=prepared)
     torch.save(data.to_plain(), tmp_path / "plain")
     plain = torch.load(tmp_path / "plain", weights_only=True)
     assert plain["kind"] == "sequence_to_sequence"

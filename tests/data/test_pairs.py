@@ -19,6 +19,7 @@ from lightning_seq.spec import Batch, Tokens
 from lightning_seq.text.vocabulary import EOS
 
 from .counting import calls
+from .from_keys import made
 from .given_pairs import Given, words
 
 
@@ -165,7 +166,7 @@ def test_alignments_are_of_tokens_whatever_they_are(
 
 @pytest.mark.parametrize("name", ["copy", "reverse", "reordering"])
 def test_tokens_of_known_sources_are_linked(name: str, tmp_path: Path) -> None:
-    data = SequenceToSequenceData(name, tmp_path, level="spaced", examples=60, batch_size=7)
+    data = made(SequenceToSequenceData, name, tmp_path, level="spaced", examples=60, batch_size=7)
     for batch in data.train_dataloader():
         alignments = batch.extra["alignments"]
         ends = batch.target_mask.sum(1) - 1
@@ -181,8 +182,15 @@ def test_tokens_of_known_sources_are_linked(name: str, tmp_path: Path) -> None:
 
 
 def test_digits_of_a_date_are_linked_with_its_words(tmp_path: Path) -> None:
-    data = SequenceToSequenceData(
-        "dates", tmp_path, level="word", target_level="character", languages=["en"], examples=100, batch_size=9
+    data = made(
+        SequenceToSequenceData,
+        "dates",
+        tmp_path,
+        level="word",
+        target_level="character",
+        languages=["en"],
+        examples=100,
+        batch_size=9,
     )
     for batch in data.test_dataloader():
         for row, alignments in zip(batch.ids.tolist(), batch.extra["alignments"], strict=True):
@@ -253,14 +261,13 @@ def test_what_it_says_of_itself(data: SequenceToSequenceData, tmp_path: Path) ->
         "12 target words (unknown in test: 0.0%)",
         "  a note",
     ]
-    dates = SequenceToSequenceData("dates", tmp_path, level="character", languages=["en"], examples=50)
+    dates = made(SequenceToSequenceData, "dates", tmp_path, level="character", languages=["en"], examples=50)
     assert dates.summary().startswith("dates (en): train 50, validation 5, test 5 pairs, ")
     assert dates.summary().endswith(", aligned")
 
 
 def test_settings_that_cannot_be(tmp_path: Path) -> None:
     for options, said in (
-        ({"source": "revers"}, "did you mean reverse"),
         ({"source": "reverse", "level": "subwrd"}, r"data\.level is 'subwrd'; did you mean subword"),
         ({"source": "reverse", "target_level": "letter"}, r"data\.target_level is 'letter'; choose from: character"),
         ({"source": "reverse", "subword": {"kin": 3}}, r"data\.subword has no key 'kin'; did you mean kind"),
@@ -269,17 +276,17 @@ def test_settings_that_cannot_be(tmp_path: Path) -> None:
         ({"source": "reverse", "batch_size": 0}, r"data\.batch_size is 0"),
         ({"source": "reverse", "eval_batch_size": 0}, r"data\.eval_batch_size is 0"),
         ({"source": "reverse", "num_workers": -1}, r"data\.num_workers is -1"),
-        ({"source": "pairs"}, r"data\.train=FILE"),
+        ({"source": "pairs", "train": None}, r"data\.train=FILE"),
         ({"source": "dates", "languages": ["xx"]}, r"data\.languages has 'xx'"),
     ):
         with pytest.raises(UserError, match=said):
-            SequenceToSequenceData(cache=tmp_path, **options)  # type: ignore[arg-type]
+            made(SequenceToSequenceData, options.pop("source"), tmp_path, **options)  # type: ignore[arg-type]
 
 
 def test_files_of_the_users_own_become_batches(tmp_path: Path) -> None:
     path = tmp_path / "train.tsv"
     path.write_text("".join(f"Go {row}.\tVa {row} !\n" for row in range(20)))
-    data = SequenceToSequenceData("pairs", tmp_path / "cache", train=str(path), batch_size=4)
+    data = made(SequenceToSequenceData, "pairs", tmp_path / "cache", train=str(path), batch_size=4)
     assert sum(batch.count for batch in data.train_dataloader()) == 16 * 4
     row = 0
     assert data.reference("test", row) == data.target_text("test", row).lower()

@@ -1,17 +1,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from lightning_seq.builders.build import build_data
 from lightning_seq.config.compose import compose
 from lightning_seq.config.targets import factory
 from lightning_seq.data.sequence_to_sequence.module import SequenceToSequenceData
-from lightning_seq.data.sources.choose_pairs import choose_pairs
 from lightning_seq.data.sources.hub import Hub
 from lightning_seq.data.sources.hub_stream import HubStream
 from lightning_seq.data.sources.mirror import Mirror
 from lightning_seq.data.sources.pairs import PairColumns
+from lightning_seq.data.sources.public import ParallelTexts
 from lightning_seq.errors import UserError
 
 NAMES = (
@@ -28,7 +30,7 @@ def test_a_data_file_chooses_its_task(name: str) -> None:
 
 
 def pairs(cache: Path, *overrides: str) -> SequenceToSequenceData:
-    data = factory(compose([*overrides])["data"], "data")(cache=cache, seed=1)
+    data = build_data(compose([*overrides, f"cache={cache}"]))
     assert isinstance(data, SequenceToSequenceData)
     return data
 
@@ -52,17 +54,20 @@ def test_verses_are_split_by_chapter_and_translated_word_by_word(tmp_path: Path)
     assert not data.aligned
 
 
+def source(config: dict[str, Any]) -> object:
+    public = factory(config["data"]["source"], "source")()
+    assert isinstance(public, ParallelTexts)
+    return public.set
+
+
 def test_columns_that_differ_on_the_hub(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("LIGHTNING_SEQ_MIRROR", raising=False)
-    config = compose(["data=tatoeba_en_fr"])["data"]
-    keys = ("source_language", "target_language", "hub", "mirror_path", "splits", "rows", "test_fraction")
-    given = {key: config[key] for key in keys}
-    hub = choose_pairs("hub", **given)
+    hub = source(compose(["data=tatoeba_en_fr"]))
     assert isinstance(hub, Hub)
     assert isinstance(hub.columns, PairColumns)
     assert (hub.columns.source_column, hub.columns.target_column) == ("english", "non_english")
     assert hub.columns.splits["validation"] == "dev"
-    mirror = choose_pairs("hub", mirror="/some", **given)
+    mirror = source(compose(["data=tatoeba_en_fr", "data.mirror=/some"]))
     assert isinstance(mirror, Mirror)
     assert isinstance(mirror.columns, PairColumns)
     assert (mirror.columns.source_column, mirror.columns.splits["validation"]) == (None, "validation")
@@ -70,12 +75,9 @@ def test_columns_that_differ_on_the_hub(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_a_large_set_is_streamed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("LIGHTNING_SEQ_MIRROR", raising=False)
-    config = compose(["data=wmt14", "data.rows=9"])["data"]
-    source = choose_pairs(
-        "hub", **{key: config[key] for key in ("source_language", "target_language", "hub", "rows", "splits")}
-    )
-    assert isinstance(source, HubStream)
-    assert (source.id, source.config, source.columns.rows) == ("wmt/wmt14", "de-en", 9)
+    stream = source(compose(["data=wmt14", "data.rows=9"]))
+    assert isinstance(stream, HubStream)
+    assert (stream.id, stream.config, stream.columns.rows) == ("wmt/wmt14", "de-en", 9)
 
 
 @pytest.mark.parametrize(

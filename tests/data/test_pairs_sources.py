@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lightning_seq.data.sources import embedded, verses_modernise
-from lightning_seq.data.sources.choose_pairs import choose_pairs
 from lightning_seq.data.sources.dates import LANGUAGES, Dates
 from lightning_seq.data.sources.pairs import PairTable
+from lightning_seq.data.sources.public import ParallelTexts
 from lightning_seq.data.sources.reordering import PARTICLES, Reordering
 from lightning_seq.data.sources.symbol_pairs import SymbolPairs
 from lightning_seq.data.sources.table import Loaded
@@ -209,10 +209,9 @@ def test_versions_that_there_are_not() -> None:
 
 def test_sources_and_keys_that_there_are_not() -> None:
     for options, said in (
-        ({"source": "verses_modernize"}, r"data\.source is 'verses_modernize'; did you mean verses_modernise"),
-        ({"source": "hub"}, r"data\.hub\.id is not given"),
-        ({"source": "hub", "hub": {"id": "a/b", "split": {}}}, r"data\.hub has no key 'split'; did you mean splits"),
-        ({"source": "hub", "hub": {"id": "a/b"}}, r"data\.source_language is not given"),
+        ({}, r"data\.hub\.id is not given"),
+        ({"hub": {"id": "a/b", "split": {}}}, r"data\.hub has no key 'split'; did you mean splits"),
+        ({"hub": {"id": "a/b"}}, r"data\.source_language is not given"),
     ):
         with pytest.raises(UserError, match=said):
-            choose_pairs(**options)  # type: ignore[arg-type]
+            ParallelTexts(**options)  # type: ignore[arg-type]

@@ -16,6 +16,8 @@ from lightning_seq.data.sources.piano_rolls import NOTES, RollFiles, read_roll, 
 from lightning_seq.errors import UserError
 from lightning_seq.spec import Bits, Features
 
+from .from_keys import made
+
 PIECES = [[[60 + (piece + step) % 5, 21 + piece] for step in range(1 + piece % 6)] for piece in range(30)]
 
 
@@ -28,7 +30,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def make(file: Path, **options: Any) -> SequencesOfSetsData:
     whole = {"train": str(file), "validation": str(file), "test": str(file)}
-    return SequencesOfSetsData("own", file.parent, **{**whole, "batch_size": 4, **options})
+    return made(SequencesOfSetsData, "own", file.parent, **{**whole, "batch_size": 4, **options})
 
 
 def test_a_roll_by_hand() -> None:
@@ -176,7 +178,7 @@ def test_the_notes_own_frequencies_score_as_published(
     mirror: Path, tmp_path: Path, name: str, sizes: list[int], note_1_gram: float
 ) -> None:
     """Boulanger-Lewandowski et al. 2012, Table 1, `Note 1-gram`: a sum over notes, a mean over all steps."""
-    data = SequencesOfSetsData(name, tmp_path, mirror=str(mirror), mirror_path=f"boulanger-lewandowski/{name}")
+    data = made(SequencesOfSetsData, name, tmp_path, mirror=str(mirror), mirror_path=f"boulanger-lewandowski/{name}")
     assert [len(split) for split in data.prepared.splits.values()] == sizes
     train = data.prepared.splits["train"].steps
     shares = torch.from_numpy((train.sum(0, dtype=np.int64) + 1) / (len(train) + 2)).float()

@@ -16,6 +16,8 @@ from lightning_seq.data.tagging.module import TaggingData
 from lightning_seq.errors import UserError
 from lightning_seq.spec import Batch
 
+from .from_keys import made
+
 
 @settings(max_examples=25, deadline=None)
 @given(st.integers(1, 6), st.integers(0, 10), st.integers(1, 13), st.integers(10, 60), st.integers(0, 5))
@@ -116,12 +118,12 @@ def accuracy_of(kind: str, data: TaggingData | ClassificationData, epochs: int) 
 
 
 def test_only_what_looks_ahead_learns_look_ahead(tmp_path: Path) -> None:
-    data = TaggingData("look_ahead", tmp_path, batch_size=64)
+    data = made(TaggingData, "look_ahead", tmp_path, batch_size=64)
     assert accuracy_of("birnn", data, 4) > 0.95
     assert accuracy_of("rnn", data, 3) < 0.53
 
 
 def test_only_what_sees_the_order_learns_word_order(tmp_path: Path) -> None:
-    data = ClassificationData("word_order", tmp_path, batch_size=64)
+    data = made(ClassificationData, "word_order", tmp_path, batch_size=64)
     assert accuracy_of("bag", data, 2) == 0.5
     assert accuracy_of("rnn", data, 5) > 0.95

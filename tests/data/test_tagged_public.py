@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from lightning_seq.builders.build import build_data
 from lightning_seq.config.compose import compose
 from lightning_seq.config.targets import factory
 from lightning_seq.data.classification.module import ClassificationData
+from lightning_seq.data.sources.hub import Hub
 from lightning_seq.data.sources.mirror import Mirror
 from lightning_seq.data.sources.tagged import TaggedColumns
 from lightning_seq.data.tagging.module import TaggingData
@@ -33,7 +35,7 @@ def test_numbers_of_named_classes_and_words() -> None:
 
     named = datasets.Sequence(datasets.ClassLabel(names=["N", "V"]))
     rows = {"tokens": [["a", "b"], [], ["c"]] * 5, "tags": [[0, 1], [], [1]] * 5, "kind": ["x", "y", "x"] * 5}
-    loaded = TaggedColumns(intent="kind", splits=ONE).read(sets(rows, tags=named), "set", "abc")
+    loaded = TaggedColumns(intent_column="kind", splits=ONE).read(sets(rows, tags=named), "set", "abc")
     every = [
         (" ".join(words), tags, intent, number)
         for table in loaded.tables.values()
@@ -76,7 +78,7 @@ def test_what_is_wrong_with_a_row_is_named() -> None:
     with pytest.raises(UserError, match=r"no split 'tain'"):
         TaggedColumns(splits={"train": "tain"}).read(sets({"tokens": [], "tags": []}), "set", None)
     with pytest.raises(UserError, match=r"no column 'kind' \(data\.intent_column\)"):
-        TaggedColumns(intent="kind", splits=ONE).read(sets({"tokens": [["a"]], "tags": [["N"]]}), "set", None)
+        TaggedColumns(intent_column="kind", splits=ONE).read(sets({"tokens": [["a"]], "tags": [["N"]]}), "set", None)
     with pytest.raises(UserError, match=r"data\.splits has 'tests'"):
         TaggedColumns(splits={"train": "train", "tests": "x"})
 
@@ -91,7 +93,7 @@ def test_a_mirror_of_tagged_sentences(tmp_path: Path) -> None:
     source = Mirror(str(tmp_path), "someone/tags", columns=TaggedColumns(splits=ONE))
     loaded = source.load()
     assert [len(table) for table in loaded.tables.values()] == [16, 2, 2]
-    other = Mirror(str(tmp_path), "someone/tags", columns=TaggedColumns(tag="tokens", splits=ONE))
+    other = Mirror(str(tmp_path), "someone/tags", columns=TaggedColumns(tag_column="tokens", splits=ONE))
     assert other.identity() != source.identity()
 
 
@@ -113,25 +115,27 @@ def test_a_task_of_the_users_choice_stands() -> None:
 
 
 def test_columns_that_differ_on_the_hub(monkeypatch: pytest.MonkeyPatch) -> None:
-    from lightning_seq.data.sources.choose_tagged import choose_tagged
-    from lightning_seq.data.sources.hub import Hub
-
     monkeypatch.delenv("LIGHTNING_SEQ_MIRROR", raising=False)
-    config = compose(["data=atis"])["data"]
-    keys = ("hub", "mirror_path", "tokens_column", "tag_column", "intent_column", "splits")
-    given = {key: config[key] for key in keys}
-    hub = choose_tagged("hub", **given)
+    hub = factory(compose(["data=atis"])["data"]["source"], "source")().set
     assert isinstance(hub, Hub)
     assert isinstance(hub.columns, TaggedColumns)
-    assert (hub.columns.tokens, hub.columns.tag, hub.columns.splits["validation"]) == ("text", "slots", None)
-    mirror = choose_tagged("hub", mirror="/some", **given)
+    assert (hub.columns.tokens_column, hub.columns.tag_column, hub.columns.splits["validation"]) == (
+        "text",
+        "slots",
+        None,
+    )
+    mirror = factory(compose(["data=atis", "data.mirror=/some"])["data"]["source"], "source")().set
     assert isinstance(mirror, Mirror)
     assert isinstance(mirror.columns, TaggedColumns)
-    assert (mirror.columns.tokens, mirror.columns.tag, mirror.path) == ("tokens", "slot_tags", "tuetschek/atis")
+    assert (mirror.columns.tokens_column, mirror.columns.tag_column, mirror.path) == (
+        "tokens",
+        "slot_tags",
+        "tuetschek/atis",
+    )
 
 
 def tagging(mirror: Path, cache: Path, *words: str) -> TaggingData:
-    data = factory(compose([*words, f"data.mirror={mirror}"])["data"], "data")(cache=cache, seed=1)
+    data = build_data(compose([*words, f"data.mirror={mirror}", f"cache={cache}"]))
     assert isinstance(data, TaggingData)
     return data
 
@@ -183,7 +187,7 @@ def test_what_training_does_not_have_in_real_sets(mirror: Path, tmp_path: Path) 
 
 
 def test_relations_with_marked_entities(mirror: Path, tmp_path: Path) -> None:
-    data = factory(compose(["data=semeval2010_task8", f"data.mirror={mirror}"])["data"], "data")(cache=tmp_path, seed=1)
+    data = build_data(compose(["data=semeval2010_task8", f"data.mirror={mirror}", f"cache={tmp_path}"]))
     assert isinstance(data, ClassificationData)
     assert len(data.prepared.classes) == 19
     assert data.prepared.classes[0] == "Cause-Effect(e1,e2)"

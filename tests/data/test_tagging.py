@@ -22,6 +22,7 @@ from lightning_seq.text.vocabulary import Vocabulary
 from lightning_seq.text.word_case import CASES
 
 from .counting import calls
+from .from_keys import made
 from .test_prepare_tags import Given
 
 WORDS = ["cat", "Cat", "CAT", "3rd", "mcCoy", ",", "é", "extraordinarily", "New York".replace(" ", "_"), "1984", "IN"]
@@ -285,7 +286,6 @@ def test_what_it_says_of_itself(data: TaggingData) -> None:
 
 def test_settings_that_cannot_be(tmp_path: Path) -> None:
     for options, said in (
-        ({"source": "verses_punctation"}, "did you mean verses_punctuation"),
         ({"source": "hub"}, r"data\.hub\.id is not given"),
         ({"source": "hub", "hub": {"id": "a/b", "tokens": "x"}}, "did you mean tokens_column"),
         ({"source": "look_ahead", "batch_size": 0}, r"data\.batch_size is 0"),
@@ -294,20 +294,20 @@ def test_settings_that_cannot_be(tmp_path: Path) -> None:
         ({"source": "look_ahead", "unseen_tags": "keep"}, r"data\.unseen_tags is 'keep'"),
         ({"source": "conllu", "train": "x.conllu", "split_seed": -1}, r"data\.split_seed is -1"),
         ({"source": "conll", "train": "x.txt", "tag_column": "ner"}, r"data\.tag_column is 'ner'"),
-        ({"source": "conll"}, r"data\.train=FILE"),
+        ({"source": "conll", "train": None}, r"data\.train=FILE"),
     ):
         with pytest.raises(UserError, match=said):
-            TaggingData(cache=tmp_path, **options)  # type: ignore[arg-type]
+            made(TaggingData, options.pop("source"), tmp_path, **options)  # type: ignore[arg-type]
 
 
 def test_files_of_the_users_own_become_batches(tmp_path: Path) -> None:
     path = tmp_path / "train.txt"
     path.write_text("".join(f"Peter{row} NNP B-PER\nsat VBD O\n\n" for row in range(20)))
-    data = TaggingData("conll", tmp_path / "cache", train=str(path), batch_size=4)
+    data = made(TaggingData, "conll", tmp_path / "cache", train=str(path), batch_size=4)
     assert (data.scheme, data.prepared.tags) == ("bio", ("O", "B-PER"))
     assert sum(batch.count for batch in data.train_dataloader()) == 32
     assert data.tokens("test", 0)[1] == "sat"
-    pos = TaggingData("conll", tmp_path / "cache", train=str(path), tag_column=1)
+    pos = made(TaggingData, "conll", tmp_path / "cache", train=str(path), tag_column=1)
     assert (pos.scheme, pos.prepared.tags) == ("none", ("NNP", "VBD"))
 
 

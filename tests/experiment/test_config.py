@@ -46,7 +46,7 @@ def test_a_mistake_is_named(word: str, message: str) -> None:
 def test_free_text_is_taken_verbatim() -> None:
     config = compose(["runs=/tmp/a b,c/$x", "data=csv", "data.train=my file, {v=1}.csv"])
     assert config["runs"] == "/tmp/a b,c/$x"
-    assert config["data"]["train"] == "my file, {v=1}.csv"
+    assert config["data"]["source"]["train"] == "my file, {v=1}.csv"
 
 
 def test_commas_separate_outside_brackets_and_quotes() -> None:
@@ -124,9 +124,9 @@ COLUMNS = [
 @pytest.mark.parametrize("name", COLUMNS)
 def test_a_name_of_a_column_is_taken_as_typed(name: str) -> None:
     (entry,) = entries(["data=csv", "data.train=x.csv", f"data.text_column={name}", f"data.label_column={name}"])
-    assert entry.config["data"]["text_column"] == entry.config["data"]["label_column"] == name
+    assert [entry.config["data"]["source"][key] for key in ("text_column", "label_column")] == [name, name]
     config = compose(["data=tatoeba_en_fr", f"data.hub.source_column={name}"])
-    assert config["data"]["hub"]["source_column"] == (None if name == "null" else name)
+    assert config["data"]["source"]["hub"]["source_column"] == (None if name == "null" else name)
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from lightning_seq.config.effects import RULES, idle
 from lightning_seq.config.groups import groups
 from lightning_seq.config.tree import Config, paths, put
 from lightning_seq.errors import UserError
-from lightning_seq.identity import value_at
+from lightning_seq.identity import shown, value_at
 from lightning_seq.spec import Class, DataSpec, Tokens, TokenSequence
 from lightning_seq.training.diagnostics import build_diagnostics
 from lightning_seq.training.loggers.curve_logger import CurveLogger
@@ -121,7 +121,7 @@ def built(config: Config, spec: DataSpec) -> str:
 
 
 def keys_of(config: Config, *parts: str) -> list[str]:
-    found = [key for key in paths(config) if key.partition(".")[0] in parts and "." in key]
+    found = [shown(key) for key in paths(config) if key.partition(".")[0] in parts and "." in key]
     return [key for key in found if not key.endswith("_target_") and not isinstance(value_at(config, key), dict)]
 
 
@@ -258,9 +258,11 @@ def test_every_key_of_data_changes_what_a_run_sees_or_is_answered(
 
 
 def files_of(config: Config) -> list[str]:
-    """Keys whose value is a file's path, or the name of a data set."""
-    names = ("train", "validation", "test", "train_target", "validation_target", "test_target", "mirror", "source")
-    return [f"data.{name}" for name in names if name in config["data"]]
+    """Keys whose value is a file's path, or the name of a problem or of a format."""
+    names = ("train", "validation", "test", "train_target", "validation_target", "test_target", "mirror")
+    return [
+        f"data.{name}" for name in (*names, "kind", "problem", "order") if f"data.{name}" in keys_of(config, "data")
+    ]
 
 
 def test_every_key_of_a_trainer_and_of_callbacks_changes_them_or_is_answered(
@@ -341,7 +343,7 @@ def test_rules_name_keys_that_there_are() -> None:
         [], ["data=dates", "model=encoder_decoder"], ["data=conll", "embedding=file"], ["data=text_words"],
         ["data=text8"], ["data=atis"], ["cell=greff_lstm", "model=recurrent"],
     ]  # fmt: skip
-    known = {key for words in choices for key in paths(compose(words))}
+    known = {shown(key) for words in choices for key in paths(compose(words))}
     for rule in RULES:
         for key in rule.keys:
             assert key.removesuffix(".*") in known, key

@@ -175,7 +175,7 @@ def test_how_far_back_in_one_comparison() -> None:
     for entry in given[::6]:  # each distance once, and four of the models
         config = compose(["experiment=memory_horizon", *entry["overrides"]])
         assert config["choices"]["data"] == "adding"
-        assert f"data.length={config['data']['length']}" in entry["overrides"]
+        assert f"data.length={config['data']['source']['length']}" in entry["overrides"]
         assert config["model"]["hidden_size"] == 64
         assert config["callbacks"]["early_stopping"] is None
         assert config["init"]["recurrent"] == ("identity" if entry["label"].startswith("irnn") else "uniform")

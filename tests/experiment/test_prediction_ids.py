@@ -23,6 +23,7 @@ from lightning_seq.data.tagging.module import TaggingData
 from lightning_seq.errors import UserError
 from lightning_seq.records.record import read
 from lightning_seq.report.examples import example_scores
+from tests.data.from_keys import made
 
 from .conftest import TINY, sentences
 
@@ -128,15 +129,17 @@ def test_whole_numbers_are_numbers_as_the_file_has_them(
         )
     paths = {split: str(file) for split in ("train", "validation", "test")}
     for _ in range(2):  # prepared, and found again
-        data = ClassificationData(kind, tmp_path / "cache", id_column="key", **paths)
+        data = made(ClassificationData, kind, tmp_path / "cache", id_column="key", **paths)
         assert data.example_ids("test").values == expected
-    assert ClassificationData(kind, tmp_path / "cache", **paths).example_ids("test").values != expected
+    assert made(ClassificationData, kind, tmp_path / "cache", **paths).example_ids("test").values != expected
 
 
 def test_the_same_file_at_another_place_is_prepared_once_and_called_by_its_own_path(tmp_path: Path) -> None:
     for name in ("one.csv", "two.csv"):
         write_labelled("csv", tmp_path / name, labelled(30))
-    one, two = (ClassificationData("csv", tmp_path / "cache", train=str(tmp_path / n)) for n in ("one.csv", "two.csv"))
+    one, two = (
+        made(ClassificationData, "csv", tmp_path / "cache", train=str(tmp_path / n)) for n in ("one.csv", "two.csv")
+    )
     assert one.prepared.directory == two.prepared.directory
     assert [data.example_ids("test").origin for data in (one, two)] == [
         str(tmp_path / n) for n in ("one.csv", "two.csv")
@@ -199,12 +202,12 @@ def test_conllu_passes_over_comments_and_ranges(tmp_path: Path) -> None:
         lines += [f"{place}\tw{place}\t_\t{tag}" + "\t_" * 6 for place, tag in ((1, "X"), (2, "Y"))] + [""]
     for part in ("train", "dev", "test"):
         (tmp_path / f"x-ud-{part}.conllu").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    ids = TaggingData("conllu", tmp_path / "cache", train=str(tmp_path)).example_ids("test")
+    ids = made(TaggingData, "conllu", tmp_path / "cache", train=str(tmp_path)).example_ids("test")
     assert ids.values == [3 + 5 * number for number in range(6)]
     assert ids.origin == str(tmp_path / "x-ud-test.conllu")
     assert all(lines[line - 1].startswith("1\t") for line in ids.values)  # type: ignore[operator]
     file = str(tmp_path / "x-ud-train.conllu")
-    assert TaggingData("conllu", tmp_path / "cache", train=file).example_ids("test").origin == file
+    assert made(TaggingData, "conllu", tmp_path / "cache", train=file).example_ids("test").origin == file
 
 
 def test_pairs_are_called_by_their_line_whatever_was_left_out(tmp_path: Path) -> None:
@@ -302,20 +305,20 @@ def test_a_public_set_counts_the_rows_of_its_own_split(
 
     cut = {"train": "train", "validation": None, "test": None}
     given_test = {"train": "train", "validation": None, "test": "test"}
-    check(kind("hub", splits=cut, **given), "train")
-    check(kind("hub", splits=given_test, **given), "test")
-    check(kind("hub", splits=given_test, id_column="key", **given), "test", "key")
-    check(kind("hub", splits=cut, id_column="number", **given), "train", "number")
+    check(made(kind, "hub", splits=cut, **given), "train")
+    check(made(kind, "hub", splits=given_test, **given), "test")
+    check(made(kind, "hub", splits=given_test, id_column="key", **given), "test", "key")
+    check(made(kind, "hub", splits=cut, id_column="number", **given), "train", "number")
     with pytest.raises(UserError, match=r"row 1: 'twice' is 0, as at someone/all, split train, row 0"):
-        kind("hub", splits=cut, id_column="twice", **given)
+        made(kind, "hub", splits=cut, id_column="twice", **given)
     with pytest.raises(UserError, match=r"no column 'key2' \(data.id_column\)"):
-        kind("hub", splits=cut, id_column="key2", **given)
+        made(kind, "hub", splits=cut, id_column="key2", **given)
 
 
 def test_data_without_files_have_no_origin(tmp_path: Path) -> None:
     """Ids are then those of the source, each once."""
     for kind, source in ((ClassificationData, "verses_genre"), (ClassificationData, "word_order")):
-        ids = kind(source, tmp_path / "cache").example_ids("test")
+        ids = made(kind, source, tmp_path / "cache").example_ids("test")
         assert ids.origin is None
         assert len(set(ids.values)) == len(ids.values) > 100
 

@@ -86,7 +86,7 @@ def runs_of(own: list[str]) -> Path:
         *(
             (
                 ["train", "logger=none", "embedding=random", f"data._target_=lightning_seq.data.{kind}Data"],
-                "give data.source=NAME",
+                "give data=NAME",
             )
             for kind in (
                 "classification.Classification",
@@ -137,7 +137,7 @@ def test_a_mistake_in_the_command(words: list[str], message: str, refused: Refus
         (["task.pooling=null"], "expected auto or last or mean or max or attention, null came"),
         (["task.monitor=null"], "task.monitor=null: expected a word, null came"),
         (["task.schedule.kind=-1"], "expected constant or linear or plateau or decay, -1 came"),
-        (["data.source=nan"], "data.source=nan: expected a word, nan came"),
+        (["data.source=nan"], "there is no key 'source' in data"),
         ([f"optimizer.lr={'9' * 5000}"], "at most 308 digits"),
         (["trainer.threads=100000"], "expected a whole number from 1 to 4096 or null, 100000 came"),
         (["cell._target_=lightning_seq.cells.cell.Cell", "model=recurrent"], "is abstract"),

@@ -39,7 +39,7 @@ def run(label: str, seed: int = 1, length: int = 20, share: float | None = 1.0, 
         "model": {"hidden_size": 64, **changes.pop("model_config", {})},
         "cell": {"_target_": "cells.Cell"},
         "optimizer": {"lr": changes.pop("lr", 0.002)},
-        "data": {"source": "adding", "length": length, "batch_size": 50},
+        "data": {"source": {"_target_": "data.Adding", "length": length}, "batch_size": 50},
     }
     given = {
         "status": "done", "name": "far", "label": label, "seed": seed, "task": "regression", "data": "adding",
@@ -64,10 +64,10 @@ def page_of(records: list[Record]) -> tuple[str, Page]:
 
 
 def test_the_distance_is_the_setting_of_the_problem() -> None:
-    for source, key in (("adding", "length"), ("copy_memory", "distance"), ("agreement", "distance")):
-        config = {"data": {"source": source, "length": 10, "distance": 33}}
-        assert distance(run("rnn-20", config=config)) == config["data"][key]
-    assert distance(run("rnn-20", config={"data": {"source": "verses_genre", "distance": 33}})) is None
+    for source, key in (("Adding", "length"), ("CopyMemory", "distance"), ("Agreement", "distance")):
+        config = {"data": {"source": {"_target_": f"data.{source}", "length": 10, "distance": 33}}}
+        assert distance(run("rnn-20", config=config)) == config["data"]["source"][key]
+    assert distance(run("rnn-20", config={"data": {"source": {"_target_": "data.Verses", "distance": 33}}})) is None
     assert distance(run("rnn-20", config={})) is None
 
 

@@ -201,7 +201,7 @@ def far(directory: Path, lengths: tuple[int, ...], label: str = "rnn-{}", **fing
         run = directory / f"{name}-seed1"
         run.mkdir(parents=True)
         held = {**PRINTS, "data": f"d{length}", "split": f"s{length}", **fingerprints}
-        data = {"source": "adding", "length": length}
+        data = {"source": {"_target_": "lightning_seq.data.sources.adding.Adding", "length": length}}
         write(
             run,
             Record(

@@ -95,12 +95,12 @@ def test_distances_are_a_panel(make_comparison: Make, tmp_path: Path) -> None:
             data="adding",
             metrics=metrics,
         )
-        logged(part, source="adding", length=length)
+        logged(part, source={"_target_": "lightning_seq.data.sources.adding.Adding", "length": length})
         directory.mkdir(exist_ok=True)
         (run,) = part.iterdir()
         run.rename(directory / run.name)
     (view,) = write_plan(directory)["views"]
-    assert {"kind": "scatter", "x": "config:data.length", "y": "test/success"} in view["sections"][0]["panels"]
+    assert {"kind": "scatter", "x": "config:data.source.length", "y": "test/success"} in view["sections"][0]["panels"]
 
 
 def test_where_no_run_was_logged_the_project_has_to_be_said(make_comparison: Make, tmp_path: Path) -> None:

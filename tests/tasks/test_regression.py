@@ -28,6 +28,7 @@ from lightning_seq.spec import COUNTED, Batch
 from lightning_seq.tasks.bits import BitSequences
 from lightning_seq.tasks.regression import SequenceRegression
 from lightning_seq.tasks.task import Task
+from tests.data.from_keys import made
 
 D, H, W = 3, 5, 2
 SGD = partial(torch.optim.SGD, lr=0.1)
@@ -245,7 +246,7 @@ def of_bits(encoder: Any) -> BitSequences:
 
 
 def test_a_gated_network_counts_and_a_window_does_not() -> None:
-    data = MemoryProblemData("bits_parity", length=10, examples=2000, batch_size=32, eval_batch_size=256)
+    data = made(MemoryProblemData, "bits_parity", length=10, examples=2000, batch_size=32, eval_batch_size=256)
     gru = learnt(of_bits(RecurrentEncoder(1, GRUCell, 24)), data, 5)
     assert gru["test/exact_match"] > 0.95
     window = learnt(of_bits(WindowMLP(1, 3, 32)), data, 2)
@@ -255,13 +256,13 @@ def test_a_gated_network_counts_and_a_window_does_not() -> None:
 
 
 def test_to_invert_a_bit_needs_no_memory() -> None:
-    data = MemoryProblemData("bits_3", examples=1000, batch_size=32, eval_batch_size=256)
+    data = made(MemoryProblemData, "bits_3", examples=1000, batch_size=32, eval_batch_size=256)
     for encoder in (RecurrentEncoder(1, GRUCell, 8), WindowMLP(1, 3, 8), BagOfEmbeddings(1)):
         assert learnt(of_bits(encoder), data, 3, lr=0.1)["test/exact_match"] == 1
 
 
 def test_adding_needs_both_channels_in_their_order() -> None:
-    data = MemoryProblemData("adding", length=5, examples=1500, batch_size=32, eval_batch_size=256)
+    data = made(MemoryProblemData, "adding", length=5, examples=1500, batch_size=32, eval_batch_size=256)
     blind = float(((data.splits["test"].targets - data.splits["train"].targets.mean()) ** 2).mean())
     gru = SequenceRegression(Regressor(Vectors(2), RecurrentEncoder(2, GRUCell, 24), 1), SGD)
     assert learnt(gru, data, 6)["test/mse"] < blind / 5

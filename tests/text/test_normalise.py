@@ -22,6 +22,7 @@ from lightning_seq.errors import UserError
 from lightning_seq.text.normalise import normal
 from lightning_seq.text.segmenter import LEVELS, Segmenter
 from lightning_seq.text.tokenise import Tokeniser
+from tests.data.from_keys import made
 
 NFC, NFD = (unicodedata.normalize(form, "Müßig café naïve ελιά 가나") for form in ("NFC", "NFD"))
 WIDE = "\uff43\uff41\ufb01"
@@ -67,7 +68,7 @@ def test_an_unknown_form_is_named() -> None:
 def test_a_classifier_reads_both_forms_alike(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("text,label\n" + "".join(f"{NFD} w{row},{'ab'[row % 2]}\n" for row in range(40)))
     for form, same in (("nfc", True), ("none", False)):
-        data = ClassificationData("csv", tmp_path, train=str(tmp_path / "a.csv"), normalise=form)
+        data = made(ClassificationData, "csv", tmp_path, train=str(tmp_path / "a.csv"), normalise=form)
         one, other = (data.reader.tokeniser(text) for text in (NFC, NFD))
         assert (one == other) == same
         assert ("café" in data.vocabulary.words) == same
@@ -76,7 +77,7 @@ def test_a_classifier_reads_both_forms_alike(tmp_path: Path) -> None:
 def test_a_tagger_keeps_the_spelling_and_the_number_of_tokens(tmp_path: Path) -> None:
     rows = "".join(f"{word} N\n" for word in NFD.split())
     (tmp_path / "a.txt").write_text(f"{rows}x V\n\n" * 20)
-    data = TaggingData("conll", tmp_path, train=str(tmp_path / "a.txt"), tokens_column=0, tag_column=-1)
+    data = made(TaggingData, "conll", tmp_path, train=str(tmp_path / "a.txt"), tokens_column=0, tag_column=-1)
     assert data.tokens("test", 0)[:-1] == NFD.split()
     one, other = (data.encode([text.split()]) for text in (NFC, NFD))
     assert torch.equal(one.inputs, other.inputs)
@@ -89,10 +90,10 @@ def test_a_tagger_keeps_the_spelling_and_the_number_of_tokens(tmp_path: Path) ->
 
 def test_a_language_model_and_a_translator_read_both_forms_alike(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text(f"{NFD} x\n" * 400)
-    lm = LanguageModellingData("text", tmp_path, train=str(tmp_path / "a.txt"), chunk_length=5, batch_size=2)
+    lm = made(LanguageModellingData, "text", tmp_path, train=str(tmp_path / "a.txt"), chunk_length=5, batch_size=2)
     assert lm.reader.ids(NFD) == lm.reader.ids(NFC)
     (tmp_path / "a.tsv").write_text("".join(f"{NFD} {row}\t{NFD} {row}\n" for row in range(60)))
-    pairs = SequenceToSequenceData("pairs", tmp_path, train=str(tmp_path / "a.tsv"), level="character")
+    pairs = made(SequenceToSequenceData, "pairs", tmp_path, train=str(tmp_path / "a.tsv"), level="character")
     assert torch.equal(pairs.encode([NFC]).inputs, pairs.encode([NFD]).inputs)
     assert all(unicodedata.is_normalized("NFC", word) for word in pairs.vocabulary.words)
     assert unicodedata.is_normalized("NFC", pairs.reference("test", 0))

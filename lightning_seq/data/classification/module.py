@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -16,13 +15,13 @@ from lightning_seq.data.classification.reader import TextReader
 from lightning_seq.data.example_ids import ExampleIds, read_ids
 from lightning_seq.data.loader import Planner
 from lightning_seq.data.module import DataModule
-from lightning_seq.data.sources.choose import choose
+from lightning_seq.data.sources.table import Loaded, Source, Table
 from lightning_seq.errors import UserError
 from lightning_seq.spec import Batch
 from lightning_seq.text.padding import pad_flat
 from lightning_seq.text.tokenise import Tokeniser
 from lightning_seq.text.vocabulary import Vocabulary
-from lightning_seq.value_types import Count, Fraction, Seed, Size, Workers
+from lightning_seq.value_types import Size, Workers
 
 
 class SentenceDataset(Dataset[Batch]):
@@ -50,52 +49,22 @@ class SentenceDataset(Dataset[Batch]):
 class ClassificationData(DataModule[Prepared, TextReader]):
     """Labelled sentences, prepared and batched.
 
-    Give `prepared`, or a `source` (`verses_genre word_order agreement hub csv tsv jsonl text`) with what it needs and a
-    `cache`:
+    Give `prepared`, or a `source` and a `cache`:
 
-    version:             of the Bible, for verses_genre.
-    distance, examples:  see `Agreement`.
-    hub:                 `{id, config, revision}`; any other key is an argument that holds for the Hub alone.
-    mirror, mirror_path, mirror_config: a directory in Hub layout, and the set in it; used in the Hub's place if given.
-    train, validation, test: files of the user's own.
-    text_column, label_column, id_column, classes, splits: see `Columns`.
-    delimiter, encoding, quotes: of files of the user's own, see `Files`.
-    validation_fraction, test_fraction, split_seed: see `Cut`.
-    level, lower, replace: see `Tokeniser`.
+    level, lower, normalise, replace: see `Tokeniser`.
     min_count, max_vocabulary, max_length: see `prepare`.
 
     batch_size, eval_batch_size, seed, num_workers, licence: see `DataModule`.
 
-    Everything is read, or prepared, when the object is made. Raises UserError as the sources and `prepare` do.
+    Everything is read, or prepared, when the object is made. Raises UserError as the source and `prepare` do.
     """
 
     def __init__(
         self,
-        source: str | None = None,
+        source: Source[Loaded[Table]] | None = None,
         cache: Path | str | None = None,
         *,
         prepared: Prepared | None = None,
-        version: str = "kjv",
-        distance: Count = 12,
-        examples: Size = 4000,
-        hub: Mapping[str, Any] | None = None,
-        mirror: str | None = None,
-        mirror_path: str | None = None,
-        mirror_config: str | None = None,
-        train: str | None = None,
-        validation: str | None = None,
-        test: str | None = None,
-        text_column: str = "text",
-        label_column: str = "label",
-        delimiter: str | None = None,
-        encoding: str = "utf-8",
-        quotes: bool | None = None,
-        classes: Sequence[str] | None = None,
-        id_column: str | None = None,
-        splits: Mapping[str, str | None] | None = None,
-        validation_fraction: Fraction = 0.1,
-        test_fraction: Fraction = 0.1,
-        split_seed: Seed = 1,
         licence: str | None = None,
         level: str = "word",
         lower: bool = True,
@@ -112,33 +81,9 @@ class ClassificationData(DataModule[Prepared, TextReader]):
         super().__init__(batch_size, eval_batch_size, seed, num_workers, licence)
         if prepared is None:
             if source is None or cache is None:
-                raise UserError("ClassificationData needs `prepared`, or `source` and `cache`: give data.source=NAME")
-            chosen = choose(
-                source,
-                version=version,
-                distance=distance,
-                examples=examples,
-                hub=hub,
-                mirror=mirror,
-                mirror_path=mirror_path,
-                mirror_config=mirror_config,
-                train=train,
-                validation=validation,
-                test=test,
-                text_column=text_column,
-                label_column=label_column,
-                delimiter=delimiter,
-                encoding=encoding,
-                quotes=quotes,
-                classes=classes,
-                id_column=id_column,
-                splits=splits,
-                validation_fraction=validation_fraction,
-                test_fraction=test_fraction,
-                split_seed=split_seed,
-            )
+                raise UserError("ClassificationData needs `prepared`, or `source` and `cache`: give data=NAME")
             tokeniser = Tokeniser(level, lower, dict(replace or {}), normalise=normalise)
-            prepared = prepare(chosen, cache, tokeniser, min_count, max_vocabulary, max_length)
+            prepared = prepare(source, cache, tokeniser, min_count, max_vocabulary, max_length)
         self.prepared = prepared
         self.reader = TextReader(prepared.spec, prepared.vocabulary, prepared.tokeniser, prepared.max_length)
 

@@ -24,7 +24,7 @@ from lightning_seq.text.tokenise import Tokeniser
 from lightning_seq.text.vocabulary import UNK, Vocabulary
 
 CODE_VERSION = 1
-"""Goes up whenever the same input would give other ids: caches of before are then left aside."""
+"""Increase it when the same input gives other ids: caches of an earlier version are then not used."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class Prepared:
 
 
 def prepare(
-    source: Source,
+    source: Source[Loaded[Table]],
     cache: Path | str,
     tokeniser: Tokeniser | None = None,
     min_count: int = 1,
@@ -105,7 +105,7 @@ def prepare(
     max_vocabulary: words at most, specials not counted.
     max_length:     tokens of a sentence that are kept, from its beginning.
 
-    Raises UserError for whatever is wrong with the source, an empty split, a split with one class, and a label that
+    Raises UserError for a mistake in the source, an empty split, a split with one class, and a label that
     no training example has.
     """
     if max_length is not None and max_length < 1:

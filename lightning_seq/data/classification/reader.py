@@ -1,4 +1,4 @@
-"""From new text to batches, as in training, without whatever training needs."""
+"""The reader of new text for a classifier, without the data of training."""
 
 from __future__ import annotations
 

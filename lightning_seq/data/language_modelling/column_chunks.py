@@ -14,7 +14,7 @@ from lightning_seq.text.vocabulary import PAD
 class ColumnChunkDataset(Dataset[Batch]):
     """The batches of a text in columns, `dataset[chunk]`: a window of each of this rank's columns.
 
-    A rank without a column has the first one as a stand-in.
+    A rank without a column computes the first one, which counts nothing.
     """
 
     def __init__(self, flat: np.ndarray, columns: int, before: int | None, rank: int = 0, world: int = 1) -> None:

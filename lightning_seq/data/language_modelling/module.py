@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -24,14 +23,14 @@ from lightning_seq.data.language_modelling.prepare import (
 from lightning_seq.data.language_modelling.reader import LanguageReader
 from lightning_seq.data.loader import Planner
 from lightning_seq.data.module import DataModule, check_at_least_one
-from lightning_seq.data.sources.choose_corpus import choose_corpus
+from lightning_seq.data.sources.corpus import CorpusSource
 from lightning_seq.data.sources.table import SPLITS
 from lightning_seq.errors import UserError, near
 from lightning_seq.spec import Batch
 from lightning_seq.text.padding import pad_flat
 from lightning_seq.text.tokenise import Tokeniser
 from lightning_seq.text.vocabulary import PAD, Vocabulary
-from lightning_seq.value_types import Fraction, Seed, Size, Workers
+from lightning_seq.value_types import Size, Workers
 
 LAYOUTS = ("columns", "sequences")
 
@@ -39,7 +38,7 @@ LAYOUTS = ("columns", "sequences")
 class LineDataset(Dataset[Batch]):
     """The batches of a text whose lines are sequences by themselves, `dataset[shard]`.
 
-    before: the id that stands before each line; None: a line's first token is not predicted, and stands there itself.
+    before: the id before each line; None: the first token of a line is not predicted, and is the first input.
     """
 
     def __init__(self, split: TextSplit, before: int | None) -> None:
@@ -79,18 +78,10 @@ class LineDataset(Dataset[Batch]):
 class LanguageModellingData(DataModule[PreparedText, LanguageReader]):
     """Running text, prepared and batched for predicting the next token.
 
-    Give `prepared`, or a `source` (`verses hello python_docs text ptb hub`) with what it needs and a `cache`:
+    Give `prepared`, or a `source` and a `cache`:
 
-    version:             of the Bible, for verses.
-    hub:                 `{id, config, revision}`.
-    mirror, mirror_path, mirror_config: a directory in Hub layout, and the set in it; used in the Hub's place if given.
-    train, validation, test: files of the user's own.
-    encoding:            of files of the user's own.
-    text_column, splits: see `TextColumn`.
-    validation_fraction, test_fraction: see `Tail`.
-    split_seed:          which parts of an embedded text are held out.
     level, lower, normalise, replace: see `Tokeniser`.
-    eos, blank_lines:    see `LineReading`.
+    eos, blank_lines: see `LineReading`.
     min_count, max_vocabulary: see `prepare_text`.
 
     layout: `columns`: a split is one long text, cut into as many stretches as a batch has rows, whose lengths differ by
@@ -123,24 +114,10 @@ class LanguageModellingData(DataModule[PreparedText, LanguageReader]):
 
     def __init__(
         self,
-        source: str | None = None,
+        source: CorpusSource | None = None,
         cache: Path | str | None = None,
         *,
         prepared: PreparedText | None = None,
-        version: str = "kjv",
-        hub: Mapping[str, Any] | None = None,
-        mirror: str | None = None,
-        mirror_path: str | None = None,
-        mirror_config: str | None = None,
-        train: str | None = None,
-        validation: str | None = None,
-        test: str | None = None,
-        encoding: str = "utf-8",
-        text_column: str = "text",
-        splits: Mapping[str, str | None] | None = None,
-        validation_fraction: Fraction = 0.1,
-        test_fraction: Fraction = 0.1,
-        split_seed: Seed = 1,
         licence: str | None = None,
         level: str = "word",
         lower: bool = True,
@@ -167,29 +144,10 @@ class LanguageModellingData(DataModule[PreparedText, LanguageReader]):
         _check_chunks(layout, chunk_length, backward_length, random_chunks)
         if prepared is None:
             if source is None or cache is None:
-                raise UserError(
-                    "LanguageModellingData needs `prepared`, or `source` and `cache`: give data.source=NAME"
-                )
-            chosen = choose_corpus(
-                source,
-                version=version,
-                hub=hub,
-                mirror=mirror,
-                mirror_path=mirror_path,
-                mirror_config=mirror_config,
-                train=train,
-                validation=validation,
-                test=test,
-                encoding=encoding,
-                text_column=text_column,
-                splits=splits,
-                validation_fraction=validation_fraction,
-                test_fraction=test_fraction,
-                split_seed=split_seed,
-            )
+                raise UserError("LanguageModellingData needs `prepared`, or `source` and `cache`: give data=NAME")
             spaces = "keep" if level == "character" else "join"
             tokeniser = Tokeniser(level, lower, dict(replace or {}), spaces, normalise)
-            prepared = prepare_text(chosen, cache, LineReading(tokeniser, eos, blank_lines), min_count, max_vocabulary)
+            prepared = prepare_text(source, cache, LineReading(tokeniser, eos, blank_lines), min_count, max_vocabulary)
         self.prepared, self.layout = prepared, layout
         self.chunk_length, self.backward_length, self.random_chunks = chunk_length, backward_length, random_chunks
         self.eval_chunk_length = eval_chunk_length or chunk_length
@@ -242,7 +200,7 @@ class LanguageModellingData(DataModule[PreparedText, LanguageReader]):
 
     @cached_property
     def _unpredicted(self) -> dict[str, list[int]]:
-        """The first tokens that nothing stands before, by split."""
+        """By split, the first tokens, which no token precedes."""
         if self.prepared.line_end is not None:
             return {split: [] for split in SPLITS}
         return {

@@ -21,7 +21,7 @@ from lightning_seq.text.tokenise import Tokeniser
 from lightning_seq.text.vocabulary import EOS, UNK, Vocabulary
 
 CODE_VERSION = 1
-"""Goes up whenever the same input would give other ids: caches of before are then left aside."""
+"""Increase it when the same input gives other ids: caches of an earlier version are then not used."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def prepare_text(
 
     max_vocabulary: words at most, specials not counted.
 
-    Raises UserError for whatever is wrong with the source, and for a split without a token.
+    Raises UserError for a mistake in the source, and for a split without a token.
     """
     settings = {
         "reading": reading.to_plain(),

@@ -34,7 +34,7 @@ class LanguageReader:
 
     @cached_property
     def line_end(self) -> int | None:
-        """The id that ends a line and stands before a text, or None; see `LineReading.line_end`."""
+        """The id that ends a line and precedes a text, or None; see `LineReading.line_end`."""
         return self.reading.line_end(self.vocabulary)
 
     @property
@@ -63,7 +63,7 @@ class LanguageReader:
     def encode(self, texts: Sequence[str], first: int = 1, unknown: bool = False) -> Batch:
         """One batch of all texts, each by itself from the start.
 
-        first:   the number of the first text, in what is said of a wrong one.
+        first:   the number of the first text, for errors.
         unknown: whether a text may be of unknown words alone.
 
         Inputs are what stands before a text (where lines have an end: its id) and all its tokens; targets are what

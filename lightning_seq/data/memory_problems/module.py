@@ -15,15 +15,10 @@ from lightning_seq.data.example_ids import ExampleIds
 from lightning_seq.data.loader import Planner
 from lightning_seq.data.memory_problems.reader import VectorReader
 from lightning_seq.data.module import DataModule
-from lightning_seq.data.sources.adding import Adding
-from lightning_seq.data.sources.bits import PROBLEMS, BitProblem
 from lightning_seq.data.sources.problem import Problem, Sequences
 from lightning_seq.data.sources.table import SPLITS
-from lightning_seq.errors import UserError, near
 from lightning_seq.spec import COUNTED, Batch, Bits, DataSpec
-from lightning_seq.value_types import Seed, Size, Workers
-
-SOURCES = (*PROBLEMS, "adding")
+from lightning_seq.value_types import Size, Workers
 
 
 class VectorDataset(Dataset[Batch]):
@@ -65,32 +60,24 @@ class PreparedSequences:
 class MemoryProblemData(DataModule[PreparedSequences, VectorReader]):
     """Sequences of numbers made by a rule, of which one knows what has to be remembered, and for how long.
 
-    source:     `bits_1 bits_2 bits_3 bits_4 bits_parity` (`BitProblem`: bits at each step) or `adding` (`Adding`: a
-                value of the whole sequence).
-    length, variable, variant, examples, split_seed: see there.
-    cache:      nothing is kept in it: the sequences are made anew, from their seed, in less time than reading takes.
-    licence:    of the data, for people.
+    source: a `BitProblem` (bits at each step) or `Adding` (a value of the whole sequence).
+    cache:  not used: making the sequences from their seed takes less time than reading them.
 
     batch_size, eval_batch_size, seed, num_workers, licence: see `DataModule`.
 
     A batch's `count` is how many steps (of bits) or sequences (of values) the global batch has. Where not all bits of a
     step count, `extra` holds `counted` `[B, T, W]`.
 
-    Raises UserError as the sources do.
+    Raises UserError as the source does.
     """
 
     vocabulary = None
 
     def __init__(
         self,
-        source: str,
+        source: Problem,
         cache: Path | str | None = None,
         *,
-        length: Size = 10,
-        variable: bool = False,
-        variant: str = "arjovsky2016",
-        examples: Size = 4000,
-        split_seed: Seed = 1,
         licence: str | None = None,
         batch_size: Size = 64,
         eval_batch_size: Size | None = None,
@@ -98,17 +85,8 @@ class MemoryProblemData(DataModule[PreparedSequences, VectorReader]):
         num_workers: Workers = 0,
     ) -> None:
         super().__init__(batch_size, eval_batch_size, seed, num_workers, licence)
-        if source not in SOURCES:
-            raise UserError(f"data.source is {source!r}; {near(str(source), SOURCES)}")
-        self.problem: Problem = (
-            Adding(length, variant, examples, split_seed)
-            if source == "adding"
-            else BitProblem(source, length, variable, examples, split_seed)
-        )
-        splits, report = self.problem.load()
-        self.prepared = PreparedSequences(
-            self.problem.spec, splits, _fingerprints(splits), report, self.problem.describe()
-        )
+        splits, report = source.load()
+        self.prepared = PreparedSequences(source.spec, splits, _fingerprints(splits), report, source.describe())
         self.reader = VectorReader(self.spec)
 
     @property
@@ -117,7 +95,7 @@ class MemoryProblemData(DataModule[PreparedSequences, VectorReader]):
 
     @property
     def of_steps(self) -> bool:
-        """Whether targets stand at each step, or after the last."""
+        """Whether there is a target at each step, or one after the last step."""
         return isinstance(self.spec.targets, Bits)
 
     def example_ids(self, split: str) -> ExampleIds:

@@ -1,4 +1,4 @@
-"""From new sequences of vectors to batches, without whatever training needs."""
+"""The reader of new sequences of vectors, without the data of training."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ class VectorReader:
         for row, steps in enumerate(found):
             inputs[row, : len(steps)] = steps
         mask = torch.from_numpy(np.arange(inputs.shape[1]) < lengths[:, None])
-        of_steps = isinstance(self.spec.targets, Bits)
-        assert isinstance(self.spec.targets, Bits | Values)
+        targets = self.spec.targets
+        of_steps = isinstance(targets, Bits)
         counts = torch.zeros_like(mask) if of_steps else torch.zeros(len(found), dtype=torch.bool)
         return Batch(
             ids=torch.arange(len(found)),
             inputs=torch.from_numpy(inputs),
             mask=mask,
-            targets=torch.zeros(*counts.shape, self.spec.targets.width),
+            targets=torch.zeros(*counts.shape, targets.width if isinstance(targets, Bits | Values) else 0),
             target_mask=counts,
             count=0,
         )
@@ -55,8 +55,8 @@ class VectorReader:
 
     @property
     def _width(self) -> int:
-        assert isinstance(self.spec.inputs, Features)
-        return self.spec.inputs.width
+        inputs = self.spec.inputs
+        return inputs.width if isinstance(inputs, Features) else 0
 
     def _steps(self, text: str, number: int | None) -> np.ndarray:
         place = "" if number is None else f"text {number}: "

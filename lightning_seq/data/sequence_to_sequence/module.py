@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,14 +20,13 @@ from lightning_seq.data.sequence_to_sequence.prepare import prepare_pairs
 from lightning_seq.data.sequence_to_sequence.prepared import PairSplit, PreparedPairs, unknown_share
 from lightning_seq.data.sequence_to_sequence.reader import PairReader
 from lightning_seq.data.sequence_to_sequence.settings import PairSettings
-from lightning_seq.data.sources.choose_pairs import choose_pairs
-from lightning_seq.data.sources.dates import LANGUAGES
+from lightning_seq.data.sources.pairs import PairSource
 from lightning_seq.errors import UserError
 from lightning_seq.files import fingerprint
 from lightning_seq.spec import Batch, DataSpec, Tokens, TokenSequence
 from lightning_seq.text.padding import pad_flat
 from lightning_seq.text.vocabulary import Vocabulary
-from lightning_seq.value_types import Fraction, Seed, Size, Workers
+from lightning_seq.value_types import Size, Workers
 
 
 class PairDataset(Dataset[Batch]):
@@ -89,70 +88,27 @@ class TargetSide:
 class SequenceToSequenceData(DataModule[PreparedPairs, PairReader]):
     """Pairs of texts, prepared and batched.
 
-    Give `prepared`, or a `source` (`verses_modernise dates reverse copy reordering hub pairs`) with what it needs and a
-    `cache`:
+    Give `prepared`, or a `source` and a `cache`:
 
-    source_language, target_language: of a public set, see `PairColumns`; of verses_modernise, `kjv` and `web` in either
-                         order; else only a name that the checkpoint keeps.
-    shortest, longest, symbols, examples: see `SymbolPairs`, `Reordering`.
-    languages, first_year, last_year, examples: see `Dates`.
-    hub:                 `{id, config, revision, stream}`; any other key is an argument that holds for the Hub alone.
-    mirror, mirror_path, mirror_config: a directory in Hub layout, and the set in it; used in the Hub's place if given.
-    rows:                of the train split, from its beginning; None for all.
-    train, validation, test, train_target, validation_target, test_target: files of the user's own.
-    encoding:            of files of the user's own.
-    source_column, target_column, splits: see `PairColumns` and `ParallelFiles`.
-    id_column:           of a public set, see `PairColumns`.
-    validation_fraction, test_fraction, split_seed: see `Cut`.
     level, target_level, subword, target_subword, lower, normalise, min_count, max_vocabulary, joint_vocabulary,
     max_length, max_target_length, source_eos: see `PairSettings`.
 
-    batch_size:      of the global batch, over all ranks, in pairs.
-    eval_batch_size: for validation, test and prediction; None: the same.
-    seed:            of the order of batches.
+    batch_size, eval_batch_size, seed, num_workers, licence: see `DataModule`.
 
     A batch's `targets` `[B, T]` end with `<eos>` and do not begin with `<bos>`; `target_mask` is False on padding and
-    on a stand-in; `count` is how many targets, `<eos>` among them, the global batch has. Where it is known which target
-    tokens come from which source tokens, `extra` holds `alignments` `[B, T, S]`, bool. Pairs of like length, of the
-    source first and then of the target, stand together.
+    on a padding sample; `count` is how many targets, `<eos>` among them, the global batch has. Where the links between
+    the tokens of sources and targets are known, `extra` holds `alignments` `[B, T, S]`, bool. Pairs of like length, of
+    the source first and then of the target, are in the same batch.
 
-    Everything is read, or prepared, when the object is made. Raises UserError as the sources and `prepare_pairs` do.
+    Everything is read, or prepared, when the object is made. Raises UserError as the source and `prepare_pairs` do.
     """
 
     def __init__(
         self,
-        source: str | None = None,
+        source: PairSource | None = None,
         cache: Path | str | None = None,
         *,
         prepared: PreparedPairs | None = None,
-        source_language: str | None = None,
-        target_language: str | None = None,
-        shortest: Size = 5,
-        longest: Size = 15,
-        symbols: Size = 20,
-        examples: Size = 10000,
-        languages: Sequence[str] = LANGUAGES,
-        first_year: Size = 1900,
-        last_year: Size = 2099,
-        hub: Mapping[str, Any] | None = None,
-        mirror: str | None = None,
-        mirror_path: str | None = None,
-        mirror_config: str | None = None,
-        rows: Size | None = None,
-        train: str | None = None,
-        validation: str | None = None,
-        test: str | None = None,
-        train_target: str | None = None,
-        validation_target: str | None = None,
-        test_target: str | None = None,
-        source_column: str | None = None,
-        target_column: str | None = None,
-        encoding: str = "utf-8",
-        id_column: str | None = None,
-        splits: Mapping[str, str | None] | None = None,
-        validation_fraction: Fraction = 0.1,
-        test_fraction: Fraction = 0.1,
-        split_seed: Seed = 1,
         licence: str | None = None,
         level: str = "word",
         target_level: str | None = None,
@@ -174,9 +130,7 @@ class SequenceToSequenceData(DataModule[PreparedPairs, PairReader]):
         super().__init__(batch_size, eval_batch_size, seed, num_workers, licence)
         if prepared is None:
             if source is None or cache is None:
-                raise UserError(
-                    "SequenceToSequenceData needs `prepared`, or `source` and `cache`: give data.source=NAME"
-                )
+                raise UserError("SequenceToSequenceData needs `prepared`, or `source` and `cache`: give data=NAME")
             settings = PairSettings(
                 level,
                 target_level,
@@ -191,38 +145,7 @@ class SequenceToSequenceData(DataModule[PreparedPairs, PairReader]):
                 source_eos,
                 normalise,
             )
-            chosen = choose_pairs(
-                source,
-                source_language=source_language,
-                target_language=target_language,
-                shortest=shortest,
-                longest=longest,
-                symbols=symbols,
-                examples=examples,
-                languages=languages,
-                first_year=first_year,
-                last_year=last_year,
-                hub=hub,
-                mirror=mirror,
-                mirror_path=mirror_path,
-                mirror_config=mirror_config,
-                rows=rows,
-                train=train,
-                validation=validation,
-                test=test,
-                train_target=train_target,
-                validation_target=validation_target,
-                test_target=test_target,
-                source_column=source_column,
-                target_column=target_column,
-                encoding=encoding,
-                id_column=id_column,
-                splits=splits,
-                validation_fraction=validation_fraction,
-                test_fraction=test_fraction,
-                split_seed=split_seed,
-            )
-            prepared = prepare_pairs(chosen, cache, settings)
+            prepared = prepare_pairs(source, cache, settings)
         self.prepared = prepared
         self.reader = PairReader(
             prepared.spec,
@@ -232,8 +155,7 @@ class SequenceToSequenceData(DataModule[PreparedPairs, PairReader]):
             prepared.target,
             prepared.settings.max_length,
             prepared.settings.source_eos,
-            source_language,
-            target_language,
+            *prepared.languages,
         )
 
     @property

@@ -17,7 +17,7 @@ from lightning_seq.data.kept_texts import save_texts
 from lightning_seq.data.sequence_to_sequence.alignments import token_links
 from lightning_seq.data.sequence_to_sequence.prepared import PairSplit, PreparedPairs, SideSplit
 from lightning_seq.data.sequence_to_sequence.settings import SIDES, PairSettings
-from lightning_seq.data.sources.pairs import PairSource, PairTable
+from lightning_seq.data.sources.pairs import Bilingual, PairSource, PairTable
 from lightning_seq.data.sources.table import SPLITS, Loaded
 from lightning_seq.data.token_arrays import TokenNumbers, opened, save_corpus, shortened
 from lightning_seq.errors import UserError
@@ -37,13 +37,13 @@ from lightning_seq.text.subwords import Subwords
 from lightning_seq.text.vocabulary import EOS, SPECIALS, Vocabulary
 
 CODE_VERSION = 2
-"""Goes up whenever the same input would give other ids: caches of before are then left aside."""
+"""Increase it when the same input gives other ids: caches of an earlier version are then not used."""
 
 
 def prepare_pairs(source: PairSource, cache: Path | str, settings: PairSettings | None = None) -> PreparedPairs:
     """The source's pairs as ids, from `<cache>/data/<fingerprint>/` where they are there and whole.
 
-    Raises UserError for whatever is wrong with the source, for an empty split, and for subwords that cannot be.
+    Raises UserError for a mistake in the source, for an empty split, and for subwords that cannot be.
     """
     settings = settings or PairSettings()
     plain = settings.to_plain() | {"code": CODE_VERSION}
@@ -53,10 +53,10 @@ def prepare_pairs(source: PairSource, cache: Path | str, settings: PairSettings 
         _build(directory, source.describe(), source.load(), settings, plain)
 
     place = Path(cache).expanduser() / "data" / key
-    return cached(place, build, lambda directory: _read(directory, source.describe(), origins_of(source), settings))
+    return cached(place, build, lambda directory: _read(directory, source, settings))
 
 
-def _read(directory: Path, name: str, origins: dict[str, str], settings: PairSettings) -> PreparedPairs:
+def _read(directory: Path, source: PairSource, settings: PairSettings) -> PreparedPairs:
     meta = read_json(directory / "meta.json", dict, LARGEST_CACHED)
     vocabulary = Vocabulary.from_plain(meta["vocabularies"]["source"])
     target_vocabulary = vocabulary
@@ -82,10 +82,11 @@ def _read(directory: Path, name: str, origins: dict[str, str], settings: PairSet
         splits,
         meta["fingerprints"],
         tuple(meta["report"]),
-        name,
+        source.describe(),
         meta["revision"],
         directory,
-        origins,
+        origins_of(source),
+        source.language_pair if isinstance(source, Bilingual) else (None, None),
     )
 
 

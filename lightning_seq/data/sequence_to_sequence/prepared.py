@@ -67,6 +67,7 @@ class PreparedPairs:
     revision:     of a public set, where it has one.
     directory:    in the cache.
     origins:      by split, the file, or the split of a public set, that holds the pairs; empty without files.
+    languages:    of the sources and of the targets; None where they are unknown.
     """
 
     spec: DataSpec
@@ -82,6 +83,7 @@ class PreparedPairs:
     revision: str | None
     directory: Path
     origins: dict[str, str] = field(default_factory=dict)
+    languages: tuple[str | None, str | None] = (None, None)
 
     @property
     def aligned(self) -> bool:

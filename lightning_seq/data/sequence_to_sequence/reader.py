@@ -26,7 +26,7 @@ class PairReader:
 
     source, target: how each side's text becomes tokens.
     max_length:     tokens of a source at most; None for any number.
-    source_eos:     whether `<eos>` stands behind a source.
+    source_eos:     whether `<eos>` ends a source.
     source_language, target_language: what the pairs were of, where the configuration says so.
     """
 
@@ -105,7 +105,7 @@ class PairReader:
         return sentences
 
     def target_tokens(self, ids: Iterable[int]) -> list[str]:
-        """The tokens up to `<eos>`; `<unk>` stands for one that the vocabulary does not hold."""
+        """The tokens up to `<eos>`; `<unk>` for a token that the vocabulary does not hold."""
         words, found = self.target_vocabulary.words, []
         for number in map(int, ids):
             if number == EOS:
@@ -115,7 +115,7 @@ class PairReader:
         return found
 
     def decode(self, ids: Iterable[int]) -> str:
-        """The text that the ids up to `<eos>` stand for."""
+        """The text of the ids up to `<eos>`."""
         return self.target.join(self.target_tokens(ids))
 
     def reference(self, text: str) -> str:

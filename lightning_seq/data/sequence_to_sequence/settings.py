@@ -27,9 +27,9 @@ class PairSettings:
     min_count, max_vocabulary:     of words or characters, in training; the others are unknown. Subwords have a size.
     joint_vocabulary:              one vocabulary, and one model of subwords, for both sides.
     max_length, max_target_length: tokens of a text that are kept, from its beginning; None for all.
-    source_eos:                    whether `<eos>` stands behind a source, as it does behind every target.
+    source_eos:                    whether `<eos>` ends a source, as it ends every target.
 
-    Raises UserError for values that cannot be.
+    Raises UserError for values out of range.
     """
 
     level: str = "word"

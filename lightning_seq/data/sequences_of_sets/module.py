@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,10 +13,10 @@ from lightning_seq.data.loader import Planner
 from lightning_seq.data.module import DataModule
 from lightning_seq.data.sequences_of_sets.prepare import PreparedRolls, RollSplit, prepare_rolls
 from lightning_seq.data.sequences_of_sets.reader import SetReader, shifted
-from lightning_seq.data.sources.piano_rolls import NOTES, choose_pieces
+from lightning_seq.data.sources.piano_rolls import NOTES, PiecesSource
 from lightning_seq.errors import UserError
 from lightning_seq.spec import Batch
-from lightning_seq.value_types import Fraction, Seed, Size, Workers
+from lightning_seq.value_types import Size, Workers
 
 
 class RollDataset(Dataset[Batch]):
@@ -57,45 +55,23 @@ class SequencesOfSetsData(DataModule[PreparedRolls, SetReader]):
     a sum over the 88 notes and a mean over all steps of all pieces of a split: so counted, the notes' own frequencies
     (`Note 1-gram`) score 11.06 nats on the test split of JSB Chorales, as in the former's Table 1.
 
-    Give `prepared`, or a `cache` and
+    Give `prepared`, or a `source` and a `cache`.
 
-    train, validation, test: files of the user's own, json lines as `{"notes": [[60, 64, 67], [], [62]]}`; else
-    mirror, mirror_path, mirror_config: a directory in Hub layout, and the set in it; else
-    hub:             `{id, config, revision}`.
-    source:          the set's name, for people.
-    notes_column, splits: see `NotesColumn`; notes_column is the key in files too.
-    validation_fraction, test_fraction, split_seed: see `Cut`.
-    licence:         of the data, for people.
-
-    batch_size:      of the global batch, over all ranks, in pieces.
-    eval_batch_size: for validation, test and prediction; None: the same.
-    seed:            of the order of batches.
+    batch_size, eval_batch_size, seed, num_workers, licence: see `DataModule`; batches are counted in pieces.
 
     A batch's `count` is how many steps the global batch has.
 
-    Everything is read, or prepared, when the object is made. Raises UserError as the sources and `prepare_rolls` do.
+    Everything is read, or prepared, when the object is made. Raises UserError as the source and `prepare_rolls` do.
     """
 
     vocabulary = None
 
     def __init__(
         self,
-        source: str | None = None,
+        source: PiecesSource | None = None,
         cache: Path | str | None = None,
         *,
         prepared: PreparedRolls | None = None,
-        hub: Mapping[str, Any] | None = None,
-        mirror: str | None = None,
-        mirror_path: str | None = None,
-        mirror_config: str | None = None,
-        train: str | None = None,
-        validation: str | None = None,
-        test: str | None = None,
-        notes_column: str = "notes",
-        splits: Mapping[str, str | None] | None = None,
-        validation_fraction: Fraction = 0.1,
-        test_fraction: Fraction = 0.1,
-        split_seed: Seed = 1,
         licence: str | None = None,
         batch_size: Size = 8,
         eval_batch_size: Size | None = None,
@@ -105,23 +81,8 @@ class SequencesOfSetsData(DataModule[PreparedRolls, SetReader]):
         super().__init__(batch_size, eval_batch_size, seed, num_workers, licence)
         if prepared is None:
             if source is None or cache is None:
-                raise UserError("SequencesOfSetsData needs `prepared`, or `source` and `cache`: give data.source=NAME")
-            chosen = choose_pieces(
-                source,
-                hub=hub,
-                mirror=mirror,
-                mirror_path=mirror_path,
-                mirror_config=mirror_config,
-                train=train,
-                validation=validation,
-                test=test,
-                notes_column=notes_column,
-                splits=splits,
-                validation_fraction=validation_fraction,
-                test_fraction=test_fraction,
-                split_seed=split_seed,
-            )
-            prepared = prepare_rolls(chosen, cache)
+                raise UserError("SequencesOfSetsData needs `prepared`, or `source` and `cache`: give data=NAME")
+            prepared = prepare_rolls(source, cache)
         self.prepared = prepared
         self.reader = SetReader(prepared.spec)
 

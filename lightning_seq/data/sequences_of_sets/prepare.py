@@ -16,7 +16,7 @@ from lightning_seq.files import LARGEST_CACHED, cached, fingerprint, read_json, 
 from lightning_seq.spec import Bits, DataSpec, Features
 
 CODE_VERSION = 1
-"""Goes up whenever the same input would give other arrays: caches of before are then left aside."""
+"""Increase it when the same input gives other arrays: caches of an earlier version are then not used."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class PreparedRolls:
 def prepare_rolls(source: PiecesSource, cache: Path | str) -> PreparedRolls:
     """The source's pieces as arrays, from `<cache>/data/<fingerprint>/` where they are there and whole.
 
-    Raises UserError for whatever is wrong with the source, and for an empty split.
+    Raises UserError for a mistake in the source, and for an empty split.
     """
     key = fingerprint({"source": source.identity(), "rolls_code": CODE_VERSION})
     return cached(

@@ -1,4 +1,4 @@
-"""From new pieces of music to batches, as in training, and back, without whatever training needs."""
+"""The reader of new pieces of music, and the way back from bits to notes, without the data of training."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ from lightning_seq.data.sources.problem import Sequences
 from lightning_seq.data.sources.synthetic import check_whole, sizes
 from lightning_seq.errors import UserError, near
 from lightning_seq.spec import DataSpec, Features, Values
+from lightning_seq.value_types import Seed, Size
 
 VARIANTS = ("arjovsky2016", "hochreiter1997")
 FIRST_PAIRS = 10
@@ -33,13 +34,13 @@ class Adding:
     examples:   sequences for training, a tenth as many for validation and for test.
     split_seed: of the sequences, a stream for each split.
 
-    Raises UserError for values that cannot be.
+    Raises UserError for values out of range.
     """
 
-    length: int = 100
+    length: Size = 100
     variant: str = "arjovsky2016"
-    examples: int = 10000
-    split_seed: int = 1
+    examples: Size = 10000
+    split_seed: Seed = 1
 
     def __post_init__(self) -> None:
         if self.variant not in VARIANTS:

@@ -11,6 +11,7 @@ from lightning_seq.data.sources.synthetic import check_whole, sizes
 from lightning_seq.data.sources.table import Loaded, Table
 from lightning_seq.errors import UserError
 from lightning_seq.files import Plain
+from lightning_seq.value_types import Count, Seed, Size
 
 CLASSES = ("singular", "plural")
 NOUNS = (
@@ -31,23 +32,23 @@ class Agreement:
     """What number the verb has that comes next: `the keys near the old door` … `are` (the task of Linzen et al. 2016,
     on sentences of our own).
 
-    Between the subject and the place of its verb stand `distance` words: phrases of three words with a noun of either
-    number, tossed for each by itself, and where `distance` is no multiple of three, adjectives. Half of those nouns
-    attract to the wrong number. Every sentence has its partner in the same split that differs in the number of the
-    subject alone: who reads to the end and has forgotten the second word gives both the same answer, and is right about
-    one of the two. (A bag of words is not so blind: it can take a vote of the nouns.) A maximum over time would look
-    back at the second word itself: `task.pooling` is `last` here.
+    There are `distance` words between the subject and the place of its verb: phrases of three words with a noun of
+    either number, drawn independently, and adjectives where `distance` is not a multiple of three. Half of those nouns
+    have the wrong number. Every sentence has a partner in the same split that differs in the number of the subject
+    alone: a model that has forgotten the second word at the end gives both the same answer, and is right for one of
+    them. (A bag of words can still count the nouns.) A maximum over time would look back at the second word itself:
+    `task.pooling` is `last` here.
 
     distance:   words between the subject and the place of the verb.
     examples:   sentences for training, a tenth as many for validation and for test; odd numbers are one less.
     split_seed: of the words; no pair comes twice, in one split or in two.
 
-    Raises UserError for values that cannot be, and where there are too few different sentences.
+    Raises UserError for values out of range, and where there are too few different sentences.
     """
 
-    distance: int = 12
-    examples: int = 4000
-    split_seed: int = 1
+    distance: Count = 12
+    examples: Size = 4000
+    split_seed: Seed = 1
 
     def __post_init__(self) -> None:
         check_whole(self, {"distance": (2 * PHRASE, None), "examples": (20, None), "split_seed": (0, None)})

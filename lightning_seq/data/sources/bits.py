@@ -11,12 +11,13 @@ from lightning_seq.data.sources.synthetic import check_whole, sizes
 from lightning_seq.data.sources.table import SPLITS
 from lightning_seq.errors import UserError, near
 from lightning_seq.spec import Bits, DataSpec, Features
+from lightning_seq.value_types import Seed, Size
 
 PROBLEMS = ("bits_1", "bits_2", "bits_3", "bits_4", "bits_parity")
 AT_ONCE = ("bits_1", "bits_2")
-"""Problems whose bits stand in one step."""
+"""Problems that have all their bits in one step."""
 PADDING = -1.0
-"""What the network sees in the place of a bit that is not there."""
+"""The input for a bit that is missing."""
 
 _ENUMERABLE = 1 << 20
 
@@ -43,18 +44,18 @@ class BitProblem:
                 bits) all there are are shared out, and training goes over its own several times in an epoch. The two
                 strings of bits_1 (and of any problem of length 1) cannot be shared out: they are in every split.
 
-    Raises UserError for values that cannot be.
+    Raises UserError for values out of range.
     """
 
     problem: str
-    length: int = 10
+    length: Size = 10
     variable: bool = False
-    examples: int = 4000
-    split_seed: int = 1
+    examples: Size = 4000
+    split_seed: Seed = 1
 
     def __post_init__(self) -> None:
         if self.problem not in PROBLEMS:
-            raise UserError(f"data.source is {self.problem!r}; {near(str(self.problem), PROBLEMS)}")
+            raise UserError(f"data.problem is {self.problem!r}; {near(str(self.problem), PROBLEMS)}")
         check_whole(self, {"length": (1, None), "examples": (10, None), "split_seed": (0, None)})
         if self.variable and self.problem != "bits_2":
             raise UserError(

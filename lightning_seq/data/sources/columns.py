@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from lightning_seq.data.sources.keys import check_keys, typed_keys
-from lightning_seq.data.sources.table import SPLITS, Cut, Keys, Loaded, Table
+from lightning_seq.data.sources.table import SPLITS, Cut, Keys, L_co, Loaded, Table
 from lightning_seq.errors import UserError, near
 from lightning_seq.files import Plain
 
 
-class Reading(Protocol):
+class Reading(Protocol[L_co]):
     """How the columns of a public set become examples."""
 
     @property
@@ -22,13 +22,13 @@ class Reading(Protocol):
 
     def to_plain(self) -> Plain: ...
 
-    def read(self, sets: Any, name: str, revision: str | None) -> Loaded:
+    def read(self, sets: Any, name: str, revision: str | None) -> L_co:
         """Tables from a `datasets.DatasetDict`."""
         ...
 
 
 def check_splits(splits: Mapping[str, str | None]) -> None:
-    """Raises UserError for a split we do not know, and where there is none to train on."""
+    """Raises UserError for an unknown split, and for a missing train split."""
     for split in splits:
         if split not in SPLITS:
             raise UserError(f"data.splits has {split!r}; {near(split, SPLITS)}")
@@ -77,29 +77,29 @@ class Columns:
     classes: names of the labels 0, 1, … where the set itself gives none.
     splits: by our name (train, validation, test) the set's own; null where it has none and ours is cut from train.
     cut:    how a split that the set does not have is cut.
-    ids:    whose values name the examples in predictions, each another one in its split; None: their rows do.
+    id_column: its values, all different, name the examples in predictions; None: their rows do.
 
     An example's id is its row in the set's own split, counted from 0.
     """
 
-    text: str = "text"
-    label: str = "label"
-    classes: tuple[str, ...] | None = None
+    text_column: str = "text"
+    label_column: str = "label"
+    classes: Sequence[str] | None = None
     splits: Mapping[str, str | None] = field(default_factory=lambda: {split: split for split in SPLITS})
     cut: Cut = field(default_factory=Cut)
-    ids: str | None = None
+    id_column: str | None = None
 
     def __post_init__(self) -> None:
         check_splits(self.splits)
 
     def to_plain(self) -> Plain:
         return {
-            "text": self.text,
-            "label": self.label,
+            "text": self.text_column,
+            "label": self.label_column,
             "classes": list(self.classes) if self.classes else None,
             "splits": {split: self.splits.get(split) for split in SPLITS},
             "cut": self.cut.to_plain(),
-            **({"ids": self.ids} if self.ids else {}),
+            **({"ids": self.id_column} if self.id_column else {}),
         }
 
     def read(self, sets: Any, name: str, revision: str | None) -> Loaded[Table]:
@@ -114,16 +114,17 @@ class Columns:
         return Loaded(completed, classes, revision, notes)
 
     def _table(self, rows: Any, name: str) -> tuple[Table, tuple[str, ...] | None]:
-        check_columns(rows, {"text_column": self.text, "label_column": self.label}, name)
-        texts, labels = list(rows[self.text]), list(rows[self.label])
+        check_columns(rows, {"text_column": self.text_column, "label_column": self.label_column}, name)
+        texts, labels = list(rows[self.text_column]), list(rows[self.label_column])
         for row, text in enumerate(texts):
             if not isinstance(text, str):
                 raise UserError(
-                    f"{name}, row {row}: {self.text!r} is {type(text).__name__}, expected text: give data.text_column"
+                    f"{name}, row {row}: {self.text_column!r} is {type(text).__name__}, "
+                    "expected text: give data.text_column"
                 )
-        names = getattr(rows.features[self.label], "names", None) or self.classes
+        names = getattr(rows.features[self.label_column], "names", None) or self.classes
         classes = [_class(label, names, name, row) for row, label in enumerate(labels)]
-        keys = keys_of(rows, self.ids, name) if self.ids else None
+        keys = keys_of(rows, self.id_column, name) if self.id_column else None
         return Table(texts, classes, list(range(len(texts))), keys=keys), tuple(names) if names else None
 
 

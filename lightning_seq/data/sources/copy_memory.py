@@ -13,6 +13,7 @@ from lightning_seq.data.sources.tagged import TaggedTable
 from lightning_seq.errors import UserError
 from lightning_seq.files import Plain
 from lightning_seq.text.bio_tags import Tag
+from lightning_seq.value_types import Count, Seed, Size
 
 BLANK, DELIMITER = "_", ":"
 
@@ -34,14 +35,14 @@ class CopyMemory:
     examples:   sentences for training, a tenth as many for validation and for test.
     split_seed: of the symbols; no sentence comes twice, in one split or in two.
 
-    Raises UserError for values that cannot be, and where there are too few different sentences.
+    Raises UserError for values out of range, and where there are too few different sentences.
     """
 
-    length: int = 10
-    distance: int = 50
-    symbols: int = 8
-    examples: int = 10000
-    split_seed: int = 1
+    length: Size = 10
+    distance: Count = 50
+    symbols: Size = 8
+    examples: Size = 10000
+    split_seed: Seed = 1
 
     def __post_init__(self) -> None:
         check_whole(

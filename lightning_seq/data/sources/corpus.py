@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
-from typing import Protocol
+from typing import TypeAlias
 
 import numpy as np
 
-from lightning_seq.data.sources.table import SPLITS, check_rest
+from lightning_seq.data.sources.table import SPLITS, Source, check_rest
 from lightning_seq.errors import UserError
 from lightning_seq.files import Plain
 
@@ -33,16 +33,7 @@ class Corpus:
     notes: list[str] = field(default_factory=list)
 
 
-class CorpusSource(Protocol):
-    """Where running text comes from; as `Source`, with a `Corpus` in the place of tables."""
-
-    def describe(self) -> str: ...
-
-    def identity(self) -> Plain: ...
-
-    def load(self) -> Corpus:
-        """Raises UserError for whatever the user can put right."""
-        ...
+CorpusSource: TypeAlias = Source[Corpus]
 
 
 @dataclass(frozen=True)

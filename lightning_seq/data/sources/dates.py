@@ -5,16 +5,22 @@ from __future__ import annotations
 import datetime
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 
+import babel
 import numpy as np
+from babel import Locale, UnknownLocaleError
+from babel.dates import DateTimeFormat, tokenize_pattern
+from babel.localedata import locale_identifiers
 
 from lightning_seq.data.sources.pairs import Link, PairTable
 from lightning_seq.data.sources.synthetic import SHARES, check_whole
 from lightning_seq.data.sources.table import SPLITS, Loaded
 from lightning_seq.errors import UserError, near
 from lightning_seq.files import Plain
+from lightning_seq.value_types import Seed, Size
 
 LANGUAGES = ("en", "de", "fr", "es", "it")
 FORMATS = ("full", "long", "medium")
@@ -22,7 +28,7 @@ SKELETONS = ("yMMMEd", "yMMMMEEEEd")
 _DAYS = {"train": 0.8, "validation": 0.1, "test": 0.1}
 """The part of all days of the years that each split draws from."""
 _ISO = {"y": (0, 4), "M": (5, 7), "L": (5, 7), "d": (8, 10)}
-"""Where in `2026-03-05` the field of a pattern stands."""
+"""The place of the field of a pattern in `2026-03-05`."""
 _SOME_YEAR, _MONDAY = 2000, 3
 """The third of its January was one."""
 _MONTH = ("MMM", "MMMM", "LLL", "LLLL")
@@ -47,13 +53,15 @@ class Dates:
     Raises UserError for a language that is not known, and for more examples than there are dates.
     """
 
-    languages: tuple[str, ...] = LANGUAGES
-    first_year: int = 1900
-    last_year: int = 2099
-    examples: int = 10000
-    split_seed: int = 1
+    languages: Sequence[str] = LANGUAGES
+    first_year: Size = 1900
+    last_year: Size = 2099
+    examples: Size = 10000
+    split_seed: Seed = 1
 
     def __post_init__(self) -> None:
+        one = isinstance(self.languages, str)
+        object.__setattr__(self, "languages", (self.languages,) if one else tuple(self.languages))
         check_whole(
             self,
             {
@@ -79,8 +87,6 @@ class Dates:
         return f"dates ({', '.join(self.languages)})"
 
     def identity(self) -> Plain:
-        import babel
-
         return {
             "synthetic": "dates",
             "babel": babel.__version__,
@@ -99,8 +105,8 @@ class Dates:
         tables = {}
         for split, start, stop in zip(SPLITS, ends[:-1], ends[1:], strict=True):
             size, own = round(SHARES[split] * self.examples), days[start:stop].tolist()
-            table, drawn = PairTable([], [], list(range(size)), []), 0
-            assert table.links is not None
+            links_of: list[list[Link]] = []
+            table, drawn = PairTable([], [], list(range(size)), links_of), 0
             while len(table) < size:
                 day = datetime.date.fromordinal(own[drawn % len(own)])
                 drawn += 1
@@ -111,7 +117,7 @@ class Dates:
                 seen.add(text)
                 table.sources.append(text)
                 table.targets.append(day.isoformat())
-                table.links.append(links)
+                links_of.append(links)
             tables[split] = table
         return Loaded(tables)
 
@@ -128,9 +134,6 @@ class Dates:
 
 def _patterns(language: str) -> list[Pattern]:
     """A language's formats with the month in letters, each once."""
-    from babel import Locale, UnknownLocaleError
-    from babel.dates import tokenize_pattern
-    from babel.localedata import locale_identifiers
 
     try:
         locale = Locale.parse(str(language))
@@ -184,7 +187,6 @@ def _shown(name: str, day: datetime.date) -> tuple[int, int, int]:
 
 @cache
 def _field(language: str, name: str, year: int, month: int, day: int) -> str:
-    from babel.dates import DateTimeFormat
 
     return _plain(DateTimeFormat(datetime.date(year, month, day), language)[name])
 

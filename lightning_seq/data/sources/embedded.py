@@ -10,6 +10,7 @@ from lightning_seq.data.sources.table import SPLITS, Loaded, Table
 from lightning_seq.data.sources.verses import Verse, edition, verses
 from lightning_seq.errors import UserError
 from lightning_seq.files import Plain
+from lightning_seq.value_types import Seed
 
 GENRES = {
     "law": range(1, 6),
@@ -20,7 +21,7 @@ GENRES = {
     "acts": (44,),
     "letters": range(45, 66),
 }
-"""Kinds of book and their books' numbers; Revelation stands with the prophets."""
+"""Kinds of book and their books' numbers; Revelation is one of the prophets."""
 
 _BOOKS = {book: genre for genre, books in GENRES.items() for book in books}
 HELD_OUT = 0.1
@@ -38,7 +39,7 @@ class VersesGenre:
     """
 
     version: str = "kjv"
-    split_seed: int = 1
+    split_seed: Seed = 1
 
     def __post_init__(self) -> None:
         if isinstance(self.split_seed, bool) or not isinstance(self.split_seed, int) or self.split_seed < 0:

@@ -9,6 +9,7 @@ from lightning_seq.data.sources.corpus import Corpus, gathered
 from lightning_seq.data.sources.table import SPLITS
 from lightning_seq.data.sources.verses import edition, verses
 from lightning_seq.files import Plain
+from lightning_seq.value_types import Seed
 
 BLOCK = 10
 """Chapters that follow one another and go to one split together."""
@@ -26,7 +27,7 @@ class VersesText:
     """
 
     version: str = "kjv"
-    split_seed: int = 1
+    split_seed: Seed = 1
 
     def describe(self) -> str:
         return f"verses ({self.version})"

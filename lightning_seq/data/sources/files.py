@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from lightning_seq.data.sources.keys import check_keys, origins, typed_keys
 from lightning_seq.data.sources.table import Cut, Loaded, Table
@@ -16,8 +16,10 @@ from lightning_seq.errors import UserError, near
 from lightning_seq.files import Plain, sha256
 from lightning_seq.text.column import DELIMITERS, delimiter_of, records
 from lightning_seq.text.lines import check_characters, check_encoding, read_text, split_lines
+from lightning_seq.value_types import Fraction, Seed
 
 _LABEL = "__label__"
+_TABS = ("\\t", "tab")
 _NUMBER = re.compile(r"[-+]?[0-9]*[.,]?[0-9]+(e[-+]?[0-9]+)?", re.IGNORECASE)
 Row = tuple[int, Any, Any, Any]
 """The line a record starts on, its text, its label, and its key, None where no column holds one."""
@@ -25,36 +27,43 @@ Row = tuple[int, Any, Any, Any]
 
 @dataclass(frozen=True)
 class Files:
-    """One file per split; a validation or test split that is not given is cut from train.
+    r"""One file per split; a validation or test split that is not given is cut from train.
 
     kind: `csv` or `tsv` (a header, then records), `jsonl` (an object a line), or `text`: one example a line, either
           the label, a tab and the text, or `__label__x` and the text, as fastText has it.
     text_column, label_column: where they are; `text` has no columns.
 
-    delimiter:  between fields; None: a tab in tsv, in csv the first of `DELIMITERS` that parts the header so that both
-                columns are there.
+    delimiter:  between fields, `tab` or `\t` for a tab; None: a tab in tsv, in csv the first of `DELIMITERS` that parts
+                the header so that both columns are there.
     encoding:   of the files, by Python's name; a byte order mark is left out.
-    quotes:     whether a field may stand in double quotes, with line ends and delimiters in it; None: in csv alone. In
+    quotes:     whether a field may be in double quotes, with line ends and delimiters in it; None: in csv alone. In
                 a tsv file as GLUE and Tatoeba have it, a quotation mark is a character.
 
-    id_column:  whose values name the examples in predictions, each another one; None: their lines do.
+    id_column:  a column whose values, all different, name the examples in predictions; None: their lines do.
+    validation_fraction, test_fraction, split_seed: see `Cut`.
 
     An example's id is the line of the file that its record begins on, counted from 1.
     """
 
-    kind: str
+    kind: Literal["csv", "tsv", "jsonl", "text"]
     train: str | None
     validation: str | None = None
     test: str | None = None
     text_column: str = "text"
     label_column: str = "label"
-    cut: Cut = field(default_factory=Cut)
     delimiter: str | None = None
     encoding: str = "utf-8"
     quotes: bool | None = None
     id_column: str | None = None
+    validation_fraction: Fraction = 0.1
+    test_fraction: Fraction = 0.1
+    split_seed: Seed = 1
+    cut: Cut = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        if self.delimiter in _TABS:
+            object.__setattr__(self, "delimiter", "\t")
+        object.__setattr__(self, "cut", Cut(self.validation_fraction, self.test_fraction, self.split_seed))
         if self.delimiter is not None and (len(self.delimiter) != 1 or self.delimiter in '"\r\n'):
             raise UserError(f"data.delimiter is {self.delimiter!r}: expected one character, such as ; (null finds it)")
         if self.quotes not in (None, True, False):
@@ -77,7 +86,9 @@ class Files:
     def identity(self) -> Plain:
         return {
             "kind": self.kind,
-            "files": {split: sha256(self._there(split, path)) for split, path in self._paths().items()},
+            "files": {
+                split: sha256(split_file(split, path, f"a {self.kind} file")) for split, path in self._paths().items()
+            },
             "columns": [self.text_column, self.label_column] if self.kind != "text" else None,
             "cut": self.cut.to_plain(),
             **({"quotes": self._quoted} if self.kind == "tsv" or not self._quoted else {}),
@@ -94,9 +105,12 @@ class Files:
         return self.kind != "tsv" if self.quotes is None else self.quotes
 
     def load(self) -> Loaded:
-        """Raises UserError, with file and line, for whatever is wrong in the files."""
+        """Raises UserError, with file and line, for a mistake in the files."""
         told: list[str] = []
-        tables = {split: self._table(self._there(split, path), told) for split, path in self._paths().items()}
+        tables = {
+            split: self._table(split_file(split, path, f"a {self.kind} file"), told)
+            for split, path in self._paths().items()
+        }
         self._check_classes(tables["train"])
         if self.id_column:
             keys = typed_keys([table.keys or () for table in tables.values()], untyped=self.kind != "jsonl")
@@ -116,17 +130,6 @@ class Files:
     def _paths(self) -> dict[str, Path]:
         given = {"train": self.train, "validation": self.validation, "test": self.test}
         return {split: Path(path).expanduser() for split, path in given.items() if path}
-
-    def _there(self, split: str, path: Path) -> Path:
-        if path.is_dir():
-            raise UserError(f"data.{split}={path} is a directory: expected a {self.kind} file")
-        if not path.is_file():
-            if not path.parent.is_dir():
-                raise UserError(f"data.{split}={path} is not there: there is no directory {path.parent}")
-            beside = [other.name for other in path.parent.glob(f"*{path.suffix}") if other.is_file()]
-            hint = f"; {near(path.name, beside)}" if beside else ": give the path of a file"
-            raise UserError(f"data.{split}={path} is not there{hint}")
-        return path
 
     def _table(self, path: Path, told: list[str]) -> Table:
         """told: takes a line on what was found that the user may not expect."""
@@ -281,6 +284,19 @@ def _lines(text: str) -> Iterator[tuple[int, str]]:
     for number, line in enumerate(split_lines(text), 1):
         if line.strip():
             yield number, line
+
+
+def split_file(split: str, path: Path, expected: str = "a file") -> Path:
+    """The path. Raises UserError, with the near names, for a file that does not exist."""
+    if path.is_dir():
+        raise UserError(f"data.{split}={path} is a directory: expected {expected}")
+    if not path.is_file():
+        if not path.parent.is_dir():
+            raise UserError(f"data.{split}={path} is not there: there is no directory {path.parent}")
+        others = [other.name for other in path.parent.glob(f"*{path.suffix}") if other.is_file()]
+        hint = f"; {near(path.name, others)}" if others else ": give the path of a file"
+        raise UserError(f"data.{split}={path} is not there{hint}")
+    return path
 
 
 def decoded(path: Path, encoding: str = "utf-8") -> str:

@@ -14,7 +14,6 @@ from typing import Any
 
 from lightning_seq.data.sources.columns import Columns, Reading
 from lightning_seq.data.sources.keys import origins
-from lightning_seq.data.sources.table import Loaded
 from lightning_seq.errors import UserError, first_line
 from lightning_seq.files import Plain
 
@@ -41,7 +40,7 @@ class Hub:
     id: str
     config: str | None = None
     revision: str | None = None
-    columns: Reading = field(default_factory=Columns)
+    columns: Reading[Any] = field(default_factory=Columns)
 
     def describe(self) -> str:
         return f"{self.id} (Hub)"
@@ -57,7 +56,7 @@ class Hub:
     def origins(self) -> dict[str, str]:
         return origins(self.columns.splits)
 
-    def load(self) -> Loaded:
+    def load(self) -> Any:
         """Raises UserError at once without a network, unless `datasets` has the set in its own cache."""
         connected = not offline_by_choice() and reachable(endpoint())
         if connected:
@@ -65,7 +64,7 @@ class Hub:
         with _offline():
             return self._load(offline=True)
 
-    def _load(self, offline: bool = False) -> Loaded:
+    def _load(self, offline: bool = False) -> Any:
         import datasets
         from huggingface_hub.errors import HfHubHTTPError
 

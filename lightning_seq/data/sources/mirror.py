@@ -5,10 +5,10 @@ from __future__ import annotations
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from lightning_seq.data.sources.columns import Columns, Reading
 from lightning_seq.data.sources.keys import origins
-from lightning_seq.data.sources.table import Loaded
 from lightning_seq.errors import UserError, first_line, near
 from lightning_seq.files import Plain, sha256
 
@@ -25,7 +25,7 @@ class Mirror:
     root: str
     path: str
     config: str | None = None
-    columns: Reading = field(default_factory=Columns)
+    columns: Reading[Any] = field(default_factory=Columns)
 
     def describe(self) -> str:
         return f"{self.path} (mirror)"
@@ -41,7 +41,7 @@ class Mirror:
     def origins(self) -> dict[str, str]:
         return origins(self.columns.splits)
 
-    def load(self) -> Loaded:
+    def load(self) -> Any:
         """Raises UserError when the mirror is not a directory, has no such set, or the set cannot be read."""
         self._files()
         import datasets

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from lightning_seq.data.sources.columns import check_splits, chosen_splits, keys_of
-from lightning_seq.data.sources.table import SPLITS, Cut, Keys, Loaded, taken
+from lightning_seq.data.sources.table import SPLITS, Cut, Keys, Loaded, Source, taken
 from lightning_seq.errors import UserError, near
 from lightning_seq.files import Plain
 from lightning_seq.printable import number_of
+from lightning_seq.value_types import Size
 
 Link: TypeAlias = tuple[int, int, int, int]
 """Characters of a target text that come from characters of its source: target from, to; source from, to (exclusive)."""
@@ -22,8 +23,8 @@ _TRANSLATION = "translation"
 class PairTable:
     """Texts and what they become: the examples of one split.
 
-    ids:   what the source calls each example: its row, its verse, the line it stands on.
-    links: of each example, or None where nobody knows; characters in no link come from nowhere, or go nowhere.
+    ids:   what the source calls each example: its row, its verse, its line.
+    links: of each example, or None where they are unknown; characters in no link come from nowhere, or go nowhere.
     keys:  what the user's own column of ids calls each example, or None.
     """
 
@@ -51,14 +52,17 @@ class PairTable:
         )
 
 
-class PairSource(Protocol):
-    """Where pairs come from: as `Source`, with tables of another kind."""
+PairSource: TypeAlias = Source[Loaded[PairTable]]
 
-    def describe(self) -> str: ...
 
-    def identity(self) -> Plain: ...
+@runtime_checkable
+class Bilingual(Protocol):
+    """A source that knows the languages of its pairs."""
 
-    def load(self) -> Loaded[PairTable]: ...
+    @property
+    def language_pair(self) -> tuple[str | None, str | None]:
+        """Of the sources and of the targets; None where they are unknown."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -68,17 +72,17 @@ class PairColumns:
     source_language, target_language: names of columns, or of languages in a column `translation` (`{en: …, de: …}`).
     source_column, target_column: columns whose names are no languages; they go before.
     rows:        of the train split, from its beginning, or None for all.
-    splits, cut, ids: as in `Columns`.
+    splits, cut, id_column: as in `Columns`.
     """
 
     source_language: str | None = None
     target_language: str | None = None
     source_column: str | None = None
     target_column: str | None = None
-    rows: int | None = None
+    rows: Size | None = None
     splits: Mapping[str, str | None] = field(default_factory=lambda: {split: split for split in SPLITS})
     cut: Cut = field(default_factory=Cut)
-    ids: str | None = None
+    id_column: str | None = None
 
     def __post_init__(self) -> None:
         check_splits(self.splits)
@@ -98,7 +102,7 @@ class PairColumns:
             "rows": self.rows,
             "splits": {split: self.splits.get(split) for split in SPLITS},
             "cut": self.cut.to_plain(),
-            **({"ids": self.ids} if self.ids else {}),
+            **({"ids": self.id_column} if self.id_column else {}),
         }
 
     def read(self, sets: Any, name: str, revision: str | None) -> Loaded[PairTable]:
@@ -134,7 +138,7 @@ class PairColumns:
                 table.sources.append(source)
                 table.targets.append(target)
                 table.ids.append(row)
-        return replace(table, keys=taken(keys_of(rows, self.ids, name), table.ids)) if self.ids else table
+        return replace(table, keys=taken(keys_of(rows, self.id_column, name), table.ids)) if self.id_column else table
 
     def _column(self, rows: Any, side: str, name: str) -> str:
         there: list[str] = rows.column_names

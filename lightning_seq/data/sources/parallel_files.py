@@ -15,6 +15,7 @@ from lightning_seq.errors import UserError
 from lightning_seq.files import Plain, sha256
 from lightning_seq.printable import number_of
 from lightning_seq.text.lines import check_encoding, split_lines
+from lightning_seq.value_types import Fraction, Seed
 
 _SHOWN = 40
 
@@ -29,6 +30,8 @@ class ParallelFiles:
         whose first two columns are taken and all others left aside.
 
     encoding: of all files, by Python's name.
+    source_language, target_language: names that the checkpoint keeps.
+    validation_fraction, test_fraction, split_seed: see `Cut`.
 
     A validation or test split that is not given is cut from train. An example's id is its line.
     """
@@ -41,10 +44,16 @@ class ParallelFiles:
     test_target: str | None = None
     source_column: str | None = None
     target_column: str | None = None
-    cut: Cut = field(default_factory=Cut)
     encoding: str = "utf-8"
+    source_language: str | None = None
+    target_language: str | None = None
+    validation_fraction: Fraction = 0.1
+    test_fraction: Fraction = 0.1
+    split_seed: Seed = 1
+    cut: Cut = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "cut", Cut(self.validation_fraction, self.test_fraction, self.split_seed))
         check_encoding(self.encoding, "data.encoding")
         if not self.train:
             raise UserError(
@@ -61,6 +70,10 @@ class ParallelFiles:
                 f"data.source_column={self.source_column} and data.target_column={self.target_column}: "
                 "expected both, or neither for a file without a line of names"
             )
+
+    @property
+    def language_pair(self) -> tuple[str | None, str | None]:
+        return self.source_language, self.target_language
 
     def describe(self) -> str:
         return Path(str(self.train)).name
@@ -80,7 +93,7 @@ class ParallelFiles:
         return origins({"train": self.train, "validation": self.validation, "test": self.test})
 
     def load(self) -> Loaded[PairTable]:
-        """Raises UserError, with file and line, for whatever is wrong in the files."""
+        """Raises UserError, with file and line, for a mistake in the files."""
         tables, notes = {}, []
         for split, (source, target) in self._paths().items():
             table, blank = PairTable([], [], []), 0

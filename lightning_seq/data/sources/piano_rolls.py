@@ -5,22 +5,22 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, TypeAlias
 
 import numpy as np
 
-from lightning_seq.data.sources.choose_corpus import hub_settings
 from lightning_seq.data.sources.columns import check_columns, check_splits, chosen_splits
 from lightning_seq.data.sources.files import decoded
-from lightning_seq.data.sources.hub import Hub
-from lightning_seq.data.sources.mirror import Mirror
-from lightning_seq.data.sources.table import SPLITS, Cut, Loaded
+from lightning_seq.data.sources.public import PublicSet, hub_settings
+from lightning_seq.data.sources.table import SPLITS, Cut, Loaded, Source
 from lightning_seq.data.sources.text_column import check_trainable
 from lightning_seq.data.sources.text_files import given_files
 from lightning_seq.errors import UserError
 from lightning_seq.files import Plain, sha256
 from lightning_seq.text.lines import split_lines
+from lightning_seq.value_types import Fraction, Seed
 
 NOTES = range(21, 109)
 """MIDI numbers of a piano's 88 keys, A0 to C8."""
@@ -51,16 +51,7 @@ class Pieces:
         return Pieces([self.rolls[row] for row in rows], [self.ids[row] for row in rows])
 
 
-class PiecesSource(Protocol):
-    """Where pieces come from; as `Source`, with `Pieces` in the place of tables."""
-
-    def describe(self) -> str: ...
-
-    def identity(self) -> Plain: ...
-
-    def load(self) -> Loaded[Pieces]:
-        """Raises UserError for whatever the user can put right."""
-        ...
+PiecesSource: TypeAlias = Source[Loaded[Pieces]]
 
 
 def roll(notes: Any, place: str) -> np.ndarray:
@@ -90,12 +81,12 @@ def _shown(value: Any) -> str:
 class NotesColumn:
     """Which column and splits of a public set are used.
 
-    notes:  a row is a piece: a list of steps, each a list of MIDI numbers.
+    notes_column: a row is a piece: a list of steps, each a list of MIDI numbers.
     splits: by our name (train, validation, test) the set's own; null where ours is cut from train.
     cut:    how a split that the set does not have is cut.
     """
 
-    notes: str = "notes"
+    notes_column: str = "notes"
     splits: Mapping[str, str | None] = field(default_factory=lambda: {split: split for split in SPLITS})
     cut: Cut = field(default_factory=Cut)
 
@@ -104,7 +95,7 @@ class NotesColumn:
 
     def to_plain(self) -> Plain:
         return {
-            "notes": self.notes,
+            "notes": self.notes_column,
             "splits": {split: self.splits.get(split) for split in SPLITS},
             "cut": self.cut.to_plain(),
         }
@@ -114,8 +105,8 @@ class NotesColumn:
         check_trainable(sets, self.splits, name)
         tables = {}
         for split, rows, place in chosen_splits(sets, self.splits, name):
-            check_columns(rows, {"notes_column": self.notes}, place)
-            rolls = [roll(notes, f"{place}, row {row}") for row, notes in enumerate(rows[self.notes])]
+            check_columns(rows, {"notes_column": self.notes_column}, place)
+            rolls = [roll(notes, f"{place}, row {row}") for row, notes in enumerate(rows[self.notes_column])]
             tables[split] = Pieces(rolls, list(range(len(rolls))))
         completed, notes = self.cut.completed(tables)
         return Loaded(completed, revision=revision, notes=notes)
@@ -128,7 +119,7 @@ class RollFiles:
     train: str | None
     validation: str | None = None
     test: str | None = None
-    notes: str = "notes"
+    notes_column: str = "notes"
     cut: Cut = field(default_factory=Cut)
 
     def describe(self) -> str:
@@ -136,13 +127,13 @@ class RollFiles:
 
     def identity(self) -> Plain:
         return {
-            "rolls": self.notes,
+            "rolls": self.notes_column,
             "files": {split: sha256(path) for split, path in given_files(self.train, self.validation, self.test)},
             "cut": self.cut.to_plain(),
         }
 
     def load(self) -> Loaded[Pieces]:
-        """Raises UserError, with file and line, for whatever is wrong in the files."""
+        """Raises UserError, with file and line, for a mistake in the files."""
         tables = {}
         for split, path in given_files(self.train, self.validation, self.test):
             found = list(self._pieces(path))
@@ -153,7 +144,7 @@ class RollFiles:
     def _pieces(self, path: Path) -> Iterator[tuple[int, np.ndarray]]:
         for line, content in enumerate(split_lines(decoded(path)), 1):
             if content.strip():
-                yield line, read_roll(content, f"{path}, line {line}", self.notes)
+                yield line, read_roll(content, f"{path}, line {line}", self.notes_column)
 
 
 def read_roll(text: str, place: str, key: str = "notes") -> np.ndarray:
@@ -169,37 +160,56 @@ def read_roll(text: str, place: str, key: str = "notes") -> np.ndarray:
     return roll(value, place)
 
 
-def choose_pieces(
-    name: str,
-    *,
-    hub: Mapping[str, Any] | None = None,
-    mirror: str | None = None,
-    mirror_path: str | None = None,
-    mirror_config: str | None = None,
-    train: str | None = None,
-    validation: str | None = None,
-    test: str | None = None,
-    notes_column: str = "notes",
-    splits: Mapping[str, str | None] | None = None,
-    validation_fraction: float = 0.1,
-    test_fraction: float = 0.1,
-    split_seed: int = 1,
-) -> PiecesSource:
-    """Files of the user's own where they are given, else the mirror, else the Hub. Raises UserError where none has it.
+class PianoRolls:
+    """Files of the user's own where `train` is given, else a public set of a mirror or of the Hub.
 
     name: of the set, for people.
+    hub, mirror, mirror_path, mirror_config: see `PublicSet`.
+    notes_column, splits: see `NotesColumn`; `notes_column` is the key in files too.
+    validation_fraction, test_fraction, split_seed: see `Cut`.
+
+    Raises UserError for a set that is neither on the Hub nor in a mirror.
     """
-    cut = Cut(validation_fraction, test_fraction, split_seed)
-    if train:
-        return RollFiles(train, validation, test, notes_column, cut)
-    given = hub_settings(hub)
-    columns = NotesColumn(notes_column, dict(splits or {split: split for split in SPLITS}), cut)
-    if mirror and (mirror_path or given.get("id")):
-        return Mirror(mirror, mirror_path or given["id"], mirror_config, columns)
-    if given.get("id"):
-        return Hub(given["id"], given.get("config"), given.get("revision"), columns)
-    raise UserError(
-        f"{name} is not on the Hub: give a directory in Hub layout that has "
-        f"{mirror_path or 'it'}, data.mirror=DIR (or LIGHTNING_SEQ_MIRROR), "
-        f"or files of your own, data.train=FILE with a piece a line, {_EXAMPLE}"
-    )
+
+    def __init__(
+        self,
+        name: str,
+        hub: dict[str, Any] | None = None,
+        mirror: str | None = None,
+        mirror_path: str | None = None,
+        mirror_config: str | None = None,
+        train: str | None = None,
+        validation: str | None = None,
+        test: str | None = None,
+        notes_column: str = "notes",
+        splits: dict[str, str | None] | None = None,
+        validation_fraction: Fraction = 0.1,
+        test_fraction: Fraction = 0.1,
+        split_seed: Seed = 1,
+    ) -> None:
+        cut = Cut(validation_fraction, test_fraction, split_seed)
+        columns = {"notes_column": notes_column, "splits": splits}
+        given = hub_settings(hub, *columns)
+        place = given.get("id") or (mirror and mirror_path)
+        self.source: PiecesSource
+        if train:
+            self.source = RollFiles(train, validation, test, notes_column, cut)
+        elif place:
+            reading, own = partial(NotesColumn, cut=cut), {**given, "id": place}
+            self.source = PublicSet[Loaded[Pieces]](reading, columns, own, mirror, mirror_path, mirror_config)
+        else:
+            raise UserError(
+                f"{name} is not on the Hub: give a directory in Hub layout that has "
+                f"{mirror_path or 'it'}, data.mirror=DIR (or LIGHTNING_SEQ_MIRROR), "
+                f"or files of your own, data.train=FILE with a piece a line, {_EXAMPLE}"
+            )
+
+    def describe(self) -> str:
+        return self.source.describe()
+
+    def identity(self) -> Plain:
+        return self.source.identity()
+
+    def load(self) -> Loaded[Pieces]:
+        """Raises UserError as the files, the mirror or the Hub do."""
+        return self.source.load()

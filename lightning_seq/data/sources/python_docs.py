@@ -14,6 +14,7 @@ from pathlib import Path
 from lightning_seq.data.sources.corpus import Corpus, gathered, lines_of
 from lightning_seq.errors import UserError
 from lightning_seq.files import Plain, fingerprint
+from lightning_seq.value_types import Seed
 
 TOPICS = "pydoc_data/topics.py"
 _TESTS = {"test", "tests", "idle_test", "__pycache__"}
@@ -27,7 +28,7 @@ class PythonDocs:
     for training, 10 % for validation, 10 % for test, in the order of their names. Another Python has other text.
     """
 
-    split_seed: int = 1
+    split_seed: Seed = 1
 
     def describe(self) -> str:
         return f"python_docs ({sys.version.split()[0]})"
@@ -84,7 +85,7 @@ def _documents(file: Path) -> Iterator[str]:
 
 
 def _doc_strings(node: ast.AST) -> Iterator[str]:
-    """In the order in which they stand in the source."""
+    """In the order of the source."""
     if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
         text = ast.get_docstring(node)
         if text and text.strip():

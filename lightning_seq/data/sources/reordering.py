@@ -1,4 +1,4 @@
-"""A made-up language whose words stand in another order: which word comes from which is known."""
+"""A made-up language with another order of words: the links between the words of both languages are known."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from lightning_seq.data.sources.synthetic import SHARES, check_whole
 from lightning_seq.data.sources.table import SPLITS, Loaded
 from lightning_seq.data.sources.word_order import ANIMALS, MANNERS, PEOPLE, PLACES, QUALITIES, VERBS
 from lightning_seq.files import Plain
+from lightning_seq.value_types import Seed, Size
 
 PARTICLES = ("ta", "ke", "lo", "mi")
 Words = list[tuple[str, tuple[int, ...]]]
@@ -34,8 +35,8 @@ class Reordering:
     split_seed: of the sentences; the language is always the same.
     """
 
-    examples: int = 10000
-    split_seed: int = 1
+    examples: Size = 10000
+    split_seed: Seed = 1
 
     def __post_init__(self) -> None:
         check_whole(self, {"examples": (10, 1_000_000), "split_seed": (0, None)})
@@ -52,8 +53,8 @@ class Reordering:
         tables = {}
         for split in SPLITS:
             size = round(SHARES[split] * self.examples)
-            table = PairTable([], [], list(range(size)), [])
-            assert table.links is not None
+            links_of: list[list[Link]] = []
+            table = PairTable([], [], list(range(size)), links_of)
             while len(table) < size:
                 words, target = _sentence(generator, lexicon)
                 source = " ".join(words)
@@ -62,7 +63,7 @@ class Reordering:
                 seen.add(source)
                 table.sources.append(source)
                 table.targets.append(" ".join(word for word, _ in target))
-                table.links.append(_links(words, target))
+                links_of.append(_links(words, target))
             tables[split] = table
         return Loaded(tables)
 

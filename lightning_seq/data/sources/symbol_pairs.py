@@ -12,6 +12,7 @@ from lightning_seq.data.sources.synthetic import check_whole, sizes
 from lightning_seq.data.sources.table import Loaded
 from lightning_seq.errors import UserError, near
 from lightning_seq.files import Plain
+from lightning_seq.value_types import Seed, Size
 
 ORDERS = ("copy", "reverse")
 _TRIES = 50
@@ -31,11 +32,11 @@ class SymbolPairs:
     """
 
     order: str = "reverse"
-    shortest: int = 5
-    longest: int = 15
-    symbols: int = 20
-    examples: int = 10000
-    split_seed: int = 1
+    shortest: Size = 5
+    longest: Size = 15
+    symbols: Size = 20
+    examples: Size = 10000
+    split_seed: Seed = 1
 
     def __post_init__(self) -> None:
         if self.order not in ORDERS:
@@ -70,13 +71,13 @@ class SymbolPairs:
         seen: set[str] = set()
         tables = {}
         for split, size in sizes(self.examples).items():
-            table = PairTable([], [], list(range(size)), [])
-            assert table.links is not None
+            links_of: list[list[Link]] = []
+            table = PairTable([], [], list(range(size)), links_of)
             while len(table) < size:
                 source = self._unseen(generator, seen)
                 table.sources.append(source)
                 table.targets.append(source if self.order == "copy" else source[::-1])
-                table.links.append(self._links(len(source)))
+                links_of.append(self._links(len(source)))
             tables[split] = table
         return Loaded(tables)
 
@@ -91,7 +92,7 @@ class SymbolPairs:
                     return text
 
     def _links(self, length: int) -> list[Link]:
-        """One letter with one; letters stand at every second place."""
+        """One letter with one letter; every second character is a letter."""
         places = range(0, length, 2)
         origins = places if self.order == "copy" else places[::-1]
         return [(target, target + 1, origin, origin + 1) for target, origin in zip(places, origins, strict=True)]

@@ -10,6 +10,7 @@ import numpy as np
 
 from lightning_seq.errors import UserError
 from lightning_seq.files import Plain
+from lightning_seq.value_types import Seed
 
 SPLITS = ("train", "validation", "test")
 _VALIDATION_STREAM, _TEST_STREAM = 0, 1
@@ -19,7 +20,7 @@ Keys: TypeAlias = list[int] | list[str]
 
 
 class Rows(Protocol):
-    """The examples of one split, of whatever kind."""
+    """The examples of one split, of any kind."""
 
     @property
     def strata(self) -> Sequence[str]:
@@ -41,7 +42,7 @@ class Table:
     """Labelled texts: the examples of one split for classification.
 
     ids:    what the source calls each example: its row, its verse, its line in the file.
-    origin: the file of the user's own that the examples stand in, or None; there `ids` are line numbers.
+    origin: the user's file that holds the examples, or None; there `ids` are line numbers.
     keys:   what the user's own column of ids calls each example, or None.
     """
 
@@ -69,6 +70,9 @@ class Table:
         )
 
 
+L_co = TypeVar("L_co", covariant=True)
+
+
 @dataclass(frozen=True)
 class Loaded(Generic[T]):
     """What a source gives.
@@ -85,7 +89,7 @@ class Loaded(Generic[T]):
     notes: list[str] = field(default_factory=list)
 
 
-class Source(Protocol):
+class Source(Protocol[L_co]):
     """Where examples come from. Frozen, plain arguments; nothing is read before one of its methods is called."""
 
     def describe(self) -> str:
@@ -96,8 +100,8 @@ class Source(Protocol):
         """Everything that decides what `load` returns, found out quickly: checksums, names, settings."""
         ...
 
-    def load(self) -> Loaded[Table]:
-        """Raises UserError for whatever the user can put right."""
+    def load(self) -> L_co:
+        """The examples by split. Raises UserError for a mistake that the user can correct."""
         ...
 
 
@@ -110,7 +114,7 @@ class Cut:
 
     validation: float = 0.1
     test: float = 0.1
-    split_seed: int = 1
+    split_seed: Seed = 1
 
     def __post_init__(self) -> None:
         for name in ("validation", "test"):
@@ -152,7 +156,7 @@ def check_rest(shares: Mapping[str, float], there: Collection[str]) -> None:
 
 
 def empty_split(name: str, split: str, wanted: str) -> UserError:
-    """What is said of a split without examples. wanted: what it should have at least."""
+    """The error for a split without examples. wanted: the least that it should have."""
     remedy = (
         "smaller data.validation_fraction and data.test_fraction"
         if split == "train"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any, TypeAlias
 
 from lightning_seq.data.sources.columns import check_columns, check_splits, chosen_splits, keys_of
-from lightning_seq.data.sources.table import SPLITS, Cut, Keys, Loaded, taken
+from lightning_seq.data.sources.table import SPLITS, Cut, Keys, Loaded, Source, taken
 from lightning_seq.errors import UserError
 from lightning_seq.files import Plain
 from lightning_seq.printable import number_of
@@ -22,7 +22,7 @@ class TaggedTable:
     tokens, tags: of each sentence, equally many; a tag is None where it is not known and does not count.
     ids:          what the source calls each example: its row, its verse, the line it begins on.
     intents:      of each sentence as a whole, or None where there are none.
-    origin:       the file of the user's own that the examples stand in, or None.
+    origin:       the user's file that holds the examples, or None.
     lines:        there, the line of every token.
     keys:         what the user's own column of ids calls each example, or None.
     """
@@ -62,43 +62,37 @@ class TaggedTable:
         return where if step is None else f"{where}, token {step + 1} ({self.tokens[row][step]!r})"
 
 
-class TaggedSource(Protocol):
-    """Where tagged sentences come from: as `Source`, with tables of another kind."""
-
-    def describe(self) -> str: ...
-
-    def identity(self) -> Plain: ...
-
-    def load(self) -> Loaded[TaggedTable]: ...
+TaggedSource: TypeAlias = Source[Loaded[TaggedTable]]
 
 
 @dataclass(frozen=True)
 class TaggedColumns:
     """Which columns and splits of a public set of tagged sentences are used.
 
-    tokens, tag: lists, or strings with spaces between the tokens; tags as words, or as numbers of named classes.
-    intent:      of the whole sentence, or None.
-    splits, cut, ids: as in `Columns`; a part that is cut from train has its share of each intent.
+    tokens_column, tag_column: lists, or strings with spaces between the tokens; tags as words, or as numbers of named
+        classes.
+    intent_column: of the whole sentence, or None.
+    splits, cut, id_column: as in `Columns`; a part that is cut from train has its share of each intent.
     """
 
-    tokens: str = "tokens"
-    tag: str = "tags"
-    intent: str | None = None
+    tokens_column: str = "tokens"
+    tag_column: str = "tags"
+    intent_column: str | None = None
     splits: Mapping[str, str | None] = field(default_factory=lambda: {split: split for split in SPLITS})
     cut: Cut = field(default_factory=Cut)
-    ids: str | None = None
+    id_column: str | None = None
 
     def __post_init__(self) -> None:
         check_splits(self.splits)
 
     def to_plain(self) -> Plain:
         return {
-            "tokens": self.tokens,
-            "tag": self.tag,
-            "intent": self.intent,
+            "tokens": self.tokens_column,
+            "tag": self.tag_column,
+            "intent": self.intent_column,
             "splits": {split: self.splits.get(split) for split in SPLITS},
             "cut": self.cut.to_plain(),
-            **({"ids": self.ids} if self.ids else {}),
+            **({"ids": self.id_column} if self.id_column else {}),
         }
 
     def read(self, sets: Any, name: str, revision: str | None) -> Loaded[TaggedTable]:
@@ -117,18 +111,18 @@ class TaggedColumns:
         return Loaded(completed, classes, revision, [*notes, *cuts])
 
     def _table(self, rows: Any, name: str) -> tuple[TaggedTable, tuple[str, ...] | None]:
-        wanted = {"tokens_column": self.tokens, "tag_column": self.tag}
-        check_columns(rows, wanted | ({"intent_column": self.intent} if self.intent else {}), name)
-        names = _names(rows.features[self.tag])
-        intent_names = _names(rows.features[self.intent]) if self.intent else None
-        intents = list(rows[self.intent]) if self.intent else None
+        wanted = {"tokens_column": self.tokens_column, "tag_column": self.tag_column}
+        check_columns(rows, wanted | ({"intent_column": self.intent_column} if self.intent_column else {}), name)
+        names = _names(rows.features[self.tag_column])
+        intent_names = _names(rows.features[self.intent_column]) if self.intent_column else None
+        intents = list(rows[self.intent_column]) if self.intent_column else None
         table = TaggedTable([], [], [], [] if intents is not None else None)
-        for row, (words, tags) in enumerate(zip(rows[self.tokens], rows[self.tag], strict=True)):
+        for row, (words, tags) in enumerate(zip(rows[self.tokens_column], rows[self.tag_column], strict=True)):
             words, tags = (_listed(value, f"{name}, row {row}") for value in (words, tags))
             if len(words) != len(tags):
                 raise UserError(
                     f"{name}, row {row}: {len(words)} tokens and {len(tags)} tags: expected a tag for every token; "
-                    f"check data.tokens_column={self.tokens} and data.tag_column={self.tag}"
+                    f"check data.tokens_column={self.tokens_column} and data.tag_column={self.tag_column}"
                 )
             if not words:
                 continue
@@ -137,8 +131,8 @@ class TaggedColumns:
             table.ids.append(row)
             if intents is not None and table.intents is not None:
                 table.intents.append(_named(intents[row], intent_names, "intent", name, row))
-        if self.ids:
-            table = replace(table, keys=taken(keys_of(rows, self.ids, name), table.ids))
+        if self.id_column:
+            table = replace(table, keys=taken(keys_of(rows, self.id_column, name), table.ids))
         return table, names
 
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from lightning_seq.data.sources.conll import Conll
 from lightning_seq.data.sources.conllu import Conllu
-from lightning_seq.data.sources.files import decoded
+from lightning_seq.data.sources.files import decoded, split_file
 from lightning_seq.data.sources.keys import origins
 from lightning_seq.data.sources.table import Cut, Loaded
 from lightning_seq.data.sources.tagged import TaggedTable
 from lightning_seq.errors import UserError, near
 from lightning_seq.files import Plain, sha256
 from lightning_seq.text.lines import check_encoding
+from lightning_seq.value_types import Fraction, Seed
 
+_KINDS: dict[str, Callable[..., Conllu | Conll]] = {"conllu": Conllu, "conll": Conll}
 _TREEBANK = {"train": "train", "validation": "dev", "test": "test"}
 """How Universal Dependencies names the files of a treebank: `en_ewt-ud-dev.conllu`."""
 
@@ -23,22 +27,36 @@ _TREEBANK = {"train": "train", "validation": "dev", "test": "test"}
 class TaggedFiles:
     """One file per split; a validation or test split that is not given is cut from train.
 
-    reading: of the file's format.
+    kind:    `conllu`, read by `Conllu`, or `conll`, read by `Conll`.
+    tokens_column, tag_column: see there; None: the default.
     train:   a file; or, for `.conllu`, the directory of a treebank, in which the files of all splits are found.
 
     encoding: of the files, by Python's name.
+    validation_fraction, test_fraction, split_seed: see `Cut`.
 
     An example's id is the line it begins on.
     """
 
-    reading: Conllu | Conll
+    kind: Literal["conllu", "conll"]
     train: str | None
     validation: str | None = None
     test: str | None = None
-    cut: Cut = field(default_factory=Cut)
+    tokens_column: int | str | None = None
+    tag_column: int | str | None = None
     encoding: str = "utf-8"
+    validation_fraction: Fraction = 0.1
+    test_fraction: Fraction = 0.1
+    split_seed: Seed = 1
+    cut: Cut = field(init=False, repr=False)
+    reading: Conllu | Conll = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "cut", Cut(self.validation_fraction, self.test_fraction, self.split_seed))
+        if self.kind not in _KINDS:
+            raise UserError(f"there is no kind of file {self.kind!r}; {near(str(self.kind), _KINDS)}")
+        given = {"tokens_column": self.tokens_column, "tag_column": self.tag_column}
+        columns = {name: column for name, column in given.items() if column is not None}
+        object.__setattr__(self, "reading", _KINDS[self.kind](**columns))
         check_encoding(self.encoding, "data.encoding")
         if not self.train:
             treebank = " or data.train=DIR of a treebank" if isinstance(self.reading, Conllu) else ""
@@ -64,7 +82,7 @@ class TaggedFiles:
         return origins(given)
 
     def load(self) -> Loaded[TaggedTable]:
-        """Raises UserError, with file and line, for whatever is wrong in the files."""
+        """Raises UserError, with file and line, for a mistake in the files."""
         tables = {}
         for split, path in self._paths().items():
             tables[split] = self.reading.table(str(path), decoded(path, self.encoding))
@@ -79,7 +97,7 @@ class TaggedFiles:
         if isinstance(self.reading, Conllu) and paths["train"].is_dir():
             paths = _treebank(paths["train"]) | {split: path for split, path in paths.items() if split != "train"}
         for split, path in paths.items():
-            _check_there(split, path)
+            split_file(split, path)
         return paths
 
 
@@ -101,14 +119,3 @@ def _treebank(directory: Path) -> dict[str, Path]:
             "expected a treebank as Universal Dependencies releases it; or give data.train=FILE"
         )
     return paths
-
-
-def _check_there(split: str, path: Path) -> None:
-    if path.is_dir():
-        raise UserError(f"data.{split}={path} is a directory: expected a file")
-    if not path.is_file():
-        if not path.parent.is_dir():
-            raise UserError(f"data.{split}={path} is not there: there is no directory {path.parent}")
-        beside = [other.name for other in path.parent.glob(f"*{path.suffix}") if other.is_file()]
-        hint = f"; {near(path.name, beside)}" if beside else ": give the path of a file"
-        raise UserError(f"data.{split}={path} is not there{hint}")

@@ -17,12 +17,12 @@ from lightning_seq.files import Plain
 class TextColumn:
     """Which column and splits of a public set are used.
 
-    text:   its rows are lines, or hold lines of their own; one that does not end in a line feed is given one, unless
-            it is the only row.
+    text_column: its rows are lines, or hold several lines; a row that does not end in a line feed is given one,
+                 unless it is the only row.
     splits: by our name (train, validation, test) the set's own; null where ours is cut from the end of train.
     """
 
-    text: str = "text"
+    text_column: str = "text"
     splits: Mapping[str, str | None] = field(default_factory=lambda: {split: split for split in SPLITS})
     tail: Tail = field(default_factory=Tail)
 
@@ -31,7 +31,7 @@ class TextColumn:
 
     def to_plain(self) -> Plain:
         return {
-            "running_text": self.text,
+            "running_text": self.text_column,
             "splits": {split: self.splits.get(split) for split in SPLITS},
             "tail": self.tail.to_plain(),
         }
@@ -44,12 +44,13 @@ class TextColumn:
         return Corpus(completed, revision=revision, notes=notes)
 
     def _lines(self, rows: Any, name: str) -> list[str]:
-        check_columns(rows, {"text_column": self.text}, name)
-        texts, lines = list(rows[self.text]), []
+        check_columns(rows, {"text_column": self.text_column}, name)
+        texts, lines = list(rows[self.text_column]), []
         for row, text in enumerate(texts):
             if not isinstance(text, str):
                 raise UserError(
-                    f"{name}, row {row}: {self.text!r} is {type(text).__name__}, expected text: give data.text_column"
+                    f"{name}, row {row}: {self.text_column!r} is {type(text).__name__}, "
+                    "expected text: give data.text_column"
                 )
             ended = text.endswith("\n") or len(texts) == 1
             lines += lines_of(text if ended else f"{text}\n")

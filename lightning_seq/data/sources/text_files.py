@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lightning_seq.data.sources.corpus import Corpus, Tail
-from lightning_seq.data.sources.files import decoded
-from lightning_seq.errors import UserError, near
+from lightning_seq.data.sources.files import decoded, split_file
+from lightning_seq.errors import UserError
 from lightning_seq.files import Plain, sha256
 from lightning_seq.text.lines import check_encoding, split_lines
+from lightning_seq.value_types import Fraction
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,7 @@ class TextFiles:
     """One file per split, UTF-8; a validation or test split that is not given is cut from the end of train.
 
     encoding: of the files, by Python's name.
+    validation_fraction, test_fraction: see `Tail`.
 
     Line ends of Windows count as plain ones.
     """
@@ -24,10 +26,13 @@ class TextFiles:
     train: str | None
     validation: str | None = None
     test: str | None = None
-    tail: Tail = field(default_factory=Tail)
     encoding: str = "utf-8"
+    validation_fraction: Fraction = 0.1
+    test_fraction: Fraction = 0.1
+    tail: Tail = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "tail", Tail(self.validation_fraction, self.test_fraction))
         check_encoding(self.encoding, "data.encoding")
         if not self.train:
             raise UserError("data.train is not given: expected a file of text to train on, data.train=FILE")
@@ -59,33 +64,24 @@ def _ended(text: str) -> list[str]:
     return lines if text.endswith("\n") else [*lines[:-1], lines[-1].removesuffix("\n")]
 
 
-def penn_treebank(train: str | None, validation: str | None, test: str | None, encoding: str = "utf-8") -> TextFiles:
+@dataclass(frozen=True)
+class PennTreebank(TextFiles):
     """The user's own copy of the Penn Treebank as Mikolov et al. 2010 prepared it.
 
     Raises UserError, saying where it comes from, unless all three files are given.
     """
-    if not (train and validation and test):
-        raise UserError(
-            "data=ptb: the Penn Treebank belongs to the LDC (LDC99T42) and is not downloaded: expected your own copy "
-            "as Mikolov et al. 2010 prepared it; give data.train=ptb.train.txt data.validation=ptb.valid.txt "
-            "data.test=ptb.test.txt, or take data=wikitext2"
-        )
-    return TextFiles(train, validation, test, encoding=encoding)
+
+    def __post_init__(self) -> None:
+        if not (self.train and self.validation and self.test):
+            raise UserError(
+                "data=ptb: the Penn Treebank belongs to the LDC (LDC99T42) and is not downloaded: expected your own "
+                "copy as Mikolov et al. 2010 prepared it; give data.train=ptb.train.txt data.validation=ptb.valid.txt "
+                "data.test=ptb.test.txt, or take data=wikitext2"
+            )
+        super().__post_init__()
 
 
 def given_files(train: str | None, validation: str | None, test: str | None) -> list[tuple[str, Path]]:
     """The splits whose files are given, and the files. Raises UserError for one that is not there."""
     given = {"train": train, "validation": validation, "test": test}
-    return [(split, _there(split, Path(path).expanduser())) for split, path in given.items() if path]
-
-
-def _there(split: str, path: Path) -> Path:
-    if path.is_dir():
-        raise UserError(f"data.{split}={path} is a directory: expected a file")
-    if not path.is_file():
-        if not path.parent.is_dir():
-            raise UserError(f"data.{split}={path} is not there: there is no directory {path.parent}")
-        beside = [other.name for other in path.parent.glob(f"*{path.suffix}") if other.is_file()]
-        hint = f"; {near(path.name, beside)}" if beside else ": give the path of a file"
-        raise UserError(f"data.{split}={path} is not there{hint}")
-    return path
+    return [(split, split_file(split, Path(path).expanduser())) for split, path in given.items() if path]

@@ -10,6 +10,7 @@ from lightning_seq.data.sources.table import Loaded
 from lightning_seq.data.sources.verses import VERSIONS, edition, verses
 from lightning_seq.errors import UserError, near
 from lightning_seq.files import Plain
+from lightning_seq.value_types import Seed
 
 
 @dataclass(frozen=True)
@@ -19,36 +20,40 @@ class VersesModernise:
     No chapter is in two splits: they are those of `VersesGenre`. A verse that only one of the two has, or whose text is
     empty in one, is left out.
 
-    source, target: `kjv` and `web`, or the other way round.
-    split_seed:     which chapters go where.
+    source_language, target_language: `kjv` and `web`, or the other way round.
+    split_seed: which chapters go where.
     """
 
-    source: str = "kjv"
-    target: str = "web"
-    split_seed: int = 1
+    source_language: str = "kjv"
+    target_language: str = "web"
+    split_seed: Seed = 1
 
     def __post_init__(self) -> None:
-        for side, version in (("source", self.source), ("target", self.target)):
+        for side, version in (("source", self.source_language), ("target", self.target_language)):
             if version not in VERSIONS:
                 raise UserError(f"data.{side}_language is {version!r}; {near(str(version), VERSIONS)}")
-        if self.source == self.target:
+        if self.source_language == self.target_language:
             raise UserError(
-                f"data.source_language and data.target_language are both {self.source}: expected kjv and web"
+                f"data.source_language and data.target_language are both {self.source_language}: expected kjv and web"
             )
 
+    @property
+    def language_pair(self) -> tuple[str, str]:
+        return self.source_language, self.target_language
+
     def describe(self) -> str:
-        return f"verses_modernise ({self.source} to {self.target})"
+        return f"verses_modernise ({self.source_language} to {self.target_language})"
 
     def identity(self) -> Plain:
         return {
             "embedded": "verses_modernise",
-            "verses": VersesGenre(self.source, self.split_seed).identity(),
-            "target": edition(self.target),
+            "verses": VersesGenre(self.source_language, self.split_seed).identity(),
+            "target": edition(self.target_language),
         }
 
     def load(self) -> Loaded[PairTable]:
-        loaded = VersesGenre(self.source, self.split_seed).load()
-        other = {verse.id: verse.text for verse in verses(self.target)}
+        loaded = VersesGenre(self.source_language, self.split_seed).load()
+        other = {verse.id: verse.text for verse in verses(self.target_language)}
         tables, alone = {}, 0
         for split, found in loaded.tables.items():
             table = PairTable([], [], [])
@@ -60,5 +65,9 @@ class VersesModernise:
                 table.targets.append(other[number])
                 table.ids.append(number)
             tables[split] = table
-        notes = [f"{alone:,} verses of {self.source} without one in {self.target} left out"] if alone else []
-        return Loaded(tables, None, f"{edition(self.source)}, {edition(self.target)}", notes)
+        notes = (
+            [f"{alone:,} verses of {self.source_language} without one in {self.target_language} left out"]
+            if alone
+            else []
+        )
+        return Loaded(tables, None, f"{edition(self.source_language)}, {edition(self.target_language)}", notes)

@@ -9,6 +9,7 @@ from lightning_seq.data.sources.table import Loaded
 from lightning_seq.data.sources.tagged import TaggedTable
 from lightning_seq.files import Plain
 from lightning_seq.text.punctuation import TAGS, tagged
+from lightning_seq.value_types import Seed
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class VersesPunctuation:
     """
 
     version: str = "kjv"
-    split_seed: int = 1
+    split_seed: Seed = 1
 
     def describe(self) -> str:
         return f"verses_punctuation ({self.version})"

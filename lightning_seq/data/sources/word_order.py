@@ -9,6 +9,7 @@ import numpy as np
 from lightning_seq.data.sources.table import Loaded, Table
 from lightning_seq.errors import UserError
 from lightning_seq.files import Plain
+from lightning_seq.value_types import Seed
 
 CLASSES = ("person", "animal")
 PAIRS = {"train": 2000, "validation": 250, "test": 250}
@@ -33,7 +34,7 @@ class WordOrder:
     split_seed: of the words; no pair comes twice, in one split or in two.
     """
 
-    split_seed: int = 1
+    split_seed: Seed = 1
 
     def __post_init__(self) -> None:
         if isinstance(self.split_seed, bool) or not isinstance(self.split_seed, int) or self.split_seed < 0:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,7 +13,7 @@ from lightning_seq.data.bucket_sampler import BatchShard
 from lightning_seq.data.example_ids import ExampleIds, read_ids
 from lightning_seq.data.loader import Planner
 from lightning_seq.data.module import DataModule
-from lightning_seq.data.sources.choose_tagged import choose_tagged
+from lightning_seq.data.sources.tagged import TaggedSource
 from lightning_seq.data.tagging.prepare import prepare_tags
 from lightning_seq.data.tagging.prepared import PreparedTags, TaggedSplit, unknown_share
 from lightning_seq.data.tagging.reader import TagReader
@@ -24,7 +23,7 @@ from lightning_seq.errors import UserError
 from lightning_seq.spec import NOT_COUNTED, Batch
 from lightning_seq.text.padding import pad_flat
 from lightning_seq.text.vocabulary import Vocabulary
-from lightning_seq.value_types import Count, Fraction, Seed, Size, Workers
+from lightning_seq.value_types import Size, Workers
 
 
 class TaggedSentenceDataset(Dataset[Batch]):
@@ -60,60 +59,27 @@ class TaggedSentenceDataset(Dataset[Batch]):
 class TaggingData(DataModule[PreparedTags, TagReader]):
     """Tagged sentences, prepared and batched.
 
-    Give `prepared`, or a `source` (`verses_punctuation look_ahead copy_memory hub conllu conll`) with what it needs and
-    a `cache`:
+    Give `prepared`, or a `source` and a `cache`:
 
-    version:             of the Bible, for verses_punctuation.
-    length, distance, symbols, examples: see `LookAhead` and `CopyMemory`.
-    hub:                 `{id, config, revision}`; any other key is an argument that holds for the Hub alone.
-    mirror, mirror_path, mirror_config: a directory in Hub layout, and the set in it; used in the Hub's place if given.
-    train, validation, test: files of the user's own.
-    encoding:            of files of the user's own.
-    tokens_column, tag_column, intent_column, splits: see `TaggedColumns`, `Conllu` and `Conll`.
-    id_column:           of a public set, see `TaggedColumns`.
-    validation_fraction, test_fraction, split_seed: see `Cut`.
     lower, digits, normalise: see `WordForm`.
     min_count, max_vocabulary, max_word_length, max_length, scheme, repair, unseen_tags: see `TagSettings`.
-    bare:                see `TagReader`.
+    bare: see `TagReader`.
 
-    batch_size:      of the global batch, over all ranks, in sentences.
-    eval_batch_size: for validation, test and prediction; None: the same.
-    seed:            of the order of batches.
+    batch_size, eval_batch_size, seed, num_workers, licence: see `DataModule`.
 
     A batch's `extra` holds `characters` `[U, C]`, of the U spellings in it; `spelling` `[B, T]`, which of them each
     token is; `case` `[B, T]`, a place in `CASES`; and, where the set has intents, `intents` `[B]`, -1 for one that does
-    not count. `target_mask` is False on padding, on a stand-in, and on tokens whose tag does not count.
+    not count. `target_mask` is False on padding, on a padding sample, and on tokens whose tag does not count.
 
-    Everything is read, or prepared, when the object is made. Raises UserError as the sources and `prepare_tags` do.
+    Everything is read, or prepared, when the object is made. Raises UserError as the source and `prepare_tags` do.
     """
 
     def __init__(
         self,
-        source: str | None = None,
+        source: TaggedSource | None = None,
         cache: Path | str | None = None,
         *,
         prepared: PreparedTags | None = None,
-        version: str = "kjv",
-        length: Size = 20,
-        distance: Count = 3,
-        symbols: Size = 8,
-        examples: Size = 4000,
-        hub: Mapping[str, Any] | None = None,
-        mirror: str | None = None,
-        mirror_path: str | None = None,
-        mirror_config: str | None = None,
-        train: str | None = None,
-        validation: str | None = None,
-        test: str | None = None,
-        tokens_column: str | int | None = None,
-        tag_column: str | int | None = None,
-        intent_column: str | None = None,
-        encoding: str = "utf-8",
-        id_column: str | None = None,
-        splits: Mapping[str, str | None] | None = None,
-        validation_fraction: Fraction = 0.1,
-        test_fraction: Fraction = 0.1,
-        split_seed: Seed = 1,
         licence: str | None = None,
         lower: bool = True,
         normalise: str = "nfc",
@@ -134,7 +100,7 @@ class TaggingData(DataModule[PreparedTags, TagReader]):
         super().__init__(batch_size, eval_batch_size, seed, num_workers, licence)
         if prepared is None:
             if source is None or cache is None:
-                raise UserError("TaggingData needs `prepared`, or `source` and `cache`: give data.source=NAME")
+                raise UserError("TaggingData needs `prepared`, or `source` and `cache`: give data=NAME")
             settings = TagSettings(
                 WordForm(lower, digits, normalise),
                 min_count,
@@ -145,31 +111,7 @@ class TaggingData(DataModule[PreparedTags, TagReader]):
                 repair,
                 unseen_tags,
             )
-            chosen = choose_tagged(
-                source,
-                version=version,
-                length=length,
-                distance=distance,
-                symbols=symbols,
-                examples=examples,
-                hub=hub,
-                mirror=mirror,
-                mirror_path=mirror_path,
-                mirror_config=mirror_config,
-                train=train,
-                validation=validation,
-                test=test,
-                tokens_column=tokens_column,
-                tag_column=tag_column,
-                intent_column=intent_column,
-                encoding=encoding,
-                id_column=id_column,
-                splits=splits,
-                validation_fraction=validation_fraction,
-                test_fraction=test_fraction,
-                split_seed=split_seed,
-            )
-            prepared = prepare_tags(chosen, cache, settings)
+            prepared = prepare_tags(source, cache, settings)
         self.prepared = prepared
         self.reader = TagReader(
             prepared.spec,

@@ -37,7 +37,7 @@ from lightning_seq.text.bio_tags import (  # fmt: skip
 from lightning_seq.text.vocabulary import Vocabulary
 
 CODE_VERSION = 2
-"""Goes up whenever the same input would give other numbers: caches of before are then left aside."""
+"""Increase it when the same input gives other numbers: caches of an earlier version are then not used."""
 
 _SPELLING_PARTS = ("words", "cases", "characters", "widths")
 _SPLIT_PARTS = ("flat", "offsets", "tags", "ids", "intents")
@@ -46,7 +46,7 @@ _SPLIT_PARTS = ("flat", "offsets", "tags", "ids", "intents")
 def prepare_tags(source: TaggedSource, cache: Path | str, settings: TagSettings | None = None) -> PreparedTags:
     """The source's sentences as numbers, from `<cache>/data/<fingerprint>/` where they are there and whole.
 
-    Raises UserError for whatever is wrong with the source: tokens and tags of unequal number, an empty split, one tag
+    Raises UserError for a mistake in the source: tokens and tags of unequal number, an empty split, one tag
     alone, spans that are not well formed, a tag that training does not have.
     """
     settings = settings or TagSettings()

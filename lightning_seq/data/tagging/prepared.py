@@ -84,8 +84,8 @@ class PreparedTags:
 
     @property
     def tags(self) -> tuple[str, ...]:
-        assert isinstance(self.spec.targets, Tags)
-        return self.spec.targets.names
+        targets = self.spec.targets
+        return targets.names if isinstance(targets, Tags) else ()
 
     @cached_property
     def _written(self) -> np.ndarray:

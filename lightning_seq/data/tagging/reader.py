@@ -1,4 +1,4 @@
-"""From new sentences to batches, as in training, without whatever training needs."""
+"""The reader of new sentences for a tagger, without the data of training."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ class TagSettings:
                      nor I-X becomes B-X), or are an error.
     unseen_tags:     `error` or `ignore`: what a tag or intent is that training does not have.
 
-    Raises UserError for values that cannot be.
+    Raises UserError for values out of range.
     """
 
     form: WordForm = field(default_factory=WordForm)

@@ -9,7 +9,7 @@ from statistics import fmean
 
 from markupsafe import Markup
 
-from lightning_seq.identity import SETTINGS, STRUCTURE
+from lightning_seq.identity import SETTINGS, STRUCTURE, shown, value_at
 from lightning_seq.records.numbers import number
 from lightning_seq.records.record import Record
 from lightning_seq.report.dashboard.chart_style import Spec, channel, colour, layer
@@ -22,11 +22,11 @@ from lightning_seq.report.formats import decimal
 from lightning_seq.report.summary import Group, Summary
 
 PROBLEMS = {
-    "adding": ("length", "test/success"),
-    "copy_memory": ("distance", "test/accuracy"),
-    "agreement": ("distance", "test/accuracy"),
+    "Adding": ("length", "test/success"),
+    "CopyMemory": ("distance", "test/accuracy"),
+    "Agreement": ("distance", "test/accuracy"),
 }
-"""By the source of the data: the setting of its distance, and the metric with the share of right answers."""
+"""By the class of the source: the setting of its distance, and the metric with the share of right answers."""
 
 SOLVED = 0.9
 """A run solves a distance if at least this share of the test split is right."""
@@ -62,11 +62,14 @@ class DistanceResult:
 
 def distance(record: Record) -> int | None:
     """The distance in steps of the run's memory problem; None for other data."""
-    data = record.config.get("data")
-    if not isinstance(data, dict) or data.get("source") not in PROBLEMS:
-        return None
-    steps = data.get(PROBLEMS[data["source"]][0])
+    steps = value_at(record.config, f"data.{setting_and_metric(record)[0]}")
     return steps if isinstance(steps, int) else None
+
+
+def setting_and_metric(record: Record) -> tuple[str, str]:
+    """The entry of `PROBLEMS` for the data of a run; empty for other data."""
+    source = str(value_at(record.config, "data.source._target_"))
+    return PROBLEMS.get(source.rpartition(".")[2], ("", ""))
 
 
 def memory_horizon(page: Page, runs: Sequence[tuple[Path, Record]], summary: Summary) -> Markup:
@@ -171,10 +174,10 @@ def _differing(records: Sequence[Record], names: Sequence[str]) -> list[str]:
 
 def _flat(record: Record, names: Sequence[str]) -> dict[str, object]:
     """The settings by dotted key, without the distance."""
-    key = PROBLEMS.get(str(record.setting("data", "source")), ("", ""))[0]
-    leaves = {key: value for name in names for key, value in _leaves(record.config.get(name), name)}
-    leaves.pop(f"data.{key}", None)
-    return leaves
+    leaves = (leaf for name in names for leaf in _leaves(record.config.get(name), name))
+    flat = {shown(key): value for key, value in leaves}
+    flat.pop(f"data.{setting_and_metric(record)[0]}", None)
+    return flat
 
 
 def _leaves(value: object, key: str) -> Iterator[tuple[str, object]]:
@@ -190,7 +193,7 @@ def _share(record: Record) -> float | None:
 
 
 def _metric(record: Record) -> str:
-    return PROBLEMS[record.config["data"]["source"]][1]
+    return setting_and_metric(record)[1]
 
 
 def _horizon(page: Page, group: Group, records: Sequence[Record], entries: Addresses) -> Markup:

@@ -21,7 +21,7 @@ from lightning_seq.errors import UserError, install
 from lightning_seq.files import Plain, write_json
 from lightning_seq.records.record import Record
 from lightning_seq.report.curves import metrics_to_draw
-from lightning_seq.report.dashboard.memory_horizon import PROBLEMS, horizons
+from lightning_seq.report.dashboard.memory_horizon import horizons, setting_and_metric
 from lightning_seq.report.summary import Group, runs_of, summarise_runs
 
 FILE = "wandb_workspace.json"
@@ -122,8 +122,8 @@ def _horizon(records: Sequence[Record]) -> list[tuple[str, str]]:
     """The key of the distance, where runs are at several, and the metric that says whether it is solved."""
     if not horizons(records):
         return []
-    key, metric = next(PROBLEMS[record.config["data"]["source"]] for record in records if record.config.get("data"))
-    return [(f"config:data.{key}", metric)]
+    key, metric = next(found for record in records if all(found := setting_and_metric(record)))
+    return [(f"config:data.source.{key}", metric)]
 
 
 def build(plan: dict[str, Plain], entity: str) -> tuple[list[Any], Any]:
