@@ -124,7 +124,7 @@ def test_a_kind_of_task_is_added_as_it_is_written(tmp_path: Path) -> None:
         from lightning_seq.records.record import read
         from lightning_seq.tasks.multi_label import MultiLabelClassification as Task
 
-        words = ["train", "data=labelled", "data.train=labels.txt", "model=gru", "trainer.max_epochs=10", *SMALL]
+        words = ["train", "data=labelled", "data.file=labels.txt", "model=gru", "trainer.max_epochs=10", *SMALL]
         assert main([*words, "name=straight"]) == 0
         step = Task.training_step
 

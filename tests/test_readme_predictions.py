@@ -18,7 +18,7 @@ FAST = ("trainer.max_epochs=1", "trainer.progress=false", "logger=none", "embedd
 def test_the_predictions_of_the_example_are_joined_to_the_reviews(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    section = README[README.index("**Predictions go back to your file.**") :]
+    section = README[README.index("**Predictions can be joined to your file.**") :]
     blocks = re.findall(r"```(\w*)\n(.*?)```", section, re.DOTALL)[:2]
     assert [language for language, _ in blocks] == ["", "python"]
     words = sentences(60)

@@ -133,7 +133,7 @@ def test_what_a_hypothesis_says_of_itself() -> None:
 
 
 def test_the_length_penalty_is_that_of_wu_et_al() -> None:
-    assert [Beam(length=alpha).over(7) for alpha in (0.0, 1.0, 2.0)] == [1.0, 2.0, 4.0]
+    assert [BeamSearchConfig(length=alpha).length_penalty(7) for alpha in (0.0, 1.0, 2.0)] == [1.0, 2.0, 4.0]
 
 
 def test_early_stopping_gives_as_many_and_none_better() -> None:
