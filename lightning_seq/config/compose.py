@@ -137,7 +137,13 @@ def _own_classes(values: Sequence[Word]) -> dict[str, str]:
 
 def _hydra(words: Sequence[Word]) -> Config:
     """What Hydra makes of `words`; made once, since a command asks several times and each takes a fifth of a second."""
-    return deepcopy(_composed(tuple(words), conf_directory(), frozenset(os.environ.items())))
+    config = deepcopy(_composed(tuple(words), conf_directory(), frozenset(os.environ.items())))
+    data, source = config["data"], config["data"].get("source")
+    if isinstance(
+        source, dict
+    ):  # an experiment file writes keys of the source as they are typed, `data: {examples: 9}`
+        source.update({name: data.pop(name) for name in [*data] if name in source and name != "_target_"})
+    return config
 
 
 @lru_cache(maxsize=64)

@@ -93,7 +93,8 @@ def kinds_of(kind: Kind, value: Any) -> Mapping[str, Kind]:
     if beginning is not None:
         settings = BESIDE[beginning]
         more = arguments(f"{settings.__module__}.{settings.__qualname__}")
-        kinds |= more.kinds if more else {}
+        only = kinds if beginning.startswith(f"{OURS}data.") else None  # data and sources take all their keys themselves
+        kinds |= {name: one for name, one in (more.kinds if more else {}).items() if only is None or name in only}
     if given is None or given.open or not path.startswith(OURS):
         kinds = {**dict.fromkeys(value, Anything()), **kinds}
     return {**kinds, "_target_": Scalar("str")}

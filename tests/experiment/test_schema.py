@@ -18,7 +18,7 @@ from lightning_seq.config.groups import groups
 from lightning_seq.config.schema import check, describe, kind_at
 from lightning_seq.config.tree import Config, paths, put
 from lightning_seq.errors import UserError
-from lightning_seq.identity import ROLES, value_at
+from lightning_seq.identity import ROLES, shown, value_at
 
 BESIDE = {"cell": ["model=recurrent"], "attention": ["model=encoder_decoder_attention"]}
 
@@ -70,10 +70,10 @@ def check_walk(config: Config, group: str) -> int:
     count = 0
     for key in paths({key: value for key, value in kept.items() if group or key not in groups()}):
         assert kind_at(config, key) is not None, key
-        for value in wrong_values(key, value_at(config, key)):
+        for value in wrong_values(shown(key), value_at(config, key)):
             changed = deepcopy(kept)
             put(changed, key, value)
-            with pytest.raises(UserError, match=f"^{re.escape(key)}[:=.]"):
+            with pytest.raises(UserError, match=f"^{re.escape(shown(key))}[:=.]"):
                 check(changed)
             count += 1
     return count
@@ -165,6 +165,6 @@ def test_every_key_of_the_identity_table_is_one_of_the_configuration() -> None:
         ["data=csv"], ["data=pairs", "model=encoder_decoder"], ["data=conll"], ["data=text_words"], ["data=trec"],
         ["optimizer=sgd", "embedding=random"],
     )  # fmt: skip
-    known = {key for given in words for key in paths(compose(given))}
+    known = {shown(key) for given in words for key in paths(compose(given))}
     torch = {f"optimizer.{name}" for name in ("betas", "eps", "dampening")}
     assert set(ROLES) - known - torch == {"experiment"}
