@@ -49,7 +49,8 @@ def print_any_character() -> None:
 
 
 def _escape(error: UnicodeError) -> tuple[str, int]:
-    assert isinstance(error, UnicodeEncodeError)
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
     return json.dumps(error.object[error.start : error.end])[1:-1], error.end
 
 

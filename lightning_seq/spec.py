@@ -95,7 +95,7 @@ class Class(Targets):
 class Tags(Targets):
     """One label per step, as ids `[B, T]`; and, where there are `intents`, one of them per sequence.
 
-    scheme: of the spans that the tags mark, as `data/spans.py` has it; None: older than this field.
+    scheme: of the spans that the tags mark, as `text/bio_tags.py` has it; None: older than this field.
     """
 
     names: tuple[str, ...]

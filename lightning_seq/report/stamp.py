@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from pathlib import Path
 
+from lightning_seq import __version__
 from lightning_seq.files import fingerprint, sha256
 from lightning_seq.records.record import FILE, Record
 
@@ -15,4 +15,4 @@ HEAD = 4096
 def stamp(runs: list[tuple[Path, Record]]) -> str:
     """The version of lightning_seq and the contents of the records, as one mark."""
     records = sorted([str(directory), sha256(directory / FILE)] for directory, _ in runs)
-    return f"{version('lightning-seq')} {fingerprint(records)}"
+    return f"{__version__} {fingerprint(records)}"

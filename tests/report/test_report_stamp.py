@@ -28,7 +28,7 @@ def test_a_report_is_current_until_a_record_changes(
     (directory / "table.csv").write_text(kept, encoding="utf-8")
     assert is_current(directory)
     with monkeypatch.context() as patched:
-        patched.setattr("lightning_seq.report.stamp.version", lambda _: "9")
+        patched.setattr("lightning_seq.report.stamp.__version__", "9")
         assert not is_current(directory)
     write(directory / "lstm-seed1", read(directory / "lstm-seed1").with_(status="failed"))
     assert not is_current(directory)
