@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -58,3 +59,42 @@ def mirror() -> Path:
     if not place:
         pytest.skip("LIGHTNING_SEQ_MIRROR names no directory of data sets")
     return Path(place)
+
+
+WITHOUT_CHARTS = ("builders", "cli", "comparison", "config", "inference", "launch", "training")
+"""Folders whose tests run commands: charts take two thirds of the time of a small run."""
+
+
+@pytest.fixture(autouse=True)
+def _charts_only_where_marked(request: pytest.FixtureRequest) -> None:
+    """Charts are drawn only for tests with the mark `dashboard`."""
+    if request.path.parent.name in WITHOUT_CHARTS and request.node.get_closest_marker("dashboard") is None:
+        request.getfixturevalue("no_charts")
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> list[str]:
+    """The words that choose an own file, a place for runs and a cache."""
+    from tests.runs import sentences, write_csv
+
+    file = write_csv(tmp_path / "train.csv", sentences(160))
+    return ["data=csv", f"data.train={file}", f"runs={tmp_path / 'runs'}", f"cache={tmp_path / 'cache'}"]
+
+
+@pytest.fixture
+def refused(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Run a command that must end with exit code 2 and one line; return the line."""
+
+    from lightning_seq.cli.main import main
+
+    def run(*words: str) -> str:
+        with pytest.raises(SystemExit) as ended:
+            main(words)
+        assert ended.value.code == 2
+        said = capsys.readouterr().err.strip().splitlines()
+        lines = [line for line in said if line.startswith("lightning-seq: ")]
+        assert len(lines) == 1, said
+        assert "Traceback" not in "".join(said)
+        return lines[0].removeprefix("lightning-seq: ")
+
+    return run

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lightning_seq.cli.main import main
-from tests.experiment.conftest import sentences
+from tests.runs import sentences
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 FAST = ("trainer.max_epochs=1", "trainer.progress=false", "logger=none", "embedding=random", "embedding.size=8")

@@ -93,8 +93,9 @@ def kinds_of(kind: Kind, value: Any) -> Mapping[str, Kind]:
     if beginning is not None:
         settings = BESIDE[beginning]
         more = arguments(f"{settings.__module__}.{settings.__qualname__}")
-        only = kinds if beginning.startswith(f"{OURS}data.") else None  # data and sources take all their keys themselves
-        kinds |= {name: one for name, one in (more.kinds if more else {}).items() if only is None or name in only}
+        takes_all = beginning.startswith(f"{OURS}data.")  # the constructor takes each key of its node
+        beside = more.kinds.items() if more else ()
+        kinds |= {name: one for name, one in beside if name in kinds or not takes_all}
     if given is None or given.open or not path.startswith(OURS):
         kinds = {**dict.fromkeys(value, Anything()), **kinds}
     return {**kinds, "_target_": Scalar("str")}

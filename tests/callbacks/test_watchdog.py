@@ -9,8 +9,7 @@ import sys
 import pytest
 
 from lightning_seq.callbacks.watchdog import LATE, Watchdog
-
-from ..experiment.conftest import environment
+from tests.runs import environment
 
 PROGRAM = """
 import ctypes, json, os, sys, time

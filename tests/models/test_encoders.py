@@ -29,7 +29,7 @@ from lightning_seq.models.transformer import Transformer
 from lightning_seq.models.window_mlp import WindowMLP
 from lightning_seq.records.record import read
 from lightning_seq.spec import Class, DataSpec, Tokens
-from tests.experiment.conftest import sentences, write_csv
+from tests.runs import sentences, write_csv
 
 from ..conftest import fastest
 
