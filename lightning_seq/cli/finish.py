@@ -12,7 +12,6 @@ from lightning_seq.cli.console import say
 from lightning_seq.comparison.compare import Outcome
 from lightning_seq.report.summary import runs_of, summarise_runs
 from lightning_seq.report.terminal_table import terminal
-from lightning_seq.report.wandb.summary import log_comparison
 from lightning_seq.report.wandb.workspace import FILE as PLAN
 from lightning_seq.report.wandb.workspace import write_plan
 from lightning_seq.report.write import DashboardError, is_current, write_report
@@ -42,6 +41,7 @@ def finish(outcome: Outcome, logger: Mapping[str, str | None], console: Console)
 
 def _to_wandb(directory: Path, logger: Mapping[str, str | None]) -> str | None:
     """Of several runs, the comparison as a W&B run of its own; what to do with them. W&B never fails a comparison."""
+    from lightning_seq.report.wandb.summary import log_comparison
     from lightning_seq.training.loggers.wandb_run import SENT, send, wandb_mode  # imports Lightning
 
     mode, _ = wandb_mode(str(logger["mode"]))

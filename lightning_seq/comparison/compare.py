@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median_low
 
-import torch
 from rich.console import Console
 from rich.table import Table
 
@@ -29,7 +29,6 @@ from lightning_seq.launch.launch import launch
 from lightning_seq.training.data_files import data_files
 from lightning_seq.training.devices import several_processes, started_by
 from lightning_seq.training.directory import prepare_directory
-from lightning_seq.training.environment import prepare_process
 from lightning_seq.training.planned import Planned, record_of
 from lightning_seq.training.run import execute
 from lightning_seq.training.signals import requeueing
@@ -223,6 +222,7 @@ def seconds_a_run(item: PreparedEntry) -> float:
     """An estimate: the median of a few training steps, times the steps of all epochs; infinite where nothing limits
     them."""
     from lightning_seq.builders.build import build_model, build_task  # they import Lightning
+    from lightning_seq.training.environment import prepare_process
 
     config = item.entry.config
     prepare_process(config)
@@ -238,4 +238,4 @@ def seconds_a_run(item: PreparedEntry) -> float:
     steps = len(loader) * epochs if epochs >= 0 else math.inf
     if most >= 0:
         steps = min(steps, most * config["trainer"]["accumulate_grad_batches"])
-    return float(torch.tensor(times[1:] or times).median()) * steps
+    return median_low(times[1:] or times) * steps

@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import product
 
-from lightning_seq.builders.match import check_match
 from lightning_seq.config.compose import GENERAL_MODEL, check_name, check_task, compose
 from lightning_seq.config.effects import check_effects
 from lightning_seq.config.entry import Entry
+from lightning_seq.config.match import check_match
 from lightning_seq.config.tree import Config
 from lightning_seq.config.words import Word, alternatives, split_words
 from lightning_seq.errors import UserError

@@ -6,15 +6,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from lightning_seq.builders.inputs import Inputs, build_inputs
-from lightning_seq.builders.match import Matching, residual, said
 from lightning_seq.comparison.preflight import check_settings, check_writable
 from lightning_seq.comparison.prepared_entry import PreparedEntry
 from lightning_seq.comparison.same_data import check_files
 from lightning_seq.config.entry import Entry
 from lightning_seq.errors import UserError
 from lightning_seq.files import fingerprint, place
-from lightning_seq.models.parameters import count_parameters
 from lightning_seq.records.record import runs_in
 from lightning_seq.training.directory import CHECKPOINTS
 from lightning_seq.training.planned import Planned
@@ -25,8 +22,12 @@ def prepare(found: Sequence[Entry], notify: Callable[[str], None], progress: boo
 
     Raises UserError for wrong data or vectors, and for an architecture that cannot be built.
     """
-    from lightning_seq.builders.build import build_data, build_model, build_task  # they import Lightning
+    # Imported here, for they import torch: a comparison that is done already needs none.
+    from lightning_seq.builders.build import build_data, build_model, build_task
+    from lightning_seq.builders.inputs import Inputs, build_inputs
     from lightning_seq.builders.kinds import kind_of
+    from lightning_seq.builders.match import Matching, residual, said
+    from lightning_seq.models.parameters import count_parameters
 
     shared: dict[str, tuple[Any, Inputs]] = {}
     matching = Matching.of(found[0].config)

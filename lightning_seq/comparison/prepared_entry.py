@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lightning_seq.builders.inputs import Inputs
 from lightning_seq.config.entry import Entry
+
+if TYPE_CHECKING:
+    from lightning_seq.builders.inputs import Inputs
 
 
 @dataclass

@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
-from lightning_seq.builders.match import width_key
 from lightning_seq.comparison.prepare import check_directories
 from lightning_seq.comparison.prepared_entry import PreparedEntry
 from lightning_seq.config.entry import Entry
+from lightning_seq.config.match import width_key
 from lightning_seq.config.tree import Config, put
 from lightning_seq.errors import UserError, near
 from lightning_seq.files import write_json
@@ -223,7 +222,9 @@ def tune(
 
 def _check_points(ready: Sequence[PreparedEntry], planned: Mapping[str, Sequence[Trial]]) -> None:
     """Raises UserError for a point at which an architecture cannot be built, before any trial begins."""
-    from lightning_seq.builders.build import build_model, build_task  # they import Lightning
+    import torch  # as of now it is needed
+
+    from lightning_seq.builders.build import build_model, build_task
 
     for item in ready:
         for each in planned[item.entry.label]:

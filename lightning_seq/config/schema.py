@@ -96,7 +96,8 @@ def kinds_of(kind: Kind, value: Any) -> Mapping[str, Kind]:
         takes_all = beginning.startswith(f"{OURS}data.")  # the constructor takes each key of its node
         beside = more.kinds.items() if more else ()
         kinds |= {name: one for name, one in beside if name in kinds or not takes_all}
-    if given is None or given.open or not path.startswith(OURS):
+    of_new_kind = beginning is None and path.startswith(f"{OURS}tasks.")  # its builder reads keys that it does not take
+    if given is None or given.open or of_new_kind or not path.startswith(OURS):
         kinds = {**dict.fromkeys(value, Anything()), **kinds}
     return {**kinds, "_target_": Scalar("str")}
 

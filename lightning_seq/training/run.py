@@ -11,15 +11,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
-from lightning_seq.builders.inputs import describe_embedding
-from lightning_seq.builders.match import residual
 from lightning_seq.config.tree import Config
 from lightning_seq.errors import UserError
 from lightning_seq.printable import PrintableFormatter
 from lightning_seq.records.record import Record
 from lightning_seq.training.data_files import data_files
 from lightning_seq.training.directory import LOG, held, read_config, write_rank_error
-from lightning_seq.training.environment import environment, prepare_process
 from lightning_seq.training.run_record import RunRecordWriter, log, now, rank, started_record
 from lightning_seq.training.signals import Interrupted, end_at_once, listening
 
@@ -87,7 +84,11 @@ def _log_to(path: Path) -> Iterator[None]:
 
 
 def _train(config: Config, writer: RunRecordWriter) -> None:
+    # Imported here, for they import torch: a run that is done already needs none.
+    from lightning_seq.builders.inputs import describe_embedding
+    from lightning_seq.builders.match import residual
     from lightning_seq.training.assemble import assemble
+    from lightning_seq.training.environment import environment, prepare_process
     from lightning_seq.training.fit import fit
     from lightning_seq.training.outcome import finish
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from lightning_seq.builders.classification import class_weights
-from lightning_seq.spec import Class
+from lightning_seq.spec import Class, DataSpec, Tokens
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,8 @@ from lightning_seq.spec import Class
 def test_rare_classes_weigh_more(wanted: Any, weights: list[float]) -> None:
     """Three examples of one class and one of the other."""
     data: Any = SimpleNamespace(
-        spec=SimpleNamespace(targets=Class(("often", "rare"))), train_labels=np.array([0, 1, 0, 0])
+        spec=DataSpec(Tokens(("<pad>", "<unk>", "<bos>", "<eos>")), Class(("often", "rare"))),
+        train_labels=np.array([0, 1, 0, 0]),
     )
     found = class_weights(wanted, data)
     assert found is not None

@@ -135,8 +135,8 @@ def test_both_ways_are_refused(corpus: list[str], refused: Callable[..., str]) -
         (["task.averaging=0"], "task.averaging"),
         (["data.batch_size=400"], "less than a batch has"),
         (["task.sample.prompt=xyz"], "only unknown words"),
-        (["task.sample.temperature=-1"], "at least 0 and at most 1000 for task.sample.temperature"),
-        (["task.sample.length=0"], "at least 1 and at most 1000000 for task.sample.length"),
+        (["task.sample.temperature=-1"], "task.sample.temperature=-1: expected a number from 0 to 1000"),
+        (["task.sample.length=0"], "task.sample.length=0: expected a whole number from 1 to 1000000"),
         (["data.chunk_length=5", "data.backward_length=9", "model.weight_drop=0.5"], "reads a window in two parts"),
     ],
 )

@@ -13,22 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import lightning_seq
-from lightning_seq.builders.match import (
-    COUNTS,
-    Matching,
-    measure,
-    nearest,
-    read_target,
-    residual,
-    resized,
-    size_of,
-    step,
-    width_key,
-)
+from lightning_seq.builders.match import Matching, measure, nearest, residual
 from lightning_seq.cli.main import main
 from lightning_seq.config.compose import compose
 from lightning_seq.config.entry import Entry
 from lightning_seq.config.groups import groups
+from lightning_seq.config.match import COUNTS, read_target, resized, size_of, step, width_key
 from lightning_seq.config.tree import Config
 from lightning_seq.errors import UserError
 from lightning_seq.records.record import Record, read

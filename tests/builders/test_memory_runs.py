@@ -184,22 +184,25 @@ def test_how_far_back_in_one_comparison() -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["data=bits_3", "data.length=0"], "data.length is 0"),
-        (["data=bits_3", "data.length=ten"], "expected a whole number for data.length"),
+        (["data=bits_3", "data.length=0"], "data.length=0: expected a whole number of at least 1"),
+        (["data=bits_3", "data.length=ten"], "data.length=ten: expected a whole number of at least 1"),
         (["data=bits_1", "data.length=3"], "bits_1 has one bit"),
         (["data=bits_3", "data.variable=true"], "there is no key 'variable' in data"),
         (["data=bits_5"], "did you mean bits_"),
         (["data=bits_3", "embedding=random"], "embedding=random is for words, these inputs are numbers"),
         (["data=bits_3", "task.monitor=val/accuracy"], "task.monitor is 'val/accuracy'"),
-        (["data=adding", "data.variant=1997"], "choose from: arjovsky2016, hochreiter1997"),
+        (["data=adding", "data.variant=1997"], "data.variant=1997: expected arjovsky2016 or hochreiter1997"),
         (["data=adding", "data.variant=hochreiter"], "did you mean hochreiter1997"),
         (["data=adding", "task.tolerance=0"], "task.tolerance is 0"),
-        (["data=adding", "task.tolerance=small"], "expected a number for task.tolerance"),
+        (["data=adding", "task.tolerance=small"], "task.tolerance=small: expected a number"),
         (["data=adding", "model=window_mlp"], "has no final state: use task.pooling=mean, max or attention"),
         (["data=copy_memory", "data.distance=0"], "data.distance is 0"),
         (["data=copy_memory", "data.length=2"], "there are 64 different sentences"),
         (["data=agreement", "data.distance=4"], "data.distance is 4"),
-        (["data=agreement", "data.split_seed=-1"], "at least 0 and at most 9223372036854775807 for data.split_seed"),
+        (
+            ["data=agreement", "data.split_seed=-1"],
+            "data.split_seed=-1: expected a whole number from 0 to 9223372036854775807",
+        ),
     ],
 )
 def test_wrong_input(places: list[str], refused: Refused, words: list[str], said: str) -> None:

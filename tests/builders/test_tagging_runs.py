@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -175,7 +176,7 @@ def test_the_worst_sentences_are_shown_the_wrong_ones_first() -> None:
         test_metrics=TaggingMetrics(("O", "B-X", "I-X")),
     )
     names = ("O", "B-X", "I-X")
-    shown = overview(names, task, [["a", "b", "c"]] * 90, sentences)  # type: ignore[arg-type]
+    shown: Any = overview(names, task, [["a", "b", "c"]] * 90, sentences).to_plain()  # type: ignore[arg-type]
     order = [number for number in range(90) if wrong[number]], [number for number in range(90) if not wrong[number]]
     expected = [number for part in order for number in sorted(part, key=lambda number: -losses[number])][:60]
     assert [one["id"] for one in shown["sentences"]] == expected
@@ -271,7 +272,7 @@ def test_two_ranks_tag_as_one(with_intents: list[str]) -> None:
     [
         (["task.characters=cnn", "embedding=onehot"], "use embedding=word2vec or embedding=random"),
         (["task.monitor=val/f2"], "did you mean val/f1"),
-        (["task.intent_weight=-1"], "these data have no classes of whole sentences"),
+        (["task.intent_weight=0.5"], "these data have no classes of whole sentences"),
     ],
 )
 def test_a_mistake_about_a_tagger(words: list[str], message: str, tags: list[str], refused: Refused) -> None:

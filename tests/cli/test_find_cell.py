@@ -266,7 +266,7 @@ def test_check_tells_a_published_cell_that_loses_its_state(capsys: pytest.Captur
         (["train", "model=recurrent", "cell=external", "cell.path=torch.nn.Linear"], "called as cell"),
         (["train", "model=recurrent", "model.combined=true"], "two directions"),
         (["train", "model=recurrent", "cell=gru", "cell.bias={q: 1}"], "this cell has no such gate"),
-        (["train", "model=recurrent", "model.zoneout=2.0"], "at most 1 for model.zoneout"),
+        (["train", "model=recurrent", "model.zoneout=2.0"], "model.zoneout=2.0: expected a number from 0 to 1"),
     ],
 )
 def test_mistakes(words: list[str], message: str, own: list[str], refused: Refused) -> None:

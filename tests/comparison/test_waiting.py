@@ -62,16 +62,18 @@ def test_a_command_with_nothing_to_do_and_a_prediction_load_little(own: list[str
 
 def test_a_configuration_is_composed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each caller gets a copy of its own, with the values of the environment at that moment."""
-    compose._composed.cache_clear()
+    from lightning_seq.config import compose as composing
+
+    composing._composed.cache_clear()
     words = ["model=gru", "data=csv", "data.train=mine.csv", "optimizer.lr=0.5"]
     first = entries(words)[0].config
-    assert compose._composed.cache_info().misses == 2
+    assert composing._composed.cache_info().misses == 2
     first["trainer"]["max_epochs"] = 99
     again = entries(words)[0].config
-    assert compose._composed.cache_info().misses == 2
+    assert composing._composed.cache_info().misses == 2
     assert again["trainer"]["max_epochs"] == 10
     assert again["optimizer"]["lr"] == 0.5
     monkeypatch.setenv("LIGHTNING_SEQ_MIRROR", "/elsewhere")
-    assert compose(["data=imdb"])["data"]["mirror"] == "/elsewhere"
+    assert compose(["data=imdb"])["data"]["source"]["mirror"] == "/elsewhere"
     monkeypatch.setenv("LIGHTNING_SEQ_MIRROR", "/here")
-    assert compose(["data=imdb"])["data"]["mirror"] == "/here"
+    assert compose(["data=imdb"])["data"]["source"]["mirror"] == "/here"

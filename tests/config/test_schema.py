@@ -36,7 +36,7 @@ WRONG: dict[type, tuple[Any, ...]] = {
 
 NULLABLE = {
     "runs", "cache", "name", "entries", "callbacks.early_stopping", "cell.forget_bias", "cell.arguments",
-    "data.licence", "data.replace", "data.eval_batch_size", "data.mirror_path", "data.mirror_config",
+    "data.licence", "data.replace", "data.eval_batch_size", "data.mirror", "data.mirror_path", "data.mirror_config",
     "data.splits.validation", "data.splits.test", "data.hub.id", "data.hub.config", "data.hub.revision",
     "data.hub.splits.validation", "data.hub.splits.test", "data.hub.tokens_column", "data.hub.tag_column",
     "data.hub.source_column", "data.hub.target_column", "data.max_vocabulary", "data.max_length",
@@ -45,7 +45,7 @@ NULLABLE = {
     "task.sample.prompt", "trainer.gradient_clip_val",
 }  # fmt: skip
 """Keys with a default that may be null."""
-FREE_TEXT = {"runs", "cache", "name", "data.licence", "data.mirror_path", "task.sample.prompt"}
+FREE_TEXT = {"runs", "cache", "name", "data.licence", "data.mirror", "data.mirror_path", "task.sample.prompt"}
 """Keys whose text may be long; the names of columns too."""
 ADMITTED = {
     "embedding.frozen": (WHOLE,), "trainer.devices": (WORD,), "trainer.timeout": (NUMBER,),

@@ -352,7 +352,7 @@ def test_a_done_run_says_that_its_predictions_are_written(tmp_path: Path, refuse
 
 def test_wrong_words_for_predictions_are_refused(tmp_path: Path, refused: Refused) -> None:
     said = refused("train", "data=csv", f"data.train={tmp_path / 'absent.csv'}", "task.predictions=long")
-    assert said.startswith("task.predictions is 'long'")
+    assert said.startswith("task.predictions=long is unknown")
     for words in (["task.predictions=short,full"], ["data=adding", "model=gru", "task.predictions=full"]):
         with pytest.raises(UserError, match=r"does not change the model|there is no key 'predictions' in task"):
             entries(words)

@@ -91,7 +91,7 @@ def test_the_strategy_and_its_timeout() -> None:
         (["trainer.num_nodes=2"], {}, "this process is alone"),
         (["trainer.num_nodes=2"], ALONE, "this process is alone"),
         (["trainer.num_nodes=0"], {}, "at least 1"),
-        (["trainer.timeout=0"], {}, "at least 1 and at most 100000000 for trainer"),
+        (["trainer.timeout=0"], {}, "trainer.timeout=0: expected a number from 1 to 100000000"),
         (["trainer.devices=3"], TORCHRUN, "started 4 processes"),
         (["trainer.devices=4", "trainer.num_nodes=2"], SLURM, "asks for 8"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from lightning_seq.data.sources.problem import Sequences
 from lightning_seq.data.sources.synthetic import check_whole, sizes
 from lightning_seq.errors import UserError, near
 from lightning_seq.spec import DataSpec, Features, Values
-from lightning_seq.value_types import Seed, Size
+from lightning_seq.value_types import OneOf, Seed, Size
 
 VARIANTS = ("arjovsky2016", "hochreiter1997")
 FIRST_PAIRS = 10
@@ -38,7 +39,7 @@ class Adding:
     """
 
     length: Size = 100
-    variant: str = "arjovsky2016"
+    variant: Annotated[str, OneOf(VARIANTS)] = "arjovsky2016"
     examples: Size = 10000
     split_seed: Seed = 1
 
