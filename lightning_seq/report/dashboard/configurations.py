@@ -8,6 +8,7 @@ from pathlib import Path
 from markupsafe import Markup
 
 from lightning_seq.files import Plain
+from lightning_seq.identity import shown
 from lightning_seq.records.artifacts import artifact, log_path
 from lightning_seq.records.record import Record
 from lightning_seq.report.dashboard.page import Page, of_groups
@@ -82,7 +83,7 @@ def _flatten(value: Plain, prefix: str = "") -> Iterator[tuple[str, str]]:
         for key, item in value.items():
             yield from _flatten(item, f"{prefix}.{key}" if prefix else str(key))
     elif prefix:
-        yield prefix, "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+        yield shown(prefix), "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _links(directory: Path, run: Path, record: Record) -> tuple[list[tuple[str, str]], list[str]]:
