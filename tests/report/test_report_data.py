@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as parquet
@@ -16,6 +17,7 @@ from lightning_seq.records.record import Record, runs_in
 from lightning_seq.records.word_map import word_maps
 from lightning_seq.report.agreement import Agreement, environment, fingerprints
 from lightning_seq.report.curves import Point, metrics_to_draw, points
+from lightning_seq.report.dashboard.configurations import flatten
 from lightning_seq.report.dashboard.confusion_matrices import MOST_CLASSES, confusions
 from lightning_seq.report.dashboard.templates import draw
 from lightning_seq.report.escape import link, markdown_cell, one_line, script_json
@@ -202,3 +204,8 @@ def test_text_is_made_safe_for_the_place_it_stands_in() -> None:
     assert one_line("a\x1b[31m\r\nb\u202ec") == "a [31m bc"
     assert markdown_cell("a|b `c` snake_case _x_\n*y*") == r"a\|b \`c\` snake_case \_x\_ \*y\*"
     assert link("javascript:alert(1)", 'a"b c.txt') == "./javascript%3Aalert%281%29/a%22b%20c.txt"
+
+
+def test_keys_of_a_source_are_shown_as_they_are_typed() -> None:
+    config: dict[str, Any] = {"data": {"source": {"_target_": "x.Files", "train": "a.csv"}, "lower": True}}
+    assert dict(flatten(config)) == {"data.source._target_": "x.Files", "data.train": "a.csv", "data.lower": "true"}

@@ -43,7 +43,7 @@ def configurations(page: Page, directory: Path, runs: list[tuple[Path, Record]],
 
 
 def _group(directory: Path, runs: list[tuple[Path, Record]], group: Group, entries: Addresses) -> Markup:
-    settings = [dict(_flatten(record.config)) for _, record in runs]
+    settings = [dict(flatten(record.config)) for _, record in runs]
     keys = dict.fromkeys(key for config in settings for key in config)
     shared = {key: settings[0][key] for key in keys if len({config.get(key) for config in settings}) == 1}
     if len(runs) == 1:
@@ -78,10 +78,11 @@ def _lines(config: dict[str, str]) -> str:
     return "\n".join(f"{key} = {value}" for key, value in config.items())
 
 
-def _flatten(value: Plain, prefix: str = "") -> Iterator[tuple[str, str]]:
+def flatten(value: Plain, prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Each key of a configuration as it is typed, `data.train`, with its value as text."""
     if isinstance(value, dict) and value:
         for key, item in value.items():
-            yield from _flatten(item, f"{prefix}.{key}" if prefix else str(key))
+            yield from flatten(item, f"{prefix}.{key}" if prefix else str(key))
     elif prefix:
         yield shown(prefix), "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
