@@ -138,10 +138,11 @@ def _own_classes(values: Sequence[Word]) -> dict[str, str]:
 def _hydra(words: Sequence[Word]) -> Config:
     """What Hydra makes of `words`; made once, since a command asks several times and each takes a fifth of a second."""
     config = deepcopy(_composed(tuple(words), conf_directory(), frozenset(os.environ.items())))
+    for group in groups():
+        if group in config and not isinstance(config[group], dict):
+            raise UserError(f"{group}={config[group]}: expected a mapping of the keys of {group}")
     data, source = config["data"], config["data"].get("source")
-    if isinstance(
-        source, dict
-    ):  # an experiment file writes keys of the source as they are typed, `data: {examples: 9}`
+    if isinstance(source, dict):  # an experiment file may write keys of the source as they are typed
         source.update({name: data.pop(name) for name in [*data] if name in source and name != "_target_"})
     return config
 
@@ -224,6 +225,11 @@ def _read_decoder_cell(config: Config) -> None:
 def _refuse_key(pair: Word, known: set[str]) -> None:
     parent, _, last = pair.key.rpartition(".")
     inside = {path.rpartition(".")[2] for path in known if path.rpartition(".")[0] == parent}
+    if pair.key == "data.source":
+        raise UserError(
+            f"{pair.text}: each set of data has its own source: choose the set with data=NAME, or give a key of its "
+            "source, such as data.train=FILE"
+        )
     if targets := meant(pair.key, known):
         said = " or ".join(f"{key}={pair.value}" for key in targets)
         raise UserError(f"{pair.text}: there is no key {pair.key!r}; did you mean {said}?")

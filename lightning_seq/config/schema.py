@@ -27,6 +27,7 @@ OURS = "lightning_seq."
 LONGEST = 1000
 """Characters of a word: of a name, a choice, a class."""
 SHOWN = 80
+LARGEST_SEED = 0x7FFF_FFFF_FFFF_FFFF
 ONE = {"int": "a whole number", "float": "a number", "str": "a word", "bool": "true or false", "None": "null"}
 MANY = {"int": "whole numbers", "float": "numbers", "str": "words"}
 ROOT = Fields(f"{Settings.__module__}.{Settings.__qualname__}")
@@ -116,7 +117,8 @@ def _check(key: str, value: Any, kind: Kind | None) -> None:
     kinds = kinds_of(node, value)
     for name, inner in value.items():
         if not isinstance(node, MappingOf) and name not in kinds:
-            raise UserError(f"{shown(key)}: there is no key {name!r} in {shown(key)}; {near(str(name), kinds)}")
+            known = {**kinds, **kinds_of(kinds["source"], value["source"])} if "source" in kinds else kinds
+            raise UserError(f"{shown(key)}.{name}: there is no key {name!r} in {shown(key)}; {near(str(name), known)}")
         _check(f"{key}.{name}", inner, kinds[name])
 
 
@@ -210,7 +212,8 @@ def _range(kind: Scalar) -> str:
     if kind in (usual, Scalar(kind.type)):
         return ""
     low, high = _number(kind.low), _number(kind.high)
-    return f" of at least {low}" if kind.high == usual.high else f" from {low} to {high}"
+    boundless = kind.high in (usual.high, LARGEST_SEED)
+    return f" of at least {low}" if boundless else f" from {low} to {high}"
 
 
 def _number(value: float) -> str:

@@ -168,3 +168,19 @@ def test_every_key_of_the_identity_table_is_one_of_the_configuration() -> None:
     known = {shown(key) for given in words for key in paths(compose(given))}
     torch = {f"optimizer.{name}" for name in ("betas", "eps", "dampening")}
     assert set(ROLES) - known - torch == {"experiment"}
+
+
+def test_an_unknown_key_of_the_data_in_an_experiment_file_names_the_near_one() -> None:
+    config = compose(["data=csv"])
+    config["data"]["trian"] = "a.csv"
+    with pytest.raises(UserError, match=r"^data\.trian: there is no key 'trian' in data; did you mean train"):
+        check(config)
+
+
+def test_a_group_that_an_experiment_file_makes_a_number_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    from lightning_seq.config import compose as composing
+
+    composed = composing._composed
+    monkeypatch.setattr(composing, "_composed", lambda *given: {**composed(*given), "data": 5})
+    with pytest.raises(UserError, match=r"^data=5: expected a mapping of the keys of data"):
+        compose([])

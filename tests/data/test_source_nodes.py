@@ -127,9 +127,9 @@ def test_the_keys_of_a_source_are_typed_without_its_node() -> None:
     [
         ("data.tran=a.csv", r"^data\.tran=a\.csv: there is no key 'tran' in data; did you mean train\?"),
         ("data.source.tran=a.csv", r"^data\.tran=a\.csv: there is no key 'tran' in data; did you mean train\?"),
-        ("data.split_seed=x", r"^data\.split_seed=x: expected a whole number from 0"),
+        ("data.split_seed=x", r"^data\.split_seed=x: expected a whole number of at least 0"),
         ("data.validation_fraction=7", r"^data\.validation_fraction=7: expected a number from 0 to 1"),
-        ("data.source=tsv", r"there is no key 'source' in data"),
+        ("data.source=tsv", r"each set of data has its own source"),
         ("data.source._target_=os.system", r"source\._target_=os\.system is not admitted"),
         ("data.source._target_=lightning_seq.data.sources.adding.Adding", "there is no key .kind. in data.source"),
     ],

@@ -11,7 +11,7 @@ from lightning_seq.data.sources.problem import Sequences
 from lightning_seq.data.sources.synthetic import check_whole, sizes
 from lightning_seq.errors import UserError, near
 from lightning_seq.spec import DataSpec, Features, Values
-from lightning_seq.value_types import OneOf, Seed, Size
+from lightning_seq.value_types import OneOf, Seed
 
 VARIANTS = ("arjovsky2016", "hochreiter1997")
 FIRST_PAIRS = 10
@@ -38,9 +38,9 @@ class Adding:
     Raises UserError for values out of range.
     """
 
-    length: Size = 100
+    length: int = 100
     variant: Annotated[str, OneOf(VARIANTS)] = "arjovsky2016"
-    examples: Size = 10000
+    examples: int = 10000
     split_seed: Seed = 1
 
     def __post_init__(self) -> None:

@@ -11,7 +11,7 @@ from lightning_seq.data.sources.synthetic import check_whole, sizes
 from lightning_seq.data.sources.table import Loaded, Table
 from lightning_seq.errors import UserError
 from lightning_seq.files import Plain
-from lightning_seq.value_types import Count, Seed, Size
+from lightning_seq.value_types import Seed
 
 CLASSES = ("singular", "plural")
 NOUNS = (
@@ -46,8 +46,8 @@ class Agreement:
     Raises UserError for values out of range, and where there are too few different sentences.
     """
 
-    distance: Count = 12
-    examples: Size = 4000
+    distance: int = 12
+    examples: int = 4000
     split_seed: Seed = 1
 
     def __post_init__(self) -> None:

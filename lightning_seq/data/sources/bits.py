@@ -11,7 +11,7 @@ from lightning_seq.data.sources.synthetic import check_whole, sizes
 from lightning_seq.data.sources.table import SPLITS
 from lightning_seq.errors import UserError, near
 from lightning_seq.spec import Bits, DataSpec, Features
-from lightning_seq.value_types import Seed, Size
+from lightning_seq.value_types import Seed
 
 PROBLEMS = ("bits_1", "bits_2", "bits_3", "bits_4", "bits_parity")
 AT_ONCE = ("bits_1", "bits_2")
@@ -48,9 +48,9 @@ class BitProblem:
     """
 
     problem: str
-    length: Size = 10
+    length: int = 10
     variable: bool = False
-    examples: Size = 4000
+    examples: int = 4000
     split_seed: Seed = 1
 
     def __post_init__(self) -> None:

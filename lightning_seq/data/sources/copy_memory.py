@@ -13,7 +13,7 @@ from lightning_seq.data.sources.tagged import TaggedTable
 from lightning_seq.errors import UserError
 from lightning_seq.files import Plain
 from lightning_seq.text.bio_tags import Tag
-from lightning_seq.value_types import Count, Seed, Size
+from lightning_seq.value_types import Seed
 
 BLANK, DELIMITER = "_", ":"
 
@@ -38,10 +38,10 @@ class CopyMemory:
     Raises UserError for values out of range, and where there are too few different sentences.
     """
 
-    length: Size = 10
-    distance: Count = 50
-    symbols: Size = 8
-    examples: Size = 10000
+    length: int = 10
+    distance: int = 50
+    symbols: int = 8
+    examples: int = 10000
     split_seed: Seed = 1
 
     def __post_init__(self) -> None:

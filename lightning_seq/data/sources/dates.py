@@ -20,7 +20,7 @@ from lightning_seq.data.sources.synthetic import SHARES, check_whole
 from lightning_seq.data.sources.table import SPLITS, Loaded
 from lightning_seq.errors import UserError, near
 from lightning_seq.files import Plain
-from lightning_seq.value_types import Seed, Size
+from lightning_seq.value_types import Seed
 
 LANGUAGES = ("en", "de", "fr", "es", "it")
 FORMATS = ("full", "long", "medium")
@@ -54,9 +54,9 @@ class Dates:
     """
 
     languages: Sequence[str] = LANGUAGES
-    first_year: Size = 1900
-    last_year: Size = 2099
-    examples: Size = 10000
+    first_year: int = 1900
+    last_year: int = 2099
+    examples: int = 10000
     split_seed: Seed = 1
 
     def __post_init__(self) -> None:

@@ -13,7 +13,7 @@ from lightning_seq.data.sources.tagged import TaggedTable
 from lightning_seq.errors import UserError
 from lightning_seq.files import Plain
 from lightning_seq.text.bio_tags import Tag
-from lightning_seq.value_types import Count, Seed, Size
+from lightning_seq.value_types import Seed
 
 TAGS = ("first half", "second half")
 
@@ -31,10 +31,10 @@ class LookAhead:
     split_seed: of the letters.
     """
 
-    length: Size = 20
-    distance: Count = 3
-    symbols: Size = 8
-    examples: Size = 4000
+    length: int = 20
+    distance: int = 3
+    symbols: int = 8
+    examples: int = 4000
     split_seed: Seed = 1
 
     def __post_init__(self) -> None:

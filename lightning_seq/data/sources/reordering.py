@@ -12,7 +12,7 @@ from lightning_seq.data.sources.synthetic import SHARES, check_whole
 from lightning_seq.data.sources.table import SPLITS, Loaded
 from lightning_seq.data.sources.word_order import ANIMALS, MANNERS, PEOPLE, PLACES, QUALITIES, VERBS
 from lightning_seq.files import Plain
-from lightning_seq.value_types import Seed, Size
+from lightning_seq.value_types import Seed
 
 PARTICLES = ("ta", "ke", "lo", "mi")
 Words = list[tuple[str, tuple[int, ...]]]
@@ -35,7 +35,7 @@ class Reordering:
     split_seed: of the sentences; the language is always the same.
     """
 
-    examples: Size = 10000
+    examples: int = 10000
     split_seed: Seed = 1
 
     def __post_init__(self) -> None:

@@ -12,7 +12,7 @@ from lightning_seq.data.sources.synthetic import check_whole, sizes
 from lightning_seq.data.sources.table import Loaded
 from lightning_seq.errors import UserError, near
 from lightning_seq.files import Plain
-from lightning_seq.value_types import Seed, Size
+from lightning_seq.value_types import Seed
 
 ORDERS = ("copy", "reverse")
 _TRIES = 50
@@ -32,10 +32,10 @@ class SymbolPairs:
     """
 
     order: str = "reverse"
-    shortest: Size = 5
-    longest: Size = 15
-    symbols: Size = 20
-    examples: Size = 10000
+    shortest: int = 5
+    longest: int = 15
+    symbols: int = 20
+    examples: int = 10000
     split_seed: Seed = 1
 
     def __post_init__(self) -> None:
