@@ -189,7 +189,7 @@ def _looks_like_text(file: BinaryIO, start: int) -> bool:
     line = file.readline(_SAMPLE)
     sample = line + file.read(_SAMPLE - len(line))
     file.seek(start)
-    parts = line.split()
+    parts = line.rstrip(b" \r\n").split(b" ")  # a word may hold a form feed
     if len(parts) > 1 and _number(parts[-1]) is not None and _number(parts[1]) is not None:
         return True
     try:

@@ -77,6 +77,12 @@ def test_any_words_and_any_finite_values_come_back(
         assert read_vectors(path).matrix.tobytes() == vectors.matrix.tobytes()
 
 
+def test_a_word_with_a_form_feed_is_text(tmp_path: Path) -> None:
+    vectors = Vectors(("0\x0c:",), np.float32([[0.5]]))
+    write_word2vec_text(vectors, tmp_path / "v.txt")
+    assert read_vectors(tmp_path / "v.txt").words == vectors.words
+
+
 def test_glove_and_fasttext_peculiarities(tmp_path: Path) -> None:
     path = tmp_path / "v"
     path.write_bytes("the 0.5 -1\n. . . 1 2\n12 3 4\na\u00a0b 5 6\r\n\u2028 7 8e-1\n\n".encode())
