@@ -6,7 +6,8 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from lightning_seq.files import SEAL, sha256, write_json
+from lightning_seq.files import sha256, write_json
+from lightning_seq.sealed import SEAL
 
 CONTENTS = {
     "deep": (b"[" * 100_000, "inside each other"),

@@ -12,22 +12,13 @@ from pathlib import Path
 import pytest
 
 from lightning_seq.errors import UserError
-from lightning_seq.files import (
-    existing_file,
-    fingerprint,
-    is_whole,
-    new_file,
-    replacing,
-    sealed_directory,
-    sha256,
-    write_json,
-    write_text,
-)
+from lightning_seq.files import existing_file, fingerprint, new_file, replacing, sha256, write_json, write_text
+from lightning_seq.sealed import is_whole, sealed_directory
 
 BUILDER = """
 import sys, time
 from pathlib import Path
-from lightning_seq.files import sealed_directory
+from lightning_seq.sealed import sealed_directory
 place, name, seconds = Path(sys.argv[1]), sys.argv[2], float(sys.argv[3])
 def build(directory):
     (directory / "half").write_text(name)

@@ -15,15 +15,13 @@ from lightning_seq.files import (
     DEEPEST,
     MOST_DIGITS,
     DamagedError,
-    cached,
-    is_whole,
     read_json,
     read_text,
     read_yaml,
-    sealed_directory,
     write_json,
     write_text,
 )
+from lightning_seq.sealed import cached, is_whole, sealed_directory
 
 from .damage import CONTENTS, DAMAGES, damage
 

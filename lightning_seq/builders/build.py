@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from lightning_seq.tasks.task import Task
 
 NO_ROOM = re.compile(r"can't allocate memory|out of memory|calculation overflowed", re.IGNORECASE)
-"""What torch says of a tensor that is too large."""
+"""Messages of torch for a tensor that is too large."""
 
 
 def build_data(config: Config) -> Any:

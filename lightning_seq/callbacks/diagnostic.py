@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,7 +13,7 @@ from lightning_seq.files import Plain
 from lightning_seq.spec import Batch
 
 
-class Diagnostic(Callback):
+class Diagnostic(Callback, ABC):
     """Looks into a model after each validation of a training, on rank 0; training is the same with it and without.
 
     directory: of the run, in which the diagnostic writes its file.
@@ -32,9 +33,9 @@ class Diagnostic(Callback):
         """Whether the diagnostic is for this kind of task."""
         return True
 
+    @abstractmethod
     def look(self, trainer: Trainer, task: LightningModule, epoch: int) -> None:
-        """Write what is seen after this epoch, counted from 1; 0 is before training."""
-        raise NotImplementedError
+        """Write the findings after this epoch, counted from 1; 0 is before training."""
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.state.fn == "fit" and trainer.is_global_zero and self.fits(pl_module):

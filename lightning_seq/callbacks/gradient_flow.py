@@ -161,7 +161,7 @@ def _measured(cell: Cell, meeting: Meeting, unrolled: Unrolled) -> Measured:
         rows=valid.sum(0)[distances].tolist(),
         norm=spread(logs, distances),
         tensors=[curve(norms([each])) for each in gradients] if len(gradients) > 1 else None,
-        direct=None if meeting.at_one_step else curve(norms(state_gradients(unrolled, beside=True))),
+        direct=None if meeting.at_one_step else curve(norms(state_gradients(unrolled, direct=True))),
         memory_length=memory_length(mean(logs)),
         longest=unrolled.steps - 1,
         lags=[list(span) for span in unrolled.spans],

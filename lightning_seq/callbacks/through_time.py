@@ -101,7 +101,7 @@ class Unrolled:
     gates:     by name, `[B, N, H]`.
     alive:     `[B, N]`, whether a row has begun.
     arriving:  the loss's gradient where it meets the last state.
-    beside:    its gradient where it meets the states before it directly, `[B, N, …]`; zero at the last.
+    direct:    its gradient where it meets the states before it directly, `[B, N, …]`; zero at the last.
     weights:   for each span of lags the recurrent matrices that its steps used, by name.
     spans:     first and last lag of each.
     """
@@ -112,7 +112,7 @@ class Unrolled:
     gates: dict[str, Tensor]
     alive: Bool[Tensor, "B N"]
     arriving: State
-    beside: Tensor
+    direct: Tensor
     weights: tuple[dict[str, Tensor], ...]
     spans: tuple[tuple[int, int], ...]
 
@@ -160,10 +160,10 @@ def unroll(
     _same(seen, last, state[0])
     arriving = [_at(meeting.outputs, last), *(torch.zeros_like(tensor) for tensor in meeting.state[1:])]
     arriving = [a + b for a, b in zip(arriving, meeting.state, strict=True)]
-    beside = _taken(meeting.outputs, (steps - late[:, None]).clamp(min=0))
-    beside = torch.where(_like(alive & (steps < N - 1), beside), beside, torch.zeros_like(beside))
+    direct = _taken(meeting.outputs, (steps - late[:, None]).clamp(min=0))
+    direct = torch.where(_like(alive & (steps < N - 1), direct), direct, torch.zeros_like(direct))
     named = {name: torch.stack([gate[name] for gate in gates], 1).detach() for name in gates[0]}
-    return Unrolled(projected, tuple(states), places, named, alive, tuple(arriving), beside, drawn, chosen)
+    return Unrolled(projected, tuple(states), places, named, alive, tuple(arriving), direct, drawn, chosen)
 
 
 def _like(which: Tensor, value: Tensor) -> Tensor:
@@ -199,7 +199,7 @@ def doubling_spans(steps: int) -> list[tuple[int, int]]:
     return spans
 
 
-def state_gradients(unrolled: Unrolled, beside: bool = False) -> tuple[Tensor, ...]:
+def state_gradients(unrolled: Unrolled, direct: bool = False) -> tuple[Tensor, ...]:
     """For each tensor of the state that has a gradient `[B, N, …]`: dL_T/ds_t at each step t, where L_T is the loss as
     it meets step T.
 
@@ -207,22 +207,22 @@ def state_gradients(unrolled: Unrolled, beside: bool = False) -> tuple[Tensor, .
 
     The tensors of a state are taken for independent: h_t is no function of c_t here, but s_{t+1} is one of both.
 
-    beside: add what the loss reads of the states before T directly.
+    direct: add what the loss reads of the states before T directly.
     """
     tensors = [state[place] for state in unrolled.states[1:] for place in unrolled.places]
-    found = _gradients(*_seeds(unrolled, beside, tensors))
+    found = _gradients(*_seeds(unrolled, direct, tensors))
     n = len(unrolled.places)
     return tuple(torch.stack(found[place::n], 1) for place in range(n))
 
 
 def _seeds(
-    unrolled: Unrolled, beside: bool, wanted: Sequence[Tensor]
+    unrolled: Unrolled, direct: bool, wanted: Sequence[Tensor]
 ) -> tuple[list[Tensor], Sequence[Tensor], list[Tensor]]:
     of = [unrolled.states[-1][place] for place in unrolled.places]
     weights = [unrolled.arriving[place] for place in unrolled.places]
-    if beside:
+    if direct:
         of += [state[0] for state in unrolled.states[1:-1]]
-        weights += list(unrolled.beside[:, :-1].unbind(1))
+        weights += list(unrolled.direct[:, :-1].unbind(1))
     return of, wanted, weights
 
 

@@ -32,16 +32,16 @@ BESIDE: dict[str, MakeCell] = {
 
 
 def known_cells() -> tuple[str, ...]:
-    """Our cells: the choices of `cell=` without the adapter, and those beside them."""
+    """Our cells: the choices of `cell=` without the adapter, and those other_names them."""
     return tuple(sorted({*groups()["cell"], *BESIDE} - {"external"}))
 
 
-def find(name: str, beside: Sequence[str] = ()) -> dict[str, MakeCell]:
+def find(name: str, other_names: Sequence[str] = ()) -> dict[str, MakeCell]:
     """By name, what makes a cell from (input_size, hidden_size).
 
     name:   a choice of `cell=` (`lstm`), a class (`my_package.MyCell`) with our contract or torch's convention, or a
             module, for every class in it whose name ends in `Cell`. The user has named it: it is imported.
-    beside: what else might have been meant, and is named to the user as a choice.
+    other_names: further choices that the error names to the user.
 
     Raises UserError where there is no such cell.
     """
@@ -55,15 +55,15 @@ def find(name: str, beside: Sequence[str] = ()) -> dict[str, MakeCell]:
         made = f"made of the cell {cell}: give {cell}" if cell else "not made of cells"
         raise UserError(f"{name} is a model, {made}; `lightning-seq explain {name}` says more")
     if "." not in name:
-        found = _cells_of(name, beside)
+        found = _cells_of(name, other_names)
         if not found:
-            choices = near(name, (*known_cells(), *beside))
+            choices = near(name, (*known_cells(), *other_names))
             raise UserError(f"the module {name} has no class whose name ends in 'Cell'; {choices}")
         return found
     try:
         kind = class_at(name, "the cell", [name.partition(".")[0]])
     except UserError:
-        found = _cells_of(name, beside)
+        found = _cells_of(name, other_names)
         if found:
             return found
         raise
@@ -88,13 +88,13 @@ def passed_over(name: str) -> list[str]:
     ]
 
 
-def _cells_of(name: str, beside: Sequence[str]) -> dict[str, MakeCell]:
+def _cells_of(name: str, other_names: Sequence[str]) -> dict[str, MakeCell]:
     try:
         module = import_module(name)
     except ModuleNotFoundError as error:
         if error.name is not None and not name.startswith(error.name):
             raise UserError(f"{name} needs the module {error.name}: install it") from error
-        choices = near(name, (*known_cells(), *beside))
+        choices = near(name, (*known_cells(), *other_names))
         raise UserError(f"there is no cell {name!r}; {choices}; a class of your own is my_package.MyCell") from error
     return {
         f"{name}.{key}": _maker(kind)

@@ -10,11 +10,11 @@ from rich.console import Console
 
 from lightning_seq.cli.console import say
 from lightning_seq.comparison.compare import Outcome
+from lightning_seq.report.stamp import is_current
 from lightning_seq.report.summary import runs_of, summarise_runs
 from lightning_seq.report.terminal_table import terminal
 from lightning_seq.report.wandb.workspace import FILE as PLAN
 from lightning_seq.report.wandb.workspace import write_plan
-from lightning_seq.report.write import DashboardError, is_current, write_report
 
 
 def finish(outcome: Outcome, logger: Mapping[str, str | None], console: Console) -> int:
@@ -24,6 +24,8 @@ def finish(outcome: Outcome, logger: Mapping[str, str | None], console: Console)
     if is_current(directory) and (not to_wandb or (directory / PLAN).is_file()):  # no run has been made since
         summary = summarise_runs(directory, runs_of(directory))
     else:
+        from lightning_seq.report.write import DashboardError, write_report  # takes a third of a second to import
+
         try:
             summary = write_report(directory)
         except DashboardError as error:  # the runs are done all the same

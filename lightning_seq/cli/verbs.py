@@ -126,7 +126,7 @@ class Report:
 
 @dataclass(frozen=True)
 class Verb:
-    """What `--help` says of a verb, and what it takes.
+    """The help and the arguments of a verb.
 
     arguments: a dataclass of its arguments; None for a verb that reads keys of the configuration.
     groups:    the configuration groups it reads.

@@ -250,7 +250,7 @@ def _literal(node: ast.expr) -> Scalar:
 
 
 def _marked(kind: Kind, markers: list[ast.expr], module: Module) -> Kind:
-    """A number with the range, or a text with the names, that a marker beside its type gives."""
+    """A number with the range, or a text with the names, of the markers in its annotation."""
     for marker in markers:
         if not isinstance(marker, ast.Call) or not isinstance(kind, Scalar):
             continue
@@ -277,7 +277,7 @@ def _names(node: ast.expr, module: Module) -> tuple[str, ...]:
 
 
 def any_of(*kinds: Kind) -> Kind:
-    """Either of these kinds; types that no plain value has are left out beside others."""
+    """Either of these kinds; types that no plain value has are left out of a union."""
     flat = [one for kind in kinds for one in (kind.options if isinstance(kind, AnyOf) else (kind,))]
     known = list(dict.fromkeys(one for one in flat if not isinstance(one, Anything)))
     names = tuple(name for one in known if isinstance(one, Scalar) and one.type == "str" for name in one.names)

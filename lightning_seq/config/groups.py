@@ -10,12 +10,12 @@ DEFAULT_TASK = "classification"
 
 
 def conf_directory() -> Path:
-    """`conf/` inside the installed package, or beside it in a checkout."""
+    """`conf/` inside the installed package, or next to it in a checkout."""
     package = Path(__file__).parents[1]
     for directory in (package / "conf", package.parent / "conf"):
         if (directory / "config.yaml").is_file():
             return directory
-    raise FileNotFoundError(f"no conf/config.yaml in {package} or beside it: install lightning_seq again")
+    raise FileNotFoundError(f"no conf/config.yaml in {package} or next to it: install lightning_seq again")
 
 
 @cache

@@ -95,8 +95,8 @@ def kinds_of(kind: Kind, value: Any) -> Mapping[str, Kind]:
         settings = BESIDE[beginning]
         more = arguments(f"{settings.__module__}.{settings.__qualname__}")
         takes_all = beginning.startswith(f"{OURS}data.")  # the constructor takes each key of its node
-        beside = more.kinds.items() if more else ()
-        kinds |= {name: one for name, one in beside if name in kinds or not takes_all}
+        others = more.kinds.items() if more else ()
+        kinds |= {name: one for name, one in others if name in kinds or not takes_all}
     of_new_kind = beginning is None and path.startswith(f"{OURS}tasks.")  # its builder reads keys that it does not take
     if given is None or given.open or of_new_kind or not path.startswith(OURS):
         kinds = {**dict.fromkeys(value, Anything()), **kinds}

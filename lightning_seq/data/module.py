@@ -1,7 +1,8 @@
-"""What every DataModule shares: its settings, the samplers and loaders of its splits, and what it says of itself."""
+"""The base of every DataModule: its settings, the samplers and loaders of its splits, its summary."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -51,7 +52,7 @@ P = TypeVar("P", bound=PreparedData)
 R = TypeVar("R", bound=Reader)
 
 
-class DataModule(LightningDataModule, Generic[P, R]):
+class DataModule(LightningDataModule, ABC, Generic[P, R]):
     """Batches of a train, a validation and a test split.
 
     batch_size:      of the global batch, over all ranks.
@@ -76,13 +77,13 @@ class DataModule(LightningDataModule, Generic[P, R]):
         self.batch_size, self.eval_batch_size = batch_size, eval_batch_size or batch_size
         self.seed, self.num_workers, self.licence = seed, num_workers, licence
 
+    @abstractmethod
     def batches(self, split: str) -> tuple[Dataset[Batch], Planner]:
         """The dataset of a split, whose items are whole batches, and the sampler that plans them."""
-        raise NotImplementedError
 
+    @abstractmethod
     def headline(self) -> str:
         """The name and the sizes of the data, in one line."""
-        raise NotImplementedError
 
     @property
     def spec(self) -> DataSpec:

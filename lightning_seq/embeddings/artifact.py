@@ -8,7 +8,8 @@ from pathlib import Path
 
 from lightning_seq.embeddings.vectors import Vectors, load, save
 from lightning_seq.embeddings.word2vec import Word2VecParameters, train
-from lightning_seq.files import cached, fingerprint
+from lightning_seq.files import fingerprint
+from lightning_seq.sealed import cached
 
 KIND = "word2vec"
 # To be raised when the same parameters on the same corpus give other vectors than before.

@@ -5,9 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from lightning_seq import __version__
+from lightning_seq.errors import UserError
 from lightning_seq.files import fingerprint, sha256
 from lightning_seq.records.record import FILE, Record
+from lightning_seq.report.summary import runs_of
 
+TABLE, SHEET, TEX, DASHBOARD = "table.md", "table.csv", "table.tex", "dashboard.html"
+"""The files of a report."""
 HEAD = 4096
 """The mark is within this many characters from the start of a dashboard."""
 
@@ -16,3 +20,15 @@ def stamp(runs: list[tuple[Path, Record]]) -> str:
     """The version of lightning_seq and the contents of the records, as one mark."""
     records = sorted([str(directory), sha256(directory / FILE)] for directory, _ in runs)
     return f"{__version__} {fingerprint(records)}"
+
+
+def is_current(directory: Path) -> bool:
+    """Whether the tables and the dashboard of a comparison are there, made of its records as they are now."""
+    try:
+        if not all((directory / name).is_file() for name in (DASHBOARD, TABLE, SHEET, TEX)):
+            return False
+        with (directory / DASHBOARD).open(encoding="utf-8", errors="replace") as page:
+            head = page.read(HEAD)
+        return stamp(runs_of(directory)) in head
+    except (OSError, UserError):
+        return False

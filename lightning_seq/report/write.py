@@ -10,13 +10,8 @@ from lightning_seq.records.record import Record
 from lightning_seq.report import tables
 from lightning_seq.report.conditions import Run, check_alike
 from lightning_seq.report.dashboard.dashboard import render
-from lightning_seq.report.stamp import HEAD, stamp
+from lightning_seq.report.stamp import DASHBOARD, SHEET, TABLE, TEX
 from lightning_seq.report.summary import Summary, runs_of, summarise_runs
-
-TABLE = "table.md"
-SHEET = "table.csv"
-TEX = "table.tex"
-DASHBOARD = "dashboard.html"
 
 
 class DashboardError(UserError):
@@ -46,18 +41,6 @@ def write_report(directory: Path, stochastic_order: bool = False) -> Summary:
     summary = summarise_runs(directory, runs, stochastic_order=stochastic_order)
     write_pages(directory, runs, summary)
     return summary
-
-
-def is_current(directory: Path) -> bool:
-    """Whether the tables and the dashboard of a comparison are there, made of its records as they are now."""
-    try:
-        if not all((directory / name).is_file() for name in (DASHBOARD, TABLE, SHEET, TEX)):
-            return False
-        with (directory / DASHBOARD).open(encoding="utf-8", errors="replace") as page:
-            head = page.read(HEAD)
-        return stamp(runs_of(directory)) in head
-    except (OSError, UserError):
-        return False
 
 
 def write_pages(directory: Path, runs: list[tuple[Path, Record]], summary: Summary) -> None:

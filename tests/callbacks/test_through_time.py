@@ -165,7 +165,7 @@ def test_with_what_the_loss_reads_beside_it_is_the_whole_gradient(name: str) -> 
     (meeting,) = meetings(loss, [seen])
     unrolled = unroll(seen, meeting)
     assert unrolled is not None
-    torch.testing.assert_close(state_gradients(unrolled, beside=True)[0], torch.stack(expected, 1))
+    torch.testing.assert_close(state_gradients(unrolled, direct=True)[0], torch.stack(expected, 1))
     alone = state_gradients(unrolled)[0]
     torch.testing.assert_close(alone[:, -1], torch.stack(expected, 1)[:, -1])
     assert not torch.allclose(alone[:, 0], expected[0])

@@ -13,8 +13,8 @@ import torch
 from lightning_seq.cli.main import main
 from lightning_seq.embeddings.formats import read_vectors
 from lightning_seq.errors import UserError
-from lightning_seq.files import SEAL
 from lightning_seq.inference.load import load
+from lightning_seq.sealed import SEAL
 from tests.damage import seal
 from tests.runs import TINY
 

@@ -12,8 +12,9 @@ import pytest
 from lightning_seq.cli.main import main
 from lightning_seq.data.sequence_to_sequence.prepare import prepare_pairs
 from lightning_seq.data.sequence_to_sequence.settings import PairSettings
-from lightning_seq.files import SEAL, is_whole, sha256, write_json
+from lightning_seq.files import sha256, write_json
 from lightning_seq.records.record import read
+from lightning_seq.sealed import SEAL, is_whole
 from tests.damage import CONTENTS, DAMAGES, NO_FILES, damage, seal
 from tests.data.given_pairs import Given, pairs
 from tests.report.made_comparison import make_comparison

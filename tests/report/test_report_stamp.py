@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from lightning_seq.records.record import read, write
-from lightning_seq.report.write import is_current, write_report
+from lightning_seq.report.stamp import is_current
+from lightning_seq.report.write import write_report
 
 Make = Callable[..., Path]
 

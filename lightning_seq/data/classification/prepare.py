@@ -17,8 +17,9 @@ from lightning_seq.data.kept_texts import KeptTexts, save_texts
 from lightning_seq.data.sources.table import SPLITS, Loaded, Source, Table, empty_split
 from lightning_seq.data.token_arrays import TokenNumbers, opened, read_corpus, reading, save_corpus, shortened
 from lightning_seq.errors import UserError
-from lightning_seq.files import LARGEST_CACHED, Plain, cached, fingerprint, read_json, write_json
+from lightning_seq.files import LARGEST_CACHED, Plain, fingerprint, read_json, write_json
 from lightning_seq.printable import number_of
+from lightning_seq.sealed import cached
 from lightning_seq.spec import Class, DataSpec, Tokens
 from lightning_seq.text.tokenise import Tokeniser
 from lightning_seq.text.vocabulary import UNK, Vocabulary

@@ -15,7 +15,8 @@ from lightning_seq.data.sources.corpus import Corpus, CorpusSource
 from lightning_seq.data.sources.table import SPLITS
 from lightning_seq.data.token_arrays import LONGEST_SENTENCE, TokenNumbers, opened, read_corpus, save_corpus
 from lightning_seq.errors import UserError
-from lightning_seq.files import LARGEST_CACHED, Plain, cached, fingerprint, read_json, write_json
+from lightning_seq.files import LARGEST_CACHED, Plain, fingerprint, read_json, write_json
+from lightning_seq.sealed import cached
 from lightning_seq.spec import DataSpec, NextToken, Tokens
 from lightning_seq.text.tokenise import Tokeniser
 from lightning_seq.text.vocabulary import EOS, UNK, Vocabulary

@@ -21,16 +21,9 @@ from lightning_seq.data.sources.pairs import Bilingual, PairSource, PairTable
 from lightning_seq.data.sources.table import SPLITS, Loaded
 from lightning_seq.data.token_arrays import TokenNumbers, opened, save_corpus, shortened
 from lightning_seq.errors import UserError
-from lightning_seq.files import (
-    LARGEST_CACHED,
-    Plain,
-    cached,
-    fingerprint,
-    read_json,
-    write_json,
-    write_text,
-)
+from lightning_seq.files import LARGEST_CACHED, Plain, fingerprint, read_json, write_json, write_text
 from lightning_seq.printable import number_of
+from lightning_seq.sealed import cached
 from lightning_seq.spec import DataSpec, Tokens, TokenSequence
 from lightning_seq.text.segmenter import Segmenter
 from lightning_seq.text.subwords import Subwords

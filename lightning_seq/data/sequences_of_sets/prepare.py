@@ -12,7 +12,8 @@ import numpy as np
 from lightning_seq.data.sources.piano_rolls import NOTES, Pieces, PiecesSource
 from lightning_seq.data.sources.table import SPLITS, Loaded, empty_split
 from lightning_seq.data.token_arrays import mapped, opened
-from lightning_seq.files import LARGEST_CACHED, cached, fingerprint, read_json, write_json
+from lightning_seq.files import LARGEST_CACHED, fingerprint, read_json, write_json
+from lightning_seq.sealed import cached
 from lightning_seq.spec import Bits, DataSpec, Features
 
 CODE_VERSION = 1

@@ -79,7 +79,7 @@ class PublicSet(Generic[L]):
 
 
 def hub_settings(hub: Mapping[str, Any] | None, *more: str) -> dict[str, Any]:
-    """Raises UserError for a key of `data.hub` that does not exist. more: keys beside `HUB_KEYS`."""
+    """Raises UserError for a key of `data.hub` that does not exist. more: further keys than `HUB_KEYS`."""
     for key in hub or {}:
         if key not in (*HUB_KEYS, *more):
             raise UserError(f"data.hub has no key {key!r}; {near(str(key), (*HUB_KEYS, *more))}")

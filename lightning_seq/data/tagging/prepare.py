@@ -20,8 +20,9 @@ from lightning_seq.data.tagging.settings import TagSettings
 from lightning_seq.data.tagging.spelling import Spellings, characters_of
 from lightning_seq.data.token_arrays import cut_to, opened
 from lightning_seq.errors import UserError
-from lightning_seq.files import LARGEST_CACHED, Plain, cached, fingerprint, read_json, write_json
+from lightning_seq.files import LARGEST_CACHED, Plain, fingerprint, read_json, write_json
 from lightning_seq.printable import number_of
+from lightning_seq.sealed import cached
 from lightning_seq.spec import NOT_COUNTED, DataSpec, Tags, Tokens
 from lightning_seq.text.bio_tags import (  # fmt: skip
     READ,

@@ -9,7 +9,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 from lightning_seq.errors import UserError
-from lightning_seq.files import default_cache, sealed_directory
+from lightning_seq.files import default_cache
+from lightning_seq.sealed import sealed_directory
 
 SCRIPT = "vega.js"
 
