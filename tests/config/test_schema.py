@@ -18,7 +18,7 @@ from lightning_seq.config.groups import groups
 from lightning_seq.config.schema import check, describe, kind_at
 from lightning_seq.config.tree import Config, paths, put
 from lightning_seq.errors import UserError
-from lightning_seq.identity import ROLES, shown, value_at
+from lightning_seq.identity import ROLES, Role, can_be_swept, role_of, shown, value_at
 
 BESIDE = {"cell": ["model=recurrent"], "attention": ["model=encoder_decoder_attention"]}
 
@@ -184,3 +184,16 @@ def test_a_group_that_an_experiment_file_makes_a_number_is_refused(monkeypatch: 
     monkeypatch.setattr(composing, "_composed", lambda *given: {**composed(*given), "data": 5})
     with pytest.raises(UserError, match=r"^data=5: expected a mapping of the keys of data"):
         compose([])
+
+
+def test_a_key_of_a_source_has_the_role_of_the_key_as_it_is_typed() -> None:
+    assert role_of("data.source.mirror") is role_of("data.mirror") is Role.MACHINE
+    assert not can_be_swept("data.source.id_column")
+    assert can_be_swept("data.source.split_seed")
+
+
+def test_a_source_takes_the_keys_of_its_own_constructor_alone() -> None:
+    config = compose(["data=adding"])
+    config["data"]["source"]["hub"] = {}
+    with pytest.raises(UserError, match=r"there is no key 'hub' in data\.source"):
+        check(config)
