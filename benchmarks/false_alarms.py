@@ -1,75 +1,116 @@
-"""How often the verdict sees differences where there are none: `python benchmarks/false_alarms.py [comparisons]`.
+"""How often the verdict is wrong, and how often it is right: `python benchmarks/false_alarms.py [simulations]`.
 
-Comparisons of three to six labels with three to five seeds are made up without any difference: examples are more or
-less difficult for all, each label finds some easier than the others do, runs are luckier or less so, and what is left
-is noise, each by a random share. A false alarm is a comparison in which any two labels are told apart; the nominal rate
-is 5 %. Covered is the share of pairs whose 95 % interval holds zero, the true difference.
+False alarms: comparisons without any difference, in which any label is said to beat another; the nominal share is 5 %.
+The number of labels and of seeds, and how the runs spread, are those of the table it prints:
+
+    normal     runs spread normally and alike
+    heavy      Student's t with 3 degrees of freedom
+    wide       one label spreads four times as much as the others
+    two-humped a run succeeds (near 1) or fails (near 0), with equal chances
+    clustered  120 test examples in 12 clusters, with a standard error 1.5 times that of single examples
+    unequal    the first label has one seed more, every third twice as many
+
+Power: four labels, the first better by d standard deviations of its seeds; the share of its three pairs that are decided.
 """
 
 from __future__ import annotations
 
 import sys
+from concurrent.futures import ProcessPoolExecutor
+from itertools import product
 from math import sqrt
-from typing import Any
 
 import numpy as np
 from rich.console import Console
+from rich.table import Table
 from timing import machine, write_results
 
-from lightning_seq.significance import compare
+from lightning_seq.significance.compare import compare
 
-KINDS = ("normal", "bernoulli", "seeds alone")
-Runs = tuple[dict[str, dict[int, float]], dict[tuple[str, int], np.ndarray]]
+LABELS, SEEDS = (2, 4, 8, 20), (2, 3, 5, 10)
+WORLDS = ("normal", "heavy", "wide", "two-humped", "clustered", "unequal")
+POWER = ((2, 8.0), (3, 4.0), (5, 2.0))
+CLUSTERS, EXAMPLES = 12, 120
 
-
-def without_difference(random: np.random.Generator, kind: str) -> Runs:
-    """Metrics by label and seed, and scores of examples: normal ones, or right and wrong answers."""
-    labels, seeds = int(random.integers(3, 7)), int(random.integers(3, 6))
-    N = int(random.integers(50, 600))
-    share, lucky = random.choice([0.0, 0.2, 1.0], 2)
-    if kind == "seeds alone":  # what labels find easier differs on these very examples, which is all that it is about
-        share = 0.0
-    # axes: label, seed, example
-    latent = random.normal(0.5, 1, N) + share * random.normal(0, 0.5, (labels, 1, N))
-    latent = latent + lucky * random.normal(0, random.choice([0.02, 0.1, 0.3]), (labels, seeds, 1))
-    values = latent + random.normal(0, random.choice([0.3, 1.0]), (labels, seeds, N))
-    if kind == "bernoulli":
-        values = (values > 0).astype(float)
-    runs = {(f"label{label}", seed + 1): values[label, seed] for label in range(labels) for seed in range(seeds)}
-    scores: dict[str, dict[int, float]] = {}
-    for (label, seed), each in runs.items():
-        scores.setdefault(label, {})[seed] = float(each.mean())
-    return scores, {} if kind == "seeds alone" else runs
+Scores = dict[str, dict[int, float]]
 
 
-def measure(kind: str, comparisons: int) -> dict[str, Any]:
-    random = np.random.default_rng([KINDS.index(kind), comparisons])
-    alarms, covered, pairs = 0, 0, 0
-    for _ in range(comparisons):
-        found = compare(*without_difference(random, kind))
-        alarms += any(pair.told_apart for pair in found)
-        covered += sum(not pair.low > 0 for pair in found)
-        pairs += len(found)
-    rate = alarms / comparisons
-    return {
-        "comparisons": comparisons,
-        "false_alarms": rate,
-        "standard_error": sqrt(rate * (1 - rate) / comparisons),
-        "pairs": pairs,
-        "covered": covered / pairs,
-    }
+def scores_of(values: np.ndarray, counts: list[int]) -> Scores:
+    return {f"m{label:02}": dict(enumerate(values[label, :count].tolist())) for label, count in enumerate(counts)}
+
+
+def alarm(random: np.random.Generator, world: str, labels: int, seeds: int) -> bool:
+    """Whether one comparison without a difference ends in any `beats`."""
+    counts = [seeds] * labels
+    if world == "unequal":
+        counts = [seeds + (label == 0) + seeds * (label % 3 == 2) for label in range(labels)]
+    values = random.normal(size=(labels, max(counts)))
+    if world == "heavy":
+        values = random.standard_t(3, size=values.shape)
+    elif world == "wide":
+        values[0] *= 4
+    elif world == "two-humped":
+        values = (random.random(values.shape) < 0.5) * 0.98 + 0.01 + 0.002 * np.abs(values)
+    elif world == "clustered":
+        return clustered(random, values)
+    return any(pair.told_apart for pair in compare(scores_of(values, counts)).pairs)
+
+
+def clustered(random: np.random.Generator, luck: np.ndarray) -> bool:
+    """Labels find clusters more or less easy: within a cluster of 10 examples a correlation of 0.139 gives 1.5."""
+    labels, seeds = luck.shape
+    clusters = np.repeat(np.arange(CLUSTERS), EXAMPLES // CLUSTERS)
+    share = (1.5**2 - 1) / (EXAMPLES / CLUSTERS - 1)
+    own = sqrt(share) * random.normal(size=(labels, CLUSTERS))[:, clusters]
+    own = own + sqrt(1 - share) * random.normal(size=(labels, EXAMPLES))
+    cells = own[:, None] + 0.03 * luck[:, :, None] + 0.3 * random.normal(size=(labels, seeds, EXAMPLES))
+    cells = cells + random.normal(size=EXAMPLES)
+    examples = {(f"m{label:02}", seed): cells[label, seed] for label in range(labels) for seed in range(seeds)}
+    return any(pair.told_apart for pair in compare(scores_of(cells.mean(2), [seeds] * labels), examples, clusters).pairs)
+
+
+def false_alarms(cell: tuple[str, int, int, int]) -> float:
+    world, labels, seeds, simulations = cell
+    random = np.random.default_rng([WORLDS.index(world), labels, seeds])
+    return sum(alarm(random, world, labels, seeds) for _ in range(simulations)) / simulations
+
+
+def power(cell: tuple[int, float, int]) -> float:
+    """The share of the best label's pairs that are decided, of four labels."""
+    seeds, better, simulations = cell
+    random = np.random.default_rng(seeds)
+    decided = 0
+    for _ in range(simulations):
+        values = random.normal(size=(4, seeds))
+        values[0] += better
+        pairs = compare(scores_of(values, [seeds] * 4)).pairs
+        decided += sum(pair.told_apart and pair.better == "m00" for pair in pairs)
+    return decided / (3 * simulations)
 
 
 def main(arguments: list[str]) -> None:
-    comparisons = int(arguments[0]) if arguments else 1000
-    found = {kind: measure(kind, comparisons) for kind in KINDS}
+    simulations = int(arguments[0]) if arguments else 1000
+    cells = list(product(WORLDS, LABELS, SEEDS))
+    with ProcessPoolExecutor(2) as pool:
+        rates = dict(zip(cells, pool.map(false_alarms, [(*cell, simulations) for cell in cells]), strict=True))
+        powers = dict(zip(POWER, pool.map(power, [(*cell, simulations) for cell in POWER]), strict=True))
+    most = 0.06 + 2 * sqrt(0.06 * 0.94 / simulations)
     console = Console(width=110)
-    for kind, each in found.items():
-        console.print(
-            f"{kind}: false alarms in {100 * each['false_alarms']:.1f} ± {100 * each['standard_error']:.1f} % of "
-            f"{comparisons:,} comparisons (nominal 5 %); intervals cover {100 * each['covered']:.1f} % (nominal 95 %)"
-        )
-    console.print(f"written to {write_results('false_alarms', {'machine': machine(), **found})}")
+    table = Table("labels", "seeds", *WORLDS, title=f"False alarms in %, of {simulations:,} comparisons a cell")
+    for labels, seeds in product(LABELS, SEEDS):
+        table.add_row(str(labels), str(seeds), *(f"{100 * rates[world, labels, seeds]:.1f}" for world in WORLDS))
+    console.print(table)
+    above = [cell for cell, rate in rates.items() if rate > most]
+    console.print(f"above 6 % + 2 standard errors ({100 * most:.1f} %): {len(above)} of {len(cells)} cells {above or ''}")
+    for (seeds, better), share in powers.items():
+        console.print(f"power, 4 labels, {seeds} seeds, {better:g} standard deviations: {100 * share:.0f} %")
+    results = {
+        "machine": machine(),
+        "simulations": simulations,
+        "false_alarms": {" ".join(map(str, cell)): rate for cell, rate in rates.items()},
+        "power": {f"{seeds} seeds, {better:g} sd": share for (seeds, better), share in powers.items()},
+    }
+    console.print(f"written to {write_results('false_alarms', results)}")
 
 
 if __name__ == "__main__":

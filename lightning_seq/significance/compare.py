@@ -1,0 +1,268 @@
+"""Compare labels by the scores of their runs: for each pair, the difference, its interval, and the decision."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+import scipy
+
+from lightning_seq.significance.effect_sizes import almost_stochastic_order, cliffs_delta
+from lightning_seq.significance.sign_flip import sign_flip
+from lightning_seq.significance.simultaneous import (
+    ALPHA,
+    Inference,
+    example_variances,
+    infer,
+    studentised_range,
+    variances,
+)
+from lightning_seq.significance.successes import between_humps, compare_counts
+
+MOST_SEEDS = 200
+
+
+class Decision(Enum):
+    """Exactly one holds of each pair."""
+
+    BEATS = "beats"
+    EQUAL = "equal"
+    OPEN = "not decided"
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two labels; `better` is the one with the better mean.
+
+    seeds:      runs of each that the comparison rests on.
+    difference: of the means, never negative: by how much `better` is better.
+    low, high:  its simultaneous 95 % interval: all pairs of the comparison are inside theirs in 95 % of comparisons.
+                nan if neither runs nor examples vary.
+    p:          two-sided, adjusted for all pairs; below 0.05 exactly where the interval excludes zero.
+    effect:     Cliff's delta over runs: how much more often a run of `better` is better than one of `other` than worse.
+    decision:   EQUAL where the whole interval is inside the region of practical equivalence, else BEATS where it
+                excludes zero, else OPEN.
+    needed:     seeds of each label with which a difference of this size is decided with a power of 80 %; None where it
+                is decided, or no number of seeds up to 200 is enough.
+    order:      of almost stochastic order, see `almost_stochastic_order`; None unless asked for.
+    """
+
+    better: str
+    other: str
+    seeds: tuple[int, int]
+    difference: float
+    low: float
+    high: float
+    p: float
+    effect: float
+    decision: Decision
+    needed: int | None = None
+    order: float | None = None
+
+    @property
+    def told_apart(self) -> bool:
+        return self.decision is Decision.BEATS
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Every pair of labels that have at least two runs, in an order that does not depend on that of the labels.
+
+    examples:  test examples that the inference is over too; 0 for an inference over runs alone.
+    clusters:  their clusters; as many as `examples` where each is alone.
+    threshold: of success, where runs succeed or fail; differences are then of shares of successful runs.
+    """
+
+    pairs: tuple[Pair, ...] = ()
+    examples: int = 0
+    clusters: int = 0
+    threshold: float | None = None
+
+
+def compare(
+    scores: Mapping[str, Mapping[int, float]],
+    examples: Mapping[tuple[str, int], np.ndarray] | None = None,
+    clusters: np.ndarray | None = None,
+    lower_is_better: bool = False,
+    limits: tuple[float, float] = (-math.inf, math.inf),
+    rope: float = 0.0,
+    blocked: bool = False,
+    stochastic_order: bool = False,
+) -> Comparison:
+    """Compare all labels.
+
+    scores:   by label and seed, a run's metric. Labels with fewer than two runs are left out.
+    examples: by label and seed, `[N]` scores of the same test examples in the same order, whose mean is the run's
+              metric; used where every run has them.
+    clusters: `[N]`, equal for examples of one cluster (chapter, document).
+    limits:   the lowest and the highest value of the metric; intervals are clipped to what is possible.
+    rope:     half the width of the region of practical equivalence around zero.
+    blocked:  whether a seed's runs share the split or the vectors: the seeds that all labels have are then compared as
+              blocks.
+
+    Raises ValueError for examples of different lengths.
+    """
+    sign = -1.0 if lower_is_better else 1.0
+    labels = sorted(label for label, by_seed in scores.items() if len(by_seed) > 1)
+    seeds = {label: sorted(scores[label]) for label in labels}
+    if blocked and labels:
+        common = sorted(set.intersection(*(set(mine) for mine in seeds.values())))
+        seeds = dict.fromkeys(labels, common)
+        if len(common) < 2:
+            labels = []
+    if len(labels) < 2:
+        return Comparison()
+    values = [np.array([scores[label][seed] for seed in seeds[label]]) for label in labels]
+    threshold = None if blocked else between_humps({label: scores[label] for label in labels})
+    cells = None
+    if threshold is not None:
+        return _of_successes(labels, values, threshold, sign, rope, limits)
+    used = [(label, seed) for label in labels for seed in seeds[label]]
+    if examples and all(run in examples for run in used):
+        if len({len(examples[run]) for run in used}) > 1:
+            raise ValueError("expected the scores of the same examples in every run")
+        cells = [np.stack([examples[label, seed] for seed in seeds[label]]) for label in labels]
+        if cells[0].shape[1] < 2 or (clusters is not None and len(np.unique(clusters)) < 2):
+            cells = None
+    over_examples, count = (None, 0) if cells is None else example_variances(cells, clusters)
+    means = np.array([runs.mean() for runs in values])
+    sizes = [len(runs) for runs in values]
+    inference = infer(means, variances(values, blocked), sizes, over_examples, count, blocked)
+    inference = _degenerate(inference, sizes)
+    if cells is not None:
+        inference = _flipped(inference, cells, clusters)
+    pairs = []
+    for index, (a, b) in enumerate(zip(*np.triu_indices(len(labels), 1), strict=True)):
+        if sign * inference.differences[index] < 0:
+            a, b = b, a
+        difference, margin = abs(float(inference.differences[index])), float(inference.margins[index])
+        low, high = _clipped(difference, margin, limits)
+        decision = _decide(low, high, rope)
+        pairs.append(
+            Pair(
+                labels[a],
+                labels[b],
+                (sizes[a], sizes[b]),
+                difference,
+                low,
+                high,
+                float(inference.p[index]),
+                cliffs_delta(sign * values[a], sign * values[b]),
+                decision,
+                _needed(inference, index, len(labels), min(sizes), count) if decision is Decision.OPEN else None,
+                almost_stochastic_order(sign * values[a], sign * values[b]) if stochastic_order else None,
+            )
+        )
+    N = 0 if cells is None else cells[0].shape[1]
+    return Comparison(tuple(pairs), N, count)
+
+
+def holm(ps: Sequence[float]) -> list[float]:
+    """The p values adjusted for their number (Holm 1979), in the order given."""
+    adjusted, largest = [1.0] * len(ps), 0.0
+    for rank, place in enumerate(sorted(range(len(ps)), key=lambda place: ps[place])):
+        largest = max(largest, min(1.0, (len(ps) - rank) * ps[place]))
+        adjusted[place] = largest
+    return adjusted
+
+
+def _decide(low: float, high: float, rope: float) -> Decision:
+    if -rope < low and high < rope:
+        return Decision.EQUAL
+    return Decision.BEATS if low > 0 else Decision.OPEN
+
+
+def _clipped(difference: float, margin: float, limits: tuple[float, float]) -> tuple[float, float]:
+    widest = limits[1] - limits[0]
+    return max(difference - margin, -widest), min(difference + margin, widest)
+
+
+def _degenerate(inference: Inference, sizes: Sequence[int]) -> Inference:
+    """Without any variance there is no interval: p is then that of the signs of the fewest seeds, for all pairs."""
+    constant = inference.runs + inference.examples <= np.square(1e-9 * inference.differences)
+    if not constant.any():
+        return inference
+    p = min(1.0, 2.0 ** (1 - min(sizes)) * len(constant))
+    margins = np.where(constant, math.nan, inference.margins)
+    return Inference(
+        inference.differences, inference.runs, inference.examples, margins, np.where(constant, p, inference.p)
+    )
+
+
+def _flipped(inference: Inference, cells: Sequence[np.ndarray], clusters: np.ndarray | None) -> Inference:
+    """Widens to zero the interval of each pair that the sign-flip test over clusters of examples does not reject.
+
+    Few discordant answers lie on a lattice, where t is too sure.
+    """
+    means = np.stack([runs.mean(0) for runs in cells])
+    if clusters is not None:
+        means = np.stack([np.bincount(np.unique(clusters, return_inverse=True)[1], weights=row) for row in means])
+    undecided = inference.margins < np.abs(inference.differences)
+    raw = [
+        sign_flip(means[a] - means[b]) if open_ else 1.0
+        for a, b, open_ in zip(*np.triu_indices(len(means), 1), undecided, strict=True)
+    ]
+    adjusted = np.array(holm(raw))
+    size = np.abs(inference.differences)
+    margins = np.where(undecided & (adjusted >= ALPHA), np.maximum(inference.margins, size), inference.margins)
+    return Inference(
+        inference.differences,
+        inference.runs,
+        inference.examples,
+        margins,
+        np.where(undecided, np.maximum(inference.p, adjusted), inference.p),
+    )
+
+
+def _of_successes(
+    labels: Sequence[str],
+    values: Sequence[np.ndarray],
+    threshold: float,
+    sign: float,
+    rope: float,
+    limits: tuple[float, float],
+) -> Comparison:
+    counts = [int((sign * runs > sign * threshold).sum()) for runs in values]
+    sizes = [len(runs) for runs in values]
+    number = len(labels) * (len(labels) - 1) // 2
+    pairs = []
+    for a, b in zip(*np.triu_indices(len(labels), 1), strict=True):
+        if (counts[a] / sizes[a], sign * values[a].mean()) < (counts[b] / sizes[b], sign * values[b].mean()):
+            a, b = b, a
+        p, low, high = compare_counts(counts[a], sizes[a], counts[b], sizes[b], ALPHA / number)
+        pairs.append(
+            Pair(
+                labels[a],
+                labels[b],
+                (sizes[a], sizes[b]),
+                counts[a] / sizes[a] - counts[b] / sizes[b],
+                low,
+                high,
+                min(1.0, p * number),
+                cliffs_delta(sign * values[a], sign * values[b]),
+                Decision.BEATS if low > 0 else Decision.OPEN,
+            )
+        )
+    return Comparison(tuple(pairs), threshold=threshold)
+
+
+def _needed(inference: Inference, index: int, labels: int, seeds: int, clusters: int) -> int | None:
+    """The fewest seeds that would decide a difference of this size with a power of 80 %, by the normal approximation."""
+    difference = abs(float(inference.differences[index]))
+    runs, examples = float(inference.runs[index]), float(inference.examples[index])
+    power = float(scipy.special.ndtri(0.8))
+
+    def decides(number: int) -> bool:
+        part = runs * seeds / number
+        squared = studentised_range(labels, labels * (number - 1)) ** 2 * part
+        if examples:
+            squared += studentised_range(labels, clusters - 1) ** 2 * examples
+        return difference >= math.sqrt(squared) + power * math.sqrt(part + examples)
+
+    numbers = range(seeds + 1, MOST_SEEDS + 1)
+    place = bisect_left(numbers, True, key=decides)
+    return numbers[place] if difference and place < len(numbers) else None
