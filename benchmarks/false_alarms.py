@@ -10,7 +10,7 @@ The number of labels and of seeds, and how the runs spread, are those of the tab
     clustered  120 test examples in 12 clusters, with a standard error 1.5 times that of single examples
     unequal    the first label has one seed more, every third twice as many
 
-Power: four labels, the first better by d standard deviations of its seeds; the share of its three pairs that are decided.
+Power: four labels, the first better by d standard deviations of its seeds; the share of its three pairs decided.
 """
 
 from __future__ import annotations
@@ -66,7 +66,9 @@ def clustered(random: np.random.Generator, luck: np.ndarray) -> bool:
     cells = own[:, None] + 0.03 * luck[:, :, None] + 0.3 * random.normal(size=(labels, seeds, EXAMPLES))
     cells = cells + random.normal(size=EXAMPLES)
     examples = {(f"m{label:02}", seed): cells[label, seed] for label in range(labels) for seed in range(seeds)}
-    return any(pair.told_apart for pair in compare(scores_of(cells.mean(2), [seeds] * labels), examples, clusters).pairs)
+    return any(
+        pair.told_apart for pair in compare(scores_of(cells.mean(2), [seeds] * labels), examples, clusters).pairs
+    )
 
 
 def false_alarms(cell: tuple[str, int, int, int]) -> float:
@@ -101,7 +103,9 @@ def main(arguments: list[str]) -> None:
         table.add_row(str(labels), str(seeds), *(f"{100 * rates[world, labels, seeds]:.1f}" for world in WORLDS))
     console.print(table)
     above = [cell for cell, rate in rates.items() if rate > most]
-    console.print(f"above 6 % + 2 standard errors ({100 * most:.1f} %): {len(above)} of {len(cells)} cells {above or ''}")
+    console.print(
+        f"above 6 % + 2 standard errors ({100 * most:.1f} %): {len(above)} of {len(cells)} cells {above or ''}"
+    )
     for (seeds, better), share in powers.items():
         console.print(f"power, 4 labels, {seeds} seeds, {better:g} standard deviations: {100 * share:.0f} %")
     results = {

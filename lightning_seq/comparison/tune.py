@@ -21,7 +21,7 @@ from lightning_seq.files import write_json
 from lightning_seq.identity import can_be_swept, is_matched, value_at
 from lightning_seq.records.record import read
 from lightning_seq.records.tuning import FILE, Tuning, Tunings
-from lightning_seq.significance import expected_best
+from lightning_seq.significance.effect_sizes import expected_best
 from lightning_seq.training.planned import Planned
 
 SPACE = {

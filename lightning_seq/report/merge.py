@@ -10,9 +10,9 @@ from lightning_seq.errors import UserError
 from lightning_seq.identity import SETTINGS, may_differ, shown
 from lightning_seq.records.record import Record, runs_in
 from lightning_seq.report.conditions import CONDITIONS, Run, check_alike, refusal
-from lightning_seq.report.dashboard.memory_horizon import distance
 from lightning_seq.report.formats import plural
 from lightning_seq.report.summary import Summary, leading, runs_of, summarise_runs
+from lightning_seq.report.test_sets import distance
 from lightning_seq.report.write import write_pages
 
 GROUPS = ("choices", *SETTINGS, "callbacks")

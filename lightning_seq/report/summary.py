@@ -17,7 +17,8 @@ from lightning_seq.report.chosen import Choice, without_test
 from lightning_seq.report.chosen import choices as find_choices
 from lightning_seq.report.examples import example_scores
 from lightning_seq.report.headline import conventions, importance, lower_is_better, rank
-from lightning_seq.report.verdict import Verdict, judge
+from lightning_seq.report.test_sets import by_test_set
+from lightning_seq.report.verdict import TestSet, Verdict, judge
 
 PARAMETER_KINDS = ("total", "embedding", "recurrent", "head")
 
@@ -276,15 +277,44 @@ def _group(runs: list[tuple[Path, Record]], headline: str | None, stochastic_ord
 def _verdict(
     runs: list[tuple[Path, Record]], rows: tuple[Row, ...], headline: str | None, stochastic_order: bool
 ) -> Verdict:
-    scores = {
-        row.label: {seed: value for seed, value in row.metric(headline).values.items() if value is not None}
-        for row in rows
-    }
-    several = sum(len(by_seed) > 1 for by_seed in scores.values()) > 1
-    examples, notes = example_scores(runs, headline) if several else ({}, [])
+    """The verdicts on all test sets, one after the other; only one on a single test set names a best label."""
     parameters = {row.label: row.parameters for row in rows}
     matches = {row.label: row.match for row in rows}
-    return judge(headline, scores, examples, parameters, matches, notes, stochastic_order)
+    verdicts = []
+    for name, members in by_test_set(runs).items():
+        scores, failed = _scores(members, headline), _failed(members)
+        several = sum(len(by_seed) > 1 for by_seed in scores.values()) > 1
+        examples, notes = example_scores(members, headline) if several else ({}, [])
+        test_set = TestSet(scores, name, failed, examples)
+        verdicts.append(judge(headline, test_set, parameters, matches, notes, stochastic_order))
+    if len(verdicts) == 1:
+        return verdicts[0]
+    return Verdict(
+        sentences=tuple(dict.fromkeys(sentence for verdict in verdicts for sentence in verdict.sentences)),
+        how=tuple(dict.fromkeys(line for verdict in verdicts for line in verdict.how)),
+        pairs=tuple(pair for verdict in verdicts for pair in verdict.pairs),
+        scale=next((verdict.scale for verdict in verdicts if verdict.scale is not None), None),
+    )
+
+
+def _scores(runs: list[tuple[Path, Record]], metric: str | None) -> dict[str, dict[int, float]]:
+    """By label and seed, the metric of finished runs that gave a finite number."""
+    scores: dict[str, dict[int, float]] = {}
+    for _, record in runs:
+        value = number(record.metrics.get(metric)) if metric is not None and record.status == "done" else None
+        of_label = scores.setdefault(record.label, {})
+        if value is not None:
+            of_label[record.seed] = value
+    return scores
+
+
+def _failed(runs: list[tuple[Path, Record]]) -> dict[str, frozenset[int]]:
+    """By label, the seeds whose runs failed."""
+    failed = {record.label: frozenset[int]() for _, record in runs}
+    for _, record in runs:
+        if record.status == "failed":
+            failed[record.label] |= {record.seed}
+    return failed
 
 
 def leading(records: list[Record]) -> str | None:

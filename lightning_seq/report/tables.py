@@ -11,7 +11,7 @@ from lightning_seq.report.columns import Column, Value
 from lightning_seq.report.escape import latex, markdown_cell, one_line
 from lightning_seq.report.formats import NOTHING, whole
 from lightning_seq.report.summary import Group, Row, Summary
-from lightning_seq.report.verdict import interval, probability, unit
+from lightning_seq.report.verdict import probability
 
 SHARED = "† measured while other jobs ran"
 
@@ -113,19 +113,20 @@ def pair_table(group: Group) -> tuple[list[str], list[list[str]]]:
     pairs = group.verdict.pairs
     if not pairs:
         return [], []
-    metric = group.headline or ""
-    measured = f"difference{f' ({unit(metric)})' if unit(metric) else ''}"
+    unit = group.verdict.scale.unit if group.verdict.scale else ""
+    measured = f"difference ({unit})"
     ordered = any(pair.order is not None for pair in pairs)
-    head = ["better mean", "other", "seeds", measured, "95 % CI", "p (Holm)", "Cliff's delta", "told apart"]
+    head = ["better mean", "other", "seeds", measured, "95 % CI", "p", "Cliff's delta", "decision", "seeds needed"]
     rows = [
         [
             pair.better,
             pair.other,
-            str(len(pair.seeds)),
-            *(text or NOTHING for text in interval(metric, pair)),
-            probability(pair.adjusted),
+            "/".join(map(str, dict.fromkeys(pair.seeds))),
+            *(text or NOTHING for text in group.verdict.interval(pair)),
+            probability(pair.p),
             f"{pair.effect:.2f}",
-            "yes" if pair.told_apart else "no",
+            pair.decision.value,
+            NOTHING if pair.needed is None else str(pair.needed),
             *([NOTHING if pair.order is None else f"{pair.order:.2f}"] if ordered else []),
         ]
         for pair in pairs

@@ -1,25 +1,29 @@
-"""The verdict of a comparison in words: which labels beat which, which cannot be told apart, and by how much.
+"""The verdict of a comparison in words: which labels beat which, which are equal, and what is not decided.
 
-The statistics are in `lightning_seq.significance`.
+The statistics are in `lightning_seq.significance`. Exactly one of three holds of each pair, and the sentence names
+every pair: *beats* (the simultaneous interval excludes zero), *equal within x* (the interval is inside the region of
+practical equivalence), *not decided*.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import combinations
 from statistics import fmean
-from typing import Any
 
 import numpy as np
 
-from lightning_seq.report.headline import is_percentage, is_share, lower_is_better
-from lightning_seq.significance import ALPHA, Pair, compare
+from lightning_seq.files import Plain
+from lightning_seq.report.scale import SUCCESSES, Scale, scale
+from lightning_seq.significance.compare import Comparison, Decision, Pair, compare
+from lightning_seq.significance.simultaneous import ALPHA
 
 ONE_SEED = "One seed for each label: nothing can be concluded from one seed. Run more with seeds=3."
-NO_PAIR = "No two labels have two finished seeds in common: nothing can be concluded. Run more with seeds=3."
-MANY = 8
-"""With more labels than these, the sentence names only the best one and the labels that it beats."""
+NO_PAIR = "Fewer than two labels have two finished seeds: nothing can be concluded. Run more with seeds=3."
+MANY = 20
+"""With more labels than these, the sentence names only the best one and counts the other pairs."""
 
 _MATCHED = {"parameters": "parameters", "state": "bytes of state", "flops": "operations a token"}
 _ALIKE = 0.02
@@ -34,170 +38,274 @@ class Verdict:
     how:       the test, its sample, and what was left out; a line each.
     pairs:     of labels, those of the best labels first.
     best:      the label that beats every other one, None where there is none.
+    scale:     of the differences in `pairs`.
     """
 
     sentences: tuple[str, ...] = ()
     how: tuple[str, ...] = ()
     pairs: tuple[Pair, ...] = ()
     best: str | None = None
+    scale: Scale | None = None
 
     def beaten(self, label: str) -> list[str]:
-        """The labels that this one is told apart from and better than."""
+        """The labels that this one beats."""
         return [pair.other for pair in self.pairs if pair.better == label and pair.told_apart]
+
+    def interval(self, pair: Pair) -> tuple[str, str]:
+        """The difference and `-0.4 to 1.0`; the latter empty where there is no interval."""
+        if self.scale is None:
+            return "", ""
+        difference, *ends = self.scale.shown(pair.difference, pair.low, pair.high)
+        return difference, " to ".join(ends) if len(ends) == 2 else ""
+
+
+@dataclass(frozen=True)
+class TestSet:
+    """Scores of labels on one test set.
+
+    name:     empty where all labels of a comparison share it; `length 4` where it is one of several.
+    scores:   by label and seed, the metric of finished runs.
+    failed:   by label, the seeds whose runs failed.
+    examples: see `significance.compare.compare`.
+    clusters: `[N]`, or None.
+    blocked:  whether a seed draws the split or the vectors.
+    """
+
+    scores: Mapping[str, Mapping[int, float]]
+    name: str = ""
+    failed: Mapping[str, frozenset[int]] | None = None
+    examples: Mapping[tuple[str, int], np.ndarray] | None = None
+    clusters: np.ndarray | None = None
+    blocked: bool = False
+
+
+@dataclass(frozen=True)
+class Clause:
+    """Pairs that share a decision: every label of `first` against every one of `second`, or among `first`."""
+
+    decision: Decision
+    first: tuple[str, ...]
+    second: tuple[str, ...]
+    pairs: tuple[Pair, ...]
 
 
 def judge(
     metric: str | None,
-    scores: Mapping[str, Mapping[int, float]],
-    examples: Mapping[tuple[str, int], np.ndarray],
+    test_set: TestSet,
     parameters: Mapping[str, Mapping[str, int]],
-    matches: Mapping[str, Mapping[str, Any]] | None = None,
+    matches: Mapping[str, Mapping[str, Plain]] | None = None,
     notes: Sequence[str] = (),
     stochastic_order: bool = False,
+    rope: float | None = None,
 ) -> Verdict:
-    """The verdict on labels by the scores of their finished runs.
+    """The verdict on the labels of one test set; labels without scores are left out.
 
-    scores:           by label and seed; labels without scores are left out.
-    examples, stochastic_order: see `significance.compare`.
-    parameters:       by label, counts as in a record: the sentence names them where they are equal.
-    matches:          by label, the target of its size, as in a record: the sentence names it where all are equal.
-    notes:            on problems of the examples' scores.
+    parameters: by label, counts as in a record: the sentence names them where they are equal.
+    matches:    by label, the target of its size, as in a record: the sentence names it where all are equal.
+    notes:      on problems of the examples' scores.
+    rope:       see `scale`.
     """
-    scores = {label: by_seed for label, by_seed in scores.items() if by_seed}
+    scores = {label: by_seed for label, by_seed in test_set.scores.items() if by_seed}
     if metric is None or not scores:
         return Verdict()
     if all(len(by_seed) == 1 for by_seed in scores.values()):
         return Verdict((ONE_SEED,))
     if len(scores) < 2:
         return Verdict()
-    compared = compare(scores, examples, lower_is_better(metric), stochastic_order)
-    if not compared:
+    measure = scale(metric, rope)
+    scores = {label: {seed: measure.compared(value) for seed, value in runs.items()} for label, runs in scores.items()}
+    test_set = replace(test_set, scores=scores)
+    comparison = _compare(test_set, measure, stochastic_order)
+    if not comparison.pairs:
         return Verdict((NO_PAIR,))
-    sign = 1 if lower_is_better(metric) else -1
-    ranked = sorted(scores, key=lambda label: (sign * fmean(scores[label].values()), label))
+    sign = 1 if measure.lower_is_better else -1
+    known = {label for pair in comparison.pairs for label in (pair.better, pair.other)}
+    ranked = sorted(known, key=lambda label: (sign * fmean(scores[label].values()), label))
     place = {label: number for number, label in enumerate(ranked)}
-    pairs = sorted(compared, key=lambda pair: sorted((place[pair.better], place[pair.other])))
-    verdict = Verdict(pairs=tuple(pairs))
+    pairs = tuple(sorted(comparison.pairs, key=lambda pair: sorted((place[pair.better], place[pair.other]))))
+    verdict = Verdict(pairs=pairs, scale=measure if comparison.threshold is None else SUCCESSES)
     best = next((label for label in ranked if len(verdict.beaten(label)) == len(ranked) - 1), None)
     size = _matched([(matches or {}).get(label, {}) for label in ranked])
     size = size or _alike([parameters.get(label, {}) for label in ranked])
-    conditions = f"At {size} and {_seeds(compared)}" if size else f"With {_seeds(compared)}"
-    sentence = _sentence(ranked, verdict, metric, conditions)
-    return Verdict((sentence,), (*_how(ranked, compared, metric), *notes), tuple(pairs), best)
+    conditions = f"At {size} and {_seeds(pairs)}" if size else f"With {_seeds(pairs)}"
+    sentences = [
+        f"{conditions}, {_sentence(ranked, verdict)}.",
+        *_plan(verdict),
+        *_with_failures(test_set, measure, comparison),
+    ]
+    if test_set.name:
+        sentences = [f"{test_set.name}: {sentence}" for sentence in sentences]
+    how = (*_how(scores, comparison, metric, measure, test_set.clusters is not None), *notes)
+    return replace(verdict, sentences=tuple(sentences), how=how, best=best)
 
 
-def gap(metric: str, *differences: float) -> list[str]:
-    """Differences of a metric as people say them, without the unit: shares in points."""
-    scaled = [100 * value if is_share(metric) else value for value in differences if math.isfinite(value)]
-    decimals = 1 if is_share(metric) or is_percentage(metric) or min(map(abs, scaled)) >= 100 else 3
-    if decimals == 3 and max(map(abs, scaled)) >= 10:
-        decimals = 2
-    most = decimals + 2
-    while decimals < most and any(value and not round(value, decimals) for value in scaled):
-        decimals += 1
-    return [f"{round(value, decimals) + 0.0:.{decimals}f}" for value in scaled]
+def clauses(ranked: Sequence[str], pairs: Sequence[Pair]) -> list[Clause]:
+    """The fewest clauses that name every pair exactly once, in the order of the ranking."""
+    by_labels = {frozenset((pair.better, pair.other)): pair for pair in pairs}
+    result: list[Clause] = []
+    for decision in Decision:
+        rest = {labels for labels, pair in by_labels.items() if pair.decision is decision}
+        if decision is not Decision.BEATS:
+            result += _among(ranked, rest, by_labels, decision)
+        better = {labels: by_labels[labels].better for labels in rest}
+        partners: dict[tuple[str, ...], list[str]] = {}
+        for label in ranked:
+            of_label = [
+                other
+                for other in ranked
+                if (both := frozenset((label, other))) in rest
+                and (better[both] == label if decision is Decision.BEATS else ranked.index(label) < ranked.index(other))
+            ]
+            if of_label:
+                partners.setdefault(tuple(of_label), []).append(label)
+        for second, first in partners.items():
+            mine = tuple(by_labels[frozenset((a, b))] for a in first for b in second)
+            result.append(Clause(decision, tuple(first), second, mine))
+    return result
 
 
-def interval(metric: str, pair: Pair) -> tuple[str, str]:
-    """The difference and `-0.4 to 1.0`; the latter empty where there is no interval."""
-    difference, *ends = gap(metric, pair.difference, pair.low, pair.high)
-    return difference, " to ".join(ends)
-
-
-def _size(metric: str, pair: Pair) -> tuple[str, str]:
-    """The difference with its unit, and its confidence interval."""
-    difference, between = interval(metric, pair)
-    named = unit(metric) or f"in {metric.rpartition('/')[2]}"
-    return f"{difference} {named}", f"95 % CI {between}" if between else "the same in every seed"
-
-
-def unit(metric: str) -> str:
-    return "points" if is_share(metric) or is_percentage(metric) else ""
+def _among(
+    ranked: Sequence[str], rest: set[frozenset[str]], pairs: Mapping[frozenset[str], Pair], decision: Decision
+) -> list[Clause]:
+    """Groups of three labels and more that are neighbours in the ranking, all of whose pairs are in `rest`."""
+    result = []
+    start = 0
+    while start < len(ranked):
+        stop = start + 1
+        while stop < len(ranked) and all(frozenset((ranked[stop], label)) in rest for label in ranked[start:stop]):
+            stop += 1
+        group = tuple(ranked[start:stop])
+        if len(group) > 2:
+            mine = [frozenset(two) for two in combinations(group, 2)]
+            rest.difference_update(mine)
+            result.append(Clause(decision, group, (), tuple(pairs[two] for two in mine)))
+        start = stop if len(group) > 2 else start + 1
+    return result
 
 
 def probability(p: float) -> str:
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
-def _sentence(ranked: list[str], verdict: Verdict, metric: str, conditions: str) -> str:
-    apart = {(pair.better, pair.other): pair for pair in verdict.pairs if pair.told_apart}
-    tied = {frozenset((pair.better, pair.other)): pair for pair in verdict.pairs if not pair.told_apart}
-    many = len(ranked) > MANY
-    windows = _windows(ranked, tied)
-    parts = [_tie(window, tied, metric) for window in windows if not many or ranked[0] in window]
-    named = {frozenset(window) for window in windows if not many or ranked[0] in window}
-    groups: dict[frozenset[str], list[str]] = {}
-    for label in ranked if not many else ranked[:1]:
-        if beaten := frozenset(verdict.beaten(label)):
-            groups.setdefault(beaten, []).append(label)
-    for beaten, winners in groups.items():
-        differences = [apart[winner, loser].difference for winner in winners for loser in beaten]
-        parts.append(
-            f"{_listed(winners)} {'beats' if len(winners) == 1 else 'beat'} "
-            f"{_losers([label for label in ranked if label in beaten], winners, ranked, named)} by "
-            + _range(metric, differences, apart[winners[0], next(iter(beaten))])
+def _compare(test_set: TestSet, measure: Scale, stochastic_order: bool = False) -> Comparison:
+    return compare(
+        test_set.scores,
+        None if measure.log else test_set.examples,
+        test_set.clusters,
+        measure.lower_is_better,
+        measure.limits,
+        measure.rope,
+        test_set.blocked,
+        stochastic_order,
+    )
+
+
+def _sentence(ranked: Sequence[str], verdict: Verdict) -> str:
+    measure = verdict.scale or SUCCESSES
+    if len(ranked) > MANY:
+        beaten = verdict.beaten(ranked[0])
+        counts = {kind: sum(pair.decision is kind for pair in verdict.pairs) for kind in Decision}
+        return (
+            f"{ranked[0]} has the best mean and beats {len(beaten)} of {len(ranked) - 1} others; of all "
+            f"{len(verdict.pairs)} pairs, {counts[Decision.BEATS]} are told apart, {counts[Decision.EQUAL]} are equal "
+            f"and {counts[Decision.OPEN]} are not decided"
         )
-    if many:
-        parts.append(f"{len(apart)} of all {len(verdict.pairs)} pairs can be told apart")
-    return f"{conditions}, {'; '.join(parts)}."
+    said = {Decision.BEATS: _beats, Decision.EQUAL: _equal, Decision.OPEN: _open}
+    return "; ".join(said[clause.decision](clause, measure, ranked) for clause in clauses(ranked, verdict.pairs))
 
 
-def _windows(ranked: list[str], tied: Mapping[frozenset[str], Pair]) -> list[list[str]]:
-    """Maximal runs of adjacent labels in the ranking, no two of which can be told apart."""
-    windows: list[list[str]] = []
-    for first in range(len(ranked)):
-        last = first
-        while last + 1 < len(ranked) and all(
-            frozenset((ranked[last + 1], label)) in tied for label in ranked[first : last + 1]
-        ):
-            last += 1
-        if last > first and not (windows and ranked[last] in windows[-1]):
-            windows.append(ranked[first : last + 1])
-    return windows
+def _beats(clause: Clause, measure: Scale, ranked: Sequence[str]) -> str:
+    verb = "beats" if len(clause.first) == 1 else "beat"
+    rest = len(clause.second) > 1 and len(clause.first) + len(clause.second) == len(ranked)
+    losers = "all others" if rest and len(clause.second) > 2 else listed(clause.second)
+    return f"{listed(clause.first)} {verb} {losers} by {_range(clause.pairs, measure)}"
 
 
-def _tie(window: list[str], tied: Mapping[frozenset[str], Pair], metric: str) -> str:
-    mine = [pair for both, pair in tied.items() if both <= set(window)]
-    widest = max(mine, key=lambda pair: pair.difference)
-    size = ", ".join(_size(metric, widest))
-    return f"{_listed(window)} cannot be told apart ({size if len(mine) == 1 else f'at most {size}'})"
+def _equal(clause: Clause, measure: Scale, ranked: Sequence[str]) -> str:
+    if clause.second:
+        first = f"{listed(clause.first)} {'equals' if len(clause.first) == 1 else 'equal'} {listed(clause.second)}"
+    else:
+        first = f"{listed(clause.first)} are equal"
+    return f"{first} within {measure.equal()}"
 
 
-def _losers(beaten: list[str], winners: list[str], ranked: list[str], named: set[frozenset[str]]) -> str:
-    rest = len(beaten) + len(winners) == len(ranked)
-    if len(beaten) == 2 and (rest or frozenset(beaten) in named):
-        return "both" if frozenset(beaten) in named else _listed(beaten)
-    return "all others" if rest and len(beaten) > 2 else _listed(beaten)
+def _open(clause: Clause, measure: Scale, ranked: Sequence[str]) -> str:
+    who = (
+        f"{listed(clause.first)} against {listed(clause.second)}" if clause.second else f"among {listed(clause.first)}"
+    )
+    return f"not decided: {who} ({_range(clause.pairs, measure, bare=True)})"
 
 
-def _range(metric: str, differences: list[float], only: Pair) -> str:
-    size, sure = _size(metric, only)
-    if len(differences) == 1:
-        return f"{size} ({sure})"
-    low, high = gap(metric, min(differences), max(differences))
-    named = unit(metric) or f"in {metric.rpartition('/')[2]}"
-    return f"{low} {named}" if low == high else f"{low} to {high} {named}"
+def _range(pairs: Sequence[Pair], measure: Scale, bare: bool = False) -> str:
+    """The difference of a pair with its interval; of several, their range and that of all intervals."""
+    differences = [pair.difference for pair in pairs]
+    ends = [end for pair in pairs for end in (pair.low, pair.high) if math.isfinite(end)]
+    between = " to ".join(measure.shown(min(ends), max(ends))) if ends else ""
+    name = "95 % CI" if len(pairs) == 1 else "95 % CIs from"
+    interval = f"{name} {between}" if between else "the same in every seed"
+    size = measure.size(min(differences), max(differences))
+    return f"{size}, {interval}" if bare else f"{size} ({interval})"
 
 
-def _listed(names: Sequence[str]) -> str:
-    if len(names) > MANY:
-        more = len(names) - MANY
-        return f"{', '.join(names[:MANY])} and {more} {'other' if more == 1 else 'others'}"
+def listed(names: Sequence[str]) -> str:
+    """`a, b and c`."""
     return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
+def _plan(verdict: Verdict) -> list[str]:
+    """How many seeds would decide the pairs that are not decided."""
+    measure = verdict.scale or SUCCESSES
+    unsettled = [pair for pair in verdict.pairs if pair.decision is Decision.OPEN]
+    known = [pair for pair in unsettled if pair.needed is not None]
+    if not known:
+        return []
+    first = min(known, key=lambda pair: (pair.needed or 0, -pair.difference))
+    parts = [
+        f"seeds={first.needed} would decide {first.better} against {first.other} ({measure.size(first.difference)}"
+    ]
+    parts[0] += ") if the difference is as large as it looks (power 80 %)"
+    last = max(known, key=lambda pair: pair.needed or 0)
+    if len(known) > 1:
+        parts.append(f"seeds={last.needed} all {len(known)} of which seeds can decide")
+    return [", ".join(parts) + "."]
+
+
+def _with_failures(test_set: TestSet, measure: Scale, comparison: Comparison) -> list[str]:
+    """The second reading: failed runs count as the worst run of all."""
+    failed = {label: seeds for label, seeds in (test_set.failed or {}).items() if seeds}
+    if not failed:
+        return []
+    values = [value for runs in test_set.scores.values() for value in runs.values()]
+    worst = max(values) if measure.lower_is_better else min(values)
+    scores = {label: {**dict.fromkeys(failed.get(label, ()), worst), **runs} for label, runs in test_set.scores.items()}
+    second = _compare(replace(test_set, scores=scores, examples=None), measure)
+    first = {frozenset((pair.better, pair.other)): pair for pair in comparison.pairs}
+    changed = []
+    for pair in second.pairs:
+        before = first.get(frozenset((pair.better, pair.other)))
+        if before is None or (before.decision, before.better) != (pair.decision, pair.better):
+            word = {Decision.BEATS: "beats", Decision.EQUAL: "equals", Decision.OPEN: "against"}[pair.decision]
+            ending = " is not decided" if pair.decision is Decision.OPEN else ""
+            changed.append(f"{pair.better} {word} {pair.other}{ending}")
+    count = sum(map(len, failed.values()))
+    runs = f"the {count} failed runs count" if count > 1 else "the failed run counts"
+    return [
+        f"If {runs} as the worst of all: {'; '.join(changed)}." if changed else f"Nothing changes if {runs} as worst."
+    ]
+
+
 def _seeds(pairs: Sequence[Pair]) -> str:
-    counts = [len(pair.seeds) for pair in pairs]
-    return f"{counts[0]} seeds" if len(set(counts)) == 1 else f"{min(counts)} to {max(counts)} seeds in common"
+    counts = [count for pair in pairs for count in pair.seeds]
+    return f"{counts[0]} seeds" if len(set(counts)) == 1 else f"{min(counts)} to {max(counts)} seeds"
 
 
-def _matched(matches: Sequence[Mapping[str, Any]]) -> str:
+def _matched(matches: Sequence[Mapping[str, Plain]]) -> str:
     """`200k recurrent parameters`, where all sizes were solved for that and came near; empty otherwise."""
     (kind, part, target), *others = [tuple(match.get(key) for key in ("kind", "count", "target")) for match in matches]
     missed = any(abs(match.get("mismatch") or 0) > _ALIKE for match in matches)
     if missed or kind not in _MATCHED or not isinstance(target, int) or set(others) - {(kind, part, target)}:
         return ""
-    return f"{_rounded(target)} {'recurrent ' if kind == 'parameters' and part != 'all' else ''}{_MATCHED[kind]}"
+    return f"{rounded(target)} {'recurrent ' if kind == 'parameters' and part != 'all' else ''}{_MATCHED[kind]}"
 
 
 def _alike(parameters: Sequence[Mapping[str, int]]) -> str:
@@ -210,11 +318,11 @@ def _alike(parameters: Sequence[Mapping[str, int]]) -> str:
     }
     for name, sizes in kinds.items():
         if min(sizes) > 0 and max(sizes) - min(sizes) <= _ALIKE * max(sizes):
-            return f"{_rounded(sum(sizes) / len(sizes))} {name}"
+            return f"{rounded(sum(sizes) / len(sizes))} {name}"
     return ""
 
 
-def _rounded(count: float) -> str:
+def rounded(count: float) -> str:
     for size, name in ((1e6, "M"), (1e3, "k")):
         if count >= size * 0.9995:
             short = count / size
@@ -222,23 +330,29 @@ def _rounded(count: float) -> str:
     return f"{count:.0f}"
 
 
-def _how(ranked: list[str], pairs: Sequence[Pair], metric: str) -> list[str]:
-    sizes = sorted({pair.examples for pair in pairs})
+def _how(
+    scores: Mapping[str, Mapping[int, float]], comparison: Comparison, metric: str, measure: Scale, named: bool
+) -> list[str]:
+    pairs = comparison.pairs
     over = "over training runs (seeds) alone, on these test examples"
-    if sizes[-1]:
-        over = f"over training runs (seeds) and {sizes[-1]:,} test examples"
-    if sizes[-1] and not sizes[0]:
-        over += ", or over runs alone where one of a pair left no scores of its examples"
-    family = "the one pair" if len(pairs) == 1 else f"all {len(pairs)} pairs"
-    lines = [
-        f"Told apart: p below {ALPHA:g} after Holm's correction over {family} of {metric}, {over}; "
-        "each 95 % CI is of its pair by itself."
-    ]
-    if min(len(pair.seeds) for pair in pairs) < 3:
-        lines.append("Two seeds can only tell very large differences: run more with seeds=5.")
-    missing = len(ranked) * (len(ranked) - 1) // 2 - len(pairs)
-    if missing:
-        lines.append(
-            f"{missing} {'pair has' if missing == 1 else 'pairs have'} fewer than two seeds in common and no verdict."
-        )
+    if comparison.examples:
+        over = f"over training runs (seeds) and {comparison.examples:,} test examples"
+        over += f" in {comparison.clusters:,} groups" if named else ""
+    family = "one pair" if len(pairs) == 1 else f"all {len(pairs)} pairs"
+    what = f"the logarithm of {metric}" if measure.log else metric
+    if comparison.threshold is not None:
+        lines = [
+            f"Runs succeed or fail: {metric} is clearly above or below {comparison.threshold:.3g}. An exact test "
+            f"compares the shares of successful runs, with simultaneous 95 % intervals for {family} (Bonferroni)."
+        ]
+    else:
+        lines = [
+            f"Beats: the simultaneous 95 % interval of the difference of {what} excludes zero (p below {ALPHA:g} for "
+            f"{family} together), {over}; a label's variance is never taken to be less than that of all labels."
+        ]
+    if measure.rope and comparison.threshold is None:
+        lines.append(f"Equal: the whole interval is inside ± {measure.equal()}.")
+    left_out = [label for label in scores if all(label not in (pair.better, pair.other) for pair in pairs)]
+    if left_out:
+        lines.append(f"Without a verdict, for fewer than two seeds: {', '.join(sorted(left_out))}.")
     return lines

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 import numpy as np
@@ -186,11 +186,9 @@ def _degenerate(inference: Inference, sizes: Sequence[int]) -> Inference:
     constant = inference.runs + inference.examples <= np.square(1e-9 * inference.differences)
     if not constant.any():
         return inference
-    p = min(1.0, 2.0 ** (1 - min(sizes)) * len(constant))
+    of_signs = np.where(inference.differences == 0, 1.0, min(1.0, 2.0 ** (1 - min(sizes)) * len(constant)))
     margins = np.where(constant, math.nan, inference.margins)
-    return Inference(
-        inference.differences, inference.runs, inference.examples, margins, np.where(constant, p, inference.p)
-    )
+    return replace(inference, margins=margins, p=np.where(constant, of_signs, inference.p))
 
 
 def _flipped(inference: Inference, cells: Sequence[np.ndarray], clusters: np.ndarray | None) -> Inference:
@@ -201,21 +199,15 @@ def _flipped(inference: Inference, cells: Sequence[np.ndarray], clusters: np.nda
     means = np.stack([runs.mean(0) for runs in cells])
     if clusters is not None:
         means = np.stack([np.bincount(np.unique(clusters, return_inverse=True)[1], weights=row) for row in means])
-    undecided = inference.margins < np.abs(inference.differences)
+    decided = inference.margins < np.abs(inference.differences)
     raw = [
-        sign_flip(means[a] - means[b]) if open_ else 1.0
-        for a, b, open_ in zip(*np.triu_indices(len(means), 1), undecided, strict=True)
+        sign_flip(means[a] - means[b]) if tested else 1.0
+        for a, b, tested in zip(*np.triu_indices(len(means), 1), decided, strict=True)
     ]
     adjusted = np.array(holm(raw))
     size = np.abs(inference.differences)
-    margins = np.where(undecided & (adjusted >= ALPHA), np.maximum(inference.margins, size), inference.margins)
-    return Inference(
-        inference.differences,
-        inference.runs,
-        inference.examples,
-        margins,
-        np.where(undecided, np.maximum(inference.p, adjusted), inference.p),
-    )
+    margins = np.where(decided & (adjusted >= ALPHA), np.maximum(inference.margins, size), inference.margins)
+    return replace(inference, margins=margins, p=np.where(decided, np.maximum(inference.p, adjusted), inference.p))
 
 
 def _of_successes(
@@ -251,7 +243,7 @@ def _of_successes(
 
 
 def _needed(inference: Inference, index: int, labels: int, seeds: int, clusters: int) -> int | None:
-    """The fewest seeds that would decide a difference of this size with a power of 80 %, by the normal approximation."""
+    """The fewest seeds that would decide a difference of this size with a power of 80 % (normal approximation)."""
     difference = abs(float(inference.differences[index]))
     runs, examples = float(inference.runs[index]), float(inference.examples[index])
     power = float(scipy.special.ndtri(0.8))

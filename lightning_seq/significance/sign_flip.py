@@ -54,7 +54,9 @@ def _lattice(multiples: np.ndarray, total: int) -> float:
     for size, count in zip(*np.unique(multiples, return_counts=True), strict=True):
         characteristic *= np.cos(size * angles) ** int(count)
     chances = np.fft.irfft(characteristic, points)
-    return min(1.0, max(float(chances[total : points - total + 1].sum()) if total else 1.0, 2.0 ** (1 - len(multiples))))
+    return min(
+        1.0, max(float(chances[total : points - total + 1].sum()) if total else 1.0, 2.0 ** (1 - len(multiples)))
+    )
 
 
 def _saddlepoint(sizes: np.ndarray, total: float) -> float:

@@ -76,7 +76,8 @@ def infer(
         margins = margins + np.square(_critical_examples(len(means), clusters - 1))[:, None] * examples
     margins = np.sqrt(margins)
     smaller = margins < np.abs(differences)
-    p = np.where(smaller.any(0), _LEVELS[smaller.argmax(0)], 1.0)
+    level = smaller.argmax(0)  # p is between this level and the one before it
+    p = np.where(smaller.any(0), np.sqrt(_LEVELS[level] * _LEVELS[np.maximum(level - 1, 0)]), 1.0)
     return Inference(differences, runs, examples, margins[np.searchsorted(_LEVELS, ALPHA)], p)
 
 

@@ -17,7 +17,7 @@ from lightning_seq.comparison.tune import Range, _best, point, read_space
 from lightning_seq.config.compose import compose
 from lightning_seq.errors import UserError
 from lightning_seq.records.record import read
-from lightning_seq.significance import expected_best
+from lightning_seq.significance.effect_sizes import expected_best
 from tests.runs import TINY
 
 SMALL = [

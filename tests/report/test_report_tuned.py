@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from lightning_seq.report.dashboard.page import Page
 from lightning_seq.report.dashboard.tuning import tuning
 from lightning_seq.report.summary import runs_of, summarise_runs
-from lightning_seq.significance import expected_best_with_replacement
+from lightning_seq.significance.effect_sizes import expected_best_with_replacement
 
 Make = Callable[..., Path]
 

@@ -9,7 +9,7 @@ from statistics import fmean
 
 from markupsafe import Markup
 
-from lightning_seq.identity import SETTINGS, STRUCTURE, shown, value_at
+from lightning_seq.identity import SETTINGS, STRUCTURE, shown
 from lightning_seq.records.numbers import number
 from lightning_seq.records.record import Record
 from lightning_seq.report.dashboard.chart_style import Spec, channel, colour, layer
@@ -20,13 +20,7 @@ from lightning_seq.report.dashboard.sections import Addresses
 from lightning_seq.report.dashboard.templates import draw
 from lightning_seq.report.formats import decimal
 from lightning_seq.report.summary import Group, Summary
-
-PROBLEMS = {
-    "Adding": ("length", "test/success"),
-    "CopyMemory": ("distance", "test/accuracy"),
-    "Agreement": ("distance", "test/accuracy"),
-}
-"""By the class of the source: the setting of its distance, and the metric with the share of right answers."""
+from lightning_seq.report.test_sets import distance, setting_and_metric
 
 SOLVED = 0.9
 """A run solves a distance if at least this share of the test split is right."""
@@ -58,18 +52,6 @@ class DistanceResult:
     def mean(self) -> float | None:
         known = [value for value in self.values.values() if value is not None]
         return fmean(known) if known else None
-
-
-def distance(record: Record) -> int | None:
-    """The distance in steps of the run's memory problem; None for other data."""
-    steps = value_at(record.config, f"data.{setting_and_metric(record)[0]}")
-    return steps if isinstance(steps, int) else None
-
-
-def setting_and_metric(record: Record) -> tuple[str, str]:
-    """The entry of `PROBLEMS` for the data of a run; empty for other data."""
-    source = str(value_at(record.config, "data.source._target_"))
-    return PROBLEMS.get(source.rpartition(".")[2], ("", ""))
 
 
 def memory_horizon(page: Page, runs: Sequence[tuple[Path, Record]], summary: Summary) -> Markup:

@@ -19,7 +19,7 @@ from lightning_seq.report.dashboard.templates import draw
 from lightning_seq.report.formats import decimal, plural
 from lightning_seq.report.headline import lower_is_better
 from lightning_seq.report.summary import Group, Summary
-from lightning_seq.significance import expected_best_with_replacement
+from lightning_seq.significance.effect_sizes import expected_best_with_replacement
 
 ABOUT = (
     "Each architecture was tried at the same points, drawn at random, and chosen on validation. The curve is the "

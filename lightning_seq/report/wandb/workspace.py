@@ -21,8 +21,9 @@ from lightning_seq.errors import UserError, install
 from lightning_seq.files import Plain, write_json
 from lightning_seq.records.record import Record
 from lightning_seq.report.curves import metrics_to_draw
-from lightning_seq.report.dashboard.memory_horizon import horizons, setting_and_metric
+from lightning_seq.report.dashboard.memory_horizon import horizons
 from lightning_seq.report.summary import Group, runs_of, summarise_runs
+from lightning_seq.report.test_sets import setting_and_metric
 
 FILE = "wandb_workspace.json"
 AXES = {"step": "trainer/global_step", "epoch": "epoch", "seconds": "RelativeTime(Process)"}

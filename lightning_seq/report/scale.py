@@ -1,0 +1,77 @@
+"""The scale on which a metric is compared: its limits, its unit, and what difference is too small to matter."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from lightning_seq.report.headline import is_percentage, is_share, lower_is_better
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How a metric is compared and how its differences are written.
+
+    unit:    of a difference: `points`, `%`, or the metric's own name.
+    factor:  from a difference to the number that is shown.
+    limits:  the lowest and highest value of the metric.
+    rope:    half the width of the region of practical equivalence; 0 where no difference is called equal.
+    log:     whether logarithms are compared: perplexities, whose single blow-ups would dominate every mean.
+    """
+
+    unit: str
+    lower_is_better: bool = False
+    factor: float = 1.0
+    limits: tuple[float, float] = (-math.inf, math.inf)
+    rope: float = 0.0
+    log: bool = False
+
+    def compared(self, value: float) -> float:
+        """The value that is compared. inf for a perplexity of 0 or below."""
+        if not self.log:
+            return value
+        return math.log(value) if value > 0 else math.inf
+
+    def shown(self, *differences: float) -> list[str]:
+        """Differences as people write them, without the unit; infinite and missing ones are left out."""
+        known = [value for value in differences if math.isfinite(value)]
+        scaled = [100 * math.expm1(value) if self.log else self.factor * value for value in known]
+        if not scaled:
+            return []
+        few = self.unit in ("points", "%") or min(map(abs, scaled)) >= 100
+        decimals = 1 if few else 2 if max(map(abs, scaled)) >= 10 else 3
+        most = decimals + 2
+        while decimals < most and any(value and not round(value, decimals) for value in scaled):
+            decimals += 1
+        return [f"{round(value, decimals) + 0.0:.{decimals}f}" for value in scaled]
+
+    def size(self, *differences: float) -> str:
+        """`2.1 points`, `2.1 to 2.4 points`, `0.12 in nll`."""
+        numbers = self.shown(*differences)
+        return f"{' to '.join(dict.fromkeys(numbers))} {self.unit}"
+
+    def equal(self) -> str:
+        """The region of equivalence in words."""
+        value = 100 * math.expm1(self.rope) if self.log else self.factor * self.rope
+        return f"{value:.3g} {self.unit}"
+
+
+def scale(metric: str, rope: float | None = None) -> Scale:
+    """The scale of a metric.
+
+    rope: in the metric's own unit (0.005 of an accuracy), a share of the perplexity; by default half a point of shares
+          and percentages, 1 % of a perplexity, and none for other metrics.
+    """
+    name = metric.rpartition("/")[2]
+    lower = lower_is_better(metric)
+    if name == "perplexity":
+        return Scale("%", True, rope=math.log1p(0.01 if rope is None else rope), log=True)
+    if is_share(metric):
+        return Scale("points", lower, 100.0, (0.0, 1.0), 0.005 if rope is None else rope)
+    if is_percentage(metric):
+        return Scale("points", lower, limits=(0.0, 100.0), rope=0.5 if rope is None else rope)
+    return Scale(f"in {name}", lower, rope=rope or 0.0)
+
+
+SUCCESSES = Scale("points of runs that succeed", factor=100.0, limits=(0.0, 1.0))
+"""Of shares of successful runs, where runs succeed or fail."""
