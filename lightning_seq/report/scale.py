@@ -38,7 +38,7 @@ class Scale:
         scaled = [100 * math.expm1(value) if self.log else self.factor * value for value in known]
         if not scaled:
             return []
-        few = self.unit in ("points", "%") or min(map(abs, scaled)) >= 100
+        few = self.factor == 100 or self.unit in ("points", "%") or min(map(abs, scaled)) >= 100
         decimals = 1 if few else 2 if max(map(abs, scaled)) >= 10 else 3
         most = decimals + 2
         while decimals < most and any(value and not round(value, decimals) for value in scaled):

@@ -18,7 +18,7 @@ from lightning_seq.report.chosen import choices as find_choices
 from lightning_seq.report.examples import example_scores
 from lightning_seq.report.headline import conventions, importance, lower_is_better, rank
 from lightning_seq.report.test_sets import by_test_set
-from lightning_seq.report.verdict import TestSet, Verdict, judge
+from lightning_seq.report.verdict import Evaluation, Verdict, judge
 
 PARAMETER_KINDS = ("total", "embedding", "recurrent", "head")
 
@@ -285,7 +285,7 @@ def _verdict(
         scores, failed = _scores(members, headline), _failed(members)
         several = sum(len(by_seed) > 1 for by_seed in scores.values()) > 1
         examples, notes = example_scores(members, headline) if several else ({}, [])
-        test_set = TestSet(scores, name, failed, examples)
+        test_set = Evaluation(scores, name, failed, examples)
         verdicts.append(judge(headline, test_set, parameters, matches, notes, stochastic_order))
     if len(verdicts) == 1:
         return verdicts[0]

@@ -60,7 +60,7 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class TestSet:
+class Evaluation:
     """Scores of labels on one test set.
 
     name:     empty where all labels of a comparison share it; `length 4` where it is one of several.
@@ -91,7 +91,7 @@ class Clause:
 
 def judge(
     metric: str | None,
-    test_set: TestSet,
+    test_set: Evaluation,
     parameters: Mapping[str, Mapping[str, int]],
     matches: Mapping[str, Mapping[str, Plain]] | None = None,
     notes: Sequence[str] = (),
@@ -187,7 +187,7 @@ def probability(p: float) -> str:
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
-def _compare(test_set: TestSet, measure: Scale, stochastic_order: bool = False) -> Comparison:
+def _compare(test_set: Evaluation, measure: Scale, stochastic_order: bool = False) -> Comparison:
     return compare(
         test_set.scores,
         None if measure.log else test_set.examples,
@@ -270,7 +270,7 @@ def _plan(verdict: Verdict) -> list[str]:
     return [", ".join(parts) + "."]
 
 
-def _with_failures(test_set: TestSet, measure: Scale, comparison: Comparison) -> list[str]:
+def _with_failures(test_set: Evaluation, measure: Scale, comparison: Comparison) -> list[str]:
     """The second reading: failed runs count as the worst run of all."""
     failed = {label: seeds for label, seeds in (test_set.failed or {}).items() if seeds}
     if not failed:

@@ -14,13 +14,13 @@ from lightning_seq.report.dashboard.memory_horizon import (
     SOLVED,
     DistanceResult,
     architectures,
-    distance,
     horizons,
     longest,
     memory_horizon,
 )
 from lightning_seq.report.dashboard.page import Page
 from lightning_seq.report.summary import summarise_runs
+from lightning_seq.report.test_sets import distance
 
 Make = Callable[..., Path]
 
