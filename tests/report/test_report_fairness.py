@@ -1,0 +1,62 @@
+"""The verdict begins with what is unequal: sizes, tuning, convergence, a shared machine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lightning_seq.records.record import Record
+from lightning_seq.report.fairness import best_is_last, fairness, unequal
+
+
+def run(
+    label: str, seed: int = 1, recurrent: int = 100_000, values: tuple[float, ...] = (0.5, 0.8, 0.7), **more: Any
+) -> Record:
+    curve = [[10.0 * step, float(step), 1.0 * step, value] for step, value in enumerate(values, 1)]
+    return Record(
+        "done",
+        "demo",
+        label,
+        seed,
+        parameters={"total": recurrent + 20_000, "embedding": 10_000, "recurrent": recurrent},
+        curves={"val/accuracy": curve},
+        selected_by="val/accuracy",
+        **more,
+    )
+
+
+def test_equal_tuned_and_converged_runs_have_nothing_to_tell() -> None:
+    records = [run("a"), run("b", recurrent=101_000)]
+    assert [item.equal for item in fairness(records, {"a", "b"})] == [True, True, True, None]
+    assert unequal(fairness(records, {"a", "b"})) == ""
+
+
+def test_everything_unequal_is_named_first() -> None:
+    records = [
+        run("rnn", recurrent=29_000, values=(0.5, 0.6, 0.7), throughput={"cpu_share": 0.4}),
+        run("lstm", recurrent=117_000, throughput={"cpu_share": 0.99}),
+        run("lstm", 2, recurrent=117_000, values=(0.5, 0.9), throughput={"cpu_share": 1.9}),
+    ]
+    assert unequal(fairness(records, {"lstm"})) == (
+        "Unequal conditions: sizes differ (29k to 117k recurrent parameters); rnn is not tuned; 2 of 3 runs were best "
+        "in the last epoch and may not have converged; other programs held up 1 run, so that speeds do not compare."
+    )
+    assert "no label is tuned" in unequal(fairness(records))
+
+
+def test_the_best_epoch_is_that_of_the_metric_that_selected_the_weights() -> None:
+    assert best_is_last(run("a", values=(0.5, 0.6, 0.7))) is True
+    assert best_is_last(run("a", values=(0.5, 0.7, 0.7))) is False
+    assert best_is_last(run("a", values=(0.5,))) is None
+    losses = run("a").with_(selected_by="val/loss", curves={"val/loss": [[1, 1, 1, 0.9], [2, 2, 2, 0.8]]})
+    assert best_is_last(losses) is True
+    assert best_is_last(losses.with_(selected_by=None)) is None
+
+
+def test_models_without_a_recurrence_are_sized_without_their_embedding() -> None:
+    records = [run("a", recurrent=0), run("b", recurrent=50_000)]
+    (size, *_) = fairness(records)
+    assert (size.meaning, size.equal, size.values) == (
+        "parameters without the embedding",
+        False,
+        {"10k": ("a",), "60k": ("b",)},
+    )
