@@ -92,6 +92,7 @@ def compare(
     rope: float = 0.0,
     blocked: bool = False,
     stochastic_order: bool = False,
+    level: float = ALPHA,
 ) -> Comparison:
     """Compare all labels.
 
@@ -103,6 +104,7 @@ def compare(
     rope:     half the width of the region of practical equivalence around zero.
     blocked:  whether a seed's runs share the split or the vectors: the seeds that all labels have are then compared as
               blocks.
+    level:    of the test: intervals cover all differences with a chance of 1 - level.
 
     Raises ValueError for examples of different lengths.
     """
@@ -120,7 +122,7 @@ def compare(
     threshold = None if blocked else between_humps({label: scores[label] for label in labels})
     cells = None
     if threshold is not None:
-        return _of_successes(labels, values, threshold, sign, rope, limits)
+        return _of_successes(labels, values, threshold, sign, level)
     used = [(label, seed) for label in labels for seed in seeds[label]]
     if examples and all(run in examples for run in used):
         if len({len(examples[run]) for run in used}) > 1:
@@ -131,10 +133,10 @@ def compare(
     over_examples, count = (None, 0) if cells is None else example_variances(cells, clusters)
     means = np.array([runs.mean() for runs in values])
     sizes = [len(runs) for runs in values]
-    inference = infer(means, variances(values, blocked), sizes, over_examples, count, blocked)
+    inference = infer(means, variances(values, blocked), sizes, over_examples, count, blocked, level)
     inference = _degenerate(inference, sizes)
     if cells is not None:
-        inference = _flipped(inference, cells, clusters)
+        inference = _flipped(inference, cells, clusters, level)
     pairs = []
     for index, (a, b) in enumerate(zip(*np.triu_indices(len(labels), 1), strict=True)):
         if sign * inference.differences[index] < 0:
@@ -153,7 +155,7 @@ def compare(
                 float(inference.p[index]),
                 cliffs_delta(sign * values[a], sign * values[b]),
                 decision,
-                _needed(inference, index, len(labels), min(sizes), count) if decision is Decision.OPEN else None,
+                _needed(inference, index, len(labels), min(sizes), count, level) if decision is Decision.OPEN else None,
                 almost_stochastic_order(sign * values[a], sign * values[b]) if stochastic_order else None,
             )
         )
@@ -191,7 +193,7 @@ def _degenerate(inference: Inference, sizes: Sequence[int]) -> Inference:
     return replace(inference, margins=margins, p=np.where(constant, of_signs, inference.p))
 
 
-def _flipped(inference: Inference, cells: Sequence[np.ndarray], clusters: np.ndarray | None) -> Inference:
+def _flipped(inference: Inference, cells: Sequence[np.ndarray], clusters: np.ndarray | None, level: float) -> Inference:
     """Widens to zero the interval of each pair that the sign-flip test over clusters of examples does not reject.
 
     Few discordant answers lie on a lattice, where t is too sure.
@@ -206,7 +208,7 @@ def _flipped(inference: Inference, cells: Sequence[np.ndarray], clusters: np.nda
     ]
     adjusted = np.array(holm(raw))
     size = np.abs(inference.differences)
-    margins = np.where(decided & (adjusted >= ALPHA), np.maximum(inference.margins, size), inference.margins)
+    margins = np.where(decided & (adjusted >= level), np.maximum(inference.margins, size), inference.margins)
     return replace(inference, margins=margins, p=np.where(decided, np.maximum(inference.p, adjusted), inference.p))
 
 
@@ -215,8 +217,7 @@ def _of_successes(
     values: Sequence[np.ndarray],
     threshold: float,
     sign: float,
-    rope: float,
-    limits: tuple[float, float],
+    level: float,
 ) -> Comparison:
     counts = [int((sign * runs > sign * threshold).sum()) for runs in values]
     sizes = [len(runs) for runs in values]
@@ -225,7 +226,7 @@ def _of_successes(
     for a, b in zip(*np.triu_indices(len(labels), 1), strict=True):
         if (counts[a] / sizes[a], sign * values[a].mean()) < (counts[b] / sizes[b], sign * values[b].mean()):
             a, b = b, a
-        p, low, high = compare_counts(counts[a], sizes[a], counts[b], sizes[b], ALPHA / number)
+        p, low, high = compare_counts(counts[a], sizes[a], counts[b], sizes[b], level / number)
         pairs.append(
             Pair(
                 labels[a],
@@ -242,7 +243,7 @@ def _of_successes(
     return Comparison(tuple(pairs), threshold=threshold)
 
 
-def _needed(inference: Inference, index: int, labels: int, seeds: int, clusters: int) -> int | None:
+def _needed(inference: Inference, index: int, labels: int, seeds: int, clusters: int, level: float) -> int | None:
     """The fewest seeds that would decide a difference of this size with a power of 80 % (normal approximation)."""
     difference = abs(float(inference.differences[index]))
     runs, examples = float(inference.runs[index]), float(inference.examples[index])
@@ -250,9 +251,9 @@ def _needed(inference: Inference, index: int, labels: int, seeds: int, clusters:
 
     def decides(number: int) -> bool:
         part = runs * seeds / number
-        squared = studentised_range(labels, labels * (number - 1)) ** 2 * part
+        squared = studentised_range(labels, labels * (number - 1), level) ** 2 * part
         if examples:
-            squared += studentised_range(labels, clusters - 1) ** 2 * examples
+            squared += studentised_range(labels, clusters - 1, level) ** 2 * examples
         return difference >= math.sqrt(squared) + power * math.sqrt(part + examples)
 
     numbers = range(seeds + 1, MOST_SEEDS + 1)

@@ -39,8 +39,8 @@ class Inference:
     differences: the mean of the first label minus that of the second.
     runs:        the variance of the difference that comes from runs.
     examples:    the variance that comes from test examples; 0 without scores of examples.
-    margins:     half the width of the simultaneous 95 % interval.
-    p:           adjusted for all pairs; below 0.05 exactly where the interval excludes zero.
+    margins:     half the width of the simultaneous interval.
+    p:           adjusted for all pairs; below the level exactly where the interval excludes zero.
     """
 
     differences: np.ndarray
@@ -57,6 +57,7 @@ def infer(
     examples: np.ndarray | None = None,
     clusters: int = 0,
     blocked: bool = False,
+    level: float = ALPHA,
 ) -> Inference:
     """Simultaneous inference for L labels.
 
@@ -65,20 +66,24 @@ def infer(
     sizes:    runs of each label, at least 2.
     examples: `[P]` variances over examples, of `clusters` clusters, from `example_variances`.
     blocked:  whether the runs of a seed share the split or the vectors; see `variances`.
+    level:    one minus the coverage of the intervals.
     """
+    levels = np.unique(np.append(_LEVELS, level))
     first, second = np.triu_indices(len(means), 1)
     differences = means[first] - means[second]
     of_means = _floored(squares, np.asarray(sizes) - 1.0) / np.asarray(sizes)
     runs = of_means[first] + of_means[second]
     examples = np.zeros(len(first)) if examples is None else examples
-    margins = np.square(_critical_runs(tuple(sizes), blocked))[:, None] * runs
+    margins = np.square(np.interp(levels, _LEVELS, _critical_runs(tuple(sizes), blocked)))[:, None] * runs
     if examples.any():
-        margins = margins + np.square(_critical_examples(len(means), clusters - 1))[:, None] * examples
+        margins = margins + (
+            np.square(np.interp(levels, _LEVELS, _critical_examples(len(means), clusters - 1)))[:, None] * examples
+        )
     margins = np.sqrt(margins)
     smaller = margins < np.abs(differences)
-    level = smaller.argmax(0)  # p is between this level and the one before it
-    p = np.where(smaller.any(0), np.sqrt(_LEVELS[level] * _LEVELS[np.maximum(level - 1, 0)]), 1.0)
-    return Inference(differences, runs, examples, margins[np.searchsorted(_LEVELS, ALPHA)], p)
+    index = smaller.argmax(0)  # p is between this level and the one before it
+    p = np.where(smaller.any(0), np.sqrt(levels[index] * levels[np.maximum(index - 1, 0)]), 1.0)
+    return Inference(differences, runs, examples, margins[np.searchsorted(levels, level)], p)
 
 
 def variances(values: Sequence[np.ndarray], blocked: bool = False) -> np.ndarray:
@@ -178,9 +183,9 @@ def _largest(sizes: tuple[int, ...], blocked: bool, wide: int | None) -> np.ndar
     return np.concatenate(parts)
 
 
-def studentised_range(labels: int, freedom: int) -> float:
-    """The critical value of the studentised range over sqrt(2), at `ALPHA`."""
-    return float(_critical_examples(labels, freedom)[np.searchsorted(_LEVELS, ALPHA)])
+def studentised_range(labels: int, freedom: int, level: float = ALPHA) -> float:
+    """The critical value of the studentised range over sqrt(2)."""
+    return float(np.interp(level, _LEVELS, _critical_examples(labels, freedom)))
 
 
 @lru_cache(maxsize=256)
