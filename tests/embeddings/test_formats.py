@@ -191,6 +191,6 @@ def test_another_width_or_no_file(tmp_path: Path) -> None:
 
 
 def test_a_word_that_the_text_format_cannot_hold_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="'a b' cannot stand in word2vec text"):
+    with pytest.raises(UserError, match="word2vec text cannot hold the word 'a b'"):
         write_word2vec_text(Vectors(("a b",), np.ones((1, 2), np.float32)), tmp_path / "v.txt")
     assert list(tmp_path.iterdir()) == []

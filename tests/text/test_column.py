@@ -60,7 +60,8 @@ def test_a_field_over_several_lines_is_told_with_its_lines(caplog: pytest.LogCap
     assert list(column_of(["text,id", '"a', "b,1", 'c",2', "d,3"], ".csv", "text", "f")) == ["a\nb,1\nc", "d"]
     (said,) = caplog.messages
     assert (
-        said == "f: a quoted field with line ends inside, lines 2 to 4: check the quotes there if it is several records"
+        said
+        == "f: a quoted field with line ends inside, lines 2 to 4: check the quotes there if these are several records"
     )
     caplog.clear()
     list(column_of(["text", *['"a', 'b"'] * 4], ".csv", "text", "f"))
