@@ -30,9 +30,9 @@ class OneOf:
 
 @dataclass(frozen=True)
 class ArgumentsOf:
-    """Of `**named`: the arguments that this class takes."""
+    """Of `**named`: the arguments of this class, or of the class in the attribute of this name."""
 
-    target: type
+    target: type | str
 
 
 Fraction = Annotated[float, Range(0, 1)]

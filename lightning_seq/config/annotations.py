@@ -89,6 +89,9 @@ class Module:
     names: Mapping[str, ast.stmt] = field(hash=False)
 
 
+Attributes = Mapping[str, tuple[Module, ast.expr]]
+
+
 @cache
 def module_at(path: str) -> Module | None:
     """The module of this name, parsed; None where there is no source file of it."""
@@ -157,11 +160,14 @@ def arguments(path: str) -> Arguments | None:
     return _arguments(*found) if found else None
 
 
-def _arguments(module: Module, statement: ast.stmt) -> Arguments | None:
+def _arguments(module: Module, statement: ast.stmt, attributes: Attributes | None = None) -> Arguments | None:
+    """attributes: of the class that inherits from this one."""
     if not isinstance(statement, ast.ClassDef):
         return None
-    bases = [_find(module, base.id) for base in statement.bases if isinstance(base, ast.Name)]
-    inherited = [given for base in bases if base and (given := _arguments(*base)) is not None]
+    attributes = {**_attributes(module, statement), **(attributes or {})}
+    names = [base.value if isinstance(base, ast.Subscript) else base for base in statement.bases]
+    bases = [_find(module, base.id) for base in names if isinstance(base, ast.Name)]
+    inherited = [given for base in bases if base and (given := _arguments(*base, attributes)) is not None]
     if _is_dataclass(statement):
         kinds: dict[str, Kind] = {}
         for given in reversed(inherited):
@@ -172,7 +178,7 @@ def _arguments(module: Module, statement: ast.stmt) -> Arguments | None:
         return Arguments(kinds)
     for line in statement.body:
         if isinstance(line, ast.FunctionDef) and line.name == "__init__":
-            return _of_function(line.args, module)
+            return _of_function(line.args, module, attributes)
     return inherited[0] if inherited else None
 
 
@@ -180,14 +186,22 @@ def _is_dataclass(statement: ast.ClassDef) -> bool:
     return any("dataclass" in ast.unparse(decorator) for decorator in statement.decorator_list)
 
 
-def _of_function(given: ast.arguments, module: Module) -> Arguments:
+def _attributes(module: Module, statement: ast.ClassDef) -> Attributes:
+    """The names that a class assigns, each with its value and the module of the class."""
+    assignments = [line for line in statement.body if isinstance(line, ast.Assign)]
+    return {ast.unparse(line.targets[0]): (module, line.value) for line in assignments}
+
+
+def _of_function(given: ast.arguments, module: Module, attributes: Attributes) -> Arguments:
     listed = [*given.posonlyargs, *given.args][1:] + given.kwonlyargs
     kinds = {one.arg: _kind(one.annotation, module) for one in listed}
     if given.kwarg is None:
         return Arguments(kinds)
     for marker in ast.walk(given.kwarg.annotation or ast.Constant(None)):
         if isinstance(marker, ast.Call) and ast.unparse(marker.func) == "ArgumentsOf":
-            found = _find(module, ast.unparse(marker.args[0]))
+            target = marker.args[0]
+            home, name = attributes[target.value] if isinstance(target, ast.Constant) else (module, target)
+            found = _find(home, ast.unparse(name))
             more = _arguments(*found) if found else None
             if more:
                 return Arguments({**more.kinds, **kinds}, more.open)
