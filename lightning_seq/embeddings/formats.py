@@ -47,9 +47,8 @@ def read_vectors(
     finite number, a word that comes twice, an early end; and where no word is UTF-8.
     """
     if path.is_dir():
-        vectors = load(path)
+        vectors = _normalised(load(path), normalise)
         _check_width(path, vectors.width, width)
-        vectors = _normalised(vectors, normalise)
         return vectors if keep is None else vectors.only(keep)
     try:
         with path.open("rb") as file:
@@ -158,11 +157,7 @@ def _normalised(vectors: Vectors, form: str) -> Vectors:
     rows: dict[str, int] = {}
     for row, word in enumerate(vectors.words):
         rows.setdefault(normal(word, form), row)
-    if tuple(rows) == vectors.words:
-        return vectors
-    kept = list(rows.values())
-    counts = None if vectors.counts is None else vectors.counts[kept]
-    return Vectors(tuple(rows), vectors.matrix[kept], counts, vectors.meta)
+    return vectors if tuple(rows) == vectors.words else vectors.select(rows)
 
 
 def _check_width(path: Path, found: int, expected: int | None) -> None:

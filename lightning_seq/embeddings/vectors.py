@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -64,13 +64,13 @@ class Vectors:
 
     def only(self, words: Collection[str]) -> Vectors:
         """The vectors of those words, in the same order as before."""
-        rows = [index for index, word in enumerate(self.words) if word in words]
-        return Vectors(
-            tuple(self.words[row] for row in rows),
-            self.matrix[rows],
-            None if self.counts is None else self.counts[rows],
-            self.meta,
-        )
+        return self.select({word: row for row, word in enumerate(self.words) if word in words})
+
+    def select(self, rows: Mapping[str, int]) -> Vectors:
+        """The vectors in these rows, by their new words."""
+        index = list(rows.values())
+        counts = None if self.counts is None else self.counts[index]
+        return Vectors(tuple(rows), self.matrix[index], counts, self.meta)
 
 
 def save(vectors: Vectors, directory: Path) -> None:

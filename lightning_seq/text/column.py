@@ -31,23 +31,29 @@ def column_of(lines: Iterable[str], suffix: str, name: str, place: str) -> Itera
     return _objects(lines, name, place) if suffix == ".jsonl" else _fields(lines, suffix, name, place)
 
 
+def json_object(line: str, where: str, column: str) -> dict[str, object]:
+    """The object on a line. Raises UserError for another line. column: a key of the object, for the error."""
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{where}: not JSON ({error}): expected one object on every line") from None
+    if not isinstance(record, dict):
+        kind = type(record).__name__
+        raise UserError(f"{where}: {kind}, expected an object such as {{{json.dumps(column)}: …}}")
+    return record
+
+
 def _objects(lines: Iterable[str], name: str, place: str) -> Iterator[str]:
     for number, line in enumerate(lines, 1):
-        if not line.strip():
-            yield ""
-            continue
-        try:
-            record = json.loads(line)
-        except (ValueError, RecursionError):
-            raise UserError(f"{place}, line {number}: not JSON: expected one object on every line") from None
-        if not isinstance(record, dict):
-            raise UserError(f"{place}, line {number}: expected an object such as {{{json.dumps(name)}: …}}")
+        where = f"{place}, line {number}"
+        record = json_object(line, where, name) if line.strip() else {name: ""}
         if name not in record:
-            raise _no_column(f"{place}, line {number}", name, list(map(str, record)))
-        if not isinstance(record[name], str):
-            raise UserError(f"{place}, line {number}: {name!r} is {str(record[name])[:40]}, expected text")
-        check_characters(f"{place}, line {number}", record[name])
-        yield record[name]
+            raise _no_column(where, name, list(map(str, record)))
+        text = record[name]
+        if not isinstance(text, str):
+            raise UserError(f"{where}: {name!r} is {str(text)[:40]}, expected text")
+        check_characters(where, text)
+        yield text
 
 
 def _fields(lines: Iterable[str], suffix: str, name: str, place: str) -> Iterator[str]:

@@ -37,8 +37,8 @@ def test_records_that_are_not_of_the_format_are_named() -> None:
 def test_records_of_jsonl_that_hold_no_such_text_are_named() -> None:
     assert list(column_of(['{"text": "a"}', "", '{"text": " "}'], ".jsonl", "text", "f")) == ["a", "", " "]
     for line, said in (
-        ("text", "f, line 1: not JSON: expected one object on every line"),
-        ("[1]", "f, line 1: expected an object such as"),
+        ("text", "f, line 1: not JSON"),
+        ("[1]", "f, line 1: list, expected an object such as"),
         ('{"txt": "a"}', "f, line 1: expected one column 'text'; did you mean txt"),
         ('{"text": 1}', "f, line 1: 'text' is 1, expected text"),
     ):

@@ -69,19 +69,20 @@ def lines_of(text: str) -> list[str]:
     return [f"{line}\n" for line in ended] + ([last] if last else [])
 
 
-def held_out(parts: int, split_seed: int) -> list[str]:
+def held_out(parts: int, generator: np.random.Generator) -> list[str]:
     """The split of each part: a share for test and for validation, chosen at random."""
-    order = np.random.default_rng(np.random.SeedSequence([split_seed])).permutation(parts)
+    order = generator.permutation(parts)
     size, splits = round(HELD_OUT * parts), ["train"] * parts
-    for split, places in (("test", order[:size]), ("validation", order[size : 2 * size])):
-        for place in places:
-            splits[place] = split
+    for split, chosen in (("test", order[:size]), ("validation", order[size : 2 * size])):
+        for part in chosen:
+            splits[part] = split
     return splits
 
 
 def gathered(parts: Sequence[list[str]], split_seed: int) -> dict[str, list[str]]:
-    """The lines of each split, its parts in the order they came in."""
+    """The lines of each split, its parts in the same order as before."""
     lines: dict[str, list[str]] = {split: [] for split in SPLITS}
-    for split, part in zip(held_out(len(parts), split_seed), parts, strict=True):
+    generator = np.random.default_rng(np.random.SeedSequence([split_seed]))
+    for split, part in zip(held_out(len(parts), generator), parts, strict=True):
         lines[split] += part
     return lines

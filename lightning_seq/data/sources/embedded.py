@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lightning_seq.data.sources.corpus import held_out
 from lightning_seq.data.sources.table import SPLITS, Loaded, Table
 from lightning_seq.data.sources.verses import Verse, edition, verses
 from lightning_seq.field_checks import check_fields
@@ -24,7 +25,6 @@ GENRES = {
 """Kinds of book and the numbers of their books; Revelation is one of the prophets."""
 
 _BOOKS = {book: genre for genre, books in GENRES.items() for book in books}
-HELD_OUT = 0.1
 
 
 @dataclass(frozen=True)
@@ -52,23 +52,17 @@ class VersesGenre:
 
     def load(self) -> Loaded:
         every = verses(self.version)
-        held_out = self._held_out(every)
+        chapters = sorted({(verse.book, verse.chapter) for verse in every})
+        generator = np.random.default_rng(np.random.SeedSequence([self.split_seed]))
+        split_of = {}
+        for genre in GENRES:
+            own = [chapter for chapter in chapters if _BOOKS[chapter[0]] == genre]
+            split_of.update(zip(own, held_out(len(own), generator), strict=True))
         rows: dict[str, list[Verse]] = {split: [] for split in SPLITS}
         for verse in every:
-            rows[held_out.get((verse.book, verse.chapter), "train")].append(verse)
+            rows[split_of[verse.book, verse.chapter]].append(verse)
         tables = {
             split: Table([one.text for one in part], [_BOOKS[one.book] for one in part], [one.id for one in part])
             for split, part in rows.items()
         }
         return Loaded(tables, tuple(GENRES), edition(self.version))
-
-    def _held_out(self, every: list[Verse]) -> dict[tuple[int, int], str]:
-        chapters = sorted({(verse.book, verse.chapter) for verse in every})
-        generator = np.random.default_rng(np.random.SeedSequence([self.split_seed]))
-        held_out = {}
-        for genre in GENRES:
-            own = [chapter for chapter in chapters if _BOOKS[chapter[0]] == genre]
-            order, size = generator.permutation(len(own)), round(HELD_OUT * len(own))
-            for split, numbers in (("test", order[:size]), ("validation", order[size : 2 * size])):
-                held_out.update({own[number]: split for number in numbers})
-        return held_out

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -15,7 +14,7 @@ from lightning_seq.data.sources.split_files import SplitFiles, decoded
 from lightning_seq.data.sources.table import Cut, Loaded, Table
 from lightning_seq.errors import UserError
 from lightning_seq.files import Plain
-from lightning_seq.text.column import DELIMITERS, delimiter_of, records
+from lightning_seq.text.column import DELIMITERS, delimiter_of, json_object, records
 from lightning_seq.text.lines import check_characters, split_lines
 
 _LABEL = "__label__"
@@ -126,7 +125,7 @@ class Files(SplitFiles, Cut):
 
     @property
     def _names(self) -> dict[str, str]:
-        """The columns that are read, by the setting that names each: text, label and perhaps ids, in this order."""
+        """The names of the columns of texts, labels and perhaps ids, in this order, by their settings."""
         names = {"text_column": self.text_column, "label_column": self.label_column}
         return names | ({"id_column": self.id_column} if self.id_column else {})
 
@@ -140,7 +139,7 @@ class Files(SplitFiles, Cut):
         remedy = "check the quotes in that record, or give data.quotes=false where a quotation mark is a character"
         rows = records(io.StringIO(text, newline="\n"), delimiter, self._quoted, str(path), remedy)
         header = next([name.strip() for name in row] for *_, row in rows if row)
-        places = [self._column(path, setting, name, header) for setting, name in self._names.items()]
+        columns = [self._column(path, setting, name, header) for setting, name in self._names.items()]
         long, labels = [], set()
         for line, last, row in rows:
             if not row:
@@ -153,11 +152,11 @@ class Files(SplitFiles, Cut):
             if last > line:
                 long.append((line, last, row))
             else:
-                labels.add(row[places[1]])
-            yield line, row[places[0]], row[places[1]], row[places[2]] if self.id_column else None
+                labels.add(row[columns[1]])
+            yield line, row[columns[0]], row[columns[1]], row[columns[2]] if self.id_column else None
         for line, last, row in long:
             if self.kind == "tsv" or self.quotes is None:
-                self._check_long(f"{path}, line {line}", last, row, delimiter, places[1], labels)
+                self._check_long(f"{path}, line {line}", last, row, delimiter, columns[1], labels)
         if long:
             notes.append(f"{path.name}: {len(long)} quoted text{'s' * (len(long) > 1)} with line ends inside")
 
@@ -168,15 +167,15 @@ class Files(SplitFiles, Cut):
             return f'a text with {separator} in it needs quotes around it ("…")'
         return f"a text has no {separator} in it" + (", unless the file quotes texts: data.quotes=true" * marks)
 
-    def _check_long(self, where: str, last: int, row: list[str], delimiter: str, place: int, labels: set[str]) -> None:
-        """Raises UserError where a field over several lines has swallowed examples: in a tsv file one with a delimiter
-        in it, in a csv file one with a line that is a whole record of a known label."""
+    def _check_long(self, where: str, last: int, row: list[str], delimiter: str, label: int, labels: set[str]) -> None:
+        """Raises UserError where a field over several lines holds examples: in a tsv file a delimiter, in a csv file a
+        line that is a whole record of a known label."""
         for column, value in enumerate(row):
             first, *rest = value.split("\n")
             inside = [line.split(delimiter) for line in rest]
             inside += [row[:column] + first.split(delimiter)] * (delimiter in first)
-            swallowed = any(len(part) == len(row) and part[place].strip() in labels for part in inside)
-            if rest and (delimiter in value if self.kind == "tsv" else swallowed):
+            has_record = any(len(part) == len(row) and part[label].strip() in labels for part in inside)
+            if rest and (delimiter in value if self.kind == "tsv" else has_record):
                 raise UserError(
                     f"{where}: a field in quotes runs on to line {last}, with {DELIMITERS.get(delimiter, delimiter)} "
                     "in it: check the quotes there; or give data.quotes=false where a quotation mark is a character"
@@ -198,14 +197,7 @@ class Files(SplitFiles, Cut):
 
     def _json_lines(self, path: Path, text: str, notes: list[str]) -> Iterator[Row]:
         for line, content in _lines(text):
-            try:
-                record = json.loads(content)
-            except (ValueError, RecursionError) as error:
-                raise UserError(f"{path}, line {line}: not JSON ({error}): expected one object on every line") from None
-            if not isinstance(record, dict):
-                raise UserError(
-                    f'{path}, line {line}: {type(record).__name__}, expected an object such as {{"text": …}}'
-                )
+            record = json_object(content, f"{path}, line {line}", self.text_column)
             for setting, name in self._names.items():
                 if name not in record:
                     missing = "label missing or out of range, " if setting == "label_column" and line > 1 else ""
@@ -243,7 +235,5 @@ _READERS: dict[str, Callable[[Files, Path, str, list[str]], Iterator[Row]]] = {
 
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:
-    """Lines that are not blank, with their numbers; only a line feed ends a line."""
-    for number, line in enumerate(split_lines(text), 1):
-        if line.strip():
-            yield number, line
+    """Lines that are not blank, with their numbers."""
+    return ((number, line) for number, line in enumerate(split_lines(text), 1) if line.strip())
