@@ -85,13 +85,13 @@ def analogies(vectors: Vectors, questions: Path | None = None, most_frequent: in
     position = {word: index for index, word in enumerate(ids)}
     unit = vectors.unit[candidates]
     results = []
-    for name, asked in sections(questions or shipped(QUESTIONS)):
-        rows = [[position[word] for word in four] for four in asked if all(word in position for word in four)]
+    for name, fours in sections(questions or shipped(QUESTIONS)):
+        rows = [[position[word] for word in four] for four in fours if all(word in position for word in four)]
         correct = sum(
             int((_answers(unit, batch[:, :3]) == batch[:, 3]).sum())
             for batch in (np.array(rows[start : start + _BATCH]) for start in range(0, len(rows), _BATCH))
         )
-        results.append(Section(name, correct, len(rows), len(asked)))
+        results.append(Section(name, correct, len(rows), len(fours)))
     return Analogies(tuple(results))
 
 
@@ -128,14 +128,14 @@ def word_pairs(vectors: Vectors, pairs: str | Path) -> Correlation:
     if isinstance(pairs, str) and pairs not in PAIR_SETS:
         raise UserError(f"word pairs are {pairs!r}: {near(pairs, PAIR_SETS)}")
     path = shipped(PAIR_SETS[pairs]) if isinstance(pairs, str) else pairs
-    asked, ids = judged_pairs(path), folded(vectors.words)
+    judgements, ids = judged_pairs(path), folded(vectors.words)
     name = pairs if isinstance(pairs, str) else path.stem
-    judged = [(ids[one], ids[other], score) for one, other, score in asked if one in ids and other in ids]
+    judged = [(ids[one], ids[other], score) for one, other, score in judgements if one in ids and other in ids]
     if len(judged) < 3:
-        return Correlation(name, None, None, len(judged), len(asked))
+        return Correlation(name, None, None, len(judged), len(judgements))
     left, right, people = (np.array(column) for column in zip(*judged, strict=True))
     cosine = (vectors.unit[left] * vectors.unit[right]).sum(axis=1)
-    return Correlation(name, *_correlations(people, cosine), len(judged), len(asked))
+    return Correlation(name, *_correlations(people, cosine), len(judged), len(judgements))
 
 
 def _correlations(x: np.ndarray, y: np.ndarray) -> tuple[float | None, float | None]:

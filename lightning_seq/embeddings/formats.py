@@ -138,19 +138,19 @@ def _read(path: Path, file: BinaryIO, width: int | None, keep: Collection[str] |
     rows = _Rows(path, keep, form)
     header = _header(first)
     if header is None:
-        found = len(first.rstrip(b" \r\n").split(b" ")) - 1
-        if found < 1:
+        own_width = len(first.rstrip(b" \r\n").split(b" ")) - 1
+        if own_width < 1:
             rows.fail("line 1", "expected a header (two whole numbers), or a word and its values with spaces between")
-        _check_width(path, found, width)
+        _check_width(path, own_width, width)
         file.seek(begin)
-        return _read_text(file, rows, found, None)
-    count, found = header
-    if found < 1:
-        rows.fail("line 1", f"the header says {count} words of {found} values: expected at least one value")
-    _check_width(path, found, width)
+        return _read_text(file, rows, own_width, None)
+    count, own_width = header
+    if own_width < 1:
+        rows.fail("line 1", f"the header says {count} words of {own_width} values: expected at least one value")
+    _check_width(path, own_width, width)
     if _looks_like_text(file, begin + len(first)):
-        return _read_text(file, rows, found, count)
-    return _read_binary(file, rows, found, count, begin + len(first))
+        return _read_text(file, rows, own_width, count)
+    return _read_binary(file, rows, own_width, count, begin + len(first))
 
 
 def _normalised(vectors: Vectors, form: str) -> Vectors:
@@ -160,11 +160,11 @@ def _normalised(vectors: Vectors, form: str) -> Vectors:
     return vectors if tuple(rows) == vectors.words else vectors.select(rows)
 
 
-def _check_width(path: Path, found: int, expected: int | None) -> None:
-    if expected is not None and found != expected:
+def _check_width(path: Path, own_width: int, expected: int | None) -> None:
+    if expected is not None and own_width != expected:
         raise UserError(
-            f"{path} has vectors of width {found}, expected {expected}: give another file, "
-            f"or set embedding.size={found}"
+            f"{path} has vectors of width {own_width}, expected {expected}: give another file, "
+            f"or set embedding.size={own_width}"
         )
 
 
@@ -221,11 +221,11 @@ def _read_text(file: BinaryIO, rows: _Rows, width: int, count: int | None) -> Ve
         if read == count:
             rows.fail(place, f"the header says {count} words, and there are more")
         read += 1
-        found = line.count(b" ")
+        spaces = line.count(b" ")
         parts = line.rsplit(b" ", width)
-        spaced = found > width and count is None and _number(parts[0].rsplit(b" ", 1)[1]) is None
-        if found != width and not spaced:
-            rows.fail(place, f"has {found} values, expected {width}: each word has as many as the first line says")
+        spaced = spaces > width and count is None and _number(parts[0].rsplit(b" ", 1)[1]) is None
+        if spaces != width and not spaced:
+            rows.fail(place, f"has {spaces} values, expected {width}: each word has as many as the first line says")
         word = rows.word(parts[0], place)
         if word is None:
             continue

@@ -100,29 +100,8 @@ class Embedding(nn.Module):
         return f"{self.size}, {self.width}, frozen={self.frozen}, dropout={self.dropout}"
 
 
-class OneHot(nn.Module):
-    """One-hot vectors of width V: returns their ids; the next layer looks its product up by `lookup_product`."""
-
-    is_lookup = True
-
-    def __init__(self, size: int) -> None:
-        super().__init__()
-        if size < 1:
-            raise UserError(f"one-hot inputs of {size} words: expected at least 1")
-        self.width = size
-
-    def set_epoch(self, epoch: int) -> None:
-        """Nothing to thaw."""
-
-    def forward(self, ids: Int[Tensor, "B T"]) -> Int[Tensor, "B T"]:
-        return ids
-
-    def extra_repr(self) -> str:
-        return f"{self.width}"
-
-
-class Vectors(nn.Module):
-    """Returns inputs that are vectors `[B, T, E]` already."""
+class _FixedInputs(nn.Module):
+    """Inputs of a width, without parameters."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -131,11 +110,29 @@ class Vectors(nn.Module):
     def set_epoch(self, epoch: int) -> None:
         """Nothing to thaw."""
 
-    def forward(self, x: Float[Tensor, "B T E"]) -> Float[Tensor, "B T E"]:
-        return x
-
     def extra_repr(self) -> str:
         return f"{self.width}"
+
+
+class OneHot(_FixedInputs):
+    """One-hot vectors of width V: returns their ids; the next layer looks its product up by `lookup_product`."""
+
+    is_lookup = True
+
+    def __init__(self, size: int) -> None:
+        if size < 1:
+            raise UserError(f"one-hot inputs of {size} words: expected at least 1")
+        super().__init__(size)
+
+    def forward(self, ids: Int[Tensor, "B T"]) -> Int[Tensor, "B T"]:
+        return ids
+
+
+class Vectors(_FixedInputs):
+    """Returns inputs that are vectors `[B, T, E]` already."""
+
+    def forward(self, x: Float[Tensor, "B T E"]) -> Float[Tensor, "B T E"]:
+        return x
 
 
 def lookup_product(

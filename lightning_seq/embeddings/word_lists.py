@@ -34,19 +34,19 @@ def shipped(name: str) -> Path:
 
 def sections(path: Path) -> Iterator[tuple[str, list[tuple[str, ...]]]]:
     """Names of sections with their questions, in capitals."""
-    name, asked = "", list[tuple[str, ...]]()
+    name, questions = "", list[tuple[str, ...]]()
     for number, line in enumerate(read_lines(path), start=1):
         parts = fields(line)
         if line.startswith(":"):
-            if asked:
-                yield name, asked
-            name, asked = line[1:].strip(), []
+            if questions:
+                yield name, questions
+            name, questions = line[1:].strip(), []
         elif len(parts) == 4:
-            asked.append(tuple(part.upper() for part in parts))
+            questions.append(tuple(part.upper() for part in parts))
         elif parts:
             raise UserError(f"{path}, line {number}: expected four words, or `: section`")
-    if asked:
-        yield name, asked
+    if questions:
+        yield name, questions
 
 
 def judged_pairs(path: Path) -> list[tuple[str, str, float]]:
@@ -66,8 +66,8 @@ def judged_pairs(path: Path) -> list[tuple[str, str, float]]:
 def question_pairs(names: Sequence[str]) -> list[tuple[str, str]]:
     """The different pairs in sections of gensim's `questions-words.txt`, small letters, in its order."""
     pairs: dict[tuple[str, str], None] = {}
-    for name, asked in sections(shipped(QUESTIONS)):
+    for name, questions in sections(shipped(QUESTIONS)):
         if name in names:
-            for one, other, *_ in asked:
+            for one, other, *_ in questions:
                 pairs[one.lower(), other.lower()] = None
     return list(pairs)

@@ -120,7 +120,7 @@ class Subwords:
     def _tokenizer(self) -> Tokenizer:
         try:
             return Tokenizer.from_str(self.model)
-        except Exception as error:  # the library's own kind
+        except Exception as error:  # of a type that the library does not export
             raise UserError(
                 f"the subword model cannot be read ({first_line(error)[:200]}): make the prepared data or the "
                 "checkpoint that holds it again"

@@ -128,12 +128,12 @@ def _different(generator: np.random.Generator, pool: int, wanted: int) -> list[i
     """So many different numbers below `pool`."""
     if pool <= _ENUMERABLE:
         return generator.permutation(pool)[:wanted].tolist()
-    size, found = (pool.bit_length() + 7) // 8, dict[int, None]()
-    while len(found) < wanted:
+    size, numbers = (pool.bit_length() + 7) // 8, dict[int, None]()
+    while len(numbers) < wanted:
         number = int.from_bytes(generator.bytes(size), "big") >> (8 * size - pool.bit_length())
         if number < pool:
-            found[number] = None
-    return list(found)
+            numbers[number] = None
+    return list(numbers)
 
 
 def _string(number: int) -> np.ndarray:

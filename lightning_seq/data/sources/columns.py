@@ -73,6 +73,16 @@ class Reading(Shares, ABC, Generic[L_co]):
                 )
             yield split, sets[own], f"{name}, split {own}"
 
+    def check_trainable(self, sets: Sets, name: str) -> None:
+        """Raises UserError where a set, such as an incomplete mirror, lacks the split to train on."""
+        if self.splits["train"] not in sets:
+            names = sorted(sets)
+            raise UserError(
+                f"{name} has no split {self.splits['train']!r} to train on, only {', '.join(names)}: take another with "
+                f"data.splits.train={names[-1]} (and data.splits.{names[-1]}=null, to cut that from it), or a complete "
+                "set"
+            )
+
     @abstractmethod
     def to_plain(self) -> Plain:
         """The settings that decide what `read` returns."""

@@ -24,7 +24,7 @@ class CopyMemory(Synthetic):
     once in `symbols` times, with a loss of log(symbols). (Arjovsky et al. count the silence too: their mean loss is
     this one times length / (distance + 2 · length), for a model that is sure of the blanks.)
 
-    length:   symbols to be held.
+    length:   symbols to hold.
     distance: steps of the silence.
     symbols:  the size of the alphabet.
 

@@ -1,4 +1,4 @@
-"""The lines of running text by split, and how missing splits are cut from them."""
+"""The lines of running text, how missing splits are cut from them, and the column of a public set read as them."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from typing import TypeAlias
 
 import numpy as np
 
+from lightning_seq.data.sources.columns import ColumnRows, Reading, Sets, texts_of
 from lightning_seq.data.sources.table import SPLITS, Shares, Source
 from lightning_seq.errors import UserError
+from lightning_seq.files import Plain
 
 HELD_OUT = 0.1
 """The share of an embedded text's parts for validation, and the same for test."""
@@ -61,6 +63,34 @@ class Tail(Shares):
             lines["train"], lines[split] = text[:kept], text[kept:]
             notes.append(f"{split}: the last {share:.0%} of train, as the source has no such split")
         return {split: lines[split] for split in SPLITS}, notes
+
+
+@dataclass(frozen=True)
+class TextColumn(Reading[Corpus], Tail):
+    """Reads running text.
+
+    text_column: its rows are lines, or hold several lines; a row without a line feed at its end is given one, unless it
+                 is the only row.
+    """
+
+    text_column: str = "text"
+
+    def to_plain(self) -> Plain:
+        return {"running_text": self.text_column, "splits": self.own_splits, "tail": self.shares()}
+
+    def read(self, sets: Sets, name: str, revision: str | None) -> Corpus:
+        """Raises UserError for a missing split or column."""
+        self.check_trainable(sets, name)
+        lines = {split: self._lines(rows, place) for split, rows, place in self.chosen(sets, name)}
+        completed, notes = self.completed(lines, name)
+        return Corpus(completed, revision=revision, notes=notes)
+
+    def _lines(self, rows: ColumnRows, name: str) -> list[str]:
+        texts, lines = texts_of(rows, "text_column", self.text_column, name), list[str]()
+        for text in texts:
+            ended = text.endswith("\n") or len(texts) == 1
+            lines += lines_of(text if ended else f"{text}\n")
+        return lines
 
 
 def lines_of(text: str) -> list[str]:

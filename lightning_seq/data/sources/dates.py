@@ -116,7 +116,7 @@ class Dates(Synthetic):
 
     @cached_property
     def _patterns(self) -> list[tuple[str, Pattern]]:
-        """Languages and formats; each language is as likely as it has formats."""
+        """Languages and formats; the likelihood of a language grows with the number of its formats."""
         return [(language, pattern) for language in self.languages for pattern in _patterns(language)]
 
 

@@ -14,7 +14,6 @@ from lightning_seq.data.sources.columns import Reading, Sets, check_columns
 from lightning_seq.data.sources.public import PublicSet
 from lightning_seq.data.sources.split_files import SplitFiles, decoded
 from lightning_seq.data.sources.table import Cut, Examples, Loaded, Source
-from lightning_seq.data.sources.text_column import check_trainable
 from lightning_seq.errors import UserError
 from lightning_seq.files import Plain
 from lightning_seq.text.lines import split_lines
@@ -78,7 +77,7 @@ class NotesColumn(Reading[Loaded[Pieces]], Cut):
 
     def read(self, sets: Sets, name: str, revision: str | None) -> Loaded[Pieces]:
         """Raises UserError for a missing split or column, and for a note that is not on a piano."""
-        check_trainable(sets, self.splits, name)
+        self.check_trainable(sets, name)
         tables = {}
         for split, rows, place in self.chosen(sets, name):
             check_columns(rows, {"notes_column": self.notes_column}, place)

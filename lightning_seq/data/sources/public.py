@@ -7,7 +7,7 @@ from dataclasses import fields
 from typing import Annotated, Generic, Protocol, TypeVar
 
 from lightning_seq.data.sources.columns import Columns, Reading
-from lightning_seq.data.sources.corpus import Corpus
+from lightning_seq.data.sources.corpus import Corpus, TextColumn
 from lightning_seq.data.sources.hub import Hub, WithNotes
 from lightning_seq.data.sources.hub_stream import HubStream
 from lightning_seq.data.sources.keys import Located
@@ -15,7 +15,6 @@ from lightning_seq.data.sources.mirror import Mirror
 from lightning_seq.data.sources.pairs import PairColumns, PairTable
 from lightning_seq.data.sources.table import L_co, Loaded, Source, Table
 from lightning_seq.data.sources.tagged import TaggedColumns, TaggedTable
-from lightning_seq.data.sources.text_column import TextColumn
 from lightning_seq.errors import UserError, near
 from lightning_seq.files import Plain
 from lightning_seq.value_types import ArgumentsOf

@@ -49,7 +49,7 @@ class Reordering(Synthetic):
 def _lexicon() -> dict[str, str]:
     """A word of two or three syllables for every English word; always the same, no two alike."""
     syllables = ["".join(pair) for pair in product("bdfgklmnprstv", "aeiou")]
-    generator, found = np.random.default_rng(0), dict[str, str]()
+    generator, lexicon = np.random.default_rng(0), dict[str, str]()
     places = [word for place in PLACES for word in place.split() if word != "the"]
     taken = set(PARTICLES)
     for word in dict.fromkeys([*PEOPLE, *ANIMALS, *VERBS, *QUALITIES, *MANNERS, *places]):
@@ -57,9 +57,9 @@ def _lexicon() -> dict[str, str]:
             made = "".join(generator.choice(syllables, generator.integers(2, 4)))
             if made not in taken:
                 taken.add(made)
-                found[word] = made
+                lexicon[word] = made
                 break
-    return found
+    return lexicon
 
 
 def _sentence(generator: np.random.Generator, lexicon: dict[str, str]) -> tuple[list[str], Words]:

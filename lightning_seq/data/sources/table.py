@@ -89,7 +89,7 @@ class Source(Protocol[L_co]):
         ...
 
     def identity(self) -> Plain:
-        """Everything that decides what `load` returns, found out quickly: checksums, names, settings."""
+        """The checksums, names and settings that decide the result of `load`, without loading."""
         ...
 
     def load(self) -> L_co:
