@@ -48,7 +48,7 @@ def nearest(vectors: Vectors, word: str, n: int = 10, metric: str = "cosine") ->
 
 @dataclass(frozen=True)
 class Section:
-    """Analogies of one kind. answerable: those whose four words have vectors."""
+    """Analogies of one kind. answerable: with vectors for all four words."""
 
     name: str
     correct: int

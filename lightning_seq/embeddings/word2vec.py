@@ -279,7 +279,7 @@ def _train(
                 )
                 done += part.words
                 trained += part_trained
-                # Each call of `train` starts the sum again, so this is the part's own.
+                # Each call of `train` starts the sum again: this is the loss of the part.
                 part_loss = float(model.get_latest_training_loss())
                 loss = loss + part_loss if part_loss < SATURATED else float("nan")
                 bar.update(task, completed=done, description=f"word2vec epoch {epoch + 1}/{parameters.epochs}")

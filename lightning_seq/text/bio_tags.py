@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from lightning_seq.errors import UserError, near
 
@@ -140,15 +141,10 @@ def malformed(tags: Sequence[Tag], scheme: str) -> int | None:
 
     Any tag may be next to an unknown tag.
     """
-    if not tags:
-        return None
-    if tags[0] is not None and not may_follow(None, tags[0], scheme):
-        return 0
-    for step in range(1, len(tags)):
-        before, tag = tags[step - 1], tags[step]
+    for step, (before, tag) in enumerate(pairwise([OUTSIDE, *tags, OUTSIDE])):
         if before is not None and tag is not None and not may_follow(before, tag, scheme):
             return step
-    return len(tags) if tags[-1] is not None and not may_follow(tags[-1], None, scheme) else None
+    return None
 
 
 def loosely(tags: Sequence[Tag]) -> list[tuple[int, int, str]]:

@@ -1,4 +1,4 @@
-"""One column of a file with several, read line by line."""
+"""One column of a file, read line by line."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ PHRASE = 3
 
 @dataclass(frozen=True)
 class Agreement(Synthetic):
-    """The number of the verb that comes next: `the keys near the old door` … `are` (the task of Linzen et al. 2016, on
+    """The number of the next verb: `the keys near the old door` … `are` (the task of Linzen et al. 2016, on
     sentences of our own).
 
     Between the subject and the place of its verb are phrases of three words with a noun of either number, drawn

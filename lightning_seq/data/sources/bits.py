@@ -1,4 +1,4 @@
-"""The lecture's bit problems: a network answers a string of bits with another one, and has to remember some of them."""
+"""The lecture's bit problems: a network answers a string of bits with another, and has to remember some."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def answers(problem: str, x: np.ndarray) -> np.ndarray:
 
 
 def _different(generator: np.random.Generator, pool: int, wanted: int) -> list[int]:
-    """So many different numbers below `pool`."""
+    """Different numbers below `pool`."""
     if pool <= _ENUMERABLE:
         return generator.permutation(pool)[:wanted].tolist()
     size, numbers = (pool.bit_length() + 7) // 8, dict[int, None]()
@@ -137,5 +137,5 @@ def _different(generator: np.random.Generator, pool: int, wanted: int) -> list[i
 
 
 def _string(number: int) -> np.ndarray:
-    """The binary digits of a number after its leading one: every string of bits is that of one number."""
+    """The binary digits of a number after its leading one: each string of bits belongs to one number."""
     return np.array([int(digit) for digit in f"{number:b}"[1:]], dtype=np.int64)

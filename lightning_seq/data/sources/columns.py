@@ -76,11 +76,10 @@ class Reading(Shares, ABC, Generic[L_co]):
     def check_trainable(self, sets: Sets, name: str) -> None:
         """Raises UserError where a set, such as an incomplete mirror, lacks the split to train on."""
         if self.splits["train"] not in sets:
-            names = sorted(sets)
+            *_, last = names = sorted(sets)
             raise UserError(
                 f"{name} has no split {self.splits['train']!r} to train on, only {', '.join(names)}: take another with "
-                f"data.splits.train={names[-1]} (and data.splits.{names[-1]}=null, to cut that from it), or a complete "
-                "set"
+                f"data.splits.train={last} (and data.splits.{last}=null, to cut that from it), or a complete set"
             )
 
     @abstractmethod
@@ -151,8 +150,7 @@ class Columns(Reading[Loaded[Table]], Cut):
         tables, classes = {}, None
         for split, rows, place in self.chosen(sets, name):
             tables[split], classes = self._table(rows, place)
-        completed, notes = self.completed(tables)
-        return Loaded(completed, classes, revision, notes)
+        return self.loaded(tables, classes, revision)
 
     def _table(self, rows: ColumnRows, name: str) -> tuple[Table, tuple[str, ...] | None]:
         check_columns(rows, {"text_column": self.text_column, "label_column": self.label_column}, name)

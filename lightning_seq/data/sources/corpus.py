@@ -1,4 +1,4 @@
-"""The lines of running text, how missing splits are cut from them, and the column of a public set read as them."""
+"""Running text, the cut of its missing splits, and its reading from a column of a public set."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lightning_seq.errors import UserError
 from lightning_seq.files import Plain
 
 HELD_OUT = 0.1
-"""The share of an embedded text's parts for validation, and the same for test."""
+"""The share of an embedded text's parts for validation, and for test."""
 
 
 @dataclass(frozen=True)

@@ -82,8 +82,7 @@ class Files(SplitFiles, Cut):
         if self.id_column:
             keys = typed_keys([table.keys or [] for table in tables.values()], untyped=self.kind != "jsonl")
             tables = {split: replace(table, keys=own) for (split, table), own in zip(tables.items(), keys, strict=True)}
-        completed, cuts = self.completed(tables)
-        return Loaded(completed, notes=[*notes, *cuts])
+        return self.loaded(tables, notes=notes)
 
     def _check_classes(self, table: Table) -> None:
         """Raises UserError for labels that are measurements, not classes."""

@@ -1,4 +1,4 @@
-"""Pairs of texts, and the columns of a public set read as them."""
+"""Pairs of texts, and their reading from the columns of a public set."""
 
 from __future__ import annotations
 
@@ -104,8 +104,7 @@ class PairColumns(Reading[Loaded[PairTable]], Cut):
             if empty := len(rows) - len(table):
                 notes.append(f"{split}: {number_of(empty, 'row')} without a text on one side left out")
             tables[split] = table
-        completed, cuts = self.completed(tables)
-        return Loaded(completed, None, revision, [*notes, *cuts])
+        return self.loaded(tables, revision=revision, notes=notes)
 
     def _table(self, rows: ColumnRows, name: str) -> PairTable:
         flat = rows.flatten()

@@ -88,8 +88,7 @@ class ParallelFiles(SplitFiles, Cut):
             if blank:
                 notes.append(f"{split}: {number_of(blank, 'line')} blank on both sides left out")
             tables[split] = table
-        completed, cuts = self.completed(tables)
-        return Loaded(completed, notes=[*notes, *cuts])
+        return self.loaded(tables, notes=notes)
 
     def _pairs(self) -> dict[str, tuple[Path, Path | None]]:
         """The file of the sources and that of the targets, by split."""

@@ -83,8 +83,7 @@ class NotesColumn(Reading[Loaded[Pieces]], Cut):
             check_columns(rows, {"notes_column": self.notes_column}, place)
             rolls = [roll(notes, f"{place}, row {row}") for row, notes in enumerate(rows[self.notes_column])]
             tables[split] = Pieces(rolls, list(range(len(rolls))))
-        completed, notes = self.completed(tables)
-        return Loaded(completed, revision=revision, notes=notes)
+        return self.loaded(tables, revision=revision)
 
 
 @dataclass(frozen=True)
@@ -102,8 +101,7 @@ class RollFiles(SplitFiles, Cut):
         for split, path in self.paths().items():
             pieces = list(self._pieces(path))
             tables[split] = Pieces([piece for _, piece in pieces], [line for line, _ in pieces])
-        completed, notes = self.completed(tables)
-        return Loaded(completed, notes=notes)
+        return self.loaded(tables)
 
     def _pieces(self, path: Path) -> Iterator[tuple[int, np.ndarray]]:
         for line, content in enumerate(split_lines(decoded(path)), 1):

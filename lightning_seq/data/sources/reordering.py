@@ -101,5 +101,5 @@ def _links(words: list[str], target: Words) -> list[Link]:
 
 
 def _begins(words: list[str]) -> list[int]:
-    """At which character each word begins, with one space between them."""
+    """The first character of each word, with one space between words."""
     return np.cumsum([0, *(len(word) + 1 for word in words[:-1])]).tolist()

@@ -22,7 +22,7 @@ _TRIES = 50
 class SymbolPairs(Synthetic):
     """Letters drawn at random, a space between them; the target has them in the same order or backwards.
 
-    No sequence comes twice, in one split or in two. Which letter comes from which is known.
+    No sequence comes twice, in one split or in two. The links between letters are known.
 
     order:   `copy` or `reverse`.
     shortest, longest: letters of a sequence; every length is as likely, as far as there are sequences of it.

@@ -1,4 +1,4 @@
-"""The base of every synthetic source, and draws of which no two are equal."""
+"""The base of every synthetic source, and draws without repetition."""
 
 from __future__ import annotations
 

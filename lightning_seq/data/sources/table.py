@@ -1,4 +1,4 @@
-"""The base of every source: its examples by split, and how missing splits are cut."""
+"""The base of every source: its examples by split, and the cut of missing splits."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SPLITS = ("train", "validation", "test")
 _STREAMS = {"validation": 0, "test": 1}
 
 Keys: TypeAlias = list[int | str]
-"""The values of a column of ids for the examples of one split: all different, whole numbers alone or texts alone."""
+"""The values of a column of ids for the examples of one split: all different, and all whole numbers or all texts."""
 
 
 @dataclass(frozen=True)
@@ -141,9 +141,15 @@ class Cut(Shares):
     def shares(self) -> dict[str, Plain]:
         return {**super().shares(), "split_seed": self.split_seed}
 
-    def completed(self, tables: Mapping[str, T]) -> tuple[dict[str, T], list[str]]:
-        """All three splits, and a note for each that was cut."""
-        tables, notes = dict(tables), []
+    def loaded(
+        self,
+        tables: Mapping[str, T],
+        classes: tuple[str, ...] | None = None,
+        revision: str | None = None,
+        notes: Sequence[str] = (),
+    ) -> Loaded[T]:
+        """All three splits, and a further note for each that was cut."""
+        tables, notes = dict(tables), [*notes]
         whole = len(tables["train"])
         for split, share in self.missing(tables):
             # A share of the whole, also for the second cut.
@@ -151,7 +157,7 @@ class Cut(Shares):
             seed = [self.split_seed, _STREAMS[split]]
             tables["train"], tables[split] = cut(tables["train"], min(left, 1.0), seed)
             notes.append(f"{split}: {share:.0%} of train, as the source has no such split")
-        return {split: tables[split] for split in SPLITS}, notes
+        return Loaded({split: tables[split] for split in SPLITS}, classes, revision, notes)
 
 
 def empty_split(name: str, split: str, wanted: str) -> UserError:

@@ -1,4 +1,4 @@
-"""Tagged sentences, and the columns of a public set read as them."""
+"""Tagged sentences, and their reading from the columns of a public set."""
 
 from __future__ import annotations
 
@@ -93,8 +93,7 @@ class TaggedColumns(Reading[Loaded[TaggedTable]], Cut):
             if empty := len(rows) - len(table):
                 notes.append(f"{split}: {number_of(empty, 'row')} without a token left out")
             tables[split] = table
-        completed, cuts = self.completed(tables)
-        return Loaded(completed, classes, revision, [*notes, *cuts])
+        return self.loaded(tables, classes, revision, notes)
 
     def _table(self, rows: ColumnRows, name: str) -> tuple[TaggedTable, tuple[str, ...] | None]:
         wanted = {"tokens_column": self.tokens_column, "tag_column": self.tag_column}

@@ -65,8 +65,7 @@ class TaggedFiles(SplitFiles, Cut):
             tables[split] = self.reading.table(str(path), decoded(path, self.encoding))
             if not len(tables[split]):
                 raise UserError(f"{path} has no sentences: expected one token a line")
-        completed, notes = self.completed(tables)
-        return Loaded(completed, notes=notes)
+        return self.loaded(tables)
 
     def paths(self) -> dict[str, Path]:
         """The files, by split, those of a treebank too. Raises UserError for a file that does not exist."""

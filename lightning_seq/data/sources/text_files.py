@@ -26,7 +26,7 @@ class TextFiles(SplitFiles, Tail):
 
 
 def _ended(text: str) -> list[str]:
-    """The lines, each with a line feed; the last one has none where the text has none."""
+    """The lines, each with a line feed; the last line only where the text ends with one."""
     lines = [f"{line}\n" for line in split_lines(text)]
     return lines if text.endswith("\n") else [*lines[:-1], lines[-1].removesuffix("\n")]
 

@@ -56,7 +56,7 @@ class WordOrder:
 
 
 def _pair(generator: np.random.Generator) -> tuple[str, str]:
-    """A sentence in which a person acts, and the sentence in which person and animal have changed places."""
+    """A sentence in which a person acts, and the same with person and animal exchanged."""
 
     def one(choices: tuple[str, ...], share: float = 1.0) -> str:
         return choices[generator.integers(len(choices))] if generator.random() < share else ""
