@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 from functools import cache
 from types import NoneType, UnionType
-from typing import TYPE_CHECKING, Annotated, Literal, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Literal, TypeGuard, Union, get_args, get_origin, get_type_hints
 
 from lightning_seq.errors import UserError, near
 from lightning_seq.value_types import OneOf, Range
@@ -56,10 +56,12 @@ def _of_names(value: object, names: tuple[str, ...]) -> str:
     return "" if value in names else f"; {near(str(value), names)}"
 
 
+def _is_number(value: object, type_: type) -> TypeGuard[float]:
+    return isinstance(value, int if type_ is int else int | float) and not isinstance(value, bool)
+
+
 def _of_range(value: object, type_: type, limits: Range) -> str:
-    types = (int,) if type_ is int else (int, float)
-    is_number = isinstance(value, types) and not isinstance(value, bool)
-    if is_number and limits.low <= value and (limits.high is None or value <= limits.high):
+    if _is_number(value, type_) and limits.low <= value and (limits.high is None or value <= limits.high):
         return ""
     number = "a whole number" if type_ is int else "a number"
     limit = f"of at least {limits.low}" if limits.high is None else f"from {limits.low} to {limits.high}"

@@ -200,7 +200,7 @@ def _of_function(given: ast.arguments, module: Module, attributes: Attributes) -
     for marker in ast.walk(given.kwarg.annotation or ast.Constant(None)):
         if isinstance(marker, ast.Call) and ast.unparse(marker.func) == "ArgumentsOf":
             target = marker.args[0]
-            home, name = attributes[target.value] if isinstance(target, ast.Constant) else (module, target)
+            home, name = attributes[str(target.value)] if isinstance(target, ast.Constant) else (module, target)
             found = _find(home, ast.unparse(name))
             more = _arguments(*found) if found else None
             if more:

@@ -194,7 +194,7 @@ def test_the_symbols_are_said_again_after_the_silence(
 @settings(max_examples=20, deadline=None)
 @given(st.integers(6, 40), st.integers(20, 80), st.integers(0, 3))
 def test_only_the_second_word_tells_the_number(distance: int, examples: int, seed: int) -> None:
-    tables = Agreement(distance, examples, seed).load().tables
+    tables = Agreement(distance, examples=examples, split_seed=seed).load().tables
     assert len(tables["train"]) == examples // 2 * 2
     numbers = {noun: number for pair in NOUNS for noun, number in zip(pair, ("singular", "plural"), strict=True)}
     plural = dict(NOUNS)

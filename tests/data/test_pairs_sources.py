@@ -120,7 +120,7 @@ MONTHS = (
 
 def test_english_dates_say_what_their_digits_say() -> None:
     """Read again by hand: the only number of four digits is the year, of fewer the day."""
-    loaded = Dates(("en",), 1990, 2029, 300).load()
+    loaded = Dates(("en",), 1990, 2029, examples=300).load()
     weekdays = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
     for table in loaded.tables.values():
         for text, iso in zip(table.sources, table.targets, strict=True):
@@ -133,7 +133,7 @@ def test_english_dates_say_what_their_digits_say() -> None:
 
 
 def test_dates_of_all_languages_and_their_links() -> None:
-    loaded = Dates(LANGUAGES, 1900, 2099, 1500).load()
+    loaded = Dates(LANGUAGES, 1900, 2099, examples=1500).load()
     assert [len(table) for table in loaded.tables.values()] == [1500, 150, 150]
     assert len(set(texts(loaded))) == 1800
     days = [set(table.targets) for table in loaded.tables.values()]

@@ -162,10 +162,10 @@ class Columns(Reading[Loaded[Table]], Cut):
 
 
 def _class(label: object, names: Sequence[str] | None, name: str, row: int) -> str:
-    whole = isinstance(label, int) and not isinstance(label, bool)
-    if whole and names and 0 <= label < len(names):
-        return names[label]
-    if not names and (isinstance(label, bool | str) or (whole and label >= 0)) and str(label).strip():
+    number = label if isinstance(label, int) and not isinstance(label, bool) else -1
+    if names and 0 <= number < len(names):
+        return names[number]
+    if not names and (isinstance(label, bool | str) or number >= 0) and str(label).strip():
         return str(label)
     expected = (
         f"0 to {len(names) - 1} ({', '.join(names[:12])})" if names else "a class name, or a number of at least 0"

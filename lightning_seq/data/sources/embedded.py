@@ -54,7 +54,7 @@ class VersesGenre:
         every = verses(self.version)
         chapters = sorted({(verse.book, verse.chapter) for verse in every})
         generator = np.random.default_rng(np.random.SeedSequence([self.split_seed]))
-        split_of = {}
+        split_of: dict[tuple[int, int], str] = {}
         for genre in GENRES:
             own = [chapter for chapter in chapters if _BOOKS[chapter[0]] == genre]
             split_of.update(zip(own, held_out(len(own), generator), strict=True))

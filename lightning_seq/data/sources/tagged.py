@@ -42,7 +42,9 @@ class TaggedTable(Examples):
     @classmethod
     def of_file(cls, origin: str, sentences: list[list[tuple[str, Tag, int]]]) -> TaggedTable:
         """The sentences of a file, as tokens with their tags and lines."""
-        tokens, tags, lines = ([[token[item] for token in sentence] for sentence in sentences] for item in range(3))
+        tokens = [[token for token, _, _ in sentence] for sentence in sentences]
+        tags = [[tag for _, tag, _ in sentence] for sentence in sentences]
+        lines = [[line for _, _, line in sentence] for sentence in sentences]
         return cls(tokens, tags, [numbers[0] for numbers in lines], None, origin, lines)
 
     def place(self, name: str, split: str, row: int, step: int | None = None) -> str:
