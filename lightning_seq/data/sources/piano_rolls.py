@@ -145,16 +145,17 @@ class PianoRolls(PublicSet[Loaded[Pieces]]):
         test: str | None = None,
         **columns: Annotated[object, ArgumentsOf("reading")],
     ) -> None:
+        settings = self.hub_settings(hub)
         if train:
             read: Callable[..., RollFiles] = RollFiles
             own = {key: value for key, value in columns.items() if key != "splits"}
             self.set = read(train, validation, test, **own)
             return
-        place = (hub or {}).get("id") or (mirror and mirror_path)
+        place = settings.get("id") or (mirror and mirror_path)
         if not place:
             raise UserError(
                 f"{name} is not on the Hub: give a directory in Hub layout that has "
                 f"{mirror_path or 'it'}, data.mirror=DIR (or LIGHTNING_SEQ_MIRROR), "
                 f"or files of your own, data.train=FILE with a piece a line, {_EXAMPLE}"
             )
-        super().__init__({**(hub or {}), "id": place}, mirror, mirror_path, mirror_config, **columns)
+        super().__init__({**settings, "id": place}, mirror, mirror_path, mirror_config, **columns)

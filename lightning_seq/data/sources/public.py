@@ -53,11 +53,7 @@ class PublicSet(Generic[L]):
         mirror_config: str | None = None,
         **columns: Annotated[object, ArgumentsOf("reading")],
     ) -> None:
-        settings, names = dict(hub or {}), {field.name for field in fields(self.reading)}
-        known = {*HUB_KEYS, *names, *(["stream"] if self.stream else [])}
-        for key in settings:
-            if key not in known:
-                raise UserError(f"data.hub has no key {key!r}; {near(str(key), known)}")
+        settings, names = self.hub_settings(hub), {field.name for field in fields(self.reading)}
         if not settings.get("id"):
             raise UserError("data.hub.id is not given: expected a set of the Hub such as stanfordnlp/imdb")
         make: Callable[..., Reading[L]] = self.reading
@@ -70,6 +66,14 @@ class PublicSet(Generic[L]):
         else:
             kind: Callable[..., PublicSource[L]] = self.stream if self.stream and settings.get("stream") else Hub
             self.set = kind(id_, config, revision, columns=self.columns)
+
+    def hub_settings(self, hub: Mapping[str, object] | None) -> dict[str, object]:
+        """The keys of `hub`. Raises UserError for an unknown key."""
+        known = {*HUB_KEYS, *(field.name for field in fields(self.reading)), *(["stream"] if self.stream else [])}
+        for key in hub or {}:
+            if key not in known:
+                raise UserError(f"data.hub has no key {key!r}; {near(str(key), known)}")
+        return dict(hub or {})
 
     def describe(self) -> str:
         return self.set.describe()
