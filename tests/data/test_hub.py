@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from lightning_seq.data.sources.columns import Columns
 from lightning_seq.data.sources.hub import Hub, reachable
 from lightning_seq.errors import UserError
 
