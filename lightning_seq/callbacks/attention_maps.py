@@ -44,7 +44,7 @@ class AttentionMaps(ModelWriter):
         batch = reader.encode(self.texts, cut=True)
         inputs, mask = batch.inputs.to(task.device), batch.mask.to(task.device)
         with looking(model):
-            hypotheses = greedy(Translator.of(model, inputs, mask), task.limits(mask))  # type: ignore[operator, arg-type]
+            hypotheses = greedy(Translator.of(model, inputs, mask), task.limits(mask))  # type: ignore[operator]
         for sentence, hypothesis, length in zip(self.found, hypotheses, mask.sum(1).tolist(), strict=True):
             if hypothesis.weights is not None:
                 target = [*reader.target_tokens(hypothesis.tokens), "<eos>"][: len(hypothesis.tokens)]

@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from lightning_seq.callbacks.diagnostic import SentenceDiagnostic
 from lightning_seq.callbacks.probe import LONGEST, looking, words_of
+from lightning_seq.embeddings.layer import OneHot
 from lightning_seq.layers.recurrent import watched
 from lightning_seq.models.classifier import Classifier
 from lightning_seq.records.deciding_words import Decided, Decision, Pattern
@@ -104,8 +105,8 @@ def gradient_input(model: Classifier, probe: Batch, rows: Sequence[int]) -> list
     leaves: list[Tensor] = []
 
     def detach(embedding: nn.Module, inputs: tuple[Tensor, ...], vectors: Tensor) -> Tensor:
-        if not vectors.is_floating_point():
-            vectors = functional.one_hot(vectors, model.embedding.width).to(next(model.parameters()).dtype)
+        if isinstance(embedding, OneHot):
+            vectors = functional.one_hot(vectors, embedding.width).to(next(model.parameters()).dtype)
         leaves.append(vectors.detach().requires_grad_())
         return leaves[0]
 

@@ -25,11 +25,11 @@ class HasSpec(Protocol):
     def spec(self) -> DataSpec: ...
 
 
-class HasValidation(Protocol):
+class ProbedData(HasSpec, Protocol):
     def val_dataloader(self) -> DataLoader[Batch]: ...
 
 
-def probe_batch(data: HasValidation, rows: int) -> Batch:
+def probe_batch(data: ProbedData, rows: int) -> Batch:
     """Up to `rows` samples of the batch in the middle of the validation split (batches go by length: a usual length).
 
     They depend on the data alone, never on a seed or a model. `count` is the targets of these rows.
