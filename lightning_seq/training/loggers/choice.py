@@ -1,7 +1,4 @@
-"""The loggers of a run besides its record and `metrics.csv`: W&B or TensorBoard.
-
-The final numbers that both show of a run are read from its record, as those of the reports are.
-"""
+"""The loggers of a run: W&B or TensorBoard. Both take the final numbers from the record, as reports do."""
 
 from __future__ import annotations
 
@@ -27,11 +24,11 @@ def build_loggers(config: Config, directory: Path, label: str, notify: Callable[
             return [FailSafeLogger(TensorBoardRun(directory), notify)]
         except ModuleNotFoundError:
             raise UserError(f"logger=tensorboard needs a package: {install('tensorboard')}") from None
-    from lightning_seq.training.loggers.wandb_run import start_run
-
     try:
+        from lightning_seq.training.loggers.wandb_run import start_run
+
         started = start_run(config, directory, label, notify)
         return [] if started is None else [FailSafeLogger(started, notify)]
-    except Exception as error:  # no service, no room, no key: the record has the numbers
+    except Exception as error:  # no service, no space on the disk, no key
         notify(f"W&B does not start ({error}): the run continues without it; all metrics are in metrics.csv")
         return []

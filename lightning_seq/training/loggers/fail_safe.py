@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Callable
-from typing import Any
 
 from lightning.pytorch.loggers import Logger
 
+from lightning_seq.files import Plain
 from lightning_seq.training.loggers.tensorboard_run import TensorBoardRun
 
 
 class FailSafeLogger(Logger):
     """Wraps another logger and disables it at its first error: no run ends because of a logger.
 
-    notify: called once, with the error. The record and `metrics.csv` have all numbers.
+    notify: called once, with the error.
     """
 
     def __init__(self, logger: Logger, notify: Callable[[str], None]) -> None:
@@ -31,14 +31,14 @@ class FailSafeLogger(Logger):
         return self.logger.version
 
     def continue_after(self, step: int) -> None:
-        """Drop what was logged after this optimiser step: the run resumes there and logs it again."""
+        """Drop all values after this optimiser step, at which the run resumes."""
         if isinstance(self.logger, TensorBoardRun):
             self.logger.continue_after(step)
 
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
         self._try(lambda: self.logger.log_metrics(metrics, step))
 
-    def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: object, **kwargs: object) -> None:
+    def log_hyperparams(self, params: dict[str, Plain] | Namespace, *args: object, **kwargs: object) -> None:
         self._try(lambda: self.logger.log_hyperparams(params, *args, **kwargs))
 
     def save(self) -> None:
