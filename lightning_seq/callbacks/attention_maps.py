@@ -32,7 +32,7 @@ class AttentionMaps(ModelWriter):
         super().__init__(directory)
         self.data, self.rows = data, chosen(data)
         self.texts = [data.source_text("validation", row) for row in self.rows]
-        self.found = [
+        self.results = [
             MappedSentence(row, tuple(data.reader.tokens(text)), ()).to_plain()
             for row, text in zip(self.rows, self.texts, strict=True)
         ]
@@ -45,12 +45,12 @@ class AttentionMaps(ModelWriter):
         inputs, mask = batch.inputs.to(task.device), batch.mask.to(task.device)
         with looking(model):
             hypotheses = greedy(Translator.of(model, inputs, mask), task.limits(mask))  # type: ignore[operator]
-        for sentence, hypothesis, length in zip(self.found, hypotheses, mask.sum(1).tolist(), strict=True):
+        for sentence, hypothesis, length in zip(self.results, hypotheses, mask.sum(1).tolist(), strict=True):
             if hypothesis.weights is not None:
                 target = [*reader.target_tokens(hypothesis.tokens), "<eos>"][: len(hypothesis.tokens)]
                 weights = tuple(map(tuple, rounded(hypothesis.weights[:, :length])))
                 sentence["maps"].append(AttentionMap(epoch, tuple(target), weights).to_plain())
-        write_json(self.directory / FILE, {"sentences": self.found})
+        write_json(self.directory / FILE, {"sentences": self.results})
 
 
 def chosen(data: SequenceToSequenceData) -> list[int]:

@@ -21,17 +21,17 @@ class ModelWriter(Callback, ABC):
     """Writes a file about the model after each validation of a training, on rank 0. Training is the same without it.
 
     directory: of the run.
-    found:     the results so far, as plain values for a checkpoint.
+    results:   so far, as plain values for a checkpoint.
     cost:      seconds and calls, outside the training time.
     """
 
     FILE: ClassVar[str]
     STATE: ClassVar[str] = "found"
-    """Key of `found` in a checkpoint."""
+    """Key of `results` in a checkpoint."""
 
     def __init__(self, directory: Path) -> None:
         self.directory, self.cost = directory, Cost()
-        self.found: Plain = {}
+        self.results: Plain = {}
 
     def fits(self, task: LightningModule) -> bool:
         """Whether the file is for this kind of task."""
@@ -47,14 +47,14 @@ class ModelWriter(Callback, ABC):
                 self.look(trainer, pl_module, trainer.current_epoch + 1)
 
     def write(self, record: Writable) -> None:
-        self.found = record.to_plain()
-        write_json(self.directory / self.FILE, self.found)
+        self.results = record.to_plain()
+        write_json(self.directory / self.FILE, self.results)
 
     def state_dict(self) -> dict[str, Plain]:
-        return {self.STATE: self.found}
+        return {self.STATE: self.results}
 
     def load_state_dict(self, state_dict: dict[str, Plain]) -> None:
-        self.found = state_dict[self.STATE]
+        self.results = state_dict[self.STATE]
 
 
 class Diagnostic(ModelWriter):

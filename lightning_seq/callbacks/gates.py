@@ -42,7 +42,7 @@ class Gates(SentenceDiagnostic):
             for _, keeps, gate in gates
             if keeps
         )
-        before = [Epoch.from_plain(entry) for entry in self.found.get("epochs", ()) if entry["epoch"] != epoch]
+        before = [Epoch.from_plain(entry) for entry in self.results.get("epochs", ()) if entry["epoch"] != epoch]
         self.write(Opened((*before, Epoch(epoch, openings)), self.sentences, kept, epoch))
 
 

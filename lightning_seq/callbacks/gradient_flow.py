@@ -86,19 +86,19 @@ class GradientFlow(Diagnostic):
 
     def __init__(self, directory: Path, data: object, probe: Batch) -> None:
         super().__init__(directory, data, probe)
-        self.found = []
+        self.results = []
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if not self.found and trainer.is_global_zero:
+        if not self.results and trainer.is_global_zero:
             with self.cost.counted():
                 self.look(trainer, pl_module, 0)
 
     def look(self, trainer: Trainer, task: LightningModule, epoch: int) -> None:
         layers = flows(task, self.probe.to(task.device)) if isinstance(task, Task) else ()
         if layers:
-            before = (Look.from_plain(look) for look in self.found if look["epoch"] != epoch)
+            before = (Look.from_plain(look) for look in self.results if look["epoch"] != epoch)
             looks = Looks(len(self.probe.ids), (*before, Look(epoch, trainer.global_step, layers))).to_plain()
-            self.found = looks["looks"]
+            self.results = looks["looks"]
             write_text(self.directory / self.FILE, json.dumps(looks, allow_nan=False, separators=(",", ":")) + "\n")
 
 

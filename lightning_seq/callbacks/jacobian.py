@@ -30,8 +30,8 @@ def jacobian(of: Float[Tensor, "N *of"], by: Float[Tensor, "N *by"]) -> Float[Te
 
 
 def blocks(of: Sequence[Tensor], by: Sequence[Tensor]) -> list[list[Tensor]]:
-    """`jacobian` of each tensor by each: of a step of an LSTM [[∂h_t/∂h, ∂h_t/∂c], [∂c_t/∂h, ∂c_t/∂c]]."""
-    return [[jacobian(each, other) for other in by] for each in of]
+    """`jacobian` of every pair: of a step of an LSTM [[∂h_t/∂h, ∂h_t/∂c], [∂c_t/∂h, ∂c_t/∂c]]."""
+    return [[jacobian(one, other) for other in by] for one in of]
 
 
 def joined(parts: Sequence[Sequence[Tensor]]) -> Float[Tensor, "N J K"]:

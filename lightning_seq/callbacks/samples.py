@@ -56,7 +56,7 @@ class Samples(ModelWriter):
         super().__init__(directory)
         self.prompt, self.decode, self.symbols = list(prompt), decode, symbols
         self.length, self.temperature, self.suppressed_tokens, self.seed = length, temperature, suppressed_tokens, seed
-        self.found = []
+        self.results = []
 
     def look(self, trainer: Trainer, task: LightningModule, epoch: int) -> None:
         model = task.model
@@ -70,7 +70,10 @@ class Samples(ModelWriter):
         ids = sample(
             model, prompt, self.length, self.temperature, generator=generator, suppressed_tokens=self.suppressed_tokens
         )
-        self.found = [*self.found, {"epoch": epoch, "text": self.decode([*self.prompt, *(int(one[0]) for one in ids)])}]
+        self.results = [
+            *self.results,
+            {"epoch": epoch, "text": self.decode([*self.prompt, *(int(one[0]) for one in ids)])},
+        ]
         probabilities = model(prompt, torch.ones_like(prompt, dtype=torch.bool))[0][0].exp()
         values, indices = probabilities.topk(min(NEXT, probabilities.shape[-1]))
         steps = tuple(
@@ -80,5 +83,5 @@ class Samples(ModelWriter):
             )
             for symbol, row, likely in zip(self.prompt, indices.tolist(), values.tolist(), strict=True)
         )
-        texts = tuple((text["epoch"], text["text"]) for text in self.found)
+        texts = tuple((text["epoch"], text["text"]) for text in self.results)
         write_json(self.directory / FILE, SamplesFile(self.decode(self.prompt), texts, steps).to_plain())

@@ -65,7 +65,7 @@ class Child:
 
 
 class ForkServer:
-    """Starts with the first child; ends when it is closed, or when this process ends. modules: what it imports."""
+    """Starts with the first child; ends when it is closed, or when this process ends. modules: its imports."""
 
     def __init__(self, modules: Sequence[str]) -> None:
         self.modules = tuple(modules)

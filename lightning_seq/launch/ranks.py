@@ -60,21 +60,21 @@ def cause_of(directory: Path, record: Record | None) -> str | None:
 
 
 class Ranks:
-    """Processes that run `command`, with the variables by which torch knows them. told: the signal that came."""
+    """Processes that run `command`, with the variables by which torch knows them. signalled: the signal that came."""
 
     def __init__(self, command: list[str], count: int, directory: Path) -> None:
         self.command, self.count, self.directory = command, count, directory
-        self.told: int | None = None
+        self.signalled: int | None = None
         self.processes: list[subprocess.Popen[bytes]] = []
 
     def run(self, port: int) -> int:
         """Their common exit code: 0, 128 + n after signal n, or that of the first one that was lost."""
         self.processes = []
         for rank in range(self.count):
-            if self.told is None:
+            if self.signalled is None:
                 self.processes.append(self._start(rank, port))
-        if self.told is not None:  # it may have come while a rank was being started
-            self._send_signal(self.told)
+        if self.signalled is not None:  # it may have come while a rank was being started
+            self._send_signal(self.signalled)
         lost: int | None = None
         ended = dict.fromkeys(range(len(self.processes)), False)
         deadline, ending = float("inf"), False
@@ -87,16 +87,16 @@ class Ranks:
                 ended[rank] = True
                 if code and lost is None and not ending:
                     lost = code
-                    deadline = time.monotonic() + PATIENCE if self.told is None else deadline
-                if code and not ending and self.told is None:
+                    deadline = time.monotonic() + PATIENCE if self.signalled is None else deadline
+                if code and not ending and self.signalled is None:
                     self._write_rank_error(rank, code)
-            if self.told is not None and deadline == float("inf"):
+            if self.signalled is not None and deadline == float("inf"):
                 deadline = time.monotonic() + 2 * GRACE
             if time.monotonic() > deadline:
-                self._send_signal(signal.SIGKILL if ending or self.told is not None else signal.SIGTERM)
+                self._send_signal(signal.SIGKILL if ending or self.signalled is not None else signal.SIGTERM)
                 ending, deadline = True, time.monotonic() + GRACE
-        if self.told is not None and (lost is None or lost < 0 or lost > 128):
-            return 128 + self.told
+        if self.signalled is not None and (lost is None or lost < 0 or lost > 128):
+            return 128 + self.signalled
         return 0 if lost is None else 128 - lost if lost < 0 else lost
 
     def _start(self, rank: int, port: int) -> subprocess.Popen[bytes]:
@@ -124,7 +124,7 @@ class Ranks:
             write_text(path, f"rank {rank} {ending}")
 
     def hand_on(self, number: int, frame: FrameType | None = None) -> None:
-        self.told = self.told or number
+        self.signalled = self.signalled or number
         self._send_signal(number)
 
     def _send_signal(self, number: int) -> None:
@@ -161,7 +161,7 @@ def main(arguments: list[str]) -> int:
         record = read_if_there(directory)
         # Another program may have taken the port after `free_port`.
         taken = record is not None and TAKEN.search(record.error or "")
-        if code == 0 or ranks.told is not None or not taken:
+        if code == 0 or ranks.signalled is not None or not taken:
             break
         for path in directory.glob(RANK_ERROR.format("*")):
             path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Build the diagnostics that the configuration asks for."""
+"""Build the diagnostics of a configuration."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ DIAGNOSTICS: dict[str, type[Diagnostic]] = {
     "states": States,
     "deciding_words": DecidingWords,
 }
-"""By the key of `callbacks.*` that asks for the diagnostic; it writes `<key>.json`."""
+"""By the key of `callbacks` that switches the diagnostic on; it writes `<key>.json`."""
 
 
 def build_diagnostics(config: Config, directory: Path, data: ProbedData) -> dict[str, Diagnostic]:
-    """The diagnostics that `callbacks.NAME=true` asks for, by name."""
+    """The diagnostics with `callbacks.NAME=true`, by name."""
     chosen = [name for name in DIAGNOSTICS if config["callbacks"][name]]
     if not chosen:
         return {}

@@ -49,7 +49,7 @@ def write_rank_error(directory: Path, rank: int, error: str) -> None:
 
 
 @contextmanager
-def held(directory: Path) -> Iterator[None]:
+def run_lock(directory: Path) -> Iterator[None]:
     """Let only one process at a time work on a run. Raises UserError if another process does."""
     lock = FileLock(directory / LOCK, timeout=MOMENT)
     try:

@@ -14,7 +14,7 @@ from pathlib import Path
 from lightning_seq.errors import UserError
 from lightning_seq.printable import PrintableFormatter
 from lightning_seq.records.record import Record
-from lightning_seq.training.directory import LOG, held, read_config, write_rank_error
+from lightning_seq.training.directory import LOG, read_config, run_lock, write_rank_error
 from lightning_seq.training.run_record import RunRecordWriter, log, now, rank, started_record
 from lightning_seq.training.signals import Interrupted, end_at_once, listening
 
@@ -29,7 +29,7 @@ def execute(directory: Path, label: str, overrides: list[str], jobs: int = 1, st
     with _logging(directory):
         config = read_config(directory)
         writer = RunRecordWriter(directory, started_record(config, label, overrides, jobs, started))
-        with held(directory) if rank() == 0 else nullcontext():
+        with run_lock(directory) if rank() == 0 else nullcontext():
             try:
                 with listening():
                     writer.update()

@@ -1,4 +1,4 @@
-"""Lightning's Trainer, as the configuration asks."""
+"""Lightning's Trainer, from the configuration."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ class Patience(KeyedOnce, EarlyStopping): ...
 
 
 class ValidateAtLastStep(Callback):
-    """Validate the last weights when `max_steps` ends training within an epoch: Lightning would not."""
+    """Validate the last weights when `max_steps` ends training within an epoch, which Lightning would not."""
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: object, batch: Batch, batch_idx: int
@@ -140,7 +140,7 @@ def build_trainer(
     if chosen["finite_guard"]["policy"] != "ignore":
         callbacks.append(FiniteGuard(**chosen["finite_guard"]))
     if chosen["early_stopping"]:
-        # At the end of a shortened epoch it would judge the metrics of the epoch before once more.
+        # At the end of a shortened epoch it would judge the metrics of the epoch before again.
         options = {"check_on_train_epoch_end": False, "strict": False, **chosen["early_stopping"]}
         callbacks.append(Patience(task.monitor, mode=task.mode, **options))
     if chosen["checkpoint"]:

@@ -12,7 +12,7 @@ from lightning_seq.training.loggers.tensorboard_run import TensorBoardRun
 
 
 def build_loggers(config: Config, directory: Path, label: str, notify: Callable[[str], None]) -> list[FailSafeLogger]:
-    """The loggers that `logger=…` asks for. `notify` is called with a message for one that does not work.
+    """The loggers of `logger=…`. `notify` is called with a message for one that does not work.
 
     Raises UserError for TensorBoard when it is not installed.
     """
