@@ -54,7 +54,7 @@ class DecidingWords(SentenceDiagnostic):
             with looking(model):
                 decided = self._decide(task, model, targets.names, self.probe.to(task.device), epoch)
             if decided is not None:
-                self.write(decided)
+                self.write(decided.to_plain())
 
     def _decide(
         self, task: SequenceClassification, model: Classifier, names: Sequence[str], probe: Batch, epoch: int

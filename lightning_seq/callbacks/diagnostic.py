@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from lightning_seq.callbacks.probe import Cost, HasSpec, chosen_rows, sentences_of
 from lightning_seq.files import Plain, write_json
 from lightning_seq.spec import Batch
-
-
-class Writable(Protocol):
-    def to_plain(self) -> dict[str, Plain]: ...
 
 
 class ModelWriter(Callback, ABC):
@@ -46,8 +42,8 @@ class ModelWriter(Callback, ABC):
             with self.cost.counted():
                 self.look(trainer, pl_module, trainer.current_epoch + 1)
 
-    def write(self, record: Writable) -> None:
-        self.results = record.to_plain()
+    def write(self, results: dict[str, Plain]) -> None:
+        self.results = results
         write_json(self.directory / self.FILE, self.results)
 
     def state_dict(self) -> dict[str, Plain]:

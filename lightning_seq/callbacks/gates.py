@@ -43,7 +43,7 @@ class Gates(SentenceDiagnostic):
             if keeps
         )
         before = [Epoch.from_plain(entry) for entry in self.results.get("epochs", ()) if entry["epoch"] != epoch]
-        self.write(Opened((*before, Epoch(epoch, openings)), self.sentences, kept, epoch))
+        self.write(Opened((*before, Epoch(epoch, openings)), self.sentences, kept, epoch).to_plain())
 
 
 def gates_of(recurrence: Recurrence) -> list[tuple[str, bool, Tensor]]:

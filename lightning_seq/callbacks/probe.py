@@ -46,9 +46,9 @@ def probe_batch(data: ProbedData, rows: int) -> Batch:
     return replace(batch, **parts, extra=extra, count=int(parts["target_mask"].sum()))
 
 
-def spread(order: list[int], count: int = SENTENCES) -> list[int]:
-    """The values in the middle of each of `count` equal parts, without repetitions."""
-    return list(dict.fromkeys(order[len(order) * (2 * part + 1) // (2 * count)] for part in range(count)))
+def spread(order: list[int]) -> list[int]:
+    """The middle of each of `SENTENCES` equal parts, without repetitions."""
+    return list(dict.fromkeys(order[len(order) * (2 * part + 1) // (2 * SENTENCES)] for part in range(SENTENCES)))
 
 
 def chosen_rows(probe: Batch, spec: DataSpec) -> list[int]:

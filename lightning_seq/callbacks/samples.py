@@ -19,8 +19,8 @@ from lightning_seq.records.samples import Samples as SamplesFile
 from lightning_seq.records.samples import Step
 
 FILE = "samples.json"
-NEXT = 8
-"""Likeliest symbols kept for each step of the prompt."""
+NEXT, SEED = 8, 1
+"""The number of likeliest symbols for each step of the prompt; the seed of the generator for the text."""
 
 
 class Samples(ModelWriter):
@@ -43,10 +43,9 @@ class Samples(ModelWriter):
         prompt: Sequence[int],
         decode: Callable[[Sequence[int]], str],
         symbols: Sequence[str],
-        length: int = 60,
-        temperature: float = 0.8,
-        suppressed_tokens: tuple[int, ...] = (),
-        seed: int = 1,
+        length: int,
+        temperature: float,
+        suppressed_tokens: tuple[int, ...],
     ) -> None:
         if length < 1 or not 0 <= temperature < math.inf:
             raise UserError(
@@ -55,7 +54,7 @@ class Samples(ModelWriter):
             )
         super().__init__(directory)
         self.prompt, self.decode, self.symbols = list(prompt), decode, symbols
-        self.length, self.temperature, self.suppressed_tokens, self.seed = length, temperature, suppressed_tokens, seed
+        self.length, self.temperature, self.suppressed_tokens = length, temperature, suppressed_tokens
         self.results = []
 
     def look(self, trainer: Trainer, task: LightningModule, epoch: int) -> None:
@@ -66,14 +65,12 @@ class Samples(ModelWriter):
 
     def _sample(self, model: LanguageModel, epoch: int, device: torch.device) -> None:
         prompt = torch.tensor([self.prompt], device=device)
-        generator = torch.Generator(device).manual_seed(self.seed)
+        generator = torch.Generator(device).manual_seed(SEED)
         ids = sample(
             model, prompt, self.length, self.temperature, generator=generator, suppressed_tokens=self.suppressed_tokens
         )
-        self.results = [
-            *self.results,
-            {"epoch": epoch, "text": self.decode([*self.prompt, *(int(one[0]) for one in ids)])},
-        ]
+        text = self.decode([*self.prompt, *(int(one[0]) for one in ids)])
+        self.results = [*self.results, {"epoch": epoch, "text": text}]
         probabilities = model(prompt, torch.ones_like(prompt, dtype=torch.bool))[0][0].exp()
         values, indices = probabilities.topk(min(NEXT, probabilities.shape[-1]))
         steps = tuple(

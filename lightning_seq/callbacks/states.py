@@ -26,7 +26,7 @@ class States(SentenceDiagnostic):
         top = max((one.place.layer for one in recurrences), default=0)
         paths = tuple(self._path(one) for one in recurrences if one.place.layer == top and one.finite)
         if paths:
-            self.write(Travelled(self.sentences, paths, epoch))
+            self.write(Travelled(self.sentences, paths, epoch).to_plain())
 
     def _path(self, recurrence: Recurrence) -> Walk:
         h, mask = recurrence.outputs.flatten(2), self.probe.mask

@@ -7,7 +7,7 @@ import signal
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Generic, Protocol, TypeVar
@@ -93,7 +93,7 @@ def package(name: str, extra: str) -> ModuleType:
         raise UserError(f"launcher={name} needs {name}, which is not installed: {install(extra)}") from None
 
 
-class RunLock:
+class RunLock(AbstractContextManager["RunLock"]):
     """Lets one launcher alone work on a run, from before its directory is prepared until its record is final.
 
     The file system releases it when the process that holds it dies. Raises `RunLockedError` if another one holds it.
@@ -116,9 +116,6 @@ class RunLock:
 
     def release(self) -> None:
         self._lock.release()
-
-    def __enter__(self) -> RunLock:
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.release()

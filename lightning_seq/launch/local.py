@@ -52,7 +52,7 @@ class GpuPool:
         self.runs = dict.fromkeys(names, 0)
 
     def acquire(self, count: int) -> tuple[str, ...]:
-        """The `count` devices with the fewest runs, in their order; all of them if there are fewer."""
+        """The `count` devices with the fewest runs, in the pool's order; all devices if there are fewer."""
         acquired = tuple(sorted(self.runs, key=self.runs.__getitem__)[:count])
         for name in acquired:
             self.runs[name] += 1

@@ -51,13 +51,13 @@ def check_trainer(config: Config) -> None:
             rank_zero.setLevel(level)
 
 
-def cluster_environment(config: Config, environment: Mapping[str, str] = os.environ) -> ClusterEnvironment:
+def cluster_environment(config: Config) -> ClusterEnvironment:
     """How Lightning's processes find one another.
 
     Lightning would take every process in an allocation of SLURM for a task of it; a comparison starts runs of one
     process there.
     """
-    starter = started_by(environment)
+    starter = started_by()
     if starter == "torchrun":
         return TorchElasticEnvironment()
     if starter == "slurm" and several_processes(config):
