@@ -8,7 +8,8 @@ from typing import ClassVar
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from lightning_seq.callbacks.probe import Cost, HasSpec, chosen_rows, sentences_of
+from lightning_seq.callbacks.probe import Cost, chosen_rows, sentences_of
+from lightning_seq.data.module import DataModule, PreparedData, Reader
 from lightning_seq.files import Plain, write_json
 from lightning_seq.spec import Batch
 
@@ -71,7 +72,7 @@ class Diagnostic(ModelWriter):
 class SentenceDiagnostic(Diagnostic):
     """Shows some sentences of the probe. rows: their rows in it."""
 
-    def __init__(self, directory: Path, data: HasSpec, probe: Batch) -> None:
+    def __init__(self, directory: Path, data: DataModule[PreparedData, Reader], probe: Batch) -> None:
         super().__init__(directory, data, probe)
         self.spec, self.rows = data.spec, chosen_rows(probe, data.spec)
         self.sentences = sentences_of(probe, data.spec, self.rows)

@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields, replace
 from time import perf_counter
-from typing import Protocol
 
 import torch
 from torch import nn
-from torch.utils.data import DataLoader
 
+from lightning_seq.data.module import DataModule, PreparedData, Reader
 from lightning_seq.files import Plain
 from lightning_seq.records.sentences import Sentence
 from lightning_seq.spec import Batch, Class, DataSpec, Tokens
@@ -20,23 +19,14 @@ SENTENCES, LONGEST = 4, 30
 """The number of sentences that are shown, and of their words."""
 
 
-class HasSpec(Protocol):
-    @property
-    def spec(self) -> DataSpec: ...
-
-
-class ProbedData(HasSpec, Protocol):
-    def val_dataloader(self) -> DataLoader[Batch]: ...
-
-
-def probe_batch(data: ProbedData, rows: int) -> Batch:
+def probe_batch(data: DataModule[PreparedData, Reader], rows: int) -> Batch:
     """Up to `rows` samples of the batch in the middle of the validation split (batches go by length: a usual length).
 
     They depend on the data alone, never on a seed or a model. `count` is the targets of these rows.
     """
     batches = data.val_dataloader()
     middle = len(batches) // 2
-    batch: Batch = next(batch for number, batch in enumerate(batches) if number == middle)
+    batch = next(batch for number, batch in enumerate(batches) if number == middle)
     parts = {
         item.name: getattr(batch, item.name)[:rows] for item in fields(batch) if item.name not in ("count", "extra")
     }

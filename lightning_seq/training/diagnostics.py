@@ -8,9 +8,10 @@ from lightning_seq.callbacks.deciding_words import DecidingWords
 from lightning_seq.callbacks.diagnostic import Diagnostic
 from lightning_seq.callbacks.gates import Gates
 from lightning_seq.callbacks.gradient_flow import GradientFlow
-from lightning_seq.callbacks.probe import ProbedData, probe_batch
+from lightning_seq.callbacks.probe import probe_batch
 from lightning_seq.callbacks.states import States
 from lightning_seq.config.tree import Config
+from lightning_seq.data.module import DataModule, PreparedData, Reader
 
 DIAGNOSTICS: dict[str, type[Diagnostic]] = {
     "gradient_flow": GradientFlow,
@@ -21,7 +22,7 @@ DIAGNOSTICS: dict[str, type[Diagnostic]] = {
 """By the key of `callbacks` that switches the diagnostic on; it writes `<key>.json`."""
 
 
-def build_diagnostics(config: Config, directory: Path, data: ProbedData) -> dict[str, Diagnostic]:
+def build_diagnostics(config: Config, directory: Path, data: DataModule[PreparedData, Reader]) -> dict[str, Diagnostic]:
     """The diagnostics with `callbacks.NAME=true`, by name."""
     chosen = [name for name in DIAGNOSTICS if config["callbacks"][name]]
     if not chosen:

@@ -144,8 +144,12 @@ def build_trainer(
         options = {"check_on_train_epoch_end": False, "strict": False, **chosen["early_stopping"]}
         callbacks.append(Patience(task.monitor, mode=task.mode, **options))
     if chosen["checkpoint"]:
-        options = {"auto_insert_metric_name": False, "enable_version_counter": False}
-        callbacks.append(BestCheckpoint(directory / "checkpoints", "best", task.monitor, mode=task.mode, **options))
+        callbacks.append(
+            BestCheckpoint(
+                directory / "checkpoints", "best", task.monitor, mode=task.mode, auto_insert_metric_name=False,
+                enable_version_counter=False,
+            )
+        )  # fmt: skip
     progress = bool(settings["progress"]) and sys.stderr.isatty()
     if progress:
         callbacks.append(ProgressBar())
