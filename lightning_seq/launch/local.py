@@ -23,7 +23,7 @@ from lightning_seq.training.threads import threads_per_job, wait_without_spinnin
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 MODULES = (
     "lightning_seq.training.run", "lightning_seq.builders.build", "lightning_seq.training.trainer",
-    "lightning_seq.training.loggers.choice", "lightning_seq.training.environment",
+    "lightning_seq.training.loggers.fail_safe", "lightning_seq.training.environment",
 )  # fmt: skip
 """Modules that every run imports."""
 

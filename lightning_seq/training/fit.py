@@ -23,9 +23,8 @@ from lightning_seq.training.checkpoints import good_checkpoints
 from lightning_seq.training.devices import several_processes
 from lightning_seq.training.diagnostics import build_diagnostics
 from lightning_seq.training.directory import CHECKPOINTS, write_rank_error
-from lightning_seq.training.loggers.choice import build_loggers
 from lightning_seq.training.loggers.curve_logger import CurveLogger
-from lightning_seq.training.loggers.fail_safe import FailSafeLogger
+from lightning_seq.training.loggers.fail_safe import FailSafeLogger, build_loggers
 from lightning_seq.training.random_states import seed_process
 from lightning_seq.training.resume import ResumePoints
 from lightning_seq.training.run_record import RunRecordWriter, log, rank
