@@ -81,10 +81,9 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         with replacing(path) as temporary:
             with temporary.open("wb") as file:
                 torch.save(checkpoint, file)
-            digest, before = sha256(temporary), path.with_name(BEFORE)
-            if path.name == LAST and path.is_file() and (digests := recorded(path)):
-                _write_sidecar(before, digests)
-                path.replace(before)
+            digest = sha256(temporary)
+            if path.name == LAST:
+                _set_aside(path)
             _write_sidecar(path, [digest, *(recorded(path)[:1] if path.exists() else [])])
         _write_sidecar(path, [digest])
         if os.name == "posix":  # flush the renames to disk
@@ -97,6 +96,14 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         raise UserError(
             f"{path} cannot be written ({error.strerror}): make room there; the same command resumes the run"
         ) from error
+
+
+def _set_aside(last: Path) -> None:
+    """Move the last checkpoint to the name of the one before: at every moment one of the two is complete."""
+    digests, before = recorded(last), last.with_name(BEFORE)
+    if digests and last.is_file():
+        _write_sidecar(before, digests)
+        last.replace(before)
 
 
 def share_weights(checkpoint: Checkpoint, best: Path) -> Checkpoint:
