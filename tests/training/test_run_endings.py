@@ -232,15 +232,13 @@ def test_a_signal_whose_exception_was_caught_is_heard_before_the_record_says_don
 def test_a_signal_after_the_record_says_done_ends_the_command_and_leaves_the_record(
     own: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from lightning_seq.training import run
-
-    train = run._train
+    train = outcome.train_and_test
 
     def struck(*given: Any) -> None:
         train(*given)
         os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr(run, "_train", struck)
+    monkeypatch.setattr(outcome, "train_and_test", struck)
     assert main(["compare", "model=rnn", "seeds=1", INLINE, *own, *TINY]) == 128 + signal.SIGINT
     done = record_of(own, "rnn-seed1")
     assert (done.status, done.error) == ("done", None)
