@@ -20,6 +20,7 @@ from lightning_seq.cli.main import main
 from lightning_seq.errors import UserError
 from lightning_seq.records.record import read, write
 from lightning_seq.report.dashboard import chart_library
+from lightning_seq.training import outcome
 from tests.runs import INLINE, TINY, environment, record_of
 
 
@@ -210,8 +211,6 @@ def test_a_done_run_is_done_where_the_chart_library_dies(
 def test_a_signal_whose_exception_was_caught_is_heard_before_the_record_says_done(
     own: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from lightning_seq.training import outcome
-
     made = outcome._write_artifacts
 
     def struck(*given: Any) -> Any:
