@@ -31,10 +31,10 @@ class TrainingClock(Callback):
     def tokens(self) -> int:
         return int(self._tokens)
 
-    def on_train_start(self, *_: object) -> None:
+    def on_train_start(self, *_: object, **__: object) -> None:
         self._since = perf_counter()
 
-    def on_validation_start(self, *_: object) -> None:
+    def on_validation_start(self, *_: object, **__: object) -> None:
         self._before, self._since = self.seconds, None
 
     on_train_end = on_validation_start
