@@ -62,9 +62,7 @@ def finish(assembled: Assembled, fitted: Fitted, writer: RunRecordWriter) -> Non
     tested = _metrics_of("test/", trainer.callback_metrics)
     fitted.curves.save()
     remove_before(directory / CHECKPOINTS)
-    artifacts = _write_artifacts(
-        directory, assembled, {name: diagnostic.FILE for name, diagnostic in fitted.diagnostics.items()}
-    )
+    artifacts = _write_artifacts(directory, assembled, fitted.diagnostics)
     heed()
     writer.update(
         status="done",
