@@ -20,9 +20,9 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from lightning_seq.launch.fork_server import _alive
 from lightning_seq.records.record import read
 from lightning_seq.training.planned import Planned
+from lightning_seq.training.signals import is_alive
 from torture import hear_signals
 from torture.killed import PATIENCE, Runner, Scene, differences
 
@@ -54,7 +54,7 @@ class Disturbed:
         if self.poll() is not None:
             return False
         os.kill(self.pid, number)
-        return _alive(self.pid)
+        return is_alive(self.pid)
 
     def end(self) -> int:
         begun = time.monotonic()

@@ -86,8 +86,7 @@ def train(words: Sequence[str], found: list[Entry], console: Console) -> Outcome
     if not is_matched(run.config):
         prepare(found, _teller(console))
     if several_processes(run.config) and started_by() is not None:
-        patience = run.config["trainer"]["timeout"]
-        run_as_rank(run, lambda: execute(run.directory, run.entry.label, run.entry.overrides), patience)
+        run_as_rank(run, run.config["trainer"]["timeout"])
         return Outcome(run.directory.parent, 1, 0)
     announce([run], 1)
     if several_processes(run.config) or run.config["launcher"]["kind"] in ("submitit", "ray"):

@@ -20,8 +20,6 @@ def check_settings(config: Config) -> None:
     """Raises UserError for every setting that is wrong whatever the data are."""
     # These import Lightning, of which `show=config` needs no part.
     from lightning_seq.builders.build import build_optimizer, build_schedule
-    from lightning_seq.training.diagnostics import check_diagnostics
-    from lightning_seq.training.resume import check_resume
     from lightning_seq.training.trainer import check_trainer
 
     check_logger(config)
@@ -29,8 +27,6 @@ def check_settings(config: Config) -> None:
         raise UserError(f"logger=tensorboard needs a package: {install('tensorboard')}")
     check_launcher(config)
     check_trainer(config)
-    check_resume(config)
-    check_diagnostics(config)
     for group in ("data", "task", "model", "cell", "attention", "init"):
         factory(
             {key: value for key, value in config[group].items() if key in ("_target_", "path")}, group, config["allow"]

@@ -144,7 +144,7 @@ class RayLauncher:
 @dataclass(frozen=True)
 class SubmititLauncher:
     kind: Literal["submitit"]
-    cluster: str
+    cluster: Literal["slurm", "local"]
     partition: Name | None
     account: Name | None
     minutes: Annotated[int, Range(1, 10_000_000)]

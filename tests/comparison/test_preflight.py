@@ -27,7 +27,7 @@ NO_GPU = not torch.cuda.is_available()
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["trainer=gpu"], "use trainer=cpu where there is no GPU"),
+        (["trainer=gpu"], "use trainer=cpu without a GPU"),
         (["trainer.accelerator=tpuu"], "trainer.accelerator=tpuu"),
         (["launcher=submitit"], "launcher=submitit needs submitit"),
         (["launcher=ray"], "launcher=ray needs ray"),

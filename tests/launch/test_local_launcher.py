@@ -104,7 +104,7 @@ def test_a_claim_is_given_back_when_a_run_cannot_start(tmp_path: Path, monkeypat
     with pytest.raises(OSError, match="no such program"):
         LocalJob(run, 1, pool=pool)
     FileLock(run.directory / CLAIM, timeout=0).acquire().lock.release()
-    assert pool.held == {"0": 0}
+    assert pool.runs == {"0": 0}
 
 
 def test_the_memory_of_the_launcher_is_flat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,6 +20,7 @@ from lightning_seq.cli.main import main
 from lightning_seq.errors import UserError
 from lightning_seq.records.record import read, write
 from lightning_seq.report.dashboard import chart_library
+from lightning_seq.training import outcome
 from tests.runs import INLINE, TINY, environment, record_of
 
 
@@ -210,8 +211,6 @@ def test_a_done_run_is_done_where_the_chart_library_dies(
 def test_a_signal_whose_exception_was_caught_is_heard_before_the_record_says_done(
     own: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from lightning_seq.training import outcome
-
     made = outcome._write_artifacts
 
     def struck(*given: Any) -> Any:
@@ -232,15 +231,13 @@ def test_a_signal_whose_exception_was_caught_is_heard_before_the_record_says_don
 def test_a_signal_after_the_record_says_done_ends_the_command_and_leaves_the_record(
     own: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from lightning_seq.training import run
-
-    train = run._train
+    train = outcome.train_and_test
 
     def struck(*given: Any) -> None:
         train(*given)
         os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr(run, "_train", struck)
+    monkeypatch.setattr(outcome, "train_and_test", struck)
     assert main(["compare", "model=rnn", "seeds=1", INLINE, *own, *TINY]) == 128 + signal.SIGINT
     done = record_of(own, "rnn-seed1")
     assert (done.status, done.error) == ("done", None)
