@@ -6,10 +6,11 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Self
 
 from lightning_seq.files import Plain, read_json
+from lightning_seq.records.json_record import JsonRecord, Key
 from lightning_seq.records.numbers import number, thin
-from lightning_seq.records.sentences import whole
 
 LEVELS = "".join(chr(code) for code in range(33, 127) if chr(code) not in '"\\<>&')
 """A weight is written as one of these characters; the root of the weight says which, so that small ones differ."""
@@ -20,42 +21,30 @@ MOST_WEIGHTS = 1_000_000
 
 
 @dataclass(frozen=True)
-class AttentionMap:
+class AttentionMap(JsonRecord):
     """After an epoch: the tokens that a model wrote, and for each of them a weight for each source token."""
 
     epoch: int
     target: tuple[str, ...]
-    weights: tuple[tuple[float, ...], ...]
-
-    def to_plain(self) -> dict[str, Plain]:
-        return {"epoch": self.epoch, "target": list(self.target), "weights": [list(row) for row in self.weights]}
-
-    @classmethod
-    def from_plain(cls, plain: Mapping[str, Plain], size: int) -> AttentionMap:
-        """size: source tokens."""
-        target, rows = tuple(str(token) for token in plain["target"]), plain["weights"]
-        if len(rows) != len(target) or any(len(row) != size for row in rows):
-            raise ValueError(f"expected {len(target)} rows of {size} weights")
-        return cls(int(plain["epoch"]), target, tuple(tuple(row) for row in rows))
+    weights: tuple[tuple[float | None, ...], ...]
 
 
 @dataclass(frozen=True)
-class MappedSentence:
+class MappedSentence(JsonRecord):
     """A sentence of an `attention.json`. number: of the example in its split."""
 
-    number: int
+    number: Annotated[int, Key("id")]
     source: tuple[str, ...]
     maps: tuple[AttentionMap, ...]
 
-    def to_plain(self) -> dict[str, Plain]:
-        return {"id": self.number, "source": list(self.source), "maps": [each.to_plain() for each in self.maps]}
-
     @classmethod
-    def from_plain(cls, plain: Mapping[str, Plain]) -> MappedSentence:
+    def from_plain(cls, plain: Mapping[str, Plain]) -> Self:
         """Of maps of many epochs `MOST_EPOCHS` are kept, the first and the last among them."""
-        source = tuple(str(token) for token in plain["source"])
-        maps = (AttentionMap.from_plain(entry, len(source)) for entry in thin(list(plain["maps"]), MOST_EPOCHS))
-        return cls(whole(plain.get("id")), source, tuple(maps))
+        sentence = super().from_plain({"id": 0, **plain, "maps": thin(list(plain["maps"]), MOST_EPOCHS)})
+        for item in sentence.maps:
+            if len(item.weights) != len(item.target) or {len(row) for row in item.weights} - {len(sentence.source)}:
+                raise ValueError(f"expected {len(item.target)} rows of {len(sentence.source)} weights")
+        return sentence
 
 
 @dataclass(frozen=True)

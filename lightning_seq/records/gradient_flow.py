@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
+from typing import Self
 
-from lightning_seq.files import Plain, read_json
+from lightning_seq.files import Plain
+from lightning_seq.records.json_record import JsonRecord
 from lightning_seq.records.numbers import number, thin
-from lightning_seq.records.sentences import Place, whole
+from lightning_seq.records.sentences import Place
 
 MOST_EPOCHS = 60
 
@@ -18,7 +20,7 @@ Curve = dict[int, float]
 
 
 @dataclass(frozen=True)
-class Measured:
+class Measured(JsonRecord):
     """What is written of one recurrence; the fields are described in `callbacks/gradient_flow.py`."""
 
     distances: list[int]
@@ -35,13 +37,13 @@ class Measured:
     matrices: dict[str, dict[str, float | None]]
     jacobian: dict[str, Plain] | None
 
-
-REQUIRED = tuple(item.name for item in fields(Measured) if item.name not in ("rows", "tensors"))
-"""Fields that reports read."""
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Plain]) -> Self:
+        return super().from_plain({"rows": [], "tensors": None, **plain})
 
 
 @dataclass(frozen=True)
-class Looked:
+class Looked(JsonRecord):
     """One look at one recurrence. why: the reason why it was not measured, instead of `measured`."""
 
     name: str
@@ -50,53 +52,43 @@ class Looked:
     why: str | None = None
 
     def to_plain(self) -> dict[str, Plain]:
-        measured = {"why": self.why} if self.measured is None else vars(self.measured)
+        measured = {"why": self.why} if self.measured is None else self.measured.to_plain()
         return {"name": self.name, **self.place._asdict(), **measured}
 
     @classmethod
-    def from_plain(cls, plain: Mapping[str, Plain]) -> Looked:
+    def from_plain(cls, plain: Mapping[str, Plain]) -> Self:
         name = str(plain.get("name", ""))
         if "why" in plain:
-            place = Place(whole(plain.get("layer")), str(plain.get("direction", "")))
-            return cls(name, place, None, str(plain["why"]))
-        values: dict[str, Plain] = {name: plain[name] for name in REQUIRED}
-        measured = Measured(rows=plain.get("rows", []), tensors=plain.get("tensors"), **values)
-        return cls(name, Place.from_plain(plain), measured)
+            return cls(name, Place.from_plain({"layer": 0, "direction": "", **plain}), None, str(plain["why"]))
+        return cls(name, Place.from_plain(plain), Measured.from_plain(plain))
 
 
 @dataclass(frozen=True)
-class Look:
+class Look(JsonRecord):
     """All recurrences of an encoder after an epoch, counted from 1; 0 is before training."""
 
     epoch: int
     step: int
     layers: tuple[Looked, ...]
 
-    def to_plain(self) -> dict[str, Plain]:
-        return {"epoch": self.epoch, "step": self.step, "layers": [layer.to_plain() for layer in self.layers]}
-
     @classmethod
-    def from_plain(cls, plain: Mapping[str, Plain]) -> Look:
-        return cls(int(plain["epoch"]), whole(plain.get("step")), tuple(map(Looked.from_plain, plain["layers"])))
+    def from_plain(cls, plain: Mapping[str, Plain]) -> Self:
+        return super().from_plain({"step": 0, **plain})
 
 
 @dataclass(frozen=True)
-class Looks:
+class Looks(JsonRecord):
     """A `gradient_flow.json`. rows: samples of the probe."""
 
     rows: int
     looks: tuple[Look, ...]
 
-    def to_plain(self) -> dict[str, Plain]:
-        return {"rows": self.rows, "looks": [look.to_plain() for look in self.looks]}
-
     @classmethod
-    def from_plain(cls, plain: Mapping[str, Plain]) -> Looks:
+    def from_plain(cls, plain: Mapping[str, Plain]) -> Self:
         """Of many epochs `MOST_EPOCHS` are kept. Raises one of `files.DAMAGE` for another form."""
-        looks = tuple(map(Look.from_plain, thin(list(plain["looks"]), MOST_EPOCHS)))
-        if not looks:
+        if not plain["looks"]:
             raise ValueError("expected at least one look")
-        return cls(whole(plain.get("rows")), looks)
+        return super().from_plain({"rows": 0, **plain, "looks": thin(list(plain["looks"]), MOST_EPOCHS)})
 
 
 @dataclass(frozen=True)
@@ -164,7 +156,7 @@ class Flow:
 
 def read_flow(path: Path) -> Flow:
     """Raises one of `files.DAMAGE` for a file of another form."""
-    return Flow.of(Looks.from_plain(read_json(path, dict)))
+    return Flow.of(Looks.read(path))
 
 
 def _curve(distances: list[int], values: Sequence[Plain] | None) -> Curve:

@@ -4,27 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Self
 
-from lightning_seq.files import Plain, read_json
+from lightning_seq.files import Plain
+from lightning_seq.records.json_record import JsonRecord
 from lightning_seq.records.numbers import number
-from lightning_seq.records.sentences import whole
 
 OUTSIDE = "O"
 
 
 @dataclass(frozen=True)
-class ClassScore:
+class ClassScore(JsonRecord):
     """How good a run is at one class; numbers are None where they are not known.
 
     support:   how often the class comes.
     predicted: how often it was predicted; of spans alone.
     """
 
-    precision: float | None
-    recall: float | None
-    f1: float | None
-    support: int
+    precision: float | None = None
+    recall: float | None = None
+    f1: float | None = None
+    support: int = 0
     predicted: int | None = None
 
     def to_plain(self) -> dict[str, Plain]:
@@ -35,10 +35,8 @@ class ClassScore:
         return {**scores, "predicted": self.predicted, "spans": self.support}
 
     @classmethod
-    def from_plain(cls, plain: Mapping[str, Plain], count: str) -> ClassScore:
-        precision, recall, f1 = (number(plain.get(name)) for name in ("precision", "recall", "f1"))
-        predicted = whole(plain["predicted"]) if "predicted" in plain else None
-        return cls(precision, recall, f1, whole(plain.get(count)), predicted)
+    def from_plain(cls, plain: Mapping[str, Plain]) -> Self:
+        return super().from_plain({"support": plain.get("spans", 0), **plain})
 
 
 @dataclass(frozen=True)
@@ -90,7 +88,7 @@ class Sentence:
 
 
 @dataclass(frozen=True)
-class Tagged:
+class Tagged(JsonRecord):
     """A `tagging.json`.
 
     labels:    the tags, in the order of their ids.
@@ -126,22 +124,17 @@ class Tagged:
         }
 
     @classmethod
-    def from_plain(cls, plain: Mapping[str, Plain]) -> Tagged:
+    def from_plain(cls, plain: Mapping[str, Plain]) -> Self:
         """Absent parts are empty; sentences with errors come first. Raises one of `files.DAMAGE` for another form."""
         labels = tuple(str(label) for label in plain.get("labels", ()))
         sentences = [Sentence.from_plain(entry, labels) for entry in plain.get("sentences", ())]
         return cls(
             labels,
             _pairs(plain.get("confusion", ()), labels),
-            {str(entry["label"]): ClassScore.from_plain(entry, "support") for entry in plain.get("per_class", ())},
-            {str(entry["kind"]): ClassScore.from_plain(entry, "spans") for entry in plain.get("spans", ())},
+            {str(entry["label"]): ClassScore.from_plain(entry) for entry in plain.get("per_class", ())},
+            {str(entry["kind"]): ClassScore.from_plain(entry) for entry in plain.get("spans", ())},
             tuple(sorted(sentences, key=lambda sentence: not sentence.errors)),
         )
-
-
-def read_tagged(path: Path) -> Tagged:
-    """Raises one of `files.DAMAGE` for a `tagging.json` of another form."""
-    return Tagged.from_plain(read_json(path, dict))
 
 
 def _pairs(confusion: Sequence[Sequence[int]], labels: Sequence[str]) -> dict[tuple[str, str], int]:

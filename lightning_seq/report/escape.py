@@ -14,6 +14,8 @@ from lightning_seq.files import Plain
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _DIRECTION = re.compile("[\u202a-\u202e\u2066-\u2069]")
 
+_VISIBLE = {" ": "␣", "\n": "⏎", "\t": "⇥", "\r": "␍"}
+
 _LATEX = {
     **{character: f"\\{character}" for character in "&%$#_{}"},
     "\\": "\\textbackslash{}",
@@ -44,6 +46,14 @@ def one_line(value: object) -> str:
 def displayable(value: object) -> str:
     """`value` as text that a page can show: without changes of direction, which reach beyond their element."""
     return _DIRECTION.sub("", clean(value)).replace("\x00", " ")
+
+
+def visible(symbol: str) -> str:
+    """A symbol with white space as signs, and with other characters that cannot be seen as their numbers."""
+    return "".join(
+        _VISIBLE.get(character, character if character.isprintable() else f"U+{ord(character):04X}")
+        for character in symbol
+    )
 
 
 def markdown_cell(value: object) -> str:

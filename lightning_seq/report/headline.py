@@ -163,14 +163,16 @@ def _state(record: Record) -> str:
     )
 
 
-def _each(records: Sequence[Record], say: Callable[[Record], str]) -> str:
-    """The text that `say` gives for all runs; where runs differ, every text with its labels."""
-    labels: dict[str, list[str]] = {}
-    for record in records:
-        labels.setdefault(say(record), []).append(record.label)
-    if len(labels) == 1:
-        return next(iter(labels))
-    return "; ".join(f"{text} ({', '.join(dict.fromkeys(names))})" for text, names in labels.items())
+def _each(records: Sequence[Record], text: Callable[[Record], str]) -> str:
+    return with_labels([(record.label, text(record)) for record in records])
+
+
+def with_labels(texts: Sequence[tuple[str, str]]) -> str:
+    """The text of all labels; if their texts differ, each text with its labels."""
+    labels: dict[str, dict[str, None]] = {}
+    for label, text in texts:
+        labels.setdefault(text, {})[label] = None
+    return "; ".join(text if len(labels) == 1 else f"{text} ({', '.join(names)})" for text, names in labels.items())
 
 
 def _by_character(record: Record) -> bool:

@@ -30,8 +30,6 @@ UNFOLDED = 8
 UNNAMED = ("sequence_to_sequence", "regression", "bits", "language_modelling", "sequences_of_sets")
 """Tasks without confusion matrices: they predict sentences, numbers, bits or sets, and no names out of a list."""
 
-ABOUT = "Counts on the test split, summed over seeds; colour is the share of the true class."
-
 
 @dataclass(frozen=True)
 class Confusion:
@@ -64,7 +62,7 @@ def confusion_matrices(
         mine = [run for run in runs if group.holds(run[1])]
         return _group(page, mine, group, [item for item in tagged if group.holds(item[0])])
 
-    return page.section("Confusion matrices", "confusion", ABOUT, of_groups(summary, part))
+    return page.section("Confusion matrices", "confusion", of_groups(summary, part))
 
 
 def _group(page: Page, runs: list[tuple[Path, Record]], group: Group, tagged: list[tuple[Record, Tagged]]) -> Markup:

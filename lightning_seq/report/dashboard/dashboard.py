@@ -11,8 +11,8 @@ from markupsafe import Markup
 
 from lightning_seq.records.artifacts import read_artifacts
 from lightning_seq.records.record import Record
-from lightning_seq.records.tagging import read_tagged
-from lightning_seq.records.word_map import read_map
+from lightning_seq.records.tagging import Tagged
+from lightning_seq.records.word_map import WordMap
 from lightning_seq.report.dashboard import sections
 from lightning_seq.report.dashboard.attention import attention
 from lightning_seq.report.dashboard.chart_library import javascript
@@ -33,7 +33,7 @@ from lightning_seq.report.dashboard.templates import draw
 from lightning_seq.report.dashboard.translation import translation
 from lightning_seq.report.dashboard.tuning import tuning
 from lightning_seq.report.dashboard.word_map import map_section, word_vectors
-from lightning_seq.report.example_names import example_names
+from lightning_seq.report.predictions import example_names
 from lightning_seq.report.stamp import stamp
 from lightning_seq.report.summary import Summary, runs_of, summarise_runs
 
@@ -58,7 +58,7 @@ def render(directory: Path, runs: list[tuple[Path, Record]], summary: Summary) -
     hidden = {(group.task, group.data, label) for group in summary.groups for label in group.unchosen}
     tested = [run for run in runs if (run[1].task, run[1].data, run[1].label) not in hidden]
     done = [run for run in tested if run[1].status == "done"]
-    tagged, unreadable = read_artifacts(done, "tagging", read_tagged)
+    tagged, unreadable = read_artifacts(done, "tagging", Tagged.read)
     names = example_names([run for run in done if "tagging" in run[1].artifacts])
     return _html(
         page,
@@ -97,7 +97,7 @@ def render(directory: Path, runs: list[tuple[Path, Record]], summary: Summary) -
 def map_page(word_map: Path, title: str) -> str:
     """A page with nothing but the map in a `word_map.json`, as self-contained as the dashboard."""
     page = Page()
-    return _html(page, title, [map_section(page, [(title, read_map(word_map, ()))], [])])
+    return _html(page, title, [map_section(page, [(title, WordMap.read(word_map))], [])])
 
 
 def _html(

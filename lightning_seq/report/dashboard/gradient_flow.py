@@ -11,49 +11,41 @@ from statistics import fmean
 from markupsafe import Markup
 
 from lightning_seq.files import Plain
-from lightning_seq.records.artifacts import read_artifacts
 from lightning_seq.records.gradient_flow import Curve, Flow, Layer, read_flow
 from lightning_seq.records.record import Record
-from lightning_seq.report.dashboard.chart_style import Spec, by_label, channel, epochs_axis, focused, layer
-from lightning_seq.report.dashboard.gradient_flow_means import (
-    PARTS,
-    LabelFlows,
-    last_layers,
-    main_layers,
-    mean_curve,
-    mean_memory,
-    mean_radius,
-    reach,
-)
-from lightning_seq.report.dashboard.line_chart import line_chart
-from lightning_seq.report.dashboard.page import Card, Page, of_groups
+from lightning_seq.report.dashboard.chart_style import Spec, by_label, channel, epochs_axis, focused, layer, line_chart
+from lightning_seq.report.dashboard.page import Card, Page
 from lightning_seq.report.dashboard.templates import draw
 from lightning_seq.report.formats import NOTHING
 from lightning_seq.report.summary import Group, Summary
 
-ABOUT = (
-    "The norm of the gradient of the last loss at the state h_t (of an LSTM h_t and c_t together), T - t steps back, "
-    "as a multiple of the norm at T. A falling line is a vanishing gradient, a rising one an exploding gradient; "
-    "multiples beyond a factor of 10¹² are cut off. Geometric means over validation samples that are the same for all "
-    "labels, and over seeds. Where a loss reads all steps, as pooling does, this is the part that goes through the "
-    "recurrence from the last step."
-)
-BOUND = (
-    "Faint broken lines: no gradient of a simple recurrent network can be above (γ_w γ_g)^(T - t) times that at T, "
-    "where γ_w is the largest singular value of U and γ_g the steepest slope of the activation, 1 for tanh and 1/4 for "
-    "the logistic (Pascanu, Mikolov & Bengio 2013)."
-)
 FURTHEST = 1e12
 """The greatest factor from 1 that a logarithmic scale shows."""
 _MOMENTS = ("Before training", "Halfway", "After the last epoch")
 
 
+PARTS = {
+    "step": "∂sₜ/∂sₜ₋₁",
+    "hh": "∂hₜ/∂hₜ₋₁",
+    "hc": "∂hₜ/∂cₜ₋₁",
+    "ch": "∂cₜ/∂hₜ₋₁",
+    "cc": "∂cₜ/∂cₜ₋₁",
+    "through kept": "kept: diag(fₜ)",
+    "through f": "through f",
+    "through i": "through i",
+    "through g": "through g",
+}
+"""How the parts of a step's Jacobian are written, by the names they have in `Layer.sizes`."""
+
+
+LabelFlows = tuple[str, list[Flow]]
+"""A label and the gradient flow of its seeds."""
+
+
 def gradient_flow(page: Page, runs: list[tuple[Path, Record]], summary: Summary) -> Markup:
     """Norms by distance before, in the middle of and after training; memory lengths; the parts of a step."""
     done = [run for run in runs if run[1].status == "done"]
-    flows, wrong = read_artifacts(done, "gradient_flow", read_flow)
-    parts = of_groups(summary, lambda group: _group(page, group, [flow for flow in flows if group.holds(flow[0])]))
-    return page.section("Gradient flow through time", "gradient-flow", ABOUT, parts, wrong=wrong)
+    return page.of_artifacts("Gradient flow through time", "gradient_flow", read_flow, done, summary, _group)
 
 
 def _group(page: Page, group: Group, flows: list[tuple[Record, Flow]]) -> Markup:
@@ -77,7 +69,7 @@ def _group(page: Page, group: Group, flows: list[tuple[Record, Flow]]) -> Markup
         legend=page.legend(labels),
         norms=norms,
         pairs=[[*lengths, *radii], [*_shares(page, labels, by_label), *_kept(page, labels, by_label)]],
-        bound=BOUND if has_bound else "",
+        has_bound=has_bound,
         titles=titles,
         rows=rows,
         others=_others(page, labels, by_label),
@@ -266,3 +258,59 @@ def _others(page: Page, labels: list[str], by_label: Sequence[LabelFlows]) -> li
         for title, rows in drawn
         if rows
     ]
+
+
+def main_layers(flows: Sequence[Flow], at: float) -> list[Layer]:
+    """Of each seed the lowest layer that reads forward, at a share of its looks (-1: the last)."""
+    layers = []
+    for flow in flows:
+        look = flow.looks[-1 if at == -1 else round(at * (len(flow.looks) - 1))][1]
+        if look:
+            layers.append(min(look, key=lambda layer: ("forward" not in layer.place, look.index(layer))))
+    return layers
+
+
+def last_layers(flows: Sequence[Flow], place: str) -> list[Layer]:
+    """Of each seed the layer at a place, at its last look."""
+    return [layer for flow in flows for layer in flow.looks[-1][1] if layer.place == place]
+
+
+def mean_curve(curves: Sequence[Curve]) -> Curve:
+    """At each distance that all have."""
+    shared = set(curves[0]).intersection(*curves[1:]) if curves else set()
+    return {distance: fmean(curve[distance] for curve in curves) for distance in sorted(shared)}
+
+
+def mean_memory(layers: Sequence[Layer]) -> tuple[float, str] | None:
+    """The mean over seeds, as a number and as text; a memory longer than a sample counts as long as the sample."""
+    values = [layer.longest if layer.memory_length is None else layer.memory_length for layer in layers]
+    if not values:
+        return None
+    open_end = any(layer.memory_length is None for layer in layers)
+    return fmean(values), f"{'at least ' if open_end else ''}{_short(fmean(values))}"
+
+
+def mean_radius(layers: Sequence[Layer]) -> tuple[float, str] | None:
+    """The mean over seeds of the spectral radius, as a number and as text."""
+    values = [layer.radius for layer in layers if layer.radius is not None]
+    return (fmean(values), f"{fmean(values):.3f}") if values else None
+
+
+def reach(by_label: Sequence[LabelFlows]) -> str:
+    """How far the memory of each label reaches, as a sentence."""
+    parts = []
+    for label, flows in by_label:
+        layers = main_layers(flows, -1)
+        lengths = [layer.memory_length for layer in layers if layer.memory_length is not None]
+        longest = max(layer.longest for layer in layers)
+        if not lengths:
+            parts.append(f"{label} not within {longest}")
+        elif len(lengths) < len(layers):
+            parts.append(f"{label} {_short(fmean(lengths))} in {len(lengths)} of {len(layers)} seeds")
+        else:
+            parts.append(f"{label} {_short(fmean(lengths))}")
+    return f"Steps after which the gradient has fallen to a hundredth, after the last epoch: {', '.join(parts)}."
+
+
+def _short(value: float) -> str:
+    return f"{value:.1f}".removesuffix(".0")

@@ -86,11 +86,9 @@ class _Strip(NamedTuple):
 
 def comparison(page: Page, summary: Summary, addresses: Addresses) -> Markup:
     """The comparison as a table for each data set that can be sorted; the number of a seed links to its run."""
-    spread = "Mean ± sample standard deviation over seeds, the single seeds below it, with links to their runs."
     one_seed = all(group.single_seed for group in summary.groups)
-    about = "Click a heading to sort." if one_seed else f"{spread} Click a heading to sort."
     parts = of_groups(summary, lambda group: _comparison_table(group, addresses))
-    return page.section("Comparison", "comparison", about, parts)
+    return page.section("Comparison", "comparison", parts, one_seed=one_seed)
 
 
 def _comparison_table(group: Group, addresses: Addresses) -> Markup:
@@ -144,7 +142,7 @@ def problems(page: Page, summary: Summary) -> Markup:
     """The runs that failed, were interrupted or still run."""
     rows = [(problem, link(*problem.log.parts) if problem.log else "") for problem in summary.problems]
     body = draw("problems", rows=rows) if rows else Markup()
-    return page.section("Unfinished runs", "problems", "No mean above includes these runs.", body=body)
+    return page.section("Unfinished runs", "problems", body=body)
 
 
 def conditions(page: Page, summary: Summary, records: list[Record]) -> Markup:
@@ -161,8 +159,7 @@ def conditions(page: Page, summary: Summary, records: list[Record]) -> Markup:
     parts = of_groups(summary, part)
     if several and shared:
         parts.append(("All runs", draw("conditions", rows=shared, inputs=[])))
-    about = "Equal fingerprints mean equal contents. Batches are compared between the runs of one seed."
-    return page.section("Equal conditions", "conditions", about, parts)
+    return page.section("Equal conditions", "conditions", parts)
 
 
 def _agreement(item: Agreement, is_fingerprint: bool) -> dict[str, object]:

@@ -25,8 +25,7 @@ from lightning_seq.report.dashboard.confusion_matrices import MOST_CLASSES
 from lightning_seq.report.dashboard.page import Page, of_groups
 from lightning_seq.report.dashboard.templates import draw
 from lightning_seq.report.formats import NOTHING
-from lightning_seq.report.predictions import EXAMPLE, read_columns
-from lightning_seq.report.spans import span_counts
+from lightning_seq.report.predictions import EXAMPLE, read_columns, span_counts
 from lightning_seq.report.summary import Group, Summary
 
 FEW = 30
@@ -36,10 +35,6 @@ MANY_UNKNOWN = 0.1
 _Z = 1.959964
 _CHUNK = 20_000_000
 
-ABOUT = (
-    "{metric} on parts of the test split, the same examples for every label; a mean over seeds, and below it the 95 % "
-    "interval over test examples. Intervals are wide where examples are few: n says how many there are."
-)
 KINDS = {
     "accuracy": "Share of the examples that are right",
     "tokens": "Share of the tokens that are rightly tagged",
@@ -98,7 +93,7 @@ def slices(page: Page, runs: list[tuple[Path, Record]], summary: Summary) -> Mar
         return body
 
     parts = of_groups(summary, part)
-    return page.section("Slices", "slices", ABOUT.format(metric=" or ".join(metrics)), parts)
+    return page.section("Slices", "slices", parts, metrics=list(metrics))
 
 
 def _kind(group: Group) -> str | None:

@@ -9,7 +9,7 @@ from jinja2.ext import Extension
 from markupsafe import Markup, escape
 
 from lightning_seq.report.dashboard.chart_style import PALETTE
-from lightning_seq.report.escape import displayable
+from lightning_seq.report.escape import displayable, visible
 from lightning_seq.report.formats import NOTHING
 
 _BETWEEN = re.compile(r"(?<=[>}])\n\s*|\n\s*(?=[<{])")
@@ -31,6 +31,11 @@ def breaking(text: str, behind: str) -> Markup:
     return Markup(re.sub(f"({behind})", r"\1<wbr>", str(escape(displayable(text)))))
 
 
+def shortened(text: str, longest: int) -> str:
+    """At most so many characters of a text."""
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
 _ENVIRONMENT = Environment(
     loader=PackageLoader("lightning_seq.report.dashboard"),
     autoescape=True,
@@ -40,7 +45,7 @@ _ENVIRONMENT = Environment(
     auto_reload=False,
 )
 _ENVIRONMENT.globals |= {"PALETTE": PALETTE, "NOTHING": NOTHING}
-_ENVIRONMENT.filters["breaking"] = breaking
+_ENVIRONMENT.filters |= {"breaking": breaking, "shortened": shortened, "visible": visible}
 
 
 def draw(template: str, **values: object) -> Markup:

@@ -10,22 +10,15 @@ from markupsafe import Markup
 
 from lightning_seq.files import DAMAGE
 from lightning_seq.records.record import Record
-from lightning_seq.records.tuning import FILE, Tuning, read_tunings
+from lightning_seq.records.tuning import FILE, Tuning, Tunings
 from lightning_seq.report.curves import five_figures
-from lightning_seq.report.dashboard.chart_style import Spec, channel, value_axis
-from lightning_seq.report.dashboard.line_chart import line_chart
+from lightning_seq.report.dashboard.chart_style import Spec, channel, line_chart, value_axis
 from lightning_seq.report.dashboard.page import Cell, Heading, Page, of_groups
 from lightning_seq.report.dashboard.templates import draw
 from lightning_seq.report.formats import decimal, plural
 from lightning_seq.report.headline import lower_is_better
 from lightning_seq.report.summary import Group, Summary
 from lightning_seq.significance import expected_best_with_replacement
-
-ABOUT = (
-    "Each architecture was tried at the same points, drawn at random, and chosen on validation. The curve is the "
-    "expected best of n such trials, the mean over all sets of n of those made: for a small budget of trials, read it "
-    "on the left. The table also has the estimate of Dodge et al. 2019, with replacement, which is a little worse."
-)
 
 
 def tuning(page: Page, runs: Sequence[tuple[Path, Record]], summary: Summary) -> Markup:
@@ -36,14 +29,14 @@ def tuning(page: Page, runs: Sequence[tuple[Path, Record]], summary: Summary) ->
         if not (directory / FILE).is_file():
             continue
         try:
-            by_label = {tuning.label: tuning for tuning in read_tunings(directory / FILE)} | by_label
+            by_label = {tuning.label: tuning for tuning in Tunings.read(directory / FILE).entries} | by_label
         except DAMAGE as error:
             wrong.append(f"{directory.name}/{FILE.as_posix()} cannot be used ({' '.join(str(error).split())[:200]})")
 
     def part(group: Group) -> Markup:
         return _group(page, group, [by_label[label] for label in group.labels if label in by_label])
 
-    return page.section("Tuning", "tuning", ABOUT, of_groups(summary, part), wrong=wrong)
+    return page.section("Tuning", "tuning", of_groups(summary, part), wrong=wrong)
 
 
 def _group(page: Page, group: Group, tunings: Sequence[Tuning]) -> Markup:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import wandb
+from markupsafe import Markup
 
-from lightning_seq.records.attention import Step
+from lightning_seq.records.attention import LEVELS, Step
 from lightning_seq.records.numbers import number
 from lightning_seq.records.record import Record
 from lightning_seq.report import curves
 from lightning_seq.report.columns import wandb_columns
 from lightning_seq.report.dashboard.attention import first_maps, shown
+from lightning_seq.report.dashboard.templates import draw, shortened
 from lightning_seq.report.summary import PARAMETER_KINDS, Group, Summary, runs_of, summarise_runs, training_seconds
-from lightning_seq.report.wandb.attention_picture import picture
+
+_CELL, _LETTER, _LONGEST = 16, 7, 14
 
 
 def log_comparison(directory: Path, project: str = "lightning_seq", entity: str | None = None) -> Path:
@@ -148,3 +152,25 @@ def _means(group: Group) -> dict[str, object]:
     """The means of the headline by label, for the list of runs."""
     means = {f"{group.headline}/{row.label}": row.metric(group.headline).mean for row in group.rows}
     return {name: mean for name, mean in means.items() if mean is not None}
+
+
+def picture(title: str, source: Sequence[str], step: Step) -> Markup:
+    """The map of a step as SVG: the source along the top, the target down the side."""
+    columns, rows = ([shortened(token, _LONGEST) for token in tokens] for tokens in (source, step.target))
+    left = 12 + _LETTER * max(map(len, rows), default=1)
+    slope = _LETTER * max(map(len, columns))
+    top = round(34 + 0.87 * slope)
+    return draw(
+        "attention_picture",
+        title=title,
+        step=step,
+        source=source,
+        columns=columns,
+        rows=rows,
+        size=_CELL,
+        left=left,
+        top=top,
+        width=max(left + _CELL * len(source) + slope // 2 + 8, 16 + 8 * (len(title) + 10)),
+        height=top + _CELL * len(step.target) + 8,
+        levels=LEVELS,
+    )
