@@ -56,6 +56,11 @@ def visible(symbol: str) -> str:
     )
 
 
+def seen(word: str) -> str:
+    """A word in which white space can be seen."""
+    return word if word.strip() else visible(word)
+
+
 def markdown_cell(value: object) -> str:
     """`value` for one cell of a Markdown table: it cannot end the cell or the row, nor turn into markup."""
     text = entities.escape(one_line(value), quote=False)

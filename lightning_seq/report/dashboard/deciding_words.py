@@ -19,9 +19,9 @@ from lightning_seq.report.dashboard.sentences import (
     by_sentence,
     diagnostic_section,
     numbered,
-    shown,
 )
 from lightning_seq.report.dashboard.templates import draw
+from lightning_seq.report.escape import seen
 from lightning_seq.report.summary import Group, Summary
 
 MOST_PATTERNS, MOST_CLASSES = 5, 20
@@ -46,7 +46,8 @@ def _group(page: Page, group: Group, attributions: dict[str, Decided]) -> Markup
         sentences=sentences,
         first=first,
         shown=list(attributions),
-        patterns={name: [_patterns(attribution, name) for attribution in attributions.values()] for name in classes},
+        most=MOST_PATTERNS,
+        patterns={name: [result.patterns.get(name, ()) for result in attributions.values()] for name in classes},
     )
 
 
@@ -66,7 +67,7 @@ def _sentence(page: Page, group: Group, sentence: Sentence, decisions: Mapping[s
     return {
         "text": sentence.text,
         "card": card,
-        "heat": HeatTable([shown(word) for word in sentence.words], heat),
+        "heat": HeatTable([seen(word) for word in sentence.words], heat),
     }
 
 
@@ -84,14 +85,3 @@ def _chart(labels: list[str], names: list[str]) -> Spec:
     y = channel("score:Q", title=None, scale={"zero": True, "nice": True}, axis={"tickCount": 5})
     tooltip = [channel("word:N"), channel("score:Q", format=".3f")]
     return line_chart(labels, x, y, tooltip, "Score of the class after each word", height=200)
-
-
-def _patterns(attribution: Decided, name: str) -> list[tuple[str, str]]:
-    """The words of each pattern, and how strong and how frequent it is."""
-    return [
-        (
-            " ".join(map(shown, pattern.words)),
-            f"{pattern.rise:+.2f}{f' × {pattern.sentences}' if pattern.sentences > 1 else ''}",
-        )
-        for pattern in attribution.patterns.get(name, ())[:MOST_PATTERNS]
-    ]

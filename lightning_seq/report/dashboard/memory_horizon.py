@@ -17,7 +17,6 @@ from lightning_seq.report.dashboard.configurations import addresses, leaves
 from lightning_seq.report.dashboard.page import Page, of_groups
 from lightning_seq.report.dashboard.sections import Addresses
 from lightning_seq.report.dashboard.templates import draw
-from lightning_seq.report.formats import decimal
 from lightning_seq.report.summary import Group, Summary
 
 PROBLEMS = {
@@ -204,9 +203,9 @@ def _horizon(page: Page, group: Group, records: Sequence[Record], entries: Addre
         card=card,
         distances=distances,
         rows=[
-            (longest(results), {result.distance: _cell(result, group, entries) for result in results})
-            for results in architectures.values()
+            (longest(results), {result.distance: result for result in results}) for results in architectures.values()
         ],
+        address=lambda label, seed: entries[group.task, group.data, label, seed],
         names=names,
     )
 
@@ -221,17 +220,6 @@ def _sentence(architectures: dict[str, list[DistanceResult]], last: int) -> str:
         size = "none" if not steps else f"{steps} (the longest tried)" if steps == last else str(steps)
         parts.append(f"{', '.join(names)} {size}")
     return f"Longest distance solved: {'; '.join(parts)}."
-
-
-def _cell(result: DistanceResult, group: Group, entries: Addresses) -> dict[str, object]:
-    return {
-        "text": f"{result.solved} of {len(result.values)}",
-        "solved": result.holds,
-        "links": [
-            (entries[group.task, group.data, result.labels[seed], seed], seed, decimal(value))
-            for seed, value in sorted(result.values.items())
-        ],
-    }
 
 
 def horizon_chart(labels: list[str], distances: Sequence[int], metric: str) -> Spec:

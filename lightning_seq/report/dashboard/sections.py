@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from markupsafe import Markup
 
+from lightning_seq.files import Plain
 from lightning_seq.records.record import Record
 from lightning_seq.report import columns, tables
-from lightning_seq.report.agreement import Agreement, environment, fingerprints
+from lightning_seq.report.agreement import environment, fingerprints
 from lightning_seq.report.dashboard.chart_style import Span
 from lightning_seq.report.dashboard.page import Page, of_groups
 from lightning_seq.report.dashboard.templates import draw
@@ -148,13 +150,12 @@ def problems(page: Page, summary: Summary) -> Markup:
 def conditions(page: Page, summary: Summary, records: list[Record]) -> Markup:
     """Fingerprints of each data set's runs, and environment: were they compared under equal conditions?"""
     several = len(summary.groups) > 1
-    shared = [_agreement(item, is_fingerprint=False) for item in environment(records)]
+    shared = environment(records)
 
     def part(group: Group) -> Markup:
         mine = [record for record in records if group.holds(record)]
-        rows = [_agreement(item, is_fingerprint=True) for item in fingerprints(mine)]
-        inputs = dict.fromkeys(text for record in mine if record.embedding and (text := _embedding(record)))
-        return draw("conditions", rows=rows if several else rows + shared, inputs=list(inputs))
+        inputs = dict.fromkeys(_inputs(record.embedding) for record in mine if record.embedding)
+        return draw("conditions", rows=fingerprints(mine) + ([] if several else shared), inputs=inputs)
 
     parts = of_groups(summary, part)
     if several and shared:
@@ -162,21 +163,10 @@ def conditions(page: Page, summary: Summary, records: list[Record]) -> Markup:
     return page.section("Equal conditions", "conditions", parts)
 
 
-def _agreement(item: Agreement, is_fingerprint: bool) -> dict[str, object]:
-    answers = {True: ("yes", "equal"), False: ("no", "differs"), None: ("one run: nothing to compare", "")}
-    answer, css = answers[item.equal] if item.values else ("not recorded", "")
-    if item.missing and item.values:
-        answer += f" (not recorded: {', '.join(item.missing)})"
-    by_run = not item.equal or (is_fingerprint and len(item.values) > 1)
-    return {"item": item, "answer": answer, "css": css, "by_run": by_run}
-
-
-def _embedding(record: Record) -> str:
-    embedding = record.embedding
-    text = str(embedding.get("kind", ""))
-    if embedding.get("size"):
-        text += f", {embedding['size']} wide"
+def _inputs(embedding: Mapping[str, Plain]) -> str:
+    """`word2vec, 100 wide, 93.4 % of types found`."""
+    parts = [str(embedding.get("kind", "")), f"{embedding['size']} wide" if embedding.get("size") else ""]
     for key, name in (("type_coverage", "types"), ("token_coverage", "tokens")):
         if isinstance(embedding.get(key), int | float):
-            text += f", {100 * embedding[key]:.1f} % of {name} found"
-    return text
+            parts.append(f"{100 * embedding[key]:.1f} % of {name} found")
+    return ", ".join(filter(None, parts))

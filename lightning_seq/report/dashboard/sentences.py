@@ -12,7 +12,7 @@ from lightning_seq.records.record import Record
 from lightning_seq.records.sentences import MOST_LABELS, MOST_SENTENCES, Sentence
 from lightning_seq.report.dashboard.page import Page
 from lightning_seq.report.dashboard.templates import draw
-from lightning_seq.report.escape import visible
+from lightning_seq.report.escape import seen
 from lightning_seq.report.summary import Group, Summary
 
 T = TypeVar("T")
@@ -86,11 +86,6 @@ def by_sentence(contents: Mapping[str, OfSentences]) -> dict[Sentence, dict[str,
     return dict(list(places.items())[:MOST_SENTENCES])
 
 
-def shown(word: str) -> str:
-    """A word in which white space can be seen."""
-    return word if word.strip() else visible(word)
-
-
 def numbered(words: Sequence[str]) -> list[str]:
     """Words with their places before them, so that no two are equal: `WORD_LABEL` takes the places away again."""
-    return [f"{place:02d} {shown(word)}" for place, word in enumerate(words, 1)]
+    return [f"{place:02d} {seen(word)}" for place, word in enumerate(words, 1)]

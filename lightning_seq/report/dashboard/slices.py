@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +23,6 @@ from lightning_seq.records.sentences import MOST_LABELS
 from lightning_seq.report.dashboard.confusion_matrices import MOST_CLASSES
 from lightning_seq.report.dashboard.page import Page, of_groups
 from lightning_seq.report.dashboard.templates import draw
-from lightning_seq.report.formats import NOTHING
 from lightning_seq.report.predictions import EXAMPLE, read_columns, span_counts
 from lightning_seq.report.summary import Group, Summary
 
@@ -87,7 +85,7 @@ def slices(page: Page, runs: list[tuple[Path, Record]], summary: Summary) -> Mar
             return Markup()
         mine = [run for run in runs if group.holds(run[1]) and run[1].status == "done"]
         # The section of confusion matrices has the notes on unreadable files.
-        readable, _ = read_artifacts(mine, "predictions", _reader(kind))
+        readable, _ = read_artifacts(mine, "predictions", partial(read_predicted, kind=kind))
         body = _group(group, [(record, predicted) for record, predicted in readable if predicted is not None])
         metrics.update({KINDS[kind]: None} if body else {})
         return body
@@ -102,10 +100,6 @@ def _kind(group: Group) -> str | None:
     if group.task == "tagging":
         return "f1" if group.headline in ("test/f1", "val/f1") else "tokens"
     return None
-
-
-def _reader(kind: str) -> Callable[[Path], Predicted | None]:
-    return lambda path: read_predicted(path, kind)
 
 
 def read_predicted(path: Path, kind: str) -> Predicted | None:
@@ -148,18 +142,11 @@ def _group(group: Group, predictions: list[tuple[Record, Predicted]]) -> Markup:
         notes.append(f"{len(labels) - MOST_LABELS} more labels are left out.")
         labels = labels[:MOST_LABELS]
     runs = {label: [predicted for record, predicted in kept if record.label == label] for label in labels}
-    by_kind: dict[str, list[tuple[str, int, list[tuple[str, str]]]]] = {}
+    by_kind: dict[str, list[tuple[str, int, list[Measured | None]]]] = {}
     for part in cuts(kept[0][1]):
-        cells = [_cell(measured(runs[label], part.mask)) for label in labels]
-        by_kind.setdefault(part.kind, []).append((part.name, int(part.mask.sum()), cells))
+        metrics = [measured(runs[label], part.mask) for label in labels]
+        by_kind.setdefault(part.kind, []).append((part.name, int(part.mask.sum()), metrics))
     return draw("slices", all_labels=group.labels, labels=labels, by_kind=by_kind, few=FEW, notes=notes)
-
-
-def _cell(metric: Measured | None) -> tuple[str, str]:
-    """A value and its interval."""
-    if metric is None:
-        return NOTHING, ""
-    return f"{metric.value:.3f}", f"{metric.low:.3f} – {metric.high:.3f}"
 
 
 def cuts(predicted: Predicted) -> list[Slice]:

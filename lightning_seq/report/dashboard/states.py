@@ -10,8 +10,9 @@ from lightning_seq.records.record import Record
 from lightning_seq.records.states import Travelled
 from lightning_seq.report.dashboard.chart_style import Spec, by_label, channel, chart, focused, layer
 from lightning_seq.report.dashboard.page import Page
-from lightning_seq.report.dashboard.sentences import by_sentence, diagnostic_section, shown
+from lightning_seq.report.dashboard.sentences import by_sentence, diagnostic_section
 from lightning_seq.report.dashboard.templates import draw
+from lightning_seq.report.escape import seen
 from lightning_seq.report.summary import Group, Summary
 
 
@@ -32,7 +33,7 @@ def _group(page: Page, group: Group, trajectories: dict[str, Travelled]) -> Mark
                     [group.labels.index(label), path.direction, step, word, *point]
                     for step, word, point in zip(order, range(len(points)), points, strict=True)
                 ]
-        names = {"label": group.labels, "word": [shown(word) for word in sentence.words]}
+        names = {"label": group.labels, "word": [seen(word) for word in sentence.words]}
         spec = _chart(group.labels, len(trajectories) == 1)
         cards.append(
             page.card(sentence.text, spec, "states", ["label", "direction", "step", "word", "x", "y"], rows, names)

@@ -9,8 +9,8 @@ from jinja2.ext import Extension
 from markupsafe import Markup, escape
 
 from lightning_seq.report.dashboard.chart_style import PALETTE
-from lightning_seq.report.escape import displayable, visible
-from lightning_seq.report.formats import NOTHING
+from lightning_seq.report.escape import displayable, seen, visible
+from lightning_seq.report.formats import NOTHING, decimal
 
 _BETWEEN = re.compile(r"(?<=[>}])\n\s*|\n\s*(?=[<{])")
 
@@ -45,7 +45,13 @@ _ENVIRONMENT = Environment(
     auto_reload=False,
 )
 _ENVIRONMENT.globals |= {"PALETTE": PALETTE, "NOTHING": NOTHING}
-_ENVIRONMENT.filters |= {"breaking": breaking, "shortened": shortened, "visible": visible}
+_ENVIRONMENT.filters |= {
+    "breaking": breaking,
+    "decimal": decimal,
+    "seen": seen,
+    "shortened": shortened,
+    "visible": visible,
+}
 
 
 def draw(template: str, **values: object) -> Markup:
