@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 from statistics import fmean
 
@@ -21,7 +20,8 @@ from lightning_seq.report.summary import Group, Summary
 
 FURTHEST = 1e12
 """The greatest factor from 1 that a logarithmic scale shows."""
-_MOMENTS = ("Before training", "Halfway", "After the last epoch")
+_MOMENTS = {0.0: "Before training", 0.5: "Halfway", 1.0: "After the last epoch"}
+"""By the share of the looks."""
 
 
 PARTS = {
@@ -55,7 +55,6 @@ def _group(page: Page, group: Group, flows: list[tuple[Record, Flow]]) -> Markup
     by_label = [(label, [flow for record, flow in flows if record.label == label]) for label in labels if label in seen]
     if not by_label:
         return draw("gradient_flow", by_label=by_label, reasons=reasons)
-    has_bound = any(layer.bound is not None for _, flows in by_label for layer in main_layers(flows, -1))
     norms = _norms(page, labels, by_label)
     lengths = _over_epochs(page, labels, by_label, "memory", "Memory length, in steps", mean_memory)
     title = "Spectral radius of U (of several gates, the largest)"
@@ -69,7 +68,7 @@ def _group(page: Page, group: Group, flows: list[tuple[Record, Flow]]) -> Markup
         legend=page.legend(labels),
         norms=norms,
         pairs=[[*lengths, *radii], [*_shares(page, labels, by_label), *_kept(page, labels, by_label)]],
-        has_bound=has_bound,
+        has_bound=any(layer.bound is not None for _, layers in _main(by_label) for layer in layers),
         titles=titles,
         rows=rows,
         others=_others(page, labels, by_label),
@@ -80,14 +79,15 @@ def _group(page: Page, group: Group, flows: list[tuple[Record, Flow]]) -> Markup
 def _norms(page: Page, labels: list[str], by_label: Sequence[LabelFlows]) -> list[Card]:
     """Three moments side by side, on one scale; two, or one, where there were no more looks."""
     looks = max(len(flow.looks) for _, flows in by_label for flow in flows)
-    moments = [(0.0, _MOMENTS[0]), (0.5, _MOMENTS[1]), (1.0, _MOMENTS[2])]
-    chosen = moments if looks > 2 else [moments[0], moments[2]] if looks == 2 else [moments[2]]
-    drawn = []
-    for at, title in chosen:
-        curves = [(label, layers) for label, flows in by_label if (layers := main_layers(flows, at))]
-        drawn.append((title, _norm_rows(labels, curves)))
-    domain = _domain([row[2] for _, rows in drawn for row in rows if row[3] == "measured"])
-    return [_norm_card(page, labels, title, rows, domain) for title, rows in drawn]
+    chosen = _MOMENTS if looks > 2 else {at: _MOMENTS[at] for at in ((0.0, 1.0) if looks == 2 else (1.0,))}
+    drawn = {title: _norm_rows(labels, _main(by_label, at)) for at, title in chosen.items()}
+    domain = _domain([row for rows in drawn.values() for row in rows])
+    return [_norm_card(page, labels, title, rows, domain) for title, rows in drawn.items()]
+
+
+def _main(by_label: Sequence[LabelFlows], at: float = -1) -> list[tuple[str, list[Layer]]]:
+    """The main layers of each label that has any."""
+    return [(label, layers) for label, flows in by_label if (layers := main_layers(flows, at))]
 
 
 def _norm_rows(
@@ -110,7 +110,9 @@ def _power(log: float) -> float:
     return float(f"{10**log:.4g}")
 
 
-def _domain(values: Sequence[float]) -> list[float]:
+def _domain(rows: Sequence[list[Plain]]) -> list[float]:
+    """Of a logarithmic scale for the values that were measured."""
+    values = [row[2] for row in rows if "bound" not in row]
     low, high = min(values, default=1.0), max(values, default=1.0)
     return [max(low / 2, 1 / FURTHEST), min(high * 2, FURTHEST)]
 
@@ -125,6 +127,13 @@ def _norm_card(page: Page, labels: list[str], title: str, rows: list[list[Plain]
     about = f"Norm of the gradient by distance. {title}"
     spec = _by_distance(labels, "norm", "distance", about, domain, bounded=True)
     return page.card(title, spec, "flow", ["label", "distance", "norm", "kind"], rows, {"label": labels})
+
+
+def _cards(
+    page: Page, labels: list[str], title: str, columns: Sequence[str], rows: list[list[Plain]], spec: Spec
+) -> list[Card]:
+    """A card; none without rows."""
+    return [page.card(title, spec, "flow", ["label", *columns], rows, {"label": labels})] if rows else []
 
 
 def _by_distance(
@@ -177,47 +186,40 @@ def _over_epochs(
             mean = value(main_layers(at, -1))
             if mean is not None:
                 rows.append([labels.index(label), epoch, float(f"{mean[0]:.4g}"), mean[1]])
-    if not rows:
-        return []
     x = epochs_axis((row[1] for row in rows), scale={"nice": False, "padding": 8})
     y = channel(f"{field}:Q", title=None, axis={"tickCount": 4})
     tooltip = [channel("epoch:Q"), channel("text:N", title=field)]
     spec = line_chart(labels, x, y, tooltip, f"{title}, against epochs", height=170)
-    return [page.card(title, spec, "flow", ["label", "epoch", field, "text"], rows, {"label": labels})]
+    return _cards(page, labels, title, ["epoch", field, "text"], rows, spec)
 
 
 def _shares(page: Page, labels: list[str], by_label: Sequence[LabelFlows]) -> list[Card]:
-    rows = []
-    for label, flows in by_label:
-        parts = [dict(layer.share) for layer in main_layers(flows, -1) if layer.share]
-        rows += [[labels.index(label), lag, round(share, 4)] for lag, share in mean_curve(parts).items()]
-    if not rows:
-        return []
+    rows: list[list[Plain]] = []
+    for label, layers in _main(by_label):
+        mean = mean_curve([dict(layer.share) for layer in layers if layer.share])
+        rows += [[labels.index(label), lag, round(share, 4)] for lag, share in mean.items()]
     title = "Share of the gradient of U from this lag and shorter ones"
     spec = _by_distance(labels, "share", "lag", f"{title}, after the last epoch", None)
-    return [page.card(title, spec, "flow", ["label", "lag", "share"], rows, {"label": labels})]
+    return _cards(page, labels, title, ["lag", "share"], rows, spec)
 
 
 def _kept(page: Page, labels: list[str], by_label: Sequence[LabelFlows]) -> list[Card]:
-    curves = [(label, [layer for layer in main_layers(flows, -1) if layer.kept]) for label, flows in by_label]
-    rows = [row[:3] for row in _norm_rows(labels, [curve for curve in curves if curve[1]], lambda layer: layer.kept)]
-    if not rows:
-        return []
+    curves = [(label, [layer for layer in layers if layer.kept]) for label, layers in _main(by_label)]
+    rows = [row[:3] for row in _norm_rows(labels, curves, lambda layer: layer.kept)]
     title = "Share of the old state that gates keep over a distance"
-    domain = _domain([row[2] for row in rows])
-    spec = _by_distance(labels, "kept", "distance", f"{title}, after the last epoch", domain)
-    return [page.card(title, spec, "flow", ["label", "distance", "kept"], rows, {"label": labels})]
+    spec = _by_distance(labels, "kept", "distance", f"{title}, after the last epoch", _domain(rows))
+    return _cards(page, labels, title, ["distance", "kept"], rows, spec)
 
 
 def _table(by_label: Sequence[LabelFlows]) -> tuple[list[str], list[tuple[str, list[str]]]]:
     """Means over seeds after the last epoch: the headings with a value for any label, and the cells by label."""
-    last = [(label, layers) for label, flows in by_label if (layers := main_layers(flows, -1))]
+    last = _main(by_label)
     columns: dict[str, Callable[[Layer], float | None]] = {
         "norm at T": lambda layer: layer.at_end,
         "γ_w γ_g": lambda layer: layer.bound,
         "radius of U": lambda layer: layer.radius,
         "kept a step": lambda layer: layer.kept_a_step,
-        **{title: partial(_size, part) for part, title in PARTS.items()},
+        **{title: lambda layer, part=part: layer.sizes.get(part) for part, title in PARTS.items()},
     }
     means = {title: [_average([of(layer) for layer in layers]) for _, layers in last] for title, of in columns.items()}
     known = {title: values for title, values in means.items() if any(value is not None for value in values)}
@@ -226,10 +228,6 @@ def _table(by_label: Sequence[LabelFlows]) -> tuple[list[str], list[tuple[str, l
         memory = mean_memory(layers)
         rows.append((label, [memory[1] if memory else NOTHING, *(_figure(values[place]) for values in known.values())]))
     return ["memory length", *known], rows
-
-
-def _size(part: str, layer: Layer) -> float | None:
-    return layer.sizes.get(part)
 
 
 def _average(values: Sequence[float | None]) -> float | None:
@@ -243,21 +241,16 @@ def _figure(value: float | None) -> str:
 
 def _others(page: Page, labels: list[str], by_label: Sequence[LabelFlows]) -> list[Card]:
     """Layers and directions other than those shown above, and losses with all that they read directly."""
-    shown = [{layer.place for layer in main_layers(flows, -1)} for _, flows in by_label]
+    shown = [{layer.place for layer in layers} for _, layers in _main(by_label)]
     places = sorted({layer.place for _, flows in by_label for flow in flows for layer in flow.looks[-1][1]})
-    drawn = []
+    drawn = {}
     for place in places:
         if not all(place in mine for mine in shown):
-            curves = [(label, layers) for label, flows in by_label if (layers := last_layers(flows, place))]
-            drawn.append((place, _norm_rows(labels, curves)))
-    whole = [(label, [layer for layer in main_layers(flows, -1) if layer.direct]) for label, flows in by_label]
-    rows = _norm_rows(labels, [curve for curve in whole if curve[1]], lambda layer: layer.direct)
-    drawn.append(("With the steps that the loss reads directly", [row for row in rows if row[3] == "measured"]))
-    return [
-        _norm_card(page, labels, title, rows, _domain([row[2] for row in rows if row[3] == "measured"]))
-        for title, rows in drawn
-        if rows
-    ]
+            drawn[place] = _norm_rows(labels, [(label, last_layers(flows, place)) for label, flows in by_label])
+    whole = [(label, [layer for layer in layers if layer.direct]) for label, layers in _main(by_label)]
+    rows = _norm_rows(labels, whole, lambda layer: layer.direct)
+    drawn["With the steps that the loss reads directly"] = [row for row in rows if row[3] == "measured"]
+    return [_norm_card(page, labels, title, rows, _domain(rows)) for title, rows in drawn.items() if rows]
 
 
 def main_layers(flows: Sequence[Flow], at: float) -> list[Layer]:
