@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+
+from lightning_seq.files import Plain
 
 _ROOM = "lightning_seq.data"
 _SOURCES = f"{_ROOM}.sources"
@@ -52,7 +53,7 @@ _NAMED = {
 """Classes that one argument tells the name of the source."""
 
 
-def modern(config: Mapping[str, Any]) -> dict[str, Any]:
+def modern(config: Mapping[str, Plain]) -> dict[str, Plain]:
     """The configuration as it is written now; one that has a node for its source, or data of the user's, as it is."""
     data = config.get("data")
     if not isinstance(data, dict) or not isinstance(name := data.get("source"), str):

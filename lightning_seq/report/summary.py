@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean, stdev
-from typing import Any
 
 from lightning_seq.errors import UserError, near
+from lightning_seq.files import Plain
 from lightning_seq.records.artifacts import log_path
 from lightning_seq.records.numbers import number
 from lightning_seq.records.record import Record, runs_in
@@ -68,7 +68,7 @@ class Row:
     tokens_per_second: Statistic
     seconds: Statistic
     shared_machine: bool
-    match: dict[str, Any] = field(default_factory=dict)
+    match: dict[str, Plain] = field(default_factory=dict)
 
     @property
     def mismatch(self) -> float | None:

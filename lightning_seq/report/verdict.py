@@ -9,10 +9,10 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Any
 
 import numpy as np
 
+from lightning_seq.files import Plain
 from lightning_seq.report.headline import is_percentage, is_share, lower_is_better
 from lightning_seq.significance import ALPHA, Pair, compare
 
@@ -51,7 +51,7 @@ def judge(
     scores: Mapping[str, Mapping[int, float]],
     examples: Mapping[tuple[str, int], np.ndarray],
     parameters: Mapping[str, Mapping[str, int]],
-    matches: Mapping[str, Mapping[str, Any]] | None = None,
+    matches: Mapping[str, Mapping[str, Plain]] | None = None,
     notes: Sequence[str] = (),
     stochastic_order: bool = False,
 ) -> Verdict:
@@ -191,7 +191,7 @@ def _seeds(pairs: Sequence[Pair]) -> str:
     return f"{counts[0]} seeds" if len(set(counts)) == 1 else f"{min(counts)} to {max(counts)} seeds in common"
 
 
-def _matched(matches: Sequence[Mapping[str, Any]]) -> str:
+def _matched(matches: Sequence[Mapping[str, Plain]]) -> str:
     """`200k recurrent parameters`, where all sizes were solved for that and came near; empty otherwise."""
     (kind, part, target), *others = [tuple(match.get(key) for key in ("kind", "count", "target")) for match in matches]
     missed = any(abs(match.get("mismatch") or 0) > _ALIKE for match in matches)

@@ -50,6 +50,7 @@ def log_comparison(directory: Path, project: str = "lightning_seq", entity: str 
 
 
 def _start(directory: Path, summary: Summary, project: str, entity: str | None) -> wandb.Run:
+    described = ("task", "data", "labels", "headline", "conventions")
     settings = wandb.Settings(
         silent=True,
         console="off",
@@ -68,18 +69,7 @@ def _start(directory: Path, summary: Summary, project: str, entity: str | None) 
         group=summary.name,
         job_type="comparison",
         tags=list(dict.fromkeys(f"data:{group.data}"[:64] for group in summary.groups if group.data)) or None,
-        config={
-            "groups": [
-                {
-                    "task": group.task,
-                    "data": group.data,
-                    "labels": group.labels,
-                    "headline": group.headline,
-                    "conventions": list(group.conventions),
-                }
-                for group in summary.groups
-            ]
-        },
+        config={"groups": [{name: getattr(group, name) for name in described} for group in summary.groups]},
         settings=settings,
         reinit="create_new",
     )
@@ -96,13 +86,8 @@ def _summary_table(group: Group) -> wandb.Table:
 
 def _run_table(records: list[Record], group: Group) -> wandb.Table:
     """One row for each label and seed."""
-    columns: list[str | int] = [
-        "label",
-        "seed",
-        "status",
-        *group.metrics,
-        *(f"parameters {kind}" for kind in PARAMETER_KINDS),
-    ]
+    columns: list[str | int] = ["label", "seed", "status", *group.metrics]
+    columns += [f"parameters {kind}" for kind in PARAMETER_KINDS]
     columns += ["tokens/s", "jobs", "training seconds", "engine", "error"]
     table = wandb.Table(columns=columns, allow_mixed_types=True)
     for record in records:
@@ -116,18 +101,17 @@ def _run_table(records: list[Record], group: Group) -> wandb.Table:
 
 def _overlaid(records: list[Record], name: str, place: str) -> dict[str, object]:
     """One metric of all runs in one chart against epochs, and as a table that holds the seconds too."""
-    drawn = [(f"{record.label}-seed{record.seed}", record, curves.points(record, name)) for record in records]
-    drawn = [item for item in drawn if item[2]]
+    drawn = [(record, points) for record in records if (points := curves.points(record, name))]
     if not drawn:
         return {}
     chart = wandb.plot.line_series(
-        xs=[[point.epoch for point in points] for _, _, points in drawn],
-        ys=[[point.value for point in points] for _, _, points in drawn],
-        keys=[key for key, _, _ in drawn],
+        xs=[[point.epoch for point in points] for _, points in drawn],
+        ys=[[point.value for point in points] for _, points in drawn],
+        keys=[f"{record.label}-seed{record.seed}" for record, _ in drawn],
         title=f"{place}{name}",
         xname="epoch",
     )
-    rows = [[record.label, record.seed, *point] for _, record, points in drawn for point in points]
+    rows = [[record.label, record.seed, *point] for record, points in drawn for point in points]
     table = wandb.Table(columns=["label", "seed", "epoch", "seconds", "value"], data=rows, allow_mixed_types=True)
     return {f"curves/{place}{name}": chart, f"comparison/{place}{name}": table}
 
