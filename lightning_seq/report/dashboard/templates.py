@@ -10,7 +10,7 @@ from markupsafe import Markup, escape
 
 from lightning_seq.report.dashboard.chart_style import PALETTE
 from lightning_seq.report.escape import displayable, seen, visible
-from lightning_seq.report.formats import NOTHING, decimal
+from lightning_seq.report.formats import NOTHING, decimal, mean_and_std, run_counts, seed_values
 
 _BETWEEN = re.compile(r"(?<=[>}])\n\s*|\n\s*(?=[<{])")
 
@@ -36,6 +36,11 @@ def shortened(text: str, longest: int) -> str:
     return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
+def setting(value: float | None) -> str:
+    """A number of a configuration; nothing where it was not set."""
+    return "" if value is None else f"{value:.4g}"
+
+
 _ENVIRONMENT = Environment(
     loader=PackageLoader("lightning_seq.report.dashboard"),
     autoescape=True,
@@ -45,13 +50,8 @@ _ENVIRONMENT = Environment(
     auto_reload=False,
 )
 _ENVIRONMENT.globals |= {"PALETTE": PALETTE, "NOTHING": NOTHING}
-_ENVIRONMENT.filters |= {
-    "breaking": breaking,
-    "decimal": decimal,
-    "seen": seen,
-    "shortened": shortened,
-    "visible": visible,
-}
+for _filter in (breaking, decimal, mean_and_std, run_counts, seed_values, seen, setting, shortened, visible):
+    _ENVIRONMENT.filters[_filter.__name__] = _filter
 
 
 def draw(template: str, **values: object) -> Markup:
