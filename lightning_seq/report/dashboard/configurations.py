@@ -14,7 +14,6 @@ from lightning_seq.report.dashboard.page import Page, of_groups
 from lightning_seq.report.dashboard.sections import Addresses
 from lightning_seq.report.dashboard.templates import draw
 from lightning_seq.report.escape import link
-from lightning_seq.report.formats import plural
 from lightning_seq.report.summary import Group, Summary, located
 
 _FILES = ("config", "metrics", "log")
@@ -47,32 +46,15 @@ def _group(directory: Path, runs: list[tuple[Path, Record]], group: Group, entri
         shared = {}
     by_label: dict[str, list[dict[str, object]]] = {label: [] for label in group.labels}
     for (run, record), config in zip(runs, settings, strict=True):
+        links, wrong = _links(directory, run, record)
         own = {key: value for key, value in config.items() if key not in shared}
-        by_label[record.label].append(_run(directory, run, record, own, entries))
+        by_label[record.label].append({"record": record, "links": links, "wrong": wrong, "own": own})
     return draw(
         "configurations",
-        shared=f"{plural(len(shared), 'setting')} that all runs share" if shared else "",
-        shared_lines=_lines(shared),
-        labels=[(label, entries[group.task, group.data, label, None], by_label[label]) for label in group.labels],
+        shared=shared,
+        labels=by_label,
+        address=lambda label, seed=None: entries[group.task, group.data, label, seed],
     )
-
-
-def _run(directory: Path, run: Path, record: Record, config: dict[str, str], entries: Addresses) -> dict[str, object]:
-    took = f"{record.started} – {record.finished}" if record.started and record.finished else record.started
-    links, wrong = _links(directory, run, record)
-    return {
-        "record": record,
-        "address": entries[record.task, record.data, record.label, record.seed],
-        "facts": " · ".join(part for part in [took, " ".join(record.overrides)] if part),
-        "links": links,
-        "wrong": wrong,
-        "lines": _lines(config),
-        "empty": "Nothing differs." if record.config else "The record holds no configuration.",
-    }
-
-
-def _lines(config: dict[str, str]) -> str:
-    return "\n".join(f"{key} = {value}" for key, value in config.items())
 
 
 def flatten(config: object) -> dict[str, str]:

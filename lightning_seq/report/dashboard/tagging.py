@@ -8,7 +8,7 @@ from types import MappingProxyType
 from markupsafe import Markup
 
 from lightning_seq.records.record import Record
-from lightning_seq.records.tagging import ClassScore, Sentence, Tagged
+from lightning_seq.records.tagging import ClassScore, Tagged
 from lightning_seq.report.dashboard.chart_style import PALETTE
 from lightning_seq.report.dashboard.page import Cell, Heading, Page, of_groups
 from lightning_seq.report.dashboard.templates import draw
@@ -88,32 +88,17 @@ def worst_sentences(
         shown = [(index, *runs[label]) for index, label in enumerate(group.labels) if label in runs]
         return draw(
             "worst_sentences",
+            sentences=MOST_SENTENCES,
+            tokens=MOST_TOKENS,
+            name_of=name_of,
             runs=[
-                (index, f"{record.label}, seed {record.seed}", tagged.usual, _colours(tagged),
-                 _sentences(tagged, names.get((record.label, record.seed), {})))
+                (index, f"{record.label}, seed {record.seed}", tagged, _colours(tagged),
+                 names.get((record.label, record.seed), {}))
                 for index, record, tagged in shown
             ],
         )  # fmt: skip
 
     return page.section("Worst sentences", "sentences", of_groups(summary, part))
-
-
-def _sentences(tagged: Tagged, names: Names) -> list[dict[str, object]]:
-    return [
-        {
-            "facts": " · ".join(_facts(sentence, names)),
-            "tokens": sentence.tokens[:MOST_TOKENS],
-            "cut": len(sentence.tokens) - MOST_TOKENS,
-        }
-        for sentence in tagged.sentences[:MOST_SENTENCES]
-    ]
-
-
-def _facts(sentence: Sentence, names: Names) -> list[str]:
-    facts = [name_of(names, sentence.number)] if sentence.number else []
-    counting = sum(token.target is not None for token in sentence.tokens)
-    facts.append(f"{sentence.errors} of {counting} wrong")
-    return facts if sentence.loss is None else [*facts, f"loss {decimal(sentence.loss)}"]
 
 
 def _colours(tagged: Tagged) -> dict[str, int]:

@@ -10,7 +10,7 @@ from markupsafe import Markup, escape
 
 from lightning_seq.report.dashboard.chart_style import PALETTE
 from lightning_seq.report.escape import displayable, seen, visible
-from lightning_seq.report.formats import NOTHING, decimal, mean_and_std, run_counts, seed_values
+from lightning_seq.report.formats import NOTHING, decimal, mean_and_std, plural, run_counts, seed_values
 
 _BETWEEN = re.compile(r"(?<=[>}])\n\s*|\n\s*(?=[<{])")
 
@@ -50,7 +50,7 @@ _ENVIRONMENT = Environment(
     auto_reload=False,
 )
 _ENVIRONMENT.globals |= {"PALETTE": PALETTE, "NOTHING": NOTHING}
-for _filter in (breaking, decimal, mean_and_std, run_counts, seed_values, seen, setting, shortened, visible):
+for _filter in (breaking, decimal, mean_and_std, plural, run_counts, seed_values, seen, setting, shortened, visible):
     _ENVIRONMENT.filters[_filter.__name__] = _filter
 
 

@@ -14,7 +14,7 @@ from lightning_seq.records.translation import BUCKETS, LONGEST_TEXT, Example, Tr
 from lightning_seq.report.dashboard.chart_style import Spec, channel, line_chart, single_value_domain, ticks, value_axis
 from lightning_seq.report.dashboard.page import Cell, Heading, Page
 from lightning_seq.report.dashboard.templates import draw
-from lightning_seq.report.formats import decimal, mean_and_std
+from lightning_seq.report.formats import mean_and_std
 from lightning_seq.report.headline import with_labels
 from lightning_seq.report.predictions import Names, example_names, name_of
 from lightning_seq.report.summary import Group, Statistic, Summary
@@ -209,7 +209,7 @@ def _examples(
     ordered = sorted(sentences.items(), key=lambda item: _order(item[1]))[:MOST_EXAMPLES]
     examples: list[dict[str, object]] = []
     for (number, source, reference), by_label in ordered:
-        versions = [_version(*item) for item in by_label.items()]
+        versions = [(label, example, list(_compared(example))) for label, example in by_label.items()]
         texts = {"source": _cut(source), "reference": _cut(reference)}
         examples.append({"name": name_of(known, number), **texts, "versions": versions})
     return examples
@@ -220,12 +220,6 @@ def _order(by_label: dict[str, Example]) -> tuple[int, bool, float]:
     losses = [example.loss for example in by_label.values() if example.loss is not None]
     mean = sum(losses) / len(losses) if losses else 0.0
     return -len(by_label), all(example.exact for example in by_label.values()), -mean
-
-
-def _version(label: str, example: Example) -> dict[str, object]:
-    facts = ["exact"] if example.exact else []
-    facts += [f"loss {decimal(example.loss)}"] if example.loss is not None else []
-    return {"label": label, "facts": " · ".join(facts), "pieces": list(_compared(example))}
 
 
 def _compared(example: Example) -> Iterator[tuple[str, bool]]:

@@ -15,7 +15,6 @@ from lightning_seq.report.curves import five_figures
 from lightning_seq.report.dashboard.chart_style import Spec, channel, line_chart, value_axis
 from lightning_seq.report.dashboard.page import Heading, Page, of_groups
 from lightning_seq.report.dashboard.templates import draw
-from lightning_seq.report.formats import plural
 from lightning_seq.report.headline import lower_is_better
 from lightning_seq.report.summary import Group, Summary
 from lightning_seq.significance import expected_best_with_replacement
@@ -71,9 +70,7 @@ def _group(page: Page, group: Group, tunings: Sequence[Tuning]) -> Markup:
         keys=keys,
         rows=[(tuning, _with_replacement(tuning, len(tuning.values))) for tuning in tunings],
         directory=FILE.parent,
-        trials=[
-            (tuning, plural(len(tuning.values), "trial"), _keys([tuning]), _trial_head(tuning)) for tuning in tunings
-        ],
+        trials=[(tuning, _keys([tuning]), _trial_head(tuning)) for tuning in tunings],
     )
 
 
