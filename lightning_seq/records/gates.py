@@ -1,4 +1,4 @@
-"""gates.json: how far the gates of a model are open."""
+"""gates.json: the activations of the gates of a model."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BINS, MOST_EPOCHS = 20, 60
 class Opening(JsonRecord):
     """Of one gate, over all units and tokens.
 
-    keeps:      whether it is the share that is kept of the old state.
+    keeps:      whether the gate is the share of the old state that is kept.
     counts:     of values in `BINS` bins from 0 to 1.
     shut, open: the share of values below 0.1 and above 0.9.
     """

@@ -1,4 +1,4 @@
-"""gradient_flow.json: the gradient on its way back through time."""
+"""gradient_flow.json: the norm of the gradient at each distance back in time."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Curve = dict[int, float]
 
 @dataclass(frozen=True)
 class Measured(JsonRecord):
-    """What is written of one recurrence; the fields are described in `callbacks/gradient_flow.py`."""
+    """The measurement of one recurrence; the fields are described in `callbacks/gradient_flow.py`."""
 
     distances: list[int]
     rows: list[int]
@@ -44,7 +44,7 @@ class Measured(JsonRecord):
 
 @dataclass(frozen=True)
 class Looked(JsonRecord):
-    """One look at one recurrence. why: the reason why it was not measured, instead of `measured`."""
+    """One look at one recurrence. why: the reason if it was not measured."""
 
     name: str
     place: Place
@@ -96,7 +96,7 @@ class Layer:
     """What a page shows of one look at one recurrence.
 
     place:  its layer and direction.
-    norm, direct, kept: by distance, as multiples of what is at 0.
+    norm, direct, kept: by distance, as multiples of the value at distance 0.
     at_end: the norm at distance 0.
     share:  by the last lag of a span, of that lag and all shorter ones together.
     sizes:  mean spectral norms: of the step's Jacobian, and of its parts by name.
@@ -117,9 +117,9 @@ class Layer:
 
     @classmethod
     def of(cls, place: Place, measured: Measured) -> Layer:
-        distances = [int(each) for each in measured.distances]
+        distances = [int(distance) for distance in measured.distances]
         kept, jacobian = measured.kept or {}, measured.jacobian or {}
-        radii = [number(each["radius"]) for each in measured.matrices.values()]
+        radii = [number(matrix["radius"]) for matrix in measured.matrices.values()]
         length = number(measured.memory_length)
         return cls(
             str(place),
@@ -138,8 +138,8 @@ class Layer:
 
 @dataclass(frozen=True)
 class Flow:
-    """A `gradient_flow.json` as a page shows it: by epoch, the first before training; reasons why recurrences were not
-    looked at."""
+    """A `gradient_flow.json` as a page shows it: by epoch, the first before training; reasons why recurrences were
+    not measured."""
 
     looks: tuple[tuple[int, tuple[Layer, ...]], ...]
     reasons: tuple[str, ...]
@@ -147,10 +147,10 @@ class Flow:
     @classmethod
     def of(cls, file: Looks) -> Flow:
         looks = (
-            (look.epoch, tuple(Layer.of(each.place, each.measured) for each in look.layers if each.measured))
+            (look.epoch, tuple(Layer.of(layer.place, layer.measured) for layer in look.layers if layer.measured))
             for look in file.looks
         )
-        reasons = {each.why: None for look in file.looks for each in look.layers if each.why is not None}
+        reasons = {layer.why: None for look in file.looks for layer in look.layers if layer.why is not None}
         return cls(tuple(looks), tuple(reasons))
 
 
@@ -160,12 +160,12 @@ def read_flow(path: Path) -> Flow:
 
 
 def _curve(distances: list[int], values: Sequence[Plain] | None) -> Curve:
-    found = zip(distances, map(number, values), strict=True) if values is not None else ()
-    return {distance: value for distance, value in found if value is not None}
+    pairs = zip(distances, map(number, values), strict=True) if values is not None else ()
+    return {distance: value for distance, value in pairs if value is not None}
 
 
 def _relative(curve: Curve) -> tuple[Curve, float | None]:
-    """As multiples of what is at distance 0; and that, no logarithm any more."""
+    """The curve as multiples of its value at distance 0, and this value without the logarithm."""
     if 0 not in curve:
         return {}, None
     return {distance: value - curve[0] for distance, value in curve.items()}, 10 ** curve[0]
@@ -179,7 +179,7 @@ def _summed(lags: list[list[int]], shares: Sequence[Plain]) -> Iterator[tuple[in
 
 
 def _sizes(jacobian: Mapping[str, Plain]) -> Iterator[tuple[str, float]]:
-    """Under the names of `PARTS`."""
+    """Spectral norms by the keys of `PARTS`."""
     norms = [value for value in map(number, jacobian.get("norm", ())) if value is not None]
     if norms:
         yield "step", fmean(norms)

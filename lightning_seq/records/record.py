@@ -24,9 +24,9 @@ class Record:
     """One run of one architecture with one seed, as `record.json` holds it.
 
     parameters:         counts under `total`, `embedding`, `recurrent`, `head`.
-    match:              how the size was solved: `kind` (parameters, state, flops), `count`, `target`, `key`, `size`,
-                        `found` and the relative `mismatch`; empty where it was not.
-    metrics:            final values by name (`test/accuracy`); a number that is not finite is held as None.
+    match:              how the size was matched: `kind` (parameters, state, flops), `count`, `target`, `key`, `size`,
+                        `found` and the relative `mismatch`; empty if it was not matched.
+    metrics:            final values by name (`test/accuracy`); None for a number that is not finite.
     curves:             by name, a list of `[step, epoch, seconds, value]`; seconds of training only, over all resumes.
     throughput:         `tokens_per_second` of training.
     peak_memory_bytes:  of the process since the run began (host memory), or of the accelerator where the run used one.
@@ -80,13 +80,13 @@ class Record:
             raise ValueError(f"status is {self.status!r}, expected one of {', '.join(STATUSES)}")
 
     def setting(self, group: str, key: str) -> Plain:
-        """Of the configuration, such as `task` and `monitor`; None where it is not set."""
-        held = self.config.get(group)
-        return held.get(key) if isinstance(held, dict) else None
+        """A value of the configuration, such as `task.monitor`; None if it is not set."""
+        settings = self.config.get(group)
+        return settings.get(key) if isinstance(settings, dict) else None
 
     @property
     def conditions(self) -> dict[str, Plain]:
-        """The environment, with `selected by`, `resumed at steps` and `<metric> signature` where the run has them."""
+        """The environment, with `selected by`, `resumed at steps` and `<metric> signature` if the run has them."""
         selected = {"selected by": self.selected_by} if self.selected_by is not None else {}
         resumed = {"resumed at steps": self.resumed_at} if self.resumed_at else {}
         signatures = {f"{name} signature": text for name, text in self.signatures.items()}
@@ -109,12 +109,12 @@ def write(directory: Path, record: Record) -> Path:
 
 
 def read_if_there(directory: Path) -> Record | None:
-    """The record in a run's directory; None where there is none. Raises UserError as `read` does."""
+    """The record in a run's directory, None if it has no record. Raises UserError as `read` does."""
     return read(directory) if os.path.lexists(directory / FILE) else None
 
 
 def read_done(directory: Path) -> Record | None:
-    """The record in a run's directory, where the run is done. Raises UserError as `read` does."""
+    """The record in a run's directory, None if the run is not done. Raises UserError as `read` does."""
     record = read_if_there(directory)
     return record if record is not None and record.status == "done" else None
 
@@ -176,5 +176,5 @@ def _fits(name: str, value: Plain) -> bool:
 
 def runs_in(directory: Path) -> list[tuple[Path, Record]]:
     """The records of a comparison `<runs>/<name>/`, with their run directories, in the order they started."""
-    found = [(run, read(run)) for run in directory.glob("*") if os.path.lexists(run / FILE)]
-    return sorted(found, key=lambda item: (item[1].started, item[1].label, item[1].seed))
+    runs = [(run, read(run)) for run in directory.glob("*") if os.path.lexists(run / FILE)]
+    return sorted(runs, key=lambda item: (item[1].started, item[1].label, item[1].seed))

@@ -1,4 +1,4 @@
-"""samples.json: texts that a language model writes as it learns, and what it expects after each symbol of a prompt."""
+"""samples.json: texts that a language model generates after each epoch, and its predictions for a prompt."""
 
 from __future__ import annotations
 

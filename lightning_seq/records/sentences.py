@@ -1,4 +1,4 @@
-"""Sentences and layers, as the artifacts of diagnostics have them."""
+"""Sentences and recurrences in the artifacts of diagnostics."""
 
 from __future__ import annotations
 

@@ -29,6 +29,10 @@ class Travelled(JsonRecord):
     paths: tuple[Walk, ...]
     epoch: int = 0
 
+    def to_plain(self) -> dict[str, Plain]:
+        plain = super().to_plain()
+        return {key: plain[key] for key in ("sentences", "epoch", "paths")}
+
     @classmethod
     def from_plain(cls, plain: Mapping[str, Plain]) -> Self:
         """Raises one of `files.DAMAGE` for another form."""

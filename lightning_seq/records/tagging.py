@@ -1,4 +1,4 @@
-"""tagging.json: how good a tagger is at each class, what it takes for what, and its worst sentences."""
+"""tagging.json: the scores of a tagger by class, its confusion matrix, and its worst sentences."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ OUTSIDE = "O"
 
 @dataclass(frozen=True)
 class ClassScore(JsonRecord):
-    """How good a run is at one class; numbers are None where they are not known.
+    """The scores of a run for one class; None for unknown numbers.
 
-    support:   how often the class comes.
-    predicted: how often it was predicted; of spans alone.
+    support:   how often the class occurs.
+    predicted: how often it was predicted; known for spans only.
     """
 
     precision: float | None = None
@@ -41,7 +41,7 @@ class ClassScore(JsonRecord):
 
 @dataclass(frozen=True)
 class Token:
-    """A token with its tag and what was taken for it. target: None where it does not count."""
+    """A token with its tag and the predicted tag. target: None if the token does not count."""
 
     text: str
     target: str | None
@@ -92,9 +92,9 @@ class Tagged(JsonRecord):
     """A `tagging.json`.
 
     labels:    the tags, in the order of their ids.
-    pairs:     how often each (target, prediction) came.
+    pairs:     how often each (target, prediction) occurred.
     scores:    of tokens, by tag.
-    spans:     of whole spans, by kind; empty where tags mark none.
+    spans:     of whole spans, by kind; empty if the tags mark no spans.
     sentences: those with errors first, as the file has them: the worst first.
     """
 
@@ -106,7 +106,7 @@ class Tagged(JsonRecord):
 
     @property
     def usual(self) -> str | None:
-        """The tag that goes without saying: outside of all spans, or what more than half of the tokens have."""
+        """The tag that a page does not write: `O`, or the tag of more than half of the tokens."""
         if OUTSIDE in self.labels:
             return OUTSIDE
         counts: dict[str, int] = {}
@@ -117,7 +117,7 @@ class Tagged(JsonRecord):
     def to_plain(self) -> dict[str, Plain]:
         return {
             "labels": list(self.labels),
-            "confusion": [[self.pairs.get((target, found), 0) for found in self.labels] for target in self.labels],
+            "confusion": [[self.pairs.get((row, column), 0) for column in self.labels] for row in self.labels],
             "per_class": [{"label": label, **score.to_plain()} for label, score in self.scores.items()],
             "spans": [{"kind": kind, **score.to_plain()} for kind, score in self.spans.items()],
             "sentences": [sentence.to_plain() for sentence in self.sentences],

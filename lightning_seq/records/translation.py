@@ -1,4 +1,4 @@
-"""translation.json: how good a translator is by length and by target position, and some of its translations."""
+"""translation.json: the scores of a translator by length and by target position, and some of its translations."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _OPTIONAL = ("beam", "alignment_error_rate", "attention_entropy", "n")
 
 @dataclass(frozen=True)
 class Bucket(JsonRecord):
-    """BLEU (0 to 100, None where not known) of the sources whose lengths are `first` to `last`; `n` sentences."""
+    """BLEU (0 to 100, None if unknown) of the `n` sentences whose sources have `first` to `last` tokens."""
 
     name: Annotated[str, Key("bucket")]
     first: Annotated[int, Key("from")]
@@ -50,7 +50,7 @@ class Translation(JsonRecord):
 
     positions: accuracy and number of tokens at each target place, the first first; `and_later`: whether the last place
                takes all later ones too.
-    beam:      width of the search, None where not known.
+    beam:      width of the beam search, None if unknown.
     n:         test sentences.
     """
 

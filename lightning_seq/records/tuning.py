@@ -18,9 +18,9 @@ class Tuning(JsonRecord):
     """The trials of one label, as `tune.json` holds them.
 
     points:   of each trial, by key.
-    values:   of `metric` on validation; None where a trial diverged.
-    chosen:   the number of the trial that was taken, from 1.
-    expected: what the best of 1 … N trials is expected to be.
+    values:   of `metric` on validation; None if a trial diverged.
+    chosen:   the number of the chosen trial, from 1.
+    expected: the expected best of 1 … N trials.
     """
 
     label: str
@@ -33,7 +33,7 @@ class Tuning(JsonRecord):
 
     @property
     def filled(self) -> list[float]:
-        """The values, the worst of them where a trial diverged."""
+        """The values; a trial that diverged has the worst of the others."""
         known = [value for value in self.values if value is not None]
         worst = max(known) if self.mode == "min" else min(known)
         return [worst if value is None else value for value in self.values]

@@ -20,7 +20,7 @@ MOST_WORDS = 600
 class WordMap(JsonRecord):
     """One map, of the vectors that all runs in `labels` started from.
 
-    words:  `(word, count, x, y)`, the most frequent first; the count is None where it is not known.
+    words:  `(word, count, x, y)`, the most frequent first; the count is None if it is unknown.
     arrows: pairs of positions in `words`.
     """
 
@@ -38,8 +38,8 @@ class WordMap(JsonRecord):
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Plain]) -> Self:
-        """Words without a finite place are left out, and where there are too many the rarest; words at the ends of
-        arrows are kept. Raises one of `files.DAMAGE` for another form."""
+        """Words without finite coordinates are left out. Of too many words the most frequent are kept, and those of
+        arrows. Raises one of `files.DAMAGE` for another form."""
         arrows = [(str(arrow["from"]), str(arrow["to"])) for arrow in plain.get("arrows", [])]
         wanted = {word for arrow in arrows for word in arrow}
         words = {}

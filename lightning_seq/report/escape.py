@@ -49,7 +49,7 @@ def displayable(value: object) -> str:
 
 
 def visible(symbol: str) -> str:
-    """A symbol with white space as signs, and with other characters that cannot be seen as their numbers."""
+    """A symbol with signs for white space and code points for other invisible characters."""
     return "".join(
         _VISIBLE.get(character, character if character.isprintable() else f"U+{ord(character):04X}")
         for character in symbol
@@ -57,7 +57,7 @@ def visible(symbol: str) -> str:
 
 
 def seen(word: str) -> str:
-    """A word in which white space can be seen."""
+    """A word; one of white space alone as signs."""
     return word if word.strip() else visible(word)
 
 
@@ -83,7 +83,7 @@ def script_json(value: Plain) -> str:
 
 
 def link(*parts: str) -> str:
-    """A relative address from path parts, with every character that means something in an address quoted."""
+    """A relative address from path parts, with every special character of addresses quoted."""
     return "./" + quote(clean(PurePosixPath(*parts).as_posix()), safe="/")
 
 

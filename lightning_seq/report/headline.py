@@ -70,7 +70,7 @@ def is_share(metric: str) -> bool:
 def importance(records: Sequence[Record]) -> tuple[str, ...]:
     """Names of metrics, without their split, in the order in which a table of these runs shows them.
 
-    Where any of the runs reads characters, bits per character lead: they compare with those of words, perplexities of
+    If any of the runs reads characters, bits per character lead: they compare with those of words, perplexities of
     words and of characters do not. Translators are led by the exact matches or the chrF that chose their weights:
     BLEU is 0 where no target has four tokens.
     """
@@ -125,7 +125,7 @@ def _meaning(records: Sequence[Record], name: str) -> str | None:
 
 
 def _scored(record: Record, name: str) -> str:
-    """With sacreBLEU's signature, where the run recorded it."""
+    """With sacreBLEU's signature, if the run recorded it."""
     what = {"bleu": "corpus BLEU, 0 to 100", "chrf": "corpus chrF, 0 to 100"}[name]
     signature = record.signatures.get(name)
     return f"{what}, by sacreBLEU" + (f" ({signature})" if signature else "")

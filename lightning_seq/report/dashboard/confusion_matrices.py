@@ -28,7 +28,7 @@ UNFOLDED = 8
 """How many labels' confusion matrices are drawn at once; those of the others are folded away."""
 
 UNNAMED = ("sequence_to_sequence", "regression", "bits", "language_modelling", "sequences_of_sets")
-"""Tasks without confusion matrices: they predict sentences, numbers, bits or sets, and no names out of a list."""
+"""Tasks without confusion matrices: they predict sentences, numbers, bits or sets, not class names."""
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ def _natural(name: str) -> list[tuple[int, int, str]]:
 
 
 def confusion_chart(classes: list[str], label: str) -> Spec:
-    """Colour as strong as the share of the true class, with the counts written in, where there is room for them."""
+    """Colour as strong as the share of the true class, with the counts as text if there are few classes."""
     numbered = len(classes) <= NUMBERED
     axis = {"labelLimit": 110, "ticks": False, "domain": False, "grid": False}
     names = {"scale": {"domain": classes}}

@@ -1,4 +1,4 @@
-"""The dashboard: one HTML file that holds all it needs and asks nobody for anything."""
+"""The dashboard: one self-contained HTML file that makes no request."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def dashboard(directory: Path) -> str:
     """The dashboard of the comparison in `<runs>/<name>/`, as HTML.
 
     It makes no request, works from `file://` and escapes every string that came from data; a policy in its head lets
-    only its own scripts run. Sections for which there is nothing to show are left out, with a note where a file that
-    a record names is missing or has changed.
+    only its own scripts run. Empty sections are left out. A note names each recorded file that is missing or has
+    changed.
 
     Raises UserError when the directory is missing or holds no record.
     """
@@ -52,7 +52,7 @@ def dashboard(directory: Path) -> str:
 
 
 def render(directory: Path, runs: list[tuple[Path, Record]], summary: Summary) -> str:
-    """As `dashboard`, from records and a summary that are there already."""
+    """As `dashboard`, from records that are already read and their summary."""
     records = [record for _, record in runs]
     page = Page((label for group in summary.groups for label in group.labels), summary.name)
     hidden = {(group.task, group.data, label) for group in summary.groups for label in group.unchosen}

@@ -1,4 +1,4 @@
-"""How the gradient fades, or grows, on its way back through time, as a section of the dashboard."""
+"""The norm of the gradient at each distance back in time, as a section of the dashboard."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ PARTS = {
     "through i": "through i",
     "through g": "through g",
 }
-"""How the parts of a step's Jacobian are written, by the names they have in `Layer.sizes`."""
+"""Symbols of the parts of a step's Jacobian, by their keys in `Layer.sizes`."""
 
 
 LabelFlows = tuple[str, list[Flow]]
@@ -77,7 +77,7 @@ def _group(page: Page, group: Group, flows: list[tuple[Record, Flow]]) -> Markup
 
 
 def _norms(page: Page, labels: list[str], by_label: Sequence[LabelFlows]) -> list[Card]:
-    """Three moments side by side, on one scale; two, or one, where there were no more looks."""
+    """At most three moments of the training side by side, on one scale."""
     looks = max(len(flow.looks) for _, flows in by_label for flow in flows)
     chosen = _MOMENTS if looks > 2 else {at: _MOMENTS[at] for at in ((0.0, 1.0) if looks == 2 else (1.0,))}
     drawn = {title: _norm_rows(labels, _main(by_label, at)) for at, title in chosen.items()}
@@ -142,7 +142,7 @@ def _by_distance(
     """A line for each label.
 
     domain:  of a logarithmic scale; None for a share, on a straight one.
-    bounded: whether rows have a `kind`: `measured`, or `bound` for what is drawn as a faint line.
+    bounded: whether rows have a `kind`: `measured`, or `bound` for a faint line.
     """
     titles = {"distance": "steps back from the last, T - t", "lag": "lag, in steps"}
     x_axis, x_scale = {"grid": False, "format": "d", "tickCount": 6}, {"nice": False, "padding": 6}
@@ -178,7 +178,7 @@ def _over_epochs(
     title: str,
     value: Callable[[Sequence[Layer]], tuple[float, str] | None],
 ) -> list[Card]:
-    """A mean over the seeds that were looked at in an epoch; no card without a value."""
+    """A mean over the seeds measured in an epoch; no card without a value."""
     rows: list[list[Plain]] = []
     for label, flows in by_label:
         for epoch in sorted({epoch for flow in flows for epoch, _ in flow.looks}):

@@ -70,7 +70,7 @@ def _group_curves(page: Page, records: list[Record], group: Group) -> Markup:
 
 
 def _span(values: Sequence[float | None]) -> Span | None:
-    """From the least to the greatest; None where any is missing."""
+    """The least and the greatest value; None if any is missing."""
     known = [value for value in values if value is not None]
     return (min(known), max(known)) if len(known) == len(values) else None
 

@@ -20,7 +20,7 @@ from lightning_seq.report.summary import Group, Summary
 
 T = TypeVar("T")
 Parts = list[tuple[str, Markup]]
-"""The parts of a section, one below the other, each under a heading or none."""
+"""The parts of a section with their headings, which may be empty."""
 
 
 class Card(NamedTuple):
@@ -39,7 +39,7 @@ class Heading(NamedTuple):
 
 
 class Cell(NamedTuple):
-    """A number in a table: how it is written, what it sorts by, and small letters below it."""
+    """A number in a table: its text, its value for sorting, and a small text below it."""
 
     text: str
     value: float | None
@@ -54,7 +54,7 @@ def of_groups(summary: Summary, part: Callable[[Group], Markup]) -> Parts:
 
 
 class Page:
-    """labels: of all data sets, each once. name: of the comparison, which saved pictures are named by."""
+    """labels: of all data sets, each once. name: of the comparison, in the names of saved pictures."""
 
     def __init__(self, labels: Iterable[str] = (), name: str = "") -> None:
         self.labels = list(dict.fromkeys(labels))
@@ -71,7 +71,7 @@ class Page:
         self, title: str, anchor: str, parts: Parts | None = None,
         body: Markup | None = None, wrong: Sequence[str] = (), **values: object,
     ) -> Markup:  # fmt: skip
-        """A section: a body, then parts, then notes on what is `wrong`; empty without any of them.
+        """A section: a body, then parts, then notes on problems (`wrong`); empty without any of them.
 
         values: of the template `about/<anchor>.html`, the paragraph at the top of the section.
         """
@@ -108,8 +108,8 @@ class Page:
     def chart(self, spec: Spec, title: str = "", choice: Mapping[str, Spec] | None = None, **data: str) -> str:
         """Add a chart and return its name.
 
-        title:  what the saved picture is headed and named by; the chart's description where it is empty.
-        choice: for each name that the reader may choose, the x encoding that takes the place of the chart's own.
+        title:  heading and name of the saved picture; by default the chart's description.
+        choice: for each name that the reader may choose, the x encoding that replaces the chart's own.
         data:   names of data sets; that of `table` is the whole chart's.
         """
         name = f"chart{len(self.charts)}"

@@ -41,6 +41,6 @@ def _run(record: Record, written: Samples, index: int) -> dict[str, object]:
 
 
 def _begun(prompt: str) -> str:
-    """A prompt whose white space at the beginning can be seen: a line end there would be an empty line."""
+    """A prompt with signs for white space at its beginning."""
     rest = prompt.lstrip()
     return visible(prompt[: len(prompt) - len(rest)]) + rest

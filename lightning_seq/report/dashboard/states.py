@@ -1,4 +1,4 @@
-"""Trajectories of the hidden state through sentences, as a section of the dashboard."""
+"""Trajectories of the hidden state over sentences, as a section of the dashboard."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How good taggers are at each class, and their worst sentences as coloured text, as sections of the dashboard."""
+"""Scores of taggers by class and their worst sentences, as sections of the dashboard."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ _BETWEEN = re.compile(r"(?<=[>}])\n\s*|\n\s*(?=[<{])")
 
 
 class _Unbroken(Extension):
-    """Leave out line breaks and indentation between tags: they are for the reader of a template."""
+    """Leave out line breaks and indentation between tags."""
 
     def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:
         return _BETWEEN.sub(lambda between: f"{{#{between[0]}#}}", source.strip())  # a comment: lines keep their number

@@ -38,7 +38,7 @@ def _card(page: Page, title: str, word_map: WordMap) -> Card:
 
 
 def _chart(words: str, arrows: str, method: str) -> Spec:
-    """Words where their vectors lie, and arrows between pairs; the page chooses which words have room for a name."""
+    """Words where their vectors lie, and arrows between pairs; the page shows the names that have room."""
 
     def place(field: str) -> Spec:
         return channel(f"{field}:Q", axis=None, scale={"zero": False, "nice": False, "domain": [0, 1]})

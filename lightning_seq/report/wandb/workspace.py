@@ -1,4 +1,4 @@
-"""A comparison as a saved workspace and a report of Weights & Biases: the dashboard's figures as its native panels.
+"""A comparison as a saved workspace and a report of Weights & Biases: the dashboard's figures as W&B panels.
 
 The plan of both needs no account and no package: it is written next to the dashboard, with the command that uploads it
 all. Building them from it needs `wandb-workspaces`, saving them an account:
@@ -47,7 +47,7 @@ class Savable(Protocol):
 def write_plan(directory: Path, project: str | None = None, entity: str | None = None) -> dict[str, Plain]:
     """Write the plan of the workspaces and the report of the comparison in `<runs>/<name>/`, and return it.
 
-    project, entity: where the runs were logged to; without a project their records say.
+    project, entity: where the runs were logged to; by default as in the records.
 
     The plan holds `name`, `project`, `entity` and
     upload:          the command that sends every run, and then saves the workspaces and the report.
@@ -128,7 +128,7 @@ def _view(group: Group, name: str, records: Sequence[Record], several: bool) -> 
 
 
 def _horizon(records: Sequence[Record]) -> list[tuple[str, str]]:
-    """The key of the distance, where runs are at several, and the metric that says whether it is solved."""
+    """The key of the distance and the metric of success, if runs are at several distances."""
     if not horizons(records):
         return []
     key, metric = next(found for record in records if all(found := setting_and_metric(record)))
@@ -215,7 +215,7 @@ def _package() -> tuple[ModuleType, ModuleType, ModuleType]:
 def publish(directory: Path) -> list[str]:
     """Save the workspaces and the report of the comparison at W&B, and return their addresses.
 
-    Raises UserError when the package, an account or the network is missing, and for whatever `write_plan` refuses.
+    Raises UserError when the package, an account or the network is missing, and as `write_plan` does.
     """
     plan = write_plan(directory)
     _package()
