@@ -48,13 +48,17 @@ class JsonRecord:
         return cls.from_plain(read_json(path, dict))
 
 
-@cache
-def _columns(record: type[JsonRecord]) -> tuple[tuple[str, str, Reader], ...]:
+_COLUMNS: dict[type[JsonRecord], list[tuple[str, str, Reader]]] = {}
+
+
+def _columns(record: type[JsonRecord]) -> list[tuple[str, str, Reader]]:
     """For each field its name, its key, and the function that reads its value."""
-    kinds = get_type_hints(record, include_extras=True)
-    keys = {name: next((part.name for part in get_args(kind) if isinstance(part, Key)), name)
-            for name, kind in kinds.items()}  # fmt: skip
-    return tuple((item.name, keys[item.name], reader(kinds[item.name])) for item in fields(record))
+    if record not in _COLUMNS:
+        kinds = get_type_hints(record, include_extras=True)
+        names = [item.name for item in fields(record)]
+        keys = [next((part.name for part in get_args(kinds[name]) if isinstance(part, Key)), name) for name in names]
+        _COLUMNS[record] = [(name, key, reader(kinds[name])) for name, key in zip(names, keys, strict=True)]
+    return _COLUMNS[record]
 
 
 @cache

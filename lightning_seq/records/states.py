@@ -37,5 +37,7 @@ class Travelled(JsonRecord):
     def from_plain(cls, plain: Mapping[str, Plain]) -> Self:
         """Raises one of `files.DAMAGE` for another form."""
         file = super().from_plain(plain)
+        if any(len(point) != 2 for path in file.paths for points in path.places for point in points):
+            raise ValueError("expected two coordinates for each word")
         paths = (replace(path, places=for_each_word(file.sentences, path.places)) for path in file.paths)
         return replace(file, paths=tuple(paths))

@@ -73,7 +73,7 @@ class Translation(JsonRecord):
     @classmethod
     def from_plain(cls, plain: Mapping[str, Plain]) -> Self:
         """Absent parts are empty. Raises one of `files.DAMAGE` for another form."""
-        parts = {"signatures": {}, "by_length": (), "examples": ()}
+        parts: dict[str, Plain] = {"signatures": {}, "by_length": (), "examples": ()}
         by_position = {"accuracy": (), "n": (), "and_later": False, **(plain.get("by_position") or {})}
         positions = tuple(zip(by_position["accuracy"], by_position["n"], strict=True))
         return super().from_plain(

@@ -16,7 +16,7 @@ from lightning_seq.report.headline import lower_is_better
 
 @dataclass(frozen=True)
 class Choice:
-    """The chosen label of a family, and the others, which differ in `keys`. metric: of validation, it chose the label."""
+    """The chosen label of a family, and the others, which differ in `keys`; `metric`, of validation, chose it."""
 
     chosen: str
     others: tuple[str, ...]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from statistics import fmean
 
@@ -219,7 +220,7 @@ def _table(by_label: Sequence[LabelFlows]) -> tuple[list[str], list[tuple[str, l
         "γ_w γ_g": lambda layer: layer.bound,
         "radius of U": lambda layer: layer.radius,
         "kept a step": lambda layer: layer.kept_a_step,
-        **{title: lambda layer, part=part: layer.sizes.get(part) for part, title in PARTS.items()},
+        **{title: partial(_size, part) for part, title in PARTS.items()},
     }
     means = {title: [_average([of(layer) for layer in layers]) for _, layers in last] for title, of in columns.items()}
     known = {title: values for title, values in means.items() if any(value is not None for value in values)}
@@ -228,6 +229,10 @@ def _table(by_label: Sequence[LabelFlows]) -> tuple[list[str], list[tuple[str, l
         memory = mean_memory(layers)
         rows.append((label, [memory[1] if memory else NOTHING, *(_figure(values[place]) for values in known.values())]))
     return ["memory length", *known], rows
+
+
+def _size(part: str, layer: Layer) -> float | None:
+    return layer.sizes.get(part)
 
 
 def _average(values: Sequence[float | None]) -> float | None:

@@ -69,7 +69,7 @@ class Page:
 
     def section(
         self, title: str, anchor: str, parts: Parts | None = None,
-        body: Markup | None = None, wrong: Sequence[str] = (), **values: object,
+        body: Markup | None = None, wrong: Sequence[str] = (), **values: Plain,
     ) -> Markup:  # fmt: skip
         """A section: a body, then parts, then notes on problems (`wrong`); empty without any of them.
 
@@ -83,7 +83,7 @@ class Page:
 
     def of_artifacts(
         self, title: str, name: str, read: Callable[[Path], T], runs: list[tuple[Path, Record]], summary: Summary,
-        part: Callable[[Page, Group, list[tuple[Record, T]]], Markup], **values: object,
+        part: Callable[[Page, Group, list[tuple[Record, T]]], Markup], **values: Plain,
     ) -> Markup:  # fmt: skip
         """A section of the artifacts `name` of these runs, with notes on those that cannot be read.
 

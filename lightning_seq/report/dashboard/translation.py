@@ -53,11 +53,11 @@ def _group(names: Mapping[tuple[str, int], Names], page: Page, group: Group, tra
         values = list(buckets.values())
         spec = length_chart(group.labels, values)
         cards.append(page.card(title, spec, "length", columns, rows, {"label": group.labels, "length": values}))
-    if rows := _position_rows(group, by_label):
+    if places := _position_rows(group, by_label):
         columns = ["label", "position", "place", "accuracy", "sd", "seeds", "n"]
-        spec = position_chart(group.labels, min(row[1] for row in rows), max(row[1] for row in rows))
+        spec = position_chart(group.labels, min(row[1] for row in places), max(row[1] for row in places))
         title = "Token accuracy by place in the target"
-        cards.append(page.card(title, spec, "position", columns, rows, {"label": group.labels}))
+        cards.append(page.card(title, spec, "position", columns, places, {"label": group.labels}))
     known = {
         name: read for name, read in _ATTENTION.items() if any(read(result) is not None for _, result in translations)
     }
