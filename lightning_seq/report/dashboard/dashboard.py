@@ -97,35 +97,23 @@ def render(directory: Path, runs: list[tuple[Path, Record]], summary: Summary) -
 def map_page(word_map: Path, title: str) -> str:
     """A page with nothing but the map in a `word_map.json`, as self-contained as the dashboard."""
     page = Page()
-    return _html(page, title, [map_section(page, [(title, WordMap.read(word_map))], [])])
+    return _html(page, title, [map_section(page, [(title, WordMap.read(word_map))], [])], records=0, made_of="")
 
 
-def _html(
-    page: Page,
-    title: str,
-    parts: list[Markup],
-    heading: Markup | None = None,
-    contents: list[tuple[str, str]] | None = None,
-    records: int = 0,
-    made_of: str = "",
-) -> str:
+def _html(page: Page, title: str, parts: list[Markup], **values: object) -> str:
+    """values: of the template `page`."""
     source = files("lightning_seq.report.dashboard")
     bundle, script = javascript(), source.joinpath("page.js").read_text(encoding="utf-8")
-    return str(
-        draw(
-            "page",
-            policy=_policy(bundle, script),
-            title=f"{title} · lightning_seq",
-            made_of=made_of,
-            style=Markup(source.joinpath("style.css").read_text(encoding="utf-8")),
-            heading=heading or Markup(),
-            contents=contents or (),
-            sections=parts,
-            records=records,
-            data=Markup(page.json()),
-            bundle=Markup(bundle),
-            script=Markup(script),
-        )
+    return draw(
+        "page",
+        policy=_policy(bundle, script),
+        title=f"{title} · lightning_seq",
+        style=Markup(source.joinpath("style.css").read_text(encoding="utf-8")),
+        sections=parts,
+        data=Markup(page.json()),
+        bundle=Markup(bundle),
+        script=Markup(script),
+        **values,
     )
 
 

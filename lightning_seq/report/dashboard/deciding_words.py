@@ -21,7 +21,6 @@ from lightning_seq.report.dashboard.sentences import (
     numbered,
 )
 from lightning_seq.report.dashboard.templates import draw
-from lightning_seq.report.escape import seen
 from lightning_seq.report.summary import Group, Summary
 
 MOST_PATTERNS, MOST_CLASSES = 5, 20
@@ -67,7 +66,7 @@ def _sentence(page: Page, group: Group, sentence: Sentence, decisions: Mapping[s
     return {
         "text": sentence.text,
         "card": card,
-        "heat": HeatTable([seen(word) for word in sentence.words], heat),
+        "heat": HeatTable(sentence.words, heat),
     }
 
 

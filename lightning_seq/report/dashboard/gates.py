@@ -13,7 +13,6 @@ from lightning_seq.report.dashboard.chart_style import channel, epochs_axis, lin
 from lightning_seq.report.dashboard.page import Card, Page
 from lightning_seq.report.dashboard.sentences import HeatRow, HeatTable, by_sentence, diagnostic_section
 from lightning_seq.report.dashboard.templates import draw
-from lightning_seq.report.escape import seen
 from lightning_seq.report.summary import Group, Summary
 
 _ENDS = {"open": "Kept nearly all (over 0.9), share", "shut": "Kept nearly nothing (under 0.1), share"}
@@ -76,5 +75,5 @@ def _strips(opened: Mapping[str, Opened]) -> list[tuple[str, HeatTable]]:
             for place, kept in opened[label].kept
         ]
         if rows:
-            strips.append((sentence.text, HeatTable([seen(word) for word in sentence.words], rows)))
+            strips.append((sentence.text, HeatTable(sentence.words, rows)))
     return strips

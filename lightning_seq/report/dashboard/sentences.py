@@ -33,7 +33,7 @@ class HeatRow(NamedTuple):
 class HeatTable(NamedTuple):
     """Words along the top, rows of labels, cells coloured by their weights."""
 
-    words: list[str]
+    words: Sequence[str]
     rows: list[HeatRow]
 
 
