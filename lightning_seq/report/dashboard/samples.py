@@ -20,24 +20,12 @@ def samples(page: Page, runs: list[tuple[Path, Record]], summary: Summary) -> Ma
 
 
 def _group(page: Page, group: Group, samples: list[tuple[Record, Samples]]) -> Markup:
-    filled = [(record, written) for record, written in samples if written.texts or written.steps]
-    return draw("samples", runs=[_run(record, written, group.labels.index(record.label)) for record, written in filled])
-
-
-def _run(record: Record, written: Samples, index: int) -> dict[str, object]:
-    prompt = written.prompt
-    following = [*(step.symbol for step in written.steps[1:]), None]
-    texts = []
-    for epoch, text in reversed(written.texts):
-        begins = bool(prompt) and text.startswith(prompt)
-        texts.append((epoch, _begun(prompt) if begins else "", text[len(prompt) :] if begins else text))
-    return {
-        "index": index,
-        "title": f"{record.label}, seed {record.seed}",
-        "prompt": _begun(prompt) if prompt else "the beginning of a line",
-        "steps": list(zip(written.steps, following, strict=False)),
-        "texts": texts,
-    }
+    filled = [
+        (group.labels.index(record.label), f"{record.label}, seed {record.seed}", written)
+        for record, written in samples
+        if written.texts or written.steps
+    ]
+    return draw("samples", runs=filled, begun=_begun)
 
 
 def _begun(prompt: str) -> str:
