@@ -44,12 +44,12 @@ _CHUNK = 2_500_000
 class Pair:
     """Two labels compared over the seeds that both have; `better` is the one with the better mean.
 
-    examples:   how many test examples the inference is over too; 0 where it is over seeds alone.
+    examples:   how many test examples the inference is over too; 0 if it is over seeds alone.
     difference: of the means, never negative: by how much `better` is better.
-    low, high:  its 95 % interval, of this pair by itself; nan where runs and examples do not spread at all.
+    low, high:  its 95 % interval, of this pair by itself; nan if runs and examples have no variance.
     p:          two-sided; `adjusted` by Holm over all pairs.
     effect:     Cliff's delta over runs: how much more often a run of `better` is better than one of `other` than worse.
-    order:      of almost stochastic order, see `almost_stochastic_order`; None where nobody asked.
+    order:      of almost stochastic order, see `almost_stochastic_order`; None if it was not computed.
     """
 
     better: str
@@ -71,10 +71,10 @@ class Pair:
 
 @dataclass(frozen=True)
 class Spread:
-    """The variance of a mean difference over K runs and N examples, in the parts that they bring.
+    """The variance of a mean difference over K runs and N examples, one part for each.
 
-    runs:     with K - 1 degrees of freedom; the noise that is left in each cell is in it.
-    examples: with N - 1; what differs between examples alike in all runs.
+    runs:     with K - 1 degrees of freedom; the residual noise of each cell is part of it.
+    examples: with N - 1; differences between examples that all runs share.
     """
 
     runs: float
@@ -83,14 +83,14 @@ class Spread:
     N: int
 
     def margin(self, p: float) -> float:
-        """How far a mean difference is from zero whose two-sided p this is (Banerjee 1961)."""
+        """The mean difference with this two-sided p (Banerjee 1961)."""
         parts = self.runs * scipy.special.stdtrit(self.K - 1, p / 2) ** 2
         if self.examples:
             parts += self.examples * scipy.special.stdtrit(self.N - 1, p / 2) ** 2
         return math.sqrt(parts)
 
     def p(self, difference: float) -> float:
-        """Two-sided: the p whose margin is the difference; 1e-15 stands for less."""
+        """Two-sided: the p whose margin is the difference; at least 1e-15."""
         difference = abs(difference)
         if self.margin(1e-15) <= difference:
             return 1e-15
@@ -98,7 +98,7 @@ class Spread:
 
 
 def spread(differences: np.ndarray) -> Spread:
-    """Of the mean of `[K, N]` differences, paired by run and example; N is 1 where only runs are known.
+    """Of the mean of `[K, N]` differences, paired by run and example; N is 1 if only runs are known.
 
     The mean squares of a two-way layout without replication: var = (MS_runs + max(MS_examples - MS_rest, 0)) / KN.
     """

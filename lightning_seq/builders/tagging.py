@@ -211,7 +211,7 @@ def overview(
                 names, values.tolist(), confusion.sum(1).tolist(), strict=True
             )
         },
-        {row["kind"]: ClassScore.from_plain(row, "spans") for row in table},
+        {row["kind"]: ClassScore.from_plain(row) for row in table},
         tuple(_sentence(names, tokens[number], sentences[number], losses[number]) for number in worst),
     )
 

@@ -23,7 +23,7 @@ def stamp(runs: list[tuple[Path, Record]]) -> str:
 
 
 def is_current(directory: Path) -> bool:
-    """Whether the tables and the dashboard of a comparison are there, made of its records as they are now."""
+    """Whether the tables and the dashboard of a comparison were made from its present records."""
     try:
         if not all((directory / name).is_file() for name in (DASHBOARD, TABLE, SHEET, TEX)):
             return False

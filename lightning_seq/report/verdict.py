@@ -9,10 +9,10 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Any
 
 import numpy as np
 
+from lightning_seq.files import Plain
 from lightning_seq.report.headline import is_percentage, is_share, lower_is_better
 from lightning_seq.significance import ALPHA, Pair, compare
 
@@ -31,9 +31,9 @@ class Verdict:
     """The conclusions about the labels of a data set by its headline metric.
 
     sentences: for people.
-    how:       the test, its sample, and what was left out; a line each.
+    how:       the test, its sample, and what was left out, as lines.
     pairs:     of labels, those of the best labels first.
-    best:      the label that beats every other one, None where there is none.
+    best:      the label that beats every other one, None if no label does.
     """
 
     sentences: tuple[str, ...] = ()
@@ -51,7 +51,7 @@ def judge(
     scores: Mapping[str, Mapping[int, float]],
     examples: Mapping[tuple[str, int], np.ndarray],
     parameters: Mapping[str, Mapping[str, int]],
-    matches: Mapping[str, Mapping[str, Any]] | None = None,
+    matches: Mapping[str, Mapping[str, Plain]] | None = None,
     notes: Sequence[str] = (),
     stochastic_order: bool = False,
 ) -> Verdict:
@@ -59,8 +59,8 @@ def judge(
 
     scores:           by label and seed; labels without scores are left out.
     examples, stochastic_order: see `significance.compare`.
-    parameters:       by label, counts as in a record: the sentence names them where they are equal.
-    matches:          by label, the target of its size, as in a record: the sentence names it where all are equal.
+    parameters:       by label, counts as in a record: the sentence names them if they are equal.
+    matches:          by label, the target of its size, as in a record: the sentence names it if all are equal.
     notes:            on problems of the examples' scores.
     """
     scores = {label: by_seed for label, by_seed in scores.items() if by_seed}
@@ -87,7 +87,7 @@ def judge(
 
 
 def gap(metric: str, *differences: float) -> list[str]:
-    """Differences of a metric as people say them, without the unit: shares in points."""
+    """Differences of a metric as text without the unit; shares are in points."""
     scaled = [100 * value if is_share(metric) else value for value in differences if math.isfinite(value)]
     decimals = 1 if is_share(metric) or is_percentage(metric) or min(map(abs, scaled)) >= 100 else 3
     if decimals == 3 and max(map(abs, scaled)) >= 10:
@@ -99,7 +99,7 @@ def gap(metric: str, *differences: float) -> list[str]:
 
 
 def interval(metric: str, pair: Pair) -> tuple[str, str]:
-    """The difference and `-0.4 to 1.0`; the latter empty where there is no interval."""
+    """The difference and `-0.4 to 1.0`; the latter empty without an interval."""
     difference, *ends = gap(metric, pair.difference, pair.low, pair.high)
     return difference, " to ".join(ends)
 
@@ -191,8 +191,8 @@ def _seeds(pairs: Sequence[Pair]) -> str:
     return f"{counts[0]} seeds" if len(set(counts)) == 1 else f"{min(counts)} to {max(counts)} seeds in common"
 
 
-def _matched(matches: Sequence[Mapping[str, Any]]) -> str:
-    """`200k recurrent parameters`, where all sizes were solved for that and came near; empty otherwise."""
+def _matched(matches: Sequence[Mapping[str, Plain]]) -> str:
+    """`200k recurrent parameters`, if all sizes were matched to it closely; empty otherwise."""
     (kind, part, target), *others = [tuple(match.get(key) for key in ("kind", "count", "target")) for match in matches]
     missed = any(abs(match.get("mismatch") or 0) > _ALIKE for match in matches)
     if missed or kind not in _MATCHED or not isinstance(target, int) or set(others) - {(kind, part, target)}:
