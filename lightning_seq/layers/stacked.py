@@ -10,9 +10,9 @@ import torch
 from jaxtyping import Bool, Shaped
 from torch import Tensor, nn
 
-from lightning_seq.cells.activation import ACTIVATIONS, check_activation
+from lightning_seq.cells.activation import ACTIVATIONS
 from lightning_seq.engines.engine import Run
-from lightning_seq.errors import UserError
+from lightning_seq.errors import UserError, one_of
 from lightning_seq.layers.bidirectional import Bidirectional
 from lightning_seq.layers.cbrnn import CBRNN
 from lightning_seq.layers.dropout import check_rate
@@ -79,7 +79,7 @@ class Stacked(nn.Module):
         if isinstance(dropout, int | float):
             dropout = [check_rate("dropout", dropout)] * between  # a wrong rate is refused even with one layer
         if isinstance(activation, str):
-            activation = [check_activation(activation)] * between
+            activation = [one_of("activation", activation, ACTIVATIONS)] * between
         rates, names = list(dropout), list(activation)
         for key, values in (("dropout", rates), ("activation", names)):
             if len(values) != between:
@@ -88,7 +88,7 @@ class Stacked(nn.Module):
         if residual and len(set(widths)) > 1:
             raise UserError(f"residual=true adds layers of widths {widths}, expected one width: give one hidden_size")
         self.dropouts = nn.ModuleList(make_dropout(rate, locked) for rate in rates)
-        self.activations = [check_activation(name) for name in names]
+        self.activations = [one_of("activation", name, ACTIVATIONS) for name in names]
         self.residual = residual
         self.norms = nn.ModuleList(nn.LayerNorm(width) for width in widths) if layer_norm else None
 

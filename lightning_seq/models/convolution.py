@@ -10,9 +10,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lightning_seq.cells.activation import ACTIVATIONS, Activation, check_activation
+from lightning_seq.cells.activation import ACTIVATIONS, Activation
 from lightning_seq.embeddings.layer import lookup_product
-from lightning_seq.errors import UserError
+from lightning_seq.errors import UserError, one_of
 from lightning_seq.layers.dropout import Dropout
 from lightning_seq.models.encoder import Encoder
 from lightning_seq.spec import Encoded
@@ -102,7 +102,7 @@ class Convolution(Encoder):
         if not isinstance(widths, Sequence) or not widths or any(type(k) is not int or k < 1 for k in widths):
             raise UserError(f"model.widths={widths}: expected a list of whole numbers of at least 1, as [3,4,5]")
         check_sizes(channels=channels, num_layers=num_layers)
-        check_activation(str(activation), "model.activation")
+        one_of("model.activation", activation, ACTIVATIONS)
         check_dropout(dropout)
         self.output_size, self.causal = len(widths) * channels, causal
         self.activation = activation

@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lightning_seq.cells.activation import ACTIVATIONS, Activation, check_activation
+from lightning_seq.cells.activation import ACTIVATIONS, Activation
+from lightning_seq.errors import one_of
 from lightning_seq.models.convolution import MaskedConvolution, check_sizes
 from lightning_seq.models.encoder import Encoder
 from lightning_seq.spec import Encoded
@@ -43,7 +44,7 @@ class WindowMLP(Encoder):
     ) -> None:
         super().__init__()
         check_sizes(window=window, hidden_size=hidden_size, num_layers=num_layers)
-        check_activation(str(activation), "model.activation")
+        one_of("model.activation", activation, ACTIVATIONS)
         self.output_size = hidden_size
         self.activation = activation
         # [W_0 … W_{k-1}] over the concatenated inputs is a causal convolution of width k.
