@@ -1,4 +1,4 @@
-"""What the suite of cells examines."""
+"""The subject of the suite of cells."""
 
 from __future__ import annotations
 
@@ -14,14 +14,13 @@ from lightning_seq.layers.recurrent import Recurrent
 
 @dataclass(frozen=True)
 class Subject:
-    """What is checked.
+    """A cell with an engine and a direction.
 
-    make:          makes the cell, weights of no interest.
-    engine:        the name of one, or `auto`.
-    reverse:       the direction.
+    make:          makes the cell, with any weights.
+    engine:        the name of an engine, or `auto`.
     recurrent:     makes the layer from (cell, reverse, engine).
     bidirectional: makes the layer of two directions from (forward cell, backward cell, engine).
-    oracle:        in place of that of the cell's exact class.
+    oracle:        None: the oracle of the cell's exact class.
     """
 
     make: Callable[[], Cell]
@@ -39,7 +38,7 @@ class Subject:
         return self.recurrent(cell, self.reverse, self.engine)
 
     def cells(self, seed: int) -> tuple[Cell, Cell]:
-        """Two cells of different weights."""
+        """Two cells with different weights."""
         forwards, backwards = self.make(), self.make()
         randomise(forwards, 2 * seed)
         randomise(backwards, 2 * seed + 1)
