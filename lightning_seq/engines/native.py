@@ -23,9 +23,9 @@ SATURATED = 1e4
 class Native:
     """Elman (tanh, relu), LSTM (projected too), GRU-after and the C-BRNN's combined layer through torch's fused layers.
 
-    Ragged batches run padded, not packed: on CPU that is about three times as fast. Inputs after a row's last token
-    cannot change its outputs, so only the final state needs care: h is read from the outputs, and for the LSTM one more
-    input column, 1 beyond the end, closes the input gate and opens the forget gate, so that c does not change.
+    Ragged batches run padded, not packed: on CPU that is about three times as fast. Padding at the end does not change
+    a row's outputs. Its final h is read from them; to keep an LSTM's final c, an additional input column, 1 at padding,
+    closes the input gate and opens the forget gate.
     """
 
     name = "native"
