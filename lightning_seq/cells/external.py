@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -109,7 +110,7 @@ class ExternalCell(Cell):
         return self._name
 
 
-def _output_and_state(returned: Tensor | State | tuple[Tensor, Tensor | State], paired: bool) -> tuple[Tensor, State]:
-    output, state = returned if paired else (None, returned)
-    carried: State = (state,) if isinstance(state, Tensor) else tuple(state)
-    return (carried[0] if output is None else output), carried
+def _output_and_state(returned: Any, paired: bool) -> tuple[Tensor, State]:
+    state = returned[1] if paired else returned
+    carried = (state,) if isinstance(state, Tensor) else tuple(state)
+    return returned[0] if paired else carried[0], carried

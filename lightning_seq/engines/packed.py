@@ -13,10 +13,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
-from torch.autograd.function import FunctionCtx
 
 from lightning_seq.cells.cell import Cell, DenseCell, Noise, State, recurrent_weight
 from lightning_seq.engines.engine import Run
@@ -161,7 +161,7 @@ def index_of(layout: Layout) -> Tensor:
     return layout.index
 
 
-class GatherContext(FunctionCtx):
+class GatherContext(Protocol):
     layout: Layout
     engine: PackedEngine
 
@@ -185,13 +185,15 @@ def _refuse_second_derivatives() -> None:
         raise UserError("this engine has no second derivatives (create_graph=True): use engine=loop")
 
 
-class RecurrenceContext(GatherContext):
+class RecurrenceContext(GatherContext, Protocol):
     plan: Plan
     gates: Tensor | None
     extra: Tensor | None
     own: bool
     saved_tensors: tuple[Tensor, ...]
     needs_input_grad: tuple[bool, ...]
+
+    def save_for_backward(self, *tensors: Tensor | None) -> None: ...
 
 
 class Recurrence(torch.autograd.Function):

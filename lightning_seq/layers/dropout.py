@@ -17,7 +17,7 @@ from lightning_seq.tensors import FLOATING, check_tensor
 
 def check_rate(name: str, rate: float) -> float:
     """Raises UserError unless `rate` is a probability below 1."""
-    if not 0 <= rate < 1:
+    if not isinstance(rate, int | float) or not 0 <= rate < 1:
         raise UserError(f"{name} is {rate}, expected at least 0 and less than 1")
     return float(rate)
 
