@@ -45,7 +45,7 @@ def install(extra: str) -> str:
 
 def one_of(name: str, value: str, choices: Iterable[str]) -> str:
     """The value. Raises UserError unless it is one of the choices."""
-    if value not in choices:
+    if value not in [*choices]:
         raise UserError(f"{name} is {value!r}: {near(str(value), choices)}")
     return value
 

@@ -34,12 +34,7 @@ class ProjectedLSTMCell(DenseCell):
     keeps = ("f", 1)
 
     def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        proj_size: Size,
-        bias: Bias = True,
-        forget_bias: float | None = 1.0,
+        self, input_size: int, hidden_size: int, proj_size: Size, bias: Bias = True, forget_bias: float | None = 1.0
     ) -> None:
         self.forget_bias = forget_bias
         super().__init__(input_size, hidden_size, bias, state_tensors=2, recurrent_size=proj_size)

@@ -7,7 +7,11 @@ from typing import Annotated
 from torch import Tensor
 
 from lightning_seq.cells.cell import Cell, Noise
+from lightning_seq.engines.aten import Aten
 from lightning_seq.engines.engine import Engine
+from lightning_seq.engines.fused import Fused
+from lightning_seq.engines.loop import Loop
+from lightning_seq.engines.native import Native
 from lightning_seq.errors import UserError, one_of
 from lightning_seq.value_types import OneOf
 
@@ -16,12 +20,7 @@ EngineName = Annotated[str, OneOf(ENGINES)]
 
 
 def engines() -> dict[str, Engine]:
-    """Every engine by name, the fastest first."""
-    from lightning_seq.engines.aten import Aten
-    from lightning_seq.engines.fused import Fused
-    from lightning_seq.engines.loop import Loop
-    from lightning_seq.engines.native import Native
-
+    """All engines by name, the fastest first."""
     return {engine.name: engine for engine in (Fused(), Aten(), Native(), Loop())}
 
 

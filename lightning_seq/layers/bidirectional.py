@@ -67,10 +67,7 @@ class Bidirectional(nn.Module):
         self.input_shape, self.output_shape = forward_cell.input_shape, (self.output_size, *space)
 
     def forward(
-        self,
-        x: Shaped[Tensor, "B T *input"],
-        mask: Bool[Tensor, "B T"] | None = None,
-        state: LayerState | None = None,
+        self, x: Shaped[Tensor, "B T *input"], mask: Bool[Tensor, "B T"] | None = None, state: LayerState | None = None
     ) -> tuple[Tensor, tuple[State, State]]:
         """Outputs `[B, T, 2H]` (`[B, T, H]` unless concatenated) and the final states (forward, backward).
 

@@ -69,11 +69,7 @@ class Recurrent(nn.Module):
     """
 
     def __init__(
-        self,
-        cell: Cell,
-        reverse: bool = False,
-        engine: str = "auto",
-        regularisation: Regularisation | None = None,
+        self, cell: Cell, reverse: bool = False, engine: str = "auto", regularisation: Regularisation | None = None
     ) -> None:
         super().__init__()
         self.cell, self.reverse, self.engine, self.regularisation = cell, reverse, engine, regularisation
@@ -123,10 +119,7 @@ class Recurrent(nn.Module):
         return run
 
     def forward(
-        self,
-        x: Shaped[Tensor, "B T *input"],
-        mask: Bool[Tensor, "B T"] | None = None,
-        state: State | None = None,
+        self, x: Shaped[Tensor, "B T *input"], mask: Bool[Tensor, "B T"] | None = None, state: State | None = None
     ) -> tuple[Tensor, State]:
         """Outputs `[B, T, *output_shape]` and the final state."""
         run = self.run(x, mask, state)

@@ -31,12 +31,7 @@ class CharacterCNN(nn.Module):
     """
 
     def __init__(
-        self,
-        vocabulary_size: int,
-        embedding_size: int = 30,
-        channels: int = 50,
-        width: int = 3,
-        dropout: float = 0.0,
+        self, vocabulary_size: int, embedding_size: int = 30, channels: int = 50, width: int = 3, dropout: float = 0.0
     ) -> None:
         super().__init__()
         _check(vocabulary_size=vocabulary_size, embedding_size=embedding_size, channels=channels, width=width)
