@@ -31,7 +31,7 @@ def close(found: Tensor | Sequence[Tensor], expected: Tensor | Sequence[Tensor],
     torch.testing.assert_close(found, expected, rtol=0, atol=tolerance)
 
 
-def example(cell: Cell, lengths: list[int], seed: int = 1, padding: float = 0.0) -> tuple[Tensor, Tensor, State]:
+def example(cell: Cell, lengths: Sequence[int], seed: int = 1, padding: float = 0.0) -> tuple[Tensor, Tensor, State]:
     """Inputs `[B, T, …]` with `padding` beyond each length, their mask, and a random state."""
     generator = torch.Generator().manual_seed(seed)
     B, T = len(lengths), max(lengths)

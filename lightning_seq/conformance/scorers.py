@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from unittest.mock import patch
 
@@ -40,6 +40,10 @@ class Subject:
         randomise(attention, seed)
         return attention
 
+    def example(self, lengths: Sequence[int] = RAGGED) -> tuple[Attention, Example]:
+        attention = self.made()
+        return attention, example(attention, lengths)
+
 
 @dataclass(frozen=True)
 class Example:
@@ -64,7 +68,7 @@ class Example:
         return Example(query, values, self.mask, previous, self.start)
 
 
-def example(attention: Attention, lengths: list[int], seed: int = 1, padding: float = 0.0) -> Example:
+def example(attention: Attention, lengths: Sequence[int], seed: int = 1, padding: float = 0.0) -> Example:
     """Random queries (one if each depends on the one before) and values, with `padding` beyond each length."""
     generator = torch.Generator().manual_seed(seed)
     B, S, scorer = len(lengths), max(lengths), attention.scorer
@@ -104,12 +108,11 @@ def outcome(attention: Attention, example: Example) -> list[Tensor]:
 
 def check_oracle(subject: Subject) -> None:
     """Equal to NumPy written from the paper, one query, place and head at a time, to 1e-10."""
-    attention = subject.made()
-    given = example(attention, [5, 5, 5])
-    attended = attend(attention, given)
-    for b in range(len(given.query)):
+    attention, inputs = subject.example([5, 5, 5])
+    attended = attend(attention, inputs)
+    for b in range(len(inputs.query)):
         context, weights = run_oracle(
-            attention, given.query[b], given.values[b], given.previous[b], int(given.start[b])
+            attention, inputs.query[b], inputs.values[b], inputs.previous[b], int(inputs.start[b])
         )
         close(attended.context[b], torch.from_numpy(context))
         close(attended.weights[b], torch.from_numpy(weights))
@@ -117,27 +120,25 @@ def check_oracle(subject: Subject) -> None:
 
 def check_single_precision(subject: Subject) -> None:
     """In float32 within 1e-5 of float64."""
-    attention = subject.made()
-    given = example(attention, RAGGED)
+    attention, inputs = subject.example()
     with torch.no_grad():
         attention.load_state_dict({name: value / 3 for name, value in attention.state_dict().items()})
-        found = attend(copy.deepcopy(attention).float(), given.single())
-        for one, other in zip(found, attend(attention, given), strict=True):
+        found = attend(copy.deepcopy(attention).float(), inputs.single())
+        for one, other in zip(found, attend(attention, inputs), strict=True):
             require(one.dtype == torch.float32, f"float32 gives {one.dtype}")
             close(one.double(), other, SINGLE * max(1.0, float(other.abs().max())))
 
 
 def check_gradients(subject: Subject) -> None:
     """The gradient of queries, values and parameters is that of finite differences, through the mask."""
-    attention = subject.made()
-    given = example(attention, [3, 1])
-    module = OfTensors(attention, given)
+    attention, inputs = subject.example([3, 1])
+    module = OfTensors(attention, inputs)
     named = dict(module.named_parameters())
 
     def run(query: Tensor, values: Tensor, previous: Tensor, *weights: Tensor) -> tuple[Tensor, ...]:
         return torch.func.functional_call(module, dict(zip(named, weights, strict=True)), (query, values, previous))
 
-    tensors = (given.query, given.values, given.previous, *named.values())
+    tensors = (inputs.query, inputs.values, inputs.previous, *named.values())
     wanted = [tensor.detach().clone().requires_grad_() for tensor in tensors]
     torch.autograd.gradcheck(run, wanted, eps=1e-6, atol=1e-5, fast_mode=True)
 
@@ -170,11 +171,11 @@ def check_shapes(subject: Subject) -> None:
     """Keys `[B, S, key_size]`, context `[B, T, context_size]`, weights `[B, heads, T, S]`; for one position too."""
     for lengths, T in (([4, 2], None), ([1], 1)):
         attention = subject.made()
-        scorer, given = attention.scorer, example(attention, lengths)
-        given = replace(given, query=given.query[:, :T])
-        memory = attention.prepare(given.values, given.mask)
-        attended = attention.attend(given.query, memory)
-        (B, S), T = given.mask.shape, given.query.shape[1]
+        scorer, inputs = attention.scorer, example(attention, lengths)
+        inputs = replace(inputs, query=inputs.query[:, :T])
+        memory = attention.prepare(inputs.values, inputs.mask)
+        attended = attention.attend(inputs.query, memory)
+        (B, S), T = inputs.mask.shape, inputs.query.shape[1]
         for what, tensor, expected in (
             ("keys", memory.keys, (B, S, scorer.key_size)),
             ("context", attended.context, (B, T, attention.context_size)),
@@ -185,12 +186,11 @@ def check_shapes(subject: Subject) -> None:
 
 def check_alone(subject: Subject) -> None:
     """A sentence gives the same alone and in any batch."""
-    attention = subject.made()
-    given = example(attention, RAGGED)
-    whole = attend(attention, given)
+    attention, inputs = subject.example()
+    whole = attend(attention, inputs)
     for row, length in enumerate(RAGGED):
         if length:
-            alone = attend(attention, given.row(row, length))
+            alone = attend(attention, inputs.row(row, length))
             close(whole.context[row], alone.context[0])
             close(whole.weights[row, :, :, :length], alone.weights[0])
 
@@ -207,13 +207,12 @@ def check_padding(subject: Subject) -> None:
 
 def check_empty(subject: Subject) -> None:
     """An empty sentence gives zeros, no NaN, forward and backward."""
-    attention = subject.made()
-    given = example(attention, [3, 3])
+    attention, inputs = subject.example([3, 3])
     mask = torch.tensor([[False] * 3, [True] * 3])
     for dirt in (0.0, float("nan")):
-        values = given.values.clone()
+        values = inputs.values.clone()
         values[0] += dirt
-        context, weights, *gradients = outcome(attention, replace(given, values=values, mask=mask))
+        context, weights, *gradients = outcome(attention, replace(inputs, values=values, mask=mask))
         require(not context[0].any(), "its context is not zero")
         require(not weights[0].any(), "its weights are not zero")
         require(all(bool(gradient.isfinite().all()) for gradient in gradients), "a gradient is not finite")
@@ -221,41 +220,37 @@ def check_empty(subject: Subject) -> None:
 
 def check_queries(subject: Subject) -> None:
     """All queries at once give the same as one by one."""
-    attention = subject.made()
-    given = example(attention, RAGGED)
-    whole = attend(attention, given)
-    for t in range(given.query.shape[1]):
-        one = attend(attention, replace(given, query=given.query[:, t : t + 1], start=given.start + t))
+    attention, inputs = subject.example()
+    whole = attend(attention, inputs)
+    for t in range(inputs.query.shape[1]):
+        one = attend(attention, replace(inputs, query=inputs.query[:, t : t + 1], start=inputs.start + t))
         close(whole.context[:, t : t + 1], one.context)
         close(whole.weights[:, :, t : t + 1], one.weights)
 
 
 def check_sums(subject: Subject) -> None:
     """Weights are not negative and sum to 1."""
-    attention = subject.made()
-    given = example(attention, RAGGED)
-    weights = attend(attention, given).weights
+    attention, inputs = subject.example()
+    weights = attend(attention, inputs).weights
     require((weights >= 0).all(), "a weight is negative")
-    wanted = given.mask.any(1).to(weights.dtype)
+    wanted = inputs.mask.any(1).to(weights.dtype)
     close(weights.sum(-1), wanted[:, None, None].expand(weights.shape[:3]))
 
 
 def check_places(subject: Subject) -> None:
     """Positions in another order: the weights in that order, the same context."""
-    attention = subject.made()
-    given = example(attention, RAGGED)
+    attention, inputs = subject.example()
     order = torch.tensor([3, 0, 4, 1, 2])
-    expected = attend(attention, given)
-    values, mask, previous = (tensor[:, order] for tensor in (given.values, given.mask, given.previous))
-    found = attend(attention, replace(given, values=values, mask=mask, previous=previous))
+    expected = attend(attention, inputs)
+    values, mask, previous = (tensor[:, order] for tensor in (inputs.values, inputs.mask, inputs.previous))
+    found = attend(attention, replace(inputs, values=values, mask=mask, previous=previous))
     close(found.weights, expected.weights[..., order])
     close(found.context, expected.context)
 
 
 def check_keys(subject: Subject) -> None:
     """Keys and values are made once per sentence, for any number of queries; the result is that of the formula."""
-    attention = subject.made()
-    given = example(attention, [4, 4])
+    attention, inputs = subject.example([4, 4])
     scorer, calls = attention.scorer, {"keys": 0, "values": 0}
     keys, values = scorer.keys, scorer.values
 
@@ -267,44 +262,41 @@ def check_keys(subject: Subject) -> None:
         return call
 
     with patch.multiple(scorer, keys=counted("keys", keys), values=counted("values", values)):
-        memory = attention.prepare(given.values, given.mask)
-        attended = [attention.attend(given.query, memory, given.previous, given.start) for _ in range(2)][1]
+        memory = attention.prepare(inputs.values, inputs.mask)
+        attended = [attention.attend(inputs.query, memory, inputs.previous, inputs.start) for _ in range(2)][1]
     require(calls == {"keys": 1, "values": 1}, f"made {calls} times, once each was expected")
     if attention.window is not None or attention.coverage is not None:
         return
-    weights = scorer.scores(given.query, keys(given.values)).softmax(-1)
+    weights = scorer.scores(inputs.query, keys(inputs.values)).softmax(-1)
     close(attended.weights, weights)
-    close(attended.context, scorer.context(weights, values(given.values)))
+    close(attended.context, scorer.context(weights, values(inputs.values)))
 
 
 def check_select(subject: Subject) -> None:
     """Rows of a memory, in any order and repeated, give the same as their sentences."""
-    attention = subject.made()
-    given = example(attention, RAGGED)
+    attention, inputs = subject.example()
     rows = torch.tensor([4, 0, 0, 1])
-    memory = attention.prepare(given.values, given.mask).select(rows)
-    found = attention.attend(given.query[rows], memory, given.previous[rows], given.start[rows])
-    close(found, [tensor[rows] for tensor in attend(attention, given)])
+    memory = attention.prepare(inputs.values, inputs.mask).select(rows)
+    found = attention.attend(inputs.query[rows], memory, inputs.previous[rows], inputs.start[rows])
+    close(found, [tensor[rows] for tensor in attend(attention, inputs)])
 
 
 def check_coverage(subject: Subject) -> None:
     """Earlier attention changes the weights; None is zero attention."""
-    attention = subject.made()
-    given = example(attention, [4, 4])
-    memory = attention.prepare(given.values, given.mask)
-    zeros = attention.attend(given.query, memory, torch.zeros_like(given.previous))
-    close(attention.attend(given.query, memory).weights, zeros.weights)
-    seen = attention.attend(given.query, memory, given.previous)
+    attention, inputs = subject.example([4, 4])
+    memory = attention.prepare(inputs.values, inputs.mask)
+    zeros = attention.attend(inputs.query, memory, torch.zeros_like(inputs.previous))
+    close(attention.attend(inputs.query, memory).weights, zeros.weights)
+    seen = attention.attend(inputs.query, memory, inputs.previous)
     require((seen.weights - zeros.weights).abs().max() > 0, "earlier attention changes nothing")
 
 
 def check_copies(subject: Subject) -> None:
     """Saved and loaded, or copied, it is the same; a call changes neither it nor its arguments."""
-    attention = subject.made()
-    given = example(attention, RAGGED)
-    before = [tensor.clone() for tensor in (given.query, given.values, given.previous)]
-    expected = attend(attention, given)
-    same = map(torch.equal, (given.query, given.values, given.previous), before)
+    attention, inputs = subject.example()
+    before = [tensor.clone() for tensor in (inputs.query, inputs.values, inputs.previous)]
+    expected = attend(attention, inputs)
+    same = map(torch.equal, (inputs.query, inputs.values, inputs.previous), before)
     require(all(same), "a call changes its arguments")
     file = io.BytesIO()
     torch.save(attention.state_dict(), file)
@@ -315,16 +307,16 @@ def check_copies(subject: Subject) -> None:
     twin = copy.deepcopy(attention)
     randomise(attention, 8)
     for one in (other, twin):
-        close(attend(one, given), expected)
+        close(attend(one, inputs), expected)
 
 
 def check_extremes(subject: Subject) -> None:
     """Zeros and numbers in the thousands: values and gradients stay finite, in float32 too."""
     for scale in (0.0, LARGE):
         attention = subject.made().float()
-        given = example(attention, RAGGED).single()
-        given = replace(given, query=given.query * scale, values=given.values * scale)
-        finite = all(bool(tensor.isfinite().all()) for tensor in outcome(attention, given))
+        inputs = example(attention, RAGGED).single()
+        inputs = replace(inputs, query=inputs.query * scale, values=inputs.values * scale)
+        finite = all(bool(tensor.isfinite().all()) for tensor in outcome(attention, inputs))
         require(finite, f"not finite for queries and values of size {scale:g}")
 
 
@@ -332,10 +324,10 @@ def check_refuses(subject: Subject) -> None:
     """Queries, values, a mask or earlier weights of another size, type or device raise ValueError or TypeError."""
     attention = subject.made()
     typed = any(True for _ in attention.parameters())
-    given = example(attention, [4, 2])
+    inputs = example(attention, [4, 2])
     for name in ("query", "values", "mask", "previous"):
-        for what, wrong in others(getattr(given, name), typed and name != "previous"):
-            refused(f"{name} {what}", attend, attention, replace(given, **{name: wrong}))
+        for what, wrong in others(getattr(inputs, name), typed and name != "previous"):
+            refused(f"{name} {what}", attend, attention, replace(inputs, **{name: wrong}))
 
 
 def _window(subject: Subject) -> Monotonic | Predictive | None:

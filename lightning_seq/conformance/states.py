@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from lightning_seq.cells.cell import Noise, Step
-from lightning_seq.conformance.check import RAGGED, require
+from lightning_seq.conformance.check import require
 from lightning_seq.conformance.layers import close, example, real
 from lightning_seq.conformance.subject import Subject
 from lightning_seq.engines.engine import Run
@@ -13,8 +13,7 @@ from lightning_seq.engines.engine import Run
 
 def check_zoneout(subject: Subject) -> None:
     """Zoneout with probability 1 keeps the state, with 0 it has no effect, and the output follows the state kept."""
-    layer = subject.layer()
-    x, mask, state = example(layer.cell, RAGGED)
+    layer, x, mask, state = subject.example()
 
     def run(share: float) -> Run:
         kept = (

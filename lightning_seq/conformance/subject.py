@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from lightning_seq.cells.cell import Cell
-from lightning_seq.conformance.layers import randomise
+from torch import Tensor
+
+from lightning_seq.cells.cell import Cell, State
+from lightning_seq.conformance.check import RAGGED
+from lightning_seq.conformance.layers import example, randomise
 from lightning_seq.conformance.oracles import OneStep
 from lightning_seq.layers.bidirectional import Bidirectional
 from lightning_seq.layers.recurrent import Recurrent
@@ -36,6 +39,11 @@ class Subject:
         cell = self.make()
         randomise(cell, seed)
         return self.recurrent(cell, self.reverse, self.engine)
+
+    def example(self, lengths: Sequence[int] = RAGGED) -> tuple[Recurrent, Tensor, Tensor, State]:
+        """The layer, with inputs, mask and state as `layers.example` makes them."""
+        layer = self.layer()
+        return layer, *example(layer.cell, lengths)
 
     def cells(self, seed: int) -> tuple[Cell, Cell]:
         """Two cells with different weights."""

@@ -53,8 +53,7 @@ def check_oracle(subject: Subject) -> None:
 
 def check_single_precision(subject: Subject) -> None:
     """In float32 within 1e-5 of float64."""
-    layer = subject.layer()
-    x, mask, state = example(layer.cell, RAGGED)
+    layer, x, mask, state = subject.example()
     with torch.no_grad():
         layer.load_state_dict({name: value / 3 for name, value in layer.state_dict().items()})
         outputs, final = layer(x, mask, state)
@@ -69,8 +68,7 @@ def _single(state: State) -> State:
 
 def check_gradients(subject: Subject) -> None:
     """The gradient of inputs, state and parameters is that of finite differences, through the mask."""
-    layer = subject.layer()
-    x, mask, state = example(layer.cell, [3, 1])
+    layer, x, mask, state = subject.example([3, 1])
     names, parameters = zip(*layer.named_parameters(), strict=True)
     count = 1 + len(real(state))
 
@@ -126,8 +124,7 @@ def _span(rows: list[int]) -> str:
 
 def check_start(subject: Subject) -> None:
     """Without a state it starts from zeros; a call changes neither the layer nor its arguments."""
-    layer = subject.layer()
-    x, mask, state = example(layer.cell, RAGGED)
+    layer, x, mask, state = subject.example()
     zeros = tuple(torch.zeros_like(tensor) for tensor in state)
     before = [tensor.clone() for tensor in (x, *state)]
     first = layer(x, mask, state)[0]
@@ -149,8 +146,7 @@ def check_noise(subject: Subject) -> None:
 
 def check_chunks(subject: Subject) -> None:
     """Chunks of a sequence, cut anywhere, give the same as the whole if the state is carried."""
-    layer = subject.layer()
-    x, _, state = example(layer.cell, [5] * 3)
+    layer, x, _, state = subject.example([5] * 3)
     whole, final = layer(x, None, state)
     for cut in range(1, x.shape[1]):
         first, second = (x[:, cut:], x[:, :cut]) if layer.reverse else (x[:, :cut], x[:, cut:])
@@ -224,8 +220,7 @@ def _check_halves(subject: Subject, seed: int) -> bool:
 
 def check_stacked(subject: Subject) -> None:
     """A stack of one layer is the layer."""
-    layer = subject.layer()
-    x, mask, state = example(layer.cell, RAGGED)
+    layer, x, mask, state = subject.example()
     (found, ((end,),)), (expected, final) = Stacked([layer])(x, mask, ((state,),)), layer(x, mask, state)
     close((found, *end), (expected, *final))
 
@@ -256,8 +251,7 @@ def check_engine(subject: Subject) -> None:
 
 def check_copies(subject: Subject) -> None:
     """Saved and loaded, or copied, it is the same; and a copy shares nothing."""
-    layer = subject.layer()
-    x, mask, state = example(layer.cell, RAGGED)
+    layer, x, mask, state = subject.example()
     expected = layer(x, mask, state)[0]
     file = io.BytesIO()
     torch.save(layer.state_dict(), file)
@@ -273,8 +267,7 @@ def check_copies(subject: Subject) -> None:
 
 def check_edges(subject: Subject) -> None:
     """One step, one row, a row of no tokens; a sequence of no steps is an error."""
-    layer = subject.layer()
-    x, _, state = example(layer.cell, [1])
+    layer, x, _, state = subject.example([1])
     outputs, final = layer(x, None, state)
     wanted = (1, 1, *layer.cell.output_shape)
     require(outputs.shape == wanted, f"one step gives outputs {list(outputs.shape)}, expected {list(wanted)}")
