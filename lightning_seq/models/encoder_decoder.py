@@ -23,7 +23,7 @@ from lightning_seq.models.bridge import BRIDGES, Bridge
 from lightning_seq.models.decoder import STYLES, Decoder, DecoderState, Source
 from lightning_seq.models.recurrent import RecurrentEncoder
 from lightning_seq.models.renamed import ReadsOldNames
-from lightning_seq.models.softmax import Softmax
+from lightning_seq.models.softmax import Softmax, shared_weight
 from lightning_seq.text.vocabulary import BOS, PAD
 from lightning_seq.value_types import Fraction, Layers, OneOf, Size
 
@@ -151,19 +151,15 @@ class EncoderDecoder(ReadsOldNames):
 
     def _shared(self, tied: str) -> nn.Parameter:
         source, target = self.source, self.target
-        if not isinstance(target, Embedding) or target.frozen:
-            raise UserError(
-                f"task.tied={tied} shares the target embedding's matrix with the softmax: expected embedding=random, "
-                "word2vec or file, with embedding.frozen=false"
-            )
+        weight = shared_weight(target, f"task.tied={tied}", "target embedding")
         if tied == "all":
-            if not isinstance(source, Embedding) or source.weight.shape != target.weight.shape:
+            if not isinstance(source, Embedding) or source.weight.shape != weight.shape:
                 raise UserError(
                     "task.tied=all needs one vocabulary for both sides: give data.joint_vocabulary=true, or use "
                     "task.tied=decoder"
                 )
-            source.weight = target.weight
-        return target.weight
+            source.weight = weight
+        return weight
 
     def encode(self, inputs: Int[Tensor, "B S"], mask: Bool[Tensor, "B S"]) -> Source:
         """Sentences to the decoder's source."""

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from lightning_seq.embeddings.layer import Embedding
 from lightning_seq.errors import UserError
 from lightning_seq.layers.dropout import check_rate
 from lightning_seq.layers.dropout import dropout as make_dropout
 from lightning_seq.models.encoder import Encoder, EncoderModel
 from lightning_seq.models.renamed import ReadsOldNames
-from lightning_seq.models.softmax import AdaptiveSoftmax, Softmax
+from lightning_seq.models.softmax import AdaptiveSoftmax, Softmax, shared_weight
 from lightning_seq.spec import State
 
 
@@ -72,15 +71,10 @@ class LanguageModel(ReadsOldNames, EncoderModel):
         if tied:
             if adaptive:
                 raise UserError("task.tied=true and task.adaptive_softmax were both given: give one of them")
-            if not isinstance(embedding, Embedding) or embedding.frozen:
-                raise UserError(
-                    "task.tied=true shares the embedding's matrix with the softmax: expected embedding=random, "
-                    "word2vec or file, with embedding.frozen=false"
-                )
-            weight = embedding.weight
-            if width != embedding.width:
-                self.output_projection = nn.Linear(width, embedding.width, bias=False)
-            width = embedding.width
+            weight = shared_weight(embedding, "task.tied=true")
+            if width != weight.shape[1]:
+                self.output_projection = nn.Linear(width, weight.shape[1], bias=False)
+            width = weight.shape[1]
         self.softmax: Softmax | AdaptiveSoftmax = (
             AdaptiveSoftmax(width, size, adaptive) if adaptive else Softmax(width, size, weight)
         )

@@ -9,11 +9,22 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
+from lightning_seq.embeddings.layer import Embedding
 from lightning_seq.errors import UserError
 from lightning_seq.losses.linear_cross_entropy import linear_cross_entropy
 
 SCORES = 2**22
 """The largest number of scores in memory in evaluation."""
+
+
+def shared_weight(embedding: nn.Module, key: str, name: str = "embedding") -> nn.Parameter:
+    """The embedding's matrix, for a softmax. Raises UserError unless it is trainable."""
+    if not isinstance(embedding, Embedding) or embedding.frozen:
+        raise UserError(
+            f"{key} shares the {name}'s matrix with the softmax: expected embedding=random, word2vec or file, with "
+            "embedding.frozen=false"
+        )
+    return embedding.weight
 
 
 class Softmax(nn.Module):
