@@ -10,9 +10,9 @@ from torch import nn
 
 from lightning_seq.cells.cell import Cell, State
 from lightning_seq.errors import UserError, one_of
+from lightning_seq.layers.recurrent import LayerState
 
 BRIDGES = ("linear", "copy", "sum", "zeros")
-LayerState = tuple[State, ...]
 
 
 class Bridge(nn.Module):

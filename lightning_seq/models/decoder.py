@@ -89,7 +89,7 @@ class Decoder(nn.Module):
 
     Parameters: those of the cells and the attention, and W_r.
 
-    cells:          of each layer; the input size of the lowest is that of `Decoder.entering`.
+    cells:          of each layer; the input of the lowest is [y ; c], with r or, for `bahdanau`, the context.
     width:          E of y.
     static_context: C; 0 for none.
     dropout:        between layers.
@@ -127,17 +127,6 @@ class Decoder(nn.Module):
         self.readout = nn.Linear(read, H) if attention is not None or static_context else None
         self.output_size = H
         self.between = Dropout(float(dropout))
-
-    @staticmethod
-    def asking(top: Cell, style: str) -> int:
-        """The width of a query: of the state for `bahdanau`, of the output for `luong`."""
-        return top.state_shapes[0][0] if style == "bahdanau" else top.output_shape[0]
-
-    @staticmethod
-    def entering(width: int, static_context: int, context: int, output: int, style: str, input_feeding: bool) -> int:
-        """The input size of the lowest layer. context: width of the attention's context, 0 for none; output: H."""
-        changing = output if input_feeding else context if style == "bahdanau" else 0
-        return width + static_context + changing
 
     @property
     def is_parallel(self) -> bool:

@@ -119,18 +119,18 @@ class EncoderDecoder(ReadsOldNames):
             raise UserError(f"model.decoder_layers is {layers}, expected at least 1")
         like = make(1, H)
         R = like.output_shape[0]
-        Q = Decoder.asking(like, style)
+        Q = like.state_shapes[0][0] if style == "bahdanau" else R
         self.source, self.target = source, target
         self.encoder = RecurrentEncoder(
             _width(source), cell, hidden_size, num_layers, bidirectional, merge=merge, dropout=between, engine=engine
         )
         D, final = self.encoder.output_size, int(self.encoder.final_size or 0)
         C = {"none": 0, "final": final, "mean": D, "both": final + D}[context]
-        asks = Attention(attention(Q, D), local, window, coverage, Q) if attention is not None else None
+        attends = Attention(attention(Q, D), local, window, coverage, Q) if attention is not None else None
         E = _width(target)
-        entering = Decoder.entering(E, C, asks.context_size if asks else 0, R, style, input_feeding)
-        cells = [make(R if index else entering, H) for index in range(layers)]
-        self.decoder = Decoder(cells, E, C, asks, style, input_feeding, between, engine)
+        fed_in = R if input_feeding else attends.context_size if attends and style == "bahdanau" else 0
+        cells = [make(R if index else E + C + fed_in, H) for index in range(layers)]
+        self.decoder = Decoder(cells, E, C, attends, style, input_feeding, between, engine)
         self.bridge = Bridge(bridge, self._directions(), cells)
         self.context, self.reverse_source = context, reverse_source
         self.dropout, self.output_dropout = Dropout(float(dropout)), Dropout(float(dropout))
