@@ -26,23 +26,23 @@ SUPPRESSED = (PAD, UNK, BOS)
 """Tokens that a search does not write."""
 
 
-S = TypeVar("S")
+StateT = TypeVar("StateT")
 """Of a state: tuples of tensors `[N, …]`, nested."""
 
 
-class StepwiseModel(Protocol[S]):
+class StepwiseModel(Protocol[StateT]):
     """The next token of each sentence of a batch, given those before."""
 
-    def start(self) -> S:
+    def start(self) -> StateT:
         """The state before the first token."""
         ...
 
-    def step(self, tokens: Int[Tensor, "N"], state: S) -> tuple[Float[Tensor, "N V"], S, Tensor | None]:
+    def step(self, tokens: Int[Tensor, "N"], state: StateT) -> tuple[Float[Tensor, "N V"], StateT, Tensor | None]:
         """Log-probabilities of the token after each row's last one, the next state, and the attention `[N, S]` or
         None."""
         ...
 
-    def select(self, rows: Int[Tensor, "N"]) -> StepwiseModel[S]:
+    def select(self, rows: Int[Tensor, "N"]) -> StepwiseModel[StateT]:
         """The model for some of the sentences, in another order, or several times."""
         ...
 
@@ -103,7 +103,7 @@ def max_target_lengths(lengths: Int[Tensor, "B"], factor: float = 2.0, more: int
 
 @torch.no_grad()
 def greedy(
-    stepper: StepwiseModel[S],
+    stepper: StepwiseModel[StateT],
     limits: Int[Tensor, "B"],
     first: int = BOS,
     last: int = EOS,
@@ -115,7 +115,7 @@ def greedy(
 
 @torch.no_grad()
 def sample(
-    stepper: StepwiseModel[S],
+    stepper: StepwiseModel[StateT],
     limits: Int[Tensor, "B"],
     temperature: float = 1.0,
     top_k: int | None = None,
@@ -134,7 +134,7 @@ def sample(
 
 
 def _write(
-    stepper: StepwiseModel[S],
+    stepper: StepwiseModel[StateT],
     limits: Tensor,
     choose: Callable[[Tensor], Tensor],
     first: int,
@@ -174,7 +174,7 @@ def _write(
 
 @torch.no_grad()
 def beam_search(
-    stepper: StepwiseModel[S],
+    stepper: StepwiseModel[StateT],
     limits: Int[Tensor, "B"],
     beam: BeamSearchConfig | None = None,
     first: int = BOS,
@@ -267,7 +267,7 @@ def _check_limits(limits: Tensor) -> None:
         raise ValueError(f"a search: limits are {limits.tolist()[:8]}, expected at least 1 symbol for each sentence")
 
 
-def _step(stepper: StepwiseModel[S], current: Tensor, state: S) -> tuple[Tensor, S, Tensor | None]:
+def _step(stepper: StepwiseModel[StateT], current: Tensor, state: StateT) -> tuple[Tensor, StateT, Tensor | None]:
     """One step. Raises ValueError unless scores and weights have a row for each token."""
     scores, state, weights = stepper.step(current, state)
     check_tensor("a search", "scores", scores, (len(current), "V"), current, FLOATING)
@@ -307,7 +307,7 @@ def _settled(finished: Sequence[Hypothesis], best: float, limit: int, beam: Beam
 
 @torch.no_grad()
 def score_targets(
-    stepper: StepwiseModel[S], targets: Int[Tensor, "B T"], first: int = BOS
+    stepper: StepwiseModel[StateT], targets: Int[Tensor, "B T"], first: int = BOS
 ) -> tuple[Float[Tensor, "B T"], Tensor | None]:
     """The log-probability of each target given those before, step by step, and the attention `[B, T, S]`."""
     check_tensor("a search", "targets", targets, ("B", "T"), None, torch.int64)
