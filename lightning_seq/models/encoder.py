@@ -52,7 +52,7 @@ class EncoderModel(nn.Module):
         return {"embedding": self.embedding, "recurrent": self.encoder, "head": head}
 
     def engines(self) -> list[str]:
-        embedding = self.embedding
-        is_vectors = isinstance(embedding, Vectors)
-        x = torch.zeros(1, 1, embedding.width) if is_vectors else torch.zeros(1, 1, dtype=torch.int64)
-        return self.encoder.engines(embedding(x))
+        x = torch.zeros(1, 1, dtype=torch.int64)
+        if isinstance(self.embedding, Vectors):
+            x = torch.zeros(1, 1, self.embedding.width)
+        return self.encoder.engines(self.embedding(x))
