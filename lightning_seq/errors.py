@@ -43,6 +43,13 @@ def install(extra: str) -> str:
     return f'pip install ".[{extra}]" in the directory that holds its pyproject.toml'
 
 
+def one_of(name: str, value: str, choices: Iterable[str]) -> str:
+    """The value. Raises UserError unless it is one of the choices."""
+    if value not in [*choices]:
+        raise UserError(f"{name} is {value!r}: {near(str(value), choices)}")
+    return value
+
+
 def at_least_one(name: str, size: int) -> int:
     """The size. Raises UserError unless it is at least 1."""
     if size < 1:
