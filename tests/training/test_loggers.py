@@ -151,7 +151,7 @@ def test_a_logger_that_fails_is_left_out(tmp_path: Path) -> None:
     assert "no room" in said
 
 
-@pytest.mark.parametrize("checkpoint", [True, False])
+@pytest.mark.parametrize("checkpoint", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_tensorboard_shows_a_point_once_after_a_kill(checkpoint: bool, tmp_path: Path) -> None:
     """Killed after steps that no checkpoint has: the run resumes before them, or begins anew."""
     pytest.importorskip("tensorboard")

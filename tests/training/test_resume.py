@@ -28,10 +28,10 @@ KILL, TERM, INT = signal.SIGKILL, signal.SIGTERM, signal.SIGINT
 
 CELLS = [
     ("classification", "batch", 7, TERM),  # between two batches whose gradients are accumulated
-    ("classification", "validation", 2, INT),
-    ("classification", "epoch", 2, KILL),
+    pytest.param("classification", "validation", 2, INT, marks=pytest.mark.slow),
+    pytest.param("classification", "epoch", 2, KILL, marks=pytest.mark.slow),
     ("classification", "writing", 3, KILL),
-    ("language_modelling", "batch", 30, KILL),
+    pytest.param("language_modelling", "batch", 30, KILL, marks=pytest.mark.slow),
     ("language_modelling", "validation", 17, TERM),  # while the averaged weights are in the place of the others
     ("tagging", "batch", 36, KILL),  # in an epoch that max_steps cuts short, with early stopping
 ]
