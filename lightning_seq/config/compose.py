@@ -156,17 +156,19 @@ def _of_files(words: tuple[Word, ...], directory: Path) -> tuple[DictConfig, dic
 
     Hydra takes most of its time for the files, and little for the values that `_composed` sets in a copy.
     """
-    from hydra import initialize_config_dir
+    from hydra import version
+    from hydra._internal.config_loader_impl import ConfigLoaderImpl
     from hydra._internal.defaults_list import create_defaults_list
-    from hydra.core.global_hydra import GlobalHydra
+    from hydra._internal.utils import create_config_search_path
+    from hydra.core.utils import setup_globals
 
-    GlobalHydra.instance().clear()
-    with initialize_config_dir(str(directory), version_base="1.3"):
-        loader = GlobalHydra.instance().config_loader()
-        overrides, files = loader._parse_overrides_and_create_caching_repo("config", [word.text for word in words])
-        # `hydra.compose` takes twice as long: it adds the settings of Hydra's own programs.
-        defaults = create_defaults_list(files, "config", overrides, prepend_hydra=False, skip_missing=False)
-        composed = loader._compose_config_from_defaults_list(defaults.defaults, files)
+    # `hydra.compose` takes twice as long: it adds the settings of Hydra's own programs.
+    version.setbase("1.3")
+    setup_globals()
+    loader = ConfigLoaderImpl(create_config_search_path(str(directory)))
+    overrides, files = loader._parse_overrides_and_create_caching_repo("config", [word.text for word in words])
+    defaults = create_defaults_list(files, "config", overrides, prepend_hydra=False, skip_missing=False)
+    composed = loader._compose_config_from_defaults_list(defaults.defaults, files)
     return composed, {group: defaults.overrides.known_choices.get(group) for group in groups()}
 
 
