@@ -78,6 +78,7 @@ def docs() -> Corpus:
     return PythonDocs().load()
 
 
+@pytest.mark.slow
 def test_pythons_documentation(docs: Corpus) -> None:
     sizes = {split: sum(map(len, lines)) for split, lines in docs.lines.items()}
     assert sum(sizes.values()) > 1_000_000
@@ -88,6 +89,7 @@ def test_pythons_documentation(docs: Corpus) -> None:
     assert PythonDocs().identity() == PythonDocs().identity() != PythonDocs(2).identity()
 
 
+@pytest.mark.slow
 def test_the_library_is_parsed_not_imported_and_always_the_same_text(docs: Corpus) -> None:
     script = (
         "import hashlib, sys; from lightning_seq.data.sources.python_docs import PythonDocs; before = set(sys.modules);"

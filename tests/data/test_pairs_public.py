@@ -44,6 +44,7 @@ def test_synthetic_sets_need_no_network(tmp_path: Path, name: str) -> None:
     assert batch.extra["alignments"].any()
 
 
+@pytest.mark.slow
 def test_verses_are_split_by_chapter_and_translated_word_by_word(tmp_path: Path) -> None:
     data = pairs(tmp_path, "data=verses_modernise")
     sizes = [len(split) for split in data.prepared.splits.values()]
@@ -80,6 +81,7 @@ def test_a_large_set_is_streamed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (stream.id, stream.config, stream.columns.rows) == ("wmt/wmt14", "de-en", 9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "sizes", "languages"),
     [
@@ -95,6 +97,7 @@ def test_real_pairs(mirror: Path, tmp_path: Path, name: str, sizes: list[int], l
     assert sum(batch.count for batch in data.test_dataloader()) == int(data.target_lengths("test").sum())
 
 
+@pytest.mark.slow
 def test_the_other_way_round_is_the_same_pairs(mirror: Path, tmp_path: Path) -> None:
     there = pairs(tmp_path, "data=multi30k_de_en", f"data.mirror={mirror}")
     back = pairs(tmp_path, "data=multi30k_en_de", f"data.mirror={mirror}")

@@ -165,6 +165,7 @@ def test_settings_that_cannot_be(file: Path, tmp_path: Path) -> None:
             make(file, **options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "sizes", "note_1_gram"),
     [

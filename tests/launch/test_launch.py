@@ -26,11 +26,10 @@ from tests.stand_in import runs_of, times, use
 COMMAND = """
 import sys
 from pathlib import Path
-import pytest
 from lightning_seq.launch.launch import launch
-from tests.stand_in import runs_of, use
+from tests.stand_in import runs_of, use_alone
 
-use(pytest.MonkeyPatch(), 0.1)
+use_alone(0.1)
 runs = runs_of(Path(sys.argv[1]), ["a", "b", "c"], range(1, 6))
 print("ready", flush=True)
 sys.stdin.readline()

@@ -145,6 +145,7 @@ def test_a_process_hears_a_signal_before_it_knows_its_run(tmp_path: Path) -> Non
     assert "SIGTERM" in (tmp_path / "log.txt").read_text()
 
 
+@pytest.mark.slow
 def test_what_ended_another_rank_is_the_cause(own: list[str]) -> None:
     words = ["trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2", "cell._target_=breaking.Cell"]
     file = Path(own[1].removeprefix("data.train=")).parent / "breaking.py"

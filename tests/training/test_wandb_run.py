@@ -299,6 +299,7 @@ def server(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_
     made.server_close()
 
 
+@pytest.mark.slow
 def test_what_is_recorded_is_sent(own: list[str], server: Server) -> None:
     """Also when the process that recorded it has ended."""
     words = ["train", "model=rnn", *own, *TINY, "logger=wandb_online"]
