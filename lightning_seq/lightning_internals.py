@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint, WeightAveraging
 from lightning.pytorch.callbacks.progress.tqdm_progress import convert_inf
 from lightning.pytorch.loggers import TensorBoardLogger
+
+Checkpoint: TypeAlias = dict[str, Any]
+"""As Lightning saves and loads it: tensors and plain values."""
 
 BATCH, VALIDATION, EPOCH, END = "batch", "validation", "epoch", "end"
 """Where in training a checkpoint is written: before a batch, before a validation, before an epoch, after the last step.
@@ -59,14 +62,14 @@ class SwitchedAveraging(WeightAveraging):
         if self._averaged:
             super()._copy_average_to_current(pl_module)
 
-    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: Checkpoint) -> None:
         if self._averaged:
             super().on_save_checkpoint(trainer, pl_module, checkpoint)
         if self._swapped:  # inside a validation
             names = ("state_dict", "current_model_state")
             checkpoint |= dict(zip(names, [checkpoint[name] for name in reversed(names)], strict=True))
 
-    def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+    def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: Checkpoint) -> None:
         if "averaging_state" in checkpoint:
             super().on_load_checkpoint(trainer, pl_module, checkpoint)
 
@@ -101,12 +104,12 @@ def completed_batches(trainer: Trainer) -> int:
     return trainer.fit_loop.epoch_loop.batch_progress.current.completed
 
 
-def loader_position(checkpoint: dict[str, Any]) -> Any:
+def loader_position(checkpoint: Checkpoint) -> Any:
     """Where the training loader is in a checkpoint."""
     return checkpoint["loops"]["fit_loop"]["state_dict"]["combined_loader"][0]
 
 
-def set_between_steps(checkpoint: dict[str, Any], place: str) -> None:
+def set_between_steps(checkpoint: Checkpoint, place: str) -> None:
     """Set the counters of a checkpoint as they are between two steps.
 
     Lightning also counts batches that are fetched and not begun: it would skip or repeat a batch, or a whole epoch when
