@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TypedDict
+from typing import TypedDict
 
 import torch
 from jaxtyping import Bool
@@ -32,10 +32,10 @@ class AccuracyByPosition(Metric):
     right: Tensor
     counted: Tensor
 
-    def __init__(self, positions: int = 50, **keywords: Any) -> None:
+    def __init__(self, positions: int = 50) -> None:
         if positions < 1:
             raise ValueError(f"positions is {positions}, expected at least 1")
-        super().__init__(**keywords)
+        super().__init__()
         self.positions = positions
         self.add_state("right", torch.zeros(positions, dtype=torch.int64), dist_reduce_fx="sum")
         self.add_state("counted", torch.zeros(positions, dtype=torch.int64), dist_reduce_fx="sum")

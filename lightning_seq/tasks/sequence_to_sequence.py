@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import Annotated, ClassVar
 
 import torch
@@ -25,27 +24,12 @@ from lightning_seq.models.search import (
 from lightning_seq.models.softmax import token_scores
 from lightning_seq.models.translator import Translator
 from lightning_seq.spec import Batch
+from lightning_seq.tasks.detokenizer import Detokenizer
 from lightning_seq.tasks.gather import gather_rows
 from lightning_seq.tasks.schedule import MakeOptimizer, Schedule
 from lightning_seq.tasks.task import SPLITS, Task, at_end
 from lightning_seq.tasks.teacher_forcing import TeacherForcing
 from lightning_seq.value_types import Fraction, Range, Weight
-
-
-@dataclass(frozen=True)
-class Detokenizer:
-    """From ids to texts that can be compared.
-
-    decode:    target ids, up to `<eos>`, to text.
-    reference: (split, row) to the right text.
-    tokenize:  how sacreBLEU splits the texts for BLEU.
-    lower:     the texts are in small letters.
-    """
-
-    decode: Callable[[Sequence[int]], str]
-    reference: Callable[[str, int], str]
-    tokenize: str
-    lower: bool
 
 
 class SequenceToSequence(Task):

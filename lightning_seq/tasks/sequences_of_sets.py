@@ -10,7 +10,6 @@ from torch.nn import functional
 
 from lightning_seq.models.set_model import SetModel
 from lightning_seq.spec import Batch
-from lightning_seq.tasks.schedule import MakeOptimizer, Schedule
 from lightning_seq.tasks.task import Task, at_end
 
 
@@ -23,15 +22,7 @@ class SequencesOfSets(Task):
 
     MONITORS: ClassVar[Mapping[str, str]] = {"val/loss": "min", "val/nll": "min"}
 
-    def __init__(
-        self,
-        model: SetModel,
-        optimizer: MakeOptimizer,
-        schedule: Schedule | None = None,
-        monitor: str = "val/loss",
-        log_every: int = 20,
-    ) -> None:
-        super().__init__(model, optimizer, schedule, monitor, log_every)
+    model: SetModel
 
     def forward(self, inputs: Tensor, mask: Tensor) -> Tensor:
         """Sets `[B, T, D]` to the probability of each bit of the next `[B, T, D]`."""

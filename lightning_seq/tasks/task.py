@@ -43,7 +43,12 @@ class Task(Module, ABC):
     """The number of leading columns by which the rows of `predictions` are sorted."""
 
     def __init__(
-        self, model: nn.Module, optimizer: MakeOptimizer, schedule: Schedule | None, monitor: str, log_every: int
+        self,
+        model: nn.Module,
+        optimizer: MakeOptimizer,
+        schedule: Schedule | None = None,
+        monitor: str = "val/loss",
+        log_every: int = 20,
     ) -> None:
         super().__init__()
         if monitor not in self.MONITORS:
