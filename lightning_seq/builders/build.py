@@ -107,7 +107,7 @@ def build_optimizer(config: Config) -> MakeOptimizer:
     optimizer = factory(settings, "optimizer", config["allow"])
     try:
         made = optimizer([nn.Parameter(torch.zeros(1))])
-    except Exception as error:  # whatever the class raises, the settings did not fit it
+    except Exception as error:  # a class may raise anything for wrong settings
         raise UserError(
             f"optimizer.* is not accepted by {config['choices']['optimizer']}: {first_line(error)}"
         ) from error

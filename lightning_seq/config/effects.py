@@ -109,7 +109,7 @@ RULES = (
          lambda config: config["cell"].get("bias") is not False, "with cell.bias=false no gate has a bias"),
     Rule(("cell.forget_bias",),
          lambda config: config["cell"].get("forget_gate", True) and not config["cell"].get("coupled"),
-         "this cell has no forget gate of its own"),
+         "this cell has no separate forget gate"),
     Rule(("task.ranking.*",), _is("task.loss", "ranking"), "it is of task.loss=ranking"),
     Rule(("task.character_embedding", "task.character_size", "task.character_width"), _set("task.characters"),
          "nothing reads characters: give task.characters=cnn or lstm"),

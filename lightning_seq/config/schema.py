@@ -15,6 +15,7 @@ from lightning_seq.config.annotations import (
     Scalar,
     Target,
     arguments,
+    options_of,
 )
 from lightning_seq.config.settings import BESIDE, Settings
 from lightning_seq.config.tree import Config
@@ -58,46 +59,43 @@ def admits_null(kind: Kind | None) -> bool:
 
 def admits_texts(kind: Kind | None) -> bool:
     """Whether a mapping from text to text is a value of this kind."""
-    return any(one == MappingOf(Scalar("str")) for one in (kind.options if isinstance(kind, AnyOf) else (kind,)))
+    return kind is not None and MappingOf(Scalar("str")) in options_of(kind)
 
 
 def _chosen(kind: Kind | None, value: object) -> Kind | None:
-    """Of several kinds the one that describes this mapping."""
-    options = kind.options if isinstance(kind, AnyOf) else (kind,)
-    nodes = [one for one in options if isinstance(one, Fields | Target | MappingOf)]
-    wanted = value.get("kind") if isinstance(value, Mapping) else None
-    return next(
-        (one for one in nodes if isinstance(one, Fields) and wanted in _own_kind(one)), nodes[0] if nodes else None
-    )
+    """The kind in a union that describes this mapping."""
+    nodes = [one for one in options_of(kind) if isinstance(one, Fields | Target | MappingOf)] if kind else []
+    name = value.get("kind") if isinstance(value, Mapping) else None
+    fitting = (one for one in nodes if isinstance(one, Fields) and name in _names_of_kind(one))
+    return next(fitting, nodes[0] if nodes else None)
 
 
-def _own_kind(kind: Fields) -> tuple[str, ...]:
-    """The names that a settings class has for its `kind`."""
-    found = kinds_of(kind, {}).get("kind")
-    return found.names if isinstance(found, Scalar) else ()
+def _names_of_kind(settings: Fields) -> tuple[str, ...]:
+    """The names of the field `kind` of a settings class."""
+    kind = kinds_of(settings, {}).get("kind")
+    return kind.names if isinstance(kind, Scalar) else ()
 
 
 def kinds_of(kind: Kind, value: object) -> Mapping[str, Kind]:
     """The kind of each key of a mapping of this kind."""
     if isinstance(kind, Fields):
-        found = arguments(kind.path)
-        return found.kinds if found else {}
+        settings = arguments(kind.path)
+        return settings.kinds if settings else {}
     if isinstance(kind, MappingOf):
         return dict.fromkeys(value, kind.value) if isinstance(value, Mapping) else {}
     if not isinstance(kind, Target) or not isinstance(value, Mapping):
         return {}
     path = str(value.get("_target_"))
-    given = arguments(path)
-    kinds = dict(given.kinds) if given else {}
+    own = arguments(path)
+    kinds = dict(own.kinds) if own else {}
     beginning = max((one for one in BESIDE if path.startswith(one)), key=len, default=None)
     if beginning is not None:
-        settings = BESIDE[beginning]
-        more = arguments(f"{settings.__module__}.{settings.__qualname__}")
+        more = arguments(f"{Settings.__module__}.{BESIDE[beginning].__qualname__}")
         takes_all = beginning.startswith(f"{OURS}data.")  # the constructor accepts each key of its node
         others = more.kinds.items() if more else ()
         kinds |= {name: one for name, one in others if name in kinds or not takes_all}
     of_new_kind = beginning is None and path.startswith(f"{OURS}tasks.")  # its builder reads further keys
-    if given is None or given.open or of_new_kind or not path.startswith(OURS):
+    if own is None or own.open or of_new_kind or not path.startswith(OURS):
         kinds = {**dict.fromkeys(value, Anything()), **kinds}
     return {**kinds, "_target_": Scalar("str")}
 
@@ -110,7 +108,7 @@ def _check(key: str, value: object, kind: Kind | None) -> None:
         _check_value(key, value, kind)
         return
     if isinstance(kind, AnyOf) and "kind" in value and isinstance(node, Fields):
-        names = [name for one in kind.options if isinstance(one, Fields) for name in _own_kind(one)]
+        names = [name for one in kind.options if isinstance(one, Fields) for name in _names_of_kind(one)]
         if names and value["kind"] not in names:
             raise UserError(f"{key}.kind={_shown(value['kind'])} is unknown: {near(str(value['kind']), names)}")
     kinds = kinds_of(node, value)
@@ -140,8 +138,7 @@ def _check_value(key: str, value: object, kind: Kind) -> None:
 
 
 def _names(kind: Kind) -> tuple[str, ...]:
-    options = kind.options if isinstance(kind, AnyOf) else (kind,)
-    return tuple(name for one in options if isinstance(one, Scalar) for name in one.names)
+    return tuple(name for one in options_of(kind) if isinstance(one, Scalar) for name in one.names)
 
 
 def _fits(value: object, kind: Kind) -> bool:

@@ -60,7 +60,7 @@ def linear_cross_entropy_sum(
 ) -> Float[Tensor, ""]:
     """`linear_cross_entropy` over the targets whose mask is True.
 
-    A masked position costs nothing, and gives no value and no gradient, whatever it holds.
+    A masked position costs nothing, and gives no value and no gradient, even with NaN in it.
     """
     _check("linear_cross_entropy_sum", hidden, weight, bias, targets, target_mask, lead="BT")
     rows = target_mask.flatten().nonzero().squeeze(1)

@@ -28,7 +28,7 @@ def ranking_loss_sum(
         l = log(1 + exp(γ (m⁺ - s_y))) + log(1 + exp(γ (m⁻ + s_c))),  c = argmax_{c ≠ y} s_c
 
     Class `other` has no score: its examples have the second term alone, over all scores. A masked row gives no value
-    and no gradient, whatever its scores hold.
+    and no gradient, even with NaN in its scores.
 
     scores: of every class but `other`, in the order of their ids.
     other:  the id of that class; None if every class has a score.

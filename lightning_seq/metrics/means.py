@@ -1,4 +1,4 @@
-"""Means over all values that were given, exact over any number of ranks."""
+"""Means over all values, exact over any number of ranks."""
 
 from __future__ import annotations
 
