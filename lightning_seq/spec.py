@@ -179,9 +179,8 @@ def _as(side: Side, kind: type[S]) -> S:
 
 
 def _to_plain(side: Inputs | Targets) -> dict[str, Plain]:
-    values = {item.name: getattr(side, item.name) for item in fields(side)}  # type: ignore[arg-type]
-    lists = {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
-    return {"kind": type(side).__name__, **lists}
+    values = {name: list(value) if isinstance(value, tuple) else value for name, value in vars(side).items()}
+    return {"kind": type(side).__name__, **values}
 
 
 def _from_plain(plain: dict[str, Plain]) -> Side:
@@ -220,7 +219,9 @@ class Batch:
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> Batch:
         tensors = (self.ids, self.inputs, self.mask, self.targets, self.target_mask)
-        return Batch(*map(change, tensors), self.count, {name: change(tensor) for name, tensor in self.extra.items()})
+        ids, inputs, mask, targets, target_mask = map(change, tensors)
+        extra = {name: change(tensor) for name, tensor in self.extra.items()}
+        return Batch(ids, inputs, mask, targets, target_mask, self.count, extra)
 
 
 State: TypeAlias = "tuple[tuple[tuple[Tensor, ...], ...], ...]"

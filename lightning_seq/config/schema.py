@@ -103,8 +103,8 @@ def kinds_of(kind: Kind, value: object) -> Mapping[str, Kind]:
 def _check(key: str, value: object, kind: Kind | None) -> None:
     if kind is None:
         return
-    node = _chosen(kind, value) if isinstance(value, Mapping) else None
-    if node is None:
+    node = _chosen(kind, value)
+    if node is None or not isinstance(value, Mapping):
         _check_value(key, value, kind)
         return
     if isinstance(kind, AnyOf) and "kind" in value and isinstance(node, Fields):
@@ -155,8 +155,9 @@ def _fits(value: object, kind: Kind) -> bool:
 
 def _fits_scalar(value: object, kind: Scalar) -> bool:
     if kind.type in NUMBERS:
-        is_number = isinstance(value, int | float) if kind.type == "float" else isinstance(value, int)
-        return is_number and not isinstance(value, bool) and kind.low <= value <= kind.high
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            return False
+        return (kind.type == "float" or isinstance(value, int)) and kind.low <= value <= kind.high
     if kind.type == "str":
         return isinstance(value, str) and (not kind.names or value in kind.names)
     return value is None if kind.type == "None" else isinstance(value, bool)

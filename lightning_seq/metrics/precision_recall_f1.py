@@ -7,13 +7,15 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from lightning_seq.files import Plain
+
 
 def precision_recall_f1(right: Tensor, predicted: Tensor, given: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """P = right / predicted, R = right / given, F1 = 2 P R / (P + R); 0 instead of a division by zero."""
     return (right / predicted.clamp(min=1), right / given.clamp(min=1), 2 * right / (predicted + given).clamp(min=1))
 
 
-def span_table(kinds: Sequence[str], counts: Tensor) -> list[dict[str, str | float]]:
+def span_table(kinds: Sequence[str], counts: Tensor) -> list[dict[str, Plain]]:
     """A row for each kind of span.
 
     counts: `[K, 3]`: correct, predicted and true spans.
