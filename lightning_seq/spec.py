@@ -184,8 +184,8 @@ def _to_plain(side: Inputs | Targets) -> dict[str, Plain]:
 
 
 def _from_plain(plain: dict[str, Plain]) -> Side:
-    arguments = {key: tuple(value) if isinstance(value, list) else value for key, value in plain.items()}
-    return Side.KINDS[arguments.pop("kind")](**arguments)
+    values = {key: tuple(value) if isinstance(value, list) else value for key, value in plain.items() if key != "kind"}
+    return Side.KINDS[plain["kind"]](**values)
 
 
 @dataclass(frozen=True)

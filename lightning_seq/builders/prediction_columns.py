@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import pyarrow
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from lightning_seq.data.example_ids import ExampleIds
     from lightning_seq.tasks.task import Task
 
-Column = Sequence[object] | np.ndarray | pyarrow.Array
+Column: TypeAlias = Sequence[object] | np.ndarray | pyarrow.Array
 
 
 def of_task(config: Config) -> dict[str, bool]:

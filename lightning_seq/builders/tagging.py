@@ -200,8 +200,8 @@ def overview(
 
 
 def _sentence(names: tuple[str, ...], tokens: Sequence[str], rows: np.ndarray, loss: float) -> Sentence:
-    tags = _named(names, rows[:, 2], None), _named(names, rows[:, 3], None)
-    return Sentence(str(int(rows[0, 0])), tuple(map(Token, tokens, *tags)), round(loss, 6))
+    targets, predictions = _named(names, rows[:, 2], None), _named(names, rows[:, 3], OUTSIDE)
+    return Sentence(str(int(rows[0, 0])), tuple(map(Token, tokens, targets, predictions)), round(loss, 6))
 
 
 def predictions(

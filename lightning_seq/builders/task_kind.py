@@ -89,7 +89,7 @@ class TaskKind:
     targets: type[Targets]
     model: Callable[..., Any]
     task: Callable[..., Task]
-    reader: Callable[[dict[str, Any]], object]
+    reader: Callable[[dict[str, Any]], Any]
     predictions: Callable[..., Iterator[Row]]
     choices: Callable[[Loaded], int | None] = lambda loaded: None
     ranked: tuple[str, ...] = ("predictions",)
