@@ -18,7 +18,7 @@ from lightning_seq.cli.main import main
 from lightning_seq.config.compose import compose
 from lightning_seq.config.entry import Entry
 from lightning_seq.config.groups import groups
-from lightning_seq.config.match import COUNTS, read_target, resized, size_of, step, width_key
+from lightning_seq.config.match import read_target, resized, size_of, step, width_key
 from lightning_seq.config.tree import Config
 from lightning_seq.errors import UserError
 from lightning_seq.records.record import Record, read
@@ -26,6 +26,7 @@ from lightning_seq.spec import Class, DataSpec, NextToken, Tags, Tokens, TokenSe
 from tests.runs import TINY
 
 WORDS = ("<pad>", "<unk>", "<bos>", "<eos>", *(f"w{number}" for number in range(46)))
+COUNTS = ("recurrent", "all")
 E = 12
 CLASSES = DataSpec(Tokens(WORDS), Class(("a", "b", "c")))
 PAIRS = DataSpec(Tokens(WORDS), TokenSequence(WORDS))

@@ -171,7 +171,7 @@ def test_a_mistake_in_the_command(words: list[str], message: str, refused: Refus
         (["trainer.devices=auto"], "trainer.devices is auto"),
         (["trainer.devices=[0,0]"], "different GPUs"),
         (["model.hidden_size=100000000"], "does not fit into the memory"),
-        (["model=encoder_decoder"], "writes a sequence, and data=csv asks for none"),
+        (["model=encoder_decoder"], "writes a sequence, and data=csv has no target sequences"),
         (
             ["model.dropout=1.5", "model.num_layers=2"],
             "expected a number from 0 to 1 or a list of them, 1.5 came",
