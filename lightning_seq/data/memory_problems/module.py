@@ -36,8 +36,9 @@ class VectorDataset(Dataset[Batch]):
         targets = split.targets[rows, :steps] if self.of_steps else split.targets[rows]
         counts = mask & real[:, None] if self.of_steps else real
         extra = {} if split.counted is None else {COUNTED: torch.from_numpy(split.counted[rows, :steps])}
-        parts = map(torch.from_numpy, (rows, split.inputs[rows, :steps], mask, targets, counts))
-        return Batch(*parts, shard.count, extra)
+        arrays = rows, split.inputs[rows, :steps], mask, targets, counts
+        ids, inputs, keep, goals, counted = map(torch.from_numpy, arrays)
+        return Batch(ids, inputs, keep, goals, counted, shard.count, extra)
 
 
 class MemoryProblemData(DataModule[PreparedData[Sequences], VectorReader]):

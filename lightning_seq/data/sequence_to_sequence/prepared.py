@@ -21,9 +21,9 @@ class PairSplit:
     """The pairs of one split.
 
     source, target: ids, `<eos>` among them where texts end with it.
-    ids:          `[N]` int64, the source's number of each.
-    links:        `[L, 2]` int32, tokens (target, source) that belong together, pair after pair; None if unknown.
-    link_offsets: `[N + 1]` int64.
+    ids:            `[N]` int64, the source's number of each.
+    links:          `[L, 2]` int32, tokens (target, source) that belong together, pair after pair; None if unknown.
+    link_offsets:   `[N + 1]` int64.
     """
 
     source: Ragged
@@ -42,7 +42,7 @@ class PreparedPairs(PreparedData[PairSplit]):
 
     vocabulary, target_vocabulary: of the train split alone; one object for both sides if they are joint.
     source, target: from the text of each side to tokens.
-    languages:    of the sources and of the targets; None if unknown.
+    languages:      of the sources and of the targets; None if unknown.
     """
 
     vocabulary: Vocabulary
