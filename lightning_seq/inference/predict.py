@@ -8,7 +8,7 @@ from itertools import islice
 from typing import TypeVar
 
 from lightning_seq.builders.task_kind import Loaded, Row
-from lightning_seq.data.note import NotingReader
+from lightning_seq.data.reader import Reader
 from lightning_seq.errors import UserError
 from lightning_seq.spec import Tags, TokenSequence
 
@@ -64,7 +64,7 @@ def choices(loaded: Loaded, top_k: int | None) -> int:
 
 
 def noted(
-    reader: NotingReader, texts: Iterable[str], batch_size: int, answer: Callable[[list[str]], Iterable[T]]
+    reader: Reader, texts: Iterable[str], batch_size: int, answer: Callable[[list[str]], Iterable[T]]
 ) -> Iterator[tuple[str, T | None, str | None]]:
     """Each text, the answer to it, or None where it cannot be read, and the note on it, or None.
 

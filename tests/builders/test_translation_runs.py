@@ -215,7 +215,7 @@ def test_wrong_configurations(words: list[str], says: str, pairs: list[str], ref
 def test_wrong_texts(trained: Path, tmp_path: Path, refused: Refused) -> None:
     checkpoint = f"checkpoint={trained / 'checkpoints' / 'best.ckpt'}"
     assert "empty" in refused("translate", checkpoint, "text= ")
-    assert "knows 'en' alone" in refused("translate", checkpoint, "text=ein hund", "target_language=fr")
+    assert "writes only 'en'" in refused("translate", checkpoint, "text=ein hund", "target_language=fr")
     assert "n_best is 9 with beam=3" in refused("translate", checkpoint, "text=ein hund", "n_best=9", "beam=3")
     assert "scores is 'yes'" in refused("translate", checkpoint, "text=ein hund", "scores=yes")
     assert "did you mean" in refused("translate", checkpoint, "text=ein hund", "nbest=2").lower()

@@ -38,7 +38,7 @@ def pairs(cache: Path, *overrides: str) -> SequenceToSequenceData:
 @pytest.mark.parametrize("name", ["reverse", "copy", "reordering"])
 def test_synthetic_sets_need_no_network(tmp_path: Path, name: str) -> None:
     data = pairs(tmp_path, f"data={name}", "data.examples=40", "data.batch_size=8")
-    assert data.aligned
+    assert data.prepared.aligned
     assert data.reader.tokenized
     batch = next(iter(data.train_dataloader()))
     assert batch.extra["alignments"].any()
@@ -52,7 +52,7 @@ def test_verses_are_split_by_chapter_and_translated_word_by_word(tmp_path: Path)
     assert min(sizes[1:]) > 2500
     assert (data.reader.source_language, data.reader.target_language) == ("kjv", "web")
     assert 6000 < len(data.target_vocabulary) < 12000
-    assert not data.aligned
+    assert not data.prepared.aligned
 
 
 def source(config: dict[str, Any]) -> object:
@@ -94,7 +94,9 @@ def test_real_pairs(mirror: Path, tmp_path: Path, name: str, sizes: list[int], l
     data = pairs(tmp_path, f"data={name}", f"data.mirror={mirror}")
     assert [len(split) for split in data.prepared.splits.values()] == sizes
     assert (data.reader.source_language, data.reader.target_language) == languages
-    assert sum(batch.count for batch in data.test_dataloader()) == int(data.target_lengths("test").sum())
+    assert sum(batch.count for batch in data.test_dataloader()) == int(
+        data.prepared.splits["test"].target.lengths.sum()
+    )
 
 
 @pytest.mark.slow

@@ -172,7 +172,7 @@ def test_real_tagged_sets(
         int(split.lengths.sum()) for split in splits
     ]
     assert len(data.prepared.tags) == tags
-    assert data.scheme == scheme
+    assert data.prepared.scheme == scheme
     assert sum(batch.count for batch in data.test_dataloader()) == int(splits[2].counts.sum())
 
 
