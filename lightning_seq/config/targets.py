@@ -16,7 +16,7 @@ GROUPS = {
     "init": "lightning_seq.cells",
     "attention": "lightning_seq.attention",
     "data": "lightning_seq.data",
-    "source": "lightning_seq.data.sources",
+    "data.source": "lightning_seq.data.sources",
     "task": "lightning_seq.tasks",
     "optimizer": "torch.optim",
 }
