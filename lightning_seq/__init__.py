@@ -1,6 +1,6 @@
 """Compare recurrent networks fairly: PyTorch Lightning experiments for sequence models, on word2vec inputs.
 
-What is handed out here works in any torch script, without configuration files.
+The classes and functions of this module work in any torch script, without configuration files.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ _HOMES = {
 }
 
 
-__getattr__ = handed_on(__name__, _HOMES)  # so that `import lightning_seq` costs no torch
+__getattr__ = handed_on(__name__, _HOMES)  # `import lightning_seq` does not import torch
 
 
 def __dir__() -> list[str]:

@@ -1,4 +1,4 @@
-"""Names that a package hands on and that are imported when they are first asked for."""
+"""Names of a package that are imported at their first use."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 
 
 def handed_on(package: str, homes: Mapping[str, Sequence[str]]) -> Callable[[str], Any]:
-    """The `__getattr__` of a package. homes: by the name of a module in the package, the names that it defines."""
-    found = {name: module for module, names in homes.items() for name in names}
+    """The `__getattr__` of a package. homes: the names that each module of the package defines."""
+    modules = {name: module for module, names in homes.items() for name in names}
 
     def get(name: str) -> Any:
-        if name not in found:
+        if name not in modules:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        return getattr(import_module(f"{package}.{found[name]}"), name)
+        return getattr(import_module(f"{package}.{modules[name]}"), name)
 
     return get

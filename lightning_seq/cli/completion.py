@@ -1,4 +1,4 @@
-"""Tab completion for bash and zsh, made from the verbs, groups and keys there are."""
+"""Tab completion for bash and zsh, made from the verbs, groups and keys."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a command prints: the console of Rich, and one line on it."""
+"""The console of Rich on which a command prints, and one line on it."""
 
 from __future__ import annotations
 

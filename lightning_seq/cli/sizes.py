@@ -11,12 +11,11 @@ KEYS = ("input_size", "hidden_size", "query_size", "value_size")
 
 
 def given_sizes(arguments: Check | Explain) -> dict[str, int]:
-    """The sizes that the user gave."""
     return {key: size for key in KEYS if (size := getattr(arguments, key)) is not None}
 
 
 def sizes(arguments: Check | Explain, defaults: Mapping[str, int]) -> dict[str, int]:
-    """The sizes that are made, given or by default. Raises UserError for a size that is not among the defaults."""
+    """The sizes of the user, and the other defaults. Raises UserError for a size that is not among the defaults."""
     given = given_sizes(arguments)
     for key, size in given.items():
         if key not in defaults:

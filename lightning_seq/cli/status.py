@@ -1,4 +1,4 @@
-"""`lightning-seq status`: how far a comparison is."""
+"""`lightning-seq status`: the progress of a comparison."""
 
 from __future__ import annotations
 

@@ -1,13 +1,13 @@
-"""The table of verbs: the arguments, the groups and the examples of each. `cli/VERB.py` does what the verb says.
+"""The table of verbs: the arguments, the groups and the examples of each. `cli/VERB.py` runs a verb.
 
-Nothing here imports torch: help, completion and the checks of arguments are made of this table.
+Help, completion and the checks of arguments are made from this table, without torch.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from lightning_seq.cli.arguments import Argument, Operand
 from lightning_seq.errors import UserError
@@ -15,6 +15,9 @@ from lightning_seq.errors import UserError
 ROWS = "instead of standard output: .jsonl, or .csv with a column for each value"
 LARGEST_SIZE = 999_999_999
 BatchSize = Annotated[int, Argument("N", "texts at a time", most=100_000)]
+
+
+Allow = Annotated[tuple[str, ...], Argument("[MODULE]", "the module of a cell of your own")]
 
 
 @dataclass(frozen=True)
@@ -28,13 +31,13 @@ class OfCheckpoint:
 
 @dataclass(frozen=True)
 class OfTexts(OfCheckpoint):
-    """The arguments of a verb that reads texts. Raises UserError for two sources of them."""
+    """The arguments of a verb that reads texts. Raises UserError for both `text` and `file`."""
 
     text: Annotated[str | None, Argument('"…"', "one text; or")] = None
     file: Annotated[str | None, Argument("FILE", "one text per line; without both: lines of standard input")] = None
     column: Annotated[str | None, Argument("NAME", "the column of a .csv, .tsv or .jsonl file (text)")] = None
     output: Annotated[str | None, Argument("FILE", ROWS)] = None
-    allow: Annotated[tuple[str, ...], Argument("[MODULE]", "where a cell of your own comes from")] = ()
+    allow: Allow = ()
 
     def __post_init__(self) -> None:
         if self.text is not None and self.file is not None:
@@ -70,7 +73,7 @@ class Sample(OfCheckpoint):
         str | None,
         Argument("FILE", "instead of standard output; a row for each sample where it ends in .jsonl or .csv"),
     ] = None
-    allow: Annotated[tuple[str, ...], Argument("[MODULE]", "where a cell of your own comes from")] = ()
+    allow: Allow = ()
 
 
 @dataclass(frozen=True)
@@ -136,7 +139,7 @@ class Verb:
 
     summary: str
     examples: tuple[str, ...]
-    arguments: type[Any] | None = None
+    arguments: type | None = None
     groups: tuple[str, ...] = ()
     settings: tuple[str, ...] = ()
     lists: bool = False
@@ -148,6 +151,10 @@ _SETTINGS = (
     "model.bidirectional", "model.dropout", "task.dropout", "callbacks.early_stopping.patience",
     "trainer.gradient_clip_val", "word2vec.vector_size", "embedding.frozen", "data.max_length", "task.predictions",
 )  # fmt: skip
+_WORD2VEC = (
+    "word2vec.vector_size", "word2vec.window", "word2vec.architecture", "word2vec.min_count", "word2vec.epochs",
+    "word2vec.learning_rate",
+)  # fmt: skip
 
 VERBS = {
     "word2vec": Verb(
@@ -158,17 +165,7 @@ VERBS = {
             "word2vec data=text_words data.train=mine.txt output=vectors.txt",
         ),
         groups=("data",),
-        settings=(
-            "evaluate",
-            "output",
-            "cache",
-            "word2vec.vector_size",
-            "word2vec.window",
-            "word2vec.architecture",
-            "word2vec.min_count",
-            "word2vec.epochs",
-            "word2vec.learning_rate",
-        ),
+        settings=("evaluate", "output", "cache", *_WORD2VEC),
     ),
     "train": Verb(
         "Train one model with one seed, select it on validation, test it once.",

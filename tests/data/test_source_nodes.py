@@ -133,7 +133,7 @@ def test_the_keys_of_a_source_are_typed_without_its_node() -> None:
         ("data.source._target_=os.system", r"^data\.source\._target_=os\.system is not admitted"),
         (
             "data.source._target_=lightning_seq.data.sources.table.Tabel",
-            r"^data\.source\._target_=.*did you mean Table",
+            r"^data\.source\..*did you mean Table",
         ),
         ("data.source._target_=lightning_seq.data.sources.tabel.Table", r"^data\.source\._target_=.*no module"),
         ("data.source._target_=lightning_seq.data.sources.adding.Adding", "there is no key .kind. in data.source"),
