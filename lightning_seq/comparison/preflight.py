@@ -1,4 +1,4 @@
-"""Checks before any data are read: classes, packages, devices and files. `compose` has checked each value by itself."""
+"""Checks before any data are read: classes, packages, devices and files. `compose` has checked the single values."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from lightning_seq.tasks.teacher_forcing import TeacherForcing
 
 
 def check_settings(config: Config) -> None:
-    """Raises UserError for every setting that is wrong whatever the data are."""
-    # These import Lightning, of which `show=config` needs no part.
+    """Raises UserError for every setting that is wrong for any data."""
+    # These import Lightning, which `show=config` does not need.
     from lightning_seq.builders.build import build_optimizer, build_schedule
     from lightning_seq.training.diagnostics import check_diagnostics
     from lightning_seq.training.resume import check_resume
@@ -27,7 +27,10 @@ def check_settings(config: Config) -> None:
     check_logger(config)
     if config["logger"]["kind"] == "tensorboard" and find_spec("tensorboard") is None:
         raise UserError(f"logger=tensorboard needs a package: {install('tensorboard')}")
-    check_launcher(config)
+    if config["launcher"]["kind"] == "submitit":
+        submitit()
+    if config["launcher"]["kind"] == "ray":
+        ray()
     check_trainer(config)
     check_resume(config)
     check_diagnostics(config)
@@ -44,27 +47,18 @@ def check_settings(config: Config) -> None:
     check_writable(Path(config["cache"]), "cache=DIR")
 
 
-def check_launcher(config: Config) -> None:
-    """Raises UserError for a launcher whose package is not installed."""
-    kind = config["launcher"]["kind"]
-    if kind == "submitit":
-        submitit()
-    elif kind == "ray":
-        ray()
-
-
 def check_vectors(config: Config) -> None:
     """Raises UserError unless the files of word vectors are given and exist."""
-    given = {key: config["embedding"].get(key) for key in ("path", "target_path")}
-    if not given["path"]:
+    if not config["embedding"].get("path"):
         raise UserError("embedding=file needs a file: give embedding.path=FILE (word2vec, GloVe or fastText .vec)")
-    for key, path in given.items():
+    for key in ("path", "target_path"):
+        path = config["embedding"].get(key)
         if path and not place(path, f"embedding.{key}").is_dir():  # a directory holds vectors that this package saved
             existing_file(path, f"embedding.{key}")
 
 
 def check_writable(directory: Path, key: str) -> None:
-    """Raises UserError unless a directory exists, or can be made, and takes files. key: gives another one."""
+    """Raises UserError unless files can be written to a directory, which may not exist yet. key: gives another one."""
     existing = next(parent for parent in (directory, *directory.resolve().parents) if parent.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
-        raise UserError(f"{directory} cannot be written ({existing} does not allow it): give another place with {key}")
+        raise UserError(f"{directory} cannot be written ({existing} does not allow it): give another {key}")

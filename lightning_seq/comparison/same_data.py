@@ -1,4 +1,4 @@
-"""Refuse runs that were made from data that have changed."""
+"""Refuse runs whose data have changed."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from lightning_seq.training.planned import Planned
 
 
 def check_files(configs: Iterable[Config], runs: Iterable[tuple[Path, Record]]) -> None:
-    """Raises UserError where a file that one of the configurations names had another content when one of the runs was
-    made. Runs recorded before files were are passed over."""
+    """Raises UserError for a file of the configurations whose content has changed since one of the runs. Records of a
+    version that recorded no files are skipped."""
     runs = [(directory, record) for directory, record in runs if record.files]
     if not runs:
         return
@@ -28,19 +28,15 @@ def check_files(configs: Iterable[Config], runs: Iterable[tuple[Path, Record]]) 
         for key, path in data_paths(record.config):
             before = record.files.get(key)
             if before and now.get((key, path), before) != before:
-                anew = "" if record.status == "done" else "resume=never to start it again, "
+                restart = "" if record.status == "done" else "resume=never to start it again, "
                 raise UserError(
                     f"{directory} was made from other data: {key}={path} has changed since {record.started[:16]}; give "
-                    f"{anew}name=NEW for runs on the data as they are now, or restore them"
+                    f"{restart}name=NEW for runs on the data as they are now, or restore them"
                 )
 
 
 def check_made_alike(runs: Iterable[Planned], ready: Iterable[PreparedEntry]) -> None:
-    """Raises UserError where a run that is done was made from other data, splits or word vectors than those that its
-    entry has now, whatever they came from.
-
-    ready: the entries, prepared, in the order in which the runs have them.
-    """
+    """Raises UserError for a run that is done whose data, splits or word vectors differ from those of its entry now."""
     by_label: dict[str, PreparedEntry] = {item.entry.label: item for item in ready}
     for run in runs:
         record, item = run.done(), by_label[run.entry.label]
