@@ -36,38 +36,12 @@ if TYPE_CHECKING:
 
 __version__ = "0.2.0"
 __all__ = [
-    "CBRNN",
-    "GRU",
-    "LSTM",
-    "Batch",
-    "Bidirectional",
-    "Cell",
-    "CombinedCell",
-    "ConvLSTMCell",
-    "DataSpec",
-    "Elman",
-    "ElmanCell",
-    "Encoded",
-    "ExternalCell",
-    "GRUCell",
-    "GRUResetBeforeCell",
-    "GreffLSTMCell",
-    "JordanCell",
-    "LSTMCell",
-    "LayerNormGRUCell",
-    "LayerNormLSTMCell",
-    "LockedDropout",
-    "MinimalGatedCell",
-    "Noise",
-    "PeepholeLSTMCell",
-    "ProjectedLSTMCell",
-    "Recurrent",
-    "Regularisation",
-    "Stacked",
-    "Step",
-    "UpdateGateCell",
+    "CBRNN", "GRU", "LSTM", "Batch", "Bidirectional", "Cell", "CombinedCell", "ConvLSTMCell", "DataSpec", "Elman",
+    "ElmanCell", "Encoded", "ExternalCell", "GRUCell", "GRUResetBeforeCell", "GreffLSTMCell", "JordanCell",
+    "LSTMCell", "LayerNormGRUCell", "LayerNormLSTMCell", "LockedDropout", "MinimalGatedCell", "Noise",
+    "PeepholeLSTMCell", "ProjectedLSTMCell", "Recurrent", "Regularisation", "Stacked", "Step", "UpdateGateCell",
     "load",
-]
+]  # fmt: skip
 
 _HOMES = {
     "cells.cell": ("Cell", "Noise", "Step"),

@@ -9,13 +9,12 @@ from functools import partial
 from rich.console import Console
 from rich.table import Table
 
-from lightning_seq.cli.console import command_console, say
 from lightning_seq.cli.find_cell import MakeCell, find, passed_over
 from lightning_seq.cli.find_scorer import MakeScorer, find_scorer, known_scorers
-from lightning_seq.cli.sizes import sizes
 from lightning_seq.cli.verbs import Check
 from lightning_seq.conformance import scorers, suite
 from lightning_seq.errors import UserError
+from lightning_seq.terminal import command_console, say
 
 CELL_SIZES = {"input_size": 3, "hidden_size": 4}
 SCORER_SIZES = {"query_size": 8, "value_size": 6}
@@ -63,11 +62,11 @@ def run(arguments: Check) -> int:
     console, name = command_console(), arguments.name
     scorer = find_scorer(name)
     if scorer is not None:
-        size = sizes(arguments, SCORER_SIZES)
+        size = arguments.sizes(SCORER_SIZES)
         if arguments.slow:
             raise UserError(f"slow=true is for cells, and {name} is a scorer: leave it out")
         return _print(_examine_scorer(name, scorer, size["query_size"], size["value_size"]), console)
-    size = sizes(arguments, CELL_SIZES)
+    size = arguments.sizes(CELL_SIZES)
     cells = find(name, known_scorers())
     is_module = name not in cells
     all_examined = []

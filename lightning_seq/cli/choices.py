@@ -15,6 +15,8 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 import lightning_seq
 from lightning_seq.config.annotations import AnyOf, Scalar
 from lightning_seq.config.groups import conf_directory, groups
@@ -120,8 +122,6 @@ def _text(file: str) -> str:
 @cache
 def _read(file: str) -> tuple[dict[str, Any], dict[str, str]]:
     """The values of a file, and by the path of each key the comment in the lines directly above it."""
-    import yaml
-
     text = _text(file)
     comments: dict[str, str] = {}
     parents: list[tuple[int, str]] = []

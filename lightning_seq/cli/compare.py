@@ -7,13 +7,13 @@ from pathlib import Path
 
 from lightning_seq.cli import report
 from lightning_seq.cli.arguments import parse
-from lightning_seq.cli.console import command_console
 from lightning_seq.cli.finish import finish
 from lightning_seq.cli.verbs import Report
 from lightning_seq.comparison.compare import compare
 from lightning_seq.comparison.grid import entries
 from lightning_seq.errors import UserError
 from lightning_seq.report.write import write_report
+from lightning_seq.terminal import command_console
 from lightning_seq.training.devices import started_by
 
 

@@ -15,8 +15,8 @@ from torch import nn
 
 from lightning_seq.attention.scorer import Scorer
 from lightning_seq.cells.cell import Cell
-from lightning_seq.cli.console import say
 from lightning_seq.errors import UserError
+from lightning_seq.terminal import say
 
 FIELDS = ("State", "Gate order", "Parameters", "Elsewhere")
 FORMULA = re.compile(r"[\dA-Z+*() -]+")

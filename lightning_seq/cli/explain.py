@@ -10,11 +10,9 @@ from torch import nn
 
 from lightning_seq.cells.elman import ElmanCell
 from lightning_seq.cells.lstm import LSTMCell
-from lightning_seq.cli.console import command_console, say
 from lightning_seq.cli.docstrings import parameter_count, print_docstring, read_docstring
 from lightning_seq.cli.find_cell import cell_of, find, known_cells
 from lightning_seq.cli.find_scorer import find_scorer, known_scorers, our_scorer
-from lightning_seq.cli.sizes import given_sizes, sizes
 from lightning_seq.cli.verbs import Explain
 from lightning_seq.config.compose import compose
 from lightning_seq.config.groups import groups
@@ -26,6 +24,7 @@ from lightning_seq.layers.cbrnn import CBRNN
 from lightning_seq.layers.recurrent import Recurrent
 from lightning_seq.layers.stacked import Stacked
 from lightning_seq.models.encoder_decoder import EncoderDecoder
+from lightning_seq.terminal import command_console, say
 
 SIZES = {"input_size": 100, "hidden_size": 128}
 SCORER_SIZES = {"query_size": 128, "value_size": 256}
@@ -41,7 +40,7 @@ def run(arguments: Explain) -> int:
     """Print the docstring of one cell, layer, scorer or model. Raises UserError for an unknown name or size."""
     console, name = command_console(), arguments.name
     scorer = None if name in LAYERS else find_scorer(name)
-    size = sizes(arguments, SIZES if scorer is None else SCORER_SIZES)
+    size = arguments.sizes(SIZES if scorer is None else SCORER_SIZES)
     if name in LAYERS:
         print_docstring(LAYERS[name], None, console)
     elif scorer is not None:
@@ -75,7 +74,7 @@ def _explain_model(arguments: Explain, size: Mapping[str, int], console: Console
     config = compose([f"model={name}"])
     cell, model = cell_of(config), dict(config["model"])
     kind = resolve(model["_target_"], "model")
-    if "hidden_size" in given_sizes(arguments) and "hidden_size" not in model:
+    if "hidden_size" in arguments.given_sizes() and "hidden_size" not in model:
         raise UserError(f"hidden_size={size['hidden_size']}: model={name} has no hidden_size, take it out")
     if cell is None or issubclass(kind, EncoderDecoder):
         say(console, f"model={name}" + (f", over the cell {cell} (cell= takes another one)" if cell else "") + "\n")

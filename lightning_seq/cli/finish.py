@@ -8,11 +8,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from lightning_seq.cli.console import say
 from lightning_seq.comparison.compare import Outcome
 from lightning_seq.report.stamp import WANDB_PLAN, is_current
 from lightning_seq.report.summary import runs_of, summarise_runs
 from lightning_seq.report.terminal_table import terminal
+from lightning_seq.terminal import say
 
 
 def finish(outcome: Outcome, logger: Mapping[str, str | None], console: Console) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from lightning_seq.cli.console import command_console, say
 from lightning_seq.cli.verbs import Report
 from lightning_seq.comparison.status import comparisons_in, list_comparisons
 from lightning_seq.errors import UserError
@@ -11,6 +10,7 @@ from lightning_seq.report.summary import runs_of
 from lightning_seq.report.terminal_chart import learning_curves
 from lightning_seq.report.terminal_table import terminal
 from lightning_seq.report.write import write_report
+from lightning_seq.terminal import command_console, say
 
 
 def run(arguments: Report) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from lightning_seq.cli.checkpoint import loaded_checkpoint
 from lightning_seq.cli.rows import ROW_SUFFIXES, output_file, text_out, write_rows
 from lightning_seq.cli.verbs import Sample
-from lightning_seq.inference.sample import Drawing, pieces
+from lightning_seq.inference.sample import pieces
 from lightning_seq.printable import printable
 
 
@@ -13,7 +13,7 @@ def run(arguments: Sample) -> int:
     path = output_file(arguments.output, text=True)
     loaded = loaded_checkpoint("sample", arguments)
     settings = ("length", "temperature", "top_k", "top_p", "samples", "seed")
-    drawn = pieces(loaded, arguments.prompt, Drawing(**{name: getattr(arguments, name) for name in settings}))
+    drawn = pieces(loaded, arguments.prompt, **{name: getattr(arguments, name) for name in settings})
     if path is not None and path.suffix in ROW_SUFFIXES:
         texts = map("".join, zip(*drawn, strict=True))
         write_rows(path, ({"sample": number, "text": text} for number, text in enumerate(texts, 1)))

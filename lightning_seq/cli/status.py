@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from lightning_seq.cli.console import command_console
 from lightning_seq.cli.verbs import Status
 from lightning_seq.comparison.status import status
+from lightning_seq.terminal import command_console
 
 
 def run(arguments: Status) -> int:

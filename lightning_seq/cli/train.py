@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from lightning_seq.cli.console import command_console
 from lightning_seq.cli.finish import finish
 from lightning_seq.comparison.compare import train
 from lightning_seq.comparison.grid import entries
 from lightning_seq.config.words import split_words
 from lightning_seq.errors import UserError
+from lightning_seq.terminal import command_console
 from lightning_seq.training.devices import adopt
 from lightning_seq.training.run_record import rank
 

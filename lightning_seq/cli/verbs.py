@@ -5,6 +5,7 @@ Help, completion and the checks of arguments are made from this table, without t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -93,8 +94,27 @@ class Translate(OfTexts):
     target_language: Annotated[str | None, Argument("CODE", "refuse a model that writes another language")] = None
 
 
+class OfSizes:
+    """The sizes of a cell or a scorer."""
+
+    name: str
+
+    def given_sizes(self) -> dict[str, int]:
+        return {key: size for key, size in vars(self).items() if key.endswith("_size") and size is not None}
+
+    def sizes(self, defaults: Mapping[str, int]) -> dict[str, int]:
+        """The given sizes, and the other defaults. Raises UserError for a size that is not among the defaults."""
+        given = self.given_sizes()
+        for key, size in given.items():
+            if key not in defaults:
+                raise UserError(
+                    f"{key}={size}: there is no key {key!r} for {self.name}; expected {', '.join(defaults)}"
+                )
+        return {**defaults, **given}
+
+
 @dataclass(frozen=True)
-class Check:
+class Check(OfSizes):
     name: Annotated[str, Operand("CELL", "one cell or scorer", "lightning-seq check lstm, or my_package.MyCell")]
     input_size: Annotated[int | None, Argument("N", "of a cell: D (3)", most=LARGEST_SIZE)] = None
     hidden_size: Annotated[int | None, Argument("N", "of a cell: H (4)", most=LARGEST_SIZE)] = None
@@ -104,7 +124,7 @@ class Check:
 
 
 @dataclass(frozen=True)
-class Explain:
+class Explain(OfSizes):
     name: Annotated[str, Operand("NAME", "one cell, layer, scorer or model", "see lightning-seq explain --list")]
     input_size: Annotated[int | None, Argument("N", "of a cell: D (100)", most=LARGEST_SIZE)] = None
     hidden_size: Annotated[int | None, Argument("N", "of a cell: H (128)", most=LARGEST_SIZE)] = None

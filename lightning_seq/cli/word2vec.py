@@ -6,13 +6,13 @@ from pathlib import Path
 
 from lightning_seq.builders.build import build_data
 from lightning_seq.builders.inputs import build_inputs
-from lightning_seq.cli.console import command_console, say
 from lightning_seq.config.compose import check_name, compose
 from lightning_seq.embeddings.evaluate import report, word_map
 from lightning_seq.embeddings.formats import write_word2vec_text
 from lightning_seq.errors import UserError
 from lightning_seq.files import write_json, write_text
 from lightning_seq.report.dashboard.dashboard import map_page
+from lightning_seq.terminal import command_console, say
 
 
 def run(words: list[str]) -> int:

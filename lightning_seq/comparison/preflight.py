@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from importlib.util import find_spec
 from pathlib import Path
 
+from lightning_seq.builders.build import build_optimizer, build_schedule
+from lightning_seq.comparison.directories import check_writable
 from lightning_seq.config.logger import check_logger
 from lightning_seq.config.targets import factory
 from lightning_seq.config.tree import Config
@@ -14,16 +15,13 @@ from lightning_seq.files import existing_file, place
 from lightning_seq.launch.ray import ray
 from lightning_seq.launch.submitit import submitit
 from lightning_seq.tasks.teacher_forcing import TeacherForcing
+from lightning_seq.training.diagnostics import check_diagnostics
+from lightning_seq.training.resume import check_resume
+from lightning_seq.training.trainer import check_trainer
 
 
 def check_settings(config: Config) -> None:
     """Raises UserError for every setting that is wrong for any data."""
-    # These import Lightning, which `show=config` does not need.
-    from lightning_seq.builders.build import build_optimizer, build_schedule
-    from lightning_seq.training.diagnostics import check_diagnostics
-    from lightning_seq.training.resume import check_resume
-    from lightning_seq.training.trainer import check_trainer
-
     check_logger(config)
     if config["logger"]["kind"] == "tensorboard" and find_spec("tensorboard") is None:
         raise UserError(f"logger=tensorboard needs a package: {install('tensorboard')}")
@@ -55,10 +53,3 @@ def check_vectors(config: Config) -> None:
         path = config["embedding"].get(key)
         if path and not place(path, f"embedding.{key}").is_dir():  # a directory holds vectors that this package saved
             existing_file(path, f"embedding.{key}")
-
-
-def check_writable(directory: Path, key: str) -> None:
-    """Raises UserError unless files can be written to a directory, which may not exist yet. key: gives another one."""
-    existing = next(parent for parent in (directory, *directory.resolve().parents) if parent.exists())
-    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
-        raise UserError(f"{directory} cannot be written ({existing} does not allow it): give another {key}")

@@ -15,6 +15,7 @@ from rich.text import Text
 from lightning_seq.comparison.status import STYLES, State, state_of
 from lightning_seq.identity import candidates
 from lightning_seq.records.record import FILE, Record
+from lightning_seq.terminal import say
 from lightning_seq.training.planned import Planned, record_of
 
 LINES = 40
@@ -70,8 +71,7 @@ class RunTable:
             if record and record.status != "running":
                 self.printed.add(run.title)
                 self._states.pop(run.title, None)
-                line = _line(run, record, run.entry.label in self._candidates)
-                self.console.print(line, highlight=False, markup=False, soft_wrap=True)
+                say(self.console, _line(run, record, run.entry.label in self._candidates))
 
     def _table(self) -> Table:
         """The runs that have not ended. No cell is markup: Rich renders the table again with each line that is printed

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import yaml
+
 from lightning_seq.config.entry import Entry
 from lightning_seq.config.words import split_words
 from lightning_seq.errors import UserError, near
@@ -23,8 +25,6 @@ def shows_config(words: Sequence[str]) -> bool:
 def shown(entries: Sequence[Entry]) -> str:
     """A YAML document for each entry, with its label and overrides in a comment; sizes are not matched yet and values
     not tuned."""
-    import yaml
-
     documents = []
     for entry in entries:
         overrides = f"  ({' '.join(entry.overrides)})" if entry.overrides else ""

@@ -20,6 +20,7 @@ from lightning_seq.errors import UserError
 from lightning_seq.printable import number_of, printable
 from lightning_seq.records.record import Record, read_if_there
 from lightning_seq.records.tuning import FILE as TUNING
+from lightning_seq.terminal import say
 from lightning_seq.training.directory import CONFIG, is_running
 
 STYLES = {"done": "green", "running": "cyan", "failed": "red", "interrupted": "yellow", "waiting": "dim"}
@@ -192,7 +193,7 @@ def status(directory: Path, console: Console) -> None:
             console.print(_table(rows))
         else:
             _print_lines(((" ".join(cell.split()) for cell in row) for row in rows), console)
-        console.print(f"{place}: {summary_of(states, jobs)}", markup=False, highlight=False, soft_wrap=True)
+        say(console, f"{place}: {summary_of(states, jobs)}")
 
 
 def comparisons_in(directory: Path) -> list[Path]:

@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lightning_seq.comparison.prepare import check_directories
-from lightning_seq.comparison.prepared_entry import PreparedEntry
+from lightning_seq.comparison.directories import check_directories
 from lightning_seq.config.entry import Entry
 from lightning_seq.config.match import width_key
 from lightning_seq.config.tree import Config, put
@@ -22,6 +22,9 @@ from lightning_seq.records.record import read
 from lightning_seq.records.tuning import FILE, Tuning, Tunings
 from lightning_seq.significance import expected_best
 from lightning_seq.training.planned import Planned
+
+if TYPE_CHECKING:
+    from lightning_seq.comparison.prepare import PreparedEntry
 
 SPACE = {
     "optimizer.lr": [1e-4, 1e-2, "log"],
@@ -190,7 +193,8 @@ def tune(
     check_directories(trials)
     notify(f"{count} trials of each architecture, over {', '.join(space)}; test data are left alone")
     run(trials)
-    made, tunings = list[PreparedEntry](), list[Tuning]()
+    made: list[PreparedEntry] = []
+    tunings: list[Tuning] = []
     for item in ready:
         label = item.entry.label
         values = [_value(trial, item.monitor) for trial in planned[label]]

@@ -20,13 +20,13 @@ def translations(
     attention: bool = False,
     target_language: str | None = None,
 ) -> Iterator[list[TranslatedText]]:
-    """For each text its `search.n_best` translations, in the order of the texts; `batch_size` of them at a time.
+    """For each text its `search.n_best` translations, in the order of the texts; `batch_size` texts at a time.
 
-    attention:       with tokens and weights.
-    target_language: what the model must write; None takes any.
+    attention:       whether to return tokens and weights.
+    target_language: the language that the model must write; None for any.
 
-    Raises UserError for another kind of model, for an empty text and one longer than the model's limit (with their
-    number), where there is no text at all, for another language, and for attention where the model has none.
+    Raises UserError for another kind of model or language, for an empty text and one longer than the model's limit
+    (with its number), without any text, and for attention of a model without it.
     """
     check_verb("translate", loaded.kind)
     if attention and loaded.model.decoder.attention is None:

@@ -169,7 +169,7 @@ def test_a_plan_with_a_wrong_number_of_jobs_is_not_used(
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"a: " + b"[" * 100_000, "inside each other"),
+        (b"a: " + b"[" * 100_000, "nested"),
         (b"a: " + b"9" * 101, "101 digits"),
         (b"- a", "a list, expected a mapping"),
         (b"a: \xff", "byte 3 is not UTF-8"),
