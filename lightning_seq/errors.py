@@ -10,6 +10,8 @@ from lightning_seq.printable import printable
 
 _ENDLESS = re.compile(r"\S{1000,}")
 """A word that is too long for a message."""
+SHOWN = 12
+"""The most names in a message."""
 
 
 class UserError(ValueError):
@@ -28,13 +30,13 @@ def first_line(error: BaseException) -> str:
     return printable(next(iter(str(error).strip().splitlines()), type(error).__name__))
 
 
-def near(name: str, choices: Iterable[str], limit: int = 12) -> str:
+def near(name: str, choices: Iterable[str]) -> str:
     """A clause that names the choices nearest to a misspelt `name`, or all choices if none is near."""
     known = sorted(set(choices))
     close = get_close_matches(name, known, n=3, cutoff=0.6)
     if close:
         return f"did you mean {' or '.join(close)}?"
-    shown = ", ".join(known[:limit]) + (", …" if len(known) > limit else "")
+    shown = ", ".join(known[:SHOWN]) + (", …" if len(known) > SHOWN else "")
     return f"choose from: {shown}" if known else "there are none"
 
 

@@ -43,7 +43,7 @@ def sealed_directory(target: Path, build: Callable[[Path], None]) -> Path:
     A directory is complete if its `sums.json` lists every file with its SHA-256 and all of them agree: a damaged one is
     built again, and a warning names the damage. Builders in several processes wait for one another.
     """
-    if is_whole(target):
+    if damage_of(target) is None:
         return target
     with _building(target):
         damage = damage_of(target)
@@ -84,13 +84,8 @@ def _build(target: Path, build: Callable[[Path], None]) -> None:
             shutil.rmtree(partial)
 
 
-def is_whole(directory: Path) -> bool:
-    """Whether the directory's `sums.json` names exactly its files, with their checksums."""
-    return damage_of(directory) is None
-
-
 def damage_of(directory: Path) -> str | None:
-    """The damage of a sealed directory; None if it is complete."""
+    """The damage of a sealed directory; None if its `sums.json` names exactly its files, with their checksums."""
     try:
         sums, names = read_json(directory / SEAL, dict, LARGEST_NOTE), _names(directory) - {SEAL}
         if not sums:
@@ -101,7 +96,7 @@ def damage_of(directory: Path) -> str | None:
             if name not in sums:
                 return f"{SEAL} does not name {name}"
             if sha256(directory / name) != sums[name]:
-                return f"{name} is not what was written"
+                return f"{name} has another checksum"
     except FileNotFoundError:
         return f"{SEAL} is not there"
     except DamagedError as error:

@@ -21,7 +21,7 @@ from lightning_seq.files import (
     write_json,
     write_text,
 )
-from lightning_seq.sealed import cached, is_whole, sealed_directory
+from lightning_seq.sealed import cached, damage_of, sealed_directory
 
 from .damage import CONTENTS, DAMAGES, damage
 
@@ -148,7 +148,7 @@ def test_a_cache_that_is_sealed_and_cannot_be_read_is_made_again(
     def planted(directory: Path) -> None:
         damage(directory / "meta.json", kind)
 
-    assert is_whole(sealed_directory(target, planted))
+    assert damage_of(sealed_directory(target, planted)) is None
     caplog.set_level(logging.WARNING)
     assert cached(target, build, read) == "a"
     (line,) = caplog.messages
@@ -191,7 +191,7 @@ REPLACED: dict[str, tuple[Callable[[Path], object], str]] = {
     "seal is a directory": (lambda target: damage(target / "sums.json", "a directory"), "Is a directory"),
     "seal is a dangling link": (lambda target: damage(target / "sums.json", "a dangling link"), "is not there"),
     "file is a pipe": (lambda target: damage(target / "meta.json", "a pipe"), "meta.json is not there"),
-    "file is changed": (lambda target: damage(target / "meta.json", "deep"), "meta.json is not what was written"),
+    "file is changed": (lambda target: damage(target / "meta.json", "deep"), "meta.json has another checksum"),
     "more files": (lambda target: write_text(target / "more", ""), "sums.json does not name more"),
 }
 
@@ -203,7 +203,7 @@ def test_the_damage_of_a_cache_is_told_once(how: str, tmp_path: Path, caplog: py
     put(target)
     caplog.set_level(logging.WARNING)
     assert cached(target, build, read) == "a"
-    assert is_whole(target)
+    assert damage_of(target) is None
     (line,) = caplog.messages
     assert line.startswith(f"{target} is damaged (")
     assert said in line

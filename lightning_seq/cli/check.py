@@ -13,13 +13,11 @@ from lightning_seq.cli.find_cell import MakeCell, find, passed_over
 from lightning_seq.cli.find_scorer import MakeScorer, find_scorer, known_scorers
 from lightning_seq.cli.verbs import Check
 from lightning_seq.conformance import scorers, suite
-from lightning_seq.errors import UserError
+from lightning_seq.errors import SHOWN, UserError
 from lightning_seq.terminal import command_console, say
 
 CELL_SIZES = {"input_size": 3, "hidden_size": 4}
 SCORER_SIZES = {"query_size": 8, "value_size": 6}
-_SHOWN = 12
-"""Classes that a line names."""
 _SAYS_OF_CELLS = {check.name: check.says for check in (*suite.CHECKS, *suite.SLOW)}
 _SAYS_OF_SCORERS = {check.name: check.says for check in scorers.CHECKS}
 
@@ -83,7 +81,7 @@ def run(arguments: Check) -> int:
     if len(cells) > 1:
         say(console, f"{good} of {len(cells)} cells conform")
     if is_module and (others := passed_over(name)):
-        shown = ", ".join(others[:_SHOWN]) + (", …" if len(others) > _SHOWN else "")
+        shown = ", ".join(others[:SHOWN]) + (", …" if len(others) > SHOWN else "")
         line = f"not examined, as the name does not end in Cell: {shown} (lightning-seq check {name}.{others[0]})"
         say(console, line)
     return 0 if good == len(cells) else 1

@@ -74,7 +74,7 @@ def _explain_model(arguments: Explain, size: Mapping[str, int], console: Console
     config = compose([f"model={name}"])
     cell, model = cell_of(config), dict(config["model"])
     kind = resolve(model["_target_"], "model")
-    if "hidden_size" in arguments.given_sizes() and "hidden_size" not in model:
+    if arguments.hidden_size is not None and "hidden_size" not in model:
         raise UserError(f"hidden_size={size['hidden_size']}: model={name} has no hidden_size, take it out")
     if cell is None or issubclass(kind, EncoderDecoder):
         say(console, f"model={name}" + (f", over the cell {cell} (cell= takes another one)" if cell else "") + "\n")

@@ -43,7 +43,7 @@ def find(name: str, other_names: Sequence[str] = ()) -> dict[str, MakeCell]:
                  a module, for every class in it whose name ends in `Cell`. A class or module is imported.
     other_names: further choices that the error names to the user.
 
-    Raises UserError where there is no such cell.
+    Raises UserError for an unknown cell.
     """
     if name in UNCONFIGURED:
         return {name: UNCONFIGURED[name]}

@@ -120,7 +120,7 @@ def _close_output() -> None:
 
 
 def entry() -> None:
-    """The `lightning-seq` command. Modules of the user's are also looked for where it is called."""
+    """The `lightning-seq` command. Modules of the user are also searched in the working directory."""
     end_at_once()
     if "" not in sys.path and str(Path.cwd()) not in sys.path:
         sys.path.append(str(Path.cwd()))

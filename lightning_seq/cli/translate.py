@@ -7,19 +7,16 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import chain, repeat
 from pathlib import Path
-from typing import TextIO, TypeAlias
+from typing import TextIO
 
-from lightning_seq.builders.sequence_to_sequence import TranslatedText, beam
+from lightning_seq.builders.sequence_to_sequence import beam
 from lightning_seq.cli.checkpoint import loaded_checkpoint, texts_of
 from lightning_seq.cli.rows import ROW_SUFFIXES, counted, output_file, text_out, write_rows
 from lightning_seq.cli.verbs import Translate
 from lightning_seq.files import Plain, new_file
-from lightning_seq.inference.predict import noted, with_note
-from lightning_seq.inference.translate import translations
+from lightning_seq.inference.predict import with_note
+from lightning_seq.inference.translate import Answer, translations
 from lightning_seq.printable import json_line, number_of, printable
-
-Answer: TypeAlias = tuple[str, list[TranslatedText] | None, str | None]
-"""A text, its translations (None for a text that cannot be read), and the note on it."""
 
 log = logging.getLogger("lightning_seq")
 
@@ -28,17 +25,19 @@ def run(arguments: Translate) -> int:
     path = output_file(arguments.output, arguments.file, text=True)
     weights = None if arguments.attention_out is None else new_file(arguments.attention_out, "attention_out")
     loaded = loaded_checkpoint("translate", arguments)
-    loaded.reader.check_target_language(arguments.target_language)
-    settings, n_best, batch_size = dict(loaded.config["task"]), arguments.n_best, arguments.batch_size
+    settings, n_best = dict(loaded.config["task"]), arguments.n_best
     settings["beam"] = max(n_best, settings["beam"]) if arguments.beam is None else arguments.beam
     if arguments.length_penalty is not None:
         settings["length_penalty"] = arguments.length_penalty
-    search = beam(settings, n_best)
-
-    def translated(batch: list[str]) -> Iterator[list[TranslatedText]]:
-        return translations(loaded, batch, search, batch_size, weights is not None)
-
-    answers = counted(noted(loaded.reader, texts_of(arguments, loaded), batch_size, translated), path)
+    translated = translations(
+        loaded,
+        texts_of(arguments, loaded),
+        beam(settings, n_best),
+        arguments.batch_size,
+        weights is not None,
+        arguments.target_language,
+    )
+    answers = counted(translated, path)
     with ExitStack() as stack:
         if weights is not None:
             answers = _with_weights(answers, stack.enter_context(_json_list(weights)))

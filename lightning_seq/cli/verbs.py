@@ -61,7 +61,7 @@ class Score(OfTexts):
 
 @dataclass(frozen=True)
 class Sample(OfCheckpoint):
-    prompt: Annotated[str, Argument('"…"', "what the text begins with (the beginning of a line)")] = ""
+    prompt: Annotated[str, Argument('"…"', "the beginning of the text (the beginning of a line)")] = ""
     length: Annotated[int, Argument("N", "symbols after the prompt", most=1_000_000)] = 200
     temperature: Annotated[float, Argument("T", "0 always takes the likeliest", least=0, most=1000)] = 1.0
     top_k: Annotated[int | None, Argument("N", "draw from the N likeliest symbols")] = None
@@ -72,7 +72,7 @@ class Sample(OfCheckpoint):
     seed: Annotated[int, Argument("N", "the seed of the draw", least=0)] = 1
     output: Annotated[
         str | None,
-        Argument("FILE", "instead of standard output; a row for each sample where it ends in .jsonl or .csv"),
+        Argument("FILE", "instead of standard output; a row for each sample if it ends in .jsonl or .csv"),
     ] = None
     allow: Allow = ()
 
@@ -81,7 +81,7 @@ class Sample(OfCheckpoint):
 class Translate(OfTexts):
     output: Annotated[
         str | None,
-        Argument("FILE", "instead of standard output; rows with all numbers where it ends in .jsonl or .csv"),
+        Argument("FILE", "instead of standard output; rows with all numbers if it ends in .jsonl or .csv"),
     ] = None
     beam: Annotated[int | None, Argument("N", "hypotheses of the search (as in training's test)", most=1000)] = None
     length_penalty: Annotated[
@@ -99,18 +99,15 @@ class OfSizes:
 
     name: str
 
-    def given_sizes(self) -> dict[str, int]:
-        return {key: size for key, size in vars(self).items() if key.endswith("_size") and size is not None}
-
     def sizes(self, defaults: Mapping[str, int]) -> dict[str, int]:
-        """The given sizes, and the other defaults. Raises UserError for a size that is not among the defaults."""
-        given = self.given_sizes()
-        for key, size in given.items():
+        """The typed sizes, and the other defaults. Raises UserError for a size that is not among the defaults."""
+        typed = {key: size for key, size in vars(self).items() if key.endswith("_size") and size is not None}
+        for key, size in typed.items():
             if key not in defaults:
                 raise UserError(
                     f"{key}={size}: there is no key {key!r} for {self.name}; expected {', '.join(defaults)}"
                 )
-        return {**defaults, **given}
+        return {**defaults, **typed}
 
 
 @dataclass(frozen=True)
@@ -153,7 +150,7 @@ class Verb:
 
     arguments: a dataclass of its arguments; None for a verb that reads keys of the configuration.
     groups:    the configuration groups it reads.
-    settings:  keys of the configuration that `--help` shows; the files of `conf/` say what they mean.
+    settings:  keys of the configuration that `--help` shows; the files of `conf/` describe them.
     lists:     whether its module has a `listing` for `--list`.
     """
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
 
 from rich.console import Console, JustifyMethod
 from rich.live import Live
@@ -14,19 +13,13 @@ from rich.text import Text
 
 from lightning_seq.comparison.status import STYLES, State, state_of
 from lightning_seq.identity import candidates
+from lightning_seq.launch.job import Job
 from lightning_seq.records.record import FILE, Record
 from lightning_seq.terminal import say
 from lightning_seq.training.planned import Planned, record_of
 
 LINES = 40
 """The most runs in the table: those that run, then those that wait."""
-
-
-class Underway(Protocol):
-    """A run that a launcher has started or put into a queue, and the time of it on this process's clock."""
-
-    run: Planned
-    started: float
 
 
 class RunTable:
@@ -52,7 +45,7 @@ class RunTable:
             self.live.stop()
         self._print_ended()
 
-    def watch(self, running: Sequence[Underway]) -> None:
+    def watch(self, running: Sequence[Job]) -> None:
         self.active = {job.run.title: time.monotonic() - job.started for job in running}
         if time.monotonic() - self._last < 0.5:
             return

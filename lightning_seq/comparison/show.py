@@ -8,18 +8,11 @@ import yaml
 
 from lightning_seq.config.entry import Entry
 from lightning_seq.config.words import split_words
-from lightning_seq.errors import UserError, near
-
-VIEWS = ("config", "null")
 
 
 def shows_config(words: Sequence[str]) -> bool:
-    """Whether the command only shows configurations. Raises UserError for another `show=`."""
-    views = [word.value for word in split_words(words) if word.key == "show"]
-    for view in views:
-        if view not in VIEWS:
-            raise UserError(f"show={view}: {near(view, VIEWS[:1])}")
-    return "config" in views[-1:]
+    """Whether the command only shows configurations."""
+    return {word.key: word.value for word in split_words(words)}.get("show") == "config"
 
 
 def shown(entries: Sequence[Entry]) -> str:

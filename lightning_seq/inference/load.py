@@ -8,7 +8,7 @@ from pathlib import Path
 from lightning_seq.builders.build import build_model
 from lightning_seq.builders.kinds import kind_of
 from lightning_seq.builders.task_kind import Loaded
-from lightning_seq.errors import UserError
+from lightning_seq.errors import SHOWN, UserError
 from lightning_seq.files import existing_file, place
 from lightning_seq.printable import number_of
 from lightning_seq.records.old_configuration import modern
@@ -17,8 +17,6 @@ from lightning_seq.training.checkpoints import BEST, CHECKPOINT_VERSION, read_ch
 from lightning_seq.training.directory import CHECKPOINTS, CONFIG
 
 __all__ = ["Loaded", "checkpoint_file", "load"]
-_SHOWN = 12
-"""The most runs of a comparison in a message."""
 
 
 def checkpoint_file(path: str | Path) -> Path:
@@ -31,7 +29,7 @@ def checkpoint_file(path: str | Path) -> Path:
             return existing_file(best, "checkpoint")
     runs = sorted(best.parents[1] for depth in ("*", "*/*") for best in directory.glob(f"{depth}/{CHECKPOINTS}/{BEST}"))
     if runs:
-        shown = ", ".join(map(str, runs[:_SHOWN])) + (", …" if len(runs) > _SHOWN else "")
+        shown = ", ".join(map(str, runs[:SHOWN])) + (", …" if len(runs) > SHOWN else "")
         wanted = "its path" if len(runs) == 1 else "the path of one of them"
         raise UserError(f"checkpoint={path} holds {number_of(len(runs), 'run')}, expected {wanted}: {shown}")
     if (directory / CHECKPOINTS).is_dir() or (directory / CONFIG).is_file():
