@@ -6,6 +6,7 @@ Neither Hydra nor torch is imported.
 from __future__ import annotations
 
 import ast
+import json
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -35,7 +36,7 @@ class Setting:
     """A key of the configuration with its default, and with the comment above it as its meaning."""
 
     key: str
-    default: Any
+    default: object
     meaning: str
 
     @property
@@ -53,7 +54,7 @@ class Setting:
     def shown(self) -> str:
         """The default as it is typed."""
         if self.default is None or isinstance(self.default, bool):
-            return {None: "null", True: "true", False: "false"}[self.default]
+            return json.dumps(self.default)
         return str(self.default)
 
 
