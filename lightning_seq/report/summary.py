@@ -280,11 +280,12 @@ def _verdict(
         for row in rows
     }
     several = sum(len(by_seed) > 1 for by_seed in scores.values()) > 1
-    examples, notes = {}, []
     if several:
         from lightning_seq.report.examples import example_scores  # imports pyarrow
 
         examples, notes = example_scores(runs, headline)
+    else:
+        examples, notes = {}, []
     parameters = {row.label: row.parameters for row in rows}
     matches = {row.label: row.match for row in rows}
     return judge(headline, scores, examples, parameters, matches, notes, stochastic_order)
