@@ -59,7 +59,7 @@ def choices(loaded: Loaded, top_k: int | None) -> int:
     if most is None:
         raise UserError(f"top_k={top_k}: {loaded.kind.name} ranks nothing; leave top_k out")
     if not 1 <= top_k <= most:
-        raise UserError(f"top_k is {top_k}: expected 1 to {most}, this model has {most:,} to choose from")
+        raise UserError(f"top_k is {top_k}: expected 1 to {most}, as this model has {most:,} to choose from")
     return top_k
 
 
