@@ -32,7 +32,7 @@ def build_data(config: Config) -> Any:
     """The DataModule, prepared or found in the cache."""
     node = config["data"]
     if isinstance(source := node.get("source"), dict) and "_target_" in source:
-        node = {**node, "source": factory(source, "data.source", config["allow"])()}
+        node = {**node, "source": factory(source, "source", config["allow"])()}
     make = factory(node, "data", config["allow"])
     return make(cache=Path(config["cache"]), seed=stream_seed(config["seed"], Stream.BATCHES))
 

@@ -16,7 +16,7 @@ GROUPS = {
     "init": "lightning_seq.cells",
     "attention": "lightning_seq.attention",
     "data": "lightning_seq.data",
-    "data.source": "lightning_seq.data.sources",
+    "source": "lightning_seq.data.sources",
     "task": "lightning_seq.tasks",
     "optimizer": "torch.optim",
 }
@@ -47,7 +47,8 @@ def resolve(path: str, group: str, allow: Sequence[str] = ()) -> type:
     The path must begin in the group's room or in a module of `allow`, and the class it leads to must be *defined* in
     one of them: a name that was only imported there leads outside.
     """
-    return class_at(path, f"{group}._target_", (GROUPS[group], *allow))
+    key = "data.source" if group == "source" else group
+    return class_at(path, f"{key}._target_", (GROUPS[group], *allow))
 
 
 def class_at(path: str, key: str, roots: Sequence[str]) -> type:
