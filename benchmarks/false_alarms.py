@@ -1,4 +1,4 @@
-"""How often the verdict sees differences where there are none: `python benchmarks/false_alarms.py [comparisons]`.
+"""The share of verdicts with a difference between equal labels: `python benchmarks/false_alarms.py [comparisons]`.
 
 Comparisons of three to six labels with three to five seeds are made up without any difference: examples are more or
 less difficult for all, each label finds some easier than the others do, runs are luckier or less so, and what is left
@@ -27,7 +27,7 @@ def without_difference(random: np.random.Generator, kind: str) -> Runs:
     labels, seeds = int(random.integers(3, 7)), int(random.integers(3, 6))
     N = int(random.integers(50, 600))
     share, lucky = random.choice([0.0, 0.2, 1.0], 2)
-    if kind == "seeds alone":  # what labels find easier differs on these very examples, which is all that it is about
+    if kind == "seeds alone":  # labels differ on these examples only, and the verdict is about these examples
         share = 0.0
     # axes: label, seed, example
     latent = random.normal(0.5, 1, N) + share * random.normal(0, 0.5, (labels, 1, N))

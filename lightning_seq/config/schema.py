@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator, Mapping
 
 from lightning_seq.config.annotations import (
@@ -15,6 +16,7 @@ from lightning_seq.config.annotations import (
     Scalar,
     Target,
     arguments,
+    module_at,
     options_of,
 )
 from lightning_seq.config.settings import BESIDE, Settings
@@ -111,12 +113,29 @@ def _check(key: str, value: object, kind: Kind | None) -> None:
         names = [name for one in kind.options if isinstance(one, Fields) for name in _names_of_kind(one)]
         if names and value["kind"] not in names:
             raise UserError(f"{key}.kind={_shown(value['kind'])} is unknown: {near(str(value['kind']), names)}")
+    if isinstance(node, Target):
+        _check_class(f"{shown(key)}._target_", value.get("_target_"))
     kinds = kinds_of(node, value)
     for name, inner in value.items():
         if not isinstance(node, MappingOf) and name not in kinds:
             known = {**kinds, **kinds_of(kinds["source"], value["source"])} if "source" in kinds else kinds
             raise UserError(f"{shown(key)}.{name}: there is no key {name!r} in {shown(key)}; {near(str(name), known)}")
         _check(f"{key}.{name}", inner, kinds[name])
+
+
+def _check_class(key: str, path: object) -> None:
+    """Raises UserError for a class of this package that its source files do not define."""
+    if not isinstance(path, str) or not path.startswith(OURS):
+        return
+    module, _, name = path.rpartition(".")
+    source = module_at(module)
+    if source is None:
+        raise UserError(f"{key}={path}: there is no module {module!r}; check the path")
+    if name not in source.names:
+        classes = [word for word, statement in source.names.items() if isinstance(statement, ast.ClassDef)]
+        raise UserError(
+            f"{key}={path}: {module} has no class {name!r}; {near(name, classes) if classes else 'give module.Class'}"
+        )
 
 
 def _check_value(key: str, value: object, kind: Kind) -> None:

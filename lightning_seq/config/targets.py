@@ -46,7 +46,8 @@ def resolve(path: str, group: str, allow: Sequence[str] = ()) -> type:
     The path must begin in the group's package or in a module of `allow`, which must *define* its class, not only import
     it.
     """
-    return class_at(path, f"{group}._target_", (GROUPS[group], *allow))
+    key = "data.source" if group == "source" else group
+    return class_at(path, f"{key}._target_", (GROUPS[group], *allow))
 
 
 def class_at(path: str, key: str, roots: Sequence[str]) -> type:

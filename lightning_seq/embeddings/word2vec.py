@@ -19,7 +19,7 @@ from rich.progress import Progress
 from lightning_seq.embeddings.vectors import Vectors
 from lightning_seq.errors import UserError
 from lightning_seq.field_checks import check_fields
-from lightning_seq.printable import printable_console
+from lightning_seq.terminal import PrintableConsole
 from lightning_seq.value_types import Fraction, OneOf, Range, Size, SmallSeed
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def train(sentences: Iterable[Sequence[str]], parameters: Word2VecParameters, pr
 
     Raises UserError for a corpus without words, or in which no word reaches `min_count`.
     """
-    console = printable_console(stderr=True)
+    console = PrintableConsole(stderr=True)
     if parameters.workers > 1:
         console.print(
             f"word2vec.workers={parameters.workers}: faster, but the vectors differ from run to run, "

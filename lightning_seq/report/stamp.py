@@ -12,6 +12,8 @@ from lightning_seq.report.summary import runs_of
 
 TABLE, SHEET, TEX, DASHBOARD = "table.md", "table.csv", "table.tex", "dashboard.html"
 """The files of a report."""
+WANDB_PLAN = "wandb_workspace.json"
+"""The plan of the workspaces of W&B, next to them."""
 HEAD = 4096
 """The mark is within this many characters from the start of a dashboard."""
 

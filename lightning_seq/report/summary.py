@@ -15,7 +15,6 @@ from lightning_seq.records.numbers import number
 from lightning_seq.records.record import Record, runs_in
 from lightning_seq.report.chosen import Choice, without_test
 from lightning_seq.report.chosen import choices as find_choices
-from lightning_seq.report.examples import example_scores
 from lightning_seq.report.headline import conventions, importance, lower_is_better, rank
 from lightning_seq.report.verdict import Verdict, judge
 
@@ -281,7 +280,12 @@ def _verdict(
         for row in rows
     }
     several = sum(len(by_seed) > 1 for by_seed in scores.values()) > 1
-    examples, notes = example_scores(runs, headline) if several else ({}, [])
+    if several:
+        from lightning_seq.report.examples import example_scores  # imports pyarrow
+
+        examples, notes = example_scores(runs, headline)
+    else:
+        examples, notes = {}, []
     parameters = {row.label: row.parameters for row in rows}
     matches = {row.label: row.match for row in rows}
     return judge(headline, scores, examples, parameters, matches, notes, stochastic_order)

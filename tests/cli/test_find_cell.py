@@ -12,8 +12,8 @@ import torch
 
 from lightning_seq.builders.build import takes_a_cell
 from lightning_seq.builders.match import nearest
-from lightning_seq.cli.explain import evaluate, parameters_of, read_docstring, sizes_of
-from lightning_seq.cli.explain_model import known_models
+from lightning_seq.cli.docstrings import evaluate, parameters_of, read_docstring, sizes_of
+from lightning_seq.cli.explain import known_models
 from lightning_seq.cli.find_cell import find, known_cells
 from lightning_seq.cli.main import main
 from lightning_seq.comparison.grid import entries

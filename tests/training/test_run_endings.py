@@ -249,4 +249,4 @@ def test_a_link_to_itself_in_the_place_of_a_run_is_one_line(own: list[str], refu
     run = Path(own[2].removeprefix("runs=")) / "csv/rnn-seed1"
     run.parent.mkdir(parents=True)
     run.symlink_to(run.name)
-    assert "csv/rnn-seed1: no path of this system (Too many levels of" in refused("train", "model=rnn", *own, *TINY)
+    assert "csv/rnn-seed1: not a path of this system (Too many levels of" in refused("train", "model=rnn", *own, *TINY)

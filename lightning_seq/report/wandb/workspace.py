@@ -23,9 +23,9 @@ from lightning_seq.files import Plain, write_json
 from lightning_seq.records.record import Record
 from lightning_seq.report.curves import metrics_to_draw
 from lightning_seq.report.dashboard.memory_horizon import horizons, setting_and_metric
+from lightning_seq.report.stamp import WANDB_PLAN
 from lightning_seq.report.summary import Group, runs_of, summarise_runs
 
-FILE = "wandb_workspace.json"
 AXES = {"step": "trainer/global_step", "epoch": "epoch", "seconds": "RelativeTime(Process)"}
 """The axes of the curves, as W&B names them."""
 
@@ -75,7 +75,7 @@ def write_plan(directory: Path, project: str | None = None, entity: str | None =
             for group in summary.groups
         ],
     }
-    write_json(directory / FILE, plan)
+    write_json(directory / WANDB_PLAN, plan)
     return plan
 
 
@@ -230,7 +230,7 @@ def publish(directory: Path) -> list[str]:
         reason = " ".join(str(error).split())[:200]
         raise UserError(
             f"W&B did not take the workspace ({reason}): `wandb login`, send the runs with `wandb sync` "
-            f"first, and give the same command again; the plan is in {directory / FILE}"
+            f"first, and give the same command again; the plan is in {directory / WANDB_PLAN}"
         ) from error
 
 
