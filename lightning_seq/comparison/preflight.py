@@ -20,8 +20,6 @@ from lightning_seq.training.trainer import check_trainer
 
 def check_settings(config: Config) -> None:
     """Raises UserError for every setting that is wrong for any data."""
-    # These import Lightning, of which `show=config` needs no part.
-
     check_logger(config)
     if config["logger"]["kind"] == "tensorboard" and find_spec("tensorboard") is None:
         raise UserError(f"logger=tensorboard needs a package: {install('tensorboard')}")

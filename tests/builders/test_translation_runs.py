@@ -193,7 +193,7 @@ WRONG: list[tuple[list[str], str]] = [
     (["model=lstm"], "use model=encoder_decoder"),
     (["model=encoder_decoder", "attention=dot"], "use model=encoder_decoder_attention"),
     (["model=encoder_decoder_attention", "attention=dto"], "there is no such attention"),
-    (["model=encoder_decoder", "model.bridge=zeros"], "nothing of the source"),
+    (["model=encoder_decoder", "model.bridge=zeros"], "no input from the source"),
     (["model=encoder_decoder", "model.bridge=cpy"], "model.bridge=cpy is unknown"),
     (["model=encoder_decoder", "task.tied=all", "embedding.size=8"], "data.joint_vocabulary=true"),
     (["model=encoder_decoder", "task.beam=0"], "task.beam=0: expected a whole number from 1 to 1000"),
