@@ -12,7 +12,7 @@ demo: $(STAMP)
 
 test: lint types imports unit
 
-# What takes longer: sequences of 20,000 steps, most DDP trainings, the wheel. `make test` first.
+# What takes longer: sequences of 20,000 steps, most DDP trainings, whole data sets, notebooks, the wheel. `make test` first.
 test-all: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "slow and not network and not gpu"
 

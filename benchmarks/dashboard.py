@@ -90,7 +90,7 @@ def _make_run(
 
 
 def _curves(random: np.random.Generator, level: float, seconds: float) -> dict[str, list[list[float | None]]]:
-    """Validation after each epoch, the loss of training every `LOGGED` steps."""
+    """Validation after each epoch, and the training loss every `LOGGED` steps."""
     last = EPOCHS * STEPS
     train: list[list[float | None]] = []
     accuracy: list[list[float | None]] = []

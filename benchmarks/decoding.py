@@ -1,4 +1,4 @@
-"""How a trained encoder-decoder is searched: BLEU and sentences a second, greedy against beams, one sentence at a time
+"""Searches of a trained encoder-decoder: BLEU and sentences a second, greedy against beams, one sentence at a time
 and 64: `python benchmarks/decoding.py CHECKPOINT [SENTENCES]`.
 
 The data set is the one the checkpoint was trained on, its test split, from the beginning; beams have a length penalty

@@ -1,4 +1,4 @@
-"""The trigram that a language model has to beat: `python benchmarks/kneser_ney.py [data=… key=value …]`.
+"""The trigram baseline of language models: `python benchmarks/kneser_ney.py [data=… key=value …]`.
 
 Interpolated modified Kneser-Ney (Chen & Goodman 1999, sec. 3.2 and eq. 26), discounts estimated from counts of counts,
 over the same tokens, vocabulary and test text as `train data=…`; every token counts, `<eos>` too, as there.
@@ -33,7 +33,7 @@ class KneserNey:
 
     def __init__(self, tokens: list[int], vocabulary: int) -> None:
         trigrams = Counter(zip(tokens, tokens[1:], tokens[2:], strict=False))
-        bigrams: Counter[tuple[int, ...]] = Counter()  # in how many contexts, not how often
+        bigrams: Counter[tuple[int, ...]] = Counter()  # the number of contexts, not of occurrences
         for _, v, w in trigrams:
             bigrams[v, w] += 1
         unigrams: Counter[tuple[int, ...]] = Counter()
@@ -43,7 +43,7 @@ class KneserNey:
         self.levels = [self._level(counts) for counts in (unigrams, bigrams, trigrams)]
 
     def _level(self, counts: Counter[Any]) -> tuple[Counter[Any], Counter[Any], dict[Any, float], Discounts]:
-        """Counts, their sums by context, what each context gives to the level below, and the discounts."""
+        """Counts, their sums by context, the weight of each context for the level below, and the discounts."""
         taken, sums, left = discounts(counts), Counter[Any](), Counter[Any]()
         for gram, count in counts.items():
             sums[gram[:-1]] += count
@@ -51,7 +51,7 @@ class KneserNey:
         return counts, sums, {context: left[context] / sums[context] for context in sums}, taken
 
     def probability(self, gram: tuple[int, ...]) -> float:
-        """Of the last of up to three tokens, given those before it."""
+        """The probability of the last of up to three tokens, given those before it."""
         found = 1 / self.vocabulary
         for order, (counts, sums, left, taken) in enumerate(self.levels):
             part = gram[len(gram) - order - 1 :]

@@ -1,4 +1,4 @@
-"""What Lightning and our callbacks cost per step, over a plain loop: `python benchmarks/overhead.py [seconds]`.
+"""The cost of Lightning and our callbacks per step, over a plain loop: `python benchmarks/overhead.py [seconds]`.
 
 A trivial model (one linear layer on the maximum of an embedding) with our data, task, callbacks and curve logger in a
 Trainer as `train` builds it, against a loop of the same forward, backward, clipping and optimiser step on the same

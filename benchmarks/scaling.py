@@ -1,4 +1,4 @@
-"""When several devices pay for one run: `python benchmarks/scaling.py [measure|paper] [key=value …]`.
+"""The gain of several devices for one run: `python benchmarks/scaling.py [measure|paper] [key=value …]`.
 
 `measure`: two CPU processes against one process with two threads, whole short runs in turn, in tokens per second of
 training.
@@ -36,7 +36,7 @@ from lightning_seq.records.record import read
 
 GPUS = (8, 16, 32, 64)
 PAPER = {"bandwidth": 25e9, "rate": 20e12, "latency": 20e-6, "steps": 64.0}
-"""Assumptions, to be replaced by what a cluster has: 200 Gbit/s, 20 TFLOP/s, 20 microseconds, 64 tokens."""
+"""Assumptions, to be replaced by the figures of a cluster: 200 Gbit/s, 20 TFLOP/s, 20 microseconds, 64 tokens."""
 PAYS = 0.5
 REPEATS = 3
 SIDES = {
@@ -51,7 +51,7 @@ SIDES = {
 
 
 def step(recurrent: float, total: float, batch: int, gpus: int, given: dict[str, float]) -> dict[str, float]:
-    """Seconds of one step, by what they go to."""
+    """Seconds of one step, by their use."""
     tokens = batch * given["steps"]
     return {
         "waiting": given["steps"] * given["latency"],
@@ -67,7 +67,7 @@ def efficiency(recurrent: float, total: float, batch: int, gpus: int, given: dic
 
 
 def smallest(batch: int, gpus: int, given: dict[str, float], share: float = 1.0) -> float | None:
-    """Parameters from which on DDP pays, or None: it never does with this batch.
+    """The number of parameters from which DDP is faster; None if it never is with this batch.
 
     share: of the parameters, those that a token passes; embeddings are reduced, but hardly computed with.
     """
@@ -79,7 +79,7 @@ def smallest(batch: int, gpus: int, given: dict[str, float], share: float = 1.0)
 
 
 def bisect(holds: Callable[[float], bool], low: float, high: float) -> float | None:
-    """The least number for which it holds, to a hundredth, where it holds for all greater ones."""
+    """The least number for which a condition holds, to a hundredth; it must hold for all greater ones."""
     if not holds(high):
         return None
     while high / low > 1.01:

@@ -67,12 +67,12 @@ def step(loss: Callable[..., Tensor], given: tuple[Tensor, ...], **keywords: Any
 
 
 def peak(name: str, shape: tuple[int, int, int, int], threads: int) -> int:
-    """Bytes that one step needs beyond its inputs. Called in a process of its own."""
+    """Bytes that one step needs beyond its inputs. It runs in a separate process."""
     torch.set_num_threads(threads)
     loss = {"ours": ours, "padded": padded}[name]
     step(loss, inputs(2, 3, 4, 5))()
     given = inputs(*shape)
-    Path("/proc/self/clear_refs").write_text("5")  # the highest resident set is counted from here
+    Path("/proc/self/clear_refs").write_text("5")  # resets the peak of the resident set
     before = _resident("VmRSS")
     loss(*given).backward()
     return _resident("VmHWM") - before

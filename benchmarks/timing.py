@@ -1,4 +1,4 @@
-"""Two things timed in turn, in one process: what is compared is their ratio, not their seconds."""
+"""Two functions timed in turn, in one process, for the ratio of their times."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def in_turn(ours: Callable[[], object], theirs: Callable[[], object], budget: fl
 
 
 def tenth(values: list[float]) -> float:
-    """The 10th percentile: what the machine does when nothing disturbs it."""
+    """The 10th percentile: the time without disturbance."""
     return sorted(values)[len(values) // 10]
 
 

@@ -1,4 +1,4 @@
-"""Whole training runs against the plainest correct script:
+"""Whole training runs against the simplest correct script:
 `python benchmarks/training.py [model,model …] [data=… key=value …]`.
 
 The script has the same model, data, batch size, optimiser and number of epochs; it uses torch.nn's layers, shuffled
@@ -69,7 +69,7 @@ def padded(rows: list[np.ndarray], fill: int = 0) -> Tensor:
 
 
 def sentences(data: Any, split: str) -> tuple[list[np.ndarray], Any]:
-    """Token ids and targets of each sentence, as one would hold them in lists."""
+    """Token ids and targets of each sentence, in lists."""
     found = data.prepared.splits[split]
     cuts = np.asarray(found.offsets[1:-1])
     rows = np.split(np.asarray(found.flat), cuts)
@@ -81,7 +81,7 @@ def sentences(data: Any, split: str) -> tuple[list[np.ndarray], Any]:
 
 
 def losses(module: Plain, data: Any, split: str, size: int) -> Iterator[tuple[Tensor, int, float]]:
-    """For each batch of a pass: loss, tokens, and what is right of them (or, of language models, the summed loss)."""
+    """For each batch of a pass: loss, tokens, and correct tokens (for language models, the summed loss)."""
     if isinstance(data.spec.targets, NextToken):
         flat = torch.from_numpy(np.asarray(data.prepared.splits[split].flat)).long()
         length = (len(flat) - 1) // size

@@ -1,6 +1,6 @@
 """Compare recurrent networks fairly: PyTorch Lightning experiments for sequence models, on word2vec inputs.
 
-What is handed out here works in any torch script, without configuration files.
+The classes and functions of this module work in any torch script, without configuration files.
 """
 
 from __future__ import annotations
@@ -36,38 +36,12 @@ if TYPE_CHECKING:
 
 __version__ = "0.2.0"
 __all__ = [
-    "CBRNN",
-    "GRU",
-    "LSTM",
-    "Batch",
-    "Bidirectional",
-    "Cell",
-    "CombinedCell",
-    "ConvLSTMCell",
-    "DataSpec",
-    "Elman",
-    "ElmanCell",
-    "Encoded",
-    "ExternalCell",
-    "GRUCell",
-    "GRUResetBeforeCell",
-    "GreffLSTMCell",
-    "JordanCell",
-    "LSTMCell",
-    "LayerNormGRUCell",
-    "LayerNormLSTMCell",
-    "LockedDropout",
-    "MinimalGatedCell",
-    "Noise",
-    "PeepholeLSTMCell",
-    "ProjectedLSTMCell",
-    "Recurrent",
-    "Regularisation",
-    "Stacked",
-    "Step",
-    "UpdateGateCell",
+    "CBRNN", "GRU", "LSTM", "Batch", "Bidirectional", "Cell", "CombinedCell", "ConvLSTMCell", "DataSpec", "Elman",
+    "ElmanCell", "Encoded", "ExternalCell", "GRUCell", "GRUResetBeforeCell", "GreffLSTMCell", "JordanCell",
+    "LSTMCell", "LayerNormGRUCell", "LayerNormLSTMCell", "LockedDropout", "MinimalGatedCell", "Noise",
+    "PeepholeLSTMCell", "ProjectedLSTMCell", "Recurrent", "Regularisation", "Stacked", "Step", "UpdateGateCell",
     "load",
-]
+]  # fmt: skip
 
 _HOMES = {
     "cells.cell": ("Cell", "Noise", "Step"),
@@ -96,7 +70,7 @@ _HOMES = {
 }
 
 
-__getattr__ = handed_on(__name__, _HOMES)  # so that `import lightning_seq` costs no torch
+__getattr__ = handed_on(__name__, _HOMES)  # `import lightning_seq` does not import torch
 
 
 def __dir__() -> list[str]:

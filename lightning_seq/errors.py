@@ -1,4 +1,4 @@
-"""The one distinction every caller needs: the user's mistake, or ours."""
+"""Errors of the user, in one line."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from difflib import get_close_matches
 from lightning_seq.printable import printable
 
 _ENDLESS = re.compile(r"\S{1000,}")
-"""A word of a message that nobody reads to its end."""
+"""A word that is too long for a message."""
+SHOWN = 12
+"""The most names in a message."""
 
 
 class UserError(ValueError):
-    """Something the user can put right. The message is one printable line: what came, what was expected, what to do.
+    """An error that the user can correct. Its message is one printable line: the value, the expected value, the remedy.
 
     The command line prints it without a traceback and ends with exit code 2.
     """
@@ -24,23 +26,30 @@ class UserError(ValueError):
 
 
 def first_line(error: BaseException) -> str:
-    """What an error says, without what follows; its kind where it says nothing."""
+    """The first line of an error's message; the name of its class if the message is empty."""
     return printable(next(iter(str(error).strip().splitlines()), type(error).__name__))
 
 
-def near(name: str, choices: Iterable[str], limit: int = 12) -> str:
-    """A clause that names the choices nearest to a misspelt `name`, or all of them where none is near."""
+def near(name: str, choices: Iterable[str]) -> str:
+    """A clause that names the choices nearest to a misspelt `name`, or all choices if none is near."""
     known = sorted(set(choices))
     close = get_close_matches(name, known, n=3, cutoff=0.6)
     if close:
         return f"did you mean {' or '.join(close)}?"
-    shown = ", ".join(known[:limit]) + (", …" if len(known) > limit else "")
+    shown = ", ".join(known[:SHOWN]) + (", …" if len(known) > SHOWN else "")
     return f"choose from: {shown}" if known else "there are none"
 
 
 def install(extra: str) -> str:
-    """How the packages of one of `pyproject.toml`'s extras are installed: the project is on no package index."""
+    """The command that installs an extra of `pyproject.toml`: the project is on no package index."""
     return f'pip install ".[{extra}]" in the directory that holds its pyproject.toml'
+
+
+def one_of(name: str, value: str, choices: Iterable[str]) -> str:
+    """The value. Raises UserError unless it is one of the choices."""
+    if value not in [*choices]:
+        raise UserError(f"{name} is {value!r}: {near(str(value), choices)}")
+    return value
 
 
 def at_least_one(name: str, size: int) -> int:

@@ -1,4 +1,4 @@
-"""Files that are whole or absent: atomic replacement, checksums, fingerprints, and one bounded reader."""
+"""Files that are complete or absent: atomic replacement, checksums, fingerprints, and one bounded reader."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import os
 import re
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
@@ -19,92 +19,89 @@ from lightning_seq.errors import UserError, first_line, near
 
 T = TypeVar("T")
 Plain = Any
-"""None, bool, int, float, str, list or dict of these: what JSON can hold."""
+"""A value of JSON: None, bool, int, float, str, or a list or dict of these."""
 DEFAULT_CACHE = "~/.cache/lightning_seq"
 LARGEST, LARGEST_CACHED, LARGEST_NOTE = 1 << 28, 1 << 32, 1 << 20
-"""Bytes that are read of a file: of a record or an artifact; of prepared data, whose vocabulary may be large; of a file
+"""The largest files that are read, in bytes: records and artifacts; prepared data, whose vocabulary may be large; files
 of some lines, such as a configuration, a seal or a checksum."""
 DEEPEST, MOST_DIGITS = 100, 100
-"""Lists and mappings inside each other, and digits of a whole number, in a file that is read back."""
-_LOOKED_AT = 1000
-"""Names of a directory that are looked at for near ones."""
+"""The limits of nested lists and mappings, and of digits of a whole number, in a file that is read back."""
+_EXAMINED = 1000
+"""The most names of a directory that are compared with a wrong name."""
 
 
 def place(path: str | Path, key: str) -> Path:
-    """The path that a key names, its `~` read.
+    """The path of a key, with `~` expanded.
 
-    Raises UserError for what no system takes as a path: an empty one, a name too long, a loop of links, a user that is
-    not there, bytes that are not UTF-8.
+    Raises UserError for a text that cannot be a path: empty, too long, a loop of links, an unknown user, not UTF-8.
     """
-    said = f"{key}={path}"
+    typed = f"{key}={path}"
     if not str(path) or "\0" in str(path):
-        raise UserError(f"{said}: expected a path")
+        raise UserError(f"{typed}: expected a path")
     try:
         str(path).encode()
-        found = Path(path).expanduser()
+        expanded = Path(path).expanduser()
         with suppress(FileNotFoundError, NotADirectoryError, PermissionError):
-            found.stat()
+            expanded.stat()
     except UnicodeEncodeError:
-        raise UserError(f"{said}: the path is not UTF-8; rename the file") from None
+        raise UserError(f"{typed}: the path is not UTF-8; rename the file") from None
     except (OSError, RuntimeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "there is no such user"
-        raise UserError(f"{str(said)[:200]}: no path of this system ({reason}); check it") from None
-    return found
+        raise UserError(f"{typed[:200]}: not a path of this system ({reason}); check it") from None
+    return expanded
 
 
 def default_cache() -> str:
-    """Where prepared data, vectors and the charts' script are kept, unless `cache=` says otherwise."""
+    """The directory of prepared data, vectors and the charts' script, unless `cache=` names another one."""
     return os.environ.get("LIGHTNING_SEQ_CACHE") or DEFAULT_CACHE
 
 
 def existing_file(path: str | Path, key: str, stream: bool = False) -> Path:
-    """The file that a key names.
+    """The file of a key.
 
-    stream: whether a pipe or a terminal, such as /dev/stdin, is a file too: one that is read once, from its beginning.
-    Raises UserError, naming the near ones, for a file that is not there, a directory, a device, and one that may not be
-    read.
+    stream: admit a pipe or a terminal, such as /dev/stdin, which is read once from its beginning.
+    Raises UserError for a missing file, naming similar names, a directory, a device, and a file without permission.
     """
-    found, said = place(path, key), f"{key}={path}"
+    file, typed = place(path, key), f"{key}={path}"
     try:
-        mode = found.stat().st_mode
+        mode = file.stat().st_mode
     except PermissionError:
-        raise UserError(f"{said} may not be read: check the permissions of {found.parent}") from None
+        raise UserError(f"{typed} may not be read: check the permissions of {file.parent}") from None
     except OSError:
-        near_names = _near_names(found)
-        raise UserError(f"{said} is not there{near_names or ': give the path of a file'}") from None
+        raise UserError(f"{typed} is not there{_similar_names(file) or ': give the path of a file'}") from None
     if stat.S_ISDIR(mode):
-        raise UserError(f"{said} is a directory: give a file")
-    if not (stat.S_ISREG(mode) or (stream and (stat.S_ISFIFO(mode) or _is_terminal(found)))):
-        raise UserError(f"{said} is a pipe, a socket or a device: give a file")
-    if not os.access(found, os.R_OK):
-        raise UserError(f"{said} may not be read: check its permissions")
-    return found
+        raise UserError(f"{typed} is a directory: give a file")
+    if not (stat.S_ISREG(mode) or (stream and (stat.S_ISFIFO(mode) or _is_terminal(file)))):
+        raise UserError(f"{typed} is a pipe, a socket or a device: give a file")
+    if not os.access(file, os.R_OK):
+        raise UserError(f"{typed} may not be read: check its permissions")
+    return file
 
 
 def new_file(path: str | Path, key: str) -> Path:
-    """The path of a file that a key asks to be written. Raises UserError where none can be."""
-    found, said = place(path, key).resolve(), f"{key}={path}"
-    if found.is_dir():
-        raise UserError(f"{said} is a directory: give the name of a file in it")
-    if not found.parent.is_dir():
-        raise UserError(f"{said}: there is no directory {found.parent}; make it first")
-    if found.exists() and not found.is_file():
-        raise UserError(f"{said} is a pipe, a socket or a device: give the name of a file")
-    if not os.access(found.parent, os.W_OK):
-        raise UserError(f"{said} cannot be written: check the permissions of {found.parent}")
-    return found
+    """The path of a key, for a file to be written. Raises UserError if it cannot be written."""
+    file, typed = place(path, key).resolve(), f"{key}={path}"
+    if file.is_dir():
+        raise UserError(f"{typed} is a directory: give the name of a file in it")
+    if not file.parent.is_dir():
+        raise UserError(f"{typed}: there is no directory {file.parent}; make it first")
+    if file.exists() and not file.is_file():
+        raise UserError(f"{typed} is a pipe, a socket or a device: give the name of a file")
+    if not os.access(file.parent, os.W_OK):
+        raise UserError(f"{typed} cannot be written: check the permissions of {file.parent}")
+    return file
 
 
 def _is_terminal(path: Path) -> bool:
-    """Whether a path is a terminal or the empty device, and no device that never ends."""
+    """Whether a path is a terminal or /dev/null: devices that end, unlike /dev/zero."""
     return str(path.resolve()).startswith(("/dev/pts", "/dev/tty", "/dev/console", "/dev/null"))
 
 
-def _near_names(path: Path) -> str:
+def _similar_names(path: Path) -> str:
     if not path.parent.is_dir():
         return f": there is no directory {path.parent}"
     try:
-        names = [other.name for other in islice(path.parent.glob(f"*{path.suffix}"), _LOOKED_AT)]
+        names = [other.name for other in islice(path.parent.glob(f"*{path.suffix}"), _EXAMINED)]
     except (OSError, ValueError):
         return ""
     return f"; {near(path.name, names)}" if names else ""
@@ -112,9 +109,9 @@ def _near_names(path: Path) -> str:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; on success it is flushed to disk and renamed over `path`.
+    """Yield a temporary path next to `path`; on success it is flushed to disk and renamed over `path`.
 
-    When the block raises, `path` is as it was and the temporary file is gone.
+    If the block raises, `path` is unchanged and the temporary file is removed.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
@@ -122,8 +119,8 @@ def replacing(path: Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        with temporary.open("rb") as written:
-            os.fsync(written.fileno())
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
         umask = os.umask(0)
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)
@@ -138,42 +135,41 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Plain) -> None:
-    """Write strict JSON (no NaN: pass `None` where a number is missing)."""
+    """Write strict JSON, without NaN: pass `None` for a missing number."""
     write_text(path, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def write_parquet(path: Path, columns: dict[str, Any]) -> None:
-    """columns: by name, lists, NumPy arrays or pyarrow's, equally long."""
+def write_parquet(path: Path, columns: Mapping[str, object]) -> None:
+    """columns: by name, lists, NumPy arrays or arrays of pyarrow, of one length."""
     import pyarrow
     from pyarrow import parquet
 
-    table = pyarrow.table(columns)
     with replacing(path) as temporary:
-        parquet.write_table(table, temporary)
+        parquet.write_table(pyarrow.table(columns), temporary)
 
 
 class DamagedError(ValueError):
-    """A file that was written here cannot be read back. The message says why, in words that follow its path."""
+    """A file of this package cannot be read back. The message is the reason, to follow the path."""
 
 
 DAMAGE = (OSError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, EOFError)
-"""What a reader may raise on content of another form; `DamagedError` is one of them."""
+"""The errors that a reader may raise on content of another form; `DamagedError` is one of them."""
 
 
 def read_text(path: Path, most: int = LARGEST) -> str:
-    """The UTF-8 text of a file that was written here, of at most `most` bytes.
+    """The UTF-8 text of a file of this package, of at most `most` bytes.
 
-    Raises FileNotFoundError where no file is there, and DamagedError for what is no regular file (a directory, a pipe),
-    what may not be read, what is larger, and what is not UTF-8.
+    Raises FileNotFoundError for a missing file, and DamagedError for a directory or a pipe, a file without permission,
+    a larger file, and a text that is not UTF-8.
     """
     try:
         with open(path, "rb", opener=_without_waiting) as file:
-            found = os.fstat(file.fileno())
-            if not stat.S_ISREG(found.st_mode):
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
                 raise DamagedError("it is a pipe or a device, expected a file")
-            if found.st_size > most:
-                raise DamagedError(f"it has {found.st_size:,} bytes, expected at most {most:,}")
-            content = file.read(found.st_size)
+            if status.st_size > most:
+                raise DamagedError(f"it has {status.st_size:,} bytes, expected at most {most:,}")
+            content = file.read(status.st_size)
     except FileNotFoundError:
         raise
     except OSError as error:
@@ -185,15 +181,14 @@ def read_text(path: Path, most: int = LARGEST) -> str:
 
 
 def _without_waiting(path: str, flags: int) -> int:
-    """A pipe that nobody writes to is opened at once."""
+    """An opener that does not wait for the writer of a pipe."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def read_json(path: Path, kind: type[T], most: int = LARGEST) -> T:
-    """What `write_json` wrote.
+    """The value of a file of `write_json`. kind: dict or list.
 
-    kind: dict or list, of the whole.
-    Raises FileNotFoundError where no file is there, and DamagedError as `read_text` and `parse_json` do.
+    Raises FileNotFoundError for a missing file, and DamagedError as `read_text` and `parse_json` do.
     """
     return parse_json(read_text(path, most), kind)
 
@@ -201,8 +196,8 @@ def read_json(path: Path, kind: type[T], most: int = LARGEST) -> T:
 def parse_json(text: str, kind: type[T]) -> T:
     """The value of a JSON text, with None for numbers that are not finite (NaN, 1e999).
 
-    Raises DamagedError for what is not JSON, another kind, more than `DEEPEST` lists and mappings inside each other, a
-    whole number of more than `MOST_DIGITS` digits, and half a surrogate pair.
+    Raises DamagedError for a text that is not JSON, a value of another kind, more than `DEEPEST` nested lists and
+    mappings, a whole number of more than `MOST_DIGITS` digits, and half a surrogate pair.
     """
     try:
         value = json.loads(text, parse_int=_whole, parse_float=_finite, parse_constant=_finite)
@@ -222,7 +217,7 @@ def parse_json(text: str, kind: type[T]) -> T:
 def read_yaml(path: Path) -> dict[str, Plain]:
     """The mapping in a YAML file of at most `LARGEST_NOTE` bytes: plain values, under the rules of `parse_json`.
 
-    Raises FileNotFoundError where no file is there, and DamagedError.
+    Raises FileNotFoundError for a missing file, and DamagedError.
     """
     import yaml
 
@@ -235,7 +230,7 @@ def read_yaml(path: Path) -> dict[str, Plain]:
         raise
     except RecursionError:
         raise _too_deep() from None
-    except Exception as error:  # what YAML's reader meets in a file of anything may raise anything
+    except Exception as error:  # YAML's reader may raise any error on damaged text
         raise DamagedError(f"it is not YAML of plain values: {first_line(error).partition('; use ')[0]}") from None
     return value
 
@@ -256,11 +251,11 @@ def _finite(digits: str) -> float | None:
 
 
 def _too_deep() -> DamagedError:
-    return DamagedError(f"it holds more than {DEEPEST} lists and mappings inside each other")
+    return DamagedError(f"it holds more than {DEEPEST} nested lists and mappings")
 
 
 def _check_form(value: Plain, kind: type, most: int) -> None:
-    """most: lists and mappings. No text holds more of them than it has characters, but by YAML's aliases."""
+    """most: lists and mappings. Only YAML's aliases can make more of them than the text has characters."""
     if not isinstance(value, kind):
         raise DamagedError(f"it holds {_KINDS.get(type(value), 'a single value')}, expected {_KINDS[kind]}")
     level: list[Plain] = [value]
@@ -272,24 +267,21 @@ def _check_form(value: Plain, kind: type, most: int) -> None:
         if not level:
             return
         if left < 0:
-            raise DamagedError("it names parts of itself again and again")
+            raise DamagedError("its aliases repeat too many parts")
     raise _too_deep()
 
 
 def sha256(path: Path) -> str:
-    digest = hashlib.sha256()
     with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def fingerprint(value: Plain) -> str:
-    """Sixteen hex digits that stand for a plain value; the order of keys does not matter."""
+    """Sixteen hex digits for a plain value, independent of the order of keys."""
     text = json.dumps(value, sort_keys=True, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def finite(value: float) -> float | None:
-    """JSON has no NaN: what is not finite is written as nothing."""
+    """The number, or None if it is not finite: JSON has no NaN."""
     return float(value) if math.isfinite(value) else None

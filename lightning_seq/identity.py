@@ -1,4 +1,4 @@
-"""Which keys of a configuration make another run, another architecture and another comparison."""
+"""The keys of a configuration that make another run, another architecture or another comparison."""
 
 from __future__ import annotations
 
@@ -6,18 +6,19 @@ import json
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from enum import Enum
-from typing import Any
+
+from lightning_seq.files import Plain
 
 
 class Role(Enum):
-    """What another value of a key makes. A key that the table does not have makes another architecture.
+    """The effect of another value of a key.
 
-    PLACE:          nothing: where a run is made, what is written and who watches it. Not swept; not part of a run's
-                    identity.
+    PLACE:          none on the run: its directory, its outputs, its loggers. Not swept; not part of a run's identity.
     PREDICTIONS:    another predictions.parquet. As PLACE, but a finished run does not get other predictions.
     REPETITION:     another run of the same architecture: its seed.
-    MACHINE:        another run, which may stand under the same label in a report of several machines.
+    MACHINE:        another run, which may have the same label in a report of several machines.
     HYPERPARAMETER: another candidate of the same architecture: validation chooses its value.
+    ARCHITECTURE:   another architecture; the role of every key that is not in the table.
     """
 
     PLACE = "place"
@@ -34,14 +35,14 @@ INSTRUMENTS = {
     "states": "States",
     "deciding_words": "DecidingWords",
 }
-"""For each key of `callbacks.*` the class, in the file of that name in `callbacks/`. Each is made from a directory, the
-DataModule and a probe batch, writes `<key>.json`, and has a `cost`."""
+"""The class of each key of `callbacks.*`, in the file of that name in `callbacks/`. It takes a directory, a DataModule
+and a probe batch, writes `<key>.json`, and has a `cost`."""
 
 PREDICTIONS = {"data.id_column": None, "task.predictions": "short"}
-"""Keys that change `predictions.parquet` alone, with the value that asks for nothing."""
+"""Keys that change `predictions.parquet` alone, with the value that adds nothing to it."""
 
 STRUCTURE = ("model", "cell", "attention", "init")
-"""Groups that make the structure of an architecture."""
+"""Groups of the structure of an architecture."""
 SETTINGS = (*STRUCTURE, "task", "optimizer", "embedding", "word2vec", "data", "trainer")
 """Groups in which labels differ."""
 
@@ -72,14 +73,14 @@ ROLES: Mapping[str, Role] = {
         "callbacks.early_stopping",
     ), Role.HYPERPARAMETER),
 }  # fmt: skip
-"""The role of each key, and of all keys below it."""
+"""The role of each key and of all keys below it."""
 
 OUTSIDE = (Role.PLACE, Role.PREDICTIONS)
 """Roles of the keys that are not part of a run's identity."""
 
 
 def role_of(key: str) -> Role:
-    """The role of a key such as `task.schedule.kind`: its own, or that of the nearest key above it."""
+    """The role of a key such as `task.schedule.kind`, or of the nearest key above it."""
     key = shown(key)
     while key not in ROLES and "." in key:
         key = key.rpartition(".")[0]
@@ -92,25 +93,25 @@ def can_be_swept(key: str) -> bool:
 
 
 def may_differ(key: str) -> bool:
-    """Whether runs of one label, made on several machines, may differ in a key."""
+    """Whether runs of one label on several machines may differ in a key."""
     return role_of(key) in (*OUTSIDE, Role.MACHINE)
 
 
-def config_identity(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The keys that make one run another: a run goes on, and is found again, where they are the same."""
+def config_identity(config: Mapping[str, Plain]) -> dict[str, Plain]:
+    """The keys that make one run another: a run is found and resumed only if they are the same."""
     kept = _without(config, OUTSIDE)
     if is_matched(config):
         kept["match"] = config["match"]
-    kept["allow"] = []  # an admitted class is named where it is used
+    kept["allow"] = []  # the key that uses an admitted class names it
     return kept
 
 
-def architecture(config: Mapping[str, Any]) -> str:
-    """The keys that make one architecture another, as a text that can be compared."""
+def architecture(config: Mapping[str, Plain]) -> str:
+    """The keys that make one architecture another, as JSON."""
     return json.dumps(_without(config, (*OUTSIDE, Role.REPETITION, Role.HYPERPARAMETER)), sort_keys=True, default=str)
 
 
-def _without(config: Mapping[str, Any], roles: Sequence[Role]) -> dict[str, Any]:
+def _without(config: Mapping[str, Plain], roles: Sequence[Role]) -> dict[str, Plain]:
     kept = deepcopy(dict(config))
     for key, role in ROLES.items():
         parent, _, last = located(kept, key).rpartition(".")
@@ -120,15 +121,15 @@ def _without(config: Mapping[str, Any], roles: Sequence[Role]) -> dict[str, Any]
     return kept
 
 
-def candidates(configs: Mapping[str, Mapping[str, Any]]) -> frozenset[str]:
-    """The labels of which validation chooses one; configs: the configuration of each label."""
-    families: dict[str, dict[str, Mapping[str, Any]]] = {}
+def candidates(configs: Mapping[str, Mapping[str, Plain]]) -> frozenset[str]:
+    """The labels among which validation chooses. configs: by label."""
+    families: dict[str, dict[str, Mapping[str, Plain]]] = {}
     for label, config in configs.items():
         families.setdefault(architecture(config), {})[label] = config
     return frozenset(label for family in families.values() if differing([*family.values()]) for label in family)
 
 
-def differing(configs: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+def differing(configs: Sequence[Mapping[str, Plain]]) -> tuple[str, ...]:
     """The hyperparameters that have several values in these configurations."""
     return tuple(
         key
@@ -137,8 +138,8 @@ def differing(configs: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
     )
 
 
-def located(config: Mapping[str, Any], key: str) -> str:
-    """Where the tree holds a key that is typed: `data.train` is `data.source.train` where the source takes it."""
+def located(config: Mapping[str, Plain], key: str) -> str:
+    """The place in the tree of a typed key: `data.train` is `data.source.train` if the source has it."""
     group, _, rest = key.partition(".")
     data = config.get("data")
     if group != "data" or not isinstance(data, dict) or not isinstance(source := data.get("source"), dict):
@@ -148,32 +149,32 @@ def located(config: Mapping[str, Any], key: str) -> str:
 
 
 def shown(key: str) -> str:
-    """A key of the tree as it is typed; the inverse of `located`."""
+    """The typed form of a key of the tree; the inverse of `located`."""
     name = key.removeprefix("data.source.")
     return key if name == key or name == "_target_" else f"data.{name}"
 
 
-def settings_of_data(data: Mapping[str, Any]) -> dict[str, Any]:
-    """The keys of `data` as they are typed, with those of its source."""
+def settings_of_data(data: Mapping[str, Plain]) -> dict[str, Plain]:
+    """The keys of `data` and of its source, as they are typed."""
     source = data.get("source")
     inner = {f"data.source.{key}": value for key, value in source.items()} if isinstance(source, dict) else {}
     outer = {f"data.{key}": value for key, value in data.items() if key != "source" or not inner}
     return outer | {shown(key): value for key, value in inner.items()}
 
 
-def value_at(config: Mapping[str, Any], key: str) -> Any:
-    """The value at a dotted key as it is typed, None where the configuration has none."""
-    node: Any = config
+def value_at(config: Mapping[str, Plain], key: str) -> Plain:
+    """The value at a typed key; None if the configuration has none."""
+    node: Plain = config
     for part in located(config, key).split("."):
         node = node.get(part) if isinstance(node, dict) else None
     return node
 
 
-def is_trial(config: Mapping[str, Any]) -> bool:
-    """Whether this is a trial of `comparison/tune.py`, which leaves the test split alone."""
+def is_trial(config: Mapping[str, Plain]) -> bool:
+    """Whether this is a trial of `comparison/tune.py`, which does not use the test split."""
     return config.get("tune", {}).get("trial") is not None
 
 
-def is_matched(config: Mapping[str, Any]) -> bool:
-    """Whether the size of the model is solved for, or was."""
+def is_matched(config: Mapping[str, Plain]) -> bool:
+    """Whether the size of the model is solved for."""
     return config.get("match", {}).get("kind", "none") != "none"

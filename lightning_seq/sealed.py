@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from filelock import FileLock
+
 from lightning_seq.errors import UserError, first_line
 from lightning_seq.files import DAMAGE, LARGEST_NOTE, DamagedError, T, read_json, sha256, write_json
 
@@ -18,10 +20,10 @@ log = logging.getLogger("lightning_seq")
 
 
 def cached(target: Path, build: Callable[[Path], None], read: Callable[[Path], T]) -> T:
-    """What `read` makes of `target`, a directory that `build` fills where no whole one is there already.
+    """The result of `read` on `target`, a directory that `build` fills unless it is complete already.
 
-    One that `read` can make nothing of is built again, and a warning says so.
-    Raises UserError where the directory cannot be written, and what `read` raises on one that was built just now.
+    A directory that `read` cannot read is built again, with a warning.
+    Raises UserError if the directory cannot be written, and the error of `read` on one that was built just now.
     """
     sealed_directory(target, build)
     with suppress(*DAMAGE):
@@ -36,13 +38,12 @@ def cached(target: Path, build: Callable[[Path], None], read: Callable[[Path], T
 
 
 def sealed_directory(target: Path, build: Callable[[Path], None]) -> Path:
-    """Return `target`, built by `build(directory)` unless a whole one is there already.
+    """Return `target`, built by `build(directory)` unless it is complete already.
 
-    A directory is whole when its `sums.json` lists every file with its SHA-256 and they all agree: a damaged or half
-    built one is built again, and a warning names what is wrong with it. Builders in several processes wait for one
-    another.
+    A directory is complete if its `sums.json` lists every file with its SHA-256 and all of them agree: a damaged one is
+    built again, and a warning names the damage. Builders in several processes wait for one another.
     """
-    if is_whole(target):
+    if damage_of(target) is None:
         return target
     with _building(target):
         damage = damage_of(target)
@@ -55,8 +56,6 @@ def sealed_directory(target: Path, build: Callable[[Path], None]) -> Path:
 
 @contextmanager
 def _building(target: Path) -> Iterator[None]:
-    from filelock import FileLock
-
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -68,8 +67,8 @@ def _building(target: Path) -> Iterator[None]:
 
 
 def _build(target: Path, build: Callable[[Path], None]) -> None:
-    for left in target.parent.glob(f".{target.name}.*.part"):  # of builders that were killed
-        shutil.rmtree(left, ignore_errors=True)
+    for partial in target.parent.glob(f".{target.name}.*.part"):  # of builders that were killed
+        shutil.rmtree(partial, ignore_errors=True)
     partial = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part"))
     try:
         build(partial)
@@ -85,13 +84,8 @@ def _build(target: Path, build: Callable[[Path], None]) -> None:
             shutil.rmtree(partial)
 
 
-def is_whole(directory: Path) -> bool:
-    """Whether the directory's `sums.json` names every file of it, and no other, with its checksum."""
-    return damage_of(directory) is None
-
-
 def damage_of(directory: Path) -> str | None:
-    """What is wrong with a sealed directory; None where it is whole."""
+    """The damage of a sealed directory; None if its `sums.json` names exactly its files, with their checksums."""
     try:
         sums, names = read_json(directory / SEAL, dict, LARGEST_NOTE), _names(directory) - {SEAL}
         if not sums:
@@ -102,7 +96,7 @@ def damage_of(directory: Path) -> str | None:
             if name not in sums:
                 return f"{SEAL} does not name {name}"
             if sha256(directory / name) != sums[name]:
-                return f"{name} is not what was written"
+                return f"{name} has another checksum"
     except FileNotFoundError:
         return f"{SEAL} is not there"
     except DamagedError as error:

@@ -1,9 +1,11 @@
-"""What travels between the rooms: DataSpec, Batch, Encoded."""
+"""The values that pass between the packages: DataSpec, Batch, Encoded."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, ClassVar, TypeAlias, TypeVar
+
+from lightning_seq.files import Plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,31 +21,31 @@ class Short:
     """Prints long tuples, such as vocabularies, by their beginning and their length."""
 
     def __repr__(self) -> str:
-        said = (f"{item.name}={_short(getattr(self, item.name))}" for item in fields(self))  # type: ignore[arg-type]
-        return f"{type(self).__name__}({', '.join(said)})"
+        values = (f"{item.name}={_short(getattr(self, item.name))}" for item in fields(self))  # type: ignore[arg-type]
+        return f"{type(self).__name__}({', '.join(values)})"
 
 
 class Side(Short):
-    """What goes into a model, or comes out: each kind is a frozen dataclass of plain values."""
+    """The inputs or the targets of a model: each kind is a frozen dataclass of plain values."""
 
-    KINDS: ClassVar[dict[str, type[Side]]] = {}
+    KINDS: ClassVar[dict[str, Callable[..., Side]]] = {}
 
     def __init_subclass__(cls) -> None:
         Side.KINDS[cls.__name__] = cls
 
 
 class Inputs(Side):
-    """What goes into a model at each step."""
+    """The inputs of a model at each step."""
 
 
 class Targets(Side):
-    """What comes out of a model."""
+    """The targets of a model."""
 
 
 S = TypeVar("S", bound=Side)
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
     if not isinstance(value, tuple) or len(value) <= SHOWN:
         return repr(value)
     return f"({', '.join(map(repr, value[:SHOWN]))}, … {len(value):,} in all)"
@@ -53,7 +55,7 @@ def _short(value: Any) -> str:
 class Tokens(Inputs):
     """Symbols of a vocabulary, as ids `[B, T]`; `words[i]` is the symbol with id i.
 
-    characters: by id too, where batches spell the words out.
+    characters: by id too, if batches spell the words.
     """
 
     words: tuple[str, ...]
@@ -81,8 +83,8 @@ class Grid(Inputs):
 
 
 @dataclass(frozen=True, repr=False)
-class Class(Targets):
-    """One class per sequence, as an id `[B]`."""
+class Labels(Targets):
+    """`names[i]` is the label with id i."""
 
     names: tuple[str, ...]
 
@@ -91,25 +93,24 @@ class Class(Targets):
         return len(self.names)
 
 
-@dataclass(frozen=True, repr=False)
-class Tags(Targets):
-    """One label per step, as ids `[B, T]`; and, where there are `intents`, one of them per sequence.
+class Class(Labels):
+    """One class per sequence, as an id `[B]`."""
 
-    scheme: of the spans that the tags mark, as `text/bio_tags.py` has it; None: older than this field.
+
+@dataclass(frozen=True, repr=False)
+class Tags(Labels):
+    """One label per step, as ids `[B, T]`; with `intents`, also one of them per sequence.
+
+    scheme: of the spans that the tags mark, one of `text/bio_tags.py`; None: older than this field.
     """
 
-    names: tuple[str, ...]
     intents: tuple[str, ...] = ()
     scheme: str | None = None
 
-    @property
-    def size(self) -> int:
-        return len(self.names)
-
 
 @dataclass(frozen=True, repr=False)
-class NextToken(Targets):
-    """The symbol that follows, as ids `[B, T]`."""
+class Symbols(Targets):
+    """`words[i]` is the symbol with id i."""
 
     words: tuple[str, ...]
 
@@ -118,22 +119,19 @@ class NextToken(Targets):
         return len(self.words)
 
 
-@dataclass(frozen=True, repr=False)
-class TokenSequence(Targets):
+class NextToken(Symbols):
+    """The next symbol, as ids `[B, T]`."""
+
+
+class TokenSequence(Symbols):
     """Another sequence of symbols, as ids `[B, T']`."""
-
-    words: tuple[str, ...]
-
-    @property
-    def size(self) -> int:
-        return len(self.words)
 
 
 @dataclass(frozen=True, repr=False)
 class Bits(Targets):
     """`width` independent bits per step, `[B, T, width]`.
 
-    shifted: whether the inputs are these bits a step later, so that whoever looks ahead would see the answer.
+    shifted: whether the inputs are these bits a step later, so that a model that looks ahead would see the answer.
     """
 
     width: int
@@ -151,7 +149,7 @@ class Values(Targets):
 
 @dataclass(frozen=True)
 class DataSpec:
-    """What goes into a model and what comes out: every size, name and vocabulary that comes from the data."""
+    """The inputs and targets of a model: every size, name and vocabulary that comes from the data."""
 
     inputs: Inputs
     targets: Targets
@@ -164,24 +162,14 @@ class DataSpec:
         """The targets. Raises TypeError for another kind."""
         return _as(self.targets, kind)
 
-    def to_plain(self) -> dict[str, Any]:
+    def to_plain(self) -> dict[str, Plain]:
         """Plain values that a checkpoint can hold."""
-        return {
-            part.name: {"kind": type(value).__name__}
-            | {item.name: _plain(getattr(value, item.name)) for item in fields(value)}
-            for part in fields(self)
-            for value in [getattr(self, part.name)]
-        }
+        return {"inputs": _to_plain(self.inputs), "targets": _to_plain(self.targets)}
 
     @classmethod
-    def from_plain(cls, plain: dict[str, Any]) -> DataSpec:
+    def from_plain(cls, plain: dict[str, Plain]) -> DataSpec:
         """The inverse of `to_plain`."""
-        parts: dict[str, Any] = {}
-        for name, values in plain.items():
-            arguments = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
-            kind: Any = Side.KINDS[values["kind"]]
-            parts[name] = kind(**{key: value for key, value in arguments.items() if key != "kind"})
-        return cls(**parts)
+        return cls(_as(_from_plain(plain["inputs"]), Inputs), _as(_from_plain(plain["targets"]), Targets))
 
 
 def _as(side: Side, kind: type[S]) -> S:
@@ -190,8 +178,14 @@ def _as(side: Side, kind: type[S]) -> S:
     return side
 
 
-def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value
+def _to_plain(side: Inputs | Targets) -> dict[str, Plain]:
+    values = {name: list(value) if isinstance(value, tuple) else value for name, value in vars(side).items()}
+    return {"kind": type(side).__name__, **values}
+
+
+def _from_plain(plain: dict[str, Plain]) -> Side:
+    values = {key: tuple(value) if isinstance(value, list) else value for key, value in plain.items() if key != "kind"}
+    return Side.KINDS[plain["kind"]](**values)
 
 
 @dataclass(frozen=True)
@@ -202,11 +196,11 @@ class Batch:
     inputs:      `[B, T]` int64 token ids, or `[B, T, D]` features.
     mask:        `[B, T]` bool, True = a real token; a prefix of every row.
     targets:     `[B]` for classes, `[B, T, …]` otherwise.
-    target_mask: bool, the shape of `targets` without its features; False where a target does not count (padding, or
-                 the stand-in sample of a rank whose share is empty).
-    count:       how many targets count in the optimiser step, in the global batches of all ranks whose gradients are
-                 accumulated: see `tasks.Task.mean_of_step`.
-    extra:       what some kinds of data give beside the inputs, by name; the DataModule says what.
+    target_mask: bool, the shape of `targets` without its features; False for a target that does not count (padding, or
+                 the padding sample of a rank without samples).
+    count:       the number of targets that count in the optimiser step, in all accumulated batches of all ranks: see
+                 `tasks.Task.mean_of_step`.
+    extra:       further tensors of some kinds of data, by name; see their DataModule.
     """
 
     ids: Tensor
@@ -224,10 +218,10 @@ class Batch:
         return self._each(lambda tensor: tensor.pin_memory())
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> Batch:
-        changed: dict[str, Any] = {
-            item.name: change(getattr(self, item.name)) for item in fields(self) if item.name not in ("count", "extra")
-        }
-        return Batch(count=self.count, extra={name: change(tensor) for name, tensor in self.extra.items()}, **changed)
+        tensors = (self.ids, self.inputs, self.mask, self.targets, self.target_mask)
+        ids, inputs, mask, targets, target_mask = map(change, tensors)
+        extra = {name: change(tensor) for name, tensor in self.extra.items()}
+        return Batch(ids, inputs, mask, targets, target_mask, self.count, extra)
 
 
 State: TypeAlias = "tuple[tuple[tuple[Tensor, ...], ...], ...]"
@@ -236,23 +230,23 @@ State: TypeAlias = "tuple[tuple[tuple[Tensor, ...], ...], ...]"
 
 @dataclass(frozen=True)
 class Encoded:
-    """What every encoder returns: a place for each input, and a final state where there is one.
+    """The result of every encoder.
 
     outputs: `[B, S, D]`, zero where the mask is False.
     mask:    `[B, S]` bool.
-    state:   layers of directions of tensors; `()` for an encoder without a state.
-    last:    `[B, final_size]`, what the top layer's directions gave at their last step, side by side; None without one.
+    state:   the final state; `()` for an encoder without a state.
+    last:    `[B, final_size]`, the outputs of the top layer's directions at their last step, concatenated; None without
+             a state.
     """
 
     outputs: Tensor
     mask: Tensor
-    state: Any = ()
+    state: State = ()
     last: Tensor | None = None
 
 
 NOT_COUNTED = -1
-"""In the place of a tag or an intent that does not count."""
-
+"""The id of a tag or an intent that does not count."""
 
 COUNTED = "counted"
-"""In a batch's `extra`: which bits of a step count, where not all do."""
+"""The key in a batch's `extra` of the bits that count, if not all do."""

@@ -1,4 +1,4 @@
-"""Refuse a tensor that does not fit before a computation reads it, in one line: what came and what was expected."""
+"""Refuse a wrong tensor before a computation reads it, with one line: the actual and the expected tensor."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ IDS = (torch.int64, torch.int32)
 """The types that torch's embeddings read."""
 
 Size = int | str
-"""A number, or the letter of a size that may be any; `…` at the front stands for any number of sizes."""
+"""A number, or a letter for any size; `…` at the front stands for any number of sizes."""
 
 
 def check_tensor(
@@ -25,11 +25,11 @@ def check_tensor(
 ) -> None:
     """Compares attributes alone: it reads no number and waits for no device.
 
-    owner, name: whose argument it is, for the message.
+    owner, name: the function and its argument, for the message.
     like:        a tensor on the same device; None for any device.
-    types:       what is allowed; None for the type of `like`, and under autocast for every floating type.
+    types:       the allowed types; None for the type of `like`, and under autocast for every floating type.
 
-    Raises TypeError for something else than a tensor and for another type, ValueError for another shape, another device
+    Raises TypeError for a value that is not a tensor and for another type, ValueError for another shape, another device
     and a tensor that is not dense (sparse, nested).
     """
     if not isinstance(tensor, Tensor):
@@ -42,11 +42,11 @@ def check_tensor(
     if right_type and _has(tensor.shape, shape) and (like is None or tensor.device == like.device):
         return
     allowed = types or (() if like is None else (like.dtype,))
-    wanted = "floating" if allowed == FLOATING else " or ".join(_word(each) for each in allowed)
-    came, expected = f"{_word(tensor.dtype)} {_shown(tensor.shape)}", f"{wanted} {_shown(shape)}"
+    wanted = "floating" if allowed == FLOATING else " or ".join(map(_word, allowed))
+    actual, expected = f"{_word(tensor.dtype)} {_shown(tensor.shape)}", f"{wanted} {_shown(shape)}"
     if like is not None and tensor.device != like.device:
-        came, expected = f"{came} on {tensor.device}", f"{expected} on {like.device}"
-    raise (ValueError if right_type else TypeError)(f"{owner}: {name} is {came}, expected {expected}")
+        actual, expected = f"{actual} on {tensor.device}", f"{expected} on {like.device}"
+    raise (ValueError if right_type else TypeError)(f"{owner}: {name} is {actual}, expected {expected}")
 
 
 def _is_of(tensor: Tensor, types: tuple[torch.dtype, ...] | None, like: Tensor | None) -> bool:
@@ -61,13 +61,13 @@ def autocasts(like: Tensor) -> bool:
     return torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
 
 
-def _has(found: Sequence[int], wanted: Sequence[Size]) -> bool:
+def _has(shape: Sequence[int], wanted: Sequence[Size]) -> bool:
     if wanted and wanted[0] == "…":
         wanted = wanted[1:]
-        found = found[len(found) - len(wanted) :] if len(found) >= len(wanted) else ()
-    if len(found) != len(wanted):
-        return False
-    return all(isinstance(size, str) or size == came for came, size in zip(found, wanted, strict=True))
+        shape = shape[max(0, len(shape) - len(wanted)) :]
+    return len(shape) == len(wanted) and all(
+        isinstance(size, str) or size == n for n, size in zip(shape, wanted, strict=True)
+    )
 
 
 def _shown(shape: Sequence[Size]) -> str:
@@ -79,6 +79,6 @@ def _word(dtype: torch.dtype) -> str:
 
 
 def keeps_graph() -> bool:
-    """Whether this backward pass may be asked for again, so that what was saved must stay."""
+    """Whether this backward pass keeps its graph, so that saved tensors must stay for another pass."""
     ask = getattr(torch._C._autograd, "_get_current_graph_task_keep_graph", None)
     return ask is None or bool(ask())

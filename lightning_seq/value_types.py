@@ -1,9 +1,9 @@
-"""What an annotation says of a setting beside its type: a range or a list of names.
+"""Annotations of a setting in addition to its type: a range or a list of names.
 
     dropout: Annotated[float, Range(0, 1)]      merge: Annotated[str, OneOf(MERGES)]
 
 `config/schema.py` reads these annotations from the source files and checks a configuration by them. They have no effect
-when a class is used directly: constructors go on checking what a type checker cannot see.
+in Python: constructors check again what a type checker cannot see.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Annotated
 
 @dataclass(frozen=True)
 class Range:
-    """Numbers from `low` to `high`, both included. high: None for the largest that any setting may have."""
+    """Numbers from `low` to `high`, both included. high: None for the largest number of any setting."""
 
     low: float
     high: float | None = None
@@ -30,9 +30,9 @@ class OneOf:
 
 @dataclass(frozen=True)
 class ArgumentsOf:
-    """Of `**named`: the arguments that this class takes."""
+    """Of `**named`: the arguments of this class, or of the class in the attribute of this name."""
 
-    target: type
+    target: type | str
 
 
 Fraction = Annotated[float, Range(0, 1)]

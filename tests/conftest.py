@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -43,13 +44,29 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
-@pytest.fixture
-def no_charts(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True, scope="session")
+def _disks_are_not_waited_for() -> Iterator[None]:
+    """A run flushes some forty files, five milliseconds each. Tests that count flushes replace this function."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(os, "fsync", lambda handle: None)
+        yield
+
+
+@contextmanager
+def stamps_alone() -> Iterator[None]:
     """A dashboard is written by this process as ever, but holds its stamp alone."""
     from lightning_seq.report import write
     from lightning_seq.report.stamp import stamp
 
-    monkeypatch.setattr(write, "render", lambda directory, runs, summary: stamp(runs))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(write, "render", lambda directory, runs, summary: stamp(runs))
+        yield
+
+
+@pytest.fixture
+def no_charts() -> Iterator[None]:
+    with stamps_alone():
+        yield
 
 
 @pytest.fixture
@@ -61,15 +78,37 @@ def mirror() -> Path:
     return Path(place)
 
 
-WITHOUT_CHARTS = ("builders", "cli", "comparison", "config", "inference", "launch", "training")
+LONG = ("training", "launch", "inference", "builders")
+"""Folders whose tests run first: what takes long at the end would leave the other workers idle."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.parent.name not in LONG)
+
+
+WITHOUT_CHARTS = (
+    "builders", "cli", "comparison", "config", "inference", "launch", "models", "records", "training",
+)  # fmt: skip
 """Folders whose tests run commands: charts take two thirds of the time of a small run."""
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _draw(request: pytest.FixtureRequest) -> Iterator[Callable[..., str]]:
+    """What draws a dashboard; the runs of a module's fixtures have no charts."""
+    from lightning_seq.report import write
+
+    draw = write.render
+    with stamps_alone() if request.path.parent.name in WITHOUT_CHARTS else nullcontext():
+        yield draw
+
+
 @pytest.fixture(autouse=True)
-def _charts_only_where_marked(request: pytest.FixtureRequest) -> None:
+def _charts_only_where_marked(
+    request: pytest.FixtureRequest, _draw: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Charts are drawn only for tests with the mark `dashboard`."""
-    if request.path.parent.name in WITHOUT_CHARTS and request.node.get_closest_marker("dashboard") is None:
-        request.getfixturevalue("no_charts")
+    if request.node.get_closest_marker("dashboard") is not None:
+        monkeypatch.setattr("lightning_seq.report.write.render", _draw)
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from lightning_seq.files import sha256, write_json
 from lightning_seq.sealed import SEAL
 
 CONTENTS = {
-    "deep": (b"[" * 100_000, "inside each other"),
-    "deep and closed": (b'{"a": ' + b"[" * 200 + b"]" * 200 + b"}", "inside each other"),
+    "deep": (b"[" * 100_000, "nested"),
+    "deep and closed": (b'{"a": ' + b"[" * 200 + b"]" * 200 + b"}", "nested"),
     "digits": (b'{"a": ' + b"9" * 10_000 + b"}", "a number of 10,000 digits"),
     "a list": (b"[1, 2]", "a list, expected a mapping"),
     "a number": (b"7", "a single value, expected a mapping"),

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import os
 import random
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 import lightning_seq
 from lightning_seq.records.record import Record, read
@@ -24,6 +28,16 @@ def environment() -> dict[str, str]:
 
 def record_of(own: list[str], run: str, name: str = "csv") -> Record:
     return read(Path(own[2].removeprefix("runs=")) / name / run)
+
+
+def crossed(rows: Iterable[Any], columns: Iterable[Any]) -> list[Any]:
+    """Parameters of a test: every pair. `make test` takes the first row and the first column, `make test-all` the
+    others."""
+    return [
+        pytest.param(row, column, marks=[pytest.mark.slow] * (i > 0 and j > 0))
+        for i, row in enumerate(rows)
+        for j, column in enumerate(columns)
+    ]
 
 
 def sentences(count: int, seed: int = 0) -> list[tuple[str, str]]:

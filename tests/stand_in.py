@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
+from unittest.mock import Mock
 
 import pytest
 
@@ -37,6 +39,15 @@ def stand_in(run: Planned, seconds: float = 0.0) -> list[str]:
 def use(monkeypatch: pytest.MonkeyPatch, seconds: float = 0.0) -> None:
     monkeypatch.setattr(local, "command", lambda run: stand_in(run, seconds))
     monkeypatch.setattr(local, "fork_server_for", lambda runs: None)
+
+
+def use_alone(seconds: float = 0.0) -> None:
+    """In a process that ends with the test. Runs have no checkpoints, and Lightning is not imported to find some."""
+    use(pytest.MonkeyPatch(), seconds)
+    for name in ("resume", "checkpoints"):
+        module = ModuleType(f"lightning_seq.training.{name}")
+        module.check_resume, module.good_checkpoints = Mock(), Mock(return_value=iter(()))  # type: ignore[attr-defined]
+        sys.modules[module.__name__] = module
 
 
 def runs_of(place: Path, labels: Sequence[str], seeds: Sequence[int], *words: str) -> list[Planned]:

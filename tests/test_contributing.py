@@ -13,6 +13,8 @@ import textwrap
 import tomllib
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 SMALL = (
@@ -104,6 +106,7 @@ def test_a_cell_is_added_as_it_is_written(tmp_path: Path) -> None:
     assert json.loads(record.read_text(encoding="utf-8"))["status"] == "done"
 
 
+@pytest.mark.slow
 def test_a_kind_of_task_is_added_as_it_is_written(tmp_path: Path) -> None:
     """It learns what labels follow from, resumes to the same numbers after a signal, predicts, and is in the report."""
     names = take_steps("Adding a kind of task", tmp_path)

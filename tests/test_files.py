@@ -13,7 +13,7 @@ import pytest
 
 from lightning_seq.errors import UserError
 from lightning_seq.files import existing_file, fingerprint, new_file, replacing, sha256, write_json, write_text
-from lightning_seq.sealed import is_whole, sealed_directory
+from lightning_seq.sealed import damage_of, sealed_directory
 
 BUILDER = """
 import sys, time
@@ -93,8 +93,8 @@ def test_a_seal_that_cannot_be_believed_is_built_again(damage: str, tmp_path: Pa
     seal = target / "sums.json"
     sums = [sha256(target / name).encode() for name in ("a", "numbers")]
     seal.write_bytes(SEALS[damage] % tuple(sums[: SEALS[damage].count(b"%s")]))
-    assert not is_whole(target)
-    assert is_whole(sealed_directory(target, build))
+    assert damage_of(target) is not None
+    assert damage_of(sealed_directory(target, build)) is None
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped", "gone", "seal gone", "seal emptied"])
@@ -113,10 +113,10 @@ def test_what_is_damaged_is_built_again(damage: str, tmp_path: Path) -> None:
         seal.write_text("{}")
     else:
         (file if damage == "gone" else seal).unlink()
-    assert not is_whole(target)
+    assert damage_of(target) is not None
     assert sealed_directory(target, build) == target
     assert file.read_bytes() == whole
-    assert is_whole(target)
+    assert damage_of(target) is None
 
 
 def test_what_is_whole_is_not_built_again(tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ import logging
 import pytest
 
 from lightning_seq.errors import UserError, first_line
-from lightning_seq.printable import PrintableFormatter, json_line, number_of, printable, printable_console
+from lightning_seq.printable import PrintableFormatter, json_line, number_of, printable
+from lightning_seq.terminal import PrintableConsole
 
 TITLE = "\x1b]0;owned\x07"
 UNSAFE = [TITLE, "\x1b[31m", "\x9b31m", "\x85", "\r", "\x7f", "\u202e", "\u2066", "\u200f", "\u2028", "\ud83d"]
@@ -26,7 +27,7 @@ def is_safe(text: str) -> bool:
 @pytest.mark.parametrize("unsafe", UNSAFE)
 def test_nothing_that_a_terminal_obeys_is_left(unsafe: str) -> None:
     text = f"a{unsafe}b"
-    console = printable_console(file=io.StringIO(), width=200, force_terminal=False)
+    console = PrintableConsole(file=io.StringIO(), width=200, force_terminal=False)
     console.print(text, markup=False, highlight=False)
     log = PrintableFormatter("%(message)s").format(logging.LogRecord("x", 20, "", 0, "%s", (text,), None))
     for said in (printable(text), str(UserError(text)), first_line(ValueError(text)), console.file.getvalue(), log):  # type: ignore[attr-defined]
@@ -48,7 +49,7 @@ def test_what_was_there_can_be_seen() -> None:
 
 
 def test_a_console_keeps_its_own_colours() -> None:
-    console = printable_console(file=io.StringIO(), force_terminal=True, color_system="standard", width=80)
+    console = PrintableConsole(file=io.StringIO(), force_terminal=True, color_system="standard", width=80)
     console.print(f"[red]{TITLE}[/red]", highlight=False)
     said = console.file.getvalue()  # type: ignore[attr-defined]
     assert said == "\x1b[31m\\x1b]0;owned\x1b[0m\n"

@@ -14,6 +14,7 @@ from lightning_seq.cli.main import main
 from lightning_seq.cli.verbs import VERBS
 from lightning_seq.comparison.grid import entries
 from tests.conformance.mutants import MUTANTS
+from tests.conftest import stamps_alone
 from torture.killed import write_data
 
 ROOT = Path(__file__).parent.parent
@@ -82,8 +83,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patched:
         patched.chdir(place)
         patched.syspath_prepend(str(place))
-        for kind, *words in RUNS.values():
-            assert main(["train", *KINDS[kind], f"data.train={data[kind]}", *words, *TINY, "seed=1"]) == 0
+        with stamps_alone():
+            for kind, *words in RUNS.values():
+                assert main(["train", *KINDS[kind], f"data.train={data[kind]}", *words, *TINY, "seed=1"]) == 0
         yield place
 
 
@@ -92,8 +94,8 @@ def test_it_has_commands_of_every_verb() -> None:
     assert len(OURS) > 45
 
 
-LONG = ("check torchrecurrent",)
-"""Commands that take half a minute: `make test-all` runs them."""
+LONG = ("check torchrecurrent", "word2vec data=verses_genre word2vec.vector_size=100 evaluate=true")
+"""Commands that take ten seconds or more: `make test-all` runs them."""
 
 
 @pytest.mark.parametrize("line", [pytest.param(line, marks=[pytest.mark.slow] * (line in LONG)) for line in OURS])
@@ -129,6 +131,7 @@ def test_a_command_of_ours(
     else:
         verb, words = "compare", [word.replace("seed=", "seeds=") for word in words]
         more += ["dry_run=true", "embedding=random"]
+        monkeypatch.setattr("lightning_seq.comparison.compare.STEPS_TIMED", 1)
     assert main([verb, *words, *more]) == 0
     assert capsys.readouterr().out.strip()
 

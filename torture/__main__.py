@@ -28,9 +28,9 @@ from torture.killed import TASKS, Runner, Scene, differences, struck, struck_in_
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 MOMENTS = {"mid-epoch": ("batch", 8), "epoch's edge": ("epoch", 2), "validation": ("validation", 3)}
-"""For each moment where it strikes, and the how-manieth time."""
+"""For each moment the place of the strike, and its count."""
 AVERAGED = {("language_modelling", "validation"): 17}
-"""When weights are averaged already."""
+"""A moment at which weights are averaged already."""
 KINDS = ("losses", "samples", "weights", "files")
 DAMAGES = 20
 
@@ -49,7 +49,7 @@ while True:
 
 
 class Count:
-    """How many runs there were, and how many of them differ in what."""
+    """The number of runs, and of those that differ, by the kind of difference."""
 
     def __init__(self) -> None:
         self.runs, self.unexpected = 0, 0
@@ -118,7 +118,7 @@ def at_random_times(
             times = [draw.uniform(0, length[task]) for _ in range(min(left, draw.randint(1, 3)))]
             codes, directory = struck_in_time(runner, scenes[task], f"random-{number.name}-{turn}", times, number)
             left -= max(1, sum(code != 0 for code in codes))
-            # Before it listens, and after it has stopped listening, a signal ends a process as it always does.
+            # Before and after it listens, a signal ends a process at once.
             expected = (0, expected_code(number), -number)
             count.add(straight[task], directory, f"{task} {number.name} after {times}", codes, expected)
         table.add_row(number.name, *count.cells())

@@ -26,7 +26,7 @@ import torch
 from lightning_seq.cells.gru import GRUCell
 
 class TorturedCell(GRUCell):
-    """What becomes of a run depends on its seed, which stands in the name of its log."""
+    """The end of a run depends on its seed, which is in the name of its log."""
 
     def step(self, projected_t, state, noise=None):
         run = os.path.basename(os.path.dirname(os.readlink("/proc/self/fd/2")))
@@ -38,9 +38,9 @@ class TorturedCell(GRUCell):
         return step if not run.endswith("-seed5") else type(step)(step.output * torch.nan, step.state, step.gates)
 '''
 FAILED = {3: "this run crashes", 4: "memory", 5: "not finite"}
-"""For each seed what its record says."""
+"""The status in the record, by seed."""
 GROWTH = 50_000_000
-"""Bytes that a runner may grow by while it sees to runs."""
+"""Bytes that a runner may grow by while it runs others."""
 
 
 def arguments(place: Path, runs: int) -> list[str]:
@@ -56,7 +56,7 @@ def arguments(place: Path, runs: int) -> list[str]:
 
 
 def memory(process: subprocess.Popen[bytes]) -> int:
-    """Resident bytes, 0 where it has ended."""
+    """Resident bytes; 0 for a process that has ended."""
     try:
         return int(Path(f"/proc/{process.pid}/statm").read_text(encoding="ascii").split()[1]) * 4096
     except (OSError, IndexError):
@@ -64,7 +64,7 @@ def memory(process: subprocess.Popen[bytes]) -> int:
 
 
 def finished(place: Path) -> dict[str, str | None]:
-    """When each run that is done was done."""
+    """The end of each run that is done."""
     directory = place / "runs" / "tortured"
     return {path.name: record.finished for path, record in runs_in(directory) if record.status == "done"}
 

@@ -1,4 +1,4 @@
-"""What becomes of a run on two processes when one of them is lost: `python torture/ddp_faults.py [case …]`.
+"""A run on two processes that loses one of them: `python torture/ddp_faults.py [case …]`.
 
 Each case is a command of its own, on a tiny data set. What is asked of it: its ranks end within `LIMIT` seconds, its
 exit code is not 0, the record says what went wrong first, and no process of it is left. The last case is one that
@@ -66,7 +66,7 @@ class Cell(ElmanCell):
 
 @dataclass(frozen=True)
 class Case:
-    """fault: what a rank does in its fifth batch; act: what is done to the processes once it is there."""
+    """fault: the action of a rank in its fifth batch; act: the action on the processes at that moment."""
 
     name: str
     fault: str
@@ -106,7 +106,7 @@ sys.exit(ranks.main(sys.argv[1:]))
 
 
 def marked(mark: str) -> dict[int, dict[str, str]]:
-    """Processes that live, by their ids, with the environment that they were started in."""
+    """Living processes, by their ids, with the environment of their start."""
     found = {}
     for place in Path("/proc").glob("[0-9]*"):
         try:
@@ -125,7 +125,7 @@ def _parent(process: int) -> int:
 
 
 def _ranks(mark: str) -> list[int]:
-    """The process of each rank that lives: of those with its RANK, the oldest."""
+    """The process of each living rank: the oldest with its RANK."""
     found = marked(mark)
     of_rank = ([pid for pid, names in found.items() if names.get("RANK") == rank] for rank in ("0", "1"))
     return [min(pids) for pids in of_rank if pids]
@@ -203,7 +203,7 @@ def run_case(case: Case, place: Path) -> tuple[str | None, float, float]:
 
 
 def _with_busy_port(place: Path, port: int) -> str:
-    """The command, but what starts the ranks finds a port first that is taken."""
+    """The command, with a first port for the ranks that is taken."""
     return (
         "import sys\nfrom lightning_seq import cli\nfrom lightning_seq.launch import local\n"
         "plain = local.command\n"
@@ -214,7 +214,7 @@ def _with_busy_port(place: Path, port: int) -> str:
 
 
 def _faulty_since(process: subprocess.Popen[bytes], ready: Path) -> float:
-    """When the fault came, or the command had ended without."""
+    """The time of the fault, or of the end of a command without it."""
     while process.poll() is None and not ready.exists():
         time.sleep(0.02)
     return time.monotonic()

@@ -1,4 +1,4 @@
-"""Runs that are killed and gone on with, and what is different from the run that was not."""
+"""Runs that are killed and resumed, and their differences from an uninterrupted run."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ PATIENCE = 300.0
 
 @dataclass(frozen=True)
 class Scene:
-    """Where the runs of one task live.
+    """The directories of the runs of one task.
 
     words: all that is the same for them.
     """
@@ -116,7 +116,7 @@ class Runner:
         return self._server.start([str(run.directory)], environment, run.directory / "log.txt")
 
     def finish(self, run: Planned) -> None:
-        """Raises RuntimeError where it does not end well."""
+        """Raises RuntimeError for another end than success."""
         code = self.start(run).wait(PATIENCE)
         if code != 0:
             raise RuntimeError(f"{run.directory} ended with {code}: {(run.directory / 'log.txt').read_text()[-2000:]}")
@@ -133,7 +133,7 @@ def wait_for_its_lock(directory: Path, seconds: float = 10.0) -> None:
 
 
 def differences(one: Path, other: Path) -> dict[str, list[str]]:
-    """What two runs that should be the same do not share: under `losses`, `samples`, `weights` and `files`."""
+    """The differences of two runs that should be the same: under `losses`, `samples`, `weights` and `files`."""
     first, second = read(one), read(other)
     found: dict[str, list[str]] = {"losses": [], "samples": [], "weights": [], "files": []}
     if first.status != "done" or second.status != "done":
@@ -171,7 +171,7 @@ def has_predictions(directory: Path) -> bool:
 
 
 def unlike(one: Any, other: Any, path: str = "") -> Iterator[str]:
-    """Every place at which two states differ."""
+    """The paths at which two states differ."""
     if isinstance(one, dict) and isinstance(other, dict):
         for key in {**one, **other}:
             yield from unlike(one.get(key), other.get(key), f"{path}.{key}" if path else str(key))
@@ -187,7 +187,7 @@ def unlike(one: Any, other: Any, path: str = "") -> Iterator[str]:
 
 
 def struck(runner: Runner, scene: Scene, name: str, place: str, count: int, number: signal.Signals) -> tuple[int, Path]:
-    """A run that is struck at a place and gone on with until it is done: its first exit code, and its directory."""
+    """A run that is struck at a place and resumed until it is done: its first exit code, and its directory."""
     run = scene.run(name)
     shutil.rmtree(run.directory, ignore_errors=True)
     code = runner.start(run, f"{place}:{count}:{int(number)}").wait(PATIENCE)
@@ -199,7 +199,7 @@ def struck(runner: Runner, scene: Scene, name: str, place: str, count: int, numb
 def struck_in_time(
     runner: Runner, scene: Scene, name: str, seconds: Sequence[float], number: signal.Signals
 ) -> tuple[list[int], Path]:
-    """A run that is killed so many seconds after each of its beginnings: exit codes, and its directory."""
+    """A run that is killed some seconds after each of its starts: exit codes, and its directory."""
     run = scene.run(name)
     shutil.rmtree(run.directory, ignore_errors=True)
     codes = []

@@ -20,16 +20,16 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from lightning_seq.launch.fork_server import _alive
 from lightning_seq.records.record import read
 from lightning_seq.training.planned import Planned
+from lightning_seq.training.signals import is_alive
 from torture import hear_signals
 from torture.killed import PATIENCE, Runner, Scene, differences
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)
 TRAINED = "was trained on"
 MORE = ("data.validation_fraction=0.2", "data.test_fraction=0.3", "data.eval_batch_size=1", "trainer.max_epochs=2")
-"""A test split that takes a while."""
+"""A test split that takes some seconds."""
 
 
 class Disturbed:
@@ -47,14 +47,14 @@ class Disturbed:
         raise RuntimeError(f"{self.run.directory} was not trained: {self.said.read_text(encoding='utf-8')[-2000:]}")
 
     def strike(self, number: signal.Signals, after: float) -> bool:
-        """Whether the process was there to hear the signal."""
+        """Whether the process existed and could receive the signal."""
         begun = time.monotonic()
         while self.poll() is None and time.monotonic() - begun < after:
             time.sleep(0.001)
         if self.poll() is not None:
             return False
         os.kill(self.pid, number)
-        return _alive(self.pid)
+        return is_alive(self.pid)
 
     def end(self) -> int:
         begun = time.monotonic()

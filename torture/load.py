@@ -35,7 +35,7 @@ assert vectors.matrix.shape[1] == 16
 
 
 def write_text(path: Path, size: int) -> None:
-    """Words drawn by Zipf's law, a line of 40 after the other, until the file is so large."""
+    """Words drawn by Zipf's law, in lines of 40, up to the size of the file."""
     import numpy as np
 
     draw = np.random.default_rng(1)
@@ -48,7 +48,7 @@ def write_text(path: Path, size: int) -> None:
 
 
 def peak(command: list[str], place: Path) -> tuple[int, int, float]:
-    """Exit code, resident bytes at the most, seconds."""
+    """Exit code, peak of resident bytes, seconds."""
     begun = time.monotonic()
     with (place / "log.txt").open("ab") as log:
         code = subprocess.run(command, cwd=place, stdout=log, stderr=log, check=False).returncode

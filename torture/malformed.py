@@ -49,7 +49,7 @@ KINDS = {
     "sequence_to_sequence": ("data=pairs", "model=encoder_decoder_attention"),
 }
 FIXED = ("runs", "cache", "name", "data.train", "embedding.kind", "launcher.kind", "logger.kind", "show", "dry_run")
-"""Keys that the calls need as they are; the calls written by hand give some of them."""
+"""Keys whose values the calls need; calls written by hand change some of them."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Call:
 
 
 def by_key(bases: dict[str, list[str]], draw: random.Random) -> Iterator[Call]:
-    """A wrong value of each key in turn, then another one of each, until none is left."""
+    """A wrong value of each key in turn, then a second one of each, until no value is left."""
     seen: set[str] = set()
     pools = []
     for base in bases.values():

@@ -39,14 +39,14 @@ NOT_COPIED = (".git", ".venv", "__pycache__", ".mypy_cache", ".ruff_cache", ".py
 PRELOADED = ("torch", "lightning.pytorch", "torchmetrics", "scipy.optimize", "pyarrow.parquet", "omegaconf", "yaml")
 QUICK = ("-O0", "-std=c11", "-fPIC", "-shared", "-fvisibility=hidden", "-DFUSED_NO_CLONES")
 RESULTS = CAUGHT, SURVIVED, BROKEN = "caught", "SURVIVED", "BROKEN"
-"""BROKEN: its tests fail without any fault too, and so say nothing."""
+"""BROKEN: its tests also fail without the fault, so they prove nothing."""
 LONGEST = 600.0
-"""Seconds after which the tests of a mutant are ended: the fault is then one that hangs, and is caught."""
+"""Seconds after which the tests of a mutant are ended: a fault that hangs counts as caught."""
 
 
 @dataclass(frozen=True)
 class Mutant:
-    """A fault: `text`, which is once in the package, becomes `replacement`; one of `tests` must fail then."""
+    """A fault: `replacement` for `text`, which is once in the package; one of `tests` must fail then."""
 
     room: str
     name: str
@@ -72,7 +72,7 @@ def sources(root: Path) -> dict[Path, str]:
 
 
 def place_of(mutant: Mutant, texts: dict[Path, str]) -> Path | str:
-    """The file that has the mutant's text, or what is wrong with it."""
+    """The file with the mutant's text, or the problem of the text."""
     holders = [path for path, text in texts.items() for _ in range(text.count(mutant.text))]
     if len(holders) == 1:
         return holders[0]
@@ -80,7 +80,7 @@ def place_of(mutant: Mutant, texts: dict[Path, str]) -> Path | str:
 
 
 def nodes_of(mutant: Mutant, root: Path) -> list[str]:
-    """What pytest is called with: each test of the mutant in every file of that name that has its function.
+    """The arguments of pytest: each test of the mutant in every file of that name that has its function.
 
     Raises LookupError for a file or a function that is not there.
     """
@@ -100,7 +100,7 @@ def nodes_of(mutant: Mutant, root: Path) -> list[str]:
 
 
 def problems_of(mutants: Sequence[Mutant], root: Path) -> list[str]:
-    """A line for each text that is not once in the package and for each test that is not there."""
+    """A line for each text that is not exactly once in the package and for each missing test."""
     texts, problems = sources(root), []
     for mutant in mutants:
         place = place_of(mutant, texts)
@@ -117,7 +117,7 @@ def copy_tree(root: Path, copy: Path) -> None:
 
 
 def preload() -> None:
-    """Import what takes seconds, once: each run of tests is a copy of this process."""
+    """Import large packages once: each run of tests is a copy of this process."""
     for name in PRELOADED:
         importlib.import_module(name)
 
@@ -190,7 +190,7 @@ def with_fault(mutant: Mutant, copy: Path) -> int:
 
 
 def result_of(mutant: Mutant, copy: Path, console: Console) -> str:
-    """Run the tests of a mutant without its fault and with it, and tell of it in one line."""
+    """Run the tests of a mutant without its fault and with it, and print the result in one line."""
     begun = time.monotonic()
     code, printed = run_tests(nodes_of(mutant, copy), copy)
     if code != 0:

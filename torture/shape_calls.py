@@ -1,4 +1,4 @@
-"""Random calls of layers, cells, attention, losses and the CRF, for `torture.shapes`: what fits and what does not."""
+"""Random calls of layers, cells, attention, losses and the CRF, for `torture.shapes`, valid and invalid."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def looped(module: nn.Module) -> nn.Module:
 
 
 def made(draw: random.Random) -> Call:
-    """A call that fits."""
+    """A valid call."""
     B, T, D, H = (
         draw.choice([1, 2, 3, 9]),
         draw.choice([1, 2, 5, 12]),
@@ -158,7 +158,7 @@ def other(draw: random.Random, kind: str, B: int, T: int, D: int, H: int, mask: 
 
 
 def strided(draw: random.Random, tensor: Tensor) -> Tensor:
-    """The same numbers with another place in memory."""
+    """The same numbers at another place in memory."""
     how = draw.choice(["transposed", "offset", "gaps", "single", "negative", "expanded"])
     if how == "transposed" and tensor.dim() > 1:
         return tensor.transpose(0, 1).contiguous().transpose(0, 1)
@@ -168,7 +168,7 @@ def strided(draw: random.Random, tensor: Tensor) -> Tensor:
         return torch._neg_view(-tensor)
     if how == "expanded" and tensor.dim() and len(tensor) > 1 and bool((tensor == tensor[:1]).all()):
         return tensor[:1].expand_as(tensor)
-    if how == "single" and tensor.dim() and len(tensor) == 1:  # a stride that nobody reads may be anything
+    if how == "single" and tensor.dim() and len(tensor) == 1:  # such a stride is never read
         return tensor.as_strided(tensor.shape, (12345, *tensor.stride()[1:]))
     wide = tensor.new_zeros(*tensor.shape, 2)
     wide[..., 0] = tensor
@@ -176,7 +176,7 @@ def strided(draw: random.Random, tensor: Tensor) -> Tensor:
 
 
 def unfit(draw: random.Random, name: str, tensor: Tensor) -> Any:
-    """Something that does not fit where the tensor did."""
+    """An invalid value instead of the tensor."""
     floats = [t for t in (torch.float16, torch.bfloat16, torch.float32, torch.float64) if t != tensor.dtype]
     ways: list[Callable[[], Any]] = [
         lambda: tensor[None],
@@ -188,7 +188,7 @@ def unfit(draw: random.Random, name: str, tensor: Tensor) -> Any:
         lambda: tensor.to(torch.complex64),
     ]
     if tensor.is_floating_point():
-        if name not in ("scores", "hidden", "weight"):  # of these any floating type is right
+        if name not in ("scores", "hidden", "weight"):  # these may have any floating type
             ways.append(lambda: tensor.to(draw.choice(floats)))
         if name not in ("scores", "hidden", "weight") and tensor.dim() > 1:
             ways += [lambda: torch.cat([tensor, tensor[..., :1]], -1), lambda: tensor[..., :-1]]

@@ -36,7 +36,7 @@ def flat(values: Any) -> list[Tensor]:
 
 
 def outcome(call: Callable[..., Any], module: nn.Module | None, given: dict[str, Tensor]) -> list[Tensor]:
-    """Values, and the gradients of all that is floating and of all parameters."""
+    """Values, and the gradients of all floating tensors and all parameters."""
     leaves = {k: v.detach().requires_grad_() if v.is_floating_point() else v for k, v in given.items()}
     values = [value for value in flat(call(**leaves)) if value is not None]
     wanted = [leaf for leaf in leaves.values() if leaf.requires_grad] + list(module.parameters() if module else [])
@@ -48,7 +48,7 @@ def outcome(call: Callable[..., Any], module: nn.Module | None, given: dict[str,
 
 
 def one(number: int) -> str:
-    """One call. Returns what came of it: `equal` or `refused`. Raises AssertionError for anything else."""
+    """One call. Returns its result: `equal` or `refused`. Raises AssertionError for any other result."""
     draw = random.Random(number)
     torch.manual_seed(number)
     torch.set_num_threads(draw.choice([1, 1, 3]))
@@ -90,7 +90,7 @@ def _said(value: Any) -> str:
 
 
 def array(draw: random.Random, call: Call) -> str:
-    """What C is handed in a call that fits, with one thing changed: it must be refused before C reads it."""
+    """The arguments for C of a valid call, with one change: they must be refused before C reads them."""
     seen: list[tuple[Any, ...]] = []
     passed, moved = fused._pass, fused._move
     try:
@@ -168,7 +168,7 @@ def array(draw: random.Random, call: Call) -> str:
 
 
 def recorded(entry: str, function: Callable[..., Any], seen: list[tuple[Any, ...]]) -> Callable[..., Any]:
-    """The function, which notes what it is given, as it is before the call."""
+    """The function, which stores copies of its arguments before the call."""
 
     def call(*given: Any) -> Any:
         seen.append((entry, *_copied(given)))
@@ -190,7 +190,7 @@ def _copied(given: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def calls(count: int, first: int = 0) -> Counter[str]:
-    """So many calls, counted by what came of them. Raises AssertionError, with the call's number, for a fault."""
+    """Several calls, counted by their results. Raises AssertionError, with the call's number, for a fault."""
     found: Counter[str] = Counter()
     threads = torch.get_num_threads()
     try:

@@ -1,4 +1,4 @@
-"""A run that strikes itself down at a known place: `STRIKE=place:count:signal` in its environment.
+"""A run that kills itself at a known place: `STRIKE=place:count:signal` in its environment.
 
 Places are `batch`, `epoch`, `validation`, `end` and `writing`; it strikes when it comes there for the count-th time.
 To be imported before `lightning_seq.training.run.main` is.
@@ -21,7 +21,7 @@ HOOKS = {
     "test": (ResumePoints, "on_test_batch_end"),
     "writing": (checkpoints, "_set_aside"),
 }
-"""What is called at each place; at `writing` the one before has been set aside, and the last is not there."""
+"""The function of each place; at `writing` the checkpoint before is set aside, and the last one is missing."""
 
 
 def arm(text: str) -> None:

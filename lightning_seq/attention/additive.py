@@ -1,4 +1,4 @@
-"""A small network as a score."""
+"""A small network as a scorer."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class AdditiveScorer(Scorer):
     Parameters: A*Q + A*D + A.
     Elsewhere: MLP attention; `concat` (Luong et al. 2015) has W and U in one matrix.
 
-    hidden_size: A; None takes Q, as the paper has it.
+    hidden_size: A; None: Q, as in the paper.
     bias:        add a learned b `[A]` to k_s (See et al. 2017, eq. 1).
     """
 

@@ -1,4 +1,4 @@
-"""Attention: a scorer, the masked softmax, and the mean that comes of them."""
+"""Attention: a scorer, a masked softmax and the weighted mean."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lightning_seq.attention.coverage import Coverage
 from lightning_seq.attention.local import Monotonic, Predictive
 from lightning_seq.attention.masked_softmax import masked_softmax
 from lightning_seq.attention.scorer import Scorer
-from lightning_seq.errors import UserError, at_least_one, near
+from lightning_seq.errors import UserError, at_least_one, one_of
 from lightning_seq.tensors import FLOATING, check_tensor
 
 LOCAL = ("none", "monotonic", "predictive")
@@ -21,11 +21,11 @@ LOCAL = ("none", "monotonic", "predictive")
 
 @dataclass(frozen=True)
 class Memory:
-    """What a sentence is asked with and answers with, made once.
+    """The keys and values of a batch of sources, made once.
 
     keys:   `[B, S, K]`.
-    values: `[B, S, C]`, zeros beyond the sentence.
-    mask:   `[B, S]`, True = a real place.
+    values: `[B, S, C]`, zeros at padding.
+    mask:   `[B, S]`, True = a real token.
     """
 
     keys: Float[Tensor, "B S K"]
@@ -33,7 +33,7 @@ class Memory:
     mask: Bool[Tensor, "B S"]
 
     def select(self, rows: Int[Tensor, "N"]) -> Memory:
-        """Those rows, in that order, as often as they are named: what beam search goes on with."""
+        """Those rows, in that order, with repetitions: for the hypotheses of beam search."""
         keys = self.keys.index_select(0, rows)
         values = keys if self.values is self.keys else self.values.index_select(0, rows)
         return Memory(keys, values, self.mask.index_select(0, rows))
@@ -47,19 +47,19 @@ class Attended(NamedTuple):
 
 
 class Attention(nn.Module):
-    """Attention over the places of a source.
+    """Attention over the positions of a source.
 
         e_t = scores of q_t against k_1 … k_S
-        a_t = softmax of e_t over the real places
+        a_t = softmax of e_t over the unpadded positions
         c_t = Σ_s a_ts v_s
 
-    A sentence of no places gives zeros. What stands at padded places never matters, NaN included.
+    An empty source gives zeros. Padding has no effect, NaN included.
 
     scorer:     gives e, k and v.
     local:      `none`; `monotonic` or `predictive`, a window over the source (Luong et al. 2015, sec. 3.2).
-    window:     D, how far it reaches to either side.
-    coverage:   keys know how much attention their place has had (See et al. 2017, eq. 11).
-    query_size: Q of a predictive window; None takes the scorer's.
+    window:     D, the number of positions to either side.
+    coverage:   keys depend on their position's past attention (See et al. 2017, eq. 11).
+    query_size: Q of a predictive window; None: the scorer's.
 
     Raises UserError for an unknown `local`, a window below 1, and coverage for a scorer that reads no keys.
     """
@@ -73,11 +73,10 @@ class Attention(nn.Module):
         query_size: int | None = None,
     ) -> None:
         super().__init__()
-        if local not in LOCAL:
-            raise UserError(f"local is {local!r}: {near(local, LOCAL)}")
+        one_of("local", local, LOCAL)
         if coverage and not scorer.key_size:
             raise UserError(
-                f"coverage changes keys, and {type(scorer).__name__} scores places without them: "
+                f"coverage changes keys, and {type(scorer).__name__} scores positions without them: "
                 "set model.coverage=false, or choose another scorer"
             )
         self.scorer = scorer
@@ -94,11 +93,11 @@ class Attention(nn.Module):
 
     @property
     def needs_previous(self) -> bool:
-        """Whether a query depends on the weights of those before it, so that they must be asked one by one."""
+        """Whether a query depends on the weights of earlier queries, so that each needs a call."""
         return self.coverage is not None
 
     def prepare(self, values: Float[Tensor, "B S D"], mask: Bool[Tensor, "B S"]) -> Memory:
-        """All that depends on the source alone, once per sentence.
+        """The keys and values, which depend on the source alone.
 
         Raises ValueError for another shape or device, TypeError for another type.
         """
@@ -115,24 +114,22 @@ class Attention(nn.Module):
         previous: Float[Tensor, "B S"] | None = None,
         start: Int[Tensor, "B"] | None = None,
     ) -> Attended:
-        """Ask T queries at once; the weights are zero at padded places.
+        """The contexts of T queries; the weights are zero at padding.
 
-        previous: the sum of the weights of all queries before, a mean over heads; None for none yet. Only coverage
-                  reads it.
-        start:    the number of each row's first query among its sentence's steps; None for 0. Only a monotonic window
-                  reads it.
+        previous: the sum of the weights of all earlier queries, a mean over heads; None: zeros. For coverage.
+        start:    the step of each row's first query; None: 0. For a monotonic window.
 
-        Raises ValueError for several queries at once where `needs_previous`, and for another shape or device; TypeError
-        for another type.
+        Raises ValueError for several queries if `needs_previous`, and for another shape or device; TypeError for
+        another type.
         """
-        places, (like, types) = memory.mask.shape, self._like(query)
-        check_tensor("attention", "query", query, (places[0], "T", self.scorer.query_size), like, types)
-        check_tensor("attention", "memory.keys", memory.keys, (*places, self.scorer.key_size), query, FLOATING)
-        check_tensor("attention", "memory.values", memory.values, (*places, "C"), query, FLOATING)
+        positions, (like, types) = memory.mask.shape, self._like(query)
+        check_tensor("attention", "query", query, (positions[0], "T", self.scorer.query_size), like, types)
+        check_tensor("attention", "memory.keys", memory.keys, (*positions, self.scorer.key_size), query, FLOATING)
+        check_tensor("attention", "memory.values", memory.values, (*positions, "C"), query, FLOATING)
         if previous is not None:
-            check_tensor("attention", "previous", previous, places, query, FLOATING)
+            check_tensor("attention", "previous", previous, positions, query, FLOATING)
         if start is not None:
-            check_tensor("attention", "start", start, places[:1], query, torch.int64)
+            check_tensor("attention", "start", start, positions[:1], query, torch.int64)
         scores = self.scorer.scores(query, self._keys(query, memory, previous))
         mask, emphasis = memory.mask[:, None, None], None
         if self.window is not None:
@@ -144,8 +141,7 @@ class Attention(nn.Module):
         return Attended(self.scorer.context(weights, memory.values), weights)
 
     def _like(self, tensor: Tensor) -> tuple[Tensor, tuple[torch.dtype, ...] | None]:
-        """A parameter, whose type and device the argument must have; without parameters the argument itself, and every
-        floating type."""
+        """A tensor of the required device, and the allowed types (None: those of the parameters)."""
         parameter = next(self.parameters(), None)
         return (tensor, FLOATING) if parameter is None else (parameter, None)
 
@@ -154,6 +150,6 @@ class Attention(nn.Module):
             return memory.keys
         if query.shape[1] != 1:
             raise ValueError(
-                f"coverage asks 1 query at a time, {query.shape[1]} came: each waits for the weights before"
+                f"coverage takes 1 query at a time, {query.shape[1]} came: each needs the weights of the one before"
             )
         return self.coverage(memory.keys, torch.zeros_like(memory.keys[..., 0]) if previous is None else previous)

@@ -1,4 +1,4 @@
-"""A small network over query and value side by side as a score."""
+"""A small network over the concatenated query and value as a scorer."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from lightning_seq.value_types import Size
 
 
 class ConcatScorer(Scorer):
-    """A network over the pair (Luong et al. 2015, eq. 8, `concat`).
+    """A network over query and value (Luong et al. 2015, eq. 8, `concat`).
 
         e_ts = v · tanh(W [q_t; h_s])
 
     W `[A, Q+D]` and v `[A]` are the paper's W_a and v_a. The columns of W that meet h_s are applied once per sentence.
-    It can say what `additive` can; it starts elsewhere, because W is one matrix of Q+D inputs.
+    It can represent the same scores as `additive`; its initial weights differ, because W is one matrix of Q+D inputs.
 
     Parameters: A*(Q + D) + A.
     Elsewhere: `concat`; additive attention.
 
-    hidden_size: A; None takes Q.
+    hidden_size: A; None: Q.
     """
 
     def __init__(self, query_size: int, value_size: int, hidden_size: Size | None = None) -> None:

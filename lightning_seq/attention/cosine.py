@@ -14,7 +14,7 @@ from lightning_seq.errors import UserError
 from lightning_seq.value_types import Range
 
 EPSILON = 1e-8
-"""Added to squared lengths: zeros have no direction, and their cosine with everything is 0."""
+"""Added to squared lengths: the cosine of a zero vector with any vector is 0."""
 
 
 class CosineScorer(Scorer):
@@ -23,14 +23,14 @@ class CosineScorer(Scorer):
         k_s = h_s / |h_s|
         e_ts = (q_t / |q_t|) · k_s / τ
 
-    |x| = √(x · x + 1e-8). It needs queries and values of one width: where they differ, W h_s with a learned W `[Q, D]`
-    without bias stands for h_s.
+    |x| = √(x · x + 1e-8). If queries and values differ in width, W h_s replaces h_s, with a learned W `[Q, D]` without
+    bias.
 
-    Parameters: 1 where Q = D, else Q*D + 1.
+    Parameters: 1 if Q = D, else Q*D + 1.
     Elsewhere: content-based addressing; key strength β for 1/τ.
 
-    temperature: what τ starts from, above 0; the scores lie in ±1/τ.
-    learned:     whether τ is learned (as its logarithm) or stays.
+    temperature: initial value of τ, above 0; the scores lie in ±1/τ.
+    learned:     whether τ is learned (as its logarithm).
     """
 
     def __init__(
@@ -66,5 +66,5 @@ class CosineScorer(Scorer):
 
 
 def direction(x: Float[Tensor, "*lead Q"]) -> Float[Tensor, "*lead Q"]:
-    """Vectors of length 1; zeros stay zeros, with a finite gradient."""
+    """Vectors of length 1; zeros remain zeros, with a finite gradient."""
     return x * torch.rsqrt((x * x).sum(-1, keepdim=True) + EPSILON)

@@ -1,4 +1,4 @@
-"""Coverage: what has been looked at so far."""
+"""Coverage: the attention so far."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from torch import Tensor, nn
 
 
 class Coverage(nn.Module):
-    """Keys that know how much attention their place has had (See et al. 2017, eqs. 10-11; after Tu et al. 2016).
+    """Keys that depend on their position's past attention (See et al. 2017, eqs. 10-11; after Tu et al. 2016).
 
         c_t = Σ_{t'<t} a_t'
         k_ts = k_s + w c_ts
 
-    w `[K]` is the paper's w_c; it starts at zero, so that at first the attention is what it is without coverage.
+    w `[K]` is the paper's w_c; it starts at zero: the attention is then the same as without coverage.
 
     Parameters: K.
     """

@@ -14,9 +14,9 @@ class DotScorer(Scorer):
         k_s = h_s
         e_ts = q_t · k_s
 
-    It needs queries and values of one width: where they differ, k_s = W h_s with a learned W `[Q, D]`, without bias.
+    If queries and values differ in width, k_s = W h_s with a learned W `[Q, D]`, without bias.
 
-    Parameters: none where Q = D, else Q*D.
+    Parameters: none if Q = D, else Q*D.
     Elsewhere: `dot`, multiplicative attention.
     """
 

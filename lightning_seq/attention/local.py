@@ -1,4 +1,4 @@
-"""Local attention: a window over the source, and where it stands."""
+"""Local attention: a window over the source."""
 
 from __future__ import annotations
 
@@ -9,22 +9,24 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
+from lightning_seq.attention.scorer import reset_uniform
+
 
 class Window(NamedTuple):
-    """open `[B, T, S]`: the places a query may look at; emphasis `[B, T, S]`: what its weights are multiplied with."""
+    """open `[B, T, S]`: the positions that a query attends to; emphasis `[B, T, S]`: factors of its weights."""
 
     open: Tensor
     emphasis: Tensor | None = None
 
 
 class Monotonic(nn.Module):
-    """A window that moves on by one place at a step (Luong et al. 2015, sec. 3.2, local-m).
+    """A window that moves by one position per step (Luong et al. 2015, sec. 3.2, local-m).
 
         p_t = t
         s is open where |s - p_t| ≤ D
 
-    Steps and places count from 0. A target may be longer than its source: once the window holds nothing but the last
-    place it stays there, so that no step is left without a source.
+    Steps and positions count from 0. If the target is longer than its source, the window stops when only the last
+    position is in it.
     """
 
     def __init__(self, window: int) -> None:
@@ -42,14 +44,14 @@ class Monotonic(nn.Module):
 
 
 class Predictive(nn.Module):
-    """A window where the query predicts it, with a bell over it (Luong et al. 2015, eqs. 9-10, local-p).
+    """A Gaussian window at a predicted position (Luong et al. 2015, eqs. 9-10, local-p).
 
         p_t = S σ(v · tanh(W q_t))
         s is open where |s - p_t| ≤ D
         a_ts = softmax_s(e_t) exp(-(s - p_t)² / (2 σ²)),  σ = D/2
 
-    S is the length of the row's own source, W `[Q, Q]` and v `[Q]` are the paper's W_p and v_p. Because of the bell the
-    weights of a query do not sum to 1.
+    S is the length of the row's own source, W `[Q, Q]` and v `[Q]` are the paper's W_p and v_p. The weights of a query
+    do not sum to 1, because of the Gaussian.
     """
 
     def __init__(self, query_size: int, window: int) -> None:
@@ -60,10 +62,7 @@ class Predictive(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Uniform in ±1/√Q, as torch initialises a linear layer."""
-        for parameter in self.parameters():
-            bound = parameter.shape[-1] ** -0.5
-            nn.init.uniform_(parameter, -bound, bound)
+        reset_uniform(self)
 
     def forward(
         self, query: Float[Tensor, "B T Q"], mask: Bool[Tensor, "B S"], start: Int[Tensor, "B"] | None = None

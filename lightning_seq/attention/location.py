@@ -1,4 +1,4 @@
-"""Scores by place alone."""
+"""Scores of positions, from the query alone."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from lightning_seq.value_types import Range
 
 
 class LocationScorer(Scorer):
-    """Where to look, from the query alone (Luong et al. 2015, eq. 8, `location`).
+    """A score for each position, from the query alone (Luong et al. 2015, eq. 8, `location`).
 
         e_ts = W_s q_t
 
-    Row W_s of W `[L, Q]` belongs to place s, whatever stands there.
+    Row W_s of W `[L, Q]` belongs to position s.
 
     Parameters: L*Q.
     Elsewhere: location-based alignment.
 
-    max_length: L, the longest source there can be. Raises UserError for a longer one.
+    max_length: L, the length of the longest source. Raises UserError for a longer one.
     """
 
     by_place = True
@@ -39,7 +39,7 @@ class LocationScorer(Scorer):
     def keys(self, values: Float[Tensor, "B S D"]) -> Float[Tensor, "B S 0"]:
         if values.shape[1] > self.max_length:
             raise UserError(
-                f"a source sentence has {values.shape[1]} places, attention=location was made for {self.max_length}: "
+                f"a source has {values.shape[1]} positions, attention=location has {self.max_length}: "
                 f"set attention.max_length={values.shape[1]} and train again, or cut with data.max_length"
             )
         return values[..., :0]

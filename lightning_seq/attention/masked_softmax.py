@@ -1,4 +1,4 @@
-"""Softmax over the places that count."""
+"""Softmax over unmasked positions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Several scaled dot products side by side."""
+"""Several scaled dot products in parallel."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ class MultiHeadScorer(Scorer):
         c_t = W_o [Σ_s a^1_ts W^1_v h_s; …; Σ_s a^N_ts W^N_v h_s]
 
     The N heads are d wide each, P = N d in all: W_q `[P, Q]`, W_k and W_v `[P, D]` hold a block of rows for each head,
-    W_o is `[D, P]`, so that a context is as wide as other scorers'. No bias, as in the paper.
+    W_o is `[D, P]`: a context has the same width as other scorers'. No bias, as in the paper.
 
     Parameters: P*Q + 3*P*D.
     Elsewhere: h for N, d_k and d_v for d.
 
     heads:     N.
-    head_size: d; None takes Q / N. Raises UserError where that is no whole number.
+    head_size: d; None: Q / N. Raises UserError if that is not a whole number.
     """
 
     def __init__(self, query_size: int, value_size: int, heads: Heads = 4, head_size: Size | None = None) -> None:

@@ -5,29 +5,21 @@ from __future__ import annotations
 from jaxtyping import Float
 from torch import Tensor
 
-from lightning_seq.attention.scorer import Scorer, matched, matching, products
+from lightning_seq.attention.dot import DotScorer
+from lightning_seq.attention.scorer import products
 
 
-class ScaledDotScorer(Scorer):
+class ScaledDotScorer(DotScorer):
     """Scaled dot product (Vaswani et al. 2017, eq. 1).
 
         k_s = h_s
         e_ts = q_t · k_s / √Q
 
-    It needs queries and values of one width: where they differ, k_s = W h_s with a learned W `[Q, D]`, without bias.
+    If queries and values differ in width, k_s = W h_s with a learned W `[Q, D]`, without bias.
 
-    Parameters: none where Q = D, else Q*D.
+    Parameters: none if Q = D, else Q*D.
     Elsewhere: d_k for Q.
     """
-
-    def __init__(self, query_size: int, value_size: int) -> None:
-        super().__init__(query_size, value_size)
-        self.key_size = query_size
-        self.W = matching(query_size, value_size)
-        self.reset_parameters()
-
-    def keys(self, values: Float[Tensor, "B S D"]) -> Float[Tensor, "B S Q"]:
-        return matched(values, self.W)
 
     def scores(self, query: Float[Tensor, "B T Q"], keys: Float[Tensor, "B S Q"]) -> Float[Tensor, "B 1 T S"]:
         return products(query * self.query_size**-0.5, keys)

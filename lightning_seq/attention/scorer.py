@@ -1,4 +1,4 @@
-"""The contract of a scorer: how well each place of the source answers a query."""
+"""The contract of a scorer: a score of each source position for each query."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from lightning_seq.errors import at_least_one
 
 
 class Scorer(nn.Module, ABC):
-    """How well each place of the source answers a query; what is asked for is then a mean of what stands there.
+    """A score of each source position for each query; the context is the mean of the values, weighted by their softmax.
 
     query_size:   Q, width of a query (the decoder's state).
-    value_size:   D, width of what the encoder gives at a place.
-    key_size:     K, width of what `keys` makes of it; 0 where scores do not look at what stands there.
-    context_size: C, width of what `context` gives.
-    heads:        how many distributions over the places there are.
-    by_place:     whether a score depends on the place's number, beside what stands there.
+    value_size:   D, width of an encoder output.
+    key_size:     K, width of a key; 0 if the scores do not depend on keys.
+    context_size: C, width of a context.
+    heads:        the number of distributions over the positions.
+    by_place:     whether a score depends on the number of the position.
 
-    A subclass takes `(query_size, value_size, **its own options)`, hands the two sizes on to this constructor, and sets
-    `key_size`, `context_size` and `heads` where they differ from D, D and 1.
+    The constructor of a subclass takes `(query_size, value_size, **options)`, calls this one with the two sizes, and
+    sets `key_size`, `context_size` and `heads` if they differ from D, D and 1.
     """
 
     heads: int = 1
@@ -36,35 +36,39 @@ class Scorer(nn.Module, ABC):
         self.key_size = self.context_size = value_size
 
     def keys(self, values: Float[Tensor, "B S D"]) -> Float[Tensor, "B S K"]:
-        """All of a score that depends on the source alone, once per sentence."""
+        """The part of a score that depends on the source alone, computed once per sentence."""
         return values
 
     def values(self, values: Float[Tensor, "B S D"]) -> Float[Tensor, "B S C"]:
-        """What a context is the mean of, once per sentence."""
+        """The vectors whose mean is a context, computed once per sentence."""
         return values
 
     @abstractmethod
     def scores(self, query: Float[Tensor, "B T Q"], keys: Float[Tensor, "B S K"]) -> Float[Tensor, "B heads T S"]:
-        """T queries at once, each as if it were alone; what stands at padded places does not matter."""
+        """Scores of T independent queries; those of padded positions have no effect."""
 
     def context(
         self, weights: Float[Tensor, "B heads T S"], values: Float[Tensor, "B S C"]
     ) -> Float[Tensor, "B T context"]:
-        """The mean of `values`, weighted; zeros where all weights are."""
+        """The weighted mean of `values`; zeros if all weights are zero."""
         return torch.bmm(weights[:, 0], values)
 
     def reset_parameters(self) -> None:
-        """Uniform in ±1/√n, n the last dimension, as torch initialises a linear layer."""
-        for parameter in self.parameters(recurse=False):
-            bound = parameter.shape[-1] ** -0.5
-            nn.init.uniform_(parameter, -bound, bound)
+        reset_uniform(self)
 
     def extra_repr(self) -> str:
         return f"{self.query_size}, {self.value_size}"
 
 
+def reset_uniform(module: nn.Module) -> None:
+    """The module's own parameters uniform in ±1/√n, n the last dimension, as torch initialises a linear layer."""
+    for parameter in module.parameters(recurse=False):
+        bound = parameter.shape[-1] ** -0.5
+        nn.init.uniform_(parameter, -bound, bound)
+
+
 def matching(query_size: int, value_size: int) -> nn.Parameter | None:
-    """`W [Q, D]`, which brings values to the width of queries; None where they have it."""
+    """`W [Q, D]`, which projects values to the width of queries; None if they have the same width."""
     return None if query_size == value_size else nn.Parameter(torch.empty(query_size, value_size))
 
 

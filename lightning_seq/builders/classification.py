@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lightning_seq.builders.prediction_columns import example_columns, of_task, score_columns, test_rows
-from lightning_seq.builders.task_kind import Loaded, Row, TaskKind, make_task
+from lightning_seq.builders.prediction_columns import name_column, of_task, score_columns, test_rows, write_predictions
+from lightning_seq.builders.task_kind import Loaded, MakeEncoder, Row, Shared, TaskKind, make_task, ranked
 from lightning_seq.config.tree import Config
 from lightning_seq.data.classification.reader import TextReader
 from lightning_seq.data.difficulty import difficulty
 from lightning_seq.errors import UserError
-from lightning_seq.files import write_parquet
 from lightning_seq.losses.ranking import OTHER
 from lightning_seq.models.artificial_class import ArtificialClass
 from lightning_seq.models.classifier import Classifier
-from lightning_seq.models.encoder import Encoder
 from lightning_seq.spec import Class, DataSpec
 
 if TYPE_CHECKING:
@@ -30,9 +28,7 @@ if TYPE_CHECKING:
 DIRECTIONS = ("(e1,e2)", "(e2,e1)")
 
 
-def model(
-    config: Config, spec: DataSpec, embedding: nn.Module, encoder: Callable[[int], Encoder], width: int
-) -> Classifier:
+def model(config: Config, spec: DataSpec, embedding: nn.Module, encoder: MakeEncoder, width: int) -> Classifier:
     task, classes = config["task"], spec.targets_as(Class)
     other = artificial(config, classes.names)
     made = Classifier(
@@ -49,11 +45,11 @@ def model(
 
 
 def artificial(config: Config, names: Sequence[str]) -> int | None:
-    """The class that a ranking loss learns nothing of, where there is one."""
+    """The number of the class `Other`, of which a ranking loss learns nothing; None without it."""
     return names.index(OTHER) if config["task"].get("loss") == "ranking" and OTHER in names else None
 
 
-def task(config: Config, data: ClassificationData, model: Classifier, shared: dict[str, Any]) -> Task:
+def task(config: Config, data: ClassificationData, model: Classifier, shared: Shared) -> Task:
     settings, names = config["task"], data.spec.targets_as(Class).names
     return make_task(
         config,
@@ -71,30 +67,28 @@ def task(config: Config, data: ClassificationData, model: Classifier, shared: di
 
 
 def directed_relations(names: Sequence[str]) -> bool:
-    """Whether classes are what SemEval-2010 task 8 asks for, as `Cause-Effect(e1,e2)`, and perhaps `Other`."""
-    found = [name.endswith(DIRECTIONS) for name in names if name != OTHER]
-    return bool(found) and all(found)
+    """Whether the classes are those of SemEval-2010 task 8, such as `Cause-Effect(e1,e2)`, with or without `Other`."""
+    relations = [name for name in names if name != OTHER]
+    return bool(relations) and all(name.endswith(DIRECTIONS) for name in relations)
 
 
 def artifacts(directory: Path, data: ClassificationData, task: Task) -> dict[str, str]:
-    """`predictions.parquet`, a row per example: `example_columns`, target, prediction, loss, its `difficulty`; where
-    they are full, its text, and the probability of each class (of a model that was trained to rank, its score)."""
+    """`predictions.parquet`, a row per example: target, prediction, loss, its `difficulty`; if they are full, its text,
+    and the probability of each class (or its score, of a model that was trained to rank)."""
     names, predictions = data.spec.targets_as(Class).names, test_rows(task)
     rows, scores = predictions[:, 0].astype("int64"), predictions[:, 4:]
-    test, more = data.prepared.splits["test"], {}
+    test = data.prepared.splits["test"]
+    columns = {
+        "target": name_column(names, predictions[:, 1]),
+        "prediction": name_column(names, predictions[:, 2]),
+        "loss": predictions[:, 3],
+        **{name: values[rows] for name, values in difficulty(test.flat, test.offsets, data.vocabulary).items()},
+    }
     if scores.shape[1]:
         texts = data.prepared.test_texts()
-        said = "score" if getattr(task, "ranks", False) else "probability"
-        more = {"text": [texts[row] for row in rows.tolist()], **score_columns(names, scores, said)}
-    hard = difficulty(test.flat, test.offsets, data.vocabulary)
-    columns = {
-        **example_columns(data, rows),
-        **_columns(names, predictions),
-        **{name: values[rows] for name, values in hard.items()},
-        **more,
-    }
-    write_parquet(directory / "predictions.parquet", columns)
-    return {"predictions": "predictions.parquet"}
+        value = "score" if getattr(task, "ranks", False) else "probability"
+        columns |= {"text": [texts[row] for row in rows.tolist()], **score_columns(names, scores, value)}
+    return write_predictions(directory, data.example_ids("test"), rows, columns)
 
 
 def class_weights(wanted: str | list[float] | None, data: ClassificationData) -> Tensor | None:
@@ -120,17 +114,6 @@ def class_weights(wanted: str | list[float] | None, data: ClassificationData) ->
     return torch.tensor(weights * counts.sum() / (weights * counts).sum(), dtype=torch.float32)
 
 
-def _columns(names: tuple[str, ...], predictions: np.ndarray) -> dict[str, Any]:
-    import pyarrow
-
-    labels = pyarrow.array(names)
-    return {
-        "target": labels.take(pyarrow.array(predictions[:, 1].astype("int64"))),
-        "prediction": labels.take(pyarrow.array(predictions[:, 2].astype("int64"))),
-        "loss": predictions[:, 3],
-    }
-
-
 def predictions(loaded: Loaded, texts: Sequence[str], top_k: int, first: int = 1) -> Iterator[Row]:
     """For each text `{"text", "predictions": [{"label", "probability"}, …]}`, the likeliest first.
 
@@ -138,19 +121,9 @@ def predictions(loaded: Loaded, texts: Sequence[str], top_k: int, first: int = 1
     """
     names = loaded.spec.targets_as(Class).names
     ranks = loaded.config["task"].get("loss") == "ranking"
-    said = "score" if ranks else "probability"
-    found = scores(loaded, texts, first) if ranks else loaded.probabilities(texts, first)
-    values, indices = found.topk(min(top_k, len(names)), dim=-1)
-    for text, row, labels in zip(texts, values.tolist(), indices.tolist(), strict=True):
-        ranked = [{"label": names[label], said: round(value, 6)} for label, value in zip(labels, row, strict=True)]
-        yield {"text": text, "predictions": ranked}
-
-
-@torch.inference_mode()
-def scores(loaded: Loaded, texts: Sequence[str], first: int = 1) -> Tensor:
-    """`[B, C]`, as the model gives them."""
-    batch = loaded.reader.encode(texts, first)
-    return loaded.model(batch.inputs, batch.mask)
+    scores = loaded.outputs(texts, first) if ranks else loaded.probabilities(texts, first)
+    lists = ranked(scores, names, top_k, "label", "score" if ranks else "probability")
+    yield from ({"text": text, "predictions": best} for text, best in zip(texts, lists, strict=True))
 
 
 def choices(loaded: Loaded) -> int | None:

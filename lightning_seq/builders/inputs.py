@@ -1,35 +1,55 @@
-"""What the embedding starts from: word vectors, random numbers, one-hot vectors."""
+"""The start of the embedding: word vectors, random numbers, one-hot vectors."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
+from torch import nn
 
 from lightning_seq.config.seeds import Stream, stream_seed
 from lightning_seq.config.targets import factory
 from lightning_seq.config.tree import Config
+from lightning_seq.embeddings.artifact import vectors_fingerprint, word_vectors
+from lightning_seq.embeddings.formats import read_vectors
+from lightning_seq.embeddings.layer import Embedding
 from lightning_seq.embeddings.matrix import Coverage, embedding_matrix
 from lightning_seq.embeddings.vectors import Vectors as WordVectors
-from lightning_seq.errors import UserError, near
+from lightning_seq.embeddings.word2vec import Word2VecParameters
+from lightning_seq.errors import UserError
 from lightning_seq.files import fingerprint, sha256
-from lightning_seq.spec import Features
+from lightning_seq.spec import DataSpec, Features
+from lightning_seq.text.vocabulary import SPECIALS, Vocabulary
 
-EMBEDDINGS = ("word2vec", "random", "onehot", "file", "none")
+
+class Side(Protocol):
+    """The source or the target side of data: a vocabulary, and the text of its train split."""
+
+    @property
+    def spec(self) -> DataSpec: ...
+
+    @property
+    def vocabulary(self) -> Vocabulary: ...
+
+    @property
+    def fingerprints(self) -> Mapping[str, str]: ...
+
+    def train_sentences(self) -> Iterator[list[str]]: ...
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """What the embedding starts from.
+    """The start of the embedding.
 
     kind:     `word2vec`, `random`, `onehot`, `file`, or `none` for inputs that are vectors already.
     width:    E.
-    matrix:   `[V, E]`, or None where nothing is given (random, one-hot).
-    vectors:  where the matrix came from.
-    target:   the same for the target side, where data have one with words of its own.
+    matrix:   `[V, E]`, or None for random and one-hot.
+    vectors:  the source of the matrix.
+    target:   the same for a target side with its own words.
     """
 
     kind: str
@@ -42,13 +62,13 @@ class Inputs:
 
     @property
     def mark(self) -> str | None:
-        """The fingerprint of all vectors, those of the target side too; None where there are none."""
+        """The fingerprint of the vectors of both sides; None without vectors."""
         marks = [side.fingerprint for side in (self, self.target) if side is not None and side.fingerprint]
         return marks[0] if len(set(marks)) == 1 else fingerprint(marks) if marks else None
 
     @property
     def notes(self) -> list[str]:
-        """A line for each file of vectors that has words which could not be read."""
+        """A line for each file of vectors with unreadable words."""
         return [
             f"{meta['file']}: {meta['not_utf8']:,} words that are not UTF-8 left out"
             for side in (self, self.target)
@@ -57,10 +77,10 @@ class Inputs:
 
 
 def build_inputs(config: Config, data: Any, progress: bool = False) -> Inputs:
-    """Word vectors for the vocabulary: trained on the train split or found in the cache, or read from a file; and for
-    that of the target side, from its own text or its own file (`embedding.target_path`).
+    """Word vectors for the vocabulary: trained on the train split, from the cache, or read from a file; for the target
+    side from its text or its file (`embedding.target_path`).
 
-    Raises UserError for an unknown kind and for vectors of another width than the configuration asks for.
+    Raises UserError for vectors of another width than `embedding.size`.
     """
     inputs = _side(config, data, progress)
     target = getattr(data, "target_side", None)
@@ -69,20 +89,18 @@ def build_inputs(config: Config, data: Any, progress: bool = False) -> Inputs:
     settings = {**config["embedding"], "path": config["embedding"].get("target_path")}
     if settings["kind"] == "file" and not settings["path"]:
         settings |= {"kind": "random", "size": inputs.width}
-    written = _side({**config, "embedding": settings}, target, progress)
-    if written.width != inputs.width:
+    target_inputs = _side({**config, "embedding": settings}, target, progress)
+    if target_inputs.width != inputs.width:
         raise UserError(
-            f"embedding.path has vectors of {inputs.width} numbers and embedding.target_path of {written.width}: "
+            f"embedding.path has vectors of {inputs.width} numbers and embedding.target_path of {target_inputs.width}: "
             "expected one width for both sides"
         )
-    return replace(inputs, target=written)
+    return replace(inputs, target=target_inputs)
 
 
-def _side(config: Config, data: Any, progress: bool) -> Inputs:
+def _side(config: Config, data: Side, progress: bool) -> Inputs:
     settings = config["embedding"]
     kind = settings["kind"]
-    if kind not in EMBEDDINGS:
-        raise UserError(f"embedding.kind is {kind!r}: {near(kind, EMBEDDINGS)}")
     if isinstance(data.spec.inputs, Features):
         if kind != "none":
             raise UserError(f"embedding={kind} is for words, these inputs are numbers: use embedding=none")
@@ -95,16 +113,11 @@ def _side(config: Config, data: Any, progress: bool) -> Inputs:
     if kind == "random":
         return Inputs(kind, settings["size"])
     if kind == "word2vec":
-        from lightning_seq.embeddings.artifact import vectors_fingerprint, word_vectors
-        from lightning_seq.embeddings.word2vec import Word2VecParameters
-
         parameters = Word2VecParameters(**config["word2vec"])
         corpus = data.fingerprints["data"]
         vectors = word_vectors(data.train_sentences(), parameters, corpus, Path(config["cache"]), progress)
         mark, remedy = vectors_fingerprint(parameters, corpus), f"word2vec.vector_size={settings['size']}"
     else:
-        from lightning_seq.embeddings.formats import read_vectors
-
         if not settings["path"]:
             raise UserError("embedding=file needs a file: give embedding.path=FILE (word2vec, GloVe or fastText .vec)")
         path = Path(settings["path"]).expanduser()
@@ -117,13 +130,26 @@ def _side(config: Config, data: Any, progress: bool) -> Inputs:
             f"embeddings have width {width}, the model expects {settings['size']}: use {remedy}, "
             f"or set embedding.size={width}"
         )
-    # Rows for words without a vector are drawn from the vectors' own seed: they are the same for every seed of a run.
+    # Rows of words without a vector are drawn from word2vec.seed, so they are the same for every seed of a run.
     matrix, coverage = embedding_matrix(words, vectors, seed=config["word2vec"]["seed"], counts=data.vocabulary.counts)
     return Inputs(kind, width, matrix, vectors, coverage, mark)
 
 
-def initialise(model: Any, config: Config, inputs: Inputs) -> None:
-    """Every parameter from the seed and its own name; then the vectors, where there are any."""
+def token_embedding(config: Config, words: Sequence[str], width: int) -> Embedding:
+    """The embedding of a vocabulary, before its vectors are set."""
+    settings = config["embedding"]
+    return Embedding(
+        len(words),
+        width,
+        frozen=settings["frozen"],
+        padding=0 if words[0] == SPECIALS[0] else None,
+        dropout=settings.get("dropout", 0.0),
+        scale=settings.get("scale", 1.0),
+    )
+
+
+def initialise(model: nn.Module, config: Config, inputs: Inputs) -> None:
+    """Set every parameter from the seed and its name, then the word vectors."""
     factory(config["init"], "init", config["allow"])()(model, stream_seed(config["seed"], Stream.INITIALISATION))
     sides = {"source" if inputs.target else "embedding": inputs, "target": inputs.target}
     for name, side in sides.items():
@@ -132,7 +158,7 @@ def initialise(model: Any, config: Config, inputs: Inputs) -> None:
                 model.get_submodule(name).get_parameter("weight").copy_(torch.from_numpy(side.matrix))
 
 
-def describe_embedding(inputs: Inputs) -> dict[str, Any]:
+def describe_embedding(inputs: Inputs) -> dict[str, object]:
     """The record's `embedding`."""
     coverage = inputs.coverage
     return {

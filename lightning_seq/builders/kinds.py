@@ -1,4 +1,4 @@
-"""The kinds of task, and which one a model is of."""
+"""The kinds of task."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ KINDS = (
 
 
 def kind_of(spec: DataSpec) -> TaskKind:
-    """The kind of task that data are for. Raises TypeError for targets that no kind of task has."""
+    """The kind of task of the data. Raises TypeError if no kind has such targets."""
     if isinstance(spec.targets, Bits) and not spec.targets.shifted:
         return bits.KIND
     for kind in KINDS:
@@ -36,7 +36,7 @@ def kind_of(spec: DataSpec) -> TaskKind:
 
 
 def check_verb(verb: str, kind: TaskKind) -> None:
-    """Raises UserError, with the verbs that fit, for a model that the verb is not for."""
+    """Raises UserError, naming the verbs that fit, for a verb that does not fit the model."""
     if verb not in kind.verbs:
         others = [other.name for other in KINDS if verb in other.verbs]
         raise UserError(

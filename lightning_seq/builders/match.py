@@ -1,20 +1,22 @@
-"""Architectures of one size: the hidden size at which each has as many parameters, bytes of state or operations."""
+"""Architectures of one size: the width at which all have as many parameters, bytes of state or operations."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
+from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
 
 from lightning_seq.builders.build import build_model
 from lightning_seq.config.entry import Entry
 from lightning_seq.config.match import UNITS, read_target, resized, size_of, step, width_key
 from lightning_seq.config.tree import Config
 from lightning_seq.errors import UserError, first_line
+from lightning_seq.files import Plain
 from lightning_seq.identity import is_matched
 from lightning_seq.layers.recurrent import Recurrent
 from lightning_seq.models.encoder_decoder import EncoderDecoder
@@ -23,25 +25,25 @@ from lightning_seq.models.tagger import Tagger
 from lightning_seq.spec import DataSpec, Features
 
 LARGEST = {"parameters": 65_536, "state": 65_536, "flops": 4_096}
-"""The largest size that is looked at; operations are counted on models that are really made."""
+"""The largest width; it is smaller for operations, which are counted on models with real tensors."""
 TOKENS, CHARACTERS = 16, 8
-"""How long the sequence is over which operations are counted, and each of its words."""
+"""The length of the sequence over which operations are counted, and of each of its words."""
 REFUSALS = 128
-"""Sizes in a row that a model may refuse (one that a number of heads does not divide, say) before larger ones are taken
-for impossible too."""
+"""After so many impossible sizes in a row (not divisible by the number of heads, say), larger ones count as impossible.
+"""
 
 
 def measure(config: Config, spec: DataSpec, width: int) -> int:
-    """How large the configured model is, by the measure that `match` names. `width` is of the embedding.
+    """The size of the configured model in the unit of `match`. width: of the embedding.
 
     parameters: as the record counts them, on torch's meta device, which holds shapes and no numbers.
-    state:      bytes of the tensors that the recurrent layers hand from one step to the next, in all layers, both
-                directions, encoder and decoder.
-    flops:      operations a token, forward, as `torch.utils.flop_counter` counts them on the engine `loop` over 16
-                tokens: two for each multiply-add of a matrix product, a convolution and an attention product; what is
-                done element by element (gates, biases, normalisation) and what is looked up (embeddings, one-hot
-                inputs) is not counted. An encoder-decoder's token is one that is read and one that is written. With
-                `count=all` each word is read as 8 characters.
+    state:      bytes of the tensors that the recurrent layers pass from step to step, in all layers, both directions,
+                encoder and decoder.
+    flops:      operations per token, forward, as `torch.utils.flop_counter` counts them on the engine `loop` over 16
+                tokens: two for each multiply-add of a matrix product, a convolution or an attention product;
+                elementwise operations (gates, biases, normalisation) and lookups (embeddings, one-hot inputs) do not
+                count. A token of an encoder-decoder is one source token and one target token. With `count=all` each
+                word has 8 characters.
     """
     kind, part = config["match"]["kind"], config["match"]["count"]
     if kind == "flops":
@@ -53,7 +55,7 @@ def measure(config: Config, spec: DataSpec, width: int) -> int:
     return _state_bytes(model.parts()["recurrent"] if part == "recurrent" else model)
 
 
-def _state_bytes(module: Any) -> int:
+def _state_bytes(module: nn.Module) -> int:
     return sum(
         math.prod(shape) * kind.itemsize
         for layer in module.modules()
@@ -63,26 +65,24 @@ def _state_bytes(module: Any) -> int:
 
 
 def _operations(config: Config, spec: DataSpec, width: int) -> int:
-    """Of a forward pass over one sequence, an equal share for each of its tokens."""
-    from torch.utils.flop_counter import FlopCounterMode  # takes long to import
-
+    """The operations of a forward pass over one sequence, divided by its tokens."""
     if "engine" in config["model"]:
         config = {**config, "model": {**config["model"], "engine": "loop"}}
     model = build_model(config, spec, width)
     mask = torch.ones(1, TOKENS, dtype=torch.bool)
     ids = torch.ones(1, TOKENS, dtype=torch.int64)
     inputs = torch.zeros(1, TOKENS, spec.inputs.width) if isinstance(spec.inputs, Features) else ids
-    more: tuple[Any, ...] = ()
+    more: tuple[object, ...] = ()
     if isinstance(model, EncoderDecoder):
         more = (ids, mask)
     elif isinstance(model, Tagger):
         spelling, characters = torch.arange(TOKENS)[None], torch.ones(TOKENS, CHARACTERS, dtype=torch.int64)
         more = ({"spelling": spelling, "characters": characters, "case": torch.zeros_like(ids)},)
-    # In evaluation torch's transformer takes a path of its own, and its quickest attention is not counted.
+    # In evaluation torch's transformer uses its fast path, whose attention is not counted.
     model.train()
     with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         made = model(inputs, mask, *more)
-        pair = counter.get_total_flops()  # of an encoder-decoder, all but the softmax
+        without_softmax = counter.get_total_flops()
         if isinstance(model, EncoderDecoder):
             model.softmax.log_probabilities(made.hidden[0])
 
@@ -91,28 +91,30 @@ def _operations(config: Config, spec: DataSpec, width: int) -> int:
 
     if config["match"]["count"] == "all":
         total = counter.get_total_flops()
+    elif isinstance(model, EncoderDecoder):
+        total = without_softmax - inside("output_projection")
     else:
-        total = pair - inside("output_projection") if isinstance(model, EncoderDecoder) else inside("encoder")
+        total = inside("encoder")
     return round(total / TOKENS)
 
 
 def nearest(
     count: Callable[[int], int | None], target: int, step: int = 1, largest: int = 65_536
 ) -> tuple[int, bool] | None:
-    """The multiple of `step` whose count is nearest to `target`, of two equally near the smaller; and whether the
-    target lies within what sizes up to `largest` have. `count` must not fall from one size to a larger one; it is None
-    for a size that is not possible. None where no size is."""
+    """The multiple of `step` whose count is nearest to `target`, of two equally near the smaller; and whether sizes up
+    to `largest` reach the target. `count` must not fall from a size to a larger one; it is None for an impossible size.
+    None if all sizes are impossible."""
     last = largest // step
 
     def possible(units: int) -> int | None:
-        """The first size from here up that is possible."""
+        """The first possible size from here on."""
         within = range(units, min(units + REFUSALS, last + 1))
-        return next((each for each in within if count(each * step) is not None), None)
+        return next((size for size in within if count(size * step) is not None), None)
 
     def total(units: int) -> float:
         size = possible(units)
-        found = None if size is None else count(size * step)
-        return math.inf if found is None else found
+        counted = None if size is None else count(size * step)
+        return math.inf if counted is None else counted
 
     low = possible(1)
     if low is None:
@@ -133,7 +135,7 @@ def nearest(
 
 @dataclass
 class Matching:
-    """One measure for all entries of a comparison. `target` is the first entry's own where none is given."""
+    """One measure for all entries of a comparison. target: None: the size of the first entry."""
 
     kind: str
     count: str
@@ -141,10 +143,10 @@ class Matching:
 
     @classmethod
     def of(cls, config: Config) -> Matching | None:
-        """As the configuration says; None where nothing is to be matched."""
-        settings = config["match"]
+        """The measure of a configuration; None if nothing is to be matched."""
         if not is_matched(config):
             return None
+        settings = config["match"]
         return cls(settings["kind"], settings["count"], read_target(settings["target"]))
 
     @property
@@ -152,10 +154,10 @@ class Matching:
         return f"{UNITS[self.kind]}, {'all together' if self.count == 'all' else 'recurrent part alone'}"
 
     def solve(self, entry: Entry, spec: DataSpec, width: int) -> tuple[Entry, int]:
-        """The entry with the size that comes nearest to the target, and how much it has at that size; the first without
-        a target stays as it is.
+        """The entry with the size nearest to the target, and its count at that size; the first entry without a target
+        is not changed.
 
-        Raises UserError where no size comes near, naming the nearest that there is.
+        Raises UserError, naming the nearest size, if no size reaches the target.
         """
         if self.target is None:
             self.target = measure(entry.config, spec, width)
@@ -171,7 +173,7 @@ class Matching:
                 try:
                     known[size] = measure(resized(entry.config, size), spec, width)
                 except (ValueError, TypeError, RuntimeError, AssertionError, ArithmeticError) as error:
-                    known[size] = None  # a cell may refuse a size: that one is not possible
+                    known[size] = None  # a cell may refuse a size
                     refusals.append(error)
             return known[size]
 
@@ -181,13 +183,13 @@ class Matching:
                 f"{measure(entry.config, spec, width):,} {self.unit}: take it out, or use match=none"
             )
         pace = step(entry.config)
-        found = nearest(count, self.target, pace, LARGEST[self.kind])
-        if found is None:
+        solution = nearest(count, self.target, pace, LARGEST[self.kind])
+        if solution is None:
             reason = first_line(refusals[-1])
             raise UserError(
                 f"{entry.label} cannot be built with {key} from {pace} to {pace * len(refusals)}: {reason}"
             ) from refusals[-1]
-        size, reached = found
+        size, reached = solution
         total = count(size) or 0
         if not reached:
             if self.kind == "state" and total == 0:
@@ -206,10 +208,9 @@ class Matching:
         return replace(entry, config={**config, "match": {**config["match"], "target": self.target}})
 
 
-def residual(config: Config, spec: DataSpec, width: int, found: int | None = None) -> dict[str, Any]:
-    """What the record holds of a matched run: `kind`, `count`, `target`, the key that was solved and its `size`, how
-    much was `found` at that size (measured here where it is not given), and the `mismatch`, (found - target) / target;
-    `{}` where nothing was matched."""
+def residual(config: Config, spec: DataSpec, width: int, found: int | None = None) -> dict[str, Plain]:
+    """The record's `match`: `kind`, `count`, `target`, the solved `key` and its `size`, the count `found` at that size
+    (measured here if None) and the `mismatch`, (found - target) / target; `{}` if nothing was matched."""
     if not is_matched(config):
         return {}
     settings, found = config["match"], measure(config, spec, width) if found is None else found
@@ -225,7 +226,7 @@ def residual(config: Config, spec: DataSpec, width: int, found: int | None = Non
     }
 
 
-def said(match: dict[str, Any]) -> str:
+def said(match: dict[str, Plain]) -> str:
     """`model.hidden_size=187: 199,876 of 200,000 parameters (-0.06 %)`."""
     size = f"{match['key']}={match['size']}: " if match["key"] else ""
     return f"{size}{match['found']:,} of {match['target']:,} {UNITS[match['kind']]} ({100 * match['mismatch']:+.2f} %)"

@@ -1,32 +1,27 @@
-"""Columns that the `predictions.parquet` of every kind of task has: which example a row is of, and probabilities."""
+"""`predictions.parquet`: the columns of every kind of task."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
+import pyarrow
 
 from lightning_seq.config.tree import Config
-from lightning_seq.errors import UserError, near
+from lightning_seq.files import write_parquet
 
 if TYPE_CHECKING:
+    from lightning_seq.data.example_ids import ExampleIds
     from lightning_seq.tasks.task import Task
 
-CHOICES = ("short", "full")
-
-
-def is_full(config: Config) -> bool:
-    """Whether `task.predictions` asks for texts and probabilities too. Raises UserError for another word."""
-    asked = config["task"].get("predictions", CHOICES[0])
-    if asked not in CHOICES:
-        raise UserError(f"task.predictions is {asked!r}: {near(str(asked), CHOICES)}")
-    return bool(asked == "full")
+Column: TypeAlias = Sequence[object] | np.ndarray | pyarrow.Array
 
 
 def of_task(config: Config) -> dict[str, bool]:
     """The keyword argument of the task's constructor; none for `short`, as a user's own task class may not have it."""
-    return {"full_predictions": True} if is_full(config) else {}
+    return {"full_predictions": True} if config["task"].get("predictions") == "full" else {}
 
 
 def test_rows(task: Task) -> np.ndarray:
@@ -36,24 +31,32 @@ def test_rows(task: Task) -> np.ndarray:
     return task.predictions.numpy()
 
 
-def example_columns(data: Any, rows: np.ndarray) -> dict[str, Any]:
-    """The columns that name the examples.
+def write_predictions(
+    directory: Path, ids: ExampleIds, rows: np.ndarray, columns: Mapping[str, Column]
+) -> dict[str, str]:
+    """Write the table, and return its name for the record.
 
-    id:     what the source calls the example: see `ExampleIds`.
+    Before the columns of the task come those that name the examples:
+    id:     the source's name of the example, see `ExampleIds`.
     origin: the file, or the split of a public set, that holds it; left out for data without files.
-    row:    its place in the test split, from 0: reports join runs by it.
+    row:    its row in the test split, from 0: reports join runs by it.
 
-    rows: `[N]`, of which example of the test split each row of the table is.
+    ids:  of the test split.
+    rows: `[N]`, the row in the test split of each line's example.
     """
-    import pyarrow
-
-    ids, rows = data.example_ids("test"), rows.astype("int64")
-    columns = {"id": pyarrow.array(ids.values).take(pyarrow.array(rows))}
+    rows = rows.astype("int64")
+    examples = {"id": pyarrow.array(ids.values).take(pyarrow.array(rows))}
     if ids.origin is not None:
-        columns["origin"] = pyarrow.repeat(ids.origin, len(rows))
-    return {**columns, "row": pyarrow.array(rows)}
+        examples["origin"] = pyarrow.repeat(ids.origin, len(rows))
+    write_parquet(directory / "predictions.parquet", {**examples, "row": pyarrow.array(rows), **columns})
+    return {"predictions": "predictions.parquet"}
 
 
-def score_columns(names: Sequence[str], scores: np.ndarray, word: str = "probability") -> dict[str, Any]:
+def name_column(names: Sequence[str], numbers: np.ndarray) -> pyarrow.Array:
+    """The name of each number."""
+    return pyarrow.array(names).take(pyarrow.array(numbers.astype("int64")))
+
+
+def score_columns(names: Sequence[str], scores: np.ndarray, word: str = "probability") -> dict[str, Column]:
     """A column `probability_NAME` for each class. scores: `[N, C]`."""
     return {f"{word}_{name}": scores[:, number].astype("float32") for number, name in enumerate(names)}

@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
+import pyarrow
 import torch
 from torch import Tensor, nn
 
-from lightning_seq.builders.prediction_columns import example_columns, of_task, score_columns, test_rows
-from lightning_seq.builders.task_kind import Loaded, Row, TaskKind, make_task
+from lightning_seq.builders.prediction_columns import name_column, of_task, score_columns, test_rows, write_predictions
+from lightning_seq.builders.task_kind import Loaded, MakeEncoder, Row, Shared, TaskKind, make_task, ranked
 from lightning_seq.cells.lstm import LSTMCell
 from lightning_seq.config.tree import Config
 from lightning_seq.data.difficulty import difficulty
 from lightning_seq.data.tagging.reader import TagReader
-from lightning_seq.errors import UserError, near
-from lightning_seq.files import write_json, write_parquet, write_text
+from lightning_seq.errors import UserError
+from lightning_seq.files import write_json, write_text
 from lightning_seq.metrics.precision_recall_f1 import precision_recall_f1, span_table
 from lightning_seq.models.characters import CharacterCNN, CharacterRecurrent
 from lightning_seq.models.crf import LinearChainCRF
-from lightning_seq.models.encoder import Encoder
 from lightning_seq.models.tagger import Tagger
 from lightning_seq.records.tagging import ClassScore, Sentence, Tagged, Token
 from lightning_seq.spec import DataSpec, Tags, Tokens
@@ -34,17 +34,15 @@ if TYPE_CHECKING:
     from lightning_seq.tasks.tagging import Tagging
     from lightning_seq.tasks.task import Task
 
-CHARACTERS = ("none", "cnn", "lstm")
-CONSTRAINTS = ("auto", "training", "none")
 SHOWN = 60
 """Sentences in `tagging.json`."""
 NO_TAG = "_"
-"""The tag of a token whose tag is not known, in a CoNLL file."""
+"""An unknown tag in a CoNLL file."""
+
+Missing = TypeVar("Missing")
 
 
-def model(
-    config: Config, spec: DataSpec, embedding: nn.Module, encoder: Callable[[int], Encoder], width: int
-) -> Tagger:
+def model(config: Config, spec: DataSpec, embedding: nn.Module, encoder: MakeEncoder, width: int) -> Tagger:
     task, tags = config["task"], spec.targets_as(Tags)
     return Tagger(
         embedding,
@@ -61,14 +59,12 @@ def model(
 
 
 def characters(task: Config, spec: DataSpec) -> CharacterCNN | CharacterRecurrent | None:
-    """Raises UserError for an unknown kind, and for an LSTM whose two directions would differ in size."""
-    kind, size = task["characters"] or "none", task["character_size"]
-    if kind not in CHARACTERS:
-        raise UserError(f"task.characters is {kind!r}: {near(str(kind), CHARACTERS)}")
-    if kind == "none":
+    """Raises UserError for an LSTM whose two directions would differ in size."""
+    size = task["character_size"]
+    if task["characters"] == "none":
         return None
     alphabet = len(spec.inputs_as(Tokens).characters)
-    if kind == "cnn":
+    if task["characters"] == "cnn":
         return CharacterCNN(alphabet, task["character_embedding"], size, task["character_width"])
     if size % 2:
         raise UserError(f"task.character_size is {size}, expected an even number: half of it for each direction")
@@ -76,23 +72,20 @@ def characters(task: Config, spec: DataSpec) -> CharacterCNN | CharacterRecurren
 
 
 def crf(config: Config, names: Sequence[str], scheme: str | None = None) -> LinearChainCRF | None:
-    """With the order of the scheme's tags as a constraint, unless it is not wanted or the tags have no such order."""
-    task = config["task"]
-    wanted = task["constraints"]
-    if wanted not in CONSTRAINTS:
-        raise UserError(f"task.constraints is {wanted!r}: {near(str(wanted), CONSTRAINTS)}")
-    if not task["crf"]:
-        if wanted == "training":
+    """The CRF of `task.crf`, with the order of the scheme's tags as `task.constraints` say."""
+    constraints = config["task"]["constraints"]
+    if not config["task"]["crf"]:
+        if constraints == "training":
             raise UserError("task.constraints=training acts on the paths of a CRF: set task.crf=true as well")
         return None
     scheme = scheme_of(names, "none" if config["data"].get("scheme") == "none" else scheme)
-    ordered = scheme != "none"
-    if wanted == "training" and not ordered:
+    ordered, in_training = scheme != "none", constraints == "training"
+    if in_training and not ordered:
         raise UserError("task.constraints=training is for tags of spans, and these mark no spans: use auto or none")
-    return LinearChainCRF(len(names), names if ordered and wanted != "none" else None, wanted == "training", scheme)
+    return LinearChainCRF(len(names), names if ordered and constraints != "none" else None, in_training, scheme)
 
 
-def task(config: Config, data: TaggingData, model: Tagger, shared: dict[str, Any]) -> Task:
+def task(config: Config, data: TaggingData, model: Tagger, shared: Shared) -> Task:
     settings, tags = config["task"], data.spec.targets_as(Tags)
     scheme = scheme_of(tags.names, tags.scheme)
     if shared["monitor"] == "auto":
@@ -112,12 +105,12 @@ def task(config: Config, data: TaggingData, model: Tagger, shared: dict[str, Any
 def artifacts(directory: Path, data: TaggingData, task: Tagging) -> dict[str, str]:
     """`predictions.parquet`, `predictions.conll` and `tagging.json`.
 
-    predictions.parquet: a row per token that counts: `example_columns` of its sentence, position, token, target,
-                         prediction, loss, and the `difficulty` of its sentence; where they are full, the probability of
-                         each tag, whatever its neighbours are.
-                         Of tags in another scheme than BIO, `target_bio` and `prediction_bio` are the spans in BIO.
-    predictions.conll:   every test sentence: token, target (`_` where it does not count), prediction, in the source's
-                         own scheme.
+    predictions.parquet: a row per token that counts: position in its sentence, token, target, prediction, loss, and
+                         the `difficulty` of its sentence; if they are full, the probability of each tag, over all tags
+                         of its neighbours.
+                         For another scheme than BIO, `target_bio` and `prediction_bio` are the spans in BIO.
+    predictions.conll:   every test sentence: token, target (`_` if it does not count), prediction, in the source's
+                         scheme.
     tagging.json:        see `overview` and `records/tagging.py`.
     """
     names, rows = data.spec.targets_as(Tags).names, test_rows(task)
@@ -127,24 +120,30 @@ def artifacts(directory: Path, data: TaggingData, task: Tagging) -> dict[str, st
     test = data.prepared.splits["test"]
     hard = difficulty(data.prepared.spellings.words[test.flat], test.offsets, data.vocabulary)
     scheme = data.prepared.scheme
-    columns = {
-        "token": np.array([token for words in tokens for token in words], dtype=object),
-        **{name: np.array(values, dtype=object) for name, values in bio_columns(names, sentences, scheme).items()},
-    }
     counted = rows[:, 2] >= 0
     kept, places = rows[counted], rows[counted, 0].astype("int64")
-    of_tokens = _columns(names, kept, {name: values[counted] for name, values in columns.items()})
-    of_sentences = {name: values[places] for name, values in hard.items()}
-    scores = score_columns(names, kept[:, 5:]) if rows.shape[1] > 5 else {}
-    table = {**example_columns(data, places), **of_tokens, **of_sentences, **scores}
-    write_parquet(directory / "predictions.parquet", table)
+
+    def text_column(texts: Iterable[Tag]) -> pyarrow.Array:
+        return pyarrow.array(np.array([*texts], dtype=object)[counted], pyarrow.string())
+
+    columns = {
+        "position": kept[:, 1].astype("int64"),
+        "token": text_column(token for words in tokens for token in words),
+        "target": name_column(names, kept[:, 2]),
+        "prediction": name_column(names, kept[:, 3]),
+        **{name: text_column(tags) for name, tags in bio_columns(names, sentences, scheme).items()},
+        "loss": kept[:, 4],
+        **{name: values[places] for name, values in hard.items()},
+        **(score_columns(names, kept[:, 5:]) if rows.shape[1] > 5 else {}),
+    }
+    files = write_predictions(directory, data.example_ids("test"), places, columns)
     own = data.prepared.own_scheme
 
-    def tags(numbers: np.ndarray) -> list[Any]:
-        found = _named(names, numbers, None)
+    def tags(numbers: np.ndarray) -> list[str]:
+        named = _named(names, numbers, None)
         if own != scheme:
-            found = written(spans_of([tag or OUTSIDE for tag in found], scheme), found, own)
-        return [tag or NO_TAG for tag in found]
+            named = written(spans_of([tag or OUTSIDE for tag in named], scheme), named, own)
+        return [tag or NO_TAG for tag in named]
 
     lines = (
         zip(words, tags(sentence[:, 2]), tags(sentence[:, 3]), strict=True)
@@ -152,49 +151,33 @@ def artifacts(directory: Path, data: TaggingData, task: Tagging) -> dict[str, st
     )
     write_text(directory / "predictions.conll", conll(lines))
     write_json(directory / "tagging.json", overview(names, task, tokens, sentences).to_plain())
-    return {"predictions": "predictions.parquet", "conll": "predictions.conll", "tagging": "tagging.json"}
+    return {**files, "conll": "predictions.conll", "tagging": "tagging.json"}
 
 
-def _named(names: Sequence[str], ids: np.ndarray, none: Any) -> list[Any]:
-    return [names[number] if number >= 0 else none for number in ids.astype("int64").tolist()]
+def _named(names: Sequence[str], ids: np.ndarray, missing: Missing) -> list[str | Missing]:
+    return [names[number] if number >= 0 else missing for number in ids.astype("int64").tolist()]
 
 
 def bio_columns(names: Sequence[str], sentences: Sequence[np.ndarray], scheme: str) -> dict[str, list[Tag]]:
-    """The spans of every token's target and prediction in BIO; nothing where the tags have this scheme, or none.
+    """The spans of every token's target and prediction in BIO; nothing if the scheme is BIO already, or none.
 
-    A token that does not count is outside of any span, as the metric has it.
+    A token that does not count is outside of any span, as for the metric.
     """
     if scheme in ("bio", "none"):
         return {}
-    found: dict[str, list[Tag]] = {"target_bio": [], "prediction_bio": []}
+    columns: dict[str, list[Tag]] = {"target_bio": [], "prediction_bio": []}
     for sentence in sentences:
-        for column, rows in enumerate(found.values(), 2):
+        for column, rows in enumerate(columns.values(), 2):
             counted = np.where(sentence[:, 2] >= 0, sentence[:, column], -1)
             tags = _named(names, counted, OUTSIDE)
             rows += written(spans_of(tags, scheme), tags, "bio")
-    return found
-
-
-def _columns(names: tuple[str, ...], rows: np.ndarray, texts: dict[str, np.ndarray]) -> dict[str, Any]:
-    """texts: the columns `token` and, where there are some, `target_bio` and `prediction_bio`, as long as the rows."""
-    import pyarrow
-
-    tags = pyarrow.array(names)
-    return {
-        "position": rows[:, 1].astype("int64"),
-        "token": pyarrow.array(texts["token"], pyarrow.string()),
-        "target": tags.take(pyarrow.array(rows[:, 2].astype("int64"))),
-        "prediction": tags.take(pyarrow.array(rows[:, 3].astype("int64"))),
-        **{name: pyarrow.array(values, pyarrow.string()) for name, values in texts.items() if name != "token"},
-        "loss": rows[:, 4],
-    }
+    return columns
 
 
 def overview(
     names: tuple[str, ...], task: Tagging, tokens: Sequence[list[str]], sentences: Sequence[np.ndarray]
 ) -> Tagged:
-    """What the dashboard shows of a tagger: scores of the test split, and up to 60 sentences of it, those with an error
-    first, then by falling loss."""
+    """The test scores of a tagger, and up to `SHOWN` sentences, those with an error first, then by falling loss."""
     confusion = task.tables["confusion"]
     values = torch.stack(precision_recall_f1(confusion.diagonal(), confusion.sum(0), confusion.sum(1)), 1)
     wrong = [bool(((rows[:, 2] != rows[:, 3]) & (rows[:, 2] >= 0)).any()) for rows in sentences]
@@ -211,14 +194,14 @@ def overview(
                 names, values.tolist(), confusion.sum(1).tolist(), strict=True
             )
         },
-        {row["kind"]: ClassScore.from_plain(row, "spans") for row in table},
+        {row["kind"]: ClassScore.from_plain(row) for row in table},
         tuple(_sentence(names, tokens[number], sentences[number], losses[number]) for number in worst),
     )
 
 
 def _sentence(names: tuple[str, ...], tokens: Sequence[str], rows: np.ndarray, loss: float) -> Sentence:
-    tags = _named(names, rows[:, 2], None), _named(names, rows[:, 3], None)
-    return Sentence(str(int(rows[0, 0])), tuple(map(Token, tokens, *tags)), round(loss, 6))
+    targets, predictions = _named(names, rows[:, 2], None), _named(names, rows[:, 3], OUTSIDE)
+    return Sentence(str(int(rows[0, 0])), tuple(map(Token, tokens, targets, predictions)), round(loss, 6))
 
 
 def predictions(
@@ -226,17 +209,17 @@ def predictions(
 ) -> Iterator[Row]:
     """For each text `{"text", "predictions": [{"token", "tag", "probability"}, …]}`, a tag for every token.
 
-    A tag's probability is its own, whatever its neighbours are; of a CRF's path, the marginal. A model with intents
-    adds `"intents": [{"label", "probability"}, …]`, `top_k` of them, the likeliest first.
+    A tag's probability is over all tags of its neighbours; with a CRF, the marginal. A model with intents adds
+    `"intents": [{"label", "probability"}, …]`, `top_k` of them, the likeliest first.
 
-    n_best: adds `"paths": [{"tags", "log_probability"}, …]`, so many ways to tag the whole sentence, or as many as
-            there are, the likeliest first; the first is the one in `predictions`. None: none are added.
+    n_best: adds `"paths": [{"tags", "log_probability"}, …]`, the so many likeliest taggings of the whole sentence, the
+            first of which is in `predictions`. None: none are added.
 
     Raises TypeError for `n_best` where the tagger has no CRF.
     """
     with torch.inference_mode():
         batch = loaded.reader.encode(texts, first)
-        scores, of_intents = loaded.model(batch.inputs, batch.mask, batch.extra)
+        scores, intent_scores = loaded.model(batch.inputs, batch.mask, batch.extra)
         tags = loaded.model.decode(scores, batch.mask)
         own = loaded.model.probabilities(scores, batch.mask).gather(2, tags[..., None]).squeeze(2)
         paths = None if n_best is None else loaded.model.best_paths(scores, batch.mask, n_best)
@@ -244,22 +227,14 @@ def predictions(
     names = targets.names
     for row, text in enumerate(texts):
         tokens = loaded.reader.tokens(text)
-        found = zip(tokens, tags[row].tolist(), own[row].tolist(), strict=False)  # shorter than the batch is wide
-        tagged = [{"token": token, "tag": names[tag], "probability": round(p, 6)} for token, tag, p in found]
+        triples = zip(tokens, tags[row].tolist(), own[row].tolist(), strict=False)  # without the padding
+        tagged = [{"token": token, "tag": names[tag], "probability": round(p, 6)} for token, tag, p in triples]
         line: Row = {"text": text, "predictions": tagged}
         if paths is not None:
             line["paths"] = _paths(names, paths[0][row, :, : len(tagged)], paths[1][row])
-        if of_intents is not None:
-            line["intents"] = _ranked(targets.intents, of_intents[row], top_k)
+        if intent_scores is not None:
+            (line["intents"],) = ranked(torch.softmax(intent_scores[row], -1)[None], targets.intents, top_k, "label")
         yield line
-
-
-def _ranked(names: Sequence[str], scores: Tensor, top_k: int) -> list[Row]:
-    values, indices = torch.softmax(scores, -1).topk(min(top_k, len(names)))
-    return [
-        {"label": names[index], "probability": round(probability, 6)}
-        for index, probability in zip(indices.tolist(), values.tolist(), strict=True)
-    ]
 
 
 def choices(loaded: Loaded) -> int | None:

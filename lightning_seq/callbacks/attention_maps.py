@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import torch
-from lightning.pytorch import Callback, LightningModule, Trainer
-from torch import Tensor
+from lightning.pytorch import LightningModule, Trainer
 
+from lightning_seq.callbacks.diagnostic import ModelWriter
+from lightning_seq.callbacks.probe import LONGEST, looking, spread
 from lightning_seq.data.sequence_to_sequence.module import SequenceToSequenceData
 from lightning_seq.files import write_json
 from lightning_seq.models.encoder_decoder import EncoderDecoder
@@ -18,65 +16,45 @@ from lightning_seq.models.translator import Translator
 from lightning_seq.records.attention import AttentionMap, MappedSentence
 
 FILE = "attention.json"
-SENTENCES, LONGEST = 4, 30
 
 
-class AttentionMaps(Callback):
+class AttentionMaps(ModelWriter):
     """Writes `attention.json` (see `records/attention.py`): some validation sentences with their greedy translations,
     and the attention of each target token.
 
-    The sentences are chosen by the data alone, spread over the lengths up to 30 tokens, so that they are the same for
-    all runs on a data set. Nothing is drawn: training is the same with it and without. A model without attention writes
+    The data alone choose the sentences, so all runs on a data set have the same. A model without attention writes
     nothing.
     """
 
-    def __init__(self, directory: Path, data: SequenceToSequenceData) -> None:
-        self.directory, self.data = directory, data
-        self.rows = chosen(data)
-        texts = (data.source_text("validation", row) for row in self.rows)
-        sentences = (
-            MappedSentence(row, tuple(data.reader.tokens(text)), ()) for row, text in zip(self.rows, texts, strict=True)
-        )
-        self.sentences = [sentence.to_plain() for sentence in sentences]
+    STATE = "sentences"
 
-    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        model = pl_module.model
+    def __init__(self, directory: Path, data: SequenceToSequenceData) -> None:
+        super().__init__(directory)
+        self.data, self.rows = data, chosen(data)
+        self.texts = [data.source_text("validation", row) for row in self.rows]
+        self.results = [
+            MappedSentence(row, tuple(data.reader.tokens(text)), ()).to_plain()
+            for row, text in zip(self.rows, self.texts, strict=True)
+        ]
+
+    def look(self, trainer: Trainer, task: LightningModule, epoch: int) -> None:
+        model, reader = task.model, self.data.reader
         if not isinstance(model, EncoderDecoder) or model.decoder.attention is None:
             return
-        if trainer.state.fn != "fit" or not trainer.is_global_zero:
-            return
-        was_training = model.training
-        model.eval()
-        try:
-            self._look(model, trainer.current_epoch + 1, pl_module.device, pl_module.limits)  # type: ignore[arg-type]
-        finally:
-            model.train(was_training)
-        write_json(self.directory / FILE, {"sentences": self.sentences})
-
-    def _look(
-        self, model: EncoderDecoder, epoch: int, device: torch.device, limits: Callable[[Tensor], Tensor]
-    ) -> None:
-        batch = self.data.reader.encode([self.data.source_text("validation", row) for row in self.rows], cut=True)
-        inputs, mask = batch.inputs.to(device), batch.mask.to(device)
-        found = greedy(Translator.of(model, inputs, mask), limits(mask))
-        for sentence, hypothesis, places in zip(self.sentences, found, mask.sum(1).tolist(), strict=True):
-            if hypothesis.weights is None:
-                continue
-            written = [*self.data.reader.target_tokens(hypothesis.tokens), "<eos>"][: len(hypothesis.tokens)]
-            weights = tuple(map(tuple, rounded(hypothesis.weights[:, :places])))
-            sentence["maps"].append(AttentionMap(epoch, tuple(written), weights).to_plain())
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"sentences": self.sentences}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.sentences = state_dict["sentences"]
+        batch = reader.encode(self.texts, cut=True)
+        inputs, mask = batch.inputs.to(task.device), batch.mask.to(task.device)
+        with looking(model):
+            hypotheses = greedy(Translator.of(model, inputs, mask), task.limits(mask))  # type: ignore[operator]
+        for sentence, hypothesis, length in zip(self.results, hypotheses, mask.sum(1).tolist(), strict=True):
+            if hypothesis.weights is not None:
+                target = [*reader.target_tokens(hypothesis.tokens), "<eos>"][: len(hypothesis.tokens)]
+                weights = tuple(map(tuple, rounded(hypothesis.weights[:, :length])))
+                sentence["maps"].append(AttentionMap(epoch, tuple(target), weights).to_plain())
+        write_json(self.directory / FILE, {"sentences": self.results})
 
 
 def chosen(data: SequenceToSequenceData) -> list[int]:
-    """Validation sentences to look at: of different lengths, none longer than `LONGEST` where there are such."""
+    """Validation sentences of different lengths; none longer than `LONGEST` unless all are."""
     lengths = data.lengths("validation")
     order = sorted(range(len(lengths)), key=lambda row: (int(lengths[row]), row))
-    short = [row for row in order if lengths[row] <= LONGEST] or order[:1]
-    places = [len(short) * (2 * number + 1) // (2 * SENTENCES) for number in range(SENTENCES)]
-    return list(dict.fromkeys(short[place] for place in places))
+    return spread([row for row in order if lengths[row] <= LONGEST] or order[:1])

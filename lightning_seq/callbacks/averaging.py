@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from lightning.pytorch import LightningModule, Trainer
 
 from lightning_seq.errors import UserError
+from lightning_seq.files import Plain
 from lightning_seq.lightning_internals import SwitchedAveraging
 
 
@@ -14,10 +13,10 @@ class NonMonotonicAveraging(SwitchedAveraging):
     """The mean of the weights after every step, from a trigger on (NT-ASGD, Merity et al. 2018, algorithm 1).
 
     It begins after a validation that is no better than the best of all but the last n before it. From then on
-    validations, checkpoints and the end of training have the averaged weights.
+    validations, checkpoints and the end of training use the averaged weights.
 
     patience: n, in validations, at least 1.
-    monitor:  what is looked at; mode `min` or `max`: which end of it is best.
+    monitor:  the metric that is compared; mode: whether its best value is the `min` or the `max`.
     """
 
     def __init__(self, patience: int, monitor: str = "val/loss", mode: str = "min") -> None:
@@ -36,17 +35,16 @@ class NonMonotonicAveraging(SwitchedAveraging):
             return
         value = self.sign * float(trainer.callback_metrics[self.monitor])
         earlier = self.history[: -self.patience]
-        if not self.begun and earlier and value > min(earlier):
-            self.begun = True
+        self.begun = self.begun or (bool(earlier) and value > min(earlier))
         self.history.append(value)
 
     @property
     def is_on(self) -> bool:
         return self.begun
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, Plain]:
         return {**super().state_dict(), "history": self.history, "begun": self.begun}
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+    def load_state_dict(self, state_dict: dict[str, Plain]) -> None:
         super().load_state_dict(state_dict)
         self.history, self.begun = list(state_dict["history"]), bool(state_dict["begun"])

@@ -1,13 +1,12 @@
-"""Which samples were trained on, in which order."""
+"""A fingerprint of the training samples and their order."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
+from lightning_seq.files import Plain
 from lightning_seq.spec import Batch
 
 # Odd 64-bit constants of the splitmix64 generator (Steele, Lea & Flood 2014), as signed integers.
@@ -16,16 +15,15 @@ _MIX_1 = -4658895280553007687
 _MIX_2 = -7723592293110705685
 
 TOGETHER = 256
-"""Batches whose hashes are taken at once: a dozen small operations for each would cost more than a small model."""
+"""Batches that are hashed at once: a dozen small operations for each would cost more than a small model."""
 
 
 class BatchFingerprint(Callback):
-    """A sum over everything seen of a 64-bit hash of (batch number, sample id, how many targets of it count).
+    """The sum over all training samples of a 64-bit hash of (batch number, sample id, number of targets that count).
 
-    The id of a window of running text is where it begins; how many targets count tells longer ones from shorter.
-
-    The sum does not depend on the order inside a batch nor on how a batch is dealt out to ranks, so two architectures,
-    or one rank and two, that saw the same batches have the same fingerprint.
+    The id of a window of running text is its start; the number of targets distinguishes windows of different lengths.
+    The sum is independent of the order inside a batch and of the ranks, so two architectures, or one rank and two, with
+    the same batches have the same fingerprint.
     """
 
     def __init__(self) -> None:
@@ -37,17 +35,17 @@ class BatchFingerprint(Callback):
 
     @property
     def seen(self) -> int:
-        """Samples this rank was trained on, stand-ins left out."""
+        """Training samples of this rank, without padding samples."""
         self._add_waiting()
         return int(self._seen)
 
     @property
     def epochs(self) -> int:
-        """Epochs that have ended, the last one early or not."""
+        """Epochs that have ended."""
         return len(self._epochs)
 
     def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, batch_idx: int
+        self, trainer: Trainer, pl_module: LightningModule, outputs: object, batch: Batch, batch_idx: int
     ) -> None:
         self._waiting.append((batch.ids + (self._batches << 32), batch.target_mask.reshape(len(batch.ids), -1).sum(1)))
         self._batches += 1
@@ -72,20 +70,16 @@ class BatchFingerprint(Callback):
         return _digests([int(self._sum)], trainer)[0]
 
     def by_epoch(self, trainer: Trainer) -> str:
-        """Eight hex digits for each epoch, of all that was seen up to its end: of two runs on the same batches, that of
-        the one that stopped earlier is the beginning of the other's."""
+        """Eight hex digits for each epoch, of all samples up to its end: of two runs on the same batches, that of the
+        shorter one is the beginning of that of the other."""
         return "-".join(digest[:8] for digest in _digests(self._epochs, trainer))
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, Plain]:
         self._add_waiting()
-        return {
-            "sum": int(self._sum),
-            "batches": self._batches,
-            "seen": int(self._seen),
-            "epochs": list(self._epochs),
-        }
+        sums = {"sum": int(self._sum), "batches": self._batches, "seen": int(self._seen)}
+        return {**sums, "epochs": list(self._epochs)}
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+    def load_state_dict(self, state_dict: dict[str, Plain]) -> None:
         self._sum, self._batches, self._seen = state_dict["sum"], state_dict["batches"], state_dict["seen"]
         self._epochs = list(state_dict["epochs"])
         self._waiting.clear()

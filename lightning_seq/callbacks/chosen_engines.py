@@ -1,4 +1,4 @@
-"""Which engines the recurrent layers of a run are trained on."""
+"""The engines of the recurrent layers of a run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 
 class ChosenEngines(Callback):
-    """Asks the model which engine each of its layers takes, where and how it is trained: on its device, under autocast.
+    """Reports the engine of each layer of the model in training: on its device, under autocast.
 
     report: receives the names, from the input up, and Lightning's precision; called once, before training begins.
     """
@@ -20,7 +20,7 @@ class ChosenEngines(Callback):
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         device = pl_module.device
         drawn = [device] if device.type == "cuda" else []
-        # To ask may draw dropout: training must draw what it would have drawn.
+        # `engines` may draw dropout; the random numbers of training must stay the same.
         with torch.random.fork_rng(drawn), torch.device(device), trainer.precision_plugin.forward_context():
             names = pl_module.model.engines()  # type: ignore[operator, union-attr]
         self.report(names, str(trainer.precision))

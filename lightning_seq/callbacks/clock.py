@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from time import perf_counter
-from typing import Any
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
+from lightning_seq.files import Plain
 from lightning_seq.spec import Batch
 
 
 class TrainingClock(Callback):
     """Counts seconds of training alone (the clock stops in validation) and real tokens, over all resumes.
 
-    seconds: so far.
-    tokens:  of this rank, so far.
+    tokens: of this rank.
     """
 
     def __init__(self) -> None:
@@ -32,36 +31,29 @@ class TrainingClock(Callback):
     def tokens(self) -> int:
         return int(self._tokens)
 
-    def _start(self) -> None:
+    def on_train_start(self, *_: object, **__: object) -> None:
         self._since = perf_counter()
 
-    def _stop(self) -> None:
+    def on_validation_start(self, *_: object, **__: object) -> None:
         self._before, self._since = self.seconds, None
 
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._start()
-
-    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._stop()
+    on_train_end = on_validation_start
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if trainer.training or trainer.state.fn == "fit":
-            self._start()
-
-    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._stop()
+        if trainer.state.fn == "fit":
+            self.on_train_start()
 
     def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, batch_idx: int
+        self, trainer: Trainer, pl_module: LightningModule, outputs: object, batch: Batch, batch_idx: int
     ) -> None:
         self._tokens = self._tokens + batch.mask.sum()
 
     def tokens_of_all_ranks(self, trainer: Trainer) -> int:
-        mine = torch.as_tensor(self._tokens, device=trainer.strategy.root_device)
-        return int(trainer.strategy.reduce(mine, reduce_op="sum"))
+        own = torch.as_tensor(self._tokens, device=trainer.strategy.root_device)
+        return int(trainer.strategy.reduce(own, reduce_op="sum"))
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, Plain]:
         return {"seconds": self.seconds, "tokens": self.tokens}
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+    def load_state_dict(self, state_dict: dict[str, Plain]) -> None:
         self._before, self._tokens = state_dict["seconds"], state_dict["tokens"]

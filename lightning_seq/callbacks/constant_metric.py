@@ -1,4 +1,4 @@
-"""A monitored metric that never changes, and so selects nothing."""
+"""A warning for a monitored metric that never changes and so selects nothing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lightning.pytorch.callbacks import Callback
 from lightning_seq.tasks.task import Task
 
 VALIDATIONS = 3
-"""A metric with one value in so many validations is reported."""
+"""The number of validations with the same value after which a metric is reported."""
 log = logging.getLogger("lightning_seq")
 
 

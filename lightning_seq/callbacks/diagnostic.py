@@ -1,50 +1,78 @@
-"""What all diagnostics share: a probe batch, the file they write, and the time they take."""
+"""The base classes of callbacks that write how a model behaves as it learns."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from lightning_seq.callbacks.probe import Cost
-from lightning_seq.files import Plain
+from lightning_seq.callbacks.probe import Cost, chosen_rows, sentences_of
+from lightning_seq.data.module import DataModule, PreparedData, Reader
+from lightning_seq.files import Plain, write_json
 from lightning_seq.spec import Batch
 
 
-class Diagnostic(Callback, ABC):
-    """Looks into a model after each validation of a training, on rank 0; training is the same with it and without.
+class ModelWriter(Callback, ABC):
+    """Writes a file about the model after each validation of a training, on rank 0. Training is the same without it.
 
-    directory: of the run, in which the diagnostic writes its file.
-    data:      the DataModule that the probe is from.
-    probe:     validation samples, the same for every architecture.
+    directory: of the run.
+    results:   so far, as plain values for a checkpoint.
     cost:      seconds and calls, outside the training time.
     """
 
+    FILE: ClassVar[str]
     STATE: ClassVar[str] = "found"
-    """Key of `found` in a checkpoint."""
+    """Key of `results` in a checkpoint."""
 
-    def __init__(self, directory: Path, data: Any, probe: Batch) -> None:
-        self.directory, self.probe, self.cost = directory, probe, Cost()
-        self.found: Plain = {}
+    def __init__(self, directory: Path) -> None:
+        self.directory, self.cost = directory, Cost()
+        self.results: Plain = {}
 
     def fits(self, task: LightningModule) -> bool:
-        """Whether the diagnostic is for this kind of task."""
+        """Whether the file is for this kind of task."""
         return True
 
     @abstractmethod
     def look(self, trainer: Trainer, task: LightningModule, epoch: int) -> None:
-        """Write the findings after this epoch, counted from 1; 0 is before training."""
+        """Write the results after this epoch, counted from 1; 0 is before training."""
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.state.fn == "fit" and trainer.is_global_zero and self.fits(pl_module):
             with self.cost.counted():
                 self.look(trainer, pl_module, trainer.current_epoch + 1)
 
-    def state_dict(self) -> dict[str, Any]:
-        return {self.STATE: self.found, "cost": self.cost.plain()}
+    def write(self, results: dict[str, Plain]) -> None:
+        self.results = results
+        write_json(self.directory / self.FILE, self.results)
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.found = state_dict[self.STATE]
+    def state_dict(self) -> dict[str, Plain]:
+        return {self.STATE: self.results}
+
+    def load_state_dict(self, state_dict: dict[str, Plain]) -> None:
+        self.results = state_dict[self.STATE]
+
+
+class Diagnostic(ModelWriter):
+    """Runs the model on a probe: validation samples, the same for every architecture. A checkpoint keeps its cost."""
+
+    def __init__(self, directory: Path, data: object, probe: Batch) -> None:
+        super().__init__(directory)
+        self.probe = probe
+
+    def state_dict(self) -> dict[str, Plain]:
+        return {**super().state_dict(), "cost": self.cost.plain()}
+
+    def load_state_dict(self, state_dict: dict[str, Plain]) -> None:
+        super().load_state_dict(state_dict)
         self.cost.restore(state_dict["cost"])
+
+
+class SentenceDiagnostic(Diagnostic):
+    """Shows some sentences of the probe. rows: their rows in it."""
+
+    def __init__(self, directory: Path, data: DataModule[PreparedData, Reader], probe: Batch) -> None:
+        super().__init__(directory, data, probe)
+        self.spec, self.rows = data.spec, chosen_rows(probe, data.spec)
+        self.sentences = sentences_of(probe, data.spec, self.rows)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-from typing import Any
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
@@ -17,7 +16,7 @@ from lightning_seq.spec import Batch
 
 POLICIES = ("stop", "skip", "halve", "ignore")
 NAMED = 8
-"""Samples that a message names."""
+"""The most samples that a message names."""
 
 log = logging.getLogger("lightning_seq")
 
@@ -27,14 +26,13 @@ class NotFiniteError(UserError):
 
 
 class FiniteGuard(Callback):
-    """Looks at the loss, every gradient and every weight before each step of the optimiser.
+    """Checks the loss, every gradient and every weight before each step of the optimiser.
 
-    policy: `stop` ends the run; `skip` leaves the step out; `halve` leaves it out and halves the learning rate from
-            then on. A weight that is not finite ends the run whatever the policy: nothing could mend it.
-    times:  how many steps `skip` and `halve` leave out before they end the run.
+    policy: `stop` ends the run; `skip` leaves the step out; `halve` leaves it out and halves the learning rate. A
+            weight that is not finite always ends the run.
+    times:  the number of steps that `skip` and `halve` leave out before they end the run.
 
-    With `16-mixed` precision gradients are left to the gradient scaler, which meets infinite ones in the normal course
-    of things.
+    With `16-mixed` precision the gradient scaler handles infinite gradients, which are normal there.
 
     Raises UserError for an unknown policy, and NotFiniteError, which names the step and the samples.
     """
@@ -68,16 +66,16 @@ class FiniteGuard(Callback):
         if fine:
             return
         what = "weight" if not are_finite(weights) else "loss" if not are_finite(losses) else "gradient"
-        said = f"a {what} is not finite at step {trainer.global_step + 1} (epoch {trainer.current_epoch + 1}), "
-        said += f"samples {named(ids)}"
+        step = f"step {trainer.global_step + 1} (epoch {trainer.current_epoch + 1})"
+        message = f"a {what} is not finite at {step}, samples {named(ids)}"
         if what == "weight" or self.policy == "stop" or self.left_out >= self.times:
-            raise NotFiniteError(f"{said}{self._advice(optimizer, what)}")
+            raise NotFiniteError(f"{message}{self._advice(optimizer, what)}")
         self.left_out += 1
         for weight in weights:
-            weight.grad = None  # an optimiser leaves alone what has no gradient
+            weight.grad = None  # an optimiser does not change a weight without a gradient
         self._halve = self.policy == "halve"
-        left = "the step is left out" + (" and the learning rate halved" if self._halve else "")
-        log.warning("%s: %s (%d of %d times)", said, left, self.left_out, self.times)
+        halved = " and the learning rate halved" if self._halve else ""
+        log.warning("%s: the step is left out%s (%d of %d times)", message, halved, self.left_out, self.times)
 
     def _advice(self, optimizer: Optimizer, what: str) -> str:
         rate = optimizer.param_groups[0]["lr"]
@@ -87,19 +85,18 @@ class FiniteGuard(Callback):
         return f"{advice}, or leave such steps out with callbacks.finite_guard.policy=skip"
 
     def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, batch_idx: int
+        self, trainer: Trainer, pl_module: LightningModule, outputs: object, batch: Batch, batch_idx: int
     ) -> None:
         if not self._halve:
             return
-        self._halve = False  # not before: a task may set the rate around a step
+        self._halve = False  # only now, because a task may set the rate around a step
         for optimizer in trainer.optimizers:
             for group in optimizer.param_groups:
                 for name in {"lr", "initial_lr"} & group.keys():
                     group[name] = group[name] / 2
         for config in trainer.lr_scheduler_configs:
-            rates = getattr(config.scheduler, "base_lrs", None)
-            if rates is not None:
-                config.scheduler.base_lrs = [rate / 2 for rate in rates]
+            if hasattr(config.scheduler, "base_lrs"):
+                config.scheduler.base_lrs = [rate / 2 for rate in config.scheduler.base_lrs]
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.state.fn == "fit":
@@ -113,30 +110,25 @@ class FiniteGuard(Callback):
             advice = self._advice(trainer.optimizers[0], "weight")
             raise NotFiniteError(f"a weight is not finite after step {trainer.global_step}{advice}")
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, int]:
         return {"left_out": self.left_out}
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+    def load_state_dict(self, state_dict: dict[str, int]) -> None:
         self.left_out = int(state_dict["left_out"])
 
 
 @torch.no_grad()
 def are_finite(tensors: list[Tensor]) -> bool:
-    """Their norm is finite where they all are; only where it is not, each number is asked: squares may overflow."""
-    if not tensors:
-        return True
-    if all(tensor.is_cpu for tensor in tensors):  # a number at a time: half of what the one norm of all takes
+    """Whether all numbers are finite. Each number is checked only if the norm is not finite: squares may overflow."""
+    if all(tensor.is_cpu for tensor in tensors):  # takes half the time of the norm of all
         norm = sum(float(torch.linalg.vector_norm(tensor)) for tensor in tensors)
-        return math.isfinite(norm) or each_is_finite(tensors)
-    return bool(get_total_norm(tensors, 2.0).isfinite()) or each_is_finite(tensors)
-
-
-def each_is_finite(tensors: list[Tensor]) -> bool:
-    return all(bool(tensor.isfinite().all()) for tensor in tensors)
+    else:
+        norm = float(get_total_norm(tensors, 2.0))
+    return math.isfinite(norm) or all(bool(tensor.isfinite().all()) for tensor in tensors)
 
 
 def named(ids: list[Tensor]) -> str:
     """`4 17 33 and 5 more`."""
-    numbers = [number for each in ids for number in each.flatten().tolist()]
+    numbers = [number for batch in ids for number in batch.flatten().tolist()]
     more = len(numbers) - NAMED
     return " ".join(map(str, numbers[:NAMED])) + (f" and {more} more" if more > 0 else "")

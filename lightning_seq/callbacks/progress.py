@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import TQDMProgressBar
 
+from lightning_seq.files import Plain
 from lightning_seq.lightning_internals import bar_total
 from lightning_seq.tasks.task import Task
 
@@ -15,7 +15,7 @@ log = logging.getLogger("lightning_seq")
 
 
 def epoch_of(trainer: Trainer) -> str:
-    """`epoch 3/10`; `epoch 3` where the number of epochs has no limit."""
+    """`epoch 3/10`; `epoch 3` if the number of epochs has no limit."""
     most = trainer.max_epochs
     return f"epoch {trainer.current_epoch + 1}" + (f"/{most}" if most is not None and most > 0 else "")
 
@@ -26,13 +26,13 @@ class EpochLines(Callback):
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.state.fn != "fit" or not isinstance(pl_module, Task):
             return
-        loss = pl_module.epoch_loss()  # of all ranks, so every rank is asked
+        loss = pl_module.epoch_loss()  # a collective operation: every rank must call it
         if not trainer.is_global_zero:
             return
         values = {} if loss is None else {"train/loss": loss}
         values |= {name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith("val/")}
-        said = "  ".join(f"{name} {value:.4f}" for name, value in values.items())
-        log.info("%s  step %d  %s", epoch_of(trainer), trainer.global_step, said)
+        text = "  ".join(f"{name} {value:.4f}" for name, value in values.items())
+        log.info("%s  step %d  %s", epoch_of(trainer), trainer.global_step, text)
 
 
 class ProgressBar(TQDMProgressBar):
@@ -41,13 +41,13 @@ class ProgressBar(TQDMProgressBar):
     def __init__(self, refresh_rate: int = 20) -> None:
         super().__init__(refresh_rate, leave=False)
 
-    def on_train_epoch_start(self, trainer: Trainer, *_: Any) -> None:
+    def on_train_epoch_start(self, trainer: Trainer, *_: object) -> None:
         """Instead of Lightning's, which counts from 0."""
         self.train_progress_bar.reset(total=bar_total(self.total_train_batches))
         self.train_progress_bar.initial = 0
         self.train_progress_bar.set_description(epoch_of(trainer))
 
-    def get_metrics(self, trainer: Trainer, pl_module: LightningModule) -> Any:
+    def get_metrics(self, trainer: Trainer, pl_module: LightningModule) -> dict[str, Plain]:
         shown = super().get_metrics(trainer, pl_module)
         shown.pop("v_num", None)
         loss = pl_module.recent_loss() if isinstance(pl_module, Task) else None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule
@@ -14,7 +13,7 @@ from lightning_seq.callbacks.probe import looking
 from lightning_seq.cells.cell import Cell
 from lightning_seq.cells.combined import CombinedCell
 from lightning_seq.layers.mask import lengths_of, reverse
-from lightning_seq.layers.recurrent import watched
+from lightning_seq.layers.recurrent import Recurrent, watched
 from lightning_seq.models.encoder_decoder import EncoderDecoder
 from lightning_seq.models.language_model import LanguageModel
 from lightning_seq.models.tagger import Tagger
@@ -26,8 +25,8 @@ from lightning_seq.spec import Batch
 class Recurrence:
     """One recurrence of an encoder, on the CPU.
 
-    place:   its layer, and its direction: `forward`, `backward` or `combined`; steps are in the order of the tokens.
-    outputs: `[B, T, H]`, what the layer above reads.
+    place:   its layer and its direction (`forward`, `backward` or `combined`); steps are in the order of the tokens.
+    outputs: `[B, T, H]`, the input of the layer above.
     states:  `[B, T, …]` for each tensor of the state.
     gates:   by name, `[B, T, H]`.
     """
@@ -43,47 +42,47 @@ class Recurrence:
         return all(bool(torch.isfinite(tensor).all()) for tensor in (self.outputs, *self.states, *self.gates.values()))
 
 
+def place_of(name: str, layer: Recurrent, reverse: bool) -> Place:
+    """The place of a layer from its name in the encoder."""
+    numbers = re.findall(r"\d+", name)
+    direction = "combined" if isinstance(layer.cell, CombinedCell) else "backward" if reverse else "forward"
+    return Place(int(numbers[-1]) + 1 if numbers else 1, direction)
+
+
 @torch.no_grad()
 def recurrences(model: nn.Module, batch: Batch) -> list[Recurrence]:
-    """Those of the model's encoder, from the input up, in evaluation as in `looking`; none for one without any."""
-    encoder: Any = model.encoder
-    places = {id(module): name for name, module in encoder.named_modules()}
+    """The recurrences of the model's encoder, from the input up. The model must be in evaluation, as in `looking`."""
+    names = {module: name for name, module in model.get_submodule("encoder").named_modules()}
     with watched() as seen:
         _read(model, batch)
-    turned = isinstance(model, EncoderDecoder) and model.reverse_source
+    reversed_source = isinstance(model, EncoderDecoder) and model.reverse_source
     lengths = lengths_of(batch.inputs, batch.mask)
 
-    def brought(tensor: Tensor) -> Tensor:
-        return (reverse(tensor, lengths) if turned else tensor).cpu()
+    def in_order(tensor: Tensor) -> Tensor:
+        return (reverse(tensor, lengths) if reversed_source else tensor).cpu()
 
-    found = []
-    for layer, _, _, run in seen:
-        if id(layer) not in places or run.trace is None:
-            continue  # what reads the characters of words, say
-        numbers = re.findall(r"\d+", places[id(layer)])
-        direction = "backward" if layer.reverse != turned else "forward"
-        direction = "combined" if isinstance(layer.cell, CombinedCell) else direction
-        found.append(
-            Recurrence(
-                Place(int(numbers[-1]) + 1 if numbers else 1, direction),
-                layer.cell,
-                brought(run.outputs),
-                tuple(brought(tensor) for tensor in run.trace.states),
-                {name: brought(gate) for name, gate in run.trace.gates.items()},
-            )
+    return [
+        Recurrence(
+            place_of(names[layer], layer, layer.reverse != reversed_source),
+            layer.cell,
+            in_order(run.outputs),
+            tuple(in_order(tensor) for tensor in run.trace.states),
+            {name: in_order(gate) for name, gate in run.trace.gates.items()},
         )
-    return found
+        for layer, _, _, run in seen
+        if layer in names and run.trace is not None  # others may read the characters of words
+    ]
 
 
 def probed(task: LightningModule, probe: Batch) -> list[Recurrence]:
-    """As `recurrences`, of a task's model with the probe; the model is left as it was."""
-    model: Any = task.model
+    """`recurrences` of a task's model on the probe; the model stays as it was."""
+    model = task.get_submodule("model")
     with looking(model):
         return recurrences(model, probe.to(task.device))
 
 
 def _read(model: nn.Module, batch: Batch) -> None:
-    """Run the encoder, and no softmax or decoder where it can be helped."""
+    """Run the encoder, without softmax or decoder where possible."""
     if isinstance(model, LanguageModel):
         model.read(batch.inputs, batch.mask)
     elif isinstance(model, EncoderDecoder):

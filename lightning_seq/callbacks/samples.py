@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import LightningModule, Trainer
 
+from lightning_seq.callbacks.diagnostic import ModelWriter
+from lightning_seq.callbacks.probe import looking
 from lightning_seq.errors import UserError
 from lightning_seq.files import write_json
 from lightning_seq.models.language_model import LanguageModel
@@ -18,21 +19,23 @@ from lightning_seq.records.samples import Samples as SamplesFile
 from lightning_seq.records.samples import Step
 
 FILE = "samples.json"
-NEXT = 8
-"""Likeliest symbols kept for each step of the prompt."""
+NEXT, SEED = 8, 1
+"""The number of likeliest symbols for each step of the prompt; the seed of the generator for the text."""
 
 
-class Samples(Callback):
-    """After each validation, a text sampled after a prompt, and the likeliest symbols after each symbol of the prompt.
+class Samples(ModelWriter):
+    """Writes `samples.json` (see `records/samples.py`) after each validation: a text sampled after a prompt, and the
+    likeliest symbols after each symbol of the prompt.
 
-    directory: where `samples.json` is written (see `records/samples.py`), with the steps of the last validation.
-    prompt:    ids, at least one.
-    decode:    ids to text.
-    symbols:   `symbols[i]` is the symbol with id i.
+    prompt:  ids, at least one.
+    decode:  ids to text.
+    symbols: `symbols[i]` is the symbol with id i.
 
-    It has its own random generator, so that training is the same with it and without. It must come before a callback
-    that averages weights. Raises UserError for a length below 1 and a temperature below 0.
+    It must come before a callback that averages weights, which restores the others at the validation's end. Raises
+    UserError for a length below 1 and a temperature below 0.
     """
+
+    STATE = "texts"
 
     def __init__(
         self,
@@ -40,41 +43,34 @@ class Samples(Callback):
         prompt: Sequence[int],
         decode: Callable[[Sequence[int]], str],
         symbols: Sequence[str],
-        length: int = 60,
-        temperature: float = 0.8,
-        suppressed_tokens: tuple[int, ...] = (),
-        seed: int = 1,
+        length: int,
+        temperature: float,
+        suppressed_tokens: tuple[int, ...],
     ) -> None:
         if length < 1 or not 0 <= temperature < math.inf:
             raise UserError(
                 f"task.sample.length is {length} and task.sample.temperature {temperature}, "
                 "expected at least 1 and at least 0"
             )
-        self.directory, self.prompt, self.decode, self.symbols = directory, list(prompt), decode, symbols
-        self.length, self.temperature, self.suppressed_tokens, self.seed = length, temperature, suppressed_tokens, seed
-        self.texts: list[dict[str, Any]] = []
+        super().__init__(directory)
+        self.prompt, self.decode, self.symbols = list(prompt), decode, symbols
+        self.length, self.temperature, self.suppressed_tokens = length, temperature, suppressed_tokens
+        self.results = []
 
-    # Not at the validation's end: averaged weights, where there are any, are gone by then.
-    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        model = pl_module.model
-        if trainer.state.fn != "fit" or not trainer.is_global_zero or not isinstance(model, LanguageModel):
-            return
-        was_training = model.training
-        model.eval()
-        try:
-            self._write(model, trainer.current_epoch + 1, pl_module.device)
-        finally:
-            model.train(was_training)
+    def look(self, trainer: Trainer, task: LightningModule, epoch: int) -> None:
+        model = task.model
+        if isinstance(model, LanguageModel):
+            with looking(model), torch.no_grad():
+                self._sample(model, epoch, task.device)
 
-    @torch.no_grad()
-    def _write(self, model: LanguageModel, epoch: int, device: torch.device) -> None:
+    def _sample(self, model: LanguageModel, epoch: int, device: torch.device) -> None:
         prompt = torch.tensor([self.prompt], device=device)
-        generator = torch.Generator(device).manual_seed(self.seed)
-        drawn = sample(
+        generator = torch.Generator(device).manual_seed(SEED)
+        ids = sample(
             model, prompt, self.length, self.temperature, generator=generator, suppressed_tokens=self.suppressed_tokens
         )
-        written = [int(ids[0]) for ids in drawn]
-        self.texts.append({"epoch": epoch, "text": self.decode([*self.prompt, *written])})
+        text = self.decode([*self.prompt, *(int(one[0]) for one in ids)])
+        self.results = [*self.results, {"epoch": epoch, "text": text}]
         probabilities = model(prompt, torch.ones_like(prompt, dtype=torch.bool))[0][0].exp()
         values, indices = probabilities.topk(min(NEXT, probabilities.shape[-1]))
         steps = tuple(
@@ -84,11 +80,5 @@ class Samples(Callback):
             )
             for symbol, row, likely in zip(self.prompt, indices.tolist(), values.tolist(), strict=True)
         )
-        texts = tuple((each["epoch"], each["text"]) for each in self.texts)
+        texts = tuple((text["epoch"], text["text"]) for text in self.results)
         write_json(self.directory / FILE, SamplesFile(self.decode(self.prompt), texts, steps).to_plain())
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"texts": self.texts}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.texts = list(state_dict["texts"])

@@ -8,7 +8,7 @@ from lightning_seq.embeddings.layer import Embedding
 
 
 class ThawEmbedding(Callback):
-    """Tells the model's embeddings which epoch it is, so that one frozen for n epochs learns from epoch n on."""
+    """Gives the model's embeddings the number of the epoch; one that is frozen for n epochs learns from epoch n on."""
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         for module in pl_module.modules():

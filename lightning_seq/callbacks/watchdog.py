@@ -1,4 +1,4 @@
-"""End a rank that hangs, and report where it was."""
+"""End a rank that hangs, and report its line of code."""
 
 from __future__ import annotations
 
@@ -9,21 +9,20 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 LATE = 5.0
-"""Seconds after which a rank is held to hang, when those that wait for it have given up."""
+"""Seconds after the timeout of the waiting ranks until a rank counts as hanging."""
 BACKSTOP = 5.0
-"""Seconds after which the process is ended from outside Python, where that itself hangs."""
+"""Seconds until the process is ended from outside Python, in case Python hangs."""
 
 
 class Watchdog(Callback):
     """Ends this process when no batch has begun or ended for a little more than `timeout` seconds.
 
-    Ranks that wait for it do so in a collective operation with the same timeout, and end first: the rank that is left
-    is the one that hangs. A thread looks, at no cost to a batch.
+    The ranks that wait for it, in a collective operation with the same timeout, end first: the last rank is the one
+    that hangs. A thread checks this, so a batch takes no longer.
 
     write_error: called with the error before the process ends with exit code 1.
     """
@@ -38,26 +37,21 @@ class Watchdog(Callback):
         self._alive()
         if self._thread is None:
             self._stop.clear()
-            self._thread = threading.Thread(
-                target=self._watch, args=(threading.get_ident(),), name="watchdog", daemon=True
-            )
+            main = threading.get_ident()
+            self._thread = threading.Thread(target=self._watch, args=(main,), name="watchdog", daemon=True)
             self._thread.start()
-            atexit.register(self._rest)  # to end may take its time
+            atexit.register(self._rest)  # the end of the process may take long
 
-    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        self._rest()
-
-    def _rest(self) -> None:
+    def _rest(self, *_: object, **__: object) -> None:
         if self._thread is not None:
             self._stop.set()
-            self._thread.join()  # it could wind the backstop up once more
+            self._thread.join()  # it could restart the timer
             self._thread = None
             faulthandler.cancel_dump_traceback_later()
 
-    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        self._rest()
+    teardown = on_exception = _rest
 
-    def _alive(self, *_: Any, **__: Any) -> None:
+    def _alive(self, *_: object, **__: object) -> None:
         self._seen = time.monotonic()
 
     on_fit_start = on_test_start = on_validation_start = on_validation_end = _alive
@@ -71,12 +65,8 @@ class Watchdog(Callback):
             faulthandler.dump_traceback_later(self.seconds + BACKSTOP, exit=True, file=sys.__stderr__ or 2)
             silent = time.monotonic() - self._seen
             if silent > self.seconds and not self._stop.is_set():
-                self.write_error(f"TimeoutError: no batch for {silent:.0f} seconds{_place(main)}")
+                frame = sys._current_frames().get(main)
+                place = f", at {frame.f_code.co_filename}:{frame.f_lineno} ({frame.f_code.co_name})" if frame else ""
+                self.write_error(f"TimeoutError: no batch for {silent:.0f} seconds{place}")
                 faulthandler.dump_traceback(file=sys.__stderr__ or 2)
                 os._exit(1)
-
-
-def _place(thread: int) -> str:
-    """Where a thread is, in the code that is nearest."""
-    frame = sys._current_frames().get(thread)
-    return f", at {frame.f_code.co_filename}:{frame.f_lineno} ({frame.f_code.co_name})" if frame is not None else ""

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial, wraps
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeVar
 
 import torch
 from jaxtyping import Float, Int
@@ -17,16 +17,17 @@ from lightning_seq.errors import UserError, at_least_one, near
 from lightning_seq.tensors import IDS, Size, check_tensor
 
 State = tuple[Tensor, ...]
+R = TypeVar("R")
 
 
 @dataclass(frozen=True)
 class Noise:
-    """Random numbers drawn before the loop, so that every engine uses the same draw.
+    """Random numbers drawn before the loop over the steps, so that every engine uses the same draw.
 
-    recurrent: `[B, *state_shapes[0]]` multiplies h_{t-1} where it meets U, and only there, at every step the same
+    recurrent: `[B, *state_shapes[0]]`, multiplies h_{t-1} in its product with U alone, the same at every step
                (recurrent dropout, already scaled).
-    zoneout:   for each tensor of the state, `[B, T, …]` in the order of the steps: the share of the old value that is
-               kept (0 or 1 in training, the probability in evaluation), or None for no zoneout of that tensor.
+    zoneout:   for each tensor of the state, `[B, T, …]` in the order of the steps: the share of the old value to keep
+               (0 or 1 in training, the probability in evaluation); None: no zoneout of that tensor.
     weights:   replacements for the cell's `recurrent_weights()`, by name (a weight-dropped U).
     """
 
@@ -43,28 +44,28 @@ class Step(NamedTuple):
     gates: dict[str, Tensor]
 
 
-def checked(method: Callable[..., Any], check: Callable[..., None]) -> Callable[..., Any]:
-    """The method, with `check` of the same arguments before it; a subclass's `super()` call is not checked again."""
+def checked(method: Callable[..., R], check: Callable[..., None]) -> Callable[..., R]:
+    """The method, after `check` of its arguments. A call by `super()` from a subclass is not checked again."""
 
     @wraps(method)
-    def call(self: Cell, *given: Any, **named: Any) -> Any:
+    def call(self: Cell, *arguments: object, **named: object) -> R:
         if getattr(type(self), method.__name__) is call:
-            check(self, *given, **named)
-        return method(self, *given, **named)
+            check(self, *arguments, **named)
+        return method(self, *arguments, **named)
 
     call.unchecked = method  # type: ignore[attr-defined]
     return call
 
 
-def unchecked(method: Callable[..., Any]) -> Callable[..., Any]:
+def unchecked(method: Callable[..., R]) -> Callable[..., R]:
     """A cell's method without its check, for a loop whose inputs are checked before the first step."""
     bare = getattr(method, "unchecked", None)
     return method if bare is None else partial(bare, method.__self__)  # type: ignore[attr-defined]
 
 
-def check_run(cell: Cell, x: Tensor, state: tuple[Tensor, ...] | None, noise: Noise | None) -> None:
-    """Raises ValueError or TypeError unless x is `[B, T, *input_shape]` in the parameters' type and on their device, or
-    ids `[B, T]` for a cell that takes them, and state and noise are those of such a batch."""
+def check_run(cell: Cell, x: Tensor, state: State | None, noise: Noise | None) -> None:
+    """Raises ValueError or TypeError unless x is `[B, T, *input_shape]` (or ids `[B, T]`, if the cell takes them) of
+    the parameters' type and device, and state and noise fit such a batch."""
     like = cell.like(x)
     _check_input(cell, x, ("B", "T"), cell.input_shape, like)
     if state is not None:
@@ -74,8 +75,8 @@ def check_run(cell: Cell, x: Tensor, state: tuple[Tensor, ...] | None, noise: No
 
 
 def check_project(cell: Cell, x: Tensor, start: int = 0) -> None:
-    """Raises ValueError or TypeError unless x is `[…, *input_shape]`, or some columns of it where the cell splits its
-    input, or ids `[…]`."""
+    """Raises ValueError or TypeError unless x is `[…, *input_shape]`, some of its columns (if the cell splits its
+    input), or ids `[…]`."""
     shape = cell.input_shape
     if start and not (cell.splits_input and 0 < start < shape[0]):
         last = shape[0] - 1 if cell.splits_input else 0
@@ -86,16 +87,7 @@ def check_project(cell: Cell, x: Tensor, start: int = 0) -> None:
     _check_input(cell, x, ("…",), shape, cell.like(x))
 
 
-def _check_input(cell: Cell, x: Tensor, lead: tuple[Size, ...], shape: tuple[int, ...], like: Tensor) -> None:
-    if isinstance(x, Tensor) and x.dtype in IDS:
-        if not cell.takes_ids:
-            raise UserError(f"{_name(cell)} takes vectors, not token ids: use embedding=random or embedding=word2vec")
-        check_tensor(_name(cell), "input of ids", x, lead, like, IDS)
-    else:
-        check_tensor(_name(cell), "input", x, (*lead, *shape), like)
-
-
-def check_step(cell: Cell, projected_t: Tensor, state: tuple[Tensor, ...], noise: Noise | None = None) -> None:
+def check_step(cell: Cell, projected_t: Tensor, state: State, noise: Noise | None = None) -> None:
     """Raises ValueError or TypeError unless `projected_t`, state and noise are those of one batch of this cell."""
     like, shape = cell.like(projected_t), cell.projected_shape
     check_tensor(_name(cell), "projected_t", projected_t, ("…", "B") if shape is None else ("B", *shape), like)
@@ -104,27 +96,35 @@ def check_step(cell: Cell, projected_t: Tensor, state: tuple[Tensor, ...], noise
         _check_noise(cell, noise, projected_t, like, None)
 
 
-def _check_state(cell: Cell, state: tuple[Tensor, ...], batch: Tensor, like: Tensor) -> None:
+def _check_input(cell: Cell, x: Tensor, lead: tuple[Size, ...], shape: tuple[int, ...], like: Tensor) -> None:
+    if not (isinstance(x, Tensor) and x.dtype in IDS):
+        check_tensor(_name(cell), "input", x, (*lead, *shape), like)
+    elif cell.takes_ids:
+        check_tensor(_name(cell), "input of ids", x, lead, like, IDS)
+    else:
+        raise UserError(f"{_name(cell)} takes vectors, not token ids: use embedding=random or embedding=word2vec")
+
+
+def _check_state(cell: Cell, state: State, batch: Tensor, like: Tensor) -> None:
     """A tensor `[B, *shape]` for each of `state_shapes`, of the type of the cell's own initial state."""
     B, name = len(batch), _name(cell)
     if not isinstance(state, tuple | list) or len(state) != len(cell.state_shapes):
         came = f"{len(state)} tensors" if isinstance(state, tuple | list) else f"a {type(state).__name__}"
         shapes = ", ".join(str([B, *shape]) for shape in cell.state_shapes)
         raise ValueError(f"{name}: state is {came}, expected a tuple of {len(cell.state_shapes)}: {shapes}")
-    for place, (tensor, shape) in enumerate(zip(state, cell.state_shapes, strict=True)):
+    for index, (tensor, shape) in enumerate(zip(state, cell.state_shapes, strict=True)):
         own = like
-        if place in cell.counters() or (isinstance(tensor, Tensor) and tensor.dtype != like.dtype):
-            own = cell.initial_state(batch)[place]
-        check_tensor(name, f"state[{place}]", tensor, (B, *shape), own)
+        if index in cell.counters() or (isinstance(tensor, Tensor) and tensor.dtype != like.dtype):
+            own = cell.initial_state(batch)[index]
+        check_tensor(name, f"state[{index}]", tensor, (B, *shape), own)
 
 
 def _check_noise(cell: Cell, noise: Noise, batch: Tensor, like: Tensor, steps: int | None) -> None:
-    """Noise of this cell and batch. steps: T, or None for one step."""
-    B, name = len(batch), _name(cell)
+    """steps: T; None: one step."""
+    B, name, shapes = len(batch), _name(cell), cell.state_shapes
     if noise.recurrent is not None:
-        check_tensor(name, "noise.recurrent", noise.recurrent, (B, *cell.state_shapes[0]), like)
+        check_tensor(name, "noise.recurrent", noise.recurrent, (B, *shapes[0]), like)
     if noise.zoneout is not None and steps is not None:
-        shapes = cell.state_shapes
         if len(noise.zoneout) != len(shapes):
             raise ValueError(f"{name}: noise.zoneout has {len(noise.zoneout)} tensors, expected {len(shapes)}")
         for kept, shape in zip(noise.zoneout, shapes, strict=True):
@@ -146,15 +146,14 @@ class Cell(nn.Module, ABC):
 
     input_shape, output_shape: shapes of one sample at one step.
     state_shapes:              shapes of one sample's state, one for each tensor; the first one meets U.
-    projected_shape:           shape of the result of `project` for one sample at one step; None if it is not known.
-    splits_input:              whether `project` may be given some columns of the input at a time.
-    takes_ids:                 whether `project` may be given token ids.
+    projected_shape:           shape of the result of `project` for one sample at one step; None if unknown.
+    splits_input:              whether `project` accepts some columns of the input.
+    takes_ids:                 whether `project` accepts token ids.
     resets_submodules:         whether `reset_parameters` also fills the parameters of the cell's submodules.
-    keeps:                     the gate that keeps the old state, and 1 where open keeps or -1 where open forgets.
+    keeps:                     the gate that keeps the old state; 1 if the open gate keeps it, -1 if it forgets.
 
-    The output need not be a tensor of the state, nor as wide as one: `output_of` joins the two. The first tensor of the
-    state holds real numbers. An integer or boolean one (a step counter) is carried from step to step unchanged by noise
-    and has no gradient; `initial_state` makes it.
+    The output may be a tensor of the state or another one, of any width: see `output_of`. The first tensor of the
+    state holds real numbers. An integer or boolean tensor (a step counter) gets no noise and no gradient.
 
     `project` and `step` of every subclass check their arguments: ValueError or TypeError.
     """
@@ -169,7 +168,7 @@ class Cell(nn.Module, ABC):
     keeps: tuple[str, int] | None = None
     _counters: frozenset[int] | None = None
 
-    def __init_subclass__(cls, **options: Any) -> None:
+    def __init_subclass__(cls, **options: object) -> None:
         super().__init_subclass__(**options)
         for name, check in (("project", check_project), ("step", check_step)):
             method = getattr(cls, name)
@@ -177,7 +176,7 @@ class Cell(nn.Module, ABC):
                 setattr(cls, name, checked(method, check))
 
     def like(self, x: Tensor) -> Tensor:
-        """A tensor of the computation's type and device: a parameter, or x for a cell without parameters."""
+        """A tensor of the computation's type and device: a parameter, or x if the cell has none."""
         for parameter in self._parameters.values():  # the common case, several times as fast as `parameters()`
             if parameter is not None:
                 return parameter
@@ -194,12 +193,12 @@ class Cell(nn.Module, ABC):
     def project(self, x: Tensor, start: int = 0) -> Tensor:
         """The part of a step that depends on the input alone, for any leading shape: `[…, D']` to `[…, G*H]`.
 
-        `x` holds the input's columns from `start` on; the bias is added only at 0. Token ids (an integer tensor
-        `[…]`) stand for one-hot vectors.
+        `x` holds the input's columns from `start` on; the bias is added only if that is 0. Token ids (an integer
+        tensor `[…]`) are one-hot vectors.
         """
 
     def projection(self, start: int, width: int) -> Callable[[Tensor], Tensor]:
-        """`project` for `width` columns of the input from `start` on, to be called at every step of a loop."""
+        """`project` for `width` columns of the input from `start` on, for the steps of a loop."""
         return lambda x: self.project(x, start)
 
     @abstractmethod
@@ -207,14 +206,13 @@ class Cell(nn.Module, ABC):
         """The equations of the recurrence, from the projection of x_t and the previous state."""
 
     def output_of(self, step: Step, state: State) -> Tensor:
-        """The output `[B, *output_shape]` of a step when zoneout has put `state` in place of the state it made.
+        """The output `[B, *output_shape]` of a step whose state zoneout has replaced by `state`.
 
-        If the step's output is a tensor of its state (the same object, as h_t of an LSTM), this is that tensor of
-        `state`; otherwise the step's output unchanged. A cell that computes its output from the new state, as
-        [h_t ; s_t] or V h_t, overrides this, so that the output follows what zoneout kept. For `step.state` it is
-        `step.output`.
+        If the step's output is a tensor of its state (the same object, as h_t of an LSTM), the result is that tensor
+        of `state`, else the step's output. A cell whose output is computed from the new state, as [h_t ; s_t] or V h_t,
+        overrides this. For `step.state` the result is `step.output`.
         """
-        return next((kept for made, kept in zip(step.state, state, strict=True) if made is step.output), step.output)
+        return next((kept for new, kept in zip(step.state, state, strict=True) if new is step.output), step.output)
 
     @torch.no_grad()
     def state_types(self) -> tuple[torch.dtype, ...]:
@@ -223,10 +221,10 @@ class Cell(nn.Module, ABC):
         return tuple(tensor.dtype for tensor in self.initial_state(like.new_zeros(1, *self.input_shape)))
 
     def counters(self) -> frozenset[int]:
-        """The places of the state's integer and boolean tensors; found once."""
+        """The indices of the state's integer and boolean tensors."""
         if self._counters is None:
-            kinds = enumerate(self.state_types())
-            self._counters = frozenset(place for place, kind in kinds if not kind.is_floating_point)
+            types = enumerate(self.state_types())
+            self._counters = frozenset(index for index, dtype in types if not dtype.is_floating_point)
         return self._counters
 
     @abstractmethod
@@ -238,22 +236,24 @@ class Cell(nn.Module, ABC):
         return {}
 
     def gate_bias(self, gate: str) -> Tensor | None:
-        """A view of the gate's learned bias, to be filled in place; None for a gate without one."""
+        """A view of the gate's learned bias, to be filled in place; None if it has none."""
         return None
 
 
 Bias = bool | Mapping[str, float | int]
-"""True, False, or gates whose bias is frozen at a value; the others are learned."""
+"""True, False, or the gates whose bias is frozen at a value."""
 
 
 class GatedCell(Cell):
     """Cells with gates: a bias for each gate, learned or frozen, and its initial value.
 
-    gates: their names, in the order of their rows.
-    bias:  True; False leaves it out; `{gate: value}` freezes some gates' biases at a value.
+    gates:       their names, in the order of their rows.
+    forget_bias: initial value of gate f's bias; None: as the other biases. A subclass sets it before this constructor.
+    bias:        True; False for none; `{gate: value}` freezes the biases of some gates at a value.
     """
 
     gates: tuple[str, ...]
+    forget_bias: float | None = None
 
     def __init__(self, hidden_size: int, bias: Bias = True) -> None:
         super().__init__()
@@ -282,6 +282,14 @@ class GatedCell(Cell):
         bound = self.hidden_size**-0.5
         for parameter in self.parameters(recurse=False):
             nn.init.uniform_(parameter, -bound, bound)
+        self.start_forget_bias()
+
+    @torch.no_grad()
+    def start_forget_bias(self) -> None:
+        """Fill the learned bias of the forget gate with `forget_bias`, if both are there."""
+        b_f = self.gate_bias("f")
+        if b_f is not None and self.forget_bias is not None:
+            b_f.fill_(self.forget_bias)
 
     def gate_rows(self) -> dict[str, slice]:
         H = self.hidden_size
@@ -292,7 +300,7 @@ class GatedCell(Cell):
             return None
         return self.b.split(self.hidden_size)[self._learned.index(gate)]
 
-    def _said_bias(self) -> str:
+    def _bias_repr(self) -> str:
         return f"bias={self.frozen or self.b is not None}"
 
 
@@ -312,34 +320,38 @@ class DenseCell(GatedCell):
     ) -> None:
         super().__init__(hidden_size, bias)
         self.input_size = at_least_one("input_size", input_size)
-        handed_on = at_least_one("output_size", recurrent_size or hidden_size)
-        self.input_shape, self.output_shape = (input_size,), (handed_on,)
-        self.state_shapes = ((handed_on,), *((hidden_size,),) * (state_tensors - 1))
+        output_size = at_least_one("output_size", recurrent_size or hidden_size)
+        self.input_shape, self.output_shape = (input_size,), (output_size,)
+        self.state_shapes = ((output_size,), *((hidden_size,),) * (state_tensors - 1))
         rows = len(self.gates) * hidden_size
         self.projected_shape = (rows,)
         self.W = nn.Parameter(torch.empty(rows, input_size))
-        self.U = nn.Parameter(torch.empty(rows, handed_on))
+        self.U = nn.Parameter(torch.empty(rows, output_size))
         self.reset_parameters()
 
     def project(self, x: Float[Tensor, "*lead D"] | Int[Tensor, "*lead"], start: int = 0) -> Float[Tensor, "*lead GH"]:
         return product(x, self.W, self.bias(), start)
 
     def projection(self, start: int, width: int) -> Callable[[Tensor], Tensor]:
-        """The columns are taken once: the gradient of every slice of W would be as large as W."""
+        """W is sliced once: the gradient of every slice is as large as W."""
         W, b = self.W[:, start : start + width], self.bias() if start == 0 else None
         return lambda x: functional.linear(x, W, b)
+
+    def recurrent_product(self, h_prev: Float[Tensor, "B R"], noise: Noise | None) -> Float[Tensor, "B GH"]:
+        """U h_{t-1}, with the recurrent dropout and the weight drop of `noise`."""
+        return functional.linear(recurrent_input(h_prev, noise), recurrent_weight(self.U, noise))
 
     def recurrent_weights(self) -> dict[str, Tensor]:
         return {"U": self.U}
 
     def extra_repr(self) -> str:
-        return f"{self.input_size}, {self.hidden_size}, {self._said_bias()}"
+        return f"{self.input_size}, {self.hidden_size}, {self._bias_repr()}"
 
 
 def product(x: Tensor, W: Tensor, b: Tensor | None = None, start: int = 0) -> Tensor:
-    """`W x + b` for any leading shape; `x` holds the columns from `start` on, and b is added only at 0.
+    """`W x + b` for any leading shape; `x` holds the columns from `start` on, and b is added only if that is 0.
 
-    Token ids stand for one-hot vectors: their product is a column of W.
+    Token ids are one-hot vectors: their product is a column of W.
     """
     b = b if start == 0 else None
     if not x.is_floating_point():
@@ -358,11 +370,3 @@ def recurrent_input(h_prev: Tensor, noise: Noise | None) -> Tensor:
 def recurrent_weight(U: Tensor, noise: Noise | None, name: str = "U") -> Tensor:
     """U, or its weight-dropped replacement."""
     return U if noise is None else noise.weights.get(name, U)
-
-
-@torch.no_grad()
-def start_forget_bias(cell: GatedCell, value: float | None) -> None:
-    """Fill the learned bias of the forget gate; without a value or without that bias, nothing is changed."""
-    b_f = cell.gate_bias("f")
-    if b_f is not None and value is not None:
-        b_f.fill_(value)

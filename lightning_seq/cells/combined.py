@@ -7,9 +7,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lightning_seq.cells.activation import ACTIVATIONS, check_activation
+from lightning_seq.cells.activation import ACTIVATIONS
 from lightning_seq.cells.cell import Cell, Noise, State, Step, recurrent_input, recurrent_weight
-from lightning_seq.errors import at_least_one
+from lightning_seq.errors import at_least_one, one_of
 
 
 class CombinedCell(Cell):
@@ -29,7 +29,7 @@ class CombinedCell(Cell):
 
     def __init__(self, hidden_size: int, activation: str = "tanh") -> None:
         super().__init__()
-        self.activation = check_activation(activation)
+        self.activation = one_of("activation", activation, ACTIVATIONS)
         self.hidden_size = at_least_one("hidden_size", hidden_size)
         self.input_shape = self.projected_shape = self.output_shape = (hidden_size,)
         self.state_shapes = ((hidden_size,),)

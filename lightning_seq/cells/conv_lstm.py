@@ -8,16 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lightning_seq.cells.cell import (
-    Bias,
-    GatedCell,
-    Noise,
-    State,
-    Step,
-    recurrent_input,
-    recurrent_weight,
-    start_forget_bias,
-)
+from lightning_seq.cells.cell import Bias, GatedCell, Noise, State, Step, recurrent_input, recurrent_weight
 from lightning_seq.errors import UserError, at_least_one
 
 CONVOLUTIONS = {1: functional.conv1d, 2: functional.conv2d}
@@ -45,7 +36,7 @@ class ConvLSTMCell(GatedCell):
     space:       the map's size, `[length]` or `[height, width]`.
     kernel_size: k, odd.
     peepholes:   False leaves p out.
-    forget_bias: what b_f starts from.
+    forget_bias: initial value of b_f.
     """
 
     gates = ("i", "f", "g", "o")
@@ -85,7 +76,7 @@ class ConvLSTMCell(GatedCell):
         bound = (self.hidden_size * self.U[0, 0].numel()) ** -0.5
         for parameter in self.parameters(recurse=False):
             nn.init.uniform_(parameter, -bound, bound)
-        start_forget_bias(self, self.forget_bias)
+        self.start_forget_bias()
 
     def recurrent_weights(self) -> dict[str, Tensor]:
         return {"U": self.U}
@@ -111,4 +102,4 @@ class ConvLSTMCell(GatedCell):
         return Step(h_t, (h_t, c_t), {"i": i_t, "f": f_t, "g": g_t, "o": o_t})
 
     def extra_repr(self) -> str:
-        return f"{self.input_shape}, {self.hidden_size}, peepholes={self.p is not None}, {self._said_bias()}"
+        return f"{self.input_shape}, {self.hidden_size}, peepholes={self.p is not None}, {self._bias_repr()}"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn import functional
 
-from lightning_seq.cells.activation import ACTIVATIONS, Activation, check_activation
-from lightning_seq.cells.cell import Bias, DenseCell, Noise, State, Step, recurrent_input, recurrent_weight
+from lightning_seq.cells.activation import ACTIVATIONS, Activation
+from lightning_seq.cells.cell import Bias, DenseCell, Noise, State, Step
+from lightning_seq.errors import one_of
 
 
 class ElmanCell(DenseCell):
@@ -27,13 +27,13 @@ class ElmanCell(DenseCell):
     gates = ("h",)
 
     def __init__(self, input_size: int, hidden_size: int, activation: Activation = "tanh", bias: Bias = True) -> None:
-        self.activation = check_activation(activation)
+        self.activation = one_of("activation", activation, ACTIVATIONS)
         super().__init__(input_size, hidden_size, bias)
 
     def step(self, projected_t: Float[Tensor, "B H"], state: State, noise: Noise | None = None) -> Step:
         (h_prev,) = state
         φ = ACTIVATIONS[self.activation]
-        h_t = φ(projected_t + functional.linear(recurrent_input(h_prev, noise), recurrent_weight(self.U, noise)))
+        h_t = φ(projected_t + self.recurrent_product(h_prev, noise))
         return Step(h_t, (h_t,), {})
 
     def extra_repr(self) -> str:

@@ -19,15 +19,15 @@ class ExternalCell(Cell):
         h_t = the first tensor of s_t, or the output that the module returns with it
 
     The module is made as `path(input_size, hidden_size, **arguments)` and called as torch's `nn.GRUCell` (the state is
-    one tensor) or `nn.LSTMCell` (a tuple); one that returns (output, state) is understood too. The sizes of its state
-    are found by calling it.
+    one tensor) or `nn.LSTMCell` (a tuple); it may also return (output, state). A first call shows the sizes of its
+    state.
 
     State: as the module returns it.
 
     path:      the module's class.
-    arguments: more for its constructor.
+    arguments: further arguments of its constructor.
 
-    Raises UserError when the module cannot be made or called that way.
+    Raises UserError if the module cannot be made or called that way.
     """
 
     resets_submodules = True
@@ -39,7 +39,7 @@ class ExternalCell(Cell):
         input_size: int,
         hidden_size: int,
         path: type[nn.Module] | None = None,
-        arguments: Mapping[str, Any] | None = None,
+        arguments: Mapping[str, object] | None = None,
     ) -> None:
         super().__init__()
         if not isinstance(path, type):
@@ -49,24 +49,22 @@ class ExternalCell(Cell):
         self._name = path.__name__
         try:
             self.module = self._make()
-            self._paired, state = self._convention(input_size)
+            self._paired, self._single, (output, carried) = self._convention(input_size)
         # A class of another package may raise any of these for arguments that it does not take.
         except (TypeError, ValueError, RuntimeError, AttributeError, LookupError, AssertionError) as error:
             raise UserError(
                 f"{path.__name__} cannot be used as a cell ({error}): expected {path.__name__}(input_size, "
                 "hidden_size) called as cell(x_t, state) -> state, as torch.nn.GRUCell and LSTMCell are"
             ) from error
-        self._single = isinstance(state, Tensor)
-        output, carried = self._read(self._last)
         self.input_shape = self.projected_shape = (input_size,)
         self.output_shape = tuple(output.shape[1:])
         self.state_shapes = tuple(tuple(tensor.shape[1:]) for tensor in carried)
-        self._types = {place: t.dtype for place, t in enumerate(carried) if not t.is_floating_point()}
-        del self._last
+        self._types = {index: t.dtype for index, t in enumerate(carried) if not t.is_floating_point()}
 
     @torch.no_grad()
-    def _convention(self, input_size: int) -> tuple[bool, Any]:
-        """Whether the module returns (output, state) pairs, and a state; found by giving it back what it returned."""
+    def _convention(self, input_size: int) -> tuple[bool, bool, tuple[Tensor, State]]:
+        """Whether the module returns (output, state) pairs, whether its state is a single tensor, and the output and
+        state of a second step, which starts from the state of the first."""
         like = next(self.module.parameters(), torch.empty(0))
         x = torch.zeros(2, input_size, dtype=like.dtype)
         returned = self.module(x)
@@ -79,30 +77,24 @@ class ExternalCell(Cell):
             if not isinstance(tensors, tuple) or not all(isinstance(t, Tensor) and len(t) == 2 for t in tensors):
                 continue
             try:
-                self._last = self.module(x, state)
+                second = self.module(x, state)
             except (TypeError, ValueError, RuntimeError, AttributeError) as error:
                 failure = error
             else:
-                return paired, state
+                return paired, isinstance(state, Tensor), _output_and_state(second, paired)
         raise failure
-
-    def _read(self, returned: Any) -> tuple[Tensor, State]:
-        """Output and state, from the value that the module returned."""
-        state = returned[1] if self._paired else returned
-        carried: State = (state,) if isinstance(state, Tensor) else tuple(state)
-        return (returned[0] if self._paired else carried[0]), carried
 
     def initial_state(self, x: Tensor) -> State:
         """Zeros; an integer or boolean tensor of the module's state keeps its type."""
         state = super().initial_state(x)
-        return tuple(tensor.to(self._types.get(place, tensor.dtype)) for place, tensor in enumerate(state))
+        return tuple(tensor.to(self._types.get(index, tensor.dtype)) for index, tensor in enumerate(state))
 
     def reset_parameters(self) -> None:
         """As the module's own constructor does."""
         self.module.load_state_dict(self._make().state_dict())
 
     def recurrent_weights(self) -> dict[str, Tensor]:
-        """Empty: initialisation and weight-drop do not change the module."""
+        """Empty: initialisation and weight drop do not change the module."""
         return {}
 
     def project(self, x: Tensor, start: int = 0) -> Tensor:
@@ -111,8 +103,14 @@ class ExternalCell(Cell):
     def step(self, projected_t: Tensor, state: State, noise: Noise | None = None) -> Step:
         if noise is not None and (noise.recurrent is not None or noise.weights):
             raise UserError(f"{self._name} takes no dropout inside the recurrence: use zoneout, or dropout around it")
-        output, carried = self._read(self.module(projected_t, state[0] if self._single else state))
-        return Step(output, carried, {})
+        returned = self.module(projected_t, state[0] if self._single else state)
+        return Step(*_output_and_state(returned, self._paired), {})
 
     def extra_repr(self) -> str:
         return self._name
+
+
+def _output_and_state(returned: Any, paired: bool) -> tuple[Tensor, State]:
+    state = returned[1] if paired else returned
+    carried = (state,) if isinstance(state, Tensor) else tuple(state)
+    return returned[0] if paired else carried[0], carried

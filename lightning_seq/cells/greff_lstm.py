@@ -1,4 +1,4 @@
-"""The LSTM of "LSTM: a search space odyssey", whose parts can be switched off."""
+"""The LSTM of "LSTM: a search space odyssey", with switches for its parts."""
 
 from __future__ import annotations
 
@@ -7,16 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lightning_seq.cells.cell import (
-    Bias,
-    DenseCell,
-    Noise,
-    State,
-    Step,
-    recurrent_input,
-    recurrent_weight,
-    start_forget_bias,
-)
+from lightning_seq.cells.cell import Bias, DenseCell, Noise, State, Step, recurrent_weight
 from lightning_seq.errors import UserError
 
 
@@ -43,7 +34,7 @@ class GreffLSTMCell(DenseCell):
     coupled:              True (CIFG): f_t = 1 - i_t.
     peepholes:            False (NP): no p.
     full_gate_recurrence: True (FGR): each gate also sees i_{t-1}, f_{t-1}, o_{t-1}, through U_gates.
-    forget_bias:          what b_f starts from.
+    forget_bias:          initial value of b_f.
     """
 
     gates: tuple[str, ...] = ("i", "f", "g", "o")
@@ -78,16 +69,12 @@ class GreffLSTMCell(DenseCell):
         self.U_gates = nn.Parameter(torch.empty(count * H, count * H)) if recurrent_gates else None
         self.reset_parameters()
 
-    def reset_parameters(self) -> None:
-        super().reset_parameters()
-        start_forget_bias(self, self.forget_bias)
-
     def recurrent_weights(self) -> dict[str, Tensor]:
         return {"U": self.U} if self.U_gates is None else {"U": self.U, "U_gates": self.U_gates}
 
     def step(self, projected_t: Float[Tensor, "B GH"], state: State, noise: Noise | None = None) -> Step:
         h_prev, c_prev, *gates_prev = state
-        summed = projected_t + functional.linear(recurrent_input(h_prev, noise), recurrent_weight(self.U, noise))
+        summed = projected_t + self.recurrent_product(h_prev, noise)
         into = dict(zip(self.gates, summed.chunk(len(self.gates), -1), strict=True))
         if self.U_gates is not None:
             seen = functional.linear(torch.cat(gates_prev, -1), recurrent_weight(self.U_gates, noise, "U_gates"))

@@ -5,9 +5,8 @@ from __future__ import annotations
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional
 
-from lightning_seq.cells.cell import Bias, DenseCell, Noise, State, Step, recurrent_input, recurrent_weight
+from lightning_seq.cells.cell import Bias, DenseCell, Noise, State, Step
 
 
 class GRUCell(DenseCell):
@@ -37,7 +36,7 @@ class GRUCell(DenseCell):
     def step(self, projected_t: Float[Tensor, "B GH"], state: State, noise: Noise | None = None) -> Step:
         (h_prev,) = state
         H = self.hidden_size
-        recurrent = functional.linear(recurrent_input(h_prev, noise), recurrent_weight(self.U, noise))
+        recurrent = self.recurrent_product(h_prev, noise)
         r_t, z_t = torch.sigmoid(projected_t[..., : 2 * H] + recurrent[..., : 2 * H]).chunk(2, dim=-1)
         inner = recurrent[..., 2 * H :] if self.b_n is None else recurrent[..., 2 * H :] + self.b_n
         n_t = torch.tanh(projected_t[..., 2 * H :] + r_t * inner)

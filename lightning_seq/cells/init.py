@@ -9,25 +9,25 @@ import torch
 from torch import nn
 
 from lightning_seq.cells.cell import Cell
-from lightning_seq.errors import UserError, near
+from lightning_seq.errors import UserError, one_of
 from lightning_seq.value_types import OneOf, Range
 
 RECURRENT = ("uniform", "orthogonal", "identity")
 
 
 class Initialisation:
-    """Fill every parameter of a model.
+    """The initial value of every parameter of a model.
 
     recurrent:   initial recurrent matrices, gate by gate: `uniform` in ±1/√H as torch has it, `orthogonal`
                  (Saxe et al. 2014), or `identity` (Le et al. 2015).
     scale:       multiplies the recurrent matrices of `orthogonal` and `identity`.
     forget_bias: initial bias of the gate that keeps the old state (f of an LSTM, z of a GRU; its negative
-                 where an open gate forgets); None leaves it to the cell.
+                 if an open gate forgets); None: the cell's own value.
     chrono:      T_max, the longest dependency expected (Tallec & Ollivier 2018, eq. 16): that bias is drawn as
-                 log(U[1, T_max - 1]), and an input gate's is its negative; None for no such draw.
+                 log(U[1, T_max - 1]), and the input gate's bias is its negative; None: off.
 
-    A parameter's generator is keyed by the seed and the parameter's own name, so that parts which two architectures
-    share start equal in both, and nothing depends on the order in which modules were made.
+    The seed and the parameter's name key its generator: parts that two architectures share start equal in both, and
+    nothing depends on the order in which modules were made.
     """
 
     def __init__(
@@ -37,8 +37,7 @@ class Initialisation:
         forget_bias: float | None = None,
         chrono: Annotated[int, Range(2, 1_000_000_000)] | None = None,
     ) -> None:
-        if recurrent not in RECURRENT:
-            raise UserError(f"init.recurrent is {recurrent!r}: {near(recurrent, RECURRENT)}")
+        one_of("init.recurrent", recurrent, RECURRENT)
         if chrono is not None and chrono < 3:
             raise UserError(f"init.chrono is {chrono}, expected the longest dependency, at least 3 steps")
         if chrono is not None and forget_bias is not None:
@@ -47,12 +46,12 @@ class Initialisation:
 
     @torch.no_grad()
     def __call__(self, model: nn.Module, seed: int) -> None:
-        whole: str | None = None  # the module that resets all below it
+        done: str | None = None  # the prefix of a module that resets its submodules too
         for name, module in model.named_modules():
-            if whole is not None and name.startswith(whole):
+            if done is not None and name.startswith(done):
                 continue
             resets_all = getattr(module, "resets_submodules", False)
-            whole = (f"{name}." if name else "") if resets_all else None
+            done = (f"{name}." if name else "") if resets_all else None
             if not resets_all and not dict(module.named_parameters(recurse=False)) and not isinstance(module, Cell):
                 continue
             reset = getattr(module, "reset_parameters", None)
@@ -70,7 +69,7 @@ class Initialisation:
         for key, weight in cell.recurrent_weights().items():
             generator = torch.Generator().manual_seed(parameter_seed(seed, f"{name}.{key}"))
             matrices = weight.flatten(2).unbind(-1) if weight.dim() > 2 else (weight,)
-            if weight.dim() > 2:  # a convolution: its middle tap acts on the place itself
+            if weight.dim() > 2:  # a convolution: its centre tap acts on the position itself
                 weight.zero_()
                 matrices = (matrices[len(matrices) // 2],)
             for matrix in matrices:
@@ -103,10 +102,10 @@ class Initialisation:
 
 
 SEED_NAMES = {"output_projection": "bring"}
-"""Of renamed modules the old names, by which their generators are keyed: their initial weights stay as they were."""
+"""New and old names of renamed modules. The old name keys the generator, so that initial weights stay the same."""
 
 
 def parameter_seed(seed: int, name: str) -> int:
-    """63 bits that depend on the run's seed and the parameter's name alone."""
+    """63 bits that depend only on the run's seed and the parameter's name."""
     name = ".".join(SEED_NAMES.get(part, part) for part in name.split("."))
     return int.from_bytes(hashlib.sha256(f"{seed}:{name}".encode()).digest()[:8], "big") >> 1

@@ -1,4 +1,4 @@
-"""Jordan's network, which feeds its output back."""
+"""Jordan's network: its output is its state."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lightning_seq.cells.activation import ACTIVATIONS, Activation, check_activation
-from lightning_seq.cells.cell import Bias, DenseCell, Noise, State, Step, recurrent_input, recurrent_weight
-from lightning_seq.errors import UserError
+from lightning_seq.cells.activation import ACTIVATIONS, Activation
+from lightning_seq.cells.cell import Bias, DenseCell, Noise, State, Step
+from lightning_seq.errors import UserError, one_of
 from lightning_seq.value_types import Count, Size
 
 
@@ -21,8 +21,8 @@ class JordanCell(DenseCell):
         h_t = φ(W x_t + U y_{t-1} + b)
         y_t = ψ(V h_t + c)
 
-    With `hidden_layers=0` only the first line is computed, and its h_t is the output y_t; with more than one,
-    h^k_t = φ(V^k h^{k-1}_t + c^k) come between the two lines. φ is `activation`, ψ `output_activation`.
+    With `hidden_layers=0` the output is y_t = h_t; with more than one, layers h^k_t = φ(V^k h^{k-1}_t + c^k) come
+    between the two lines. φ is `activation`, ψ `output_activation`.
 
     State: (y,).
     Gate order: h.
@@ -52,8 +52,8 @@ class JordanCell(DenseCell):
                 f"output_size is {output_size} and hidden_size {hidden_size}: without a hidden layer they are the same"
             )
         self.hidden_layers = hidden_layers
-        self.activation = check_activation(activation)
-        self.output_activation = check_activation(output_activation, "output_activation")
+        self.activation = one_of("activation", activation, ACTIVATIONS)
+        self.output_activation = one_of("output_activation", output_activation, ACTIVATIONS)
         super().__init__(input_size, hidden_size, bias, recurrent_size=output_size)
         sizes = [hidden_size] * hidden_layers + list(self.output_shape)
         above = list(pairwise(sizes))
@@ -70,7 +70,7 @@ class JordanCell(DenseCell):
     def step(self, projected_t: Float[Tensor, "B H"], state: State, noise: Noise | None = None) -> Step:
         (y_prev,) = state
         φ, ψ = ACTIVATIONS[self.activation], ACTIVATIONS[self.output_activation]
-        y_t = φ(projected_t + functional.linear(recurrent_input(y_prev, noise), recurrent_weight(self.U, noise)))
+        y_t = φ(projected_t + self.recurrent_product(y_prev, noise))
         for layer, V in enumerate(self.V, start=1):
             c = None if self.c is None else self.c[layer - 1]
             squash = ψ if layer == self.hidden_layers else φ

@@ -5,18 +5,8 @@ from __future__ import annotations
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional
 
-from lightning_seq.cells.cell import (
-    Bias,
-    DenseCell,
-    Noise,
-    State,
-    Step,
-    product,
-    recurrent_input,
-    recurrent_weight,
-)
+from lightning_seq.cells.cell import Bias, DenseCell, Noise, State, Step, product
 
 
 class LayerNormGRUCell(DenseCell):
@@ -55,7 +45,7 @@ class LayerNormGRUCell(DenseCell):
     def step(self, projected_t: Float[Tensor, "B GH"], state: State, noise: Noise | None = None) -> Step:
         (h_prev,) = state
         H = self.hidden_size
-        recurrent = functional.linear(recurrent_input(h_prev, noise), recurrent_weight(self.U, noise))
+        recurrent = self.recurrent_product(h_prev, noise)
         r, z = (projected_t[..., : 2 * H] + self.norm_h_gates(recurrent[..., : 2 * H])).chunk(2, dim=-1)
         r_t = torch.sigmoid(r)
         z_t = torch.sigmoid(z)

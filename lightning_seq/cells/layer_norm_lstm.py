@@ -5,19 +5,8 @@ from __future__ import annotations
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional
 
-from lightning_seq.cells.cell import (
-    Bias,
-    DenseCell,
-    Noise,
-    State,
-    Step,
-    product,
-    recurrent_input,
-    recurrent_weight,
-    start_forget_bias,
-)
+from lightning_seq.cells.cell import Bias, DenseCell, Noise, State, Step, product
 
 
 class LayerNormLSTMCell(DenseCell):
@@ -38,7 +27,7 @@ class LayerNormLSTMCell(DenseCell):
     Parameters: 4*(D*H + H*H + H) + 18*H.
     Elsewhere: g, γ, gain for α; b for β.
 
-    forget_bias: what b_f starts from.
+    forget_bias: initial value of b_f.
     """
 
     gates = ("i", "f", "g", "o")
@@ -51,10 +40,6 @@ class LayerNormLSTMCell(DenseCell):
         self.norm_x, self.norm_h = nn.LayerNorm(4 * hidden_size), nn.LayerNorm(4 * hidden_size)
         self.norm_c = nn.LayerNorm(hidden_size)
 
-    def reset_parameters(self) -> None:
-        super().reset_parameters()
-        start_forget_bias(self, self.forget_bias)
-
     def project(self, x: Tensor, start: int = 0) -> Tensor:
         b = self.bias()
         normed = self.norm_x(product(x, self.W))
@@ -62,8 +47,7 @@ class LayerNormLSTMCell(DenseCell):
 
     def step(self, projected_t: Float[Tensor, "B GH"], state: State, noise: Noise | None = None) -> Step:
         h_prev, c_prev = state
-        recurrent = functional.linear(recurrent_input(h_prev, noise), recurrent_weight(self.U, noise))
-        i, f, g, o = (projected_t + self.norm_h(recurrent)).chunk(4, dim=-1)
+        i, f, g, o = (projected_t + self.norm_h(self.recurrent_product(h_prev, noise))).chunk(4, dim=-1)
         i_t = torch.sigmoid(i)
         f_t = torch.sigmoid(f)
         g_t = torch.tanh(g)

@@ -5,18 +5,8 @@ from __future__ import annotations
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn import functional
 
-from lightning_seq.cells.cell import (
-    Bias,
-    DenseCell,
-    Noise,
-    State,
-    Step,
-    recurrent_input,
-    recurrent_weight,
-    start_forget_bias,
-)
+from lightning_seq.cells.cell import Bias, DenseCell, Noise, State, Step
 
 
 class LSTMCell(DenseCell):
@@ -35,7 +25,7 @@ class LSTMCell(DenseCell):
     Elsewhere: c̃_t, z_t, j_t for g_t; W_xi, W_ii for W_i; W_hi, R_i for U_i; s_t for c_t; y_t for h_t; Γ_u, Γ_f, Γ_o
     for i, f, o.
 
-    forget_bias: what b_f starts from (Jozefowicz et al. 2015 recommend 1); None leaves it to the initialisation.
+    forget_bias: initial value of b_f (Jozefowicz et al. 2015 recommend 1); None: as the other biases.
     """
 
     gates = ("i", "f", "g", "o")
@@ -45,14 +35,9 @@ class LSTMCell(DenseCell):
         self.forget_bias = forget_bias
         super().__init__(input_size, hidden_size, bias, state_tensors=2)
 
-    def reset_parameters(self) -> None:
-        super().reset_parameters()
-        start_forget_bias(self, self.forget_bias)
-
     def step(self, projected_t: Float[Tensor, "B GH"], state: State, noise: Noise | None = None) -> Step:
         h_prev, c_prev = state
-        summed = projected_t + functional.linear(recurrent_input(h_prev, noise), recurrent_weight(self.U, noise))
-        i, f, g, o = summed.chunk(4, dim=-1)
+        i, f, g, o = (projected_t + self.recurrent_product(h_prev, noise)).chunk(4, dim=-1)
         i_t = torch.sigmoid(i)
         f_t = torch.sigmoid(f)
         g_t = torch.tanh(g)

@@ -1,4 +1,4 @@
-"""LSTM whose gates see the memory."""
+"""LSTM whose gates see the cell state c."""
 
 from __future__ import annotations
 
@@ -9,17 +9,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lightning_seq.cells.cell import (
-    Bias,
-    DenseCell,
-    Noise,
-    State,
-    Step,
-    recurrent_input,
-    recurrent_weight,
-    start_forget_bias,
-)
-from lightning_seq.errors import UserError, near
+from lightning_seq.cells.cell import Bias, DenseCell, Noise, State, Step, recurrent_weight
+from lightning_seq.errors import one_of
 from lightning_seq.value_types import OneOf
 
 PEEPHOLES = ("diagonal", "full")
@@ -42,7 +33,7 @@ class PeepholeLSTMCell(DenseCell):
 
     peephole:    `diagonal`, p `[3, H]`; or `full`, matrices P `[3H, H]` instead of p: each gate then sees
                  [c; h; x] concatenated, 3*H*H parameters instead of 3*H.
-    forget_bias: what b_f starts from.
+    forget_bias: initial value of b_f.
     """
 
     gates = ("i", "f", "g", "o")
@@ -56,8 +47,7 @@ class PeepholeLSTMCell(DenseCell):
         forget_bias: float | None = 1.0,
         peephole: Annotated[str, OneOf(PEEPHOLES)] = "diagonal",
     ) -> None:
-        if peephole not in PEEPHOLES:
-            raise UserError(f"peephole {peephole!r} is unknown: {near(peephole, PEEPHOLES)}")
+        one_of("peephole", peephole, PEEPHOLES)
         self.forget_bias = forget_bias
         super().__init__(input_size, hidden_size, bias, state_tensors=2)
         H = hidden_size
@@ -65,17 +55,12 @@ class PeepholeLSTMCell(DenseCell):
         self.full = peephole == "full"
         self.reset_parameters()
 
-    def reset_parameters(self) -> None:
-        super().reset_parameters()
-        start_forget_bias(self, self.forget_bias)
-
     def recurrent_weights(self) -> dict[str, Tensor]:
         return {"U": self.U, "p": self.p} if self.full else {"U": self.U}
 
     def step(self, projected_t: Float[Tensor, "B GH"], state: State, noise: Noise | None = None) -> Step:
         h_prev, c_prev = state
-        summed = projected_t + functional.linear(recurrent_input(h_prev, noise), recurrent_weight(self.U, noise))
-        i, f, g, o = summed.chunk(4, dim=-1)
+        i, f, g, o = (projected_t + self.recurrent_product(h_prev, noise)).chunk(4, dim=-1)
         p_i, p_f, p_o = recurrent_weight(self.p, noise, "p").chunk(3)
         i_t = torch.sigmoid(i + self._sees(p_i, c_prev))
         f_t = torch.sigmoid(f + self._sees(p_f, c_prev))

@@ -7,16 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lightning_seq.cells.cell import (
-    Bias,
-    DenseCell,
-    Noise,
-    State,
-    Step,
-    recurrent_input,
-    recurrent_weight,
-    start_forget_bias,
-)
+from lightning_seq.cells.cell import Bias, DenseCell, Noise, State, Step
 from lightning_seq.value_types import Size
 
 
@@ -36,33 +27,23 @@ class ProjectedLSTMCell(DenseCell):
     Elsewhere: m_t for o_t ⊙ tanh(c_t); W_rm, W_hr for R.
 
     proj_size:   P, the size of r.
-    forget_bias: what b_f starts from.
+    forget_bias: initial value of b_f.
     """
 
     gates = ("i", "f", "g", "o")
     keeps = ("f", 1)
 
     def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        proj_size: Size,
-        bias: Bias = True,
-        forget_bias: float | None = 1.0,
+        self, input_size: int, hidden_size: int, proj_size: Size, bias: Bias = True, forget_bias: float | None = 1.0
     ) -> None:
         self.forget_bias = forget_bias
         super().__init__(input_size, hidden_size, bias, state_tensors=2, recurrent_size=proj_size)
         self.R = nn.Parameter(torch.empty(proj_size, hidden_size))
         self.reset_parameters()
 
-    def reset_parameters(self) -> None:
-        super().reset_parameters()
-        start_forget_bias(self, self.forget_bias)
-
     def step(self, projected_t: Float[Tensor, "B GH"], state: State, noise: Noise | None = None) -> Step:
         r_prev, c_prev = state
-        summed = projected_t + functional.linear(recurrent_input(r_prev, noise), recurrent_weight(self.U, noise))
-        i, f, g, o = summed.chunk(4, dim=-1)
+        i, f, g, o = (projected_t + self.recurrent_product(r_prev, noise)).chunk(4, dim=-1)
         i_t = torch.sigmoid(i)
         f_t = torch.sigmoid(f)
         g_t = torch.tanh(g)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn import functional
 
-from lightning_seq.cells.cell import DenseCell, Noise, State, Step, recurrent_input, recurrent_weight
+from lightning_seq.cells.cell import DenseCell, Noise, State, Step
 
 
 class UpdateGateCell(DenseCell):
@@ -28,8 +27,7 @@ class UpdateGateCell(DenseCell):
 
     def step(self, projected_t: Float[Tensor, "B GH"], state: State, noise: Noise | None = None) -> Step:
         (h_prev,) = state
-        summed = projected_t + functional.linear(recurrent_input(h_prev, noise), recurrent_weight(self.U, noise))
-        z, n = summed.chunk(2, dim=-1)
+        z, n = (projected_t + self.recurrent_product(h_prev, noise)).chunk(2, dim=-1)
         z_t = torch.sigmoid(z)
         n_t = torch.tanh(n)
         h_t = z_t * h_prev + (1 - z_t) * n_t

@@ -1,4 +1,4 @@
-"""The arguments of a verb: declared as the annotated fields of a dataclass, and read from the words of the command."""
+"""The arguments of a verb: declared as annotated fields of a dataclass, and read from the words of the command."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from types import UnionType
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import TypeVar, get_args, get_type_hints
 
 from lightning_seq.config.words import split_words
 from lightning_seq.errors import UserError, near
@@ -16,14 +16,14 @@ from lightning_seq.files import place
 A = TypeVar("A")
 MOST = 2**63 - 1
 _SHOWN = 40
-"""Characters of a wrong value that a message repeats."""
+"""Characters of a wrong value in a message."""
 
 
 @dataclass(frozen=True)
 class Argument:
-    """How a field of a verb's arguments is typed, `field=value`, and what it means.
+    """A field that is typed as `field=value`.
 
-    value:       the value in `--help`: N, FILE.
+    value:       the word for the value in `--help`: N, FILE.
     meaning:     the line in `--help`, to which a default is added.
     least, most: the range of a number.
     first:       whether the first word of the command may be the value alone.
@@ -40,8 +40,8 @@ class Argument:
 class Operand:
     """A field that is typed as its value alone: it takes the words of the command without `=`.
 
-    value:   in `--help`, such as CELL.
-    takes:   what the verb takes, and example: a right command; both for the error.
+    value:          the word for the value in `--help`, such as CELL.
+    takes, example: for the error: the operands of the verb, and a right command.
     """
 
     value: str
@@ -54,8 +54,8 @@ class Field:
     """One field of a verb's arguments. kind: its type, without None; default: MISSING where the user must give it."""
 
     name: str
-    kind: Any
-    default: Any
+    kind: object
+    default: object
     about: Argument | Operand
 
     @property
@@ -67,15 +67,15 @@ class Field:
         return f"{self.name}={self.about.value}", self.about.meaning + (f" ({self.default})" if shown else "")
 
 
-def fields_of(arguments: type[Any]) -> list[Field]:
+def fields_of(arguments: type) -> list[Field]:
     """The fields of a dataclass, each annotated with its type and an `Argument` or an `Operand`."""
-    hints, found = get_type_hints(arguments, include_extras=True), []
+    hints, described = get_type_hints(arguments, include_extras=True), []
     for field in fields(arguments):
         kind, about = get_args(hints[field.name])
         if isinstance(kind, UnionType):
             (kind,) = (part for part in get_args(kind) if part is not type(None))
-        found.append(Field(field.name, kind, field.default, about))
-    return found
+        described.append(Field(field.name, kind, field.default, about))
+    return described
 
 
 def parse(verb: str, arguments: type[A], words: Sequence[str]) -> A:
@@ -84,7 +84,7 @@ def parse(verb: str, arguments: type[A], words: Sequence[str]) -> A:
     Raises UserError for an unknown key, a key that comes twice or is missing, and a value of the wrong kind or out of
     its range.
     """
-    values: dict[str, Any] = {}
+    values: dict[str, object] = {}
     known: dict[str, tuple[Field, Argument]] = {}
     for field in fields_of(arguments):
         if isinstance(field.about, Operand):
@@ -107,7 +107,7 @@ def parse(verb: str, arguments: type[A], words: Sequence[str]) -> A:
     return arguments(**values)
 
 
-def _operand(verb: str, field: Field, about: Operand, words: Sequence[str]) -> Any:
+def _operand(verb: str, field: Field, about: Operand, words: Sequence[str]) -> str | Path | tuple[Path, ...]:
     several = field.kind == tuple[Path, ...]
     if not words or (len(words) > 1 and not several):
         raise UserError(f"{verb} takes {about.takes}, {' '.join(words) or 'nothing'} came: {about.example}")
@@ -117,8 +117,8 @@ def _operand(verb: str, field: Field, about: Operand, words: Sequence[str]) -> A
     return paths if several else paths[0]
 
 
-def whole_number(name: str, value: str, about: Argument) -> int:
-    """Raises UserError for anything but digits and for a number out of its range."""
+def _whole_number(name: str, value: str, about: Argument) -> int:
+    """Raises UserError for a text that is not digits alone and for a number out of its range."""
     digits, most = value.lstrip("0") or "0", int(about.most)
     if not (value.isascii() and value.isdecimal() and len(digits) <= len(str(most))) or not (
         about.least <= int(digits) <= most
@@ -128,8 +128,8 @@ def whole_number(name: str, value: str, about: Argument) -> int:
     return int(digits)
 
 
-def real_number(name: str, value: str, about: Argument) -> float:
-    """Raises UserError for anything but a finite number in its range."""
+def _real_number(name: str, value: str, about: Argument) -> float:
+    """Raises UserError for a text that is not a finite number in its range."""
     try:
         number = float(value) + 0.0  # so that -0 is 0
     except ValueError:
@@ -140,23 +140,18 @@ def real_number(name: str, value: str, about: Argument) -> float:
     return number
 
 
-def truth(name: str, value: str, about: Argument) -> bool:
-    """Raises UserError for anything but true and false."""
+def _truth(name: str, value: str, about: Argument) -> bool:
     if value not in ("true", "false"):
         raise UserError(f"{name} is {value[:_SHOWN]!r}, expected true or false")
     return value == "true"
 
 
-def _modules(name: str, value: str, about: Argument) -> tuple[str, ...]:
-    return tuple(module.strip() for module in value.strip("[]").split(",") if module.strip())
-
-
-_READERS: dict[Any, Callable[[str, str, Argument], Any]] = {
-    int: whole_number,
-    float: real_number,
-    bool: truth,
+_READERS: dict[object, Callable[[str, str, Argument], object]] = {
+    int: _whole_number,
+    float: _real_number,
+    bool: _truth,
     str: lambda name, value, about: value,
     Path: lambda name, value, about: place(value, name),
-    tuple[str, ...]: _modules,
+    tuple[str, ...]: lambda name, value, about: tuple(filter(None, map(str.strip, value.strip("[]").split(",")))),
 }
-"""From the name, the value and the argument to a value of the type."""
+"""By the type of a field, functions from its name, the typed value and its `Argument` to a value of this type."""

@@ -1,34 +1,30 @@
-"""`lightning-seq check`: the conformance suite over a cell, over all cells of a package, or a scorer."""
+"""`lightning-seq check`: the conformance suite over a cell, over all cells of a module, or a scorer."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
 
 from rich.console import Console
 from rich.table import Table
 
-from lightning_seq.cli.console import command_console, say
 from lightning_seq.cli.find_cell import MakeCell, find, passed_over
 from lightning_seq.cli.find_scorer import MakeScorer, find_scorer, known_scorers
-from lightning_seq.cli.sizes import sizes
 from lightning_seq.cli.verbs import Check
 from lightning_seq.conformance import scorers, suite
-from lightning_seq.conformance.check import Check as Property
-from lightning_seq.errors import UserError
+from lightning_seq.errors import SHOWN, UserError
+from lightning_seq.terminal import command_console, say
 
 CELL_SIZES = {"input_size": 3, "hidden_size": 4}
 SCORER_SIZES = {"query_size": 8, "value_size": 6}
-_SHOWN = 12
-"""Classes that a line names."""
-S = TypeVar("S")
+_SAYS_OF_CELLS = {check.name: check.says for check in (*suite.CHECKS, *suite.SLOW)}
+_SAYS_OF_SCORERS = {check.name: check.says for check in scorers.CHECKS}
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What one check found in one place (an engine and direction, or widths): an error, or None where it passed."""
+    """The result of one check in one place (an engine and direction, or widths): an error, or None if it passed."""
 
     check: str
     place: str
@@ -37,9 +33,9 @@ class Finding:
 
 @dataclass(frozen=True)
 class Examined:
-    """What was found in a cell or scorer, or why it cannot be examined at all.
+    """The findings on a cell or scorer, or the reason why it cannot be examined.
 
-    says: what each check proves, by its name.
+    says: the property that each check proves, by the name of the check.
     """
 
     name: str
@@ -57,45 +53,42 @@ class Examined:
 
 
 def run(arguments: Check) -> int:
-    """Examine what is named and print the results; 0 if all of it conforms, else 1.
+    """Examine the cells or the scorer of a name and print the results; 0 if all of them conform, else 1.
 
     Raises UserError for an unknown cell or scorer, and for a key of the other one.
     """
     console, name = command_console(), arguments.name
     scorer = find_scorer(name)
     if scorer is not None:
-        made = sizes(arguments, SCORER_SIZES)
+        size = arguments.sizes(SCORER_SIZES)
         if arguments.slow:
             raise UserError(f"slow=true is for cells, and {name} is a scorer: leave it out")
-        return _shown(_examine_scorer(name, scorer, made["query_size"], made["value_size"]), console)
-    made = sizes(arguments, CELL_SIZES)
-    found = find(name, known_scorers())
-    of_module = name not in found
+        return _print(_examine_scorer(name, scorer, size["query_size"], size["value_size"]), console)
+    size = arguments.sizes(CELL_SIZES)
+    cells = find(name, known_scorers())
+    is_module = name not in cells
     all_examined = []
-    for key, make in found.items():
-        all_examined.append(_examine_cell(key, make, (made["input_size"], made["hidden_size"]), arguments.slow))
-        if len(found) > 1:
-            say(console, _line(all_examined[-1]))
-    if len(found) == 1:
-        if of_module:
-            say(console, all_examined[0].name)
-        _shown(all_examined[0], console)
-    else:
-        good = sum(examined.passed for examined in all_examined)
-        say(console, f"{good} of {len(all_examined)} cells conform")
-    if of_module and (others := passed_over(name)):
-        shown = ", ".join(others[:_SHOWN]) + (", …" if len(others) > _SHOWN else "")
+    for key, make in cells.items():
+        examined = _examine_cell(key, make, size["input_size"], size["hidden_size"], arguments.slow)
+        all_examined.append(examined)
+        if len(cells) > 1:
+            say(console, _line(examined))
+        else:
+            if is_module:
+                say(console, key)
+            _print(examined, console)
+    good = sum(examined.passed for examined in all_examined)
+    if len(cells) > 1:
+        say(console, f"{good} of {len(cells)} cells conform")
+    if is_module and (others := passed_over(name)):
+        shown = ", ".join(others[:SHOWN]) + (", …" if len(others) > SHOWN else "")
         line = f"not examined, as the name does not end in Cell: {shown} (lightning-seq check {name}.{others[0]})"
         say(console, line)
-    return 0 if all(examined.passed for examined in all_examined) else 1
-
-
-def _says(checks: Iterable[Property[S]]) -> dict[str, str]:
-    return {known.name: known.says for known in checks}
+    return 0 if good == len(cells) else 1
 
 
 def _refusal(make: Callable[[], object]) -> str | None:
-    """Why it cannot be made, in one line; None where it can."""
+    """The reason why `make` fails, in one line; None if it does not."""
     try:
         make()
     except (UserError, TypeError, ValueError, RuntimeError) as error:
@@ -103,73 +96,65 @@ def _refusal(make: Callable[[], object]) -> str | None:
     return None
 
 
-def _examine_cell(name: str, make: MakeCell, given: tuple[int, int], slow: bool) -> Examined:
-    """given: D and H; some cells want inputs as wide as their state, so that D = H is tried where they are refused."""
-    says = _says((*suite.CHECKS, *suite.SLOW))
+def _examine_cell(name: str, make: MakeCell, input_size: int, hidden_size: int, slow: bool) -> Examined:
+    """A cell that refuses these sizes is made with D = H: some want inputs as wide as their state."""
     refused = []
-    for D, H in dict.fromkeys((given, (given[1], given[1]))):
-        made = partial(make, D, H)
-        refusal = _refusal(partial(suite.engines_of, made))
+    for D, H in dict.fromkeys(((input_size, hidden_size), (hidden_size, hidden_size))):
+        sized = partial(make, D, H)
+        refusal = _refusal(partial(suite.engines_of, sized))
         if refusal is None:
             findings = [
                 Finding(result.check, f"{result.engine} {'reverse' if result.reverse else 'forward'}", result.error)
-                for result in suite.examine(made, slow)
+                for result in suite.examine(sized, slow)
             ]
-            return Examined(name, findings, says)
+            return Examined(name, findings, _SAYS_OF_CELLS)
         refused.append(refusal)
-    return Examined(name, [], says, refused[0])
+    return Examined(name, [], _SAYS_OF_CELLS, refused[0])
 
 
 def _examine_scorer(name: str, make: MakeScorer, query_size: int, value_size: int) -> Examined:
-    """With both widths as asked for, and with values as wide as queries; a scorer may refuse one of them."""
-    says = _says(scorers.CHECKS)
+    """With both widths as given, and with values as wide as queries; a scorer may refuse one of them."""
     findings, refused = [], []
     for Q, D in dict.fromkeys(((query_size, value_size), (query_size, query_size))):
         subject = scorers.Subject(partial(make, Q, D))
         refusal = _refusal(subject.made)
         if refusal is None:
-            place = f"widths {Q}, {D}"
-            findings += [Finding(result.check, place, result.error) for result in scorers.examine(subject)]
+            findings += [Finding(result.check, f"widths {Q}, {D}", result.error) for result in scorers.examine(subject)]
         else:
             refused.append(refusal)
-    return Examined(name, findings, says, None if findings else refused[0])
+    return Examined(name, findings, _SAYS_OF_SCORERS, None if findings else refused[0])
 
 
 def _line(examined: Examined) -> str:
-    name = examined.name.rpartition(".")[2]
+    name = f"{examined.name.rpartition('.')[2]:24}"
     if examined.refused is not None:
-        return f"{name:24} cannot be used: {examined.refused}"
+        return f"{name} cannot be used: {examined.refused}"
     if examined.passed:
-        return f"{name:24} {len(examined.findings)} checks passed"
-    seen: dict[str, str] = {}
+        return f"{name} {len(examined.findings)} checks passed"
+    first: dict[str, str] = {}
     for finding in examined.failures:
-        seen.setdefault(finding.check, finding.error or "")
-    said = "; ".join(f"{check}: {error[:160]}" for check, error in seen.items())
-    return f"{name:24} {len(examined.failures)} of {len(examined.findings)} checks failed: {said}"
+        first.setdefault(finding.check, finding.error or "")
+    errors = "; ".join(f"{check}: {error[:160]}" for check, error in first.items())
+    return f"{name} {len(examined.failures)} of {len(examined.findings)} checks failed: {errors}"
 
 
-def _shown(examined: Examined, console: Console) -> int:
-    """Print a table of the checks; the exit code."""
+def _print(examined: Examined, console: Console) -> int:
+    """Print a table of the checks; return the exit code."""
     if examined.refused is not None:
         raise UserError(f"{examined.name} cannot be used: {examined.refused}")
     places = list(dict.fromkeys(finding.place for finding in examined.findings))
-    table = Table(box=None, pad_edge=False)
-    table.add_column("check")
-    for place in places:
-        table.add_column(place)
-    by_place = {(finding.check, finding.place): finding for finding in examined.findings}
-    table.add_column("what it says")
+    table = Table("check", *places, "what it says", box=None, pad_edge=False)
+    marks = {
+        (finding.check, finding.place): "[green]passed" if finding.error is None else "[red]FAILED"
+        for finding in examined.findings
+    }
     for name, says in examined.says.items():
-        marks = []
-        for place in places:
-            finding = by_place.get((name, place))
-            marks.append("-" if finding is None else "[green]passed" if finding.error is None else "[red]FAILED")
-        if any(mark != "-" for mark in marks):
-            table.add_row(name, *marks, says)
+        row = [marks.get((name, place), "-") for place in places]
+        if any(mark != "-" for mark in row):
+            table.add_row(name, *row, says)
     console.print(table)
     for finding in examined.failures:
-        line = f"{finding.check} ({finding.place}): {finding.error}"
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        say(console, f"{finding.check} ({finding.place}): {finding.error}")
     passed = len(examined.findings) - len(examined.failures)
     console.print(f"{passed} of {len(examined.findings)} checks passed", highlight=False)
     return 0 if examined.passed else 1

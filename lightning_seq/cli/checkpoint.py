@@ -1,4 +1,4 @@
-"""What every verb on a checkpoint begins with: the model, and the texts it reads."""
+"""The model of a verb on a checkpoint, and the texts that it reads."""
 
 from __future__ import annotations
 

@@ -7,26 +7,26 @@ from pathlib import Path
 
 from lightning_seq.cli import report
 from lightning_seq.cli.arguments import parse
-from lightning_seq.cli.console import command_console
 from lightning_seq.cli.finish import finish
 from lightning_seq.cli.verbs import Report
 from lightning_seq.comparison.compare import compare
 from lightning_seq.comparison.grid import entries
 from lightning_seq.errors import UserError
 from lightning_seq.report.write import write_report
+from lightning_seq.terminal import command_console
 from lightning_seq.training.devices import started_by
 
 
 def run(words: list[str]) -> int:
-    """Of directories it is `report`. What interrupts the runs leaves the tables of those that are done."""
+    """Of directories, run `report`. An interrupt leaves the tables of the runs that are done."""
     if any("=" not in word and Path(word).is_dir() for word in words):
         return report.run(parse("report", Report, words))
     if started_by() is not None:
         raise UserError("compare starts its own processes, and torchrun or srun started several: start it once, alone")
-    asked, console = entries(words), command_console()
-    config = asked[0].config
+    compared, console = entries(words), command_console()
+    config = compared[0].config
     try:
-        outcome = compare(words, asked, console)
+        outcome = compare(words, compared, console)
     except UserError:
         raise
     except BaseException:

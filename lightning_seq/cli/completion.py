@@ -1,4 +1,4 @@
-"""Tab completion for bash and zsh, made from the verbs, groups and keys there are."""
+"""Tab completion for bash and zsh, made from the verbs, groups and keys."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SHELLS = ("bash", "zsh")
 
 
 def script(shells: Sequence[str]) -> str:
-    """What the shell evaluates. Raises UserError for a shell we do not know, and for several."""
+    """The script for a shell. Raises UserError for an unknown shell, and for several."""
     if len(shells) > 1:
         raise UserError(f"completion takes one shell, {' '.join(shells)} came: lightning-seq completion {shells[0]}")
     shell = shells[0] if shells else ""

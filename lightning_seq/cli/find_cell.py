@@ -1,12 +1,12 @@
-"""Which cell a name means: a choice of `cell=`, a class, or all cells of a package."""
+"""Find the cells of a name: a choice of `cell=`, a class, or all cells of a module."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from importlib import import_module
-from typing import Any
+from types import ModuleType
 
 from torch import nn
 
@@ -24,68 +24,70 @@ from lightning_seq.errors import UserError, near
 MakeCell = Callable[[int, int], Cell]
 
 
-BESIDE: dict[str, MakeCell] = {
+UNCONFIGURED: dict[str, MakeCell] = {
     "combined": lambda input_size, hidden_size: CombinedCell(hidden_size),
     "conv_lstm": lambda input_size, hidden_size: ConvLSTMCell(input_size, hidden_size, space=(8,)),
 }
-"""Cells that are no choice of `cell=`, because an encoder over vectors has no use for them."""
+"""Cells that are not a choice of `cell=`, because an encoder over vectors has no use for them."""
 
 
 def known_cells() -> tuple[str, ...]:
-    """Our cells: the choices of `cell=` without the adapter, and those other_names them."""
-    return tuple(sorted({*groups()["cell"], *BESIDE} - {"external"}))
+    """Our cells: the choices of `cell=` without the adapter, and `UNCONFIGURED`."""
+    return tuple(sorted({*groups()["cell"], *UNCONFIGURED} - {"external"}))
 
 
 def find(name: str, other_names: Sequence[str] = ()) -> dict[str, MakeCell]:
-    """By name, what makes a cell from (input_size, hidden_size).
+    """By name, functions from (input_size, hidden_size) to a cell.
 
-    name:   a choice of `cell=` (`lstm`), a class (`my_package.MyCell`) with our contract or torch's convention, or a
-            module, for every class in it whose name ends in `Cell`. The user has named it: it is imported.
+    name:        a choice of `cell=` (`lstm`); a class (`my_package.MyCell`) with our contract or torch's convention; or
+                 a module, for every class in it whose name ends in `Cell`. A class or module is imported.
     other_names: further choices that the error names to the user.
 
-    Raises UserError where there is no such cell.
+    Raises UserError for an unknown cell.
     """
-    if name in BESIDE:
-        return {name: BESIDE[name]}
+    if name in UNCONFIGURED:
+        return {name: UNCONFIGURED[name]}
     if name in known_cells():
         node = compose(["model=recurrent", f"cell={name}"])["cell"]
         return {name: factory(node, "cell")}
     if name in groups()["model"]:
         cell = cell_of(compose([f"model={name}"]))
-        made = f"made of the cell {cell}: give {cell}" if cell else "not made of cells"
-        raise UserError(f"{name} is a model, {made}; `lightning-seq explain {name}` says more")
-    if "." not in name:
-        found = _cells_of(name, other_names)
-        if not found:
-            choices = near(name, (*known_cells(), *other_names))
-            raise UserError(f"the module {name} has no class whose name ends in 'Cell'; {choices}")
-        return found
+        built = f"made of the cell {cell}: give {cell}" if cell else "not made of cells"
+        raise UserError(f"{name} is a model, {built}; `lightning-seq explain {name}` says more")
     try:
-        kind = class_at(name, "the cell", [name.partition(".")[0]])
+        kind = class_at(name, "the cell", [name.partition(".")[0]]) if "." in name else None
     except UserError:
-        found = _cells_of(name, other_names)
-        if found:
-            return found
-        raise
-    return {name: _maker(kind)}
+        cells = _cells_of(name, other_names)
+        if not cells:
+            raise
+        return cells
+    if kind is not None:
+        return {name: _maker(kind)}
+    cells = _cells_of(name, other_names)
+    if not cells:
+        choices = near(name, (*known_cells(), *other_names))
+        raise UserError(f"the module {name} has no class whose name ends in 'Cell'; {choices}")
+    return cells
 
 
 def cell_of(config: Config) -> str | None:
-    """The choice of `cell=` that the configured model is made of; None for a model without cells."""
+    """The choice of `cell=` of the configured model; None for a model without cells."""
     return str(config["choices"]["cell"]) if takes_a_cell(config) else None
 
 
 def passed_over(name: str) -> list[str]:
-    """The torch modules that a module defines and that `find` does not take, since their names do not end in `Cell`."""
+    """The torch modules that a module defines and that `find` leaves out, because their names do not end in `Cell`."""
     return [
         key
-        for key, kind in vars(import_module(name)).items()
-        if inspect.isclass(kind)
-        and issubclass(kind, nn.Module)
-        and not key.endswith("Cell")
-        and not inspect.isabstract(kind)
-        and (kind.__module__ == name or kind.__module__.startswith(f"{name}."))
+        for key, kind in _classes(import_module(name))
+        if not key.endswith("Cell") and f"{kind.__module__}.".startswith(f"{name}.")
     ]
+
+
+def _classes(module: ModuleType) -> Iterator[tuple[str, type[nn.Module]]]:
+    for key, kind in vars(module).items():
+        if inspect.isclass(kind) and issubclass(kind, nn.Module) and not inspect.isabstract(kind):
+            yield key, kind
 
 
 def _cells_of(name: str, other_names: Sequence[str]) -> dict[str, MakeCell]:
@@ -96,19 +98,12 @@ def _cells_of(name: str, other_names: Sequence[str]) -> dict[str, MakeCell]:
             raise UserError(f"{name} needs the module {error.name}: install it") from error
         choices = near(name, (*known_cells(), *other_names))
         raise UserError(f"there is no cell {name!r}; {choices}; a class of your own is my_package.MyCell") from error
-    return {
-        f"{name}.{key}": _maker(kind)
-        for key, kind in vars(module).items()
-        if inspect.isclass(kind)
-        and key.endswith("Cell")
-        and issubclass(kind, nn.Module)
-        and not inspect.isabstract(kind)
-    }
+    return {f"{name}.{key}": _maker(kind) for key, kind in _classes(module) if key.endswith("Cell")}
 
 
-def _maker(kind: type[Any], arguments: Mapping[str, Any] | None = None) -> MakeCell:
+def _maker(kind: type) -> MakeCell:
     if issubclass(kind, Cell):
-        return partial(kind, **(arguments or {}))
+        return partial(kind)
     if not issubclass(kind, nn.Module):
         raise UserError(f"{kind.__name__} is not a torch module: expected a cell, (x_t, state) -> state")
-    return partial(ExternalCell, path=kind, arguments=arguments)
+    return partial(ExternalCell, path=kind)

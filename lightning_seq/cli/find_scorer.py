@@ -1,11 +1,11 @@
-"""Which scorer a name means: a choice of `attention=`, or a class."""
+"""Find the scorer of a name: a choice of `attention=`, or a class."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
 
-from omegaconf import OmegaConf
+import yaml
 
 from lightning_seq.attention.scorer import Scorer
 from lightning_seq.config.groups import conf_directory, groups
@@ -21,16 +21,15 @@ def known_scorers() -> tuple[str, ...]:
 
 
 def our_scorer(name: str) -> MakeScorer:
-    """What makes the scorer of `attention=name` from (query_size, value_size)."""
-    node = OmegaConf.to_container(OmegaConf.load(conf_directory() / "attention" / f"{name}.yaml"))
-    return factory(node, "attention")  # type: ignore[arg-type]
+    """A function from (query_size, value_size) to the scorer of `attention=name`."""
+    text = (conf_directory() / "attention" / f"{name}.yaml").read_text(encoding="utf-8")
+    return factory(yaml.safe_load(text), "attention")
 
 
 def find_scorer(name: str) -> MakeScorer | None:
-    """What makes a scorer from (query_size, value_size), or None where the name means none.
+    """A function from (query_size, value_size) to a scorer; None where no scorer has this name.
 
-    name: a choice of `attention=` (`additive`), or a subclass of Scorer (`my_package.MyScorer`). The user has named it:
-          it is imported.
+    name: a choice of `attention=` (`additive`), or a subclass of Scorer (`my_package.MyScorer`), which is imported.
     """
     if name in known_scorers():
         return our_scorer(name)

@@ -1,4 +1,4 @@
-"""What `train` and `compare` end with: tables, dashboard and the summary in W&B."""
+"""The end of `train` and `compare`: tables, dashboard and the summary in W&B."""
 
 from __future__ import annotations
 
@@ -8,20 +8,18 @@ from pathlib import Path
 
 from rich.console import Console
 
-from lightning_seq.cli.console import say
 from lightning_seq.comparison.compare import Outcome
-from lightning_seq.report.stamp import is_current
+from lightning_seq.report.stamp import WANDB_PLAN, is_current
 from lightning_seq.report.summary import runs_of, summarise_runs
 from lightning_seq.report.terminal_table import terminal
-from lightning_seq.report.wandb.workspace import FILE as PLAN
-from lightning_seq.report.wandb.workspace import write_plan
+from lightning_seq.terminal import say
 
 
 def finish(outcome: Outcome, logger: Mapping[str, str | None], console: Console) -> int:
-    """Write the report, say what to open next, and return the exit code. logger: the node of the configuration."""
+    """Write the report, print its paths, and return the exit code. logger: the node of the configuration."""
     directory, to_wandb = outcome.directory, logger["kind"] == "wandb"
-    missing = told = None
-    if is_current(directory) and (not to_wandb or (directory / PLAN).is_file()):  # no run has been made since
+    missing = upload = None
+    if is_current(directory) and (not to_wandb or (directory / WANDB_PLAN).is_file()):  # no run was added since
         summary = summarise_runs(directory, runs_of(directory))
     else:
         from lightning_seq.report.write import DashboardError, write_report  # takes a third of a second to import
@@ -30,32 +28,36 @@ def finish(outcome: Outcome, logger: Mapping[str, str | None], console: Console)
             summary = write_report(directory)
         except DashboardError as error:  # the runs are done all the same
             summary, missing = error.summary, str(error)
-        told = _to_wandb(directory, logger) if to_wandb else None
+        upload = _to_wandb(directory, logger) if to_wandb else None
     console.print()
     console.print(terminal(summary))
     console.print()
     say(console, f"dashboard  {missing or directory / 'dashboard.html'}")
     say(console, f"tables     {directory / 'table.md'}  {directory / 'table.csv'}  {directory / 'table.tex'}")
-    if told:
-        say(console, f"W&B        {told}")
+    if upload:
+        say(console, f"W&B        {upload}")
     return 1 if outcome.failed else 0
 
 
 def _to_wandb(directory: Path, logger: Mapping[str, str | None]) -> str | None:
-    """Of several runs, the comparison as a W&B run of its own; what to do with them. W&B never fails a comparison."""
-    from lightning_seq.report.wandb.summary import log_comparison
-    from lightning_seq.training.loggers.wandb_run import SENT, send, wandb_mode  # imports Lightning
+    """Log several runs as one more W&B run, their comparison; return the command that uploads all.
+
+    A failure of W&B never fails a comparison.
+    """
+    from lightning_seq.report.wandb.summary import log_comparison  # a run that is done already needs none of these
+    from lightning_seq.report.wandb.workspace import write_plan
+    from lightning_seq.training.loggers.wandb_run import SENT, send, wandb_mode
 
     mode, _ = wandb_mode(str(logger["mode"]))
     if mode == "disabled":
         return None
     project, entity = str(logger["project"]), logger["entity"]
-    shutil.rmtree(directory / "wandb", ignore_errors=True)  # one summary run, of what there is now
+    shutil.rmtree(directory / "wandb", ignore_errors=True)  # the summary run of earlier records
     recorded = None
     try:
         if len(runs_of(directory)) > 1:
             recorded = log_comparison(directory, project=project, entity=entity)
-    except Exception as error:  # W&B raises what its own parts do: the tables are there without it
+    except Exception as error:  # W&B raises any error of its parts
         return f"does not take the comparison ({error}); the tables have it all"
     upload = write_plan(directory, project, entity)["upload"]
     if mode == "offline":

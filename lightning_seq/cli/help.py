@@ -1,4 +1,4 @@
-"""What `--help` and `--list` say, made of the table of verbs and of the files of `conf/`."""
+"""The texts of `--help` and `--list`, made from the table of verbs and the files of `conf/`."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from lightning_seq.cli.verbs import VERBS, Verb
 from lightning_seq.config.groups import groups
 
 WIDTH = 100
+FLAGS = {
+    "help VERB": "the keys, groups and choices of a verb, with examples (also VERB --help, VERB -h)",
+    "--list": "every group and its choices, each with a description",
+    "--version": "the version of lightning_seq",
+    "--debug": "show tracebacks",
+}
 
 
 def help_of(verb: str | None) -> str:
-    """Of one of the verbs, or of the command. No line is wider than 100."""
+    """The help of a verb, or of the command. No line is wider than `WIDTH`."""
     if verb is None:
-        flags = {
-            "help VERB": "the keys, groups and choices of a verb, with examples (also VERB --help, VERB -h)",
-            "--list": "every group and its choices, with what each is",
-            "--version": "the version of lightning_seq",
-            "--debug": "show tracebacks",
-        }
         lines = [
             "Compare recurrent networks fairly, on inputs that start from word2vec.",
             "",
@@ -30,7 +30,7 @@ def help_of(verb: str | None) -> str:
             "",
             *columns((name, entry.summary) for name, entry in VERBS.items()),
             "",
-            *columns(flags.items()),
+            *columns(FLAGS.items()),
             "",
             'Tab completion: eval "$(lightning-seq completion bash)"   (or zsh)',
         ]
@@ -58,37 +58,37 @@ def keys_of(verb: Verb) -> list[str]:
     return [*(field.name for field in _fields(verb) if field.row), *verb.settings]
 
 
-def columns(rows: Iterable[tuple[str, str]], width: int = WIDTH) -> list[str]:
-    """Names, and their meanings in a column of their own, wrapped inside it."""
+def columns(rows: Iterable[tuple[str, str]]) -> list[str]:
+    """Names in one column, their meanings in the next, wrapped inside it."""
     rows = list(rows)
     left = 4 + max((len(name) for name, _ in rows), default=0)
     lines = []
     for name, meaning in rows:
-        first, *more = wrap(meaning, width - left, break_long_words=False, break_on_hyphens=False) or [""]
+        first, *more = wrap(meaning, WIDTH - left, break_long_words=False, break_on_hyphens=False) or [""]
         lines += [f"  {name}".ljust(left) + first, *(" " * left + line for line in more)]
     return [line.rstrip() for line in lines]
 
 
-def _group_lines(names: Sequence[str], width: int = WIDTH) -> list[str]:
-    """Every group with its choices: long ones on a line of their own, cut where it ends, short ones side by side."""
+def _group_lines(names: Sequence[str]) -> list[str]:
+    """Every group with its choices: a long group has one line, cut at its end; short groups share a line."""
     lines: list[str] = []
     shared = ""
     for group in names:
         choices = groups().get(group, ())
-        said = f"{group}= {' '.join(choices)}"
-        if len(said) > width // 2:
-            lines.append(f"  {shorten(said, width - 2, placeholder=f' … ({len(choices)} in all: --list)')}")
-        elif len(shared) + len(said) + 4 <= width:
-            shared = f"{shared}    {said}" if shared else f"  {said}"
+        text = f"{group}= {' '.join(choices)}"
+        if len(text) > WIDTH // 2:
+            lines.append(f"  {shorten(text, WIDTH - 2, placeholder=f' … ({len(choices)} in all: --list)')}")
+        elif len(shared) + len(text) + 4 <= WIDTH:
+            shared = f"{shared}    {text}" if shared else f"  {text}"
         else:
-            lines, shared = [*lines, shared], f"  {said}"
+            lines, shared = [*lines, shared], f"  {text}"
     return [*lines, shared] if shared else lines
 
 
 def list_of(verb: str | None) -> str:
-    """Every choice of the groups that a verb reads, or of all groups, with what it is.
+    """Every choice of the groups that a verb reads, or of all groups, with a sentence on it.
 
-    On a terminal one line each, cut where the terminal ends; elsewhere whole.
+    On a terminal each choice has one line, cut at the terminal's width.
     """
     width = shutil.get_terminal_size((10_000, 24)).columns
     lines = []
@@ -96,7 +96,6 @@ def list_of(verb: str | None) -> str:
         left = 4 + max(map(len, groups()[group]))
         lines += [group]
         for name in groups()[group]:
-            said = shorten(about(group, name), max(20, width - left), placeholder=" …")
-            lines += [f"  {name}".ljust(left) + said]
+            lines += [f"  {name}".ljust(left) + shorten(about(group, name), max(20, width - left), placeholder=" …")]
         lines += [""]
     return "\n".join(lines).rstrip()

@@ -10,12 +10,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from types import ModuleType
 
 from lightning_seq import __version__
 from lightning_seq.cli.arguments import parse
-from lightning_seq.cli.completion import script
-from lightning_seq.cli.help import help_of, list_of
 from lightning_seq.cli.verbs import VERBS
 from lightning_seq.errors import UserError, near
 from lightning_seq.printable import PrintableFormatter, print_any_character, printable
@@ -23,42 +21,43 @@ from lightning_seq.training.signals import Interrupted, end_at_once, listening
 from lightning_seq.training.threads import wait_without_spinning
 
 FLAGS = ("--help", "-h", "--version", "--list", "--debug")
+REMEDIES = {
+    errno.ENOSPC: "free some space",
+    errno.EDQUOT: "free some space",
+    errno.EROFS: "write elsewhere",
+    errno.EACCES: "check its permissions",
+}
+"""By the number of an OSError that a user can mend."""
 
 
 @contextmanager
 def _friendly(debug: bool) -> Iterator[None]:
-    """A user's mistake is one line; ours is a traceback. With `debug`, every traceback."""
+    """Print a user's mistake in one line; any other error, and with `debug` every error, keeps its traceback."""
     try:
         yield
-    except UserError as error:
+    except (UserError, OSError) as error:
+        message = str(error)
+        if isinstance(error, OSError):
+            if error.errno not in REMEDIES:
+                raise
+            path = printable(f"{error.filename}: ") if error.filename else ""
+            message = f"{path}{error.strerror}: {REMEDIES[error.errno]}, or give runs=DIR and cache=DIR"
         if debug:
             raise
-        print(f"lightning-seq: {error}", file=sys.stderr)
-        raise SystemExit(2) from None
-    except OSError as error:
-        user = {errno.ENOSPC: "free some space", errno.EDQUOT: "free some space", errno.EROFS: "write elsewhere",
-                errno.EACCES: "check its permissions"}  # fmt: skip
-        if debug or error.errno not in user:
-            raise
-        place = printable(f"{error.filename}: ") if error.filename else ""
-        print(
-            f"lightning-seq: {place}{error.strerror}: {user[error.errno]}, or give runs=DIR and cache=DIR",
-            file=sys.stderr,
-        )
+        print(f"lightning-seq: {message}", file=sys.stderr)
         raise SystemExit(2) from None
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run one verb; return the exit code: 0 done, 1 a run failed, 2 the user's mistake, 128 + n ended by signal n.
+    """Run one verb; return the exit code: 0 done, 1 a run failed, 128 + n ended by signal n.
 
-    Raises whatever is our own fault, and SystemExit(2) for the user's.
+    Raises SystemExit(2) for the user's mistake, and any other error as it is.
     """
     flags = [word for word in arguments if word.startswith("-")]
     words = [word for word in arguments if not word.startswith("-")]
-    debug = "--debug" in flags
     print_any_character()
     wait_without_spinning()
-    with _friendly(debug):
+    with _friendly("--debug" in flags):
         for word in arguments:
             try:
                 word.encode()
@@ -69,62 +68,63 @@ def main(arguments: Sequence[str]) -> int:
                 raise UserError(f"{flag} is unknown: flags are {', '.join(FLAGS)}; everything else is key=value")
         if words[:1] == ["help"]:
             words, flags = words[1:2], ["--help"]
+        verb = words[0] if words else None
         if "--version" in flags:
             print(f"lightning-seq {__version__}")
-        elif words[:1] == ["completion"]:
-            print(script(words[1:]))
-        elif words and words[0] not in VERBS:
-            raise UserError(f"there is no verb {words[0]!r}; {near(words[0], VERBS)}")
-        elif "--list" in flags and words and VERBS[words[0]].lists:
-            _module(words[0]).listing()
+        elif verb == "completion":
+            print(_module("completion").script(words[1:]))
+        elif verb is not None and verb not in VERBS:
+            raise UserError(f"there is no verb {verb!r}; {near(verb, VERBS)}")
+        elif "--list" in flags and verb is not None and VERBS[verb].lists:
+            _module(verb).listing()
         elif "--list" in flags:
-            print(list_of(words[0] if words else None))
-        elif not words or {"--help", "-h"} & {*flags}:
-            print(help_of(words[0] if words else None))
+            print(_module("help").list_of(verb))
+        elif verb is None or {"--help", "-h"} & {*flags}:
+            print(_module("help").help_of(verb))
         else:
             _log_to_standard_error()
             return _run(*words)
     return 0
 
 
-def _module(verb: str) -> Any:
-    """The module that does what a verb says; most import torch."""
-    return import_module(f"lightning_seq.cli.{verb}")
+def _module(name: str) -> ModuleType:
+    """A module of the command line, imported when it is needed: most modules of verbs import torch."""
+    return import_module(f"lightning_seq.cli.{name}")
 
 
 def _log_to_standard_error() -> None:
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr)  # of other packages, what is worth a warning
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr)  # for the loggers of other packages
     logging.getLogger("lightning_seq").setLevel(logging.INFO)
-    for handler in logging.getLogger().handlers:  # what ends the command is said once, at its end
+    for handler in logging.getLogger().handlers:
         handler.setFormatter(PrintableFormatter("%(message)s"))
-        handler.addFilter(_untold)
+        handler.addFilter(lambda line: not getattr(line, "told", False))  # the command prints that error at its end
     logging.getLogger("gensim").setLevel(logging.ERROR)
-
-
-def _untold(line: logging.LogRecord) -> bool:
-    return not getattr(line, "told", False)
 
 
 def _run(verb: str, *words: str) -> int:
     try:
         with listening():
             kind = VERBS[verb].arguments
-            arguments = [*words] if kind is None else parse(verb, kind, words)
-            return _module(verb).run(arguments)
+            return _module(verb).run([*words] if kind is None else parse(verb, kind, words))
     except Interrupted as interrupted:
         print(f"lightning-seq: {interrupted}; run the same command again to finish the missing runs", file=sys.stderr)
         return interrupted.exit_code
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _close_output()
         return 0
 
 
+def _close_output() -> None:
+    """So that Python's last flush does not meet the broken pipe again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def entry() -> None:
-    """The `lightning-seq` command. Modules of the user's are also looked for where it is called."""
+    """The `lightning-seq` command. Modules of the user are also searched in the working directory."""
     end_at_once()
     if "" not in sys.path and str(Path.cwd()) not in sys.path:
         sys.path.append(str(Path.cwd()))
     try:
         sys.exit(main(sys.argv[1:]))
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _close_output()

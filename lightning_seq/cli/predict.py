@@ -1,4 +1,4 @@
-"""`lightning-seq predict`: what a trained model predicts for new texts, a row for each."""
+"""`lightning-seq predict`: the predictions of a trained model for new texts, a row for each."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from lightning_seq.inference.predict import check_paths, choices, predictions
 from lightning_seq.spec import Tags
 from lightning_seq.text.conll import has_a_column_of
 
-_LOOKED_AT = 50
-"""Lines of a file that tell whether it is CoNLL."""
+_EXAMINED = 50
+"""Lines from the start of a file that are tested for the columns of CoNLL."""
 
 log = logging.getLogger("lightning_seq")
 
@@ -29,15 +29,15 @@ def run(arguments: Predict) -> int:
         widths["paths"] = arguments.n_best
     texts = texts_of(arguments, loaded)
     if isinstance(loaded.spec.targets, Tags) and arguments.file is not None and arguments.column is None:
-        texts = _warned_of_columns(texts, arguments.file, loaded.spec.targets)
+        texts = _warn_of_columns(texts, arguments.file, loaded.spec.targets)
     rows = predictions(loaded, texts, arguments.top_k, arguments.batch_size, arguments.n_best)
     write_rows(path, counted(rows, path), kind.ranked, widths)
     return 0
 
 
-def _warned_of_columns(texts: Iterator[str], file: str, tags: Tags) -> Iterator[str]:
-    """The texts; a warning before them where they are lines of a CoNLL file, with this tagger's tags in a column."""
-    first = list(islice(texts, _LOOKED_AT))
+def _warn_of_columns(texts: Iterator[str], file: str, tags: Tags) -> Iterator[str]:
+    """The texts. A warning is logged if they are lines of a CoNLL file, with this tagger's tags in a column."""
+    first = list(islice(texts, _EXAMINED))
     if has_a_column_of(tags.names, first):
         log.warning(
             "file=%s looks like CoNLL, tokens and tags in columns: each line is read as one text; give a file with one "

@@ -7,41 +7,42 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
-from typing import Any, TextIO, TypeVar
+from typing import TextIO, TypeVar
 
+from lightning_seq.builders.task_kind import Row
 from lightning_seq.errors import UserError
 from lightning_seq.files import new_file, place, replacing
 from lightning_seq.printable import json_line, printable
 
-Row = dict[str, Any]
 T = TypeVar("T")
-JSON_SUFFIXES = ("", ".jsonl", ".json", ".ndjson")
-_EVERY = 0.5
+ROW_SUFFIXES = (".jsonl", ".csv")
+_INTERVAL = 0.5
 """Seconds between two counts on a terminal."""
 
 
 def output_file(output: str | None, source: str | None = None, text: bool = False) -> Path | None:
-    """Where the answers go; None for standard output.
+    """The file of the answers; None for standard output.
 
     source: the file that texts are read from.
-    text:   whether lines of plain text may be written: any suffix is then one of text.
+    text:   whether any suffix but those of rows stands for lines of plain text.
 
-    Raises UserError for a place that cannot be written, and for a suffix that stands for no format.
+    Raises UserError for a path that cannot be written, and for a suffix that stands for no format.
     """
     if output is None:
         return None
     path = new_file(output, "output")
     if source is not None and path.exists() and path == place(source, "file").resolve():
         raise UserError(f"output={output} is the file that is read: give another one")
-    if not text and path.suffix not in (*JSON_SUFFIXES, ".csv"):
+    if not text and path.suffix not in ("", ".json", ".ndjson", *ROW_SUFFIXES):
         raise UserError(f"output={output}: expected a name that ends in .jsonl or .csv")
     return path
 
 
 @contextmanager
 def text_out(path: Path | None) -> Iterator[TextIO]:
-    """A stream for text: standard output, or a file that is whole or not there."""
+    """A stream for text: standard output, or a file that appears when it is complete."""
     if path is None:
         yield sys.stdout
         return
@@ -52,7 +53,7 @@ def text_out(path: Path | None) -> Iterator[TextIO]:
 def write_rows(
     path: Path | None, rows: Iterable[Row], ranked: tuple[str, ...] = (), widths: Mapping[str, int] | None = None
 ) -> None:
-    """Write rows as they come: JSON lines, or CSV where the path ends so.
+    """Write rows as they come: JSON lines, or CSV if the path ends so.
 
     ranked: lists of a row that become columns in CSV, `label`, `probability`, `label_2`, …; of other lists, a column
             for each key holds all its values in JSON.
@@ -66,44 +67,38 @@ def write_rows(
             print(json_line(row), file=out, flush=path is None)
 
 
-def counted(rows: Iterable[T], path: Path | None, unit: str = "lines") -> Iterator[T]:
-    """The rows; how many there were stands on a terminal's standard error, unless answers appear there."""
-    shown, number = 0.0, 0
+def counted(rows: Iterable[T], path: Path | None) -> Iterator[T]:
+    """The rows; their count is shown on a terminal's standard error, unless answers appear there."""
+    last, number = 0.0, 0
     shows = sys.stderr is not None and sys.stderr.isatty() and (path is not None or not sys.stdout.isatty())
     begin = time.monotonic()
     for number, row in enumerate(rows, 1):
         yield row
-        if shows and time.monotonic() - max(shown, begin) > _EVERY:
-            shown = time.monotonic()
-            print(
-                f"\r{number:,} {unit}, {number / (shown - begin):,.0f} a second ", end="", file=sys.stderr, flush=True
-            )
-    if shown:
-        print(f"\r{number:,} {unit}\x1b[K", file=sys.stderr)
+        if shows and time.monotonic() - max(last, begin) > _INTERVAL:
+            last = time.monotonic()
+            line = f"\r{number:,} lines, {number / (last - begin):,.0f} a second "
+            print(line, end="", file=sys.stderr, flush=True)
+    if last:
+        print(f"\r{number:,} lines\x1b[K", file=sys.stderr)
 
 
 def _write_csv(out: TextIO, rows: Iterable[Row], ranked: tuple[str, ...], widths: Mapping[str, int]) -> None:
     writer, source = csv.writer(out, lineterminator="\n"), iter(rows)
-    waiting: list[Row] = []
+    first: list[Row] = []
     for row in source:
-        waiting.append(row)
+        first.append(row)
         if all(row[key] for key in row if isinstance(row[key], list)):
             break  # a row with all its lists names the columns
-    columns = [*_cells(_filled(waiting[-1], ranked, widths), ranked), "note"]
-    writer.writerow(columns)
-    for batch in (waiting, source):
-        for row in batch:
-            cells = _cells(row, ranked)
-            writer.writerow([_cell(cells.get(column)) for column in columns])
-
-
-def _filled(row: Row, ranked: tuple[str, ...], widths: Mapping[str, int]) -> Row:
-    """The row with as many entries in each ranked list as it may have, for the names of columns."""
-    return {
+    widest = {
         key: value[:1] * widths.get(key, len(value)) if key in ranked and value else value
-        for key, value in row.items()
+        for key, value in first[-1].items()
         if key != "note"
     }
+    columns = [*_cells(widest, ranked), "note"]
+    writer.writerow(columns)
+    for row in chain(first, source):
+        cells = _cells(row, ranked)
+        writer.writerow([_cell(cells.get(column)) for column in columns])
 
 
 def _cells(row: Row, ranked: tuple[str, ...]) -> Row:
@@ -113,14 +108,14 @@ def _cells(row: Row, ranked: tuple[str, ...]) -> Row:
         if not isinstance(value, list):
             cells[key] = value
         elif key in ranked:
-            for place, entry in enumerate(value, 1):
-                cells |= {f"{prefix}{name}" + (f"_{place}" if place > 1 else ""): item for name, item in entry.items()}
+            for rank, entry in enumerate(value, 1):
+                cells |= {f"{prefix}{name}" + (f"_{rank}" if rank > 1 else ""): item for name, item in entry.items()}
         elif value:
             cells |= {f"{prefix}{name}": [entry[name] for entry in value] for name in value[0]}
     return cells
 
 
-def _cell(value: Any) -> str:
+def _cell(value: object) -> str:
     if value is None:
         return ""
     return json_line(value) if isinstance(value, list) else printable(value)

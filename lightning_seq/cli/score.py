@@ -1,4 +1,4 @@
-"""`lightning-seq score`: how likely texts are to a language model, a row for each."""
+"""`lightning-seq score`: the probabilities of texts in a language model, a row for each."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""`lightning-seq status`: how far a comparison is."""
+"""`lightning-seq status`: the progress of a comparison."""
 
 from __future__ import annotations
 
-from lightning_seq.cli.console import command_console
 from lightning_seq.cli.verbs import Status
 from lightning_seq.comparison.status import status
+from lightning_seq.terminal import command_console
 
 
 def run(arguments: Status) -> int:

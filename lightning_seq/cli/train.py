@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from lightning_seq.cli.console import command_console
 from lightning_seq.cli.finish import finish
 from lightning_seq.comparison.compare import train
 from lightning_seq.comparison.grid import entries
 from lightning_seq.config.words import split_words
 from lightning_seq.errors import UserError
+from lightning_seq.terminal import command_console
 from lightning_seq.training.devices import adopt
 from lightning_seq.training.run_record import rank
 
@@ -16,7 +16,7 @@ OF_COMPARE = {
     "dry_run": "show=config to see what would run",
     "jobs": "trainer.devices=N for one run of several processes",
 }
-"""Keys that mean nothing for one run, with what to give instead."""
+"""Keys without a meaning for one run, with the key to give instead."""
 
 
 def run(words: list[str]) -> int:
@@ -26,6 +26,6 @@ def run(words: list[str]) -> int:
             raise UserError(
                 f"{word.text}: train makes one run and takes no {word.key}: give {OF_COMPARE[word.key]}, or use compare"
             )
-    asked, console = entries(words), command_console()
-    outcome = train(words, asked, console)
-    return 0 if outcome is None or rank() != 0 else finish(outcome, asked[0].config["logger"], console)
+    trained, console = entries(words), command_console()
+    outcome = train(words, trained, console)
+    return 0 if outcome is None or rank() != 0 else finish(outcome, trained[0].config["logger"], console)

@@ -5,20 +5,18 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from itertools import chain, repeat
 from pathlib import Path
-from typing import TextIO, TypeAlias
+from typing import TextIO
 
-from lightning_seq.builders.sequence_to_sequence import TranslatedText, beam
+from lightning_seq.builders.sequence_to_sequence import beam
 from lightning_seq.cli.checkpoint import loaded_checkpoint, texts_of
-from lightning_seq.cli.rows import counted, output_file, text_out, write_rows
+from lightning_seq.cli.rows import ROW_SUFFIXES, counted, output_file, text_out, write_rows
 from lightning_seq.cli.verbs import Translate
 from lightning_seq.files import Plain, new_file
-from lightning_seq.inference.predict import noted, with_note
-from lightning_seq.inference.translate import translations
+from lightning_seq.inference.predict import with_note
+from lightning_seq.inference.translate import Answer, translations
 from lightning_seq.printable import json_line, number_of, printable
-
-Answer: TypeAlias = tuple[str, list[TranslatedText] | None, str | None]
-"""A text, its translations (None where it cannot be read), and the note on it."""
 
 log = logging.getLogger("lightning_seq")
 
@@ -27,21 +25,23 @@ def run(arguments: Translate) -> int:
     path = output_file(arguments.output, arguments.file, text=True)
     weights = None if arguments.attention_out is None else new_file(arguments.attention_out, "attention_out")
     loaded = loaded_checkpoint("translate", arguments)
-    loaded.reader.check_target_language(arguments.target_language)
-    settings, n_best, batch_size = dict(loaded.config["task"]), arguments.n_best, arguments.batch_size
+    settings, n_best = dict(loaded.config["task"]), arguments.n_best
     settings["beam"] = max(n_best, settings["beam"]) if arguments.beam is None else arguments.beam
     if arguments.length_penalty is not None:
         settings["length_penalty"] = arguments.length_penalty
-    search = beam(settings, n_best)
-
-    def translated(batch: list[str]) -> Iterator[list[TranslatedText]]:
-        return translations(loaded, batch, search, batch_size, weights is not None)
-
-    answers = counted(noted(loaded.reader, texts_of(arguments, loaded), batch_size, translated), path)
+    translated = translations(
+        loaded,
+        texts_of(arguments, loaded),
+        beam(settings, n_best),
+        arguments.batch_size,
+        weights is not None,
+        arguments.target_language,
+    )
+    answers = counted(translated, path)
     with ExitStack() as stack:
         if weights is not None:
             answers = _with_weights(answers, stack.enter_context(_json_list(weights)))
-        if path is not None and path.suffix in (".jsonl", ".csv"):
+        if path is not None and path.suffix in ROW_SUFFIXES:
             rows = (
                 with_note({"text": text, "predictions": [one.to_plain() for one in best or []]}, note)
                 for text, best, note in answers
@@ -54,22 +54,22 @@ def run(arguments: Translate) -> int:
 
 
 def _write_lines(answers: Iterable[Answer], out: TextIO, scores: bool, numbers: bool, flush: bool) -> None:
-    """A line for each translation: the number of its text, its score, itself; and a warning of texts without one."""
-    left_out, first = 0, ""
+    """A line for each translation: the number of its text, its score, the translation. Texts without one are logged."""
+    missing, first = 0, ""
     for number, (_, best, note) in enumerate(answers, 1):
         if best is None:
-            left_out += 1
+            missing += 1
             first = first or f"line {number}: {note}"
         for score, text in [(f"{one.score:.6f}", one.text) for one in best or []] or [("", "")]:
             parts = [*([str(number)] if numbers else []), *([score] if scores else []), printable(text)]
             print("\t".join(parts), flush=flush, file=out)
-    if left_out:
-        have = "has" if left_out == 1 else "have"
-        log.warning("%s %s no translation; the first is %s", number_of(left_out, "line"), have, first)
+    if missing:
+        have = "has" if missing == 1 else "have"
+        log.warning("%s %s no translation; the first is %s", number_of(missing, "line"), have, first)
 
 
-def _with_weights(answers: Iterator[Answer], write: Callable[[Plain], None]) -> Iterator[Answer]:
-    """The answers as they come; the attention weights of each translation are written."""
+def _with_weights(answers: Iterator[Answer], write: Callable[[Plain], object]) -> Iterator[Answer]:
+    """The answers, unchanged; the attention weights of each translation are written."""
     for number, (text, best, note) in enumerate(answers, 1):
         for one in best or []:
             write({"number": number, "source": one.source, "target": one.target, "weights": one.weights})
@@ -77,15 +77,9 @@ def _with_weights(answers: Iterator[Answer], write: Callable[[Plain], None]) -> 
 
 
 @contextmanager
-def _json_list(path: Path) -> Iterator[Callable[[Plain], None]]:
-    """What is handed to the function becomes a list of JSON in the file, entry by entry."""
+def _json_list(path: Path) -> Iterator[Callable[[Plain], object]]:
+    """A function that writes a value to the file as the next entry of one JSON list."""
     with text_out(path) as out:
-        before = "[\n"
-
-        def write(value: Plain) -> None:
-            nonlocal before
-            out.write(before + json_line(value))
-            before = ",\n"
-
-        yield write
-        out.write("[]\n" if before == "[\n" else "\n]\n")
+        separators = chain(["[\n"], repeat(",\n"))
+        yield lambda value: out.write(next(separators) + json_line(value))
+        out.write("[]\n" if next(separators) == "[\n" else "\n]\n")

@@ -1,13 +1,14 @@
-"""The table of verbs: the arguments, the groups and the examples of each. `cli/VERB.py` does what the verb says.
+"""The table of verbs: the arguments, the groups and the examples of each. `cli/VERB.py` runs a verb.
 
-Nothing here imports torch: help, completion and the checks of arguments are made of this table.
+Help, completion and the checks of arguments are made from this table, without torch.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from lightning_seq.cli.arguments import Argument, Operand
 from lightning_seq.errors import UserError
@@ -15,6 +16,9 @@ from lightning_seq.errors import UserError
 ROWS = "instead of standard output: .jsonl, or .csv with a column for each value"
 LARGEST_SIZE = 999_999_999
 BatchSize = Annotated[int, Argument("N", "texts at a time", most=100_000)]
+
+
+Allow = Annotated[tuple[str, ...], Argument("[MODULE]", "the module of a cell of your own")]
 
 
 @dataclass(frozen=True)
@@ -28,13 +32,13 @@ class OfCheckpoint:
 
 @dataclass(frozen=True)
 class OfTexts(OfCheckpoint):
-    """The arguments of a verb that reads texts. Raises UserError for two sources of them."""
+    """The arguments of a verb that reads texts. Raises UserError for both `text` and `file`."""
 
     text: Annotated[str | None, Argument('"…"', "one text; or")] = None
     file: Annotated[str | None, Argument("FILE", "one text per line; without both: lines of standard input")] = None
     column: Annotated[str | None, Argument("NAME", "the column of a .csv, .tsv or .jsonl file (text)")] = None
     output: Annotated[str | None, Argument("FILE", ROWS)] = None
-    allow: Annotated[tuple[str, ...], Argument("[MODULE]", "where a cell of your own comes from")] = ()
+    allow: Allow = ()
 
     def __post_init__(self) -> None:
         if self.text is not None and self.file is not None:
@@ -57,7 +61,7 @@ class Score(OfTexts):
 
 @dataclass(frozen=True)
 class Sample(OfCheckpoint):
-    prompt: Annotated[str, Argument('"…"', "what the text begins with (the beginning of a line)")] = ""
+    prompt: Annotated[str, Argument('"…"', "the beginning of the text (the beginning of a line)")] = ""
     length: Annotated[int, Argument("N", "symbols after the prompt", most=1_000_000)] = 200
     temperature: Annotated[float, Argument("T", "0 always takes the likeliest", least=0, most=1000)] = 1.0
     top_k: Annotated[int | None, Argument("N", "draw from the N likeliest symbols")] = None
@@ -68,16 +72,16 @@ class Sample(OfCheckpoint):
     seed: Annotated[int, Argument("N", "the seed of the draw", least=0)] = 1
     output: Annotated[
         str | None,
-        Argument("FILE", "instead of standard output; a row for each sample where it ends in .jsonl or .csv"),
+        Argument("FILE", "instead of standard output; a row for each sample if it ends in .jsonl or .csv"),
     ] = None
-    allow: Annotated[tuple[str, ...], Argument("[MODULE]", "where a cell of your own comes from")] = ()
+    allow: Allow = ()
 
 
 @dataclass(frozen=True)
 class Translate(OfTexts):
     output: Annotated[
         str | None,
-        Argument("FILE", "instead of standard output; rows with all numbers where it ends in .jsonl or .csv"),
+        Argument("FILE", "instead of standard output; rows with all numbers if it ends in .jsonl or .csv"),
     ] = None
     beam: Annotated[int | None, Argument("N", "hypotheses of the search (as in training's test)", most=1000)] = None
     length_penalty: Annotated[
@@ -90,8 +94,24 @@ class Translate(OfTexts):
     target_language: Annotated[str | None, Argument("CODE", "refuse a model that writes another language")] = None
 
 
+class OfSizes:
+    """The sizes of a cell or a scorer."""
+
+    name: str
+
+    def sizes(self, defaults: Mapping[str, int]) -> dict[str, int]:
+        """The typed sizes, and the other defaults. Raises UserError for a size that is not among the defaults."""
+        typed = {key: size for key, size in vars(self).items() if key.endswith("_size") and size is not None}
+        for key, size in typed.items():
+            if key not in defaults:
+                raise UserError(
+                    f"{key}={size}: there is no key {key!r} for {self.name}; expected {', '.join(defaults)}"
+                )
+        return {**defaults, **typed}
+
+
 @dataclass(frozen=True)
-class Check:
+class Check(OfSizes):
     name: Annotated[str, Operand("CELL", "one cell or scorer", "lightning-seq check lstm, or my_package.MyCell")]
     input_size: Annotated[int | None, Argument("N", "of a cell: D (3)", most=LARGEST_SIZE)] = None
     hidden_size: Annotated[int | None, Argument("N", "of a cell: H (4)", most=LARGEST_SIZE)] = None
@@ -101,7 +121,7 @@ class Check:
 
 
 @dataclass(frozen=True)
-class Explain:
+class Explain(OfSizes):
     name: Annotated[str, Operand("NAME", "one cell, layer, scorer or model", "see lightning-seq explain --list")]
     input_size: Annotated[int | None, Argument("N", "of a cell: D (100)", most=LARGEST_SIZE)] = None
     hidden_size: Annotated[int | None, Argument("N", "of a cell: H (128)", most=LARGEST_SIZE)] = None
@@ -130,13 +150,13 @@ class Verb:
 
     arguments: a dataclass of its arguments; None for a verb that reads keys of the configuration.
     groups:    the configuration groups it reads.
-    settings:  keys of the configuration that `--help` shows; the files of `conf/` say what they mean.
+    settings:  keys of the configuration that `--help` shows; the files of `conf/` describe them.
     lists:     whether its module has a `listing` for `--list`.
     """
 
     summary: str
     examples: tuple[str, ...]
-    arguments: type[Any] | None = None
+    arguments: type | None = None
     groups: tuple[str, ...] = ()
     settings: tuple[str, ...] = ()
     lists: bool = False
@@ -148,6 +168,10 @@ _SETTINGS = (
     "model.bidirectional", "model.dropout", "task.dropout", "callbacks.early_stopping.patience",
     "trainer.gradient_clip_val", "word2vec.vector_size", "embedding.frozen", "data.max_length", "task.predictions",
 )  # fmt: skip
+_WORD2VEC = (
+    "word2vec.vector_size", "word2vec.window", "word2vec.architecture", "word2vec.min_count", "word2vec.epochs",
+    "word2vec.learning_rate",
+)  # fmt: skip
 
 VERBS = {
     "word2vec": Verb(
@@ -158,17 +182,7 @@ VERBS = {
             "word2vec data=text_words data.train=mine.txt output=vectors.txt",
         ),
         groups=("data",),
-        settings=(
-            "evaluate",
-            "output",
-            "cache",
-            "word2vec.vector_size",
-            "word2vec.window",
-            "word2vec.architecture",
-            "word2vec.min_count",
-            "word2vec.epochs",
-            "word2vec.learning_rate",
-        ),
+        settings=("evaluate", "output", "cache", *_WORD2VEC),
     ),
     "train": Verb(
         "Train one model with one seed, select it on validation, test it once.",

@@ -1,4 +1,4 @@
-"""`lightning-seq word2vec`: train or find word vectors, and say what they are worth."""
+"""`lightning-seq word2vec`: train or find word vectors, and evaluate them."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from pathlib import Path
 
 from lightning_seq.builders.build import build_data
 from lightning_seq.builders.inputs import build_inputs
-from lightning_seq.cli.console import command_console, say
 from lightning_seq.config.compose import check_name, compose
 from lightning_seq.embeddings.evaluate import report, word_map
 from lightning_seq.embeddings.formats import write_word2vec_text
 from lightning_seq.errors import UserError
 from lightning_seq.files import write_json, write_text
 from lightning_seq.report.dashboard.dashboard import map_page
+from lightning_seq.terminal import command_console, say
 
 
 def run(words: list[str]) -> int:
-    """Vectors for the train split of `data`, from the cache where they are there; optionally evaluated and exported.
+    """Vectors for the train split of `data`, from the cache if it has them; optionally evaluated and exported.
 
-    With `evaluate=true`, a map of the vectors is left in `<runs>/<name>/`.
+    `evaluate=true` also writes a map of the vectors to `<runs>/<name>/`.
     """
     console = command_console()
     config = compose([*words, "embedding=word2vec"])
@@ -32,14 +32,13 @@ def run(words: list[str]) -> int:
     inputs = build_inputs(config, data, progress=True)
     if inputs.vectors is None or inputs.coverage is None:
         raise TypeError("embedding=word2vec gave no vectors")
-    place = Path(config["cache"]) / "word2vec" / str(inputs.fingerprint)
     tokens = inputs.coverage.tokens
     say(
         console,
         f"{len(inputs.vectors.words):,} vectors of {inputs.width} numbers, for {inputs.coverage.types:.1%} "
         "of the vocabulary" + (f" and {tokens:.1%} of its occurrences in training" if tokens is not None else ""),
     )
-    say(console, f"vectors    {place}")
+    say(console, f"vectors    {Path(config['cache']) / 'word2vec' / str(inputs.fingerprint)}")
     if output is not None:
         write_word2vec_text(inputs.vectors, output)
         say(console, f"text       {config['output']}")

@@ -1,1 +1,1 @@
-"""Many runs: which there are, what they share, how far they are."""
+"""Comparisons: the plan of their runs, shared preparation, and progress."""

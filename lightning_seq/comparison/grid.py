@@ -20,99 +20,100 @@ from lightning_seq.training.planned import Planned
 
 
 def entries(words: Sequence[str]) -> list[Entry]:
-    """The entries that `words` ask for: `entries:` of an experiment file, or the product of every comma list.
+    """The entries of a command: `entries:` of an experiment file, or the product of every comma list.
 
-    Raises UserError for a malformed entry, for two entries of one label, and for whatever `compose` refuses.
+    Raises UserError for a malformed entry, for two entries of one label, and for every error of `compose`.
     """
     pairs = split_words(words)
     lists = [(pair, alternatives(pair)) for pair in pairs]
     first = compose([Word(pair.key, values[0]).text for pair, values in lists])
     name = check_name("name", first["name"] or first["choices"]["experiment"] or first["choices"]["data"])
-    several = [pair.key for pair, values in lists if len(values) > 1]
-    for key in several:
+    swept = [pair.key for pair, values in lists if len(values) > 1]
+    for key in swept:
         if not can_be_swept(key):
             wanted = "seeds=[1,5]" if key in ("seed", "seeds") else f"one {key}"
             raise UserError(f"{key}=… has several values, and it does not change the model: give {wanted}")
-    if first["entries"] and several:
+    if first["entries"] and swept:
         raise UserError(
-            f"{several[0]}=… has several values, and experiment={first['choices']['experiment']} "
+            f"{swept[0]}=… has several values, and experiment={first['choices']['experiment']} "
             "lists its own entries: give one or the other"
         )
-    found = []
-    if first["entries"]:
-        if not isinstance(first["entries"], list):
-            raise UserError(
-                f"entries is {first['entries']!r}, expected a list of {{label: NAME, overrides: [key=value, …]}}"
-            )
-        for given in first["entries"]:
-            label, overrides = _entry(given)
-            found.append(Entry(check_name("label", label), overrides, compose(words, overrides)))
-    else:
-        combined = []
-        for values in product(*(values for _, values in lists)):
-            chosen = [Word(pair.key, value) for (pair, _), value in zip(lists, values, strict=True)]
-            config = compose([word.text for word in chosen])
-            combined.append((config, [word for word in chosen if word.key in several]))
-        classes = _class_names([str(config["cell"].get("path")) for config, _ in combined])
-        found = [
-            Entry(_label(config, differing, classes), [word.text for word in differing], config)
-            for config, differing in combined
-        ]
+    made = _of_experiment(first["entries"], words) if first["entries"] else _of_lists(lists, swept)
     if first["label"]:
-        if len(found) > 1:
+        if len(made) > 1:
             raise UserError(
-                f"label={first['label']} names one run, {len(found)} were asked for "
-                f"({', '.join(entry.label for entry in found)}): leave label= out"
+                f"label={first['label']} names one run, {len(made)} were given "
+                f"({', '.join(entry.label for entry in made)}): leave label= out"
             )
-        found[0] = replace(found[0], label=check_name("label", first["label"]))
-    for label, count in Counter(entry.label for entry in found).items():
+        made[0] = replace(made[0], label=check_name("label", first["label"]))
+    for label, count in Counter(entry.label for entry in made).items():
         if count > 1:
             raise UserError(f"{count} entries are called {label!r}: take the repeated value out")
-    for entry in found:
+    for entry in made:
         check_task(entry.config)
         entry.config["name"] = name
         entry.config["entries"] = None
-        del entry.config["label"], entry.config["show"]  # of the command, not of the run
-    _check_instruments(found)
-    notes = tuple(check_effects([entry.label for entry in found], [entry.config for entry in found], pairs))
-    found[0] = replace(found[0], notes=notes)
-    check_match(found, [pair.key for pair in pairs if pair.key not in several])
-    return found
+        del entry.config["label"], entry.config["show"]  # keys of the command, not of the run
+    _check_diagnostics(made)
+    notes = tuple(check_effects([entry.label for entry in made], [entry.config for entry in made], pairs))
+    made[0] = replace(made[0], notes=notes)
+    check_match(made, [pair.key for pair in pairs if pair.key not in swept])
+    return made
 
 
-def _check_instruments(found: Sequence[Entry]) -> None:
+def _of_experiment(listed: object, words: Sequence[str]) -> list[Entry]:
+    form = "{label: NAME, overrides: [key=value, …]}"
+    if not isinstance(listed, list):
+        raise UserError(f"entries is {listed!r}, expected a list of {form}")
+    made = []
+    for item in listed:
+        if not isinstance(item, dict) or set(item) != {"label", "overrides"} or not isinstance(item["overrides"], list):
+            raise UserError(f"entry {item} is not understood: expected {form}")
+        overrides = [str(word) for word in item["overrides"]]
+        made.append(Entry(check_name("label", str(item["label"])), overrides, compose(words, overrides)))
+    return made
+
+
+def _of_lists(lists: Sequence[tuple[Word, Sequence[str]]], swept: Sequence[str]) -> list[Entry]:
+    combined = []
+    for values in product(*(values for _, values in lists)):
+        chosen = [Word(pair.key, value) for (pair, _), value in zip(lists, values, strict=True)]
+        config = compose([word.text for word in chosen])
+        combined.append((config, [word for word in chosen if word.key in swept]))
+    classes = _class_names([str(config["cell"].get("path")) for config, _ in combined])
+    return [
+        Entry(_label(config, differing, classes), [word.text for word in differing], config)
+        for config, differing in combined
+    ]
+
+
+def _check_diagnostics(made: Sequence[Entry]) -> None:
     """Raises UserError unless all entries have the same diagnostics: each takes time and may change speed."""
-    first = found[0]
-    for entry in found[1:]:
+    first = made[0]
+    for entry in made[1:]:
         for name in (*INSTRUMENTS, "probe_rows"):
             one, other = first.config["callbacks"].get(name), entry.config["callbacks"].get(name)
             if one != other:
                 raise UserError(
                     f"{first.label} has callbacks.{name}={one}, {entry.label} has {other}: expected the same for all, "
-                    f"give callbacks.{name}=… beside the entries"
+                    f"give callbacks.{name}=… for all entries"
                 )
 
 
-def _entry(given: object) -> tuple[str, list[str]]:
-    if not isinstance(given, dict) or set(given) != {"label", "overrides"} or not isinstance(given["overrides"], list):
-        raise UserError(f"entry {given} is not understood: expected {{label: NAME, overrides: [key=value, …]}}")
-    return str(given["label"]), [str(word) for word in given["overrides"]]
-
-
 def _class_names(paths: Sequence[str]) -> dict[str, str]:
-    """For each path the shortest ending that no other path has, from the class name upwards."""
+    """For each path its shortest ending that no other path has, from the class name upwards."""
     names = {}
     for path in paths:
         parts = path.split(".")
         endings = (".".join(parts[-count:]) for count in range(1, len(parts) + 1))
-        others = {f".{other}" for other in paths if other != path}
-        names[path] = next((end for end in endings if not any(each.endswith(f".{end}") for each in others)), path)
+        others = [f".{other}" for other in paths if other != path]
+        names[path] = next((end for end in endings if not any(other.endswith(f".{end}") for other in others)), path)
     return names
 
 
 def _label(config: Config, differing: Sequence[Word], classes: Mapping[str, str]) -> str:
-    """The model's name, then everything else that differs: `lstm`, `lstm-lr0.01`, `recurrent-gru-2layers` …; an
-    external cell is called by its class."""
+    """The model's name, then all other differences: `lstm`, `lstm-lr0.01`, `recurrent-gru-2layers` …; an external cell
+    is called by its class."""
     choices = config["choices"]
     external = choices["cell"] == "external" and config["cell"].get("path")
     cell = classes[str(external)] if external else choices["cell"]
@@ -128,20 +129,16 @@ def _label(config: Config, differing: Sequence[Word], classes: Mapping[str, str]
 
 
 def seeds_of(config: Config) -> list[int]:
-    """`seeds=3` means 1, 2, 3; a list means itself."""
+    """The seeds: of `seeds=3` 1, 2 and 3; of a list its numbers."""
     seeds = config["seeds"]
-    if isinstance(seeds, int) and not isinstance(seeds, bool) and seeds >= 1:
+    if type(seeds) is int and seeds >= 1:
         return list(range(1, seeds + 1))
-    if (
-        isinstance(seeds, list)
-        and seeds
-        and all(isinstance(s, int) and s >= 0 for s in seeds)
-        and len(set(seeds)) == len(seeds)
-    ):
+    is_list = isinstance(seeds, list) and all(isinstance(seed, int) and seed >= 0 for seed in seeds)
+    if is_list and 0 < len(seeds) == len({*seeds}):
         return seeds
     raise UserError(f"seeds is {seeds}: expected how many (seeds=3 means 1, 2, 3) or a list such as seeds=[1,5]")
 
 
-def planned_runs(found: Sequence[Entry], seeds: Sequence[int]) -> list[Planned]:
+def planned_runs(entries: Sequence[Entry], seeds: Sequence[int]) -> list[Planned]:
     """All entries with the first seed, then all with the second …: a comparison that is cut short has runs of each."""
-    return [Planned(entry, seed) for seed in seeds for entry in found]
+    return [Planned(entry, seed) for seed in seeds for entry in entries]

@@ -1,4 +1,4 @@
-"""Which runs a comparison is to have: `comparison.json` in its directory, so that others can tell what is left."""
+"""The planned runs of a comparison: `comparison.json` in its directory, from which `status` counts the runs left."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ log = logging.getLogger("lightning_seq")
 
 @dataclass(frozen=True)
 class Plan:
-    """runs: the label of each, by the name of its directory. jobs: at a time, as the last command had it."""
+    """runs: the label of each, by the name of its directory. jobs: runs at a time, of the last command."""
 
     runs: dict[str, str]
     jobs: int
@@ -30,9 +30,9 @@ class Plan:
 
 
 def announce(runs: Sequence[Planned], jobs: int) -> None:
-    """Add these runs to the plan of their comparison: several commands may add to it.
+    """Add these runs to the plan of their comparison: several commands may add to one plan.
 
-    Raises UserError when it cannot be written.
+    Raises UserError if the plan cannot be written.
     """
     if not runs:
         return
@@ -41,19 +41,17 @@ def announce(runs: Sequence[Planned], jobs: int) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         with FileLock(directory / LOCK):
             before = read_plan(directory, "it is written again")
-            found = {**(before.runs if before else {}), **{run.title: run.entry.label for run in runs}}
+            labels = {**(before.runs if before else {}), **{run.title: run.entry.label for run in runs}}
             kind = runs[0].entry.config["launcher"]["kind"]
-            write_json(directory / FILE, {"schema": SCHEMA, "launcher": kind, "jobs": jobs, "runs": found})
+            write_json(directory / FILE, {"schema": SCHEMA, "launcher": kind, "jobs": jobs, "runs": labels})
     except OSError as error:
-        raise UserError(
-            f"{directory} cannot be written ({error.strerror}): give another place with runs=DIR"
-        ) from error
+        raise UserError(f"{directory} cannot be written ({error.strerror}): give another runs=DIR") from error
 
 
 def read_plan(directory: Path, remedy: str | None = None) -> Plan | None:
-    """None where there is none, and where it cannot be read.
+    """The plan in this directory; None if it is missing or cannot be read.
 
-    remedy: what becomes of one that cannot be read; with it, a warning says so.
+    remedy: what happens to a plan that cannot be read, for a warning; None for no warning.
     """
     try:
         plain = read_json(directory / FILE, dict)

@@ -1,11 +1,12 @@
-"""Checks before any data are read: classes, packages, devices and files. `compose` has checked each value by itself."""
+"""Checks before any data are read: classes, packages, devices and files. `compose` has checked the single values."""
 
 from __future__ import annotations
 
-import os
 from importlib.util import find_spec
 from pathlib import Path
 
+from lightning_seq.builders.build import build_optimizer, build_schedule
+from lightning_seq.comparison.directories import check_writable
 from lightning_seq.config.logger import check_logger
 from lightning_seq.config.targets import factory
 from lightning_seq.config.tree import Config
@@ -14,23 +15,19 @@ from lightning_seq.files import existing_file, place
 from lightning_seq.launch.ray import ray
 from lightning_seq.launch.submitit import submitit
 from lightning_seq.tasks.teacher_forcing import TeacherForcing
+from lightning_seq.training.trainer import check_trainer
 
 
 def check_settings(config: Config) -> None:
-    """Raises UserError for every setting that is wrong whatever the data are."""
-    # These import Lightning, of which `show=config` needs no part.
-    from lightning_seq.builders.build import build_optimizer, build_schedule
-    from lightning_seq.training.diagnostics import check_diagnostics
-    from lightning_seq.training.resume import check_resume
-    from lightning_seq.training.trainer import check_trainer
-
+    """Raises UserError for every setting that is wrong for any data."""
     check_logger(config)
     if config["logger"]["kind"] == "tensorboard" and find_spec("tensorboard") is None:
         raise UserError(f"logger=tensorboard needs a package: {install('tensorboard')}")
-    check_launcher(config)
+    if config["launcher"]["kind"] == "submitit":
+        submitit()
+    if config["launcher"]["kind"] == "ray":
+        ray()
     check_trainer(config)
-    check_resume(config)
-    check_diagnostics(config)
     for group in ("data", "task", "model", "cell", "attention", "init"):
         factory(
             {key: value for key, value in config[group].items() if key in ("_target_", "path")}, group, config["allow"]
@@ -44,27 +41,11 @@ def check_settings(config: Config) -> None:
     check_writable(Path(config["cache"]), "cache=DIR")
 
 
-def check_launcher(config: Config) -> None:
-    """Raises UserError for a launcher whose package is not installed."""
-    kind = config["launcher"]["kind"]
-    if kind == "submitit":
-        submitit()
-    elif kind == "ray":
-        ray()
-
-
 def check_vectors(config: Config) -> None:
     """Raises UserError unless the files of word vectors are given and exist."""
-    given = {key: config["embedding"].get(key) for key in ("path", "target_path")}
-    if not given["path"]:
+    if not config["embedding"].get("path"):
         raise UserError("embedding=file needs a file: give embedding.path=FILE (word2vec, GloVe or fastText .vec)")
-    for key, path in given.items():
+    for key in ("path", "target_path"):
+        path = config["embedding"].get(key)
         if path and not place(path, f"embedding.{key}").is_dir():  # a directory holds vectors that this package saved
             existing_file(path, f"embedding.{key}")
-
-
-def check_writable(directory: Path, key: str) -> None:
-    """Raises UserError unless a directory exists, or can be made, and takes files. key: gives another one."""
-    existing = next(parent for parent in (directory, *directory.resolve().parents) if parent.exists())
-    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
-        raise UserError(f"{directory} cannot be written ({existing} does not allow it): give another place with {key}")

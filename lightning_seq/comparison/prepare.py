@@ -1,42 +1,50 @@
-"""Checks of all entries, and the preparation that runs share, before the first run begins."""
+"""Checks of all entries and their shared preparation, before the first run begins."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lightning_seq.comparison.preflight import check_settings, check_writable
-from lightning_seq.comparison.prepared_entry import PreparedEntry
-from lightning_seq.comparison.same_data import check_files
+from lightning_seq.builders.build import build_data, build_model, build_task
+from lightning_seq.builders.inputs import Inputs, build_inputs
+from lightning_seq.builders.kinds import kind_of
+from lightning_seq.builders.match import Matching, residual, said
+from lightning_seq.comparison.preflight import check_settings
 from lightning_seq.config.entry import Entry
-from lightning_seq.errors import UserError
-from lightning_seq.files import fingerprint, place
-from lightning_seq.records.record import runs_in
-from lightning_seq.training.directory import CHECKPOINTS
-from lightning_seq.training.planned import Planned
+from lightning_seq.files import fingerprint
+from lightning_seq.models.parameters import count_parameters
 
 
-def prepare(found: Sequence[Entry], notify: Callable[[str], None], progress: bool = True) -> list[PreparedEntry]:
+@dataclass
+class PreparedEntry:
+    """An entry whose data and vectors are in the cache and whose model can be built.
+
+    monitor, mode: the validation metric that selects, and whether its `max` or `min` is best.
+    """
+
+    entry: Entry
+    data: Any
+    inputs: Inputs
+    parameters: dict[str, int]
+    monitor: str
+    mode: str
+
+
+def prepare(entries: Sequence[Entry], notify: Callable[[str], None], progress: bool = True) -> list[PreparedEntry]:
     """Prepare data and vectors once for all runs, solve for matched sizes, and build each model once.
 
     Raises UserError for wrong data or vectors, and for an architecture that cannot be built.
     """
-    # Imported here, for they import torch: a comparison that is done already needs none.
-    from lightning_seq.builders.build import build_data, build_model, build_task
-    from lightning_seq.builders.inputs import Inputs, build_inputs
-    from lightning_seq.builders.kinds import kind_of
-    from lightning_seq.builders.match import Matching, residual, said
-    from lightning_seq.models.parameters import count_parameters
-
     shared: dict[str, tuple[Any, Inputs]] = {}
-    matching = Matching.of(found[0].config)
+    matching = Matching.of(entries[0].config)
     ready = []
-    for entry in found:
+    for entry in entries:
         check_settings(entry.config)
         for line in entry.notes:
             notify(line)
-    for entry in found:
+    for entry in entries:
         config = entry.config
         key = fingerprint([config[part] for part in ("data", "embedding", "word2vec", "cache")])
         if key not in shared:
@@ -62,32 +70,3 @@ def prepare(found: Sequence[Entry], notify: Callable[[str], None], progress: boo
         kind_of(data.spec).callbacks(config, Path(config["runs"]), data)
         ready.append(PreparedEntry(entry, data, inputs, count_parameters(model), task.monitor, task.mode))
     return ready
-
-
-def check_directories(runs: Sequence[Planned]) -> None:
-    """Raises UserError when a run's directory cannot be written, holds a run of another configuration, or when a file
-    of data has changed since a run of the comparison was made."""
-    for run in runs:
-        run.check_unchanged()
-    check_place(runs)
-    anew = {run.directory for run in runs if run.config["resume"] == "never"}
-    kept = [
-        (directory, record)
-        for directory, record in runs_in(runs[0].directory.parent)
-        if record.status == "done" or (directory not in anew and any(directory.glob(f"{CHECKPOINTS}/*.ckpt")))
-    ]
-    check_files([run.config for run in runs], kept)
-
-
-def check_place(runs: Sequence[Planned]) -> None:
-    """Raises UserError when the comparison's directory cannot be written, or a link in it leads out of the run root."""
-    root = Path(runs[0].entry.config["runs"])
-    comparison = root / runs[0].entry.config["name"]
-    for directory in (comparison, *(run.directory for run in runs)):
-        place(directory, "runs")
-        if not directory.resolve().is_relative_to(root.resolve()):
-            raise UserError(
-                f"{directory} leads to {directory.resolve()}, outside {root}: take the link away, or give runs=DIR "
-                "where the files are to be"
-            )
-    check_writable(comparison, "runs=DIR")

@@ -1,31 +1,25 @@
-"""What the terminal shows while runs run."""
+"""The table of runs on the terminal while they run."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
 
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
 from lightning_seq.comparison.status import STYLES, State, state_of
 from lightning_seq.identity import candidates
+from lightning_seq.launch.job import Job
 from lightning_seq.records.record import FILE, Record
+from lightning_seq.terminal import say
 from lightning_seq.training.planned import Planned, record_of
 
 LINES = 40
-"""Runs that the table shows at most: those that run, then those that wait."""
-
-
-class Underway(Protocol):
-    """A run that a launcher has started, or put into a queue; since when, on this process's clock."""
-
-    run: Planned
-    started: float
+"""The most runs in the table: those that run, then those that wait."""
 
 
 class RunTable:
@@ -34,8 +28,8 @@ class RunTable:
     def __init__(self, runs: Sequence[Planned], console: Console) -> None:
         self.runs, self.console = runs, console
         self.active: dict[str, float] = {}
-        self.told: set[str] = {run.title for run in runs if run.is_done()}
-        self._before = {run.title: _written(run.directory) for run in runs}
+        self.printed: set[str] = {run.title for run in runs if run.is_done()}
+        self._before = {run.title: _modified(run.directory) for run in runs}
         self.live = Live(console=console, refresh_per_second=4, transient=True) if console.is_terminal else None
         self._last = 0.0
         self._candidates = candidates({run.entry.label: run.entry.config for run in runs})
@@ -49,39 +43,37 @@ class RunTable:
     def __exit__(self, *_: object) -> None:
         if self.live:
             self.live.stop()
-        self._tell_ended()
+        self._print_ended()
 
-    def watch(self, running: Sequence[Underway]) -> None:
+    def watch(self, running: Sequence[Job]) -> None:
         self.active = {job.run.title: time.monotonic() - job.started for job in running}
         if time.monotonic() - self._last < 0.5:
             return
         self._last = time.monotonic()
-        self._tell_ended()
+        self._print_ended()
         if self.live:
             self.live.update(self._table())
 
-    def _tell_ended(self) -> None:
+    def _print_ended(self) -> None:
         for run in self.runs:
-            if run.title in self.told or run.title in self.active:
+            if run.title in self.printed or run.title in self.active:
                 continue
-            if _written(run.directory) == self._before[run.title]:
-                continue  # nothing yet, or what an earlier attempt left
+            if _modified(run.directory) == self._before[run.title]:
+                continue  # no record yet, or that of an earlier attempt
             record = record_of(run)
             if record and record.status != "running":
-                self.told.add(run.title)
+                self.printed.add(run.title)
                 self._states.pop(run.title, None)
-                line = _line(run, record, run.entry.label in self._candidates)
-                self.console.print(line, highlight=False, markup=False, soft_wrap=True)
+                say(self.console, _line(run, record, run.entry.label in self._candidates))
 
     def _table(self) -> Table:
-        """Those that have ended have had their line. No cell is markup: Rich renders the table again with each line
-        that is printed above it, under that line's options."""
+        """The runs that have not ended. No cell is markup: Rich renders the table again with each line that is printed
+        above it, under that line's options."""
         table = Table(box=None, pad_edge=False)
         for heading in ("run", "status", "epoch", "step", "validation", "seconds"):
-            table.add_column(
-                heading, justify="right" if heading in ("epoch", "step", "seconds") else "left", no_wrap=True
-            )
-        left = [run for run in self.runs if run.title not in self.told]
+            justify: JustifyMethod = "right" if heading in ("epoch", "step", "seconds") else "left"
+            table.add_column(heading, justify=justify, no_wrap=True)
+        left = [run for run in self.runs if run.title not in self.printed]
         left.sort(key=lambda run: run.title not in self.active)
         for run in left[:LINES]:
             state = self._state(run)
@@ -96,16 +88,16 @@ class RunTable:
         return table
 
     def _state(self, run: Planned) -> State:
-        """Read again only when the record has changed: with hundreds of runs, reading is what costs."""
-        written = _written(run.directory)
+        """The state of a run, read again when its record has changed: reading hundreds of records takes long."""
+        modified = _modified(run.directory)
         known = self._states.get(run.title)
-        if known is None or known[0] != written:
-            known = written, state_of(run.directory, run.entry.label)
+        if known is None or known[0] != modified:
+            known = modified, state_of(run.directory, run.entry.label)
             self._states[run.title] = known
         return known[1]
 
 
-def _written(directory: Path) -> int:
+def _modified(directory: Path) -> int:
     try:
         return (directory / FILE).stat().st_mtime_ns
     except OSError:
@@ -113,12 +105,13 @@ def _written(directory: Path) -> int:
 
 
 def _line(run: Planned, record: Record, is_candidate: bool) -> str:
-    """The run's results: a candidate's are those on validation, as the test split is shown of the chosen one alone."""
+    """The results of a run: of a candidate on validation, as test results are shown for the chosen one alone."""
     if record.status != "done":
         return f"{run.title}: {record.status}: {record.error} (see {run.directory / 'log.txt'})"
     split = "val/" if is_candidate else "test/"
-    shown = [(name, value) for name, value in record.metrics.items() if name.startswith(split) and value is not None]
-    said = "  ".join(f"{name} {value:.4f}" for name, value in shown)
+    metrics = [
+        f"{name} {value:.4f}" for name, value in record.metrics.items() if name.startswith(split) and value is not None
+    ]
     points = record.curves.get("train/loss")
     trained = f"{points[-1][2]:.0f}" if points and points[-1][2] is not None else ""
-    return f"{run.title}: {said}  {trained} s of training"
+    return f"{run.title}: {'  '.join(metrics)}  {trained} s of training"

@@ -7,12 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lightning_seq.comparison.prepare import check_directories
-from lightning_seq.comparison.prepared_entry import PreparedEntry
+from lightning_seq.comparison.directories import check_directories
 from lightning_seq.config.entry import Entry
 from lightning_seq.config.match import width_key
 from lightning_seq.config.tree import Config, put
@@ -24,12 +23,15 @@ from lightning_seq.records.tuning import FILE, Tuning, Tunings
 from lightning_seq.significance.effect_sizes import expected_best
 from lightning_seq.training.planned import Planned
 
+if TYPE_CHECKING:
+    from lightning_seq.comparison.prepare import PreparedEntry
+
 SPACE = {
     "optimizer.lr": [1e-4, 1e-2, "log"],
     "task.dropout": [0.0, 0.6],
     "trainer.gradient_clip_val": [0.1, 10.0, "log"],
 }
-"""The space that is searched where `tune.space` is empty."""
+"""The space of an empty `tune.space`."""
 FOLDER = FILE.parent.name
 DIGITS = 4
 
@@ -52,86 +54,80 @@ class Range:
 
 
 def trials_of(config: Config) -> int:
-    """How many trials each entry gets; 0 for none. Raises UserError for less."""
-    trials = config["tune"]["trials"]
-    if trials < 0:
-        raise UserError(f"tune is {trials}, expected how many trials each architecture gets, or 0 for none")
-    return int(trials)
+    """The number of trials of each entry; 0 for none."""
+    return int(config["tune"]["trials"])
 
 
-def read_space(given: Mapping[str, Any]) -> dict[str, Range]:
-    """`{optimizer.lr: [0.0001, 0.01, log], task.dropout: [0, 0.6]}`, with dots or nested; a null takes a key out.
+def read_space(space: Mapping[str, object]) -> dict[str, Range]:
+    """`{optimizer.lr: [0.0001, 0.01, log], task.dropout: [0, 0.6]}`, with dots or nested; null takes a key out.
 
     Raises UserError for a range that is not two numbers, the smaller first, with or without `log`.
     """
-    found = {}
-    for key, value in _flat(given or SPACE).items():
+    ranges = {}
+    for key, value in _flat(space or SPACE).items():
         if value is None:
             continue
-        ends = value[:2] if isinstance(value, list) else []
-        numbers = [end for end in ends if isinstance(end, int | float) and not isinstance(end, bool)]
-        if len(numbers) != 2 or value[2:] not in ([], ["log"]) or not all(map(math.isfinite, numbers)):
+        ends, scale = (value[:2], value[2:]) if isinstance(value, list) else ([], [])
+        numbers = [end for end in ends if type(end) in (int, float) and math.isfinite(end)]
+        if len(numbers) != 2 or scale not in ([], ["log"]):
             raise UserError(
                 f"tune.space.{key} is {value!r}, expected [low, high] or [low, high, log], as [0.0001, 0.01, log]"
             )
         if numbers[0] >= numbers[1]:
             raise UserError(f"tune.space.{key} is {value!r}, expected the smaller number first")
-        if value[2:] and numbers[0] <= 0:
+        if scale and numbers[0] <= 0:
             raise UserError(f"tune.space.{key} is {value!r}: a logarithm needs numbers above 0; leave log out")
-        found[key] = Range(numbers[0], numbers[1], log=bool(value[2:]))
-    if not found:
+        ranges[key] = Range(numbers[0], numbers[1], log=bool(scale))
+    if not ranges:
         raise UserError("tune.space is empty, expected at least one key with its range")
-    return found
+    return ranges
 
 
-def _flat(given: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in given.items():
-        found |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
-    return found
+def _flat(tree: Mapping[str, object], prefix: str = "") -> dict[str, object]:
+    leaves: dict[str, object] = {}
+    for key, value in tree.items():
+        leaves |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return leaves
 
 
-def check_tune(found: Sequence[Entry]) -> None:
+def check_tune(entries: Sequence[Entry]) -> None:
     """Raises UserError for a wrong space, for entries with different spaces or numbers of trials, and for a key that an
     entry does not have or sets itself, or that cannot be tuned."""
-    config = found[0].config
-    for entry in found:
+    config = entries[0].config
+    for entry in entries:
         if entry.config["tune"] != config["tune"]:
-            raise UserError(f"{entry.label} asks for another tune than {found[0].label}: give tune=… once, for all")
+            raise UserError(f"{entry.label} has another tune than {entries[0].label}: give tune=… once, for all")
     if trials_of(config) == 0:
         return
     space = read_space(config["tune"]["space"])
-    for entry in found:
+    for entry in entries:
         for key, ends in space.items():
             _check_key(key, ends, entry)
 
 
 def _check_key(key: str, ends: Range, entry: Entry) -> None:
-    *parents, last = key.split(".")
-    node: Any = entry.config
-    for parent in parents:
-        node = node.get(parent) if isinstance(node, dict) else None
-    if not isinstance(node, dict) or last not in node:
-        known = {name for name, value in _flat(entry.config).items() if type(value) in (int, float)}
+    value, leaves = value_at(entry.config, key), _flat(entry.config)
+    if type(value) not in (int, float):
+        if key in leaves:
+            raise UserError(f"tune.space.{key}: {entry.label} has {value!r} there, expected a key that holds a number")
+        known = {name for name, leaf in leaves.items() if type(leaf) in (int, float)}
         raise UserError(f"tune.space.{key}: {entry.label} has no such key; {near(key, known)}")
-    if type(node[last]) not in (int, float):
-        raise UserError(f"tune.space.{key}: {entry.label} has {node[last]!r} there, expected a key that holds a number")
-    if type(node[last]) is int and not (type(ends.low) is type(ends.high) is int):
-        raise UserError(f"tune.space.{key}: {entry.label} has the whole number {node[last]} there, expected whole ends")
-    if not can_be_swept(key) or parents[:1] in (["data"], ["word2vec"], ["embedding"]):
+    if type(value) is int and not (type(ends.low) is type(ends.high) is int):
+        raise UserError(f"tune.space.{key}: {entry.label} has the whole number {value} there, expected whole ends")
+    if not can_be_swept(key) or key.partition(".")[0] in ("data", "word2vec", "embedding"):
         raise UserError(f"tune.space.{key}: expected a key of the model, its task, the optimizer or the trainer")
     if is_matched(entry.config) and key == width_key(entry.config):
         raise UserError(f"tune.space.{key}: match={entry.config['match']['kind']} solves it; take one of them out")
     if any(word.partition("=")[0] == key for word in entry.overrides):
-        raise UserError(f"tune.space.{key}: {entry.label} gives it by itself, and tuning would undo it")
+        raise UserError(f"tune.space.{key}: {entry.label} sets it itself, and tuning would replace its value")
 
 
 def point(space: Mapping[str, Range], seed: int, trial: int, config: Config) -> dict[str, float | int]:
-    """The values of a trial: a pure function of the seed, the trial's number and each key, so that more trials, or
-    another key, leave those there are as they were. Whole numbers where the configuration holds one."""
+    """The values of a trial: a pure function of the seed, the trial's number and each key, so that they do not depend
+    on the number of trials or on other keys. Whole numbers where the configuration holds one."""
     return {
-        key: found.draw(np.random.default_rng([seed, trial, *key.encode()]), whole=type(value_at(config, key)) is int)
-        for key, found in space.items()
+        key: ends.draw(np.random.default_rng([seed, trial, *key.encode()]), whole=type(value_at(config, key)) is int)
+        for key, ends in space.items()
     }
 
 
@@ -168,20 +164,19 @@ def trial(entry: Entry, number: int, values: Mapping[str, float | int]) -> Trial
 def tune(
     ready: Sequence[PreparedEntry], run: Callable[[Sequence[Planned]], None], notify: Callable[[str], None]
 ) -> list[PreparedEntry]:
-    """Every entry at the values of its best trial. What is done already stays; `run` makes the trials that are missing.
+    """Every entry at the values of its best trial. `run` makes the trials that are not done yet.
 
     Trials are independent draws, the same for every architecture (random search, Bergstra & Bengio 2012). A search that
-    learns from trial to trial, as Optuna's samplers do, would give each architecture other points, and the expected
-    best of n is defined for independent trials alone; and the records of the runs are the storage that can be resumed.
-    So nothing more than a seeded draw is needed.
+    learns from trial to trial, such as Optuna's samplers, would give each architecture other points, and the expected
+    best of n is defined for independent trials alone.
 
-    The best trial is that with the best value of `task.monitor` at its selected checkpoint, on validation; trials never
-    see the test split. One that diverged has no finite value, and counts as the worst of its entry.
+    The best trial has the best value of `task.monitor` at its selected checkpoint, on validation; trials never see the
+    test split. A trial that diverged has no finite value, and counts as the worst of its entry.
 
     `<runs>/<name>/tune/tune.json` holds `metric`, `mode`, `seed`, `trials`, `space` and for each label its `points`,
     their `values`, the number of the `chosen` one, and `expected_best` of 1 … N.
 
-    Raises UserError where a trial failed, and where none of an entry gave a finite value.
+    Raises UserError for a failed trial, and for an entry without a finite value.
     """
     config = ready[0].entry.config
     count, seed, space = trials_of(config), config["tune"]["seed"], read_space(config["tune"]["space"])
@@ -198,14 +193,14 @@ def tune(
     check_directories(trials)
     notify(f"{count} trials of each architecture, over {', '.join(space)}; test data are left alone")
     run(trials)
-    made, tunings = list[PreparedEntry](), list[Tuning]()
+    made: list[PreparedEntry] = []
+    tunings: list[Tuning] = []
     for item in ready:
         label = item.entry.label
-        values = _values(planned[label], item.monitor)
+        values = [_value(trial, item.monitor) for trial in planned[label]]
         best, filled = _best(label, values, item.monitor, item.mode)
-        curve = [expected_best(filled, n, item.mode) for n in range(1, count + 1)]
-        tuning = Tuning(label, item.monitor, item.mode, tuple(points[label]), tuple(values), best + 1, tuple(curve))
-        tunings.append(tuning)
+        curve = tuple(expected_best(filled, n, item.mode) for n in range(1, count + 1))
+        tunings.append(Tuning(label, item.monitor, item.mode, tuple(points[label]), tuple(values), best + 1, curve))
         chosen = " ".join(f"{key}={value}" for key, value in points[label][best].items())
         notify(
             f"{label}: trial {best + 1} of {count}, {item.monitor} {filled[best]:.4f}, {chosen}; "
@@ -213,7 +208,7 @@ def tune(
         )
         made.append(replace(item, entry=tuned(item.entry, points[label][best])))
     ranges: dict[str, list[float | str]] = {
-        key: [found.low, found.high, *(["log"] if found.log else [])] for key, found in space.items()
+        key: [ends.low, ends.high, *(["log"] if ends.log else [])] for key, ends in space.items()
     }
     report = Tunings(seed, count, ranges, tuple(tunings))
     write_json(Path(config["runs"]) / config["name"] / FILE, report.to_plain())
@@ -222,39 +217,34 @@ def tune(
 
 def _check_points(ready: Sequence[PreparedEntry], planned: Mapping[str, Sequence[Trial]]) -> None:
     """Raises UserError for a point at which an architecture cannot be built, before any trial begins."""
-    import torch  # as of now it is needed
+    import torch  # a command without tuning may need no torch
 
     from lightning_seq.builders.build import build_model, build_task
 
     for item in ready:
-        for each in planned[item.entry.label]:
+        for trial in planned[item.entry.label]:
             try:
                 with torch.device("meta"):
-                    model = build_model(each.config, item.data.spec, item.inputs.width)
-                build_task(each.config, item.data, model)
+                    model = build_model(trial.config, item.data.spec, item.inputs.width)
+                build_task(trial.config, item.data, model)
             except UserError as error:
-                raise UserError(f"{each.title}: {error}; change tune.space") from error
+                raise UserError(f"{trial.title}: {error}; change tune.space") from error
 
 
-def _values(trials: Sequence[Trial], metric: str) -> list[float | None]:
-    found = []
-    for each in trials:
-        record = read(each.directory)
-        if record.status != "done":
-            raise UserError(
-                f"{each.title} is {record.status} ({record.error}), and every architecture is to have as many trials: "
-                f"see {each.directory / 'log.txt'}, and start again"
-            )
-        found.append(record.metrics.get(metric))
-    return found
+def _value(trial: Trial, metric: str) -> float | None:
+    record = read(trial.directory)
+    if record.status != "done":
+        raise UserError(
+            f"{trial.title} is {record.status} ({record.error}), and every architecture needs the same number of "
+            f"trials: see {trial.directory / 'log.txt'}, and start again"
+        )
+    return record.metrics.get(metric)
 
 
 def _best(label: str, values: Sequence[float | None], metric: str, mode: str) -> tuple[int, list[float]]:
-    """The position of the best value, of two equal ones the first; and all values, the worst where there is none."""
+    """The position of the best value, of equal ones the first; and all values, with the worst for a missing one."""
     known = [value for value in values if value is not None]
     if not known:
         raise UserError(f"no trial of {label} gave a finite {metric}: change tune.space")
-    pick, worst = (max, min(known)) if mode == "max" else (min, max(known))
-    filled = [worst if value is None else value for value in values]
-    best = next(k for k, value in enumerate(values) if value == pick(known))
-    return best, filled
+    best, worst = (max(known), min(known)) if mode == "max" else (min(known), max(known))
+    return values.index(best), [worst if value is None else value for value in values]

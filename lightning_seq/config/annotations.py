@@ -74,7 +74,7 @@ MAPPINGS = ("dict", "Mapping")
 
 @dataclass(frozen=True)
 class Arguments:
-    """What a class can be given. open: it takes any other name too."""
+    """The arguments of a class. open: it accepts any other name too."""
 
     kinds: Mapping[str, Kind]
     open: bool = False
@@ -82,16 +82,24 @@ class Arguments:
 
 @dataclass(frozen=True)
 class Module:
-    """A parsed source file. names: what is defined or imported at its top level."""
+    """A parsed source file. names: the definitions and imports at its top level."""
 
     path: str
     is_package: bool
     names: Mapping[str, ast.stmt] = field(hash=False)
 
 
+Attributes = Mapping[str, tuple[Module, ast.expr]]
+
+
+def options_of(kind: Kind) -> tuple[Kind, ...]:
+    """The kinds of a union, or the one kind."""
+    return kind.options if isinstance(kind, AnyOf) else (kind,)
+
+
 @cache
 def module_at(path: str) -> Module | None:
-    """The module of this name, parsed; None where there is no source file of it."""
+    """The module of this name, parsed; None without a source file."""
     top, *parts = path.split(".")
     try:
         spec = find_spec(top)
@@ -129,9 +137,9 @@ def _named(body: list[ast.stmt]) -> Iterator[tuple[str, ast.stmt]]:
 
 
 def _find(module: Module | None, name: str, depth: int = 8) -> tuple[Module, ast.stmt] | None:
-    """The statement that defines a name, in this module or in the one of the same package that it is imported from.
+    """The statement that defines a name, in this module or in the module of the same package that it imports from.
 
-    The root of a package (`from torch import Tensor`) is not read: it is long, and holds no settings.
+    The root of a package (`from torch import Tensor`) is not read: it is long, and has no settings.
     """
     statement = module.names.get(name) if module else None
     if module is None or statement is None or depth == 0:
@@ -151,28 +159,35 @@ def _find(module: Module | None, name: str, depth: int = 8) -> tuple[Module, ast
 
 @cache
 def arguments(path: str) -> Arguments | None:
-    """What the class at `package.module.Name` can be given; None where its source cannot be read."""
+    """The arguments of the class at `package.module.Name`; None if its source cannot be read."""
     module, _, name = path.rpartition(".")
-    found = _find(module_at(module), name) if module else None
-    return _arguments(*found) if found else None
+    return _of_class(module_at(module), name) if module else None
 
 
-def _arguments(module: Module, statement: ast.stmt) -> Arguments | None:
+def _of_class(module: Module | None, name: str, attributes: Attributes | None = None) -> Arguments | None:
+    definition = _find(module, name)
+    return _arguments(*definition, attributes) if definition else None
+
+
+def _arguments(module: Module, statement: ast.stmt, attributes: Attributes | None = None) -> Arguments | None:
+    """attributes: of the class that inherits from this one."""
     if not isinstance(statement, ast.ClassDef):
         return None
-    bases = [_find(module, base.id) for base in statement.bases if isinstance(base, ast.Name)]
-    inherited = [given for base in bases if base and (given := _arguments(*base)) is not None]
+    attributes = {**_attributes(module, statement), **(attributes or {})}
+    names = [base.value if isinstance(base, ast.Subscript) else base for base in statement.bases]
+    bases = [_of_class(module, base.id, attributes) for base in names if isinstance(base, ast.Name)]
+    inherited = [base for base in bases if base is not None]
     if _is_dataclass(statement):
         kinds: dict[str, Kind] = {}
-        for given in reversed(inherited):
-            kinds |= given.kinds
+        for base in reversed(inherited):
+            kinds |= base.kinds
         for line in statement.body:
             if isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name):
                 kinds[line.target.id] = _kind(line.annotation, module)
         return Arguments(kinds)
     for line in statement.body:
         if isinstance(line, ast.FunctionDef) and line.name == "__init__":
-            return _of_function(line.args, module)
+            return _of_function(line.args, module, attributes)
     return inherited[0] if inherited else None
 
 
@@ -180,22 +195,29 @@ def _is_dataclass(statement: ast.ClassDef) -> bool:
     return any("dataclass" in ast.unparse(decorator) for decorator in statement.decorator_list)
 
 
-def _of_function(given: ast.arguments, module: Module) -> Arguments:
-    listed = [*given.posonlyargs, *given.args][1:] + given.kwonlyargs
+def _attributes(module: Module, statement: ast.ClassDef) -> Attributes:
+    """The names that a class assigns, each with its value and the module of the class."""
+    assignments = [line for line in statement.body if isinstance(line, ast.Assign)]
+    return {ast.unparse(line.targets[0]): (module, line.value) for line in assignments}
+
+
+def _of_function(parameters: ast.arguments, module: Module, attributes: Attributes) -> Arguments:
+    listed = [*parameters.posonlyargs, *parameters.args][1:] + parameters.kwonlyargs
     kinds = {one.arg: _kind(one.annotation, module) for one in listed}
-    if given.kwarg is None:
+    if parameters.kwarg is None:
         return Arguments(kinds)
-    for marker in ast.walk(given.kwarg.annotation or ast.Constant(None)):
+    for marker in ast.walk(parameters.kwarg.annotation or ast.Constant(None)):
         if isinstance(marker, ast.Call) and ast.unparse(marker.func) == "ArgumentsOf":
-            found = _find(module, ast.unparse(marker.args[0]))
-            more = _arguments(*found) if found else None
+            target = marker.args[0]
+            home, name = attributes[str(target.value)] if isinstance(target, ast.Constant) else (module, target)
+            more = _of_class(home, ast.unparse(name))
             if more:
                 return Arguments({**more.kinds, **kinds}, more.open)
     return Arguments(kinds, open=True)
 
 
 def _kind(node: ast.expr | None, module: Module) -> Kind:
-    """The kind of value that an annotation admits. A type that no plain value has counts as `Anything`."""
+    """The kind of value of an annotation. A type that no plain value has is `Anything`."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         node = ast.parse(node.value, mode="eval").body
     if isinstance(node, ast.Constant) and node.value is None:
@@ -217,10 +239,10 @@ def _of_name(name: str, module: Module) -> Kind:
         return MappingOf(Anything())
     if name == "Callable":
         return Target()
-    found = _find(module, name)
-    if found is None:
+    definition = _find(module, name)
+    if definition is None:
         return Anything()
-    home, statement = found
+    home, statement = definition
     if isinstance(statement, ast.ClassDef):
         return Fields(f"{home.path}.{name}") if _is_dataclass(statement) else Anything()
     value = statement.value if isinstance(statement, ast.Assign | ast.AnnAssign) else None
@@ -250,7 +272,7 @@ def _literal(node: ast.expr) -> Scalar:
 
 
 def _marked(kind: Kind, markers: list[ast.expr], module: Module) -> Kind:
-    """A number with the range, or a text with the names, of the markers in its annotation."""
+    """A number with the range, or a text with the names, of its annotation's markers."""
     for marker in markers:
         if not isinstance(marker, ast.Call) or not isinstance(kind, Scalar):
             continue
@@ -263,11 +285,11 @@ def _marked(kind: Kind, markers: list[ast.expr], module: Module) -> Kind:
 
 
 def _names(node: ast.expr, module: Module) -> tuple[str, ...]:
-    """The texts of a tuple or the keys of a dictionary, also where a name stands for it."""
+    """The texts of a tuple or the keys of a dictionary, or of a name for one of these."""
     if isinstance(node, ast.Name):
-        found = _find(module, node.id)
-        value = found[1].value if found and isinstance(found[1], ast.Assign | ast.AnnAssign) else None
-        return _names(value, found[0]) if found and value else ()
+        home, statement = _find(module, node.id) or (module, None)
+        value = statement.value if isinstance(statement, ast.Assign | ast.AnnAssign) else None
+        return _names(value, home) if value else ()
     if isinstance(node, ast.Starred):
         return _names(node.value, module)
     if isinstance(node, ast.Constant):
@@ -278,12 +300,12 @@ def _names(node: ast.expr, module: Module) -> tuple[str, ...]:
 
 def any_of(*kinds: Kind) -> Kind:
     """Either of these kinds; types that no plain value has are left out of a union."""
-    flat = [one for kind in kinds for one in (kind.options if isinstance(kind, AnyOf) else (kind,))]
+    flat = [one for kind in kinds for one in options_of(kind)]
     known = list(dict.fromkeys(one for one in flat if not isinstance(one, Anything)))
-    names = tuple(name for one in known if isinstance(one, Scalar) and one.type == "str" for name in one.names)
-    if names and all(one.names for one in known if isinstance(one, Scalar) and one.type == "str"):
-        others = [one for one in known if not (isinstance(one, Scalar) and one.type == "str")]
-        known = [Scalar("str", names=names), *others]
-    if not any(one != Scalar("None") for one in known):
+    texts = [one for one in known if isinstance(one, Scalar) and one.type == "str"]
+    if texts and all(one.names for one in texts):
+        names = tuple(name for one in texts for name in one.names)
+        known = [Scalar("str", names=names), *(one for one in known if one not in texts)]
+    if set(known) <= {Scalar("None")}:
         return Anything()
     return known[0] if len(known) == 1 else AnyOf(tuple(known))

@@ -9,7 +9,15 @@ from copy import deepcopy
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+
+import yaml
+from hydra import compose as hydra_compose
+from hydra import initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from lightning_seq.config.groups import conf_directory, groups, task_of
 from lightning_seq.config.schema import admits_null, admits_texts, check, kind_at
@@ -30,22 +38,22 @@ from lightning_seq.files import default_cache, place
 from lightning_seq.identity import located, shown, value_at
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
-"""What a run, a comparison or a label may be called."""
+"""A name of a run, a comparison or a label."""
 
 GENERAL_MODEL = "recurrent"
 ATTENTION_MODEL = "encoder_decoder_attention"
 OF_ANY_CELL = (GENERAL_MODEL, "encoder_decoder", "encoder_decoder_context", ATTENTION_MODEL)
-"""Models that leave the cell open."""
+"""Models with any cell."""
 
 ROOMS = ("lightning_seq", "torch", "torchrecurrent")
-"""Packages of which each group has a part (`targets.GROUPS`, `targets.PUBLISHED`): naming a class admits no more."""
+"""Packages that every group admits in part (`targets.GROUPS`, `targets.PUBLISHED`); naming a class admits no more."""
 
 
 def compose(words: Sequence[str], of_file: Sequence[str] = ()) -> Config:
-    """The configuration that `words` ask for, resolved to plain values; each group's choice is under `choices`.
+    """The configuration of these words, resolved to plain values; each group's choice is under `choices`.
 
-    words:   of the command line. A class of the user's own that they name is admitted, as by `allow`.
-    of_file: further ones, of an entry of an experiment file, which admit nothing.
+    words:   of the command line. They admit the user's classes that they name, as `allow` does.
+    of_file: further words, of an entry of an experiment file; they admit nothing.
 
     Raises UserError for an unknown group, key or value, naming the near ones, and for a value of the wrong kind.
     """
@@ -73,22 +81,19 @@ def compose(words: Sequence[str], of_file: Sequence[str] = ()) -> Config:
     ])  # fmt: skip
     if "data" in own and not any(pair.key.startswith("data.source") for pair in values):
         config["data"].pop("source", None)
-    for pair in {pair.key: pair for pair in values}.values():  # the last value of a key that was given twice
-        default = value_at(base, pair.key)
+    for pair in {pair.key: pair for pair in values}.values():  # the last value of a repeated key
         if is_verbatim(pair.key):
-            put(config, pair.key, as_typed(pair, default, admits_null(kind_at(base, pair.key))))
+            put(config, pair.key, as_typed(pair, value_at(base, pair.key), admits_null(kind_at(base, pair.key))))
             if pair.key in PATHS and value_at(config, pair.key) is not None:
                 place(pair.value, pair.key)
         elif (replaced := texts.get(pair.key)) is not None:
             put(config, pair.key, replaced)
         elif pair.key in texts:
             check_texts(pair, value_at(config, pair.key))
-        elif pair.key.partition(".")[0] not in own:
-            _check_keys(pair, default, value_at(config, pair.key))
     _read_decoder_cell(config)
     for group, name in own.items():
-        given = {pair.key.split(".")[1] for pair in values if pair.key.startswith(f"{group}.")}
-        config[group] = {key: value for key, value in config[group].items() if key in given}
+        typed_keys = {pair.key.split(".")[1] for pair in values if pair.key.startswith(f"{group}.")}
+        config[group] = {key: value for key, value in config[group].items() if key in typed_keys}
         config["choices"][group] = name
     check(config)
     _admit(config, typed)
@@ -104,16 +109,13 @@ def _check_keys_exist(values: Sequence[Word], base: Config, own: Collection[str]
     known = {shown(path) for path in paths(base) if path != "data.source"}
     for pair in values:
         parents = [pair.key[: dot.start()] for dot in re.finditer(r"\.", pair.key)]
-        if (
-            pair.key not in known
-            and pair.key.partition(".")[0] not in own
-            and not any(value_at(base, parent) == {} for parent in parents)
-        ):
+        is_free = pair.key.partition(".")[0] in own or any(value_at(base, parent) == {} for parent in parents)
+        if pair.key not in known and not is_free:
             _refuse_key(pair, known)
 
 
 def _admit(config: Config, typed: Sequence[Word]) -> None:
-    """Naming a class on the command line admits its package; an experiment file can name one, and admits none."""
+    """Admit the packages of the classes named on the command line. An experiment file admits none."""
     allow: list[str] = next((config["allow"] for pair in typed if pair.key == "allow"), [])
     if config["allow"] != allow:
         raise UserError(
@@ -129,45 +131,50 @@ def _admit(config: Config, typed: Sequence[Word]) -> None:
 
 
 def _own_classes(values: Sequence[Word]) -> dict[str, str]:
-    """Groups whose `_target_` is the user's: they take the user's keys alone, and go by the name of the class."""
+    """The class name of each group whose `_target_` was typed; such a group has the typed keys alone."""
     return {
         group: pair.value.rpartition(".")[2] for pair in values for group in groups() if pair.key == f"{group}._target_"
     }
 
 
 def _hydra(words: Sequence[Word]) -> Config:
-    """What Hydra makes of `words`; made once, since a command asks several times and each takes a fifth of a second."""
+    """The configuration that Hydra composes; kept, since a command needs it several times (0.2 s each)."""
     config = deepcopy(_composed(tuple(words), conf_directory(), frozenset(os.environ.items())))
     for group in groups():
         if group in config and not isinstance(config[group], dict):
             raise UserError(f"{group}={config[group]}: expected a mapping of the keys of {group}")
     data, source = config["data"], config["data"].get("source")
-    if isinstance(source, dict):  # an experiment file may write keys of the source as they are typed
+    if isinstance(source, dict):  # an experiment file may write `data.train` for `data.source.train`
         source.update({name: data.pop(name) for name in [*data] if name in source and name != "_target_"})
     return config
 
 
+@lru_cache(maxsize=256)
+def _of_files(words: tuple[Word, ...], directory: Path) -> tuple[DictConfig, dict[str, str | None]]:
+    """The configuration of the files that `words` choose, not resolved, and the choice of each group.
+
+    Hydra takes most of its time for the files, and little for the values that `_composed` sets in a copy.
+    """
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(directory), version_base="1.3"):
+        composed = hydra_compose("config", [word.text for word in words], return_hydra_config=True)
+    choices = {group: composed.hydra.runtime.choices.get(group) for group in groups()}
+    OmegaConf.set_struct(composed, False)
+    composed.pop("hydra")
+    return composed, choices
+
+
 @lru_cache(maxsize=64)
 def _composed(words: tuple[Word, ...], directory: Path, _environment: frozenset[tuple[str, str]]) -> Config:
-    """The environment is what `${oc.env:…}` in a file or a value may name."""
-    from hydra import compose as hydra_compose
-    from hydra import initialize_config_dir
-    from hydra.core.global_hydra import GlobalHydra
-    from hydra.errors import HydraException
-    from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
-
+    """_environment: for `${oc.env:…}` in a file or a value."""
+    values = [f"++{word.text}" for word in words if word.key not in groups()]
     try:
-        GlobalHydra.instance().clear()
-        with initialize_config_dir(str(directory), version_base="1.3"):
-            composed = hydra_compose(
-                "config",
-                [f"{'++' if word.key not in groups() else ''}{word.text}" for word in words],
-                return_hydra_config=True,
-            )
-        choices = {group: composed.hydra.runtime.choices.get(group) for group in groups()}
-        OmegaConf.set_struct(composed, False)
-        composed.pop("hydra")
+        files, choices = _of_files(tuple(word for word in words if word.key in groups()), directory)
+        composed = deepcopy(files)
+        for override in OverridesParser.create().parse_overrides(values):
+            if override.is_sweep_override():
+                raise HydraException(f"{override.input_line} has several values: expected one, or a list in brackets")
+            OmegaConf.update(composed, override.key_or_group, override.value(), force_add=True)
         config = OmegaConf.to_container(composed, resolve=True)
     except (HydraException, OmegaConfBaseException) as error:
         for word in words:
@@ -176,16 +183,12 @@ def _composed(words: tuple[Word, ...], directory: Path, _environment: frozenset[
                     f"{word.text}: the value cannot be read (brackets, quotes, signs and letters beyond ASCII need "
                     f"quotes inside those of the shell): give text as {word.key}='\"TEXT\"'"
                 ) from error
-        said = str(error.__cause__ or error).splitlines()
-        typed = " ".join(word.text for word in words)
-        raise UserError(f"{typed}: {said[0] if said else type(error).__name__}") from error
+        reason = str(error.__cause__ or error).splitlines() or [type(error).__name__]
+        raise UserError(f"{' '.join(word.text for word in words)}: {reason[0]}") from error
     return {**config, "choices": choices}  # type: ignore[dict-item]
 
 
 def _is_grammatical(word: Word) -> bool:
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-    from hydra.errors import HydraException
-
     try:
         OverridesParser.create().parse_override(f"++{word.text}")
     except HydraException:
@@ -193,24 +196,22 @@ def _is_grammatical(word: Word) -> bool:
     return True
 
 
-def _refuse_fixed(given: Sequence[Word], model: str) -> None:
-    """A preset of `model` has a cell already, or no attention: what is given beside it would make its name a lie."""
-    for pair in given:
-        if pair.key == "cell" and model not in OF_ANY_CELL:
+def _refuse_fixed(words: Sequence[Word], model: str) -> None:
+    """Raises UserError for a cell or attention with a preset of `model` that has a fixed cell, or no attention."""
+    for word in words:
+        if word.key == "cell" and model not in OF_ANY_CELL:
             raise UserError(
-                f"{pair.text} cannot stand beside model={model}, which has its own, or none: "
-                f"use the general form, model={GENERAL_MODEL} {pair.text}"
+                f"{word.text} does not fit model={model}, which has a fixed cell or none: "
+                f"use the general form, model={GENERAL_MODEL} {word.text}"
             )
-        if pair.key.partition(".")[0] == "attention" and model != ATTENTION_MODEL:
+        if word.key.partition(".")[0] == "attention" and model != ATTENTION_MODEL:
             raise UserError(
-                f"{pair.text} cannot stand beside model={model}, which has no attention: use model={ATTENTION_MODEL}"
+                f"{word.text} does not fit model={model}, which has no attention: use model={ATTENTION_MODEL}"
             )
 
 
 def _read_decoder_cell(config: Config) -> None:
-    """`model.decoder_cell=lstm` is the file of that name in `conf/cell/`."""
-    import yaml
-
+    """Replace the name in `model.decoder_cell=lstm` by the content of its file in `conf/cell/`."""
     name = config["model"].get("decoder_cell")
     if isinstance(name, dict) and "_target_" not in name:
         raise UserError(f"model.decoder_cell={name}: expected a cell ({near('', groups()['cell'])}) or {{_target_: …}}")
@@ -231,23 +232,15 @@ def _refuse_key(pair: Word, known: set[str]) -> None:
             "source, such as data.train=FILE"
         )
     if targets := meant(pair.key, known):
-        said = " or ".join(f"{key}={pair.value}" for key in targets)
-        raise UserError(f"{pair.text}: there is no key {pair.key!r}; did you mean {said}?")
+        words = " or ".join(f"{key}={pair.value}" for key in targets)
+        raise UserError(f"{pair.text}: there is no key {pair.key!r}; did you mean {words}?")
     if parent in known and inside:
         raise UserError(f"{pair.text}: there is no key {last!r} in {parent}; {near(last, inside)}")
     raise UserError(f"{pair.text}: there is no key {pair.key!r}; {near(pair.key, known - {'choices'})}")
 
 
-def _check_keys(pair: Word, default: Any, value: Any) -> None:
-    """A mapping has the keys of its default; where the default is empty, keys of the user's own."""
-    if isinstance(default, dict) and default and isinstance(value, dict):
-        for key in value:
-            if key not in default:
-                raise UserError(f"{pair.text}: there is no key {key!r} in {pair.key}; {near(str(key), default)}")
-
-
 def check_task(config: Config) -> None:
-    """Raises UserError for a task of ours that does not fit data of ours, with the data that it fits."""
+    """Raises UserError, naming data that fit, for a `task` of `conf/` that does not fit the `data` of `conf/`."""
     task, data = config["choices"]["task"], config["choices"]["data"]
     if task not in groups()["task"] or data not in groups()["data"] or task == task_of(data):
         return

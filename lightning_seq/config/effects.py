@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeAlias
 
 from lightning_seq.config.tree import Config
 from lightning_seq.config.words import Word
@@ -12,21 +12,23 @@ from lightning_seq.errors import UserError
 from lightning_seq.identity import value_at
 
 REFUSED = ("model", "cell", "init", "attention", "task", "match", "tune")
-"""Groups in which a key without an effect in any entry is refused; in other groups it is noted."""
+"""Groups in which a key without an effect in any entry is an error; in other groups it is a note."""
 
-UNSET: tuple[Any, ...] = (None, False, 0, 0.0, "none", "identity", "null", [], {})
-"""Values that ask for nothing, so that no note is needed."""
+UNSET: tuple[object, ...] = (None, False, 0, 0.0, "none", "identity", "null", [], {})
+"""Values that switch something off, which need no note."""
 
 SHORT_MEMORY = ("ElmanCell", "JordanCell", "ExternalCell")
-"""Cells that have no gate to keep the old state."""
+"""Cells without a gate that keeps the old state."""
+
+Condition: TypeAlias = Callable[[Config], object]
 
 
 @dataclass(frozen=True)
 class Rule:
-    """keys: have an effect where `acts` is true. why: they have none elsewhere, and what they need."""
+    """keys: have an effect only if `acts` is true. why: the reason, and what they need."""
 
     keys: tuple[str, ...]
-    acts: Callable[[Config], Any]
+    acts: Condition
     why: str
 
 
@@ -34,10 +36,6 @@ def layers(model: Config) -> int:
     """Of the encoder, as `models/recurrent.py` counts them."""
     size = model.get("hidden_size")
     return len(size) if isinstance(size, list) else model.get("num_layers") or 1
-
-
-def _decoder_layers(model: Config) -> int:
-    return model.get("decoder_layers") or layers(model)
 
 
 def _has_cells(config: Config) -> bool:
@@ -48,26 +46,13 @@ def _between(config: Config) -> bool:
     return layers(config["model"]) > 1 or "model_size" in config["model"]
 
 
-def _activation(config: Config) -> bool:
-    return layers(config["model"]) > 1 or not _has_cells(config)
-
-
 def _locks(config: Config) -> bool:
     model = config["model"]
-    rates = [model.get("input_dropout"), model.get("output_dropout"), model.get("dropout") if _between(config) else 0]
-    return any(rates)
+    return any([model.get("input_dropout"), model.get("output_dropout"), model.get("dropout") and _between(config)])
 
 
 def _keeps(config: Config) -> bool:
     return _has_cells(config) and str(config["cell"].get("_target_")).rpartition(".")[2] not in SHORT_MEMORY
-
-
-def _forgets(config: Config) -> bool:
-    return bool(config["cell"].get("forget_gate", True) and not config["cell"].get("coupled"))
-
-
-def _no(key: str, *values: Any) -> Callable[[Config], bool]:
-    return lambda config: value_at(config, key) not in values
 
 
 def _carries(config: Config) -> bool:
@@ -78,25 +63,21 @@ def _columns(config: Config) -> bool:
     return bool(config["data"].get("layout", "columns") == "columns")
 
 
-def _subwords(config: Config) -> bool:
-    return "subword" in (config["data"].get("level"), config["data"].get("target_level"))
+def _is_cut(split: str) -> Condition:
+    """Whether the split is cut from train: neither a file nor a split of the Hub is given for it."""
+    return lambda config: not value_at(config, f"data.{split}") and not value_at(config, f"data.splits.{split}")
 
 
-def _is_cut(split: str) -> Callable[[Config], bool]:
-    """Whether the split is cut from train: no file of the user's, and no split of the Hub's, is there."""
-
-    def cut(config: Config) -> bool:
-        return not value_at(config, f"data.{split}") and not value_at(config, f"data.splits.{split}")
-
-    return cut
-
-
-def _is(key: str, *values: Any) -> Callable[[Config], bool]:
+def _is(key: str, *values: object) -> Condition:
     return lambda config: value_at(config, key) in values
 
 
-def _set(key: str) -> Callable[[Config], bool]:
-    return lambda config: value_at(config, key) not in (None, False, 0, 0.0, "none", "")
+def _not(key: str, *values: object) -> Condition:
+    return lambda config: value_at(config, key) not in values
+
+
+def _set(key: str) -> Condition:
+    return _not(key, None, False, "none", "")
 
 
 OF_VECTORS = (
@@ -108,23 +89,27 @@ NO_VECTORS = "no vectors are trained: use embedding=word2vec"
 RULES = (
     Rule(("model.dropout",), _between, "it acts between layers: give model.num_layers=2 or more, or for what one layer "
          "gives model.output_dropout or task.dropout"),
-    Rule(("model.activation",), _activation, "it acts between layers: give model.num_layers=2 or more"),
+    Rule(("model.activation",), lambda config: layers(config["model"]) > 1 or not _has_cells(config),
+         "it acts between layers: give model.num_layers=2 or more"),
     Rule(("model.residual",), _between, "it adds a layer's input from the second layer on: give model.num_layers=2"),
     Rule(("model.locked",), _locks, "it draws the masks of model.input_dropout, model.dropout between layers and "
          "model.output_dropout, and none is set"),
-    Rule(("model.between",), lambda config: max(layers(config["model"]), _decoder_layers(config["model"])) > 1,
+    Rule(("model.between",),
+         lambda config: max(layers(config["model"]), config["model"].get("decoder_layers") or 1) > 1,
          "it acts between layers: give model.num_layers=2 or model.decoder_layers=2"),
     Rule(("model.style",), lambda config: config["model"].get("attend"), "it says when a decoder attends: use "
          "model=encoder_decoder_attention"),
-    Rule(("model.window",), _no("model.local", "none"),
+    Rule(("model.window",), _not("model.local", "none"),
          "it is of local attention: give model.local=monotonic or predictive"),
     Rule(("cell.*", "init", "init.*"), _has_cells, "this model has no recurrent cell"),
-    Rule(("init.scale",), _no("init.recurrent", "uniform"),
+    Rule(("init.scale",), _not("init.recurrent", "uniform"),
          "it scales orthogonal and identity matrices: give init.recurrent=orthogonal"),
     Rule(("init.forget_bias", "init.chrono"), _keeps, "this cell has no gate that keeps the old state"),
     Rule(("init.forget_bias", "init.chrono", "cell.forget_bias"),
          lambda config: config["cell"].get("bias") is not False, "with cell.bias=false no gate has a bias"),
-    Rule(("cell.forget_bias",), _forgets, "this cell has no forget gate of its own"),
+    Rule(("cell.forget_bias",),
+         lambda config: config["cell"].get("forget_gate", True) and not config["cell"].get("coupled"),
+         "this cell has no separate forget gate"),
     Rule(("task.ranking.*",), _is("task.loss", "ranking"), "it is of task.loss=ranking"),
     Rule(("task.character_embedding", "task.character_size", "task.character_width"), _set("task.characters"),
          "nothing reads characters: give task.characters=cnn or lstm"),
@@ -136,7 +121,7 @@ RULES = (
          _is("task.teacher_forcing.kind", "linear", "inverse_sigmoid"),
          "it is of a share that falls: give task.teacher_forcing.kind=linear or inverse_sigmoid"),
     Rule(("task.length_penalty", "task.early_stop", "task.beam_coverage"),
-         _no("task.beam", 1), "it ranks the hypotheses of a beam, and task.beam is 1"),
+         _not("task.beam", 1), "it ranks the hypotheses of a beam, and task.beam is 1"),
     Rule(("task.beam_coverage", "task.coverage_penalty"), _set("model.attend"),
          "it is of attention: use model=encoder_decoder_attention"),
     Rule(("task.schedule.factor",), _is("task.schedule.kind", "plateau", "decay"),
@@ -145,14 +130,15 @@ RULES = (
     Rule(("task.schedule.hold_epochs",), _is("task.schedule.kind", "decay"), "it is of task.schedule.kind=decay"),
     Rule(("task.carry", "task.evaluation"), _carries,
          "no state is carried: that needs a recurrent model of one direction and data.layout=columns"),
-    Rule(("match.count",), _no("match.kind", "none"), "nothing is matched: give match=…"),
+    Rule(("match.count",), _not("match.kind", "none"), "nothing is matched: give match=…"),
     Rule(("tune.seed", "tune.space", "tune.space.*"), _set("tune.trials"), "nothing is tuned: give tune=N trials"),
-    Rule(("embedding.size", "embedding.frozen"), _no("embedding.kind", "none", "onehot"),
+    Rule(("embedding.size", "embedding.frozen"), _not("embedding.kind", "none", "onehot"),
          "these inputs have no table of vectors"),
     Rule(("embedding.target_path",), _is("choices.task", "sequence_to_sequence"), "these data have no target side"),
     Rule(("word2vec.seed",), _is("embedding.kind", "word2vec", "file"), NO_VECTORS),
     Rule(tuple(f"word2vec.{key}" for key in OF_VECTORS), _is("embedding.kind", "word2vec"), NO_VECTORS),
-    Rule(("data.subword.*", "data.target_subword.*", "data.target_subword"), _subwords,
+    Rule(("data.subword.*", "data.target_subword.*", "data.target_subword"),
+         lambda config: "subword" in (config["data"].get("level"), config["data"].get("target_level")),
          "nothing is cut into subwords: give data.level=subword"),
     Rule(("data.chunk_length", "data.backward_length", "data.eval_chunk_length", "data.random_chunks"), _columns,
          "the text is read line by line: it is of data.layout=columns"),
@@ -160,7 +146,7 @@ RULES = (
     Rule(("data.test_fraction",), _is_cut("test"), "there is a test split already"),
     Rule(("data.hub.*",), lambda config: not value_at(config, "data.mirror"), "the data come from data.mirror"),
     Rule(("data.mirror_path", "data.mirror_config"), _set("data.mirror"), "there is no mirror: give data.mirror=DIR"),
-    Rule(("data.repair",), _no("data.scheme", "none"), "it is of tags that mark spans"),
+    Rule(("data.repair",), _not("data.scheme", "none"), "it is of tags that mark spans"),
     Rule(("callbacks.finite_guard.times",), _is("callbacks.finite_guard.policy", "skip", "halve"),
          "it counts what callbacks.finite_guard.policy=skip or halve forgives"),
     Rule(("callbacks.keep_optimizer", "callbacks.checkpoint_every_n_steps", "callbacks.checkpoint_every_minutes"),
@@ -178,26 +164,12 @@ RULES = (
 
 
 def idle(config: Config, key: str) -> str | None:
-    """Why `key` has no effect in this configuration; None where it has one."""
+    """Why `key` has no effect in this configuration; None if it has one."""
     for rule in RULES:
-        named = any(key == name or (name.endswith(".*") and key.startswith(name[:-1])) for name in rule.keys)
-        if named and not rule.acts(config):
+        matches = any(key == name or (name.endswith(".*") and key.startswith(name[:-1])) for name in rule.keys)
+        if matches and not rule.acts(config):
             return rule.why
     return None
-
-
-def idle_words(configs: Sequence[Config], typed: Sequence[Word]) -> Iterator[tuple[Word, str, list[int]]]:
-    """Each word whose key has no effect in some entries, the reason, and the numbers of those entries."""
-    for word in typed:
-        found = {}
-        for number, config in enumerate(configs):
-            value = value_at(config, word.key)
-            asks = word.key.startswith("cell.") or not any(type(value) is type(one) and value == one for one in UNSET)
-            why = idle(config, word.key) if asks else None
-            if why:
-                found[number] = why
-        if found:
-            yield word, next(iter(found.values())), list(found)
 
 
 def check_effects(labels: Sequence[str], configs: Sequence[Config], typed: Sequence[Word]) -> list[str]:
@@ -206,11 +178,23 @@ def check_effects(labels: Sequence[str], configs: Sequence[Config], typed: Seque
     Raises UserError for a key of a group of `REFUSED` that has no effect in any entry.
     """
     notes = []
-    for word, why, numbers in idle_words(configs, typed):
-        if len(numbers) < len(configs):
-            notes.append(f"{word.text} changes nothing in {', '.join(labels[number] for number in numbers)}: {why}")
+    for word in typed:
+        reasons = {
+            label: why for label, config in zip(labels, configs, strict=True) if (why := _idle_word(config, word))
+        }
+        if not reasons:
+            continue
+        why = next(iter(reasons.values()))
+        if len(reasons) < len(configs):
+            notes.append(f"{word.text} changes nothing in {', '.join(reasons)}: {why}")
         elif word.key.partition(".")[0] in REFUSED:
             raise UserError(f"{word.text} changes nothing here: {why}; or leave it out")
         else:
             notes.append(f"{word.text} changes nothing here: {why}")
     return notes
+
+
+def _idle_word(config: Config, word: Word) -> str | None:
+    value = value_at(config, word.key)
+    is_unset = any(type(value) is type(one) and value == one for one in UNSET)
+    return None if is_unset and not word.key.startswith("cell.") else idle(config, word.key)

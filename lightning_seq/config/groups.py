@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
+import yaml
+
 DEFAULT_TASK = "classification"
 """The task of data whose file names no task."""
 
@@ -20,21 +22,19 @@ def conf_directory() -> Path:
 
 @cache
 def task_of(data: str) -> str:
-    """The kind of task that a choice of `data` is for."""
+    """The kind of task of a choice of `data`."""
     return _chosen_task(conf_directory() / "data" / f"{data}.yaml") or DEFAULT_TASK
 
 
 def _chosen_task(file: Path) -> str | None:
-    """The task that a file of data, or a file that it builds on, chooses."""
-    import yaml
-
+    """The task that a file of data, or a file that it extends, chooses."""
     for part in yaml.safe_load(file.read_text(encoding="utf-8")).get("defaults", []):
         if isinstance(part, dict):
-            found = next((str(task) for key, task in part.items() if key.startswith("override /task")), None)
+            task = next((str(task) for key, task in part.items() if key.startswith("override /task")), None)
         else:
-            found = None if part == "_self_" else _chosen_task(file.parent / f"{part}.yaml")
-        if found:
-            return found
+            task = None if part == "_self_" else _chosen_task(file.parent / f"{part}.yaml")
+        if task:
+            return task
     return None
 
 

@@ -14,7 +14,7 @@ def check_logger(config: Config) -> None:
     if not str(settings["project"]).strip():
         raise UserError(
             f"logger.project is {settings['project']!r}, expected the name of a W&B project: "
-            "leave it out for lightning_seq, or give logger=none to do without W&B"
+            "leave it out for lightning_seq, or give logger=none to log without W&B"
         )
     entity = settings["entity"]
     if entity is not None and not str(entity).strip():

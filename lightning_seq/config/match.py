@@ -6,59 +6,47 @@ import inspect
 import math
 import re
 from collections.abc import Sequence
-from typing import Any
 
 from lightning_seq.config.entry import Entry
 from lightning_seq.config.targets import resolve
 from lightning_seq.config.tree import Config
-from lightning_seq.errors import UserError, near
+from lightning_seq.errors import UserError
 from lightning_seq.identity import is_matched
 
-COUNTS = ("recurrent", "all")
-
 WIDTHS = ("hidden_size", "model_size", "channels")
-"""What the width of a model is called, the first of these that it has: of recurrent and window models, of a
-transformer, of a convolution."""
+"""The names of a model's width: of recurrent and window models, of a transformer, of a convolution."""
 
 UNITS = {"parameters": "parameters", "state": "bytes of state", "flops": "operations a token"}
 
 SUFFIXES = {"": 1, "k": 1e3, "m": 1e6, "g": 1e9}
 
 
-def check_match(found: Sequence[Entry], given: Sequence[str]) -> None:
-    """Raises UserError for a wrong target or count, for entries that ask for different ones, and for a given
-    size that is to be solved. `given` are the keys that all entries share, as they were typed."""
-    settings = found[0].config["match"]
-    for entry in found:
+def check_match(entries: Sequence[Entry], shared: Sequence[str]) -> None:
+    """Raises UserError for a wrong target, for entries with different settings, and for a size that is both given and
+    to be solved. shared: the typed keys of all entries."""
+    settings = entries[0].config["match"]
+    for entry in entries:
         if entry.config["match"] != settings:
-            raise UserError(f"{entry.label} asks for another match than {found[0].label}: give match=… once, for all")
+            raise UserError(f"{entry.label} has another match than {entries[0].label}: give match=… once, for all")
     target = read_target(settings["target"])
-    if settings["count"] not in COUNTS:
-        raise UserError(f"match.count is {settings['count']!r}: {near(str(settings['count']), COUNTS)}")
-    if not is_matched(found[0].config):
+    if not is_matched(entries[0].config):
         if target is not None:
-            raise UserError(f"match.target={settings['target']} matches nothing: add {', '.join(map(_said, UNITS))}")
+            kinds = ", ".join(f"match={kind}" for kind in UNITS)
+            raise UserError(f"match.target={settings['target']} matches nothing: add {kinds}")
         return
-    if settings["kind"] not in UNITS:
-        raise UserError(f"match.kind is {settings['kind']!r}: {near(str(settings['kind']), UNITS)}")
-    for number, entry in enumerate(found):
-        if target is None and number == 0:
-            continue  # the first entry defines the target size
-        own = [word for word in entry.overrides if word.partition("=")[0] == width_key(entry.config)]
-        if target is not None and width_key(entry.config) in given:
-            own.append(str(width_key(entry.config)))
-        if own:
+    for entry in entries if target is not None else entries[1:]:  # else the first entry defines the target size
+        key = width_key(entry.config)
+        typed = [word for word in entry.overrides if word.partition("=")[0] == key]
+        if target is not None and key is not None and key in shared:
+            typed.append(key)
+        if typed:
             raise UserError(
-                f"{entry.label} gives {own[0]} by itself, which {_said(settings['kind'])} is to solve: "
+                f"{entry.label} gives {typed[0]} by itself, which match={settings['kind']} is to solve: "
                 "take one of them out"
             )
 
 
-def _said(kind: str) -> str:
-    return f"match={kind}"
-
-
-def read_target(value: Any) -> int | None:
+def read_target(value: object) -> int | None:
     """`200000`, `200k` and `1.5M` as a number; None for null.
 
     Raises UserError for anything else, and for less than 1.
@@ -71,20 +59,20 @@ def read_target(value: Any) -> int | None:
     if number < 1:
         raise UserError(
             f"match.target is {value!r}, expected a number of at least 1, such as 200000, 200k or 1.5M, or null for "
-            "what the first entry has"
+            "the size of the first entry"
         )
     return number
 
 
 def width_key(config: Config) -> str | None:
-    """The key that says how wide the model is, or None where nothing does."""
+    """The key of the model's width; None if it has none."""
     model = config["model"]
     taken = {*model, *inspect.signature(resolve(model["_target_"], "model", config["allow"])).parameters}
     return next((f"model.{name}" for name in WIDTHS if name in taken), None)
 
 
 def step(config: Config) -> int:
-    """What an admissible width is a multiple of: heads divide it, and a transformer's is even."""
+    """The divisor of every possible width: the number of heads; a transformer's width is also even."""
     model, attention = config["model"], config["attention"]
     if "heads" in model:
         return math.lcm(2, model["heads"])
@@ -94,8 +82,7 @@ def step(config: Config) -> int:
 
 
 def resized(config: Config, size: int) -> Config:
-    """The configuration with another width of the model; every layer has it, and a transformer's inner width keeps its
-    ratio to it.
+    """The configuration with another width in every layer of the model; a transformer's inner width keeps its ratio.
 
     Raises UserError for layers of different sizes.
     """
@@ -117,7 +104,7 @@ def resized(config: Config, size: int) -> Config:
 
 
 def size_of(config: Config) -> int | list[int] | None:
-    """The width that the configuration says, one for each layer where they differ; None where nothing says it."""
+    """The configured width, a list if layers differ; None if the model has none."""
     key = width_key(config)
     size = config["model"].get(key.removeprefix("model.")) if key else None
     return size[0] if isinstance(size, list) and len(set(size)) == 1 else size

@@ -1,9 +1,9 @@
-"""Checks a configuration against the annotations of the settings and constructors that its values go to."""
+"""Checks a configuration against the annotations of its settings and constructors."""
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from lightning_seq.config.annotations import (
     NUMBERS,
@@ -16,6 +16,8 @@ from lightning_seq.config.annotations import (
     Scalar,
     Target,
     arguments,
+    module_at,
+    options_of,
 )
 from lightning_seq.config.settings import BESIDE, Settings
 from lightning_seq.config.tree import Config
@@ -41,9 +43,9 @@ def check(config: Config) -> None:
 
 
 def kind_at(config: Config, key: str) -> Kind | None:
-    """The kind of value that a key may have; None where it has no schema."""
+    """The kind of value of a key; None if it has no schema."""
     kind: Kind | None = ROOT
-    node: Any = config
+    node: object = config
     for part in located(config, key).split("."):
         chosen = _chosen(kind, node)
         below = kind if isinstance(kind, Anything) else None
@@ -59,61 +61,60 @@ def admits_null(kind: Kind | None) -> bool:
 
 def admits_texts(kind: Kind | None) -> bool:
     """Whether a mapping from text to text is a value of this kind."""
-    return any(one == MappingOf(Scalar("str")) for one in (kind.options if isinstance(kind, AnyOf) else (kind,)))
+    return kind is not None and MappingOf(Scalar("str")) in options_of(kind)
 
 
-def _chosen(kind: Kind | None, value: Any) -> Kind | None:
-    """Of several kinds the one that describes this mapping."""
-    options = kind.options if isinstance(kind, AnyOf) else (kind,)
-    nodes = [one for one in options if isinstance(one, Fields | Target | MappingOf)]
-    wanted = value.get("kind") if isinstance(value, Mapping) else None
-    return next(
-        (one for one in nodes if isinstance(one, Fields) and wanted in _own_kind(one)), nodes[0] if nodes else None
-    )
+def _chosen(kind: Kind | None, value: object) -> Kind | None:
+    """The kind in a union that describes this mapping."""
+    nodes = [one for one in options_of(kind) if isinstance(one, Fields | Target | MappingOf)] if kind else []
+    name = value.get("kind") if isinstance(value, Mapping) else None
+    fitting = (one for one in nodes if isinstance(one, Fields) and name in _names_of_kind(one))
+    return next(fitting, nodes[0] if nodes else None)
 
 
-def _own_kind(kind: Fields) -> tuple[str, ...]:
-    """The names that a settings class has for its `kind`."""
-    found = kinds_of(kind, {}).get("kind")
-    return found.names if isinstance(found, Scalar) else ()
+def _names_of_kind(settings: Fields) -> tuple[str, ...]:
+    """The names of the field `kind` of a settings class."""
+    kind = kinds_of(settings, {}).get("kind")
+    return kind.names if isinstance(kind, Scalar) else ()
 
 
-def kinds_of(kind: Kind, value: Any) -> Mapping[str, Kind]:
+def kinds_of(kind: Kind, value: object) -> Mapping[str, Kind]:
     """The kind of each key of a mapping of this kind."""
     if isinstance(kind, Fields):
-        found = arguments(kind.path)
-        return found.kinds if found else {}
+        settings = arguments(kind.path)
+        return settings.kinds if settings else {}
     if isinstance(kind, MappingOf):
         return dict.fromkeys(value, kind.value) if isinstance(value, Mapping) else {}
     if not isinstance(kind, Target) or not isinstance(value, Mapping):
         return {}
     path = str(value.get("_target_"))
-    given = arguments(path)
-    kinds = dict(given.kinds) if given else {}
+    own = arguments(path)
+    kinds = dict(own.kinds) if own else {}
     beginning = max((one for one in BESIDE if path.startswith(one)), key=len, default=None)
     if beginning is not None:
-        settings = BESIDE[beginning]
-        more = arguments(f"{settings.__module__}.{settings.__qualname__}")
-        takes_all = beginning.startswith(f"{OURS}data.")  # the constructor takes each key of its node
+        more = arguments(f"{Settings.__module__}.{BESIDE[beginning].__qualname__}")
+        takes_all = beginning.startswith(f"{OURS}data.")  # the constructor accepts each key of its node
         others = more.kinds.items() if more else ()
         kinds |= {name: one for name, one in others if name in kinds or not takes_all}
-    of_new_kind = beginning is None and path.startswith(f"{OURS}tasks.")  # its builder reads keys that it does not take
-    if given is None or given.open or of_new_kind or not path.startswith(OURS):
+    of_new_kind = beginning is None and path.startswith(f"{OURS}tasks.")  # its builder reads further keys
+    if own is None or own.open or of_new_kind or not path.startswith(OURS):
         kinds = {**dict.fromkeys(value, Anything()), **kinds}
     return {**kinds, "_target_": Scalar("str")}
 
 
-def _check(key: str, value: Any, kind: Kind | None) -> None:
+def _check(key: str, value: object, kind: Kind | None) -> None:
     if kind is None:
         return
-    node = _chosen(kind, value) if isinstance(value, Mapping) else None
-    if node is None:
+    node = _chosen(kind, value)
+    if node is None or not isinstance(value, Mapping):
         _check_value(key, value, kind)
         return
     if isinstance(kind, AnyOf) and "kind" in value and isinstance(node, Fields):
-        names = [name for one in kind.options if isinstance(one, Fields) for name in _own_kind(one)]
+        names = [name for one in kind.options if isinstance(one, Fields) for name in _names_of_kind(one)]
         if names and value["kind"] not in names:
             raise UserError(f"{key}.kind={_shown(value['kind'])} is unknown: {near(str(value['kind']), names)}")
+    if isinstance(node, Target):
+        _check_class(f"{shown(key)}._target_", value.get("_target_"))
     kinds = kinds_of(node, value)
     for name, inner in value.items():
         if not isinstance(node, MappingOf) and name not in kinds:
@@ -122,30 +123,44 @@ def _check(key: str, value: Any, kind: Kind | None) -> None:
         _check(f"{key}.{name}", inner, kinds[name])
 
 
-def _check_value(key: str, value: Any, kind: Kind) -> None:
-    said = f"{shown(key)}={_shown(value)}"
+def _check_class(key: str, path: object) -> None:
+    """Raises UserError for a class of this package that its source files do not define."""
+    if not isinstance(path, str) or not path.startswith(OURS):
+        return
+    module, _, name = path.rpartition(".")
+    source = module_at(module)
+    if source is None:
+        raise UserError(f"{key}={path}: there is no module {module!r}; check the path")
+    if name not in source.names:
+        classes = [word for word, statement in source.names.items() if isinstance(statement, ast.ClassDef)]
+        raise UserError(
+            f"{key}={path}: {module} has no class {name!r}; {near(name, classes) if classes else 'give module.Class'}"
+        )
+
+
+def _check_value(key: str, value: object, kind: Kind) -> None:
+    word = f"{shown(key)}={_shown(value)}"
     for leaf in _leaves(value):
         if isinstance(leaf, str) and len(leaf) > LONGEST and not is_verbatim(key):
-            raise UserError(f"{said}: expected at most {LONGEST} characters, {len(leaf)} came")
+            raise UserError(f"{word}: expected at most {LONGEST} characters, {len(leaf)} came")
         of_leaf = NUMBERS["float"] if isinstance(leaf, float) else NUMBERS["int"]
         if isinstance(kind, Anything) and isinstance(leaf, int | float) and not of_leaf.low <= leaf <= of_leaf.high:
-            raise UserError(f"{said}: expected numbers from {of_leaf.low} to {of_leaf.high}, {leaf} came")
+            raise UserError(f"{word}: expected numbers from {of_leaf.low} to {of_leaf.high}, {leaf} came")
     if _fits(value, kind):
         return
     if isinstance(value, str) and (names := _names(kind)):
-        raise UserError(f"{said} is unknown: {near(value, names)}")
+        raise UserError(f"{word} is unknown: {near(value, names)}")
     wanted = describe(kind)
     if isinstance(kind, Scalar) and kind in NUMBERS.values() and type(value) in (int, float):
         wanted += f" from {_number(kind.low)} to {_number(kind.high)}"
-    raise UserError(f"{said}: expected {wanted}, {_shown(value)} came")
+    raise UserError(f"{word}: expected {wanted}, {_shown(value)} came")
 
 
 def _names(kind: Kind) -> tuple[str, ...]:
-    options = kind.options if isinstance(kind, AnyOf) else (kind,)
-    return tuple(name for one in options if isinstance(one, Scalar) for name in one.names)
+    return tuple(name for one in options_of(kind) if isinstance(one, Scalar) for name in one.names)
 
 
-def _fits(value: Any, kind: Kind) -> bool:
+def _fits(value: object, kind: Kind) -> bool:
     if isinstance(kind, AnyOf):
         return any(_fits(value, one) for one in kind.options)
     if isinstance(kind, ListOf):
@@ -157,10 +172,11 @@ def _fits(value: Any, kind: Kind) -> bool:
     return _fits_scalar(value, kind)
 
 
-def _fits_scalar(value: Any, kind: Scalar) -> bool:
-    if kind.type in ("int", "float"):
-        whole = isinstance(value, int) and not isinstance(value, bool)
-        return (whole or (kind.type == "float" and isinstance(value, float))) and kind.low <= value <= kind.high
+def _fits_scalar(value: object, kind: Scalar) -> bool:
+    if kind.type in NUMBERS:
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            return False
+        return (kind.type == "float" or isinstance(value, int)) and kind.low <= value <= kind.high
     if kind.type == "str":
         return isinstance(value, str) and (not kind.names or value in kind.names)
     return value is None if kind.type == "None" else isinstance(value, bool)
@@ -174,7 +190,7 @@ def describe(kind: Kind) -> str:
 def _phrases(kind: Kind) -> Iterator[str]:
     if isinstance(kind, AnyOf):
         covered = [NUMBERS["int"]] if NUMBERS["float"] in kind.options else []
-        if Scalar("str") in kind.options:  # a number may stand for a word
+        if Scalar("str") in kind.options:  # a word may look like a number
             covered = [*NUMBERS.values()]
         for one in kind.options:
             if isinstance(one, ListOf) and one.item in kind.options:
@@ -207,7 +223,7 @@ def _fields(kind: Fields) -> str:
 
 
 def _range(kind: Scalar) -> str:
-    """Empty for a number that may be as large as any."""
+    """Empty for a number without a range."""
     usual = NUMBERS.get(kind.type, kind)
     if kind in (usual, Scalar(kind.type)):
         return ""
@@ -220,20 +236,20 @@ def _number(value: float) -> str:
     return str(int(value)) if value == int(value) and abs(value) < 1e15 else str(value)
 
 
-def _shown(value: Any) -> str:
-    """A value as it is typed, cut where it is long."""
+def _shown(value: object) -> str:
+    """A value as it is typed; a long one is cut."""
     if isinstance(value, Mapping):
-        said = f"{{{', '.join(f'{_shown(key)}: {_shown(inner)}' for key, inner in value.items())}}}"
+        text = f"{{{', '.join(f'{_shown(key)}: {_shown(inner)}' for key, inner in value.items())}}}"
     elif isinstance(value, list):
-        said = f"[{', '.join(map(_shown, value))}]"
+        text = f"[{', '.join(map(_shown, value))}]"
     elif value is None or isinstance(value, bool):
-        said = {None: "null", True: "true", False: "false"}[value]
+        text = {None: "null", True: "true", False: "false"}[value]
     else:
-        said = str(value)
-    return said if len(said) <= SHOWN else f"{said[:SHOWN]}…"
+        text = str(value)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
 
 
-def _leaves(value: Any) -> Iterator[Any]:
+def _leaves(value: object) -> Iterator[object]:
     if isinstance(value, Mapping):
         for key, inner in value.items():
             yield from (key, *_leaves(inner))

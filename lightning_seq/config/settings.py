@@ -1,15 +1,15 @@
-"""The settings of a configuration and the kind of value that each may have.
+"""The settings of a configuration and the kinds of their values.
 
 `config/schema.py` reads these classes, and the constructors of the classes that a `_target_` names, as text: the
-annotation of a field is the whole schema of its key. `Callable` stands for a mapping with a `_target_`. A field whose
-type is several classes is checked against the one with the same `kind`.
+annotation of a field is the whole schema of its key. `Callable` is a mapping with a `_target_`. A value of a field with
+several classes is checked against the class with the same `kind`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from lightning_seq.value_types import Count, Fraction, OneOf, Range, Seed, Size, SmallSeed
 
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
 PRECISIONS = ("32-true", "32", "16-mixed", "bf16-mixed")
 WANDB_MODES = ("disabled", "offline", "online")
-"""Each does more than the one before."""
+"""From the least use of W&B to the most."""
 
 Name = str | int | float
-"""A word, also where it looks like a number."""
+"""A word, even if it looks like a number."""
 EmbeddingSize = Annotated[int, Range(1, 100_000)]
 Jobs = Annotated[int, Range(1, 4096)]
 Minutes = Annotated[float, Range(1e-3, 1e7)]
@@ -48,7 +48,7 @@ class EntrySettings:
 class TuneSettings:
     trials: Annotated[int, Range(0, 100_000)]
     seed: SmallSeed
-    space: dict[str, Any]
+    space: dict[str, object]
 
 
 @dataclass(frozen=True)
@@ -103,13 +103,8 @@ class CallbackSettings:
 
 
 @dataclass(frozen=True)
-class NoLogger:
-    kind: Literal["none"]
-
-
-@dataclass(frozen=True)
-class TensorBoardLogger:
-    kind: Literal["tensorboard"]
+class PlainLogger:
+    kind: Literal["none", "tensorboard"]
 
 
 @dataclass(frozen=True)
@@ -124,13 +119,8 @@ class WandbLogger:
 
 
 @dataclass(frozen=True)
-class InlineLauncher:
-    kind: Literal["inline"]
-
-
-@dataclass(frozen=True)
-class LocalLauncher:
-    kind: Literal["local"]
+class PlainLauncher:
+    kind: Literal["inline", "local"]
 
 
 @dataclass(frozen=True)
@@ -144,14 +134,21 @@ class RayLauncher:
 @dataclass(frozen=True)
 class SubmititLauncher:
     kind: Literal["submitit"]
-    cluster: str
+    cluster: Literal["slurm", "local"]
     partition: Name | None
     account: Name | None
     minutes: Annotated[int, Range(1, 10_000_000)]
     cpus: Size | None
     memory: Annotated[float, Range(0)]
-    sbatch: dict[str, Any]
+    sbatch: dict[str, object]
     setup: list[str]
+
+
+@dataclass(frozen=True)
+class FixedEmbedding:
+    kind: Literal["onehot", "none"]
+    size: EmbeddingSize | None
+    frozen: bool | Count
 
 
 @dataclass(frozen=True)
@@ -160,15 +157,6 @@ class Word2VecEmbedding:
     size: EmbeddingSize | None
     frozen: bool | Count
     dropout: Fraction
-
-
-@dataclass(frozen=True)
-class RandomEmbedding:
-    kind: Literal["random"]
-    size: EmbeddingSize
-    frozen: bool | Count
-    dropout: Fraction
-    scale: Annotated[float, Range(0, 1e6)]
 
 
 @dataclass(frozen=True)
@@ -182,17 +170,12 @@ class FileEmbedding:
 
 
 @dataclass(frozen=True)
-class OneHotEmbedding:
-    kind: Literal["onehot"]
-    size: EmbeddingSize | None
+class RandomEmbedding:
+    kind: Literal["random"]
+    size: EmbeddingSize
     frozen: bool | Count
-
-
-@dataclass(frozen=True)
-class NoEmbedding:
-    kind: Literal["none"]
-    size: EmbeddingSize | None
-    frozen: bool | Count
+    dropout: Fraction
+    scale: Annotated[float, Range(0, 1e6)]
 
 
 @dataclass(frozen=True)
@@ -218,16 +201,16 @@ class Settings:
     match: MatchSettings
     trainer: TrainerSettings
     callbacks: CallbackSettings
-    logger: NoLogger | TensorBoardLogger | WandbLogger
-    launcher: InlineLauncher | LocalLauncher | RayLauncher | SubmititLauncher
-    embedding: Word2VecEmbedding | RandomEmbedding | FileEmbedding | OneHotEmbedding | NoEmbedding
-    data: Callable[..., Any]
-    model: Callable[..., Any]
-    cell: Callable[..., Any]
-    init: Callable[..., Any]
-    attention: Callable[..., Any]
-    task: Callable[..., Any]
-    optimizer: Callable[..., Any]
+    logger: PlainLogger | WandbLogger
+    launcher: PlainLauncher | RayLauncher | SubmititLauncher
+    embedding: Word2VecEmbedding | RandomEmbedding | FileEmbedding | FixedEmbedding
+    data: Callable[..., object]
+    model: Callable[..., object]
+    cell: Callable[..., object]
+    init: Callable[..., object]
+    attention: Callable[..., object]
+    task: Callable[..., object]
+    optimizer: Callable[..., object]
 
 
 @dataclass(frozen=True)
@@ -245,45 +228,42 @@ class SampleSettings:
 
 
 @dataclass(frozen=True)
-class BitsSettings:
+class TaskSettings:
+    """Of every task."""
+
     dropout: Fraction
     schedule: Schedule
+
+
+@dataclass(frozen=True)
+class BitsSettings(TaskSettings):
     predictions: Predictions
 
 
 @dataclass(frozen=True)
-class ClassificationSettings:
+class PooledSettings(TaskSettings):
     pooling: Annotated[str, OneOf(("auto", *POOLINGS))]
     head_sizes: list[Size]
-    dropout: Fraction
+
+
+@dataclass(frozen=True)
+class ClassificationSettings(PooledSettings):
     class_weights: Literal["balanced"] | list[float] | None
     ranking: RankingSettings
-    schedule: Schedule
     predictions: Predictions
 
 
 @dataclass(frozen=True)
-class LanguageModellingSettings:
-    dropout: Fraction
+class LanguageModellingSettings(TaskSettings):
     locked: bool
     tied: bool
     adaptive_softmax: Sequence[Size] | None
     averaging: Count | None
     sample: SampleSettings
-    schedule: Schedule
 
 
 @dataclass(frozen=True)
-class RegressionSettings:
-    pooling: Annotated[str, OneOf(("auto", *POOLINGS))]
-    head_sizes: list[Size]
-    dropout: Fraction
-    schedule: Schedule
-
-
-@dataclass(frozen=True)
-class SequenceToSequenceSettings:
-    dropout: Fraction
+class SequenceToSequenceSettings(TaskSettings):
     tied: Annotated[str, OneOf(TIED)]
     teacher_forcing: TeacherForcing
     beam: Annotated[int, Range(1, 1000)]
@@ -291,18 +271,11 @@ class SequenceToSequenceSettings:
     beam_coverage: Annotated[float, Range(0)]
     early_stop: bool
     bleu_tokenize: Annotated[str, OneOf(TOKENIZERS)]
-    schedule: Schedule
     predictions: Predictions
 
 
 @dataclass(frozen=True)
-class SetsSettings:
-    dropout: Fraction
-    schedule: Schedule
-
-
-@dataclass(frozen=True)
-class TaggingSettings:
+class TaggingSettings(TaskSettings):
     characters: Annotated[str, OneOf(("none", "cnn", "lstm"))]
     character_embedding: Size
     character_size: Size
@@ -310,9 +283,7 @@ class TaggingSettings:
     case: Count
     crf: bool
     constraints: Annotated[str, OneOf(("auto", "training", "none"))]
-    dropout: Fraction
     locked: bool
-    schedule: Schedule
     predictions: Predictions
 
 
@@ -332,7 +303,7 @@ class OptimizerSettings:
 
 @dataclass(frozen=True)
 class SplitSettings:
-    """The name of each split where the data come from; null: it is cut from train."""
+    """The source's name of each split; null: it is cut from train."""
 
     train: str
     validation: str | None
@@ -368,7 +339,7 @@ class SourceSettings:
 
 @dataclass(frozen=True)
 class DataSettings:
-    source: Callable[..., Any]
+    source: Callable[..., object]
     subword: SubwordSettings
     target_subword: SubwordSettings | None
     level: Annotated[str, OneOf(LEVELS)]
@@ -386,9 +357,9 @@ BESIDE: Mapping[str, type] = {
     "lightning_seq.tasks.bits.BitSequences": BitsSettings,
     "lightning_seq.tasks.classification.SequenceClassification": ClassificationSettings,
     "lightning_seq.tasks.language_modelling.LanguageModelling": LanguageModellingSettings,
-    "lightning_seq.tasks.regression.SequenceRegression": RegressionSettings,
+    "lightning_seq.tasks.regression.SequenceRegression": PooledSettings,
     "lightning_seq.tasks.sequence_to_sequence.SequenceToSequence": SequenceToSequenceSettings,
-    "lightning_seq.tasks.sequences_of_sets.SequencesOfSets": SetsSettings,
+    "lightning_seq.tasks.sequences_of_sets.SequencesOfSets": TaskSettings,
     "lightning_seq.tasks.tagging.Tagging": TaggingSettings,
 }
-"""Keys that the constructor of a class does not take, or not in that form, by the beginning of `_target_`."""
+"""Keys that the constructor of a class does not accept, or not in that form, by the beginning of `_target_`."""

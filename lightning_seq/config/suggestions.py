@@ -1,4 +1,4 @@
-"""What a key is likely to mean that has no place in the configuration: `lr=0.1` is `optimizer.lr=0.1`."""
+"""The likely meaning of an unknown key: `lr=0.1` is `optimizer.lr=0.1`."""
 
 from __future__ import annotations
 
@@ -31,23 +31,22 @@ USUAL = {
     "seeds": ("n_seeds", "num_seeds"),
     "runs": ("output_dir", "out_dir", "log_dir"),
 }
-"""Keys, and what they are called elsewhere."""
+"""Keys, and their names in other programs."""
 
 ORDER = ("optimizer", "model", "task", "trainer", "data", "embedding", "callbacks", "word2vec")
-"""Of several groups that have such a key, the one that is meant most often first."""
+"""Groups, the one that is meant most often first."""
 SHOWN = 4
 
 
 def meant(key: str, known: Collection[str]) -> list[str]:
-    """The keys of `known` that `key` may stand for: by their last part, then by what they are called elsewhere. In a
-    group that there is (`model.hidden`) those of that group alone."""
+    """The keys of `known` that `key` may mean: by their last part, then by their names in other programs. For a key in
+    an existing group (`model.hidden`), those of that group alone."""
     parent, _, last = key.rpartition(".")
     names = [last, *(name for name, others in USUAL.items() if last in others)]
-    found = [name for name in names if name in known and name != key]
+    meanings = [name for name in names if name in known and name != key]
     if parent not in known:
-        found = [name for name in known if name.count(".") and name.rpartition(".")[2] == last] + found
+        meanings = [name for name in known if name.count(".") and name.rpartition(".")[2] == last] + meanings
     elif parent:
-        found = [name for name in found if name.rpartition(".")[0] == parent]
-    place = {group: number for number, group in enumerate(ORDER)}
-    ranked = sorted(dict.fromkeys(found), key=lambda name: (place.get(name.partition(".")[0], len(place)), name))
-    return ranked[:SHOWN]
+        meanings = [name for name in meanings if name.rpartition(".")[0] == parent]
+    rank = {group: number for number, group in enumerate(ORDER)}
+    return sorted(dict.fromkeys(meanings), key=lambda name: (rank.get(name.partition(".")[0], len(rank)), name))[:SHOWN]

@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import Any
 
 from lightning_seq.errors import UserError, first_line, near
+from lightning_seq.files import Plain
 
 GROUPS = {
     "model": "lightning_seq.models",
@@ -20,7 +21,7 @@ GROUPS = {
     "task": "lightning_seq.tasks",
     "optimizer": "torch.optim",
 }
-"""Where the class of each configuration group is defined: a checkpoint's `model` can name no DataModule."""
+"""The package with the classes of each group: a checkpoint's `model` can name no DataModule."""
 
 BASES = {
     "cell": ("lightning_seq.cells.cell.Cell", "cell"),
@@ -29,12 +30,10 @@ BASES = {
     "data": ("lightning.pytorch.LightningDataModule", "DataModule"),
     "task": ("lightning_seq.tasks.task.Task", "task"),
 }
-"""The class that those of a group are made from, and its name for people.
-
-A model is any class that takes the arguments."""
+"""The base class of a group, and its name for people. A model is any class that accepts the arguments."""
 
 PUBLISHED = ("torchrecurrent", "torch.nn")
-"""Where an argument that is itself a class may come from, beside a module of `allow`."""
+"""Packages of arguments that are classes, in addition to the modules of `allow`."""
 
 
 def _inside(module: str, roots: Sequence[str]) -> bool:
@@ -44,14 +43,15 @@ def _inside(module: str, roots: Sequence[str]) -> bool:
 def resolve(path: str, group: str, allow: Sequence[str] = ()) -> type:
     """The class that `path` names, for a configuration group of `GROUPS`.
 
-    The path must begin in the group's room or in a module of `allow`, and the class it leads to must be *defined* in
-    one of them: a name that was only imported there leads outside.
+    The path must begin in the group's package or in a module of `allow`, which must *define* its class, not only import
+    it.
     """
-    return class_at(path, f"{group}._target_", (GROUPS[group], *allow))
+    key = "data.source" if group == "source" else group
+    return class_at(path, f"{key}._target_", (GROUPS[group], *allow))
 
 
 def class_at(path: str, key: str, roots: Sequence[str]) -> type:
-    """The class that `path` names and that is defined under one of `roots`; `key` is what the user is told.
+    """The class that `path` names, defined under one of `roots`. key: for messages.
 
     Raises UserError for any other path.
     """
@@ -63,23 +63,23 @@ def class_at(path: str, key: str, roots: Sequence[str]) -> type:
         )
     module, name = ".".join(parts[:-1]), parts[-1]
     try:
-        found = getattr(import_module(module), name)
+        target = getattr(import_module(module), name)
     except ModuleNotFoundError as error:
         raise UserError(f"{key}={path}: there is no module {error.name!r}; check the path, or install it") from error
     except AttributeError:
         classes = [key for key, value in vars(import_module(module)).items() if inspect.isclass(value)]
         raise UserError(f"{key}={path}: {module} has no class {name!r}; {near(name, classes)}") from None
-    if not inspect.isclass(found) or not _inside(found.__module__, roots):
+    if not inspect.isclass(target) or not _inside(target.__module__, roots):
         raise UserError(f"{key}={path} is not admitted: expected a class defined in {', '.join(roots)}")
-    if inspect.isabstract(found):
-        raise UserError(f"{key}={path} is abstract: expected a class that is made from it")
-    return found
+    if inspect.isabstract(target):
+        raise UserError(f"{key}={path} is abstract: expected a subclass of it")
+    return target
 
 
-class Construction(partial[Any]):
-    """A class with some of its arguments. Raises UserError where the arguments of the call do not complete them."""
+class Construction(partial[object]):
+    """A class with some of its arguments. Raises UserError if the arguments of the call do not complete them."""
 
-    def __call__(self, /, *positional: Any, **named: Any) -> Any:
+    def __call__(self, /, *positional: object, **named: object) -> object:
         signature = inspect.signature(self.func)
         arguments, keywords = (*self.args, *positional), {**self.keywords, **named}
         try:
@@ -88,46 +88,45 @@ class Construction(partial[Any]):
             name = f"{self.func.__module__}.{getattr(self.func, '__qualname__', '')}"
             missing = _missing(signature, arguments, keywords)
             reason = f"it also needs {', '.join(missing)}" if missing else first_line(error)
-            raise UserError(f"{name} cannot be made with the arguments that it has here: {reason}") from error
+            raise UserError(f"{name} cannot be made with these arguments: {reason}") from error
         return super().__call__(*positional, **named)
 
 
-def _missing(signature: inspect.Signature, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> list[str]:
-    """The arguments without a default that are not given."""
+def _missing(signature: inspect.Signature, arguments: Sequence[object], keywords: Mapping[str, object]) -> list[str]:
+    """The arguments without a default and without a value."""
     try:
-        given = signature.bind_partial(*arguments, **keywords).arguments
+        bound = signature.bind_partial(*arguments, **keywords).arguments
     except TypeError:
         return []
     optional = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     return [
         key
         for key, parameter in signature.parameters.items()
-        if key not in given and parameter.default is parameter.empty and parameter.kind not in optional
+        if key not in bound and parameter.default is parameter.empty and parameter.kind not in optional
     ]
 
 
 def check_base(target: type, path: str, group: str) -> None:
-    """Raises UserError for a class that is not made from the base class of the group (`BASES`).
+    """Raises UserError for a class that is not a subclass of the group's base (`BASES`).
 
-    An initialisation from outside this package is any class whose objects are called.
+    An initialisation from outside this package may be any class with callable objects.
     """
     if group not in BASES or (group == "init" and not _inside(target.__module__, [GROUPS[group]])):
         return
     base_path, name = BASES[group]
     module, _, last = base_path.rpartition(".")
     if not issubclass(target, getattr(import_module(module), last)):
-        other = f"; a module of torch's convention goes by cell=external cell.path={path}" if group == "cell" else ""
-        raise UserError(f"{group}._target_={path} is no {name}: expected a class made from {base_path}{other}")
+        other = f"; for a module like torch's cells use cell=external cell.path={path}" if group == "cell" else ""
+        raise UserError(f"{group}._target_={path} is no {name}: expected a subclass of {base_path}{other}")
 
 
-def factory(node: Mapping[str, Any], group: str, allow: Sequence[str] = ()) -> Callable[..., Any]:
+def factory(node: Mapping[str, Plain], group: str, allow: Sequence[str] = ()) -> Callable[..., Any]:
     """The class of a group that `node["_target_"]` names, with the node's other keys as arguments.
 
-    An argument whose annotation is `type[…]` is a class of `PUBLISHED` or of `allow`; no other argument is anything but
-    a plain value.
+    An argument with the annotation `type[…]` is a class of `PUBLISHED` or of `allow`; all others are plain values.
 
-    Raises UserError for a class that does not belong to the group, and for a key that is not an argument of the class,
-    with the arguments that it has. The returned callable raises UserError where arguments are missing.
+    Raises UserError for a class that does not belong to the group, and, naming the near arguments, for a key that is no
+    argument of the class. The returned callable raises UserError for missing arguments.
     """
     target = resolve(node["_target_"], group, allow)
     check_base(target, node["_target_"], group)
@@ -139,5 +138,5 @@ def factory(node: Mapping[str, Any], group: str, allow: Sequence[str] = ()) -> C
     if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in accepted.values()):
         for key in arguments:
             if key not in accepted:
-                raise UserError(f"{node['_target_']} takes no argument {key!r}; {near(key, accepted)}")
+                raise UserError(f"{node['_target_']} has no argument {key!r}; {near(key, accepted)}")
     return Construction(target, **arguments)

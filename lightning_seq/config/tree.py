@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TypeAlias
 
+from lightning_seq.files import Plain
 from lightning_seq.identity import located
 
-Config = dict[str, Any]
+Config: TypeAlias = dict[str, Plain]
 
 
-def paths(value: Any, prefix: str = "") -> Iterator[str]:
-    """Every key of a configuration, with those of the mappings in it: `task`, `task.dropout` …"""
+def paths(value: object, prefix: str = "") -> Iterator[str]:
+    """Every key of a configuration and of its mappings: `task`, `task.dropout` …"""
     if isinstance(value, dict):
         for key, inner in value.items():
             path = f"{prefix}.{key}" if prefix else str(key)
@@ -19,7 +20,7 @@ def paths(value: Any, prefix: str = "") -> Iterator[str]:
             yield from paths(inner, path)
 
 
-def put(config: Config, path: str, value: Any) -> None:
+def put(config: Config, path: str, value: object) -> None:
     """Write a value at `task.dropout`, in place."""
     *parents, last = located(config, path).split(".")
     for key in parents:
@@ -27,7 +28,7 @@ def put(config: Config, path: str, value: Any) -> None:
     config[last] = value
 
 
-def plain_differences(one: Any, other: Any, prefix: str = "") -> Iterator[tuple[str, Any, Any]]:
+def plain_differences(one: object, other: object, prefix: str = "") -> Iterator[tuple[str, Plain, Plain]]:
     """Every key at which two plain configurations differ, with both values."""
     if isinstance(one, dict) and isinstance(other, dict):
         for key in sorted({*one, *other}):

@@ -1,11 +1,12 @@
-"""The words of a command, `key=value`: which are several, and which are text that is taken as typed."""
+"""The words of a command, `key=value`: lists of alternatives, and values that are text."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+
+import yaml
 
 from lightning_seq.errors import UserError
 from lightning_seq.identity import shown
@@ -14,19 +15,19 @@ PATHS = (
     "runs", "cache", "output", "data.mirror", "data.train", "data.validation", "data.test", "data.train_target",
     "data.validation_target", "data.test_target", "embedding.path", "embedding.target_path",
 )  # fmt: skip
-"""Keys that name a place of this system."""
+"""Keys of files and directories of this system."""
 
 VERBATIM = (
     *PATHS, "text", "prompt", "checkpoint", "name", "label", "file", "data.mirror_path", "data.licence",
     "data.delimiter", "logger.notes", "task.sample.prompt",
 )  # fmt: skip
-"""Keys whose value is taken as typed, before Hydra's grammar sees it; and the names of columns (`is_verbatim`)."""
+"""Keys whose value is not read by Hydra's grammar, in addition to the names of columns (`is_verbatim`)."""
 
 SHORT = {"tune": "tune.trials"}
-"""Keys that stand for another one; `data.train` also stands for `data.source.train`, see `located`."""
+"""Short forms of keys; `data.train` for `data.source.train` is in `identity.located`."""
 
 DIGITS = re.compile(r"\d{309,}")
-"""More digits than any number of a computer has."""
+"""More digits than a double has."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Word:
 
 
 def is_verbatim(key: str) -> bool:
-    """Whether the value of this key is taken as typed: a comma in it is a comma, a number a name."""
+    """Whether the value of this key is text: a comma does not separate, and a number is a name."""
     return key in VERBATIM or (key.startswith("data.") and key.endswith("_column"))
 
 
@@ -79,36 +80,33 @@ def alternatives(word: Word) -> list[str]:
     return parts
 
 
-def as_typed(pair: Word, default: Any, nullable: bool) -> str | int | None:
-    """The text, or a number where columns go by their place, as in CoNLL files. An empty text is null, and so is the
-    word `null` where the key may be null."""
+def as_typed(pair: Word, default: object, nullable: bool) -> str | int | None:
+    """The text, or a number if the default is one (a column of a CoNLL file). An empty text is null, and so is the word
+    `null` if the key may be null."""
     if type(default) is int and re.fullmatch(r"-?\d{1,9}", pair.value):
         return int(pair.value)
     return None if pair.value == "" or (pair.value == "null" and nullable) else pair.value
 
 
 def check_digits(pair: Word) -> None:
-    """Raises UserError for a number that is too long to be read."""
+    """Raises UserError for a number with too many digits."""
     if DIGITS.search(pair.value):
         raise UserError(f"{pair.key}={pair.value[:40]}…: expected a number of at most 308 digits")
 
 
-def check_texts(pair: Word, value: Any) -> None:
+def check_texts(pair: Word, value: object) -> None:
     """Raises UserError for a mapping with anything but texts in it."""
     if isinstance(value, dict) and not all(isinstance(text, str) for text in (*value, *value.values())):
-        raise UserError(f"{pair.text}: expected texts, each with the text to put in its place, {{a: b}}")
+        raise UserError(f"{pair.text}: expected texts, each with its replacement, {{a: b}}")
 
 
 def read_texts(pair: Word) -> dict[str, str] | None:
-    """A mapping of texts as YAML and JSON write it, `{"<br />": " ", "a": "b"}`; None where it is left to Hydra, which
-    reads `{a:b}`."""
-    import yaml
-
+    """A mapping of texts in YAML or JSON, `{"<br />": " ", "a": "b"}`; None for `{a:b}`, which Hydra reads."""
     try:
-        found = yaml.load(pair.value, Loader=yaml.BaseLoader)
+        value = yaml.load(pair.value, Loader=yaml.BaseLoader)
     except yaml.YAMLError:
         return None
-    if isinstance(found, list):
+    if isinstance(value, list):
         raise UserError(f'{pair.text}: expected a mapping of texts, such as {pair.key}={{"<br />": " "}}')
-    plain = isinstance(found, dict) and all(isinstance(text, str) for text in (*found, *found.values()))
-    return found if plain and not any(":" in key and not found[key] for key in found) else None
+    are_texts = isinstance(value, dict) and all(isinstance(text, str) for text in (*value, *value.values()))
+    return value if are_texts and not any(":" in key and not value[key] for key in value) else None

@@ -1,18 +1,18 @@
-"""Every recurrence once more, in NumPy and one gate at a time, written from its paper.
+"""Every recurrence in NumPy, one gate at a time, written from its paper.
 
 An oracle takes a cell (for its weights and options), inputs `[B, …]` and the state before, and returns the output and
-the state after. It calls nothing of the cell.
+the state after. It calls no method of the cell.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
-from torch import Tensor
+from numpy.typing import NDArray
+from torch import Tensor, nn
 
-from lightning_seq.cells.cell import Cell
+from lightning_seq.cells.cell import Cell, DenseCell
 from lightning_seq.cells.combined import CombinedCell
 from lightning_seq.cells.conv_lstm import ConvLSTMCell
 from lightning_seq.cells.elman import ElmanCell
@@ -28,9 +28,10 @@ from lightning_seq.cells.peephole_lstm import PeepholeLSTMCell
 from lightning_seq.cells.projected_lstm import ProjectedLSTMCell
 from lightning_seq.cells.update_gate import UpdateGateCell
 
-Array = np.ndarray[Any, np.dtype[np.float64]]
+Array = NDArray[np.float64]
 Arrays = tuple[Array, ...]
-OneStep = Callable[[Any, Array, Arrays], tuple[Array, Arrays]]
+Gates = dict[str, Array]
+OneStep = Callable[..., tuple[Array, Arrays]]
 
 
 def sigma(x: Array) -> Array:
@@ -49,32 +50,30 @@ def numbers(tensor: Tensor) -> Array:
     return tensor.detach().double().numpy()
 
 
-def gates_of(cell: Any, order: str) -> tuple[dict[str, Array], dict[str, Array], dict[str, Array]]:
-    """W, U and b of each gate, cut in the order that the cell's documentation states; a missing bias is zero."""
-    G = len(order)
-    W, U = np.split(numbers(cell.W), G), np.split(numbers(cell.U), G)
-    frozen = dict(cell.frozen)
-    learned = [gate for gate in order if gate not in frozen]
-    b = {gate: np.full(len(U[0]), float(value)) for gate, value in frozen.items()}
+def gates_of(cell: DenseCell | ConvLSTMCell, order: str) -> tuple[Gates, Gates, Gates]:
+    """W, U and b of each gate, split in the documented order; a missing bias is zero."""
+    W, U = (dict(zip(order, np.split(numbers(matrix), len(order)), strict=True)) for matrix in (cell.W, cell.U))
+    H = len(W[order[0]])
+    b = {gate: np.full(H, float(cell.frozen.get(gate, 0))) for gate in order}
     if cell.b is not None:
-        b.update(zip(learned, np.split(numbers(cell.b), len(learned)), strict=True))
-    zero = np.zeros(len(W[0]))
-    return (
-        dict(zip(order, W, strict=True)),
-        dict(zip(order, U, strict=True)),
-        {gate: b.get(gate, zero) for gate in order},
-    )
+        learned = [gate for gate in order if gate not in cell.frozen]
+        b |= zip(learned, np.split(numbers(cell.b), len(learned)), strict=True)
+    return W, U, b
+
+
+def sums(cell: DenseCell, order: str, x: Array, h: Array) -> Gates:
+    """W x + U h + b of each gate."""
+    W, U, b = gates_of(cell, order)
+    return {gate: x @ W[gate].T + h @ U[gate].T + b[gate] for gate in order}
 
 
 def elman(cell: ElmanCell, x: Array, state: Arrays) -> tuple[Array, Arrays]:
-    W, U, b = gates_of(cell, "h")
-    h = FUNCTIONS[cell.activation](x @ W["h"].T + state[0] @ U["h"].T + b["h"])
+    h = FUNCTIONS[cell.activation](sums(cell, "h", x, state[0])["h"])
     return h, (h,)
 
 
 def jordan(cell: JordanCell, x: Array, state: Arrays) -> tuple[Array, Arrays]:
-    W, U, b = gates_of(cell, "h")
-    y = FUNCTIONS[cell.activation](x @ W["h"].T + state[0] @ U["h"].T + b["h"])
+    y = FUNCTIONS[cell.activation](sums(cell, "h", x, state[0])["h"])
     for k in range(cell.hidden_layers):
         c = 0.0 if cell.c is None else numbers(cell.c[k])
         name = cell.output_activation if k == cell.hidden_layers - 1 else cell.activation
@@ -83,18 +82,16 @@ def jordan(cell: JordanCell, x: Array, state: Arrays) -> tuple[Array, Arrays]:
 
 
 def lstm(cell: LSTMCell, x: Array, state: Arrays) -> tuple[Array, Arrays]:
-    W, U, b = gates_of(cell, "ifgo")
     h, c = state
-    s = {gate: x @ W[gate].T + h @ U[gate].T + b[gate] for gate in "ifgo"}
+    s = sums(cell, "ifgo", x, h)
     c = sigma(s["f"]) * c + sigma(s["i"]) * np.tanh(s["g"])
     h = sigma(s["o"]) * np.tanh(c)
     return h, (h, c)
 
 
 def projected_lstm(cell: ProjectedLSTMCell, x: Array, state: Arrays) -> tuple[Array, Arrays]:
-    W, U, b = gates_of(cell, "ifgo")
     r, c = state
-    s = {gate: x @ W[gate].T + r @ U[gate].T + b[gate] for gate in "ifgo"}
+    s = sums(cell, "ifgo", x, r)
     c = sigma(s["f"]) * c + sigma(s["i"]) * np.tanh(s["g"])
     r = (sigma(s["o"]) * np.tanh(c)) @ numbers(cell.R).T
     return r, (r, c)
@@ -117,33 +114,33 @@ def greff_lstm(cell: GreffLSTMCell, x: Array, state: Arrays) -> tuple[Array, Arr
     order = "".join(gate for gate in "ifgo" if gate in cell.gates)
     W, U, b = gates_of(cell, order)
     h, c, *before = state
-    there = [gate for gate in "ifo" if gate in order]
-    p = {gate: 0.0 if cell.p is None else numbers(cell.p[k]) for k, gate in enumerate(there)}
+    open_gates = [gate for gate in "ifo" if gate in order]
+    p = {gate: 0.0 if cell.p is None else numbers(cell.p[k]) for k, gate in enumerate(open_gates)}
     H = len(b["g"])
 
     def gate(name: str, memory: Array) -> Array:
         into = x @ W[name].T + h @ U[name].T + p[name] * memory + b[name]
-        if cell.U_gates is not None:  # every gate sees all gates of the step before
-            rows = numbers(cell.U_gates)[there.index(name) * H : (there.index(name) + 1) * H]
+        if cell.U_gates is not None:  # every gate depends on all gates of the step before
+            rows = numbers(cell.U_gates)[open_gates.index(name) * H : (open_gates.index(name) + 1) * H]
             for k, earlier in enumerate(before):
                 into = into + earlier @ rows[:, k * H : (k + 1) * H].T
         return sigma(into)
 
-    i = gate("i", c) if "i" in there else np.ones_like(c)
-    f = gate("f", c) if "f" in there else 1 - i if cell.coupled else np.ones_like(c)
+    i = gate("i", c) if "i" in open_gates else np.ones_like(c)
+    f = gate("f", c) if "f" in open_gates else 1 - i if cell.coupled else np.ones_like(c)
     g = x @ W["g"].T + h @ U["g"].T + b["g"]
     c = f * c + i * (np.tanh(g) if cell.input_activation else g)
-    o = gate("o", c) if "o" in there else np.ones_like(c)
+    o = gate("o", c) if "o" in open_gates else np.ones_like(c)
     h = o * (np.tanh(c) if cell.output_activation else c)
     seen = {"i": i, "f": f, "o": o}
-    return h, (h, c, *([seen[name] for name in there] if cell.U_gates is not None else []))
+    return h, (h, c, *([seen[name] for name in open_gates] if cell.U_gates is not None else []))
 
 
 def gru(cell: GRUCell, x: Array, state: Arrays) -> tuple[Array, Arrays]:
     W, U, b = gates_of(cell, "rzn")
     (h,) = state
-    r = sigma(x @ W["r"].T + h @ U["r"].T + b["r"])
-    z = sigma(x @ W["z"].T + h @ U["z"].T + b["z"])
+    s = sums(cell, "rzn", x, h)
+    r, z = sigma(s["r"]), sigma(s["z"])
     inner = h @ U["n"].T + (0.0 if cell.b_n is None else numbers(cell.b_n))
     n = np.tanh(x @ W["n"].T + b["n"] + r * inner)
     h = z * h + (1 - z) * n
@@ -153,18 +150,18 @@ def gru(cell: GRUCell, x: Array, state: Arrays) -> tuple[Array, Arrays]:
 def gru_reset_before(cell: GRUResetBeforeCell, x: Array, state: Arrays) -> tuple[Array, Arrays]:
     W, U, b = gates_of(cell, "rzn")
     (h,) = state
-    r = sigma(x @ W["r"].T + h @ U["r"].T + b["r"])
-    z = sigma(x @ W["z"].T + h @ U["z"].T + b["z"])
+    s = sums(cell, "rzn", x, h)
+    r, z = sigma(s["r"]), sigma(s["z"])
     n = np.tanh(x @ W["n"].T + (r * h) @ U["n"].T + b["n"])
     h = z * h + (1 - z) * n
     return h, (h,)
 
 
 def update_gate(cell: UpdateGateCell, x: Array, state: Arrays) -> tuple[Array, Arrays]:
-    W, U, b = gates_of(cell, "zn")
     (h,) = state
-    z = sigma(x @ W["z"].T + h @ U["z"].T + b["z"])
-    h = z * h + (1 - z) * np.tanh(x @ W["n"].T + h @ U["n"].T + b["n"])
+    s = sums(cell, "zn", x, h)
+    z = sigma(s["z"])
+    h = z * h + (1 - z) * np.tanh(s["n"])
     return h, (h,)
 
 
@@ -191,22 +188,21 @@ def conv_lstm(cell: ConvLSTMCell, x: Array, state: Arrays) -> tuple[Array, Array
 
 
 def correlate(maps: Array, kernel: Array) -> Array:
-    """Maps `[B, D, *space]` with `[H, D, *k]`, place by place, zeros around the map."""
+    """Maps `[B, D, *space]` with `[H, D, *k]`, position by position, zeros around the map."""
     half = kernel.shape[2] // 2
     space = maps.shape[2:]
     padded = np.pad(maps, [(0, 0), (0, 0), *[(half, half)] * len(space)])
     out = np.zeros((len(maps), len(kernel), *space))
-    for place in np.ndindex(*space):
-        window = padded[(slice(None), slice(None), *(slice(p, p + kernel.shape[2]) for p in place))]
-        out[(slice(None), slice(None), *place)] = window.reshape(len(maps), -1) @ kernel.reshape(len(kernel), -1).T
+    for position in np.ndindex(*space):
+        window = padded[(slice(None), slice(None), *(slice(p, p + kernel.shape[2]) for p in position))]
+        out[(slice(None), slice(None), *position)] = window.reshape(len(maps), -1) @ kernel.reshape(len(kernel), -1).T
     return out
 
 
-def normed(v: Array, norm: Any) -> Array:
+def normed(v: Array, norm: nn.LayerNorm) -> Array:
     centred = v - v.mean(-1, keepdims=True)
-    return numbers(norm.weight) * centred / np.sqrt((centred**2).mean(-1, keepdims=True) + norm.eps) + numbers(
-        norm.bias
-    )
+    scaled = centred / np.sqrt((centred**2).mean(-1, keepdims=True) + norm.eps)
+    return numbers(norm.weight) * scaled + numbers(norm.bias)
 
 
 def layer_norm_lstm(cell: LayerNormLSTMCell, x: Array, state: Arrays) -> tuple[Array, Arrays]:
@@ -255,7 +251,7 @@ ORACLES: dict[type[Cell], OneStep] = {
 
 
 def oracle_of(cell: Cell) -> OneStep | None:
-    """The oracle of the cell's exact class, as engines go: a subclass may be another recurrence."""
+    """The oracle of the cell's exact class: a subclass may be another recurrence."""
     return ORACLES.get(type(cell))
 
 

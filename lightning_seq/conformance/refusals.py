@@ -1,9 +1,8 @@
-"""What must be refused, and how: ValueError or TypeError, before anything is computed."""
+"""Wrong arguments, which must raise ValueError or TypeError before anything is computed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,10 +12,10 @@ from lightning_seq.layers.bidirectional import Bidirectional
 from lightning_seq.layers.recurrent import Recurrent
 
 
-def refused(what: str, call: Callable[..., object], *given: Any) -> None:
-    """Raises AssertionError unless the call ends in ValueError or TypeError."""
+def refused(what: str, call: Callable[..., object], *arguments: object) -> None:
+    """Raises AssertionError unless the call raises ValueError or TypeError."""
     try:
-        call(*given)
+        call(*arguments)
     except (ValueError, TypeError):
         return
     except Exception as error:
@@ -25,7 +24,10 @@ def refused(what: str, call: Callable[..., object], *given: Any) -> None:
 
 
 def others(tensor: Tensor, typed: bool = True) -> Iterator[tuple[str, Tensor]]:
-    """Tensors that are not as this one `[B, …]` is, with a word for each. typed: no other floating type either."""
+    """Tensors of another shape, type or device than this one `[B, …]`, each with a description.
+
+    typed: with other floating types.
+    """
     yield "unbatched", tensor[0]
     yield "of one more dimension", tensor[None]
     yield "of one row", tensor[:1]
@@ -43,9 +45,9 @@ def others(tensor: Tensor, typed: bool = True) -> Iterator[tuple[str, Tensor]]:
 
 
 def check_layer(layer: Recurrent, both: Bidirectional, x: Tensor, mask: Tensor, state: State) -> None:
-    """Of one direction, of two, and of the cell alone. Raises AssertionError for what is accepted."""
+    """Raises AssertionError for an argument that a layer, two directions or the cell alone accept."""
     cell = layer.cell
-    wider = torch.cat([x, x[:, :, :1]], 2)  # of a map: another number of channels
+    wider = torch.cat([x, x[:, :, :1]], 2)  # for maps: another number of channels
     for what, wrong in (("of other channels", wider), *others(x)):
         if what != "of one row":
             refused(f"an input {what}", layer, wrong)
@@ -58,11 +60,15 @@ def check_layer(layer: Recurrent, both: Bidirectional, x: Tensor, mask: Tensor, 
     for what, wrong in others(mask):
         refused(f"a mask {what}", layer, x, wrong)
     projected_t = cell.project(x[:, 0])
-    spoiled: list[tuple[str, Any]] = [("of no tensors", ()), ("of one more", (*state, state[0])), ("alone", state[0])]
-    for place, tensor in enumerate(state):
-        spoiled += [
-            (f"{what} ({place})", (*state[:place], wrong, *state[place + 1 :])) for what, wrong in others(tensor)
+    wrong_states: list[tuple[str, object]] = [
+        ("of no tensors", ()),
+        ("of one more", (*state, state[0])),
+        ("alone", state[0]),
+    ]
+    for index, tensor in enumerate(state):
+        wrong_states += [
+            (f"{what} ({index})", (*state[:index], wrong, *state[index + 1 :])) for what, wrong in others(tensor)
         ]
-    for what, wrong in spoiled:
-        refused(f"a state {what}", layer, x, mask, wrong)
-        refused(f"a state {what}, of the cell alone,", cell.step, projected_t, wrong)
+    for what, wrong_state in wrong_states:
+        refused(f"a state {what}", layer, x, mask, wrong_state)
+        refused(f"a state {what}, of the cell alone,", cell.step, projected_t, wrong_state)

@@ -1,13 +1,12 @@
-"""Every scorer once more, and attention around it, in NumPy: one query, one place and one head at a time.
+"""Every scorer, and attention around it, in NumPy: one query, one position and one head at a time.
 
-An oracle takes a scorer (for its weights and options), one query, what stands at one place, that place's number and
-what coverage adds to its key, and returns the score of each head. It calls nothing of the scorer.
+An oracle takes a scorer (for its weights and options), a query q, the encoder output h at a position s, the number s
+and the term that coverage adds to its key; it returns the score of each head. It calls no method of the scorer.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from torch import Tensor
@@ -25,10 +24,10 @@ from lightning_seq.attention.scaled_dot import ScaledDotScorer
 from lightning_seq.attention.scorer import Scorer
 from lightning_seq.conformance.oracles import Array, numbers, sigma
 
-OneScore = Callable[[Any, Array, Array, int, Array], list[float]]
+OneScore = Callable[..., list[float]]
 
 
-def same_width(scorer: Any, h: Array) -> Array:
+def same_width(scorer: DotScorer | CosineScorer, h: Array) -> Array:
     return h if scorer.W is None else numbers(scorer.W) @ h
 
 
@@ -89,7 +88,7 @@ ORACLES: dict[type[Scorer], OneScore] = {
 
 
 def oracle_of(scorer: Scorer) -> OneScore | None:
-    """The oracle of the scorer's class, or of the nearest class it is made from."""
+    """The oracle of the scorer's class, or of its nearest base class."""
     return next((ORACLES[kind] for kind in type(scorer).__mro__ if kind in ORACLES), None)
 
 
@@ -105,7 +104,7 @@ def mean(scorer: Scorer, weights: Array, values: Array) -> Array:
 
 
 def window(attention: Attention, q: Array, t: int, S: int) -> list[tuple[bool, float]]:
-    """For each of S places: whether step t may look there, and what its weight is multiplied with."""
+    """For each of S positions: whether the window is open there at step t, and the factor of its weight."""
     local = attention.window
     if isinstance(local, Monotonic):
         centre = min(t, S - 1 + local.window)
@@ -120,25 +119,25 @@ def window(attention: Attention, q: Array, t: int, S: int) -> list[tuple[bool, f
 def run_oracle(
     attention: Attention, query: Tensor, values: Tensor, previous: Tensor, start: int
 ) -> tuple[Array, Array]:
-    """Of one sentence without padding: contexts `[T, C]` and weights `[heads, T, S]`.
+    """Contexts `[T, C]` and weights `[heads, T, S]` of a sentence without padding.
 
-    query `[T, Q]`, values `[S, D]`, previous `[S]`. Raises KeyError where the scorer has no oracle.
+    query `[T, Q]`, values `[S, D]`, previous `[S]`. Raises KeyError for a scorer without an oracle.
     """
     scorer = attention.scorer
     score = oracle_of(scorer)
     if score is None:
         raise KeyError(type(scorer).__name__)
-    places, c, S = numbers(values), numbers(previous), len(values)
+    outputs, c, S = numbers(values), numbers(previous), len(values)
     w = np.zeros(scorer.key_size) if attention.coverage is None else numbers(attention.coverage.w)
     contexts, all_weights = [], []
     for t, q in enumerate(numbers(query)):
-        e = np.array([score(scorer, q, places[s], s, w * c[s]) for s in range(S)]).T  # heads S
-        spots = window(attention, q, start + t, S)
+        e = np.array([score(scorer, q, outputs[s], s, w * c[s]) for s in range(S)]).T  # heads S
+        positions = window(attention, q, start + t, S)
         weights = np.zeros_like(e)
         for head in range(len(e)):
-            total = sum(np.exp(e[head, s]) for s in range(S) if spots[s][0])
+            total = sum(np.exp(e[head, s]) for s in range(S) if positions[s][0])
             for s in range(S):
-                weights[head, s] = spots[s][0] * np.exp(e[head, s]) / total * spots[s][1]
-        contexts.append(mean(scorer, weights, places))
+                weights[head, s] = positions[s][0] * np.exp(e[head, s]) / total * positions[s][1]
+        contexts.append(mean(scorer, weights, outputs))
         all_weights.append(weights)
     return np.stack(contexts), np.stack(all_weights, 1)

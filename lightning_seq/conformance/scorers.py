@@ -1,4 +1,4 @@
-"""The conformance suite of scorers: what every one of them must do, as attention uses it.
+"""The conformance suite of scorers, as attention uses them.
 
 Used by the tests, where every scorer joins by one line, and by `lightning-seq check my_package.MyScorer`.
 """
@@ -7,34 +7,30 @@ from __future__ import annotations
 
 import copy
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from unittest.mock import patch
 
 import torch
 from torch import Tensor, nn
 
-from lightning_seq.attention.attention import Attended, Attention, Memory
+from lightning_seq.attention.attention import Attended, Attention
 from lightning_seq.attention.local import Monotonic, Predictive
 from lightning_seq.attention.scorer import Scorer
-from lightning_seq.conformance.check import DRAWS, RAGGED, SINGLE, Check, failure
+from lightning_seq.conformance.check import DRAWS, RAGGED, SINGLE, Check, Result, failure, require
 from lightning_seq.conformance.layers import close, randomise, weighed
 from lightning_seq.conformance.refusals import others, refused
 from lightning_seq.conformance.scorer_oracles import oracle_of, run_oracle
 
 QUERIES = 3
 DEAD = 1e-12
-"""A gradient of less than this is what rounding left of none."""
+"""A smaller gradient is a rounding error of zero."""
 LARGE = 1e3
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What is checked.
-
-    make:      makes the scorer, weights of no interest.
-    attention: makes the attention around it.
-    """
+    """make: makes the scorer, with any weights. attention: makes the attention around it."""
 
     make: Callable[[], Scorer]
     attention: Callable[[Scorer], Attention] = Attention
@@ -43,6 +39,10 @@ class Subject:
         attention = self.attention(self.make())
         randomise(attention, seed)
         return attention
+
+    def example(self, lengths: Sequence[int] = RAGGED) -> tuple[Attention, Example]:
+        attention = self.made()
+        return attention, example(attention, lengths)
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Example:
     start: Tensor
 
     def row(self, number: int, length: int) -> Example:
-        """One sentence by itself, without padding."""
+        """One sentence alone, without padding."""
         rows = slice(number, number + 1)
         cut = (self.values, self.mask, self.previous)
         values, mask, previous = (tensor[rows, :length] for tensor in cut)
@@ -68,8 +68,8 @@ class Example:
         return Example(query, values, self.mask, previous, self.start)
 
 
-def example(attention: Attention, lengths: list[int], seed: int = 1, padding: float = 0.0) -> Example:
-    """Random queries (one where they must be asked one by one) and values, with `padding` beyond each length."""
+def example(attention: Attention, lengths: Sequence[int], seed: int = 1, padding: float = 0.0) -> Example:
+    """Random queries (one if each depends on the one before) and values, with `padding` beyond each length."""
     generator = torch.Generator().manual_seed(seed)
     B, S, scorer = len(lengths), max(lengths), attention.scorer
     T = 1 if attention.needs_previous else QUERIES
@@ -82,44 +82,37 @@ def example(attention: Attention, lengths: list[int], seed: int = 1, padding: fl
     return Example(query, values, mask, previous, torch.arange(B) % 2)
 
 
-def attend(attention: Attention, given: Example) -> Attended:
-    memory = attention.prepare(given.values, given.mask)
-    return attention.attend(given.query, memory, given.previous, given.start)
+def attend(attention: Attention, example: Example) -> Attended:
+    memory = attention.prepare(example.values, example.mask)
+    return attention.attend(example.query, memory, example.previous, example.start)
 
 
-class Asked(nn.Module):
+class OfTensors(nn.Module):
     """Attention as a function of tensors alone."""
 
-    def __init__(self, attention: Attention, given: Example) -> None:
+    def __init__(self, attention: Attention, example: Example) -> None:
         super().__init__()
-        self.attention = attention
-        self.given = given
+        self.attention, self.example = attention, example
 
     def forward(self, query: Tensor, values: Tensor, previous: Tensor) -> tuple[Tensor, Tensor]:
-        attended = attend(self.attention, replace(self.given, query=query, values=values, previous=previous))
-        return attended.context, attended.weights
+        return attend(self.attention, replace(self.example, query=query, values=values, previous=previous))
 
 
-def outcome(attention: Attention, given: Example) -> list[Tensor]:
+def outcome(attention: Attention, example: Example) -> list[Tensor]:
     """Context, weights, and the gradients of a loss over both."""
-    query, values = given.query.clone().requires_grad_(), given.values.clone().requires_grad_()
-    attended = attend(attention, replace(given, query=query, values=values))
-    wanted = [query, values, *attention.parameters()]
-    gradients = torch.autograd.grad(weighed(attended), wanted, allow_unused=True)
-    return [
-        *attended,
-        *(torch.zeros_like(w) if g is None else g for w, g in zip(wanted, gradients, strict=True)),
-    ]
+    query, values = example.query.clone().requires_grad_(), example.values.clone().requires_grad_()
+    attended = attend(attention, replace(example, query=query, values=values))
+    inputs = [query, values, *attention.parameters()]
+    return [*attended, *torch.autograd.grad(weighed(attended), inputs, materialize_grads=True)]
 
 
 def check_oracle(subject: Subject) -> None:
     """Equal to NumPy written from the paper, one query, place and head at a time, to 1e-10."""
-    attention = subject.made()
-    given = example(attention, [5, 5, 5])
-    attended = attend(attention, given)
-    for b in range(len(given.query)):
+    attention, inputs = subject.example([5, 5, 5])
+    attended = attend(attention, inputs)
+    for b in range(len(inputs.query)):
         context, weights = run_oracle(
-            attention, given.query[b], given.values[b], given.previous[b], int(given.start[b])
+            attention, inputs.query[b], inputs.values[b], inputs.previous[b], int(inputs.start[b])
         )
         close(attended.context[b], torch.from_numpy(context))
         close(attended.weights[b], torch.from_numpy(weights))
@@ -127,201 +120,184 @@ def check_oracle(subject: Subject) -> None:
 
 def check_single_precision(subject: Subject) -> None:
     """In float32 within 1e-5 of float64."""
-    attention = subject.made()
-    given = example(attention, RAGGED)
+    attention, inputs = subject.example()
     with torch.no_grad():
         attention.load_state_dict({name: value / 3 for name, value in attention.state_dict().items()})
-        found = attend(copy.deepcopy(attention).float(), given.single())
-        for one, other in zip(found, attend(attention, given), strict=True):
-            assert one.dtype == torch.float32, f"{one.dtype} came of float32"
+        found = attend(copy.deepcopy(attention).float(), inputs.single())
+        for one, other in zip(found, attend(attention, inputs), strict=True):
+            require(one.dtype == torch.float32, f"float32 gives {one.dtype}")
             close(one.double(), other, SINGLE * max(1.0, float(other.abs().max())))
 
 
 def check_gradients(subject: Subject) -> None:
     """The gradient of queries, values and parameters is that of finite differences, through the mask."""
-    attention = subject.made()
-    given = example(attention, [3, 1])
-    asked = Asked(attention, given)
-    names = [name for name, _ in asked.named_parameters()]
-    weights = [parameter for _, parameter in asked.named_parameters()]
+    attention, inputs = subject.example([3, 1])
+    module = OfTensors(attention, inputs)
+    named = dict(module.named_parameters())
 
     def run(query: Tensor, values: Tensor, previous: Tensor, *weights: Tensor) -> tuple[Tensor, ...]:
-        return torch.func.functional_call(asked, dict(zip(names, weights, strict=True)), (query, values, previous))
+        return torch.func.functional_call(module, dict(zip(named, weights, strict=True)), (query, values, previous))
 
-    tensors = (given.query, given.values, given.previous, *weights)
+    tensors = (inputs.query, inputs.values, inputs.previous, *named.values())
     wanted = [tensor.detach().clone().requires_grad_() for tensor in tensors]
     torch.autograd.gradcheck(run, wanted, eps=1e-6, atol=1e-5, fast_mode=True)
 
 
 def check_everything_counts(subject: Subject) -> None:
-    """Every row of every parameter changes the answer (where scores go by place, every parameter does)."""
+    """Every row of every parameter changes the result (if scores depend on positions, every parameter does)."""
     total: dict[str, Tensor] = {}
-    for seed in range(DRAWS):  # a unit that is shut in one draw is open in another
+    for seed in range(DRAWS):  # a unit that is closed in one draw is open in another
         attention = subject.made(seed)
         named = dict(attention.named_parameters())
         if not named:
             return
         loss = weighed(attend(attention, example(attention, [4] * 12, seed + 1)))
-        for name, gradient in zip(named, torch.autograd.grad(loss, [*named.values()], allow_unused=True), strict=True):
-            size = torch.zeros_like(named[name]) if gradient is None else gradient.abs()
-            total[name] = total.get(name, 0) + size
+        for name, gradient in zip(
+            named, torch.autograd.grad(loss, [*named.values()], materialize_grads=True), strict=True
+        ):
+            total[name] = total.get(name, 0) + gradient.abs()
     by_place = subject.make().by_place
     for name, size in total.items():
         rows = size.reshape(1, -1).sum(1) if by_place else size.flatten(1).sum(1) if size.dim() > 1 else size
         dead = (rows <= DEAD).nonzero().flatten().tolist()
-        assert not dead, (
+        require(
+            not dead,
             f"{name} gets no gradient in rows {', '.join(map(str, dead))} of {len(rows)}: "
-            "it is not there, or adds the same at all places, which the softmax does not see"
+            "it is not there, or adds the same at all positions, which the softmax does not see",
         )
 
 
 def check_shapes(subject: Subject) -> None:
-    """Keys `[B, S, key_size]`, context `[B, T, context_size]`, weights `[B, heads, T, S]`; of one place, too."""
+    """Keys `[B, S, key_size]`, context `[B, T, context_size]`, weights `[B, heads, T, S]`; for one position too."""
     for lengths, T in (([4, 2], None), ([1], 1)):
         attention = subject.made()
-        scorer, given = attention.scorer, example(attention, lengths)
-        given = replace(given, query=given.query[:, :T])
-        memory = attention.prepare(given.values, given.mask)
-        attended = attention.attend(given.query, memory)
-        (B, S), T = given.mask.shape, given.query.shape[1]
+        scorer, inputs = attention.scorer, example(attention, lengths)
+        inputs = replace(inputs, query=inputs.query[:, :T])
+        memory = attention.prepare(inputs.values, inputs.mask)
+        attended = attention.attend(inputs.query, memory)
+        (B, S), T = inputs.mask.shape, inputs.query.shape[1]
         for what, tensor, expected in (
             ("keys", memory.keys, (B, S, scorer.key_size)),
             ("context", attended.context, (B, T, attention.context_size)),
             ("weights", attended.weights, (B, scorer.heads, T, S)),
         ):
-            assert tensor.shape == expected, f"{what}: {tuple(tensor.shape)} came, {expected} was expected"
+            require(tensor.shape == expected, f"{what}: {tuple(tensor.shape)} came, {expected} was expected")
 
 
 def check_alone(subject: Subject) -> None:
     """A sentence gives the same alone and in any batch."""
-    attention = subject.made()
-    given = example(attention, RAGGED)
-    whole = attend(attention, given)
+    attention, inputs = subject.example()
+    whole = attend(attention, inputs)
     for row, length in enumerate(RAGGED):
         if length:
-            alone = attend(attention, given.row(row, length))
+            alone = attend(attention, inputs.row(row, length))
             close(whole.context[row], alone.context[0])
             close(whole.weights[row, :, :, :length], alone.weights[0])
 
 
 def check_padding(subject: Subject) -> None:
-    """Whatever the padding holds, NaN and infinity too: the same values and gradients, and zero weights there."""
+    """Padding has no effect, NaN and infinity included: the same values and gradients, and zero weights there."""
     attention = subject.made()
     clean = example(attention, RAGGED)
     expected = outcome(attention, clean)
     for padding in (float("nan"), float("inf"), -1e9):
-        found = outcome(attention, example(attention, RAGGED, padding=padding))
-        for one, other in zip(found, expected, strict=True):
-            close(one, other)
-    assert not expected[1].movedim(3, 1)[~clean.mask].any(), "padded places have weight"
+        close(outcome(attention, example(attention, RAGGED, padding=padding)), expected)
+    require(not expected[1].movedim(3, 1)[~clean.mask].any(), "padded positions have weight")
 
 
 def check_empty(subject: Subject) -> None:
-    """A sentence of no places gives zeros, no NaN, forward and backward."""
-    attention = subject.made()
-    given = example(attention, [3, 3])
+    """An empty sentence gives zeros, no NaN, forward and backward."""
+    attention, inputs = subject.example([3, 3])
     mask = torch.tensor([[False] * 3, [True] * 3])
     for dirt in (0.0, float("nan")):
-        values = given.values.clone()
+        values = inputs.values.clone()
         values[0] += dirt
-        context, weights, *gradients = outcome(attention, replace(given, values=values, mask=mask))
-        assert not context[0].any(), "its context is not zero"
-        assert not weights[0].any(), "its weights are not zero"
-        for gradient in gradients:
-            assert gradient.isfinite().all(), "a gradient is not finite"
+        context, weights, *gradients = outcome(attention, replace(inputs, values=values, mask=mask))
+        require(not context[0].any(), "its context is not zero")
+        require(not weights[0].any(), "its weights are not zero")
+        require(all(bool(gradient.isfinite().all()) for gradient in gradients), "a gradient is not finite")
 
 
 def check_queries(subject: Subject) -> None:
-    """All queries at once give what they give one by one."""
-    attention = subject.made()
-    given = example(attention, RAGGED)
-    whole = attend(attention, given)
-    for t in range(given.query.shape[1]):
-        one = attend(attention, replace(given, query=given.query[:, t : t + 1], start=given.start + t))
+    """All queries at once give the same as one by one."""
+    attention, inputs = subject.example()
+    whole = attend(attention, inputs)
+    for t in range(inputs.query.shape[1]):
+        one = attend(attention, replace(inputs, query=inputs.query[:, t : t + 1], start=inputs.start + t))
         close(whole.context[:, t : t + 1], one.context)
         close(whole.weights[:, :, t : t + 1], one.weights)
 
 
 def check_sums(subject: Subject) -> None:
     """Weights are not negative and sum to 1."""
-    attention = subject.made()
-    given = example(attention, RAGGED)
-    weights = attend(attention, given).weights
-    assert (weights >= 0).all(), "a weight is negative"
-    wanted = given.mask.any(1).to(weights.dtype)
+    attention, inputs = subject.example()
+    weights = attend(attention, inputs).weights
+    require((weights >= 0).all(), "a weight is negative")
+    wanted = inputs.mask.any(1).to(weights.dtype)
     close(weights.sum(-1), wanted[:, None, None].expand(weights.shape[:3]))
 
 
 def check_places(subject: Subject) -> None:
-    """Places in another order: the weights in that order, the same context."""
-    attention = subject.made()
-    given = example(attention, RAGGED)
+    """Positions in another order: the weights in that order, the same context."""
+    attention, inputs = subject.example()
     order = torch.tensor([3, 0, 4, 1, 2])
-    expected = attend(attention, given)
-    values, mask, previous = (tensor[:, order] for tensor in (given.values, given.mask, given.previous))
-    found = attend(attention, replace(given, values=values, mask=mask, previous=previous))
+    expected = attend(attention, inputs)
+    values, mask, previous = (tensor[:, order] for tensor in (inputs.values, inputs.mask, inputs.previous))
+    found = attend(attention, replace(inputs, values=values, mask=mask, previous=previous))
     close(found.weights, expected.weights[..., order])
     close(found.context, expected.context)
 
 
 def check_keys(subject: Subject) -> None:
-    """Keys and values are made once per sentence, however often it is asked; the answer is the direct formula's."""
-    attention = subject.made()
-    given = example(attention, [4, 4])
+    """Keys and values are made once per sentence, for any number of queries; the result is that of the formula."""
+    attention, inputs = subject.example([4, 4])
     scorer, calls = attention.scorer, {"keys": 0, "values": 0}
     keys, values = scorer.keys, scorer.values
 
-    def counted(name: str, made: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    def counted(name: str, method: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
         def call(tensor: Tensor) -> Tensor:
             calls[name] += 1
-            return made(tensor)
+            return method(tensor)
 
         return call
 
-    spied: Any = scorer
-    spied.keys, spied.values = counted("keys", keys), counted("values", values)
-    memory = attention.prepare(given.values, given.mask)
-    attended = [attention.attend(given.query, memory, given.previous, given.start) for _ in range(2)][1]
-    del spied.keys, spied.values
-    assert calls == {"keys": 1, "values": 1}, f"made {calls} times, once each was expected"
+    with patch.multiple(scorer, keys=counted("keys", keys), values=counted("values", values)):
+        memory = attention.prepare(inputs.values, inputs.mask)
+        attended = [attention.attend(inputs.query, memory, inputs.previous, inputs.start) for _ in range(2)][1]
+    require(calls == {"keys": 1, "values": 1}, f"made {calls} times, once each was expected")
     if attention.window is not None or attention.coverage is not None:
         return
-    weights = scorer.scores(given.query, keys(given.values)).softmax(-1)
+    weights = scorer.scores(inputs.query, keys(inputs.values)).softmax(-1)
     close(attended.weights, weights)
-    close(attended.context, scorer.context(weights, values(given.values)))
+    close(attended.context, scorer.context(weights, values(inputs.values)))
 
 
 def check_select(subject: Subject) -> None:
-    """Rows of a memory, in any order and repeated, answer as their sentences do."""
-    attention = subject.made()
-    given = example(attention, RAGGED)
+    """Rows of a memory, in any order and repeated, give the same as their sentences."""
+    attention, inputs = subject.example()
     rows = torch.tensor([4, 0, 0, 1])
-    memory = attention.prepare(given.values, given.mask).select(rows)
-    assert isinstance(memory, Memory)
-    found = attention.attend(given.query[rows], memory, given.previous[rows], given.start[rows])
-    for one, other in zip(found, attend(attention, given), strict=True):
-        close(one, other[rows])
+    memory = attention.prepare(inputs.values, inputs.mask).select(rows)
+    found = attention.attend(inputs.query[rows], memory, inputs.previous[rows], inputs.start[rows])
+    close(found, [tensor[rows] for tensor in attend(attention, inputs)])
 
 
 def check_coverage(subject: Subject) -> None:
-    """What was looked at before changes the weights; without it, nothing was."""
-    attention = subject.made()
-    given = example(attention, [4, 4])
-    memory = attention.prepare(given.values, given.mask)
-    zeros = attention.attend(given.query, memory, torch.zeros_like(given.previous))
-    close(attention.attend(given.query, memory).weights, zeros.weights)
-    seen = attention.attend(given.query, memory, given.previous)
-    assert (seen.weights - zeros.weights).abs().max() > 0, "what was looked at changes nothing"
+    """Earlier attention changes the weights; None is zero attention."""
+    attention, inputs = subject.example([4, 4])
+    memory = attention.prepare(inputs.values, inputs.mask)
+    zeros = attention.attend(inputs.query, memory, torch.zeros_like(inputs.previous))
+    close(attention.attend(inputs.query, memory).weights, zeros.weights)
+    seen = attention.attend(inputs.query, memory, inputs.previous)
+    require((seen.weights - zeros.weights).abs().max() > 0, "earlier attention changes nothing")
 
 
 def check_copies(subject: Subject) -> None:
-    """Saved and loaded, or copied, it is the same; a call leaves no trace in it or in what it was given."""
-    attention = subject.made()
-    given = example(attention, RAGGED)
-    before = [tensor.clone() for tensor in (given.query, given.values, given.previous)]
-    expected = attend(attention, given)
-    for found, wanted in zip((given.query, given.values, given.previous), before, strict=True):
-        assert torch.equal(found, wanted), "a call writes into what it was given"
+    """Saved and loaded, or copied, it is the same; a call changes neither it nor its arguments."""
+    attention, inputs = subject.example()
+    before = [tensor.clone() for tensor in (inputs.query, inputs.values, inputs.previous)]
+    expected = attend(attention, inputs)
+    same = map(torch.equal, (inputs.query, inputs.values, inputs.previous), before)
+    require(all(same), "a call changes its arguments")
     file = io.BytesIO()
     torch.save(attention.state_dict(), file)
     file.seek(0)
@@ -331,29 +307,27 @@ def check_copies(subject: Subject) -> None:
     twin = copy.deepcopy(attention)
     randomise(attention, 8)
     for one in (other, twin):
-        for found, wanted in zip(attend(one, given), expected, strict=True):
-            close(found, wanted)
+        close(attend(one, inputs), expected)
 
 
 def check_extremes(subject: Subject) -> None:
     """Zeros and numbers in the thousands: values and gradients stay finite, in float32 too."""
     for scale in (0.0, LARGE):
         attention = subject.made().float()
-        given = example(attention, RAGGED).single()
-        given = replace(given, query=given.query * scale, values=given.values * scale)
-        for tensor in outcome(attention, given):
-            assert tensor.isfinite().all(), f"not finite where queries and values are of size {scale:g}"
+        inputs = example(attention, RAGGED).single()
+        inputs = replace(inputs, query=inputs.query * scale, values=inputs.values * scale)
+        finite = all(bool(tensor.isfinite().all()) for tensor in outcome(attention, inputs))
+        require(finite, f"not finite for queries and values of size {scale:g}")
 
 
 def check_refuses(subject: Subject) -> None:
-    """Queries, values, a mask or what was looked at before of another size, type or device are refused by ValueError or
-    TypeError."""
+    """Queries, values, a mask or earlier weights of another size, type or device raise ValueError or TypeError."""
     attention = subject.made()
     typed = any(True for _ in attention.parameters())
-    given = example(attention, [4, 2])
+    inputs = example(attention, [4, 2])
     for name in ("query", "values", "mask", "previous"):
-        for what, wrong in others(getattr(given, name), typed and name != "previous"):
-            refused(f"{name} {what}", attend, attention, replace(given, **{name: wrong}))
+        for what, wrong in others(getattr(inputs, name), typed and name != "previous"):
+            refused(f"{name} {what}", attend, attention, replace(inputs, **{name: wrong}))
 
 
 def _window(subject: Subject) -> Monotonic | Predictive | None:
@@ -379,14 +353,6 @@ CHECKS: tuple[Check[Subject], ...] = (
     Check("extremes", check_extremes),
     Check("refuses what does not fit", check_refuses),
 )
-
-
-@dataclass(frozen=True)
-class Result:
-    """passed, or failed with what was found."""
-
-    check: str
-    error: str | None = None
 
 
 def examine(subject: Subject) -> Iterator[Result]:

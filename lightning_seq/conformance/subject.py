@@ -1,12 +1,15 @@
-"""What the suite of cells examines."""
+"""The subject of the suite of cells."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from lightning_seq.cells.cell import Cell
-from lightning_seq.conformance.layers import randomise
+from torch import Tensor
+
+from lightning_seq.cells.cell import Cell, State
+from lightning_seq.conformance.check import RAGGED
+from lightning_seq.conformance.layers import example, randomise
 from lightning_seq.conformance.oracles import OneStep
 from lightning_seq.layers.bidirectional import Bidirectional
 from lightning_seq.layers.recurrent import Recurrent
@@ -14,14 +17,13 @@ from lightning_seq.layers.recurrent import Recurrent
 
 @dataclass(frozen=True)
 class Subject:
-    """What is checked.
+    """A cell with an engine and a direction.
 
-    make:          makes the cell, weights of no interest.
-    engine:        the name of one, or `auto`.
-    reverse:       the direction.
+    make:          makes the cell, with any weights.
+    engine:        the name of an engine, or `auto`.
     recurrent:     makes the layer from (cell, reverse, engine).
     bidirectional: makes the layer of two directions from (forward cell, backward cell, engine).
-    oracle:        in place of that of the cell's exact class.
+    oracle:        None: the oracle of the cell's exact class.
     """
 
     make: Callable[[], Cell]
@@ -38,8 +40,13 @@ class Subject:
         randomise(cell, seed)
         return self.recurrent(cell, self.reverse, self.engine)
 
+    def example(self, lengths: Sequence[int] = RAGGED) -> tuple[Recurrent, Tensor, Tensor, State]:
+        """The layer, with inputs, mask and state as `layers.example` makes them."""
+        layer = self.layer()
+        return layer, *example(layer.cell, lengths)
+
     def cells(self, seed: int) -> tuple[Cell, Cell]:
-        """Two cells of different weights."""
+        """Two cells with different weights."""
         forwards, backwards = self.make(), self.make()
         randomise(forwards, 2 * seed)
         randomise(backwards, 2 * seed + 1)

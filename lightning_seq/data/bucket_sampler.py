@@ -1,4 +1,4 @@
-"""Which samples make a batch: sentences of like length together, the same batches for any number of ranks."""
+"""Batches of sentences of similar length, the same for any number of ranks."""
 
 from __future__ import annotations
 
@@ -6,24 +6,23 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from torch.utils.data import Sampler
+
+from lightning_seq.data.planner import Planner
 
 PADDING_SAMPLE = -1
-"""The index of a rank that gets no sample of a batch: it computes a sample that counts nothing."""
+"""The index of a rank without a sample in a batch: the rank computes sample 0, which does not count."""
 
 _STREAM = 0
-
 VERSION = 1
-"""Of the order of the batches: a run cannot resume from a checkpoint that was written under another version."""
+"""Of the order of the batches: a run cannot resume from a checkpoint of another version."""
 
 
 @dataclass(frozen=True)
 class BatchShard:
     """One rank's part of a global batch.
 
-    indices: positions in the split; `[PADDING_SAMPLE]` where this rank gets no sample.
-    count:   the targets of the optimiser step that the global batch belongs to: those of all batches whose gradients
-             are accumulated for it.
+    indices: positions in the split; `[PADDING_SAMPLE]` for a rank without a sample.
+    count:   the targets of all global batches whose gradients are accumulated for one optimiser step.
     """
 
     indices: list[int]
@@ -36,21 +35,18 @@ class BatchShard:
         return np.where(real, rows, 0), real
 
 
-class BucketSampler(Sampler[BatchShard]):
-    """Batches of sentences of like length.
+class BucketSampler(Planner[BatchShard]):
+    """Batches of sentences of similar length.
 
-    Samples are shuffled and dealt into pools of `pool_batches` batches; each pool is sorted by length, cut into
-    batches, and the batches shuffled. Global batches are a pure function of (seed, epoch, position): rank r of `world`
-    takes every `world`-th sample from the r-th, all ranks make the same number of steps, and every sample comes exactly
-    once in an epoch.
+    Samples are shuffled and split into pools of `pool_batches` batches; each pool is sorted by length and cut into
+    batches, and these are shuffled. Rank r of `world` takes every `world`-th sample of a global batch from the r-th,
+    all ranks make the same number of steps, and every sample comes exactly once in an epoch.
 
     lengths:    `[N]`, tokens per sample.
     batch_size: of the global batch, over all ranks.
-    shuffle:    without it the order is that of the data, sorted within pools, in every epoch.
-    accumulate: global batches of an optimiser step; the last step of an epoch may have fewer.
+    shuffle:    False: in every epoch the order of the data, sorted within pools.
+    accumulate: global batches of an optimiser step.
     targets:    `[N]`, targets per sample, for losses that are means over targets (words of a sentence); None: one each.
-
-    Give it to a DataLoader as `sampler=` with `batch_size=None`; Lightning calls `set_epoch`.
     """
 
     def __init__(
@@ -69,29 +65,17 @@ class BucketSampler(Sampler[BatchShard]):
             raise ValueError(
                 f"batch_size {batch_size}, pool_batches {pool_batches}, rank {rank} of {world}: out of range"
             )
-        self.lengths = np.asarray(lengths)
+        super().__init__(seed, accumulate)
+        self.lengths, self.shuffle = np.asarray(lengths), shuffle
         self.batch_size, self.pool_batches = batch_size, pool_batches
-        self.seed, self.shuffle = seed, shuffle
-        self.rank, self.world, self.accumulate = rank, world, accumulate
+        self.rank, self.world = rank, world
         self.targets = None if targets is None else np.asarray(targets)
-        self.epoch, self.position = 0, 0
-
-    def set_epoch(self, epoch: int) -> None:
-        self.epoch = epoch
-
-    def start_at(self, position: int) -> None:
-        """Let the next pass, and only that one, begin with batch number `position` of its epoch."""
-        if not 0 <= position <= len(self):
-            raise ValueError(f"position {position}, expected 0 to {len(self)}")
-        self.position = position
 
     def __len__(self) -> int:
-        """Batches in a whole epoch, on any rank."""
         return -(-len(self.lengths) // self.batch_size)
 
     def __iter__(self) -> Iterator[BatchShard]:
-        position, self.position = self.position, 0
-        batches = self.global_batches(self.epoch)
+        position, batches = self.take_position(), self.global_batches(self.epoch)
         counts = step_counts([self.count_of(batch) for batch in batches], self.accumulate)
         for batch, count in list(zip(batches, counts, strict=True))[position:]:
             own = batch[self.rank :: self.world].tolist()
@@ -102,7 +86,7 @@ class BucketSampler(Sampler[BatchShard]):
         return len(batch) if self.targets is None else int(self.targets[batch].sum())
 
     def global_batches(self, epoch: int) -> list[np.ndarray]:
-        """The batches of an epoch, in order, before they are dealt out to ranks."""
+        """The batches of an epoch, in order, with the samples of all ranks."""
         generator = np.random.default_rng(np.random.SeedSequence([self.seed, _STREAM, epoch]))
         size, pool = len(self.lengths), self.batch_size * self.pool_batches
         order = generator.permutation(size) if self.shuffle else np.arange(size)
@@ -116,12 +100,12 @@ class BucketSampler(Sampler[BatchShard]):
 
 
 def step_counts(counts: list[int], accumulate: int) -> list[int]:
-    """For each batch of an epoch the targets of its optimiser step, of which `accumulate` batches make one."""
+    """For each batch of an epoch the targets of its optimiser step, which has `accumulate` batches."""
     starts = range(0, len(counts), accumulate)
     return [sum(counts[start : start + accumulate]) for start in starts for _ in counts[start : start + accumulate]]
 
 
 def padding_share(lengths: np.ndarray, batches: list[np.ndarray]) -> float:
-    """The part of all places in the padded batches that holds no token."""
+    """The part of all positions in the padded batches that are padding."""
     places = sum(int(lengths[batch].max()) * len(batch) for batch in batches)
     return 1 - int(lengths.sum()) / places if places else 0.0

@@ -1,4 +1,4 @@
-"""A long text in columns that are read side by side, and the plan by which a pass goes down them."""
+"""A long text in columns, one for each row of a batch, and the windows of a pass over them."""
 
 from __future__ import annotations
 
@@ -6,26 +6,25 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from torch.utils.data import Sampler
 
+from lightning_seq.data.planner import Planner
 from lightning_seq.text.vocabulary import PAD
 
 _STREAM = 1
-
 VERSION = 1
-"""Of the windows and their order: a run cannot resume from a checkpoint that was written under another version."""
+"""Of the windows and their order: a run cannot resume from a checkpoint of another version."""
 
 USUAL, HALF, SPREAD, SHORTEST = 0.95, 0.5, 5.0, 5
-"""How Merity et al. 2018 draw lengths: mostly around the whole length, else around its half; never under 5."""
+"""Lengths as in Merity et al. 2018: mostly around the whole length, else around its half, and at least 5."""
 
 
 @dataclass(frozen=True)
 class Chunk:
     """One batch's window of every column, in tokens to be predicted: `[start, stop)`, of which `[first, stop)` are new.
 
-    number:  its place in the pass.
-    advance: how far after `start` the next window begins; in the last one of a pass, the whole window.
-    step:    `[first, stop)` of the new tokens of all windows whose gradients are accumulated with this one's.
+    number:  of the window in the pass, from 0.
+    advance: from `start` to the start of the next window; in the last one of a pass, the whole window.
+    step:    `[first, stop)` of the new tokens of all windows of the same optimiser step.
     """
 
     start: int
@@ -36,15 +35,13 @@ class Chunk:
     step: tuple[int, int]
 
 
-class ColumnsSampler(Sampler[Chunk]):
-    """The windows of a pass down columns of `length` tokens, the same for every rank.
+class ColumnsSampler(Planner[Chunk]):
+    """The windows of a pass over columns of `length` tokens, the same for every rank.
 
     chunk_length:    k1, new tokens of a window; the last window may have fewer.
-    backward_length: k2, tokens of a window, the new ones among them; fewer at the top. None: the new ones alone.
-    random:          new tokens of a window are drawn, `random_lengths`: a pure function of (seed, epoch).
-    accumulate:      windows of an optimiser step; the last step of a pass may have fewer.
-
-    Give it to a DataLoader as `sampler=` with `batch_size=None`; Lightning calls `set_epoch`.
+    backward_length: k2, all tokens of a window; fewer at the start of a pass. None: only the new ones.
+    random:          draw the number of new tokens by `random_lengths`.
+    accumulate:      windows of an optimiser step.
     """
 
     def __init__(
@@ -59,28 +56,17 @@ class ColumnsSampler(Sampler[Chunk]):
         backward_length = chunk_length if backward_length is None else backward_length
         if length < 1 or not 1 <= chunk_length <= backward_length:
             raise ValueError(f"length {length}, chunk_length {chunk_length}, backward_length {backward_length}")
+        super().__init__(seed, accumulate)
         self.length, self.chunk_length, self.backward_length = length, chunk_length, backward_length
-        self.random, self.seed, self.accumulate = random, seed, accumulate
-        self.epoch, self.position = 0, 0
-
-    def set_epoch(self, epoch: int) -> None:
-        self.epoch = epoch
-
-    def start_at(self, position: int) -> None:
-        """Let the next pass, and only that one, begin with window number `position`."""
-        if not 0 <= position <= len(self):
-            raise ValueError(f"position {position}, expected 0 to {len(self)}")
-        self.position = position
+        self.random = random
 
     def __len__(self) -> int:
-        """Windows in a whole pass, in every epoch."""
         if self.random:
             return random_chunks(self.length, self.chunk_length)
         return -(-self.length // self.chunk_length)
 
     def __iter__(self) -> Iterator[Chunk]:
-        position, self.position = self.position, 0
-        yield from self.chunks(self.epoch)[position:]
+        yield from self.chunks(self.epoch)[self.take_position() :]
 
     def chunks(self, epoch: int) -> list[Chunk]:
         """The windows of an epoch, in order."""
@@ -89,7 +75,7 @@ class ColumnsSampler(Sampler[Chunk]):
         else:
             stops = [*range(self.chunk_length, self.length, self.chunk_length), self.length]
         firsts = [0, *stops[:-1]]
-        # With drawn lengths the new tokens alone may be more than k2, or than k1 where that is all.
+        # With drawn lengths a window may have more new tokens than k2.
         back = self.backward_length if self.backward_length > self.chunk_length else 0
         starts = [min(first, max(0, stop - back)) for first, stop in zip(firsts, stops, strict=True)]
         following = [*starts[1:], self.length]
@@ -105,7 +91,7 @@ class ColumnsSampler(Sampler[Chunk]):
 
 
 def random_chunks(length: int, chunk_length: int) -> int:
-    """How many windows of drawn lengths make a pass: as many as have `length` tokens in the mean."""
+    """The number of windows of drawn lengths in a pass: on average they have `length` tokens."""
     mean = chunk_length * (USUAL + (1 - USUAL) * HALF)
     return max(1, min(round(length / mean), length // SHORTEST))
 
@@ -113,9 +99,9 @@ def random_chunks(length: int, chunk_length: int) -> int:
 def random_lengths(length: int, chunk_length: int, seed: int, epoch: int) -> np.ndarray:
     """New tokens of each window of an epoch, `[windows]`, `length` in all.
 
-    Drawn from N(chunk_length, 5²) with probability 0.95, else from N(chunk_length / 2, 5²), and 5 at least (Merity et
-    al. 2018). As every epoch has equally many windows, what the draws lack or have too much is spread over windows
-    chosen at random, a token each.
+    Drawn from N(chunk_length, 5²) with probability 0.95, else from N(chunk_length / 2, 5²), and at least 5 (Merity et
+    al. 2018). Every epoch has the same number of windows: random windows get one token more or less until the sum is
+    `length`.
     """
     generator = np.random.default_rng(np.random.SeedSequence([seed, _STREAM, epoch]))
     size, least = random_chunks(length, chunk_length), min(SHORTEST, length)
@@ -130,12 +116,12 @@ def random_lengths(length: int, chunk_length: int, seed: int, epoch: int) -> np.
 
 @dataclass(frozen=True)
 class Columns:
-    """Some of the columns of a text, each a stretch of it; their lengths differ by one token at most.
+    """Some of the columns of a text; their lengths differ by one token at most.
 
     tokens:   `[C, length + 1]` int32: the token before a column's first token, then its tokens, then padding.
     lengths:  `[C]`, tokens of each.
     starts:   `[C]`, the number of tokens in the columns before each.
-    of:       how many columns there are in all.
+    of:       number of all columns.
     total:    tokens of all columns.
     """
 
@@ -147,18 +133,18 @@ class Columns:
 
     @property
     def length(self) -> int:
-        """Of the longest of all columns."""
+        """Tokens of the longest column."""
         return -(-self.total // self.of)
 
     def count(self, first: int, stop: int) -> int:
-        """Tokens that all columns, not these alone, have from `first` to before `stop`."""
+        """Tokens of all columns, also those of other ranks, from `first` to before `stop`."""
         longer = self.total % self.of or self.of
         full = min(stop, self.length - 1) - min(first, self.length - 1)
         return full * self.of + (longer if first < self.length <= stop else 0)
 
 
 def cut_columns(flat: np.ndarray, columns: int, before: int | None, rank: int = 0, world: int = 1) -> Columns:
-    """Columns `rank`, `rank + world`, … of a text cut into so many.
+    """Columns `rank`, `rank + world`, … of a text that is cut into `columns` columns.
 
     flat:   `[N]` ids.
     before: the id before the text; None: the first token of the text is not predicted, and is the first input.
@@ -172,7 +158,7 @@ def cut_columns(flat: np.ndarray, columns: int, before: int | None, rank: int = 
     starts = numbers * short + np.minimum(numbers, longer)
     tokens = np.full((len(numbers), short + bool(longer) + 1), PAD, dtype=np.int32)
     shift = 0 if before is None else 1
-    tokens[:, 0] = before or 0  # stays in the first column alone
+    tokens[:, 0] = before or 0  # only the first column keeps it
     for row, (start, length) in enumerate(zip(starts.tolist(), lengths.tolist(), strict=True)):
         inside = max(start - shift, 0)
         part = flat[inside : start - shift + length + 1]

@@ -12,8 +12,8 @@ def difficulty(words: np.ndarray, offsets: np.ndarray, vocabulary: Vocabulary) -
 
     length:  in words.
     unknown: the share of the words that the vocabulary does not hold.
-    rarity:  the mean over the words of ln(n / (1 + count)), count how often training has the word (an unknown one
-             never) and n how many words training has.
+    rarity:  the mean over the words of ln(n / (1 + count)); count: of the word in training, 0 for an unknown one; n:
+             words of training.
 
     words: ids in the vocabulary.
     """

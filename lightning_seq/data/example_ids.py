@@ -1,16 +1,16 @@
-"""What a source calls its examples, so that predictions can be joined to the source."""
+"""The source's names of its examples, to join predictions to the source."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
+from lightning_seq.data.cache import PreparedData
 from lightning_seq.data.kept_texts import KeptTexts, save_texts
-from lightning_seq.data.sources.keys import Located
 from lightning_seq.data.sources.table import Keys
 from lightning_seq.data.token_arrays import mapped, reading
 
@@ -20,7 +20,7 @@ class ExampleIds:
     """The ids of the examples of one split, in the order of the split.
 
     values: `[N]`, whole numbers or text: the line of a file (from 1), the row of a public set (from 0), the value of
-            `data.id_column`, or what a source without files calls its examples.
+            `data.id_column`, or the numbers that a source without files gives its examples.
     origin: the file, or the split of a public set, that holds the examples; None for data without files.
     """
 
@@ -28,13 +28,8 @@ class ExampleIds:
     origin: str | None = None
 
 
-def origins_of(source: object) -> dict[str, str]:
-    """By split, what holds a source's examples; empty for a source without files."""
-    return source.origins() if isinstance(source, Located) else {}
-
-
 def save_keys(directory: Path, split: str, keys: Keys | None) -> None:
-    """Keep what a column of ids calls the examples of a split, where there is such a column."""
+    """Write the values of a column of ids for a split; None: the source has no such column."""
     if keys is None:
         return
     if all(isinstance(key, int) for key in keys):
@@ -50,24 +45,12 @@ class Numbered(Protocol):
     def ids(self) -> np.ndarray: ...
 
 
-class WithIds(Protocol):
-    """Prepared data. splits, origins: by the name of a split."""
-
-    @property
-    def directory(self) -> Path: ...
-
-    @property
-    def origins(self) -> dict[str, str]: ...
-
-    @property
-    def splits(self) -> Mapping[str, Numbered]: ...
-
-
-def read_ids(prepared: WithIds, split: str) -> ExampleIds:
-    """The ids of a split: the keys that were kept, else the source's own numbers."""
+def read_ids(prepared: PreparedData[Numbered], split: str) -> ExampleIds:
+    """The ids of a split: the values of the source's column of ids, else its own numbers."""
     directory, numbers, origin = prepared.directory, prepared.splits[split].ids, prepared.origins.get(split)
     with reading(directory):
         if (directory / f"{split}_keys_text.npy").is_file():
             return ExampleIds([*KeptTexts(directory, f"{split}_keys_text")], origin)
-        kept = (directory / f"{split}_keys.npy").is_file()
-        return ExampleIds((mapped(directory, f"{split}_keys") if kept else numbers).tolist(), origin)
+        if (directory / f"{split}_keys.npy").is_file():
+            numbers = mapped(directory, f"{split}_keys")
+        return ExampleIds(numbers.tolist(), origin)

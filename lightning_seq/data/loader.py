@@ -1,4 +1,4 @@
-"""DataLoaders of whole batches, which know their position in the epoch."""
+"""DataLoaders of whole batches, and the training loader that knows its position in the epoch."""
 
 from __future__ import annotations
 
@@ -11,19 +11,15 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from lightning_seq.data.bucket_sampler import BucketSampler
-from lightning_seq.data.columns_sampler import ColumnsSampler
+from lightning_seq.data.planner import Planner
 from lightning_seq.spec import Batch
-
-Planner = BucketSampler | ColumnsSampler
-"""A sampler that plans the batches of an epoch, and can begin with any of them."""
 
 _PR_SET_PDEATHSIG = 1
 _GRACE = 10
 """Seconds for which a worker continues after SIGTERM."""
 
 
-def loader_options(sampler: Planner, num_workers: int) -> dict[str, Any]:
+def loader_options(sampler: Planner[object], num_workers: int) -> dict[str, Any]:
     """Arguments of a DataLoader over a dataset whose items are whole batches."""
     return {
         "batch_size": None,
@@ -37,7 +33,7 @@ def loader_options(sampler: Planner, num_workers: int) -> dict[str, Any]:
 
 
 def leave_signals_to_the_run(worker: int) -> None:
-    """A worker ignores signals, as the run may need more batches before it ends; it ends when the run is killed."""
+    """Let a worker ignore signals, as the run may need more batches before it ends, and end when the run is killed."""
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):
         signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: signal.alarm(_GRACE))
@@ -46,19 +42,19 @@ def leave_signals_to_the_run(worker: int) -> None:
 
 
 def end_workers(loader: object) -> None:
-    """End the workers of a loader now: an exception may refer to the loader until the process ends."""
+    """End the workers of a loader now: an exception may keep the loader alive until the process ends."""
     iterator = getattr(loader, "_iterator", None)
     if iterator is not None and hasattr(iterator, "_shutdown_workers"):
         iterator._shutdown_workers()
 
 
 class TrainLoader(DataLoader[Batch]):
-    """A DataLoader that counts the batches of the epoch that it has handed out.
+    """A DataLoader that counts the batches of the epoch so far.
 
     Lightning keeps its state in checkpoints: a run that ended within an epoch resumes with the next batch.
     """
 
-    def __init__(self, batches: Dataset[Batch], sampler: Planner, num_workers: int = 0) -> None:
+    def __init__(self, batches: Dataset[Batch], sampler: Planner[object], num_workers: int = 0) -> None:
         super().__init__(batches, **loader_options(sampler, num_workers))
         self._planner, self._handed_out = sampler, 0
 

@@ -3,53 +3,26 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Generic, Protocol, TypeVar
+from collections.abc import Iterator, Sequence, Sized
+from pathlib import Path
+from typing import Generic, TypeVar
 
 import numpy as np
 from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader, Dataset
 
 from lightning_seq.data.bucket_sampler import BucketSampler
-from lightning_seq.data.loader import Planner, TrainLoader, loader_options
+from lightning_seq.data.cache import PreparedData, check_limits
+from lightning_seq.data.loader import TrainLoader, loader_options
+from lightning_seq.data.planner import Planner
+from lightning_seq.data.reader import Reader
 from lightning_seq.errors import UserError
+from lightning_seq.files import Plain
 from lightning_seq.spec import Batch, DataSpec
 
-
-class PreparedData(Protocol):
-    """The splits of a data set, ready for batches.
-
-    fingerprints: `data` (the content and everything done to it) and `split` (which example is in which split).
-    report:       one line for each thing that was left out, cut, or done that the user may not expect.
-    name:         for people.
-    """
-
-    @property
-    def spec(self) -> DataSpec: ...
-
-    @property
-    def fingerprints(self) -> dict[str, str]: ...
-
-    @property
-    def report(self) -> Sequence[str]: ...
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def splits(self) -> Mapping[str, Any]: ...
-
-
-class Reader(Protocol):
-    """Turns new text into a batch; a checkpoint holds it as plain values."""
-
-    def encode(self, texts: Sequence[Any]) -> Batch: ...
-
-    def to_plain(self) -> dict[str, Any]: ...
-
-
-P = TypeVar("P", bound=PreparedData)
+P = TypeVar("P", bound=PreparedData[Sized])
 R = TypeVar("R", bound=Reader)
+S = TypeVar("S")
 
 
 class DataModule(LightningDataModule, ABC, Generic[P, R]):
@@ -61,7 +34,7 @@ class DataModule(LightningDataModule, ABC, Generic[P, R]):
     num_workers:     processes that make batches; 0: the run itself makes them.
     licence:         of the data, for people.
 
-    A kind of data sets `prepared` and `reader`, and says in `batches` which datasets and samplers its splits have.
+    A subclass sets `prepared` and `reader`, and gives the datasets and samplers of its splits in `batches`.
     """
 
     prepared: P
@@ -71,19 +44,25 @@ class DataModule(LightningDataModule, ABC, Generic[P, R]):
         self, batch_size: int, eval_batch_size: int | None, seed: int, num_workers: int, licence: str | None
     ) -> None:
         super().__init__()
-        check_at_least_one(batch_size=batch_size, eval_batch_size=eval_batch_size)
+        check_limits(batch_size=batch_size, eval_batch_size=eval_batch_size)
         if num_workers < 0:
             raise UserError(f"data.num_workers is {num_workers}, expected at least 0")
         self.batch_size, self.eval_batch_size = batch_size, eval_batch_size or batch_size
         self.seed, self.num_workers, self.licence = seed, num_workers, licence
 
     @abstractmethod
-    def batches(self, split: str) -> tuple[Dataset[Batch], Planner]:
+    def batches(self, split: str) -> tuple[Dataset[Batch], Planner[object]]:
         """The dataset of a split, whose items are whole batches, and the sampler that plans them."""
 
     @abstractmethod
     def headline(self) -> str:
         """The name and the sizes of the data, in one line."""
+
+    def required(self, source: S | None, cache: Path | str | None) -> tuple[S, Path | str]:
+        """The source and the cache. Raises UserError where one of them is missing."""
+        if source is None or cache is None:
+            raise UserError(f"{type(self).__name__} needs `prepared`, or `source` and `cache`: give data=NAME")
+        return source, cache
 
     @property
     def spec(self) -> DataSpec:
@@ -95,7 +74,7 @@ class DataModule(LightningDataModule, ABC, Generic[P, R]):
 
     def train_sentences(self) -> Iterator[list[str]]:
         """The sentences of the train split that word vectors are trained on; none where inputs are not words."""
-        return iter(())
+        return self.prepared.train_sentences()
 
     def summary(self) -> str:
         """The headline, and a line for each thing that the user may not expect."""
@@ -104,11 +83,15 @@ class DataModule(LightningDataModule, ABC, Generic[P, R]):
     def notes(self) -> Sequence[str]:
         return self.prepared.report
 
-    def encode(self, texts: Sequence[Any]) -> Batch:
+    def sizes(self) -> str:
+        """How many examples each split has, for the headline."""
+        return ", ".join(f"{name} {len(split):,}" for name, split in self.prepared.splits.items())
+
+    def encode(self, texts: Sequence[str]) -> Batch:
         """New texts as one batch; see the `encode` of the reader."""
         return self.reader.encode(texts)
 
-    def to_plain(self) -> dict[str, Any]:
+    def to_plain(self) -> dict[str, Plain]:
         """The reader as plain values, for a checkpoint."""
         return self.reader.to_plain()
 
@@ -129,17 +112,11 @@ class DataModule(LightningDataModule, ABC, Generic[P, R]):
         return DataLoader(dataset, **loader_options(sampler, self.num_workers))
 
     def bucket_sampler(self, split: str, lengths: np.ndarray, targets: np.ndarray | None = None) -> BucketSampler:
-        """The order of the batches of a split: shuffled and with the accumulation of the trainer in training alone."""
+        """The order of the batches of a split; only training is shuffled and accumulates gradients."""
         train, (rank, world) = split == "train", self.rank_and_world
+        size, accumulate = (self.batch_size, self.accumulated) if train else (self.eval_batch_size, 1)
         return BucketSampler(
-            lengths,
-            self.batch_size if train else self.eval_batch_size,
-            self.seed,
-            shuffle=train,
-            rank=rank,
-            world=world,
-            accumulate=self.accumulated if train else 1,
-            targets=targets,
+            lengths, size, self.seed, shuffle=train, rank=rank, world=world, accumulate=accumulate, targets=targets
         )
 
     @property
@@ -151,10 +128,3 @@ class DataModule(LightningDataModule, ABC, Generic[P, R]):
     def accumulated(self) -> int:
         """The batches of one optimiser step of the trainer; 1 without a trainer."""
         return self.trainer.accumulate_grad_batches if self.trainer else 1
-
-
-def check_at_least_one(**values: int | None) -> None:
-    """Raises UserError for a key of `data` whose value is below 1."""
-    for name, value in values.items():
-        if value is not None and value < 1:
-            raise UserError(f"data.{name} is {value}, expected at least 1")

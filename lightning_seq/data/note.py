@@ -1,9 +1,9 @@
-"""What a user should know about one text before a model's answer to it is believed."""
+"""Notes on texts, for whoever reads a model's answers to them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from lightning_seq.errors import UserError
 from lightning_seq.text.vocabulary import UNK, Vocabulary
@@ -20,14 +20,8 @@ EMPTY = Note("empty line", False)
 UNKNOWN = Note("only unknown words", True)
 
 
-class NotingReader(Protocol):
-    """A reader of new text that says what is unusual about one text."""
-
-    def note(self, text: str) -> Note | None: ...
-
-
 def note_of_tokens(tokens: Sequence[str], vocabulary: Vocabulary, longest: int | None = None) -> Note | None:
-    """longest: tokens of a text that are read, or None for all."""
+    """A note on a text with these tokens. longest: how many of them are read, or None for all."""
     if not any(map(str.strip, tokens)):
         return EMPTY
     read = tokens[:longest]
@@ -37,7 +31,7 @@ def note_of_tokens(tokens: Sequence[str], vocabulary: Vocabulary, longest: int |
 
 
 def refusal(read: Callable[[], object]) -> Note | None:
-    """What `read` raises UserError for, as a note."""
+    """The UserError that `read` raises, as a note."""
     try:
         read()
     except UserError as error:

@@ -1,36 +1,74 @@
-"""Texts as one flat array of numbers: tokens numbered as they come, cut to a length, kept for word vectors.
-
-Text i is `flat[offsets[i]:offsets[i + 1]]`.
-"""
+"""Texts as one flat array of token numbers with offsets, cut to a length, and saved for word vectors."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from lightning_seq.errors import UserError, first_line
 from lightning_seq.files import DAMAGE, LARGEST_CACHED, DamagedError, read_json, write_json
+from lightning_seq.text.vocabulary import UNK
 
 LONGEST_SENTENCE = 1000
-"""Tokens that word vectors are given at a time: gensim reads no more than 10,000 of a sentence."""
-AS_LONG_AS_THE_TEXT = ("flat", "tags", "links")
+"""Tokens of a sentence for word vectors: gensim reads at most 10,000 tokens of a sentence."""
+_AS_LONG_AS_THE_TEXT = ("flat", "tags", "links", "steps")
+
+
+@dataclass(frozen=True)
+class Ragged:
+    """Rows of unequal length, none of them empty, one after the other: row i is `flat[offsets[i]:offsets[i + 1]]`.
+
+    flat:    `[tokens]` int32, or `[steps, D]`.
+    offsets: `[N + 1]` int64.
+    """
+
+    flat: np.ndarray
+    offsets: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @cached_property
+    def lengths(self) -> np.ndarray:
+        return np.diff(self.offsets)
 
 
 class TokenNumbers(dict[str, int]):
-    """Every token met so far, numbered as they come."""
+    """The number of every token so far, in the order of first occurrence."""
 
     def __missing__(self, token: str) -> int:
         self[token] = number = len(self)
         return number
 
+    def flatten(self, sentences: Iterable[Sequence[str]]) -> tuple[np.ndarray, np.ndarray]:
+        """The numbers of all tokens, `[tokens]` int32, and the offsets of the sentences, `[N + 1]` int64."""
+        flat, offsets = array("i"), array("q", [0])
+        for tokens in sentences:
+            flat.extend([self[token] for token in tokens])
+            offsets.append(len(flat))
+        return as_ids(flat), np.frombuffer(offsets, dtype=np.int64)
+
+    def counts(self, flat: np.ndarray) -> dict[str, int]:
+        """By token, how often its number occurs, without the tokens that do not occur."""
+        counts = np.bincount(flat, minlength=len(self)).tolist()
+        return {token: count for token, count in zip(self, counts, strict=True) if count}
+
+
+def as_ids(numbers: array[int]) -> np.ndarray:
+    """`[N]` int32, for an `array("i")`."""
+    return np.frombuffer(numbers, dtype=np.int32) if numbers else np.zeros(0, dtype=np.int32)
+
 
 def cut_to(limit: int | None, offsets: np.ndarray) -> tuple[np.ndarray | None, np.ndarray, int]:
-    """Which tokens stay when every text has `limit` at most, the new offsets, and how many texts lose some.
+    """Which tokens stay when every text has `limit` at most, the new offsets, and how many texts become shorter.
 
-    The mask `[tokens]` is None where nothing is lost.
+    The mask `[tokens]` is None where all stay.
     """
     lengths = np.diff(offsets)
     if limit is None or not len(lengths) or lengths.max() <= limit:
@@ -50,8 +88,13 @@ def shortened(
     return flat[kept], after
 
 
+def unknown_share(ids: np.ndarray) -> float:
+    """The part of the ids that is `<unk>`."""
+    return float((ids == UNK).mean())
+
+
 def save_corpus(directory: Path, prefix: str, flat: np.ndarray, offsets: np.ndarray, written: list[str]) -> None:
-    """The tokens of training by falling count, whether the vocabulary has them or not: what word vectors are of.
+    """Save the tokens of training for word vectors, by falling count, also those that the vocabulary does not hold.
 
     written: the spelling of each number. Writes `<prefix>corpus_flat.npy`, `<prefix>corpus_offsets.npy` and
     `<prefix>corpus_words.json`.
@@ -60,19 +103,18 @@ def save_corpus(directory: Path, prefix: str, flat: np.ndarray, offsets: np.ndar
     order = sorted(np.flatnonzero(counts).tolist(), key=lambda number: (-counts[number], written[number]))
     ranks = np.full(len(written), -1, dtype=np.int32)
     ranks[order] = np.arange(len(order))
-    np.save(directory / f"{prefix}corpus_flat.npy", ranks[flat])
-    np.save(directory / f"{prefix}corpus_offsets.npy", offsets)
+    save_arrays(directory, f"{prefix}corpus", flat=ranks[flat], offsets=offsets)
     write_json(directory / f"{prefix}corpus_words.json", [written[number] for number in order])
 
 
 def read_corpus(directory: Path, prefix: str = "", longest: int | None = None) -> Iterator[list[str]]:
-    """The texts that `save_corpus` kept, none of them empty; those over `longest` tokens in parts.
+    """The texts that `save_corpus` wrote, without empty ones; those over `longest` tokens in parts.
 
-    Raises UserError where they cannot be read any more.
+    Raises UserError where they can no longer be read.
     """
     with reading(directory):
         spelling = read_words(directory / f"{prefix}corpus_words.json")
-        flat, offsets = (opened(directory, f"{prefix}corpus_{part}") for part in ("flat", "offsets"))
+        flat, offsets = read_arrays(directory, f"{prefix}corpus", "flat", "offsets")
     for start, stop in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True):
         for part in range(start, stop, longest or max(1, stop - start)):
             yield spelling[flat[part : min(part + longest, stop) if longest else stop]].tolist()
@@ -80,10 +122,7 @@ def read_corpus(directory: Path, prefix: str = "", longest: int | None = None) -
 
 @contextmanager
 def reading(directory: Path) -> Iterator[None]:
-    """Around the reading of what prepared data leave on disk until it is needed.
-
-    Raises UserError where it cannot be read any more.
-    """
+    """Raises UserError where prepared data that are read later can no longer be read."""
     try:
         yield
     except DAMAGE as error:
@@ -96,20 +135,27 @@ def read_words(path: Path) -> np.ndarray:
     """A list of texts, as an array of objects. Raises DamagedError, or FileNotFoundError."""
     words = read_json(path, list, LARGEST_CACHED)
     if not all(isinstance(word, str) for word in words):
-        raise DamagedError(f"{path.name} holds other things than texts")
+        raise DamagedError(f"{path.name} does not hold texts only")
     return np.array(words, dtype=object)
 
 
-def opened(directory: Path, name: str) -> np.ndarray:
-    """The array that was saved under this name; what is as long as the text stays on disk."""
-    array = mapped(directory, name)
-    # On disk as a plain array on the mapped file: `np.memmap` itself is slow to index.
-    return np.asarray(array) if name.endswith(AS_LONG_AS_THE_TEXT) else np.array(array)
+def save_arrays(directory: Path, prefix: str, **arrays: np.ndarray) -> None:
+    """Write each array to `<prefix>_<name>.npy`."""
+    for name, values in arrays.items():
+        np.save(directory / f"{prefix}_{name}.npy", values)
+
+
+def read_arrays(directory: Path, prefix: str, *names: str) -> Iterator[np.ndarray]:
+    """The arrays that `save_arrays` wrote; those as long as the text stay on disk. Raises DamagedError."""
+    for name in names:
+        values = mapped(directory, f"{prefix}_{name}")
+        # A plain array on the mapped file: `np.memmap` itself is slow to index.
+        yield np.asarray(values) if name.endswith(_AS_LONG_AS_THE_TEXT) else np.array(values)
 
 
 def mapped(directory: Path, name: str) -> np.ndarray:
-    """The array that was saved under this name, on disk. Raises DamagedError where its file cannot be read."""
+    """The array in `<name>.npy`, on disk. Raises DamagedError where its file cannot be read."""
     try:
         return np.load(directory / f"{name}.npy", mmap_mode="r", allow_pickle=False)
-    except Exception as error:  # what NumPy's reader meets in a header of anything may raise anything
+    except Exception as error:  # NumPy's reader may raise anything on a damaged header
         raise DamagedError(f"{name}.npy cannot be read: {first_line(error)}") from None

@@ -1,4 +1,4 @@
-"""Word vectors that are found again by what made them."""
+"""The cache of word vectors, by their parameters and their corpus."""
 
 from __future__ import annotations
 
@@ -12,17 +12,12 @@ from lightning_seq.files import fingerprint
 from lightning_seq.sealed import cached
 
 KIND = "word2vec"
-# To be raised when the same parameters on the same corpus give other vectors than before.
-PROCEDURE = 1
-# The same, of several workers.
-PROCEDURE_OF_SEVERAL = 2
+PROCEDURE, PROCEDURE_OF_SEVERAL = 1, 2
+"""Versions of the training by one worker and by several: a new version is for new vectors from the same input."""
 
 
 def vectors_fingerprint(parameters: Word2VecParameters, corpus_fingerprint: str) -> str:
-    """Sixteen hex digits for vectors trained so on that corpus.
-
-    `workers` is part of it: vectors that several workers made are not those of one.
-    """
+    """Sixteen hex digits of the vectors of that corpus; several workers make other vectors than one."""
     procedure = PROCEDURE if parameters.workers == 1 else PROCEDURE_OF_SEVERAL
     return fingerprint({"procedure": procedure, "parameters": asdict(parameters), "corpus": corpus_fingerprint})
 

@@ -1,4 +1,4 @@
-"""Word vectors in other people's files. Nothing in such a file is believed before it is checked."""
+"""Word vectors in files of other programs: every value in such a file is checked."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _FOREIGN = {
     b"\x1f\x8b": "is compressed (gzip): unpack it first",
     b"PK\x03\x04": "is a zip file: unpack it first",
     b"BZh": "is compressed (bzip2): unpack it first",
-    b"\xba\x16\x4f\x2f": "is a fastText .bin model: give the .vec file beside it",
+    b"\xba\x16\x4f\x2f": "is a fastText .bin model: give the .vec file instead",
     b"\x80": "is not a text (a pickle, perhaps, and those are never read): save it as word2vec text",
 }
 
@@ -36,23 +36,19 @@ def read_vectors(
 ) -> Vectors:
     """Read word2vec text or binary, GloVe text, fastText `.vec`, or a directory written by `vectors.save`.
 
-    width: the E that is expected, or None for any.
-    keep:  the words that are needed. Memory is taken for these alone; of all others only the number of values is
-           checked, not the values, and not whether a word comes twice.
+    width: the expected E; None: any.
+    keep:  the words that are needed; None: all. Of other words only the number of values is checked.
+    normalise: the form of Unicode for words (see text/normalise.py); of two equal words in it the first counts.
 
-    normalise: the form that words are brought into (see text/normalise.py); of two that become one the first counts.
+    A byte order mark is left out, and so are words that are not UTF-8 (word2vec.c cuts long words inside a character);
+    `meta["not_utf8"]` is their number.
 
-    A byte order mark is left out. Words that are not UTF-8 (word2vec.c cuts long words inside a character) are left
-    out too; `meta["not_utf8"]` is their number.
-
-    Raises UserError with the line or byte where a file is not what it says: a header with another number of words or
-    values, a value that is no number, NaN or infinity, a word that comes twice, an early end; and where no word at all
-    is UTF-8.
+    Raises UserError, with the line or byte, for a header with another number of words or values, a value that is not a
+    finite number, a word that comes twice, an early end; and where no word is UTF-8.
     """
     if path.is_dir():
-        vectors = load(path)
+        vectors = _normalised(load(path), normalise)
         _check_width(path, vectors.width, width)
-        vectors = _normalised(vectors, normalise)
         return vectors if keep is None else vectors.only(keep)
     try:
         with path.open("rb") as file:
@@ -66,13 +62,13 @@ def read_vectors(
 def write_word2vec_text(vectors: Vectors, path: Path) -> None:
     """Write the format that gensim and most others read: a header, then a word and its values a line.
 
-    Each value has the digits that give the same float32 back.
-
-    Raises UserError for a word that the format cannot hold (a space is one, among characters).
+    Each value has the digits that give the same float32 back. Raises UserError for a word with white space in it.
     """
     bad = next((word for word in vectors.words if fields(word) != [word]), None)
     if bad is not None:
-        raise UserError(f"the word {bad!r} cannot stand in word2vec text, which separates by spaces: use the directory")
+        raise UserError(
+            f"word2vec text cannot hold the word {bad!r}, because spaces separate its values: use the directory"
+        )
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
         file.write(f"{len(vectors.words)} {vectors.width}\n")
         for word, row in zip(vectors.words, vectors.matrix, strict=True):
@@ -97,7 +93,7 @@ class _Rows:
         raise UserError(f"{self.path}, {place}: {message}")
 
     def word(self, raw: bytes, place: str) -> str | None:
-        """The word in `raw`, or None where it is not needed or not UTF-8."""
+        """The word, or None where it is not needed or not UTF-8."""
         try:
             word = raw.decode("utf-8")
         except UnicodeDecodeError:
@@ -105,7 +101,7 @@ class _Rows:
             return None
         self.readable = True
         if not word:
-            self.fail(place, "there is no word before the values")
+            self.fail(place, "the word before the values is missing")
         spelt, word = word, normal(word, self.form)
         if self.keep is not None and word not in self.keep:
             return None
@@ -142,42 +138,38 @@ def _read(path: Path, file: BinaryIO, width: int | None, keep: Collection[str] |
     rows = _Rows(path, keep, form)
     header = _header(first)
     if header is None:
-        found = len(first.rstrip(b" \r\n").split(b" ")) - 1
-        if found < 1:
+        own_width = len(first.rstrip(b" \r\n").split(b" ")) - 1
+        if own_width < 1:
             rows.fail("line 1", "expected a header (two whole numbers), or a word and its values with spaces between")
-        _check_width(path, found, width)
+        _check_width(path, own_width, width)
         file.seek(begin)
-        return _read_text(file, rows, found, None)
-    count, found = header
-    if found < 1:
-        rows.fail("line 1", f"the header says {count} words of {found} values: expected at least one value")
-    _check_width(path, found, width)
+        return _read_text(file, rows, own_width, None)
+    count, own_width = header
+    if own_width < 1:
+        rows.fail("line 1", f"the header says {count} words of {own_width} values: expected at least one value")
+    _check_width(path, own_width, width)
     if _looks_like_text(file, begin + len(first)):
-        return _read_text(file, rows, found, count)
-    return _read_binary(file, rows, found, count, begin + len(first))
+        return _read_text(file, rows, own_width, count)
+    return _read_binary(file, rows, own_width, count, begin + len(first))
 
 
 def _normalised(vectors: Vectors, form: str) -> Vectors:
     rows: dict[str, int] = {}
     for row, word in enumerate(vectors.words):
         rows.setdefault(normal(word, form), row)
-    if tuple(rows) == vectors.words:
-        return vectors
-    kept = list(rows.values())
-    counts = None if vectors.counts is None else vectors.counts[kept]
-    return Vectors(tuple(rows), vectors.matrix[kept], counts, vectors.meta)
+    return vectors if tuple(rows) == vectors.words else vectors.select(rows)
 
 
-def _check_width(path: Path, found: int, expected: int | None) -> None:
-    if expected is not None and found != expected:
+def _check_width(path: Path, own_width: int, expected: int | None) -> None:
+    if expected is not None and own_width != expected:
         raise UserError(
-            f"{path} has vectors of width {found}, expected {expected}: give another file, "
-            f"or set embedding.size={found}"
+            f"{path} has vectors of width {own_width}, expected {expected}: give another file, "
+            f"or set embedding.size={own_width}"
         )
 
 
 def _header(line: bytes) -> tuple[int, int] | None:
-    """Words and width, where the line is two whole numbers."""
+    """Words and width, if the line is two whole numbers."""
     parts = line.split()
     if len(parts) != 2 or not all(part.isdigit() and len(part) < 19 for part in parts):
         return None
@@ -185,7 +177,7 @@ def _header(line: bytes) -> tuple[int, int] | None:
 
 
 def _looks_like_text(file: BinaryIO, start: int) -> bool:
-    """Whether the line after the header is a word and numbers in digits, or what follows has no control bytes."""
+    """Whether the line after the header is a word and numbers in digits, or no control byte follows."""
     line = file.readline(_SAMPLE)
     sample = line + file.read(_SAMPLE - len(line))
     file.seek(start)
@@ -214,7 +206,7 @@ def _lines(file: BinaryIO, number: int) -> Iterator[tuple[int, bytes]]:
 
 
 def _read_text(file: BinaryIO, rows: _Rows, width: int, count: int | None) -> Vectors:
-    """A word and `width` values a line. GloVe has a few words with spaces in them; files with a header have not."""
+    """A word and `width` values a line. A word of GloVe may hold spaces; with a header no word does."""
     blank, read = 0, 0
     for number, line in _lines(file, 1 if count is None else 2):
         place = f"line {number}"
@@ -229,11 +221,11 @@ def _read_text(file: BinaryIO, rows: _Rows, width: int, count: int | None) -> Ve
         if read == count:
             rows.fail(place, f"the header says {count} words, and there are more")
         read += 1
-        found = line.count(b" ")
+        spaces = line.count(b" ")
         parts = line.rsplit(b" ", width)
-        spaced = found > width and count is None and _number(parts[0].rsplit(b" ", 1)[1]) is None
-        if found != width and not spaced:
-            rows.fail(place, f"has {found} values, expected {width}: each word has as many as the first line says")
+        spaced = spaces > width and count is None and _number(parts[0].rsplit(b" ", 1)[1]) is None
+        if spaces != width and not spaced:
+            rows.fail(place, f"has {spaces} values, expected {width}: each word has as many as the first line says")
         word = rows.word(parts[0], place)
         if word is None:
             continue
@@ -251,7 +243,7 @@ def _read_text(file: BinaryIO, rows: _Rows, width: int, count: int | None) -> Ve
 
 
 def _read_binary(file: BinaryIO, rows: _Rows, width: int, count: int, start: int) -> Vectors:
-    """A word, a space, and `width` little-endian float32 values; a line's end before a word or not."""
+    """A word, a space, and `width` little-endian float32 values; a line feed before the word is optional."""
     with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         size, at = len(data), start
         # A word takes at least one byte, a space and its values.

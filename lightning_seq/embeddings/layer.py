@@ -13,16 +13,16 @@ from lightning_seq.errors import UserError
 class Embedding(nn.Module):
     """Ids `[B, T]` to their rows of `weight [V, E]`.
 
-    weight:  where the rows start; drawn from N(0, scale²) where none is given; torch's own scale is 1.
+    weight:  the initial rows; None: drawn from N(0, scale²); torch's own scale is 1.
     frozen:  True, False, or a number of epochs n: the rows do not change until `set_epoch(n)`.
     padding: the id whose row is zero and stays zero, or None.
     dropout: the probability to drop a word of the vocabulary, wherever it occurs in a batch, in training (Gal &
-             Ghahramani 2016; Merity et al. 2018); what stays is scaled by 1/(1 - dropout).
+             Ghahramani 2016; Merity et al. 2018); the other rows are scaled by 1/(1 - dropout).
 
-    While the rows of an embedding frozen for n epochs stand still they have no gradient at all, so that an optimiser
-    leaves them alone; they are parameters from the start, as data-parallel training needs it.
+    Rows that are frozen for n epochs have no gradient until then, so that an optimiser leaves them alone; they are
+    parameters from the start, because data-parallel training needs it.
 
-    Raises UserError where `weight` has another shape, and for a `frozen` that is neither.
+    Raises UserError where `weight` has another shape, and for another `frozen`.
     """
 
     def __init__(
@@ -79,12 +79,12 @@ class Embedding(nn.Module):
             self.weight[self.padding].zero_()
 
     def set_epoch(self, epoch: int) -> None:
-        """Say which epoch begins, counted from 0: frozen for n epochs, the rows learn from epoch n on."""
+        """The epoch that begins, counted from 0: rows frozen for n epochs learn from epoch n on."""
         if type(self.frozen) is int:
             self.still = epoch < self.frozen
 
     def thaw(self) -> None:
-        """Let the rows learn from now on, however they were frozen."""
+        """Let the rows learn from now on."""
         self.frozen = self.still = False
         self.weight.requires_grad_(True)
 
@@ -100,32 +100,8 @@ class Embedding(nn.Module):
         return f"{self.size}, {self.width}, frozen={self.frozen}, dropout={self.dropout}"
 
 
-class OneHot(nn.Module):
-    """One-hot vectors of width V, given by their ids: the ids are returned, and no dense vector is made.
-
-    The layer that follows looks its product up, as `lookup_product` does.
-    """
-
-    is_lookup = True
-
-    def __init__(self, size: int) -> None:
-        super().__init__()
-        if size < 1:
-            raise UserError(f"one-hot inputs of {size} words: expected at least 1")
-        self.width = size
-
-    def set_epoch(self, epoch: int) -> None:
-        """Nothing to thaw."""
-
-    def forward(self, ids: Int[Tensor, "B T"]) -> Int[Tensor, "B T"]:
-        return ids
-
-    def extra_repr(self) -> str:
-        return f"{self.width}"
-
-
-class Vectors(nn.Module):
-    """Inputs that are vectors `[B, T, E]` already: hands them on."""
+class _FixedInputs(nn.Module):
+    """Inputs of a width, without parameters."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -134,11 +110,29 @@ class Vectors(nn.Module):
     def set_epoch(self, epoch: int) -> None:
         """Nothing to thaw."""
 
-    def forward(self, x: Float[Tensor, "B T E"]) -> Float[Tensor, "B T E"]:
-        return x
-
     def extra_repr(self) -> str:
         return f"{self.width}"
+
+
+class OneHot(_FixedInputs):
+    """One-hot vectors of width V: returns their ids; the next layer looks its product up by `lookup_product`."""
+
+    is_lookup = True
+
+    def __init__(self, size: int) -> None:
+        if size < 1:
+            raise UserError(f"one-hot inputs of {size} words: expected at least 1")
+        super().__init__(size)
+
+    def forward(self, ids: Int[Tensor, "B T"]) -> Int[Tensor, "B T"]:
+        return ids
+
+
+class Vectors(_FixedInputs):
+    """Returns inputs that are vectors `[B, T, E]` already."""
+
+    def forward(self, x: Float[Tensor, "B T E"]) -> Float[Tensor, "B T E"]:
+        return x
 
 
 def lookup_product(

@@ -1,4 +1,4 @@
-"""The matrix a model's inputs start from."""
+"""The matrix that the embedding of a model starts from."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _EXAMPLES = 10
 
 @dataclass(frozen=True)
 class Coverage:
-    """How much of a vocabulary has a vector; its special words do not count.
+    """The share of a vocabulary that has vectors; special words do not count.
 
     types:   share of the words.
-    tokens:  share of the text that these words make up, or None where their counts are not known.
+    tokens:  share of the text, or None where the counts of the words are unknown.
     missing: examples of words without a vector, the most frequent first.
     """
 
@@ -35,16 +35,16 @@ def embedding_matrix(
     counts: Sequence[int] | None = None,
     specials: Sequence[str] = SPECIALS,
 ) -> tuple[np.ndarray, Coverage]:
-    """A row for each word of a vocabulary, `[V, E]` float32, and what share of it the vectors cover.
+    """A row for each word of a vocabulary, `[V, E]` float32, and the coverage of the vocabulary.
 
     words:    of the vocabulary; the index is the id.
-    counts:   the number of times that each word occurs in the text, `[V]`.
+    counts:   of each word in the text, `[V]`.
     specials: special words; the first one is padding, and its row is zero.
 
-    A word that has no vector gets a draw from a normal with the mean and standard deviation that the vectors have in
-    each column, the same for the same seed.
+    The row of a word without a vector is drawn from a normal distribution, with the mean and standard deviation of the
+    vectors in each column; the same seed gives the same row.
 
-    Raises UserError where the vectors are none at all.
+    Raises UserError where no word has a vector.
     """
     if counts is not None and len(counts) != len(words):
         raise ValueError(f"{len(counts)} counts for {len(words)} words")

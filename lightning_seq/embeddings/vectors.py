@@ -1,19 +1,18 @@
-"""Word vectors: words, their rows, how often each was seen, and where they come from."""
+"""Word vectors: words, their rows, their counts, and their origin."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from lightning_seq.errors import UserError
-from lightning_seq.files import DAMAGE, LARGEST_CACHED, read_json, replacing, write_json
+from lightning_seq.files import DAMAGE, LARGEST_CACHED, Plain, read_json, replacing, write_json
 
 TENSORS, VOCABULARY, META = "vectors.safetensors", "vocabulary.json", "meta.json"
 _KEY = "vectors"
@@ -25,7 +24,7 @@ class Vectors:
 
     words:  V different words; by frequency where they were trained here.
     matrix: `[V, E]` float32, finite.
-    counts: `[V]` int64, how often each word stood in the text, or None where a file does not say.
+    counts: `[V]` int64, of each word in the text, or None where they are unknown.
     meta:   plain values: parameters, fingerprints, losses, versions.
 
     Raises ValueError for parts that do not fit each other.
@@ -34,7 +33,7 @@ class Vectors:
     words: tuple[str, ...]
     matrix: np.ndarray
     counts: np.ndarray | None = None
-    meta: dict[str, Any] = field(default_factory=dict)
+    meta: dict[str, Plain] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.matrix.dtype != np.float32 or self.matrix.ndim != 2 or len(self.matrix) != len(self.words):
@@ -44,7 +43,7 @@ class Vectors:
         if self.counts is not None and self.counts.shape != (len(self.words),):
             raise ValueError(f"counts have shape {list(self.counts.shape)}, expected [{len(self.words)}]")
         if len(self.ids) != len(self.words):
-            raise ValueError("a word stands twice among the vectors' words")
+            raise ValueError("two vectors are of the same word")
         if not np.isfinite(self.matrix).all():
             raise ValueError("vectors hold NaN or infinity")
 
@@ -64,14 +63,14 @@ class Vectors:
         return self.matrix / np.where(norms > 0, norms, 1)
 
     def only(self, words: Collection[str]) -> Vectors:
-        """The vectors of those words that are here, in the order they have here."""
-        rows = [index for index, word in enumerate(self.words) if word in words]
-        return Vectors(
-            tuple(self.words[row] for row in rows),
-            self.matrix[rows],
-            None if self.counts is None else self.counts[rows],
-            self.meta,
-        )
+        """The vectors of those words, in the same order as before."""
+        return self.select({word: row for row, word in enumerate(self.words) if word in words})
+
+    def select(self, rows: Mapping[str, int]) -> Vectors:
+        """The vectors in these rows, by their new words."""
+        index = list(rows.values())
+        counts = None if self.counts is None else self.counts[index]
+        return Vectors(tuple(rows), self.matrix[index], counts, self.meta)
 
 
 def save(vectors: Vectors, directory: Path) -> None:

@@ -10,32 +10,36 @@ from importlib.metadata import version
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import numpy as np
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress
 
 from lightning_seq.embeddings.vectors import Vectors
-from lightning_seq.errors import UserError, near
-from lightning_seq.printable import printable_console
+from lightning_seq.errors import UserError
+from lightning_seq.field_checks import check_fields
+from lightning_seq.terminal import PrintableConsole
 from lightning_seq.value_types import Fraction, OneOf, Range, Size, SmallSeed
+
+if TYPE_CHECKING:
+    from gensim.models import Word2Vec
 
 ARCHITECTURES = ("skipgram", "cbow")
 FINAL_LEARNING_RATE = 1e-4
 
-# gensim adds the loss up in float32, one small term at a time: beyond 2^23 a term below 0.5 changes nothing any more.
+# gensim sums the loss in float32, one small term at a time: beyond 2^23 a term below 0.5 changes nothing.
 SATURATED = 2.0**23
-# A part of the corpus is as long as its loss stays below 2^22 at worst (each term at most about ln 2), ...
+# The loss of a part of the corpus stays below 2^22 at worst (each term at most about ln 2), ...
 _PART_LOSS = 2.0**22
 _SHORTEST_PART, _LONGEST_PART = 10_000, 200_000
-# ... but no shorter than this many words for each different one: gensim copies the vocabulary for each part.
+# ... but a part has at least this many words for each different word: gensim copies the vocabulary for each part.
 _WORDS_PER_TYPE = 4
-# Each worker's last batch of a part is filled up to 10,000 words: a longer part wastes less.
+# The last batch of each worker is filled up to 10,000 words: a longer part wastes less.
 _WORDS_PER_WORKER = 200_000
 _HUFFMAN_CODE = 20
-# gensim reads lines until a batch has more than 10,000 words and trains on the first 10,000 it keeps: the rest of a
-# sentence across that edge would be lost. A line of words outside the vocabulary fills each batch up instead.
+# gensim reads lines until a batch has more than 10,000 words and trains on the first 10,000: the rest of a sentence
+# across that edge would be lost. So a line of words outside the vocabulary fills each batch up.
 _BATCH = 10_000
 _FILLER = "-"
 
@@ -46,17 +50,15 @@ class Word2VecParameters:
 
     vector_size:          E.
     window:               words on either side, at most.
-    architecture:         `skipgram` or `cbow`.
-    max_vocabulary:       exactly so many words are kept (fewer where there are fewer): the most frequent, then by
-                          alphabet; None for all.
-    min_count:            words that occur less often are left out.
+    max_vocabulary:       of words with a vector: the most frequent, then by alphabet; None: all.
+    min_count:            rarer words are left out.
     negative:             negative samples for each word.
     hierarchical_softmax: instead of negative samples.
-    subsampling:          words more frequent than this share of the text are thinned out; 0 for none.
+    subsampling:          words with a larger share of the text are thinned out; 0: none.
     learning_rate:        at the start; it falls linearly to 0.0001.
     workers:              1 gives the same bits each time; more are faster and do not.
 
-    Raises UserError that names the key, for each value out of its range.
+    Raises UserError for a value out of its range.
     """
 
     vector_size: Annotated[int, Range(1, 100_000)] = 100
@@ -73,25 +75,11 @@ class Word2VecParameters:
     workers: Annotated[int, Range(1, 1024)] = 1
 
     def __post_init__(self) -> None:
-        if self.architecture not in ARCHITECTURES:
-            raise UserError(
-                f"word2vec.architecture is {self.architecture!r}: {near(str(self.architecture), ARCHITECTURES)}"
-            )
-        least = {"vector_size": 1, "window": 1, "min_count": 1, "negative": 0, "epochs": 1, "seed": 0, "workers": 1}
-        if self.max_vocabulary is not None:
-            least["max_vocabulary"] = 1
-        for name, lowest in least.items():
-            value = getattr(self, name)
-            if type(value) is not int or value < lowest:
-                raise UserError(f"word2vec.{name} is {value!r}, expected a whole number of at least {lowest}")
-        if self.seed >= 2**32:
-            raise UserError(f"word2vec.seed is {self.seed}, expected less than 2^32 = {2**32}")
-        if type(self.hierarchical_softmax) is not bool:
-            raise UserError(f"word2vec.hierarchical_softmax is {self.hierarchical_softmax!r}, expected true or false")
-        if not _is_number(self.subsampling) or not 0 <= self.subsampling < 1:
-            raise UserError(f"word2vec.subsampling is {self.subsampling!r}, expected at least 0 and less than 1")
-        if not _is_number(self.learning_rate) or not 0 < self.learning_rate <= 1:
-            raise UserError(f"word2vec.learning_rate is {self.learning_rate!r}, expected more than 0 and at most 1")
+        check_fields(self, "word2vec")
+        if self.subsampling == 1:
+            raise UserError("word2vec.subsampling is 1, expected less than 1")
+        if self.learning_rate == 0:
+            raise UserError("word2vec.learning_rate is 0, expected more than 0")
         if self.negative == 0 and not self.hierarchical_softmax:
             raise UserError(
                 "word2vec.negative is 0 without hierarchical softmax, so nothing would be learned: "
@@ -99,20 +87,16 @@ class Word2VecParameters:
             )
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
 def train(sentences: Iterable[Sequence[str]], parameters: Word2VecParameters, progress: bool = True) -> Vectors:
-    """Train vectors on tokenised sentences, which are read once; one of more than 10,000 words is cut there.
+    """Train vectors on tokenised sentences, which are read once; a sentence is cut after 10,000 words.
 
-    Prints to standard error: with `progress` a bar and a line for each epoch, and always what is lost with several
-    workers. `meta` of the result holds parameters, counts, versions and, for each epoch, the loss per trained word
-    (None where gensim's figure does not tell: several workers leave that of one, and beyond 2^23 it stands still).
+    Prints to standard error: with `progress` a bar and a line for each epoch, and a warning about several workers.
+    `meta` of the result holds parameters, counts, versions and, for each epoch, the loss per trained word (None where
+    gensim's loss is wrong: of several workers it is that of one, and beyond 2^23 it does not change).
 
     Raises UserError for a corpus without words, or in which no word reaches `min_count`.
     """
-    console = printable_console(stderr=True)
+    console = PrintableConsole(stderr=True)
     if parameters.workers > 1:
         console.print(
             f"word2vec.workers={parameters.workers}: faster, but the vectors differ from run to run, "
@@ -120,12 +104,12 @@ def train(sentences: Iterable[Sequence[str]], parameters: Word2VecParameters, pr
             highlight=False,
             soft_wrap=True,
         )
-    with TemporaryDirectory(prefix="word2vec-") as place:
+    with TemporaryDirectory(prefix="word2vec-") as directory:
         try:
-            corpus = _write_corpus(sentences, Path(place), parameters)
+            corpus = _write_corpus(sentences, Path(directory), parameters)
         except OSError as error:
             raise UserError(
-                f"the corpus cannot be written to {place} ({error.strerror}): set TMPDIR to a directory with room"
+                f"the corpus cannot be written to {directory} ({error.strerror}): set TMPDIR to a directory with space"
             ) from error
         words = choose_words(corpus.counts, parameters)
         return _train(corpus, words, parameters, console, progress)
@@ -149,7 +133,7 @@ def choose_words(counts: Counter[str], parameters: Word2VecParameters) -> list[s
 
 
 class _Numbers(dict[str, str]):
-    """A number for each word, as text. A word may hold anything, white space too (one of the characters is a space)."""
+    """A number for each word, as text: a word may hold white space, which gensim would split at."""
 
     def __missing__(self, word: str) -> str:
         self[word] = number = str(len(self))
@@ -157,7 +141,7 @@ class _Numbers(dict[str, str]):
 
 
 class _Part(NamedTuple):
-    """A file of one sentence a line. tokens: the words that gensim is to expect, with the fillers."""
+    """A file of one sentence a line. tokens: its words and fillers, as gensim counts them."""
 
     path: Path
     words: int
@@ -173,7 +157,7 @@ class _Line(NamedTuple):
 
 @dataclass
 class _Corpus:
-    """The text as gensim reads it, and the number of times that each word occurs."""
+    """The text in the form that gensim reads, and the count of each word."""
 
     parts: list[_Part] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
@@ -210,7 +194,7 @@ def _write_corpus(sentences: Iterable[Sequence[str]], place: Path, parameters: W
 
 
 def _batches(lines: Sequence[_Line]) -> list[list[_Line]]:
-    """The lines as gensim's batches are to have them."""
+    """The lines of each of gensim's batches."""
     batches: list[list[_Line]] = []
     words = _BATCH + 1
     for line in lines:
@@ -230,23 +214,19 @@ def _filler(batch: Sequence[_Line]) -> _Line:
 
 
 def _one_stream(lines: Sequence[_Line]) -> tuple[str, int]:
-    """The text for one worker, and the words that gensim is to expect."""
-    first, *others = _batches(lines)
-    written = list(first)
-    before = first
-    for batch in others:
-        written += [_filler(before), *batch]
-        before = batch
-    return "".join(f"{line.text}\n" for line in written), sum(line.words for line in written)
+    """The text for one worker, and its words as gensim counts them."""
+    batches = _batches(lines)
+    stream = [line for batch in batches[:-1] for line in (*batch, _filler(batch))] + batches[-1]
+    return "".join(f"{line.text}\n" for line in stream), sum(line.words for line in stream)
 
 
 def _streams(lines: Sequence[_Line], workers: int) -> tuple[str, int]:
-    """The text for several workers, and the words that gensim is to expect.
+    """The text for several workers, and its words as gensim counts them.
 
-    gensim lets worker i begin at byte i/workers of the file and read whole batches until it has more than a share of
-    the words. Every worker's section has as many bytes and batches as the others. It counts 10,001 words in a batch, or
-    10,000 where the text alone fills it: the share is one word less than so many batches of 10,000, so that each worker
-    reads its own section, once.
+    In gensim worker i begins at byte i/workers of the file and reads whole batches until it has more than its share of
+    the words. So all sections have the same number of bytes and batches. gensim counts 10,001 words in a batch, or
+    10,000 where the text alone fills it: with a share of one word less than all batches of 10,000, each worker reads
+    its own section once.
     """
     size = sum(line.words for line in lines)
     sections: list[list[_Line]] = [[] for _ in range(workers)]
@@ -265,7 +245,7 @@ def _streams(lines: Sequence[_Line], workers: int) -> tuple[str, int]:
 
 
 def part_size(parameters: Word2VecParameters) -> int:
-    """How many words gensim is given at a time: few enough for its float32 sum, and for a bar that moves."""
+    """The words of one call of gensim: few enough for its float32 sum, and for a bar that moves."""
     if parameters.workers > 1:
         return parameters.workers * _WORDS_PER_WORKER
     terms = _HUFFMAN_CODE if parameters.hierarchical_softmax else parameters.negative + 1
@@ -282,15 +262,7 @@ def _train(
     first = parameters.learning_rate
     last = min(first, FINAL_LEARNING_RATE)
     started = time.perf_counter()
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not progress,
-    ) as bar:
+    with Progress(console=console, transient=True, disable=not progress) as bar:
         task = bar.add_task("word2vec", total=total)
         for epoch in range(parameters.epochs):
             loss, trained, begun = 0.0, 0, time.perf_counter()
@@ -307,7 +279,7 @@ def _train(
                 )
                 done += part.words
                 trained += part_trained
-                # Each call of `train` starts the sum again, so this is the part's own.
+                # Each call of `train` starts the sum again: this is the loss of the part.
                 part_loss = float(model.get_latest_training_loss())
                 loss = loss + part_loss if part_loss < SATURATED else float("nan")
                 bar.update(task, completed=done, description=f"word2vec epoch {epoch + 1}/{parameters.epochs}")
@@ -324,8 +296,8 @@ def _train(
     known = [loss for loss in losses if loss is not None]
     if progress and any(later > earlier for earlier, later in pairwise(known)):
         console.print(
-            "word2vec: the loss may rise while the vectors learn: gensim adds it up step by step, over words, contexts "
-            "and negative samples that it draws anew in each epoch",
+            "word2vec: the loss may rise while the vectors learn: gensim sums it over words, contexts and negative "
+            "samples that it draws anew in each epoch",
             highlight=False,
             soft_wrap=True,
         )
@@ -347,7 +319,7 @@ def _train(
     )
 
 
-def _model(corpus: _Corpus, words: list[str], parameters: Word2VecParameters) -> Any:
+def _model(corpus: _Corpus, words: list[str], parameters: Word2VecParameters) -> Word2Vec:
     from gensim.models import Word2Vec
 
     model = Word2Vec(

@@ -1,4 +1,4 @@
-"""Lists of words that people made to try word vectors with: analogies, pairs with judgements of similarity."""
+"""Lists of words to evaluate word vectors with: analogies, pairs with people's judgements of similarity."""
 
 from __future__ import annotations
 
@@ -15,55 +15,49 @@ PAIR_SETS = {"wordsim353": "wordsim353.tsv", "simlex999": "simlex999.txt"}
 
 
 def folded(words: Iterable[str]) -> dict[str, int]:
-    """The first place of each word, capitals or not."""
-    places: dict[str, int] = {}
+    """The first index of each word in capitals."""
+    ids: dict[str, int] = {}
     for index, word in enumerate(words):
-        places.setdefault(word.upper(), index)
-    return places
+        ids.setdefault(word.upper(), index)
+    return ids
 
 
 def shipped(name: str) -> Path:
     """A file among gensim's test data, found without importing gensim."""
-    found = find_spec("gensim")
-    path = (
-        Path(found.submodule_search_locations[0], "test", "test_data", name)
-        if found and found.submodule_search_locations
-        else None
-    )
-    if path is None or not path.is_file():
-        raise UserError(f"{name} is not among the installed gensim's test data: give a file of your own")
-    return path
+    spec = find_spec("gensim")
+    for directory in (spec and spec.submodule_search_locations) or ():
+        path = Path(directory, "test", "test_data", name)
+        if path.is_file():
+            return path
+    raise UserError(f"{name} is not among the installed gensim's test data: give a file of your own")
 
 
 def sections(path: Path) -> Iterator[tuple[str, list[tuple[str, ...]]]]:
     """Names of sections with their questions, in capitals."""
-    name, asked = "", list[tuple[str, ...]]()
+    name, questions = "", list[tuple[str, ...]]()
     for number, line in enumerate(read_lines(path), start=1):
         parts = fields(line)
         if line.startswith(":"):
-            if asked:
-                yield name, asked
-            name, asked = line[1:].strip(), []
+            if questions:
+                yield name, questions
+            name, questions = line[1:].strip(), []
         elif len(parts) == 4:
-            asked.append(tuple(part.upper() for part in parts))
+            questions.append(tuple(part.upper() for part in parts))
         elif parts:
             raise UserError(f"{path}, line {number}: expected four words, or `: section`")
-    if asked:
-        yield name, asked
+    if questions:
+        yield name, questions
 
 
 def judged_pairs(path: Path) -> list[tuple[str, str, float]]:
-    """Two words, in capitals, and how similar people found them.
-
-    Raises UserError for a line that is something else.
-    """
+    """Two words, in capitals, and their similarity according to people. Raises UserError for another line."""
     pairs = []
     for number, line in enumerate(read_lines(path), start=1):
         if not line.strip() or line.startswith("#"):
             continue
         try:
-            one, other, said = line.split("\t")
-            pairs.append((one.upper(), other.upper(), float(said)))
+            one, other, score = line.split("\t")
+            pairs.append((one.upper(), other.upper(), float(score)))
         except ValueError:
             raise UserError(f"{path}, line {number}: expected two words and a number, with tabs between") from None
     return pairs
@@ -72,8 +66,8 @@ def judged_pairs(path: Path) -> list[tuple[str, str, float]]:
 def question_pairs(names: Sequence[str]) -> list[tuple[str, str]]:
     """The different pairs in sections of gensim's `questions-words.txt`, small letters, in its order."""
     pairs: dict[tuple[str, str], None] = {}
-    for name, asked in sections(shipped(QUESTIONS)):
+    for name, questions in sections(shipped(QUESTIONS)):
         if name in names:
-            for one, other, *_ in asked:
+            for one, other, *_ in questions:
                 pairs[one.lower(), other.lower()] = None
     return list(pairs)

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
-from lightning_seq.cells.cell import Cell, Noise, State
-from lightning_seq.engines import packed
-from lightning_seq.engines.engine import Run
-from lightning_seq.engines.packed import Arrays, Layout
-from lightning_seq.engines.plans import ELMAN, GRU_AFTER, GRU_BEFORE, LSTM, PLANS, Plan
+from lightning_seq.cells.cell import Cell, Noise
+from lightning_seq.engines.packed import Arrays, Layout, PackedEngine, index_of, plan_of
+from lightning_seq.engines.plans import ELMAN, GRU_AFTER, GRU_BEFORE, LSTM, Plan
 
 ACTIVATE = (torch.tanh, torch.relu, torch.sigmoid, torch.Tensor.clone)
 BACK = (
@@ -22,35 +18,20 @@ BACK = (
 )
 
 
-class Aten:
+class Aten(PackedEngine):
     """Elman, both GRUs and the C-BRNN's combined layer; for an LSTM torch's own kernel is faster."""
 
     name = "aten"
-    ignores_padding = True
-
     makes_gradients = False
 
-    def whole(self, *weights: Tensor) -> bool:
+    def makes_products(self, *weights: Tensor) -> bool:
         return False
 
     def refuses(self, cell: Cell, x: Tensor, noise: Noise | None, trace: bool) -> str | None:
-        reason = packed.refuses(cell, x, noise, trace)
-        if reason is None:
-            plan = PLANS[type(cell)](cell)
-            if isinstance(plan, Plan) and plan.kind == LSTM:
-                return "it has no loop for an LSTM"
+        reason = super().refuses(cell, x, noise, trace)
+        if reason is None and plan_of(cell).kind == LSTM:
+            return "it has no loop for an LSTM"
         return reason
-
-    def run(
-        self,
-        cell: Cell,
-        x: Tensor,
-        lengths: Tensor | None,
-        state: State,
-        noise: Noise | None = None,
-        trace: bool = False,
-    ) -> Run:
-        return packed.run(self, cell, x, lengths, state, noise)
 
     def lay_out(self, lengths: Tensor | None, batch: int, steps: int) -> Layout:
         if lengths is None:
@@ -62,30 +43,22 @@ class Aten:
         return Layout(batch, steps, 1, len(index), ends[0], order, alive.sum(1), ends[1], index)
 
     def gather(self, x: Tensor, layout: Layout) -> Tensor:
-        return x.flatten(0, 1).index_select(0, self._index(layout))
+        return x.flatten(0, 1).index_select(0, index_of(layout))
 
     def scatter(self, rows: Tensor, layout: Layout) -> Tensor:
         shape = (layout.batch * layout.steps, *rows.shape[1:])
         target = rows.new_empty(shape) if layout.rows == shape[0] else rows.new_zeros(shape)
-        target[self._index(layout)] = rows
+        target[index_of(layout)] = rows
         return target.view(layout.batch, layout.steps, *shape[1:])
 
-    def _index(self, layout: Layout) -> Tensor:
-        if layout.index is None:
-            raise RuntimeError("expected packed rows, a dense layout came")
-        return layout.index
-
-    def _counts(self, layout: Layout) -> list[int]:
-        return [] if layout.counts is None else layout.counts.tolist()
-
-    def forward(self, plan: Plan, layout: Layout, arrays: Arrays, whole: bool = False) -> None:
-        H, U = plan.hidden_size, _there(arrays, "U")
-        hT, out, all_gates = _there(arrays, "hT"), _there(arrays, "h"), _there(arrays, "gates")
-        h, at = _there(arrays, "h0"), 0
+    def forward(self, plan: Plan, layout: Layout, arrays: Arrays, own: bool = False) -> None:
+        H, U = plan.hidden_size, _array(arrays, "U")
+        hT, out, all_gates = _array(arrays, "hT"), _array(arrays, "h"), _array(arrays, "gates")
+        h, at = _array(arrays, "h0"), 0
         if arrays["b"] is not None:
             all_gates += arrays["b"]
         hT.copy_(h)
-        for n in self._counts(layout):
+        for n in _counts(layout):
             if n == 0:
                 break
             h_prev, gates, new = h[:n], all_gates[at : at + n], out[at : at + n]
@@ -93,7 +66,7 @@ class Aten:
                 new.copy_(ACTIVATE[plan.activation](gates.addmm_(h_prev, U.t())))
             else:
                 rz, candidate = gates[:, : 2 * H], gates[:, 2 * H :]
-                inner = _there(arrays, "extra")[at : at + n]
+                inner = _array(arrays, "extra")[at : at + n]
                 rz.addmm_(h_prev, U[: 2 * H].t()).sigmoid_()
                 if plan.kind == GRU_AFTER:
                     torch.mm(h_prev, U[2 * H :].t(), out=inner)
@@ -107,11 +80,11 @@ class Aten:
             hT[:n] = new
             h, at = new, at + n
 
-    def backward(self, plan: Plan, layout: Layout, arrays: Arrays, whole: bool = False) -> None:
-        H, U, h0 = plan.hidden_size, _there(arrays, "U"), _there(arrays, "h0")
-        all_gates, all_h, dout = _there(arrays, "gates"), _there(arrays, "h"), _there(arrays, "dout")
-        hprev, all_dh = _there(arrays, "hprev"), _there(arrays, "dh")
-        counts = self._counts(layout)
+    def backward(self, plan: Plan, layout: Layout, arrays: Arrays, own: bool = False) -> None:
+        H, U, h0 = plan.hidden_size, _array(arrays, "U"), _array(arrays, "h0")
+        all_gates, all_h, dout = _array(arrays, "gates"), _array(arrays, "h"), _array(arrays, "dout")
+        hprev, all_dh = _array(arrays, "hprev"), _array(arrays, "dh")
+        counts = _counts(layout)
         at = layout.rows
         for t in range(layout.steps - 1, -1, -1):
             n = counts[t]
@@ -127,7 +100,7 @@ class Aten:
                 torch.mm(gates, U, out=dh)
                 continue
             r, z, candidate = gates.split(H, -1)
-            inner = _there(arrays, "extra")[at : at + n]
+            inner = _array(arrays, "extra")[at : at + n]
             dn = torch.ops.aten.tanh_backward(dh * (1 - z), candidate)
             dz = torch.ops.aten.sigmoid_backward(dh * (h_prev - candidate), z)
             dh *= z
@@ -144,9 +117,13 @@ class Aten:
             dh.addmm_(gates[:, : 2 * H], U[: 2 * H])
 
 
-def _there(arrays: Arrays, name: str) -> Any:
+def _counts(layout: Layout) -> list[int]:
+    return [] if layout.counts is None else layout.counts.tolist()
+
+
+def _array(arrays: Arrays, name: str) -> Tensor:
     """The array of that name; RuntimeError if it is missing."""
-    found = arrays[name]
-    if found is None:
+    array = arrays[name]
+    if array is None:
         raise RuntimeError(f"array {name} is missing")
-    return found
+    return array

@@ -7,8 +7,12 @@ from typing import Annotated
 from torch import Tensor
 
 from lightning_seq.cells.cell import Cell, Noise
+from lightning_seq.engines.aten import Aten
 from lightning_seq.engines.engine import Engine
-from lightning_seq.errors import UserError, near
+from lightning_seq.engines.fused import Fused
+from lightning_seq.engines.loop import Loop
+from lightning_seq.engines.native import Native
+from lightning_seq.errors import UserError, one_of
 from lightning_seq.value_types import OneOf
 
 ENGINES = ("auto", "fused", "aten", "native", "loop")
@@ -16,12 +20,7 @@ EngineName = Annotated[str, OneOf(ENGINES)]
 
 
 def engines() -> dict[str, Engine]:
-    """Every engine by name, the fastest first."""
-    from lightning_seq.engines.aten import Aten
-    from lightning_seq.engines.fused import Fused
-    from lightning_seq.engines.loop import Loop
-    from lightning_seq.engines.native import Native
-
+    """All engines by name, the fastest first."""
     return {engine.name: engine for engine in (Fused(), Aten(), Native(), Loop())}
 
 
@@ -31,10 +30,8 @@ def choose(wanted: str, cell: Cell, x: Tensor, noise: Noise | None = None, trace
     Raises UserError for an unknown name, and for an engine that cannot run the cell.
     """
     known = engines()
-    if wanted == "auto":
+    if one_of("engine", wanted, ENGINES) == "auto":
         return next(engine for engine in known.values() if engine.refuses(cell, x, noise, trace) is None)
-    if wanted not in known:
-        raise UserError(f"engine {wanted!r} is unknown: {near(wanted, [*known, 'auto'])}")
     reason = known[wanted].refuses(cell, x, noise, trace)
     if reason is not None:
         raise UserError(f"engine={wanted} cannot run this cell: {reason}; use engine=auto or engine=loop")

@@ -17,8 +17,8 @@ class Trace:
 
     states: for each tensor of the state, `[B, T, …]`.
     gates:  by name, `[B, T, H]`.
-    steps:  the states again, one after each step in the order in which they were made (in reverse, the last token's
-            first): the very tensors that the next step read, so that a loss has gradients with respect to them.
+    steps:  the state after each step, in the order of the steps (in reverse, the last token's first): the tensors that
+            the next step read, so that a loss has gradients with respect to them.
     """
 
     states: tuple[Tensor, ...]
@@ -30,8 +30,8 @@ class Trace:
 class Run:
     """outputs `[B, T, *output_shape]`, zero where the mask is False; the state after each row's last token.
 
-    output_place:     which tensor of the state is the output itself; None if the output is computed otherwise.
-    lengths, reverse: `[B]` (None: all are T) and the direction, as the layer that ran had them.
+    output_place:     the index of the state's tensor that is also the output; None if the output is another tensor.
+    lengths, reverse: `[B]` (None: all are T) and the direction of the layer.
     """
 
     outputs: Tensor
@@ -43,8 +43,8 @@ class Run:
 
     @property
     def last(self) -> Tensor:
-        """`[B, *output_shape]`: the output of each row's last step (in reverse, at its first token). In a row of no
-        tokens it is the tensor of its first state, or zero if the output is computed otherwise."""
+        """`[B, *output_shape]`: the output of each row's last step (in reverse, at its first token). For a row of no
+        tokens it is the tensor of its first state, or zero if the output is another tensor."""
         if self.output_place is not None:
             return self.state[self.output_place]
         if self.reverse:

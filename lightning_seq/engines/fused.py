@@ -1,4 +1,4 @@
-"""The loops of packed rows in C, on CPU: `csrc/`, compiled when the package is built. A thread runs the whole of its
+"""The loops of packed rows in C, on CPU: `csrc/`, compiled when the package is built. A thread runs all steps of its
 shard, so that a pass forks and joins once."""
 
 from __future__ import annotations
@@ -7,15 +7,12 @@ import ctypes
 import os
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from lightning_seq.cells.cell import Cell, Noise, State
-from lightning_seq.engines import packed
-from lightning_seq.engines.engine import Run
-from lightning_seq.engines.packed import Arrays, Layout
+from lightning_seq.cells.cell import Cell, Noise
+from lightning_seq.engines.packed import Arrays, Layout, PackedEngine, in_memory, index_of
 from lightning_seq.engines.plans import ELMAN, LSTM, Plan
 from lightning_seq.tensors import check_tensor
 
@@ -61,19 +58,15 @@ def check_arrays(direction: str, plan: Plan, layout: Layout, arrays: Arrays) -> 
     if max(B, T * GH, T * D) > LARGEST or (layout.dense and N != B * T):
         raise ValueError(f"the {direction} pass is of {B} sequences, {T} steps, {N} rows, {GH} gates, {D} inputs")
     shapes = _shapes(B, N, T, H, GH, D, layout.shards, 2 if plan.coupled else 3)
-    there = {"counts": layout.counts, "firsts": layout.firsts, "starts": layout.starts}
-    for name, tensor in there.items():
-        if tensor is not None:
-            _check(name, tensor, shapes[name], torch.int64)
-    for name, tensor in arrays.items():
-        if tensor is not None:
-            _check(name, tensor, shapes[name], gates.dtype)
-            there[name] = tensor
+    integers = {"counts": layout.counts, "firsts": layout.firsts, "starts": layout.starts}
+    present = {name: tensor for name, tensor in {**integers, **arrays}.items() if tensor is not None}
+    for name, tensor in present.items():
+        _check(name, tensor, shapes[name], torch.int64 if name in integers else gates.dtype)
     for name in _needed(direction, plan.kind, plan.p is not None, layout.dense):
-        if there.get(name) is None:
+        if name not in present:
             raise ValueError(f"the {direction} pass lacks {name}")
     for name, other in PAIRED:
-        if name in there and other not in there:
+        if name in present and other not in present:
             raise ValueError(f"the {direction} pass has {name} and lacks {other}")
 
 
@@ -82,7 +75,7 @@ PAIRED = (("x", "W"), ("W", "x"), ("dx", "W"), ("dW", "x"), ("dbn", "extra"))
 
 @lru_cache(64)
 def _shapes(B: int, N: int, T: int, H: int, GH: int, D: int, shards: int, peepholes: int) -> dict[str, tuple[int, ...]]:
-    """Of every array, as `csrc/recurrences.inc` reads it."""
+    """The shape of every array, as in `csrc/recurrences.inc`."""
     row, first = (N, H), (B, H)
     return {
         "counts": (shards * T,), "firsts": (shards + 1,), "starts": (shards + 1,), "U": (GH, H), "b": (GH,), "bn": (H,),
@@ -106,9 +99,7 @@ def _needed(direction: str, kind: int, peepholes: bool, dense: bool) -> tuple[st
     return (*needed, "dp") if peepholes and not forward else tuple(needed)
 
 
-def _check(name: str, tensor: Tensor | None, shape: tuple[int, ...], dtype: torch.dtype) -> None:
-    if tensor is None:
-        raise ValueError(f"{name} is missing, expected {list(shape)}")
+def _check(name: str, tensor: Tensor, shape: tuple[int, ...], dtype: torch.dtype) -> None:
     if (
         tensor.shape != shape or tensor.dtype is not dtype or not tensor.is_cpu
         or tensor.layout is not torch.strided or not tensor.is_contiguous() or tensor.is_neg()
@@ -119,13 +110,13 @@ def _check(name: str, tensor: Tensor | None, shape: tuple[int, ...], dtype: torc
 
 def _problem(plan: Plan, layout: Layout, arrays: Arrays, own: bool) -> Problem:
     W = arrays.get("W")
-    made = Problem(
+    problem = Problem(
         plan.kind, plan.activation, plan.coupled, layout.dense, own, layout.rows,
         layout.steps, plan.hidden_size, 0 if W is None else W.shape[1], layout.shards, _threads(),
     )  # fmt: skip
     for name, tensor in {"counts": layout.counts, "firsts": layout.firsts, "starts": layout.starts, **arrays}.items():
-        setattr(made, name, None if tensor is None else tensor.data_ptr())
-    return made
+        setattr(problem, name, None if tensor is None else tensor.data_ptr())
+    return problem
 
 
 @cache
@@ -149,13 +140,13 @@ def _has_own_products() -> bool:
 def _link_blas(loaded: ctypes.CDLL) -> bool:
     """Link the BLAS that torch exports (of MKL the packed products too), else SciPy's."""
     try:
-        blas: Any = ctypes.CDLL(str(TORCH_LIBRARY))
+        blas: ctypes.CDLL | None = ctypes.CDLL(str(TORCH_LIBRARY))
     except OSError:
         blas = None
 
     def address(name: str) -> int | None:
-        found = getattr(blas, name, None) if blas is not None else None
-        return None if found is None else ctypes.cast(found, ctypes.c_void_p).value
+        function = getattr(blas, name, None)
+        return None if function is None else ctypes.cast(function, ctypes.c_void_p).value
 
     for letter, fortran in (("f", "s"), ("d", "d")):
         gemm = address(f"{fortran}gemm_") or _scipy_gemm(f"{fortran}gemm")
@@ -185,10 +176,10 @@ def _scipy_gemm(name: str) -> int | None:
 
 
 def _code() -> ctypes.CDLL:
-    found = compiled()
-    if found is None:
+    library = compiled()
+    if library is None:
         raise RuntimeError("the fused engine was not built")
-    return found
+    return library
 
 
 _forked = False
@@ -207,40 +198,28 @@ def _threads() -> int:
     return 1 if _forked else torch.get_num_threads()
 
 
-class Fused:
+class Fused(PackedEngine):
     """Elman, LSTM (with peepholes, with coupled gates), both GRUs and the C-BRNN's combined layer."""
 
     name = "fused"
-    ignores_padding = True
 
     @property
     def makes_gradients(self) -> bool:
-        """Where the processor has AVX-512."""
+        """On a processor with AVX-512."""
         return _has_own_products()
 
-    def whole(self, *weights: Tensor) -> bool:
-        """With AVX-512, and for weights that fit the level-2 cache of a core."""
+    def makes_products(self, *weights: Tensor) -> bool:
+        """With AVX-512, for weights that fit the level-2 cache of a core."""
         size = sum(weight.numel() * weight.element_size() for weight in weights)
         return size <= OWN and _has_own_products()
 
     def refuses(self, cell: Cell, x: Tensor, noise: Noise | None, trace: bool) -> str | None:
         if compiled() is None:
             return "it was not built (install the package where there is a C compiler)"
-        reason = packed.refuses(cell, x, noise, trace)
+        reason = super().refuses(cell, x, noise, trace)
         if reason is None and x.shape[1] * max(*cell.input_shape, *(cell.projected_shape or ())) > LARGEST:
-            return f"a sequence of {x.shape[1]} steps has more numbers than its products count up to"
+            return f"a sequence of {x.shape[1]} steps has more numbers than its products can index"
         return reason
-
-    def run(
-        self,
-        cell: Cell,
-        x: Tensor,
-        lengths: Tensor | None,
-        state: State,
-        noise: Noise | None = None,
-        trace: bool = False,
-    ) -> Run:
-        return packed.run(self, cell, x, lengths, state, noise)
 
     def lay_out(self, lengths: Tensor | None, batch: int, steps: int) -> Layout:
         shards = max(1, min(_threads(), batch))
@@ -261,20 +240,20 @@ class Fused:
         return Layout(batch, steps, shards, rows, firsts, order, counts, starts, index[:rows])
 
     def gather(self, x: Tensor, layout: Layout) -> Tensor:
-        x = packed.in_memory(x).flatten(0, 1)
+        x = in_memory(x).flatten(0, 1)
         return _move("fused_gather", x, layout, x.new_empty(layout.rows, *x.shape[1:]))
 
     def scatter(self, rows: Tensor, layout: Layout) -> Tensor:
-        rows = packed.in_memory(rows)
+        rows = in_memory(rows)
         shape = (layout.batch * layout.steps, *rows.shape[1:])
         target = rows.new_empty(shape) if layout.rows == shape[0] else rows.new_zeros(shape)
         return _move("fused_scatter", rows, layout, target).view(layout.batch, layout.steps, *shape[1:])
 
-    def forward(self, plan: Plan, layout: Layout, arrays: Arrays, whole: bool) -> None:
-        _pass("forward", plan, layout, arrays, whole)
+    def forward(self, plan: Plan, layout: Layout, arrays: Arrays, own: bool) -> None:
+        _pass("forward", plan, layout, arrays, own)
 
-    def backward(self, plan: Plan, layout: Layout, arrays: Arrays, whole: bool) -> None:
-        _pass("backward", plan, layout, arrays, whole)
+    def backward(self, plan: Plan, layout: Layout, arrays: Arrays, own: bool) -> None:
+        _pass("backward", plan, layout, arrays, own)
 
 
 @cache
@@ -287,9 +266,9 @@ def _move(function: str, source: Tensor, layout: Layout, target: Tensor) -> Tens
     row = source.shape[1:]
     _check("packed rows", packed_rows, (layout.rows, *row), source.dtype)
     _check("all rows", all_rows, (layout.batch * layout.steps, *row), source.dtype)
-    _check("index", _index(layout), (layout.rows,), torch.int64)
+    _check("index", index_of(layout), (layout.rows,), torch.int64)
     getattr(_code(), function)(
-        ctypes.c_void_p(source.data_ptr()), ctypes.c_void_p(_index(layout).data_ptr()), ctypes.c_int64(layout.rows),
+        ctypes.c_void_p(source.data_ptr()), ctypes.c_void_p(index_of(layout).data_ptr()), ctypes.c_int64(layout.rows),
         ctypes.c_int64(row.numel() * source.element_size()), ctypes.c_int64(layout.shards),
         ctypes.c_void_p(target.data_ptr()),
     )  # fmt: skip
@@ -301,9 +280,3 @@ def _pass(direction: str, plan: Plan, layout: Layout, arrays: Arrays, own: bool)
     letter = TYPES[arrays["gates"].dtype]  # type: ignore[union-attr]
     if getattr(_code(), f"fused_{direction}_{letter}")(ctypes.byref(_problem(plan, layout, arrays, own))):
         raise MemoryError(f"no memory for the {direction} pass of a recurrence")
-
-
-def _index(layout: Layout) -> Tensor:
-    if layout.index is None:
-        raise RuntimeError("expected packed rows, a dense layout came")
-    return layout.index

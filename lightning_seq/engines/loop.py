@@ -10,7 +10,7 @@ from lightning_seq.engines.engine import Run, Trace
 
 
 class Loop:
-    """Any cell, any noise, and the only engine that can trace."""
+    """Runs every cell with every noise; the only engine that can trace."""
 
     name = "loop"
     ignores_padding = False
@@ -33,7 +33,7 @@ class Loop:
             step = one_step(projected_t, state, noise)
             new = _zoneout(step.state, state, noise, t)
             output = step.output if noise is None or noise.zoneout is None else cell.output_of(step, new)
-            place = next((at for at, tensor in enumerate(new) if tensor is output), None)
+            output_index = next((index for index, tensor in enumerate(new) if tensor is output), None)
             if lengths is not None:
                 alive = t < lengths
                 new = tuple(torch.where(_like(alive, n), n, old) for n, old in zip(new, state, strict=True))
@@ -50,7 +50,7 @@ class Loop:
                 gates={name: torch.stack([gate[name] for gate in gates], 1) for name in gates[0]},
                 steps=tuple(states),
             )
-        return Run(torch.stack(outputs, 1), state, traced, place)
+        return Run(torch.stack(outputs, 1), state, traced, output_index)
 
 
 def _like(alive: Tensor, value: Tensor) -> Tensor:
@@ -58,7 +58,7 @@ def _like(alive: Tensor, value: Tensor) -> Tensor:
 
 
 def _zoneout(new: State, old: State, noise: Noise | None, t: int) -> State:
-    """Zoneout (Krueger et al. 2017, eqs. 3-4): a share of the old value is kept; in training that is all or nothing."""
+    """Zoneout (Krueger et al. 2017, eqs. 3-4) keeps a share of the old value; in training the share is 0 or 1."""
     if noise is None or noise.zoneout is None:
         return new
     return tuple(

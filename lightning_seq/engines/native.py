@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from lightning_seq.cells.cell import Cell, DenseCell, Noise, State
+from lightning_seq.cells.cell import Cell, DenseCell, Noise, State, recurrent_weight
 from lightning_seq.cells.combined import CombinedCell
 from lightning_seq.cells.elman import ElmanCell
 from lightning_seq.cells.gru import GRUCell
@@ -23,9 +23,9 @@ SATURATED = 1e4
 class Native:
     """Elman (tanh, relu), LSTM (projected too), GRU-after and the C-BRNN's combined layer through torch's fused layers.
 
-    Ragged batches run padded, not packed: on CPU that is about three times as fast. Inputs after a row's last token
-    cannot change its outputs, so only the final state needs care: h is read from the outputs, and for the LSTM one more
-    input column, 1 beyond the end, closes the input gate and opens the forget gate, so that c does not change.
+    Ragged batches run padded, not packed: on CPU that is about three times as fast. Padding at the end does not change
+    a row's outputs. Its final h is read from them; to keep an LSTM's final c, an additional input column, 1 at padding,
+    closes the input gate and opens the forget gate.
     """
 
     name = "native"
@@ -57,8 +57,7 @@ class Native:
         noise: Noise | None = None,
         trace: bool = False,
     ) -> Run:
-        weights = dict(noise.weights) if noise is not None else {}
-        outputs, final = KERNELS[type(cell)](cell, x, lengths, state, weights)
+        outputs, final = KERNELS[type(cell)](cell, x, lengths, state, noise)
         if lengths is not None:
             mask = torch.arange(x.shape[1], device=x.device) < lengths[:, None]
             h = _last(outputs, lengths, state[0])
@@ -73,64 +72,56 @@ def _last(outputs: Tensor, lengths: Tensor, initial: Tensor) -> Tensor:
     return torch.where((lengths > 0)[:, None], outputs.gather(1, index).squeeze(1), initial)
 
 
-Weights = dict[str, Tensor]
-"""Replacements for recurrent matrices, by name."""
-
-
-def _elman(cell: ElmanCell, x: Tensor, lengths: Tensor | None, state: State, weights: Weights) -> tuple[Tensor, State]:
-    return _simple(cell.activation, x, state, _given(cell, weights), cell.training)
-
-
-def _combined(
-    cell: CombinedCell, x: Tensor, lengths: Tensor | None, state: State, weights: Weights
+def _elman(
+    cell: ElmanCell | CombinedCell, x: Tensor, lengths: Tensor | None, state: State, noise: Noise | None
 ) -> tuple[Tensor, State]:
-    eye = torch.eye(cell.hidden_size, dtype=x.dtype, device=x.device)
-    return _simple(cell.activation, x, state, [eye, weights.get("B", cell.B)], cell.training)
-
-
-def _simple(activation: str, x: Tensor, state: State, given: list[Tensor], training: bool) -> tuple[Tensor, State]:
-    kernel = torch._VF.rnn_tanh if activation == "tanh" else torch._VF.rnn_relu
-    outputs, h = kernel(x, state[0][None], given, len(given) > 2, 1, 0.0, training, False, True)
+    if isinstance(cell, CombinedCell):
+        eye = torch.eye(cell.hidden_size, dtype=x.dtype, device=x.device)
+        parameters = [eye, recurrent_weight(cell.B, noise, "B")]
+    else:
+        parameters = _parameters(cell, noise)
+    kernel = torch._VF.rnn_tanh if cell.activation == "tanh" else torch._VF.rnn_relu
+    outputs, h = kernel(x, state[0][None], parameters, len(parameters) > 2, 1, 0.0, cell.training, False, True)
     return outputs, (h[0],)
 
 
-def _gru(cell: GRUCell, x: Tensor, lengths: Tensor | None, state: State, weights: Weights) -> tuple[Tensor, State]:
-    given = _given(cell, weights)
+def _gru(cell: GRUCell, x: Tensor, lengths: Tensor | None, state: State, noise: Noise | None) -> tuple[Tensor, State]:
+    parameters = _parameters(cell, noise)
     if cell.b_n is not None:
-        given[3] = functional.pad(cell.b_n, (2 * cell.hidden_size, 0))
-    outputs, h = torch._VF.gru(x, state[0][None], given, len(given) > 2, 1, 0.0, cell.training, False, True)
+        parameters[3] = functional.pad(cell.b_n, (2 * cell.hidden_size, 0))
+    outputs, h = torch._VF.gru(x, state[0][None], parameters, len(parameters) > 2, 1, 0.0, cell.training, False, True)
     return outputs, (h[0],)
 
 
 def _lstm(
-    cell: LSTMCell | ProjectedLSTMCell, x: Tensor, lengths: Tensor | None, state: State, weights: Weights
+    cell: LSTMCell | ProjectedLSTMCell, x: Tensor, lengths: Tensor | None, state: State, noise: Noise | None
 ) -> tuple[Tensor, State]:
-    given = _given(cell, weights)
-    has_bias = len(given) > 2
+    parameters = _parameters(cell, noise)
+    has_bias = len(parameters) > 2
     if isinstance(cell, ProjectedLSTMCell):
-        given.append(cell.R)
+        parameters.append(cell.R)
     if lengths is not None:
         beyond = torch.arange(x.shape[1], device=x.device) >= lengths[:, None]
         x = torch.cat([x, beyond[..., None].to(x.dtype)], -1)
         rows = cell.gate_rows()
         column = x.new_zeros(4 * cell.hidden_size, 1)
         column[rows["i"]], column[rows["f"]] = -SATURATED, SATURATED
-        given[0] = torch.cat([cell.W, column], 1)
+        parameters[0] = torch.cat([cell.W, column], 1)
     hidden = [tensor[None] for tensor in state]
-    outputs, h, c = torch._VF.lstm(x, hidden, given, has_bias, 1, 0.0, cell.training, False, True)
+    outputs, h, c = torch._VF.lstm(x, hidden, parameters, has_bias, 1, 0.0, cell.training, False, True)
     return outputs, (h[0], c[0])
 
 
-def _given(cell: DenseCell, weights: Weights) -> list[Tensor]:
-    """The weights as torch's kernels take them: with two biases, the second zero for a cell with one."""
-    U, b = weights.get("U", cell.U), cell.bias()
+def _parameters(cell: DenseCell, noise: Noise | None) -> list[Tensor]:
+    """The weights for torch's kernels: with two biases, the second one zero."""
+    U, b = recurrent_weight(cell.U, noise), cell.bias()
     return [cell.W, U] if b is None else [cell.W, U, b, torch.zeros_like(b)]
 
 
 # By exact class: a subclass may have changed its equations.
 KERNELS: dict[type[Cell], Callable[..., tuple[Tensor, State]]] = {
     ElmanCell: _elman,
-    CombinedCell: _combined,
+    CombinedCell: _elman,
     LSTMCell: _lstm,
     ProjectedLSTMCell: _lstm,
     GRUCell: _gru,

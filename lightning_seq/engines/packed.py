@@ -1,18 +1,19 @@
 """Whole sequences in packed rows, with backpropagation through time derived by hand.
 
 Rows are ordered by shard (one for each thread), in a shard by step, in a step by sample, the longest first: a step
-touches only the samples still alive, and no padding is ever computed. One product makes all input projections (or each
-step its part, where the matrices stay in cache); a step is one small product and one pass over the gates, which
-overwrite the projections. Backward, the gates' gradients overwrite the gates, and those of the weights are one large
-product each, after the loop.
+reads only the samples that have not ended, and nothing is computed for padding. One product makes all input projections
+(or each step makes its own, if the matrices fit the cache); a step is one small product and one pass over the gates,
+which overwrite the projections. In the backward pass the gradients of the gates overwrite the gates, and one large
+product after the loop makes those of each weight.
 
-The loops over the steps are a backend's: `fused` (C) or `aten` (torch's operations).
+The loops over the steps are those of `fused` (C) or `aten` (torch's operations).
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -33,8 +34,8 @@ class Layout:
 
     Packed, with:
     order:  `[B]`, the samples shard by shard; firsts `[shards + 1]`: where each shard begins in it.
-    counts: `[shards * T]`, the samples alive at each step; starts `[shards + 1]`: the shards' first rows.
-    index:  `[N]`, the place `b * T + t` of each row in a `[B, T]` array.
+    counts: `[shards * T]`, the samples at each step; starts `[shards + 1]`: the shards' first rows.
+    index:  `[N]`, the position `b * T + t` of each row in a `[B, T]` array.
 
     Or dense, if every sequence is T long: rows are in the order of a `[B, T]` array, and only `firsts` is set.
     """
@@ -63,52 +64,136 @@ class Layout:
         return tensor if self.order is None else torch.empty_like(tensor).index_copy_(0, self.order, tensor)
 
 
-@runtime_checkable
-class Backend(Protocol):
-    """The operations that a packed-row engine must implement."""
+class PackedEngine(ABC):
+    """An engine whose subclass makes the loops over the steps of packed rows."""
+
+    name: str
+    ignores_padding = True
 
     @property
+    @abstractmethod
     def makes_gradients(self) -> bool:
-        """Whether its backward pass makes the gradients of weights too, and of inputs; else torch does."""
+        """Whether `backward` makes the gradients of weights and inputs too; otherwise torch does."""
 
-    def whole(self, *weights: Tensor) -> bool:
+    def refuses(self, cell: Cell, x: Tensor, noise: Noise | None, trace: bool) -> str | None:
+        if type(cell) not in PLANS:
+            return f"it does not know {type(cell).__name__}"
+        plan = PLANS[type(cell)](cell)
+        if isinstance(plan, str):
+            return plan
+        like = next(cell.parameters())
+        if like.device.type != "cpu" or x.device.type != "cpu":
+            return "it runs on CPU alone"
+        if like.dtype not in (torch.float32, torch.float64) or (x.is_floating_point() and x.dtype != like.dtype):
+            return f"it computes in float32 and float64, {x.dtype} came"
+        if torch.is_autocast_enabled("cpu") or torch.compiler.is_compiling() or torch.compiler.is_exporting():
+            return "it is not for autocast, torch.compile or torch.export"
+        if noise is not None and (noise.recurrent is not None or noise.zoneout is not None):
+            return "it takes no dropout inside the recurrence"
+        return "it does not show its gates" if trace else None
+
+    def run(
+        self,
+        cell: Cell,
+        x: Tensor,
+        lengths: Tensor | None,
+        state: State,
+        noise: Noise | None = None,
+        trace: bool = False,
+    ) -> Run:
+        plan, (B, T) = plan_of(cell), x.shape[:2]
+        layout = self.lay_out(None if lengths is None else lengths.contiguous(), B, T)
+        rows = x.flatten(0, 1)
+        if not layout.dense:
+            rows = Gather.apply(x, layout, self) if x.requires_grad else self.gather(x, layout)
+        W = b = None
+        if isinstance(cell, DenseCell) and rows.is_floating_point():
+            W, b = cell.W, cell.bias()
+        else:
+            projected = cell.project(rows)
+            rows = projected.clone() if projected.data_ptr() == rows.data_ptr() else projected  # it is overwritten
+        (name, U), *_ = cell.recurrent_weights().items()
+        c0 = state[1] if plan.kind == LSTM else None
+        outputs, *final = Recurrence.apply(
+            self, plan, layout, rows, W, b, recurrent_weight(U, noise, name), plan.bn, plan.p, state[0], c0
+        )
+        return Run(outputs, tuple(final))
+
+    @abstractmethod
+    def makes_products(self, *weights: Tensor) -> bool:
         """Whether these matrices are small enough that a pass makes the products with them itself."""
 
+    @abstractmethod
     def lay_out(self, lengths: Tensor | None, batch: int, steps: int) -> Layout:
-        """The rows of sequences of these lengths `[B]`, or all of them `steps` long."""
+        """The rows of sequences of these lengths `[B]`; None: all are `steps` long."""
 
+    @abstractmethod
     def gather(self, x: Tensor, layout: Layout) -> Tensor:
         """`[B, T, …]` to rows `[N, …]`."""
 
+    @abstractmethod
     def scatter(self, rows: Tensor, layout: Layout) -> Tensor:
         """Rows `[N, …]` to `[B, T, …]`, zero at padding."""
 
-    def forward(self, plan: Plan, layout: Layout, arrays: Arrays, whole: bool) -> None:
+    @abstractmethod
+    def forward(self, plan: Plan, layout: Layout, arrays: Arrays, own: bool) -> None:
         """Fill `h hT` (and `c tc cT`, `extra`), and `gates`: from projections to activated gates, b added. With `x` and
-        `W` it makes the projections."""
+        `W` it makes the projections. own: the result of `makes_products` for the weights."""
 
-    def backward(self, plan: Plan, layout: Layout, arrays: Arrays, whole: bool) -> None:
-        """Fill `hprev` where it is there; `gates`, `extra`, `dh`, `dc` and `dp` with gradients, and those of
-        `dx dW dU db dbn` that are there."""
+    @abstractmethod
+    def backward(self, plan: Plan, layout: Layout, arrays: Arrays, own: bool) -> None:
+        """Fill `gates`, `extra`, `dh`, `dc` and `dp` with gradients; if given, `hprev` with the states before and
+        `dx dW dU db dbn` with gradients."""
+
+
+def plan_of(cell: Cell) -> Plan:
+    """Raises UserError for a cell that no packed-row engine can run."""
+    plan = PLANS[type(cell)](cell)
+    if isinstance(plan, str):
+        raise UserError(plan)
+    return plan
+
+
+def index_of(layout: Layout) -> Tensor:
+    """The index of packed rows. Raises RuntimeError for dense ones."""
+    if layout.index is None:
+        raise RuntimeError("expected packed rows, a dense layout came")
+    return layout.index
+
+
+class GatherContext(Protocol):
+    layout: Layout
+    engine: PackedEngine
 
 
 class Gather(torch.autograd.Function):
     """`gather`, whose gradient is `scatter`."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, layout: Layout, backend: Backend) -> Tensor:
-        ctx.layout, ctx.backend = layout, backend
-        return backend.gather(x, layout)
+    def forward(ctx: GatherContext, x: Tensor, layout: Layout, engine: PackedEngine) -> Tensor:
+        ctx.layout, ctx.engine = layout, engine
+        return engine.gather(x, layout)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: GatherContext, gradient: Tensor) -> tuple[Tensor | None, ...]:
         _refuse_second_derivatives()
-        return ctx.backend.scatter(gradient, ctx.layout), None, None
+        return ctx.engine.scatter(gradient, ctx.layout), None, None
 
 
 def _refuse_second_derivatives() -> None:
     if torch.is_grad_enabled():
         raise UserError("this engine has no second derivatives (create_graph=True): use engine=loop")
+
+
+class RecurrenceContext(GatherContext, Protocol):
+    plan: Plan
+    gates: Tensor | None
+    extra: Tensor | None
+    own: bool
+    saved_tensors: tuple[Tensor, ...]
+    needs_input_grad: tuple[bool, ...]
+
+    def save_for_backward(self, *tensors: Tensor | None) -> None: ...
 
 
 class Recurrence(torch.autograd.Function):
@@ -119,8 +204,8 @@ class Recurrence(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any,
-        backend: Backend,
+        ctx: RecurrenceContext,
+        engine: PackedEngine,
         plan: Plan,
         layout: Layout,
         rows: Tensor,
@@ -133,11 +218,12 @@ class Recurrence(torch.autograd.Function):
         c0: Tensor | None,
     ) -> tuple[Tensor, ...]:
         H, N = plan.hidden_size, layout.rows
-        U, W, b, bn, p = in_memory(U), _whole(W), _whole(b), _whole(bn), _whole(p)
-        whole = backend.whole(U) if W is None else backend.whole(U, W)
+        U = in_memory(U)
+        W, b, bn, p = (None if tensor is None else in_memory(tensor) for tensor in (W, b, bn, p))
+        own = engine.makes_products(U) if W is None else engine.makes_products(U, W)
         gates = rows = in_memory(rows)
         projected: Arrays = {}
-        if W is not None and whole:
+        if W is not None and own:
             gates, projected = rows.new_empty(N, len(W)), {"x": rows, "W": W}
         elif W is not None:
             gates = torch.mm(rows, W.t())
@@ -150,17 +236,17 @@ class Recurrence(torch.autograd.Function):
             extra = gates.new_empty(N, H)
         shared: Arrays = {"U": U, "b": b, "bn": bn, "p": p, "h0": h0, "c0": c0, "h": h, "c": c, "tc": tc}
         made: Arrays = {"gates": gates, "extra": extra, "hT": hT, "cT": cT}
-        backend.forward(plan, layout, {**shared, **projected, **made}, whole)
-        outputs = h.view(layout.batch, layout.steps, H) if layout.dense else backend.scatter(h, layout)
-        ctx.backend, ctx.plan, ctx.layout = backend, plan, layout
+        engine.forward(plan, layout, {**shared, **projected, **made}, own)
+        outputs = h.view(layout.batch, layout.steps, H) if layout.dense else engine.scatter(h, layout)
+        ctx.engine, ctx.plan, ctx.layout = engine, plan, layout
         ctx.save_for_backward(None if W is None else rows, W, U, bn, p, h0, c0, outputs if layout.dense else h, c, tc)
-        ctx.gates, ctx.extra, ctx.whole = gates, extra, whole
+        ctx.gates, ctx.extra, ctx.own = gates, extra, own
         return outputs, *(layout.in_batch_order(tensor) for tensor in (hT, cT) if tensor is not None)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
+    def backward(ctx: RecurrenceContext, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
         _refuse_second_derivatives()
-        backend, plan, layout = ctx.backend, ctx.plan, ctx.layout
+        engine, plan, layout = ctx.engine, ctx.plan, ctx.layout
         rows, W, U, bn, p, h0, c0, h, c, tc = ctx.saved_tensors
         gates, extra = ctx.gates, ctx.extra
         if gates is None:
@@ -174,7 +260,7 @@ class Recurrence(torch.autograd.Function):
         if gradients[0] is None:
             dout = gates.new_zeros(N, H)
         else:
-            dout = in_memory(gradients[0]).view(N, H) if layout.dense else backend.gather(gradients[0], layout)
+            dout = in_memory(gradients[0]).view(N, H) if layout.dense else engine.gather(gradients[0], layout)
         dh, dc, dp = _of_final_state(gradients[1], h0, layout), None, None
         if plan.kind == LSTM:
             dc = _of_final_state(gradients[2], h0, layout)
@@ -183,32 +269,25 @@ class Recurrence(torch.autograd.Function):
         needs = dict(zip(("rows", "W", "b", "U"), ctx.needs_input_grad[3:7], strict=True))
         arrays: Arrays = {"U": U, "p": p, "h0": h0, "c0": c0, "h": h, "c": c, "tc": tc, "gates": gates, "extra": extra}
         arrays |= {"dout": dout, "dh": dh, "dc": dc, "dp": dp}
-        products = _within if backend.makes_gradients else _beside
-        made = products(backend, plan, layout, arrays, ctx.whole, rows, W, bn, needs)
+        make = _engine_gradients if engine.makes_gradients else _torch_gradients
+        made = make(engine, plan, layout, arrays, ctx.own, rows, W, bn, needs)
         return (
-            *(None, None, None, made.x, made.W, made.b, made.U, made.bn),
+            *(None, None, None, *made),
             None if p is None or dp is None else dp.sum(0)[: len(p)],
             layout.in_batch_order(dh),
             None if dc is None else layout.in_batch_order(dc),
         )
 
 
-@dataclass(frozen=True)
-class Gradients:
-    """Gradients of the rows and of the weights."""
-
-    x: Tensor | None
-    W: Tensor | None
-    b: Tensor | None
-    U: Tensor | None
-    bn: Tensor | None
+Gradients = tuple[Tensor | None, Tensor | None, Tensor | None, Tensor | None, Tensor | None]
+"""Of the rows, W, b, U and bn."""
 
 
-def _within(
-    backend: Backend, plan: Plan, layout: Layout, arrays: Arrays, whole: bool, rows: Tensor | None,
+def _engine_gradients(
+    engine: PackedEngine, plan: Plan, layout: Layout, arrays: Arrays, own: bool, rows: Tensor | None,
     W: Tensor | None, bn: Tensor | None, needs: dict[str, bool],
 ) -> Gradients:  # fmt: skip
-    """The backward pass of a backend that makes the gradients of inputs and weights."""
+    """The backward pass of an engine that makes the gradients of inputs and weights."""
     gates, U, h = arrays["gates"], arrays["U"], arrays["h"]
     if gates is None or U is None or h is None:
         raise RuntimeError("arrays gates, U and h are needed for a backward pass")
@@ -217,22 +296,22 @@ def _within(
         new = torch.empty_like if layout.rows else torch.zeros_like
         return new(like) if like is not None and needs[name] else None
 
-    large = W is not None and not backend.whole(W)  # each thread would pack it again: torch's product is faster
+    large = W is not None and not engine.makes_products(W)  # each thread would pack it again: torch's is faster
     dx = None if W is None or large else made("rows", rows)
     dW, dU, db = made("W", W), made("U", U), gates.new_zeros(len(U)) if needs["b"] else None
     dbn = None if bn is None else torch.zeros_like(bn)
     hprev = None if layout.dense else torch.empty_like(h)
     products: Arrays = {"x": rows, "W": W, "dx": dx, "dW": dW, "dU": dU, "db": db, "dbn": dbn, "hprev": hprev}
-    backend.backward(plan, layout, {**arrays, **products}, whole)
+    engine.backward(plan, layout, {**arrays, **products}, own)
     if W is None:
         dx = gates
     elif large and needs["rows"]:
         dx = torch.mm(gates, W)
-    return Gradients(dx, dW, db, dU, dbn)
+    return dx, dW, db, dU, dbn
 
 
-def _beside(
-    backend: Backend, plan: Plan, layout: Layout, arrays: Arrays, whole: bool, rows: Tensor | None,
+def _torch_gradients(
+    engine: PackedEngine, plan: Plan, layout: Layout, arrays: Arrays, own: bool, rows: Tensor | None,
     W: Tensor | None, bn: Tensor | None, needs: dict[str, bool],
 ) -> Gradients:  # fmt: skip
     """The backward pass with one large torch product for each matrix, after the loop."""
@@ -242,7 +321,7 @@ def _beside(
     H = plan.hidden_size
     hprev = None if layout.dense else torch.empty_like(h)
     m = extra.clone() if plan.kind == GRU_BEFORE and extra is not None else None
-    backend.backward(plan, layout, {**arrays, "hprev": hprev}, whole)
+    engine.backward(plan, layout, {**arrays, "hprev": hprev}, own)
     dx: Tensor | None = gates
     dW = dU = None
     if rows is not None and W is not None:
@@ -257,7 +336,7 @@ def _beside(
         elif plan.kind == GRU_AFTER and extra is not None:
             _of_matrix(extra, h, h0, hprev, layout, dU[2 * H :])
     dbn = None if bn is None or extra is None else _summed(extra)
-    return Gradients(dx, dW, _summed(gates) if needs["b"] else None, dU, dbn)
+    return dx, dW, _summed(gates) if needs["b"] else None, dU, dbn
 
 
 def _of_final_state(gradient: Tensor | None, like: Tensor, layout: Layout) -> Tensor:
@@ -265,10 +344,10 @@ def _of_final_state(gradient: Tensor | None, like: Tensor, layout: Layout) -> Te
 
 
 def _of_matrix(gates: Tensor, h: Tensor, h0: Tensor, hprev: Tensor | None, layout: Layout, out: Tensor) -> None:
-    """The gradient of a matrix that acts on h_{t-1}: over all rows, their gates' gradients times the state before.
+    """The gradient of a matrix that acts on h_{t-1}: the sum over all rows of gate gradients times the state before.
 
-    In dense rows the state before is the row before, but for the first of each sequence: a small
-    product corrects the large one there.
+    In dense rows the state before is the row before, except at the first step of a sequence, which a small product
+    corrects.
     """
     if hprev is not None:
         torch.mm(gates.t(), hprev, out=out)
@@ -289,50 +368,3 @@ def _summed(rows: Tensor) -> Tensor:
 def in_memory(tensor: Tensor) -> Tensor:
     """The tensor, contiguous and without a lazy negation."""
     return tensor.contiguous().resolve_neg()
-
-
-def _whole(tensor: Tensor | None) -> Tensor | None:
-    return None if tensor is None else in_memory(tensor)
-
-
-def refuses(cell: Cell, x: Tensor, noise: Noise | None, trace: bool) -> str | None:
-    """The reason why no packed-row engine can run the cell, or None if one can."""
-    if type(cell) not in PLANS:
-        return f"it does not know {type(cell).__name__}"
-    plan = PLANS[type(cell)](cell)
-    if isinstance(plan, str):
-        return plan
-    like = next(cell.parameters())
-    if like.device.type != "cpu" or x.device.type != "cpu":
-        return "it runs on CPU alone"
-    if like.dtype not in (torch.float32, torch.float64) or (x.is_floating_point() and x.dtype != like.dtype):
-        return f"it computes in float32 and float64, {x.dtype} came"
-    if torch.is_autocast_enabled("cpu") or torch.compiler.is_compiling() or torch.compiler.is_exporting():
-        return "it is not for autocast, torch.compile or torch.export"
-    if noise is not None and (noise.recurrent is not None or noise.zoneout is not None):
-        return "it takes no dropout inside the recurrence"
-    return "it does not show its gates" if trace else None
-
-
-def run(backend: Backend, cell: Cell, x: Tensor, lengths: Tensor | None, state: State, noise: Noise | None) -> Run:
-    """A cell over a sequence, as `Engine.run` has it."""
-    plan = PLANS[type(cell)](cell)
-    if isinstance(plan, str):
-        raise UserError(plan)
-    B, T = x.shape[:2]
-    layout = backend.lay_out(None if lengths is None else lengths.contiguous(), B, T)
-    rows = x.flatten(0, 1)
-    if not layout.dense:
-        rows = Gather.apply(x, layout, backend) if x.requires_grad else backend.gather(x, layout)
-    W = b = None
-    if isinstance(cell, DenseCell) and rows.is_floating_point():
-        W, b = cell.W, cell.bias()
-    else:
-        projected = cell.project(rows)
-        rows = projected.clone() if projected.data_ptr() == rows.data_ptr() else projected  # it is overwritten
-    (name, U), *_ = cell.recurrent_weights().items()
-    c0 = state[1] if plan.kind == LSTM else None
-    outputs, *final = Recurrence.apply(
-        backend, plan, layout, rows, W, b, recurrent_weight(U, noise, name), plan.bn, plan.p, state[0], c0
-    )
-    return Run(outputs, tuple(final))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from torch import Tensor
 
@@ -44,14 +43,14 @@ def _peephole(cell: PeepholeLSTMCell) -> Plan | str:
 
 
 def _greff(cell: GreffLSTMCell) -> Plan | str:
-    whole = cell.gates == (("i", "g", "o") if cell.coupled else ("i", "f", "g", "o"))
-    if not (whole and cell.input_activation and cell.output_activation) or cell.U_gates is not None:
+    all_gates = cell.gates == (("i", "g", "o") if cell.coupled else ("i", "f", "g", "o"))
+    if not (all_gates and cell.input_activation and cell.output_activation) or cell.U_gates is not None:
         return "of the LSTM's variants it knows peepholes and coupled gates"
     return Plan(LSTM, cell.hidden_size, len(cell.gates), coupled=cell.coupled, p=cell.p)
 
 
 # By exact class: a subclass may have changed its equations.
-PLANS: dict[type[Cell], Callable[[Any], Plan | str]] = {
+PLANS: dict[type[Cell], Callable[..., Plan | str]] = {
     ElmanCell: _elman,
     CombinedCell: _elman,
     LSTMCell: lambda cell: Plan(LSTM, cell.hidden_size, 4),

@@ -1,1 +1,1 @@
-"""What a checkpoint can do: predict, score, sample, translate."""
+"""The uses of a checkpoint: predict, score, sample, translate."""

@@ -1,4 +1,4 @@
-"""Back from a checkpoint: the model, and what it needs to read new text."""
+"""Load a model and its reader of new text from a checkpoint."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from lightning_seq.builders.build import build_model
 from lightning_seq.builders.kinds import kind_of
 from lightning_seq.builders.task_kind import Loaded
-from lightning_seq.errors import UserError
+from lightning_seq.errors import SHOWN, UserError
 from lightning_seq.files import existing_file, place
 from lightning_seq.printable import number_of
 from lightning_seq.records.old_configuration import modern
@@ -17,36 +17,34 @@ from lightning_seq.training.checkpoints import BEST, CHECKPOINT_VERSION, read_ch
 from lightning_seq.training.directory import CHECKPOINTS, CONFIG
 
 __all__ = ["Loaded", "checkpoint_file", "load"]
-_SHOWN = 12
-"""Runs of a comparison that a message names."""
 
 
 def checkpoint_file(path: str | Path) -> Path:
-    """The checkpoint that a path stands for: a file, or the best of a run's directory."""
-    found = place(path, "checkpoint")
-    if not found.is_dir():
+    """The checkpoint of a path: a file, or the best checkpoint of a run's directory."""
+    directory = place(path, "checkpoint")
+    if not directory.is_dir():
         return existing_file(path, "checkpoint")
-    for best in (found / CHECKPOINTS / BEST, found / BEST):
+    for best in (directory / CHECKPOINTS / BEST, directory / BEST):
         if best.is_file():
             return existing_file(best, "checkpoint")
-    runs = sorted(best.parents[1] for depth in ("*", "*/*") for best in found.glob(f"{depth}/{CHECKPOINTS}/{BEST}"))
+    runs = sorted(best.parents[1] for depth in ("*", "*/*") for best in directory.glob(f"{depth}/{CHECKPOINTS}/{BEST}"))
     if runs:
-        shown = ", ".join(map(str, runs[:_SHOWN])) + (", …" if len(runs) > _SHOWN else "")
+        shown = ", ".join(map(str, runs[:SHOWN])) + (", …" if len(runs) > SHOWN else "")
         wanted = "its path" if len(runs) == 1 else "the path of one of them"
         raise UserError(f"checkpoint={path} holds {number_of(len(runs), 'run')}, expected {wanted}: {shown}")
-    if (found / CHECKPOINTS).is_dir() or (found / CONFIG).is_file():
+    if (directory / CHECKPOINTS).is_dir() or (directory / CONFIG).is_file():
         raise UserError(f"checkpoint={path}: this run has no {CHECKPOINTS}/{BEST}: train it to its first validation")
     raise UserError(f"checkpoint={path} is a directory without a run: give one such as runs/demo/lstm-seed1")
 
 
 def load(path: str | Path, allow: Sequence[str] = ()) -> Loaded:
-    """Rebuild a model from `checkpoints/best.ckpt` or `last.ckpt`, or from a run's directory: its best.
+    """Rebuild a model from `checkpoints/best.ckpt` or `last.ckpt`, or from a run's directory: its best checkpoint.
 
-    Only plain values and tensors are read, nothing in the file is run. `allow` admits modules of your own, as on the
-    command line; what the checkpoint itself says about that is not believed.
+    Only plain values and tensors are read; no code of the file is run. allow: modules of your own, as on the command
+    line; the `allow` in the checkpoint is ignored.
 
-    Raises UserError when the file is missing, damaged, not a checkpoint of ours, or of another version; for the
-    directory of a comparison it names the runs.
+    Raises UserError for a file that is missing, damaged, not a checkpoint of lightning_seq, or of another version, and
+    for the directory of a comparison, with the names of its runs.
     """
     path = checkpoint_file(path)
     checkpoint = read_checkpoint(path)
@@ -62,8 +60,6 @@ def load(path: str | Path, allow: Sequence[str] = ()) -> Loaded:
     reader = kind.reader(about["data"])
     config = {**modern(about["config"]), "allow": list(allow)}
     model = build_model(config, reader.spec, config["embedding"]["size"])
-    weights = checkpoint["state_dict"]
-    model.load_state_dict(
-        {key.removeprefix("model."): value for key, value in weights.items() if key.startswith("model.")}
-    )
+    weights = {key: value for key, value in checkpoint["state_dict"].items() if key.startswith("model.")}
+    model.load_state_dict({key.removeprefix("model."): value for key, value in weights.items()})
     return Loaded(model.eval(), config, reader.spec, reader, kind)

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import TypeVar
 
 from lightning_seq.builders.task_kind import Loaded, Row
-from lightning_seq.data.note import NotingReader
+from lightning_seq.data.reader import Reader
 from lightning_seq.errors import UserError
 from lightning_seq.spec import Tags, TokenSequence
 
@@ -19,14 +19,14 @@ T = TypeVar("T")
 def predictions(
     loaded: Loaded, texts: Iterable[str], top_k: int | None = None, batch_size: int = 64, n_best: int | None = None
 ) -> Iterator[Row]:
-    """For each text what its kind of task says: one row, `{"text", "predictions": […]}`, the likeliest first.
+    """For each text one row, `{"text", "predictions": […]}`, the likeliest first; `builders/` makes the predictions.
 
-    top_k:  entries of a ranking; None for 3, or as many as there are.
-    n_best: of a tagger with a CRF, also the likeliest ways to tag each text, so many: see `builders/tagging.py`.
+    top_k:  entries of a ranking; None for 3, or all if they are fewer.
+    n_best: of a tagger with a CRF, also the n likeliest ways to tag each text: see `builders/tagging.py`.
 
-    A row has a "note" where its text has only unknown words, was cut or cannot be read; what cannot be read (an empty
-    line) has no predictions. Raises UserError when there is no text at all, and for a `top_k` or an `n_best` that does
-    not fit.
+    A row has a "note" if its text has only unknown words, was cut or cannot be read; a text that cannot be read (an
+    empty line) has no predictions. Raises UserError without any text, and for a `top_k` or an `n_best` that does not
+    fit.
     """
     most = choices(loaded, top_k)
     answer = partial(loaded.kind.predictions, loaded, top_k=most)
@@ -38,7 +38,7 @@ def predictions(
 
 
 def check_paths(loaded: Loaded, n_best: int) -> None:
-    """Raises UserError for a model that ranks no paths: any but a tagger with a CRF."""
+    """Raises UserError unless the model is a tagger with a CRF, which ranks paths of tags."""
     if not isinstance(loaded.spec.targets, Tags):
         instead = "use top_k=N, or translate" if isinstance(loaded.spec.targets, TokenSequence) else "leave it out"
         raise UserError(
@@ -52,25 +52,25 @@ def check_paths(loaded: Loaded, n_best: int) -> None:
 
 
 def choices(loaded: Loaded, top_k: int | None) -> int:
-    """Entries of each ranking. Raises UserError for more than there are, and where nothing is ranked."""
+    """The entries of each ranking. Raises UserError for too many, and for a model without a ranking."""
     most = loaded.kind.choices(loaded)
     if top_k is None:
         return min(TOP_K, most or TOP_K)
     if most is None:
-        raise UserError(f"top_k={top_k}: {loaded.kind.name} ranks nothing here; leave top_k out")
+        raise UserError(f"top_k={top_k}: {loaded.kind.name} ranks nothing; leave top_k out")
     if not 1 <= top_k <= most:
         raise UserError(f"top_k is {top_k}: expected 1 to {most}, as this model has {most:,} to choose from")
     return top_k
 
 
 def noted(
-    reader: NotingReader, texts: Iterable[str], batch_size: int, answer: Callable[[list[str]], Iterable[T]]
+    reader: Reader, texts: Iterable[str], batch_size: int, answer: Callable[[list[str]], Iterable[T]]
 ) -> Iterator[tuple[str, T | None, str | None]]:
-    """Each text, the answer to it, or None where it cannot be read, and the note on it, or None.
+    """Each text, its answer (None for a text that cannot be read), and the note on it (None for no note).
 
-    answer: from texts that can be read, `batch_size` of them at most, to an answer for each.
+    answer: a function from at most `batch_size` texts that can be read to an answer for each.
 
-    Raises UserError when there is no text at all.
+    Raises UserError without any text.
     """
     source, batch = iter(texts), None
     while lines := list(islice(source, batch_size)):

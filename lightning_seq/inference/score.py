@@ -1,9 +1,10 @@
-"""How likely a text is to a language model."""
+"""The probability of a text in a language model."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import zip_longest
 
 import torch
 
@@ -14,23 +15,23 @@ from lightning_seq.inference.predict import noted, with_note
 from lightning_seq.models.softmax import token_scores
 
 LARGEST = 700.0
-"""Nats per token above which a perplexity is no number of float64."""
+"""Nats per token above which a perplexity is too large for float64."""
 
 
 def scores(loaded: Loaded, texts: Iterable[str], batch_size: int = 16) -> Iterator[Row]:
     """For each text `{"text", "log_probability", "perplexity", "bits_per_character", "tokens": [{"token",
     "log_probability"}, …]}`; logarithms are natural.
 
-    The chain rule: a text's log-probability is the sum over its tokens, each given those before it. The first is given
-    what stands before a line (`<eos>`, or the line feed of characters), or, in a vocabulary without it, not counted.
+    The chain rule: the log-probability of a text is the sum over its tokens, each given the tokens before it. The first
+    token is given the end of a line (`<eos>`, or a line feed); in a vocabulary without it, the first is not counted.
 
-    A row has a "note" where its text has only unknown words or is empty; one that cannot be read has no numbers.
-    Raises UserError for another kind of model and when there is no text at all.
+    A row has a "note" if its text has only unknown words or is empty; a text that cannot be read has no numbers.
+    Raises UserError for another kind of model and without any text.
     """
     check_verb("score", loaded.kind)
     reader: LanguageReader = loaded.reader
     for text, row, note in noted(reader, texts, batch_size, lambda batch: _scored(loaded, reader, batch)):
-        yield with_note(row or _row(text, None, None, None, []), note)
+        yield with_note(row or _row(text), note)
 
 
 @torch.inference_mode()
@@ -44,7 +45,7 @@ def _scored(loaded: Loaded, reader: LanguageReader, texts: Sequence[str]) -> lis
         texts, batch.inputs[:, 0].tolist(), targets.split(counts), (-losses.double()).split(counts), strict=True
     ):
         total = float(values.sum())
-        # As in training: words have one space between them, and a first symbol that is not predicted does not count.
+        # As in training: one space is between words, and a first symbol that is not predicted does not count.
         typed = text if reader.reading.by_character else "\n".join(" ".join(line.split()) for line in text.split("\n"))
         characters = len(typed) - (len(reader.vocabulary.words[first]) if reader.line_end is None else 0)
         mean = -total / len(ids) if len(ids) else math.inf
@@ -54,21 +55,10 @@ def _scored(loaded: Loaded, reader: LanguageReader, texts: Sequence[str]) -> lis
         ]
         perplexity = round(math.exp(mean), 6) if mean < LARGEST else None
         bits = round(-total / math.log(2) / characters, 6) if characters else None
-        rows.append(_row(text, round(total, 6), perplexity, bits, tokens))
+        rows.append(_row(text, round(total, 6), perplexity, bits, tokens=tokens))
     return rows
 
 
-def _row(
-    text: str,
-    log_probability: float | None,
-    perplexity: float | None,
-    bits_per_character: float | None,
-    tokens: list[Row],
-) -> Row:
-    return {
-        "text": text,
-        "log_probability": log_probability,
-        "perplexity": perplexity,
-        "bits_per_character": bits_per_character,
-        "tokens": tokens,
-    }
+def _row(text: str, *numbers: float | None, tokens: Sequence[Row] = ()) -> Row:
+    names = ("log_probability", "perplexity", "bits_per_character")
+    return {"text": text, **dict(zip_longest(names, numbers)), "tokens": [*tokens]}

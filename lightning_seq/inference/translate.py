@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from functools import partial
+from typing import TypeAlias
 
 from lightning_seq.builders.kinds import check_verb
 from lightning_seq.builders.sequence_to_sequence import TranslatedText, translated
 from lightning_seq.builders.task_kind import Loaded
 from lightning_seq.errors import UserError
+from lightning_seq.inference.predict import noted
 from lightning_seq.models.search import BeamSearchConfig
+
+Answer: TypeAlias = tuple[str, list[TranslatedText] | None, str | None]
+"""A text, its translations (None for a text that cannot be read), and the note on it."""
 
 
 def translations(
@@ -19,22 +24,16 @@ def translations(
     batch_size: int = 32,
     attention: bool = False,
     target_language: str | None = None,
-) -> Iterator[list[TranslatedText]]:
-    """For each text its `search.n_best` translations, in the order of the texts; `batch_size` of them at a time.
+) -> Iterator[Answer]:
+    """Each text with its `search.n_best` translations and a note; `batch_size` texts are translated at a time.
 
-    attention:       with tokens and weights.
-    target_language: what the model must write; None takes any.
+    attention:       whether translations have tokens and weights.
+    target_language: the language that the model must write; None for any.
 
-    Raises UserError for another kind of model, for an empty text and one longer than the model's limit (with their
-    number), where there is no text at all, for another language, and for attention where the model has none.
+    Raises UserError for another kind of model or language, for attention of a model without it, and without any text.
     """
     check_verb("translate", loaded.kind)
     if attention and loaded.model.decoder.attention is None:
         raise UserError("attention_out=FILE: this model has no attention; train model=encoder_decoder_attention")
     loaded.reader.check_target_language(target_language)
-    source, number = iter(texts), 0
-    while batch := list(islice(source, batch_size)):
-        yield from translated(loaded, batch, search, attention, 1 + number)
-        number += len(batch)
-    if not number:
-        raise UserError('there is no text: give text="…", file=FILE, or lines on standard input')
+    return noted(loaded.reader, texts, batch_size, partial(translated, loaded, search=search, attention=attention))

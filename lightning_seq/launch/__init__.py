@@ -1,1 +1,1 @@
-"""Where runs run: local processes, SLURM, Ray."""
+"""Launchers of runs: local processes, SLURM, Ray."""

@@ -1,30 +1,44 @@
 """Processes for runs, copied from one that has imported everything already.
 
-Importing torch and Lightning takes longer than a small run trains. The fork server is a process that imports them once
-and does nothing else: it is copied (`fork`) for each run, before any thread or random generator is in use.
+Importing torch and Lightning takes longer than a small run trains. The fork server imports them once and does nothing
+else: it is copied (`fork`) for each run, before any thread or random generator is in use.
 
-The fork server of `multiprocessing` is not used. When it is killed, it reports exit code 255 for runs that still run; a
-command cannot end before its runs, which it would join; its environment is that of the command, in which the number of
-threads would have to be changed while the server starts; and it passes over errors of the modules that it imports.
+The fork server of `multiprocessing` does not fit: killed, it reports exit code 255 for runs that still run; a command
+joins its runs before it ends; the server has the environment, and number of threads, of the command; and it ignores
+errors of the modules that it imports.
 """
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import select
 import signal
 import subprocess
 import sys
+import threading
 import time
+import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
+
+from lightning_seq.training.signals import is_alive
 
 POLL = 0.05
 POOLS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 """Variables for the number of threads that libraries start when they are imported."""
+
+
+class Order(TypedDict):
+    """A run to start. log: the file for its output."""
+
+    arguments: list[str]
+    environment: dict[str, str]
+    log: str
 
 
 class Child:
@@ -51,15 +65,12 @@ class Child:
 
 
 class ForkServer:
-    """Starts with the first child; ends when it is closed, or when this process ends.
-
-    modules: those that it imports.
-    """
+    """Starts with the first child; ends when it is closed, or when this process ends. modules: its imports."""
 
     def __init__(self, modules: Sequence[str]) -> None:
         self.modules = tuple(modules)
         self._process: subprocess.Popen[bytes] | None = None
-        self._heard = b""
+        self._rest = b""
         self._ended: dict[int, int] = {}
         self._pids: list[int] = []
         self._ready = False
@@ -70,14 +81,11 @@ class ForkServer:
         return hasattr(os, "fork") and sys.platform.startswith("linux")
 
     def start(self, arguments: Sequence[str], environment: Mapping[str, str], log: Path) -> Child:
-        """A process that calls `lightning_seq.training.run.main(arguments)`, in a session of its own, its output
-        appended to `log`.
-
-        Raises OSError when the server has ended.
-        """
+        """A process, in a new session, that calls `lightning_seq.training.run.main(arguments)` and appends its output
+        to `log`. Raises OSError when the server has ended."""
         if self._process is None:
             self._process = self._begin(environment)
-        order = {"arguments": list(arguments), "environment": dict(environment), "log": str(log)}
+        order = Order(arguments=list(arguments), environment=dict(environment), log=str(log))
         try:
             if self._process.stdin is not None:
                 self._process.stdin.write(json.dumps(order).encode() + b"\n")
@@ -123,20 +131,20 @@ class ForkServer:
             pass
         if pid in self._ended:
             return self._ended.pop(pid)
-        if self._process is not None and self._process.poll() is not None and not _alive(pid):
+        if self._process is not None and self._process.poll() is not None and not is_alive(pid):
             return 1  # the server is gone; the exit code is unknown
         return None
 
     def _listen(self, timeout: float | None) -> bool:
-        """Read messages of the server; False when there are none, or the server has ended."""
+        """Read messages of the server; False when none came, or the server has ended."""
         if self._process is None or self._process.stdout is None:
             return False
         if not select.select([self._process.stdout], [], [], timeout)[0]:
             return False
-        said = os.read(self._process.stdout.fileno(), 65536)
-        if not said:
+        text = os.read(self._process.stdout.fileno(), 65536)
+        if not text:
             return False
-        *lines, self._heard = (self._heard + said).split(b"\n")
+        *lines, self._rest = (self._rest + text).split(b"\n")
         for line in lines:
             message = json.loads(line)
             if "ready" in message:
@@ -161,50 +169,40 @@ class ForkServer:
             self._process.wait()
 
 
-def _alive(pid: int) -> bool:
-    """Whether the process runs; a zombie does not."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[0]
-    except (OSError, IndexError):
-        return False
-    return state not in "ZX"
-
-
 def _serve() -> None:
-    """Copy this process for each order on standard input; write a message when a copy has ended."""
-    heard, children, open_ = b"", set[int](), True
+    """Copy this process for each order on standard input; write a message when a copy has started or ended."""
+    rest, children, open_ = b"", set[int](), True
     while open_:
         if select.select([0], [], [], POLL if children else None)[0]:
-            said = os.read(0, 65536)
-            open_ = bool(said)
-            *lines, heard = (heard + said).split(b"\n")
+            text = os.read(0, 65536)
+            open_ = bool(text)
+            *lines, rest = (rest + text).split(b"\n")
             for line in lines:
                 pid = os.fork()
                 if pid == 0:
                     _become(json.loads(line))
                 children.add(pid)
-                _say({"started": pid})
+                _send({"started": pid})
         for pid in list(children):
-            found, status = os.waitpid(pid, os.WNOHANG)
-            if found:
+            ended, status = os.waitpid(pid, os.WNOHANG)
+            if ended:
                 children.remove(pid)
-                _say({"ended": pid, "code": os.waitstatus_to_exitcode(status)})
+                _send({"ended": pid, "code": os.waitstatus_to_exitcode(status)})
 
 
-def _say(message: dict[str, int]) -> None:
+def _send(message: dict[str, int]) -> None:
     with suppress(BrokenPipeError):
         os.write(1, json.dumps(message).encode() + b"\n")
 
 
-def _become(order: dict[str, Any]) -> None:
-    """Run the order in this copy; never returns."""
+def _become(order: Order) -> None:
+    """Run the order in this copy, and end as the interpreter does: run exit functions, flush the output."""
     code = 1
     try:
         os.setsid()
-        nothing = os.open(os.devnull, os.O_RDONLY)
         log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-        for source, place in ((nothing, 0), (log, 1), (log, 2)):
-            os.dup2(source, place)
+        for source, target in ((os.open(os.devnull, os.O_RDONLY), 0), (log, 1), (log, 2)):
+            os.dup2(source, target)
         os.environ.clear()
         os.environ.update(order["environment"])
         from lightning_seq.training.run import main
@@ -215,37 +213,21 @@ def _become(order: dict[str, Any]) -> None:
     except KeyboardInterrupt:
         code = 128 + signal.SIGINT
     except BaseException:
-        import traceback
-
         traceback.print_exc()
     finally:
-        _leave(code)
-
-
-def _leave(code: int) -> None:
-    """End as the interpreter does: run exit functions, flush the output."""
-    import atexit
-    import threading
-
-    try:
-        with suppress(BaseException):
-            threading._shutdown()  # type: ignore[attr-defined]
-            atexit._run_exitfuncs()
-        for stream in (sys.stdout, sys.stderr):
-            with suppress(Exception):
-                stream.flush()
-    finally:
-        os._exit(code)
-
-
-def _main(modules: Sequence[str]) -> None:
-    from importlib import import_module
-
-    for module in modules:
-        import_module(module)
-    _say({"ready": 1})
-    _serve()
+        try:
+            with suppress(BaseException):
+                threading._shutdown()  # type: ignore[attr-defined]
+                atexit._run_exitfuncs()
+            for stream in (sys.stdout, sys.stderr):
+                with suppress(Exception):
+                    stream.flush()
+        finally:
+            os._exit(code)
 
 
 if __name__ == "__main__":
-    _main(sys.argv[1:])
+    for name in sys.argv[1:]:
+        import_module(name)
+    _send({"ready": 1})
+    _serve()

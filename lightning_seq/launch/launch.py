@@ -11,29 +11,22 @@ from collections.abc import Callable, Sequence
 
 from lightning_seq.errors import UserError, near
 from lightning_seq.launch.job import Job, Launcher, RunLockedError, at_work, end
+from lightning_seq.launch.local import LocalLauncher
+from lightning_seq.launch.ray import RayLauncher
+from lightning_seq.launch.submitit import SubmititLauncher
 from lightning_seq.training.planned import Planned, record_of
 
 LOOK_AGAIN = 2.0
-"""Seconds between two looks at runs that others are at work on."""
+"""Seconds between two looks at runs that other commands work on."""
 KINDS = ("local", "inline", "submitit", "ray")
 
 
 def launcher_for(runs: Sequence[Planned]) -> Launcher:
-    """The one that the runs' configuration names. Raises UserError where what it needs is not installed."""
+    """The launcher of the runs' configuration. Raises UserError if its package is not installed."""
     kind = runs[0].config["launcher"]["kind"]
-    if kind == "submitit":
-        from lightning_seq.launch.submitit import SubmititLauncher
-
-        return SubmititLauncher(runs)
-    if kind == "ray":
-        from lightning_seq.launch.ray import RayLauncher
-
-        return RayLauncher(runs)
     if kind not in KINDS:
         raise UserError(f"launcher.kind is {kind!r}: {near(str(kind), KINDS)}")
-    from lightning_seq.launch.local import LocalLauncher
-
-    return LocalLauncher(runs)
+    return SubmititLauncher(runs) if kind == "submitit" else RayLauncher(runs) if kind == "ray" else LocalLauncher(runs)
 
 
 def launch(
@@ -45,15 +38,15 @@ def launch(
 ) -> None:
     """Start every run, at most `jobs` at a time; `watch` sees the running ones several times a second.
 
-    A run that another process is working on is waited for, and taken over if that process ends before the run is done.
-    `notify` is called with a message for each of those, and for each run that cannot start. Whatever ends this (Ctrl-C,
-    a signal) first ends the running ones, which write their records.
+    A run that another process works on is waited for, and taken over if that process ends before the run is done.
+    `notify` gets a message for each of those, and for each run that cannot start. At Ctrl-C, a signal or an error the
+    running ones are ended first and write their records.
     """
     waiting, elsewhere, running = list(runs), list[Planned](), list[Job]()
     if not waiting:
         return
     launcher = launcher_for(waiting)
-    looked, told = time.monotonic(), set[str]()
+    looked, notified = time.monotonic(), set[str]()
     try:
         while waiting or running or elsewhere:
             while waiting and (launcher.queues or len(running) < jobs):
@@ -64,8 +57,8 @@ def launch(
                     running += launcher.start(batch, min(jobs, len(runs))) if batch else []
                 except RunLockedError as claimed:
                     elsewhere += batch
-                    if batch[0].title not in told:
-                        told.add(batch[0].title)
+                    if batch[0].title not in notified:
+                        notified.add(batch[0].title)
                         notify(str(claimed))
                 except UserError as error:
                     notify(str(error))

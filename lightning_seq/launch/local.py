@@ -14,25 +14,18 @@ from lightning_seq.config.tree import Config
 from lightning_seq.launch.fork_server import Child, ForkServer
 from lightning_seq.launch.job import Job, RunLock, RunLockedError, end, finalize_record
 from lightning_seq.launch.ranks import end_with_parent
-from lightning_seq.training.devices import several_processes
+from lightning_seq.training.devices import processes_on_node, several_processes
 from lightning_seq.training.directory import LOG, prepare_directory
 from lightning_seq.training.planned import Planned
 from lightning_seq.training.run_record import now
 from lightning_seq.training.threads import threads_per_job, wait_without_spinning
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
-
-MODULES = tuple(
-    f"lightning_seq.{name}"
-    for name in (
-        "training.run",
-        "builders.build",
-        "training.trainer",
-        "training.loggers.choice",
-        "training.environment",
-    )
-)
-"""What every run imports."""
+MODULES = (
+    "lightning_seq.training.run", "lightning_seq.builders.build", "lightning_seq.training.trainer",
+    "lightning_seq.training.loggers.fail_safe", "lightning_seq.training.environment",
+)  # fmt: skip
+"""Modules that every run imports."""
 
 
 def visible_devices(environment: Mapping[str, str]) -> list[str]:
@@ -45,7 +38,7 @@ def visible_devices(environment: Mapping[str, str]) -> list[str]:
 
 
 def devices_of(config: Config) -> int | None:
-    """How many GPUs a run takes; None where it takes none, all, or those it names."""
+    """The number of GPUs that a run takes; None if it takes none, all, or a list of them."""
     trainer = config["trainer"]
     if trainer["accelerator"] not in ("gpu", "cuda", "auto") or not str(trainer["devices"]).isdecimal():
         return None
@@ -53,58 +46,50 @@ def devices_of(config: Config) -> int | None:
 
 
 class GpuPool:
-    """Gives devices to runs, so that all have equally many: several each when there are more runs than devices."""
+    """Spreads runs evenly over devices; with more runs than devices, a device has several."""
 
     def __init__(self, names: Sequence[str]) -> None:
-        self.held = dict.fromkeys(names, 0)
+        self.runs = dict.fromkeys(names, 0)
 
     def acquire(self, count: int) -> tuple[str, ...]:
-        """The `count` devices with the fewest runs, in their order; all of them if there are fewer."""
-        acquired = tuple(sorted(self.held, key=self.held.__getitem__)[:count])
+        """The `count` devices with the fewest runs, in the pool's order; all devices if there are fewer."""
+        acquired = tuple(sorted(self.runs, key=self.runs.__getitem__)[:count])
         for name in acquired:
-            self.held[name] += 1
-        return tuple(name for name in self.held if name in acquired)
+            self.runs[name] += 1
+        return tuple(name for name in self.runs if name in acquired)
 
     def release(self, names: Sequence[str]) -> None:
         for name in names:
-            self.held[name] -= 1
+            self.runs[name] -= 1
 
 
 def command(run: Planned) -> list[str]:
     """The command of a run's process, or of the process that starts and ends its ranks."""
     if not several_processes(run.config):
         return [sys.executable, "-m", "lightning_seq.training.run", str(run.directory)]
-    devices = run.config["trainer"]["devices"]
-    count = len(devices) if isinstance(devices, list) else int(devices)
-    if count < 1:
-        count = len(visible_devices(os.environ))
+    count = processes_on_node(run.config) or len(visible_devices(os.environ))
     return [sys.executable, "-m", "lightning_seq.launch.ranks", str(run.directory), str(count)]
 
 
 def environment_of(run: Planned, jobs: int, devices: Sequence[str] = ()) -> dict[str, str]:
     """The environment of a run's process: threads, its devices, and values for its record."""
-    threads, waiting = str(threads_per_job(run.config)), dict(os.environ)
-    wait_without_spinning(waiting)
-    given = {"label": run.entry.label, "overrides": run.entry.overrides, "jobs": jobs, "started": now()}
-    return {
-        **waiting,
-        "LIGHTNING_SEQ_RUN": json.dumps(given),
-        "OMP_NUM_THREADS": threads,
-        "MKL_NUM_THREADS": threads,
-        "PYTHONUNBUFFERED": "1",
-        "TORCH_CPP_LOG_LEVEL": "ERROR",
-        **({VISIBLE: ",".join(devices)} if devices else {}),
-    }
+    threads, environment = str(threads_per_job(run.config)), dict(os.environ)
+    wait_without_spinning(environment)
+    values = {"label": run.entry.label, "overrides": run.entry.overrides, "jobs": jobs, "started": now()}
+    environment |= {"LIGHTNING_SEQ_RUN": json.dumps(values), "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
+    environment |= {"PYTHONUNBUFFERED": "1", "TORCH_CPP_LOG_LEVEL": "ERROR"}
+    return environment | ({VISIBLE: ",".join(devices)} if devices else {})
 
 
 class LocalJob:
-    """A run's process, its output in the run's `log.txt`; copied from a server where there is one.
+    """A run's process, with its output in the run's `log.txt`.
 
-    pool:  of the devices that it takes its own from.
-    alone: whether a run of one process continues where the process that started it is killed; ranks never do, and
-           what is copied from a server always does.
+    server: copies itself for the run.
+    pool:   gives the run its devices.
+    alone:  whether a run of one process continues when the process that started it is killed; ranks never do, a copy of
+            the server always does.
 
-    Raises `RunLockedError` when another process is working on the run, UserError when it cannot be started.
+    Raises `RunLockedError` if another process works on the run, UserError if it cannot be started.
     """
 
     def __init__(
@@ -116,7 +101,7 @@ class LocalJob:
         self._lock = RunLock(run.directory)
         self.process: subprocess.Popen[bytes] | Child | None = None
         try:
-            if run.is_done():  # by the process that released the lock just now
+            if run.is_done():  # by the process that has just released the lock
                 return
             prepare_directory(run.directory, run.config)
             count = devices_of(run.config)
@@ -184,9 +169,8 @@ class LocalLauncher:
 
 def fork_server_for(runs: Sequence[Planned]) -> ForkServer | None:
     """For several runs, each of one process on the CPU: a process that uses an accelerator must not be copied."""
-    if len(runs) < 2 or not ForkServer.possible():
-        return None
-    if any(several_processes(run.config) or run.config["trainer"]["accelerator"] != "cpu" for run in runs):
+    on_cpu = (run.config["trainer"]["accelerator"] == "cpu" and not several_processes(run.config) for run in runs)
+    if len(runs) < 2 or not ForkServer.possible() or not all(on_cpu):
         return None
     modules = dict.fromkeys(MODULES)
     for run in runs:
@@ -201,8 +185,8 @@ def fork_server_for(runs: Sequence[Planned]) -> ForkServer | None:
 def carry_out(run: Planned, began: Callable[[LocalJob], None] = lambda job: None) -> int:
     """Run it in a new process on this machine, for another launcher; return its exit code.
 
-    began: called with the job. The process ends with this one, whatever ends this (Linux). A run that another process
-    has done, or is working on, is left to that process.
+    began: called with the job. The process ends with this one in every case (Linux). Nothing happens if the run is done
+    or another process works on it.
     """
     if run.is_done():
         return 0
@@ -216,5 +200,6 @@ def carry_out(run: Planned, began: Callable[[LocalJob], None] = lambda job: None
             time.sleep(0.2)
     finally:
         end([job])
-    code = job.process.returncode if job.process is not None else 0
-    return code if code is not None else 1
+    if job.process is None:
+        return 0
+    return 1 if job.process.returncode is None else job.process.returncode

@@ -1,12 +1,13 @@
 """The processes of one run on this machine, a rank each: started together, and ended together.
 
-`python -m lightning_seq.launch.ranks DIRECTORY COUNT` is what a launcher starts for a run on several devices. It
-does what torchrun does for one node, and three things more: a rank ends with this process, whatever ends it (Linux);
-a signal reaches each rank once; and the error that is reported is the first one, not its consequence on other ranks.
+A launcher starts `python -m lightning_seq.launch.ranks DIRECTORY COUNT` for a run on several devices. It does the work
+of torchrun on one node, and more: a rank ends with this process in every case (Linux); a signal reaches each rank once;
+and the reported error is the first one, not its consequence on other ranks.
 """
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
 import signal
@@ -26,7 +27,7 @@ from lightning_seq.training.signals import CAUGHT
 
 POLL = 0.05
 PATIENCE, GRACE = 10.0, 15.0
-"""Seconds that ranks have to end by themselves when one is lost, and then to end when they are told to."""
+"""Seconds that ranks have to end by themselves when one is lost, and then to end at a signal."""
 ATTEMPTS = 3
 
 CONSEQUENCE = re.compile(
@@ -42,40 +43,38 @@ BY_SIGNAL = re.compile(r"rank \d+ was ended by SIG(INT|TERM|HUP|USR1)")
 
 
 def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        return int(bound.getsockname()[1])
 
 
 def cause_of(directory: Path, record: Record | None) -> str | None:
-    """What ended a run of several processes: what a rank said first that is not of another rank's end."""
-    said = []
+    """The error that ended a run of several processes: the first that is no consequence of another rank's end."""
+    errors = []
     for path in directory.glob(RANK_ERROR.format("*")):
         with suppress(OSError, DamagedError):
-            said.append((path.stat().st_mtime, read_text(path)))
+            errors.append((path.stat().st_mtime, read_text(path)))
     if record is not None and record.status == "failed" and record.error:
-        said.append(((directory / FILE).stat().st_mtime, record.error))
-    said.sort(key=lambda item: (bool(CONSEQUENCE.search(item[1])), item[0]))
-    return said[0][1] if said else None
+        errors.append(((directory / FILE).stat().st_mtime, record.error))
+    return min(errors, key=lambda error: (bool(CONSEQUENCE.search(error[1])), error[0]), default=(0, None))[1]
 
 
 class Ranks:
-    """Processes that run `command`, with the names torch knows them by in their environment."""
+    """Processes that run `command`, with the variables by which torch knows them. signalled: the signal that came."""
 
     def __init__(self, command: list[str], count: int, directory: Path) -> None:
         self.command, self.count, self.directory = command, count, directory
-        self.told: int | None = None
+        self.signalled: int | None = None
         self.processes: list[subprocess.Popen[bytes]] = []
 
     def run(self, port: int) -> int:
         """Their common exit code: 0, 128 + n after signal n, or that of the first one that was lost."""
         self.processes = []
         for rank in range(self.count):
-            if self.told is not None:
-                break
-            self.processes.append(self._start(rank, port))
-        if self.told is not None:  # it may have come while one was being started
-            self._send_signal(self.told)
+            if self.signalled is None:
+                self.processes.append(self._start(rank, port))
+        if self.signalled is not None:  # it may have come while a rank was being started
+            self._send_signal(self.signalled)
         lost: int | None = None
         ended = dict.fromkeys(range(len(self.processes)), False)
         deadline, ending = float("inf"), False
@@ -88,20 +87,20 @@ class Ranks:
                 ended[rank] = True
                 if code and lost is None and not ending:
                     lost = code
-                    deadline = time.monotonic() + PATIENCE if self.told is None else deadline
-                if code and not ending and self.told is None:
+                    deadline = time.monotonic() + PATIENCE if self.signalled is None else deadline
+                if code and not ending and self.signalled is None:
                     self._write_rank_error(rank, code)
-            if self.told is not None and deadline == float("inf"):
+            if self.signalled is not None and deadline == float("inf"):
                 deadline = time.monotonic() + 2 * GRACE
             if time.monotonic() > deadline:
-                self._send_signal(signal.SIGKILL if ending or self.told is not None else signal.SIGTERM)
+                self._send_signal(signal.SIGKILL if ending or self.signalled is not None else signal.SIGTERM)
                 ending, deadline = True, time.monotonic() + GRACE
-        if self.told is not None and (lost is None or lost < 0 or lost > 128):
-            return 128 + self.told
+        if self.signalled is not None and (lost is None or lost < 0 or lost > 128):
+            return 128 + self.signalled
         return 0 if lost is None else 128 - lost if lost < 0 else lost
 
     def _start(self, rank: int, port: int) -> subprocess.Popen[bytes]:
-        """In a process group of its own, so that a signal to all of ours comes to it through `hand_on` alone."""
+        """In a new process group, so that a signal to our group reaches it only through `hand_on`."""
         names = {
             "RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": self.count, "LOCAL_WORLD_SIZE": self.count,
             "GROUP_RANK": 0, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "TORCHELASTIC_RUN_ID": f"ours-{port}",
@@ -117,15 +116,15 @@ class Ranks:
     def _write_rank_error(self, rank: int, code: int) -> None:
         """Write the error of a rank that could not write it itself."""
         path = self.directory / RANK_ERROR.format(rank)
-        by = -code if code < 0 else code - 128 if code > 128 else None
-        if path.exists() or (by is None and rank == 0):
+        number = -code if code < 0 else code - 128 if code > 128 else None
+        if path.exists() or (number is None and rank == 0):
             return
         with suppress(ValueError, OSError):
-            name = signal.Signals(by).name if by is not None else f"exit code {code}"
-            write_text(path, f"rank {rank} was ended by {name}" if by is not None else f"rank {rank} ended with {name}")
+            ending = f"ended with exit code {code}" if number is None else f"was ended by {signal.Signals(number).name}"
+            write_text(path, f"rank {rank} {ending}")
 
     def hand_on(self, number: int, frame: FrameType | None = None) -> None:
-        self.told = self.told or number
+        self.signalled = self.signalled or number
         self._send_signal(number)
 
     def _send_signal(self, number: int) -> None:
@@ -136,11 +135,9 @@ class Ranks:
 
 
 def end_with_parent() -> Callable[[], None] | None:
-    """To be called in a new process: the kernel ends it when the one that started it has ended. Linux alone can."""
+    """A function to call in a new process: the kernel then ends it together with this one. None if not on Linux."""
     if not sys.platform.startswith("linux"):
         return None
-    import ctypes
-
     set_process = ctypes.CDLL(None, use_errno=True).prctl
     parent, pr_set_pdeathsig = os.getpid(), 1
 
@@ -152,12 +149,6 @@ def end_with_parent() -> Callable[[], None] | None:
     return prepare
 
 
-def _port_was_taken(directory: Path) -> bool:
-    """Whether another program took the port between our finding it free and rank 0 listening there."""
-    record = read_if_there(directory)
-    return bool(TAKEN.search((record.error if record else None) or ""))
-
-
 def main(arguments: list[str]) -> int:
     directory, count = Path(arguments[0]), int(arguments[1])
     ranks = Ranks([sys.executable, "-m", "lightning_seq.training.run", str(directory)], count, directory)
@@ -167,10 +158,13 @@ def main(arguments: list[str]) -> int:
     code = 1
     for _ in range(ATTEMPTS):
         code = ranks.run(free_port())
-        if code == 0 or ranks.told is not None or not _port_was_taken(directory):
+        record = read_if_there(directory)
+        # Another program may have taken the port after `free_port`.
+        taken = record is not None and TAKEN.search(record.error or "")
+        if code == 0 or ranks.signalled is not None or not taken:
             break
-        for said in directory.glob(RANK_ERROR.format("*")):
-            said.unlink(missing_ok=True)
+        for path in directory.glob(RANK_ERROR.format("*")):
+            path.unlink(missing_ok=True)
     return code
 
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from lightning_seq.cells.cell import Cell, State
 from lightning_seq.engines.engine import Run
-from lightning_seq.errors import UserError, near
+from lightning_seq.errors import UserError, one_of
 from lightning_seq.layers.dropout import Regularisation
 from lightning_seq.layers.recurrent import LayerState, Recurrent
 from lightning_seq.value_types import OneOf
@@ -20,7 +20,7 @@ Merge = Annotated[str, OneOf(MERGES)]
 
 
 def check_directions(forward_cell: Cell, backward_cell: Cell, same_output: bool) -> None:
-    """Raises UserError unless both cells read one input, and give outputs that can be joined (or added)."""
+    """Raises UserError unless both cells have the same input shape, and outputs that can be concatenated (or added)."""
     one, other = forward_cell, backward_cell
     skipped = 0 if same_output else 1
     if one.input_shape != other.input_shape or one.output_shape[skipped:] != other.output_shape[skipped:]:
@@ -38,14 +38,14 @@ class Bidirectional(nn.Module):
         h←_t = f'(x_t, h←_{t+1})
         y_t  = [h→_t ; h←_t]
 
-    Parameters: both cells', or one's where they share.
+    Parameters: those of both cells, or of one that both directions share.
 
     forward_cell, backward_cell: the recurrences; the same object twice shares its weights.
     merge: `concat` (forward half first), `sum`, `mean` or `mul` (the product, as in Keras).
 
-    A sequence in chunks is not the whole: the backward pass would have to know what comes next.
+    Chunks of a sequence differ from the whole: the backward pass of a chunk does not see the next one.
 
-    Raises UserError for an unknown merge, and for cells whose sizes do not fit each other.
+    Raises UserError for an unknown merge and for cells of different sizes.
     """
 
     def __init__(
@@ -57,37 +57,22 @@ class Bidirectional(nn.Module):
         regularisation: Regularisation | None = None,
     ) -> None:
         super().__init__()
-        if merge not in MERGES:
-            raise UserError(f"merge is {merge!r}: {near(merge, MERGES)}")
+        one_of("merge", merge, MERGES)
         check_directions(forward_cell, backward_cell, same_output=merge != "concat")
         self.forwards = Recurrent(forward_cell, engine=engine, regularisation=regularisation)
         self.backwards = Recurrent(backward_cell, reverse=True, engine=engine, regularisation=regularisation)
         self.merge = merge
-
-    @property
-    def output_size(self) -> int:
-        return self.output_shape[0]
-
-    @property
-    def input_shape(self) -> tuple[int, ...]:
-        return self.forwards.input_shape
-
-    @property
-    def output_shape(self) -> tuple[int, ...]:
-        if self.merge != "concat":
-            return self.forwards.output_shape
-        return self.forwards.output_size + self.backwards.output_size, *self.forwards.output_shape[1:]
+        width, *space = forward_cell.output_shape
+        self.output_size = width + backward_cell.output_shape[0] if merge == "concat" else width
+        self.input_shape, self.output_shape = forward_cell.input_shape, (self.output_size, *space)
 
     def forward(
-        self,
-        x: Shaped[Tensor, "B T *input"],
-        mask: Bool[Tensor, "B T"] | None = None,
-        state: LayerState | None = None,
+        self, x: Shaped[Tensor, "B T *input"], mask: Bool[Tensor, "B T"] | None = None, state: LayerState | None = None
     ) -> tuple[Tensor, tuple[State, State]]:
-        """Outputs `[B, T, 2H]` (`[B, T, H]` unless they are concatenated) and the final states (forward, backward).
+        """Outputs `[B, T, 2H]` (`[B, T, H]` unless concatenated) and the final states (forward, backward).
 
-        state: of the forward direction before the first token, of the backward one behind each row's last; None for the
-               cells' own.
+        state: of the forward direction before the first token, of the backward one after each row's last; None: the
+               cells' initial states.
 
         Raises ValueError unless the state is a pair.
         """

@@ -27,9 +27,9 @@ class CBRNN(nn.Module):
     forward_cell, backward_cell: the recurrences, of one output size H.
     activation: φ.
 
-    A state is refused: the backward pass would have to know what comes next.
+    A carried state is an error: the backward pass of a chunk does not see the next one.
 
-    Raises UserError for cells of unlike sizes, and for cells over maps.
+    Raises UserError for cells of different sizes and for cells over maps.
     """
 
     def __init__(
@@ -49,25 +49,15 @@ class CBRNN(nn.Module):
         self.combined = Recurrent(
             CombinedCell(forward_cell.output_shape[0], activation), engine=engine, regularisation=regularisation
         )
-
-    @property
-    def output_size(self) -> int:
-        return self.combined.output_size
-
-    @property
-    def input_shape(self) -> tuple[int, ...]:
-        return self.forwards.input_shape
-
-    @property
-    def output_shape(self) -> tuple[int, ...]:
-        return self.combined.output_shape
+        self.input_shape, self.output_shape = self.forwards.input_shape, self.combined.output_shape
+        self.output_size = self.combined.output_size
 
     def forward(
         self, x: Shaped[Tensor, "B T *input"], mask: Bool[Tensor, "B T"] | None = None, state: object = None
     ) -> tuple[Tensor, tuple[State]]:
         """Outputs `[B, T, H]` and the combined layer's final state, `((h,),)`.
 
-        Raises ValueError when a state is given.
+        Raises ValueError for a state.
         """
         outputs, (run,) = self.directions(x, mask, state)
         return outputs, (run.state,)

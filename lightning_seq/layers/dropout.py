@@ -16,8 +16,8 @@ from lightning_seq.tensors import FLOATING, check_tensor
 
 
 def check_rate(name: str, rate: float) -> float:
-    """Raises UserError unless `rate` is a probability that leaves something."""
-    if not 0 <= rate < 1:
+    """Raises UserError unless `rate` is a probability below 1."""
+    if not isinstance(rate, int | float) or not 0 <= rate < 1:
         raise UserError(f"{name} is {rate}, expected at least 0 and less than 1")
     return float(rate)
 
@@ -25,8 +25,8 @@ def check_rate(name: str, rate: float) -> float:
 def dropout_mask(like: Tensor, rate: float) -> Tensor:
     """0 with probability `rate`, else 1/(1 - rate), in the shape and type of `like`.
 
-    On CPU from sixteen random bits a number, several times as fast as torch's own draw; the rate is then a multiple of
-    1/65536 (and what stays is scaled by just that).
+    On CPU from sixteen random bits a number, several times as fast as torch's draw; there the rate (and the scale) is
+    rounded to a multiple of 1/65536.
     """
     if like.device.type != "cpu" or like.numel() == 0:
         return functional.dropout(torch.ones_like(like), rate)
@@ -37,7 +37,7 @@ def dropout_mask(like: Tensor, rate: float) -> Tensor:
 
 
 class Dropout(nn.Module):
-    """Dropout (Srivastava et al. 2014): each number anew. rate: the probability to drop it."""
+    """Dropout (Srivastava et al. 2014), drawn for each number. rate: the probability to drop it."""
 
     def __init__(self, rate: float) -> None:
         super().__init__()
@@ -51,15 +51,8 @@ class Dropout(nn.Module):
         return f"{self.rate}"
 
 
-class LockedDropout(nn.Module):
-    """Variational dropout (Gal & Ghahramani 2016): one mask for all steps of a sequence.
-
-    rate: the probability to drop a number; what stays is scaled by 1/(1 - rate).
-    """
-
-    def __init__(self, rate: float) -> None:
-        super().__init__()
-        self.rate = check_rate("dropout", rate)
+class LockedDropout(Dropout):
+    """Variational dropout (Gal & Ghahramani 2016): one mask for all steps of a sequence."""
 
     def forward(self, x: Float[Tensor, "B T *size"]) -> Float[Tensor, "B T *size"]:
         check_tensor("LockedDropout", "input", x, ("…", "B", "T"), None, FLOATING)
@@ -67,23 +60,20 @@ class LockedDropout(nn.Module):
             return x
         return x * dropout_mask(x.new_empty(x.shape[0], 1, *x.shape[2:]), self.rate)
 
-    def extra_repr(self) -> str:
-        return f"{self.rate}"
 
-
-def dropout(rate: float, locked: bool = False) -> nn.Module:
-    """Dropout that draws at each step anew, or once per sequence."""
-    return LockedDropout(float(rate)) if locked else Dropout(float(rate))
+def dropout(rate: float, locked: bool = False) -> Dropout:
+    """Dropout with a mask for each step, or for each sequence."""
+    return LockedDropout(rate) if locked else Dropout(rate)
 
 
 @dataclass(frozen=True)
 class Regularisation:
     """Noise inside a recurrence, drawn from torch's random stream before the first step.
 
-    recurrent:   variational dropout on h_{t-1} where it meets U, one mask per sequence (Gal & Ghahramani 2016).
+    recurrent:   variational dropout on h_{t-1} in its product with U, one mask per sequence (Gal & Ghahramani 2016).
     zoneout:     the probability that a unit keeps its old value at a step, one number or one for each tensor of the
-                 state (Krueger et al. 2017); in evaluation each unit keeps that share. Integer and boolean tensors
-                 (step counters) have none: one number leaves them out.
+                 state (Krueger et al. 2017); in evaluation each unit keeps that share. One number does not apply to
+                 integer and boolean tensors (step counters).
     weight_drop: the probability to drop an entry of the recurrent matrices, for a whole batch (Wan et al. 2013;
                  Merity et al. 2018).
 
@@ -108,10 +98,10 @@ class Regularisation:
         return (self.zoneout,) if isinstance(self.zoneout, int | float) else tuple(self.zoneout)
 
     def draw(self, cell: Cell, x: Tensor, training: bool) -> Noise | None:
-        """For a batch like `x` `[B, T, …]`, or None where there is nothing to draw.
+        """For a batch like `x` `[B, T, …]`; None if there is nothing to draw.
 
-        Raises UserError where `zoneout` has another number of values than the cell's state has tensors, or one for a
-        tensor that holds no real numbers.
+        Raises UserError if `zoneout` has not one value for each tensor of the state, or one for a tensor without real
+        numbers.
         """
         recurrent, weights = None, {}
         like = next(cell.parameters())
@@ -127,15 +117,15 @@ class Regularisation:
     def _kept(self, cell: Cell, x: Tensor, training: bool, like: Tensor) -> tuple[Tensor | None, ...]:
         rates, counters = self._zoneouts(), cell.counters()
         if len(rates) == 1:
-            rates = tuple(0.0 if place in counters else rates[0] for place in range(len(cell.state_shapes)))
+            rates = tuple(0.0 if index in counters else rates[0] for index in range(len(cell.state_shapes)))
         if len(rates) != len(cell.state_shapes):
             raise UserError(
                 f"zoneout has {len(rates)} values, expected {len(cell.state_shapes)}: one for each tensor of the state"
             )
-        for place in counters:
-            if rates[place]:
+        for index in counters:
+            if rates[index]:
                 raise UserError(
-                    f"zoneout is {rates[place]} for tensor {place + 1} of the state, which holds no real numbers: "
+                    f"zoneout is {rates[index]} for tensor {index + 1} of the state, which holds no real numbers: "
                     "give it 0"
                 )
         kept: list[Tensor | None] = []

@@ -1,4 +1,4 @@
-"""Masks: a prefix of every row, or refused."""
+"""Masks, which are True for a prefix of every row."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from lightning_seq.tensors import check_tensor
 
 
 def lengths_of(x: Shaped[Tensor, "B T *input"], mask: Bool[Tensor, "B T"] | None) -> Int[Tensor, "B"] | None:
-    """How many tokens each row has, or None where every row is full.
+    """The number of tokens of each row; None if every row is full.
 
-    Raises ValueError for no steps at all, for a mask of another shape or device, and for one that is not a prefix;
-    TypeError for one of another type.
+    Raises ValueError for T = 0, for a mask of another shape or device and for one that is not a prefix; TypeError for
+    one of another type.
     """
     if x.dim() < 2 or x.shape[1] == 0:
         raise ValueError(f"inputs have shape {tuple(x.shape)}, expected [B, T, …] with T of at least 1")
     if mask is None:
         return None
     check_tensor("a batch", "mask", mask, x.shape[:2], x, torch.bool)
-    if torch.compiler.is_exporting() or mask.is_meta:  # it cannot be read: any mask is taken for a ragged one
+    if torch.compiler.is_exporting() or mask.is_meta:  # the mask has no values: assume ragged rows
         return mask.sum(1)
     if not bool((mask[:, 1:] <= mask[:, :-1]).all()):
         raise ValueError("mask must be a prefix of every row (True up to the length, False after): pad at the end")
@@ -28,7 +28,7 @@ def lengths_of(x: Shaped[Tensor, "B T *input"], mask: Bool[Tensor, "B T"] | None
 
 
 def zero_beyond(x: Shaped[Tensor, "B T *input"], lengths: Int[Tensor, "B"] | None) -> Shaped[Tensor, "B T *input"]:
-    """The inputs with zeros for whatever the padding holds, NaN included."""
+    """The inputs with zeros in place of the padding, NaN included."""
     if lengths is None:
         return x
     alive = torch.arange(x.shape[1], device=x.device) < lengths[:, None]

@@ -38,12 +38,10 @@ _watched: ContextVar[list[Seen] | None] = ContextVar("watched", default=None)
 
 @contextmanager
 def watched() -> Iterator[list[Seen]]:
-    """Every recurrence that runs inside, in the order in which they run, traced (and so by `loop`).
+    """Traced runs (by the engine `loop`) of all recurrences inside, in their order, with the same values and gradients.
 
-        with watched() as seen:
-            model(inputs, mask)
-
-    Values and gradients are those of an ordinary run.
+    with watched() as seen:
+        model(inputs, mask)
     """
     seen: list[Seen] = []
     token = _watched.set(seen)
@@ -61,36 +59,22 @@ class Recurrent(nn.Module):
     Parameters: the cell's.
 
     cell:    the recurrence.
-    reverse: run from each row's last token to its first. Outputs stay at their own token's place.
-    engine:  `auto` (the fastest that can), `fused`, `aten`, `native` or `loop`.
+    reverse: run from each row's last token to its first. Each output stays at its token's position.
+    engine:  `auto` (the fastest that can run the cell), `fused`, `aten`, `native` or `loop`.
     regularisation: noise inside the recurrence, drawn at each call.
 
-    Where the mask is False the state holds still and the output is zero, so that a sequence gives the same answer alone
-    and in any batch. A sequence cut into chunks gives the same answer as the whole when the state is carried (in
-    reverse, the last chunk first).
+    Where the mask is False the state does not change and the output is zero: a sequence gives the same result alone and
+    in any batch. Chunks of a sequence give the same result as the whole if the state is carried (in reverse, the last
+    chunk first).
     """
 
     def __init__(
-        self,
-        cell: Cell,
-        reverse: bool = False,
-        engine: str = "auto",
-        regularisation: Regularisation | None = None,
+        self, cell: Cell, reverse: bool = False, engine: str = "auto", regularisation: Regularisation | None = None
     ) -> None:
         super().__init__()
         self.cell, self.reverse, self.engine, self.regularisation = cell, reverse, engine, regularisation
-
-    @property
-    def output_size(self) -> int:
-        return self.cell.output_shape[0]
-
-    @property
-    def input_shape(self) -> tuple[int, ...]:
-        return self.cell.input_shape
-
-    @property
-    def output_shape(self) -> tuple[int, ...]:
-        return self.cell.output_shape
+        self.input_shape, self.output_shape = cell.input_shape, cell.output_shape
+        self.output_size = cell.output_shape[0]
 
     def run(
         self,
@@ -102,10 +86,10 @@ class Recurrent(nn.Module):
     ) -> Run:
         """Outputs `[B, T, *output_shape]`, the state after each row's last token (in reverse: its first), a trace.
 
-        noise: instead of what `regularisation` would draw, in the order of the steps.
+        noise: in the order of the steps; None: drawn by `regularisation`.
 
-        Raises ValueError for T = 0, for a mask that is not a prefix, and for an input, state or noise whose shape or
-        device is not the cell's; TypeError where its type is not.
+        Raises ValueError for T = 0, for a mask that is not a prefix, and for an input, state or noise of another shape
+        or device than the cell's; TypeError for another type.
         """
         check_run(self.cell, x, state, noise)
         lengths = lengths_of(x, mask)
@@ -114,33 +98,28 @@ class Recurrent(nn.Module):
         if noise is None and self.regularisation:
             noise = self.regularisation.draw(self.cell, x, self.training)
         watching = _watched.get()
-        if watching is not None:
-            engine = choose("loop", self.cell, x, noise, trace=True)
-        else:
-            engine = choose(self.engine, self.cell, x, noise, trace)
+        trace = trace or watching is not None
+        engine = choose(self.engine if watching is None else "loop", self.cell, x, noise, trace)
         if not engine.ignores_padding:
             x = zero_beyond(x, lengths)
-        given = x
+        unreversed = x
         if self.reverse:
             x = reverse(x, lengths)
-        run = engine.run(self.cell, x, lengths, state, noise, trace or watching is not None)
+        run = engine.run(self.cell, x, lengths, state, noise, trace)
         if self.reverse:
-            turned = run.trace and Trace(
+            trace_in_order = run.trace and Trace(
                 tuple(reverse(tensor, lengths) for tensor in run.trace.states),
                 {name: reverse(gate, lengths) for name, gate in run.trace.gates.items()},
                 run.trace.steps,
             )
-            run = replace(run, outputs=reverse(run.outputs, lengths), trace=turned)
+            run = replace(run, outputs=reverse(run.outputs, lengths), trace=trace_in_order)
         run = replace(run, lengths=lengths, reverse=self.reverse)
         if watching is not None:
-            watching.append(Seen(self, given, lengths, run))
+            watching.append(Seen(self, unreversed, lengths, run))
         return run
 
     def forward(
-        self,
-        x: Shaped[Tensor, "B T *input"],
-        mask: Bool[Tensor, "B T"] | None = None,
-        state: State | None = None,
+        self, x: Shaped[Tensor, "B T *input"], mask: Bool[Tensor, "B T"] | None = None, state: State | None = None
     ) -> tuple[Tensor, State]:
         """Outputs `[B, T, *output_shape]` and the final state."""
         run = self.run(x, mask, state)
@@ -149,7 +128,7 @@ class Recurrent(nn.Module):
     def directions(
         self, x: Tensor, mask: Tensor | None = None, state: LayerState | None = None
     ) -> tuple[Tensor, tuple[Run, ...]]:
-        """The outputs, and the run of the one direction: what all layers have in common."""
+        """The outputs, and the run of each direction; every layer has this method."""
         run = self.run(x, mask, None if state is None else state[0])
         return run.outputs, (run,)
 

@@ -1,18 +1,18 @@
-"""Layers on layers."""
+"""Stacked layers."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Shaped
 from torch import Tensor, nn
 
-from lightning_seq.cells.activation import ACTIVATIONS, check_activation
+from lightning_seq.cells.activation import ACTIVATIONS
+from lightning_seq.cells.cell import Cell
 from lightning_seq.engines.engine import Run
-from lightning_seq.errors import UserError
+from lightning_seq.errors import UserError, one_of
 from lightning_seq.layers.bidirectional import Bidirectional
 from lightning_seq.layers.cbrnn import CBRNN
 from lightning_seq.layers.dropout import check_rate
@@ -22,19 +22,8 @@ from lightning_seq.layers.recurrent import LayerState, Recurrent
 Layer = Recurrent | Bidirectional | CBRNN
 
 
-@runtime_checkable
-class Sized(Protocol):
-    """A layer or a cell, which says what it reads and gives."""
-
-    @property
-    def input_shape(self) -> tuple[int, ...]: ...
-
-    @property
-    def output_shape(self) -> tuple[int, ...]: ...
-
-
-def check_heights(layers: Sequence[Sized]) -> None:
-    """Raises UserError unless each layer reads what the one below gives."""
+def check_heights(layers: Sequence[Layer | Cell]) -> None:
+    """Raises UserError unless the input shape of each layer is the output shape of the layer below."""
     for height, (below, above) in enumerate(pairwise(layers), start=2):
         if below.output_shape != above.input_shape:
             raise UserError(
@@ -44,21 +33,21 @@ def check_heights(layers: Sequence[Sized]) -> None:
 
 
 class Stacked(nn.Module):
-    """Layers on layers, each reading the outputs of the one below (El Hihi & Bengio 1996).
+    """Layers, each of which reads the outputs of the layer below (El Hihi & Bengio 1996).
 
         h^l_t = f^l(h^{l-1}_t, h^l_{t-1}),  h^0_t = x_t
 
     Parameters: the sum over the layers.
 
     layers:     from the input up.
-    dropout:    for each step between two layers, the probability to drop an output (one number, or L - 1 of them).
-    activation: for each step between two layers, a function over the outputs (one name, or L - 1 of them).
-    residual:   add what a layer reads to what it gives, from the second layer on (Wu et al. 2016, eq. 6).
-    layer_norm: normalise what each layer gives (Ba et al. 2016), before it is added.
+    dropout:    between layers, the probability to drop an output (one number, or L - 1 of them).
+    activation: between layers, a function of the outputs (one name, or L - 1 of them).
+    residual:   add each layer's input to its output, from the second layer on (Wu et al. 2016, eq. 6).
+    layer_norm: normalise each layer's output (Ba et al. 2016), before the residual is added.
     locked:     dropout with one mask for all steps of a sequence.
 
-    Raises UserError for values that do not fit the number of layers, for a layer that does not read what the one below
-    gives, and for a residual over layers of two widths.
+    Raises UserError for values that do not fit the number of layers, for layers whose sizes do not fit, and for a
+    residual over layers of different widths.
     """
 
     def __init__(
@@ -77,9 +66,9 @@ class Stacked(nn.Module):
         self.layers = nn.ModuleList(layers)
         between = len(layers) - 1
         if isinstance(dropout, int | float):
-            dropout = [check_rate("dropout", dropout)] * between  # a wrong rate is refused even with one layer
+            dropout = [check_rate("dropout", dropout)] * between  # checked for one layer too
         if isinstance(activation, str):
-            activation = [check_activation(activation)] * between
+            activation = [one_of("activation", activation, ACTIVATIONS)] * between
         rates, names = list(dropout), list(activation)
         for key, values in (("dropout", rates), ("activation", names)):
             if len(values) != between:
@@ -88,7 +77,7 @@ class Stacked(nn.Module):
         if residual and len(set(widths)) > 1:
             raise UserError(f"residual=true adds layers of widths {widths}, expected one width: give one hidden_size")
         self.dropouts = nn.ModuleList(make_dropout(rate, locked) for rate in rates)
-        self.activations = [check_activation(name) for name in names]
+        self.activations = [one_of("activation", name, ACTIVATIONS) for name in names]
         self.residual = residual
         self.norms = nn.ModuleList(nn.LayerNorm(width) for width in widths) if layer_norm else None
 
@@ -102,10 +91,7 @@ class Stacked(nn.Module):
         mask: Bool[Tensor, "B T"] | None = None,
         state: tuple[LayerState, ...] | None = None,
     ) -> tuple[Tensor, tuple[LayerState, ...]]:
-        """Outputs of the top layer `[B, T, D]`, and for each layer its directions' final states.
-
-        state: for each layer, of each of its directions.
-        """
+        """Outputs of the top layer `[B, T, D]`, and the final states of each direction of each layer (as `state`)."""
         outputs, layers = self.directions(x, mask, state)
         return outputs, tuple(tuple(run.state for run in runs) for runs in layers)
 
@@ -114,7 +100,7 @@ class Stacked(nn.Module):
     ) -> tuple[Tensor, list[tuple[Run, ...]]]:
         """Outputs of the top layer, and for each layer the runs of its directions.
 
-        Raises ValueError for a state of another number of layers, and for whatever a layer refuses.
+        Raises ValueError for a state of another number of layers.
         """
         if state is not None and (not isinstance(state, tuple | list) or len(state) != len(self.layers)):
             came = len(state) if isinstance(state, tuple | list) else f"a {type(state).__name__}"

@@ -1,1 +1,1 @@
-"""Losses that are sums over the targets that count, so that any number of ranks gives the same gradient."""
+"""Losses that are sums over the targets that count, so the gradient is the same for any number of ranks."""

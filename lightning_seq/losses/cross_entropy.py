@@ -19,7 +19,7 @@ def cross_entropy_sum(
 ) -> Float[Tensor, ""]:
     """The sum, in nats, over the targets whose mask is True.
 
-    A masked row gives no value and no gradient, whatever its scores hold.
+    A masked row gives no value and no gradient, even with NaN in its scores.
 
     Raises ValueError for another shape or device, TypeError for another type.
     """

@@ -11,7 +11,7 @@ from lightning_seq.losses.cross_entropy import check_targets
 from lightning_seq.tensors import FLOATING, check_tensor
 
 OTHER = "Other"
-"""The class that stands for none of the others: nothing is learned of it."""
+"""The class of the examples of no other class: the loss has no score for it."""
 
 
 def ranking_loss_sum(
@@ -27,11 +27,11 @@ def ranking_loss_sum(
 
         l = log(1 + exp(γ (m⁺ - s_y))) + log(1 + exp(γ (m⁻ + s_c))),  c = argmax_{c ≠ y} s_c
 
-    Class `other`, which is whatever the rest is not, has no score: its examples have the second term alone, over all
-    scores. A masked row gives no value and no gradient, whatever its scores hold.
+    Class `other` has no score: its examples have the second term alone, over all scores. A masked row gives no value
+    and no gradient, even with NaN in its scores.
 
     scores: of every class but `other`, in the order of their ids.
-    other:  the id of that class, or None where every class has a score.
+    other:  the id of that class; None if every class has a score.
     scale, right_margin, wrong_margin: γ, m⁺ and m⁻.
 
     Raises ValueError for another shape or device, TypeError for another type.
@@ -51,7 +51,7 @@ def ranking_loss_sum(
 
 
 def ranked_class(scores: Float[Tensor, "N R"], other: int | None = None) -> Int[Tensor, "N"]:
-    """The class with the highest score; `other` where all are negative (dos Santos et al. 2015, sec. 2.6).
+    """The class with the highest score; `other` if all are negative (dos Santos et al. 2015, sec. 2.6).
 
     Raises ValueError for another shape, TypeError for another type.
     """

@@ -1,8 +1,6 @@
-"""Where attention looks: against alignments that are known, and how spread out it is."""
+"""Attention weights: their errors against known alignments, and their entropy."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import torch
 from jaxtyping import Bool, Float
@@ -13,11 +11,11 @@ from torchmetrics import MeanMetric, Metric
 class AlignmentErrorRate(Metric):
     """1 - (|A ∩ S| + |A ∩ P|) / (|A| + |S|), the alignment error rate of Och & Ney 2003.
 
-    A links each target token whose source is known to the source token with the greatest weight (the first of equals).
-    All known links of a token are possible (P), and it is sure (S) that it comes from one of them: a digit of a month
-    may look at any letter of its name. So this is the share of such tokens that look somewhere else.
+    A links each target token with a known source to the source token with the greatest weight (the first of equals).
+    All known links of a token are possible (P), and one of them is sure (S): a digit of a month may come from any
+    letter of its name. So the rate is the share of such tokens whose greatest weight is at another source token.
 
-    The state is two counts, so that any number of ranks gives what one gives.
+    The state is two counts, so the result is the same for any number of ranks.
     """
 
     full_state_update = False
@@ -25,8 +23,8 @@ class AlignmentErrorRate(Metric):
     right: Tensor
     found: Tensor
 
-    def __init__(self, **keywords: Any) -> None:
-        super().__init__(**keywords)
+    def __init__(self) -> None:
+        super().__init__()
         for name in ("right", "found"):
             self.add_state(name, torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
 
@@ -37,31 +35,31 @@ class AlignmentErrorRate(Metric):
         target_mask: Bool[Tensor, "B T"],
         mask: Bool[Tensor, "B S"],
     ) -> None:
-        """Weights (their mean, of several heads), which target token comes from which source token, and what counts."""
+        """Weights (the mean of several heads), the known links of target and source tokens, and the real tokens."""
         links = alignments & target_mask[:, :, None] & mask[:, None, :]
         linked = links.any(-1)
-        looked = weights.masked_fill(~mask[:, None, :], -1).argmax(-1, keepdim=True)
-        self.right += (links.gather(-1, looked).squeeze(-1) & linked).sum()
+        greatest = weights.masked_fill(~mask[:, None, :], -1).argmax(-1, keepdim=True)
+        self.right += (links.gather(-1, greatest).squeeze(-1) & linked).sum()
         self.found += linked.sum()
 
     def compute(self) -> Tensor:
-        """NaN where no link is known."""
+        """NaN if no link is known."""
         return 1 - self.right / self.found
 
 
 class AttentionEntropy(MeanMetric):
     """The entropy of the weights of a target token, in nats, as a mean over the target tokens that count.
 
-    0 where attention looks at one source token, log S where it looks at S equally.
+    0 if one source token has all the weight, log S if S have equal weights.
     """
 
-    def __init__(self, **keywords: Any) -> None:
-        super().__init__(nan_strategy="disable", **keywords)
+    def __init__(self) -> None:
+        super().__init__(nan_strategy="disable")
 
     def update(  # type: ignore[override]
         self, weights: Float[Tensor, "B T S"], target_mask: Bool[Tensor, "B T"]
     ) -> None:
-        """Weights (their mean, of several heads), and which target tokens count; none may."""
+        """Weights (the mean of several heads), and which target tokens count (possibly none)."""
         entropies = torch.special.entr(weights.detach().float()).sum(-1)[target_mask]
         if len(entropies):
             super().update(entropies)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from torchmetrics import MeanMetric, MetricCollection
+from torchmetrics import MetricCollection
 from torchmetrics.classification import MulticlassAccuracy, MulticlassConfusionMatrix, MulticlassF1Score
 
 
 def classification_metrics(classes: int) -> MetricCollection:
-    """accuracy, macro_f1 (a class that never occurs and is never predicted is left out) and confusion `[C, C]`."""
+    """accuracy, macro_f1 (without classes that never occur and are never predicted) and confusion `[C, C]`."""
     return MetricCollection(
         {
             "accuracy": MulticlassAccuracy(classes, average="micro", validate_args=False),
@@ -15,8 +15,3 @@ def classification_metrics(classes: int) -> MetricCollection:
             "confusion": MulticlassConfusionMatrix(classes, validate_args=False),
         }
     )
-
-
-def mean_loss() -> MeanMetric:
-    """The mean loss per target, in nats."""
-    return MeanMetric(nan_strategy="disable")

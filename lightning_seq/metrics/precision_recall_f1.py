@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
 
+from lightning_seq.files import Plain
+
 
 def precision_recall_f1(right: Tensor, predicted: Tensor, given: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """P = right / predicted, R = right / given, F1 = 2 P R / (P + R); 0 where there is nothing to divide by."""
-    return (
-        right / predicted.clamp(min=1),
-        right / given.clamp(min=1),
-        2 * right / (predicted + given).clamp(min=1),
-    )
+    """P = right / predicted, R = right / given, F1 = 2 P R / (P + R); 0 instead of a division by zero."""
+    return (right / predicted.clamp(min=1), right / given.clamp(min=1), 2 * right / (predicted + given).clamp(min=1))
 
 
-def span_table(kinds: Sequence[str], counts: Tensor) -> list[dict[str, Any]]:
+def span_table(kinds: Sequence[str], counts: Tensor) -> list[dict[str, Plain]]:
     """A row for each kind of span.
 
-    counts: `[K, 3]`: spans that are right, that were predicted, that there are.
+    counts: `[K, 3]`: correct, predicted and true spans.
     """
     values = torch.stack(precision_recall_f1(*counts.unbind(1)), 1).tolist()
     return [

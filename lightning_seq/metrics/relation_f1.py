@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -20,15 +19,15 @@ _DIRECTED = re.compile(r"(.+)\((e1,e2|e2,e1)\)")
 class RelationF1(Metric):
     """Macro-averaged F1 over the relations, their directions taken into account (Hendrickx et al. 2010).
 
-    What the task's scorer (version 1.2) calls the (9+1)-way evaluation with directionality. Of a relation R, right are
-    those whose direction is right too; predicted are all that were taken for R, given all that are R, in either
-    direction. `Other` has no part in the mean, but what is taken for it, or it for, is missing or too much elsewhere.
-    The mean is over the relations that occur among the targets; there is no prediction that skips an example.
+    The (9+1)-way evaluation with directionality of the task's scorer (version 1.2). A prediction of a relation R is
+    right only with the right direction; predicted are all predictions of R, given all examples of R, in either
+    direction. `Other` has no part in the mean, but confusions with it lower the recall or precision of the others. The
+    mean is over the relations that occur among the targets; every example has a prediction.
 
-    names:     the classes by id, as `Cause-Effect(e1,e2)`, and `Other`.
-    relations: them without their direction, by spelling, without `Other`.
+    names:     the classes by id, such as `Cause-Effect(e1,e2)`, and `Other`.
+    relations: the names without their direction, sorted, without `Other`.
 
-    The state is the confusion matrix, so that any number of ranks gives what one gives.
+    The state is the confusion matrix, so the result is the same for any number of ranks.
 
     Raises UserError for another name.
     """
@@ -38,17 +37,17 @@ class RelationF1(Metric):
     confusion: Tensor
     relation: Tensor
 
-    def __init__(self, names: Sequence[str], **keywords: Any) -> None:
-        super().__init__(**keywords)
-        found = [None if name == OTHER else _relation(name) for name in names]
-        self.relations = tuple(sorted({relation for relation in found if relation is not None}))
-        numbers = [len(self.relations) if relation is None else self.relations.index(relation) for relation in found]
+    def __init__(self, names: Sequence[str]) -> None:
+        super().__init__()
+        relations = [None if name == OTHER else _relation(name) for name in names]
+        self.relations = tuple(sorted({relation for relation in relations if relation is not None}))
+        numbers = [len(self.relations) if one is None else self.relations.index(one) for one in relations]
         self.register_buffer("relation", torch.tensor(numbers), persistent=False)
         zeros = torch.zeros(len(names), len(names), dtype=torch.int64)
         self.add_state("confusion", zeros, dist_reduce_fx="sum")
 
     def update(self, predictions: Tensor, targets: Tensor) -> None:
-        """Class ids `[N]`, or scores `[N, C]` whose highest is the prediction; and targets `[N]`."""
+        """Class ids `[N]`, or scores `[N, C]`, of which the highest is the prediction; and targets `[N]`."""
         if predictions.is_floating_point():
             predictions = predictions.argmax(-1)
         C = len(self.confusion)
@@ -60,8 +59,8 @@ class RelationF1(Metric):
         R = len(self.relations)
         counts = sums.new_zeros(R + 1, 3).index_add(0, self.relation, sums)[:R]
         values = torch.stack(precision_recall_f1(*counts.unbind(1)), 1)
-        there = counts[:, 2] > 0
-        means = (values * there[:, None]).sum(0) / there.sum().clamp(min=1)
+        occurs = counts[:, 2] > 0
+        means = (values * occurs[:, None]).sum(0) / occurs.sum().clamp(min=1)
         return {
             **{f"relation_{name}": value for name, value in zip(("precision", "recall", "f1"), means, strict=True)},
             "relation_counts": counts,
@@ -69,7 +68,7 @@ class RelationF1(Metric):
 
 
 def _relation(name: str) -> str:
-    found = _DIRECTED.fullmatch(name)
-    if found is None:
+    match = _DIRECTED.fullmatch(name)
+    if match is None:
         raise UserError(f"class {name!r} names no directed relation: expected one like Cause-Effect(e1,e2), or {OTHER}")
-    return found[1]
+    return match[1]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,16 +14,16 @@ from lightning_seq.text.bio_tags import OUTSIDE, READ, parted
 
 
 class SpanF1(Metric):
-    """Over whole spans: one is right where begin, end and kind are (Tjong Kim Sang & Buchholz 2000, `conlleval`).
+    """Over whole spans: one is right if begin, end and kind are right (Tjong Kim Sang & Buchholz 2000, `conlleval`).
 
-    BIO and IOE1 are read as seqeval does by default (whatever is no continuation begins a span), IOE2, IOBES and BILOU
-    as it does with `mode="strict"` (a span that is malformed is none). A place whose mask is False is outside of any.
+    BIO and IOE1 are read as seqeval's default does (a tag that continues no span begins one), IOE2, IOBES and BILOU as
+    its `mode="strict"` does (malformed spans do not count). A position whose mask is False is outside of any span.
 
     names:  the tags by id: `O`, or a letter of the scheme and a kind, `B-X`, or the letter alone.
     scheme: `bio`, `ioe1`, `ioe2`, `iobes` or `bilou`.
-    kinds:  each X, by spelling.
+    kinds:  each X, sorted.
 
-    The state is three counts for each kind, so that any number of ranks gives what one gives.
+    The state is three counts for each kind, so the result is the same for any number of ranks.
 
     Raises UserError for another name.
     """
@@ -37,12 +36,12 @@ class SpanF1(Metric):
     ends: Tensor
     joined: Tensor
 
-    def __init__(self, names: Sequence[str], scheme: str = "bio", **keywords: Any) -> None:
-        super().__init__(**keywords)
+    def __init__(self, names: Sequence[str], scheme: str = "bio") -> None:
+        super().__init__()
         read = READ[scheme]
         strange = next((name for name in names if parted(name, read.letters) is None), None)
         if strange is not None:
-            raise UserError(f"spans are read off tags {read}, {strange!r} came: these tags mark no spans")
+            raise UserError(f"spans need tags {read}, {strange!r} came: these tags mark no spans")
         parts = [parted(name, read.letters) or (OUTSIDE, "") for name in names]
         self.kinds = tuple(sorted({kind for _, kind in parts if kind}))
         numbers = [self.kinds.index(kind) if kind else -1 for _, kind in parts]
@@ -61,10 +60,11 @@ class SpanF1(Metric):
 
     def update(self, predictions: Tensor, targets: Tensor, mask: Tensor) -> None:
         """Tag ids `[B, T]` and which of them count."""
-        found, found_ends, found_kinds = self._spans(predictions, mask)
-        given, given_ends, given_kinds = self._spans(targets, mask)
-        right = found & given & (found_ends == given_ends) & (found_kinds == given_kinds)
-        for column, (places, kinds) in enumerate(((right, given_kinds), (found, found_kinds), (given, given_kinds))):
+        predicted, predicted_ends, predicted_kinds = self._spans(predictions, mask)
+        true, true_ends, true_kinds = self._spans(targets, mask)
+        right = predicted & true & (predicted_ends == true_ends) & (predicted_kinds == true_kinds)
+        columns = ((right, true_kinds), (predicted, predicted_kinds), (true, true_kinds))
+        for column, (places, kinds) in enumerate(columns):
             self.counts[:, column] += torch.bincount(kinds[places], minlength=len(self.kinds))
 
     def compute(self) -> dict[str, Tensor]:
@@ -76,12 +76,12 @@ class SpanF1(Metric):
         }
 
     def _spans(self, tags: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """`[B, T]` each: where a span begins, which place is the last of a span that is there, and of which kind."""
+        """`[B, T]` each: whether a span begins here, the last position of the span here, and its kind."""
         tags = tags.masked_fill(~mask, 0)
         kinds = self.kind[tags].masked_fill(~mask, -1)
         new = torch.ones_like(mask)
         new[:, 1:] = ~(self.joined[tags[:, :-1], tags[:, 1:]] & mask[:, :-1] & mask[:, 1:])
-        # The last place of whatever is here: before the next one that is new.
+        # The last position of a span comes before the next position that is new.
         T = tags.shape[1]
         places = torch.arange(T, device=tags.device).expand_as(tags)
         following = torch.full_like(places, T)

@@ -1,4 +1,4 @@
-"""The class that stands for whatever the others are not."""
+"""The class of samples that are in no other class."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from torch import Tensor, nn
 
 
 class ArtificialClass(nn.Module):
-    """Scores of all other classes `[B, C - 1]` to scores of all `[B, C]`: that of class `place` is 0.
+    """Scores of all other classes `[B, C - 1]` to scores of all `[B, C]`: the score of class `place` is 0.
 
-    It is then chosen where all others are negative (dos Santos et al. 2015, sec. 2.6), and nothing is learnt of it.
+    It is chosen if all other scores are negative (dos Santos et al. 2015, sec. 2.6), and has no parameters.
     """
 
     def __init__(self, place: int) -> None:

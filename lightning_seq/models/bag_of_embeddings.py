@@ -1,21 +1,19 @@
-"""The order-blind baseline."""
+"""A baseline that ignores the order of the words."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from lightning_seq.errors import UserError
 from lightning_seq.models.encoder import Encoder
-from lightning_seq.spec import Encoded
+from lightning_seq.spec import Encoded, State
 
 
 class BagOfEmbeddings(Encoder):
-    """Hands the embeddings on as they are; averaged by `pooling=mean`, a bag of words (Iyyer et al. 2015, eq. 1).
+    """The embeddings, unchanged; their mean (`pooling=mean`) is a bag of words (Iyyer et al. 2015, eq. 1).
 
-    It has no parameters and no state: whatever a recurrent encoder does better, it does through the order of the words.
+    Without parameters and state: a recurrent encoder can be better only through the order of the words.
     """
 
     pooling = "mean"
@@ -25,7 +23,7 @@ class BagOfEmbeddings(Encoder):
         super().__init__()
         self.output_size = input_size
 
-    def forward(self, x: Tensor, mask: Tensor, state: Any = None) -> Encoded:
+    def forward(self, x: Tensor, mask: Tensor, state: State | None = None) -> Encoded:
         """`[B, T, D]` to the same, zero where the mask is False."""
         if not x.is_floating_point():
             raise UserError(

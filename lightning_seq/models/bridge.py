@@ -1,4 +1,4 @@
-"""From where an encoder ends to where a decoder starts."""
+"""From the last state of an encoder to the first state of a decoder."""
 
 from __future__ import annotations
 
@@ -6,56 +6,53 @@ from collections.abc import Sequence
 from math import prod
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from lightning_seq.cells.cell import Cell, State
-from lightning_seq.errors import UserError, near
+from lightning_seq.errors import UserError, one_of
+from lightning_seq.layers.recurrent import LayerState
 
 BRIDGES = ("linear", "copy", "sum", "zeros")
-LayerState = tuple[State, ...]
 
 
 class Bridge(nn.Module):
-    """A decoder's first state from an encoder's last one; the two may be of different cells.
+    """A decoder's first state from an encoder's last state; their cells may differ.
 
     kind:     `linear`, for each tensor s of each layer of the decoder (Cho et al. 2014, eq. 5)
 
                   s_0 = tanh(W_s [all tensors of the encoder's layer] + b_s)
 
-              `copy`, each tensor as it is, the directions side by side; `sum`, of the directions; `zeros`, whatever the
-              encoder says.
-    encoder:  the cells of each of its layers, one for each direction.
-    decoder:  the cell of each of its layers.
+              `copy`: the directions of each tensor, concatenated; `sum`: their sum; `zeros`.
+    encoder:  the cells of each layer, one for each direction.
+    decoder:  the cell of each layer.
 
-    A layer reads the encoder's layer of the same height, or the top one where the depths differ. With `copy` and `sum`
-    a tensor that the encoder's cell does not have (the c of an LSTM after a GRU) starts at zero. Integer and boolean
-    tensors (step counters) stay behind: the decoder's start as its cell makes them.
+    A layer reads the encoder's layer of the same height, or the top one if the depths differ. With `copy` and `sum` a
+    tensor that the encoder's cell lacks (the c of an LSTM after a GRU) starts at zero. Integer and boolean tensors
+    (step counters) are not copied: they start as in the decoder's cell.
 
-    Raises UserError for an unknown kind, and where a tensor to be copied has another width.
+    Raises UserError for an unknown kind, and if a copied tensor has another width.
     """
 
     def __init__(self, kind: str, encoder: Sequence[Sequence[Cell]], decoder: Sequence[Cell]) -> None:
         super().__init__()
-        if kind not in BRIDGES:
-            raise UserError(f"model.bridge is {kind!r}: {near(str(kind), BRIDGES)}")
-        self.kind = kind
+        self.kind = one_of("model.bridge", kind, BRIDGES)
         self.decoder, self.encoder = tuple(decoder), tuple(tuple(cells) for cells in encoder)
         equal = len(encoder) == len(decoder)
         self.read = [layer if equal else len(encoder) - 1 for layer in range(len(decoder))]
         self.widths = [list(_widths(cell).values()) for cell in decoder]
         self.products = nn.ModuleList()
         for layer, widths in zip(self.read, self.widths, strict=True):
-            given = [_widths(cell).values() for cell in encoder[layer]]
+            encoder_widths = [_widths(cell).values() for cell in encoder[layer]]
             if kind == "linear":
-                whole = sum(map(sum, given))
-                self.products.append(nn.ModuleList(nn.Linear(whole, width) for width in widths))
+                total = sum(map(sum, encoder_widths))
+                self.products.append(nn.ModuleList(nn.Linear(total, width) for width in widths))
             elif kind in ("copy", "sum"):
-                for parts, width in zip(zip(*given, strict=True), widths, strict=False):
-                    found = sum(parts) if kind == "copy" else parts[0]
-                    if found != width:
+                for parts, width in zip(zip(*encoder_widths, strict=True), widths, strict=False):
+                    copied = sum(parts) if kind == "copy" else parts[0]
+                    if copied != width:
                         raise UserError(
-                            f"model.bridge={kind} brings {found} numbers to a decoder of {width}: give "
-                            f"model.decoder_hidden_size={found}, or use model.bridge=linear"
+                            f"model.bridge={kind} brings {copied} numbers to a decoder of {width}: give "
+                            f"model.decoder_hidden_size={copied}, or use model.bridge=linear"
                         )
 
     def forward(self, state: Sequence[LayerState]) -> LayerState:
@@ -63,24 +60,24 @@ class Bridge(nn.Module):
         started = []
         for number, (read, cell) in enumerate(zip(self.read, self.decoder, strict=True)):
             directions = tuple(
-                tuple(tensors[place].reshape(-1, width) for place, width in _widths(one).items())
-                for tensors, one in zip(state[read], self.encoder[read], strict=True)
+                tuple(tensors[index].reshape(-1, width) for index, width in _widths(encoder_cell).items())
+                for tensors, encoder_cell in zip(state[read], self.encoder[read], strict=True)
             )
-            made = self._layer(number, directions, self.widths[number], directions[0][0])
-            start = list(cell.initial_state(made[0]))
-            for place, tensor in zip(_widths(cell), made, strict=True):
-                start[place] = tensor.reshape(start[place].shape)
+            real = self._layer(number, directions)
+            start = list(cell.initial_state(real[0]))
+            for index, tensor in zip(_widths(cell), real, strict=True):
+                start[index] = tensor.reshape(start[index].shape)
             started.append(tuple(start))
         return tuple(started)
 
-    def _layer(self, number: int, directions: LayerState, widths: Sequence[int], like: Tensor) -> State:
+    def _layer(self, number: int, directions: LayerState) -> State:
+        """The real tensors of a decoder layer's first state, each `[B, width]`."""
+        widths, like = self.widths[number], directions[0][0]
         if self.kind == "zeros":
             return tuple(like.new_zeros(len(like), width) for width in widths)
         if self.kind == "linear":
-            whole = torch.cat([tensor for direction in directions for tensor in direction], 1)
-            products = self.products[number]
-            assert isinstance(products, nn.ModuleList)
-            return tuple(torch.tanh(product(whole)) for product in products)
+            tensors = torch.cat([tensor for direction in directions for tensor in direction], 1)
+            return tuple(torch.tanh(product(tensors)) for product in self.products[number].children())
         joined = [
             torch.cat(parts, 1) if self.kind == "copy" else torch.stack(parts).sum(0)
             for parts in zip(*directions, strict=True)
@@ -93,5 +90,5 @@ class Bridge(nn.Module):
 
 
 def _widths(cell: Cell) -> dict[int, int]:
-    """How many numbers each tensor of the state has, by its place, of those that hold real ones."""
-    return {place: prod(shape) for place, shape in enumerate(cell.state_shapes) if place not in cell.counters()}
+    """The number of elements of each real tensor of the state, by its index."""
+    return {index: prod(shape) for index, shape in enumerate(cell.state_shapes) if index not in cell.counters()}

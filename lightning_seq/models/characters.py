@@ -1,4 +1,4 @@
-"""What a word's characters say: a vector for each spelling, whatever the vocabulary of words."""
+"""A vector for each spelling, from its characters."""
 
 from __future__ import annotations
 
@@ -17,26 +17,21 @@ from lightning_seq.layers.dropout import Dropout, check_rate
 
 
 class CharacterCNN(nn.Module):
-    """A convolution over a word's characters, and its highest answer anywhere (Ma & Hovy 2016, sec. 2.1).
+    """A convolution over a word's characters, and its maximum (Ma & Hovy 2016, sec. 2.1).
 
-        y_i = W [e_{i-l} ; … ; e_{i+r}] + b,  f = max_i y_i over the word's own places; zeros stand around it
+        y_i = W [e_{i-l} ; … ; e_{i+r}] + b,  f = max_i y_i over the word's positions, with zeros around the word
 
-    vocabulary_size: how many characters there are, with the padding (id 0).
+    vocabulary_size: the number of characters, with the padding (id 0).
     embedding_size:  width of e.
     channels:        F, filters; output_size.
-    width:           l + 1 + r, the characters that each filter sees; l = ⌊width/2⌋.
+    width:           l + 1 + r, the characters in a filter's window; l = ⌊width/2⌋.
     dropout:         on e.
 
     Raises UserError for sizes below 1 and a dropout outside [0, 1).
     """
 
     def __init__(
-        self,
-        vocabulary_size: int,
-        embedding_size: int = 30,
-        channels: int = 50,
-        width: int = 3,
-        dropout: float = 0.0,
+        self, vocabulary_size: int, embedding_size: int = 30, channels: int = 50, width: int = 3, dropout: float = 0.0
     ) -> None:
         super().__init__()
         _check(vocabulary_size=vocabulary_size, embedding_size=embedding_size, channels=channels, width=width)
@@ -46,10 +41,10 @@ class CharacterCNN(nn.Module):
         self.width, self.output_size = width, channels
 
     def forward(self, characters: Int[Tensor, "U C"]) -> Float[Tensor, "U F"]:
-        """Of spellings, 0 behind the last character of each; zeros for one without any."""
+        """Of spellings, padded with 0; zeros for an empty one."""
         left = self.width // 2
         real = characters != 0
-        # Windows of real characters alone: what stands behind the end of shorter words is half of a batch.
+        # Only windows of real characters: half of a batch is padding.
         windows = functional.pad(characters, (left, self.width - 1 - left)).unfold(1, self.width, 1)[real]
         y = self.filters(self.dropout(self.embedding(windows)).flatten(1))
         highest = torch.segment_reduce(y, "max", lengths=real.sum(1), unsafe=True)
@@ -61,10 +56,10 @@ class CharacterRecurrent(nn.Module):
 
         f = [h→ after the last character ; h← after the first]
 
-    vocabulary_size: how many characters there are, with the padding (id 0).
+    vocabulary_size: the number of characters, with the padding (id 0).
     cell:            makes a cell from (input_size, hidden_size).
     embedding_size:  width of a character's vector.
-    hidden_size:     H of each direction; F = output_size is twice what the cell hands on.
+    hidden_size:     H of each direction; F = output_size is twice the cell's output size.
     dropout:         on the characters' vectors.
     engine:          `auto`, `fused`, `aten`, `native` or `loop`.
 
@@ -89,7 +84,7 @@ class CharacterRecurrent(nn.Module):
         self.output_size = self.recurrent.output_size
 
     def forward(self, characters: Int[Tensor, "U C"]) -> Float[Tensor, "U F"]:
-        """Of spellings, 0 behind the last character of each; zeros for one without any."""
+        """Of spellings, padded with 0; zeros for an empty one."""
         _, runs = self.recurrent.directions(self.dropout(self.embedding(characters)), characters != 0)
         return torch.cat([run.last for run in runs], 1)
 

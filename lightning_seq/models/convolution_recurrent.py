@@ -1,4 +1,4 @@
-"""A recurrent network over what a convolution saw."""
+"""A recurrent network over the outputs of a convolution."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from lightning_seq.errors import UserError, near
 from lightning_seq.models.convolution import Convolution
 from lightning_seq.models.encoder import Encoder
 from lightning_seq.models.recurrent import RecurrentEncoder
-from lightning_seq.spec import Encoded
+from lightning_seq.spec import Encoded, State
 from lightning_seq.value_types import ArgumentsOf, Size
 
 
 class ConvolutionRecurrent(Encoder):
-    """A convolution finds short patterns of words or characters, a recurrent network reads their order (Zhou et al.
-    2015, "A C-LSTM neural network for text classification", sec. 3).
+    """A convolution for short patterns, and a recurrent network for their order (Zhou et al. 2015, "A C-LSTM neural
+    network for text classification", sec. 3).
 
         y = Convolution(x),  h = RecurrentEncoder(y)
 
     input_size: D, or V for token ids.
     cell:       makes a cell from (input_size, hidden_size).
-    widths, channels, convolution_activation, causal: of the one layer of convolution (`models/convolution.py`).
-    bidirectional, recurrent: of the recurrent layers, by the names that `RecurrentEncoder` has for them.
+    widths, channels, convolution_activation, causal: of the layer of convolution (`models/convolution.py`).
+    bidirectional, recurrent: arguments of `RecurrentEncoder`.
 
-    Raises UserError for what either part refuses, and for a causal convolution under a network that reads both ways.
+    Raises UserError for wrong arguments of either part, and for a causal convolution under a bidirectional network.
     """
 
     def __init__(
@@ -60,8 +60,8 @@ class ConvolutionRecurrent(Encoder):
         self.output_size, self.final_size = self.recurrent.output_size, self.recurrent.final_size
         self.causal = causal
 
-    def forward(self, x: Tensor, mask: Tensor, state: Any = None) -> Encoded:
-        """`[B, T, D]` or ids `[B, T]` to what `RecurrentEncoder` makes of the convolution's outputs."""
+    def forward(self, x: Tensor, mask: Tensor, state: State | None = None) -> Encoded:
+        """`[B, T, D]` or ids `[B, T]` to the outputs and state of `RecurrentEncoder`."""
         return self.recurrent(self.convolution(x, mask).outputs, mask)
 
     def engines(self, x: Tensor) -> list[str]:

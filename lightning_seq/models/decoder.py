@@ -1,4 +1,4 @@
-"""Decoders: a recurrence over the target that is shown nothing of the source, all of it, or what it attends to."""
+"""Decoders: a recurrence over the target, with a static context, attention, or neither."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from lightning_seq.attention.attention import Attention, Memory
 from lightning_seq.cells.cell import Cell, State, unchecked
-from lightning_seq.errors import UserError, near
+from lightning_seq.errors import UserError, one_of
 from lightning_seq.layers.dropout import Dropout
 from lightning_seq.layers.recurrent import Recurrent
 from lightning_seq.layers.stacked import check_heights
@@ -23,12 +23,12 @@ STYLES = ("bahdanau", "luong")
 
 
 class DecoderState(NamedTuple):
-    """What a decoder hands from step to step; every tensor has the batch first.
+    """The state of a decoder between two steps; every tensor has the batch first.
 
     layers:            the state of each layer's cell.
-    attentional_state: `[B, R]`, the output of the last step where that is fed in again (Luong et al. 2015); else None.
+    attentional_state: `[B, R]`, the output of the last step for input feeding (Luong et al. 2015); else None.
     coverage:          `[B, S]`, the sum of the attention weights so far; None without attention.
-    position:          `[B]` int64, steps made so far.
+    position:          `[B]` int64, the number of steps so far.
     """
 
     layers: tuple[State, ...]
@@ -39,12 +39,12 @@ class DecoderState(NamedTuple):
 
 @dataclass(frozen=True)
 class Source:
-    """A batch of sentences as a decoder sees them.
+    """A batch of encoded sentences.
 
     start:          the state before the first step.
     mask:           `[B, S]` bool.
-    static_context: `[B, C]`, what every step is shown; None for nothing.
-    memory:         what is attended to; None for nothing.
+    static_context: `[B, C]`, an input of every step; None: without.
+    memory:         keys and values of the attention; None: without.
     """
 
     start: DecoderState
@@ -63,8 +63,8 @@ class Source:
 
 
 class DecoderStepOutput(NamedTuple):
-    """hidden: `[B, T, R]`, what the softmax reads; weights: `[B, T, S]`, the mean over heads, None without attention;
-    state: after the last step."""
+    """hidden: `[B, T, R]`, for the softmax; weights: `[B, T, S]`, the mean over heads, None without attention; state:
+    after the last step."""
 
     hidden: Tensor
     weights: Tensor | None
@@ -72,29 +72,28 @@ class DecoderStepOutput(NamedTuple):
 
 
 class Decoder(nn.Module):
-    """A stack of cells over the target, and what the softmax reads of it.
+    """A stack of cells over the target, and the readout r_t for the softmax.
 
-    Without attention, c being the static context that every step is shown (none at all for Sutskever et al. 2014):
+    Without attention, with the static context c (Cho et al. 2014) or without (Sutskever et al. 2014):
 
-        s_t = f([y_{t-1} ; c], s_{t-1}),   r_t = h_t,  or where there is a c  tanh(W_r [h_t ; c ; y_{t-1}])
+        s_t = f([y_{t-1} ; c], s_{t-1}),   r_t = tanh(W_r [h_t ; c ; y_{t-1}]),  without c  r_t = h_t
 
-    `bahdanau` (Bahdanau et al. 2015, sec. 3.1): the state before the step asks (the first tensor of the top cell's
-    state, where that has several), the context enters the cell
+    `bahdanau` (Bahdanau et al. 2015, sec. 3.1): the query is the state before the step (its first tensor in the top
+    cell), the context is an input of the cell
 
         c_t = attend(h_{t-1}),  s_t = f([y_{t-1} ; c_t], s_{t-1}),  r_t = tanh(W_r [h_t ; c_t ; y_{t-1}])
 
-    `luong` (Luong et al. 2015, eq. 5 and sec. 3.3): the state after the step asks; with input feeding r_{t-1} enters it
+    `luong` (Luong et al. 2015, eq. 5 and sec. 3.3): the query is the output; with input feeding r_{t-1} is an input
 
         s_t = f([y_{t-1} ; r_{t-1}], s_{t-1}),  c_t = attend(h_t),  r_t = tanh(W_r [h_t ; c_t])
 
     Parameters: those of the cells and the attention, and W_r.
 
-    cells:          of each layer; the lowest is as wide as all that enters it (`Decoder.entering`).
+    cells:          of each layer; the input of the lowest is [y ; c], with r or, for `bahdanau`, the context.
     width:          E of y.
     static_context: C; 0 for none.
-    attention:      or None.
     dropout:        between layers.
-    engine:         for whole targets, where no step depends on what the one before gave.
+    engine:         for whole targets, if no step depends on the output of the one before.
 
     The published decoder of Bahdanau et al. has a maxout instead of the tanh.
     """
@@ -112,10 +111,9 @@ class Decoder(nn.Module):
     ) -> None:
         super().__init__()
         check_heights(cells)
-        if style not in STYLES:
-            raise UserError(f"model.style is {style!r}: {near(style, STYLES)}")
+        one_of("model.style", style, STYLES)
         if input_feeding and (attention is None or style != "luong"):
-            raise UserError("model.input_feeding=true feeds in what attention gave: it needs model.style=luong")
+            raise UserError("model.input_feeding=true feeds in the output of attention: it needs model.style=luong")
         self.layers = nn.ModuleList(Recurrent(cell, engine=engine) for cell in cells)
         self.attention, self.style, self.input_feeding = attention, style, input_feeding
         self.width, self.static_context = width, static_context
@@ -130,20 +128,9 @@ class Decoder(nn.Module):
         self.output_size = H
         self.between = Dropout(float(dropout))
 
-    @staticmethod
-    def asking(top: Cell, style: str) -> int:
-        """The width of a query: of the state for `bahdanau`, of the output for `luong`."""
-        return top.state_shapes[0][0] if style == "bahdanau" else top.output_shape[0]
-
-    @staticmethod
-    def entering(width: int, static_context: int, context: int, output: int, style: str, input_feeding: bool) -> int:
-        """The width of what enters the lowest layer. context: of attention, 0 for none; output: H."""
-        changing = output if input_feeding else context if style == "bahdanau" else 0
-        return width + static_context + changing
-
     @property
     def is_parallel(self) -> bool:
-        """Whether a whole target is one call of an engine: no step depends on what the one before gave."""
+        """Whether an engine can run a whole target: no step depends on the output of the one before."""
         return not (
             self.attends_before_step or self.input_feeding or (self.attention and self.attention.needs_previous)
         )
@@ -153,7 +140,7 @@ class Decoder(nn.Module):
         return [layer.cell for layer in self.layers]  # type: ignore[misc]
 
     def start(self, layers: tuple[State, ...], mask: Bool[Tensor, "B S"]) -> DecoderState:
-        """The state before the first step, from what a bridge made."""
+        """The state before the first step, from the output of a bridge."""
         like = layers[0][0]
         return DecoderState(
             layers,
@@ -169,18 +156,17 @@ class Decoder(nn.Module):
         mask: Bool[Tensor, "B T"] | None = None,
         state: DecoderState | None = None,
     ) -> DecoderStepOutput:
-        """Embedded symbols, `<bos>` first, to what the softmax reads behind each of them.
+        """Embedded symbols, `<bos>` first, to the hidden states after each.
 
-        mask: True where a symbol counts, a prefix of every row; what stands beyond is of no meaning.
+        mask: True for real symbols, a prefix of every row; outputs beyond it are undefined.
         """
         check_tensor("Decoder", "input", y, ("B", "T", self.width), self.cells[0].like(y))
         state = source.start if state is None else state
         return self._at_once(y, source, mask, state) if self.is_parallel else self._step_by_step(y, source, state)
 
     def _at_once(self, y: Tensor, source: Source, mask: Tensor | None, state: DecoderState) -> DecoderStepOutput:
-        T = y.shape[1]
-        static_context = None if source.static_context is None else source.static_context[:, None].expand(-1, T, -1)
-        x = y if static_context is None else torch.cat([y, static_context], 2)
+        T, static_context = y.shape[1], _at_each_step(source, y.shape[1])
+        x = torch.cat([y, *static_context], 2) if static_context else y
         final = []
         for index, layer in enumerate(self.layers):
             x, last = layer(self.between(x) if index else x, mask, state.layers[index])
@@ -188,44 +174,39 @@ class Decoder(nn.Module):
         parts, weights, coverage = [x], None, state.coverage
         if self.attention is not None:
             attention, memory = self._attention_over(source)
-            context, each = attention.attend(x, memory, state.coverage, state.position)
-            weights = each.mean(1)
+            context, of_heads = attention.attend(x, memory, state.coverage, state.position)
+            weights = of_heads.mean(1)
             coverage = weights.detach().sum(1) if state.coverage is None else state.coverage + weights.detach().sum(1)
             parts.append(context)
-        if static_context is not None:
-            parts += [static_context, y]
+        if static_context:
+            parts += [*static_context, y]
         return DecoderStepOutput(
             self._read(parts), weights, DecoderState(tuple(final), None, coverage, state.position + T)
         )
 
     def _read(self, parts: Sequence[Tensor]) -> Tensor:
-        if self.readout is None:
-            return parts[0]
-        return torch.tanh(self.readout(torch.cat(list(parts), -1)))
+        return parts[0] if self.readout is None else torch.tanh(self.readout(torch.cat(list(parts), -1)))
 
     def _step_by_step(self, y: Tensor, source: Source, state: DecoderState) -> DecoderStepOutput:
-        """What depends on the symbols alone, and on the static context, is projected before the loop."""
+        """The symbols and the static context are projected before the loop."""
         first = self.cells[0]
-        known, onward = None, None
+        known, project_rest = y, None
         if first.splits_input:
             known = first.project(y)
             if source.static_context is not None:
                 known = known + first.project(source.static_context, self.width)[:, None]
             start = self.width + self.static_context
-            onward = first.projection(start, first.input_shape[0] - start)
+            project_rest = first.projection(start, first.input_shape[0] - start)
         outputs, contexts, weights = [], [], []
-        steps = zip(y.unbind(1), y.unbind(1) if known is None else known.unbind(1), strict=True)
-        for y_t, known_t in steps:
-            h_t, context, each, state = self._move(y_t, known_t, onward, source, state)
+        for y_t, known_t in zip(y.unbind(1), known.unbind(1), strict=True):
+            h_t, context, weights_t, state = self._move(y_t, known_t, project_rest, source, state)
             outputs.append(h_t)
             contexts.append(context)
-            weights.append(each)
+            weights.append(weights_t)
         if self.input_feeding:
             hidden = torch.stack(outputs, 1)
         else:
-            parts = [torch.stack(outputs, 1), torch.stack(contexts, 1)]
-            if source.static_context is not None:
-                parts.append(source.static_context[:, None].expand(-1, y.shape[1], -1))
+            parts = [torch.stack(outputs, 1), torch.stack(contexts, 1), *_at_each_step(source, y.shape[1])]
             hidden = self._read([*parts, y] if self.attends_before_step or self.static_context else parts)
         return DecoderStepOutput(hidden, torch.stack(weights, 1), state)
 
@@ -233,41 +214,41 @@ class Decoder(nn.Module):
         self,
         y_t: Tensor,
         known: Tensor,
-        onward: Callable[[Tensor], Tensor] | None,
+        project_rest: Callable[[Tensor], Tensor] | None,
         source: Source,
         state: DecoderState,
     ) -> tuple[Tensor, Tensor, Tensor, DecoderState]:
-        """One step with attention: its output (r_t where that is fed in, else h_t), context `[B, C]`, weights `[B, S]`
-        and the state.
+        """One step with attention: its output (r_t with input feeding, else h_t), context `[B, C]`, weights `[B, S]`,
+        state.
 
-        known:  the projection of y_t and the static context.
-        onward: projects what is known only now; None where the cell takes its input in one piece.
+        known:        the projection of y_t and the static context.
+        project_rest: projects the other columns of the input; None if the cell does not split its input.
         """
-        context = each = None
+        context = weights = None
         if self.attends_before_step:
-            context, each = self._attend(state.layers[-1][0], source, state)
+            context, weights = self._attend(state.layers[-1][0], source, state)
         changing = state.attentional_state if self.input_feeding else context
-        if onward is None:
+        if project_rest is None:
             parts = [part for part in (y_t, source.static_context, changing) if part is not None]
             projected = unchecked(self.cells[0].project)(torch.cat(parts, 1))
         else:
-            projected = known if changing is None else known + onward(changing)
+            projected = known if changing is None else known + project_rest(changing)
         layers, x = [], y_t
         for index, cell in enumerate(self.cells):
-            here = projected if index == 0 else unchecked(cell.project)(self.between(x))
-            moved = unchecked(cell.step)(here, state.layers[index])
-            x = moved.output
-            layers.append(moved.state)
-        if context is None or each is None:
-            context, each = self._attend(x, source, state)
+            if index:
+                projected = unchecked(cell.project)(self.between(x))
+            step = unchecked(cell.step)(projected, state.layers[index])
+            x = step.output
+            layers.append(step.state)
+        if context is None or weights is None:
+            context, weights = self._attend(x, source, state)
         attentional_state = None
         if self.input_feeding:
             x = attentional_state = self._read(
                 [x, context] if source.static_context is None else [x, context, source.static_context, y_t]
             )
-        coverage = each if state.coverage is None else state.coverage + each
-        moved_state = DecoderState(tuple(layers), attentional_state, coverage, state.position + 1)
-        return x, context, each, moved_state
+        coverage = weights if state.coverage is None else state.coverage + weights
+        return x, context, weights, DecoderState(tuple(layers), attentional_state, coverage, state.position + 1)
 
     def _attention_over(self, source: Source) -> tuple[Attention, Memory]:
         if self.attention is None or source.memory is None:
@@ -281,3 +262,9 @@ class Decoder(nn.Module):
 
     def extra_repr(self) -> str:
         return f"style={self.style!r}, input_feeding={self.input_feeding}" if self.attention is not None else ""
+
+
+def _at_each_step(source: Source, T: int) -> list[Tensor]:
+    """The static context `[B, T, C]`, if there is one."""
+    context = source.static_context
+    return [] if context is None else [context[:, None].expand(-1, T, -1)]

@@ -1,23 +1,24 @@
-"""What every encoder has in common."""
+"""The contract of an encoder, and of a model with one."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
 
+import torch
 from torch import Tensor, nn
 
-from lightning_seq.spec import Encoded
+from lightning_seq.embeddings.layer import Vectors
+from lightning_seq.spec import Encoded, State
 
 
 class Encoder(nn.Module, ABC):
-    """From `[B, T, D]` and its mask to a place per input.
+    """From `[B, T, D]` and its mask to an output for each position.
 
     output_size: width of `Encoded.outputs`.
     final_size:  width of `Encoded.last`; None for an encoder without a last step.
-    pooling:     the pooling that `task.pooling=auto` takes for this encoder.
-    causal:      whether the output at a place depends on what stands there and before it alone.
-    stateful:    whether a state carries on from one chunk of a sequence to the next.
+    pooling:     the pooling of `task.pooling=auto`.
+    causal:      whether an output depends only on inputs at its position and before.
+    stateful:    whether the state of one chunk of a sequence is an input of the next.
     """
 
     output_size: int
@@ -27,12 +28,31 @@ class Encoder(nn.Module, ABC):
     stateful: bool = False
 
     @abstractmethod
-    def forward(self, x: Tensor, mask: Tensor, state: Any = None) -> Encoded:
+    def forward(self, x: Tensor, mask: Tensor, state: State | None = None) -> Encoded:
         """`x` `[B, T, D]` (or token ids `[B, T]` for one-hot inputs), mask `[B, T]`.
 
-        state: of the chunk before, as its `Encoded.state` has it; an encoder without a state has no use for it.
+        state: `Encoded.state` of the chunk before; an encoder without a state ignores it.
         """
 
     def engines(self, x: Tensor) -> list[str]:
-        """Which engine each recurrent layer runs on for inputs like `x`, from the input up."""
+        """The engine of each recurrent layer for inputs like `x`, from the input up."""
         return []
+
+
+class EncoderModel(nn.Module):
+    """An embedding, an encoder, and the modules named in `head_modules`."""
+
+    embedding: nn.Module
+    encoder: Encoder
+    head_modules: tuple[str, ...] = ("head",)
+
+    def parts(self) -> dict[str, nn.Module]:
+        """As `models/parameters.py` counts them: a shared matrix is the embedding's."""
+        head = nn.ModuleList(getattr(self, name) for name in self.head_modules)
+        return {"embedding": self.embedding, "recurrent": self.encoder, "head": head}
+
+    def engines(self) -> list[str]:
+        x = torch.zeros(1, 1, dtype=torch.int64)
+        if isinstance(self.embedding, Vectors):
+            x = torch.zeros(1, 1, self.embedding.width)
+        return self.encoder.engines(self.embedding(x))

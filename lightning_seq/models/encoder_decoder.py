@@ -14,7 +14,7 @@ from lightning_seq.attention.scorer import Scorer
 from lightning_seq.cells.cell import Cell
 from lightning_seq.embeddings.layer import Embedding
 from lightning_seq.engines.choice import EngineName, choose
-from lightning_seq.errors import UserError, near
+from lightning_seq.errors import UserError, one_of
 from lightning_seq.layers.bidirectional import Merge
 from lightning_seq.layers.dropout import Dropout
 from lightning_seq.layers.mask import lengths_of, reverse
@@ -23,19 +23,19 @@ from lightning_seq.models.bridge import BRIDGES, Bridge
 from lightning_seq.models.decoder import STYLES, Decoder, DecoderState, Source
 from lightning_seq.models.recurrent import RecurrentEncoder
 from lightning_seq.models.renamed import ReadsOldNames
-from lightning_seq.models.softmax import Softmax
+from lightning_seq.models.softmax import Softmax, shared_weight
 from lightning_seq.text.vocabulary import BOS, PAD
 from lightning_seq.value_types import Fraction, Layers, OneOf, Size
 
 UNWRITTEN = (PAD, BOS)
-"""Symbols that no target holds."""
+"""Symbols that are in no target."""
 CONTEXTS = ("none", "final", "mean", "both")
 TIED = ("none", "decoder", "all")
 
 
 class DecoderOutput(NamedTuple):
-    """hidden: `[B, T, W]`, what the softmax reads; weights: `[B, T, S]` of attention, or None; inputs: `[B, T]`, the
-    symbols that the decoder was given, `<bos>` first."""
+    """hidden: `[B, T, W]`, for the softmax; weights: `[B, T, S]` of attention, or None; inputs: `[B, T]`, the decoder's
+    input symbols, `<bos>` first."""
 
     hidden: Tensor
     weights: Tensor | None
@@ -52,23 +52,23 @@ class EncoderDecoder(ReadsOldNames):
     size:           V, of the target.
     cell:           makes a cell of the encoder from (input_size, hidden_size).
     decoder_cell:   of the decoder; None: the same.
-    attention:      makes a scorer from (query_size, value_size); None for a decoder without.
-    hidden_size, num_layers, bidirectional, merge: of the encoder, as `RecurrentEncoder` has them.
-    decoder_hidden_size, decoder_layers: None: as the encoder's (of several sizes its top layer's), with one direction.
-    context:        what every step of the decoder is shown: `none`; `final`, the output of the encoder's last step;
-                    `mean`, that of its outputs; `both`.
+    attention:      makes a scorer from (query_size, value_size); None: without attention.
+    hidden_size, num_layers, bidirectional, merge: of the encoder, see `RecurrentEncoder`.
+    decoder_hidden_size, decoder_layers: None: as the encoder (of several sizes its top layer's), with one direction.
+    context:        static context of every decoder step: `none`; `final`, the output of the encoder's last step; `mean`
+                    of its outputs; `both`.
     style, input_feeding: see `Decoder`.
     local, window, coverage: see `Attention`.
     bridge:         see `Bridge`.
-    reverse_source: the encoder reads each sentence from its end (Sutskever et al. 2014, sec. 3.3); attention still sees
-                    every place where it stands.
+    reverse_source: the encoder reads each sentence from its end (Sutskever et al. 2014, sec. 3.3); attention keeps the
+                    original positions.
     between:        dropout between layers.
-    dropout:        on the embeddings, and on what the softmax reads.
+    dropout:        on the embeddings, and on the inputs of the softmax.
     tied:           `decoder`: the softmax shares the target embedding's matrix; `all`: the source embedding too.
     engine:         of encoder and decoder.
 
-    Raises UserError for values out of their range, for a decoder that would be shown nothing of the source, and for
-    tied matrices that cannot be shared.
+    Raises UserError for values out of their range, for a decoder without any input from the source, and for tied
+    matrices that cannot be shared.
     """
 
     def __init__(
@@ -99,13 +99,14 @@ class EncoderDecoder(ReadsOldNames):
         engine: EngineName = "auto",
     ) -> None:
         super().__init__()
-        for name, value, choices in (("model.context", context, CONTEXTS), ("task.tied", tied, TIED)):
-            if value not in choices:
-                raise UserError(f"{name} is {value!r}: {near(str(value), choices)}")
+        one_of("model.context", context, CONTEXTS)
+        one_of("task.tied", tied, TIED)
         if attention is None and context == "none" and bridge == "zeros":
-            raise UserError("model.bridge=zeros without a context or attention shows the decoder nothing of the source")
+            raise UserError(
+                "model.bridge=zeros without context and attention gives the decoder no input from the source"
+            )
         if attention is None and (coverage or local != "none"):
-            raise UserError("model.coverage and model.local are of attention: use model=encoder_decoder_attention")
+            raise UserError("model.coverage and model.local need attention: use model=encoder_decoder_attention")
         for name, module in (("source", source), ("target", target)):
             if getattr(module, "is_lookup", False):
                 raise UserError(f"one-hot inputs on the {name} side: use embedding=random or embedding=word2vec")
@@ -118,18 +119,18 @@ class EncoderDecoder(ReadsOldNames):
             raise UserError(f"model.decoder_layers is {layers}, expected at least 1")
         like = make(1, H)
         R = like.output_shape[0]
-        Q = Decoder.asking(like, style)
+        Q = like.state_shapes[0][0] if style == "bahdanau" else R
         self.source, self.target = source, target
         self.encoder = RecurrentEncoder(
             _width(source), cell, hidden_size, num_layers, bidirectional, merge=merge, dropout=between, engine=engine
         )
         D, final = self.encoder.output_size, int(self.encoder.final_size or 0)
         C = {"none": 0, "final": final, "mean": D, "both": final + D}[context]
-        asks = Attention(attention(Q, D), local, window, coverage, Q) if attention is not None else None
+        attends = Attention(attention(Q, D), local, window, coverage, Q) if attention is not None else None
         E = _width(target)
-        entering = Decoder.entering(E, C, asks.context_size if asks else 0, R, style, input_feeding)
-        cells = [make(R if index else entering, H) for index in range(layers)]
-        self.decoder = Decoder(cells, E, C, asks, style, input_feeding, between, engine)
+        fed_in = R if input_feeding else attends.context_size if attends and style == "bahdanau" else 0
+        cells = [make(R if index else E + C + fed_in, H) for index in range(layers)]
+        self.decoder = Decoder(cells, E, C, attends, style, input_feeding, between, engine)
         self.bridge = Bridge(bridge, self._directions(), cells)
         self.context, self.reverse_source = context, reverse_source
         self.dropout, self.output_dropout = Dropout(float(dropout)), Dropout(float(dropout))
@@ -150,36 +151,32 @@ class EncoderDecoder(ReadsOldNames):
 
     def _shared(self, tied: str) -> nn.Parameter:
         source, target = self.source, self.target
-        if not isinstance(target, Embedding) or target.frozen:
-            raise UserError(
-                f"task.tied={tied} shares the target embedding's matrix with the softmax: expected embedding=random, "
-                "word2vec or file, with embedding.frozen=false"
-            )
+        weight = shared_weight(target, f"task.tied={tied}", "target embedding")
         if tied == "all":
-            if not isinstance(source, Embedding) or source.weight.shape != target.weight.shape:
+            if not isinstance(source, Embedding) or source.weight.shape != weight.shape:
                 raise UserError(
                     "task.tied=all needs one vocabulary for both sides: give data.joint_vocabulary=true, or use "
                     "task.tied=decoder"
                 )
-            source.weight = target.weight
-        return target.weight
+            source.weight = weight
+        return weight
 
     def encode(self, inputs: Int[Tensor, "B S"], mask: Bool[Tensor, "B S"]) -> Source:
-        """Sentences as the decoder sees them."""
+        """Sentences to the decoder's source."""
         lengths = lengths_of(inputs, mask) if self.reverse_source else None
-        given = reverse(inputs, lengths) if self.reverse_source else inputs
-        encoded = self.encoder(self.dropout(self.source(given)), mask)
+        inputs = reverse(inputs, lengths) if self.reverse_source else inputs
+        encoded = self.encoder(self.dropout(self.source(inputs)), mask)
         outputs = reverse(encoded.outputs, lengths) if self.reverse_source else encoded.outputs
-        shown = []
+        contexts = []
         if self.context in ("final", "both"):
-            shown.append(encoded.last)
+            contexts.append(encoded.last)
         if self.context in ("mean", "both"):
-            shown.append(outputs.sum(1) / mask.sum(1, keepdim=True).clamp(min=1))
+            contexts.append(outputs.sum(1) / mask.sum(1, keepdim=True).clamp(min=1))
         attention = self.decoder.attention
         return Source(
             self.decoder.start(self.bridge(encoded.state), mask),
             mask,
-            torch.cat(shown, 1) if shown else None,
+            torch.cat(contexts, 1) if contexts else None,
             None if attention is None else attention.prepare(outputs, mask),
         )
 
@@ -191,35 +188,35 @@ class EncoderDecoder(ReadsOldNames):
         target_mask: Bool[Tensor, "B T"],
         sampled: float = 0.0,
     ) -> DecoderOutput:
-        """What the softmax reads at each target's place, the decoder being given the targets before it.
+        """The hidden state for each target, from the targets before it.
 
-        sampled: the probability that the decoder is given what the model draws there, instead of the target (scheduled
+        sampled: the probability that the decoder reads a symbol drawn from the model instead of the target (scheduled
                  sampling, Bengio et al. 2015).
         """
         source = self.encode(inputs, mask)
-        given = torch.cat([torch.full_like(targets[:, :1], BOS), targets[:, :-1]], 1)
+        shifted = torch.cat([torch.full_like(targets[:, :1], BOS), targets[:, :-1]], 1)
         if sampled > 0 and targets.shape[1] > 1:
-            return self._sampling(source, given, sampled)
-        decoded = self.decoder(self.dropout(self.target(given)), source, target_mask)
-        return DecoderOutput(self._out(decoded.hidden), decoded.weights, given)
+            return self._sampling(source, shifted, sampled)
+        decoded = self.decoder(self.dropout(self.target(shifted)), source, target_mask)
+        return DecoderOutput(self._out(decoded.hidden), decoded.weights, shifted)
 
-    def _sampling(self, source: Source, given: Tensor, sampled: float) -> DecoderOutput:
-        state, hidden, weights, inputs, tokens = source.start, [], [], [], given[:, 0]
-        for t in range(given.shape[1]):
+    def _sampling(self, source: Source, shifted: Tensor, sampled: float) -> DecoderOutput:
+        state, hidden, weights, inputs, tokens = source.start, [], [], [], shifted[:, 0]
+        for t in range(shifted.shape[1]):
             inputs.append(tokens)
             decoded = self.decoder(self.dropout(self.target(tokens[:, None])), source, None, state)
             state = decoded.state
             hidden.append(self._out(decoded.hidden))
-            weights.append(decoded.weights)
-            if t + 1 < given.shape[1]:
+            if decoded.weights is not None:
+                weights.append(decoded.weights)
+            if t + 1 < shifted.shape[1]:
                 with torch.no_grad():
                     likely = self.softmax.log_probabilities(hidden[-1][:, 0]).exp()
                     likely[:, list(UNWRITTEN)] = 0.0
                     drawn = torch.multinomial(likely, 1)[:, 0]
                     own = torch.rand(len(drawn), device=drawn.device) < sampled
-                    tokens = torch.where(own, drawn, given[:, t + 1])
-        each = [part for part in weights if part is not None]
-        return DecoderOutput(torch.cat(hidden, 1), torch.cat(each, 1) if each else None, torch.stack(inputs, 1))
+                    tokens = torch.where(own, drawn, shifted[:, t + 1])
+        return DecoderOutput(torch.cat(hidden, 1), torch.cat(weights, 1) if weights else None, torch.stack(inputs, 1))
 
     def _out(self, hidden: Tensor) -> Tensor:
         return self.output_projection(self.output_dropout(hidden))
@@ -227,7 +224,7 @@ class EncoderDecoder(ReadsOldNames):
     def step(
         self, tokens: Int[Tensor, "N"], source: Source, state: DecoderState
     ) -> tuple[Float[Tensor, "N V"], DecoderState, Tensor | None]:
-        """Log-probabilities of what follows these symbols, the state behind them, and the attention `[N, S]`."""
+        """Log-probabilities of the next symbols, the state after these, and the attention `[N, S]`."""
         decoded = self.decoder(self.dropout(self.target(tokens[:, None])), source, None, state)
         scores = self.softmax.log_probabilities(self._out(decoded.hidden)[:, 0])
         return scores, decoded.state, None if decoded.weights is None else decoded.weights[:, 0]
@@ -242,10 +239,9 @@ class EncoderDecoder(ReadsOldNames):
         }
 
     def engines(self) -> list[str]:
-        """The encoder's, then the decoder's; `step` where a decoder moves step by step."""
+        """Those of the encoder, then of the decoder; `step` for a decoder that runs step by step."""
         names = self.encoder.engines(torch.empty(1, 1, _width(self.source)))
-        for layer in self.decoder.layers:
-            assert isinstance(layer, Recurrent)
+        for layer in (module for module in self.decoder.layers if isinstance(module, Recurrent)):
             x = torch.empty(1, 1, layer.cell.input_shape[0])
             names.append(choose(layer.engine, layer.cell, x).name if self.decoder.is_parallel else "step")
         return names
@@ -256,9 +252,9 @@ def _width(embedding: nn.Module) -> int:
 
 
 def coverage_penalty(weights: Float[Tensor, "B T S"], mask: Bool[Tensor, "B T"]) -> Float[Tensor, ""]:
-    """Σ_t Σ_s min(a_{t,s}, Σ_{t'<t} a_{t',s}): attending again to what was attended to (See et al. 2017, eq. 12).
+    """Σ_t Σ_s min(a_{t,s}, Σ_{t'<t} a_{t',s}): repeated attention (See et al. 2017, eq. 12).
 
-    mask: the targets that count.
+    mask: the counted targets.
     """
     before = weights.cumsum(1) - weights
     return torch.minimum(weights, before).sum(2)[mask].sum()

@@ -1,4 +1,4 @@
-"""From the vector of a whole sequence to what is said of it."""
+"""From the vector of a sequence to its outputs."""
 
 from __future__ import annotations
 
@@ -11,12 +11,9 @@ from lightning_seq.layers.dropout import Dropout
 
 
 def head(width: int, sizes: Sequence[int], outputs: int, dropout: float) -> nn.Sequential:
-    """Layers from `[B, width]` to `[B, outputs]`: hidden ones of these sizes, ReLU behind each, and a linear one.
+    """Layers from `[B, width]` to `[B, outputs]`: hidden layers of these sizes with ReLU, and a linear one.
 
-    sizes:   none for a linear head.
-    dropout: before each layer.
-
-    Raises UserError for a size below 1.
+    dropout: before each layer. Raises UserError for a size below 1.
     """
     if any(type(size) is not int or size < 1 for size in sizes):
         raise UserError(f"task.head_sizes is {list(sizes)}, expected widths of hidden layers, each at least 1")

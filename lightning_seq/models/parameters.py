@@ -1,4 +1,4 @@
-"""How many numbers a model learns, and where."""
+"""The number of parameters of each part of a model."""
 
 from __future__ import annotations
 
@@ -8,23 +8,17 @@ from torch import nn
 
 
 class Parted(Protocol):
-    """A whole model: embedding, encoder, and what follows."""
-
     def parts(self) -> dict[str, nn.Module]:
         """`embedding`, `recurrent` (the whole encoder) and `head`."""
         ...
 
-    def engines(self) -> list[str]:
-        """Which engine each recurrent layer runs on, from the input up."""
-        ...
-
 
 def count_parameters(model: Parted) -> dict[str, int]:
-    """Parameters in all and in each part; one that two parts share counts in the first."""
-    seen: set[int] = set()
+    """Parameters in total and in each part; a shared parameter counts in the first part that has it."""
+    counted: set[nn.Parameter] = set()
     counts = {}
     for name, part in model.parts().items():
-        fresh = [parameter for parameter in part.parameters() if id(parameter) not in seen]
-        seen.update(id(parameter) for parameter in fresh)
-        counts[name] = sum(parameter.numel() for parameter in fresh)
+        uncounted = set(part.parameters()) - counted
+        counted |= uncounted
+        counts[name] = sum(parameter.numel() for parameter in uncounted)
     return {"total": sum(counts.values()), **counts}

@@ -1,21 +1,34 @@
-"""From a place per input to one vector per sequence."""
+"""One vector per sequence, from the outputs of all its steps."""
 
 from __future__ import annotations
+
+from abc import ABC, abstractmethod
 
 import torch
 from torch import Tensor, nn
 
 from lightning_seq.attention.masked_softmax import masked_softmax
-from lightning_seq.errors import UserError, near
+from lightning_seq.errors import UserError, one_of
 from lightning_seq.models.encoder import Encoder
 from lightning_seq.spec import Encoded
 
 
-class Last(nn.Module):
-    """The output of each row's last step in the top layer, its directions side by side: `[B, final_size]`."""
+class Pooling(nn.Module, ABC):
+    """width: of the vectors."""
 
     def __init__(self, encoder: Encoder) -> None:
         super().__init__()
+        self.width = encoder.output_size
+
+    @abstractmethod
+    def forward(self, encoded: Encoded) -> Tensor: ...
+
+
+class Last(Pooling):
+    """The output of each row's last step in the top layer, its directions concatenated: `[B, final_size]`."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        super().__init__(encoder)
         if encoder.final_size is None:
             raise UserError(
                 f"{type(encoder).__name__} has no final state: use task.pooling=mean, max or attention instead of last"
@@ -28,39 +41,30 @@ class Last(nn.Module):
         return encoded.last
 
 
-class Mean(nn.Module):
+class Mean(Pooling):
     """The mean over the real tokens: `[B, D]`."""
-
-    def __init__(self, encoder: Encoder) -> None:
-        super().__init__()
-        self.width = encoder.output_size
 
     def forward(self, encoded: Encoded) -> Tensor:
         return encoded.outputs.sum(1) / encoded.mask.sum(1, keepdim=True).clamp(min=1)
 
 
-class Max(nn.Module):
-    """The maximum over the real tokens: `[B, D]`; zero for a row of none."""
-
-    def __init__(self, encoder: Encoder) -> None:
-        super().__init__()
-        self.width = encoder.output_size
+class Max(Pooling):
+    """The maximum over the real tokens: `[B, D]`; zero for an empty row."""
 
     def forward(self, encoded: Encoded) -> Tensor:
-        shut = torch.full_like(encoded.outputs, torch.finfo(encoded.outputs.dtype).min)
-        highest = torch.where(encoded.mask[..., None], encoded.outputs, shut).amax(1)
+        lowest = torch.full_like(encoded.outputs, torch.finfo(encoded.outputs.dtype).min)
+        highest = torch.where(encoded.mask[..., None], encoded.outputs, lowest).amax(1)
         return torch.where(encoded.mask.any(1, keepdim=True), highest, torch.zeros_like(highest))
 
 
-class Attention(nn.Module):
-    """A weighted mean, the weights from a small network (Yang et al. 2016, eqs. 5-7).
+class Attention(Pooling):
+    """A mean whose weights come from a small network (Yang et al. 2016, eqs. 5-7).
 
     u_t = tanh(W h_t + b),  α = softmax(u_t · v),  s = Σ α_t h_t
     """
 
     def __init__(self, encoder: Encoder) -> None:
-        super().__init__()
-        self.width = encoder.output_size
+        super().__init__(encoder)
         self.hidden = nn.Linear(self.width, self.width)
         self.score = nn.Linear(self.width, 1, bias=False)
 
@@ -70,22 +74,14 @@ class Attention(nn.Module):
         return torch.einsum("bs,bsd->bd", weights, encoded.outputs)
 
 
-POOLINGS: dict[str, type[Last | Mean | Max | Attention]] = {
-    "last": Last,
-    "mean": Mean,
-    "max": Max,
-    "attention": Attention,
-}
+POOLINGS: dict[str, type[Pooling]] = {"last": Last, "mean": Mean, "max": Max, "attention": Attention}
 
 
-def pooling(name: str, encoder: Encoder) -> Last | Mean | Max | Attention:
-    """The pooling of that name for that encoder.
+def pooling(name: str, encoder: Encoder) -> Pooling:
+    """The pooling of that name.
 
-    `auto` takes the encoder's own, for a recurrent one the maximum. The last state is what a lecture draws, but it asks
-    a simple recurrent network to carry a whole sentence to its end, and few epochs do not teach it that.
+    `auto` is the encoder's default, the maximum for a recurrent one: textbooks draw the last state, but a simple
+    recurrent network does not learn in few epochs to carry a sentence to its end.
     """
-    if name == "auto":
-        name = encoder.pooling
-    if name not in POOLINGS:
-        raise UserError(f"task.pooling is {name!r}: {near(name, [*POOLINGS, 'auto'])}")
-    return POOLINGS[name](encoder)
+    one_of("task.pooling", name, [*POOLINGS, "auto"])
+    return POOLINGS[encoder.pooling if name == "auto" else name](encoder)

@@ -1,9 +1,8 @@
-"""Recurrent encoders: any cell, either or both directions, any depth."""
+"""Recurrent encoders: any cell, one or two directions, any depth."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -20,7 +19,7 @@ from lightning_seq.layers.dropout import dropout as make_dropout
 from lightning_seq.layers.recurrent import Recurrent
 from lightning_seq.layers.stacked import Layer, Stacked
 from lightning_seq.models.encoder import Encoder
-from lightning_seq.spec import Encoded
+from lightning_seq.spec import Encoded, State
 from lightning_seq.value_types import Fraction, Layers, Size
 
 
@@ -30,9 +29,9 @@ class RecurrentEncoder(Encoder):
     input_size:    D.
     cell:          makes a cell from (input_size, hidden_size).
     hidden_size:   H of every layer, or a list with one size per layer.
-    num_layers:    L; may be left out where `hidden_size` is a list.
-    bidirectional: run each layer in both directions; `shared` gives both the same weights, `merge` is `concat`, `sum`
-                   `mean` or `mul`; `combined` joins them by a recurrence of its own (`layers/cbrnn.py`).
+    num_layers:    L; may be omitted if `hidden_size` is a list.
+    bidirectional: run each layer in both directions; `shared` gives both the same weights, `merge` is `concat`, `sum`,
+                   `mean` or `mul`; `combined` joins them by a third recurrence (`layers/cbrnn.py`).
     activation:    between layers, one name or L - 1 of them (`layers/stacked.py`).
     residual, layer_norm: around each layer (`layers/stacked.py`).
     input_dropout, dropout, output_dropout: before, between (one value or L - 1 of them) and after the layers; `locked`
@@ -95,7 +94,7 @@ class RecurrentEncoder(Encoder):
         self.causal = self.stateful = not bidirectional
         self.final_size = forwards.output_shape[0] * (2 if bidirectional and not combined else 1)
 
-    def forward(self, x: Tensor, mask: Tensor, state: Any = None) -> Encoded:
+    def forward(self, x: Tensor, mask: Tensor, state: State | None = None) -> Encoded:
         """`[B, T, D]` to outputs `[B, T, output_size]` and the final states of every layer and direction."""
         if x.is_floating_point():
             x = self.input_dropout(x)

@@ -1,10 +1,9 @@
-"""Symbols drawn from a language model, one after the other."""
+"""Symbols drawn from a language model, one by one."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -12,18 +11,19 @@ from torch import Tensor
 
 from lightning_seq.errors import UserError
 from lightning_seq.models.language_model import LanguageModel
+from lightning_seq.spec import State
 from lightning_seq.tensors import FLOATING, IDS, check_tensor
 
 
 class Reader:
-    """Reads symbols and says what may follow: one step per symbol where the encoder has a state.
+    """Reads symbols and predicts the next: one step per symbol if the encoder has a state.
 
-    Without a state everything read so far is read again, its last `context` symbols at most.
+    Without a state it reads the last `context` symbols again.
     """
 
     def __init__(self, model: LanguageModel, context: int = 512) -> None:
         self.model, self.context = model, context
-        self._state: Any = None
+        self._state: State | None = None
         self._ids: Tensor | None = None
 
     @torch.no_grad()
@@ -41,11 +41,11 @@ class Reader:
 def restricted(
     scores: Float[Tensor, "B V"], temperature: float = 1.0, top_k: int | None = None, top_p: float | None = None
 ) -> Float[Tensor, "B V"]:
-    """Probabilities to draw from: log-probabilities over the temperature, cut to the likeliest, made to sum to 1.
+    """Probabilities to draw from: log-probabilities over the temperature, cut to the likeliest, normalised.
 
-    temperature: 0 (or less than a millionth) leaves the likeliest alone.
-    top_k:       symbols that stay (Fan et al. 2018).
-    top_p:       of these, as many of the likeliest as together have this probability (Holtzman et al. 2020).
+    temperature: 0 (or less than a millionth) keeps only the likeliest.
+    top_k:       keep this many of the likeliest (Fan et al. 2018).
+    top_p:       of these, keep the likeliest that together have this probability (Holtzman et al. 2020).
 
     Raises UserError for values out of their range; ValueError for scores of another shape, TypeError of another type.
     """
@@ -68,7 +68,7 @@ def restricted(
     probabilities = scores.softmax(-1)
     if top_p is not None and top_p < 1:
         ordered, places = probabilities.sort(-1, descending=True)
-        beyond = ordered.cumsum(-1) - ordered >= top_p  # the first is always kept
+        beyond = ordered.cumsum(-1) - ordered >= top_p  # never the first
         probabilities = probabilities.scatter(-1, places, ordered.masked_fill(beyond, 0.0))
     return probabilities / probabilities.sum(-1, keepdim=True)
 

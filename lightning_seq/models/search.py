@@ -1,7 +1,7 @@
-"""From a model that says what may follow to whole sequences: greedy, beam, sampling, and forced decoding.
+"""Sequences from a model of the next token: greedy search, beam search, sampling, and scores of given targets.
 
-A search needs a `StepwiseModel`; its state may be any nest of tuples of tensors that have the batch
-first. Searches raise ValueError or TypeError for limits, targets or scores that do not fit.
+A search needs a `StepwiseModel`. Searches raise ValueError or TypeError for limits, targets or scores of a wrong shape
+or type.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import torch
 from jaxtyping import Float, Int
@@ -21,35 +21,39 @@ from lightning_seq.tensors import FLOATING, check_tensor
 from lightning_seq.text.vocabulary import BOS, EOS, PAD, UNK
 
 UNSEEN = 1e-6
-"""The least attention that a source position is taken to have had, so that one without attention has a logarithm."""
+"""The least attention of a source position in the coverage penalty: its logarithm is finite."""
 SUPPRESSED = (PAD, UNK, BOS)
-"""Tokens that no search writes."""
+"""Tokens that a search does not write."""
 
 
-class StepwiseModel(Protocol):
-    """A batch of sentences, and what may follow what was written so far of each."""
+StateT = TypeVar("StateT")
+"""Of a state: tuples of tensors `[N, …]`, nested."""
 
-    def start(self) -> Any:
-        """The state before the first symbol."""
+
+class StepwiseModel(Protocol[StateT]):
+    """The next token of each sentence of a batch, given those before."""
+
+    def start(self) -> StateT:
+        """The state before the first token."""
         ...
 
-    def step(self, tokens: Int[Tensor, "N"], state: Any) -> tuple[Float[Tensor, "N V"], Any, Tensor | None]:
-        """Log-probabilities of what follows the last symbol of each row, the state behind it, and what it attended to
-        `[N, S]`, or None."""
+    def step(self, tokens: Int[Tensor, "N"], state: StateT) -> tuple[Float[Tensor, "N V"], StateT, Tensor | None]:
+        """Log-probabilities of the token after each row's last one, the next state, and the attention `[N, S]` or
+        None."""
         ...
 
-    def select(self, rows: Int[Tensor, "N"]) -> StepwiseModel:
-        """The same for some of the sentences, in another order, or several times."""
+    def select(self, rows: Int[Tensor, "N"]) -> StepwiseModel[StateT]:
+        """The model for some of the sentences, in another order, or several times."""
         ...
 
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """One way to write a sentence.
+    """A generated sentence.
 
-    tokens:          without `<bos>`; `<eos>` is the last unless it was cut at the longest length.
-    log_probability: of all of them, in nats.
-    score:           what it was chosen by: the same over the length penalty, plus the coverage penalty.
+    tokens:          without `<bos>`; the last one is `<eos>` unless the limit cut it.
+    log_probability: of all tokens, in nats.
+    score:           the log-probability over the length penalty, plus the coverage penalty.
     weights:         `[T, S]` of attention, or None.
     """
 
@@ -63,11 +67,11 @@ class Hypothesis:
 class BeamSearchConfig:
     """The settings of a beam search.
 
-    size:     hypotheses that are kept at each step.
-    length:   α of the length penalty ((5 + |y|)/6)^α that a log-probability is divided by (Wu et al. 2016, eq. 14).
-    coverage: β of the coverage penalty β Σ_s log min(Σ_t a_{t,s}, 1) that is added (ibid.).
-    n_best:   hypotheses that are given back, the best first.
-    early:    stop when `size` hypotheses are whole; else go on while one that is not yet whole could still be better.
+    size:     the number of hypotheses at each step.
+    length:   α of the length penalty ((5 + |y|)/6)^α, which divides a log-probability (Wu et al. 2016, eq. 14).
+    coverage: β of the coverage penalty β Σ_s log min(Σ_t a_{t,s}, 1), which is added (ibid.).
+    n_best:   the number of hypotheses in the result, the best first.
+    early:    stop at `size` finished hypotheses; otherwise when no unfinished one can become better.
 
     Raises UserError for a size below 1, more hypotheses than the beam has, and penalties below 0.
     """
@@ -88,34 +92,30 @@ class BeamSearchConfig:
                 raise UserError(f"{name} is {value}, expected at least 0")
 
     def length_penalty(self, length: int) -> float:
-        """The length penalty of a hypothesis of so many tokens."""
+        """The length penalty of a hypothesis of `length` tokens."""
         return float(((5 + length) / 6) ** self.length)
 
 
 def max_target_lengths(lengths: Int[Tensor, "B"], factor: float = 2.0, more: int = 10) -> Int[Tensor, "B"]:
-    """The most symbols that are written for sources of these lengths: the limit depends on a sentence alone."""
+    """The largest number of target tokens for sources of these lengths, independent of the batch."""
     return (lengths * factor).long() + more
 
 
 @torch.no_grad()
 def greedy(
-    stepper: StepwiseModel,
+    stepper: StepwiseModel[StateT],
     limits: Int[Tensor, "B"],
     first: int = BOS,
     last: int = EOS,
     suppressed_tokens: Sequence[int] = SUPPRESSED,
 ) -> list[Hypothesis]:
-    """The likeliest symbol at each step. limits: `[B]`, symbols at most, `last` among them."""
-
-    def likeliest(scores: Tensor) -> Tensor:
-        return scores.argmax(-1)
-
-    return _write(stepper, limits, likeliest, first, last, suppressed_tokens)
+    """The likeliest token at each step. limits: `[B]`, the largest number of tokens, with `last`."""
+    return _write(stepper, limits, lambda scores: scores.argmax(-1), first, last, suppressed_tokens)
 
 
 @torch.no_grad()
 def sample(
-    stepper: StepwiseModel,
+    stepper: StepwiseModel[StateT],
     limits: Int[Tensor, "B"],
     temperature: float = 1.0,
     top_k: int | None = None,
@@ -125,7 +125,7 @@ def sample(
     last: int = EOS,
     suppressed_tokens: Sequence[int] = SUPPRESSED,
 ) -> list[Hypothesis]:
-    """Symbols drawn as `sampling.restricted` says; `log_probability` is the model's own, before that."""
+    """Tokens drawn from `sampling.restricted`; `log_probability` is the model's."""
 
     def drawn(scores: Tensor) -> Tensor:
         return torch.multinomial(restricted(scores, temperature, top_k, top_p), 1, generator=generator)[:, 0]
@@ -134,47 +134,47 @@ def sample(
 
 
 def _write(
-    stepper: StepwiseModel,
+    stepper: StepwiseModel[StateT],
     limits: Tensor,
     choose: Callable[[Tensor], Tensor],
     first: int,
     last: int,
     suppressed_tokens: Sequence[int],
 ) -> list[Hypothesis]:
-    """One hypothesis a sentence; those that are whole leave the batch."""
+    """One hypothesis per sentence; finished sentences leave the batch."""
     _check_limits(limits)
     B = len(limits)
     tokens: list[list[int]] = [[] for _ in range(B)]
-    totals, looks = [0.0] * B, [[] for _ in range(B)]  # type: ignore[var-annotated]
+    attention: list[list[Tensor]] = [[] for _ in range(B)]
+    totals = [0.0] * B
     state, alive = stepper.start(), torch.arange(B, device=limits.device)
     current = torch.full_like(limits, first)
     while len(alive):
         scores, state, weights = _step(stepper, current, state)
-        open_scores = _without(scores, suppressed_tokens)
-        current = choose(open_scores)
+        current = choose(_without(scores, suppressed_tokens))
         gained = scores.gather(1, current[:, None])[:, 0]
-        whole = current == last
-        for place, (row, token, value) in enumerate(
+        finished = current == last
+        for index, (row, token, value) in enumerate(
             zip(alive.tolist(), current.tolist(), gained.tolist(), strict=True)
         ):
             tokens[row].append(token)
             totals[row] += value
             if weights is not None:
-                looks[row].append(weights[place])
+                attention[row].append(weights[index])
             if len(tokens[row]) >= int(limits[row]):
-                whole[place] = True
-        if bool(whole.any()):
-            kept = (~whole).nonzero()[:, 0]
+                finished[index] = True
+        if bool(finished.any()):
+            kept = (~finished).nonzero()[:, 0]
             alive, current, state, stepper = alive[kept], current[kept], select(state, kept), stepper.select(kept)
     return [
-        Hypothesis(tokens[row], totals[row], totals[row], torch.stack(looks[row]) if looks[row] else None)
-        for row in range(B)
+        Hypothesis(written, total, total, torch.stack(weights) if weights else None)
+        for written, total, weights in zip(tokens, totals, attention, strict=True)
     ]
 
 
 @torch.no_grad()
 def beam_search(
-    stepper: StepwiseModel,
+    stepper: StepwiseModel[StateT],
     limits: Int[Tensor, "B"],
     beam: BeamSearchConfig | None = None,
     first: int = BOS,
@@ -182,14 +182,14 @@ def beam_search(
     suppressed_tokens: Sequence[int] = SUPPRESSED,
     source_lengths: Int[Tensor, "B"] | None = None,
 ) -> list[list[Hypothesis]]:
-    """For each sentence its `n_best` hypotheses, the best first; all sentences at once.
+    """The `n_best` hypotheses of each sentence, the best first; all sentences at once.
 
-    At each step the 2·size likeliest continuations of a sentence are looked at: those that end among the first `size`
-    are whole, the first `size` of the others go on. A beam as wide as there are beginnings of sequences is an
-    exhaustive search. What is still open at the limit is cut there, and counts only where too few are whole. If all
-    scores are NaN, the result is one hypothesis, `<eos>`, with log-probability NaN.
+    Each step ranks the 2·size likeliest continuations of a sentence: those that end among the first `size` are
+    finished, the first `size` others continue. A beam as wide as the number of prefixes is an exhaustive search. The
+    limit cuts unfinished hypotheses; they rank after the finished ones. If all scores are NaN, the result is one
+    hypothesis, `<eos>`, with log-probability NaN.
 
-    source_lengths: `[B]`, for the coverage penalty; None: all positions that have weights.
+    source_lengths: `[B]`, for the coverage penalty; None: all positions with weights.
     """
     beam = beam or BeamSearchConfig()
     _check_limits(limits)
@@ -224,12 +224,10 @@ def beam_search(
         at_limit = limits[alive] <= step
         for group, place in finishing.nonzero().tolist():
             parent, sentence = int(parents[group, place]), int(alive[group])
+            weights = _own_weights(looks, group, parent, source_lengths, sentence)
             symbols = [*written[group, parent].tolist(), last]
-            seen = None if looks is None else looks[group, parent]
-            whole[sentence].append(
-                _scored(symbols, float(found[group, place]), _shown(seen, source_lengths, sentence), beam)
-            )
-        # The first K that go on; where there are fewer, the rest is impossible.
+            whole[sentence].append(_scored(symbols, float(found[group, place]), weights, beam))
+        # The first K that continue; if they are fewer, the others are impossible.
         going = (possible & ~ends).long()
         order = torch.argsort(going, dim=1, descending=True, stable=True)[:, : min(K, found.shape[1])]
         onward = going.gather(1, order).bool()
@@ -243,8 +241,9 @@ def beam_search(
             finished = whole[sentence]
             if bool(at_limit[group]):
                 for place in onward[group].nonzero()[:, 0].tolist():
-                    seen = _shown(None if looks is None else looks[group, place], source_lengths, sentence)
-                    cut[sentence].append(_scored(grown[group, place].tolist(), float(totals[group, place]), seen, beam))
+                    weights = _own_weights(looks, group, place, source_lengths, sentence)
+                    symbols = grown[group, place].tolist()
+                    cut[sentence].append(_scored(symbols, float(totals[group, place]), weights, beam))
             elif bool(onward[group].any()) and not _settled(
                 finished, float(totals[group].max()), int(limits[sentence]), beam
             ):
@@ -262,14 +261,14 @@ def beam_search(
 
 
 def _check_limits(limits: Tensor) -> None:
-    """Raises ValueError unless each sentence has room for a symbol, TypeError for numbers of another type."""
+    """Raises ValueError unless each limit is at least 1, TypeError for numbers of another type."""
     check_tensor("a search", "limits", limits, ("B",), None, torch.int64)
     if bool((limits < 1).any()):
         raise ValueError(f"a search: limits are {limits.tolist()[:8]}, expected at least 1 symbol for each sentence")
 
 
-def _step(stepper: StepwiseModel, current: Tensor, state: Any) -> tuple[Tensor, Any, Tensor | None]:
-    """One step, whose scores and weights must have a row for each symbol."""
+def _step(stepper: StepwiseModel[StateT], current: Tensor, state: StateT) -> tuple[Tensor, StateT, Tensor | None]:
+    """One step. Raises ValueError unless scores and weights have a row for each token."""
     scores, state, weights = stepper.step(current, state)
     check_tensor("a search", "scores", scores, (len(current), "V"), current, FLOATING)
     if weights is not None:
@@ -277,15 +276,16 @@ def _step(stepper: StepwiseModel, current: Tensor, state: Any) -> tuple[Tensor, 
     return scores, state, weights
 
 
-def _best_first(found: Sequence[Hypothesis]) -> list[Hypothesis]:
-    return sorted(found, key=lambda each: each.score, reverse=True)
+def _best_first(hypotheses: Sequence[Hypothesis]) -> list[Hypothesis]:
+    return sorted(hypotheses, key=lambda hypothesis: hypothesis.score, reverse=True)
 
 
-def _shown(weights: Tensor | None, source_lengths: Tensor | None, sentence: int) -> Tensor | None:
-    """A hypothesis' own weights, over its own source: a copy, as not to keep those of all others."""
-    if weights is None:
-        return None
-    return (weights if source_lengths is None else weights[:, : int(source_lengths[sentence])]).clone()
+def _own_weights(
+    weights: Tensor | None, group: int, place: int, source_lengths: Tensor | None, sentence: int
+) -> Tensor | None:
+    """The weights `[T, S]` of one hypothesis over its own source, as a copy: a view keeps those of all others."""
+    length = None if source_lengths is None else int(source_lengths[sentence])
+    return None if weights is None else weights[group, place, :, :length].clone()
 
 
 def _scored(tokens: list[int], log_probability: float, weights: Tensor | None, beam: BeamSearchConfig) -> Hypothesis:
@@ -296,35 +296,35 @@ def _scored(tokens: list[int], log_probability: float, weights: Tensor | None, b
 
 
 def _settled(finished: Sequence[Hypothesis], best: float, limit: int, beam: BeamSearchConfig) -> bool:
-    """Whether nothing that is still open can come among the best. best: the likeliest open one's log-probability."""
+    """Whether no unfinished hypothesis can become one of the best. best: the largest unfinished log-probability."""
     if len(finished) < (beam.size if beam.early else beam.n_best):
         return False
     if beam.early:
         return True
-    worst = sorted((found.score for found in finished), reverse=True)[beam.n_best - 1]
+    worst = _best_first(finished)[beam.n_best - 1].score
     return best / beam.length_penalty(limit) <= worst  # the coverage penalty is at most 0
 
 
 @torch.no_grad()
 def score_targets(
-    stepper: StepwiseModel, targets: Int[Tensor, "B T"], first: int = BOS
+    stepper: StepwiseModel[StateT], targets: Int[Tensor, "B T"], first: int = BOS
 ) -> tuple[Float[Tensor, "B T"], Tensor | None]:
-    """The log-probability of each given symbol after those before it, step by step, and the attention `[B, T, S]`."""
+    """The log-probability of each target given those before, step by step, and the attention `[B, T, S]`."""
     check_tensor("a search", "targets", targets, ("B", "T"), None, torch.int64)
     if not targets.shape[1]:
         raise ValueError("a search: targets have no symbols, expected at least 1")
-    state, current, found, looks = stepper.start(), torch.full_like(targets[:, 0], first), [], []
+    state, current, scored, attention = stepper.start(), torch.full_like(targets[:, 0], first), [], []
     for t in range(targets.shape[1]):
         scores, state, weights = _step(stepper, current, state)
         current = targets[:, t]
-        found.append(scores.gather(1, current[:, None])[:, 0])
-        looks.append(weights)
-    each = [weights for weights in looks if weights is not None]
-    return torch.stack(found, 1), torch.stack(each, 1) if each else None
+        scored.append(scores.gather(1, current[:, None])[:, 0])
+        if weights is not None:
+            attention.append(weights)
+    return torch.stack(scored, 1), torch.stack(attention, 1) if attention else None
 
 
 def select(state: Any, rows: Int[Tensor, "N"]) -> Any:
-    """Some rows of every tensor in a nest of tuples."""
+    """Some rows of every tensor in nested tuples."""
     if isinstance(state, Tensor):
         return state[rows]
     if isinstance(state, tuple):
@@ -342,5 +342,5 @@ def _without(scores: Tensor, suppressed_tokens: Sequence[int]) -> Tensor:
 
 
 def rounded(weights: Tensor) -> list[list[float]]:
-    """Four decimals: what a picture can show."""
+    """Four decimals, enough for a picture."""
     return [[round(value, 4) for value in row] for row in weights.tolist()]

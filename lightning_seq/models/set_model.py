@@ -1,29 +1,27 @@
-"""A set at each step, as independent bits: which notes sound next, or what a bit becomes."""
+"""A set at each step, as independent bits, such as the next notes."""
 
 from __future__ import annotations
 
-from typing import Any
-
-import torch
 from torch import Tensor, nn
 
 from lightning_seq.errors import UserError
 from lightning_seq.layers.dropout import Dropout
-from lightning_seq.models.encoder import Encoder
+from lightning_seq.models.encoder import Encoder, EncoderModel
+from lightning_seq.spec import State
 
 
-class SetModel(nn.Module):
+class SetModel(EncoderModel):
     """A causal encoder and a logistic unit for each bit (Boulanger-Lewandowski et al. 2012; Chung et al. 2014).
 
         P(y_t | y_1 … y_{t-1}) = Π_i Bernoulli(y_{t,i}; σ(w_i h_t + b_i))
 
-    embedding: hands the sets on (`embeddings/layer.py`, Vectors).
+    embedding: `embeddings/layer.py`, Vectors.
     width:     bits at each step.
-    dropout:   on what the logistic units read.
-    shifted:   whether the inputs are the bits of the step before (`Bits`); else they are given, P(y_t | x), and an
-               encoder may read them both ways.
+    dropout:   on the inputs of the logistic units.
+    shifted:   whether the inputs are the bits of the step before (`Bits`); otherwise the model is P(y_t | x), and the
+               encoder may be bidirectional.
 
-    Raises UserError for an encoder that reads both ways where the inputs are shifted.
+    Raises UserError for a bidirectional encoder of shifted inputs.
     """
 
     def __init__(
@@ -38,13 +36,7 @@ class SetModel(nn.Module):
         self.embedding, self.encoder, self.width = embedding, encoder, width
         self.dropout, self.head = Dropout(float(dropout)), nn.Linear(encoder.output_size, width)
 
-    def forward(self, inputs: Tensor, mask: Tensor, state: Any = None) -> tuple[Tensor, Any]:
+    def forward(self, inputs: Tensor, mask: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """Sets `[B, T, D]` and mask `[B, T]` to scores before the logistic `[B, T, width]`, and the state after."""
         encoded = self.encoder(self.embedding(inputs), mask, state)
         return self.head(self.dropout(encoded.outputs)), encoded.state
-
-    def parts(self) -> dict[str, nn.Module]:
-        return {"embedding": self.embedding, "recurrent": self.encoder, "head": self.head}
-
-    def engines(self) -> list[str]:
-        return self.encoder.engines(torch.zeros(1, 1, int(self.embedding.width)))  # type: ignore[arg-type]

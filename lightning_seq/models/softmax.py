@@ -3,36 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
+from lightning_seq.embeddings.layer import Embedding
 from lightning_seq.errors import UserError
 from lightning_seq.losses.linear_cross_entropy import linear_cross_entropy
 
 SCORES = 2**22
-"""Scores that are held at once in evaluation."""
+"""The largest number of scores in memory in evaluation."""
 
 
-class OutputLayer(Protocol):
-    """What a language model and a decoder end in."""
-
-    def loss_sum(self, hidden: Float[Tensor, "N H"], targets: Int[Tensor, "N"]) -> Float[Tensor, ""]:
-        """Summed cross-entropy, in nats."""
-        ...
-
-    def log_probabilities(self, hidden: Float[Tensor, "N H"]) -> Float[Tensor, "N V"]: ...
+def shared_weight(embedding: nn.Module, key: str, name: str = "embedding") -> nn.Parameter:
+    """The embedding's matrix, for a softmax. Raises UserError unless it is trainable."""
+    if not isinstance(embedding, Embedding) or embedding.frozen:
+        raise UserError(
+            f"{key} shares the {name}'s matrix with the softmax: expected embedding=random, word2vec or file, with "
+            "embedding.frozen=false"
+        )
+    return embedding.weight
 
 
 class Softmax(nn.Module):
-    """`softmax(W h + b)`.
+    """`softmax(W h + b)`; `loss_sum` is the summed cross-entropy, in nats.
 
     input_size: H.
     size:       V.
-    weight:     the embedding's matrix `[V, H]`, to share it (Press & Wolf 2017; Inan et al. 2017), or None for its own.
+    weight:     the embedding's matrix `[V, H]`, to share it (Press & Wolf 2017; Inan et al. 2017), or None.
     """
 
     def __init__(self, input_size: int, size: int, weight: nn.Parameter | None = None) -> None:
@@ -43,7 +43,7 @@ class Softmax(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """As `nn.Linear`; a shared matrix is left to the embedding, and the bias starts at 0."""
+        """As `nn.Linear`, but the bias is 0; the embedding fills a shared matrix."""
         if not self.shared:
             nn.init.uniform_(self.weight, -(self.weight.shape[1] ** -0.5), self.weight.shape[1] ** -0.5)
         nn.init.zeros_(self.bias)
@@ -63,10 +63,10 @@ class Softmax(nn.Module):
 class AdaptiveSoftmax(nn.Module):
     """Frequent words in a short list, the others in clusters with narrower projections (Grave et al. 2017).
 
-    cutoffs: ids at which the clusters begin; the vocabulary stands by falling frequency.
+    cutoffs: the first ids of the clusters, in a vocabulary sorted by falling frequency.
 
     Each cluster's projection is a quarter as wide as the one before. Raises UserError for cutoffs that do not rise from
-    1 to V - 1, and for more of them than the width allows.
+    1 to V - 1, and for too many for the width.
     """
 
     def __init__(self, input_size: int, size: int, cutoffs: Sequence[int]) -> None:
@@ -100,7 +100,7 @@ class AdaptiveSoftmax(nn.Module):
 def token_scores(
     layer: Softmax | AdaptiveSoftmax, hidden: Float[Tensor, "N H"], targets: Int[Tensor, "N"], size: int
 ) -> tuple[Float[Tensor, "N"], Bool[Tensor, "N"]]:
-    """For evaluation: each target's cross-entropy, in nats, and whether it was the likeliest; some rows at a time.
+    """For evaluation: each target's cross-entropy, in nats, and whether it is the likeliest; some rows at a time.
 
     size: V.
     """

@@ -1,23 +1,22 @@
-"""A small transformer: every place looks at every other, and order comes in through the inputs alone."""
+"""A small transformer encoder."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from lightning_seq.errors import UserError
+from lightning_seq.layers.dropout import check_rate
 from lightning_seq.layers.mask import lengths_of
-from lightning_seq.models.convolution import MaskedConvolution, check_dropout, check_sizes
+from lightning_seq.models.convolution import MaskedConvolution, check_sizes
 from lightning_seq.models.encoder import Encoder
-from lightning_seq.spec import Encoded
+from lightning_seq.spec import Encoded, State
 from lightning_seq.value_types import Fraction, Heads, Layers, Size
 
 
 class SelfAttention(nn.MultiheadAttention):
-    """torch's, its initialisation under the name that `Initialisation` calls (Vaswani et al. 2017, sec. 3.2)."""
+    """torch's, with the method that `Initialisation` calls (Vaswani et al. 2017, sec. 3.2)."""
 
     def reset_parameters(self) -> None:
         self._reset_parameters()
@@ -40,15 +39,15 @@ class Transformer(Encoder):
         z_t = √M (W x_t + b) + p_t,  L layers,  norm;  p_t as `sinusoids` says
 
     input_size:       D, or V for token ids.
-    model_size:       M, the width of every place; even, and a multiple of `heads`.
+    model_size:       M, the width of every layer; even, and a multiple of `heads`.
     heads:            attention heads of each layer.
     num_layers:       L.
-    feedforward_size: width inside each layer's two-layer perceptron.
+    feedforward_size: hidden width of each layer's two-layer perceptron.
     dropout:          on z, on the attention weights and after each part.
-    causal:           each place looks at itself and to the left only.
+    causal:           each position attends to itself and to the left only.
 
-    Raises UserError for sizes below 1, a model_size that the heads or the positions cannot divide, and a dropout
-    outside [0, 1).
+    Raises UserError for sizes below 1, a model_size that is odd or not a multiple of the heads, and a dropout outside
+    [0, 1).
     """
 
     pooling = "mean"
@@ -65,7 +64,7 @@ class Transformer(Encoder):
     ) -> None:
         super().__init__()
         check_sizes(model_size=model_size, heads=heads, num_layers=num_layers, feedforward_size=feedforward_size)
-        check_dropout(dropout)
+        check_rate("model.dropout", dropout)
         if model_size % heads or model_size % 2:
             raise UserError(
                 f"model.model_size={model_size}: expected an even number that model.heads={heads} divides, "
@@ -79,7 +78,7 @@ class Transformer(Encoder):
         )
         self.norm = nn.LayerNorm(model_size)
 
-    def forward(self, x: Tensor, mask: Tensor, state: Any = None) -> Encoded:
+    def forward(self, x: Tensor, mask: Tensor, state: State | None = None) -> Encoded:
         """`[B, T, D]` or ids `[B, T]` to outputs `[B, T, M]`.
 
         Raises ValueError for T = 0 and for a mask that is not a prefix.
@@ -88,11 +87,11 @@ class Transformer(Encoder):
         T, M = x.shape[1], self.output_size
         z = M**0.5 * self.projection(x, mask)
         z = self.dropout(z + sinusoids(T, M, z.device).to(z.dtype))
-        # The first place is real in every row but an empty one, which must look somewhere for its softmax to be finite.
-        shut = ~mask & (torch.arange(T, device=x.device) > 0)
+        # Every row attends to its first position, so that the softmax of an empty row is finite.
+        closed = ~mask & (torch.arange(T, device=x.device) > 0)
         future = torch.ones(T, T, dtype=torch.bool, device=x.device).triu(1) if self.causal else None
         for layer in self.layers:
-            z = layer(z, src_mask=future, src_key_padding_mask=shut)
+            z = layer(z, src_mask=future, src_key_padding_mask=closed)
         z = self.norm(z)
         return Encoded(torch.where(mask[..., None], z, torch.zeros_like(z)), mask)
 

@@ -1,4 +1,4 @@
-"""An encoder-decoder as a search sees it."""
+"""An encoder-decoder as a model for searches."""
 
 from __future__ import annotations
 

@@ -1,31 +1,30 @@
-"""A perceptron over the last k inputs: memory by delay taps, without recurrence."""
+"""A perceptron over the last k inputs, without recurrence."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from lightning_seq.cells.activation import ACTIVATIONS, Activation, check_activation
+from lightning_seq.cells.activation import ACTIVATIONS, Activation
+from lightning_seq.errors import one_of
 from lightning_seq.models.convolution import MaskedConvolution, check_sizes
 from lightning_seq.models.encoder import Encoder
-from lightning_seq.spec import Encoded
+from lightning_seq.spec import Encoded, State
 from lightning_seq.value_types import Layers, Size
 
 
 class WindowMLP(Encoder):
-    """The last k inputs side by side, through a multi-layer perceptron (Waibel et al. 1989; Bengio et al. 2003, eq. 1).
+    """A multi-layer perceptron over the last k inputs (Waibel et al. 1989; Bengio et al. 2003, eq. 1).
 
         h^1_t = φ(W [x_{t-k+1} ; … ; x_t] + b),  h^l_t = φ(W_l h^{l-1}_t + b_l),  x_t = 0 for t < 1
 
-    What lies k or more steps back cannot matter, where a recurrent network may remember it. With φ the identity and one
-    layer it is the linear autoregressive filter of order k.
+    Inputs k or more steps back have no effect. With the identity as φ and one layer it is the linear autoregressive
+    filter of order k.
 
     input_size:  D, or V for token ids.
     window:      k.
     hidden_size: H of every layer.
-    num_layers:  L, the layer over the window included.
+    num_layers:  L, with the layer over the window.
     activation:  φ: `tanh`, `relu`, `logistic` or `identity`.
 
     Raises UserError for sizes below 1 and for an unknown activation.
@@ -43,14 +42,14 @@ class WindowMLP(Encoder):
     ) -> None:
         super().__init__()
         check_sizes(window=window, hidden_size=hidden_size, num_layers=num_layers)
-        check_activation(str(activation), "model.activation")
+        one_of("model.activation", activation, ACTIVATIONS)
         self.output_size = hidden_size
         self.activation = activation
         # [W_0 … W_{k-1}] over the concatenated inputs is a causal convolution of width k.
         self.window = MaskedConvolution(input_size, hidden_size, window, causal=True)
         self.layers = nn.ModuleList(nn.Linear(hidden_size, hidden_size) for _ in range(num_layers - 1))
 
-    def forward(self, x: Tensor, mask: Tensor, state: Any = None) -> Encoded:
+    def forward(self, x: Tensor, mask: Tensor, state: State | None = None) -> Encoded:
         """`[B, T, D]` or ids `[B, T]` to outputs `[B, T, H]`."""
         φ = ACTIVATIONS[self.activation]
         h = φ(self.window(x, mask))

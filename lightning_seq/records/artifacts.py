@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 def example_column(names: Iterable[str]) -> str:
-    """Which column of a `predictions.parquet` numbers the examples: `row`, or `id` in one that was written before."""
+    """The column of a `predictions.parquet` with the number of the example: `row`; `id` in files of version 0.1."""
     return "row" if "row" in names else "id"
 
 
@@ -24,7 +24,7 @@ class Artifact:
 
     path:  the file, None when it cannot be used.
     sha256: as recorded.
-    note:  one line about what is wrong with the file, None when it is fine.
+    note:  one line on the problem of the file, None if it can be used.
     """
 
     name: str
@@ -34,7 +34,7 @@ class Artifact:
 
 
 def artifact(directory: Path, record: Record, name: str, verify: bool = True) -> Artifact | None:
-    """The artifact `name` of the run in `directory`, or None where the record names none.
+    """The artifact `name` of the run in `directory`, or None if the record does not name it.
 
     verify: compare the checksum, which reads the whole file.
 
@@ -61,11 +61,11 @@ def artifact(directory: Path, record: Record, name: str, verify: bool = True) ->
 def read_artifacts(
     runs: list[tuple[Path, Record]], name: str, read: Callable[[Path], T]
 ) -> tuple[list[tuple[Record, T]], list[str]]:
-    """What `read` makes of the artifact `name` of each run that has one, and notes on what had to be left out.
+    """The content of the artifact `name` of each run, as `read` returns it, and notes on files that cannot be used.
 
-    read: raises one of `files.DAMAGE` for a file that it can make nothing of.
+    read: raises one of `files.DAMAGE` for a file of another form.
     """
-    found, notes = [], []
+    contents, notes = [], []
     for directory, record in runs:
         item = artifact(directory, record, name)
         if item is None:
@@ -74,17 +74,17 @@ def read_artifacts(
             notes.append(item.note or "")
             continue
         try:
-            found.append((record, read(item.path)))
+            contents.append((record, read(item.path)))
         except DAMAGE as error:
             reason = " ".join(str(error).split())[:200]
             notes.append(f"{record.label}, seed {record.seed}: {item.path.name} cannot be used ({reason})")
-    return found, notes
+    return contents, notes
 
 
 def log_path(directory: Path, record: Record) -> Path | None:
-    """The run's log: the artifact, or a `log.txt` in the directory of a run that ended before it named one."""
-    found = artifact(directory, record, "log", verify=False)
-    if found is not None and found.path is not None:
-        return found.path
+    """The run's log: the artifact, or a `log.txt` in the directory of a run whose record does not name it."""
+    log = artifact(directory, record, "log", verify=False)
+    if log is not None and log.path is not None:
+        return log.path
     plain = directory / "log.txt"
     return plain if plain.is_file() else None

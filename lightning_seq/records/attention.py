@@ -1,18 +1,19 @@
-"""attention.json: attention over chosen sentences, by epoch; and the same, made small enough for a page."""
+"""attention.json: attention over chosen sentences, by epoch, and a smaller form for a page."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Annotated, Self
 
 from lightning_seq.files import Plain, read_json
+from lightning_seq.records.json_record import JsonRecord, Key
 from lightning_seq.records.numbers import number, thin
-from lightning_seq.records.sentences import whole
 
 LEVELS = "".join(chr(code) for code in range(33, 127) if chr(code) not in '"\\<>&')
-"""A weight is written as one of these characters; the root of the weight says which, so that small ones differ."""
+"""Each character is a level of weights. Levels are equally spaced in the square root of the weight."""
 
 MOST_TOKENS, MOST_EPOCHS, MOST_SENTENCES = 60, 12, 4
 MOST_WEIGHTS = 1_000_000
@@ -20,42 +21,30 @@ MOST_WEIGHTS = 1_000_000
 
 
 @dataclass(frozen=True)
-class AttentionMap:
+class AttentionMap(JsonRecord):
     """After an epoch: the tokens that a model wrote, and for each of them a weight for each source token."""
 
     epoch: int
     target: tuple[str, ...]
-    weights: tuple[tuple[float, ...], ...]
-
-    def to_plain(self) -> dict[str, Plain]:
-        return {"epoch": self.epoch, "target": list(self.target), "weights": [list(row) for row in self.weights]}
-
-    @classmethod
-    def from_plain(cls, plain: Mapping[str, Plain], size: int) -> AttentionMap:
-        """size: source tokens."""
-        target, rows = tuple(str(token) for token in plain["target"]), plain["weights"]
-        if len(rows) != len(target) or any(len(row) != size for row in rows):
-            raise ValueError(f"expected {len(target)} rows of {size} weights")
-        return cls(int(plain["epoch"]), target, tuple(tuple(row) for row in rows))
+    weights: tuple[tuple[float | None, ...], ...]
 
 
 @dataclass(frozen=True)
-class MappedSentence:
+class MappedSentence(JsonRecord):
     """A sentence of an `attention.json`. number: of the example in its split."""
 
-    number: int
+    number: Annotated[int, Key("id")]
     source: tuple[str, ...]
     maps: tuple[AttentionMap, ...]
 
-    def to_plain(self) -> dict[str, Plain]:
-        return {"id": self.number, "source": list(self.source), "maps": [each.to_plain() for each in self.maps]}
-
     @classmethod
-    def from_plain(cls, plain: Mapping[str, Plain]) -> MappedSentence:
+    def from_plain(cls, plain: Mapping[str, Plain]) -> Self:
         """Of maps of many epochs `MOST_EPOCHS` are kept, the first and the last among them."""
-        source = tuple(str(token) for token in plain["source"])
-        maps = (AttentionMap.from_plain(entry, len(source)) for entry in thin(list(plain["maps"]), MOST_EPOCHS))
-        return cls(whole(plain.get("id")), source, tuple(maps))
+        sentence = super().from_plain({"id": 0, **plain, "maps": thin(list(plain["maps"]), MOST_EPOCHS)})
+        for item in sentence.maps:
+            if len(item.weights) != len(item.target) or {len(row) for row in item.weights} - {len(sentence.source)}:
+                raise ValueError(f"expected {len(item.target)} rows of {len(sentence.source)} weights")
+        return sentence
 
 
 @dataclass(frozen=True)
@@ -93,8 +82,8 @@ class Attended:
 def read_attention(path: Path) -> tuple[Attended, ...]:
     """Read an `attention.json`, of the first `MOST_SENTENCES`. Raises one of `files.DAMAGE` for another form."""
     plain = read_json(path, dict)
-    found = [Attended.of(MappedSentence.from_plain(each)) for each in plain.get("sentences", ())[:MOST_SENTENCES]]
-    return tuple(sentence for sentence in found if sentence.source and sentence.steps)
+    sentences = [Attended.of(MappedSentence.from_plain(entry)) for entry in plain.get("sentences", ())[:MOST_SENTENCES]]
+    return tuple(sentence for sentence in sentences if sentence.source and sentence.steps)
 
 
 def _levels(row: Sequence[Plain]) -> str:
@@ -103,17 +92,14 @@ def _levels(row: Sequence[Plain]) -> str:
 
 
 def fitted(runs: Sequence[Sequence[Attended]], most: int = MOST_WEIGHTS) -> list[list[Attended]]:
-    """The same with fewer epochs, and where those of one are too many with fewer sentences, `most` weights in all."""
+    """The runs with fewer epochs, and then with fewer sentences, until they have at most `most` weights."""
 
     def size(kept: Sequence[Sequence[Attended]]) -> int:
-        return sum(len(row) for run in kept for each in run for step in each.steps for row in step.rows)
+        return sum(len(row) for run in kept for sentence in run for step in sentence.steps for row in step.rows)
 
     kept = [list(run) for run in runs]
     for epochs in range(MOST_EPOCHS, 0, -1):
-        kept = [
-            [Attended(each.number, each.source, tuple(_thinned(each.steps, epochs)), each.cut) for each in run]
-            for run in runs
-        ]
+        kept = [[replace(sentence, steps=tuple(_thinned(sentence.steps, epochs))) for sentence in run] for run in runs]
         if size(kept) <= most:
             return kept
     for sentences in range(MOST_SENTENCES - 1, 0, -1):
@@ -124,5 +110,5 @@ def fitted(runs: Sequence[Sequence[Attended]], most: int = MOST_WEIGHTS) -> list
 
 
 def _thinned(steps: Sequence[Step], most: int) -> list[Step]:
-    """The last one alone, where there is room for one."""
+    """At most `most` steps; a single one is the last."""
     return list(steps[-1:]) if most == 1 else thin(list(steps), most)

@@ -1,24 +1,24 @@
-"""gates.json: how far the gates of a model are open."""
+"""gates.json: the activations of the gates of a model."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
-from lightning_seq.files import Plain, read_json
-from lightning_seq.records.numbers import number, thin
-from lightning_seq.records.sentences import Place, Sentence, numbers, whole
+from lightning_seq.files import Plain
+from lightning_seq.records.json_record import JsonRecord, reader
+from lightning_seq.records.numbers import thin
+from lightning_seq.records.sentences import Place, Sentence, for_each_word
 
 BINS, MOST_EPOCHS = 20, 60
 
 
 @dataclass(frozen=True)
-class Opening:
+class Opening(JsonRecord):
     """Of one gate, over all units and tokens.
 
-    keeps:      whether it is the share that is kept of the old state.
+    keeps:      whether the gate is the share of the old state that is kept.
     counts:     of values in `BINS` bins from 0 to 1.
     shut, open: the share of values below 0.1 and above 0.9.
     """
@@ -30,14 +30,12 @@ class Opening:
     open: float
     mean: float | None = None
 
-    def to_plain(self) -> dict[str, Plain]:
-        return {**vars(self), "counts": list(self.counts)}
-
     @classmethod
-    def from_plain(cls, plain: Mapping[str, Plain]) -> Opening:
-        shut, open_ = numbers([plain["shut"], plain["open"]], 2)
-        counts = numbers(plain["counts"], BINS)
-        return cls(str(plain["gate"]), bool(plain["keeps"]), counts, shut, open_, number(plain.get("mean")))
+    def from_plain(cls, plain: Mapping[str, Plain]) -> Self:
+        opening = super().from_plain({**plain, "counts": plain["counts"][:BINS]})
+        if len(opening.counts) < BINS:
+            raise ValueError(f"expected {BINS} counts")
+        return opening
 
 
 class Epoch(NamedTuple):
@@ -61,7 +59,7 @@ class Epoch(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Opened:
+class Opened(JsonRecord):
     """A `gates.json`.
 
     kept:  for each recurrence with a gate that keeps the old state: for each sentence the share that is kept at each
@@ -76,29 +74,20 @@ class Opened:
 
     def to_plain(self) -> dict[str, Plain]:
         return {
-            "epochs": [each.to_plain() for each in self.epochs],
-            "sentences": [each.to_plain() for each in self.sentences],
+            "epochs": [item.to_plain() for item in self.epochs],
+            "sentences": [sentence.to_plain() for sentence in self.sentences],
             "epoch": self.epoch,
             "strips": [{**place._asdict(), "kept": [list(values) for values in kept]} for place, kept in self.kept],
         }
 
     @classmethod
-    def from_plain(cls, plain: Mapping[str, Plain]) -> Opened:
+    def from_plain(cls, plain: Mapping[str, Plain]) -> Self:
         """Of many epochs `MOST_EPOCHS` are kept. Raises one of `files.DAMAGE` for another form."""
-        sentences = tuple(Sentence.from_plain(entry) for entry in plain["sentences"])
-        epochs = tuple(Epoch.from_plain(entry) for entry in thin(list(plain["epochs"]), MOST_EPOCHS))
+        sentences = tuple(map(Sentence.from_plain, plain["sentences"]))
+        epochs = tuple(map(Epoch.from_plain, thin(list(plain["epochs"]), MOST_EPOCHS)))
         if not epochs:
             raise ValueError("expected at least one epoch")
-        kept = tuple(
-            (
-                Place.from_plain(entry),
-                tuple(numbers(row, len(words.words)) for row, words in zip(entry["kept"], sentences, strict=True)),
-            )
-            for entry in plain.get("strips", ())
-        )
-        return cls(epochs, sentences, kept, whole(plain.get("epoch")))
-
-
-def read_gates(path: Path) -> Opened:
-    """Raises one of `files.DAMAGE` for a file of another form."""
-    return Opened.from_plain(read_json(path, dict))
+        strips = plain.get("strips", ())
+        read_strip = reader(tuple[tuple[float, ...], ...])
+        kept = tuple((Place.from_plain(strip), for_each_word(sentences, read_strip(strip["kept"]))) for strip in strips)
+        return cls(epochs, sentences, kept, int(plain.get("epoch", 0)))

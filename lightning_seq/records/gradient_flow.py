@@ -1,15 +1,17 @@
-"""gradient_flow.json: the gradient on its way back through time."""
+"""gradient_flow.json: the norm of the gradient at each distance back in time."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
+from typing import Self
 
-from lightning_seq.files import Plain, read_json
+from lightning_seq.files import Plain
+from lightning_seq.records.json_record import JsonRecord
 from lightning_seq.records.numbers import number, thin
-from lightning_seq.records.sentences import Place, whole
+from lightning_seq.records.sentences import Place
 
 MOST_EPOCHS = 60
 
@@ -18,8 +20,8 @@ Curve = dict[int, float]
 
 
 @dataclass(frozen=True)
-class Measured:
-    """What is written of one recurrence; the fields are described in `callbacks/gradient_flow.py`."""
+class Measured(JsonRecord):
+    """The measurement of one recurrence; the fields are described in `callbacks/gradient_flow.py`."""
 
     distances: list[int]
     rows: list[int]
@@ -35,14 +37,14 @@ class Measured:
     matrices: dict[str, dict[str, float | None]]
     jacobian: dict[str, Plain] | None
 
-
-REQUIRED = tuple(item.name for item in fields(Measured) if item.name not in ("rows", "tensors"))
-"""Fields that reports read."""
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Plain]) -> Self:
+        return super().from_plain({"rows": [], "tensors": None, **plain})
 
 
 @dataclass(frozen=True)
-class Looked:
-    """One look at one recurrence. why: the reason why it was not measured, instead of `measured`."""
+class Looked(JsonRecord):
+    """One look at one recurrence. why: the reason if it was not measured."""
 
     name: str
     place: Place
@@ -50,53 +52,43 @@ class Looked:
     why: str | None = None
 
     def to_plain(self) -> dict[str, Plain]:
-        measured = {"why": self.why} if self.measured is None else vars(self.measured)
+        measured = {"why": self.why} if self.measured is None else self.measured.to_plain()
         return {"name": self.name, **self.place._asdict(), **measured}
 
     @classmethod
-    def from_plain(cls, plain: Mapping[str, Plain]) -> Looked:
+    def from_plain(cls, plain: Mapping[str, Plain]) -> Self:
         name = str(plain.get("name", ""))
         if "why" in plain:
-            place = Place(whole(plain.get("layer")), str(plain.get("direction", "")))
-            return cls(name, place, None, str(plain["why"]))
-        values: dict[str, Plain] = {name: plain[name] for name in REQUIRED}
-        measured = Measured(rows=plain.get("rows", []), tensors=plain.get("tensors"), **values)
-        return cls(name, Place.from_plain(plain), measured)
+            return cls(name, Place.from_plain({"layer": 0, "direction": "", **plain}), None, str(plain["why"]))
+        return cls(name, Place.from_plain(plain), Measured.from_plain(plain))
 
 
 @dataclass(frozen=True)
-class Look:
+class Look(JsonRecord):
     """All recurrences of an encoder after an epoch, counted from 1; 0 is before training."""
 
     epoch: int
     step: int
     layers: tuple[Looked, ...]
 
-    def to_plain(self) -> dict[str, Plain]:
-        return {"epoch": self.epoch, "step": self.step, "layers": [layer.to_plain() for layer in self.layers]}
-
     @classmethod
-    def from_plain(cls, plain: Mapping[str, Plain]) -> Look:
-        return cls(int(plain["epoch"]), whole(plain.get("step")), tuple(map(Looked.from_plain, plain["layers"])))
+    def from_plain(cls, plain: Mapping[str, Plain]) -> Self:
+        return super().from_plain({"step": 0, **plain})
 
 
 @dataclass(frozen=True)
-class Looks:
+class Looks(JsonRecord):
     """A `gradient_flow.json`. rows: samples of the probe."""
 
     rows: int
     looks: tuple[Look, ...]
 
-    def to_plain(self) -> dict[str, Plain]:
-        return {"rows": self.rows, "looks": [look.to_plain() for look in self.looks]}
-
     @classmethod
-    def from_plain(cls, plain: Mapping[str, Plain]) -> Looks:
+    def from_plain(cls, plain: Mapping[str, Plain]) -> Self:
         """Of many epochs `MOST_EPOCHS` are kept. Raises one of `files.DAMAGE` for another form."""
-        looks = tuple(map(Look.from_plain, thin(list(plain["looks"]), MOST_EPOCHS)))
-        if not looks:
+        if not plain["looks"]:
             raise ValueError("expected at least one look")
-        return cls(whole(plain.get("rows")), looks)
+        return super().from_plain({"rows": 0, **plain, "looks": thin(list(plain["looks"]), MOST_EPOCHS)})
 
 
 @dataclass(frozen=True)
@@ -104,7 +96,7 @@ class Layer:
     """What a page shows of one look at one recurrence.
 
     place:  its layer and direction.
-    norm, direct, kept: by distance, as multiples of what is at 0.
+    norm, direct, kept: by distance, as multiples of the value at distance 0.
     at_end: the norm at distance 0.
     share:  by the last lag of a span, of that lag and all shorter ones together.
     sizes:  mean spectral norms: of the step's Jacobian, and of its parts by name.
@@ -125,9 +117,9 @@ class Layer:
 
     @classmethod
     def of(cls, place: Place, measured: Measured) -> Layer:
-        distances = [int(each) for each in measured.distances]
+        distances = [int(distance) for distance in measured.distances]
         kept, jacobian = measured.kept or {}, measured.jacobian or {}
-        radii = [number(each["radius"]) for each in measured.matrices.values()]
+        radii = [number(matrix["radius"]) for matrix in measured.matrices.values()]
         length = number(measured.memory_length)
         return cls(
             str(place),
@@ -146,8 +138,8 @@ class Layer:
 
 @dataclass(frozen=True)
 class Flow:
-    """A `gradient_flow.json` as a page shows it: by epoch, the first before training; reasons why recurrences were not
-    looked at."""
+    """A `gradient_flow.json` as a page shows it: by epoch, the first before training; reasons why recurrences were
+    not measured."""
 
     looks: tuple[tuple[int, tuple[Layer, ...]], ...]
     reasons: tuple[str, ...]
@@ -155,25 +147,25 @@ class Flow:
     @classmethod
     def of(cls, file: Looks) -> Flow:
         looks = (
-            (look.epoch, tuple(Layer.of(each.place, each.measured) for each in look.layers if each.measured))
+            (look.epoch, tuple(Layer.of(layer.place, layer.measured) for layer in look.layers if layer.measured))
             for look in file.looks
         )
-        reasons = {each.why: None for look in file.looks for each in look.layers if each.why is not None}
+        reasons = {layer.why: None for look in file.looks for layer in look.layers if layer.why is not None}
         return cls(tuple(looks), tuple(reasons))
 
 
 def read_flow(path: Path) -> Flow:
     """Raises one of `files.DAMAGE` for a file of another form."""
-    return Flow.of(Looks.from_plain(read_json(path, dict)))
+    return Flow.of(Looks.read(path))
 
 
 def _curve(distances: list[int], values: Sequence[Plain] | None) -> Curve:
-    found = zip(distances, map(number, values), strict=True) if values is not None else ()
-    return {distance: value for distance, value in found if value is not None}
+    pairs = zip(distances, map(number, values), strict=True) if values is not None else ()
+    return {distance: value for distance, value in pairs if value is not None}
 
 
 def _relative(curve: Curve) -> tuple[Curve, float | None]:
-    """As multiples of what is at distance 0; and that, no logarithm any more."""
+    """The curve as multiples of its value at distance 0, and this value without the logarithm."""
     if 0 not in curve:
         return {}, None
     return {distance: value - curve[0] for distance, value in curve.items()}, 10 ** curve[0]
@@ -187,7 +179,7 @@ def _summed(lags: list[list[int]], shares: Sequence[Plain]) -> Iterator[tuple[in
 
 
 def _sizes(jacobian: Mapping[str, Plain]) -> Iterator[tuple[str, float]]:
-    """Under the names of `PARTS`."""
+    """Spectral norms by the keys of `PARTS`."""
     norms = [value for value in map(number, jacobian.get("norm", ())) if value is not None]
     if norms:
         yield "step", fmean(norms)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TypeVar
 
 GREATEST = 1e150
-"""Numbers from here on count as infinite: deviations are made of squares."""
+"""Numbers from here on count as infinite: standard deviations need their squares."""
 
 
 def number(value: object) -> float | None:
-    """`value` as a float, or None: also for what is not finite, or so large that its square would not be."""
+    """`value` as a float; None if it is no number, not finite, or so large that its square is infinite."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return float(value) if abs(value) < GREATEST else None

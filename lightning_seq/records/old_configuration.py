@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+
+from lightning_seq.files import Plain
 
 _ROOM = "lightning_seq.data"
 _SOURCES = f"{_ROOM}.sources"
@@ -49,11 +50,11 @@ _NAMED = {
     "symbol_pairs.SymbolPairs": "order",
     "bits.BitProblem": "problem",
 }
-"""Classes that one argument tells the name of the source."""
+"""Classes that take the name of the source as an argument."""
 
 
-def modern(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The configuration as it is written now; one that has a node for its source, or data of the user's, as it is."""
+def modern(config: Mapping[str, Plain]) -> dict[str, Plain]:
+    """The configuration in today's form; unchanged if its source is a node, or its data are a class of the user."""
     data = config.get("data")
     if not isinstance(data, dict) or not isinstance(name := data.get("source"), str):
         return dict(config)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
+from typing import get_type_hints
 
 from lightning_seq.errors import UserError
-from lightning_seq.files import DamagedError, Plain, read_json, write_json
+from lightning_seq.files import Plain, read_json, write_json
+from lightning_seq.records.json_record import checker
 from lightning_seq.records.old_configuration import modern
 
 SCHEMA = 2
@@ -23,9 +24,9 @@ class Record:
     """One run of one architecture with one seed, as `record.json` holds it.
 
     parameters:         counts under `total`, `embedding`, `recurrent`, `head`.
-    match:              how the size was solved: `kind` (parameters, state, flops), `count`, `target`, `key`, `size`,
-                        `found` and the relative `mismatch`; empty where it was not.
-    metrics:            final values by name (`test/accuracy`); a number that is not finite is held as None.
+    match:              how the size was matched: `kind` (parameters, state, flops), `count`, `target`, `key`, `size`,
+                        `found` and the relative `mismatch`; empty if it was not matched.
+    metrics:            final values by name (`test/accuracy`); None for a number that is not finite.
     curves:             by name, a list of `[step, epoch, seconds, value]`; seconds of training only, over all resumes.
     throughput:         `tokens_per_second` of training.
     peak_memory_bytes:  of the process since the run began (host memory), or of the accelerator where the run used one.
@@ -60,8 +61,8 @@ class Record:
     curves: dict[str, list[list[float | None]]] = field(default_factory=dict)
     throughput: dict[str, float] = field(default_factory=dict)
     peak_memory_bytes: int | None = None
-    fingerprints: dict[str, str | None] = field(default_factory=dict)
-    files: dict[str, str | None] = field(default_factory=dict)
+    fingerprints: dict[str, Plain] = field(default_factory=dict)
+    files: dict[str, Plain] = field(default_factory=dict)
     embedding: dict[str, Plain] = field(default_factory=dict)
     artifacts: dict[str, dict[str, str]] = field(default_factory=dict)
     instruments: dict[str, dict[str, float]] = field(default_factory=dict)
@@ -79,13 +80,13 @@ class Record:
             raise ValueError(f"status is {self.status!r}, expected one of {', '.join(STATUSES)}")
 
     def setting(self, group: str, key: str) -> Plain:
-        """Of the configuration, such as `task` and `monitor`; None where it is not set."""
-        held = self.config.get(group)
-        return held.get(key) if isinstance(held, dict) else None
+        """A value of the configuration, such as `task.monitor`; None if it is not set."""
+        settings = self.config.get(group)
+        return settings.get(key) if isinstance(settings, dict) else None
 
     @property
     def conditions(self) -> dict[str, Plain]:
-        """The environment, with `selected by`, `resumed at steps` and `<metric> signature` where the run has them."""
+        """The environment, with `selected by`, `resumed at steps` and `<metric> signature` if the run has them."""
         selected = {"selected by": self.selected_by} if self.selected_by is not None else {}
         resumed = {"resumed at steps": self.resumed_at} if self.resumed_at else {}
         signatures = {f"{name} signature": text for name, text in self.signatures.items()}
@@ -93,6 +94,9 @@ class Record:
 
     def with_(self, **changes: Plain) -> Record:
         return replace(self, **changes)
+
+
+_KINDS = get_type_hints(Record)
 
 
 def write(directory: Path, record: Record) -> Path:
@@ -105,12 +109,12 @@ def write(directory: Path, record: Record) -> Path:
 
 
 def read_if_there(directory: Path) -> Record | None:
-    """The record in a run's directory; None where there is none. Raises UserError as `read` does."""
+    """The record in a run's directory, None if it has no record. Raises UserError as `read` does."""
     return read(directory) if os.path.lexists(directory / FILE) else None
 
 
 def read_done(directory: Path) -> Record | None:
-    """The record in a run's directory, where the run is done. Raises UserError as `read` does."""
+    """The record in a run's directory, None if the run is not done. Raises UserError as `read` does."""
     record = read_if_there(directory)
     return record if record is not None and record.status == "done" else None
 
@@ -122,27 +126,32 @@ def read(path: Path) -> Record:
     """
     path = path / FILE if path.is_dir() and path.name != FILE else path
     try:
-        values = read_json(path, dict)
+        return _record(read_json(path, dict))
     except FileNotFoundError:
         raise UserError(f"{path} is not there: expected the record of a run") from None
-    except DamagedError as error:
-        raise UserError(f"{path} is not a record ({error}): delete that run's directory and start it again") from None
-    if values.get("schema") not in READABLE:
-        found = values.get("schema")
-        raise UserError(f"{path} has schema {found}, this version reads {SCHEMA}: run it again, or use that version")
-    if values["schema"] == 1:
-        values = _from_schema_1(values)
-    known = {item.name for item in fields(Record)}
-    for name in known & set(values):
-        if not _fits(name, values[name]):
-            raise UserError(
-                f"{path} is not a record ({name} is {str(values[name])[:60]!r}, expected {_TYPES[name]}): delete that "
-                "run's directory and start it again"
-            )
-    try:
-        record = Record(**{key: value for key, value in values.items() if key in known})
+    except _SchemaError as error:
+        raise UserError(
+            f"{path} has schema {error}, this version reads {SCHEMA}: run it again, or use that version"
+        ) from None
     except (TypeError, ValueError) as error:
         raise UserError(f"{path} is not a record ({error}): delete that run's directory and start it again") from None
+
+
+class _SchemaError(Exception):
+    """A record of another version."""
+
+
+def _record(values: dict[str, Plain]) -> Record:
+    """Raises TypeError or ValueError for values of another form."""
+    if values.get("schema") not in READABLE:
+        raise _SchemaError(values.get("schema"))
+    if values["schema"] == 1:
+        values = _from_schema_1(values)
+    known = {key: value for key, value in values.items() if key in _KINDS}
+    for name, value in known.items():
+        if not _fits(name, value):
+            raise ValueError(f"{name} is {str(value)[:60]!r}, expected {Record.__annotations__[name]}")
+    record = Record(**known)
     return replace(record, config=modern(record.config))
 
 
@@ -153,7 +162,7 @@ def _from_schema_1(values: dict[str, Plain]) -> dict[str, Plain]:
         return {**values, "schema": SCHEMA}
     names = {"selected by": "selected_by", "resumed at steps": "resumed_at"}
     fields_of = {names[key]: key for key in names if key in environment and _fits(names[key], environment[key])}
-    signed = {key: text for key, text in environment.items() if key.endswith(" signature") and _is_text(text)}
+    signed = {key: text for key, text in environment.items() if key.endswith(" signature") and isinstance(text, str)}
     kept = {key: value for key, value in environment.items() if key not in {*fields_of.values(), *signed}}
     signatures = {key.removesuffix(" signature"): text for key, text in signed.items()}
     moved = {name: environment[key] for name, key in fields_of.items()}
@@ -162,51 +171,10 @@ def _from_schema_1(values: dict[str, Plain]) -> dict[str, Plain]:
 
 def _fits(name: str, value: Plain) -> bool:
     """Whether a field of a record may have this value."""
-    return _FORMS[str(_TYPES[name])](value)
-
-
-def _is_number(value: Plain) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _is_text(value: Plain) -> bool:
-    return isinstance(value, str)
-
-
-def _maps(inner: Callable[[Plain], bool]) -> Callable[[Plain], bool]:
-    return lambda value: isinstance(value, dict) and all(map(inner, value.values()))
-
-
-def _lists(inner: Callable[[Plain], bool]) -> Callable[[Plain], bool]:
-    return lambda value: isinstance(value, list) and all(map(inner, value))
-
-
-def _or_none(inner: Callable[[Plain], bool]) -> Callable[[Plain], bool]:
-    return lambda value: value is None or inner(value)
-
-
-_TYPES = {item.name: item.type for item in fields(Record)}
-_FORMS: dict[str, Callable[[Plain], bool]] = {
-    "str": _is_text,
-    "str | None": _or_none(_is_text),
-    "int": lambda value: isinstance(value, int) and not isinstance(value, bool),
-    "int | None": _or_none(lambda value: isinstance(value, int) and not isinstance(value, bool)),
-    "list[str]": _lists(_is_text),
-    "list[int]": _lists(lambda value: isinstance(value, int) and not isinstance(value, bool)),
-    "dict[str, str]": _maps(_is_text),
-    "dict[str, Plain]": lambda value: isinstance(value, dict),
-    "dict[str, int]": _maps(_is_number),
-    "dict[str, float]": _maps(_is_number),
-    "dict[str, float | None]": _maps(_or_none(_is_number)),
-    "dict[str, str | None]": lambda value: isinstance(value, dict),
-    "dict[str, dict[str, str]]": _maps(_maps(_is_text)),
-    "dict[str, dict[str, float]]": _maps(_maps(_is_number)),
-    "dict[str, list[list[float | None]]]": _maps(_lists(_lists(_or_none(_is_number)))),
-}
-"""By the type of a field, what a file may hold there; fingerprints of epochs are a list among texts."""
+    return checker(_KINDS[name])(value)
 
 
 def runs_in(directory: Path) -> list[tuple[Path, Record]]:
     """The records of a comparison `<runs>/<name>/`, with their run directories, in the order they started."""
-    found = [(run, read(run)) for run in directory.glob("*") if os.path.lexists(run / FILE)]
-    return sorted(found, key=lambda item: (item[1].started, item[1].label, item[1].seed))
+    runs = [(run, read(run)) for run in directory.glob("*") if os.path.lexists(run / FILE)]
+    return sorted(runs, key=lambda item: (item[1].started, item[1].label, item[1].seed))

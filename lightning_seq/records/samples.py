@@ -1,19 +1,20 @@
-"""samples.json: texts that a language model writes as it learns, and what it expects after each symbol of a prompt."""
+"""samples.json: texts that a language model generates after each epoch, and its predictions for a prompt."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Self
 
-from lightning_seq.files import Plain, read_json
+from lightning_seq.files import Plain
+from lightning_seq.records.json_record import JsonRecord
 from lightning_seq.records.numbers import number, thin
 
 MOST_TEXTS, MOST_STEPS, LONGEST_TEXT = 20, 40, 1500
 
 
 @dataclass(frozen=True)
-class Step:
+class Step(JsonRecord):
     """A symbol of the prompt and the likeliest symbols to follow it, with their probabilities."""
 
     symbol: str
@@ -24,13 +25,13 @@ class Step:
         return {"symbol": self.symbol, "next": likely}
 
     @classmethod
-    def from_plain(cls, plain: Mapping[str, Plain]) -> Step:
-        likely = ((str(each["symbol"]), number(each["probability"]) or 0.0) for each in plain["next"])
+    def from_plain(cls, plain: Mapping[str, Plain]) -> Self:
+        likely = ((str(item["symbol"]), number(item["probability"]) or 0.0) for item in plain["next"])
         return cls(str(plain["symbol"]), tuple((symbol, min(max(value, 0.0), 1.0)) for symbol, value in likely))
 
 
 @dataclass(frozen=True)
-class Samples:
+class Samples(JsonRecord):
     """A `samples.json`.
 
     texts: `(epoch, text)`; each text begins with the prompt.
@@ -49,17 +50,12 @@ class Samples:
         }
 
     @classmethod
-    def from_plain(cls, plain: Mapping[str, Plain]) -> Samples:
+    def from_plain(cls, plain: Mapping[str, Plain]) -> Self:
         """Absent parts are empty. Of many texts `MOST_TEXTS` are kept, the first and the last among them, of many steps
         the last `MOST_STEPS`; long texts are cut. Raises one of `files.DAMAGE` for another form."""
         texts = [(int(entry["epoch"]), _short(str(entry["text"]))) for entry in plain.get("samples", ())]
         steps = tuple(Step.from_plain(entry) for entry in plain.get("steps", ()))
         return cls(str(plain.get("prompt", "")), tuple(thin(texts, MOST_TEXTS)), steps[-MOST_STEPS:])
-
-
-def read_samples(path: Path) -> Samples:
-    """Raises one of `files.DAMAGE` for a file of another form."""
-    return Samples.from_plain(read_json(path, dict))
 
 
 def _short(text: str) -> str:

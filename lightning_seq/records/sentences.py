@@ -1,23 +1,25 @@
-"""Sentences and layers, as the artifacts of diagnostics have them."""
+"""Sentences and recurrences in the artifacts of diagnostics."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Annotated, NamedTuple, Self, TypeVar
 
 from lightning_seq.files import Plain
-from lightning_seq.records.numbers import number
+from lightning_seq.records.json_record import JsonRecord, Key
+
+T = TypeVar("T")
 
 MOST_LABELS, MOST_SENTENCES, MOST_WORDS = 24, 4, 30
 """On a page, for each data set."""
 
 
 @dataclass(frozen=True)
-class Sentence:
+class Sentence(JsonRecord):
     """number: of the example in its split. cut: whether words were left out at its end."""
 
-    number: int
+    number: Annotated[int, Key("id")]
     words: tuple[str, ...]
     cut: bool
 
@@ -25,15 +27,13 @@ class Sentence:
     def text(self) -> str:
         return " ".join(self.words) + (" …" if self.cut else "")
 
-    def to_plain(self) -> dict[str, Plain]:
-        return {"id": self.number, "words": list(self.words), "cut": self.cut}
-
     @classmethod
-    def from_plain(cls, plain: Mapping[str, Plain]) -> Sentence:
+    def from_plain(cls, plain: Mapping[str, Plain]) -> Self:
         """Words beyond `MOST_WORDS` are left out."""
-        words = [str(word) for word in plain["words"]]
-        cut = bool(plain.get("cut")) or len(words) > MOST_WORDS
-        return cls(whole(plain.get("id")), tuple(words[:MOST_WORDS]), cut)
+        words, cut = plain["words"], plain.get("cut", False)
+        return super().from_plain(
+            {"id": 0, **plain, "words": words[:MOST_WORDS], "cut": cut or len(words) > MOST_WORDS}
+        )
 
 
 class Place(NamedTuple):
@@ -50,14 +50,9 @@ class Place(NamedTuple):
         return cls(int(plain["layer"]), str(plain["direction"]))
 
 
-def whole(value: Plain) -> int:
-    """A whole number; 0 for anything but a number."""
-    return int(number(value) or 0)
-
-
-def numbers(values: Sequence[Plain], size: int) -> tuple[float, ...]:
-    """The first `size` of the values; ValueError where there are fewer, or one is no finite number."""
-    found = values[:size]
-    if len(found) < size or any(number(value) is None for value in found):
-        raise ValueError(f"expected {size} finite numbers")
-    return tuple(found)
+def for_each_word(sentences: Sequence[Sentence], values: Sequence[Sequence[T]]) -> tuple[tuple[T, ...], ...]:
+    """The values of each sentence, as many as it has words. Raises ValueError if a sentence has fewer."""
+    pairs = list(zip(sentences, values, strict=True))
+    if any(len(mine) < len(sentence.words) for sentence, mine in pairs):
+        raise ValueError("expected a value for each word")
+    return tuple(tuple(mine[: len(sentence.words)]) for sentence, mine in pairs)

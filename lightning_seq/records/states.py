@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
+from typing import Self
 
-from lightning_seq.files import Plain, read_json
-from lightning_seq.records.sentences import Sentence, numbers, whole
+from lightning_seq.files import Plain
+from lightning_seq.records.json_record import JsonRecord
+from lightning_seq.records.sentences import Sentence, for_each_word
 
 
 @dataclass(frozen=True)
-class Walk:
+class Walk(JsonRecord):
     """Of one direction of the top layer. share: of the variance that is in the plane; places: by sentence and word."""
 
     direction: str
@@ -19,23 +20,9 @@ class Walk:
     places: tuple[tuple[tuple[float, ...], ...], ...]
     layer: int = 0
 
-    def to_plain(self) -> dict[str, Plain]:
-        places = [[list(place) for place in walked] for walked in self.places]
-        return {"layer": self.layer, "direction": self.direction, "share": self.share, "places": places}
-
-    @classmethod
-    def from_plain(cls, plain: Mapping[str, Plain], sentences: tuple[Sentence, ...]) -> Walk:
-        places = tuple(
-            tuple(numbers(place, 2) for place in walked[: len(sentence.words)])
-            for walked, sentence in zip(plain["places"], sentences, strict=True)
-        )
-        if any(len(walked) != len(sentence.words) for walked, sentence in zip(places, sentences, strict=True)):
-            raise ValueError("expected a place for every word")
-        return cls(str(plain["direction"]), numbers([plain["share"]], 1)[0], places, whole(plain.get("layer")))
-
 
 @dataclass(frozen=True)
-class Travelled:
+class Travelled(JsonRecord):
     """A `states.json`."""
 
     sentences: tuple[Sentence, ...]
@@ -43,17 +30,14 @@ class Travelled:
     epoch: int = 0
 
     def to_plain(self) -> dict[str, Plain]:
-        sentences, paths = ([each.to_plain() for each in part] for part in (self.sentences, self.paths))
-        return {"sentences": sentences, "epoch": self.epoch, "paths": paths}
+        plain = super().to_plain()
+        return {key: plain[key] for key in ("sentences", "epoch", "paths")}
 
     @classmethod
-    def from_plain(cls, plain: Mapping[str, Plain]) -> Travelled:
+    def from_plain(cls, plain: Mapping[str, Plain]) -> Self:
         """Raises one of `files.DAMAGE` for another form."""
-        sentences = tuple(Sentence.from_plain(entry) for entry in plain["sentences"])
-        paths = tuple(Walk.from_plain(entry, sentences) for entry in plain["paths"])
-        return cls(sentences, paths, whole(plain.get("epoch")))
-
-
-def read_states(path: Path) -> Travelled:
-    """Raises one of `files.DAMAGE` for a file of another form."""
-    return Travelled.from_plain(read_json(path, dict))
+        file = super().from_plain(plain)
+        if any(len(point) != 2 for path in file.paths for points in path.places for point in points):
+            raise ValueError("expected two coordinates for each word")
+        paths = (replace(path, places=for_each_word(file.sentences, path.places)) for path in file.paths)
+        return replace(file, paths=tuple(paths))

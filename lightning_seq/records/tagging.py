@@ -1,30 +1,30 @@
-"""tagging.json: how good a tagger is at each class, what it takes for what, and its worst sentences."""
+"""tagging.json: the scores of a tagger by class, its confusion matrix, and its worst sentences."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Self
 
-from lightning_seq.files import Plain, read_json
+from lightning_seq.files import Plain
+from lightning_seq.records.json_record import JsonRecord
 from lightning_seq.records.numbers import number
-from lightning_seq.records.sentences import whole
 
 OUTSIDE = "O"
 
 
 @dataclass(frozen=True)
-class ClassScore:
-    """How good a run is at one class; numbers are None where they are not known.
+class ClassScore(JsonRecord):
+    """The scores of a run for one class; None for unknown numbers.
 
-    support:   how often the class comes.
-    predicted: how often it was predicted; of spans alone.
+    support:   how often the class occurs.
+    predicted: how often it was predicted; known for spans only.
     """
 
-    precision: float | None
-    recall: float | None
-    f1: float | None
-    support: int
+    precision: float | None = None
+    recall: float | None = None
+    f1: float | None = None
+    support: int = 0
     predicted: int | None = None
 
     def to_plain(self) -> dict[str, Plain]:
@@ -35,15 +35,13 @@ class ClassScore:
         return {**scores, "predicted": self.predicted, "spans": self.support}
 
     @classmethod
-    def from_plain(cls, plain: Mapping[str, Plain], count: str) -> ClassScore:
-        precision, recall, f1 = (number(plain.get(name)) for name in ("precision", "recall", "f1"))
-        predicted = whole(plain["predicted"]) if "predicted" in plain else None
-        return cls(precision, recall, f1, whole(plain.get(count)), predicted)
+    def from_plain(cls, plain: Mapping[str, Plain]) -> Self:
+        return super().from_plain({"support": plain.get("spans", 0), **plain})
 
 
 @dataclass(frozen=True)
 class Token:
-    """A token with its tag and what was taken for it. target: None where it does not count."""
+    """A token with its tag and the predicted tag. target: None if the token does not count."""
 
     text: str
     target: str | None
@@ -90,13 +88,13 @@ class Sentence:
 
 
 @dataclass(frozen=True)
-class Tagged:
+class Tagged(JsonRecord):
     """A `tagging.json`.
 
     labels:    the tags, in the order of their ids.
-    pairs:     how often each (target, prediction) came.
+    pairs:     how often each (target, prediction) occurred.
     scores:    of tokens, by tag.
-    spans:     of whole spans, by kind; empty where tags mark none.
+    spans:     of whole spans, by kind; empty if the tags mark no spans.
     sentences: those with errors first, as the file has them: the worst first.
     """
 
@@ -108,7 +106,7 @@ class Tagged:
 
     @property
     def usual(self) -> str | None:
-        """The tag that goes without saying: outside of all spans, or what more than half of the tokens have."""
+        """The tag that a page does not write: `O`, or the tag of more than half of the tokens."""
         if OUTSIDE in self.labels:
             return OUTSIDE
         counts: dict[str, int] = {}
@@ -119,29 +117,24 @@ class Tagged:
     def to_plain(self) -> dict[str, Plain]:
         return {
             "labels": list(self.labels),
-            "confusion": [[self.pairs.get((target, found), 0) for found in self.labels] for target in self.labels],
+            "confusion": [[self.pairs.get((row, column), 0) for column in self.labels] for row in self.labels],
             "per_class": [{"label": label, **score.to_plain()} for label, score in self.scores.items()],
             "spans": [{"kind": kind, **score.to_plain()} for kind, score in self.spans.items()],
             "sentences": [sentence.to_plain() for sentence in self.sentences],
         }
 
     @classmethod
-    def from_plain(cls, plain: Mapping[str, Plain]) -> Tagged:
+    def from_plain(cls, plain: Mapping[str, Plain]) -> Self:
         """Absent parts are empty; sentences with errors come first. Raises one of `files.DAMAGE` for another form."""
         labels = tuple(str(label) for label in plain.get("labels", ()))
         sentences = [Sentence.from_plain(entry, labels) for entry in plain.get("sentences", ())]
         return cls(
             labels,
             _pairs(plain.get("confusion", ()), labels),
-            {str(entry["label"]): ClassScore.from_plain(entry, "support") for entry in plain.get("per_class", ())},
-            {str(entry["kind"]): ClassScore.from_plain(entry, "spans") for entry in plain.get("spans", ())},
+            {str(entry["label"]): ClassScore.from_plain(entry) for entry in plain.get("per_class", ())},
+            {str(entry["kind"]): ClassScore.from_plain(entry) for entry in plain.get("spans", ())},
             tuple(sorted(sentences, key=lambda sentence: not sentence.errors)),
         )
-
-
-def read_tagged(path: Path) -> Tagged:
-    """Raises one of `files.DAMAGE` for a `tagging.json` of another form."""
-    return Tagged.from_plain(read_json(path, dict))
 
 
 def _pairs(confusion: Sequence[Sequence[int]], labels: Sequence[str]) -> dict[tuple[str, str], int]:

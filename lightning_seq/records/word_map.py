@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
-from lightning_seq.files import DAMAGE, Plain, read_json
-from lightning_seq.records.artifacts import artifact
+from lightning_seq.files import Plain
+from lightning_seq.records.artifacts import read_artifacts
+from lightning_seq.records.json_record import JsonRecord
 from lightning_seq.records.numbers import number
 from lightning_seq.records.record import Record
-from lightning_seq.records.sentences import whole
 
 MOST_WORDS = 600
 
 
 @dataclass(frozen=True)
-class WordMap:
+class WordMap(JsonRecord):
     """One map, of the vectors that all runs in `labels` started from.
 
-    words:  `(word, count, x, y)`, the most frequent first; the count is None where it is not known.
+    words:  `(word, count, x, y)`, the most frequent first; the count is None if it is unknown.
     arrows: pairs of positions in `words`.
     """
 
@@ -36,46 +37,27 @@ class WordMap:
         }
 
     @classmethod
-    def from_plain(cls, plain: Mapping[str, Plain], labels: tuple[str, ...] = ()) -> WordMap:
-        """Words without a finite place are left out, and where there are too many the rarest; words at the ends of
-        arrows are kept. Raises one of `files.DAMAGE` for another form."""
+    def from_plain(cls, plain: Mapping[str, Plain]) -> Self:
+        """Words without finite coordinates are left out. Of too many words the most frequent are kept, and those of
+        arrows. Raises one of `files.DAMAGE` for another form."""
         arrows = [(str(arrow["from"]), str(arrow["to"])) for arrow in plain.get("arrows", [])]
         wanted = {word for arrow in arrows for word in arrow}
         words = {}
         for entry in plain["words"]:
             x, y = number(entry["x"]), number(entry["y"])
             if x is not None and y is not None:
-                words[str(entry["word"])] = (str(entry["word"]), whole(entry.get("count")), x, y)
+                words[str(entry["word"])] = (str(entry["word"]), int(number(entry.get("count")) or 0), x, y)
         ranked = sorted(words.values(), key=lambda word: (word[0] not in wanted, -word[1]))[:MOST_WORDS]
         ranked.sort(key=lambda word: -word[1])
         position = {word[0]: index for index, word in enumerate(ranked)}
         pairs = tuple((position[a], position[b]) for a, b in arrows if a in position and b in position)
-        return cls(str(plain.get("method", "")), labels, tuple(ranked), pairs)
+        return cls(str(plain.get("method", "")), (), tuple(ranked), pairs)
 
 
 def word_maps(runs: list[tuple[Path, Record]]) -> tuple[list[WordMap], list[str]]:
-    """The different maps of a comparison (equal files are one map), and notes on what had to be left out."""
-    places: dict[str, tuple[Path, list[str]]] = {}
-    notes = []
-    for directory, record in runs:
-        found = artifact(directory, record, "word_map")
-        if found is None:
-            continue
-        if found.path is None:
-            notes.append(found.note or "")
-            continue
-        _, labels = places.setdefault(found.sha256 or str(found.path), (found.path, []))
-        if record.label not in labels:
-            labels.append(record.label)
-    maps = []
-    for path, labels in places.values():
-        try:
-            maps.append(read_map(path, tuple(labels)))
-        except DAMAGE as error:
-            notes.append(f"{', '.join(labels)}: {path.name} cannot be used ({error})")
-    return [each for each in maps if each.words], notes
-
-
-def read_map(path: Path, labels: tuple[str, ...]) -> WordMap:
-    """Raises one of `files.DAMAGE` for a `word_map.json` of another form."""
-    return WordMap.from_plain(read_json(path, dict), labels)
+    """The different maps of a comparison, each with the labels that it belongs to, and notes on unreadable files."""
+    readable, notes = read_artifacts(runs, "word_map", WordMap.read)
+    labels: dict[WordMap, dict[str, None]] = {}
+    for record, word_map in readable:
+        labels.setdefault(word_map, {})[record.label] = None
+    return [replace(word_map, labels=tuple(names)) for word_map, names in labels.items() if word_map.words], notes

@@ -1,4 +1,4 @@
-"""Whether the runs were compared under equal conditions, as far as their records can tell."""
+"""Check by the records whether the runs were compared under equal conditions."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _MEANING = {
 
 @dataclass(frozen=True)
 class Agreement:
-    """One thing that should be the same in all runs.
+    """A condition that should be the same in all runs.
 
-    equal:   False where runs differ, None where too few recorded it for a comparison.
+    equal:   False if runs differ, None if fewer than two recorded it.
     values:  each value with the runs that have it (with the seed alone, for batches that are equal).
-    missing: runs that recorded none.
+    missing: runs that did not record it.
     """
 
     name: str

@@ -1,6 +1,6 @@
 """Labels that differ in hyperparameters alone: validation chooses one, and only its test results are shown.
 
-A test split that ranks ten learning rates is no test any more: the best of ten is too good by what chance gave it.
+If the test split ranks ten learning rates, the result of the best one is too good, partly by chance.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from lightning_seq.report.headline import lower_is_better
 
 @dataclass(frozen=True)
 class Choice:
-    """The chosen label of a family, and the others. metric: on validation, it chose; keys: in which they differ."""
+    """The chosen label of a family, and the others, which differ in `keys`; `metric`, of validation, chose it."""
 
     chosen: str
     others: tuple[str, ...]
@@ -35,7 +35,7 @@ class Choice:
 def choices(records: Sequence[Record], headline: str | None) -> list[Choice]:
     """One for each family of labels that differ in hyperparameters alone and have finished runs.
 
-    The metric is the one that selected their checkpoints, or where that is not known the headline's own on validation.
+    The metric is the one that selected their checkpoints, or else the headline metric on validation.
     """
     families: dict[str, dict[str, list[Record]]] = {}
     for record in records:

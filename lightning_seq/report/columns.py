@@ -1,4 +1,4 @@
-"""The columns of the comparison's table: the terminal, the files, the dashboard and W&B choose from the same ones."""
+"""The columns of the comparison's table: the terminal, the files, the dashboard and W&B use the same ones."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ Value = float | str | None
 class Column:
     """A column of the comparison's table.
 
-    text:  what people read in the row of a label.
-    value: what programs read, and what the column sorts by: None where nothing is known.
+    text:  the text in the row of a label.
+    value: the value for programs and for sorting; None if unknown.
     kind:  `text` or `number`, or empty for a column that does not sort.
-    first: which end of the column a first click brings up: `up` begins with the least.
+    first: the order after the first click: `up` begins with the least.
     """
 
     name: str
@@ -89,12 +89,12 @@ def sizes() -> list[Column]:
 
 
 def mismatch(matched: bool) -> list[Column]:
-    """The mismatch, where sizes were solved."""
+    """The mismatch, if sizes were matched."""
     return [MISMATCH] if matched else []
 
 
 def cost(matched: bool, seconds: str = SECONDS.name) -> list[Column]:
-    """What a label costs: sizes, speed and time of training, and the engine."""
+    """The costs of a label: sizes, speed and time of training, and the engine."""
     return [*sizes(), *mismatch(matched), SPEED, SECONDS.titled(seconds), ENGINE]
 
 
@@ -111,7 +111,7 @@ def tex_columns(group: Group) -> list[Column]:
 
 
 def terminal_columns(group: Group) -> list[Column]:
-    """The headline leads; the metric that chose among labels, or the mismatch, takes the place of the time."""
+    """The headline leads; the metric that chose among labels, or the mismatch, replaces the time."""
     chosen_by = [metric(group.choices[0].metric)] if group.choices else []
     headline = group.headline or ""
     return [

@@ -16,13 +16,13 @@ CONDITIONS = {
     "split fingerprint": "their train, validation and test splits differ",
     "task.tolerance": "their success is not the same metric",
 }
-"""What must be the same, and the reason that an error gives where it is not."""
+"""The conditions, and the reason that an error gives if they differ."""
 
 APART = "report these directories separately, or run one of the two again with the value of the other"
 
 
 class Run(NamedTuple):
-    """A run, and the comparison that it was found in."""
+    """A run and the directory of its comparison."""
 
     comparison: Path
     directory: Path
@@ -33,7 +33,7 @@ class Run(NamedTuple):
 
 
 def check_alike(runs: Iterable[Run]) -> None:
-    """Raises UserError where two runs of one comparison have the same configuration of data and other fingerprints: a
+    """Raises UserError if two runs of one comparison have the same configuration of data but other fingerprints: a
     file was changed between them. Settings that make other data on purpose (`data.min_count=1,2`) are not the same
     configuration.
     """

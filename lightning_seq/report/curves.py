@@ -12,7 +12,7 @@ from lightning_seq.records.record import Record
 from lightning_seq.report.headline import importance, rank
 
 POINTS, LEAST_POINTS, MOST_POINTS = 200, 40, 9_000
-"""The most points of a run that are drawn, the fewest where there are many runs, and about how many a chart holds."""
+"""The most points drawn for a run, the fewest if there are many runs, and about how many a chart has."""
 
 
 class Point(NamedTuple):
@@ -24,13 +24,13 @@ class Point(NamedTuple):
 
 
 Curve = list[tuple[float | None, Point]]
-"""Points, each with the optimiser's step at which it was logged, None where that is not known."""
+"""Points with the optimiser step at which they were logged (None if unknown)."""
 
 
 class CurveRow(NamedTuple):
     """A point of a run, or of a label's mean, which has no seed; `sd` is that of the values behind a mean.
 
-    label is a position in the group's labels; step is None where it was not logged.
+    label is a position in the group's labels; step is None if it was not logged.
     """
 
     label: int
@@ -45,8 +45,8 @@ class CurveRow(NamedTuple):
 def metrics_to_draw(records: list[Record], headline: str | None) -> list[str]:
     """The curves of one data set worth a picture: the headline on the validation split, then the losses.
 
-    Without such a curve, the most important metric takes its place. The loss on the validation
-    split is left out where it is there by another name.
+    Without such a curve, the most important metric replaces it. The loss on the validation
+    split is left out if another metric equals it.
     """
     names = {name for record in records for name, curve in record.curves.items() if curve}
     order = importance(records)
@@ -85,7 +85,7 @@ def band(curves: Sequence[Curve]) -> list[tuple[float | None, Point, float]]:
     """The mean of several runs at each epoch that all of them reached, and the standard deviation of their values.
 
     The deviation is that of a sample (n - 1 in the denominator). Steps and seconds are averaged too: the mean against
-    time says when the average run was there. Empty for fewer than two runs.
+    time says when the average run reached it. Empty for fewer than two runs.
     """
     if len(curves) < 2:
         return []

@@ -14,6 +14,8 @@ from lightning_seq.files import Plain
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _DIRECTION = re.compile("[\u202a-\u202e\u2066-\u2069]")
 
+_VISIBLE = {" ": "␣", "\n": "⏎", "\t": "⇥", "\r": "␍"}
+
 _LATEX = {
     **{character: f"\\{character}" for character in "&%$#_{}"},
     "\\": "\\textbackslash{}",
@@ -46,6 +48,19 @@ def displayable(value: object) -> str:
     return _DIRECTION.sub("", clean(value)).replace("\x00", " ")
 
 
+def visible(symbol: str) -> str:
+    """A symbol with signs for white space and code points for other invisible characters."""
+    return "".join(
+        _VISIBLE.get(character, character if character.isprintable() else f"U+{ord(character):04X}")
+        for character in symbol
+    )
+
+
+def seen(word: str) -> str:
+    """A word; one of white space alone as signs."""
+    return word if word.strip() else visible(word)
+
+
 def markdown_cell(value: object) -> str:
     """`value` for one cell of a Markdown table: it cannot end the cell or the row, nor turn into markup."""
     text = entities.escape(one_line(value), quote=False)
@@ -68,7 +83,7 @@ def script_json(value: Plain) -> str:
 
 
 def link(*parts: str) -> str:
-    """A relative address from path parts, with every character that means something in an address quoted."""
+    """A relative address from path parts, with every special character of addresses quoted."""
     return "./" + quote(clean(PurePosixPath(*parts).as_posix()), safe="/")
 
 

@@ -19,8 +19,7 @@ import pyarrow.compute as compute
 
 from lightning_seq.records.artifacts import read_artifacts
 from lightning_seq.records.record import Record
-from lightning_seq.report.predictions import EXAMPLE, read_columns
-from lightning_seq.report.spans import span_counts
+from lightning_seq.report.predictions import EXAMPLE, read_columns, span_counts
 
 Scored = tuple[np.ndarray, np.ndarray]
 """Ids `[N]`, each once and rising, and scores `[N]`."""

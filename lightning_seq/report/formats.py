@@ -1,4 +1,4 @@
-"""How people read the numbers of a comparison."""
+"""Format the numbers of a comparison for people."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def decimal(value: float | None, metric: str | None = None) -> str:
 
 
 def mean_and_std(statistic: Statistic, metric: str | None = None) -> str:
-    """`0.742 ± 0.013`, or the mean alone where one seed gave a number; BLEU as `34.2 ± 0.3`."""
+    """`0.742 ± 0.013`, or the mean alone if there is one seed; BLEU as `34.2 ± 0.3`."""
     spread = f" ± {decimal(statistic.std, metric)}" if statistic.std is not None else ""
     return decimal(statistic.mean, metric) + spread
 
@@ -40,7 +40,7 @@ def duration(value: float | None) -> str:
 
 
 def speed(row: Row) -> str:
-    """Tokens per second, marked where other jobs ran at the same time."""
+    """Tokens per second, marked if other jobs ran at the same time."""
     mark = "†" if row.shared_machine and row.tokens_per_second.n else ""
     return whole(row.tokens_per_second.mean) + mark
 

@@ -70,7 +70,7 @@ def is_share(metric: str) -> bool:
 def importance(records: Sequence[Record]) -> tuple[str, ...]:
     """Names of metrics, without their split, in the order in which a table of these runs shows them.
 
-    Where any of the runs reads characters, bits per character lead: they compare with those of words, perplexities of
+    If any of the runs reads characters, bits per character lead: they compare with those of words, perplexities of
     words and of characters do not. Translators are led by the exact matches or the chrF that chose their weights:
     BLEU is 0 where no target has four tokens.
     """
@@ -125,7 +125,7 @@ def _meaning(records: Sequence[Record], name: str) -> str | None:
 
 
 def _scored(record: Record, name: str) -> str:
-    """With sacreBLEU's signature, where the run recorded it."""
+    """With sacreBLEU's signature, if the run recorded it."""
     what = {"bleu": "corpus BLEU, 0 to 100", "chrf": "corpus chrF, 0 to 100"}[name]
     signature = record.signatures.get(name)
     return f"{what}, by sacreBLEU" + (f" ({signature})" if signature else "")
@@ -163,14 +163,16 @@ def _state(record: Record) -> str:
     )
 
 
-def _each(records: Sequence[Record], say: Callable[[Record], str]) -> str:
-    """The text that `say` gives for all runs; where runs differ, every text with its labels."""
-    labels: dict[str, list[str]] = {}
-    for record in records:
-        labels.setdefault(say(record), []).append(record.label)
-    if len(labels) == 1:
-        return next(iter(labels))
-    return "; ".join(f"{text} ({', '.join(dict.fromkeys(names))})" for text, names in labels.items())
+def _each(records: Sequence[Record], text: Callable[[Record], str]) -> str:
+    return with_labels([(record.label, text(record)) for record in records])
+
+
+def with_labels(texts: Sequence[tuple[str, str]]) -> str:
+    """The text of all labels; if their texts differ, each text with its labels."""
+    labels: dict[str, dict[str, None]] = {}
+    for label, text in texts:
+        labels.setdefault(text, {})[label] = None
+    return "; ".join(text if len(labels) == 1 else f"{text} ({', '.join(names)})" for text, names in labels.items())
 
 
 def _by_character(record: Record) -> bool:

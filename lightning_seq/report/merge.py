@@ -1,4 +1,4 @@
-"""Merge the runs of several comparisons into one report, where they belong together."""
+"""Merge the runs of several comparable comparisons into one report."""
 
 from __future__ import annotations
 
@@ -42,19 +42,19 @@ def write_merged(directories: Sequence[Path], output: Path, stochastic_order: bo
 def merge(directories: Sequence[Path]) -> list[tuple[Path, Record]]:
     """The runs of the comparisons in these directories, in the order they started; of copies of a run one is taken.
 
-    Comparisons belong together where every two have a data set in common, and where on each data set that they share
+    Comparisons can be merged if every two have a data set in common, and if on each common data set
 
     - data and split are the same by their fingerprints, at each distance of a memory problem by itself (a comparison
-      may hold several on purpose, as `data.min_count=1,2` makes them: then one has to hold all that the other does);
+      may have several, as with `data.min_count=1,2`: then one comparison has all those of the other);
     - their tables have the same headline metric, and it is measured by the same `task.tolerance`;
     - a label is one configuration on one data set: settings alike but for the seed and what belongs to a machine
       (paths, accelerator, threads). A key that only one of two records has is ignored: another version wrote it;
-    - a label and a seed that come twice have the same results, as a copy has. A finished run is preferred.
+    - a label and a seed that occur twice have the same results. A finished run is preferred.
 
     Word vectors may differ from machine to machine by rounding: the page shows that under equal conditions.
 
     Raises UserError for a directory that is missing or holds no record, for a record of another version, and, naming
-    two runs, the field and both values, for comparisons that do not belong together.
+    two runs, the field and both values, for comparisons that cannot be merged.
     """
     comparisons = [[Run(path, run, record) for run, record in runs_of(path)] for path in map(Path, directories)]
     kept: dict[tuple[str, int], Run] = {}
@@ -77,7 +77,7 @@ def merge(directories: Sequence[Path]) -> list[tuple[Path, Record]]:
 
 
 def _check_data(first: Sequence[Run], second: Sequence[Run]) -> None:
-    """Raises UserError where two comparisons share no data set, or one that is not the same."""
+    """Raises UserError if two comparisons have no data set in common, or one that differs."""
     data_sets = [data_set for data_set in _data_sets(first) if data_set in _data_sets(second)]
     if not data_sets:
         value, before = (f"{data} ({task})" for (task, data), *_ in (_data_sets(second), _data_sets(first)))
@@ -110,7 +110,7 @@ def _check_condition(first: Sequence[Run], second: Sequence[Run], field: str, re
 
 
 def _values(runs: Sequence[Run], field: str) -> dict[object, Run]:
-    """Each value with the first run that has it; runs that ended before they had one are left out."""
+    """Each value with the first run that has it; runs without a value are left out."""
     values: dict[object, Run] = {}
     group, _, name = field.partition(".")
     for run in runs:
@@ -137,7 +137,7 @@ def _check_settings(first: Run, second: Run) -> None:
 
 
 def _differences(one: object, other: object, key: str) -> Iterator[tuple[str, object, object]]:
-    """The keys in which two configurations differ, of those that both have. Paths may differ."""
+    """The keys of both configurations in which they differ. Paths may differ."""
     if may_differ(key):
         return
     if isinstance(one, Mapping) and isinstance(other, Mapping):
@@ -165,7 +165,7 @@ def _check_results(first: Run, second: Run) -> None:
 
 
 def _sources(directories: Sequence[Path], runs: Sequence[tuple[Path, Record]]) -> str:
-    """Empty where all come from one directory."""
+    """Empty if all runs are from one directory."""
     if len(directories) < 2:
         return ""
     counts = {

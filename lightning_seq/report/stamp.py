@@ -12,6 +12,8 @@ from lightning_seq.report.summary import runs_of
 
 TABLE, SHEET, TEX, DASHBOARD = "table.md", "table.csv", "table.tex", "dashboard.html"
 """The files of a report."""
+WANDB_PLAN = "wandb_workspace.json"
+"""The plan of the workspaces of W&B, next to them."""
 HEAD = 4096
 """The mark is within this many characters from the start of a dashboard."""
 
@@ -23,7 +25,7 @@ def stamp(runs: list[tuple[Path, Record]]) -> str:
 
 
 def is_current(directory: Path) -> bool:
-    """Whether the tables and the dashboard of a comparison are there, made of its records as they are now."""
+    """Whether the tables and the dashboard of a comparison were made from its present records."""
     try:
         if not all((directory / name).is_file() for name in (DASHBOARD, TABLE, SHEET, TEX)):
             return False

@@ -7,15 +7,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean, stdev
-from typing import Any
 
 from lightning_seq.errors import UserError, near
+from lightning_seq.files import Plain
 from lightning_seq.records.artifacts import log_path
 from lightning_seq.records.numbers import number
 from lightning_seq.records.record import Record, runs_in
 from lightning_seq.report.chosen import Choice, without_test
 from lightning_seq.report.chosen import choices as find_choices
-from lightning_seq.report.examples import example_scores
 from lightning_seq.report.headline import conventions, importance, lower_is_better, rank
 from lightning_seq.report.test_sets import by_test_set
 from lightning_seq.report.verdict import Evaluation, Verdict, judge
@@ -25,7 +24,7 @@ PARAMETER_KINDS = ("total", "embedding", "recurrent", "head")
 
 @dataclass(frozen=True)
 class Statistic:
-    """One number over the seeds of a label. `values` is by seed; None where a run gave no finite number."""
+    """One number over the seeds of a label. values: by seed; None if the metric of a run is not finite."""
 
     values: dict[int, float | None] = field(default_factory=dict)
 
@@ -35,7 +34,7 @@ class Statistic:
 
     @property
     def n(self) -> int:
-        """How many seeds gave a number: `mean` and `std` are over these."""
+        """The number of seeds with a finite value; `mean` and `std` are over these."""
         return len(self.known)
 
     @property
@@ -53,7 +52,7 @@ class Row:
     """One label of the comparison. Numbers come from its finished runs alone.
 
     counts:            runs by status.
-    tokens_per_second: of training; `shared_machine` where any run was timed while other runs shared the machine.
+    tokens_per_second: of training; `shared_machine` if other runs shared the machine while any run was timed.
     seconds:           of training.
     match:             as the record holds it.
     """
@@ -69,11 +68,11 @@ class Row:
     tokens_per_second: Statistic
     seconds: Statistic
     shared_machine: bool
-    match: dict[str, Any] = field(default_factory=dict)
+    match: dict[str, Plain] = field(default_factory=dict)
 
     @property
     def mismatch(self) -> float | None:
-        """The relative, signed distance of the solved size from its target; None for a size that was not solved."""
+        """The relative, signed distance of the matched size from its target; None if the size was not matched."""
         return number(self.match.get("mismatch"))
 
     @property
@@ -90,7 +89,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Problem:
-    """A run that is not done: failed, interrupted, or still running. `log` is the way to it from the report."""
+    """A run that is not done: failed, interrupted, or still running. log: its path relative to the report."""
 
     label: str
     seed: int
@@ -105,12 +104,12 @@ class Group:
 
     headline:    the metric that its table leads with, None when no run is done.
     metrics:     the names of all metrics, the headline first, those on the test split before the others.
-    shown:       the metrics that a table has room for: those on the test split, or those on validation where none is;
-                 the loss is left out where it is there by another name.
-    conventions: what exactly the numbers are, a sentence for each metric that needs one.
+    shown:       the metrics that a table has room for: those on the test split, or on validation if there are none;
+                 the loss is left out if another metric equals it.
+    conventions: definitions of metrics, a sentence each.
     seeds:       every seed that any label finished.
     verdict:     the conclusions about the labels by the headline.
-    choices:     which labels were chosen on validation; the rows of those that were not hold nothing of the test split.
+    choices:     the labels chosen on validation; rows of other labels have no test results.
     """
 
     task: str
@@ -148,7 +147,7 @@ class Group:
 
     @property
     def matched(self) -> bool:
-        """Whether any size was solved."""
+        """Whether any size was matched."""
         return any(row.mismatch is not None for row in self.rows)
 
     @property
@@ -159,7 +158,7 @@ class Group:
         return (record.task, record.data) == (self.task, self.data)
 
     def best(self) -> tuple[Row, ...]:
-        """The label with the best mean of the headline metric, or labels, where means are equal."""
+        """The label with the best mean of the headline metric, or labels, if means are equal."""
         means = {row.label: row.metric(self.headline).mean for row in self.rows}
         known = [mean for mean in means.values() if mean is not None]
         if not known or self.headline is None:
@@ -168,7 +167,7 @@ class Group:
         return tuple(row for row in self.rows if means[row.label] == best)
 
     def marked(self) -> tuple[Row, ...]:
-        """The best labels; none where a single label has results, or all have a single seed."""
+        """The best labels; none if only one label has results, or all have one seed."""
         shown = sum(row.metric(self.headline).n > 0 for row in self.rows)
         return self.best() if shown > 1 and not self.single_seed else ()
 
@@ -197,7 +196,7 @@ class Summary:
 def summarise(directory: Path, headline: str | None = None, stochastic_order: bool = False) -> Summary:
     """The summary of the comparison in `<runs>/<name>/`.
 
-    headline:         the metric to lead with where a data set has it; without it `importance` says which.
+    headline:         the first metric of the table, if a data set has it; by default `importance` chooses.
     stochastic_order: whether the verdict's pairs hold almost stochastic order too.
 
     Raises UserError when the directory is missing or holds no record, or when no run has that metric.
@@ -224,7 +223,7 @@ def summarise_runs(
     headline: str | None = None,
     stochastic_order: bool = False,
 ) -> Summary:
-    """As `summarise`, from records that were read already, in the order they started.
+    """As `summarise`, from records that are already read, in the order they started.
 
     directory: where the report is to be written; the runs may lie elsewhere.
     """
@@ -278,6 +277,8 @@ def _verdict(
     runs: list[tuple[Path, Record]], rows: tuple[Row, ...], headline: str | None, stochastic_order: bool
 ) -> Verdict:
     """The verdicts on all test sets, one after the other; only one on a single test set names a best label."""
+    from lightning_seq.report.examples import example_scores  # imports pyarrow
+
     parameters = {row.label: row.parameters for row in rows}
     matches = {row.label: row.match for row in rows}
     verdicts = []
@@ -380,7 +381,7 @@ def _log(directory: Path, run: Path, record: Record) -> Path | None:
 
 
 def located(path: Path, directory: Path) -> Path:
-    """The way to a file from the directory of a report, through `..` for a file outside of it."""
+    """The path of a file relative to the directory of a report."""
     if path.is_relative_to(directory):
         return path.relative_to(directory)
     return Path(os.path.relpath(path.resolve(), directory.resolve()))

@@ -44,7 +44,7 @@ def notes(group: Group) -> list[str]:
 
 
 def _solved(row: Row) -> str:
-    """The target for which sizes were solved."""
+    """The target of the size matching."""
     units = {"parameters": "parameters", "state": "bytes of state", "flops": "operations a token"}
     kind, target = str(row.match.get("kind")), number(row.match.get("target"))
     part = "embeddings and softmax included" if row.match.get("count") == "all" else "in the recurrent part"
@@ -97,7 +97,7 @@ def _bold(group: Group, row: Row) -> int | None:
 
 
 def _best_mean(group: Group) -> list[str]:
-    """Of the best mean: that it is in bold, or why it is not."""
+    """The line about the best mean: it is in bold, or why it is not."""
     best = [one_line(row.label) for row in group.marked()]
     if not best:
         return []
@@ -109,7 +109,7 @@ def _best_mean(group: Group) -> list[str]:
 
 
 def pair_table(group: Group) -> tuple[list[str], list[list[str]]]:
-    """Every pair of labels: headings, and cells as people read them."""
+    """Every pair of labels: headings, and cells as texts."""
     pairs = group.verdict.pairs
     if not pairs:
         return [], []
@@ -181,7 +181,7 @@ def _markdown_list(lines: list[str]) -> str:
 
 
 def csv(summary: Summary) -> str:
-    """One row for each label at full precision; empty where there is no number, or a data set has no such metric.
+    """One row for each label at full precision; an unknown number is empty.
 
     beats: the labels that this one is better than by more than chance.
     """

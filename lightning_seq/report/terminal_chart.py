@@ -1,4 +1,4 @@
-"""Learning curves in letters, for a terminal: the headline on the validation split, a mark for each label."""
+"""Learning curves as text for a terminal: the headline on the validation split, a mark for each label."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def chart(curves: dict[str, Line], width: int, unicode: bool = True, height: int
 
 
 def _group(group: Group, records: list[Record], width: int, unicode: bool) -> list[str]:
-    """The labels with the best means, where there are more than marks."""
+    """Of too many labels, those with the best means are drawn."""
     names = metrics_to_draw(records, group.headline)
     if not names:
         return []
@@ -108,6 +108,6 @@ def _folded(parts: list[str], width: int, margin: int) -> list[str]:
 
 
 def _shown(text: str, unicode: bool) -> str:
-    """On one line, and in ASCII where the terminal has no more."""
+    """On one line, and in ASCII if the terminal has no Unicode."""
     plain = one_line(text)
     return plain if unicode else plain.encode("ascii", "replace").decode("ascii")

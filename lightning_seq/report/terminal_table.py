@@ -20,7 +20,7 @@ from lightning_seq.report.summary import Group, Summary
 from lightning_seq.report.tables import notes, problem_lines
 
 LEFT_OUT = ("recurrent", "tokens/s", "train s")
-"""Columns that a narrow terminal does without, the first to go first."""
+"""Columns that a narrow terminal leaves out, in this order."""
 
 
 def terminal(summary: Summary) -> RenderableType:
@@ -65,7 +65,7 @@ def _layouts() -> Iterator[_Layout]:
 
 @dataclass(frozen=True)
 class TerminalTable:
-    """The table of a data set, in the widest layout that fits; where none does, cells are wrapped."""
+    """The table of a data set, in the widest layout that fits; if none fits, cells are wrapped."""
 
     group: Group
     title: str

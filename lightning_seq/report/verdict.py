@@ -35,9 +35,9 @@ class Verdict:
     """The conclusions about the labels of a data set by its headline metric.
 
     sentences: for people.
-    how:       the test, its sample, and what was left out; a line each.
+    how:       the test, its sample, and what was left out, as lines.
     pairs:     of labels, those of the best labels first.
-    best:      the label that beats every other one, None where there is none.
+    best:      the label that beats every other one, None if no label does.
     scale:     of the differences in `pairs`.
     """
 
@@ -100,8 +100,8 @@ def judge(
 ) -> Verdict:
     """The verdict on the labels of one test set; labels without scores are left out.
 
-    parameters: by label, counts as in a record: the sentence names them where they are equal.
-    matches:    by label, the target of its size, as in a record: the sentence names it where all are equal.
+    parameters: by label, counts as in a record: the sentence names them if they are equal.
+    matches:    by label, the target of its size, as in a record: the sentence names it if all are equal.
     notes:      on problems of the examples' scores.
     rope:       see `scale`.
     """
@@ -300,7 +300,7 @@ def _seeds(pairs: Sequence[Pair]) -> str:
 
 
 def _matched(matches: Sequence[Mapping[str, Plain]]) -> str:
-    """`200k recurrent parameters`, where all sizes were solved for that and came near; empty otherwise."""
+    """`200k recurrent parameters`, if all sizes were matched to it closely; empty otherwise."""
     (kind, part, target), *others = [tuple(match.get(key) for key in ("kind", "count", "target")) for match in matches]
     missed = any(abs(match.get("mismatch") or 0) > _ALIKE for match in matches)
     if missed or kind not in _MATCHED or not isinstance(target, int) or set(others) - {(kind, part, target)}:

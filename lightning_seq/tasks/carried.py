@@ -1,24 +1,24 @@
-"""A hidden state that is carried from batch to batch."""
+"""A hidden state that is carried from batch to batch: layers of directions of tensors."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from torch import Tensor
 
-
-def mapped(state: Any, change: Callable[[Tensor], Tensor]) -> Any:
-    """`change` of every tensor of a state: layers of directions of tensors."""
-    return change(state) if isinstance(state, Tensor) else tuple(mapped(part, change) for part in state)
+from lightning_seq.spec import State
 
 
-def detached(state: Any) -> Any:
-    """The same numbers, without the graph that made them."""
+def mapped(state: State, change: Callable[[Tensor], Tensor]) -> State:
+    """The state with every tensor changed."""
+    return tuple(tuple(tuple(map(change, tensors)) for tensors in layer) for layer in state)
+
+
+def detached(state: State) -> State:
     return mapped(state, lambda tensor: tensor.detach())
 
 
-def in_column_order(state: Any, gather: Callable[[Tensor], Any], world: int) -> Any:
+def in_column_order(state: State, gather: Callable[[Tensor], Tensor], world: int) -> State:
     """The states of all ranks, `[B, …]` over the whole batch; rank r has columns r, r + world, …
 
     Every rank must call it.
@@ -28,6 +28,6 @@ def in_column_order(state: Any, gather: Callable[[Tensor], Any], world: int) -> 
     return mapped(state, lambda tensor: gather(tensor.detach()).transpose(0, 1).flatten(0, 1))
 
 
-def columns_of_rank(state: Any, rank: int, world: int) -> Any:
-    """One rank's part of what `in_column_order` made, for any number of ranks."""
+def columns_of_rank(state: State, rank: int, world: int) -> State:
+    """The columns of one of any number of ranks, from the result of `in_column_order`."""
     return mapped(state, lambda tensor: tensor[rank::world].clone())

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 import torch
 from torch import Tensor
 from torch.nn import functional
+from torchmetrics import MetricCollection
 
 from lightning_seq.errors import UserError, near
 from lightning_seq.losses.cross_entropy import cross_entropy_sum
 from lightning_seq.losses.ranking import ranking_loss_sum
-from lightning_seq.metrics.classification import classification_metrics, mean_loss
+from lightning_seq.metrics.classification import classification_metrics
 from lightning_seq.metrics.relation_f1 import RelationF1
 from lightning_seq.models.classifier import Classifier
 from lightning_seq.spec import Batch
-from lightning_seq.tasks.gather import gather_rows, sorted_rows
 from lightning_seq.tasks.schedule import MakeOptimizer, Schedule
 from lightning_seq.tasks.task import Task
 from lightning_seq.value_types import Fraction, OneOf
@@ -27,21 +27,20 @@ LOSSES = ("cross_entropy", "ranking")
 class SequenceClassification(Task):
     """One class per sequence: cross-entropy or a ranking loss, accuracy, macro-F1, confusion matrix.
 
-    model:           scores `[B, C]`, those before a softmax or those that are ranked.
+    model:           scores `[B, C]` before the softmax, or to be ranked.
     classes:         C.
-    optimizer:       makes an optimiser from the parameters that learn.
     class_weights:   `[C]`, scaled so that their mean over the training examples is 1, or None.
     label_smoothing: share of each target spread over all classes, in training only.
     loss:            `cross_entropy`, or `ranking` (`losses/ranking.py`), with its constants `ranking`.
-    other:           the class whose score is always 0 (`models/artificial_class.py`); for `ranking` alone, or None.
-    relations:       the names of the classes, where they are directed relations: see `RelationF1`.
+    other:           with `ranking`, the class whose score is always 0 (`models/artificial_class.py`); None without one.
+    relations:       the names of the classes if they are directed relations (see `RelationF1`).
     full_predictions: whether `predictions` has the scores of all classes.
-    monitor, log_every: see `Task`.
+    optimizer, monitor, log_every: see `Task`.
 
-    Logged: `train/loss`, and `loss accuracy macro_f1` under `val/` and `test/`; of relations `relation_f1` too. Losses
-    are means per example, in nats; the ranking loss is no likelihood.
-    After a test `predictions` is `[N, 4]` float64, a row per example: id, target, prediction, loss; sorted by id. Where
-    they are full, `[N, 4 + C]`: then the probability of each class, or its score under the ranking loss.
+    Logged: `train/loss`, and `loss accuracy macro_f1` (with relations also `relation_f1`) under `val/` and `test/`.
+    Losses are means per example, in nats; the ranking loss is no likelihood.
+    After a test `predictions` is `[N, 4]` float64, a row per example: id, target, prediction, loss; sorted by id. With
+    `full_predictions` `[N, 4 + C]`: then the probability of each class, or its score under the ranking loss.
     """
 
     MONITORS: ClassVar = {"val/accuracy": "max", "val/macro_f1": "max", "val/relation_f1": "max", "val/loss": "min"}
@@ -77,11 +76,9 @@ class SequenceClassification(Task):
         self.ranks, self.ranking, self.other = loss == "ranking", dict(ranking or {}), other
         self.register_buffer("class_weights", class_weights, persistent=False)
         self.val_metrics, self.test_metrics = classification_metrics(classes), classification_metrics(classes)
-        self.val_loss, self.test_loss = mean_loss(), mean_loss()
         if relations is not None:
             for metrics in (self.val_metrics, self.test_metrics):
                 metrics.add_metrics({"relation": RelationF1(relations)})
-        self._rows: list[Tensor] = []
 
     def forward(self, inputs: Tensor, mask: Tensor) -> Tensor:
         """Ids `[B, T]` and mask `[B, T]` to log-probabilities `[B, C]`; with the ranking loss, to scores."""
@@ -105,37 +102,30 @@ class SequenceClassification(Task):
             scores = torch.cat([scores[:, : self.other], scores[:, self.other + 1 :]], 1)
         return ranking_loss_sum(scores, targets, counts, self.other, **self.ranking)
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        self._evaluate(batch, self.val_metrics, self.val_loss)
-
-    def on_validation_epoch_end(self) -> None:
-        self._log_evaluation("val", self.val_metrics, self.val_loss)
-
-    def on_test_epoch_start(self) -> None:
-        self._rows.clear()
-
-    def test_step(self, batch: Batch, batch_idx: int) -> None:
-        scores, losses = self._evaluate(batch, self.test_metrics, self.test_loss)
+    def evaluate(self, batch: Batch, split: str) -> None:
         counts = batch.target_mask
-        columns = (batch.ids[counts], batch.targets[counts], scores.argmax(-1), losses)
-        rows = torch.stack([column.double() for column in columns], -1)
-        if self.full_predictions:
-            own = scores if self.ranks else torch.softmax(scores.float(), -1)
-            rows = torch.cat([rows, own.double()], -1)
-        self._rows.append(rows)
-
-    def on_test_epoch_end(self) -> None:
-        self._log_evaluation("test", self.test_metrics, self.test_loss)
-        self.predictions = sorted_rows(gather_rows(torch.cat(self._rows), self.world).cpu())
-
-    def _evaluate(self, batch: Batch, metrics: Any, loss: Any) -> tuple[Tensor, Tensor]:
-        scores = self.model(batch.inputs, batch.mask)[batch.target_mask]
-        targets = batch.targets[batch.target_mask]
+        scores, targets = self.model(batch.inputs, batch.mask)[counts], batch.targets[counts]
         losses = self._losses(scores, targets)
         if len(targets):
-            metrics.update(scores, targets)
-            loss.update(losses)
-        return scores, losses
+            self._metrics(split).update(scores, targets)
+            self.means(split).update(loss=losses)
+        if split == "test":
+            columns = (batch.ids[counts], targets, scores.argmax(-1), losses)
+            rows = torch.stack([column.double() for column in columns], -1)
+            if self.full_predictions:
+                own = scores if self.ranks else torch.softmax(scores.float(), -1)
+                rows = torch.cat([rows, own.double()], -1)
+            self._rows.append(rows)
+
+    def logged(self, split: str, means: dict[str, Tensor]) -> dict[str, Tensor]:
+        metrics = self._metrics(split)
+        values = metrics.compute()
+        metrics.reset()
+        names = ("accuracy", "macro_f1", "relation_f1")
+        return {**means, **{name: values[name] for name in names if name in values}}
+
+    def _metrics(self, split: str) -> MetricCollection:
+        return self.val_metrics if split == "val" else self.test_metrics
 
     def _losses(self, scores: Tensor, targets: Tensor) -> Tensor:
         """`[N]`, neither weighted nor smoothed."""
@@ -144,10 +134,3 @@ class SequenceClassification(Task):
         counts = torch.ones_like(targets, dtype=torch.bool)
         rows = zip(scores.split(1), targets.split(1), counts.split(1), strict=True)
         return torch.stack([self._loss_sum(*row) for row in rows]) if len(targets) else scores.new_zeros(0)
-
-    def _log_evaluation(self, split: str, metrics: Any, loss: Any) -> None:
-        values = metrics.compute()
-        shown = ("accuracy", "macro_f1", "relation_f1")
-        self.log_evaluation(split, {"loss": loss.compute(), **{name: values[name] for name in shown if name in values}})
-        metrics.reset()
-        loss.reset()

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar
+from collections.abc import Callable, Mapping
+from typing import Annotated, ClassVar
 
 import torch
+from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor
 from torch.optim import Optimizer
 
 from lightning_seq.errors import UserError, near
-from lightning_seq.metrics.classification import mean_loss
+from lightning_seq.lightning_internals import Checkpoint
 from lightning_seq.models.language_model import LanguageModel, Read
 from lightning_seq.models.softmax import token_scores
-from lightning_seq.spec import Batch
+from lightning_seq.spec import Batch, State
 from lightning_seq.tasks.carried import columns_of_rank, detached, in_column_order
 from lightning_seq.tasks.schedule import MakeOptimizer, Schedule
-from lightning_seq.tasks.task import Task, at_end
+from lightning_seq.tasks.task import SPLITS, Task, at_end
 from lightning_seq.value_types import OneOf, Weight
 
 CARRIES = ("pass", "epochs", "never")
@@ -27,29 +28,29 @@ EVALUATIONS = ("carry", "reset")
 class LanguageModelling(Task):
     """The next symbol at every step: cross-entropy, perplexity, bits per character, accuracy.
 
-    carry:      `pass`: the state goes on, detached, from chunk to chunk, and starts at zero in each epoch; `epochs`:
-                also over their ends; `never`.
+    carry:      `pass`: the state is carried, detached, from chunk to chunk, and starts at zero in each epoch; `epochs`:
+                it is carried from epoch to epoch as well; `never`.
     evaluation: `carry` the state through a split, or `reset` it at each chunk.
-    activation_penalty: α, times the mean square of what the softmax reads (Merity et al. 2018, sec. 4.6).
+    activation_penalty: α, times the mean square of the softmax's inputs (Merity et al. 2018, sec. 4.6).
     temporal_penalty:   β, times the mean square of h_t - h_{t-1}.
-    chunk_length: where chunks are drawn: a step's learning rate is the full one times new steps / `chunk_length`
-                (Merity et al. 2018, sec. 4.1); None where they are not.
-    tokens_per_character: by split, what turns nats per token to bits per character; without it there are none.
+    chunk_length: with chunks of drawn lengths, a step's learning rate is the full rate times new steps /
+                `chunk_length` (Merity et al. 2018, sec. 4.1); None for chunks of one length.
+    tokens_per_character: by split, the factor from nats per token to nats per character; without it, no bits per
+                character are logged.
     monitor, log_every: see `Task`.
 
-    Where a batch says `advance`, the state that the next one starts from is the one after so many of its tokens:
-    k1/k2-truncated backpropagation (Williams & Peng 1990) runs over k2 of them, of which the last k1 have a loss.
+    If a batch's `extra` has `advance`, the next batch starts from the state after so many tokens of this one:
+    k1/k2-truncated backpropagation (Williams & Peng 1990) reads k2 tokens, of which the last k1 have a loss.
 
     Logged: `train/loss`, and `loss perplexity accuracy` (and `bits_per_character`) under `val/` and `test/`. The loss
     is the mean over all tokens, `<eos>` counted, in nats; perplexity is its exponential.
     """
 
-    MONITORS: ClassVar[Mapping[str, str]] = {
-        "val/loss": "min",
-        "val/perplexity": "min",
-        "val/bits_per_character": "min",
-        "val/accuracy": "max",
-    }
+    MONITORS: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        ("val/loss", "val/perplexity", "val/bits_per_character"), "min"
+    ) | {"val/accuracy": "max"}
+    MEANS: ClassVar = ("loss", "accuracy")
+    model: LanguageModel
 
     def __init__(
         self,
@@ -76,20 +77,16 @@ class LanguageModelling(Task):
             )
         self.characters = dict(tokens_per_character or {})
         if monitor == "val/bits_per_character" and not self.characters:
-            raise UserError(
-                "task.monitor=val/bits_per_character: this data set does not say how many characters it has"
-            )
+            raise UserError("task.monitor=val/bits_per_character: the number of characters is unknown for these data")
         self.carry, self.evaluation = carry, evaluation
         self.activation_penalty, self.temporal_penalty = activation_penalty, temporal_penalty
         self.chunk_length = chunk_length
         self._shares: list[float] = []
-        self.val_loss, self.test_loss = mean_loss(), mean_loss()
-        self.val_accuracy, self.test_accuracy = mean_loss(), mean_loss()
-        self._state: Any = None
-        self._evaluated: Any = None
+        self._state: State | None = None
+        self._evaluated: State | None = None
 
-    def forward(self, inputs: Tensor, mask: Tensor, state: Any = None) -> tuple[Tensor, Any]:
-        """Ids `[B, T]` to log-probabilities `[B, T, V]` of what follows each, and the state after the last."""
+    def forward(self, inputs: Tensor, mask: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        """Ids `[B, T]` to log-probabilities `[B, T, V]` of the next symbols, and the state after the last."""
         return self.model(inputs, mask, state)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
@@ -100,29 +97,28 @@ class LanguageModelling(Task):
         hidden, targets = read.hidden.flatten(0, 1), batch.targets.flatten()
         if len(rows) < len(targets):
             hidden, targets = hidden[rows], targets[rows]
-        total = self.model.softmax.loss_sum(hidden, targets)  # type: ignore[operator, union-attr]
+        total = self.model.softmax.loss_sum(hidden, targets)
         self.accumulate_loss(total, len(targets))
-        share = (
-            len(targets) * self.world * self.accumulated / batch.count
-        )  # of the step's targets, in a mean over batches
+        # Of the step's targets, in a mean over batches.
+        share = len(targets) * self.world * self.accumulated / batch.count
         if self.chunk_length is not None:
             self._shares.append(float(batch.extra["new"]) / self.chunk_length)
         return self.mean_of_step(total, batch) + share * self._penalty(read, batch.mask)
 
     def last_step_loss(self, batch: Batch, reverse: bool = False) -> Tensor:
-        model: LanguageModel = self.model  # type: ignore[assignment]
         kept = at_end(batch.target_mask, reverse)
-        return model.softmax.loss_sum(model.read(batch.inputs, batch.mask).hidden[kept], batch.targets[kept])
+        hidden = self.model.read(batch.inputs, batch.mask).hidden
+        return self.model.softmax.loss_sum(hidden[kept], batch.targets[kept])
 
-    def _read(self, batch: Batch, state: Any) -> tuple[Read, Any]:
-        """The whole window, and the detached state from which the next one begins."""
-        model: LanguageModel = self.model  # type: ignore[assignment]
-        advance, T = int(batch.extra.get("advance", torch.tensor(batch.inputs.shape[1]))), batch.inputs.shape[1]
-        if advance in (0, T) or not model.encoder.stateful:
-            read = model.read(batch.inputs, batch.mask, state)
+    def _read(self, batch: Batch, state: State | None) -> tuple[Read, State | None]:
+        """The whole window, and the detached state from which the next window begins."""
+        T = batch.inputs.shape[1]
+        advance = int(batch.extra.get("advance", T))
+        if advance in (0, T) or not self.model.encoder.stateful:
+            read = self.model.read(batch.inputs, batch.mask, state)
             return read, state if advance == 0 else detached(read.state)
-        first = model.read(batch.inputs[:, :advance], batch.mask[:, :advance], state)
-        rest = model.read(batch.inputs[:, advance:], batch.mask[:, advance:], first.state)
+        first = self.model.read(batch.inputs[:, :advance], batch.mask[:, :advance], state)
+        rest = self.model.read(batch.inputs[:, advance:], batch.mask[:, advance:], first.state)
         whole = Read(torch.cat([first.raw, rest.raw], 1), torch.cat([first.hidden, rest.hidden], 1), rest.state)
         return whole, detached(first.state)
 
@@ -136,17 +132,21 @@ class LanguageModelling(Task):
         return penalty
 
     def optimizer_step(
-        self, epoch: int, batch_idx: int, optimizer: Optimizer | Any, optimizer_closure: Any = None
+        self,
+        epoch: int,
+        batch_idx: int,
+        optimizer: Optimizer | LightningOptimizer,
+        optimizer_closure: Callable[[], object] | None = None,
     ) -> None:
         """With chunks of drawn lengths, a step's rate follows its length."""
-        if self.chunk_length is None:
+        if self.chunk_length is None or optimizer_closure is None:
             super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
             return
         rates = [group["lr"] for group in optimizer.param_groups]
 
-        def closure() -> Any:  # an optimiser reads its rate after it has called this
+        def closure() -> object:  # an optimiser reads its rate after this call
             loss = optimizer_closure()
-            share = sum(self._shares) / len(self._shares)  # of all chunks whose gradients were accumulated
+            share = sum(self._shares) / len(self._shares)  # over all accumulated chunks
             self._shares.clear()
             for group, rate in zip(optimizer.param_groups, rates, strict=True):
                 group["lr"] = rate * share
@@ -156,51 +156,35 @@ class LanguageModelling(Task):
         for group, rate in zip(optimizer.param_groups, rates, strict=True):
             group["lr"] = rate
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        self._evaluate(batch, self.val_loss, self.val_accuracy)
-
-    def on_validation_epoch_end(self) -> None:
-        self._log("val", "validation", self.val_loss, self.val_accuracy)
-
-    def test_step(self, batch: Batch, batch_idx: int) -> None:
-        self._evaluate(batch, self.test_loss, self.test_accuracy)
-
-    def on_test_epoch_end(self) -> None:
-        self._log("test", "test", self.test_loss, self.test_accuracy)
-
-    def _evaluate(self, batch: Batch, loss: Any, accuracy: Any) -> None:
+    def evaluate(self, batch: Batch, split: str) -> None:
         if self.evaluation == "reset" or _fresh(batch):
             self._evaluated = None
         read, self._evaluated = self._read(batch, self._evaluated)
-        targets = batch.targets[batch.target_mask]
+        counts = batch.target_mask
+        targets = batch.targets[counts]
         if len(targets):
-            model: LanguageModel = self.model  # type: ignore[assignment]
-            losses, hits = token_scores(model.softmax, read.hidden[batch.target_mask], targets, model.size)
-            loss.update(losses)
-            accuracy.update(hits.float())
+            losses, hits = token_scores(self.model.softmax, read.hidden[counts], targets, self.model.size)
+            self.means(split).update(loss=losses, accuracy=hits.float())
 
-    def _log(self, prefix: str, split: str, loss: Any, accuracy: Any) -> None:
-        nats = loss.compute()
-        values = {"loss": nats, "perplexity": nats.exp(), "accuracy": accuracy.compute()}
-        if split in self.characters:
-            values["bits_per_character"] = nats / math.log(2) * self.characters[split]
-        self.log_evaluation(prefix, values)
-        loss.reset()
-        accuracy.reset()
+    def logged(self, split: str, means: dict[str, Tensor]) -> dict[str, Tensor]:
         self._evaluated = None
+        values = {"loss": means["loss"], "perplexity": means["loss"].exp(), "accuracy": means["accuracy"]}
+        if SPLITS[split] in self.characters:
+            values["bits_per_character"] = means["loss"] / math.log(2) * self.characters[SPLITS[split]]
+        return values
 
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+    def on_save_checkpoint(self, checkpoint: Checkpoint) -> None:
         super().on_save_checkpoint(checkpoint)
         if self._state is not None:
-            checkpoint["carried_state"] = in_column_order(self._state, self.all_gather, self.world)
+            gather = lambda tensor: self.trainer.strategy.all_gather(tensor)  # noqa: E731
+            checkpoint["carried_state"] = in_column_order(self._state, gather, self.world)
 
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+    def on_load_checkpoint(self, checkpoint: Checkpoint) -> None:
         saved = checkpoint.get("carried_state")
         if saved is not None and self.attached is not None:
             self._state = columns_of_rank(saved, self.attached.global_rank, self.world)
 
 
 def _fresh(batch: Batch) -> bool:
-    """Whether a pass begins with this batch; sequences that stand each by itself say nothing, and always begin."""
-    fresh = batch.extra.get("fresh")
-    return True if fresh is None else bool(fresh)
+    """Whether a pass begins with this batch; independent sequences always begin one."""
+    return bool(batch.extra.get("fresh", True))

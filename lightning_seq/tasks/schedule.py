@@ -6,7 +6,7 @@ import logging
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from torch import nn
 from torch.optim import Optimizer
@@ -14,6 +14,9 @@ from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
 
 from lightning_seq.errors import UserError, near
 from lightning_seq.value_types import Count, Fraction, OneOf
+
+if TYPE_CHECKING:
+    from lightning.pytorch.utilities.types import LRSchedulerConfigType, OptimizerConfig, OptimizerLRSchedulerConfig
 
 log = logging.getLogger("lightning_seq")
 
@@ -23,7 +26,7 @@ MakeOptimizer = Callable[[Iterable[nn.Parameter]], Optimizer]
 
 @dataclass(frozen=True)
 class Schedule:
-    """What happens to the learning rate.
+    """How the learning rate changes.
 
     kind:         `constant`; `linear` falls to zero at the last step; `plateau` multiplies by `factor` after `patience`
                   validations without an improvement of the monitored metric; `decay` multiplies by `factor` after
@@ -51,7 +54,7 @@ class Schedule:
             )
 
     def check_end(self, total: float) -> None:
-        """Raises UserError for a fall to zero at the last of `total` steps, where there is no last one."""
+        """Raises UserError for `linear` if `total`, the number of steps, is infinite."""
         if self.kind == "linear" and not math.isfinite(total):
             raise UserError(
                 "task.schedule.kind=linear falls to zero at the last step, and this training has none: give "
@@ -59,17 +62,18 @@ class Schedule:
             )
 
     def share(self, step: int, total: float) -> float:
-        """The share of the full rate at an optimiser step: from 0 to 1, also beyond the last step and with a warm-up
-        longer than the training."""
+        """The share of the full rate at an optimiser step: 0 to 1, also after the last step and in a warm-up longer
+        than the training."""
         if step < self.warmup_steps:
             return (step + 1) / self.warmup_steps
         if self.kind == "linear":
             return max(0.0, (total - step) / max(1.0, total - self.warmup_steps))
         return 1.0
 
-    def configure(self, optimizer: Optimizer, total: float, monitor: str, mode: str) -> dict[str, Any]:
-        """What `LightningModule.configure_optimizers` returns. total: optimiser steps in all; infinite where there is
-        no end."""
+    def configure(
+        self, optimizer: Optimizer, total: float, monitor: str, mode: str
+    ) -> OptimizerConfig | OptimizerLRSchedulerConfig:
+        """The result of `LightningModule.configure_optimizers`. total: all optimiser steps; infinite without an end."""
         self.check_end(total)
         if self.warmup_steps > total:
             log.warning(
@@ -80,7 +84,7 @@ class Schedule:
             plateau = ReduceLROnPlateau(
                 optimizer, mode="max" if mode == "max" else "min", factor=self.factor, patience=self.patience
             )
-            scheduler = {"scheduler": plateau, "monitor": monitor, "interval": "epoch"}
+            scheduler: LRSchedulerConfigType = {"scheduler": plateau, "monitor": monitor, "interval": "epoch"}
         elif self.kind == "decay":
             decay = LambdaLR(optimizer, lambda epoch: self.factor ** max(0, epoch + 1 - max(1, self.hold_epochs)))
             scheduler = {"scheduler": decay, "interval": "epoch"}

@@ -3,37 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from torch import Tensor
 from torch.nn import functional
 
-from lightning_seq.metrics.classification import mean_loss
 from lightning_seq.models.set_model import SetModel
 from lightning_seq.spec import Batch
-from lightning_seq.tasks.schedule import MakeOptimizer, Schedule
 from lightning_seq.tasks.task import Task, at_end
 
 
 class SequencesOfSets(Task):
     """Independent bits at each step: negative log-likelihood per step.
 
-    Logged: `train/loss`, and `loss` and `nll` (the same, by the name of the literature) under `val/` and `test/`: nats
+    Logged: `train/loss`, and under `val/` and `test/` `loss` and `nll` (the literature's name for the same value): nats
     per step, summed over the bits of a step, a mean over all steps of all sequences (Chung et al. 2014, table 2).
     """
 
     MONITORS: ClassVar[Mapping[str, str]] = {"val/loss": "min", "val/nll": "min"}
 
-    def __init__(
-        self,
-        model: SetModel,
-        optimizer: MakeOptimizer,
-        schedule: Schedule | None = None,
-        monitor: str = "val/loss",
-        log_every: int = 20,
-    ) -> None:
-        super().__init__(model, optimizer, schedule, monitor, log_every)
-        self.val_loss, self.test_loss = mean_loss(), mean_loss()
+    model: SetModel
 
     def forward(self, inputs: Tensor, mask: Tensor) -> Tensor:
         """Sets `[B, T, D]` to the probability of each bit of the next `[B, T, D]`."""
@@ -48,30 +37,16 @@ class SequencesOfSets(Task):
         return self._losses(batch, at_end(batch.target_mask, reverse)).sum()
 
     def _losses(self, batch: Batch, counts: Tensor | None = None) -> Tensor:
-        """`[steps]`, of those that count; `counts` `[B, T]` says which do, instead of the batch's own."""
+        """`[steps]`, of the steps that count: `counts` `[B, T]`, or the batch's `target_mask`."""
         counts = batch.target_mask if counts is None else counts
         scores = self.model(batch.inputs, batch.mask)[0][counts]
         targets = batch.targets[counts].to(scores.dtype)
         return functional.binary_cross_entropy_with_logits(scores, targets, reduction="none").sum(-1)
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        self._evaluate(batch, self.val_loss)
-
-    def on_validation_epoch_end(self) -> None:
-        self._log("val", self.val_loss)
-
-    def test_step(self, batch: Batch, batch_idx: int) -> None:
-        self._evaluate(batch, self.test_loss)
-
-    def on_test_epoch_end(self) -> None:
-        self._log("test", self.test_loss)
-
-    def _evaluate(self, batch: Batch, loss: Any) -> None:
+    def evaluate(self, batch: Batch, split: str) -> None:
         losses = self._losses(batch)
         if len(losses):
-            loss.update(losses)
+            self.means(split).update(loss=losses)
 
-    def _log(self, split: str, loss: Any) -> None:
-        nats = loss.compute()
-        self.log_evaluation(split, {"loss": nats, "nll": nats})
-        loss.reset()
+    def logged(self, split: str, means: dict[str, Tensor]) -> dict[str, Tensor]:
+        return {**means, "nll": means["loss"]}

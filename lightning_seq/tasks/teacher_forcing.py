@@ -1,4 +1,4 @@
-"""How often a decoder is given the true symbol in training."""
+"""How often a decoder gets the true symbol in training."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ KINDS = ("constant", "linear", "inverse_sigmoid")
 
 @dataclass(frozen=True)
 class TeacherForcing:
-    """The probability ε_i that the decoder is given the true symbol at optimiser step i (Bengio et al. 2015, sec. 2.4).
+    """The probability ε_i that the decoder gets the true symbol at optimiser step i (Bengio et al. 2015, sec. 2.4).
 
     constant:        ε_i = ratio
     linear:          ε_i = max(least, ratio - (ratio - least) i / steps)
     inverse_sigmoid: ε_i = max(least, ratio · k / (k + exp(i/k))), k = `steps`
 
-    Raises UserError for an unknown kind, for probabilities outside [0, 1] and for steps below 1.
+    Raises UserError for an unknown kind, probabilities outside [0, 1] and steps below 1.
     """
 
     kind: Annotated[str, OneOf(KINDS)] = "constant"
@@ -47,5 +47,5 @@ class TeacherForcing:
             return self.ratio
         if self.kind == "linear":
             return max(self.least, self.ratio - (self.ratio - self.least) * step / self.steps)
-        exponent = min(step / self.steps, 700.0)  # beyond it exp overflows, and ε is 0
+        exponent = min(step / self.steps, 700.0)  # a larger exponent overflows; ε is 0 there
         return max(self.least, self.ratio * self.steps / (self.steps + math.exp(exponent)))

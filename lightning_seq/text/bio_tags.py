@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from lightning_seq.errors import UserError, near
 
@@ -15,18 +16,18 @@ SCHEMES = ("auto", "bio", "iob1", "ioe1", "ioe2", "iobes", "bilou", "none")
 """How tags mark spans.
 
 bio:   every span begins with B.
-iob1:  B only where a span meets another of its kind (Ramshaw & Marcus 1995).
-ioe2:  every span ends with E. ioe1: E only where a span meets another of its kind.
+iob1:  B only where a span follows another of its kind (Ramshaw & Marcus 1995).
+ioe2:  every span ends with E. ioe1: E only where a span of the same kind follows.
 iobes: B, I and E of longer spans, S of one token. bilou: the same with L and U.
 none:  the tags mark no spans.
-auto:  the scheme that the tags of training look like.
+auto:  detected from the tags of training.
 """
 
 OUTSIDE = "O"
 BARE = "_"
-"""The kind of a span whose tags are letters alone, as seqeval has it."""
+"""The kind of a span whose tags are letters alone, as in seqeval."""
 Tag = str | None
-"""None: not known, so that it does not count."""
+"""None: unknown; it does not count."""
 
 
 @dataclass(frozen=True)
@@ -34,10 +35,10 @@ class Scheme:
     """The rules for the order of tags.
 
     begins, ends: the letters with which a span may begin and end.
-    joined:       pairs of letters that are one span where they have one kind, the second one behind the first.
+    joined:       pairs of successive letters that, with the same kind, are in one span.
     meets:        letters that another span of the same kind must follow.
-    strict:       a sequence of tags that is malformed marks no span, as seqeval has it with `mode="strict"`; otherwise
-                  as seqeval has it by default, and as `conlleval`: whatever is no continuation begins a span.
+    strict:       malformed tags mark no span, as in seqeval with `mode="strict"`; otherwise, as in seqeval by default
+                  and in `conlleval`, every tag that does not continue a span begins one.
     """
 
     begins: str
@@ -47,7 +48,7 @@ class Scheme:
     strict: bool = True
 
     def __str__(self) -> str:
-        """The tags that there are, for people."""
+        """Its tags, for people."""
         *first, last = (f"{letter}-X" for letter in self.letters)
         return f"O, {', '.join(first)} or {last}"
 
@@ -72,7 +73,7 @@ def check_scheme(scheme: str) -> None:
 
 
 def parted(tag: str, letters: str = "BIESLU") -> tuple[str, str] | None:
-    """The letter and the kind of a tag, `("O", "")` of O, None of a tag that marks no span of these letters."""
+    """The letter and the kind of a tag, `("O", "")` of O, None of a tag without one of these letters."""
     if tag == OUTSIDE:
         return OUTSIDE, ""
     if not tag or tag[0] not in letters or tag[1:2] not in ("", "-") or len(tag) == 2:
@@ -80,30 +81,21 @@ def parted(tag: str, letters: str = "BIESLU") -> tuple[str, str] | None:
     return tag[0], tag[2:] or BARE
 
 
-def kind_of(tag: str) -> str | None:
-    """X of B-X and I-X, None of any other tag."""
-    found = parted(tag, "BI")
-    return found[1] or None if found else None
-
-
-def is_span_tag(tag: str) -> bool:
-    return parted(tag, "BI") is not None
-
-
 def look_like_spans(tags: Iterable[str]) -> bool:
     """Whether all are O, B-X or I-X, and not all are O."""
-    found = set(tags)
-    return all(map(is_span_tag, found)) and bool(found - {OUTSIDE}) and not (found & {"B", "I"} and "B" not in found)
+    kinds = set(tags)
+    are_tags = all(parted(tag, "BI") for tag in kinds)
+    return are_tags and bool(kinds - {OUTSIDE}) and not (kinds & {"B", "I"} and "B" not in kinds)
 
 
 def scheme_of(tags: Iterable[str], scheme: str | None) -> str:
-    """The scheme; where it is None, as in checkpoints before it was kept, BIO where the tags look like it."""
+    """The scheme; where an old checkpoint does not hold it (None), BIO if the tags look like it."""
     return scheme or ("bio" if look_like_spans(tags) else "none")
 
 
 def detected(sentences: Sequence[Sequence[Tag]]) -> str:
-    """The scheme that tags look like: the first of those with these letters in which all sentences are well formed, or
-    the first of those with these letters; `none` where they have other letters."""
+    """The scheme of the tags: of the schemes with these letters the first in which all sentences are well formed, else
+    the first; `none` for other letters."""
     tags = {tag for sentence in sentences for tag in sentence if tag is not None}
     parts = [parted(tag) for tag in tags]
     letters = {part[0] for part in parts if part} - {OUTSIDE}
@@ -119,25 +111,25 @@ def detected(sentences: Sequence[Sequence[Tag]]) -> str:
 
 
 _OTHERWISE = re.compile(r"[BIESLU][_:/].+|[bieslu][-_:/].+|.+[-_:/][BIESLUbieslu]")
-"""A letter of a scheme small, behind the kind, or parted from it by another character."""
+"""A small letter of a scheme, a letter behind the kind, or another character between letter and kind."""
 
 
 def written_otherwise(sentences: Sequence[Sequence[Tag]]) -> str | None:
-    """One of the tags, where all but O look like marks of spans that are written in another way; else None."""
+    """One of the tags, if all but O look like marks of spans in another notation; else None."""
     tags = {tag for sentence in sentences for tag in sentence if tag is not None} - {OUTSIDE, OUTSIDE.lower()}
     return min(tags) if tags and all(_OTHERWISE.fullmatch(tag) or parted(tag) for tag in tags) else None
 
 
 def _meets_only(tags: Sequence[Tag], scheme: str) -> bool:
-    """Of iob1: whether B occurs only where a span follows another of its kind."""
+    """Whether the B of iob1 occurs only where a span follows another of its kind."""
     pairs = zip([OUTSIDE, *tags], tags, strict=False)
     return scheme != "iob1" or not any(tag and tag[0] == "B" and (before or "")[1:] != tag[1:] for before, tag in pairs)
 
 
 def may_follow(before: str | None, tag: str | None, scheme: str) -> bool:
-    """Whether a well-formed sentence may have one tag behind the other. None: the beginning, or the end, of it."""
+    """Whether a tag may follow another in a well-formed sentence. None: the beginning, or the end, of the sentence."""
     read = READ[scheme]
-    first, second = (parted(each or OUTSIDE, read.letters) or (OUTSIDE, "") for each in (before, tag))
+    first, second = (parted(one or OUTSIDE, read.letters) or (OUTSIDE, "") for one in (before, tag))
     joins = first[0] + second[0] in read.joined or (first[0] in read.meets and second[0] in read.begins)
     if joins and first[1] == second[1]:
         return True
@@ -145,24 +137,19 @@ def may_follow(before: str | None, tag: str | None, scheme: str) -> bool:
 
 
 def malformed(tags: Sequence[Tag], scheme: str) -> int | None:
-    """The first place that does not fit the tag before it, `len(tags)` for the end of the sentence; None for no place.
+    """The first step whose tag does not fit the tag before it, `len(tags)` for the end of the sentence; else None.
 
     Any tag may be next to an unknown tag.
     """
-    if not tags:
-        return None
-    if tags[0] is not None and not may_follow(None, tags[0], scheme):
-        return 0
-    for step in range(1, len(tags)):
-        before, tag = tags[step - 1], tags[step]
+    for step, (before, tag) in enumerate(pairwise([OUTSIDE, *tags, OUTSIDE])):
         if before is not None and tag is not None and not may_follow(before, tag, scheme):
             return step
-    return len(tags) if tags[-1] is not None and not may_follow(tags[-1], None, scheme) else None
+    return None
 
 
 def loosely(tags: Sequence[Tag]) -> list[tuple[int, int, str]]:
-    """Begin, end (the place behind it) and kind of the spans of malformed tags, as `conlleval` reads them: B, S and U
-    begin one, E, L, S and U end one, and so does another kind."""
+    """Begin, end (exclusive) and kind of the spans of malformed tags, as `conlleval` reads them: B, S, U and another
+    kind begin a span, E, L, S and U end one."""
     spans: list[tuple[int, int, str]] = []
     is_open = False
     for step, tag in enumerate(tags):
@@ -179,8 +166,8 @@ def loosely(tags: Sequence[Tag]) -> list[tuple[int, int, str]]:
 
 
 def written(spans: Iterable[tuple[int, int, str]], tags: Sequence[Tag], scheme: str) -> list[Tag]:
-    """Tags in a scheme for these spans; a tag that is not known stays so."""
-    found: list[Tag] = [None if tag is None else OUTSIDE for tag in tags]
+    """Tags in a scheme for these spans; an unknown tag stays unknown."""
+    result: list[Tag] = [None if tag is None else OUTSIDE for tag in tags]
     ended = (-1, "")
     for begin, end, kind in spans:
         letters = ["I"] * (end - begin)
@@ -191,16 +178,16 @@ def written(spans: Iterable[tuple[int, int, str]], tags: Sequence[Tag], scheme: 
             letters[-1] = "E" if scheme == "ioe2" or len(letters) > 1 else "S"
         if scheme == "bilou":
             letters[-1] = "L" if len(letters) > 1 else "U"
-        if scheme == "ioe1" and meets and found[begin - 1] is not None:
-            found[begin - 1] = "E" + (found[begin - 1] or "")[1:]
+        if scheme == "ioe1" and meets and (last := result[begin - 1]) is not None:
+            result[begin - 1] = "E" + last[1:]
         ending = "" if kind == BARE else f"-{kind}"
-        found[begin:end] = [letter + ending for letter in letters]
+        result[begin:end] = [letter + ending for letter in letters]
         ended = (end, kind)
-    return found
+    return result
 
 
 def spans_of(tags: Sequence[str], scheme: str) -> list[tuple[int, int, str]]:
-    """Begin, end (the place behind it) and kind of each span, as `SpanF1` counts them."""
+    """Begin, end (exclusive) and kind of each span, as `SpanF1` counts them."""
     read = READ[scheme]
     spans: list[tuple[int, int, str]] = []
     before = (OUTSIDE, "")
@@ -213,31 +200,12 @@ def spans_of(tags: Sequence[str], scheme: str) -> list[tuple[int, int, str]]:
             spans.append((step, step + 1, part[1]))
         before = part
     if read.strict:
-        ends = read.ends
-        spans = [span for span in spans if tags[span[1] - 1][0] in ends]
+        spans = [span for span in spans if tags[span[1] - 1][0] in read.ends]
     return spans
 
 
-def breaks(tags: Sequence[Tag]) -> list[int]:
-    """Where an I-X follows neither B-X nor I-X. Any tag may follow an unknown tag."""
-    found, before = [], OUTSIDE
-    for step, tag in enumerate(tags):
-        if tag is not None and before is not None and tag[:2] in ("I", "I-") and kind_of(before) != kind_of(tag):
-            found.append(step)
-        before = tag  # type: ignore[assignment]
-    return found
-
-
-def begun(tags: Sequence[Tag]) -> list[Tag]:
-    """The same tags with B-X instead of every I-X that `breaks` names; this also makes BIO of IOB1."""
-    changed = list(tags)
-    for step in breaks(tags):
-        changed[step] = "B" + (tags[step] or "")[1:]
-    return changed
-
-
 def in_order(tags: Iterable[str], spans: bool) -> tuple[str, ...]:
-    """Tags that come in no order of their own: O first, then B-X before I-X of each kind; others by spelling."""
+    """Tags in a fixed order: for spans O first, then B-X before I-X of each kind; otherwise by spelling."""
     if not spans:
         return tuple(sorted(tags))
     return tuple(sorted(tags, key=lambda tag: (tag != OUTSIDE, (parted(tag) or ("", ""))[1], tag)))

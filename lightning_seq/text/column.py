@@ -1,4 +1,4 @@
-"""One column of a file with several, read line by line."""
+"""One column of a file, read line by line."""
 
 from __future__ import annotations
 
@@ -16,38 +16,44 @@ SUFFIXES = (".csv", ".tsv", ".jsonl")
 log = logging.getLogger("lightning_seq")
 
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
-"""What may be between the fields of a csv file, the likeliest first."""
+"""Separators of the fields of a csv file, the likeliest first."""
 
 
 def column_of(lines: Iterable[str], suffix: str, name: str, place: str) -> Iterator[str]:
-    """The texts of column `name`. A blank text is a text too.
+    """The texts of column `name`, blank texts too.
 
     lines:  of the file, without their ends.
     suffix: `.csv` (fields may be in double quotes), `.tsv` (a quotation mark is a character) or `.jsonl`.
     place:  the file, for people.
 
-    Raises UserError, with the line, for a column that is not there and for records that are not of that format.
+    Raises UserError, with the line, for a missing column and for records of another format.
     """
     return _objects(lines, name, place) if suffix == ".jsonl" else _fields(lines, suffix, name, place)
 
 
+def json_object(line: str, where: str, column: str) -> dict[str, object]:
+    """The object on a line. Raises UserError for another line. column: a key of the object, for the error."""
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{where}: not JSON ({error}): expected one object on every line") from None
+    if not isinstance(record, dict):
+        kind = type(record).__name__
+        raise UserError(f"{where}: {kind}, expected an object such as {{{json.dumps(column)}: …}}")
+    return record
+
+
 def _objects(lines: Iterable[str], name: str, place: str) -> Iterator[str]:
     for number, line in enumerate(lines, 1):
-        if not line.strip():
-            yield ""
-            continue
-        try:
-            record = json.loads(line)
-        except (ValueError, RecursionError):
-            raise UserError(f"{place}, line {number}: not JSON: expected one object on every line") from None
-        if not isinstance(record, dict):
-            raise UserError(f"{place}, line {number}: expected an object such as {{{json.dumps(name)}: …}}")
+        where = f"{place}, line {number}"
+        record = json_object(line, where, name) if line.strip() else {name: ""}
         if name not in record:
-            raise _no_column(f"{place}, line {number}", name, list(map(str, record)))
-        if not isinstance(record[name], str):
-            raise UserError(f"{place}, line {number}: {name!r} is {str(record[name])[:40]}, expected text")
-        check_characters(f"{place}, line {number}", record[name])
-        yield record[name]
+            raise _no_column(where, name, list(map(str, record)))
+        text = record[name]
+        if not isinstance(text, str):
+            raise UserError(f"{where}: {name!r} is {str(text)[:40]}, expected text")
+        check_characters(where, text)
+        yield text
 
 
 def _fields(lines: Iterable[str], suffix: str, name: str, place: str) -> Iterator[str]:
@@ -67,15 +73,14 @@ def _fields(lines: Iterable[str], suffix: str, name: str, place: str) -> Iterato
         yield row[column] if row else ""
     if long:
         fields = f"{len(long)} quoted fields" if len(long) > 1 else "a quoted field"
-        which = "each" if len(long) > 1 else "it"
         log.warning(
-            "%s: %s with line ends inside, lines %s: check the quotes there if %s is several records",
-            place, fields, ", ".join(long[:3]), which,
+            "%s: %s with line ends inside, lines %s: check the quotes there if these are several records",
+            place, fields, ", ".join(long[:3]),
         )  # fmt: skip
 
 
 def delimiter_of(header: str, names: Iterable[str]) -> str:
-    """The first of `DELIMITERS` that parts the header of a csv file so that all names are there; else a comma."""
+    """The first of `DELIMITERS` that splits the header of a csv file into fields with all names; else a comma."""
     for delimiter in DELIMITERS:
         fields = next(csv.reader([header.partition("\r")[0]], delimiter=delimiter), [])
         if set(names) <= {field.strip() for field in fields}:
@@ -86,12 +91,13 @@ def delimiter_of(header: str, names: Iterable[str]) -> str:
 def records(
     lines: Iterable[str], delimiter: str, quotes: bool, place: str, remedy: str = "check the quotes there"
 ) -> Iterator[tuple[int, int, list[str]]]:
-    """The number of a record's first and last line, and its fields; none for an empty line.
+    """The number of a record's first and last line, and its fields; no fields for an empty line.
 
-    lines:  with the line feeds that end them.
+    lines:  with their line feeds.
     quotes: whether a field may be in double quotes, with delimiters and line ends in it.
+    remedy: the end of the error for unmatched quotes.
 
-    Raises UserError, with the line, for quotes that do not fit; `remedy` says what to do about it.
+    Raises UserError, with the line, for unmatched quotes.
     """
     if not quotes:
         for number, line in enumerate(lines, 1):

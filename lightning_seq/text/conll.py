@@ -1,4 +1,4 @@
-"""Sentences as columns, as the shared tasks of CoNLL had them."""
+"""Sentences as columns, in the format of the shared tasks of CoNLL."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _FIELD = re.compile(r"[^ \t\n\r]+")
 
 
 def fields(text: str) -> list[str]:
-    """The parts of a text that spaces, tabs and line ends separate, as `conlleval` has it.
+    """The parts of a text between spaces, tabs and line ends, as in `conlleval`.
 
     `str.split` also splits at a no-break space (in `10\u00a0000`), U+3000 and U+0085, which belong to a token.
     """
@@ -18,9 +18,9 @@ def fields(text: str) -> list[str]:
 
 
 def has_a_column_of(names: Collection[str], lines: Iterable[str]) -> bool:
-    """Whether these lines are tokens with columns, one of which, behind the first, has none but `names` in it.
+    """Whether these lines are tokens with columns, and a column after the first holds only `names`.
 
-    Empty lines and comments (`# …`) stand between sentences; a single line of tokens shows nothing.
+    Empty lines and comments (`# …`) are between sentences; a single line of tokens is no evidence.
     """
     rows = [fields(line) for line in lines if not line.startswith("# ")]
     rows = [row for row in rows if row]
@@ -30,7 +30,7 @@ def has_a_column_of(names: Collection[str], lines: Iterable[str]) -> bool:
 
 
 def conll(sentences: Iterable[Iterable[Sequence[str]]]) -> str:
-    """A line for each token, its columns apart by a space, and an empty line behind each sentence.
+    """A line for each token, a space between its columns, and an empty line after each sentence.
 
     ASCII white space inside a column is written as `_`, an empty column too. `conlleval` reads the last two columns.
     """

@@ -1,7 +1,7 @@
 """Lines of text, read by one rule from files and from standard input.
 
-UTF-8 unless another encoding is given; a byte order mark is left out; only a line feed ends a line, and the carriage
-returns before it belong to the end. So a line has the same number here, in an editor and in a file of references.
+UTF-8 is the default; a byte order mark is left out; only a line feed ends a line, with the carriage returns before it.
+So a line has the same number here, in an editor and in a file of references.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ _MARKS = {
     codecs.BOM_UTF16_BE: "utf-16",
 }
 _OTHERS = ("utf-8", "cp1252", "cp1251", "shift_jis", "gb18030", "euc_kr", "big5")
-"""Encodings that are tried on a file that is in none that was expected; the first ones that fit are named."""
+"""Encodings to try on a file that is not in the expected one; an error names the first of them that fit."""
 _NAMED = 3
 _END = "\n"
 
 
 def lines_of(stream: Iterable[bytes], name: str) -> Iterator[str]:
-    """The lines of a binary stream, one by one as they come, without their ends.
+    """The lines of a binary stream, one by one, without their ends.
 
     name: of the stream, for people.
     Raises UserError, with the line, for bytes that are not UTF-8.
@@ -43,11 +43,11 @@ def lines_of(stream: Iterable[bytes], name: str) -> Iterator[str]:
 
 
 def read_text(path: Path, encoding: str = "utf-8", key: str | None = None) -> str:
-    """A file's text without a byte order mark; line ends are left as they are.
+    """A file's text without a byte order mark; line ends stay.
 
-    key: the setting that names the encoding, for messages; None where there is no such setting.
-    Raises UserError for an encoding that is unknown and, with the line, for a file that is unreadable, not in that
-    encoding, or holds a NUL or half a surrogate pair.
+    key: the setting of the encoding, for errors, or None.
+    Raises UserError for an unknown encoding and, with the line, for a file that is unreadable, not in that encoding, or
+    holds a NUL or half a surrogate pair.
     """
     check_encoding(encoding, key or "encoding")
     try:
@@ -76,11 +76,11 @@ def split_lines(text: str) -> list[str]:
 
 
 def check_encoding(encoding: str, key: str) -> str:
-    """The encoding. Raises UserError for one that Python does not know, or that is not of text."""
+    """The encoding. Raises UserError for one that Python does not know, or that is not for text."""
     try:
         b" ".decode(encoding)
     except UnicodeError:
-        pass  # half a character of an encoding that is known
+        pass  # half a character of a known encoding
     except (LookupError, TypeError, ValueError):
         raise UserError(
             f"{key} is {encoding!r}, which Python does not know: expected one such as utf-8, utf-16, cp1252, latin-1"
@@ -91,7 +91,7 @@ def check_encoding(encoding: str, key: str) -> str:
 def check_characters(place: str, text: str, numbered: bool = False) -> None:
     """Raises UserError for half of a surrogate pair, which JSON can hold and UTF-8 cannot.
 
-    numbered: whether the number of the line within the text is added to the place.
+    numbered: add the number of the line within the text to the place.
     """
     try:
         text.encode("utf-8")
@@ -104,7 +104,7 @@ def check_characters(place: str, text: str, numbered: bool = False) -> None:
 
 
 def _decoded(content: bytes, encoding: str) -> tuple[str, int, str, str | None]:
-    """The text without its mark; or at which byte it cannot be read, why, and the likeliest encoding that reads it."""
+    """The text without its mark; or the byte that cannot be read, the reason, and the likeliest encoding."""
     marked = _marked(content)
     if marked and not codecs.lookup(encoding).name.startswith(marked):
         return "", 0, f"{marked} by its byte order mark, expected {encoding}", marked
@@ -126,7 +126,7 @@ def _marked(content: bytes) -> str | None:
 
 
 def _not_readable(content: bytes, encoding: str, start: int) -> tuple[str, str | None]:
-    """What is wrong at that byte, and the likeliest encoding that reads the content."""
+    """The error at that byte, and the likeliest encoding of the content."""
     begin = content.rfind(b"\n", 0, start) + 1
     end = content.find(b"\n", start) % (len(content) + 1)
     readings = {}

@@ -1,4 +1,4 @@
-"""One sequence of characters for what looks the same: the normal forms of Unicode (unicode.org/reports/tr15)."""
+"""The normal forms of Unicode: texts that look the same have the same characters (unicode.org/reports/tr15)."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import unicodedata
 from lightning_seq.errors import UserError, near
 
 FORMS = ("nfc", "nfkc", "none")
-"""nfc: a letter with its accent is one character where there is one. nfkc: letters of full width, ligatures and the
-like are plain characters too. none: as written."""
+"""nfc: a letter with its accent is one character where Unicode has one. nfkc: letters of full width and ligatures also
+become plain characters. none: unchanged."""
 
 
 def check_form(form: str) -> None:
-    """Raises UserError for a form that there is not."""
+    """Raises UserError for an unknown form."""
     if form not in FORMS:
         raise UserError(f"data.normalise is {form!r}; {near(str(form), FORMS)}")
 

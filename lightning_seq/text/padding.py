@@ -1,4 +1,4 @@
-"""Rows of unequal length as one rectangle, and the mask that says where they end."""
+"""Rows of unequal length as one rectangle, with the mask of their real tokens."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lightning_seq.text.vocabulary import PAD
 
 
 def pad(rows: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
-    """Ids `[B, T]` int64, filled up with `<pad>`, and the mask `[B, T]` of real tokens. T is at least 1."""
+    """Ids `[B, T]` int64, padded with `<pad>`, and the mask `[B, T]` of real tokens. T is at least 1."""
     offsets = np.zeros(len(rows) + 1, dtype=np.int64)
     np.cumsum([len(row) for row in rows], out=offsets[1:])
     flat = np.concatenate(rows) if len(rows) else np.zeros(0, dtype=np.int64)

@@ -1,4 +1,4 @@
-"""Sentences without their marks and capitals, and tags that say where these were."""
+"""Sentences without their marks and capitals, and the tags that restore these."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 MARKS = ",.;:?!"
 PLAIN, CAPITAL = "O", "Cap"
 TAGS = (PLAIN, CAPITAL, *(tag for mark in MARKS for tag in (mark, f"{mark}+{CAPITAL}")))
-"""Every tag: nothing to restore; a capital; a mark behind the word; both, as `,+Cap`."""
+"""All tags: nothing to restore; a capital; a mark after the word; both, as `,+Cap`."""
 
 _APOSTROPHES = str.maketrans("’", "'")
 _WORD = re.compile(r"\w+(?:['-]\w+)*")
@@ -21,14 +21,14 @@ def bare_words(text: str) -> list[str]:
 def tagged(text: str) -> tuple[list[str], list[str]]:
     """Bare words, and for each of them a tag of `TAGS`.
 
-    Of several marks behind a word (`?)`, `."'`) the first of `MARKS` counts; brackets, quotation marks and dashes do
-    not. A word has a capital when its first letter is one: `LORD` is Cap as `Lord` is.
+    Of several marks after a word (`?)`, `."'`) the first of `MARKS` counts; brackets, quotation marks and dashes do
+    not. The first letter decides on the capital: `LORD` is Cap as `Lord` is.
     """
     text = text.translate(_APOSTROPHES)
-    found = list(_WORD.finditer(text))
-    ends = [match.start() for match in found[1:]] + [len(text)]
+    matches = list(_WORD.finditer(text))
+    ends = [match.start() for match in matches[1:]] + [len(text)]
     words, tags = [], []
-    for match, end in zip(found, ends, strict=True):
+    for match, end in zip(matches, ends, strict=True):
         mark = next((character for character in text[match.end() : end] if character in MARKS), "")
         capital = CAPITAL if match[0][0].isupper() else ""
         words.append(match[0].lower())

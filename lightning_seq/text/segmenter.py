@@ -1,13 +1,13 @@
-"""What one side of a pair of texts is made of, words, characters or subwords, and the way back to text."""
+"""The tokens of one side of a pair of texts, words, characters or subwords, and the way back to text."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 from lightning_seq.errors import UserError, near
+from lightning_seq.files import Plain
 from lightning_seq.text.normalise import check_form, normal
 from lightning_seq.text.subwords import Subwords
 from lightning_seq.text.tokenise import Tokeniser
@@ -19,13 +19,13 @@ LEVELS = ("word", "spaced", "character", "subword")
 class Segmenter:
     """Splits text into tokens, and joins tokens to text.
 
-    level:    `word`, `spaced` and `character` as `Tokeniser` has them, or `subword`.
-    lower:    small letters first.
-    subwords: of level `subword`: the model.
-    normalise: see `FORMS` of text/normalise.py; before anything else.
+    level:     a level of `Tokeniser`, or `subword`.
+    lower:     small letters first.
+    subwords:  the model of level `subword`.
+    normalise: see `FORMS` of text/normalise.py; before all else.
 
-    Characters and subwords come back as they were but for white space (a run of it is one space, none is at an end).
-    Words are joined by one space, marks too: `tokenised` text.
+    Joined characters and subwords give the same text, but a run of white space is one space and none is at an end.
+    Words and marks are joined by one space: `tokenised` text.
     """
 
     level: str = "word"
@@ -41,7 +41,7 @@ class Segmenter:
 
     @property
     def tokenised(self) -> bool:
-        """Whether joined text has a space between its tokens, so that it is to be compared token by token."""
+        """Whether joined text has a space between its tokens, and is compared token by token."""
         return self.level in ("word", "spaced")
 
     @cached_property
@@ -49,7 +49,7 @@ class Segmenter:
         return Tokeniser(self.level, self.lower, normalise=self.normalise)
 
     def prepared(self, text: str) -> str:
-        """The text before it is split: normalised, and in small letters where that is asked for."""
+        """The text before it is split: normalised, and with `lower` in small letters."""
         text = normal(text, self.normalise)
         return text.lower() if self.lower else text
 
@@ -64,13 +64,13 @@ class Segmenter:
         return " ".join(tokens) if self.tokenised else "".join(tokens)
 
     def plain(self, text: str) -> str:
-        """The text as `join` gives it back when nothing in it is unknown: what a translation is compared with."""
+        """The text that `join` gives for its tokens: the reference of a translation."""
         if self.tokenised:
             return self.join(self(text))
         return " ".join(self.prepared(text).split())
 
-    def to_plain(self) -> dict[str, Any]:
-        """Plain values that a checkpoint can hold; a model of subwords is JSON text among them."""
+    def to_plain(self) -> dict[str, Plain]:
+        """Plain values for a checkpoint; a model of subwords is JSON text."""
         return {
             "level": self.level,
             "lower": self.lower,
@@ -79,18 +79,14 @@ class Segmenter:
         }
 
     @classmethod
-    def from_plain(cls, plain: dict[str, Any]) -> Segmenter:
+    def from_plain(cls, plain: dict[str, Plain]) -> Segmenter:
         """The inverse of `to_plain`."""
         model = plain["subwords"]
-        return cls(
-            plain["level"],
-            plain["lower"],
-            Subwords(model) if model is not None else None,
-            plain.get("normalise", "none"),
-        )
+        subwords = None if model is None else Subwords(model)
+        return cls(plain["level"], plain["lower"], subwords, plain.get("normalise", "none"))
 
 
 def check_level(name: str, level: str) -> None:
-    """Raises UserError for a level that there is not. name: the setting that gives it."""
+    """Raises UserError for an unknown level. name: of its setting."""
     if level not in LEVELS:
         raise UserError(f"data.{name} is {level!r}; {near(str(level), LEVELS)}")

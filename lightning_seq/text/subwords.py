@@ -1,4 +1,4 @@
-"""Parts of words: byte pair encoding and unigram models, trained on one's own text."""
+"""Parts of words: byte pair encoding and unigram models."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
 from lightning_seq.errors import UserError, first_line, near
-from lightning_seq.files import LARGEST_CACHED, DamagedError, parse_json, read_text
+from lightning_seq.files import LARGEST_CACHED, DamagedError, Plain, parse_json, read_text
 from lightning_seq.text.vocabulary import SPECIALS, UNK
 
 KINDS = ("bpe", "unigram")
@@ -24,16 +23,16 @@ MARK = "\u2581"
 _UNKNOWN = SPECIALS[UNK]
 _PARALLEL = "TOKENIZERS_PARALLELISM"
 _DIGITS, _STEP = 6, 1e-4
-"""Of a score; and from one character without a piece to the next, as the library has it."""
+"""Of a score; and the library's difference between the scores of characters without a piece."""
 
 
 @dataclass(frozen=True)
 class Subwords:
-    """Splits text into pieces that its train text has often, and puts them together again.
+    """Splits text into frequent pieces of a train text, and joins them.
 
-    Pieces do not cross white space, and a mark (`,` `'`) is never in one piece with letters. `join` gives back the text
-    up to its white space (a run of it is one space, none is at an end) and to the character `MARK` itself, which is
-    read as a space. A character that the train text does not have is an unknown piece.
+    Pieces do not cross white space, and a mark (`,` `'`) is never in one piece with letters. Joined pieces give the
+    same text, but a run of white space is one space, none is at an end, and the character `MARK` becomes a space. A
+    character that the train text does not have is an unknown piece.
 
     model: the model of the library `tokenizers`, as JSON text.
     """
@@ -44,11 +43,11 @@ class Subwords:
     def train(cls, texts: Iterable[str], kind: str = "bpe", size: int = 8000) -> Subwords:
         """The same texts in the same order give the same model.
 
-        kind: `bpe` (Sennrich et al. 2016): the commonest neighbours are joined, again and again; `unigram` (Kudo 2018):
-              the pieces under which the text is likeliest.
-        size: pieces, every character of the text among them; specials not counted.
+        kind: `bpe` (Sennrich et al. 2016): joins the most frequent neighbours repeatedly; `unigram` (Kudo 2018): the
+              pieces under which the text is likeliest.
+        size: of the pieces, with every character of the text, without specials.
 
-        Raises UserError for another kind, and for a size that the text is too small or has too many characters for.
+        Raises UserError for another kind, and for a size below the number of characters or above that of pieces.
         """
         if kind not in KINDS:
             raise UserError(f"data.subword.kind is {kind!r}; {near(str(kind), KINDS)}")
@@ -61,28 +60,28 @@ class Subwords:
                 f"data.subword.size is {size}, and the train text has {len(alphabet)} different characters: "
                 "expected a piece for each of them and some more; give a larger data.subword.size"
             )
-        options: dict[str, Any] = {
+        options: Plain = {
             "vocab_size": size + 1,
             "special_tokens": [_UNKNOWN],
             "initial_alphabet": sorted(alphabet),
             "show_progress": False,
         }
+        trainer: trainers.Trainer
         if kind == "bpe":
             tokenizer = Tokenizer(models.BPE(unk_token=_UNKNOWN))
-            trainer: Any = trainers.BpeTrainer(min_frequency=2, **options)
+            trainer = trainers.BpeTrainer(min_frequency=2, **options)
         else:
             tokenizer = Tokenizer(models.Unigram())
             trainer = trainers.UnigramTrainer(unk_token=_UNKNOWN, **options)
-        tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-            [pre_tokenizers.Metaspace(MARK), pre_tokenizers.Punctuation()]
-        )
+        splitters = [pre_tokenizers.Metaspace(MARK), pre_tokenizers.Punctuation()]
+        tokenizer.pre_tokenizer = pre_tokenizers.Sequence(splitters)
         with _one_thread():
             tokenizer.train_from_iterator(plain, trainer)
-        found = tokenizer.get_vocab_size() - 1
-        if found < size:
+        pieces = tokenizer.get_vocab_size() - 1
+        if pieces < size:
             raise UserError(
-                f"data.subword.size is {size}, and the train text gives no more than {found} pieces: "
-                f"expected at most data.subword.size={found}"
+                f"data.subword.size is {size}, and the train text gives no more than {pieces} pieces: "
+                f"expected at most data.subword.size={pieces}"
             )
         model = json.loads(tokenizer.to_str())
         if kind == "unigram":
@@ -91,7 +90,7 @@ class Subwords:
 
     @classmethod
     def read(cls, path: Path) -> Subwords:
-        """The model that was written to a file of the cache. Raises one of `files.DAMAGE` for another content."""
+        """The model in a file of the cache. Raises one of `files.DAMAGE` for another content."""
         text = read_text(path, LARGEST_CACHED)
         if "model" not in parse_json(text, dict):
             raise DamagedError("it holds no subword model")
@@ -99,12 +98,12 @@ class Subwords:
 
     @cached_property
     def pieces(self) -> tuple[str, ...]:
-        """All pieces, in the order the model has them, without the unknown one."""
+        """All pieces, in the order of the model, without the unknown piece."""
         numbers = self._tokenizer.get_vocab(with_added_tokens=False)
         return tuple(piece for piece in sorted(numbers, key=numbers.__getitem__) if piece != _UNKNOWN)
 
     def __call__(self, text: str) -> list[str]:
-        """The pieces of a text; what the model does not know is left as it is written."""
+        """The pieces of a text; an unknown piece is the text itself."""
         plain = " ".join(text.split())
         encoding = self._tokenizer.encode(plain, add_special_tokens=False)
         return [
@@ -114,39 +113,39 @@ class Subwords:
 
     @staticmethod
     def join(pieces: Sequence[str]) -> str:
-        """The text that these are the pieces of."""
+        """The text of these pieces."""
         return "".join(pieces).replace(MARK, " ").strip(" ")
 
     @cached_property
     def _tokenizer(self) -> Tokenizer:
         try:
             return Tokenizer.from_str(self.model)
-        except Exception as error:  # the library's own kind
+        except Exception as error:  # of a type that the library does not export
             raise UserError(
-                f"the subword model cannot be read ({first_line(error)[:200]}): make again the prepared data or the "
-                "checkpoint that holds it"
+                f"the subword model cannot be read ({first_line(error)[:200]}): make the prepared data or the "
+                "checkpoint that holds it again"
             ) from None
 
 
-def _settled(scored: list[list[Any]]) -> list[list[Any]]:
-    """Pieces and their scores without what chance has put into them.
+def _settled(scored: Iterable[tuple[str, float]]) -> list[tuple[str, float]]:
+    """Pieces and their scores without random differences.
 
-    The library adds scores up in no fixed order, so that their last digits differ; and it gives the characters that
-    training has left without a piece the lowest score and, in no fixed order, one that is a little higher each.
+    The library sums scores in no fixed order, so that their last digits differ; and it gives characters without a piece
+    scores that rise from the lowest score in small steps, in no fixed order.
     """
-    unknown, *others = [[piece, round(score, _DIGITS)] for piece, score in scored]
-    lowest = min(score for _, score in others)
-    following = lowest
-    for item in sorted((item for item in others if len(item[0]) == 1), key=lambda item: item[1]):
-        if abs(item[1] - following) > _STEP / 10:
+    (unknown, score), *others = ((piece, round(score, _DIGITS)) for piece, score in scored)
+    scores = dict(others)
+    lowest = following = min(scores.values())
+    for piece in sorted((piece for piece in scores if len(piece) == 1), key=scores.__getitem__):
+        if abs(scores[piece] - following) > _STEP / 10:
             break
-        item[1], following = lowest, following + _STEP
-    return [unknown, *sorted(others, key=lambda item: (-item[1], item[0]))]
+        scores[piece], following = lowest, following + _STEP
+    return [(unknown, score), *sorted(scores.items(), key=lambda item: (-item[1], item[0]))]
 
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """One thread: many would add up counts in an order of their own, and processes forked later would warn of them."""
+    """One thread: several would sum counts in no fixed order, and processes forked later would warn of them."""
     before = os.environ.get(_PARALLEL)
     os.environ[_PARALLEL] = "false"
     try:

@@ -7,9 +7,9 @@ import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property
-from typing import Any
 
 from lightning_seq.errors import UserError, near
+from lightning_seq.files import Plain
 from lightning_seq.text.normalise import check_form, normal
 
 LEVELS = ("word", "spaced", "character")
@@ -22,7 +22,7 @@ _JOINERS = "\u200c\u200d"
 
 @cache
 def _with_marks() -> re.Pattern[str]:
-    """As `_PLAIN`, for text beyond ASCII: a combining mark (a Hindi vowel sign, a loose accent) belongs to its word."""
+    """As `_PLAIN`, for text beyond ASCII: a combining mark (a Hindi vowel sign, an accent) belongs to its word."""
     marks = "".join(chr(code) for code in range(0x300, _LAST_MARK) if unicodedata.category(chr(code))[0] == "M")
     inner = rf"[\w{re.escape(marks + _JOINERS)}]"
     return re.compile(rf"{_NUMBER}|\w{inner}*(?:'\w{inner}*)*|[^\w\s{_JOINERS}]")
@@ -32,17 +32,16 @@ def _with_marks() -> re.Pattern[str]:
 class Tokeniser:
     """Splits text into words or characters.
 
-    level:   `word`: words with their inner apostrophes (`don't`), numbers (`1,000.5`), and every other mark alone, so
-             that `well-known` is three tokens; `spaced`: whatever stands between white space, for text that somebody
-             has tokenised before; or `character`.
-    lower:   small letters first.
-    replace: strings that are replaced before anything else, as `{"<br />": " "}`.
-    spaces:  of characters: `join`, a run of white space is one space and none is at an end; or `keep`, every one is
-             as it was typed, line ends too.
-    normalise: see `FORMS` of text/normalise.py; before anything else.
+    level:     `word`: words with their inner apostrophes (`don't`), numbers (`1,000.5`), and every other mark alone, so
+               that `well-known` is three tokens; `spaced`: split at white space, for tokenised text; or `character`.
+    lower:     small letters first.
+    replace:   strings to replace before all else, as `{"<br />": " "}`.
+    spaces:    of characters: `join`, a run of white space is one space and none is at an end; or `keep`, all white
+               space is kept, line ends too.
+    normalise: see `FORMS` of text/normalise.py; before all else.
 
-    The typographic apostrophe of words counts as the plain one. Words of scripts without spaces are not found: use
-    characters. Raises UserError for another level and for other spaces.
+    The typographic apostrophe of words counts as the plain one. For scripts without spaces use characters. Raises
+    UserError for another level and for other spaces.
     """
 
     level: str = "word"
@@ -53,12 +52,11 @@ class Tokeniser:
 
     def __post_init__(self) -> None:
         check_form(self.normalise)
-        for name, choices in (("level", LEVELS), ("spaces", SPACES)):
-            if getattr(self, name) not in choices:
-                value = getattr(self, name)
+        for name, value, choices in (("level", self.level, LEVELS), ("spaces", self.spaces, SPACES)):
+            if value not in choices:
                 raise UserError(f"the tokeniser's {name} is {value!r}: {near(str(value), choices)}")
         if not all(isinstance(part, str) and part for part in self.replace):
-            raise UserError("the tokeniser's replace has an empty string to look for: expected {text: replacement}")
+            raise UserError("the tokeniser's replace has an empty string: expected {text: replacement}")
 
     def __call__(self, text: str) -> list[str]:
         return self._split(text)
@@ -85,19 +83,19 @@ class Tokeniser:
 
         return split
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, Plain]:
         return self.to_plain()
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
+    def __setstate__(self, state: dict[str, Plain]) -> None:
         self.__dict__.update(state)
 
-    def to_plain(self) -> dict[str, Any]:
-        """Plain values that a checkpoint can hold; what older checkpoints do not have only where it differs."""
-        plain: dict[str, Any] = {"level": self.level, "lower": self.lower, "replace": dict(self.replace)}
+    def to_plain(self) -> dict[str, Plain]:
+        """Plain values for a checkpoint; keys that older checkpoints lack only where the value is not the default."""
+        plain: dict[str, Plain] = {"level": self.level, "lower": self.lower, "replace": dict(self.replace)}
         newer = {"spaces": (self.spaces, "join"), "normalise": (self.normalise, "none")}
         return plain | {name: value for name, (value, usual) in newer.items() if value != usual}
 
     @classmethod
-    def from_plain(cls, plain: dict[str, Any]) -> Tokeniser:
+    def from_plain(cls, plain: dict[str, Plain]) -> Tokeniser:
         """The inverse of `to_plain`."""
         return cls(**plain)

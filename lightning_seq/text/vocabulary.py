@@ -1,4 +1,4 @@
-"""Which words a model knows, and their numbers."""
+"""The words that a model knows, and their ids."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from itertools import chain
 
 from lightning_seq.errors import UserError
+from lightning_seq.files import Plain
 from lightning_seq.spec import Short
 
 SPECIALS = ("<pad>", "<unk>", "<bos>", "<eos>")
@@ -17,10 +18,10 @@ PAD, UNK, BOS, EOS = range(len(SPECIALS))
 
 @dataclass(frozen=True, repr=False)
 class Vocabulary(Short):
-    """Words by id; the specials `<pad> <unk> <bos> <eos>` are 0 to 3, or there are none of them (see `of`).
+    """Words by id; the specials `<pad> <unk> <bos> <eos>` are 0 to 3, or all of them are missing (see `of`).
 
     words:  `words[i]` has id i; ordinary words by falling count, then in the order of their characters.
-    counts: how often each occurs in the text that it was built from; `<unk>` counts all words that were left out.
+    counts: of each word in the text of training; `<unk>` counts all words that were left out.
 
     A token that is spelt like a special is an unknown word: no text can produce `<pad>`, `<bos>` or `<eos>`.
     """
@@ -36,7 +37,7 @@ class Vocabulary(Short):
 
     @property
     def has_specials(self) -> bool:
-        """Without them there is no id for an unknown symbol, for padding, for a beginning or for an end."""
+        """Without specials an unknown symbol, padding, a beginning and an end have no ids."""
         return self.words[: len(SPECIALS)] == SPECIALS
 
     @classmethod
@@ -46,7 +47,7 @@ class Vocabulary(Short):
         Raises UserError where a symbol comes twice or is spelt like a special.
         """
         for symbol in symbols:
-            if list(symbols).count(symbol) > 1 or symbol in SPECIALS:
+            if symbols.count(symbol) > 1 or symbol in SPECIALS:
                 raise UserError(
                     f"a vocabulary of {len(symbols)} symbols has {symbol!r}: expected each once, and no special"
                 )
@@ -55,10 +56,7 @@ class Vocabulary(Short):
     @classmethod
     def build(cls, token_lists: Iterable[Sequence[str]], min_count: int = 1, max_size: int | None = None) -> Vocabulary:
         """The vocabulary of these sentences; see `from_counts`."""
-        counts: Counter[str] = Counter()
-        for tokens in token_lists:
-            counts.update(tokens)
-        return cls.from_counts(counts, min_count, max_size)
+        return cls.from_counts(Counter(chain.from_iterable(token_lists)), min_count, max_size)
 
     @classmethod
     def from_counts(cls, counts: Mapping[str, int], min_count: int = 1, max_size: int | None = None) -> Vocabulary:
@@ -84,22 +82,17 @@ class Vocabulary(Short):
         return {word: index for index, word in enumerate(self.words) if index >= ordinary}
 
     def encode(self, tokens: Iterable[str]) -> list[int]:
-        """Ids, 1 (`<unk>`) for words that are not known.
-
-        Raises UserError for one that is not known to a vocabulary without specials.
-        """
+        """Ids; an unknown word is 1 (`<unk>`). Raises UserError for an unknown symbol without specials."""
         ids = self._ids
         if self.has_specials:
             return [ids.get(token, UNK) for token in tokens]
-        found = []
-        for token in tokens:
-            if token not in ids:
-                raise UserError(
-                    f"{token!r} is not a symbol of this data, and there is none for unknown ones: "
-                    f"expected {', '.join(self.words[:12])}{', …' if len(self) > 12 else ''}"
-                )
-            found.append(ids[token])
-        return found
+        try:
+            return [ids[token] for token in tokens]
+        except KeyError as error:
+            raise UserError(
+                f"{error.args[0]!r} is not a symbol of this data, which has no id for unknown symbols: "
+                f"expected {', '.join(self.words[:12])}{', …' if len(self) > 12 else ''}"
+            ) from None
 
     def decode(self, ids: Iterable[int]) -> list[str]:
         return [self.words[index] for index in ids]
@@ -107,12 +100,12 @@ class Vocabulary(Short):
     def __len__(self) -> int:
         return len(self.words)
 
-    def to_plain(self) -> dict[str, Any]:
-        """Plain values that a checkpoint can hold."""
+    def to_plain(self) -> dict[str, Plain]:
+        """Plain values for a checkpoint."""
         return {"words": list(self.words), "counts": list(self.counts)}
 
     @classmethod
-    def from_plain(cls, plain: dict[str, Any]) -> Vocabulary:
+    def from_plain(cls, plain: dict[str, Plain]) -> Vocabulary:
         """The inverse of `to_plain`."""
         words, counts = tuple(plain["words"]), tuple(plain["counts"])
         if not (all(isinstance(word, str) for word in words) and all(isinstance(count, int) for count in counts)):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 CASES = ("other", "lower", "Capitalised", "ALL CAPS", "miXed", "has digit")
-"""What `case_of` tells apart, in the order of its numbers."""
+"""The cases, by the number that `case_of` returns."""
 
 
 def case_of(token: str) -> int:
-    """A place in `CASES`. A digit decides before letters do; one capital alone counts as Capitalised."""
+    """The index in `CASES`. A digit decides before letters do; a single capital counts as Capitalised."""
     if any(character.isdigit() for character in token):
         return 5
     letters = [character for character in token if character.lower() != character.upper()]

@@ -1,1 +1,1 @@
-"""One run: assembled, trained, finished, resumed."""
+"""One run: assemble, train, test and resume it."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from lightning_seq.builders.build import build_data, build_model, build_task
 from lightning_seq.builders.inputs import Inputs, build_inputs, initialise
 from lightning_seq.config.tree import Config
+from lightning_seq.data.module import DataModule, PreparedData, Reader
 from lightning_seq.files import Plain
 from lightning_seq.identity import config_identity
 from lightning_seq.models.parameters import count_parameters
@@ -19,15 +19,15 @@ from lightning_seq.training.run_record import world_size
 
 @dataclass(frozen=True)
 class Assembled:
-    """What a run trains, before the first step.
+    """A run before its first step.
 
     config:     the run's configuration, with the width of its word vectors as `embedding.size`.
     identity:   the values that a checkpoint must share with this run to be resumed; see `resume.run_identity`.
-    parameters: how many the model has, by part.
+    parameters: their number, by part of the model.
     """
 
     config: Config
-    data: Any
+    data: DataModule[PreparedData, Reader]
     inputs: Inputs
     task: Task
     identity: dict[str, Plain]

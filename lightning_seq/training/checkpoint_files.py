@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Any
 
+import torch
 from lightning.fabric.plugins import CheckpointIO
 from torch import Tensor
 
@@ -17,8 +17,8 @@ from lightning_seq.training.checkpoints import (
     Checkpoint,
     is_good,
     read_checkpoint,
+    remove_checkpoint,
     share_weights,
-    sidecar,
     write_checkpoint,
 )
 from lightning_seq.training.resume import KEY
@@ -27,22 +27,18 @@ OF_TRAINING = (
     "loops", "callbacks", "optimizer_states", "lr_schedulers", "averaging_state", "current_model_state",
     "carried_state",
 )  # fmt: skip
-"""Keys of a checkpoint that training alone reads, and only from the last one."""
+"""Keys that only training reads, and only in the last checkpoint."""
 
 log = logging.getLogger("lightning_seq")
 
 
-def all_finite(weights: Checkpoint) -> bool:
-    return are_finite([value for value in weights.values() if isinstance(value, Tensor) and value.is_floating_point()])
-
-
 class CheckpointFiles(CheckpointIO):
-    """How Lightning writes and reads checkpoints. Weights that are not finite are never written.
+    """Writes and reads the checkpoints of Lightning, but no weights that are not finite.
 
-    The last checkpoint holds all that training needs to continue; the best one holds a model. At the end of a run the
-    last one leaves out its weights where the best one has the same.
+    The last checkpoint holds the whole state of the training; the best one holds a model. At the end of a run the last
+    one holds no weights if the best one has the same.
 
-    keep_optimizer: whether the best one holds the optimiser's state and the rest of the training's too.
+    keep_optimizer: whether the best one also holds the state of the training.
     """
 
     def __init__(self, keep_optimizer: bool = False) -> None:
@@ -51,12 +47,13 @@ class CheckpointFiles(CheckpointIO):
 
     def save_checkpoint(self, checkpoint: Checkpoint, path: str | Path, storage_options: object = None) -> None:
         path = Path(path)
-        if not all(all_finite(checkpoint.get(name, {})) for name in ("state_dict", "current_model_state")):
+        states = [*checkpoint.get("state_dict", {}).values(), *checkpoint.get("current_model_state", {}).values()]
+        if not are_finite([one for one in states if isinstance(one, Tensor) and one.is_floating_point()]):
             log.warning("%s was not written: weights are not finite", path)
             return
         if path.name == LAST and not self._known:
             self._known = True
-            if path.exists() and not is_good(path):  # it must not take the place of the good one before
+            if path.exists() and not is_good(path):  # it must not replace the good one before it
                 path.unlink()
         if path.name == BEST and not self.keep_optimizer:
             checkpoint = {key: value for key, value in checkpoint.items() if key not in OF_TRAINING}
@@ -65,10 +62,9 @@ class CheckpointFiles(CheckpointIO):
         write_checkpoint(path, checkpoint)
 
     def load_checkpoint(
-        self, path: str | Path, map_location: Any = "cpu", weights_only: bool | None = None
+        self, path: str | Path, map_location: torch.serialization.MAP_LOCATION = "cpu", weights_only: bool | None = None
     ) -> Checkpoint:
         return read_checkpoint(Path(path), map_location or "cpu")
 
     def remove_checkpoint(self, path: str | Path) -> None:
-        for file in (Path(path), sidecar(Path(path))):
-            file.unlink(missing_ok=True)
+        remove_checkpoint(Path(path))

@@ -1,4 +1,4 @@
-"""Checkpoint files: whole or absent, each with a checksum next to it, and always a good one to resume from."""
+"""Checkpoint files: complete or absent, each with a checksum next to it, and always a good one to resume from."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -14,12 +14,16 @@ from lightning_seq.config.tree import Config
 from lightning_seq.errors import UserError
 from lightning_seq.files import LARGEST_NOTE, Plain, existing_file, read_text, replacing, sha256, write_text
 
+if TYPE_CHECKING:
+    from lightning_seq.data.module import DataModule, PreparedData, Reader
+
+CHECKPOINT_VERSION = 1
 BEST = "best.ckpt"
-"""The weights that a run was tested with."""
+"""The weights with which a run was tested."""
 LAST, BEFORE = "last.ckpt", "before.ckpt"
-"""The checkpoint that a run resumes from, and the one that it resumes from when the first is damaged."""
+"""The checkpoint from which a run resumes, and the one from which it resumes if the first is damaged."""
 OF_BEST = "weights_of_best"
-"""Key of a last checkpoint without weights of its own: they are those of the best one, whose SHA-256 it holds."""
+"""Key of a last checkpoint whose weights are those of the best one: it holds the SHA-256 of that one."""
 
 Checkpoint = dict[str, Plain]
 """Plain values and tensors."""
@@ -28,7 +32,7 @@ log = logging.getLogger("lightning_seq")
 
 
 def sidecar(path: Path) -> Path:
-    """Holds the SHA-256 of a checkpoint, as `sha256sum` writes and checks it."""
+    """The file with the SHA-256 of a checkpoint, in the format of `sha256sum`."""
     return path.with_name(f"{path.name}.sha256")
 
 
@@ -42,13 +46,13 @@ def recorded(path: Path) -> list[str]:
 
 def is_good(path: Path) -> bool:
     """Whether a checkpoint exists and its checksum is right."""
-    return any(_has(path, digest) for digest in recorded(path))
+    return _has(path, *recorded(path))
 
 
-def _has(path: Path, digest: str) -> bool:
-    """Whether a file exists and has this SHA-256."""
+def _has(path: Path, *digests: str) -> bool:
+    """Whether a file exists and has one of these SHA-256."""
     try:
-        return path.is_file() and sha256(path) == digest
+        return bool(digests) and path.is_file() and sha256(path) in digests
     except OSError:
         return False
 
@@ -68,10 +72,10 @@ def good_checkpoints(directory: Path) -> Iterator[Path]:
 
 
 def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
-    """Write a temporary file, flush it to disk, rename it. Whenever this is killed, the checkpoint at `path` or the one
-    before it is whole and has its checksum.
+    """Write a temporary file, flush it to disk, rename it. If this is killed at any moment, the checkpoint at `path` or
+    the one before it is complete and has its checksum.
 
-    Raises UserError when it cannot be written (a full disk); the checkpoint before it stays as it was.
+    Raises UserError if it cannot be written (a full disk); the checkpoint before it stays as it was.
     """
     try:
         with replacing(path) as temporary:
@@ -80,9 +84,14 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
             digest = sha256(temporary)
             if path.name == LAST:
                 _set_aside(path)
-            _describe(path, [digest, *(recorded(path)[:1] if path.exists() else [])])
-        _describe(path, [digest])
-        _flush(path.parent)
+            _write_sidecar(path, [digest, *(recorded(path)[:1] if path.exists() else [])])
+        _write_sidecar(path, [digest])
+        if os.name == "posix":  # flush the renames to disk
+            handle = os.open(path.parent, os.O_RDONLY)
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)
     except OSError as error:
         raise UserError(
             f"{path} cannot be written ({error.strerror}): make room there; the same command resumes the run"
@@ -90,19 +99,16 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
 
 
 def _set_aside(last: Path) -> None:
-    """Move the last checkpoint to the name of the one before: at every moment one of the two is whole."""
-    digests = recorded(last)
+    """Move the last checkpoint to the name of the one before: at every moment one of the two is complete."""
+    digests, before = recorded(last), last.with_name(BEFORE)
     if digests and last.is_file():
-        before = last.with_name(BEFORE)
-        _describe(before, digests)
+        _write_sidecar(before, digests)
         last.replace(before)
 
 
 def share_weights(checkpoint: Checkpoint, best: Path) -> Checkpoint:
-    """The checkpoint without its weights where those of the best one are the same: it holds that one's SHA-256 instead.
-
-    Where the best one is missing or damaged, or has other weights, the checkpoint is returned as it is.
-    """
+    """The checkpoint with the SHA-256 of the best one instead of its weights, if the best one is good and has the same
+    weights; else the checkpoint as it is."""
     if not is_good(best) or not _are_equal(checkpoint["state_dict"], _read(best, mmap=True)["state_dict"]):
         return checkpoint
     own = {key: value for key, value in checkpoint.items() if key != "state_dict"}
@@ -125,63 +131,54 @@ def _bytes(tensor: torch.Tensor) -> torch.Tensor:
 
 
 def remove_before(directory: Path) -> None:
-    """Remove the checkpoint before the last one, which no run needs once the last one is whole and final."""
+    """Remove the checkpoint before the last one, which no run needs once the last one is complete and final."""
     if is_good(directory / LAST):
-        for file in (directory / BEFORE, sidecar(directory / BEFORE)):
-            file.unlink(missing_ok=True)
+        remove_checkpoint(directory / BEFORE)
 
 
-def _describe(path: Path, digests: list[str]) -> None:
+def remove_checkpoint(path: Path) -> None:
+    for file in (path, sidecar(path)):
+        file.unlink(missing_ok=True)
+
+
+def _write_sidecar(path: Path, digests: list[str]) -> None:
     write_text(sidecar(path), "".join(f"{digest}  {path.name}\n" for digest in digests))
 
 
-def _flush(directory: Path) -> None:
-    """Flush the renames in a directory to disk."""
-    if os.name == "posix":
-        handle = os.open(directory, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+def read_checkpoint(path: Path, map_location: torch.serialization.MAP_LOCATION = "cpu") -> Checkpoint:
+    """Read plain values and tensors; no code in the file is run.
 
-
-def read_checkpoint(path: Path, map_location: Any = "cpu") -> Checkpoint:
-    """Plain values and tensors alone: nothing in the file is run.
-
-    Raises UserError where it is missing, no regular file, or damaged.
+    Raises UserError if it is missing, no regular file, or damaged.
     """
     path = existing_file(path, "checkpoint")
     if recorded(path) and path.is_file() and not is_good(path):
         raise UserError(f"{path} is damaged: its SHA-256 is not the one in {sidecar(path).name}; use another one")
-    found = _read(path, map_location)
-    digest = found.pop(OF_BEST, None)
+    checkpoint = _read(path, map_location)
+    digest = checkpoint.pop(OF_BEST, None)
     if digest is None:
-        return found
+        return checkpoint
     best = path.with_name(BEST)
     if not _has(best, digest):
         raise UserError(
             f"{path} has its weights in {BEST} next to it, which is missing or has changed: copy both files of the run"
         )
-    return {**found, "state_dict": _read(best, map_location)["state_dict"]}
+    return {**checkpoint, "state_dict": _read(best, map_location)["state_dict"]}
 
 
-def _read(path: Path, map_location: Any = "cpu", mmap: bool = False) -> Checkpoint:
+def _read(path: Path, map_location: torch.serialization.MAP_LOCATION = "cpu", mmap: bool = False) -> Checkpoint:
     """mmap: whether tensors stay on disk until they are used."""
     try:
-        found = torch.load(path, map_location=map_location, weights_only=True, mmap=mmap)
+        checkpoint = torch.load(path, map_location=map_location, weights_only=True, mmap=mmap)
     except Exception as error:  # torch's reader may raise anything on a damaged file
         raise UserError(
             f"{path} is not a checkpoint that can be read safely ({type(error).__name__}): "
             "expected one that lightning-seq wrote"
         ) from error
-    if not isinstance(found, dict):
+    if not isinstance(checkpoint, dict):
         raise UserError(f"{path} is not a checkpoint of lightning_seq: expected one from a run's checkpoints/")
-    return found
+    return checkpoint
 
 
-def checkpoint_metadata(config: Config, data: Any) -> Checkpoint:
-    """The plain values that a checkpoint holds besides weights: enough to build the model and to read new text."""
+def checkpoint_metadata(config: Config, data: DataModule[PreparedData, Reader]) -> Checkpoint:
+    """The plain values of a checkpoint, with which one can build the model and encode new text."""
     return {"version": CHECKPOINT_VERSION, "config": config, "data": data.to_plain()}
-
-
-CHECKPOINT_VERSION = 1

@@ -1,4 +1,4 @@
-"""Checksums of the user's files that a run reads: a path alone does not say which data the run has seen."""
+"""Checksums of the user's files that a run reads: the content of a path may change."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _KEYS = (
     "embedding.target_path",
 )
 _READ_IN_DIRECTORIES = (".parquet", ".conllu", ".safetensors", ".json")
-"""What is read where a key names a directory: of a mirror's set, a treebank, word vectors."""
+"""The files that are read in a directory: of a data set of a mirror, a treebank, word vectors."""
 
 
 def data_files(config: Config) -> dict[str, str | None]:
-    """The SHA-256 of the file that each key names; of a directory, a fingerprint of its files. Absent files are left
-    out: their reader refuses them."""
+    """The SHA-256 of the file of each key, or a fingerprint of the files of a directory. Absent files are left out,
+    because their reader refuses them."""
     return {key: digest for key, path in data_paths(config) if (digest := digest_of(path))}
 
 
@@ -31,10 +31,10 @@ def data_paths(config: Config) -> Iterator[tuple[str, Path]]:
         if not isinstance(value, str) or not value:
             continue
         if key == "data.mirror":
-            place = value_at(config, "data.mirror_path") or value_at(config, "data.hub.id")
-            if value_at(config, "data.train") or not isinstance(place, str):
+            name = value_at(config, "data.mirror_path") or value_at(config, "data.hub.id")
+            if value_at(config, "data.train") or not isinstance(name, str):
                 continue
-            value = str(Path(value, place))
+            value = str(Path(value, name))
         yield key, Path(value).expanduser()
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import yaml
 from filelock import FileLock, Timeout
 
 from lightning_seq.config.tree import Config
@@ -22,17 +23,14 @@ MOMENT = 0.5
 """Seconds to wait for the lock: `is_running` holds it for an instant."""
 CHECKPOINTS = "checkpoints"
 RANK_ERROR = "error-rank{}.txt"
-"""What ended a rank, for the launcher."""
 
 
 def write_config(directory: Path, config: Config) -> None:
-    import yaml
-
     write_text(directory / CONFIG, yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
 
 
 def read_config(directory: Path) -> Config:
-    """Raises UserError when the run's configuration is not there or not readable."""
+    """Raises UserError if the run's configuration is missing or damaged."""
     path = directory / CONFIG
     try:
         config = read_yaml(path)
@@ -46,70 +44,63 @@ def read_config(directory: Path) -> Config:
 
 
 def write_rank_error(directory: Path, rank: int, error: str) -> None:
-    """Write what ended a rank where the launcher looks for it."""
+    """Write the error of a rank, for the launcher."""
     write_text(directory / RANK_ERROR.format(rank), error)
 
 
 @contextmanager
-def held(directory: Path) -> Iterator[None]:
-    """Let only one process at a time work on a run. Raises UserError when another process does."""
+def run_lock(directory: Path) -> Iterator[None]:
+    """Let only one process at a time work on a run. Raises UserError if another process does."""
     lock = FileLock(directory / LOCK, timeout=MOMENT)
     try:
         lock.acquire()
     except Timeout:
-        raise UserError(
-            f"{directory} is being run by another process: wait for it, or give another name=NAME"
-        ) from None
+        raise _is_being_run(directory) from None
     try:
         yield
     finally:
         lock.release()
 
 
+def _is_being_run(directory: Path) -> UserError:
+    return UserError(f"{directory} is being run by another process: wait for it, or give another name=NAME")
+
+
 def is_running(directory: Path) -> bool:
     """Whether a process holds the run's lock now."""
     if not (directory / LOCK).exists():
         return False
-    lock = FileLock(directory / LOCK, timeout=0)
     try:
-        lock.acquire()
+        FileLock(directory / LOCK, timeout=0).acquire().lock.release()
     except Timeout:
         return True
-    lock.release()
     return False
 
 
 def prepare_directory(directory: Path, config: Config) -> None:
-    """Prepare a run's directory: keep what a resumed run needs, or remove the files of an unfinished attempt when there
-    is no checkpoint to resume from; write the configuration.
+    """Prepare a run's directory and write the configuration. Without a checkpoint to resume from, the files of an
+    unfinished attempt are removed.
 
-    Raises UserError when another process is working in it, when it cannot be written, and when `resume=must` finds no
-    checkpoint.
+    Raises UserError if another process works in it, if it cannot be written, and if `resume=must` finds no checkpoint.
     """
     from lightning_seq.training.checkpoints import good_checkpoints
-    from lightning_seq.training.resume import check_resume
 
-    check_resume(config)
     if is_running(directory):
-        raise UserError(f"{directory} is being run by another process: wait for it, or give another name=NAME")
-    found = None if config["resume"] == "never" else next(good_checkpoints(directory / CHECKPOINTS), None)
-    if found is None and config["resume"] == "must":
+        raise _is_being_run(directory)
+    start = None if config["resume"] == "never" else next(good_checkpoints(directory / CHECKPOINTS), None)
+    if start is None and config["resume"] == "must":
         raise UserError(f"{directory} has no checkpoint to resume from: give resume=auto to start without one")
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        if found is None:
-            _remove_attempt(directory)
-        for left in [*directory.glob(RANK_ERROR.format("*")), *directory.rglob(".*.part")]:
-            left.unlink(missing_ok=True)
+        if start is None:
+            for name in (CHECKPOINTS, "wandb", "tensorboard"):
+                shutil.rmtree(directory / name, ignore_errors=True)
+            for name in (FILE, LOG, "metrics.csv", "predictions.parquet", "word_map.json"):
+                (directory / name).unlink(missing_ok=True)
+        for path in [*directory.glob(RANK_ERROR.format("*")), *directory.rglob(".*.part")]:
+            path.unlink(missing_ok=True)
         write_config(directory, config)
     except OSError as error:
         raise UserError(
             f"{directory} cannot be written ({error.strerror}): give another place with runs=DIR"
         ) from error
-
-
-def _remove_attempt(directory: Path) -> None:
-    for left in (CHECKPOINTS, "wandb", "tensorboard"):
-        shutil.rmtree(directory / left, ignore_errors=True)
-    for left in (FILE, LOG, "metrics.csv", "predictions.parquet", "word_map.json"):
-        (directory / left).unlink(missing_ok=True)

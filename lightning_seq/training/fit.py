@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from lightning.pytorch import Callback, Trainer
 
@@ -22,9 +23,8 @@ from lightning_seq.training.checkpoints import good_checkpoints
 from lightning_seq.training.devices import several_processes
 from lightning_seq.training.diagnostics import build_diagnostics
 from lightning_seq.training.directory import CHECKPOINTS, write_rank_error
-from lightning_seq.training.loggers.choice import build_loggers
 from lightning_seq.training.loggers.curve_logger import CurveLogger
-from lightning_seq.training.loggers.fail_safe import FailSafeLogger
+from lightning_seq.training.loggers.fail_safe import FailSafeLogger, build_loggers
 from lightning_seq.training.random_states import seed_process
 from lightning_seq.training.resume import ResumePoints
 from lightning_seq.training.run_record import RunRecordWriter, log, rank
@@ -35,7 +35,7 @@ from lightning_seq.training.trainer import build_trainer
 class Fitted:
     """A run after its last training step.
 
-    loggers:  those besides the curves; of rank 0 alone.
+    loggers:  those of rank 0, without the curves.
     resumed:  optimiser steps at which the run was resumed.
     diverged: whether a trial ended because a number was not finite.
     """
@@ -51,9 +51,9 @@ class Fitted:
 
 
 def fit(assembled: Assembled, writer: RunRecordWriter) -> Fitted:
-    """Train from the last good checkpoint, or from the start where there is none; the record follows each validation.
+    """Train from the last good checkpoint, or else from the start; update the record after each validation.
 
-    Raises `NotFiniteError` unless the run is a trial, `Interrupted` at a signal, and whatever else ends the training.
+    Raises `NotFiniteError` unless the run is a trial, `Interrupted` at a signal, and any other error of the training.
     """
     config, data, task, directory = assembled.config, assembled.data, assembled.task, writer.directory
     clock, batches = TrainingClock(), BatchFingerprint()
@@ -61,21 +61,14 @@ def fit(assembled: Assembled, writer: RunRecordWriter) -> Fitted:
     loggers = build_loggers(config, directory, writer.record.label, log.warning) if rank() == 0 else []
     diagnostics = build_diagnostics(config, directory, data)
     of_kind = kind_of(data.spec).callbacks(config, directory, data)
-    engines = ChosenEngines(lambda names, precision: _record_engines(writer, names, precision))
+    engines = ChosenEngines(partial(_record_engines, writer))
     callbacks: list[Callback] = [engines, clock, batches, ConstantMetric(), *of_kind, *diagnostics.values()]
     if several_processes(config):
-        callbacks.append(
-            Watchdog(config["trainer"]["timeout"], lambda error: write_rank_error(directory, rank(), error))
-        )
+        callbacks.append(Watchdog(config["trainer"]["timeout"], partial(write_rank_error, directory, rank())))
     settings = config["callbacks"]
-    points = ResumePoints(
-        directory / CHECKPOINTS if settings["checkpoint"] else None,
-        assembled.identity,
-        curves,
-        loggers,
-        settings["checkpoint_every_n_steps"],
-        settings["checkpoint_every_minutes"],
-    )
+    checkpoints = directory / CHECKPOINTS if settings["checkpoint"] else None
+    every = (settings[f"checkpoint_every_{unit}"] for unit in ("n_steps", "minutes"))
+    points = ResumePoints(checkpoints, assembled.identity, curves, loggers, *every)
     trainer = build_trainer(config, directory, task, [curves, *loggers], callbacks, points)
     seed_process(stream_seed(config["seed"], Stream.DROPOUT, rank()))
     start = None if config["resume"] == "never" else next(good_checkpoints(directory / CHECKPOINTS), None)
@@ -85,7 +78,7 @@ def fit(assembled: Assembled, writer: RunRecordWriter) -> Fitted:
     except NotFiniteError as error:
         if not is_trial(config):
             raise
-        diverged = True  # a result of a trial like any other
+        diverged = True  # a valid result of a trial
         log.warning("%s", error)
     return Fitted(trainer, clock, batches, curves, loggers, diagnostics, points.resumed, diverged)
 

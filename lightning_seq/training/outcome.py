@@ -1,4 +1,4 @@
-"""Select the weights of a trained run, test them, and record the results."""
+"""Train a run, select its weights, test them, and record the results."""
 
 from __future__ import annotations
 
@@ -7,40 +7,62 @@ from pathlib import Path
 
 from torch import Tensor
 
+from lightning_seq.builders.inputs import describe_embedding
 from lightning_seq.builders.kinds import kind_of
+from lightning_seq.builders.match import residual
+from lightning_seq.callbacks.diagnostic import Diagnostic
+from lightning_seq.config.tree import Config
 from lightning_seq.embeddings.word_map import word_map
 from lightning_seq.files import finite, sha256, write_json
 from lightning_seq.identity import is_trial
-from lightning_seq.training.assemble import Assembled
+from lightning_seq.training.assemble import Assembled, assemble
 from lightning_seq.training.checkpoints import BEST, LAST, read_checkpoint, remove_before
-from lightning_seq.training.diagnostics import costs_of, files_of
+from lightning_seq.training.data_files import data_files
 from lightning_seq.training.directory import CHECKPOINTS, CONFIG, LOG
-from lightning_seq.training.environment import peak_memory_bytes
-from lightning_seq.training.fit import Fitted
+from lightning_seq.training.environment import environment, peak_memory_bytes, prepare_process
+from lightning_seq.training.fit import Fitted, fit
 from lightning_seq.training.run_record import RunRecordWriter, log, now, rank, world_size
 from lightning_seq.training.signals import heed
 
 
-def finish(assembled: Assembled, fitted: Fitted, writer: RunRecordWriter) -> None:
-    """Select the best weights, test them (not of a trial), and write the artifacts and the record.
+def train_and_test(config: Config, writer: RunRecordWriter) -> None:
+    """Assemble a run, train it, test it, and record everything."""
+    prepare_process(config)
+    if rank() == 0:
+        writer.update(files=data_files(config))  # before they are read, to notice a later change
+    assembled = assemble(config)
+    data, inputs = assembled.data, assembled.inputs
+    of_data = {name: data.fingerprints[name] for name in ("data", "split")}
+    writer.update(
+        parameters=assembled.parameters,
+        match=residual(assembled.config, data.spec, inputs.width),
+        fingerprints={**writer.record.fingerprints, **of_data, "embedding": inputs.mark},
+        embedding=describe_embedding(inputs),
+        environment=environment(assembled.config),
+    )
+    finish(assembled, fit(assembled, writer), writer)
 
-    Every rank takes part in the test; rank 0 alone writes. Raises `Interrupted` at a signal.
+
+def finish(assembled: Assembled, fitted: Fitted, writer: RunRecordWriter) -> None:
+    """Select the best weights, test them (unless the run is a trial), and write the artifacts and the record.
+
+    Every rank takes part in the test; only rank 0 writes. Raises `Interrupted` at a signal.
     """
     trainer, clock, directory = fitted.trainer, fitted.clock, writer.directory
-    trial = is_trial(assembled.config)
     tokens = clock.tokens_of_all_ranks(trainer)
     digest, epochs = fitted.batches.digest(trainer), fitted.batches.by_epoch(trainer)
-    _log_samples(fitted, writer.record.label)
+    name, count = f"rank {rank()}" if world_size() > 1 else writer.record.label, fitted.batches.epochs
+    log.info("%s was trained on %d samples in %d epoch%s", name, fitted.batches.seen, count, "" if count == 1 else "s")
     fitted.curves.close()
     selected = _select(assembled, fitted, directory / CHECKPOINTS)
-    if not trial:
+    if not is_trial(assembled.config):
         trainer.test(assembled.task, datamodule=assembled.data, verbose=False)
     if rank() != 0:
         return
     tested = _metrics_of("test/", trainer.callback_metrics)
     fitted.curves.save()
     remove_before(directory / CHECKPOINTS)
-    artifacts = _write_artifacts(directory, assembled, files_of(directory, fitted.diagnostics))
+    artifacts = _write_artifacts(directory, assembled, fitted.diagnostics)
     heed()
     writer.update(
         status="done",
@@ -50,7 +72,7 @@ def finish(assembled: Assembled, fitted: Fitted, writer: RunRecordWriter) -> Non
         peak_memory_bytes=peak_memory_bytes(),
         fingerprints={**writer.record.fingerprints, "batches": digest, "epochs": epochs or None},
         artifacts=artifacts,
-        instruments=costs_of(fitted.diagnostics),
+        instruments={name: diagnostic.cost.plain() for name, diagnostic in fitted.diagnostics.items()},
         selected_by=assembled.task.monitor,
         resumed_at=fitted.resumed,
         signatures=assembled.task.signatures,
@@ -58,12 +80,6 @@ def finish(assembled: Assembled, fitted: Fitted, writer: RunRecordWriter) -> Non
     )
     for logger in fitted.loggers:
         logger.close()
-
-
-def _log_samples(fitted: Fitted, label: str) -> None:
-    name = f"rank {rank()}" if world_size() > 1 else label
-    count = fitted.batches.epochs
-    log.info("%s was trained on %d samples in %d epoch%s", name, fitted.batches.seen, count, "" if count == 1 else "s")
 
 
 def _select(assembled: Assembled, fitted: Fitted, checkpoints: Path) -> dict[str, float | None]:
@@ -77,7 +93,7 @@ def _select(assembled: Assembled, fitted: Fitted, checkpoints: Path) -> dict[str
         return {task.monitor: None}
     if trainer.global_step:  # without checkpoints the last weights are the result, validated at the last step
         return fitted.curves.at(trainer.global_step, "val/")
-    if assembled.config["callbacks"]["checkpoint"]:  # no step was asked for
+    if assembled.config["callbacks"]["checkpoint"]:  # there was no step
         trainer.save_checkpoint(best)
     trainer.validate(task, datamodule=assembled.data, verbose=False)
     return _metrics_of("val/", trainer.callback_metrics)
@@ -87,17 +103,19 @@ def _metrics_of(prefix: str, metrics: Mapping[str, Tensor]) -> dict[str, float |
     return {name: finite(float(value)) for name, value in metrics.items() if name.startswith(prefix)}
 
 
-def _write_artifacts(directory: Path, assembled: Assembled, diagnostics: dict[str, str]) -> dict[str, dict[str, str]]:
-    """The record's `artifacts`. A trial is not tested: its configuration, log and curves are all that it leaves."""
+def _write_artifacts(
+    directory: Path, assembled: Assembled, diagnostics: Mapping[str, Diagnostic]
+) -> dict[str, dict[str, str]]:
+    """The record's `artifacts`; those of a test are not there for a trial."""
     paths = {"config": CONFIG, "log": LOG, "metrics": "metrics.csv"}
-    last = {"best": f"{CHECKPOINTS}/{BEST}", "last": f"{CHECKPOINTS}/{LAST}"}
-    if is_trial(assembled.config):
-        paths |= diagnostics | last
-    else:
-        paths |= kind_of(assembled.data.spec).artifacts(directory, assembled.data, assembled.task) | diagnostics | last
-        if assembled.inputs.vectors is not None:
-            write_json(directory / "word_map.json", word_map(assembled.inputs.vectors))
-            paths["word_map"] = "word_map.json"
+    tested = not is_trial(assembled.config)
+    if tested:
+        paths |= kind_of(assembled.data.spec).artifacts(directory, assembled.data, assembled.task)
+    paths |= {name: diagnostic.FILE for name, diagnostic in diagnostics.items()}
+    paths |= {"best": f"{CHECKPOINTS}/{BEST}", "last": f"{CHECKPOINTS}/{LAST}"}
+    if tested and assembled.inputs.vectors is not None:
+        write_json(directory / "word_map.json", word_map(assembled.inputs.vectors))
+        paths["word_map"] = "word_map.json"
     return {
         name: {"path": path, "sha256": sha256(directory / path)}
         for name, path in paths.items()

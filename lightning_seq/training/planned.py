@@ -37,20 +37,18 @@ class Planned:
         return self.done() is not None
 
     def done(self) -> Record | None:
-        """Its record, where it is done."""
+        """Its record if it is done."""
         return read_done(self.directory)
 
-    def _has_failed_at_once(self) -> bool:
-        if not (self.directory / FILE).is_file() or any(self.directory.glob(f"{CHECKPOINTS}/*.ckpt")):
-            return False
-        record = read(self.directory)
-        return record.status == "failed" and not record.curves
-
     def check_unchanged(self) -> None:
-        """Raises UserError when the directory holds a run of another configuration, naming the key; one that failed
-        before anything of it could be kept is replaced."""
-        if not (self.directory / CONFIG).is_file() or self._has_failed_at_once():
+        """Raises UserError, naming the key, if the directory holds a run of another configuration, unless that one
+        failed before its first result."""
+        if not (self.directory / CONFIG).is_file():
             return
+        if (self.directory / FILE).is_file() and not any(self.directory.glob(f"{CHECKPOINTS}/*.ckpt")):
+            record = read(self.directory)
+            if record.status == "failed" and not record.curves:
+                return
         before = read_config(self.directory)
         for key, old, new in plain_differences(config_identity(before), config_identity(self.config)):
             raise UserError(
@@ -61,13 +59,13 @@ class Planned:
             old, new = (value_at(config, key) or usual for config in (before, self.config))
             if new not in (old, usual) and self.is_done():
                 raise UserError(
-                    f"{self.directory} is done, and its predictions were written with {key}={old}: to have them with "
-                    f"{key}={new}, give another name=NAME, or delete that directory"
+                    f"{self.directory} is done, and its predictions were written with {key}={old}: for {key}={new} "
+                    "give another name=NAME, or delete that directory"
                 )
 
 
 def record_of(run: Planned) -> Record | None:
-    """The run's record, or None when there is no readable one."""
+    """The run's record; None if it is missing or damaged."""
     with suppress(UserError):
         return read_if_there(run.directory)
     return None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
@@ -18,7 +17,8 @@ from lightning_seq.callbacks.thaw import ThawEmbedding
 from lightning_seq.config.tree import Config, plain_differences
 from lightning_seq.data import bucket_sampler, columns_sampler
 from lightning_seq.data.loader import end_workers
-from lightning_seq.errors import UserError, near
+from lightning_seq.data.module import DataModule, PreparedData, Reader
+from lightning_seq.errors import UserError
 from lightning_seq.files import Plain, fingerprint
 from lightning_seq.lightning_internals import (
     BATCH,
@@ -40,29 +40,14 @@ from lightning_seq.training.loggers.fail_safe import FailSafeLogger
 from lightning_seq.training.random_states import random_states, restore_random_states
 from lightning_seq.training.signals import Deferred, Interrupted
 
-CHOICES = ("auto", "must", "never")
 KEY = "resume"
 """Key of this module's values in a checkpoint."""
 
 
-def check_resume(config: Config) -> None:
-    """Raises UserError for an unknown way to resume, and for a distance between checkpoints out of range."""
-    given = config["resume"]
-    if given not in CHOICES:
-        raise UserError(f"resume is {given!r}: {near(str(given), CHOICES)}")
-    steps, minutes = (config["callbacks"][f"checkpoint_every_{unit}"] for unit in ("n_steps", "minutes"))
-    if steps is not None and (type(steps) is not int or steps < 1):
-        raise UserError(
-            f"callbacks.checkpoint_every_n_steps is {steps!r}, expected a whole number of at least 1, or null"
-        )
-    if minutes is not None and (type(minutes) not in (int, float) or not minutes > 0):
-        raise UserError(f"callbacks.checkpoint_every_minutes is {minutes!r}, expected a number above 0, or null")
+def run_identity(config: Config, data: DataModule[PreparedData, Reader], world: int) -> dict[str, Plain]:
+    """The values, by name, that must be equal in a run and in the checkpoint from which it resumes.
 
-
-def run_identity(config: Config, data: Any, world: int) -> dict[str, Plain]:
-    """The values that a run must share with the checkpoint that it is resumed from, by name.
-
-    config: the keys that make one run another (`identity.config_identity`).
+    config: the keys of the run's identity (`identity.config_identity`).
     """
     return {
         "data": data.fingerprints["data"],
@@ -79,14 +64,14 @@ def run_identity(config: Config, data: Any, world: int) -> dict[str, Plain]:
 class ResumePoints(Callback):
     """Writes `last.ckpt`, from which training resumes bit for bit, and restores everything when it resumes.
 
-    A checkpoint is written between two optimiser steps: before each epoch, after the last step, every so many steps or
-    minutes if asked for, and at a signal. A signal is handled before the next batch that begins a step, or before the
-    validation that it interrupts, which is then repeated from its start. After the checkpoint it raises `Interrupted`.
+    A checkpoint is written between two optimiser steps: before each epoch, after the last step, after a number of steps
+    or minutes, and at a signal. A signal is handled before the next batch that begins a step, or before the validation
+    that it interrupts, which is then repeated from its start. After the checkpoint it raises `Interrupted`.
 
     directory:     of the checkpoints; None: nothing is written.
     identity:      see `run_identity`.
-    curves:        the curves that are saved in the checkpoint and restored from it.
-    loggers:       those besides the curves: each drops what it logged after the checkpoint.
+    curves:        saved in the checkpoint and restored from it.
+    loggers:       the other loggers; each drops its values after the checkpoint.
     every_n_steps: optimiser steps between two checkpoints.
     every_minutes: minutes between two checkpoints.
 
@@ -105,21 +90,18 @@ class ResumePoints(Callback):
         self.directory, self.identity, self.curves, self.loggers = directory, identity, curves, loggers
         self.every_n_steps, self.every_minutes = every_n_steps, every_minutes
         self.signals = Deferred()
-        self.resumed: list[int] = []
-        """Optimiser steps at which the run was resumed."""
+        self.resumed: list[int] = []  # optimiser steps
         self._place: str | None = None
-        self._found: Checkpoint | None = None
+        self._state: Checkpoint | None = None
         self._begun_at: int | None = None
         self._step, self._time = 0, time.monotonic()
         self._before_validation: dict[str, Plain] | None = None
 
-    # When a checkpoint is written
-
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.signals.start()
-        if self._found is not None:
-            self._put_back(trainer, pl_module, self._found)
-        self._begun_at, self._found = trainer.global_step, None
+        if self._state is not None:
+            self._restore(trainer, pl_module, self._state)
+        self._begun_at, self._state = trainer.global_step, None
         self._step, self._time = trainer.global_step, time.monotonic()
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -129,12 +111,13 @@ class ResumePoints(Callback):
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Batch, batch_idx: int) -> None:
         done = completed_batches(trainer)
         if done == 0:  # the checkpoint before the epoch has just been written
-            self._leave(self._agreed(trainer, self.signals.number or 0))
+            self._leave(trainer)
         elif done % trainer.accumulate_grad_batches == 0:
-            number, due = self._asked(trainer)
+            number, due = self._due(trainer)
             if number or due:
                 self._write(trainer, BATCH)
-            self._leave(number)
+            if number:
+                raise Interrupted(number)
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.state.fn == "fit":
@@ -146,9 +129,10 @@ class ResumePoints(Callback):
         if trainer.state.fn != "fit":
             return
         number = self._agreed(trainer, self.signals.number or 0)
-        if number and not 0 <= trainer.fit_loop.max_steps <= trainer.global_step:  # Lightning would not go back into it
+        if number and not 0 <= trainer.fit_loop.max_steps <= trainer.global_step:  # Lightning would not resume there
             self._write(trainer, VALIDATION)
-        self._leave(number)
+        if number:
+            raise Interrupted(number)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._before_validation = None
@@ -156,14 +140,14 @@ class ResumePoints(Callback):
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._write(trainer, END)
         self.signals.stop()
-        self._leave(self._agreed(trainer, self.signals.number or 0))
+        self._leave(trainer)
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         self.signals.stop()
         for loader in (trainer.train_dataloader, trainer.val_dataloaders):
             end_workers(loader)
 
-    def _asked(self, trainer: Trainer) -> tuple[int, bool]:
+    def _due(self, trainer: Trainer) -> tuple[int, bool]:
         """The number of the signal that came, or 0; and whether a checkpoint is due by steps or minutes."""
         number = self.signals.number or 0
         due = self.every_n_steps is not None and trainer.global_step - self._step >= self.every_n_steps
@@ -175,12 +159,12 @@ class ResumePoints(Callback):
         """The greatest value of all ranks: a signal may reach only one of them, or each at another batch."""
         if trainer.world_size == 1:
             return value
-        found = torch.tensor(value, device=trainer.strategy.root_device)
-        distributed.all_reduce(found, distributed.ReduceOp.MAX)
-        return int(found)
+        greatest = torch.tensor(value, device=trainer.strategy.root_device)
+        distributed.all_reduce(greatest, distributed.ReduceOp.MAX)
+        return int(greatest)
 
-    def _leave(self, number: int) -> None:
-        if number:
+    def _leave(self, trainer: Trainer) -> None:
+        if number := self._agreed(trainer, self.signals.number or 0):
             raise Interrupted(number)
 
     def _write(self, trainer: Trainer, place: str) -> None:
@@ -193,16 +177,15 @@ class ResumePoints(Callback):
             self._place = None
         self._step, self._time = trainer.global_step, time.monotonic()
 
-    # What is in it
-
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: Checkpoint) -> None:
         if self._place is None:
             return
         set_between_steps(checkpoint, self._place)
-        drawn = self._before_validation if self._place == VALIDATION else None
+        before = self._before_validation if self._place == VALIDATION else None
+        running = pl_module._running
         own = {
-            "random": drawn or random_states(),
-            "running": _on_cpu(pl_module._running),
+            "random": before or random_states(),
+            "running": running.detach().cpu() if isinstance(running, Tensor) else None,
             "callbacks": {callback.state_key: callback.state_dict() for callback in _of_a_rank(trainer)},
         }
         checkpoint[KEY] = {
@@ -218,68 +201,58 @@ class ResumePoints(Callback):
         }
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: Checkpoint) -> None:
-        found = checkpoint.get(KEY)
-        if found is None:
+        state = checkpoint.get(KEY)
+        if state is None:
             raise UserError("this checkpoint holds a model, not a run to resume: give checkpoints/last.ckpt")
-        mark = {**found["mark"], "config": modern(found["mark"]["config"])}
+        mark = {**state["mark"], "config": modern(state["mark"]["config"])}
         for field, before, now in plain_differences(mark, self.identity):
             raise UserError(
                 f"the checkpoint of this run has {field}={before}, now it is {now}: give resume=never to start again, "
                 "or another name=NAME"
             )
-        self.resumed = [*found["resumed"], checkpoint["global_step"]]
-        self.curves.curves = found["curves"]
+        self.resumed = [*state["resumed"], checkpoint["global_step"]]
+        self.curves.curves = state["curves"]
         for logger in self.loggers:
             logger.continue_after(self.resumed[-1])
-        own = found["ranks"][trainer.global_rank]
+        own = state["ranks"][trainer.global_rank]
         for callback in _of_a_rank(trainer):
             checkpoint["callbacks"][callback.state_key] = own["callbacks"][callback.state_key]
         for callback in callbacks_of(trainer):
-            state = checkpoint["callbacks"].get(callback.state_key)
-            if isinstance(callback, ModelCheckpoint) and state is not None:
-                _check_best(restore_best(callback, state))
-        pl_module._logged_at, pl_module._running = found["logged_at"], own["running"]
-        pl_module._step = found.get("step_values", {})
-        sums = found.get("epoch_sums", (0.0, 0.0))  # older checkpoints have none
+            of_callback = checkpoint["callbacks"].get(callback.state_key)
+            if isinstance(callback, ModelCheckpoint) and of_callback is not None:
+                best = restore_best(callback, of_callback)
+                if best is not None and not is_good(best):  # the run would be tested with other weights
+                    raise UserError(
+                        f"{best} is missing or damaged, and this run had selected its weights: put it back, or give "
+                        "resume=never to start again"
+                    )
+        pl_module._logged_at, pl_module._running = state["logged_at"], own["running"]
+        pl_module._step = state.get("step_values", {})
+        sums = state.get("epoch_sums", (0.0, 0.0))  # older checkpoints have none
         pl_module._epoch_sums = tuple(sums)  # type: ignore[assignment]
-        self._found = found
-        # No state of Lightning holds that early stopping had stopped the run: it would train on.
-        trainer.should_stop = found["place"] == END
+        self._state = state
+        # Lightning's state does not hold that early stopping had stopped the run: it would continue to train.
+        trainer.should_stop = state["place"] == END
 
-    def _put_back(self, trainer: Trainer, pl_module: LightningModule, found: Checkpoint) -> None:
-        """Restore what needs the model on its device and Lightning's loops about to begin."""
-        own = found["ranks"][trainer.global_rank]
+    def _restore(self, trainer: Trainer, pl_module: LightningModule, state: Checkpoint) -> None:
+        """Restore the parts that need the model on its device and Lightning's loops about to begin."""
         if isinstance(pl_module._running, Tensor):
             pl_module._running = pl_module._running.to(pl_module.device)
-        restart_loops(trainer, found["place"], found["loader"])
-        if found["place"] != EPOCH:
+        restart_loops(trainer, state["place"], state["loader"])
+        if state["place"] != EPOCH:
             for callback in callbacks_of(trainer):
                 if isinstance(callback, ThawEmbedding):  # its hook of this epoch was before the checkpoint
                     callback.on_train_epoch_start(trainer, pl_module)
-        restore_random_states(own["random"])
-
-
-def _check_best(path: Path | None) -> None:
-    """Raises UserError where the selected weights of a run are gone: it would be tested with others."""
-    if path is not None and not is_good(path):
-        raise UserError(
-            f"{path} is missing or damaged, and this run had selected its weights: put it back, or give resume=never "
-            "to start again"
-        )
-
-
-def _on_cpu(value: object) -> Tensor | None:
-    return value.detach().cpu() if isinstance(value, Tensor) else None
+        restore_random_states(state["ranks"][trainer.global_rank]["random"])
 
 
 def _of_a_rank(trainer: Trainer) -> list[Callback]:
-    """The callbacks that count what their own rank has seen."""
+    """The callbacks that count the samples of their own rank."""
     return [callback for callback in callbacks_of(trainer) if isinstance(callback, BatchFingerprint | TrainingClock)]
 
 
 def _of_all_ranks(own: Checkpoint, world: int) -> list[Checkpoint]:
-    if world == 1:
-        return [own]
-    found: list[Plain] = [None] * world
-    distributed.all_gather_object(found, own)
-    return found
+    states = [own] * world
+    if world > 1:
+        distributed.all_gather_object(states, own)
+    return states

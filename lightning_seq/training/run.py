@@ -11,33 +11,34 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
-from lightning_seq.config.tree import Config
 from lightning_seq.errors import UserError
 from lightning_seq.printable import PrintableFormatter
 from lightning_seq.records.record import Record
-from lightning_seq.training.data_files import data_files
-from lightning_seq.training.directory import LOG, held, read_config, write_rank_error
+from lightning_seq.training.directory import LOG, read_config, run_lock, write_rank_error
 from lightning_seq.training.run_record import RunRecordWriter, log, now, rank, started_record
 from lightning_seq.training.signals import Interrupted, end_at_once, listening
 
 
 def execute(directory: Path, label: str, overrides: list[str], jobs: int = 1, started: str | None = None) -> Record:
-    """Train, select, test, and write everything a run leaves behind; return its record.
+    """Train, select, test, and write all files of a run; return its record, which stores why the run ended.
 
     started: when the run was launched; reports list the labels in that order.
 
-    The record stores why the run ended. Raises what ended it: UserError, `Interrupted`, or another error.
+    Raises the error that ended the run: UserError, `Interrupted`, or another one.
     """
-    with _log_to(directory / LOG), _reporting(directory):
+    with _logging(directory):
         config = read_config(directory)
         writer = RunRecordWriter(directory, started_record(config, label, overrides, jobs, started))
-        with held(directory) if rank() == 0 else nullcontext():
+        with run_lock(directory) if rank() == 0 else nullcontext():
             try:
                 with listening():
                     writer.update()
-                    _train(config, writer)
+                    # Imported here because it imports torch, which a run that is done does not need.
+                    from lightning_seq.training.outcome import train_and_test
+
+                    train_and_test(config, writer)
             except BaseException as error:
-                if writer.record.status != "done":  # else the run is complete: the error is only logged
+                if writer.record.status != "done":  # else the run is complete, and the error is only logged
                     status = "interrupted" if isinstance(error, Interrupted) else "failed"
                     writer.update(status=status, error=_cause(error), finished=now())
                 raise
@@ -49,11 +50,16 @@ def _cause(error: BaseException) -> str:
 
 
 @contextmanager
-def _reporting(directory: Path) -> Iterator[None]:
-    """Log what ends the run; a rank other than 0 also writes it into a file.
+def _logging(directory: Path) -> Iterator[None]:
+    """Write the messages of the package's loggers, and the error that ends the run, into the run's log.
 
-    torchrun then ends rank 0 by a signal, and only the file tells the launcher why.
+    A rank other than 0 also writes the error into a file: torchrun then ends rank 0 by a signal, and only the file
+    tells the launcher why.
     """
+    handler = logging.FileHandler(directory / LOG, encoding="utf-8")
+    handler.setFormatter(PrintableFormatter("%(asctime)s %(message)s", "%H:%M:%S"))
+    handler.setLevel(logging.INFO)
+    log.addHandler(handler)
     try:
         yield
     except Interrupted as interrupted:
@@ -67,48 +73,9 @@ def _reporting(directory: Path) -> Iterator[None]:
         if rank() != 0:
             write_rank_error(directory, rank(), _cause(error))
         raise
-
-
-@contextmanager
-def _log_to(path: Path) -> Iterator[None]:
-    """Write the messages of the package's loggers into the run's own log too."""
-    handler = logging.FileHandler(path, encoding="utf-8")
-    handler.setFormatter(PrintableFormatter("%(asctime)s %(message)s", "%H:%M:%S"))
-    handler.setLevel(logging.INFO)
-    log.addHandler(handler)
-    try:
-        yield
     finally:
         log.removeHandler(handler)
         handler.close()
-
-
-def _train(config: Config, writer: RunRecordWriter) -> None:
-    # Imported here, for they import torch: a run that is done already needs none.
-    from lightning_seq.builders.inputs import describe_embedding
-    from lightning_seq.builders.match import residual
-    from lightning_seq.training.assemble import assemble
-    from lightning_seq.training.environment import environment, prepare_process
-    from lightning_seq.training.fit import fit
-    from lightning_seq.training.outcome import finish
-
-    prepare_process(config)
-    if rank() == 0:
-        writer.update(files=data_files(config))  # before they are read: a later change must not go unnoticed
-    assembled = assemble(config)
-    writer.update(
-        parameters=assembled.parameters,
-        match=residual(assembled.config, assembled.data.spec, assembled.inputs.width),
-        fingerprints={
-            **writer.record.fingerprints,
-            "data": assembled.data.fingerprints["data"],
-            "split": assembled.data.fingerprints["split"],
-            "embedding": assembled.inputs.mark,
-        },
-        embedding=describe_embedding(assembled.inputs),
-        environment=environment(assembled.config),
-    )
-    finish(assembled, fit(assembled, writer), writer)
 
 
 def main(arguments: list[str]) -> int:
@@ -118,11 +85,10 @@ def main(arguments: list[str]) -> int:
     """
     end_at_once()
     log.setLevel(logging.INFO)
-    log.propagate = False  # the run's own log is its standard error already
-    given = json.loads(os.environ["LIGHTNING_SEQ_RUN"])
+    log.propagate = False  # the standard error of the process is the run's log
     try:
         with listening():
-            execute(Path(arguments[0]), given["label"], given["overrides"], given["jobs"], given["started"])
+            execute(Path(arguments[0]), **json.loads(os.environ["LIGHTNING_SEQ_RUN"]))
     except UserError:
         return 2
     except Interrupted as interrupted:

@@ -39,10 +39,8 @@ def started_record(config: Config, label: str, overrides: list[str], jobs: int, 
         label=label,
         seed=config["seed"],
         overrides=overrides,
-        task=choices["task"],
-        model=choices["model"],
+        **{name: choices[name] for name in ("task", "model", "data")},
         cell=choices["cell"] if takes_a_cell(config) else None,
-        data=choices["data"],
         jobs=jobs,
         fingerprints={"config": fingerprint(config_identity(config))},
         config=config,
@@ -50,9 +48,15 @@ def started_record(config: Config, label: str, overrides: list[str], jobs: int, 
     )
 
 
+def final_numbers(record: Record) -> dict[str, float | None]:
+    """Metrics at the selected checkpoint, parameters and speed, for loggers."""
+    counts = {f"parameters/{part}": float(count) for part, count in record.parameters.items()}
+    return {**record.metrics, **counts, **record.throughput}
+
+
 @dataclass
 class RunRecordWriter:
-    """Keeps the record of a run and writes each change to disk; only rank 0 writes."""
+    """Holds the record of a run and writes each change to disk, on rank 0."""
 
     directory: Path
     record: Record

@@ -12,14 +12,16 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from types import FrameType
+
+import psutil
 
 Handler = Callable[[int, FrameType | None], object] | int | None
 CAUGHT = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
 
 ECHO = 1.0
-"""Seconds within which a repeated signal counts as the same one: torchrun forwards what its whole group was sent."""
+"""Seconds in which a repeated signal counts as the same one: torchrun forwards those that its whole group got."""
 
 log = logging.getLogger("lightning_seq")
 
@@ -36,8 +38,8 @@ class Interrupted(BaseException):
         return 128 + self.number
 
 
-class _Heard:
-    """The signal that raised `Interrupted` and how many `listening` there are, in this process."""
+class _State:
+    """The signal that raised `Interrupted`, and the number of `listening` blocks, in this process."""
 
     number: int | None = None
     listeners = 0
@@ -46,14 +48,14 @@ class _Heard:
 def _raise(number: int, frame: FrameType | None) -> None:
     for caught in CAUGHT:
         signal.signal(caught, signal.SIG_IGN if caught == number else signal.SIG_DFL)
-    _Heard.number = number
+    _State.number = number
     raise Interrupted(number)
 
 
 def heed() -> None:
     """Raises `Interrupted` when a signal came whose exception other code has caught."""
-    if _Heard.number is not None:
-        raise Interrupted(_Heard.number)
+    if _State.number is not None:
+        raise Interrupted(_State.number)
 
 
 def end_at_once() -> None:
@@ -64,7 +66,7 @@ def end_at_once() -> None:
 
 @contextmanager
 def _raising_again() -> Iterator[None]:
-    """Python prints and drops what is raised in a finaliser or at a fork: the signal is sent once more instead."""
+    """Send the signal again where Python prints and drops its exception: in a finaliser or at a fork."""
     before = sys.unraisablehook
     main = threading.get_ident()
 
@@ -77,7 +79,7 @@ def _raising_again() -> Iterator[None]:
 
     def send_again(number: int) -> None:
         while any(frame.f_code is hook.__code__ for frame, _ in traceback.walk_stack(sys._current_frames()[main])):
-            time.sleep(0.001)  # what is raised in the hook is dropped too
+            time.sleep(0.001)  # Python drops an exception in the hook too
         _thread.interrupt_main(signal.Signals(number))
 
     sys.unraisablehook = hook
@@ -88,8 +90,8 @@ def _raising_again() -> Iterator[None]:
 
 
 def _install(handler: Handler) -> dict[signal.Signals, Handler]:
-    """The handlers that were there. What was ignored stays ignored: `nohup` does that to SIGHUP, a shell to SIGINT for
-    what it runs in the background."""
+    """Return the handlers before. Ignored signals stay ignored: `nohup` ignores SIGHUP, a shell ignores SIGINT for
+    processes in the background."""
     if threading.current_thread() is not threading.main_thread():
         return {}
     before = {caught: signal.getsignal(caught) for caught in CAUGHT}
@@ -99,41 +101,38 @@ def _install(handler: Handler) -> dict[signal.Signals, Handler]:
     return before
 
 
-def _put_back(before: dict[signal.Signals, Handler]) -> None:
+def _restore(before: dict[signal.Signals, Handler]) -> None:
     for caught, handler in before.items():
         signal.signal(caught, handler)
 
 
 @contextmanager
 def listening() -> Iterator[None]:
-    """SIGINT, SIGTERM, SIGHUP and SIGUSR1 raise `Interrupted`, at the latest at the end of the block; another one of a
-    different kind ends at once. Nothing is installed outside the main thread."""
+    """SIGINT, SIGTERM, SIGHUP and SIGUSR1 raise `Interrupted`, at the latest at the end of the block; then a different
+    one ends the process at once. Nothing is installed outside the main thread."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    outermost = _Heard.listeners == 0
+    outermost = _State.listeners == 0
     if outermost:
-        _Heard.number = None
-    _Heard.listeners += 1
+        _State.number = None
+    _State.listeners += 1
     before = _install(_raise)
     try:
         with _raising_again() if outermost else nullcontext():
             yield
             heed()
-    except Exception as error:  # of code that the signal found half way
-        if _Heard.number is not None:
-            raise Interrupted(_Heard.number) from error
+    except Exception as error:  # of code that the signal interrupted
+        if _State.number is not None:
+            raise Interrupted(_State.number) from error
         raise
     finally:
-        _Heard.listeners -= 1
-        _put_back(before)
+        _State.listeners -= 1
+        _restore(before)
 
 
 class Deferred:
-    """While it is on, a signal is kept until somebody asks for it; a second one raises `Interrupted` at once.
-
-    number: of the signal that came, or None.
-    """
+    """Between `start` and `stop` the number of a signal is kept here; a second signal raises `Interrupted` at once."""
 
     def __init__(self) -> None:
         self.number: int | None = None
@@ -146,7 +145,7 @@ class Deferred:
 
     def stop(self) -> None:
         before, self._before = self._before, {}
-        _put_back(before)
+        _restore(before)
 
     def _keep(self, number: int, frame: FrameType | None) -> None:
         if self.number is None:
@@ -157,31 +156,34 @@ class Deferred:
 
 @contextmanager
 def requeueing() -> Iterator[None]:
-    """Under SLURM what SIGUSR1 ended is put back into the queue: `sbatch --signal=USR1@120` sends it before the end."""
+    """Under SLURM queue a job again that SIGUSR1 ended: `sbatch --signal=USR1@120` sends it before the time is over."""
     try:
         yield
     except Interrupted as interrupted:
-        job = _slurm_job()
-        if interrupted.number == signal.SIGUSR1 and job is not None:
-            _requeue(job)
+        if interrupted.number == signal.SIGUSR1 and os.environ.get("SLURM_PROCID", "0") == "0":
+            _requeue()
         raise
 
 
-def _slurm_job() -> str | None:
-    """The job, or the task of an array, that this process is the first of."""
-    if os.environ.get("SLURM_PROCID", "0") != "0":
-        return None
+def _requeue() -> None:
+    """Queue this process's job, or task of an array, again."""
     array, task = os.environ.get("SLURM_ARRAY_JOB_ID"), os.environ.get("SLURM_ARRAY_TASK_ID")
-    return f"{array}_{task}" if array and task else os.environ.get("SLURM_JOB_ID")
-
-
-def _requeue(job: str) -> None:
+    job = f"{array}_{task}" if array and task else os.environ.get("SLURM_JOB_ID")
+    if job is None:
+        return
     try:
         done = subprocess.run(["scontrol", "requeue", job], capture_output=True, text=True, timeout=30, check=False)
-        said = done.stderr.strip() if done.returncode else None
-    except (OSError, subprocess.TimeoutExpired) as error:
-        said = str(error)
-    if said is None:
+        error = done.stderr.strip() if done.returncode else None
+    except (OSError, subprocess.TimeoutExpired) as raised:
+        error = str(raised)
+    if error is None:
         log.warning("SLURM job %s is in the queue again", job)
     else:
-        log.warning("SLURM job %s was not put into the queue again (%s): submit it once more", job, said)
+        log.warning("SLURM job %s was not put into the queue again (%s): submit it once more", job, error)
+
+
+def is_alive(pid: int) -> bool:
+    """Whether the process runs; a zombie does not."""
+    with suppress(psutil.NoSuchProcess):
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    return False

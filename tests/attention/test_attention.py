@@ -100,7 +100,7 @@ def test_mistakes_are_named() -> None:
         Attention(scorer, "monotone")
     with pytest.raises(UserError, match="window is 0"):
         Attention(scorer, "predictive", window=0)
-    with pytest.raises(UserError, match="LocationScorer scores places without them"):
+    with pytest.raises(UserError, match="LocationScorer scores positions without them"):
         Attention(LocationScorer(Q, D), coverage=True)
     with pytest.raises(UserError, match="value_size is 0"):
         BilinearScorer(Q, 0)

@@ -82,7 +82,7 @@ def test_equal_widths_need_no_parameter_and_others_one_matrix(kind: type[Scorer]
 
 def test_a_sentence_longer_than_location_knows_is_named() -> None:
     attention = Attention(LocationScorer(Q, D, max_length=3))
-    with pytest.raises(UserError, match=r"has 5 places.* for 3: set attention.max_length=5"):
+    with pytest.raises(UserError, match=r"has 5 positions.* has 3: set attention.max_length=5"):
         attention.prepare(torch.zeros(1, 5, D), torch.ones(1, 5, dtype=torch.bool))
 
 

@@ -133,7 +133,7 @@ def test_both_ways_are_refused(corpus: list[str], refused: Callable[..., str]) -
         (["task.adaptive_softmax=[5000]"], "task.adaptive_softmax"),
         (["task.carry=chunk"], "task.carry"),
         (["task.averaging=0"], "task.averaging"),
-        (["data.batch_size=400"], "less than a batch has"),
+        (["data.batch_size=400"], "fewer than a batch"),
         (["task.sample.prompt=xyz"], "only unknown words"),
         (["task.sample.temperature=-1"], "task.sample.temperature=-1: expected a number from 0 to 1000"),
         (["task.sample.length=0"], "task.sample.length=0: expected a whole number from 1 to 1000000"),

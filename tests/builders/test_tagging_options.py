@@ -17,7 +17,6 @@ CHARACTERS = {"characters": "none", "character_embedding": 4, "character_size": 
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"characters": "cnnn"}, "did you mean cnn"),
         ({"characters": "lstm", "character_size": 25}, "expected an even number"),
         ({"characters": "cnn", "character_size": 0}, "at least 1"),
     ],
@@ -38,7 +37,6 @@ def test_characters_are_read_as_was_asked(kind: str, size: int) -> None:
 @pytest.mark.parametrize(
     ("given", "scheme", "message"),
     [
-        ({"constraints": "trainning"}, "auto", "did you mean training"),
         ({"constraints": "training"}, "auto", "set task.crf=true"),
         ({"constraints": "training", "crf": True}, "none", "mark no spans"),
     ],

@@ -27,7 +27,7 @@ from lightning_seq.config.compose import compose
 from lightning_seq.metrics.tagging import TaggingMetrics
 from lightning_seq.models.parameters import count_parameters
 from lightning_seq.records.record import Record, read
-from lightning_seq.report.spans import span_counts
+from lightning_seq.report.predictions import span_counts
 from lightning_seq.text.bio_tags import malformed
 from tests.runs import TINY, environment
 from tests.tagged import tagged_sentences, write_conll

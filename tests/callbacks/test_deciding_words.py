@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from lightning.pytorch import LightningModule
 
 from lightning_seq.callbacks.deciding_words import DecidingWords, gradient_input, pattern
 from lightning_seq.callbacks.probe import probe_batch
@@ -107,4 +108,4 @@ def test_other_models_write_nothing(tmp_path: Path) -> None:
     text = tmp_path / "text.txt"
     text.write_text("the ship is old and the road is long\n" * 30, encoding="utf-8")
     data = made(LanguageModellingData, "text", tmp_path / "cache", train=str(text), batch_size=2, chunk_length=5)
-    assert DecidingWords(tmp_path, data, probe_batch(data, 2)).rows == []
+    assert not DecidingWords(tmp_path, data, probe_batch(data, 2)).fits(LightningModule())

@@ -101,5 +101,5 @@ def test_a_resumed_run_goes_on(tmp_path: Path) -> None:
     data = word_order(tmp_path)
     other = Gates(tmp_path, data, probe_batch(data, 6))
     other.load_state_dict(looker.state_dict())
-    assert other.found == looker.found
+    assert other.results == looker.results
     assert other.cost.calls == 2

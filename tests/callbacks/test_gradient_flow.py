@@ -238,7 +238,7 @@ def test_a_resumed_run_goes_on(tmp_path: Path) -> None:
     second.on_fit_start(trainer, task)
     second.on_validation_epoch_end(trainer, task)
     second.on_validation_epoch_end(trainer, task)
-    assert [look["epoch"] for look in second.found] == [0, 1, 2], "of two looks in an epoch the later stays"
+    assert [look["epoch"] for look in second.results] == [0, 1, 2], "of two looks in an epoch the later stays"
     assert second.cost.calls == 4
     trainer.state.fn = "validate"
     second.on_validation_epoch_end(trainer, task)

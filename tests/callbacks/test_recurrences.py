@@ -6,7 +6,7 @@ from functools import partial
 
 import torch
 
-from lightning_seq.callbacks.chosen_sentences import LONGEST, chosen_rows, words_of
+from lightning_seq.callbacks.probe import LONGEST, chosen_rows, words_of
 from lightning_seq.callbacks.recurrences import recurrences
 from lightning_seq.cells.gru import GRUCell
 from lightning_seq.cells.lstm import LSTMCell

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lightning_seq.cli.explain import evaluate, parameters_of, read_docstring, sizes_of
+from lightning_seq.cli.docstrings import evaluate, parameters_of, read_docstring, sizes_of
 from lightning_seq.cli.find_scorer import find_scorer, known_scorers, our_scorer
 from lightning_seq.cli.main import main
 

@@ -13,7 +13,7 @@ import yaml
 
 from lightning_seq.builders import build
 from lightning_seq.cli.main import main
-from lightning_seq.comparison import preflight
+from lightning_seq.comparison import preflight, prepare
 from lightning_seq.comparison.grid import entries
 from lightning_seq.config.compose import check_task
 from lightning_seq.config.groups import groups, task_of
@@ -27,7 +27,7 @@ NO_GPU = not torch.cuda.is_available()
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["trainer=gpu"], "use trainer=cpu where there is no GPU"),
+        (["trainer=gpu"], "use trainer=cpu without a GPU"),
         (["trainer.accelerator=tpuu"], "trainer.accelerator=tpuu"),
         (["launcher=submitit"], "launcher=submitit needs submitit"),
         (["launcher=ray"], "launcher=ray needs ray"),
@@ -52,7 +52,7 @@ def test_what_is_known_is_refused_before_data(
     def reads(*_: Any, **__: Any) -> Any:
         raise AssertionError("data were read")
 
-    monkeypatch.setattr(build, "build_data", reads)
+    monkeypatch.setattr(prepare, "build_data", reads)
     monkeypatch.setattr(preflight, "find_spec", lambda name: None)
     for package in ("ray", "submitit"):
         monkeypatch.setitem(__import__("sys").modules, package, None)

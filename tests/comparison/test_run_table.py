@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from lightning_seq.comparison import compare
+from lightning_seq.comparison import dry_run
 from lightning_seq.comparison.grid import entries, planned_runs
 from lightning_seq.comparison.progress import RunTable
 from lightning_seq.records.record import Record, write
@@ -75,9 +75,9 @@ def test_the_plan_of_a_dry_run_is_not_cut(tmp_path: Path, monkeypatch: pytest.Mo
     runs = runs_of(tmp_path, ["encoder_decoder_attention-dot"], [1, 2])
     counts = {"total": 12_345_678, "embedding": 9_876_543, "recurrent": 1_234_567, "head": 765_432}
     ready: Any = [SimpleNamespace(entry=runs[0].entry, parameters=counts)]
-    monkeypatch.setattr(compare, "seconds_a_run", lambda item: 90.0)
+    monkeypatch.setattr(dry_run, "seconds_a_run", lambda item: 90.0)
     out = StringIO()
-    compare._show_plan(ready, runs, runs, 1, Console(file=out, width=width))
+    dry_run.show_plan(ready, runs, 1, Console(file=out, width=width))
     text = out.getvalue()
     assert all(f"{count:,}" in text for count in counts.values())
     assert "1.5" in text

@@ -28,7 +28,7 @@ from lightning_seq.comparison.status import (
 from lightning_seq.comparison.tune import FOLDER
 from lightning_seq.errors import UserError
 from lightning_seq.records.record import Record, write
-from lightning_seq.training.directory import CONFIG, held
+from lightning_seq.training.directory import CONFIG, run_lock
 from tests.stand_in import runs_of
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -57,7 +57,7 @@ def comparison(tmp_path: Path) -> Path:
 
 
 def test_every_run_is_told_of(comparison: Path) -> None:
-    with held(comparison / "a-seed2"):
+    with run_lock(comparison / "a-seed2"):
         states = {state.run: state for state in states_of(comparison, NOON + timedelta(seconds=40))}
     assert {run: state.status for run, state in states.items()} == {
         "a-seed1": "done", "b-seed1": "failed", "a-seed2": "running", "b-seed2": "interrupted",
@@ -174,14 +174,14 @@ def test_commands_that_announce_at_once_lose_nothing(tmp_path: Path, monkeypatch
 
 def test_a_run_that_is_at_work_has_no_part_of_its_earlier_attempt(comparison: Path) -> None:
     place, now = comparison / "b-seed1", NOON + timedelta(seconds=40)
-    with held(place):
+    with run_lock(place):
         state = state_of(place, now=now)
     assert (state.status, state.reason, state.seconds) == ("running", "", 40.0)
-    with held(comparison / "a-seed1"):  # it has written its record, and is about to let go
+    with run_lock(comparison / "a-seed1"):  # it has written its record, and is about to let go
         state = state_of(comparison / "a-seed1", now=now)
     assert (state.status, state.seconds) == ("done", 100.0)
     (comparison / "a-seed3").mkdir()
-    with held(comparison / "a-seed3"):  # it has not written one yet
+    with run_lock(comparison / "a-seed3"):  # it has not written one yet
         assert state_of(comparison / "a-seed3").status == "running"
     assert state_of(comparison / "a-seed3").status == "waiting"
 

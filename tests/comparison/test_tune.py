@@ -138,7 +138,7 @@ def test_every_architecture_is_tuned_equally_and_tested_once(
         (["tune.space.model.bidirectional=[0,1]"], "expected a key that holds a number"),
         (["tune.space.seed=[1,9]"], "expected a key of the model"),
         (["tune.space.data.batch_size=[4,9]"], "expected a key of the model"),
-        (["optimizer.lr=0.1,0.2"], "rnn-lr0.1 gives it by itself"),
+        (["optimizer.lr=0.1,0.2"], "rnn-lr0.1 sets it itself"),
         (["match=parameters", "tune.space.model.hidden_size=[4,9]"], "match=parameters solves it"),
         (["tune.space.model.hidden_size=[0.5,4,log]"], "expected whole ends"),
         (["tune=1,2"], "does not change the model"),

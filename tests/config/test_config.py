@@ -210,7 +210,7 @@ def test_a_label_names_the_run_and_is_no_part_of_it() -> None:
     (named,), (plain,) = entries(["model=lstm", "label=first"]), entries(["model=lstm"])
     assert named.label == "first"
     assert named.config == plain.config
-    with pytest.raises(UserError, match="names one run, 2 were asked for"):
+    with pytest.raises(UserError, match="names one run, 2 were given"):
         entries(["model=lstm,gru", "label=first"])
     with pytest.raises(UserError, match="expected 1 to 100 letters"):
         entries(["label=a b"])

@@ -141,7 +141,7 @@ def test_a_mistake_in_the_command(words: list[str], message: str, refused: Refus
         (["trainer.threads=100000"], "expected a whole number from 1 to 4096 or null, 100000 came"),
         (["cell._target_=lightning_seq.cells.cell.Cell", "model=recurrent"], "is abstract"),
         (["data.train=~nosuchuser/x"], "there is no such user"),
-        ([f"data.train={'n' * 5000}"], "no path of this system"),
+        ([f"data.train={'n' * 5000}"], "not a path of this system"),
         (["model=recurrent", "model.merge=conct", "model.bidirectional=true"], "did you mean concat"),
         (
             ["model.hidden_size=0"],
@@ -171,7 +171,7 @@ def test_a_mistake_in_the_command(words: list[str], message: str, refused: Refus
         (["trainer.devices=auto"], "trainer.devices is auto"),
         (["trainer.devices=[0,0]"], "different GPUs"),
         (["model.hidden_size=100000000"], "does not fit into the memory"),
-        (["model=encoder_decoder"], "writes a sequence, and data=csv asks for none"),
+        (["model=encoder_decoder"], "writes a sequence, and data=csv has no target sequences"),
         (
             ["model.dropout=1.5", "model.num_layers=2"],
             "expected a number from 0 to 1 or a list of them, 1.5 came",

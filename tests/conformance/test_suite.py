@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from contextlib import nullcontext
 
 import pytest
@@ -47,6 +49,22 @@ def test_every_cell_of_ours_has_an_oracle(name: str) -> None:
 def test_every_mutant_is_caught(name: str) -> None:
     subject, expected = MUTANTS[name]
     assert caught_by(subject, expected) == [expected]
+
+
+def test_wrong_cells_and_scorers_fail_without_assert_statements() -> None:
+    """`python -O` strips those of the whole package."""
+    code = """if True:
+        from tests.conformance import mutants, scorer_mutants
+
+        caught = [
+            mutants.caught_by(*mutants.MUTANTS[name])
+            for name in ("LSTM: c is not carried", "readout: the output is wider than it says")
+        ]
+        subject, check = scorer_mutants.MUTANTS["coverage: ignored"]
+        print(*caught, scorer_mutants.caught_by(subject, check))
+    """
+    done = subprocess.run([sys.executable, "-O", "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split("\n")[0] == "['everything counts'] ['shapes'] ['coverage']"
 
 
 @pytest.mark.parametrize("steps", [2_000, pytest.param(20_000, marks=pytest.mark.slow)])

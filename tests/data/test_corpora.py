@@ -9,6 +9,7 @@ from collections import Counter
 from itertools import chain
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from lightning_seq.data.sources.corpus import Corpus, Tail, held_out, lines_of
@@ -30,20 +31,22 @@ def test_lines_keep_their_ends() -> None:
 
 def test_missing_splits_are_the_end_of_train_where_a_line_ends() -> None:
     lines = [f"{number:03}\n" for number in range(100)]
-    found, notes = Tail(0.1, 0.2).completed({"train": lines}, "own.txt")
+    found, notes = Tail(validation_fraction=0.1, test_fraction=0.2).completed({"train": lines}, "own.txt")
     assert {split: len(part) for split, part in found.items()} == {"train": 70, "validation": 10, "test": 20}
     assert found["train"] + found["validation"] + found["test"] == lines
     assert len(notes) == 2
-    uneven, _ = Tail(0.4, 0.1).completed({"train": ["x" * 100, "y" * 20, "z" * 50], "test": ["t"]}, "own.txt")
+    uneven, _ = Tail(validation_fraction=0.4).completed(
+        {"train": ["x" * 100, "y" * 20, "z" * 50], "test": ["t"]}, "own.txt"
+    )
     assert uneven == {"train": ["x" * 100], "validation": ["y" * 20, "z" * 50], "test": ["t"]}
     two, _ = Tail().completed({"train": ["x", "y" * 99], "test": ["t"]}, "own.txt")
     assert (two["train"], two["validation"]) == (["x"], ["y" * 99])
     with pytest.raises(UserError, match=r"own\.txt has 1 lines to train on, too few to cut test.*data\.test=FILE"):
         Tail().completed({"train": ["all in one line"]}, "own.txt")
     with pytest.raises(UserError, match=r"data\.test_fraction is 1"):
-        Tail(test=1)
+        Tail(test_fraction=1)
     with pytest.raises(UserError, match="leave nothing to train on: expected a sum below 1, give smaller ones"):
-        Tail(0.5, 0.5).completed({"train": lines}, "own.txt")
+        Tail(validation_fraction=0.5, test_fraction=0.5).completed({"train": lines}, "own.txt")
 
 
 def test_verses_are_whole_and_in_order_and_blocks_of_chapters_stay_together() -> None:
@@ -59,9 +62,9 @@ def test_verses_are_whole_and_in_order_and_blocks_of_chapters_stay_together() ->
     assert not set(numbers["validation"]) & set(numbers["test"])
     assert all(found == sorted(found) for found in numbers.values())
     assert [len(set(found)) for found in numbers.values()] == [95, 12, 12]
-    assert held_out(119, 3) != held_out(119, 4)
+    assert held_out(119, np.random.default_rng(3)) != held_out(119, np.random.default_rng(4))
     with pytest.raises(UserError, match=r"split_seed is -1"):
-        held_out(119, -1)
+        PythonDocs(-1)
 
 
 def test_hello() -> None:
@@ -75,6 +78,7 @@ def docs() -> Corpus:
     return PythonDocs().load()
 
 
+@pytest.mark.slow
 def test_pythons_documentation(docs: Corpus) -> None:
     sizes = {split: sum(map(len, lines)) for split, lines in docs.lines.items()}
     assert sum(sizes.values()) > 1_000_000
@@ -85,6 +89,7 @@ def test_pythons_documentation(docs: Corpus) -> None:
     assert PythonDocs().identity() == PythonDocs().identity() != PythonDocs(2).identity()
 
 
+@pytest.mark.slow
 def test_the_library_is_parsed_not_imported_and_always_the_same_text(docs: Corpus) -> None:
     script = (
         "import hashlib, sys; from lightning_seq.data.sources.python_docs import PythonDocs; before = set(sys.modules);"

@@ -20,7 +20,7 @@ def written(directory: Path, content: str | bytes, name: str = "train.csv") -> s
 
 
 def read(kind: str, path: str, **options: Any) -> Table:
-    return Files(kind, path, validation=path, test=path, **options).load().tables["train"]
+    return Files(path, path, path, kind=kind, **options).load().tables["train"]
 
 
 def test_csv_with_quotes_lines_inside_them_and_a_byte_order_mark(tmp_path: Path) -> None:
@@ -89,28 +89,28 @@ def test_text_that_is_not_utf8_is_named_with_line_and_byte(tmp_path: Path) -> No
 def test_files_that_are_not_there(tmp_path: Path) -> None:
     written(tmp_path, "text,label\na,b\n", "reviews.csv")
     with pytest.raises(UserError, match=r"data\.train=.*did you mean reviews\.csv"):
-        Files("csv", str(tmp_path / "review.csv")).identity()
+        Files(str(tmp_path / "review.csv"), kind="csv").identity()
     with pytest.raises(UserError, match="no directory"):
-        Files("csv", str(tmp_path / "nowhere" / "a.csv")).load()
+        Files(str(tmp_path / "nowhere" / "a.csv"), kind="csv").load()
     with pytest.raises(UserError, match="is a directory"):
-        Files("csv", str(tmp_path)).load()
+        Files(str(tmp_path), kind="csv").load()
     with pytest.raises(UserError, match=r"give data\.train=FILE"):
-        Files("csv", None)
+        Files(None, kind="csv")
     with pytest.raises(UserError, match=r"'cvs'.*did you mean csv"):
-        Files("cvs", "a")
+        Files("a", kind="cvs")
 
 
 def test_splits_that_are_not_given_are_cut_from_train_by_class(tmp_path: Path) -> None:
     path = written(tmp_path, "".join(f"{'rare' if row % 5 == 0 else 'often'}\tsentence {row}\n" for row in range(1000)))
-    loaded = Files("text", path, test_fraction=0.2, split_seed=4).load()
+    loaded = Files(path, kind="text", test_fraction=0.2, split_seed=4).load()
     sizes = {split: (len(table), table.labels.count("rare")) for split, table in loaded.tables.items()}
     assert sizes == {"train": (700, 140), "validation": (100, 20), "test": (200, 40)}
     lines = [line for table in loaded.tables.values() for line in table.ids]
     assert sorted(lines) == list(range(1, 1001))
     assert len(loaded.notes) == 2
-    again = Files("text", path, test_fraction=0.2, split_seed=4).load()
+    again = Files(path, kind="text", test_fraction=0.2, split_seed=4).load()
     assert again.tables == loaded.tables
-    assert Files("text", path, test_fraction=0.2, split_seed=5).load().tables != loaded.tables
+    assert Files(path, kind="text", test_fraction=0.2, split_seed=5).load().tables != loaded.tables
 
 
 def test_cut_is_random_within_a_class() -> None:
@@ -125,9 +125,10 @@ def test_cut_is_random_within_a_class() -> None:
 def test_shares_that_leave_nothing_to_train_on_are_to_be_smaller(tmp_path: Path) -> None:
     path = written(tmp_path, "".join(f"{'ab'[row % 2]}\tsentence {row}\n" for row in range(40)))
     with pytest.raises(UserError, match=r"validation_fraction=0.6 and data.test_fraction=0.5 .* below 1, give smaller"):
-        Files("text", path, validation_fraction=0.6, test_fraction=0.5).load()
+        Files(path, kind="text", validation_fraction=0.6, test_fraction=0.5).load()
     assert (
-        len(Files("text", path, test=path, validation_fraction=0.6, test_fraction=0.5).load().tables["train"]) == 16
+        len(Files(path, kind="text", test=path, validation_fraction=0.6, test_fraction=0.5).load().tables["train"])
+        == 16
     )  # one alone is cut
     assert "smaller" in str(empty_split("x", "train", "one"))
     assert "a larger data.test_fraction" in str(empty_split("x", "test", "one"))
@@ -136,7 +137,7 @@ def test_shares_that_leave_nothing_to_train_on_are_to_be_smaller(tmp_path: Path)
 @pytest.mark.parametrize("fraction", [0, 1, -0.5, 1.5])
 def test_a_share_that_cannot_be(fraction: float) -> None:
     with pytest.raises(UserError, match=r"validation_fraction"):
-        Cut(validation=fraction)
+        Cut(validation_fraction=fraction)
 
 
 def test_a_quotation_mark_in_a_tsv_file_is_a_character(tmp_path: Path) -> None:
@@ -149,7 +150,7 @@ def test_a_quotation_mark_in_a_tsv_file_is_a_character(tmp_path: Path) -> None:
     assert (read("tsv", crlf).texts, read("tsv", crlf).labels) == (table.texts, table.labels)
     quoted = read("tsv", written(tmp_path, 'text\tlabel\n"a ""b""\tc"\tpos\n', "quoted.tsv"), quotes=True)
     assert quoted.texts == ['a "b"\tc']
-    assert Files("tsv", path).identity() != Files("tsv", path, quotes=True).identity()
+    assert Files(path, kind="tsv").identity() != Files(path, kind="tsv", quotes=True).identity()
 
 
 def test_a_quoted_field_of_a_tsv_file_holds_no_other_lines(tmp_path: Path) -> None:
@@ -213,7 +214,7 @@ def test_columns_that_are_not_named_or_named_twice(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("mark", "name"), [(";", "semicolons"), ("\t", "tabs"), ("|", "vertical bars")])
 def test_a_delimiter_is_found_and_told(tmp_path: Path, mark: str, name: str) -> None:
     path = written(tmp_path, f"id{mark}text{mark}label\n1{mark}a, b{mark}pos\n2{mark}c{mark}neg\n", "other.csv")
-    loaded = Files("csv", path, validation=path, test=path).load()
+    loaded = Files(path, kind="csv", validation=path, test=path).load()
     assert loaded.tables["train"].texts == ["a, b", "c"]
     assert loaded.notes[0] == f"other.csv: fields are separated by {name} (data.delimiter)"
     assert read("csv", path, delimiter=mark).texts == ["a, b", "c"]
@@ -224,7 +225,7 @@ def test_a_delimiter_is_found_and_told(tmp_path: Path, mark: str, name: str) -> 
 @pytest.mark.parametrize("given", [{"delimiter": ""}, {"delimiter": "ab"}, {"encoding": "utf-7000"}, {"quotes": "so"}])
 def test_a_format_that_there_is_not(given: dict[str, Any]) -> None:
     with pytest.raises(UserError, match=f"data.{next(iter(given))} is "):
-        Files("csv", "a.csv", **given)
+        Files("a.csv", kind="csv", **given)
 
 
 @pytest.mark.parametrize(("encoding", "advised"), [("cp1252", "cp1252"), ("utf-16", "utf-16")])
@@ -238,7 +239,7 @@ def test_another_encoding_is_named_and_read(tmp_path: Path, encoding: str, advis
 
 def test_texts_over_several_lines_are_told(tmp_path: Path) -> None:
     path = written(tmp_path, 'text,label\n"one,\ntwo",pos\nthree,neg\n', "long.csv")
-    loaded = Files("csv", path, validation=path, test=path).load()
+    loaded = Files(path, kind="csv", validation=path, test=path).load()
     assert "long.csv: 1 quoted text with line ends inside" in loaded.notes
 
 

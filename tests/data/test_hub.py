@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from lightning_seq.data.sources.columns import Columns
 from lightning_seq.data.sources.hub import Hub, reachable
 from lightning_seq.errors import UserError
 
@@ -39,10 +40,11 @@ print("revision", loaded.revision)
 print("classes", loaded.classes)
 print("sizes", [len(table) for table in loaded.tables.values()])
 print("first", loaded.tables["test"].texts[0], loaded.tables["test"].labels[0])
-for case in (Hub("someone/missing"), Hub("someone/plain"), Hub("someone/tiny", config="other"),
+for case in (Hub("someone/missing", columns=columns), Hub("someone/plain", columns=columns),
+             Hub("someone/tiny", config="other", columns=columns),
              Hub("someone/tiny", columns=Columns(label_column="stars")),
              Hub("someone/tiny", columns=Columns(splits={"train": "trian"})),
-             Hub("someone/hidden", columns=columns), Hub("someone/script")):
+             Hub("someone/hidden", columns=columns), Hub("someone/script", columns=columns)):
     try:
         case.load()
         print("ERROR none")
@@ -53,7 +55,7 @@ loaded = Hub("someone/tiny", columns=columns).load()
 print("again", loaded.revision, loaded.notes[-1])
 start = time.monotonic()
 try:
-    Hub("someone/never").load()
+    Hub("someone/never", columns=columns).load()
 except UserError as error:
     print("ERROR", error)
 print("seconds", time.monotonic() - start)
@@ -128,7 +130,7 @@ def test_without_a_network_it_says_so_at_once(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     start = time.monotonic()
     with pytest.raises(UserError, match=r"no network .*LIGHTNING_SEQ_MIRROR.*verses_genre"):
-        Hub("nobody/has-this-in-a-cache").load()
+        Hub("nobody/has-this-in-a-cache", columns=Columns()).load()
     assert time.monotonic() - start < 8  # most of it the import of `datasets`
 
 

@@ -15,7 +15,6 @@ from lightning_seq.data.sources.pairs import PairColumns
 from lightning_seq.data.sources.parallel_files import ParallelFiles
 from lightning_seq.data.sources.reordering import Reordering
 from lightning_seq.data.sources.symbol_pairs import SymbolPairs
-from lightning_seq.data.sources.table import Cut
 
 OTHERS: list[tuple[Any, dict[str, Any]]] = [
     (CopyMemory(), {"length": 12, "distance": 40, "symbols": 9, "examples": 9000, "split_seed": 2}),
@@ -35,7 +34,7 @@ OTHERS: list[tuple[Any, dict[str, Any]]] = [
             "target_column": "b",
             "rows": 10,
             "splits": {"train": "train", "validation": None, "test": None},
-            "cut": Cut(split_seed=5),
+            "split_seed": 5,
             "id_column": "n",
         },
     ),

@@ -334,8 +334,8 @@ def test_what_it_says_of_itself(file: Path) -> None:
         ({"eval_chunk_length": 0}, r"data\.eval_chunk_length is 0"),
         ({"backward_length": 6}, r"data\.backward_length \(k2\) is 6, less than data\.chunk_length \(k1\) 7"),
         ({"random_chunks": True}, r"data\.chunk_length is 7, expected at least 10 with data\.random_chunks"),
-        ({"layout": "sequences", "backward_length": 9}, r"data\.backward_length is given.*sequences has no chunks"),
-        ({"layout": "sequences", "random_chunks": True}, r"data\.random_chunks is given.*sequences has no chunks"),
+        ({"layout": "sequences", "backward_length": 9}, r"data\.backward_length needs data\.layout=columns"),
+        ({"layout": "sequences", "random_chunks": True}, r"data\.random_chunks needs data\.layout=columns"),
         ({"level": "letter"}, r"level is 'letter'"),
         ({"num_workers": -1}, r"data\.num_workers is -1"),
         (

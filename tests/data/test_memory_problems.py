@@ -183,7 +183,7 @@ def test_what_is_no_sequence_is_named(source: str, text: str) -> None:
 
 def test_symbols_and_sentences_come_in_batches(tmp_path: Path) -> None:
     tags = made(TaggingData, "copy_memory", tmp_path, length=6, distance=9, symbols=4, examples=40, batch_size=8)
-    assert tags.scheme == "none"
+    assert tags.prepared.scheme == "none"
     for batch in tags.train_dataloader():
         assert batch.inputs.shape[1] == 21
         assert batch.count == 6 * len(batch.ids)

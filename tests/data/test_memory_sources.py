@@ -92,7 +92,7 @@ def test_ten_bits_in_one_step_and_minus_one_where_there_is_none(variable: bool) 
 @settings(max_examples=40, deadline=None)
 @given(st.sampled_from(PROBLEMS[1:]), st.integers(2, 40), st.booleans(), st.integers(10, 300), st.integers(0, 3))
 def test_no_string_is_in_two_splits(problem: str, length: int, variable: bool, examples: int, seed: int) -> None:
-    made = BitProblem(problem, length, variable and problem == "bits_2", examples, seed)
+    made = BitProblem(problem, length, variable and problem == "bits_2", examples=examples, split_seed=seed)
     splits, notes = made.load()
     strings = {name: [row.tobytes() for row in split.inputs] for name, split in splits.items()}
     assert len(strings["train"]) == examples
@@ -118,7 +118,7 @@ def test_strings_are_drawn_as_often_as_any_other() -> None:
 @settings(max_examples=25, deadline=None)
 @given(st.integers(2, 60), st.integers(10, 60), st.integers(0, 3))
 def test_the_sum_of_one_number_of_each_half(length: int, examples: int, seed: int) -> None:
-    splits, _ = Adding(length, "arjovsky2016", examples, seed).load()
+    splits, _ = Adding(length, "arjovsky2016", examples=examples, split_seed=seed).load()
     assert len(splits["train"]) == examples
     for split in splits.values():
         assert split.lengths.tolist() == [length] * len(split)
@@ -134,7 +134,7 @@ def test_the_sum_of_one_number_of_each_half(length: int, examples: int, seed: in
 @settings(max_examples=25, deadline=None)
 @given(st.integers(6, 60), st.integers(10, 60), st.integers(0, 3))
 def test_the_adding_problem_of_1997(length: int, examples: int, seed: int) -> None:
-    splits, _ = Adding(length, "hochreiter1997", examples, seed).load()
+    splits, _ = Adding(length, "hochreiter1997", examples=examples, split_seed=seed).load()
     for split in splits.values():
         assert split.lengths.min() >= length
         assert split.lengths.max() <= length + length / 10
@@ -175,7 +175,7 @@ def test_marks_fall_everywhere_they_may() -> None:
 def test_the_symbols_are_said_again_after_the_silence(
     length: int, distance: int, symbols: int, examples: int, seed: int
 ) -> None:
-    loaded = CopyMemory(length, distance, symbols, examples, seed).load()
+    loaded = CopyMemory(length, distance, symbols, examples=examples, split_seed=seed).load()
     alphabet = "abcdefghijklmnopqrstuvwxyz"[:symbols]
     assert loaded.classes == tuple(alphabet)
     assert len(loaded.tables["train"]) == examples
@@ -194,7 +194,7 @@ def test_the_symbols_are_said_again_after_the_silence(
 @settings(max_examples=20, deadline=None)
 @given(st.integers(6, 40), st.integers(20, 80), st.integers(0, 3))
 def test_only_the_second_word_tells_the_number(distance: int, examples: int, seed: int) -> None:
-    tables = Agreement(distance, examples, seed).load().tables
+    tables = Agreement(distance, examples=examples, split_seed=seed).load().tables
     assert len(tables["train"]) == examples // 2 * 2
     numbers = {noun: number for pair in NOUNS for noun, number in zip(pair, ("singular", "plural"), strict=True)}
     plural = dict(NOUNS)
@@ -238,13 +238,13 @@ def test_nouns_between_have_either_number() -> None:
         (lambda: Adding(1), r"data\.length is 1, expected a whole number of at least 2"),
         (lambda: Adding(5, "hochreiter1997"), r"data\.length is 5, expected a whole number of at least 6"),
         (lambda: Adding(variant="le"), r"data\.variant is 'le'.*arjovsky2016"),
-        (lambda: CopyMemory(symbols=27), r"data\.symbols is 27, expected at most 26"),
+        (lambda: CopyMemory(symbols=27), r"data\.symbols is 27, expected a whole number from 2 to 26"),
         (lambda: CopyMemory(symbols=1), r"data\.symbols is 1"),
         (lambda: CopyMemory(distance=0), r"data\.distance is 0"),
         (lambda: CopyMemory(length=3), r"there are 512 different sentences of 3 out of 8 symbols"),
         (lambda: Agreement(5), r"data\.distance is 5, expected a whole number of at least 6"),
         (lambda: Agreement(examples=19), r"data\.examples is 19"),
-        (lambda: Agreement(6, 10**7), r"different sentences of distance 6"),
+        (lambda: Agreement(6, examples=10**7), r"different sentences of distance 6"),
         (lambda: made(MemoryProblemData, "bits_3", batch_size=0), r"data\.batch_size is 0"),
         (lambda: made(MemoryProblemData, "bits_3", eval_batch_size=0), r"data\.eval_batch_size is 0"),
         (lambda: made(MemoryProblemData, "bits_3", num_workers=-1), r"data\.num_workers is -1"),

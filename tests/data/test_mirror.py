@@ -66,9 +66,9 @@ def test_hidden_labels_are_refused(small: Path, hidden: str) -> None:
 
 def test_what_is_not_in_the_mirror_is_named_with_what_is_near(small: Path) -> None:
     with pytest.raises(UserError, match=r"no set someone/tony; did you mean someone/tiny"):
-        Mirror(str(small), "someone/tony").load()
+        Mirror(str(small), "someone/tony", columns=Columns()).load()
     with pytest.raises(UserError, match=r"is not a directory"):
-        Mirror(str(small / "nowhere"), "someone/tiny").identity()
+        Mirror(str(small / "nowhere"), "someone/tiny", columns=Columns()).identity()
     with pytest.raises(UserError, match=r"no column 'txt'.*its columns are text, label"):
         Mirror(str(small), "someone/tiny", columns=Columns(text_column="txt", splits=SPLITS)).load()
     with pytest.raises(UserError, match=r"no split 'tets'.*did you mean test"):

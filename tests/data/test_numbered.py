@@ -28,6 +28,11 @@ def texts(flat: np.ndarray, offsets: np.ndarray, words: list[str]) -> list[list[
 def test_tokens_are_numbered_as_they_come() -> None:
     assert list(NUMBERS) == ["the", "sea", "a", "b", "c", "d"]
     assert list(NUMBERS.values()) == list(range(6))
+    numbers = TokenNumbers()
+    flat, offsets = numbers.flatten(TEXTS)
+    assert (flat.tolist(), flat.dtype, offsets.tolist()) == (FLAT.tolist(), np.int32, OFFSETS.tolist())
+    assert numbers.counts(flat[:4]) == {"the": 2, "sea": 1, "a": 1}, "the others do not occur there"
+    assert [part.tolist() for part in TokenNumbers().flatten([[]])] == [[], [0, 0]]
 
 
 def test_every_text_keeps_its_beginning() -> None:

@@ -55,7 +55,7 @@ def test_other_levels_come_back_as_they_were(source: Given, tmp_path: Path, opti
 def test_words_are_joined_by_one_space(data: SequenceToSequenceData) -> None:
     ids = [*data.target_vocabulary.encode(["mat", ",", "don't", "unheard"]), EOS, *data.target_vocabulary.encode(["7"])]
     assert data.reader.tokenized
-    assert data.reader.lower
+    assert data.reader.target.lower
     for given in (ids, torch.tensor(ids), np.array([2, *ids, 0])):
         assert data.reader.target_tokens(given) == ["mat", ",", "don't", "<unk>"]
         assert data.reader.decode(given) == "mat , don't <unk>"
@@ -113,9 +113,9 @@ def test_a_target_language_that_a_checkpoint_does_not_know(prepared: PreparedPai
     reader = SequenceToSequenceData(prepared=replace(prepared, languages=("de", "en"))).reader
     reader.check_target_language(None)
     reader.check_target_language("en")
-    with pytest.raises(UserError, match=r"target_language is 'fr', and the checkpoint knows 'en' alone \(from de\)"):
+    with pytest.raises(UserError, match=r"target_language is 'fr', and the checkpoint writes only 'en' \(from de\)"):
         reader.check_target_language("fr")
-    with pytest.raises(UserError, match="does not say which language it writes"):
+    with pytest.raises(UserError, match="does not name the language that it writes"):
         SequenceToSequenceData(prepared=prepared).reader.check_target_language("fr")
 
 

@@ -67,7 +67,7 @@ def test_the_target_side_stands_for_data_of_its_own(data: SequenceToSequenceData
 def test_texts_are_as_the_source_has_them(data: SequenceToSequenceData, source: Given) -> None:
     assert [(data.source_text("test", row), data.target_text("test", row)) for row in range(38)] == source.test
     assert data.lengths("test").tolist() == [len(words(first)) for first, _ in source.test]
-    assert data.target_lengths("test").tolist() == [len(words(second)) + 1 for _, second in source.test]
+    assert data.prepared.splits["test"].target.lengths.tolist() == [len(words(second)) + 1 for _, second in source.test]
     assert data.prepared.splits["test"].ids.tolist() == list(range(100, 138))
 
 
@@ -155,7 +155,7 @@ def test_alignments_are_of_tokens_whatever_they_are(
     data = SequenceToSequenceData(
         prepared=prepare_pairs(Given(rows, rows, rows, ALIGNED), tmp_path, PairSettings(**options)), batch_size=2
     )
-    assert data.aligned
+    assert data.prepared.aligned
     for batch in (*data.train_dataloader(), *data.test_dataloader()):
         alignments = batch.extra["alignments"]
         assert alignments.dtype == torch.bool

@@ -90,9 +90,9 @@ def test_what_a_public_set_does_not_have_is_named() -> None:
 
 def test_a_stream_needs_a_number_of_rows_and_a_network(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UserError, match=r"without data\.rows"):
-        HubStream("a/b", None, None, PairColumns("en", "fr"))
+        HubStream("a/b", columns=PairColumns("en", "fr"))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    source = HubStream("a/b", None, None, PairColumns("en", "fr", rows=5))
+    source = HubStream("a/b", columns=PairColumns("en", "fr", rows=5))
     with pytest.raises(UserError, match=r"no network to stream the Hub set a/b \(HF_HUB_OFFLINE is set\)"):
         source.load()
 
@@ -131,7 +131,7 @@ def test_a_stream_is_read_no_further_than_asked(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(hub_stream, "offline_by_choice", lambda: False)
     monkeypatch.setattr(datasets, "load_dataset_builder", lambda *_, **__: Builder())
     splits = {"train": "train", "validation": None, "test": "test"}
-    loaded = HubStream("a/b", None, None, PairColumns("en", "fr", rows=20, splits=splits)).load()
+    loaded = HubStream("a/b", columns=PairColumns("en", "fr", rows=20, splits=splits)).load()
     assert [len(table) for table in loaded.tables.values()] == [18, 2, 4]
     assert read["train"] <= 21
     assert loaded.revision == "abc"

@@ -32,11 +32,12 @@ def test_files_of_pairs_are_read_by_the_rule_for_lines_and_in_their_encoding(tmp
     (tmp_path / "source").write_bytes("ça\rva\r\nété\r\n".encode("utf-16"))
     (tmp_path / "target").write_bytes("how is it\nsummer".encode("utf-16"))
     paths = [str(tmp_path / name) for name in ("source", "target")]
-    files = ParallelFiles(*[paths[0]] * 3, *[paths[1]] * 3, encoding="utf-16")
+    targets = {f"{split}_target": paths[1] for split in ("train", "validation", "test")}
+    files = ParallelFiles(*[paths[0]] * 3, **targets, encoding="utf-16")
     assert files.load().tables["train"].sources == ["ça\rva", "été"]
     assert files.load().tables["train"].targets == ["how is it", "summer"]
     with pytest.raises(UserError, match=r"utf-16 by its byte order mark, expected utf-8.*give data.encoding=utf-16$"):
-        ParallelFiles(*[paths[0]] * 3, *[paths[1]] * 3).load()
+        ParallelFiles(*[paths[0]] * 3, **targets).load()
 
 
 def test_one_file_with_tabs(tmp_path: Path) -> None:

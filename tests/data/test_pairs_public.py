@@ -38,12 +38,13 @@ def pairs(cache: Path, *overrides: str) -> SequenceToSequenceData:
 @pytest.mark.parametrize("name", ["reverse", "copy", "reordering"])
 def test_synthetic_sets_need_no_network(tmp_path: Path, name: str) -> None:
     data = pairs(tmp_path, f"data={name}", "data.examples=40", "data.batch_size=8")
-    assert data.aligned
+    assert data.prepared.aligned
     assert data.reader.tokenized
     batch = next(iter(data.train_dataloader()))
     assert batch.extra["alignments"].any()
 
 
+@pytest.mark.slow
 def test_verses_are_split_by_chapter_and_translated_word_by_word(tmp_path: Path) -> None:
     data = pairs(tmp_path, "data=verses_modernise")
     sizes = [len(split) for split in data.prepared.splits.values()]
@@ -51,7 +52,7 @@ def test_verses_are_split_by_chapter_and_translated_word_by_word(tmp_path: Path)
     assert min(sizes[1:]) > 2500
     assert (data.reader.source_language, data.reader.target_language) == ("kjv", "web")
     assert 6000 < len(data.target_vocabulary) < 12000
-    assert not data.aligned
+    assert not data.prepared.aligned
 
 
 def source(config: dict[str, Any]) -> object:
@@ -80,6 +81,7 @@ def test_a_large_set_is_streamed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (stream.id, stream.config, stream.columns.rows) == ("wmt/wmt14", "de-en", 9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "sizes", "languages"),
     [
@@ -92,9 +94,12 @@ def test_real_pairs(mirror: Path, tmp_path: Path, name: str, sizes: list[int], l
     data = pairs(tmp_path, f"data={name}", f"data.mirror={mirror}")
     assert [len(split) for split in data.prepared.splits.values()] == sizes
     assert (data.reader.source_language, data.reader.target_language) == languages
-    assert sum(batch.count for batch in data.test_dataloader()) == int(data.target_lengths("test").sum())
+    assert sum(batch.count for batch in data.test_dataloader()) == int(
+        data.prepared.splits["test"].target.lengths.sum()
+    )
 
 
+@pytest.mark.slow
 def test_the_other_way_round_is_the_same_pairs(mirror: Path, tmp_path: Path) -> None:
     there = pairs(tmp_path, "data=multi30k_de_en", f"data.mirror={mirror}")
     back = pairs(tmp_path, "data=multi30k_en_de", f"data.mirror={mirror}")

@@ -6,18 +6,23 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from lightning_seq.data.sequence_to_sequence.module import SequenceToSequenceData
 from lightning_seq.data.sequence_to_sequence.prepare import of_pieces, prepare_pairs
-from lightning_seq.data.sequence_to_sequence.prepared import unknown_share
 from lightning_seq.data.sequence_to_sequence.settings import PairSettings
+from lightning_seq.data.token_arrays import unknown_share
 from lightning_seq.errors import UserError
 from lightning_seq.spec import Tokens, TokenSequence
-from lightning_seq.text.vocabulary import SPECIALS
+from lightning_seq.text.vocabulary import EOS, SPECIALS
 
 from .given_pairs import Given
+
+
+def unknown(flat: np.ndarray) -> float:
+    return unknown_share(flat[flat != EOS])
 
 
 def test_vocabularies_are_of_train_alone_each_of_its_side(tmp_path: Path) -> None:
@@ -27,7 +32,7 @@ def test_vocabularies_are_of_train_alone_each_of_its_side(tmp_path: Path) -> Non
     assert prepared.target_vocabulary.words == (*SPECIALS, "x")
     assert prepared.spec.inputs == Tokens(prepared.vocabulary.words)
     assert prepared.spec.targets == TokenSequence(prepared.target_vocabulary.words)
-    assert unknown_share(prepared.splits["test"].target) == 1.0
+    assert unknown(prepared.splits["test"].target.flat) == 1.0
     assert list(prepared.train_sentences()) == [["a", "a", "b"], ["a", "c"]]
     assert list(prepared.train_sentences("target")) == [["a", "x"], ["x", "x", "y"]]
     upper = prepare_pairs(source, tmp_path, PairSettings(lower=False))
@@ -44,7 +49,7 @@ def test_a_joint_vocabulary_is_one(tmp_path: Path) -> None:
     assert list(data.target_side.train_sentences()) == list(data.train_sentences())
     assert data.target_side.fingerprints["data"] == data.fingerprints["data"]
     for options in ({"target_level": "character"}, {"level": "subword", "target_subword": {"size": 9}}):
-        with pytest.raises(UserError, match=r"data\.joint_vocabulary=true needs both sides made of the same"):
+        with pytest.raises(UserError, match=r"data\.joint_vocabulary=true needs the same kind of tokens"):
             PairSettings(joint_vocabulary=True, **options)  # type: ignore[arg-type]
 
 
@@ -64,9 +69,9 @@ def test_subwords_are_counted_in_training_and_unknown_where_it_lacks_them(tmp_pa
         }
     found, ended = prepared.source("low zx"), prepared.target("newer q")
     assert {"z", "x"} <= set(found)
-    assert unknown_share(prepared.splits["test"].source) == 2 / len(found)
-    assert unknown_share(prepared.splits["test"].target) == 1 / len(ended), "its <eos> is not counted"
-    assert unknown_share(prepared.splits["train"].source) == unknown_share(prepared.splits["train"].target) == 0
+    assert unknown(prepared.splits["test"].source.flat) == 2 / len(found)
+    assert unknown(prepared.splits["test"].target.flat) == 1 / len(ended), "its <eos> is not counted"
+    assert unknown(prepared.splits["train"].source.flat) == unknown(prepared.splits["train"].target.flat) == 0
 
 
 def test_pieces_that_a_model_lacks_are_counted_as_unknown() -> None:

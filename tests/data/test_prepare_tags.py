@@ -10,9 +10,10 @@ import pytest
 from lightning_seq.data.sources.table import Loaded
 from lightning_seq.data.sources.tagged import TaggedTable
 from lightning_seq.data.tagging.prepare import prepare_tags
-from lightning_seq.data.tagging.prepared import PreparedTags, unknown_share
+from lightning_seq.data.tagging.prepared import PreparedTags
 from lightning_seq.data.tagging.settings import TagSettings
 from lightning_seq.data.tagging.spelling import WordForm
+from lightning_seq.data.token_arrays import unknown_share
 from lightning_seq.errors import UserError
 from lightning_seq.files import Plain
 from lightning_seq.text.word_case import CASES, case_of
@@ -81,7 +82,7 @@ def test_words_are_lower_case_with_digits_as_zero_and_of_train_alone(tmp_path: P
     }  # fmt: skip
     assert words(prepared, "train") == [["the", "cat", "sat"], ["a", "cat", "in", "0000"], ["b", "0000"]]
     assert words(prepared, "validation") == [["a", "<unk>"]]
-    assert unknown_share(prepared, "validation") == 0.5
+    assert unknown_share(prepared.spellings.words[prepared.splits["validation"].flat]) == 0.5
     assert prepared.tags == ("X", "Y", "Z")
     assert tags(prepared, "train") == list("XYZXYYYYX")
     assert prepared.tokens("train", 1) == ["a", "Cat", "in", "1984"]

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lightning_seq.data.language_modelling.prepare import LineReading, PreparedText, prepare_text, unknown_share
+from lightning_seq.data.language_modelling.prepare import LineReading, PreparedText, prepare_text
 from lightning_seq.data.sources.corpus import Corpus
-from lightning_seq.data.token_arrays import LONGEST_SENTENCE
+from lightning_seq.data.token_arrays import LONGEST_SENTENCE, unknown_share
 from lightning_seq.errors import UserError
 from lightning_seq.files import Plain
 from lightning_seq.spec import NextToken, Tokens
@@ -55,7 +55,7 @@ def test_every_line_of_words_ends_with_eos(tmp_path: Path) -> None:
     assert prepared.splits["train"].offsets.tolist() == [0, 5, 8, 13]
     assert prepared.line_end == 3
     assert prepared.splits["train"].flat.dtype == np.int32
-    assert unknown_share(prepared.splits["validation"]) == 0.25
+    assert unknown_share(prepared.splits["validation"].flat) == 0.25
     assert isinstance(prepared.spec.inputs, Tokens)
     assert isinstance(prepared.spec.targets, NextToken)
     assert prepared.spec.inputs.words == prepared.spec.targets.words == prepared.vocabulary.words

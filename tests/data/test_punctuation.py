@@ -30,6 +30,7 @@ def test_the_first_of_several_marks_counts_and_quotation_marks_do_not() -> None:
     assert tagged("sons' sons -- all") == (["sons", "sons", "all"], ["O", "O", "O"])
 
 
+@pytest.mark.slow
 def test_nothing_is_given_away_and_new_text_is_read_alike() -> None:
     for table in VersesPunctuation("web").load().tables.values():
         for words, tags in zip(table.tokens, table.tags, strict=True):

@@ -165,6 +165,7 @@ def test_settings_that_cannot_be(file: Path, tmp_path: Path) -> None:
             make(file, **options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "sizes", "note_1_gram"),
     [
@@ -180,7 +181,7 @@ def test_the_notes_own_frequencies_score_as_published(
     """Boulanger-Lewandowski et al. 2012, Table 1, `Note 1-gram`: a sum over notes, a mean over all steps."""
     data = made(SequencesOfSetsData, name, tmp_path, mirror=str(mirror), mirror_path=f"boulanger-lewandowski/{name}")
     assert [len(split) for split in data.prepared.splits.values()] == sizes
-    train = data.prepared.splits["train"].steps
+    train = data.prepared.splits["train"].flat
     shares = torch.from_numpy((train.sum(0, dtype=np.int64) + 1) / (len(train) + 2)).float()
     total, count = 0.0, 0
     for batch in data.test_dataloader():

@@ -130,7 +130,12 @@ def test_the_keys_of_a_source_are_typed_without_its_node() -> None:
         ("data.split_seed=x", r"^data\.split_seed=x: expected a whole number of at least 0"),
         ("data.validation_fraction=7", r"^data\.validation_fraction=7: expected a number from 0 to 1"),
         ("data.source=tsv", r"each set of data has its own source"),
-        ("data.source._target_=os.system", r"source\._target_=os\.system is not admitted"),
+        ("data.source._target_=os.system", r"^data\.source\._target_=os\.system is not admitted"),
+        (
+            "data.source._target_=lightning_seq.data.sources.table.Tabel",
+            r"^data\.source\..*did you mean Table",
+        ),
+        ("data.source._target_=lightning_seq.data.sources.tabel.Table", r"^data\.source\._target_=.*no module"),
         ("data.source._target_=lightning_seq.data.sources.adding.Adding", "there is no key .kind. in data.source"),
     ],
 )

@@ -11,8 +11,6 @@ from seqeval.scheme import BILOU, IOBES, IOE2, Entities
 from lightning_seq.errors import UserError
 from lightning_seq.text.bio_tags import (
     READ,
-    begun,
-    breaks,
     check_scheme,
     detected,
     in_order,
@@ -27,7 +25,7 @@ TAGS = st.lists(st.sampled_from(["O", "B-X", "I-X", "B-Y", "I-Y"]), max_size=12)
 
 
 def spans(tags: list[str]) -> list[tuple[str, int, int]]:
-    """Kind, beginning and end of each span, where any I that does not go on with a span of its kind begins one."""
+    """Kind, beginning and end of each span, where any I that does not continue a span of its kind begins one."""
     found: list[tuple[str, int, int]] = []
     for step, tag in enumerate(tags):
         if tag == "O":
@@ -41,32 +39,8 @@ def spans(tags: list[str]) -> list[tuple[str, int, int]]:
 
 
 @given(TAGS)
-def test_repair_keeps_the_spans_and_leaves_nothing_to_repair(tags: list[str]) -> None:
-    repaired = begun(tags)
-    assert not breaks(repaired)
-    assert spans(repaired) == spans(tags)  # type: ignore[arg-type]
-    assert [step for step, (old, new) in enumerate(zip(tags, repaired, strict=True)) if old != new] == breaks(tags)
-
-
-@given(TAGS)
-def test_a_break_is_an_inside_without_its_kind_before_it(tags: list[str]) -> None:
-    expected = [
-        step
-        for step, tag in enumerate(tags)
-        if tag[0] == "I" and (step == 0 or tags[step - 1] not in (f"B-{tag[2:]}", tag))
-    ]
-    assert breaks(tags) == expected
-
-
-def test_iob1_by_hand() -> None:
-    """Two spans of one kind that meet are the only place for a B there."""
-    iob1 = ["I-NP", "I-NP", "B-NP", "I-NP", "O", "I-VP", "I-NP"]
-    assert begun(iob1) == ["B-NP", "I-NP", "B-NP", "I-NP", "O", "B-VP", "B-NP"]
-
-
-def test_behind_an_unknown_tag_anything_may_stand() -> None:
-    assert breaks([None, "I-X", "I-Y"]) == [2]
-    assert begun([None, "I-X"]) == [None, "I-X"]
+def test_spans_in_bio(tags: list[str]) -> None:
+    assert [(kind, begin, end) for begin, end, kind in spans_of(tags, "bio")] == spans(tags)
 
 
 def test_what_looks_like_spans() -> None:
@@ -133,7 +107,6 @@ def test_spans_in_bio_come_back_from_every_scheme(scheme: str, tags: list[str]) 
 def test_iob1_is_written_as_it_was_read(tags: list[str]) -> None:
     marked = spans_of(tags, "bio")
     own = written(marked, tags, "iob1")
-    assert spans_of(begun(own), "bio") == marked  # type: ignore[arg-type]
     assert all(tag[0] != "B" or before[1:] == tag[1:] for before, tag in zip(["O", *own], own, strict=False))  # type: ignore[index]
 
 

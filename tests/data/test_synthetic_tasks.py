@@ -24,7 +24,7 @@ from .from_keys import made
 def test_a_tag_is_decided_by_the_letter_that_is_later(
     distance: int, more: int, halves: int, examples: int, seed: int
 ) -> None:
-    source = LookAhead(distance + 1 + more, distance, 2 * halves, examples, seed)
+    source = LookAhead(distance + 1 + more, distance, 2 * halves, examples=examples, split_seed=seed)
     loaded = source.load()
     assert len(loaded.tables["train"]) == examples
     letters = "abcdefghijklmnopqrstuvwxyz"[: 2 * halves]

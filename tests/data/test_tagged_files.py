@@ -139,7 +139,7 @@ def test_splits_that_are_not_given_are_cut_from_train(tmp_path: Path) -> None:
     (tmp_path / "train.txt").write_text("\ufeff" + rows, encoding="utf-8")
     (tmp_path / "test.txt").write_text("one N\n\ntwo V\n")
     source = TaggedFiles(
-        "conll", str(tmp_path / "train.txt"), test=str(tmp_path / "test.txt"), validation_fraction=0.25
+        str(tmp_path / "train.txt"), test=str(tmp_path / "test.txt"), kind="conll", validation_fraction=0.25
     )
     loaded = source.load()
     assert {split: len(table) for split, table in loaded.tables.items()} == {"train": 30, "validation": 10, "test": 2}
@@ -155,17 +155,17 @@ def test_splits_that_are_not_given_are_cut_from_train(tmp_path: Path) -> None:
 def test_the_directory_of_a_treebank(tmp_path: Path) -> None:
     for part in ("train", "dev", "test"):
         (tmp_path / f"xx_yy-ud-{part}.conllu").write_text(TREEBANK.replace("home", part))
-    loaded = TaggedFiles("conllu", str(tmp_path)).load()
+    loaded = TaggedFiles(str(tmp_path), kind="conllu").load()
     assert [table.tokens[1][-1] for table in loaded.tables.values()] == ["train", "dev", "test"]
-    own = TaggedFiles("conllu", str(tmp_path), test=str(tmp_path / "xx_yy-ud-dev.conllu")).load()
+    own = TaggedFiles(str(tmp_path), kind="conllu", test=str(tmp_path / "xx_yy-ud-dev.conllu")).load()
     assert own.tables["test"].tokens[1][-1] == "dev"
     (tmp_path / "zz-ud-dev.conllu").write_text(TREEBANK)
     with pytest.raises(UserError, match=r"has 2 files \*-dev\.conllu, xx_yy-ud-dev\.conllu and zz-ud-dev\.conllu"):
-        TaggedFiles("conllu", str(tmp_path)).load()
+        TaggedFiles(str(tmp_path), kind="conllu").load()
     (tmp_path / "xx_yy-ud-train.conllu").unlink()
     (tmp_path / "zz-ud-dev.conllu").unlink()
     with pytest.raises(UserError, match=r"has no \*-train\.conllu to train on \(.*xx_yy-ud-dev\.conllu"):
-        TaggedFiles("conllu", str(tmp_path)).identity()
+        TaggedFiles(str(tmp_path), kind="conllu").identity()
 
 
 def test_files_that_are_not_there(tmp_path: Path) -> None:
@@ -173,14 +173,14 @@ def test_files_that_are_not_there(tmp_path: Path) -> None:
     (tmp_path / "none.txt").write_text("-DOCSTART- O\n")
     for kind, train, said in (
         ("conll", None, r"give data\.train=FILE"),
-        ("conllu", None, r"give data\.train=FILE or data\.train=DIR"),
+        ("conllu", None, r"give data\.train=FILE, or for data=conllu data\.train=DIR"),
         ("conll", tmp_path / "tran.txt", r"is not there; did you mean train\.txt"),
         ("conll", tmp_path / "sub" / "a.txt", r"there is no directory"),
         ("conll", tmp_path, r"is a directory: expected a file"),
         ("conll", tmp_path / "none.txt", r"none\.txt has no sentences"),
     ):
         with pytest.raises(UserError, match=said):
-            TaggedFiles(kind, str(train) if train else None).load()  # type: ignore[arg-type]
+            TaggedFiles(str(train) if train else None, kind=kind).load()  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("kind", "line"), [("conll", "{} X"), ("conllu", "1\t{0}\t_\tX" + "\t_" * 6)])
@@ -188,6 +188,6 @@ def test_tagged_files_are_read_in_their_encoding(tmp_path: Path, kind: Any, line
     (tmp_path / "file").write_bytes(f"{line.format('été')}\r\n\r\n".encode("cp1252"))
     path = str(tmp_path / "file")
     with pytest.raises(UserError, match=r"line 1: not UTF-8 .*give data.encoding=cp1252$"):
-        TaggedFiles(kind, path, path, path).load()
-    table = TaggedFiles(kind, path, path, path, encoding="cp1252").load().tables["train"]
+        TaggedFiles(path, path, path, kind=kind).load()
+    table = TaggedFiles(path, path, path, kind=kind, encoding="cp1252").load().tables["train"]
     assert table.tokens == [["été"]]

@@ -143,6 +143,7 @@ def tagging(mirror: Path, cache: Path, *words: str) -> TaggingData:
 FRENCH = "data.mirror_path=universal-dependencies/fr_sequoia"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "sizes", "tokens", "tags", "scheme"),
     [
@@ -171,10 +172,11 @@ def test_real_tagged_sets(
         int(split.lengths.sum()) for split in splits
     ]
     assert len(data.prepared.tags) == tags
-    assert data.scheme == scheme
+    assert data.prepared.scheme == scheme
     assert sum(batch.count for batch in data.test_dataloader()) == int(splits[2].counts.sum())
 
 
+@pytest.mark.slow
 def test_what_training_does_not_have_in_real_sets(mirror: Path, tmp_path: Path) -> None:
     chunks, slots = (tagging(mirror, tmp_path, f"data={name}") for name in ("conll2000", "atis"))
     assert "test: 2 tokens whose tag training does not have (I-LST) do not count" in chunks.prepared.report

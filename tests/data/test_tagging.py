@@ -90,7 +90,7 @@ def test_a_batch_says_of_every_token_what_its_spelling_says(
             assert batch.mask[place].tolist() == [step < len(words) for step in range(shape[1])]
             for step, token in enumerate(words):
                 spelt = [number for number in characters[spelling[place, step]].tolist() if number]
-                assert "".join(data.characters[number] for number in spelt) == token[:7]
+                assert "".join(data.prepared.characters[number] for number in spelt) == token[:7]
                 assert CASES[case[place, step]] == plain_case(token)
                 word = token.lower().translate(str.maketrans("123456789", "000000000"))
                 assert data.vocabulary.words[batch.inputs[place, step]] in (word, "<unk>")
@@ -101,7 +101,7 @@ def test_a_batch_says_of_every_token_what_its_spelling_says(
             padding = ~batch.mask[place]
             for tensor in (batch.inputs, batch.targets, spelling, case, batch.target_mask):
                 assert not tensor[place, padding].any()
-            assert data.intents[batch.extra["intents"][place]] == loaded.intents[row]  # type: ignore[index]
+            assert data.prepared.intents[batch.extra["intents"][place]] == loaded.intents[row]  # type: ignore[index]
         assert batch.count == int(batch.target_mask.sum())
     assert seen == sum(map(len, loaded.tokens))
 
@@ -304,11 +304,11 @@ def test_files_of_the_users_own_become_batches(tmp_path: Path) -> None:
     path = tmp_path / "train.txt"
     path.write_text("".join(f"Peter{row} NNP B-PER\nsat VBD O\n\n" for row in range(20)))
     data = made(TaggingData, "conll", tmp_path / "cache", train=str(path), batch_size=4)
-    assert (data.scheme, data.prepared.tags) == ("bio", ("O", "B-PER"))
+    assert (data.prepared.scheme, data.prepared.tags) == ("bio", ("O", "B-PER"))
     assert sum(batch.count for batch in data.train_dataloader()) == 32
     assert data.tokens("test", 0)[1] == "sat"
     pos = made(TaggingData, "conll", tmp_path / "cache", train=str(path), tag_column=1)
-    assert (pos.scheme, pos.prepared.tags) == ("none", ("NNP", "VBD"))
+    assert (pos.prepared.scheme, pos.prepared.tags) == ("none", ("NNP", "VBD"))
 
 
 def test_only_spellings_that_occur_are_in_a_batch() -> None:

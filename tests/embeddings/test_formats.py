@@ -119,7 +119,7 @@ LIES = {
     "short line": (b"a 1 2\nb 3\n", r"line 2: has 1 values, expected 2"),
     "long line": (b"a 1 2\nb 3 4 5\n", r"line 2: has 3 values, expected 2"),
     "empty line inside": (b"a 1 2\n\nb 3 4\n", r"line 2: is empty"),
-    "no word": (b"a 1 2\n 3 4\n", r"line 2: there is no word"),
+    "no word": (b"a 1 2\n 3 4\n", r"line 2: the word before the values is missing"),
     "not UTF-8": (b"\xe9t\xe9 1 2\ncaf\xe9 3 4\n", "none of its words is UTF-8: save the file as UTF-8"),
     "not UTF-8, with a header": (b"1 2\ncaf\xe9 3 4\n", "none of its words is UTF-8"),
     "not vectors at all": (b"Dear reader,\nthis is prose.\n", r"line 1: 'reader,' is not a number"),
@@ -191,6 +191,6 @@ def test_another_width_or_no_file(tmp_path: Path) -> None:
 
 
 def test_a_word_that_the_text_format_cannot_hold_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="'a b' cannot stand in word2vec text"):
+    with pytest.raises(UserError, match="word2vec text cannot hold the word 'a b'"):
         write_word2vec_text(Vectors(("a b",), np.ones((1, 2), np.float32)), tmp_path / "v.txt")
     assert list(tmp_path.iterdir()) == []

@@ -73,7 +73,7 @@ def test_a_damaged_directory_is_one_clear_line(tmp_path: Path, vectors: Vectors,
 def test_parts_that_do_not_fit_are_refused() -> None:
     with pytest.raises(ValueError, match=r"expected float32 \[2, E\]"):
         Vectors(("a", "b"), np.zeros((3, 2), np.float32))
-    with pytest.raises(ValueError, match="twice"):
+    with pytest.raises(ValueError, match="of the same word"):
         Vectors(("a", "a"), np.zeros((2, 2), np.float32))
     with pytest.raises(ValueError, match="NaN"):
         Vectors(("a",), np.full((1, 2), np.nan, np.float32))

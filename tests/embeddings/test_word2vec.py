@@ -150,7 +150,9 @@ def test_a_sentence_across_the_edge_of_gensims_batch_is_trained_on(longest: int)
     [(7, 11), (8_000, 11), (40_003, 11), (40_000, 1), (40_000, 2), (40_000, 10), (40_000, 9_999), (40_000, 10_000),
      (40_000, 10_001), (100_000, 25_000), (200_000, 10)],
 )  # fmt: skip
-@pytest.mark.parametrize("workers", [1, 2, 4, 8])
+@pytest.mark.parametrize(
+    "workers", [1, pytest.param(2, marks=pytest.mark.slow), 4, pytest.param(8, marks=pytest.mark.slow)]
+)
 def test_several_workers_train_each_word_once_an_epoch(workers: int, words: int, length: int) -> None:
     """Lines of a divisor of 10,000 words fill gensim's batches to the last word."""
     drawn = np.random.default_rng(0).integers(0, 300, words).astype(str).tolist()

@@ -127,6 +127,7 @@ def test_an_interruption_leaves_no_run_behind(server: ForkServer, tmp_path: Path
     assert not (tmp_path / "first").exists()
 
 
+@pytest.mark.slow
 def test_nothing_that_must_not_be_copied_is_imported() -> None:
     """What runs import starts no thread and touches no accelerator."""
     program = (

@@ -18,7 +18,7 @@ from lightning_seq.launch import launch as launching
 from lightning_seq.launch.job import Job, RunLock, RunLockedError, at_work, end, finalize_record, run_as_rank
 from lightning_seq.launch.launch import launch, launcher_for
 from lightning_seq.records.record import Record, read, write
-from lightning_seq.training.directory import held, write_config
+from lightning_seq.training.directory import run_lock, write_config
 from lightning_seq.training.planned import Planned
 from tests.runs import environment
 from tests.stand_in import runs_of, times, use
@@ -26,11 +26,10 @@ from tests.stand_in import runs_of, times, use
 COMMAND = """
 import sys
 from pathlib import Path
-import pytest
 from lightning_seq.launch.launch import launch
-from tests.stand_in import runs_of, use
+from tests.stand_in import runs_of, use_alone
 
-use(pytest.MonkeyPatch(), 0.1)
+use_alone(0.1)
 runs = runs_of(Path(sys.argv[1]), ["a", "b", "c"], range(1, 6))
 print("ready", flush=True)
 sys.stdin.readline()
@@ -96,7 +95,7 @@ def test_a_claim_and_a_lock_both_keep_others_off(tmp_path: Path, monkeypatch: py
         assert at_work(tmp_path)
         with pytest.raises(RunLockedError):
             RunLock(tmp_path)
-    with held(tmp_path), pytest.raises(RunLockedError):
+    with run_lock(tmp_path), pytest.raises(RunLockedError):
         RunLock(tmp_path)
     assert not at_work(tmp_path)
 
@@ -195,7 +194,7 @@ def test_a_run_that_another_command_took_first_is_waited_for(tmp_path: Path, mon
     FakeLauncher().use(monkeypatch)
     (run,) = runs_of(tmp_path, ["a"], [1])
     run.directory.mkdir(parents=True)
-    theirs = held(run.directory)
+    theirs = run_lock(run.directory)
     theirs.__enter__()
     looks = 0
 
@@ -235,7 +234,7 @@ def test_the_record_of_one_that_others_have_taken_is_left_to_them(
     monkeypatch.setattr(contract, "DYING", 0.1)
     (run,) = runs_of(tmp_path, ["a"], [1])
     write(run.directory, Record("running", "x", "a", 1))
-    with held(run.directory):
+    with run_lock(run.directory):
         finalize_record(run, -signal.SIGKILL)
     assert read(run.directory).status == "running"
     finalize_record(run, -signal.SIGKILL)
@@ -247,11 +246,13 @@ def test_a_rank_waits_for_the_configuration_of_this_very_run(tmp_path: Path, mon
     run.directory.mkdir(parents=True)
     write_config(run.directory, {**run.config, "seed": 7})  # of an earlier attempt
     monkeypatch.setenv("RANK", "1")
+    began: list[object] = []
+    monkeypatch.setattr(contract, "execute", lambda *words: began.append(words))
     with pytest.raises(UserError, match=r"rank 1: rank 0 has not written .* a file system that all nodes share"):
-        run_as_rank(run, lambda: pytest.fail("it began"), patience=0.1)
+        run_as_rank(run, patience=0.1)
+    assert began == []
     later = threading.Timer(0.3, lambda: write_config(run.directory, run.config))
     later.start()
-    began: list[float] = []
-    run_as_rank(run, lambda: began.append(1), patience=20)
+    run_as_rank(run, patience=20)
     assert not later.is_alive()
-    assert began == [1]
+    assert began == [(run.directory, "a", run.entry.overrides)]

@@ -104,7 +104,7 @@ def test_a_claim_is_given_back_when_a_run_cannot_start(tmp_path: Path, monkeypat
     with pytest.raises(OSError, match="no such program"):
         LocalJob(run, 1, pool=pool)
     FileLock(run.directory / CLAIM, timeout=0).acquire().lock.release()
-    assert pool.held == {"0": 0}
+    assert pool.runs == {"0": 0}
 
 
 def test_the_memory_of_the_launcher_is_flat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,11 +160,10 @@ def test_where_the_fork_server_was_killed_a_run_is_started_afresh(
 CARRIER = """
 import sys, time
 from pathlib import Path
-import pytest
 from lightning_seq.launch.local import carry_out
-from tests.stand_in import runs_of, use
+from tests.stand_in import runs_of, use_alone
 
-use(pytest.MonkeyPatch(), 60)
+use_alone(60)
 place = Path(sys.argv[1])
 def began(job):
     (place / "part").write_text(str(job.process.pid))
@@ -185,11 +184,11 @@ def test_what_is_carried_out_ends_with_what_carries_it_out(tmp_path: Path) -> No
 LAUNCHER = """
 import sys, time
 from pathlib import Path
-import pytest
 from lightning_seq.launch import local
 from lightning_seq.launch.local import LocalJob
-from tests.stand_in import runs_of
+from tests.stand_in import runs_of, use_alone
 
+use_alone()
 RANK = "import os, sys, time; open(sys.argv[1] + '/' + os.environ['RANK'], 'w').write(str(os.getpid())); time.sleep(60)"
 place = Path(sys.argv[1])
 program = (

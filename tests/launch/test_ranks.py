@@ -176,7 +176,7 @@ def test_no_other_port_is_tried_for_what_was_told_to_end(tmp_path: Path, monkeyp
 
     def run(self: Ranks, port: int) -> int:
         ports.append(port)
-        self.told = signal.SIGTERM
+        self.signalled = signal.SIGTERM
         write(tmp_path, Record("failed", "x", "a", 1, error="DistNetworkError: address already in use"))
         return 128 + signal.SIGTERM
 

@@ -124,8 +124,8 @@ def test_its_engines_read_features_even_where_the_inputs_are_ids() -> None:
         ({"channels": 0}, "model.channels=0"),
         ({"num_layers": True}, "model.num_layers=True"),
         ({"activation": "rely"}, "did you mean relu"),
-        ({"dropout": 1.0}, "model.dropout=1.0: expected one number of at least 0 and less than 1"),
-        ({"dropout": [0.1]}, r"model.dropout=\[0.1\]"),
+        ({"dropout": 1.0}, "model.dropout is 1.0, expected at least 0 and less than 1"),
+        ({"dropout": [0.1]}, r"model.dropout is \[0.1\]"),
     ],
 )
 def test_a_wrong_argument_is_named(arguments: dict, message: str) -> None:

@@ -277,7 +277,7 @@ def test_coverage_penalty_by_hand() -> None:
         ({"context": "some"}, "model.context"),
         ({"bridge": "copied"}, "model.bridge"),
         ({"bridge": "copy"}, "brings 12 numbers to a decoder of 6"),
-        ({"bridge": "zeros"}, "nothing of the source"),
+        ({"bridge": "zeros"}, "no input from the source"),
         ({"style": "loung", "attention": DotScorer}, "luong"),
         ({"coverage": True}, "encoder_decoder_attention"),
         ({"input_feeding": True}, "model.style=luong"),

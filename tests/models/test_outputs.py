@@ -35,6 +35,7 @@ from lightning_seq.models.translator import Translator
 from lightning_seq.tasks.carried import detached
 from tests.callbacks.small_training import trained
 from tests.conformance.other_cells import ClockworkCell, Outputs, ReadoutCell, SCRNCell
+from tests.runs import crossed
 
 V, D, H = 9, 3, 4
 LENGTHS = torch.tensor([5, 2, 3])
@@ -120,8 +121,7 @@ DECODERS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("kind", DECODERS)
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize(("name", "kind"), crossed(CELLS, DECODERS))
 def test_an_encoder_decoder_learns_and_writes(name: str, kind: str) -> None:
     torch.manual_seed(1)
     model = EncoderDecoder(Embedding(V, D), Embedding(V, D), V, CELLS[name], hidden_size=H, **DECODERS[kind])

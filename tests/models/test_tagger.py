@@ -249,7 +249,7 @@ def test_one_hot_inputs_stand_alone() -> None:
     )
     assert len(model.engines()) == 1
     for given, key in (({"case": 2}, "task.case"), ({"characters": CharacterCNN(ALPHABET)}, "task.characters")):
-        with pytest.raises(UserError, match=f"{key} gives vectors.*use embedding=word2vec or embedding=random"):
+        with pytest.raises(UserError, match=f"{key} adds to the vectors.*use embedding=word2vec or embedding=random"):
             Tagger(OneHot(V), encoder, V, C, **given)
 
 

@@ -121,7 +121,7 @@ def test_a_mask_with_a_hole_is_refused() -> None:
         ({"model_size": 15, "heads": 5}, "even number .* the nearest above is 20"),
         ({"num_layers": 0}, "model.num_layers=0"),
         ({"feedforward_size": -1}, "model.feedforward_size=-1"),
-        ({"dropout": -0.1}, "model.dropout=-0.1"),
+        ({"dropout": -0.1}, "model.dropout is -0.1"),
     ],
 )
 def test_a_wrong_argument_is_named(arguments: dict, message: str) -> None:

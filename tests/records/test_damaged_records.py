@@ -14,7 +14,7 @@ from lightning_seq.data.sequence_to_sequence.prepare import prepare_pairs
 from lightning_seq.data.sequence_to_sequence.settings import PairSettings
 from lightning_seq.files import sha256, write_json
 from lightning_seq.records.record import read
-from lightning_seq.sealed import SEAL, is_whole
+from lightning_seq.sealed import SEAL, damage_of
 from tests.damage import CONTENTS, DAMAGES, NO_FILES, damage, seal
 from tests.data.given_pairs import Given, pairs
 from tests.report.made_comparison import make_comparison
@@ -66,7 +66,7 @@ def test_train_makes_a_cache_with_a_damaged_seal_again(
     damage(path, kind)
     assert main([*done, "name=again"]) == 0
     assert len(lines(caplog, "): it is made again")) == 1
-    assert is_whole(path.parent)
+    assert damage_of(path.parent) is None
 
 
 @pytest.mark.parametrize("kind", CONTENTS)
@@ -169,7 +169,7 @@ def test_a_plan_with_a_wrong_number_of_jobs_is_not_used(
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"a: " + b"[" * 100_000, "inside each other"),
+        (b"a: " + b"[" * 100_000, "nested"),
         (b"a: " + b"9" * 101, "101 digits"),
         (b"- a", "a list, expected a mapping"),
         (b"a: \xff", "byte 3 is not UTF-8"),

@@ -148,22 +148,22 @@ class Format(NamedTuple):
 
 
 FORMATS = {
-    "gates": Format(GATES, gates.read_gates, gates.Opened.from_plain, "epochs sentences epoch strips"),
-    "states": Format(STATES, states.read_states, states.Travelled.from_plain, "sentences epoch paths"),
+    "gates": Format(GATES, gates.Opened.read, gates.Opened.from_plain, "epochs sentences epoch strips"),
+    "states": Format(STATES, states.Travelled.read, states.Travelled.from_plain, "sentences epoch paths"),
     "deciding_words": Format(
-        DECIDED, deciding_words.read_deciding_words, deciding_words.Decided.from_plain,
+        DECIDED, deciding_words.Decided.read, deciding_words.Decided.from_plain,
         "epoch says threshold sentences patterns",
     ),
-    "samples": Format(SAMPLES, samples.read_samples, samples.Samples.from_plain, "prompt samples steps"),
+    "samples": Format(SAMPLES, samples.Samples.read, samples.Samples.from_plain, "prompt samples steps"),
     "tagging": Format(
-        TAGGED, tagging.read_tagged, tagging.Tagged.from_plain, "labels confusion per_class spans sentences"
+        TAGGED, tagging.Tagged.read, tagging.Tagged.from_plain, "labels confusion per_class spans sentences"
     ),
     "translation": Format(
-        TRANSLATION, translation.read_translation, translation.Translation.from_plain,
+        TRANSLATION, translation.Translation.read, translation.Translation.from_plain,
         "signatures by_length by_position examples beam alignment_error_rate attention_entropy n",
     ),
     "word_map": Format(
-        WORDS, lambda path: word_map.read_map(path, ()), word_map.WordMap.from_plain, "method words arrows"
+        WORDS, word_map.WordMap.read, word_map.WordMap.from_plain, "method words arrows"
     ),
 }  # fmt: skip
 
@@ -191,7 +191,7 @@ def test_attention_is_read_as_it_was_written(tmp_path: Path) -> None:
 def test_trials_are_read_as_they_were_written(tmp_path: Path) -> None:
     assert tuning.Tunings.from_plain(TUNINGS.to_plain()) == TUNINGS
     write_json(tmp_path / "tune.json", TUNINGS.to_plain())
-    assert tuning.read_tunings(tmp_path / "tune.json") == list(TUNINGS.entries)
+    assert tuning.Tunings.read(tmp_path / "tune.json") == TUNINGS
     assert list(json.loads((tmp_path / "tune.json").read_text())) == ["seed", "trials", "space", "entries"]
 
 

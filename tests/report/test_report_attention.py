@@ -15,8 +15,7 @@ from lightning_seq.records.attention import LEVELS, Attended, Step, fitted, read
 from lightning_seq.records.record import runs_in
 from lightning_seq.report.dashboard.attention import first_maps
 from lightning_seq.report.dashboard.dashboard import dashboard
-from lightning_seq.report.wandb.attention_picture import picture
-from lightning_seq.report.wandb.summary import log_comparison
+from lightning_seq.report.wandb.summary import log_comparison, picture
 from tests.report.browser import CHROMIUM, look
 from tests.report.made_run import rewrite
 from tests.report.page import Page

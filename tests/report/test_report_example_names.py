@@ -13,7 +13,7 @@ import pytest
 from lightning_seq.files import sha256
 from lightning_seq.records.record import read, write
 from lightning_seq.report.dashboard.dashboard import dashboard
-from lightning_seq.report.example_names import name_of, read_names
+from lightning_seq.report.predictions import name_of, read_names
 
 Make = Callable[..., Path]
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from lightning_seq.records.deciding_words import read_deciding_words
-from lightning_seq.records.gates import read_gates
+from lightning_seq.records.deciding_words import Decided
+from lightning_seq.records.gates import Opened
 from lightning_seq.records.record import runs_in
 from lightning_seq.records.sentences import MOST_LABELS
-from lightning_seq.records.states import read_states
+from lightning_seq.records.states import Travelled
 from lightning_seq.report.dashboard.deciding_words import deciding_words
 from lightning_seq.report.dashboard.gates import gates
 from lightning_seq.report.dashboard.page import Page
@@ -179,13 +179,13 @@ def test_readers_refuse_what_does_not_fit(tmp_path: Path) -> None:
 
     short = of_gates()
     short["strips"][0]["kept"][0] = [0.1]
-    refused(read_gates, short)
+    refused(Opened.read, short)
     lost = of_states()
     lost["paths"][0]["places"][0].pop()
-    refused(read_states, lost)
+    refused(Travelled.read, lost)
     words = of_words()
     words["sentences"][0]["prefixes"] = [0.1, "x", 0.2]
-    refused(read_deciding_words, words)
+    refused(Decided.read, words)
 
 
 def test_many_labels_are_a_few_hundred_kilobytes(make_comparison: Make, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lightning_seq.records.record import runs_in
-from lightning_seq.records.samples import LONGEST_TEXT, MOST_STEPS, MOST_TEXTS, read_samples
+from lightning_seq.records.samples import LONGEST_TEXT, MOST_STEPS, MOST_TEXTS, Samples
 from lightning_seq.report.dashboard.dashboard import dashboard
 from lightning_seq.report.dashboard.page import Page
 from lightning_seq.report.dashboard.samples import samples, visible
@@ -39,7 +39,7 @@ def test_a_file_is_read_whole(tmp_path: Path) -> None:
             {"symbol": "e", "next": []},
         ],
     )
-    samples = read_samples(path)
+    samples = Samples.read(path)
     assert (samples.prompt, samples.texts) == ("he", ((1, "hehe"), (2, "hello")))
     assert [(step.symbol, step.following) for step in samples.steps] == [
         ("h", (("e", 0.9), ("l", 0.1))),
@@ -48,7 +48,7 @@ def test_a_file_is_read_whole(tmp_path: Path) -> None:
 
 
 def test_long_files_are_thinned_to_what_a_page_can_hold(tmp_path: Path) -> None:
-    samples = read_samples(
+    samples = Samples.read(
         save(
             tmp_path / "samples.json",
             samples=[{"epoch": epoch, "text": "x" * 10_000} for epoch in range(1, 501)],
@@ -62,7 +62,7 @@ def test_long_files_are_thinned_to_what_a_page_can_hold(tmp_path: Path) -> None:
 
 def test_probabilities_stay_between_nothing_and_all(tmp_path: Path) -> None:
     likely = [{"symbol": "a", "probability": value} for value in (-3, 7, None, "x", float("nan"))]
-    samples = read_samples(save(tmp_path / "samples.json", steps=[{"symbol": "a", "next": likely}]))
+    samples = Samples.read(save(tmp_path / "samples.json", steps=[{"symbol": "a", "next": likely}]))
     assert [probability for _, probability in samples.steps[0].following] == [0, 1, 0, 0, 0]
 
 

@@ -15,7 +15,7 @@ from lightning_seq.files import sha256
 from lightning_seq.records.record import Record, read, runs_in, write
 from lightning_seq.report.dashboard.page import Page
 from lightning_seq.report.dashboard.slices import bootstrap, cuts, measured, read_predicted, slices, wilson
-from lightning_seq.report.spans import span_counts
+from lightning_seq.report.predictions import span_counts
 from lightning_seq.report.summary import summarise
 
 

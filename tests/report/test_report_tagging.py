@@ -12,7 +12,7 @@ import pytest
 from lightning_seq.files import sha256
 from lightning_seq.records.artifacts import read_artifacts
 from lightning_seq.records.record import Record, runs_in
-from lightning_seq.records.tagging import Tagged, read_tagged
+from lightning_seq.records.tagging import Tagged
 from lightning_seq.report.dashboard.confusion_matrices import confusions
 from lightning_seq.report.dashboard.dashboard import dashboard
 from lightning_seq.report.dashboard.page import Page
@@ -25,7 +25,7 @@ Make = Callable[..., Path]
 
 def tagged(directory: Path) -> tuple[Page, list[tuple[Record, Tagged]], Summary]:
     """A page, the contents of each run's file, and the summary."""
-    contents, notes = read_artifacts(runs_in(directory), "tagging", read_tagged)
+    contents, notes = read_artifacts(runs_in(directory), "tagging", Tagged.read)
     assert notes == []
     summary = summarise(directory)
     return Page(label for group in summary.groups for label in group.labels), contents, summary
@@ -37,7 +37,7 @@ def sentence(tokens: str, target: list[str | None], prediction: list[str | None]
 
 def test_a_file_is_read_whole(make_tagging: Make, tmp_path: Path) -> None:
     directory = make_tagging(tmp_path / "demo", labels=("rnn",), seeds=1)
-    tagged = read_tagged(directory / "rnn-seed1" / "tagging.json")
+    tagged = Tagged.read(directory / "rnn-seed1" / "tagging.json")
     assert tagged.labels == ("O", "B-NP", "I-NP", "B-VP")
     assert tagged.pairs["O", "O"] == 40
     assert tagged.pairs["B-NP", "I-NP"] == 8
@@ -52,14 +52,14 @@ def test_sentences_with_errors_come_first_and_in_the_order_of_the_file(tmp_path:
         row["id"] = number
     path = tmp_path / "tagging.json"
     path.write_text(json.dumps({"labels": ["X", "Y"], "sentences": rows}))
-    assert [each.number for each in read_tagged(path).sentences] == ["1", "3", "0", "2"]
+    assert [each.number for each in Tagged.read(path).sentences] == ["1", "3", "0", "2"]
 
 
 def test_tags_may_be_names_or_ids_and_what_does_not_count_is_no_error(tmp_path: Path) -> None:
     path = tmp_path / "tagging.json"
     rows = [sentence("a b c", [0, None, 1], [1, 0, 1])]
     path.write_text(json.dumps({"labels": ["X", "Y"], "sentences": rows}))
-    (only,) = read_tagged(path).sentences
+    (only,) = Tagged.read(path).sentences
     assert [(token.target, token.prediction, token.wrong) for token in only.tokens] == [
         ("X", "Y", True),
         (None, "X", False),
@@ -81,7 +81,7 @@ def test_the_tag_that_goes_without_saying(
 ) -> None:
     path = tmp_path / "tagging.json"
     path.write_text(json.dumps({"labels": labels, "confusion": confusion}))
-    assert read_tagged(path).usual == usual
+    assert Tagged.read(path).usual == usual
 
 
 def test_classes_are_a_table_of_labels_with_means_over_seeds(make_tagging: Make, tmp_path: Path) -> None:
@@ -192,7 +192,7 @@ def test_tokens_without_a_target_are_in_no_confusion(tmp_path: Path) -> None:
 def test_a_broken_file_is_a_note_and_the_others_are_read(make_tagging: Make, tmp_path: Path, broken: str) -> None:
     directory = make_tagging(tmp_path / "demo", seeds=1, parquet=False)
     rewrite(directory, "rnn-seed1", "tagging", broken)
-    held, (note,) = read_artifacts(runs_in(directory), "tagging", read_tagged)
+    held, (note,) = read_artifacts(runs_in(directory), "tagging", Tagged.read)
     assert [record.label for record, _ in held] == ["birnn"]
     assert note.startswith("rnn, seed 1: tagging.json cannot be used (")
 

@@ -11,7 +11,7 @@ import pytest
 
 from lightning_seq.files import sha256
 from lightning_seq.records.record import Record, read, runs_in, write
-from lightning_seq.records.translation import read_translation
+from lightning_seq.records.translation import Translation
 from lightning_seq.report import tables
 from lightning_seq.report.curves import metrics_to_draw
 from lightning_seq.report.dashboard.dashboard import dashboard
@@ -85,7 +85,7 @@ def test_what_bleu_is_stands_below_the_table_with_its_signature() -> None:
 
 def test_a_file_is_read_whole(make_translation: Make, tmp_path: Path) -> None:
     directory = make_translation(tmp_path / "demo", labels=("gru-dot",), seeds=1, known=True)
-    held = read_translation(directory / "gru-dot-seed1" / "translation.json")
+    held = Translation.read(directory / "gru-dot-seed1" / "translation.json")
     assert [(bucket.name, bucket.first, bucket.last, bucket.n) for bucket in held.buckets] == [
         ("short", 3, 9, 333),
         ("middle", 10, 16, 333),
@@ -97,8 +97,8 @@ def test_a_file_is_read_whole(make_translation: Make, tmp_path: Path) -> None:
     assert [example.exact for example in held.examples] == [False, False, True, False, False, True]
     empty = tmp_path / "translation.json"
     empty.write_text('{"alignment_error_rate": null}')
-    assert read_translation(empty).buckets == ()
-    assert read_translation(empty).alignment_error_rate is None
+    assert Translation.read(empty).buckets == ()
+    assert Translation.read(empty).alignment_error_rate is None
 
 
 def test_charts_have_the_means_over_seeds(make_translation: Make, tmp_path: Path) -> None:

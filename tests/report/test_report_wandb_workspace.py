@@ -14,8 +14,9 @@ import pytest
 
 from lightning_seq.errors import UserError
 from lightning_seq.records.record import runs_in, write
+from lightning_seq.report.stamp import WANDB_PLAN
 from lightning_seq.report.wandb.summary import log_comparison
-from lightning_seq.report.wandb.workspace import FILE, build, main, publish, upload, write_plan
+from lightning_seq.report.wandb.workspace import build, main, publish, upload, write_plan
 
 Make = Callable[..., Path]
 
@@ -37,7 +38,7 @@ def two_sets(make_comparison: Make, make_tagging: Make, tmp_path: Path) -> Path:
 
 def test_the_plan_holds_the_figures_of_the_dashboard(two_sets: Path) -> None:
     plan = write_plan(two_sets)
-    assert json.loads((two_sets / FILE).read_text()) == plan
+    assert json.loads((two_sets / WANDB_PLAN).read_text()) == plan
     assert (plan["name"], plan["project"], plan["entity"]) == ("demo", "nets", None)
     genre, chunks = plan["views"]
     assert genre["title"] == "demo: verses_genre (classification)"
@@ -107,7 +108,7 @@ def test_where_no_run_was_logged_the_project_has_to_be_said(make_comparison: Mak
     directory = make_comparison(tmp_path / "demo", labels=("rnn",), seeds=1)
     with pytest.raises(UserError, match="was logged to W&B: run the comparison with logger=wandb"):
         write_plan(directory)
-    assert not (directory / FILE).exists()
+    assert not (directory / WANDB_PLAN).exists()
     plan = write_plan(directory, project="nets", entity="team")
     assert (plan["project"], plan["entity"]) == ("nets", "team")
 
@@ -118,7 +119,7 @@ def test_without_the_package_it_says_what_to_install(
     monkeypatch.setitem(__import__("sys").modules, "wandb_workspaces", None)
     assert main([str(two_sets)]) == 2
     assert 'pip install ".[workspaces]"' in capsys.readouterr().err
-    assert (two_sets / FILE).is_file()
+    assert (two_sets / WANDB_PLAN).is_file()
     assert main([]) == 2
     assert "expected the directory of a comparison" in capsys.readouterr().err
 

@@ -251,7 +251,7 @@ def test_a_stand_in_has_no_loss() -> None:
         ({"evaluation": "keep"}, "task.evaluation is 'keep'"),
         ({"activation_penalty": -1.0}, "expected at least 0"),
         ({"monitor": "val/perplex"}, "val/perplexity"),
-        ({"monitor": "val/bits_per_character"}, "how many characters"),
+        ({"monitor": "val/bits_per_character"}, "number of characters"),
     ],
 )
 def test_wrong_settings(given: dict[str, Any], said: str) -> None:

@@ -19,7 +19,8 @@ from lightning_seq.embeddings.layer import Embedding
 from lightning_seq.errors import UserError
 from lightning_seq.models.encoder_decoder import EncoderDecoder, coverage_penalty
 from lightning_seq.spec import Batch
-from lightning_seq.tasks.sequence_to_sequence import Detokenizer, SequenceToSequence
+from lightning_seq.tasks.detokenizer import Detokenizer
+from lightning_seq.tasks.sequence_to_sequence import SequenceToSequence
 from lightning_seq.tasks.teacher_forcing import TeacherForcing
 from lightning_seq.text.vocabulary import EOS
 

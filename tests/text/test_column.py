@@ -37,8 +37,8 @@ def test_records_that_are_not_of_the_format_are_named() -> None:
 def test_records_of_jsonl_that_hold_no_such_text_are_named() -> None:
     assert list(column_of(['{"text": "a"}', "", '{"text": " "}'], ".jsonl", "text", "f")) == ["a", "", " "]
     for line, said in (
-        ("text", "f, line 1: not JSON: expected one object on every line"),
-        ("[1]", "f, line 1: expected an object such as"),
+        ("text", "f, line 1: not JSON"),
+        ("[1]", "f, line 1: list, expected an object such as"),
         ('{"txt": "a"}', "f, line 1: expected one column 'text'; did you mean txt"),
         ('{"text": 1}', "f, line 1: 'text' is 1, expected text"),
     ):
@@ -60,7 +60,8 @@ def test_a_field_over_several_lines_is_told_with_its_lines(caplog: pytest.LogCap
     assert list(column_of(["text,id", '"a', "b,1", 'c",2', "d,3"], ".csv", "text", "f")) == ["a\nb,1\nc", "d"]
     (said,) = caplog.messages
     assert (
-        said == "f: a quoted field with line ends inside, lines 2 to 4: check the quotes there if it is several records"
+        said
+        == "f: a quoted field with line ends inside, lines 2 to 4: check the quotes there if these are several records"
     )
     caplog.clear()
     list(column_of(["text", *['"a', 'b"'] * 4], ".csv", "text", "f"))

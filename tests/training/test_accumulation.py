@@ -106,17 +106,11 @@ def test_two_ranks_accumulate_as_one(case: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_run_killed_inside_a_window_ends_as_one_that_was_not(tmp_path: Path) -> None:
+def test_a_run_killed_inside_a_window_ends_as_one_that_was_not(runner: Runner, tmp_path: Path) -> None:
     """Tagging, three batches to a step; the last step of an epoch has two."""
-    scene, runner = (
-        Scene.of("tagging", tmp_path, ("trainer.accumulate_grad_batches=3", "trainer.max_steps=9")),
-        Runner(),
-    )
-    try:
-        straight = scene.run("straight")
-        runner.finish(straight)
-        code, directory = struck(runner, scene, "struck", "batch", 17, signal.SIGKILL)
-    finally:
-        runner.close()
+    scene = Scene.of("tagging", tmp_path, ("trainer.accumulate_grad_batches=3", "trainer.max_steps=9"))
+    straight = scene.run("straight")
+    runner.finish(straight)
+    code, directory = struck(runner, scene, "struck", "batch", 17, signal.SIGKILL)
     assert code == -signal.SIGKILL
     assert not any(differences(straight.directory, directory).values())

@@ -31,7 +31,7 @@ def test_edited_labels_are_refused_by_name_before_anything_is_prepared(
     assert main(["compare", "model=rnn", "seeds=2", *own, *FAST]) == 0  # nothing has changed: nothing is said
     before = (tmp_path / "train.csv").read_bytes()
     flipped(tmp_path / "train.csv")
-    monkeypatch.setattr("lightning_seq.builders.build.build_data", lambda config: pytest.fail("prepared"))
+    monkeypatch.setattr("lightning_seq.comparison.prepare.build_data", lambda config: pytest.fail("prepared"))
     expected = f"rnn-seed1 was made from other data: data.train={tmp_path / 'train.csv'} has changed since 2"
     for words in (["train", "model=rnn"], ["compare", "model=rnn,gru"], ["compare", "model=gru"]):
         said = refused(*words, *own, *FAST)

@@ -16,7 +16,8 @@ from lightning_seq.config.tree import Config
 from lightning_seq.errors import UserError
 from lightning_seq.launch.ranks import free_port
 from lightning_seq.records.record import read
-from lightning_seq.training.devices import adopt, check_devices, cluster_environment, layout, started_by, strategy
+from lightning_seq.training.devices import adopt, check_devices, started_by
+from lightning_seq.training.trainer import cluster_environment, layout, strategy
 from tests.runs import TINY, environment
 
 TORCHRUN = {"TORCHELASTIC_RUN_ID": "x", "RANK": "1", "LOCAL_RANK": "1", "WORLD_SIZE": "4", "GROUP_RANK": "0",

@@ -27,6 +27,7 @@ def test_what_a_process_did_before_a_run_is_no_part_of_its_peak() -> None:
     assert peak_memory_bytes() < before + SIZE // 2
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a process inherits the peak of the one that started it")
 def test_peak_memory_is_not_that_of_the_process_that_started_it() -> None:
     alone = int(subprocess.check_output([sys.executable, "-c", ASKED]))

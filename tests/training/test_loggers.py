@@ -151,17 +151,14 @@ def test_a_logger_that_fails_is_left_out(tmp_path: Path) -> None:
     assert "no room" in said
 
 
-@pytest.mark.parametrize("checkpoint", [True, False])
-def test_tensorboard_shows_a_point_once_after_a_kill(checkpoint: bool, tmp_path: Path) -> None:
+@pytest.mark.parametrize("checkpoint", [True, pytest.param(False, marks=pytest.mark.slow)])
+def test_tensorboard_shows_a_point_once_after_a_kill(checkpoint: bool, runner: Runner, tmp_path: Path) -> None:
     """Killed after steps that no checkpoint has: the run resumes before them, or begins anew."""
     pytest.importorskip("tensorboard")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    scene, runner = Scene.of("classification", tmp_path, (*LOGGED, f"callbacks.checkpoint={checkpoint}")), Runner()
-    try:
-        code, directory = struck(runner, scene, "struck", "batch", 32, signal.SIGKILL)
-    finally:
-        runner.close()
+    scene = Scene.of("classification", tmp_path, (*LOGGED, f"callbacks.checkpoint={checkpoint}"))
+    code, directory = struck(runner, scene, "struck", "batch", 32, signal.SIGKILL)
     assert code == -signal.SIGKILL
     shown = EventAccumulator(str(directory / "tensorboard")).Reload()
     for name in ("train/loss", "val/accuracy"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,7 +14,6 @@ import pytest
 import torch
 
 from lightning_seq.cli.main import main
-from lightning_seq.launch.fork_server import ForkServer
 from lightning_seq.records.record import Record, read, write
 from lightning_seq.training.checkpoints import BEFORE, LAST, OF_BEST, is_good, read_checkpoint, write_checkpoint
 from lightning_seq.training.loggers.curve_logger import CurveLogger
@@ -28,20 +27,18 @@ KILL, TERM, INT = signal.SIGKILL, signal.SIGTERM, signal.SIGINT
 
 CELLS = [
     ("classification", "batch", 7, TERM),  # between two batches whose gradients are accumulated
-    ("classification", "validation", 2, INT),
-    ("classification", "epoch", 2, KILL),
+    pytest.param("classification", "validation", 2, INT, marks=pytest.mark.slow),
+    pytest.param("classification", "epoch", 2, KILL, marks=pytest.mark.slow),
     ("classification", "writing", 3, KILL),
-    ("language_modelling", "batch", 30, KILL),
+    pytest.param("language_modelling", "batch", 30, KILL, marks=pytest.mark.slow),
     ("language_modelling", "validation", 17, TERM),  # while the averaged weights are in the place of the others
     ("tagging", "batch", 36, KILL),  # in an epoch that max_steps cuts short, with early stopping
 ]
 
 
 @pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], tuple[Runner, Scene, Path]]]:
-    if not ForkServer.possible():
-        pytest.skip("runs are copied from a process that has imported everything: Linux alone")
-    runner, root, straight = Runner(), tmp_path_factory.mktemp("killed"), dict[str, Path]()
+def stage(runner: Runner, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[Runner, Scene, Path]]:
+    root, straight = tmp_path_factory.mktemp("killed"), dict[str, Path]()
 
     def of(task: str) -> tuple[Runner, Scene, Path]:
         scene = Scene.of(task, root)
@@ -51,8 +48,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], 
             straight[task] = run.directory
         return runner, scene, straight[task]
 
-    yield of
-    runner.close()
+    return of
 
 
 @pytest.mark.parametrize(("task", "place", "count", "number"), CELLS)

@@ -19,6 +19,8 @@ from lightning_seq.training.directory import prepare_directory
 from lightning_seq.training.planned import Planned
 from torture.killed import PATIENCE, Scene, differences, wait_for_its_lock
 
+pytestmark = pytest.mark.slow
+
 KILL, TERM = signal.SIGKILL, signal.SIGTERM
 ALONE = 5.0
 """Seconds that a rank has to end by itself when the other one has."""
@@ -27,11 +29,11 @@ DDP = ("trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2", "trainer.t
 
 CASES = [
     ("classification", {0: "batch:7", 1: "batch:7"}, KILL),  # between two batches whose gradients are accumulated
-    pytest.param("classification", {0: "writing:3"}, KILL, marks=pytest.mark.slow),
+    ("classification", {0: "writing:3"}, KILL),
     ("classification", {1: "batch:12"}, TERM),
-    pytest.param("classification", {0: "validation:2", 1: "validation:2"}, TERM, marks=pytest.mark.slow),
+    ("classification", {0: "validation:2", 1: "validation:2"}, TERM),
     ("language_modelling", {1: "batch:30"}, KILL),
-    pytest.param("language_modelling", {0: "batch:17"}, TERM, marks=pytest.mark.slow),
+    ("language_modelling", {0: "batch:17"}, TERM),
 ]
 """Where which rank is struck, `torture.strike`. One that is killed takes the other with it, as their launcher does."""
 

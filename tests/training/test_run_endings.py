@@ -20,6 +20,7 @@ from lightning_seq.cli.main import main
 from lightning_seq.errors import UserError
 from lightning_seq.records.record import read, write
 from lightning_seq.report.dashboard import chart_library
+from lightning_seq.training import outcome
 from tests.runs import INLINE, TINY, environment, record_of
 
 
@@ -144,6 +145,7 @@ def test_a_process_hears_a_signal_before_it_knows_its_run(tmp_path: Path) -> Non
     assert "SIGTERM" in (tmp_path / "log.txt").read_text()
 
 
+@pytest.mark.slow
 def test_what_ended_another_rank_is_the_cause(own: list[str]) -> None:
     words = ["trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2", "cell._target_=breaking.Cell"]
     file = Path(own[1].removeprefix("data.train=")).parent / "breaking.py"
@@ -210,8 +212,6 @@ def test_a_done_run_is_done_where_the_chart_library_dies(
 def test_a_signal_whose_exception_was_caught_is_heard_before_the_record_says_done(
     own: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from lightning_seq.training import outcome
-
     made = outcome._write_artifacts
 
     def struck(*given: Any) -> Any:
@@ -232,15 +232,13 @@ def test_a_signal_whose_exception_was_caught_is_heard_before_the_record_says_don
 def test_a_signal_after_the_record_says_done_ends_the_command_and_leaves_the_record(
     own: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from lightning_seq.training import run
-
-    train = run._train
+    train = outcome.train_and_test
 
     def struck(*given: Any) -> None:
         train(*given)
         os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr(run, "_train", struck)
+    monkeypatch.setattr(outcome, "train_and_test", struck)
     assert main(["compare", "model=rnn", "seeds=1", INLINE, *own, *TINY]) == 128 + signal.SIGINT
     done = record_of(own, "rnn-seed1")
     assert (done.status, done.error) == ("done", None)
@@ -251,4 +249,4 @@ def test_a_link_to_itself_in_the_place_of_a_run_is_one_line(own: list[str], refu
     run = Path(own[2].removeprefix("runs=")) / "csv/rnn-seed1"
     run.parent.mkdir(parents=True)
     run.symlink_to(run.name)
-    assert "csv/rnn-seed1: no path of this system (Too many levels of" in refused("train", "model=rnn", *own, *TINY)
+    assert "csv/rnn-seed1: not a path of this system (Too many levels of" in refused("train", "model=rnn", *own, *TINY)

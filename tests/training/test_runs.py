@@ -16,7 +16,7 @@ import lightning_seq
 from lightning_seq.cli.main import main
 from lightning_seq.errors import UserError
 from lightning_seq.records.record import read, write
-from lightning_seq.training.directory import held
+from lightning_seq.training.directory import run_lock
 from lightning_seq.training.run import execute
 from tests.conftest import fastest
 from tests.runs import INLINE, TINY, environment, record_of, sentences, write_csv
@@ -245,7 +245,7 @@ def test_a_run_that_another_process_holds_is_left_alone(own: list[str], capsys: 
     directory = Path(own[2].removeprefix("runs=")) / "csv" / "gru-seed1"
     before = read(directory)
     write(directory, before.with_(status="running"))
-    with held(directory):
+    with run_lock(directory):
         with pytest.raises(UserError, match="another process"):
             execute(directory, "gru", [])
         assert main(["compare", "model=gru,rnn", INLINE, "seeds=1", *own, *TINY]) == 1

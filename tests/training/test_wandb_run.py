@@ -22,7 +22,8 @@ from pyarrow import parquet
 from lightning_seq.cli.main import main
 from lightning_seq.records.record import Record, read, write
 from lightning_seq.training.loggers.wandb_run import SENT, WandbRun, send, wandb_id, wandb_mode
-from lightning_seq.training.loggers.wandb_upload import alive, carry
+from lightning_seq.training.loggers.wandb_upload import carry
+from lightning_seq.training.signals import is_alive
 from tests.runs import TINY, environment
 
 
@@ -298,6 +299,7 @@ def server(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_
     made.server_close()
 
 
+@pytest.mark.slow
 def test_what_is_recorded_is_sent(own: list[str], server: Server) -> None:
     """Also when the process that recorded it has ended."""
     words = ["train", "model=rnn", *own, *TINY, "logger=wandb_online"]
@@ -340,10 +342,10 @@ def test_wandb_itself_may_fail(own: list[str], monkeypatch: pytest.MonkeyPatch) 
 def test_a_sender_is_given_up_a_while_after_the_end_of_the_run() -> None:
     words = [sys.executable, "-c", "import time; time.sleep(60)"]
     recording = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1)"])
-    assert alive(recording.pid)
+    assert is_alive(recording.pid)
     begun = time.monotonic()
-    assert carry(words, lambda: alive(recording.pid), patience=0.5) < 0
+    assert carry(words, lambda: is_alive(recording.pid), patience=0.5) < 0
     assert 1 < time.monotonic() - begun < 50
-    assert not alive(recording.pid)  # though nobody has asked for its exit code
+    assert not is_alive(recording.pid)  # though nobody has asked for its exit code
     recording.wait()
     assert carry([sys.executable, "-c", "raise SystemExit(3)"], lambda: False) == 3

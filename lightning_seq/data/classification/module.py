@@ -1,8 +1,8 @@
-"""Batches for sequence classification: a LightningDataModule, and the reader of new text that goes into checkpoints."""
+"""Batches for sequence classification."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +10,13 @@ import torch
 from torch.utils.data import Dataset
 
 from lightning_seq.data.bucket_sampler import BatchShard
-from lightning_seq.data.classification.prepare import EncodedSplit, Prepared, prepare, unknown_share
+from lightning_seq.data.classification.prepare import EncodedSplit, Prepared, prepare
 from lightning_seq.data.classification.reader import TextReader
 from lightning_seq.data.example_ids import ExampleIds, read_ids
-from lightning_seq.data.loader import Planner
 from lightning_seq.data.module import DataModule
+from lightning_seq.data.planner import Planner
 from lightning_seq.data.sources.table import Loaded, Source, Table
-from lightning_seq.errors import UserError
+from lightning_seq.data.token_arrays import unknown_share
 from lightning_seq.spec import Batch
 from lightning_seq.text.padding import pad_flat
 from lightning_seq.text.tokenise import Tokeniser
@@ -25,38 +25,29 @@ from lightning_seq.value_types import Size, Workers
 
 
 class SentenceDataset(Dataset[Batch]):
-    """The batches of a split, `dataset[shard]`, built straight from the flat array."""
+    """The batches of a split, `dataset[shard]`."""
 
     def __init__(self, split: EncodedSplit) -> None:
         self.split = split
 
-    def __len__(self) -> int:
-        return len(self.split)
-
     def __getitem__(self, shard: BatchShard) -> Batch:
         rows, real = shard.rows()
         inputs, mask = pad_flat(self.split.flat, self.split.offsets, rows)
-        return Batch(
-            ids=torch.from_numpy(rows),
-            inputs=inputs,
-            mask=mask,
-            targets=torch.from_numpy(self.split.labels[rows]),
-            target_mask=torch.from_numpy(real),
-            count=shard.count,
-        )
+        targets, counts = torch.from_numpy(self.split.labels[rows]), torch.from_numpy(real)
+        return Batch(torch.from_numpy(rows), inputs, mask, targets, counts, shard.count)
 
 
 class ClassificationData(DataModule[Prepared, TextReader]):
     """Labelled sentences, prepared and batched.
 
-    Give `prepared`, or a `source` and a `cache`:
+    Give `prepared`, or a `source` and a `cache`.
 
     level, lower, normalise, replace: see `Tokeniser`.
     min_count, max_vocabulary, max_length: see `prepare`.
 
     batch_size, eval_batch_size, seed, num_workers, licence: see `DataModule`.
 
-    Everything is read, or prepared, when the object is made. Raises UserError as the source and `prepare` do.
+    The constructor reads or prepares all data. Raises UserError as the source and `prepare` do.
     """
 
     def __init__(
@@ -79,12 +70,13 @@ class ClassificationData(DataModule[Prepared, TextReader]):
         num_workers: Workers = 0,
     ) -> None:
         super().__init__(batch_size, eval_batch_size, seed, num_workers, licence)
-        if prepared is None:
-            if source is None or cache is None:
-                raise UserError("ClassificationData needs `prepared`, or `source` and `cache`: give data=NAME")
-            tokeniser = Tokeniser(level, lower, dict(replace or {}), normalise=normalise)
-            prepared = prepare(source, cache, tokeniser, min_count, max_vocabulary, max_length)
-        self.prepared = prepared
+        self.prepared = prepared = prepared or prepare(
+            *self.required(source, cache),
+            Tokeniser(level, lower, dict(replace or {}), normalise=normalise),
+            min_count,
+            max_vocabulary,
+            max_length,
+        )
         self.reader = TextReader(prepared.spec, prepared.vocabulary, prepared.tokeniser, prepared.max_length)
 
     @property
@@ -97,20 +89,16 @@ class ClassificationData(DataModule[Prepared, TextReader]):
         return self.prepared.splits["train"].labels
 
     def example_ids(self, split: str) -> ExampleIds:
-        """What the source calls the examples of a split, in the order of a batch's `ids`."""
+        """The source's names of the examples of a split, in the order of a batch's `ids`."""
         return read_ids(self.prepared, split)
 
-    def train_sentences(self) -> Iterator[list[str]]:
-        """The sentences of the train split, whole and with all their words, for training word vectors."""
-        return self.prepared.train_sentences()
-
     def headline(self) -> str:
-        sizes = ", ".join(f"{name} {len(split):,}" for name, split in self.prepared.splits.items())
+        unknown = unknown_share(self.prepared.splits["test"].flat)
         return (
-            f"{self.prepared.name}: {sizes} sentences, {len(self.prepared.classes)} classes, {len(self.vocabulary):,} "
-            f"words (unknown in test: {unknown_share(self.prepared.splits['test']):.1%} of the tokens)"
+            f"{self.prepared.name}: {self.sizes()} sentences, {len(self.prepared.classes)} classes, "
+            f"{len(self.vocabulary):,} words (unknown in test: {unknown:.1%} of the tokens)"
         )
 
-    def batches(self, split: str) -> tuple[Dataset[Batch], Planner]:
+    def batches(self, split: str) -> tuple[Dataset[Batch], Planner[BatchShard]]:
         sentences = self.prepared.splits[split]
         return SentenceDataset(sentences), self.bucket_sampler(split, sentences.lengths)

@@ -1,25 +1,33 @@
-"""From a source to ids on disk: tokenised, numbered, and found again when nothing has changed."""
+"""Labelled texts as ids on disk, for classification."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from array import array
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from lightning_seq.data.example_ids import origins_of, save_keys
+from lightning_seq.data.cache import CachedFields, PreparedData, check_limits, prepared, train_vocabulary, write_meta
+from lightning_seq.data.example_ids import save_keys
 from lightning_seq.data.kept_texts import KeptTexts, save_texts
 from lightning_seq.data.sources.table import SPLITS, Loaded, Source, Table, empty_split
-from lightning_seq.data.token_arrays import TokenNumbers, opened, read_corpus, reading, save_corpus, shortened
+from lightning_seq.data.token_arrays import (
+    Ragged,
+    TokenNumbers,
+    read_arrays,
+    read_corpus,
+    reading,
+    save_arrays,
+    save_corpus,
+    shortened,
+)
 from lightning_seq.errors import UserError
-from lightning_seq.files import LARGEST_CACHED, Plain, fingerprint, read_json, write_json
+from lightning_seq.files import Plain, fingerprint
 from lightning_seq.printable import number_of
-from lightning_seq.sealed import cached
 from lightning_seq.spec import Class, DataSpec, Tokens
 from lightning_seq.text.tokenise import Tokeniser
 from lightning_seq.text.vocabulary import UNK, Vocabulary
@@ -29,62 +37,33 @@ CODE_VERSION = 1
 
 
 @dataclass(frozen=True)
-class EncodedSplit:
-    """The sentences of one split, as one flat array.
+class EncodedSplit(Ragged):
+    """The sentences of one split, as ids.
 
-    flat:    `[tokens]` int32 ids; sentence i is `flat[offsets[i]:offsets[i + 1]]`, never empty.
-    offsets: `[N + 1]` int64.
-    labels:  `[N]` int64 class ids.
-    ids:     `[N]` int64, what the source calls each example.
+    labels: `[N]` int64 class ids.
+    ids:    `[N]` int64, the source's number of each example.
     """
 
-    flat: np.ndarray
-    offsets: np.ndarray
     labels: np.ndarray
     ids: np.ndarray
 
-    def __len__(self) -> int:
-        return len(self.labels)
 
-    @cached_property
-    def lengths(self) -> np.ndarray:
-        return np.diff(self.offsets)
+@dataclass(frozen=True, kw_only=True)
+class Prepared(PreparedData[EncodedSplit]):
+    """Labelled texts, ready for batches. spec: Tokens to Class.
 
-
-@dataclass(frozen=True)
-class Prepared:
-    """A data set ready for batches.
-
-    spec:         Tokens to Class.
-    vocabulary:   of the train split alone, cut by min count and size.
-    splits:       by name: train, validation, test.
-    fingerprints: `data` (texts, labels and everything done to them) and `split` (which example is where).
-    report:       a line each on what was left out, cut short, or done that the user may not expect.
-    name:         for people.
-    revision:     of a public set, where it has one.
-    directory:    in the cache.
-    origins:      by split, the file, or the split of a public set, that holds the examples; empty without files.
+    vocabulary: of the train split alone, cut by min count and size.
     """
 
-    spec: DataSpec
     vocabulary: Vocabulary
     tokeniser: Tokeniser
-    splits: dict[str, EncodedSplit]
-    fingerprints: dict[str, str]
-    report: tuple[str, ...]
-    name: str
-    revision: str | None
-    directory: Path
     max_length: int | None = None
-    origins: dict[str, str] = field(default_factory=dict)
 
     @property
     def classes(self) -> tuple[str, ...]:
-        targets = self.spec.targets
-        return targets.names if isinstance(targets, Class) else ()
+        return self.spec.targets_as(Class).names
 
     def train_sentences(self) -> Iterator[list[str]]:
-        """The sentences of the train split, whole and with all their words, for training word vectors."""
         return read_corpus(self.directory)
 
     def test_texts(self) -> KeptTexts:
@@ -101,7 +80,7 @@ def prepare(
     max_vocabulary: int | None = None,
     max_length: int | None = None,
 ) -> Prepared:
-    """The source's examples as ids, from `<cache>/data/<fingerprint>/` where they are there and whole.
+    """The source's examples as ids, from the cache where they are there and whole.
 
     max_vocabulary: words at most, specials not counted.
     max_length:     tokens of a sentence that are kept, from its beginning.
@@ -109,8 +88,7 @@ def prepare(
     Raises UserError for a mistake in the source, an empty split, a split with one class, and a label that
     no training example has.
     """
-    if max_length is not None and max_length < 1:
-        raise UserError(f"data.max_length is {max_length}, expected at least 1, or null for no limit")
+    check_limits(max_length=max_length)
     tokeniser = tokeniser or Tokeniser()
     settings = {
         "tokeniser": tokeniser.to_plain(),
@@ -119,114 +97,73 @@ def prepare(
         "max_length": max_length,
         "code": CODE_VERSION,
     }
-    key = fingerprint({"source": source.identity(), "keeps": "test texts", **settings})
 
-    def build(directory: Path) -> None:
-        _build(directory, source.describe(), source.load(), tokeniser, min_count, max_vocabulary, max_length, settings)
+    def read(directory: Path, meta: dict[str, Plain], common: CachedFields) -> Prepared:
+        vocabulary = Vocabulary.from_plain(meta["vocabulary"])
+        parts = ("flat", "offsets", "labels", "ids")
+        return Prepared(
+            spec=DataSpec(Tokens(vocabulary.words), Class(tuple(meta["classes"]))),
+            splits={split: EncodedSplit(*read_arrays(directory, split, *parts)) for split in SPLITS},
+            vocabulary=vocabulary,
+            tokeniser=tokeniser,
+            max_length=max_length,
+            **common,
+        )
 
-    place = Path(cache).expanduser() / "data" / key
-    return cached(
-        place, build, lambda directory: _read(directory, source.describe(), origins_of(source), tokeniser, max_length)
-    )
-
-
-def _read(
-    directory: Path, name: str, origins: dict[str, str], tokeniser: Tokeniser, max_length: int | None
-) -> Prepared:
-    meta = read_json(directory / "meta.json", dict, LARGEST_CACHED)
-    vocabulary = Vocabulary.from_plain(meta["vocabulary"])
-    splits = {
-        split: EncodedSplit(*(opened(directory, f"{split}_{part}") for part in ("flat", "offsets", "labels", "ids")))
-        for split in SPLITS
-    }
-    return Prepared(
-        DataSpec(Tokens(vocabulary.words), Class(tuple(meta["classes"]))),
-        vocabulary,
-        tokeniser,
-        splits,
-        meta["fingerprints"],
-        tuple(meta["report"]),
-        name,
-        meta["revision"],
-        directory,
-        max_length,
-        origins,
-    )
+    build = partial(_build, tokeniser=tokeniser, settings=settings)
+    return prepared(source, cache, {"source": source.identity(), "keeps": "test texts", **settings}, build, read)
 
 
-def _build(
-    directory: Path,
-    name: str,
-    loaded: Loaded,
-    tokeniser: Tokeniser,
-    min_count: int,
-    max_vocabulary: int | None,
-    max_length: int | None,
-    settings: Plain,
-) -> None:
+def _build(directory: Path, name: str, loaded: Loaded[Table], tokeniser: Tokeniser, settings: dict[str, Plain]) -> None:
     tables = loaded.tables
     classes = _classes(name, loaded)
     numbers = {label: index for index, label in enumerate(classes)}
     spellings = TokenNumbers()
-    encoded = {split: _flatten(spellings, tables[split], tokeniser, split) for split in SPLITS}
+    encoded = {split: _flatten(spellings, tables[split], tokeniser) for split in SPLITS}
     train_flat, train_offsets = encoded["train"]
-    counts = np.bincount(train_flat, minlength=len(spellings))
-    by_word = {word: int(count) for word, count in zip(spellings, counts.tolist(), strict=True) if count}
-    vocabulary = Vocabulary.from_counts(by_word, min_count, max_vocabulary)
-    if len(vocabulary) == len(Vocabulary.from_counts({})):
-        raise UserError(f"{name}: no word occurs {min_count} times in the train split: expected a lower data.min_count")
+    vocabulary = train_vocabulary(name, spellings.counts(train_flat), settings["min_count"], settings["max_vocabulary"])
     known = np.array(vocabulary.encode(spellings), dtype=np.int32)
     report = list(loaded.notes)
     for split, (flat, offsets) in encoded.items():
         flat, offsets = _filled(known[flat], offsets, split, report)
-        flat, offsets = shortened(flat, offsets, max_length, f"{split}: ", "sentences", report)
+        flat, offsets = shortened(flat, offsets, settings["max_length"], f"{split}: ", "sentences", report)
         _note_unknown(flat, offsets, split, report)
         table = tables[split]
         labels = np.array([numbers[label] for label in table.labels], dtype=np.int64)
-        for part, values in {"flat": flat, "offsets": offsets, "labels": labels, "ids": np.array(table.ids)}.items():
-            np.save(directory / f"{split}_{part}.npy", values)
+        save_arrays(directory, split, flat=flat, offsets=offsets, labels=labels, ids=np.array(table.ids))
         save_keys(directory, split, table.keys)
     save_texts(directory, "test_text", tables["test"].texts)
     save_corpus(directory, "", train_flat, train_offsets, list(spellings))
     content, membership = _digests(tables)
-    write_json(
-        directory / "meta.json",
-        {
-            "vocabulary": vocabulary.to_plain(),
-            "classes": list(classes),
-            "fingerprints": {"data": fingerprint({"content": content, **settings}), "split": membership},
-            "revision": loaded.revision,
-            "report": report,
-        },
-    )
+    meta = {
+        "vocabulary": vocabulary.to_plain(),
+        "classes": list(classes),
+        "fingerprints": {"data": fingerprint({"content": content, **settings}), "split": membership},
+    }
+    write_meta(directory, meta, loaded.revision, report)
 
 
-def _flatten(numbers: TokenNumbers, table: Table, tokeniser: Tokeniser, split: str) -> tuple[np.ndarray, np.ndarray]:
-    """The table's sentences as numbers `[tokens]` int32, and offsets `[N + 1]` int64.
-
-    Raises UserError, with file and line, for a sentence without tokens in a file of the user's own.
-    """
-    flat, offsets = array("i"), np.zeros(len(table) + 1, dtype=np.int64)
-    for row, text in enumerate(table.texts):
-        flat.extend([numbers[token] for token in tokeniser(text)])
-        offsets[row + 1] = len(flat)
-        if table.origin and offsets[row + 1] == offsets[row]:
-            raise UserError(
-                f"{table.origin}, line {table.ids[row]}: the sentence is empty after tokenising: "
-                "expected at least one word; fill it in or take the line out"
-            )
-    return np.frombuffer(flat, dtype=np.int32) if flat else np.zeros(0, dtype=np.int32), offsets
+def _flatten(numbers: TokenNumbers, table: Table, tokeniser: Tokeniser) -> tuple[np.ndarray, np.ndarray]:
+    """See `TokenNumbers.flatten`. Raises UserError for a sentence without tokens in a file of the user."""
+    flat, offsets = numbers.flatten(map(tokeniser, table.texts))
+    empty = np.flatnonzero(np.diff(offsets) == 0)
+    if table.origin and len(empty):
+        raise UserError(
+            f"{table.origin}, line {table.ids[empty[0]]}: the sentence is empty after tokenising: "
+            "expected at least one word; fill it in or take the line out"
+        )
+    return flat, offsets
 
 
-def _classes(name: str, loaded: Loaded) -> tuple[str, ...]:
+def _classes(name: str, loaded: Loaded[Table]) -> tuple[str, ...]:
     """The names of the classes: the source's order, or numbers by value and words by spelling."""
     for split, table in loaded.tables.items():
-        found = sorted(set(table.labels))
+        labels = sorted(set(table.labels))
         if not len(table):
             raise empty_split(name, split, "one example of every class")
-        if len(found) == 1:
+        if len(labels) == 1:
             raise UserError(
-                f"{name}: the {split} split has one class, {found[0]!r}: expected at least two; "
+                f"{name}: the {split} split has one class, {labels[0]!r}: expected at least two; "
                 "check data.label_column, or give more examples"
             )
     trained = set(loaded.tables["train"].labels)
@@ -270,8 +207,3 @@ def _digests(tables: dict[str, Table]) -> tuple[str, str]:
             content.update(json.dumps([split, text, label]).encode())
             membership.update(json.dumps([split, number, label]).encode())
     return content.hexdigest()[:16], membership.hexdigest()[:16]
-
-
-def unknown_share(split: EncodedSplit) -> float:
-    """The part of a split's tokens that the vocabulary does not hold."""
-    return float((split.flat == UNK).mean())

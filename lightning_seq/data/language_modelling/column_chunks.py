@@ -1,4 +1,4 @@
-"""Batches of a text in columns: the windows that `ColumnsSampler` plans, cut from them."""
+"""Batches of a text in columns: the windows that `ColumnsSampler` plans."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lightning_seq.text.vocabulary import PAD
 class ColumnChunkDataset(Dataset[Batch]):
     """The batches of a text in columns, `dataset[chunk]`: a window of each of this rank's columns.
 
-    A rank without a column computes the first one, which counts nothing.
+    A rank without a column computes the first column, without counting its targets.
     """
 
     def __init__(self, flat: np.ndarray, columns: int, before: int | None, rank: int = 0, world: int = 1) -> None:
@@ -37,16 +37,9 @@ class ColumnChunkDataset(Dataset[Batch]):
         if not self.real or chunk.first > chunk.start:
             counts = mask.clone()
             counts[:, : chunk.first - chunk.start if self.real else size] = False
-        return Batch(
-            ids=self.starts + chunk.start,
-            inputs=inputs,
-            mask=mask,
-            targets=targets,
-            target_mask=counts,
-            count=columns.count(*chunk.step),
-            extra={
-                "advance": torch.tensor(chunk.advance),
-                "new": torch.tensor(chunk.stop - chunk.first),
-                "fresh": torch.tensor(chunk.number == 0),
-            },
-        )
+        extra = {
+            "advance": torch.tensor(chunk.advance),
+            "new": torch.tensor(chunk.stop - chunk.first),
+            "fresh": torch.tensor(chunk.number == 0),
+        }
+        return Batch(self.starts + chunk.start, inputs, mask, targets, counts, columns.count(*chunk.step), extra)

@@ -1,8 +1,8 @@
-"""Batches for language modelling: a LightningDataModule."""
+"""Batches for language modelling."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 
@@ -11,20 +11,16 @@ import torch
 from torch.utils.data import Dataset
 
 from lightning_seq.data.bucket_sampler import BatchShard
+from lightning_seq.data.cache import check_limits
 from lightning_seq.data.columns_sampler import SHORTEST, ColumnsSampler
 from lightning_seq.data.language_modelling.column_chunks import ColumnChunkDataset
-from lightning_seq.data.language_modelling.prepare import (
-    LineReading,
-    PreparedText,
-    TextSplit,
-    prepare_text,
-    unknown_share,
-)
+from lightning_seq.data.language_modelling.prepare import LineReading, PreparedText, TextSplit, prepare_text
 from lightning_seq.data.language_modelling.reader import LanguageReader
-from lightning_seq.data.loader import Planner
-from lightning_seq.data.module import DataModule, check_at_least_one
+from lightning_seq.data.module import DataModule
+from lightning_seq.data.planner import Planner
 from lightning_seq.data.sources.corpus import CorpusSource
 from lightning_seq.data.sources.table import SPLITS
+from lightning_seq.data.token_arrays import unknown_share
 from lightning_seq.errors import UserError, near
 from lightning_seq.spec import Batch
 from lightning_seq.text.padding import pad_flat
@@ -36,7 +32,7 @@ LAYOUTS = ("columns", "sequences")
 
 
 class LineDataset(Dataset[Batch]):
-    """The batches of a text whose lines are sequences by themselves, `dataset[shard]`.
+    """The batches of a text whose lines are separate sequences, `dataset[shard]`.
 
     before: the id before each line; None: the first token of a line is not predicted, and is the first input.
     """
@@ -46,17 +42,14 @@ class LineDataset(Dataset[Batch]):
         rows = np.flatnonzero(np.diff(split.offsets) > (before is None))
         self.starts, self.ends, self.ids = split.offsets[rows], split.offsets[rows + 1], rows
 
-    def __len__(self) -> int:
-        return len(self.ids)
-
     @cached_property
     def targets(self) -> np.ndarray:
-        """`[N]`, how many tokens of each line are predicted."""
+        """`[N]`, predicted tokens of each line."""
         return self.ends - self.starts - (self.before is None)
 
     def __getitem__(self, shard: BatchShard) -> Batch:
         rows, real = shard.rows()
-        # Each row's start and end side by side, as `pad_flat` wants them.
+        # The start and the end of each row as two offsets of `pad_flat`.
         bounds = np.stack([self.starts[rows], self.ends[rows]], 1).reshape(-1)
         tokens, mask = pad_flat(self.flat, bounds, np.arange(0, len(bounds), 2))
         if self.before is None:
@@ -65,51 +58,45 @@ class LineDataset(Dataset[Batch]):
         else:
             first = torch.full((len(rows), 1), self.before)
             inputs, targets = torch.cat([first, tokens[:, :-1]], 1).masked_fill(~mask, PAD), tokens
-        return Batch(
-            ids=torch.from_numpy(self.ids[rows]),
-            inputs=inputs,
-            mask=mask,
-            targets=targets,
-            target_mask=mask & torch.from_numpy(real)[:, None],
-            count=shard.count,
-        )
+        counts = mask & torch.from_numpy(real)[:, None]
+        return Batch(torch.from_numpy(self.ids[rows]), inputs, mask, targets, counts, shard.count)
 
 
 class LanguageModellingData(DataModule[PreparedText, LanguageReader]):
     """Running text, prepared and batched for predicting the next token.
 
-    Give `prepared`, or a `source` and a `cache`:
+    Give `prepared`, or a `source` and a `cache`.
 
     level, lower, normalise, replace: see `Tokeniser`.
     eos, blank_lines: see `LineReading`.
     min_count, max_vocabulary: see `prepare_text`.
 
-    layout: `columns`: a split is one long text, cut into as many stretches as a batch has rows, whose lengths differ by
-            one token at most; batches go down them side by side, and a task carries the state from one to the next. Or
-            `sequences`: every line by itself, lines of like length together.
+    layout: `columns`: a split is one long text, cut into one column for each row of a batch; batches are successive
+            windows of all columns, and a task carries the state from one batch to the next. `sequences`: every line is
+            a sequence, and a batch holds lines of similar length.
 
-    Of columns:
+    For columns:
 
-    chunk_length:      k1, new tokens of a batch; `random_chunks` draws their number in training, see `random_lengths`.
-    backward_length:   k2, tokens of a training batch's window, which ends with the new ones; None: the new ones alone.
+    chunk_length:      k1, new tokens of a window; `random_chunks` draws their number in training, see `random_lengths`.
+    backward_length:   k2, all tokens of a window in training, which ends with the new ones; None: only the new ones.
     eval_chunk_length: as chunk_length, for validation, test and prediction; None: the same.
 
     batch_size:      of the global batch, over all ranks; of columns a multiple of the number of ranks.
     seed:            of drawn lengths, or of the order of lines.
     eval_batch_size, num_workers, licence: see `DataModule`.
 
-    Every token of a split is the target of exactly one batch of a pass: nothing is dropped, and where a column is one
-    shorter the last step is masked. Before a split's first token stands what a line ends with (`LineReading.line_end`);
-    without it the first token is not predicted. A batch of columns has as ids the place of each window's first target
-    among those of the split, and in `extra`
+    Every token of a split is the target of exactly one batch of a pass: no token is dropped, and where a column is one
+    token shorter the last step is masked. The end of a line (`LineReading.line_end`) precedes the first token of a
+    split; if lines have no end, the first token is not predicted. The ids of a batch of columns are the positions of
+    the first targets of its windows in the split. Its `extra` holds
 
-    advance: int64, 0-d: how far after this window's first token the next one's begins (0 while a k2 window grows). The
-             state after that many inputs is what the next batch starts from.
+    advance: int64, 0-d: from the start of this window to the start of the next one (0 while a k2 window grows). The
+             next batch starts from the state after that many inputs.
     new:     int64, 0-d: steps of this window whose tokens are new, the same on every rank.
     fresh:   bool, 0-d: the first of a pass.
 
-    Everything is read, or prepared, when the object is made. Raises UserError as the sources and `prepare_text` do, for
-    k2 < k1, and for a text shorter than one batch.
+    The constructor reads or prepares all data. Raises UserError as the sources and `prepare_text` do, for k2 < k1, and
+    for a text shorter than one batch.
     """
 
     def __init__(
@@ -140,14 +127,13 @@ class LanguageModellingData(DataModule[PreparedText, LanguageReader]):
         super().__init__(batch_size, eval_batch_size, seed, num_workers, licence)
         if layout not in LAYOUTS:
             raise UserError(f"data.layout is {layout!r}; {near(str(layout), LAYOUTS)}")
-        check_at_least_one(chunk_length=chunk_length, eval_chunk_length=eval_chunk_length)
+        check_limits(chunk_length=chunk_length, eval_chunk_length=eval_chunk_length)
         _check_chunks(layout, chunk_length, backward_length, random_chunks)
         if prepared is None:
-            if source is None or cache is None:
-                raise UserError("LanguageModellingData needs `prepared`, or `source` and `cache`: give data=NAME")
             spaces = "keep" if level == "character" else "join"
             tokeniser = Tokeniser(level, lower, dict(replace or {}), spaces, normalise)
-            prepared = prepare_text(source, cache, LineReading(tokeniser, eos, blank_lines), min_count, max_vocabulary)
+            reading = LineReading(tokeniser, eos, blank_lines)
+            prepared = prepare_text(*self.required(source, cache), reading, min_count, max_vocabulary)
         self.prepared, self.layout = prepared, layout
         self.chunk_length, self.backward_length, self.random_chunks = chunk_length, backward_length, random_chunks
         self.eval_chunk_length = eval_chunk_length or chunk_length
@@ -160,7 +146,7 @@ class LanguageModellingData(DataModule[PreparedText, LanguageReader]):
                 if tokens < 1:
                     raise UserError(
                         f"{self.prepared.name}: the {split} split has no line with a token to predict: "
-                        "expected lines of at least two"
+                        "expected lines of at least two tokens"
                     )
                 continue
             train = split == "train"
@@ -170,7 +156,7 @@ class LanguageModellingData(DataModule[PreparedText, LanguageReader]):
                 fitting = [f"{setting}={tokens // length}"] if tokens >= length else []
                 fitting += [f"data.chunk_length={tokens // rows}"] if train and tokens >= rows else []
                 raise UserError(
-                    f"{self.prepared.name}: the {split} split has {tokens:,} tokens to predict, less than a batch has, "
+                    f"{self.prepared.name}: the {split} split has {tokens:,} tokens to predict, fewer than a batch, "
                     f"{setting} {rows:,}{f' x data.chunk_length {length:,}' if train else ''} = {rows * length:,}: "
                     f"give more text, or set {' or '.join(fitting) or f'{setting}=1 and data.chunk_length lower'}"
                 )
@@ -181,16 +167,15 @@ class LanguageModellingData(DataModule[PreparedText, LanguageReader]):
 
     @cached_property
     def tokens(self) -> dict[str, int]:
-        """How many tokens of each split are targets in a pass."""
+        """By split, the targets of a pass."""
         sizes = {split: len(text.flat) for split, text in self.prepared.splits.items()}
         return {split: sizes[split] - len(firsts) for split, firsts in self._unpredicted.items()}
 
     @cached_property
     def characters(self) -> dict[str, int]:
-        """How many characters of each split's text its targets stand for, as they would be typed, line feeds too.
+        """By split, the characters of its targets as typed, with line feeds, for bits per character.
 
-        Nats of a whole split over this, over log 2, are bits per character. Of a first word that is not predicted the
-        letters of the vocabulary's spelling count.
+        The letters of a first word that is not predicted are subtracted in the spelling of the vocabulary.
         """
         words, space = self.vocabulary.words, 0 if self.prepared.reading.by_character else 1
         return {
@@ -200,7 +185,7 @@ class LanguageModellingData(DataModule[PreparedText, LanguageReader]):
 
     @cached_property
     def _unpredicted(self) -> dict[str, list[int]]:
-        """By split, the first tokens, which no token precedes."""
+        """By split, the first tokens, which are not predicted as no token precedes them."""
         if self.prepared.line_end is not None:
             return {split: [] for split in SPLITS}
         return {
@@ -208,64 +193,55 @@ class LanguageModellingData(DataModule[PreparedText, LanguageReader]):
             for split, text in self.prepared.splits.items()
         }
 
-    def train_sentences(self) -> Iterator[list[str]]:
-        """The lines of the train split with all their words, for training word vectors."""
-        return self.prepared.train_sentences()
-
     def headline(self) -> str:
         prepared, unit = self.prepared, "characters" if self.prepared.reading.by_character else "words"
         sizes = ", ".join(f"{split} {count:,}" for split, count in self.tokens.items())
         head = f"{prepared.name}: {sizes} tokens to predict, {len(self.vocabulary):,} {unit}"
         if self.vocabulary.has_specials:
-            head += f" (unknown in test: {unknown_share(prepared.splits['test']):.1%} of the tokens)"
+            head += f" (unknown in test: {unknown_share(prepared.splits['test'].flat):.1%} of the tokens)"
         return head
 
     def notes(self) -> list[str]:
-        notes = list(self.prepared.report)
-        if self.layout == "columns":
-            steps = len(self._columns_sampler("train"))
-            notes.append(
-                f"train: {self.batch_size:,} columns of {-(-self.tokens['train'] // self.batch_size):,}, "
-                f"{steps:,} batches of {'about ' if self.random_chunks else ''}{self.chunk_length} a column"
-            )
-        return notes
+        if self.layout == "sequences":
+            return list(self.prepared.report)
+        sampler, about = self._columns_sampler("train"), "about " if self.random_chunks else ""
+        columns = f"train: {self.batch_size:,} columns of {sampler.length:,}"
+        return [*self.prepared.report, f"{columns}, {len(sampler):,} batches of {about}{self.chunk_length} a column"]
 
-    def batches(self, split: str) -> tuple[Dataset[Batch], Planner]:
+    def batches(self, split: str) -> tuple[Dataset[Batch], Planner[object]]:
         line_end, text = self.prepared.line_end, self.prepared.splits[split]
         if self.layout == "sequences":
             lines = LineDataset(text, line_end)
             return lines, self.bucket_sampler(split, lines.targets, lines.targets)
         rank, world = self.rank_and_world
-        train = split == "train"
-        columns = self.batch_size if train else self.eval_batch_size
-        if train and columns % world:
+        columns = self.batch_size if split == "train" else self.eval_batch_size
+        if split == "train" and columns % world:
             raise UserError(
-                f"data.batch_size is {columns} for {world} processes, each of which takes columns of its own: "
+                f"data.batch_size is {columns} for {world} processes, which share the columns: "
                 f"expected a multiple of {world}, such as data.batch_size={-(-columns // world) * world}"
             )
         return ColumnChunkDataset(text.flat, columns, line_end, rank, world), self._columns_sampler(split)
 
     def _columns_sampler(self, split: str) -> ColumnsSampler:
         if split == "train":
-            length = -(-self.tokens[split] // self.batch_size)
-            lengths = (self.chunk_length, self.backward_length, self.random_chunks)
-            return ColumnsSampler(length, *lengths, self.seed, self.accumulated)
+            lengths = self.chunk_length, self.backward_length, self.random_chunks
+            return ColumnsSampler(-(-self.tokens[split] // self.batch_size), *lengths, self.seed, self.accumulated)
         return ColumnsSampler(-(-self.tokens[split] // self.eval_batch_size), self.eval_chunk_length)
 
 
 def _check_chunks(layout: str, chunk_length: int, backward_length: int | None, random_chunks: bool) -> None:
     if layout == "sequences":
-        for name, given in (("backward_length", backward_length is not None), ("random_chunks", random_chunks)):
-            if given:
-                raise UserError(f"data.{name} is given, but data.layout=sequences has no chunks: take columns")
+        for name, is_set in (("backward_length", backward_length is not None), ("random_chunks", random_chunks)):
+            if is_set:
+                raise UserError(f"data.{name} needs data.layout=columns: the layout `sequences` has no chunks")
         return
     if backward_length is not None and backward_length < chunk_length:
         raise UserError(
             f"data.backward_length (k2) is {backward_length}, less than data.chunk_length (k1) {chunk_length}: "
-            f"expected at least {chunk_length}, as every new token is to be learnt from; null for the same"
+            f"expected at least {chunk_length}, to learn from every new token; null for the same"
         )
     if random_chunks and chunk_length < 2 * SHORTEST:
         raise UserError(
             f"data.chunk_length is {chunk_length}, expected at least {2 * SHORTEST} with data.random_chunks=true: "
-            f"none that is drawn is under {SHORTEST}"
+            f"the shortest chunk that is drawn has {SHORTEST} tokens"
         )

@@ -1,33 +1,28 @@
-"""The reader of new text that goes into the checkpoint of a language model: from text to ids and back."""
+"""The reader of new text for a language model: from text to ids and back."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import torch
 
 from lightning_seq.data.language_modelling.prepare import LineReading
 from lightning_seq.data.note import EMPTY, UNKNOWN, Note, refusal
+from lightning_seq.data.reader import Reader, check_some
 from lightning_seq.errors import UserError
-from lightning_seq.spec import Batch, DataSpec
+from lightning_seq.spec import Batch
 from lightning_seq.text.padding import pad
 from lightning_seq.text.vocabulary import BOS, EOS, PAD, UNK, Vocabulary
 
-KIND = "language_modelling"
-
 
 @dataclass(frozen=True)
-class LanguageReader:
-    """From new text to batches, as in training, and back: all that a checkpoint needs of the data.
+class LanguageReader(Reader):
+    """Reads texts as token ids, and token ids as text. layout: `columns` or `sequences`, as in training."""
 
-    layout: `columns` or `sequences`, as in training.
-    """
-
-    spec: DataSpec
+    KIND = "language_modelling"
     vocabulary: Vocabulary
     reading: LineReading
     layout: str = "columns"
@@ -39,42 +34,41 @@ class LanguageReader:
 
     @property
     def suppressed_tokens(self) -> tuple[int, ...]:
-        """Ids that nothing in training was followed by, for a sampler to leave out."""
+        """Ids that are no target in training; a sampler leaves them out."""
         if not self.vocabulary.has_specials:
             return ()
         return (PAD, BOS) if self.line_end == EOS else (PAD, BOS, EOS)
 
     def ids(self, text: str) -> list[int]:
-        """The tokens of a text. Of words, a line feed is an `<eos>`, also one at the end of the text.
+        """The tokens of a text. In a model of words every line feed is an `<eos>`, also one at the end of the text.
 
         Raises UserError for a symbol that a vocabulary without `<unk>` does not have.
         """
         if self.reading.by_character:
             return self.vocabulary.encode(self.reading.tokeniser(text))
-        found: list[int] = []
+        ids: list[int] = []
         *ended, last = text.split("\n")
         for line in ended:
             row = self.vocabulary.encode(self.reading.tokeniser(line))
             if self.line_end is not None and (row or self.reading.blank_lines):
                 row.append(self.line_end)
-            found += row
-        return found + self.vocabulary.encode(self.reading.tokeniser(last))
+            ids += row
+        return ids + self.vocabulary.encode(self.reading.tokeniser(last))
 
     def encode(self, texts: Sequence[str], first: int = 1, unknown: bool = False) -> Batch:
-        """One batch of all texts, each by itself from the start.
+        """One batch of all texts, each from the start.
 
         first:   the number of the first text, for errors.
-        unknown: whether a text may be of unknown words alone.
+        unknown: allow texts that have only unknown words.
 
-        Inputs are what stands before a text (where lines have an end: its id) and all its tokens; targets are what
-        follows each. What follows the last is not known: that target is 0 and does not count, the prediction is there.
-        An empty text is only what stands before it. `count` is how many targets count.
+        The inputs are the end of a line, if lines have one, and all tokens of a text; the targets are the next tokens.
+        No token follows the last one: that target is 0 and does not count, and the model still predicts it. `count` is
+        the number of targets that count.
 
-        Raises UserError, with the text's number, for one of unknown words alone, and for an empty one where nothing
-        stands before it.
+        Raises UserError, with the text's number, for a text that has only unknown words, and for an empty one if lines
+        have no end.
         """
-        if not texts:
-            raise UserError("there is no text: expected at least one")
+        check_some(texts)
         rows = []
         for number, text in enumerate(texts, first):
             row = self.ids(text)
@@ -89,20 +83,13 @@ class LanguageReader:
         inputs, mask = pad(rows)
         targets, target_mask = torch.zeros_like(inputs), torch.zeros_like(mask)
         targets[:, :-1], target_mask[:, :-1] = inputs[:, 1:], mask[:, 1:]
-        return Batch(
-            ids=torch.arange(len(rows)),
-            inputs=inputs,
-            mask=mask,
-            targets=targets,
-            target_mask=target_mask,
-            count=int(target_mask.sum()),
-        )
+        return Batch(torch.arange(len(rows)), inputs, mask, targets, target_mask, int(target_mask.sum()))
 
     def _is_unknown(self, row: Sequence[int]) -> bool:
         return self.vocabulary.has_specials and {UNK} == set(row) - {self.line_end}
 
     def note(self, text: str) -> Note | None:
-        """What is unusual about a text, or None. A model whose lines have an end can answer an empty one."""
+        """See `Reader.note`. A model whose lines have an end can answer an empty text."""
         if refused := refusal(lambda: self.ids(text)):
             return refused
         row = self.ids(text)
@@ -113,7 +100,7 @@ class LanguageReader:
     def decode(self, ids: Iterable[int]) -> str:
         """Text: words with a space between them and a new line after `<eos>`; characters as they are.
 
-        The text of the first ids is the beginning of the text of all.
+        The text of the first ids is the beginning of the text of all ids.
         """
         if self.reading.by_character:
             return "".join(self.vocabulary.decode(ids))
@@ -125,23 +112,3 @@ class LanguageReader:
                 space = "" if not text or text.endswith("\n") else " "
                 text += space + self.vocabulary.words[index]
         return text
-
-    def to_plain(self) -> dict[str, Any]:
-        """Plain values that a checkpoint can hold."""
-        return {
-            "kind": KIND,
-            "spec": self.spec.to_plain(),
-            "vocabulary": self.vocabulary.to_plain(),
-            "reading": self.reading.to_plain(),
-            "layout": self.layout,
-        }
-
-    @classmethod
-    def from_plain(cls, plain: dict[str, Any]) -> LanguageReader:
-        """The inverse of `to_plain`."""
-        return cls(
-            DataSpec.from_plain(plain["spec"]),
-            Vocabulary.from_plain(plain["vocabulary"]),
-            LineReading.from_plain(plain["reading"]),
-            plain["layout"],
-        )

@@ -1,4 +1,4 @@
-"""Which tokens of a target come from which of its source, where it is known of their characters."""
+"""Links between the tokens of a target and of its source, from the known links between their characters."""
 
 from __future__ import annotations
 
@@ -9,32 +9,33 @@ from itertools import chain
 import numpy as np
 
 from lightning_seq.data.sources.pairs import Link, PairTable
+from lightning_seq.data.token_arrays import as_ids
 from lightning_seq.text.segmenter import Segmenter
 
 
 def token_links(
     table: PairTable, segmenters: Mapping[str, Segmenter], limits: Mapping[str, int | None]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Which tokens belong together, given which characters do: `[L, 2]` int32 (target, source), and offsets `[N + 1]`.
+    """The tokens whose characters are linked: `[L, 2]` int32 (target, source), and offsets `[N + 1]`.
 
-    segmenters, limits: of the sides `source` and `target`: how text becomes tokens, and how many of them are kept.
+    segmenters, limits: of the sides `source` and `target`: from text to tokens, and how many tokens are kept.
 
     Raises ValueError for a table without links.
     """
     if table.links is None:
-        raise ValueError("the pairs have no links: expected some, or none of their tokens can be linked")
-    found, offsets = array("i"), np.zeros(len(table) + 1, dtype=np.int64)
+        raise ValueError("the pairs have no links between characters: expected a table with links")
+    flat, offsets = array("i"), np.zeros(len(table) + 1, dtype=np.int64)
     for row, links in enumerate(table.links):
         source = owners(segmenters["source"], table.sources[row], limits["source"])
         target = owners(segmenters["target"], table.targets[row], limits["target"])
         pairs = sorted(linked(links, target, source))
-        found.extend(chain.from_iterable(pairs))
+        flat.extend(chain.from_iterable(pairs))
         offsets[row + 1] = offsets[row] + len(pairs)
-    return np.frombuffer(found, dtype=np.int32).reshape(-1, 2), offsets
+    return as_ids(flat).reshape(-1, 2), offsets
 
 
 def linked(links: Sequence[Link], target: Sequence[int], source: Sequence[int]) -> set[tuple[int, int]]:
-    """Pairs of tokens (target, source) that some link joins, given the `owners` of both texts' characters."""
+    """The linked pairs of tokens (target, source). target, source: the `owners` of the characters of both texts."""
     pairs = set()
     for first, last, begin, end in links:
         targets, sources = set(target[first:last]) - {-1}, set(source[begin:end]) - {-1}
@@ -43,17 +44,17 @@ def linked(links: Sequence[Link], target: Sequence[int], source: Sequence[int]) 
 
 
 def owners(segmenter: Segmenter, text: str, limit: int | None) -> list[int]:
-    """For each character of a text the token it is in; -1 for space between tokens, and for tokens cut off.
+    """For each character of a text the number of its token; -1 for space between tokens, and for tokens cut off.
 
-    Aligned texts have one space at a time, and as many small letters as letters: a token stands in them as it is.
+    Aligned texts have single spaces, and as many small letters as letters, so that every token is a part of its text.
     """
     plain, place = text.lower() if segmenter.lower else text, 0
-    found = [-1] * len(text)
+    numbers = [-1] * len(text)
     for number, token in enumerate(segmenter(text)[:limit]):
         token = segmenter.join([token]) if segmenter.level == "subword" else token
         start = plain.find(token, place)
         if start < 0:
             continue
         place = start + len(token)
-        found[start:place] = [number] * len(token)
-    return found
+        numbers[start:place] = [number] * len(token)
+    return numbers

@@ -1,4 +1,4 @@
-"""From a source of pairs of texts to ids on disk, found again when nothing has changed."""
+"""Pairs of texts as ids on disk."""
 
 from __future__ import annotations
 
@@ -6,24 +6,32 @@ import hashlib
 import json
 from array import array
 from collections import Counter
-from collections.abc import Iterable
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
-from lightning_seq.data.example_ids import origins_of, save_keys
+from lightning_seq.data.cache import CachedFields, prepared, train_vocabulary, write_meta
+from lightning_seq.data.example_ids import save_keys
 from lightning_seq.data.kept_texts import save_texts
 from lightning_seq.data.sequence_to_sequence.alignments import token_links
-from lightning_seq.data.sequence_to_sequence.prepared import PairSplit, PreparedPairs, SideSplit
+from lightning_seq.data.sequence_to_sequence.prepared import PairSplit, PreparedPairs
 from lightning_seq.data.sequence_to_sequence.settings import SIDES, PairSettings
 from lightning_seq.data.sources.pairs import Bilingual, PairSource, PairTable
 from lightning_seq.data.sources.table import SPLITS, Loaded
-from lightning_seq.data.token_arrays import TokenNumbers, opened, save_corpus, shortened
+from lightning_seq.data.token_arrays import (
+    Ragged,
+    TokenNumbers,
+    as_ids,
+    read_arrays,
+    save_arrays,
+    save_corpus,
+    shortened,
+)
 from lightning_seq.errors import UserError
-from lightning_seq.files import LARGEST_CACHED, Plain, fingerprint, read_json, write_json, write_text
+from lightning_seq.files import Plain, fingerprint, write_text
 from lightning_seq.printable import number_of
-from lightning_seq.sealed import cached
 from lightning_seq.spec import DataSpec, Tokens, TokenSequence
 from lightning_seq.text.segmenter import Segmenter
 from lightning_seq.text.subwords import Subwords
@@ -32,64 +40,59 @@ from lightning_seq.text.vocabulary import EOS, SPECIALS, Vocabulary
 CODE_VERSION = 2
 """Increase it when the same input gives other ids: caches of an earlier version are then not used."""
 
+_Numbered = tuple[np.ndarray, np.ndarray]
+"""Every token by the number of its spelling: `[tokens]` int32, and offsets `[N + 1]` int64."""
+
 
 def prepare_pairs(source: PairSource, cache: Path | str, settings: PairSettings | None = None) -> PreparedPairs:
-    """The source's pairs as ids, from `<cache>/data/<fingerprint>/` where they are there and whole.
+    """The source's pairs as ids, from the cache where they are there and whole.
 
-    Raises UserError for a mistake in the source, for an empty split, and for subwords that cannot be.
+    Raises UserError for a mistake in the source, for an empty split, and for subwords that cannot be trained.
     """
     settings = settings or PairSettings()
     plain = settings.to_plain() | {"code": CODE_VERSION}
-    key = fingerprint({"pairs": source.identity(), **plain})
-
-    def build(directory: Path) -> None:
-        _build(directory, source.describe(), source.load(), settings, plain)
-
-    place = Path(cache).expanduser() / "data" / key
-    return cached(place, build, lambda directory: _read(directory, source, settings))
+    languages = source.language_pair if isinstance(source, Bilingual) else (None, None)
+    build = partial(_build, settings=settings, plain=plain)
+    read = partial(_read, settings=settings, languages=languages)
+    return prepared(source, cache, {"pairs": source.identity(), **plain}, build, read)
 
 
-def _read(directory: Path, source: PairSource, settings: PairSettings) -> PreparedPairs:
-    meta = read_json(directory / "meta.json", dict, LARGEST_CACHED)
+def _read(
+    directory: Path,
+    meta: dict[str, Plain],
+    common: CachedFields,
+    settings: PairSettings,
+    languages: tuple[str | None, str | None],
+) -> PreparedPairs:
     vocabulary = Vocabulary.from_plain(meta["vocabularies"]["source"])
     target_vocabulary = vocabulary
     if not settings.joint_vocabulary:
         target_vocabulary = Vocabulary.from_plain(meta["vocabularies"]["target"])
     splits = {}
     for split in SPLITS:
-        sides = {
-            side: SideSplit(*(opened(directory, f"{split}_{side}_{part}") for part in ("flat", "offsets")))
-            for side in SIDES
-        }
-        links, offsets = None, None
-        if meta["aligned"]:
-            links, offsets = (opened(directory, f"{split}_{part}") for part in ("links", "link_offsets"))
-        splits[split] = PairSplit(sides["source"], sides["target"], opened(directory, f"{split}_ids"), links, offsets)
+        sources, targets = (Ragged(*read_arrays(directory, f"{split}_{side}", "flat", "offsets")) for side in SIDES)
+        links = ("links", "link_offsets") if meta["aligned"] else ()
+        splits[split] = PairSplit(sources, targets, *read_arrays(directory, split, "ids", *links))
+    segmenters = {}
+    for side, level in settings.levels.items():
+        subwords = Subwords.read(directory / f"{side}_subwords.json") if level == "subword" else None
+        segmenters[side] = Segmenter(level, settings.lower, subwords, settings.normalise)
     return PreparedPairs(
-        DataSpec(Tokens(vocabulary.words), TokenSequence(target_vocabulary.words)),
-        vocabulary,
-        target_vocabulary,
-        _segmenter(directory, "source", settings),
-        _segmenter(directory, "target", settings),
-        settings,
-        splits,
-        meta["fingerprints"],
-        tuple(meta["report"]),
-        source.describe(),
-        meta["revision"],
-        directory,
-        origins_of(source),
-        source.language_pair if isinstance(source, Bilingual) else (None, None),
+        spec=DataSpec(Tokens(vocabulary.words), TokenSequence(target_vocabulary.words)),
+        splits=splits,
+        vocabulary=vocabulary,
+        target_vocabulary=target_vocabulary,
+        source=segmenters["source"],
+        target=segmenters["target"],
+        settings=settings,
+        languages=languages,
+        **common,
     )
 
 
-def _segmenter(directory: Path, side: str, settings: PairSettings) -> Segmenter:
-    model = directory / f"{side}_subwords.json"
-    subwords = Subwords.read(model) if settings.levels[side] == "subword" else None
-    return Segmenter(settings.levels[side], settings.lower, subwords, settings.normalise)
-
-
-def _build(directory: Path, name: str, loaded: Loaded[PairTable], settings: PairSettings, plain: Plain) -> None:
+def _build(
+    directory: Path, name: str, loaded: Loaded[PairTable], settings: PairSettings, plain: dict[str, Plain]
+) -> None:
     report, tables = list(loaded.notes), loaded.tables
     for split in SPLITS:
         if not len(tables[split]):
@@ -99,73 +102,59 @@ def _build(directory: Path, name: str, loaded: Loaded[PairTable], settings: Pair
         if segmenter.subwords is not None:
             write_text(directory / f"{side}_subwords.json", segmenter.subwords.model)
 
-    sources, targets = TokenNumbers(), TokenNumbers()
+    spellings = {"source": TokenNumbers(), "target": TokenNumbers()}
     if settings.joint_vocabulary:
-        targets = sources
-    spellings = {"source": sources, "target": targets}
+        spellings["target"] = spellings["source"]
     numbered: dict[str, dict[str, _Numbered]] = {}
     for split in SPLITS:
         tables[split], numbered[split] = _numbered(name, split, tables[split], segmenters, spellings, report)
 
     vocabularies = _vocabularies(name, numbered["train"], spellings, segmenters, settings)
     known = {side: np.array(vocabularies[side].encode(spellings[side]), dtype=np.int32) for side in SIDES}
+    limits = {"source": settings.max_length, "target": settings.max_target_length}
     aligned = all(table.links is not None for table in tables.values())
     for split, table in tables.items():
         for side in SIDES:
             flat, offsets = numbered[split][side]
-            flat, offsets = shortened(
-                known[side][flat], offsets, settings.limit(side), f"{split}: ", f"{side}s", report
-            )
+            flat, offsets = shortened(known[side][flat], offsets, limits[side], f"{split}: ", f"{side}s", report)
             if side == "target" or settings.source_eos:
                 flat, offsets = np.insert(flat, offsets[1:], EOS), offsets + np.arange(len(offsets))
-            np.save(directory / f"{split}_{side}_flat.npy", flat)
-            np.save(directory / f"{split}_{side}_offsets.npy", offsets)
+            save_arrays(directory, f"{split}_{side}", flat=flat, offsets=offsets)
             save_texts(directory, f"{split}_{side}_text", table.sources if side == "source" else table.targets)
-        np.save(directory / f"{split}_ids.npy", np.array(table.ids, dtype=np.int64))
+        save_arrays(directory, split, ids=np.array(table.ids, dtype=np.int64))
         save_keys(directory, split, table.keys)
         if aligned:
-            links, offsets = token_links(table, segmenters, {side: settings.limit(side) for side in SIDES})
-            np.save(directory / f"{split}_links.npy", links)
-            np.save(directory / f"{split}_link_offsets.npy", offsets)
+            links, offsets = token_links(table, segmenters, limits)
+            save_arrays(directory, split, links=links, link_offsets=offsets)
     for side in SIDES:
         save_corpus(directory, f"{side}_", *numbered["train"][side], list(spellings[side]))
     content = _digest(tables)
     models = [segmenter.subwords.model if segmenter.subwords else None for segmenter in segmenters.values()]
-    write_json(
-        directory / "meta.json",
-        {
-            "vocabularies": {side: vocabularies[side].to_plain() for side in SIDES},
-            "fingerprints": {
-                "data": fingerprint({"content": content, "subwords": models, **plain}),
-                "split": content,
-            },
-            "aligned": aligned,
-            "revision": loaded.revision,
-            "report": report,
-        },
-    )
+    data = fingerprint({"content": content, "subwords": models, **plain})
+    meta = {
+        "vocabularies": {side: vocabularies[side].to_plain() for side in SIDES},
+        "fingerprints": {"data": data, "split": content},
+        "aligned": aligned,
+    }
+    write_meta(directory, meta, loaded.revision, report)
 
 
 def _segmenters(train: PairTable, settings: PairSettings) -> dict[str, Segmenter]:
-    """How each side's text becomes tokens; models of subwords are trained on the train split alone."""
-    found: dict[str, Segmenter] = {}
+    """From the text of each side to tokens; models of subwords are trained on the train split alone."""
+    segmenters: dict[str, Segmenter] = {}
     for side in SIDES:
         level, options = settings.subwords(side)
         if options is None:
-            found[side] = Segmenter(level, settings.lower, normalise=settings.normalise)
+            segmenters[side] = Segmenter(level, settings.lower, normalise=settings.normalise)
         elif side == "target" and settings.joint_vocabulary:
-            found[side] = found["source"]
+            segmenters[side] = segmenters["source"]
         else:
-            own: Iterable[str] = train.sources if side == "source" else train.targets
-            texts = chain(train.sources, train.targets) if settings.joint_vocabulary else own
+            sides = SIDES if settings.joint_vocabulary else (side,)
+            texts = chain.from_iterable(train.sources if name == "source" else train.targets for name in sides)
             spelling = Segmenter(lower=settings.lower, normalise=settings.normalise).prepared
             model = Subwords.train(map(spelling, texts), **options)
-            found[side] = Segmenter(level, settings.lower, model, settings.normalise)
-    return found
-
-
-_Numbered = tuple[np.ndarray, np.ndarray]
-"""Every token by the number of its spelling: `[tokens]` int32, and offsets `[N + 1]` int64."""
+            segmenters[side] = Segmenter(level, settings.lower, model, settings.normalise)
+    return segmenters
 
 
 def _numbered(
@@ -181,10 +170,10 @@ def _numbered(
     number = {side: spellings[side].__getitem__ for side in SIDES}
     kept = []
     for row, texts in enumerate(zip(table.sources, table.targets, strict=True)):
-        found = [segmenters[side](text) for side, text in zip(SIDES, texts, strict=True)]
-        if all(found):
+        pair = [segmenters[side](text) for side, text in zip(SIDES, texts, strict=True)]
+        if all(pair):
             kept.append(row)
-            for side, tokens in zip(SIDES, found, strict=True):
+            for side, tokens in zip(SIDES, pair, strict=True):
                 flats[side].extend(map(number[side], tokens))
                 ends[side].append(len(flats[side]))
     if not kept:
@@ -192,10 +181,7 @@ def _numbered(
     if len(kept) < len(table):
         report.append(f"{split}: {number_of(len(table) - len(kept), 'pair')} without a token on one side left out")
         table = table.take(kept)
-    arrays = {
-        side: (np.frombuffer(flats[side], dtype=np.int32), np.frombuffer(ends[side], dtype=np.int64)) for side in SIDES
-    }
-    return table, arrays
+    return table, {side: (as_ids(flats[side]), np.frombuffer(ends[side], dtype=np.int64)) for side in SIDES}
 
 
 def _vocabularies(
@@ -205,10 +191,7 @@ def _vocabularies(
     segmenters: dict[str, Segmenter],
     settings: PairSettings,
 ) -> dict[str, Vocabulary]:
-    counts: dict[str, Counter[str]] = {}
-    for side in SIDES:
-        found = np.bincount(train[side][0], minlength=len(spellings[side])).tolist()
-        counts[side] = Counter({token: count for token, count in zip(spellings[side], found, strict=True) if count})
+    counts = {side: Counter(spellings[side].counts(train[side][0])) for side in SIDES}
     if settings.joint_vocabulary:
         counts["source"] = counts["target"] = counts["source"] + counts["target"]
     vocabularies: dict[str, Vocabulary] = {}
@@ -218,17 +201,13 @@ def _vocabularies(
         elif segmenter.subwords is not None:
             vocabularies[side] = of_pieces(segmenter.subwords.pieces, counts[side])
         else:
-            vocabularies[side] = Vocabulary.from_counts(counts[side], settings.min_count, settings.max_vocabulary)
-        if len(vocabularies[side]) == len(SPECIALS):
-            raise UserError(
-                f"{name}: no {side} token occurs {settings.min_count} times in the train split: "
-                "expected a lower data.min_count"
-            )
+            limits = settings.min_count, settings.max_vocabulary
+            vocabularies[side] = train_vocabulary(name, counts[side], *limits, f"{side} token")
     return vocabularies
 
 
 def of_pieces(pieces: tuple[str, ...], counts: Counter[str]) -> Vocabulary:
-    """All pieces of a model, also those that no train text needs: a new one may."""
+    """All pieces of a model, also those that only new texts may need."""
     ordered = sorted(pieces, key=lambda piece: (-counts[piece], piece))
     known = sum(counts[piece] for piece in ordered)
     return Vocabulary(

@@ -1,11 +1,11 @@
-"""What is done to pairs of texts before they are batches."""
+"""How pairs of texts are prepared for batches."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
+from lightning_seq.data.cache import check_limits
 from lightning_seq.errors import UserError, near
 from lightning_seq.files import Plain
 from lightning_seq.text.normalise import check_form
@@ -17,7 +17,7 @@ _SUBWORD = {"kind": "bpe", "size": 8000}
 
 @dataclass(frozen=True)
 class PairSettings:
-    """What is done to the texts of a source.
+    """How the texts of a source are prepared.
 
     level, target_level:           of each side, see `Segmenter`; target_level None: the source's.
     subword, target_subword:       of level `subword`: `{kind, size}`, see `Subwords.train`; target_subword None: the
@@ -34,8 +34,8 @@ class PairSettings:
 
     level: str = "word"
     target_level: str | None = None
-    subword: Mapping[str, Any] = field(default_factory=lambda: dict(_SUBWORD), hash=False)
-    target_subword: Mapping[str, Any] | None = field(default=None, hash=False)
+    subword: Mapping[str, Plain] = field(default_factory=lambda: dict(_SUBWORD), hash=False)
+    target_subword: Mapping[str, Plain] | None = field(default=None, hash=False)
     lower: bool = True
     min_count: int = 1
     max_vocabulary: int | None = None
@@ -51,35 +51,29 @@ class PairSettings:
         if self.target_level is not None:
             check_level("target_level", self.target_level)
         for name in ("subword", "target_subword"):
-            given = getattr(self, name)
-            if given is not None and not isinstance(given, Mapping):
-                raise UserError(f"data.{name}={given}: expected {{kind: bpe or unigram, size: N}}")
-            for key in given or ():
+            options = getattr(self, name)
+            if options is not None and not isinstance(options, Mapping):
+                raise UserError(f"data.{name}={options}: expected {{kind: bpe or unigram, size: N}}")
+            for key in options or ():
                 if key not in _SUBWORD:
                     raise UserError(f"data.{name} has no key {key!r}; {near(str(key), _SUBWORD)}")
-        for name in ("max_length", "max_target_length"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise UserError(f"data.{name} is {value}, expected at least 1, or null for no limit")
+        check_limits(max_length=self.max_length, max_target_length=self.max_target_length)
         if self.joint_vocabulary and self.subwords("source") != self.subwords("target"):
             raise UserError(
-                "data.joint_vocabulary=true needs both sides made of the same: expected data.target_level and "
-                f"data.target_subword as of the source (level {self.levels['source']}), or null"
+                "data.joint_vocabulary=true needs the same kind of tokens on both sides: expected data.target_level "
+                f"and data.target_subword as of the source (level {self.levels['source']}), or null"
             )
 
     @property
     def levels(self) -> dict[str, str]:
         return {"source": self.level, "target": self.target_level or self.level}
 
-    def limit(self, side: str) -> int | None:
-        return self.max_length if side == "source" else self.max_target_length
-
-    def subwords(self, side: str) -> tuple[str, dict[str, Any] | None]:
-        """The level of a side and, where that is `subword`, what `Subwords.train` takes."""
+    def subwords(self, side: str) -> tuple[str, dict[str, Plain] | None]:
+        """The level of a side and, of level `subword`, the arguments of `Subwords.train`."""
         level = self.levels[side]
         own = self.subword if side == "source" or self.target_subword is None else self.target_subword
         return level, ({**_SUBWORD, **own} if level == "subword" else None)
 
     def to_plain(self) -> Plain:
-        given = {name: value for name, value in vars(self).items() if name not in ("subword", "target_subword")}
-        return given | {"subwords": [self.subwords(side)[1] for side in SIDES]}
+        plain = {name: value for name, value in vars(self).items() if name not in ("subword", "target_subword")}
+        return plain | {"subwords": [self.subwords(side)[1] for side in SIDES]}

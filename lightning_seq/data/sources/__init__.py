@@ -1,1 +1,1 @@
-"""Where examples come from: embedded, the Hub, a mirror of it, files of the user's own."""
+"""The sources of examples: embedded sets, the Hub, a mirror of it, files of the user, synthetic problems."""

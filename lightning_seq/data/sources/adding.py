@@ -1,4 +1,4 @@
-"""The adding problem: two numbers, far apart, are to be held and summed."""
+"""The adding problem: a network holds two numbers that are far apart, and sums them."""
 
 from __future__ import annotations
 
@@ -8,52 +8,38 @@ from typing import Annotated
 import numpy as np
 
 from lightning_seq.data.sources.problem import Sequences
-from lightning_seq.data.sources.synthetic import check_whole, sizes
-from lightning_seq.errors import UserError, near
+from lightning_seq.data.sources.synthetic import Synthetic
+from lightning_seq.errors import UserError
 from lightning_seq.spec import DataSpec, Features, Values
-from lightning_seq.value_types import OneOf, Seed
+from lightning_seq.value_types import OneOf, Range
 
 VARIANTS = ("arjovsky2016", "hochreiter1997")
 FIRST_PAIRS = 10
-"""Hochreiter & Schmidhuber: the first mark is on one of so many pairs."""
+"""Hochreiter & Schmidhuber: the first mark is on one of the first ten pairs."""
 
 
 @dataclass(frozen=True)
-class Adding:
-    """Pairs (value, mark), two of them marked; after the last the sum of the two marked values is to be said.
+class Adding(Synthetic):
+    """Pairs (value, mark), two of them marked; the target, after the last pair, is the sum of the two marked values.
 
-    arjovsky2016:   (Arjovsky et al. 2016, after Le et al. 2015.) Values are uniform in [0, 1]; marks are 1,
-                    one in the first half and one in the second, and else 0; the target is the sum. Who always says 1
-                    has a mean squared error of 1/6.
+    arjovsky2016:   (Arjovsky et al. 2016, after Le et al. 2015.) Values are uniform in [0, 1]; one mark in each half is
+                    1, all others are 0. The constant answer 1 has a mean squared error of 1/6.
     hochreiter1997: (Hochreiter & Schmidhuber 1997, experiment 4.) Values are uniform in [-1, 1]; a sequence has T to
-                    T + T/10 pairs; one of the first ten is marked, then another of the first T/2 - 1; the marks are 1,
-                    that of the first and of the last pair is -1 and else it is 0; the target is 0.5 + (X1 + X2)/4,
-                    where an X that fell on the first pair is 0. A sequence is right if the error is below 0.04, as
-                    `task.tolerance` has it. Who always says 0.5 has a mean squared error of a little less than 1/24.
+                    T + T/10 pairs; one mark of the first ten is 1, then another of the first T/2 - 1; those of the
+                    first and of the last pair are -1, all others 0; the target is 0.5 + (X1 + X2)/4, where the X of the
+                    first pair counts as 0. An error below 0.04 is right (`task.tolerance`). The constant answer 0.5 has
+                    a mean squared error of a little less than 1/24.
 
-    length:     T, in pairs.
-    examples:   sequences for training, a tenth as many for validation and for test.
-    split_seed: of the sequences, a stream for each split.
-
-    Raises UserError for values out of range.
+    length: T, in pairs.
     """
 
-    length: int = 100
+    length: Annotated[int, Range(2)] = 100
     variant: Annotated[str, OneOf(VARIANTS)] = "arjovsky2016"
-    examples: int = 10000
-    split_seed: Seed = 1
 
     def __post_init__(self) -> None:
-        if self.variant not in VARIANTS:
-            raise UserError(f"data.variant is {self.variant!r}: {near(str(self.variant), VARIANTS)}")
-        check_whole(
-            self,
-            {
-                "length": (2 if self.variant == "arjovsky2016" else 6, None),
-                "examples": (10, None),
-                "split_seed": (0, None),
-            },
-        )
+        super().__post_init__()
+        if self.variant == "hochreiter1997" and self.length < 6:
+            raise UserError(f"data.length is {self.length}, expected a whole number of at least 6")
 
     @property
     def spec(self) -> DataSpec:
@@ -64,10 +50,9 @@ class Adding:
 
     def load(self) -> tuple[dict[str, Sequences], list[str]]:
         make = self._halves if self.variant == "arjovsky2016" else self._first_pairs
-        found = {}
-        for stream, (split, size) in enumerate(sizes(self.examples).items()):
-            found[split] = make(np.random.default_rng(np.random.SeedSequence([self.split_seed, stream])), size)
-        return found, []
+        return {
+            split: make(self.generator(stream), size) for stream, (split, size) in enumerate(self.sizes.items())
+        }, []
 
     def _halves(self, generator: np.random.Generator, size: int) -> Sequences:
         rows, half = np.arange(size), self.length // 2

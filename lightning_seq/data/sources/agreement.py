@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import comb
+from typing import Annotated
 
 import numpy as np
 
-from lightning_seq.data.sources.synthetic import check_whole, sizes
+from lightning_seq.data.sources.synthetic import Synthetic, different, two_classes
 from lightning_seq.data.sources.table import Loaded, Table
-from lightning_seq.errors import UserError
-from lightning_seq.files import Plain
-from lightning_seq.value_types import Seed
+from lightning_seq.value_types import Range
 
 CLASSES = ("singular", "plural")
 NOUNS = (
@@ -28,62 +27,42 @@ PHRASE = 3
 
 
 @dataclass(frozen=True)
-class Agreement:
-    """What number the verb has that comes next: `the keys near the old door` … `are` (the task of Linzen et al. 2016,
-    on sentences of our own).
+class Agreement(Synthetic):
+    """The number of the next verb: `the keys near the old door` … `are` (the task of Linzen et al. 2016, on
+    sentences of our own).
 
-    There are `distance` words between the subject and the place of its verb: phrases of three words with a noun of
-    either number, drawn independently, and adjectives where `distance` is not a multiple of three. Half of those nouns
-    have the wrong number. Every sentence has a partner in the same split that differs in the number of the subject
-    alone: a model that has forgotten the second word at the end gives both the same answer, and is right for one of
-    them. (A bag of words can still count the nouns.) A maximum over time would look back at the second word itself:
-    `task.pooling` is `last` here.
+    Between the subject and the place of its verb are phrases of three words with a noun of either number, drawn
+    independently, and adjectives where `distance` is not a multiple of three. Half of those nouns have the wrong
+    number. Every sentence has a partner in the same split that differs in the number of the subject alone: a model that
+    has forgotten the second word at the end gives both the same answer, and is right for one of them. (A bag of words
+    can still count the nouns.) `task.pooling` is `last` here: a maximum over time would see the second word itself.
 
-    distance:   words between the subject and the place of the verb.
-    examples:   sentences for training, a tenth as many for validation and for test; odd numbers are one less.
-    split_seed: of the words; no pair comes twice, in one split or in two.
+    distance: words between the subject and the place of the verb.
+    examples: sentences; an odd number counts as one less.
 
-    Raises UserError for values out of range, and where there are too few different sentences.
+    No pair comes twice, in one split or in two. Raises UserError, too, where there are too few different sentences.
     """
 
-    distance: int = 12
-    examples: int = 4000
-    split_seed: Seed = 1
+    distance: Annotated[int, Range(6)] = 12
+    examples: Annotated[int, Range(20)] = field(default=4000, kw_only=True)
+
+    name = "agreement"
 
     def __post_init__(self) -> None:
-        check_whole(self, {"distance": (2 * PHRASE, None), "examples": (20, None), "split_seed": (0, None)})
+        super().__post_init__()
         phrases, more = divmod(self.distance, PHRASE)
         phrase = len(PREPOSITIONS) * 2 * len(NOUNS)
         possible = 2 * len(NOUNS) * phrase**phrases * comb(phrases, more) * len(QUALITIES) ** more
-        wanted = sum(sizes(self.examples).values())
-        if possible < 2 * wanted:
-            raise UserError(
-                f"data.examples is {self.examples}, {wanted:,} in all splits, and there are {possible:,} different "
-                f"sentences of distance {self.distance}: expected at least twice as many as are drawn; give fewer "
-                "examples, or a larger data.distance"
-            )
+        self.check_enough(possible, f"sentences of distance {self.distance}", "a larger data.distance")
 
     def describe(self) -> str:
         return f"agreement ({self.distance})"
 
-    def identity(self) -> Plain:
-        return {"synthetic": "agreement", **vars(self)}
-
     def load(self) -> Loaded[Table]:
-        generator = np.random.default_rng(np.random.SeedSequence([self.split_seed]))
-        seen: set[str] = set()
+        generator, seen = self.generator(), set[object]()
         tables = {}
-        for split, size in sizes(self.examples).items():
-            table = Table([], [], [])
-            while len(table) < size // 2 * 2:
-                texts = self._pair(generator)
-                if texts[0] in seen:
-                    continue
-                seen.add(texts[0])
-                table.texts.extend(texts)
-                table.labels.extend(CLASSES)
-                table.ids.extend(range(len(table.ids), len(table.ids) + 2))
-            tables[split] = table
+        for split, size in self.sizes.items():
+            tables[split] = two_classes(different(size // 2, seen, lambda: self._pair(generator)), CLASSES)
         return Loaded(tables, CLASSES)
 
     def _pair(self, generator: np.random.Generator) -> tuple[str, str]:

@@ -1,17 +1,18 @@
-"""The lecture's bit problems: what a network has to remember to answer a string of bits with another one."""
+"""The lecture's bit problems: a network answers a string of bits with another, and has to remember some."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Annotated
 
 import numpy as np
 
 from lightning_seq.data.sources.problem import Sequences
-from lightning_seq.data.sources.synthetic import check_whole, sizes
+from lightning_seq.data.sources.synthetic import Examples, Synthetic
 from lightning_seq.data.sources.table import SPLITS
-from lightning_seq.errors import UserError, near
+from lightning_seq.errors import UserError
 from lightning_seq.spec import Bits, DataSpec, Features
-from lightning_seq.value_types import Seed
+from lightning_seq.value_types import OneOf, Size
 
 PROBLEMS = ("bits_1", "bits_2", "bits_3", "bits_4", "bits_parity")
 AT_ONCE = ("bits_1", "bits_2")
@@ -23,40 +24,35 @@ _ENUMERABLE = 1 << 20
 
 
 @dataclass(frozen=True)
-class BitProblem:
+class BitProblem(Synthetic):
     """Strings of bits drawn at random, and the bits that a rule makes of them.
 
     bits_1:      one bit, in one step: its inverse. One to one, nothing to remember.
     bits_2:      `length` bits in one step: the inverse of each. With `variable`, strings of 1 to `length` bits (every
-                 string as often as any other, so that half of them are whole), the places of the others hold -1, which
-                 the network sees; these places do not count.
+                 string is as likely as any other, so that half of them are whole); missing bits are -1, which the
+                 network sees, and do not count.
     bits_3:      `length` bits, one a step: the inverse of each. Many to many, still nothing to remember.
     bits_4:      as bits_3, but a bit is inverted only if it equals the answer before it, o_t = 1 - x_t if x_t = o_{t-1}
-                 else x_t, with o_{-1} = 0. Read so, literally, o_t = 1 - o_{t-1} in both cases: the answer is 1010…
-                 whatever comes in. What is to be remembered is whether a step is even.
-    bits_parity: o_t = x_0 ⊕ … ⊕ x_t: whether the ones so far are odd in number. Every bit ever seen matters, one bit of
-                 memory is enough, and who sees the last k bits alone is right half of the time from step k + 1 on.
+                 else x_t, with o_{-1} = 0. So o_t = 1 - o_{t-1} in both cases: the answer to any string is 1010…, and
+                 the network has to remember only whether a step is even.
+    bits_parity: o_t = x_0 ⊕ … ⊕ x_t: whether the number of ones so far is odd. Every bit matters, one bit of memory is
+                 enough, and a model that sees only the last k bits is right half of the time from step k + 1 on.
 
-    length:     bits of a string; bits_1 has one.
-    variable:   for bits_2 alone.
-    examples:   strings that an epoch of training has; a tenth as many for validation and for test.
-    split_seed: of the strings, all different, no one in two splits. Where there are not enough of them (1,024 of ten
-                bits) all there are are shared out, and training goes over its own several times in an epoch. The two
-                strings of bits_1 (and of any problem of length 1) cannot be shared out: they are in every split.
+    length:   bits of a string; bits_1 has one.
+    variable: for bits_2 alone.
+    examples: strings of an epoch of training.
 
-    Raises UserError for values out of range.
+    No string comes twice, in one split or in two. Where there are too few of them (1,024 of ten bits) the splits share
+    all of them out, and an epoch of training repeats its own. The two strings of length 1 are in every split.
     """
 
-    problem: str
-    length: int = 10
+    problem: Annotated[str, OneOf(PROBLEMS)]
+    length: Size = 10
     variable: bool = False
-    examples: int = 4000
-    split_seed: Seed = 1
+    examples: Examples = field(default=4000, kw_only=True)
 
     def __post_init__(self) -> None:
-        if self.problem not in PROBLEMS:
-            raise UserError(f"data.problem is {self.problem!r}; {near(str(self.problem), PROBLEMS)}")
-        check_whole(self, {"length": (1, None), "examples": (10, None), "split_seed": (0, None)})
+        super().__post_init__()
         if self.variable and self.problem != "bits_2":
             raise UserError(
                 f"data.variable is for bits_2, which has its bits in one step: leave it with {self.problem}"
@@ -77,30 +73,23 @@ class BitProblem:
         return {split: self._sequences(strings[split]) for split in SPLITS}, notes
 
     def _strings(self) -> tuple[dict[str, list[np.ndarray]], list[str]]:
-        """Strings by split, and what is to be said of them."""
-        generator = np.random.default_rng(np.random.SeedSequence([self.split_seed]))
-        first = 1 << (1 if self.variable else self.length)
-        pool, wanted = (2 << self.length) - first, sizes(self.examples)
-        drawn = [_string(number + first) for number in _different(generator, pool, min(pool, sum(wanted.values())))]
-        if len(drawn) == sum(wanted.values()):
-            ends = np.cumsum([wanted[split] for split in SPLITS]).tolist()
-            return {split: drawn[end - wanted[split] : end] for split, end in zip(SPLITS, ends, strict=True)}, []
+        """Strings by split, and a note where they are too few."""
+        first, sizes = 1 << (1 if self.variable else self.length), self.sizes
+        pool, total = (2 << self.length) - first, sum(sizes.values())
+        drawn = [_string(number + first) for number in _different(self.generator(), pool, min(pool, total))]
+        if len(drawn) == total:
+            ends = np.cumsum([*sizes.values()]).tolist()
+            return {split: drawn[end - sizes[split] : end] for split, end in zip(SPLITS, ends, strict=True)}, []
         if pool < len(SPLITS):
             shared = dict.fromkeys(SPLITS, drawn)
             note = f"there are {pool} different strings: they are in every split"
         else:
-            tenth = max(1, round(pool * wanted["test"] / sum(wanted.values())))
-            shared = {
-                "train": drawn[2 * tenth :],
-                "validation": drawn[:tenth],
-                "test": drawn[tenth : 2 * tenth],
-            }
+            tenth = max(1, round(pool * sizes["test"] / total))
+            shared = {"train": drawn[2 * tenth :], "validation": drawn[:tenth], "test": drawn[tenth : 2 * tenth]}
             note = f"there are {pool:,} different strings: each is in one split"
         own = shared["train"]
         trained = [own[number % len(own)] for number in range(self.examples)]
-        return {**shared, "train": trained}, [
-            f"{note}; an epoch goes over the {len(own):,} of training again and again"
-        ]
+        return {**shared, "train": trained}, [f"{note}; an epoch repeats the {len(own):,} of training"]
 
     def _sequences(self, strings: list[np.ndarray]) -> Sequences:
         if self.problem not in AT_ONCE:
@@ -136,17 +125,17 @@ def answers(problem: str, x: np.ndarray) -> np.ndarray:
 
 
 def _different(generator: np.random.Generator, pool: int, wanted: int) -> list[int]:
-    """So many different numbers below `pool`."""
+    """Different numbers below `pool`."""
     if pool <= _ENUMERABLE:
         return generator.permutation(pool)[:wanted].tolist()
-    size, found = (pool.bit_length() + 7) // 8, dict[int, None]()
-    while len(found) < wanted:
+    size, numbers = (pool.bit_length() + 7) // 8, dict[int, None]()
+    while len(numbers) < wanted:
         number = int.from_bytes(generator.bytes(size), "big") >> (8 * size - pool.bit_length())
         if number < pool:
-            found[number] = None
-    return list(found)
+            numbers[number] = None
+    return list(numbers)
 
 
 def _string(number: int) -> np.ndarray:
-    """The binary digits of a number after its leading one: every string of bits is that of one number."""
+    """The binary digits of a number after its leading one: each string of bits belongs to one number."""
     return np.array([int(digit) for digit in f"{number:b}"[1:]], dtype=np.int64)

@@ -1,60 +1,98 @@
-"""From a public set's columns to examples; used for the Hub and for a mirror of it."""
+"""The columns of a public set, on the Hub or in a mirror of it, read as examples."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Generic, Protocol, TypeAlias
 
-from lightning_seq.data.sources.keys import check_keys, typed_keys
-from lightning_seq.data.sources.table import SPLITS, Cut, Keys, L_co, Loaded, Table
+from lightning_seq.data.sources.keys import checked_keys, typed_keys
+from lightning_seq.data.sources.table import SPLITS, Cut, Keys, L_co, Loaded, Shares, Table
 from lightning_seq.errors import UserError, near
 from lightning_seq.files import Plain
 
 
-class Reading(Protocol[L_co]):
-    """How the columns of a public set become examples."""
+class ColumnRows(Protocol):
+    """The rows of one split, by column: a `datasets.Dataset`."""
 
     @property
-    def splits(self) -> Mapping[str, str | None]:
-        """By our name the set's own; null where ours is cut from train."""
-        ...
+    def column_names(self) -> list[str]: ...
 
-    def to_plain(self) -> Plain: ...
+    @property
+    def features(self) -> Mapping[str, object]: ...
 
-    def read(self, sets: Any, name: str, revision: str | None) -> L_co:
-        """Tables from a `datasets.DatasetDict`."""
-        ...
+    def __len__(self) -> int: ...
 
+    def __getitem__(self, column: str, /) -> Iterable[object]: ...
 
-def check_splits(splits: Mapping[str, str | None]) -> None:
-    """Raises UserError for an unknown split, and for a missing train split."""
-    for split in splits:
-        if split not in SPLITS:
-            raise UserError(f"data.splits has {split!r}; {near(split, SPLITS)}")
-    if not splits.get("train"):
-        raise UserError("data.splits.train is null: expected the name of the split to train on")
+    def select(self, indices: Iterable[int], /) -> ColumnRows: ...
+
+    def flatten(self) -> ColumnRows: ...
 
 
-def chosen_splits(sets: Any, splits: Mapping[str, str | None], name: str) -> Iterator[tuple[str, Any, str]]:
-    """Our name of each split, its rows, and where they are, for people.
+Sets: TypeAlias = Mapping[str, ColumnRows]
+"""The splits of a public set, by its own names: a `datasets.DatasetDict`."""
 
-    Raises UserError for a split that is not there.
+
+@dataclass(frozen=True, kw_only=True)
+class Reading(Shares, ABC, Generic[L_co]):
+    """Reads the columns of a public set as examples.
+
+    splits: by our name (train, validation, test) the set's own; null where the set lacks it, and it is cut from train.
+
+    Raises UserError for an unknown split, and for a missing train split.
     """
-    for split in SPLITS:
-        own = splits.get(split)
-        if own is None:
-            continue
-        if own not in sets:
+
+    splits: Mapping[str, str | None] = field(default_factory=lambda: {split: split for split in SPLITS})
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for split in self.splits:
+            if split not in SPLITS:
+                raise UserError(f"data.splits has {split!r}; {near(split, SPLITS)}")
+        if not self.splits.get("train"):
+            raise UserError("data.splits.train is null: expected the name of the split to train on")
+
+    @property
+    def own_splits(self) -> dict[str, str | None]:
+        return {split: self.splits.get(split) for split in SPLITS}
+
+    def chosen(self, sets: Sets, name: str) -> Iterator[tuple[str, ColumnRows, str]]:
+        """Our name of each split, its rows, and their place, for people.
+
+        Raises UserError for a split that the set does not have.
+        """
+        for split, own in self.own_splits.items():
+            if own is None:
+                continue
+            if own not in sets:
+                raise UserError(
+                    f"{name} has no split {own!r} (data.splits.{split}); {near(own, sets)} "
+                    f"Or null, to cut {split} from train"
+                )
+            yield split, sets[own], f"{name}, split {own}"
+
+    def check_trainable(self, sets: Sets, name: str) -> None:
+        """Raises UserError where a set, such as an incomplete mirror, lacks the split to train on."""
+        if self.splits["train"] not in sets:
+            *_, last = names = sorted(sets)
             raise UserError(
-                f"{name} has no split {own!r} (data.splits.{split}); {near(own, sets)} "
-                f"Or null, to cut {split} from train"
+                f"{name} has no split {self.splits['train']!r} to train on, only {', '.join(names)}: take another with "
+                f"data.splits.train={last} (and data.splits.{last}=null, to cut that from it), or a complete set"
             )
-        yield split, sets[own], f"{name}, split {own}"
+
+    @abstractmethod
+    def to_plain(self) -> Plain:
+        """The settings that decide what `read` returns."""
+
+    @abstractmethod
+    def read(self, sets: Sets, name: str, revision: str | None) -> L_co:
+        """The examples of a set. name: of the set, for people. revision: its version."""
 
 
-def check_columns(rows: Any, columns: Mapping[str, str], name: str) -> None:
-    """Raises UserError for a column (by the setting that names it) that is not there."""
+def check_columns(rows: ColumnRows, columns: Mapping[str, str], name: str) -> None:
+    """Raises UserError for a column that is missing. columns: by the setting that names each."""
     for setting, column in columns.items():
         if column not in rows.column_names:
             raise UserError(
@@ -62,21 +100,31 @@ def check_columns(rows: Any, columns: Mapping[str, str], name: str) -> None:
             )
 
 
-def keys_of(rows: Any, column: str, name: str) -> Keys:
-    """The values of a column of ids. Raises UserError where it is not there and as `check_keys` does."""
+def texts_of(rows: ColumnRows, setting: str, column: str, name: str) -> list[str]:
+    """The texts of the column that `data.SETTING` names. Raises UserError for a missing column and for other values."""
+    check_columns(rows, {setting: column}, name)
+    texts = []
+    for row, text in enumerate(rows[column]):
+        if not isinstance(text, str):
+            raise UserError(
+                f"{name}, row {row}: {column!r} is {type(text).__name__}, expected text: give data.{setting}"
+            )
+        texts.append(text)
+    return texts
+
+
+def keys_of(rows: ColumnRows, column: str, name: str) -> Keys:
+    """The values of a column of ids. Raises UserError for a missing column and as `checked_keys` does."""
     check_columns(rows, {"id_column": column}, name)
-    values = list(rows[column])
-    check_keys(values, column, lambda row: f"{name}, row {row}")
-    return typed_keys([values], untyped=False)[0]
+    keys = checked_keys(list(rows[column]), column, lambda row: f"{name}, row {row}")
+    return typed_keys([keys], untyped=False)[0]
 
 
 @dataclass(frozen=True)
-class Columns:
-    """Which columns and splits of a public set of labelled texts are used.
+class Columns(Reading[Loaded[Table]], Cut):
+    """Reads labelled texts.
 
-    classes: names of the labels 0, 1, … where the set itself gives none.
-    splits: by our name (train, validation, test) the set's own; null where it has none and ours is cut from train.
-    cut:    how a split that the set does not have is cut.
+    classes:   names of the labels 0, 1, … of a set that does not name them.
     id_column: its values, all different, name the examples in predictions; None: their rows do.
 
     An example's id is its row in the set's own split, counted from 0.
@@ -85,54 +133,39 @@ class Columns:
     text_column: str = "text"
     label_column: str = "label"
     classes: Sequence[str] | None = None
-    splits: Mapping[str, str | None] = field(default_factory=lambda: {split: split for split in SPLITS})
-    cut: Cut = field(default_factory=Cut)
     id_column: str | None = None
-
-    def __post_init__(self) -> None:
-        check_splits(self.splits)
 
     def to_plain(self) -> Plain:
         return {
             "text": self.text_column,
             "label": self.label_column,
             "classes": list(self.classes) if self.classes else None,
-            "splits": {split: self.splits.get(split) for split in SPLITS},
-            "cut": self.cut.to_plain(),
+            "splits": self.own_splits,
+            "cut": self.shares(),
             **({"ids": self.id_column} if self.id_column else {}),
         }
 
-    def read(self, sets: Any, name: str, revision: str | None) -> Loaded[Table]:
-        """Tables from a `datasets.DatasetDict`.
-
-        Raises UserError for a split or column that is not there, and for a label missing or out of range.
-        """
+    def read(self, sets: Sets, name: str, revision: str | None) -> Loaded[Table]:
+        """Raises UserError for a missing split or column, and for a label missing or out of range."""
         tables, classes = {}, None
-        for split, rows, place in chosen_splits(sets, self.splits, name):
+        for split, rows, place in self.chosen(sets, name):
             tables[split], classes = self._table(rows, place)
-        completed, notes = self.cut.completed(tables)
-        return Loaded(completed, classes, revision, notes)
+        return self.loaded(tables, classes, revision)
 
-    def _table(self, rows: Any, name: str) -> tuple[Table, tuple[str, ...] | None]:
+    def _table(self, rows: ColumnRows, name: str) -> tuple[Table, tuple[str, ...] | None]:
         check_columns(rows, {"text_column": self.text_column, "label_column": self.label_column}, name)
-        texts, labels = list(rows[self.text_column]), list(rows[self.label_column])
-        for row, text in enumerate(texts):
-            if not isinstance(text, str):
-                raise UserError(
-                    f"{name}, row {row}: {self.text_column!r} is {type(text).__name__}, "
-                    "expected text: give data.text_column"
-                )
+        texts, labels = texts_of(rows, "text_column", self.text_column, name), rows[self.label_column]
         names = getattr(rows.features[self.label_column], "names", None) or self.classes
         classes = [_class(label, names, name, row) for row, label in enumerate(labels)]
         keys = keys_of(rows, self.id_column, name) if self.id_column else None
         return Table(texts, classes, list(range(len(texts))), keys=keys), tuple(names) if names else None
 
 
-def _class(label: Any, names: Sequence[str] | None, name: str, row: int) -> str:
-    whole = isinstance(label, int) and not isinstance(label, bool)
-    if whole and names and 0 <= label < len(names):
-        return names[label]
-    if not names and (isinstance(label, bool | str) or (whole and label >= 0)) and str(label).strip():
+def _class(label: object, names: Sequence[str] | None, name: str, row: int) -> str:
+    number = label if isinstance(label, int) and not isinstance(label, bool) else -1
+    if names and 0 <= number < len(names):
+        return names[number]
+    if not names and (isinstance(label, bool | str) or number >= 0) and str(label).strip():
         return str(label)
     expected = (
         f"0 to {len(names) - 1} ({', '.join(names[:12])})" if names else "a class name, or a number of at least 0"

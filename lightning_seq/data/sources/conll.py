@@ -1,4 +1,4 @@
-"""Columns of words and tags, as the shared tasks of CoNLL had them."""
+"""Columns of words and tags, in the format of the shared tasks of CoNLL."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _DOCUMENT = "-DOCSTART-"
 
 @dataclass(frozen=True)
 class Conll:
-    """Reads one token a line, its columns apart by tabs or, where there is no tab, by spaces; an empty line ends
-    a sentence. Lines that begin with `-DOCSTART-` are passed over.
+    """Reads one token a line, with tabs between its columns or, in a line without tabs, spaces; an empty line ends a
+    sentence. Lines that begin with `-DOCSTART-` are left out.
 
     tokens_column, tag_column: counted from 0, or from the end: -1 is the last.
 
-    Raises UserError for a column that is no whole number.
+    Raises UserError for a column that is not a whole number.
     """
 
     tokens_column: int = 0
@@ -39,10 +39,8 @@ class Conll:
         return {"tokens_column": self.tokens_column, "tag_column": self.tag_column}
 
     def table(self, origin: str, text: str) -> TaggedTable:
-        """Raises UserError, with file and line, for lines of unequal columns and for a column that is not there."""
-        tokens: list[list[str]] = []
-        tags: list[list[Tag]] = []
-        lines: list[list[int]] = []
+        """Raises UserError, with file and line, for lines of unequal columns and for a missing column."""
+        sentences: list[list[tuple[str, Tag, int]]] = []
         width, inside = 0, False
         for number, line in enumerate(split_lines(text), 1):
             if not line.strip() or line.startswith(_DOCUMENT):
@@ -52,20 +50,16 @@ class Conll:
             self._check(columns, width, f"{origin}, line {number}")
             width = width or len(columns)
             if not inside:
-                inside = True
-                tokens.append([])
-                tags.append([])
-                lines.append([])
-            tokens[-1].append(columns[self.tokens_column])
-            tags[-1].append(columns[int(self.tag_column)])
-            lines[-1].append(number)
-        return TaggedTable(tokens, tags, [rows[0] for rows in lines], None, origin, lines)
+                sentences.append([])
+            inside = True
+            sentences[-1].append((columns[self.tokens_column], columns[int(self.tag_column)], number))
+        return TaggedTable.of_file(origin, sentences)
 
     def _check(self, columns: list[str], width: int, place: str) -> None:
         if width and len(columns) != width:
             raise UserError(
                 f"{place}: {len(columns)} columns where the lines before have {width}: "
-                "expected as many on every line, and an empty line behind each sentence"
+                "expected as many on every line, and an empty line after each sentence"
             )
         if len(columns) < 2:
             raise UserError(f"{place}: one column, {columns[0]!r}: expected a token and its tag")

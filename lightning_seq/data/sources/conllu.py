@@ -1,4 +1,4 @@
-"""Treebanks: CoNLL-U, as Universal Dependencies has it (universaldependencies.org/format.html)."""
+"""Treebanks in CoNLL-U, the format of Universal Dependencies (universaldependencies.org/format.html)."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _NOT_A_WORD = re.compile(r"(\d+)-(\d+)|\d+\.\d+")
 
 @dataclass(frozen=True)
 class Conllu:
-    """Reads CoNLL-U: ten columns with a tab between them, an empty line behind each sentence.
+    """Reads CoNLL-U: ten columns with a tab between them, an empty line after each sentence.
 
     tag_column: `upos`, `xpos`, `feats` (all features of a word as one tag) or `deprel`.
 
-    Tokens are the syntactic words: a range (`1-2`, a word such as `don't` that is two of them) and an empty node
-    (`1.1`) are passed over. Raises UserError for another column.
+    Tokens are the syntactic words: ranges (`1-2`, for a word such as `don't`) and empty nodes (`1.1`) are left out.
+    Raises UserError for another column.
     """
 
     tag_column: str | int = "upos"
@@ -37,9 +37,7 @@ class Conllu:
 
     def table(self, origin: str, text: str) -> TaggedTable:
         """Raises UserError, with file and line, for a line that is not CoNLL-U."""
-        tokens: list[list[str]] = []
-        tags: list[list[Tag]] = []
-        lines: list[list[int]] = []
+        sentences: list[list[tuple[str, Tag, int]]] = []
         wanted, last = COLUMNS.index(str(self.tag_column)), 0
         for number, line in enumerate(split_lines(text), 1):
             if not line.strip():
@@ -53,24 +51,20 @@ class Conllu:
                 raise UserError(
                     f"{place}: {len(columns)} columns, expected the {len(COLUMNS)} of CoNLL-U with a tab between them"
                 )
-            if apart := _NOT_A_WORD.fullmatch(columns[0]):
-                if apart[1] and not last < int(apart[1]) <= int(apart[2]):
+            if span := _NOT_A_WORD.fullmatch(columns[0]):
+                if span[1] and not last < int(span[1]) <= int(span[2]):
                     raise UserError(f"{place}: the range {columns[0]} where word {last + 1} was expected")
                 continue
             if columns[0] != str(last + 1):
                 raise UserError(
                     f"{place}: id {columns[0]!r} where {last + 1} was expected: "
-                    "words are numbered from 1, with an empty line behind each sentence"
+                    "words are numbered from 1, with an empty line after each sentence"
                 )
             if not columns[1].strip() or not columns[wanted].strip():
                 empty = "form" if not columns[1].strip() else self.tag_column
-                raise UserError(f"{place}: the column {empty} is empty: expected text, or _ where there is none")
+                raise UserError(f"{place}: the column {empty} is empty: expected text, or _ for no value")
             if not last:
-                tokens.append([])
-                tags.append([])
-                lines.append([])
-            tokens[-1].append(columns[1])
-            tags[-1].append(columns[wanted])
-            lines[-1].append(number)
+                sentences.append([])
+            sentences[-1].append((columns[1], columns[wanted], number))
             last += 1
-        return TaggedTable(tokens, tags, [rows[0] for rows in lines], None, origin, lines)
+        return TaggedTable.of_file(origin, sentences)

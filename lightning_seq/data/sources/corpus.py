@@ -1,30 +1,31 @@
-"""What every source of running text gives: lines by split."""
+"""Running text, the cut of its missing splits, and its reading from a column of a public set."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import TypeAlias
 
 import numpy as np
 
-from lightning_seq.data.sources.table import SPLITS, Source, check_rest
+from lightning_seq.data.sources.columns import ColumnRows, Reading, Sets, texts_of
+from lightning_seq.data.sources.table import SPLITS, Shares, Source
 from lightning_seq.errors import UserError
 from lightning_seq.files import Plain
 
 HELD_OUT = 0.1
-"""Share of an embedded text's parts that is kept for validation, and again for test."""
+"""The share of an embedded text's parts for validation, and for test."""
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """What a source of running text gives.
+    """Running text.
 
-    lines:    by split, each with the line feed that ends it; the last one may have none. Joined they are the text.
+    lines:    by split, each with its line feed; the last one may have none. Joined they are the text.
     symbols:  the whole vocabulary in the source's own order, without specials; None where it comes from the text.
-    revision: which version of a public set was loaded, where it has one.
-    notes:    one line each on what was done that the user may not expect.
+    revision: the version of a public set, or None.
+    notes:    a line for each change that the user may not expect.
     """
 
     lines: dict[str, list[str]]
@@ -36,36 +37,21 @@ class Corpus:
 CorpusSource: TypeAlias = Source[Corpus]
 
 
-@dataclass(frozen=True)
-class Tail:
-    """How splits that a source does not have are cut: from the end of its train split, where a line ends.
+@dataclass(frozen=True, kw_only=True)
+class Tail(Shares):
+    """Cuts the splits that a source lacks from the end of its train split, where a line ends; test is the very end.
 
-    validation, test: shares of the train split's characters; test is the very end.
+    The fractions are shares of the characters.
     """
 
-    validation: float = 0.1
-    test: float = 0.1
-
-    def __post_init__(self) -> None:
-        for name in ("validation", "test"):
-            share = getattr(self, name)
-            if not 0 < share < 1:
-                raise UserError(f"data.{name}_fraction is {share}, expected more than 0 and less than 1")
-
-    def to_plain(self) -> Plain:
-        return {"validation": self.validation, "test": self.test}
-
-    def completed(self, lines: dict[str, list[str]], name: str) -> tuple[dict[str, list[str]], list[str]]:
-        """All three splits, the missing ones cut from train, and a note for each that was cut.
+    def completed(self, lines: Mapping[str, list[str]], name: str) -> tuple[dict[str, list[str]], list[str]]:
+        """All three splits, and a note for each that was cut.
 
         Raises UserError where there are too few lines for that.
         """
         lines, notes = dict(lines), []
-        check_rest({"validation": self.validation, "test": self.test}, lines)
         whole = sum(map(len, lines["train"]))
-        for split, share in (("test", self.test), ("validation", self.validation)):
-            if split in lines:
-                continue
+        for split, share in self.missing(lines):
             text = lines["train"]
             if len(text) < 2:
                 raise UserError(
@@ -79,27 +65,54 @@ class Tail:
         return {split: lines[split] for split in SPLITS}, notes
 
 
+@dataclass(frozen=True)
+class TextColumn(Reading[Corpus], Tail):
+    """Reads running text.
+
+    text_column: its rows are lines, or hold several lines; a row without a line feed at its end is given one, unless it
+                 is the only row.
+    """
+
+    text_column: str = "text"
+
+    def to_plain(self) -> Plain:
+        return {"running_text": self.text_column, "splits": self.own_splits, "tail": self.shares()}
+
+    def read(self, sets: Sets, name: str, revision: str | None) -> Corpus:
+        """Raises UserError for a missing split or column."""
+        self.check_trainable(sets, name)
+        lines = {split: self._lines(rows, place) for split, rows, place in self.chosen(sets, name)}
+        completed, notes = self.completed(lines, name)
+        return Corpus(completed, revision=revision, notes=notes)
+
+    def _lines(self, rows: ColumnRows, name: str) -> list[str]:
+        texts, lines = texts_of(rows, "text_column", self.text_column, name), list[str]()
+        for text in texts:
+            ended = text.endswith("\n") or len(texts) == 1
+            lines += lines_of(text if ended else f"{text}\n")
+        return lines
+
+
 def lines_of(text: str) -> list[str]:
     """The lines of a text with their ends; only a line feed ends a line."""
     *ended, last = text.split("\n")
     return [f"{line}\n" for line in ended] + ([last] if last else [])
 
 
-def held_out(parts: int, split_seed: int) -> list[str]:
-    """The split of each of so many parts: a share for test and for validation, chosen at random."""
-    if isinstance(split_seed, bool) or not isinstance(split_seed, int) or split_seed < 0:
-        raise UserError(f"data.split_seed is {split_seed}, expected a whole number of at least 0")
-    order = np.random.default_rng(np.random.SeedSequence([split_seed])).permutation(parts)
+def held_out(parts: int, generator: np.random.Generator) -> list[str]:
+    """The split of each part: a share for test and for validation, chosen at random."""
+    order = generator.permutation(parts)
     size, splits = round(HELD_OUT * parts), ["train"] * parts
-    for split, places in (("test", order[:size]), ("validation", order[size : 2 * size])):
-        for place in places:
-            splits[place] = split
+    for split, chosen in (("test", order[:size]), ("validation", order[size : 2 * size])):
+        for part in chosen:
+            splits[part] = split
     return splits
 
 
 def gathered(parts: Sequence[list[str]], split_seed: int) -> dict[str, list[str]]:
-    """The lines of each split, its parts in the order they came in."""
+    """The lines of each split, its parts in the same order as before."""
     lines: dict[str, list[str]] = {split: [] for split in SPLITS}
-    for split, part in zip(held_out(len(parts), split_seed), parts, strict=True):
+    generator = np.random.default_rng(np.random.SeedSequence([split_seed]))
+    for split, part in zip(held_out(len(parts), generator), parts, strict=True):
         lines[split] += part
     return lines

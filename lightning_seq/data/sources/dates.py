@@ -1,13 +1,15 @@
-"""Dates in words, in several languages, to dates in digits: which characters say what is known."""
+"""Dates in words, in several languages, to dates in digits, with the links between their characters."""
 
 from __future__ import annotations
 
 import datetime
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
+from itertools import cycle, pairwise
+from typing import Annotated
 
 import babel
 import numpy as np
@@ -15,68 +17,61 @@ from babel import Locale, UnknownLocaleError
 from babel.dates import DateTimeFormat, tokenize_pattern
 from babel.localedata import locale_identifiers
 
-from lightning_seq.data.sources.pairs import Link, PairTable
-from lightning_seq.data.sources.synthetic import SHARES, check_whole
-from lightning_seq.data.sources.table import SPLITS, Loaded
+from lightning_seq.data.sources.pairs import Link, PairTable, linked_pairs
+from lightning_seq.data.sources.synthetic import Synthetic, different
+from lightning_seq.data.sources.table import Loaded
 from lightning_seq.errors import UserError, near
 from lightning_seq.files import Plain
-from lightning_seq.value_types import Seed
+from lightning_seq.value_types import Range
 
+Year = Annotated[int, Range(1000, 9999)]
 LANGUAGES = ("en", "de", "fr", "es", "it")
 FORMATS = ("full", "long", "medium")
 SKELETONS = ("yMMMEd", "yMMMMEEEEd")
 _DAYS = {"train": 0.8, "validation": 0.1, "test": 0.1}
-"""The part of all days of the years that each split draws from."""
+"""The share of all days that each split draws from."""
 _ISO = {"y": (0, 4), "M": (5, 7), "L": (5, 7), "d": (8, 10)}
-"""The place of the field of a pattern in `2026-03-05`."""
+"""The characters of the field of a pattern in `2026-03-05`."""
 _SOME_YEAR, _MONDAY = 2000, 3
-"""The third of its January was one."""
+"""3 January 2000 was a Monday."""
 _MONTH = ("MMM", "MMMM", "LLL", "LLLL")
 
 Pattern = tuple[tuple[str, bool], ...]
-"""Parts of a date: text as it is (False), or a field such as `MMMM` (True)."""
+"""Parts of a date: literal text (False), or a field such as `MMMM` (True)."""
 
 
 @dataclass(frozen=True)
-class Dates:
+class Dates(Synthetic):
     """`thursday, march 5, 2026` to `2026-03-05`, in small letters, as the Unicode locale data (in babel) write dates.
 
     Each example has a day, a language and one of its formats with the month in letters, drawn at random. No text comes
     twice, and no day is in two splits, in whatever language. The digits of a year, month or day are linked with every
     character of the year, month or day in words; `-` and the day of the week with nothing.
 
-    languages:  as babel names them: `en`, `de_AT`, `hi`.
-    first_year, last_year: 1000 to 9999; 200 years have some 73,000 days.
-    examples:   dates for training, a tenth as many for validation and for test.
-    split_seed: of days and formats.
+    languages: as babel names them: `en`, `de_AT`, `hi`.
+    first_year, last_year: 200 years have some 73,000 days.
 
-    Raises UserError for a language that is not known, and for more examples than there are dates.
+    Raises UserError, too, for an unknown language, and for more examples than there are dates.
     """
 
     languages: Sequence[str] = LANGUAGES
-    first_year: int = 1900
-    last_year: int = 2099
-    examples: int = 10000
-    split_seed: Seed = 1
+    first_year: Year = 1900
+    last_year: Year = 2099
+
+    name = "dates"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         one = isinstance(self.languages, str)
         object.__setattr__(self, "languages", (self.languages,) if one else tuple(self.languages))
-        check_whole(
-            self,
-            {
-                "first_year": (1000, 9999),
-                "last_year": (self.first_year, 9999),
-                "examples": (10, None),
-                "split_seed": (0, None),
-            },
-        )
+        if self.last_year < self.first_year:
+            raise UserError(f"data.last_year is {self.last_year}, expected at least data.first_year={self.first_year}")
         if not self.languages:
             raise UserError("data.languages is empty: expected some, such as [en,de]")
         formats = len(self._patterns)
         days = self._days(self.last_year) - self._days(self.first_year - 1)
         for split, share in _DAYS.items():
-            wanted, there = round(SHARES[split] * self.examples), int(share * days) * formats
+            wanted, there = self.sizes[split], int(share * days) * formats
             if 2 * wanted > there:
                 raise UserError(
                     f"data.examples is {self.examples:,}, and the {split} split has {there:,} dates to draw from: "
@@ -88,7 +83,7 @@ class Dates:
 
     def identity(self) -> Plain:
         return {
-            "synthetic": "dates",
+            "synthetic": self.name,
             "babel": babel.__version__,
             "languages": list(self.languages),
             "years": [self.first_year, self.last_year],
@@ -97,28 +92,21 @@ class Dates:
         }
 
     def load(self) -> Loaded[PairTable]:
-        generator = np.random.default_rng(np.random.SeedSequence([self.split_seed]))
+        generator, seen = self.generator(), set[object]()
         first, last = (self._days(year) for year in (self.first_year - 1, self.last_year))
         days = generator.permutation(np.arange(first + 1, last + 1))
         ends = np.cumsum([0, *(int(share * len(days)) for share in _DAYS.values())])
-        seen: set[str] = set()
         tables = {}
-        for split, start, stop in zip(SPLITS, ends[:-1], ends[1:], strict=True):
-            size, own = round(SHARES[split] * self.examples), days[start:stop].tolist()
-            links_of: list[list[Link]] = []
-            table, drawn = PairTable([], [], list(range(size)), links_of), 0
-            while len(table) < size:
-                day = datetime.date.fromordinal(own[drawn % len(own)])
-                drawn += 1
+        for (split, size), (start, stop) in zip(self.sizes.items(), pairwise(ends), strict=True):
+            own = cycle(days[start:stop].tolist())
+
+            def draw(own: Iterator[int] = own) -> tuple[str, str, list[Link]]:
+                day = datetime.date.fromordinal(next(own))
                 language, pattern = self._patterns[generator.integers(len(self._patterns))]
                 text, links = _written(day, language, pattern)
-                if text in seen:
-                    continue
-                seen.add(text)
-                table.sources.append(text)
-                table.targets.append(day.isoformat())
-                links_of.append(links)
-            tables[split] = table
+                return text, day.isoformat(), links
+
+            tables[split] = linked_pairs(different(size, seen, draw))
         return Loaded(tables)
 
     @staticmethod
@@ -128,13 +116,12 @@ class Dates:
 
     @cached_property
     def _patterns(self) -> list[tuple[str, Pattern]]:
-        """Languages and formats; each language is as likely as it has formats."""
+        """Languages and formats; the likelihood of a language grows with the number of its formats."""
         return [(language, pattern) for language in self.languages for pattern in _patterns(language)]
 
 
 def _patterns(language: str) -> list[Pattern]:
     """A language's formats with the month in letters, each once."""
-
     try:
         locale = Locale.parse(str(language))
     except (UnknownLocaleError, ValueError):
@@ -143,7 +130,7 @@ def _patterns(language: str) -> list[Pattern]:
     skeletons = locale.datetime_skeletons
     written = [locale.date_formats[name].pattern for name in FORMATS]
     written += [skeletons[name].pattern for name in SKELETONS if name in skeletons]
-    found: dict[Pattern, None] = {}
+    patterns: dict[Pattern, None] = {}
     for pattern in written:
         parts = tuple(
             (str(value), False) if isinstance(value, str) else (value[0] * value[1], True)
@@ -151,13 +138,13 @@ def _patterns(language: str) -> list[Pattern]:
         )
         fields = [name for name, is_field in parts if is_field]
         if any(name in _MONTH for name in fields) and {name[0] for name in fields} >= {"y", "d"}:
-            found[parts] = None
-    if not found:
+            patterns[parts] = None
+    if not patterns:
         raise UserError(
             f"data.languages has {language!r}, which writes no date with the month in letters: expected languages such "
             f"as {', '.join(LANGUAGES)}"
         )
-    return list(found)
+    return list(patterns)
 
 
 def _written(day: datetime.date, language: str, pattern: Pattern) -> tuple[str, list[Link]]:
@@ -171,7 +158,7 @@ def _written(day: datetime.date, language: str, pattern: Pattern) -> tuple[str, 
 
 
 def _shown(name: str, day: datetime.date) -> tuple[int, int, int]:
-    """Year, month and day of one day that has the same in this field: a month's name is looked up once."""
+    """Year, month and day of a fixed day with the same value in this field: the name of a month is looked up once."""
     match name[0]:
         case "y":
             return day.year, 1, 1
@@ -187,10 +174,9 @@ def _shown(name: str, day: datetime.date) -> tuple[int, int, int]:
 
 @cache
 def _field(language: str, name: str, year: int, month: int, day: int) -> str:
-
     return _plain(DateTimeFormat(datetime.date(year, month, day), language)[name])
 
 
 def _plain(text: str) -> str:
-    """Small letters, and every kind of space the usual one."""
+    """Small letters, and plain spaces."""
     return re.sub(r"\s", " ", unicodedata.normalize("NFC", text).lower())

@@ -1,4 +1,4 @@
-"""Data sets that need no network: they come with installed packages."""
+"""A data set of an installed package: verses and the kinds of their books."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lightning_seq.data.sources.corpus import held_out
 from lightning_seq.data.sources.table import SPLITS, Loaded, Table
 from lightning_seq.data.sources.verses import Verse, edition, verses
-from lightning_seq.errors import UserError
+from lightning_seq.field_checks import check_fields
 from lightning_seq.files import Plain
 from lightning_seq.value_types import Seed
 
@@ -21,29 +22,27 @@ GENRES = {
     "acts": (44,),
     "letters": range(45, 66),
 }
-"""Kinds of book and their books' numbers; Revelation is one of the prophets."""
+"""Kinds of book and the numbers of their books; Revelation is one of the prophets."""
 
 _BOOKS = {book: genre for genre, books in GENRES.items() for book in books}
-HELD_OUT = 0.1
 
 
 @dataclass(frozen=True)
 class VersesGenre:
-    """Which kind of book a verse is from: law, history, wisdom, prophets, gospels, acts or letters.
+    """The kind of book that a verse is from: law, history, wisdom, prophets, gospels, acts or letters.
 
-    Split by chapter, so that no chapter is in two splits: of each kind about 80 % of the chapters for training, 10 %
-    for validation, 10 % for test.
+    No chapter is in two splits: of each kind about 80 % of the chapters are for training, 10 % for validation, 10 % for
+    test.
 
     version:    `kjv` or `web`.
-    split_seed: which chapters go where; the same for both versions.
+    split_seed: of the chapters of each split; the same for both versions.
     """
 
     version: str = "kjv"
     split_seed: Seed = 1
 
     def __post_init__(self) -> None:
-        if isinstance(self.split_seed, bool) or not isinstance(self.split_seed, int) or self.split_seed < 0:
-            raise UserError(f"data.split_seed is {self.split_seed}, expected a whole number of at least 0")
+        check_fields(self, "data")
 
     def describe(self) -> str:
         return f"verses_genre ({self.version})"
@@ -53,27 +52,17 @@ class VersesGenre:
 
     def load(self) -> Loaded:
         every = verses(self.version)
-        held = self._held_out(every)
-        rows: dict[str, list[Verse]] = {split: [] for split in SPLITS}
-        for verse in every:
-            rows[held.get((verse.book, verse.chapter), "train")].append(verse)
-        tables = {
-            split: Table(
-                [verse.text for verse in found],
-                [_BOOKS[verse.book] for verse in found],
-                [verse.id for verse in found],
-            )
-            for split, found in rows.items()
-        }
-        return Loaded(tables, tuple(GENRES), edition(self.version))
-
-    def _held_out(self, every: list[Verse]) -> dict[tuple[int, int], str]:
         chapters = sorted({(verse.book, verse.chapter) for verse in every})
         generator = np.random.default_rng(np.random.SeedSequence([self.split_seed]))
-        held = {}
+        split_of: dict[tuple[int, int], str] = {}
         for genre in GENRES:
             own = [chapter for chapter in chapters if _BOOKS[chapter[0]] == genre]
-            order, size = generator.permutation(len(own)), round(HELD_OUT * len(own))
-            for split, places in (("test", order[:size]), ("validation", order[size : 2 * size])):
-                held.update({own[place]: split for place in places})
-        return held
+            split_of.update(zip(own, held_out(len(own), generator), strict=True))
+        rows: dict[str, list[Verse]] = {split: [] for split in SPLITS}
+        for verse in every:
+            rows[split_of[verse.book, verse.chapter]].append(verse)
+        tables = {
+            split: Table([one.text for one in part], [_BOOKS[one.book] for one in part], [one.id for one in part])
+            for split, part in rows.items()
+        }
+        return Loaded(tables, tuple(GENRES), edition(self.version))

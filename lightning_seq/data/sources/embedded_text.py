@@ -1,4 +1,4 @@
-"""Running text that needs no network: verses, and four letters."""
+"""Running text without a network: verses, and the word `hello`."""
 
 from __future__ import annotations
 
@@ -8,26 +8,30 @@ from itertools import chain
 from lightning_seq.data.sources.corpus import Corpus, gathered
 from lightning_seq.data.sources.table import SPLITS
 from lightning_seq.data.sources.verses import edition, verses
+from lightning_seq.field_checks import check_fields
 from lightning_seq.files import Plain
 from lightning_seq.value_types import Seed
 
 BLOCK = 10
-"""Chapters that follow one another and go to one split together."""
+"""Successive chapters in the same split."""
 
 
 @dataclass(frozen=True)
 class VersesText:
     """The Bible as running text, a verse a line.
 
-    Cut by blocks of ten chapters in a row: about 80 % of the blocks for training, 10 % for validation, 10 % for test,
-    each in the order of the Bible.
+    It is cut into blocks of ten chapters: about 80 % of the blocks are for training, 10 % for validation, 10 % for
+    test, each in the order of the Bible.
 
     version:    `kjv` or `web`.
-    split_seed: which blocks go where; the same for both versions.
+    split_seed: of the blocks of each split; the same for both versions.
     """
 
     version: str = "kjv"
     split_seed: Seed = 1
+
+    def __post_init__(self) -> None:
+        check_fields(self, "data")
 
     def describe(self) -> str:
         return f"verses ({self.version})"
@@ -48,7 +52,7 @@ class VersesText:
 class Hello:
     """The word `hello`, the lecture's example: after `hell` comes `ello`. All three splits are the same.
 
-    Its four letters have the ids h 0, e 1, l 2, o 3, and there are no special symbols.
+    Its four letters have the ids h 0, e 1, l 2, o 3, without special symbols.
     """
 
     def describe(self) -> str:

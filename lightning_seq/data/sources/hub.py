@@ -8,18 +8,22 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
-from lightning_seq.data.sources.columns import Columns, Reading
+from lightning_seq.data.sources.columns import Reading
 from lightning_seq.data.sources.keys import origins
 from lightning_seq.errors import UserError, first_line
 from lightning_seq.files import Plain
 
+if TYPE_CHECKING:
+    from datasets import DatasetBuilder
+
 ENDPOINT = "https://huggingface.co"
 PATIENCE = 3.0
-"""Seconds in which the Hub has to answer."""
+"""Seconds that the Hub has to answer."""
 
 _REMEDY = (
     "for a machine without internet use data.mirror=DIR (or LIGHTNING_SEQ_MIRROR), a directory in Hub layout, "
@@ -28,19 +32,29 @@ _REMEDY = (
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
+class WithNotes(Protocol):
+    """Examples, with notes on what the user may not expect."""
+
+    @property
+    def notes(self) -> list[str]: ...
+
+
+L = TypeVar("L", bound=WithNotes)
+
+
 @dataclass(frozen=True)
-class Hub:
-    """A set of the Hub. Only parquet is read: a repository that would have to be run is refused.
+class Hub(Generic[L]):
+    """A set of the Hub in parquet files; a set that is a script is refused.
 
     id:       such as `stanfordnlp/imdb`.
-    config:   the set's own configuration, or None for its only or default one.
-    revision: a commit or branch, or None for the newest; the commit that was loaded is recorded.
+    config:   the set's own configuration; None: its only or default one.
+    revision: a commit or branch; None: the newest commit. The commit that was loaded is recorded.
     """
 
     id: str
     config: str | None = None
     revision: str | None = None
-    columns: Reading[Any] = field(default_factory=Columns)
+    columns: Reading[L] = field(kw_only=True)
 
     def describe(self) -> str:
         return f"{self.id} (Hub)"
@@ -56,17 +70,15 @@ class Hub:
     def origins(self) -> dict[str, str]:
         return origins(self.columns.splits)
 
-    def load(self) -> Any:
+    def load(self) -> L:
         """Raises UserError at once without a network, unless `datasets` has the set in its own cache."""
-        connected = not offline_by_choice() and reachable(endpoint())
-        if connected:
-            return self._load()
+        if not offline_by_choice() and reachable(endpoint()):
+            return self._load(offline=False)
         with _offline():
             return self._load(offline=True)
 
-    def _load(self, offline: bool = False) -> Any:
+    def _load(self, offline: bool) -> L:
         import datasets
-        from huggingface_hub.errors import HfHubHTTPError
 
         try:
             builder = datasets.load_dataset_builder(self.id, self.config, revision=self.revision)
@@ -79,19 +91,18 @@ class Hub:
             revision = commit_of(builder)
             if self.revision and _COMMIT.fullmatch(self.revision) and revision != self.revision:
                 raise UserError(
-                    f"{self.id} at revision {self.revision} is not to be had, {revision} is: "
+                    f"{self.id} is not in the cache at revision {self.revision}, but at {revision}: "
                     "connect to the Hub, or set data.hub.revision to that one"
                 )
             builder.download_and_prepare()
             loaded = self.columns.read(builder.as_dataset(), self.id, revision)
         except UserError:
             raise
-        except (OSError, ValueError, RuntimeError, HfHubHTTPError) as error:
+        except (OSError, ValueError, RuntimeError) as error:
             if offline:
-                why = "HF_HUB_OFFLINE is set" if offline_by_choice() else f"{endpoint()} does not answer"
-                raise UserError(f"no network for the Hub set {self.id} ({why}): {_REMEDY}") from error
-            said = first_line(error)
-            raise UserError(f"{self.id} cannot be loaded from the Hub ({said}): {_advice(said)}") from error
+                raise UserError(f"no network for the Hub set {self.id} ({why_offline()}): {_REMEDY}") from error
+            reason = first_line(error)
+            raise UserError(f"{self.id} cannot be loaded from the Hub ({reason}): {_advice(reason)}") from error
         if "Cache" in kinds:
             loaded.notes.append(
                 f"{self.id}: no answer from the Hub, taken from the datasets cache (revision {revision})"
@@ -99,18 +110,18 @@ class Hub:
         return loaded
 
 
-def _advice(said: str) -> str:
-    if "scripts are no longer supported" in said:
+def _advice(reason: str) -> str:
+    if "scripts are no longer supported" in reason:
         return "it holds a script, not data; try data.hub.revision=refs/convert/parquet"
     return f"check data.hub.id, data.hub.config and data.hub.revision; {_REMEDY}"
 
 
-def commit_of(builder: Any) -> str | None:
-    """The commit in the addresses of a builder's files, or, for one from the cache, in its directory's name."""
+def commit_of(builder: DatasetBuilder) -> str | None:
+    """The commit in the addresses of a builder's files or, for a builder from the cache, in its directory's name."""
     for files in (getattr(builder.config, "data_files", None) or {}).values():
         for file in files:
-            if found := re.search(rf"@({_COMMIT.pattern})/", str(file)):
-                return found[1]
+            if commit := re.search(rf"@({_COMMIT.pattern})/", str(file)):
+                return commit[1]
     return builder.hash
 
 
@@ -125,8 +136,12 @@ def offline_by_choice() -> bool:
     )
 
 
+def why_offline() -> str:
+    return "HF_HUB_OFFLINE is set" if offline_by_choice() else f"{endpoint()} does not answer"
+
+
 def reachable(address: str, patience: float = PATIENCE) -> bool:
-    """Whether anything answers at an address in time. A thread of its own, as a look-up of the name knows no limit."""
+    """Whether a server answers at an address in time. A thread asks: the look-up of a name has no time limit."""
     answers: list[bool] = []
 
     def ask() -> None:
@@ -146,16 +161,10 @@ def reachable(address: str, patience: float = PATIENCE) -> bool:
 
 @contextmanager
 def _offline() -> Iterator[None]:
-    """Both libraries kept from the network: otherwise they try again for half a minute."""
-    import datasets.config
-    import huggingface_hub.constants
-
-    places: tuple[Any, ...] = (datasets.config, huggingface_hub.constants)
-    before = [place.HF_HUB_OFFLINE for place in places]
-    for place in places:
-        place.HF_HUB_OFFLINE = True
-    try:
+    """Keeps both libraries from the network: otherwise they try again for half a minute."""
+    modules = [import_module(name) for name in ("datasets.config", "huggingface_hub.constants")]
+    with ExitStack() as stack:
+        for module in modules:
+            stack.callback(setattr, module, "HF_HUB_OFFLINE", vars(module)["HF_HUB_OFFLINE"])
+            vars(module)["HF_HUB_OFFLINE"] = True
         yield
-    finally:
-        for place, value in zip(places, before, strict=True):
-            place.HF_HUB_OFFLINE = value

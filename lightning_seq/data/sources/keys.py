@@ -1,9 +1,9 @@
-"""What a column of the user's own calls the examples, and where the examples of a source are found."""
+"""The ids that a column of the user gives the examples, and the files or splits that hold the examples of a source."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Protocol, runtime_checkable
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol, runtime_checkable
 
 from lightning_seq.data.sources.table import SPLITS, Keys
 from lightning_seq.errors import UserError
@@ -17,21 +17,22 @@ class Located(Protocol):
     """A source whose examples a user can look up."""
 
     def origins(self) -> dict[str, str]:
-        """By split, the file its examples are in, as it was given; of a public set, its own split."""
+        """By split, the file that holds its examples, as the user wrote it; of a public set, its own split."""
         ...
 
 
-def origins(given: Mapping[str, str | None]) -> dict[str, str]:
-    """By split, what is given for it; a split that is cut from train has what is given for train."""
-    return {split: str(given.get(split) or given["train"]) for split in SPLITS}
+def origins(places: Mapping[str, str | None]) -> dict[str, str]:
+    """By split, its place; a split that is cut from train has the place of train."""
+    return {split: str(places.get(split) or places["train"]) for split in SPLITS}
 
 
-def check_keys(values: Sequence[Any], column: str, place: Callable[[int], str]) -> None:
-    """Raises UserError for a value of `data.id_column` that is neither text nor a whole number, and for one that two
-    examples of a file or split have.
+def checked_keys(values: Sequence[object], column: str, place: Callable[[int], str]) -> Keys:
+    """The values of `data.id_column` for a file or split.
 
-    place: says for people where example number i is.
+    place: of example number i, for people.
+    Raises UserError for a value that is neither text nor a whole number, and for a value that two examples have.
     """
+    keys: Keys = []
     first: dict[str, int] = {}
     for number, value in enumerate(values):
         if isinstance(value, bool) or not isinstance(value, int | str) or not str(value).strip():
@@ -45,17 +46,18 @@ def check_keys(values: Sequence[Any], column: str, place: Callable[[int], str]) 
                 f"{place(number)}: {column!r} is {value!r}, as at {place(before)}: expected another value for each "
                 "example (data.id_column); leave data.id_column out for the number of the line or row"
             )
+        keys.append(value)
+    return keys
 
 
-def typed_keys(splits: Iterable[Sequence[int | str]], untyped: bool) -> list[Keys]:
+def typed_keys(splits: Sequence[Keys], untyped: bool) -> list[Keys]:
     """The keys of all splits as whole numbers where all of them are, else as text.
 
-    untyped: the file knows text alone: digits are a number, as other readers of csv files have it, but `007` is text.
+    untyped: the file has only text: digits are a number, as for other readers of csv files, but `007` is text.
     """
-    found = [list(values) for values in splits]
-    if all(_is_whole(value, untyped) for values in found for value in values):
-        return [[int(value) for value in values] for values in found]
-    return [[str(value) for value in values] for values in found]
+    if all(_is_whole(key, untyped) for keys in splits for key in keys):
+        return [[int(key) for key in keys] for keys in splits]
+    return [[str(key) for key in keys] for keys in splits]
 
 
 def _is_whole(value: int | str, untyped: bool) -> bool:

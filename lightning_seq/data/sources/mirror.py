@@ -5,27 +5,28 @@ from __future__ import annotations
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Generic
 
-from lightning_seq.data.sources.columns import Columns, Reading
+from lightning_seq.data.sources.columns import Reading
 from lightning_seq.data.sources.keys import origins
+from lightning_seq.data.sources.table import L_co
 from lightning_seq.errors import UserError, first_line, near
 from lightning_seq.files import Plain, sha256
 
 
 @dataclass(frozen=True)
-class Mirror:
-    """The set in `<root>/<path>/`: parquet files, and a README.md that says which split each is.
+class Mirror(Generic[L_co]):
+    """The set in `<root>/<path>/`: parquet files, and a README.md that names the split of each.
 
     root:   the mirror, from data.mirror or LIGHTNING_SEQ_MIRROR.
     path:   such as `stanfordnlp/imdb`.
-    config: the set's own configuration, or None for its only or default one.
+    config: the set's own configuration; None: its only or default one.
     """
 
     root: str
     path: str
     config: str | None = None
-    columns: Reading[Any] = field(default_factory=Columns)
+    columns: Reading[L_co] = field(kw_only=True)
 
     def describe(self) -> str:
         return f"{self.path} (mirror)"
@@ -41,19 +42,19 @@ class Mirror:
     def origins(self) -> dict[str, str]:
         return origins(self.columns.splits)
 
-    def load(self) -> Any:
+    def load(self) -> L_co:
         """Raises UserError when the mirror is not a directory, has no such set, or the set cannot be read."""
         self._files()
         import datasets
 
-        # The prepared ids are cached by us: a second copy in the cache of `datasets` would only take room.
+        # We cache the prepared ids: a second copy in the cache of `datasets` would only take room.
         with tempfile.TemporaryDirectory() as room:
             try:
                 sets = datasets.load_dataset(str(self._place()), self.config, cache_dir=room)
             except (OSError, ValueError, RuntimeError) as error:
-                said = first_line(error)
                 raise UserError(
-                    f"{self._place()} cannot be loaded ({said}): expected a set in Hub layout; check data.mirror_config"
+                    f"{self._place()} cannot be loaded ({first_line(error)}): expected a set in Hub layout; check "
+                    "data.mirror_config"
                 ) from error
             return self.columns.read(sets, self.path, None)
 
@@ -70,9 +71,9 @@ class Mirror:
             file for file in self._place().rglob("*") if file.suffix == ".parquet" or file.name == "README.md"
         )
         if not any(file.suffix == ".parquet" for file in files):
-            there = {found.relative_to(root).as_posix() for found in root.glob("*/*") if found.is_dir()}
+            sets = {place.relative_to(root).as_posix() for place in root.glob("*/*") if place.is_dir()}
             raise UserError(
-                f"the mirror {self.root} has no set {self.path}; {near(self.path, there)} "
-                "(data.mirror= with nothing behind it loads from the Hub)"
+                f"the mirror {self.root} has no set {self.path}; {near(self.path, sets)} "
+                "(an empty data.mirror= loads from the Hub)"
             )
         return files

@@ -1,13 +1,13 @@
-"""What every source of pairs of texts gives, and how a public set's columns become them."""
+"""Pairs of texts, and their reading from the columns of a public set."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol, TypeAlias, runtime_checkable
 
-from lightning_seq.data.sources.columns import check_splits, chosen_splits, keys_of
-from lightning_seq.data.sources.table import SPLITS, Cut, Keys, Loaded, Source, taken
+from lightning_seq.data.sources.columns import ColumnRows, Reading, Sets, check_columns, keys_of
+from lightning_seq.data.sources.table import Cut, Examples, Keys, Loaded, Source
 from lightning_seq.errors import UserError, near
 from lightning_seq.files import Plain
 from lightning_seq.printable import number_of
@@ -16,16 +16,16 @@ from lightning_seq.value_types import Size
 Link: TypeAlias = tuple[int, int, int, int]
 """Characters of a target text that come from characters of its source: target from, to; source from, to (exclusive)."""
 
-_TRANSLATION = "translation"
+_TRANSLATION = "translation."
 
 
 @dataclass(frozen=True)
-class PairTable:
-    """Texts and what they become: the examples of one split.
+class PairTable(Examples):
+    """Source and target texts: the examples of one split.
 
-    ids:   what the source calls each example: its row, its verse, its line.
-    links: of each example, or None where they are unknown; characters in no link come from nowhere, or go nowhere.
-    keys:  what the user's own column of ids calls each example, or None.
+    ids:   of the source: rows, verses, lines.
+    links: of each example, or None where they are unknown; a character in no link has no counterpart.
+    keys:  the values of the user's own column of ids, or None.
     """
 
     sources: list[str]
@@ -34,22 +34,11 @@ class PairTable:
     links: list[list[Link]] | None = None
     keys: Keys | None = None
 
-    @property
-    def strata(self) -> Sequence[str]:
-        return [""] * len(self)
 
-    def __len__(self) -> int:
-        return len(self.sources)
-
-    def take(self, rows: Iterable[int]) -> PairTable:
-        rows = list(rows)
-        return PairTable(
-            [self.sources[row] for row in rows],
-            [self.targets[row] for row in rows],
-            [self.ids[row] for row in rows],
-            [self.links[row] for row in rows] if self.links is not None else None,
-            taken(self.keys, rows),
-        )
+def linked_pairs(pairs: Sequence[tuple[str, str, list[Link]]]) -> PairTable:
+    """Sources, targets and their links, numbered from 0."""
+    sources, targets, links = ([*column] for column in zip(*pairs, strict=True))
+    return PairTable(sources, targets, list(range(len(pairs))), links)
 
 
 PairSource: TypeAlias = Source[Loaded[PairTable]]
@@ -66,13 +55,13 @@ class Bilingual(Protocol):
 
 
 @dataclass(frozen=True)
-class PairColumns:
-    """Which columns and splits of a public set of pairs are used.
+class PairColumns(Reading[Loaded[PairTable]], Cut):
+    """Reads pairs of texts.
 
     source_language, target_language: names of columns, or of languages in a column `translation` (`{en: …, de: …}`).
-    source_column, target_column: columns whose names are no languages; they go before.
-    rows:        of the train split, from its beginning, or None for all.
-    splits, cut, id_column: as in `Columns`.
+    source_column, target_column: columns whose names are not languages; they count first.
+    rows:      of the train split, from its beginning; None: all.
+    id_column: as in `Columns`.
     """
 
     source_language: str | None = None
@@ -80,38 +69,34 @@ class PairColumns:
     source_column: str | None = None
     target_column: str | None = None
     rows: Size | None = None
-    splits: Mapping[str, str | None] = field(default_factory=lambda: {split: split for split in SPLITS})
-    cut: Cut = field(default_factory=Cut)
     id_column: str | None = None
 
     def __post_init__(self) -> None:
-        check_splits(self.splits)
+        super().__post_init__()
         for side in ("source", "target"):
             if not getattr(self, f"{side}_language") and not getattr(self, f"{side}_column"):
                 raise UserError(
                     f"data.{side}_language is not given: expected a language of the set, such as en, "
                     f"or data.{side}_column=NAME"
                 )
-        if self.rows is not None and (isinstance(self.rows, bool) or self.rows < 1):
-            raise UserError(f"data.rows is {self.rows}, expected at least 1, or null for all of the train split")
 
     def to_plain(self) -> Plain:
         return {
             "source": [self.source_language, self.source_column],
             "target": [self.target_language, self.target_column],
             "rows": self.rows,
-            "splits": {split: self.splits.get(split) for split in SPLITS},
-            "cut": self.cut.to_plain(),
+            "splits": self.own_splits,
+            "cut": self.shares(),
             **({"ids": self.id_column} if self.id_column else {}),
         }
 
-    def read(self, sets: Any, name: str, revision: str | None) -> Loaded[PairTable]:
-        """Tables from a `datasets.DatasetDict`; rows that are empty on a side are left out, with a note.
+    def read(self, sets: Sets, name: str, revision: str | None) -> Loaded[PairTable]:
+        """Leaves out rows without a source or without a target, with a note.
 
-        Raises UserError for a split, a column or a language that is not there, and for what is not text.
+        Raises UserError for a missing split, column or language, and for a value that is not text.
         """
         tables, notes = {}, []
-        for split, rows, place in chosen_splits(sets, self.splits, name):
+        for split, rows, place in self.chosen(sets, name):
             if split == "train" and self.rows is not None and self.rows < len(rows):
                 notes.append(f"train: the first {self.rows:,} rows of {len(rows):,} (data.rows)")
                 rows = rows.select(range(self.rows))
@@ -119,40 +104,39 @@ class PairColumns:
             if empty := len(rows) - len(table):
                 notes.append(f"{split}: {number_of(empty, 'row')} without a text on one side left out")
             tables[split] = table
-        completed, cuts = self.cut.completed(tables)
-        return Loaded(completed, None, revision, [*notes, *cuts])
+        return self.loaded(tables, revision=revision, notes=notes)
 
-    def _table(self, rows: Any, name: str) -> PairTable:
+    def _table(self, rows: ColumnRows, name: str) -> PairTable:
         flat = rows.flatten()
         columns = [self._column(flat, side, name) for side in ("source", "target")]
         table = PairTable([], [], [])
-        for row, pair in enumerate(zip(*(flat[column] for column in columns), strict=True)):
-            for column, text in zip(columns, pair, strict=True):
-                if text is not None and not isinstance(text, str):
+        for row, cells in enumerate(zip(*(flat[column] for column in columns), strict=True)):
+            for column, cell in zip(columns, cells, strict=True):
+                if cell is not None and not isinstance(cell, str):
                     raise UserError(
-                        f"{name}, row {row}: {column!r} is {type(text).__name__}, expected text: "
+                        f"{name}, row {row}: {column!r} is {type(cell).__name__}, expected text: "
                         "check data.source_column and data.target_column"
                     )
-            source, target = pair
-            if source and target and source.strip() and target.strip():
+            source, target = (str(cell or "") for cell in cells)
+            if source.strip() and target.strip():
                 table.sources.append(source)
                 table.targets.append(target)
                 table.ids.append(row)
-        return replace(table, keys=taken(keys_of(rows, self.id_column, name), table.ids)) if self.id_column else table
+        if self.id_column:
+            keys = keys_of(rows, self.id_column, name)
+            return replace(table, keys=[keys[row] for row in table.ids])
+        return table
 
-    def _column(self, rows: Any, side: str, name: str) -> str:
-        there: list[str] = rows.column_names
+    def _column(self, rows: ColumnRows, side: str, name: str) -> str:
         if column := getattr(self, f"{side}_column"):
-            if column not in there:
-                raise UserError(
-                    f"{name} has no column {column!r} (data.{side}_column): its columns are {', '.join(there)}"
-                )
+            check_columns(rows, {f"{side}_column": column}, name)
             return str(column)
-        language = getattr(self, f"{side}_language")
-        for column in (f"{_TRANSLATION}.{language}", language):
-            if column in there:
-                return str(column)
-        inside = [column.removeprefix(f"{_TRANSLATION}.") for column in there if column.startswith(f"{_TRANSLATION}.")]
+        language = str(getattr(self, f"{side}_language"))
+        columns = rows.column_names
+        for column in (f"{_TRANSLATION}{language}", language):
+            if column in columns:
+                return column
+        languages = [column.removeprefix(_TRANSLATION) for column in columns if column.startswith(_TRANSLATION)]
         raise UserError(
-            f"{name} has no language {language!r} (data.{side}_language); {near(str(language), inside or there)}"
+            f"{name} has no language {language!r} (data.{side}_language); {near(language, languages or columns)}"
         )

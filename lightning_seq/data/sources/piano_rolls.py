@@ -1,26 +1,23 @@
-"""Polyphonic music as sets of notes, step by step: from a public set's column, or from files of the user's own."""
+"""Polyphonic music as sets of notes, step by step, from a column of a public set or from files of the user."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Annotated, TypeAlias
 
 import numpy as np
 
-from lightning_seq.data.sources.columns import check_columns, check_splits, chosen_splits
-from lightning_seq.data.sources.files import decoded
-from lightning_seq.data.sources.public import PublicSet, hub_settings
-from lightning_seq.data.sources.table import SPLITS, Cut, Loaded, Source
-from lightning_seq.data.sources.text_column import check_trainable
-from lightning_seq.data.sources.text_files import given_files
+from lightning_seq.data.sources.columns import Reading, Sets, check_columns
+from lightning_seq.data.sources.public import PublicSet
+from lightning_seq.data.sources.split_files import SplitFiles, decoded
+from lightning_seq.data.sources.table import Cut, Examples, Loaded, Source
 from lightning_seq.errors import UserError
-from lightning_seq.files import Plain, sha256
+from lightning_seq.files import Plain
 from lightning_seq.text.lines import split_lines
-from lightning_seq.value_types import Fraction, Seed
+from lightning_seq.value_types import ArgumentsOf
 
 NOTES = range(21, 109)
 """MIDI numbers of a piano's 88 keys, A0 to C8."""
@@ -29,117 +26,82 @@ _EXAMPLE = '{"notes": [[60, 64, 67], [], [62]]}'
 
 
 @dataclass(frozen=True)
-class Pieces:
+class Pieces(Examples):
     """The pieces of one split.
 
     rolls: by piece `[T, 88]` uint8, 1 where a note of `NOTES` sounds; T is at least 1.
-    ids:   what the source calls each: its row, or its line in the file.
+    ids:   of the source: rows, or lines of the file.
     """
 
     rolls: list[np.ndarray]
     ids: list[int]
 
-    @property
-    def strata(self) -> Sequence[str]:
-        return [""] * len(self)
-
-    def __len__(self) -> int:
-        return len(self.rolls)
-
-    def take(self, rows: Iterable[int]) -> Pieces:
-        rows = list(rows)
-        return Pieces([self.rolls[row] for row in rows], [self.ids[row] for row in rows])
-
 
 PiecesSource: TypeAlias = Source[Loaded[Pieces]]
 
 
-def roll(notes: Any, place: str) -> np.ndarray:
+def roll(notes: object, place: str) -> np.ndarray:
     """`[T, 88]` uint8 from a list with a list of MIDI numbers for each step.
 
     Raises UserError, with the place and the step, for anything else.
     """
     if not isinstance(notes, list) or not notes:
         raise UserError(f"{place}: {_shown(notes)} came, expected a list of steps, each a list of notes: {_EXAMPLE}")
-    found = np.zeros((len(notes), len(NOTES)), dtype=np.uint8)
+    steps = np.zeros((len(notes), len(NOTES)), dtype=np.uint8)
     for step, sounding in enumerate(notes, 1):
         if not isinstance(sounding, list) or not all(type(note) is int and note in NOTES for note in sounding):
             raise UserError(
                 f"{place}, step {step}: {_shown(sounding)} came, expected a list of MIDI numbers from "
                 f"{NOTES[0]} to {NOTES[-1]}: transpose the piece, or leave the note out"
             )
-        found[step - 1, [note - NOTES[0] for note in sounding]] = 1
-    return found
+        steps[step - 1, [note - NOTES[0] for note in sounding]] = 1
+    return steps
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     text = json.dumps(value, default=str)
     return text if len(text) <= 60 else f"{text[:60]} …"
 
 
 @dataclass(frozen=True)
-class NotesColumn:
-    """Which column and splits of a public set are used.
+class NotesColumn(Reading[Loaded[Pieces]], Cut):
+    """Reads pieces.
 
     notes_column: a row is a piece: a list of steps, each a list of MIDI numbers.
-    splits: by our name (train, validation, test) the set's own; null where ours is cut from train.
-    cut:    how a split that the set does not have is cut.
     """
 
     notes_column: str = "notes"
-    splits: Mapping[str, str | None] = field(default_factory=lambda: {split: split for split in SPLITS})
-    cut: Cut = field(default_factory=Cut)
-
-    def __post_init__(self) -> None:
-        check_splits(self.splits)
 
     def to_plain(self) -> Plain:
-        return {
-            "notes": self.notes_column,
-            "splits": {split: self.splits.get(split) for split in SPLITS},
-            "cut": self.cut.to_plain(),
-        }
+        return {"notes": self.notes_column, "splits": self.own_splits, "cut": self.shares()}
 
-    def read(self, sets: Any, name: str, revision: str | None) -> Loaded[Pieces]:
-        """Pieces from a `datasets.DatasetDict`. Raises UserError for a split, column or note that cannot be."""
-        check_trainable(sets, self.splits, name)
+    def read(self, sets: Sets, name: str, revision: str | None) -> Loaded[Pieces]:
+        """Raises UserError for a missing split or column, and for a note that is not on a piano."""
+        self.check_trainable(sets, name)
         tables = {}
-        for split, rows, place in chosen_splits(sets, self.splits, name):
+        for split, rows, place in self.chosen(sets, name):
             check_columns(rows, {"notes_column": self.notes_column}, place)
             rolls = [roll(notes, f"{place}, row {row}") for row, notes in enumerate(rows[self.notes_column])]
             tables[split] = Pieces(rolls, list(range(len(rolls))))
-        completed, notes = self.cut.completed(tables)
-        return Loaded(completed, revision=revision, notes=notes)
+        return self.loaded(tables, revision=revision)
 
 
 @dataclass(frozen=True)
-class RollFiles:
-    """Json lines, a piece a line, as `{"notes": [[60, 64, 67], [], [62]]}`; a file per split, or cut from train."""
+class RollFiles(SplitFiles, Cut):
+    """Json lines, a piece a line, as `{"notes": [[60, 64, 67], [], [62]]}`."""
 
-    train: str | None
-    validation: str | None = None
-    test: str | None = None
     notes_column: str = "notes"
-    cut: Cut = field(default_factory=Cut)
-
-    def describe(self) -> str:
-        return Path(str(self.train)).name
 
     def identity(self) -> Plain:
-        return {
-            "rolls": self.notes_column,
-            "files": {split: sha256(path) for split, path in given_files(self.train, self.validation, self.test)},
-            "cut": self.cut.to_plain(),
-        }
+        return {"rolls": self.notes_column, "cut": self.shares(), **self.contents()}
 
     def load(self) -> Loaded[Pieces]:
         """Raises UserError, with file and line, for a mistake in the files."""
         tables = {}
-        for split, path in given_files(self.train, self.validation, self.test):
-            found = list(self._pieces(path))
-            tables[split] = Pieces([piece for _, piece in found], [line for line, _ in found])
-        completed, notes = self.cut.completed(tables)
-        return Loaded(completed, notes=notes)
+        for split, path in self.paths().items():
+            pieces = list(self._pieces(path))
+            tables[split] = Pieces([piece for _, piece in pieces], [line for line, _ in pieces])
+        return self.loaded(tables)
 
     def _pieces(self, path: Path) -> Iterator[tuple[int, np.ndarray]]:
         for line, content in enumerate(split_lines(decoded(path)), 1):
@@ -160,56 +122,40 @@ def read_roll(text: str, place: str, key: str = "notes") -> np.ndarray:
     return roll(value, place)
 
 
-class PianoRolls:
-    """Files of the user's own where `train` is given, else a public set of a mirror or of the Hub.
+class PianoRolls(PublicSet[Loaded[Pieces]]):
+    """Files of the user where `train` is given, else a `PublicSet`, read by `NotesColumn`.
 
     name: of the set, for people.
-    hub, mirror, mirror_path, mirror_config: see `PublicSet`.
-    notes_column, splits: see `NotesColumn`; `notes_column` is the key in files too.
-    validation_fraction, test_fraction, split_seed: see `Cut`.
+    notes_column, validation_fraction, test_fraction, split_seed: also of the files.
 
     Raises UserError for a set that is neither on the Hub nor in a mirror.
     """
 
+    reading = NotesColumn
+
     def __init__(
         self,
         name: str,
-        hub: dict[str, Any] | None = None,
+        hub: Mapping[str, object] | None = None,
         mirror: str | None = None,
         mirror_path: str | None = None,
         mirror_config: str | None = None,
         train: str | None = None,
         validation: str | None = None,
         test: str | None = None,
-        notes_column: str = "notes",
-        splits: dict[str, str | None] | None = None,
-        validation_fraction: Fraction = 0.1,
-        test_fraction: Fraction = 0.1,
-        split_seed: Seed = 1,
+        **columns: Annotated[object, ArgumentsOf("reading")],
     ) -> None:
-        cut = Cut(validation_fraction, test_fraction, split_seed)
-        columns = {"notes_column": notes_column, "splits": splits}
-        given = hub_settings(hub, *columns)
-        place = given.get("id") or (mirror and mirror_path)
-        self.source: PiecesSource
+        settings = self.hub_settings(hub)
         if train:
-            self.source = RollFiles(train, validation, test, notes_column, cut)
-        elif place:
-            reading, own = partial(NotesColumn, cut=cut), {**given, "id": place}
-            self.source = PublicSet[Loaded[Pieces]](reading, columns, own, mirror, mirror_path, mirror_config)
-        else:
+            read: Callable[..., RollFiles] = RollFiles
+            own = {key: value for key, value in columns.items() if key != "splits"}
+            self.set = read(train, validation, test, **own)
+            return
+        place = settings.get("id") or (mirror and mirror_path)
+        if not place:
             raise UserError(
                 f"{name} is not on the Hub: give a directory in Hub layout that has "
                 f"{mirror_path or 'it'}, data.mirror=DIR (or LIGHTNING_SEQ_MIRROR), "
                 f"or files of your own, data.train=FILE with a piece a line, {_EXAMPLE}"
             )
-
-    def describe(self) -> str:
-        return self.source.describe()
-
-    def identity(self) -> Plain:
-        return self.source.identity()
-
-    def load(self) -> Loaded[Pieces]:
-        """Raises UserError as the files, the mirror or the Hub do."""
-        return self.source.load()
+        super().__init__({**settings, "id": place}, mirror, mirror_path, mirror_config, **columns)

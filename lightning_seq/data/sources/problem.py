@@ -1,4 +1,4 @@
-"""What every synthetic problem over numbers gives: sequences of vectors, made by a rule."""
+"""Synthetic problems over numbers: sequences of vectors, made by a rule."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class Sequences:
     """The sequences of one split.
 
     inputs:  `[N, T, D]` float32, zero after the end of a sequence.
-    lengths: `[N]` int64, its steps, at least 1.
+    lengths: `[N]` int64, of the sequences in steps, at least 1.
     targets: float32, `[N, T, W]` for bits at each step, `[N, W]` for values of the whole sequence.
-    counted: `[N, T, W]` bool, which bits count; None: all of a sequence's steps.
+    counted: `[N, T, W]` bool, whether a bit counts; None: all bits of a sequence count.
     """
 
     inputs: np.ndarray
@@ -30,7 +30,7 @@ class Sequences:
 
 
 class Problem(Protocol):
-    """A rule and how many sequences are made by it. Frozen, plain arguments; nothing is made before `load`."""
+    """A rule that makes sequences. Its arguments are plain; it makes nothing before `load`."""
 
     @property
     def spec(self) -> DataSpec:
@@ -42,5 +42,5 @@ class Problem(Protocol):
         ...
 
     def load(self) -> tuple[dict[str, Sequences], list[str]]:
-        """The sequences by split, and a line each on what the user may not expect."""
+        """The sequences by split, and a line for each thing that the user may not expect."""
         ...

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
-from typing import Any, Generic, Protocol, TypeVar
+from dataclasses import fields
+from typing import Annotated, Generic, Protocol, TypeVar
 
 from lightning_seq.data.sources.columns import Columns, Reading
-from lightning_seq.data.sources.corpus import Corpus, Tail
-from lightning_seq.data.sources.hub import Hub
+from lightning_seq.data.sources.corpus import Corpus, TextColumn
+from lightning_seq.data.sources.hub import Hub, WithNotes
 from lightning_seq.data.sources.hub_stream import HubStream
 from lightning_seq.data.sources.keys import Located
 from lightning_seq.data.sources.mirror import Mirror
 from lightning_seq.data.sources.pairs import PairColumns, PairTable
-from lightning_seq.data.sources.table import SPLITS, Cut, L_co, Loaded, Source, Table
+from lightning_seq.data.sources.table import L_co, Loaded, Source, Table
 from lightning_seq.data.sources.tagged import TaggedColumns, TaggedTable
-from lightning_seq.data.sources.text_column import TextColumn
 from lightning_seq.errors import UserError, near
 from lightning_seq.files import Plain
-from lightning_seq.value_types import Fraction, Seed, Size
+from lightning_seq.value_types import ArgumentsOf
 
 HUB_KEYS = ("id", "config", "revision")
-L = TypeVar("L")
+L = TypeVar("L", bound=WithNotes)
 
 
 class PublicSource(Source[L_co], Located, Protocol[L_co]):
@@ -29,40 +28,52 @@ class PublicSource(Source[L_co], Located, Protocol[L_co]):
 
 
 class PublicSet(Generic[L]):
-    """A set of the Hub, which is read from a mirror where one is given.
+    """A set of the Hub, read from a mirror where one is given.
 
-    hub:           `{id, config, revision}`, and `stream: true` where the kind of data can be streamed; any other key is
-                   one of `columns`, with the value that it has on the Hub alone.
-    mirror:        a directory in Hub layout; None or empty: the Hub is asked.
+    hub:           `{id, config, revision}`, and `stream: true` for a class with a `stream`; any other key is one of
+                   `columns`, with its value on the Hub alone.
+    mirror:        a directory in Hub layout; None or empty: the set is read from the Hub.
     mirror_path:   the set in the mirror; None: the id of the hub.
     mirror_config: its configuration; None: its only or default one.
-    columns:       the arguments of `reading`, by the names that they have in the configuration.
-    stream:        reads only as many rows as are asked for; None: this kind of data is always fetched whole.
+    columns:       the arguments of `reading`.
 
-    Raises UserError for a key of `hub` that does not exist, for a set without an id, and as `reading` does.
+    Raises UserError for an unknown key of `hub`, for a set without an id, and as `reading` does.
     """
+
+    reading: type[Reading[L]]
+    """Reads the columns of the set."""
+    stream: Callable[..., PublicSource[L]] | None = None
+    """Reads only as many rows of the Hub as are wanted; None: the set is always fetched whole."""
 
     def __init__(
         self,
-        reading: Callable[..., Reading[L]],
-        columns: Mapping[str, Any],
-        hub: Mapping[str, Any] | None,
-        mirror: str | None,
-        mirror_path: str | None,
-        mirror_config: str | None,
-        stream: Callable[[str, str | None, str | None, Any], PublicSource[L]] | None = None,
+        hub: Mapping[str, object] | None = None,
+        mirror: str | None = None,
+        mirror_path: str | None = None,
+        mirror_config: str | None = None,
+        **columns: Annotated[object, ArgumentsOf("reading")],
     ) -> None:
-        given = hub_settings(hub, *(["stream"] if stream else []), *columns)
-        if not given.get("id"):
+        settings, names = self.hub_settings(hub), {field.name for field in fields(self.reading)}
+        if not settings.get("id"):
             raise UserError("data.hub.id is not given: expected a set of the Hub such as stanfordnlp/imdb")
-        settings = dict(columns) if mirror else {**columns, **{key: given[key] for key in columns if key in given}}
-        read = reading(**{**settings, "splits": dict(settings["splits"] or {split: split for split in SPLITS})})
+        make: Callable[..., Reading[L]] = self.reading
+        id_, config, revision = (str(value) if (value := settings.get(key)) else None for key in HUB_KEYS)
+        own = {} if mirror else {key: value for key, value in settings.items() if key in names}
+        self.columns = make(**{**columns, **own})
         self.set: PublicSource[L]
         if mirror:
-            self.set = Mirror(mirror, mirror_path or given["id"], mirror_config, read)
+            self.set = Mirror(mirror, mirror_path or str(id_), mirror_config, columns=self.columns)
         else:
-            kind = stream if stream and given.get("stream") else Hub
-            self.set = kind(given["id"], given.get("config"), given.get("revision"), read)
+            kind: Callable[..., PublicSource[L]] = self.stream if self.stream and settings.get("stream") else Hub
+            self.set = kind(id_, config, revision, columns=self.columns)
+
+    def hub_settings(self, hub: Mapping[str, object] | None) -> dict[str, object]:
+        """The keys of `hub`. Raises UserError for an unknown key."""
+        known = {*HUB_KEYS, *(field.name for field in fields(self.reading)), *(["stream"] if self.stream else [])}
+        for key in hub or {}:
+            if key not in known:
+                raise UserError(f"data.hub has no key {key!r}; {near(str(key), known)}")
+        return dict(hub or {})
 
     def describe(self) -> str:
         return self.set.describe()
@@ -78,121 +89,31 @@ class PublicSet(Generic[L]):
         return self.set.load()
 
 
-def hub_settings(hub: Mapping[str, Any] | None, *more: str) -> dict[str, Any]:
-    """Raises UserError for a key of `data.hub` that does not exist. more: further keys than `HUB_KEYS`."""
-    for key in hub or {}:
-        if key not in (*HUB_KEYS, *more):
-            raise UserError(f"data.hub has no key {key!r}; {near(str(key), (*HUB_KEYS, *more))}")
-    return dict(hub or {})
-
-
 class LabelledTexts(PublicSet[Loaded[Table]]):
-    """Texts of one class each: a `PublicSet` read by `Columns`; `Cut` cuts the splits that it does not have."""
+    """Texts of one class each."""
 
-    def __init__(
-        self,
-        hub: dict[str, Any] | None = None,
-        mirror: str | None = None,
-        mirror_path: str | None = None,
-        mirror_config: str | None = None,
-        text_column: str = "text",
-        label_column: str = "label",
-        id_column: str | None = None,
-        classes: list[str] | None = None,
-        splits: dict[str, str | None] | None = None,
-        validation_fraction: Fraction = 0.1,
-        test_fraction: Fraction = 0.1,
-        split_seed: Seed = 1,
-    ) -> None:
-        columns = {
-            "text_column": text_column,
-            "label_column": label_column,
-            "id_column": id_column,
-            "classes": classes,
-            "splits": splits,
-        }
-        reading = partial(Columns, cut=Cut(validation_fraction, test_fraction, split_seed))
-        super().__init__(reading, columns, hub, mirror, mirror_path, mirror_config)
+    reading = Columns
 
 
 class TaggedSentences(PublicSet[Loaded[TaggedTable]]):
-    """Sentences with a tag for each token: a `PublicSet` read by `TaggedColumns`; see `Cut` for missing splits."""
+    """Sentences with a tag for each token."""
 
-    def __init__(
-        self,
-        hub: dict[str, Any] | None = None,
-        mirror: str | None = None,
-        mirror_path: str | None = None,
-        mirror_config: str | None = None,
-        tokens_column: str = "tokens",
-        tag_column: str = "tags",
-        intent_column: str | None = None,
-        id_column: str | None = None,
-        splits: dict[str, str | None] | None = None,
-        validation_fraction: Fraction = 0.1,
-        test_fraction: Fraction = 0.1,
-        split_seed: Seed = 1,
-    ) -> None:
-        columns = {
-            "tokens_column": tokens_column or "tokens",
-            "tag_column": tag_column or "tags",
-            "intent_column": intent_column,
-            "id_column": id_column,
-            "splits": splits,
-        }
-        reading = partial(TaggedColumns, cut=Cut(validation_fraction, test_fraction, split_seed))
-        super().__init__(reading, columns, hub, mirror, mirror_path, mirror_config)
+    reading = TaggedColumns
 
 
 class ParallelTexts(PublicSet[Loaded[PairTable]]):
-    """Pairs of texts: a `PublicSet` read by `PairColumns`; `Cut` cuts the splits that it does not have.
+    """Pairs of texts."""
 
-    source_language, target_language, rows: see `PairColumns`.
-    """
+    reading = PairColumns
+    stream = HubStream
 
-    def __init__(
-        self,
-        hub: dict[str, Any] | None = None,
-        mirror: str | None = None,
-        mirror_path: str | None = None,
-        mirror_config: str | None = None,
-        source_language: str | None = None,
-        target_language: str | None = None,
-        source_column: str | None = None,
-        target_column: str | None = None,
-        id_column: str | None = None,
-        rows: Size | None = None,
-        splits: dict[str, str | None] | None = None,
-        validation_fraction: Fraction = 0.1,
-        test_fraction: Fraction = 0.1,
-        split_seed: Seed = 1,
-    ) -> None:
-        self.language_pair = (source_language, target_language)
-        columns = {
-            "source_column": source_column,
-            "target_column": target_column,
-            "id_column": id_column,
-            "splits": splits,
-        }
-        cut = Cut(validation_fraction, test_fraction, split_seed)
-        reading = partial(PairColumns, source_language, target_language, rows=rows, cut=cut)
-        super().__init__(reading, columns, hub, mirror, mirror_path, mirror_config, HubStream)
+    @property
+    def language_pair(self) -> tuple[str | None, str | None]:
+        read = self.columns
+        return (read.source_language, read.target_language) if isinstance(read, PairColumns) else (None, None)
 
 
 class RunningText(PublicSet[Corpus]):
-    """Running text: a `PublicSet` read by `TextColumn`; `Tail` cuts the splits that it does not have."""
+    """Running text."""
 
-    def __init__(
-        self,
-        hub: dict[str, Any] | None = None,
-        mirror: str | None = None,
-        mirror_path: str | None = None,
-        mirror_config: str | None = None,
-        text_column: str = "text",
-        splits: dict[str, str | None] | None = None,
-        validation_fraction: Fraction = 0.1,
-        test_fraction: Fraction = 0.1,
-    ) -> None:
-        columns = {"text_column": text_column, "splits": splits}
-        reading = partial(TextColumn, tail=Tail(validation_fraction, test_fraction))
-        super().__init__(reading, columns, hub, mirror, mirror_path, mirror_config)
+    reading = TextColumn

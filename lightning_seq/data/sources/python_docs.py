@@ -1,4 +1,4 @@
-"""Python's own documentation: running text that every installation has."""
+"""Python's own documentation: running text of every installation."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pathlib import Path
 
 from lightning_seq.data.sources.corpus import Corpus, gathered, lines_of
 from lightning_seq.errors import UserError
+from lightning_seq.field_checks import check_fields
 from lightning_seq.files import Plain, fingerprint
 from lightning_seq.value_types import Seed
 
@@ -24,11 +25,14 @@ _TESTS = {"test", "tests", "idle_test", "__pycache__"}
 class PythonDocs:
     """The doc strings of the standard library's public modules, and the topics of `help()`.
 
-    Sources are parsed, none is imported or run. A module, or a topic, is a document; about 80 % of the documents are
-    for training, 10 % for validation, 10 % for test, in the order of their names. Another Python has other text.
+    Sources are parsed, not imported. A module or a topic is a document; about 80 % of the documents are for training,
+    10 % for validation, 10 % for test, in the order of their names. The text depends on the version of Python.
     """
 
     split_seed: Seed = 1
+
+    def __post_init__(self) -> None:
+        check_fields(self, "data")
 
     def describe(self) -> str:
         return f"python_docs ({sys.version.split()[0]})"
@@ -57,18 +61,18 @@ def _library() -> Path:
 
 def _files() -> list[Path]:
     """Sources of the public modules and the topics, in the order of their paths."""
-    found = []
+    files = []
     for entry in _library().iterdir():
         name = entry.name.removesuffix(".py")
         if name in sys.stdlib_module_names and not name.startswith("_"):
-            found += [entry] if entry.is_file() else list(entry.rglob("*.py"))
-    paths = {file.relative_to(_library()).parts: file for file in found}
+            files += [entry] if entry.is_file() else list(entry.rglob("*.py"))
+    paths = {file.relative_to(_library()).parts: file for file in files}
     return [paths[parts] for parts in sorted(paths) if not _TESTS.intersection(parts)]
 
 
 def _documents(file: Path) -> Iterator[str]:
-    """The topics one by one; any other module's doc strings as one text with blank lines between. Empty ones are left
-    out, and modules that this Python cannot parse."""
+    """The topics one by one; the doc strings of any other module as one text. Empty texts are left out, and modules
+    that this Python cannot parse."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -80,8 +84,8 @@ def _documents(file: Path) -> Iterator[str]:
             if isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict):
                 topics = ast.literal_eval(node.value)
                 yield from (inspect.cleandoc(topics[name]) for name in sorted(topics) if topics[name].strip())
-    elif found := list(_doc_strings(tree)):
-        yield "\n\n".join(found)
+    elif texts := list(_doc_strings(tree)):
+        yield "\n\n".join(texts)
 
 
 def _doc_strings(node: ast.AST) -> Iterator[str]:

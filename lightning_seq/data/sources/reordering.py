@@ -2,76 +2,54 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise, product
+from typing import Annotated
 
 import numpy as np
 
-from lightning_seq.data.sources.pairs import Link, PairTable
-from lightning_seq.data.sources.synthetic import SHARES, check_whole
-from lightning_seq.data.sources.table import SPLITS, Loaded
+from lightning_seq.data.sources.pairs import Link, PairTable, linked_pairs
+from lightning_seq.data.sources.synthetic import Synthetic, different
+from lightning_seq.data.sources.table import Loaded
 from lightning_seq.data.sources.word_order import ANIMALS, MANNERS, PEOPLE, PLACES, QUALITIES, VERBS
-from lightning_seq.files import Plain
-from lightning_seq.value_types import Seed
+from lightning_seq.value_types import Range
 
 PARTICLES = ("ta", "ke", "lo", "mi")
 Words = list[tuple[str, tuple[int, ...]]]
-"""Words of the made-up language, each with the places of the English words it comes from."""
+"""Words of the made-up language, each with the positions of the English words it comes from."""
 
 
 @dataclass(frozen=True)
-class Reordering:
-    """English sentences such as `the old king often fears the wolf near the hill` and what they are in a language that
-    nobody speaks. No sentence comes twice, in one split or in two.
+class Reordering(Synthetic):
+    """English sentences such as `the old king often fears the wolf near the hill` and their translation into a made-up
+    language. No sentence comes twice, in one split or in two; the language is always the same.
 
         where | particle of the verb | whom | who | how | verb
 
-    The verb stands at the end and its particle before everything it governs, so that one English word becomes two that
-    are far apart; what a verb is done to stands before who does it; a quality stands behind what has it; of `near the
-    hill` `hill` is said first; `the` is said only of who does it, by an `n` at the end of that word, which so comes
-    from two words, and is not said elsewhere. So links cross, and are one to many, many to one, and to nothing.
-
-    examples:   sentences for training, a tenth as many for validation and for test.
-    split_seed: of the sentences; the language is always the same.
+    The verb is at the end and its particle before everything it governs, so that one English word becomes two that are
+    far apart; the object comes before the subject; an adjective follows its noun; of `near the hill` `hill` comes
+    first; the `the` of the subject is an `n` at the end of the noun, which so comes from two words, and every other
+    `the` is left out. So links cross, and are one to many, many to one, and to nothing.
     """
 
-    examples: int = 10000
-    split_seed: Seed = 1
+    examples: Annotated[int, Range(10, 1_000_000)] = field(default=10000, kw_only=True)
 
-    def __post_init__(self) -> None:
-        check_whole(self, {"examples": (10, 1_000_000), "split_seed": (0, None)})
-
-    def describe(self) -> str:
-        return "reordering"
-
-    def identity(self) -> Plain:
-        return {"synthetic": "reordering", **vars(self)}
+    name = "reordering"
 
     def load(self) -> Loaded[PairTable]:
-        generator = np.random.default_rng(np.random.SeedSequence([self.split_seed]))
-        lexicon, seen = _lexicon(), set[str]()
-        tables = {}
-        for split in SPLITS:
-            size = round(SHARES[split] * self.examples)
-            links_of: list[list[Link]] = []
-            table = PairTable([], [], list(range(size)), links_of)
-            while len(table) < size:
-                words, target = _sentence(generator, lexicon)
-                source = " ".join(words)
-                if source in seen:
-                    continue
-                seen.add(source)
-                table.sources.append(source)
-                table.targets.append(" ".join(word for word, _ in target))
-                links_of.append(_links(words, target))
-            tables[split] = table
-        return Loaded(tables)
+        generator, lexicon, seen = self.generator(), _lexicon(), set[object]()
+
+        def draw() -> tuple[str, str, list[Link]]:
+            words, target = _sentence(generator, lexicon)
+            return " ".join(words), " ".join(word for word, _ in target), _links(words, target)
+
+        return Loaded({split: linked_pairs(different(size, seen, draw)) for split, size in self.sizes.items()})
 
 
 def _lexicon() -> dict[str, str]:
-    """A word of two or three syllables for every English one; always the same, no two alike."""
+    """A word of two or three syllables for every English word; always the same, no two alike."""
     syllables = ["".join(pair) for pair in product("bdfgklmnprstv", "aeiou")]
-    generator, found = np.random.default_rng(0), dict[str, str]()
+    generator, lexicon = np.random.default_rng(0), dict[str, str]()
     places = [word for place in PLACES for word in place.split() if word != "the"]
     taken = set(PARTICLES)
     for word in dict.fromkeys([*PEOPLE, *ANIMALS, *VERBS, *QUALITIES, *MANNERS, *places]):
@@ -79,9 +57,9 @@ def _lexicon() -> dict[str, str]:
             made = "".join(generator.choice(syllables, generator.integers(2, 4)))
             if made not in taken:
                 taken.add(made)
-                found[word] = made
+                lexicon[word] = made
                 break
-    return found
+    return lexicon
 
 
 def _sentence(generator: np.random.Generator, lexicon: dict[str, str]) -> tuple[list[str], Words]:
@@ -123,5 +101,5 @@ def _links(words: list[str], target: Words) -> list[Link]:
 
 
 def _begins(words: list[str]) -> list[int]:
-    """At which character each word begins, with one space between them."""
+    """The first character of each word, with one space between words."""
     return np.cumsum([0, *(len(word) + 1 for word in words[:-1])]).tolist()

@@ -1,49 +1,54 @@
-"""What every source gives: examples by split."""
+"""The base of every source: its examples by split, and the cut of missing splits."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from typing import Generic, Protocol, Self, TypeAlias, TypeVar
 
 import numpy as np
 
 from lightning_seq.errors import UserError
+from lightning_seq.field_checks import check_fields
 from lightning_seq.files import Plain
-from lightning_seq.value_types import Seed
+from lightning_seq.value_types import Fraction, Seed
 
 SPLITS = ("train", "validation", "test")
-_VALIDATION_STREAM, _TEST_STREAM = 0, 1
+_STREAMS = {"validation": 0, "test": 1}
 
-Keys: TypeAlias = list[int] | list[str]
-"""What a column of ids calls the examples of one split, each once."""
-
-
-class Rows(Protocol):
-    """The examples of one split, of any kind."""
-
-    @property
-    def strata(self) -> Sequence[str]:
-        """For each example what a part that is cut off has the same share of as the rest."""
-        ...
-
-    def __len__(self) -> int: ...
-
-    def take(self, rows: Iterable[int]) -> Self:
-        """Those examples, in that order."""
-        ...
-
-
-T = TypeVar("T", bound=Rows)
+Keys: TypeAlias = list[int | str]
+"""The values of a column of ids for the examples of one split: all different, and all whole numbers or all texts."""
 
 
 @dataclass(frozen=True)
-class Table:
+class Examples:
+    """The examples of one split: each list among the fields has an entry for each example."""
+
+    @property
+    def strata(self) -> Sequence[str]:
+        """The class of each example: a part that is cut off has the same share of each class as the rest."""
+        return [""] * len(self)
+
+    def __len__(self) -> int:
+        return len(getattr(self, fields(self)[0].name))
+
+    def take(self, rows: Iterable[int]) -> Self:
+        """Those examples, in that order."""
+        rows, values = list(rows), {field.name: getattr(self, field.name) for field in fields(self)}
+        lists = {name: [value[row] for row in rows] for name, value in values.items() if isinstance(value, list)}
+        return replace(self, **lists)
+
+
+T = TypeVar("T", bound=Examples)
+
+
+@dataclass(frozen=True)
+class Table(Examples):
     """Labelled texts: the examples of one split for classification.
 
-    ids:    what the source calls each example: its row, its verse, its line in the file.
+    ids:    of the source: rows, verses, lines of the file.
     origin: the user's file that holds the examples, or None; there `ids` are line numbers.
-    keys:   what the user's own column of ids calls each example, or None.
+    keys:   the values of the user's own column of ids, or None.
     """
 
     texts: list[str]
@@ -56,31 +61,18 @@ class Table:
     def strata(self) -> Sequence[str]:
         return self.labels
 
-    def __len__(self) -> int:
-        return len(self.texts)
-
-    def take(self, rows: Iterable[int]) -> Table:
-        rows = list(rows)
-        return Table(
-            [self.texts[row] for row in rows],
-            [self.labels[row] for row in rows],
-            [self.ids[row] for row in rows],
-            self.origin,
-            taken(self.keys, rows),
-        )
-
 
 L_co = TypeVar("L_co", covariant=True)
 
 
 @dataclass(frozen=True)
 class Loaded(Generic[T]):
-    """What a source gives.
+    """The examples of a source.
 
     tables:   by split: train, validation, test.
-    classes:  the classes or tags in the order the source gives them, or None where it has no order.
-    revision: which version of a public set was loaded, where it has one.
-    notes:    one line each on what was done that the user may not expect.
+    classes:  the classes or tags in the order of the source, or None where it has no order.
+    revision: the version of a public set, or None.
+    notes:    a line for each change that the user may not expect.
     """
 
     tables: dict[str, T]
@@ -90,14 +82,14 @@ class Loaded(Generic[T]):
 
 
 class Source(Protocol[L_co]):
-    """Where examples come from. Frozen, plain arguments; nothing is read before one of its methods is called."""
+    """The origin of examples. Its arguments are plain; it reads nothing before one of its methods is called."""
 
     def describe(self) -> str:
         """A name for people, such as `stanfordnlp/imdb`."""
         ...
 
     def identity(self) -> Plain:
-        """Everything that decides what `load` returns, found out quickly: checksums, names, settings."""
+        """The checksums, names and settings that decide the result of `load`, without loading."""
         ...
 
     def load(self) -> L_co:
@@ -105,54 +97,67 @@ class Source(Protocol[L_co]):
         ...
 
 
-@dataclass(frozen=True)
-class Cut:
-    """How splits that a source does not have are cut from its train split: by class, seeded.
+@dataclass(frozen=True, kw_only=True)
+class Shares:
+    """The shares of the train split that become the validation and the test split of a source that lacks them.
 
-    validation, test: shares of the train split.
+    Raises UserError for a field out of its range.
     """
 
-    validation: float = 0.1
-    test: float = 0.1
-    split_seed: Seed = 1
+    validation_fraction: Fraction = 0.1
+    test_fraction: Fraction = 0.1
 
     def __post_init__(self) -> None:
-        for name in ("validation", "test"):
+        check_fields(self, "data")
+        for name in ("validation_fraction", "test_fraction"):
             share = getattr(self, name)
             if not 0 < share < 1:
-                raise UserError(f"data.{name}_fraction is {share}, expected more than 0 and less than 1")
-        if isinstance(self.split_seed, bool) or not isinstance(self.split_seed, int) or self.split_seed < 0:
-            raise UserError(f"data.split_seed is {self.split_seed}, expected a whole number of at least 0")
+                raise UserError(f"data.{name} is {share}, expected more than 0 and less than 1")
 
-    def to_plain(self) -> Plain:
-        return {"validation": self.validation, "test": self.test, "split_seed": self.split_seed}
+    def shares(self) -> dict[str, Plain]:
+        return {"validation": self.validation_fraction, "test": self.test_fraction}
 
-    def completed(self, tables: dict[str, T]) -> tuple[dict[str, T], list[str]]:
-        """All three splits, the missing ones cut from train, and a note for each that was cut."""
-        tables, notes = dict(tables), []
-        check_rest({"validation": self.validation, "test": self.test}, tables)
-        shares = {"test": (self.test, _TEST_STREAM), "validation": (self.validation, _VALIDATION_STREAM)}
+    def missing(self, splits: Collection[str]) -> list[tuple[str, float]]:
+        """The splits to cut from train, test first, with their shares.
+
+        Raises UserError where they leave nothing to train on.
+        """
+        shares = {split: share for split, share in self.shares().items() if split in SPLITS and split not in splits}
+        if sum(shares.values()) >= 1:
+            names = " and ".join(f"data.{split}_fraction={share}" for split, share in shares.items())
+            raise UserError(f"{names} leave nothing to train on: expected a sum below 1, give smaller ones")
+        return list(shares.items())[::-1]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cut(Shares):
+    """Cuts the splits that a source lacks from its train split: the same share of each class, chosen at random.
+
+    split_seed: of the choice.
+    """
+
+    split_seed: Seed = 1
+
+    def shares(self) -> dict[str, Plain]:
+        return {**super().shares(), "split_seed": self.split_seed}
+
+    def loaded(
+        self,
+        tables: Mapping[str, T],
+        classes: tuple[str, ...] | None = None,
+        revision: str | None = None,
+        notes: Sequence[str] = (),
+    ) -> Loaded[T]:
+        """All three splits, and a further note for each that was cut."""
+        tables, notes = dict(tables), [*notes]
         whole = len(tables["train"])
-        for split, (share, stream) in shares.items():
-            if split not in tables:
-                # A share of the whole, also for the second cut.
-                left = share * whole / max(len(tables["train"]), 1)
-                tables["train"], tables[split] = cut(tables["train"], min(left, 1.0), [self.split_seed, stream])
-                notes.append(f"{split}: {share:.0%} of train, as the source has no such split")
-        return {split: tables[split] for split in SPLITS}, notes
-
-
-def taken(keys: Keys | None, rows: Iterable[int]) -> Keys | None:
-    """The keys of those examples, where they have some."""
-    return None if keys is None else [keys[row] for row in rows]  # type: ignore[return-value]
-
-
-def check_rest(shares: Mapping[str, float], there: Collection[str]) -> None:
-    """Raises UserError where the splits that are cut from train leave nothing of it. there: splits that are not cut."""
-    missing = {split: share for split, share in shares.items() if split not in there}
-    if sum(missing.values()) >= 1:
-        given = " and ".join(f"data.{split}_fraction={share}" for split, share in missing.items())
-        raise UserError(f"{given} leave nothing to train on: expected a sum below 1, give smaller ones")
+        for split, share in self.missing(tables):
+            # A share of the whole, also for the second cut.
+            left = share * whole / max(len(tables["train"]), 1)
+            seed = [self.split_seed, _STREAMS[split]]
+            tables["train"], tables[split] = cut(tables["train"], min(left, 1.0), seed)
+            notes.append(f"{split}: {share:.0%} of train, as the source has no such split")
+        return Loaded({split: tables[split] for split in SPLITS}, classes, revision, notes)
 
 
 def empty_split(name: str, split: str, wanted: str) -> UserError:

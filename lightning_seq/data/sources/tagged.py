@@ -1,13 +1,13 @@
-"""What every source of tagged sentences gives, and how a public set's columns become them."""
+"""Tagged sentences, and their reading from the columns of a public set."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, TypeAlias
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TypeAlias
 
-from lightning_seq.data.sources.columns import check_columns, check_splits, chosen_splits, keys_of
-from lightning_seq.data.sources.table import SPLITS, Cut, Keys, Loaded, Source, taken
+from lightning_seq.data.sources.columns import ColumnRows, Reading, Sets, check_columns, keys_of
+from lightning_seq.data.sources.table import Cut, Examples, Keys, Loaded, Source
 from lightning_seq.errors import UserError
 from lightning_seq.files import Plain
 from lightning_seq.printable import number_of
@@ -16,15 +16,15 @@ from lightning_seq.text.conll import fields
 
 
 @dataclass(frozen=True)
-class TaggedTable:
+class TaggedTable(Examples):
     """Tagged sentences: the examples of one split.
 
-    tokens, tags: of each sentence, equally many; a tag is None where it is not known and does not count.
-    ids:          what the source calls each example: its row, its verse, the line it begins on.
-    intents:      of each sentence as a whole, or None where there are none.
+    tokens, tags: of each sentence, equally many; an unknown tag is None and does not count.
+    ids:          of the source: rows, verses, first lines of the sentences.
+    intents:      of each sentence as a whole, or None.
     origin:       the user's file that holds the examples, or None.
-    lines:        there, the line of every token.
-    keys:         what the user's own column of ids calls each example, or None.
+    lines:        the line of every token in that file, or None.
+    keys:         the values of the user's own column of ids, or None.
     """
 
     tokens: list[list[str]]
@@ -39,23 +39,16 @@ class TaggedTable:
     def strata(self) -> Sequence[str]:
         return self.intents or [""] * len(self)
 
-    def __len__(self) -> int:
-        return len(self.tokens)
-
-    def take(self, rows: Iterable[int]) -> TaggedTable:
-        rows = list(rows)
-        return TaggedTable(
-            [self.tokens[row] for row in rows],
-            [self.tags[row] for row in rows],
-            [self.ids[row] for row in rows],
-            [self.intents[row] for row in rows] if self.intents is not None else None,
-            self.origin,
-            [self.lines[row] for row in rows] if self.lines is not None else None,
-            taken(self.keys, rows),
-        )
+    @classmethod
+    def of_file(cls, origin: str, sentences: list[list[tuple[str, Tag, int]]]) -> TaggedTable:
+        """The sentences of a file, as tokens with their tags and lines."""
+        tokens = [[token for token, _, _ in sentence] for sentence in sentences]
+        tags = [[tag for _, tag, _ in sentence] for sentence in sentences]
+        lines = [[line for _, _, line in sentence] for sentence in sentences]
+        return cls(tokens, tags, [numbers[0] for numbers in lines], None, origin, lines)
 
     def place(self, name: str, split: str, row: int, step: int | None = None) -> str:
-        """Where a sentence is, or its token number `step`, for people. name: of the whole set."""
+        """The place of a sentence, or of its token number `step`, for people. name: of the whole set."""
         if self.origin and self.lines is not None:
             return f"{self.origin}, line {self.lines[row][step or 0]}"
         where = f"{name}, {split} split, example {self.ids[row]}"
@@ -66,51 +59,45 @@ TaggedSource: TypeAlias = Source[Loaded[TaggedTable]]
 
 
 @dataclass(frozen=True)
-class TaggedColumns:
-    """Which columns and splits of a public set of tagged sentences are used.
+class TaggedColumns(Reading[Loaded[TaggedTable]], Cut):
+    """Reads tagged sentences; a split that is cut from train has its share of each intent.
 
-    tokens_column, tag_column: lists, or strings with spaces between the tokens; tags as words, or as numbers of named
+    tokens_column, tag_column: lists, or strings with spaces between the tokens; tags are words, or numbers of named
         classes.
     intent_column: of the whole sentence, or None.
-    splits, cut, id_column: as in `Columns`; a part that is cut from train has its share of each intent.
+    id_column:     as in `Columns`.
     """
 
     tokens_column: str = "tokens"
     tag_column: str = "tags"
     intent_column: str | None = None
-    splits: Mapping[str, str | None] = field(default_factory=lambda: {split: split for split in SPLITS})
-    cut: Cut = field(default_factory=Cut)
     id_column: str | None = None
-
-    def __post_init__(self) -> None:
-        check_splits(self.splits)
 
     def to_plain(self) -> Plain:
         return {
             "tokens": self.tokens_column,
             "tag": self.tag_column,
             "intent": self.intent_column,
-            "splits": {split: self.splits.get(split) for split in SPLITS},
-            "cut": self.cut.to_plain(),
+            "splits": self.own_splits,
+            "cut": self.shares(),
             **({"ids": self.id_column} if self.id_column else {}),
         }
 
-    def read(self, sets: Any, name: str, revision: str | None) -> Loaded[TaggedTable]:
-        """Tables from a `datasets.DatasetDict`; rows without a token are left out, with a note.
+    def read(self, sets: Sets, name: str, revision: str | None) -> Loaded[TaggedTable]:
+        """Leaves out rows without a token, with a note.
 
-        Raises UserError for a split or column that is not there, for tokens and tags of unequal number, and for a tag
-        missing or out of range.
+        Raises UserError for a missing split or column, for tokens and tags of unequal number, and for a tag missing or
+        out of range.
         """
         tables, classes, notes = {}, None, []
-        for split, rows, place in chosen_splits(sets, self.splits, name):
+        for split, rows, place in self.chosen(sets, name):
             table, classes = self._table(rows, place)
             if empty := len(rows) - len(table):
                 notes.append(f"{split}: {number_of(empty, 'row')} without a token left out")
             tables[split] = table
-        completed, cuts = self.cut.completed(tables)
-        return Loaded(completed, classes, revision, [*notes, *cuts])
+        return self.loaded(tables, classes, revision, notes)
 
-    def _table(self, rows: Any, name: str) -> tuple[TaggedTable, tuple[str, ...] | None]:
+    def _table(self, rows: ColumnRows, name: str) -> tuple[TaggedTable, tuple[str, ...] | None]:
         wanted = {"tokens_column": self.tokens_column, "tag_column": self.tag_column}
         check_columns(rows, wanted | ({"intent_column": self.intent_column} if self.intent_column else {}), name)
         names = _names(rows.features[self.tag_column])
@@ -118,7 +105,7 @@ class TaggedColumns:
         intents = list(rows[self.intent_column]) if self.intent_column else None
         table = TaggedTable([], [], [], [] if intents is not None else None)
         for row, (words, tags) in enumerate(zip(rows[self.tokens_column], rows[self.tag_column], strict=True)):
-            words, tags = (_listed(value, f"{name}, row {row}") for value in (words, tags))
+            words, tags = (_listed(cell, f"{name}, row {row}") for cell in (words, tags))
             if len(words) != len(tags):
                 raise UserError(
                     f"{name}, row {row}: {len(words)} tokens and {len(tags)} tags: expected a tag for every token; "
@@ -132,17 +119,18 @@ class TaggedColumns:
             if intents is not None and table.intents is not None:
                 table.intents.append(_named(intents[row], intent_names, "intent", name, row))
         if self.id_column:
-            table = replace(table, keys=taken(keys_of(rows, self.id_column, name), table.ids))
+            keys = keys_of(rows, self.id_column, name)
+            table = replace(table, keys=[keys[row] for row in table.ids])
         return table, names
 
 
-def _names(feature: Any) -> tuple[str, ...] | None:
+def _names(feature: object) -> tuple[str, ...] | None:
     """The names of the classes of a column, or of the lists in it."""
     names = getattr(getattr(feature, "feature", feature), "names", None)
     return tuple(names) if names else None
 
 
-def _listed(value: Any, place: str) -> list[Any]:
+def _listed(value: object, place: str) -> Sequence[object]:
     if isinstance(value, str):
         return fields(value)
     if isinstance(value, list):
@@ -153,13 +141,13 @@ def _listed(value: Any, place: str) -> list[Any]:
     )
 
 
-def _token(word: Any, name: str, row: int) -> str:
+def _token(word: object, name: str, row: int) -> str:
     if isinstance(word, str) and word.strip():
         return word
     raise UserError(f"{name}, row {row}: a token is {word!r}, expected text; check data.tokens_column")
 
 
-def _named(value: Any, names: Sequence[str] | None, kind: str, name: str, row: int) -> str:
+def _named(value: object, names: Sequence[str] | None, kind: str, name: str, row: int) -> str:
     if names:
         if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(names):
             return names[value]

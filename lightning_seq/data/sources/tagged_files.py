@@ -1,4 +1,4 @@
-"""Tagged sentences in files of the user's own."""
+"""Tagged sentences in files of the user."""
 
 from __future__ import annotations
 
@@ -9,113 +9,89 @@ from typing import Literal
 
 from lightning_seq.data.sources.conll import Conll
 from lightning_seq.data.sources.conllu import Conllu
-from lightning_seq.data.sources.files import decoded, split_file
 from lightning_seq.data.sources.keys import origins
+from lightning_seq.data.sources.split_files import SplitFiles, decoded, split_file
 from lightning_seq.data.sources.table import Cut, Loaded
 from lightning_seq.data.sources.tagged import TaggedTable
-from lightning_seq.errors import UserError, near
-from lightning_seq.files import Plain, sha256
-from lightning_seq.text.lines import check_encoding
-from lightning_seq.value_types import Fraction, Seed
+from lightning_seq.errors import UserError
+from lightning_seq.files import Plain
 
 _KINDS: dict[str, Callable[..., Conllu | Conll]] = {"conllu": Conllu, "conll": Conll}
 _TREEBANK = {"train": "train", "validation": "dev", "test": "test"}
-"""How Universal Dependencies names the files of a treebank: `en_ewt-ud-dev.conllu`."""
+"""The names of Universal Dependencies for the files of a treebank: `en_ewt-ud-dev.conllu`."""
 
 
 @dataclass(frozen=True)
-class TaggedFiles:
-    """One file per split; a validation or test split that is not given is cut from train.
+class TaggedFiles(SplitFiles, Cut):
+    """Tagged sentences; the id of an example is the line that it begins on.
 
-    kind:    `conllu`, read by `Conllu`, or `conll`, read by `Conll`.
-    tokens_column, tag_column: see there; None: the default.
-    train:   a file; or, for `.conllu`, the directory of a treebank, in which the files of all splits are found.
-
-    encoding: of the files, by Python's name.
-    validation_fraction, test_fraction, split_seed: see `Cut`.
-
-    An example's id is the line it begins on.
+    kind:  `conllu`, read by `Conllu`, or `conll`, read by `Conll`.
+    tokens_column, tag_column: of that class; None: its default.
+    train: a file; or, for `conllu`, the directory of a treebank with the files of all splits.
     """
 
-    kind: Literal["conllu", "conll"]
-    train: str | None
-    validation: str | None = None
-    test: str | None = None
+    kind: Literal["conllu", "conll"] = field(kw_only=True)
     tokens_column: int | str | None = None
     tag_column: int | str | None = None
-    encoding: str = "utf-8"
-    validation_fraction: Fraction = 0.1
-    test_fraction: Fraction = 0.1
-    split_seed: Seed = 1
-    cut: Cut = field(init=False, repr=False)
     reading: Conllu | Conll = field(init=False, repr=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "cut", Cut(self.validation_fraction, self.test_fraction, self.split_seed))
-        if self.kind not in _KINDS:
-            raise UserError(f"there is no kind of file {self.kind!r}; {near(str(self.kind), _KINDS)}")
-        given = {"tokens_column": self.tokens_column, "tag_column": self.tag_column}
-        columns = {name: column for name, column in given.items() if column is not None}
-        object.__setattr__(self, "reading", _KINDS[self.kind](**columns))
-        check_encoding(self.encoding, "data.encoding")
-        if not self.train:
-            treebank = " or data.train=DIR of a treebank" if isinstance(self.reading, Conllu) else ""
-            raise UserError(f"tagged sentences need a file to train on: give data.train=FILE{treebank}")
+    advice = "give data.train=FILE, or for data=conllu data.train=DIR of a treebank"
 
-    def describe(self) -> str:
-        return Path(str(self.train)).name
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        columns = {"tokens_column": self.tokens_column, "tag_column": self.tag_column}
+        chosen = {name: column for name, column in columns.items() if column is not None}
+        object.__setattr__(self, "reading", _KINDS[self.kind](**chosen))
 
     def identity(self) -> Plain:
         return {
             "kind": type(self.reading).__name__,
-            "files": {split: sha256(path) for split, path in self._paths().items()},
             "columns": self.reading.to_plain(),
-            "cut": self.cut.to_plain(),
-            **({"encoding": self.encoding} if self.encoding != "utf-8" else {}),
+            "cut": self.shares(),
+            **self.contents(),
         }
 
     def origins(self) -> dict[str, str]:
-        given = {"train": self.train, "validation": self.validation, "test": self.test}
-        if Path(str(self.train)).expanduser().is_dir():  # of a treebank: the files in it
-            given = {split: given[split] or str(path) for split, path in self._paths().items()}
-            given["train"] = str(self._paths()["train"])
-        return origins(given)
+        if not Path(str(self.train)).expanduser().is_dir():
+            return super().origins()
+        paths = {split: str(path) for split, path in self.paths().items()}
+        own = {"validation": self.validation, "test": self.test}
+        return origins(paths | {split: path for split, path in own.items() if path})
 
     def load(self) -> Loaded[TaggedTable]:
         """Raises UserError, with file and line, for a mistake in the files."""
         tables = {}
-        for split, path in self._paths().items():
+        for split, path in self.paths().items():
             tables[split] = self.reading.table(str(path), decoded(path, self.encoding))
             if not len(tables[split]):
                 raise UserError(f"{path} has no sentences: expected one token a line")
-        completed, notes = self.cut.completed(tables)
-        return Loaded(completed, notes=notes)
+        return self.loaded(tables)
 
-    def _paths(self) -> dict[str, Path]:
-        given = {"train": self.train, "validation": self.validation, "test": self.test}
-        paths = {split: Path(path).expanduser() for split, path in given.items() if path}
-        if isinstance(self.reading, Conllu) and paths["train"].is_dir():
-            paths = _treebank(paths["train"]) | {split: path for split, path in paths.items() if split != "train"}
-        for split, path in paths.items():
-            split_file(split, path)
-        return paths
+    def paths(self) -> dict[str, Path]:
+        """The files, by split, those of a treebank too. Raises UserError for a file that does not exist."""
+        directory = Path(str(self.train)).expanduser()
+        if not (isinstance(self.reading, Conllu) and directory.is_dir()):
+            return super().paths()
+        own = {"validation": self.validation, "test": self.test}
+        paths = _treebank(directory) | {split: Path(path).expanduser() for split, path in own.items() if path}
+        return {split: split_file(split, path) for split, path in paths.items()}
 
 
 def _treebank(directory: Path) -> dict[str, Path]:
     paths = {}
     for split, part in _TREEBANK.items():
-        found = sorted(directory.glob(f"*-{part}.conllu"))
-        if len(found) > 1:
+        files = sorted(directory.glob(f"*-{part}.conllu"))
+        if len(files) > 1:
             raise UserError(
-                f"{directory} has {len(found)} files *-{part}.conllu, {found[0].name} and {found[1].name} among them: "
+                f"{directory} has {len(files)} files *-{part}.conllu, {files[0].name} and {files[1].name} among them: "
                 f"expected one treebank; give data.{split}=FILE"
             )
-        if found:
-            paths[split] = found[0]
+        if files:
+            paths[split] = files[0]
     if "train" not in paths:
-        there = ", ".join(sorted(file.name for file in directory.glob("*.conllu"))[:6]) or "none"
+        names = ", ".join(sorted(file.name for file in directory.glob("*.conllu"))[:6]) or "none"
         raise UserError(
-            f"{directory} has no *-train.conllu to train on (.conllu files there: {there}): "
+            f"{directory} has no *-train.conllu to train on (its .conllu files: {names}): "
             "expected a treebank as Universal Dependencies releases it; or give data.train=FILE"
         )
     return paths

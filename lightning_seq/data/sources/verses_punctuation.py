@@ -1,4 +1,4 @@
-"""Restore the marks and capitals of bare words: verses that come with an installed package."""
+"""Verses of an installed package without their marks and capitals, which a tagger restores."""
 
 from __future__ import annotations
 
@@ -14,15 +14,12 @@ from lightning_seq.value_types import Seed
 
 @dataclass(frozen=True)
 class VersesPunctuation:
-    """Bare words of Bible verses; the tag of a word is the mark behind it and whether it has a capital (`TAGS`).
+    """Bare words of Bible verses, with the splits of `VersesGenre`; a tag is the mark after a word and whether the word
+    has a capital (`TAGS`).
 
-    No chapter is in two splits: they are those of `VersesGenre`.
-
-    version:    `kjv` or `web`.
-    split_seed: which chapters go where.
-
-    King James begins every verse with a capital, also in mid-sentence, writes LORD for the name of God, and puts a
-    capital, not quotation marks, where somebody begins to speak; a verse may end without a full stop.
+    version: `kjv` or `web`. King James begins every verse with a capital, also in mid-sentence, writes LORD for the
+             name of God, and begins speech with a capital, not with quotation marks; a verse may end without a full
+             stop.
     """
 
     version: str = "kjv"
@@ -37,8 +34,10 @@ class VersesPunctuation:
     def load(self) -> Loaded[TaggedTable]:
         loaded, tables = self._verses().load(), {}
         for split, verses in loaded.tables.items():
-            found = [tagged(text) for text in verses.texts]
-            tables[split] = TaggedTable([words for words, _ in found], [list(tags) for _, tags in found], verses.ids)
+            sentences = [tagged(text) for text in verses.texts]
+            tables[split] = TaggedTable(
+                [words for words, _ in sentences], [[*tags] for _, tags in sentences], verses.ids
+            )
         return Loaded(tables, TAGS, loaded.revision)
 
     def _verses(self) -> VersesGenre:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lightning_seq.data.sources.synthetic import different, two_classes
 from lightning_seq.data.sources.table import Loaded, Table
-from lightning_seq.errors import UserError
+from lightning_seq.field_checks import check_fields
 from lightning_seq.files import Plain
 from lightning_seq.value_types import Seed
 
@@ -26,7 +27,7 @@ PLACES = ("in the field", "by the river", "on the road", "at the gate", "near th
 
 @dataclass(frozen=True)
 class WordOrder:
-    """Who does it, a person or an animal: `the old king often fears the wolf`, `the old wolf often fears the king`.
+    """Who acts, a person or an animal: `the old king often fears the wolf`, `the old wolf often fears the king`.
 
     Every sentence has such a partner in its split, with the same words in another order and the other class: a model
     that does not see the order (a bag of embeddings) gives both the same answer and is right about one of the two.
@@ -37,8 +38,7 @@ class WordOrder:
     split_seed: Seed = 1
 
     def __post_init__(self) -> None:
-        if isinstance(self.split_seed, bool) or not isinstance(self.split_seed, int) or self.split_seed < 0:
-            raise UserError(f"data.split_seed is {self.split_seed}, expected a whole number of at least 0")
+        check_fields(self, "data")
 
     def describe(self) -> str:
         return "word_order"
@@ -48,24 +48,15 @@ class WordOrder:
 
     def load(self) -> Loaded[Table]:
         generator = np.random.default_rng(np.random.SeedSequence([self.split_seed]))
-        seen: set[str] = set()
+        seen = set[object]()
         tables = {}
         for split, pairs in PAIRS.items():
-            table = Table([], [], [])
-            while len(table) < 2 * pairs:
-                texts = _pair(generator)
-                if texts[0] in seen:
-                    continue
-                seen.add(texts[0])
-                table.texts.extend(texts)
-                table.labels.extend(CLASSES)
-                table.ids.extend(range(len(table.ids), len(table.ids) + 2))
-            tables[split] = table
+            tables[split] = two_classes(different(pairs, seen, lambda: _pair(generator)), CLASSES)
         return Loaded(tables, CLASSES)
 
 
 def _pair(generator: np.random.Generator) -> tuple[str, str]:
-    """A sentence in which a person acts, and the one in which person and animal have changed places."""
+    """A sentence in which a person acts, and the same with person and animal exchanged."""
 
     def one(choices: tuple[str, ...], share: float = 1.0) -> str:
         return choices[generator.integers(len(choices))] if generator.random() < share else ""

@@ -1,4 +1,4 @@
-"""From a source of tagged sentences to numbers on disk, found again when nothing has changed."""
+"""Tagged sentences as numbers on disk."""
 
 from __future__ import annotations
 
@@ -6,134 +6,103 @@ import hashlib
 import json
 from array import array
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from lightning_seq.data.example_ids import origins_of, save_keys
+from lightning_seq.data.cache import CachedFields, prepared, train_vocabulary, write_meta
+from lightning_seq.data.example_ids import save_keys
 from lightning_seq.data.sources.table import SPLITS, Loaded, empty_split
 from lightning_seq.data.sources.tagged import TaggedSource, TaggedTable
 from lightning_seq.data.tagging.prepared import PreparedTags, TaggedSplit
 from lightning_seq.data.tagging.settings import TagSettings
 from lightning_seq.data.tagging.spelling import Spellings, characters_of
-from lightning_seq.data.token_arrays import cut_to, opened
+from lightning_seq.data.token_arrays import TokenNumbers, as_ids, cut_to, read_arrays, save_arrays
 from lightning_seq.errors import UserError
-from lightning_seq.files import LARGEST_CACHED, Plain, fingerprint, read_json, write_json
+from lightning_seq.files import Plain, fingerprint, write_json
 from lightning_seq.printable import number_of
-from lightning_seq.sealed import cached
 from lightning_seq.spec import NOT_COUNTED, DataSpec, Tags, Tokens
-from lightning_seq.text.bio_tags import (  # fmt: skip
-    READ,
-    Tag,
-    detected,
-    in_order,
-    loosely,
-    malformed,
-    parted,
-    written,
-    written_otherwise,
-)
+from lightning_seq.text import bio_tags
 from lightning_seq.text.vocabulary import Vocabulary
 
 CODE_VERSION = 2
 """Increase it when the same input gives other numbers: caches of an earlier version are then not used."""
 
-_SPELLING_PARTS = ("words", "cases", "characters", "widths")
-_SPLIT_PARTS = ("flat", "offsets", "tags", "ids", "intents")
-
 
 def prepare_tags(source: TaggedSource, cache: Path | str, settings: TagSettings | None = None) -> PreparedTags:
-    """The source's sentences as numbers, from `<cache>/data/<fingerprint>/` where they are there and whole.
+    """The source's sentences as numbers, from the cache where they are there and whole.
 
-    Raises UserError for a mistake in the source: tokens and tags of unequal number, an empty split, one tag
-    alone, spans that are not well formed, a tag that training does not have.
+    Raises UserError for a mistake in the source: tokens and tags of unequal number, an empty split, only one tag,
+    spans that are not well formed, a tag that training does not have.
     """
     settings = settings or TagSettings()
     plain = settings.to_plain() | {"code": CODE_VERSION}
-    key = fingerprint({"tagging": source.identity(), **plain})
-
-    def build(directory: Path) -> None:
-        _build(directory, source.describe(), source.load(), settings, plain)
-
-    place = Path(cache).expanduser() / "data" / key
-    return cached(place, build, lambda directory: _read(directory, source.describe(), origins_of(source), settings))
+    build, read = partial(_build, settings=settings, plain=plain), partial(_read, settings=settings)
+    return prepared(source, cache, {"tagging": source.identity(), **plain}, build, read)
 
 
-def _read(directory: Path, name: str, origins: dict[str, str], settings: TagSettings) -> PreparedTags:
-    meta = read_json(directory / "meta.json", dict, LARGEST_CACHED)
+def _read(directory: Path, meta: dict[str, Plain], common: CachedFields, settings: TagSettings) -> PreparedTags:
     vocabulary = Vocabulary.from_plain(meta["vocabulary"])
+    tags, characters, intents = (tuple(meta[name]) for name in ("tags", "characters", "intents"))
+    parts = ("flat", "offsets", "tags", "ids", "intents")
     return PreparedTags(
-        DataSpec(
-            Tokens(vocabulary.words, tuple(meta["characters"])),
-            Tags(tuple(meta["tags"]), tuple(meta["intents"]), meta["scheme"]),
-        ),
-        vocabulary,
-        tuple(meta["characters"]),
-        tuple(meta["intents"]),
-        meta["scheme"],
-        meta["own_scheme"],
-        settings,
-        Spellings(*(opened(directory, f"spelling_{part}") for part in _SPELLING_PARTS)),
-        {split: TaggedSplit(*(opened(directory, f"{split}_{part}") for part in _SPLIT_PARTS)) for split in SPLITS},
-        meta["fingerprints"],
-        tuple(meta["report"]),
-        name,
-        meta["revision"],
-        directory,
-        origins,
+        spec=DataSpec(Tokens(vocabulary.words, characters), Tags(tags, intents, meta["scheme"])),
+        splits={split: TaggedSplit(*read_arrays(directory, split, *parts)) for split in SPLITS},
+        vocabulary=vocabulary,
+        characters=characters,
+        intents=intents,
+        scheme=meta["scheme"],
+        own_scheme=meta["own_scheme"],
+        settings=settings,
+        spellings=Spellings(*read_arrays(directory, "spelling", "words", "cases", "characters", "widths")),
+        **common,
     )
 
 
-def _build(directory: Path, name: str, loaded: Loaded[TaggedTable], settings: TagSettings, plain: Plain) -> None:
+def _build(
+    directory: Path, name: str, loaded: Loaded[TaggedTable], settings: TagSettings, plain: dict[str, Plain]
+) -> None:
     report = list(loaded.notes)
     tables = {split: _checked(name, split, loaded.tables[split], report) for split in SPLITS}
-    digests = _digests(tables)
+    content, membership = _digests(tables)
     scheme, tables = _with_spans(name, tables, settings, report)
     read = "bio" if scheme == "iob1" else scheme
     tags = _tag_names(name, tables["train"], loaded.classes, read != "none")
     intents = tuple(sorted(set(tables["train"].intents or ())))
 
-    numbers: dict[str, int] = {}
-    flats = {split: _numbered(table.tokens, numbers) for split, table in tables.items()}
-    written = list(numbers)
-    counts = np.bincount(flats["train"][0], minlength=len(written)).tolist()
-    vocabulary, characters = _vocabulary(name, written, counts, settings)
-    spellings = Spellings.of(written, settings.form, vocabulary, characters, settings.max_word_length)
+    numbers = TokenNumbers()
+    flats = {split: numbers.flatten(table.tokens) for split, table in tables.items()}
+    vocabulary, characters = _vocabulary(name, numbers.counts(flats["train"][0]), settings)
+    spellings = Spellings.of(list(numbers), settings.form, vocabulary, characters, settings.max_word_length)
 
     for split, table in tables.items():
         flat, offsets = flats[split]
-        rows = _tag_numbers(name, split, table, tags, settings, report)
-        found = _intent_numbers(name, split, table, intents, settings, report)
+        tag_ids = _tag_ids(name, split, table, tags, settings, report)
+        intent_ids = _intent_ids(name, split, table, intents, settings, report)
         kept, offsets, cut = cut_to(settings.max_length, offsets)
         if kept is not None:
             report.append(f"{split}: {cut:,} of {len(table):,} sentences cut to {settings.max_length} tokens")
-            flat, rows = flat[kept], rows[kept]
-        parts = (flat, offsets, rows, np.array(table.ids, dtype=np.int64), found)
-        for part, values in zip(_SPLIT_PARTS, parts, strict=True):
-            np.save(directory / f"{split}_{part}.npy", values)
+            flat, tag_ids = flat[kept], tag_ids[kept]
+        ids = np.array(table.ids, dtype=np.int64)
+        save_arrays(directory, split, flat=flat, offsets=offsets, tags=tag_ids, ids=ids, intents=intent_ids)
         save_keys(directory, split, table.keys)
-    for part in _SPELLING_PARTS:
-        np.save(directory / f"spelling_{part}.npy", getattr(spellings, part))
-    for part, values in zip(("flat", "offsets"), flats["train"], strict=True):
-        np.save(directory / f"corpus_{part}.npy", values)
-    write_json(directory / "spellings.json", written)
-    content, membership = digests
-    write_json(
-        directory / "meta.json",
-        {
-            "vocabulary": vocabulary.to_plain(),
-            "characters": list(characters),
-            "tags": list(tags),
-            "intents": list(intents),
-            "scheme": read,
-            "own_scheme": scheme,
-            "fingerprints": {"data": fingerprint({"content": content, **plain}), "split": membership},
-            "revision": loaded.revision,
-            "report": report,
-        },
-    )
+    save_arrays(directory, "spelling", **vars(spellings))
+    flat, offsets = flats["train"]
+    save_arrays(directory, "corpus", flat=flat, offsets=offsets)
+    write_json(directory / "spellings.json", list(numbers))
+    meta = {
+        "vocabulary": vocabulary.to_plain(),
+        "characters": list(characters),
+        "tags": list(tags),
+        "intents": list(intents),
+        "scheme": read,
+        "own_scheme": scheme,
+        "fingerprints": {"data": fingerprint({"content": content, **plain}), "split": membership},
+    }
+    write_meta(directory, meta, loaded.revision, report)
 
 
 def _checked(name: str, split: str, table: TaggedTable, report: list[str]) -> TaggedTable:
@@ -164,27 +133,27 @@ def _with_spans(
     """The scheme of the tags, and the tables with well-formed tags; IOB1 as BIO."""
     scheme = settings.scheme
     if scheme == "auto":
-        scheme = detected(tables["train"].tags)
+        scheme = bio_tags.detected(tables["train"].tags)
         if scheme not in ("none", "bio"):
             report.append(f"tags are {scheme.upper()}: spans are scored by F1")
-        odd = written_otherwise(tables["train"].tags) if scheme == "none" else None
-        if odd is not None:
-            report.append(f"tags such as {odd} are scored one by one: to mark spans they are written B-KIND, I-KIND, O")
+        tag = bio_tags.written_otherwise(tables["train"].tags) if scheme == "none" else None
+        if tag is not None:
+            report.append(f"tags such as {tag} are scored one by one: to mark spans they are written B-KIND, I-KIND, O")
     if scheme == "none":
         return scheme, tables
     title, read = scheme.upper(), "bio" if scheme == "iob1" else scheme
-    letters = READ[scheme].letters
+    letters = bio_tags.READ[scheme].letters
     changed = {}
     for split, table in tables.items():
         rows, count = [], 0
         for row, tags in enumerate(table.tags):
             for step, tag in enumerate(tags):
-                if tag is not None and parted(tag, letters) is None:
+                if tag is not None and bio_tags.parted(tag, letters) is None:
                     raise UserError(
-                        f"{table.place(name, split, row, step)}: {tag!r} is not {title}, expected {READ[scheme]}: "
-                        "data.scheme=none for tags that mark no spans"
+                        f"{table.place(name, split, row, step)}: {tag!r} is not {title}, "
+                        f"expected {bio_tags.READ[scheme]}: data.scheme=none for tags that mark no spans"
                     )
-            step_wrong = malformed(tags, read)
+            step_wrong = bio_tags.malformed(tags, read)
             if step_wrong is not None and not settings.repair and scheme != "iob1":
                 raise UserError(
                     f"{table.place(name, split, row, min(step_wrong, len(tags) - 1))}: malformed {title}, "
@@ -194,7 +163,7 @@ def _with_spans(
             if step_wrong is None:
                 rows.append(tags)
                 continue
-            rows.append(written(loosely(tags), tags, read))
+            rows.append(bio_tags.written(bio_tags.loosely(tags), tags, read))
             count += sum(old != new for old, new in zip(tags, rows[-1], strict=True))
         if count and read == "bio":
             how = "IOB1 read as BIO" if scheme == "iob1" else "malformed BIO repaired"
@@ -205,114 +174,88 @@ def _with_spans(
     return scheme, changed
 
 
-def _wrong(tags: Sequence[Tag], step: int, scheme: str) -> str:
-    """What is wrong with the tag at a place that `malformed` names."""
+def _wrong(tags: Sequence[bio_tags.Tag], step: int, scheme: str) -> str:
+    """The mistake at a step that `malformed` returns."""
     if step == len(tags):
         return f"{tags[-1]} is the end of the sentence"
-    said = f"{tags[step]} follows {tags[step - 1] if step else 'the beginning'}"
-    return said + (f": expected B{(tags[step] or '')[1:]} there" if scheme == "bio" else "")
+    order = f"{tags[step]} follows {tags[step - 1] if step else 'the beginning'}"
+    return order + (f": expected B{(tags[step] or '')[1:]} there" if scheme == "bio" else "")
 
 
-def _tag_names(name: str, train: TaggedTable, given: Sequence[str] | None, spans: bool) -> tuple[str, ...]:
-    """The tags of training: in the source's order, or in one of their own."""
+def _tag_names(name: str, train: TaggedTable, order: Sequence[str] | None, spans: bool) -> tuple[str, ...]:
+    """The tags of training, first those in the source's `order`, then the others by `in_order`."""
     trained = {tag for tags in train.tags for tag in tags if tag is not None}
     if len(trained) < 2:
-        found = f"one tag, {next(iter(trained))!r}" if trained else "no tag"
+        tags = f"one tag, {next(iter(trained))!r}" if trained else "no tag"
         raise UserError(
-            f"{name}: the train split has {found}: expected at least two; check data.tag_column, or give more sentences"
+            f"{name}: the train split has {tags}: expected at least two; check data.tag_column, or give more sentences"
         )
-    ordered = tuple(tag for tag in given or () if tag in trained)
-    return ordered + in_order(trained - set(ordered), spans)
+    ordered = tuple(tag for tag in order or () if tag in trained)
+    return ordered + bio_tags.in_order(trained - set(ordered), spans)
 
 
-def _numbered(sentences: list[list[str]], numbers: dict[str, int]) -> tuple[np.ndarray, np.ndarray]:
-    """Every token by number, new ones numbered as they come: `[tokens]` int32, and offsets `[N + 1]` int64."""
-    flat, offsets = array("i"), np.zeros(len(sentences) + 1, dtype=np.int64)
-    for row, tokens in enumerate(sentences):
-        flat.extend([numbers.setdefault(token, len(numbers)) for token in tokens])
-        offsets[row + 1] = len(flat)
-    return np.frombuffer(flat, dtype=np.int32), offsets
-
-
-def _vocabulary(
-    name: str, written: list[str], counts: list[int], settings: TagSettings
-) -> tuple[Vocabulary, tuple[str, ...]]:
-    """Words and characters of training, given how often each token occurs there."""
-    words: Counter[str] = Counter()
-    characters: Counter[str] = Counter()
-    for token, count in zip(written, counts, strict=True):
-        if count:
-            words[settings.form(token)] += count
-            for character in settings.form.spelt(token)[: settings.max_word_length]:
-                characters[character] += count
-    vocabulary = Vocabulary.from_counts(words, settings.min_count, settings.max_vocabulary)
-    if len(vocabulary) == len(Vocabulary.from_counts({})):
-        raise UserError(
-            f"{name}: no word occurs {settings.min_count} times in the train split: expected a lower data.min_count"
-        )
+def _vocabulary(name: str, counts: dict[str, int], settings: TagSettings) -> tuple[Vocabulary, tuple[str, ...]]:
+    """Words and characters of training. counts: how often each token occurs there."""
+    words, characters = Counter[str](), Counter[str]()
+    for token, count in counts.items():
+        words[settings.form(token)] += count
+        for character in settings.form.spelt(token)[: settings.max_word_length]:
+            characters[character] += count
+    vocabulary = train_vocabulary(name, words, settings.min_count, settings.max_vocabulary)
     return vocabulary, characters_of(characters)
 
 
-def _tag_numbers(
-    name: str,
-    split: str,
-    table: TaggedTable,
-    tags: tuple[str, ...],
-    settings: TagSettings,
-    report: list[str],
+def _tag_ids(
+    name: str, split: str, table: TaggedTable, tags: tuple[str, ...], settings: TagSettings, report: list[str]
 ) -> np.ndarray:
-    """`[tokens]` int32, -1 where a tag is not known or, if that is asked for, training does not have it."""
-    numbers: dict[Tag, int] = {tag: number for number, tag in enumerate(tags)}
-    found, unseen = array("i"), Counter[str]()
-    numbers[None] = NOT_COUNTED
-    for row, sentence in enumerate(table.tags):
-        for step, tag in enumerate(sentence):
-            number = numbers.get(tag)
-            if number is None and tag is not None:
-                if settings.unseen_tags == "error":
-                    raise UserError(
-                        f"{table.place(name, split, row, step)}: no training example has the tag {tag!r}: "
-                        f"expected one of {', '.join(tags[:12])}{', …' if len(tags) > 12 else ''}; "
-                        "data.unseen_tags=ignore leaves such tokens out of the count"
-                    )
-                unseen[tag] += 1
-            found.append(NOT_COUNTED if number is None else number)
-    _note_unseen(split, "tag", unseen, report)
-    if all(number == NOT_COUNTED for number in found):
+    """`[tokens]` int32, see `_label_ids`."""
+    labels = ((tag, row, step) for row, sentence in enumerate(table.tags) for step, tag in enumerate(sentence))
+    ids = as_ids(_label_ids("tag", labels, tags, partial(table.place, name, split), split, settings, report))
+    if not (ids != NOT_COUNTED).any():
         raise UserError(f"{name}: the {split} split has no tag that counts: expected one of {', '.join(tags[:12])}")
-    return np.frombuffer(found, dtype=np.int32)
+    return ids
 
 
-def _intent_numbers(
-    name: str,
+def _intent_ids(
+    name: str, split: str, table: TaggedTable, intents: tuple[str, ...], settings: TagSettings, report: list[str]
+) -> np.ndarray:
+    """`[N]` int64, see `_label_ids`; -1 in a set without intents."""
+    labels = ((intent, row, None) for row, intent in enumerate(table.intents or [None] * len(table)))
+    ids = _label_ids("intent", labels, intents, partial(table.place, name, split), split, settings, report)
+    return np.array(ids, dtype=np.int64)
+
+
+def _label_ids(
+    kind: str,
+    labels: Iterable[tuple[str | None, int, int | None]],
+    names: tuple[str, ...],
+    place: Callable[[int, int | None], str],
     split: str,
-    table: TaggedTable,
-    intents: tuple[str, ...],
     settings: TagSettings,
     report: list[str],
-) -> np.ndarray:
-    """`[N]` int64, -1 where there is none or, if that is asked for, training does not have it."""
-    numbers = {intent: number for number, intent in enumerate(intents)}
-    unseen = Counter[str]()
-    if table.intents is None:
-        return np.full(len(table), NOT_COUNTED, dtype=np.int64)
-    for row, intent in enumerate(table.intents):
-        if intent not in numbers:
+) -> array[int]:
+    """The numbers of labels among `names`; -1 for None and, with `unseen_tags=ignore`, for other labels.
+
+    kind:   `tag` or `intent`.
+    labels: each with its row and, of a token, its step; place: from these to a position for people.
+    """
+    unit = {"tag": "tokens", "intent": "sentences"}[kind]
+    numbers = {label: number for number, label in enumerate(names)}
+    ids, unseen = array("i"), Counter[str]()
+    for label, row, step in labels:
+        if label is not None and label not in numbers:
             if settings.unseen_tags == "error":
                 raise UserError(
-                    f"{table.place(name, split, row)}: no training example has the intent {intent!r}: expected one of "
-                    f"{', '.join(intents[:12])}; data.unseen_tags=ignore leaves such intents out of the count"
+                    f"{place(row, step)}: no training example has the {kind} {label!r}: "
+                    f"expected one of {', '.join(names[:12])}{', …' if len(names) > 12 else ''}; "
+                    f"data.unseen_tags=ignore leaves such {unit} out of the count"
                 )
-            unseen[intent] += 1
-    _note_unseen(split, "intent", unseen, report)
-    return np.array([numbers.get(intent, NOT_COUNTED) for intent in table.intents], dtype=np.int64)
-
-
-def _note_unseen(split: str, kind: str, unseen: Counter[str], report: list[str]) -> None:
+            unseen[label] += 1
+        ids.append(numbers.get(label, NOT_COUNTED) if label is not None else NOT_COUNTED)
     if unseen:
         shown = ", ".join(name for name, _ in unseen.most_common(3)) + (", …" if len(unseen) > 3 else "")
-        what = {"tag": "tokens", "intent": "sentences"}[kind]
-        report.append(f"{split}: {unseen.total():,} {what} whose {kind} training does not have ({shown}) do not count")
+        report.append(f"{split}: {unseen.total():,} {unit} whose {kind} training does not have ({shown}) do not count")
+    return ids
 
 
 def _digests(tables: dict[str, TaggedTable]) -> tuple[str, str]:

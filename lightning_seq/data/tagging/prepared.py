@@ -1,44 +1,33 @@
-"""Tagged sentences as numbers, ready for batches: what `prepare_tags` has made and found again."""
+"""Tagged sentences as numbers, ready for batches."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 
+from lightning_seq.data.cache import PreparedData
 from lightning_seq.data.tagging.settings import TagSettings
 from lightning_seq.data.tagging.spelling import Spellings
-from lightning_seq.data.token_arrays import opened, read_words, reading
-from lightning_seq.spec import NOT_COUNTED, DataSpec, Tags
-from lightning_seq.text.vocabulary import UNK, Vocabulary
+from lightning_seq.data.token_arrays import Ragged, read_arrays, read_words, reading
+from lightning_seq.spec import NOT_COUNTED, Tags
+from lightning_seq.text.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True)
-class TaggedSplit:
-    """The sentences of one split, as flat arrays; sentence i is `[offsets[i]:offsets[i + 1]]` of them, never empty.
+class TaggedSplit(Ragged):
+    """The sentences of one split; `flat` holds the number of each token's spelling.
 
-    flat:    `[tokens]` int32, the number of each token's spelling.
-    offsets: `[N + 1]` int64.
     tags:    `[tokens]` int32, -1 where a token does not count.
-    ids:     `[N]` int64, what the source calls each sentence.
-    intents: `[N]` int64, -1 where one does not count, or where the set has none.
+    ids:     `[N]` int64, the source's number of each sentence.
+    intents: `[N]` int64, -1 where an intent does not count, and in a set without intents.
     """
 
-    flat: np.ndarray
-    offsets: np.ndarray
     tags: np.ndarray
     ids: np.ndarray
     intents: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    @cached_property
-    def lengths(self) -> np.ndarray:
-        return np.diff(self.offsets)
 
     @cached_property
     def counts(self) -> np.ndarray:
@@ -46,27 +35,18 @@ class TaggedSplit:
         return np.add.reduceat((self.tags != NOT_COUNTED).astype(np.int64), self.offsets[:-1])
 
 
-@dataclass(frozen=True)
-class PreparedTags:
-    """A data set ready for batches.
+@dataclass(frozen=True, kw_only=True)
+class PreparedTags(PreparedData[TaggedSplit]):
+    """Tagged sentences, ready for batches. spec: Tokens to Tags.
 
-    spec:         Tokens to Tags.
-    vocabulary:   of the train split alone, cut by min count and size.
-    characters:   of the train split, by id; `<pad> <unk>` first.
-    intents:      of the train split, by name; empty where the set has none.
-    scheme:       of the tags: `bio`, `ioe1`, `ioe2`, `iobes`, `bilou`, or `none` for tags that mark no spans.
-    own_scheme:   of the source's tags: the same, or `iob1`, which is read as `bio`.
-    spellings:    every different token of all splits, as numbers.
-    splits:       by name: train, validation, test.
-    fingerprints: `data` (tokens, tags and everything done to them) and `split` (which sentence is where).
-    report:       a line each on what was left out, cut short, or done that the user may not expect.
-    name:         for people.
-    revision:     of a public set, where it has one.
-    directory:    in the cache.
-    origins:      by split, the file, or the split of a public set, that holds the sentences; empty without files.
+    vocabulary: of the train split alone, cut by min count and size.
+    characters: of the train split, by id; `<pad> <unk>` first.
+    intents:    of the train split, by name; empty in a set without intents.
+    scheme:     of the tags: `bio`, `ioe1`, `ioe2`, `iobes`, `bilou`, or `none` for tags that mark no spans.
+    own_scheme: of the source's tags: the same, or `iob1`, which is read as `bio`.
+    spellings:  every different token of all splits, as numbers.
     """
 
-    spec: DataSpec
     vocabulary: Vocabulary
     characters: tuple[str, ...]
     intents: tuple[str, ...]
@@ -74,39 +54,25 @@ class PreparedTags:
     own_scheme: str
     settings: TagSettings
     spellings: Spellings
-    splits: dict[str, TaggedSplit]
-    fingerprints: dict[str, str]
-    report: tuple[str, ...]
-    name: str
-    revision: str | None
-    directory: Path
-    origins: dict[str, str] = field(default_factory=dict)
 
     @property
     def tags(self) -> tuple[str, ...]:
-        targets = self.spec.targets
-        return targets.names if isinstance(targets, Tags) else ()
+        return self.spec.targets_as(Tags).names
 
     @cached_property
     def _written(self) -> np.ndarray:
-        """Every different token, as it is written."""
+        """Every different token, as the source writes it."""
         with reading(self.directory):
             return read_words(self.directory / "spellings.json")
 
     def tokens(self, split: str, row: int) -> list[str]:
         """The sentence number `row` of a split as the source writes it, as far as batches hold it."""
-        found = self.splits[split]
-        return self._written[found.flat[found.offsets[row] : found.offsets[row + 1]]].tolist()
+        sentences = self.splits[split]
+        return self._written[sentences.flat[sentences.offsets[row] : sentences.offsets[row + 1]]].tolist()
 
     def train_sentences(self) -> Iterator[list[str]]:
-        """The words of the train split's sentences, whole and with all their words, for training word vectors."""
         words = np.array([self.settings.form(token) for token in self._written], dtype=object)
         with reading(self.directory):
-            flat, offsets = (opened(self.directory, f"corpus_{part}") for part in ("flat", "offsets"))
+            flat, offsets = read_arrays(self.directory, "corpus", "flat", "offsets")
         for start, stop in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True):
             yield words[flat[start:stop]].tolist()
-
-
-def unknown_share(prepared: PreparedTags, split: str) -> float:
-    """The part of a split's tokens that the vocabulary does not hold."""
-    return float((prepared.spellings.words[prepared.splits[split].flat] == UNK).mean())

@@ -1,9 +1,10 @@
-"""What is done to tagged sentences before they are batches."""
+"""How tagged sentences are prepared for batches."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from lightning_seq.data.cache import check_limits
 from lightning_seq.data.tagging.spelling import WordForm
 from lightning_seq.errors import UserError, near
 from lightning_seq.files import Plain
@@ -14,16 +15,16 @@ UNSEEN = ("error", "ignore")
 
 @dataclass(frozen=True)
 class TagSettings:
-    """What is done to the sentences of a source.
+    """How the sentences of a source are prepared.
 
-    form:            which word a token counts as.
+    form:            from a token to its word in the vocabulary.
     min_count, max_vocabulary: of these words, in training; the others are unknown.
     max_word_length: characters of a token that are kept, from its beginning.
     max_length:      tokens of a sentence that are kept, from its beginning; None for all.
     scheme:          see `SCHEMES`.
-    repair:          whether tags that are malformed in their scheme are mended (in BIO an I-X that follows neither B-X
-                     nor I-X becomes B-X), or are an error.
-    unseen_tags:     `error` or `ignore`: what a tag or intent is that training does not have.
+    repair:          correct tags that are malformed in their scheme (in BIO an I-X that follows neither B-X nor I-X
+                     becomes B-X); without it they are an error.
+    unseen_tags:     `error`, or `ignore` to leave tags and intents that training does not have out of the count.
 
     Raises UserError for values out of range.
     """
@@ -41,10 +42,7 @@ class TagSettings:
         check_scheme(self.scheme)
         if self.unseen_tags not in UNSEEN:
             raise UserError(f"data.unseen_tags is {self.unseen_tags!r}; {near(str(self.unseen_tags), UNSEEN)}")
-        if self.max_length is not None and self.max_length < 1:
-            raise UserError(f"data.max_length is {self.max_length}, expected at least 1, or null for no limit")
-        if self.max_word_length < 1:
-            raise UserError(f"data.max_word_length is {self.max_word_length}, expected at least 1")
+        check_limits(max_length=self.max_length, max_word_length=self.max_word_length)
 
     def to_plain(self) -> Plain:
         return vars(self) | {"form": self.form.to_plain()}

@@ -1,16 +1,16 @@
-"""What of a token's spelling a tagger sees: the word it counts as, its characters, its capitals."""
+"""The word, the characters and the capitals of a token, as numbers for a tagger."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from lightning_seq.files import Plain
 from lightning_seq.text.normalise import check_form, normal
 from lightning_seq.text.padding import pad_flat
 from lightning_seq.text.vocabulary import PAD, Vocabulary
@@ -25,13 +25,13 @@ _SPACE = re.compile(r"\s+")
 
 @dataclass(frozen=True)
 class WordForm:
-    """Which word of the vocabulary a token counts as.
+    """Turns a token into a word of the vocabulary.
 
-    lower:     in small letters.
-    digits:    every digit is a 0, so that numbers of the same form are one word.
-    normalise: see `FORMS` of text/normalise.py; of its characters too.
+    lower:     write it in small letters.
+    digits:    write every digit as 0, so that numbers of the same form are one word.
+    normalise: see `FORMS` of text/normalise.py; it changes the characters of the token, too.
 
-    White space inside a token (`10 000` is one in French treebanks) is written as `_`.
+    White space inside a token (`10 000` is one token in French treebanks) becomes `_`.
     """
 
     lower: bool = True
@@ -42,7 +42,7 @@ class WordForm:
         check_form(self.normalise)
 
     def spelt(self, token: str) -> str:
-        """The token whose characters and capitals are seen."""
+        """The token from which characters and capitals are read."""
         return normal(token, self.normalise)
 
     def __call__(self, token: str) -> str:
@@ -52,12 +52,16 @@ class WordForm:
             word = _DIGIT.sub("0", word)
         return _SPACE.sub("_", word)
 
-    def to_plain(self) -> dict[str, Any]:
+    def to_plain(self) -> dict[str, Plain]:
         return asdict(self)
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Plain]) -> WordForm:
+        return cls(**plain)
 
 
 def characters_of(counts: dict[str, int]) -> tuple[str, ...]:
-    """The characters of training by id: `<pad> <unk>`, then by falling count, then in their own order."""
+    """The characters of training by id: `<pad> <unk>`, then by falling count, then in the order of Unicode."""
     return CHARACTER_SPECIALS + tuple(sorted(counts, key=lambda character: (-counts[character], character)))
 
 
@@ -68,7 +72,7 @@ class Spellings:
     words:      `[S]` int64, ids in the vocabulary.
     cases:      `[S]` int64, places in `CASES`.
     characters: `[S, C]` int32, ids from 2, `<unk>` 1, and 0 behind the last one; longer tokens are cut to C.
-    widths:     `[S]` int64, how many characters each has there, at least 1.
+    widths:     `[S]` int64, characters of each in `characters`, at least 1.
     """
 
     words: np.ndarray
@@ -85,7 +89,7 @@ class Spellings:
         characters: Sequence[str],
         max_word_length: int,
     ) -> Spellings:
-        """Of these tokens, which must not be empty; spelling i is `tokens[i]`."""
+        """The spellings of these tokens, none of them empty; spelling i is `tokens[i]`."""
         ids = {character: number for number, character in enumerate(characters) if number >= len(CHARACTER_SPECIALS)}
         tokens = [form.spelt(token) for token in tokens]
         cut = [token[:max_word_length] for token in tokens]
@@ -104,21 +108,21 @@ class Spellings:
     def look_up(
         self, flat: np.ndarray, offsets: np.ndarray, rows: np.ndarray
     ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        """What a batch holds of the sentences `flat[offsets[i]:offsets[i + 1]]` with i in `rows`.
+        """The parts of a batch of the sentences `flat[offsets[i]:offsets[i + 1]]` with i in `rows`.
 
         flat: spellings by number.
 
-        Returns inputs `[B, T]` and mask `[B, T]`, and by name `characters` `[U, C]` of the U spellings that occur in
-        these sentences, C those of the longest; `spelling` `[B, T]`, which of the U a token is; `case` `[B, T]`. Both
-        are 0 where the mask is False.
+        Returns inputs `[B, T]` and mask `[B, T]`, and by name `characters` `[U, C]` of the U spellings in these
+        sentences, C those of the longest; `spelling` `[B, T]`, the number of each token among the U; `case` `[B, T]`.
+        The last two are 0 where the mask is False.
         """
         padded, keep = pad_flat(flat, offsets, rows)
         numbers, mask = padded.numpy(), keep.numpy()
-        # Marks in a table of all spellings are found faster than the numbers of a batch are sorted.
+        # A table of all spellings is faster than sorting the numbers of a batch.
         occurs = np.zeros(len(self.words), dtype=bool)
         occurs[numbers[mask]] = True
         used = np.flatnonzero(occurs)
-        # Padding has the number 0, and its place is 0 whether that spelling occurs or not.
+        # Padding has the number 0, and its place is 0, also where spelling 0 does not occur.
         places = np.zeros(len(self.words), dtype=np.int64)
         places[used] = np.arange(len(used))
         width = int(self.widths[used].max(initial=1))

@@ -11,17 +11,11 @@ from lightning_seq.records.artifacts import read_artifacts
 from lightning_seq.records.attention import LEVELS, Attended, fitted, read_attention
 from lightning_seq.records.record import Record
 from lightning_seq.report.dashboard.page import Page, of_groups
-from lightning_seq.report.dashboard.samples import visible
 from lightning_seq.report.dashboard.sentences import first_runs
 from lightning_seq.report.dashboard.templates import draw
-from lightning_seq.report.escape import one_line
+from lightning_seq.report.escape import one_line, visible
 from lightning_seq.report.summary import Group, Summary
 
-ABOUT = (
-    "The source is along the top, the output down the side; a colour is the attention weight of a source token at the "
-    "time an output token was written (means over heads; the first seed of each label). Point at a square for its "
-    "weight, or choose a map and move over it with the arrow keys."
-)
 _SCALE = (0.01, 0.1, 0.25, 0.5, 1.0)
 _LONGEST_TITLE = 240
 
@@ -37,7 +31,7 @@ def attention(page: Page, runs: list[tuple[Path, Record]], summary: Summary) -> 
         mine = {record.label: sentences for record, sentences in maps if group.holds(record)}
         return _group(page, group, {label: mine[label] for label in group.labels if label in mine})
 
-    return page.section("Attention", "attention", ABOUT, of_groups(summary, part), wrong=wrong)
+    return page.section("Attention", "attention", of_groups(summary, part), wrong=wrong)
 
 
 def first_maps(runs: list[tuple[Path, Record]]) -> tuple[Maps, list[str]]:

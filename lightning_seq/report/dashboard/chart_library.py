@@ -44,7 +44,7 @@ def javascript() -> str:
 
 
 def _bundle() -> str:
-    """Made in a process of its own: where memory runs out, the library ends the process that it is in."""
+    """Run the library in another process: it ends its process if memory runs out."""
     try:
         made = subprocess.run([sys.executable, "-c", BUNDLE], capture_output=True, text=True, encoding="utf-8")
     except OSError as error:

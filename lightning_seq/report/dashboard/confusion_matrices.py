@@ -28,9 +28,7 @@ UNFOLDED = 8
 """How many labels' confusion matrices are drawn at once; those of the others are folded away."""
 
 UNNAMED = ("sequence_to_sequence", "regression", "bits", "language_modelling", "sequences_of_sets")
-"""Tasks without confusion matrices: they predict sentences, numbers, bits or sets, and no names out of a list."""
-
-ABOUT = "Counts on the test split, summed over seeds; colour is the share of the true class."
+"""Tasks without confusion matrices: they predict sentences, numbers, bits or sets, not class names."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +62,7 @@ def confusion_matrices(
         mine = [run for run in runs if group.holds(run[1])]
         return _group(page, mine, group, [item for item in tagged if group.holds(item[0])])
 
-    return page.section("Confusion matrices", "confusion", ABOUT, of_groups(summary, part))
+    return page.section("Confusion matrices", "confusion", of_groups(summary, part))
 
 
 def _group(page: Page, runs: list[tuple[Path, Record]], group: Group, tagged: list[tuple[Record, Tagged]]) -> Markup:
@@ -151,7 +149,7 @@ def _natural(name: str) -> list[tuple[int, int, str]]:
 
 
 def confusion_chart(classes: list[str], label: str) -> Spec:
-    """Colour as strong as the share of the true class, with the counts written in, where there is room for them."""
+    """Colour as strong as the share of the true class, with the counts as text if there are few classes."""
     numbered = len(classes) <= NUMBERED
     axis = {"labelLimit": 110, "ticks": False, "domain": False, "grid": False}
     names = {"scale": {"domain": classes}}

@@ -1,4 +1,4 @@
-"""The dashboard: one HTML file that holds all it needs and asks nobody for anything."""
+"""The dashboard: one self-contained HTML file that makes no request."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from markupsafe import Markup
 
 from lightning_seq.records.artifacts import read_artifacts
 from lightning_seq.records.record import Record
-from lightning_seq.records.tagging import read_tagged
-from lightning_seq.records.word_map import read_map
+from lightning_seq.records.tagging import Tagged
+from lightning_seq.records.word_map import WordMap
 from lightning_seq.report.dashboard import sections
 from lightning_seq.report.dashboard.attention import attention
 from lightning_seq.report.dashboard.chart_library import javascript
@@ -33,7 +33,7 @@ from lightning_seq.report.dashboard.templates import draw
 from lightning_seq.report.dashboard.translation import translation
 from lightning_seq.report.dashboard.tuning import tuning
 from lightning_seq.report.dashboard.word_map import map_section, word_vectors
-from lightning_seq.report.example_names import example_names
+from lightning_seq.report.predictions import example_names
 from lightning_seq.report.stamp import stamp
 from lightning_seq.report.summary import Summary, runs_of, summarise_runs
 
@@ -42,8 +42,8 @@ def dashboard(directory: Path) -> str:
     """The dashboard of the comparison in `<runs>/<name>/`, as HTML.
 
     It makes no request, works from `file://` and escapes every string that came from data; a policy in its head lets
-    only its own scripts run. Sections for which there is nothing to show are left out, with a note where a file that
-    a record names is missing or has changed.
+    only its own scripts run. Empty sections are left out. A note names each recorded file that is missing or has
+    changed.
 
     Raises UserError when the directory is missing or holds no record.
     """
@@ -52,13 +52,13 @@ def dashboard(directory: Path) -> str:
 
 
 def render(directory: Path, runs: list[tuple[Path, Record]], summary: Summary) -> str:
-    """As `dashboard`, from records and a summary that are there already."""
+    """As `dashboard`, from records that are already read and their summary."""
     records = [record for _, record in runs]
     page = Page((label for group in summary.groups for label in group.labels), summary.name)
     hidden = {(group.task, group.data, label) for group in summary.groups for label in group.unchosen}
     tested = [run for run in runs if (run[1].task, run[1].data, run[1].label) not in hidden]
     done = [run for run in tested if run[1].status == "done"]
-    tagged, unreadable = read_artifacts(done, "tagging", read_tagged)
+    tagged, unreadable = read_artifacts(done, "tagging", Tagged.read)
     names = example_names([run for run in done if "tagging" in run[1].artifacts])
     return _html(
         page,
@@ -97,35 +97,23 @@ def render(directory: Path, runs: list[tuple[Path, Record]], summary: Summary) -
 def map_page(word_map: Path, title: str) -> str:
     """A page with nothing but the map in a `word_map.json`, as self-contained as the dashboard."""
     page = Page()
-    return _html(page, title, [map_section(page, [(title, read_map(word_map, ()))], [])])
+    return _html(page, title, [map_section(page, [(title, WordMap.read(word_map))], [])], records=0, made_of="")
 
 
-def _html(
-    page: Page,
-    title: str,
-    parts: list[Markup],
-    heading: Markup | None = None,
-    contents: list[tuple[str, str]] | None = None,
-    records: int = 0,
-    made_of: str = "",
-) -> str:
+def _html(page: Page, title: str, parts: list[Markup], **values: object) -> str:
+    """values: of the template `page`."""
     source = files("lightning_seq.report.dashboard")
     bundle, script = javascript(), source.joinpath("page.js").read_text(encoding="utf-8")
-    return str(
-        draw(
-            "page",
-            policy=_policy(bundle, script),
-            title=f"{title} · lightning_seq",
-            made_of=made_of,
-            style=Markup(source.joinpath("style.css").read_text(encoding="utf-8")),
-            heading=heading or Markup(),
-            contents=contents or (),
-            sections=parts,
-            records=records,
-            data=Markup(page.json()),
-            bundle=Markup(bundle),
-            script=Markup(script),
-        )
+    return draw(
+        "page",
+        policy=_policy(bundle, script),
+        title=f"{title} · lightning_seq",
+        style=Markup(source.joinpath("style.css").read_text(encoding="utf-8")),
+        sections=parts,
+        data=Markup(page.json()),
+        bundle=Markup(bundle),
+        script=Markup(script),
+        **values,
     )
 
 

@@ -7,11 +7,10 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from lightning_seq.records.deciding_words import Decided, Decision, read_deciding_words
+from lightning_seq.records.deciding_words import Decided, Decision
 from lightning_seq.records.record import Record
 from lightning_seq.records.sentences import Sentence
-from lightning_seq.report.dashboard.chart_style import Spec, channel
-from lightning_seq.report.dashboard.line_chart import line_chart
+from lightning_seq.report.dashboard.chart_style import Spec, channel, line_chart
 from lightning_seq.report.dashboard.page import Page
 from lightning_seq.report.dashboard.sentences import (
     WORD_LABEL,
@@ -20,29 +19,16 @@ from lightning_seq.report.dashboard.sentences import (
     by_sentence,
     diagnostic_section,
     numbered,
-    shown,
 )
 from lightning_seq.report.dashboard.templates import draw
 from lightning_seq.report.summary import Group, Summary
 
 MOST_PATTERNS, MOST_CLASSES = 5, 20
 
-ABOUT = (
-    "For some validation sentences, after the last epoch: the score that a model gives the sentence's own class when "
-    "it has read the sentence up to each word (LISA, Gupta & Schütze 2018), and how much each word adds to that score "
-    "when the model reads all words (gradient times input; the strongest word has the full colour, words against the "
-    "class have another one). The first seed of each label. Compare the scores of two labels by where they rise, the "
-    "gradients by their signs and their order."
-)
-PATTERNS = (
-    "The words at which the {says} of the right class first reached {threshold}, over all recorded sentences; behind "
-    "them how much they raised it, and the number of sentences, where they did so in several."
-)
-
 
 def deciding_words(page: Page, runs: list[tuple[Path, Record]], summary: Summary) -> Markup:
     """For each sentence a curve and a row of words for each label; the patterns behind each class."""
-    return diagnostic_section(page, runs, summary, "deciding_words", read_deciding_words, _group, "Attributions", ABOUT)
+    return diagnostic_section(page, runs, summary, "deciding_words", Decided.read, _group, "Attributions")
 
 
 def _group(page: Page, group: Group, attributions: dict[str, Decided]) -> Markup:
@@ -57,9 +43,10 @@ def _group(page: Page, group: Group, attributions: dict[str, Decided]) -> Markup
         labels=group.labels,
         legend=page.legend(group.labels),
         sentences=sentences,
-        about=PATTERNS.format(says=first.says, threshold=f"{first.threshold:.2f}"),
+        first=first,
         shown=list(attributions),
-        patterns={name: [_patterns(attribution, name) for attribution in attributions.values()] for name in classes},
+        most=MOST_PATTERNS,
+        patterns={name: [result.patterns.get(name, ()) for result in attributions.values()] for name in classes},
     )
 
 
@@ -79,7 +66,7 @@ def _sentence(page: Page, group: Group, sentence: Sentence, decisions: Mapping[s
     return {
         "text": sentence.text,
         "card": card,
-        "heat": HeatTable([shown(word) for word in sentence.words], heat),
+        "heat": HeatTable(sentence.words, heat),
     }
 
 
@@ -97,14 +84,3 @@ def _chart(labels: list[str], names: list[str]) -> Spec:
     y = channel("score:Q", title=None, scale={"zero": True, "nice": True}, axis={"tickCount": 5})
     tooltip = [channel("word:N"), channel("score:Q", format=".3f")]
     return line_chart(labels, x, y, tooltip, "Score of the class after each word", height=200)
-
-
-def _patterns(attribution: Decided, name: str) -> list[tuple[str, str]]:
-    """The words of each pattern, and how strong and how frequent it is."""
-    return [
-        (
-            " ".join(map(shown, pattern.words)),
-            f"{pattern.rise:+.2f}{f' × {pattern.sentences}' if pattern.sentences > 1 else ''}",
-        )
-        for pattern in attribution.patterns.get(name, ())[:MOST_PATTERNS]
-    ]

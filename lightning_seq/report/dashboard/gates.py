@@ -7,30 +7,20 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from lightning_seq.records.gates import Opened, read_gates
+from lightning_seq.records.gates import Opened
 from lightning_seq.records.record import Record
-from lightning_seq.report.dashboard.chart_style import channel, epochs_axis
-from lightning_seq.report.dashboard.line_chart import line_chart
+from lightning_seq.report.dashboard.chart_style import channel, epochs_axis, line_chart
 from lightning_seq.report.dashboard.page import Card, Page
-from lightning_seq.report.dashboard.sentences import HeatRow, HeatTable, by_sentence, diagnostic_section, shown
+from lightning_seq.report.dashboard.sentences import HeatRow, HeatTable, by_sentence, diagnostic_section
 from lightning_seq.report.dashboard.templates import draw
 from lightning_seq.report.summary import Group, Summary
 
-_HEIGHT = 34
 _ENDS = {"open": "Kept nearly all (over 0.9), share", "shut": "Kept nearly nothing (under 0.1), share"}
-
-ABOUT = (
-    "How far each gate is open, as a histogram over all units and all tokens of some validation sentences, after the "
-    "last epoch: shut (0) on the left, open (1) on the right. Below it are the shares that are shut (under 0.1) and "
-    "open (over 0.9) (Karpathy et al. 2015). The first column is the share of the old state that is kept, whatever its "
-    "gate is called. The first seed of each label."
-)
-STRIPS = "The share of the old state that is kept at each word, in percent: a mean over the units."
 
 
 def gates(page: Page, runs: list[tuple[Path, Record]], summary: Summary) -> Markup:
     """Histograms of the gates, how they change with the epochs, and strips of the share that is kept."""
-    return diagnostic_section(page, runs, summary, "gates", read_gates, _group, "Gates", ABOUT)
+    return diagnostic_section(page, runs, summary, "gates", Opened.read, _group, "Gates")
 
 
 def _group(page: Page, group: Group, opened: dict[str, Opened]) -> Markup:
@@ -45,22 +35,9 @@ def _group(page: Page, group: Group, opened: dict[str, Opened]) -> Markup:
         missing=[row.label for row in group.rows if row.done and row.label not in opened],
         names=sorted({gate.gate for _, _, gates in last for gate in gates if not gate.keeps}),
         rows=rows,
-        bars=_bars,
-        height=_HEIGHT,
         legend=page.legend(group.labels),
         cards=_over_epochs(page, group, opened),
-        about_strips=STRIPS,
         strips=_strips(opened),
-    )
-
-
-def _bars(counts: tuple[float, ...]) -> str:
-    """A histogram as one SVG path, its highest bar as high as the picture."""
-    highest = max(counts) or 1.0
-    return "".join(
-        f"M{6 * place} {_HEIGHT}V{_HEIGHT * (1 - count / highest):.1f}h5V{_HEIGHT}"
-        for place, count in enumerate(counts)
-        if count
     )
 
 
@@ -98,5 +75,5 @@ def _strips(opened: Mapping[str, Opened]) -> list[tuple[str, HeatTable]]:
             for place, kept in opened[label].kept
         ]
         if rows:
-            strips.append((sentence.text, HeatTable([shown(word) for word in sentence.words], rows)))
+            strips.append((sentence.text, HeatTable(sentence.words, rows)))
     return strips

@@ -26,10 +26,6 @@ from lightning_seq.report.dashboard.page import Card, Page, of_groups
 from lightning_seq.report.dashboard.templates import draw
 from lightning_seq.report.summary import Group, Summary
 
-ABOUT = (
-    "Thin lines are seeds; the strong line is the mean of the finished ones, the band one standard deviation to each "
-    "side of it. Choose a label to highlight it."
-)
 AXES = {"step": "step", "epoch": "epoch", "seconds": "seconds of training"}
 _TOOLTIP_FORMATS = {"step": ",", "epoch": ".2~f", "seconds": ".1f"}
 
@@ -39,9 +35,8 @@ def learning_curves(page: Page, records: list[Record], summary: Summary) -> Mark
     parts = of_groups(
         summary, lambda group: _group_curves(page, [record for record in records if group.holds(record)], group)
     )
-    if not parts:
-        return page.section("Learning curves", "curves", body=draw("note", text="No run has recorded a curve yet."))
-    return page.section("Learning curves", "curves", ABOUT, parts)
+    body = Markup() if parts else draw("note", text="No run has recorded a curve yet.")
+    return page.section("Learning curves", "curves", parts, body)
 
 
 def _group_curves(page: Page, records: list[Record], group: Group) -> Markup:
@@ -75,7 +70,7 @@ def _group_curves(page: Page, records: list[Record], group: Group) -> Markup:
 
 
 def _span(values: Sequence[float | None]) -> Span | None:
-    """From the least to the greatest; None where any is missing."""
+    """The least and the greatest value; None if any is missing."""
     known = [value for value in values if value is not None]
     return (min(known), max(known)) if len(known) == len(values) else None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
@@ -12,13 +12,11 @@ from markupsafe import Markup
 from lightning_seq.identity import SETTINGS, STRUCTURE, shown
 from lightning_seq.records.numbers import number
 from lightning_seq.records.record import Record
-from lightning_seq.report.dashboard.chart_style import Spec, channel, colour, layer
-from lightning_seq.report.dashboard.configurations import addresses
-from lightning_seq.report.dashboard.line_chart import line_chart
+from lightning_seq.report.dashboard.chart_style import Spec, channel, colour, layer, line_chart
+from lightning_seq.report.dashboard.configurations import addresses, leaves
 from lightning_seq.report.dashboard.page import Page, of_groups
 from lightning_seq.report.dashboard.sections import Addresses
 from lightning_seq.report.dashboard.templates import draw
-from lightning_seq.report.formats import decimal
 from lightning_seq.report.summary import Group, Summary
 from lightning_seq.report.test_sets import distance, setting_and_metric
 
@@ -61,11 +59,7 @@ def memory_horizon(page: Page, runs: Sequence[tuple[Path, Record]], summary: Sum
     def part(group: Group) -> Markup:
         return _horizon(page, group, [record for _, record in runs if group.holds(record)], entries)
 
-    about = (
-        f"A run solves a distance if at least {100 * SOLVED:.0f} % of the test split is right, an architecture if most "
-        "of its seeds do. A run that failed has not solved it."
-    )
-    return page.section("Memory horizon", "horizon", about, of_groups(summary, part))
+    return page.section("Memory horizon", "horizon", of_groups(summary, part), solved=SOLVED)
 
 
 def horizons(records: Sequence[Record]) -> dict[str, list[DistanceResult]]:
@@ -79,7 +73,8 @@ def horizons(records: Sequence[Record]) -> dict[str, list[DistanceResult]]:
             steps = distance(record)
             if steps is not None and record.status in ("done", "failed"):
                 result = results.setdefault(steps, DistanceResult(steps, {}))
-                result.values[record.seed], result.labels[record.seed] = _share(record), record.label
+                value = number(record.metrics.get(setting_and_metric(record)[1])) if record.status == "done" else None
+                result.values[record.seed], result.labels[record.seed] = value, record.label
         if results:
             horizons[name] = [results[steps] for steps in sorted(results)]
     return horizons
@@ -156,33 +151,19 @@ def _differing(records: Sequence[Record], names: Sequence[str]) -> list[str]:
 
 def _flat(record: Record, names: Sequence[str]) -> dict[str, object]:
     """The settings by dotted key, without the distance."""
-    leaves = (leaf for name in names for leaf in _leaves(record.config.get(name), name))
-    flat = {shown(key): value for key, value in leaves}
-    flat.pop(f"data.{setting_and_metric(record)[0]}", None)
-    return flat
-
-
-def _leaves(value: object, key: str) -> Iterator[tuple[str, object]]:
-    if isinstance(value, dict):
-        for name, item in value.items():
-            yield from _leaves(item, f"{key}.{name}")
-    else:
-        yield key, value
-
-
-def _share(record: Record) -> float | None:
-    return number(record.metrics.get(_metric(record))) if record.status == "done" else None
-
-
-def _metric(record: Record) -> str:
-    return setting_and_metric(record)[1]
+    distance = f"data.{setting_and_metric(record)[0]}"
+    known = leaves({name: record.config.get(name) for name in names})
+    return {shown(key): value for key, value in known if value != {} and shown(key) != distance}
 
 
 def _horizon(page: Page, group: Group, records: Sequence[Record], entries: Addresses) -> Markup:
     architectures = horizons(records)
     if not architectures:
         return Markup()
-    names, metric = list(architectures), next(_metric(record) for record in records if distance(record) is not None)
+    names, metric = (
+        list(architectures),
+        next(setting_and_metric(record)[1] for record in records if distance(record) is not None),
+    )
     distances = sorted({result.distance for results in architectures.values() for result in results})
     rows = [
         [index, seed, result.distance, value]
@@ -204,9 +185,9 @@ def _horizon(page: Page, group: Group, records: Sequence[Record], entries: Addre
         card=card,
         distances=distances,
         rows=[
-            (longest(results), {result.distance: _cell(result, group, entries) for result in results})
-            for results in architectures.values()
+            (longest(results), {result.distance: result for result in results}) for results in architectures.values()
         ],
+        address=lambda label, seed: entries[group.task, group.data, label, seed],
         names=names,
     )
 
@@ -223,23 +204,10 @@ def _sentence(architectures: dict[str, list[DistanceResult]], last: int) -> str:
     return f"Longest distance solved: {'; '.join(parts)}."
 
 
-def _cell(result: DistanceResult, group: Group, entries: Addresses) -> dict[str, object]:
-    return {
-        "text": f"{result.solved} of {len(result.values)}",
-        "solved": result.holds,
-        "links": [
-            (entries[group.task, group.data, result.labels[seed], seed], seed, decimal(value))
-            for seed, value in sorted(result.values.items())
-        ],
-    }
-
-
 def horizon_chart(labels: list[str], distances: Sequence[int], metric: str) -> Spec:
     """A line for each architecture, its mean over seeds, the seeds as dots, and a rule where a distance is solved."""
-    scale, axis = (
-        {"type": "log", "nice": False, "padding": 16},
-        {"grid": False, "values": list(distances), "format": "d"},
-    )
+    scale = {"type": "log", "nice": False, "padding": 16}
+    axis = {"grid": False, "values": list(distances), "format": "d"}
     return line_chart(
         labels,
         channel("distance:Q", title="distance in steps", scale=scale, axis=axis),

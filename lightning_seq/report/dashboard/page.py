@@ -5,18 +5,22 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import NamedTuple
+from pathlib import Path
+from typing import NamedTuple, TypeVar
 
 from markupsafe import Markup
 
 from lightning_seq.files import Plain
+from lightning_seq.records.artifacts import read_artifacts
+from lightning_seq.records.record import Record
 from lightning_seq.report.dashboard.chart_style import Spec
 from lightning_seq.report.dashboard.templates import draw
 from lightning_seq.report.escape import script_json
 from lightning_seq.report.summary import Group, Summary
 
+T = TypeVar("T")
 Parts = list[tuple[str, Markup]]
-"""The parts of a section, one below the other, each under a heading or none."""
+"""The parts of a section with their headings, which may be empty."""
 
 
 class Card(NamedTuple):
@@ -35,7 +39,7 @@ class Heading(NamedTuple):
 
 
 class Cell(NamedTuple):
-    """A number in a table: how it is written, what it sorts by, and small letters below it."""
+    """A number in a table: its text, its value for sorting, and a small text below it."""
 
     text: str
     value: float | None
@@ -50,7 +54,7 @@ def of_groups(summary: Summary, part: Callable[[Group], Markup]) -> Parts:
 
 
 class Page:
-    """labels: of all data sets, each once. name: of the comparison, which saved pictures are named by."""
+    """labels: of all data sets, each once. name: of the comparison, in the names of saved pictures."""
 
     def __init__(self, labels: Iterable[str] = (), name: str = "") -> None:
         self.labels = list(dict.fromkeys(labels))
@@ -64,16 +68,34 @@ class Page:
         self._files: Counter[str] = Counter()
 
     def section(
-        self, title: str, anchor: str, about: str = "", parts: Parts | None = None,
-        body: Markup | None = None, wrong: Sequence[str] = (),
+        self, title: str, anchor: str, parts: Parts | None = None,
+        body: Markup | None = None, wrong: Sequence[str] = (), **values: Plain,
     ) -> Markup:  # fmt: skip
-        """A section: a body, then parts, then notes on what is `wrong`; empty without any of them."""
+        """A section: a body, then parts, then notes on problems (`wrong`); empty without any of them.
+
+        values: of the template `about/<anchor>.html`, the paragraph at the top of the section.
+        """
         if not (parts or body or wrong):
             return Markup()
         self.contents.append((anchor, title))
-        return draw(
-            "section", title=title, anchor=anchor, about=about, body=body or Markup(), parts=parts or (), wrong=wrong
-        )
+        content = {"body": body or Markup(), "parts": parts or (), "wrong": wrong}
+        return draw("section", title=title, anchor=anchor, **content, **values)
+
+    def of_artifacts(
+        self, title: str, name: str, read: Callable[[Path], T], runs: list[tuple[Path, Record]], summary: Summary,
+        part: Callable[[Page, Group, list[tuple[Record, T]]], Markup], **values: Plain,
+    ) -> Markup:  # fmt: skip
+        """A section of the artifacts `name` of these runs, with notes on those that cannot be read.
+
+        part: makes HTML of a data set, from its runs and the contents of their artifacts.
+        """
+        readable, wrong = read_artifacts(runs, name, read)
+
+        def of_group(group: Group) -> Markup:
+            mine = [(record, content) for record, content in readable if group.holds(record)]
+            return part(self, group, mine) if mine else Markup()
+
+        return self.section(title, name.replace("_", "-"), of_groups(summary, of_group), wrong=wrong, **values)
 
     def table(
         self, kind: str, columns: Iterable[str], rows: Iterable[Plain], names: Mapping[str, Sequence[str]] | None = None
@@ -86,8 +108,8 @@ class Page:
     def chart(self, spec: Spec, title: str = "", choice: Mapping[str, Spec] | None = None, **data: str) -> str:
         """Add a chart and return its name.
 
-        title:  what the saved picture is headed and named by; the chart's description where it is empty.
-        choice: for each name that the reader may choose, the x encoding that takes the place of the chart's own.
+        title:  heading and name of the saved picture; by default the chart's description.
+        choice: for each name that the reader may choose, the x encoding that replaces the chart's own.
         data:   names of data sets; that of `table` is the whole chart's.
         """
         name = f"chart{len(self.charts)}"

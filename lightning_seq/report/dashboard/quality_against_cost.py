@@ -29,11 +29,6 @@ from lightning_seq.report.headline import lower_is_better
 from lightning_seq.report.summary import Group, Row, Statistic, Summary
 from lightning_seq.report.tables import SHARED
 
-ABOUT = (
-    "Each mark is a label's mean over its seeds, the bars are one standard deviation to each side, faint dots are the "
-    "seeds. The stepped line joins the labels that no other label beats in both; their names are next to them where "
-    "there is room. Choose a label to highlight it."
-)
 LOGARITHMIC = 10.0
 """How many times the least cost the greatest one must be for the axis to be logarithmic."""
 
@@ -160,7 +155,7 @@ def is_logarithmic(low: float, high: float) -> bool:
 def quality_against_cost(page: Page, summary: Summary) -> Markup:
     """The charts of each data set that has results."""
     parts = of_groups(summary, lambda group: _group_charts(page, group))
-    return page.section("Quality against cost", "cost", ABOUT, parts)
+    return page.section("Quality against cost", "cost", parts)
 
 
 def _group_charts(page: Page, group: Group) -> Markup:

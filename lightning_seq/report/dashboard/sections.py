@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
 
 from markupsafe import Markup
 
+from lightning_seq.files import Plain
 from lightning_seq.records.record import Record
 from lightning_seq.report import columns, tables
-from lightning_seq.report.agreement import Agreement, environment, fingerprints
-from lightning_seq.report.dashboard.chart_style import Span
+from lightning_seq.report.agreement import environment, fingerprints
 from lightning_seq.report.dashboard.page import Page, of_groups
 from lightning_seq.report.dashboard.templates import draw
 from lightning_seq.report.escape import link
-from lightning_seq.report.formats import decimal, mean_and_std, plural, run_counts, seed_values
+from lightning_seq.report.formats import decimal, mean_and_std, plural
 from lightning_seq.report.headline import lower_is_better
-from lightning_seq.report.summary import PARAMETER_KINDS, Group, Row, Statistic, Summary
+from lightning_seq.report.summary import PARAMETER_KINDS, Group, Summary
 
 Addresses = dict[tuple[str, str, str, int | None], str]
 """Where on the page the entry of a run is, by task, data, label and seed; without a seed that of a label's runs."""
@@ -66,120 +66,59 @@ def _verdict(group: Group) -> Markup:
     return draw("verdict", group=group, head=head, rows=rows)
 
 
-class _MetricCell(NamedTuple):
-    """A mean over seeds. links: to the entry of each seed's run, with the seed and its value."""
-
-    text: str
-    value: float | None
-    links: list[tuple[str, int, str]]
-    significant: bool = False
-    best: bool = False
-
-
-class _Strip(NamedTuple):
-    """The seeds as dots and their mean as a stroke, on the scale that all rows share. spoken: for those who hear it."""
-
-    dots: list[str]
-    mean: str
-    spoken: str
-
-
 def comparison(page: Page, summary: Summary, addresses: Addresses) -> Markup:
     """The comparison as a table for each data set that can be sorted; the number of a seed links to its run."""
-    spread = "Mean ± sample standard deviation over seeds, the single seeds below it, with links to their runs."
     one_seed = all(group.single_seed for group in summary.groups)
-    about = "Click a heading to sort." if one_seed else f"{spread} Click a heading to sort."
     parts = of_groups(summary, lambda group: _comparison_table(group, addresses))
-    return page.section("Comparison", "comparison", about, parts)
+    return page.section("Comparison", "comparison", parts, one_seed=one_seed)
 
 
 def _comparison_table(group: Group, addresses: Addresses) -> Markup:
     names = [name for name in group.shown if name != group.headline]
     leading = [columns.metric(group.headline), columns.by_seed(group.headline)] if group.headline else []
     known = [value for row in group.rows for value in row.metric(group.headline).known]
-    rows = []
-    for row in group.rows:
-        runs = {seed: addresses[group.task, group.data, row.label, seed] for seed in (*row.seeds, None)}
-        cell = _headline_cell(group, row, runs) if group.headline else None
-        strip = _strip(row.metric(group.headline), group.headline, (min(known), max(known))) if known else None
-        metrics = [_metric_cell(row.metric(name), name, runs) for name in names]
-        rows.append({"row": row, "counts": run_counts(row), "headline": cell, "strip": strip, "metrics": metrics,
-                     "run": runs[None]})  # fmt: skip
     return draw(
         "comparison",
-        labels=group.labels,
+        group=group,
         before=[columns.LABEL, *leading, *map(columns.metric, names)],
         sizes=[columns.parameters(kind, kind) for kind in PARAMETER_KINDS],
         mismatch=columns.mismatch(group.matched),
         timed=[columns.SPEED, columns.SECONDS],
         engine=columns.ENGINE,
-        rows=rows,
+        names=names,
+        span=(min(known), max(known)) if known else None,
+        address=lambda row, seed=None: addresses[group.task, group.data, row.label, seed],
         notes=tables.notes(group),
     )
-
-
-def _headline_cell(group: Group, row: Row, runs: dict[int | None, str]) -> _MetricCell:
-    cell = _metric_cell(row.metric(group.headline), group.headline, runs)
-    return cell._replace(significant=row is group.significant(), best=row in group.marked())
-
-
-def _metric_cell(statistic: Statistic, metric: str | None, runs: dict[int | None, str]) -> _MetricCell:
-    links = [(runs[seed], seed, decimal(value, metric)) for seed, value in statistic.values.items()]
-    return _MetricCell(mean_and_std(statistic, metric), statistic.mean, links)
-
-
-def _strip(statistic: Statistic, metric: str | None, span: Span) -> _Strip | None:
-    if statistic.mean is None:
-        return None
-    low, high = span
-
-    def place(value: float) -> str:
-        share = (value - low) / (high - low) if high - low > 1e-300 else 0.5  # a smaller one may be flushed to 0
-        return f"{7 + 136 * share:.1f}"
-
-    return _Strip([place(value) for value in statistic.known], place(statistic.mean), seed_values(statistic, metric))
 
 
 def problems(page: Page, summary: Summary) -> Markup:
     """The runs that failed, were interrupted or still run."""
     rows = [(problem, link(*problem.log.parts) if problem.log else "") for problem in summary.problems]
     body = draw("problems", rows=rows) if rows else Markup()
-    return page.section("Unfinished runs", "problems", "No mean above includes these runs.", body=body)
+    return page.section("Unfinished runs", "problems", body=body)
 
 
 def conditions(page: Page, summary: Summary, records: list[Record]) -> Markup:
     """Fingerprints of each data set's runs, and environment: were they compared under equal conditions?"""
     several = len(summary.groups) > 1
-    shared = [_agreement(item, is_fingerprint=False) for item in environment(records)]
+    shared = environment(records)
 
     def part(group: Group) -> Markup:
         mine = [record for record in records if group.holds(record)]
-        rows = [_agreement(item, is_fingerprint=True) for item in fingerprints(mine)]
-        inputs = dict.fromkeys(text for record in mine if record.embedding and (text := _embedding(record)))
-        return draw("conditions", rows=rows if several else rows + shared, inputs=list(inputs))
+        inputs = dict.fromkeys(_inputs(record.embedding) for record in mine if record.embedding)
+        return draw("conditions", rows=fingerprints(mine) + ([] if several else shared), inputs=inputs)
 
     parts = of_groups(summary, part)
     if several and shared:
         parts.append(("All runs", draw("conditions", rows=shared, inputs=[])))
-    about = "Equal fingerprints mean equal contents. Batches are compared between the runs of one seed."
-    return page.section("Equal conditions", "conditions", about, parts)
+    return page.section("Equal conditions", "conditions", parts)
 
 
-def _agreement(item: Agreement, is_fingerprint: bool) -> dict[str, object]:
-    answers = {True: ("yes", "equal"), False: ("no", "differs"), None: ("one run: nothing to compare", "")}
-    answer, css = answers[item.equal] if item.values else ("not recorded", "")
-    if item.missing and item.values:
-        answer += f" (not recorded: {', '.join(item.missing)})"
-    by_run = not item.equal or (is_fingerprint and len(item.values) > 1)
-    return {"item": item, "answer": answer, "css": css, "by_run": by_run}
-
-
-def _embedding(record: Record) -> str:
-    embedding = record.embedding
-    text = str(embedding.get("kind", ""))
-    if embedding.get("size"):
-        text += f", {embedding['size']} wide"
+def _inputs(embedding: Mapping[str, Plain]) -> str:
+    """`word2vec, 100 wide, 93.4 % of types found`."""
+    parts = [str(embedding.get("kind", "")), f"{embedding['size']} wide" if embedding.get("size") else ""]
     for key, name in (("type_coverage", "types"), ("token_coverage", "tokens")):
         if isinstance(embedding.get(key), int | float):
-            text += f", {100 * embedding[key]:.1f} % of {name} found"
-    return text
+            parts.append(f"{100 * embedding[key]:.1f} % of {name} found")
+    return ", ".join(filter(None, parts))

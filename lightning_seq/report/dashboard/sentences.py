@@ -8,18 +8,14 @@ from typing import NamedTuple, Protocol, TypeVar
 
 from markupsafe import Markup
 
-from lightning_seq.records.artifacts import read_artifacts
 from lightning_seq.records.record import Record
 from lightning_seq.records.sentences import MOST_LABELS, MOST_SENTENCES, Sentence
-from lightning_seq.report.dashboard.page import Page, of_groups
-from lightning_seq.report.dashboard.samples import visible
+from lightning_seq.report.dashboard.page import Page
 from lightning_seq.report.dashboard.templates import draw
+from lightning_seq.report.escape import seen
 from lightning_seq.report.summary import Group, Summary
 
 T = TypeVar("T")
-
-STRONGEST = 48
-"""The share of the strongest colour that a cell may have, in percent: text over it can still be read."""
 
 WORD_LABEL = "slice(datum.label, 3)"
 """The Vega expression that takes the place from before a word of `numbered`."""
@@ -33,18 +29,11 @@ class HeatRow(NamedTuple):
     weights: Sequence[float]
     texts: Sequence[str]
 
-    @property
-    def cells(self) -> list[dict[str, object]]:
-        return [
-            {"negative": weight < 0, "strength": round(STRONGEST * min(abs(weight), 1)), "text": text}
-            for weight, text in zip(self.weights, self.texts, strict=True)
-        ]
-
 
 class HeatTable(NamedTuple):
     """Words along the top, rows of labels, cells coloured by their weights."""
 
-    words: list[str]
+    words: Sequence[str]
     rows: list[HeatRow]
 
 
@@ -65,24 +54,20 @@ def diagnostic_section(
     read: Callable[[Path], T],
     part: Callable[[Page, Group, dict[str, T]], Markup],
     title: str,
-    about: str,
 ) -> Markup:
-    """A section of the artifacts `name`, and notes on unreadable ones; nothing without any.
+    """A section of the artifacts `name` of the first seed of each label.
 
     part: makes HTML of a data set, from the contents of the artifact by label.
     """
-    readable, wrong = read_artifacts(first_runs(runs, name), name, read)
 
-    def of_group(group: Group) -> Markup:
-        known = {record.label: content for record, content in readable if group.holds(record)}
+    def of_group(page: Page, group: Group, contents: list[tuple[Record, T]]) -> Markup:
+        known = {record.label: content for record, content in contents}
         labels = [label for label in group.labels if label in known]
-        if not labels:
-            return Markup()
         body = part(page, group, {label: known[label] for label in labels[:MOST_LABELS]})
         left_out = len(labels) - MOST_LABELS
         return body + (draw("note", text=f"{left_out} more labels are left out.") if left_out > 0 else "")
 
-    return page.section(title, name.replace("_", "-"), about, of_groups(summary, of_group), wrong=wrong)
+    return page.of_artifacts(title, name, read, first_runs(runs, name), summary, of_group)
 
 
 class OfSentences(Protocol):
@@ -101,11 +86,6 @@ def by_sentence(contents: Mapping[str, OfSentences]) -> dict[Sentence, dict[str,
     return dict(list(places.items())[:MOST_SENTENCES])
 
 
-def shown(word: str) -> str:
-    """A word in which white space can be seen."""
-    return word if word.strip() else visible(word)
-
-
 def numbered(words: Sequence[str]) -> list[str]:
     """Words with their places before them, so that no two are equal: `WORD_LABEL` takes the places away again."""
-    return [f"{place:02d} {shown(word)}" for place, word in enumerate(words, 1)]
+    return [f"{place:02d} {seen(word)}" for place, word in enumerate(words, 1)]

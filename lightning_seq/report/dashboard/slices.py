@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -24,9 +23,7 @@ from lightning_seq.records.sentences import MOST_LABELS
 from lightning_seq.report.dashboard.confusion_matrices import MOST_CLASSES
 from lightning_seq.report.dashboard.page import Page, of_groups
 from lightning_seq.report.dashboard.templates import draw
-from lightning_seq.report.formats import NOTHING
-from lightning_seq.report.predictions import EXAMPLE, read_columns
-from lightning_seq.report.spans import span_counts
+from lightning_seq.report.predictions import EXAMPLE, read_columns, span_counts
 from lightning_seq.report.summary import Group, Summary
 
 FEW = 30
@@ -36,10 +33,6 @@ MANY_UNKNOWN = 0.1
 _Z = 1.959964
 _CHUNK = 20_000_000
 
-ABOUT = (
-    "{metric} on parts of the test split, the same examples for every label; a mean over seeds, and below it the 95 % "
-    "interval over test examples. Intervals are wide where examples are few: n says how many there are."
-)
 KINDS = {
     "accuracy": "Share of the examples that are right",
     "tokens": "Share of the tokens that are rightly tagged",
@@ -92,13 +85,13 @@ def slices(page: Page, runs: list[tuple[Path, Record]], summary: Summary) -> Mar
             return Markup()
         mine = [run for run in runs if group.holds(run[1]) and run[1].status == "done"]
         # The section of confusion matrices has the notes on unreadable files.
-        readable, _ = read_artifacts(mine, "predictions", _reader(kind))
+        readable, _ = read_artifacts(mine, "predictions", partial(read_predicted, kind=kind))
         body = _group(group, [(record, predicted) for record, predicted in readable if predicted is not None])
         metrics.update({KINDS[kind]: None} if body else {})
         return body
 
     parts = of_groups(summary, part)
-    return page.section("Slices", "slices", ABOUT.format(metric=" or ".join(metrics)), parts)
+    return page.section("Slices", "slices", parts, metrics=list(metrics))
 
 
 def _kind(group: Group) -> str | None:
@@ -107,10 +100,6 @@ def _kind(group: Group) -> str | None:
     if group.task == "tagging":
         return "f1" if group.headline in ("test/f1", "val/f1") else "tokens"
     return None
-
-
-def _reader(kind: str) -> Callable[[Path], Predicted | None]:
-    return lambda path: read_predicted(path, kind)
 
 
 def read_predicted(path: Path, kind: str) -> Predicted | None:
@@ -153,18 +142,11 @@ def _group(group: Group, predictions: list[tuple[Record, Predicted]]) -> Markup:
         notes.append(f"{len(labels) - MOST_LABELS} more labels are left out.")
         labels = labels[:MOST_LABELS]
     runs = {label: [predicted for record, predicted in kept if record.label == label] for label in labels}
-    by_kind: dict[str, list[tuple[str, int, list[tuple[str, str]]]]] = {}
+    by_kind: dict[str, list[tuple[str, int, list[Measured | None]]]] = {}
     for part in cuts(kept[0][1]):
-        cells = [_cell(measured(runs[label], part.mask)) for label in labels]
-        by_kind.setdefault(part.kind, []).append((part.name, int(part.mask.sum()), cells))
+        metrics = [measured(runs[label], part.mask) for label in labels]
+        by_kind.setdefault(part.kind, []).append((part.name, int(part.mask.sum()), metrics))
     return draw("slices", all_labels=group.labels, labels=labels, by_kind=by_kind, few=FEW, notes=notes)
-
-
-def _cell(metric: Measured | None) -> tuple[str, str]:
-    """A value and its interval."""
-    if metric is None:
-        return NOTHING, ""
-    return f"{metric.value:.3f}", f"{metric.low:.3f} – {metric.high:.3f}"
 
 
 def cuts(predicted: Predicted) -> list[Slice]:

@@ -1,4 +1,4 @@
-"""Trajectories of the hidden state through sentences, as a section of the dashboard."""
+"""Trajectories of the hidden state over sentences, as a section of the dashboard."""
 
 from __future__ import annotations
 
@@ -7,24 +7,18 @@ from pathlib import Path
 from markupsafe import Markup
 
 from lightning_seq.records.record import Record
-from lightning_seq.records.states import Travelled, read_states
+from lightning_seq.records.states import Travelled
 from lightning_seq.report.dashboard.chart_style import Spec, by_label, channel, chart, focused, layer
 from lightning_seq.report.dashboard.page import Page
-from lightning_seq.report.dashboard.sentences import by_sentence, diagnostic_section, shown
+from lightning_seq.report.dashboard.sentences import by_sentence, diagnostic_section
 from lightning_seq.report.dashboard.templates import draw
+from lightning_seq.report.escape import seen
 from lightning_seq.report.summary import Group, Summary
-
-ABOUT = (
-    "The state h of the top layer from word to word, in the plane of its two principal components over some validation "
-    "sentences, after the last epoch; the first seed of each label. Every label has its own plane, scaled to a "
-    "standard deviation of 1 along its first component: compare shapes, not positions or directions. A ring is where "
-    "reading begins: at the last word for a backward direction (broken line). Choose a label to see its words."
-)
 
 
 def states(page: Page, runs: list[tuple[Path, Record]], summary: Summary) -> Markup:
     """A chart for each sentence, a path for each label and direction."""
-    return diagnostic_section(page, runs, summary, "states", read_states, _group, "States", ABOUT)
+    return diagnostic_section(page, runs, summary, "states", Travelled.read, _group, "States")
 
 
 def _group(page: Page, group: Group, trajectories: dict[str, Travelled]) -> Markup:
@@ -39,7 +33,7 @@ def _group(page: Page, group: Group, trajectories: dict[str, Travelled]) -> Mark
                     [group.labels.index(label), path.direction, step, word, *point]
                     for step, word, point in zip(order, range(len(points)), points, strict=True)
                 ]
-        names = {"label": group.labels, "word": [shown(word) for word in sentence.words]}
+        names = {"label": group.labels, "word": [seen(word) for word in sentence.words]}
         spec = _chart(group.labels, len(trajectories) == 1)
         cards.append(
             page.card(sentence.text, spec, "states", ["label", "direction", "step", "word", "x", "y"], rows, names)

@@ -1,4 +1,4 @@
-"""How good taggers are at each class, and their worst sentences as coloured text, as sections of the dashboard."""
+"""Scores of taggers by class and their worst sentences, as sections of the dashboard."""
 
 from __future__ import annotations
 
@@ -8,25 +8,16 @@ from types import MappingProxyType
 from markupsafe import Markup
 
 from lightning_seq.records.record import Record
-from lightning_seq.records.tagging import ClassScore, Sentence, Tagged, Token
+from lightning_seq.records.tagging import ClassScore, Tagged
 from lightning_seq.report.dashboard.chart_style import PALETTE
 from lightning_seq.report.dashboard.page import Cell, Heading, Page, of_groups
 from lightning_seq.report.dashboard.templates import draw
-from lightning_seq.report.example_names import ABOUT as EXAMPLE_IDS
-from lightning_seq.report.example_names import Names, name_of
 from lightning_seq.report.formats import decimal, mean_and_std, whole
+from lightning_seq.report.predictions import Names, name_of
 from lightning_seq.report.summary import Group, Statistic, Summary
 
 MOST_ROWS, MOST_SENTENCES, MOST_TOKENS = 80, 20, 80
 
-PER_CLASS = (
-    "F1 of each class that the test split has, mean ± sample standard deviation over seeds, and below it precision and "
-    "recall. A span is right where begin, end and kind are; tags are counted token by token."
-)
-WORST = (
-    "The sentences of the test split with the highest loss, those with errors first. An error is framed and says what "
-    "the tag should be → what was predicted; a line under a token is the colour of its tag. " + EXAMPLE_IDS
-)
 
 Tagging = list[tuple[Record, Tagged]]
 Scores = list[tuple[Record, dict[str, ClassScore]]]
@@ -43,7 +34,7 @@ def classes(page: Page, tagging: Tagging, summary: Summary) -> Markup:
         ]
         return draw("classes", tables=[table for table in tables if table])
 
-    return page.section("Classes", "classes", PER_CLASS, of_groups(summary, part))
+    return page.section("Classes", "classes", of_groups(summary, part))
 
 
 def _class_table(group: Group, scores: Scores, kind: str) -> dict[str, object] | None:
@@ -97,48 +88,23 @@ def worst_sentences(
         shown = [(index, *runs[label]) for index, label in enumerate(group.labels) if label in runs]
         return draw(
             "worst_sentences",
+            sentences=MOST_SENTENCES,
+            tokens=MOST_TOKENS,
+            name_of=name_of,
             runs=[
-                (index, f"{record.label}, seed {record.seed}", tagged.usual,
-                 _sentences(tagged, names.get((record.label, record.seed), {})))
+                (index, f"{record.label}, seed {record.seed}", tagged, _colours(tagged),
+                 names.get((record.label, record.seed), {}))
                 for index, record, tagged in shown
             ],
         )  # fmt: skip
 
-    return page.section("Worst sentences", "sentences", WORST, of_groups(summary, part))
+    return page.section("Worst sentences", "sentences", of_groups(summary, part))
 
 
-def _sentences(tagged: Tagged, names: Names) -> list[dict[str, object]]:
+def _colours(tagged: Tagged) -> dict[str, int]:
+    """The number of the colour of each tag: tags of one kind of span have one colour."""
     kinds = list(dict.fromkeys(_kind(tag) for tag in tagged.labels if tag != tagged.usual))
-    return [
-        {
-            "facts": " · ".join(_facts(sentence, names)),
-            "tokens": [_token(token, tagged.usual, kinds) for token in sentence.tokens[:MOST_TOKENS]],
-            "cut": len(sentence.tokens) - MOST_TOKENS,
-        }
-        for sentence in tagged.sentences[:MOST_SENTENCES]
-    ]
-
-
-def _facts(sentence: Sentence, names: Names) -> list[str]:
-    facts = [name_of(names, sentence.number)] if sentence.number else []
-    counting = sum(token.target is not None for token in sentence.tokens)
-    facts.append(f"{sentence.errors} of {counting} wrong")
-    return facts if sentence.loss is None else [*facts, f"loss {decimal(sentence.loss)}"]
-
-
-def _token(token: Token, usual: str | None, kinds: list[str]) -> dict[str, object]:
-    """A token with the text below it, its tooltip, and the number of its colour."""
-    drawn: dict[str, object] = {"text": token.text, "wrong": token.wrong, "below": "", "colour": None, "tagged": False}
-    if token.wrong:
-        change = f"{token.target} → {token.prediction}"
-        return drawn | {"below": change, "title": f"{change} (should be → predicted)"}
-    if token.target is None:
-        return drawn | {"below": "–", "title": f"{token.prediction}, does not count"}
-    if token.target == usual:
-        return drawn | {"title": token.target}
-    kind = _kind(token.target)
-    colour = kinds.index(kind) % PALETTE if kind in kinds else None
-    return drawn | {"below": token.target, "title": token.target, "tagged": True, "colour": colour}
+    return {tag: kinds.index(_kind(tag)) % PALETTE for tag in tagged.labels if _kind(tag) in kinds}
 
 
 def _kind(tag: str) -> str:

@@ -9,14 +9,14 @@ from jinja2.ext import Extension
 from markupsafe import Markup, escape
 
 from lightning_seq.report.dashboard.chart_style import PALETTE
-from lightning_seq.report.escape import displayable
-from lightning_seq.report.formats import NOTHING
+from lightning_seq.report.escape import displayable, seen, visible
+from lightning_seq.report.formats import NOTHING, decimal, mean_and_std, plural, run_counts, seed_values
 
 _BETWEEN = re.compile(r"(?<=[>}])\n\s*|\n\s*(?=[<{])")
 
 
 class _Unbroken(Extension):
-    """Leave out line breaks and indentation between tags: they are for the reader of a template."""
+    """Leave out line breaks and indentation between tags."""
 
     def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:
         return _BETWEEN.sub(lambda between: f"{{#{between[0]}#}}", source.strip())  # a comment: lines keep their number
@@ -31,6 +31,16 @@ def breaking(text: str, behind: str) -> Markup:
     return Markup(re.sub(f"({behind})", r"\1<wbr>", str(escape(displayable(text)))))
 
 
+def shortened(text: str, longest: int) -> str:
+    """At most so many characters of a text."""
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def setting(value: float | None) -> str:
+    """A number of a configuration; nothing where it was not set."""
+    return "" if value is None else f"{value:.4g}"
+
+
 _ENVIRONMENT = Environment(
     loader=PackageLoader("lightning_seq.report.dashboard"),
     autoescape=True,
@@ -40,7 +50,8 @@ _ENVIRONMENT = Environment(
     auto_reload=False,
 )
 _ENVIRONMENT.globals |= {"PALETTE": PALETTE, "NOTHING": NOTHING}
-_ENVIRONMENT.filters["breaking"] = breaking
+for _filter in (breaking, decimal, mean_and_std, plural, run_counts, seed_values, seen, setting, shortened, visible):
+    _ENVIRONMENT.filters[_filter.__name__] = _filter
 
 
 def draw(template: str, **values: object) -> Markup:

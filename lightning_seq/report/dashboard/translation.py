@@ -4,81 +4,82 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from difflib import SequenceMatcher
+from functools import partial
 from pathlib import Path
 
 from markupsafe import Markup
 
-from lightning_seq.records.artifacts import read_artifacts
 from lightning_seq.records.record import Record
-from lightning_seq.records.translation import BUCKETS, LONGEST_TEXT, Bucket, Example, Translation, read_translation
-from lightning_seq.report.dashboard.chart_style import Spec, channel, single_value_domain, ticks, value_axis
-from lightning_seq.report.dashboard.line_chart import line_chart
-from lightning_seq.report.dashboard.page import Card, Cell, Heading, Page, of_groups
+from lightning_seq.records.translation import BUCKETS, LONGEST_TEXT, Example, Translation
+from lightning_seq.report.dashboard.chart_style import Spec, channel, line_chart, single_value_domain, ticks, value_axis
+from lightning_seq.report.dashboard.page import Cell, Heading, Page
 from lightning_seq.report.dashboard.templates import draw
-from lightning_seq.report.example_names import ABOUT as EXAMPLE_IDS
-from lightning_seq.report.example_names import Names, example_names, name_of
-from lightning_seq.report.formats import decimal, mean_and_std
+from lightning_seq.report.formats import mean_and_std
+from lightning_seq.report.headline import with_labels
+from lightning_seq.report.predictions import Names, example_names, name_of
 from lightning_seq.report.summary import Group, Statistic, Summary
 
 MOST_EXAMPLES, FIRST_EXAMPLES = 20, 4
 LEAST_TOKENS = 20
-
-ABOUT = (
-    "BLEU of the third of the test split with the shortest sources, the middle one and the longest; and how often the "
-    "right token is predicted at each place of the target, after the reference's tokens. Means over seeds. Places with "
-    f"fewer than {LEAST_TOKENS} tokens are left out."
-)
-EXAMPLES = (
-    "The same sentences by each label, of its first seed; those with the highest loss come first. Words that the "
-    "reference does not have there are underlined. " + EXAMPLE_IDS
-)
+_ATTENTION: dict[str, Callable[[Translation], float | None]] = {
+    "alignment error rate": lambda result: result.alignment_error_rate,
+    "attention entropy": lambda result: result.attention_entropy,
+}
 
 Translations = list[tuple[Record, Translation]]
+BySeed = list[tuple[int, Translation]]
+"""The seeds of a label."""
 
 
 def translation(page: Page, runs: list[tuple[Path, Record]], summary: Summary) -> Markup:
     """Charts, a table and examples for each data set that was translated."""
     done = [run for run in runs if run[1].status == "done"]
-    readable, wrong = read_artifacts(done, "translation", read_translation)
     names = example_names([run for run in done if "translation" in run[1].artifacts])
-
-    def part(group: Group) -> Markup:
-        mine = [item for item in readable if group.holds(item[0])]
-        return _group(page, group, mine, names) if mine else Markup()
-
-    return page.section("Translation", "translation", ABOUT, of_groups(summary, part), wrong=wrong)
+    part = partial(_group, names)
+    return page.of_artifacts("Translation", "translation", Translation.read, done, summary, part, least=LEAST_TOKENS)
 
 
-def _group(page: Page, group: Group, translations: Translations, names: Mapping[tuple[str, int], Names]) -> Markup:
-    head, rows, with_attention = _table(group, translations)
+def _group(names: Mapping[tuple[str, int], Names], page: Page, group: Group, translations: Translations) -> Markup:
+    by_label = {
+        label: [(record.seed, result) for record, result in translations if record.label == label]
+        for label in group.labels
+    }
+    by_label = {label: mine for label, mine in by_label.items() if mine}
+    buckets = _bucket_names(translations)
+    bleu = {(label, bucket): _bleu(mine, bucket) for label, mine in by_label.items() for bucket in buckets}
+    cards = []
+    if rows := _length_rows(group, by_label, bleu, list(buckets)):
+        title, columns = "BLEU by length of the source", ["label", "length", "bleu", "sd", "seeds", "n"]
+        values = list(buckets.values())
+        spec = length_chart(group.labels, values)
+        cards.append(page.card(title, spec, "length", columns, rows, {"label": group.labels, "length": values}))
+    if places := _position_rows(group, by_label):
+        columns = ["label", "position", "place", "accuracy", "sd", "seeds", "n"]
+        spec = position_chart(group.labels, min(row[1] for row in places), max(row[1] for row in places))
+        title = "Token accuracy by place in the target"
+        cards.append(page.card(title, spec, "position", columns, places, {"label": group.labels}))
+    known = {
+        name: read for name, read in _ATTENTION.items() if any(read(result) is not None for _, result in translations)
+    }
+    head = [Heading(f"BLEU {name}", first="down") for name in buckets.values()] + [*map(Heading, known)]
     return draw(
         "translation",
         labels=group.labels,
         legend=page.legend(group.labels),
-        cards=_cards(page, group, translations),
-        head=head,
-        rows=rows,
-        with_attention=with_attention,
+        cards=cards,
+        head=[Heading("label", "text"), *head] if head else [],
+        rows=[
+            (label, [
+                *(_cell(bleu[label, bucket], "bleu") for bucket in buckets),
+                *(_cell(Statistic({seed: read(result) for seed, result in mine})) for read in known.values()),
+            ])
+            for label, mine in by_label.items()
+        ],
+        with_attention=bool(known),
         facts=_facts(translations),
-        about_examples=EXAMPLES,
         examples=_examples(group, translations, names),
         first=FIRST_EXAMPLES,
-    )
-
-
-def _cards(page: Page, group: Group, translations: Translations) -> list[Card]:
-    cards = []
-    if lengths := _length_rows(group, translations):
-        names = _bucket_names(translations)
-        title, columns = "BLEU by length of the source", ["label", "length", "bleu", "sd", "seeds", "n"]
-        spec = length_chart(group.labels, names)
-        cards.append(page.card(title, spec, "length", columns, lengths, {"label": group.labels, "length": names}))
-    if rows := _position_rows(group, translations):
-        columns = ["label", "position", "place", "accuracy", "sd", "seeds", "n"]
-        spec = position_chart(group.labels, min(row[1] for row in rows), max(row[1] for row in rows))
-        title = "Token accuracy by place in the target"
-        cards.append(page.card(title, spec, "position", columns, rows, {"label": group.labels}))
-    return cards
+    )  # fmt: skip
 
 
 def length_chart(labels: list[str], buckets: list[str]) -> Spec:
@@ -121,64 +122,46 @@ def position_chart(labels: list[str], first: int, last: int) -> Spec:
     )
 
 
-def _buckets(group: Group, translations: Translations) -> dict[tuple[str, str], tuple[Statistic, Bucket]]:
-    """By label and name of the bucket: BLEU over seeds, and the bucket of one of them."""
-    buckets = {}
-    for label in group.labels:
-        for name in BUCKETS:
-            by_seed = {
-                record.seed: bucket
-                for record, result in translations
-                if record.label == label
-                for bucket in result.buckets
-                if bucket.name == name
-            }
-            if by_seed:
-                statistic = Statistic({seed: bucket.bleu for seed, bucket in sorted(by_seed.items())})
-                buckets[label, name] = statistic, next(iter(by_seed.values()))
-    return buckets
+def _bleu(translations: BySeed, bucket: str) -> Statistic:
+    found = {seed: mine.bleu for seed, result in translations for mine in result.buckets if mine.name == bucket}
+    return Statistic(dict(sorted(found.items())))
 
 
-def _bucket_names(translations: Translations) -> list[str]:
-    """The names with the lengths of the buckets, where these are the same in all runs."""
+def _bucket_names(translations: Translations) -> dict[str, str]:
+    """The buckets that a run has, each with its lengths, if these are the same in all runs."""
     spans: dict[str, set[tuple[int, int]]] = {}
     for _, result in translations:
         for bucket in result.buckets:
             spans.setdefault(bucket.name, set()).add((bucket.first, bucket.last))
-    names = []
-    for name in BUCKETS:
-        if name in spans:
-            first, last = min(spans[name])
-            lengths = f"{first}" if first == last else f"{first}–{last}"
-            names.append(f"{name} ({lengths})" if len(spans[name]) == 1 else name)
+    names = {}
+    for name in (name for name in BUCKETS if name in spans):
+        first, last = min(spans[name])
+        lengths = f"{first}" if first == last else f"{first}–{last}"
+        names[name] = f"{name} ({lengths})" if len(spans[name]) == 1 else name
     return names
 
 
-def _length_rows(group: Group, translations: Translations) -> list[list[float | int | None]]:
-    buckets = _buckets(group, translations)
-    names = [name for name in BUCKETS if any(name == bucket for _, bucket in buckets)]
-    return [
-        [
-            group.labels.index(label),
-            names.index(name),
-            round(statistic.mean, 3),
-            None if statistic.std is None else round(statistic.std, 3),
-            statistic.n,
-            bucket.n,
-        ]
-        for (label, name), (statistic, bucket) in buckets.items()
-        if statistic.mean is not None
-    ]
+def _length_rows(
+    group: Group, by_label: Mapping[str, BySeed], bleu: Mapping[tuple[str, str], Statistic], buckets: list[str]
+) -> list[list[float | int | None]]:
+    rows = []
+    for (label, name), statistic in bleu.items():
+        sizes = [bucket.n for _, result in by_label[label] for bucket in result.buckets if bucket.name == name]
+        if statistic.mean is not None:
+            spread = None if statistic.std is None else round(statistic.std, 3)
+            place = [group.labels.index(label), buckets.index(name)]
+            rows.append([*place, round(statistic.mean, 3), spread, statistic.n, sizes[0]])
+    return rows
 
 
 def _position_rows(
-    group: Group, translations: Translations
+    group: Group, by_label: Mapping[str, BySeed]
 ) -> list[tuple[int, int, str, float, float | None, int, int]]:
     """Rows `(label, position from 1, its name, accuracy, sd, seeds, tokens of a seed)`."""
-    least = min(LEAST_TOKENS, max((n for _, result in translations for _, n in result.positions), default=0))
+    counts = [n for mine in by_label.values() for _, result in mine for _, n in result.positions]
+    least = min(LEAST_TOKENS, max(counts, default=0))
     rows = []
-    for index, label in enumerate(group.labels):
-        mine = [(record.seed, result) for record, result in translations if record.label == label]
+    for label, mine in by_label.items():
         for place in range(max((len(result.positions) for _, result in mine), default=0)):
             at = {seed: result.positions[place] for seed, result in mine if place < len(result.positions)}
             statistic = Statistic({seed: accuracy for seed, (accuracy, n) in at.items() if n >= least})
@@ -188,38 +171,12 @@ def _position_rows(
             name = f"{place + 1} and later" if later else str(place + 1)
             spread = None if statistic.std is None else round(statistic.std, 4)
             n = max(n for _, n in at.values())
-            rows.append((index, place + 1, name, round(statistic.mean, 4), spread, statistic.n, n))
+            rows.append((group.labels.index(label), place + 1, name, round(statistic.mean, 4), spread, statistic.n, n))
     return rows
 
 
-def _table(group: Group, translations: Translations) -> tuple[list[Heading], list[tuple[str, list[Cell]]], bool]:
-    """BLEU by length and the attention metrics that are known: headings, cells by label, and whether there are any."""
-    buckets = _buckets(group, translations)
-    names = [name for name in BUCKETS if any(name == bucket for _, bucket in buckets)]
-    readers: dict[str, Callable[[Translation], float | None]] = {
-        "alignment error rate": lambda result: result.alignment_error_rate,
-        "attention entropy": lambda result: result.attention_entropy,
-    }
-    known = {
-        name: read for name, read in readers.items() if any(read(result) is not None for _, result in translations)
-    }
-    if not buckets and not known:
-        return [], [], False
-    head = [
-        Heading("label", "text"),
-        *(Heading(f"BLEU {name}", first="down") for name in _bucket_names(translations)),
-        *map(Heading, known),
-    ]
-    rows = []
-    for label in group.labels:
-        mine = [(record.seed, result) for record, result in translations if record.label == label]
-        bleu = [buckets[label, name][0] if (label, name) in buckets else Statistic() for name in names]
-        others = [Statistic({seed: read(result) for seed, result in mine}) for read in known.values()]
-        cells = [Cell(mean_and_std(statistic, "bleu"), statistic.mean) for statistic in bleu]
-        cells += [Cell(mean_and_std(statistic), statistic.mean) for statistic in others]
-        if mine:
-            rows.append((label, cells))
-    return head, rows, bool(known)
+def _cell(statistic: Statistic, metric: str | None = None) -> Cell:
+    return Cell(mean_and_std(statistic, metric), statistic.mean)
 
 
 def _facts(translations: Translations) -> str:
@@ -229,19 +186,11 @@ def _facts(translations: Translations) -> str:
         "chrF": lambda result: result.signatures.get("chrf"),
         "Beam": lambda result: None if result.beam is None else str(result.beam),
     }
-    lines = []
-    for title, read in readers.items():
-        labels: dict[str, list[str]] = {}
-        for record, result in translations:
-            if value := read(result):
-                labels.setdefault(value, []).append(record.label)
-        texts = [
-            value if len(labels) == 1 else f"{value} ({', '.join(dict.fromkeys(names))})"
-            for value, names in labels.items()
-        ]
-        if texts:
-            lines.append(f"{title}: {'; '.join(texts)}")
-    return ". ".join(lines) + "." if lines else ""
+    values = {
+        title: [(record.label, value) for record, result in translations if (value := read(result))]
+        for title, read in readers.items()
+    }
+    return " ".join(f"{title}: {with_labels(pairs)}." for title, pairs in values.items() if pairs)
 
 
 def _examples(
@@ -260,7 +209,7 @@ def _examples(
     ordered = sorted(sentences.items(), key=lambda item: _order(item[1]))[:MOST_EXAMPLES]
     examples: list[dict[str, object]] = []
     for (number, source, reference), by_label in ordered:
-        versions = [_version(*item) for item in by_label.items()]
+        versions = [(label, example, list(_compared(example))) for label, example in by_label.items()]
         texts = {"source": _cut(source), "reference": _cut(reference)}
         examples.append({"name": name_of(known, number), **texts, "versions": versions})
     return examples
@@ -271,12 +220,6 @@ def _order(by_label: dict[str, Example]) -> tuple[int, bool, float]:
     losses = [example.loss for example in by_label.values() if example.loss is not None]
     mean = sum(losses) / len(losses) if losses else 0.0
     return -len(by_label), all(example.exact for example in by_label.values()), -mean
-
-
-def _version(label: str, example: Example) -> dict[str, object]:
-    facts = ["exact"] if example.exact else []
-    facts += [f"loss {decimal(example.loss)}"] if example.loss is not None else []
-    return {"label": label, "facts": " · ".join(facts), "pieces": list(_compared(example))}
 
 
 def _compared(example: Example) -> Iterator[tuple[str, bool]]:

@@ -10,22 +10,14 @@ from markupsafe import Markup
 
 from lightning_seq.files import DAMAGE
 from lightning_seq.records.record import Record
-from lightning_seq.records.tuning import FILE, Tuning, read_tunings
+from lightning_seq.records.tuning import FILE, Tuning, Tunings
 from lightning_seq.report.curves import five_figures
-from lightning_seq.report.dashboard.chart_style import Spec, channel, value_axis
-from lightning_seq.report.dashboard.line_chart import line_chart
-from lightning_seq.report.dashboard.page import Cell, Heading, Page, of_groups
+from lightning_seq.report.dashboard.chart_style import Spec, channel, line_chart, value_axis
+from lightning_seq.report.dashboard.page import Heading, Page, of_groups
 from lightning_seq.report.dashboard.templates import draw
-from lightning_seq.report.formats import decimal, plural
 from lightning_seq.report.headline import lower_is_better
 from lightning_seq.report.summary import Group, Summary
 from lightning_seq.significance.effect_sizes import expected_best_with_replacement
-
-ABOUT = (
-    "Each architecture was tried at the same points, drawn at random, and chosen on validation. The curve is the "
-    "expected best of n such trials, the mean over all sets of n of those made: for a small budget of trials, read it "
-    "on the left. The table also has the estimate of Dodge et al. 2019, with replacement, which is a little worse."
-)
 
 
 def tuning(page: Page, runs: Sequence[tuple[Path, Record]], summary: Summary) -> Markup:
@@ -36,14 +28,14 @@ def tuning(page: Page, runs: Sequence[tuple[Path, Record]], summary: Summary) ->
         if not (directory / FILE).is_file():
             continue
         try:
-            by_label = {tuning.label: tuning for tuning in read_tunings(directory / FILE)} | by_label
+            by_label = {tuning.label: tuning for tuning in Tunings.read(directory / FILE).entries} | by_label
         except DAMAGE as error:
             wrong.append(f"{directory.name}/{FILE.as_posix()} cannot be used ({' '.join(str(error).split())[:200]})")
 
     def part(group: Group) -> Markup:
         return _group(page, group, [by_label[label] for label in group.labels if label in by_label])
 
-    return page.section("Tuning", "tuning", ABOUT, of_groups(summary, part), wrong=wrong)
+    return page.section("Tuning", "tuning", of_groups(summary, part), wrong=wrong)
 
 
 def _group(page: Page, group: Group, tunings: Sequence[Tuning]) -> Markup:
@@ -75,9 +67,10 @@ def _group(page: Page, group: Group, tunings: Sequence[Tuning]) -> Markup:
             *(Heading(name) for name in ("trial taken", *keys)),
             *(Heading(name, first=first) for name in worths),
         ],
-        rows=[(tuning.label, _taken(tuning, keys)) for tuning in tunings],
+        keys=keys,
+        rows=[(tuning, _with_replacement(tuning, len(tuning.values))) for tuning in tunings],
         directory=FILE.parent,
-        trials=[(tuning.label, plural(len(tuning.values), "trial"), *_trials(tuning)) for tuning in tunings],
+        trials=[(tuning, _keys([tuning]), _trial_head(tuning)) for tuning in tunings],
     )
 
 
@@ -85,39 +78,13 @@ def _with_replacement(tuning: Tuning, n: int) -> float:
     return expected_best_with_replacement(tuning.filled, n, tuning.mode)
 
 
-def _taken(tuning: Tuning, keys: Sequence[str]) -> list[Cell]:
-    """The point that a label was run at, and the values of its trials."""
-    point, value, size = tuning.points[tuning.chosen - 1], tuning.values[tuning.chosen - 1], len(tuning.values)
-    worths = [value, tuning.expected[0], tuning.expected[-1], _with_replacement(tuning, size)]
-    return [
-        Cell(f"{tuning.chosen} of {size}", tuning.chosen),
-        *(_setting(point.get(key)) for key in keys),
-        *(Cell(decimal(worth, tuning.metric), worth) for worth in worths),
-    ]
-
-
-def _trials(tuning: Tuning) -> tuple[list[Heading], list[list[Cell]]]:
-    """Every trial of a label: its number, its point and its value."""
-    keys = _keys([tuning])
-    head = [
-        Heading("trial"),
-        *map(Heading, keys),
-        Heading(tuning.metric, first="up" if tuning.mode == "min" else "down"),
-    ]
-    rows = []
-    for place, (point, value) in enumerate(zip(tuning.points, tuning.values, strict=True), 1):
-        text = "diverged" if value is None else decimal(value, tuning.metric)
-        worth = Cell(text, value, "taken" if place == tuning.chosen else "")
-        rows.append([Cell(str(place), place), *(_setting(point.get(key)) for key in keys), worth])
-    return head, rows
+def _trial_head(tuning: Tuning) -> list[Heading]:
+    value = Heading(tuning.metric, first="up" if tuning.mode == "min" else "down")
+    return [Heading("trial"), *map(Heading, _keys([tuning])), value]
 
 
 def _keys(tunings: Sequence[Tuning]) -> list[str]:
     return list(dict.fromkeys(key for tuning in tunings for point in tuning.points for key in point))
-
-
-def _setting(value: float | None) -> Cell:
-    return Cell("" if value is None else f"{value:.4g}", value)
 
 
 def tuning_chart(labels: list[str], metric: str, most: int) -> Spec:

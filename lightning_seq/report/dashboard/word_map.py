@@ -12,10 +12,6 @@ from lightning_seq.report.dashboard.chart_style import Spec, channel, chart, col
 from lightning_seq.report.dashboard.page import Card, Page
 from lightning_seq.report.dashboard.templates import draw
 
-ABOUT = (
-    "The word vectors that the models started from, projected to two dimensions: distances are "
-    "approximate. Hover over a dot for its word; larger dots are more frequent words."
-)
 _SIDES = (("right", "left", 7, 0), ("left", "right", -7, 0), ("above", "center", 0, -12), ("below", "center", 0, 12))
 """Where the name of a word may be: the side of its dot, the alignment, the shift in pixels."""
 
@@ -32,7 +28,7 @@ def word_vectors(page: Page, runs: list[tuple[Path, Record]]) -> Markup:
 def map_section(page: Page, maps: list[tuple[str, WordMap]], notes: list[str]) -> Markup:
     """The section of these maps, each under its title."""
     body = draw("cards", cards=[_card(page, *word_map) for word_map in maps])
-    return page.section("Word vectors", "words", ABOUT, body=body, wrong=notes)
+    return page.section("Word vectors", "words", body=body, wrong=notes)
 
 
 def _card(page: Page, title: str, word_map: WordMap) -> Card:
@@ -42,7 +38,7 @@ def _card(page: Page, title: str, word_map: WordMap) -> Card:
 
 
 def _chart(words: str, arrows: str, method: str) -> Spec:
-    """Words where their vectors lie, and arrows between pairs; the page chooses which words have room for a name."""
+    """Words where their vectors lie, and arrows between pairs; the page shows the names that have room."""
 
     def place(field: str) -> Spec:
         return channel(f"{field}:Q", axis=None, scale={"zero": False, "nice": False, "domain": [0, 1]})

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import wandb
+from markupsafe import Markup
 
-from lightning_seq.records.attention import Step
+from lightning_seq.records.attention import LEVELS, Step
 from lightning_seq.records.numbers import number
 from lightning_seq.records.record import Record
 from lightning_seq.report import curves
 from lightning_seq.report.columns import wandb_columns
 from lightning_seq.report.dashboard.attention import first_maps, shown
+from lightning_seq.report.dashboard.templates import draw, shortened
 from lightning_seq.report.summary import PARAMETER_KINDS, Group, Summary, runs_of, summarise_runs, training_seconds
-from lightning_seq.report.wandb.attention_picture import picture
+
+_CELL, _LETTER, _LONGEST = 16, 7, 14
 
 
 def log_comparison(directory: Path, project: str = "lightning_seq", entity: str | None = None) -> Path:
@@ -46,6 +50,7 @@ def log_comparison(directory: Path, project: str = "lightning_seq", entity: str 
 
 
 def _start(directory: Path, summary: Summary, project: str, entity: str | None) -> wandb.Run:
+    described = ("task", "data", "labels", "headline", "conventions")
     settings = wandb.Settings(
         silent=True,
         console="off",
@@ -64,18 +69,7 @@ def _start(directory: Path, summary: Summary, project: str, entity: str | None) 
         group=summary.name,
         job_type="comparison",
         tags=list(dict.fromkeys(f"data:{group.data}"[:64] for group in summary.groups if group.data)) or None,
-        config={
-            "groups": [
-                {
-                    "task": group.task,
-                    "data": group.data,
-                    "labels": group.labels,
-                    "headline": group.headline,
-                    "conventions": list(group.conventions),
-                }
-                for group in summary.groups
-            ]
-        },
+        config={"groups": [{name: getattr(group, name) for name in described} for group in summary.groups]},
         settings=settings,
         reinit="create_new",
     )
@@ -92,13 +86,8 @@ def _summary_table(group: Group) -> wandb.Table:
 
 def _run_table(records: list[Record], group: Group) -> wandb.Table:
     """One row for each label and seed."""
-    columns: list[str | int] = [
-        "label",
-        "seed",
-        "status",
-        *group.metrics,
-        *(f"parameters {kind}" for kind in PARAMETER_KINDS),
-    ]
+    columns: list[str | int] = ["label", "seed", "status", *group.metrics]
+    columns += [f"parameters {kind}" for kind in PARAMETER_KINDS]
     columns += ["tokens/s", "jobs", "training seconds", "engine", "error"]
     table = wandb.Table(columns=columns, allow_mixed_types=True)
     for record in records:
@@ -112,18 +101,17 @@ def _run_table(records: list[Record], group: Group) -> wandb.Table:
 
 def _overlaid(records: list[Record], name: str, place: str) -> dict[str, object]:
     """One metric of all runs in one chart against epochs, and as a table that holds the seconds too."""
-    drawn = [(f"{record.label}-seed{record.seed}", record, curves.points(record, name)) for record in records]
-    drawn = [item for item in drawn if item[2]]
+    drawn = [(record, points) for record in records if (points := curves.points(record, name))]
     if not drawn:
         return {}
     chart = wandb.plot.line_series(
-        xs=[[point.epoch for point in points] for _, _, points in drawn],
-        ys=[[point.value for point in points] for _, _, points in drawn],
-        keys=[key for key, _, _ in drawn],
+        xs=[[point.epoch for point in points] for _, points in drawn],
+        ys=[[point.value for point in points] for _, points in drawn],
+        keys=[f"{record.label}-seed{record.seed}" for record, _ in drawn],
         title=f"{place}{name}",
         xname="epoch",
     )
-    rows = [[record.label, record.seed, *point] for _, record, points in drawn for point in points]
+    rows = [[record.label, record.seed, *point] for record, points in drawn for point in points]
     table = wandb.Table(columns=["label", "seed", "epoch", "seconds", "value"], data=rows, allow_mixed_types=True)
     return {f"curves/{place}{name}": chart, f"comparison/{place}{name}": table}
 
@@ -148,3 +136,25 @@ def _means(group: Group) -> dict[str, object]:
     """The means of the headline by label, for the list of runs."""
     means = {f"{group.headline}/{row.label}": row.metric(group.headline).mean for row in group.rows}
     return {name: mean for name, mean in means.items() if mean is not None}
+
+
+def picture(title: str, source: Sequence[str], step: Step) -> Markup:
+    """The map of a step as SVG: the source along the top, the target down the side."""
+    columns, rows = ([shortened(token, _LONGEST) for token in tokens] for tokens in (source, step.target))
+    left = 12 + _LETTER * max(map(len, rows), default=1)
+    slope = _LETTER * max(map(len, columns))
+    top = round(34 + 0.87 * slope)
+    return draw(
+        "attention_picture",
+        title=title,
+        step=step,
+        source=source,
+        columns=columns,
+        rows=rows,
+        size=_CELL,
+        left=left,
+        top=top,
+        width=max(left + _CELL * len(source) + slope // 2 + 8, 16 + 8 * (len(title) + 10)),
+        height=top + _CELL * len(step.target) + 8,
+        levels=LEVELS,
+    )

@@ -1,4 +1,4 @@
-"""A comparison as a saved workspace and a report of Weights & Biases: the dashboard's figures as its native panels.
+"""A comparison as a saved workspace and a report of Weights & Biases: the dashboard's figures as W&B panels.
 
 The plan of both needs no account and no package: it is written next to the dashboard, with the command that uploads it
 all. Building them from it needs `wandb-workspaces`, saving them an account:
@@ -15,17 +15,18 @@ from collections.abc import Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import Protocol, Self
 
 from lightning_seq.errors import UserError, install
 from lightning_seq.files import Plain, write_json
 from lightning_seq.records.record import Record
 from lightning_seq.report.curves import metrics_to_draw
 from lightning_seq.report.dashboard.memory_horizon import horizons
+from lightning_seq.report.stamp import WANDB_PLAN
 from lightning_seq.report.summary import Group, runs_of, summarise_runs
 from lightning_seq.report.test_sets import setting_and_metric
 
-FILE = "wandb_workspace.json"
 AXES = {"step": "trainer/global_step", "epoch": "epoch", "seconds": "RelativeTime(Process)"}
 """The axes of the curves, as W&B names them."""
 
@@ -36,10 +37,18 @@ _COLUMNS, _WIDTH, _HEIGHT = 3, 8, 6
 """Panels in a row of W&B's grid of 24 columns, and the size of each."""
 
 
+class Savable(Protocol):
+    """A workspace or a report; `url` is its address once it is saved."""
+
+    url: str
+
+    def save(self) -> Self: ...
+
+
 def write_plan(directory: Path, project: str | None = None, entity: str | None = None) -> dict[str, Plain]:
     """Write the plan of the workspaces and the report of the comparison in `<runs>/<name>/`, and return it.
 
-    project, entity: where the runs were logged to; without a project their records say.
+    project, entity: where the runs were logged to; by default as in the records.
 
     The plan holds `name`, `project`, `entity` and
     upload:          the command that sends every run, and then saves the workspaces and the report.
@@ -67,7 +76,7 @@ def write_plan(directory: Path, project: str | None = None, entity: str | None =
             for group in summary.groups
         ],
     }
-    write_json(directory / FILE, plan)
+    write_json(directory / WANDB_PLAN, plan)
     return plan
 
 
@@ -120,28 +129,27 @@ def _view(group: Group, name: str, records: Sequence[Record], several: bool) -> 
 
 
 def _horizon(records: Sequence[Record]) -> list[tuple[str, str]]:
-    """The key of the distance, where runs are at several, and the metric that says whether it is solved."""
+    """The key of the distance and the metric of success, if runs are at several distances."""
     if not horizons(records):
         return []
     key, metric = next(found for record in records if all(found := setting_and_metric(record)))
     return [(f"config:data.source.{key}", metric)]
 
 
-def build(plan: dict[str, Plain], entity: str) -> tuple[list[Any], Any]:
+def build(plan: dict[str, Plain], entity: str) -> tuple[list[Savable], Savable]:
     """A workspace for each data set, and a report of all, as `wandb_workspaces` holds them; nothing is sent.
 
     Raises UserError when that package is missing.
     """
     workspaces, reports, expressions = _package()
     made, blocks = [], []
-    project = plan["project"]
+    place = {"entity": entity, "project": plan["project"]}
     for view in plan["views"]:
         chosen = [expressions.Metric("Group").isin(view["group"]), expressions.Tags().isin(view["tags"])]
         trained = [*chosen, expressions.Metric("JobType") == "train"]
         made.append(
             workspaces.Workspace(
-                entity=entity,
-                project=project,
+                **place,
                 name=view["title"],
                 sections=[
                     workspaces.Section(name=section["title"], panels=_panels(section, view, reports), is_open=True)
@@ -158,15 +166,9 @@ def build(plan: dict[str, Plain], entity: str) -> tuple[list[Any], Any]:
                 ),
             )
         )
-        runset = reports.Runset(
-            entity=entity, project=project, name="runs", filters=trained, groupby=[f"config.{view['by']}"]
-        )
-        own = reports.Runset(
-            entity=entity,
-            project=project,
-            name="comparison",
-            filters=[expressions.Metric("Group").isin(view["group"]), expressions.Metric("JobType") == "comparison"],
-        )
+        runset = reports.Runset(**place, name="runs", filters=trained, groupby=[f"config.{view['by']}"])
+        comparisons = [chosen[0], expressions.Metric("JobType") == "comparison"]
+        own = reports.Runset(**place, name="comparison", filters=comparisons)
         blocks += [reports.H2(text=view["title"]), *(reports.P(text=text) for text in view["verdict"])]
         for section in view["sections"]:
             grid = reports.PanelGrid(runsets=[runset], panels=_panels(section, view, reports))
@@ -177,22 +179,18 @@ def build(plan: dict[str, Plain], entity: str) -> tuple[list[Any], Any]:
         ]
         blocks += [reports.H3(text="Tables"), reports.PanelGrid(runsets=[own], panels=tables)]
     title = f"{plan['name']}: comparison"[:128]
-    return made, reports.Report(project=project, entity=entity, title=title, blocks=blocks, width="fluid")
+    return made, reports.Report(**place, title=title, blocks=blocks, width="fluid")
 
 
-def _panels(section: dict[str, Plain], view: dict[str, Plain], reports: Any) -> list[Any]:
+def _panels(section: dict[str, Plain], view: dict[str, Plain], reports: ModuleType) -> list[object]:
     return [
-        _panel(
-            panel,
-            view["by"],
-            reports,
-            reports.Layout(x=_WIDTH * (place % _COLUMNS), y=_HEIGHT * (place // _COLUMNS), w=_WIDTH, h=_HEIGHT),
-        )
+        _panel(panel, view["by"], reports, reports.Layout(x=_WIDTH * column, y=_HEIGHT * row, w=_WIDTH, h=_HEIGHT))
         for place, panel in enumerate(section["panels"])
+        for row, column in (divmod(place, _COLUMNS),)
     ]
 
 
-def _panel(panel: dict[str, Plain], by: str, reports: Any, layout: Any) -> Any:
+def _panel(panel: dict[str, Plain], by: str, reports: ModuleType, layout: object) -> object:
     metric = panel["y"]
     over_seeds = {"groupby": reports.Config(by), "groupby_aggfunc": "mean", "groupby_rangefunc": "stddev"}
     if panel["kind"] == "bar":
@@ -207,13 +205,10 @@ def _panel(panel: dict[str, Plain], by: str, reports: Any, layout: Any) -> Any:
     )
 
 
-def _package() -> tuple[Any, Any, Any]:
+def _package() -> tuple[ModuleType, ModuleType, ModuleType]:
     try:
-        return (
-            import_module("wandb_workspaces.workspaces"),
-            import_module("wandb_workspaces.reports.v2"),
-            import_module("wandb_workspaces.expr"),
-        )
+        workspaces, reports = (import_module(f"wandb_workspaces.{name}") for name in ("workspaces", "reports.v2"))
+        return workspaces, reports, import_module("wandb_workspaces.expr")
     except ModuleNotFoundError:
         raise UserError(f"workspaces need a package: {install('workspaces')}") from None
 
@@ -221,7 +216,7 @@ def _package() -> tuple[Any, Any, Any]:
 def publish(directory: Path) -> list[str]:
     """Save the workspaces and the report of the comparison at W&B, and return their addresses.
 
-    Raises UserError when the package, an account or the network is missing, and for whatever `write_plan` refuses.
+    Raises UserError when the package, an account or the network is missing, and as `write_plan` does.
     """
     plan = write_plan(directory)
     _package()
@@ -236,7 +231,7 @@ def publish(directory: Path) -> list[str]:
         reason = " ".join(str(error).split())[:200]
         raise UserError(
             f"W&B did not take the workspace ({reason}): `wandb login`, send the runs with `wandb sync` "
-            f"first, and give the same command again; the plan is in {directory / FILE}"
+            f"first, and give the same command again; the plan is in {directory / WANDB_PLAN}"
         ) from error
 
 

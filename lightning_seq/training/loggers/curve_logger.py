@@ -7,12 +7,11 @@ import io
 from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
-from lightning_seq.files import finite, write_text
+from lightning_seq.files import Plain, finite, write_text
 
 Point = list[float | None]
 
@@ -21,8 +20,8 @@ class CurveLogger(Logger):
     """Collects every logged number as `[step, epoch, seconds, value]` (epochs from 1) and writes `metrics.csv`.
 
     directory: of the run.
-    seconds:   returns the seconds that the run has trained so far.
-    changed:   called after new validation metrics, so that the record on disk follows the run.
+    seconds:   returns the seconds of training so far.
+    changed:   called after new validation metrics.
     """
 
     def __init__(self, directory: Path, seconds: Callable[[], float], changed: Callable[[], None]) -> None:
@@ -40,8 +39,8 @@ class CurveLogger(Logger):
         return ""
 
     @rank_zero_only
-    def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: object, **kwargs: object) -> None:
-        """The record holds the whole configuration already."""
+    def log_hyperparams(self, params: dict[str, Plain] | Namespace, *args: object, **kwargs: object) -> None:
+        """Nothing: the record holds the configuration."""
 
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
@@ -56,11 +55,11 @@ class CurveLogger(Logger):
             self.changed()
 
     def close(self) -> None:
-        """Ignore what is logged from here on: training is over."""
+        """Ignore all later values: training is over."""
         self._open = False
 
     def at(self, step: int, prefix: str) -> dict[str, float | None]:
-        """The values logged at a step, of the metrics whose names begin with `prefix`."""
+        """The values at a step of the metrics whose names begin with `prefix`."""
         return {
             name: points[-1][3]
             for name, curve in self.curves.items()
@@ -69,7 +68,7 @@ class CurveLogger(Logger):
 
     @rank_zero_only
     def save(self) -> None:
-        """Write `metrics.csv`: a line per step at which anything was logged, a column per metric."""
+        """Write `metrics.csv`: a line for each step with a value, a column for each metric."""
         rows: dict[tuple[float | None, ...], dict[str, float | None]] = {}
         for name, points in self.curves.items():
             for step, epoch, seconds, value in points:

@@ -1,47 +1,46 @@
 """A run as a run of Weights & Biases.
 
-It is always recorded offline, so nothing that happens to a network or a server reaches the run. `logger.mode=online`
-starts a second process (`training/loggers/wandb_upload.py`) that uploads the run while it is recorded; `wandb sync`
-uploads the rest later.
+It is always recorded offline, so no failure of a network or server reaches the run. `logger.mode=online` starts another
+process (`training/loggers/wandb_upload.py`) that uploads the run while it is recorded; `wandb sync` uploads the rest.
 """
 
 from __future__ import annotations
 
+import netrc
 import os
 import socket
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
+import wandb
 from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
+from pyarrow import parquet
 
 from lightning_seq.config.settings import WANDB_MODES
 from lightning_seq.config.tree import Config
-from lightning_seq.errors import UserError, near
 from lightning_seq.records.record import read_done
-from lightning_seq.training.loggers.final import final_numbers
+from lightning_seq.training.run_record import final_numbers
 
 SERVICE = "WANDB_SERVICE"
-"""Tells children of this process about its W&B service, which ends with it."""
+"""The variable for this process's W&B service, which ends with it."""
 SENT = "sync.log"
-"""The log of the process that uploads, next to the directories of W&B's runs."""
+"""The log of the upload, next to the directories of W&B's runs."""
 MOST_EXAMPLES, MOST_CLASSES = 200, 40
-"""Rows of the table of predictions; classes of a confusion matrix."""
+"""The most rows of the table of predictions and classes of a confusion matrix."""
 
 
 class WandbRun(WandbLogger):
-    """A W&B run that ends with what its record holds: its metrics at the selected checkpoint, parameters, speed, the
-    first test predictions, the confusion matrix.
+    """A W&B run that ends with the final numbers of its record, the first test predictions and the confusion matrix.
 
     directory: of the run.
     keep_best: also log `best.ckpt`, as an artifact of the type `model`.
     """
 
-    def __init__(self, directory: Path, experiment: Any, keep_best: bool = False) -> None:
+    def __init__(self, directory: Path, experiment: wandb.Run, keep_best: bool = False) -> None:
         super().__init__(experiment=experiment)
         self.directory, self.keep_best = directory, keep_best
 
@@ -58,55 +57,45 @@ class WandbRun(WandbLogger):
                 _log_checkpoint(self.experiment, self.directory / record.artifacts["best"]["path"])
 
 
-def _log_predictions(run: Any, path: Path, classes: bool) -> None:
+def _log_predictions(run: wandb.Run, path: Path, classes: bool) -> None:
     """The first rows of `predictions.parquet` as a table; where targets are classes, the confusion matrix."""
-    import wandb
-    from pyarrow import parquet
-
-    found = parquet.read_table(path)
-    first = found.slice(0, MOST_EXAMPLES).to_pydict()
+    table = parquet.read_table(path)
+    first = table.slice(0, MOST_EXAMPLES).to_pydict()
     rows = [list(row) for row in zip(*first.values(), strict=True)]
     run.log({"test/predictions": wandb.Table(columns=list(first), data=rows, allow_mixed_types=True)})
     if not classes:
         return
-    pairs = found.select(["target", "prediction"]).drop_null()
+    pairs = table.select(["target", "prediction"]).drop_null()
     sides = pairs["target"].to_pylist(), pairs["prediction"].to_pylist()
-    place = {name: number for number, name in enumerate(sorted({*sides[0], *sides[1]}))}
-    if 0 < len(place) <= MOST_CLASSES:
-        target, prediction = ([place[name] for name in side] for side in sides)
-        chart = wandb.plot.confusion_matrix(y_true=target, preds=prediction, class_names=list(place))
+    classes_of = {name: number for number, name in enumerate(sorted({*sides[0], *sides[1]}))}
+    if 0 < len(classes_of) <= MOST_CLASSES:
+        target, prediction = ([classes_of[name] for name in side] for side in sides)
+        chart = wandb.plot.confusion_matrix(y_true=target, preds=prediction, class_names=list(classes_of))
         run.log({"test/confusion": chart})
 
 
-def _log_checkpoint(run: Any, path: Path) -> None:
-    import wandb
-
+def _log_checkpoint(run: wandb.Run, path: Path) -> None:
     artifact = wandb.Artifact(f"{run.id}-best", type="model")
     artifact.add_file(str(path))
     run.log_artifact(artifact, aliases=["best"])
 
 
 def wandb_mode(wanted: str) -> tuple[str, str | None]:
-    """The mode W&B can run in, and a line that says why it is not the one asked for.
+    """The mode in which W&B can run, and the reason if it is not the wanted one.
 
-    W&B's own variable WANDB_MODE may ask for less: `disabled` or `offline`.
-    Online needs a key and a server that answers; both are checked first, within about three seconds, because W&B itself
-    would wait for minutes and then end the run.
-
-    Raises UserError for a mode that W&B does not have.
+    W&B's variable WANDB_MODE may set a lower mode: `disabled` or `offline`. Online needs a key and a server; both are
+    checked within about three seconds, because W&B would wait for minutes and then end the run.
     """
-    if wanted not in WANDB_MODES:
-        raise UserError(f"logger.mode is {wanted!r}: {near(wanted, WANDB_MODES)}")
     variable = os.environ.get("WANDB_MODE", "").strip().lower()
     if variable in WANDB_MODES and WANDB_MODES.index(variable) < WANDB_MODES.index(wanted):
         return variable, f"W&B: WANDB_MODE={variable} is set, so logger.mode is {variable}, not {wanted}"
     if wanted != "online":
         return wanted, None
     endings = "the run continues offline; upload it later with `wandb sync`"
-    if not os.environ.get("WANDB_API_KEY") and not _has_netrc_key():
-        return "offline", f"W&B: no key (WANDB_API_KEY, or `wandb login`): {endings}"
     url = urlsplit(os.environ.get("WANDB_BASE_URL") or "https://api.wandb.ai")
     address = (url.hostname or "", url.port or (443 if url.scheme == "https" else 80))
+    if not os.environ.get("WANDB_API_KEY") and not _has_netrc_key(address[0]):
+        return "offline", f"W&B: no key (WANDB_API_KEY, or `wandb login`): {endings}"
     try:
         socket.create_connection(address, timeout=3).close()
     except OSError as error:
@@ -114,33 +103,26 @@ def wandb_mode(wanted: str) -> tuple[str, str | None]:
     return "online", None
 
 
-def _has_netrc_key() -> bool:
-    import netrc
-
+def _has_netrc_key(host: str) -> bool:
     try:
-        return (
-            netrc.netrc().authenticators(
-                urlsplit(os.environ.get("WANDB_BASE_URL") or "https://api.wandb.ai").hostname or ""
-            )
-            is not None
-        )
+        return netrc.netrc().authenticators(host) is not None
     except (OSError, netrc.NetrcParseError):
         return False
 
 
 def wandb_id(directory: Path) -> str | None:
-    """The id of the W&B run to resume: the last one in the run's directory, which is emptied when a run starts anew.
+    """The id of the W&B run to resume: the last one in the run's directory, which is emptied when a run starts again.
 
-    Offline, each part is a directory of its own, and `wandb sync` sends those of one id as one run, in their order.
+    Offline, each part has a directory, and `wandb sync` sends those with the same id as one run, in their order.
     """
     parts = sorted(directory.glob("wandb/*run-*-*"), key=lambda part: part.name.removeprefix("offline-"))
     return parts[-1].name.rpartition("-")[2] if parts else None
 
 
 def start_run(config: Config, directory: Path, label: str, notify: Callable[[str], None]) -> WandbRun | None:
-    """A W&B run of this run, or the one that an earlier part of it began; None where W&B is disabled.
+    """A new W&B run, or the one that an earlier part of this run began; None if W&B is disabled.
 
-    notify: called with the reason why the mode is not the one asked for. Raises what `wandb.init` raises.
+    notify: called with the reason if the mode is not the wanted one. Raises the errors of `wandb.init`.
     """
     settings = config["logger"]
     mode, reason = wandb_mode(settings["mode"])
@@ -148,8 +130,6 @@ def start_run(config: Config, directory: Path, label: str, notify: Callable[[str
         notify(reason)
     if mode == "disabled":
         return None
-    import wandb
-
     os.environ["WANDB_SILENT"] = "true"
     (directory / "wandb").mkdir(exist_ok=True)
     run = wandb.init(
@@ -175,11 +155,8 @@ def start_run(config: Config, directory: Path, label: str, notify: Callable[[str
 
 
 def send(recorded: Path) -> None:
-    """Start a process that sends what is recorded there, and outlives this one until that is done.
-
-    recorded: directory of one W&B run, under `wandb/`.
-    """
+    """Start a process that uploads a W&B run and may outlive this one. recorded: its directory, under `wandb/`."""
     words = [sys.executable, "-m", "lightning_seq.training.loggers.wandb_upload", str(recorded), str(os.getpid())]
-    own = {name: value for name, value in os.environ.items() if name != SERVICE}
+    names = {name: value for name, value in os.environ.items() if name != SERVICE}
     with (recorded.parent / SENT).open("a", encoding="utf-8") as log:
-        subprocess.Popen(words, env=own, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+        subprocess.Popen(words, env=names, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)

@@ -1,7 +1,7 @@
 """`python -m lightning_seq.training.loggers.wandb_upload DIRECTORY PID`: send a W&B run while process PID records it.
 
-W&B's own programs do it: `wandb beta sync --live`, and where that fails, `wandb sync` when the process has ended.
-Neither is waited for longer than a while after that: `wandb sync` by hand sends what is missing.
+It calls `wandb beta sync --live`, and if that fails, `wandb sync` when the process has ended. Both have limited time
+after that; the user can send the rest by `wandb sync`.
 """
 
 from __future__ import annotations
@@ -12,18 +12,11 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-import psutil
+from lightning_seq.training.signals import is_alive
 
 PATIENCE = 600.0
 """Seconds after the end of the recording process."""
 POLL = 0.5
-
-
-def alive(pid: int) -> bool:
-    """Whether that process runs, and has not merely not been asked for its exit code."""
-    with suppress(psutil.NoSuchProcess):
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    return False
 
 
 def carry(words: Sequence[str], recording: Callable[[], bool], patience: float = PATIENCE) -> int:
@@ -42,9 +35,9 @@ def carry(words: Sequence[str], recording: Callable[[], bool], patience: float =
 def main(arguments: Sequence[str]) -> int:
     directory, pid = arguments[0], int(arguments[1])
     wandb = [sys.executable, "-m", "wandb"]
-    if carry([*wandb, "beta", "sync", "--live", "--yes", directory], lambda: alive(pid)) == 0:
+    if carry([*wandb, "beta", "sync", "--live", "--yes", directory], lambda: is_alive(pid)) == 0:
         return 0
-    while alive(pid):
+    while is_alive(pid):
         time.sleep(POLL)
     return carry([*wandb, "sync", "--yes", directory], lambda: False)
 
