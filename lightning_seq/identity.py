@@ -48,12 +48,12 @@ SETTINGS = (*STRUCTURE, "task", "optimizer", "embedding", "word2vec", "data", "t
 
 ROLES: Mapping[str, Role] = {
     **dict.fromkeys((
-        "runs", "name", "label", "cache", "show", "jobs", "dry_run", "seeds", "entries", "experiment", "evaluate",
-        "output", "resume", "allow", "tune", "match", "launcher", "logger", "trainer.progress", "trainer.threads",
-        "trainer.timeout", "data.num_workers", "callbacks.checkpoint_every_n_steps",
-        "callbacks.checkpoint_every_minutes", "callbacks.keep_optimizer", "callbacks.finite_guard",
-        "callbacks.probe_rows", *(f"callbacks.{name}" for name in INSTRUMENTS), "choices.logger", "choices.launcher",
-        "choices.experiment", "choices.match", "choices.callbacks",
+        "runs", "name", "label", "cache", "show", "jobs", "dry_run", "seeds", "max_seeds", "rope", "entries",
+        "experiment", "evaluate", "output", "resume", "allow", "tune", "match", "launcher", "logger",
+        "trainer.progress", "trainer.threads", "trainer.timeout", "data.num_workers",
+        "callbacks.checkpoint_every_n_steps", "callbacks.checkpoint_every_minutes", "callbacks.keep_optimizer",
+        "callbacks.finite_guard", "callbacks.probe_rows", *(f"callbacks.{name}" for name in INSTRUMENTS),
+        "choices.logger", "choices.launcher", "choices.experiment", "choices.match", "choices.callbacks",
     ), Role.PLACE),
     **dict.fromkeys(PREDICTIONS, Role.PREDICTIONS),
     "seed": Role.REPETITION,

@@ -11,7 +11,10 @@ from lightning_seq.cli.finish import finish
 from lightning_seq.cli.verbs import Report
 from lightning_seq.comparison.compare import compare
 from lightning_seq.comparison.grid import entries
+from lightning_seq.comparison.looks import Reader
 from lightning_seq.errors import UserError
+from lightning_seq.report.headline import importance
+from lightning_seq.report.undecided import undecided
 from lightning_seq.report.write import write_report
 from lightning_seq.terminal import command_console
 from lightning_seq.training.devices import started_by
@@ -26,7 +29,7 @@ def run(words: list[str]) -> int:
     compared, console = entries(words), command_console()
     config = compared[0].config
     try:
-        outcome = compare(words, compared, console)
+        outcome = compare(words, compared, console, Reader(importance, undecided))
     except UserError:
         raise
     except BaseException:

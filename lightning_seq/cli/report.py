@@ -25,9 +25,9 @@ def run(arguments: Report) -> int:
         list_comparisons(several, "report", console)
         return 0
     if arguments.output:
-        summary = write_merged(directories, arguments.output, arguments.stochastic_order)
+        summary = write_merged(directories, arguments.output, arguments.stochastic_order, arguments.rope)
     else:
-        summary = write_report(directories[0], stochastic_order=arguments.stochastic_order)
+        summary = write_report(directories[0], arguments.stochastic_order, arguments.rope)
     console.print(terminal(summary))
     if summary.sources:
         say(console, summary.sources)

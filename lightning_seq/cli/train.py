@@ -13,6 +13,8 @@ from lightning_seq.training.run_record import rank
 
 OF_COMPARE = {
     "seeds": "seed=N",
+    "max_seeds": "seed=N",
+    "rope": "it to report",
     "dry_run": "show=config to see what would run",
     "jobs": "trainer.devices=N for one run of several processes",
 }

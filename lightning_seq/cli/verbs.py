@@ -142,6 +142,9 @@ class Report:
     ]
     output: Annotated[Path | None, Argument("DIR", "where the report of several directories is written")] = None
     stochastic_order: Annotated[bool, Argument("true", "almost stochastic order in the table of pairs")] = False
+    rope: Annotated[
+        float | None, Argument("X", "labels are equal within X, in the metric's unit (as in the last report)", least=0)
+    ] = None
 
 
 @dataclass(frozen=True)
@@ -201,10 +204,11 @@ VERBS = {
             "compare model=rnn,lstm,gru,birnn data=verses_genre seeds=3",
             "compare model=lstm optimizer.lr=0.001,0.002 data=rotten_tomatoes dry_run=true",
             "compare model=rnn,lstm,gru match=parameters match.target=200k",
+            "compare model=lstm,gru data=verses_genre seeds=auto max_seeds=20",
             "compare experiment=demo",
         ),
         groups=(*_GROUPS, "launcher", "experiment"),
-        settings=("seeds", "jobs", "tune", "dry_run", "runs", "name", *_SETTINGS),
+        settings=("seeds", "max_seeds", "rope", "jobs", "tune", "dry_run", "runs", "name", *_SETTINGS),
     ),
     "status": Verb(
         "Show which runs are running, done, failed or waiting, and the estimated time left.",

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from lightning_seq.comparison.directories import check_directories, check_place
 from lightning_seq.comparison.grid import planned_runs, seeds_of
+from lightning_seq.comparison.looks import Reader, check_looks, run_looks
 from lightning_seq.comparison.plan import announce
 from lightning_seq.comparison.progress import RunTable
 from lightning_seq.comparison.show import shown, shows_config
@@ -123,11 +124,12 @@ def _run_here(run: Planned) -> None:
 
 
 @requeueing()
-def compare(words: Sequence[str], entries: list[Entry], console: Console) -> Outcome | None:
+def compare(words: Sequence[str], entries: list[Entry], console: Console, reader: Reader) -> Outcome | None:
     """Train every entry with every seed, except the runs that are done. A run that fails is recorded, and the others
     continue.
 
     entries: the entries of the command.
+    reader:  of the verdict, for `seeds=auto`.
 
     Returns None for a dry run, and if the configurations were only shown.
     """
@@ -135,6 +137,7 @@ def compare(words: Sequence[str], entries: list[Entry], console: Console) -> Out
     if any(word.startswith("seed=") for word in words):
         raise UserError("seed=… is for train: compare takes seeds=3 (1, 2 and 3) or a list such as seeds=[1,5]")
     check_tune(entries)
+    check_looks(entries)
     if shows_config(words):
         print(shown(entries), end="")
         return None
@@ -158,7 +161,10 @@ def compare(words: Sequence[str], entries: list[Entry], console: Console) -> Out
         if trials:
             say(console, f"before them {trials} trials of each architecture: {trials * len(ready)} runs more")
         return None
-    _run(runs, jobs, config, console)
+    if config["seeds"] == "auto":
+        runs = run_looks(ready, reader, lambda runs: _run(runs, jobs, config, console), partial(say, console))
+    else:
+        _run(runs, jobs, config, console)
     return _outcome(runs)
 
 

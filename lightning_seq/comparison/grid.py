@@ -129,14 +129,14 @@ def _label(config: Config, differing: Sequence[Word], classes: Mapping[str, str]
 
 
 def seeds_of(config: Config) -> list[int]:
-    """The seeds: of `seeds=3` 1, 2 and 3; of a list its numbers."""
-    seeds = config["seeds"]
+    """The seeds: of `seeds=3` 1, 2 and 3; of a list its numbers; of `seeds=auto` all that may be needed."""
+    seeds = config["max_seeds"] if config["seeds"] == "auto" else config["seeds"]
     if type(seeds) is int and seeds >= 1:
         return list(range(1, seeds + 1))
     is_list = isinstance(seeds, list) and all(isinstance(seed, int) and seed >= 0 for seed in seeds)
     if is_list and 0 < len(seeds) == len({*seeds}):
         return seeds
-    raise UserError(f"seeds is {seeds}: expected how many (seeds=3 means 1, 2, 3) or a list such as seeds=[1,5]")
+    raise UserError(f"seeds is {seeds}: expected how many (seeds=3 means 1, 2, 3), a list such as seeds=[1,5], or auto")
 
 
 def planned_runs(entries: Sequence[Entry], seeds: Sequence[int]) -> list[Planned]:

@@ -14,10 +14,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from lightning_seq.comparison.plan import FILE as PLAN
-from lightning_seq.comparison.plan import read_plan
 from lightning_seq.errors import UserError
 from lightning_seq.printable import number_of, printable
+from lightning_seq.records.comparison import FILE as PLAN
+from lightning_seq.records.comparison import read_plan
 from lightning_seq.records.record import Record, read_if_there
 from lightning_seq.records.tuning import FILE as TUNING
 from lightning_seq.terminal import say

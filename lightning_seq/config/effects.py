@@ -132,6 +132,7 @@ RULES = (
          "no state is carried: that needs a recurrent model of one direction and data.layout=columns"),
     Rule(("match.count",), _not("match.kind", "none"), "nothing is matched: give match=…"),
     Rule(("tune.seed", "tune.space", "tune.space.*"), _set("tune.trials"), "nothing is tuned: give tune=N trials"),
+    Rule(("max_seeds",), _is("seeds", "auto"), "it is the limit of seeds=auto"),
     Rule(("embedding.size", "embedding.frozen"), _not("embedding.kind", "none", "onehot"),
          "these inputs have no table of vectors"),
     Rule(("embedding.target_path",), _is("choices.task", "sequence_to_sequence"), "these data have no target side"),

@@ -192,7 +192,9 @@ class Settings:
     allow: list[str]
     word2vec: Word2VecParameters
     entries: list[EntrySettings] | None
-    seeds: Seed | list[Seed]
+    seeds: Seed | list[Seed] | Annotated[str, OneOf(("auto",))]
+    max_seeds: Annotated[int, Range(3, 200)]
+    rope: Annotated[float, Range(0, 1e9)] | None
     jobs: Jobs
     dry_run: bool
     tune: TuneSettings

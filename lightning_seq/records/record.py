@@ -28,7 +28,8 @@ class Record:
                         `found` and the relative `mismatch`; empty if it was not matched.
     metrics:            final values by name (`test/accuracy`); None for a number that is not finite.
     curves:             by name, a list of `[step, epoch, seconds, value]`; seconds of training only, over all resumes.
-    throughput:         `tokens_per_second` of training.
+    throughput:         `tokens_per_second` of training; `cpu_share`, CPU seconds of the process for each second of
+                        training, of a run in one process on the CPU.
     peak_memory_bytes:  of the process since the run began (host memory), or of the accelerator where the run used one.
     fingerprints:       of `config`, `data`, `split`, `batches` (and of these up to the end of each of the `epochs`),
                         `embedding`.

@@ -9,13 +9,11 @@ from lightning_seq.records.record import Record
 from lightning_seq.report.agreement import Agreement
 from lightning_seq.report.formats import plural
 from lightning_seq.report.headline import lower_is_better
+from lightning_seq.report.machine import BUSY, cpu_share
 from lightning_seq.report.verdict import listed, rounded
 
 SIZES_DIFFER = 0.02
 """Relative difference of parameter counts from which sizes count as different."""
-
-BUSY = 0.9
-"""CPU seconds of training per second and thread below which other programs held up the run."""
 
 
 def fairness(records: Sequence[Record], tuned: Collection[str] = ()) -> list[Agreement]:
@@ -91,7 +89,7 @@ def _converged(records: Sequence[Record]) -> Agreement:
 
 def _machine(records: Sequence[Record]) -> Agreement:
     done = [record for record in records if record.status == "done"]
-    shares = {f"{record.label} seed {record.seed}": number(record.throughput.get("cpu_share")) for record in done}
+    shares = {f"{record.label} seed {record.seed}": cpu_share(record) for record in done}
     known = {run: share for run, share in shares.items() if share is not None}
     values = {
         "alone": tuple(run for run, share in known.items() if share >= BUSY),

@@ -40,7 +40,7 @@ def duration(value: float | None) -> str:
 
 
 def speed(row: Row) -> str:
-    """Tokens per second, marked if other jobs ran at the same time."""
+    """Tokens per second, marked if other jobs or programs ran at the same time."""
     mark = "†" if row.shared_machine and row.tokens_per_second.n else ""
     return whole(row.tokens_per_second.mean) + mark
 

@@ -19,7 +19,9 @@ GROUPS = ("choices", *SETTINGS, "callbacks")
 """The groups of a configuration that define a label."""
 
 
-def write_merged(directories: Sequence[Path], output: Path, stochastic_order: bool = False) -> Summary:
+def write_merged(
+    directories: Sequence[Path], output: Path, stochastic_order: bool = False, rope: float | None = None
+) -> Summary:
     """Write the tables and the dashboard of the runs of several comparisons into `output`.
 
     Runs, logs and configurations stay where they are: the page links to them there.
@@ -33,7 +35,7 @@ def write_merged(directories: Sequence[Path], output: Path, stochastic_order: bo
         )
     if output.exists() and not output.is_dir():
         raise UserError(f"output={output} is a file: give a directory")
-    summary = summarise_runs(output, runs, stochastic_order=stochastic_order)
+    summary = summarise_runs(output, runs, stochastic_order=stochastic_order, rope=rope)
     summary = replace(summary, sources=_sources(directories, runs))
     write_pages(output, runs, summary)
     return summary

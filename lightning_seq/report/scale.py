@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from lightning_seq.report.headline import is_percentage, is_share, lower_is_better
+from lightning_seq.significance.simultaneous import ALPHA
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,7 @@ class Scale:
     limits:  the lowest and highest value of the metric.
     rope:    half the width of the region of practical equivalence; 0 where no difference is called equal.
     log:     whether logarithms are compared: perplexities, whose single blow-ups would dominate every mean.
+    level:   of the test: one minus the coverage of the intervals; nan for several.
     """
 
     unit: str
@@ -25,6 +27,15 @@ class Scale:
     limits: tuple[float, float] = (-math.inf, math.inf)
     rope: float = 0.0
     log: bool = False
+    level: float = ALPHA
+
+    @property
+    def coverage(self) -> str:
+        """Of the intervals: `95 %`, `99.7 %`; empty for several levels."""
+        if math.isnan(self.level):
+            return ""
+        decimals = max(0, math.ceil(-math.log10(100 * self.level)))
+        return f"{100 * (1 - self.level):.{decimals}f} %"
 
     def compared(self, value: float) -> float:
         """The value that is compared. inf for a perplexity of 0 or below."""
@@ -56,7 +67,7 @@ class Scale:
         return f"{value:.3g} {self.unit}"
 
 
-def scale(metric: str, rope: float | None = None) -> Scale:
+def scale(metric: str, rope: float | None = None, level: float = ALPHA) -> Scale:
     """The scale of a metric.
 
     rope: in the metric's own unit (0.005 of an accuracy), a share of the perplexity; by default half a point of shares
@@ -65,12 +76,12 @@ def scale(metric: str, rope: float | None = None) -> Scale:
     name = metric.rpartition("/")[2]
     lower = lower_is_better(metric)
     if name == "perplexity":
-        return Scale("%", True, rope=math.log1p(0.01 if rope is None else rope), log=True)
+        return Scale("%", True, rope=math.log1p(0.01 if rope is None else rope), log=True, level=level)
     if is_share(metric):
-        return Scale("points", lower, 100.0, (0.0, 1.0), 0.005 if rope is None else rope)
+        return Scale("points", lower, 100.0, (0.0, 1.0), 0.005 if rope is None else rope, level=level)
     if is_percentage(metric):
-        return Scale("points", lower, limits=(0.0, 100.0), rope=0.5 if rope is None else rope)
-    return Scale(f"in {name}", lower, rope=rope or 0.0)
+        return Scale("points", lower, limits=(0.0, 100.0), rope=0.5 if rope is None else rope, level=level)
+    return Scale(f"in {name}", lower, rope=rope or 0.0, level=level)
 
 
 SUCCESSES = Scale("points of runs that succeed", factor=100.0, limits=(0.0, 1.0))

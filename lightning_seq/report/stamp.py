@@ -8,6 +8,7 @@ from lightning_seq import __version__
 from lightning_seq.errors import UserError
 from lightning_seq.files import fingerprint, sha256
 from lightning_seq.records.record import FILE, Record
+from lightning_seq.report.reading import Reading
 from lightning_seq.report.summary import runs_of
 
 TABLE, SHEET, TEX, DASHBOARD = "table.md", "table.csv", "table.tex", "dashboard.html"
@@ -19,9 +20,9 @@ HEAD = 4096
 
 
 def stamp(runs: list[tuple[Path, Record]]) -> str:
-    """The version of lightning_seq and the contents of the records, as one mark."""
+    """The version of lightning_seq, the contents of the records and the rules of the verdict, as one mark."""
     records = sorted([str(directory), sha256(directory / FILE)] for directory, _ in runs)
-    return f"{__version__} {fingerprint(records)}"
+    return f"{__version__} {fingerprint([records, str(Reading.of(runs))])}"
 
 
 def is_current(directory: Path) -> bool:

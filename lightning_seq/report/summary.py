@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import fmean, stdev
 
@@ -16,6 +17,8 @@ from lightning_seq.records.record import Record, runs_in
 from lightning_seq.report.chosen import Choice, without_test
 from lightning_seq.report.chosen import choices as find_choices
 from lightning_seq.report.headline import conventions, importance, lower_is_better, rank
+from lightning_seq.report.machine import shared_machine
+from lightning_seq.report.reading import Reading
 from lightning_seq.report.test_sets import by_test_set
 from lightning_seq.report.verdict import Evaluation, Verdict, judge
 
@@ -52,7 +55,7 @@ class Row:
     """One label of the comparison. Numbers come from its finished runs alone.
 
     counts:            runs by status.
-    tokens_per_second: of training; `shared_machine` if other runs shared the machine while any run was timed.
+    tokens_per_second: of training; `shared_machine` if other runs or programs held up any run while it was timed.
     seconds:           of training.
     match:             as the record holds it.
     """
@@ -193,15 +196,18 @@ class Summary:
         return sum(sum(row.counts.values()) for group in self.groups for row in group.rows)
 
 
-def summarise(directory: Path, headline: str | None = None, stochastic_order: bool = False) -> Summary:
+def summarise(
+    directory: Path, headline: str | None = None, stochastic_order: bool = False, rope: float | None = None
+) -> Summary:
     """The summary of the comparison in `<runs>/<name>/`.
 
     headline:         the first metric of the table, if a data set has it; by default `importance` chooses.
     stochastic_order: whether the verdict's pairs hold almost stochastic order too.
+    rope:             see `report.scale.scale`; by default the one in `comparison.json`.
 
     Raises UserError when the directory is missing or holds no record, or when no run has that metric.
     """
-    return summarise_runs(directory, runs_of(directory), headline, stochastic_order)
+    return summarise_runs(directory, runs_of(directory), headline, stochastic_order, rope)
 
 
 def runs_of(directory: Path) -> list[tuple[Path, Record]]:
@@ -222,6 +228,7 @@ def summarise_runs(
     runs: list[tuple[Path, Record]],
     headline: str | None = None,
     stochastic_order: bool = False,
+    rope: float | None = None,
 ) -> Summary:
     """As `summarise`, from records that are already read, in the order they started.
 
@@ -232,11 +239,11 @@ def summarise_runs(
     if headline is not None and headline not in names:
         raise UserError(f"no finished run has the metric {headline}: {near(headline, names)}")
     kinds = dict.fromkeys((record.task, record.data) for record in records)
+    reading = Reading.of(runs, rope, stochastic_order)
     return Summary(
         name=directory.resolve().name,
         groups=tuple(
-            _group([run for run in runs if (run[1].task, run[1].data) == kind], headline, stochastic_order)
-            for kind in kinds
+            _group([run for run in runs if (run[1].task, run[1].data) == kind], headline, reading) for kind in kinds
         ),
         problems=tuple(
             Problem(record.label, record.seed, record.status, record.error, _log(directory, run, record))
@@ -246,11 +253,11 @@ def summarise_runs(
     )
 
 
-def _group(runs: list[tuple[Path, Record]], headline: str | None, stochastic_order: bool) -> Group:
+def _group(runs: list[tuple[Path, Record]], headline: str | None, reading: Reading) -> Group:
     """Of runs on one data set, for one task."""
     records = [record for _, record in runs]
-    names = _ranked(records)
-    chosen = headline if headline in names else leading(records)
+    names = _ranked(records, reading.metrics(records[0].data))
+    chosen = headline if headline in names else next(iter(names), None)
     choices = tuple(find_choices(records, chosen))
     unchosen = {label for choice in choices for label in choice.others}
     runs = [(place, without_test(record) if record.label in unchosen else record) for place, record in runs]
@@ -268,14 +275,12 @@ def _group(runs: list[tuple[Path, Record]], headline: str | None, stochastic_ord
         conventions=(*conventions(records, shown), *(choice.sentence for choice in choices)),
         rows=rows,
         seeds=tuple(sorted({record.seed for record in records if record.status == "done"})),
-        verdict=_verdict(runs, rows, chosen, stochastic_order),
+        verdict=_verdict(runs, rows, chosen, reading),
         choices=choices,
     )
 
 
-def _verdict(
-    runs: list[tuple[Path, Record]], rows: tuple[Row, ...], headline: str | None, stochastic_order: bool
-) -> Verdict:
+def _verdict(runs: list[tuple[Path, Record]], rows: tuple[Row, ...], headline: str | None, reading: Reading) -> Verdict:
     """The verdicts on all test sets, one after the other; only one on a single test set names a best label."""
     from lightning_seq.report.examples import example_scores  # imports pyarrow
 
@@ -283,18 +288,22 @@ def _verdict(
     matches = {row.label: row.match for row in rows}
     verdicts = []
     for name, members in by_test_set(runs).items():
+        members, level, notes = reading.at_look(members)
         scores, failed = _scores(members, headline), _failed(members)
         several = sum(len(by_seed) > 1 for by_seed in scores.values()) > 1
-        examples, notes = example_scores(members, headline) if several else ({}, [])
-        test_set = Evaluation(scores, name, failed, examples)
-        verdicts.append(judge(headline, test_set, parameters, matches, notes, stochastic_order))
+        examples, problems = example_scores(members, headline) if several else ({}, [])
+        test_set, notes = Evaluation(scores, name, failed, examples), [*notes, *problems]
+        order, rope = reading.stochastic_order, reading.rope
+        verdicts.append(judge(headline, test_set, parameters, matches, notes, order, rope, level))
     if len(verdicts) == 1:
         return verdicts[0]
+    scales = list(dict.fromkeys(verdict.scale for verdict in verdicts if verdict.scale is not None))
+    level = scales[0].level if len({scale.level for scale in scales}) == 1 else math.nan
     return Verdict(
         sentences=tuple(dict.fromkeys(sentence for verdict in verdicts for sentence in verdict.sentences)),
         how=tuple(dict.fromkeys(line for verdict in verdicts for line in verdict.how)),
         pairs=tuple(pair for verdict in verdicts for pair in verdict.pairs),
-        scale=next((verdict.scale for verdict in verdicts if verdict.scale is not None), None),
+        scale=replace(scales[0], level=level) if scales else None,
     )
 
 
@@ -323,8 +332,8 @@ def leading(records: list[Record]) -> str | None:
     return next(iter(_ranked(records)), None)
 
 
-def _ranked(records: list[Record]) -> list[str]:
-    order = importance(records)
+def _ranked(records: list[Record], planned: tuple[str, ...] = ()) -> list[str]:
+    order = planned or importance(records)
     return sorted(_metrics(records), key=lambda name: rank(name, order))
 
 
@@ -366,7 +375,7 @@ def _row(label: str, records: list[Record]) -> Row:
             {record.seed: number(record.throughput.get("tokens_per_second")) for record in done}
         ),
         seconds=Statistic({record.seed: training_seconds(record) for record in done}),
-        shared_machine=any(record.jobs > 1 for record in done),
+        shared_machine=any(map(shared_machine, done)),
         match=dict(sized.match),
     )
 

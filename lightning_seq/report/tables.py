@@ -13,7 +13,7 @@ from lightning_seq.report.formats import NOTHING, whole
 from lightning_seq.report.summary import Group, Row, Summary
 from lightning_seq.report.verdict import probability
 
-SHARED = "† measured while other jobs ran"
+SHARED = "† measured while other jobs or programs ran"
 
 
 def verdict(group: Group) -> list[str]:
@@ -39,7 +39,7 @@ def notes(group: Group) -> list[str]:
             lines.append(f"{one_line(row.label)}: {missing} of {row.done} finished runs gave no finite {name}.")
     lines += dict.fromkeys(_solved(row) for row in group.rows if row.mismatch is not None)
     if group.shared_machine:
-        lines.append(f"{SHARED}: compare speeds only between runs made with jobs=1.")
+        lines.append(f"{SHARED}: compare speeds only between runs made with jobs=1 on an idle machine.")
     return lines
 
 
@@ -113,10 +113,10 @@ def pair_table(group: Group) -> tuple[list[str], list[list[str]]]:
     pairs = group.verdict.pairs
     if not pairs:
         return [], []
-    unit = group.verdict.scale.unit if group.verdict.scale else ""
-    measured = f"difference ({unit})"
+    unit, coverage = (scale.unit, scale.coverage) if (scale := group.verdict.scale) else ("", "")
+    measured, interval = f"difference ({unit})", f"{coverage} CI".strip()
     ordered = any(pair.order is not None for pair in pairs)
-    head = ["better mean", "other", "seeds", measured, "95 % CI", "p", "Cliff's delta", "decision", "seeds needed"]
+    head = ["better mean", "other", "seeds", measured, interval, "p", "Cliff's delta", "decision", "seeds needed"]
     rows = [
         [
             pair.better,

@@ -97,6 +97,7 @@ def judge(
     notes: Sequence[str] = (),
     stochastic_order: bool = False,
     rope: float | None = None,
+    level: float = ALPHA,
 ) -> Verdict:
     """The verdict on the labels of one test set; labels without scores are left out.
 
@@ -104,33 +105,34 @@ def judge(
     matches:    by label, the target of its size, as in a record: the sentence names it if all are equal.
     notes:      on problems of the examples' scores.
     rope:       see `scale`.
+    level:      of the test; another one than 5 % is of a plan of looks.
     """
     scores = {label: by_seed for label, by_seed in test_set.scores.items() if by_seed}
     if metric is None or not scores:
-        return Verdict()
+        return Verdict(how=tuple(notes))
     if all(len(by_seed) == 1 for by_seed in scores.values()):
         return Verdict((ONE_SEED,))
     if len(scores) < 2:
         return Verdict()
-    measure = scale(metric, rope)
+    measure = scale(metric, rope, level)
     scores = {label: {seed: measure.compared(value) for seed, value in runs.items()} for label, runs in scores.items()}
     test_set = replace(test_set, scores=scores)
     comparison = _compare(test_set, measure, stochastic_order)
     if not comparison.pairs:
-        return Verdict((NO_PAIR,))
+        return Verdict((NO_PAIR,), tuple(notes))
     sign = 1 if measure.lower_is_better else -1
     known = {label for pair in comparison.pairs for label in (pair.better, pair.other)}
     ranked = sorted(known, key=lambda label: (sign * fmean(scores[label].values()), label))
     place = {label: number for number, label in enumerate(ranked)}
     pairs = tuple(sorted(comparison.pairs, key=lambda pair: sorted((place[pair.better], place[pair.other]))))
-    verdict = Verdict(pairs=pairs, scale=measure if comparison.threshold is None else SUCCESSES)
+    verdict = Verdict(pairs=pairs, scale=measure if comparison.threshold is None else replace(SUCCESSES, level=level))
     best = next((label for label in ranked if len(verdict.beaten(label)) == len(ranked) - 1), None)
     size = _matched([(matches or {}).get(label, {}) for label in ranked])
     size = size or _alike([parameters.get(label, {}) for label in ranked])
     conditions = f"At {size} and {_seeds(pairs)}" if size else f"With {_seeds(pairs)}"
     sentences = [
         f"{conditions}, {_sentence(ranked, verdict)}.",
-        *_plan(verdict),
+        *(_plan(verdict) if level == ALPHA else ()),
         *_with_failures(test_set, measure, comparison),
     ]
     if test_set.name:
@@ -197,6 +199,7 @@ def _compare(test_set: Evaluation, measure: Scale, stochastic_order: bool = Fals
         measure.rope,
         test_set.blocked,
         stochastic_order,
+        measure.level,
     )
 
 
@@ -241,7 +244,7 @@ def _range(pairs: Sequence[Pair], measure: Scale, bare: bool = False) -> str:
     differences = [pair.difference for pair in pairs]
     ends = [end for pair in pairs for end in (pair.low, pair.high) if math.isfinite(end)]
     between = " to ".join(measure.shown(min(ends), max(ends))) if ends else ""
-    name = "95 % CI" if len(pairs) == 1 else "95 % CIs from"
+    name = f"{measure.coverage} CI" if len(pairs) == 1 else f"{measure.coverage} CIs from"
     interval = f"{name} {between}" if between else "the same in every seed"
     size = measure.size(min(differences), max(differences))
     return f"{size}, {interval}" if bare else f"{size} ({interval})"
@@ -343,12 +346,14 @@ def _how(
     if comparison.threshold is not None:
         lines = [
             f"Runs succeed or fail: {metric} is clearly above or below {comparison.threshold:.3g}. An exact test "
-            f"compares the shares of successful runs, with simultaneous 95 % intervals for {family} (Bonferroni)."
+            f"compares the shares of successful runs, with simultaneous {measure.coverage} intervals for {family} "
+            "(Bonferroni)."
         ]
     else:
         lines = [
-            f"Beats: the simultaneous 95 % interval of the difference of {what} excludes zero (p below {ALPHA:g} for "
-            f"{family} together), {over}; a label's variance is never taken to be less than that of all labels."
+            f"Beats: the simultaneous {measure.coverage} interval of the difference of {what} excludes zero (p below "
+            f"{measure.level:.2g} for {family} together), {over}; a label's variance is never taken to be less than "
+            "that of all labels."
         ]
     if measure.rope and comparison.threshold is None:
         lines.append(f"Equal: the whole interval is inside ± {measure.equal()}.")

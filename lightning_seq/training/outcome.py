@@ -49,7 +49,9 @@ def finish(assembled: Assembled, fitted: Fitted, writer: RunRecordWriter) -> Non
     Every rank takes part in the test; only rank 0 writes. Raises `Interrupted` at a signal.
     """
     trainer, clock, directory = fitted.trainer, fitted.clock, writer.directory
-    tokens = clock.tokens_of_all_ranks(trainer)
+    tokens, share = clock.tokens_of_all_ranks(trainer), clock.cpu_share(trainer)
+    throughput = {"tokens_per_second": round(tokens / clock.seconds, 1)} if clock.seconds else {}
+    throughput |= {} if share is None else {"cpu_share": share}
     digest, epochs = fitted.batches.digest(trainer), fitted.batches.by_epoch(trainer)
     name, count = f"rank {rank()}" if world_size() > 1 else writer.record.label, fitted.batches.epochs
     log.info("%s was trained on %d samples in %d epoch%s", name, fitted.batches.seen, count, "" if count == 1 else "s")
@@ -68,7 +70,7 @@ def finish(assembled: Assembled, fitted: Fitted, writer: RunRecordWriter) -> Non
         status="done",
         metrics={**selected, **tested},
         curves=fitted.curves.curves,
-        throughput={"tokens_per_second": round(tokens / clock.seconds, 1)} if clock.seconds else {},
+        throughput=throughput,
         peak_memory_bytes=peak_memory_bytes(),
         fingerprints={**writer.record.fingerprints, "batches": digest, "epochs": epochs or None},
         artifacts=artifacts,

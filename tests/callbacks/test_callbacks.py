@@ -107,3 +107,32 @@ def test_the_clock_stands_still_in_validation(monkeypatch) -> None:
     later.on_train_end(trainer, None)
     now.value += 9
     assert later.seconds == 8.0
+
+
+def test_the_share_of_the_processor_is_that_of_training_over_all_resumes(monkeypatch) -> None:
+    now, cpu = SimpleNamespace(value=100.0), SimpleNamespace(value=3.0)
+    monkeypatch.setattr("lightning_seq.callbacks.clock.perf_counter", lambda: now.value)
+    monkeypatch.setattr("lightning_seq.callbacks.clock.process_time", lambda: cpu.value)
+
+    def trainer(device: str = "cpu", world_size: int = 1) -> SimpleNamespace:
+        strategy = SimpleNamespace(root_device=torch.device(device))
+        return SimpleNamespace(strategy=strategy, world_size=world_size, state=SimpleNamespace(fn="fit"))
+
+    def train(clock: TrainingClock, seconds: float, of_cpu: float) -> None:
+        clock.on_train_start(trainer(), None)
+        now.value, cpu.value = now.value + seconds, cpu.value + of_cpu
+        clock.on_validation_start(trainer(), None)
+        now.value, cpu.value = now.value + 50, cpu.value + 80
+
+    clock, later, old = TrainingClock(), TrainingClock(), TrainingClock()
+    assert clock.cpu_share(trainer()) is None  # nothing was trained
+    train(clock, 4, 2)
+    assert clock.cpu_share(trainer()) == 0.5
+    later.load_state_dict(clock.state_dict())
+    train(later, 6, 7)
+    assert later.cpu_share(trainer()) == 0.9
+    assert later.cpu_share(trainer("cuda")) is None
+    assert later.cpu_share(trainer(world_size=2)) is None
+    old.load_state_dict({"seconds": 4.0, "tokens": 9})  # a checkpoint of an earlier version
+    train(old, 6, 7)
+    assert (old.seconds, old.cpu_share(trainer())) == (10.0, None)

@@ -12,9 +12,8 @@ import pytest
 from rich.console import Console
 
 from lightning_seq.cli.main import main
-from lightning_seq.comparison import plan as plans
 from lightning_seq.comparison import status as of_status
-from lightning_seq.comparison.plan import FILE, announce, read_plan
+from lightning_seq.comparison.plan import announce
 from lightning_seq.comparison.status import (
     State,
     comparisons_in,
@@ -27,6 +26,8 @@ from lightning_seq.comparison.status import (
 )
 from lightning_seq.comparison.tune import FOLDER
 from lightning_seq.errors import UserError
+from lightning_seq.records import comparison as plans
+from lightning_seq.records.comparison import FILE, read_plan
 from lightning_seq.records.record import Record, write
 from lightning_seq.training.directory import CONFIG, run_lock
 from tests.stand_in import runs_of
