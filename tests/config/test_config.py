@@ -85,6 +85,7 @@ def test_two_entries_of_one_label_are_refused() -> None:
 @pytest.mark.parametrize(("seeds", "expected"), [(3, [1, 2, 3]), ([1, 5], [1, 5]), ([0], [0])])
 def test_seeds(seeds: object, expected: list[int]) -> None:
     assert seeds_of({"seeds": seeds}) == expected
+    assert seeds_of({"seeds": "auto", "max_seeds": 4}) == [1, 2, 3, 4]
 
 
 @pytest.mark.parametrize("seeds", [0, -1, True, "three", [], [1, 1], [-1], 1.5])

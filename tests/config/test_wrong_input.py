@@ -33,6 +33,9 @@ def runs_of(own: list[str]) -> Path:
         (["train", "name=../up"], "expected 1 to 100"),
         (["train", "name=.hidden"], "expected 1 to 100"),
         (["compare", "seeds=0"], "seeds is 0"),
+        (["compare", "seeds=atuo"], "seeds=atuo"),
+        (["compare", "rope=-1"], "rope=-1: expected a number of at least 0"),
+        (["report", "runs/a", "rope=wide"], "rope is 'wide', expected a number"),
         (["compare", "jobs=0"], "expected a whole number from 1 to 4096, 0 came"),
         (["compare", "jobs=null"], "expected a whole number"),
         (["compare", "seeds=1,5"], "seeds=[1,5]"),
@@ -290,7 +293,7 @@ def test_an_own_file_is_left_as_it_was(own: list[str], tmp_path: Path) -> None:
     assert len(sentences(10)) == 10
 
 
-@pytest.mark.parametrize("word", ["seeds=3", "dry_run=true", "jobs=2"])
+@pytest.mark.parametrize("word", ["seeds=3", "max_seeds=9", "rope=0.1", "dry_run=true", "jobs=2"])
 def test_train_takes_no_key_of_compare(own: list[str], refused: Callable[..., str], word: str) -> None:
     assert "use compare" in refused("train", "model=rnn", *own, *TINY, word)
     assert not Path(own[2].removeprefix("runs=")).exists()
