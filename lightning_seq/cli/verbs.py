@@ -204,7 +204,6 @@ VERBS = {
             "compare model=rnn,lstm,gru,birnn data=verses_genre seeds=3",
             "compare model=lstm optimizer.lr=0.001,0.002 data=rotten_tomatoes dry_run=true",
             "compare model=rnn,lstm,gru match=parameters match.target=200k",
-            "compare model=lstm,gru data=verses_genre seeds=auto max_seeds=20",
             "compare experiment=demo",
         ),
         groups=(*_GROUPS, "launcher", "experiment"),

@@ -86,7 +86,8 @@ def run_looks(
 
 
 def _looks(ready: Sequence[PreparedEntry], reader: Reader) -> Looks:
-    plan = sequential.plan(ready[0].entry.config["max_seeds"])
+    most = ready[0].entry.config["max_seeds"]
+    plan = sequential.plan(most, min(sequential.FIRST, most))
     data_sets: dict[str, list[Record]] = {}
     for item in ready:
         record = started_record(item.entry.config, item.entry.label, item.entry.overrides, 1)

@@ -193,7 +193,7 @@ class Settings:
     word2vec: Word2VecParameters
     entries: list[EntrySettings] | None
     seeds: Seed | list[Seed] | Annotated[str, OneOf(("auto",))]
-    max_seeds: Annotated[int, Range(3, 200)]
+    max_seeds: Annotated[int, Range(2, 200)]
     rope: Annotated[float, Range(0, 1e9)] | None
     jobs: Jobs
     dry_run: bool

@@ -106,6 +106,7 @@ def test_a_clear_difference_ends_at_the_first_look(
     assert "99.99996 % CI" in (tmp_path / "x" / "table.md").read_text()
     assert command(score) == []
     assert is_current(tmp_path / "x")
+    assert command(score, "name=two", "max_seeds=2") == titles(["lstm", "gru"], 1, 2)
 
 
 def test_seeds_are_added_until_the_pair_is_decided_and_no_more_than_allowed(
@@ -178,7 +179,7 @@ def test_what_a_plan_refuses(
         return capsys.readouterr().err
 
     assert "there is one label: give seeds=3" in refused("model=lstm")
-    assert "max_seeds=2: expected a whole number from 3 to 200" in refused("max_seeds=2")
+    assert "max_seeds=1: expected a whole number from 2 to 200" in refused("max_seeds=1")
     for run in runs_of(tmp_path, ["lstm"], [1]):
         train(run, 0.5)
     assert f"{tmp_path / 'x'} has runs, and seeds=auto makes its plan before the first one" in refused()
