@@ -214,7 +214,9 @@ def test_seeds_that_would_decide_are_named() -> None:
     needed = next(one.needed for one in result.pairs if {one.better, one.other} == {"a", "b"})
     assert needed is not None
     assert needed > 3
-    assert f"seeds={needed} would decide b against a (2.2 points)" in result.sentences[1]
+    assert result.sentences[1] == (
+        f"If the differences are as large as they look: seeds={needed} decides b against a (2.2 points) (power 80 %)."
+    )
 
 
 def test_failed_seeds_count_as_the_worst_in_a_second_reading() -> None:
