@@ -131,7 +131,7 @@ def test_a_command_of_ours(
     else:
         verb, words = "compare", [word.replace("seed=", "seeds=") for word in words]
         more += ["dry_run=true", "embedding=random"]
-        monkeypatch.setattr("lightning_seq.comparison.compare.STEPS_TIMED", 1)
+        monkeypatch.setattr("lightning_seq.comparison.dry_run.STEPS_TIMED", 1)
     assert main([verb, *words, *more]) == 0
     assert capsys.readouterr().out.strip()
 

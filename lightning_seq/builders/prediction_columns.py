@@ -7,16 +7,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-import pyarrow
 
 from lightning_seq.config.tree import Config
 from lightning_seq.files import write_parquet
 
 if TYPE_CHECKING:
+    import pyarrow
+
     from lightning_seq.data.example_ids import ExampleIds
     from lightning_seq.tasks.task import Task
 
-Column: TypeAlias = Sequence[object] | np.ndarray | pyarrow.Array
+Column: TypeAlias = "Sequence[object] | np.ndarray | pyarrow.Array"
 
 
 def of_task(config: Config) -> dict[str, bool]:
@@ -44,6 +45,8 @@ def write_predictions(
     ids:  of the test split.
     rows: `[N]`, the row in the test split of each line's example.
     """
+    import pyarrow  # starts a thread, which must not exist before a run is forked
+
     rows = rows.astype("int64")
     examples = {"id": pyarrow.array(ids.values).take(pyarrow.array(rows))}
     if ids.origin is not None:
@@ -54,6 +57,8 @@ def write_predictions(
 
 def name_column(names: Sequence[str], numbers: np.ndarray) -> pyarrow.Array:
     """The name of each number."""
+    import pyarrow
+
     return pyarrow.array(names).take(pyarrow.array(numbers.astype("int64")))
 
 
