@@ -31,8 +31,8 @@ _BLEU_ORDER = 4
 def example_scores(
     runs: list[tuple[Path, Record]], metric: str | None
 ) -> tuple[dict[tuple[str, int], np.ndarray], np.ndarray | None, list[str]]:
-    """The scores `[N]` of the same test examples by label and seed, the numbers of their groups `[N]` (None where no run
-    has groups), and notes on runs without usable scores.
+    """The scores `[N]` of the same test examples by label and seed, the numbers of their groups `[N]` (None where no
+    run has groups), and notes on runs without usable scores.
 
     Where runs were tested on different examples, only the runs with the most frequent set have scores.
     """

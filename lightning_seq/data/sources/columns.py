@@ -120,9 +120,7 @@ def keys_of(rows: ColumnRows, column: str, name: str, setting: str = "id_column"
     return typed_keys([keys], untyped=False)[0]
 
 
-def names_of(
-    rows: ColumnRows, columns: NameColumns, name: str, kept: Sequence[int]
-) -> tuple[Keys | None, Keys | None]:
+def names_of(rows: ColumnRows, columns: NameColumns, name: str, kept: Sequence[int]) -> tuple[Keys | None, Keys | None]:
     """The ids and the groups of the rows that are kept; None without such a column. Raises UserError as `keys_of`."""
     names = {setting: keys_of(rows, column, name, setting) for setting, column in columns.name_columns().items()}
     chosen = {setting: [values[row] for row in kept] for setting, values in names.items()}
