@@ -33,7 +33,7 @@ class PreparedData(Generic[S_co]):
     revision:     of a public set, or None.
     directory:    in the cache.
     origins:      by split, the file, or the split of a public set, that holds the examples; empty without files.
-    groups_of:    of the source, see `Grouped`; None if its ids tell no groups.
+    groups_of:    of the source, see `Grouped`; None for a source without groups.
     """
 
     spec: DataSpec
@@ -44,7 +44,7 @@ class PreparedData(Generic[S_co]):
     revision: str | None = None
     directory: Path = Path()
     origins: Mapping[str, str] = field(default_factory=dict)
-    groups_of: Callable[[np.ndarray], np.ndarray] | None = None
+    groups_of: Callable[[str, np.ndarray], np.ndarray | None] | None = None
 
     def train_sentences(self) -> Iterator[list[str]]:
         """The sentences of the train split, whole and with all their words, for training word vectors."""
@@ -60,7 +60,7 @@ class CachedFields(TypedDict):
     revision: str | None
     directory: Path
     origins: Mapping[str, str]
-    groups_of: Callable[[np.ndarray], np.ndarray] | None
+    groups_of: Callable[[str, np.ndarray], np.ndarray | None] | None
 
 
 def prepared(

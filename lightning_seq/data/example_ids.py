@@ -63,7 +63,8 @@ def read_ids(prepared: PreparedData[Numbered], split: str) -> ExampleIds:
     numbers = prepared.splits[split].ids
     keys, groups = (_saved(prepared.directory, f"{split}_{name}") for name in ("keys", "groups"))
     if groups is None and prepared.groups_of is not None:
-        groups = prepared.groups_of(numbers).tolist()
+        known = prepared.groups_of(split, numbers)
+        groups = None if known is None else known.tolist()
     return ExampleIds(numbers.tolist() if keys is None else keys, prepared.origins.get(split), groups)
 
 

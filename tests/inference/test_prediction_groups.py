@@ -20,6 +20,7 @@ from lightning_seq.data.sequence_to_sequence.module import SequenceToSequenceDat
 from lightning_seq.data.sources.agreement import Agreement
 from lightning_seq.data.sources.columns import Columns
 from lightning_seq.data.sources.files import Files
+from lightning_seq.data.sources.keys import Grouped
 from lightning_seq.data.sources.pairs import PairColumns
 from lightning_seq.data.sources.tagged import TaggedColumns
 from lightning_seq.data.sources.verses import verses
@@ -164,15 +165,43 @@ def test_a_column_of_a_public_set_names_the_groups(kind: Any, given: dict[str, A
         made(kind, "hub", **given, group_column="chapter")
 
 
+def _groups(source: Grouped, ids: list[int]) -> list[int]:
+    groups = source.groups_of("test", np.array(ids))
+    assert groups is not None
+    return [int(group) for group in groups]
+
+
+def test_sentences_of_a_file_are_in_its_documents(tmp_path: Path) -> None:
+    """Five of two to four sentences; the test split is cut from the same file."""
+    conll, conllu, document_of = [], [], {"conll": {}, "conllu": {}}  # type: ignore[var-annotated]
+    for document in range(1, 6):
+        conll += ["-DOCSTART- O", ""]
+        conllu += [f"# newdoc id = d{document}"]
+        for sentence in range(2 + document % 3):
+            document_of["conll"][len(conll) + 1] = document
+            conll += [f"w{sentence} X", f"d{document} Y", ""]
+            conllu.append(f"# sent_id = {sentence}")
+            document_of["conllu"][len(conllu) + 1] = document
+            conllu += [f"{place}\tw\t_\t{tag}" + "\t_" * 6 for place, tag in ((1, "X"), (2, "Y"))] + [""]
+    for kind, lines in (("conll", conll), ("conllu", conllu)):
+        file = tmp_path / f"own.{kind}"
+        file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        ids = made(TaggingData, kind, tmp_path / "cache", train=str(file), test_fraction=0.5).example_ids("test")
+        assert ids.groups == [document_of[kind][number] for number in ids.values]
+        assert len(ids.values) > len(set(ids.groups or ())) > 2
+        file.write_text("\n".join(line for line in lines if line[:3] not in ("-DO", "# n")), encoding="utf-8")
+        assert made(TaggingData, kind, tmp_path / "cache", train=str(file)).example_ids("test").groups is None
+
+
 def test_verses_are_in_chapters_and_partners_in_pairs(verse_ids: ExampleIds) -> None:
     chapters = {verse.id: (verse.book, verse.chapter) for verse in verses()}
     assert verse_ids.groups is not None
     pairs = {(chapters[int(number)], group) for number, group in zip(verse_ids.values, verse_ids.groups, strict=True)}
     assert len(pairs) == len({chapter for chapter, _ in pairs}) == len(set(verse_ids.groups)) == 119
     for source in (VersesPunctuation(), VersesModernise()):
-        assert source.groups_of(np.array([1001001, 1001031, 1002001, 66022021])).tolist() == [1001, 1001, 1002, 66022]
+        assert _groups(source, [1001001, 1001031, 1002001, 66022021]) == [1001, 1001, 1002, 66022]
     table = Agreement(examples=40).load().tables["train"]
-    groups = Agreement().groups_of(np.array(table.ids)).tolist()
+    groups = _groups(Agreement(), table.ids)
     for row in range(0, 40, 2):
         first, second = (text.split() for text in table.texts[row : row + 2])
         assert groups[row] == groups[row + 1] == row // 2

@@ -29,8 +29,8 @@ class Located(Protocol):
 class Grouped(Protocol):
     """A source whose examples form groups, such as chapters, in which they may be alike."""
 
-    def groups_of(self, ids: np.ndarray) -> np.ndarray:
-        """The group `[N]` of each example, from its id `[N]`."""
+    def groups_of(self, split: str, ids: np.ndarray) -> np.ndarray | None:
+        """The group `[N]` of each example of a split, from its id `[N]`; None if no groups are known."""
         ...
 
 

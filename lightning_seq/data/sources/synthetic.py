@@ -80,7 +80,7 @@ def different(size: int, seen: set[object], draw: Callable[[], T]) -> list[T]:
 class InPairs:
     """Examples from `two_classes`: their groups are the pairs."""
 
-    def groups_of(self, ids: np.ndarray) -> np.ndarray:
+    def groups_of(self, split: str, ids: np.ndarray) -> np.ndarray:
         return ids // 2
 
 
