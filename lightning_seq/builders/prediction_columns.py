@@ -40,6 +40,7 @@ def write_predictions(
     Before the columns of the task come those that name the examples:
     id:     the source's name of the example, see `ExampleIds`.
     origin: the file, or the split of a public set, that holds it; left out for data without files.
+    group:  equal for examples of one group, such as a chapter; left out where no groups are known.
     row:    its row in the test split, from 0: reports join runs by it.
 
     ids:  of the test split.
@@ -51,6 +52,8 @@ def write_predictions(
     examples = {"id": pyarrow.array(ids.values).take(pyarrow.array(rows))}
     if ids.origin is not None:
         examples["origin"] = pyarrow.repeat(ids.origin, len(rows))
+    if ids.groups is not None:
+        examples["group"] = pyarrow.array(ids.groups).take(pyarrow.array(rows))
     write_parquet(directory / "predictions.parquet", {**examples, "row": pyarrow.array(rows), **columns})
     return {"predictions": "predictions.parquet"}
 

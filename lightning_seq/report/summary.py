@@ -285,8 +285,8 @@ def _verdict(
     for name, members in by_test_set(runs).items():
         scores, failed = _scores(members, headline), _failed(members)
         several = sum(len(by_seed) > 1 for by_seed in scores.values()) > 1
-        examples, notes = example_scores(members, headline) if several else ({}, [])
-        test_set = Evaluation(scores, name, failed, examples)
+        examples, clusters, notes = example_scores(members, headline) if several else ({}, None, [])
+        test_set = Evaluation(scores, name, failed, examples, clusters)
         verdicts.append(judge(headline, test_set, parameters, matches, notes, stochastic_order))
     if len(verdicts) == 1:
         return verdicts[0]
