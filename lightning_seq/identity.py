@@ -38,7 +38,7 @@ INSTRUMENTS = {
 """The class of each key of `callbacks.*`, in the file of that name in `callbacks/`. It takes a directory, a DataModule
 and a probe batch, writes `<key>.json`, and has a `cost`."""
 
-PREDICTIONS = {"data.id_column": None, "task.predictions": "short"}
+PREDICTIONS = {"data.id_column": None, "data.group_column": None, "task.predictions": "short"}
 """Keys that change `predictions.parquet` alone, with the value that adds nothing to it."""
 
 STRUCTURE = ("model", "cell", "attention", "init")

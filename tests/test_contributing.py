@@ -71,8 +71,9 @@ def test_extras_are_installed_from_the_source_and_exist() -> None:
     texts += [*root.glob("conf/**/*.yaml"), *root.glob("lightning_seq/**/*.py"), *root.glob("notebooks/*.ipynb")]
     said = "\n".join(path.read_text(encoding="utf-8") for path in texts)
     assert not re.search(r"lightning[-_]seq\[", said)
-    assert {*re.findall(r"install\([\"'](\w+)[\"']\)|[\"']\.\[(\w+)\]", said)} >= {("slurm", ""), ("", "cells")}
-    for found in re.findall(r"install\([\"'](\w+)[\"']\)|[\"']\.\[(\w+)\]", said):
+    named = re.findall(r"(?:install\(|extra=)[\"'](\w+)[\"']\)|[\"']\.\[(\w+)\]", said)
+    assert {*named} >= {("slurm", ""), ("", "cells")}
+    for found in named:
         assert "".join(found) in extras
 
 

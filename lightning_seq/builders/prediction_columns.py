@@ -7,16 +7,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-import pyarrow
 
 from lightning_seq.config.tree import Config
 from lightning_seq.files import write_parquet
 
 if TYPE_CHECKING:
+    import pyarrow
+
     from lightning_seq.data.example_ids import ExampleIds
     from lightning_seq.tasks.task import Task
 
-Column: TypeAlias = Sequence[object] | np.ndarray | pyarrow.Array
+Column: TypeAlias = "Sequence[object] | np.ndarray | pyarrow.Array"
 
 
 def of_task(config: Config) -> dict[str, bool]:
@@ -39,21 +40,28 @@ def write_predictions(
     Before the columns of the task come those that name the examples:
     id:     the source's name of the example, see `ExampleIds`.
     origin: the file, or the split of a public set, that holds it; left out for data without files.
+    group:  equal for examples of one group, such as a chapter; left out where no groups are known.
     row:    its row in the test split, from 0: reports join runs by it.
 
     ids:  of the test split.
     rows: `[N]`, the row in the test split of each line's example.
     """
+    import pyarrow  # starts a thread, which must not exist before a run is forked
+
     rows = rows.astype("int64")
     examples = {"id": pyarrow.array(ids.values).take(pyarrow.array(rows))}
     if ids.origin is not None:
         examples["origin"] = pyarrow.repeat(ids.origin, len(rows))
+    if ids.groups is not None:
+        examples["group"] = pyarrow.array(ids.groups).take(pyarrow.array(rows))
     write_parquet(directory / "predictions.parquet", {**examples, "row": pyarrow.array(rows), **columns})
     return {"predictions": "predictions.parquet"}
 
 
 def name_column(names: Sequence[str], numbers: np.ndarray) -> pyarrow.Array:
     """The name of each number."""
+    import pyarrow
+
     return pyarrow.array(names).take(pyarrow.array(numbers.astype("int64")))
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
-import pyarrow
 import torch
 from torch import Tensor, nn
 
@@ -30,6 +29,8 @@ from lightning_seq.text.bio_tags import OUTSIDE, Tag, scheme_of, spans_of, writt
 from lightning_seq.text.conll import conll
 
 if TYPE_CHECKING:
+    import pyarrow
+
     from lightning_seq.data.tagging.module import TaggingData
     from lightning_seq.tasks.tagging import Tagging
     from lightning_seq.tasks.task import Task
@@ -124,6 +125,8 @@ def artifacts(directory: Path, data: TaggingData, task: Tagging) -> dict[str, st
     kept, places = rows[counted], rows[counted, 0].astype("int64")
 
     def text_column(texts: Iterable[Tag]) -> pyarrow.Array:
+        import pyarrow  # starts a thread, which must not exist before a run is forked
+
         return pyarrow.array(np.array([*texts], dtype=object)[counted], pyarrow.string())
 
     columns = {

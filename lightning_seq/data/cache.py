@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, TypedDict, TypeVar
 
-from lightning_seq.data.sources.keys import Located
+import numpy as np
+
+from lightning_seq.data.sources.keys import Grouped, Located
 from lightning_seq.data.sources.table import Source
 from lightning_seq.errors import UserError
 from lightning_seq.files import LARGEST_CACHED, Plain, fingerprint, read_json, write_json
@@ -31,6 +33,7 @@ class PreparedData(Generic[S_co]):
     revision:     of a public set, or None.
     directory:    in the cache.
     origins:      by split, the file, or the split of a public set, that holds the examples; empty without files.
+    groups_of:    of the source, see `Grouped`; None for a source without groups.
     """
 
     spec: DataSpec
@@ -41,6 +44,7 @@ class PreparedData(Generic[S_co]):
     revision: str | None = None
     directory: Path = Path()
     origins: Mapping[str, str] = field(default_factory=dict)
+    groups_of: Callable[[str, np.ndarray], np.ndarray | None] | None = None
 
     def train_sentences(self) -> Iterator[list[str]]:
         """The sentences of the train split, whole and with all their words, for training word vectors."""
@@ -56,6 +60,7 @@ class CachedFields(TypedDict):
     revision: str | None
     directory: Path
     origins: Mapping[str, str]
+    groups_of: Callable[[str, np.ndarray], np.ndarray | None] | None
 
 
 def prepared(
@@ -80,6 +85,7 @@ def prepared(
             revision=meta["revision"],
             directory=directory,
             origins=source.origins() if isinstance(source, Located) else {},
+            groups_of=source.groups_of if isinstance(source, Grouped) else None,
         )
         return read(directory, meta, common)
 

@@ -19,7 +19,7 @@ import pyarrow.compute as compute
 
 from lightning_seq.records.artifacts import read_artifacts
 from lightning_seq.records.record import Record
-from lightning_seq.report.predictions import EXAMPLE, read_columns, span_counts
+from lightning_seq.report.predictions import EXAMPLE, read_columns, read_groups, span_counts
 
 Scored = tuple[np.ndarray, np.ndarray]
 """Ids `[N]`, each once and rising, and scores `[N]`."""
@@ -30,13 +30,14 @@ _BLEU_ORDER = 4
 
 def example_scores(
     runs: list[tuple[Path, Record]], metric: str | None
-) -> tuple[dict[tuple[str, int], np.ndarray], list[str]]:
-    """The scores of the same test examples by label and seed, and notes on runs without usable scores.
+) -> tuple[dict[tuple[str, int], np.ndarray], np.ndarray | None, list[str]]:
+    """The scores `[N]` of the same test examples by label and seed, the numbers of their groups `[N]` (None where no
+    run has groups), and notes on runs without usable scores.
 
     Where runs were tested on different examples, only the runs with the most frequent set have scores.
     """
     if metric is None or not metric.startswith("test/"):
-        return {}, []
+        return {}, None, []
     name = metric.removeprefix("test/")
     scores: dict[tuple[str, int], Scored] = {}
     notes, differing = [], []
@@ -58,7 +59,17 @@ def example_scores(
     if len(kinds) > 1:
         notes.append("The runs were tested on different examples: those that most runs have are compared one by one.")
     usual = max(kinds, key=lambda kind: (kinds[kind], kind)) if kinds else b""
-    return {run: values for run, (ids, values) in scores.items() if ids.tobytes() == usual}, notes
+    kept = {run: values for run, (ids, values) in scores.items() if ids.tobytes() == usual}
+    return kept, _groups([run for run in runs if (run[1].label, run[1].seed) in kept]), notes
+
+
+def _groups(runs: list[tuple[Path, Record]]) -> np.ndarray | None:
+    """Of the test examples, which are the same in all runs, from the first run that has groups."""
+    for run in runs:
+        for _, found in read_artifacts([run], "predictions", read_groups)[0]:
+            if found is not None:
+                return found[1]
+    return None
 
 
 def _reader(name: str, record: Record) -> Callable[[Path], Scored | None] | None:

@@ -39,6 +39,20 @@ def read_columns(path: Path, *names: str, optional: tuple[str, ...] = ()) -> pa.
         raise ValueError(str(error)) from None
 
 
+def read_groups(path: Path) -> tuple[np.ndarray, np.ndarray] | None:
+    """The numbers of the examples `[N]`, each once and rising, and those of their groups `[N]`, from 0; None for a file
+    without groups.
+
+    Raises ValueError for a file that is not Parquet.
+    """
+    table = read_columns(path, EXAMPLE, "group")
+    if table is None:
+        return None
+    ids, first = np.unique(table[EXAMPLE].to_numpy(), return_index=True)
+    names = table["group"].take(pa.array(first)).combine_chunks().dictionary_encode()
+    return ids, names.indices.to_numpy()
+
+
 def example_names(runs: list[tuple[Path, Record]]) -> dict[tuple[str, int], Names]:
     """The names by label and seed; a run without readable predictions, or whose predictions have no ids, has none."""
     names, _ = read_artifacts(runs, "predictions", read_names)

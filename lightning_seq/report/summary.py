@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean, stdev
 
@@ -19,8 +18,8 @@ from lightning_seq.report.chosen import choices as find_choices
 from lightning_seq.report.headline import conventions, importance, lower_is_better, rank
 from lightning_seq.report.machine import shared_machine
 from lightning_seq.report.reading import Reading
-from lightning_seq.report.test_sets import by_test_set
-from lightning_seq.report.verdict import Evaluation, Verdict, judge
+from lightning_seq.report.test_set_verdicts import verdict_on
+from lightning_seq.report.verdict import Verdict
 
 PARAMETER_KINDS = ("total", "embedding", "recurrent", "head")
 
@@ -266,6 +265,7 @@ def _group(runs: list[tuple[Path, Record]], headline: str | None, reading: Readi
     shown = tuple(dict.fromkeys([*_shown(metrics, chosen), *(choice.metric for choice in choices)]))
     labels = dict.fromkeys(record.label for record in records)
     rows = tuple(_row(label, [record for record in records if record.label == label]) for label in labels)
+    parameters, matches = {row.label: row.parameters for row in rows}, {row.label: row.match for row in rows}
     return Group(
         task=records[0].task,
         data=records[0].data,
@@ -275,56 +275,9 @@ def _group(runs: list[tuple[Path, Record]], headline: str | None, reading: Readi
         conventions=(*conventions(records, shown), *(choice.sentence for choice in choices)),
         rows=rows,
         seeds=tuple(sorted({record.seed for record in records if record.status == "done"})),
-        verdict=_verdict(runs, rows, chosen, reading),
+        verdict=verdict_on(runs, chosen, reading, parameters, matches),
         choices=choices,
     )
-
-
-def _verdict(runs: list[tuple[Path, Record]], rows: tuple[Row, ...], headline: str | None, reading: Reading) -> Verdict:
-    """The verdicts on all test sets, one after the other; only one on a single test set names a best label."""
-    from lightning_seq.report.examples import example_scores  # imports pyarrow
-
-    parameters = {row.label: row.parameters for row in rows}
-    matches = {row.label: row.match for row in rows}
-    verdicts = []
-    for name, members in by_test_set(runs).items():
-        members, level, notes = reading.at_look(members)
-        scores, failed = _scores(members, headline), _failed(members)
-        several = sum(len(by_seed) > 1 for by_seed in scores.values()) > 1
-        examples, problems = example_scores(members, headline) if several else ({}, [])
-        test_set, notes = Evaluation(scores, name, failed, examples), [*notes, *problems]
-        order, rope = reading.stochastic_order, reading.rope
-        verdicts.append(judge(headline, test_set, parameters, matches, notes, order, rope, level))
-    if len(verdicts) == 1:
-        return verdicts[0]
-    scales = list(dict.fromkeys(verdict.scale for verdict in verdicts if verdict.scale is not None))
-    level = scales[0].level if len({scale.level for scale in scales}) == 1 else math.nan
-    return Verdict(
-        sentences=tuple(dict.fromkeys(sentence for verdict in verdicts for sentence in verdict.sentences)),
-        how=tuple(dict.fromkeys(line for verdict in verdicts for line in verdict.how)),
-        pairs=tuple(pair for verdict in verdicts for pair in verdict.pairs),
-        scale=replace(scales[0], level=level) if scales else None,
-    )
-
-
-def _scores(runs: list[tuple[Path, Record]], metric: str | None) -> dict[str, dict[int, float]]:
-    """By label and seed, the metric of finished runs that gave a finite number."""
-    scores: dict[str, dict[int, float]] = {}
-    for _, record in runs:
-        value = number(record.metrics.get(metric)) if metric is not None and record.status == "done" else None
-        of_label = scores.setdefault(record.label, {})
-        if value is not None:
-            of_label[record.seed] = value
-    return scores
-
-
-def _failed(runs: list[tuple[Path, Record]]) -> dict[str, frozenset[int]]:
-    """By label, the seeds whose runs failed."""
-    failed = {record.label: frozenset[int]() for _, record in runs}
-    for _, record in runs:
-        if record.status == "failed":
-            failed[record.label] |= {record.seed}
-    return failed
 
 
 def leading(records: list[Record]) -> str | None:

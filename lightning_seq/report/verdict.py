@@ -263,14 +263,13 @@ def _plan(verdict: Verdict) -> list[str]:
     if not known:
         return []
     first = min(known, key=lambda pair: (pair.needed or 0, -pair.difference))
-    parts = [
-        f"seeds={first.needed} would decide {first.better} against {first.other} ({measure.size(first.difference)}"
-    ]
-    parts[0] += ") if the difference is as large as it looks (power 80 %)"
-    last = max(known, key=lambda pair: pair.needed or 0)
-    if len(known) > 1:
-        parts.append(f"seeds={last.needed} all {len(known)} of which seeds can decide")
-    return [", ".join(parts) + "."]
+    last = max(pair.needed or 0 for pair in known)
+    text = f"seeds={first.needed} decides {first.better} against {first.other} ({measure.size(first.difference)})"
+    if len(known) > 1 and len(known) == len(unsettled):
+        text += f", seeds={last} all {len(known)} open pairs"
+    elif len(known) < len(unsettled):
+        text += f", seeds={last} {len(known)} of {len(unsettled)} open pairs; the others need more test examples"
+    return [f"If the differences are as large as they look: {text} (power 80 %)."]
 
 
 def _with_failures(test_set: Evaluation, measure: Scale, comparison: Comparison) -> list[str]:

@@ -56,11 +56,12 @@ def _logging(directory: Path) -> Iterator[None]:
     A rank other than 0 also writes the error into a file: torchrun then ends rank 0 by a signal, and only the file
     tells the launcher why.
     """
-    handler = logging.FileHandler(directory / LOG, encoding="utf-8")
+    handler = logging.FileHandler(directory / LOG, encoding="utf-8", delay=True)
     handler.setFormatter(PrintableFormatter("%(asctime)s %(message)s", "%H:%M:%S"))
     handler.setLevel(logging.INFO)
     log.addHandler(handler)
     try:
+        (directory / LOG).touch()  # from here on, the log also names a signal
         yield
     except Interrupted as interrupted:
         log.warning("%s", interrupted)

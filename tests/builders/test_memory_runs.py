@@ -184,8 +184,8 @@ def test_how_far_back_in_one_comparison() -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["data=bits_3", "data.length=0"], "data.length is 0, expected a whole number of at least 1"),
-        (["data=bits_3", "data.length=ten"], "data.length=ten: expected a whole number, ten came"),
+        (["data=bits_3", "data.length=0"], "data.length=0: expected a whole number of at least 1"),
+        (["data=bits_3", "data.length=ten"], "data.length=ten: expected a whole number of at least 1, ten came"),
         (["data=bits_1", "data.length=3"], "bits_1 has one bit"),
         (["data=bits_3", "data.variable=true"], "there is no key 'variable' in data"),
         (["data=bits_5"], "did you mean bits_"),
@@ -196,9 +196,9 @@ def test_how_far_back_in_one_comparison() -> None:
         (["data=adding", "task.tolerance=0"], "task.tolerance is 0"),
         (["data=adding", "task.tolerance=small"], "task.tolerance=small: expected a number"),
         (["data=adding", "model=window_mlp"], "has no final state: use task.pooling=mean, max or attention"),
-        (["data=copy_memory", "data.distance=0"], "data.distance is 0"),
+        (["data=copy_memory", "data.distance=0"], "data.distance=0: expected a whole number of at least 1"),
         (["data=copy_memory", "data.length=2"], "there are 64 different sentences"),
-        (["data=agreement", "data.distance=4"], "data.distance is 4"),
+        (["data=agreement", "data.distance=4"], "data.distance=4: expected a whole number of at least 6"),
         (
             ["data=agreement", "data.split_seed=-1"],
             "data.split_seed=-1: expected a whole number of at least 0",

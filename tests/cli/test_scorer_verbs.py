@@ -60,7 +60,7 @@ def test_every_scorer_explains_itself_and_its_parameter_formula_is_its_count(nam
         formula = parameters_of(type(scorer))
         if formula is None:
             extra = int(name == "cosine")
-            assert "where Q = D, else Q*D" in explained.fields["Parameters"]
+            assert "if Q = D, else Q*D" in explained.fields["Parameters"]
             assert count == (extra if Q == D else Q * D + extra)
         else:
             assert evaluate(formula, sizes_of(scorer)) == count
@@ -73,7 +73,7 @@ def test_explain_prints_the_equations_and_the_arithmetic(capsys: pytest.CaptureF
     assert "Bahdanau et al. 2015" in out
     assert "A*Q + A*D + A = 10*10 + 10*20 + 10 = 310" in out
     assert main(["explain", "dot", "query_size=10", "value_size=20"]) == 0
-    assert "none where Q = D, else Q*D: here 200" in capsys.readouterr().out
+    assert "none if Q = D, else Q*D: here 200" in capsys.readouterr().out
     assert main(["explain", "--list"]) == 0
     out = capsys.readouterr().out
     assert all(f"\n{name} " in out for name in NAMES)

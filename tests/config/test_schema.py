@@ -189,6 +189,7 @@ def test_a_group_that_an_experiment_file_makes_a_number_is_refused(monkeypatch: 
 def test_a_key_of_a_source_has_the_role_of_the_key_as_it_is_typed() -> None:
     assert role_of("data.source.mirror") is role_of("data.mirror") is Role.MACHINE
     assert not can_be_swept("data.source.id_column")
+    assert not can_be_swept("data.source.group_column")
     assert can_be_swept("data.source.split_seed")
 
 

@@ -36,6 +36,7 @@ OTHERS: list[tuple[Any, dict[str, Any]]] = [
             "splits": {"train": "train", "validation": None, "test": None},
             "split_seed": 5,
             "id_column": "n",
+            "group_column": "g",
         },
     ),
 ]

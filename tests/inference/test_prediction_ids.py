@@ -372,7 +372,7 @@ def test_reports_join_runs_with_and_without_rows(tmp_path: Path) -> None:
     parquet.write_table(table.drop_columns(["id", "origin"]).rename_columns({"row": "id"}), path)
     artifacts = {**runs[1][1].artifacts, "predictions": {"path": path.name}}
     runs[1] = (runs[1][0], runs[1][1].with_(artifacts=artifacts))
-    scores, notes = example_scores(runs, "test/accuracy")
+    scores, _, notes = example_scores(runs, "test/accuracy")
     assert not notes
     assert scores["new", 1].tolist() == scores["old", 1].tolist()
     assert len(scores["new", 1]) == 6

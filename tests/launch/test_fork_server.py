@@ -128,7 +128,17 @@ def test_an_interruption_leaves_no_run_behind(server: ForkServer, tmp_path: Path
 
 
 @pytest.mark.slow
-def test_nothing_that_must_not_be_copied_is_imported() -> None:
+@pytest.mark.parametrize(
+    ("data", "model"),
+    [
+        ("verses_genre", "lstm"),
+        ("verses_punctuation", "lstm"),
+        ("verses_words", "lstm"),
+        ("verses_modernise", "encoder_decoder_attention"),
+        ("nottingham", "gru"),
+    ],
+)
+def test_nothing_that_must_not_be_copied_is_imported(data: str, model: str) -> None:
     """What runs import starts no thread and touches no accelerator."""
     program = (
         "import os, sys, importlib\n"
@@ -136,8 +146,8 @@ def test_nothing_that_must_not_be_copied_is_imported() -> None:
         "import torch\n"
         "print(len(os.listdir('/proc/self/task')), torch.cuda.is_initialized())"
     )
-    config = compose(["data=verses_genre", "model=lstm", "name=x"])
-    made = fork_server_for(planned_runs([Entry("lstm", [], config)], [1, 2]))
+    config = compose([f"data={data}", f"model={model}", "name=x"])
+    made = fork_server_for(planned_runs([Entry(model, [], config)], [1, 2]))
     assert made is not None
     done = subprocess.run(
         [sys.executable, "-c", program, *made.modules],

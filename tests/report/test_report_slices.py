@@ -9,12 +9,21 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from pyarrow import parquet
-from scipy.stats import binomtest
+from scipy.stats import binomtest, t
 
 from lightning_seq.files import sha256
 from lightning_seq.records.record import Record, read, runs_in, write
 from lightning_seq.report.dashboard.page import Page
-from lightning_seq.report.dashboard.slices import bootstrap, cuts, measured, read_predicted, slices, wilson
+from lightning_seq.report.dashboard.slices import (
+    Predicted,
+    bootstrap,
+    cuts,
+    effective_size,
+    measured,
+    read_predicted,
+    slices,
+    wilson,
+)
 from lightning_seq.report.predictions import span_counts
 from lightning_seq.report.summary import summarise
 
@@ -157,3 +166,73 @@ def test_the_bootstrap_covers_as_often_as_it_says() -> None:
         low, high = bootstrap(random.binomial(of, share)[None].astype(float), of[None].astype(float))
         inside += low <= 0.7 <= high
     assert 180 <= inside <= 198
+
+
+GROUPS = ["g", "g", "g", "h", "h", "h", "i", "i", "i"]
+
+
+def test_examples_of_a_group_count_by_their_clustered_standard_error(tmp_path: Path) -> None:
+    """Right are 3, 2 and 0 of three examples each: the sums of deviations from 5/9 are 4/3, 1/3 and -5/3."""
+    right = [True, True, True, True, True, False, False, False, False]
+    save(tmp_path / "rnn-seed1", columns(right) | {"group": GROUPS})
+    held = read_predicted(tmp_path / "rnn-seed1" / "predictions.parquet", "accuracy")
+    assert held is not None
+    assert held.groups is not None
+    clustered = 3 / 2 * ((4 / 3) ** 2 + (1 / 3) ** 2 + (5 / 3) ** 2) / 9**2
+    independent = (5 * (4 / 9) ** 2 + 4 * (5 / 9) ** 2) / 8 / 9
+    size = 9 * independent / clustered * (t.ppf(0.975, 8) / t.ppf(0.975, 2)) ** 2
+    assert size == pytest.approx(0.9233, abs=1e-4)
+    assert effective_size(held.hits, held.groups) == pytest.approx(size)
+    found = measured([held], np.ones(9, dtype=bool), held.groups)
+    assert found is not None
+    assert found.value == pytest.approx(5 / 9)
+    assert (found.low, found.high) == pytest.approx(wilson(5 / 9, size))
+
+
+def test_groups_of_one_example_change_nothing_and_one_group_tells_nothing(tmp_path: Path) -> None:
+    save(tmp_path / "rnn-seed1", columns([True] * 4 + [False] * 5))
+    held = read_predicted(tmp_path / "rnn-seed1" / "predictions.parquet", "accuracy")
+    assert held is not None
+    assert held.groups is None
+    all_examples = np.ones(9, dtype=bool)
+    alone, plain = measured([held], all_examples, np.arange(9)), measured([held], all_examples)
+    assert alone is not None
+    assert plain is not None
+    assert (alone.low, alone.high) == pytest.approx((plain.low, plain.high))
+    same = measured([held], all_examples, np.zeros(9))
+    assert same is not None
+    assert (same.value, same.low, same.high) == (pytest.approx(4 / 9), 0.0, 1.0)
+    groups = np.repeat([0, 1, 2], 3)
+    assert effective_size(np.ones(9), groups) == 3
+    assert effective_size(np.tile([1.0, 0.0, 0.0], 3), groups) == 9
+
+
+def test_the_bootstrap_draws_whole_groups_and_covers_as_often_as_it_says() -> None:
+    """Sentences of 40 documents, whose shares of right tokens differ: 0.7 on average."""
+    random, inside, alone = np.random.default_rng(4), 0, 0
+    groups = np.repeat(np.arange(40), 8)
+    for _ in range(200):
+        of = random.integers(2, 12, size=320).astype(float)
+        hits = random.binomial(of.astype(int), random.beta(7, 3, size=40)[groups]).astype(float)
+        run = Predicted(np.arange(320), hits, of, {}, None)
+        for chosen in (groups, None):
+            found = measured([run], np.ones(320, dtype=bool), chosen)
+            assert found is not None
+            if chosen is None:
+                alone += found.low <= 0.7 <= found.high
+            else:
+                inside += found.low <= 0.7 <= found.high
+    assert 178 <= inside <= 198
+    assert alone < 140
+
+
+def test_the_page_tells_of_groups(tmp_path: Path) -> None:
+    """One of the runs was made before predictions had groups."""
+    right = [True, True, True, True, True, False, False, False, False]
+    save(tmp_path / "rnn-seed1", columns(right))
+    save(tmp_path / "gru-seed1", columns(right) | {"group": GROUPS})
+    summary = summarise(tmp_path)
+    text = slices(Page(summary.groups[0].labels), runs_in(tmp_path), summary)
+    assert "Intervals are over 3 groups of examples" in text
+    low, high = wilson(5 / 9, 0.923277)
+    assert text.count(f"0.556<small>{low:.3f} – {high:.3f}</small>") == 2

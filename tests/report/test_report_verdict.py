@@ -214,7 +214,9 @@ def test_seeds_that_would_decide_are_named() -> None:
     needed = next(one.needed for one in result.pairs if {one.better, one.other} == {"a", "b"})
     assert needed is not None
     assert needed > 3
-    assert f"seeds={needed} would decide b against a (2.2 points)" in result.sentences[1]
+    assert result.sentences[1] == (
+        f"If the differences are as large as they look: seeds={needed} decides b against a (2.2 points) (power 80 %)."
+    )
 
 
 def test_failed_seeds_count_as_the_worst_in_a_second_reading() -> None:
@@ -368,8 +370,8 @@ def test_ids_out_of_order_are_paired_and_other_examples_are_not(
     decided: Path, make_comparison: Make, tmp_path: Path
 ) -> None:
     runs = runs_in(decided)
-    scores, notes = example_scores(runs, "test/accuracy")
-    assert (len(scores), notes) == (15, [])
+    scores, clusters, notes = example_scores(runs, "test/accuracy")
+    assert (len(scores), clusters, notes) == (15, None, [])
     for run, record in runs:
         table = parquet.read_table(run / "predictions.parquet").sort_by("id")
         right = np.array(table["target"].to_pylist()) == np.array(table["prediction"].to_pylist())
@@ -378,7 +380,7 @@ def test_ids_out_of_order_are_paired_and_other_examples_are_not(
     run = directory / "rnn-seed1"
     right = np.arange(610) % 3 > 0
     save(run, read(run), np.arange(10, 610), right, **{"test/accuracy": float(right[10:].mean())})
-    scores, (note,) = example_scores(runs_in(directory), "test/accuracy")
+    scores, _, (note,) = example_scores(runs_in(directory), "test/accuracy")
     assert ("rnn", 1) not in scores
     assert len(scores) == 3
     assert "different examples" in note
@@ -394,10 +396,10 @@ def test_predictions_that_do_not_add_up_are_left_to_the_seeds(make_comparison: M
 
 
 def test_the_loss_of_a_classifier_is_judged_by_its_examples_too(decided: Path) -> None:
-    scores, _ = example_scores(runs_in(decided), "test/loss")
+    scores, *_ = example_scores(runs_in(decided), "test/loss")
     assert set(np.unique(np.stack(list(scores.values())))) == {0.1, 2.0}
-    assert example_scores(runs_in(decided), "test/macro_f1") == ({}, [])
-    assert example_scores(runs_in(decided), "val/accuracy") == ({}, [])
+    assert example_scores(runs_in(decided), "test/macro_f1") == ({}, None, [])
+    assert example_scores(runs_in(decided), "val/accuracy") == ({}, None, [])
 
 
 def tagger(directory: Path, sentences: list[tuple[list[str], list[str]]]) -> tuple[Path, dict[str, Any]]:
@@ -424,7 +426,7 @@ def test_f1_of_spans_and_accuracy_of_tokens_are_taken_apart_by_sentence(tmp_path
     f1_without = [2 * 2 / (4 + 5), 2 * 3 / (5 + 6), 2 * 1 / (4 + 5), 2 * 3 / (5 + 5)]
     metrics = {"test/f1": f1, "test/accuracy": accuracy}
     record = Record("done", "demo", "rnn", 1, task="tagging", metrics=metrics, artifacts=artifacts)
-    scores, notes = example_scores([(run, record)], "test/f1")
+    scores, _, notes = example_scores([(run, record)], "test/f1")
     assert notes == []
     found = scores["rnn", 1]
     assert found.mean() == pytest.approx(f1)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from lightning_seq.data.cache import CachedFields, PreparedData, check_limits, prepared, train_vocabulary, write_meta
-from lightning_seq.data.example_ids import save_keys
+from lightning_seq.data.example_ids import save_names
 from lightning_seq.data.kept_texts import KeptTexts, save_texts
 from lightning_seq.data.sources.table import SPLITS, Loaded, Source, Table, empty_split
 from lightning_seq.data.token_arrays import (
@@ -131,7 +131,7 @@ def _build(directory: Path, name: str, loaded: Loaded[Table], tokeniser: Tokenis
         table = tables[split]
         labels = np.array([numbers[label] for label in table.labels], dtype=np.int64)
         save_arrays(directory, split, flat=flat, offsets=offsets, labels=labels, ids=np.array(table.ids))
-        save_keys(directory, split, table.keys)
+        save_names(directory, split, table)
     save_texts(directory, "test_text", tables["test"].texts)
     save_corpus(directory, "", train_flat, train_offsets, list(spellings))
     content, membership = _digests(tables)

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from lightning_seq.data.cache import CachedFields, prepared, train_vocabulary, write_meta
-from lightning_seq.data.example_ids import save_keys
+from lightning_seq.data.example_ids import save_names
 from lightning_seq.data.kept_texts import save_texts
 from lightning_seq.data.sequence_to_sequence.alignments import token_links
 from lightning_seq.data.sequence_to_sequence.prepared import PairSplit, PreparedPairs
@@ -122,7 +122,7 @@ def _build(
             save_arrays(directory, f"{split}_{side}", flat=flat, offsets=offsets)
             save_texts(directory, f"{split}_{side}_text", table.sources if side == "source" else table.targets)
         save_arrays(directory, split, ids=np.array(table.ids, dtype=np.int64))
-        save_keys(directory, split, table.keys)
+        save_names(directory, split, table)
         if aligned:
             links, offsets = token_links(table, segmenters, limits)
             save_arrays(directory, split, links=links, link_offsets=offsets)

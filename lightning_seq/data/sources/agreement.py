@@ -8,7 +8,7 @@ from typing import Annotated
 
 import numpy as np
 
-from lightning_seq.data.sources.synthetic import Synthetic, different, two_classes
+from lightning_seq.data.sources.synthetic import InPairs, Synthetic, different, two_classes
 from lightning_seq.data.sources.table import Loaded, Table
 from lightning_seq.value_types import Range
 
@@ -27,7 +27,7 @@ PHRASE = 3
 
 
 @dataclass(frozen=True)
-class Agreement(Synthetic):
+class Agreement(InPairs, Synthetic):
     """The number of the next verb: `the keys near the old door` … `are` (the task of Linzen et al. 2016, on
     sentences of our own).
 

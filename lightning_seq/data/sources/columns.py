@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeAlias
 
-from lightning_seq.data.sources.keys import checked_keys, typed_keys
+from lightning_seq.data.sources.keys import NameColumns, checked_keys, typed_keys
 from lightning_seq.data.sources.table import SPLITS, Cut, Keys, L_co, Loaded, Shares, Table
 from lightning_seq.errors import UserError, near
 from lightning_seq.files import Plain
@@ -113,19 +113,25 @@ def texts_of(rows: ColumnRows, setting: str, column: str, name: str) -> list[str
     return texts
 
 
-def keys_of(rows: ColumnRows, column: str, name: str) -> Keys:
-    """The values of a column of ids. Raises UserError for a missing column and as `checked_keys` does."""
-    check_columns(rows, {"id_column": column}, name)
-    keys = checked_keys(list(rows[column]), column, lambda row: f"{name}, row {row}")
+def keys_of(rows: ColumnRows, column: str, name: str, setting: str = "id_column") -> Keys:
+    """The values of a column of ids or groups. Raises UserError for a missing column and as `checked_keys` does."""
+    check_columns(rows, {setting: column}, name)
+    keys = checked_keys(list(rows[column]), column, lambda row: f"{name}, row {row}", setting)
     return typed_keys([keys], untyped=False)[0]
 
 
+def names_of(rows: ColumnRows, columns: NameColumns, name: str, kept: Sequence[int]) -> tuple[Keys | None, Keys | None]:
+    """The ids and the groups of the rows that are kept; None without such a column. Raises UserError as `keys_of`."""
+    names = {setting: keys_of(rows, column, name, setting) for setting, column in columns.name_columns().items()}
+    chosen = {setting: [values[row] for row in kept] for setting, values in names.items()}
+    return chosen.get("id_column"), chosen.get("group_column")
+
+
 @dataclass(frozen=True)
-class Columns(Reading[Loaded[Table]], Cut):
+class Columns(NameColumns, Reading[Loaded[Table]], Cut):
     """Reads labelled texts.
 
-    classes:   names of the labels 0, 1, … of a set that does not name them.
-    id_column: its values, all different, name the examples in predictions; None: their rows do.
+    classes: names of the labels 0, 1, … of a set that does not name them.
 
     An example's id is its row in the set's own split, counted from 0.
     """
@@ -133,7 +139,6 @@ class Columns(Reading[Loaded[Table]], Cut):
     text_column: str = "text"
     label_column: str = "label"
     classes: Sequence[str] | None = None
-    id_column: str | None = None
 
     def to_plain(self) -> Plain:
         return {
@@ -142,7 +147,7 @@ class Columns(Reading[Loaded[Table]], Cut):
             "classes": list(self.classes) if self.classes else None,
             "splits": self.own_splits,
             "cut": self.shares(),
-            **({"ids": self.id_column} if self.id_column else {}),
+            **self.names_to_plain(),
         }
 
     def read(self, sets: Sets, name: str, revision: str | None) -> Loaded[Table]:
@@ -157,8 +162,9 @@ class Columns(Reading[Loaded[Table]], Cut):
         texts, labels = texts_of(rows, "text_column", self.text_column, name), rows[self.label_column]
         names = getattr(rows.features[self.label_column], "names", None) or self.classes
         classes = [_class(label, names, name, row) for row, label in enumerate(labels)]
-        keys = keys_of(rows, self.id_column, name) if self.id_column else None
-        return Table(texts, classes, list(range(len(texts))), keys=keys), tuple(names) if names else None
+        ids = list(range(len(texts)))
+        keys, groups = names_of(rows, self, name, ids)
+        return Table(texts, classes, ids, keys=keys, groups=groups), tuple(names) if names else None
 
 
 def _class(label: object, names: Sequence[str] | None, name: str, row: int) -> str:

@@ -11,8 +11,6 @@ from lightning_seq.text.bio_tags import Tag
 from lightning_seq.text.conll import fields
 from lightning_seq.text.lines import split_lines
 
-_DOCUMENT = "-DOCSTART-"
-
 
 @dataclass(frozen=True)
 class Conll:
@@ -26,6 +24,9 @@ class Conll:
 
     tokens_column: int = 0
     tag_column: str | int = -1
+
+    document = "-DOCSTART-"
+    """Begins a line before the first sentence of a document."""
 
     def __post_init__(self) -> None:
         for name in ("tokens_column", "tag_column"):
@@ -43,7 +44,7 @@ class Conll:
         sentences: list[list[tuple[str, Tag, int]]] = []
         width, inside = 0, False
         for number, line in enumerate(split_lines(text), 1):
-            if not line.strip() or line.startswith(_DOCUMENT):
+            if not line.strip() or line.startswith(self.document):
                 inside = False
                 continue
             columns = [column.strip(" ") for column in line.split("\t")] if "\t" in line else fields(line)

@@ -28,6 +28,9 @@ class Conllu:
 
     tag_column: str | int = "upos"
 
+    document = "# newdoc"
+    """Begins a line before the first sentence of a document."""
+
     def __post_init__(self) -> None:
         if self.tag_column not in TAG_COLUMNS:
             raise UserError(f"data.tag_column is {self.tag_column!r}; {near(str(self.tag_column), TAG_COLUMNS)}")

@@ -8,7 +8,7 @@ import numpy as np
 
 from lightning_seq.data.sources.corpus import held_out
 from lightning_seq.data.sources.table import SPLITS, Loaded, Table
-from lightning_seq.data.sources.verses import Verse, edition, verses
+from lightning_seq.data.sources.verses import InChapters, Verse, edition, verses
 from lightning_seq.field_checks import check_fields
 from lightning_seq.files import Plain
 from lightning_seq.value_types import Seed
@@ -28,7 +28,7 @@ _BOOKS = {book: genre for genre, books in GENRES.items() for book in books}
 
 
 @dataclass(frozen=True)
-class VersesGenre:
+class VersesGenre(InChapters):
     """The kind of book that a verse is from: law, history, wisdom, prophets, gospels, acts or letters.
 
     No chapter is in two splits: of each kind about 80 % of the chapters are for training, 10 % for validation, 10 % for

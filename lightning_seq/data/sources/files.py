@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from lightning_seq.data.sources.keys import checked_keys, typed_keys
+from lightning_seq.data.sources.keys import NameColumns, checked_keys, typed_keys
 from lightning_seq.data.sources.split_files import SplitFiles, decoded
 from lightning_seq.data.sources.table import Cut, Loaded, Table
 from lightning_seq.errors import UserError
@@ -20,12 +20,12 @@ from lightning_seq.text.lines import check_characters, split_lines
 _LABEL = "__label__"
 _TABS = ("\\t", "tab")
 _NUMBER = re.compile(r"[-+]?[0-9]*[.,]?[0-9]+(e[-+]?[0-9]+)?", re.IGNORECASE)
-Row = tuple[int, object, object, object]
-"""The line that a record starts on, its text, its label, and its key or None."""
+Row = tuple[int, dict[str, object]]
+"""The line that a record starts on, and its values by the settings of their columns."""
 
 
 @dataclass(frozen=True)
-class Files(SplitFiles, Cut):
+class Files(NameColumns, SplitFiles, Cut):
     r"""Labelled sentences; the id of an example is the line that its record begins on, counted from 1.
 
     kind: `csv` or `tsv` (a header, then records), `jsonl` (an object a line), or `text`: one example a line, either
@@ -36,7 +36,6 @@ class Files(SplitFiles, Cut):
                the header so that both columns are in it.
     quotes:    whether a field may be in double quotes, with line ends and delimiters in it; None: only in csv. In the
                tsv files of GLUE and Tatoeba, a quotation mark is a character.
-    id_column: a column whose values, all different, name the examples in predictions; None: their lines do.
     """
 
     kind: Literal["csv", "tsv", "jsonl", "text"] = field(kw_only=True)
@@ -44,7 +43,6 @@ class Files(SplitFiles, Cut):
     label_column: str = "label"
     delimiter: str | None = None
     quotes: bool | None = None
-    id_column: str | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -52,8 +50,9 @@ class Files(SplitFiles, Cut):
             object.__setattr__(self, "delimiter", "\t")
         if self.delimiter is not None and (len(self.delimiter) != 1 or self.delimiter in '"\r\n'):
             raise UserError(f"data.delimiter is {self.delimiter!r}: expected one character, such as ; (null finds it)")
-        if self.kind == "text" and self.id_column:
-            raise UserError(f"data.id_column={self.id_column}: data=text has no columns; leave it out, or use data=csv")
+        if self.kind == "text":
+            for setting, name in self.name_columns().items():
+                raise UserError(f"data.{setting}={name}: data=text has no columns; leave it out, or use data=csv")
         if self.kind != "text" and self.text_column == self.label_column:
             raise UserError(
                 f"data.text_column and data.label_column are both {self.text_column!r}: a text cannot be its own label"
@@ -67,7 +66,7 @@ class Files(SplitFiles, Cut):
             **self.contents(),
             **({"quotes": self._quoted} if self.kind == "tsv" or not self._quoted else {}),
             **({"delimiter": self.delimiter} if self.delimiter else {}),
-            **({"ids": self.id_column} if self.id_column else {}),
+            **self.names_to_plain(),
         }
 
     @property
@@ -79,9 +78,13 @@ class Files(SplitFiles, Cut):
         notes: list[str] = []
         tables = {split: self._table(path, notes) for split, path in self.paths().items()}
         self._check_classes(tables["train"])
-        if self.id_column:
-            keys = typed_keys([table.keys or [] for table in tables.values()], untyped=self.kind != "jsonl")
-            tables = {split: replace(table, keys=own) for (split, table), own in zip(tables.items(), keys, strict=True)}
+        untyped = self.kind != "jsonl"
+        keys = typed_keys([table.keys or [] for table in tables.values()], untyped)
+        groups = typed_keys([table.groups or [] for table in tables.values()], untyped)
+        tables = {
+            split: replace(table, keys=own or None, groups=group or None)
+            for (split, table), own, group in zip(tables.items(), keys, groups, strict=True)
+        }
         return self.loaded(tables, notes=notes)
 
     def _check_classes(self, table: Table) -> None:
@@ -96,9 +99,9 @@ class Files(SplitFiles, Cut):
     def _table(self, path: Path, notes: list[str]) -> Table:
         """The examples of a file. notes: takes a line for each thing that the user may not expect."""
         text = decoded(path, self.encoding)
-        table, keys = Table([], [], [], str(path)), list[object]()
-        for line, sentence, label, key in _READERS[self.kind](self, path, text, notes):
-            where = f"{path}, line {line}"
+        table, own = Table([], [], [], str(path)), {setting: list[object]() for setting in self.name_columns()}
+        for line, values in _READERS[self.kind](self, path, text, notes):
+            where, sentence, label = f"{path}, line {line}", values["text_column"], values["label_column"]
             name = str(label).strip() if isinstance(label, str | int | bool) else ""
             if not name:
                 raise UserError(
@@ -114,19 +117,20 @@ class Files(SplitFiles, Cut):
             table.texts.append(sentence)
             table.labels.append(name)
             table.ids.append(line)
-            keys.append(key)
+            for setting, column in own.items():
+                column.append(values[setting])
         if not table.texts:
             raise UserError(f"{path} has no examples, only a header or empty lines: expected one example a line")
-        if self.id_column is None:
-            return table
-        values = checked_keys(keys, self.id_column, lambda row: f"{path}, line {table.ids[row]}")
-        return replace(table, keys=values)
+        names = {
+            setting: checked_keys(own[setting], name, lambda row: f"{path}, line {table.ids[row]}", setting)
+            for setting, name in self.name_columns().items()
+        }
+        return replace(table, keys=names.get("id_column"), groups=names.get("group_column"))
 
     @property
     def _names(self) -> dict[str, str]:
-        """The names of the columns of texts, labels and perhaps ids, in this order, by their settings."""
-        names = {"text_column": self.text_column, "label_column": self.label_column}
-        return names | ({"id_column": self.id_column} if self.id_column else {})
+        """The names of the columns of texts, labels and perhaps ids and groups, in this order, by their settings."""
+        return {"text_column": self.text_column, "label_column": self.label_column, **self.name_columns()}
 
     def _separated(self, path: Path, text: str, notes: list[str]) -> Iterator[Row]:
         usual = "\t" if self.kind == "tsv" else ","
@@ -138,7 +142,8 @@ class Files(SplitFiles, Cut):
         remedy = "check the quotes in that record, or give data.quotes=false where a quotation mark is a character"
         rows = records(io.StringIO(text, newline="\n"), delimiter, self._quoted, str(path), remedy)
         header = next([name.strip() for name in row] for *_, row in rows if row)
-        columns = [self._column(path, setting, name, header) for setting, name in self._names.items()]
+        columns = {setting: self._column(path, setting, name, header) for setting, name in self._names.items()}
+        label = columns["label_column"]
         long, labels = [], set()
         for line, last, row in rows:
             if not row:
@@ -151,11 +156,11 @@ class Files(SplitFiles, Cut):
             if last > line:
                 long.append((line, last, row))
             else:
-                labels.add(row[columns[1]])
-            yield line, row[columns[0]], row[columns[1]], row[columns[2]] if self.id_column else None
+                labels.add(row[label])
+            yield line, {setting: row[column] for setting, column in columns.items()}
         for line, last, row in long:
             if self.kind == "tsv" or self.quotes is None:
-                self._check_long(f"{path}, line {line}", last, row, delimiter, columns[1], labels)
+                self._check_long(f"{path}, line {line}", last, row, delimiter, label, labels)
         if long:
             notes.append(f"{path.name}: {len(long)} quoted text{'s' * (len(long) > 1)} with line ends inside")
 
@@ -204,8 +209,7 @@ class Files(SplitFiles, Cut):
                         f"{path}, line {line}: {missing}there is no column {name!r} (data.{setting}): "
                         f"its columns are {', '.join(map(str, record))}"
                     )
-            key = record[self.id_column] if self.id_column else None
-            yield line, record[self.text_column], record[self.label_column], key
+            yield line, {setting: record[name] for setting, name in self._names.items()}
 
     def _labelled_lines(self, path: Path, text: str, notes: list[str]) -> Iterator[Row]:
         for line, content in _lines(text):
@@ -222,7 +226,7 @@ class Files(SplitFiles, Cut):
                         f"{path}, line {line}: label missing or out of range: "
                         f"expected a label, a tab and the text, or {_LABEL}x and the text"
                     )
-            yield line, sentence, label, None
+            yield line, {"text_column": sentence, "label_column": label}
 
 
 _READERS: dict[str, Callable[[Files, Path, str, list[str]], Iterator[Row]]] = {

@@ -1,12 +1,16 @@
-"""The ids that a column of the user gives the examples, and the files or splits that hold the examples of a source."""
+"""The ids and groups of the examples of a source, and the files or splits that hold them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
+
+import numpy as np
 
 from lightning_seq.data.sources.table import SPLITS, Keys
 from lightning_seq.errors import UserError
+from lightning_seq.files import Plain
 from lightning_seq.text.lines import check_characters
 
 _LARGEST = 2**63 - 1
@@ -21,27 +25,60 @@ class Located(Protocol):
         ...
 
 
+@runtime_checkable
+class Grouped(Protocol):
+    """A source whose examples form groups, such as chapters, in which they may be alike."""
+
+    def groups_of(self, split: str, ids: np.ndarray) -> np.ndarray | None:
+        """The group `[N]` of each example of a split, from its id `[N]`; None if no groups are known."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class NameColumns:
+    """The columns of the user that name the examples in predictions.
+
+    id_column:    its values are all different; None: lines or rows are the ids.
+    group_column: its values are equal for examples of one group (document, author) in which they may be alike; None:
+                  no groups are known.
+    """
+
+    id_column: str | None = None
+    group_column: str | None = None
+
+    def name_columns(self) -> dict[str, str]:
+        """The columns that are given, by their settings."""
+        columns = {"id_column": self.id_column, "group_column": self.group_column}
+        return {setting: column for setting, column in columns.items() if column}
+
+    def names_to_plain(self) -> dict[str, Plain]:
+        """The part of the identity of a source; empty without such columns."""
+        return {setting.replace("_column", "s"): column for setting, column in self.name_columns().items()}
+
+
 def origins(places: Mapping[str, str | None]) -> dict[str, str]:
     """By split, its place; a split that is cut from train has the place of train."""
     return {split: str(places.get(split) or places["train"]) for split in SPLITS}
 
 
-def checked_keys(values: Sequence[object], column: str, place: Callable[[int], str]) -> Keys:
-    """The values of `data.id_column` for a file or split.
+def checked_keys(
+    values: Sequence[object], column: str, place: Callable[[int], str], setting: str = "id_column"
+) -> Keys:
+    """The values of `data.id_column` or `data.group_column` for a file or split.
 
     place: of example number i, for people.
-    Raises UserError for a value that is neither text nor a whole number, and for a value that two examples have.
+    Raises UserError for a value that is neither text nor a whole number, and for an id that two examples have.
     """
     keys: Keys = []
     first: dict[str, int] = {}
     for number, value in enumerate(values):
         if isinstance(value, bool) or not isinstance(value, int | str) or not str(value).strip():
             raise UserError(
-                f"{place(number)}: {column!r} is {value!r}, expected text or a whole number (data.id_column)"
+                f"{place(number)}: {column!r} is {value!r}, expected text or a whole number (data.{setting})"
             )
         check_characters(place(number), str(value))
         before = first.setdefault(str(value), number)
-        if before != number:
+        if before != number and setting == "id_column":
             raise UserError(
                 f"{place(number)}: {column!r} is {value!r}, as at {place(before)}: expected another value for each "
                 "example (data.id_column); leave data.id_column out for the number of the line or row"

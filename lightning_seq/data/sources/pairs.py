@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeAlias, runtime_checkable
 
-from lightning_seq.data.sources.columns import ColumnRows, Reading, Sets, check_columns, keys_of
+from lightning_seq.data.sources.columns import ColumnRows, Reading, Sets, check_columns, names_of
+from lightning_seq.data.sources.keys import NameColumns
 from lightning_seq.data.sources.table import Cut, Examples, Keys, Loaded, Source
 from lightning_seq.errors import UserError, near
 from lightning_seq.files import Plain
@@ -23,9 +24,10 @@ _TRANSLATION = "translation."
 class PairTable(Examples):
     """Source and target texts: the examples of one split.
 
-    ids:   of the source: rows, verses, lines.
-    links: of each example, or None where they are unknown; a character in no link has no counterpart.
-    keys:  the values of the user's own column of ids, or None.
+    ids:    of the source: rows, verses, lines.
+    links:  of each example, or None where they are unknown; a character in no link has no counterpart.
+    keys:   the values of the user's own column of ids, or None.
+    groups: the values of the user's own column of groups, or None.
     """
 
     sources: list[str]
@@ -33,6 +35,7 @@ class PairTable(Examples):
     ids: list[int]
     links: list[list[Link]] | None = None
     keys: Keys | None = None
+    groups: Keys | None = None
 
 
 def linked_pairs(pairs: Sequence[tuple[str, str, list[Link]]]) -> PairTable:
@@ -55,13 +58,12 @@ class Bilingual(Protocol):
 
 
 @dataclass(frozen=True)
-class PairColumns(Reading[Loaded[PairTable]], Cut):
+class PairColumns(NameColumns, Reading[Loaded[PairTable]], Cut):
     """Reads pairs of texts.
 
     source_language, target_language: names of columns, or of languages in a column `translation` (`{en: …, de: …}`).
     source_column, target_column: columns whose names are not languages; they count first.
-    rows:      of the train split, from its beginning; None: all.
-    id_column: as in `Columns`.
+    rows: of the train split, from its beginning; None: all.
     """
 
     source_language: str | None = None
@@ -69,7 +71,6 @@ class PairColumns(Reading[Loaded[PairTable]], Cut):
     source_column: str | None = None
     target_column: str | None = None
     rows: Size | None = None
-    id_column: str | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -87,7 +88,7 @@ class PairColumns(Reading[Loaded[PairTable]], Cut):
             "rows": self.rows,
             "splits": self.own_splits,
             "cut": self.shares(),
-            **({"ids": self.id_column} if self.id_column else {}),
+            **self.names_to_plain(),
         }
 
     def read(self, sets: Sets, name: str, revision: str | None) -> Loaded[PairTable]:
@@ -122,10 +123,8 @@ class PairColumns(Reading[Loaded[PairTable]], Cut):
                 table.sources.append(source)
                 table.targets.append(target)
                 table.ids.append(row)
-        if self.id_column:
-            keys = keys_of(rows, self.id_column, name)
-            return replace(table, keys=[keys[row] for row in table.ids])
-        return table
+        keys, groups = names_of(rows, self, name, table.ids)
+        return replace(table, keys=keys, groups=groups)
 
     def _column(self, rows: ColumnRows, side: str, name: str) -> str:
         if column := getattr(self, f"{side}_column"):

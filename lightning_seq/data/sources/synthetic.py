@@ -77,6 +77,13 @@ def different(size: int, seen: set[object], draw: Callable[[], T]) -> list[T]:
     return drawn
 
 
+class InPairs:
+    """Examples from `two_classes`: their groups are the pairs."""
+
+    def groups_of(self, split: str, ids: np.ndarray) -> np.ndarray:
+        return ids // 2
+
+
 def two_classes(pairs: Sequence[tuple[str, str]], classes: tuple[str, str]) -> Table:
     """Pairs of texts, the first one of the first class and the second one of the second."""
     texts = list(chain.from_iterable(pairs))

@@ -17,7 +17,7 @@ SPLITS = ("train", "validation", "test")
 _STREAMS = {"validation": 0, "test": 1}
 
 Keys: TypeAlias = list[int | str]
-"""The values of a column of ids for the examples of one split: all different, and all whole numbers or all texts."""
+"""The values of a column of ids or groups for the examples of one split: all whole numbers or all texts."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,7 @@ class Table(Examples):
     ids:    of the source: rows, verses, lines of the file.
     origin: the user's file that holds the examples, or None; there `ids` are line numbers.
     keys:   the values of the user's own column of ids, or None.
+    groups: the values of the user's own column of groups, or None.
     """
 
     texts: list[str]
@@ -56,6 +57,7 @@ class Table(Examples):
     ids: list[int]
     origin: str | None = None
     keys: Keys | None = None
+    groups: Keys | None = None
 
     @property
     def strata(self) -> Sequence[str]:

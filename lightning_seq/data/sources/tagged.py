@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from lightning_seq.data.sources.columns import ColumnRows, Reading, Sets, check_columns, keys_of
+from lightning_seq.data.sources.columns import ColumnRows, Reading, Sets, check_columns, names_of
+from lightning_seq.data.sources.keys import NameColumns
 from lightning_seq.data.sources.table import Cut, Examples, Keys, Loaded, Source
 from lightning_seq.errors import UserError
 from lightning_seq.files import Plain
@@ -25,6 +26,7 @@ class TaggedTable(Examples):
     origin:       the user's file that holds the examples, or None.
     lines:        the line of every token in that file, or None.
     keys:         the values of the user's own column of ids, or None.
+    groups:       the values of the user's own column of groups, or None.
     """
 
     tokens: list[list[str]]
@@ -34,6 +36,7 @@ class TaggedTable(Examples):
     origin: str | None = None
     lines: list[list[int]] | None = None
     keys: Keys | None = None
+    groups: Keys | None = None
 
     @property
     def strata(self) -> Sequence[str]:
@@ -59,19 +62,17 @@ TaggedSource: TypeAlias = Source[Loaded[TaggedTable]]
 
 
 @dataclass(frozen=True)
-class TaggedColumns(Reading[Loaded[TaggedTable]], Cut):
+class TaggedColumns(NameColumns, Reading[Loaded[TaggedTable]], Cut):
     """Reads tagged sentences; a split that is cut from train has its share of each intent.
 
     tokens_column, tag_column: lists, or strings with spaces between the tokens; tags are words, or numbers of named
         classes.
     intent_column: of the whole sentence, or None.
-    id_column:     as in `Columns`.
     """
 
     tokens_column: str = "tokens"
     tag_column: str = "tags"
     intent_column: str | None = None
-    id_column: str | None = None
 
     def to_plain(self) -> Plain:
         return {
@@ -80,7 +81,7 @@ class TaggedColumns(Reading[Loaded[TaggedTable]], Cut):
             "intent": self.intent_column,
             "splits": self.own_splits,
             "cut": self.shares(),
-            **({"ids": self.id_column} if self.id_column else {}),
+            **self.names_to_plain(),
         }
 
     def read(self, sets: Sets, name: str, revision: str | None) -> Loaded[TaggedTable]:
@@ -118,10 +119,8 @@ class TaggedColumns(Reading[Loaded[TaggedTable]], Cut):
             table.ids.append(row)
             if intents is not None and table.intents is not None:
                 table.intents.append(_named(intents[row], intent_names, "intent", name, row))
-        if self.id_column:
-            keys = keys_of(rows, self.id_column, name)
-            table = replace(table, keys=[keys[row] for row in table.ids])
-        return table, names
+        keys, groups = names_of(rows, self, name, table.ids)
+        return replace(table, keys=keys, groups=groups), names
 
 
 def _names(feature: object) -> tuple[str, ...] | None:

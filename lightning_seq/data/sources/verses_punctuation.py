@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from lightning_seq.data.sources.embedded import VersesGenre
 from lightning_seq.data.sources.table import Loaded
 from lightning_seq.data.sources.tagged import TaggedTable
+from lightning_seq.data.sources.verses import InChapters
 from lightning_seq.files import Plain
 from lightning_seq.text.punctuation import TAGS, tagged
 from lightning_seq.value_types import Seed
 
 
 @dataclass(frozen=True)
-class VersesPunctuation:
+class VersesPunctuation(InChapters):
     """Bare words of Bible verses, with the splits of `VersesGenre`; a tag is the mark after a word and whether the word
     has a capital (`TAGS`).
 

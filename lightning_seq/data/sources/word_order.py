@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lightning_seq.data.sources.synthetic import different, two_classes
+from lightning_seq.data.sources.synthetic import InPairs, different, two_classes
 from lightning_seq.data.sources.table import Loaded, Table
 from lightning_seq.field_checks import check_fields
 from lightning_seq.files import Plain
@@ -26,7 +26,7 @@ PLACES = ("in the field", "by the river", "on the road", "at the gate", "near th
 
 
 @dataclass(frozen=True)
-class WordOrder:
+class WordOrder(InPairs):
     """Who acts, a person or an animal: `the old king often fears the wolf`, `the old wolf often fears the king`.
 
     Every sentence has such a partner in its split, with the same words in another order and the other class: a model

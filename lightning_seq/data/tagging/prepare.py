@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from lightning_seq.data.cache import CachedFields, prepared, train_vocabulary, write_meta
-from lightning_seq.data.example_ids import save_keys
+from lightning_seq.data.example_ids import save_names
 from lightning_seq.data.sources.table import SPLITS, Loaded, empty_split
 from lightning_seq.data.sources.tagged import TaggedSource, TaggedTable
 from lightning_seq.data.tagging.prepared import PreparedTags, TaggedSplit
@@ -88,7 +88,7 @@ def _build(
             flat, tag_ids = flat[kept], tag_ids[kept]
         ids = np.array(table.ids, dtype=np.int64)
         save_arrays(directory, split, flat=flat, offsets=offsets, tags=tag_ids, ids=ids, intents=intent_ids)
-        save_keys(directory, split, table.keys)
+        save_names(directory, split, table)
     save_arrays(directory, "spelling", **vars(spellings))
     flat, offsets = flats["train"]
     save_arrays(directory, "corpus", flat=flat, offsets=offsets)

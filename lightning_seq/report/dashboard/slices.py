@@ -2,7 +2,9 @@
 
 Each number has its 95 % interval over test examples, for these runs: Wilson's (1927) for a share of examples, at the
 mean over seeds; for ratios of counts (tokens, spans) the bootstrap's, with the same resampled examples for all seeds.
-An interval is of one number by itself: of many slices some look unusual by chance.
+Where examples form groups (chapters, documents), examples of a group may be alike: Wilson's interval is then for the
+effective number of examples (Korn & Graubard 1998), and the bootstrap draws whole groups. An interval is of one number
+by itself: of many slices some look unusual by chance.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow.compute as compute
+import scipy  # its parts are imported when they are first used
 from markupsafe import Markup
 
 from lightning_seq.records.artifacts import read_artifacts
@@ -23,7 +26,7 @@ from lightning_seq.records.sentences import MOST_LABELS
 from lightning_seq.report.dashboard.confusion_matrices import MOST_CLASSES
 from lightning_seq.report.dashboard.page import Page, of_groups
 from lightning_seq.report.dashboard.templates import draw
-from lightning_seq.report.predictions import EXAMPLE, read_columns, span_counts
+from lightning_seq.report.predictions import EXAMPLE, read_columns, read_groups, span_counts
 from lightning_seq.report.summary import Group, Summary
 
 FEW = 30
@@ -48,6 +51,7 @@ class Predicted:
     hits, of: `[N]`.
     difficulties: `[N]` each, by name.
     classes:  `[N]`, or None where an example has more than one.
+    groups:   `[N]`, equal for examples of one group; None where no groups are known.
     """
 
     ids: np.ndarray
@@ -55,6 +59,7 @@ class Predicted:
     of: np.ndarray
     difficulties: dict[str, np.ndarray]
     classes: np.ndarray | None
+    groups: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -127,7 +132,10 @@ def read_predicted(path: Path, kind: str) -> Predicted | None:
     if kind == "accuracy" and len(ids) == len(rows):
         classes = np.array([str(name) for name in table["target"].to_pylist()], dtype=object)[first]
     difficulties = {name: table[name].to_numpy()[first] for name in DIFFICULTIES}
-    return Predicted(ids, hits.astype(float), of.astype(float), difficulties, classes)
+    groups = read_groups(path)
+    return Predicted(
+        ids, hits.astype(float), of.astype(float), difficulties, classes, None if groups is None else groups[1]
+    )
 
 
 def _group(group: Group, predictions: list[tuple[Record, Predicted]]) -> Markup:
@@ -141,10 +149,14 @@ def _group(group: Group, predictions: list[tuple[Record, Predicted]]) -> Markup:
     if len(labels) > MOST_LABELS:
         notes.append(f"{len(labels) - MOST_LABELS} more labels are left out.")
         labels = labels[:MOST_LABELS]
+    groups = next((predicted.groups for _, predicted in kept if predicted.groups is not None), None)
+    if groups is not None:
+        count = len(np.unique(groups))
+        notes.append(f"Intervals are over {count:,} groups of examples: examples of a group may be alike.")
     runs = {label: [predicted for record, predicted in kept if record.label == label] for label in labels}
     by_kind: dict[str, list[tuple[str, int, list[Measured | None]]]] = {}
     for part in cuts(kept[0][1]):
-        metrics = [measured(runs[label], part.mask) for label in labels]
+        metrics = [measured(runs[label], part.mask, groups) for label in labels]
         by_kind.setdefault(part.kind, []).append((part.name, int(part.mask.sum()), metrics))
     return draw("slices", all_labels=group.labels, labels=labels, by_kind=by_kind, few=FEW, notes=notes)
 
@@ -182,18 +194,46 @@ def cuts(predicted: Predicted) -> list[Slice]:
     return slices
 
 
-def measured(runs: list[Predicted], mask: np.ndarray) -> Measured | None:
-    """The metric of a label's runs on some examples `[N]`."""
+def measured(runs: list[Predicted], mask: np.ndarray, groups: np.ndarray | None = None) -> Measured | None:
+    """The metric of a label's runs on some examples `[N]`; groups: `[N]`, None where each example is alone.
+
+    From a single group nothing can be concluded about others: the interval is then 0 to 1.
+    """
     hits, of = (np.stack([getattr(predicted, name)[mask] for predicted in runs]) for name in ("hits", "of"))
     if not of.sum(1).all():
         return None
     value = float((hits.sum(1) / of.sum(1)).mean())
-    if (of == 1).all() and (hits <= 1).all():
-        return Measured(value, *wilson(value, of.shape[1]))
-    return Measured(value, *bootstrap(hits, of))
+    shares = (of == 1).all() and (hits <= 1).all()
+    n: float = of.shape[1]
+    if groups is not None:
+        _, groups = np.unique(groups[mask], return_inverse=True)
+        if groups.max() == 0:
+            return Measured(value, 0.0, 1.0)
+        n = effective_size(hits.mean(0), groups) if shares else n
+        hits, of = (np.stack([np.bincount(groups, weights=row) for row in counts]) for counts in (hits, of))
+    return Measured(value, *(wilson(value, n) if shares else bootstrap(hits, of)))
 
 
-def wilson(share: float, n: int) -> tuple[float, float]:
+def effective_size(scores: np.ndarray, groups: np.ndarray) -> float:
+    """The number of independent examples whose mean is as certain as that of these scores `[n]` in G > 1 groups (Korn &
+    Graubard 1998), not more than n:
+
+        n_eff = s² / v · (t_{n-1} / t_{G-1})²,  v = G / (G - 1) · Σ_g (Σ_{i in g} (x_i - mean))² / n²
+
+    with the quantiles of Student's t for 95 %; G if all scores are equal.
+
+    groups: `[n]`, 0 to G - 1.
+    """
+    n, G = len(scores), int(groups.max()) + 1
+    rest = scores - scores.mean()
+    if not rest.any():
+        return G
+    variance = G / (G - 1) * np.square(np.bincount(groups, weights=rest)).sum() / n**2
+    t = scipy.special.stdtrit(np.array([n - 1, G - 1]), 0.975)
+    return min(n, float(np.square(rest).sum() / (n - 1) * (t[0] / t[1]) ** 2 / max(variance, 1e-300)))
+
+
+def wilson(share: float, n: float) -> tuple[float, float]:
     """The 95 % interval of a share of n examples (Wilson 1927)."""
     centre, spread = share + _Z**2 / (2 * n), _Z * math.sqrt(share * (1 - share) / n + _Z**2 / (4 * n**2))
     return max(0.0, (centre - spread) / (1 + _Z**2 / n)), min(1.0, (centre + spread) / (1 + _Z**2 / n))

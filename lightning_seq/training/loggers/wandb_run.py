@@ -18,7 +18,6 @@ from urllib.parse import urlsplit
 import wandb
 from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
-from pyarrow import parquet
 
 from lightning_seq.config.settings import WANDB_MODES
 from lightning_seq.config.tree import Config
@@ -59,6 +58,8 @@ class WandbRun(WandbLogger):
 
 def _log_predictions(run: wandb.Run, path: Path, classes: bool) -> None:
     """The first rows of `predictions.parquet` as a table; where targets are classes, the confusion matrix."""
+    from pyarrow import parquet  # starts a thread, which must not exist before a run is forked
+
     table = parquet.read_table(path)
     first = table.slice(0, MOST_EXAMPLES).to_pydict()
     rows = [list(row) for row in zip(*first.values(), strict=True)]
