@@ -7,6 +7,7 @@ from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
+from itertools import combinations
 
 import numpy as np
 import scipy
@@ -138,7 +139,7 @@ def compare(
     if cells is not None:
         inference = _flipped(inference, cells, clusters, level)
     pairs = []
-    for index, (a, b) in enumerate(zip(*np.triu_indices(len(labels), 1), strict=True)):
+    for index, (a, b) in enumerate(combinations(range(len(labels)), 2)):
         if sign * inference.differences[index] < 0:
             a, b = b, a
         difference, margin = abs(float(inference.differences[index])), float(inference.margins[index])
@@ -204,7 +205,7 @@ def _flipped(inference: Inference, cells: Sequence[np.ndarray], clusters: np.nda
     decided = inference.margins < np.abs(inference.differences)
     raw = [
         sign_flip(means[a] - means[b]) if tested else 1.0
-        for a, b, tested in zip(*np.triu_indices(len(means), 1), decided, strict=True)
+        for (a, b), tested in zip(combinations(range(len(means)), 2), decided, strict=True)
     ]
     adjusted = np.array(holm(raw))
     size = np.abs(inference.differences)
@@ -223,7 +224,7 @@ def _of_successes(
     sizes = [len(runs) for runs in values]
     number = len(labels) * (len(labels) - 1) // 2
     pairs = []
-    for a, b in zip(*np.triu_indices(len(labels), 1), strict=True):
+    for a, b in combinations(range(len(labels)), 2):
         if (counts[a] / sizes[a], sign * values[a].mean()) < (counts[b] / sizes[b], sign * values[b].mean()):
             a, b = b, a
         p, low, high = compare_counts(counts[a], sizes[a], counts[b], sizes[b], level / number)
