@@ -7,6 +7,7 @@ from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
+from itertools import combinations
 
 import numpy as np
 import scipy
@@ -109,41 +110,29 @@ def compare(
     Raises ValueError for examples of different lengths.
     """
     sign = -1.0 if lower_is_better else 1.0
-    labels = sorted(label for label, by_seed in scores.items() if len(by_seed) > 1)
-    seeds = {label: sorted(scores[label]) for label in labels}
-    if blocked and labels:
-        common = sorted(set.intersection(*(set(mine) for mine in seeds.values())))
-        seeds = dict.fromkeys(labels, common)
-        if len(common) < 2:
-            labels = []
+    seeds = _compared_seeds(scores, blocked)
+    labels = list(seeds)
     if len(labels) < 2:
         return Comparison()
     values = [np.array([scores[label][seed] for seed in seeds[label]]) for label in labels]
     threshold = None if blocked else between_humps({label: scores[label] for label in labels})
-    cells = None
     if threshold is not None:
         return _of_successes(labels, values, threshold, sign, level)
-    used = [(label, seed) for label in labels for seed in seeds[label]]
-    if examples and all(run in examples for run in used):
-        if len({len(examples[run]) for run in used}) > 1:
-            raise ValueError("expected the scores of the same examples in every run")
-        cells = [np.stack([examples[label, seed] for seed in seeds[label]]) for label in labels]
-        if cells[0].shape[1] < 2 or (clusters is not None and len(np.unique(clusters)) < 2):
-            cells = None
+    cells = _cells(seeds, examples or {}, clusters)
     over_examples, count = (None, 0) if cells is None else example_variances(cells, clusters)
-    means = np.array([runs.mean() for runs in values])
-    sizes = [len(runs) for runs in values]
+    means, sizes = np.array([runs.mean() for runs in values]), [len(runs) for runs in values]
     inference = infer(means, variances(values, blocked), sizes, over_examples, count, blocked, level)
     inference = _degenerate(inference, sizes)
     if cells is not None:
         inference = _flipped(inference, cells, clusters, level)
     pairs = []
-    for index, (a, b) in enumerate(zip(*np.triu_indices(len(labels), 1), strict=True)):
+    for index, (a, b) in enumerate(combinations(range(len(labels)), 2)):
         if sign * inference.differences[index] < 0:
             a, b = b, a
-        difference, margin = abs(float(inference.differences[index])), float(inference.margins[index])
-        low, high = _clipped(difference, margin, limits)
+        difference = abs(float(inference.differences[index]))
+        low, high = _clipped(difference, float(inference.margins[index]), limits)
         decision = _decide(low, high, rope)
+        runs = (sign * values[a]).tolist(), (sign * values[b]).tolist()
         pairs.append(
             Pair(
                 labels[a],
@@ -153,14 +142,35 @@ def compare(
                 low,
                 high,
                 float(inference.p[index]),
-                cliffs_delta(sign * values[a], sign * values[b]),
+                cliffs_delta(*runs),
                 decision,
                 _needed(inference, index, len(labels), min(sizes), count, level) if decision is Decision.OPEN else None,
-                almost_stochastic_order(sign * values[a], sign * values[b]) if stochastic_order else None,
+                almost_stochastic_order(*runs) if stochastic_order else None,
             )
         )
-    N = 0 if cells is None else cells[0].shape[1]
-    return Comparison(tuple(pairs), N, count)
+    return Comparison(tuple(pairs), 0 if cells is None else cells[0].shape[1], count)
+
+
+def _compared_seeds(scores: Mapping[str, Mapping[int, float]], blocked: bool) -> dict[str, list[int]]:
+    """The seeds of each label with at least two; in blocks, those that all labels have."""
+    seeds = {label: sorted(by_seed) for label, by_seed in sorted(scores.items()) if len(by_seed) > 1}
+    if not blocked or not seeds:
+        return seeds
+    common = sorted(set.intersection(*map(set, seeds.values())))
+    return dict.fromkeys(seeds, common) if len(common) > 1 else {}
+
+
+def _cells(
+    seeds: Mapping[str, Sequence[int]], examples: Mapping[tuple[str, int], np.ndarray], clusters: np.ndarray | None
+) -> list[np.ndarray] | None:
+    """By label, the scores `[K, N]`; None where a run has none, or all examples are one cluster."""
+    runs = [(label, seed) for label in seeds for seed in seeds[label]]
+    if not all(run in examples for run in runs):
+        return None
+    if len({len(examples[run]) for run in runs}) > 1:
+        raise ValueError("expected the scores of the same examples in every run")
+    count = len(examples[runs[0]]) if clusters is None else len(np.unique(clusters))
+    return [np.stack([examples[label, seed] for seed in seeds[label]]) for label in seeds] if count > 1 else None
 
 
 def holm(ps: Sequence[float]) -> list[float]:
@@ -204,7 +214,7 @@ def _flipped(inference: Inference, cells: Sequence[np.ndarray], clusters: np.nda
     decided = inference.margins < np.abs(inference.differences)
     raw = [
         sign_flip(means[a] - means[b]) if tested else 1.0
-        for a, b, tested in zip(*np.triu_indices(len(means), 1), decided, strict=True)
+        for (a, b), tested in zip(combinations(range(len(means)), 2), decided, strict=True)
     ]
     adjusted = np.array(holm(raw))
     size = np.abs(inference.differences)
@@ -223,7 +233,7 @@ def _of_successes(
     sizes = [len(runs) for runs in values]
     number = len(labels) * (len(labels) - 1) // 2
     pairs = []
-    for a, b in zip(*np.triu_indices(len(labels), 1), strict=True):
+    for a, b in combinations(range(len(labels)), 2):
         if (counts[a] / sizes[a], sign * values[a].mean()) < (counts[b] / sizes[b], sign * values[b].mean()):
             a, b = b, a
         p, low, high = compare_counts(counts[a], sizes[a], counts[b], sizes[b], level / number)
@@ -236,7 +246,7 @@ def _of_successes(
                 low,
                 high,
                 min(1.0, p * number),
-                cliffs_delta(sign * values[a], sign * values[b]),
+                cliffs_delta((sign * values[a]).tolist(), (sign * values[b]).tolist()),
                 Decision.BEATS if low > 0 else Decision.OPEN,
             )
         )
