@@ -105,7 +105,7 @@ def judge(
     matches:    by label, the target of its size, as in a record: the sentence names it if all are equal.
     notes:      on problems of the examples' scores.
     rope:       see `scale`.
-    level:      of the test; another one than 5 % is of a plan of looks.
+    level:      of the test; another one than 5 % is of a plan, which adds seeds itself: pairs then hold no `needed`.
     """
     scores = {label: by_seed for label, by_seed in test_set.scores.items() if by_seed}
     if metric is None or not scores:
@@ -125,6 +125,8 @@ def judge(
     ranked = sorted(known, key=lambda label: (sign * fmean(scores[label].values()), label))
     place = {label: number for number, label in enumerate(ranked)}
     pairs = tuple(sorted(comparison.pairs, key=lambda pair: sorted((place[pair.better], place[pair.other]))))
+    if level != ALPHA:
+        pairs = tuple(replace(pair, needed=None) for pair in pairs)
     verdict = Verdict(pairs=pairs, scale=measure if comparison.threshold is None else replace(SUCCESSES, level=level))
     best = next((label for label in ranked if len(verdict.beaten(label)) == len(ranked) - 1), None)
     size = _matched([(matches or {}).get(label, {}) for label in ranked])
@@ -132,7 +134,7 @@ def judge(
     conditions = f"At {size} and {_seeds(pairs)}" if size else f"With {_seeds(pairs)}"
     sentences = [
         f"{conditions}, {_sentence(ranked, verdict)}.",
-        *(_plan(verdict) if level == ALPHA else ()),
+        *_plan(verdict),
         *_with_failures(test_set, measure, comparison),
     ]
     if test_set.name:

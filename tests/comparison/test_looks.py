@@ -121,6 +121,7 @@ def test_seeds_are_added_until_the_pair_is_decided_and_no_more_than_allowed(
     assert "max_seeds=6): look 3 of 3, after 6 seeds; level 0.034." in group.verdict.how[-1]
     assert "not decided" in " ".join(group.verdict.sentences)
     assert not any("would decide" in sentence for sentence in group.verdict.sentences)  # no level is left for more
+    assert [pair.needed for pair in group.verdict.pairs] == [None]
 
 
 def test_a_killed_comparison_goes_on_with_its_plan(
