@@ -127,7 +127,8 @@ def judge(
     pairs = tuple(sorted(comparison.pairs, key=lambda pair: sorted((place[pair.better], place[pair.other]))))
     if level != ALPHA:
         pairs = tuple(replace(pair, needed=None) for pair in pairs)
-    verdict = Verdict(pairs=pairs, scale=measure if comparison.threshold is None else replace(SUCCESSES, level=level))
+    successes = SUCCESSES if level == ALPHA else replace(SUCCESSES, level=level)
+    verdict = Verdict(pairs=pairs, scale=measure if comparison.threshold is None else successes)
     best = next((label for label in ranked if len(verdict.beaten(label)) == len(ranked) - 1), None)
     size = _matched([(matches or {}).get(label, {}) for label in ranked])
     size = size or _alike([parameters.get(label, {}) for label in ranked])
