@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lightning_seq.records.record import read, write
 from lightning_seq.report.advice import advice
 from lightning_seq.report.dashboard.dashboard import dashboard
 from lightning_seq.report.dashboard.result import forest, ties
@@ -176,3 +177,20 @@ def test_of_many_labels_the_best_are_drawn(make_comparison: Make, tmp_path: Path
     assert "Of 26 labels, the 24 best are drawn." in page.text
     (chart,) = [chart for chart in page.data["charts"].values() if chart.get("table", "").startswith("forest")]
     assert sum(row[0] == "mean" for row in page.data["tables"][chart["table"]]["rows"]) == 24
+
+
+def test_two_test_sets_have_two_plots(make_comparison: Make, tmp_path: Path) -> None:
+    directory = make_comparison(tmp_path / "demo")
+    for label, length in (("rnn", 4), ("lstm", 4), ("gru", 12), ("birnn", 12)):
+        for run in directory.glob(f"{label}-seed*"):
+            record = read(run)
+            source = {"source": {"_target_": "Adding", "length": length}}
+            write(run, record.with_(config={**record.config, "data": source}))
+    (group,) = summarise(directory).groups
+    assert group.verdict.sentences[0].startswith("Unequal conditions: sizes differ")
+    page = Page(dashboard(directory))
+    assert "length 4: Take lstm: it beats rnn by 6.2 points. length 12: Take gru: it beats birnn by" in page.text
+    charts = [chart for chart in page.data["charts"].values() if chart.get("table", "").startswith("forest")]
+    assert [chart["title"] for chart in charts] == [f"length {length}: test/accuracy by label" for length in (4, 12)]
+    for chart, labels in zip(charts, ({0, 1}, {2, 3}), strict=True):
+        assert {row[1] for row in page.data["tables"][chart["table"]]["rows"]} == labels

@@ -344,10 +344,12 @@ def test_a_table_for_latex_is_whole_and_safe(make_comparison: Make, tmp_path: Pa
     directory = make_comparison(tmp_path / "demo", labels=labels, seeds=2)
     write_report(directory)
     text = (directory / "table.tex").read_text()
-    for line in ("\\toprule", "\\midrule", "\\bottomrule", "\\end{tabular}", "\\end{table}"):
+    for line in ("\\toprule", "\\midrule", "\\bottomrule", "\\end{tabularx}", "\\end{table}", "\\label{tab:demo}"):
         assert text.count(line) == 1
     body = text.split("\\midrule\n")[1].split("\n\\bottomrule")[0].splitlines()
-    (columns,) = map(len, re.findall(r"\\begin\{tabular\}\{(lr+)\}", text))
+    (right,) = map(len, re.findall(r"\\begin\{tabularx\}\{\\textwidth\}\{>\{.*\}X(r+)\}", text))
+    columns = right + 1
+    assert "\nlabel & runs & test/accuracy & recurrent & parameters & tokens/s \\\\\n" in text
     assert len(body) == 3
     for line in body:
         assert line.endswith(" \\\\")
