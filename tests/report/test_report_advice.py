@@ -159,7 +159,9 @@ def test_perplexities_are_drawn_where_their_logarithms_were_compared(make_langua
 def test_successes_have_no_interval(make_comparison: Make, tmp_path: Path) -> None:
     (group,) = summarise(make_comparison(tmp_path / "demo", labels=("rnn", "gru"))).groups
     verdict = Verdict(pairs=group.verdict.pairs, scale=SUCCESSES)
-    assert all(mark.low is None for mark in drawn(group, verdict)["mean"])
+    marks = drawn(group, verdict)
+    assert all(mark.low is None for mark in marks["mean"])
+    assert "best" not in marks
 
 
 def test_one_seed_is_one_dot_without_interval(make_comparison: Make, tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ _WIDE = 3.0
 class Mark(NamedTuple):
     """A mark of the plot.
 
-    kind:      `seed`, `mean`, `best` (the mean that the others are compared with), `tie` (a bar from `label` to `last`)
+    kind:      `seed`, `mean`, `best` (the mean that intervals are measured from), `tie` (a bar from `label` to `last`)
                or `member` (a label of a tie).
     label:     a position in the group's labels, as `last`.
     low, high: of a mean, where the interval of its difference to the best label lies on the axis; None without one.
@@ -126,7 +126,7 @@ def forest(group: Group, verdict: Verdict) -> list[Mark]:
                 "mean", place[label], _value(measure, means[label]), low, high, text=_text(verdict, pair, label == best)
             )
         )
-    if best in shown:
+    if any(mark.low is not None for mark in marks):
         marks.append(Mark("best", place[str(best)], _value(measure, means[str(best)])))
     found = ties([label for label in shown if label in verdict.ranked], verdict.pairs)
     for column, tied in enumerate(found if len(found) <= MOST_TIES else []):
@@ -191,7 +191,7 @@ def _captions(group: Group, verdict: Verdict, marks: Sequence[Mark]) -> list[str
     center = "means of logarithms" if verdict.scale is not None and verdict.scale.log else "means"
     lines = [f"Large dots are {center}, small ones below them seeds; {better} is better, the best is on top."]
     if any(mark.low is not None for mark in means):
-        best = verdict.ranked[0]
+        best = "the best label" if verdict.test_set else verdict.ranked[0]
         equal = f" or equal to it within {verdict.scale.equal()}" if verdict.scale and verdict.scale.rope else ""
         lines[0] += (
             f" A line is the simultaneous 95 % interval of a label's difference to {best}, measured from the broken "
