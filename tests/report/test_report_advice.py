@@ -181,6 +181,14 @@ def test_of_many_labels_the_best_are_drawn(make_comparison: Make, tmp_path: Path
     assert sum(row[0] == "mean" for row in page.data["tables"][chart["table"]]["rows"]) == 24
 
 
+def test_settings_of_a_label_have_a_line_each(make_comparison: Make, tmp_path: Path) -> None:
+    labels = tuple(f"model=recurrent,cell=variant{number},num_layers=2" for number in range(2))
+    page = Page(dashboard(make_comparison(tmp_path / "demo", labels=labels, seeds=2, epochs=2)))
+    (chart,) = [chart for chart in page.data["charts"].values() if chart.get("table", "").startswith("forest")]
+    assert chart["spec"]["height"] == 2 * (3 * 13 + 6)
+    assert "measured from the broken line at the best label" in page.text
+
+
 def test_two_test_sets_have_two_plots(make_comparison: Make, tmp_path: Path) -> None:
     directory = make_comparison(tmp_path / "demo")
     for label, length in (("rnn", 4), ("lstm", 4), ("gru", 12), ("birnn", 12)):

@@ -36,6 +36,12 @@ MOST_LABELS = 24
 MOST_TIES = 8
 """With more groups of labels that are not told apart, none is drawn."""
 
+_LINES = "split(replace(datum.label, regexp(',', 'g'), ',\\n'), '\\n')"
+"""A label has a line for each of its settings."""
+
+_LONG = 24
+"""The caption does not repeat a longer label."""
+
 _WIDE = 3.0
 """An interval is cut so many times the span of all runs from them: a plot has room for the runs."""
 
@@ -191,7 +197,8 @@ def _captions(group: Group, verdict: Verdict, marks: Sequence[Mark]) -> list[str
     center = "means of logarithms" if verdict.scale is not None and verdict.scale.log else "means"
     lines = [f"Large dots are {center}, small ones below them seeds; {better} is better, the best is on top."]
     if any(mark.low is not None for mark in means):
-        best = "the best label" if verdict.test_set else verdict.ranked[0]
+        first = verdict.ranked[0]
+        best = "the best label" if verdict.test_set or len(first) > _LONG else first
         equal = f" or equal to it within {verdict.scale.equal()}" if verdict.scale and verdict.scale.rope else ""
         lines[0] += (
             f" A line is the simultaneous 95 % interval of a label's difference to {best}, measured from the broken "
@@ -215,8 +222,10 @@ def forest_plot(labels: list[str], order: list[str], metric: str, marks: Sequenc
     domain = single_value_domain((min(drawn), max(drawn)))
     scale_x: Spec = {"zero": False, "nice": True, **domain}
     x = channel("value:Q", title=None, scale=scale_x, axis={"tickCount": 5, "labelOverlap": True})
-    y = channel("label:N", title=None, sort=None, scale={"domain": list(order)},
-                axis={"labelLimit": 170, "domain": False, "ticks": False, "grid": False})  # fmt: skip
+    lines = max(label.count(",") + 1 for label in order)
+    axis = {"labelLimit": 170, "labelExpr": _LINES, "labelOffset": -6 * (lines - 1)}
+    axis |= dict.fromkeys(("domain", "ticks", "grid"), False)
+    y = channel("label:N", title=None, sort=None, scale={"domain": list(order)}, axis=axis)
     line = {"y": y, "color": by_label(labels)}
     coloured = line | {"shape": shapes(labels)}
     tooltip = [
@@ -243,5 +252,7 @@ def forest_plot(labels: list[str], order: list[str], metric: str, marks: Sequenc
     kinds = {mark.kind for mark in marks} | {"interval" for mark in marks if mark.low is not None}
     columns = max((mark.column for mark in marks if mark.kind == "tie"), default=-1) + 1
     drawn_layers = [each for kind, each in layers.items() if kind in kinds]
-    spec = chart(drawn_layers, 32 * len(order), f"{metric} of each label, the best on top", "ink", "muted")
+    spec = chart(
+        drawn_layers, max(32, 13 * lines + 6) * len(order), f"{metric} of each label, the best on top", "ink", "muted"
+    )
     return spec | {"padding": {"left": 5, "top": 5, "bottom": 5, "right": 5 + (12 + 9 * columns if columns else 0)}}
