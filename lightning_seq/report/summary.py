@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import fmean, stdev
 
@@ -13,8 +13,11 @@ from lightning_seq.files import Plain
 from lightning_seq.records.artifacts import log_path
 from lightning_seq.records.numbers import number
 from lightning_seq.records.record import Record, runs_in
+from lightning_seq.records.tuning import tunings_in
+from lightning_seq.report.agreement import Agreement
 from lightning_seq.report.chosen import Choice, without_test
 from lightning_seq.report.chosen import choices as find_choices
+from lightning_seq.report.fairness import fairness, unequal
 from lightning_seq.report.headline import conventions, importance, lower_is_better, rank
 from lightning_seq.report.test_sets import by_test_set
 from lightning_seq.report.verdict import Evaluation, Verdict, judge
@@ -110,6 +113,7 @@ class Group:
     seeds:       every seed that any label finished.
     verdict:     the conclusions about the labels by the headline.
     choices:     the labels chosen on validation; rows of other labels have no test results.
+    fairness:    what the labels should have in common: size, tuning, convergence, machine.
     """
 
     task: str
@@ -122,6 +126,7 @@ class Group:
     seeds: tuple[int, ...]
     verdict: Verdict = field(default_factory=Verdict)
     choices: tuple[Choice, ...] = ()
+    fairness: tuple[Agreement, ...] = ()
 
     @property
     def unchosen(self) -> frozenset[str]:
@@ -259,6 +264,10 @@ def _group(runs: list[tuple[Path, Record]], headline: str | None, stochastic_ord
     shown = tuple(dict.fromkeys([*_shown(metrics, chosen), *(choice.metric for choice in choices)]))
     labels = dict.fromkeys(record.label for record in records)
     rows = tuple(_row(label, [record for record in records if record.label == label]) for label in labels)
+    verdict = _verdict(runs, rows, chosen, stochastic_order)
+    conditions = tuple(fairness(records, tunings_in(run.parent for run, _ in runs)[0]))
+    if verdict.pairs and (differences := unequal(conditions)):
+        verdict = replace(verdict, sentences=(differences, *verdict.sentences))
     return Group(
         task=records[0].task,
         data=records[0].data,
@@ -268,8 +277,9 @@ def _group(runs: list[tuple[Path, Record]], headline: str | None, stochastic_ord
         conventions=(*conventions(records, shown), *(choice.sentence for choice in choices)),
         rows=rows,
         seeds=tuple(sorted({record.seed for record in records if record.status == "done"})),
-        verdict=_verdict(runs, rows, chosen, stochastic_order),
+        verdict=verdict,
         choices=choices,
+        fairness=conditions,
     )
 
 
@@ -287,7 +297,8 @@ def _verdict(
         several = sum(len(by_seed) > 1 for by_seed in scores.values()) > 1
         examples, clusters, notes = example_scores(members, headline) if several else ({}, None, [])
         test_set = Evaluation(scores, name, failed, examples, clusters)
-        verdicts.append(judge(headline, test_set, parameters, matches, notes, stochastic_order))
+        verdict = judge(headline, test_set, parameters, matches, notes, stochastic_order)
+        verdicts.append(replace(verdict, test_set=name))
     if len(verdicts) == 1:
         return verdicts[0]
     return Verdict(
@@ -295,6 +306,7 @@ def _verdict(
         how=tuple(dict.fromkeys(line for verdict in verdicts for line in verdict.how)),
         pairs=tuple(pair for verdict in verdicts for pair in verdict.pairs),
         scale=next((verdict.scale for verdict in verdicts if verdict.scale is not None), None),
+        parts=tuple(verdicts),
     )
 
 
