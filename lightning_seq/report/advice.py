@@ -44,8 +44,7 @@ def advice(verdict: Verdict) -> str:
         who = "equal" if mutual else f"each equal to {first}"
         text = f"Take {_alternatives([first, *equal])}: {who} within {verdict.scale.equal()}"
     else:
-        among = listed([first, *unsettled]) if len(unsettled) <= FEW else f"{first} and {_counted(unsettled)}"
-        text = f"Not decided between {among}"
+        text = f"{first} has the best mean, but is not told apart from {_counted(unsettled)}"
     if behind:
         text += f"; {_counted(behind)} {'is' if len(behind) == 1 else 'are'} behind {first} by {distance}"
     return " ".join([f"{text}.", *_open(unsettled, [against[label] for label in unsettled], bool(equal))])
@@ -62,7 +61,7 @@ def _open(labels: Sequence[str], pairs: Sequence[Pair], named: bool) -> list[str
         sentences.append(f"{who}{counts} more {seeds} would decide.")
     rest = [label for label in labels if label not in more]
     if rest and (named or more):
-        sentences.append(f"Not decided: {_counted(rest)}.")
+        sentences.append(f"More seeds alone would not decide {_counted(rest)}.")
     return sentences
 
 

@@ -54,7 +54,7 @@ def test_labels_that_equal_the_best_are_alternatives() -> None:
         "For rnn, 4 more seeds would decide."
     )
     without = [each if each.needed is None else pair(each.better, each.other, 0.03, OPEN) for each in pairs]
-    assert advice(of(*without)).endswith("by 3.0 points. Not decided: rnn.")
+    assert advice(of(*without)).endswith("by 3.0 points. More seeds alone would not decide rnn.")
 
 
 def test_equality_with_the_best_is_not_said_of_the_others() -> None:
@@ -64,10 +64,16 @@ def test_equality_with_the_best_is_not_said_of_the_others() -> None:
 
 
 def test_nothing_is_taken_where_nothing_is_decided() -> None:
-    assert advice(of(pair("a", "b", 0.01, OPEN, 4))) == "Not decided between a and b. 1 more seed would decide."
-    assert advice(of(pair("a", "b", 0.0, OPEN))) == "Not decided between a and b."
+    assert (
+        advice(of(pair("a", "b", 0.01, OPEN, 4)))
+        == "a has the best mean, but is not told apart from b. 1 more seed would decide."
+    )
+    assert advice(of(pair("a", "b", 0.0, OPEN))) == "a has the best mean, but is not told apart from b."
     three = [pair("a", "b", 0.01, OPEN, 13), pair("a", "c", 0.02, OPEN, 5), pair("b", "c", 0.01, OPEN)]
-    assert advice(of(*three)) == "Not decided between a, b and c. For b and c, 2 to 10 more seeds would decide."
+    assert (
+        advice(of(*three))
+        == "a has the best mean, but is not told apart from b and c. For b and c, 2 to 10 more seeds would decide."
+    )
 
 
 def test_many_labels_are_counted() -> None:
@@ -100,7 +106,7 @@ def test_each_test_set_has_advice_of_its_own() -> None:
     )
     both = of(*(each for part in parts for each in part.pairs), parts=parts)
     assert advice(both) == (
-        "length 4: Take lstm-4: it beats rnn-4 by 10.0 points. length 12: Not decided between lstm-12 and rnn-12."
+        "length 4: Take lstm-4: it beats rnn-4 by 10.0 points. length 12: lstm-12 has the best mean, but is not told apart from rnn-12."
     )
     assert advice(of(*both.pairs, parts=parts * 3)) == "6 test sets: the verdict has sentences for each."
 
