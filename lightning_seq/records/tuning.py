@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Self
 
-from lightning_seq.files import Plain
+from lightning_seq.files import DAMAGE, Plain
 from lightning_seq.records.json_record import JsonRecord, Key
 
 FILE = Path("tune", "tune.json")
@@ -70,3 +70,17 @@ class Tunings(JsonRecord):
         """Raises one of `files.DAMAGE` for another form."""
         entries = [{"label": label, **entry} for label, entry in plain["entries"].items()]
         return super().from_plain({"seed": 0, "trials": 0, "space": {}, **plain, "entries": entries})
+
+
+def tunings_in(comparisons: Iterable[Path]) -> tuple[dict[str, Tuning], list[str]]:
+    """The tuning of each label of these comparisons, and a note for each `tune.json` that cannot be read."""
+    by_label: dict[str, Tuning] = {}
+    wrong = []
+    for directory in dict.fromkeys(comparisons):
+        if not (directory / FILE).is_file():
+            continue
+        try:
+            by_label = {tuning.label: tuning for tuning in Tunings.read(directory / FILE).entries} | by_label
+        except DAMAGE as error:
+            wrong.append(f"{directory.name}/{FILE.as_posix()} cannot be used ({' '.join(str(error).split())[:200]})")
+    return by_label, wrong

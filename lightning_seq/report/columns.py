@@ -105,7 +105,9 @@ def markdown_columns(group: Group) -> list[Column]:
 
 
 def tex_columns(group: Group) -> list[Column]:
-    means = [metric(name) for name in group.shown]
+    """Headline, what chose among labels, size and speed: a page of a paper has no room for more."""
+    names = dict.fromkeys([group.headline, *(choice.metric for choice in group.choices)])
+    means = [metric(name) for name in names if name]
     size = [parameters("recurrent", "recurrent"), parameters("total", "parameters")]
     return [LABEL, DONE.titled("runs"), *means, *size, *mismatch(group.matched), SPEED]
 

@@ -7,7 +7,6 @@ from collections.abc import Collection, Sequence
 from lightning_seq.records.numbers import number
 from lightning_seq.records.record import Record
 from lightning_seq.report.agreement import Agreement
-from lightning_seq.report.formats import plural
 from lightning_seq.report.headline import lower_is_better
 from lightning_seq.report.machine import BUSY, cpu_share
 from lightning_seq.report.verdict import listed, rounded
@@ -121,8 +120,8 @@ def _converged_text(item: Agreement) -> str:
 
 
 def _machine_text(item: Agreement) -> str:
-    runs = plural(len(item.values["shared"]), "run")
-    return f"other programs held up {runs}, so that speeds do not compare"
+    count = len(item.values["shared"])
+    return f"other programs held up {count} run{'' if count == 1 else 's'}, so that speeds do not compare"
 
 
 _TEXTS = {"size": _size_text, "tuned": _tuned_text, "converged": _converged_text, "machine": _machine_text}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import fmean, stdev
 
@@ -13,8 +13,11 @@ from lightning_seq.files import Plain
 from lightning_seq.records.artifacts import log_path
 from lightning_seq.records.numbers import number
 from lightning_seq.records.record import Record, runs_in
+from lightning_seq.records.tuning import tunings_in
+from lightning_seq.report.agreement import Agreement
 from lightning_seq.report.chosen import Choice, without_test
 from lightning_seq.report.chosen import choices as find_choices
+from lightning_seq.report.fairness import fairness, unequal
 from lightning_seq.report.headline import conventions, importance, lower_is_better, rank
 from lightning_seq.report.machine import shared_machine
 from lightning_seq.report.reading import Reading
@@ -112,6 +115,7 @@ class Group:
     seeds:       every seed that any label finished.
     verdict:     the conclusions about the labels by the headline.
     choices:     the labels chosen on validation; rows of other labels have no test results.
+    fairness:    what the labels should have in common: size, tuning, convergence, machine.
     """
 
     task: str
@@ -124,6 +128,7 @@ class Group:
     seeds: tuple[int, ...]
     verdict: Verdict = field(default_factory=Verdict)
     choices: tuple[Choice, ...] = ()
+    fairness: tuple[Agreement, ...] = ()
 
     @property
     def unchosen(self) -> frozenset[str]:
@@ -266,6 +271,10 @@ def _group(runs: list[tuple[Path, Record]], headline: str | None, reading: Readi
     labels = dict.fromkeys(record.label for record in records)
     rows = tuple(_row(label, [record for record in records if record.label == label]) for label in labels)
     parameters, matches = {row.label: row.parameters for row in rows}, {row.label: row.match for row in rows}
+    verdict = verdict_on(runs, chosen, reading, parameters, matches)
+    conditions = tuple(fairness(records, tunings_in(run.parent for run, _ in runs)[0]))
+    if verdict.pairs and (differences := unequal(conditions)):
+        verdict = replace(verdict, sentences=(differences, *verdict.sentences))
     return Group(
         task=records[0].task,
         data=records[0].data,
@@ -275,8 +284,9 @@ def _group(runs: list[tuple[Path, Record]], headline: str | None, reading: Readi
         conventions=(*conventions(records, shown), *(choice.sentence for choice in choices)),
         rows=rows,
         seeds=tuple(sorted({record.seed for record in records if record.status == "done"})),
-        verdict=verdict_on(runs, chosen, reading, parameters, matches),
+        verdict=verdict,
         choices=choices,
+        fairness=conditions,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from csv import writer
 
 from lightning_seq.records.numbers import number
@@ -144,8 +145,8 @@ def _markdown_pairs(group: Group) -> str:
 
 
 def tex(summary: Summary) -> str:
-    """A LaTeX table for each data set, with booktabs' rules and the verdict in its caption."""
-    parts = ["% \\usepackage{booktabs}", *(_tex_table(summary, group) for group in summary.groups)]
+    """A LaTeX table as wide as the text for each data set, with booktabs' rules and the verdict in its caption."""
+    parts = ["% \\usepackage{booktabs,tabularx}", *(_tex_table(summary, group) for group in summary.groups)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -153,24 +154,26 @@ def _tex_table(summary: Summary, group: Group) -> str:
     shown = columns.tex_columns(group)
     lines = []
     for row in group.rows:
-        bold = _bold(group, row)
+        bold = 2 if row == group.significant() else None
         cells = [latex(column.text(row)) for column in shown]
         lines.append(" & ".join(f"\\textbf{{{cell}}}" if i == bold else cell for i, cell in enumerate(cells)) + " \\\\")
     title = f"{summary.name}: {group.title}" if len(summary.groups) > 1 else summary.name
     caption = [f"{title}.", *verdict(group), *(_best_mean(group) if group.significant() else [])]
+    name = re.sub("[^a-z0-9]+", "-", title.lower()).strip("-") or "results"
     return "\n".join(
         [
             *(f"% {text}" for text in notes(group)),
             "\\begin{table}",
             "\\centering",
             f"\\caption{{{latex(' '.join(caption))}}}",
-            f"\\begin{{tabular}}{{l{'r' * (len(shown) - 1)}}}",
+            f"\\label{{tab:{name}}}",
+            f"\\begin{{tabularx}}{{\\textwidth}}{{>{{\\raggedright\\arraybackslash}}X{'r' * (len(shown) - 1)}}}",
             "\\toprule",
             " & ".join(latex(column.name) for column in shown) + " \\\\",
             "\\midrule",
             *lines,
             "\\bottomrule",
-            "\\end{tabular}",
+            "\\end{tabularx}",
             "\\end{table}",
         ]
     )

@@ -34,7 +34,8 @@ def verdict_on(
         examples, clusters, problems = example_scores(members, headline) if several else ({}, None, [])
         test_set, notes = Evaluation(scores, name, failed, examples, clusters), [*notes, *problems]
         order, rope = reading.stochastic_order, reading.rope
-        verdicts.append(judge(headline, test_set, parameters, matches, notes, order, rope, level))
+        verdict = judge(headline, test_set, parameters, matches, notes, order, rope, level)
+        verdicts.append(replace(verdict, test_set=name))
     if len(verdicts) == 1:
         return verdicts[0]
     scales = [verdict.scale for verdict in verdicts if verdict.scale is not None]
@@ -44,6 +45,7 @@ def verdict_on(
         how=tuple(dict.fromkeys(line for verdict in verdicts for line in verdict.how)),
         pairs=tuple(pair for verdict in verdicts for pair in verdict.pairs),
         scale=replace(scales[0], level=level) if scales else None,
+        parts=tuple(verdicts),
     )
 
 

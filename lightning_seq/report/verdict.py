@@ -8,6 +8,7 @@ practical equivalence), *not decided*.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
@@ -39,6 +40,8 @@ class Verdict:
     pairs:     of labels, those of the best labels first.
     best:      the label that beats every other one, None if no label does.
     scale:     of the differences in `pairs`.
+    test_set:  its name; empty where it is the only one.
+    parts:     the verdict on each test set, where there are several.
     """
 
     sentences: tuple[str, ...] = ()
@@ -46,6 +49,17 @@ class Verdict:
     pairs: tuple[Pair, ...] = ()
     best: str | None = None
     scale: Scale | None = None
+    test_set: str = ""
+    parts: tuple[Verdict, ...] = ()
+
+    @property
+    def ranked(self) -> list[str]:
+        """The labels of `pairs`, from the best mean down."""
+        better = Counter(pair.better for pair in self.pairs)
+        return sorted(
+            {label for pair in self.pairs for label in (pair.better, pair.other)},
+            key=lambda label: (-better[label], label),
+        )
 
     def beaten(self, label: str) -> list[str]:
         """The labels that this one beats."""

@@ -87,7 +87,7 @@ def test_maps_of_the_first_seed_of_each_label_that_attends(make_translation: Mak
                 (epoch, 6, 36) for epoch in range(1, 5)
             ]
     assert "No attention maps were recorded of gru-fixed." in page.text
-    figures = [attributes for tag, attributes in page.elements if tag == "figure"]
+    figures = [attributes for tag, attributes in page.elements if attributes.get("class") == "map"]
     assert [(each["data-sentence"], each["data-index"]) for each in figures] == [
         ("0", "0"),
         ("0", "1"),

@@ -84,9 +84,8 @@ def test_the_only_label_with_a_result_is_no_best_one(tmp_path: Path) -> None:
     assert only(summary).marked() == ()
     assert "Best mean" not in tables.markdown(summary)
     page = dashboard(tmp_path / "sweep")
-    assert "best mean</small>" not in page
-    assert "Mean test/accuracy: lstm-lr0.01 with 0.722 ± 0.001 over 3 seeds." in page
-    assert "Highest" not in page
+    assert "lstm-lr0.01: test/accuracy 0.722 ± 0.001, from 3 seeds." in page
+    assert "Take" not in page.split('<section id="result">')[1].split("</section>")[0]
 
 
 def test_the_charts_of_cost_say_why_a_label_is_not_drawn(tmp_path: Path) -> None:

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from lightning_seq.records.record import Record
+from lightning_seq.report.dashboard.dashboard import dashboard
 from lightning_seq.report.fairness import best_is_last, fairness, unequal
+from lightning_seq.report.summary import summarise
+from lightning_seq.report.verdict import ONE_SEED
+from tests.report.page import Page
+
+Make = Callable[..., Path]
 
 
 def run(
@@ -50,6 +59,27 @@ def test_the_best_epoch_is_that_of_the_metric_that_selected_the_weights() -> Non
     losses = run("a").with_(selected_by="val/loss", curves={"val/loss": [[1, 1, 1, 0.9], [2, 2, 2, 0.8]]})
     assert best_is_last(losses) is True
     assert best_is_last(losses.with_(selected_by=None)) is None
+
+
+def test_tuned_labels_are_those_of_the_comparison(make_comparison: Make, tmp_path: Path) -> None:
+    directory = make_comparison(tmp_path / "demo", labels=("rnn", "gru", "lstm"), seeds=2)
+    entry = {"metric": "val/accuracy", "mode": "max", "points": [{"optimizer.lr": 0.1}], "values": [0.5], "chosen": 1,
+             "expected_best": [0.5]}  # fmt: skip
+    (directory / "tune").mkdir()
+    (directory / "tune" / "tune.json").write_text(json.dumps({"entries": {"rnn": entry, "gru": entry}}))
+    (group,) = summarise(directory).groups
+    assert "lstm is not tuned" in group.verdict.sentences[0]
+    text = Page(dashboard(directory)).text
+    assert "size recurrent parameters no 33k rnn 88.3k gru 117k lstm" in text
+    assert "tuned settings chosen by `tune` no yes rnn, gru no lstm" in text
+    assert "converged the best epoch is before the last" in text
+    assert "machine at least 0.9 CPU seconds per second of training not recorded" in text
+
+
+def test_nothing_is_unequal_where_nothing_is_compared(make_comparison: Make, tmp_path: Path) -> None:
+    (group,) = summarise(make_comparison(tmp_path / "demo", seeds=1)).groups
+    assert group.verdict.sentences == (ONE_SEED,)
+    assert [item.equal for item in group.fairness] == [False, False, None, None]
 
 
 def test_models_without_a_recurrence_are_sized_without_their_embedding() -> None:

@@ -66,6 +66,19 @@ def test_a_table_is_sorted_from_the_keyboard(browser: Browser) -> None:
     assert browser.run("document.activeElement.closest('th').getAttribute('aria-sort')") == "ascending"
 
 
+def test_the_pairs_are_sorted_too(browser: Browser) -> None:
+    differences = (
+        "Array.from(document.querySelectorAll('.pairs tbody tr'), (row) => Number(row.cells[3].dataset.value))"
+    )
+    browser.run("document.querySelector('#verdict details').open = true")
+    browser.run("document.querySelector('.pairs th.sort[data-column=\"3\"] button').click()")
+    found = browser.run(differences)
+    assert len(found) == 6
+    assert found == sorted(found)
+    browser.run("document.querySelector('.pairs th.sort[data-column=\"3\"] button').click()")
+    assert browser.run(differences) == found[::-1]
+
+
 def test_curves_are_drawn_against_what_the_arrow_keys_choose(browser: Browser) -> None:
     assert set(browser.run(AXES)) == {"epoch"}
     browser.run("document.querySelector('.against input:checked').focus()")
@@ -141,7 +154,7 @@ def test_a_narrow_screen_scrolls_tables_and_not_the_page(browser: Browser) -> No
     browser.resize(390, 800)
     browser.wait("document.querySelector('main').clientWidth <= 390")
     browser.run("new Promise((resume) => setTimeout(resume, 400))")
-    browser.wait("document.documentElement.dataset.drawn === '11'")
+    browser.wait("document.documentElement.dataset.drawn === '12'")
     assert browser.run("document.documentElement.scrollWidth") == 390
     assert browser.run("document.querySelector('#comparison .scroll').scrollWidth") > 390
     widths = "Array.from(document.querySelectorAll('.pair .chart svg, .three .chart svg'), (svg) => svg.clientWidth)"
@@ -168,7 +181,7 @@ def test_paper_has_nothing_folded_and_every_chart(make_comparison: Make, tmp_pat
         assert paper.startswith(b"%PDF")
         assert browser.run("window.shut") == 0
         assert browser.run("document.querySelectorAll('details[open]').length") == 0
-        assert browser.run("document.querySelectorAll('.chart svg.marks').length") == 17
+        assert browser.run("document.querySelectorAll('.chart svg.marks').length") == 18
         browser.call("Emulation.setEmulatedMedia", media="print")
         assert browser.run("getComputedStyle(document.querySelector('.save')).display") == "none"
     assert browser.said == []

@@ -25,6 +25,7 @@ from lightning_seq.report.dashboard.learning_curves import learning_curves
 from lightning_seq.report.dashboard.memory_horizon import memory_horizon
 from lightning_seq.report.dashboard.page import Page
 from lightning_seq.report.dashboard.quality_against_cost import quality_against_cost
+from lightning_seq.report.dashboard.result import result
 from lightning_seq.report.dashboard.samples import samples
 from lightning_seq.report.dashboard.slices import slices
 from lightning_seq.report.dashboard.states import states
@@ -64,6 +65,7 @@ def render(directory: Path, runs: list[tuple[Path, Record]], summary: Summary) -
         page,
         summary.name,
         [
+            result(page, summary),
             sections.verdict(page, summary),
             sections.comparison(page, summary, addresses(runs)),
             quality_against_cost(page, summary),

@@ -272,7 +272,7 @@ for (const button of document.querySelectorAll("button.save[data-chart]"))
     save(await picture(box), page.charts[button.dataset.chart].file);
   });
 
-for (const table of document.querySelectorAll("table.compare")) {
+for (const table of document.querySelectorAll("table:has(th.sort)")) {
   const body = table.tBodies[0];
   for (const head of table.querySelectorAll("th.sort")) {
     head.querySelector("button").addEventListener("click", () => {

@@ -10,19 +10,19 @@ from lightning_seq.files import Plain
 from lightning_seq.records.record import Record
 from lightning_seq.report import columns, tables
 from lightning_seq.report.agreement import environment, fingerprints
-from lightning_seq.report.dashboard.page import Page, of_groups
+from lightning_seq.report.dashboard.page import Heading, Page, of_groups
 from lightning_seq.report.dashboard.templates import draw
 from lightning_seq.report.escape import link
-from lightning_seq.report.formats import decimal, mean_and_std, plural
-from lightning_seq.report.headline import lower_is_better
+from lightning_seq.report.formats import plural
 from lightning_seq.report.summary import PARAMETER_KINDS, Group, Summary
+from lightning_seq.significance.compare import Pair
 
 Addresses = dict[tuple[str, str, str, int | None], str]
 """Where on the page the entry of a run is, by task, data, label and seed; without a seed that of a label's runs."""
 
 
 def heading(summary: Summary) -> Markup:
-    """The title, the size of the comparison, and for each data set a line with the best mean, without a verdict."""
+    """The title and the size of the comparison."""
     several = len(summary.groups) > 1
     labels = len({label for group in summary.groups for label in group.labels})
     if several:
@@ -34,26 +34,8 @@ def heading(summary: Summary) -> Markup:
         "heading",
         name=summary.name,
         facts=[text for text in facts if text],
-        leads=[(group.title if several else "", lead(group)) for group in summary.groups],
         sources=summary.sources,
     )
-
-
-def lead(group: Group) -> str:
-    best = group.best()
-    if not best or group.headline is None:
-        return "No run is done yet, so there is no result to show."
-    statistic = best[0].metric(group.headline)
-    shown, labels = mean_and_std(statistic, group.headline), ", ".join(row.label for row in best)
-    others = sum(row.metric(group.headline).n > 0 for row in group.rows) > 1
-    mean = f"mean {group.headline}" if len(best) > 1 or statistic.n > 1 else group.headline
-    extreme = "Lowest" if lower_is_better(group.headline) else "Highest"
-    head = f"{extreme} {mean}" if others else mean.replace("mean ", "Mean ", 1)
-    if len(best) > 1:
-        return f"{head}: {labels} with {decimal(statistic.mean, group.headline)} each."
-    if statistic.n == 1:
-        return f"{head}: {labels} with {shown}, from one seed."
-    return f"{head}: {labels} with {shown} over {statistic.n} seeds."
 
 
 def verdict(page: Page, summary: Summary) -> Markup:
@@ -62,8 +44,16 @@ def verdict(page: Page, summary: Summary) -> Markup:
 
 
 def _verdict(group: Group) -> Markup:
-    head, rows = tables.pair_table(group)
+    names, texts = tables.pair_table(group)
+    head = [Heading(name, "text" if name in ("better mean", "other", "decision") else "number") for name in names]
+    rows = [(row, _sorted_by(pair)) for row, pair in zip(texts, group.verdict.pairs, strict=True)]
     return draw("verdict", group=group, head=head, rows=rows)
+
+
+def _sorted_by(pair: Pair) -> list[Plain]:
+    """What the columns behind the labels are sorted by: an interval by its lower end."""
+    known = [min(pair.seeds), pair.difference, pair.low, pair.p, pair.effect, pair.decision.value]
+    return [*known, pair.needed, pair.order]
 
 
 def comparison(page: Page, summary: Summary, addresses: Addresses) -> Markup:
@@ -100,18 +90,19 @@ def problems(page: Page, summary: Summary) -> Markup:
 
 
 def conditions(page: Page, summary: Summary, records: list[Record]) -> Markup:
-    """Fingerprints of each data set's runs, and environment: were they compared under equal conditions?"""
+    """Fairness, fingerprints of each data set's runs, and environment: were conditions equal?"""
     several = len(summary.groups) > 1
     shared = environment(records)
 
     def part(group: Group) -> Markup:
         mine = [record for record in records if group.holds(record)]
         inputs = dict.fromkeys(_inputs(record.embedding) for record in mine if record.embedding)
-        return draw("conditions", rows=fingerprints(mine) + ([] if several else shared), inputs=inputs)
+        rows = [*group.fairness, *fingerprints(mine), *([] if several else shared)]
+        return draw("conditions", title=group.title, rows=rows, inputs=inputs)
 
     parts = of_groups(summary, part)
     if several and shared:
-        parts.append(("All runs", draw("conditions", rows=shared, inputs=[])))
+        parts.append(("All runs", draw("conditions", title="all runs", rows=shared, inputs=[])))
     return page.section("Equal conditions", "conditions", parts)
 
 

@@ -158,7 +158,9 @@ def _group(group: Group, predictions: list[tuple[Record, Predicted]]) -> Markup:
     for part in cuts(kept[0][1]):
         metrics = [measured(runs[label], part.mask, groups) for label in labels]
         by_kind.setdefault(part.kind, []).append((part.name, int(part.mask.sum()), metrics))
-    return draw("slices", all_labels=group.labels, labels=labels, by_kind=by_kind, few=FEW, notes=notes)
+    return draw(
+        "slices", title=group.title, all_labels=group.labels, labels=labels, by_kind=by_kind, few=FEW, notes=notes
+    )
 
 
 def cuts(predicted: Predicted) -> list[Slice]:

@@ -8,9 +8,8 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from lightning_seq.files import DAMAGE
 from lightning_seq.records.record import Record
-from lightning_seq.records.tuning import FILE, Tuning, Tunings
+from lightning_seq.records.tuning import FILE, Tuning, tunings_in
 from lightning_seq.report.curves import five_figures
 from lightning_seq.report.dashboard.chart_style import Spec, channel, line_chart, value_axis
 from lightning_seq.report.dashboard.page import Heading, Page, of_groups
@@ -22,15 +21,7 @@ from lightning_seq.significance.effect_sizes import expected_best_with_replaceme
 
 def tuning(page: Page, runs: Sequence[tuple[Path, Record]], summary: Summary) -> Markup:
     """Curves, the points that were taken, and all trials, folded away; empty where nothing was tuned."""
-    by_label: dict[str, Tuning] = {}
-    wrong = []
-    for directory in dict.fromkeys(run.parent for run, _ in runs):
-        if not (directory / FILE).is_file():
-            continue
-        try:
-            by_label = {tuning.label: tuning for tuning in Tunings.read(directory / FILE).entries} | by_label
-        except DAMAGE as error:
-            wrong.append(f"{directory.name}/{FILE.as_posix()} cannot be used ({' '.join(str(error).split())[:200]})")
+    by_label, wrong = tunings_in(run.parent for run, _ in runs)
 
     def part(group: Group) -> Markup:
         return _group(page, group, [by_label[label] for label in group.labels if label in by_label])
