@@ -106,7 +106,8 @@ def test_each_test_set_has_advice_of_its_own() -> None:
     )
     both = of(*(each for part in parts for each in part.pairs), parts=parts)
     assert advice(both) == (
-        "length 4: Take lstm-4: it beats rnn-4 by 10.0 points. length 12: lstm-12 has the best mean, but is not told apart from rnn-12."
+        "length 4: Take lstm-4: it beats rnn-4 by 10.0 points. "
+        "length 12: lstm-12 has the best mean, but is not told apart from rnn-12."
     )
     assert advice(of(*both.pairs, parts=parts * 3)) == "6 test sets: the verdict has sentences for each."
 
