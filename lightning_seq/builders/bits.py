@@ -14,6 +14,7 @@ from lightning_seq.builders.prediction_columns import Column, of_task, test_rows
 from lightning_seq.builders.task_kind import Loaded, MakeEncoder, Row, Shared, TaskKind, make_task
 from lightning_seq.config.tree import Config
 from lightning_seq.data.memory_problems.reader import VectorReader
+from lightning_seq.metrics.baseline import frequent_bits
 from lightning_seq.models.set_model import SetModel
 from lightning_seq.spec import Bits, DataSpec
 
@@ -71,6 +72,20 @@ def predictions(loaded: Loaded, texts: Sequence[str], top_k: int, first: int = 1
         yield {"text": text, "predictions": steps}
 
 
+def baseline(data: MemoryProblemData, task: Task) -> dict[str, float]:
+    train, test = data.splits["train"], data.splits["test"]
+    return frequent_bits(train.targets, train.target_mask, test.targets, test.target_mask)
+
+
 KIND = TaskKind(
-    "a model of bits or notes", Bits, model, task, VectorReader.from_plain, predictions, ranked=(), artifacts=artifacts
+    "a model of bits or notes",
+    Bits,
+    model,
+    task,
+    VectorReader.from_plain,
+    predictions,
+    ranked=(),
+    artifacts=artifacts,
+    baseline=baseline,
+    baseline_name="most frequent bits",
 )

@@ -17,6 +17,7 @@ from lightning_seq.data.classification.reader import TextReader
 from lightning_seq.data.difficulty import difficulty
 from lightning_seq.errors import UserError
 from lightning_seq.losses.ranking import OTHER
+from lightning_seq.metrics.baseline import majority
 from lightning_seq.models.artificial_class import ArtificialClass
 from lightning_seq.models.classifier import Classifier
 from lightning_seq.spec import Class, DataSpec
@@ -130,4 +131,28 @@ def choices(loaded: Loaded) -> int | None:
     return loaded.spec.targets_as(Class).size
 
 
-KIND = TaskKind("a classifier", Class, model, task, TextReader.from_plain, predictions, choices, artifacts=artifacts)
+def baseline(data: ClassificationData, task: Task) -> dict[str, float]:
+    names, test = data.spec.targets_as(Class).names, data.prepared.splits["test"].labels
+    answer, metrics = majority(data.train_labels, test, len(names))
+    if not directed_relations(names):
+        return metrics
+    from lightning_seq.metrics.relation_f1 import RelationF1  # imports torchmetrics
+
+    relations = RelationF1(names)
+    relations.sync_on_compute = False  # rank 0 alone computes it
+    relations.update(torch.full((len(test),), answer), torch.tensor(test, dtype=torch.int64))
+    return {"relation_f1": float(relations.compute()["relation_f1"]), **metrics}
+
+
+KIND = TaskKind(
+    "a classifier",
+    Class,
+    model,
+    task,
+    TextReader.from_plain,
+    predictions,
+    choices,
+    artifacts=artifacts,
+    baseline=baseline,
+    baseline_name="majority class",
+)

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from lightning_seq.builders.task_kind import Loaded, MakeEncoder, Row, Shared, TaskKind, make_task, ranked
+from lightning_seq.builders.task_kind import Loaded, MakeEncoder, Row, Shared, TaskKind, make_task, of_means, ranked
 from lightning_seq.config.tree import Config
 from lightning_seq.data.language_modelling.reader import LanguageReader
 from lightning_seq.errors import UserError
+from lightning_seq.metrics.baseline import unigram
 from lightning_seq.models.language_model import LanguageModel
 from lightning_seq.spec import DataSpec, NextToken
 
@@ -89,6 +90,10 @@ def artifacts(directory: Path, data: LanguageModellingData, task: Task) -> dict[
     return {"samples": "samples.json"}
 
 
+def baseline(data: LanguageModellingData, task: Task) -> dict[str, float]:
+    return of_means(task, unigram(data.target_counts("train"), data.target_counts("test")))
+
+
 @torch.inference_mode()
 def predictions(loaded: Loaded, texts: Sequence[str], top_k: int, first: int = 1) -> Iterator[Row]:
     """For each text `{"text", "predictions": [{"token", "probability"}, …]}`: its next symbols, the likeliest first."""
@@ -114,4 +119,6 @@ KIND = TaskKind(
     verbs=("predict", "score", "sample"),
     callbacks=callbacks,
     artifacts=artifacts,
+    baseline=baseline,
+    baseline_name="unigram",
 )

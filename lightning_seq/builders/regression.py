@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING
 from torch import nn
 
 from lightning_seq.builders.prediction_columns import name_column, test_rows, write_predictions
-from lightning_seq.builders.task_kind import Loaded, MakeEncoder, Row, Shared, TaskKind, make_task
+from lightning_seq.builders.task_kind import Loaded, MakeEncoder, Row, Shared, TaskKind, make_task, of_means
 from lightning_seq.config.tree import Config
 from lightning_seq.data.memory_problems.reader import VectorReader
+from lightning_seq.metrics.baseline import mean_values
 from lightning_seq.models.regressor import Regressor
 from lightning_seq.spec import DataSpec, Values
 
 if TYPE_CHECKING:
     from lightning_seq.data.memory_problems.module import MemoryProblemData
+    from lightning_seq.tasks.regression import SequenceRegression
     from lightning_seq.tasks.task import Task
 
 
@@ -62,4 +64,18 @@ def predictions(loaded: Loaded, texts: Sequence[str], top_k: int, first: int = 1
         yield {"text": text, "predictions": values}
 
 
-KIND = TaskKind("a regression model", Values, model, task, VectorReader.from_plain, predictions, artifacts=artifacts)
+def baseline(data: MemoryProblemData, task: SequenceRegression) -> dict[str, float]:
+    return of_means(task, mean_values(data.splits["train"].targets, data.splits["test"].targets, task.tolerance))
+
+
+KIND = TaskKind(
+    "a regression model",
+    Values,
+    model,
+    task,
+    VectorReader.from_plain,
+    predictions,
+    artifacts=artifacts,
+    baseline=baseline,
+    baseline_name="mean of the train split",
+)

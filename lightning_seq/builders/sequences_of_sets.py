@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from lightning_seq.builders.task_kind import Loaded, MakeEncoder, Row, Shared, TaskKind, make_task, ranked
+from lightning_seq.builders.task_kind import Loaded, MakeEncoder, Row, Shared, TaskKind, make_task, of_means, ranked
 from lightning_seq.config.tree import Config
 from lightning_seq.data.sequences_of_sets.reader import SetReader
 from lightning_seq.data.sources.piano_rolls import NOTES
+from lightning_seq.metrics.baseline import bit_frequencies
 from lightning_seq.models.set_model import SetModel
 from lightning_seq.spec import Bits, DataSpec
 
@@ -43,4 +44,19 @@ def choices(loaded: Loaded) -> int | None:
     return len(NOTES)
 
 
-KIND = TaskKind("a model of bits or notes", Bits, model, task, SetReader.from_plain, predictions, choices)
+def baseline(data: SequencesOfSetsData, task: Task) -> dict[str, float]:
+    splits = data.prepared.splits
+    return of_means(task, bit_frequencies(splits["train"].flat, splits["test"].flat))
+
+
+KIND = TaskKind(
+    "a model of bits or notes",
+    Bits,
+    model,
+    task,
+    SetReader.from_plain,
+    predictions,
+    choices,
+    baseline=baseline,
+    baseline_name="frequency of each note",
+)

@@ -19,12 +19,13 @@ from lightning_seq.data.difficulty import difficulty
 from lightning_seq.data.tagging.reader import TagReader
 from lightning_seq.errors import UserError
 from lightning_seq.files import write_json, write_text
+from lightning_seq.metrics.baseline import majority
 from lightning_seq.metrics.precision_recall_f1 import precision_recall_f1, span_table
 from lightning_seq.models.characters import CharacterCNN, CharacterRecurrent
 from lightning_seq.models.crf import LinearChainCRF
 from lightning_seq.models.tagger import Tagger
 from lightning_seq.records.tagging import ClassScore, Sentence, Tagged, Token
-from lightning_seq.spec import DataSpec, Tags, Tokens
+from lightning_seq.spec import NOT_COUNTED, DataSpec, Tags, Tokens
 from lightning_seq.text.bio_tags import OUTSIDE, Tag, scheme_of, spans_of, written
 from lightning_seq.text.conll import conll
 
@@ -244,6 +245,14 @@ def choices(loaded: Loaded) -> int | None:
     return len(loaded.spec.targets_as(Tags).intents) if loaded.model.intents is not None else None
 
 
+def baseline(data: TaggingData, task: Task) -> dict[str, float]:
+    """Metrics of spans too, if the most frequent tag is outside of any span: then they are 0."""
+    targets, test = data.spec.targets_as(Tags), data.prepared.splits["test"].tags
+    answer, metrics = majority(data.train_labels, test[test != NOT_COUNTED], targets.size)
+    outside = scheme_of(targets.names, targets.scheme) != "none" and targets.names[answer] == OUTSIDE
+    return {**metrics, **(dict.fromkeys(("f1", "precision", "recall"), 0.0) if outside else {})}
+
+
 def _paths(names: Sequence[str], paths: Tensor, log_probabilities: Tensor) -> list[Row]:
     return [
         {"tags": [names[tag] for tag in path], "log_probability": round(value, 6)}
@@ -262,4 +271,6 @@ KIND = TaskKind(
     choices,
     ranked=("intents", "paths"),
     artifacts=artifacts,
+    baseline=baseline,
+    baseline_name="majority tag",
 )

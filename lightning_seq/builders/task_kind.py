@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -83,6 +83,9 @@ class TaskKind:
     callbacks:   `(config, directory, data)` to the callbacks of this kind alone.
     artifacts:   `(directory, data, task)` writes the files that a report needs of a finished run, and returns their
                  names and their paths within the run's directory.
+    baseline:    `(data, task)` to the test metrics, without `test/`, of a predictor that looks at no input and is
+                 computed from the train split alone (`metrics/baseline.py`); empty without one.
+    baseline_name: this predictor in words.
     """
 
     name: str
@@ -96,12 +99,20 @@ class TaskKind:
     verbs: tuple[str, ...] = ("predict",)
     callbacks: Callable[..., list[Callback]] = lambda config, directory, data: []
     artifacts: Callable[..., dict[str, str]] = lambda directory, data, task: {}
+    baseline: Callable[..., Mapping[str, float]] = lambda data, task: {}
+    baseline_name: str = ""
 
 
 def make_task(config: Config, *positional: object, **named: object) -> Task:
     """The LightningModule that `task._target_` names, from its arguments."""
     make = factory({"_target_": config["task"]["_target_"]}, "task", config["allow"])
     return make(*positional, **named)
+
+
+def of_means(task: Task, means: Mapping[str, float]) -> dict[str, float]:
+    """The metrics that a task logs of a test with these means."""
+    tensors = {name: torch.tensor(value, dtype=torch.float64) for name, value in means.items()}
+    return {name: float(value) for name, value in task.logged("test", tensors).items()}
 
 
 def ranked(

@@ -27,6 +27,8 @@ class Record:
     match:              how the size was matched: `kind` (parameters, state, flops), `count`, `target`, `key`, `size`,
                         `found` and the relative `mismatch`; empty if it was not matched.
     metrics:            final values by name (`test/accuracy`); None for a number that is not finite.
+    baseline:           test metrics by name of a predictor that looks at no input, `baseline_name`; computed from the
+                        train split, not trained.
     curves:             by name, a list of `[step, epoch, seconds, value]`; seconds of training only, over all resumes.
     throughput:         `tokens_per_second` of training; `cpu_share`, CPU seconds of the process for each second of
                         training, of a run in one process on the CPU.
@@ -72,6 +74,8 @@ class Record:
     selected_by: str | None = None
     resumed_at: list[int] = field(default_factory=list)
     signatures: dict[str, str] = field(default_factory=dict)
+    baseline: dict[str, float] = field(default_factory=dict)
+    baseline_name: str = ""
     started: str = ""
     finished: str | None = None
     schema: int = SCHEMA

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from lightning_seq.report.formats import (
     NOTHING,
+    done_of_all,
     duration,
     mean_and_std,
     run_counts,
@@ -16,7 +17,7 @@ from lightning_seq.report.formats import (
     whole,
 )
 from lightning_seq.report.headline import lower_is_better
-from lightning_seq.report.summary import PARAMETER_KINDS, Group, Row
+from lightning_seq.report.summary import PARAMETER_KINDS, Group, Row, Statistic
 
 Value = float | str | None
 
@@ -41,9 +42,30 @@ class Column:
         return replace(self, name=name)
 
 
+@dataclass(frozen=True)
+class Computed(Statistic):
+    """One number that needs no seed."""
+
+    value: float = 0.0
+
+    @property
+    def known(self) -> list[float]:
+        return [self.value]
+
+
+def rows(group: Group) -> tuple[Row, ...]:
+    """The rows of a table: the labels, then the baseline, which has no runs, size and speed."""
+    if group.baseline is None:
+        return group.rows
+    metrics: dict[str, Statistic] = {name: Computed(value=value) for name, value in group.baseline.metrics.items()}
+    nothing = Statistic()
+    baseline = Row(group.baseline.label, "baseline", None, "", {}, (), metrics, {}, nothing, nothing, False)
+    return (*group.rows, baseline)
+
+
 LABEL = Column("label", lambda row: row.label, lambda row: row.label, "text")
 RUNS = Column("runs", run_counts, run_counts, "text")
-DONE = Column("done", lambda row: str(row.done), lambda row: row.done)
+DONE = Column("done", lambda row: str(row.done) if row.counts else NOTHING, lambda row: row.done)
 FAILED = Column("failed", lambda row: str(row.failed), lambda row: row.failed)
 MISMATCH = Column("mismatch", lambda row: signed_percentage(row.mismatch), lambda row: row.mismatch)
 SPEED = Column("tokens/s", speed, lambda row: row.tokens_per_second.mean, first="down")
@@ -126,7 +148,7 @@ def terminal_columns(group: Group) -> list[Column]:
         SPEED,
         *chosen_by,
         *([] if chosen_by or group.matched else [SECONDS.titled("train s")]),
-        Column("done", lambda row: f"{row.done}/{sum(row.counts.values())}", lambda row: row.done),
+        Column("done", done_of_all, lambda row: row.done),
     ]
 
 

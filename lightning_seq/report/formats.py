@@ -52,7 +52,12 @@ def seed_values(statistic: Statistic, metric: str | None = None, between: str = 
 
 def run_counts(row: Row) -> str:
     """`3 done, 1 failed`."""
-    return ", ".join(f"{row.counts[status]} {status}" for status in STATUSES if row.counts.get(status))
+    return ", ".join(f"{row.counts[status]} {status}" for status in STATUSES if row.counts.get(status)) or NOTHING
+
+
+def done_of_all(row: Row) -> str:
+    """`3/4`."""
+    return f"{row.done}/{sum(row.counts.values())}" if row.counts else NOTHING
 
 
 def plural(count: int, singular: str, more: str = "") -> str:

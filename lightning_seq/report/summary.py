@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import fmean, stdev
@@ -15,6 +14,7 @@ from lightning_seq.records.numbers import number
 from lightning_seq.records.record import Record, runs_in
 from lightning_seq.records.tuning import tunings_in
 from lightning_seq.report.agreement import Agreement
+from lightning_seq.report.baseline import Baseline, shared_baseline
 from lightning_seq.report.chosen import Choice, without_test
 from lightning_seq.report.chosen import choices as find_choices
 from lightning_seq.report.fairness import fairness, unequal
@@ -116,6 +116,7 @@ class Group:
     verdict:     the conclusions about the labels by the headline.
     choices:     the labels chosen on validation; rows of other labels have no test results.
     fairness:    what the labels should have in common: size, tuning, convergence, machine.
+    baseline:    shown below the labels; None if the finished runs share none.
     """
 
     task: str
@@ -129,6 +130,7 @@ class Group:
     verdict: Verdict = field(default_factory=Verdict)
     choices: tuple[Choice, ...] = ()
     fairness: tuple[Agreement, ...] = ()
+    baseline: Baseline | None = None
 
     @property
     def unchosen(self) -> frozenset[str]:
@@ -287,6 +289,7 @@ def _group(runs: list[tuple[Path, Record]], headline: str | None, reading: Readi
         verdict=verdict,
         choices=choices,
         fairness=conditions,
+        baseline=shared_baseline(records),
     )
 
 
@@ -329,7 +332,7 @@ def _row(label: str, records: list[Record]) -> Row:
         label=label,
         model=records[0].model,
         cell=records[0].cell,
-        engine=_joined(record.engine or "" for record in done or records),
+        engine=", ".join(dict.fromkeys(record.engine for record in done or records if record.engine)),
         counts=counts,
         seeds=tuple(record.seed for record in done),
         metrics={name: Statistic({record.seed: number(record.metrics.get(name)) for record in done}) for name in names},
@@ -341,10 +344,6 @@ def _row(label: str, records: list[Record]) -> Row:
         shared_machine=any(map(shared_machine, done)),
         match=dict(sized.match),
     )
-
-
-def _joined(values: Iterable[str]) -> str:
-    return ", ".join(dict.fromkeys(value for value in values if value))
 
 
 def _log(directory: Path, run: Path, record: Record) -> Path | None:

@@ -38,6 +38,9 @@ def notes(group: Group) -> list[str]:
         if group.headline and statistic.n < row.done and row.label not in group.unchosen:
             missing, name = row.done - statistic.n, one_line(group.headline)
             lines.append(f"{one_line(row.label)}: {missing} of {row.done} finished runs gave no finite {name}.")
+    if group.baseline is not None:
+        name = one_line(group.baseline.label)
+        lines.append(f"{name}: computed from the targets of the train split alone; no part of the verdict.")
     lines += dict.fromkeys(_solved(row) for row in group.rows if row.mismatch is not None)
     if group.shared_machine:
         lines.append(f"{SHARED}: compare speeds only between runs made with jobs=1 on an idle machine.")
@@ -87,7 +90,7 @@ def _markdown_table(group: Group) -> str:
     shown = columns.markdown_columns(group)
     marks = ["---"] * 2 + ["---:"] * (len(shown) - 3) + ["---"]
     lines = [_markdown_row([column.name for column in shown]), "|" + "|".join(marks) + "|"]
-    for row in group.rows:
+    for row in columns.rows(group):
         lines.append(_markdown_row([column.text(row) for column in shown], _bold(group, row)))
     return "\n".join(lines)
 
@@ -153,7 +156,7 @@ def tex(summary: Summary) -> str:
 def _tex_table(summary: Summary, group: Group) -> str:
     shown = columns.tex_columns(group)
     lines = []
-    for row in group.rows:
+    for row in columns.rows(group):
         bold = 2 if row == group.significant() else None
         cells = [latex(column.text(row)) for column in shown]
         lines.append(" & ".join(f"\\textbf{{{cell}}}" if i == bold else cell for i, cell in enumerate(cells)) + " \\\\")
@@ -184,7 +187,7 @@ def _markdown_list(lines: list[str]) -> str:
 
 
 def csv(summary: Summary) -> str:
-    """One row for each label at full precision; an unknown number is empty.
+    """One row for each label, and one for the baseline, at full precision; an unknown number is empty.
 
     beats: the labels that this one is better than by more than chance.
     """
@@ -194,7 +197,7 @@ def csv(summary: Summary) -> str:
     buffer = io.StringIO()
     sheet = writer(buffer, lineterminator="\n")
     for group in summary.groups:
-        for row in group.rows:
+        for row in columns.rows(group):
             cells = _sheet_row(group, row, shown)
             if not buffer.tell():
                 sheet.writerow(map(one_line, cells))

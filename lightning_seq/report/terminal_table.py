@@ -14,7 +14,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from lightning_seq.report.columns import terminal_columns
+from lightning_seq.report.columns import rows, terminal_columns
 from lightning_seq.report.escape import one_line
 from lightning_seq.report.summary import Group, Summary
 from lightning_seq.report.tables import notes, problem_lines
@@ -92,7 +92,7 @@ class TerminalTable:
                 overflow="fold",
             )
         significant = self.group.significant()
-        for row in self.group.rows:
+        for row in rows(self.group):
             style = "bold" if row == significant else ""
             table.add_row(*(Text(layout.folded(name, column.text(row)), style=style) for name, column in shown.items()))
         return table

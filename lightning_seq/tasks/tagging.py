@@ -20,7 +20,7 @@ from lightning_seq.value_types import Weight
 
 
 class Tagging(Task):
-    """A tag for every token: softmax or CRF, accuracy, and F1 of spans if the tags mark spans.
+    """A tag for every token: softmax or CRF, accuracy, macro-F1, and F1 of spans if the tags mark spans.
 
     tags:          the names of the tags by id.
     scheme:        of the spans; see `TaggingMetrics`.
@@ -29,16 +29,16 @@ class Tagging(Task):
     full_predictions: whether `predictions` has the probabilities of all tags.
     optimizer, monitor, log_every: see `Task`.
 
-    Logged: `train/loss`, and under `val/` and `test/`: `loss accuracy`, for tags of spans `f1 precision recall`,
-    with intents `intent_accuracy`. Losses, that of the intents included, are in nats per token that counts: the sum
-    over all sentences, divided by all such tokens.
+    Logged: `train/loss`, and under `val/` and `test/`: `loss accuracy macro_f1`, for tags of spans
+    `f1 precision recall`, with intents `intent_accuracy`. Losses, that of the intents included, are in nats per token
+    that counts: the sum over all sentences, divided by all such tokens.
     After a test `predictions` is `[N, 5]` float64, a row per token: sentence, position, target (-1 if it does not
     count), prediction, loss; in the order of the sentences. The loss is -log of the probability of the token's tag
     over all tags of its neighbours, which for a CRF is its marginal. With `full_predictions` `[N, 5 + C]`: then this
     probability of every tag. `tables` holds `confusion` `[C, C]` and, for tags of spans, `span_counts` `[K, 3]`.
     """
 
-    MONITORS: ClassVar = {"val/accuracy": "max", "val/f1": "max", "val/loss": "min"}
+    MONITORS: ClassVar = {"val/accuracy": "max", "val/macro_f1": "max", "val/f1": "max", "val/loss": "min"}
     model: Tagger
 
     def __init__(
@@ -126,7 +126,7 @@ class Tagging(Task):
         metrics.reset()
         if split == "test":
             self.tables = {name: values[name].cpu() for name in ("confusion", "span_counts") if name in values}
-        logged = {**means, "accuracy": values["accuracy"]}
+        logged = {**means, "accuracy": values["accuracy"], "macro_f1": values["macro_f1"]}
         if metrics.spans is not None:
             logged |= {name: values[f"span_{name}"] for name in ("f1", "precision", "recall")}
         if intent_accuracy is not None:

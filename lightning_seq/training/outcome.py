@@ -13,7 +13,7 @@ from lightning_seq.builders.match import residual
 from lightning_seq.callbacks.diagnostic import Diagnostic
 from lightning_seq.config.tree import Config
 from lightning_seq.embeddings.word_map import word_map
-from lightning_seq.files import finite, sha256, write_json
+from lightning_seq.files import Plain, finite, sha256, write_json
 from lightning_seq.identity import is_trial
 from lightning_seq.training.assemble import Assembled, assemble
 from lightning_seq.training.checkpoints import BEST, LAST, read_checkpoint, remove_before
@@ -69,6 +69,7 @@ def finish(assembled: Assembled, fitted: Fitted, writer: RunRecordWriter) -> Non
     writer.update(
         status="done",
         metrics={**selected, **tested},
+        **_baseline(assembled),
         curves=fitted.curves.curves,
         throughput=throughput,
         peak_memory_bytes=peak_memory_bytes(),
@@ -103,6 +104,14 @@ def _select(assembled: Assembled, fitted: Fitted, checkpoints: Path) -> dict[str
 
 def _metrics_of(prefix: str, metrics: Mapping[str, Tensor]) -> dict[str, float | None]:
     return {name: finite(float(value)) for name, value in metrics.items() if name.startswith(prefix)}
+
+
+def _baseline(assembled: Assembled) -> dict[str, Plain]:
+    """The record's fields of the baseline; none for a trial, which has no test."""
+    kind = kind_of(assembled.data.spec)
+    metrics = {} if is_trial(assembled.config) else kind.baseline(assembled.data, assembled.task)
+    known = {f"test/{name}": value for name, value in metrics.items() if finite(value) is not None}
+    return {"baseline": known, "baseline_name": kind.baseline_name} if known else {}
 
 
 def _write_artifacts(

@@ -46,6 +46,10 @@ def test_hello_is_learnt_by_heart(tmp_path: Path, capsys: pytest.CaptureFixture[
     run = tmp_path / "runs/hello/rnn-seed1"
     record = read(run)
     assert record.metrics["test/accuracy"] == 1.0
+    # The targets are e, l, l, o: of the four symbols, one more of each, their probabilities are 2/8, 3/8, 3/8 and 2/8.
+    loss = math.log(4 * (8 / 3) * (8 / 3) * 4) / 4
+    of_unigrams = {"loss": loss, "perplexity": math.exp(loss), "bits_per_character": loss / math.log(2)}
+    assert record.baseline == pytest.approx({"test/accuracy": 0.5} | {f"test/{n}": v for n, v in of_unigrams.items()})
     assert record.embedding is not None
     assert record.embedding["kind"] == "onehot"
     checkpoint = f"checkpoint={run}/checkpoints/last.ckpt"

@@ -92,6 +92,10 @@ def test_architectures_are_compared_on_bits(places: list[str], capsys: pytest.Ca
     rows = parquet.read_table(run_of(places, "bits_3", "gru") / "predictions.parquet").to_pydict()
     assert rows["id"] == list(range(8))
     data = build_data(compose(["data=bits_3", *TINY, *places]))
+    bit = int(data.splits["train"].targets.mean() > 0.5)
+    answered = data.splits["test"].targets == bit
+    expected = {"test/bits_correct": answered.mean(), "test/exact_match": answered.all((1, 2)).mean()}
+    assert records[0].baseline == records[2].baseline == pytest.approx(expected)
     inverse = ["".join(str(1 - int(bit)) for bit in row.flatten()) for row in data.splits["test"].inputs]
     assert rows["target"] == inverse
     answers = list(zip(rows["target"], rows["prediction"], strict=True))
@@ -146,7 +150,12 @@ def test_the_adding_problem(places: list[str], capsys: pytest.CaptureFixture[str
     assert loaded.spec.targets == Values(1, ("sum",))
     data = build_data(loaded.config)
     assert data.spec == loaded.spec
-    assert data.fingerprints["data"] == done(places, "adding", "gru").fingerprints["data"]
+    record = done(places, "adding", "gru")
+    assert data.fingerprints["data"] == record.fingerprints["data"]
+    errors = np.abs(data.splits["test"].targets - data.splits["train"].targets.mean())
+    expected = {"loss": np.mean(errors**2), "mse": np.mean(errors**2), "mae": errors.mean()}
+    expected["success"] = (errors < 0.04).mean()
+    assert record.baseline == pytest.approx({f"test/{name}": value for name, value in expected.items()})
 
 
 def test_symbols_are_held_and_a_subject_is(places: list[str]) -> None:

@@ -97,7 +97,7 @@ def test_a_tagger_leaves_everything_that_was_promised(tags: list[str], capsys: p
     record = read(run)
     assert record.status == "done"
     assert record.metrics["test/f1"] > 0.9
-    named = ("loss", "accuracy", "f1", "precision", "recall")
+    named = ("loss", "accuracy", "macro_f1", "f1", "precision", "recall")
     assert set(record.metrics) == {f"{split}/{name}" for split in ("val", "test") for name in named}
     best = max(record.curves["val/f1"], key=lambda point: point[3])
     assert record.metrics["val/f1"] == best[3]
@@ -205,7 +205,7 @@ def monitor_of(words: list[str]) -> str:
     return build_task(config, data, build_model(config, data.spec, build_inputs(config, data).width)).monitor
 
 
-def test_tags_that_mark_no_spans_have_an_accuracy_alone(tmp_path: Path) -> None:
+def test_tags_that_mark_no_spans_have_no_span_f1(tmp_path: Path) -> None:
     file = write_conll(
         tmp_path / "pos.conll",
         [(words, [tag.replace("B-", "").replace("I-", "") for tag in tags]) for words, tags in tagged_sentences(120)],
@@ -213,8 +213,12 @@ def test_tags_that_mark_no_spans_have_an_accuracy_alone(tmp_path: Path) -> None:
     words = ["data=conll", f"data.train={file}", f"runs={tmp_path / 'runs'}", f"cache={tmp_path / 'cache'}"]
     assert main(["train", "model=rnn", *words, *TINY, "embedding=onehot", "task.crf=true"][:-1]) == 0
     record = read(run_of(words, "rnn-seed1", "conll"))
-    assert set(record.metrics) == {f"{split}/{name}" for split in ("val", "test") for name in ("loss", "accuracy")}
+    names = ("loss", "accuracy", "macro_f1")
+    assert set(record.metrics) == {f"{split}/{name}" for split in ("val", "test") for name in names}
     assert record.metrics["val/accuracy"] == max(point[3] for point in record.curves["val/accuracy"])
+    assert set(record.baseline) == {"test/accuracy", "test/macro_f1"}
+    targets = parquet.read_table(run_of(words, "rnn-seed1", "conll") / "predictions.parquet")["target"].to_pylist()
+    assert record.baseline["test/accuracy"] == pytest.approx(targets.count("PER") / len(targets))
 
 
 @pytest.mark.dashboard

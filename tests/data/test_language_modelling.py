@@ -58,6 +58,13 @@ def test_the_first_batches_by_hand(tmp_path: Path) -> None:
     assert second.ids.tolist() == [2, 6]
     assert (first.count, second.count) == (4, 4)
     assert [batch.extra["fresh"].item() for batch in (first, second)] == [True, False]
+    assert dict(zip(words, data.target_counts("test").tolist(), strict=True)) == {
+        **dict.fromkeys(("<pad>", "<unk>", "<bos>"), 0), "<eos>": 3, "a": 2, "b": 1, "c": 1, "d": 1,
+    }  # fmt: skip
+    for layout, left in (("columns", [1, 1, 1, 1]), ("sequences", [0, 1, 0, 1])):
+        unbroken = make(tmp_path / "t.txt", chunk_length=2, batch_size=2, eos=False, layout=layout)
+        assert unbroken.vocabulary.words[4:] == ("a", "b", "c", "d")
+        assert unbroken.target_counts("test").tolist() == [0, 0, 0, 0, *left]
     assert [batch.extra["advance"].item() for batch in (first, second)] == [2, 2]
     for batch in (first, second):
         assert (

@@ -96,6 +96,10 @@ def test_which_bits_count_is_said_where_not_all_do() -> None:
     for batch in batches(data):
         assert torch.equal(batch.extra[COUNTED], batch.inputs >= 0)
         assert batch.target_mask.all()
+    test = data.splits["test"]
+    assert np.array_equal(test.target_mask, test.inputs >= 0)
+    longer = replace(test, lengths=np.zeros_like(test.lengths))
+    assert not longer.target_mask.any()
     assert all(batch.extra == {} for batch in batches(made(MemoryProblemData, "bits_2", examples=50)))
 
 

@@ -14,6 +14,7 @@ from lightning_seq.data.bucket_sampler import PADDING_SAMPLE, BatchShard
 from lightning_seq.data.sequences_of_sets.module import RollDataset, SequencesOfSetsData, SetReader
 from lightning_seq.data.sources.piano_rolls import NOTES, RollFiles, read_roll, roll
 from lightning_seq.errors import UserError
+from lightning_seq.metrics.baseline import bit_frequencies
 from lightning_seq.spec import Bits, Features
 
 from .from_keys import made
@@ -191,6 +192,7 @@ def test_the_notes_own_frequencies_score_as_published(
         total += float(loss.sum(-1)[batch.target_mask].sum())
         count += batch.count
     assert total / count == pytest.approx(note_1_gram, abs=0.006)
+    assert bit_frequencies(train, data.prepared.splits["test"].flat)["loss"] == pytest.approx(total / count, rel=1e-4)
 
 
 def test_a_piece_as_an_object_or_a_list() -> None:

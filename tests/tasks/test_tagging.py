@@ -126,7 +126,7 @@ def test_a_test_logs_what_its_rows_say(crf: bool) -> None:
     )  # fmt: skip
     logged = values_of_a_test(task, batches)
     assert {name for name in logged if name.startswith("test/")} == {
-        f"test/{name}" for name in ("loss", "accuracy", "f1", "precision", "recall", "intent_accuracy")
+        f"test/{name}" for name in ("loss", "accuracy", "macro_f1", "f1", "precision", "recall", "intent_accuracy")
     }
     assert task.predictions is not None
     rows = task.predictions
@@ -141,6 +141,8 @@ def test_a_test_logs_what_its_rows_say(crf: bool) -> None:
     for target, prediction in rows[counted, 2:4].long().tolist():
         confusion[target, prediction] += 1
     assert torch.equal(task.tables["confusion"], confusion)
+    of_tags = 2 * confusion.diagonal() / (confusion.sum(0) + confusion.sum(1))
+    assert logged["test/macro_f1"] == pytest.approx(float(of_tags.mean()))
     right, predicted, given = task.tables["span_counts"].sum(0).tolist()
     assert logged["test/precision"] == pytest.approx(right / max(predicted, 1))
     assert logged["test/recall"] == pytest.approx(right / max(given, 1))

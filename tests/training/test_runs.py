@@ -48,6 +48,9 @@ def test_a_run_leaves_everything_that_was_promised(own: list[str], capsys: pytes
     assert [point[:2] for point in record.curves["val/accuracy"]] == [[8, 1], [16, 2]]
     seconds = [point[2] for point in record.curves["train/loss"]]
     assert seconds == sorted(seconds)
+    assert record.baseline == pytest.approx({"test/accuracy": 1 / 2, "test/macro_f1": 1 / 3})
+    assert record.baseline_name == "majority class"
+    assert "majority class (not trained)" in (directory / "table.md").read_text()
     assert record.throughput["tokens_per_second"] > 0
     assert record.peak_memory_bytes > 1e7
     assert set(record.fingerprints) == {"config", "data", "split", "batches", "epochs", "embedding"}

@@ -171,6 +171,12 @@ class LanguageModellingData(DataModule[PreparedText, LanguageReader]):
         sizes = {split: len(text.flat) for split, text in self.prepared.splits.items()}
         return {split: sizes[split] - len(firsts) for split, firsts in self._unpredicted.items()}
 
+    def target_counts(self, split: str) -> np.ndarray:
+        """`[V]`, how often each token is a target in a pass."""
+        first = np.array(self._unpredicted[split], dtype=np.int64)
+        counts = [np.bincount(ids, minlength=len(self.vocabulary)) for ids in (self.prepared.splits[split].flat, first)]
+        return counts[0] - counts[1]
+
     @cached_property
     def characters(self) -> dict[str, int]:
         """By split, the characters of its targets as typed, with line feeds, for bits per character.

@@ -28,6 +28,12 @@ class Sequences:
     def __len__(self) -> int:
         return len(self.lengths)
 
+    @property
+    def target_mask(self) -> np.ndarray:
+        """`[N, T, W]` bool, whether a bit is of its sequence and counts."""
+        steps = np.arange(self.targets.shape[1]) < self.lengths[:, None]
+        return np.broadcast_to(steps[..., None], self.targets.shape) & (True if self.counted is None else self.counted)
+
 
 class Problem(Protocol):
     """A rule that makes sequences. Its arguments are plain; it makes nothing before `load`."""

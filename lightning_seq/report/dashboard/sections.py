@@ -70,6 +70,7 @@ def _comparison_table(group: Group, addresses: Addresses) -> Markup:
     return draw(
         "comparison",
         group=group,
+        baseline=columns.rows(group)[len(group.rows) :],
         before=[columns.LABEL, *leading, *map(columns.metric, names)],
         sizes=[columns.parameters(kind, kind) for kind in PARAMETER_KINDS],
         mismatch=columns.mismatch(group.matched),

@@ -1,0 +1,82 @@
+"""The baseline: a row below the labels in every table, and nowhere else."""
+
+from __future__ import annotations
+
+import csv as sheets
+import io
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from lightning_seq.records.record import read, write
+from lightning_seq.report import tables
+from lightning_seq.report.summary import summarise
+from lightning_seq.report.write import write_report
+from tests.report.printed import printed
+
+Make = Callable[..., Path]
+LABEL = "majority class (not trained)"
+BASELINE = {"test/accuracy": 0.99, "test/macro_f1": 0.25}
+
+
+@pytest.fixture
+def comparison(make_comparison: Make, tmp_path: Path) -> Path:
+    """Of labels that are worse than the baseline; one run failed."""
+    fields = {"baseline": BASELINE, "baseline_name": "majority class"}
+    return make_comparison(tmp_path / "demo", labels=("rnn", "lstm"), failed=(("rnn", 2),), **fields)
+
+
+def test_the_row_of_the_baseline_has_metrics_alone(comparison: Path) -> None:
+    edit(comparison, "rnn-seed2", baseline={})  # it failed
+    summary = summarise(comparison)
+    lines = tables.markdown(summary).splitlines()
+    (row,) = [line for line in lines if line.startswith(f"| {LABEL}")]
+    assert lines.index(row) == next(i for i, line in enumerate(lines) if line.startswith("| lstm")) + 1
+    assert row == f"| {LABEL} | – | 0.990 | 0.250 | – | – | – | – | – | – | – | – | – |"
+    (row,) = [line for line in tables.tex(summary).splitlines() if line.startswith(LABEL)]
+    assert row == rf"{LABEL} & -- & 0.990 & -- & -- & -- \\"
+    *_, sheet = sheets.DictReader(io.StringIO(tables.csv(summary)))
+    filled = {name: text for name, text in sheet.items() if text and name != "conventions"}
+    assert filled == {
+        "label": LABEL,
+        "task": "classification",
+        "data": "verses_genre",
+        "model": "baseline",
+        "done": "0",
+        "failed": "0",
+        "unfinished": "0",
+        "headline": "test/accuracy",
+        "test/accuracy mean": "0.99",
+        "test/macro_f1 mean": "0.25",
+        "measured while other jobs ran": "no",
+    }
+    row = next(line for line in printed(summary, 120).splitlines() if "majority class" in line)
+    assert row.split() == ["majority", "class", "(not", "0.990", "–", "–", "–", "–", "–", "–"]
+    write_report(comparison)
+    page = (comparison / "dashboard.html").read_text(encoding="utf-8")
+    foot = page.split("<tfoot>")[1].split("</tfoot>")[0]
+    assert LABEL in foot
+    assert "0.990" in foot
+    assert f"{LABEL}: computed from the targets of the train split alone" in page
+
+
+def test_the_baseline_changes_nothing_else(comparison: Path) -> None:
+    (group,) = summarise(comparison).groups
+    for path in comparison.glob("*/record.json"):
+        edit(comparison, path.parent.name, baseline={}, baseline_name="")
+    (without,) = summarise(comparison).groups
+    assert without.baseline is None
+    assert group.baseline is not None
+    assert replace(group, baseline=None) == without
+
+
+def test_runs_that_do_not_share_a_baseline_have_none(comparison: Path) -> None:
+    assert "not trained" in tables.markdown(summarise(comparison))
+    edit(comparison, "lstm-seed1", baseline={"test/accuracy": 0.5})
+    assert "not trained" not in tables.markdown(summarise(comparison))
+
+
+def edit(directory: Path, run: str, **changes: object) -> None:
+    write(directory / run, read(directory / run).with_(**changes))
