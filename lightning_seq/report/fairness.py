@@ -26,7 +26,7 @@ def fairness(records: Sequence[Record], tuned: Collection[str] = ()) -> list[Agr
 def unequal(conditions: Sequence[Agreement]) -> str:
     """The sentence that a verdict begins with; empty where nothing is known to be unequal."""
     texts = [_TEXTS[item.name](item) for item in conditions if item.equal is False]
-    return f"Unequal conditions: {'; '.join(texts)}." if texts else ""
+    return f"Conditions: {'; '.join(texts)}." if texts else ""
 
 
 def best_is_last(record: Record) -> bool | None:

@@ -204,7 +204,7 @@ def test_two_test_sets_have_two_plots(make_comparison: Make, tmp_path: Path) -> 
             source = {"source": {"_target_": "Adding", "length": length}}
             write(run, record.with_(config={**record.config, "data": source}))
     (group,) = summarise(directory).groups
-    assert group.verdict.sentences[0].startswith("Unequal conditions: sizes differ")
+    assert group.verdict.sentences[0].startswith("Conditions: sizes differ")
     page = Page(dashboard(directory))
     assert "length 4: Take lstm: it beats rnn by 6.2 points. length 12: Take gru: it beats birnn by" in page.text
     charts = [chart for chart in page.data["charts"].values() if chart.get("table", "").startswith("forest")]

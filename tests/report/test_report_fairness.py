@@ -46,7 +46,7 @@ def test_everything_unequal_is_named_first() -> None:
         run("lstm", 2, recurrent=117_000, values=(0.5, 0.9), throughput={"cpu_share": 1.9}),
     ]
     assert unequal(fairness(records, {"lstm"})) == (
-        "Unequal conditions: sizes differ (29k to 117k recurrent parameters); rnn is not tuned; 2 of 3 runs were best "
+        "Conditions: sizes differ (29k to 117k recurrent parameters); rnn is not tuned; 2 of 3 runs were best "
         "in the last epoch and may not have converged; other programs held up 1 run, so that speeds do not compare."
     )
     assert "no label is tuned" in unequal(fairness(records))

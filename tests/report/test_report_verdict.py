@@ -289,7 +289,7 @@ def test_the_verdict_is_over_runs_and_examples(decided: Path) -> None:
         assert each.difference == pytest.approx(means[each.better] - means[each.other])
     assert group.verdict.best == "birnn"
     unequal, sentence, *_ = group.verdict.sentences
-    assert unequal == "Unequal conditions: sizes differ (33k to 117k recurrent parameters); no label is tuned."
+    assert unequal == "Conditions: sizes differ (33k to 117k recurrent parameters); no label is tuned."
     number = r"-?\d+\.\d+"
     beats = rf"birnn beats \w+ and \w+ by {number} to {number} points \(95 % CIs from {number} to {number}\)"
     assert re.search(

@@ -43,7 +43,7 @@ def test_the_plan_holds_the_figures_of_the_dashboard(two_sets: Path) -> None:
     genre, chunks = plan["views"]
     assert genre["title"] == "demo: verses_genre (classification)"
     assert (genre["group"], genre["tags"], genre["by"]) == (["demo"], ["data:verses_genre"], "label")
-    assert genre["verdict"][0].startswith("Unequal conditions: sizes differ (33k to 88.3k recurrent parameters)")
+    assert genre["verdict"][0].startswith("Conditions: sizes differ (33k to 88.3k recurrent parameters)")
     assert genre["verdict"][1].startswith("With 2 seeds")
     results, curves = (section["panels"] for section in genre["sections"])
     assert {"kind": "bar", "y": "test/accuracy"} in results
