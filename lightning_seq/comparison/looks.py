@@ -70,7 +70,7 @@ def run_looks(
     before = read_plan(directory)
     looks = (before.looks if before else None) or _looks(ready, reader)
     announce(planned_runs(entries, range(1, looks.seeds[0] + 1)), config["jobs"], looks)
-    notify(f"seeds=auto: the verdict is read after {', '.join(map(str, looks.seeds))} seeds, until all is decided")
+    notify(f"seeds=auto: the verdict is read after {', '.join(map(str, looks.seeds))} seeds, until no pair is open")
     runs: list[Planned] = []
     for number, (last, seeds) in enumerate(pairwise((0, *looks.seeds))):
         new = planned_runs(entries, range(last + 1, seeds + 1))
@@ -78,7 +78,7 @@ def run_looks(
         runs += new
         left = reader.undecided(directory)
         entries = [entry for entry in entries if entry.label in left]
-        state = f"not decided: pairs of {', '.join(entry.label for entry in entries)}" if entries else "all is decided"
+        state = f"not decided: pairs of {', '.join(entry.label for entry in entries)}" if entries else "no pair is open"
         notify(f"look {number + 1} of {len(looks.seeds)}, {seeds} seeds, level {looks.levels[number]:.2g}: {state}")
         if not entries:
             break

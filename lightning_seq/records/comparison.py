@@ -36,8 +36,9 @@ class Looks(JsonRecord):
 
     def __post_init__(self) -> None:
         rising = all(before < after for before, after in pairwise((1, *self.seeds)))
-        if not self.seeds or not rising or len(self.levels) != len(self.seeds):
-            raise ValueError("expected rising numbers of seeds, and a level for each")
+        levels = len(self.levels) == len(self.seeds) and all(1e-4 <= level < 1 for level in self.levels)
+        if not self.seeds or not rising or not levels:
+            raise ValueError("expected rising numbers of seeds, and a level from 0.0001 to 1 for each")
 
 
 @dataclass(frozen=True)

@@ -76,8 +76,11 @@ class Reading:
             return [], ALPHA, [f"{plan}, the verdict is first read after {looks.seeds[0]} seeds."]
         number = complete[-1]
         seeds, level = looks.seeds[number], looks.levels[number]
-        note = f"{plan}: look {number + 1} of {len(looks.seeds)}, after {seeds} seeds; level {level:.2g}."
-        return [run for run in runs if run[1].seed <= seeds], level, [note]
+        notes = [f"{plan}: look {number + 1} of {len(looks.seeds)}, after {seeds} seeds; level {level:.2g}."]
+        read = [run for run in runs if run[1].seed <= seeds]
+        if len(read) < len(runs):
+            notes.append(f"Runs of seeds above {seeds} are in the tables and charts, and not in the verdict.")
+        return read, level, notes
 
 
 def record_rope(directory: Path, runs: Iterable[Run], rope: float) -> None:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from lightning_seq.report.headline import is_percentage, is_share, lower_is_better
 from lightning_seq.significance.simultaneous import ALPHA
+
+_LARGEST = math.log(1e4)
+"""A ratio of perplexities above ten thousand is written as `over 1000000 %`."""
 
 
 @dataclass(frozen=True)
@@ -43,10 +47,15 @@ class Scale:
             return value
         return math.log(value) if value > 0 else math.inf
 
+    def all_compared(self, runs: Mapping[int, float]) -> dict[int, float]:
+        """By seed, the values that are compared; without perplexities of 0 or below."""
+        values = {seed: self.compared(value) for seed, value in runs.items()}
+        return {seed: value for seed, value in values.items() if math.isfinite(value)}
+
     def shown(self, *differences: float) -> list[str]:
         """Differences as people write them, without the unit; infinite and missing ones are left out."""
         known = [value for value in differences if math.isfinite(value)]
-        scaled = [100 * math.expm1(value) if self.log else self.factor * value for value in known]
+        scaled = [100 * math.expm1(min(value, _LARGEST)) if self.log else self.factor * value for value in known]
         if not scaled:
             return []
         few = self.factor == 100 or self.unit in ("points", "%") or min(map(abs, scaled)) >= 100
@@ -54,7 +63,9 @@ class Scale:
         most = decimals + 2
         while decimals < most and any(value and not round(value, decimals) for value in scaled):
             decimals += 1
-        return [f"{round(value, decimals) + 0.0:.{decimals}f}" for value in scaled]
+        texts = [f"{round(value, decimals) + 0.0:.{decimals}f}" for value in scaled]
+        shown = zip(known, texts, strict=True)
+        return ["over 1000000" if self.log and value > _LARGEST else text for value, text in shown]
 
     def size(self, *differences: float) -> str:
         """`2.1 points`, `2.1 to 2.4 points`, `0.12 in nll`."""
@@ -63,7 +74,7 @@ class Scale:
 
     def equal(self) -> str:
         """The region of equivalence in words."""
-        value = 100 * math.expm1(self.rope) if self.log else self.factor * self.rope
+        value = 100 * math.expm1(min(self.rope, _LARGEST)) if self.log else self.factor * self.rope
         return f"{value:.3g} {self.unit}"
 
 

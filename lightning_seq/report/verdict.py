@@ -18,11 +18,11 @@ import numpy as np
 
 from lightning_seq.files import Plain
 from lightning_seq.report.scale import SUCCESSES, Scale, scale
-from lightning_seq.significance.compare import Comparison, Decision, Pair, compare
+from lightning_seq.significance.compare import MOST_SEEDS, Comparison, Decision, Pair, compare
 from lightning_seq.significance.simultaneous import ALPHA
 
 ONE_SEED = "One seed for each label: nothing can be concluded from one seed. Run more with seeds=3."
-NO_PAIR = "Fewer than two labels have two finished seeds: nothing can be concluded. Run more with seeds=3."
+NO_PAIR = "Fewer than two labels have two runs with a finite result: nothing can be concluded."
 MANY = 20
 """With more labels than these, the sentence names only the best one and counts the other pairs."""
 
@@ -129,7 +129,7 @@ def judge(
     if len(scores) < 2:
         return Verdict()
     measure = scale(metric, rope, level)
-    scores = {label: {seed: measure.compared(value) for seed, value in runs.items()} for label, runs in scores.items()}
+    scores = {label: measure.all_compared(runs) for label, runs in scores.items()}
     test_set = replace(test_set, scores=scores)
     comparison = _compare(test_set, measure, stochastic_order)
     if not comparison.pairs:
@@ -149,7 +149,7 @@ def judge(
     conditions = f"At {size} and {_seeds(pairs)}" if size else f"With {_seeds(pairs)}"
     sentences = [
         f"{conditions}, {_sentence(ranked, verdict)}.",
-        *_plan(verdict),
+        *_plan(verdict, comparison.examples),
         *_with_failures(test_set, measure, comparison),
     ]
     if test_set.name:
@@ -272,7 +272,7 @@ def listed(names: Sequence[str]) -> str:
     return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
-def _plan(verdict: Verdict) -> list[str]:
+def _plan(verdict: Verdict, examples: int) -> list[str]:
     """How many seeds would decide the pairs that are not decided."""
     measure = verdict.scale or SUCCESSES
     unsettled = [pair for pair in verdict.pairs if pair.decision is Decision.OPEN]
@@ -286,7 +286,7 @@ def _plan(verdict: Verdict) -> list[str]:
         text += f", and seeds={last} {'both' if len(known) == 2 else f'all {len(known)}'} open pairs"
     elif len(known) < len(unsettled):
         many = f", and seeds={last} {len(known)} of the {len(unsettled)} open pairs" if len(known) > 1 else ""
-        text += f"{many}; the other pairs need more test examples"
+        text += f"{many}; the other pairs need {'more test examples' if examples else f'more than {MOST_SEEDS} seeds'}"
     return [f"If the differences are as large as they look: {text} (power 80 %)."]
 
 
@@ -297,7 +297,8 @@ def _with_failures(test_set: Evaluation, measure: Scale, comparison: Comparison)
         return []
     values = [value for runs in test_set.scores.values() for value in runs.values()]
     worst = max(values) if measure.lower_is_better else min(values)
-    scores = {label: {**dict.fromkeys(failed.get(label, ()), worst), **runs} for label, runs in test_set.scores.items()}
+    labels: dict[str, Mapping[int, float]] = {**{label: {} for label in failed}, **test_set.scores}
+    scores = {label: {**dict.fromkeys(failed.get(label, ()), worst), **runs} for label, runs in labels.items()}
     second = _compare(replace(test_set, scores=scores, examples=None), measure)
     first = {frozenset((pair.better, pair.other)): pair for pair in comparison.pairs}
     changed = []
@@ -373,7 +374,7 @@ def _how(
             "that of all labels."
         ]
     if measure.rope and comparison.threshold is None:
-        lines.append(f"Equal: the whole interval is inside ± {measure.equal()}.")
+        lines.append(f"Equal: the whole interval is inside ± {measure.equal()}, also where it excludes zero.")
     left_out = [label for label in scores if all(label not in (pair.better, pair.other) for pair in pairs)]
     if left_out:
         lines.append(f"Without a verdict, for fewer than two seeds: {', '.join(sorted(left_out))}.")

@@ -107,8 +107,13 @@ def compare(
               blocks.
     level:    of the test: intervals cover all differences with a chance of 1 - level.
 
-    Raises ValueError for examples of different lengths.
+    Raises ValueError for examples of different lengths, scores that are not finite, a negative rope, and a level out of
+    the range from 0.0001 to 1.
     """
+    if not all(math.isfinite(value) for by_seed in scores.values() for value in by_seed.values()):
+        raise ValueError("expected finite scores")
+    if not rope >= 0 or not 1e-4 <= level < 1:
+        raise ValueError(f"rope is {rope} and level is {level}: expected at least 0, and from 0.0001 to 1")
     sign = -1.0 if lower_is_better else 1.0
     seeds = _compared_seeds(scores, blocked)
     labels = list(seeds)
@@ -122,7 +127,7 @@ def compare(
     over_examples, count = (None, 0) if cells is None else example_variances(cells, clusters)
     means, sizes = np.array([runs.mean() for runs in values]), [len(runs) for runs in values]
     inference = infer(means, variances(values, blocked), sizes, over_examples, count, blocked, level)
-    inference = _degenerate(inference, sizes)
+    inference = _degenerate(inference, sizes, level)
     if cells is not None:
         inference = _flipped(inference, cells, clusters, level)
     pairs = []
@@ -193,13 +198,17 @@ def _clipped(difference: float, margin: float, limits: tuple[float, float]) -> t
     return max(difference - margin, -widest), min(difference + margin, widest)
 
 
-def _degenerate(inference: Inference, sizes: Sequence[int]) -> Inference:
-    """Without any variance there is no interval: p is then that of the signs of the fewest seeds, for all pairs."""
+def _degenerate(inference: Inference, sizes: Sequence[int], level: float) -> Inference:
+    """Without any variance, p is that of the signs of the fewest seeds, for all pairs.
+
+    The interval is a point if that decides or there is no difference; otherwise there is none.
+    """
     constant = inference.runs + inference.examples <= np.square(1e-9 * inference.differences)
     if not constant.any():
         return inference
-    of_signs = np.where(inference.differences == 0, 1.0, min(1.0, 2.0 ** (1 - min(sizes)) * len(constant)))
-    margins = np.where(constant, math.nan, inference.margins)
+    same = inference.differences == 0
+    of_signs = np.where(same, 1.0, min(1.0, 2.0 ** (1 - min(sizes)) * len(constant)))
+    margins = np.where(constant, np.where(same | (of_signs < level), 0.0, math.nan), inference.margins)
     return replace(inference, margins=margins, p=np.where(constant, of_signs, inference.p))
 
 
@@ -268,4 +277,5 @@ def _needed(inference: Inference, index: int, labels: int, seeds: int, clusters:
 
     numbers = range(seeds + 1, MOST_SEEDS + 1)
     place = bisect_left(numbers, True, key=decides)
-    return numbers[place] if difference and place < len(numbers) else None
+    varies = runs + examples > (1e-9 * difference) ** 2
+    return numbers[place] if difference and varies and place < len(numbers) else None

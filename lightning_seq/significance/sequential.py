@@ -19,6 +19,9 @@ from lightning_seq.significance.simultaneous import ALPHA
 FIRST = 3
 """Seeds before the first look."""
 
+SMALLEST = 5e-4
+"""The least level of a look: smaller tails cannot be told from 20,000 draws."""
+
 _GROWTH = 1.5
 
 
@@ -41,10 +44,11 @@ def plan(most: int, first: int = FIRST) -> Plan:
     while looks[-1] < most:
         looks.append(min(most, max(looks[-1] + 1, round(_GROWTH * looks[-1]))))
     spent = [0.0, *(_spent(look / most) for look in looks)]
-    return Plan(tuple(looks), tuple(after - before for before, after in pairwise(spent)))
+    levels = [max(SMALLEST, after - before) for before, after in pairwise(spent)]
+    return Plan(tuple(looks), (*levels[:-1], ALPHA - sum(levels[:-1])))
 
 
 def _spent(share: float) -> float:
     """The level spent at this share of the seeds."""
     z = float(scipy.special.ndtri(1 - ALPHA / 2))
-    return 2 - 2 * float(scipy.special.ndtr(z / math.sqrt(share)))
+    return 2 * float(scipy.special.ndtr(-z / math.sqrt(share)))

@@ -91,19 +91,19 @@ def test_a_clear_difference_ends_at_the_first_look(
     score = noise(0.0001, lstm=0.9, gru=0.5)
     assert command(score) == titles(["lstm", "gru"], 1, 3)
     said = capsys.readouterr().out
-    assert "seeds=auto: the verdict is read after 3, 4, 6, 9, 14, 20 seeds, until all is decided" in said
-    assert "look 1 of 6, 3 seeds, level 4.2e-07: all is decided" in said
+    assert "seeds=auto: the verdict is read after 3, 4, 6, 9, 14, 20 seeds, until no pair is open" in said
+    assert "look 1 of 6, 3 seeds, level 0.0005: no pair is open" in said
     looks = json.loads((tmp_path / "x" / FILE).read_text())["looks"]
     assert looks["seeds"] == [3, 4, 6, 9, 14, 20]
     assert looks["levels"] == list(plan(20).levels)
     assert looks["metrics"]["verses_genre"][:2] == ["relation_f1", "accuracy"]
     (group,) = summarise(tmp_path / "x").groups
     assert group.verdict.how[-1] == (
-        "By the plan from before the first run (seeds=auto, max_seeds=20): look 1 of 6, after 3 seeds; level 4.2e-07."
+        "By the plan from before the first run (seeds=auto, max_seeds=20): look 1 of 6, after 3 seeds; level 0.0005."
     )
     assert group.verdict.best == "lstm"
-    assert "99.99996 % CI" in " ".join(group.verdict.sentences)
-    assert "99.99996 % CI" in (tmp_path / "x" / "table.md").read_text()
+    assert "99.95 % CI" in " ".join(group.verdict.sentences)
+    assert "99.95 % CI" in (tmp_path / "x" / "table.md").read_text()
     assert command(score) == []
     assert is_current(tmp_path / "x")
     assert command(score, "name=two", "max_seeds=2") == titles(["lstm", "gru"], 1, 2)

@@ -175,7 +175,7 @@ def test_equal_means_are_both_best(make_language: Make, tmp_path: Path) -> None:
     directory = make_language(tmp_path / "demo", metrics={"test/perplexity": 80.0})
     group = group_of(directory)
     assert [row.label for row in group.marked()] == ["rnn", "gru"]
-    assert "has the best mean, but is not told apart from" in dashboard(directory)
+    assert "equal within 1 %." in dashboard(directory)
 
 
 def test_one_seed_marks_nobody(make_language: Make, tmp_path: Path) -> None:

@@ -76,7 +76,8 @@ def test_a_look_is_complete_when_all_its_runs_have_ended() -> None:
     reading = Reading(looks=LOOKS)
     assert reading.at_look(THREE[:-1])[:2] == ([], 0.05)
     assert "the verdict is first read after 3 seeds." in reading.at_look(THREE[:-1])[2][0]
-    runs, level, (note,) = reading.at_look([*THREE, *MORE[:-1]])
+    runs, level, (note, later) = reading.at_look([*THREE, *MORE[:-1]])
+    assert later == "Runs of seeds above 3 are in the tables and charts, and not in the verdict."
     assert (runs, level) == (THREE, 0.01)
     assert note.endswith("(seeds=auto, max_seeds=5): look 1 of 2, after 3 seeds; level 0.01.")
     assert reading.at_look([*THREE[:-1], record("b", 3, 3, "failed")])[1] == 0.01
@@ -151,3 +152,9 @@ def test_speed_is_marked_where_other_programs_held_up_a_run(
     (group,) = summarise(directory).groups
     assert [row.shared_machine for row in group.rows] == [jobs > 1, marked]
     assert ("†" in tables.markdown(summarise(directory))) == marked
+
+
+@pytest.mark.parametrize("levels", [(0.0, 0.05), (-0.1, 0.05), (1.0, 0.05), (0.05,)])
+def test_a_plan_needs_a_level_that_can_be_simulated_for_each_look(levels: tuple[float, ...]) -> None:
+    with pytest.raises(ValueError, match=r"a level from 0.0001 to 1 for each"):
+        Looks((3, 5), levels, {})

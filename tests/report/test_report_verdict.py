@@ -191,6 +191,20 @@ def test_one_blow_up_of_a_perplexity_does_not_hide_a_difference() -> None:
     )
 
 
+def test_perplexities_that_diverged_are_written_without_forty_digits() -> None:
+    scores = {"a": {1: 120.0, 2: 3e38, 3: 150.0}, "b": {1: 110.0, 2: 105.0, 3: 130.0}}
+    assert "over 1000000 %" in judge("test/perplexity", Evaluation(scores), {}).sentences[0]
+    scores["a"][3] = 0.0
+    scores["a"][2] = -1.0
+    assert judge("test/perplexity", Evaluation(scores), {}).sentences == (NO_PAIR,)
+
+
+def test_a_label_that_failed_in_every_seed_is_in_the_second_reading() -> None:
+    scores = {"a": {1: 0.90, 2: 0.91, 3: 0.90}, "b": {1: 0.80, 2: 0.81, 3: 0.80}, "c": {}}
+    *_, second = judge("test/accuracy", Evaluation(scores, failed={"c": frozenset({1, 2, 3})}), {}).sentences
+    assert second.startswith("If the 3 failed runs count as the worst of all: a beats c")
+
+
 def test_one_seed_and_one_label_conclude_nothing() -> None:
     assert judge("test/accuracy", Evaluation({"a": {1: 0.5}, "b": {1: 0.6}}), {}).sentences == (ONE_SEED,)
     assert judge("test/accuracy", Evaluation({"a": {1: 0.5, 2: 0.5}, "b": {3: 0.6}}), {}).sentences == (NO_PAIR,)
@@ -204,7 +218,7 @@ def test_what_is_left_out_and_how_it_is_judged_is_said() -> None:
     how = " ".join(result.how)
     assert "Without a verdict, for fewer than two seeds: c." in how
     assert "training runs (seeds) alone" in how
-    assert "Equal: the whole interval is inside ± 0.5 points." in how
+    assert "Equal: the whole interval is inside ± 0.5 points, also where it excludes zero." in how
     assert how.endswith("Something.")
 
 

@@ -297,8 +297,27 @@ def test_seeds_that_do_not_spread_have_no_interval() -> None:
     (pair,) = alone([0.5] * 3, [0.7] * 3).pairs
     assert (pair.better, pair.p, pair.decision) == ("b", 0.25, Decision.OPEN)
     assert math.isnan(pair.low)
+    assert pair.needed is None
     (same,) = alone([0.5] * 3, [0.5] * 3).pairs
-    assert (same.difference, same.p, same.effect, same.decision) == (0.0, 1.0, 0.0, Decision.OPEN)
+    assert (same.difference, same.p, same.effect, same.low, same.high) == (0.0, 1.0, 0.0, 0.0, 0.0)
+    (decided,) = alone([0.5] * 8, [0.7] * 8).pairs
+    assert (decided.decision, decided.p) == (Decision.BEATS, 2.0**-7)
+    assert decided.low == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize(
+    ("scores", "given"),
+    [
+        ({"a": {1: math.nan, 2: 0.6}, "b": {1: 0.7, 2: 0.8}}, {}),
+        ({"a": {1: 0.5, 2: 0.6}, "b": {1: 0.7, 2: 0.8}}, {"rope": -1.0}),
+        ({"a": {1: 0.5, 2: 0.6}, "b": {1: 0.7, 2: 0.8}}, {"rope": math.nan}),
+        ({"a": {1: 0.5, 2: 0.6}, "b": {1: 0.7, 2: 0.8}}, {"level": 0.0}),
+        ({"a": {1: 0.5, 2: 0.6}, "b": {1: 0.7, 2: 0.8}}, {"level": 2.0}),
+    ],
+)
+def test_wrong_arguments_are_refused(scores: dict[str, dict[int, float]], given: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="expected"):
+        compare(scores, **given)  # type: ignore[arg-type]
 
 
 def test_few_discordant_answers_do_not_decide() -> None:

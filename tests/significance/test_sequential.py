@@ -17,6 +17,8 @@ def test_the_looks_reach_the_last_seed_and_spend_the_level() -> None:
     assert sum(looks.levels) == pytest.approx(0.05)
     assert list(looks.levels[:5]) == sorted(looks.levels[:5])
     assert plan(3) == plan(3, 3)
+    assert min(plan(200).levels) == 5e-4
+    assert sum(plan(200).levels) == pytest.approx(0.05)
     assert plan(3).levels == (pytest.approx(0.05),)
     with pytest.raises(ValueError, match="first=3 and most=2"):
         plan(2)

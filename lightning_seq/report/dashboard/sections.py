@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from markupsafe import Markup
@@ -52,7 +53,8 @@ def _verdict(group: Group) -> Markup:
 
 def _sorted_by(pair: Pair) -> list[Plain]:
     """What the columns behind the labels are sorted by: an interval by its lower end."""
-    known = [min(pair.seeds), pair.difference, pair.low, pair.p, pair.effect, pair.decision.value]
+    low = pair.low if math.isfinite(pair.low) else None
+    known = [min(pair.seeds), pair.difference, low, pair.p, pair.effect, pair.decision.value]
     return [*known, pair.needed, pair.order]
 
 
