@@ -9,10 +9,7 @@ from lightning_seq.records.record import Record
 from lightning_seq.report.agreement import Agreement
 from lightning_seq.report.headline import lower_is_better
 from lightning_seq.report.machine import BUSY, cpu_share
-from lightning_seq.report.verdict import listed, rounded
-
-SIZES_DIFFER = 0.02
-"""Relative difference of parameter counts from which sizes count as different."""
+from lightning_seq.report.verdict import ALIKE, listed, rounded
 
 
 def fairness(records: Sequence[Record], tuned: Collection[str] = ()) -> list[Agreement]:
@@ -50,7 +47,7 @@ def _size(records: Sequence[Record]) -> Agreement:
     for label, size in sorted(sizes.items(), key=lambda item: item[1]):
         values.setdefault(rounded(size), []).append(label)
     widest = max(sizes.values(), default=0)
-    equal = widest - min(sizes.values()) <= SIZES_DIFFER * widest if len(sizes) > 1 else None
+    equal = widest - min(sizes.values()) <= ALIKE * widest if len(sizes) > 1 else None
     return Agreement("size", part, equal, {value: tuple(labels) for value, labels in values.items()}, ())
 
 

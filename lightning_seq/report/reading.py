@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lightning_seq.records.comparison import Addition, Looks, Plan, change_plan, read_plan
@@ -87,11 +87,7 @@ def record_rope(directory: Path, runs: Iterable[Run], rope: float) -> None:
     """Later reports of this comparison use this region of equivalence. Raises UserError if it cannot be written."""
     labels = {place.name: record.label for place, record in runs}
 
-    def changed(before: Plan | None) -> Plan:
-        before = before or Plan(labels)
-        return Plan(before.runs, before.jobs, before.launcher, rope, before.looks, before.additions)
-
-    change_plan(directory, changed)
+    change_plan(directory, lambda before: replace(before or Plan(labels), rope=rope))
 
 
 def _added(records: Sequence[Record], additions: Sequence[Addition]) -> list[str]:

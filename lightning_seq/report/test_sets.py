@@ -31,7 +31,7 @@ def setting_and_metric(record: Record) -> tuple[str, str]:
 
 
 def by_test_set(runs: Sequence[Run]) -> dict[str, list[Run]]:
-    """The runs by the name of their test set, which is empty where there is one alone.
+    """The runs by the name of their test set, empty if there is only one.
 
     Runs of labels are of one test set if they have one distance and, seed by seed, one split; a run without a recorded
     split may be in any.

@@ -27,7 +27,7 @@ MANY = 20
 """With more labels than these, the sentence names only the best one and counts the other pairs."""
 
 _MATCHED = {"parameters": "parameters", "state": "bytes of state", "flops": "operations a token"}
-_ALIKE = 0.02
+ALIKE = 0.02
 """Parameter counts that differ by less are one count in words."""
 
 
@@ -323,7 +323,7 @@ def _seeds(pairs: Sequence[Pair]) -> str:
 def _matched(matches: Sequence[Mapping[str, Plain]]) -> str:
     """`200k recurrent parameters`, if all sizes were matched to it closely; empty otherwise."""
     (kind, part, target), *others = [tuple(match.get(key) for key in ("kind", "count", "target")) for match in matches]
-    missed = any(abs(match.get("mismatch") or 0) > _ALIKE for match in matches)
+    missed = any(abs(match.get("mismatch") or 0) > ALIKE for match in matches)
     if missed or kind not in _MATCHED or not isinstance(target, int) or set(others) - {(kind, part, target)}:
         return ""
     return f"{rounded(target)} {'recurrent ' if kind == 'parameters' and part != 'all' else ''}{_MATCHED[kind]}"
@@ -338,7 +338,7 @@ def _alike(parameters: Sequence[Mapping[str, int]]) -> str:
         ],
     }
     for name, sizes in kinds.items():
-        if min(sizes) > 0 and max(sizes) - min(sizes) <= _ALIKE * max(sizes):
+        if min(sizes) > 0 and max(sizes) - min(sizes) <= ALIKE * max(sizes):
             return f"{rounded(sum(sizes) / len(sizes))} {name}"
     return ""
 

@@ -17,6 +17,7 @@ from lightning_seq.significance.sign_flip import sign_flip
 from lightning_seq.significance.simultaneous import (
     ALPHA,
     Inference,
+    cluster_sums,
     example_variances,
     infer,
     studentised_range,
@@ -219,7 +220,7 @@ def _flipped(inference: Inference, cells: Sequence[np.ndarray], clusters: np.nda
     """
     means = np.stack([runs.mean(0) for runs in cells])
     if clusters is not None:
-        means = np.stack([np.bincount(np.unique(clusters, return_inverse=True)[1], weights=row) for row in means])
+        means = cluster_sums(means, clusters)
     decided = inference.margins < np.abs(inference.differences)
     raw = [
         sign_flip(means[a] - means[b]) if tested else 1.0

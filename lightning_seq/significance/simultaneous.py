@@ -106,15 +106,14 @@ def example_variances(scores: Sequence[np.ndarray], clusters: np.ndarray | None 
     N = scores[0].shape[1]
     if clusters is None:
         clusters = np.arange(N)
-    _, clusters = np.unique(clusters, return_inverse=True)
-    count = int(clusters.max()) + 1
+    count = len(np.unique(clusters))
     if count < 2:
         raise ValueError("expected test examples of at least 2 clusters")
     means = np.stack([runs.mean(0) for runs in scores])
-    centred = _sums(means - means.mean(1, keepdims=True), clusters, count)
+    centred = cluster_sums(means - means.mean(1, keepdims=True), clusters)
     cells = []
     for runs, mean in zip(scores, means, strict=True):
-        rest = _sums(runs - runs.mean(1, keepdims=True) - mean + mean.mean(), clusters, count)
+        rest = cluster_sums(runs - runs.mean(1, keepdims=True) - mean + mean.mean(), clusters)
         cells.append(np.square(rest).sum() / (len(runs) * (len(runs) - 1)))
     products = centred @ centred.T
     diagonal, noise = np.diag(products), np.array(cells)
@@ -123,12 +122,10 @@ def example_variances(scores: Sequence[np.ndarray], clusters: np.ndarray | None 
     return np.maximum(found, 0.0) * (count / (count - 1) / N**2), count
 
 
-def _sums(values: np.ndarray, clusters: np.ndarray, count: int) -> np.ndarray:
+def cluster_sums(values: np.ndarray, clusters: np.ndarray) -> np.ndarray:
     """Sums `[rows, clusters]` of `[rows, N]`."""
-    if count == values.shape[1]:
-        return values
     order = np.argsort(clusters, kind="stable")
-    starts = np.searchsorted(clusters[order], np.arange(count))
+    _, starts = np.unique(clusters[order], return_index=True)
     return np.add.reduceat(values[:, order], starts, axis=1)
 
 
@@ -151,21 +148,22 @@ def _critical_runs(sizes: tuple[int, ...], blocked: bool) -> np.ndarray:
 
 @lru_cache(maxsize=64)
 def _critical_sorted(sizes: tuple[int, ...], blocked: bool) -> np.ndarray:
-    equal = np.quantile(_largest(sizes, blocked, None), 1 - _LEVELS)
-    tolerated = 1 - np.minimum(TOLERANCE * _LEVELS, 1.0)
-    wide = [np.quantile(_largest(sizes, blocked, label), tolerated) for label in sorted({0, len(sizes) - 1})]
-    if len(set(sizes)) == 1:
-        wide = wide[:1]
-    return np.maximum.reduce([equal, *wide])
+    equal = np.quantile(_largest(sizes, blocked, wide=False), 1 - _LEVELS)
+    wide = np.quantile(_largest(sizes, blocked, wide=True), 1 - np.minimum(TOLERANCE * _LEVELS, 1.0))
+    return np.maximum(equal, wide)
 
 
-def _largest(sizes: tuple[int, ...], blocked: bool, wide: int | None) -> np.ndarray:
-    """Draws of the largest difference of two labels over its standard error, under the null hypothesis."""
+def _largest(sizes: tuple[int, ...], blocked: bool, wide: bool) -> np.ndarray:
+    """Draws of the largest difference of two labels over its standard error, under the null hypothesis.
+
+    sizes: rising.
+    wide:  whether the first label, which has the fewest runs, spreads more; no other label has larger draws.
+    """
     L, K = len(sizes), np.asarray(sizes)
-    random = np.random.default_rng([L, *sizes, int(blocked), 0 if wide is None else wide + 1])
+    random = np.random.default_rng([L, *sizes, int(blocked), int(wide)])
     scale = np.ones(L)
-    if wide is not None:
-        scale[wide] = WIDE
+    if wide:
+        scale[0] = WIDE
     first, second = np.triu_indices(L, 1)
     rows = max(1, min(DRAWS, _CHUNK // (len(first) + L * int(K.max()))))
     parts = []
