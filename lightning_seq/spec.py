@@ -83,6 +83,15 @@ class Grid(Inputs):
 
 
 @dataclass(frozen=True, repr=False)
+class Picture(Inputs):
+    """One picture per example, uint8 `[B, channels, height, width]`; the mask of a batch is `[B, 1]`."""
+
+    channels: int
+    height: int
+    width: int
+
+
+@dataclass(frozen=True, repr=False)
 class Labels(Targets):
     """`names[i]` is the label with id i."""
 
@@ -125,6 +134,10 @@ class NextToken(Symbols):
 
 class TokenSequence(Symbols):
     """Another sequence of symbols, as ids `[B, T']`."""
+
+
+class Caption(TokenSequence):
+    """A sequence of symbols that describes the input, as ids `[B, T']`."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -193,7 +206,7 @@ class Batch:
     """One rank's share of a global batch.
 
     ids:         `[B]` int64, the samples' positions in their split.
-    inputs:      `[B, T]` int64 token ids, or `[B, T, D]` features.
+    inputs:      `[B, T]` int64 token ids, `[B, T, D]` features, or pictures `[B, C, H, W]`.
     mask:        `[B, T]` bool, True = a real token; a prefix of every row.
     targets:     `[B]` for classes, `[B, T, …]` otherwise.
     target_mask: bool, the shape of `targets` without its features; False for a target that does not count (padding, or

@@ -19,7 +19,7 @@ from lightning_seq.config.tree import Config
 from lightning_seq.embeddings.layer import OneHot, Vectors
 from lightning_seq.errors import UserError, first_line
 from lightning_seq.models.encoder import Encoder
-from lightning_seq.spec import DataSpec, Tokens, TokenSequence
+from lightning_seq.spec import DataSpec, Picture, Tokens, TokenSequence
 from lightning_seq.tasks.schedule import MakeOptimizer, Schedule
 
 if TYPE_CHECKING:
@@ -62,12 +62,12 @@ def build_model(config: Config, spec: DataSpec, width: int) -> Any:
     settings, embedding = config["embedding"], nn.Module()
     if settings["kind"] == "none":
         embedding = Vectors(width)
-    elif not isinstance(spec.inputs, Tokens):
+    elif (words := embedded_words(spec)) is None:
         raise UserError(f"embedding={settings['kind']} is for words, these inputs are numbers: use embedding=none")
     elif settings["kind"] == "onehot":
-        embedding = OneHot(spec.inputs.size)
+        embedding = OneHot(len(words))
     else:
-        embedding = token_embedding(config, spec.inputs.words, width)
+        embedding = token_embedding(config, words, width)
 
     def encoder(input_size: int) -> Encoder:
         make, allow = factory(config["model"], "model", config["allow"]), config["allow"]
@@ -83,6 +83,14 @@ def build_model(config: Config, spec: DataSpec, width: int) -> Any:
             f"model={config['choices']['model']} does not fit into the memory of this machine: lower model.hidden_size "
             "or model.num_layers"
         ) from error
+
+
+def embedded_words(spec: DataSpec) -> tuple[str, ...] | None:
+    """The words that the embedding of a model is for: of the inputs or, for pictures, of the captions; None for other
+    inputs."""
+    if isinstance(spec.inputs, Picture):
+        return spec.targets_as(TokenSequence).words
+    return spec.inputs.words if isinstance(spec.inputs, Tokens) else None
 
 
 def build_task(config: Config, data: WithSpec, model: nn.Module) -> Task:

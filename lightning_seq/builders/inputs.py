@@ -151,7 +151,8 @@ def token_embedding(config: Config, words: Sequence[str], width: int) -> Embeddi
 def initialise(model: nn.Module, config: Config, inputs: Inputs) -> None:
     """Set every parameter from the seed and its name, then the word vectors."""
     factory(config["init"], "init", config["allow"])()(model, stream_seed(config["seed"], Stream.INITIALISATION))
-    sides = {"source" if inputs.target else "embedding": inputs, "target": inputs.target}
+    alone = "embedding" if hasattr(model, "embedding") else "target"
+    sides = {"source" if inputs.target else alone: inputs, "target" if inputs.target else "": inputs.target}
     for name, side in sides.items():
         if side is not None and side.matrix is not None:
             with torch.no_grad():

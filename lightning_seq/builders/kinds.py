@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lightning_seq.builders import (
     bits,
+    captioning,
     classification,
     language_modelling,
     regression,
@@ -21,6 +22,7 @@ KINDS = (
     language_modelling.KIND,
     sequences_of_sets.KIND,
     sequence_to_sequence.KIND,
+    captioning.KIND,
     regression.KIND,
 )
 

@@ -19,10 +19,10 @@ from lightning_seq.errors import UserError, first_line
 from lightning_seq.files import Plain
 from lightning_seq.identity import is_matched
 from lightning_seq.layers.recurrent import Recurrent
-from lightning_seq.models.encoder_decoder import EncoderDecoder
 from lightning_seq.models.parameters import count_parameters
+from lightning_seq.models.sequence_writer import SequenceWriter
 from lightning_seq.models.tagger import Tagger
-from lightning_seq.spec import DataSpec, Features
+from lightning_seq.spec import DataSpec, Features, Picture
 
 LARGEST = {"parameters": 65_536, "state": 65_536, "flops": 4_096}
 """The largest width; it is smaller for operations, which are counted on models with real tensors."""
@@ -42,7 +42,8 @@ def measure(config: Config, spec: DataSpec, width: int) -> int:
     flops:      operations per token, forward, as `torch.utils.flop_counter` counts them on the engine `loop` over 16
                 tokens: two for each multiply-add of a matrix product, a convolution or an attention product;
                 elementwise operations (gates, biases, normalisation) and lookups (embeddings, one-hot inputs) do not
-                count. A token of an encoder-decoder is one source token and one target token. With `count=all` each
+                count. A token of an encoder-decoder is one source token and one target token, and one of
+                a captioner is one word; its encoder of pictures does not count. With `count=all` each
                 word has 8 characters.
     """
     kind, part = config["match"]["kind"], config["match"]["count"]
@@ -73,8 +74,10 @@ def _operations(config: Config, spec: DataSpec, width: int) -> int:
     ids = torch.ones(1, TOKENS, dtype=torch.int64)
     inputs = torch.zeros(1, TOKENS, spec.inputs.width) if isinstance(spec.inputs, Features) else ids
     more: tuple[object, ...] = ()
-    if isinstance(model, EncoderDecoder):
+    if isinstance(model, SequenceWriter):
         more = (ids, mask)
+    if isinstance(spec.inputs, Picture):
+        inputs, mask = torch.zeros(1, *vars(spec.inputs).values(), dtype=torch.uint8), mask[:, :1]
     elif isinstance(model, Tagger):
         spelling, characters = torch.arange(TOKENS)[None], torch.ones(TOKENS, CHARACTERS, dtype=torch.int64)
         more = ({"spelling": spelling, "characters": characters, "case": torch.zeros_like(ids)},)
@@ -83,7 +86,7 @@ def _operations(config: Config, spec: DataSpec, width: int) -> int:
     with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         made = model(inputs, mask, *more)
         without_softmax = counter.get_total_flops()
-        if isinstance(model, EncoderDecoder):
+        if isinstance(model, SequenceWriter):
             model.softmax.log_probabilities(made.hidden[0])
 
     def inside(part: str) -> int:
@@ -91,8 +94,8 @@ def _operations(config: Config, spec: DataSpec, width: int) -> int:
 
     if config["match"]["count"] == "all":
         total = counter.get_total_flops()
-    elif isinstance(model, EncoderDecoder):
-        total = without_softmax - inside("output_projection")
+    elif isinstance(model, SequenceWriter):
+        total = without_softmax - inside("output_projection") - inside("picture")
     else:
         total = inside("encoder")
     return round(total / TOKENS)

@@ -42,7 +42,9 @@ NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
 
 GENERAL_MODEL = "recurrent"
 ATTENTION_MODEL = "encoder_decoder_attention"
-OF_ANY_CELL = (GENERAL_MODEL, "encoder_decoder", "encoder_decoder_context", ATTENTION_MODEL)
+CAPTIONERS = ("captioner", "captioner_attention")
+ATTENTION_MODELS = (ATTENTION_MODEL, "captioner_attention")
+OF_ANY_CELL = (GENERAL_MODEL, "encoder_decoder", "encoder_decoder_context", ATTENTION_MODEL, *CAPTIONERS)
 """Models with any cell."""
 
 ROOMS = ("lightning_seq", "torch", "torchrecurrent")
@@ -90,7 +92,8 @@ def compose(words: Sequence[str], of_file: Sequence[str] = ()) -> Config:
             put(config, pair.key, replaced)
         elif pair.key in texts:
             check_texts(pair, value_at(config, pair.key))
-    _read_decoder_cell(config)
+    _read_name(config, "decoder_cell", "cell", "cell")
+    _read_name(config, "picture", "model/picture", "encoder of pictures")
     for group, name in own.items():
         typed_keys = {pair.key.split(".")[1] for pair in values if pair.key.startswith(f"{group}.")}
         config[group] = {key: value for key, value in config[group].items() if key in typed_keys}
@@ -204,23 +207,22 @@ def _refuse_fixed(words: Sequence[Word], model: str) -> None:
                 f"{word.text} does not fit model={model}, which has a fixed cell or none: "
                 f"use the general form, model={GENERAL_MODEL} {word.text}"
             )
-        if word.key.partition(".")[0] == "attention" and model != ATTENTION_MODEL:
-            raise UserError(
-                f"{word.text} does not fit model={model}, which has no attention: use model={ATTENTION_MODEL}"
-            )
+        if word.key.partition(".")[0] == "attention" and model not in ATTENTION_MODELS:
+            other = ATTENTION_MODELS[model in CAPTIONERS]
+            raise UserError(f"{word.text} does not fit model={model}, which has no attention: use model={other}")
 
 
-def _read_decoder_cell(config: Config) -> None:
-    """Replace the name in `model.decoder_cell=lstm` by the content of its file in `conf/cell/`."""
-    name = config["model"].get("decoder_cell")
+def _read_name(config: Config, key: str, folder: str, kind: str) -> None:
+    """Replace the name in a key of `model`, such as `model.decoder_cell=lstm`, by the content of its file in `conf/`."""
+    name, known = config["model"].get(key), sorted(file.stem for file in (conf_directory() / folder).glob("*.yaml"))
     if isinstance(name, dict) and "_target_" not in name:
-        raise UserError(f"model.decoder_cell={name}: expected a cell ({near('', groups()['cell'])}) or {{_target_: …}}")
+        raise UserError(f"model.{key}={name}: expected one of {', '.join(known)} or {{_target_: …}}")
     if not isinstance(name, str):
         return
-    if name not in groups()["cell"]:
-        raise UserError(f"model.decoder_cell={name}: there is no such cell; {near(name, groups()['cell'])}")
-    text = (conf_directory() / "cell" / f"{name}.yaml").read_text(encoding="utf-8")
-    config["model"]["decoder_cell"] = yaml.safe_load(text)
+    if name not in known:
+        raise UserError(f"model.{key}={name}: there is no such {kind}; {near(name, known)}")
+    text = (conf_directory() / folder / f"{name}.yaml").read_text(encoding="utf-8")
+    config["model"][key] = yaml.safe_load(text)
 
 
 def _refuse_key(pair: Word, known: set[str]) -> None:

@@ -98,7 +98,7 @@ RULES = (
          lambda config: max(layers(config["model"]), config["model"].get("decoder_layers") or 1) > 1,
          "it acts between layers: give model.num_layers=2 or model.decoder_layers=2"),
     Rule(("model.style",), lambda config: config["model"].get("attend"), "it says when a decoder attends: use "
-         "model=encoder_decoder_attention"),
+         "model=encoder_decoder_attention or captioner_attention"),
     Rule(("model.window",), _not("model.local", "none"),
          "it is of local attention: give model.local=monotonic or predictive"),
     Rule(("cell.*", "init", "init.*"), _has_cells, "this model has no recurrent cell"),
@@ -123,7 +123,7 @@ RULES = (
     Rule(("task.length_penalty", "task.early_stop", "task.beam_coverage"),
          _not("task.beam", 1), "it ranks the hypotheses of a beam, and task.beam is 1"),
     Rule(("task.beam_coverage", "task.coverage_penalty"), _set("model.attend"),
-         "it is of attention: use model=encoder_decoder_attention"),
+         "it is of attention: use model=encoder_decoder_attention or captioner_attention"),
     Rule(("task.schedule.factor",), _is("task.schedule.kind", "plateau", "decay"),
          "it multiplies the rate with task.schedule.kind=plateau or decay"),
     Rule(("task.schedule.patience",), _is("task.schedule.kind", "plateau"), "it is of task.schedule.kind=plateau"),

@@ -277,6 +277,12 @@ class SequenceToSequenceSettings(TaskSettings):
 
 
 @dataclass(frozen=True)
+class PictureSettings:
+    attend: bool
+    picture: Callable[..., object]
+
+
+@dataclass(frozen=True)
 class TaggingSettings(TaskSettings):
     characters: Annotated[str, OneOf(("none", "cnn", "lstm"))]
     character_embedding: Size
@@ -355,8 +361,10 @@ BESIDE: Mapping[str, type] = {
     "torch.optim.": OptimizerSettings,
     "lightning_seq.data.": DataSettings,
     "lightning_seq.data.sources.": SourceSettings,
+    "lightning_seq.models.captioner.Captioner": PictureSettings,
     "lightning_seq.models.encoder_decoder.EncoderDecoder": AttendSettings,
     "lightning_seq.tasks.bits.BitSequences": BitsSettings,
+    "lightning_seq.tasks.captioning.Captioning": SequenceToSequenceSettings,
     "lightning_seq.tasks.classification.SequenceClassification": ClassificationSettings,
     "lightning_seq.tasks.language_modelling.LanguageModelling": LanguageModellingSettings,
     "lightning_seq.tasks.regression.SequenceRegression": PooledSettings,

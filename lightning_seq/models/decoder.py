@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from lightning_seq.attention.attention import Attention, Memory
 from lightning_seq.cells.cell import Cell, State, unchecked
+from lightning_seq.engines.choice import choose
 from lightning_seq.errors import UserError, one_of
 from lightning_seq.layers.dropout import Dropout
 from lightning_seq.layers.recurrent import Recurrent
@@ -92,6 +93,8 @@ class Decoder(nn.Module):
     cells:          of each layer; the input of the lowest is [y ; c], with r or, for `bahdanau`, the context.
     width:          E of y.
     static_context: C; 0 for none.
+    merge:          the static context is an input of the readout alone, r_t = tanh(W_r [h_t ; c]) (Tanti et al. 2018).
+    gated:          the context is multiplied by β_t = σ(w · q_t + b), q_t the query (Xu et al. 2015, sec. 4.2.1).
     dropout:        between layers.
     engine:         for whole targets, if no step depends on the output of the one before.
 
@@ -108,6 +111,8 @@ class Decoder(nn.Module):
         input_feeding: bool = False,
         dropout: float = 0.0,
         engine: str = "auto",
+        merge: bool = False,
+        gated: bool = False,
     ) -> None:
         super().__init__()
         check_heights(cells)
@@ -118,12 +123,16 @@ class Decoder(nn.Module):
         self.attention, self.style, self.input_feeding = attention, style, input_feeding
         self.width, self.static_context = width, static_context
         self.attends_before_step = attention is not None and style == "bahdanau"
+        self.feeds_context = bool(static_context) and not merge
+        self.reads_input = self.attends_before_step or self.feeds_context
         H = cells[-1].output_shape[0]
         read = H + static_context
         if attention is not None:
             read += attention.context_size
-        if self.attends_before_step or static_context:
+        if self.reads_input:
             read += width
+        query = attention.scorer.query_size if attention is not None else 0
+        self.gate = nn.Linear(query, 1) if gated else None
         self.readout = nn.Linear(read, H) if attention is not None or static_context else None
         self.output_size = H
         self.between = Dropout(float(dropout))
@@ -166,7 +175,7 @@ class Decoder(nn.Module):
 
     def _at_once(self, y: Tensor, source: Source, mask: Tensor | None, state: DecoderState) -> DecoderStepOutput:
         T, static_context = y.shape[1], _at_each_step(source, y.shape[1])
-        x = torch.cat([y, *static_context], 2) if static_context else y
+        x = torch.cat([y, *static_context], 2) if self.feeds_context else y
         final = []
         for index, layer in enumerate(self.layers):
             x, last = layer(self.between(x) if index else x, mask, state.layers[index])
@@ -175,11 +184,10 @@ class Decoder(nn.Module):
         if self.attention is not None:
             attention, memory = self._attention_over(source)
             context, of_heads = attention.attend(x, memory, state.coverage, state.position)
-            weights = of_heads.mean(1)
+            context, weights = self._gated(context, x), of_heads.mean(1)
             coverage = weights.detach().sum(1) if state.coverage is None else state.coverage + weights.detach().sum(1)
             parts.append(context)
-        if static_context:
-            parts += [*static_context, y]
+        parts += [*static_context, y] if self.reads_input else static_context
         return DecoderStepOutput(
             self._read(parts), weights, DecoderState(tuple(final), None, coverage, state.position + T)
         )
@@ -192,10 +200,10 @@ class Decoder(nn.Module):
         first = self.cells[0]
         known, project_rest = y, None
         if first.splits_input:
-            known = first.project(y)
-            if source.static_context is not None:
+            known, start = first.project(y), self.width
+            if source.static_context is not None and self.feeds_context:
                 known = known + first.project(source.static_context, self.width)[:, None]
-            start = self.width + self.static_context
+                start += self.static_context
             project_rest = first.projection(start, first.input_shape[0] - start)
         outputs, contexts, weights = [], [], []
         for y_t, known_t in zip(y.unbind(1), known.unbind(1), strict=True):
@@ -207,7 +215,7 @@ class Decoder(nn.Module):
             hidden = torch.stack(outputs, 1)
         else:
             parts = [torch.stack(outputs, 1), torch.stack(contexts, 1), *_at_each_step(source, y.shape[1])]
-            hidden = self._read([*parts, y] if self.attends_before_step or self.static_context else parts)
+            hidden = self._read([*parts, y] if self.reads_input else parts)
         return DecoderStepOutput(hidden, torch.stack(weights, 1), state)
 
     def _move(
@@ -229,7 +237,8 @@ class Decoder(nn.Module):
             context, weights = self._attend(state.layers[-1][0], source, state)
         changing = state.attentional_state if self.input_feeding else context
         if project_rest is None:
-            parts = [part for part in (y_t, source.static_context, changing) if part is not None]
+            fed = source.static_context if self.feeds_context else None
+            parts = [part for part in (y_t, fed, changing) if part is not None]
             projected = unchecked(self.cells[0].project)(torch.cat(parts, 1))
         else:
             projected = known if changing is None else known + project_rest(changing)
@@ -244,9 +253,9 @@ class Decoder(nn.Module):
             context, weights = self._attend(x, source, state)
         attentional_state = None
         if self.input_feeding:
-            x = attentional_state = self._read(
-                [x, context] if source.static_context is None else [x, context, source.static_context, y_t]
-            )
+            static_context = [] if source.static_context is None else [source.static_context]
+            parts = [x, context, *static_context]
+            x = attentional_state = self._read([*parts, y_t] if self.reads_input else parts)
         coverage = weights if state.coverage is None else state.coverage + weights
         return x, context, weights, DecoderState(tuple(layers), attentional_state, coverage, state.position + 1)
 
@@ -258,7 +267,19 @@ class Decoder(nn.Module):
     def _attend(self, query: Tensor, source: Source, state: DecoderState) -> tuple[Tensor, Tensor]:
         attention, memory = self._attention_over(source)
         context, weights = attention.attend(query[:, None], memory, state.coverage, state.position)
-        return context[:, 0], weights.mean(1)[:, 0]
+        return self._gated(context, query[:, None])[:, 0], weights.mean(1)[:, 0]
+
+    def _gated(self, context: Tensor, query: Tensor) -> Tensor:
+        return context if self.gate is None else torch.sigmoid(self.gate(query)) * context
+
+    def engines(self) -> list[str]:
+        """The engine of each layer for whole targets, from the input up; `step` if it runs step by step."""
+        if not self.is_parallel:
+            return ["step"] * len(self.layers)
+        return [
+            choose(engine, cell, torch.empty(1, 1, cell.input_shape[0])).name
+            for engine, cell in zip((layer.engine for layer in self.layers), self.cells, strict=True)
+        ]
 
     def extra_repr(self) -> str:
         return f"style={self.style!r}, input_feeding={self.input_feeding}" if self.attention is not None else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -13,36 +13,24 @@ from lightning_seq.attention.attention import LOCAL, Attention
 from lightning_seq.attention.scorer import Scorer
 from lightning_seq.cells.cell import Cell
 from lightning_seq.embeddings.layer import Embedding
-from lightning_seq.engines.choice import EngineName, choose
+from lightning_seq.engines.choice import EngineName
 from lightning_seq.errors import UserError, one_of
 from lightning_seq.layers.bidirectional import Merge
 from lightning_seq.layers.dropout import Dropout
 from lightning_seq.layers.mask import lengths_of, reverse
 from lightning_seq.layers.recurrent import Recurrent
 from lightning_seq.models.bridge import BRIDGES, Bridge
-from lightning_seq.models.decoder import STYLES, Decoder, DecoderState, Source
+from lightning_seq.models.decoder import STYLES, Decoder, Source
 from lightning_seq.models.recurrent import RecurrentEncoder
-from lightning_seq.models.renamed import ReadsOldNames
+from lightning_seq.models.sequence_writer import SequenceWriter
 from lightning_seq.models.softmax import Softmax, shared_weight
-from lightning_seq.text.vocabulary import BOS, PAD
 from lightning_seq.value_types import Fraction, Layers, OneOf, Size
 
-UNWRITTEN = (PAD, BOS)
-"""Symbols that are in no target."""
 CONTEXTS = ("none", "final", "mean", "both")
 TIED = ("none", "decoder", "all")
 
 
-class DecoderOutput(NamedTuple):
-    """hidden: `[B, T, W]`, for the softmax; weights: `[B, T, S]` of attention, or None; inputs: `[B, T]`, the decoder's
-    input symbols, `<bos>` first."""
-
-    hidden: Tensor
-    weights: Tensor | None
-    inputs: Tensor
-
-
-class EncoderDecoder(ReadsOldNames):
+class EncoderDecoder(SequenceWriter):
     """Encode, bridge, decode (Sutskever et al. 2014; Cho et al. 2014), with attention: encode, attend, decode
     (Bahdanau et al. 2015; Luong et al. 2015).
 
@@ -180,58 +168,8 @@ class EncoderDecoder(ReadsOldNames):
             None if attention is None else attention.prepare(outputs, mask),
         )
 
-    def forward(
-        self,
-        inputs: Int[Tensor, "B S"],
-        mask: Bool[Tensor, "B S"],
-        targets: Int[Tensor, "B T"],
-        target_mask: Bool[Tensor, "B T"],
-        sampled: float = 0.0,
-    ) -> DecoderOutput:
-        """The hidden state for each target, from the targets before it.
-
-        sampled: the probability that the decoder reads a symbol drawn from the model instead of the target (scheduled
-                 sampling, Bengio et al. 2015).
-        """
-        source = self.encode(inputs, mask)
-        shifted = torch.cat([torch.full_like(targets[:, :1], BOS), targets[:, :-1]], 1)
-        if sampled > 0 and targets.shape[1] > 1:
-            return self._sampling(source, shifted, sampled)
-        decoded = self.decoder(self.dropout(self.target(shifted)), source, target_mask)
-        return DecoderOutput(self._out(decoded.hidden), decoded.weights, shifted)
-
-    def _sampling(self, source: Source, shifted: Tensor, sampled: float) -> DecoderOutput:
-        state, hidden, weights, inputs, tokens = source.start, [], [], [], shifted[:, 0]
-        for t in range(shifted.shape[1]):
-            inputs.append(tokens)
-            decoded = self.decoder(self.dropout(self.target(tokens[:, None])), source, None, state)
-            state = decoded.state
-            hidden.append(self._out(decoded.hidden))
-            if decoded.weights is not None:
-                weights.append(decoded.weights)
-            if t + 1 < shifted.shape[1]:
-                with torch.no_grad():
-                    likely = self.softmax.log_probabilities(hidden[-1][:, 0]).exp()
-                    likely[:, list(UNWRITTEN)] = 0.0
-                    drawn = torch.multinomial(likely, 1)[:, 0]
-                    own = torch.rand(len(drawn), device=drawn.device) < sampled
-                    tokens = torch.where(own, drawn, shifted[:, t + 1])
-        return DecoderOutput(torch.cat(hidden, 1), torch.cat(weights, 1) if weights else None, torch.stack(inputs, 1))
-
-    def _out(self, hidden: Tensor) -> Tensor:
-        return self.output_projection(self.output_dropout(hidden))
-
-    def step(
-        self, tokens: Int[Tensor, "N"], source: Source, state: DecoderState
-    ) -> tuple[Float[Tensor, "N V"], DecoderState, Tensor | None]:
-        """Log-probabilities of the next symbols, the state after these, and the attention `[N, S]`."""
-        decoded = self.decoder(self.dropout(self.target(tokens[:, None])), source, None, state)
-        scores = self.softmax.log_probabilities(self._out(decoded.hidden)[:, 0])
-        return scores, decoded.state, None if decoded.weights is None else decoded.weights[:, 0]
-
     def parts(self) -> dict[str, nn.Module]:
-        """As `models/parameters.py` counts them: a shared matrix is the embedding's; bridge, attention and readout are
-        part of the recurrence."""
+        """Bridge, attention and readout are part of the recurrence."""
         return {
             "embedding": nn.ModuleList([self.source, self.target]),
             "recurrent": nn.ModuleList([self.encoder, self.bridge, self.decoder]),
@@ -239,12 +177,7 @@ class EncoderDecoder(ReadsOldNames):
         }
 
     def engines(self) -> list[str]:
-        """Those of the encoder, then of the decoder; `step` for a decoder that runs step by step."""
-        names = self.encoder.engines(torch.empty(1, 1, _width(self.source)))
-        for layer in (module for module in self.decoder.layers if isinstance(module, Recurrent)):
-            x = torch.empty(1, 1, layer.cell.input_shape[0])
-            names.append(choose(layer.engine, layer.cell, x).name if self.decoder.is_parallel else "step")
-        return names
+        return self.encoder.engines(torch.empty(1, 1, _width(self.source))) + self.decoder.engines()
 
 
 def _width(embedding: nn.Module) -> int:

@@ -1,4 +1,4 @@
-"""An encoder-decoder as a model for searches."""
+"""A model that writes sequences, as a model for searches."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from lightning_seq.models.decoder import DecoderState, Source
-from lightning_seq.models.encoder_decoder import EncoderDecoder
+from lightning_seq.models.sequence_writer import SequenceWriter
 
 
 @dataclass(frozen=True)
 class Translator:
-    """A batch of encoded sentences (a `search.StepwiseModel`); the model must be in evaluation mode."""
+    """A batch of encoded inputs (a `search.StepwiseModel`); the model must be in evaluation mode."""
 
-    model: EncoderDecoder
+    model: SequenceWriter
     source: Source
 
     @classmethod
     @torch.no_grad()
-    def of(cls, model: EncoderDecoder, inputs: Int[Tensor, "B S"], mask: Bool[Tensor, "B S"]) -> Translator:
+    def of(cls, model: SequenceWriter, inputs: Tensor, mask: Bool[Tensor, "B S"]) -> Translator:
         return cls(model, model.encode(inputs, mask))
 
     def start(self) -> DecoderState:

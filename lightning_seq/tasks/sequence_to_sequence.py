@@ -12,7 +12,7 @@ from lightning_seq.errors import UserError
 from lightning_seq.metrics.alignment import AlignmentErrorRate, AttentionEntropy
 from lightning_seq.metrics.target_position import AccuracyByPosition, PositionTable
 from lightning_seq.metrics.translation import corpus_scores
-from lightning_seq.models.encoder_decoder import EncoderDecoder, coverage_penalty
+from lightning_seq.models.encoder_decoder import coverage_penalty
 from lightning_seq.models.search import (
     BeamSearchConfig,
     Hypothesis,
@@ -21,6 +21,7 @@ from lightning_seq.models.search import (
     greedy,
     max_target_lengths,
 )
+from lightning_seq.models.sequence_writer import SequenceWriter
 from lightning_seq.models.softmax import token_scores
 from lightning_seq.models.translator import Translator
 from lightning_seq.spec import Batch
@@ -58,11 +59,11 @@ class SequenceToSequence(Task):
         ("val/accuracy", "val/bleu", "val/chrf", "val/exact_match"), "max"
     )
     MEANS: ClassVar = ("loss", "accuracy")
-    model: EncoderDecoder
+    model: SequenceWriter
 
     def __init__(
         self,
-        model: EncoderDecoder,
+        model: SequenceWriter,
         text: Detokenizer,
         optimizer: MakeOptimizer,
         schedule: Schedule | None = None,
@@ -82,7 +83,7 @@ class SequenceToSequence(Task):
         if coverage_penalty < 0:
             raise UserError(f"task.coverage_penalty is {coverage_penalty}, expected at least 0")
         if coverage_penalty and model.decoder.attention is None:
-            raise UserError("task.coverage_penalty is of attention: use model=encoder_decoder_attention, or 0")
+            raise UserError("task.coverage_penalty is of attention: use a model with attention, or 0")
         if length_factor < 0 or length_extra < 0 or length_factor + length_extra == 0:
             raise UserError(
                 f"task.length_factor is {length_factor} and task.length_extra {length_extra}: "
@@ -93,16 +94,20 @@ class SequenceToSequence(Task):
         self.teacher_forcing, self.beam = teacher_forcing or TeacherForcing(), beam or BeamSearchConfig()
         self.length_factor, self.length_extra = length_factor, length_extra
         self.full_predictions = full_predictions
-        self.positions = AccuracyByPosition()
-        attends = model.decoder.attention is not None
-        self.entropy = AttentionEntropy() if attends else None
-        self.alignment = AlignmentErrorRate() if attends else None
+        self.add_metrics()
         self.written: list[tuple[int, float, list[int]]] = []
         self.searched: dict[int, tuple[float, float]] = {}
         self.tables: dict[str, PositionTable] = {}
         self._aligned = False
         self._losses: list[Tensor] = []
         self._searched: list[Tensor] = []
+
+    def add_metrics(self) -> None:
+        """The metrics of a test that hold a state."""
+        attends = self.model.decoder.attention is not None
+        self.positions = AccuracyByPosition()
+        self.entropy = AttentionEntropy() if attends else None
+        self.alignment = AlignmentErrorRate() if attends else None
 
     def forward(self, inputs: Tensor, mask: Tensor) -> list[list[Hypothesis]]:
         """Ids `[B, S]` and their mask to the beam search's hypotheses for each sentence, the best first."""
@@ -128,8 +133,12 @@ class SequenceToSequence(Task):
         total = self.model.softmax.loss_sum(hidden, targets, self.label_smoothing)
         self.accumulate_loss(total, len(targets))
         if self.coverage_penalty:
-            total = total + self.coverage_penalty * coverage_penalty(output.weights, batch.target_mask)
+            total = total + self.coverage_penalty * self.attention_penalty(output.weights, batch)
         return self.mean_of_step(total, batch)
+
+    def attention_penalty(self, weights: Tensor, batch: Batch) -> Tensor:
+        """Of attention weights `[B, T, S]`, summed over the batch."""
+        return coverage_penalty(weights, batch.target_mask)
 
     def last_step_loss(self, batch: Batch, reverse: bool = False) -> Tensor:
         """Of the last symbol, given the true symbols before it, also with `reverse`."""
@@ -143,15 +152,21 @@ class SequenceToSequence(Task):
             self._write(batch, self._greedy)
             return
         self.positions.update(hits, batch.target_mask)
-        if weights is not None and self.entropy is not None and self.alignment is not None:
-            self.entropy.update(weights, batch.target_mask)
-            if "alignments" in batch.extra:
-                self._aligned = True
-                self.alignment.update(weights, batch.extra["alignments"], batch.target_mask, batch.mask)
+        if weights is not None:
+            self.look(weights, batch)
         best = self._write(batch, self._beam)
         if self.full_predictions:
             values = [(number, one.log_probability, one.score) for number, one in best]
             self._searched.append(torch.tensor(values, dtype=torch.float64).reshape(-1, 3))
+
+    def look(self, weights: Tensor, batch: Batch) -> None:
+        """Update the metrics of attention weights `[B, T, S]` of true targets."""
+        if self.entropy is None or self.alignment is None:
+            return
+        self.entropy.update(weights, batch.target_mask)
+        if "alignments" in batch.extra:
+            self._aligned = True
+            self.alignment.update(weights, batch.extra["alignments"], batch.target_mask, batch.mask)
 
     def on_test_epoch_start(self) -> None:
         super().on_test_epoch_start()
@@ -201,17 +216,22 @@ class SequenceToSequence(Task):
             "loss": means["loss"], "perplexity": means["loss"].exp(), "accuracy": means["accuracy"],
         }  # fmt: skip
         if split == "test":
-            values |= self._attention_values()
+            values |= self.attention_values()
             self.tables = {"by_position": self.positions.compute()}
             self.positions.reset()
         self.written = self._gathered_output()
         texts = [self.text.decode(tokens) for _, _, tokens in self.written]
-        references = [self.text.reference(SPLITS[split], number) for number, _, _ in self.written]
-        scores = corpus_scores(texts, references, self.text.tokenize, self.text.lower)
-        self.signatures = scores.signatures
-        return values | {"bleu": scores.bleu, "chrf": scores.chrf, "exact_match": scores.exact_match}
+        scores, self.signatures = self.scores(texts, [number for number, _, _ in self.written], split)
+        return values | scores
 
-    def _attention_values(self) -> dict[str, Tensor]:
+    def scores(self, texts: list[str], numbers: list[int], split: str) -> tuple[dict[str, float], dict[str, str]]:
+        """The scores of the output for these rows of `val` or `test`, and by metric its signature."""
+        references = [self.text.reference(SPLITS[split], number) for number in numbers]
+        found = corpus_scores(texts, references, self.text.tokenize, self.text.lower)
+        return {"bleu": found.bleu, "chrf": found.chrf, "exact_match": found.exact_match}, found.signatures
+
+    def attention_values(self) -> dict[str, Tensor]:
+        """The metrics of attention, which are then reset."""
         if self.entropy is None or self.alignment is None:
             return {}
         values = {"attention_entropy": self.entropy.compute()}

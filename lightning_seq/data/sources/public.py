@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Annotated, Generic, Protocol, TypeVar
 
+from lightning_seq.data.sources.captions import CaptionColumns, CaptionTable
 from lightning_seq.data.sources.columns import Columns, Reading
 from lightning_seq.data.sources.corpus import Corpus, TextColumn
 from lightning_seq.data.sources.hub import Hub, WithNotes
@@ -111,6 +112,12 @@ class ParallelTexts(PublicSet[Loaded[PairTable]]):
     def language_pair(self) -> tuple[str | None, str | None]:
         read = self.columns
         return (read.source_language, read.target_language) if isinstance(read, PairColumns) else (None, None)
+
+
+class CaptionedPictures(PublicSet[Loaded[CaptionTable]]):
+    """Pictures with captions."""
+
+    reading = CaptionColumns
 
 
 class RunningText(PublicSet[Corpus]):

@@ -1,0 +1,5 @@
+"""Pictures with captions."""
+
+from lightning_seq.data.captioning.module import CaptioningData
+
+__all__ = ["CaptioningData"]

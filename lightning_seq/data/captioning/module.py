@@ -1,0 +1,154 @@
+"""Batches of pictures with captions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from lightning_seq.data.bucket_sampler import BatchShard
+from lightning_seq.data.captioning.prepare import prepare_captions
+from lightning_seq.data.captioning.prepared import CaptionSplit, PreparedCaptions
+from lightning_seq.data.captioning.reader import PictureReader
+from lightning_seq.data.captioning.settings import CaptionSettings
+from lightning_seq.data.example_ids import ExampleIds, read_ids
+from lightning_seq.data.module import DataModule
+from lightning_seq.data.pictures import FITS
+from lightning_seq.data.planner import Planner
+from lightning_seq.data.sources.captions import CaptionSource
+from lightning_seq.data.token_arrays import unknown_share
+from lightning_seq.spec import Batch
+from lightning_seq.text.padding import pad_flat
+from lightning_seq.text.vocabulary import EOS, Vocabulary
+from lightning_seq.value_types import OneOf, Size, Workers
+
+BOXES = "boxes"
+"""The key in a batch's `extra` of the boxes of its words."""
+
+
+class CaptionDataset(Dataset[Batch]):
+    """The batches of a split, `dataset[shard]`.
+
+    of_captions: whether a row is a caption, with its picture, as in training; else a picture with its first caption.
+    """
+
+    def __init__(self, split: CaptionSplit, of_captions: bool) -> None:
+        self.split = split
+        pictures = np.repeat(np.arange(len(split)), np.diff(split.first))
+        self.pictures = pictures if of_captions else np.arange(len(split))
+        self.captions = np.arange(len(pictures)) if of_captions else split.first[:-1]
+
+    def __getitem__(self, shard: BatchShard) -> Batch:
+        split, (rows, real) = self.split, shard.rows()
+        pictures, captions = self.pictures[rows], self.captions[rows]
+        targets, mask = pad_flat(split.captions.flat, split.captions.offsets, captions)
+        extra = {}
+        if split.boxes is not None:
+            extra[BOXES] = _padded(split.boxes, split.captions.offsets, captions, targets.shape[1])
+        counts = mask & torch.from_numpy(real)[:, None]
+        seen = torch.ones(len(rows), 1, dtype=torch.bool)
+        return Batch(
+            torch.from_numpy(rows),
+            torch.from_numpy(split.pictures[pictures]),
+            seen,
+            targets,
+            counts,
+            shard.count,
+            extra,
+        )
+
+
+def _padded(boxes: np.ndarray, offsets: np.ndarray, rows: np.ndarray, length: int) -> Tensor:
+    """`[B, T, 4]`, NaN for padding."""
+    padded = np.full((len(rows), length, 4), np.nan, dtype=np.float32)
+    for number, row in enumerate(rows):
+        own = boxes[offsets[row] : offsets[row + 1]]
+        padded[number, : len(own)] = own
+    return torch.from_numpy(padded)
+
+
+class CaptioningData(DataModule[PreparedCaptions, PictureReader]):
+    """Pictures with captions, prepared and batched.
+
+    Give `prepared`, or a `source` and a `cache`.
+
+    size, fit, channels, level, lower, normalise, min_count, max_vocabulary, max_length: see `CaptionSettings`.
+
+    batch_size, eval_batch_size, seed, num_workers, licence: see `DataModule`.
+
+    A batch's `inputs` are pictures `[B, channels, height, width]` uint8, and its `mask` is `[B, 1]`; `targets` `[B, T]`
+    end with `<eos>`. In training a row is a caption with its picture; in validation and test it is a picture with its
+    first caption, and `captions` gives them all. Where the boxes of the words are known, `extra` holds `boxes`
+    `[B, T, 4]`: left, top, right, bottom in parts of the picture, NaN for other words.
+
+    The constructor reads or prepares all data. Raises UserError as the source and `prepare_captions` do.
+    """
+
+    def __init__(
+        self,
+        source: CaptionSource | None = None,
+        cache: Path | str | None = None,
+        *,
+        prepared: PreparedCaptions | None = None,
+        licence: str | None = None,
+        size: Size | Sequence[Size] = 48,
+        fit: Annotated[str, OneOf(FITS)] = "pad",
+        channels: Size = 3,
+        level: str = "word",
+        lower: bool = True,
+        normalise: str = "nfc",
+        min_count: Size = 1,
+        max_vocabulary: Size | None = None,
+        max_length: Size | None = None,
+        batch_size: Size = 64,
+        eval_batch_size: Size | None = None,
+        seed: int = 1,
+        num_workers: Workers = 0,
+    ) -> None:
+        super().__init__(batch_size, eval_batch_size, seed, num_workers, licence)
+        if prepared is None:
+            of_text = level, lower, normalise, min_count, max_vocabulary, max_length
+            settings = CaptionSettings(size, fit, channels, *of_text)
+            prepared = prepare_captions(*self.required(source, cache), settings)
+        self.prepared = prepared
+        self.reader = PictureReader(prepared.spec, prepared.vocabulary, prepared.segmenter, prepared.settings.fit)
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        return self.prepared.vocabulary
+
+    def lengths(self, split: str) -> np.ndarray:
+        """`[P]`, the places of each picture before it is encoded: one."""
+        return np.ones(len(self.prepared.splits[split]), dtype=np.int64)
+
+    def captions(self, split: str, row: int) -> list[str]:
+        """The captions of picture `row` of a split as `reader.decode` would write them."""
+        return [self.reader.reference(text) for text in self.prepared.captions(split, row)]
+
+    def picture(self, split: str, row: int) -> np.ndarray:
+        """`[channels, height, width]` uint8, picture `row` of a split."""
+        return np.array(self.prepared.splits[split].pictures[row])
+
+    def example_ids(self, split: str) -> ExampleIds:
+        """The source's names of the pictures of a split, in the order of a batch's `ids`."""
+        return read_ids(self.prepared, split)
+
+    def headline(self) -> str:
+        prepared = self.prepared
+        flat = prepared.splits["test"].captions.flat
+        height, width = prepared.settings.height_and_width
+        captions = sum(len(split.captions) for split in prepared.splits.values())
+        return (
+            f"{prepared.name}: {self.sizes()} pictures of {height} x {width}, {captions:,} captions, "
+            f"{len(prepared.vocabulary):,} words (unknown in test: {unknown_share(flat[flat != EOS]):.1%})"
+        )
+
+    def batches(self, split: str) -> tuple[Dataset[Batch], Planner[BatchShard]]:
+        dataset = CaptionDataset(self.prepared.splits[split], split == "train")
+        lengths = self.prepared.splits[split].captions.lengths[dataset.captions]
+        return dataset, self.bucket_sampler(split, lengths, lengths)

@@ -1,0 +1,27 @@
+"""Patches of a picture."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from lightning_seq.models.convolution import check_sizes
+from lightning_seq.models.picture.encoder import PictureEncoder
+from lightning_seq.value_types import Size
+
+
+class PatchEncoder(PictureEncoder):
+    """A linear map of each square patch (Dosovitskiy et al. 2021, eq. 1): no place knows another.
+
+    patch: pixels of a side; rows and columns beyond the last whole patch are left out.
+    width: D.
+    """
+
+    def __init__(self, channels: int, size: tuple[int, int], patch: Size = 8, width: Size = 128) -> None:
+        super().__init__(channels, size)
+        check_sizes(patch=patch, width=width)
+        self.projection = nn.Conv2d(channels, width, patch, patch)
+        self.output_size = width
+        self.set_grid()
+
+    def maps(self, x: Tensor) -> Tensor:
+        return self.projection(x)

@@ -1,0 +1,70 @@
+"""Captioning as a LightningModule."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+
+from lightning_seq.metrics.captions import Pointing, caption_scores
+from lightning_seq.models.captioner import Captioner, doubly_stochastic
+from lightning_seq.spec import Batch
+from lightning_seq.tasks.detokenizer import Detokenizer
+from lightning_seq.tasks.sequence_to_sequence import SequenceToSequence
+from lightning_seq.tasks.task import SPLITS
+
+
+@dataclass(frozen=True)
+class CaptionTexts(Detokenizer):
+    """references: (split, row) to all right captions; trained: whether a caption is one of the train split."""
+
+    references: Callable[[str, int], list[str]]
+    trained: Callable[[str], bool]
+
+
+class Captioning(SequenceToSequence):
+    """A captioner: its loss, its captions and their scores.
+
+    The arguments are those of `SequenceToSequence`; coverage_penalty: λ of Xu et al. 2015, eq. 14.
+
+    Logged: `train/loss`, and under `val/` and `test/`: `loss perplexity accuracy` of the words of the first caption,
+    each given those before it (teacher forcing), and of the model's own captions, written without the reference,
+    `bleu_1 bleu_2 bleu_3 bleu chrf cider rouge_l exact_match distinct commonest` (`metrics/captions.py`) and `seen`, the
+    share of captions that the train split has. Under `test/` also `attention_entropy`, and `pointing on_target uniform`
+    if the boxes of the words are known.
+    """
+
+    MONITORS: ClassVar[Mapping[str, str]] = dict.fromkeys(("val/loss", "val/perplexity"), "min") | dict.fromkeys(
+        ("val/accuracy", "val/bleu", "val/chrf", "val/cider", "val/rouge_l", "val/exact_match"), "max"
+    )
+    model: Captioner
+    text: CaptionTexts
+
+    def add_metrics(self) -> None:
+        super().add_metrics()
+        self.pointing = Pointing() if self.model.decoder.attention is not None else None
+        self._has_boxes = False
+
+    def attention_penalty(self, weights: Tensor, batch: Batch) -> Tensor:
+        return doubly_stochastic(weights, batch.target_mask)
+
+    def look(self, weights: Tensor, batch: Batch) -> None:
+        super().look(weights, batch)
+        if self.pointing is not None and "boxes" in batch.extra:
+            self._has_boxes = True
+            self.pointing.update(weights, batch.extra["boxes"], batch.target_mask, self.model.picture.grid)
+
+    def attention_values(self) -> dict[str, Tensor]:
+        values = super().attention_values()
+        if self.pointing is not None:
+            if self._has_boxes:
+                values |= self.pointing.compute()
+            self.pointing.reset()
+        return values
+
+    def scores(self, texts: list[str], numbers: list[int], split: str) -> tuple[dict[str, float], dict[str, str]]:
+        references = [self.text.references(SPLITS[split], number) for number in numbers]
+        scores, signatures = caption_scores(texts, references, self.text.tokenize)
+        return scores | {"seen": sum(map(self.text.trained, texts)) / len(texts)}, signatures
