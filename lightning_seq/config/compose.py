@@ -213,7 +213,7 @@ def _refuse_fixed(words: Sequence[Word], model: str) -> None:
 
 
 def _read_name(config: Config, key: str, folder: str, kind: str) -> None:
-    """Replace the name in a key of `model`, such as `model.decoder_cell=lstm`, by the content of its file in `conf/`."""
+    """Replace the name in a key of `model`, such as `model.decoder_cell=lstm`, by its file in a folder of `conf/`."""
     name, known = config["model"].get(key), sorted(file.stem for file in (conf_directory() / folder).glob("*.yaml"))
     if isinstance(name, dict) and "_target_" not in name:
         raise UserError(f"model.{key}={name}: expected one of {', '.join(known)} or {{_target_: …}}")

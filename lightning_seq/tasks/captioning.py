@@ -31,8 +31,8 @@ class Captioning(SequenceToSequence):
 
     Logged: `train/loss`, and under `val/` and `test/`: `loss perplexity accuracy` of the words of the first caption,
     each given those before it (teacher forcing), and of the model's own captions, written without the reference,
-    `bleu_1 bleu_2 bleu_3 bleu chrf cider rouge_l exact_match distinct commonest` (`metrics/captions.py`) and `seen`, the
-    share of captions that the train split has. Under `test/` also `attention_entropy`, and `pointing on_target uniform`
+    `bleu_1 bleu_2 bleu_3 bleu chrf cider rouge_l exact_match distinct commonest` (`metrics/captions.py`) and `seen`,
+    the share of captions that the train split has. Under `test/` also `attention_entropy`, and `pointing on_target uniform`
     if the boxes of the words are known.
     """
 

@@ -16,7 +16,7 @@ class PictureEncoder(nn.Module, ABC):
 
         v_s = f(x)_s + p_s,  s = row · columns + column
 
-    x is the picture in -1 to 1; p `[S, D]` are learned vectors of the places (Dosovitskiy et al. 2021, eq. 1).
+    x is the picture in -1 to 1; p `[S, D]` are learned vectors of the places, see `Places`.
 
     channels, size: of the pictures: their number of colours, their height and width.
     grid:           rows and columns of places.
@@ -45,7 +45,7 @@ class PictureEncoder(nn.Module, ABC):
                 "fewer channels (layers) in model.picture"
             )
         self.grid = rows, columns
-        self.places = Places(rows * columns, self.output_size)
+        self.places = Places(self.grid, self.output_size)
 
     @abstractmethod
     def maps(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B D R K"]:
@@ -61,12 +61,29 @@ class PictureEncoder(nn.Module, ABC):
 
 
 class Places(nn.Module):
-    """A learned vector for each place, `[S, D]`."""
+    """A learned vector for each place, `[S, D]` (Dosovitskiy et al. 2021, eq. 1).
 
-    def __init__(self, places: int, width: int) -> None:
+    They start as sines and cosines (Vaswani et al. 2017, sec. 3.5): the first half of D those of the row, the second
+    half those of the column.
+    """
+
+    def __init__(self, grid: tuple[int, int], width: int) -> None:
         super().__init__()
-        self.vectors = nn.Parameter(torch.empty(places, width))
+        self.grid, self.width = grid, width
+        self.vectors = nn.Parameter(torch.empty(grid[0] * grid[1], width))
         self.reset_parameters()
 
+    @torch.no_grad()
     def reset_parameters(self) -> None:
-        nn.init.normal_(self.vectors, std=0.02)
+        rows, columns = (_waves(count, width) for count, width in zip(self.grid, self._halves(), strict=True))
+        places = torch.cat([rows[:, None].expand(*self.grid, -1), columns.expand(*self.grid, -1)], -1)
+        self.vectors.copy_(places.flatten(0, 1))
+
+    def _halves(self) -> tuple[int, int]:
+        return self.width // 2, self.width - self.width // 2
+
+
+def _waves(count: int, width: int) -> Float[Tensor, "N D"]:
+    """Sines and cosines of positions, with wavelengths from 2π to 2π · 100."""
+    angles = torch.arange(count)[:, None] / 100 ** (torch.arange(width) // 2 * 2 / max(width, 1))
+    return torch.where(torch.arange(width) % 2 == 0, angles.sin(), angles.cos())
