@@ -27,7 +27,7 @@ class ConvolutionalEncoder(PictureEncoder):
     widths: channels of each block; with n blocks a place stands for 2^(n-1) x 2^(n-1) pixels.
     """
 
-    def __init__(self, channels: int, size: tuple[int, int], widths: Sequence[Size] = (32, 64, 128)) -> None:
+    def __init__(self, channels: int, size: tuple[int, int], widths: Sequence[Size] = (32, 64, 128, 128)) -> None:
         super().__init__(channels, size)
         check_sizes(**{f"picture.widths[{index}]": width for index, width in enumerate(widths)})
         layers: list[nn.Module] = []
