@@ -17,6 +17,7 @@ from lightning_seq.config.targets import factory, resolve
 from lightning_seq.config.tree import Config
 from lightning_seq.data.captioning.reader import PictureReader
 from lightning_seq.errors import UserError
+from lightning_seq.losses.reinforce import Reinforce
 from lightning_seq.metrics.captions import caption_scores
 from lightning_seq.metrics.translation import bleu_tokenizer
 from lightning_seq.models.captioner import Captioner
@@ -80,7 +81,7 @@ def task(config: Config, data: CaptioningData, model: Captioner, shared: Shared)
         references=data.captions,
         trained=trained.__contains__,
     )
-    return make_task(
+    made = make_task(
         config,
         model,
         texts,
@@ -90,6 +91,8 @@ def task(config: Config, data: CaptioningData, model: Captioner, shared: Shared)
         **of_task(config),
         **shared,
     )
+    made.reinforce = Reinforce(**settings["reinforce"])
+    return made
 
 
 def artifacts(directory: Path, data: CaptioningData, task: Captioning) -> dict[str, str]:

@@ -104,7 +104,7 @@ class CaptionFiles(SplitFiles, Cut):
         if missing:
             raise UserError(
                 f"{path}, line {ids[missing[0]]}: the picture {missing[0]} is not in {root} "
-                f"({len(missing):,} of {len(files):,} are missing); give the directory of the pictures as data.pictures=DIR"
+                f"({len(missing):,} of {len(files):,} are missing); give their directory as data.pictures=DIR"
             )
         return CaptionTable(
             [PictureFile(name, files[name]) for name in captions], [*captions.values()], [*ids.values()]
