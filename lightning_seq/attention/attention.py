@@ -40,11 +40,15 @@ class Memory:
 
 
 class Attended(NamedTuple):
-    """context `[B, T, C]`, weights `[B, heads, T, S]`.
+    """context `[B, T, C]`, weights `[B, heads, T, S]`."""
 
-    chosen: `[B, T]`, ln of the probability of the places that hard attention drew, 0 where it took the mean; None
-            for soft attention, and in evaluation.
-    """
+    context: Tensor
+    weights: Tensor
+
+
+class Drawn(NamedTuple):
+    """context, weights: see `Attended`; chosen: `[B, T]`, ln of the probability of the positions that were drawn, 0 for
+    a row that took the mean; None where nothing is drawn."""
 
     context: Tensor
     weights: Tensor
@@ -65,8 +69,6 @@ class Attention(nn.Module):
     window:     D, the number of positions to either side.
     coverage:   keys depend on their position's past attention (See et al. 2017, eq. 11).
     query_size: Q of a predictive window; None: the scorer's.
-    hard:       the context is the value of one position (Xu et al. 2015, sec. 4.1): in training each head draws it from
-                the weights, but half of the rows take the weighted mean; in evaluation it is the likeliest.
 
     Raises UserError for an unknown `local`, a window below 1, and coverage for a scorer that reads no keys.
     """
@@ -78,10 +80,8 @@ class Attention(nn.Module):
         window: int = 10,
         coverage: bool = False,
         query_size: int | None = None,
-        hard: bool = False,
     ) -> None:
         super().__init__()
-        self.hard = hard
         one_of("local", local, LOCAL)
         if coverage and not scorer.key_size:
             raise UserError(
@@ -147,22 +147,17 @@ class Attention(nn.Module):
         weights = masked_softmax(scores, mask)
         if emphasis is not None:
             weights = weights * emphasis[:, None]
-        seen, chosen = self._one_each(weights) if self.hard else (weights, None)
-        return Attended(self.scorer.context(seen, memory.values), weights, chosen)
+        return Attended(self.scorer.context(weights, memory.values), weights)
 
-    def _one_each(self, weights: Float[Tensor, "B N T S"]) -> tuple[Tensor, Tensor | None]:
-        """Weights with one position each, and ln of their probability."""
-        if not self.training:
-            one = torch.zeros_like(weights).scatter(-1, weights.argmax(-1, keepdim=True), 1.0)
-            return one * (weights.sum(-1, keepdim=True) > 0), None
-        with torch.no_grad():
-            safe = weights + (weights.sum(-1, keepdim=True) == 0)  # an empty source has no weight
-            drawn = torch.multinomial(safe.flatten(0, -2).float(), 1).view(*weights.shape[:-1], 1)
-            means = torch.rand(len(weights), 1, 1, 1, device=weights.device) < 0.5
-        one = torch.zeros_like(weights).scatter(-1, drawn, 1.0)
-        picked = weights.gather(-1, drawn)
-        ln = picked.clamp(min=torch.finfo(weights.dtype).tiny).log().masked_fill(means | (picked == 0), 0)
-        return torch.where(means, weights, one), ln.squeeze(-1).sum(1)
+    def draw(
+        self,
+        query: Float[Tensor, "B T Q"],
+        memory: Memory,
+        previous: Float[Tensor, "B S"] | None = None,
+        start: Int[Tensor, "B"] | None = None,
+    ) -> Drawn:
+        """As `attend`; a subclass may draw positions."""
+        return Drawn(*self.attend(query, memory, previous, start))
 
     def _like(self, tensor: Tensor) -> tuple[Tensor, tuple[torch.dtype, ...] | None]:
         """A tensor of the required device, and the allowed types (None: those of the parameters)."""

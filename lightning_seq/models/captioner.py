@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float, UInt8
 from torch import Tensor, nn
 
 from lightning_seq.attention.attention import Attention
+from lightning_seq.attention.hard import HardAttention
 from lightning_seq.attention.scorer import Scorer
 from lightning_seq.cells.cell import Cell
 from lightning_seq.engines.choice import EngineName
@@ -48,7 +49,7 @@ class Captioner(SequenceWriter):
     read_places:   a recurrence in both directions over the places, row by row, gives the vectors that the rest reads;
                    its size is half of `hidden_size` in each direction.
     style, input_feeding, gated: see `Decoder`.
-    hard, coverage: see `Attention`.
+    hard:          see `HardAttention`; coverage: see `Attention`.
     between:       dropout between layers.
     dropout:       on the embeddings, on the places, and on the inputs of the softmax.
     tied:          `decoder`: the softmax shares the embedding's matrix; or `none`.
@@ -96,7 +97,8 @@ class Captioner(SequenceWriter):
         Q = like.state_shapes[0][0] if style == "bahdanau" else R
         attends = None
         if attention is not None:
-            attends = Attention(attention(Q, D), coverage=coverage, query_size=Q, hard=hard)
+            kind = HardAttention if hard else Attention
+            attends = kind(attention(Q, D), coverage=coverage, query_size=Q)
         C = D if inject in ("par", "merge") else 0
         fed_in = R if input_feeding else attends.context_size if attends and style == "bahdanau" else 0
         merge = inject == "merge"

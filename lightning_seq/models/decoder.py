@@ -65,7 +65,7 @@ class Source:
 
 class DecoderStepOutput(NamedTuple):
     """hidden: `[B, T, R]`, for the softmax; weights: `[B, T, S]`, the mean over heads, None without attention; state:
-    after the last step; chosen: `[B, T]` of hard attention, see `Attended`."""
+    after the last step; chosen: `[B, T]` see `attention.Drawn`."""
 
     hidden: Tensor
     weights: Tensor | None
@@ -184,7 +184,7 @@ class Decoder(nn.Module):
         parts, weights, coverage, chosen = [x], None, state.coverage, None
         if self.attention is not None:
             attention, memory = self._attention_over(source)
-            context, of_heads, chosen = attention.attend(x, memory, state.coverage, state.position)
+            context, of_heads, chosen = attention.draw(x, memory, state.coverage, state.position)
             context, weights = self._gated(context, x), of_heads.mean(1)
             coverage = weights.detach().sum(1) if state.coverage is None else state.coverage + weights.detach().sum(1)
             parts.append(context)
@@ -268,7 +268,7 @@ class Decoder(nn.Module):
 
     def _attend(self, query: Tensor, source: Source, state: DecoderState) -> tuple[Tensor, Tensor, Tensor | None]:
         attention, memory = self._attention_over(source)
-        context, weights, chosen = attention.attend(query[:, None], memory, state.coverage, state.position)
+        context, weights, chosen = attention.draw(query[:, None], memory, state.coverage, state.position)
         of_step = None if chosen is None else chosen[:, 0]
         return self._gated(context, query[:, None])[:, 0], weights.mean(1)[:, 0], of_step
 
@@ -280,7 +280,7 @@ class Decoder(nn.Module):
         if not self.is_parallel:
             return ["step"] * len(self.layers)
         return [
-            choose(engine, cell, torch.empty(1, 1, cell.input_shape[0])).name
+            choose(str(engine), cell, torch.empty(1, 1, cell.input_shape[0])).name
             for engine, cell in zip((layer.engine for layer in self.layers), self.cells, strict=True)
         ]
 

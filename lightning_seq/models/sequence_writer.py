@@ -22,7 +22,7 @@ UNWRITTEN = (PAD, BOS)
 
 class DecoderOutput(NamedTuple):
     """hidden: `[B, T, W]`, for the softmax; weights: `[B, T, S]` of attention, or None; inputs: `[B, T]`, the decoder's
-    input symbols, `<bos>` first; chosen: `[B, T]` of hard attention, see `Attended`."""
+    input symbols, `<bos>` first; chosen: `[B, T]` see `attention.Drawn`."""
 
     hidden: Tensor
     weights: Tensor | None
@@ -96,8 +96,8 @@ class SequenceWriter(ReadsOldNames, ABC):
                     drawn = torch.multinomial(likely, 1)[:, 0]
                     own = torch.rand(len(drawn), device=drawn.device) < sampled
                     tokens = torch.where(own, drawn, shifted[:, t + 1])
-        hidden, weights, chosen = map(_joined, zip(*steps, strict=True))
-        return DecoderOutput(hidden, weights, torch.stack(inputs, 1), chosen)
+        outputs, weights, chosen = zip(*steps, strict=True)
+        return DecoderOutput(torch.cat(outputs, 1), _joined(weights), torch.stack(inputs, 1), _joined(chosen))
 
     def _out(self, hidden: Tensor) -> Tensor:
         return self.output_projection(self.output_dropout(hidden))

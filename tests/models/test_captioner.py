@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from lightning_seq.attention.additive import AdditiveScorer
-from lightning_seq.attention.attention import Attention
+from lightning_seq.attention.hard import HardAttention
 from lightning_seq.cells.gru import GRUCell
 from lightning_seq.cells.init import Initialisation
 from lightning_seq.cells.lstm import LSTMCell
@@ -104,18 +104,18 @@ def test_gate_scales_the_context() -> None:
 
 
 def test_hard_attention_takes_one_place() -> None:
-    attention = Attention(AdditiveScorer(4, 3, 5), hard=True)
+    attention = HardAttention(AdditiveScorer(4, 3, 5))
     Initialisation()(attention, 1)
     values, mask = torch.randn(2, 6, 3), torch.arange(6) < torch.tensor([[6], [4]])
     query = torch.randn(2, 1, 4)
     memory = attention.eval().prepare(values, mask)
-    found = attention.attend(query, memory)
+    found = attention.draw(query, memory)
     best = found.weights[:, 0, 0].argmax(-1)
     torch.testing.assert_close(found.context[:, 0], values[torch.arange(2), best])
     assert found.chosen is None
     attention.train()
     torch.manual_seed(1)
-    seen = [attention.attend(query, memory) for _ in range(200)]
+    seen = [attention.draw(query, memory) for _ in range(200)]
     soft = (found.weights[:, 0] @ memory.values)[:, 0]
     means = torch.stack([torch.isclose(one.context[:, 0], soft).all(-1) for one in seen]).float().mean(0)
     assert ((means > 0.35) & (means < 0.65)).all()

@@ -163,10 +163,9 @@ class CaptionFiles(SplitFiles, Cut):
         plain = _json(path, self.encoding)
         if _is_karpathys(plain):
             raise UserError(f"{path} holds all splits (Karpathy's form): give it as data.train alone")
-        images, annotations = plain.get("images"), plain.get("annotations")
         try:
-            names = {image["id"]: (row, str(image["file_name"])) for row, image in enumerate(images)}
-            for annotation in annotations:
+            names = {image["id"]: (row, str(image["file_name"])) for row, image in enumerate(plain["images"])}
+            for annotation in plain["annotations"]:
                 yield *names[annotation["image_id"]], str(annotation["caption"])
         except (KeyError, TypeError) as error:
             raise UserError(
