@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,8 +24,14 @@ if TYPE_CHECKING:
     from lightning_seq.data.language_modelling.module import LanguageModellingData
     from lightning_seq.tasks.task import Task
 
+log = logging.getLogger("lightning_seq")
+
 ONCE = ("locked", "recurrent_dropout", "weight_drop")
 """Settings of an encoder's noise that is drawn once for all steps of a window."""
+
+SPELT = "<unk> spelt by a character 5-gram of the train split (Witten-Bell)"
+SPACED = "spaces next to marks by their frequency there"
+"""How `bits_per_character` is computed; records without it charge `<unk>` as one token with all its letters."""
 
 SETTINGS = ("carry", "evaluation", "activation_penalty", "temporal_penalty")
 
@@ -51,14 +58,21 @@ def task(config: Config, data: LanguageModellingData, model: LanguageModel, shar
             f"{drawn[0]} draws one mask for a whole window, and data.backward_length={data.backward_length} reads a "
             "window in two parts: set data.backward_length=null, or use dropout that is drawn at each step"
         )
-    return make_task(
+    nats = data.surface_nats
+    characters = {split: size for split, size in data.characters.items() if size and split in nats}
+    made = make_task(
         config,
         model,
         chunk_length=data.chunk_length if data.random_chunks else None,
-        tokens_per_character={name: data.tokens[name] / size for name, size in data.characters.items() if size},
+        tokens_per_character={split: data.tokens[split] / size for split, size in characters.items()},
+        surface_nats_per_character={split: nats[split] / size for split, size in characters.items()},
         **{name: settings[name] for name in SETTINGS},
         **shared,
     )
+    if "test" in characters:
+        by_word = data.prepared.reading.tokeniser.level == "word"
+        made.signatures["bits_per_character"] = f"{SPELT}, {SPACED}" if by_word else SPELT
+    return made
 
 
 def callbacks(config: Config, directory: Path, data: LanguageModellingData) -> list[Callback]:
@@ -87,6 +101,8 @@ def _prompt(prompt: str | None, data: LanguageModellingData) -> str:
 
 
 def artifacts(directory: Path, data: LanguageModellingData, task: Task) -> dict[str, str]:
+    for line in data.hidden():
+        log.info(line)
     return {"samples": "samples.json"}
 
 

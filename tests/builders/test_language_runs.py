@@ -66,6 +66,38 @@ def test_hello_is_learnt_by_heart(tmp_path: Path, capsys: pytest.CaptureFixture[
         assert total == pytest.approx(1, abs=1e-4)
 
 
+def test_a_small_vocabulary_pays_for_the_letters_of_its_unknown_words(corpus: list[str]) -> None:
+    words = ["data=text_words", "data.batch_size=4", "data.eval_batch_size=2", "trainer.max_epochs=4", "callbacks=none"]
+    records = {}
+    for size in ("3", "null"):
+        assert main(["train", *MODEL, *words, f"data.max_vocabulary={size}", f"name=size_{size}", *corpus, *TINY]) == 0
+        records[size] = read(directory_of(corpus, f"size_{size}", "gru"))
+    # A line has 15 characters and 6 tokens, <eos> counted; the small vocabulary has 3 of 15 words.
+    for record, unknown in ((records["3"], True), (records["null"], False)):
+        for metrics in (record.metrics, record.baseline):
+            plain = metrics["test/loss"] / math.log(2) / 2.5
+            assert (metrics["test/bits_per_character"] > plain + 0.3) == unknown
+            assert metrics["test/bits_per_character"] == pytest.approx(plain, rel=1e-5) or unknown
+        assert "<unk> spelt by a character 5-gram" in record.signatures["bits_per_character"]
+    small, full = (records[size].metrics for size in ("3", "null"))
+    assert small["test/bits_per_character"] > full["test/bits_per_character"]
+
+
+def test_a_text_that_hides_words_has_no_bits_per_character(
+    tmp_path: Path, refused: Callable[..., str], caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "text.txt").write_text("the <unk> is old\n" * 60, encoding="utf-8")
+    words = ["data=text_words", f"data.train={tmp_path}/text.txt", "data.level=spaced", "data.batch_size=2"]
+    words += [f"runs={tmp_path / 'runs'}", f"cache={tmp_path / 'cache'}", "data.eval_batch_size=2", "callbacks=none"]
+    said = refused("train", *MODEL, *words, *TINY, "task.monitor=val/bits_per_character")
+    assert "how <unk> is spelt, is unknown" in said
+    assert main(["train", *MODEL, *words, *TINY, "trainer.max_epochs=1"]) == 0
+    record = read(tmp_path / "runs/text_words/gru-seed1")
+    assert not [name for name in [*record.metrics, *record.baseline] if "bits_per_character" in name]
+    assert record.signatures == {}
+    assert "validation and test: no bits per character, because the text has <unk> instead of some words" in caplog.text
+
+
 @pytest.mark.dashboard
 def test_a_word_model_with_everything(corpus: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     recipe = [
