@@ -7,10 +7,12 @@ import re
 from csv import writer
 
 from lightning_seq.records.numbers import number
-from lightning_seq.report import columns
+from lightning_seq.report import columns, over_data_sets_tables
 from lightning_seq.report.columns import Column, Value
 from lightning_seq.report.escape import latex, markdown_cell, one_line
 from lightning_seq.report.formats import NOTHING, whole
+from lightning_seq.report.over_data_sets import OverDataSets
+from lightning_seq.report.over_data_sets_tables import label_table
 from lightning_seq.report.summary import Group, Row, Summary
 from lightning_seq.report.verdict import probability
 
@@ -80,10 +82,20 @@ def markdown(summary: Summary) -> str:
             _markdown_list([*verdict(group), *_best_mean(group), *notes(group)]),
             _markdown_pairs(group),
         ]
+    if summary.over is not None:
+        parts += ["## Over data sets", *_markdown_over(summary.over)]
     if several and summary.problems:
         parts.append("## Unfinished runs")
     parts.append(_markdown_list(problem_lines(summary)))
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _markdown_over(over: OverDataSets) -> list[str]:
+    labels, pairs = (
+        "\n".join([_markdown_row(head), "|---|" + "---:|" * (len(head) - 1), *map(_markdown_row, rows)])
+        for head, rows in (label_table(over), over_data_sets_tables.pair_table(over))
+    )
+    return [labels, _markdown_list([one_line(text) for text in (*over.sentences, *over.how)]), pairs]
 
 
 def _markdown_table(group: Group) -> str:
@@ -202,6 +214,15 @@ def csv(summary: Summary) -> str:
             if not buffer.tell():
                 sheet.writerow(map(one_line, cells))
             sheet.writerow(one_line(_precise(value)) for value in cells.values())
+    return buffer.getvalue()
+
+
+def over_csv(over: OverDataSets) -> str:
+    """The labels over all data sets, see `over_data_sets_tables.sheet`."""
+    buffer = io.StringIO()
+    writer(buffer, lineterminator="\n").writerows(
+        [one_line(_precise(value)) for value in row] for row in over_data_sets_tables.sheet(over)
+    )
     return buffer.getvalue()
 
 

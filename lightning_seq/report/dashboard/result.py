@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from statistics import fmean
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from markupsafe import Markup
 
@@ -141,7 +141,18 @@ def forest(group: Group, verdict: Verdict) -> list[Mark]:
     return marks
 
 
-def ties(labels: Sequence[str], pairs: Sequence[Pair]) -> list[tuple[str, ...]]:
+class Compared(Protocol):
+    """Two labels, told apart or not."""
+
+    @property
+    def better(self) -> str: ...
+    @property
+    def other(self) -> str: ...
+    @property
+    def told_apart(self) -> bool: ...
+
+
+def ties(labels: Sequence[str], pairs: Sequence[Compared]) -> list[tuple[str, ...]]:
     """The largest groups of labels of which no two are told apart, each in the order of the labels.
 
     By insertion and absorption (Piepho 2004).
