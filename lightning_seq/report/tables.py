@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Sequence
 from csv import writer
 
 from lightning_seq.records.numbers import number
@@ -162,31 +163,41 @@ def _markdown_pairs(group: Group) -> str:
 def tex(summary: Summary) -> str:
     """A LaTeX table as wide as the text for each data set, with booktabs' rules and the verdict in its caption."""
     parts = ["% \\usepackage{booktabs,tabularx}", *(_tex_table(summary, group) for group in summary.groups)]
+    if summary.over is not None:
+        head, rows = label_table(summary.over)
+        title = f"{summary.name}: over {len(summary.over.names)} data sets"
+        cells = [[latex(cell) for cell in row[:4]] for row in rows]
+        parts.append(_tex_float(title, [*summary.over.sentences, *summary.over.how], head[:4], cells))
     return "\n\n".join(parts) + "\n"
 
 
 def _tex_table(summary: Summary, group: Group) -> str:
     shown = columns.tex_columns(group)
-    lines = []
+    rows = []
     for row in columns.rows(group):
         bold = 2 if row == group.significant() else None
         cells = [latex(column.text(row)) for column in shown]
-        lines.append(" & ".join(f"\\textbf{{{cell}}}" if i == bold else cell for i, cell in enumerate(cells)) + " \\\\")
+        rows.append([f"\\textbf{{{cell}}}" if i == bold else cell for i, cell in enumerate(cells)])
     title = f"{summary.name}: {group.title}" if len(summary.groups) > 1 else summary.name
-    caption = [f"{title}.", *verdict(group), *(_best_mean(group) if group.significant() else [])]
+    caption = [*verdict(group), *(_best_mean(group) if group.significant() else [])]
+    comments = [f"% {text}" for text in notes(group)]
+    return "\n".join([*comments, _tex_float(title, caption, [column.name for column in shown], rows)])
+
+
+def _tex_float(title: str, caption: Sequence[str], head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """rows: of cells in LaTeX."""
     name = re.sub("[^a-z0-9]+", "-", title.lower()).strip("-") or "results"
     return "\n".join(
         [
-            *(f"% {text}" for text in notes(group)),
             "\\begin{table}",
             "\\centering",
-            f"\\caption{{{latex(' '.join(caption))}}}",
+            f"\\caption{{{latex(' '.join([f'{title}.', *caption]))}}}",
             f"\\label{{tab:{name}}}",
-            f"\\begin{{tabularx}}{{\\textwidth}}{{>{{\\raggedright\\arraybackslash}}X{'r' * (len(shown) - 1)}}}",
+            f"\\begin{{tabularx}}{{\\textwidth}}{{>{{\\raggedright\\arraybackslash}}X{'r' * (len(head) - 1)}}}",
             "\\toprule",
-            " & ".join(latex(column.name) for column in shown) + " \\\\",
+            " & ".join(map(latex, head)) + " \\\\",
             "\\midrule",
-            *lines,
+            *(" & ".join(row) + " \\\\" for row in rows),
             "\\bottomrule",
             "\\end{tabularx}",
             "\\end{table}",

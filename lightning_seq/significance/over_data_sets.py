@@ -9,7 +9,7 @@ decision on two labels depends on the ranks of the others. All tests are exact, 
 
 Which label is better on these data sets? The runs are the sample. Probability of improvement, interquartile mean and
 performance profile are those of Agarwal et al. (2021, "Deep reinforcement learning at the edge of the statistical
-precipice"); seeds are resampled within each label and data set.
+precipice"); seeds are resampled within each label and data set, one fewer than there are: see `bootstrap`.
 
 Scores are on one scale for all data sets, higher is better: see `normalised`. "Runs" of a label are arrays of scores,
 `[..., K]` for each data set, with leading dimensions of the bootstrap's draws.
@@ -132,17 +132,26 @@ def profile(runs: Runs, thresholds: np.ndarray) -> np.ndarray:
 
 
 def bootstrap(
-    statistic: Callable[..., np.ndarray], *labels: Runs, draws: int = DRAWS
+    statistic: Callable[..., np.ndarray], *labels: Runs, fewer: int = 1, draws: int = DRAWS
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """A statistic of the runs of one or more labels, and the ends of its 95 % interval: nan with a single seed.
 
     Seeds are drawn with replacement within each label and data set (a stratified percentile bootstrap). The interval
     holds for these data sets.
+
+    fewer: K - `fewer` of K seeds are drawn. With 0, as Agarwal et al. do, the variance is only (K - 1) / K of the right
+           one; with 1 it is right (Rao & Wu 1988). Of normal runs on two to five data sets, intervals of 95 % then
+           cover 69 to 85 % with 2 seeds, 88 to 95 % with 3, 92 to 97 % with 5.
     """
     value = statistic(*labels)
     if all(each.shape[-1] < 2 for runs in labels for each in runs):
         return value, np.full_like(value, np.nan), np.full_like(value, np.nan)
     random = np.random.default_rng([each.shape[-1] for runs in labels for each in runs])
-    drawn = [[each[random.integers(each.shape[-1], size=(draws, each.shape[-1]))] for each in runs] for runs in labels]
+
+    def resampled(each: np.ndarray) -> np.ndarray:
+        K = each.shape[-1]
+        return each[random.integers(K, size=(draws, max(1, K - fewer)))]
+
+    drawn = [[resampled(each) for each in runs] for runs in labels]
     low, high = np.quantile(statistic(*drawn), (ALPHA / 2, 1 - ALPHA / 2), axis=0)
     return value, low, high

@@ -88,7 +88,7 @@ def _ranks(page: Page, over: OverDataSets, names: list[str]) -> Card:
     for column, tied in enumerate(found if len(found) <= MOST_TIES else []):
         marks.append(Mark("tie", names.index(tied[0]), last=names.index(tied[-1]), column=column))
         marks += [Mark("member", names.index(label), column=column) for label in tied]
-    spec = forest_plot(names, [row.name for _, row in labels], "mean rank", marks)
+    spec = forest_plot(names, [row.name for _, row in labels], "mean rank", marks, (0.8, len(names) + 0.2))
     columns = {"label": names, "last": names}
     return page.card("mean rank", spec, "ranks", Mark._fields, [list(mark) for mark in marks], columns, "mean ranks")
 
@@ -100,13 +100,14 @@ def _profiles(page: Page, over: OverDataSets, names: list[str]) -> Card:
         for place, row in enumerate(over.labels)
         for threshold, point in zip(over.thresholds, row.profile, strict=True)
     ]
-    spec = profile_chart(names, (over.thresholds[0], over.thresholds[-1]))
+    several = any(math.isfinite(point.low) for row in over.labels for point in row.profile)
+    spec = profile_chart(names, (over.thresholds[0], over.thresholds[-1]), several)
     columns = ("label", "score", "share", "low", "high")
     return page.card("share of runs above a score", spec, "profile", columns, rows, {"label": names}, "profiles")
 
 
-def profile_chart(labels: Sequence[str], span: tuple[float, float]) -> Spec:
-    """A line for each label in a band; further up is better."""
+def profile_chart(labels: Sequence[str], span: tuple[float, float], bands: bool) -> Spec:
+    """A line for each label, in a band if there are intervals; further up is better."""
     scale: Spec = {"zero": False, "nice": False, **single_value_domain(span)}
     x = channel("score:Q", title="score (0: baseline, 1: best possible)", scale=scale, axis={"grid": False})
     shares = channel("share:Q", title=None, scale={"domain": [0, 1]}, axis={"tickCount": 5})
@@ -115,7 +116,7 @@ def profile_chart(labels: Sequence[str], span: tuple[float, float]) -> Spec:
     ends = {"y": channel("low:Q", title=None), "y2": {"field": "high"}, "opacity": focused(0.16, 0.02, 0.08)}
     line = base | {"strokeDash": dashes(labels), "opacity": focused(1, 0.1), "tooltip": tooltip}
     layers = [
-        layer("area", base | ends, "datum.low !== null", line=False),
+        *([layer("area", base | ends, "datum.low !== null", line=False)] if bands else []),
         layer("line", line, strokeWidth=2, strokeJoin="round"),
     ]
     return chart(layers, 240, "Share of runs with a score above each value, one colour per label", "focus")

@@ -229,11 +229,16 @@ def _captions(group: Group, verdict: Verdict, marks: Sequence[Mark]) -> list[str
     return lines
 
 
-def forest_plot(labels: list[str], order: list[str], metric: str, marks: Sequence[Mark]) -> Spec:
-    """A row for each label with its seeds, mean and interval; ties as bars to the right of the plot."""
+def forest_plot(
+    labels: list[str], order: list[str], metric: str, marks: Sequence[Mark], span: tuple[float, float] | None = None
+) -> Spec:
+    """A row for each label with its seeds, mean and interval; ties as bars to the right of the plot.
+
+    span: of the axis; by default that of the marks.
+    """
     drawn = [value for mark in marks for value in (mark.value, mark.low, mark.high) if value is not None]
     domain = single_value_domain((min(drawn), max(drawn)))
-    scale_x: Spec = {"zero": False, "nice": True, **domain}
+    scale_x: Spec = {"domain": [*span]} if span else {"zero": False, "nice": True, **domain}
     x = channel("value:Q", title=None, scale=scale_x, axis={"tickCount": 5, "labelOverlap": True})
     lines = max(label.count(",") + 1 for label in order)
     axis = {"labelLimit": 170, "labelExpr": _LINES, "labelOffset": -6 * (lines - 1)}
