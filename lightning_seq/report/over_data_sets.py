@@ -17,6 +17,7 @@ from itertools import combinations
 import numpy as np
 
 from lightning_seq.records.numbers import number
+from lightning_seq.records.record import Record
 from lightning_seq.report.architectures import by_architecture
 from lightning_seq.report.scale import scale
 from lightning_seq.report.test_sets import Run, by_test_set
@@ -176,32 +177,38 @@ def over_data_sets(data_sets: Sequence[DataSet]) -> OverDataSets | None:
 
 def _scored(data_sets: Sequence[DataSet]) -> tuple[list[_Scored], list[str]]:
     """The data sets that can be compared with others, and why the rest cannot."""
-    places = {id(record): place for place, each in enumerate(data_sets) for _, record in each.runs}
-    records = [record for data_set in data_sets for _, record in data_set.runs]
-    groups = by_architecture(records, lambda record: places[id(record)])
-    architectures = {id(record): name for name, members in _named(groups).items() for record in members}
-    scored, notes = [], []
+    comparable, notes = [], []
     for data_set in data_sets:
-        ended = [run for run in data_set.runs if run[1].status in ("done", "failed")]
-        ends = _ends(data_set)
-        if not any(record.status == "done" for _, record in ended) or data_set.metric is None:
+        ended = [record for _, record in data_set.runs if record.status in ("done", "failed")]
+        if data_set.metric is None or not any(record.status == "done" for record in ended):
             continue
-        if len(by_test_set(ended)) > 1:
+        if len(by_test_set(data_set.runs)) > 1:
             notes.append(f"{data_set.name} has several test sets")
-        elif ends is None:
+        elif (ends := _ends(data_set)) is None:
             notes.append(f"{data_set.name} has no baseline that {data_set.metric} is measured from")
         else:
-            measure, values = scale(data_set.metric), dict[str, list[float]]()
-            for _, record in ended:
-                value = number(record.metrics.get(data_set.metric)) if record.status == "done" else None
-                compared = math.nan if value is None else measure.compared(value)
-                values.setdefault(architectures[id(record)], []).append(compared if compared < math.inf else math.nan)
-            scores = {name: statistics.normalised(np.array(runs), *ends) for name, runs in values.items()}
-            known = np.concatenate(list(scores.values()))
-            worst = np.nanmin([0.0, *known])
-            scores = {name: np.where(np.isnan(runs), worst, runs) for name, runs in scores.items()}
-            scored.append(_Scored(data_set.name, scores, int(np.isnan(known).sum())))
+            comparable.append((data_set, ends, ended))
+    places = {id(record): place for place, (*_, ended) in enumerate(comparable) for record in ended}
+    groups = by_architecture([record for *_, ended in comparable for record in ended], lambda run: places[id(run)])
+    architectures = {id(record): name for name, members in _named(groups).items() for record in members}
+    scored = []
+    for data_set, ends, ended in comparable:
+        values: dict[str, list[float]] = {}
+        for record in ended:
+            values.setdefault(architectures[id(record)], []).append(_compared(record, str(data_set.metric)))
+        scores = {name: statistics.normalised(np.array(runs), *ends) for name, runs in values.items()}
+        known = np.concatenate(list(scores.values()))
+        worst = np.nanmin([0.0, *known])
+        scores = {name: np.where(np.isnan(runs), worst, runs) for name, runs in scores.items()}
+        scored.append(_Scored(data_set.name, scores, int(np.isnan(known).sum())))
     return scored, notes
+
+
+def _compared(record: Record, metric: str) -> float:
+    """The metric of a run on the scale on which it is compared; nan for a run that failed or gave no finite value."""
+    value = number(record.metrics.get(metric)) if record.status == "done" else None
+    compared = math.inf if value is None else scale(metric).compared(value)
+    return compared if math.isfinite(compared) else math.nan
 
 
 def _ends(data_set: DataSet) -> tuple[float, float] | None:
@@ -283,11 +290,11 @@ def _decided(result: OverDataSets) -> str:
 
 
 def _how(result: OverDataSets, seeds: int, failed: int, notes: Sequence[str]) -> list[str]:
-    family = "one pair" if len(result.pairs) == 1 else f"{len(result.pairs)} pairs"
+    holm = f", with Holm's correction for {len(result.pairs)} pairs" if len(result.pairs) > 1 else ""
     lines = [
         f"Friedman's test of equal ranks: p {_equals(result.friedman)}. Beats: p below {ALPHA} by Wilcoxon's exact "
-        f"signed-rank test of the scores over data sets, with Holm's correction for {family}; unlike Nemenyi's "
-        "critical difference of mean ranks, it does not depend on the other labels (Benavoli et al. 2016).",
+        f"signed-rank test of the scores over data sets{holm}; unlike Nemenyi's critical difference of mean ranks, it "
+        "does not depend on the other labels (Benavoli et al. 2016).",
         "Scores: 0 is the baseline of the data set, 1 the best possible value; perplexities count by their logarithm.",
     ]
     if seeds < 2:

@@ -54,7 +54,7 @@ def read_groups(path: Path) -> tuple[np.ndarray, np.ndarray] | None:
 
 
 def example_names(runs: list[tuple[Path, Record]]) -> dict[tuple[str, str, int], Names]:
-    """The names by data set, label and seed; a run without readable predictions, or whose predictions have no ids, has none."""
+    """The names by data set, label and seed; a run without readable predictions, or with ones without ids, has none."""
     names, _ = read_artifacts(runs, "predictions", read_names)
     return {(record.data, record.label, record.seed): by_row for record, by_row in names}
 

@@ -107,8 +107,8 @@ def improvement(first: Runs, second: Runs) -> np.ndarray:
 
     Equal scores count half; every data set has the same weight (Agarwal et al. 2021, sec. 4.3).
     """
-    wins = [np.sign(a[..., :, None] - b[..., None, :]).mean((-2, -1)) for a, b in zip(first, second, strict=True)]
-    return (1 + np.mean(wins, 0)) / 2
+    pairs = [(a[..., :, None], b[..., None, :]) for a, b in zip(first, second, strict=True)]
+    return np.mean([((a > b).mean((-2, -1)) + (a >= b).mean((-2, -1))) / 2 for a, b in pairs], 0)
 
 
 def interquartile_mean(runs: Runs) -> np.ndarray:

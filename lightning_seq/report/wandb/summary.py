@@ -90,12 +90,12 @@ def _summary_table(group: Group) -> wandb.Table:
 
 def _over_tables(over: OverDataSets) -> dict[str, wandb.Table]:
     """The labels over all data sets and their pairs."""
-    head, *rows = sheet(over)
-    labels = len(over.names) * 2 + 5  # without the columns of pairs
-    first, pairs = wandb.Table(columns=head[:labels], allow_mixed_types=True), pair_table(over)
-    for row in rows:
-        first.add_data(*row[:labels])
-    return {"over_data_sets": first, "over_data_sets_pairs": wandb.Table(columns=pairs[0], data=pairs[1])}
+    head, *rows = [row[: 5 + 2 * len(over.names)] for row in sheet(over)]  # without the columns of pairs
+    pairs, cells = pair_table(over)
+    return {
+        "over_data_sets": wandb.Table(columns=[str(name) for name in head], data=rows, allow_mixed_types=True),
+        "pairs_over_data_sets": wandb.Table(columns=[str(name) for name in pairs], data=cells),
+    }
 
 
 def _run_table(records: list[Record], group: Group) -> wandb.Table:
