@@ -11,7 +11,13 @@ from lightning_seq.report.verdict import probability
 
 def label_table(result: OverDataSets) -> tuple[list[str], list[list[str]]]:
     """A row for each label: headings, and cells as texts."""
-    head = ["label", "mean rank", "interquartile mean", "95 % CI", *(f"rank on {name}" for name in result.names)]
+    head = [
+        "label",
+        "mean rank",
+        "interquartile mean",
+        "95 % CI",
+        *(f"rank (score) on {name}" for name in result.names),
+    ]
     return head, [
         [
             row.name,

@@ -36,16 +36,17 @@ def terminal(summary: Summary) -> RenderableType:
         if group is not summary.groups[-1]:
             parts.append(Text(""))
     if summary.over is not None:
-        parts += [Text(""), _over_table(summary.over, one_line(summary.name))]
+        names = ", ".join(summary.over.names)
+        title = one_line(f"{summary.name}: over {len(summary.over.names)} data sets ({names})")
+        parts += [Text(""), Text(title, style="italic"), _over_table(summary.over)]
         parts += [Text(one_line(text)) for text in summary.over.sentences]
         parts += [Text(one_line(text), style="dim") for text in summary.over.how]
     return Lines(*parts, *(Text(line, style="dim") for line in problem_lines(summary)))
 
 
-def _over_table(over: OverDataSets, name: str) -> Table:
+def _over_table(over: OverDataSets) -> Table:
     """The labels over all data sets, with the rank on each."""
-    title = f"{name}: over {len(over.names)} data sets ({one_line(', '.join(over.names))})"
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, title=Text(title), title_justify="left")
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for heading in ("label", "mean rank", "ranks", "interquartile mean", "95 % CI"):
         table.add_column(heading, justify="left" if heading == "label" else "right", overflow="fold")
     for row in over.labels:

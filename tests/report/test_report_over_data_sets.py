@@ -122,6 +122,22 @@ def test_what_is_not_decided_is_named() -> None:
     assert found.how[2] == "One seed for some labels: their runs give no interval."
 
 
+def test_another_label_may_lead_by_its_scores() -> None:
+    records = [
+        record(label, f"d{number}", seed, score)
+        for number in range(5)
+        for label, score in (("rnn", 0.9 if number < 2 else 0.5), ("lstm", 0.52))
+        for seed in (1, 2)
+    ]
+    found = over(records)
+    assert [row.mean_rank for row in found.labels] == [pytest.approx(1.4), pytest.approx(1.6)]
+    assert found.sentences[0].startswith("Over 5 data sets, lstm ranks first (mean rank 1.4 of 2). ")
+    assert found.sentences[2] == (
+        "By the scores themselves, rnn leads: their interquartile mean is 0.620, that of lstm 0.520."
+    )
+    assert len(over(comparison()).sentences) == 2
+
+
 def test_failed_runs_count_as_worst() -> None:
     records = comparison()
     failed = next(number for number, each in enumerate(records) if each.model == "gru")
