@@ -21,7 +21,7 @@ from lightning_seq.records.record import Record
 from lightning_seq.report.architectures import by_architecture
 from lightning_seq.report.scale import scale
 from lightning_seq.report.test_sets import Run, by_test_set
-from lightning_seq.report.verdict import listed, probability
+from lightning_seq.report.verdict import MANY, listed, probability
 from lightning_seq.significance import over_data_sets as statistics
 from lightning_seq.significance.simultaneous import ALPHA
 
@@ -117,11 +117,16 @@ class OverDataSets:
 
 @dataclass(frozen=True)
 class _Scored:
-    """A data set with the scores of its runs, by architecture; failed: how many of them failed."""
+    """A data set with the scores of its runs, by architecture.
+
+    failed:   how many of its runs failed.
+    baseline: whether it has one.
+    """
 
     name: str
     scores: Mapping[str, np.ndarray]
     failed: int
+    baseline: bool
 
 
 def over_data_sets(data_sets: Sequence[DataSet]) -> OverDataSets | None:
@@ -172,7 +177,8 @@ def over_data_sets(data_sets: Sequence[DataSet]) -> OverDataSets | None:
     )
     seeds = min(len(each) for values in runs.values() for each in values)
     failed = sum(data_set.failed for data_set in kept)
-    return replace(result, sentences=tuple(_sentences(result)), how=tuple(_how(result, seeds, failed, notes)))
+    bare = [data_set.name for data_set in kept if not data_set.baseline]
+    return replace(result, sentences=tuple(_sentences(result)), how=tuple(_how(result, seeds, failed, bare, notes)))
 
 
 def _scored(data_sets: Sequence[DataSet]) -> tuple[list[_Scored], list[str]]:
@@ -200,7 +206,7 @@ def _scored(data_sets: Sequence[DataSet]) -> tuple[list[_Scored], list[str]]:
         known = np.concatenate(list(scores.values()))
         worst = np.nanmin([0.0, *known])
         scores = {name: np.where(np.isnan(runs), worst, runs) for name, runs in scores.items()}
-        scored.append(_Scored(data_set.name, scores, int(np.isnan(known).sum())))
+        scored.append(_Scored(data_set.name, scores, int(np.isnan(known).sum()), data_set.baseline is not None))
     return scored, notes
 
 
@@ -290,9 +296,9 @@ def _decided(result: OverDataSets) -> str:
     beaten = [pair.other for pair in mine if pair.told_apart and pair.better == first]
     better = [pair.better for pair in mine if pair.told_apart and pair.better != first]
     unsettled = [pair.other if pair.better == first else pair.better for pair in mine if not pair.told_apart]
-    parts = [f"{first} beats {listed(beaten)}"] if beaten else []
-    parts += [f"{listed(better)} beat{'s' if len(better) == 1 else ''} {first}"] if better else []
-    parts += [f"not decided: {first} against {listed(unsettled)}"] if unsettled else []
+    parts = [f"{first} beats {_named_or_counted(beaten)}"] if beaten else []
+    parts += [f"{_named_or_counted(better)} beat{'s' if len(better) == 1 else ''} {first}"] if better else []
+    parts += [f"not decided: {first} against {_named_or_counted(unsettled)}"] if unsettled else []
     rest = [pair for pair in result.pairs if pair not in mine]
     if rest:
         told = sum(pair.told_apart for pair in rest)
@@ -301,13 +307,19 @@ def _decided(result: OverDataSets) -> str:
     return "; ".join(parts)
 
 
-def _how(result: OverDataSets, seeds: int, failed: int, notes: Sequence[str]) -> list[str]:
+def _named_or_counted(labels: Sequence[str]) -> str:
+    return listed(labels) if len(labels) <= MANY else f"{len(labels)} labels"
+
+
+def _how(result: OverDataSets, seeds: int, failed: int, bare: Sequence[str], notes: Sequence[str]) -> list[str]:
+    """bare: data sets without a baseline."""
     holm = f", with Holm's correction for {len(result.pairs)} pairs" if len(result.pairs) > 1 else ""
     lines = [
         f"Friedman's test of equal ranks: p {_equals(result.friedman)}. Beats: p below {ALPHA} by Wilcoxon's exact "
         f"signed-rank test of the scores over data sets{holm}; unlike Nemenyi's critical difference of mean ranks, it "
         "does not depend on the other labels (Benavoli et al. 2016).",
-        "Scores: 0 is the baseline of the data set, 1 the best possible value; perplexities count by their logarithm.",
+        "Scores: 0 is the baseline of the data set, 1 the best possible value; perplexities count by their logarithm."
+        + (f" Without a baseline, 0 is the metric's own: {', '.join(bare)}." if bare else ""),
     ]
     if seeds < 2:
         lines.append("One seed for some labels: their runs give no interval.")

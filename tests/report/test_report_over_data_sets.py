@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import csv as sheets
 import json
-from collections.abc import Mapping
-from math import exp, log
+from math import log
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import vl_convert
 
-from lightning_seq.records.record import Record, write
+from lightning_seq.records.record import Record
 from lightning_seq.report import tables
 from lightning_seq.report.dashboard.over_data_sets import over_data_sets as section
 from lightning_seq.report.dashboard.page import Page
@@ -21,39 +19,8 @@ from lightning_seq.report.over_data_sets import DataSet, OverDataSets, over_data
 from lightning_seq.report.summary import Summary, summarise_runs
 from lightning_seq.report.wandb.summary import log_comparison
 from lightning_seq.report.write import write_report
-from tests.report.made_run import made_directory
+from tests.report.made_data_sets import ACCURACY, BASELINES, LEVELS, PERPLEXITY, comparison, make_data_sets, record
 from tests.report.printed import printed
-
-ACCURACY, PERPLEXITY = "test/accuracy", "test/perplexity"
-BASELINES = {ACCURACY: 0.5, PERPLEXITY: exp(4.0)}
-LEVELS = {"rnn": 0.5, "lstm": 0.6, "gru": 0.7}
-"""By label, the score where the baseline is 0 and the best possible value 1."""
-
-
-def record(model: str, data: str, seed: int, score: float | None, metric: str = ACCURACY, **changes: Any) -> Record:
-    """score: None for a failed run."""
-    value = {} if score is None else {metric: 0.5 + 0.5 * score if metric == ACCURACY else exp(4 * (1 - score))}
-    fields: dict[str, Any] = {
-        "status": "failed" if score is None else "done", "name": "many", "label": f"{model}-data{data}", "seed": seed,
-        "task": "classification" if metric == ACCURACY else "language_modelling", "data": data, "model": model,
-        "cell": model, "metrics": value, "baseline": {metric: BASELINES[metric]}, "baseline_name": "none",
-        "config": {
-            "choices": {"model": model}, "model": {"hidden_size": 8}, "data": {"name": data}, "optimizer": {"lr": 0.1},
-        },
-    }  # fmt: skip
-    return Record(**(fields | changes))
-
-
-def comparison(
-    sets: int = 2, seeds: int = 3, levels: Mapping[str, float] = LEVELS, spread: float = 0.01
-) -> list[Record]:
-    """Every second data set has perplexities. Seeds spread evenly around the level of their label."""
-    return [
-        record(label, f"d{number}", seed, level + spread * (seed - (seeds + 1) / 2), (ACCURACY, PERPLEXITY)[number % 2])
-        for number in range(sets)
-        for label, level in levels.items()
-        for seed in range(1, seeds + 1)
-    ]
 
 
 def summary_of(records: list[Record]) -> Summary:
@@ -175,6 +142,12 @@ def test_what_is_missing_is_left_out_and_told() -> None:
     )
 
 
+def test_a_share_without_a_baseline_is_measured_from_zero() -> None:
+    found = over([*comparison(1), *(record(label, "d1", 1, level, baseline={}) for label, level in LEVELS.items())])
+    assert [row.scores[1] for row in found.labels] == [pytest.approx(0.5 + 0.5 * level) for level in (0.7, 0.6, 0.5)]
+    assert found.how[1].endswith(" Without a baseline, 0 is the metric's own: d1.")
+
+
 def test_it_needs_two_data_sets_with_two_labels_in_common() -> None:
     assert summary_of(comparison(1)).over is None
     assert summary_of([record("rnn", "d0", 1, 0.5), record("rnn", "d1", 1, 0.5)]).over is None
@@ -241,10 +214,7 @@ def test_a_perplexity_of_the_baseline_or_worse_has_no_score_above_zero() -> None
 
 @pytest.fixture
 def directory(tmp_path: Path) -> Path:
-    directory = tmp_path / "many"
-    for each in comparison():
-        write(made_directory(directory, each.label, each.seed), each)
-    return directory
+    return make_data_sets(tmp_path / "many")
 
 
 def test_every_output_has_it(directory: Path) -> None:

@@ -109,6 +109,13 @@ def test_an_interval_covers_all_draws_of_one_seed_fewer() -> None:
     assert value == pytest.approx((0.4 + 1.0) / 2)
 
 
+def test_the_interval_of_a_mean_has_the_width_of_its_standard_error() -> None:
+    runs = list(np.random.default_rng(2).normal(0, 1, (20, 3)))
+    error = np.sqrt(np.var(runs, axis=1, ddof=1).mean() / 60)
+    _, low, high = bootstrap(lambda each: np.mean([values.mean(-1) for values in each], 0), runs)
+    assert high - low == pytest.approx(2 * 1.96 * error, rel=0.08)  # with as many seeds as there are, 18 % less
+
+
 def test_one_seed_has_no_interval() -> None:
     value, low, high = bootstrap(interquartile_mean, [np.array([0.5]), np.array([0.7])])
     assert value == pytest.approx(0.6)
