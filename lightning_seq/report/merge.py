@@ -44,12 +44,12 @@ def write_merged(
 def merge(directories: Sequence[Path]) -> list[tuple[Path, Record]]:
     """The runs of the comparisons in these directories, in the order they started; of copies of a run one is taken.
 
-    Comparisons can be merged if every two have a data set in common, and if on each common data set
+    Comparisons can be merged if every two have a data set or a label in common, and if on each common data set
 
     - data and split are the same by their fingerprints, at each distance of a memory problem by itself (a comparison
       may have several, as with `data.min_count=1,2`: then one comparison has all those of the other);
     - their tables have the same headline metric, and it is measured by the same `task.tolerance`;
-    - a label is one configuration on one data set: settings alike but for the seed and what belongs to a machine
+    - a label is one configuration: settings alike but for the seed and what belongs to a machine
       (paths, accelerator, threads). A key that only one of two records has is ignored: another version wrote it;
     - a label and a seed that occur twice have the same results. A finished run is preferred.
 
@@ -59,13 +59,14 @@ def merge(directories: Sequence[Path]) -> list[tuple[Path, Record]]:
     two runs, the field and both values, for comparisons that cannot be merged.
     """
     comparisons = [[Run(path, run, record) for run, record in runs_of(path)] for path in map(Path, directories)]
-    kept: dict[tuple[str, int], Run] = {}
+    kept: dict[tuple[str, str, str, int], Run] = {}
     for number, second in enumerate(comparisons):
         for first in comparisons[:number]:
             _check_data(first, second)
         for run in second:
-            key = (run.record.label, run.record.seed)
-            same_label = (other for other in kept.values() if other.record.label == run.record.label)
+            mine = (run.record.task, run.record.data, run.record.label)
+            key = (*mine, run.record.seed)
+            same_label = (other for (*place, _), other in kept.items() if tuple(place) == mine)
             if other := next((other for other in same_label if other.comparison != run.comparison), None):
                 _check_settings(other, run)
             if copy := kept.get(key):
@@ -79,11 +80,11 @@ def merge(directories: Sequence[Path]) -> list[tuple[Path, Record]]:
 
 
 def _check_data(first: Sequence[Run], second: Sequence[Run]) -> None:
-    """Raises UserError if two comparisons have no data set in common, or one that differs."""
+    """Raises UserError if two comparisons have neither data set nor label in common, or a data set that differs."""
     data_sets = [data_set for data_set in _data_sets(first) if data_set in _data_sets(second)]
-    if not data_sets:
+    if not data_sets and {run.record.label for run in first}.isdisjoint(run.record.label for run in second):
         value, before = (f"{data} ({task})" for (task, data), *_ in (_data_sets(second), _data_sets(first)))
-        raise refusal("data", second[0], value, first[0], before, "they have no data set in common")
+        raise refusal("data", second[0], value, first[0], before, "they have neither a data set nor a label in common")
     for data_set in data_sets:
         old, new = ([run for run in runs if (run.record.task, run.record.data) == data_set] for runs in (first, second))
         for field, reason in CONDITIONS.items():

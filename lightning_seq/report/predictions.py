@@ -53,10 +53,10 @@ def read_groups(path: Path) -> tuple[np.ndarray, np.ndarray] | None:
     return ids, names.indices.to_numpy()
 
 
-def example_names(runs: list[tuple[Path, Record]]) -> dict[tuple[str, int], Names]:
-    """The names by label and seed; a run without readable predictions, or whose predictions have no ids, has none."""
+def example_names(runs: list[tuple[Path, Record]]) -> dict[tuple[str, str, int], Names]:
+    """The names by data set, label and seed; a run without readable predictions, or with ones without ids, has none."""
     names, _ = read_artifacts(runs, "predictions", read_names)
-    return {(record.label, record.seed): by_row for record, by_row in names}
+    return {(record.data, record.label, record.seed): by_row for record, by_row in names}
 
 
 def read_names(path: Path) -> Names:

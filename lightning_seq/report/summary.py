@@ -20,6 +20,7 @@ from lightning_seq.report.chosen import choices as find_choices
 from lightning_seq.report.fairness import fairness, unequal
 from lightning_seq.report.headline import conventions, importance, lower_is_better, rank
 from lightning_seq.report.machine import shared_machine
+from lightning_seq.report.over_data_sets import DataSet, OverDataSets, over_data_sets
 from lightning_seq.report.reading import Reading
 from lightning_seq.report.test_set_verdicts import verdict_on
 from lightning_seq.report.verdict import Verdict
@@ -190,12 +191,14 @@ class Summary:
     """The results of a comparison: a group for each data set, in the order they started, and the unfinished runs.
 
     sources: the directories from which its runs were merged, in words; empty for a single directory.
+    over:    the labels over all data sets; None unless at least two data sets have two labels in common.
     """
 
     name: str
     groups: tuple[Group, ...]
     problems: tuple[Problem, ...]
     sources: str = ""
+    over: OverDataSets | None = None
 
     @property
     def runs(self) -> int:
@@ -246,17 +249,26 @@ def summarise_runs(
         raise UserError(f"no finished run has the metric {headline}: {near(headline, names)}")
     kinds = dict.fromkeys((record.task, record.data) for record in records)
     reading = Reading.of(runs, rope, stochastic_order)
+    groups = tuple(
+        _group([run for run in runs if (run[1].task, run[1].data) == kind], headline, reading) for kind in kinds
+    )
     return Summary(
         name=directory.resolve().name,
-        groups=tuple(
-            _group([run for run in runs if (run[1].task, run[1].data) == kind], headline, reading) for kind in kinds
-        ),
+        groups=groups,
         problems=tuple(
             Problem(record.label, record.seed, record.status, record.error, _log(directory, run, record))
             for run, record in runs
             if record.status != "done"
         ),
+        over=over_data_sets([_data_set(group, groups, runs) for group in groups]) if len(groups) > 1 else None,
     )
+
+
+def _data_set(group: Group, groups: tuple[Group, ...], runs: list[tuple[Path, Record]]) -> DataSet:
+    name = group.data if sum(other.data == group.data for other in groups) == 1 else group.title
+    shown = [run for run in runs if group.holds(run[1]) and run[1].label not in group.unchosen]
+    baseline = group.baseline.metrics.get(group.headline or "") if group.baseline else None
+    return DataSet(name, group.headline, baseline, shown)
 
 
 def _group(runs: list[tuple[Path, Record]], headline: str | None, reading: Reading) -> Group:

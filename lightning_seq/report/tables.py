@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Sequence
 from csv import writer
 
 from lightning_seq.records.numbers import number
-from lightning_seq.report import columns
+from lightning_seq.report import columns, over_data_sets_tables
 from lightning_seq.report.columns import Column, Value
 from lightning_seq.report.escape import latex, markdown_cell, one_line
 from lightning_seq.report.formats import NOTHING, whole
+from lightning_seq.report.over_data_sets import OverDataSets
+from lightning_seq.report.over_data_sets_tables import label_table
 from lightning_seq.report.summary import Group, Row, Summary
 from lightning_seq.report.verdict import probability
 
@@ -80,10 +83,20 @@ def markdown(summary: Summary) -> str:
             _markdown_list([*verdict(group), *_best_mean(group), *notes(group)]),
             _markdown_pairs(group),
         ]
+    if summary.over is not None:
+        parts += ["## Over data sets", *_markdown_over(summary.over)]
     if several and summary.problems:
         parts.append("## Unfinished runs")
     parts.append(_markdown_list(problem_lines(summary)))
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _markdown_over(over: OverDataSets) -> list[str]:
+    labels, pairs = (
+        "\n".join([_markdown_row(head), "|---|" + "---:|" * (len(head) - 1), *map(_markdown_row, rows)])
+        for head, rows in (label_table(over), over_data_sets_tables.pair_table(over))
+    )
+    return [labels, _markdown_list([one_line(text) for text in (*over.sentences, *over.how)]), pairs]
 
 
 def _markdown_table(group: Group) -> str:
@@ -150,31 +163,41 @@ def _markdown_pairs(group: Group) -> str:
 def tex(summary: Summary) -> str:
     """A LaTeX table as wide as the text for each data set, with booktabs' rules and the verdict in its caption."""
     parts = ["% \\usepackage{booktabs,tabularx}", *(_tex_table(summary, group) for group in summary.groups)]
+    if summary.over is not None:
+        head, rows = label_table(summary.over)
+        title = f"{summary.name}: over {len(summary.over.names)} data sets"
+        cells = [[latex(cell) for cell in row[:4]] for row in rows]
+        parts.append(_tex_float(title, [*summary.over.sentences, *summary.over.how], head[:4], cells))
     return "\n\n".join(parts) + "\n"
 
 
 def _tex_table(summary: Summary, group: Group) -> str:
     shown = columns.tex_columns(group)
-    lines = []
+    rows = []
     for row in columns.rows(group):
         bold = 2 if row == group.significant() else None
         cells = [latex(column.text(row)) for column in shown]
-        lines.append(" & ".join(f"\\textbf{{{cell}}}" if i == bold else cell for i, cell in enumerate(cells)) + " \\\\")
+        rows.append([f"\\textbf{{{cell}}}" if i == bold else cell for i, cell in enumerate(cells)])
     title = f"{summary.name}: {group.title}" if len(summary.groups) > 1 else summary.name
-    caption = [f"{title}.", *verdict(group), *(_best_mean(group) if group.significant() else [])]
+    caption = [*verdict(group), *(_best_mean(group) if group.significant() else [])]
+    comments = [f"% {text}" for text in notes(group)]
+    return "\n".join([*comments, _tex_float(title, caption, [column.name for column in shown], rows)])
+
+
+def _tex_float(title: str, caption: Sequence[str], head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """rows: of cells in LaTeX."""
     name = re.sub("[^a-z0-9]+", "-", title.lower()).strip("-") or "results"
     return "\n".join(
         [
-            *(f"% {text}" for text in notes(group)),
             "\\begin{table}",
             "\\centering",
-            f"\\caption{{{latex(' '.join(caption))}}}",
+            f"\\caption{{{latex(' '.join([f'{title}.', *caption]))}}}",
             f"\\label{{tab:{name}}}",
-            f"\\begin{{tabularx}}{{\\textwidth}}{{>{{\\raggedright\\arraybackslash}}X{'r' * (len(shown) - 1)}}}",
+            f"\\begin{{tabularx}}{{\\textwidth}}{{>{{\\raggedright\\arraybackslash}}X{'r' * (len(head) - 1)}}}",
             "\\toprule",
-            " & ".join(latex(column.name) for column in shown) + " \\\\",
+            " & ".join(map(latex, head)) + " \\\\",
             "\\midrule",
-            *lines,
+            *(" & ".join(row) + " \\\\" for row in rows),
             "\\bottomrule",
             "\\end{tabularx}",
             "\\end{table}",
@@ -202,6 +225,15 @@ def csv(summary: Summary) -> str:
             if not buffer.tell():
                 sheet.writerow(map(one_line, cells))
             sheet.writerow(one_line(_precise(value)) for value in cells.values())
+    return buffer.getvalue()
+
+
+def over_csv(over: OverDataSets) -> str:
+    """The labels over all data sets, see `over_data_sets_tables.sheet`."""
+    buffer = io.StringIO()
+    writer(buffer, lineterminator="\n").writerows(
+        [one_line(_precise(value)) for value in row] for row in over_data_sets_tables.sheet(over)
+    )
     return buffer.getvalue()
 
 

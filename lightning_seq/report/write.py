@@ -11,7 +11,7 @@ from lightning_seq.report import tables
 from lightning_seq.report.conditions import Run, check_alike
 from lightning_seq.report.dashboard.dashboard import render
 from lightning_seq.report.reading import record_rope
-from lightning_seq.report.stamp import DASHBOARD, SHEET, TABLE, TEX
+from lightning_seq.report.stamp import DASHBOARD, OVER, SHEET, TABLE, TEX
 from lightning_seq.report.summary import Summary, runs_of, summarise_runs
 
 
@@ -31,6 +31,8 @@ class DashboardError(UserError):
 
 def write_report(directory: Path, stochastic_order: bool = False, rope: float | None = None) -> Summary:
     """Write `table.md`, `table.csv`, `table.tex` and `dashboard.html` into `<runs>/<name>/`, each in one step.
+
+    Over several data sets with the same labels, `over_data_sets.csv` is written too.
 
     stochastic_order: whether the table of pairs holds almost stochastic order (Dror et al. 2019) too.
     rope:             see `report.scale.scale`; it is recorded for later reports.
@@ -56,6 +58,10 @@ def write_pages(directory: Path, runs: list[tuple[Path, Record]], summary: Summa
     try:
         for name, text in texts.items():
             write_text(directory / name, text)
+        if summary.over is None:
+            (directory / OVER).unlink(missing_ok=True)  # of an earlier report
+        else:
+            write_text(directory / OVER, tables.over_csv(summary.over))
         try:
             page = render(directory, runs, summary)
         except (UserError, MemoryError) as error:  # the chart library may not find memory

@@ -73,7 +73,7 @@ def worst_sentences(
     page: Page,
     tagging: Tagging,
     summary: Summary,
-    names: Mapping[tuple[str, int], Names] = MappingProxyType({}),
+    names: Mapping[tuple[str, str, int], Names] = MappingProxyType({}),
 ) -> Markup:
     """The sentences of one seed of each label, folded away but for the first label of a data set.
 
@@ -93,7 +93,7 @@ def worst_sentences(
             name_of=name_of,
             runs=[
                 (index, f"{record.label}, seed {record.seed}", tagged, _colours(tagged),
-                 names.get((record.label, record.seed), {}))
+                 names.get((record.data, record.label, record.seed), {}))
                 for index, record, tagged in shown
             ],
         )  # fmt: skip

@@ -39,7 +39,7 @@ def translation(page: Page, runs: list[tuple[Path, Record]], summary: Summary) -
     return page.of_artifacts("Translation", "translation", Translation.read, done, summary, part, least=LEAST_TOKENS)
 
 
-def _group(names: Mapping[tuple[str, int], Names], page: Page, group: Group, translations: Translations) -> Markup:
+def _group(names: Mapping[tuple[str, str, int], Names], page: Page, group: Group, translations: Translations) -> Markup:
     by_label = {
         label: [(record.seed, result) for record, result in translations if record.label == label]
         for label in group.labels
@@ -194,14 +194,14 @@ def _facts(translations: Translations) -> str:
 
 
 def _examples(
-    group: Group, translations: Translations, names: Mapping[tuple[str, int], Names]
+    group: Group, translations: Translations, names: Mapping[tuple[str, str, int], Names]
 ) -> list[dict[str, object]]:
     runs: dict[str, Translation] = {}
     known: Names = {}
     for record, result in sorted(translations, key=lambda item: item[0].seed):
         if result.examples:
             runs.setdefault(record.label, result)
-            known = known or names.get((record.label, record.seed), {})
+            known = known or names.get((record.data, record.label, record.seed), {})
     sentences: dict[tuple[int, str, str], dict[str, Example]] = {}
     for label in group.labels:
         for example in runs[label].examples if label in runs else ():
