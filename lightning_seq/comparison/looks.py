@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from lightning_seq.comparison.grid import planned_runs
 from lightning_seq.comparison.plan import announce
 from lightning_seq.config.entry import Entry
+from lightning_seq.config.tree import Config
 from lightning_seq.errors import UserError
 from lightning_seq.records.comparison import Looks, read_plan
 from lightning_seq.records.record import Record, runs_in
@@ -83,6 +84,11 @@ def run_looks(
         if not entries:
             break
     return runs
+
+
+def first_look(config: Config) -> range:
+    """The seeds before the first look."""
+    return range(1, min(sequential.FIRST, config["max_seeds"]) + 1)
 
 
 def _looks(ready: Sequence[PreparedEntry], reader: Reader) -> Looks:

@@ -17,7 +17,9 @@ from statistics import fmean
 import numpy as np
 
 from lightning_seq.files import Plain
+from lightning_seq.report import seed_draws
 from lightning_seq.report.scale import SUCCESSES, Scale, scale
+from lightning_seq.report.seed_draws import in_words
 from lightning_seq.significance.compare import MOST_SEEDS, Comparison, Decision, Pair, compare
 from lightning_seq.significance.simultaneous import ALPHA
 
@@ -82,7 +84,7 @@ class Evaluation:
     failed:   by label, the seeds whose runs failed.
     examples: see `significance.compare.compare`.
     clusters: `[N]`, or None.
-    blocked:  whether a seed draws the split or the vectors.
+    drawn:    see `report.seed_draws.drawn`; if there is anything, seeds are compared as blocks.
     """
 
     scores: Mapping[str, Mapping[int, float]]
@@ -90,7 +92,7 @@ class Evaluation:
     failed: Mapping[str, frozenset[int]] | None = None
     examples: Mapping[tuple[str, int], np.ndarray] | None = None
     clusters: np.ndarray | None = None
-    blocked: bool = False
+    drawn: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -147,6 +149,7 @@ def judge(
     size = _matched([(matches or {}).get(label, {}) for label in ranked])
     size = size or _alike([parameters.get(label, {}) for label in ranked])
     conditions = f"At {size} and {_seeds(pairs)}" if size else f"With {_seeds(pairs)}"
+    conditions += f", each with its own {in_words(test_set.drawn)}" if test_set.drawn else ""
     sentences = [
         f"{conditions}, {_sentence(ranked, verdict)}.",
         *_plan(verdict, comparison.examples),
@@ -154,7 +157,8 @@ def judge(
     ]
     if test_set.name:
         sentences = [f"{test_set.name}: {sentence}" for sentence in sentences]
-    how = (*_how(scores, comparison, metric, measure, test_set.clusters is not None), *notes)
+    blocks = seed_draws.how(test_set.drawn, scores, ranked) if test_set.drawn else []
+    how = (*_how(scores, comparison, metric, measure, test_set), *blocks, *notes)
     return replace(verdict, sentences=tuple(sentences), how=how, best=best)
 
 
@@ -214,7 +218,7 @@ def _compare(test_set: Evaluation, measure: Scale, stochastic_order: bool = Fals
         measure.lower_is_better,
         measure.limits,
         measure.rope,
-        test_set.blocked,
+        bool(test_set.drawn),
         stochastic_order,
         measure.level,
     )
@@ -352,13 +356,14 @@ def rounded(count: float) -> str:
 
 
 def _how(
-    scores: Mapping[str, Mapping[int, float]], comparison: Comparison, metric: str, measure: Scale, named: bool
+    scores: Mapping[str, Mapping[int, float]], comparison: Comparison, metric: str, measure: Scale, test_set: Evaluation
 ) -> list[str]:
     pairs = comparison.pairs
-    over = "over training runs (seeds) alone, on these test examples"
+    over = "over training runs (seeds) alone"
+    over += ", each on its own test examples" if "test" in test_set.drawn else ", on these test examples"
     if comparison.examples:
         over = f"over training runs (seeds) and {comparison.examples:,} test examples"
-        over += f" in {comparison.clusters:,} groups" if named else ""
+        over += f" in {comparison.clusters:,} groups" if test_set.clusters is not None else ""
     family = "one pair" if len(pairs) == 1 else f"all {len(pairs)} pairs"
     what = f"the logarithm of {metric}" if measure.log else metric
     if comparison.threshold is not None:

@@ -76,6 +76,7 @@ class MemoryProblemData(DataModule[PreparedData[Sequences], VectorReader]):
             fingerprints=_fingerprints(splits),
             name=source.describe(),
             report=report,
+            drawn=drawn_splits(source),
         )
         self.reader = VectorReader(self.spec)
 

@@ -53,7 +53,8 @@ class NameColumns:
 
     def names_to_plain(self) -> dict[str, Plain]:
         """The part of the identity of a source; empty without such columns."""
-        return {setting.replace("_column", "s"): column for setting, column in self.name_columns().items()}
+        names = {setting.replace("_column", "s"): column for setting, column in self.name_columns().items()}
+        return {**names, **({"whole_groups": True} if self.group_column else {})}
 
 
 def origins(places: Mapping[str, str | None]) -> dict[str, str]:

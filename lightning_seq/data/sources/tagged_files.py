@@ -51,6 +51,7 @@ class TaggedFiles(SplitFiles, Cut):
             "kind": type(self.reading).__name__,
             "columns": self.reading.to_plain(),
             "cut": self.shares(),
+            **({"whole_documents": True} if self.missing(self.given()) else {}),
             **self.contents(),
         }
 
