@@ -12,7 +12,7 @@ from rich.console import Console
 
 from lightning_seq.comparison.directories import check_directories, check_place
 from lightning_seq.comparison.grid import planned_runs, seeds_of
-from lightning_seq.comparison.looks import Reader, check_looks, first_look, run_looks
+from lightning_seq.comparison.looks import Reader, check_looks, first_look, metrics_of, run_looks
 from lightning_seq.comparison.plan import announce
 from lightning_seq.comparison.progress import RunTable
 from lightning_seq.comparison.show import shown, shows_config
@@ -158,6 +158,9 @@ def compare(words: Sequence[str], entries: list[Entry], console: Console, reader
         if not (trials and config["dry_run"]):
             check_directories(runs)
     _check_made_alike(runs, ready)
+    if config["rope"] is not None:
+        for metrics in metrics_of(ready, reader).values():
+            reader.check_rope(metrics[0], config["rope"])
     if config["dry_run"]:
         from lightning_seq.comparison.dry_run import show_plan  # imports torch
 

@@ -86,5 +86,5 @@ def _agreement(name: str, meaning: str, recorded: Sequence[tuple[Record, object]
     if equal and ALL not in by_group:
         values = {}
         for seed, group in sorted(by_group.items()):
-            values.setdefault(*group, []).append(f"seed {seed}")
+            values.setdefault(next(iter(group)), []).append(f"seed {seed}")
     return Agreement(name, meaning, equal, {value: tuple(runs) for value, runs in values.items()}, tuple(missing))

@@ -117,7 +117,8 @@ def _machine(records: Sequence[Record]) -> Agreement:
 
 
 def _seeds_text(item: Agreement) -> str:
-    return f"each seed draws its own {' or '.join(what for what in item.values if what != 'nothing')}, for all labels"
+    what = " or ".join(value for value in item.values if value != "nothing")
+    return f"each seed draws its own {what}, the same for all labels"
 
 
 def _size_text(item: Agreement) -> str:

@@ -11,6 +11,7 @@ from lightning_seq.identity import SETTINGS, drawn_keys, may_differ, shown, vari
 from lightning_seq.records.record import Record, runs_in
 from lightning_seq.report.conditions import CONDITIONS, Run, check_alike, refusal
 from lightning_seq.report.formats import plural
+from lightning_seq.report.reading import Rope
 from lightning_seq.report.summary import Summary, leading, runs_of, summarise_runs
 from lightning_seq.report.test_sets import distance
 from lightning_seq.report.write import write_pages
@@ -20,7 +21,7 @@ GROUPS = ("choices", *SETTINGS, "callbacks")
 
 
 def write_merged(
-    directories: Sequence[Path], output: Path, stochastic_order: bool = False, rope: float | None = None
+    directories: Sequence[Path], output: Path, stochastic_order: bool = False, rope: Rope | None = None
 ) -> Summary:
     """Write the tables and the dashboard of the runs of several comparisons into `output`.
 

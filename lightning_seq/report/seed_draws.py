@@ -56,7 +56,7 @@ def how(names: Collection[str], scores: Mapping[str, Mapping[int, float]], label
     others = sorted({seed for label in labels for seed in scores[label]} - set(seeds))
     if others:
         few = f"seed {others[0]}" if len(others) == 1 else f"seeds {', '.join(map(str, others))}"
-        lines.append(f"Without {few} in the verdict: a label has no result there.")
+        lines.append(f"Without {few} in the verdict, its plot and the table: a label has no result there.")
     part = shared_variance(scores, labels)
     if part is not None:
         lines.append(

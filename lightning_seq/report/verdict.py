@@ -23,7 +23,8 @@ from lightning_seq.report.seed_draws import in_words
 from lightning_seq.significance.compare import MOST_SEEDS, Comparison, Decision, Pair, compare
 from lightning_seq.significance.simultaneous import ALPHA
 
-ONE_SEED = "One seed for each label: nothing can be concluded from one seed. Run more with seeds=3."
+ONE_OF_PLAN = "One seed for each label: nothing can be concluded from one seed."
+ONE_SEED = f"{ONE_OF_PLAN} Run more with seeds=3."
 NO_PAIR = "Fewer than two labels have two runs with a finite result: nothing can be concluded."
 MANY = 20
 """With more labels than these, the sentence names only the best one and counts the other pairs."""
@@ -44,6 +45,7 @@ class Verdict:
     scale:     of the differences in `pairs`.
     test_set:  its name; empty where it is the only one.
     parts:     the verdict on each test set, where there are several.
+    left_out:  by label and seed, the runs with a result on which the verdict does not rest.
     """
 
     sentences: tuple[str, ...] = ()
@@ -53,6 +55,7 @@ class Verdict:
     scale: Scale | None = None
     test_set: str = ""
     parts: tuple[Verdict, ...] = ()
+    left_out: frozenset[tuple[str, int]] = frozenset()
 
     @property
     def ranked(self) -> list[str]:
@@ -114,6 +117,7 @@ def judge(
     stochastic_order: bool = False,
     rope: float | None = None,
     level: float = ALPHA,
+    planned: bool = False,
 ) -> Verdict:
     """The verdict on the labels of one test set; labels without scores are left out.
 
@@ -121,15 +125,16 @@ def judge(
     matches:    by label, the target of its size, as in a record: the sentence names it if all are equal.
     notes:      on problems of the examples' scores.
     rope:       see `scale`.
-    level:      of the test; another one than 5 % is of a plan, which adds seeds itself: pairs then hold no `needed`.
+    level:      of the test.
+    planned:    whether a plan adds seeds by itself: pairs then hold no `needed`.
     """
     scores = {label: by_seed for label, by_seed in test_set.scores.items() if by_seed}
     if metric is None or not scores:
         return Verdict(how=tuple(notes))
     if all(len(by_seed) == 1 for by_seed in scores.values()):
-        return Verdict((ONE_SEED,))
+        return Verdict((ONE_OF_PLAN if planned else ONE_SEED,), tuple(notes))
     if len(scores) < 2:
-        return Verdict()
+        return Verdict(how=tuple(notes))
     measure = scale(metric, rope, level)
     scores = {label: measure.all_compared(runs) for label, runs in scores.items()}
     test_set = replace(test_set, scores=scores)
@@ -138,10 +143,13 @@ def judge(
         return Verdict((NO_PAIR,), tuple(notes))
     sign = 1 if measure.lower_is_better else -1
     known = {label for pair in comparison.pairs for label in (pair.better, pair.other)}
-    ranked = sorted(known, key=lambda label: (sign * fmean(scores[label].values()), label))
+    all_seeds = {seed for label in known for seed in scores[label]}
+    seeds = set(seed_draws.common_seeds(scores, known)) if test_set.drawn else all_seeds
+    judged = {label: [value for seed, value in scores[label].items() if seed in seeds] for label in known}
+    ranked = sorted(known, key=lambda label: (sign * fmean(judged[label]), label))
     place = {label: number for number, label in enumerate(ranked)}
     pairs = tuple(sorted(comparison.pairs, key=lambda pair: sorted((place[pair.better], place[pair.other]))))
-    if level != ALPHA:
+    if planned:
         pairs = tuple(replace(pair, needed=None) for pair in pairs)
     successes = SUCCESSES if level == ALPHA else replace(SUCCESSES, level=level)
     verdict = Verdict(pairs=pairs, scale=measure if comparison.threshold is None else successes)
@@ -159,7 +167,8 @@ def judge(
         sentences = [f"{test_set.name}: {sentence}" for sentence in sentences]
     blocks = seed_draws.how(test_set.drawn, scores, ranked) if test_set.drawn else []
     how = (*_how(scores, comparison, metric, measure, test_set), *blocks, *notes)
-    return replace(verdict, sentences=tuple(sentences), how=how, best=best)
+    left_out = frozenset((label, seed) for label in known for seed in set(scores[label]) - seeds)
+    return replace(verdict, sentences=tuple(sentences), how=how, best=best, left_out=left_out)
 
 
 def clauses(ranked: Sequence[str], pairs: Sequence[Pair]) -> list[Clause]:

@@ -77,7 +77,7 @@ def test_a_look_is_complete_when_all_its_runs_have_ended() -> None:
     assert reading.at_look(THREE[:-1])[:2] == ([], 0.05)
     assert "the verdict is first read after 3 seeds." in reading.at_look(THREE[:-1])[2][0]
     runs, level, (note, later) = reading.at_look([*THREE, *MORE[:-1]])
-    assert later == "Runs of seeds above 3 are in the tables and charts, and not in the verdict."
+    assert later == "Runs of seeds above 3 are not in the verdict, its plot and the table."
     assert (runs, level) == (THREE, 0.01)
     assert note.endswith("(seeds=auto, max_seeds=5): look 1 of 2, after 3 seeds; level 0.01.")
     assert reading.at_look([*THREE[:-1], record("b", 3, 3, "failed")])[1] == 0.01

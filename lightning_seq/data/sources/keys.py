@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from dataclasses import Field, dataclass, replace
+from typing import ClassVar, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
@@ -96,6 +96,31 @@ def typed_keys(splits: Sequence[Keys], untyped: bool) -> list[Keys]:
     if all(_is_whole(key, untyped) for keys in splits for key in keys):
         return [[int(key) for key in keys] for keys in splits]
     return [[str(key) for key in keys] for keys in splits]
+
+
+N = TypeVar("N", bound="Named")
+
+
+class Named(Protocol):
+    """The examples of one split, a dataclass with keys and groups of the user."""
+
+    __dataclass_fields__: ClassVar[dict[str, Field[object]]]
+
+    @property
+    def keys(self) -> Keys | None: ...
+
+    @property
+    def groups(self) -> Keys | None: ...
+
+
+def typed_names(tables: Mapping[str, N], untyped: bool) -> dict[str, N]:
+    """The tables with the keys and the groups of all splits typed alike; see `typed_keys`."""
+    keys = typed_keys([table.keys or [] for table in tables.values()], untyped)
+    groups = typed_keys([table.groups or [] for table in tables.values()], untyped)
+    return {
+        split: replace(table, keys=own or None, groups=group or None)
+        for (split, table), own, group in zip(tables.items(), keys, groups, strict=True)
+    }
 
 
 def _is_whole(value: int | str, untyped: bool) -> bool:
