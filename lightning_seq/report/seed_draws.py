@@ -46,7 +46,7 @@ def shared_variance(scores: Mapping[str, Mapping[int, float]], labels: Sequence[
     rest = values - values.mean(1, keepdims=True) - values.mean(0) + values.mean()
     own = float(np.square(rest).sum()) / ((L - 1) * (K - 1))
     shared = max(0.0, float(values.mean(0).var(ddof=1)) - own / L)
-    return shared / (shared + own) if shared + own > 0 else None
+    return shared / (shared + own) if shared + own > (1e-9 * float(np.abs(values).max())) ** 2 else None
 
 
 def how(names: Collection[str], scores: Mapping[str, Mapping[int, float]], labels: Sequence[str]) -> list[str]:
