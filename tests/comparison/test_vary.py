@@ -236,9 +236,7 @@ def test_runs_of_a_seed_share_split_and_vectors(
     assert "give another name=NAME" in capsys.readouterr().err
 
 
-def test_a_test_file_is_the_same_for_all_seeds(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], texts: Path
-) -> None:
+def test_a_test_file_is_the_same_for_all_seeds(tmp_path: Path, capsys: pytest.CaptureFixture[str], texts: Path) -> None:
     words = [*WORDS, f"data.train={texts}", f"runs={tmp_path}", "name=x", f"cache={tmp_path / 'cache'}", ALL]
     test = tmp_path / "test.csv"
     test.write_text("text,label\np 1 of the hill,p\nq 2 of the sea,q\n")

@@ -66,13 +66,14 @@ class Tail(Shares):
                     f"expected more lines; or give data.{split}=FILE"
                 )
             ends = np.fromiter(accumulate(map(len, text)), dtype=np.int64, count=len(text))
-            start, stop, place = ends[-1] - share * whole, len(text), "the last"
+            start, place = ends[-1] - share * whole, "the last"
             if self.split_seed is not None:
                 generator = np.random.default_rng(np.random.SeedSequence([self.split_seed, STREAMS[split]]))
                 start, place = generator.uniform(0, start), "a drawn stretch of"
-                stop = int(np.abs(ends - start - share * whole).argmin()) + 1
-            kept = int(np.abs(ends[: max(stop - 1, 1)] - start).argmin()) + 1
-            stop = max(stop, kept + 1)
+            kept = int(np.abs(ends[:-1] - start).argmin()) + 1
+            stop = len(text)
+            if self.split_seed is not None:
+                stop = max(kept, int(np.abs(ends - ends[kept - 1] - share * whole).argmin())) + 1
             lines["train"], lines[split] = text[:kept] + text[stop:], text[kept:stop]
             notes.append(f"{split}: {place} {share:.0%} of train, as the source has no such split")
         return {split: lines[split] for split in SPLITS}, notes
