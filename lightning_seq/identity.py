@@ -79,6 +79,8 @@ DRAWN = {"split": "data.split_seed", "vectors": "word2vec.seed"}
 """By a value of `vary`, the key that the seed of a run then sets."""
 INIT = ["init"]
 """The `vary` of configurations without it: a seed draws initialisation, batch order and dropout alone."""
+ADDED: Mapping[str, Plain] = {"vary": INIT, "data.split_seed": None}
+"""Keys that configurations of earlier versions may lack, with the value that changes nothing."""
 
 OUTSIDE = (Role.PLACE, Role.PREDICTIONS)
 """Roles of the keys that are not part of a run's identity."""
@@ -107,8 +109,11 @@ def config_identity(config: Mapping[str, Plain]) -> dict[str, Plain]:
     kept = _without(config, OUTSIDE)
     if is_matched(config):
         kept["match"] = config["match"]
-    if varied(config) == INIT:
-        kept.pop("vary", None)  # earlier versions had no such key
+    for key, usual in ADDED.items():
+        parent, _, name = located(kept, key).rpartition(".")
+        node = value_at(kept, parent) if parent else kept
+        if isinstance(node, dict) and node.get(name) == usual:
+            node.pop(name, None)
     kept["allow"] = []  # the key that uses an admitted class names it
     return kept
 
