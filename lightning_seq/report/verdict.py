@@ -222,7 +222,7 @@ def probability(p: float) -> str:
 def _compare(test_set: Evaluation, measure: Scale, stochastic_order: bool = False) -> Comparison:
     return compare(
         test_set.scores,
-        None if measure.log else test_set.examples,
+        test_set.examples,
         test_set.clusters,
         measure.lower_is_better,
         measure.limits,
