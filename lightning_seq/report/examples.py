@@ -79,8 +79,8 @@ def _groups(runs: list[tuple[Path, Record]]) -> np.ndarray | None:
 
 def _reader(name: str, record: Record) -> Callable[[Path], Scored | None] | None:
     if name in ("accuracy", "loss", "perplexity", "bits_per_character") and record.task == "language_modelling":
-        recorded = [number(record.metrics.get(f"test/{metric}")) for metric in ("loss", "bits_per_character")]
-        factor = recorded[1] / recorded[0] if name == "bits_per_character" and all(recorded) else 1.0
+        nats, bits = (number(record.metrics.get(f"test/{metric}")) for metric in ("loss", "bits_per_character"))
+        factor = bits / nats if name == "bits_per_character" and bits and nats else 1.0
         return lambda path: _of_text(path, "right" if name == "accuracy" else "loss", factor)
     if name in ("accuracy", "exact_match") and not (name == "accuracy" and record.task == "sequence_to_sequence"):
         lower = name == "exact_match" and "case:lc" in _signature(record)
