@@ -55,8 +55,6 @@ class Setting:
         """The default as it is typed."""
         if self.default is None or isinstance(self.default, bool):
             return json.dumps(self.default)
-        if isinstance(self.default, list):
-            return ",".join(map(str, self.default))
         return str(self.default)
 
 

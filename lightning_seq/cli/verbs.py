@@ -197,7 +197,7 @@ VERBS = {
             "train model=lstm trainer=ddp trainer.accelerator=cpu trainer.devices=2",
         ),
         groups=_GROUPS,
-        settings=("seed", "vary", "resume", "runs", "name", "cache", *_SETTINGS),
+        settings=("seed", "resume", "runs", "name", "cache", *_SETTINGS),
     ),
     "compare": Verb(
         "Train every architecture with every seed; tables and dashboard.",
@@ -208,7 +208,7 @@ VERBS = {
             "compare experiment=demo",
         ),
         groups=(*_GROUPS, "launcher", "experiment"),
-        settings=("seeds", "max_seeds", "vary", "rope", "jobs", "tune", "dry_run", "runs", "name", *_SETTINGS),
+        settings=("seeds", "max_seeds", "rope", "jobs", "tune", "dry_run", "runs", "name", *_SETTINGS),
     ),
     "status": Verb(
         "Show which runs are running, done, failed or waiting, and the estimated time left.",
