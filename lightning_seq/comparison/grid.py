@@ -12,6 +12,7 @@ from lightning_seq.config.compose import GENERAL_MODEL, check_name, check_task, 
 from lightning_seq.config.effects import check_effects
 from lightning_seq.config.entry import Entry
 from lightning_seq.config.match import check_match
+from lightning_seq.config.seeds import check_vary
 from lightning_seq.config.tree import Config
 from lightning_seq.config.words import Word, alternatives, split_words
 from lightning_seq.errors import UserError
@@ -54,7 +55,8 @@ def entries(words: Sequence[str]) -> list[Entry]:
         entry.config["name"] = name
         entry.config["entries"] = None
         del entry.config["label"], entry.config["show"]  # keys of the command, not of the run
-    _check_diagnostics(made)
+        check_vary(entry.config, {pair.key for pair in [*pairs, *split_words(entry.overrides)]})
+    _check_alike(made)
     notes = tuple(check_effects([entry.label for entry in made], [entry.config for entry in made], pairs))
     made[0] = replace(made[0], notes=notes)
     check_match(made, [pair.key for pair in pairs if pair.key not in swept])
@@ -87,10 +89,16 @@ def _of_lists(lists: Sequence[tuple[Word, Sequence[str]]], swept: Sequence[str])
     ]
 
 
-def _check_diagnostics(made: Sequence[Entry]) -> None:
-    """Raises UserError unless all entries have the same diagnostics: each takes time and may change speed."""
+def _check_alike(made: Sequence[Entry]) -> None:
+    """Raises UserError unless a seed draws the same for all entries, and all have the same diagnostics: each takes time
+    and may change speed."""
     first = made[0]
     for entry in made[1:]:
+        if entry.config["vary"] != first.config["vary"]:
+            raise UserError(
+                f"{first.label} has vary={first.config['vary']}, {entry.label} has {entry.config['vary']}: expected "
+                "the same for all, give vary=… for all entries"
+            )
         for name in (*INSTRUMENTS, "probe_rows"):
             one, other = first.config["callbacks"].get(name), entry.config["callbacks"].get(name)
             if one != other:

@@ -183,6 +183,7 @@ class Settings:
     """All keys of a configuration."""
 
     seed: Seed
+    vary: list[Annotated[str, OneOf(("init", "split", "vectors"))]]
     runs: str | None
     name: str | None
     label: str | None

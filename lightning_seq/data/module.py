@@ -72,6 +72,11 @@ class DataModule(LightningDataModule, ABC, Generic[P, R]):
     def fingerprints(self) -> dict[str, str]:
         return self.prepared.fingerprints
 
+    @property
+    def drawn(self) -> tuple[str, ...]:
+        """The splits that the source's `split_seed` draws."""
+        return self.prepared.drawn
+
     def train_sentences(self) -> Iterator[list[str]]:
         """The sentences of the train split that word vectors are trained on; none where inputs are not words."""
         return self.prepared.train_sentences()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import fmean, stdev
@@ -21,7 +22,8 @@ from lightning_seq.report.fairness import fairness, unequal
 from lightning_seq.report.headline import conventions, importance, lower_is_better, rank
 from lightning_seq.report.machine import shared_machine
 from lightning_seq.report.over_data_sets import DataSet, OverDataSets, over_data_sets
-from lightning_seq.report.reading import Reading
+from lightning_seq.report.reading import Reading, Rope
+from lightning_seq.report.scale import check_rope
 from lightning_seq.report.test_set_verdicts import verdict_on
 from lightning_seq.report.verdict import Verdict
 
@@ -55,7 +57,8 @@ class Statistic:
 
 @dataclass(frozen=True)
 class Row:
-    """One label of the comparison. Numbers come from its finished runs alone.
+    """One label of the comparison. Numbers come from its finished runs alone, metrics from those that the verdict
+    rests on.
 
     counts:            runs by status.
     tokens_per_second: of training; `shared_machine` if other runs or programs held up any run while it was timed.
@@ -206,7 +209,7 @@ class Summary:
 
 
 def summarise(
-    directory: Path, headline: str | None = None, stochastic_order: bool = False, rope: float | None = None
+    directory: Path, headline: str | None = None, stochastic_order: bool = False, rope: Rope | None = None
 ) -> Summary:
     """The summary of the comparison in `<runs>/<name>/`.
 
@@ -214,7 +217,8 @@ def summarise(
     stochastic_order: whether the verdict's pairs hold almost stochastic order too.
     rope:             see `report.scale.scale`; by default the one in `comparison.json`.
 
-    Raises UserError when the directory is missing or holds no record, or when no run has that metric.
+    Raises UserError when the directory is missing or holds no record, when no run has that metric, and for a rope that
+    holds every difference.
     """
     return summarise_runs(directory, runs_of(directory), headline, stochastic_order, rope)
 
@@ -237,7 +241,7 @@ def summarise_runs(
     runs: list[tuple[Path, Record]],
     headline: str | None = None,
     stochastic_order: bool = False,
-    rope: float | None = None,
+    rope: Rope | None = None,
 ) -> Summary:
     """As `summarise`, from records that are already read, in the order they started.
 
@@ -250,7 +254,7 @@ def summarise_runs(
     kinds = dict.fromkeys((record.task, record.data) for record in records)
     reading = Reading.of(runs, rope, stochastic_order)
     groups = tuple(
-        _group([run for run in runs if (run[1].task, run[1].data) == kind], headline, reading) for kind in kinds
+        _group([run for run in runs if (run[1].task, run[1].data) == kind], headline, reading, rope) for kind in kinds
     )
     return Summary(
         name=directory.resolve().name,
@@ -271,11 +275,13 @@ def _data_set(group: Group, groups: tuple[Group, ...], runs: list[tuple[Path, Re
     return DataSet(name, group.headline, baseline, shown)
 
 
-def _group(runs: list[tuple[Path, Record]], headline: str | None, reading: Reading) -> Group:
-    """Of runs on one data set, for one task."""
+def _group(runs: list[tuple[Path, Record]], headline: str | None, reading: Reading, rope: Rope | None) -> Group:
+    """Of runs on one data set, for one task. rope: that of the command."""
     records = [record for _, record in runs]
     names = _ranked(records, reading.metrics(records[0].data))
     chosen = headline if headline in names else next(iter(names), None)
+    if chosen is not None:
+        check_rope(chosen, rope)
     choices = tuple(find_choices(records, chosen))
     unchosen = {label for choice in choices for label in choice.others}
     runs = [(place, without_test(record) if record.label in unchosen else record) for place, record in runs]
@@ -283,9 +289,15 @@ def _group(runs: list[tuple[Path, Record]], headline: str | None, reading: Readi
     metrics = tuple(sorted(names, key=lambda name: name != chosen))
     shown = tuple(dict.fromkeys([*_shown(metrics, chosen), *(choice.metric for choice in choices)]))
     labels = dict.fromkeys(record.label for record in records)
-    rows = tuple(_row(label, [record for record in records if record.label == label]) for label in labels)
+
+    def made(left_out: Collection[tuple[str, int]] = ()) -> tuple[Row, ...]:
+        by_label = {label: [record for record in records if record.label == label] for label in labels}
+        return tuple(_row(label, of_label, left_out) for label, of_label in by_label.items())
+
+    rows = made()
     parameters, matches = {row.label: row.parameters for row in rows}, {row.label: row.match for row in rows}
     verdict = verdict_on(runs, chosen, reading, parameters, matches)
+    rows = made(verdict.left_out) if verdict.left_out else rows
     conditions = tuple(fairness(records, tunings_in(run.parent for run, _ in runs)[0]))
     if verdict.pairs and (differences := unequal(conditions)):
         verdict = replace(verdict, sentences=(differences, *verdict.sentences))
@@ -297,7 +309,7 @@ def _group(runs: list[tuple[Path, Record]], headline: str | None, reading: Readi
         shown=shown,
         conventions=(*conventions(records, shown), *(choice.sentence for choice in choices)),
         rows=rows,
-        seeds=tuple(sorted({record.seed for record in records if record.status == "done"})),
+        seeds=tuple(sorted({seed for row in rows for seed in row.seeds})),
         verdict=verdict,
         choices=choices,
         fairness=conditions,
@@ -333,8 +345,9 @@ def training_seconds(record: Record) -> float | None:
     return max(known) if known else None
 
 
-def _row(label: str, records: list[Record]) -> Row:
+def _row(label: str, records: list[Record], left_out: Collection[tuple[str, int]]) -> Row:
     done = sorted((record for record in records if record.status == "done"), key=lambda record: record.seed)
+    judged = [record for record in done if (label, record.seed) not in left_out]
     counts: dict[str, int] = {}
     for record in records:
         counts[record.status] = counts.get(record.status, 0) + 1
@@ -346,8 +359,10 @@ def _row(label: str, records: list[Record]) -> Row:
         cell=records[0].cell,
         engine=", ".join(dict.fromkeys(record.engine for record in done or records if record.engine)),
         counts=counts,
-        seeds=tuple(record.seed for record in done),
-        metrics={name: Statistic({record.seed: number(record.metrics.get(name)) for record in done}) for name in names},
+        seeds=tuple(record.seed for record in judged),
+        metrics={
+            name: Statistic({record.seed: number(record.metrics.get(name)) for record in judged}) for name in names
+        },
         parameters=dict(sized.parameters),
         tokens_per_second=Statistic(
             {record.seed: number(record.throughput.get("tokens_per_second")) for record in done}

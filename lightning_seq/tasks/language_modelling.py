@@ -46,6 +46,9 @@ class LanguageModelling(Task):
 
     Logged: `train/loss`, and `loss perplexity accuracy` (and `bits_per_character`) under `val/` and `test/`. The loss
     is the mean over all tokens, `<eos>` counted, in nats; perplexity is its exponential.
+
+    After a test `predictions` is `[N, 4]` float64, a row for each window of a column, or for each line: its id, its
+    targets, their summed loss, and how many of them are the likeliest token; sorted by id.
     """
 
     MONITORS: ClassVar[Mapping[str, str]] = dict.fromkeys(
@@ -168,9 +171,13 @@ class LanguageModelling(Task):
         read, self._evaluated = self._read(batch, self._evaluated)
         counts = batch.target_mask
         targets = batch.targets[counts]
+        losses, hits = token_scores(self.model.softmax, read.hidden[counts], targets, self.model.size)
         if len(targets):
-            losses, hits = token_scores(self.model.softmax, read.hidden[counts], targets, self.model.size)
             self.means(split).update(loss=losses, accuracy=hits.float())
+        if split == "test":
+            sums = torch.zeros(len(counts), 3, dtype=torch.float64, device=losses.device)
+            sums.index_add_(0, counts.nonzero()[:, 0], torch.stack([torch.ones_like(losses), losses, hits], 1).double())
+            self._rows.append(torch.cat([batch.ids[:, None].double(), sums], 1)[sums[:, 0] > 0])
 
     def logged(self, split: str, means: dict[str, Tensor]) -> dict[str, Tensor]:
         self._evaluated = None

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from lightning_seq.builders.inputs import describe_embedding
+from lightning_seq.builders.inputs import describe_embedding, drawn_by_seed
 from lightning_seq.builders.kinds import kind_of
 from lightning_seq.builders.match import residual
 from lightning_seq.callbacks.diagnostic import Diagnostic
@@ -38,6 +38,7 @@ def train_and_test(config: Config, writer: RunRecordWriter) -> None:
         match=residual(assembled.config, data.spec, inputs.width),
         fingerprints={**writer.record.fingerprints, **of_data, "embedding": inputs.mark},
         embedding=describe_embedding(inputs),
+        drawn=drawn_by_seed(config, data),
         environment=environment(assembled.config),
     )
     finish(assembled, fit(assembled, writer), writer)

@@ -10,13 +10,16 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from pyarrow import parquet
 
 import lightning_seq
 from lightning_seq.cli.main import main
 from lightning_seq.inference.score import scores
 from lightning_seq.records.record import Record, read
+from lightning_seq.report.examples import example_scores
 
 TINY = ("trainer.progress=false", "trainer.threads=1", "logger=none")
 MODEL = ("model=gru", "model.hidden_size=12", "embedding=random", "embedding.size=8", "optimizer.lr=0.02")
@@ -215,3 +218,31 @@ def test_two_ranks_train_as_one(corpus: list[str]) -> None:
         for name in ("one", "two")
     ]
     torch.testing.assert_close(saved[0][0][0][0], saved[1][0][0][0], atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("layout", ["columns", "sequences"])
+def test_the_windows_of_the_test_text_make_up_its_metrics(corpus: list[str], layout: str) -> None:
+    recipe = ["data=text_words", "data.batch_size=2", "data.eval_batch_size=3", "data.chunk_length=7", "callbacks=none"]
+    words = ["data.test_fraction=0.3", "trainer.max_epochs=1", f"data.layout={layout}", *corpus, *TINY]
+    assert main(["train", *MODEL, *recipe, *words]) == 0
+    record, run = record_of(corpus), directory_of(corpus, "text_words", "gru")
+    table = parquet.read_table(run / "predictions.parquet").to_pydict()
+    loss, tokens = sum(table["loss"]), sum(table["tokens"])
+    assert tokens == 36 * 6  # 36 lines of five words and <eos>
+    assert loss / tokens == pytest.approx(record.metrics["test/loss"], rel=1e-5)
+    assert sum(table["right"]) / tokens == pytest.approx(record.metrics["test/accuracy"], rel=1e-5)
+    starts = list(range(36)) if layout == "sequences" else [at + 7 * n for at in (0, 72, 144) for n in range(11)]
+    assert table["row"] == starts
+    assert table["group"] == [number * 100 // len(starts) for number in range(len(starts))]
+    for metric in ("loss", "perplexity", "bits_per_character", "accuracy"):
+        scores, groups, notes = example_scores([(run, record)], f"test/{metric}")
+        assert notes == []
+        assert groups is not None
+        recorded = record.metrics[f"test/{metric}"]
+        expected = math.log(recorded) if metric == "perplexity" else recorded
+        assert scores["gru", 1].mean() == pytest.approx(expected, rel=1e-5)
+    (scored,) = example_scores([(run, record)], "test/loss")[0].values()
+    rest = (loss - np.array(table["loss"])) / (tokens - np.array(table["tokens"]))
+    N = len(starts)
+    assert scored == pytest.approx(N * loss / tokens - (N - 1) * rest, abs=1e-3)  # pseudo-values of the jackknife
+    assert np.corrcoef(scored, rest)[0, 1] == pytest.approx(-1)

@@ -189,3 +189,23 @@ def test_files_of_text_are_read_by_the_rule_for_lines_and_in_their_encoding(tmp_
     assert source.identity() != TextFiles(path, path, path).identity()
     with pytest.raises(UserError, match=r"line 1: not UTF-8 .*or give data.encoding=cp1252"):
         TextFiles(path).load()
+
+
+def test_a_seed_draws_the_places_of_missing_splits() -> None:
+    lines = [f"{number:03}\n" for number in range(100)]
+    found = {
+        seed: Tail(validation_fraction=0.1, test_fraction=0.2, split_seed=seed).completed({"train": lines}, "x")
+        for seed in range(40)
+    }
+    for splits, notes in found.values():
+        assert {split: len(part) for split, part in splits.items()} == {"train": 70, "validation": 10, "test": 20}
+        assert sorted(chain(*splits.values())) == lines
+        assert all(part == sorted(part) for part in splits.values())
+        assert lines.index(splits["test"][-1]) - lines.index(splits["test"][0]) == 19  # one stretch
+        assert notes[0] == "test: a drawn stretch of 20% of train, as the source has no such split"
+    assert len({splits["test"][0] for splits, _ in found.values()}) > 20
+    assert found[0] == Tail(validation_fraction=0.1, test_fraction=0.2, split_seed=0).completed({"train": lines}, "x")
+    two, _ = Tail(split_seed=1).completed({"train": ["x", "y" * 99], "test": ["t"]}, "own.txt")
+    assert (two["train"], two["validation"]) == (["x"], ["y" * 99])
+    assert Tail().shares() == {"validation": 0.1, "test": 0.1}
+    assert Tail(split_seed=1).shares() == {"validation": 0.1, "test": 0.1, "split_seed": 1}

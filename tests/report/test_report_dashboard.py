@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from lightning_seq.errors import UserError
-from lightning_seq.records.record import read, write
+from lightning_seq.records.record import read, runs_in, write
 from lightning_seq.report.dashboard.dashboard import dashboard
 from lightning_seq.report.verdict import ONE_SEED
 from lightning_seq.report.write import write_report
@@ -206,3 +206,12 @@ def test_dots_of_any_numbers_lie_in_the_strip(
         path.write_text(json.dumps(record | {"metrics": {"test/accuracy": value}}), encoding="utf-8")
     dots = [attributes["cx"] for tag, attributes in Page(dashboard(directory)).elements if tag == "circle"]
     assert set(dots) == places
+
+
+def test_finished_runs_without_a_finite_result_are_told(make_comparison: Make, tmp_path: Path) -> None:
+    directory = make_comparison(tmp_path / "demo", labels=("rnn", "gru"), seeds=1)
+    for run, record in runs_in(directory):
+        write(run, record.with_(metrics=dict.fromkeys(record.metrics)))
+    text = Page(dashboard(directory)).text
+    assert "None of the 2 runs that are done has a finite test/accuracy." in text
+    assert "No run is done yet" not in text

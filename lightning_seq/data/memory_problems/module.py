@@ -17,7 +17,7 @@ from lightning_seq.data.memory_problems.reader import VectorReader
 from lightning_seq.data.module import DataModule
 from lightning_seq.data.planner import Planner
 from lightning_seq.data.sources.problem import Problem, Sequences
-from lightning_seq.data.sources.table import SPLITS
+from lightning_seq.data.sources.table import SPLITS, drawn_splits
 from lightning_seq.spec import COUNTED, Batch, Bits
 from lightning_seq.value_types import Size, Workers
 
@@ -76,6 +76,7 @@ class MemoryProblemData(DataModule[PreparedData[Sequences], VectorReader]):
             fingerprints=_fingerprints(splits),
             name=source.describe(),
             report=report,
+            drawn=drawn_splits(source),
         )
         self.reader = VectorReader(self.spec)
 

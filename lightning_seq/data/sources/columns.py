@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeAlias
 
@@ -57,6 +57,9 @@ class Reading(Shares, ABC, Generic[L_co]):
     @property
     def own_splits(self) -> dict[str, str | None]:
         return {split: self.splits.get(split) for split in SPLITS}
+
+    def given(self) -> Collection[str]:
+        return [split for split, own in self.own_splits.items() if own is not None]
 
     def chosen(self, sets: Sets, name: str) -> Iterator[tuple[str, ColumnRows, str]]:
         """Our name of each split, its rows, and their place, for people.

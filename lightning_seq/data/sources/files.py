@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from lightning_seq.data.sources.keys import NameColumns, checked_keys, typed_keys
+from lightning_seq.data.sources.keys import NameColumns, checked_keys, typed_names
 from lightning_seq.data.sources.split_files import SplitFiles, decoded
 from lightning_seq.data.sources.table import Cut, Loaded, Table
 from lightning_seq.errors import UserError
@@ -78,14 +78,7 @@ class Files(NameColumns, SplitFiles, Cut):
         notes: list[str] = []
         tables = {split: self._table(path, notes) for split, path in self.paths().items()}
         self._check_classes(tables["train"])
-        untyped = self.kind != "jsonl"
-        keys = typed_keys([table.keys or [] for table in tables.values()], untyped)
-        groups = typed_keys([table.groups or [] for table in tables.values()], untyped)
-        tables = {
-            split: replace(table, keys=own or None, groups=group or None)
-            for (split, table), own, group in zip(tables.items(), keys, groups, strict=True)
-        }
-        return self.loaded(tables, notes=notes)
+        return self.loaded(typed_names(tables, untyped=self.kind != "jsonl"), notes=notes)
 
     def _check_classes(self, table: Table) -> None:
         """Raises UserError for labels that are measurements, not classes."""

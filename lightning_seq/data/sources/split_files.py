@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +39,9 @@ class SplitFiles(Shares):
 
     def origins(self) -> dict[str, str]:
         return origins({"train": self.train, "validation": self.validation, "test": self.test})
+
+    def given(self) -> Collection[str]:
+        return self.paths().keys()
 
     def contents(self) -> dict[str, Plain]:
         """The part of the identity that the files decide."""

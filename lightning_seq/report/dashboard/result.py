@@ -74,9 +74,11 @@ def result(page: Page, summary: Summary) -> Markup:
 
 def _card(page: Page, group: Group) -> Markup:
     if not group.best():
-        return draw(
-            "result", sentence="No run is done yet, so there is no result to show.", warning="", cards=[], notes=[]
-        )
+        sentence = "No run is done yet, so there is no result to show."
+        if group.done:
+            runs = "The run that is done has" if group.done == 1 else f"None of the {group.done} runs that are done has"
+            sentence = f"{runs} {'no' if group.done == 1 else 'a'} finite {group.headline or 'result'}."
+        return draw("result", sentence=sentence, warning="", cards=[], notes=[])
     parts = group.verdict.parts
     drawn = [group.verdict] if not parts else list(parts) if len(parts) <= TEST_SETS else []
     cards, notes = [], []

@@ -12,7 +12,7 @@ from lightning_seq.records.attention import LEVELS, Step
 from lightning_seq.records.numbers import number
 from lightning_seq.records.record import Record
 from lightning_seq.report import curves
-from lightning_seq.report.columns import wandb_columns
+from lightning_seq.report.columns import rows, wandb_columns
 from lightning_seq.report.dashboard.attention import first_maps, shown
 from lightning_seq.report.dashboard.templates import draw, shortened
 from lightning_seq.report.over_data_sets import OverDataSets
@@ -80,10 +80,10 @@ def _start(directory: Path, summary: Summary, project: str, entity: str | None) 
 
 
 def _summary_table(group: Group) -> wandb.Table:
-    """One row for each label."""
+    """One row for each label, and one for the baseline."""
     columns = wandb_columns(group)
     table = wandb.Table(columns=[column.name for column in columns], allow_mixed_types=True)
-    for row in group.rows:
+    for row in rows(group):
         table.add_data(*(column.value(row) for column in columns))
     return table
 
