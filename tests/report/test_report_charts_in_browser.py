@@ -231,7 +231,7 @@ def test_on_a_phone_a_button_opens_the_list(browser: Browser) -> None:
     browser.press("Enter")
     assert browser.run("document.querySelector('nav button').getAttribute('aria-expanded')") == "true"
     browser.run("document.querySelector('nav a[href=\"#conditions\"]').click()")
-    browser.wait("document.querySelector('nav output').textContent === 'Equal conditions'")
+    browser.wait("document.querySelector('nav button span').textContent === 'Equal conditions'")
     assert not browser.run("document.querySelector('nav ol').checkVisibility()")
     top = browser.run("document.getElementById('conditions').getBoundingClientRect().top")
     assert top >= browser.run("document.querySelector('nav').getBoundingClientRect().bottom")
@@ -267,3 +267,17 @@ def test_a_trial_is_shown_alone_by_its_number_and_by_its_line(browser: Browser) 
     assert said == "trial 3, optimizer.lr 0.0305, task.dropout 0.305, val/accuracy 0.700"
     browser.run("document.activeElement.blur()")
     browser.wait(f"{opacities}.filter((opacity) => opacity === '0.9').length === 3")
+
+
+def test_words_wrap_on_a_narrow_screen(browser: Browser) -> None:
+    browser.resize(390, 800)
+    browser.run("document.querySelectorAll('details').forEach((folded) => { folded.open = true; })")
+    browser.wait("document.querySelector('main').clientWidth <= 390")
+    browser.run("document.querySelectorAll('.only').forEach((box) => box.click())")
+    over = (
+        "Array.from(document.querySelectorAll('.scroll:has(table.words), pre'))"
+        ".map((box) => box.scrollWidth - box.clientWidth)"
+    )
+    found = browser.run(over)
+    assert len(found) > 4
+    assert max(found) <= 0

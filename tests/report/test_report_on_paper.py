@@ -64,16 +64,3 @@ def test_the_demo_is_printed_on_twelve_pages(demo: Path) -> None:
         note = "Array.from(document.querySelectorAll('.onpaper'), (note) => note.textContent)[0]"
         assert browser.run(note) == "The first two of 20; the page on a screen has them all."
     assert browser.said == []
-
-
-def test_a_chart_drawn_for_a_wide_screen_keeps_its_shape_on_paper(demo: Path) -> None:
-    """Its picture shrinks with its height; nothing is cut off at the right."""
-    with Browser(width=1280) as browser:
-        browser.open(demo)
-        browser.run("window.dispatchEvent(new Event('beforeprint'))")
-        browser.call("Emulation.setEmulatedMedia", media="print")
-        shapes = browser.run(
-            "Array.from(document.querySelectorAll('.chart svg.marks'), (svg) => { const box = svg.getBoundingClientRect();"
-            " return [box.right, document.querySelector('main').getBoundingClientRect().right]; })"
-        )
-    assert all(right <= edge + 1 for right, edge in shapes)
