@@ -17,10 +17,11 @@ FILE = Path("tune", "tune.json")
 class Tuning(JsonRecord):
     """The trials of one label, as `tune.json` holds them.
 
-    points:   of each trial, by key.
-    values:   of `metric` on validation; None if a trial diverged.
-    chosen:   the number of the chosen trial, from 1.
-    expected: the expected best of 1 … N trials.
+    points:      of each trial, by key.
+    values:      of `metric` on validation; None if a trial diverged.
+    chosen:      the number of the chosen trial, from 1.
+    expected:    the expected best of 1 … N trials.
+    logarithmic: keys of which logarithms were drawn.
     """
 
     label: str
@@ -30,6 +31,7 @@ class Tuning(JsonRecord):
     values: tuple[float | None, ...]
     chosen: int
     expected: Annotated[tuple[float, ...], Key("expected_best")]
+    logarithmic: tuple[str, ...] = ()
 
     @property
     def filled(self) -> list[float]:
@@ -62,13 +64,16 @@ class Tunings(JsonRecord):
     def to_plain(self) -> dict[str, Plain]:
         entries = {tuning.label: tuning.to_plain() for tuning in self.entries}
         for entry in entries.values():
-            del entry["label"]
+            del entry["label"], entry["logarithmic"]
         return super().to_plain() | {"entries": entries}
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Plain]) -> Self:
         """Raises one of `files.DAMAGE` for another form."""
-        entries = [{"label": label, **entry} for label, entry in plain["entries"].items()]
+        space = plain.get("space", {})
+        logarithmic = [key for key, ends in space.items() if isinstance(ends, list) and ends[2:] == ["log"]]
+        named = {"logarithmic": logarithmic}
+        entries = [{"label": label, **named, **entry} for label, entry in plain["entries"].items()]
         return super().from_plain({"seed": 0, "trials": 0, "space": {}, **plain, "entries": entries})
 
 

@@ -48,6 +48,10 @@ class Scale:
             return value
         return math.log(value) if value > 0 else math.inf
 
+    def original(self, compared: float) -> float:
+        """The value of the metric from the value that is compared."""
+        return math.exp(min(compared, 700.0)) if self.log else compared
+
     def all_compared(self, runs: Mapping[int, float]) -> dict[int, float]:
         """By seed, the values that are compared; without perplexities of 0 or below."""
         values = {seed: self.compared(value) for seed, value in runs.items()}

@@ -105,7 +105,14 @@ TUNINGS = tuning.Tunings(
     {"optimizer.lr": [0.0001, 0.01, "log"], "task.dropout": [0.0, 0.5]},
     (
         tuning.Tuning(
-            "lstm", "val/loss", "min", ({"optimizer.lr": 0.001}, {"optimizer.lr": 0.0025}), (None, 0.5), 2, (0.75, 0.5)
+            "lstm",
+            "val/loss",
+            "min",
+            ({"optimizer.lr": 0.001}, {"optimizer.lr": 0.0025}),
+            (None, 0.5),
+            2,
+            (0.75, 0.5),
+            ("optimizer.lr",),
         ),
     ),
 )

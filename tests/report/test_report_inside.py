@@ -132,8 +132,8 @@ def test_gates_show_the_last_epoch_and_what_is_kept(make_comparison: Make, tmp_p
     assert "1 - f: 0 % shut · 62 % open" in text
     assert "z: 0 % shut · 12 % open" in text
     assert text.index(">kept<") < text.index(">r<")
-    assert '<td style="--w:5%">10</td>' in text
-    assert '<td style="--w:48%">100</td>' in text
+    assert '<span class="token" style="--w:5%">the<small>10</small></span>' in text
+    assert '<span class="token" style="--w:48%">sea<small>100</small></span>' in text
     assert "No gates were recorded of rnn." in text
     (table,) = page.tables.values()
     assert table["rows"] == [[0, 1, 0.625, 0.0], [0, 2, 0.625, 0.0], [1, 1, 0.125, 0.0], [1, 2, 0.125, 0.0]]
@@ -160,7 +160,8 @@ def test_words_that_speak_against_and_wrong_answers(make_comparison: Make, tmp_p
     leave(directory, "lstm-seed1", "deciding_words", of_words())
     leave(directory, "gru-seed1", "deciding_words", of_words("acts"))
     text, page = drawn(deciding_words, directory)
-    assert '<td class=below style="--w:24%">-0.50</td><td style="--w:48%">+1.00</td>' in text
+    assert '<span class="token below" style="--w:24%">' in text
+    assert '<span class="token" style="--w:48%">sea<small>+1.00</small></span>' in text
     assert "says law<" in text
     assert "says acts, not law<" in text
     assert "reached 0.57" in text

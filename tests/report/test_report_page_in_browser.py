@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lightning_seq.report.dashboard.dashboard import dashboard
-from tests.report.browser import CHROMIUM, Browser
+from tests.report.browser import CHROMIUM, Browser, arrived
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH")
 
@@ -21,15 +21,6 @@ AXES = (
     "Array.from(document.querySelectorAll('#curves .chart'), "
     "(chart) => /epoch|step|seconds/.exec(chart.textContent)[0])"
 )
-
-
-def arrived(browser: Browser, directory: Path, name: str = "*.svg") -> Path:
-    """The file that the browser downloads, when it is there."""
-    for _ in range(200):
-        if found := list(directory.glob(name)):
-            return found[0]
-        browser.run("new Promise((resume) => setTimeout(resume, 50))")
-    raise AssertionError(f"no {name} came")
 
 
 @pytest.fixture(scope="module")
@@ -183,7 +174,7 @@ def test_paper_has_nothing_folded_and_every_chart(make_comparison: Make, tmp_pat
         assert browser.run("document.querySelectorAll('details[open]').length") == 0
         assert browser.run("document.querySelectorAll('.chart svg.marks').length") == 18
         browser.call("Emulation.setEmulatedMedia", media="print")
-        assert browser.run("getComputedStyle(document.querySelector('.save')).display") == "none"
+        assert browser.run("getComputedStyle(document.querySelector('.saves')).display") == "none"
     assert browser.said == []
 
 

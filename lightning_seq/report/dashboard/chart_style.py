@@ -15,12 +15,12 @@ Spec = dict[str, Plain]
 Span = tuple[float, float]
 
 PALETTE = 8
-"""How many colours the page's style has; labels beyond them repeat the colours with a broken line."""
+"""How many colours the page's style has; labels beyond them repeat the colours with other dashes and shapes."""
 
 MOST_TICKS = 8
 """The most epochs that are written at an axis."""
 
-_DASHES = ([1, 0], [6, 3], [2, 3], [8, 3, 2, 3])
+_DASHES = ([1, 0], [7, 3], [2, 2], [9, 3, 2, 3], [4, 2], [12, 4], [6, 2, 2, 2, 2, 2], [1, 3])
 _SHAPES = ("circle", "square", "triangle-up", "diamond", "cross")
 _TYPES = {"Q": "quantitative", "N": "nominal", "O": "ordinal"}
 _COLOURS = {"ink": "#222", "muted": "#888", "accent": "#0072B2", "high": "#0b5394", "strong": "#fff"}
@@ -51,9 +51,14 @@ def by_label(labels: Sequence[str], values: Sequence[Plain] = ()) -> Spec:
     return channel("label:N", scale=scale, legend=None)
 
 
+def dash(index: int) -> list[int]:
+    """The dashes of a label, by its place among the labels: two with one colour, or next to each other, differ."""
+    return _DASHES[(index + index // PALETTE) % len(_DASHES)]
+
+
 def dashes(labels: Sequence[str]) -> Spec:
-    """The channel that breaks the lines of labels beyond the palette."""
-    return by_label(labels, [_DASHES[min(index // PALETTE, len(_DASHES) - 1)] for index in range(len(labels))])
+    """The channel that breaks the lines of labels, for readers and printers without colours."""
+    return by_label(labels, list(map(dash, range(len(labels)))))
 
 
 def shapes(labels: Sequence[str]) -> Spec:

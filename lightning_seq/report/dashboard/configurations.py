@@ -1,9 +1,13 @@
-"""Each run's configuration, log and curves as a section of the dashboard, at an address that the numbers link to."""
+"""Configurations as a section of the dashboard: the settings, by which labels have them, and each run's files.
+
+A run's entry has an address that the numbers of the page link to.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from markupsafe import Markup
 
@@ -15,9 +19,21 @@ from lightning_seq.report.dashboard.page import Page, of_groups
 from lightning_seq.report.dashboard.sections import Addresses
 from lightning_seq.report.dashboard.templates import draw
 from lightning_seq.report.escape import link
+from lightning_seq.report.formats import NOTHING
 from lightning_seq.report.summary import Group, Summary, located
 
 _FILES = ("config", "metrics", "log")
+
+
+class Setting(NamedTuple):
+    """A key of configurations. holders: for each value the labels that have it; several values are of several seeds."""
+
+    key: str
+    holders: dict[str, list[str]]
+
+    @property
+    def differs(self) -> bool:
+        return len(self.holders) > 1
 
 
 def addresses(runs: Sequence[tuple[Path, Record]]) -> Addresses:
@@ -31,7 +47,7 @@ def addresses(runs: Sequence[tuple[Path, Record]]) -> Addresses:
 
 
 def configurations(page: Page, directory: Path, runs: list[tuple[Path, Record]], summary: Summary) -> Markup:
-    """The settings that all runs on a data set share, then the runs, those of a label together, all folded away."""
+    """The settings of each data set's labels, then the runs, those of a label together, all folded away."""
     entries = addresses(runs)
     parts = of_groups(
         summary, lambda group: _group(directory, [run for run in runs if group.holds(run[1])], group, entries)
@@ -52,10 +68,25 @@ def _group(directory: Path, runs: list[tuple[Path, Record]], group: Group, entri
         by_label[record.label].append({"record": record, "links": links, "wrong": wrong, "own": own})
     return draw(
         "configurations",
-        shared=shared,
+        title=group.title,
+        settings=settings_of([record.label for _, record in runs], settings),
         labels=by_label,
         address=lambda label, seed=None: entries[group.task, group.data, label, seed],
     )
+
+
+def settings_of(labels: Sequence[str], configs: Sequence[Mapping[str, str]]) -> list[Setting]:
+    """Every setting of these runs, those that differ between labels first."""
+    found = []
+    for key in dict.fromkeys(key for config in configs for key in config):
+        by_label: dict[str, dict[str, None]] = {label: {} for label in labels}
+        for label, config in zip(labels, configs, strict=True):
+            by_label[label][config.get(key, NOTHING)] = None
+        holders: dict[str, list[str]] = {}
+        for label, values in by_label.items():
+            holders.setdefault(", ".join(values), []).append(label)
+        found.append(Setting(key, holders))
+    return sorted(found, key=lambda setting: not setting.differs)
 
 
 def flatten(config: object) -> dict[str, str]:

@@ -104,10 +104,21 @@ def map_page(word_map: Path, title: str) -> str:
     return _html(page, title, [map_section(page, [(title, WordMap.read(word_map))], [])], records=0, made_of="")
 
 
+SCRIPTS = (
+    "data", "word_map", "lines", "charts", "controls", "saving", "tables", "attention", "trials", "sections", "start",
+)  # fmt: skip
+"""The page's own script: these of `scripts/`, in this order, as one function."""
+
+
+def _script() -> str:
+    parts = [files("lightning_seq.report.dashboard").joinpath("scripts", f"{name}.js") for name in SCRIPTS]
+    return "\n".join(["(() => {", '"use strict";', *(part.read_text(encoding="utf-8") for part in parts), "})();"])
+
+
 def _html(page: Page, title: str, parts: list[Markup], **values: object) -> str:
     """values: of the template `page`."""
     source = files("lightning_seq.report.dashboard")
-    bundle, script = javascript(), source.joinpath("page.js").read_text(encoding="utf-8")
+    bundle, script = javascript(), _script()
     return draw(
         "page",
         policy=_policy(bundle, script),

@@ -15,6 +15,7 @@ from lightning_seq.report.dashboard.chart_style import (
     by_label,
     channel,
     chart,
+    colour,
     dashes,
     focused,
     layer,
@@ -44,18 +45,22 @@ def _group_curves(page: Page, records: list[Record], group: Group) -> Markup:
     cards: list[Card] = []
     offered: dict[str, None] = {}
     longest = 0
+    positive = False
     for name in metrics_to_draw(records, group.headline):
         rows = curve_rows(records, group.labels, name, limit)
         if not rows:
             continue
         length = max(len(logged(record, name)) for record in records)
         longest = max(longest, length)
+        positive |= all(row.value > 0 for row in rows)
         spans = {axis: span for axis in AXES if (span := _span([getattr(row, axis) for row in rows]))}
         offered |= dict.fromkeys(spans)
         choice = {axis: _x(axis, span) for axis, span in spans.items()}
         spec = curve_chart(group.labels, name, choice, rows, few=length <= 30 and len(records) <= 60)
         names = {"label": group.labels}
-        cards.append(page.card(name, spec, "curve", CurveRow._fields, rows, names, title=name, choice=choice))
+        cards.append(
+            page.card(name, spec, "curve", CurveRow._fields, rows, names, title=name, choice=choice, lines=True)
+        )
     if not cards:
         return Markup()
     page.choices += len(offered) > 1
@@ -63,6 +68,7 @@ def _group_curves(page: Page, records: list[Record], group: Group) -> Markup:
         "learning_curves",
         legend=page.legend(group.labels),
         axes=list(offered),
+        positive=positive,
         choice=page.choices,
         cards=cards,
         cut=f"Of up to {longest} points of a run, {limit} are drawn." if longest > limit else "",
@@ -97,14 +103,17 @@ def curve_chart(
     seeds = base | {"detail": channel("seed:N")}
     seed, mean = "datum.seed !== null", "datum.seed === null"
     shown = focused(0.5, 0.06, 0.12 if crowded else 0.5)
-    layers = [layer("line", seeds | {"opacity": shown, "strokeDash": dash}, seed, strokeWidth=1)]
-    if any(row.seed is None for row in rows):
+    averaged = any(row.seed is None for row in rows)
+    thin = seeds | {"opacity": shown} | ({} if averaged else {"strokeDash": dash})
+    layers = [layer("line", thin, seed, strokeWidth=1 if averaged else 1.7)]
+    if averaged:
         ends = {"y": channel("lower:Q", title=None), "y2": {"field": "upper"}}
         band = layer(
             "area", base | ends | {"opacity": focused(0.16, 0.02, 0.05 if crowded else 0.16)}, mean, line=False
         )
         band["transform"] += [
-            {"calculate": f"datum.value {sign} datum.sd", "as": end} for sign, end in (("-", "lower"), ("+", "upper"))
+            {"calculate": f"max(least, datum.value {sign} datum.sd)", "as": end}
+            for sign, end in (("-", "lower"), ("+", "upper"))
         ]
         means = base | {"opacity": focused(1, 0.1), "strokeDash": dash}
         width = 1.7 if crowded else 2.6
@@ -119,4 +128,19 @@ def curve_chart(
         ]
         shown = focused(0.75, 0.06, 0.2 if crowded else 0.75)
         layers.append(layer("circle", seeds | {"opacity": shown, "tooltip": tooltip}, seed, size=22))
-    return chart(layers, 220, f"{metric} of each label, one colour per label", "focus")
+    return chart(
+        [*layers, *_names(base)], 220, f"{metric} of each label, one colour per label", "focus", "least", "room", "ink"
+    )
+
+
+def _names(base: Spec) -> list[Spec]:
+    """Labels at the ends of their lines, as the page places them (`ends`), each with a thin line to it."""
+    ends = {"data": {"name": "ends"}}
+    place = {"value": {"expr": "datum.place"}}
+    to = base | {"x2": {"value": {"expr": "width + 9"}}, "y2": place, "opacity": focused(0.7, 0.1)}
+    text = {"x": {"value": {"expr": "width + 12"}}, "y": place, "text": channel("label:N"), "color": colour("ink")}
+    return [
+        layer("rule", to, strokeWidth=1, strokeDash=[1, 2]) | ends,
+        layer("text", text | {"opacity": focused(1, 0.2)}, align="left", baseline="middle", fontSize=11,
+              limit={"expr": "room"}) | ends,
+    ]  # fmt: skip

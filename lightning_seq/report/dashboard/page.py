@@ -105,11 +105,16 @@ class Page:
         self.tables[name] = {"columns": list(columns), "rows": list(rows), "names": dict(names or {})}
         return name
 
-    def chart(self, spec: Spec, title: str = "", choice: Mapping[str, Spec] | None = None, **data: str) -> str:
+    def chart(
+        self, spec: Spec, title: str = "", choice: Mapping[str, Spec] | None = None, lines: bool = False, **data: str
+    ) -> str:
         """Add a chart and return its name.
 
         title:  heading and name of the saved picture; by default the chart's description.
         choice: for each name that the reader may choose, the x encoding that replaces the chart's own.
+        lines:  whether the reader may hide labels, smooth their lines and read them; the table has the columns of
+                `CurveRow`, and the chart parameters `least` (the least value of a logarithmic axis) and `room` (for
+                names at the ends of lines, which come as a data set `ends`).
         data:   names of data sets; that of `table` is the whole chart's.
         """
         name = f"chart{len(self.charts)}"
@@ -117,15 +122,17 @@ class Page:
         if "table" in data:
             spec = spec | {"data": {"name": data["table"]}}
         entry = {"spec": spec, **data, "title": title, "file": self._file(title)}
-        self.charts[name] = entry | ({"choice": dict(choice)} if choice else {})
+        options = {"choice": dict(choice) if choice else None, "lines": lines}
+        self.charts[name] = entry | {option: value for option, value in options.items() if value}
         return name
 
     def card(
         self, heading: str, spec: Spec, kind: str, columns: Iterable[str], rows: Iterable[Plain],
         names: Mapping[str, Sequence[str]], title: str = "", choice: Mapping[str, Spec] | None = None,
+        lines: bool = False,
     ) -> Card:  # fmt: skip
         """Add a data set and the chart of it: `table` and `chart` at once."""
-        return Card(heading, self.chart(spec, title, choice, table=self.table(kind, columns, rows, names)))
+        return Card(heading, self.chart(spec, title, choice, lines, table=self.table(kind, columns, rows, names)))
 
     def map(self, plain: Plain) -> str:
         """Add maps of attention and return the name under which elements ask for them."""

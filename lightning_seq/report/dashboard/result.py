@@ -131,11 +131,16 @@ def forest(group: Group, verdict: Verdict) -> list[Mark]:
         )
         marks.append(
             Mark(
-                "mean", place[label], _value(measure, means[label]), low, high, text=_text(verdict, pair, label == best)
+                "mean",
+                place[label],
+                measure.original(means[label]),
+                low,
+                high,
+                text=_text(verdict, pair, label == best),
             )
         )
     if any(mark.low is not None for mark in marks):
-        marks.append(Mark("best", place[str(best)], _value(measure, means[str(best)])))
+        marks.append(Mark("best", place[str(best)], measure.original(means[str(best)])))
     found = ties([label for label in shown if label in verdict.ranked], verdict.pairs)
     for column, tied in enumerate(found if len(found) <= MOST_TIES else []):
         marks.append(Mark("tie", place[tied[0]], last=place[tied[-1]], column=column))
@@ -171,18 +176,13 @@ def ties(labels: Sequence[str], pairs: Sequence[Compared]) -> list[tuple[str, ..
     return sorted(found, key=lambda group: [labels.index(label) for label in group])
 
 
-def _value(measure: Scale, compared: float) -> float:
-    """The value of the metric at a place of the scale on which it is compared."""
-    return math.exp(min(compared, 700.0)) if measure.log else compared
-
-
 def _interval(measure: Scale, verdict: Verdict, best: float, pair: Pair) -> tuple[float, float] | None:
     """Where the interval of the difference to the best label lies on the axis of the metric."""
     counted = verdict.scale is not None and verdict.scale.unit == SUCCESSES.unit
     if counted or not (math.isfinite(pair.low) and math.isfinite(pair.high)):
         return None
     ends = (pair.low, pair.high) if measure.lower_is_better else (-pair.high, -pair.low)
-    low, high = (_value(measure, best + end) for end in ends)
+    low, high = (measure.original(best + end) for end in ends)
     return max(low, measure.limits[0]), min(high, measure.limits[1])
 
 

@@ -8,7 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from jinja2.ext import Extension
 from markupsafe import Markup, escape
 
-from lightning_seq.report.dashboard.chart_style import PALETTE
+from lightning_seq.report.dashboard.chart_style import PALETTE, dash
 from lightning_seq.report.escape import displayable, seen, visible
 from lightning_seq.report.formats import NOTHING, decimal, mean_and_std, plural, run_counts, seed_values
 
@@ -49,7 +49,7 @@ _ENVIRONMENT = Environment(
     extensions=[_Unbroken],
     auto_reload=False,
 )
-_ENVIRONMENT.globals |= {"PALETTE": PALETTE, "NOTHING": NOTHING}
+_ENVIRONMENT.globals |= {"PALETTE": PALETTE, "NOTHING": NOTHING, "dash": dash}
 for _filter in (breaking, decimal, mean_and_std, plural, run_counts, seed_values, seen, setting, shortened, visible):
     _ENVIRONMENT.filters[_filter.__name__] = _filter
 

@@ -12,7 +12,8 @@ from lightning_seq.records.record import Record
 from lightning_seq.records.tuning import FILE, Tuning, tunings_in
 from lightning_seq.report.curves import five_figures
 from lightning_seq.report.dashboard.chart_style import Spec, channel, line_chart, value_axis
-from lightning_seq.report.dashboard.page import Heading, Page, of_groups
+from lightning_seq.report.dashboard.page import Card, Heading, Page, of_groups
+from lightning_seq.report.dashboard.parallel_coordinates import axes, parallel_coordinates
 from lightning_seq.report.dashboard.templates import draw
 from lightning_seq.report.headline import lower_is_better
 from lightning_seq.report.summary import Group, Summary
@@ -34,6 +35,7 @@ def _group(page: Page, group: Group, tunings: Sequence[Tuning]) -> Markup:
     if not tunings:
         return Markup()
     cards = []
+    pictures: dict[str, Card] = {}
     for metric in dict.fromkeys(tuning.metric for tuning in tunings):
         mine = [tuning for tuning in tunings if tuning.metric == metric]
         rows = [
@@ -45,6 +47,8 @@ def _group(page: Page, group: Group, tunings: Sequence[Tuning]) -> Markup:
         spec = tuning_chart(group.labels, metric, max(len(tuning.values) for tuning in mine))
         names = {"label": group.labels}
         cards.append(page.card(title, spec, "tuning", ["label", "n", "value", "paper"], rows, names, title=title))
+        shared = axes(mine)
+        pictures |= {tuning.label: parallel_coordinates(page, tuning, shared) for tuning in mine}
     keys = _keys(tunings)
     metrics = ", ".join(dict.fromkeys(tuning.metric for tuning in tunings))
     first = "up" if lower_is_better(metrics.partition(",")[0]) else "down"
@@ -62,7 +66,7 @@ def _group(page: Page, group: Group, tunings: Sequence[Tuning]) -> Markup:
         keys=keys,
         rows=[(tuning, _with_replacement(tuning, len(tuning.values))) for tuning in tunings],
         directory=FILE.parent,
-        trials=[(tuning, _keys([tuning]), _trial_head(tuning)) for tuning in tunings],
+        trials=[(tuning, _keys([tuning]), _trial_head(tuning), pictures[tuning.label]) for tuning in tunings],
     )
 
 
