@@ -23,7 +23,15 @@ MOST_TICKS = 8
 _DASHES = ([1, 0], [6, 3], [2, 3], [8, 3, 2, 3])
 _SHAPES = ("circle", "square", "triangle-up", "diamond", "cross")
 _TYPES = {"Q": "quantitative", "N": "nominal", "O": "ordinal"}
-_COLOURS = {"ink": "#222", "muted": "#888", "accent": "#0072B2", "high": "#0b5394", "strong": "#fff"}
+_COLOURS = {
+    "ink": "#222",
+    "muted": "#888",
+    "line": "#e3e5e8",
+    "accent": "#0072B2",
+    "high": "#0b5394",
+    "warn": "#9a3b00",
+    "strong": "#fff",
+}
 """Parameters whose values the page replaces by the colours of its style."""
 
 

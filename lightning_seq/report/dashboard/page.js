@@ -7,6 +7,7 @@ const drawing = new Set();
 let generation = 0;
 const focus = new Map();
 const against = new Map();
+const chosen = new Map(); // what is chosen in the menus of charts: a chart that is drawn again keeps it
 
 // A legend is for the charts in the same part of the page.
 function choiceFor(choices, box, otherwise) {
@@ -121,7 +122,8 @@ function prepared(box, entry, colour) {
   const spec = structuredClone(entry.spec);
   for (const param of spec.params || []) {
     if (param.name === "focus") param.value = choiceFor(focus, box, "");
-    else param.value = colour(styled[param.name] || param.name);
+    else if (param.bind) param.value = chosen.get(box.dataset.chart + param.name) ?? param.value;
+    else if (typeof param.value === "string") param.value = colour(styled[param.name] || param.name);
   }
   const axis = entry.choice && entry.choice[choiceFor(against, box, "")];
   if (axis)
@@ -148,6 +150,8 @@ async function drawChart(box) {
     if (mine !== generation) { view.finalize(); return; }
     if (!views.size) performance.mark("first chart");
     views.set(box, view);
+    for (const { name } of (spec.params || []).filter((param) => param.bind))
+      view.addSignalListener(name, (_, value) => chosen.set(box.dataset.chart + name, value));
     for (const button of document.querySelectorAll(`button.save[data-chart="${box.dataset.chart}"]`))
       button.hidden = false;
   } catch (error) {
@@ -219,7 +223,7 @@ for (const radio of document.querySelectorAll(".against input")) {
 // A saved picture has no page around it: it gets a heading, and a key to the colours instead of the page's buttons.
 function standalone(box, entry, colour) {
   const spec = prepared(box, entry, colour);
-  spec.title = { text: entry.title, anchor: "start", color: colour("ink"), fontSize: 13 };
+  spec.title = { text: (spec.title || {}).text || entry.title, anchor: "start", color: colour("ink"), fontSize: 13 };
   if (spec.width === "container") {
     spec.width = Math.max(320, box.clientWidth);
     spec.autosize = { type: "fit-x", contains: "padding" };
