@@ -92,13 +92,13 @@ def test_sections_escape_and_compile(
     assert "</script" not in page.json()
     assert "onerror" in text or name == "states"
     for chart in page.charts.values():
-        spec = chart["spec"] | {"width": 400}
+        spec = chart["spec"] | ({} if "facet" in chart["spec"] else {"width": 400})
         table = page.tables[chart["table"]]
         rows = [dict(zip(table["columns"], row, strict=True)) for row in table["rows"]]
         for row in rows:
             row |= {key: names[row[key]] for key, names in table["names"].items()}
         for focus in ("", "gru"):
-            params = [param | {"value": focus} for param in spec["params"]]
+            params = [param | ({"value": focus} if param["name"] == "focus" else {}) for param in spec["params"]]
             whole = spec | {"datasets": {chart["table"]: rows}, "params": params}
             svg = vl_convert.vegalite_to_svg(whole)
             assert svg.count("<path") > 4
@@ -145,14 +145,32 @@ def test_paths_run_in_the_order_of_reading(make_comparison: Make, tmp_path: Path
     _, page = drawn(states, directory)
     first = next(iter(page.tables.values()))
     assert first["rows"] == [
-        [0, "forward", 1, 0, 0.0, 0.5],
-        [0, "forward", 2, 1, 1.0, -0.5],
-        [0, "forward", 3, 2, 0.2, 0.1],
-        [0, "backward", 3, 0, 0.0, 0.5],
-        [0, "backward", 2, 1, 1.0, -0.5],
-        [0, "backward", 1, 2, 0.2, 0.1],
+        [0, 0, "forward", 1, 0, 1, 0.0, 0.5],
+        [0, 0, "forward", 2, 1, 1, 1.0, -0.5],
+        [0, 0, "forward", 3, 2, 1, 0.2, 0.1],
+        [0, 0, "backward", 3, 0, 0, 0.0, 0.5],
+        [0, 0, "backward", 2, 1, 0, 1.0, -0.5],
+        [0, 0, "backward", 1, 2, 0, 0.2, 0.1],
     ]
     assert first["names"]["word"] == ["the", ODD, "sea"]
+
+
+def test_labels_have_panels_with_the_same_words(make_comparison: Make, tmp_path: Path) -> None:
+    directory = make_comparison(tmp_path / "demo", labels=("lstm", "gru", "rnn"), seeds=1)
+    words = [f"word{number}" for number in range(30)]
+    walked = of_states()
+    walked["sentences"] = [{"id": 1, "words": words, "cut": False}]
+    for path in walked["paths"]:
+        path["places"] = [[[0.1 * number, 0.0] for number in range(30)]]
+    for run in ("lstm-seed1", "rnn-seed1"):
+        leave(directory, run, "states", walked)
+    text, page = drawn(states, directory)
+    (chart,) = page.charts.values()
+    assert (chart["spec"]["facet"]["field"], chart["spec"]["columns"]) == ("label", 2)
+    (table,) = page.tables.values()
+    named = {label: [row[4] for row in table["rows"] if row[0] == label and row[5]] for label in (0, 2)}
+    assert named[0] == named[2] == [0, 4, 8, 12, 17, 21, 25, 29]
+    assert text.count("<figure") == 1
 
 
 def test_words_that_speak_against_and_wrong_answers(make_comparison: Make, tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ _COLOURS = {
     "ink": "#222",
     "muted": "#888",
     "line": "#e3e5e8",
+    "card": "#fff",
     "accent": "#0072B2",
     "high": "#0b5394",
     "warn": "#9a3b00",
