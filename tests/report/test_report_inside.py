@@ -179,13 +179,26 @@ def test_words_that_speak_against_and_wrong_answers(make_comparison: Make, tmp_p
     leave(directory, "gru-seed1", "deciding_words", of_words("acts"))
     text, page = drawn(deciding_words, directory)
     assert '<td class=below style="--w:24%">-0.50</td><td style="--w:48%">+1.00</td>' in text
-    assert "says law<" in text
-    assert "says acts, not law<" in text
+    assert "says law; gradient × input<" in text
+    assert "says acts, not law; gradient × input<" in text
+    assert "integrated gradients:" not in text
     assert "reached 0.57" in text
     assert "+0.40 × 2" in text
     first = next(iter(page.tables.values()))
     assert first["rows"] == [[0, 0, 0.2], [0, 1, 0.6], [0, 2, 0.9], [1, 0, 0.2], [1, 1, 0.6], [1, 2, 0.9]]
     assert len(set(first["names"]["word"])) == 3
+
+
+def test_integrated_gradients_are_shown_with_their_error(make_comparison: Make, tmp_path: Path) -> None:
+    directory = make_comparison(tmp_path / "demo", labels=("lstm",), seeds=1)
+    plain = of_words()
+    for sentence in plain["sentences"]:
+        sentence["integrated"] = {"words": [0.25, -1.0, 2.0], "total": 1.9, "rise": 2.0, "steps": 128}
+    leave(directory, "lstm-seed1", "deciding_words", plain)
+    text, _ = drawn(deciding_words, directory)
+    assert "says law; integrated gradients: +1.90 of +2.00, error 5.0 %, 128 steps" in text
+    assert '<td style="--w:6%">+0.25</td><td class=below style="--w:24%">-1.00</td>' in text
+    assert text.index("integrated gradients:") < text.index("gradient × input<")
 
 
 def test_readers_refuse_what_does_not_fit(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from markupsafe import Markup
@@ -62,20 +62,27 @@ def _sentence(page: Page, group: Group, sentence: Sentence, decisions: Mapping[s
         title, _chart(group.labels, names), "prefixes", ["label", "word", "score"], rows,
         {"label": group.labels, "word": names},
     )  # fmt: skip
-    heat = [_gradient_row(label, decision) for label, decision in decisions.items()]
-    return {
-        "text": sentence.text,
-        "card": card,
-        "heat": HeatTable(sentence.words, heat),
-    }
+    return {"text": sentence.text, "card": card, "heat": HeatTable(sentence.words, list(_heat_rows(decisions)))}
 
 
-def _gradient_row(label: str, decision: Decision) -> HeatRow:
-    strongest = max(map(abs, decision.gradients)) or 1.0
-    wrong = "" if decision.prediction == decision.target else f", not {decision.target}"
-    texts = [f"{round(value, 2) + 0.0:+.2f}" for value in decision.gradients]
-    weights = [value / strongest for value in decision.gradients]
-    return HeatRow(label, f"says {decision.prediction}{wrong}", weights, texts)
+def _heat_rows(decisions: Mapping[str, Decision]) -> Iterator[HeatRow]:
+    """Of each label integrated gradients, where they were recorded, and gradient times input."""
+    for label, decision in decisions.items():
+        wrong = "" if decision.prediction == decision.target else f", not {decision.target}"
+        said, integrated = f"says {decision.prediction}{wrong}", decision.integrated
+        if integrated is not None:
+            check = (
+                f"integrated gradients: {integrated.total:+.2f} of {integrated.rise:+.2f}, "
+                f"error {100 * integrated.error:.1f} %, {integrated.steps} steps"
+            )
+            yield _heat_row(label, f"{said}; {check}", integrated.words)
+        yield _heat_row(label, f"{said}; gradient × input", decision.gradients)
+
+
+def _heat_row(label: str, below: str, values: Sequence[float]) -> HeatRow:
+    strongest = max(map(abs, values)) or 1.0
+    texts = [f"{round(value, 2) + 0.0:+.2f}" for value in values]
+    return HeatRow(label, below, [value / strongest for value in values], texts)
 
 
 def _chart(labels: list[str], names: list[str]) -> Spec:
