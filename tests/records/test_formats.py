@@ -77,7 +77,9 @@ MAPPED = attention.MappedSentence(
     ("a", "b", "<eos>"),
     (
         attention.AttentionMap(1, ("B",), ((0.25, 0.5, 0.25),)),
-        attention.AttentionMap(3, ("B", "A"), ((0.0, 1.0, 0.0), (1.0, 0.0, 0.0))),
+        attention.AttentionMap(
+            3, ("B", "A"), ((0.0, 1.0, 0.0), (1.0, 0.0, 0.0)), (((0.0, 1.0, 0.0), (1.0, 0.0, 0.0)),) * 2
+        ),
     ),
 )
 TAGGED = tagging.Tagged(
