@@ -26,6 +26,8 @@ from lightning_seq.report.predictions import EXAMPLE, read_columns
 TASKS = ("classification", "tagging", "sequence_to_sequence")
 EQUAL = 1e-9
 """Scores that differ by less are equal."""
+GOLDEN = 0.618034
+"""Multiples of it, modulo 1, are spread evenly: the first of equal examples come from all of the test split."""
 
 Run = tuple[Path, Record]
 
@@ -71,7 +73,7 @@ class Disagreement:
     """Two labels and the examples `[N]`.
 
     better: examples (as places in `[N]`) that the first label answers better, and those of the second; those with the
-            largest difference come first.
+            largest difference come first, in an order that is spread over the test split.
     both:   how many both answer without an error; neither: how many both answer equally well, with errors.
     """
 
@@ -130,7 +132,8 @@ def disagreement(first: str, second: str, answered: Mapping[str, Answered]) -> D
     better = []
     for sign in (1, -1):
         places = np.flatnonzero(sign * difference > EQUAL)
-        better.append(places[np.argsort(-sign * margin[places], kind="stable")])
+        spread = np.arange(len(places)) * GOLDEN % 1
+        better.append(places[np.lexsort((spread, (-sign * margin[places]).round(9)))])
     equal = np.abs(difference) <= EQUAL
     both = int((equal & (a.scores >= 1 - EQUAL)).sum())
     return Disagreement((first, second), (better[0], better[1]), both, int(equal.sum()) - both)

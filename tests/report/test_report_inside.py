@@ -161,7 +161,7 @@ def test_labels_have_panels_with_the_same_words(make_comparison: Make, tmp_path:
     walked = of_states()
     walked["sentences"] = [{"id": 1, "words": words, "cut": False}]
     for path in walked["paths"]:
-        path["places"] = [[[0.1 * number, 0.0] for number in range(30)]]
+        path["places"] = [[[0.1 * number, number % 2] for number in range(30)]]
     for run in ("lstm-seed1", "rnn-seed1"):
         leave(directory, run, "states", walked)
     text, page = drawn(states, directory)
@@ -169,7 +169,12 @@ def test_labels_have_panels_with_the_same_words(make_comparison: Make, tmp_path:
     assert (chart["spec"]["facet"]["field"], chart["spec"]["columns"]) == ("label", 2)
     (table,) = page.tables.values()
     named = {label: [row[4] for row in table["rows"] if row[0] == label and row[5]] for label in (0, 2)}
-    assert named[0] == named[2] == [0, 4, 8, 12, 17, 21, 25, 29]
+    assert named[0] == named[2]
+    assert named[0][0] == 0
+    assert 4 <= len(named[0]) <= 8
+    assert all(
+        after - before >= 4 for before, after in zip(named[0], named[0][1:], strict=False) if (after - before) % 2 == 0
+    )
     assert text.count("<figure") == 1
 
 
@@ -178,7 +183,8 @@ def test_words_that_speak_against_and_wrong_answers(make_comparison: Make, tmp_p
     leave(directory, "lstm-seed1", "deciding_words", of_words())
     leave(directory, "gru-seed1", "deciding_words", of_words("acts"))
     text, page = drawn(deciding_words, directory)
-    assert '<td class=below style="--w:24%">-0.50</td><td style="--w:48%">+1.00</td>' in text
+    assert 'below" style="--w:24%">&lt;/script&gt;&lt;img src=x onerror=alert(1)&gt;<small>-0.50</small>' in text
+    assert 'heat" style="--w:48%">sea<small>+1.00</small>' in text
     assert "says law; gradient × input<" in text
     assert "says acts, not law; gradient × input<" in text
     assert "integrated gradients:" not in text
@@ -196,9 +202,13 @@ def test_integrated_gradients_are_shown_with_their_error(make_comparison: Make, 
         sentence["integrated"] = {"words": [0.25, -1.0, 2.0], "total": 1.9, "rise": 2.0, "steps": 128}
     leave(directory, "lstm-seed1", "deciding_words", plain)
     text, _ = drawn(deciding_words, directory)
-    assert "says law; integrated gradients: +1.90 of +2.00, error 5.0 %, 128 steps" in text
-    assert '<td style="--w:6%">+0.25</td><td class=below style="--w:24%">-1.00</td>' in text
-    assert text.index("integrated gradients:") < text.index("gradient × input<")
+    assert "says law; integrated gradients add up to +1.90 of +2.00 (error 5.0 %, 128 steps)" in text
+    assert 'heat" style="--w:6%">the<small>+0.25</small>' in text
+    assert (
+        text.index("integrated gradients add")
+        < text.index("<summary>Gradient × input")
+        < text.index("; gradient × input<")
+    )
 
 
 def test_readers_refuse_what_does_not_fit(tmp_path: Path) -> None:

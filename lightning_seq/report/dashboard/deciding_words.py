@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from markupsafe import Markup
 
-from lightning_seq.records.deciding_words import Decided, Decision
+from lightning_seq.records.deciding_words import Decided, Decision, Integrated
 from lightning_seq.records.record import Record
 from lightning_seq.records.sentences import Sentence
 from lightning_seq.report.dashboard.chart_style import Spec, channel, line_chart
@@ -62,27 +62,32 @@ def _sentence(page: Page, group: Group, sentence: Sentence, decisions: Mapping[s
         title, _chart(group.labels, names), "prefixes", ["label", "word", "score"], rows,
         {"label": group.labels, "word": names},
     )  # fmt: skip
-    return {"text": sentence.text, "card": card, "heat": HeatTable(sentence.words, list(_heat_rows(decisions)))}
+    gradients = [
+        _heat_row(label, decision, "gradient × input", decision.gradients) for label, decision in decisions.items()
+    ]
+    integrated = [
+        _heat_row(label, decision, _completeness(decision.integrated), decision.integrated.words)
+        for label, decision in decisions.items()
+        if decision.integrated is not None
+    ]
+    tables = [HeatTable(sentence.words, rows) for rows in (integrated, gradients) if rows]
+    return {"text": sentence.text, "card": card, "heat": tables[0], "more": tables[1] if len(tables) > 1 else None}
 
 
-def _heat_rows(decisions: Mapping[str, Decision]) -> Iterator[HeatRow]:
-    """Of each label integrated gradients, where they were recorded, and gradient times input."""
-    for label, decision in decisions.items():
-        wrong = "" if decision.prediction == decision.target else f", not {decision.target}"
-        said, integrated = f"says {decision.prediction}{wrong}", decision.integrated
-        if integrated is not None:
-            check = (
-                f"integrated gradients: {integrated.total:+.2f} of {integrated.rise:+.2f}, "
-                f"error {100 * integrated.error:.1f} %, {integrated.steps} steps"
-            )
-            yield _heat_row(label, f"{said}; {check}", integrated.words)
-        yield _heat_row(label, f"{said}; gradient × input", decision.gradients)
+def _completeness(integrated: Integrated) -> str:
+    return (
+        f"integrated gradients add up to {integrated.total:+.2f} of {integrated.rise:+.2f} "
+        f"(error {100 * integrated.error:.1f} %, {integrated.steps} steps)"
+    )
 
 
-def _heat_row(label: str, below: str, values: Sequence[float]) -> HeatRow:
+def _heat_row(label: str, decision: Decision, method: str, values: Sequence[float]) -> HeatRow:
     strongest = max(map(abs, values)) or 1.0
+    wrong = "" if decision.prediction == decision.target else f", not {decision.target}"
     texts = [f"{round(value, 2) + 0.0:+.2f}" for value in values]
-    return HeatRow(label, below, [value / strongest for value in values], texts)
+    return HeatRow(
+        label, f"says {decision.prediction}{wrong}; {method}", [value / strongest for value in values], texts
+    )
 
 
 def _chart(labels: list[str], names: list[str]) -> Spec:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from markupsafe import Markup
 
-from lightning_seq.records.numbers import thin
 from lightning_seq.records.record import Record
 from lightning_seq.records.sentences import Sentence
 from lightning_seq.records.states import Travelled
@@ -19,6 +19,9 @@ from lightning_seq.report.summary import Group, Summary
 
 NAMED = 8
 """The most words of a sentence that are written at their points: the same ones for all labels."""
+
+LETTER, LINE = 6.5, 15
+"""The width of a letter and the height of a line of such words, in pixels."""
 
 WIDTH, GAP, MOST_COLUMNS, HEIGHT = 1040, 20, 4, 230
 """In pixels, of the panels side by side and between two panels; how many there are; of a panel."""
@@ -53,7 +56,7 @@ def _rows(
     labels: list[str], trajectories: dict[str, Travelled], sentence: Sentence, places: dict[str, int]
 ) -> list[list[str | float]]:
     """A row for each label, direction and word; `named` is 1 for the points with a word, of the first direction."""
-    named = set(thin(list(range(len(sentence.words))), NAMED))
+    named = _apart([trajectories[label].paths[0].places[index] for label, index in places.items()], sentence.words)
     rows: list[list[str | float]] = []
     for label, index in places.items():
         place = labels.index(label)
@@ -65,6 +68,35 @@ def _rows(
                 for step, word, point in zip(order, range(len(points)), points, strict=True)
             ]
     return rows
+
+
+def _apart(paths: Sequence[Sequence[Sequence[float]]], words: Sequence[str]) -> set[int]:
+    """Up to `NAMED` words, the first one among them, whose texts overlap in no panel."""
+    width, height = _panel(len(paths)), HEIGHT
+    spans = []
+    for axis in (0, 1):
+        values = [point[axis] for path in paths for point in path]
+        spans.append(max(values) - min(values) or 1.0)
+    named: list[int] = []
+
+    def overlap(first: int, second: int) -> bool:
+        least = LETTER * (len(words[first]) + len(words[second])) / 2 + LETTER
+        return any(
+            abs(path[first][0] - path[second][0]) * width / spans[0] < least
+            and abs(path[first][1] - path[second][1]) * height / spans[1] < LINE
+            for path in paths
+        )
+
+    for place in sorted(range(len(words)), key=lambda place: place * 0.618034 % 1):  # spread over the sentence
+        if len(named) < NAMED and not any(overlap(place, other) for other in named):
+            named.append(place)
+    return set(named)
+
+
+def _panel(panels: int) -> int:
+    """The width of a panel, in pixels."""
+    columns = min(panels, MOST_COLUMNS)
+    return min(420, (WIDTH + GAP) // columns - GAP)
 
 
 def _chart(labels: list[str], panels: int) -> Spec:
@@ -91,16 +123,14 @@ def _chart(labels: list[str], panels: int) -> Spec:
         layer("text", halo, "datum.named === 1", strokeWidth=3, strokeJoin="round", **written),
         layer("text", words | {"color": {"value": {"expr": "ink"}}}, "datum.named === 1", **written),
     ]
-    columns = min(panels, MOST_COLUMNS)
-    width = min(420, (WIDTH + GAP) // columns - GAP)
     about = "The state from word to word in the plane of its principal components, a panel for each label"
-    parts = chart(layers, HEIGHT, about, "ink", "card", width=width)
+    parts = chart(layers, HEIGHT, about, "ink", "card", width=_panel(panels))
     header = {"title": None, "labelColor": {"expr": "ink"}, "labelFontSize": 13, "labelFontWeight": 600}
     return {
         "description": about,
         "params": parts["params"],
         "facet": channel("label:N", sort={"field": "place", "op": "min"}, header=header),
-        "columns": columns,
+        "columns": min(panels, MOST_COLUMNS),
         "spacing": GAP,
         "spec": {name: parts[name] for name in ("width", "height", "layer")},
     }
