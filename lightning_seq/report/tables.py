@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections import Counter
 from csv import writer
 
 from lightning_seq.records.numbers import number
@@ -149,20 +150,23 @@ def _markdown_pairs(group: Group) -> str:
 
 def tex(summary: Summary) -> str:
     """A LaTeX table as wide as the text for each data set, with booktabs' rules and the verdict in its caption."""
-    parts = ["% \\usepackage{booktabs,tabularx}", *(_tex_table(summary, group) for group in summary.groups)]
+    parts = ["% \\usepackage{booktabs,tabularx}"]
+    named: Counter[str] = Counter()
+    for group in summary.groups:
+        title = f"{summary.name}: {group.title}" if len(summary.groups) > 1 else summary.name
+        name = re.sub("[^a-z0-9]+", "-", title.lower()).strip("-") or "results"
+        named[name] += 1
+        parts.append(_tex_table(group, title, name if named[name] == 1 else f"{name}-{named[name]}"))
     return "\n\n".join(parts) + "\n"
 
 
-def _tex_table(summary: Summary, group: Group) -> str:
+def _tex_table(group: Group, title: str, name: str) -> str:
+    """name: of its `\\label`."""
     shown = columns.tex_columns(group)
-    lines = []
-    for row in columns.rows(group):
-        bold = 2 if row == group.significant() else None
-        cells = [latex(column.text(row)) for column in shown]
-        lines.append(" & ".join(f"\\textbf{{{cell}}}" if i == bold else cell for i, cell in enumerate(cells)) + " \\\\")
-    title = f"{summary.name}: {group.title}" if len(summary.groups) > 1 else summary.name
+    lines = [_tex_row(group, row, shown) for row in columns.rows(group)]
+    if group.baseline is not None:
+        lines.insert(-1, "\\midrule")
     caption = [f"{title}.", *verdict(group), *(_best_mean(group) if group.significant() else [])]
-    name = re.sub("[^a-z0-9]+", "-", title.lower()).strip("-") or "results"
     return "\n".join(
         [
             *(f"% {text}" for text in notes(group)),
@@ -170,9 +174,11 @@ def _tex_table(summary: Summary, group: Group) -> str:
             "\\centering",
             f"\\caption{{{latex(' '.join(caption))}}}",
             f"\\label{{tab:{name}}}",
+            f"\\{'small' if len(shown) < 7 else 'footnotesize'}",
+            "\\setlength{\\tabcolsep}{4pt}",
             f"\\begin{{tabularx}}{{\\textwidth}}{{>{{\\raggedright\\arraybackslash}}X{'r' * (len(shown) - 1)}}}",
             "\\toprule",
-            " & ".join(latex(column.name) for column in shown) + " \\\\",
+            " & ".join(_tex_heading(column.name) for column in shown) + " \\\\",
             "\\midrule",
             *lines,
             "\\bottomrule",
@@ -180,6 +186,23 @@ def _tex_table(summary: Summary, group: Group) -> str:
             "\\end{table}",
         ]
     )
+
+
+def _tex_heading(name: str) -> str:
+    """The split of a metric above its name, where both in a line are wide."""
+    split, _, rest = name.partition("/")
+    if not rest or len(name) <= len(columns.SPEED.name):
+        return latex(name)
+    return f"\\shortstack[r]{{{latex(split)}/\\\\{latex(rest)}}}"
+
+
+def _tex_row(group: Group, row: Row, shown: list[Column]) -> str:
+    """The label may break behind signs between its words: `,` `/` `_` `=` `:` `>` and a dot that no digit follows."""
+    label, *cells = (latex(column.text(row)) for column in shown)
+    if row == group.significant():
+        cells[1] = f"\\textbf{{{cells[1]}}}"
+    broken = re.sub(r"(\\_|\\textgreater\{\}|[=,/:]|\.(?!\d))(?=\S)", r"\1\\allowbreak{}", label)
+    return " & ".join([broken, *cells]) + " \\\\"
 
 
 def _markdown_list(lines: list[str]) -> str:
