@@ -174,6 +174,7 @@ def _tex_table(group: Group, title: str, name: str) -> str:
             "\\centering",
             f"\\caption{{{latex(' '.join(caption))}}}",
             f"\\label{{tab:{name}}}",
+            "\\medskip",
             f"\\{'small' if len(shown) < 7 else 'footnotesize'}",
             "\\setlength{\\tabcolsep}{4pt}",
             f"\\begin{{tabularx}}{{\\textwidth}}{{>{{\\raggedright\\arraybackslash}}X{'r' * (len(shown) - 1)}}}",

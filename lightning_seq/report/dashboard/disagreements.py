@@ -123,8 +123,8 @@ def _example(task: str, answered: Mapping[str, Answered], pair: tuple[str, str],
         versions = [(label, *_translated(answered[label], place, reference)) for label in pair]
         return example | {"source": _cut(source), "reference": _cut(reference), "versions": versions}
     text = (rows.get("text") or rows.get("beginning") or [None])[0]
-    versions = [(label, _classified(answered[label], place)) for label in pair]
-    return example | {"text": text and _cut(str(text)), "target": str(rows["target"][0]), "versions": versions}
+    said = [(label, _classified(answered[label], place)) for label in pair]
+    return example | {"text": text and _cut(str(text)), "target": str(rows["target"][0]), "versions": said}
 
 
 def _classified(answered: Answered, place: int) -> list[tuple[str, int, bool]]:
