@@ -32,7 +32,7 @@ STEPS, MOST_STEPS = 64, 1024
 COMPLETE = 0.05
 MOST_TOKENS = 131_072
 """Of all steps of a sentence: long sentences have fewer doublings."""
-BATCH_VALUES = 4_000_000
+BATCH_VALUES = 1_000_000
 """Of the inputs that are in memory at a time."""
 
 

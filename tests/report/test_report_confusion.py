@@ -99,6 +99,18 @@ def test_labels_share_a_picture_up_to_eight(make_comparison: Make, tmp_path: Pat
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH")
+def test_a_narrow_screen_has_matrices_below_each_other(make_comparison: Make, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    page.write_text(dashboard(make_comparison(tmp_path / "demo", labels=("rnn", "gru"), epochs=2)), encoding="utf-8")
+    heights = []
+    for width in (1200, 450):
+        with Browser(width=width) as browser:
+            browser.open(page)
+            heights.append(browser.run("document.querySelector('#confusion .chart svg').clientHeight"))
+    assert heights[1] > 1.5 * heights[0]
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH")
 def test_a_reader_chooses_the_label_of_the_difference(make_comparison: Make, tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     page.write_text(dashboard(make_comparison(tmp_path / "demo", labels=("rnn", "gru"), epochs=2)), encoding="utf-8")

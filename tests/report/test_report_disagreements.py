@@ -144,6 +144,7 @@ def test_translators_are_compared_by_chrf_of_one_seed(tmp_path: Path) -> None:
     text = Page(drawn(directory)).text
     assert "Seed 3 of each label. The score of a sentence is chrF (Popović 2015)." in text
     assert "rnn better than gru: 1" in text
+    assert "p: the exact sign test for this pair alone" in text
     assert "the sea was deep chrF" in text
 
 

@@ -278,6 +278,7 @@ def confusion_chart(shown: Shown, labels: list[str], limits: list[float], start:
         ),
         "columns": columns,
         "spacing": GAP,
+        "usermeta": {"panel": step * len(shown.predictions) + GAP, "margin": 120},
         "title": {
             "text": {
                 "expr": "against === '' ? 'Share of the true class, full colour at 100 %' : "

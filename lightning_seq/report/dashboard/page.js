@@ -125,6 +125,10 @@ function prepared(box, entry, colour) {
     else if (param.bind) param.value = chosen.get(box.dataset.chart + param.name) ?? param.value;
     else if (typeof param.value === "string") param.value = colour(styled[param.name] || param.name);
   }
+  if (spec.columns) { // small multiples: as many side by side as fit
+    const { panel, margin } = spec.usermeta;
+    spec.columns = Math.max(1, Math.min(spec.columns, Math.floor((box.clientWidth - margin) / panel)));
+  }
   const axis = entry.choice && entry.choice[choiceFor(against, box, "")];
   if (axis)
     for (const layer of layers(spec)) if (layer.encoding && layer.encoding.x) layer.encoding.x = structuredClone(axis);

@@ -132,5 +132,6 @@ def _chart(labels: list[str], panels: int) -> Spec:
         "facet": channel("label:N", sort={"field": "place", "op": "min"}, header=header),
         "columns": min(panels, MOST_COLUMNS),
         "spacing": GAP,
+        "usermeta": {"panel": _panel(panels) + GAP, "margin": 70},
         "spec": {name: parts[name] for name in ("width", "height", "layer")},
     }
