@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections import Counter
 from collections.abc import Sequence
 from csv import writer
 
@@ -162,47 +163,74 @@ def _markdown_pairs(group: Group) -> str:
 
 def tex(summary: Summary) -> str:
     """A LaTeX table as wide as the text for each data set, with booktabs' rules and the verdict in its caption."""
-    parts = ["% \\usepackage{booktabs,tabularx}", *(_tex_table(summary, group) for group in summary.groups)]
+    parts = ["% \\usepackage{booktabs,tabularx}"]
+    named: Counter[str] = Counter()
+
+    def name_of(title: str) -> str:
+        name = re.sub("[^a-z0-9]+", "-", title.lower()).strip("-") or "results"
+        named[name] += 1
+        return name if named[name] == 1 else f"{name}-{named[name]}"
+
+    for group in summary.groups:
+        title = f"{summary.name}: {group.title}" if len(summary.groups) > 1 else summary.name
+        parts.append(_tex_table(group, title, name_of(title)))
     if summary.over is not None:
         head, rows = label_table(summary.over)
         title = f"{summary.name}: over {len(summary.over.names)} data sets"
-        cells = [[latex(cell) for cell in row[:4]] for row in rows]
-        parts.append(_tex_float(title, [*summary.over.sentences, *summary.over.how], head[:4], cells))
+        cells = [" & ".join(latex(cell) for cell in row[:4]) + " \\\\" for row in rows]
+        parts.append(_tex_float(title, name_of(title), [*summary.over.sentences, *summary.over.how], head[:4], cells))
     return "\n\n".join(parts) + "\n"
 
 
-def _tex_table(summary: Summary, group: Group) -> str:
+def _tex_table(group: Group, title: str, name: str) -> str:
+    """name: of its `\\label`."""
     shown = columns.tex_columns(group)
-    rows = []
-    for row in columns.rows(group):
-        bold = 2 if row == group.significant() else None
-        cells = [latex(column.text(row)) for column in shown]
-        rows.append([f"\\textbf{{{cell}}}" if i == bold else cell for i, cell in enumerate(cells)])
-    title = f"{summary.name}: {group.title}" if len(summary.groups) > 1 else summary.name
+    lines = [_tex_row(group, row, shown) for row in columns.rows(group)]
+    if group.baseline is not None:
+        lines.insert(-1, "\\midrule")
     caption = [*verdict(group), *(_best_mean(group) if group.significant() else [])]
     comments = [f"% {text}" for text in notes(group)]
-    return "\n".join([*comments, _tex_float(title, caption, [column.name for column in shown], rows)])
+    return "\n".join([*comments, _tex_float(title, name, caption, [column.name for column in shown], lines)])
 
 
-def _tex_float(title: str, caption: Sequence[str], head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """rows: of cells in LaTeX."""
-    name = re.sub("[^a-z0-9]+", "-", title.lower()).strip("-") or "results"
+def _tex_float(title: str, name: str, caption: Sequence[str], head: Sequence[str], lines: Sequence[str]) -> str:
+    """name: of its `\\label`; lines: the rows in LaTeX."""
     return "\n".join(
         [
             "\\begin{table}",
             "\\centering",
             f"\\caption{{{latex(' '.join([f'{title}.', *caption]))}}}",
             f"\\label{{tab:{name}}}",
+            "\\medskip",
+            f"\\{'small' if len(head) < 7 else 'footnotesize'}",
+            "\\setlength{\\tabcolsep}{4pt}",
             f"\\begin{{tabularx}}{{\\textwidth}}{{>{{\\raggedright\\arraybackslash}}X{'r' * (len(head) - 1)}}}",
             "\\toprule",
-            " & ".join(map(latex, head)) + " \\\\",
+            " & ".join(_tex_heading(name) for name in head) + " \\\\",
             "\\midrule",
-            *(" & ".join(row) + " \\\\" for row in rows),
+            *lines,
             "\\bottomrule",
             "\\end{tabularx}",
             "\\end{table}",
         ]
     )
+
+
+def _tex_heading(name: str) -> str:
+    """The split of a metric above its name, where both in a line are wide."""
+    split, _, rest = name.partition("/")
+    if not rest or len(name) <= len(columns.SPEED.name):
+        return latex(name)
+    return f"\\shortstack[r]{{{latex(split)}/\\\\{latex(rest)}}}"
+
+
+def _tex_row(group: Group, row: Row, shown: list[Column]) -> str:
+    """The label may break behind signs between its words: `,` `/` `_` `=` `:` `>` and a dot that no digit follows."""
+    label, *cells = (latex(column.text(row)) for column in shown)
+    if row == group.significant():
+        cells[1] = f"\\textbf{{{cells[1]}}}"
+    broken = re.sub(r"(\\_|\\textgreater\{\}|[=,/:]|\.(?!\d))(?=\S)", r"\1\\allowbreak{}", label)
+    return " & ".join([broken, *cells]) + " \\\\"
 
 
 def _markdown_list(lines: list[str]) -> str:

@@ -40,7 +40,7 @@ def test_every_piece_is_on_the_page(make_comparison: Make, tmp_path: Path) -> No
         in page.text
     )
     assert "RuntimeError: loss is not finite at step 120" in page.text
-    assert len(page.data["charts"]) == 1 + 3 + 3 + 4 + 1
+    assert len(page.data["charts"]) == 1 + 3 + 3 + 1 + 1
     links = {attributes["href"] for tag, attributes in page.elements if tag == "a"}
     assert {"./gru-seed1/config.yaml", "./gru-seed1/log.txt", "./gru-seed1/metrics.csv"} <= links
     ids = {f"#{attributes['id']}" for _, attributes in page.elements if "id" in attributes}

@@ -19,6 +19,7 @@ from lightning_seq.report.dashboard.chart_library import javascript
 from lightning_seq.report.dashboard.configurations import addresses, configurations
 from lightning_seq.report.dashboard.confusion_matrices import confusion_matrices
 from lightning_seq.report.dashboard.deciding_words import deciding_words
+from lightning_seq.report.dashboard.disagreements import disagreements
 from lightning_seq.report.dashboard.gates import gates
 from lightning_seq.report.dashboard.gradient_flow import gradient_flow
 from lightning_seq.report.dashboard.learning_curves import learning_curves
@@ -79,6 +80,7 @@ def render(directory: Path, runs: list[tuple[Path, Record]], summary: Summary) -
             confusion_matrices(page, tested, tagged, summary),
             worst_sentences(page, tagged, summary, names),
             draw("notes", wrong=unreadable),
+            disagreements(page, tested, summary),
             slices(page, tested, summary),
             samples(page, runs, summary),
             translation(page, tested, summary),

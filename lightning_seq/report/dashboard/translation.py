@@ -209,7 +209,10 @@ def _examples(
     ordered = sorted(sentences.items(), key=lambda item: _order(item[1]))[:MOST_EXAMPLES]
     examples: list[dict[str, object]] = []
     for (number, source, reference), by_label in ordered:
-        versions = [(label, example, list(_compared(example))) for label, example in by_label.items()]
+        versions = [
+            (label, example, list(compared(example.hypothesis, example.reference)))
+            for label, example in by_label.items()
+        ]
         texts = {"source": _cut(source), "reference": _cut(reference)}
         examples.append({"name": name_of(known, number), **texts, "versions": versions})
     return examples
@@ -222,10 +225,10 @@ def _order(by_label: dict[str, Example]) -> tuple[int, bool, float]:
     return -len(by_label), all(example.exact for example in by_label.values()), -mean
 
 
-def _compared(example: Example) -> Iterator[tuple[str, bool]]:
+def compared(hypothesis: str, reference: str) -> Iterator[tuple[str, bool]]:
     """The words of the hypothesis in pieces, and whether the reference has them at the same place."""
-    words, reference = _cut(example.hypothesis).split(), _cut(example.reference).split()
-    for kind, _, _, first, last in SequenceMatcher(None, reference, words, autojunk=False).get_opcodes():
+    words, expected = _cut(hypothesis).split(), _cut(reference).split()
+    for kind, _, _, first, last in SequenceMatcher(None, expected, words, autojunk=False).get_opcodes():
         if first < last:
             yield " ".join(words[first:last]), kind == "equal"
 
