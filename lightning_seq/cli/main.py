@@ -9,7 +9,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
-from pathlib import Path
 from types import ModuleType
 
 from lightning_seq import __version__
@@ -120,10 +119,9 @@ def _close_output() -> None:
 
 
 def entry() -> None:
-    """The `lightning-seq` command. Modules of the user are also searched in the working directory."""
+    """The `lightning-seq` command."""
     end_at_once()
-    if "" not in sys.path and str(Path.cwd()) not in sys.path:
-        sys.path.append(str(Path.cwd()))
+    os.environ["PYTHONSAFEPATH"] = "1"  # Python processes that libraries start import nothing from the directory either
     try:
         sys.exit(main(sys.argv[1:]))
     except BrokenPipeError:

@@ -26,6 +26,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TypedDict
 
+from lightning_seq.own_modules import python
 from lightning_seq.training.signals import is_alive
 
 POLL = 0.05
@@ -104,7 +105,7 @@ class ForkServer:
     def _begin(self, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
         """Start the server and wait for its imports, with one thread: a copy has no other threads."""
         process = subprocess.Popen(
-            [sys.executable, "-m", __name__, *self.modules],
+            python("-m", __name__, *self.modules),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**environment, **dict.fromkeys(POOLS, "1")},
