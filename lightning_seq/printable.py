@@ -12,6 +12,8 @@ import json
 import logging
 import re
 import sys
+import textwrap
+from types import TracebackType
 
 _DIRECTION = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
 _UNSAFE = re.compile(f"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029{_DIRECTION}\ud800-\udfff]")
@@ -51,7 +53,15 @@ def _escape(error: UnicodeError) -> tuple[str, int]:
 
 
 class PrintableFormatter(logging.Formatter):
-    """Lines of a log, through `printable`."""
+    """A printable line for each message. The lines of a traceback follow it, indented.
 
-    def format(self, record: logging.LogRecord) -> str:
-        return printable(super().format(record))
+    No text in them, such as one from data, looks like another message.
+    """
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        return printable(super().formatMessage(record)).replace("\n", "\\n")
+
+    def formatException(
+        self, ei: tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
+    ) -> str:
+        return textwrap.indent(printable(super().formatException(ei)), "  ", lambda line: True)

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import logging
+import os
+import signal
 import subprocess
 import sys
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from lightning_seq.config.targets import class_at
 from lightning_seq.errors import UserError
+from lightning_seq.files import open_inside, write_text
 from lightning_seq.launch.local import command
-from lightning_seq.records.record import runs_in
+from lightning_seq.printable import PrintableFormatter
+from lightning_seq.records.artifacts import log_path
+from lightning_seq.records.record import Record, read, runs_in
+from lightning_seq.sealed import sealed_directory
+from lightning_seq.temporary import temporary_directory
+from lightning_seq.training.directory import check_links
 from tests.runs import TINY, environment
 from tests.stand_in import runs_of
 
@@ -90,7 +101,143 @@ def test_a_cell_of_the_working_directory_is_checked_and_compared(tmp_path: Path,
     )
     assert "Simple recurrent" in lightning_seq(place, AS_COMMAND, "explain", "own_package.cells.MyCell")
     cells = "cell._target_=own_package.cells.MyCell"
-    words = ("compare", "model=recurrent", cells, "seeds=2", *own, *TINY, "trainer.max_epochs=1")
+    words = ("compare", "model=recurrent", cells, "seeds=1", *own, *TINY, "trainer.max_epochs=1")
     lightning_seq(place, AS_COMMAND, *words)
     runs = runs_in(tmp_path / "runs" / "csv")
-    assert [(record.status, record.cell) for _, record in runs] == [("done", "MyCell")] * 2
+    assert [(record.status, record.cell) for _, record in runs] == [("done", "MyCell")]
+
+
+RUN = "rnn-seed1"
+LINKS = (
+    f"{RUN}/log.txt", f"{RUN}/checkpoints", f"{RUN}/wandb", f"{RUN}/tensorboard", f"{RUN}/metrics.csv",
+    f"{RUN}/record.json", f"{RUN}/.lock", f"{RUN}/.claim", f"{RUN}/checkpoints/last.ckpt", "wandb", "tuning",
+    ".comparison.lock",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LINKS)
+def test_a_link_out_of_the_run_root_is_refused(
+    name: str, own: list[str], tmp_path: Path, refused: Callable[..., str]
+) -> None:
+    """Also one in the directory of the comparison; files at its other end stay as they are."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "best.ckpt").write_text("mine")
+    link = tmp_path / "runs" / "csv" / name
+    link.parent.mkdir(parents=True)
+    target = outside if "." not in name else outside / "best.ckpt"
+    link.symlink_to(target)
+    said = refused("train", "model=rnn", *own, *TINY)
+    assert f"{link} leads to {target}, outside {tmp_path / 'runs'}: remove the link" in said
+    assert [(path.name, path.read_text()) for path in outside.iterdir()] == [("best.ckpt", "mine")]
+
+
+def test_a_link_inside_the_run_root_is_followed(tmp_path: Path) -> None:
+    run = tmp_path / "runs" / "csv" / "rnn-seed1"
+    run.mkdir(parents=True)
+    (tmp_path / "runs" / "shared").write_text("")
+    (run / "notes").symlink_to("../../shared")
+    check_links(run, tmp_path / "runs")
+
+
+@pytest.mark.parametrize("flags", [os.O_RDONLY, os.O_WRONLY | os.O_CREAT | os.O_APPEND])
+def test_no_link_is_followed_when_a_file_of_a_run_is_opened(flags: int, tmp_path: Path) -> None:
+    """The opener itself refuses it: a link may be planted after the directory was checked."""
+    (tmp_path / "run").mkdir()
+    (tmp_path / "mine").write_text("mine")
+    (tmp_path / "run" / "log.txt").symlink_to("../mine")
+    (tmp_path / "run" / "new.txt").symlink_to("../new")
+    for name in ("log.txt", "new.txt"):
+        with pytest.raises(OSError, match="leads out of its directory"):
+            open_inside(str(tmp_path / "run" / name), flags)
+    assert (tmp_path / "mine").read_text() == "mine"
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_report_does_not_show_a_log_that_lies_elsewhere(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("mine")
+    (tmp_path / "log.txt").symlink_to(tmp_path.parent / tmp_path.name / ".." / tmp_path.name / "secret")
+    record = Record(status="failed", name="x", label="a", seed=1)
+    assert log_path(tmp_path, record) is not None  # inside the directory
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "log.txt").symlink_to("../secret")
+    assert log_path(tmp_path / "run", record) is None
+
+
+def test_a_record_that_lies_elsewhere_is_not_read(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "secret.json").write_text("{}")
+    (tmp_path / "run" / "record.json").symlink_to("../secret.json")
+    with pytest.raises(UserError, match="leads out of its directory"):
+        read(tmp_path / "run")
+
+
+def test_a_text_in_a_log_cannot_look_like_a_message() -> None:
+    formatter = PrintableFormatter("%(asctime)s %(message)s", "%H:%M:%S")
+    error = RuntimeError("x\n12:00:00 lstm-seed1 done\r\x1b[2J\u2028y")
+    record = logging.LogRecord("x", logging.ERROR, "", 0, "%s", (str(error),), (type(error), error, None))
+    first, *others = formatter.format(record).split("\n")
+    assert first.endswith("x\\n12:00:00 lstm-seed1 done\\r\\x1b[2J\\u2028y")
+    assert others == ["  RuntimeError: x", "  12:00:00 lstm-seed1 done\\r\\x1b[2J\\u2028y"]
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from lightning_seq.embeddings.word2vec import Word2VecParameters, train
+from lightning_seq.files import replacing
+
+def sentences():
+    yield ["a", "b"] * 10_000
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def alive(*_):
+    print("ready", flush=True)
+    signal.pause()
+
+with replacing(Path(sys.argv[2])):
+    alive() if sys.argv[1] == "waits" else train(sentences(), Word2VecParameters(), progress=False)
+"""
+
+
+def test_temporary_files_of_a_killed_process_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the next one that writes the same file or trains vectors; those of a process that lives are not."""
+    table, scratch = tmp_path / "table.md", tmp_path / "tmp"
+    scratch.mkdir()
+    names = {**environment(), "TMPDIR": str(scratch)}
+    waits = [sys.executable, "-c", KILLED, "waits", str(table)]
+    with subprocess.Popen(waits, env=names, stdout=subprocess.PIPE) as living:
+        try:
+            assert living.stdout is not None
+            living.stdout.readline()
+            (of_living,) = tmp_path.glob(".table.md.*.part")
+            dead = subprocess.run([sys.executable, "-c", KILLED, "dies", str(table)], env=names, timeout=120)
+            assert dead.returncode == -signal.SIGKILL
+            assert len(list(tmp_path.glob(".table.md.*.part"))) == 2
+            assert [path.name[:9] for path in scratch.iterdir()] == ["word2vec-"]
+            (scratch / "word2vec-link").symlink_to(tmp_path)
+            monkeypatch.setattr(tempfile, "tempdir", str(scratch))
+            write_text(table, "x")
+            with temporary_directory("word2vec-") as made:
+                assert {path.name for path in scratch.iterdir()} == {made.name, "word2vec-link"}
+            assert list(tmp_path.glob(".table.md.*.part")) == [of_living]
+        finally:
+            living.kill()
+    write_text(table, "y")
+    assert list(tmp_path.glob(".*")) == []
+
+
+def test_a_file_gets_the_permissions_of_the_umask_without_a_change_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thread that made a file at that moment would have made it for all users."""
+    before = os.umask(0o077)
+    try:
+        monkeypatch.setattr(os, "umask", lambda mask: pytest.fail("the umask was changed"))
+        write_text(tmp_path / "file", "x")
+        sealed = sealed_directory(tmp_path / "data", lambda directory: write_text(directory / "file", "x"))
+    finally:
+        monkeypatch.undo()
+        os.umask(before)
+    modes = [path.stat().st_mode & 0o777 for path in (tmp_path / "file", sealed, sealed / "file")]
+    assert modes == [0o600, 0o700, 0o600]

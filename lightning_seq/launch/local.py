@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
 from lightning_seq.config.tree import Config
+from lightning_seq.files import open_inside
 from lightning_seq.launch.fork_server import Child, ForkServer
 from lightning_seq.launch.job import Job, RunLock, RunLockedError, end, finalize_record
 from lightning_seq.launch.ranks import end_with_parent
@@ -119,7 +120,7 @@ class LocalJob:
         if server is not None:
             with suppress(OSError):  # the server was killed: start a new process instead
                 return server.start([str(directory)], environment, directory / LOG)
-        with (directory / LOG).open("ab") as log:
+        with open(directory / LOG, "ab", opener=open_inside) as log:
             return subprocess.Popen(
                 command(self.run),
                 stdin=subprocess.DEVNULL,

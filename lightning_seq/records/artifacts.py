@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from lightning_seq.files import DAMAGE, sha256
+from lightning_seq.files import DAMAGE, is_inside, sha256
 from lightning_seq.records.record import Record
 
 T = TypeVar("T")
@@ -47,8 +47,7 @@ def artifact(directory: Path, record: Record, name: str, verify: bool = True) ->
     run = f"{record.label}, seed {record.seed}"
     try:
         path = directory / entry["path"]
-        inside = path.resolve().is_relative_to(directory.resolve())
-        if not inside or not path.is_file():
+        if not is_inside(path, directory) or not path.is_file():
             return Artifact(name, None, recorded, f"{run}: {entry['path']} is missing")
         if verify and recorded and sha256(path) != recorded:
             return Artifact(name, None, recorded, f"{run}: {entry['path']} has changed since the run ended")
@@ -87,4 +86,4 @@ def log_path(directory: Path, record: Record) -> Path | None:
     if log is not None and log.path is not None:
         return log.path
     plain = directory / "log.txt"
-    return plain if plain.is_file() else None
+    return plain if plain.is_file() and is_inside(plain, directory) else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic
@@ -12,6 +11,7 @@ from lightning_seq.data.sources.keys import origins
 from lightning_seq.data.sources.table import L_co
 from lightning_seq.errors import UserError, first_line, near
 from lightning_seq.files import Plain, sha256
+from lightning_seq.temporary import temporary_directory
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,9 @@ class Mirror(Generic[L_co]):
         import datasets
 
         # We cache the prepared ids: a second copy in the cache of `datasets` would only take room.
-        with tempfile.TemporaryDirectory() as room:
+        with temporary_directory("lightning-seq-mirror-") as room:
             try:
-                sets = datasets.load_dataset(str(self._place()), self.config, cache_dir=room)
+                sets = datasets.load_dataset(str(self._place()), self.config, cache_dir=str(room))
             except (OSError, ValueError, RuntimeError) as error:
                 raise UserError(
                     f"{self._place()} cannot be loaded ({first_line(error)}): expected a set in Hub layout; check "
