@@ -19,7 +19,7 @@ from pathlib import Path
 
 @contextmanager
 def temporary_file(path: Path) -> Iterator[Path]:
-    """A new file next to `path`, with the permissions that the umask leaves; removed at the end unless it was renamed."""
+    """A new file next to `path`, with the permissions that the umask leaves; removed at the end unless renamed."""
     remove_abandoned(path.parent.glob(f".{escape(path.name)}.*.part"))
 
     def make(part: Path) -> None:
