@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,6 +26,7 @@ from lightning_seq.records.artifacts import log_path
 from lightning_seq.records.record import Record, read, runs_in
 from lightning_seq.sealed import sealed_directory
 from lightning_seq.temporary import temporary_directory
+from lightning_seq.training import outcome
 from lightning_seq.training.data_files import data_files
 from lightning_seq.training.directory import check_links
 from tests.runs import TINY, environment
@@ -188,6 +190,7 @@ def test_a_text_in_a_log_cannot_look_like_a_message() -> None:
 KILLED = """
 import os, signal, sys
 from pathlib import Path
+from typing import Any
 from lightning_seq.embeddings.word2vec import Word2VecParameters, train
 from lightning_seq.files import replacing
 
@@ -335,3 +338,23 @@ def test_the_fingerprint_of_a_mirror_covers_every_file_that_is_read(name: str, t
     (place / name).write_bytes(b"changed")
     assert source.identity() != before[0]
     assert data_files(config) != before[1]
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, lambda path: os.truncate(path, 100)])
+def test_selected_weights_that_vanish_before_the_test_are_told(
+    damage: Callable[[Path], None], own: list[str], refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not replaced by the last ones. The same on resume: `tests/training/test_resume.py`."""
+    best = Path(own[2].removeprefix("runs=")) / "csv" / "rnn-seed1" / "checkpoints" / "best.ckpt"
+    fit = outcome.fit
+
+    def fit_and_damage(*given: Any) -> Any:
+        fitted = fit(*given)
+        damage(best)
+        return fitted
+
+    with monkeypatch.context() as patched:
+        patched.setattr(outcome, "fit", fit_and_damage)
+        said = refused("train", "model=rnn", *own, *TINY)
+    assert "best.ckpt is missing or damaged, and this run had selected its weights" in said
+    assert "resume=never" in refused("train", "model=rnn", *own, *TINY)
