@@ -19,10 +19,23 @@ _DIRECTION = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
 _UNSAFE = re.compile(f"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029{_DIRECTION}\ud800-\udfff]")
 """Controls of ASCII and Latin-1 except tab and line feed, separators of lines, marks of direction, lone surrogates."""
 
+_FORMULA = re.compile("'*[=+\\-@＝＋－＠\t\r\n]")
+_NUMBER = re.compile(r"[-+]?([0-9][0-9,]*\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?|[-+]?(inf|nan)")
+
 
 def printable(value: object) -> str:
     """`value` as text without control of the terminal. Tabs and line feeds stay."""
     return _UNSAFE.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), str(value))
+
+
+def table_cell(value: object) -> str:
+    """`value` as printable text for a cell of a CSV or TSV table, which no spreadsheet takes for a formula.
+
+    A text that begins as a formula does, after any number of `'`, gets one more `'`: without the first `'` it is the
+    text again. Numbers stay.
+    """
+    text = printable(value)
+    return f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text
 
 
 def number_of(count: int, noun: str) -> str:
