@@ -19,6 +19,7 @@ _DIRECTION = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
 _UNSAFE = re.compile(f"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029{_DIRECTION}\ud800-\udfff]")
 """Controls of ASCII and Latin-1 except tab and line feed, separators of lines, marks of direction, lone surrogates."""
 
+_CREDENTIALS = re.compile(r"(?<=://)[^/\s]+@")
 _FORMULA = re.compile("'*[=+\\-@＝＋－＠\t\r\n]")
 _NUMBER = re.compile(r"[-+]?([0-9][0-9,]*\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?|[-+]?(inf|nan)")
 
@@ -26,6 +27,11 @@ _NUMBER = re.compile(r"[-+]?([0-9][0-9,]*\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?|[
 def printable(value: object) -> str:
     """`value` as text without control of the terminal. Tabs and line feeds stay."""
     return _UNSAFE.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), str(value))
+
+
+def without_credentials(text: str, shown: str = "…@") -> str:
+    """`text` with the user and the password of each address (`https://user:password@host`) replaced."""
+    return _CREDENTIALS.sub(shown, text)
 
 
 def table_cell(value: object) -> str:
@@ -72,9 +78,9 @@ class PrintableFormatter(logging.Formatter):
     """
 
     def formatMessage(self, record: logging.LogRecord) -> str:
-        return printable(super().formatMessage(record)).replace("\n", "\\n")
+        return printable(without_credentials(super().formatMessage(record))).replace("\n", "\\n")
 
     def formatException(
         self, ei: tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
     ) -> str:
-        return textwrap.indent(printable(super().formatException(ei)), "  ", lambda line: True)
+        return textwrap.indent(printable(without_credentials(super().formatException(ei))), "  ", lambda line: True)

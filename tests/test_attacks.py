@@ -12,28 +12,31 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from lightning_seq.cli.main import main
 from lightning_seq.cli.rows import write_rows
 from lightning_seq.config.targets import class_at
 from lightning_seq.data.sources.columns import Columns
 from lightning_seq.data.sources.mirror import Mirror
-from lightning_seq.errors import UserError
-from lightning_seq.files import open_inside, write_parquet, write_text
+from lightning_seq.errors import UserError, first_line
+from lightning_seq.files import open_inside, write_json, write_parquet, write_text
 from lightning_seq.launch.local import command
 from lightning_seq.printable import PrintableFormatter, table_cell
 from lightning_seq.records.artifacts import log_path
-from lightning_seq.records.record import Record, read, runs_in
+from lightning_seq.records.record import Record, read, runs_in, write
 from lightning_seq.report import tables
 from lightning_seq.report.summary import runs_of as runs_of_directory
 from lightning_seq.report.summary import summarise_runs
 from lightning_seq.sealed import sealed_directory
 from lightning_seq.temporary import temporary_directory
-from lightning_seq.training import outcome
+from lightning_seq.training import outcome, run
 from lightning_seq.training.data_files import data_files
 from lightning_seq.training.directory import check_links
 from lightning_seq.training.loggers.curve_logger import CurveLogger
@@ -125,7 +128,7 @@ def test_a_cell_of_the_working_directory_is_checked_and_compared(tmp_path: Path,
 RUN = "rnn-seed1"
 LINKS = (
     f"{RUN}/log.txt", f"{RUN}/checkpoints", f"{RUN}/wandb", f"{RUN}/tensorboard", f"{RUN}/metrics.csv",
-    f"{RUN}/record.json", f"{RUN}/.lock", f"{RUN}/.claim", f"{RUN}/checkpoints/last.ckpt", "wandb", "tuning",
+    f"{RUN}/record.json", f"{RUN}/.lock", f"{RUN}/.claim", f"{RUN}/checkpoints/last.ckpt", "wandb", "tune",
     ".comparison.lock",
 )  # fmt: skip
 
@@ -409,3 +412,62 @@ def test_no_formula_gets_into_the_metrics_of_a_run(tmp_path: Path) -> None:
     logger.save()
     assert cells_of((tmp_path / "metrics.csv").read_text()) == [["step", "epoch", "seconds", "'=cmd()"],
                                                                ["1", "1", "1.0", "-0.5"]]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["../secret", "..", "", "/etc", "a/../../secret", "secret/."])
+def test_status_follows_no_name_out_of_the_comparison(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    place = tmp_path / "runs" / "demo"
+    (place / "lstm-seed1").mkdir(parents=True)
+    (place / "lstm-seed1" / "config.yaml").write_text("choices: {}\n")
+    (tmp_path / "runs" / "secret").mkdir()
+    write(tmp_path / "runs" / "secret", Record(status="failed", name="x", label="secret", seed=1, error="mine"))
+    write_json(place / "comparison.json", {"schema": 1, "runs": {name: "x"}, "jobs": 1})
+    assert main(["status", str(place)]) == 0
+    said = capsys.readouterr().out
+    assert "mine" not in said
+    assert said.startswith("lstm-seed1\twaiting")
+    assert "expected the name of a directory in it" in caplog.text
+
+
+SECRET = "hunter2"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:1", "127.0.0.1:1/hub?a=b@c", "nowhere.invalid", "[::1"])
+def test_a_password_in_the_address_of_the_hub_is_not_printed(
+    host: str, tmp_path: Path, refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch, capfd: Any
+) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", f"http://me:{SECRET}@{host}")
+    monkeypatch.setenv("LIGHTNING_SEQ_MIRROR", "")
+    monkeypatch.setattr(threading, "excepthook", lambda error: pytest.fail(str(error)))
+    said = refused("train", "model=rnn", "data=rotten_tomatoes", f"runs={tmp_path}", f"cache={tmp_path}", *TINY)
+    assert SECRET not in said + "".join(capfd.readouterr())
+    assert f"http://…@{host} does not answer" in said
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (f"http://me:{SECRET}@host/x", "http://…@host/x"),
+        (f"proxy 'https://{SECRET}@host:1' and ftp://a:{SECRET}@b", "proxy 'https://…@host:1' and ftp://…@b"),
+        (f"s3://me:a@{SECRET}@host", "s3://…@host"),
+        ("mail me@host, http://host/@name", "mail me@host, http://host/@name"),
+    ],
+)
+def test_no_error_has_the_password_of_an_address(text: str, shown: str) -> None:
+    """In an error of the user, in a reason, in a log with its traceback, in the error of a record."""
+    error = ValueError(text)
+    record = logging.LogRecord("x", logging.ERROR, "", 0, "%s", (text,), (ValueError, error, None))
+    log = PrintableFormatter("%(message)s").format(record)
+    assert log == f"{shown}\n  ValueError: {shown}"
+    assert str(UserError(text)) == first_line(error) == shown
+    assert run._cause(error) == f"ValueError: {shown}"
+
+
+def test_an_error_that_is_not_the_users_is_printed_without_escapes_and_passwords(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    error = RuntimeError(f"\x1b]0;owned\x07 http://me:{SECRET}@host")
+    import_module("lightning_seq.cli.main")._print_traceback(RuntimeError, error, None)
+    assert capsys.readouterr().err == "RuntimeError: \\x1b]0;owned\\x07 http://…@host\n"

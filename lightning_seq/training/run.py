@@ -12,7 +12,7 @@ from pathlib import Path
 
 from lightning_seq.errors import UserError
 from lightning_seq.files import open_inside
-from lightning_seq.printable import PrintableFormatter
+from lightning_seq.printable import PrintableFormatter, without_credentials
 from lightning_seq.records.record import Record
 from lightning_seq.training.directory import LOG, read_config, run_lock, write_rank_error
 from lightning_seq.training.run_record import RunRecordWriter, log, now, rank, started_record
@@ -46,7 +46,11 @@ def execute(directory: Path, label: str, overrides: list[str], jobs: int = 1, st
 
 
 def _cause(error: BaseException) -> str:
-    return str(error) if isinstance(error, UserError | Interrupted) else f"{type(error).__name__}: {error}"
+    return (
+        str(error)
+        if isinstance(error, UserError | Interrupted)
+        else without_credentials(f"{type(error).__name__}: {error}")
+    )
 
 
 @contextmanager
