@@ -46,11 +46,8 @@ def execute(directory: Path, label: str, overrides: list[str], jobs: int = 1, st
 
 
 def _cause(error: BaseException) -> str:
-    return (
-        str(error)
-        if isinstance(error, UserError | Interrupted)
-        else without_credentials(f"{type(error).__name__}: {error}")
-    )
+    text = str(error) if isinstance(error, UserError | Interrupted) else f"{type(error).__name__}: {error}"
+    return without_credentials(text)
 
 
 @contextmanager
