@@ -92,10 +92,8 @@ def _select(assembled: Assembled, fitted: Fitted, checkpoints: Path) -> dict[str
     Raises UserError if the checkpoint with these weights is missing or damaged.
     """
     trainer, task, best = fitted.trainer, assembled.task, checkpoints / BEST
-    selected = [
-        saving.best_model_path for saving in trainer.checkpoint_callbacks if isinstance(saving, ModelCheckpoint)
-    ]
-    check_selected(best if any(selected) else None)
+    savers = (callback for callback in trainer.checkpoint_callbacks if isinstance(callback, ModelCheckpoint))
+    check_selected(best if any(saver.best_model_path for saver in savers) else None)
     if best.is_file():
         checkpoint = read_checkpoint(best)
         task.load_state_dict(checkpoint["state_dict"])
