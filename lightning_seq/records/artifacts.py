@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,11 +48,13 @@ def artifact(directory: Path, record: Record, name: str, verify: bool = True) ->
     run = f"{record.label}, seed {record.seed}"
     try:
         path = directory / entry["path"]
+        if os.path.islink(os.path.realpath(path)):
+            path.stat()  # raises OSError: the links lead to each other
         if not is_inside(path, directory) or not path.is_file():
             return Artifact(name, None, recorded, f"{run}: {entry['path']} is missing")
         if verify and recorded and sha256(path) != recorded:
             return Artifact(name, None, recorded, f"{run}: {entry['path']} has changed since the run ended")
-    except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: links that lead to each other
+    except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         return Artifact(name, None, recorded, f"{run}: {entry['path']} cannot be read ({reason})")
     return Artifact(name, path, recorded)

@@ -79,13 +79,15 @@ def is_running(directory: Path) -> bool:
 
 
 def check_links(directory: Path, root: Path) -> None:
-    """Raises UserError for a link in a directory, or in those inside it, that leads out of `root`, which holds all
-    files of runs: a run would write the file at its other end."""
+    """Raises UserError for a link in a directory, or in those inside it, that leads to itself or out of `root`, which
+    holds all files of runs: a run would write the file at its other end."""
     for parent, directories, files in os.walk(directory):
         for name in (*directories, *files):
             path = Path(parent, name)
-            if path.is_symlink() and not is_inside(path, root):
-                raise UserError(f"{path} leads to {path.readlink()}, outside {root}: remove the link")
+            if path.is_symlink() and not (is_inside(path, root) and not os.path.islink(os.path.realpath(path))):
+                raise UserError(f"{path} leads to {path.readlink()}, not to a file in {root}: remove the link")
+        if Path(parent).name == "wandb":  # W&B links its log into its runs, and writes each run to a new directory
+            directories.clear()
 
 
 def prepare_directory(directory: Path, config: Config) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import Tensor
 
 from lightning_seq.builders.inputs import describe_embedding
@@ -17,6 +16,7 @@ from lightning_seq.embeddings.word_map import word_map
 from lightning_seq.files import Plain, finite, sha256, write_json
 from lightning_seq.identity import is_trial
 from lightning_seq.training.assemble import Assembled, assemble
+from lightning_seq.training.checkpoint_files import CheckpointFiles
 from lightning_seq.training.checkpoints import BEST, LAST, check_selected, read_checkpoint, remove_before
 from lightning_seq.training.data_files import data_files
 from lightning_seq.training.directory import CHECKPOINTS, CONFIG, LOG
@@ -92,8 +92,8 @@ def _select(assembled: Assembled, fitted: Fitted, checkpoints: Path) -> dict[str
     Raises UserError if the checkpoint with these weights is missing or damaged.
     """
     trainer, task, best = fitted.trainer, assembled.task, checkpoints / BEST
-    savers = (callback for callback in trainer.checkpoint_callbacks if isinstance(callback, ModelCheckpoint))
-    check_selected(best if any(saver.best_model_path for saver in savers) else None)
+    files = trainer.strategy.checkpoint_io
+    check_selected(best if isinstance(files, CheckpointFiles) and files.has_best else None)
     if best.is_file():
         checkpoint = read_checkpoint(best)
         task.load_state_dict(checkpoint["state_dict"])

@@ -38,7 +38,7 @@ def test_a_link_out_of_the_run_root_is_refused(
     target = outside if "." not in name else outside / "best.ckpt"
     link.symlink_to(target)
     said = refused("train", "model=rnn", *own, *TINY)
-    assert f"{link} leads to {target}, outside {tmp_path / 'runs'}: remove the link" in said
+    assert f"{link} leads to {target}, not to a file in {tmp_path / 'runs'}: remove the link" in said
     assert [(path.name, path.read_text()) for path in outside.iterdir()] == [("best.ckpt", "mine")]
 
 
