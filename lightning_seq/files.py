@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import math
 import os
 import re
 import stat
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from itertools import islice
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from lightning_seq.errors import UserError, first_line, near
+from lightning_seq.temporary import temporary_file
 
 T = TypeVar("T")
 Plain = Any
@@ -111,22 +112,15 @@ def _similar_names(path: Path) -> str:
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path next to `path`; on success it is flushed to disk and renamed over `path`.
 
-    If the block raises, `path` is unchanged and the temporary file is removed.
+    If the block raises, `path` is unchanged and the temporary file is removed; if the process is killed, the next one
+    that writes `path` removes it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    os.close(handle)
-    temporary = Path(name)
-    try:
+    with temporary_file(path) as temporary:
         yield temporary
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
         temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -163,7 +157,7 @@ def read_text(path: Path, most: int = LARGEST) -> str:
     a larger file, and a text that is not UTF-8.
     """
     try:
-        with open(path, "rb", opener=_without_waiting) as file:
+        with open(path, "rb", opener=open_inside) as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise DamagedError("it is a pipe or a device, expected a file")
@@ -180,9 +174,20 @@ def read_text(path: Path, most: int = LARGEST) -> str:
         raise DamagedError(f"byte {error.start:,} is not UTF-8") from None
 
 
-def _without_waiting(path: str, flags: int) -> int:
-    """An opener that does not wait for the writer of a pipe."""
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+def open_inside(path: str, flags: int) -> int:
+    """An opener of files that may be planted: it follows no link out of the file's directory, and waits for no pipe.
+
+    Raises OSError for such a link, which is not opened even if it is put there at this moment.
+    """
+    real = os.path.realpath(path)
+    if not is_inside(real, os.path.dirname(path) or "."):
+        raise OSError(errno.ELOOP, "it is a link that leads out of its directory", path)
+    return os.open(real, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0), 0o666)
+
+
+def is_inside(path: str | Path, directory: str | Path) -> bool:
+    """Whether a path, with its links followed, is in a directory."""
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(directory))
 
 
 def read_json(path: Path, kind: type[T], most: int = LARGEST) -> T:

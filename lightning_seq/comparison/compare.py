@@ -23,6 +23,7 @@ from lightning_seq.errors import UserError
 from lightning_seq.identity import is_matched
 from lightning_seq.launch.job import RunLock, run_as_rank
 from lightning_seq.launch.launch import launch
+from lightning_seq.printable import printable
 from lightning_seq.terminal import say
 from lightning_seq.training.data_files import data_files
 from lightning_seq.training.devices import several_processes, started_by
@@ -61,7 +62,7 @@ def train(words: Sequence[str], entries: list[Entry], console: Console) -> Outco
             f"use compare{', or entries=null and one model=… for the recipe alone' if recipe else ''}"
         )
     if shows_config(words):
-        print(shown(entries), end="")
+        print(printable(shown(entries)), end="")
         return None
     if trials_of(entries[0].config):
         raise UserError("tune=… is for compare: it gives each architecture the same trials, then runs every seed")
@@ -140,7 +141,7 @@ def compare(words: Sequence[str], entries: list[Entry], console: Console, reader
     check_tune(entries)
     check_looks(entries)
     if shows_config(words):
-        print(shown(entries), end="")
+        print(printable(shown(entries)), end="")
         return None
     seeds = seeds_of(config)
     runs = planned_runs(entries, seeds)

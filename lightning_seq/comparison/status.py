@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lightning_seq.errors import UserError
-from lightning_seq.printable import number_of, printable
+from lightning_seq.printable import number_of, table_cell
 from lightning_seq.records.comparison import FILE as PLAN
 from lightning_seq.records.comparison import Plan, read_plan
 from lightning_seq.records.record import Record, read_if_there
@@ -247,7 +247,7 @@ def list_comparisons(places: Sequence[Path], verb: str, console: Console) -> Non
 
 def _print_lines(rows: Iterable[Iterable[str]], console: Console) -> None:
     for row in rows:  # a console would make blanks of tabs
-        print(printable("\t".join(row)), file=console.file)
+        print("\t".join(map(table_cell, row)), file=console.file)
 
 
 def _cells(state: State) -> tuple[str, ...]:

@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from itertools import pairwise
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import numpy as np
@@ -19,6 +18,7 @@ from rich.progress import Progress
 from lightning_seq.embeddings.vectors import Vectors
 from lightning_seq.errors import UserError
 from lightning_seq.field_checks import check_fields
+from lightning_seq.temporary import temporary_directory
 from lightning_seq.terminal import PrintableConsole
 from lightning_seq.value_types import Fraction, OneOf, Range, Size, SmallSeed
 
@@ -104,9 +104,9 @@ def train(sentences: Iterable[Sequence[str]], parameters: Word2VecParameters, pr
             highlight=False,
             soft_wrap=True,
         )
-    with TemporaryDirectory(prefix="word2vec-") as directory:
+    with temporary_directory("word2vec-") as directory:
         try:
-            corpus = _write_corpus(sentences, Path(directory), parameters)
+            corpus = _write_corpus(sentences, directory, parameters)
         except OSError as error:
             raise UserError(
                 f"the corpus cannot be written to {directory} ({error.strerror}): set TMPDIR to a directory with space"

@@ -91,6 +91,9 @@ def read_or_reason(directory: Path, remedy: str | None = None) -> tuple[Plan | N
         runs, jobs = plain["runs"], plain["jobs"]
         if not all(isinstance(label, str) for label in runs.values()) or not isinstance(jobs, int) or jobs < 1:
             raise DamagedError("expected runs with their labels, and a number of jobs")
+        for name in runs:
+            if name in ("", "..") or Path(name).name != name:
+                raise DamagedError(f"it names the run {name!r}, expected the name of a directory in it")
         return Plan.from_plain(plain), ""
     except FileNotFoundError:
         return None, ""

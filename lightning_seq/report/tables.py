@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from csv import writer
 
+from lightning_seq.printable import table_cell
 from lightning_seq.records.numbers import number
 from lightning_seq.report import columns, over_data_sets_tables
 from lightning_seq.report.columns import Column, Value
@@ -251,8 +252,8 @@ def csv(summary: Summary) -> str:
         for row in columns.rows(group):
             cells = _sheet_row(group, row, shown)
             if not buffer.tell():
-                sheet.writerow(map(one_line, cells))
-            sheet.writerow(one_line(_precise(value)) for value in cells.values())
+                sheet.writerow(table_cell(one_line(name)) for name in cells)
+            sheet.writerow(table_cell(one_line(_precise(value))) for value in cells.values())
     return buffer.getvalue()
 
 

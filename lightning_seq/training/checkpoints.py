@@ -49,6 +49,15 @@ def is_good(path: Path) -> bool:
     return _has(path, *recorded(path))
 
 
+def check_selected(best: Path | None) -> None:
+    """Raises UserError if the checkpoint with the selected weights is not good: the run would be tested with others."""
+    if best is not None and not is_good(best):
+        raise UserError(
+            f"{best} is missing or damaged, and this run had selected its weights: put it back, or give resume=never "
+            "to start again"
+        )
+
+
 def _has(path: Path, *digests: str) -> bool:
     """Whether a file exists and has one of these SHA-256."""
     try:

@@ -34,7 +34,7 @@ from lightning_seq.lightning_internals import (
 )
 from lightning_seq.records.old_configuration import modern
 from lightning_seq.spec import Batch
-from lightning_seq.training.checkpoints import LAST, Checkpoint, is_good
+from lightning_seq.training.checkpoints import LAST, Checkpoint, check_selected
 from lightning_seq.training.loggers.curve_logger import CurveLogger
 from lightning_seq.training.loggers.fail_safe import FailSafeLogger
 from lightning_seq.training.random_states import random_states, restore_random_states
@@ -220,12 +220,7 @@ class ResumePoints(Callback):
         for callback in callbacks_of(trainer):
             of_callback = checkpoint["callbacks"].get(callback.state_key)
             if isinstance(callback, ModelCheckpoint) and of_callback is not None:
-                best = restore_best(callback, of_callback)
-                if best is not None and not is_good(best):  # the run would be tested with other weights
-                    raise UserError(
-                        f"{best} is missing or damaged, and this run had selected its weights: put it back, or give "
-                        "resume=never to start again"
-                    )
+                check_selected(restore_best(callback, of_callback))
         pl_module._logged_at, pl_module._running = state["logged_at"], own["running"]
         pl_module._step = state.get("step_values", {})
         sums = state.get("epoch_sums", (0.0, 0.0))  # older checkpoints have none

@@ -10,6 +10,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from importlib import import_module
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
@@ -17,6 +18,7 @@ from lightning_seq.data.sources.columns import Reading
 from lightning_seq.data.sources.keys import origins
 from lightning_seq.errors import UserError, first_line
 from lightning_seq.files import Plain
+from lightning_seq.printable import without_credentials
 
 if TYPE_CHECKING:
     from datasets import DatasetBuilder
@@ -142,6 +144,7 @@ def why_offline() -> str:
 
 def reachable(address: str, patience: float = PATIENCE) -> bool:
     """Whether a server answers at an address in time. A thread asks: the look-up of a name has no time limit."""
+    address = without_credentials(address, "")  # which urllib takes for a part of the host
     answers: list[bool] = []
 
     def ask() -> None:
@@ -150,7 +153,7 @@ def reachable(address: str, patience: float = PATIENCE) -> bool:
                 answers.append(True)
         except urllib.error.HTTPError as error:
             answers.append(error.code < 500)
-        except (OSError, ValueError):
+        except (OSError, ValueError, HTTPException):
             answers.append(False)
 
     thread = threading.Thread(target=ask, daemon=True)

@@ -88,10 +88,10 @@ def upload(directory: Path) -> str:
     here = Path(sys.executable)
     installed = shutil.which("wandb")
     python = shlex.quote(str(here.relative_to(Path.cwd()) if here.is_relative_to(Path.cwd()) else here))
-    words = "wandb sync" if installed and Path(installed).parent == here.parent else f"{python} -m wandb sync"
+    words = "wandb sync" if installed and Path(installed).parent == here.parent else f"{python} -P -m wandb sync"
     if find_spec("wandb_workspaces") is None:
         return f"{words} {runs}"
-    return f"{words} {runs} && {python} -m {__spec__.name if __spec__ else __name__} {place}"
+    return f"{words} {runs} && {python} -P -m {__spec__.name if __spec__ else __name__} {place}"
 
 
 def _kind(record: Record) -> str | None:
