@@ -8,6 +8,7 @@ from copy import deepcopy
 from enum import Enum
 
 from lightning_seq.files import Plain
+from lightning_seq.value_types import MAX_TOKENS
 
 
 class Role(Enum):
@@ -41,6 +42,9 @@ and a probe batch, writes `<key>.json`, and has a `cost`."""
 PREDICTIONS = {"data.id_column": None, "data.group_column": None, "task.predictions": "short"}
 """Keys that change `predictions.parquet` alone, with the value that adds nothing to it."""
 
+LATER = {"data.max_tokens": MAX_TOKENS}
+"""Keys that version 0.1 did not have, with the value that changes nothing: it is not part of an identity."""
+
 STRUCTURE = ("model", "cell", "attention", "init")
 """Groups of the structure of an architecture."""
 SETTINGS = (*STRUCTURE, "task", "optimizer", "embedding", "word2vec", "data", "trainer")
@@ -68,7 +72,7 @@ ROLES: Mapping[str, Role] = {
         "task.teacher_forcing", "task.intent_weight", "task.class_weights", "task.ranking", "task.beam",
         "task.length_penalty", "task.beam_coverage", "model.dropout", "model.input_dropout", "model.output_dropout",
         "model.recurrent_dropout", "model.zoneout", "model.weight_drop", "model.between", "embedding.dropout",
-        "embedding.scale", "init.scale", "init.forget_bias", "data.batch_size", "trainer.max_epochs",
+        "embedding.scale", "init.scale", "init.forget_bias", "data.batch_size", "data.max_tokens", "trainer.max_epochs",
         "trainer.max_steps", "trainer.gradient_clip_val", "trainer.accumulate_grad_batches",
         "callbacks.early_stopping",
     ), Role.HYPERPARAMETER),
@@ -102,6 +106,10 @@ def config_identity(config: Mapping[str, Plain]) -> dict[str, Plain]:
     kept = _without(config, OUTSIDE)
     if is_matched(config):
         kept["match"] = config["match"]
+    for key, usual in LATER.items():
+        parent, _, last = key.rpartition(".")
+        if value_at(kept, key) == usual:
+            kept[parent].pop(last)
     kept["allow"] = []  # the key that uses an admitted class names it
     return kept
 
@@ -134,8 +142,13 @@ def differing(configs: Sequence[Mapping[str, Plain]]) -> tuple[str, ...]:
     return tuple(
         key
         for key, role in ROLES.items()
-        if role is Role.HYPERPARAMETER and len({json.dumps(value_at(c, key), default=str) for c in configs}) > 1
+        if role is Role.HYPERPARAMETER and len({json.dumps(_value(c, key), default=str) for c in configs}) > 1
     )
+
+
+def _value(config: Mapping[str, Plain], key: str) -> Plain:
+    value = value_at(config, key)
+    return LATER.get(key) if value is None else value
 
 
 def located(config: Mapping[str, Plain], key: str) -> str:

@@ -26,7 +26,7 @@ from lightning_seq.spec import Batch
 from lightning_seq.text.padding import pad_flat
 from lightning_seq.text.tokenise import Tokeniser
 from lightning_seq.text.vocabulary import PAD, Vocabulary
-from lightning_seq.value_types import Size, Workers
+from lightning_seq.value_types import MAX_TOKENS, Size, Workers
 
 LAYOUTS = ("columns", "sequences")
 
@@ -123,8 +123,9 @@ class LanguageModellingData(DataModule[PreparedText, LanguageReader]):
         eval_batch_size: Size | None = None,
         seed: int = 1,
         num_workers: Workers = 0,
+        max_tokens: Size = MAX_TOKENS,
     ) -> None:
-        super().__init__(batch_size, eval_batch_size, seed, num_workers, licence)
+        super().__init__(batch_size, eval_batch_size, seed, num_workers, licence, max_tokens)
         if layout not in LAYOUTS:
             raise UserError(f"data.layout is {layout!r}; {near(str(layout), LAYOUTS)}")
         check_limits(chunk_length=chunk_length, eval_chunk_length=eval_chunk_length)
@@ -209,7 +210,7 @@ class LanguageModellingData(DataModule[PreparedText, LanguageReader]):
 
     def notes(self) -> list[str]:
         if self.layout == "sequences":
-            return list(self.prepared.report)
+            return [*super().notes()]
         sampler, about = self._columns_sampler("train"), "about " if self.random_chunks else ""
         columns = f"train: {self.batch_size:,} columns of {sampler.length:,}"
         return [*self.prepared.report, f"{columns}, {len(sampler):,} batches of {about}{self.chunk_length} a column"]
