@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from lightning_seq.errors import UserError
@@ -73,6 +73,18 @@ def split_lines(text: str) -> list[str]:
     """The lines of a text, without their ends."""
     *ended, last = text.split("\n")
     return [line.rstrip("\r") for line in (*ended, *([last] if last else []))]
+
+
+def check_line_ends(path: Path, lines: Sequence[str]) -> None:
+    """Raises UserError for a carriage return inside a line, where each line is an example.
+
+    lines: of the file, without their ends.
+    """
+    for number, line in enumerate(lines, 1):
+        if "\r" in line:
+            raise UserError(
+                f"{path}, line {number}: a carriage return inside the line: expected a line feed at the end of a line"
+            )
 
 
 def check_encoding(encoding: str, key: str) -> str:

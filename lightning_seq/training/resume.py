@@ -104,6 +104,11 @@ class ResumePoints(Callback):
         self._begun_at, self._state = trainer.global_step, None
         self._step, self._time = trainer.global_step, time.monotonic()
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether everything has been restored, and training has begun."""
+        return self._begun_at is not None
+
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.global_step != self._begun_at:
             self._write(trainer, EPOCH)

@@ -15,7 +15,7 @@ from lightning_seq.data.sources.table import Cut, Loaded, Table
 from lightning_seq.errors import UserError
 from lightning_seq.files import Plain
 from lightning_seq.text.column import DELIMITERS, delimiter_of, json_object, records
-from lightning_seq.text.lines import check_characters, split_lines
+from lightning_seq.text.lines import check_characters, check_line_ends, split_lines
 
 _LABEL = "__label__"
 _TABS = ("\\t", "tab")
@@ -212,6 +212,7 @@ class Files(NameColumns, SplitFiles, Cut):
             yield line, {setting: record[name] for setting, name in self._names.items()}
 
     def _labelled_lines(self, path: Path, text: str, notes: list[str]) -> Iterator[Row]:
+        check_line_ends(path, split_lines(text))
         for line, content in _lines(text):
             if content.startswith(_LABEL):
                 label, _, sentence = content.removeprefix(_LABEL).partition(" ")

@@ -56,6 +56,13 @@ class NameColumns:
         return {setting.replace("_column", "s"): column for setting, column in self.name_columns().items()}
 
 
+def check_apart(**columns: object) -> None:
+    """Raises UserError for two settings, such as `source_column`, that name the same column."""
+    (one, name), (other, second) = columns.items()
+    if name is not None and name == second:
+        raise UserError(f"data.{one} and data.{other} are both {name!r}: expected two columns")
+
+
 def origins(places: Mapping[str, str | None]) -> dict[str, str]:
     """By split, its place; a split that is cut from train has the place of train."""
     return {split: str(places.get(split) or places["train"]) for split in SPLITS}

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from lightning_seq.data.sources.keys import check_apart
 from lightning_seq.data.sources.pairs import PairTable
 from lightning_seq.data.sources.split_files import SplitFiles, decoded
 from lightning_seq.data.sources.table import SPLITS, Cut, Loaded
 from lightning_seq.errors import UserError
 from lightning_seq.files import Plain, sha256
 from lightning_seq.printable import number_of
-from lightning_seq.text.lines import split_lines
+from lightning_seq.text.lines import check_line_ends, split_lines
 
 _SHOWN = 40
 
@@ -55,6 +56,7 @@ class ParallelFiles(SplitFiles, Cut):
                 f"data.source_column={self.source_column} and data.target_column={self.target_column}: "
                 "expected both, or neither for a file without a line of names"
             )
+        check_apart(source_column=self.source_column, target_column=self.target_column)
 
     @property
     def language_pair(self) -> tuple[str | None, str | None]:
@@ -104,8 +106,13 @@ class ParallelFiles(SplitFiles, Cut):
             raise UserError(f"data.{setting}={name} {reason}: expected a file with a line for each line of the sources")
         return path
 
-    def _tabbed(self, path: Path) -> Iterator[tuple[int, str, str]]:
+    def _lines(self, path: Path) -> list[str]:
         lines = split_lines(decoded(path, self.encoding))
+        check_line_ends(path, lines)
+        return lines
+
+    def _tabbed(self, path: Path) -> Iterator[tuple[int, str, str]]:
+        lines = self._lines(path)
         positions, begin = [0, 1], 1
         if self.source_column is not None and self.target_column is not None:
             header, names = [name.strip() for name in lines[0].split("\t")], (self.source_column, self.target_column)
@@ -114,6 +121,11 @@ class ParallelFiles(SplitFiles, Cut):
                     raise UserError(
                         f"{path} has no column {name!r} (data.{setting}): its columns are {', '.join(header)}; "
                         f"give data.{setting}=NAME"
+                    )
+                if header.count(name) > 1:
+                    raise UserError(
+                        f"{path} has {header.count(name)} columns called {name!r} (data.{setting}): expected one; "
+                        "rename the other in the first line"
                     )
             positions, begin, lines = [header.index(name) for name in names], 2, lines[1:]
         for number, line in enumerate(lines, begin):
@@ -130,7 +142,7 @@ class ParallelFiles(SplitFiles, Cut):
             yield number, values[positions[0]], values[positions[1]]
 
     def _together(self, source: Path, target: Path) -> Iterator[tuple[int, str, str]]:
-        first, second = (split_lines(decoded(path, self.encoding)) for path in (source, target))
+        first, second = self._lines(source), self._lines(target)
         if len(first) != len(second):
             longer, lines = (source, first) if len(first) > len(second) else (target, second)
             number = min(len(first), len(second)) + 1
