@@ -75,13 +75,14 @@ def split_lines(text: str) -> list[str]:
     return [line.rstrip("\r") for line in (*ended, *([last] if last else []))]
 
 
-def check_line_ends(path: Path, lines: Sequence[str]) -> None:
-    """Raises UserError for a carriage return inside a line, where each line is an example.
+def check_line_ends(path: Path, lines: Sequence[str], marks: Sequence[str]) -> None:
+    """Raises UserError for a carriage return inside a line with a second example after it.
 
-    lines: of the file, without their ends.
+    lines: of the file, without their ends. marks: each is in every example, such as a tab.
     """
     for number, line in enumerate(lines, 1):
-        if "\r" in line:
+        after = line.partition("\r")[2]
+        if any(mark in after for mark in marks):
             raise UserError(
                 f"{path}, line {number}: a carriage return inside the line: expected a line feed at the end of a line"
             )

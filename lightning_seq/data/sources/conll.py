@@ -46,7 +46,7 @@ class Conll:
         """Raises UserError, with file and line, for lines of unequal columns and for a missing column."""
         sentences: list[list[tuple[str, Tag, int]]] = []
         width, inside, lines = 0, False, split_lines(text)
-        check_line_ends(Path(origin), lines)
+        check_line_ends(Path(origin), lines, (" ", "\t"))
         for number, line in enumerate(lines, 1):
             if not line.strip() or line.startswith(self.document):
                 inside = False

@@ -212,7 +212,7 @@ class Files(NameColumns, SplitFiles, Cut):
             yield line, {setting: record[name] for setting, name in self._names.items()}
 
     def _labelled_lines(self, path: Path, text: str, notes: list[str]) -> Iterator[Row]:
-        check_line_ends(path, split_lines(text))
+        check_line_ends(path, split_lines(text), ("\t", _LABEL))
         for line, content in _lines(text):
             if content.startswith(_LABEL):
                 label, _, sentence = content.removeprefix(_LABEL).partition(" ")

@@ -106,13 +106,9 @@ class ParallelFiles(SplitFiles, Cut):
             raise UserError(f"data.{setting}={name} {reason}: expected a file with a line for each line of the sources")
         return path
 
-    def _lines(self, path: Path) -> list[str]:
-        lines = split_lines(decoded(path, self.encoding))
-        check_line_ends(path, lines)
-        return lines
-
     def _tabbed(self, path: Path) -> Iterator[tuple[int, str, str]]:
-        lines = self._lines(path)
+        lines = split_lines(decoded(path, self.encoding))
+        check_line_ends(path, lines, ["\t"])
         positions, begin = [0, 1], 1
         if self.source_column is not None and self.target_column is not None:
             header, names = [name.strip() for name in lines[0].split("\t")], (self.source_column, self.target_column)
@@ -142,7 +138,7 @@ class ParallelFiles(SplitFiles, Cut):
             yield number, values[positions[0]], values[positions[1]]
 
     def _together(self, source: Path, target: Path) -> Iterator[tuple[int, str, str]]:
-        first, second = self._lines(source), self._lines(target)
+        first, second = (split_lines(decoded(path, self.encoding)) for path in (source, target))
         if len(first) != len(second):
             longer, lines = (source, first) if len(first) > len(second) else (target, second)
             number = min(len(first), len(second)) + 1
