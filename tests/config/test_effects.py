@@ -242,7 +242,8 @@ def test_every_key_of_data_changes_what_a_run_sees_or_is_answered(
         word.replace("examples=40", "examples=400").replace("length=4", "length=9")
         for word in (files | telling_files)[task]
     ]
-    config = compose([*words, "data.batch_size=8", "data.eval_batch_size=4", "embedding=random", f"cache={tmp_path}"])
+    sizes = ["data.batch_size=8", "data.eval_batch_size=4", "data.max_tokens=72"]
+    config = compose([*words, *sizes, "embedding=random", f"cache={tmp_path}"])
 
     def made(config: Config) -> str:
         data = build_data(config)
