@@ -20,7 +20,7 @@ from lightning_seq.data.module import DataModule
 from lightning_seq.data.planner import Planner
 from lightning_seq.data.sources.corpus import CorpusSource
 from lightning_seq.data.sources.table import SPLITS
-from lightning_seq.data.token_arrays import unknown_share
+from lightning_seq.data.token_arrays import counts_of, unknown_share
 from lightning_seq.errors import UserError, near
 from lightning_seq.spec import Batch
 from lightning_seq.text.padding import pad_flat
@@ -175,7 +175,7 @@ class LanguageModellingData(DataModule[PreparedText, LanguageReader]):
     def target_counts(self, split: str) -> np.ndarray:
         """`[V]`, how often each token is a target in a pass."""
         first = np.array(self._unpredicted[split], dtype=np.int64)
-        counts = [np.bincount(ids, minlength=len(self.vocabulary)) for ids in (self.prepared.splits[split].flat, first)]
+        counts = [counts_of(ids, len(self.vocabulary)) for ids in (self.prepared.splits[split].flat, first)]
         return counts[0] - counts[1]
 
     @cached_property

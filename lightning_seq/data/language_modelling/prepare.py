@@ -16,13 +16,15 @@ from lightning_seq.data.sources.corpus import Corpus, CorpusSource
 from lightning_seq.data.sources.table import SPLITS
 from lightning_seq.data.token_arrays import (
     LONGEST_SENTENCE,
+    PART,
+    NumbersOnDisk,
     Ragged,
     TokenNumbers,
-    as_ids,
     read_arrays,
     read_corpus,
     save_arrays,
     save_corpus,
+    save_parts,
 )
 from lightning_seq.errors import UserError
 from lightning_seq.files import Plain, fingerprint
@@ -131,7 +133,10 @@ def prepare_text(
 
 def _build(directory: Path, name: str, corpus: Corpus, reading: LineReading, settings: dict[str, Plain]) -> None:
     spellings = TokenNumbers()
-    numbered = {split: _number_lines(spellings, corpus.lines[split], reading) for split in SPLITS}
+    numbered = {
+        split: _number_lines(spellings, corpus.lines[split], reading, NumbersOnDisk(directory / f"{split}_numbers"))
+        for split in SPLITS
+    }
     for split, (flat, _, _) in numbered.items():
         if not len(flat):
             raise UserError(f"{name}: the {split} split has no text: expected some lines that are not blank")
@@ -144,12 +149,13 @@ def _build(directory: Path, name: str, corpus: Corpus, reading: LineReading, set
     known = np.array(vocabulary.encode(spellings), dtype=np.int32)
     ended = not reading.by_character and reading.line_end(vocabulary) is not None
     for split, (flat, ends, _) in numbered.items():
-        ids, lines = known[flat], np.unique(ends)
-        if ended:
-            lines = ends + np.arange(len(ends))
-            ids = np.insert(ids, ends[1:], EOS)
-        save_arrays(directory, split, flat=ids, offsets=lines)
+        lines = ends + np.arange(len(ends)) if ended else np.unique(ends)
+        size = len(flat) + ended * (len(ends) - 1)
+        save_parts(directory / f"{split}_flat.npy", size, _ids(flat, ends, known, ended))
+        save_arrays(directory, split, offsets=lines)
     save_corpus(directory, "", train, offsets, list(spellings))
+    for flat, _, _ in numbered.values():
+        flat.path.unlink()
     content = _digest(corpus)
     meta = {
         "vocabulary": vocabulary.to_plain(),
@@ -160,18 +166,32 @@ def _build(directory: Path, name: str, corpus: Corpus, reading: LineReading, set
 
 
 def _number_lines(
-    numbers: TokenNumbers, lines: Iterable[str], reading: LineReading
-) -> tuple[np.ndarray, np.ndarray, int]:
-    """The tokens as numbers `[tokens]` int32, the offsets of the lines `[lines + 1]`, and how many characters."""
-    flat, offsets, characters = array("i"), array("q", [0]), 0
+    numbers: TokenNumbers, lines: Iterable[str], reading: LineReading, flat: NumbersOnDisk
+) -> tuple[NumbersOnDisk, np.ndarray, int]:
+    """The tokens as numbers `[tokens]`, the offsets of the lines `[lines + 1]`, and how many characters."""
+    part, begun, offsets, characters = array("i"), 0, array("q", [0]), 0
     number, words, blank = numbers.__getitem__, not reading.by_character, reading.blank_lines and reading.eos
     for line in lines:
-        flat.extend(map(number, reading.tokeniser(line)))
-        size = len(flat) - offsets[-1]
+        part.extend(map(number, reading.tokeniser(line)))
+        size = begun + len(part) - offsets[-1]
         if size or blank:
             characters += len(" ".join(line.split())) + 1 if words else size
-            offsets.append(len(flat))
-    return as_ids(flat), np.frombuffer(offsets, dtype=np.int64), characters
+            offsets.append(begun + len(part))
+        if len(part) > PART:
+            flat.append(part)
+            begun, part = begun + len(part), array("i")
+    flat.append(part)
+    return flat, np.frombuffer(offsets, dtype=np.int64), characters
+
+
+def _ids(flat: NumbersOnDisk, ends: np.ndarray, known: np.ndarray, ended: bool) -> Iterator[np.ndarray]:
+    """The ids of a split in parts of whole lines, with `<eos>` after each line if they are ended."""
+    first = 0
+    while first < len(ends) - 1:
+        last = max(first + 1, int(np.searchsorted(ends, ends[first] + PART, side="right")) - 1)
+        ids = known[flat[int(ends[first]) : int(ends[last])]]
+        yield np.insert(ids, ends[first + 1 : last + 1] - ends[first], EOS) if ended else ids
+        first = last
 
 
 def _digest(corpus: Corpus) -> str:

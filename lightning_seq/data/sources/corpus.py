@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import numpy as np
 
@@ -18,6 +18,16 @@ HELD_OUT = 0.1
 """The share of an embedded text's parts for validation, and for test."""
 
 
+class Lines(Protocol):
+    """Lines that can be read several times: a list, or those of a file."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[str]: ...
+
+    def __getitem__(self, part: slice, /) -> Lines: ...
+
+
 @dataclass(frozen=True)
 class Corpus:
     """Running text.
@@ -28,7 +38,7 @@ class Corpus:
     notes:    a line for each change that the user may not expect.
     """
 
-    lines: dict[str, list[str]]
+    lines: Mapping[str, Lines]
     symbols: tuple[str, ...] | None = None
     revision: str | None = None
     notes: list[str] = field(default_factory=list)
@@ -44,7 +54,7 @@ class Tail(Shares):
     The fractions are shares of the characters.
     """
 
-    def completed(self, lines: Mapping[str, list[str]], name: str) -> tuple[dict[str, list[str]], list[str]]:
+    def completed(self, lines: Mapping[str, Lines], name: str) -> tuple[dict[str, Lines], list[str]]:
         """All three splits, and a note for each that was cut.
 
         Raises UserError where there are too few lines for that.

@@ -70,5 +70,9 @@ def decoded(path: Path, encoding: str = "utf-8") -> str:
     """The text of a file. Raises UserError for an empty file, and as `read_text` does."""
     text = read_text(path, encoding, "data.encoding")
     if not text.strip():
-        raise UserError(f"{path} is empty: expected one example a line")
+        raise empty_file(path)
     return text
+
+
+def empty_file(path: Path) -> UserError:
+    return UserError(f"{path} is empty: expected one example a line")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from lightning_seq.data.sources.corpus import Corpus, Tail
-from lightning_seq.data.sources.split_files import SplitFiles, decoded
+from lightning_seq.data.sources.split_files import SplitFiles, empty_file
 from lightning_seq.errors import UserError
 from lightning_seq.files import Plain
-from lightning_seq.text.lines import split_lines
+from lightning_seq.text.lines import FileLines
 
 
 @dataclass(frozen=True)
@@ -20,15 +21,16 @@ class TextFiles(SplitFiles, Tail):
 
     def load(self) -> Corpus:
         """Raises UserError for a missing file, an empty one, and one that is not in the encoding."""
-        lines = {split: _ended(decoded(path, self.encoding)) for split, path in self.paths().items()}
+        lines = {split: _lines(path, self.encoding) for split, path in self.paths().items()}
         completed, notes = self.completed(lines, self.describe())
         return Corpus(completed, notes=notes)
 
 
-def _ended(text: str) -> list[str]:
-    """The lines, each with a line feed; the last line only where the text ends with one."""
-    lines = [f"{line}\n" for line in split_lines(text)]
-    return lines if text.endswith("\n") else [*lines[:-1], lines[-1].removesuffix("\n")]
+def _lines(path: Path, encoding: str) -> FileLines:
+    lines = FileLines.of(path, encoding, "data.encoding")
+    if not any(map(str.strip, lines)):
+        raise empty_file(path)
+    return lines
 
 
 @dataclass(frozen=True)
