@@ -112,10 +112,14 @@ class FileLines:
         return self.stop - self.start
 
     def __iter__(self) -> Iterator[str]:
+        for line in self.raw():
+            yield line.rstrip("\r\n") + "\n" * line.endswith("\n")
+
+    def raw(self) -> Iterator[str]:
+        """The lines with their ends as the file has them."""
         with self.path.open(encoding=self.encoding, newline="\n") as stream:
             for number, line in enumerate(islice(stream, self.start, self.stop), self.start):
-                own = line.removeprefix("\ufeff") if number == 0 else line
-                yield own.rstrip("\r\n") + "\n" * own.endswith("\n")
+                yield line.removeprefix("\ufeff") if number == 0 else line
 
     def __getitem__(self, part: slice) -> FileLines:
         start, stop, _ = part.indices(len(self))
@@ -128,7 +132,7 @@ def split_lines(text: str) -> list[str]:
     return [line.rstrip("\r") for line in (*ended, *([last] if last else []))]
 
 
-def check_line_ends(path: Path, lines: Sequence[str], marks: Sequence[str]) -> None:
+def check_line_ends(path: Path, lines: Iterable[str], marks: Sequence[str]) -> None:
     """Raises UserError for a carriage return inside a line with a second example after it.
 
     lines: of the file, without their ends. marks: each is in every example, such as a tab.

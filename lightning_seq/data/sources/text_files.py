@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from lightning_seq.data.sources.corpus import Corpus, Tail
-from lightning_seq.data.sources.split_files import SplitFiles, empty_file
+from lightning_seq.data.sources.split_files import SplitFiles, checked_lines
 from lightning_seq.errors import UserError
 from lightning_seq.files import Plain
-from lightning_seq.text.lines import FileLines
 
 
 @dataclass(frozen=True)
@@ -21,16 +19,9 @@ class TextFiles(SplitFiles, Tail):
 
     def load(self) -> Corpus:
         """Raises UserError for a missing file, an empty one, and one that is not in the encoding."""
-        lines = {split: _lines(path, self.encoding) for split, path in self.paths().items()}
+        lines = {split: checked_lines(path, self.encoding) for split, path in self.paths().items()}
         completed, notes = self.completed(lines, self.describe())
         return Corpus(completed, notes=notes)
-
-
-def _lines(path: Path, encoding: str) -> FileLines:
-    lines = FileLines.of(path, encoding, "data.encoding")
-    if not any(map(str.strip, lines)):
-        raise empty_file(path)
-    return lines
 
 
 @dataclass(frozen=True)
