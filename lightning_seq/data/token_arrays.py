@@ -172,7 +172,13 @@ def reading(directory: Path) -> Iterator[None]:
     """Raises UserError where prepared data that are read later can no longer be read."""
     try:
         yield
+        if not directory.is_dir():
+            raise FileNotFoundError(directory)
     except DAMAGE as error:
+        if not directory.is_dir():
+            raise UserError(
+                f"{directory} was deleted while it was in use: the same command makes it again, and resumes the run"
+            ) from None
         raise UserError(
             f"{directory} is damaged ({first_line(error)}): delete it, and the same command makes it again"
         ) from None

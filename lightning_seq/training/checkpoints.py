@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -26,6 +27,9 @@ LAST, BEFORE = "last.ckpt", "before.ckpt"
 """The checkpoint from which a run resumes, and the one from which it resumes if the first is damaged."""
 OF_BEST = "weights_of_best"
 """Key of a last checkpoint whose weights are those of the best one: it holds the SHA-256 of that one."""
+
+_NOT_WRITTEN = re.compile(r"unexpected pos|PytorchStreamWriter|failed writing")
+"""Errors of torch's writer when a write to the file fails."""
 
 Checkpoint = dict[str, Plain]
 """Plain values and tensors."""
@@ -94,9 +98,12 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
                 os.fsync(handle)
             finally:
                 os.close(handle)
-    except OSError as error:
+    except (OSError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and not _NOT_WRITTEN.search(str(error)):
+            raise
+        reason = error.strerror if isinstance(error, OSError) else "the disk is full, or its quota is used up"
         raise UserError(
-            f"{path} cannot be written ({error.strerror}): make room there; the same command resumes the run"
+            f"{path} cannot be written ({reason}): make room there; the same command resumes the run"
         ) from error
 
 

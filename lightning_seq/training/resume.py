@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import platform
 import time
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 
 import torch
@@ -38,6 +40,7 @@ from lightning_seq.training.checkpoints import LAST, Checkpoint, is_good
 from lightning_seq.training.loggers.curve_logger import CurveLogger
 from lightning_seq.training.loggers.fail_safe import FailSafeLogger
 from lightning_seq.training.random_states import random_states, restore_random_states
+from lightning_seq.training.run_record import log
 from lightning_seq.training.signals import Deferred, Interrupted
 
 KEY = "resume"
@@ -59,6 +62,11 @@ def run_identity(config: Config, data: DataModule[PreparedData, Reader], world: 
         "sampler": f"bucket {bucket_sampler.VERSION}, columns {columns_sampler.VERSION}",
         "config": config,
     }
+
+
+def versions() -> dict[str, Plain]:
+    """The versions of the packages that compute a run."""
+    return {"Python": platform.python_version(), **{name: version(name) for name in ("torch", "lightning", "numpy")}}
 
 
 class ResumePoints(Callback):
@@ -203,6 +211,7 @@ class ResumePoints(Callback):
             "step_values": dict(pl_module._step),  # type: ignore[arg-type]
             "resumed": self.resumed,
             "ranks": _of_all_ranks(own, trainer.world_size),
+            "versions": versions(),
         }
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: Checkpoint) -> None:
@@ -214,6 +223,12 @@ class ResumePoints(Callback):
             raise UserError(
                 f"the checkpoint of this run has {field}={before}, now it is {now}: give resume=never to start again, "
                 "or another name=NAME"
+            )
+        changed = plain_differences(state.get("versions") or versions(), versions())
+        if parts := [f"{name} {now} instead of {before}" for name, before, now in changed]:
+            log.warning(
+                "the run resumes with %s: its numbers may differ from those of a run without an interruption",
+                " and ".join(parts),
             )
         self.resumed = [*state["resumed"], checkpoint["global_step"]]
         self.curves.curves = state["curves"]
