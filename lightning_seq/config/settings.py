@@ -46,7 +46,7 @@ class EntrySettings:
 
 @dataclass(frozen=True)
 class TuneSettings:
-    trials: Annotated[int, Range(0, 100_000)]
+    trials: Annotated[int, Range(0, 1000)]
     seed: SmallSeed
     space: dict[str, object]
 
