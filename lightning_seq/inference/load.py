@@ -11,6 +11,7 @@ from lightning_seq.builders.build import build_model
 from lightning_seq.builders.kinds import kind_of
 from lightning_seq.builders.task_kind import Loaded
 from lightning_seq.config.schema import check
+from lightning_seq.config.targets import resolve
 from lightning_seq.errors import SHOWN, UserError, first_line
 from lightning_seq.files import existing_file, place
 from lightning_seq.printable import number_of
@@ -81,6 +82,7 @@ def _rebuilt(checkpoint: Checkpoint, about: Checkpoint, allow: Sequence[str]) ->
     kind = kind_of(DataSpec.from_plain(about["data"]["spec"]))
     reader = kind.reader(about["data"])
     config = {**modern(about["config"]), "allow": list(allow)}
+    resolve(config["model"]["_target_"], "model", allow)
     check({name: config[name] for name in _BUILT if name in config})
     weights = {key: value for key, value in checkpoint["state_dict"].items() if key.startswith("model.")}
     weights = {key.removeprefix("model."): value for key, value in weights.items()}
