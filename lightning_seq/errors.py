@@ -30,6 +30,13 @@ def first_line(error: BaseException) -> str:
     return printable(without_credentials(next(iter(str(error).strip().splitlines()), type(error).__name__)))
 
 
+def root_cause(error: BaseException) -> str:
+    """The message of the error that caused this one, on one line of at most 300 characters."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return printable(" ".join(str(error).split()) or type(error).__name__)[:300]
+
+
 def near(name: str, choices: Iterable[str]) -> str:
     """A clause that names the choices nearest to a misspelt `name`, or all choices if none is near."""
     known = sorted(set(choices))

@@ -27,6 +27,8 @@ LARGEST, LARGEST_CACHED, LARGEST_NOTE = 1 << 28, 1 << 32, 1 << 20
 of some lines, such as a configuration, a seal or a checksum."""
 DEEPEST, MOST_DIGITS = 100, 100
 """The limits of nested lists and mappings, and of digits of a whole number, in a file that is read back."""
+FEW_ROWS, MOST_PACKED = 5_000_000, 1000
+"""The rows of a Parquet file that are read in any case, and the most bytes that one byte of it may hold."""
 _EXAMINED = 1000
 """The most names of a directory that are compared with a wrong name."""
 
@@ -140,6 +142,23 @@ def write_parquet(path: Path, columns: Mapping[str, object]) -> None:
 
     with replacing(path) as temporary:
         parquet.write_table(pyarrow.table(columns), temporary)
+
+
+def check_parquet(path: Path) -> int:
+    """The number of rows, from the end of the file, which has the sizes of its parts.
+
+    Raises DamagedError for a Parquet file that is not whole, or that would take far more memory than it has bytes.
+    """
+    from pyarrow import ArrowException, parquet
+
+    try:
+        metadata, size = parquet.read_metadata(path), path.stat().st_size
+    except (ArrowException, OSError) as error:
+        raise DamagedError(f"it is not Parquet ({first_line(error)})") from None
+    unpacked = sum(metadata.row_group(number).total_byte_size for number in range(metadata.num_row_groups))
+    if metadata.num_rows > max(FEW_ROWS, size) or unpacked > max(LARGEST, MOST_PACKED * size):
+        raise DamagedError(f"it has {metadata.num_rows:,} rows in {size:,} bytes, expected at most one row a byte")
+    return int(metadata.num_rows)
 
 
 class DamagedError(ValueError):

@@ -8,6 +8,7 @@ from copy import deepcopy
 from enum import Enum
 
 from lightning_seq.files import Plain
+from lightning_seq.value_types import MAX_TOKENS
 
 
 class Role(Enum):
@@ -68,7 +69,7 @@ ROLES: Mapping[str, Role] = {
         "task.teacher_forcing", "task.intent_weight", "task.class_weights", "task.ranking", "task.beam",
         "task.length_penalty", "task.beam_coverage", "model.dropout", "model.input_dropout", "model.output_dropout",
         "model.recurrent_dropout", "model.zoneout", "model.weight_drop", "model.between", "embedding.dropout",
-        "embedding.scale", "init.scale", "init.forget_bias", "data.batch_size", "trainer.max_epochs",
+        "embedding.scale", "init.scale", "init.forget_bias", "data.batch_size", "data.max_tokens", "trainer.max_epochs",
         "trainer.max_steps", "trainer.gradient_clip_val", "trainer.accumulate_grad_batches",
         "callbacks.early_stopping",
     ), Role.HYPERPARAMETER),
@@ -79,7 +80,7 @@ DRAWN = {"split": "data.split_seed", "vectors": "word2vec.seed"}
 """By a value of `vary`, the key that the seed of a run then sets."""
 INIT = ["init"]
 """The `vary` of configurations without it: a seed draws initialisation, batch order and dropout alone."""
-ADDED: Mapping[str, Plain] = {"vary": INIT, "data.split_seed": None}
+ADDED: Mapping[str, Plain] = {"vary": INIT, "data.split_seed": None, "data.max_tokens": MAX_TOKENS}
 """Keys that configurations of earlier versions may lack, with the value that changes nothing."""
 
 OUTSIDE = (Role.PLACE, Role.PREDICTIONS)
@@ -156,8 +157,13 @@ def differing(configs: Sequence[Mapping[str, Plain]]) -> tuple[str, ...]:
     return tuple(
         key
         for key, role in ROLES.items()
-        if role is Role.HYPERPARAMETER and len({json.dumps(value_at(c, key), default=str) for c in configs}) > 1
+        if role is Role.HYPERPARAMETER and len({json.dumps(_value(c, key), default=str) for c in configs}) > 1
     )
+
+
+def _value(config: Mapping[str, Plain], key: str) -> Plain:
+    value = value_at(config, key)
+    return ADDED.get(key) if value is None else value
 
 
 def located(config: Mapping[str, Plain], key: str) -> str:

@@ -24,13 +24,14 @@ from lightning_seq.identity import is_matched
 from lightning_seq.launch.job import RunLock, run_as_rank
 from lightning_seq.launch.launch import launch
 from lightning_seq.printable import printable
+from lightning_seq.records.record import Record
 from lightning_seq.terminal import say
 from lightning_seq.training.data_files import data_files
 from lightning_seq.training.devices import several_processes, started_by
 from lightning_seq.training.directory import prepare_directory
 from lightning_seq.training.planned import Planned, record_of
 from lightning_seq.training.run import execute
-from lightning_seq.training.signals import requeueing
+from lightning_seq.training.signals import Interrupted, number_of, requeueing
 
 if TYPE_CHECKING:
     from lightning_seq.comparison.prepare import PreparedEntry
@@ -86,9 +87,16 @@ def train(words: Sequence[str], entries: list[Entry], console: Console) -> Outco
     if several_processes(run.config) or run.config["launcher"]["kind"] in ("submitit", "ray"):
         with RunTable([run], console) as table:
             launch([run], 1, table.watch, _refuse)
+        _raise_signal(record_of(run))
         return _outcome([run])
     _run_here(run)
     return Outcome(run.directory.parent, 0)
+
+
+def _raise_signal(record: Record | None) -> None:
+    """Raises `Interrupted` if a signal to a process of the run ended it, as for a run in this process."""
+    if record is not None and record.status == "interrupted" and (number := number_of(record.error or "")):
+        raise Interrupted(number)
 
 
 def _prepare(

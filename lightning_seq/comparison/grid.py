@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import product
+from math import prod
 
 from lightning_seq.config.compose import GENERAL_MODEL, check_name, check_task, compose
 from lightning_seq.config.effects import check_effects
@@ -19,6 +20,9 @@ from lightning_seq.errors import UserError
 from lightning_seq.identity import INSTRUMENTS, can_be_swept
 from lightning_seq.training.planned import Planned
 
+MOST_ENTRIES, MOST_SEEDS, MOST_RUNS = 1000, 10_000, 100_000
+"""Of a comparison."""
+
 
 def entries(words: Sequence[str]) -> list[Entry]:
     """The entries of a command: `entries:` of an experiment file, or the product of every comma list.
@@ -30,7 +34,11 @@ def entries(words: Sequence[str]) -> list[Entry]:
     first = compose([Word(pair.key, values[0]).text for pair, values in lists])
     name = check_name("name", first["name"] or first["choices"]["experiment"] or first["choices"]["data"])
     swept = [pair.key for pair, values in lists if len(values) > 1]
+    if (count := prod(len(values) for _, values in lists)) > MOST_ENTRIES:
+        raise UserError(f"the comma lists make {count:,} entries, expected at most {MOST_ENTRIES:,}: give fewer values")
     for key in swept:
+        if sum(pair.key == key for pair in pairs) > 1:
+            raise UserError(f"{key}=… has several values, and is given twice: give all its values once, {key}=A,B,C")
         if not can_be_swept(key):
             wanted = "seeds=[1,5]" if key in ("seed", "seeds") else f"one {key}"
             raise UserError(f"{key}=… has several values, and it does not change the model: give {wanted}")
@@ -139,6 +147,8 @@ def _label(config: Config, differing: Sequence[Word], classes: Mapping[str, str]
 def seeds_of(config: Config) -> list[int]:
     """The seeds: of `seeds=3` 1, 2 and 3; of a list its numbers; of `seeds=auto` all that may be needed."""
     seeds = config["max_seeds"] if config["seeds"] == "auto" else config["seeds"]
+    if type(seeds) is int and seeds > MOST_SEEDS:
+        raise UserError(f"seeds is {seeds}: expected at most {MOST_SEEDS:,}")
     if type(seeds) is int and seeds >= 1:
         return list(range(1, seeds + 1))
     is_list = isinstance(seeds, list) and all(isinstance(seed, int) and seed >= 0 for seed in seeds)
@@ -148,5 +158,10 @@ def seeds_of(config: Config) -> list[int]:
 
 
 def planned_runs(entries: Sequence[Entry], seeds: Sequence[int]) -> list[Planned]:
-    """All entries with the first seed, then all with the second …: a comparison that is cut short has runs of each."""
+    """All entries with the first seed, then all with the second …: a comparison that is cut short has runs of each.
+
+    Raises UserError for too many runs.
+    """
+    if (count := len(entries) * len(seeds)) > MOST_RUNS:
+        raise UserError(f"{count:,} runs, expected at most {MOST_RUNS:,}: give fewer seeds or fewer values")
     return [Planned(entry, seed) for seed in seeds for entry in entries]

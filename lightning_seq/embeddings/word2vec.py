@@ -90,6 +90,9 @@ class Word2VecParameters:
 def train(sentences: Iterable[Sequence[str]], parameters: Word2VecParameters, progress: bool = True) -> Vectors:
     """Train vectors on tokenised sentences, which are read once; a sentence is cut after 10,000 words.
 
+    The text is kept on disk, in the temporary directory. Memory is for the different words alone: about 400 bytes for
+    each, and 8 bytes for each number of a vector.
+
     Prints to standard error: with `progress` a bar and a line for each epoch, and a warning about several workers.
     `meta` of the result holds parameters, counts, versions and, for each epoch, the loss per trained word (None where
     gensim's loss is wrong: of several workers it is that of one, and beyond 2^23 it does not change).

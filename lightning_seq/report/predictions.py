@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as parquet
 
+from lightning_seq.files import check_parquet
 from lightning_seq.records.artifacts import example_column, read_artifacts
 from lightning_seq.records.record import Record
 
@@ -26,6 +27,7 @@ def read_columns(path: Path, *names: str, optional: tuple[str, ...] = ()) -> pa.
 
     Raises ValueError for a file that is not Parquet.
     """
+    check_parquet(path)
     try:
         file = parquet.ParquetFile(path)
         known = set(file.schema_arrow.names)

@@ -52,6 +52,8 @@ def test_text_with_a_tab_or_as_fasttext_has_it(tmp_path: Path) -> None:
 
 
 MISTAKES = [
+    ("jsonl", '{"text": "a", "label": "x", "text": "b"}\n', r"line 1: not JSON \(the key 'text' is given twice\)"),
+    ("text", "a\tone two\nb\tthree\ra\tfour\n", r"line 2: a carriage return inside the line"),
     ("csv", "", r"train\.csv is empty"),
     ("csv", " \n\n", r"train\.csv is empty"),
     ("csv", "text,label\n", r"no examples"),

@@ -19,13 +19,13 @@ from lightning_seq.data.language_modelling.reader import LanguageReader
 from lightning_seq.data.module import DataModule
 from lightning_seq.data.planner import Planner
 from lightning_seq.data.sources.corpus import CorpusSource
-from lightning_seq.data.token_arrays import unknown_share
+from lightning_seq.data.token_arrays import counts_of, unknown_share
 from lightning_seq.errors import UserError, near
 from lightning_seq.spec import Batch
 from lightning_seq.text.padding import pad_flat
 from lightning_seq.text.tokenise import Tokeniser
 from lightning_seq.text.vocabulary import PAD, Vocabulary
-from lightning_seq.value_types import Size, Workers
+from lightning_seq.value_types import MAX_TOKENS, Size, Workers
 
 LAYOUTS = ("columns", "sequences")
 
@@ -122,8 +122,9 @@ class LanguageModellingData(DataModule[PreparedText, LanguageReader]):
         eval_batch_size: Size | None = None,
         seed: int = 1,
         num_workers: Workers = 0,
+        max_tokens: Size = MAX_TOKENS,
     ) -> None:
-        super().__init__(batch_size, eval_batch_size, seed, num_workers, licence)
+        super().__init__(batch_size, eval_batch_size, seed, num_workers, licence, max_tokens)
         if layout not in LAYOUTS:
             raise UserError(f"data.layout is {layout!r}; {near(str(layout), LAYOUTS)}")
         check_limits(chunk_length=chunk_length, eval_chunk_length=eval_chunk_length)
@@ -172,7 +173,7 @@ class LanguageModellingData(DataModule[PreparedText, LanguageReader]):
     def target_counts(self, split: str) -> np.ndarray:
         """`[V]`, how often each token is a target in a pass."""
         text = self.prepared.splits[split]
-        counts = [np.bincount(ids, minlength=len(self.vocabulary)) for ids in (text.flat, self._given(text))]
+        counts = [counts_of(ids, len(self.vocabulary)) for ids in (text.flat, self._given(text))]
         return counts[0] - counts[1]
 
     @cached_property
@@ -223,7 +224,7 @@ class LanguageModellingData(DataModule[PreparedText, LanguageReader]):
     def notes(self) -> list[str]:
         report = [*self.prepared.report, *self.hidden()]
         if self.layout == "sequences":
-            return report
+            return [*super().notes(), *self.hidden()]
         sampler, about = self._columns_sampler("train"), "about " if self.random_chunks else ""
         columns = f"train: {self.batch_size:,} columns of {sampler.length:,}"
         return [*report, f"{columns}, {len(sampler):,} batches of {about}{self.chunk_length} a column"]

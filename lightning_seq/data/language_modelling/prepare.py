@@ -17,13 +17,17 @@ from lightning_seq.data.sources.corpus import Corpus, CorpusSource
 from lightning_seq.data.sources.table import SPLITS
 from lightning_seq.data.token_arrays import (
     LONGEST_SENTENCE,
+    PART,
+    NumbersOnDisk,
     Ragged,
     TokenNumbers,
-    as_ids,
+    counts_of,
+    parts,
     read_arrays,
     read_corpus,
     save_arrays,
     save_corpus,
+    save_parts,
 )
 from lightning_seq.errors import UserError
 from lightning_seq.files import Plain, fingerprint
@@ -144,7 +148,7 @@ def prepare_text(
 
 def _build(directory: Path, name: str, corpus: Corpus, reading: LineReading, settings: dict[str, Plain]) -> None:
     spellings = TokenNumbers()
-    numbered = {split: _number_lines(spellings, corpus.lines[split], reading) for split in SPLITS}
+    numbered = {split: _number_lines(spellings, corpus.lines[split], reading, directory / split) for split in SPLITS}
     for split, (flat, _, _) in numbered.items():
         if not len(flat):
             raise UserError(f"{name}: the {split} split has no text: expected some lines that are not blank")
@@ -159,17 +163,22 @@ def _build(directory: Path, name: str, corpus: Corpus, reading: LineReading, set
     nats, letters = spelling_nats(written, unknown, counts), np.array(list(map(len, written)))
     spaces = space_nats(written, numbered) if reading.tokeniser.level == "word" else dict.fromkeys(SPLITS, 0.0)
     line_end, characters, surface = reading.line_end(vocabulary), {}, {}
+    ended = not reading.by_character and line_end is not None
     for split, (flat, ends, spaced) in numbered.items():
-        characters[split] = int(letters[flat].sum() + spaced.sum()) + (0 if reading.by_character else len(ends) - 1)
-        total = float(nats[flat].sum()) + spaces[split]
+        often = counts_of(flat, len(written))
+        spaces_inside = sum(int(part.sum()) for part in parts(spaced))
+        characters[split] = int(often @ letters) + spaces_inside + (0 if reading.by_character else len(ends) - 1)
+        total = float(often[often > 0] @ nats[often > 0]) + spaces[split]
         surface[split] = None if np.isnan(total) else total
-        ids, lines = known[flat], np.unique(ends)
-        firsts = flat[lines[:-1]] if line_end is None else flat[:0]
-        if line_end is not None and not reading.by_character:
-            lines = ends + np.arange(len(ends))
-            ids = np.insert(ids, ends[1:], EOS)
-        save_arrays(directory, split, flat=ids, offsets=lines, firsts=np.stack([letters[firsts], nats[firsts]], 1))
+        lines = ends + np.arange(len(ends)) if ended else np.unique(ends)
+        size = len(flat) + ended * (len(ends) - 1)
+        save_parts(directory / f"{split}_flat.npy", size, _ids(flat, ends, known, ended))
+        firsts = flat.at(lines[:-1]) if line_end is None else flat[0:0]
+        save_arrays(directory, split, offsets=lines, firsts=np.stack([letters[firsts], nats[firsts]], 1))
     save_corpus(directory, "", train, offsets, written)
+    for flat, _, spaced in numbered.values():
+        flat.path.unlink()
+        spaced.path.unlink()
     content = _digest(corpus)
     meta = {
         "vocabulary": vocabulary.to_plain(),
@@ -181,23 +190,40 @@ def _build(directory: Path, name: str, corpus: Corpus, reading: LineReading, set
 
 
 def _number_lines(
-    numbers: TokenNumbers, lines: Iterable[str], reading: LineReading
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The tokens as numbers `[tokens]` int32, the offsets of the lines `[lines + 1]`, and whether white space that is
-    no token precedes each token in its line, `[tokens]` int8."""
-    flat, offsets, spaces = array("i"), array("q", [0]), array("b")
+    numbers: TokenNumbers, lines: Iterable[str], reading: LineReading, place: Path
+) -> tuple[NumbersOnDisk, np.ndarray, NumbersOnDisk]:
+    """The tokens as numbers `[tokens]`, the offsets of the lines `[lines + 1]`, and whether white space that is no
+    token precedes each token in its line, `[tokens]` int8. place: the beginning of the paths of both files."""
+    flat, spaced = NumbersOnDisk(Path(f"{place}_numbers")), NumbersOnDisk(Path(f"{place}_spaces"), np.int8)
+    part, spaces, begun, offsets = array("i"), array("b"), 0, array("q", [0])
     number, tokeniser, blank = numbers.__getitem__, reading.tokeniser, reading.blank_lines and reading.eos
     for line in lines:
         tokens = tokeniser(line)
         if tokens:
-            flat.extend(map(number, tokens))
+            part.extend(map(number, tokens))
             if tokeniser.level == "word":
                 spaces.extend([False, *tokeniser.spaces_before(line, tokens)[1:]])
             else:
                 spaces.extend([False] + [tokeniser.level == "spaced"] * (len(tokens) - 1))
         if tokens or (blank and not reading.by_character):
-            offsets.append(len(flat))
-    return as_ids(flat), np.frombuffer(offsets, dtype=np.int64), np.array(spaces, dtype=np.int8)
+            offsets.append(begun + len(part))
+        if len(part) > PART:
+            flat.append(part)
+            spaced.append(spaces)
+            begun, part, spaces = begun + len(part), array("i"), array("b")
+    flat.append(part)
+    spaced.append(spaces)
+    return flat, np.frombuffer(offsets, dtype=np.int64), spaced
+
+
+def _ids(flat: NumbersOnDisk, ends: np.ndarray, known: np.ndarray, ended: bool) -> Iterator[np.ndarray]:
+    """The ids of a split in parts of whole lines, with `<eos>` after each line if they are ended."""
+    first = 0
+    while first < len(ends) - 1:
+        last = max(first + 1, int(np.searchsorted(ends, ends[first] + PART, side="right")) - 1)
+        ids = known[flat[int(ends[first]) : int(ends[last])]]
+        yield np.insert(ids, ends[first + 1 : last + 1] - ends[first], EOS) if ended else ids
+        first = last
 
 
 def _digest(corpus: Corpus) -> str:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from math import log
+from typing import TypeAlias
 
 import numpy as np
 
+from lightning_seq.data.token_arrays import PART, NumbersOnDisk
 from lightning_seq.text.spelling import SpellingModel
 from lightning_seq.text.vocabulary import SPECIALS, UNK
 
@@ -32,9 +36,10 @@ def spelling_nats(spellings: Sequence[str], unknown: np.ndarray, counts: Mapping
     return nats
 
 
-def space_nats(
-    spellings: Sequence[str], texts: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]]
-) -> dict[str, float]:
+Numbers: TypeAlias = np.ndarray | NumbersOnDisk
+
+
+def space_nats(spellings: Sequence[str], texts: Mapping[str, tuple[Numbers, np.ndarray, Numbers]]) -> dict[str, float]:
     """By split, -ln p of whether a space is between a mark and its neighbour in a line, given which marks they are.
 
     texts: by split, the numbers of the tokens, the offsets of the lines, and whether a space precedes each token.
@@ -43,18 +48,26 @@ def space_nats(
     count as one. Between two words a space is certain.
     """
     classes = np.array([0 if _WORD.match(word) else number for number, word in enumerate(spellings, 1)])
-    pairs, spaces = {}, {}
-    for split, (flat, offsets, spaced) in texts.items():
-        inner = np.ones(len(flat), dtype=bool)
-        inner[offsets[:-1][np.diff(offsets) > 0]] = False  # a line end, or nothing, precedes the first token
-        after = np.flatnonzero(inner)
-        pair = classes[flat[after - 1]] * (len(spellings) + 1) + classes[flat[after]]
-        pairs[split], spaces[split] = pair[pair > 0], spaced[after[pair > 0]].astype(bool)
-    kinds = np.unique(np.concatenate([*pairs.values()]))
-    places = {split: np.searchsorted(kinds, values) for split, values in pairs.items()}
-    total = np.bincount(places["train"], minlength=len(kinds))
-    with_space = np.bincount(places["train"][spaces["train"]], minlength=len(kinds))
-    share = (with_space + 0.5) / (total + 1)
-    return {
-        split: float(-np.log(np.where(spaces[split], share[at], 1 - share[at])).sum()) for split, at in places.items()
-    }
+    counts = {split: _space_counts(classes, *text) for split, text in texts.items()}
+
+    def nats(kind: int) -> float:
+        cases = [counts["train"][2 * (kind // 2) + space] + 0.5 for space in (0, 1)]
+        return -log(cases[kind % 2] / sum(cases))
+
+    return {split: sum(count * nats(kind) for kind, count in found.items()) for split, found in counts.items()}
+
+
+def _space_counts(classes: np.ndarray, flat: Numbers, offsets: np.ndarray, spaced: Numbers) -> Counter[int]:
+    """How often each kind of neighbours in a line, one of which is a mark, has a space between them (odd keys) or none
+    (even keys)."""
+    counts, starts = Counter[int](), offsets[:-1][np.diff(offsets) > 0]
+    for begin in range(0, len(flat), PART):
+        first, end = max(begin, 1), min(begin + PART, len(flat))
+        of = classes[flat[first - 1 : end]]
+        pairs = of[:-1] * (len(classes) + 1) + of[1:]
+        low, high = np.searchsorted(starts, [first, end])
+        pairs[starts[low:high] - first] = 0  # a line end, or nothing, precedes the first token of a line
+        kept = pairs > 0
+        kinds, often = np.unique(2 * pairs[kept] + spaced[first:end][kept], return_counts=True)
+        counts.update(dict(zip(kinds.tolist(), often.tolist(), strict=True)))
+    return counts

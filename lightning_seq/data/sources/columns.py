@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeAlias
 
-from lightning_seq.data.sources.keys import NameColumns, checked_keys, typed_keys
+from lightning_seq.data.sources.keys import NameColumns, check_apart, checked_keys, typed_keys
 from lightning_seq.data.sources.table import SPLITS, Cut, Keys, L_co, Loaded, Shares, Table
 from lightning_seq.errors import UserError, near
 from lightning_seq.files import Plain
@@ -142,6 +142,10 @@ class Columns(NameColumns, Reading[Loaded[Table]], Cut):
     text_column: str = "text"
     label_column: str = "label"
     classes: Sequence[str] | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_apart(text_column=self.text_column, label_column=self.label_column)
 
     def to_plain(self) -> Plain:
         return {

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import numpy as np
 
@@ -19,6 +19,16 @@ HELD_OUT = 0.1
 """The share of an embedded text's parts for validation, and for test."""
 
 
+class Lines(Protocol):
+    """Lines that can be read several times: a list, or those of a file."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[str]: ...
+
+    def __getitem__(self, part: slice, /) -> Lines: ...
+
+
 @dataclass(frozen=True)
 class Corpus:
     """Running text.
@@ -29,7 +39,7 @@ class Corpus:
     notes:    a line for each change that the user may not expect.
     """
 
-    lines: dict[str, list[str]]
+    lines: Mapping[str, Lines]
     symbols: tuple[str, ...] | None = None
     revision: str | None = None
     notes: list[str] = field(default_factory=list)
@@ -51,7 +61,7 @@ class Tail(Shares):
     def shares(self) -> dict[str, Plain]:
         return {**super().shares(), **({} if self.split_seed is None else {"split_seed": self.split_seed})}
 
-    def completed(self, lines: Mapping[str, list[str]], name: str) -> tuple[dict[str, list[str]], list[str]]:
+    def completed(self, lines: Mapping[str, Lines], name: str) -> tuple[dict[str, Lines], list[str]]:
         """All three splits, and a note for each that was cut.
 
         Raises UserError where there are too few lines for that.
@@ -74,7 +84,8 @@ class Tail(Shares):
             stop = len(text)
             if self.split_seed is not None:
                 stop = max(kept, int(np.abs(ends - ends[kept - 1] - share * whole).argmin())) + 1
-            lines["train"], lines[split] = text[:kept] + text[stop:], text[kept:stop]
+            lines[split] = text[kept:stop]
+            lines["train"] = text[:kept] if stop == len(text) else [*text[:kept], *text[stop:]]
             notes.append(f"{split}: {place} {share:.0%} of train, as the source has no such split")
         return {split: lines[split] for split in SPLITS}, notes
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from lightning_seq.data.sources.columns import Reading
 from lightning_seq.data.sources.keys import origins
-from lightning_seq.errors import UserError, first_line
+from lightning_seq.errors import UserError, root_cause
 from lightning_seq.files import Plain
 from lightning_seq.printable import without_credentials
 
@@ -100,10 +100,10 @@ class Hub(Generic[L]):
             loaded = self.columns.read(builder.as_dataset(), self.id, revision)
         except UserError:
             raise
-        except (OSError, ValueError, RuntimeError) as error:
+        except Exception as error:  # readers of YAML and of Parquet may raise any error on damaged files
             if offline:
                 raise UserError(f"no network for the Hub set {self.id} ({why_offline()}): {_REMEDY}") from error
-            reason = first_line(error)
+            reason = root_cause(error)
             raise UserError(f"{self.id} cannot be loaded from the Hub ({reason}): {_advice(reason)}") from error
         if "Cache" in kinds:
             loaded.notes.append(

@@ -57,6 +57,13 @@ class NameColumns:
         return {**names, **({"whole_groups": True} if self.group_column else {})}
 
 
+def check_apart(**columns: object) -> None:
+    """Raises UserError for two settings, such as `source_column`, that name the same column."""
+    (one, name), (other, second) = columns.items()
+    if name is not None and name == second:
+        raise UserError(f"data.{one} and data.{other} are both {name!r}: expected two columns")
+
+
 def origins(places: Mapping[str, str | None]) -> dict[str, str]:
     """By split, its place; a split that is cut from train has the place of train."""
     return {split: str(places.get(split) or places["train"]) for split in SPLITS}

@@ -13,8 +13,8 @@ from typing import Generic
 from lightning_seq.data.sources.columns import Reading
 from lightning_seq.data.sources.keys import origins
 from lightning_seq.data.sources.table import L_co
-from lightning_seq.errors import UserError, first_line, near
-from lightning_seq.files import Plain, is_inside, read_yaml, sha256
+from lightning_seq.errors import UserError, near, root_cause
+from lightning_seq.files import DamagedError, Plain, check_parquet, is_inside, read_yaml, sha256
 from lightning_seq.temporary import temporary_directory
 
 CARD, CARD_ALONE, _INFOS = "README.md", ".huggingface.yaml", "dataset_infos.json"
@@ -72,7 +72,7 @@ class Mirror(Generic[L_co]):
                 raise
             except Exception as error:  # YAML's reader may raise any error on damaged text
                 raise UserError(
-                    f"{self._place()} cannot be loaded ({first_line(error)}): expected a set in Hub layout; check "
+                    f"{self._place()} cannot be loaded ({root_cause(error)}): expected a set in Hub layout; check "
                     "data.mirror_config"
                 ) from error
             return self.columns.read(sets, self.path, None)
@@ -115,7 +115,18 @@ class Mirror(Generic[L_co]):
                 f"the mirror {self.root} has no set {self.path}; {near(self.path, sets)} "
                 "(an empty data.mirror= loads from the Hub)"
             )
+        for file in files:
+            self._check(file)
         return files
+
+    def _check(self, file: Path) -> None:
+        if file.suffix != ".parquet":
+            return
+        try:
+            if not check_parquet(file):
+                raise DamagedError("it has no rows, expected at least one in each split")
+        except DamagedError as error:
+            raise UserError(f"{file} cannot be read: {error}") from None
 
 
 def _outside(place: Path, text: str) -> UserError:

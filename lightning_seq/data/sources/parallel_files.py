@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lightning_seq.data.sources.keys import NameColumns, checked_keys, typed_names
+from lightning_seq.data.sources.keys import NameColumns, check_apart, checked_keys, typed_names
 from lightning_seq.data.sources.pairs import PairTable
 from lightning_seq.data.sources.split_files import SplitFiles, decoded
 from lightning_seq.data.sources.table import SPLITS, Cut, Loaded
 from lightning_seq.errors import UserError
 from lightning_seq.files import Plain, sha256
 from lightning_seq.printable import number_of
-from lightning_seq.text.lines import split_lines
+from lightning_seq.text.lines import check_line_ends, split_lines
 
 _SHOWN = 40
 Line = tuple[int, str, str, list[str]]
@@ -64,6 +64,7 @@ class ParallelFiles(NameColumns, SplitFiles, Cut):
                 f"data.source_column={self.source_column} and data.target_column={self.target_column}: "
                 "expected both, or neither for a file without a line of names"
             )
+        check_apart(source_column=self.source_column, target_column=self.target_column)
 
     @property
     def language_pair(self) -> tuple[str | None, str | None]:
@@ -125,6 +126,7 @@ class ParallelFiles(NameColumns, SplitFiles, Cut):
 
     def _tabbed(self, path: Path) -> Iterator[Line]:
         lines = split_lines(decoded(path, self.encoding))
+        check_line_ends(path, lines, ["\t"])
         positions, begin = [0, 1], 1
         if self.source_column is not None and self.target_column is not None:
             header = [name.strip() for name in lines[0].split("\t")]
@@ -134,6 +136,11 @@ class ParallelFiles(NameColumns, SplitFiles, Cut):
                     raise UserError(
                         f"{path} has no column {name!r} (data.{setting}): its columns are {', '.join(header)}; "
                         f"give data.{setting}=NAME"
+                    )
+                if header.count(name) > 1:
+                    raise UserError(
+                        f"{path} has {header.count(name)} columns called {name!r} (data.{setting}): expected one; "
+                        "rename the other in the first line"
                     )
             positions, begin, lines = [header.index(name) for name in wanted.values()], 2, lines[1:]
         for number, line in enumerate(lines, begin):

@@ -10,7 +10,7 @@ from lightning_seq.data.sources.keys import origins
 from lightning_seq.data.sources.table import Shares
 from lightning_seq.errors import UserError, near
 from lightning_seq.files import Plain, sha256
-from lightning_seq.text.lines import check_encoding, read_text
+from lightning_seq.text.lines import FileLines, check_encoding, read_text
 
 
 @dataclass(frozen=True)
@@ -74,5 +74,17 @@ def decoded(path: Path, encoding: str = "utf-8") -> str:
     """The text of a file. Raises UserError for an empty file, and as `read_text` does."""
     text = read_text(path, encoding, "data.encoding")
     if not text.strip():
-        raise UserError(f"{path} is empty: expected one example a line")
+        raise _empty(path)
     return text
+
+
+def checked_lines(path: Path, encoding: str = "utf-8") -> FileLines:
+    """The lines of a file, for one that may be large. Raises UserError as `decoded` does."""
+    lines = FileLines.of(path, encoding, "data.encoding")
+    if not any(map(str.strip, lines)):
+        raise _empty(path)
+    return lines
+
+
+def _empty(path: Path) -> UserError:
+    return UserError(f"{path} is empty: expected one example a line")

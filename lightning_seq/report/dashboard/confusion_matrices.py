@@ -208,8 +208,8 @@ def _share(counts: dict[tuple[str, str], int], target: str, prediction: str, tot
 
 def _natural(name: str) -> list[tuple[int, int, str]]:
     """A key under which `class 9` comes before `class 10`."""
-    parts = re.split(r"([0-9]+)", name)
-    return [(0, int(part), "") if index % 2 else (1, 0, part) for index, part in enumerate(parts) if part]
+    parts = re.split(r"0*([0-9]+)", name)
+    return [(0, len(part), part) if index % 2 else (1, 0, part) for index, part in enumerate(parts) if part]
 
 
 def confusion_chart(shown: Shown, labels: list[str], limits: list[float], start: int) -> Spec:
