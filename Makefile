@@ -49,6 +49,7 @@ torture: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m torture.ddp_faults
 	OMP_NUM_THREADS=1 $(BIN)/python -m torture.load
 	OMP_NUM_THREADS=1 $(BIN)/python -m torture.malformed
+	OMP_NUM_THREADS=1 $(BIN)/python -m torture.checkpoints
 	OMP_NUM_THREADS=1 $(BIN)/python -m torture.shapes 2000
 	OMP_NUM_THREADS=1 LIGHTNING_SEQ_FUZZ=500 $(BIN)/python -m pytest tests/test_fuzz.py
 

@@ -94,7 +94,7 @@ def paper(words: list[str], console: Console) -> dict[str, Any]:
         key, _, value = word.partition("=")
         given[key] = float(value)
         words.remove(word)
-    ready = prepare(entries(["model=lstm,bilstm,deep_bilstm", *words]), lambda line: None, progress=False)
+    ready = prepare(entries(["model=lstm,bilstm,deep_bilstm", *words]), [1], lambda line: None, progress=False)
     table = Table("model", "parameters", "GPUs", "MB reduced", "step ms", "reducing", "efficiency", "DDP", box=None)
     found: dict[str, Any] = {"assumed": given}
     for item in ready:

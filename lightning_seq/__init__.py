@@ -3,7 +3,10 @@
 The classes and functions of this module work in any torch script, without configuration files.
 """
 
-from __future__ import annotations
+import sys
+
+if sys.argv[:1] == ["-m"] and "lightning_seq" in sys.orig_argv[-len(sys.argv)] and not sys.flags.safe_path:
+    del sys.path[0]  # the working directory: `python -m` searches it before Python's own modules
 
 from typing import TYPE_CHECKING
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-from lightning_seq.printable import printable
+from lightning_seq.printable import printable, without_credentials
 
 _ENDLESS = re.compile(r"\S{1000,}")
 """A word that is too long for a message."""
@@ -17,17 +17,24 @@ SHOWN = 12
 class UserError(ValueError):
     """An error that the user can correct. Its message is one printable line: the value, the expected value, the remedy.
 
-    The command line prints it without a traceback and ends with exit code 2.
+    It has no password of an address. The command line prints it without a traceback and ends with exit code 2.
     """
 
     def __init__(self, message: str) -> None:
         shown = _ENDLESS.sub(lambda word: f"{word[0][:200]}…", " ".join(message.split()))
-        super().__init__(printable(shown))
+        super().__init__(printable(without_credentials(shown)))
 
 
 def first_line(error: BaseException) -> str:
     """The first line of an error's message; the name of its class if the message is empty."""
-    return printable(next(iter(str(error).strip().splitlines()), type(error).__name__))
+    return printable(without_credentials(next(iter(str(error).strip().splitlines()), type(error).__name__)))
+
+
+def root_cause(error: BaseException) -> str:
+    """The message of the error that caused this one, on one line of at most 300 characters."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return printable(" ".join(str(error).split()) or type(error).__name__)[:300]
 
 
 def near(name: str, choices: Iterable[str]) -> str:

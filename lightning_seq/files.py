@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import math
 import os
 import re
 import stat
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from itertools import islice
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from lightning_seq.errors import UserError, first_line, near
+from lightning_seq.temporary import temporary_file
 
 T = TypeVar("T")
 Plain = Any
@@ -26,6 +27,8 @@ LARGEST, LARGEST_CACHED, LARGEST_NOTE = 1 << 28, 1 << 32, 1 << 20
 of some lines, such as a configuration, a seal or a checksum."""
 DEEPEST, MOST_DIGITS = 100, 100
 """The limits of nested lists and mappings, and of digits of a whole number, in a file that is read back."""
+FEW_ROWS, MOST_PACKED = 5_000_000, 1000
+"""The rows of a Parquet file that are read in any case, and the most bytes that one byte of it may hold."""
 _EXAMINED = 1000
 """The most names of a directory that are compared with a wrong name."""
 
@@ -111,22 +114,15 @@ def _similar_names(path: Path) -> str:
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path next to `path`; on success it is flushed to disk and renamed over `path`.
 
-    If the block raises, `path` is unchanged and the temporary file is removed.
+    If the block raises, `path` is unchanged and the temporary file is removed; if the process is killed, the next one
+    that writes `path` removes it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    os.close(handle)
-    temporary = Path(name)
-    try:
+    with temporary_file(path) as temporary:
         yield temporary
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
         temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -148,6 +144,23 @@ def write_parquet(path: Path, columns: Mapping[str, object]) -> None:
         parquet.write_table(pyarrow.table(columns), temporary)
 
 
+def check_parquet(path: Path) -> int:
+    """The number of rows, from the end of the file, which has the sizes of its parts.
+
+    Raises DamagedError for a Parquet file that is not whole, or that would take far more memory than it has bytes.
+    """
+    from pyarrow import ArrowException, parquet
+
+    try:
+        metadata, size = parquet.read_metadata(path), path.stat().st_size
+    except (ArrowException, OSError) as error:
+        raise DamagedError(f"it is not Parquet ({first_line(error)})") from None
+    unpacked = sum(metadata.row_group(number).total_byte_size for number in range(metadata.num_row_groups))
+    if metadata.num_rows > max(FEW_ROWS, size) or unpacked > max(LARGEST, MOST_PACKED * size):
+        raise DamagedError(f"it has {metadata.num_rows:,} rows in {size:,} bytes, expected at most one row a byte")
+    return int(metadata.num_rows)
+
+
 class DamagedError(ValueError):
     """A file of this package cannot be read back. The message is the reason, to follow the path."""
 
@@ -163,7 +176,7 @@ def read_text(path: Path, most: int = LARGEST) -> str:
     a larger file, and a text that is not UTF-8.
     """
     try:
-        with open(path, "rb", opener=_without_waiting) as file:
+        with open(path, "rb", opener=open_inside) as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise DamagedError("it is a pipe or a device, expected a file")
@@ -180,9 +193,20 @@ def read_text(path: Path, most: int = LARGEST) -> str:
         raise DamagedError(f"byte {error.start:,} is not UTF-8") from None
 
 
-def _without_waiting(path: str, flags: int) -> int:
-    """An opener that does not wait for the writer of a pipe."""
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+def open_inside(path: str, flags: int) -> int:
+    """An opener of files that may be planted: it follows no link out of the file's directory, and waits for no pipe.
+
+    Raises OSError for such a link, which is not opened even if it is put there at this moment.
+    """
+    real = os.path.realpath(path)
+    if not is_inside(real, os.path.dirname(path) or "."):
+        raise OSError(errno.ELOOP, "it is a link that leads out of its directory", path)
+    return os.open(real, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0), 0o666)
+
+
+def is_inside(path: str | Path, directory: str | Path) -> bool:
+    """Whether a path, with its links followed, is in a directory."""
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(directory))
 
 
 def read_json(path: Path, kind: type[T], most: int = LARGEST) -> T:

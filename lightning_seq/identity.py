@@ -8,6 +8,7 @@ from copy import deepcopy
 from enum import Enum
 
 from lightning_seq.files import Plain
+from lightning_seq.value_types import MAX_TOKENS
 
 
 class Role(Enum):
@@ -15,7 +16,7 @@ class Role(Enum):
 
     PLACE:          none on the run: its directory, its outputs, its loggers. Not swept; not part of a run's identity.
     PREDICTIONS:    another predictions.parquet. As PLACE, but a finished run does not get other predictions.
-    REPETITION:     another run of the same architecture: its seed.
+    REPETITION:     another run of the same architecture: its seed, and what that draws.
     MACHINE:        another run, which may have the same label in a report of several machines.
     HYPERPARAMETER: another candidate of the same architecture: validation chooses its value.
     ARCHITECTURE:   another architecture; the role of every key that is not in the table.
@@ -56,7 +57,7 @@ ROLES: Mapping[str, Role] = {
         "choices.logger", "choices.launcher", "choices.experiment", "choices.match", "choices.callbacks",
     ), Role.PLACE),
     **dict.fromkeys(PREDICTIONS, Role.PREDICTIONS),
-    "seed": Role.REPETITION,
+    **dict.fromkeys(("seed", "vary"), Role.REPETITION),
     **dict.fromkeys((
         "trainer.accelerator", "trainer.devices", "trainer.num_nodes", "choices.trainer", "data.eval_batch_size",
         "data.mirror", "data.licence", "callbacks.checkpoint",
@@ -68,12 +69,19 @@ ROLES: Mapping[str, Role] = {
         "task.teacher_forcing", "task.intent_weight", "task.class_weights", "task.ranking", "task.beam",
         "task.length_penalty", "task.beam_coverage", "model.dropout", "model.input_dropout", "model.output_dropout",
         "model.recurrent_dropout", "model.zoneout", "model.weight_drop", "model.between", "embedding.dropout",
-        "embedding.scale", "init.scale", "init.forget_bias", "data.batch_size", "trainer.max_epochs",
+        "embedding.scale", "init.scale", "init.forget_bias", "data.batch_size", "data.max_tokens", "trainer.max_epochs",
         "trainer.max_steps", "trainer.gradient_clip_val", "trainer.accumulate_grad_batches",
         "callbacks.early_stopping",
     ), Role.HYPERPARAMETER),
 }  # fmt: skip
 """The role of each key and of all keys below it."""
+
+DRAWN = {"split": "data.split_seed", "vectors": "word2vec.seed"}
+"""By a value of `vary`, the key that the seed of a run then sets."""
+INIT = ["init"]
+"""The `vary` of configurations without it: a seed draws initialisation, batch order and dropout alone."""
+ADDED: Mapping[str, Plain] = {"vary": INIT, "data.split_seed": None, "data.max_tokens": MAX_TOKENS}
+"""Keys that configurations of earlier versions may lack, with the value that changes nothing."""
 
 OUTSIDE = (Role.PLACE, Role.PREDICTIONS)
 """Roles of the keys that are not part of a run's identity."""
@@ -102,6 +110,11 @@ def config_identity(config: Mapping[str, Plain]) -> dict[str, Plain]:
     kept = _without(config, OUTSIDE)
     if is_matched(config):
         kept["match"] = config["match"]
+    for key, usual in ADDED.items():
+        parent, _, name = located(kept, key).rpartition(".")
+        node = value_at(kept, parent) if parent else kept
+        if isinstance(node, dict) and node.get(name) == usual:
+            node.pop(name, None)
     kept["allow"] = []  # the key that uses an admitted class names it
     return kept
 
@@ -111,9 +124,19 @@ def architecture(config: Mapping[str, Plain]) -> str:
     return json.dumps(_without(config, (*OUTSIDE, Role.REPETITION, Role.HYPERPARAMETER)), sort_keys=True, default=str)
 
 
+def varied(config: Mapping[str, Plain]) -> list[str]:
+    """The value of `vary`."""
+    return list(config.get("vary") or INIT)
+
+
+def drawn_keys(config: Mapping[str, Plain]) -> tuple[str, ...]:
+    """The keys that the seed of a run sets."""
+    return tuple(key for name, key in DRAWN.items() if name in varied(config))
+
+
 def _without(config: Mapping[str, Plain], roles: Sequence[Role]) -> dict[str, Plain]:
     kept = deepcopy(dict(config))
-    for key, role in ROLES.items():
+    for key, role in [*ROLES.items(), *dict.fromkeys(drawn_keys(config), Role.REPETITION).items()]:
         parent, _, last = located(kept, key).rpartition(".")
         node = value_at(kept, parent) if parent else kept
         if role in roles and isinstance(node, dict):
@@ -134,8 +157,13 @@ def differing(configs: Sequence[Mapping[str, Plain]]) -> tuple[str, ...]:
     return tuple(
         key
         for key, role in ROLES.items()
-        if role is Role.HYPERPARAMETER and len({json.dumps(value_at(c, key), default=str) for c in configs}) > 1
+        if role is Role.HYPERPARAMETER and len({json.dumps(_value(c, key), default=str) for c in configs}) > 1
     )
+
+
+def _value(config: Mapping[str, Plain], key: str) -> Plain:
+    value = value_at(config, key)
+    return ADDED.get(key) if value is None else value
 
 
 def located(config: Mapping[str, Plain], key: str) -> str:

@@ -12,15 +12,36 @@ import json
 import logging
 import re
 import sys
+import textwrap
+from types import TracebackType
 
 _DIRECTION = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
 _UNSAFE = re.compile(f"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029{_DIRECTION}\ud800-\udfff]")
 """Controls of ASCII and Latin-1 except tab and line feed, separators of lines, marks of direction, lone surrogates."""
 
+_CREDENTIALS = re.compile(r"(?<=://)[^/\s]+@")
+_FORMULA = re.compile("'*[=+\\-@＝＋－＠\t\r\n]")
+_NUMBER = re.compile(r"[-+]?([0-9][0-9,]*\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?|[-+]?(inf|nan)")
+
 
 def printable(value: object) -> str:
     """`value` as text without control of the terminal. Tabs and line feeds stay."""
     return _UNSAFE.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), str(value))
+
+
+def without_credentials(text: str, shown: str = "…@") -> str:
+    """`text` with the user and the password of each address (`https://user:password@host`) replaced."""
+    return _CREDENTIALS.sub(shown, text)
+
+
+def table_cell(value: object) -> str:
+    """`value` as printable text for a cell of a CSV or TSV table, which no spreadsheet takes for a formula.
+
+    A text that begins as a formula does, after any number of `'`, gets one more `'`: without the first `'` it is the
+    text again. Numbers stay.
+    """
+    text = printable(value)
+    return f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text
 
 
 def number_of(count: int, noun: str) -> str:
@@ -51,7 +72,15 @@ def _escape(error: UnicodeError) -> tuple[str, int]:
 
 
 class PrintableFormatter(logging.Formatter):
-    """Lines of a log, through `printable`."""
+    """A printable line for each message. The lines of a traceback follow it, indented.
 
-    def format(self, record: logging.LogRecord) -> str:
-        return printable(super().format(record))
+    No text in them, such as one from data, looks like another message.
+    """
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        return printable(without_credentials(super().formatMessage(record))).replace("\n", "\\n")
+
+    def formatException(
+        self, ei: tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
+    ) -> str:
+        return textwrap.indent(printable(without_credentials(super().formatException(ei))), "  ", lambda line: True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -69,7 +69,8 @@ def _building(target: Path) -> Iterator[None]:
 def _build(target: Path, build: Callable[[Path], None]) -> None:
     for partial in target.parent.glob(f".{target.name}.*.part"):  # of builders that were killed
         shutil.rmtree(partial, ignore_errors=True)
-    partial = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part"))
+    partial = target.parent / f".{target.name}.{secrets.token_hex(8)}.part"
+    partial.mkdir()
     try:
         build(partial)
         write_json(partial / SEAL, {name: sha256(partial / name) for name in sorted(_names(partial))})
@@ -77,7 +78,6 @@ def _build(target: Path, build: Callable[[Path], None]) -> None:
             shutil.rmtree(target)
         else:
             target.unlink(missing_ok=True)
-        partial.chmod(0o755)
         partial.replace(target)
     finally:
         with suppress(OSError):

@@ -45,3 +45,5 @@ SmallSeed = Annotated[int, Range(0, 0xFFFF_FFFF)]
 Layers = Annotated[int, Range(1, 1000)]
 Heads = Annotated[int, Range(1, 100_000)]
 Workers = Annotated[int, Range(0, 1024)]
+MAX_TOKENS = 524_288
+"""The usual `data.max_tokens`: batches of the data in `conf/` do not reach it."""

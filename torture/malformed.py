@@ -35,8 +35,8 @@ from torture.killed import write_data
 SECONDS, MEMORY = 10.0, 16 * 2**30
 ENDLESS = ("inf", "nan", "-inf")
 WRONG = (
-    *ENDLESS, "-1", "0", str(10**30), "9" * 5000, "1e-320", "null", "word", "[1,2]", "{a:1}", "", "true", "x" * 5000,
-    "'\x1b[31m\x07'",
+    *ENDLESS, "-1", "0", "1000000", "1000000000", str(10**30), "9" * 5000, "1e-320", "null", "word", "[1,2]", "{a:1}",
+    "", "true", "x" * 5000, "'\x1b[31m\x07'",
 )  # fmt: skip
 SMALL = (
     "embedding=random", "embedding.size=8", "model.hidden_size=8", "trainer.max_epochs=1", "trainer.progress=false",

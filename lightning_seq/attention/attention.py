@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -53,6 +56,24 @@ class Drawn(NamedTuple):
     context: Tensor
     weights: Tensor
     chosen: Tensor | None = None
+
+
+_watched: ContextVar[list[Tensor] | None] = ContextVar("watched", default=None)
+
+
+@contextmanager
+def watched_weights() -> Iterator[list[Tensor]]:
+    """The weights `[B, heads, T, S]` of all calls of `attend` inside, in their order.
+
+    with watched_weights() as weights:
+        model(inputs, mask)
+    """
+    weights: list[Tensor] = []
+    token = _watched.set(weights)
+    try:
+        yield weights
+    finally:
+        _watched.reset(token)
 
 
 class Attention(nn.Module):
@@ -147,6 +168,8 @@ class Attention(nn.Module):
         weights = masked_softmax(scores, mask)
         if emphasis is not None:
             weights = weights * emphasis[:, None]
+        if (watching := _watched.get()) is not None:
+            watching.append(weights.detach())
         return Attended(self.scorer.context(weights, memory.values), weights)
 
     def draw(

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from lightning_seq.tasks.task import Task
 
 DIRECTIONS = ("(e1,e2)", "(e2,e1)")
+BEGINNING = 200
+"""Characters of each text in `predictions.parquet`."""
 
 
 def model(config: Config, spec: DataSpec, embedding: nn.Module, encoder: MakeEncoder, width: int) -> Classifier:
@@ -74,8 +76,8 @@ def directed_relations(names: Sequence[str]) -> bool:
 
 
 def artifacts(directory: Path, data: ClassificationData, task: Task) -> dict[str, str]:
-    """`predictions.parquet`, a row per example: target, prediction, loss, its `difficulty`; if they are full, its text,
-    and the probability of each class (or its score, of a model that was trained to rank)."""
+    """`predictions.parquet`, a row per example: target, prediction, loss, its `difficulty`, the beginning of its text;
+    if full, its whole text, and the probability of each class (or its score, of a model that was trained to rank)."""
     names, predictions = data.spec.targets_as(Class).names, test_rows(task)
     rows, scores = predictions[:, 0].astype("int64"), predictions[:, 4:]
     test = data.prepared.splits["test"]
@@ -85,8 +87,10 @@ def artifacts(directory: Path, data: ClassificationData, task: Task) -> dict[str
         "loss": predictions[:, 3],
         **{name: values[rows] for name, values in difficulty(test.flat, test.offsets, data.vocabulary).items()},
     }
-    if scores.shape[1]:
-        texts = data.prepared.test_texts()
+    texts = data.prepared.test_texts()
+    if not scores.shape[1]:
+        columns["beginning"] = [texts[row][:BEGINNING] for row in rows.tolist()]
+    else:
         value = "score" if getattr(task, "ranks", False) else "probability"
         columns |= {"text": [texts[row] for row in rows.tolist()], **score_columns(names, scores, value)}
     return write_predictions(directory, data.example_ids("test"), rows, columns)

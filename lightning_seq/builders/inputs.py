@@ -22,6 +22,7 @@ from lightning_seq.embeddings.vectors import Vectors as WordVectors
 from lightning_seq.embeddings.word2vec import Word2VecParameters
 from lightning_seq.errors import UserError
 from lightning_seq.files import fingerprint, sha256
+from lightning_seq.identity import varied
 from lightning_seq.spec import DataSpec, Features
 from lightning_seq.text.vocabulary import SPECIALS, Vocabulary
 
@@ -39,6 +40,13 @@ class Side(Protocol):
     def fingerprints(self) -> Mapping[str, str]: ...
 
     def train_sentences(self) -> Iterator[list[str]]: ...
+
+
+class Drawn(Protocol):
+    """Data whose `split_seed` draws some splits."""
+
+    @property
+    def drawn(self) -> tuple[str, ...]: ...
 
 
 @dataclass(frozen=True)
@@ -133,6 +141,13 @@ def _side(config: Config, data: Side, progress: bool) -> Inputs:
     # Rows of words without a vector are drawn from word2vec.seed, so they are the same for every seed of a run.
     matrix, coverage = embedding_matrix(words, vectors, seed=config["word2vec"]["seed"], counts=data.vocabulary.counts)
     return Inputs(kind, width, matrix, vectors, coverage, mark)
+
+
+def drawn_by_seed(config: Config, data: Drawn) -> list[str]:
+    """What the seed of a run draws with `vary`: splits by name, and `vectors`."""
+    vary = varied(config)
+    splits = data.drawn if "split" in vary else ()
+    return [*splits, *(["vectors"] if "vectors" in vary and config["embedding"]["kind"] == "word2vec" else [])]
 
 
 def token_embedding(config: Config, words: Sequence[str], width: int) -> Embedding:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import nn
 
+from lightning_seq.builders.prediction_columns import test_rows
 from lightning_seq.builders.task_kind import Loaded, MakeEncoder, Row, Shared, TaskKind, make_task, of_means, ranked
 from lightning_seq.config.tree import Config
 from lightning_seq.data.language_modelling.reader import LanguageReader
 from lightning_seq.errors import UserError
+from lightning_seq.files import write_parquet
 from lightning_seq.metrics.baseline import unigram
 from lightning_seq.models.language_model import LanguageModel
 from lightning_seq.spec import DataSpec, NextToken
@@ -23,8 +27,16 @@ if TYPE_CHECKING:
     from lightning_seq.data.language_modelling.module import LanguageModellingData
     from lightning_seq.tasks.task import Task
 
+log = logging.getLogger("lightning_seq")
+
 ONCE = ("locked", "recurrent_dropout", "weight_drop")
 """Settings of an encoder's noise that is drawn once for all steps of a window."""
+
+SPELT = "<unk> spelt by a character 5-gram of the train split (Witten-Bell)"
+SPACED = "spaces next to marks by their frequency there"
+"""How `bits_per_character` is computed; records without it charge `<unk>` as one token with all its letters."""
+STRETCHES = 100
+"""Of the test split, the groups of `predictions.parquet`."""
 
 SETTINGS = ("carry", "evaluation", "activation_penalty", "temporal_penalty")
 
@@ -51,14 +63,21 @@ def task(config: Config, data: LanguageModellingData, model: LanguageModel, shar
             f"{drawn[0]} draws one mask for a whole window, and data.backward_length={data.backward_length} reads a "
             "window in two parts: set data.backward_length=null, or use dropout that is drawn at each step"
         )
-    return make_task(
+    nats = data.surface_nats
+    characters = {split: size for split, size in data.characters.items() if size and split in nats}
+    made = make_task(
         config,
         model,
         chunk_length=data.chunk_length if data.random_chunks else None,
-        tokens_per_character={name: data.tokens[name] / size for name, size in data.characters.items() if size},
+        tokens_per_character={split: data.tokens[split] / size for split, size in characters.items()},
+        surface_nats_per_character={split: nats[split] / size for split, size in characters.items()},
         **{name: settings[name] for name in SETTINGS},
         **shared,
     )
+    if "test" in characters:
+        by_word = data.prepared.reading.tokeniser.level == "word"
+        made.signatures["bits_per_character"] = f"{SPELT}, {SPACED}" if by_word else SPELT
+    return made
 
 
 def callbacks(config: Config, directory: Path, data: LanguageModellingData) -> list[Callback]:
@@ -87,7 +106,26 @@ def _prompt(prompt: str | None, data: LanguageModellingData) -> str:
 
 
 def artifacts(directory: Path, data: LanguageModellingData, task: Task) -> dict[str, str]:
-    return {"samples": "samples.json"}
+    """`samples.json`, and `predictions.parquet`: a row for each window of a column, or for each line.
+
+    predictions.parquet: `row`, the position in the test split of the first target, or the number of the line; `group`,
+                         which of `STRETCHES` equal parts of the split it is in, as neighbours may be alike; `tokens`,
+                         its targets; `loss`, the sum over them in nats; `right`, how many of them are the likeliest.
+    """
+    for line in data.hidden():
+        log.info(line)
+    if task.predictions is None:  # of a task of the user
+        return {"samples": "samples.json"}
+    ids, tokens, loss, right = test_rows(task).T
+    columns = {
+        "row": ids.astype("int64"),
+        "group": np.arange(len(ids)) * STRETCHES // len(ids),
+        "tokens": tokens.astype("int64"),
+        "loss": loss,
+        "right": right.astype("int64"),
+    }
+    write_parquet(directory / "predictions.parquet", columns)
+    return {"samples": "samples.json", "predictions": "predictions.parquet"}
 
 
 def baseline(data: LanguageModellingData, task: Task) -> dict[str, float]:

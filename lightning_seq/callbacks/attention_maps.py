@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
+import torch
 from lightning.pytorch import LightningModule, Trainer
+from torch import Tensor
 
+from lightning_seq.attention.attention import watched_weights
 from lightning_seq.callbacks.diagnostic import ModelWriter
 from lightning_seq.callbacks.probe import LONGEST, looking, spread
 from lightning_seq.data.sequence_to_sequence.module import SequenceToSequenceData
@@ -20,7 +24,7 @@ FILE = "attention.json"
 
 class AttentionMaps(ModelWriter):
     """Writes `attention.json` (see `records/attention.py`): some validation sentences with their greedy translations,
-    and the attention of each target token.
+    and the attention of each target token: the mean over heads, and after the last epoch each of several heads.
 
     The data alone choose the sentences, so all runs on a data set have the same. A model without attention writes
     nothing.
@@ -43,14 +47,35 @@ class AttentionMaps(ModelWriter):
             return
         batch = reader.encode(self.texts, cut=True)
         inputs, mask = batch.inputs.to(task.device), batch.mask.to(task.device)
-        with looking(model):
+        with looking(model), watched_weights() as weights:
             hypotheses = greedy(Translator.of(model, inputs, mask), task.limits(mask))  # type: ignore[operator]
-        for sentence, hypothesis, length in zip(self.results, hypotheses, mask.sum(1).tolist(), strict=True):
+        of_heads = by_sentence(weights, [len(hypothesis.tokens) for hypothesis in hypotheses])
+        rows = zip(self.results, hypotheses, of_heads, mask.sum(1).tolist(), strict=True)
+        for sentence, hypothesis, heads, length in rows:
             if hypothesis.weights is not None:
                 target = [*reader.target_tokens(hypothesis.tokens), "<eos>"][: len(hypothesis.tokens)]
-                weights = tuple(map(tuple, rounded(hypothesis.weights[:, :length])))
-                sentence["maps"].append(AttentionMap(epoch, tuple(target), weights).to_plain())
+                mean, *each = (
+                    tuple(map(tuple, rounded(values[:, :length]))) for values in (hypothesis.weights, *heads)
+                )
+                for earlier in sentence["maps"]:
+                    earlier.pop("heads", None)
+                heads_shown = tuple(each) if len(each) > 1 else ()
+                sentence["maps"].append(AttentionMap(epoch, tuple(target), mean, heads_shown).to_plain())
         write_json(self.directory / FILE, {"sentences": self.results})
+
+
+def by_sentence(weights: Sequence[Tensor], lengths: Sequence[int]) -> list[Tensor]:
+    """Of each sentence the weights `[heads, T, S]` of a greedy search.
+
+    weights: of each step `[B, heads, 1, S]`, with a row for each sentence that is not finished, in their order.
+    lengths: T of each sentence.
+    """
+    written: list[list[Tensor]] = [[] for _ in lengths]
+    for step, rows in enumerate(weights):
+        unfinished = [place for place, length in enumerate(lengths) if length > step]
+        for place, row in zip(unfinished, rows, strict=True):
+            written[place].append(row[:, 0])
+    return [torch.stack(steps, 1) if steps else torch.empty(0, 0, 0) for steps in written]
 
 
 def chosen(data: SequenceToSequenceData) -> list[int]:

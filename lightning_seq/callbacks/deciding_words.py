@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import groupby, islice
 from operator import itemgetter
+from typing import NamedTuple
 
 import torch
 from lightning.pytorch import LightningModule, Trainer
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from lightning_seq.callbacks.diagnostic import SentenceDiagnostic
@@ -16,7 +17,7 @@ from lightning_seq.callbacks.probe import LONGEST, looking, words_of
 from lightning_seq.embeddings.layer import OneHot
 from lightning_seq.layers.recurrent import watched
 from lightning_seq.models.classifier import Classifier
-from lightning_seq.records.deciding_words import Decided, Decision, Pattern
+from lightning_seq.records.deciding_words import Decided, Decision, Integrated, Pattern, completeness_error
 from lightning_seq.spec import Batch, Class
 from lightning_seq.tasks.classification import SequenceClassification
 
@@ -26,11 +27,19 @@ LONGEST_PATTERN, ENOUGH = 5, 0.8
 PATTERNS = 5
 """Kept for each class."""
 
+STEPS, MOST_STEPS = 64, 1024
+"""Of integrated gradients: at first, doubled while a sentence's error is above `COMPLETE`; and the most."""
+COMPLETE = 0.05
+MOST_TOKENS = 131_072
+"""Of all steps of a sentence: long sentences have fewer doublings."""
+BATCH_VALUES = 1_000_000
+"""Of the inputs that are in memory at a time."""
+
 
 class DecidingWords(SentenceDiagnostic):
     """Writes `deciding_words.json` (see `records/deciding_words.py`), after the last epoch: how the score of the class
-    of some sentences of the probe grows from prefix to prefix (LISA: Gupta & Schütze 2018), and gradient times input
-    for each word; and over all sentences of the probe the patterns behind the classes.
+    of some sentences of the probe grows from prefix to prefix (LISA: Gupta & Schütze 2018), and for each word gradient
+    times input and integrated gradients; and over all sentences of the probe the patterns behind the classes.
 
     says:      `probability`, or `score` of a model that was trained to rank.
     threshold: the middle between 1/C and 1, so that with two classes a word that says little is no pattern; 0 for a
@@ -38,6 +47,7 @@ class DecidingWords(SentenceDiagnostic):
     prefixes:  the score of the sentence's own class if the model reads no further than this word.
     gradients: d score / d e_t · e_t, where e_t is the word's vector (of one-hot inputs, its one) and the score is that
                of the sentence's own class before a softmax.
+    integrated: see `integrated_gradients`.
     patterns:  see `pattern`; for each class those with the highest mean rise over the sentences that have them.
 
     Only for classifiers.
@@ -62,7 +72,9 @@ class DecidingWords(SentenceDiagnostic):
         """None if a score or a gradient is not finite."""
         scores = [prefix_scores(task, probe, row) for row in range(len(probe.ids))]
         gradients = gradient_input(model, probe, self.rows)
-        if not all(bool(torch.isfinite(values).all()) for values in (*scores, *gradients)):
+        integrated = integrated_gradients(model, probe, self.rows)
+        attributions = [*gradients, *(one.words for one in integrated)]
+        if not all(bool(torch.isfinite(values).all()) for values in (*scores, *attributions)):
             return None
         with torch.no_grad():
             predicted = task(probe.inputs, probe.mask).argmax(-1).tolist()
@@ -75,8 +87,11 @@ class DecidingWords(SentenceDiagnostic):
                 names[predicted[row]],
                 _rounded(scores[row][:LONGEST, targets[row]]),
                 _rounded(values[:LONGEST]),
+                Integrated(
+                    _rounded(one.words[:LONGEST]), round(float(one.words.sum()), 6), round(one.rise, 6), one.steps
+                ),
             )
-            for row, values in zip(self.rows, gradients, strict=True)
+            for row, values, one in zip(self.rows, gradients, integrated, strict=True)
         )
         rises: dict[tuple[str, tuple[str, ...]], list[float]] = {}
         for row, target in enumerate(targets):
@@ -102,24 +117,89 @@ def prefix_scores(task: SequenceClassification, probe: Batch, row: int) -> Tenso
 def gradient_input(model: Classifier, probe: Batch, rows: Sequence[int]) -> list[Tensor]:
     """For each row `[T]`: d score / d e_t · e_t, the score of the row's own class before a softmax."""
     chosen = torch.tensor(list(rows), device=probe.inputs.device)
-    leaves: list[Tensor] = []
+    vectors = input_vectors(model, probe.inputs[chosen])
+    gradient = input_gradient(model, probe.inputs[chosen], vectors, probe.mask[chosen], probe.targets[chosen])
+    products = (gradient * vectors).double().sum(-1).cpu()
+    return [products[index][probe.mask[row].cpu()] for index, row in enumerate(rows)]
 
-    def detach(embedding: nn.Module, inputs: tuple[Tensor, ...], vectors: Tensor) -> Tensor:
-        if isinstance(embedding, OneHot):
-            vectors = functional.one_hot(vectors, embedding.width).to(next(model.parameters()).dtype)
-        leaves.append(vectors.detach().requires_grad_())
-        return leaves[0]
 
-    hook = model.embedding.register_forward_hook(detach)
+class Integral(NamedTuple):
+    """Integrated gradients of a sentence: of its words `[T]`, and the rise of the score from the baseline."""
+
+    words: Tensor
+    rise: float
+    steps: int
+
+
+def integrated_gradients(model: Classifier, probe: Batch, rows: Sequence[int]) -> list[Integral]:
+    """For each row the integral of the gradient from the baseline to the sentence (Sundararajan et al. 2017, eq. 1):
+
+        a_t = e_t · ∫_0^1 d score(α e) / d e_t dα ≈ e_t · 1/m Σ_k d score(α_k e) / d e_t,  α_k = (k - ½) / m
+
+    The score is that of the row's own class before a softmax. The baseline is a sentence of as many zero vectors (the
+    vector of padding, or no symbol of one-hot inputs). Completeness: Σ_t a_t is the rise of the score over that of the
+    baseline. The steps m are doubled from `STEPS` on until the error (see `Integrated.error`) is at most `COMPLETE`, or
+    they are `MOST_STEPS` or have `MOST_TOKENS` tokens.
+    """
+    return [_integrated(model, probe, row) for row in rows]
+
+
+def _integrated(model: Classifier, probe: Batch, row: int) -> Integral:
+    inputs, mask, target = (tensor[row][None] for tensor in (probe.inputs, probe.mask, probe.targets))
+    vectors = input_vectors(model, inputs)
+    ends = torch.cat([vectors, torch.zeros_like(vectors)])
+    with torch.no_grad():
+        high, low = scores_of(model, _repeated(inputs, 2), ends, _repeated(mask, 2))[:, int(target)].tolist()
+    steps = STEPS
+    while True:
+        values = _riemann(model, inputs, vectors, mask, target, steps)[mask[0].cpu()]
+        error = completeness_error(float(values.sum()), high - low)
+        if not error > COMPLETE or 2 * steps > MOST_STEPS or 2 * steps * len(values) > MOST_TOKENS:
+            return Integral(values, high - low, steps)
+        steps *= 2
+
+
+def _repeated(tensor: Tensor, times: int) -> Tensor:
+    return tensor.expand(times, *tensor.shape[1:])
+
+
+def _riemann(model: Classifier, inputs: Tensor, vectors: Tensor, mask: Tensor, target: Tensor, steps: int) -> Tensor:
+    """`[T]`, by the midpoint rule; several steps at a time are a batch."""
+    alphas = (torch.arange(steps, dtype=vectors.dtype, device=vectors.device) + 0.5) / steps
+    total = torch.zeros(vectors.shape[1:], dtype=torch.float64)
+    for part in alphas.split(max(1, min(STEPS, BATCH_VALUES // vectors.numel()))):
+        words, masks, targets = (_repeated(tensor, len(part)) for tensor in (inputs, mask, target))
+        total += input_gradient(model, words, part[:, None, None] * vectors, masks, targets).double().sum(0).cpu()
+    return (total / steps * vectors[0].double().cpu()).sum(-1)
+
+
+@torch.no_grad()
+def input_vectors(model: Classifier, inputs: Tensor) -> Tensor:
+    """`[B, T, E]`: the vectors of the words, one-hot if the model has none."""
+    embedding = model.embedding
+    vectors: Tensor = embedding(inputs)
+    if isinstance(embedding, OneHot):
+        vectors = functional.one_hot(vectors, embedding.width).to(next(model.parameters()).dtype)
+    return vectors.detach()
+
+
+def scores_of(model: Classifier, inputs: Tensor, vectors: Tensor, mask: Tensor) -> Tensor:
+    """The scores `[B, C]` before a softmax of a model that reads these vectors `[B, T, E]` instead of its words'."""
+    hook = model.embedding.register_forward_hook(lambda module, words, output: vectors)
     try:
         with watched():  # runs the loop, whose gradient needs no kernel in training mode
-            scores = model(probe.inputs[chosen], probe.mask[chosen])
+            scores: Tensor = model(inputs, mask)
+            return scores
     finally:
         hook.remove()
-    own = scores.gather(1, probe.targets[chosen][:, None]).sum()
-    (gradient,) = torch.autograd.grad(own, leaves[0])
-    products = (gradient * leaves[0].detach()).double().sum(-1).cpu()
-    return [products[index][probe.mask[row].cpu()] for index, row in enumerate(rows)]
+
+
+def input_gradient(model: Classifier, inputs: Tensor, vectors: Tensor, mask: Tensor, targets: Tensor) -> Tensor:
+    """The gradient `[B, T, E]` of the score of each row's own class."""
+    leaves = vectors.detach().requires_grad_()
+    own = scores_of(model, inputs, leaves, mask).gather(1, targets[:, None])
+    (gradient,) = torch.autograd.grad(own.sum(), leaves)
+    return gradient
 
 
 def pattern(

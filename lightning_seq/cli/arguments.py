@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from types import UnionType
-from typing import TypeVar, get_args, get_type_hints
+from typing import Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from lightning_seq.config.words import split_words
 from lightning_seq.errors import UserError, near
@@ -51,12 +51,18 @@ class Operand:
 
 @dataclass(frozen=True)
 class Field:
-    """One field of a verb's arguments. kind: its type, without None; default: MISSING where the user must give it."""
+    """One field of a verb's arguments.
+
+    kind:    its type, without None and words.
+    default: MISSING where the user must give it.
+    words:   values of a `Literal` next to the type.
+    """
 
     name: str
     kind: object
     default: object
     about: Argument | Operand
+    words: tuple[str, ...] = ()
 
     @property
     def row(self) -> tuple[str, str] | None:
@@ -72,9 +78,12 @@ def fields_of(arguments: type) -> list[Field]:
     hints, described = get_type_hints(arguments, include_extras=True), []
     for field in fields(arguments):
         kind, about = get_args(hints[field.name])
-        if isinstance(kind, UnionType):
-            (kind,) = (part for part in get_args(kind) if part is not type(None))
-        described.append(Field(field.name, kind, field.default, about))
+        words: tuple[str, ...] = ()
+        if get_origin(kind) in (Union, UnionType):
+            parts = [part for part in get_args(kind) if part is not type(None)]
+            words = tuple(word for part in parts if get_origin(part) is Literal for word in get_args(part))
+            (kind,) = (part for part in parts if get_origin(part) is not Literal)
+        described.append(Field(field.name, kind, field.default, about, words))
     return described
 
 
@@ -100,7 +109,8 @@ def parse(verb: str, arguments: type[A], words: Sequence[str]) -> A:
         if pair.key in values:
             raise UserError(f"{pair.text}: {pair.key} was given twice: give it once")
         field, about = known[pair.key]
-        values[pair.key] = _READERS[field.kind](pair.key, pair.value, about)
+        is_word = pair.value in field.words
+        values[pair.key] = pair.value if is_word else _READERS[field.kind](pair.key, pair.value, about)
     for field, about in known.values():
         if field.default is MISSING and not values.get(field.name):
             raise UserError(f"{verb} needs {field.name}={about.value}, {about.meaning}")

@@ -14,6 +14,7 @@ from lightning_seq.comparison.grid import entries
 from lightning_seq.comparison.looks import Reader
 from lightning_seq.errors import UserError
 from lightning_seq.report.headline import importance
+from lightning_seq.report.scale import check_rope
 from lightning_seq.report.undecided import undecided
 from lightning_seq.report.write import write_report
 from lightning_seq.terminal import command_console
@@ -29,7 +30,7 @@ def run(words: list[str]) -> int:
     compared, console = entries(words), command_console()
     config = compared[0].config
     try:
-        outcome = compare(words, compared, console, Reader(importance, undecided))
+        outcome = compare(words, compared, console, Reader(importance, undecided, check_rope))
     except UserError:
         raise
     except BaseException:

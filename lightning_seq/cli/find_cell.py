@@ -20,6 +20,7 @@ from lightning_seq.config.groups import groups
 from lightning_seq.config.targets import class_at, factory
 from lightning_seq.config.tree import Config
 from lightning_seq.errors import UserError, near
+from lightning_seq.own_modules import admit
 
 MakeCell = Callable[[int, int], Cell]
 
@@ -55,7 +56,7 @@ def find(name: str, other_names: Sequence[str] = ()) -> dict[str, MakeCell]:
         built = f"made of the cell {cell}: give {cell}" if cell else "not made of cells"
         raise UserError(f"{name} is a model, {built}; `lightning-seq explain {name}` says more")
     try:
-        kind = class_at(name, "the cell", [name.partition(".")[0]]) if "." in name else None
+        kind = class_at(name, "the cell", (), [name.partition(".")[0]]) if "." in name else None
     except UserError:
         cells = _cells_of(name, other_names)
         if not cells:
@@ -91,6 +92,7 @@ def _classes(module: ModuleType) -> Iterator[tuple[str, type[nn.Module]]]:
 
 
 def _cells_of(name: str, other_names: Sequence[str]) -> dict[str, MakeCell]:
+    admit([name])
     try:
         module = import_module(name)
     except ModuleNotFoundError as error:

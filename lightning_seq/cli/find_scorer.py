@@ -34,7 +34,7 @@ def find_scorer(name: str) -> MakeScorer | None:
     if name in known_scorers():
         return our_scorer(name)
     try:
-        kind = class_at(name, "the scorer", [name.partition(".")[0]])
+        kind = class_at(name, "the scorer", (), [name.partition(".")[0]])
     except UserError:
         return None
     return partial(kind) if issubclass(kind, Scorer) else None

@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from lightning_seq.comparison.compare import Outcome
-from lightning_seq.report.stamp import WANDB_PLAN, is_current
+from lightning_seq.report.stamp import OVER, WANDB_PLAN, is_current
 from lightning_seq.report.summary import runs_of, summarise_runs
 from lightning_seq.report.terminal_table import terminal
 from lightning_seq.terminal import say
@@ -33,7 +33,8 @@ def finish(outcome: Outcome, logger: Mapping[str, str | None], console: Console)
     console.print(terminal(summary))
     console.print()
     say(console, f"dashboard  {missing or directory / 'dashboard.html'}")
-    say(console, f"tables     {directory / 'table.md'}  {directory / 'table.csv'}  {directory / 'table.tex'}")
+    names = ("table.md", "table.csv", "table.tex", *([OVER] if summary.over is not None else []))
+    say(console, f"tables     {'  '.join(str(directory / name) for name in names)}")
     if upload:
         say(console, f"W&B        {upload}")
     return 1 if outcome.failed else 0

@@ -9,14 +9,14 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
-from pathlib import Path
-from types import ModuleType
+from traceback import format_exception
+from types import ModuleType, TracebackType
 
 from lightning_seq import __version__
 from lightning_seq.cli.arguments import parse
 from lightning_seq.cli.verbs import VERBS
 from lightning_seq.errors import UserError, near
-from lightning_seq.printable import PrintableFormatter, print_any_character, printable
+from lightning_seq.printable import PrintableFormatter, print_any_character, printable, without_credentials
 from lightning_seq.training.signals import Interrupted, end_at_once, listening
 from lightning_seq.training.threads import wait_without_spinning
 
@@ -114,16 +114,21 @@ def _run(verb: str, *words: str) -> int:
         return 0
 
 
+def _print_traceback(kind: type[BaseException], error: BaseException, where: TracebackType | None) -> None:
+    """Print an error that is not the user's, without passwords and controls of the terminal."""
+    print(printable(without_credentials("".join(format_exception(kind, error, where)))), end="", file=sys.stderr)
+
+
 def _close_output() -> None:
     """So that Python's last flush does not meet the broken pipe again."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def entry() -> None:
-    """The `lightning-seq` command. Modules of the user are also searched in the working directory."""
+    """The `lightning-seq` command."""
     end_at_once()
-    if "" not in sys.path and str(Path.cwd()) not in sys.path:
-        sys.path.append(str(Path.cwd()))
+    sys.excepthook = _print_traceback
+    os.environ["PYTHONSAFEPATH"] = "1"  # Python processes that libraries start import nothing from the directory either
     try:
         sys.exit(main(sys.argv[1:]))
     except BrokenPipeError:

@@ -14,7 +14,7 @@ from typing import TextIO, TypeVar
 from lightning_seq.builders.task_kind import Row
 from lightning_seq.errors import UserError
 from lightning_seq.files import new_file, place, replacing
-from lightning_seq.printable import json_line, printable
+from lightning_seq.printable import json_line, table_cell
 
 T = TypeVar("T")
 ROW_SUFFIXES = (".jsonl", ".csv")
@@ -95,7 +95,7 @@ def _write_csv(out: TextIO, rows: Iterable[Row], ranked: tuple[str, ...], widths
         if key != "note"
     }
     columns = [*_cells(widest, ranked), "note"]
-    writer.writerow(columns)
+    writer.writerow(map(table_cell, columns))
     for row in chain(first, source):
         cells = _cells(row, ranked)
         writer.writerow([_cell(cells.get(column)) for column in columns])
@@ -118,4 +118,4 @@ def _cells(row: Row, ranked: tuple[str, ...]) -> Row:
 def _cell(value: object) -> str:
     if value is None:
         return ""
-    return json_line(value) if isinstance(value, list) else printable(value)
+    return json_line(value) if isinstance(value, list) else table_cell(value)

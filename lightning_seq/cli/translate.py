@@ -16,7 +16,7 @@ from lightning_seq.cli.verbs import Translate
 from lightning_seq.files import Plain, new_file
 from lightning_seq.inference.predict import with_note
 from lightning_seq.inference.translate import Answer, translations
-from lightning_seq.printable import json_line, number_of, printable
+from lightning_seq.printable import json_line, number_of, printable, table_cell
 
 log = logging.getLogger("lightning_seq")
 
@@ -49,11 +49,18 @@ def run(arguments: Translate) -> int:
             write_rows(path, rows, ("predictions",), {"predictions": n_best})
         else:
             out = stack.enter_context(text_out(path))
-            _write_lines(answers, out, arguments.scores, n_best > 1, flush=path is None)
+            escape = _tsv_cell if path is not None and path.suffix == ".tsv" else printable
+            _write_lines(answers, out, arguments.scores, n_best > 1, escape, flush=path is None)
     return 0
 
 
-def _write_lines(answers: Iterable[Answer], out: TextIO, scores: bool, numbers: bool, flush: bool) -> None:
+def _tsv_cell(text: str) -> str:
+    return table_cell(text.replace("\t", " "))
+
+
+def _write_lines(
+    answers: Iterable[Answer], out: TextIO, scores: bool, numbers: bool, escape: Callable[[str], str], flush: bool
+) -> None:
     """A line for each translation: the number of its text, its score, the translation. Texts without one are logged."""
     missing, first = 0, ""
     for number, (_, best, note) in enumerate(answers, 1):
@@ -61,7 +68,7 @@ def _write_lines(answers: Iterable[Answer], out: TextIO, scores: bool, numbers: 
             missing += 1
             first = first or f"line {number}: {note}"
         for score, text in [(f"{one.score:.6f}", one.text) for one in best or []] or [("", "")]:
-            parts = [*([str(number)] if numbers else []), *([score] if scores else []), printable(text)]
+            parts = [*([str(number)] if numbers else []), *([score] if scores else []), escape(text)]
             print("\t".join(parts), flush=flush, file=out)
     if missing:
         have = "has" if missing == 1 else "have"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from lightning_seq.cli.arguments import Argument, Operand
 from lightning_seq.errors import UserError
@@ -143,7 +143,8 @@ class Report:
     output: Annotated[Path | None, Argument("DIR", "where the report of several directories is written")] = None
     stochastic_order: Annotated[bool, Argument("true", "almost stochastic order in the table of pairs")] = False
     rope: Annotated[
-        float | None, Argument("X", "labels are equal within X, in the metric's unit (as in the last report)", least=0)
+        float | Literal["default", "null"] | None,
+        Argument("X", "labels are equal within X, in the metric's unit, or default (as in the last report)", least=0),
     ] = None
 
 

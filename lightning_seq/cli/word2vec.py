@@ -7,6 +7,7 @@ from pathlib import Path
 from lightning_seq.builders.build import build_data
 from lightning_seq.builders.inputs import build_inputs
 from lightning_seq.config.compose import check_name, compose
+from lightning_seq.config.seeds import seeded
 from lightning_seq.embeddings.evaluate import report, word_map
 from lightning_seq.embeddings.formats import write_word2vec_text
 from lightning_seq.errors import UserError
@@ -22,6 +23,7 @@ def run(words: list[str]) -> int:
     """
     console = command_console()
     config = compose([*words, "embedding=word2vec"])
+    config = seeded(config, config["seed"])
     if config["embedding"]["size"] is not None:
         raise UserError("embedding.size is for models: set word2vec.vector_size")
     output = Path(config["output"]).expanduser() if config["output"] else None

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from lightning_seq.comparison.directories import check_directories, check_place
 from lightning_seq.comparison.grid import planned_runs, seeds_of
-from lightning_seq.comparison.looks import Reader, check_looks, run_looks
+from lightning_seq.comparison.looks import Reader, check_looks, first_look, metrics_of, run_looks
 from lightning_seq.comparison.plan import announce
 from lightning_seq.comparison.progress import RunTable
 from lightning_seq.comparison.show import shown, shows_config
@@ -23,13 +23,15 @@ from lightning_seq.errors import UserError
 from lightning_seq.identity import is_matched
 from lightning_seq.launch.job import RunLock, run_as_rank
 from lightning_seq.launch.launch import launch
+from lightning_seq.printable import printable
+from lightning_seq.records.record import Record
 from lightning_seq.terminal import say
 from lightning_seq.training.data_files import data_files
 from lightning_seq.training.devices import several_processes, started_by
 from lightning_seq.training.directory import prepare_directory
 from lightning_seq.training.planned import Planned, record_of
 from lightning_seq.training.run import execute
-from lightning_seq.training.signals import requeueing
+from lightning_seq.training.signals import Interrupted, number_of, requeueing
 
 if TYPE_CHECKING:
     from lightning_seq.comparison.prepare import PreparedEntry
@@ -61,23 +63,23 @@ def train(words: Sequence[str], entries: list[Entry], console: Console) -> Outco
             f"use compare{', or entries=null and one model=… for the recipe alone' if recipe else ''}"
         )
     if shows_config(words):
-        print(shown(entries), end="")
+        print(printable(shown(entries)), end="")
         return None
     if trials_of(entries[0].config):
         raise UserError("tune=… is for compare: it gives each architecture the same trials, then runs every seed")
     seed = entries[0].config["seed"]
     if is_matched(entries[0].config):
         check_place([Planned(entries[0], seed)])
-        entries = [item.entry for item in _prepare(entries, partial(say, console))]
+        entries = [item.entry for item in _prepare(entries, [seed], partial(say, console))]
     run = Planned(entries[0], seed)
     check_directories([run])
     if record := run.done():
         if data_files(run.config) and not record.files:  # by a version that recorded no files
-            _check_made_alike([run], _prepare(entries, lambda line: None, progress=False))
+            _check_made_alike([run], _prepare(entries, [seed], lambda line: None, progress=False))
         say(console, f"{run.directory} is done already; give another name=NAME to train it again")
         return Outcome(run.directory.parent, 0)
     if not is_matched(run.config):
-        _prepare(entries, partial(say, console))
+        _prepare(entries, [seed], partial(say, console))
     if several_processes(run.config) and started_by() is not None:
         run_as_rank(run, run.config["trainer"]["timeout"])
         return Outcome(run.directory.parent, 0)
@@ -85,15 +87,24 @@ def train(words: Sequence[str], entries: list[Entry], console: Console) -> Outco
     if several_processes(run.config) or run.config["launcher"]["kind"] in ("submitit", "ray"):
         with RunTable([run], console) as table:
             launch([run], 1, table.watch, _refuse)
+        _raise_signal(record_of(run))
         return _outcome([run])
     _run_here(run)
     return Outcome(run.directory.parent, 0)
 
 
-def _prepare(entries: Sequence[Entry], notify: Callable[[str], None], progress: bool = True) -> list[PreparedEntry]:
+def _raise_signal(record: Record | None) -> None:
+    """Raises `Interrupted` if a signal to a process of the run ended it, as for a run in this process."""
+    if record is not None and record.status == "interrupted" and (number := number_of(record.error or "")):
+        raise Interrupted(number)
+
+
+def _prepare(
+    entries: Sequence[Entry], seeds: Sequence[int], notify: Callable[[str], None], progress: bool = True
+) -> list[PreparedEntry]:
     from lightning_seq.comparison.prepare import prepare  # imports torch, which a run that is done does not need
 
-    return prepare(entries, notify, progress)
+    return prepare(entries, seeds, notify, progress)
 
 
 def _check_made_alike(runs: Iterable[Planned], ready: Iterable[PreparedEntry]) -> None:
@@ -101,8 +112,7 @@ def _check_made_alike(runs: Iterable[Planned], ready: Iterable[PreparedEntry]) -
     by_label = {item.entry.label: item for item in ready}
     for run in runs:
         record, item = run.done(), by_label[run.entry.label]
-        now = {name: item.data.fingerprints[name] for name in ("data", "split")}
-        for name, value in {**now, "embedding": item.inputs.mark}.items():
+        for name, value in item.fingerprints.get(run.seed, {}).items():
             before = record.fingerprints.get(name) if record else None
             if before and value and before != value:
                 raise UserError(
@@ -139,21 +149,27 @@ def compare(words: Sequence[str], entries: list[Entry], console: Console, reader
     check_tune(entries)
     check_looks(entries)
     if shows_config(words):
-        print(shown(entries), end="")
+        print(printable(shown(entries)), end="")
         return None
-    runs = planned_runs(entries, seeds_of(config))
+    seeds = seeds_of(config)
+    runs = planned_runs(entries, seeds)
     jobs, trials = config["jobs"], trials_of(config)
     # A run can only be compared with its directory when matched sizes are solved and tuned values are chosen.
     is_open = is_matched(config) or trials > 0
     (check_place if is_open else check_directories)(runs)
-    ready = _prepare(entries, partial(say, console))
+    early = seeds if config["seeds"] != "auto" else first_look(config)
+    done = {run.seed for run in runs if run.is_done()}
+    ready = _prepare(entries, [seed for seed in seeds if seed in early or seed in done], partial(say, console))
     if trials and not config["dry_run"]:
         ready = tune(ready, lambda runs: _run(runs, jobs, config, console), partial(say, console))
     if is_open:
-        runs = planned_runs([item.entry for item in ready], seeds_of(config))
+        runs = planned_runs([item.entry for item in ready], seeds)
         if not (trials and config["dry_run"]):
             check_directories(runs)
     _check_made_alike(runs, ready)
+    if config["rope"] is not None:
+        for metrics in metrics_of(ready, reader).values():
+            reader.check_rope(metrics[0], config["rope"])
     if config["dry_run"]:
         from lightning_seq.comparison.dry_run import show_plan  # imports torch
 

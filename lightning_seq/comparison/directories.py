@@ -11,16 +11,16 @@ from lightning_seq.errors import UserError
 from lightning_seq.files import place
 from lightning_seq.records.record import Record, runs_in
 from lightning_seq.training.data_files import data_paths, digest_of
-from lightning_seq.training.directory import CHECKPOINTS
+from lightning_seq.training.directory import CHECKPOINTS, check_links
 from lightning_seq.training.planned import Planned
 
 
 def check_directories(runs: Sequence[Planned]) -> None:
     """Raises UserError if a run's directory cannot be written or holds a run of another configuration, or if a file of
     data has changed since a run of the comparison."""
+    check_place(runs)
     for run in runs:
         run.check_unchanged()
-    check_place(runs)
     restarted = {run.directory for run in runs if run.config["resume"] == "never"}
     kept = [
         (directory, record)
@@ -41,6 +41,7 @@ def check_place(runs: Sequence[Planned]) -> None:
                 f"{directory} leads to {directory.resolve()}, outside {root}: remove the link, or give "
                 "runs=DIR with the directory of the files"
             )
+    check_links(comparison, root)
     check_writable(comparison, "runs=DIR")
 
 

@@ -7,16 +7,21 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import product
+from math import prod
 
 from lightning_seq.config.compose import GENERAL_MODEL, check_name, check_task, compose
 from lightning_seq.config.effects import check_effects
 from lightning_seq.config.entry import Entry
 from lightning_seq.config.match import check_match
+from lightning_seq.config.seeds import check_vary
 from lightning_seq.config.tree import Config
 from lightning_seq.config.words import Word, alternatives, split_words
 from lightning_seq.errors import UserError
 from lightning_seq.identity import INSTRUMENTS, can_be_swept
 from lightning_seq.training.planned import Planned
+
+MOST_ENTRIES, MOST_SEEDS, MOST_RUNS = 1000, 10_000, 100_000
+"""Of a comparison."""
 
 
 def entries(words: Sequence[str]) -> list[Entry]:
@@ -29,7 +34,11 @@ def entries(words: Sequence[str]) -> list[Entry]:
     first = compose([Word(pair.key, values[0]).text for pair, values in lists])
     name = check_name("name", first["name"] or first["choices"]["experiment"] or first["choices"]["data"])
     swept = [pair.key for pair, values in lists if len(values) > 1]
+    if (count := prod(len(values) for _, values in lists)) > MOST_ENTRIES:
+        raise UserError(f"the comma lists make {count:,} entries, expected at most {MOST_ENTRIES:,}: give fewer values")
     for key in swept:
+        if sum(pair.key == key for pair in pairs) > 1:
+            raise UserError(f"{key}=… has several values, and is given twice: give all its values once, {key}=A,B,C")
         if not can_be_swept(key):
             wanted = "seeds=[1,5]" if key in ("seed", "seeds") else f"one {key}"
             raise UserError(f"{key}=… has several values, and it does not change the model: give {wanted}")
@@ -54,7 +63,8 @@ def entries(words: Sequence[str]) -> list[Entry]:
         entry.config["name"] = name
         entry.config["entries"] = None
         del entry.config["label"], entry.config["show"]  # keys of the command, not of the run
-    _check_diagnostics(made)
+        check_vary(entry.config, {pair.key for pair in [*pairs, *split_words(entry.overrides)]})
+    _check_alike(made)
     notes = tuple(check_effects([entry.label for entry in made], [entry.config for entry in made], pairs))
     made[0] = replace(made[0], notes=notes)
     check_match(made, [pair.key for pair in pairs if pair.key not in swept])
@@ -87,10 +97,16 @@ def _of_lists(lists: Sequence[tuple[Word, Sequence[str]]], swept: Sequence[str])
     ]
 
 
-def _check_diagnostics(made: Sequence[Entry]) -> None:
-    """Raises UserError unless all entries have the same diagnostics: each takes time and may change speed."""
+def _check_alike(made: Sequence[Entry]) -> None:
+    """Raises UserError unless a seed draws the same for all entries, and all have the same diagnostics: each takes time
+    and may change speed."""
     first = made[0]
     for entry in made[1:]:
+        if entry.config["vary"] != first.config["vary"]:
+            raise UserError(
+                f"{first.label} has vary={first.config['vary']}, {entry.label} has {entry.config['vary']}: expected "
+                "the same for all, give vary=… for all entries"
+            )
         for name in (*INSTRUMENTS, "probe_rows"):
             one, other = first.config["callbacks"].get(name), entry.config["callbacks"].get(name)
             if one != other:
@@ -131,6 +147,8 @@ def _label(config: Config, differing: Sequence[Word], classes: Mapping[str, str]
 def seeds_of(config: Config) -> list[int]:
     """The seeds: of `seeds=3` 1, 2 and 3; of a list its numbers; of `seeds=auto` all that may be needed."""
     seeds = config["max_seeds"] if config["seeds"] == "auto" else config["seeds"]
+    if type(seeds) is int and seeds > MOST_SEEDS:
+        raise UserError(f"seeds is {seeds}: expected at most {MOST_SEEDS:,}")
     if type(seeds) is int and seeds >= 1:
         return list(range(1, seeds + 1))
     is_list = isinstance(seeds, list) and all(isinstance(seed, int) and seed >= 0 for seed in seeds)
@@ -140,5 +158,10 @@ def seeds_of(config: Config) -> list[int]:
 
 
 def planned_runs(entries: Sequence[Entry], seeds: Sequence[int]) -> list[Planned]:
-    """All entries with the first seed, then all with the second …: a comparison that is cut short has runs of each."""
+    """All entries with the first seed, then all with the second …: a comparison that is cut short has runs of each.
+
+    Raises UserError for too many runs.
+    """
+    if (count := len(entries) * len(seeds)) > MOST_RUNS:
+        raise UserError(f"{count:,} runs, expected at most {MOST_RUNS:,}: give fewer seeds or fewer values")
     return [Planned(entry, seed) for seed in seeds for entry in entries]

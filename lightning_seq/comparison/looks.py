@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from lightning_seq.comparison.grid import planned_runs
 from lightning_seq.comparison.plan import announce
 from lightning_seq.config.entry import Entry
+from lightning_seq.config.tree import Config
 from lightning_seq.errors import UserError
 from lightning_seq.records.comparison import Looks, read_plan
 from lightning_seq.records.record import Record, runs_in
@@ -29,10 +30,12 @@ class Reader:
     metrics:   names of metrics, the most important first, for runs of one data set.
     undecided: the labels in a comparison's directory that have a pair which is not decided, and those of their test
                set.
+    check_rope: raises UserError for a region of equivalence that holds every difference of a metric.
     """
 
     metrics: Callable[[Sequence[Record]], tuple[str, ...]]
     undecided: Callable[[Path], Collection[str]]
+    check_rope: Callable[[str, object], None]
 
 
 def check_looks(entries: Sequence[Entry]) -> None:
@@ -85,12 +88,21 @@ def run_looks(
     return runs
 
 
+def first_look(config: Config) -> range:
+    """The seeds before the first look."""
+    return range(1, min(sequential.FIRST, config["max_seeds"]) + 1)
+
+
 def _looks(ready: Sequence[PreparedEntry], reader: Reader) -> Looks:
     most = ready[0].entry.config["max_seeds"]
     plan = sequential.plan(most, min(sequential.FIRST, most))
+    return Looks(plan.looks, plan.levels, metrics_of(ready, reader))
+
+
+def metrics_of(ready: Sequence[PreparedEntry], reader: Reader) -> dict[str, tuple[str, ...]]:
+    """By data set, names of metrics, the most important first."""
     data_sets: dict[str, list[Record]] = {}
     for item in ready:
         record = started_record(item.entry.config, item.entry.label, item.entry.overrides, 1)
         data_sets.setdefault(record.data, []).append(record.with_(selected_by=item.monitor))
-    metrics = {data: reader.metrics(records) for data, records in data_sets.items()}
-    return Looks(plan.looks, plan.levels, metrics)
+    return {data: reader.metrics(records) for data, records in data_sets.items()}

@@ -30,6 +30,7 @@ def announce(runs: Sequence[Planned], jobs: int, looks: Looks | None = None) -> 
             before.rope if config["rope"] is None else config["rope"],
             looks or before.looks,
             (*before.additions, *([Addition(new, now())] if new else [])),
+            tuple(config["vary"]),
         )
 
     change_plan(runs[0].directory.parent, added)

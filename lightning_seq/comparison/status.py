@@ -15,9 +15,9 @@ from rich.table import Table
 from rich.text import Text
 
 from lightning_seq.errors import UserError
-from lightning_seq.printable import number_of, printable
+from lightning_seq.printable import number_of, table_cell
 from lightning_seq.records.comparison import FILE as PLAN
-from lightning_seq.records.comparison import read_plan
+from lightning_seq.records.comparison import Plan, read_plan
 from lightning_seq.records.record import Record, read_if_there
 from lightning_seq.records.tuning import FILE as TUNING
 from lightning_seq.terminal import say
@@ -173,6 +173,27 @@ def summary_of(states: Sequence[State], jobs: int) -> str:
     return f"{line}; about {duration(left)} left with jobs={jobs}"
 
 
+def plan_lines(plan: Plan, states: Sequence[State]) -> list[str]:
+    """What a seed draws with `vary`; of `seeds=auto` the looks, the seeds that are done, and the level spent."""
+    lines = [f"each seed draws {', '.join(plan.vary)}"] if len(plan.vary) > 1 else []
+    if plan.looks is None:
+        return lines
+    looks, ended = plan.looks, {state.run for state in states if state.status in ("done", "failed")}
+    seeds = {run: int(run.rpartition("-seed")[2]) for run in plan.runs}
+    open_seeds = [seed for run, seed in seeds.items() if run not in ended]
+    done = min(open_seeds) - 1 if open_seeds else max(seeds.values(), default=0)
+    read = sum(look <= done for look in looks.seeds)
+    following = (
+        f"the next one, if a pair is open, after {looks.seeds[read]}" if read < len(looks.seeds) else "none is left"
+    )
+    return [
+        *lines,
+        f"seeds=auto: looks after {', '.join(map(str, looks.seeds))} seeds, until every pair is decided; "
+        f"{number_of(done, 'seed')} done, {read} of {number_of(len(looks.seeds), 'look')} read, "
+        f"{sum(looks.levels[:read]):.2g} of the level {sum(looks.levels):.2g} spent; {following}",
+    ]
+
+
 def status(directory: Path, console: Console) -> None:
     """Print the progress of a comparison: a table on a terminal, else a line for each run, in columns divided by tabs.
     For a directory of comparisons, print a line for each of them.
@@ -194,6 +215,8 @@ def status(directory: Path, console: Console) -> None:
         else:
             _print_lines(((" ".join(cell.split()) for cell in row) for row in rows), console)
         say(console, f"{place}: {summary_of(states, jobs)}")
+        for line in plan_lines(plan, states) if plan is not None else ():
+            say(console, line)
 
 
 def comparisons_in(directory: Path) -> list[Path]:
@@ -224,7 +247,7 @@ def list_comparisons(places: Sequence[Path], verb: str, console: Console) -> Non
 
 def _print_lines(rows: Iterable[Iterable[str]], console: Console) -> None:
     for row in rows:  # a console would make blanks of tabs
-        print(printable("\t".join(row)), file=console.file)
+        print("\t".join(map(table_cell, row)), file=console.file)
 
 
 def _cells(state: State) -> tuple[str, ...]:

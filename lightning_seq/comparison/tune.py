@@ -17,7 +17,7 @@ from lightning_seq.config.match import width_key
 from lightning_seq.config.tree import Config, put
 from lightning_seq.errors import UserError, near
 from lightning_seq.files import write_json
-from lightning_seq.identity import can_be_swept, is_matched, value_at
+from lightning_seq.identity import INIT, can_be_swept, is_matched, value_at, varied
 from lightning_seq.records.record import read
 from lightning_seq.records.tuning import FILE, Tuning, Tunings
 from lightning_seq.significance.effect_sizes import expected_best
@@ -149,11 +149,12 @@ class Trial(Planned):
 
 
 def trial(entry: Entry, number: int, values: Mapping[str, float | int]) -> Trial:
-    """A trial has no logger: loggers show the compared runs alone."""
+    """A trial has no logger: loggers show the compared runs alone. All trials have one split and one set of vectors."""
     at = tuned(entry, values)
     config = {
         **at.config,
         "name": f"{entry.config['name']}/{FOLDER}",
+        "vary": INIT,
         "logger": {"kind": "none"},
         "choices": {**at.config["choices"], "logger": "none"},
         "tune": {**at.config["tune"], "trial": number},
@@ -192,6 +193,8 @@ def tune(
     trials = [of_entry[k] for k in range(count) for of_entry in planned.values()]
     check_directories(trials)
     notify(f"{count} trials of each architecture, over {', '.join(space)}; test data are left alone")
+    if "split" in varied(config):
+        notify("all trials have one split; other seeds may test examples on which settings were chosen")
     run(trials)
     made: list[PreparedEntry] = []
     tunings: list[Tuning] = []

@@ -109,7 +109,7 @@ def compose(words: Sequence[str], of_file: Sequence[str] = ()) -> Config:
 
 def _check_keys_exist(values: Sequence[Word], base: Config, own: Collection[str]) -> None:
     """Raises UserError for a key that the configuration does not have. An empty mapping takes any key."""
-    known = {shown(path) for path in paths(base) if path != "data.source"}
+    known = {shown(path) for path in paths(base) if path != "data.source" and path.partition(".")[0] != "choices"}
     for pair in values:
         parents = [pair.key[: dot.start()] for dot in re.finditer(r"\.", pair.key)]
         is_free = pair.key.partition(".")[0] in own or any(value_at(base, parent) == {} for parent in parents)
@@ -238,7 +238,7 @@ def _refuse_key(pair: Word, known: set[str]) -> None:
         raise UserError(f"{pair.text}: there is no key {pair.key!r}; did you mean {words}?")
     if parent in known and inside:
         raise UserError(f"{pair.text}: there is no key {last!r} in {parent}; {near(last, inside)}")
-    raise UserError(f"{pair.text}: there is no key {pair.key!r}; {near(pair.key, known - {'choices'})}")
+    raise UserError(f"{pair.text}: there is no key {pair.key!r}; {near(pair.key, known)}")
 
 
 def check_task(config: Config) -> None:

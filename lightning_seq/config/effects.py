@@ -144,6 +144,8 @@ RULES = (
          "nothing is cut into subwords: give data.level=subword"),
     Rule(("data.chunk_length", "data.backward_length", "data.eval_chunk_length", "data.random_chunks"), _columns,
          "the text is read line by line: it is of data.layout=columns"),
+    Rule(("data.max_tokens",), _not("data.layout", "columns"), "batches are columns of the text: it is of "
+         "data.layout=sequences"),
     Rule(("data.validation_fraction",), _is_cut("validation"), "there is a validation split already"),
     Rule(("data.test_fraction",), _is_cut("test"), "there is a test split already"),
     Rule(("data.hub.*",), lambda config: not value_at(config, "data.mirror"), "the data come from data.mirror"),

@@ -47,7 +47,7 @@ class EntrySettings:
 
 @dataclass(frozen=True)
 class TuneSettings:
-    trials: Annotated[int, Range(0, 100_000)]
+    trials: Annotated[int, Range(0, 1000)]
     seed: SmallSeed
     space: dict[str, object]
 
@@ -184,6 +184,7 @@ class Settings:
     """All keys of a configuration."""
 
     seed: Seed
+    vary: list[Annotated[str, OneOf(("init", "split", "vectors"))]]
     runs: str | None
     name: str | None
     label: str | None
@@ -226,7 +227,7 @@ class RankingSettings:
 @dataclass(frozen=True)
 class SampleSettings:
     prompt: str | None
-    length: Annotated[int, Range(1, 1_000_000)]
+    length: Annotated[int, Range(1, 100_000)]
     temperature: Annotated[float, Range(0, 1000)]
 
 
@@ -294,7 +295,7 @@ class TaggingSettings(TaskSettings):
     character_embedding: Size
     character_size: Size
     character_width: Size
-    case: Count
+    case: Annotated[int, Range(0, 100_000)]
     crf: bool
     constraints: Annotated[str, OneOf(("auto", "training", "none"))]
     locked: bool

@@ -10,6 +10,7 @@ from typing import Any
 
 from lightning_seq.errors import UserError, first_line, near
 from lightning_seq.files import Plain
+from lightning_seq.own_modules import admit, lies_here
 
 GROUPS = {
     "model": "lightning_seq.models",
@@ -47,14 +48,15 @@ def resolve(path: str, group: str, allow: Sequence[str] = ()) -> type:
     it.
     """
     key = "data.source" if group == "source" else group
-    return class_at(path, f"{key}._target_", (GROUPS[group], *allow))
+    return class_at(path, f"{key}._target_", (GROUPS[group],), allow)
 
 
-def class_at(path: str, key: str, roots: Sequence[str]) -> type:
-    """The class that `path` names, defined under one of `roots`. key: for messages.
+def class_at(path: str, key: str, rooms: Sequence[str], allow: Sequence[str] = ()) -> type:
+    """The class that `path` names, defined under one of `rooms` or in a module of `allow`. key: for messages.
 
-    Raises UserError for any other path.
+    Only modules of `allow` are also looked for in the working directory. Raises UserError for any other path.
     """
+    roots = (*rooms, *allow)
     parts = path.split(".") if isinstance(path, str) else []
     if len(parts) < 2 or not _inside(path, roots):
         raise UserError(
@@ -62,9 +64,15 @@ def class_at(path: str, key: str, roots: Sequence[str]) -> type:
             "allow=[your_module]"
         )
     module, name = ".".join(parts[:-1]), parts[-1]
+    admit(allow)
     try:
         target = getattr(import_module(module), name)
     except ModuleNotFoundError as error:
+        if lies_here(error.name or ""):
+            raise UserError(
+                f"{key}={path} imports {error.name!r} of the working directory: if you trust it, add "
+                f"allow=[{error.name}]"
+            ) from error
         raise UserError(f"{key}={path}: there is no module {error.name!r}; check the path, or install it") from error
     except AttributeError:
         classes = [key for key, value in vars(import_module(module)).items() if inspect.isclass(value)]
@@ -134,7 +142,7 @@ def factory(node: Mapping[str, Plain], group: str, allow: Sequence[str] = ()) ->
     accepted = inspect.signature(target).parameters
     for key, parameter in accepted.items():
         if str(parameter.annotation).startswith("type[") and arguments.get(key) is not None:
-            arguments[key] = class_at(arguments[key], key, (*PUBLISHED, *allow))
+            arguments[key] = class_at(arguments[key], key, PUBLISHED, allow)
     if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in accepted.values()):
         for key in arguments:
             if key not in accepted:

@@ -23,6 +23,9 @@ VERBATIM = (
 )  # fmt: skip
 """Keys whose value is not read by Hydra's grammar, in addition to the names of columns (`is_verbatim`)."""
 
+LISTS = ("vary",)
+"""Keys whose comma list is one value."""
+
 SHORT = {"tune": "tune.trials"}
 """Short forms of keys; `data.train` for `data.source.train` is in `identity.located`."""
 
@@ -54,6 +57,7 @@ def split_words(words: Sequence[str]) -> list[Word]:
         key, equals, value = word.partition("=")
         if not equals or not re.fullmatch(r"[A-Za-z_][\w.]*", key):
             raise UserError(f"{word!r} is not understood: expected key=value, for example model=lstm")
+        value = f"[{value}]" if key in LISTS and not value.startswith("[") else value
         pairs.append(Word(SHORT.get(key, shown(key)), value))
     return pairs
 

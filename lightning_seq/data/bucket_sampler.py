@@ -42,11 +42,16 @@ class BucketSampler(Planner[BatchShard]):
     batches, and these are shuffled. Rank r of `world` takes every `world`-th sample of a global batch from the r-th,
     all ranks make the same number of steps, and every sample comes exactly once in an epoch.
 
+    Samples of which `batch_size` would be longer than `max_tokens` are in smaller batches of their own, the same in
+    every epoch. Without such samples `max_tokens` changes nothing.
+
     lengths:    `[N]`, tokens per sample.
     batch_size: of the global batch, over all ranks.
     shuffle:    False: in every epoch the order of the data, sorted within pools.
     accumulate: global batches of an optimiser step.
     targets:    `[N]`, targets per sample, for losses that are means over targets (words of a sentence); None: one each.
+    max_tokens: positions of a padded global batch; None: no limit.
+    sizes:      `[N]`, positions of a sample; None: `lengths`.
     """
 
     def __init__(
@@ -60,6 +65,8 @@ class BucketSampler(Planner[BatchShard]):
         world: int = 1,
         accumulate: int = 1,
         targets: np.ndarray | None = None,
+        max_tokens: int | None = None,
+        sizes: np.ndarray | None = None,
     ) -> None:
         if batch_size < 1 or pool_batches < 1 or not 0 <= rank < world:
             raise ValueError(
@@ -70,9 +77,17 @@ class BucketSampler(Planner[BatchShard]):
         self.batch_size, self.pool_batches = batch_size, pool_batches
         self.rank, self.world = rank, world
         self.targets = None if targets is None else np.asarray(targets)
+        sizes = self.lengths if sizes is None else np.asarray(sizes)
+        self._is_long = sizes > (max_tokens // batch_size if max_tokens else np.inf)
+        self._of_long = _small_batches(np.flatnonzero(self._is_long), sizes, max_tokens or 0)
 
     def __len__(self) -> int:
-        return -(-len(self.lengths) // self.batch_size)
+        return -(-(len(self.lengths) - self.long) // self.batch_size) + len(self._of_long)
+
+    @property
+    def long(self) -> int:
+        """The number of samples in smaller batches."""
+        return int(self._is_long.sum())
 
     def __iter__(self) -> Iterator[BatchShard]:
         position, batches = self.take_position(), self.global_batches(self.epoch)
@@ -90,13 +105,27 @@ class BucketSampler(Planner[BatchShard]):
         generator = np.random.default_rng(np.random.SeedSequence([self.seed, _STREAM, epoch]))
         size, pool = len(self.lengths), self.batch_size * self.pool_batches
         order = generator.permutation(size) if self.shuffle else np.arange(size)
+        order = order[~self._is_long[order]]
         batches: list[np.ndarray] = []
-        for start in range(0, size, pool):
+        for start in range(0, len(order), pool):
             members = order[start : start + pool]
             members = members[np.argsort(self.lengths[members], kind="stable")]
             cut = [members[first : first + self.batch_size] for first in range(0, len(members), self.batch_size)]
             batches += [cut[place] for place in generator.permutation(len(cut))] if self.shuffle else cut
-        return batches
+        if not self._of_long:
+            return batches
+        batches += self._of_long
+        return [batches[place] for place in generator.permutation(len(batches))] if self.shuffle else batches
+
+
+def _small_batches(rows: np.ndarray, sizes: np.ndarray, max_tokens: int) -> list[np.ndarray]:
+    """These samples by size, in batches of at most `max_tokens` padded positions, or of one sample."""
+    batches: list[list[int]] = []
+    for row in rows[np.argsort(sizes[rows], kind="stable")].tolist():
+        if not batches or (len(batches[-1]) + 1) * int(sizes[row]) > max_tokens:
+            batches.append([])
+        batches[-1].append(row)
+    return [np.array(batch) for batch in batches]
 
 
 def step_counts(counts: list[int], accumulate: int) -> list[int]:

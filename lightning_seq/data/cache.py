@@ -10,7 +10,7 @@ from typing import Generic, TypedDict, TypeVar
 import numpy as np
 
 from lightning_seq.data.sources.keys import Grouped, Located
-from lightning_seq.data.sources.table import Source
+from lightning_seq.data.sources.table import Source, drawn_splits
 from lightning_seq.errors import UserError
 from lightning_seq.files import LARGEST_CACHED, Plain, fingerprint, read_json, write_json
 from lightning_seq.sealed import cached
@@ -34,6 +34,7 @@ class PreparedData(Generic[S_co]):
     directory:    in the cache.
     origins:      by split, the file, or the split of a public set, that holds the examples; empty without files.
     groups_of:    of the source, see `Grouped`; None for a source without groups.
+    drawn:        the splits that the source's `split_seed` draws.
     """
 
     spec: DataSpec
@@ -45,6 +46,7 @@ class PreparedData(Generic[S_co]):
     directory: Path = Path()
     origins: Mapping[str, str] = field(default_factory=dict)
     groups_of: Callable[[str, np.ndarray], np.ndarray | None] | None = None
+    drawn: tuple[str, ...] = ()
 
     def train_sentences(self) -> Iterator[list[str]]:
         """The sentences of the train split, whole and with all their words, for training word vectors."""
@@ -61,6 +63,7 @@ class CachedFields(TypedDict):
     directory: Path
     origins: Mapping[str, str]
     groups_of: Callable[[str, np.ndarray], np.ndarray | None] | None
+    drawn: tuple[str, ...]
 
 
 def prepared(
@@ -86,6 +89,7 @@ def prepared(
             directory=directory,
             origins=source.origins() if isinstance(source, Located) else {},
             groups_of=source.groups_of if isinstance(source, Grouped) else None,
+            drawn=drawn_splits(source),
         )
         return read(directory, meta, common)
 

@@ -66,28 +66,24 @@ class ColumnsSampler(Planner[Chunk]):
         return -(-self.length // self.chunk_length)
 
     def __iter__(self) -> Iterator[Chunk]:
-        yield from self.chunks(self.epoch)[self.take_position() :]
+        return self.chunks(self.epoch, self.take_position())
 
-    def chunks(self, epoch: int) -> list[Chunk]:
-        """The windows of an epoch, in order."""
+    def chunks(self, epoch: int, position: int = 0) -> Iterator[Chunk]:
+        """The windows of an epoch, in order, from number `position`."""
         if self.random:
-            stops = np.cumsum(random_lengths(self.length, self.chunk_length, self.seed, epoch)).tolist()
+            stops = np.cumsum(random_lengths(self.length, self.chunk_length, self.seed, epoch))
         else:
-            stops = [*range(self.chunk_length, self.length, self.chunk_length), self.length]
-        firsts = [0, *stops[:-1]]
+            stops = np.append(np.arange(self.chunk_length, self.length, self.chunk_length), self.length)
+        firsts = np.append(0, stops[:-1])
         # With drawn lengths a window may have more new tokens than k2.
         back = self.backward_length if self.backward_length > self.chunk_length else 0
-        starts = [min(first, max(0, stop - back)) for first, stop in zip(firsts, stops, strict=True)]
-        following = [*starts[1:], self.length]
-
-        def step(number: int) -> tuple[int, int]:
+        starts = np.minimum(firsts, np.maximum(0, stops - back))
+        following = np.append(starts[1:], self.length)
+        for number in range(position, len(stops)):
             begin = number - number % self.accumulate
-            return firsts[begin], stops[min(begin + self.accumulate, len(stops)) - 1]
-
-        return [
-            Chunk(start, first, stop, number, after - start, step(number))
-            for number, (start, first, stop, after) in enumerate(zip(starts, firsts, stops, following, strict=True))
-        ]
+            step = int(firsts[begin]), int(stops[min(begin + self.accumulate, len(stops)) - 1])
+            start, first, stop, after = (int(places[number]) for places in (starts, firsts, stops, following))
+            yield Chunk(start, first, stop, number, after - start, step)
 
 
 def random_chunks(length: int, chunk_length: int) -> int:
@@ -118,18 +114,30 @@ def random_lengths(length: int, chunk_length: int, seed: int, epoch: int) -> np.
 class Columns:
     """Some of the columns of a text; their lengths differ by one token at most.
 
-    tokens:   `[C, length + 1]` int32: the token before a column's first token, then its tokens, then padding.
+    flat:     `[N]` ids of the whole text, which stay on disk.
+    before:   the id before the text; None: the first token of the text is not predicted, and is the first input.
     lengths:  `[C]`, tokens of each.
     starts:   `[C]`, the number of tokens in the columns before each.
     of:       number of all columns.
     total:    tokens of all columns.
     """
 
-    tokens: np.ndarray
+    flat: np.ndarray
+    before: int | None
     lengths: np.ndarray
     starts: np.ndarray
     of: int
     total: int
+
+    def window(self, start: int, stop: int) -> np.ndarray:
+        """`[C, stop - start]` int32, of each column: the token before its first one, its tokens, then padding."""
+        steps = np.arange(start, stop)
+        places = (self.starts - (self.before is not None))[:, None] + steps
+        tokens = self.flat[places.clip(0, len(self.flat) - 1)]
+        if self.before is not None and places[0, 0] < 0:  # only in the first column
+            tokens[0, 0] = self.before
+        tokens[steps > self.lengths[:, None]] = PAD
+        return tokens
 
     @property
     def length(self) -> int:
@@ -156,11 +164,4 @@ def cut_columns(flat: np.ndarray, columns: int, before: int | None, rank: int = 
     numbers = np.arange(rank, columns, world)
     lengths = short + (numbers < longer)
     starts = numbers * short + np.minimum(numbers, longer)
-    tokens = np.full((len(numbers), short + bool(longer) + 1), PAD, dtype=np.int32)
-    shift = 0 if before is None else 1
-    tokens[:, 0] = before or 0  # only the first column keeps it
-    for row, (start, length) in enumerate(zip(starts.tolist(), lengths.tolist(), strict=True)):
-        inside = max(start - shift, 0)
-        part = flat[inside : start - shift + length + 1]
-        tokens[row, length + 1 - len(part) : length + 1] = part
-    return Columns(tokens, lengths, starts, columns, total)
+    return Columns(flat, before, lengths, starts, columns, total)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence, Sized
+from inspect import signature
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -18,7 +19,9 @@ from lightning_seq.data.planner import Planner
 from lightning_seq.data.reader import Reader
 from lightning_seq.errors import UserError
 from lightning_seq.files import Plain
+from lightning_seq.printable import number_of
 from lightning_seq.spec import Batch, DataSpec
+from lightning_seq.value_types import MAX_TOKENS
 
 P = TypeVar("P", bound=PreparedData[Sized])
 R = TypeVar("R", bound=Reader)
@@ -33,6 +36,7 @@ class DataModule(LightningDataModule, ABC, Generic[P, R]):
     seed:            of the order of the batches.
     num_workers:     processes that make batches; 0: the run itself makes them.
     licence:         of the data, for people.
+    max_tokens:      positions of a padded global batch; long samples are in smaller batches.
 
     A subclass sets `prepared` and `reader`, and gives the datasets and samplers of its splits in `batches`.
     """
@@ -41,14 +45,20 @@ class DataModule(LightningDataModule, ABC, Generic[P, R]):
     reader: R
 
     def __init__(
-        self, batch_size: int, eval_batch_size: int | None, seed: int, num_workers: int, licence: str | None
+        self,
+        batch_size: int,
+        eval_batch_size: int | None,
+        seed: int,
+        num_workers: int,
+        licence: str | None,
+        max_tokens: int = MAX_TOKENS,
     ) -> None:
         super().__init__()
-        check_limits(batch_size=batch_size, eval_batch_size=eval_batch_size)
+        check_limits(batch_size=batch_size, eval_batch_size=eval_batch_size, max_tokens=max_tokens)
         if num_workers < 0:
             raise UserError(f"data.num_workers is {num_workers}, expected at least 0")
         self.batch_size, self.eval_batch_size = batch_size, eval_batch_size or batch_size
-        self.seed, self.num_workers, self.licence = seed, num_workers, licence
+        self.seed, self.num_workers, self.licence, self.max_tokens = seed, num_workers, licence, max_tokens
 
     @abstractmethod
     def batches(self, split: str) -> tuple[Dataset[Batch], Planner[object]]:
@@ -72,6 +82,11 @@ class DataModule(LightningDataModule, ABC, Generic[P, R]):
     def fingerprints(self) -> dict[str, str]:
         return self.prepared.fingerprints
 
+    @property
+    def drawn(self) -> tuple[str, ...]:
+        """The splits that the source's `split_seed` draws."""
+        return self.prepared.drawn
+
     def train_sentences(self) -> Iterator[list[str]]:
         """The sentences of the train split that word vectors are trained on; none where inputs are not words."""
         return self.prepared.train_sentences()
@@ -81,7 +96,17 @@ class DataModule(LightningDataModule, ABC, Generic[P, R]):
         return "\n".join([self.headline(), *(f"  {line}" for line in self.notes())])
 
     def notes(self) -> Sequence[str]:
-        return self.prepared.report
+        """Raises UserError for a sample that is longer than `max_tokens`."""
+        samplers = {split: self.batches(split)[1] for split in self.prepared.splits}
+        long = {split: one.long for split, one in samplers.items() if isinstance(one, BucketSampler) and one.long}
+        return [
+            *self.prepared.report,
+            *(
+                f"{split}: {number_of(count, 'long example')} in smaller batches, of at most {self.max_tokens:,} tokens"
+                f" with their padding (data.max_tokens){self._cuts and f'; {self._cuts}'}"
+                for split, count in long.items()
+            ),
+        ]
 
     def sizes(self) -> str:
         """How many examples each split has, for the headline."""
@@ -111,13 +136,30 @@ class DataModule(LightningDataModule, ABC, Generic[P, R]):
         dataset, sampler = self.batches(split)
         return DataLoader(dataset, **loader_options(sampler, self.num_workers))
 
-    def bucket_sampler(self, split: str, lengths: np.ndarray, targets: np.ndarray | None = None) -> BucketSampler:
-        """The order of the batches of a split; only training is shuffled and accumulates gradients."""
+    def bucket_sampler(
+        self, split: str, lengths: np.ndarray, targets: np.ndarray | None = None, sizes: np.ndarray | None = None
+    ) -> BucketSampler:
+        """The order of the batches of a split; only training is shuffled and accumulates gradients.
+
+        Raises UserError for a sample that is longer than `max_tokens`.
+        """
+        longest = int((lengths if sizes is None else sizes).max(initial=0))
+        if longest > self.max_tokens:
+            raise UserError(
+                f"{split}: the longest example has {longest:,} tokens, more than data.max_tokens={self.max_tokens}: "
+                f"{self._cuts or 'cut it'}, or give data.max_tokens={longest}"
+            )
         train, (rank, world) = split == "train", self.rank_and_world
         size, accumulate = (self.batch_size, self.accumulated) if train else (self.eval_batch_size, 1)
         return BucketSampler(
-            lengths, size, self.seed, shuffle=train, rank=rank, world=world, accumulate=accumulate, targets=targets
-        )
+            lengths, size, self.seed, shuffle=train, rank=rank, world=world, accumulate=accumulate, targets=targets,
+            max_tokens=self.max_tokens, sizes=sizes,
+        )  # fmt: skip
+
+    @property
+    def _cuts(self) -> str:
+        """The advice for long examples; empty if these data are never cut."""
+        return "data.max_length=N cuts it" if "max_length" in signature(type(self)).parameters else ""
 
     @property
     def rank_and_world(self) -> tuple[int, int]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,8 @@ from lightning_seq.text.vocabulary import UNK
 
 LONGEST_SENTENCE = 1000
 """Tokens of a sentence for word vectors: gensim reads at most 10,000 tokens of a sentence."""
+PART = 1 << 22
+"""Numbers of a part of an array that is not read at once."""
 _AS_LONG_AS_THE_TEXT = ("flat", "tags", "links", "steps")
 
 
@@ -54,10 +57,53 @@ class TokenNumbers(dict[str, int]):
             offsets.append(len(flat))
         return as_ids(flat), np.frombuffer(offsets, dtype=np.int64)
 
-    def counts(self, flat: np.ndarray) -> dict[str, int]:
+    def counts(self, flat: np.ndarray | NumbersOnDisk) -> dict[str, int]:
         """By token, how often its number occurs, without the tokens that do not occur."""
-        counts = np.bincount(flat, minlength=len(self)).tolist()
+        counts = counts_of(flat, len(self)).tolist()
         return {token: count for token, count in zip(self, counts, strict=True) if count}
+
+
+class NumbersOnDisk:
+    """Numbers `[N]` in a file, of which no more than a part is in memory. `parts` and `len` read it."""
+
+    def __init__(self, path: Path, kind: type[np.integer] = np.int32) -> None:
+        self.path, self.kind = path, np.dtype(kind)
+        path.touch()
+
+    def append(self, numbers: array[int]) -> None:
+        with self.path.open("ab") as file:
+            numbers.tofile(file)
+
+    def __len__(self) -> int:
+        return self.path.stat().st_size // self.kind.itemsize
+
+    def __getitem__(self, part: slice) -> np.ndarray:
+        start, stop, _ = part.indices(len(self))
+        return np.fromfile(self.path, self.kind, count=max(0, stop - start), offset=start * self.kind.itemsize)
+
+    def at(self, places: np.ndarray) -> np.ndarray:
+        """The numbers at some places."""
+        return np.asarray(np.memmap(self.path, self.kind, "r")[places])
+
+
+def parts(flat: np.ndarray | NumbersOnDisk) -> Iterator[np.ndarray]:
+    """An array in parts, of which one at a time is in memory."""
+    for start in range(0, len(flat), PART):
+        yield flat[start : start + PART]
+
+
+def counts_of(flat: np.ndarray | NumbersOnDisk, size: int) -> np.ndarray:
+    """`[size]`, how often each number occurs: NumPy would make a copy of the whole array."""
+    return sum((np.bincount(part, minlength=size) for part in parts(flat)), start=np.zeros(size, dtype=np.int64))
+
+
+def save_parts(path: Path, size: int, arrays: Iterable[np.ndarray]) -> None:
+    """Write arrays one after the other, as `np.save` writes one array `[size]` int32."""
+    with path.open("wb") as file:
+        form = {"descr": np.lib.format.dtype_to_descr(np.dtype(np.int32)), "fortran_order": False, "shape": (size,)}
+        np.lib.format.write_array_header_1_0(file, form)
+        for part in arrays:
+            part.astype(np.int32, copy=False).tofile(file)
 
 
 def as_ids(numbers: array[int]) -> np.ndarray:
@@ -93,17 +139,20 @@ def unknown_share(ids: np.ndarray) -> float:
     return float((ids == UNK).mean())
 
 
-def save_corpus(directory: Path, prefix: str, flat: np.ndarray, offsets: np.ndarray, written: list[str]) -> None:
+def save_corpus(
+    directory: Path, prefix: str, flat: np.ndarray | NumbersOnDisk, offsets: np.ndarray, written: list[str]
+) -> None:
     """Save the tokens of training for word vectors, by falling count, also those that the vocabulary does not hold.
 
     written: the spelling of each number. Writes `<prefix>corpus_flat.npy`, `<prefix>corpus_offsets.npy` and
     `<prefix>corpus_words.json`.
     """
-    counts = np.bincount(flat, minlength=len(written))
+    counts = counts_of(flat, len(written))
     order = sorted(np.flatnonzero(counts).tolist(), key=lambda number: (-counts[number], written[number]))
     ranks = np.full(len(written), -1, dtype=np.int32)
     ranks[order] = np.arange(len(order))
-    save_arrays(directory, f"{prefix}corpus", flat=ranks[flat], offsets=offsets)
+    save_parts(directory / f"{prefix}corpus_flat.npy", len(flat), (ranks[part] for part in parts(flat)))
+    save_arrays(directory, f"{prefix}corpus", offsets=offsets)
     write_json(directory / f"{prefix}corpus_words.json", [written[number] for number in order])
 
 
@@ -115,7 +164,8 @@ def read_corpus(directory: Path, prefix: str = "", longest: int | None = None) -
     with reading(directory):
         spelling = read_words(directory / f"{prefix}corpus_words.json")
         flat, offsets = read_arrays(directory, f"{prefix}corpus", "flat", "offsets")
-    for start, stop in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True):
+    blocks = (offsets[row : row + PART + 1].tolist() for row in range(0, len(offsets) - 1, PART))
+    for start, stop in chain.from_iterable(map(pairwise, blocks)):
         for part in range(start, stop, longest or max(1, stop - start)):
             yield spelling[flat[part : min(part + longest, stop) if longest else stop]].tolist()
 
@@ -125,7 +175,13 @@ def reading(directory: Path) -> Iterator[None]:
     """Raises UserError where prepared data that are read later can no longer be read."""
     try:
         yield
+        if not directory.is_dir():
+            raise FileNotFoundError(directory)
     except DAMAGE as error:
+        if not directory.is_dir():
+            raise UserError(
+                f"{directory} was deleted while it was in use: the same command makes it again, and resumes the run"
+            ) from None
         raise UserError(
             f"{directory} is damaged ({first_line(error)}): delete it, and the same command makes it again"
         ) from None

@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from itertools import pairwise
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import numpy as np
@@ -19,6 +18,7 @@ from rich.progress import Progress
 from lightning_seq.embeddings.vectors import Vectors
 from lightning_seq.errors import UserError
 from lightning_seq.field_checks import check_fields
+from lightning_seq.temporary import temporary_directory
 from lightning_seq.terminal import PrintableConsole
 from lightning_seq.value_types import Fraction, OneOf, Range, Size, SmallSeed
 
@@ -90,6 +90,9 @@ class Word2VecParameters:
 def train(sentences: Iterable[Sequence[str]], parameters: Word2VecParameters, progress: bool = True) -> Vectors:
     """Train vectors on tokenised sentences, which are read once; a sentence is cut after 10,000 words.
 
+    The text is kept on disk, in the temporary directory. Memory is for the different words alone: about 400 bytes for
+    each, and 8 bytes for each number of a vector.
+
     Prints to standard error: with `progress` a bar and a line for each epoch, and a warning about several workers.
     `meta` of the result holds parameters, counts, versions and, for each epoch, the loss per trained word (None where
     gensim's loss is wrong: of several workers it is that of one, and beyond 2^23 it does not change).
@@ -104,9 +107,9 @@ def train(sentences: Iterable[Sequence[str]], parameters: Word2VecParameters, pr
             highlight=False,
             soft_wrap=True,
         )
-    with TemporaryDirectory(prefix="word2vec-") as directory:
+    with temporary_directory("word2vec-") as directory:
         try:
-            corpus = _write_corpus(sentences, Path(directory), parameters)
+            corpus = _write_corpus(sentences, directory, parameters)
         except OSError as error:
             raise UserError(
                 f"the corpus cannot be written to {directory} ({error.strerror}): set TMPDIR to a directory with space"

@@ -5,18 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
+
 from lightning_seq.builders.build import build_model
 from lightning_seq.builders.kinds import kind_of
 from lightning_seq.builders.task_kind import Loaded
-from lightning_seq.errors import SHOWN, UserError
+from lightning_seq.config.schema import check
+from lightning_seq.config.targets import resolve
+from lightning_seq.errors import SHOWN, UserError, first_line
 from lightning_seq.files import existing_file, place
 from lightning_seq.printable import number_of
 from lightning_seq.records.old_configuration import modern
 from lightning_seq.spec import DataSpec
-from lightning_seq.training.checkpoints import BEST, CHECKPOINT_VERSION, read_checkpoint
+from lightning_seq.training.checkpoints import BEST, CHECKPOINT_VERSION, Checkpoint, fits, read_checkpoint
 from lightning_seq.training.directory import CHECKPOINTS, CONFIG
 
 __all__ = ["Loaded", "checkpoint_file", "load"]
+_BUILT = ("model", "cell", "attention", "init", "task", "embedding")
+"""The groups of a configuration that a model is built from."""
+_SHOWN = 200
 
 
 def checkpoint_file(path: str | Path) -> Path:
@@ -56,10 +63,34 @@ def load(path: str | Path, allow: Sequence[str] = ()) -> Loaded:
             f"{path} is a checkpoint of version {about.get('version')}, this lightning_seq reads {CHECKPOINT_VERSION}: "
             "train again, or use the version that wrote it"
         )
+    try:
+        return _rebuilt(checkpoint, about, allow)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
+    except Exception as error:  # of any part that does not fit another one
+        reason = f"{type(error).__name__}: {first_line(error)[:_SHOWN]}"
+        raise UserError(
+            f"{path} does not fit its own configuration ({reason}): expected a checkpoint as lightning-seq wrote it"
+        ) from error
+
+
+def _rebuilt(checkpoint: Checkpoint, about: Checkpoint, allow: Sequence[str]) -> Loaded:
+    """The model of a checkpoint. Before memory is taken for it, its shapes are compared with those of the weights.
+
+    Raises UserError for a configuration that is refused on the command line too, and any error for others.
+    """
     kind = kind_of(DataSpec.from_plain(about["data"]["spec"]))
     reader = kind.reader(about["data"])
     config = {**modern(about["config"]), "allow": list(allow)}
-    model = build_model(config, reader.spec, config["embedding"]["size"])
+    resolve(config["model"]["_target_"], "model", allow)
+    check({name: config[name] for name in _BUILT if name in config})
     weights = {key: value for key, value in checkpoint["state_dict"].items() if key.startswith("model.")}
-    model.load_state_dict({key.removeprefix("model."): value for key, value in weights.items()})
+    weights = {key.removeprefix("model."): value for key, value in weights.items()}
+    if not allow:  # a class of the user may need real tensors
+        with torch.device("meta"):
+            planned = build_model(config, reader.spec, config["embedding"]["size"])
+        if reason := fits(weights, planned):
+            raise ValueError(reason)
+    model = build_model(config, reader.spec, config["embedding"]["size"])
+    model.load_state_dict(weights)
     return Loaded(model.eval(), config, reader.spec, reader, kind)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import islice
 from typing import TypeVar
@@ -11,6 +11,7 @@ from lightning_seq.builders.task_kind import Loaded, Row
 from lightning_seq.data.reader import Reader
 from lightning_seq.errors import UserError
 from lightning_seq.spec import Tags, TokenSequence
+from lightning_seq.value_types import MAX_TOKENS
 
 TOP_K = 3
 T = TypeVar("T")
@@ -68,7 +69,8 @@ def noted(
 ) -> Iterator[tuple[str, T | None, str | None]]:
     """Each text, its answer (None for a text that cannot be read), and the note on it (None for no note).
 
-    answer: a function from at most `batch_size` texts that can be read to an answer for each.
+    answer: a function from at most `batch_size` texts that can be read to an answer for each; a batch of long texts
+            has fewer: it has at most `MAX_TOKENS` characters with its padding, or one text.
 
     Raises UserError without any text.
     """
@@ -76,11 +78,24 @@ def noted(
     while lines := list(islice(source, batch_size)):
         batch = [(line, reader.note(line)) for line in lines]
         readable = [line for line, note in batch if note is None or note.readable]
-        answers = iter(answer(readable) if readable else ())
+        answers = (one for part in _parts(readable) for one in answer(part))
         for line, note in batch:
             yield line, next(answers) if note is None or note.readable else None, note.text if note else None
     if batch is None:
         raise UserError('there is no text: give text="…", file=FILE, or lines on standard input')
+
+
+def _parts(texts: Sequence[str]) -> Iterator[list[str]]:
+    part: list[str] = []
+    longest = 0
+    for text in texts:
+        longest = max(longest, len(text))
+        if part and (len(part) + 1) * longest > MAX_TOKENS:
+            yield part
+            part, longest = [], len(text)
+        part.append(text)
+    if part:
+        yield part
 
 
 def with_note(row: Row, note: str | None) -> Row:

@@ -13,6 +13,7 @@ from lightning_seq.builders.task_kind import Loaded, Row
 from lightning_seq.data.language_modelling.reader import LanguageReader
 from lightning_seq.inference.predict import noted, with_note
 from lightning_seq.models.softmax import token_scores
+from lightning_seq.text.vocabulary import UNK
 
 LARGEST = 700.0
 """Nats per token above which a perplexity is too large for float64."""
@@ -24,6 +25,9 @@ def scores(loaded: Loaded, texts: Iterable[str], batch_size: int = 16) -> Iterat
 
     The chain rule: the log-probability of a text is the sum over its tokens, each given the tokens before it. The first
     token is given the end of a line (`<eos>`, or a line feed); in a vocabulary without it, the first is not counted.
+
+    A text with an unknown word has no bits per character: the checkpoint has no model of spellings. Unlike in
+    `test/bits_per_character`, spaces next to marks cost nothing.
 
     A row has a "note" if its text has only unknown words or is empty; a text that cannot be read has no numbers.
     Raises UserError for another kind of model and without any text.
@@ -45,7 +49,7 @@ def _scored(loaded: Loaded, reader: LanguageReader, texts: Sequence[str]) -> lis
         texts, batch.inputs[:, 0].tolist(), targets.split(counts), (-losses.double()).split(counts), strict=True
     ):
         total = float(values.sum())
-        # As in training: one space is between words, and a first symbol that is not predicted does not count.
+        # One space is between words, and a first symbol that is not predicted does not count.
         typed = text if reader.reading.by_character else "\n".join(" ".join(line.split()) for line in text.split("\n"))
         characters = len(typed) - (len(reader.vocabulary.words[first]) if reader.line_end is None else 0)
         mean = -total / len(ids) if len(ids) else math.inf
@@ -54,7 +58,8 @@ def _scored(loaded: Loaded, reader: LanguageReader, texts: Sequence[str]) -> lis
             for index, value in zip(ids.tolist(), values.tolist(), strict=True)
         ]
         perplexity = round(math.exp(mean), 6) if mean < LARGEST else None
-        bits = round(-total / math.log(2) / characters, 6) if characters else None
+        spelt = characters and not (reader.vocabulary.has_specials and UNK in (first, *ids.tolist()))
+        bits = round(-total / math.log(2) / characters, 6) if spelt else None
         rows.append(_row(text, round(total, 6), perplexity, bits, tokens=tokens))
     return rows
 

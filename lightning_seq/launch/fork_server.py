@@ -26,6 +26,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TypedDict
 
+from lightning_seq.files import open_inside
+from lightning_seq.own_modules import python
 from lightning_seq.training.signals import is_alive
 
 POLL = 0.05
@@ -104,7 +106,7 @@ class ForkServer:
     def _begin(self, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
         """Start the server and wait for its imports, with one thread: a copy has no other threads."""
         process = subprocess.Popen(
-            [sys.executable, "-m", __name__, *self.modules],
+            python("-m", __name__, *self.modules),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**environment, **dict.fromkeys(POOLS, "1")},
@@ -200,7 +202,7 @@ def _become(order: Order) -> None:
     code = 1
     try:
         os.setsid()
-        log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        log = open_inside(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         for source, target in ((os.open(os.devnull, os.O_RDONLY), 0), (log, 1), (log, 2)):
             os.dup2(source, target)
         os.environ.clear()

@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
 from lightning_seq.config.tree import Config
+from lightning_seq.files import open_inside
 from lightning_seq.launch.fork_server import Child, ForkServer
 from lightning_seq.launch.job import Job, RunLock, RunLockedError, end, finalize_record
 from lightning_seq.launch.ranks import end_with_parent
+from lightning_seq.own_modules import python
 from lightning_seq.training.devices import processes_on_node, several_processes
 from lightning_seq.training.directory import LOG, prepare_directory
 from lightning_seq.training.planned import Planned
@@ -66,9 +67,9 @@ class GpuPool:
 def command(run: Planned) -> list[str]:
     """The command of a run's process, or of the process that starts and ends its ranks."""
     if not several_processes(run.config):
-        return [sys.executable, "-m", "lightning_seq.training.run", str(run.directory)]
+        return python("-m", "lightning_seq.training.run", str(run.directory))
     count = processes_on_node(run.config) or len(visible_devices(os.environ))
-    return [sys.executable, "-m", "lightning_seq.launch.ranks", str(run.directory), str(count)]
+    return python("-m", "lightning_seq.launch.ranks", str(run.directory), str(count))
 
 
 def environment_of(run: Planned, jobs: int, devices: Sequence[str] = ()) -> dict[str, str]:
@@ -77,7 +78,7 @@ def environment_of(run: Planned, jobs: int, devices: Sequence[str] = ()) -> dict
     wait_without_spinning(environment)
     values = {"label": run.entry.label, "overrides": run.entry.overrides, "jobs": jobs, "started": now()}
     environment |= {"LIGHTNING_SEQ_RUN": json.dumps(values), "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
-    environment |= {"PYTHONUNBUFFERED": "1", "TORCH_CPP_LOG_LEVEL": "ERROR"}
+    environment |= {"PYTHONUNBUFFERED": "1", "PYTHONSAFEPATH": "1", "TORCH_CPP_LOG_LEVEL": "ERROR"}
     return environment | ({VISIBLE: ",".join(devices)} if devices else {})
 
 
@@ -119,7 +120,7 @@ class LocalJob:
         if server is not None:
             with suppress(OSError):  # the server was killed: start a new process instead
                 return server.start([str(directory)], environment, directory / LOG)
-        with (directory / LOG).open("ab") as log:
+        with open(directory / LOG, "ab", opener=open_inside) as log:
             return subprocess.Popen(
                 command(self.run),
                 stdin=subprocess.DEVNULL,

@@ -21,6 +21,7 @@ from pathlib import Path
 from types import FrameType
 
 from lightning_seq.files import DamagedError, read_text, write_text
+from lightning_seq.own_modules import python
 from lightning_seq.records.record import FILE, Record, read_if_there
 from lightning_seq.training.directory import RANK_ERROR
 from lightning_seq.training.signals import CAUGHT
@@ -151,7 +152,7 @@ def end_with_parent() -> Callable[[], None] | None:
 
 def main(arguments: list[str]) -> int:
     directory, count = Path(arguments[0]), int(arguments[1])
-    ranks = Ranks([sys.executable, "-m", "lightning_seq.training.run", str(directory)], count, directory)
+    ranks = Ranks(python("-m", "lightning_seq.training.run", str(directory)), count, directory)
     for number in CAUGHT:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, ranks.hand_on)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import chdir, suppress
 from types import ModuleType
 from typing import TypedDict
 
@@ -128,10 +128,11 @@ class RayLauncher:
             return
         handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
         try:
-            self._ray.init(
-                address=address or "local", log_to_driver=False, include_dashboard=None if address else False,
-                logging_level="error",
-            )  # fmt: skip
+            with chdir("/"):  # the workers of Ray import modules from the working directory of this moment
+                self._ray.init(
+                    address=address or "local", log_to_driver=False, include_dashboard=None if address else False,
+                    logging_level="error",
+                )  # fmt: skip
         except Exception as error:  # Ray and gRPC may raise anything
             raise UserError(
                 f"launcher=ray: {first_line(error)}; give launcher.address=HOST:PORT of a cluster, or null to start "

@@ -8,6 +8,7 @@ runs and caches on a file system that all nodes share. submitit passes tasks in 
 from __future__ import annotations
 
 import os
+import shlex
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -18,6 +19,7 @@ from lightning_seq.errors import UserError, first_line
 from lightning_seq.files import Plain
 from lightning_seq.launch.job import ClusterJob, Job, at_work, end, finalize_record, package, run_as_rank
 from lightning_seq.launch.local import LocalJob, carry_out
+from lightning_seq.own_modules import python
 from lightning_seq.training.devices import adopt, processes_on_node
 from lightning_seq.training.planned import Planned, record_of
 from lightning_seq.training.signals import requeueing
@@ -135,7 +137,10 @@ class SubmititLauncher:
         started: list[Job] = []
         for values, array in arrays:
             try:
-                executor = self._submitit.AutoExecutor(folder=self._folder / "%j", cluster=self._cluster)
+                command = shlex.join(python())
+                executor = self._submitit.AutoExecutor(
+                    folder=self._folder / "%j", cluster=self._cluster, slurm_python=command, local_python=command
+                )
                 executor.update_parameters(**values)
                 submitted = executor.map_array(Task(), array, [os.getcwd()] * len(array))
             except Exception as error:  # submitit or its plugin may raise anything when a queue refuses

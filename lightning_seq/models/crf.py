@@ -216,16 +216,16 @@ def well_formed(
     other = next((name for name in names if parted(name, letters) is None), None)
     if other is not None:
         raise UserError(f"constraints are for tags {READ[scheme]}, {other!r} came: use a CRF without them")
-    first = torch.tensor([may_follow(None, name, scheme) for name in names])
-    last = torch.tensor([may_follow(name, None, scheme) for name in names])
+    first = [may_follow(None, name, scheme) for name in names]
+    last = [may_follow(name, None, scheme) for name in names]
     after = torch.tensor([[may_follow(before, name, scheme) for name in names] for before in names])
     for allowed, what, expected in ((first, "begin", "begins"), (last, "end", "ends")):
-        if not bool(allowed.any()):
+        if not any(allowed):
             known = " or ".join(f"{letter}-X" for letter in getattr(READ[scheme], expected))
             raise UserError(
                 f"with the tags {', '.join(names)} alone no sentence can {what}: expected O or {known} among them"
             )
-    return first, after, last
+    return torch.tensor(first), after, torch.tensor(last)
 
 
 def _best_beginnings(

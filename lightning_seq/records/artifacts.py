@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from lightning_seq.files import DAMAGE, sha256
+from lightning_seq.files import DAMAGE, is_inside, sha256
 from lightning_seq.records.record import Record
 
 T = TypeVar("T")
@@ -47,12 +48,13 @@ def artifact(directory: Path, record: Record, name: str, verify: bool = True) ->
     run = f"{record.label}, seed {record.seed}"
     try:
         path = directory / entry["path"]
-        inside = path.resolve().is_relative_to(directory.resolve())
-        if not inside or not path.is_file():
+        if os.path.islink(os.path.realpath(path)):
+            path.stat()  # raises OSError: the links lead to each other
+        if not is_inside(path, directory) or not path.is_file():
             return Artifact(name, None, recorded, f"{run}: {entry['path']} is missing")
         if verify and recorded and sha256(path) != recorded:
             return Artifact(name, None, recorded, f"{run}: {entry['path']} has changed since the run ended")
-    except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: links that lead to each other
+    except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         return Artifact(name, None, recorded, f"{run}: {entry['path']} cannot be read ({reason})")
     return Artifact(name, path, recorded)
@@ -87,4 +89,4 @@ def log_path(directory: Path, record: Record) -> Path | None:
     if log is not None and log.path is not None:
         return log.path
     plain = directory / "log.txt"
-    return plain if plain.is_file() else None
+    return plain if plain.is_file() and is_inside(plain, directory) else None

@@ -22,11 +22,20 @@ MOST_WEIGHTS = 1_000_000
 
 @dataclass(frozen=True)
 class AttentionMap(JsonRecord):
-    """After an epoch: the tokens that a model wrote, and for each of them a weight for each source token."""
+    """After an epoch: the tokens that a model wrote, and for each of them a weight for each source token.
+
+    weights: the mean over heads.
+    heads:   the weights of each head, after the last epoch; empty for a single head, and in files of version 0.1.
+    """
 
     epoch: int
     target: tuple[str, ...]
     weights: tuple[tuple[float | None, ...], ...]
+    heads: tuple[tuple[tuple[float | None, ...], ...], ...] = ()
+
+    def to_plain(self) -> dict[str, Plain]:
+        plain = super().to_plain()
+        return plain if self.heads else {key: value for key, value in plain.items() if key != "heads"}
 
 
 @dataclass(frozen=True)
@@ -42,18 +51,24 @@ class MappedSentence(JsonRecord):
         """Of maps of many epochs `MOST_EPOCHS` are kept, the first and the last among them."""
         sentence = super().from_plain({"id": 0, **plain, "maps": thin(list(plain["maps"]), MOST_EPOCHS)})
         for item in sentence.maps:
-            if len(item.weights) != len(item.target) or {len(row) for row in item.weights} - {len(sentence.source)}:
-                raise ValueError(f"expected {len(item.target)} rows of {len(sentence.source)} weights")
+            for weights in (item.weights, *item.heads):
+                if len(weights) != len(item.target) or {len(row) for row in weights} - {len(sentence.source)}:
+                    raise ValueError(f"expected {len(item.target)} rows of {len(sentence.source)} weights")
         return sentence
 
 
 @dataclass(frozen=True)
 class Step:
-    """A map as a page shows it. rows: for each target token, a string of `LEVELS`, one for each source token."""
+    """A map as a page shows it.
+
+    rows:  for each target token, a string of `LEVELS`, one for each source token.
+    heads: such rows of each head, or empty.
+    """
 
     epoch: int
     target: tuple[str, ...]
     rows: tuple[str, ...]
+    heads: tuple[tuple[str, ...], ...] = ()
 
     def weight(self, target: int, source: int) -> float:
         return (LEVELS.index(self.rows[target][source]) / (len(LEVELS) - 1)) ** 2
@@ -73,7 +88,7 @@ class Attended:
         maps = sorted(sentence.maps, key=lambda item: item.epoch)
         cut = any(len(tokens) > MOST_TOKENS for tokens in (sentence.source, *(item.target for item in maps)))
         steps = (
-            Step(item.epoch, item.target[:MOST_TOKENS], tuple(map(_levels, item.weights[:MOST_TOKENS])))
+            Step(item.epoch, item.target[:MOST_TOKENS], _rows(item.weights), tuple(map(_rows, item.heads)))
             for item in maps
         )
         return cls(sentence.number, sentence.source[:MOST_TOKENS], tuple(steps), cut)
@@ -86,23 +101,30 @@ def read_attention(path: Path) -> tuple[Attended, ...]:
     return tuple(sentence for sentence in sentences if sentence.source and sentence.steps)
 
 
+def _rows(weights: Sequence[Sequence[Plain]]) -> tuple[str, ...]:
+    return tuple(map(_levels, weights[:MOST_TOKENS]))
+
+
 def _levels(row: Sequence[Plain]) -> str:
     weights = (min(max(number(weight) or 0.0, 0.0), 1.0) for weight in row[:MOST_TOKENS])
     return "".join(LEVELS[round(math.sqrt(weight) * (len(LEVELS) - 1))] for weight in weights)
 
 
 def fitted(runs: Sequence[Sequence[Attended]], most: int = MOST_WEIGHTS) -> list[list[Attended]]:
-    """The runs with fewer epochs, and then with fewer sentences, until they have at most `most` weights."""
+    """The runs with fewer epochs, then without heads, and then with fewer sentences, until they have at most `most`
+    weights."""
 
     def size(kept: Sequence[Sequence[Attended]]) -> int:
-        return sum(len(row) for run in kept for sentence in run for step in sentence.steps for row in step.rows)
+        steps = [step for run in kept for sentence in run for step in sentence.steps]
+        return sum(len(row) for step in steps for rows in (step.rows, *step.heads) for row in rows)
 
     kept = [list(run) for run in runs]
     for epochs in range(MOST_EPOCHS, 0, -1):
         kept = [[replace(sentence, steps=tuple(_thinned(sentence.steps, epochs))) for sentence in run] for run in runs]
         if size(kept) <= most:
             return kept
-    for sentences in range(MOST_SENTENCES - 1, 0, -1):
+    kept = [[replace(one, steps=tuple(replace(step, heads=()) for step in one.steps)) for one in run] for run in kept]
+    for sentences in range(MOST_SENTENCES, 0, -1):
         kept = [run[:sentences] for run in kept]
         if size(kept) <= most:
             break

@@ -56,6 +56,7 @@ class Plan(JsonRecord):
     rope:      see `report.scale.scale`; None for the default.
     looks:     None without `seeds=auto`.
     additions: in the order of their commands; earlier versions recorded none.
+    vary:      what a seed draws, of the last command; empty in plans of earlier versions.
     """
 
     runs: dict[str, str]
@@ -64,6 +65,7 @@ class Plan(JsonRecord):
     rope: float | None = None
     looks: Looks | None = None
     additions: tuple[Addition, ...] = ()
+    vary: tuple[str, ...] = ()
 
     @property
     def seeds(self) -> set[int]:
@@ -73,7 +75,12 @@ class Plan(JsonRecord):
 
 
 def read_plan(directory: Path, remedy: str | None = None) -> Plan | None:
-    """The plan in this directory; None if it is missing or cannot be read.
+    """The plan in this directory; None if it is missing or cannot be read. remedy: see `read_or_reason`."""
+    return read_or_reason(directory, remedy)[0]
+
+
+def read_or_reason(directory: Path, remedy: str | None = None) -> tuple[Plan | None, str]:
+    """As `read_plan`, and the reason why a plan cannot be read; empty for one that can or is missing.
 
     remedy: what happens to a plan that cannot be read, for a warning; None for no warning.
     """
@@ -84,13 +91,16 @@ def read_plan(directory: Path, remedy: str | None = None) -> Plan | None:
         runs, jobs = plain["runs"], plain["jobs"]
         if not all(isinstance(label, str) for label in runs.values()) or not isinstance(jobs, int) or jobs < 1:
             raise DamagedError("expected runs with their labels, and a number of jobs")
-        return Plan.from_plain(plain)
+        for name in runs:
+            if name in ("", "..") or Path(name).name != name:
+                raise DamagedError(f"it names the run {name!r}, expected the name of a directory in it")
+        return Plan.from_plain(plain), ""
     except FileNotFoundError:
-        return None
+        return None, ""
     except DAMAGE as error:
         if remedy is not None:
             log.warning("%s cannot be read (%s): %s", directory / FILE, first_line(error), remedy)
-        return None
+        return None, first_line(error)
 
 
 def change_plan(directory: Path, change: Callable[[Plan | None], Plan]) -> None:

@@ -10,26 +10,58 @@ from lightning_seq.files import Plain
 from lightning_seq.records.json_record import JsonRecord, Key
 from lightning_seq.records.sentences import Sentence
 
+LEAST_RISE = 0.01
+
+
+@dataclass(frozen=True)
+class Integrated(JsonRecord):
+    """Integrated gradients of a sentence.
+
+    words: of each word.
+    total: of all words, also of those that are left out at the end.
+    rise:  the score of the sentence less the score of the baseline; `total` approximates it.
+    steps: of the integral.
+    """
+
+    words: tuple[float, ...]
+    total: float
+    rise: float
+    steps: int
+
+    @property
+    def error(self) -> float:
+        """Of completeness: how far `total` is from `rise`, relative to `rise`."""
+        return completeness_error(self.total, self.rise)
+
+
+def completeness_error(total: float, rise: float) -> float:
+    """|total - rise| over |rise|, or over 0.01 where |rise| is less."""
+    return abs(total - rise) / max(abs(rise), LEAST_RISE)
+
 
 @dataclass(frozen=True)
 class Decision(JsonRecord):
     """How a run came to its prediction for one sentence.
 
-    target:    the sentence's own class.
-    prefixes:  the score of that class after each word.
-    gradients: gradient times input of each word.
+    target:     the sentence's own class.
+    prefixes:   the score of that class after each word.
+    gradients:  gradient times input of each word.
+    integrated: None in files of version 0.1.
     """
 
     target: Annotated[str, Key("class")]
     prediction: str
     prefixes: tuple[float, ...]
     gradients: tuple[float, ...]
+    integrated: Integrated | None = None
 
     def cut(self, size: int) -> Decision:
         """The scores of the first `size` words. Raises ValueError if there are fewer."""
-        if min(len(self.prefixes), len(self.gradients)) < size:
+        scores = [self.prefixes, self.gradients, *([self.integrated.words] if self.integrated else [])]
+        if min(map(len, scores)) < size:
             raise ValueError(f"expected {size} numbers")
-        return replace(self, prefixes=self.prefixes[:size], gradients=self.gradients[:size])
+        integrated = self.integrated and replace(self.integrated, words=self.integrated.words[:size])
+        return replace(self, prefixes=self.prefixes[:size], gradients=self.gradients[:size], integrated=integrated)
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,8 @@ class Record:
     resumed_at:         optimiser steps at which the run was resumed.
     signatures:         by metric, exactly how it is computed (`bleu`: sacreBLEU's signature).
     environment:        versions, device, threads and precision.
+    drawn:              what the seed drew with `vary`, besides initialisation, batch order and dropout: `train`,
+                        `validation`, `test` (splits) and `vectors`.
     jobs:               how many runs shared the machine while this one was timed.
     """
 
@@ -76,6 +78,7 @@ class Record:
     signatures: dict[str, str] = field(default_factory=dict)
     baseline: dict[str, float] = field(default_factory=dict)
     baseline_name: str = ""
+    drawn: list[str] = field(default_factory=list)
     started: str = ""
     finished: str | None = None
     schema: int = SCHEMA

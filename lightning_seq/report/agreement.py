@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from lightning_seq.records.record import Record
 
 EXPECTED_EQUAL = ("data", "split", "batches", "embedding")
+ALL = -1
+"""Instead of a seed: the runs of all seeds."""
 _MEANING = {
     "data": "prepared data",
     "split": "train, validation and test split",
@@ -33,11 +35,12 @@ class Agreement:
 
 
 def fingerprints(records: list[Record]) -> list[Agreement]:
-    """Data, split and embedding must be equal in all runs, batches in all runs of the same seed."""
+    """Data, split and embedding must be equal in all runs, batches in all runs of the same seed; with `vary`, all of
+    them."""
     return [
         _agreement(
             name,
-            _MEANING[name],
+            _MEANING[name] + (", seed by seed" if name != "batches" and any(one.drawn for one in records) else ""),
             _batches(records) if name == "batches" else [(record, record.fingerprints.get(name)) for record in records],
         )
         for name in EXPECTED_EQUAL
@@ -76,9 +79,12 @@ def _agreement(name: str, meaning: str, recorded: Sequence[tuple[Record, object]
             missing.append(run)
             continue
         values.setdefault(str(value), []).append(run)
-        by_group.setdefault(record.seed if name == "batches" else 0, set()).add(str(value))
+        by_seed = name == "batches" or (name in EXPECTED_EQUAL and bool(record.drawn))
+        by_group.setdefault(record.seed if by_seed else ALL, set()).add(str(value))
     comparable = sum(len(runs) for runs in values.values()) > len(by_group)
     equal = all(len(group) == 1 for group in by_group.values()) if comparable else None
-    if name == "batches" and equal:
-        values = {value: [f"seed {seed}"] for seed, group in sorted(by_group.items()) for value in group}
+    if equal and ALL not in by_group:
+        values = {}
+        for seed, group in sorted(by_group.items()):
+            values.setdefault(next(iter(group)), []).append(f"seed {seed}")
     return Agreement(name, meaning, equal, {value: tuple(runs) for value, runs in values.items()}, tuple(missing))

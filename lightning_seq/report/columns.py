@@ -131,7 +131,7 @@ def tex_columns(group: Group) -> list[Column]:
     names = dict.fromkeys([group.headline, *(choice.metric for choice in group.choices)])
     means = [metric(name) for name in names if name]
     size = [parameters("recurrent", "recurrent"), parameters("total", "parameters")]
-    return [LABEL, DONE.titled("runs"), *means, *size, *mismatch(group.matched), SPEED]
+    return [LABEL, DONE.titled("runs"), *means, *size, SPEED]
 
 
 def terminal_columns(group: Group) -> list[Column]:

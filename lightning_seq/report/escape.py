@@ -6,6 +6,7 @@ import html as entities
 import json
 import math
 import re
+import unicodedata
 from pathlib import PurePosixPath
 from urllib.parse import quote
 
@@ -30,7 +31,17 @@ _LATEX = {
     "]": "{]}",
     "±": "$\\pm$",
     "†": "$^{\\dagger}$",
+    "−": "$-$",
+    "≤": "$\\le$",
+    "≥": "$\\ge$",
+    "«": "``",
+    "»": "''",
+    "„": "``",
+    "\u00a0": "~",
 }
+_PRINTED_BY_TEX = "–—‘’“”†‡•…‰€™←↑→↓"
+_NOT_PRINTED_BY_TEX = "ÐÞðþĄąĐđĘęĦħĮįĸĿŀŉŊŋŦŧŲųſ"
+"""Of Latin letters: pdfLaTeX has them only with another font encoding."""
 
 
 def clean(value: object) -> str:
@@ -68,9 +79,24 @@ def markdown_cell(value: object) -> str:
 
 
 def latex(value: object) -> str:
-    """`value` for the text of a LaTeX document, on one line; signs that only mathematics has are in dollars."""
-    text = "".join(_LATEX.get(character, character) for character in one_line(value))
+    """`value` for the text of a LaTeX document, on one line; signs that only mathematics has are in dollars.
+
+    pdfLaTeX compiles it without packages: a character that it cannot print is its code point, `[U+4E2D]`.
+    """
+    text = "".join(map(_tex_character, unicodedata.normalize("NFC", one_line(value))))
+    text = re.sub(r"(?<![\w)}\]-])-(?=\d)", "$-$", text)
     return text.replace("--", "-{}-").replace("–", "--")  # two hyphens would become one longer stroke
+
+
+def _tex_character(character: str) -> str:
+    if character in _LATEX:
+        return _LATEX[character]
+    latin = "¡" <= character <= "ſ" and character not in _NOT_PRINTED_BY_TEX
+    return (
+        character
+        if character.isascii() or latin or character in _PRINTED_BY_TEX
+        else f"{{[}}U+{ord(character):04X}{{]}}"
+    )
 
 
 def script_json(value: Plain) -> str:

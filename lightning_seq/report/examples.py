@@ -3,12 +3,14 @@
 The scores of a run's examples have the metric as their mean: shares are counted, and metrics of a whole corpus (F1 of
 spans, BLEU) are taken apart by the jackknife's pseudo-values, N θ - (N - 1) θ_without_i (Quenouille 1956; as Dorfman,
 Berbaum & Metz 1992 do), moved so that their mean is the metric. An example has a number (`row`): for a tagger it is a
-sentence. Scores are used only where their mean is the metric in the record; without them, as for metrics that cannot be
-computed from predictions (perplexity of language models), the verdict rests on the seeds alone.
+sentence, for a language model a window of the text. Of a perplexity the logarithm is taken apart, as the verdict
+compares logarithms. Scores are used only where their mean is the metric in the record; without them, as for metrics
+that cannot be computed from predictions, the verdict rests on the seeds alone.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Callable
@@ -18,6 +20,7 @@ import numpy as np
 import pyarrow.compute as compute
 
 from lightning_seq.records.artifacts import read_artifacts
+from lightning_seq.records.numbers import number
 from lightning_seq.records.record import Record
 from lightning_seq.report.predictions import EXAMPLE, read_columns, read_groups, span_counts
 
@@ -48,7 +51,9 @@ def example_scores(
             recorded = record.metrics.get(metric)
             if scored is None or recorded is None:
                 continue
-            if abs(float(scored[1].mean()) - recorded) > _TOLERANCE * max(1.0, abs(recorded)):
+            mean = float(scored[1].mean())
+            mean = math.exp(min(mean, 700.0)) if name == "perplexity" else mean
+            if abs(mean - recorded) > _TOLERANCE * max(1.0, abs(recorded)):
                 differing.append(f"{record.label}, seed {record.seed}")
                 continue
             scores[record.label, record.seed] = scored
@@ -73,6 +78,10 @@ def _groups(runs: list[tuple[Path, Record]]) -> np.ndarray | None:
 
 
 def _reader(name: str, record: Record) -> Callable[[Path], Scored | None] | None:
+    if name in ("accuracy", "loss", "perplexity", "bits_per_character") and record.task == "language_modelling":
+        nats, bits = (number(record.metrics.get(f"test/{metric}")) for metric in ("loss", "bits_per_character"))
+        factor = bits / nats if name == "bits_per_character" and bits and nats else 1.0
+        return lambda path: _of_text(path, "right" if name == "accuracy" else "loss", factor)
     if name in ("accuracy", "exact_match") and not (name == "accuracy" and record.task == "sequence_to_sequence"):
         lower = name == "exact_match" and "case:lc" in _signature(record)
         return lambda path: _right(path, strip=name == "exact_match", lower=lower)
@@ -115,6 +124,20 @@ def _right(path: Path, strip: bool, lower: bool) -> Scored | None:
 def _loss(path: Path) -> Scored | None:
     table = read_columns(path, EXAMPLE, "loss")
     return None if table is None else _by_id(table[EXAMPLE].to_numpy(), table["loss"].to_numpy())
+
+
+def _of_text(path: Path, column: str, factor: float) -> Scored | None:
+    """A sum over all tokens of the text over their number, times a factor."""
+    table = read_columns(path, EXAMPLE, "tokens", column)
+    if table is None:
+        return None
+    ids, tokens, sums = (part.to_numpy().astype(float) for part in table.columns)
+    order = np.argsort(ids, kind="stable")
+    tokens, sums = tokens[order], sums[order] * factor
+    if len(ids) < 2:
+        return None
+    without = (sums.sum() - sums) / np.maximum(tokens.sum() - tokens, 1)
+    return ids[order].astype(np.int64), _pseudo_values(float(sums.sum() / tokens.sum()), without)
 
 
 def _within(path: Path, tolerance: float) -> Scored | None:

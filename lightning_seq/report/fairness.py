@@ -9,7 +9,11 @@ from lightning_seq.records.record import Record
 from lightning_seq.report.agreement import Agreement
 from lightning_seq.report.headline import lower_is_better
 from lightning_seq.report.machine import BUSY, cpu_share
+from lightning_seq.report.seed_draws import drawn, in_words
 from lightning_seq.report.verdict import ALIKE, listed, rounded
+
+SEEDS = "drawn by seeds"
+"""The condition that `vary` adds."""
 
 
 def fairness(records: Sequence[Record], tuned: Collection[str] = ()) -> list[Agreement]:
@@ -17,12 +21,12 @@ def fairness(records: Sequence[Record], tuned: Collection[str] = ()) -> list[Agr
 
     tuned: the labels whose settings `tune` chose.
     """
-    return [_size(records), _tuned(records, tuned), _converged(records), _machine(records)]
+    return [*_seeds(records), _size(records), _tuned(records, tuned), _converged(records), _machine(records)]
 
 
 def unequal(conditions: Sequence[Agreement]) -> str:
-    """The sentence that a verdict begins with; empty where nothing is known to be unequal."""
-    texts = [_TEXTS[item.name](item) for item in conditions if item.equal is False]
+    """The sentence that a verdict begins with: what seeds draw, and what is unequal; empty for none of it."""
+    texts = [_TEXTS[item.name](item) for item in conditions if item.equal is False or item.name == SEEDS]
     return f"Conditions: {'; '.join(texts)}." if texts else ""
 
 
@@ -34,6 +38,18 @@ def best_is_last(record: Record) -> bool | None:
         return None
     best = min(values) if lower_is_better(str(record.selected_by)) else max(values)
     return values.index(best) == len(values) - 1
+
+
+def _seeds(records: Sequence[Record]) -> list[Agreement]:
+    """What the seeds of `vary` drew; nothing without."""
+    values: dict[str, list[str]] = {}
+    for record in records:
+        if record.fingerprints.get("split"):
+            values.setdefault(in_words(record.drawn) or "nothing", []).append(f"{record.label} seed {record.seed}")
+    if not drawn(records):
+        return []
+    runs = {what: tuple(of_what) for what, of_what in values.items()}
+    return [Agreement(SEEDS, "besides initialisation, batch order and dropout", len(runs) == 1, runs, ())]
 
 
 def _size(records: Sequence[Record]) -> Agreement:
@@ -100,6 +116,11 @@ def _machine(records: Sequence[Record]) -> Agreement:
     )
 
 
+def _seeds_text(item: Agreement) -> str:
+    what = " or ".join(value for value in item.values if value != "nothing")
+    return f"each seed draws its own {what}, the same for all labels"
+
+
 def _size_text(item: Agreement) -> str:
     sizes = list(item.values)
     return f"sizes differ ({sizes[0]} to {sizes[-1]} {item.meaning})"
@@ -121,4 +142,10 @@ def _machine_text(item: Agreement) -> str:
     return f"other programs held up {count} run{'' if count == 1 else 's'}, so that speeds do not compare"
 
 
-_TEXTS = {"size": _size_text, "tuned": _tuned_text, "converged": _converged_text, "machine": _machine_text}
+_TEXTS = {
+    SEEDS: _seeds_text,
+    "size": _size_text,
+    "tuned": _tuned_text,
+    "converged": _converged_text,
+    "machine": _machine_text,
+}

@@ -71,9 +71,9 @@ def is_share(metric: str) -> bool:
 def importance(records: Sequence[Record]) -> tuple[str, ...]:
     """Names of metrics, without their split, in the order in which a table of these runs shows them.
 
-    If any of the runs reads characters, bits per character lead: they compare with those of words, perplexities of
-    words and of characters do not. Translators are led by the exact matches or the chrF that chose their weights:
-    BLEU is 0 where no target has four tokens.
+    If any of the runs reads characters, bits per character lead: they compare with those of words, if both read the
+    same letters (`data.lower`); perplexities of words and of characters do not. Translators are led by the exact
+    matches or the chrF that chose their weights: BLEU is 0 where no target has four tokens.
     """
     task = records[0].task if records else ""
     first = _FIRST.get(task, ())
@@ -110,7 +110,10 @@ def conventions(records: Sequence[Record], metrics: Sequence[str]) -> tuple[str,
     if lines and records[0].task == "language_modelling":
         lines[0] = f"{lines[0][:-1]}; {_each(records, _state)}."
         if len({record.fingerprints.get("data") for record in records} - {None}) > 1:
-            lines.append("The prepared data differ: perplexities compare only where the same tokens are predicted.")
+            lines.append(
+                "The prepared data differ: perplexities compare only where the same tokens are predicted, bits per "
+                "character where the text is the same, with capitals or without."
+            )
     return tuple(lines)
 
 
@@ -145,9 +148,15 @@ def _counted(record: Record) -> str:
 
 
 def _bits(record: Record) -> str:
+    """With its signature; records of 0.1 have none."""
+    rule = record.signatures.get("bits_per_character")
+    small = " in small letters" if record.setting("data", "lower") else ""
     if _by_character(record):
-        return f"the mean loss over {_counted(record)}, in bits"
-    return f"the loss over {_counted(record)}, in bits, for each character of the text, spaces and line ends counted"
+        return f"the mean loss over {_counted(record)}{small and f', {small[1:]}'}, in bits"
+    return (
+        f"the loss over {_counted(record)}, in bits, for each character of the text{small}, spaces and line ends "
+        f"counted, {rule or 'an unknown word as one token with all its letters (0.1): no figure to compare'}"
+    )
 
 
 def _state(record: Record) -> str:

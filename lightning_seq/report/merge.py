@@ -7,10 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from lightning_seq.errors import UserError
-from lightning_seq.identity import SETTINGS, may_differ, shown
+from lightning_seq.identity import SETTINGS, drawn_keys, may_differ, shown, varied
 from lightning_seq.records.record import Record, runs_in
 from lightning_seq.report.conditions import CONDITIONS, Run, check_alike, refusal
 from lightning_seq.report.formats import plural
+from lightning_seq.report.reading import Rope
 from lightning_seq.report.summary import Summary, leading, runs_of, summarise_runs
 from lightning_seq.report.test_sets import distance
 from lightning_seq.report.write import write_pages
@@ -20,7 +21,7 @@ GROUPS = ("choices", *SETTINGS, "callbacks")
 
 
 def write_merged(
-    directories: Sequence[Path], output: Path, stochastic_order: bool = False, rope: float | None = None
+    directories: Sequence[Path], output: Path, stochastic_order: bool = False, rope: Rope | None = None
 ) -> Summary:
     """Write the tables and the dashboard of the runs of several comparisons into `output`.
 
@@ -44,12 +45,13 @@ def write_merged(
 def merge(directories: Sequence[Path]) -> list[tuple[Path, Record]]:
     """The runs of the comparisons in these directories, in the order they started; of copies of a run one is taken.
 
-    Comparisons can be merged if every two have a data set in common, and if on each common data set
+    Comparisons can be merged if every two have a data set or a label in common, and if on each common data set
 
-    - data and split are the same by their fingerprints, at each distance of a memory problem by itself (a comparison
+    - data and split are the same by their fingerprints, at each distance of a memory problem by itself, with `vary`
+      for each seed (a comparison
       may have several, as with `data.min_count=1,2`: then one comparison has all those of the other);
     - their tables have the same headline metric, and it is measured by the same `task.tolerance`;
-    - a label is one configuration on one data set: settings alike but for the seed and what belongs to a machine
+    - a label is one configuration: settings alike but for the seed and what belongs to a machine
       (paths, accelerator, threads). A key that only one of two records has is ignored: another version wrote it;
     - a label and a seed that occur twice have the same results. A finished run is preferred.
 
@@ -59,13 +61,14 @@ def merge(directories: Sequence[Path]) -> list[tuple[Path, Record]]:
     two runs, the field and both values, for comparisons that cannot be merged.
     """
     comparisons = [[Run(path, run, record) for run, record in runs_of(path)] for path in map(Path, directories)]
-    kept: dict[tuple[str, int], Run] = {}
+    kept: dict[tuple[str, str, str, int], Run] = {}
     for number, second in enumerate(comparisons):
         for first in comparisons[:number]:
             _check_data(first, second)
         for run in second:
-            key = (run.record.label, run.record.seed)
-            same_label = (other for other in kept.values() if other.record.label == run.record.label)
+            mine = (run.record.task, run.record.data, run.record.label)
+            key = (*mine, run.record.seed)
+            same_label = (other for (*place, _), other in kept.items() if tuple(place) == mine)
             if other := next((other for other in same_label if other.comparison != run.comparison), None):
                 _check_settings(other, run)
             if copy := kept.get(key):
@@ -79,11 +82,11 @@ def merge(directories: Sequence[Path]) -> list[tuple[Path, Record]]:
 
 
 def _check_data(first: Sequence[Run], second: Sequence[Run]) -> None:
-    """Raises UserError if two comparisons have no data set in common, or one that differs."""
+    """Raises UserError if two comparisons have neither data set nor label in common, or a data set that differs."""
     data_sets = [data_set for data_set in _data_sets(first) if data_set in _data_sets(second)]
-    if not data_sets:
+    if not data_sets and {run.record.label for run in first}.isdisjoint(run.record.label for run in second):
         value, before = (f"{data} ({task})" for (task, data), *_ in (_data_sets(second), _data_sets(first)))
-        raise refusal("data", second[0], value, first[0], before, "they have no data set in common")
+        raise refusal("data", second[0], value, first[0], before, "they have neither a data set nor a label in common")
     for data_set in data_sets:
         old, new = ([run for run in runs if (run.record.task, run.record.data) == data_set] for runs in (first, second))
         for field, reason in CONDITIONS.items():
@@ -100,8 +103,8 @@ def _data_sets(runs: Sequence[Run]) -> list[tuple[str, str]]:
 
 
 def _check_condition(first: Sequence[Run], second: Sequence[Run], field: str, reason: str) -> None:
-    for steps in dict.fromkeys(distance(run.record) for run in second):
-        old, new = (_values([run for run in runs if distance(run.record) == steps], field) for runs in (first, second))
+    for place in dict.fromkeys(_place(run) for run in second):
+        old, new = (_values([run for run in runs if _place(run) == place], field) for runs in (first, second))
         if not old or not new or old.keys() <= new.keys() or new.keys() <= old.keys():
             continue
         value, run = next((value, run) for value, run in new.items() if value not in old)
@@ -109,6 +112,11 @@ def _check_condition(first: Sequence[Run], second: Sequence[Run], field: str, re
         same_label = [item for item in differing if item[1].record.label == run.record.label]
         before, other = (same_label or differing)[0]
         raise refusal(field, run, value, other, before, reason)
+
+
+def _place(run: Run) -> tuple[int | None, int | None]:
+    """The distance of a memory problem, and the seed where it draws the split."""
+    return distance(run.record), run.record.seed if run.record.drawn else None
 
 
 def _values(runs: Sequence[Run], field: str) -> dict[object, Run]:
@@ -130,11 +138,12 @@ def _check_settings(first: Run, second: Run) -> None:
     pairs: list[tuple[str, object, object]] = [
         (field, getattr(old, field), getattr(new, field)) for field in ("task", "data", "model", "cell")
     ]
+    pairs.append(("vary", varied(old.config), varied(new.config)))
     for group in GROUPS:
         if group in old.config and group in new.config:
             pairs += _differences(old.config[group], new.config[group], group)
     for field, before, value in pairs:
-        if before != value:
+        if before != value and field not in drawn_keys(new.config):
             raise refusal(field, second, value, first, before, "one label is one configuration")
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as parquet
 
+from lightning_seq.files import check_parquet
 from lightning_seq.records.artifacts import example_column, read_artifacts
 from lightning_seq.records.record import Record
 
@@ -26,6 +27,7 @@ def read_columns(path: Path, *names: str, optional: tuple[str, ...] = ()) -> pa.
 
     Raises ValueError for a file that is not Parquet.
     """
+    check_parquet(path)
     try:
         file = parquet.ParquetFile(path)
         known = set(file.schema_arrow.names)
@@ -53,10 +55,10 @@ def read_groups(path: Path) -> tuple[np.ndarray, np.ndarray] | None:
     return ids, names.indices.to_numpy()
 
 
-def example_names(runs: list[tuple[Path, Record]]) -> dict[tuple[str, int], Names]:
-    """The names by label and seed; a run without readable predictions, or whose predictions have no ids, has none."""
+def example_names(runs: list[tuple[Path, Record]]) -> dict[tuple[str, str, int], Names]:
+    """The names by data set, label and seed; a run without readable predictions, or with ones without ids, has none."""
     names, _ = read_artifacts(runs, "predictions", read_names)
-    return {(record.label, record.seed): by_row for record, by_row in names}
+    return {(record.data, record.label, record.seed): by_row for record, by_row in names}
 
 
 def read_names(path: Path) -> Names:

@@ -6,13 +6,18 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
-from lightning_seq.records.comparison import Addition, Looks, Plan, change_plan, read_plan
+from lightning_seq.records.comparison import FILE, Addition, Looks, Plan, change_plan, read_or_reason
 from lightning_seq.records.record import Record
 from lightning_seq.report.verdict import listed
 from lightning_seq.significance.simultaneous import ALPHA
 
 Run = tuple[Path, Record]
+Rope = float | Literal["default", "null"]
+"""See `report.scale.scale`; a word for its default."""
+
+WITHOUT = "the verdict is read without it"
 
 
 @dataclass(frozen=True)
@@ -24,6 +29,7 @@ class Reading:
     looks:            of `seeds=auto`; None for seeds that the user chose.
     additions:        the seeds that the user chose, command by command.
     mixed:            whether the runs are of comparisons with different plans.
+    problems:         notes on plans that cannot be read, or that differ in their rope.
     """
 
     rope: float | None = None
@@ -31,22 +37,33 @@ class Reading:
     looks: Looks | None = None
     additions: tuple[Addition, ...] = ()
     mixed: bool = False
+    problems: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, runs: Iterable[Run], rope: float | None = None, stochastic_order: bool = False) -> Reading:
+    def of(cls, runs: Iterable[Run], rope: Rope | None = None, stochastic_order: bool = False) -> Reading:
         """The rules in `comparison.json` of the runs' comparisons. rope: None for the recorded one."""
         directories = sorted({place.parent for place, _ in runs})
-        plans = [read_plan(place, "the verdict is read without it") or Plan({}) for place in directories]
+        plans, problems = [], []
+        for place in directories:
+            plan, reason = read_or_reason(place, WITHOUT)
+            plans.append(plan or Plan({}))
+            problems += [f"{place.name}/{FILE} cannot be read ({reason}): {WITHOUT}."] if reason else []
         looks = plans[0].looks if plans else None
         mixed = any(plan.looks != looks for plan in plans)
         ropes = {plan.rope for plan in plans}
+        if rope is None and len(ropes) > 1:
+            several = sorted("default" if one is None else f"{one:g}" for one in ropes)
+            problems.append(f"The comparisons have different ropes ({', '.join(several)}): the default is used here.")
         additions = sorted((one for plan in plans for one in plan.additions), key=lambda one: one.time)
+        if rope is None and len(ropes) == 1:
+            rope = ropes.pop()
         return cls(
-            ropes.pop() if rope is None and len(ropes) == 1 else rope,
+            None if isinstance(rope, str) else rope,
             stochastic_order,
             None if mixed else looks,
             tuple(additions),
             mixed,
+            tuple(problems),
         )
 
     def metrics(self, data: str) -> tuple[str, ...]:
@@ -60,7 +77,8 @@ class Reading:
         """
         if self.looks is None:
             mixed = "The comparisons have different plans of seeds: the level of this verdict may be above 5 %."
-            return list(runs), ALPHA, [*_added([record for _, record in runs], self.additions), *[mixed] * self.mixed]
+            notes = [*self.problems, *_added([record for _, record in runs], self.additions), *[mixed] * self.mixed]
+            return list(runs), ALPHA, notes
         looks = self.looks
         ended: dict[str, set[int]] = {record.label: set() for _, record in runs}
         for _, record in runs:
@@ -73,21 +91,24 @@ class Reading:
         ]
         plan = f"By the plan from before the first run (seeds=auto, max_seeds={looks.seeds[-1]})"
         if not complete:
-            return [], ALPHA, [f"{plan}, the verdict is first read after {looks.seeds[0]} seeds."]
+            return [], ALPHA, [*self.problems, f"{plan}, the verdict is first read after {looks.seeds[0]} seeds."]
         number = complete[-1]
         seeds, level = looks.seeds[number], looks.levels[number]
-        notes = [f"{plan}: look {number + 1} of {len(looks.seeds)}, after {seeds} seeds; level {level:.2g}."]
+        notes = [
+            *self.problems,
+            f"{plan}: look {number + 1} of {len(looks.seeds)}, after {seeds} seeds; level {level:.2g}.",
+        ]
         read = [run for run in runs if run[1].seed <= seeds]
         if len(read) < len(runs):
-            notes.append(f"Runs of seeds above {seeds} are in the tables and charts, and not in the verdict.")
+            notes.append(f"Runs of seeds above {seeds} are not in the verdict, its plot and the table.")
         return read, level, notes
 
 
-def record_rope(directory: Path, runs: Iterable[Run], rope: float) -> None:
+def record_rope(directory: Path, runs: Iterable[Run], rope: Rope) -> None:
     """Later reports of this comparison use this region of equivalence. Raises UserError if it cannot be written."""
     labels = {place.name: record.label for place, record in runs}
-
-    change_plan(directory, lambda before: replace(before or Plan(labels), rope=rope))
+    number = None if isinstance(rope, str) else rope
+    change_plan(directory, lambda before: replace(before or Plan(labels), rope=number))
 
 
 def _added(records: Sequence[Record], additions: Sequence[Addition]) -> list[str]:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from lightning_seq.errors import UserError
 from lightning_seq.report.headline import is_percentage, is_share, lower_is_better
 from lightning_seq.significance.simultaneous import ALPHA
 
@@ -97,6 +98,16 @@ def scale(metric: str, rope: float | None = None, level: float = ALPHA) -> Scale
     if is_percentage(metric):
         return Scale("points", lower, limits=(0.0, 100.0), rope=0.5 if rope is None else rope, level=level)
     return Scale(f"in {name}", lower, rope=rope or 0.0, level=level)
+
+
+def check_rope(metric: str, rope: object) -> None:
+    """Raises UserError for a region that holds every difference of the metric. rope: a number, or none is given."""
+    low, high = scale(metric).limits
+    if isinstance(rope, int | float) and rope >= high - low:
+        raise UserError(
+            f"rope={rope:g} calls every difference of {metric} equal: expected less than {high - low:g}, such as "
+            f"rope={scale(metric).rope:g}"
+        )
 
 
 SUCCESSES = Scale("points of runs that succeed", factor=100.0, limits=(0.0, 1.0))

@@ -13,6 +13,8 @@ from lightning_seq.report.summary import runs_of
 
 TABLE, SHEET, TEX, DASHBOARD = "table.md", "table.csv", "table.tex", "dashboard.html"
 """The files of a report."""
+OVER = "over_data_sets.csv"
+"""One more file of a report on several data sets with the same labels."""
 WANDB_PLAN = "wandb_workspace.json"
 """The plan of the workspaces of W&B, next to them."""
 HEAD = 4096

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import fmean, stdev
@@ -20,7 +21,9 @@ from lightning_seq.report.chosen import choices as find_choices
 from lightning_seq.report.fairness import fairness, unequal
 from lightning_seq.report.headline import conventions, importance, lower_is_better, rank
 from lightning_seq.report.machine import shared_machine
-from lightning_seq.report.reading import Reading
+from lightning_seq.report.over_data_sets import DataSet, OverDataSets, over_data_sets
+from lightning_seq.report.reading import Reading, Rope
+from lightning_seq.report.scale import check_rope
 from lightning_seq.report.test_set_verdicts import verdict_on
 from lightning_seq.report.verdict import Verdict
 
@@ -54,7 +57,8 @@ class Statistic:
 
 @dataclass(frozen=True)
 class Row:
-    """One label of the comparison. Numbers come from its finished runs alone.
+    """One label of the comparison. Numbers come from its finished runs alone, metrics from those that the verdict
+    rests on.
 
     counts:            runs by status.
     tokens_per_second: of training; `shared_machine` if other runs or programs held up any run while it was timed.
@@ -190,12 +194,14 @@ class Summary:
     """The results of a comparison: a group for each data set, in the order they started, and the unfinished runs.
 
     sources: the directories from which its runs were merged, in words; empty for a single directory.
+    over:    the labels over all data sets; None unless at least two data sets have two labels in common.
     """
 
     name: str
     groups: tuple[Group, ...]
     problems: tuple[Problem, ...]
     sources: str = ""
+    over: OverDataSets | None = None
 
     @property
     def runs(self) -> int:
@@ -203,7 +209,7 @@ class Summary:
 
 
 def summarise(
-    directory: Path, headline: str | None = None, stochastic_order: bool = False, rope: float | None = None
+    directory: Path, headline: str | None = None, stochastic_order: bool = False, rope: Rope | None = None
 ) -> Summary:
     """The summary of the comparison in `<runs>/<name>/`.
 
@@ -211,7 +217,8 @@ def summarise(
     stochastic_order: whether the verdict's pairs hold almost stochastic order too.
     rope:             see `report.scale.scale`; by default the one in `comparison.json`.
 
-    Raises UserError when the directory is missing or holds no record, or when no run has that metric.
+    Raises UserError when the directory is missing or holds no record, when no run has that metric, and for a rope that
+    holds every difference.
     """
     return summarise_runs(directory, runs_of(directory), headline, stochastic_order, rope)
 
@@ -234,7 +241,7 @@ def summarise_runs(
     runs: list[tuple[Path, Record]],
     headline: str | None = None,
     stochastic_order: bool = False,
-    rope: float | None = None,
+    rope: Rope | None = None,
 ) -> Summary:
     """As `summarise`, from records that are already read, in the order they started.
 
@@ -246,24 +253,35 @@ def summarise_runs(
         raise UserError(f"no finished run has the metric {headline}: {near(headline, names)}")
     kinds = dict.fromkeys((record.task, record.data) for record in records)
     reading = Reading.of(runs, rope, stochastic_order)
+    groups = tuple(
+        _group([run for run in runs if (run[1].task, run[1].data) == kind], headline, reading, rope) for kind in kinds
+    )
     return Summary(
         name=directory.resolve().name,
-        groups=tuple(
-            _group([run for run in runs if (run[1].task, run[1].data) == kind], headline, reading) for kind in kinds
-        ),
+        groups=groups,
         problems=tuple(
             Problem(record.label, record.seed, record.status, record.error, _log(directory, run, record))
             for run, record in runs
             if record.status != "done"
         ),
+        over=over_data_sets([_data_set(group, groups, runs) for group in groups]) if len(groups) > 1 else None,
     )
 
 
-def _group(runs: list[tuple[Path, Record]], headline: str | None, reading: Reading) -> Group:
-    """Of runs on one data set, for one task."""
+def _data_set(group: Group, groups: tuple[Group, ...], runs: list[tuple[Path, Record]]) -> DataSet:
+    name = group.data if sum(other.data == group.data for other in groups) == 1 else group.title
+    shown = [run for run in runs if group.holds(run[1]) and run[1].label not in group.unchosen]
+    baseline = group.baseline.metrics.get(group.headline or "") if group.baseline else None
+    return DataSet(name, group.headline, baseline, shown)
+
+
+def _group(runs: list[tuple[Path, Record]], headline: str | None, reading: Reading, rope: Rope | None) -> Group:
+    """Of runs on one data set, for one task. rope: that of the command."""
     records = [record for _, record in runs]
     names = _ranked(records, reading.metrics(records[0].data))
     chosen = headline if headline in names else next(iter(names), None)
+    if chosen is not None:
+        check_rope(chosen, rope)
     choices = tuple(find_choices(records, chosen))
     unchosen = {label for choice in choices for label in choice.others}
     runs = [(place, without_test(record) if record.label in unchosen else record) for place, record in runs]
@@ -271,9 +289,15 @@ def _group(runs: list[tuple[Path, Record]], headline: str | None, reading: Readi
     metrics = tuple(sorted(names, key=lambda name: name != chosen))
     shown = tuple(dict.fromkeys([*_shown(metrics, chosen), *(choice.metric for choice in choices)]))
     labels = dict.fromkeys(record.label for record in records)
-    rows = tuple(_row(label, [record for record in records if record.label == label]) for label in labels)
+
+    def made(left_out: Collection[tuple[str, int]] = ()) -> tuple[Row, ...]:
+        by_label = {label: [record for record in records if record.label == label] for label in labels}
+        return tuple(_row(label, of_label, left_out) for label, of_label in by_label.items())
+
+    rows = made()
     parameters, matches = {row.label: row.parameters for row in rows}, {row.label: row.match for row in rows}
     verdict = verdict_on(runs, chosen, reading, parameters, matches)
+    rows = made(verdict.left_out) if verdict.left_out else rows
     conditions = tuple(fairness(records, tunings_in(run.parent for run, _ in runs)[0]))
     if verdict.pairs and (differences := unequal(conditions)):
         verdict = replace(verdict, sentences=(differences, *verdict.sentences))
@@ -285,7 +309,7 @@ def _group(runs: list[tuple[Path, Record]], headline: str | None, reading: Readi
         shown=shown,
         conventions=(*conventions(records, shown), *(choice.sentence for choice in choices)),
         rows=rows,
-        seeds=tuple(sorted({record.seed for record in records if record.status == "done"})),
+        seeds=tuple(sorted({seed for row in rows for seed in row.seeds})),
         verdict=verdict,
         choices=choices,
         fairness=conditions,
@@ -321,8 +345,9 @@ def training_seconds(record: Record) -> float | None:
     return max(known) if known else None
 
 
-def _row(label: str, records: list[Record]) -> Row:
+def _row(label: str, records: list[Record], left_out: Collection[tuple[str, int]]) -> Row:
     done = sorted((record for record in records if record.status == "done"), key=lambda record: record.seed)
+    judged = [record for record in done if (label, record.seed) not in left_out]
     counts: dict[str, int] = {}
     for record in records:
         counts[record.status] = counts.get(record.status, 0) + 1
@@ -334,8 +359,10 @@ def _row(label: str, records: list[Record]) -> Row:
         cell=records[0].cell,
         engine=", ".join(dict.fromkeys(record.engine for record in done or records if record.engine)),
         counts=counts,
-        seeds=tuple(record.seed for record in done),
-        metrics={name: Statistic({record.seed: number(record.metrics.get(name)) for record in done}) for name in names},
+        seeds=tuple(record.seed for record in judged),
+        metrics={
+            name: Statistic({record.seed: number(record.metrics.get(name)) for record in judged}) for name in names
+        },
         parameters=dict(sized.parameters),
         tokens_per_second=Statistic(
             {record.seed: number(record.throughput.get("tokens_per_second")) for record in done}

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import io
 import re
+from collections import Counter
+from collections.abc import Sequence
 from csv import writer
 
+from lightning_seq.printable import table_cell
 from lightning_seq.records.numbers import number
-from lightning_seq.report import columns
+from lightning_seq.report import columns, over_data_sets_tables
 from lightning_seq.report.columns import Column, Value
 from lightning_seq.report.escape import latex, markdown_cell, one_line
 from lightning_seq.report.formats import NOTHING, whole
+from lightning_seq.report.over_data_sets import OverDataSets
+from lightning_seq.report.over_data_sets_tables import label_table
 from lightning_seq.report.summary import Group, Row, Summary
 from lightning_seq.report.verdict import probability
 
@@ -80,10 +85,20 @@ def markdown(summary: Summary) -> str:
             _markdown_list([*verdict(group), *_best_mean(group), *notes(group)]),
             _markdown_pairs(group),
         ]
+    if summary.over is not None:
+        parts += ["## Over data sets", *_markdown_over(summary.over)]
     if several and summary.problems:
         parts.append("## Unfinished runs")
     parts.append(_markdown_list(problem_lines(summary)))
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _markdown_over(over: OverDataSets) -> list[str]:
+    labels, pairs = (
+        "\n".join([_markdown_row(head), "|---|" + "---:|" * (len(head) - 1), *map(_markdown_row, rows)])
+        for head, rows in (label_table(over), over_data_sets_tables.pair_table(over))
+    )
+    return [labels, _markdown_list([one_line(text) for text in (*over.sentences, *over.how)]), pairs]
 
 
 def _markdown_table(group: Group) -> str:
@@ -149,30 +164,50 @@ def _markdown_pairs(group: Group) -> str:
 
 def tex(summary: Summary) -> str:
     """A LaTeX table as wide as the text for each data set, with booktabs' rules and the verdict in its caption."""
-    parts = ["% \\usepackage{booktabs,tabularx}", *(_tex_table(summary, group) for group in summary.groups)]
+    parts = ["% \\usepackage{booktabs,tabularx}"]
+    named: Counter[str] = Counter()
+
+    def name_of(title: str) -> str:
+        name = re.sub("[^a-z0-9]+", "-", title.lower()).strip("-") or "results"
+        named[name] += 1
+        return name if named[name] == 1 else f"{name}-{named[name]}"
+
+    for group in summary.groups:
+        title = f"{summary.name}: {group.title}" if len(summary.groups) > 1 else summary.name
+        parts.append(_tex_table(group, title, name_of(title)))
+    if summary.over is not None:
+        head, rows = label_table(summary.over)
+        title = f"{summary.name}: over {len(summary.over.names)} data sets"
+        cells = [" & ".join(latex(cell) for cell in row[:4]) + " \\\\" for row in rows]
+        parts.append(_tex_float(title, name_of(title), [*summary.over.sentences, *summary.over.how], head[:4], cells))
     return "\n\n".join(parts) + "\n"
 
 
-def _tex_table(summary: Summary, group: Group) -> str:
+def _tex_table(group: Group, title: str, name: str) -> str:
+    """name: of its `\\label`."""
     shown = columns.tex_columns(group)
-    lines = []
-    for row in columns.rows(group):
-        bold = 2 if row == group.significant() else None
-        cells = [latex(column.text(row)) for column in shown]
-        lines.append(" & ".join(f"\\textbf{{{cell}}}" if i == bold else cell for i, cell in enumerate(cells)) + " \\\\")
-    title = f"{summary.name}: {group.title}" if len(summary.groups) > 1 else summary.name
-    caption = [f"{title}.", *verdict(group), *(_best_mean(group) if group.significant() else [])]
-    name = re.sub("[^a-z0-9]+", "-", title.lower()).strip("-") or "results"
+    lines = [_tex_row(group, row, shown) for row in columns.rows(group)]
+    if group.baseline is not None:
+        lines.insert(-1, "\\midrule")
+    caption = [*verdict(group), *(_best_mean(group) if group.significant() else [])]
+    comments = [f"% {text}" for text in notes(group)]
+    return "\n".join([*comments, _tex_float(title, name, caption, [column.name for column in shown], lines)])
+
+
+def _tex_float(title: str, name: str, caption: Sequence[str], head: Sequence[str], lines: Sequence[str]) -> str:
+    """name: of its `\\label`; lines: the rows in LaTeX."""
     return "\n".join(
         [
-            *(f"% {text}" for text in notes(group)),
             "\\begin{table}",
             "\\centering",
-            f"\\caption{{{latex(' '.join(caption))}}}",
+            f"\\caption{{{latex(' '.join([f'{title}.', *caption]))}}}",
             f"\\label{{tab:{name}}}",
-            f"\\begin{{tabularx}}{{\\textwidth}}{{>{{\\raggedright\\arraybackslash}}X{'r' * (len(shown) - 1)}}}",
+            "\\medskip",
+            f"\\{'small' if len(head) < 7 else 'footnotesize'}",
+            "\\setlength{\\tabcolsep}{4pt}",
+            f"\\begin{{tabularx}}{{\\textwidth}}{{>{{\\raggedright\\arraybackslash}}X{'r' * (len(head) - 1)}}}",
             "\\toprule",
-            " & ".join(latex(column.name) for column in shown) + " \\\\",
+            " & ".join(_tex_heading(name) for name in head) + " \\\\",
             "\\midrule",
             *lines,
             "\\bottomrule",
@@ -180,6 +215,23 @@ def _tex_table(summary: Summary, group: Group) -> str:
             "\\end{table}",
         ]
     )
+
+
+def _tex_heading(name: str) -> str:
+    """The split of a metric above its name, where both in a line are wide."""
+    split, _, rest = name.partition("/")
+    if not rest or len(name) <= len(columns.SPEED.name):
+        return latex(name)
+    return f"\\shortstack[r]{{{latex(split)}/\\\\{latex(rest)}}}"
+
+
+def _tex_row(group: Group, row: Row, shown: list[Column]) -> str:
+    """The label may break behind signs between its words: `,` `/` `_` `=` `:` `>` and a dot that no digit follows."""
+    label, *cells = (latex(column.text(row)) for column in shown)
+    if row == group.significant():
+        cells[1] = f"\\textbf{{{cells[1]}}}"
+    broken = re.sub(r"(\\_|\\textgreater\{\}|[=,/:]|\.(?!\d))(?=\S)", r"\1\\allowbreak{}", label)
+    return " & ".join([broken, *cells]) + " \\\\"
 
 
 def _markdown_list(lines: list[str]) -> str:
@@ -200,8 +252,17 @@ def csv(summary: Summary) -> str:
         for row in columns.rows(group):
             cells = _sheet_row(group, row, shown)
             if not buffer.tell():
-                sheet.writerow(map(one_line, cells))
-            sheet.writerow(one_line(_precise(value)) for value in cells.values())
+                sheet.writerow(table_cell(one_line(name)) for name in cells)
+            sheet.writerow(table_cell(one_line(_precise(value))) for value in cells.values())
+    return buffer.getvalue()
+
+
+def over_csv(over: OverDataSets) -> str:
+    """The labels over all data sets, see `over_data_sets_tables.sheet`."""
+    buffer = io.StringIO()
+    writer(buffer, lineterminator="\n").writerows(
+        [one_line(_precise(value)) for value in row] for row in over_data_sets_tables.sheet(over)
+    )
     return buffer.getvalue()
 
 

@@ -16,6 +16,8 @@ from rich.text import Text
 
 from lightning_seq.report.columns import rows, terminal_columns
 from lightning_seq.report.escape import one_line
+from lightning_seq.report.formats import NOTHING
+from lightning_seq.report.over_data_sets import OverDataSets
 from lightning_seq.report.summary import Group, Summary
 from lightning_seq.report.tables import notes, problem_lines
 
@@ -33,7 +35,25 @@ def terminal(summary: Summary) -> RenderableType:
         parts += [Text(one_line(text), style="dim") for text in (*group.verdict.how, *notes(group))]
         if group is not summary.groups[-1]:
             parts.append(Text(""))
+    if summary.over is not None:
+        names = ", ".join(summary.over.names)
+        title = one_line(f"{summary.name}: over {len(summary.over.names)} data sets ({names})")
+        parts += [Text(""), Text(title, style="italic"), _over_table(summary.over)]
+        parts += [Text(one_line(text)) for text in summary.over.sentences]
+        parts += [Text(one_line(text), style="dim") for text in summary.over.how]
     return Lines(*parts, *(Text(line, style="dim") for line in problem_lines(summary)))
+
+
+def _over_table(over: OverDataSets) -> Table:
+    """The labels over all data sets, with the rank on each."""
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    for heading in ("label", "mean rank", "ranks", "interquartile mean", "95 % CI"):
+        table.add_column(heading, justify="left" if heading == "label" else "right", overflow="fold")
+    for row in over.labels:
+        ranks = " ".join(f"{rank:g}" for rank in row.ranks)
+        middle = f"{row.middle.value:.3f}", row.middle.interval(3) or NOTHING
+        table.add_row(*map(Text, (one_line(row.name), f"{row.mean_rank:.2f}", ranks, *middle)))
+    return table
 
 
 @dataclass(frozen=True)

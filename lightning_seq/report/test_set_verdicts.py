@@ -9,6 +9,7 @@ from dataclasses import replace
 from lightning_seq.files import Plain
 from lightning_seq.records.numbers import number
 from lightning_seq.report.reading import Reading
+from lightning_seq.report.seed_draws import drawn
 from lightning_seq.report.test_sets import Run, by_test_set
 from lightning_seq.report.verdict import Evaluation, Verdict, judge
 
@@ -28,14 +29,18 @@ def verdict_on(
 
     verdicts = []
     for name, members in by_test_set(runs).items():
+        every = {(record.label, record.seed) for _, record in members}
         members, level, notes = reading.at_look(members)
+        later = every - {(record.label, record.seed) for _, record in members} if members else set()
         scores, failed = _scores(members, headline), _failed(members)
-        several = sum(len(by_seed) > 1 for by_seed in scores.values()) > 1
+        draws = drawn(record for _, record in members)  # examples of different splits are not the same
+        several = not draws and sum(len(by_seed) > 1 for by_seed in scores.values()) > 1
         examples, clusters, problems = example_scores(members, headline) if several else ({}, None, [])
-        test_set, notes = Evaluation(scores, name, failed, examples, clusters), [*notes, *problems]
+        test_set, notes = Evaluation(scores, name, failed, examples, clusters, draws), [*notes, *problems]
         order, rope = reading.stochastic_order, reading.rope
-        verdict = judge(headline, test_set, parameters, matches, notes, order, rope, level)
-        verdicts.append(replace(verdict, test_set=name))
+        planned = reading.looks is not None
+        verdict = judge(headline, test_set, parameters, matches, notes, order, rope, level, planned)
+        verdicts.append(replace(verdict, test_set=name, left_out=verdict.left_out | later))
     if len(verdicts) == 1:
         return verdicts[0]
     scales = [verdict.scale for verdict in verdicts if verdict.scale is not None]
@@ -46,6 +51,7 @@ def verdict_on(
         pairs=tuple(pair for verdict in verdicts for pair in verdict.pairs),
         scale=replace(scales[0], level=level) if scales else None,
         parts=tuple(verdicts),
+        left_out=frozenset[tuple[str, int]]().union(*(verdict.left_out for verdict in verdicts)),
     )
 
 

@@ -17,11 +17,14 @@ from statistics import fmean
 import numpy as np
 
 from lightning_seq.files import Plain
+from lightning_seq.report import seed_draws
 from lightning_seq.report.scale import SUCCESSES, Scale, scale
+from lightning_seq.report.seed_draws import in_words
 from lightning_seq.significance.compare import MOST_SEEDS, Comparison, Decision, Pair, compare
 from lightning_seq.significance.simultaneous import ALPHA
 
-ONE_SEED = "One seed for each label: nothing can be concluded from one seed. Run more with seeds=3."
+ONE_OF_PLAN = "One seed for each label: nothing can be concluded from one seed."
+ONE_SEED = f"{ONE_OF_PLAN} Run more with seeds=3."
 NO_PAIR = "Fewer than two labels have two runs with a finite result: nothing can be concluded."
 MANY = 20
 """With more labels than these, the sentence names only the best one and counts the other pairs."""
@@ -42,6 +45,7 @@ class Verdict:
     scale:     of the differences in `pairs`.
     test_set:  its name; empty where it is the only one.
     parts:     the verdict on each test set, where there are several.
+    left_out:  by label and seed, the runs with a result on which the verdict does not rest.
     """
 
     sentences: tuple[str, ...] = ()
@@ -51,6 +55,7 @@ class Verdict:
     scale: Scale | None = None
     test_set: str = ""
     parts: tuple[Verdict, ...] = ()
+    left_out: frozenset[tuple[str, int]] = frozenset()
 
     @property
     def ranked(self) -> list[str]:
@@ -82,7 +87,7 @@ class Evaluation:
     failed:   by label, the seeds whose runs failed.
     examples: see `significance.compare.compare`.
     clusters: `[N]`, or None.
-    blocked:  whether a seed draws the split or the vectors.
+    drawn:    see `report.seed_draws.drawn`; if there is anything, seeds are compared as blocks.
     """
 
     scores: Mapping[str, Mapping[int, float]]
@@ -90,7 +95,7 @@ class Evaluation:
     failed: Mapping[str, frozenset[int]] | None = None
     examples: Mapping[tuple[str, int], np.ndarray] | None = None
     clusters: np.ndarray | None = None
-    blocked: bool = False
+    drawn: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -112,6 +117,7 @@ def judge(
     stochastic_order: bool = False,
     rope: float | None = None,
     level: float = ALPHA,
+    planned: bool = False,
 ) -> Verdict:
     """The verdict on the labels of one test set; labels without scores are left out.
 
@@ -119,15 +125,16 @@ def judge(
     matches:    by label, the target of its size, as in a record: the sentence names it if all are equal.
     notes:      on problems of the examples' scores.
     rope:       see `scale`.
-    level:      of the test; another one than 5 % is of a plan, which adds seeds itself: pairs then hold no `needed`.
+    level:      of the test.
+    planned:    whether a plan adds seeds by itself: pairs then hold no `needed`.
     """
     scores = {label: by_seed for label, by_seed in test_set.scores.items() if by_seed}
     if metric is None or not scores:
         return Verdict(how=tuple(notes))
     if all(len(by_seed) == 1 for by_seed in scores.values()):
-        return Verdict((ONE_SEED,))
+        return Verdict((ONE_OF_PLAN if planned else ONE_SEED,), tuple(notes))
     if len(scores) < 2:
-        return Verdict()
+        return Verdict(how=tuple(notes))
     measure = scale(metric, rope, level)
     scores = {label: measure.all_compared(runs) for label, runs in scores.items()}
     test_set = replace(test_set, scores=scores)
@@ -136,10 +143,13 @@ def judge(
         return Verdict((NO_PAIR,), tuple(notes))
     sign = 1 if measure.lower_is_better else -1
     known = {label for pair in comparison.pairs for label in (pair.better, pair.other)}
-    ranked = sorted(known, key=lambda label: (sign * fmean(scores[label].values()), label))
+    all_seeds = {seed for label in known for seed in scores[label]}
+    seeds = set(seed_draws.common_seeds(scores, known)) if test_set.drawn else all_seeds
+    judged = {label: [value for seed, value in scores[label].items() if seed in seeds] for label in known}
+    ranked = sorted(known, key=lambda label: (sign * fmean(judged[label]), label))
     place = {label: number for number, label in enumerate(ranked)}
     pairs = tuple(sorted(comparison.pairs, key=lambda pair: sorted((place[pair.better], place[pair.other]))))
-    if level != ALPHA:
+    if planned:
         pairs = tuple(replace(pair, needed=None) for pair in pairs)
     successes = SUCCESSES if level == ALPHA else replace(SUCCESSES, level=level)
     verdict = Verdict(pairs=pairs, scale=measure if comparison.threshold is None else successes)
@@ -147,6 +157,7 @@ def judge(
     size = _matched([(matches or {}).get(label, {}) for label in ranked])
     size = size or _alike([parameters.get(label, {}) for label in ranked])
     conditions = f"At {size} and {_seeds(pairs)}" if size else f"With {_seeds(pairs)}"
+    conditions += f", each with its own {in_words(test_set.drawn)}" if test_set.drawn else ""
     sentences = [
         f"{conditions}, {_sentence(ranked, verdict)}.",
         *_plan(verdict, comparison.examples),
@@ -154,8 +165,10 @@ def judge(
     ]
     if test_set.name:
         sentences = [f"{test_set.name}: {sentence}" for sentence in sentences]
-    how = (*_how(scores, comparison, metric, measure, test_set.clusters is not None), *notes)
-    return replace(verdict, sentences=tuple(sentences), how=how, best=best)
+    blocks = seed_draws.how(test_set.drawn, scores, ranked) if test_set.drawn else []
+    how = (*_how(scores, comparison, metric, measure, test_set), *blocks, *notes)
+    left_out = frozenset((label, seed) for label in known for seed in set(scores[label]) - seeds)
+    return replace(verdict, sentences=tuple(sentences), how=how, best=best, left_out=left_out)
 
 
 def clauses(ranked: Sequence[str], pairs: Sequence[Pair]) -> list[Clause]:
@@ -209,12 +222,12 @@ def probability(p: float) -> str:
 def _compare(test_set: Evaluation, measure: Scale, stochastic_order: bool = False) -> Comparison:
     return compare(
         test_set.scores,
-        None if measure.log else test_set.examples,
+        test_set.examples,
         test_set.clusters,
         measure.lower_is_better,
         measure.limits,
         measure.rope,
-        test_set.blocked,
+        bool(test_set.drawn),
         stochastic_order,
         measure.level,
     )
@@ -352,13 +365,14 @@ def rounded(count: float) -> str:
 
 
 def _how(
-    scores: Mapping[str, Mapping[int, float]], comparison: Comparison, metric: str, measure: Scale, named: bool
+    scores: Mapping[str, Mapping[int, float]], comparison: Comparison, metric: str, measure: Scale, test_set: Evaluation
 ) -> list[str]:
     pairs = comparison.pairs
-    over = "over training runs (seeds) alone, on these test examples"
+    over = "over training runs (seeds) alone"
+    over += ", each on its own test examples" if "test" in test_set.drawn else ", on these test examples"
     if comparison.examples:
         over = f"over training runs (seeds) and {comparison.examples:,} test examples"
-        over += f" in {comparison.clusters:,} groups" if named else ""
+        over += f" in {comparison.clusters:,} groups" if test_set.clusters is not None else ""
     family = "one pair" if len(pairs) == 1 else f"all {len(pairs)} pairs"
     what = f"the logarithm of {metric}" if measure.log else metric
     if comparison.threshold is not None:

@@ -108,8 +108,8 @@ def compare(
               blocks.
     level:    of the test: intervals cover all differences with a chance of 1 - level.
 
-    Raises ValueError for examples of different lengths, scores that are not finite, a negative rope, and a level out of
-    the range from 0.0001 to 1.
+    Raises ValueError for examples of different lengths, clusters of another length, scores that are not finite, a
+    negative rope, and a level out of the range from 0.0001 to 1.
     """
     if not all(math.isfinite(value) for by_seed in scores.values() for value in by_seed.values()):
         raise ValueError("expected finite scores")
@@ -175,6 +175,8 @@ def _cells(
         return None
     if len({len(examples[run]) for run in runs}) > 1:
         raise ValueError("expected the scores of the same examples in every run")
+    if clusters is not None and len(clusters) != len(examples[runs[0]]):
+        raise ValueError(f"{len(clusters)} clusters came for {len(examples[runs[0]])} examples: expected one for each")
     count = len(examples[runs[0]]) if clusters is None else len(np.unique(clusters))
     return [np.stack([examples[label, seed] for seed in seeds[label]]) for label in seeds] if count > 1 else None
 

@@ -37,6 +37,8 @@ class LanguageModelling(Task):
                 `chunk_length` (Merity et al. 2018, sec. 4.1); None for chunks of one length.
     tokens_per_character: by split, the factor from nats per token to nats per character; without it, no bits per
                 character are logged.
+    surface_nats_per_character: by split, the nats of what the tokens leave open about the text, such as the spelling of
+                unknown words; 0 for splits without it.
     monitor, log_every: see `Task`.
 
     If a batch's `extra` has `advance`, the next batch starts from the state after so many tokens of this one:
@@ -44,6 +46,9 @@ class LanguageModelling(Task):
 
     Logged: `train/loss`, and `loss perplexity accuracy` (and `bits_per_character`) under `val/` and `test/`. The loss
     is the mean over all tokens, `<eos>` counted, in nats; perplexity is its exponential.
+
+    After a test `predictions` is `[N, 4]` float64, a row for each window of a column, or for each line: its id, its
+    targets, their summed loss, and how many of them are the likeliest token; sorted by id.
     """
 
     MONITORS: ClassVar[Mapping[str, str]] = dict.fromkeys(
@@ -63,6 +68,7 @@ class LanguageModelling(Task):
         temporal_penalty: Weight = 0.0,
         chunk_length: int | None = None,
         tokens_per_character: Mapping[str, float] | None = None,
+        surface_nats_per_character: Mapping[str, float] | None = None,
         monitor: str = "val/loss",
         log_every: int = 20,
     ) -> None:
@@ -75,9 +81,12 @@ class LanguageModelling(Task):
                 f"task.activation_penalty is {activation_penalty} and task.temporal_penalty {temporal_penalty}, "
                 "expected at least 0"
             )
-        self.characters = dict(tokens_per_character or {})
-        if monitor == "val/bits_per_character" and not self.characters:
-            raise UserError("task.monitor=val/bits_per_character: the number of characters is unknown for these data")
+        self.characters, self.surface_nats = dict(tokens_per_character or {}), dict(surface_nats_per_character or {})
+        if monitor == "val/bits_per_character" and SPLITS["val"] not in self.characters:
+            raise UserError(
+                "task.monitor=val/bits_per_character: the number of characters, or how <unk> is spelt, is unknown for "
+                "the validation split of these data: set task.monitor=val/loss"
+            )
         self.carry, self.evaluation = carry, evaluation
         self.activation_penalty, self.temporal_penalty = activation_penalty, temporal_penalty
         self.chunk_length = chunk_length
@@ -162,15 +171,20 @@ class LanguageModelling(Task):
         read, self._evaluated = self._read(batch, self._evaluated)
         counts = batch.target_mask
         targets = batch.targets[counts]
+        losses, hits = token_scores(self.model.softmax, read.hidden[counts], targets, self.model.size)
         if len(targets):
-            losses, hits = token_scores(self.model.softmax, read.hidden[counts], targets, self.model.size)
             self.means(split).update(loss=losses, accuracy=hits.float())
+        if split == "test":
+            sums = torch.zeros(len(counts), 3, dtype=torch.float64, device=losses.device)
+            sums.index_add_(0, counts.nonzero()[:, 0], torch.stack([torch.ones_like(losses), losses, hits], 1).double())
+            self._rows.append(torch.cat([batch.ids[:, None].double(), sums], 1)[sums[:, 0] > 0])
 
     def logged(self, split: str, means: dict[str, Tensor]) -> dict[str, Tensor]:
         self._evaluated = None
         values = {"loss": means["loss"], "perplexity": means["loss"].exp(), "accuracy": means["accuracy"]}
-        if SPLITS[split] in self.characters:
-            values["bits_per_character"] = means["loss"] / math.log(2) * self.characters[SPLITS[split]]
+        if (name := SPLITS[split]) in self.characters:
+            nats = means["loss"] * self.characters[name] + self.surface_nats.get(name, 0.0)
+            values["bits_per_character"] = nats / math.log(2)
         return values
 
     def on_save_checkpoint(self, checkpoint: Checkpoint) -> None:

@@ -34,12 +34,20 @@ def column_of(lines: Iterable[str], suffix: str, name: str, place: str) -> Itera
 def json_object(line: str, where: str, column: str) -> dict[str, object]:
     """The object on a line. Raises UserError for another line. column: a key of the object, for the error."""
     try:
-        record = json.loads(line)
+        record = json.loads(line, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
         raise UserError(f"{where}: not JSON ({error}): expected one object on every line") from None
     if not isinstance(record, dict):
         kind = type(record).__name__
         raise UserError(f"{where}: {kind}, expected an object such as {{{json.dumps(column)}: …}}")
+    return record
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Raises ValueError for a key that is given twice."""
+    if len(record := dict(pairs)) < len(pairs):
+        twice = next(key for number, (key, _) in enumerate(pairs) if key in dict(pairs[:number]))
+        raise ValueError(f"the key {twice!r} is given twice")
     return record
 
 

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Iterable, Iterator
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 from lightning_seq.errors import UserError
@@ -69,10 +72,77 @@ def read_lines(path: Path, encoding: str = "utf-8", key: str | None = None) -> l
     return split_lines(read_text(path, encoding, key))
 
 
+@dataclass(frozen=True)
+class FileLines:
+    """The lines of a file with their line feeds, as `split_lines` cuts them: read anew each time, never all at once.
+
+    start, stop: the numbers of the first line and of the line after the last, from 0.
+    """
+
+    path: Path
+    encoding: str
+    start: int
+    stop: int
+
+    @classmethod
+    def of(cls, path: Path, encoding: str = "utf-8", key: str | None = None) -> FileLines:
+        """All lines. Raises UserError as `read_text` does."""
+        check_encoding(encoding, key or "encoding")
+        whole = cls(path, encoding, 0, sys.maxsize)
+        try:
+            return replace(whole, stop=whole._checked())
+        except (OSError, ValueError):
+            return replace(whole, stop=len(read_lines(path, encoding, key)))  # which raises the error
+
+    def _checked(self) -> int:
+        """The number of lines. Raises OSError or ValueError for a file that `read_text` would not read."""
+        with self.path.open("rb") as stream:
+            marked = _marked(stream.read(4))
+        if marked and not codecs.lookup(self.encoding).name.startswith(marked):
+            raise ValueError(marked)
+        count = 0
+        for line in self:
+            if "\0" in line:
+                raise ValueError("a NUL")
+            line.encode("utf-8")  # which half a surrogate pair is not
+            count += 1
+        return count
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+    def __iter__(self) -> Iterator[str]:
+        for line in self.raw():
+            yield line.rstrip("\r\n") + "\n" * line.endswith("\n")
+
+    def raw(self) -> Iterator[str]:
+        """The lines with their ends as the file has them."""
+        with self.path.open(encoding=self.encoding, newline="\n") as stream:
+            for number, line in enumerate(islice(stream, self.start, self.stop), self.start):
+                yield line.removeprefix("\ufeff") if number == 0 else line
+
+    def __getitem__(self, part: slice) -> FileLines:
+        start, stop, _ = part.indices(len(self))
+        return replace(self, start=self.start + start, stop=self.start + max(start, stop))
+
+
 def split_lines(text: str) -> list[str]:
     """The lines of a text, without their ends."""
     *ended, last = text.split("\n")
     return [line.rstrip("\r") for line in (*ended, *([last] if last else []))]
+
+
+def check_line_ends(path: Path, lines: Iterable[str], marks: Sequence[str]) -> None:
+    """Raises UserError for a carriage return inside a line with a second example after it.
+
+    lines: of the file, without their ends. marks: each is in every example, such as a tab.
+    """
+    for number, line in enumerate(lines, 1):
+        after = line.partition("\r")[2]
+        if any(mark in after for mark in marks):
+            raise UserError(
+                f"{path}, line {number}: a carriage return inside the line: expected a line feed at the end of a line"
+            )
 
 
 def check_encoding(encoding: str, key: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 
@@ -61,25 +61,42 @@ class Tokeniser:
     def __call__(self, text: str) -> list[str]:
         return self._split(text)
 
-    @cached_property
-    def _split(self) -> Callable[[str], list[str]]:
-        form, lower, level, keep = self.normalise, self.lower, self.level, self.spaces == "keep"
-        replace = [(normal(old, form), normal(new, form)) for old, new in self.replace.items()]
-        plain = _PLAIN.findall
+    def spaces_before(self, text: str, tokens: Sequence[str]) -> list[bool]:
+        """Whether white space precedes each of the words of a text, `tokens`."""
+        text, end, spaces = self._clean(text), 0, []
+        for token in tokens:
+            start = text.index(token, end)
+            spaces.append(text[end:start].strip(_JOINERS) != "")
+            end = start + len(token)
+        return spaces
 
-        def split(text: str) -> list[str]:
+    @cached_property
+    def _clean(self) -> Callable[[str], str]:
+        """The text whose parts are tokens."""
+        form, lower, typographic = self.normalise, self.lower, self.level == "word"
+        replace = [(normal(old, form), normal(new, form)) for old, new in self.replace.items()]
+
+        def clean(text: str) -> str:
             text = normal(text, form)
             for old, new in replace:
                 text = text.replace(old, new)
             if lower:
                 text = text.lower()
+            return text.replace("’", "'") if typographic else text
+
+        return clean
+
+    @cached_property
+    def _split(self) -> Callable[[str], list[str]]:
+        clean, level, keep, plain = self._clean, self.level, self.spaces == "keep", _PLAIN.findall
+
+        def split(text: str) -> list[str]:
+            text = clean(text)
             if level == "character":
                 return list(text if keep else " ".join(text.split()))
             if level == "spaced":
                 return text.split()
-            if text.isascii():
-                return plain(text)
-            return _with_marks().findall(text.replace("’", "'"))
+            return plain(text) if text.isascii() else _with_marks().findall(text)
 
         return split
 

@@ -39,10 +39,13 @@ class CheckpointFiles(CheckpointIO):
     one holds no weights if the best one has the same.
 
     keep_optimizer: whether the best one also holds the state of the training.
+
+    has_best: whether the best one was written, or was there when the run resumed.
     """
 
     def __init__(self, keep_optimizer: bool = False) -> None:
         self.keep_optimizer = keep_optimizer
+        self.has_best = False
         self._known = False
 
     def save_checkpoint(self, checkpoint: Checkpoint, path: str | Path, storage_options: object = None) -> None:
@@ -60,10 +63,12 @@ class CheckpointFiles(CheckpointIO):
         if path.name == LAST and checkpoint.get(KEY, {}).get("place") == END:
             checkpoint = share_weights(checkpoint, path.with_name(BEST))
         write_checkpoint(path, checkpoint)
+        self.has_best = self.has_best or path.name == BEST
 
     def load_checkpoint(
         self, path: str | Path, map_location: torch.serialization.MAP_LOCATION = "cpu", weights_only: bool | None = None
     ) -> Checkpoint:
+        self.has_best = Path(path).with_name(BEST).is_file()
         return read_checkpoint(Path(path), map_location or "cpu")
 
     def remove_checkpoint(self, path: str | Path) -> None:

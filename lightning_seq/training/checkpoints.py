@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
+import re
+import zipfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
+from torch import nn
 
 from lightning_seq.config.tree import Config
 from lightning_seq.errors import UserError
@@ -24,6 +27,9 @@ LAST, BEFORE = "last.ckpt", "before.ckpt"
 """The checkpoint from which a run resumes, and the one from which it resumes if the first is damaged."""
 OF_BEST = "weights_of_best"
 """Key of a last checkpoint whose weights are those of the best one: it holds the SHA-256 of that one."""
+
+_NOT_WRITTEN = re.compile(r"unexpected pos|PytorchStreamWriter|failed writing")
+"""Errors of torch's writer when a write to the file fails."""
 
 Checkpoint = dict[str, Plain]
 """Plain values and tensors."""
@@ -47,6 +53,15 @@ def recorded(path: Path) -> list[str]:
 def is_good(path: Path) -> bool:
     """Whether a checkpoint exists and its checksum is right."""
     return _has(path, *recorded(path))
+
+
+def check_selected(best: Path | None) -> None:
+    """Raises UserError if the checkpoint with the selected weights is not good: the run would be tested with others."""
+    if best is not None and not is_good(best):
+        raise UserError(
+            f"{best} is missing or damaged, and this run had selected its weights: put it back, or give resume=never "
+            "to start again"
+        )
 
 
 def _has(path: Path, *digests: str) -> bool:
@@ -92,9 +107,12 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
                 os.fsync(handle)
             finally:
                 os.close(handle)
-    except OSError as error:
+    except (OSError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and not _NOT_WRITTEN.search(str(error)):
+            raise
+        reason = error.strerror if isinstance(error, OSError) else "the disk is full, or its quota is used up"
         raise UserError(
-            f"{path} cannot be written ({error.strerror}): make room there; the same command resumes the run"
+            f"{path} cannot be written ({reason}): make room there; the same command resumes the run"
         ) from error
 
 
@@ -168,6 +186,7 @@ def read_checkpoint(path: Path, map_location: torch.serialization.MAP_LOCATION =
 def _read(path: Path, map_location: torch.serialization.MAP_LOCATION = "cpu", mmap: bool = False) -> Checkpoint:
     """mmap: whether tensors stay on disk until they are used."""
     try:
+        _check_archive(path)
         checkpoint = torch.load(path, map_location=map_location, weights_only=True, mmap=mmap)
     except Exception as error:  # torch's reader may raise anything on a damaged file
         raise UserError(
@@ -177,6 +196,36 @@ def _read(path: Path, map_location: torch.serialization.MAP_LOCATION = "cpu", mm
     if not isinstance(checkpoint, dict):
         raise UserError(f"{path} is not a checkpoint of lightning_seq: expected one from a run's checkpoints/")
     return checkpoint
+
+
+def _check_archive(path: Path) -> None:
+    """Raises ValueError unless the file is an archive of parts that are not compressed, so that it takes no more memory
+    than it has bytes."""
+    with zipfile.ZipFile(path) as archive:
+        parts = archive.infolist()
+    if any(part.compress_type != zipfile.ZIP_STORED for part in parts):
+        raise ValueError("a part of it is compressed")
+    if sum(part.file_size for part in parts) > path.stat().st_size:
+        raise ValueError("its parts are larger than the file")
+
+
+def fits(weights: Mapping[str, object], model: nn.Module) -> str | None:
+    """The reason why weights do not fit a model, which may be on the device `meta`; None if they do.
+
+    Each weight must be stored in full: a single number may be expanded to any size.
+    """
+    state = model.state_dict()
+    for name in sorted({*weights, *state}):
+        own, weight = state.get(name), weights.get(name)
+        if own is None or weight is None:
+            return f"{name} is {'missing' if weight is None else 'not part of the model'}"
+        if not isinstance(weight, torch.Tensor) or weight.layout is not torch.strided or weight.is_quantized:
+            return f"{name} is no tensor"
+        if weight.shape != own.shape or weight.is_complex() != own.is_complex():
+            return f"{name} has the shape {[*weight.shape]}, expected {[*own.shape]}"
+        if weight.nbytes > weight.untyped_storage().nbytes():
+            return f"{name} is not stored in full"
+    return None
 
 
 def checkpoint_metadata(config: Config, data: DataModule[PreparedData, Reader]) -> Checkpoint:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lightning_seq.config.tree import Config
+from lightning_seq.data.sources.mirror import CARDS
 from lightning_seq.files import fingerprint, sha256
 from lightning_seq.identity import value_at
 
@@ -35,6 +36,7 @@ def data_paths(config: Config) -> Iterator[tuple[str, Path]]:
             if value_at(config, "data.train") or not isinstance(name, str):
                 continue
             value = str(Path(value, name))
+            yield from ((f"{key}/{card}", Path(value, card).expanduser()) for card in CARDS)
         yield key, Path(value).expanduser()
 
 

@@ -14,7 +14,12 @@ from collections.abc import Mapping, MutableMapping
 
 from lightning_seq.config.tree import Config
 from lightning_seq.errors import UserError
+from lightning_seq.identity import value_at
+from lightning_seq.printable import number_of
+from lightning_seq.training.threads import cores
 
+LEAST_MOST, MOST_PER_CORE = 32, 8
+"""The most processes of a machine: for each core, and on a machine with few cores."""
 ELASTIC = "TORCHELASTIC_RUN_ID"
 PLACED = "LIGHTNING_SEQ_DEVICE"
 """For a worker of Ray the number of its device among the visible ones of its machine."""
@@ -50,6 +55,30 @@ def processes_on_node(config: Config) -> int | None:
     """The number of processes, one for each device; None where `trainer.devices` leaves it open."""
     devices = config["trainer"]["devices"]
     return len(devices) if isinstance(devices, list) else int(devices) if str(devices).isdecimal() else None
+
+
+def check_processes(config: Config, on_cpu: bool) -> None:
+    """Raises UserError for more processes or threads than this machine can run well.
+
+    on_cpu: whether runs train on the CPU; on GPUs as many run at a time as there are devices.
+    """
+    if config["launcher"]["kind"] in ("submitit", "ray"):  # those run on other machines
+        return
+    devices = processes_on_node(config) if on_cpu and started_by() is None else 1
+    jobs = config["jobs"] if on_cpu and config["launcher"]["kind"] == "local" else 1
+    workers, threads = config["data"].get("num_workers") or 0, config["trainer"]["threads"] or 1
+    most = max(LEAST_MOST, MOST_PER_CORE * cores())
+    processes = jobs * (devices or 1) * (1 + workers)
+    for count, what, keys in (
+        (processes, "processes", ("jobs", "trainer.devices", "data.num_workers")),
+        (threads, "threads", ("trainer.threads",)),
+    ):
+        if count > most:
+            words = " ".join(f"{key}={value}" for key in keys if (value := value_at(config, key)) not in (None, 0, 1))
+            raise UserError(
+                f"{words}: {count:,} {what} on a machine with {number_of(cores(), 'core')}, expected at most {most}: "
+                "give smaller numbers"
+            )
 
 
 def check_devices(config: Config, environment: Mapping[str, str] = os.environ) -> None:

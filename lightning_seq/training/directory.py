@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from filelock import FileLock, Timeout
 
 from lightning_seq.config.tree import Config
 from lightning_seq.errors import UserError
-from lightning_seq.files import DamagedError, read_yaml, write_text
+from lightning_seq.files import DamagedError, is_inside, read_yaml, write_text
 from lightning_seq.records.old_configuration import modern
 from lightning_seq.records.record import FILE
 
@@ -77,14 +78,28 @@ def is_running(directory: Path) -> bool:
     return False
 
 
+def check_links(directory: Path, root: Path) -> None:
+    """Raises UserError for a link in a directory, or in those inside it, that leads to itself or out of `root`, which
+    holds all files of runs: a run would write the file at its other end."""
+    for parent, directories, files in os.walk(directory):
+        for name in (*directories, *files):
+            path = Path(parent, name)
+            if path.is_symlink() and not (is_inside(path, root) and not os.path.islink(os.path.realpath(path))):
+                raise UserError(f"{path} leads to {path.readlink()}, not to a file in {root}: remove the link")
+        if Path(parent).name == "wandb":  # W&B links its log into its runs, and writes each run to a new directory
+            directories.clear()
+
+
 def prepare_directory(directory: Path, config: Config) -> None:
     """Prepare a run's directory and write the configuration. Without a checkpoint to resume from, the files of an
     unfinished attempt are removed.
 
-    Raises UserError if another process works in it, if it cannot be written, and if `resume=must` finds no checkpoint.
+    Raises UserError if another process works in it, if it cannot be written or a link in it leads out of `runs`, and
+    if `resume=must` finds no checkpoint.
     """
     from lightning_seq.training.checkpoints import good_checkpoints
 
+    check_links(directory, Path(config["runs"]))
     if is_running(directory):
         raise _is_being_run(directory)
     start = None if config["resume"] == "never" else next(good_checkpoints(directory / CHECKPOINTS), None)

@@ -17,6 +17,7 @@ from lightning_seq.callbacks.diagnostic import Diagnostic
 from lightning_seq.callbacks.finite_guard import NotFiniteError
 from lightning_seq.callbacks.watchdog import Watchdog
 from lightning_seq.config.seeds import Stream, stream_seed
+from lightning_seq.errors import UserError, first_line
 from lightning_seq.identity import is_trial
 from lightning_seq.training.assemble import Assembled
 from lightning_seq.training.checkpoints import good_checkpoints
@@ -80,6 +81,15 @@ def fit(assembled: Assembled, writer: RunRecordWriter) -> Fitted:
             raise
         diverged = True  # a valid result of a trial
         log.warning("%s", error)
+    except UserError:
+        raise
+    except Exception as error:
+        if start is None or points.has_begun:
+            raise
+        raise UserError(
+            f"{start} does not fit this run ({type(error).__name__}: {first_line(error)[:200]}): give resume=never to "
+            "start again"
+        ) from error
     return Fitted(trainer, clock, batches, curves, loggers, diagnostics, points.resumed, diverged)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from lightning_seq.builders.inputs import describe_embedding
+from lightning_seq.builders.inputs import describe_embedding, drawn_by_seed
 from lightning_seq.builders.kinds import kind_of
 from lightning_seq.builders.match import residual
 from lightning_seq.callbacks.diagnostic import Diagnostic
@@ -16,7 +16,8 @@ from lightning_seq.embeddings.word_map import word_map
 from lightning_seq.files import Plain, finite, sha256, write_json
 from lightning_seq.identity import is_trial
 from lightning_seq.training.assemble import Assembled, assemble
-from lightning_seq.training.checkpoints import BEST, LAST, read_checkpoint, remove_before
+from lightning_seq.training.checkpoint_files import CheckpointFiles
+from lightning_seq.training.checkpoints import BEST, LAST, check_selected, read_checkpoint, remove_before
 from lightning_seq.training.data_files import data_files
 from lightning_seq.training.directory import CHECKPOINTS, CONFIG, LOG
 from lightning_seq.training.environment import environment, peak_memory_bytes, prepare_process
@@ -38,6 +39,7 @@ def train_and_test(config: Config, writer: RunRecordWriter) -> None:
         match=residual(assembled.config, data.spec, inputs.width),
         fingerprints={**writer.record.fingerprints, **of_data, "embedding": inputs.mark},
         embedding=describe_embedding(inputs),
+        drawn=drawn_by_seed(config, data),
         environment=environment(assembled.config),
     )
     finish(assembled, fit(assembled, writer), writer)
@@ -86,8 +88,13 @@ def finish(assembled: Assembled, fitted: Fitted, writer: RunRecordWriter) -> Non
 
 
 def _select(assembled: Assembled, fitted: Fitted, checkpoints: Path) -> dict[str, float | None]:
-    """Give the task the weights that the monitored metric selects; return their validation metrics."""
+    """Give the task the weights that the monitored metric selects; return their validation metrics.
+
+    Raises UserError if the checkpoint with these weights is missing or damaged.
+    """
     trainer, task, best = fitted.trainer, assembled.task, checkpoints / BEST
+    files = trainer.strategy.checkpoint_io
+    check_selected(best if isinstance(files, CheckpointFiles) and files.has_best else None)
     if best.is_file():
         checkpoint = read_checkpoint(best)
         task.load_state_dict(checkpoint["state_dict"])

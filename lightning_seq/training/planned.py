@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lightning_seq.config.entry import Entry
+from lightning_seq.config.seeds import seeded
 from lightning_seq.config.tree import Config, plain_differences
 from lightning_seq.errors import UserError
 from lightning_seq.identity import PREDICTIONS, config_identity, shown, value_at
@@ -27,7 +28,7 @@ class Planned:
 
     @property
     def config(self) -> Config:
-        return {**self.entry.config, "seed": self.seed}
+        return seeded(self.entry.config, self.seed)
 
     @property
     def directory(self) -> Path:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import platform
 import time
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 
 import torch
@@ -34,10 +36,11 @@ from lightning_seq.lightning_internals import (
 )
 from lightning_seq.records.old_configuration import modern
 from lightning_seq.spec import Batch
-from lightning_seq.training.checkpoints import LAST, Checkpoint, is_good
+from lightning_seq.training.checkpoints import LAST, Checkpoint, check_selected
 from lightning_seq.training.loggers.curve_logger import CurveLogger
 from lightning_seq.training.loggers.fail_safe import FailSafeLogger
 from lightning_seq.training.random_states import random_states, restore_random_states
+from lightning_seq.training.run_record import log
 from lightning_seq.training.signals import Deferred, Interrupted
 
 KEY = "resume"
@@ -59,6 +62,11 @@ def run_identity(config: Config, data: DataModule[PreparedData, Reader], world: 
         "sampler": f"bucket {bucket_sampler.VERSION}, columns {columns_sampler.VERSION}",
         "config": config,
     }
+
+
+def versions() -> dict[str, Plain]:
+    """The versions of the packages that compute a run."""
+    return {"Python": platform.python_version(), **{name: version(name) for name in ("torch", "lightning", "numpy")}}
 
 
 class ResumePoints(Callback):
@@ -103,6 +111,11 @@ class ResumePoints(Callback):
             self._restore(trainer, pl_module, self._state)
         self._begun_at, self._state = trainer.global_step, None
         self._step, self._time = trainer.global_step, time.monotonic()
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether everything has been restored, and training has begun."""
+        return self._begun_at is not None
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.global_step != self._begun_at:
@@ -198,6 +211,7 @@ class ResumePoints(Callback):
             "step_values": dict(pl_module._step),  # type: ignore[arg-type]
             "resumed": self.resumed,
             "ranks": _of_all_ranks(own, trainer.world_size),
+            "versions": versions(),
         }
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: Checkpoint) -> None:
@@ -210,6 +224,12 @@ class ResumePoints(Callback):
                 f"the checkpoint of this run has {field}={before}, now it is {now}: give resume=never to start again, "
                 "or another name=NAME"
             )
+        changed = plain_differences(state.get("versions") or versions(), versions())
+        if parts := [f"{name} {now} instead of {before}" for name, before, now in changed]:
+            log.warning(
+                "the run resumes with %s: its numbers may differ from those of a run without an interruption",
+                " and ".join(parts),
+            )
         self.resumed = [*state["resumed"], checkpoint["global_step"]]
         self.curves.curves = state["curves"]
         for logger in self.loggers:
@@ -220,12 +240,7 @@ class ResumePoints(Callback):
         for callback in callbacks_of(trainer):
             of_callback = checkpoint["callbacks"].get(callback.state_key)
             if isinstance(callback, ModelCheckpoint) and of_callback is not None:
-                best = restore_best(callback, of_callback)
-                if best is not None and not is_good(best):  # the run would be tested with other weights
-                    raise UserError(
-                        f"{best} is missing or damaged, and this run had selected its weights: put it back, or give "
-                        "resume=never to start again"
-                    )
+                check_selected(restore_best(callback, of_callback))
         pl_module._logged_at, pl_module._running = state["logged_at"], own["running"]
         pl_module._step = state.get("step_values", {})
         sums = state.get("epoch_sums", (0.0, 0.0))  # older checkpoints have none

@@ -6,13 +6,13 @@ import json
 import logging
 import os
 import sys
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from lightning_seq.errors import UserError
-from lightning_seq.printable import PrintableFormatter
+from lightning_seq.files import open_inside
+from lightning_seq.printable import PrintableFormatter, without_credentials
 from lightning_seq.records.record import Record
 from lightning_seq.training.directory import LOG, read_config, run_lock, write_rank_error
 from lightning_seq.training.run_record import RunRecordWriter, log, now, rank, started_record
@@ -46,7 +46,8 @@ def execute(directory: Path, label: str, overrides: list[str], jobs: int = 1, st
 
 
 def _cause(error: BaseException) -> str:
-    return str(error) if isinstance(error, UserError | Interrupted) else f"{type(error).__name__}: {error}"
+    text = str(error) if isinstance(error, UserError | Interrupted) else f"{type(error).__name__}: {error}"
+    return without_credentials(text)
 
 
 @contextmanager
@@ -56,27 +57,26 @@ def _logging(directory: Path) -> Iterator[None]:
     A rank other than 0 also writes the error into a file: torchrun then ends rank 0 by a signal, and only the file
     tells the launcher why.
     """
-    handler = logging.FileHandler(directory / LOG, encoding="utf-8", delay=True)
-    handler.setFormatter(PrintableFormatter("%(asctime)s %(message)s", "%H:%M:%S"))
-    handler.setLevel(logging.INFO)
-    log.addHandler(handler)
-    try:
-        (directory / LOG).touch()  # from here on, the log also names a signal
-        yield
-    except Interrupted as interrupted:
-        log.warning("%s", interrupted)
-        raise
-    except BaseException as error:
-        if isinstance(error, UserError):
-            log.error("%s", error, extra={"told": True})
-        else:
-            log.error("%s", "".join(traceback.format_exception(error)))
-        if rank() != 0:
-            write_rank_error(directory, rank(), _cause(error))
-        raise
-    finally:
-        log.removeHandler(handler)
-        handler.close()
+    with open(directory / LOG, "a", encoding="utf-8", opener=open_inside) as file:
+        handler = logging.StreamHandler(file)
+        handler.setFormatter(PrintableFormatter("%(asctime)s %(message)s", "%H:%M:%S"))
+        handler.setLevel(logging.INFO)
+        log.addHandler(handler)
+        try:
+            yield
+        except Interrupted as interrupted:
+            log.warning("%s", interrupted)
+            raise
+        except BaseException as error:
+            if isinstance(error, UserError):
+                log.error("%s", error, extra={"told": True})
+            else:
+                log.error("%s", _cause(error), exc_info=error)
+            if rank() != 0:
+                write_rank_error(directory, rank(), _cause(error))
+            raise
+        finally:
+            log.removeHandler(handler)
 
 
 def main(arguments: list[str]) -> int:

@@ -23,6 +23,8 @@ CAUGHT = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
 ECHO = 1.0
 """Seconds in which a repeated signal counts as the same one: torchrun forwards those that its whole group got."""
 
+_ENDED_BY = "ended by "
+
 log = logging.getLogger("lightning_seq")
 
 
@@ -30,12 +32,18 @@ class Interrupted(BaseException):
     """Ended by a signal. Not an `Exception`: code that handles errors must not catch it."""
 
     def __init__(self, number: int) -> None:
-        super().__init__(f"ended by {signal.Signals(number).name}")
+        super().__init__(f"{_ENDED_BY}{signal.Signals(number).name}")
         self.number = number
 
     @property
     def exit_code(self) -> int:
         return 128 + self.number
+
+
+def number_of(message: str) -> int | None:
+    """The number of the signal in the message of an `Interrupted`; None for another message."""
+    names = {f"{_ENDED_BY}{one.name}": int(one) for one in CAUGHT}
+    return names.get(message)
 
 
 class _State:

@@ -20,6 +20,7 @@ from lightning.fabric.plugins.environments import (
 )
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.accelerators import CPUAccelerator
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.profilers import PassThroughProfiler
@@ -35,20 +36,21 @@ from lightning_seq.lightning_internals import install_no_signal_handlers
 from lightning_seq.spec import Batch
 from lightning_seq.tasks.task import Task
 from lightning_seq.training.checkpoint_files import CheckpointFiles
-from lightning_seq.training.devices import PLACED, check_devices, several_processes, started_by
+from lightning_seq.training.devices import PLACED, check_devices, check_processes, several_processes, started_by
 
 
 def check_trainer(config: Config) -> None:
-    """Raises UserError for impossible or absent devices and for a precision that they do not have."""
+    """Raises UserError for impossible, absent or too many devices, and for a precision that they do not have."""
     check_devices(config)
     if config["launcher"]["kind"] not in ("submitit", "ray"):  # those run on other machines
         rank_zero = logging.getLogger("lightning.pytorch.utilities.rank_zero")
         level = rank_zero.level
         rank_zero.setLevel(logging.WARNING)  # Lightning describes the machine again when the run begins
         try:
-            lightning_trainer(config, logger=False, enable_checkpointing=False, enable_progress_bar=False)
+            trainer = lightning_trainer(config, logger=False, enable_checkpointing=False, enable_progress_bar=False)
         finally:
             rank_zero.setLevel(level)
+        check_processes(config, on_cpu=isinstance(trainer.accelerator, CPUAccelerator))
 
 
 def cluster_environment(config: Config) -> ClusterEnvironment:

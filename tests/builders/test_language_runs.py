@@ -10,13 +10,16 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from pyarrow import parquet
 
 import lightning_seq
 from lightning_seq.cli.main import main
 from lightning_seq.inference.score import scores
 from lightning_seq.records.record import Record, read
+from lightning_seq.report.examples import example_scores
 
 TINY = ("trainer.progress=false", "trainer.threads=1", "logger=none")
 MODEL = ("model=gru", "model.hidden_size=12", "embedding=random", "embedding.size=8", "optimizer.lr=0.02")
@@ -64,6 +67,38 @@ def test_hello_is_learnt_by_heart(tmp_path: Path, capsys: pytest.CaptureFixture[
         strings = ["h" + "".join(rest) for rest in itertools.product("helo", repeat=length - 1)]
         total = math.fsum(math.exp(line["log_probability"]) for line in scores(loaded, strings))
         assert total == pytest.approx(1, abs=1e-4)
+
+
+def test_a_small_vocabulary_pays_for_the_letters_of_its_unknown_words(corpus: list[str]) -> None:
+    words = ["data=text_words", "data.batch_size=4", "data.eval_batch_size=2", "trainer.max_epochs=4", "callbacks=none"]
+    records = {}
+    for size in ("3", "null"):
+        assert main(["train", *MODEL, *words, f"data.max_vocabulary={size}", f"name=size_{size}", *corpus, *TINY]) == 0
+        records[size] = read(directory_of(corpus, f"size_{size}", "gru"))
+    # A line has 15 characters and 6 tokens, <eos> counted; the small vocabulary has 3 of 15 words.
+    for record, unknown in ((records["3"], True), (records["null"], False)):
+        for metrics in (record.metrics, record.baseline):
+            plain = metrics["test/loss"] / math.log(2) / 2.5
+            assert (metrics["test/bits_per_character"] > plain + 0.3) == unknown
+            assert metrics["test/bits_per_character"] == pytest.approx(plain, rel=1e-5) or unknown
+        assert "<unk> spelt by a character 5-gram" in record.signatures["bits_per_character"]
+    small, full = (records[size].metrics for size in ("3", "null"))
+    assert small["test/bits_per_character"] > full["test/bits_per_character"]
+
+
+def test_a_text_that_hides_words_has_no_bits_per_character(
+    tmp_path: Path, refused: Callable[..., str], caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "text.txt").write_text("the <unk> is old\n" * 60, encoding="utf-8")
+    words = ["data=text_words", f"data.train={tmp_path}/text.txt", "data.level=spaced", "data.batch_size=2"]
+    words += [f"runs={tmp_path / 'runs'}", f"cache={tmp_path / 'cache'}", "data.eval_batch_size=2", "callbacks=none"]
+    said = refused("train", *MODEL, *words, *TINY, "task.monitor=val/bits_per_character")
+    assert "how <unk> is spelt, is unknown" in said
+    assert main(["train", *MODEL, *words, *TINY, "trainer.max_epochs=1"]) == 0
+    record = read(tmp_path / "runs/text_words/gru-seed1")
+    assert not [name for name in [*record.metrics, *record.baseline] if "bits_per_character" in name]
+    assert record.signatures == {}
+    assert "validation and test: no bits per character, because the text has <unk> instead of some words" in caplog.text
 
 
 @pytest.mark.dashboard
@@ -140,7 +175,7 @@ def test_both_ways_are_refused(corpus: list[str], refused: Callable[..., str]) -
         (["data.batch_size=400"], "fewer than a batch"),
         (["task.sample.prompt=xyz"], "only unknown words"),
         (["task.sample.temperature=-1"], "task.sample.temperature=-1: expected a number from 0 to 1000"),
-        (["task.sample.length=0"], "task.sample.length=0: expected a whole number from 1 to 1000000"),
+        (["task.sample.length=0"], "task.sample.length=0: expected a whole number from 1 to 100000"),
         (["data.chunk_length=5", "data.backward_length=9", "model.weight_drop=0.5"], "reads a window in two parts"),
     ],
 )
@@ -183,3 +218,31 @@ def test_two_ranks_train_as_one(corpus: list[str]) -> None:
         for name in ("one", "two")
     ]
     torch.testing.assert_close(saved[0][0][0][0], saved[1][0][0][0], atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("layout", ["columns", "sequences"])
+def test_the_windows_of_the_test_text_make_up_its_metrics(corpus: list[str], layout: str) -> None:
+    recipe = ["data=text_words", "data.batch_size=2", "data.eval_batch_size=3", "data.chunk_length=7", "callbacks=none"]
+    words = ["data.test_fraction=0.3", "trainer.max_epochs=1", f"data.layout={layout}", *corpus, *TINY]
+    assert main(["train", *MODEL, *recipe, *words]) == 0
+    record, run = record_of(corpus), directory_of(corpus, "text_words", "gru")
+    table = parquet.read_table(run / "predictions.parquet").to_pydict()
+    loss, tokens = sum(table["loss"]), sum(table["tokens"])
+    assert tokens == 36 * 6  # 36 lines of five words and <eos>
+    assert loss / tokens == pytest.approx(record.metrics["test/loss"], rel=1e-5)
+    assert sum(table["right"]) / tokens == pytest.approx(record.metrics["test/accuracy"], rel=1e-5)
+    starts = list(range(36)) if layout == "sequences" else [at + 7 * n for at in (0, 72, 144) for n in range(11)]
+    assert table["row"] == starts
+    assert table["group"] == [number * 100 // len(starts) for number in range(len(starts))]
+    for metric in ("loss", "perplexity", "bits_per_character", "accuracy"):
+        scores, groups, notes = example_scores([(run, record)], f"test/{metric}")
+        assert notes == []
+        assert groups is not None
+        recorded = record.metrics[f"test/{metric}"]
+        expected = math.log(recorded) if metric == "perplexity" else recorded
+        assert scores["gru", 1].mean() == pytest.approx(expected, rel=1e-5)
+    (scored,) = example_scores([(run, record)], "test/loss")[0].values()
+    rest = (loss - np.array(table["loss"])) / (tokens - np.array(table["tokens"]))
+    N = len(starts)
+    assert scored == pytest.approx(N * loss / tokens - (N - 1) * rest, abs=1e-3)  # pseudo-values of the jackknife
+    assert np.corrcoef(scored, rest)[0, 1] == pytest.approx(-1)

@@ -210,7 +210,7 @@ def test_the_wheel_holds_the_package_and_its_configuration(tmp_path: Path) -> No
         "cli/main.py",
         "report/dashboard/templates/page.html",
         "report/dashboard/style.css",
-        "report/dashboard/page.js",
+        "report/dashboard/scripts/start.js",
     ):
         assert f"lightning_seq/{name}" in names
     assert any(name.endswith("entry_points.txt") for name in names)

@@ -18,6 +18,7 @@ from lightning_seq.comparison.status import (
     State,
     comparisons_in,
     duration,
+    plan_lines,
     seconds_left,
     state_of,
     states_of,
@@ -27,7 +28,7 @@ from lightning_seq.comparison.status import (
 from lightning_seq.comparison.tune import FOLDER
 from lightning_seq.errors import UserError
 from lightning_seq.records import comparison as plans
-from lightning_seq.records.comparison import FILE, read_plan
+from lightning_seq.records.comparison import FILE, Looks, read_plan
 from lightning_seq.records.record import Record, write
 from lightning_seq.training.directory import CONFIG, run_lock
 from tests.stand_in import runs_of
@@ -221,3 +222,32 @@ def test_a_finished_run_shows_the_validation_that_chose_its_weights(tmp_path: Pa
     assert (state.epoch, state.value) == (2, "accuracy 0.9000")
     write(tmp_path, record("a", 1, "failed", 100.0, curves=curves))
     assert state_of(tmp_path).value == "accuracy 0.8500"
+
+
+def test_the_plan_of_looks_is_named(tmp_path: Path) -> None:
+    looks = Looks((3, 4, 6), (0.001, 0.004, 0.045), {})
+    runs = runs_of(tmp_path, ["a", "b"], [1, 2, 3])
+    announce(runs, 1, looks)
+
+    def told(*ended: str) -> str:
+        for title in ended:
+            label, _, seed = title.rpartition("-seed")
+            (tmp_path / "x" / title).mkdir(exist_ok=True)
+            write(tmp_path / "x" / title, Record("done", "x", label, int(seed)))
+        plan = read_plan(tmp_path / "x")
+        assert plan is not None
+        return plan_lines(plan, states_of(tmp_path / "x"))[-1]
+
+    assert told("a-seed1", "b-seed1", "a-seed2") == (
+        "seeds=auto: looks after 3, 4, 6 seeds, until every pair is decided; 1 seed done, 0 of 3 looks read, 0 of the "
+        "level 0.05 spent; the next one, if a pair is open, after 3"
+    )
+    assert "3 seeds done, 1 of 3 looks read, 0.001 of the level 0.05 spent" in told("b-seed2", "a-seed3", "b-seed3")
+    announce(runs_of(tmp_path, ["a", "b"], [4, 5, 6]), 1)
+    assert "3 seeds done, 1 of 3 looks" in told("a-seed4")
+    assert told(*(f"{label}-seed{seed}" for label in "ab" for seed in (4, 5, 6))).endswith(
+        "6 seeds done, 3 of 3 looks read, 0.05 of the level 0.05 spent; none is left"
+    )
+    output = StringIO()
+    status(tmp_path / "x", Console(file=output, width=300))
+    assert "3 of 3 looks read" in output.getvalue()

@@ -126,7 +126,7 @@ def test_every_architecture_is_tuned_equally_and_tested_once(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["tune=-1"], "tune.trials=-1: expected a whole number from 0 to 100000"),
+        (["tune=-1"], "tune.trials=-1: expected a whole number from 0 to 1000"),
         (["tune=many"], "expected a whole number"),
         (["tune.space.optimizer.rate=[1,2]"], "tune.space.optimizer.rate: rnn has no such key"),
         (["tune.space.optimizer.lr=[0.1,0.01]"], "expected the smaller number first"),

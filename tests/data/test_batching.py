@@ -97,3 +97,27 @@ def test_shares_count_the_targets_of_their_step() -> None:
     ranks[0].start_at(4)
     assert [share.count for share in ranks[0]] == [share.count for share in shares[4:]]
     assert [share.count for share in ranks[1]] == [share.count for share in shares]
+
+
+def test_long_samples_are_in_smaller_batches() -> None:
+    sizes = lengths(200)
+    sizes[[3, 70, 71, 150]] = 9_000, 2_000, 1_900, 1_700
+    sampler = BucketSampler(sizes, 16, 3, max_tokens=16 * 400, accumulate=2)
+    epochs = []
+    for epoch in range(3):
+        sampler.set_epoch(epoch)
+        batches = [share.indices for share in sampler]
+        assert len(batches) == len(sampler) == 13 + 2
+        assert sorted(index for batch in batches for index in batch) == list(range(200))
+        assert all(len(batch) * sizes[batch].max() <= 6_400 for batch in batches if batch != [3])
+        assert [150, 71, 70] in batches
+        assert [3] in batches
+        epochs.append(batches)
+    assert epochs[0] != epochs[1]
+    assert sampler.long == 4
+
+
+def test_without_long_samples_the_bound_changes_nothing() -> None:
+    bounded, free = (BucketSampler(lengths(500), 8, 1, max_tokens=most) for most in (8 * 400, None))
+    assert list(bounded) == list(free)
+    assert bounded.long == 0

@@ -110,7 +110,11 @@ def test_files_of_ones_own(tmp_path: Path) -> None:
     (tmp_path / "b.txt").write_text("three")
     path = str(tmp_path / "a.txt")
     corpus = TextFiles(path, str(tmp_path / "b.txt"), path).load()
-    assert corpus.lines == {"train": ["one\n", "two\n"], "validation": ["three"], "test": ["one\n", "two\n"]}
+    assert {split: [*lines] for split, lines in corpus.lines.items()} == {
+        "train": ["one\n", "two\n"],
+        "validation": ["three"],
+        "test": ["one\n", "two\n"],
+    }
     before = TextFiles(path).identity()
     (tmp_path / "a.txt").write_text("one\n")
     assert TextFiles(path).identity() != before
@@ -135,7 +139,7 @@ def test_the_penn_treebank_is_asked_for(tmp_path: Path) -> None:
     for split in ("train", "validation", "test"):
         paths[split] = str(tmp_path / f"ptb.{split}.txt")
         Path(paths[split]).write_text(f" {split} <unk> N \n")
-    assert PennTreebank(**paths).load().lines["test"] == [" test <unk> N \n"]
+    assert [*PennTreebank(**paths).load().lines["test"]] == [" test <unk> N \n"]
 
 
 def test_sources_that_are_not_there() -> None:
@@ -185,7 +189,27 @@ def test_files_of_text_are_read_by_the_rule_for_lines_and_in_their_encoding(tmp_
     (tmp_path / "text").write_bytes("ça\r\nva\rbien\r\r\n\nété".encode("cp1252"))
     path = str(tmp_path / "text")
     source = TextFiles(path, path, path, encoding="cp1252")
-    assert source.load().lines["train"] == ["ça\n", "va\rbien\n", "\n", "été"]
+    assert [*source.load().lines["train"]] == ["ça\n", "va\rbien\n", "\n", "été"]
     assert source.identity() != TextFiles(path, path, path).identity()
     with pytest.raises(UserError, match=r"line 1: not UTF-8 .*or give data.encoding=cp1252"):
         TextFiles(path).load()
+
+
+def test_a_seed_draws_the_places_of_missing_splits() -> None:
+    lines = [f"{number:03}\n" for number in range(100)]
+    found = {
+        seed: Tail(validation_fraction=0.1, test_fraction=0.2, split_seed=seed).completed({"train": lines}, "x")
+        for seed in range(40)
+    }
+    for splits, notes in found.values():
+        assert {split: len(part) for split, part in splits.items()} == {"train": 70, "validation": 10, "test": 20}
+        assert sorted(chain(*splits.values())) == lines
+        assert all(part == sorted(part) for part in splits.values())
+        assert lines.index(splits["test"][-1]) - lines.index(splits["test"][0]) == 19  # one stretch
+        assert notes[0] == "test: a drawn stretch of 20% of train, as the source has no such split"
+    assert len({splits["test"][0] for splits, _ in found.values()}) > 20
+    assert found[0] == Tail(validation_fraction=0.1, test_fraction=0.2, split_seed=0).completed({"train": lines}, "x")
+    two, _ = Tail(split_seed=1).completed({"train": ["x", "y" * 99], "test": ["t"]}, "own.txt")
+    assert (two["train"], two["validation"]) == (["x"], ["y" * 99])
+    assert Tail().shares() == {"validation": 0.1, "test": 0.1}
+    assert Tail(split_seed=1).shares() == {"validation": 0.1, "test": 0.1, "split_seed": 1}

@@ -8,8 +8,11 @@ from typing import Any
 
 import pytest
 
+from lightning_seq.data.sources.adding import Adding
+from lightning_seq.data.sources.embedded import VersesGenre
 from lightning_seq.data.sources.files import Files
-from lightning_seq.data.sources.table import Cut, Table, cut, empty_split
+from lightning_seq.data.sources.public import LabelledTexts, RunningText
+from lightning_seq.data.sources.table import Cut, Table, cut, drawn_splits, empty_split
 from lightning_seq.errors import UserError
 
 
@@ -49,6 +52,8 @@ def test_text_with_a_tab_or_as_fasttext_has_it(tmp_path: Path) -> None:
 
 
 MISTAKES = [
+    ("jsonl", '{"text": "a", "label": "x", "text": "b"}\n', r"line 1: not JSON \(the key 'text' is given twice\)"),
+    ("text", "a\tone two\nb\tthree\ra\tfour\n", r"line 2: a carriage return inside the line"),
     ("csv", "", r"train\.csv is empty"),
     ("csv", " \n\n", r"train\.csv is empty"),
     ("csv", "text,label\n", r"no examples"),
@@ -254,3 +259,48 @@ def test_numbers_are_no_classes(tmp_path: Path) -> None:
     path = written(tmp_path, "text,label\n" + "".join(f"word,{number / 7:.3f}\n" for number in range(20)), "scores.csv")
     with pytest.raises(UserError, match=r"the labels are numbers .* write a class for each range"):
         read("csv", path)
+
+
+def test_examples_in_groups_are_cut_by_whole_groups(tmp_path: Path) -> None:
+    """Ten authors of 3 to 12 examples: no author is in two splits, which have about their shares of the examples."""
+    rows = [f"text {author} {row},{'ab'[row % 2]},author {author}" for author in range(10) for row in range(author + 3)]
+    path = written(tmp_path, "\n".join(["text,label,author", *rows, ""]))
+    options: dict[str, Any] = {"kind": "csv", "test_fraction": 0.2, "group_column": "author"}
+    loaded = Files(path, **options).load()
+    assert loaded.notes == [
+        "test: 20% of train in whole groups, as the source has no such split",
+        "validation: 10% of train in whole groups, as the source has no such split",
+    ]
+    sets = {split: set(table.groups or []) for split, table in loaded.tables.items()}
+    assert sum(map(len, sets.values())) == len(set().union(*sets.values())) == 10
+    sizes = {split: len(table) for split, table in loaded.tables.items()}
+    assert sum(sizes.values()) == 75
+    assert abs(sizes["test"] - 15) <= 6
+    assert abs(sizes["validation"] - 7.5) <= 6
+    assert Files(path, **options, split_seed=2).load().tables["test"].ids != loaded.tables["test"].ids
+    assert Files(path, **options).load().tables == loaded.tables
+    alone = Files(path, kind="csv", test_fraction=0.2)
+    assert Files(path, **options).identity()["whole_groups"] is True  # type: ignore[index, call-overload]
+    assert "whole_groups" not in alone.identity()  # type: ignore[operator]
+
+
+def test_one_group_at_least_is_cut_and_one_is_left() -> None:
+    table = Table([str(row) for row in range(4)], ["a"] * 4, list(range(4)))
+    rest, chosen = cut(table, 0.01, [1], groups=["x", "x", "y", "y"])
+    assert (len(rest), len(chosen)) == (2, 2)
+    assert len(cut(table, 0.99, [1], groups=["x", "x", "y", "y"])[0]) == 2
+
+
+def test_the_splits_that_a_seed_draws(tmp_path: Path) -> None:
+    path = written(tmp_path, "".join(f"{'ab'[row % 2]}\tsentence {row}\n" for row in range(40)))
+    assert drawn_splits(Files(path, kind="text")) == ("train", "validation", "test")
+    assert drawn_splits(Files(path, kind="text", test=path)) == ("train", "validation")
+    assert drawn_splits(Files(path, path, path, kind="text")) == ()
+    assert drawn_splits(VersesGenre()) == drawn_splits(Adding()) == ("train", "validation", "test")
+    hub = {"id": "a/b"}
+    assert drawn_splits(LabelledTexts(hub)) == ()
+    given = {"train": "train", "validation": None, "test": "test"}
+    assert drawn_splits(LabelledTexts(hub, splits=given)) == ("train", "validation")
+    assert drawn_splits(RunningText(hub, splits=given)) == ()
+    assert drawn_splits(RunningText(hub, splits=given, split_seed=1)) == ("train", "validation")
+    assert drawn_splits(object()) == ()

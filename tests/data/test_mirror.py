@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import pytest
+from pyarrow.parquet import ParquetWriter, write_table
 
 from lightning_seq.builders.build import build_data
 from lightning_seq.config.compose import compose
@@ -108,3 +110,51 @@ def test_real_sets(mirror: Path, tmp_path: Path, name: str, classes: tuple[str, 
     data: ClassificationData = build_data(compose([f"data={name}", f"data.mirror={mirror}", f"cache={tmp_path}"]))
     assert data.prepared.classes == classes
     assert [len(split) for split in data.prepared.splits.values()] == sizes
+
+
+def parquet(columns: list[str], *values: object) -> bytes:
+    """The bytes of a Parquet file with these columns, of which two may have one name."""
+    import pyarrow
+
+    buffer = io.BytesIO()
+    write_table(pyarrow.table([pyarrow.array(one) for one in values], names=columns), buffer)
+    return buffer.getvalue()
+
+
+def bomb() -> bytes:
+    """Eight million equal rows in some 100 kB."""
+    import pyarrow
+
+    buffer = io.BytesIO()
+    rows = pyarrow.table({"text": ["a"] * 1_000_000, "label": [0] * 1_000_000})
+    with ParquetWriter(buffer, rows.schema, compression="zstd") as file:
+        for _ in range(8):
+            file.write_table(rows)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (parquet(["text", "label"], [], []), r"test.parquet cannot be read: it has no rows"),
+        (parquet(["sentence", "label"], ["a"], [1]), r"cannot be loaded \(Couldn't cast sentence: string"),
+        (
+            parquet(["text", "text", "label"], ["a"], ["b"], [1]),
+            r"cannot be loaded \(.*(Multiple matches|2 times|dupl)",
+        ),
+        (parquet(["text", "label"], ["a"], [1])[:-9], r"test.parquet cannot be read: it is not Parquet"),
+        (b"", r"test.parquet cannot be read: it is not Parquet"),
+        (None, r"test.parquet cannot be read: it has 8,000,000 rows in \d+,\d+ bytes"),
+    ],
+    ids=["no rows", "other columns", "a column twice", "cut", "empty", "bomb"],
+)
+def test_a_damaged_table_is_named_in_one_line(small: Path, content: bytes | None, said: str) -> None:
+    (small / "someone" / "tiny" / "test.parquet").write_bytes(bomb() if content is None else content)
+    with pytest.raises(UserError, match=said):
+        Mirror(str(small), "someone/tiny", columns=Columns(splits=SPLITS)).load()
+
+
+def test_broken_yaml_is_named_in_one_line(small: Path) -> None:
+    (small / "someone" / "tiny" / "README.md").write_text("---\nconfigs: [a: {b\n---\n")
+    with pytest.raises(UserError, match=r"someone/tiny cannot be loaded \(.*line 1"):
+        Mirror(str(small), "someone/tiny", columns=Columns(splits=SPLITS)).load()

@@ -73,3 +73,25 @@ def test_what_is_wrong_in_files_is_named(tmp_path: Path) -> None:
     ):
         with pytest.raises(UserError, match=said):
             ParallelFiles(**options).load()  # type: ignore[arg-type]
+
+
+def test_pairs_have_ids_and_groups_of_their_own(tmp_path: Path) -> None:
+    rows = (f"{row + 7}\tva {row}\tgo {row}\tdoc{row // 4}" for row in range(40))
+    named = write(tmp_path / "b.tsv", "id\tfr\ten\tdoc", *rows)
+    columns = {"source_column": "en", "target_column": "fr"}
+    source = ParallelFiles(named, **columns, id_column="id", group_column="doc")
+    tables = source.load().tables
+    assert {split: len(table) for split, table in tables.items()} == {"train": 32, "validation": 4, "test": 4}
+    for table in tables.values():
+        assert table.keys == [line + 5 for line in table.ids]
+        assert table.groups == [f"doc{(line - 2) // 4}" for line in table.ids]
+    assert len(set(tables["test"].groups or [])) == 1  # cut by whole documents
+    assert source.identity() != ParallelFiles(named, **columns).identity()
+    plain = write(tmp_path / "a.tsv", "go\tva\tdoc")
+    for options, said in (
+        ({"train": plain, "group_column": "doc"}, "data.group_column=doc: expected one file with tabs and a line of"),
+        ({"train": plain, "train_target": plain, "id_column": "n", **columns}, "data.id_column=n: expected one file"),
+        ({"train": named, "group_column": "page", **columns}, "no column 'page' .data.group_column.: its columns are"),
+    ):
+        with pytest.raises(UserError, match=said):
+            ParallelFiles(**options).load()  # type: ignore[arg-type]

@@ -7,9 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lightning_seq.data import token_arrays
+from lightning_seq.data.language_modelling import prepare
 from lightning_seq.data.language_modelling.prepare import LineReading, PreparedText, prepare_text
 from lightning_seq.data.sources.corpus import Corpus
-from lightning_seq.data.token_arrays import LONGEST_SENTENCE, unknown_share
+from lightning_seq.data.sources.text_files import TextFiles
+from lightning_seq.data.token_arrays import LONGEST_SENTENCE, save_parts, unknown_share
 from lightning_seq.errors import UserError
 from lightning_seq.files import Plain
 from lightning_seq.spec import NextToken, Tokens
@@ -156,3 +159,25 @@ def test_text_that_cannot_be_used_leaves_nothing_behind(
     with pytest.raises(UserError, match=said):
         prepare_text(source, tmp_path, WORDS, **options)
     assert not [path for path in (tmp_path / "data").iterdir() if path.is_dir()]
+
+
+def test_parts_are_saved_as_numpy_saves_an_array(tmp_path: Path) -> None:
+    numbers = np.arange(7, dtype=np.int32)
+    np.save(tmp_path / "whole.npy", numbers)
+    save_parts(tmp_path / "parts.npy", 7, iter([numbers[:3], numbers[3:]]))
+    assert (tmp_path / "parts.npy").read_bytes() == (tmp_path / "whole.npy").read_bytes()
+
+
+def test_a_text_in_many_parts_is_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = tmp_path / "text.txt"
+    text.write_text("".join(f"{'a b c'[: 1 + 2 * (row % 3)]} w{row % 7}\n" for row in range(50)), encoding="utf-8")
+
+    def files(name: str) -> dict[str, bytes]:
+        directory = prepare_text(TextFiles(str(text)), tmp_path / name, WORDS).directory
+        return {path.name: path.read_bytes() for path in directory.iterdir()}
+
+    whole = files("whole")
+    for module in (token_arrays, prepare):
+        monkeypatch.setattr(module, "PART", 5)
+    assert files("parts") == whole
+    assert not any("numbers" in name for name in whole)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from lightning_seq.data.sources.conll import Conll
@@ -191,3 +192,15 @@ def test_tagged_files_are_read_in_their_encoding(tmp_path: Path, kind: Any, line
         TaggedFiles(path, path, path, kind=kind).load()
     table = TaggedFiles(path, path, path, kind=kind, encoding="cp1252").load().tables["train"]
     assert table.tokens == [["été"]]
+
+
+def test_sentences_of_one_document_are_in_one_split(tmp_path: Path) -> None:
+    part = "# newdoc id = {}\n" + "1\ta\ta\tX\tX\t_\t0\troot\t_\t_\n\n" * 4
+    (tmp_path / "train.conllu").write_text("".join(part.format(number) for number in range(10)))
+    source = TaggedFiles(str(tmp_path / "train.conllu"), kind="conllu")
+    loaded = source.load()
+    assert {split: len(table) for split, table in loaded.tables.items()} == {"train": 32, "validation": 4, "test": 4}
+    documents = {split: source.groups_of(split, np.array(table.ids)) for split, table in loaded.tables.items()}
+    sets = {split: set(of_split.tolist()) for split, of_split in documents.items() if of_split is not None}
+    assert [len(of_split) for of_split in sets.values()] == [8, 1, 1]
+    assert len(set().union(*sets.values())) == 10

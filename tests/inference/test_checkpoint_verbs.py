@@ -163,6 +163,7 @@ def test_score_has_a_row_for_every_line_in_batches_of_any_size(
     assert one[1]["perplexity"] is None
     bits = -one[0]["log_probability"] / math.log(2)  # type: ignore[operator]
     assert one[0]["bits_per_character"] == pytest.approx(bits / len("the old ship"), abs=1e-5)
+    assert one[2]["bits_per_character"] is None  # the checkpoint cannot spell an unknown word
 
 
 def test_translate_has_a_line_for_every_line(

@@ -53,7 +53,13 @@ DECIDED = deciding_words.Decided(
     SENTENCES,
     (
         deciding_words.Decision("pos", "pos", (0.25, 0.875), (-0.5, 1.5)),
-        deciding_words.Decision("neg", "pos", (0.5, 0.25, 0.125), (0.0, 0.5, -2.0)),
+        deciding_words.Decision(
+            "neg",
+            "pos",
+            (0.5, 0.25, 0.125),
+            (0.0, 0.5, -2.0),
+            deciding_words.Integrated((0.25, 0.5, 1.0), 1.75, 1.875, 128),
+        ),
     ),
     {
         "neg": (deciding_words.Pattern(("very", "dull"), 0.375, 2), deciding_words.Pattern(("dull",), 0.25, 1)),
@@ -71,7 +77,9 @@ MAPPED = attention.MappedSentence(
     ("a", "b", "<eos>"),
     (
         attention.AttentionMap(1, ("B",), ((0.25, 0.5, 0.25),)),
-        attention.AttentionMap(3, ("B", "A"), ((0.0, 1.0, 0.0), (1.0, 0.0, 0.0))),
+        attention.AttentionMap(
+            3, ("B", "A"), ((0.0, 1.0, 0.0), (1.0, 0.0, 0.0)), (((0.0, 1.0, 0.0), (1.0, 0.0, 0.0)),) * 2
+        ),
     ),
 )
 TAGGED = tagging.Tagged(
@@ -105,7 +113,14 @@ TUNINGS = tuning.Tunings(
     {"optimizer.lr": [0.0001, 0.01, "log"], "task.dropout": [0.0, 0.5]},
     (
         tuning.Tuning(
-            "lstm", "val/loss", "min", ({"optimizer.lr": 0.001}, {"optimizer.lr": 0.0025}), (None, 0.5), 2, (0.75, 0.5)
+            "lstm",
+            "val/loss",
+            "min",
+            ({"optimizer.lr": 0.001}, {"optimizer.lr": 0.0025}),
+            (None, 0.5),
+            2,
+            (0.75, 0.5),
+            ("optimizer.lr",),
         ),
     ),
 )
@@ -176,6 +191,17 @@ def test_a_file_is_read_as_it_was_written(name: str, tmp_path: Path) -> None:
     assert " ".join(json.loads(path.read_text())) == keys
     assert read_file(path) == value
     assert parse(value.to_plain()).to_plain() == value.to_plain()
+
+
+def test_attributions_without_integrated_gradients_are_read() -> None:
+    plain = DECIDED.to_plain()
+    for sentence in plain["sentences"]:
+        del sentence["integrated"]
+    assert [one.integrated for one in deciding_words.Decided.from_plain(plain).decisions] == [None, None]
+    integrated = DECIDED.decisions[1].integrated
+    assert integrated is not None
+    assert integrated.error == pytest.approx(0.125 / 1.875)
+    assert deciding_words.completeness_error(0.001, 0.0) == pytest.approx(0.1)
 
 
 def test_attention_is_read_as_it_was_written(tmp_path: Path) -> None:

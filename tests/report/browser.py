@@ -18,6 +18,7 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 
 _QUIET = ("gpu", "quic", "background-networking", "component-update", "sync", "dev-shm-usage", "extensions")
 _KEYS = {"Enter": (13, "\r"), "Tab": (9, ""), "ArrowRight": (39, ""), "ArrowLeft": (37, ""), " ": (32, " ")}
+_KEYS |= {"Home": (36, ""), "End": (35, ""), "Escape": (27, "")}
 
 
 class Browser:
@@ -47,6 +48,7 @@ class Browser:
         self._session = self.call("Target.attachToTarget", targetId=target["targetId"], flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.call(f"{domain}.enable")
+        self.call("Emulation.setFocusEmulationEnabled", enabled=True)
         self.resize(width, height)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", features=[scheme])
@@ -141,6 +143,15 @@ class Browser:
             self.said.append(found["entry"]["text"])
         elif event == "Network.requestWillBeSent":
             self.requested.append(found["request"]["url"])
+
+
+def arrived(browser: Browser, directory: Path, name: str = "*.svg") -> Path:
+    """The file that the browser downloads, when it is there."""
+    for _ in range(200):
+        if found := list(directory.glob(name)):
+            return found[0]
+        browser.run("new Promise((resume) => setTimeout(resume, 50))")
+    raise AssertionError(f"no {name} came")
 
 
 def look(page: Path, then: str = "") -> str:

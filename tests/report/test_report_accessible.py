@@ -11,7 +11,9 @@ import pytest
 
 from lightning_seq.report.dashboard.dashboard import dashboard
 from tests.report.browser import CHROMIUM, Browser
+from tests.report.made_data_sets import make_data_sets
 from tests.report.made_sweep import made
+from tests.report.test_report_tuned import tune
 
 Make = Callable[..., Path]
 
@@ -19,6 +21,7 @@ ROOT = Path(__file__).parents[2]
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 """`npm install --no-save axe-core` puts it there."""
 
+PAGES = ("sweep", "several", "single", "language", "translation", "tuned", "data_sets")
 TEMPLATES = sorted((ROOT / "lightning_seq" / "report" / "dashboard" / "templates").glob("*.html"))
 
 
@@ -67,8 +70,10 @@ def pages(
     make_comparison(place / "single", failed=(("birnn", 3),), steps_per_epoch=5)
     make_language(place / "language")
     make_translation(place / "translation")
+    make_data_sets(place / "data_sets")
+    tune(make_comparison(place / "tuned", labels=("rnn", "gru"), seeds=2))
     written = {}
-    for name in ("sweep", "several", "single", "language", "translation"):
+    for name in PAGES:
         written[name] = place / f"{name}.html"
         written[name].write_text(dashboard(place / name), encoding="utf-8")
     return written
@@ -103,7 +108,7 @@ def test_no_template_breaks_the_rules(template: Path) -> None:
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH")
 @pytest.mark.skipif(not AXE.is_file(), reason="no axe-core: npm install --no-save axe-core")
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("name", ["sweep", "several", "single", "language", "translation"])
+@pytest.mark.parametrize("name", PAGES)
 def test_axe_finds_nothing_serious(pages: dict[str, Path], name: str, dark: bool) -> None:
     with Browser(dark=dark) as browser:
         browser.open(pages[name])

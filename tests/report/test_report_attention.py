@@ -94,13 +94,52 @@ def test_maps_of_the_first_seed_of_each_label_that_attends(make_translation: Mak
         ("1", "0"),
         ("1", "1"),
     ]
-    (slider,) = [attributes for tag, attributes in page.elements if attributes.get("type") == "range"]
+    (slider,) = [attributes for tag, attributes in page.elements if tag == "input" and "data-map" in attributes]
     assert (slider["min"], slider["max"], slider["value"]) == ("0", "3", "3")
+
+
+def test_heads_go_before_sentences_do_and_after_epochs() -> None:
+    steps = tuple(Step(e, ("b",) * 10, ("!" * 10,) * 10, (("!" * 10,) * 10,) * 3 * (e == 7)) for e in range(8))
+    runs = [[Attended(1, ("a",) * 10, steps, False)]]
+    assert [len(step.heads) for step in fitted(runs, most=500)[0][0].steps] == [0, 3]
+    assert [(step.epoch, len(step.heads)) for step in fitted(runs, most=400)[0][0].steps] == [(7, 3)]
+    assert [(step.epoch, len(step.heads)) for step in fitted(runs, most=399)[0][0].steps] == [(7, 0)]
+
+
+def test_each_head_has_a_map_after_the_last_epoch(make_translation: Make, tmp_path: Path) -> None:
+    directory = make_translation(tmp_path / "demo", labels=("gru-dot", "gru-heads"), seeds=1, sentences=1)
+    rows = {"first": [[1.0, 0.0]], "mean": [[0.5, 0.5]], "second": [[0.0, 1.0]]}
+    each = [{"epoch": epoch, "target": ["la"], "weights": rows["mean"]} for epoch in (1, 2)]
+    sentence = {"id": 1, "source": ["the", "sea"], "maps": each}
+    rewrite(directory, "gru-dot-seed1", "attention", json.dumps({"sentences": [sentence]}))
+    each = [each[0], each[1] | {"heads": [rows["first"], rows["second"]]}]
+    rewrite(directory, "gru-heads-seed1", "attention", json.dumps({"sentences": [sentence | {"maps": each}]}))
+    page = Page(dashboard(directory))
+    (held,) = page.data["maps"].values()
+    maps = held["sentences"][0]["maps"]
+    assert [one["label"] for one in maps] == ["gru-dot", "gru-heads", "gru-heads, head 1", "gru-heads, head 2"]
+    assert [one["steps"] for one in maps[2:]] == [
+        [[2, ["la"], LEVELS[-1] + LEVELS[0]]],
+        [[2, ["la"], LEVELS[0] + LEVELS[-1]]],
+    ]
+    figures = [attributes["data-index"] for tag, attributes in page.elements if attributes.get("class") == "map"]
+    assert figures == ["0", "1", "2", "3"]
+    assert page.text.count("Heads of gru-heads") == 1
+
+
+@pytest.mark.parametrize("heads", [[[[1.0]]], [[[0.5, 0.5], [1.0, 0.0]]], 3])
+def test_heads_of_another_shape_are_refused(heads: object, tmp_path: Path) -> None:
+    path = tmp_path / "attention.json"
+    plain = attended(2, 1, 1)
+    plain["maps"][0]["heads"] = heads  # type: ignore[index]
+    path.write_text(json.dumps({"sentences": [plain]}))
+    with pytest.raises((ValueError, TypeError)):
+        read_attention(path)
 
 
 def test_one_epoch_needs_no_slider(make_translation: Make, tmp_path: Path) -> None:
     page = Page(dashboard(make_translation(tmp_path / "demo", epochs=1)))
-    assert "range" not in {attributes.get("type") for _, attributes in page.elements}
+    assert "input" not in {tag for tag, attributes in page.elements if "data-map" in attributes}
     assert "After epoch 1" in page.text
 
 
@@ -118,7 +157,7 @@ def test_the_slider_and_the_arrow_keys_say_what_the_file_says(make_translation: 
       said.push(map().getAttribute("aria-label"));
       press("ArrowDown"); said.push(tip()); press("ArrowDown"); said.push(tip()); press("ArrowRight"); said.push(tip());
       press("ArrowRight"); said.push(tip());
-      const slider = document.querySelector("input[type=range]");
+      const slider = document.querySelector("input[data-map]");
       slider.value = "0"; slider.dispatchEvent(new Event("input"));
       said.push(map().getAttribute("aria-label"), slider.getAttribute("aria-valuetext"));
       document.body.dataset.said = JSON.stringify(said);"""

@@ -133,6 +133,15 @@ def test_other_tokens_are_other_perplexities() -> None:
     assert len(conventions(records[:1], ["test/perplexity"])) == 1
 
 
+def test_bits_per_character_say_how_unknown_words_and_capitals_count() -> None:
+    new = language_model(lower=True).with_(signatures={"bits_per_character": "<unk> spelt by a model"})
+    old, characters = language_model("old", lower=False), language_model("c", level="character", lower=True)
+    said = {record.label: conventions([record], ["test/bits_per_character"])[0] for record in (new, old, characters)}
+    assert "of the text in small letters, spaces and line ends counted, <unk> spelt by a model" in said["gru"]
+    assert "of the text, spaces and line ends counted, an unknown word as one token with all its letters" in said["old"]
+    assert "spaces and line feeds counted, in small letters, in bits" in said["c"]
+
+
 def test_the_convention_stands_where_the_number_stands(make_language: Make, tmp_path: Path) -> None:
     directory = make_language(tmp_path / "demo")
     group = group_of(directory)

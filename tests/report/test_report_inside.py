@@ -92,13 +92,13 @@ def test_sections_escape_and_compile(
     assert "</script" not in page.json()
     assert "onerror" in text or name == "states"
     for chart in page.charts.values():
-        spec = chart["spec"] | {"width": 400}
+        spec = chart["spec"] | ({} if "facet" in chart["spec"] else {"width": 400})
         table = page.tables[chart["table"]]
         rows = [dict(zip(table["columns"], row, strict=True)) for row in table["rows"]]
         for row in rows:
             row |= {key: names[row[key]] for key, names in table["names"].items()}
         for focus in ("", "gru"):
-            params = [param | {"value": focus} for param in spec["params"]]
+            params = [param | ({"value": focus} if param["name"] == "focus" else {}) for param in spec["params"]]
             whole = spec | {"datasets": {chart["table"]: rows}, "params": params}
             svg = vl_convert.vegalite_to_svg(whole)
             assert svg.count("<path") > 4
@@ -132,8 +132,8 @@ def test_gates_show_the_last_epoch_and_what_is_kept(make_comparison: Make, tmp_p
     assert "1 - f: 0 % shut · 62 % open" in text
     assert "z: 0 % shut · 12 % open" in text
     assert text.index(">kept<") < text.index(">r<")
-    assert '<td style="--w:5%">10</td>' in text
-    assert '<td style="--w:48%">100</td>' in text
+    assert '<span class="token" style="--w:5%">the<small>10</small></span>' in text
+    assert '<span class="token" style="--w:48%">sea<small>100</small></span>' in text
     assert "No gates were recorded of rnn." in text
     (table,) = page.tables.values()
     assert table["rows"] == [[0, 1, 0.625, 0.0], [0, 2, 0.625, 0.0], [1, 1, 0.125, 0.0], [1, 2, 0.125, 0.0]]
@@ -145,14 +145,37 @@ def test_paths_run_in_the_order_of_reading(make_comparison: Make, tmp_path: Path
     _, page = drawn(states, directory)
     first = next(iter(page.tables.values()))
     assert first["rows"] == [
-        [0, "forward", 1, 0, 0.0, 0.5],
-        [0, "forward", 2, 1, 1.0, -0.5],
-        [0, "forward", 3, 2, 0.2, 0.1],
-        [0, "backward", 3, 0, 0.0, 0.5],
-        [0, "backward", 2, 1, 1.0, -0.5],
-        [0, "backward", 1, 2, 0.2, 0.1],
+        [0, 0, "forward", 1, 0, 1, 0.0, 0.5],
+        [0, 0, "forward", 2, 1, 1, 1.0, -0.5],
+        [0, 0, "forward", 3, 2, 1, 0.2, 0.1],
+        [0, 0, "backward", 3, 0, 0, 0.0, 0.5],
+        [0, 0, "backward", 2, 1, 0, 1.0, -0.5],
+        [0, 0, "backward", 1, 2, 0, 0.2, 0.1],
     ]
     assert first["names"]["word"] == ["the", ODD, "sea"]
+
+
+def test_labels_have_panels_with_the_same_words(make_comparison: Make, tmp_path: Path) -> None:
+    directory = make_comparison(tmp_path / "demo", labels=("lstm", "gru", "rnn"), seeds=1)
+    words = [f"word{number}" for number in range(30)]
+    walked = of_states()
+    walked["sentences"] = [{"id": 1, "words": words, "cut": False}]
+    for path in walked["paths"]:
+        path["places"] = [[[0.1 * number, number % 2] for number in range(30)]]
+    for run in ("lstm-seed1", "rnn-seed1"):
+        leave(directory, run, "states", walked)
+    text, page = drawn(states, directory)
+    (chart,) = page.charts.values()
+    assert (chart["spec"]["facet"]["field"], chart["spec"]["columns"]) == ("label", 2)
+    (table,) = page.tables.values()
+    named = {label: [row[4] for row in table["rows"] if row[0] == label and row[5]] for label in (0, 2)}
+    assert named[0] == named[2]
+    assert named[0][0] == 0
+    assert 4 <= len(named[0]) <= 8
+    assert all(
+        after - before >= 4 for before, after in zip(named[0], named[0][1:], strict=False) if (after - before) % 2 == 0
+    )
+    assert text.count("<figure") == 1
 
 
 def test_words_that_speak_against_and_wrong_answers(make_comparison: Make, tmp_path: Path) -> None:
@@ -160,14 +183,32 @@ def test_words_that_speak_against_and_wrong_answers(make_comparison: Make, tmp_p
     leave(directory, "lstm-seed1", "deciding_words", of_words())
     leave(directory, "gru-seed1", "deciding_words", of_words("acts"))
     text, page = drawn(deciding_words, directory)
-    assert '<td class=below style="--w:24%">-0.50</td><td style="--w:48%">+1.00</td>' in text
-    assert "says law<" in text
-    assert "says acts, not law<" in text
+    assert 'below" style="--w:24%">&lt;/script&gt;&lt;img src=x onerror=alert(1)&gt;<small>-0.50</small>' in text
+    assert 'heat" style="--w:48%">sea<small>+1.00</small>' in text
+    assert "says law; gradient × input<" in text
+    assert "says acts, not law; gradient × input<" in text
+    assert "integrated gradients:" not in text
     assert "reached 0.57" in text
     assert "+0.40 × 2" in text
     first = next(iter(page.tables.values()))
     assert first["rows"] == [[0, 0, 0.2], [0, 1, 0.6], [0, 2, 0.9], [1, 0, 0.2], [1, 1, 0.6], [1, 2, 0.9]]
     assert len(set(first["names"]["word"])) == 3
+
+
+def test_integrated_gradients_are_shown_with_their_error(make_comparison: Make, tmp_path: Path) -> None:
+    directory = make_comparison(tmp_path / "demo", labels=("lstm",), seeds=1)
+    plain = of_words()
+    for sentence in plain["sentences"]:
+        sentence["integrated"] = {"words": [0.25, -1.0, 2.0], "total": 1.9, "rise": 2.0, "steps": 128}
+    leave(directory, "lstm-seed1", "deciding_words", plain)
+    text, _ = drawn(deciding_words, directory)
+    assert "says law; integrated gradients add up to +1.90 of +2.00 (error 5.0 %, 128 steps)" in text
+    assert 'heat" style="--w:6%">the<small>+0.25</small>' in text
+    assert (
+        text.index("integrated gradients add")
+        < text.index("<summary>Gradient × input")
+        < text.index("; gradient × input<")
+    )
 
 
 def test_readers_refuse_what_does_not_fit(tmp_path: Path) -> None:

@@ -130,13 +130,33 @@ def test_other_data_and_another_split_are_refused_by_name(two: tuple[Path, Path]
     assert f"rnn seed 3 of {two[1]} has {field} fingerprint 0ther, rnn seed 1 of {two[0]} has {before}" in refusal(*two)
 
 
-def test_another_data_set_or_task_is_refused(two: tuple[Path, Path]) -> None:
+def test_another_data_set_or_task_without_a_common_label_is_refused(make_comparison: Make, tmp_path: Path) -> None:
+    one = make_comparison(tmp_path / "one", labels=("rnn",), seeds=1)
+    other = make_comparison(tmp_path / "other", labels=("lstm",), seeds=1, data="imdb")
+    assert (
+        f"lstm seed 1 of {other} has data imdb (classification), rnn seed 1 of {one} has verses_genre (classification)"
+        ": they have neither a data set nor a label in common"
+    ) in refusal(one, other)
+    with_(other, lambda record: record.with_(data="verses_genre", task="tagging"))
+    assert "verses_genre (tagging)" in refusal(one, other)
+
+
+def test_the_same_labels_on_another_data_set_are_compared_over_data_sets(
+    two: tuple[Path, Path], tmp_path: Path
+) -> None:
     with_(two[1], lambda record: record.with_(data="imdb"))
-    assert f"rnn seed 3 of {two[1]} has data imdb (classification), rnn seed 1 of {two[0]} has verses_genre" in refusal(
-        *two
+    configured(two[1], trainer={"max_epochs": 2})
+    summary = write_merged(two, tmp_path / "joint")
+    assert [group.data for group in summary.groups] == ["verses_genre", "imdb"]
+    assert [group.labels for group in summary.groups] == [["rnn", "gru"], ["rnn", "gru", "lstm"]]
+    assert summary.over is not None
+    assert summary.over.names == ("verses_genre", "imdb")
+    assert [row.name for row in summary.over.labels] == ["gru", "rnn"]
+    assert summary.over.how[-1] == (
+        "Left out of these ranks: lstm has results on imdb alone (labels of two data sets are the same if their model, "
+        "cell, attention and initialisation are)."
     )
-    with_(two[1], lambda record: record.with_(data="verses_genre", task="tagging"))
-    assert "verses_genre (tagging)" in refusal(*two)
+    assert (tmp_path / "joint" / "over_data_sets.csv").is_file()
 
 
 def test_a_second_data_set_beside_the_common_one_stays_apart(

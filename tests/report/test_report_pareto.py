@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from statistics import variance
 
 import pytest
+import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as some
 
@@ -14,7 +16,9 @@ from lightning_seq.report.dashboard.page import Page
 from lightning_seq.report.dashboard.quality_against_cost import (
     COSTS,
     front,
+    half_widths,
     is_logarithmic,
+    joined,
     marks,
     quality_against_cost,
 )
@@ -52,34 +56,82 @@ def test_the_front_is_what_a_search_over_all_pairs_finds(
     assert [points[place] for place in found] == sorted(points[place] for place in found)
 
 
-def test_each_label_is_its_mean_with_bars_and_its_seeds(make_comparison: Make, tmp_path: Path) -> None:
+def test_an_interval_takes_no_variance_below_that_of_all_labels() -> None:
+    wide, narrow, single = [0.70, 0.74, 0.78], [0.80, 0.80, 0.83], [0.9]
+    pooled = (variance(wide) + variance(narrow)) / 2
+    t = scipy.stats.t.ppf(0.975, 4)
+    assert half_widths([wide, narrow, single]) == pytest.approx(
+        [t * (variance(wide) / 3) ** 0.5, t * (pooled / 3) ** 0.5, t * pooled**0.5]
+    )
+    assert half_widths([[0.7], [0.8]]) == [None, None]
+
+
+def test_each_label_is_its_mean_with_its_interval_and_its_seeds(make_comparison: Make, tmp_path: Path) -> None:
     (group,) = summarise(make_comparison(tmp_path / "demo")).groups
     _, recurrent, speed = COSTS
     drawn = marks(group, recurrent)
-    assert [row.kind for row in drawn] == ["seed"] * 12 + ["mean"] * 4 + ["front"] * 3
-    assert [group.labels[row.label] for row in drawn if row.kind == "front"] == ["rnn", "birnn", "gru"]
-    mean = next(row for row in drawn if row.kind == "mean")
-    accuracy = group.rows[0].metric("test/accuracy")
-    assert (mean.x, mean.value) == (33_024, accuracy.mean)
-    assert mean.high - mean.value == pytest.approx(accuracy.std)
-    assert (mean.x_low, mean.x_high) == (33_024, 33_024)
-    fastest = next(row for row in marks(group, speed) if row.kind == "mean")
-    assert fastest.x_high - fastest.x == pytest.approx(group.rows[0].tokens_per_second.std)
-    assert {group.labels[row.label] for row in marks(group, speed) if row.kind == "front"} == {
-        "rnn",
-        "lstm",
-        "gru",
-    }
+    assert [row.kind for row in drawn] == ["seed"] * 12 + ["mean"] * 4
+    means = [row for row in drawn if row.kind == "mean"]
+    values = [row.metric("test/accuracy") for row in group.rows]
+    assert [(mean.x, mean.value) for mean in means] == [
+        (count, value.mean) for count, value in zip((33_024, 117_248, 88_320, 59_392), values, strict=True)
+    ]
+    assert [mean.high - mean.value for mean in means] == pytest.approx(half_widths([value.known for value in values]))
+    assert all(mean.x_low == mean.x == mean.x_high for mean in means)
+    speeds = [row.tokens_per_second.known for row in group.rows]
+    fast = [row for row in marks(group, speed) if row.kind == "mean"]
+    assert [mean.x_high - mean.x for mean in fast] == pytest.approx(half_widths(speeds))
 
 
-def test_names_on_the_front_cover_no_other(make_comparison: Make, tmp_path: Path) -> None:
+def test_a_front_is_drawn_only_if_no_interval_overlaps(make_comparison: Make, tmp_path: Path) -> None:
+    (group,) = summarise(make_comparison(tmp_path / "demo")).groups
+    _, recurrent, speed = COSTS
+    best, reason = joined(group, recurrent, marks(group, recurrent))
+    assert (best, reason) == ([], "No front against recurrent parameters: intervals overlap (gru and lstm).")
+    (group,) = summarise(make_comparison(tmp_path / "two", labels=("rnn", "gru"))).groups
+    best, reason = joined(group, recurrent, marks(group, recurrent))
+    assert ([group.labels[mark.label] for mark in best], reason) == (["rnn", "gru"], "")
+    drawn = marks(group, speed)
+    assert joined(group, speed, drawn)[1] == ""
+    slower = [mark._replace(x_low=1.0, x_high=1e6) if mark.kind == "mean" else mark for mark in drawn]
+    assert joined(group, speed, slower) == ([], "No front against tokens/s: intervals overlap (rnn and gru).")
+    (group,) = summarise(make_comparison(tmp_path / "one", labels=("rnn", "gru"), seeds=1)).groups
+    best, reason = joined(group, recurrent, marks(group, recurrent))
+    assert (best, reason) == (
+        [], "No front against recurrent parameters: one seed each does not show how far seeds differ.",
+    )  # fmt: skip
+
+
+def test_perplexities_have_intervals_of_their_logarithms(make_comparison: Make, tmp_path: Path) -> None:
+    directory = make_comparison(tmp_path / "demo", labels=("rnn", "gru"))
+    for run, record in runs_of(directory):
+        write(run, record.with_(metrics={"test/perplexity": 90.0 + record.seed}))
+    (group,) = summarise(directory).groups
+    (mean, _) = [mark for mark in marks(group, COSTS[0]) if mark.kind == "mean"]
+    assert mean.value == pytest.approx((91 * 92 * 93) ** (1 / 3))
+    assert mean.high / mean.value == pytest.approx(mean.value / mean.low)
+
+
+def test_speeds_under_other_programs_are_told_and_not_drawn(make_comparison: Make, tmp_path: Path) -> None:
+    directory = make_comparison(tmp_path / "demo", labels=("rnn", "gru"))
+    record = read(directory / "gru-seed2")
+    write(directory / "gru-seed2", record.with_(jobs=2))
+    page = Page(["rnn", "gru"])
+    body = quality_against_cost(page, summarise(directory))
+    assert [entry["title"] for entry in page.charts.values()] == [
+        "test/accuracy against parameters", "test/accuracy against recurrent parameters",
+    ]  # fmt: skip
+    assert "No chart against tokens/s: other jobs or programs ran during the runs of gru." in body
+
+
+def test_names_cover_no_other(make_comparison: Make, tmp_path: Path) -> None:
     """Equal costs put all names in one place: one of each side has room."""
     labels = tuple(f"a label of some length {number}" for number in range(6))
     directory = make_comparison(tmp_path / "demo", labels=labels, seeds=1)
     for run, record in runs_of(directory):
         write(run, record.with_(metrics={"test/accuracy": 0.7}))
     (group,) = summarise(directory).groups
-    sides = [row.side for row in marks(group, COSTS[1]) if row.kind == "front"]
+    sides = [row.side for row in marks(group, COSTS[1]) if row.kind == "mean"]
     assert len(sides) == 6
     assert sum(side != "" for side in sides) <= 2
 

@@ -236,3 +236,14 @@ def test_the_page_tells_of_groups(tmp_path: Path) -> None:
     assert "Intervals are over 3 groups of examples" in text
     low, high = wilson(5 / 9, 0.923277)
     assert text.count(f"0.556<small>{low:.3f} – {high:.3f}</small>") == 2
+
+
+def test_examples_of_different_splits_are_not_joined(tmp_path: Path) -> None:
+    """Two seeds that draw the test split have as many examples, and not the same ones."""
+    for seed, right in ((1, [True] * 9), (2, [False] * 9)):
+        for label in ("rnn", "gru"):
+            drawn = ["train", "validation", "test"]
+            marks = {"split": f"split {seed}"}
+            save(tmp_path / f"{label}-seed{seed}", columns(right), seed, drawn=drawn, fingerprints=marks)
+    text = str(slices(Page(["gru", "rnn"]), runs_in(tmp_path), summarise(tmp_path)))
+    assert "Runs that were tested on other examples are left out." in text

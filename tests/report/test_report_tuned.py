@@ -8,12 +8,15 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import altair as alt
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lightning_seq.records.tuning import Tunings
 from lightning_seq.report.dashboard.page import Page
+from lightning_seq.report.dashboard.parallel_coordinates import BELOW, axes, parallel_coordinates
 from lightning_seq.report.dashboard.tuning import tuning
 from lightning_seq.report.summary import runs_of, summarise_runs
 from lightning_seq.significance.effect_sizes import expected_best_with_replacement
@@ -65,13 +68,13 @@ def page_of(directory: Path) -> tuple[str, Page]:
 
 def test_the_page_draws_what_was_recorded(make_comparison: Make, tmp_path: Path) -> None:
     html, page = page_of(tune(make_comparison(tmp_path / "tuned", labels=("rnn", "gru"), seeds=1)))
-    (chart,) = page.charts.values()
+    chart, *pictures = page.charts.values()
     table = page.tables[chart["table"]]
     assert table["columns"] == ["label", "n", "value", "paper"]
     assert [row[:3] for row in table["rows"][:3]] == [[0, 1, 0.65], [0, 2, 0.75], [0, 3, 0.8]]
     paper = [expected_best_with_replacement([0.6, 0.6, 0.7], n) for n in (1, 2, 3)]  # the worst, where one diverged
     assert [row[3] for row in table["rows"][3:]] == pytest.approx(paper, rel=1e-4)
-    assert html.count("<details>") == 2
+    assert len(pictures) == html.count("<details") == 2
     assert "diverged" in html
     assert html.count("<small>taken</small>") == 2
     assert "0.800<small>taken</small>" in html
@@ -100,3 +103,34 @@ def test_names_are_escaped(make_comparison: Make, tmp_path: Path) -> None:
     html, _ = page_of(tune(directory, metric=attack, points=[{attack: 0.1}] * 3))
     assert "&lt;img" in html
     assert "<img" not in html
+
+
+def test_axes_are_logarithmic_where_the_search_was_and_better_is_on_top(tmp_path: Path) -> None:
+    points = [{"optimizer.lr": rate, "task.dropout": rate} for rate in (0.001, 0.01, 0.1)]
+    entry = {
+        "metric": "val/loss", "mode": "min", "points": points, "values": [1.5, 0.5, None], "chosen": 2,
+        "expected_best": [1.2, 0.8, 0.5],
+    }  # fmt: skip
+    plain = {
+        "seed": 1, "trials": 3, "entries": {"rnn": entry},
+        "space": {"optimizer.lr": [0.001, 0.1, "log"], "task.dropout": [0.0, 0.6]},
+    }  # fmt: skip
+    (tmp_path / "tune.json").write_text(json.dumps(plain))
+    held = Tunings.read(tmp_path / "tune.json")
+    assert held.to_plain() == plain
+    rate, dropout, loss = axes(held.entries)
+    assert rate.place(0.01) == pytest.approx(0.5)
+    assert rate.ticks() == pytest.approx([0.001, 0.01, 0.1])
+    assert dropout.place(0.01) == pytest.approx(9 / 99)
+    assert (loss.place(0.5), loss.place(1.5)) == (1.0, 0.0)
+    page = Page(["rnn"])
+    card = parallel_coordinates(page, held.entries[0], [rate, dropout, loss])
+    rows = page.tables[page.charts[card.chart]["table"]]["rows"]
+    assert rows[:3] == [[1, 0, 0, 0.001, 0, 1.5], [1, 1, 1, 0.001, 0, 1.5], [1, 2, 2, 1.5, 0, 1.5]]
+    assert rows[-1] == [3, 2, 2, None, BELOW, None]
+
+
+def test_the_picture_of_trials_is_valid_vega_lite(make_comparison: Make, tmp_path: Path) -> None:
+    _, page = page_of(tune(make_comparison(tmp_path / "tuned", labels=("rnn", "gru"), seeds=1)))
+    for chart in page.charts.values():
+        alt.vegalite.schema.core.Root.validate(chart["spec"])

@@ -67,3 +67,16 @@ def test_each_data_set_has_tables_and_curves_of_its_own(
     (curve,) = tables.glob("curves/language_modelling/verses_words/val/perplexity_*.json")
     assert {row[1] for row in json.loads(curve.read_text())["data"]} == {"rnn-words-seed1", "gru-words-seed1"}
     assert list(tables.glob("curves/tagging/conll2000/val/f1_*.json"))
+
+
+def test_the_baseline_is_a_row_of_the_table(
+    make_comparison: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("WANDB_MODE", raising=False)
+    fields = {"baseline": {"test/accuracy": 0.25}, "baseline_name": "majority class"}
+    run = log_comparison(make_comparison(tmp_path / "demo", labels=("rnn", "gru"), seeds=1, **fields))
+    (means,) = run.glob("files/media/table/comparison/summary_*.json")
+    table = json.loads(means.read_text())
+    rows = [dict(zip(table["columns"], row, strict=True)) for row in table["data"]]
+    assert [row["label"] for row in rows] == ["rnn", "gru", "majority class (not trained)"]
+    assert (rows[-1]["test/accuracy mean"], rows[-1]["tokens/s"], rows[-1]["done"]) == (0.25, None, 0)

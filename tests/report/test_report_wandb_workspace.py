@@ -76,11 +76,11 @@ def test_one_command_uploads_everything(tmp_path: Path, monkeypatch: pytest.Monk
     words = shlex.split(upload(place))
     assert words[:4] == ["wandb", "sync", *runs]
     words[5] = str(Path.cwd() / words[5])
-    assert words[4:] == ["&&", sys.executable, "-m", "lightning_seq.report.wandb.workspace", str(place)]
+    assert words[4:] == ["&&", sys.executable, "-P", "-m", "lightning_seq.report.wandb.workspace", str(place)]
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.chdir(Path(sys.executable).parents[1])
     (place / "wandb").rmdir()
-    assert shlex.split(upload(place))[:5] == [f"bin/{Path(sys.executable).name}", "-m", "wandb", "sync", runs[0]]
+    assert shlex.split(upload(place))[:5] == [f"bin/{Path(sys.executable).name}", "-P", "-m", "wandb", "sync"]
     monkeypatch.setattr("lightning_seq.report.wandb.workspace.find_spec", lambda _: None)
     assert "&&" not in upload(place)
 

@@ -354,3 +354,12 @@ def test_holm_by_hand() -> None:
     assert holm([0.6, 0.7]) == [1.0, 1.0]
     assert holm([0.02]) == [0.02]
     assert holm([]) == []
+
+
+def test_a_cluster_for_each_example_is_needed() -> None:
+    scores = {"a": {1: 0.5, 2: 0.6}, "b": {1: 0.7, 2: 0.8}}
+    examples = {(label, seed): np.arange(6) * scores[label][seed] for label in scores for seed in (1, 2)}
+    assert compare(scores, examples, np.array([0, 0, 1, 1, 2, 2])).clusters == 3
+    for wrong in (4, 8):
+        with pytest.raises(ValueError, match=f"{wrong} clusters came for 6 examples: expected one for each"):
+            compare(scores, examples, np.arange(wrong))

@@ -140,13 +140,14 @@ def test_an_evaluation_carries_or_resets() -> None:
 
 
 def test_bits_per_character_count_the_characters_of_the_text() -> None:
-    task, ids = task_of(tokens_per_character={"test": 0.25}), text(4)
+    surface = {"test": 0.5, "validation": 9.0}
+    task, ids = task_of(tokens_per_character={"test": 0.25}, surface_nats_per_character=surface), text(4)
     logged: dict[str, Any] = {}
     task.log_evaluation = lambda split, values: logged.update(values)  # type: ignore[method-assign]
     task.test_step(chunks(ids, [4])[0], 0)
     task.on_test_epoch_end()
     nats = float(whole_loss(task, ids))
-    assert float(logged["bits_per_character"]) == pytest.approx(nats / math.log(2) / (4 * B * 4), rel=1e-6)
+    assert float(logged["bits_per_character"]) == pytest.approx((nats / (4 * B * 4) + 0.5) / math.log(2), rel=1e-6)
 
 
 def test_penalties_are_means_of_squares() -> None:

@@ -213,7 +213,7 @@ def test_who_sends_has_a_service_of_its_own(tmp_path: Path, monkeypatch: pytest.
     while "said " not in log.read_text() and time.monotonic() - begun < 30:
         time.sleep(0.05)
     lines = log.read_text().splitlines()
-    assert f"said -m lightning_seq.training.loggers.wandb_upload {recorded} {os.getpid()}" in lines
+    assert f"said -P -m lightning_seq.training.loggers.wandb_upload {recorded} {os.getpid()}" in lines
     assert f"WANDB_API_KEY={'0' * 40}" in lines
     assert not [line for line in lines if line.startswith("WANDB_SERVICE=")]
 

@@ -21,7 +21,7 @@ from lightning_seq.spec import Batch
 from lightning_seq.text.padding import pad_flat
 from lightning_seq.text.tokenise import Tokeniser
 from lightning_seq.text.vocabulary import Vocabulary
-from lightning_seq.value_types import Size, Workers
+from lightning_seq.value_types import MAX_TOKENS, Size, Workers
 
 
 class SentenceDataset(Dataset[Batch]):
@@ -45,7 +45,7 @@ class ClassificationData(DataModule[Prepared, TextReader]):
     level, lower, normalise, replace: see `Tokeniser`.
     min_count, max_vocabulary, max_length: see `prepare`.
 
-    batch_size, eval_batch_size, seed, num_workers, licence: see `DataModule`.
+    batch_size, eval_batch_size, seed, num_workers, licence, max_tokens: see `DataModule`.
 
     The constructor reads or prepares all data. Raises UserError as the source and `prepare` do.
     """
@@ -68,8 +68,9 @@ class ClassificationData(DataModule[Prepared, TextReader]):
         eval_batch_size: Size | None = None,
         seed: int = 1,
         num_workers: Workers = 0,
+        max_tokens: Size = MAX_TOKENS,
     ) -> None:
-        super().__init__(batch_size, eval_batch_size, seed, num_workers, licence)
+        super().__init__(batch_size, eval_batch_size, seed, num_workers, licence, max_tokens)
         self.prepared = prepared = prepared or prepare(
             *self.required(source, cache),
             Tokeniser(level, lower, dict(replace or {}), normalise=normalise),

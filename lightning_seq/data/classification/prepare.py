@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from lightning_seq.data.cache import CachedFields, PreparedData, check_limits, prepared, train_vocabulary, write_meta
+from lightning_seq.data.class_names import check_names
 from lightning_seq.data.example_ids import save_names
 from lightning_seq.data.kept_texts import KeptTexts, save_texts
 from lightning_seq.data.sources.table import SPLITS, Loaded, Source, Table, empty_split
@@ -167,6 +168,7 @@ def _classes(name: str, loaded: Loaded[Table]) -> tuple[str, ...]:
                 "check data.label_column, or give more examples"
             )
     trained = set(loaded.tables["train"].labels)
+    check_names(loaded.tables["train"].origin or name, trained, "data.label_column")
     for split, table in loaded.tables.items():
         for label, number in zip(table.labels, table.ids, strict=True):
             if label not in trained:

@@ -20,13 +20,12 @@ class ColumnChunkDataset(Dataset[Batch]):
     def __init__(self, flat: np.ndarray, columns: int, before: int | None, rank: int = 0, world: int = 1) -> None:
         self.real = rank < columns
         self.columns = cut_columns(flat, columns, before, rank if self.real else 0, world)
-        self.tokens = torch.from_numpy(self.columns.tokens)
         self.lengths = torch.from_numpy(self.columns.lengths)
         self.starts = torch.from_numpy(self.columns.starts)
 
     def __getitem__(self, chunk: Chunk) -> Batch:
         columns, size = self.columns, chunk.stop - chunk.start
-        window = self.tokens[:, chunk.start : chunk.stop + 1].long()
+        window = torch.from_numpy(columns.window(chunk.start, chunk.stop + 1)).long()
         inputs, targets = window[:, :-1], window[:, 1:]
         if chunk.stop == columns.length:
             mask = self.lengths[:, None] > torch.arange(chunk.start, chunk.stop)

@@ -19,14 +19,13 @@ from lightning_seq.data.language_modelling.reader import LanguageReader
 from lightning_seq.data.module import DataModule
 from lightning_seq.data.planner import Planner
 from lightning_seq.data.sources.corpus import CorpusSource
-from lightning_seq.data.sources.table import SPLITS
-from lightning_seq.data.token_arrays import unknown_share
+from lightning_seq.data.token_arrays import counts_of, unknown_share
 from lightning_seq.errors import UserError, near
 from lightning_seq.spec import Batch
 from lightning_seq.text.padding import pad_flat
 from lightning_seq.text.tokenise import Tokeniser
 from lightning_seq.text.vocabulary import PAD, Vocabulary
-from lightning_seq.value_types import Size, Workers
+from lightning_seq.value_types import MAX_TOKENS, Size, Workers
 
 LAYOUTS = ("columns", "sequences")
 
@@ -123,8 +122,9 @@ class LanguageModellingData(DataModule[PreparedText, LanguageReader]):
         eval_batch_size: Size | None = None,
         seed: int = 1,
         num_workers: Workers = 0,
+        max_tokens: Size = MAX_TOKENS,
     ) -> None:
-        super().__init__(batch_size, eval_batch_size, seed, num_workers, licence)
+        super().__init__(batch_size, eval_batch_size, seed, num_workers, licence, max_tokens)
         if layout not in LAYOUTS:
             raise UserError(f"data.layout is {layout!r}; {near(str(layout), LAYOUTS)}")
         check_limits(chunk_length=chunk_length, eval_chunk_length=eval_chunk_length)
@@ -168,36 +168,50 @@ class LanguageModellingData(DataModule[PreparedText, LanguageReader]):
     @cached_property
     def tokens(self) -> dict[str, int]:
         """By split, the targets of a pass."""
-        sizes = {split: len(text.flat) for split, text in self.prepared.splits.items()}
-        return {split: sizes[split] - len(firsts) for split, firsts in self._unpredicted.items()}
+        return {split: len(text.flat) - len(self._given(text)) for split, text in self.prepared.splits.items()}
 
     def target_counts(self, split: str) -> np.ndarray:
         """`[V]`, how often each token is a target in a pass."""
-        first = np.array(self._unpredicted[split], dtype=np.int64)
-        counts = [np.bincount(ids, minlength=len(self.vocabulary)) for ids in (self.prepared.splits[split].flat, first)]
+        text = self.prepared.splits[split]
+        counts = [counts_of(ids, len(self.vocabulary)) for ids in (text.flat, self._given(text))]
         return counts[0] - counts[1]
 
     @cached_property
     def characters(self) -> dict[str, int]:
-        """By split, the characters of its targets as typed, with line feeds, for bits per character.
-
-        The letters of a first word that is not predicted are subtracted in the spelling of the vocabulary.
-        """
-        words, space = self.vocabulary.words, 0 if self.prepared.reading.by_character else 1
+        """By split, the characters of its targets, see `TextSplit`; the space after a first word that is not predicted
+        is not counted either."""
+        space = 0 if self.prepared.reading.by_character else 1
         return {
-            split: self.prepared.splits[split].characters - sum(len(words[index]) + space for index in firsts)
-            for split, firsts in self._unpredicted.items()
+            split: text.characters - int(text.firsts[self._unpredicted, 0].sum()) - space * len(self._given(text))
+            for split, text in self.prepared.splits.items()
         }
 
     @cached_property
-    def _unpredicted(self) -> dict[str, list[int]]:
-        """By split, the first tokens, which are not predicted as no token precedes them."""
-        if self.prepared.line_end is not None:
-            return {split: [] for split in SPLITS}
+    def surface_nats(self) -> dict[str, float]:
+        """By split, what its tokens leave open about these characters, see `TextSplit`; without splits that hide words
+        behind `<unk>`."""
         return {
-            split: text.flat[text.offsets[:-1] if self.layout == "sequences" else [0]].tolist()
+            split: text.surface_nats - float(text.firsts[self._unpredicted, 1].sum())
             for split, text in self.prepared.splits.items()
+            if text.surface_nats is not None
         }
+
+    def hidden(self) -> list[str]:
+        """A line that says why splits have no bits per character; empty if all have."""
+        hidden = [split for split in ("validation", "test") if split not in self.surface_nats]
+        why = "the text has <unk> instead of some words, so their letters are not known"
+        return [f"{' and '.join(hidden)}: no bits per character, because {why}"] if hidden else []
+
+    @property
+    def _unpredicted(self) -> slice:
+        """The lines whose first token is not predicted, as no token precedes it."""
+        if self.prepared.line_end is not None:
+            return slice(0)
+        return slice(None) if self.layout == "sequences" else slice(1)
+
+    def _given(self, text: TextSplit) -> np.ndarray:
+        """The first tokens that are not predicted."""
+        return text.flat[text.offsets[:-1][self._unpredicted]]
 
     def headline(self) -> str:
         prepared, unit = self.prepared, "characters" if self.prepared.reading.by_character else "words"
@@ -208,11 +222,12 @@ class LanguageModellingData(DataModule[PreparedText, LanguageReader]):
         return head
 
     def notes(self) -> list[str]:
+        report = [*self.prepared.report, *self.hidden()]
         if self.layout == "sequences":
-            return list(self.prepared.report)
+            return [*super().notes(), *self.hidden()]
         sampler, about = self._columns_sampler("train"), "about " if self.random_chunks else ""
         columns = f"train: {self.batch_size:,} columns of {sampler.length:,}"
-        return [*self.prepared.report, f"{columns}, {len(sampler):,} batches of {about}{self.chunk_length} a column"]
+        return [*report, f"{columns}, {len(sampler):,} batches of {about}{self.chunk_length} a column"]
 
     def batches(self, split: str) -> tuple[Dataset[Batch], Planner[object]]:
         line_end, text = self.prepared.line_end, self.prepared.splits[split]

@@ -17,9 +17,9 @@ from lightning_seq.data.memory_problems.reader import VectorReader
 from lightning_seq.data.module import DataModule
 from lightning_seq.data.planner import Planner
 from lightning_seq.data.sources.problem import Problem, Sequences
-from lightning_seq.data.sources.table import SPLITS
+from lightning_seq.data.sources.table import SPLITS, drawn_splits
 from lightning_seq.spec import COUNTED, Batch, Bits
-from lightning_seq.value_types import Size, Workers
+from lightning_seq.value_types import MAX_TOKENS, Size, Workers
 
 
 class VectorDataset(Dataset[Batch]):
@@ -47,7 +47,7 @@ class MemoryProblemData(DataModule[PreparedData[Sequences], VectorReader]):
     source: a `BitProblem` (bits at each step) or `Adding` (a value of the whole sequence).
     cache:  not used: it takes less time to make the sequences from their seed than to read them.
 
-    batch_size, eval_batch_size, seed, num_workers, licence: see `DataModule`.
+    batch_size, eval_batch_size, seed, num_workers, licence, max_tokens: see `DataModule`.
 
     The `count` of a batch is the number of steps (of bits) or sequences (of values) in the global batch. Where not all
     bits of a step count, `extra` holds `counted` `[B, T, W]`.
@@ -67,8 +67,9 @@ class MemoryProblemData(DataModule[PreparedData[Sequences], VectorReader]):
         eval_batch_size: Size | None = None,
         seed: int = 1,
         num_workers: Workers = 0,
+        max_tokens: Size = MAX_TOKENS,
     ) -> None:
-        super().__init__(batch_size, eval_batch_size, seed, num_workers, licence)
+        super().__init__(batch_size, eval_batch_size, seed, num_workers, licence, max_tokens)
         splits, report = source.load()
         self.prepared = PreparedData(
             spec=source.spec,
@@ -76,6 +77,7 @@ class MemoryProblemData(DataModule[PreparedData[Sequences], VectorReader]):
             fingerprints=_fingerprints(splits),
             name=source.describe(),
             report=report,
+            drawn=drawn_splits(source),
         )
         self.reader = VectorReader(self.spec)
 

@@ -26,7 +26,7 @@ from lightning_seq.spec import Batch, DataSpec, Tokens, TokenSequence
 from lightning_seq.text.padding import pad_flat
 from lightning_seq.text.segmenter import Segmenter
 from lightning_seq.text.vocabulary import EOS, Vocabulary
-from lightning_seq.value_types import Size, Workers
+from lightning_seq.value_types import MAX_TOKENS, Size, Workers
 
 
 class PairDataset(Dataset[Batch]):
@@ -79,7 +79,7 @@ class SequenceToSequenceData(DataModule[PreparedPairs, PairReader]):
     level, target_level, subword, target_subword, lower, normalise, min_count, max_vocabulary, joint_vocabulary,
     max_length, max_target_length, source_eos: see `PairSettings`.
 
-    batch_size, eval_batch_size, seed, num_workers, licence: see `DataModule`.
+    batch_size, eval_batch_size, seed, num_workers, licence, max_tokens: see `DataModule`.
 
     A batch's `targets` `[B, T]` end with `<eos>` and do not begin with `<bos>`; `target_mask` is False on padding and
     on a padding sample; `count` is the number of targets, with `<eos>`, in the global batch. Where the links between
@@ -112,8 +112,9 @@ class SequenceToSequenceData(DataModule[PreparedPairs, PairReader]):
         eval_batch_size: Size | None = None,
         seed: int = 1,
         num_workers: Workers = 0,
+        max_tokens: Size = MAX_TOKENS,
     ) -> None:
-        super().__init__(batch_size, eval_batch_size, seed, num_workers, licence)
+        super().__init__(batch_size, eval_batch_size, seed, num_workers, licence, max_tokens)
         if prepared is None:
             levels = level, target_level, subword or {}, target_subword
             words = lower, min_count, max_vocabulary, joint_vocabulary
@@ -176,7 +177,7 @@ class SequenceToSequenceData(DataModule[PreparedPairs, PairReader]):
         pairs = self.prepared.splits[split]
         sources, targets = pairs.source.lengths, pairs.target.lengths
         order = sources * (int(targets.max()) + 1) + targets  # by the length of the source, then of the target
-        return PairDataset(pairs), self.bucket_sampler(split, order, targets)
+        return PairDataset(pairs), self.bucket_sampler(split, order, targets, sources + targets)
 
 
 def _side_headline(side: str, segmenter: Segmenter, vocabulary: Vocabulary, flat: np.ndarray) -> str:

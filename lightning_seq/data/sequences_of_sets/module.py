@@ -16,7 +16,7 @@ from lightning_seq.data.sequences_of_sets.prepare import RollSplit, prepare_roll
 from lightning_seq.data.sequences_of_sets.reader import SetReader, shifted
 from lightning_seq.data.sources.piano_rolls import NOTES, PiecesSource
 from lightning_seq.spec import Batch
-from lightning_seq.value_types import Size, Workers
+from lightning_seq.value_types import MAX_TOKENS, Size, Workers
 
 
 class RollDataset(Dataset[Batch]):
@@ -48,7 +48,7 @@ class SequencesOfSetsData(DataModule[PreparedData[RollSplit], SetReader]):
 
     Give `prepared`, or a `source` and a `cache`.
 
-    batch_size, eval_batch_size, seed, num_workers, licence: see `DataModule`; batches are counted in pieces.
+    batch_size, eval_batch_size, seed, num_workers, licence, max_tokens: see `DataModule`; a batch is of pieces.
 
     The `count` of a batch is the number of steps in the global batch.
 
@@ -68,8 +68,9 @@ class SequencesOfSetsData(DataModule[PreparedData[RollSplit], SetReader]):
         eval_batch_size: Size | None = None,
         seed: int = 1,
         num_workers: Workers = 0,
+        max_tokens: Size = MAX_TOKENS,
     ) -> None:
-        super().__init__(batch_size, eval_batch_size, seed, num_workers, licence)
+        super().__init__(batch_size, eval_batch_size, seed, num_workers, licence, max_tokens)
         self.prepared = prepared or prepare_rolls(*self.required(source, cache))
         self.reader = SetReader(self.spec)
 

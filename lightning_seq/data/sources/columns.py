@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeAlias
 
-from lightning_seq.data.sources.keys import NameColumns, checked_keys, typed_keys
+from lightning_seq.data.sources.keys import NameColumns, check_apart, checked_keys, typed_keys
 from lightning_seq.data.sources.table import SPLITS, Cut, Keys, L_co, Loaded, Shares, Table
 from lightning_seq.errors import UserError, near
 from lightning_seq.files import Plain
@@ -57,6 +57,9 @@ class Reading(Shares, ABC, Generic[L_co]):
     @property
     def own_splits(self) -> dict[str, str | None]:
         return {split: self.splits.get(split) for split in SPLITS}
+
+    def given(self) -> Collection[str]:
+        return [split for split, own in self.own_splits.items() if own is not None]
 
     def chosen(self, sets: Sets, name: str) -> Iterator[tuple[str, ColumnRows, str]]:
         """Our name of each split, its rows, and their place, for people.
@@ -139,6 +142,10 @@ class Columns(NameColumns, Reading[Loaded[Table]], Cut):
     text_column: str = "text"
     label_column: str = "label"
     classes: Sequence[str] | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_apart(text_column=self.text_column, label_column=self.label_column)
 
     def to_plain(self) -> Plain:
         return {

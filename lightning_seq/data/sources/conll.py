@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
+from lightning_seq.data.sources.keys import check_apart
 from lightning_seq.data.sources.tagged import TaggedTable
 from lightning_seq.errors import UserError
 from lightning_seq.files import Plain
 from lightning_seq.text.bio_tags import Tag
 from lightning_seq.text.conll import fields
-from lightning_seq.text.lines import split_lines
+from lightning_seq.text.lines import check_line_ends, split_lines
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,7 @@ class Conll:
                 raise UserError(
                     f"data.{name} is {value!r}, expected the number of a column: 0 is the first, -1 the last"
                 )
+        check_apart(tokens_column=self.tokens_column, tag_column=self.tag_column)
 
     def to_plain(self) -> Plain:
         return {"tokens_column": self.tokens_column, "tag_column": self.tag_column}
@@ -42,8 +45,9 @@ class Conll:
     def table(self, origin: str, text: str) -> TaggedTable:
         """Raises UserError, with file and line, for lines of unequal columns and for a missing column."""
         sentences: list[list[tuple[str, Tag, int]]] = []
-        width, inside = 0, False
-        for number, line in enumerate(split_lines(text), 1):
+        width, inside, lines = 0, False, split_lines(text)
+        check_line_ends(Path(origin), lines, (" ", "\t"))
+        for number, line in enumerate(lines, 1):
             if not line.strip() or line.startswith(self.document):
                 inside = False
                 continue

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import numpy as np
 
 from lightning_seq.data.sources.columns import ColumnRows, Reading, Sets, texts_of
-from lightning_seq.data.sources.table import SPLITS, Shares, Source
+from lightning_seq.data.sources.table import SPLITS, STREAMS, Shares, Source
 from lightning_seq.errors import UserError
 from lightning_seq.files import Plain
+from lightning_seq.value_types import Seed
 
 HELD_OUT = 0.1
 """The share of an embedded text's parts for validation, and for test."""
+
+
+class Lines(Protocol):
+    """Lines that can be read several times: a list, or those of a file."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[str]: ...
+
+    def __getitem__(self, part: slice, /) -> Lines: ...
 
 
 @dataclass(frozen=True)
@@ -28,7 +39,7 @@ class Corpus:
     notes:    a line for each change that the user may not expect.
     """
 
-    lines: dict[str, list[str]]
+    lines: Mapping[str, Lines]
     symbols: tuple[str, ...] | None = None
     revision: str | None = None
     notes: list[str] = field(default_factory=list)
@@ -39,12 +50,18 @@ CorpusSource: TypeAlias = Source[Corpus]
 
 @dataclass(frozen=True, kw_only=True)
 class Tail(Shares):
-    """Cuts the splits that a source lacks from the end of its train split, where a line ends; test is the very end.
+    """Cuts the splits that a source lacks from its train split, where a line ends. The fractions are shares of the
+    characters.
 
-    The fractions are shares of the characters.
+    split_seed: each is a stretch at a place that is drawn at random; None: they are the end, test the very end.
     """
 
-    def completed(self, lines: Mapping[str, list[str]], name: str) -> tuple[dict[str, list[str]], list[str]]:
+    split_seed: Seed | None = None
+
+    def shares(self) -> dict[str, Plain]:
+        return {**super().shares(), **({} if self.split_seed is None else {"split_seed": self.split_seed})}
+
+    def completed(self, lines: Mapping[str, Lines], name: str) -> tuple[dict[str, Lines], list[str]]:
         """All three splits, and a note for each that was cut.
 
         Raises UserError where there are too few lines for that.
@@ -59,9 +76,17 @@ class Tail(Shares):
                     f"expected more lines; or give data.{split}=FILE"
                 )
             ends = np.fromiter(accumulate(map(len, text)), dtype=np.int64, count=len(text))
-            kept = int(np.abs(ends[:-1] - (ends[-1] - share * whole)).argmin()) + 1
-            lines["train"], lines[split] = text[:kept], text[kept:]
-            notes.append(f"{split}: the last {share:.0%} of train, as the source has no such split")
+            start, place = ends[-1] - share * whole, "the last"
+            if self.split_seed is not None:
+                generator = np.random.default_rng(np.random.SeedSequence([self.split_seed, STREAMS[split]]))
+                start, place = generator.uniform(0, start), "a drawn stretch of"
+            kept = int(np.abs(ends[:-1] - start).argmin()) + 1
+            stop = len(text)
+            if self.split_seed is not None:
+                stop = max(kept, int(np.abs(ends - ends[kept - 1] - share * whole).argmin())) + 1
+            lines[split] = text[kept:stop]
+            lines["train"] = text[:kept] if stop == len(text) else [*text[:kept], *text[stop:]]
+            notes.append(f"{split}: {place} {share:.0%} of train, as the source has no such split")
         return {split: lines[split] for split in SPLITS}, notes
 
 

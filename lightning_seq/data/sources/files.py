@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from sys import intern
 from typing import Literal
 
-from lightning_seq.data.sources.keys import NameColumns, checked_keys, typed_keys
-from lightning_seq.data.sources.split_files import SplitFiles, decoded
+from lightning_seq.data.sources.keys import NameColumns, checked_keys, typed_names
+from lightning_seq.data.sources.split_files import SplitFiles, checked_lines
 from lightning_seq.data.sources.table import Cut, Loaded, Table
 from lightning_seq.errors import UserError
 from lightning_seq.files import Plain
 from lightning_seq.text.column import DELIMITERS, delimiter_of, json_object, records
-from lightning_seq.text.lines import check_characters, split_lines
+from lightning_seq.text.lines import FileLines, check_characters, check_line_ends
 
 _LABEL = "__label__"
 _TABS = ("\\t", "tab")
@@ -78,14 +78,7 @@ class Files(NameColumns, SplitFiles, Cut):
         notes: list[str] = []
         tables = {split: self._table(path, notes) for split, path in self.paths().items()}
         self._check_classes(tables["train"])
-        untyped = self.kind != "jsonl"
-        keys = typed_keys([table.keys or [] for table in tables.values()], untyped)
-        groups = typed_keys([table.groups or [] for table in tables.values()], untyped)
-        tables = {
-            split: replace(table, keys=own or None, groups=group or None)
-            for (split, table), own, group in zip(tables.items(), keys, groups, strict=True)
-        }
-        return self.loaded(tables, notes=notes)
+        return self.loaded(typed_names(tables, untyped=self.kind != "jsonl"), notes=notes)
 
     def _check_classes(self, table: Table) -> None:
         """Raises UserError for labels that are measurements, not classes."""
@@ -98,9 +91,9 @@ class Files(NameColumns, SplitFiles, Cut):
 
     def _table(self, path: Path, notes: list[str]) -> Table:
         """The examples of a file. notes: takes a line for each thing that the user may not expect."""
-        text = decoded(path, self.encoding)
+        lines = checked_lines(path, self.encoding)
         table, own = Table([], [], [], str(path)), {setting: list[object]() for setting in self.name_columns()}
-        for line, values in _READERS[self.kind](self, path, text, notes):
+        for line, values in _READERS[self.kind](self, path, lines, notes):
             where, sentence, label = f"{path}, line {line}", values["text_column"], values["label_column"]
             name = str(label).strip() if isinstance(label, str | int | bool) else ""
             if not name:
@@ -115,7 +108,7 @@ class Files(NameColumns, SplitFiles, Cut):
                     f"{where}: the sentence is empty: expected at least one word; fill it in or take the line out"
                 )
             table.texts.append(sentence)
-            table.labels.append(name)
+            table.labels.append(intern(name))
             table.ids.append(line)
             for setting, column in own.items():
                 column.append(values[setting])
@@ -132,15 +125,15 @@ class Files(NameColumns, SplitFiles, Cut):
         """The names of the columns of texts, labels and perhaps ids and groups, in this order, by their settings."""
         return {"text_column": self.text_column, "label_column": self.label_column, **self.name_columns()}
 
-    def _separated(self, path: Path, text: str, notes: list[str]) -> Iterator[Row]:
+    def _separated(self, path: Path, lines: FileLines, notes: list[str]) -> Iterator[Row]:
         usual = "\t" if self.kind == "tsv" else ","
-        first = text.lstrip("\r\n").partition("\n")[0]
+        first = next(line for line in lines if line.strip())
         delimiter = self.delimiter or (usual if self.kind == "tsv" else delimiter_of(first, self._names.values()))
         separator = DELIMITERS.get(delimiter, repr(delimiter))
         if delimiter != (self.delimiter or usual):
             notes.append(f"{path.name}: fields are separated by {separator} (data.delimiter)")
         remedy = "check the quotes in that record, or give data.quotes=false where a quotation mark is a character"
-        rows = records(io.StringIO(text, newline="\n"), delimiter, self._quoted, str(path), remedy)
+        rows = records(lines.raw(), delimiter, self._quoted, str(path), remedy)
         header = next([name.strip() for name in row] for *_, row in rows if row)
         columns = {setting: self._column(path, setting, name, header) for setting, name in self._names.items()}
         label = columns["label_column"]
@@ -199,8 +192,8 @@ class Files(NameColumns, SplitFiles, Cut):
             )
         return header.index(name)
 
-    def _json_lines(self, path: Path, text: str, notes: list[str]) -> Iterator[Row]:
-        for line, content in _lines(text):
+    def _json_lines(self, path: Path, lines: FileLines, notes: list[str]) -> Iterator[Row]:
+        for line, content in _numbered(lines):
             record = json_object(content, f"{path}, line {line}", self.text_column)
             for setting, name in self._names.items():
                 if name not in record:
@@ -211,8 +204,9 @@ class Files(NameColumns, SplitFiles, Cut):
                     )
             yield line, {setting: record[name] for setting, name in self._names.items()}
 
-    def _labelled_lines(self, path: Path, text: str, notes: list[str]) -> Iterator[Row]:
-        for line, content in _lines(text):
+    def _labelled_lines(self, path: Path, lines: FileLines, notes: list[str]) -> Iterator[Row]:
+        check_line_ends(path, lines, ("\t", _LABEL))
+        for line, content in _numbered(lines):
             if content.startswith(_LABEL):
                 label, _, sentence = content.removeprefix(_LABEL).partition(" ")
                 if "\t" in label:
@@ -229,7 +223,7 @@ class Files(NameColumns, SplitFiles, Cut):
             yield line, {"text_column": sentence, "label_column": label}
 
 
-_READERS: dict[str, Callable[[Files, Path, str, list[str]], Iterator[Row]]] = {
+_READERS: dict[str, Callable[[Files, Path, FileLines, list[str]], Iterator[Row]]] = {
     "csv": Files._separated,
     "tsv": Files._separated,
     "jsonl": Files._json_lines,
@@ -237,6 +231,6 @@ _READERS: dict[str, Callable[[Files, Path, str, list[str]], Iterator[Row]]] = {
 }
 
 
-def _lines(text: str) -> Iterator[tuple[int, str]]:
-    """Lines that are not blank, with their numbers."""
-    return ((number, line) for number, line in enumerate(split_lines(text), 1) if line.strip())
+def _numbered(lines: FileLines) -> Iterator[tuple[int, str]]:
+    """Lines that are not blank, without their ends, with their numbers."""
+    return ((number, line.rstrip("\n")) for number, line in enumerate(lines, 1) if line.strip())

@@ -10,13 +10,15 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from importlib import import_module
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from lightning_seq.data.sources.columns import Reading
 from lightning_seq.data.sources.keys import origins
-from lightning_seq.errors import UserError, first_line
+from lightning_seq.errors import UserError, root_cause
 from lightning_seq.files import Plain
+from lightning_seq.printable import without_credentials
 
 if TYPE_CHECKING:
     from datasets import DatasetBuilder
@@ -98,10 +100,10 @@ class Hub(Generic[L]):
             loaded = self.columns.read(builder.as_dataset(), self.id, revision)
         except UserError:
             raise
-        except (OSError, ValueError, RuntimeError) as error:
+        except Exception as error:  # readers of YAML and of Parquet may raise any error on damaged files
             if offline:
                 raise UserError(f"no network for the Hub set {self.id} ({why_offline()}): {_REMEDY}") from error
-            reason = first_line(error)
+            reason = root_cause(error)
             raise UserError(f"{self.id} cannot be loaded from the Hub ({reason}): {_advice(reason)}") from error
         if "Cache" in kinds:
             loaded.notes.append(
@@ -142,6 +144,7 @@ def why_offline() -> str:
 
 def reachable(address: str, patience: float = PATIENCE) -> bool:
     """Whether a server answers at an address in time. A thread asks: the look-up of a name has no time limit."""
+    address = without_credentials(address, "")  # which urllib takes for a part of the host
     answers: list[bool] = []
 
     def ask() -> None:
@@ -150,7 +153,7 @@ def reachable(address: str, patience: float = PATIENCE) -> bool:
                 answers.append(True)
         except urllib.error.HTTPError as error:
             answers.append(error.code < 500)
-        except (OSError, ValueError):
+        except (OSError, ValueError, HTTPException):
             answers.append(False)
 
     thread = threading.Thread(target=ask, daemon=True)

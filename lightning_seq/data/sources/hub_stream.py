@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from lightning_seq.data.sources.hub import Hub, commit_of, endpoint, offline_by_choice, reachable, why_offline
 from lightning_seq.data.sources.pairs import PairColumns, PairTable
 from lightning_seq.data.sources.table import Loaded
-from lightning_seq.errors import UserError, first_line
+from lightning_seq.errors import UserError, root_cause
 from lightning_seq.files import Plain
 
 if TYPE_CHECKING:
@@ -57,9 +57,9 @@ class HubStream(Hub[Loaded[PairTable]]):
             loaded = self.columns.read(sets, self.id, commit_of(builder))
         except UserError:
             raise
-        except (OSError, ValueError, RuntimeError) as error:
+        except Exception as error:  # readers of YAML and of Parquet may raise any error on damaged files
             raise UserError(
-                f"{self.id} cannot be streamed from the Hub ({first_line(error)}): "
+                f"{self.id} cannot be streamed from the Hub ({root_cause(error)}): "
                 "check data.hub.id, data.hub.config and data.hub.revision"
             ) from error
         loaded.notes.append(f"train: the first {self.columns.rows:,} rows of the stream, no others were read")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from dataclasses import Field, dataclass, replace
+from typing import ClassVar, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
@@ -53,7 +53,15 @@ class NameColumns:
 
     def names_to_plain(self) -> dict[str, Plain]:
         """The part of the identity of a source; empty without such columns."""
-        return {setting.replace("_column", "s"): column for setting, column in self.name_columns().items()}
+        names = {setting.replace("_column", "s"): column for setting, column in self.name_columns().items()}
+        return {**names, **({"whole_groups": True} if self.group_column else {})}
+
+
+def check_apart(**columns: object) -> None:
+    """Raises UserError for two settings, such as `source_column`, that name the same column."""
+    (one, name), (other, second) = columns.items()
+    if name is not None and name == second:
+        raise UserError(f"data.{one} and data.{other} are both {name!r}: expected two columns")
 
 
 def origins(places: Mapping[str, str | None]) -> dict[str, str]:
@@ -95,6 +103,31 @@ def typed_keys(splits: Sequence[Keys], untyped: bool) -> list[Keys]:
     if all(_is_whole(key, untyped) for keys in splits for key in keys):
         return [[int(key) for key in keys] for keys in splits]
     return [[str(key) for key in keys] for keys in splits]
+
+
+N = TypeVar("N", bound="Named")
+
+
+class Named(Protocol):
+    """The examples of one split, a dataclass with keys and groups of the user."""
+
+    __dataclass_fields__: ClassVar[dict[str, Field[object]]]
+
+    @property
+    def keys(self) -> Keys | None: ...
+
+    @property
+    def groups(self) -> Keys | None: ...
+
+
+def typed_names(tables: Mapping[str, N], untyped: bool) -> dict[str, N]:
+    """The tables with the keys and the groups of all splits typed alike; see `typed_keys`."""
+    keys = typed_keys([table.keys or [] for table in tables.values()], untyped)
+    groups = typed_keys([table.groups or [] for table in tables.values()], untyped)
+    return {
+        split: replace(table, keys=own or None, groups=group or None)
+        for (split, table), own, group in zip(tables.items(), keys, groups, strict=True)
+    }
 
 
 def _is_whole(value: int | str, untyped: bool) -> bool:

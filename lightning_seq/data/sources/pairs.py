@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol, TypeAlias, runtime_checkable
 
 from lightning_seq.data.sources.columns import ColumnRows, Reading, Sets, check_columns, names_of
-from lightning_seq.data.sources.keys import NameColumns
+from lightning_seq.data.sources.keys import NameColumns, check_apart
 from lightning_seq.data.sources.table import Cut, Examples, Keys, Loaded, Source
 from lightning_seq.errors import UserError, near
 from lightning_seq.files import Plain
@@ -80,6 +80,9 @@ class PairColumns(NameColumns, Reading[Loaded[PairTable]], Cut):
                     f"data.{side}_language is not given: expected a language of the set, such as en, "
                     f"or data.{side}_column=NAME"
                 )
+        check_apart(source_column=self.source_column, target_column=self.target_column)
+        if not self.source_column and not self.target_column:
+            check_apart(source_language=self.source_language, target_language=self.target_language)
 
     def to_plain(self) -> Plain:
         return {

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from lightning_seq.data.sources.keys import NameColumns, check_apart, checked_keys, typed_names
 from lightning_seq.data.sources.pairs import PairTable
 from lightning_seq.data.sources.split_files import SplitFiles, decoded
 from lightning_seq.data.sources.table import SPLITS, Cut, Loaded
 from lightning_seq.errors import UserError
 from lightning_seq.files import Plain, sha256
 from lightning_seq.printable import number_of
-from lightning_seq.text.lines import split_lines
+from lightning_seq.text.lines import check_line_ends, split_lines
 
 _SHOWN = 40
+Line = tuple[int, str, str, list[str]]
+"""Its number, its source and target, and its values in the columns of ids and groups."""
 
 
 @dataclass(frozen=True)
-class ParallelFiles(SplitFiles, Cut):
+class ParallelFiles(NameColumns, SplitFiles, Cut):
     """Two files for each split, with as many lines, or one file with a tab between source and target.
 
-    The id of an example is its line.
+    The id of an example is its line, or its value in `id_column` of a file with tabs and a line of names.
 
     train, validation, test: the sources; or, without a file of targets, sources and targets.
     train_target, validation_target, test_target: the targets.
@@ -50,11 +53,18 @@ class ParallelFiles(SplitFiles, Cut):
                 raise UserError(
                     f"data.{split}_target={getattr(self, f'{split}_target')} has no sources: give data.{split}=FILE"
                 )
+        for setting, name in self.name_columns().items():
+            if self.source_column is None or self.train_target:
+                raise UserError(
+                    f"data.{setting}={name}: expected one file with tabs and a line of names, give "
+                    "data.source_column=NAME and data.target_column=NAME; or leave it out"
+                )
         if (self.source_column is None) != (self.target_column is None):
             raise UserError(
                 f"data.source_column={self.source_column} and data.target_column={self.target_column}: "
                 "expected both, or neither for a file without a line of names"
             )
+        check_apart(source_column=self.source_column, target_column=self.target_column)
 
     @property
     def language_pair(self) -> tuple[str | None, str | None]:
@@ -69,14 +79,15 @@ class ParallelFiles(SplitFiles, Cut):
             "columns": [self.source_column, self.target_column],
             "cut": self.shares(),
             **self.encoded(),
+            **self.names_to_plain(),
         }
 
     def load(self) -> Loaded[PairTable]:
         """Raises UserError, with file and line, for a mistake in the files."""
         tables, notes = {}, []
         for split, (source, target) in self._pairs().items():
-            table, blank = PairTable([], [], []), 0
-            for line, first, second in self._together(source, target) if target else self._tabbed(source):
+            table, blank, own = PairTable([], [], []), 0, list[list[str]]()
+            for line, first, second, names in self._together(source, target) if target else self._tabbed(source):
                 if not first.strip() and not second.strip():
                     blank += 1
                     continue
@@ -85,10 +96,19 @@ class ParallelFiles(SplitFiles, Cut):
                 table.sources.append(first)
                 table.targets.append(second)
                 table.ids.append(line)
+                own.append(names)
             if blank:
                 notes.append(f"{split}: {number_of(blank, 'line')} blank on both sides left out")
-            tables[split] = table
-        return self.loaded(tables, notes=notes)
+            tables[split] = self._named(table, own, source)
+        return self.loaded(typed_names(tables, untyped=True), notes=notes)
+
+    def _named(self, table: PairTable, names: list[list[str]], path: Path) -> PairTable:
+        """With the ids and the groups of the pairs. names: of each pair, its values in `name_columns`."""
+        values = {
+            setting: checked_keys(column, name, lambda row: f"{path}, line {table.ids[row]}", setting)
+            for (setting, name), column in zip(self.name_columns().items(), zip(*names, strict=True), strict=False)
+        }
+        return replace(table, keys=values.get("id_column"), groups=values.get("group_column"))
 
     def _pairs(self) -> dict[str, tuple[Path, Path | None]]:
         """The file of the sources and that of the targets, by split."""
@@ -104,32 +124,40 @@ class ParallelFiles(SplitFiles, Cut):
             raise UserError(f"data.{setting}={name} {reason}: expected a file with a line for each line of the sources")
         return path
 
-    def _tabbed(self, path: Path) -> Iterator[tuple[int, str, str]]:
+    def _tabbed(self, path: Path) -> Iterator[Line]:
         lines = split_lines(decoded(path, self.encoding))
+        check_line_ends(path, lines, ["\t"])
         positions, begin = [0, 1], 1
         if self.source_column is not None and self.target_column is not None:
-            header, names = [name.strip() for name in lines[0].split("\t")], (self.source_column, self.target_column)
-            for setting, name in zip(("source_column", "target_column"), names, strict=True):
+            header = [name.strip() for name in lines[0].split("\t")]
+            wanted = {"source_column": self.source_column, "target_column": self.target_column, **self.name_columns()}
+            for setting, name in wanted.items():
                 if name not in header:
                     raise UserError(
                         f"{path} has no column {name!r} (data.{setting}): its columns are {', '.join(header)}; "
                         f"give data.{setting}=NAME"
                     )
-            positions, begin, lines = [header.index(name) for name in names], 2, lines[1:]
+                if header.count(name) > 1:
+                    raise UserError(
+                        f"{path} has {header.count(name)} columns called {name!r} (data.{setting}): expected one; "
+                        "rename the other in the first line"
+                    )
+            positions, begin, lines = [header.index(name) for name in wanted.values()], 2, lines[1:]
         for number, line in enumerate(lines, begin):
             if not line.strip():
-                yield number, "", ""
+                yield number, "", "", []
                 continue
             values = line.split("\t")
             if len(values) <= max(positions):
-                wanted = f"{max(positions) + 1} columns" if begin == 2 else "a source, a tab and its target"
+                least = f"{max(positions) + 1} columns" if begin == 2 else "a source, a tab and its target"
                 raise UserError(
-                    f"{path}, line {number}: {len(values) - 1} tabs, expected {wanted}; "
+                    f"{path}, line {number}: {len(values) - 1} tabs, expected {least}; "
                     "for targets in a file of their own give it as data.train_target=FILE"
                 )
-            yield number, values[positions[0]], values[positions[1]]
+            first, second, *names = (values[position] for position in positions)
+            yield number, first, second, names
 
-    def _together(self, source: Path, target: Path) -> Iterator[tuple[int, str, str]]:
+    def _together(self, source: Path, target: Path) -> Iterator[Line]:
         first, second = (split_lines(decoded(path, self.encoding)) for path in (source, target))
         if len(first) != len(second):
             longer, lines = (source, first) if len(first) > len(second) else (target, second)
@@ -141,7 +169,7 @@ class ParallelFiles(SplitFiles, Cut):
                 f"the first without a partner is line {number} of {longer} ({shown!r})"
             )
         for number, (left, right) in enumerate(zip(first, second, strict=True), 1):
-            yield number, left, right
+            yield number, left, right, []
 
 
 def _check_text(path: Path, line: int, text: str, side: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from lightning_seq.data.sources.keys import origins
 from lightning_seq.data.sources.table import Shares
 from lightning_seq.errors import UserError, near
 from lightning_seq.files import Plain, sha256
-from lightning_seq.text.lines import check_encoding, read_text
+from lightning_seq.text.lines import FileLines, check_encoding, read_text
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,9 @@ class SplitFiles(Shares):
 
     def origins(self) -> dict[str, str]:
         return origins({"train": self.train, "validation": self.validation, "test": self.test})
+
+    def given(self) -> Collection[str]:
+        return self.paths().keys()
 
     def contents(self) -> dict[str, Plain]:
         """The part of the identity that the files decide."""
@@ -70,5 +74,17 @@ def decoded(path: Path, encoding: str = "utf-8") -> str:
     """The text of a file. Raises UserError for an empty file, and as `read_text` does."""
     text = read_text(path, encoding, "data.encoding")
     if not text.strip():
-        raise UserError(f"{path} is empty: expected one example a line")
+        raise _empty(path)
     return text
+
+
+def checked_lines(path: Path, encoding: str = "utf-8") -> FileLines:
+    """The lines of a file, for one that may be large. Raises UserError as `decoded` does."""
+    lines = FileLines.of(path, encoding, "data.encoding")
+    if not any(map(str.strip, lines)):
+        raise _empty(path)
+    return lines
+
+
+def _empty(path: Path) -> UserError:
+    return UserError(f"{path} is empty: expected one example a line")

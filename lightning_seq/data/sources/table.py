@@ -14,7 +14,7 @@ from lightning_seq.files import Plain
 from lightning_seq.value_types import Fraction, Seed
 
 SPLITS = ("train", "validation", "test")
-_STREAMS = {"validation": 0, "test": 1}
+STREAMS = {"validation": 0, "test": 1}
 
 Keys: TypeAlias = list[int | str]
 """The values of a column of ids or groups for the examples of one split: all whole numbers or all texts."""
@@ -119,6 +119,10 @@ class Shares:
     def shares(self) -> dict[str, Plain]:
         return {"validation": self.validation_fraction, "test": self.test_fraction}
 
+    def given(self) -> Collection[str]:
+        """The splits that the source has; the others are cut from train."""
+        return SPLITS
+
     def missing(self, splits: Collection[str]) -> list[tuple[str, float]]:
         """The splits to cut from train, test first, with their shares.
 
@@ -133,7 +137,8 @@ class Shares:
 
 @dataclass(frozen=True, kw_only=True)
 class Cut(Shares):
-    """Cuts the splits that a source lacks from its train split: the same share of each class, chosen at random.
+    """Cuts the splits that a source lacks from its train split: the same share of each class, chosen at random; of
+    examples in groups (documents, authors) whole groups, since examples of one group may be alike.
 
     split_seed: of the choice.
     """
@@ -142,6 +147,10 @@ class Cut(Shares):
 
     def shares(self) -> dict[str, Plain]:
         return {**super().shares(), "split_seed": self.split_seed}
+
+    def groups_of(self, split: str, ids: np.ndarray) -> np.ndarray | None:
+        """See `keys.Grouped`; a table may have groups of its own."""
+        return None
 
     def loaded(
         self,
@@ -156,10 +165,25 @@ class Cut(Shares):
         for split, share in self.missing(tables):
             # A share of the whole, also for the second cut.
             left = share * whole / max(len(tables["train"]), 1)
-            seed = [self.split_seed, _STREAMS[split]]
-            tables["train"], tables[split] = cut(tables["train"], min(left, 1.0), seed)
-            notes.append(f"{split}: {share:.0%} of train, as the source has no such split")
+            seed, train = [self.split_seed, STREAMS[split]], tables["train"]
+            groups = getattr(train, "groups", None) or self.groups_of("train", np.array(getattr(train, "ids", ())))
+            tables["train"], tables[split] = cut(train, min(left, 1.0), seed, groups)
+            whole_groups = "" if groups is None else " in whole groups"
+            notes.append(f"{split}: {share:.0%} of train{whole_groups}, as the source has no such split")
         return Loaded({split: tables[split] for split in SPLITS}, classes, revision, notes)
+
+
+def drawn_splits(source: object) -> tuple[str, ...]:
+    """The splits that the `split_seed` of a source draws: all of generated and embedded data; else those that are cut
+    from train, and what is left of train."""
+    for part in ("set", "columns"):  # of a public set, of its reading
+        source = getattr(source, part, source)
+    if getattr(source, "split_seed", None) is None:
+        return ()
+    if not isinstance(source, Shares):
+        return SPLITS
+    missing = {split for split, _ in source.missing(source.given())}
+    return tuple(split for split in SPLITS if missing & {split} or (missing and split == "train"))
 
 
 def empty_split(name: str, split: str, wanted: str) -> UserError:
@@ -172,12 +196,22 @@ def empty_split(name: str, split: str, wanted: str) -> UserError:
     return UserError(f"{name}: the {split} split is empty: expected at least {wanted}; give more data, or {remedy}")
 
 
-def cut(table: T, share: float, seed: Sequence[int]) -> tuple[T, T]:
-    """Two tables without a common example: the rest, and `share` of each stratum (class), chosen at random."""
+def cut(
+    table: T, share: float, seed: Sequence[int], groups: Sequence[int | str] | np.ndarray | None = None
+) -> tuple[T, T]:
+    """Two tables without a common example: the rest, and `share` of each stratum (class), chosen at random.
+
+    groups: `[N]`; whole groups are then chosen, at least one, until their examples are closest to the share of all.
+    """
     generator = np.random.default_rng(np.random.SeedSequence(list(seed)))
     strata = np.array(table.strata, dtype=object)
     chosen = np.zeros(len(table), dtype=bool)
-    for stratum in sorted(set(table.strata)):
+    if groups is not None:
+        names, group_of, sizes = np.unique(np.array(groups), return_inverse=True, return_counts=True)
+        order = generator.permutation(len(names))
+        count = 1 + int(np.abs(np.cumsum(sizes[order])[: max(len(names) - 1, 1)] - share * len(table)).argmin())
+        chosen = np.isin(group_of, order[:count])
+    for stratum in sorted(set(table.strata)) if groups is None else ():
         rows = np.flatnonzero(strata == stratum)
         chosen[generator.permutation(rows)[: round(share * len(rows))]] = True
     return table.take(np.flatnonzero(~chosen).tolist()), table.take(np.flatnonzero(chosen).tolist())

@@ -51,6 +51,7 @@ class TaggedFiles(SplitFiles, Cut):
             "kind": type(self.reading).__name__,
             "columns": self.reading.to_plain(),
             "cut": self.shares(),
+            **({"whole_documents": True} if self.missing(self.given()) and len(self._documents("train")) > 1 else {}),
             **self.contents(),
         }
 
@@ -63,9 +64,13 @@ class TaggedFiles(SplitFiles, Cut):
 
     def groups_of(self, split: str, ids: np.ndarray) -> np.ndarray | None:
         """The document of each sentence, counted from 1; None for a file that marks fewer than two."""
-        lines = split_lines(decoded(Path(self.origins()[split]).expanduser(), self.encoding))
-        starts = [number for number, line in enumerate(lines, 1) if line.startswith(self.reading.document)]
+        starts = self._documents(split)
         return np.searchsorted(starts, ids) if len(starts) > 1 else None
+
+    def _documents(self, split: str) -> list[int]:
+        """The lines on which the documents begin in the file of a split."""
+        lines = split_lines(decoded(Path(self.origins()[split]).expanduser(), self.encoding))
+        return [number for number, line in enumerate(lines, 1) if line.startswith(self.reading.document)]
 
     def load(self) -> Loaded[TaggedTable]:
         """Raises UserError, with file and line, for a mistake in the files."""

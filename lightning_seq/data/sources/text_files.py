@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lightning_seq.data.sources.corpus import Corpus, Tail
-from lightning_seq.data.sources.split_files import SplitFiles, decoded
+from lightning_seq.data.sources.split_files import SplitFiles, checked_lines
 from lightning_seq.errors import UserError
 from lightning_seq.files import Plain
-from lightning_seq.text.lines import split_lines
 
 
 @dataclass(frozen=True)
@@ -20,15 +19,9 @@ class TextFiles(SplitFiles, Tail):
 
     def load(self) -> Corpus:
         """Raises UserError for a missing file, an empty one, and one that is not in the encoding."""
-        lines = {split: _ended(decoded(path, self.encoding)) for split, path in self.paths().items()}
+        lines = {split: checked_lines(path, self.encoding) for split, path in self.paths().items()}
         completed, notes = self.completed(lines, self.describe())
         return Corpus(completed, notes=notes)
-
-
-def _ended(text: str) -> list[str]:
-    """The lines, each with a line feed; the last line only where the text ends with one."""
-    lines = [f"{line}\n" for line in split_lines(text)]
-    return lines if text.endswith("\n") else [*lines[:-1], lines[-1].removesuffix("\n")]
 
 
 @dataclass(frozen=True)

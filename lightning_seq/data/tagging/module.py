@@ -22,7 +22,7 @@ from lightning_seq.data.token_arrays import unknown_share
 from lightning_seq.spec import NOT_COUNTED, Batch
 from lightning_seq.text.padding import pad_flat
 from lightning_seq.text.vocabulary import Vocabulary
-from lightning_seq.value_types import Size, Workers
+from lightning_seq.value_types import MAX_TOKENS, Size, Workers
 
 
 class TaggedSentenceDataset(Dataset[Batch]):
@@ -50,7 +50,7 @@ class TaggingData(DataModule[PreparedTags, TagReader]):
     min_count, max_vocabulary, max_word_length, max_length, scheme, repair, unseen_tags: see `TagSettings`.
     bare: see `TagReader`.
 
-    batch_size, eval_batch_size, seed, num_workers, licence: see `DataModule`.
+    batch_size, eval_batch_size, seed, num_workers, licence, max_tokens: see `DataModule`.
 
     A batch's `extra` holds `characters` `[U, C]` of the U spellings in it; `spelling` `[B, T]`, the number of each
     token among them; `case` `[B, T]`, a place in `CASES`; and, where the set has intents, `intents` `[B]`, -1 for one
@@ -81,8 +81,9 @@ class TaggingData(DataModule[PreparedTags, TagReader]):
         eval_batch_size: Size | None = None,
         seed: int = 1,
         num_workers: Workers = 0,
+        max_tokens: Size = MAX_TOKENS,
     ) -> None:
-        super().__init__(batch_size, eval_batch_size, seed, num_workers, licence)
+        super().__init__(batch_size, eval_batch_size, seed, num_workers, licence, max_tokens)
         form = WordForm(lower, digits, normalise)
         self.prepared = prepared = prepared or prepare_tags(
             *self.required(source, cache),

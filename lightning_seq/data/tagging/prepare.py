@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from lightning_seq.data.cache import CachedFields, prepared, train_vocabulary, write_meta
+from lightning_seq.data.class_names import check_names
 from lightning_seq.data.example_ids import save_names
 from lightning_seq.data.sources.table import SPLITS, Loaded, empty_split
 from lightning_seq.data.sources.tagged import TaggedSource, TaggedTable
@@ -190,6 +191,7 @@ def _tag_names(name: str, train: TaggedTable, order: Sequence[str] | None, spans
         raise UserError(
             f"{name}: the train split has {tags}: expected at least two; check data.tag_column, or give more sentences"
         )
+    check_names(name, trained, "data.tag_column")
     ordered = tuple(tag for tag in order or () if tag in trained)
     return ordered + bio_tags.in_order(trained - set(ordered), spans)
 

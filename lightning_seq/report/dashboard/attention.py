@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from markupsafe import Markup
 
 from lightning_seq.files import Plain
 from lightning_seq.records.artifacts import read_artifacts
-from lightning_seq.records.attention import LEVELS, Attended, fitted, read_attention
+from lightning_seq.records.attention import LEVELS, Attended, Step, fitted, read_attention
 from lightning_seq.records.record import Record
 from lightning_seq.report.dashboard.page import Page, of_groups
 from lightning_seq.report.dashboard.sentences import first_runs
@@ -50,7 +51,13 @@ def _group(page: Page, group: Group, maps: dict[str, list[Attended]]) -> Markup:
             sentences.setdefault((sentence.number, sentence.source), {})[label] = sentence
     epochs = sorted({step.epoch for mine in maps.values() for sentence in mine for step in sentence.steps})
     listed = [
-        {"source": [shown(token) for token in source], "maps": [_map(*item) for item in by_label.items()]}
+        {
+            "source": [shown(token) for token in source],
+            "maps": [
+                *(_map(*item) for item in by_label.items()),
+                *(one for label, sentence in by_label.items() for one in _head_maps(label, sentence)),
+            ],
+        }
         for (_, source), by_label in sentences.items()
     ]
     return draw(
@@ -60,7 +67,12 @@ def _group(page: Page, group: Group, maps: dict[str, list[Attended]]) -> Markup:
         epochs=epochs,
         scale=_SCALE,
         sentences=[
-            (_title(source), list(by_label), any(sentence.cut for sentence in by_label.values()))
+            (
+                _title(source),
+                list(by_label),
+                any(sentence.cut for sentence in by_label.values()),
+                {label: len(sentence.steps[-1].heads) for label, sentence in by_label.items()},
+            )
             for (_, source), by_label in sentences.items()
         ],
         missing=[row.label for row in group.rows if row.done and row.label not in maps],
@@ -73,8 +85,20 @@ def _title(source: tuple[str, ...]) -> str:
 
 
 def _map(label: str, sentence: Attended) -> Plain:
-    steps = [[step.epoch, [shown(token) for token in step.target], "".join(step.rows)] for step in sentence.steps]
-    return {"label": one_line(label), "steps": steps}
+    return {"label": one_line(label), "steps": [_step(step, step.rows) for step in sentence.steps]}
+
+
+def _head_maps(label: str, sentence: Attended) -> list[Plain]:
+    """A map of each head, after the last epoch."""
+    step = sentence.steps[-1]
+    return [
+        {"label": f"{one_line(label)}, head {head}", "steps": [_step(step, rows)]}
+        for head, rows in enumerate(step.heads, 1)
+    ]
+
+
+def _step(step: Step, rows: Sequence[str]) -> Plain:
+    return [step.epoch, [shown(token) for token in step.target], "".join(rows)]
 
 
 def shown(token: str) -> str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
 from lightning_seq.errors import UserError
 from lightning_seq.files import default_cache
+from lightning_seq.own_modules import python
 from lightning_seq.sealed import sealed_directory
 
 SCRIPT = "vega.js"
@@ -46,7 +46,7 @@ def javascript() -> str:
 def _bundle() -> str:
     """Run the library in another process: it ends its process if memory runs out."""
     try:
-        made = subprocess.run([sys.executable, "-c", BUNDLE], capture_output=True, text=True, encoding="utf-8")
+        made = subprocess.run(python("-c", BUNDLE), capture_output=True, text=True, encoding="utf-8")
     except OSError as error:
         raise UserError(
             f"the chart library does not start ({error.strerror}): free memory, then report again"

@@ -23,7 +23,16 @@ MOST_TICKS = 8
 _DASHES = ([1, 0], [7, 3], [2, 2], [9, 3, 2, 3], [4, 2], [12, 4], [6, 2, 2, 2, 2, 2], [1, 3])
 _SHAPES = ("circle", "square", "triangle-up", "diamond", "cross")
 _TYPES = {"Q": "quantitative", "N": "nominal", "O": "ordinal"}
-_COLOURS = {"ink": "#222", "muted": "#888", "accent": "#0072B2", "high": "#0b5394", "strong": "#fff"}
+_COLOURS = {
+    "ink": "#222",
+    "muted": "#888",
+    "line": "#e3e5e8",
+    "card": "#fff",
+    "accent": "#0072B2",
+    "high": "#0b5394",
+    "warn": "#9a3b00",
+    "strong": "#fff",
+}
 """Parameters whose values the page replaces by the colours of its style."""
 
 

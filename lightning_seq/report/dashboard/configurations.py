@@ -5,7 +5,7 @@ A run's entry has an address that the numbers of the page link to.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +14,7 @@ from markupsafe import Markup
 from lightning_seq.identity import shown
 from lightning_seq.records.artifacts import artifact, log_path
 from lightning_seq.records.record import Record
+from lightning_seq.report.architectures import leaves
 from lightning_seq.report.dashboard.page import Page, of_groups
 from lightning_seq.report.dashboard.sections import Addresses
 from lightning_seq.report.dashboard.templates import draw
@@ -95,15 +96,6 @@ def flatten(config: object) -> dict[str, str]:
         shown(key): texts[value] if value is None or isinstance(value, bool) else str(value)
         for key, value in leaves(config)
     }
-
-
-def leaves(value: object, key: str = "") -> Iterator[tuple[str, object]]:
-    """The values of a nested dictionary by their dotted keys."""
-    if isinstance(value, dict) and (value or not key):
-        for name, item in value.items():
-            yield from leaves(item, f"{key}.{name}" if key else str(name))
-    else:
-        yield key, value
 
 
 def _links(directory: Path, run: Path, record: Record) -> tuple[list[tuple[str, str]], list[str]]:

@@ -19,10 +19,12 @@ from lightning_seq.report.dashboard.chart_library import javascript
 from lightning_seq.report.dashboard.configurations import addresses, configurations
 from lightning_seq.report.dashboard.confusion_matrices import confusion_matrices
 from lightning_seq.report.dashboard.deciding_words import deciding_words
+from lightning_seq.report.dashboard.disagreements import disagreements
 from lightning_seq.report.dashboard.gates import gates
 from lightning_seq.report.dashboard.gradient_flow import gradient_flow
 from lightning_seq.report.dashboard.learning_curves import learning_curves
 from lightning_seq.report.dashboard.memory_horizon import memory_horizon
+from lightning_seq.report.dashboard.over_data_sets import over_data_sets
 from lightning_seq.report.dashboard.page import Page
 from lightning_seq.report.dashboard.quality_against_cost import quality_against_cost
 from lightning_seq.report.dashboard.result import result
@@ -68,6 +70,7 @@ def render(directory: Path, runs: list[tuple[Path, Record]], summary: Summary) -
             result(page, summary),
             sections.verdict(page, summary),
             sections.comparison(page, summary, addresses(runs)),
+            over_data_sets(page, summary),
             quality_against_cost(page, summary),
             learning_curves(page, records, summary),
             gradient_flow(page, runs, summary),
@@ -77,6 +80,7 @@ def render(directory: Path, runs: list[tuple[Path, Record]], summary: Summary) -
             confusion_matrices(page, tested, tagged, summary),
             worst_sentences(page, tagged, summary, names),
             draw("notes", wrong=unreadable),
+            disagreements(page, tested, summary),
             slices(page, tested, summary),
             samples(page, runs, summary),
             translation(page, tested, summary),

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from markupsafe import Markup
 
-from lightning_seq.records.deciding_words import Decided, Decision
+from lightning_seq.records.deciding_words import Decided, Decision, Integrated
 from lightning_seq.records.record import Record
 from lightning_seq.records.sentences import Sentence
 from lightning_seq.report.dashboard.chart_style import Spec, channel, line_chart
@@ -62,20 +62,32 @@ def _sentence(page: Page, group: Group, sentence: Sentence, decisions: Mapping[s
         title, _chart(group.labels, names), "prefixes", ["label", "word", "score"], rows,
         {"label": group.labels, "word": names},
     )  # fmt: skip
-    heat = [_gradient_row(label, decision) for label, decision in decisions.items()]
-    return {
-        "text": sentence.text,
-        "card": card,
-        "heat": HeatTable(sentence.words, heat),
-    }
+    gradients = [
+        _heat_row(label, decision, "gradient × input", decision.gradients) for label, decision in decisions.items()
+    ]
+    integrated = [
+        _heat_row(label, decision, _completeness(decision.integrated), decision.integrated.words)
+        for label, decision in decisions.items()
+        if decision.integrated is not None
+    ]
+    tables = [HeatTable(sentence.words, rows) for rows in (integrated, gradients) if rows]
+    return {"text": sentence.text, "card": card, "heat": tables[0], "more": tables[1] if len(tables) > 1 else None}
 
 
-def _gradient_row(label: str, decision: Decision) -> HeatRow:
-    strongest = max(map(abs, decision.gradients)) or 1.0
+def _completeness(integrated: Integrated) -> str:
+    return (
+        f"integrated gradients add up to {integrated.total:+.2f} of {integrated.rise:+.2f} "
+        f"(error {100 * integrated.error:.1f} %, {integrated.steps} steps)"
+    )
+
+
+def _heat_row(label: str, decision: Decision, method: str, values: Sequence[float]) -> HeatRow:
+    strongest = max(map(abs, values)) or 1.0
     wrong = "" if decision.prediction == decision.target else f", not {decision.target}"
-    texts = [f"{round(value, 2) + 0.0:+.2f}" for value in decision.gradients]
-    weights = [value / strongest for value in decision.gradients]
-    return HeatRow(label, f"says {decision.prediction}{wrong}", weights, texts)
+    texts = [f"{round(value, 2) + 0.0:+.2f}" for value in values]
+    return HeatRow(
+        label, f"says {decision.prediction}{wrong}; {method}", [value / strongest for value in values], texts
+    )
 
 
 def _chart(labels: list[str], names: list[str]) -> Spec:

@@ -9,11 +9,12 @@ from statistics import fmean
 
 from markupsafe import Markup
 
-from lightning_seq.identity import SETTINGS, STRUCTURE, shown
+from lightning_seq.identity import SETTINGS, STRUCTURE
 from lightning_seq.records.numbers import number
 from lightning_seq.records.record import Record
+from lightning_seq.report.architectures import by_architecture, differing_keys, flat_settings
 from lightning_seq.report.dashboard.chart_style import Spec, channel, colour, layer, line_chart
-from lightning_seq.report.dashboard.configurations import addresses, leaves
+from lightning_seq.report.dashboard.configurations import addresses
 from lightning_seq.report.dashboard.page import Page, of_groups
 from lightning_seq.report.dashboard.sections import Addresses
 from lightning_seq.report.dashboard.templates import draw
@@ -91,17 +92,8 @@ def longest(results: Sequence[DistanceResult]) -> int | None:
 
 
 def architectures(records: Sequence[Record]) -> dict[str, list[Record]]:
-    """Runs by architecture, at all distances; its name has the settings in which it differs from others of its model.
-
-    An architecture is a model with its cell, scorer and initialisation as configured. Other settings, such as a
-    learning rate tuned for each distance, make two architectures only where labels at one distance differ in them.
-    """
-    by_structure: dict[str, list[Record]] = {}
-    for record in records:
-        if distance(record) is not None:
-            key = repr((record.model, record.cell, _flat(record, STRUCTURE)))
-            by_structure.setdefault(key, []).append(record)
-    groups = [part for members in by_structure.values() for part in _apart(members)]
+    """Runs by architecture, at all distances; names have the settings in which architectures of one model differ."""
+    groups = by_architecture([record for record in records if distance(record) is not None], distance)
     named: dict[str, list[Record]] = {}
     for members in groups:
         namesakes = [other[0] for other in groups if other[0].model == members[0].model]
@@ -110,29 +102,11 @@ def architectures(records: Sequence[Record]) -> dict[str, list[Record]]:
     return named
 
 
-def _apart(members: Sequence[Record]) -> list[list[Record]]:
-    """Runs of one structure, grouped by the settings in which labels at one distance differ.
-
-    Runs without such settings are seeds of one architecture, or are grouped by label where a seed comes twice.
-    """
-    keys: set[str] = set()
-    for steps in {distance(record) for record in members}:
-        labels = {record.label: record for record in members if distance(record) == steps}
-        keys |= set(_differing(list(labels.values()), SETTINGS))
-    twice = len({(distance(record), record.seed) for record in members}) < len(members)
-    groups: dict[str, list[Record]] = {}
-    for record in members:
-        flat = _flat(record, SETTINGS)
-        key = repr([flat.get(key) for key in sorted(keys)]) if keys else record.label if twice else ""
-        groups.setdefault(key, []).append(record)
-    return list(groups.values())
-
-
 def _mark(record: Record, namesakes: Sequence[Record]) -> str:
     """` (gru, hidden_size 64)`: the settings in which a run differs from others of its model."""
     cells = len({other.cell for other in namesakes}) > 1
-    keys = _differing(namesakes, STRUCTURE) or ([] if cells else _differing(namesakes, SETTINGS))
-    flat = _flat(record, SETTINGS)
+    keys = differing_keys(namesakes, STRUCTURE) or ([] if cells else differing_keys(namesakes, SETTINGS))
+    flat = flat_settings(record, SETTINGS)
     parts = [str(record.cell)] if cells else []
     parts += [
         f"{key.rpartition('.')[2]} {flat[key]}"
@@ -140,20 +114,6 @@ def _mark(record: Record, namesakes: Sequence[Record]) -> str:
         if key in flat and not key.endswith("_target_") and not (cells and key.startswith("cell."))
     ]
     return f" ({', '.join(parts)})" if parts else ""
-
-
-def _differing(records: Sequence[Record], names: Sequence[str]) -> list[str]:
-    """The keys of these groups in which configurations differ, without the distance."""
-    flats = [_flat(record, names) for record in records]
-    keys = dict.fromkeys(key for flat in flats for key in flat)
-    return [key for key in keys if len({repr(flat.get(key)) for flat in flats}) > 1]
-
-
-def _flat(record: Record, names: Sequence[str]) -> dict[str, object]:
-    """The settings by dotted key, without the distance."""
-    distance = f"data.{setting_and_metric(record)[0]}"
-    known = leaves({name: record.config.get(name) for name in names})
-    return {shown(key): value for key, value in known if value != {} and shown(key) != distance}
 
 
 def _horizon(page: Page, group: Group, records: Sequence[Record], entries: Addresses) -> Markup:

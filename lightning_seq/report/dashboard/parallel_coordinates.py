@@ -13,6 +13,9 @@ from lightning_seq.report.curves import five_figures
 from lightning_seq.report.dashboard.chart_style import Spec, channel, chart, colour, either, layer
 from lightning_seq.report.dashboard.page import Card, Page
 
+COLUMNS = ("trial", "order", "axis", "value", "place", "result")
+"""Of a point of a line: the axis, by position and by name, the value there, its place, and the trial's result."""
+
 BELOW = -0.16
 """Where the line of a trial that diverged ends."""
 
@@ -64,13 +67,14 @@ def parallel_coordinates(page: Page, tuning: Tuning, shared: Sequence[Axis]) -> 
     for trial, (point, value) in enumerate(zip(tuning.points, tuning.values, strict=True), 1):
         for index, axis in enumerate(shared[:-1]):
             if axis.name in point:
-                rows.append([trial, index, point[axis.name], five_figures(axis.place(point[axis.name])), value])
+                number = point[axis.name]
+                rows.append([trial, index, index, number, five_figures(axis.place(number)), value])
         end = BELOW if value is None else five_figures(shared[-1].place(value))
-        rows.append([trial, len(shared) - 1, value, end, value])
+        rows.append([trial, len(shared) - 1, len(shared) - 1, value, end, value])
     names = {"axis": [axis.name for axis in shared]}
     title = f"trials of {tuning.label}"
     spec = trials_chart(tuning, shared)
-    return page.card(title, spec, "trials", ["trial", "axis", "value", "place", "result"], rows, names, title=title)
+    return page.card(title, spec, "trials", COLUMNS, rows, names, title=title)
 
 
 def trials_chart(tuning: Tuning, shared: Sequence[Axis]) -> Spec:
@@ -92,7 +96,7 @@ def trials_chart(tuning: Tuning, shared: Sequence[Axis]) -> Spec:
     low, high = shared[-1].low, shared[-1].high
     worst, best = (high, low) if shared[-1].flipped else (low, high)
     domain = [worst - 0.4 * ((best - worst) or 1.0), best]
-    line = {"x": x, "y": y, "detail": channel("trial:N"), "order": channel("axis_order:Q")}
+    line = {"x": x, "y": y, "detail": channel("trial:N"), "order": channel("order:Q")}
     shown = {"opacity": either("trial === 0 || trial === datum.trial", 0.9, 0.08)}
     chosen = f"datum.trial === {tuning.chosen}"
     width = {"strokeWidth": {"condition": {"test": chosen, "value": 4}, "value": 1.8}}
@@ -107,6 +111,5 @@ def trials_chart(tuning: Tuning, shared: Sequence[Axis]) -> Spec:
         layer("text", text, align="right", dx=-5, fontSize=10) | marks,
         layer("line", line | {"opacity": {"value": 0}}, strokeWidth=12, cursor="pointer"),
     ]  # fmt: skip
-    order = {"calculate": f"indexof({names!r}, datum.axis)", "as": "axis_order"}
     about = f"Trials of {tuning.label}: a line for each over the searched keys and {tuning.metric}"
-    return chart(layers, 240, about, "trial", "ink", "muted", "line") | {"transform": [order]}
+    return chart(layers, 240, about, "trial", "ink", "muted", "line")

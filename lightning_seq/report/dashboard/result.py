@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from statistics import fmean
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from markupsafe import Markup
 
@@ -74,9 +74,11 @@ def result(page: Page, summary: Summary) -> Markup:
 
 def _card(page: Page, group: Group) -> Markup:
     if not group.best():
-        return draw(
-            "result", sentence="No run is done yet, so there is no result to show.", warning="", cards=[], notes=[]
-        )
+        sentence = "No run is done yet, so there is no result to show."
+        if group.done:
+            runs = "The run that is done has" if group.done == 1 else f"None of the {group.done} runs that are done has"
+            sentence = f"{runs} {'no' if group.done == 1 else 'a'} finite {group.headline or 'result'}."
+        return draw("result", sentence=sentence, warning="", cards=[], notes=[])
     parts = group.verdict.parts
     drawn = [group.verdict] if not parts else list(parts) if len(parts) <= TEST_SETS else []
     cards, notes = [], []
@@ -146,7 +148,18 @@ def forest(group: Group, verdict: Verdict) -> list[Mark]:
     return marks
 
 
-def ties(labels: Sequence[str], pairs: Sequence[Pair]) -> list[tuple[str, ...]]:
+class Compared(Protocol):
+    """Two labels, told apart or not."""
+
+    @property
+    def better(self) -> str: ...
+    @property
+    def other(self) -> str: ...
+    @property
+    def told_apart(self) -> bool: ...
+
+
+def ties(labels: Sequence[str], pairs: Sequence[Compared]) -> list[tuple[str, ...]]:
     """The largest groups of labels of which no two are told apart, each in the order of the labels.
 
     By insertion and absorption (Piepho 2004).
@@ -218,11 +231,16 @@ def _captions(group: Group, verdict: Verdict, marks: Sequence[Mark]) -> list[str
     return lines
 
 
-def forest_plot(labels: list[str], order: list[str], metric: str, marks: Sequence[Mark]) -> Spec:
-    """A row for each label with its seeds, mean and interval; ties as bars to the right of the plot."""
+def forest_plot(
+    labels: list[str], order: list[str], metric: str, marks: Sequence[Mark], span: tuple[float, float] | None = None
+) -> Spec:
+    """A row for each label with its seeds, mean and interval; ties as bars to the right of the plot.
+
+    span: of the axis; by default that of the marks.
+    """
     drawn = [value for mark in marks for value in (mark.value, mark.low, mark.high) if value is not None]
     domain = single_value_domain((min(drawn), max(drawn)))
-    scale_x: Spec = {"zero": False, "nice": True, **domain}
+    scale_x: Spec = {"domain": [*span]} if span else {"zero": False, "nice": True, **domain}
     x = channel("value:Q", title=None, scale=scale_x, axis={"tickCount": 5, "labelOverlap": True})
     lines = max(label.count(",") + 1 for label in order)
     axis = {"labelLimit": 170, "labelExpr": _LINES, "labelOffset": -6 * (lines - 1)}

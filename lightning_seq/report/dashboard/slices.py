@@ -141,9 +141,9 @@ def read_predicted(path: Path, kind: str) -> Predicted | None:
 def _group(group: Group, predictions: list[tuple[Record, Predicted]]) -> Markup:
     if not predictions:
         return Markup()
-    tested = Counter(predicted.ids.tobytes() for _, predicted in predictions)
-    usual = max(tested, key=lambda ids: (tested[ids], ids))
-    kept = [(record, predicted) for record, predicted in predictions if predicted.ids.tobytes() == usual]
+    sets = [_test_set(record, predicted) for record, predicted in predictions]
+    usual = max(sets, key=lambda one: (sets.count(one), one))
+    kept = [run for run, one in zip(predictions, sets, strict=True) if one == usual]
     labels = [label for label in group.labels if any(record.label == label for record, _ in kept)]
     notes = ["Runs that were tested on other examples are left out."] if len(kept) < len(predictions) else []
     if len(labels) > MOST_LABELS:
@@ -161,6 +161,11 @@ def _group(group: Group, predictions: list[tuple[Record, Predicted]]) -> Markup:
     return draw(
         "slices", title=group.title, all_labels=group.labels, labels=labels, by_kind=by_kind, few=FEW, notes=notes
     )
+
+
+def _test_set(record: Record, predicted: Predicted) -> tuple[str, bytes]:
+    """Two seeds that draw the test split have different examples in the same rows."""
+    return str(record.fingerprints.get("split")) if "test" in record.drawn else "", predicted.ids.tobytes()
 
 
 def cuts(predicted: Predicted) -> list[Slice]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from markupsafe import Markup
@@ -73,7 +73,7 @@ def worst_sentences(
     page: Page,
     tagging: Tagging,
     summary: Summary,
-    names: Mapping[tuple[str, int], Names] = MappingProxyType({}),
+    names: Mapping[tuple[str, str, int], Names] = MappingProxyType({}),
 ) -> Markup:
     """The sentences of one seed of each label, folded away but for the first label of a data set.
 
@@ -92,8 +92,8 @@ def worst_sentences(
             tokens=MOST_TOKENS,
             name_of=name_of,
             runs=[
-                (index, f"{record.label}, seed {record.seed}", tagged, _colours(tagged),
-                 names.get((record.label, record.seed), {}))
+                (index, f"{record.label}, seed {record.seed}", tagged, colours_of(tagged.labels, tagged.usual),
+                 names.get((record.data, record.label, record.seed), {}))
                 for index, record, tagged in shown
             ],
         )  # fmt: skip
@@ -101,10 +101,10 @@ def worst_sentences(
     return page.section("Worst sentences", "sentences", of_groups(summary, part))
 
 
-def _colours(tagged: Tagged) -> dict[str, int]:
-    """The number of the colour of each tag: tags of one kind of span have one colour."""
-    kinds = list(dict.fromkeys(_kind(tag) for tag in tagged.labels if tag != tagged.usual))
-    return {tag: kinds.index(_kind(tag)) % PALETTE for tag in tagged.labels if _kind(tag) in kinds}
+def colours_of(tags: Sequence[str], usual: str | None) -> dict[str, int]:
+    """The number of the colour of each tag but the usual one: tags of one kind of span have one colour."""
+    kinds = list(dict.fromkeys(_kind(tag) for tag in tags if tag != usual))
+    return {tag: kinds.index(_kind(tag)) % PALETTE for tag in tags if _kind(tag) in kinds}
 
 
 def _kind(tag: str) -> str:

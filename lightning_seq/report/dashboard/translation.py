@@ -39,7 +39,7 @@ def translation(page: Page, runs: list[tuple[Path, Record]], summary: Summary) -
     return page.of_artifacts("Translation", "translation", Translation.read, done, summary, part, least=LEAST_TOKENS)
 
 
-def _group(names: Mapping[tuple[str, int], Names], page: Page, group: Group, translations: Translations) -> Markup:
+def _group(names: Mapping[tuple[str, str, int], Names], page: Page, group: Group, translations: Translations) -> Markup:
     by_label = {
         label: [(record.seed, result) for record, result in translations if record.label == label]
         for label in group.labels
@@ -194,14 +194,14 @@ def _facts(translations: Translations) -> str:
 
 
 def _examples(
-    group: Group, translations: Translations, names: Mapping[tuple[str, int], Names]
+    group: Group, translations: Translations, names: Mapping[tuple[str, str, int], Names]
 ) -> list[dict[str, object]]:
     runs: dict[str, Translation] = {}
     known: Names = {}
     for record, result in sorted(translations, key=lambda item: item[0].seed):
         if result.examples:
             runs.setdefault(record.label, result)
-            known = known or names.get((record.label, record.seed), {})
+            known = known or names.get((record.data, record.label, record.seed), {})
     sentences: dict[tuple[int, str, str], dict[str, Example]] = {}
     for label in group.labels:
         for example in runs[label].examples if label in runs else ():
@@ -209,7 +209,10 @@ def _examples(
     ordered = sorted(sentences.items(), key=lambda item: _order(item[1]))[:MOST_EXAMPLES]
     examples: list[dict[str, object]] = []
     for (number, source, reference), by_label in ordered:
-        versions = [(label, example, list(_compared(example))) for label, example in by_label.items()]
+        versions = [
+            (label, example, list(compared(example.hypothesis, example.reference)))
+            for label, example in by_label.items()
+        ]
         texts = {"source": _cut(source), "reference": _cut(reference)}
         examples.append({"name": name_of(known, number), **texts, "versions": versions})
     return examples
@@ -222,10 +225,10 @@ def _order(by_label: dict[str, Example]) -> tuple[int, bool, float]:
     return -len(by_label), all(example.exact for example in by_label.values()), -mean
 
 
-def _compared(example: Example) -> Iterator[tuple[str, bool]]:
+def compared(hypothesis: str, reference: str) -> Iterator[tuple[str, bool]]:
     """The words of the hypothesis in pieces, and whether the reference has them at the same place."""
-    words, reference = _cut(example.hypothesis).split(), _cut(example.reference).split()
-    for kind, _, _, first, last in SequenceMatcher(None, reference, words, autojunk=False).get_opcodes():
+    words, expected = _cut(hypothesis).split(), _cut(reference).split()
+    for kind, _, _, first, last in SequenceMatcher(None, expected, words, autojunk=False).get_opcodes():
         if first < last:
             yield " ".join(words[first:last]), kind == "equal"
 

@@ -22,9 +22,10 @@ from lightning_seq.significance.effect_sizes import expected_best_with_replaceme
 
 def tuning(page: Page, runs: Sequence[tuple[Path, Record]], summary: Summary) -> Markup:
     """Curves, the points that were taken, and all trials, folded away; empty where nothing was tuned."""
-    by_label, wrong = tunings_in(run.parent for run, _ in runs)
+    _, wrong = tunings_in(run.parent for run, _ in runs)
 
     def part(group: Group) -> Markup:
+        by_label, _ = tunings_in(run.parent for run, record in runs if group.holds(record))
         return _group(page, group, [by_label[label] for label in group.labels if label in by_label])
 
     return page.section("Tuning", "tuning", of_groups(summary, part), wrong=wrong)

@@ -12,9 +12,11 @@ from lightning_seq.records.attention import LEVELS, Step
 from lightning_seq.records.numbers import number
 from lightning_seq.records.record import Record
 from lightning_seq.report import curves
-from lightning_seq.report.columns import wandb_columns
+from lightning_seq.report.columns import rows, wandb_columns
 from lightning_seq.report.dashboard.attention import first_maps, shown
 from lightning_seq.report.dashboard.templates import draw, shortened
+from lightning_seq.report.over_data_sets import OverDataSets
+from lightning_seq.report.over_data_sets_tables import pair_table, sheet
 from lightning_seq.report.summary import PARAMETER_KINDS, Group, Summary, runs_of, summarise_runs, training_seconds
 
 _CELL, _LETTER, _LONGEST = 16, 7, 14
@@ -44,6 +46,8 @@ def log_comparison(directory: Path, project: str = "lightning_seq", entity: str 
             if pictures := _attention(runs, group, place):
                 run.log(pictures)
             run.summary.update(_means(group))
+        if summary.over is not None:
+            run.log({f"comparison/{name}": table for name, table in _over_tables(summary.over).items()})
         return Path(run.dir).parent
     finally:
         run.finish()
@@ -76,12 +80,22 @@ def _start(directory: Path, summary: Summary, project: str, entity: str | None) 
 
 
 def _summary_table(group: Group) -> wandb.Table:
-    """One row for each label."""
+    """One row for each label, and one for the baseline."""
     columns = wandb_columns(group)
     table = wandb.Table(columns=[column.name for column in columns], allow_mixed_types=True)
-    for row in group.rows:
+    for row in rows(group):
         table.add_data(*(column.value(row) for column in columns))
     return table
+
+
+def _over_tables(over: OverDataSets) -> dict[str, wandb.Table]:
+    """The labels over all data sets and their pairs."""
+    head, *rows = [row[: 5 + 2 * len(over.names)] for row in sheet(over)]  # without the columns of pairs
+    pairs, cells = pair_table(over)
+    return {
+        "over_data_sets": wandb.Table(columns=[str(name) for name in head], data=rows, allow_mixed_types=True),
+        "pairs_over_data_sets": wandb.Table(columns=[str(name) for name in pairs], data=cells),
+    }
 
 
 def _run_table(records: list[Record], group: Group) -> wandb.Table:

@@ -24,7 +24,7 @@ from lightning_seq.records.record import Record
 from lightning_seq.report.curves import metrics_to_draw
 from lightning_seq.report.dashboard.memory_horizon import horizons
 from lightning_seq.report.stamp import WANDB_PLAN
-from lightning_seq.report.summary import Group, runs_of, summarise_runs
+from lightning_seq.report.summary import Group, Summary, runs_of, summarise_runs
 from lightning_seq.report.test_sets import setting_and_metric
 
 AXES = {"step": "trainer/global_step", "epoch": "epoch", "seconds": "RelativeTime(Process)"}
@@ -65,15 +65,13 @@ def write_plan(directory: Path, project: str | None = None, entity: str | None =
     if project is None and not logged:
         raise UserError(f"no run in {directory} was logged to W&B: run the comparison with logger=wandb")
     summary = summarise_runs(directory, runs)
-    several = len(summary.groups) > 1
     plan: dict[str, Plain] = {
         "name": summary.name,
         "project": project or logged[0]["project"],
         "entity": entity if project else logged[0]["entity"],
         "upload": upload(directory),
         "views": [
-            _view(group, summary.name, [record for record in records if group.holds(record)], several)
-            for group in summary.groups
+            _view(group, summary, [record for record in records if group.holds(record)]) for group in summary.groups
         ],
     }
     write_json(directory / WANDB_PLAN, plan)
@@ -90,18 +88,19 @@ def upload(directory: Path) -> str:
     here = Path(sys.executable)
     installed = shutil.which("wandb")
     python = shlex.quote(str(here.relative_to(Path.cwd()) if here.is_relative_to(Path.cwd()) else here))
-    words = "wandb sync" if installed and Path(installed).parent == here.parent else f"{python} -m wandb sync"
+    words = "wandb sync" if installed and Path(installed).parent == here.parent else f"{python} -P -m wandb sync"
     if find_spec("wandb_workspaces") is None:
         return f"{words} {runs}"
-    return f"{words} {runs} && {python} -m {__spec__.name if __spec__ else __name__} {place}"
+    return f"{words} {runs} && {python} -P -m {__spec__.name if __spec__ else __name__} {place}"
 
 
 def _kind(record: Record) -> str | None:
     return record.setting("logger", "kind")
 
 
-def _view(group: Group, name: str, records: Sequence[Record], several: bool) -> dict[str, Plain]:
-    place = f"{group.task}/{group.data}/" if several else ""
+def _view(group: Group, summary: Summary, records: Sequence[Record]) -> dict[str, Plain]:
+    place = f"{group.task}/{group.data}/" if len(summary.groups) > 1 else ""
+    over = [] if summary.over is None else ["comparison/over_data_sets", "comparison/pairs_over_data_sets"]
     tests = [metric for metric in group.shown if metric.startswith("test/")]
     results: list[Plain] = [{"kind": "bar", "y": metric} for metric in tests or group.shown]
     if group.headline:
@@ -113,13 +112,13 @@ def _view(group: Group, name: str, records: Sequence[Record], several: bool) -> 
         for axis in AXES
     ]
     return {
-        "title": f"{name}: {group.title}",
+        "title": f"{summary.name}: {group.title}",
         "verdict": list(group.verdict.sentences),
         "group": list(dict.fromkeys(record.name for record in records)),
         "tags": [f"data:{group.data}"[:64]],
         "by": "label",
         "columns": [*tests, *COSTS.values()],
-        "tables": [f"comparison/{place}{table}" for table in ("summary", "runs")],
+        "tables": [*(f"comparison/{place}{table}" for table in ("summary", "runs")), *over],
         "sections": [
             {"title": title, "panels": panels}
             for title, panels in (("Results", results), ("Learning curves", curves))

@@ -12,6 +12,7 @@ from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
 from lightning_seq.files import Plain, finite, write_text
+from lightning_seq.printable import table_cell
 
 Point = list[float | None]
 
@@ -75,7 +76,8 @@ class CurveLogger(Logger):
                 row = rows.setdefault((step, epoch), {"step": step, "epoch": epoch, "seconds": seconds})
                 row[name] = value
         text = io.StringIO()
-        writer = csv.DictWriter(text, ["step", "epoch", "seconds", *self.curves], lineterminator="\n")
-        writer.writeheader()
+        names = ["step", "epoch", "seconds", *self.curves]
+        writer = csv.DictWriter(text, names, lineterminator="\n")
+        writer.writerow({name: table_cell(name) for name in names})
         writer.writerows(sorted(rows.values(), key=lambda row: (row["step"] or 0, row["seconds"] or 0.0)))
         write_text(self.directory / "metrics.csv", text.getvalue())

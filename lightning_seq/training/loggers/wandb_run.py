@@ -10,7 +10,6 @@ import netrc
 import os
 import socket
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -21,6 +20,8 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from lightning_seq.config.settings import WANDB_MODES
 from lightning_seq.config.tree import Config
+from lightning_seq.files import open_inside
+from lightning_seq.own_modules import python
 from lightning_seq.records.record import read_done
 from lightning_seq.training.run_record import final_numbers
 
@@ -157,7 +158,15 @@ def start_run(config: Config, directory: Path, label: str, notify: Callable[[str
 
 def send(recorded: Path) -> None:
     """Start a process that uploads a W&B run and may outlive this one. recorded: its directory, under `wandb/`."""
-    words = [sys.executable, "-m", "lightning_seq.training.loggers.wandb_upload", str(recorded), str(os.getpid())]
+    words = python("-m", "lightning_seq.training.loggers.wandb_upload", str(recorded.absolute()), str(os.getpid()))
     names = {name: value for name, value in os.environ.items() if name != SERVICE}
-    with (recorded.parent / SENT).open("a", encoding="utf-8") as log:
-        subprocess.Popen(words, env=names, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+    with open(recorded.parent / SENT, "ab", opener=open_inside) as log:
+        subprocess.Popen(
+            words,
+            env=names,
+            cwd="/",  # W&B reads a file `wandb/settings` there, which may name another server
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )

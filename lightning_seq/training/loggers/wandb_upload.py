@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
+from lightning_seq.own_modules import python
 from lightning_seq.training.signals import is_alive
 
 PATIENCE = 600.0
@@ -34,7 +35,7 @@ def carry(words: Sequence[str], recording: Callable[[], bool], patience: float =
 
 def main(arguments: Sequence[str]) -> int:
     directory, pid = arguments[0], int(arguments[1])
-    wandb = [sys.executable, "-m", "wandb"]
+    wandb = python("-m", "wandb")
     if carry([*wandb, "beta", "sync", "--live", "--yes", directory], lambda: is_alive(pid)) == 0:
         return 0
     while is_alive(pid):

@@ -11,8 +11,15 @@ function prepared(box, entry, colour) {
     for (const layer of layers(spec))
       if (layer.encoding && layer.encoding.x && layer.encoding.x.field) layer.encoding.x = structuredClone(axis);
   const values = { focus: choiceFor(focus, box, ""), trial: 0, ...(entry.lines ? prepareLines(box, entry, spec) : {}) };
-  for (const param of spec.params || [])
-    param.value = values[param.name] ?? colour(styled[param.name] || param.name);
+  for (const param of spec.params || []) {
+    if (param.name in values) param.value = values[param.name];
+    else if (param.bind) param.value = chosen.get(box.dataset.chart + param.name) ?? param.value;
+    else if (typeof param.value === "string") param.value = colour(styled[param.name] || param.name);
+  }
+  if (spec.columns) { // small multiples: as many side by side as fit
+    const { panel, margin } = spec.usermeta;
+    spec.columns = Math.max(1, Math.min(spec.columns, Math.floor((box.clientWidth - margin) / panel)));
+  }
   if (entry.lines) return spec;
   if (entry.words !== undefined) {
     const { words, arrows } = placeWords(box, spec, page.tables[entry.words], page.tables[entry.arrows]);
@@ -36,6 +43,8 @@ async function drawChart(box) {
     if (mine !== generation) { view.finalize(); return; }
     if (!views.size) performance.mark("first chart");
     views.set(box, view);
+    for (const { name } of (spec.params || []).filter((param) => param.bind))
+      view.addSignalListener(name, (_, value) => chosen.set(box.dataset.chart + name, value));
     const entry = page.charts[box.dataset.chart];
     if (entry.lines) await readLines(box, entry, view);
     readTrials(box, view);

@@ -1,4 +1,5 @@
 const focus = new Map(), against = new Map();
+const chosen = new Map(); // what is chosen in the menus of charts: a chart that is drawn again keeps it
 
 for (const legend of document.querySelectorAll(".legend:not(.toggles)")) {
   const scope = scopeOf(legend), buttons = legend.querySelectorAll("button");

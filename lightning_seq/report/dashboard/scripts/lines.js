@@ -56,7 +56,7 @@ function prepareLines(box, entry, spec) {
   const rows = shownRows(box, entry), { log, width } = choiceFor(lineChoices, box, unchanged);
   const main = mainLines(box, entry), room = widthOfNames(box, main);
   const least = rows.reduce((found, row) => Math.min(found, row.value), Infinity), logarithmic = log && least > 0;
-  spec.datasets = { [entry.table]: rows, ends: Array.from(main.values(), (points) => ({ ...points[points.length - 1], place: -99 })) };
+  spec.datasets = { [entry.table]: rows, ends: Array.from(main.values(), (points) => ({ ...points[points.length - 1], place: nameHeight })) };
   if (!rows.length) spec.usermeta = { embedOptions: { logLevel: 1 } }; // no warning that there is nothing to draw
   spec.padding = { left: 5, top: 8, bottom: 5, right: room + 18 };
   if (width > 1) spec.layer = spec.layer.filter((layer) => layer.mark.type !== "circle");

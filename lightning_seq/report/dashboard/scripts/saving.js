@@ -1,7 +1,7 @@
 // A saved picture has no page around it: it gets a heading, and a key to the colours instead of the page's buttons.
 function standalone(box, entry, colour) {
   const spec = prepared(box, entry, colour);
-  spec.title = { text: entry.title, anchor: "start", color: colour("ink"), fontSize: 13 };
+  spec.title = { text: (spec.title || {}).text || entry.title, anchor: "start", color: colour("ink"), fontSize: 13 };
   if (spec.width === "container") {
     spec.width = Math.max(320, box.clientWidth);
     spec.autosize = { type: "fit-x", contains: "padding" };

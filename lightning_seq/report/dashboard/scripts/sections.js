@@ -10,7 +10,7 @@ function markSection() {
     if (link !== current) link.removeAttribute("aria-current");
     else if (!link.hasAttribute("aria-current")) {
       link.setAttribute("aria-current", "location");
-      contents.querySelector("output").textContent = link.textContent;
+      contents.querySelector("button span").textContent = link.textContent;
       const list = contents.querySelector("ol"), row = link.parentElement;
       if (row.offsetTop < list.scrollTop || row.offsetTop + row.offsetHeight > list.scrollTop + list.clientHeight)
         list.scrollTop = row.offsetTop - list.clientHeight / 2;
