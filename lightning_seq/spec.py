@@ -92,6 +92,16 @@ class Picture(Inputs):
 
 
 @dataclass(frozen=True, repr=False)
+class Question(Tokens):
+    """Symbols of a vocabulary, as ids `[B, T]`, and one picture per example, uint8 `[B, channels, height, width]`, as
+    `pictures` in a batch's `extra`."""
+
+    channels: int = 3
+    height: int = 1
+    width: int = 1
+
+
+@dataclass(frozen=True, repr=False)
 class Labels(Targets):
     """`names[i]` is the label with id i."""
 
@@ -104,6 +114,10 @@ class Labels(Targets):
 
 class Class(Labels):
     """One class per sequence, as an id `[B]`."""
+
+
+class Answer(Class):
+    """One answer per question, as an id `[B]`."""
 
 
 @dataclass(frozen=True, repr=False)

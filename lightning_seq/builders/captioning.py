@@ -46,12 +46,7 @@ def model(config: Config, spec: DataSpec, embedding: nn.Module, encoder: MakeEnc
             "model=captioner or captioner_attention"
         )
     arguments = {key: value for key, value in settings.items() if key not in ("attend", "picture")}
-    picture = factory(settings["picture"], "model", allow)(inputs.channels, (inputs.height, inputs.width))
-    if not isinstance(picture, PictureEncoder):
-        raise UserError(
-            f"model.picture._target_={settings['picture']['_target_']} is no encoder of pictures: expected a subclass "
-            "of lightning_seq.models.picture.encoder.PictureEncoder"
-        )
+    picture = picture_encoder(config, settings["picture"], inputs.channels, (inputs.height, inputs.width))
     made: Captioner = factory(arguments, "model", allow)(
         embedding,
         targets.size,
@@ -61,6 +56,17 @@ def model(config: Config, spec: DataSpec, embedding: nn.Module, encoder: MakeEnc
         dropout=task["dropout"],
         tied=task["tied"],
     )
+    return made
+
+
+def picture_encoder(config: Config, node: Config, channels: int, size: tuple[int, int]) -> PictureEncoder:
+    """The encoder of pictures of a node such as those of `conf/model/picture`. Raises UserError for another class."""
+    made = factory(node, "model", config["allow"])(channels, size)
+    if not isinstance(made, PictureEncoder):
+        raise UserError(
+            f"{node['_target_']} is no encoder of pictures: expected a subclass of "
+            "lightning_seq.models.picture.encoder.PictureEncoder"
+        )
     return made
 
 

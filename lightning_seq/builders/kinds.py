@@ -11,6 +11,7 @@ from lightning_seq.builders import (
     sequence_to_sequence,
     sequences_of_sets,
     tagging,
+    visual_questions,
 )
 from lightning_seq.builders.task_kind import TaskKind
 from lightning_seq.errors import UserError
@@ -23,6 +24,7 @@ KINDS = (
     sequences_of_sets.KIND,
     sequence_to_sequence.KIND,
     captioning.KIND,
+    visual_questions.KIND,
     regression.KIND,
 )
 

@@ -44,7 +44,7 @@ GENERAL_MODEL = "recurrent"
 ATTENTION_MODEL = "encoder_decoder_attention"
 CAPTIONERS = ("captioner", "captioner_attention")
 ATTENTION_MODELS = (ATTENTION_MODEL, "captioner_attention")
-OF_ANY_CELL = (GENERAL_MODEL, "encoder_decoder", "encoder_decoder_context", ATTENTION_MODEL, *CAPTIONERS)
+OF_ANY_CELL = (GENERAL_MODEL, "encoder_decoder", "encoder_decoder_context", ATTENTION_MODEL, *CAPTIONERS, "answerer")
 """Models with any cell."""
 
 ROOMS = ("lightning_seq", "torch", "torchrecurrent")
@@ -92,8 +92,9 @@ def compose(words: Sequence[str], of_file: Sequence[str] = ()) -> Config:
             put(config, pair.key, replaced)
         elif pair.key in texts:
             check_texts(pair, value_at(config, pair.key))
-    _read_name(config, "decoder_cell", "cell", "cell")
-    _read_name(config, "picture", "model/picture", "encoder of pictures")
+    _read_name(config, "model", "decoder_cell", "cell", "cell")
+    for group in ("model", "task"):
+        _read_name(config, group, "picture", "model/picture", "encoder of pictures")
     for group, name in own.items():
         typed_keys = {pair.key.split(".")[1] for pair in values if pair.key.startswith(f"{group}.")}
         config[group] = {key: value for key, value in config[group].items() if key in typed_keys}
@@ -212,17 +213,17 @@ def _refuse_fixed(words: Sequence[Word], model: str) -> None:
             raise UserError(f"{word.text} does not fit model={model}, which has no attention: use model={other}")
 
 
-def _read_name(config: Config, key: str, folder: str, kind: str) -> None:
-    """Replace the name in a key of `model`, such as `model.decoder_cell=lstm`, by its file in a folder of `conf/`."""
-    name, known = config["model"].get(key), sorted(file.stem for file in (conf_directory() / folder).glob("*.yaml"))
+def _read_name(config: Config, group: str, key: str, folder: str, kind: str) -> None:
+    """Replace the name in a key, such as `model.decoder_cell=lstm`, by its file in a folder of `conf/`."""
+    name, known = config[group].get(key), sorted(file.stem for file in (conf_directory() / folder).glob("*.yaml"))
     if isinstance(name, dict) and "_target_" not in name:
-        raise UserError(f"model.{key}={name}: expected one of {', '.join(known)} or {{_target_: …}}")
+        raise UserError(f"{group}.{key}={name}: expected one of {', '.join(known)} or {{_target_: …}}")
     if not isinstance(name, str):
         return
     if name not in known:
-        raise UserError(f"model.{key}={name}: there is no such {kind}; {near(name, known)}")
+        raise UserError(f"{group}.{key}={name}: there is no such {kind}; {near(name, known)}")
     text = (conf_directory() / folder / f"{name}.yaml").read_text(encoding="utf-8")
-    config["model"][key] = yaml.safe_load(text)
+    config[group][key] = yaml.safe_load(text)
 
 
 def _refuse_key(pair: Word, known: set[str]) -> None:

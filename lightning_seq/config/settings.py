@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from lightning_seq.embeddings.word2vec import Word2VecParameters
     from lightning_seq.losses.reinforce import Reinforce
     from lightning_seq.metrics.translation import TOKENIZERS
+    from lightning_seq.models.answerer import FUSIONS
     from lightning_seq.models.encoder_decoder import TIED
     from lightning_seq.models.pooling import POOLINGS
     from lightning_seq.tasks.schedule import Schedule
@@ -279,6 +280,16 @@ class SequenceToSequenceSettings(TaskSettings):
 
 
 @dataclass(frozen=True)
+class VisualQuestionSettings(PooledSettings):
+    fusion: Annotated[str, OneOf(FUSIONS)]
+    picture: Callable[..., object]
+    width: Size
+    hops: Annotated[int, Range(1, 100)]
+    class_weights: Literal["balanced"] | list[float] | None
+    predictions: Predictions
+
+
+@dataclass(frozen=True)
 class CaptioningSettings(SequenceToSequenceSettings):
     reinforce: Reinforce
 
@@ -378,5 +389,6 @@ BESIDE: Mapping[str, type] = {
     "lightning_seq.tasks.sequence_to_sequence.SequenceToSequence": SequenceToSequenceSettings,
     "lightning_seq.tasks.sequences_of_sets.SequencesOfSets": TaskSettings,
     "lightning_seq.tasks.tagging.Tagging": TaggingSettings,
+    "lightning_seq.tasks.visual_questions.VisualQuestions": VisualQuestionSettings,
 }
 """Keys that the constructor of a class does not accept, or not in that form, by the beginning of `_target_`."""

@@ -85,15 +85,22 @@ class SequenceClassification(Task):
         scores: Tensor = self.model(inputs, mask)
         return scores if self.ranks else functional.log_softmax(scores, -1)
 
+    def scores(self, batch: Batch) -> Tensor:
+        """`[B, C]`."""
+        return self.model(batch.inputs, batch.mask)
+
+    def look(self, scores: Tensor, batch: Batch) -> None:
+        """Update further metrics of a test."""
+
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        scores = self.model(batch.inputs, batch.mask)
+        scores = self.scores(batch)
         total = self._loss_sum(scores, batch.targets, batch.target_mask)
         self.accumulate_loss(total, batch.target_mask.sum())
         return self.mean_of_step(total, batch)
 
     def last_step_loss(self, batch: Batch, reverse: bool = False) -> Tensor:
         counts = batch.target_mask
-        return self._losses(self.model(batch.inputs, batch.mask)[counts], batch.targets[counts]).sum()
+        return self._losses(self.scores(batch)[counts], batch.targets[counts]).sum()
 
     def _loss_sum(self, scores: Tensor, targets: Tensor, counts: Tensor) -> Tensor:
         if not self.ranks:
@@ -104,12 +111,14 @@ class SequenceClassification(Task):
 
     def evaluate(self, batch: Batch, split: str) -> None:
         counts = batch.target_mask
-        scores, targets = self.model(batch.inputs, batch.mask)[counts], batch.targets[counts]
+        of_all = self.scores(batch)
+        scores, targets = of_all[counts], batch.targets[counts]
         losses = self._losses(scores, targets)
         if len(targets):
             self._metrics(split).update(scores, targets)
             self.means(split).update(loss=losses)
         if split == "test":
+            self.look(of_all, batch)
             columns = (batch.ids[counts], targets, scores.argmax(-1), losses)
             rows = torch.stack([column.double() for column in columns], -1)
             if self.full_predictions:

@@ -25,7 +25,7 @@ from lightning_seq.data.token_arrays import unknown_share
 from lightning_seq.spec import Batch
 from lightning_seq.text.padding import pad_flat
 from lightning_seq.text.vocabulary import EOS, Vocabulary
-from lightning_seq.value_types import OneOf, Size, Workers
+from lightning_seq.value_types import MAX_TOKENS, OneOf, Size, Workers
 
 BOXES = "boxes"
 """The key in a batch's `extra` of the boxes of its words."""
@@ -79,7 +79,7 @@ class CaptioningData(DataModule[PreparedCaptions, PictureReader]):
 
     size, fit, channels, level, lower, normalise, min_count, max_vocabulary, max_length: see `CaptionSettings`.
 
-    batch_size, eval_batch_size, seed, num_workers, licence: see `DataModule`.
+    batch_size, eval_batch_size, seed, num_workers, licence, max_tokens: see `DataModule`.
 
     A batch's `inputs` are pictures `[B, channels, height, width]` uint8, and its `mask` is `[B, 1]`; `targets` `[B, T]`
     end with `<eos>`. In training a row is a caption with its picture; in validation and test it is a picture with its
@@ -109,8 +109,9 @@ class CaptioningData(DataModule[PreparedCaptions, PictureReader]):
         eval_batch_size: Size | None = None,
         seed: int = 1,
         num_workers: Workers = 0,
+        max_tokens: Size = MAX_TOKENS,
     ) -> None:
-        super().__init__(batch_size, eval_batch_size, seed, num_workers, licence)
+        super().__init__(batch_size, eval_batch_size, seed, num_workers, licence, max_tokens)
         if prepared is None:
             of_text = level, lower, normalise, min_count, max_vocabulary, max_length
             settings = CaptionSettings(size, fit, channels, *of_text)

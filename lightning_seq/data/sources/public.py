@@ -16,6 +16,7 @@ from lightning_seq.data.sources.mirror import Mirror
 from lightning_seq.data.sources.pairs import PairColumns, PairTable
 from lightning_seq.data.sources.table import L_co, Loaded, Source, Table
 from lightning_seq.data.sources.tagged import TaggedColumns, TaggedTable
+from lightning_seq.data.sources.visual_questions import QuestionColumns, QuestionTable
 from lightning_seq.errors import UserError, near
 from lightning_seq.files import Plain
 from lightning_seq.value_types import ArgumentsOf
@@ -118,6 +119,12 @@ class CaptionedPictures(PublicSet[Loaded[CaptionTable]]):
     """Pictures with captions."""
 
     reading = CaptionColumns
+
+
+class VisualQuestionSet(PublicSet[Loaded[QuestionTable]]):
+    """Questions about pictures."""
+
+    reading = QuestionColumns
 
 
 class RunningText(PublicSet[Corpus]):

@@ -120,31 +120,55 @@ class Scenes(Synthetic):
 
     def scenes(self, split: str, size: int, seen: set[tuple[object, ...]]) -> list[Scene]:
         """New scenes, which are added to `seen`."""
-        generator, scenes = self.generator(_STREAMS[split]), list[Scene]()
-        first, last = (round(share * len(_digits()[1])) for share in _DRAWINGS[split])
+        draw, scenes = self.drawer(split, self.generator(_STREAMS[split])), list[Scene]()
         while len(scenes) < size:
-            things = self._draw(generator, first, last)
+            things = draw()
             key = tuple((thing.kind, thing.colour, thing.left, thing.top) for thing in things)
             if key not in seen:
                 seen.add(key)
                 scenes.append(Scene(things, self.canvas, f"scene {len(scenes)} of {split}"))
         return scenes
 
-    def _draw(self, generator: np.random.Generator, first: int, last: int) -> tuple[Thing, ...]:
-        count, cell = int(generator.integers(self.fewest, self.most + 1)), self.canvas // _CELLS
-        places = sorted(generator.permutation(_CELLS**2)[:count].tolist())
-        targets, things = _digits()[1], []
+    def drawer(self, split: str, generator: np.random.Generator) -> Drawer:
+        """Draws scenes with the digits of a split."""
+        first, last = (round(share * len(_digits()[1])) for share in _DRAWINGS[split])
+        return Drawer(generator, self.fewest, self.most, self.canvas, first, last)
+
+
+@dataclass(frozen=True)
+class Drawer:
+    """Draws scenes of `fewest` to `most` things, with the handwritten digits from `first` to `last` (exclusive)."""
+
+    generator: np.random.Generator
+    fewest: int
+    most: int
+    canvas: int
+    first: int
+    last: int
+
+    def __call__(self) -> tuple[Thing, ...]:
+        generator, cell = self.generator, self.canvas // _CELLS
+        count = int(generator.integers(self.fewest, self.most + 1))
+        places, things = sorted(generator.permutation(_CELLS**2)[:count].tolist()), []
         for place in places:
             colour = [*COLOURS][generator.integers(len(COLOURS))]
             kind = (DIGITS + SHAPES)[generator.integers(len(DIGITS + SHAPES))]
-            drawing = -1
-            if kind in DIGITS:
-                drawing = int(generator.choice(first + np.flatnonzero(targets[first:last] == DIGITS.index(kind))))
-            side = round(cell * 0.85)
+            drawing, side = self.drawing(kind), round(cell * 0.85)
             down, right = generator.integers(0, cell - side + 1, 2).tolist()
             row, column = divmod(place, _CELLS)
             things.append(Thing(kind, colour, row, column, column * cell + right, row * cell + down, side, drawing))
         return tuple(things)
+
+    def drawing(self, kind: str) -> int:
+        """A handwritten digit of this kind; -1 for a shape."""
+        if kind not in DIGITS:
+            return -1
+        rows = np.flatnonzero(_digits()[1][self.first : self.last] == DIGITS.index(kind))
+        return int(self.generator.choice(self.first + rows))
+
+    def changed(self, thing: Thing, kind: str, colour: str) -> Thing:
+        """A thing of another kind and colour in the same place."""
+        return thing._replace(kind=kind, colour=colour, drawing=self.drawing(kind))
 
 
 def caption(things: Sequence[Thing], language: str, size: int) -> tuple[str, list[Region]]:

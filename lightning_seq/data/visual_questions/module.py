@@ -1,0 +1,118 @@
+"""Batches of questions about pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from lightning_seq.data.bucket_sampler import BatchShard
+from lightning_seq.data.captioning.settings import CaptionSettings
+from lightning_seq.data.example_ids import ExampleIds, read_ids
+from lightning_seq.data.module import DataModule
+from lightning_seq.data.pictures import FITS
+from lightning_seq.data.planner import Planner
+from lightning_seq.data.sources.visual_questions import QuestionSource
+from lightning_seq.data.token_arrays import unknown_share
+from lightning_seq.data.visual_questions.prepare import PreparedQuestions, QuestionSplit, prepare_questions
+from lightning_seq.data.visual_questions.reader import PICTURES, QuestionReader
+from lightning_seq.spec import Answer, Batch
+from lightning_seq.text.padding import pad_flat
+from lightning_seq.text.vocabulary import Vocabulary
+from lightning_seq.value_types import MAX_TOKENS, OneOf, Size, Workers
+
+
+class QuestionDataset(Dataset[Batch]):
+    """The batches of a split, `dataset[shard]`."""
+
+    def __init__(self, split: QuestionSplit) -> None:
+        self.split = split
+
+    def __getitem__(self, shard: BatchShard) -> Batch:
+        split, (rows, real) = self.split, shard.rows()
+        inputs, mask = pad_flat(split.flat, split.offsets, rows)
+        extra = {
+            PICTURES: torch.from_numpy(split.pictures[split.picture[rows]]),
+            "kinds": torch.from_numpy(split.kinds[rows]),
+        }
+        answers, counts = torch.from_numpy(split.answers[rows]), torch.from_numpy(real)
+        return Batch(torch.from_numpy(rows), inputs, mask, answers, counts, shard.count, extra)
+
+
+class VisualQuestionData(DataModule[PreparedQuestions, QuestionReader]):
+    """Questions about pictures, prepared and batched.
+
+    Give `prepared`, or a `source` and a `cache`.
+
+    size, fit, channels: of pictures; level, lower, normalise, min_count, max_vocabulary, max_length: of questions; see
+                         `CaptionSettings`.
+
+    batch_size, eval_batch_size, seed, num_workers, licence, max_tokens: see `DataModule`.
+
+    A batch's `extra` holds `pictures` `[B, channels, height, width]` uint8, and `kinds` `[B]`, the kind of each
+    question.
+
+    The constructor reads or prepares all data. Raises UserError as the source and `prepare_questions` do.
+    """
+
+    def __init__(
+        self,
+        source: QuestionSource | None = None,
+        cache: Path | str | None = None,
+        *,
+        prepared: PreparedQuestions | None = None,
+        licence: str | None = None,
+        size: Size | Sequence[Size] = 48,
+        fit: Annotated[str, OneOf(FITS)] = "pad",
+        channels: Size = 3,
+        level: str = "word",
+        lower: bool = True,
+        normalise: str = "nfc",
+        min_count: Size = 1,
+        max_vocabulary: Size | None = None,
+        max_length: Size | None = None,
+        batch_size: Size = 64,
+        eval_batch_size: Size | None = None,
+        seed: int = 1,
+        num_workers: Workers = 0,
+        max_tokens: Size = MAX_TOKENS,
+    ) -> None:
+        super().__init__(batch_size, eval_batch_size, seed, num_workers, licence, max_tokens)
+        if prepared is None:
+            of_text = level, lower, normalise, min_count, max_vocabulary, max_length
+            prepared = prepare_questions(*self.required(source, cache), CaptionSettings(size, fit, channels, *of_text))
+        self.prepared, settings = prepared, prepared.settings
+        self.reader = QuestionReader(
+            prepared.spec, prepared.vocabulary, prepared.segmenter, settings.fit, settings.max_length
+        )
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        return self.prepared.vocabulary
+
+    @property
+    def train_labels(self) -> np.ndarray:
+        """`[N]`, the ids of the answers of the training examples."""
+        return self.prepared.splits["train"].answers
+
+    def example_ids(self, split: str) -> ExampleIds:
+        """The source's names of the questions of a split, in the order of a batch's `ids`."""
+        return read_ids(self.prepared, split)
+
+    def headline(self) -> str:
+        prepared, (height, width) = self.prepared, self.prepared.settings.height_and_width
+        pictures = sum(len(split.pictures) for split in prepared.splits.values())
+        unknown = unknown_share(prepared.splits["test"].flat)
+        return (
+            f"{prepared.name}: {self.sizes()} questions about {pictures:,} pictures of {height} x {width}, "
+            f"{len(prepared.spec.targets_as(Answer).names)} answers, {len(self.vocabulary):,} words "
+            f"(unknown in test: {unknown:.1%} of the tokens)"
+        )
+
+    def batches(self, split: str) -> tuple[Dataset[Batch], Planner[BatchShard]]:
+        questions = self.prepared.splits[split]
+        return QuestionDataset(questions), self.bucket_sampler(split, questions.lengths)
