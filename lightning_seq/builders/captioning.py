@@ -16,23 +16,30 @@ from lightning_seq.builders.task_kind import Loaded, MakeEncoder, Row, Shared, T
 from lightning_seq.config.targets import factory, resolve
 from lightning_seq.config.tree import Config
 from lightning_seq.data.captioning.reader import PictureReader
+from lightning_seq.data.pictures import small_png
 from lightning_seq.errors import UserError
-from lightning_seq.metrics.captions import caption_scores
+from lightning_seq.files import finite, write_json
+from lightning_seq.metrics.captions import caption_scores, cider, exact_matches
 from lightning_seq.metrics.translation import bleu_tokenizer
 from lightning_seq.models.captioner import Captioner
 from lightning_seq.models.picture.encoder import PictureEncoder
 from lightning_seq.models.search import beam_search, max_target_lengths, rounded
 from lightning_seq.models.translator import Translator
+from lightning_seq.records.captions import ScoredCaption, ScoredCaptions
 from lightning_seq.spec import Caption, DataSpec, Picture
 from lightning_seq.tasks.captioning import CaptionTexts
 from lightning_seq.tasks.teacher_forcing import TeacherForcing
 
 if TYPE_CHECKING:
     import numpy as np
+    from lightning.pytorch import Callback
 
     from lightning_seq.data.captioning.module import CaptioningData
     from lightning_seq.tasks.captioning import Captioning
     from lightning_seq.tasks.task import Task
+
+SHOWN, EXTREME = 40, 6
+"""Test pictures in `test_captions.json`: those of all runs; a run's worst, and as many of its best."""
 
 
 def model(config: Config, spec: DataSpec, embedding: nn.Module, encoder: MakeEncoder, width: int) -> Captioner:
@@ -92,21 +99,64 @@ def task(config: Config, data: CaptioningData, model: Captioner, shared: Shared)
     )
 
 
+def callbacks(config: Config, directory: Path, data: CaptioningData) -> list[Callback]:
+    from lightning_seq.callbacks.captions import CaptionWriter  # it imports Lightning
+
+    return [CaptionWriter(directory, data)]
+
+
 def artifacts(directory: Path, data: CaptioningData, task: Captioning) -> dict[str, str]:
-    """`predictions.parquet`: a row per test picture: target (its first caption), prediction, loss (nats per token of
-    the target); if they are full, of the prediction the `log_probability` (in nats) and the `score` of the search."""
+    """`predictions.parquet`, `test_captions.json` and `captions.json`.
+
+    predictions.parquet: a row per test picture: target (its first caption), prediction, loss (nats per token of the
+                         target), and `cider` and `exact_match` of the prediction against all references; if they are
+                         full, of the prediction the `log_probability` (in nats) and the `score` of the search.
+    """
     import numpy as np
 
     numbers = [number for number, _, _ in task.written]
+    captions = [data.reader.decode(tokens) for _, _, tokens in task.written]
+    references = [data.captions("test", number) for number in numbers]
     columns: dict[str, Column] = {
-        "target": [data.captions("test", number)[0] for number in numbers],
-        "prediction": [data.reader.decode(tokens) for _, _, tokens in task.written],
+        "target": [own[0] for own in references],
+        "prediction": captions,
         "loss": [loss for _, loss, _ in task.written],
+        "cider": cider(captions, references),
+        "exact_match": exact_matches(captions, references).astype(float),
     }
     if task.full_predictions:
         searched = [task.searched[number] for number in numbers]
         columns |= dict(zip(("log_probability", "score"), map(list, zip(*searched, strict=True)), strict=True))
-    return write_predictions(directory, data.example_ids("test"), np.array(numbers), columns)
+    write_json(directory / "test_captions.json", _shown(data, numbers, columns).to_plain())
+    files = write_predictions(directory, data.example_ids("test"), np.array(numbers), columns)
+    return {**files, "captions": "captions.json", "test_captions": "test_captions.json"}
+
+
+def _shown(data: CaptioningData, numbers: Sequence[int], columns: Mapping[str, Column]) -> ScoredCaptions:
+    """Test pictures that are spread over the split, the same for all runs, and the worst and the best by CIDEr, those
+    of equal score by the loss."""
+    count = len(numbers)
+    values = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    order = sorted(range(count), key=lambda place: (values[place]["cider"], -values[place]["loss"]))
+    shared = {place * count // SHOWN for place in range(SHOWN)} if count > SHOWN else set(range(count))
+    kept = shared | set(order[:EXTREME]) | set(order[-EXTREME:])
+    return ScoredCaptions(
+        count,
+        tuple(
+            ScoredCaption(
+                numbers[place],
+                small_png(data.picture("test", numbers[place])),
+                tuple(data.captions("test", numbers[place])),
+                str(values[place]["prediction"]),
+                round(float(values[place]["cider"]), 4),
+                bool(values[place]["exact_match"]),
+                place in shared,
+                finite(round(float(values[place]["loss"]), 6)),
+            )
+            for place in order
+            if place in kept
+        ),
+    )
 
 
 def baseline(data: CaptioningData, task: Captioning) -> Mapping[str, float]:
@@ -165,6 +215,8 @@ KIND = TaskKind(
     PictureReader.from_plain,
     predictions,
     lambda loaded: MOST_HYPOTHESES,
+    verbs=("predict", "caption"),
+    callbacks=callbacks,
     artifacts=artifacts,
     baseline=baseline,
     baseline_name="most frequent caption",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import warnings
 from collections import Counter
 from collections.abc import Sequence
@@ -21,6 +22,8 @@ MOST_PIXELS = 50_000_000
 """Of one picture, before it is made smaller: a file of a few kilobytes can hold a picture that fills the memory."""
 FITS = ("pad", "crop", "stretch")
 WHITE = 255
+SMALL = 96
+"""Pixels of a side of a picture in a record."""
 
 Size2: TypeAlias = tuple[int, int]
 """Height and width, in pixels."""
@@ -155,6 +158,17 @@ def channels_first(values: np.ndarray, channels: int) -> np.ndarray:
     if channels == 1:
         values = np.rint(values @ np.array([0.299, 0.587, 0.114])).astype(np.uint8)[..., None]
     return np.ascontiguousarray(values.transpose(2, 0, 1))
+
+
+def small_png(values: np.ndarray, most: int = SMALL) -> str:
+    """A picture `[channels, height, width]` uint8 as a PNG file in base64, with at most `most` pixels a side."""
+    from PIL import Image
+
+    image = Image.fromarray(values[0] if len(values) == 1 else np.ascontiguousarray(values.transpose(1, 2, 0)))
+    image.thumbnail((most, most), Image.Resampling.LANCZOS)
+    content = BytesIO()
+    image.save(content, "PNG", optimize=True)
+    return base64.b64encode(content.getvalue()).decode("ascii")
 
 
 def save_pictures(

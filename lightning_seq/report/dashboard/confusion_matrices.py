@@ -27,7 +27,7 @@ NUMBERED = 14
 UNFOLDED = 8
 """How many labels' confusion matrices are drawn at once; those of the others are folded away."""
 
-UNNAMED = ("sequence_to_sequence", "regression", "bits", "language_modelling", "sequences_of_sets")
+UNNAMED = ("sequence_to_sequence", "captioning", "regression", "bits", "language_modelling", "sequences_of_sets")
 """Tasks without confusion matrices: they predict sentences, numbers, bits or sets, not class names."""
 
 
