@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,7 @@ from lightning_seq.metrics.captions import caption_scores, cider, exact_matches
 from lightning_seq.metrics.translation import bleu_tokenizer
 from lightning_seq.models.captioner import Captioner
 from lightning_seq.models.picture.encoder import PictureEncoder
-from lightning_seq.models.search import beam_search, max_target_lengths, rounded
+from lightning_seq.models.search import BeamSearchConfig, beam_search, max_target_lengths, rounded
 from lightning_seq.models.translator import Translator
 from lightning_seq.records.captions import ScoredCaption, ScoredCaptions
 from lightning_seq.spec import Caption, DataSpec, Picture
@@ -172,39 +173,43 @@ def baseline(data: CaptioningData, task: Captioning) -> Mapping[str, float]:
     return scores
 
 
-def described(
-    loaded: Loaded, pictures: Sequence[np.ndarray], top_k: int
-) -> Iterator[list[tuple[str, float, float, list[str], list[list[float]] | None]]]:
-    """For each picture of the model's size its best captions: text, log-probability (in nats), score, words, and for
-    each word the attention to each place."""
+@dataclass(frozen=True)
+class Description:
+    """A caption of a picture. log_probability: in nats; score: of the search; weights: of attention `[T][S]`."""
+
+    text: str
+    log_probability: float
+    score: float
+    words: list[str]
+    weights: list[list[float]] | None = None
+
+    def to_plain(self) -> Row:
+        return {"caption": self.text, "log_probability": self.log_probability, "score": self.score}
+
+
+@torch.inference_mode()
+def described(loaded: Loaded, pictures: Sequence[np.ndarray], search: BeamSearchConfig) -> Iterator[list[Description]]:
+    """The `search.n_best` captions of each picture of one batch, which has the model's size."""
     settings, reader = loaded.config["task"], loaded.reader
-    search = beam({**settings, "beam": max(top_k, settings["beam"])}, top_k)
-    with torch.inference_mode():
-        batch = reader.batch(pictures)
-        limits = max_target_lengths(batch.mask.sum(1), settings["length_factor"], settings["length_extra"])
-        beams = beam_search(Translator.of(loaded.model, batch.inputs, batch.mask), limits, search)
-    for hypotheses in beams:
-        yield [
-            (
-                reader.decode(one.tokens),
-                one.log_probability,
-                one.score,
-                reader.target_tokens(one.tokens),
-                None if one.weights is None else rounded(one.weights),
-            )
-            for one in hypotheses
-        ]
+    batch = reader.batch(pictures)
+    limits = max_target_lengths(batch.mask.sum(1), settings["length_factor"], settings["length_extra"])
+    for hypotheses in beam_search(Translator.of(loaded.model, batch.inputs, batch.mask), limits, search):
+        descriptions = []
+        for one in hypotheses:
+            words = reader.target_tokens(one.tokens)
+            weights = None if one.weights is None else rounded(one.weights[: len(words)])
+            values = round(one.log_probability, 6), round(one.score, 6)
+            descriptions.append(Description(reader.decode(one.tokens), *values, words, weights))
+        yield descriptions
 
 
 def predictions(loaded: Loaded, texts: Sequence[str], top_k: int, first: int = 1) -> Iterator[Row]:
     """For each file `{"text", "predictions": [{"caption", "log_probability", "score"}, …]}`, the best first."""
+    settings = loaded.config["task"]
+    search = beam({**settings, "beam": max(top_k, settings["beam"])}, top_k)
     pictures = [loaded.reader.pixels(Path(name)) for name in texts]
-    for name, best in zip(texts, described(loaded, pictures, top_k), strict=True):
-        rows = [
-            {"caption": caption, "log_probability": round(log_probability, 6), "score": round(score, 6)}
-            for caption, log_probability, score, _, _ in best
-        ]
-        yield {"text": name, "predictions": rows}
+    for name, best in zip(texts, described(loaded, pictures, search), strict=True):
+        yield {"text": name, "predictions": [one.to_plain() for one in best]}
 
 
 KIND = TaskKind(

@@ -32,7 +32,7 @@ Box: TypeAlias = tuple[float, float, float, float]
 
 
 class Pixels(NamedTuple):
-    """values: `[height, width, 3]` uint8; change: of the picture's own colours, for people, or None."""
+    """values: `[height, width, 3]` uint8, or channels first; change: of the own colours, for people, or None."""
 
     values: np.ndarray
     change: str | None = None

@@ -3,7 +3,9 @@ test pictures with their scores."""
 
 from __future__ import annotations
 
+import base64
 import re
+import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Self
@@ -148,6 +150,12 @@ def _png(text: str) -> str:
     if not _BASE64.fullmatch(text):
         raise ValueError("expected a small PNG file in base64")
     return text
+
+
+def picture_size(png: str) -> tuple[int, int]:
+    """Width and height in pixels, of a PNG file in base64."""
+    width, height = struct.unpack(">II", base64.b64decode(png[:32])[16:24])
+    return width, height
 
 
 def fitted(runs: Sequence[Captions], most: int = MOST_WEIGHTS) -> list[Captions]:

@@ -15,20 +15,10 @@ _FIRST = {
     "regression": ("success", "mse", "mae"),
     "sequence_to_sequence": ("bleu", "chrf", "exact_match", "perplexity", "accuracy"),
     "captioning": (
-        "cider",
-        "bleu",
-        "chrf",
-        "rouge_l",
-        "exact_match",
-        "accuracy",
-        "pointing",
-        "on_target",
-        "uniform",
-        "commonest",
-        "distinct",
-        "seen",
+        "cider", "bleu", "chrf", "rouge_l", "exact_match", "accuracy", "pointing", "on_target", "uniform", "commonest",
+        "distinct", "seen",
     ),
-}
+}  # fmt: skip
 """By task, from the most important metric down; tags that mark no spans have no `f1`."""
 
 _LED = {"sequence_to_sequence": ("exact_match", "chrf"), "captioning": ("exact_match",)}
@@ -44,23 +34,10 @@ _LOWER_IS_BETTER = frozenset(
 )
 """Whole names, or parts between underscores."""
 
-_SHARES = frozenset(
-    (
-        "accuracy",
-        "f1",
-        "precision",
-        "recall",
-        "match",
-        "correct",
-        "success",
-        "rouge",
-        "distinct",
-        "seen",
-        "pointing",
-        "target",
-        "uniform",
-    )
-)
+_SHARES = frozenset((
+    "accuracy", "f1", "precision", "recall", "match", "correct", "success", "rouge", "distinct", "seen", "pointing",
+    "target", "uniform",
+))  # fmt: skip
 """Parts between underscores of names that go from 0 to 1."""
 
 _SHARES_TO_LOWER = frozenset(("commonest",))
