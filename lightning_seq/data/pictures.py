@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 import numpy as np
 
 from lightning_seq.errors import UserError, first_line
+from lightning_seq.records.captions import LARGEST_SIDE
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -22,7 +23,7 @@ MOST_PIXELS = 50_000_000
 """Of one picture, before it is made smaller: a file of a few kilobytes can hold a picture that fills the memory."""
 FITS = ("pad", "crop", "stretch")
 WHITE = 255
-SMALL = 96
+SMALL = LARGEST_SIDE
 """Pixels of a side of a picture in a record."""
 
 Size2: TypeAlias = tuple[int, int]

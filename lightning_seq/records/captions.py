@@ -18,7 +18,7 @@ from lightning_seq.records.numbers import thin
 MOST_PICTURES, MOST_EPOCHS, MOST_WORDS, MOST_REFERENCES, MOST_THINGS = 6, 12, 30, 5, 20
 MOST_SIDE = 16
 """Rows and columns of the places of an attention map in a file."""
-LONGEST_TEXT = 300
+LONGEST_TEXT, LARGEST_SIDE = 300, 96
 _BASE64 = re.compile(r"iVBORw0KGgo[A-Za-z0-9+/]{20,79989}={0,2}")
 """A PNG file of at most 60,000 bytes: the text begins with PNG's signature."""
 
@@ -147,7 +147,7 @@ def _texts(texts: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _png(text: str) -> str:
-    if not _BASE64.fullmatch(text):
+    if not _BASE64.fullmatch(text) or not all(1 <= side <= LARGEST_SIDE for side in picture_size(text)):
         raise ValueError("expected a small PNG file in base64")
     return text
 

@@ -58,6 +58,7 @@ def pages(
     make_language: Make,
     make_tagging: Make,
     make_translation: Make,
+    make_captions: Make,
     make_music: Make,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> dict[str, Path]:
@@ -67,8 +68,9 @@ def pages(
     make_comparison(place / "single", failed=(("birnn", 3),), steps_per_epoch=5)
     make_language(place / "language")
     make_translation(place / "translation")
+    make_captions(place / "captions")
     written = {}
-    for name in ("sweep", "several", "single", "language", "translation"):
+    for name in ("sweep", "several", "single", "language", "translation", "captions"):
         written[name] = place / f"{name}.html"
         written[name].write_text(dashboard(place / name), encoding="utf-8")
     return written
@@ -103,7 +105,7 @@ def test_no_template_breaks_the_rules(template: Path) -> None:
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH")
 @pytest.mark.skipif(not AXE.is_file(), reason="no axe-core: npm install --no-save axe-core")
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("name", ["sweep", "several", "single", "language", "translation"])
+@pytest.mark.parametrize("name", ["sweep", "several", "single", "language", "translation", "captions"])
 def test_axe_finds_nothing_serious(pages: dict[str, Path], name: str, dark: bool) -> None:
     with Browser(dark=dark) as browser:
         browser.open(pages[name])
