@@ -114,7 +114,8 @@ def named_things(data: CaptioningData, split: str, row: int) -> tuple[list[Named
             names = [word for _, word in pairs]
             for word in names:
                 of_words.setdefault(word, []).append(len(things))
-            things.append(NamedThing(data.reader.segmenter.join(names), tuple(round(x, 4) for x in pairs[0][0])))
+            left, top, right, bottom = (round(side, 4) for side in pairs[0][0])
+            things.append(NamedThing(data.reader.segmenter.join(names), (left, top, right, bottom)))
     return things, of_words
 
 

@@ -18,7 +18,7 @@ from lightning_seq.records.record import read
 from tests.runs import TINY, write_csv
 
 Refused = Callable[..., str]
-SCENES = ("data=scenes", "data.examples=200", "data.most=2", "model.picture.widths=[8,8,8]", "task.beam=2")
+SCENES = ("data=scenes", "data.examples=200", "data.most=2", "task.beam=2")
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,7 @@ def test_a_run_and_what_it_leaves(trained: dict[str, Path]) -> None:
     by_row = {row["row"]: row for row in rows}
     assert all(one.caption == by_row[one.number]["prediction"] for one in scored.pictures)
     held = Captions.read(run / "captions.json")
-    assert held.grid == (12, 12)
+    assert held.grid == (6, 6)
     assert [one.epoch for one in held.pictures[0].captions] == [1, 2]
     assert Captions.read(trained["captioner"] / "captions.json").grid is None
 
@@ -64,9 +64,9 @@ def test_one_picture(trained: dict[str, Path], photo: Path, tmp_path: Path, caps
     said = capsys.readouterr().out
     (held,) = json.loads(numbers.read_text())
     assert said == " ".join(held["words"]) + "\n"
-    assert (held["image"], held["grid"]) == (str(photo), [12, 12])
+    assert (held["image"], held["grid"]) == (str(photo), [6, 6])
     assert len(held["weights"]) == len(held["words"])
-    assert all(len(row) == 144 and sum(row) == pytest.approx(1, abs=0.02) for row in held["weights"])
+    assert all(len(row) == 36 and sum(row) == pytest.approx(1, abs=0.02) for row in held["weights"])
     assert main(["caption", checkpoint, f"image={photo}", f"attention_out={frames}"]) == 0
     image = Image.open(frames)
     columns = min(8, 1 + len(held["words"]))
@@ -132,13 +132,13 @@ def test_wrong_pictures_are_one_line(trained: dict[str, Path], photo: Path, tmp_
     (tmp_path / "half.png").write_bytes(photo.read_bytes()[:5000])
     (tmp_path / "words.png").write_text("a red three")
     (tmp_path / "empty").mkdir()
-    assert "is not there; did you mean 'photo.png'" in refused(*words, f"image={tmp_path / 'foto.png'}")
+    assert "is not there; did you mean photo.png" in refused(*words, f"image={tmp_path / 'foto.png'}")
     assert "nothing.png is empty" in refused(*words, f"image={tmp_path / 'nothing.png'}")
     assert "half.png is damaged" in refused(*words, f"image={tmp_path / 'half.png'}")
     assert "words.png is no picture that can be read" in refused(*words, f"image={tmp_path / 'words.png'}")
     assert "holds no file" in refused(*words, f"image={tmp_path / 'empty'}")
     assert "caption needs image=PATH" in refused(*words)
-    assert "did you mean 'image'" in refused(*words, f"imag={photo}")
+    assert "there is no key 'imag' for caption; did you mean image" in refused(*words, f"imag={photo}")
     out = tmp_path / "maps.png"
     assert "this model has no attention" in refused(*words, f"image={photo}", f"attention_out={out}")
     assert "ends in .png or .json" in refused(*words, f"image={photo}", "attention_out=maps.jpg")

@@ -105,8 +105,8 @@ def map_page(word_map: Path, title: str) -> str:
 
 
 SCRIPTS = (
-    "data", "word_map", "lines", "charts", "controls", "saving", "tables", "attention", "captions", "trials", "sections",
-    "start",
+    "data", "word_map", "lines", "charts", "controls", "saving", "tables", "attention", "captions", "trials",
+    "sections", "start",
 )  # fmt: skip
 """The page's own script: these of `scripts/`, in this order, as one function."""
 
