@@ -46,6 +46,15 @@ class Attended(NamedTuple):
     weights: Tensor
 
 
+class Drawn(NamedTuple):
+    """context, weights: see `Attended`; chosen: `[B, T]`, ln of the probability of the positions that were drawn, 0 for
+    a row that took the mean; None where nothing is drawn."""
+
+    context: Tensor
+    weights: Tensor
+    chosen: Tensor | None = None
+
+
 class Attention(nn.Module):
     """Attention over the positions of a source.
 
@@ -139,6 +148,16 @@ class Attention(nn.Module):
         if emphasis is not None:
             weights = weights * emphasis[:, None]
         return Attended(self.scorer.context(weights, memory.values), weights)
+
+    def draw(
+        self,
+        query: Float[Tensor, "B T Q"],
+        memory: Memory,
+        previous: Float[Tensor, "B S"] | None = None,
+        start: Int[Tensor, "B"] | None = None,
+    ) -> Drawn:
+        """As `attend`; a subclass may draw positions."""
+        return Drawn(*self.attend(query, memory, previous, start))
 
     def _like(self, tensor: Tensor) -> tuple[Tensor, tuple[torch.dtype, ...] | None]:
         """A tensor of the required device, and the allowed types (None: those of the parameters)."""

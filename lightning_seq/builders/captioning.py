@@ -20,6 +20,7 @@ from lightning_seq.data.captioning.reader import PictureReader
 from lightning_seq.data.pictures import small_png
 from lightning_seq.errors import UserError
 from lightning_seq.files import finite, write_json
+from lightning_seq.losses.reinforce import Reinforce
 from lightning_seq.metrics.captions import caption_scores, cider, exact_matches
 from lightning_seq.metrics.translation import bleu_tokenizer
 from lightning_seq.models.captioner import Captioner
@@ -88,7 +89,7 @@ def task(config: Config, data: CaptioningData, model: Captioner, shared: Shared)
         references=data.captions,
         trained=trained.__contains__,
     )
-    return make_task(
+    made = make_task(
         config,
         model,
         texts,
@@ -98,6 +99,8 @@ def task(config: Config, data: CaptioningData, model: Captioner, shared: Shared)
         **of_task(config),
         **shared,
     )
+    made.reinforce = Reinforce(**settings["reinforce"])
+    return made
 
 
 def callbacks(config: Config, directory: Path, data: CaptioningData) -> list[Callback]:

@@ -124,6 +124,7 @@ RULES = (
          _not("task.beam", 1), "it ranks the hypotheses of a beam, and task.beam is 1"),
     Rule(("task.beam_coverage", "task.coverage_penalty"), _set("model.attend"),
          "it is of attention: use model=encoder_decoder_attention or captioner_attention"),
+    Rule(("task.reinforce.*",), _set("model.hard"), "it is of hard attention: give model.hard=true"),
     Rule(("task.schedule.factor",), _is("task.schedule.kind", "plateau", "decay"),
          "it multiplies the rate with task.schedule.kind=plateau or decay"),
     Rule(("task.schedule.patience",), _is("task.schedule.kind", "plateau"), "it is of task.schedule.kind=plateau"),

@@ -16,6 +16,7 @@ from lightning_seq.value_types import Count, Fraction, OneOf, Range, Seed, Size,
 if TYPE_CHECKING:
     from lightning_seq.callbacks.finite_guard import POLICIES
     from lightning_seq.embeddings.word2vec import Word2VecParameters
+    from lightning_seq.losses.reinforce import Reinforce
     from lightning_seq.metrics.translation import TOKENIZERS
     from lightning_seq.models.encoder_decoder import TIED
     from lightning_seq.models.pooling import POOLINGS
@@ -277,6 +278,11 @@ class SequenceToSequenceSettings(TaskSettings):
 
 
 @dataclass(frozen=True)
+class CaptioningSettings(SequenceToSequenceSettings):
+    reinforce: Reinforce
+
+
+@dataclass(frozen=True)
 class PictureSettings:
     attend: bool
     picture: Callable[..., object]
@@ -364,7 +370,7 @@ BESIDE: Mapping[str, type] = {
     "lightning_seq.models.captioner.Captioner": PictureSettings,
     "lightning_seq.models.encoder_decoder.EncoderDecoder": AttendSettings,
     "lightning_seq.tasks.bits.BitSequences": BitsSettings,
-    "lightning_seq.tasks.captioning.Captioning": SequenceToSequenceSettings,
+    "lightning_seq.tasks.captioning.Captioning": CaptioningSettings,
     "lightning_seq.tasks.classification.SequenceClassification": ClassificationSettings,
     "lightning_seq.tasks.language_modelling.LanguageModelling": LanguageModellingSettings,
     "lightning_seq.tasks.regression.SequenceRegression": PooledSettings,

@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float, UInt8
 from torch import Tensor, nn
 
 from lightning_seq.attention.attention import Attention
+from lightning_seq.attention.hard import HardAttention
 from lightning_seq.attention.scorer import Scorer
 from lightning_seq.cells.cell import Cell
 from lightning_seq.engines.choice import EngineName
@@ -48,7 +49,7 @@ class Captioner(SequenceWriter):
     read_places:   a recurrence in both directions over the places, row by row, gives the vectors that the rest reads;
                    its size is half of `hidden_size` in each direction.
     style, input_feeding, gated: see `Decoder`.
-    coverage:      see `Attention`.
+    hard:          see `HardAttention`; coverage: see `Attention`.
     between:       dropout between layers.
     dropout:       on the embeddings, on the places, and on the inputs of the softmax.
     tied:          `decoder`: the softmax shares the embedding's matrix; or `none`.
@@ -71,6 +72,7 @@ class Captioner(SequenceWriter):
         style: Annotated[str, OneOf(STYLES)] = "bahdanau",
         input_feeding: bool = False,
         gated: bool = False,
+        hard: bool = False,
         coverage: bool = False,
         between: Fraction = 0.0,
         dropout: float = 0.0,
@@ -82,8 +84,8 @@ class Captioner(SequenceWriter):
         one_of("task.tied", tied, ("none", "decoder"))
         if getattr(target, "is_lookup", False):
             raise UserError("one-hot words: use embedding=random or embedding=word2vec")
-        if attention is None and (coverage or gated):
-            raise UserError("model.coverage and model.gated are of attention: use model=captioner_attention")
+        if attention is None and (coverage or gated or hard):
+            raise UserError("model.coverage, gated and hard are of attention: use model=captioner_attention")
         self.target, self.picture, self.inject, self.size, self.tied = target, picture, inject, size, tied
         D, E, H = picture.output_size, int(target.width), hidden_size  # type: ignore[arg-type]
         self.reader = None
@@ -93,7 +95,10 @@ class Captioner(SequenceWriter):
         like = cell(1, H)
         R = like.output_shape[0]
         Q = like.state_shapes[0][0] if style == "bahdanau" else R
-        attends = Attention(attention(Q, D), coverage=coverage, query_size=Q) if attention is not None else None
+        attends = None
+        if attention is not None:
+            kind = HardAttention if hard else Attention
+            attends = kind(attention(Q, D), coverage=coverage, query_size=Q)
         C = D if inject in ("par", "merge") else 0
         fed_in = R if input_feeding else attends.context_size if attends and style == "bahdanau" else 0
         merge = inject == "merge"

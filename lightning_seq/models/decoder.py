@@ -65,11 +65,12 @@ class Source:
 
 class DecoderStepOutput(NamedTuple):
     """hidden: `[B, T, R]`, for the softmax; weights: `[B, T, S]`, the mean over heads, None without attention; state:
-    after the last step."""
+    after the last step; chosen: `[B, T]` see `attention.Drawn`."""
 
     hidden: Tensor
     weights: Tensor | None
     state: DecoderState
+    chosen: Tensor | None = None
 
 
 class Decoder(nn.Module):
@@ -180,16 +181,16 @@ class Decoder(nn.Module):
         for index, layer in enumerate(self.layers):
             x, last = layer(self.between(x) if index else x, mask, state.layers[index])
             final.append(last)
-        parts, weights, coverage = [x], None, state.coverage
+        parts, weights, coverage, chosen = [x], None, state.coverage, None
         if self.attention is not None:
             attention, memory = self._attention_over(source)
-            context, of_heads = attention.attend(x, memory, state.coverage, state.position)
+            context, of_heads, chosen = attention.draw(x, memory, state.coverage, state.position)
             context, weights = self._gated(context, x), of_heads.mean(1)
             coverage = weights.detach().sum(1) if state.coverage is None else state.coverage + weights.detach().sum(1)
             parts.append(context)
         parts += [*static_context, y] if self.reads_input else static_context
         return DecoderStepOutput(
-            self._read(parts), weights, DecoderState(tuple(final), None, coverage, state.position + T)
+            self._read(parts), weights, DecoderState(tuple(final), None, coverage, state.position + T), chosen
         )
 
     def _read(self, parts: Sequence[Tensor]) -> Tensor:
@@ -205,18 +206,19 @@ class Decoder(nn.Module):
                 known = known + first.project(source.static_context, self.width)[:, None]
                 start += self.static_context
             project_rest = first.projection(start, first.input_shape[0] - start)
-        outputs, contexts, weights = [], [], []
+        outputs, contexts, weights, chosen = [], [], [], []
         for y_t, known_t in zip(y.unbind(1), known.unbind(1), strict=True):
-            h_t, context, weights_t, state = self._move(y_t, known_t, project_rest, source, state)
+            h_t, context, weights_t, chosen_t, state = self._move(y_t, known_t, project_rest, source, state)
             outputs.append(h_t)
             contexts.append(context)
             weights.append(weights_t)
+            chosen += [] if chosen_t is None else [chosen_t]
         if self.input_feeding:
             hidden = torch.stack(outputs, 1)
         else:
             parts = [torch.stack(outputs, 1), torch.stack(contexts, 1), *_at_each_step(source, y.shape[1])]
             hidden = self._read([*parts, y] if self.reads_input else parts)
-        return DecoderStepOutput(hidden, torch.stack(weights, 1), state)
+        return DecoderStepOutput(hidden, torch.stack(weights, 1), state, torch.stack(chosen, 1) if chosen else None)
 
     def _move(
         self,
@@ -225,16 +227,16 @@ class Decoder(nn.Module):
         project_rest: Callable[[Tensor], Tensor] | None,
         source: Source,
         state: DecoderState,
-    ) -> tuple[Tensor, Tensor, Tensor, DecoderState]:
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor | None, DecoderState]:
         """One step with attention: its output (r_t with input feeding, else h_t), context `[B, C]`, weights `[B, S]`,
-        state.
+        `chosen` `[B]`, state.
 
         known:        the projection of y_t and the static context.
         project_rest: projects the other columns of the input; None if the cell does not split its input.
         """
-        context = weights = None
+        context = weights = chosen = None
         if self.attends_before_step:
-            context, weights = self._attend(state.layers[-1][0], source, state)
+            context, weights, chosen = self._attend(state.layers[-1][0], source, state)
         changing = state.attentional_state if self.input_feeding else context
         if project_rest is None:
             fed = source.static_context if self.feeds_context else None
@@ -250,24 +252,25 @@ class Decoder(nn.Module):
             x = step.output
             layers.append(step.state)
         if context is None or weights is None:
-            context, weights = self._attend(x, source, state)
+            context, weights, chosen = self._attend(x, source, state)
         attentional_state = None
         if self.input_feeding:
             static_context = [] if source.static_context is None else [source.static_context]
             parts = [x, context, *static_context]
             x = attentional_state = self._read([*parts, y_t] if self.reads_input else parts)
         coverage = weights if state.coverage is None else state.coverage + weights
-        return x, context, weights, DecoderState(tuple(layers), attentional_state, coverage, state.position + 1)
+        return x, context, weights, chosen, DecoderState(tuple(layers), attentional_state, coverage, state.position + 1)
 
     def _attention_over(self, source: Source) -> tuple[Attention, Memory]:
         if self.attention is None or source.memory is None:
             raise TypeError("this step needs an attention and its memory of the source")
         return self.attention, source.memory
 
-    def _attend(self, query: Tensor, source: Source, state: DecoderState) -> tuple[Tensor, Tensor]:
+    def _attend(self, query: Tensor, source: Source, state: DecoderState) -> tuple[Tensor, Tensor, Tensor | None]:
         attention, memory = self._attention_over(source)
-        context, weights = attention.attend(query[:, None], memory, state.coverage, state.position)
-        return self._gated(context, query[:, None])[:, 0], weights.mean(1)[:, 0]
+        context, weights, chosen = attention.draw(query[:, None], memory, state.coverage, state.position)
+        of_step = None if chosen is None else chosen[:, 0]
+        return self._gated(context, query[:, None])[:, 0], weights.mean(1)[:, 0], of_step
 
     def _gated(self, context: Tensor, query: Tensor) -> Tensor:
         return context if self.gate is None else torch.sigmoid(self.gate(query)) * context
@@ -277,7 +280,7 @@ class Decoder(nn.Module):
         if not self.is_parallel:
             return ["step"] * len(self.layers)
         return [
-            choose(engine, cell, torch.empty(1, 1, cell.input_shape[0])).name
+            choose(str(engine), cell, torch.empty(1, 1, cell.input_shape[0])).name
             for engine, cell in zip((layer.engine for layer in self.layers), self.cells, strict=True)
         ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -21,11 +22,12 @@ UNWRITTEN = (PAD, BOS)
 
 class DecoderOutput(NamedTuple):
     """hidden: `[B, T, W]`, for the softmax; weights: `[B, T, S]` of attention, or None; inputs: `[B, T]`, the decoder's
-    input symbols, `<bos>` first."""
+    input symbols, `<bos>` first; chosen: `[B, T]` see `attention.Drawn`."""
 
     hidden: Tensor
     weights: Tensor | None
     inputs: Tensor
+    chosen: Tensor | None = None
 
 
 class SequenceWriter(ReadsOldNames, ABC):
@@ -78,25 +80,24 @@ class SequenceWriter(ReadsOldNames, ABC):
         if sampled > 0 and targets.shape[1] > 1:
             return self._sampling(source, shifted, sampled)
         decoded = self.decoder(self.dropout(self.target(shifted)), source, target_mask)
-        return DecoderOutput(self._out(decoded.hidden), decoded.weights, shifted)
+        return DecoderOutput(self._out(decoded.hidden), decoded.weights, shifted, decoded.chosen)
 
     def _sampling(self, source: Source, shifted: Tensor, sampled: float) -> DecoderOutput:
-        state, hidden, weights, inputs, tokens = source.start, [], [], [], shifted[:, 0]
+        state, steps, inputs, tokens = source.start, [], [], shifted[:, 0]
         for t in range(shifted.shape[1]):
             inputs.append(tokens)
             decoded = self.decoder(self.dropout(self.target(tokens[:, None])), source, None, state)
-            state = decoded.state
-            hidden.append(self._out(decoded.hidden))
-            if decoded.weights is not None:
-                weights.append(decoded.weights)
+            state, hidden = decoded.state, self._out(decoded.hidden)
+            steps.append((hidden, decoded.weights, decoded.chosen))
             if t + 1 < shifted.shape[1]:
                 with torch.no_grad():
-                    likely = self.softmax.log_probabilities(hidden[-1][:, 0]).exp()
+                    likely = self.softmax.log_probabilities(hidden[:, 0]).exp()
                     likely[:, list(UNWRITTEN)] = 0.0
                     drawn = torch.multinomial(likely, 1)[:, 0]
                     own = torch.rand(len(drawn), device=drawn.device) < sampled
                     tokens = torch.where(own, drawn, shifted[:, t + 1])
-        return DecoderOutput(torch.cat(hidden, 1), torch.cat(weights, 1) if weights else None, torch.stack(inputs, 1))
+        outputs, weights, chosen = zip(*steps, strict=True)
+        return DecoderOutput(torch.cat(outputs, 1), _joined(weights), torch.stack(inputs, 1), _joined(chosen))
 
     def _out(self, hidden: Tensor) -> Tensor:
         return self.output_projection(self.output_dropout(hidden))
@@ -108,3 +109,8 @@ class SequenceWriter(ReadsOldNames, ABC):
         decoded = self.decoder(self.dropout(self.target(tokens[:, None])), source, None, state)
         scores = self.softmax.log_probabilities(self._out(decoded.hidden)[:, 0])
         return scores, decoded.state, None if decoded.weights is None else decoded.weights[:, 0]
+
+
+def _joined(steps: Sequence[Tensor | None]) -> Tensor | None:
+    parts = [step for step in steps if step is not None]
+    return torch.cat(parts, 1) if parts else None

@@ -6,10 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
 from torch import Tensor
 
+from lightning_seq.losses.reinforce import Reinforce
 from lightning_seq.metrics.captions import Pointing, caption_scores
 from lightning_seq.models.captioner import Captioner, doubly_stochastic
+from lightning_seq.models.sequence_writer import DecoderOutput
 from lightning_seq.spec import Batch
 from lightning_seq.tasks.detokenizer import Detokenizer
 from lightning_seq.tasks.sequence_to_sequence import SequenceToSequence
@@ -32,8 +35,8 @@ class Captioning(SequenceToSequence):
     Logged: `train/loss`, and under `val/` and `test/`: `loss perplexity accuracy` of the words of the first caption,
     each given those before it (teacher forcing), and of the model's own captions, written without the reference,
     `bleu_1 bleu_2 bleu_3 bleu chrf cider rouge_l exact_match distinct commonest` (`metrics/captions.py`) and `seen`,
-    the share of captions that the train split has. Under `test/` also `attention_entropy`, and `pointing on_target uniform`
-    if the boxes of the words are known.
+    the share of captions that the train split has. Under `test/` also `attention_entropy`, and `pointing on_target
+    uniform` if the boxes of the words are known.
     """
 
     MONITORS: ClassVar[Mapping[str, str]] = dict.fromkeys(("val/loss", "val/perplexity"), "min") | dict.fromkeys(
@@ -42,13 +45,32 @@ class Captioning(SequenceToSequence):
     model: Captioner
     text: CaptionTexts
 
+    reinforce: Reinforce
+    expected_likelihood: Tensor
+    """The baseline of hard attention, a moving mean of log p(caption) over all ranks."""
+
     def add_metrics(self) -> None:
         super().add_metrics()
+        self.reinforce = Reinforce()
+        self.register_buffer("expected_likelihood", torch.zeros(()))
         self.pointing = Pointing() if self.model.decoder.attention is not None else None
         self._has_boxes = False
 
     def attention_penalty(self, weights: Tensor, batch: Batch) -> Tensor:
         return doubly_stochastic(weights, batch.target_mask)
+
+    def penalty(self, output: DecoderOutput, batch: Batch) -> Tensor | float:
+        total = super().penalty(output, batch)
+        if output.chosen is None or output.weights is None:
+            return total
+        scores = self.model.softmax.log_probabilities(output.hidden.flatten(0, 1))
+        likelihood = scores.gather(1, batch.targets.flatten()[:, None]).view_as(batch.targets)
+        mask, old = batch.target_mask, self.expected_likelihood.clone()
+        sums = torch.stack([(likelihood.detach() * mask).sum(), mask.any(1).sum().to(likelihood.dtype)])
+        sums = sums if self.world == 1 else self.trainer.strategy.reduce(sums, reduce_op="sum")
+        decay = self.reinforce.decay
+        self.expected_likelihood.copy_(decay * old + (1 - decay) * sums[0] / sums[1].clamp(min=1))
+        return total + self.reinforce.loss(likelihood, output.chosen, output.weights, mask, old)
 
     def look(self, weights: Tensor, batch: Batch) -> None:
         super().look(weights, batch)

@@ -21,7 +21,7 @@ from lightning_seq.models.search import (
     greedy,
     max_target_lengths,
 )
-from lightning_seq.models.sequence_writer import SequenceWriter
+from lightning_seq.models.sequence_writer import DecoderOutput, SequenceWriter
 from lightning_seq.models.softmax import token_scores
 from lightning_seq.models.translator import Translator
 from lightning_seq.spec import Batch
@@ -132,9 +132,13 @@ class SequenceToSequence(Task):
         hidden, targets = output.hidden.flatten(0, 1)[rows], batch.targets.flatten()[rows]
         total = self.model.softmax.loss_sum(hidden, targets, self.label_smoothing)
         self.accumulate_loss(total, len(targets))
-        if self.coverage_penalty:
-            total = total + self.coverage_penalty * self.attention_penalty(output.weights, batch)
-        return self.mean_of_step(total, batch)
+        return self.mean_of_step(total + self.penalty(output, batch), batch)
+
+    def penalty(self, output: DecoderOutput, batch: Batch) -> Tensor | float:
+        """What the loss of a batch has besides that of its targets, summed over the batch."""
+        if not self.coverage_penalty or output.weights is None:
+            return 0.0
+        return self.coverage_penalty * self.attention_penalty(output.weights, batch)
 
     def attention_penalty(self, weights: Tensor, batch: Batch) -> Tensor:
         """Of attention weights `[B, T, S]`, summed over the batch."""

@@ -104,7 +104,7 @@ class CaptionFiles(SplitFiles, Cut):
         if missing:
             raise UserError(
                 f"{path}, line {ids[missing[0]]}: the picture {missing[0]} is not in {root} "
-                f"({len(missing):,} of {len(files):,} are missing); give the directory of the pictures as data.pictures=DIR"
+                f"({len(missing):,} of {len(files):,} are missing); give their directory as data.pictures=DIR"
             )
         return CaptionTable(
             [PictureFile(name, files[name]) for name in captions], [*captions.values()], [*ids.values()]
@@ -163,10 +163,9 @@ class CaptionFiles(SplitFiles, Cut):
         plain = _json(path, self.encoding)
         if _is_karpathys(plain):
             raise UserError(f"{path} holds all splits (Karpathy's form): give it as data.train alone")
-        images, annotations = plain.get("images"), plain.get("annotations")
         try:
-            names = {image["id"]: (row, str(image["file_name"])) for row, image in enumerate(images)}
-            for annotation in annotations:
+            names = {image["id"]: (row, str(image["file_name"])) for row, image in enumerate(plain["images"])}
+            for annotation in plain["annotations"]:
                 yield *names[annotation["image_id"]], str(annotation["caption"])
         except (KeyError, TypeError) as error:
             raise UserError(

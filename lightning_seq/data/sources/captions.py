@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -104,7 +104,7 @@ class CaptionColumns(NameColumns, Reading[Loaded[CaptionTable]], Cut):
         keys, groups = names_of(rows, self, name, ids)
         return CaptionTable(pictures, captions, ids, keys=keys, groups=groups), empty
 
-    def _texts(self, cell: object, place: str) -> list[str]:
+    def _texts(self, cell: Plain, place: str) -> list[str]:
         if self.language:
             if not isinstance(cell, Mapping) or self.language not in cell:
                 choices = list(cell) if isinstance(cell, Mapping) else []
@@ -119,7 +119,7 @@ class CaptionColumns(NameColumns, Reading[Loaded[CaptionTable]], Cut):
         return [text for text in texts if text and text.strip()]
 
 
-def _wanted(rows: ColumnRows, column: str | None, label: str | None, name: str):  # type: ignore[no-untyped-def]
+def _wanted(rows: ColumnRows, column: str | None, label: str | None, name: str) -> Callable[[int], bool]:
     """Whether a row has the wanted label."""
     if column is None:
         return lambda row: True
@@ -130,7 +130,7 @@ def _wanted(rows: ColumnRows, column: str | None, label: str | None, name: str):
     return lambda row: values[row] == label
 
 
-def undecoded(rows: ColumnRows, column: str, name: str) -> ColumnRows:
+def undecoded(rows: ColumnRows, column: str, name: str) -> Iterable[object]:
     """The cells of a column of pictures as `{bytes, path}`: a picture is decoded when it is needed."""
     import datasets
 

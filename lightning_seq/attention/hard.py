@@ -1,0 +1,51 @@
+"""Attention to one position at a time."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from lightning_seq.attention.attention import Attended, Attention, Drawn, Memory
+
+
+class HardAttention(Attention):
+    """The context is the value of one position (Xu et al. 2015, sec. 4.1).
+
+    In training each head draws it from the weights, but half of the rows, drawn too, take the weighted mean; in
+    evaluation it is the likeliest. The arguments are those of `Attention`.
+    """
+
+    def attend(
+        self,
+        query: Float[Tensor, "B T Q"],
+        memory: Memory,
+        previous: Float[Tensor, "B S"] | None = None,
+        start: Int[Tensor, "B"] | None = None,
+    ) -> Attended:
+        return Attended(*self.draw(query, memory, previous, start)[:2])
+
+    def draw(
+        self,
+        query: Float[Tensor, "B T Q"],
+        memory: Memory,
+        previous: Float[Tensor, "B S"] | None = None,
+        start: Int[Tensor, "B"] | None = None,
+    ) -> Drawn:
+        weights = super().attend(query, memory, previous, start).weights
+        seen, chosen = self._one_each(weights)
+        return Drawn(self.scorer.context(seen, memory.values), weights, chosen)
+
+    def _one_each(self, weights: Float[Tensor, "B N T S"]) -> tuple[Tensor, Tensor | None]:
+        """Weights with one position each, and ln of their probability."""
+        if not self.training:
+            one = torch.zeros_like(weights).scatter(-1, weights.argmax(-1, keepdim=True), 1.0)
+            return one * (weights.sum(-1, keepdim=True) > 0), None
+        with torch.no_grad():
+            safe = weights + (weights.sum(-1, keepdim=True) == 0)  # an empty source has no weight
+            drawn = torch.multinomial(safe.flatten(0, -2).float(), 1).view(*weights.shape[:-1], 1)
+            means = torch.rand(len(weights), 1, 1, 1, device=weights.device) < 0.5
+        one = torch.zeros_like(weights).scatter(-1, drawn, 1.0)
+        picked = weights.gather(-1, drawn)
+        ln = picked.clamp(min=torch.finfo(weights.dtype).tiny).log().masked_fill(means | (picked == 0), 0)
+        return torch.where(means, weights, one), ln.squeeze(-1).sum(1)
