@@ -39,6 +39,7 @@ class CaptionWriter(ModelWriter):
         super().__init__(directory)
         self.data, self.rows = data, chosen(data)
         self.values = [data.picture("validation", row) for row in self.rows]
+        self.pngs = [small_png(values) for values in self.values]
         named = [named_things(data, "validation", row) for row in self.rows]
         self.things = [things for things, _ in named]
         self.named = [words for _, words in named]
@@ -58,12 +59,12 @@ class CaptionWriter(ModelWriter):
         pictures = [
             {
                 "id": row,
-                "png": small_png(values),
+                "png": png,
                 "references": self.data.captions("validation", row),
                 "things": [thing.to_plain() for thing in things],
                 "captions": captions,
             }
-            for row, values, things, captions in zip(self.rows, self.values, self.things, self.results, strict=True)
+            for row, png, things, captions in zip(self.rows, self.pngs, self.things, self.results, strict=True)
         ]
         attends = model.decoder.attention is not None
         plain: dict[str, Plain] = {"grid": list(smaller(grid)) if attends else None, "pictures": pictures}

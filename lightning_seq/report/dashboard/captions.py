@@ -56,20 +56,20 @@ def captions(
 ) -> Markup:
     """The pictures of the first seed of each label. tested: the runs whose test results are shown."""
     found, wrong = first_captions(runs)
-    scores, wrong_scores = read_artifacts(first_runs(tested, "test_captions"), "test_captions", ScoredCaptions.read)
-    names = example_names(first_runs(tested, "test_captions"))
+    of_test = first_runs(tested, "test_captions")
+    scores, wrong_scores = read_artifacts(of_test, "test_captions", ScoredCaptions.read)
 
     def part(group: Group) -> Markup:
         mine = {record.label: content for record, content in found if group.holds(record)}
         known = {record.label: content for record, content in scores if group.holds(record)}
-        of_group = next((names[run] for run in names if run[0] in known), {})
+        names = example_names([run for run in of_test if group.holds(run[1])])
         order = [label for label in group.labels if label in mine or label in known][:MOST_LABELS]
         return _group(
             page,
             group,
             {label: mine[label] for label in order if label in mine},
             {label: known[label] for label in order if label in known},
-            of_group,
+            next(iter(names.values()), {}),
         )
 
     return page.section("Captions", "captions", of_groups(summary, part), wrong=[*wrong, *wrong_scores])
