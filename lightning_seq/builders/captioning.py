@@ -29,7 +29,7 @@ from lightning_seq.models.search import BeamSearchConfig, beam_search, max_targe
 from lightning_seq.models.translator import Translator
 from lightning_seq.records.captions import ScoredCaption, ScoredCaptions
 from lightning_seq.spec import Caption, DataSpec, Picture
-from lightning_seq.tasks.captioning import CaptionTexts
+from lightning_seq.tasks.detokenizer import CaptionTexts
 from lightning_seq.tasks.teacher_forcing import TeacherForcing
 
 if TYPE_CHECKING:
