@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from lightning_seq.cli.main import main
 from lightning_seq.cli.verbs import VERBS
@@ -23,11 +24,13 @@ RUNS = {
     "runs/demo/lstm-seed1": ("classification", "model=lstm", "name=demo"),
     "runs/verses_genre/lstm-seed1": ("classification", "model=lstm", "name=verses_genre"),
     "runs/verses_words/lstm-seed1": ("language_modelling", "model=lstm", "name=verses_words"),
+    "runs/scenes/captioner_attention-seed1": ("captioning", "data.examples=40", "name=scenes"),
     "runs/dates/attention-seed1": ("sequence_to_sequence", "label=attention", "name=dates"),
 }
 """Small runs in the directories that README's commands name."""
 KINDS = {
     "classification": ["data=csv"], "language_modelling": ["data=text_words", "data.min_count=1", "data.batch_size=4"],
+    "captioning": ["data=scenes", "model=captioner_attention"],
     "sequence_to_sequence": ["data=pairs", "model=encoder_decoder_attention"],
 }  # fmt: skip
 TINY = (
@@ -80,12 +83,16 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         "    def __init__(self, input_size: int, hidden_size: int, bias: bool = True) -> None:\n"
         "        super().__init__(input_size, hidden_size, bias)\n"
     )
+    (place / "photos").mkdir()
+    for name in ("photo.png", "photos/one.png", "photos/two.png"):
+        Image.new("RGB", (48, 48), "red").save(place / name)
+    own = {kind: [f"data.train={path}"] for kind, path in data.items()}
     with pytest.MonkeyPatch.context() as patched:
         patched.chdir(place)
         patched.syspath_prepend(str(place))
         with stamps_alone():
             for kind, *words in RUNS.values():
-                assert main(["train", *KINDS[kind], f"data.train={data[kind]}", *words, *TINY, "seed=1"]) == 0
+                assert main(["train", *KINDS[kind], *own.get(kind, ()), *words, *TINY, "seed=1"]) == 0
         yield place
 
 

@@ -96,6 +96,8 @@ def by_hand(directory: Path, csv: Sequence[str]) -> Iterator[Call]:
             yield Call(("train", *csv, f"{key}={path}"), key == "data.validation" and bool(path))
         for verb in ("predict", "sample", "score", "translate"):
             yield Call((verb, f"checkpoint={path}"), True)
+        yield Call(("caption", f"checkpoint={path}", f"image={__file__}"), True)
+        yield Call(("caption", "checkpoint=x", f"image={path}"), True)
         for verb in ("report", "status"):
             yield Call((verb, path), path != str(directory))
     for path in wrong[:8]:
@@ -130,6 +132,7 @@ def by_hand(directory: Path, csv: Sequence[str]) -> Iterator[Call]:
         "predict": ("top_k", "batch_size"),
         "translate": ("n_best", "beam", "length_penalty", "batch_size", "scores"),
         "score": ("batch_size",),
+        "caption": ("n_best", "beam", "length_penalty", "batch_size", "scores", "image"),
     }
     for verb, own in keys.items():
         for key in own:

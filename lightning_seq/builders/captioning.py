@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,24 +17,31 @@ from lightning_seq.builders.task_kind import Loaded, MakeEncoder, Row, Shared, T
 from lightning_seq.config.targets import factory, resolve
 from lightning_seq.config.tree import Config
 from lightning_seq.data.captioning.reader import PictureReader
+from lightning_seq.data.pictures import small_png
 from lightning_seq.errors import UserError
+from lightning_seq.files import finite, write_json
 from lightning_seq.losses.reinforce import Reinforce
-from lightning_seq.metrics.captions import caption_scores
+from lightning_seq.metrics.captions import caption_scores, cider, exact_matches
 from lightning_seq.metrics.translation import bleu_tokenizer
 from lightning_seq.models.captioner import Captioner
 from lightning_seq.models.picture.encoder import PictureEncoder
-from lightning_seq.models.search import beam_search, max_target_lengths, rounded
+from lightning_seq.models.search import BeamSearchConfig, beam_search, max_target_lengths, rounded
 from lightning_seq.models.translator import Translator
+from lightning_seq.records.captions import ScoredCaption, ScoredCaptions
 from lightning_seq.spec import Caption, DataSpec, Picture
-from lightning_seq.tasks.captioning import CaptionTexts
+from lightning_seq.tasks.detokenizer import CaptionTexts
 from lightning_seq.tasks.teacher_forcing import TeacherForcing
 
 if TYPE_CHECKING:
     import numpy as np
+    from lightning.pytorch import Callback
 
     from lightning_seq.data.captioning.module import CaptioningData
     from lightning_seq.tasks.captioning import Captioning
     from lightning_seq.tasks.task import Task
+
+SHOWN, EXTREME = 40, 6
+"""Test pictures in `test_captions.json`: those of all runs; a run's worst, and as many of its best."""
 
 
 def model(config: Config, spec: DataSpec, embedding: nn.Module, encoder: MakeEncoder, width: int) -> Captioner:
@@ -101,21 +109,64 @@ def task(config: Config, data: CaptioningData, model: Captioner, shared: Shared)
     return made
 
 
+def callbacks(config: Config, directory: Path, data: CaptioningData) -> list[Callback]:
+    from lightning_seq.callbacks.captions import CaptionWriter  # it imports Lightning
+
+    return [CaptionWriter(directory, data)]
+
+
 def artifacts(directory: Path, data: CaptioningData, task: Captioning) -> dict[str, str]:
-    """`predictions.parquet`: a row per test picture: target (its first caption), prediction, loss (nats per token of
-    the target); if they are full, of the prediction the `log_probability` (in nats) and the `score` of the search."""
+    """`predictions.parquet`, `test_captions.json` and `captions.json`.
+
+    predictions.parquet: a row per test picture: target (its first caption), prediction, loss (nats per token of the
+                         target), and `cider` and `exact_match` of the prediction against all references; if they are
+                         full, of the prediction the `log_probability` (in nats) and the `score` of the search.
+    """
     import numpy as np
 
     numbers = [number for number, _, _ in task.written]
+    captions = [data.reader.decode(tokens) for _, _, tokens in task.written]
+    references = [data.captions("test", number) for number in numbers]
     columns: dict[str, Column] = {
-        "target": [data.captions("test", number)[0] for number in numbers],
-        "prediction": [data.reader.decode(tokens) for _, _, tokens in task.written],
+        "target": [own[0] for own in references],
+        "prediction": captions,
         "loss": [loss for _, loss, _ in task.written],
+        "cider": cider(captions, references),
+        "exact_match": exact_matches(captions, references).astype(float),
     }
     if task.full_predictions:
         searched = [task.searched[number] for number in numbers]
         columns |= dict(zip(("log_probability", "score"), map(list, zip(*searched, strict=True)), strict=True))
-    return write_predictions(directory, data.example_ids("test"), np.array(numbers), columns)
+    write_json(directory / "test_captions.json", _shown(data, numbers, columns).to_plain())
+    files = write_predictions(directory, data.example_ids("test"), np.array(numbers), columns)
+    return {**files, "captions": "captions.json", "test_captions": "test_captions.json"}
+
+
+def _shown(data: CaptioningData, numbers: Sequence[int], columns: Mapping[str, Column]) -> ScoredCaptions:
+    """Test pictures that are spread over the split, the same for all runs, and the worst and the best by CIDEr, those
+    of equal score by the loss."""
+    count = len(numbers)
+    values = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    order = sorted(range(count), key=lambda place: (values[place]["cider"], -values[place]["loss"]))
+    shared = {place * count // SHOWN for place in range(SHOWN)} if count > SHOWN else set(range(count))
+    kept = shared | set(order[:EXTREME]) | set(order[-EXTREME:])
+    return ScoredCaptions(
+        count,
+        tuple(
+            ScoredCaption(
+                numbers[place],
+                small_png(data.picture("test", numbers[place])),
+                tuple(data.captions("test", numbers[place])),
+                str(values[place]["prediction"]),
+                round(float(values[place]["cider"]), 4),
+                bool(values[place]["exact_match"]),
+                place in shared,
+                finite(round(float(values[place]["loss"]), 6)),
+            )
+            for place in order
+            if place in kept
+        ),
+    )
 
 
 def baseline(data: CaptioningData, task: Captioning) -> Mapping[str, float]:
@@ -131,39 +182,43 @@ def baseline(data: CaptioningData, task: Captioning) -> Mapping[str, float]:
     return scores
 
 
-def described(
-    loaded: Loaded, pictures: Sequence[np.ndarray], top_k: int
-) -> Iterator[list[tuple[str, float, float, list[str], list[list[float]] | None]]]:
-    """For each picture of the model's size its best captions: text, log-probability (in nats), score, words, and for
-    each word the attention to each place."""
+@dataclass(frozen=True)
+class Description:
+    """A caption of a picture. log_probability: in nats; score: of the search; weights: of attention `[T][S]`."""
+
+    text: str
+    log_probability: float
+    score: float
+    words: list[str]
+    weights: list[list[float]] | None = None
+
+    def to_plain(self) -> Row:
+        return {"caption": self.text, "log_probability": self.log_probability, "score": self.score}
+
+
+@torch.inference_mode()
+def described(loaded: Loaded, pictures: Sequence[np.ndarray], search: BeamSearchConfig) -> Iterator[list[Description]]:
+    """The `search.n_best` captions of each picture of one batch, which has the model's size."""
     settings, reader = loaded.config["task"], loaded.reader
-    search = beam({**settings, "beam": max(top_k, settings["beam"])}, top_k)
-    with torch.inference_mode():
-        batch = reader.batch(pictures)
-        limits = max_target_lengths(batch.mask.sum(1), settings["length_factor"], settings["length_extra"])
-        beams = beam_search(Translator.of(loaded.model, batch.inputs, batch.mask), limits, search)
-    for hypotheses in beams:
-        yield [
-            (
-                reader.decode(one.tokens),
-                one.log_probability,
-                one.score,
-                reader.target_tokens(one.tokens),
-                None if one.weights is None else rounded(one.weights),
-            )
-            for one in hypotheses
-        ]
+    batch = reader.batch(pictures)
+    limits = max_target_lengths(batch.mask.sum(1), settings["length_factor"], settings["length_extra"])
+    for hypotheses in beam_search(Translator.of(loaded.model, batch.inputs, batch.mask), limits, search):
+        descriptions = []
+        for one in hypotheses:
+            words = reader.target_tokens(one.tokens)
+            weights = None if one.weights is None else rounded(one.weights[: len(words)])
+            values = round(one.log_probability, 6), round(one.score, 6)
+            descriptions.append(Description(reader.decode(one.tokens), *values, words, weights))
+        yield descriptions
 
 
 def predictions(loaded: Loaded, texts: Sequence[str], top_k: int, first: int = 1) -> Iterator[Row]:
     """For each file `{"text", "predictions": [{"caption", "log_probability", "score"}, …]}`, the best first."""
+    settings = loaded.config["task"]
+    search = beam({**settings, "beam": max(top_k, settings["beam"])}, top_k)
     pictures = [loaded.reader.pixels(Path(name)) for name in texts]
-    for name, best in zip(texts, described(loaded, pictures, top_k), strict=True):
-        rows = [
-            {"caption": caption, "log_probability": round(log_probability, 6), "score": round(score, 6)}
-            for caption, log_probability, score, _, _ in best
-        ]
-        yield {"text": name, "predictions": rows}
+    for name, best in zip(texts, described(loaded, pictures, search), strict=True):
+        yield {"text": name, "predictions": [one.to_plain() for one in best]}
 
 
 KIND = TaskKind(
@@ -174,6 +229,8 @@ KIND = TaskKind(
     PictureReader.from_plain,
     predictions,
     lambda loaded: MOST_HYPOTHESES,
+    verbs=("predict", "caption"),
+    callbacks=callbacks,
     artifacts=artifacts,
     baseline=baseline,
     baseline_name="most frequent caption",

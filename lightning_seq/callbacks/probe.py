@@ -36,9 +36,9 @@ def probe_batch(data: DataModule[PreparedData, Reader], rows: int) -> Batch:
     return replace(batch, **parts, extra=extra, count=int(parts["target_mask"].sum()))
 
 
-def spread(order: list[int]) -> list[int]:
-    """The middle of each of `SENTENCES` equal parts, without repetitions."""
-    return list(dict.fromkeys(order[len(order) * (2 * part + 1) // (2 * SENTENCES)] for part in range(SENTENCES)))
+def spread(order: list[int], parts: int = SENTENCES) -> list[int]:
+    """The middle of each of so many equal parts, without repetitions."""
+    return list(dict.fromkeys(order[len(order) * (2 * part + 1) // (2 * parts)] for part in range(parts)))
 
 
 def chosen_rows(probe: Batch, spec: DataSpec) -> list[int]:

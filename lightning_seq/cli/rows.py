@@ -5,15 +5,15 @@ from __future__ import annotations
 import csv
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from itertools import chain
+from itertools import chain, repeat
 from pathlib import Path
 from typing import TextIO, TypeVar
 
 from lightning_seq.builders.task_kind import Row
 from lightning_seq.errors import UserError
-from lightning_seq.files import new_file, place, replacing
+from lightning_seq.files import Plain, new_file, place, replacing
 from lightning_seq.printable import json_line, table_cell
 
 T = TypeVar("T")
@@ -48,6 +48,15 @@ def text_out(path: Path | None) -> Iterator[TextIO]:
         return
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         yield file
+
+
+@contextmanager
+def json_list(path: Path) -> Iterator[Callable[[Plain], object]]:
+    """A function that writes a value to the file as the next entry of one JSON list."""
+    with text_out(path) as out:
+        separators = chain(["[\n"], repeat(",\n"))
+        yield lambda value: out.write(next(separators) + json_line(value))
+        out.write("[]\n" if next(separators) == "[\n" else "\n]\n")
 
 
 def write_rows(

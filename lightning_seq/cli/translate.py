@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
-from itertools import chain, repeat
-from pathlib import Path
+from contextlib import ExitStack
 from typing import TextIO
 
 from lightning_seq.builders.sequence_to_sequence import beam
 from lightning_seq.cli.checkpoint import loaded_checkpoint, texts_of
-from lightning_seq.cli.rows import ROW_SUFFIXES, counted, output_file, text_out, write_rows
+from lightning_seq.cli.rows import ROW_SUFFIXES, counted, json_list, output_file, text_out, write_rows
 from lightning_seq.cli.verbs import Translate
 from lightning_seq.files import Plain, new_file
 from lightning_seq.inference.predict import with_note
 from lightning_seq.inference.translate import Answer, translations
-from lightning_seq.printable import json_line, number_of, printable, table_cell
+from lightning_seq.printable import number_of, printable, table_cell
 
 log = logging.getLogger("lightning_seq")
 
@@ -40,7 +38,7 @@ def run(arguments: Translate) -> int:
     answers = counted(translated, path)
     with ExitStack() as stack:
         if weights is not None:
-            answers = _with_weights(answers, stack.enter_context(_json_list(weights)))
+            answers = _with_weights(answers, stack.enter_context(json_list(weights)))
         if path is not None and path.suffix in ROW_SUFFIXES:
             rows = (
                 with_note({"text": text, "predictions": [one.to_plain() for one in best or []]}, note)
@@ -81,12 +79,3 @@ def _with_weights(answers: Iterator[Answer], write: Callable[[Plain], object]) -
         for one in best or []:
             write({"number": number, "source": one.source, "target": one.target, "weights": one.weights})
         yield text, best, note
-
-
-@contextmanager
-def _json_list(path: Path) -> Iterator[Callable[[Plain], object]]:
-    """A function that writes a value to the file as the next entry of one JSON list."""
-    with text_out(path) as out:
-        separators = chain(["[\n"], repeat(",\n"))
-        yield lambda value: out.write(next(separators) + json_line(value))
-        out.write("[]\n" if next(separators) == "[\n" else "\n]\n")

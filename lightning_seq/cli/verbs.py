@@ -94,6 +94,26 @@ class Translate(OfTexts):
     target_language: Annotated[str | None, Argument("CODE", "refuse a model that writes another language")] = None
 
 
+@dataclass(frozen=True)
+class Caption(OfCheckpoint):
+    image: Annotated[str, Argument("PATH", "one picture, or a directory: every picture in it, as JSON lines")]
+    output: Annotated[
+        str | None,
+        Argument("FILE", "instead of standard output; rows with all numbers if it ends in .jsonl or .csv"),
+    ] = None
+    beam: Annotated[int | None, Argument("N", "hypotheses of the search (as in training's test)", most=1000)] = None
+    length_penalty: Annotated[
+        float | None, Argument("A", "the exponent of the length (as in training's test)", least=0, most=100)
+    ] = None
+    n_best: Annotated[int, Argument("N", "captions of each picture", most=1000)] = 1
+    scores: Annotated[bool, Argument("true", "of one picture: the score before each caption, and a tab")] = False
+    attention_out: Annotated[
+        str | None, Argument("FILE", "the attention of each word: frames if it ends in .png, numbers in .json")
+    ] = None
+    batch_size: Annotated[int, Argument("N", "pictures at a time", most=100_000)] = 32
+    allow: Allow = ()
+
+
 class OfSizes:
     """The sizes of a cell or a scorer."""
 
@@ -255,6 +275,15 @@ VERBS = {
             "translate checkpoint=best.ckpt file=in.txt attention_out=out.json",
         ),
         Translate,
+    ),
+    "caption": Verb(
+        "Describe a picture, or every picture of a directory, with a trained captioner.",
+        (
+            "caption checkpoint=runs/scenes/captioner_attention-seed1 image=photo.png",
+            "caption runs/scenes/captioner_attention-seed1 image=photo.png attention_out=maps.png",
+            "caption checkpoint=best.ckpt image=pictures n_best=3 output=captions.jsonl",
+        ),
+        Caption,
     ),
     "check": Verb(
         "Put a cell or a scorer through the conformance suite: ours, or your own.",

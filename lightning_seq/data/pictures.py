@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import warnings
 from collections import Counter
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 import numpy as np
 
 from lightning_seq.errors import UserError, first_line
+from lightning_seq.records.captions import LARGEST_SIDE
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -21,6 +23,8 @@ MOST_PIXELS = 50_000_000
 """Of one picture, before it is made smaller: a file of a few kilobytes can hold a picture that fills the memory."""
 FITS = ("pad", "crop", "stretch")
 WHITE = 255
+SMALL = LARGEST_SIDE
+"""Pixels of a side of a picture in a record."""
 
 Size2: TypeAlias = tuple[int, int]
 """Height and width, in pixels."""
@@ -29,7 +33,7 @@ Box: TypeAlias = tuple[float, float, float, float]
 
 
 class Pixels(NamedTuple):
-    """values: `[height, width, 3]` uint8; change: of the picture's own colours, for people, or None."""
+    """values: `[height, width, 3]` uint8, or channels first; change: of the own colours, for people, or None."""
 
     values: np.ndarray
     change: str | None = None
@@ -155,6 +159,17 @@ def channels_first(values: np.ndarray, channels: int) -> np.ndarray:
     if channels == 1:
         values = np.rint(values @ np.array([0.299, 0.587, 0.114])).astype(np.uint8)[..., None]
     return np.ascontiguousarray(values.transpose(2, 0, 1))
+
+
+def small_png(values: np.ndarray, most: int = SMALL) -> str:
+    """A picture `[channels, height, width]` uint8 as a PNG file in base64, with at most `most` pixels a side."""
+    from PIL import Image
+
+    image = Image.fromarray(values[0] if len(values) == 1 else np.ascontiguousarray(values.transpose(1, 2, 0)))
+    image.thumbnail((most, most), Image.Resampling.LANCZOS)
+    content = BytesIO()
+    image.save(content, "PNG", optimize=True)
+    return base64.b64encode(content.getvalue()).decode("ascii")
 
 
 def save_pictures(

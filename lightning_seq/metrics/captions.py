@@ -43,17 +43,22 @@ def caption_scores(
     metrics = {f"bleu_{n}" if n < ORDER else "bleu": BLEU(max_ngram_order=n, tokenize=tokenize, force=True)
                for n in range(1, ORDER + 1)} | {"chrf": CHRF()}  # fmt: skip
     scores = {name: float(metric.corpus_score(list(hypotheses), columns).score) for name, metric in metrics.items()}
-    right = [text.strip() in {one.strip() for one in own} for text, own in zip(hypotheses, references, strict=True)]
     counts = Counter(hypotheses)
     scores |= {
         "cider": float(np.mean(cider(hypotheses, references))),
         "rouge_l": float(np.mean([_rouge_l(text, own) for text, own in zip(hypotheses, references, strict=True)])),
-        "exact_match": sum(right) / len(right),
+        "exact_match": float(exact_matches(hypotheses, references).mean()),
         "distinct": len(counts) / len(hypotheses),
         "commonest": counts.most_common(1)[0][1] / len(hypotheses),
     }
     signatures = {name: str(metric.get_signature()) for name, metric in metrics.items()}
     return scores, signatures | {"cider": f"CIDEr-D|tokens:ours|df:test references|n:{ORDER}|sigma:{SIGMA:g}"}
+
+
+def exact_matches(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> np.ndarray:
+    """Whether each caption is equal to one of its references, `[N]` bool."""
+    pairs = zip(hypotheses, references, strict=True)
+    return np.array([text.strip() in {one.strip() for one in own} for text, own in pairs])
 
 
 def cider(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> np.ndarray:

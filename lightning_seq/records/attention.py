@@ -71,7 +71,7 @@ class Step:
     heads: tuple[tuple[str, ...], ...] = ()
 
     def weight(self, target: int, source: int) -> float:
-        return (LEVELS.index(self.rows[target][source]) / (len(LEVELS) - 1)) ** 2
+        return weight_of(self.rows[target][source])
 
 
 @dataclass(frozen=True)
@@ -106,8 +106,18 @@ def _rows(weights: Sequence[Sequence[Plain]]) -> tuple[str, ...]:
 
 
 def _levels(row: Sequence[Plain]) -> str:
-    weights = (min(max(number(weight) or 0.0, 0.0), 1.0) for weight in row[:MOST_TOKENS])
-    return "".join(LEVELS[round(math.sqrt(weight) * (len(LEVELS) - 1))] for weight in weights)
+    return levels(row[:MOST_TOKENS])
+
+
+def levels(weights: Sequence[Plain]) -> str:
+    """A character of `LEVELS` for each weight; a weight outside 0 to 1 counts as the nearer of both."""
+    known = (min(max(number(weight) or 0.0, 0.0), 1.0) for weight in weights)
+    return "".join(LEVELS[round(math.sqrt(weight) * (len(LEVELS) - 1))] for weight in known)
+
+
+def weight_of(level: str) -> float:
+    """The weight that a character of `LEVELS` stands for. Raises ValueError for another character."""
+    return (LEVELS.index(level) / (len(LEVELS) - 1)) ** 2
 
 
 def fitted(runs: Sequence[Sequence[Attended]], most: int = MOST_WEIGHTS) -> list[list[Attended]]:

@@ -82,11 +82,13 @@ def _reader(name: str, record: Record) -> Callable[[Path], Scored | None] | None
         nats, bits = (number(record.metrics.get(f"test/{metric}")) for metric in ("loss", "bits_per_character"))
         factor = bits / nats if name == "bits_per_character" and bits and nats else 1.0
         return lambda path: _of_text(path, "right" if name == "accuracy" else "loss", factor)
+    if record.task == "captioning":
+        return (lambda path: _column(path, name)) if name in ("cider", "exact_match", "loss") else None
     if name in ("accuracy", "exact_match") and not (name == "accuracy" and record.task == "sequence_to_sequence"):
         lower = name == "exact_match" and "case:lc" in _signature(record)
         return lambda path: _right(path, strip=name == "exact_match", lower=lower)
     if (name == "loss" and record.task in ("classification", "bits", "regression")) or name == "mse":
-        return _loss
+        return lambda path: _column(path, "loss")
     if name == "success":
         setting = record.setting("task", "tolerance")
         tolerance = float(setting) if isinstance(setting, int | float) else 0.0
@@ -121,9 +123,10 @@ def _right(path: Path, strip: bool, lower: bool) -> Scored | None:
     return _by_id(table[EXAMPLE].to_numpy(), right.to_numpy().astype(float))
 
 
-def _loss(path: Path) -> Scored | None:
-    table = read_columns(path, EXAMPLE, "loss")
-    return None if table is None else _by_id(table[EXAMPLE].to_numpy(), table["loss"].to_numpy())
+def _column(path: Path, name: str) -> Scored | None:
+    """The scores in a column of the file."""
+    table = read_columns(path, EXAMPLE, name)
+    return None if table is None else _by_id(table[EXAMPLE].to_numpy(), table[name].to_numpy())
 
 
 def _of_text(path: Path, column: str, factor: float) -> Scored | None:

@@ -14,20 +14,34 @@ _FIRST = {
     "bits": ("exact_match", "bits_correct", "loss"),
     "regression": ("success", "mse", "mae"),
     "sequence_to_sequence": ("bleu", "chrf", "exact_match", "perplexity", "accuracy"),
-}
+    "captioning": (
+        "cider", "bleu", "chrf", "rouge_l", "exact_match", "accuracy", "pointing", "on_target", "uniform", "commonest",
+        "distinct", "seen",
+    ),
+}  # fmt: skip
 """By task, from the most important metric down; tags that mark no spans have no `f1`."""
+
+_LED = {"sequence_to_sequence": ("exact_match", "chrf"), "captioning": ("exact_match",)}
+"""By task, the metrics that lead where they chose the weights."""
 
 _OTHERS = ("accuracy", "macro_f1", "f1", "bleu", "chrf", "exact_match", "bits_correct", "perplexity", "nll", "loss")
 _SPLITS = ("test", "val")
-_PERCENTAGES = frozenset(("bleu", "chrf"))
+_CORPUS_SCORES = {"bleu": "BLEU", "chrf": "chrF"}
+_PERCENTAGES = frozenset(("bleu", "bleu_1", "bleu_2", "bleu_3", "chrf"))
 
 _LOWER_IS_BETTER = frozenset(
     ("loss", "perplexity", "bits_per_character", "nll", "error", "mse", "mae", "rmse", "brier", "ece", "seconds")
 )
 """Whole names, or parts between underscores."""
 
-_SHARES = frozenset(("accuracy", "f1", "precision", "recall", "match", "correct", "success"))
+_SHARES = frozenset((
+    "accuracy", "f1", "precision", "recall", "match", "correct", "success", "rouge", "distinct", "seen", "pointing",
+    "target", "uniform",
+))  # fmt: skip
 """Parts between underscores of names that go from 0 to 1."""
+
+_SHARES_TO_LOWER = frozenset(("commonest",))
+"""Whole names that go from 0 to 1, of which the lower is better."""
 
 _MEANING = {
     ("bits", "exact_match"): "share of the sequences all of whose bits are right",
@@ -49,13 +63,29 @@ _MEANING = {
         "the exponential of the mean loss over all target tokens, <eos> counted, each after the reference's tokens"
     ),
     ("sequence_to_sequence", "accuracy"): "share of the target tokens that are rightly predicted after the reference's",
+    ("captioning", "cider"): (
+        "CIDEr-D, 0 to 10, mean over the pictures (Vedantam et al. 2015): n-grams of our tokens, weighted by how few "
+        "test pictures have them in a reference"
+    ),
+    ("captioning", "rouge_l"): "the longest common subsequence with the best reference, as F (Lin 2004), 0 to 1",
+    ("captioning", "exact_match"): "share of the pictures whose caption, written freely, is one of their references",
+    ("captioning", "accuracy"): (
+        "teacher-forced: share of the words of the first reference that are rightly predicted after those before them"
+    ),
+    ("captioning", "pointing"): (
+        "share of the words that name a thing whose strongest place is in its box (Zhang et al. 2018); uniform: the "
+        "same of equal weights; on_target: the attention in the box"
+    ),
+    ("captioning", "commonest"): "share of the pictures that have the most frequent caption",
+    ("captioning", "distinct"): "different captions, as a share of the pictures",
+    ("captioning", "seen"): "share of the captions that the train split has",
     ("sequences_of_sets", "nll"): "nats per step, summed over the bits of a step, mean over all steps of all sequences",
 }
 
 
 def lower_is_better(metric: str) -> bool:
     name = metric.rpartition("/")[2]
-    return name in _LOWER_IS_BETTER or not _LOWER_IS_BETTER.isdisjoint(name.split("_"))
+    return name in _LOWER_IS_BETTER | _SHARES_TO_LOWER or not _LOWER_IS_BETTER.isdisjoint(name.split("_"))
 
 
 def is_percentage(metric: str) -> bool:
@@ -65,7 +95,8 @@ def is_percentage(metric: str) -> bool:
 
 def is_share(metric: str) -> bool:
     """Whether it goes from 0 to 1, so that a hundredth of it is a point."""
-    return not lower_is_better(metric) and not _SHARES.isdisjoint(metric.rpartition("/")[2].split("_"))
+    name = metric.rpartition("/")[2]
+    return name in _SHARES_TO_LOWER or (not lower_is_better(metric) and not _SHARES.isdisjoint(name.split("_")))
 
 
 def importance(records: Sequence[Record]) -> tuple[str, ...]:
@@ -73,15 +104,16 @@ def importance(records: Sequence[Record]) -> tuple[str, ...]:
 
     If any of the runs reads characters, bits per character lead: they compare with those of words, if both read the
     same letters (`data.lower`); perplexities of words and of characters do not. Translators are led by the exact
-    matches or the chrF that chose their weights: BLEU is 0 where no target has four tokens.
+    matches or the chrF that chose their weights (BLEU is 0 where no target has four tokens), captioners by the exact
+    matches.
     """
     task = records[0].task if records else ""
     first = _FIRST.get(task, ())
     if task == "language_modelling" and any(_by_character(record) for record in records):
         first = first[::-1]
-    if task == "sequence_to_sequence":
+    if task in _LED:
         watched = {_watched(record) for record in records}
-        first = (*(name for name in ("exact_match", "chrf") if name in watched), *first)
+        first = (*(name for name in _LED[task] if name in watched), *first)
     return tuple(dict.fromkeys([*first, *_OTHERS]))
 
 
@@ -123,16 +155,15 @@ def _meaning(records: Sequence[Record], name: str) -> str | None:
             return f"the exponential of the mean loss over {_each(records, _counted)}"
         if name == "bits_per_character":
             return _each(records, _bits)
-    if records and name in _PERCENTAGES:
+    if records and name in _CORPUS_SCORES:
         return _each(records, lambda record: _scored(record, name))
     return _MEANING.get((records[0].task, name)) if records else None
 
 
 def _scored(record: Record, name: str) -> str:
     """With sacreBLEU's signature, if the run recorded it."""
-    what = {"bleu": "corpus BLEU, 0 to 100", "chrf": "corpus chrF, 0 to 100"}[name]
     signature = record.signatures.get(name)
-    return f"{what}, by sacreBLEU" + (f" ({signature})" if signature else "")
+    return f"corpus {_CORPUS_SCORES[name]}, 0 to 100, by sacreBLEU" + (f" ({signature})" if signature else "")
 
 
 def _watched(record: Record) -> str:

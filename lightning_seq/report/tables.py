@@ -11,6 +11,7 @@ from csv import writer
 from lightning_seq.printable import table_cell
 from lightning_seq.records.numbers import number
 from lightning_seq.report import columns, over_data_sets_tables
+from lightning_seq.report.baseline import Baseline
 from lightning_seq.report.columns import Column, Value
 from lightning_seq.report.escape import latex, markdown_cell, one_line
 from lightning_seq.report.formats import NOTHING, whole
@@ -19,6 +20,9 @@ from lightning_seq.report.over_data_sets_tables import label_table
 from lightning_seq.report.summary import Group, Row, Summary
 from lightning_seq.report.verdict import probability
 
+_MOST_ALIKE, _MARGIN = 0.5, 0.1
+"""A share of pictures with one caption up to which nothing is wrong, and how much more often it may be written than it
+is right."""
 SHARED = "† measured while other jobs or programs ran"
 
 
@@ -46,10 +50,24 @@ def notes(group: Group) -> list[str]:
     if group.baseline is not None:
         name = one_line(group.baseline.label)
         lines.append(f"{name}: computed from the targets of the train split alone; no part of the verdict.")
+    lines += filter(None, (_same_caption(row, group.baseline) for row in group.rows))
     lines += dict.fromkeys(_solved(row) for row in group.rows if row.mismatch is not None)
     if group.shared_machine:
         lines.append(f"{SHARED}: compare speeds only between runs made with jobs=1 on an idle machine.")
     return lines
+
+
+def _same_caption(row: Row, baseline: Baseline | None) -> str:
+    """A warning for a captioner that gives most pictures one caption, where this caption is not right for most."""
+    share = row.metric("test/commonest").mean or 0.0
+    alike = baseline.metrics.get("test/exact_match", 0.0) if baseline else 0.0
+    if share <= _MOST_ALIKE or share - alike <= _MARGIN:
+        return ""
+    known = f", and one caption is right for {100 * alike:.0f} %" if baseline else ""
+    return (
+        f"{one_line(row.label)} writes the same caption for {100 * share:.0f} % of the test pictures{known}: it hardly "
+        "looks at them; train it longer."
+    )
 
 
 def _solved(row: Row) -> str:

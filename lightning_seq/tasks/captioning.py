@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import ClassVar
 
 import torch
@@ -14,17 +13,9 @@ from lightning_seq.metrics.captions import Pointing, caption_scores
 from lightning_seq.models.captioner import Captioner, doubly_stochastic
 from lightning_seq.models.sequence_writer import DecoderOutput
 from lightning_seq.spec import Batch
-from lightning_seq.tasks.detokenizer import Detokenizer
+from lightning_seq.tasks.detokenizer import CaptionTexts
 from lightning_seq.tasks.sequence_to_sequence import SequenceToSequence
 from lightning_seq.tasks.task import SPLITS
-
-
-@dataclass(frozen=True)
-class CaptionTexts(Detokenizer):
-    """references: (split, row) to all right captions; trained: whether a caption is one of the train split."""
-
-    references: Callable[[str, int], list[str]]
-    trained: Callable[[str], bool]
 
 
 class Captioning(SequenceToSequence):

@@ -20,3 +20,11 @@ class Detokenizer:
     reference: Callable[[str, int], str]
     tokenize: str
     lower: bool
+
+
+@dataclass(frozen=True)
+class CaptionTexts(Detokenizer):
+    """references: (split, row) to all right captions; trained: whether a caption is one of the train split."""
+
+    references: Callable[[str, int], list[str]]
+    trained: Callable[[str], bool]

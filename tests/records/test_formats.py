@@ -12,6 +12,7 @@ import pytest
 from lightning_seq.files import DAMAGE, Plain, write_json
 from lightning_seq.records import (
     attention,
+    captions,
     deciding_words,
     gates,
     gradient_flow,
@@ -153,6 +154,27 @@ LOOKS = gradient_flow.Looks(
 )
 
 
+PNG = "iVBORw0KGgoAAAANSUhEUgAAAAIAAAADCAIAAAA2iEnWAAAAEElEQVR4nGP4//8/AxgAACbqBf0Z2s9GAAAAAElFTkSuQmCC"
+CAPTIONED = captions.Captions(
+    (1, 2),
+    (
+        captions.CaptionedPicture(
+            7,
+            PNG,
+            ("a red one", "one"),
+            (captions.NamedThing("red one", (0.0, 0.25, 0.5, 1.0)),),
+            (
+                captions.EpochCaption(1, ("a", "red"), ("!}", "}!"), (None, 0), (None, 0.75)),
+                captions.EpochCaption(2, ()),
+            ),
+        ),
+    ),
+)
+SCORED = captions.ScoredCaptions(
+    40, (captions.ScoredCaption(3, PNG, ("a red one",), "a red two", 1.25, False, True, 0.5),)
+)
+
+
 class Format(NamedTuple):
     """read: of a file. keys: of the file, in their order."""
 
@@ -165,6 +187,10 @@ class Format(NamedTuple):
 FORMATS = {
     "gates": Format(GATES, gates.Opened.read, gates.Opened.from_plain, "epochs sentences epoch strips"),
     "states": Format(STATES, states.Travelled.read, states.Travelled.from_plain, "sentences epoch paths"),
+    "captions": Format(CAPTIONED, captions.Captions.read, captions.Captions.from_plain, "grid pictures"),
+    "test_captions": Format(
+        SCORED, captions.ScoredCaptions.read, captions.ScoredCaptions.from_plain, "n pictures"
+    ),
     "deciding_words": Format(
         DECIDED, deciding_words.Decided.read, deciding_words.Decided.from_plain,
         "epoch says threshold sentences patterns",
@@ -257,6 +283,14 @@ def test_what_is_too_long_for_a_page_is_cut() -> None:
         (deciding_words.Decided.from_plain, {**DECIDED.to_plain(), "patterns": [{"class": "neg"}]}),
         (samples.Samples.from_plain, {"samples": [{"epoch": 1}]}),
         (attention.MappedSentence.from_plain, {**MAPPED.to_plain(), "source": ["a"]}),
+        (captions.Captions.from_plain, {**CAPTIONED.to_plain(), "grid": [1, 3]}),
+        (captions.Captions.from_plain, {**CAPTIONED.to_plain(), "grid": [1, 99]}),
+        (captions.EpochCaption.from_plain, {"epoch": 1, "words": ["a"], "weights": ["!", "!"]}),
+        (captions.EpochCaption.from_plain, {"epoch": 1, "words": ["a"], "weights": ["<"]}),
+        (captions.NamedThing.from_plain, {"words": "a", "box": [0.5, 0.0, 0.25, 1.0]}),
+        (captions.CaptionedPicture.from_plain, {**CAPTIONED.pictures[0].to_plain(), "things": []}),
+        (captions.ScoredCaption.from_plain, {**SCORED.pictures[0].to_plain(), "png": PNG[:20] + '"' + PNG[21:]}),
+        (captions.ScoredCaption.from_plain, {**SCORED.pictures[0].to_plain(), "cider": None}),
         (tagging.Tagged.from_plain, {**TAGGED.to_plain(), "labels": ["O"]}),
         (translation.Translation.from_plain, {"by_length": [{"bucket": "huge"}]}),
         (tuning.Tunings.from_plain, {"entries": {"lstm": {**TUNINGS.entries[0].to_plain(), "chosen": 1}}}),

@@ -25,7 +25,7 @@ class Browser:
     """One page of one browser, which ends with the `with` statement.
 
     said:      what the page wrote to the console, and errors that nobody caught.
-    requested: every address that the page asked for.
+    requested: every address that the page asked for; `data:` is no request.
     """
 
     def __init__(self, width: int = 1400, height: int = 900, dark: bool = False) -> None:
@@ -141,7 +141,7 @@ class Browser:
             self.said.append(json.dumps(found["exceptionDetails"])[:400])
         elif event == "Log.entryAdded":
             self.said.append(found["entry"]["text"])
-        elif event == "Network.requestWillBeSent":
+        elif event == "Network.requestWillBeSent" and not found["request"]["url"].startswith("data:"):
             self.requested.append(found["request"]["url"])
 
 

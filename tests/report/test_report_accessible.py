@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 """`npm install --no-save axe-core` puts it there."""
 
-PAGES = ("sweep", "several", "single", "language", "translation", "tuned", "data_sets")
+PAGES = ("sweep", "several", "single", "language", "translation", "tuned", "data_sets", "captions")
 TEMPLATES = sorted((ROOT / "lightning_seq" / "report" / "dashboard" / "templates").glob("*.html"))
 
 
@@ -61,6 +61,7 @@ def pages(
     make_language: Make,
     make_tagging: Make,
     make_translation: Make,
+    make_captions: Make,
     make_music: Make,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> dict[str, Path]:
@@ -72,6 +73,7 @@ def pages(
     make_translation(place / "translation")
     make_data_sets(place / "data_sets")
     tune(make_comparison(place / "tuned", labels=("rnn", "gru"), seeds=2))
+    make_captions(place / "captions")
     written = {}
     for name in PAGES:
         written[name] = place / f"{name}.html"

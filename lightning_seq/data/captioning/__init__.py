@@ -1,4 +1,4 @@
-"""Pictures with captions."""
+"""The DataModule of captioning, its reader of new pictures, and how its data are prepared."""
 
 from typing import TYPE_CHECKING
 

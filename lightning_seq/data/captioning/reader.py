@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from lightning_seq.data.note import Note, refusal
-from lightning_seq.data.pictures import PictureFile, channels_first, fitted
+from lightning_seq.data.note import Note
+from lightning_seq.data.pictures import PictureFile, Pixels, channels_first, fitted
 from lightning_seq.data.reader import Reader, check_some
+from lightning_seq.errors import UserError
 from lightning_seq.spec import Batch, Picture
 from lightning_seq.text.segmenter import Segmenter
 from lightning_seq.text.vocabulary import BOS, EOS, PAD, Vocabulary
@@ -46,9 +47,15 @@ class PictureReader(Reader):
 
     def pixels(self, path: Path) -> np.ndarray:
         """`[channels, height, width]` uint8. Raises UserError for a file that is no picture."""
+        return self.read(path).values
+
+    def read(self, path: Path) -> Pixels:
+        """As `pixels`, with the change of the picture's own colours."""
         inputs = self.spec.inputs_as(Picture)
-        values = PictureFile(str(path), path.expanduser()).read().values
-        return channels_first(fitted(values, (inputs.height, inputs.width), self.fit).values, inputs.channels)
+        values, change = PictureFile(str(path), path.expanduser()).read()
+        return Pixels(
+            channels_first(fitted(values, (inputs.height, inputs.width), self.fit).values, inputs.channels), change
+        )
 
     def batch(self, pictures: Sequence[np.ndarray]) -> Batch:
         """Of pictures that have the model's size already."""
@@ -57,7 +64,11 @@ class PictureReader(Reader):
         return Batch(torch.arange(N), torch.from_numpy(np.stack(pictures)), mask, targets, ~mask, count=0)
 
     def note(self, text: str) -> Note | None:
-        return refusal(lambda: self.pixels(Path(text)))
+        try:
+            change = self.read(Path(text)).change
+        except UserError as error:
+            return Note(str(error), False)
+        return Note(f"the picture is {change}", True) if change else None
 
     def target_tokens(self, ids: Iterable[int]) -> list[str]:
         """The tokens up to `<eos>`."""

@@ -31,7 +31,7 @@ UNFOLDED = 8
 WIDTH, LEAST_STEP, MOST_STEP, SMALL_STEP, GAP = 1010, 32, 46, 14, 24
 """In pixels: of the matrices side by side; sides of a cell with and without a number; between two matrices."""
 
-UNNAMED = ("sequence_to_sequence", "regression", "bits", "language_modelling", "sequences_of_sets")
+UNNAMED = ("sequence_to_sequence", "captioning", "regression", "bits", "language_modelling", "sequences_of_sets")
 """Tasks without confusion matrices: they predict sentences, numbers, bits or sets, not class names."""
 
 

@@ -15,6 +15,7 @@ from lightning_seq.records.tagging import Tagged
 from lightning_seq.records.word_map import WordMap
 from lightning_seq.report.dashboard import sections
 from lightning_seq.report.dashboard.attention import attention
+from lightning_seq.report.dashboard.captions import captions
 from lightning_seq.report.dashboard.chart_library import javascript
 from lightning_seq.report.dashboard.configurations import addresses, configurations
 from lightning_seq.report.dashboard.confusion_matrices import confusion_matrices
@@ -85,6 +86,7 @@ def render(directory: Path, runs: list[tuple[Path, Record]], summary: Summary) -
             samples(page, runs, summary),
             translation(page, tested, summary),
             attention(page, runs, summary),
+            captions(page, runs, tested, summary),
             gates(page, runs, summary),
             states(page, runs, summary),
             deciding_words(page, runs, summary),
@@ -107,7 +109,8 @@ def map_page(word_map: Path, title: str) -> str:
 
 
 SCRIPTS = (
-    "data", "word_map", "lines", "charts", "controls", "saving", "tables", "attention", "trials", "sections", "start",
+    "data", "word_map", "lines", "charts", "controls", "saving", "tables", "attention", "captions", "trials",
+    "sections", "start",
 )  # fmt: skip
 """The page's own script: these of `scripts/`, in this order, as one function."""
 

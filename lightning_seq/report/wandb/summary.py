@@ -8,18 +8,23 @@ from pathlib import Path
 import wandb
 from markupsafe import Markup
 
-from lightning_seq.records.attention import LEVELS, Step
+from lightning_seq.records.attention import LEVELS, Step, weight_of
+from lightning_seq.records.captions import CaptionedPicture, picture_size
 from lightning_seq.records.numbers import number
 from lightning_seq.records.record import Record
 from lightning_seq.report import curves
 from lightning_seq.report.columns import rows, wandb_columns
 from lightning_seq.report.dashboard.attention import first_maps, shown
+from lightning_seq.report.dashboard.captions import first_captions
 from lightning_seq.report.dashboard.templates import draw, shortened
+from lightning_seq.report.escape import one_line
 from lightning_seq.report.over_data_sets import OverDataSets
 from lightning_seq.report.over_data_sets_tables import pair_table, sheet
 from lightning_seq.report.summary import PARAMETER_KINDS, Group, Summary, runs_of, summarise_runs, training_seconds
 
 _CELL, _LETTER, _LONGEST = 16, 7, 14
+_FRAME, _IN_A_ROW, _STRONGEST = 120, 8, 0.8
+"""Of pictures with attention: pixels of the longer side, frames of a row, the opacity where the weight is 1."""
 
 
 def log_comparison(directory: Path, project: str = "lightning_seq", entity: str | None = None) -> Path:
@@ -43,7 +48,7 @@ def log_comparison(directory: Path, project: str = "lightning_seq", entity: str 
             for name in curves.metrics_to_draw(mine, group.headline):
                 if overlaid := _overlaid(mine, name, place):
                     run.log(overlaid)
-            if pictures := _attention(runs, group, place):
+            if pictures := _attention(runs, group, place) | _captions(runs, group, place):
                 run.log(pictures)
             run.summary.update(_means(group))
         if summary.over is not None:
@@ -146,10 +151,59 @@ def _attention(runs: list[tuple[Path, Record]], group: Group, place: str) -> dic
     }
 
 
+def _captions(runs: list[tuple[Path, Record]], group: Group, place: str) -> dict[str, object]:
+    """For each chosen picture the captions after the last epoch and the attention of their words, architectures one
+    below the other."""
+    found, _ = first_captions([run for run in runs if group.holds(run[1])])
+    pages: dict[int, list[str]] = {}
+    for record, content in found:
+        for picture in content.pictures:
+            if picture.captions:
+                pages.setdefault(picture.number, []).append(caption_picture(record.label, picture, content.grid))
+    return {
+        f"captions/{place}picture {number}": wandb.Html("<!doctype html><meta charset=utf-8>" + "<br>".join(parts))
+        for number, parts in pages.items()
+    }
+
+
 def _means(group: Group) -> dict[str, object]:
     """The means of the headline by label, for the list of runs."""
     means = {f"{group.headline}/{row.label}": row.metric(group.headline).mean for row in group.rows}
     return {name: mean for name, mean in means.items() if mean is not None}
+
+
+def caption_picture(title: str, picture: CaptionedPicture, grid: tuple[int, int] | None) -> Markup:
+    """The picture, and for each word of its last caption the picture with the word's attention, as SVG."""
+    caption, (across, down) = picture.captions[-1], picture_size(picture.png)
+    size = [max(1, round(side * _FRAME / max(across, down))) for side in (across, down)]
+    shares = caption.shares or (None,) * len(caption.words)
+    frames: list[tuple[str, list[float], str]] = [("", [], "")]
+    if grid:
+        frames += [
+            (
+                shortened(one_line(word), _LONGEST),
+                [_STRONGEST * weight_of(level) ** 0.5 for level in row],
+                "" if share is None else f"{100 * share:.0f} % of the attention in the box",
+            )
+            for word, row, share in zip(caption.words, caption.weights, shares, strict=True)
+        ]
+    else:
+        frames[0] = (one_line(" ".join(caption.words)), [], "")
+    rows = -(-len(frames) // _IN_A_ROW)
+    return draw(
+        "caption_picture",
+        title=one_line(title),
+        epoch=caption.epoch,
+        png=picture.png,
+        frames=frames,
+        across=size[0],
+        down=size[1],
+        rows=grid[0] if grid else 1,
+        columns=grid[1] if grid else 1,
+        in_a_row=_IN_A_ROW,
+        width=max(8 + min(len(frames), _IN_A_ROW) * (size[0] + 8), 8 * len(frames[0][0]), 16 + 8 * (len(title) + 10)),
+        height=24 + rows * (size[1] + 28),
+    )
 
 
 def picture(title: str, source: Sequence[str], step: Step) -> Markup:

@@ -119,11 +119,11 @@ function drawMap(figure) {
 }
 
 function drawMaps(scope) {
-  for (const figure of scope.querySelectorAll("details[open] figure.map")) drawMap(figure);
-  document.documentElement.dataset.maps = String(document.querySelectorAll("figure.map svg[role=img]").length);
+  for (const figure of scope.querySelectorAll("details[open] figure.map:not(.caption)")) drawMap(figure);
+  document.documentElement.dataset.maps = String(document.querySelectorAll("figure.map:not(.caption) svg[role=img]").length);
 }
 
-for (const slider of document.querySelectorAll(".epochs input[type=range]")) {
+for (const slider of document.querySelectorAll(".attending .epochs input[type=range]")) {
   slider.addEventListener("input", () => {
     const name = slider.dataset.map, epoch = page.maps[name].epochs[Number(slider.value)];
     chosenEpoch.set(name, Number(slider.value));

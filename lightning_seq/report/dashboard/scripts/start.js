@@ -16,6 +16,7 @@ window.addEventListener("beforeprint", () => {
   unfolded = Array.from(document.querySelectorAll("details:not([open])"));
   for (const details of unfolded) details.open = true;
   drawMaps(document);
+  drawCaptions(document);
   drawWaiting(false);
 });
 window.addEventListener("afterprint", () => {

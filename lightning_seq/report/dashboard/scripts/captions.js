@@ -1,0 +1,171 @@
+// Pictures with the attention of a word laid over them. The places' weights are blended between their centres.
+const frameSide = 208, stripSide = 60, fineness = 8, strongestHeat = 0.8;
+const chosenWord = new Map();
+
+// The caption of a figure after the epoch that the reader chose; at: the chosen word, -1 if the caption has none there.
+function readCaption(figure) {
+  const group = page.maps[figure.dataset.map];
+  const picture = group.pictures[Number(figure.dataset.picture)];
+  const { label, grid, steps } = picture.captions[Number(figure.dataset.index)];
+  const until = group.epochs[chosenEpoch.get(figure.dataset.map) ?? group.epochs.length - 1];
+  const [epoch, words, code, things, shares] = steps.filter((step) => step[0] <= until).pop() || steps[0];
+  const wanted = chosenWord.get(figure.closest("details")) ?? 0, at = wanted < words.length ? wanted : -1;
+  const [rows, columns] = grid || [0, 0], places = rows * columns, most = group.levels.length - 1;
+  const roots = (t) => Array.from(code.slice(t * places, (t + 1) * places), (level) => group.levels.indexOf(level) / most);
+  return { picture, label, epoch, words, at, things, shares, rows, columns, roots };
+}
+
+function sizeOfPng(png) {
+  const head = Uint8Array.from(atob(png.slice(0, 32)), (letter) => letter.charCodeAt(0));
+  const view = new DataView(head.buffer);
+  return [view.getUint32(16), view.getUint32(20)];
+}
+
+// A small PNG whose opacity is the square root of the weights, smooth between the centres of the places.
+function heatOf(roots, rows, columns) {
+  const canvas = document.createElement("canvas"), pen = canvas.getContext("2d");
+  [canvas.width, canvas.height] = [columns * fineness, rows * fineness];
+  const around = (index, count) => {
+    const x = (index + 0.5) / fineness - 0.5, low = Math.min(Math.max(Math.floor(x), 0), count - 1);
+    const part = Math.min(Math.max(x - low, 0), 1);
+    return [low, Math.min(low + 1, count - 1), part * part * (3 - 2 * part)];
+  };
+  const image = pen.createImageData(canvas.width, canvas.height);
+  for (let y = 0; y < canvas.height; y++)
+    for (let x = 0; x < canvas.width; x++) {
+      const [top, bottom, down] = around(y, rows), [left, right, along] = around(x, columns);
+      const mixed = (row) => (1 - along) * roots[row * columns + left] + along * roots[row * columns + right];
+      const value = (1 - down) * mixed(top) + down * mixed(bottom);
+      image.data[4 * (y * canvas.width + x) + 3] = Math.round(255 * strongestHeat * value);
+    }
+  pen.putImageData(image, 0, 0);
+  pen.globalCompositeOperation = "source-in";
+  pen.fillStyle = resolved("attended");
+  pen.fillRect(0, 0, canvas.width, canvas.height);
+  return canvas.toDataURL();
+}
+
+// The picture, the attention of word t if it has any, and boxes: of all things, or of the word's alone.
+function drawFrame(svg, read, t, side, all) {
+  const [across, down] = sizeOfPng(read.picture.png), scale = side / Math.max(across, down);
+  const width = Math.round(across * scale), height = Math.round(down * scale);
+  for (const [key, value] of Object.entries({ viewBox: `0 0 ${width} ${height}`, width, height })) svg.setAttribute(key, value);
+  svg.replaceChildren();
+  const whole = { x: 0, y: 0, width, height, preserveAspectRatio: "none" };
+  const crisp = scale >= 1.5 ? { "image-rendering": "pixelated" } : {};
+  shape(svg, "image", { ...whole, ...crisp, href: "data:image/png;base64," + read.picture.png });
+  if (t >= 0 && read.rows) shape(svg, "image", { ...whole, class: "attention", href: heatOf(read.roots(t), read.rows, read.columns) });
+  const named = t >= 0 ? read.things[t] : null;
+  read.picture.things.forEach(([, left, top, right, bottom], index) => {
+    const mine = index === named;
+    if (!mine && !all) return;
+    const box = { x: left * width, y: top * height, width: (right - left) * width, height: (bottom - top) * height };
+    shape(svg, "rect", { class: mine ? "halo named" : "halo", ...box });
+    shape(svg, "rect", { class: mine ? "box named" : "box", ...box });
+  });
+}
+
+const percentOf = (share) => `${Math.round(100 * share)} %`;
+
+// What is told of the chosen word under the picture.
+function toldOf({ picture, words, at, things, shares, rows, roots }) {
+  if (!rows) return "This model has no attention.";
+  if (at < 0) return words.length ? `The caption has ${words.length} words.` : "The caption has no word.";
+  const word = `“${words[at]}”: `;
+  if (!picture.things.length) return `${word}${percentOf(Math.max(...roots(at)) ** 2)} at the strongest place`;
+  if (things[at] === null || things[at] === undefined) return `${word}the reference has no box for this word`;
+  const [name, left, top, right, bottom] = picture.things[things[at]];
+  return `${word}${percentOf(shares[at])} in the box of “${name}” (equal weights: ${percentOf((right - left) * (bottom - top))})`;
+}
+
+function tableOfCaption(figure) {
+  const { label, epoch, words, rows, columns, roots } = readCaption(figure);
+  const lines = words.flatMap((word, t) => rows ? roots(t).map((root, place) =>
+    [label, epoch, t + 1, word, Math.floor(place / columns) + 1, (place % columns) + 1, Math.round(1000 * root ** 2) / 10]) : []);
+  return { columns: ["label", "epoch", "position", "word", "row", "column", "percent"], rows: lines };
+}
+
+function chooseWord(figure, t) {
+  const details = figure.closest("details"), slider = details.querySelector(".word input");
+  const most = slider ? Number(slider.max) : 0;
+  chosenWord.set(details, Math.min(Math.max(t, 0), most));
+  if (slider) {
+    slider.value = String(chosenWord.get(details));
+    slider.nextElementSibling.textContent = String(chosenWord.get(details) + 1);
+  }
+  drawCaptions(details.parentElement, details);
+}
+
+function frameOf(figure) {
+  const svg = document.createElementNS(vector, "svg");
+  svg.setAttribute("role", "img");
+  svg.setAttribute("tabindex", "0");
+  svg.addEventListener("keydown", (event) => {
+    const by = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 }[event.key];
+    if (!by) return;
+    event.preventDefault();
+    figure.querySelector(".note").setAttribute("aria-live", "polite");
+    const slider = figure.closest(".captioning").querySelector("input.epoch");
+    if (event.key === "ArrowUp" || event.key === "ArrowDown") {
+      if (!slider) return;
+      slider.value = String(Number(slider.value) - by);
+      slider.dispatchEvent(new Event("input"));
+    } else chooseWord(figure, (chosenWord.get(figure.closest("details")) ?? 0) + by);
+  });
+  figure.querySelector(".plot").replaceChildren(svg);
+  return svg;
+}
+
+function drawCaption(figure) {
+  const read = readCaption(figure), { label, epoch, words, at, shares, rows } = read, told = toldOf(read);
+  const svg = figure.querySelector("svg[role=img]") || frameOf(figure);
+  drawFrame(svg, read, at, frameSide, true);
+  svg.setAttribute("aria-label", `${rows ? "Attention" : "Picture"} of ${label} after epoch ${epoch}, word ${at + 1} of ${words.length}, ${told}`);
+  const known = shares.filter((share) => share !== null), mean = known.reduce((sum, share) => sum + share, 0) / known.length;
+  const boxed = known.length ? ` · ${percentOf(mean)} in boxes` : "";
+  figure.querySelector("figcaption small").textContent = `epoch ${epoch}${boxed}`;
+  figure.querySelector(".note").textContent = told;
+  figure.querySelector(".words").replaceChildren(...words.flatMap((word, t) => {
+    const part = document.createElement(t === at && rows ? "mark" : "span");
+    part.textContent = word;
+    if (rows) part.addEventListener("click", () => chooseWord(figure, t));
+    return t ? [" ", part] : [part];
+  }));
+  const strip = figure.querySelector(".frames");
+  strip.setAttribute("aria-hidden", "true");
+  strip.replaceChildren(...(rows ? words : []).map((word, t) => {
+    const frame = document.createElement("div"), small = document.createElementNS(vector, "svg"), name = document.createElement("span");
+    frame.className = t === at ? "frame now" : "frame";
+    drawFrame(small, read, t, stripSide, false);
+    name.textContent = word;
+    frame.append(small, name);
+    frame.addEventListener("click", () => chooseWord(figure, t));
+    return frame;
+  }));
+  const name = `attention-${label}-picture-${Number(figure.dataset.picture) + 1}`.toLowerCase().replace(/[^a-z0-9]+/g, "-");
+  offerToSave(strip, name, `caption of ${label}`, {
+    svg: () => inlined(figure.querySelector(".plot svg")),
+    csv: () => csvOf(tableOfCaption(figure)),
+  });
+}
+
+// The figures of the pictures that are unfolded; only: of this one alone.
+function drawCaptions(scope, only) {
+  for (const figure of scope.querySelectorAll("details[open] figure.caption"))
+    if (!only || only.contains(figure)) drawCaption(figure);
+  document.documentElement.dataset.captions = String(document.querySelectorAll("figure.caption svg[role=img]").length);
+}
+
+for (const slider of document.querySelectorAll(".captioning input.epoch"))
+  slider.addEventListener("input", () => {
+    const name = slider.dataset.map, epoch = page.maps[name].epochs[Number(slider.value)];
+    chosenEpoch.set(name, Number(slider.value));
+    slider.nextElementSibling.textContent = String(epoch);
+    slider.setAttribute("aria-valuetext", String(epoch));
+    drawCaptions(slider.closest(".captioning"));
+  });
+for (const slider of document.querySelectorAll(".captioning .word input"))
+  slider.addEventListener("input", () => chooseWord(slider.closest("details").querySelector("figure"), Number(slider.value)));
+for (const details of document.querySelectorAll(".captioning details"))
+  details.addEventListener("toggle", () => { if (details.open) drawCaptions(details.parentElement, details); });
+drawCaptions(document);
