@@ -175,11 +175,12 @@ def _answers(name: str, loaded: Loaded[QuestionTable]) -> list[str]:
 
 def _each_once(pictures: list[AnyPicture]) -> tuple[list[AnyPicture], np.ndarray]:
     """The different pictures, and the number of each one's picture among them."""
-    different, numbers = dict[Hashable, int](), np.zeros(len(pictures), dtype=np.int64)
-    kept = list[AnyPicture]()
+    different, numbers, kept = dict[Hashable, int](), np.zeros(len(pictures), dtype=np.int64), list[AnyPicture]()
     for row, picture in enumerate(pictures):
-        content = picture.content if isinstance(picture, PictureFile) else picture
-        key = hashlib.sha256(content).digest() if isinstance(content, bytes) else content
+        key: Hashable = repr(picture)
+        if isinstance(picture, PictureFile):
+            content = picture.content
+            key = hashlib.sha256(content).digest() if isinstance(content, bytes) else content
         if key not in different:
             different[key] = len(kept)
             kept.append(picture)
