@@ -99,6 +99,9 @@ def test_the_fingerprint_of_a_mirror_covers_every_file_that_is_read(name: str, t
     place = tmp_path / "mirror" / "someone" / "tiny"
     config = {"data": {"mirror": str(tmp_path / "mirror"), "mirror_path": "someone/tiny"}}
     before = source.identity(), data_files(config)
-    (place / name).write_bytes(b"changed")
+    if name.endswith(".parquet"):
+        write_parquet(place / name, {"text": ["other"] * 3, "label": ["x"] * 3})
+    else:
+        (place / name).write_bytes(b"changed")
     assert source.identity() != before[0]
     assert data_files(config) != before[1]

@@ -28,7 +28,8 @@ from lightning_seq.training.directory import CONFIG
 from lightning_seq.training.planned import Planned
 
 BEFORE = [json.loads(line) for line in (Path(__file__).parent / "version_0_1.jsonl").read_text().splitlines()]
-"""Of version 0.1, for each set: `data` as it was composed, and the cache's key with some words typed."""
+"""Of version 0.1, for each set: `data` as it was composed, and the cache's key with some words typed; for running text
+the key of version 0.2, which prepares more of it."""
 
 TREEBANK = "1\ta\ta\tX\t_\t_\t0\troot\t_\t_\n\n"
 FILES = {

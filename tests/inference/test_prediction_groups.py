@@ -65,11 +65,12 @@ def test_a_column_of_the_user_names_the_groups(kind: str, tmp_path: Path) -> Non
     table = parquet.read_table(tmp_path / "one" / "one-seed1" / "predictions.parquet")
     assert table.column_names[:4] == ["id", "origin", "group", "row"]
     rows = table.to_pylist()
-    assert len(rows) == 18
+    assert len(rows) == 20  # four whole groups of five, as near to 30 % of 60 as whole groups come
+    assert len({row["group"] for row in rows}) == 4
     assert [row["group"] for row in rows] == [groups[row["text"]] for row in rows]
 
 
-def test_groups_are_kept_next_to_ids_and_change_nothing_else(tmp_path: Path) -> None:
+def test_groups_are_kept_next_to_ids_and_whole_in_a_split(tmp_path: Path) -> None:
     """Whole numbers are numbers; the data without the column stay where they are in the cache."""
     file = tmp_path / "own.csv"
     lines = [f"{text},{label},k{n},{n // 2}" for n, (text, label) in enumerate(sentences(40))]
@@ -82,7 +83,8 @@ def test_groups_are_kept_next_to_ids_and_change_nothing_else(tmp_path: Path) -> 
         )
         ids = data.example_ids("test")
         assert ids.groups == [int(str(key)[1:]) // 2 for key in ids.values]
-    assert data.prepared.fingerprints == plain.prepared.fingerprints
+    chapters = [set(data.example_ids(split).groups or ()) for split in ("train", "validation", "test")]
+    assert sum(map(len, chapters)) == len(set.union(*chapters)) == 20
     assert data.prepared.directory != plain.prepared.directory
 
 
@@ -172,7 +174,7 @@ def _groups(source: Grouped, ids: list[int]) -> list[int]:
 
 
 def test_sentences_of_a_file_are_in_its_documents(tmp_path: Path) -> None:
-    """Five of two to four sentences; the test split is cut from the same file."""
+    """Five of two to four sentences; the test split is cut from the same file, in whole documents."""
     conll, conllu, document_of = [], [], {"conll": {}, "conllu": {}}  # type: ignore[var-annotated]
     for document in range(1, 6):
         conll += ["-DOCSTART- O", ""]
@@ -188,7 +190,7 @@ def test_sentences_of_a_file_are_in_its_documents(tmp_path: Path) -> None:
         file.write_text("\n".join(lines) + "\n", encoding="utf-8")
         ids = made(TaggingData, kind, tmp_path / "cache", train=str(file), test_fraction=0.5).example_ids("test")
         assert ids.groups == [document_of[kind][number] for number in ids.values]
-        assert len(ids.values) > len(set(ids.groups or ())) > 2
+        assert len(ids.values) > len(set(ids.groups or ())) == 2
         file.write_text("\n".join(line for line in lines if line[:3] not in ("-DO", "# n")), encoding="utf-8")
         assert made(TaggingData, kind, tmp_path / "cache", train=str(file)).example_ids("test").groups is None
 

@@ -11,6 +11,7 @@ import altair as alt
 import pytest
 from jsonschema.exceptions import ValidationError
 
+from lightning_seq import own_modules
 from lightning_seq.errors import UserError
 from lightning_seq.report.dashboard import chart_library
 from lightning_seq.report.dashboard.chart_library import SCRIPT, javascript
@@ -68,7 +69,7 @@ def test_a_script_that_cannot_be_made_is_not_kept(fresh: list[Any], monkeypatch:
 
 @pytest.mark.usefixtures("fresh")
 def test_a_library_that_does_not_start_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chart_library.sys, "executable", str(tmp_path / "none"))
+    monkeypatch.setattr(own_modules.sys, "executable", str(tmp_path / "none"))
     with pytest.raises(UserError, match=r"the chart library does not start \(No such file or directory\)"):
         javascript()
 
