@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -45,14 +45,14 @@ class CaptionColumns(NameColumns, Reading[Loaded[CaptionTable]], Cut):
     """Reads pictures with captions.
 
     picture_column: of pictures (`datasets.Image`).
-    caption_column: of a text, or of a list of texts, each row.
+    caption_column: of a text, or of a list of texts, each row; or a list of such columns.
     language:       of captions by language, `{en: …, de: …}`, in the column `languages_column`; None: the column of
                     captions.
     label_column, label: where they are given, only rows with that value are read.
     """
 
     picture_column: str = "image"
-    caption_column: str = "caption"
+    caption_column: str | Sequence[str] = "caption"
     language: str | None = None
     languages_column: str = "captions"
     label_column: str | None = None
@@ -61,7 +61,7 @@ class CaptionColumns(NameColumns, Reading[Loaded[CaptionTable]], Cut):
     def to_plain(self) -> Plain:
         return {
             "picture": self.picture_column,
-            "caption": self.caption_column,
+            "caption": self.caption_column if isinstance(self.caption_column, str) else list(self.caption_column),
             "language": [self.languages_column, self.language] if self.language else None,
             "label": [self.label_column, self.label] if self.label_column else None,
             "splits": self.own_splits,
@@ -82,19 +82,20 @@ class CaptionColumns(NameColumns, Reading[Loaded[CaptionTable]], Cut):
         return self.loaded(tables, revision=revision, notes=notes)
 
     def _table(self, rows: ColumnRows, name: str) -> tuple[CaptionTable, int]:
-        columns = {"picture_column": self.picture_column, "caption_column": self.caption_column}
-        if self.language:
-            columns["caption_column"] = self.languages_column
-        if self.label_column:
-            columns["label_column"] = self.label_column
-        check_columns(rows, columns, name)
+        given = self.languages_column if self.language else self.caption_column
+        of_captions = [given] if isinstance(given, str) else [*given]
+        check_columns(rows, {"picture_column": self.picture_column}, name)
+        check_columns(rows, {"label_column": self.label_column} if self.label_column else {}, name)
+        for column in of_captions:
+            check_columns(rows, {"languages_column" if self.language else "caption_column": column}, name)
         wanted = _wanted(rows, self.label_column, self.label, name)
         pictures, captions, ids, empty = list[Picture](), list[list[str]](), list[int](), 0
-        cells = zip(undecoded(rows, self.picture_column, name), rows[columns["caption_column"]], strict=True)
-        for row, (content, cell) in enumerate(cells):
+        contents = undecoded(rows, self.picture_column, name)
+        cells = zip(contents, *(rows[column] for column in of_captions), strict=True)
+        for row, (content, *written) in enumerate(cells):
             if not wanted(row):
                 continue
-            texts = self._texts(cell, f"{name}, row {row}")
+            texts = [text for cell in written for text in self._texts(cell, f"{name}, row {row}")]
             if not texts:
                 empty += 1
                 continue
