@@ -14,6 +14,7 @@ from lightning_seq.data.visual_questions.reader import PICTURES
 from lightning_seq.errors import UserError
 from lightning_seq.inference.predict import choices
 from lightning_seq.models.search import rounded
+from lightning_seq.spec import Answer
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,8 @@ def answered(loaded: Loaded, image: Path, question: str, top_k: int = 1, attenti
         raise UserError(
             f"attention_out=FILE: task.fusion={model.kind} has no attention; train with task.fusion=stacked_attention"
         )
-    best = ranked(model.head(joined).softmax(-1), loaded.spec.targets.names, most, "answer")[0]  # type: ignore[attr-defined]
+    names = loaded.spec.targets_as(Answer).names
+    (best,) = ranked(model.head(joined).softmax(-1), names, most, "answer")
     looks = None if weights is None else rounded(weights[0])
     words = [f"look {number}" for number in range(1, len(looks or []) + 1)]
     return Answered(best, batch.extra[PICTURES][0].numpy(), words, looks, note.text if note else None)
