@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from lightning_seq.data.note import Note
-from lightning_seq.data.pictures import Pixels
+from lightning_seq.data.pictures import Pixels, read_fitted
 from lightning_seq.data.reader import Reader, check_some
 from lightning_seq.errors import UserError
 from lightning_seq.spec import Batch, Picture
