@@ -300,9 +300,9 @@ VERBS = {
     "answer": Verb(
         "Answer a question about a picture with a trained answerer.",
         (
-            'answer checkpoint=runs/scene_questions/gru-seed1 image=photo.png question="is there a red three"',
-            'answer runs/scene_questions/gru-seed1 image=photo.png question="what colour is the two" top_k=3',
-            'answer best.ckpt image=photo.png question="what is above the red two" attention_out=maps.png',
+            'answer runs/scene_questions/gru-seed1 image=photo.png question="is there a red three"',
+            'answer checkpoint=best.ckpt image=photo.png question="what colour is the two" top_k=3',
+            'answer best.ckpt image=photo.png question="is there a two" attention_out=maps.png',
         ),
         Answer,
     ),
