@@ -22,7 +22,7 @@ from lightning_seq.config.groups import groups
 from lightning_seq.config.tree import Config, paths, put
 from lightning_seq.errors import UserError
 from lightning_seq.identity import shown, value_at
-from lightning_seq.spec import Class, DataSpec, Picture, Tokens, TokenSequence
+from lightning_seq.spec import Caption, Class, DataSpec, Picture, Tokens, TokenSequence
 from lightning_seq.training.diagnostics import build_diagnostics
 from lightning_seq.training.loggers.curve_logger import CurveLogger
 from lightning_seq.training.resume import ResumePoints
@@ -62,7 +62,7 @@ OTHER: dict[str, Any] = {
     "data.target_subword": {"kind": "bpe", "size": 100}, "data.max_target_length": 2, "data.variant": "other",
     "data.id_column": "nothing", "data.group_column": "nothing", "data.split_seed": 3,
     "task.teacher_forcing.ratio": 0.8, "task.bleu_tokenize": "char", "embedding.size": 9, "task.predictions": "full",
-    "task.fusion": "film", "data.fit": "stretch", "task.picture.widths": [3, 4], "data.size": 32, "data.language": "de",
+    "model.picture.widths": [3, 4], "model.inject": "pre", "task.fusion": "film", "data.fit": "stretch", "task.picture.widths": [3, 4], "data.size": 32, "data.language": "de",
 }  # fmt: skip
 """A value of each key that is not a number or a truth value and differs from its default."""
 
@@ -146,7 +146,7 @@ def test_every_key_of_a_model_changes_it_or_is_answered(preset: str) -> None:
             put(config, key, size)
     spec = DataSpec(Tokens(WORDS), TokenSequence(WORDS) if writes else Class(("x", "y")))
     if preset.startswith("captioner"):
-        spec = DataSpec(Picture(3, 16, 16), TokenSequence(WORDS))
+        spec = DataSpec(Picture(3, 16, 16), Caption(WORDS))
         config["task"] = compose(["data=scenes", f"model={preset}", "embedding=random"])["task"]
     before = built(config, spec)
     assert before == built(config, spec)
