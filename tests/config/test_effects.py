@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator
 from copy import deepcopy
 from pathlib import Path
@@ -62,7 +63,8 @@ OTHER: dict[str, Any] = {
     "data.target_subword": {"kind": "bpe", "size": 100}, "data.max_target_length": 2, "data.variant": "other",
     "data.id_column": "nothing", "data.group_column": "nothing", "data.split_seed": 3,
     "task.teacher_forcing.ratio": 0.8, "task.bleu_tokenize": "char", "embedding.size": 9, "task.predictions": "full",
-    "model.picture.widths": [3, 4], "model.inject": "pre", "task.fusion": "film", "data.fit": "stretch", "task.picture.widths": [3, 4], "data.size": 32, "data.language": "de",
+    "model.picture.widths": [3, 4], "model.inject": "pre", "task.fusion": "film",
+    "data.fit": "stretch", "task.picture.widths": [3, 4], "data.size": 32, "data.language": "de",
 }  # fmt: skip
 """A value of each key that is not a number or a truth value and differs from its default."""
 
@@ -102,7 +104,8 @@ def settings(module: nn.Module) -> Iterator[Any]:
 
 
 def signature(module: nn.Module) -> str:
-    digest = hashlib.sha256(repr(list(settings(module))).encode())
+    lasting = re.sub(r" at 0x[0-9a-f]+", "", repr(list(settings(module))))
+    digest = hashlib.sha256(lasting.encode())
     for name, tensor in module.state_dict().items():
         digest.update(f"{name}{tuple(tensor.shape)}".encode())
         digest.update(tensor.numpy().tobytes())
