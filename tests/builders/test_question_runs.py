@@ -8,9 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from pyarrow import parquet
 
+from lightning_seq.builders.build import build_model
 from lightning_seq.builders.match import measure
 from lightning_seq.cli.main import main
 from lightning_seq.config.compose import compose
@@ -18,6 +20,7 @@ from lightning_seq.config.match import resized
 from lightning_seq.data.sources.scene_questions import KINDS, SceneQuestions
 from lightning_seq.records.record import read
 from lightning_seq.spec import Answer, DataSpec, Question
+from lightning_seq.tasks.visual_questions import VisualQuestions
 from tests.runs import INLINE, TINY
 
 Refused = Callable[..., str]
@@ -181,3 +184,12 @@ def test_architectures_of_one_size(tmp_path: Path) -> None:
         match = read(tmp_path / "runs" / "matched" / run).match
         assert abs(match["mismatch"]) < 0.05
         assert match["found"] == read(tmp_path / "runs" / "matched" / run).parameters["recurrent"]
+
+
+def test_the_task_alone_gives_log_probabilities() -> None:
+    config = compose(["model=gru", "data=scene_questions", "embedding=random", "embedding.size=5"])
+    model = build_model(config, spec(), 5).eval()
+    task = VisualQuestions(model, 3, torch.optim.Adam)  # type: ignore[arg-type]
+    inputs, pictures = torch.tensor([[4, 5, 6]]), torch.zeros(1, 3, 24, 24, dtype=torch.uint8)
+    scores = task(inputs, inputs > 0, pictures)
+    torch.testing.assert_close(scores.exp().sum(-1), torch.ones(1))
