@@ -300,8 +300,8 @@ VERBS = {
     "answer": Verb(
         "Answer a question about a picture with a trained answerer.",
         (
-            'answer runs/scene_questions/gru-seed1 image=photo.png question="is there a red three"',
-            'answer checkpoint=best.ckpt image=photo.png question="what colour is the two" top_k=3',
+            'answer runs/scene_questions/gru-seed1 image=photo.png question="is there a three"',
+            'answer checkpoint=best.ckpt image=photo.png question="is there a two" top_k=3',
             'answer best.ckpt image=photo.png question="is there a two" attention_out=maps.png',
         ),
         Answer,
