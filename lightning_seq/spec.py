@@ -100,6 +100,11 @@ class Question(Tokens):
     height: int = 1
     width: int = 1
 
+    @property
+    def picture(self) -> tuple[int, int, int]:
+        """Channels, height and width."""
+        return self.channels, self.height, self.width
+
 
 @dataclass(frozen=True, repr=False)
 class Labels(Targets):

@@ -25,12 +25,14 @@ RUNS = {
     "runs/verses_genre/lstm-seed1": ("classification", "model=lstm", "name=verses_genre"),
     "runs/verses_words/lstm-seed1": ("language_modelling", "model=lstm", "name=verses_words"),
     "runs/scenes/captioner_attention-seed1": ("captioning", "data.examples=40", "name=scenes"),
+    "runs/scene_questions/gru-seed1": ("visual_questions", "data.examples=100", "name=scene_questions"),
     "runs/dates/attention-seed1": ("sequence_to_sequence", "label=attention", "name=dates"),
 }
 """Small runs in the directories that README's commands name."""
 KINDS = {
     "classification": ["data=csv"], "language_modelling": ["data=text_words", "data.min_count=1", "data.batch_size=4"],
     "captioning": ["data=scenes", "model=captioner_attention"],
+    "visual_questions": ["data=scene_questions", "model=gru"],
     "sequence_to_sequence": ["data=pairs", "model=encoder_decoder_attention"],
 }  # fmt: skip
 TINY = (

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from lightning_seq.config.targets import factory
 from lightning_seq.config.tree import Config
+from lightning_seq.data.visual_questions.reader import PICTURES
 from lightning_seq.errors import UserError
 from lightning_seq.models.encoder import Encoder
 from lightning_seq.spec import Class, DataSpec, Targets
@@ -62,7 +63,8 @@ class Loaded:
     def outputs(self, texts: Sequence[str], first: int = 1) -> Tensor:
         """The model's output for one batch of texts."""
         batch = self.reader.encode(texts, first)
-        return self.model(batch.inputs, batch.mask)
+        pictures = [batch.extra[PICTURES]] if PICTURES in batch.extra else []
+        return self.model(batch.inputs, batch.mask, *pictures)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import torch
 from torch import nn
 
 from lightning_seq.builders.captioning import picture_encoder
@@ -77,13 +76,10 @@ def baseline(data: VisualQuestionData, task: VisualQuestions) -> dict[str, float
     return majority(data.train_labels, data.prepared.splits["test"].answers, data.spec.targets_as(Answer).size)[1]
 
 
-@torch.inference_mode()
 def predictions(loaded: Loaded, texts: Sequence[str], top_k: int, first: int = 1) -> Iterator[Row]:
     """For each line `FILE<TAB>QUESTION` `{"text", "predictions": [{"answer", "probability"}, …]}`, the likeliest
     first."""
-    batch = loaded.reader.encode(texts, first)
-    scores = loaded.model(batch.inputs, batch.mask, batch.extra["pictures"]).softmax(-1)
-    lists = ranked(scores, loaded.spec.targets_as(Answer).names, top_k, "answer")
+    lists = ranked(loaded.probabilities(texts, first), loaded.spec.targets_as(Answer).names, top_k, "answer")
     yield from ({"text": text, "predictions": best} for text, best in zip(texts, lists, strict=True))
 
 

@@ -56,7 +56,8 @@ class DecidingWords(SentenceDiagnostic):
     FILE = "deciding_words.json"
 
     def fits(self, task: LightningModule) -> bool:
-        return isinstance(self.spec.targets, Class) and isinstance(task, SequenceClassification)
+        of_class = isinstance(self.spec.targets, Class) and isinstance(task, SequenceClassification)
+        return of_class and isinstance(task.model, Classifier)
 
     def look(self, trainer: Trainer, task: LightningModule, epoch: int) -> None:
         model, targets = task.model, self.spec.targets

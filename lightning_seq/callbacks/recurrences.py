@@ -14,6 +14,7 @@ from lightning_seq.cells.cell import Cell
 from lightning_seq.cells.combined import CombinedCell
 from lightning_seq.layers.mask import lengths_of, reverse
 from lightning_seq.layers.recurrent import Recurrent, watched
+from lightning_seq.models.answerer import Answerer
 from lightning_seq.models.encoder_decoder import EncoderDecoder
 from lightning_seq.models.language_model import LanguageModel
 from lightning_seq.models.tagger import Tagger
@@ -87,6 +88,8 @@ def _read(model: nn.Module, batch: Batch) -> None:
         model.read(batch.inputs, batch.mask)
     elif isinstance(model, EncoderDecoder):
         model.encode(batch.inputs, batch.mask)
+    elif isinstance(model, Answerer):
+        model.read(batch.inputs, batch.mask)
     elif isinstance(model, Tagger):
         model(batch.inputs, batch.mask, batch.extra)
     else:

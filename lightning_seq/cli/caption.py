@@ -9,11 +9,12 @@ from itertools import chain
 from pathlib import Path
 
 from lightning_seq.builders.sequence_to_sequence import beam
+from lightning_seq.cli.attention_file import attention_file
 from lightning_seq.cli.checkpoint import loaded_checkpoint
 from lightning_seq.cli.rows import ROW_SUFFIXES, counted, json_list, output_file, text_out, write_rows
 from lightning_seq.cli.verbs import Caption
 from lightning_seq.errors import UserError
-from lightning_seq.files import existing_file, new_file, place, replacing
+from lightning_seq.files import existing_file, place, replacing
 from lightning_seq.inference.attention_frames import drawn
 from lightning_seq.inference.caption import Captioned, captions
 from lightning_seq.printable import number_of, printable
@@ -26,7 +27,7 @@ log = logging.getLogger("lightning_seq")
 
 def run(arguments: Caption) -> int:
     path = output_file(arguments.output, arguments.image, text=True)
-    weights = None if arguments.attention_out is None else _attention_file(arguments.attention_out, arguments.image)
+    weights = attention_file(arguments.attention_out, arguments.image)
     files = _files(arguments.image)
     several = place(arguments.image, "image").is_dir()
     if weights is not None and weights.suffix == ".png" and len(files) > MOST_DRAWN:
@@ -75,15 +76,6 @@ def _files(image: str) -> list[Path]:
     if not files:
         raise UserError(f"image={image} holds no file: expected a directory of pictures")
     return files
-
-
-def _attention_file(attention_out: str, image: str) -> Path:
-    path = new_file(attention_out, "attention_out")
-    if path.suffix not in (".png", ".json"):
-        raise UserError(f"attention_out={attention_out}: expected a name that ends in .png or .json")
-    if path == place(image, "image").resolve():
-        raise UserError(f"attention_out={attention_out} is the picture that is read: give another file")
-    return path
 
 
 def _readable(one: Captioned) -> Captioned:

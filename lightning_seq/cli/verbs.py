@@ -114,6 +114,18 @@ class Caption(OfCheckpoint):
     allow: Allow = ()
 
 
+@dataclass(frozen=True)
+class Answer(OfCheckpoint):
+    image: Annotated[str, Argument("FILE", "a picture")]
+    question: Annotated[str, Argument('"…"', "a question about it")]
+    top_k: Annotated[int, Argument("N", "answers, the likeliest first")] = 1
+    scores: Annotated[bool, Argument("true", "the probability before each answer, and a tab")] = False
+    attention_out: Annotated[
+        str | None, Argument("FILE", "the attention of each look: frames if it ends in .png, numbers in .json")
+    ] = None
+    allow: Allow = ()
+
+
 class OfSizes:
     """The sizes of a cell or a scorer."""
 
@@ -284,6 +296,15 @@ VERBS = {
             "caption checkpoint=best.ckpt image=pictures n_best=3 output=captions.jsonl",
         ),
         Caption,
+    ),
+    "answer": Verb(
+        "Answer a question about a picture with a trained answerer.",
+        (
+            'answer runs/scene_questions/gru-seed1 image=photo.png question="is there a three"',
+            'answer checkpoint=best.ckpt image=photo.png question="is there a two" top_k=3',
+            'answer best.ckpt image=photo.png question="is there a two" attention_out=maps.png',
+        ),
+        Answer,
     ),
     "check": Verb(
         "Put a cell or a scorer through the conformance suite: ours, or your own.",

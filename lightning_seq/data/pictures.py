@@ -192,3 +192,9 @@ def save_pictures(
     kept.flush()
     report += [f"{where}{count:,} pictures {change}" for change, count in changes.items()]
     return fits
+
+
+def read_fitted(path: Path, size: Size2, fit: str, channels: int) -> Pixels:
+    """The picture of a file, channels first, in the size of a model. Raises UserError for a file that is no picture."""
+    values, change = PictureFile(str(path), path.expanduser()).read()
+    return Pixels(channels_first(fitted(values, size, fit).values, channels), change)

@@ -1,13 +1,11 @@
-"""Attention over pictures, drawn as frames: the picture, and for each word the picture with its weights."""
+"""Attention over pictures, drawn as frames: the picture, and for each word (each look) the picture with its weights."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-
-from lightning_seq.builders.captioning import Description
 
 if TYPE_CHECKING:
     from PIL import Image, ImageFont
@@ -18,8 +16,18 @@ HEAT, STRONGEST = (224, 0, 122), 0.8
 """The colour of attention, and its opacity where the weight is 1; it grows with the square root of the weight."""
 
 
-def drawn(captioned: Sequence[tuple[np.ndarray, Description]], grid: tuple[int, int]) -> Image.Image:
-    """Pictures `[channels, height, width]` with their captions, one below the other."""
+class Looks(Protocol):
+    """words: the text below each frame; weights: of the places, for each of them; None without attention."""
+
+    @property
+    def words(self) -> list[str]: ...
+
+    @property
+    def weights(self) -> list[list[float]] | None: ...
+
+
+def drawn(captioned: Sequence[tuple[np.ndarray, Looks]], grid: tuple[int, int]) -> Image.Image:
+    """Pictures `[channels, height, width]` with their looks, one below the other."""
     from PIL import Image
 
     parts = [_frames(values, caption, grid) for values, caption in captioned]
@@ -32,7 +40,7 @@ def drawn(captioned: Sequence[tuple[np.ndarray, Description]], grid: tuple[int, 
     return whole
 
 
-def _frames(values: np.ndarray, caption: Description, grid: tuple[int, int]) -> Image.Image:
+def _frames(values: np.ndarray, looks: Looks, grid: tuple[int, int]) -> Image.Image:
     """The picture alone, then a frame for each word, in rows of `IN_A_ROW`."""
     from PIL import Image, ImageDraw, ImageFont
 
@@ -41,7 +49,7 @@ def _frames(values: np.ndarray, caption: Description, grid: tuple[int, int]) -> 
     size = max(1, round(picture.width * ratio)), max(1, round(picture.height * ratio))
     picture = picture.resize(size, Image.Resampling.NEAREST if ratio >= 2 else Image.Resampling.LANCZOS)
     frames = [(picture, "")]
-    for word, weights in zip(caption.words, caption.weights or [], strict=False):
+    for word, weights in zip(looks.words, looks.weights or [], strict=False):
         heat = np.sqrt(np.array(weights, dtype=np.float32).clip(0, 1)).reshape(grid)
         smooth = Image.fromarray(heat).resize(size, Image.Resampling.BICUBIC)
         opacity = np.rint(np.asarray(smooth).clip(0, 1) * STRONGEST * 255).astype(np.uint8)

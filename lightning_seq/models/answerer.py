@@ -30,8 +30,8 @@ class Answerer(EncoderModel):
         attention          [q ; c], c the mean of the places under additive attention with the query q
         stacked_attention  u_k = u_{k-1} + c_k, u_0 = W_q q, c_k under attention with the query u_{k-1}, for `hops` of
                            them (Yang et al. 2016, eq. 15 to 22)
-        film               the greatest over places of `hops` blocks x + relu(γ(q) ∘ conv(x) + β(q)) (Perez et al.
-                           2018, eq. 1 and 2)
+        film               the greatest over places of `hops` blocks x + relu((1 + γ(q)) ∘ conv(x) + β(q)) (Perez et
+                           al. 2018, eq. 1 and 2)
 
     embedding: of the words of questions; encoder: of questions; pooling: see `Classifier`.
     outputs:   C.
@@ -60,7 +60,8 @@ class Answerer(EncoderModel):
         if width < 1 or hops < 1:
             raise UserError(f"task.width is {width} and task.hops {hops}: expected at least 1 each")
         dropout = check_rate("task.dropout", dropout)
-        self.embedding, self.encoder, self.picture, self.kind = embedding, encoder, picture, fusion
+        self.embedding, self.encoder, self.kind = embedding, encoder, fusion
+        self.picture = None if fusion == "question" else picture
         self.pooling = choose_pooling(pooling, encoder)
         self.fusion = Fusion(fusion, self.pooling.width, picture, width, hops)
         self.head = head(self.fusion.output_size, head_sizes, outputs, dropout)
@@ -73,15 +74,20 @@ class Answerer(EncoderModel):
 
     def joined(self, inputs: Tensor, mask: Tensor, pictures: Tensor) -> tuple[Tensor, Tensor | None]:
         """The vectors that the head reads, `[B, D]`, and the attention to the places, `[B, hops, S]` or None."""
+        question = self.read(inputs, mask)
+        return self.fusion(question, None if self.picture is None else self.picture(pictures))
+
+    def read(self, inputs: Int[Tensor, "B T"], mask: Bool[Tensor, "B T"]) -> Float[Tensor, "B Q"]:
+        """The pooled questions."""
         x = self.embedding(inputs)
         if x.is_floating_point():
             x = self.dropout(x)
-        question = self.pooling(self.encoder(x, mask))
-        return self.fusion(question, None if self.kind == "question" else self.picture(pictures))
+        return self.pooling(self.encoder(x, mask))
 
     def parts(self) -> dict[str, nn.Module]:
         """The encoder of pictures counts as part of the embedding: it is the same for every encoder of questions."""
-        return {**super().parts(), "embedding": nn.ModuleList([self.embedding, self.picture])}
+        before = [part for part in (self.embedding, self.picture) if part is not None]
+        return {**super().parts(), "embedding": nn.ModuleList(before)}
 
 
 class Fusion(nn.Module):

@@ -18,6 +18,7 @@ _FIRST = {
         "cider", "bleu", "chrf", "rouge_l", "exact_match", "accuracy", "pointing", "on_target", "uniform", "commonest",
         "distinct", "seen",
     ),
+    "visual_questions": ("accuracy", "accuracy_shuffled"),
 }  # fmt: skip
 """By task, from the most important metric down; tags that mark no spans have no `f1`."""
 
@@ -79,6 +80,12 @@ _MEANING = {
     ("captioning", "commonest"): "share of the pictures that have the most frequent caption",
     ("captioning", "distinct"): "different captions, as a share of the pictures",
     ("captioning", "seen"): "share of the captions that the train split has",
+    ("visual_questions", "accuracy"): (
+        "share of the questions that are rightly answered; accuracy_KIND: of one kind of question"
+    ),
+    ("visual_questions", "accuracy_shuffled"): (
+        "of the same questions with their words in a random order: as high as accuracy where the order says nothing"
+    ),
     ("sequences_of_sets", "nll"): "nats per step, summed over the bits of a step, mean over all steps of all sequences",
 }
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 from torchmetrics import MeanMetric
 
 from lightning_seq.metrics.by_kind import AccuracyByKind
@@ -21,9 +22,14 @@ class VisualQuestions(SequenceClassification):
     """
 
     def know_kinds(self, kinds: Sequence[str]) -> None:
-        """kinds: the names of the kinds of questions, by number."""
+        """Measure each kind in a test; call it before one. kinds: the names of the kinds of questions, by number."""
         self.by_kind = AccuracyByKind(kinds) if len(kinds) > 1 else None
         self.shuffled = MeanMetric()
+
+    def forward(self, inputs: Tensor, mask: Tensor, pictures: Tensor) -> Tensor:  # type: ignore[override]
+        """Ids `[B, T]`, mask `[B, T]` and pictures `[B, C, H, W]` to log-probabilities `[B, A]`."""
+        scores: Tensor = self.model(inputs, mask, pictures)
+        return functional.log_softmax(scores, -1)
 
     def scores(self, batch: Batch) -> Tensor:
         return self.model(batch.inputs, batch.mask, batch.extra["pictures"])

@@ -12,6 +12,8 @@ from lightning_seq.callbacks.probe import probe_batch
 from lightning_seq.callbacks.states import States
 from lightning_seq.config.tree import Config
 from lightning_seq.data.module import DataModule, PreparedData, Reader
+from lightning_seq.errors import UserError
+from lightning_seq.spec import Picture
 
 DIAGNOSTICS: dict[str, type[Diagnostic]] = {
     "gradient_flow": GradientFlow,
@@ -23,9 +25,14 @@ DIAGNOSTICS: dict[str, type[Diagnostic]] = {
 
 
 def build_diagnostics(config: Config, directory: Path, data: DataModule[PreparedData, Reader]) -> dict[str, Diagnostic]:
-    """The diagnostics with `callbacks.NAME=true`, by name."""
+    """The diagnostics with `callbacks.NAME=true`, by name. Raises UserError where the inputs are pictures alone."""
     chosen = [name for name in DIAGNOSTICS if config["callbacks"][name]]
     if not chosen:
         return {}
+    if isinstance(data.spec.inputs, Picture):
+        raise UserError(
+            f"callbacks.{chosen[0]}=true looks into the recurrence that reads the inputs, and a captioner reads a "
+            "picture: leave callbacks=inside out; captions.json shows its attention"
+        )
     probe = probe_batch(data, config["callbacks"]["probe_rows"])
     return {name: DIAGNOSTICS[name](directory, data, probe) for name in chosen}

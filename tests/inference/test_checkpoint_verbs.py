@@ -41,8 +41,8 @@ FITS = {
     "sequences_of_sets": {"predict"},
 }
 TEXTS = {"regression": "[[0.5,1],[0.1,0],[0.25,1]]", "bits": "[1,0,0,1]", "sequences_of_sets": "[[60,64],[62]]"}
-OTHERS = {"sample": "length=3", "caption": f"image={__file__}"}
-"""The argument of a verb that reads no text."""
+OTHERS = {"sample": ["length=3"], "caption": [f"image={__file__}"], "answer": [f"image={__file__}", "question=a"]}
+"""The arguments of a verb that reads no text."""
 SMALL = ("embedding=random", "embedding.size=8", "model.hidden_size=8", "trainer.max_epochs=1",
          "trainer.progress=false", "logger=none", "trainer.threads=1", "callbacks=none")  # fmt: skip
 VERBS = tuple(dict.fromkeys(verb for kind in TASK_KINDS for verb in kind.verbs))
@@ -102,7 +102,7 @@ def lines_file(place: Path, content: bytes) -> str:
 def test_every_verb_on_every_kind_of_model(
     kind: str, verb: str, runs: Callable[[str], Path], refused: Refused, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = [verb, str(runs(kind)), OTHERS.get(verb, f"text={TEXTS.get(kind, 'the old ship')}")]
+    words = [verb, str(runs(kind)), *OTHERS.get(verb, [f"text={TEXTS.get(kind, 'the old ship')}"])]
     if verb in FITS[kind]:
         capsys.readouterr()
         assert main(words) == 0

@@ -32,6 +32,7 @@ CELLS = [
     ("classification", "writing", 3, KILL),
     pytest.param("language_modelling", "batch", 30, KILL, marks=pytest.mark.slow),
     ("language_modelling", "validation", 17, TERM),  # while the averaged weights are in the place of the others
+    ("visual_questions", "batch", 8, TERM),  # in the second epoch, with a worker
     ("tagging", "batch", 36, KILL),  # in an epoch that max_steps cuts short, with early stopping
 ]
 

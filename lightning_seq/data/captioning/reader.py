@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from lightning_seq.data.note import Note
-from lightning_seq.data.pictures import PictureFile, Pixels, channels_first, fitted
+from lightning_seq.data.pictures import Pixels, read_fitted
 from lightning_seq.data.reader import Reader, check_some
 from lightning_seq.errors import UserError
 from lightning_seq.spec import Batch, Picture
@@ -52,10 +52,7 @@ class PictureReader(Reader):
     def read(self, path: Path) -> Pixels:
         """As `pixels`, with the change of the picture's own colours."""
         inputs = self.spec.inputs_as(Picture)
-        values, change = PictureFile(str(path), path.expanduser()).read()
-        return Pixels(
-            channels_first(fitted(values, (inputs.height, inputs.width), self.fit).values, inputs.channels), change
-        )
+        return read_fitted(path, (inputs.height, inputs.width), self.fit, inputs.channels)
 
     def batch(self, pictures: Sequence[np.ndarray]) -> Batch:
         """Of pictures that have the model's size already."""

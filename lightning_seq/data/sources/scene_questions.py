@@ -9,7 +9,7 @@ from typing import Annotated
 import numpy as np
 
 from lightning_seq.data.sources.scenes import COLOURS, DIGITS, SHAPES, Drawer, Scene, Scenes, Thing
-from lightning_seq.data.sources.synthetic import Examples, Synthetic
+from lightning_seq.data.sources.synthetic import Synthetic
 from lightning_seq.data.sources.table import Loaded
 from lightning_seq.data.sources.visual_questions import QuestionTable
 from lightning_seq.value_types import Range
@@ -17,6 +17,13 @@ from lightning_seq.value_types import Range
 KINDS = ("existence", "count", "colour", "relation", "comparison")
 NAMES = DIGITS + SHAPES
 MOST_COUNTED = 3
+ANSWERS = {
+    "existence": ("yes", "no"),
+    "count": tuple(map(str, range(MOST_COUNTED + 1))),
+    "colour": tuple(COLOURS),
+    "relation": NAMES,
+    "comparison": ("yes", "no"),
+}
 
 
 @dataclass(frozen=True)
@@ -29,15 +36,15 @@ class SceneQuestions(Synthetic):
         relation    what is left of the red three               a digit or a shape
         comparison  are there more red things than blue things  yes, no
 
-    Question and answer are drawn first, each answer of a kind with the same probability whatever the question, then
-    scenes until one has that answer: a model that sees no picture knows the answer no better than by chance (`chance`).
+    The answers of a kind take turns, the question is drawn whatever its answer, then scenes until one has that answer:
+    a model that sees no picture knows the answer no better than by chance (`chance`).
     Each split has digits of its own, see `Scenes`.
 
     most:   things of a scene.
     canvas: pixels of a side.
     """
 
-    examples: Examples = 10000
+    examples: Annotated[int, Range(65, 1_000_000)] = 10000
     most: Annotated[int, Range(3, 9)] = 5
     canvas: Annotated[int, Range(24, 512)] = 48
 
@@ -51,7 +58,9 @@ class SceneQuestions(Synthetic):
             table = QuestionTable([], [], [], list(range(size)), [])
             for row in range(size):
                 kind = KINDS[row % len(KINDS)]
-                question, wanted, words = _drawn(kind, generator)
+                question, words = _drawn(kind, generator)
+                answers = ANSWERS[kind]
+                wanted = answers[row // len(KINDS) % len(answers)]
                 things = _with_answer(kind, words, wanted, draw)
                 table.pictures.append(Scene(things, self.canvas, f"scene {row} of {split}"))
                 table.questions.append(question)
@@ -63,35 +72,28 @@ class SceneQuestions(Synthetic):
 
 def chance() -> float:
     """The accuracy of the best guess without the picture, over all kinds."""
-    answers = {
-        "existence": 2,
-        "count": MOST_COUNTED + 1,
-        "colour": len(COLOURS),
-        "relation": len(NAMES),
-        "comparison": 2,
-    }
-    return sum(1 / answers[kind] for kind in KINDS) / len(KINDS)
+    return sum(1 / len(ANSWERS[kind]) for kind in KINDS) / len(KINDS)
 
 
-def _drawn(kind: str, generator: np.random.Generator) -> tuple[str, str, tuple[str, ...]]:
-    """A question, the answer that it is to have, and the words that the question has."""
+def _drawn(kind: str, generator: np.random.Generator) -> tuple[str, tuple[str, ...]]:
+    """A question, and the words that it names things with."""
 
     def one(names: tuple[str, ...]) -> str:
         return names[generator.integers(len(names))]
 
-    colours, yes = tuple(COLOURS), one(("yes", "no"))
+    colours = tuple(COLOURS)
     first, second = (colours[place] for place in generator.permutation(len(colours))[:2])
     name = one(NAMES)
     if kind == "existence":
-        return f"is there a {first} {name}", yes, (first, name)
+        return f"is there a {first} {name}", (first, name)
     if kind == "count":
-        return f"how many {first} things are there", str(generator.integers(MOST_COUNTED + 1)), (first,)
+        return f"how many {first} things are there", (first,)
     if kind == "colour":
-        return f"what colour is the {name}", one(colours), (name,)
+        return f"what colour is the {name}", (name,)
     if kind == "relation":
         side = one(("left of", "right of", "above", "below"))
-        return f"what is {side} the {first} {name}", one(NAMES), (side, first, name)
-    return f"are there more {first} things than {second} things", yes, (first, second)
+        return f"what is {side} the {first} {name}", (side, first, name)
+    return f"are there more {first} things than {second} things", (first, second)
 
 
 _STEPS = {"left of": (0, -1), "right of": (0, 1), "above": (-1, 0), "below": (1, 0)}

@@ -36,7 +36,7 @@ from lightning_seq.spec import Answer, DataSpec, Question
 from lightning_seq.text.segmenter import Segmenter
 from lightning_seq.text.vocabulary import Vocabulary
 
-CODE_VERSION = 1
+CODE_VERSION = 2
 """Increase it when the same input gives other arrays: caches of an earlier version are then not used."""
 
 
@@ -139,11 +139,12 @@ def _build(
         save_arrays(
             directory, split, flat=flat, offsets=offsets, picture=picture, ids=np.array(table.ids, dtype=np.int64),
             answers=np.array([numbers[text] for text in table.answers], dtype=np.int64),
-            kinds=np.array([kinds.index(kind) for kind in table.kinds or [""] * 0] or [0] * len(table), dtype=np.int64),
+            kinds=np.array([kinds.index(kind) for kind in table.kinds] if table.kinds else [0] * len(table)),
         )  # fmt: skip
         save_texts(directory, f"{split}_text", table.questions)
         save_names(directory, split, table)
-        digest.update(json.dumps([split, table.ids, table.questions, table.answers, sha256(file)]).encode())
+        columns = [table.ids, table.questions, table.answers, table.kinds, picture.tolist()]
+        digest.update(json.dumps([split, *columns, sha256(file)]).encode())
     save_corpus(directory, "", *numbered["train"], list(spelling))
     content = digest.hexdigest()[:16]
     meta = {

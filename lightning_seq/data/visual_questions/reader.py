@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from lightning_seq.data.note import Note, note_of_tokens, refusal
-from lightning_seq.data.pictures import PictureFile, channels_first, fitted
+from lightning_seq.data.note import EMPTY, Note, note_of_tokens
+from lightning_seq.data.pictures import Pixels, read_fitted
 from lightning_seq.data.reader import Reader, check_some, empty_text
 from lightning_seq.errors import UserError
 from lightning_seq.spec import Batch, Question
@@ -38,27 +38,49 @@ class QuestionReader(Reader):
     def encode(self, texts: Sequence[str], first: int = 1) -> Batch:
         """Raises UserError for a line without a tab, for a file that is no picture, and for an empty question."""
         check_some(texts, "question")
-        pairs = [self._parts(text, number) for number, text in enumerate(texts, first)]
-        ids, mask = pad([np.array(self.vocabulary.encode(tokens), dtype=np.int64) for _, tokens in pairs])
-        pictures = torch.from_numpy(np.stack([self.pixels(path) for path, _ in pairs]))
+        return self.encode_pairs([_parts(text, number) for number, text in enumerate(texts, first)], first)
+
+    def encode_pairs(self, pairs: Sequence[tuple[Path, str]], first: int = 1) -> Batch:
+        """One batch of the files of pictures and the questions about them. Raises UserError as `encode`."""
+        tokens = [self._tokens(question, number) for number, (_, question) in enumerate(pairs, first)]
+        ids, mask = pad([np.array(self.vocabulary.encode(words), dtype=np.int64) for words in tokens])
+        pictures = torch.from_numpy(np.stack([self.read(path).values for path, _ in pairs]))
         zeros = torch.zeros(len(pairs), dtype=torch.int64)
         return Batch(torch.arange(len(pairs)), ids, mask, zeros, zeros.bool(), 0, {PICTURES: pictures, "kinds": zeros})
 
-    def _parts(self, text: str, number: int) -> tuple[Path, list[str]]:
-        name, tab, question = text.partition("\t")
-        if not tab:
-            raise UserError(f"text {number} has no tab: expected the file of a picture, a tab and a question")
+    def _tokens(self, question: str, number: int) -> list[str]:
         if not any(map(str.strip, tokens := self.segmenter(question))):
             raise empty_text(number)
-        return Path(name), tokens[: self.max_length]
+        return tokens[: self.max_length]
 
-    def pixels(self, path: Path) -> np.ndarray:
-        """`[channels, height, width]` uint8. Raises UserError for a file that is no picture."""
+    def read(self, path: Path) -> Pixels:
+        """`[channels, height, width]` uint8, and the change of the picture's own colours. Raises UserError for a file
+        that is no picture."""
         inputs = self.spec.inputs_as(Question)
-        values = PictureFile(str(path), path.expanduser()).read().values
-        return channels_first(fitted(values, (inputs.height, inputs.width), self.fit).values, inputs.channels)
+        return read_fitted(path, (inputs.height, inputs.width), self.fit, inputs.channels)
 
     def note(self, text: str) -> Note | None:
-        return refusal(lambda: self.encode([text])) or note_of_tokens(
-            self.segmenter(text.partition("\t")[2]), self.vocabulary, self.max_length
-        )
+        if not text.strip():
+            return EMPTY
+        try:
+            return self.note_of(*_parts(text, 1))
+        except UserError as error:
+            return Note(str(error), False)
+
+    def note_of(self, path: Path, question: str) -> Note | None:
+        """A note on a picture and a question."""
+        of_question = note_of_tokens(self.segmenter(question), self.vocabulary, self.max_length)
+        if of_question is not None and not of_question.readable:
+            return of_question
+        try:
+            change = self.read(path).change
+        except UserError as error:
+            return Note(str(error), False)
+        return of_question or (Note(f"the picture is {change}", True) if change else None)
+
+
+def _parts(text: str, number: int) -> tuple[Path, str]:
+    name, tab, question = text.partition("\t")
+    if not tab:
+        raise UserError(f"text {number} has no tab: expected the file of a picture, a tab and a question")
+    return Path(name), question

@@ -1,0 +1,55 @@
+"""The answer to a question about a new picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from lightning_seq.builders.kinds import check_verb
+from lightning_seq.builders.task_kind import Loaded, Row, ranked
+from lightning_seq.data.visual_questions.reader import PICTURES
+from lightning_seq.errors import UserError
+from lightning_seq.inference.predict import choices
+from lightning_seq.models.search import rounded
+from lightning_seq.spec import Answer
+
+
+@dataclass(frozen=True)
+class Answered:
+    """best:    `{"answer", "probability"}`, the likeliest first.
+    values:  the picture, `[channels, height, width]` uint8, as the model sees it.
+    words:   a name for each look at the picture; weights: of the attention of each, `[hops][S]`; None without.
+    note:    on the picture or the question; None for a usual one.
+    """
+
+    best: list[Row]
+    values: np.ndarray
+    words: list[str]
+    weights: list[list[float]] | None
+    note: str | None
+
+
+@torch.inference_mode()
+def answered(loaded: Loaded, image: Path, question: str, top_k: int = 1, attention: bool = False) -> Answered:
+    """attention: whether the weights are needed.
+
+    Raises UserError for another kind of model, for too many answers, for attention of a model without it, and for a
+    picture or a question that cannot be read.
+    """
+    check_verb("answer", loaded.kind)
+    most = choices(loaded, top_k)
+    batch = loaded.reader.encode_pairs([(image, question)])
+    model, note = loaded.model, loaded.reader.note_of(image, question)
+    joined, weights = model.joined(batch.inputs, batch.mask, batch.extra[PICTURES])
+    if attention and weights is None:
+        raise UserError(
+            f"attention_out=FILE: task.fusion={model.kind} has no attention; train with task.fusion=stacked_attention"
+        )
+    names = loaded.spec.targets_as(Answer).names
+    (best,) = ranked(model.head(joined).softmax(-1), names, most, "answer")
+    looks = None if weights is None else rounded(weights[0])
+    words = [f"look {number}" for number in range(1, len(looks or []) + 1)]
+    return Answered(best, batch.extra[PICTURES][0].numpy(), words, looks, note.text if note else None)
