@@ -36,6 +36,9 @@ def _apart(members: Sequence[Record], place: Callable[[Record], Hashable]) -> li
     for where in {place(record) for record in members}:
         labels = {record.label: record for record in members if place(record) == where}
         keys |= set(differing_keys(list(labels.values()), SETTINGS))
+    # What seeds draw (`vary`) makes no other architecture.
+    for where in {(place(record), record.label) for record in members}:
+        keys -= set(differing_keys([run for run in members if (place(run), run.label) == where], SETTINGS))
     twice = len({(place(record), record.seed) for record in members}) < len(members)
     groups: dict[str, list[Record]] = {}
     for record in members:
