@@ -229,7 +229,7 @@ def parse_json(text: str, kind: type[T]) -> T:
         raise _too_deep() from None
     except json.JSONDecodeError as error:
         raise DamagedError(f"it is not JSON: {error}") from None
-    _check_form(value, kind, len(text))
+    check_form(value, kind, len(text))
     if _SURROGATE.search(text):
         try:
             json.dumps(value, ensure_ascii=False).encode("utf-8")
@@ -248,7 +248,7 @@ def read_yaml(path: Path) -> dict[str, Plain]:
     text = read_text(path, LARGEST_NOTE)
     try:
         value = yaml.safe_load(text)
-        _check_form(value, dict, len(text))
+        check_form(value, dict, len(text))
         parse_json(json.dumps(value), dict)
     except DamagedError:
         raise
@@ -278,8 +278,11 @@ def _too_deep() -> DamagedError:
     return DamagedError(f"it holds more than {DEEPEST} nested lists and mappings")
 
 
-def _check_form(value: Plain, kind: type, most: int) -> None:
-    """most: lists and mappings. Only YAML's aliases can make more of them than the text has characters."""
+def check_form(value: Plain, kind: type, most: int) -> None:
+    """Raises DamagedError for another kind, too many levels, or more than `most` lists and mappings.
+
+    Only YAML's aliases can make more of them than the text has characters.
+    """
     if not isinstance(value, kind):
         raise DamagedError(f"it holds {_KINDS.get(type(value), 'a single value')}, expected {_KINDS[kind]}")
     level: list[Plain] = [value]

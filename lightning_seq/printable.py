@@ -19,7 +19,7 @@ _DIRECTION = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
 _UNSAFE = re.compile(f"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029{_DIRECTION}\ud800-\udfff]")
 """Controls of ASCII and Latin-1 except tab and line feed, separators of lines, marks of direction, lone surrogates."""
 
-_CREDENTIALS = re.compile(r"(?<=://)[^/\s]+@")
+_CREDENTIALS = re.compile(r"(?<=://)([^/\s]+|[^/\s:@]+:(?!\d+/)[^\s@]*)@")  # the latter: a password with an unquoted /
 _FORMULA = re.compile("'*[=+\\-@＝＋－＠\t\r\n]")
 _NUMBER = re.compile(r"[-+]?([0-9][0-9,]*\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?|[-+]?(inf|nan)")
 

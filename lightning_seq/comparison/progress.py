@@ -108,7 +108,7 @@ def _line(run: Planned, record: Record, is_candidate: bool) -> str:
     """The results of a run: of a candidate on validation, as test results are shown for the chosen one alone."""
     if record.status != "done":
         return f"{run.title}: {record.status}: {record.error} (see {run.directory / 'log.txt'})"
-    split = "val/" if is_candidate else "test/"
+    split = "test/" if any(name.startswith("test/") for name in record.metrics) and not is_candidate else "val/"
     metrics = [
         f"{name} {value:.4f}" for name, value in record.metrics.items() if name.startswith(split) and value is not None
     ]

@@ -44,7 +44,11 @@ def advice(verdict: Verdict) -> str:
         who = "equal" if mutual else f"each equal to {first}"
         text = f"Take {_alternatives([first, *equal])}: {who} within {verdict.scale.equal()}"
     else:
-        text = f"{first} has the best mean, but is not told apart from {_counted(unsettled)}"
+        same = [label for label in unsettled if against[label].difference == 0]
+        best = f"{first} has" if not same else f"{listed([first, *same])} have"
+        apart = [label for label in unsettled if label not in same]
+        among = f"are not told apart from {_counted(['each other', *apart])}"
+        text = f"{best} the best mean, but {among if same else f'is not told apart from {_counted(unsettled)}'}"
     if behind:
         text += f"; {_counted(behind)} {'is' if len(behind) == 1 else 'are'} behind {first} by {distance}"
     return " ".join([f"{text}.", *_open(unsettled, [against[label] for label in unsettled], bool(equal))])

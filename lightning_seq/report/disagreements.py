@@ -95,13 +95,13 @@ def answers(runs: Sequence[Run], task: str, labels: Sequence[str]) -> tuple[dict
     Where runs were tested on different examples, only those with the most frequent set count.
     """
     done = [run for run in runs if run[1].status == "done" and run[1].label in labels]
-    splits = Counter(split for _, record in done if (split := record.fingerprints.get("split")) is not None)
+    splits = Counter(split for _, record in done if (split := _split(record)) is not None)
     seed = None
     if task != "classification" and done:
         seeds = Counter(record.seed for _, record in done)
         seed = min(seeds, key=lambda each: (-seeds[each], each))
     usual = max(splits, key=lambda split: splits[split], default=None)
-    chosen = [run for run in done if run[1].fingerprints.get("split") in (None, usual) and seed in (None, run[1].seed)]
+    chosen = [run for run in done if _split(run[1]) in (None, usual) and seed in (None, run[1].seed)]
     # The section of confusion matrices has the notes on unreadable files.
     readable = [
         (record, found)
@@ -123,6 +123,12 @@ def answers(runs: Sequence[Run], task: str, labels: Sequence[str]) -> tuple[dict
             scores = (share > 0.5).astype(float) if task == "classification" else share
             answered[label] = Answered(dict(sorted(mine.items())), scores, share)
     return answered, seed, notes
+
+
+def _split(record: Record) -> str | None:
+    """The mark of a test split. A source that makes its examples may number other ones alike for every seed."""
+    split = record.fingerprints.get("split")
+    return f"{split} {record.seed}" if split is not None and "test" in record.drawn else split
 
 
 def disagreement(first: str, second: str, answered: Mapping[str, Answered]) -> Disagreement:

@@ -12,6 +12,7 @@ from lightning_seq.records.record import Record, runs_in
 from lightning_seq.report.conditions import CONDITIONS, Run, check_alike, refusal
 from lightning_seq.report.formats import plural
 from lightning_seq.report.reading import Rope
+from lightning_seq.report.seed_draws import drawn, in_words
 from lightning_seq.report.summary import Summary, leading, runs_of, summarise_runs
 from lightning_seq.report.test_sets import distance
 from lightning_seq.report.write import write_pages
@@ -89,6 +90,11 @@ def _check_data(first: Sequence[Run], second: Sequence[Run]) -> None:
         raise refusal("data", second[0], value, first[0], before, "they have neither a data set nor a label in common")
     for data_set in data_sets:
         old, new = ([run for run in runs if (run.record.task, run.record.data) == data_set] for runs in (first, second))
+        draws = [in_words(drawn(run.record for run in runs)) or "nothing" for runs in (old, new)]
+        known = all(any(run.record.fingerprints.get("split") for run in runs) for runs in (old, new))
+        if known and draws[0] != draws[1]:
+            reason = "labels of one table are compared on the same splits and vectors, seed by seed"
+            raise refusal("vary, which draws", new[0], draws[1], old[0], draws[0], reason)
         for field, reason in CONDITIONS.items():
             _check_condition(old, new, field, reason)
         metrics = [leading([run.record for run in runs]) for runs in (old, new)]

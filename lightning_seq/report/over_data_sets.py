@@ -9,6 +9,7 @@ that is gone. Shares and percentages without a baseline are measured from 0.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -130,15 +131,19 @@ class _Scored:
 
 
 def over_data_sets(data_sets: Sequence[DataSet]) -> OverDataSets | None:
-    """The comparison over these data sets; None unless at least two of them have two labels in common."""
+    """The comparison over these data sets; None unless at least two of them have two labels in common.
+
+    It is over all data sets that have those two labels that occur together most often.
+    """
     scored, notes = _scored(data_sets)
     names = [name for data_set in scored for name in data_set.scores]
-    shared = {name for name in names if names.count(name) > 1}
-    kept = [data_set for data_set in scored if len(shared & data_set.scores.keys()) > 1]
-    labels = [name for name in dict.fromkeys(names) if all(name in data_set.scores for data_set in kept)]
-    if len(kept) < 2 or len(labels) < 2:
+    together = Counter(two for data_set in scored for two in combinations(sorted(data_set.scores), 2))
+    widest = max(together, key=lambda two: together[two], default=("", ""))
+    if together[widest] < 2:
         return None
-    notes += [f"{data_set.name} has no two labels of other data sets" for data_set in scored if data_set not in kept]
+    kept = [data_set for data_set in scored if all(name in data_set.scores for name in widest)]
+    labels = [name for name in dict.fromkeys(names) if all(name in data_set.scores for data_set in kept)]
+    notes += [f"{data_set.name} has no two of these labels" for data_set in scored if data_set not in kept]
     alone = [
         f"{name} has results on {listed(on)} alone"
         for name in dict.fromkeys(names)

@@ -44,9 +44,10 @@ def notes(group: Group) -> list[str]:
             lines.append(f"The labels have unequal numbers of finished seeds: {listed}.")
     for row in group.rows:
         statistic = row.metric(group.headline)
-        if group.headline and statistic.n < row.done and row.label not in group.unchosen:
-            missing, name = row.done - statistic.n, one_line(group.headline)
-            lines.append(f"{one_line(row.label)}: {missing} of {row.done} finished runs gave no finite {name}.")
+        judged = len(row.seeds)  # without seeds that another label lacks
+        if group.headline and statistic.n < judged and row.label not in group.unchosen:
+            missing, name = judged - statistic.n, one_line(group.headline)
+            lines.append(f"{one_line(row.label)}: {missing} of {judged} finished runs gave no finite {name}.")
     if group.baseline is not None:
         name = one_line(group.baseline.label)
         lines.append(f"{name}: computed from the targets of the train split alone; no part of the verdict.")

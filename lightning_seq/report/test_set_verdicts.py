@@ -56,9 +56,14 @@ def verdict_on(
 
 
 def _scores(runs: Sequence[Run], metric: str | None) -> dict[str, dict[int, float]]:
-    """By label and seed, the metric of finished runs that gave a finite number."""
+    """By label and seed, the metric of finished runs that gave a finite number; empty for a label without one.
+
+    Labels whose finished runs are without the metric, since they are not chosen, are left out.
+    """
     scores: dict[str, dict[int, float]] = {}
     for _, record in runs:
+        if record.status == "done" and metric not in record.metrics:
+            continue
         value = number(record.metrics.get(metric)) if metric is not None and record.status == "done" else None
         of_label = scores.setdefault(record.label, {})
         if value is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from itertools import combinations
 from statistics import fmean
@@ -26,6 +26,8 @@ from lightning_seq.significance.simultaneous import ALPHA
 ONE_OF_PLAN = "One seed for each label: nothing can be concluded from one seed."
 ONE_SEED = f"{ONE_OF_PLAN} Run more with seeds=3."
 NO_PAIR = "Fewer than two labels have two runs with a finite result: nothing can be concluded."
+NO_BLOCK = "No two seeds have a finite result of every label: nothing can be concluded."
+"""Where a seed draws the split or the vectors."""
 MANY = 20
 """With more labels than these, the sentence names only the best one and counts the other pairs."""
 
@@ -119,7 +121,7 @@ def judge(
     level: float = ALPHA,
     planned: bool = False,
 ) -> Verdict:
-    """The verdict on the labels of one test set; labels without scores are left out.
+    """The verdict on the labels of one test set; labels without two scores are left out.
 
     parameters: by label, counts as in a record: the sentence names them if they are equal.
     matches:    by label, the target of its size, as in a record: the sentence names it if all are equal.
@@ -128,6 +130,7 @@ def judge(
     level:      of the test.
     planned:    whether a plan adds seeds by itself: pairs then hold no `needed`.
     """
+    labels = test_set.scores.keys()
     scores = {label: by_seed for label, by_seed in test_set.scores.items() if by_seed}
     if metric is None or not scores:
         return Verdict(how=tuple(notes))
@@ -140,7 +143,8 @@ def judge(
     test_set = replace(test_set, scores=scores)
     comparison = _compare(test_set, measure, stochastic_order)
     if not comparison.pairs:
-        return Verdict((NO_PAIR,), tuple(notes))
+        enough = sum(len(by_seed) > 1 for by_seed in scores.values()) > 1
+        return Verdict((NO_BLOCK if enough else NO_PAIR,), tuple(notes))
     sign = 1 if measure.lower_is_better else -1
     known = {label for pair in comparison.pairs for label in (pair.better, pair.other)}
     all_seeds = {seed for label in known for seed in scores[label]}
@@ -166,7 +170,7 @@ def judge(
     if test_set.name:
         sentences = [f"{test_set.name}: {sentence}" for sentence in sentences]
     blocks = seed_draws.how(test_set.drawn, scores, ranked) if test_set.drawn else []
-    how = (*_how(scores, comparison, metric, measure, test_set), *blocks, *notes)
+    how = (*_how(labels, comparison, metric, measure, test_set), *blocks, *notes)
     left_out = frozenset((label, seed) for label in known for seed in set(scores[label]) - seeds)
     return replace(verdict, sentences=tuple(sentences), how=how, best=best, left_out=left_out)
 
@@ -364,9 +368,7 @@ def rounded(count: float) -> str:
     return f"{count:.0f}"
 
 
-def _how(
-    scores: Mapping[str, Mapping[int, float]], comparison: Comparison, metric: str, measure: Scale, test_set: Evaluation
-) -> list[str]:
+def _how(labels: Set[str], comparison: Comparison, metric: str, measure: Scale, test_set: Evaluation) -> list[str]:
     pairs = comparison.pairs
     over = "over training runs (seeds) alone"
     over += ", each on its own test examples" if "test" in test_set.drawn else ", on these test examples"
@@ -389,7 +391,7 @@ def _how(
         ]
     if measure.rope and comparison.threshold is None:
         lines.append(f"Equal: the whole interval is inside ± {measure.equal()}, also where it excludes zero.")
-    left_out = [label for label in scores if all(label not in (pair.better, pair.other) for pair in pairs)]
+    left_out = labels - {label for pair in pairs for label in (pair.better, pair.other)}
     if left_out:
         lines.append(f"Without a verdict, for fewer than two seeds: {', '.join(sorted(left_out))}.")
     return lines

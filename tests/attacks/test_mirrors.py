@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import socket
+from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -105,3 +108,25 @@ def test_the_fingerprint_of_a_mirror_covers_every_file_that_is_read(name: str, t
         (place / name).write_bytes(b"changed")
     assert source.identity() != before[0]
     assert data_files(config) != before[1]
+
+
+@pytest.mark.parametrize("name", ["README.md", "more.parquet"])
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: path.symlink_to("nowhere")])
+def test_what_is_no_file_is_refused(name: str, make: Callable[[Path], None], tmp_path: Path) -> None:
+    """A pipe would be waited for, without an end."""
+    mirror = set_of_a_mirror(tmp_path)
+    path = tmp_path / "mirror" / "someone" / "tiny" / name
+    path.unlink(missing_ok=True)
+    make(path)
+    with pytest.raises(UserError, match="is not a file: expected no directory, pipe or broken link"):
+        mirror.identity()
+
+
+def test_aliases_of_a_card_that_would_fill_the_memory_are_refused(tmp_path: Path) -> None:
+    mirror = set_of_a_mirror(tmp_path)
+    names = "abcdefghijklmnop"
+    levels = [f"{one}: &{one} [{', '.join([f'*{before}'] * 10)}]" for before, one in pairwise(names)]
+    card = "\n".join(["---", "a: &a [1]", *levels, "configs: *p", "---", ""])
+    (tmp_path / "mirror" / "someone" / "tiny" / "README.md").write_text(card)
+    with pytest.raises(UserError, match="its aliases repeat too many parts"):
+        mirror.load()

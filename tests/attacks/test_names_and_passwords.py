@@ -14,7 +14,7 @@ from lightning_seq.data.sources.columns import Columns
 from lightning_seq.data.sources.hub import Hub
 from lightning_seq.errors import UserError, first_line
 from lightning_seq.files import write_json
-from lightning_seq.printable import PrintableFormatter
+from lightning_seq.printable import PrintableFormatter, without_credentials
 from lightning_seq.records.record import Record, write
 from lightning_seq.training import run
 
@@ -75,3 +75,8 @@ def test_an_error_that_is_not_the_users_is_printed_without_escapes_and_passwords
     error = RuntimeError(f"\x1b]0;owned\x07 http://me:{SECRET}@host")
     import_module("lightning_seq.cli.main")._print_traceback(RuntimeError, error, None)
     assert capsys.readouterr().err == "RuntimeError: \\x1b]0;owned\\x07 http://…@host\n"
+
+
+def test_a_password_with_a_slash_is_left_out() -> None:
+    assert without_credentials("https://user:pa/ss@host/x") == "https://…@host/x"
+    assert without_credentials("https://host:80/a@b https://host/a@b") == "https://host:80/a@b https://host/a@b"

@@ -24,6 +24,8 @@ from lightning_seq.report.agreement import fingerprints
 from lightning_seq.report.merge import write_merged
 from lightning_seq.report.seed_draws import shared_variance
 from lightning_seq.report.summary import Group, summarise
+from lightning_seq.report.undecided import undecided
+from lightning_seq.report.verdict import NO_BLOCK
 from lightning_seq.significance.compare import compare
 from tests.stand_in import runs_of
 
@@ -149,6 +151,15 @@ def test_a_seed_without_one_label_is_in_no_number(tmp_path: Path) -> None:
     assert any(line.startswith("Without seed 4 in the verdict") for line in group.verdict.how)
     assert any("If the failed run counts as the worst" in one or "Nothing changes" in one
                for one in group.verdict.sentences)  # fmt: skip
+
+
+def test_labels_that_failed_in_different_seeds_need_more_seeds(tmp_path: Path) -> None:
+    directory = made(tmp_path / "x", {"a": [None, 0.8, 0.9], "b": [0.66, 0.77, None]})
+    group = group_of(directory)
+    assert NO_BLOCK in group.verdict.sentences
+    assert not group.verdict.pairs
+    assert undecided(directory) == {"a", "b"}
+    assert undecided(made(tmp_path / "y", {"a": [0.7, 0.8], "b": [None, None]})) == frozenset()
 
 
 def test_the_baseline_is_the_mean_over_the_splits(tmp_path: Path) -> None:

@@ -68,7 +68,9 @@ def test_nothing_is_taken_where_nothing_is_decided() -> None:
         advice(of(pair("a", "b", 0.01, OPEN, 4)))
         == "a has the best mean, but is not told apart from b. 1 more seed would decide."
     )
-    assert advice(of(pair("a", "b", 0.0, OPEN))) == "a has the best mean, but is not told apart from b."
+    assert (
+        advice(of(pair("a", "b", 0.0, OPEN))) == "a and b have the best mean, but are not told apart from each other."
+    )
     three = [pair("a", "b", 0.01, OPEN, 13), pair("a", "c", 0.02, OPEN, 5), pair("b", "c", 0.01, OPEN)]
     assert (
         advice(of(*three))

@@ -89,6 +89,17 @@ def test_runs_on_other_examples_are_left_out(tmp_path: Path) -> None:
     assert notes == ["Runs that were tested on other examples are left out."]
 
 
+def test_seeds_that_draw_the_test_split_are_not_joined(tmp_path: Path) -> None:
+    """A source that makes its examples has equal numbers, and so an equal mark of the split, for other examples."""
+    for label in ("rnn", "gru"):
+        for seed in (1, 2):
+            fields = {"fingerprints": {"split": "one"}, "drawn": ["train", "validation", "test"]}
+            save(tmp_path / "demo", label, seed, classified("110000"), **fields)
+    found, _, notes = answers(runs_in(tmp_path / "demo"), "classification", ["rnn", "gru"])
+    assert [list(each.runs) for each in found.values()] == [[1], [1]]
+    assert notes == ["Runs that were tested on other examples are left out."]
+
+
 def test_groups_of_examples_have_no_p(tmp_path: Path) -> None:
     for label, right in (("rnn", "110000"), ("gru", "000011")):
         save(tmp_path / "demo", label, 1, classified(right, group=[1, 1, 2, 2, 3, 3]))

@@ -166,6 +166,13 @@ def test_a_second_data_set_beside_the_common_one_stays_apart(
     assert [group.data for group in write_merged(two, tmp_path / "joint").groups] == ["verses_genre", "conll2000"]
 
 
+def test_seeds_that_draw_splits_and_seeds_that_do_not_are_refused(two: tuple[Path, Path]) -> None:
+    with_(two[1], lambda record: record.with_(drawn=["train", "validation", "test"]))
+    said = refusal(*two)
+    assert f"of {two[1]} has vary, which draws split, " in said
+    assert f"of {two[0]} has nothing: labels of one table are compared on the same splits" in said
+
+
 def test_another_headline_metric_is_refused(two: tuple[Path, Path]) -> None:
     with_(two[1], lambda record: record.with_(metrics={"test/macro_f1": 0.5}))
     said = refusal(*two)

@@ -120,6 +120,18 @@ def test_failed_runs_count_as_worst() -> None:
     assert gru.scores[0] == pytest.approx((-0.4 + 0.7 + 0.71) / 3)
 
 
+def test_data_sets_with_other_pairs_of_labels_do_not_hide_a_comparison() -> None:
+    found = over([*comparison(), *(record(label, "other", 1, 0.5) for label in ("rnn", "cnn"))])
+    assert (found.names, len(found.labels)) == (("d0", "d1"), 3)
+    by_set = {"d0": ("rnn", "lstm", "gru"), "d1": ("rnn", "lstm"), "d2": ("lstm", "gru"), "d3": ("rnn", "lstm")}
+    found = over(
+        [record(label, data, seed, LEVELS[label]) for data in by_set for label in by_set[data] for seed in (1, 2)]
+    )
+    assert found.names == ("d0", "d1", "d3")
+    assert [row.name for row in found.labels] == ["lstm", "rnn"]
+    assert "d2 has no two of these labels; gru has results on d0 alone" in found.how[-1]
+
+
 def test_what_is_missing_is_left_out_and_told() -> None:
     records = [
         *comparison(),
@@ -137,7 +149,7 @@ def test_what_is_missing_is_left_out_and_told() -> None:
     assert {row.name for row in found.labels} == {*LEVELS}
     assert found.how[-1] == (
         "Left out of these ranks: bare has no baseline that test/perplexity is measured from; apart has several test "
-        "sets; alone has no two labels of other data sets; irnn-datad0 has results on d0 alone (labels of two data "
+        "sets; alone has no two of these labels; irnn-datad0 has results on d0 alone (labels of two data "
         "sets are the same if their model, cell, attention and initialisation are)."
     )
 
@@ -162,6 +174,18 @@ def test_distances_of_one_problem_are_no_data_sets() -> None:
     runs = [far(label, length) for label in LEVELS for length in (20, 50)]
     assert summary_of(runs).over is None
     assert over([*runs, *comparison()]).how[-1] == "Left out of these ranks: adding has several test sets."
+
+
+def test_the_split_that_a_seed_draws_makes_no_other_label() -> None:
+    """Two rnn of one data set differ in their rate; one of them lacks a seed."""
+    records = []
+    for each in comparison():
+        config = {**each.config, "data": {"name": each.data, "source": {"split_seed": each.seed}}}
+        records.append(each.with_(config=config))
+        if each.model == "rnn" and each.seed < 3:
+            fast = {**config, "optimizer": {"lr": 0.2}}
+            records.append(each.with_(label=f"{each.label}-fast", config=fast))
+    assert sorted(row.name for row in over(records).labels) == ["gru", "lstm", "rnn", "rnn-fast"]
 
 
 def test_sizes_that_were_solved_for_and_rates_that_validation_chose_make_no_other_label() -> None:

@@ -99,6 +99,17 @@ def test_a_value_that_is_missing_is_left_out_and_told(make_comparison: Make, tmp
     assert any("1 of 3 finished runs gave no finite test/accuracy" in note for note in tables.notes(group))
 
 
+def test_a_seed_that_another_label_lacks_is_not_called_without_a_value(make_comparison: Make, tmp_path: Path) -> None:
+    directory = make_comparison(tmp_path / "demo", labels=("rnn", "gru"))
+    for label in ("rnn", "gru"):
+        for seed in (1, 2, 3):
+            edit(directory, f"{label}-seed{seed}", drawn=["train", "validation", "test"])
+    edit(directory, "gru-seed3", status="failed", metrics={})
+    said = " ".join([*tables.verdict(group_of(directory)), *tables.notes(group_of(directory))])
+    assert "Without seed 3 in the verdict, its plot and the table: a label has no result there." in said
+    assert "gave no finite" not in said
+
+
 def test_seconds_are_the_latest_on_any_curve(make_comparison: Make, tmp_path: Path) -> None:
     directory = make_comparison(tmp_path / "demo", labels=("rnn",), seeds=1)
     edit(directory, "rnn-seed1", curves={"val/loss": [[1, 1, 4.0, 0.5]], "train/loss": [[1, 1, 9.5, None]]})

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from lightning_seq.report import verdict
 from lightning_seq.report.scale import scale
-from lightning_seq.report.verdict import NO_PAIR, ONE_SEED, Evaluation, Verdict, clauses, judge
+from lightning_seq.report.verdict import NO_BLOCK, NO_PAIR, ONE_SEED, Evaluation, Verdict, clauses, judge
 from lightning_seq.significance.compare import Comparison, Decision, Pair
 
 
@@ -189,6 +189,17 @@ def test_one_seed_and_one_label_conclude_nothing() -> None:
     assert judge("test/accuracy", Evaluation({"a": {1: 0.5, 2: 0.5}, "b": {3: 0.6}}), {}).sentences == (NO_PAIR,)
     assert judge("test/accuracy", Evaluation({"a": {1: 0.5, 2: 0.5}}), {}) == Verdict()
     assert judge(None, Evaluation({"a": {}, "b": {}}), {}) == Verdict()
+
+
+def test_seeds_that_no_two_labels_share_conclude_nothing_where_a_seed_draws_the_split() -> None:
+    scores = {"a": {1: 0.5, 2: 0.5}, "b": {2: 0.6, 3: 0.6}}
+    assert judge("test/accuracy", Evaluation(scores, drawn=("test",)), {}).sentences == (NO_BLOCK,)
+    assert judge("test/accuracy", Evaluation(scores), {}).pairs
+
+
+def test_a_label_without_any_result_is_said_to_be_without_a_verdict() -> None:
+    scores = {"a": {1: 0.5, 2: 0.51}, "b": {1: 0.7, 2: 0.72}, "c": {}}
+    assert "Without a verdict, for fewer than two seeds: c." in judge("test/accuracy", Evaluation(scores), {}).how
 
 
 def test_what_is_left_out_and_how_it_is_judged_is_said() -> None:

@@ -14,7 +14,7 @@ from lightning_seq.data.sources.columns import Reading
 from lightning_seq.data.sources.keys import origins
 from lightning_seq.data.sources.table import L_co
 from lightning_seq.errors import UserError, near, root_cause
-from lightning_seq.files import DamagedError, Plain, check_parquet, is_inside, read_yaml, sha256
+from lightning_seq.files import DamagedError, Plain, check_form, check_parquet, is_inside, read_yaml, sha256
 from lightning_seq.temporary import temporary_directory
 
 CARD, CARD_ALONE, _INFOS = "README.md", ".huggingface.yaml", "dataset_infos.json"
@@ -86,7 +86,9 @@ class Mirror(Generic[L_co]):
 
         place, configs = self._place(), list[Plain]()
         if (place / CARD).is_file():
-            configs.append(DatasetCard.load(place / CARD).data.to_dict().get("configs"))
+            card = DatasetCard.load(place / CARD).data.to_dict()
+            check_form(card, dict, (place / CARD).stat().st_size)  # `datasets` writes all aliases out in its errors
+            configs.append(card.get("configs"))
         if (place / CARD_ALONE).is_file():
             configs.append(read_yaml(place / CARD_ALONE).get("configs"))
         for config in chain.from_iterable(part for part in configs if isinstance(part, list)):
@@ -108,7 +110,9 @@ class Mirror(Generic[L_co]):
         )
         for file in files:
             if not is_inside(file, self._place()) and not is_inside(file, root):
-                raise _outside(self._place(), str(file.resolve()))
+                raise _outside(self._place(), os.path.realpath(file))
+            if not file.is_file():
+                raise UserError(f"{file} is not a file: expected no directory, pipe or broken link of that name")
         if not any(file.suffix == ".parquet" for file in files):
             sets = {place.relative_to(root).as_posix() for place in root.glob("*/*") if place.is_dir()}
             raise UserError(

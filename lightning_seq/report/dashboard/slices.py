@@ -142,7 +142,7 @@ def _group(group: Group, predictions: list[tuple[Record, Predicted]]) -> Markup:
     if not predictions:
         return Markup()
     sets = [_test_set(record, predicted) for record, predicted in predictions]
-    usual = max(sets, key=lambda one: (sets.count(one), one))
+    usual = min(sets, key=lambda one: (-sets.count(one), one))
     kept = [run for run, one in zip(predictions, sets, strict=True) if one == usual]
     labels = [label for label in group.labels if any(record.label == label for record, _ in kept)]
     notes = ["Runs that were tested on other examples are left out."] if len(kept) < len(predictions) else []
@@ -163,9 +163,9 @@ def _group(group: Group, predictions: list[tuple[Record, Predicted]]) -> Markup:
     )
 
 
-def _test_set(record: Record, predicted: Predicted) -> tuple[str, bytes]:
+def _test_set(record: Record, predicted: Predicted) -> tuple[int, bytes]:
     """Two seeds that draw the test split have different examples in the same rows."""
-    return str(record.fingerprints.get("split")) if "test" in record.drawn else "", predicted.ids.tobytes()
+    return record.seed if "test" in record.drawn else 0, predicted.ids.tobytes()
 
 
 def cuts(predicted: Predicted) -> list[Slice]:
