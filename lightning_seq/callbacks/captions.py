@@ -16,7 +16,7 @@ from lightning_seq.callbacks.probe import looking, spread
 from lightning_seq.data.captioning.module import CaptioningData
 from lightning_seq.data.pictures import small_png
 from lightning_seq.files import Plain, write_json
-from lightning_seq.metrics.captions import in_boxes
+from lightning_seq.metrics.pointing import in_boxes
 from lightning_seq.models.captioner import Captioner
 from lightning_seq.models.search import Hypothesis, greedy
 from lightning_seq.models.translator import Translator

@@ -23,7 +23,7 @@ from lightning_seq.layers.bidirectional import Bidirectional
 from lightning_seq.layers.cbrnn import CBRNN
 from lightning_seq.layers.recurrent import Recurrent
 from lightning_seq.layers.stacked import Stacked
-from lightning_seq.models.encoder_decoder import EncoderDecoder
+from lightning_seq.models.sequence_writer import SequenceWriter
 from lightning_seq.terminal import command_console, say
 
 SIZES = {"input_size": 100, "hidden_size": 128}
@@ -76,7 +76,7 @@ def _explain_model(arguments: Explain, size: Mapping[str, int], console: Console
     kind = resolve(model["_target_"], "model")
     if arguments.hidden_size is not None and "hidden_size" not in model:
         raise UserError(f"hidden_size={size['hidden_size']}: model={name} has no hidden_size, take it out")
-    if cell is None or issubclass(kind, EncoderDecoder):
+    if cell is None or issubclass(kind, SequenceWriter):
         say(console, f"model={name}" + (f", over the cell {cell} (cell= takes another one)" if cell else "") + "\n")
         print_docstring(kind, None, console)
         return

@@ -217,7 +217,7 @@ def _read_name(config: Config, group: str, key: str, folder: str, kind: str) -> 
     """Replace the name in a key, such as `model.decoder_cell=lstm`, by its file in a folder of `conf/`."""
     name, known = config[group].get(key), sorted(file.stem for file in (conf_directory() / folder).glob("*.yaml"))
     if isinstance(name, dict) and "_target_" not in name:
-        raise UserError(f"{group}.{key}={name}: expected one of {', '.join(known)} or {{_target_: …}}")
+        raise UserError(f"{group}.{key}={name}: expected a {kind} ({near('', known)}) or {{_target_: …}}")
     if not isinstance(name, str):
         return
     if name not in known:

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from lightning_seq.losses.reinforce import Reinforce
-from lightning_seq.metrics.captions import Pointing, caption_scores
+from lightning_seq.metrics.captions import caption_scores
+from lightning_seq.metrics.pointing import Pointing
 from lightning_seq.models.captioner import Captioner, doubly_stochastic
 from lightning_seq.models.sequence_writer import DecoderOutput
 from lightning_seq.spec import Batch

@@ -22,13 +22,14 @@ from lightning_seq.config.match import read_target, resized, size_of, step, widt
 from lightning_seq.config.tree import Config
 from lightning_seq.errors import UserError
 from lightning_seq.records.record import Record, read
-from lightning_seq.spec import Class, DataSpec, NextToken, Tags, Tokens, TokenSequence
+from lightning_seq.spec import Caption, Class, DataSpec, NextToken, Picture, Tags, Tokens, TokenSequence
 from tests.runs import TINY
 
 WORDS = ("<pad>", "<unk>", "<bos>", "<eos>", *(f"w{number}" for number in range(46)))
 COUNTS = ("recurrent", "all")
 E = 12
 CLASSES = DataSpec(Tokens(WORDS), Class(("a", "b", "c")))
+CAPTIONS = DataSpec(Picture(3, 16, 16), Caption(WORDS))
 PAIRS = DataSpec(Tokens(WORDS), TokenSequence(WORDS))
 SIZED = [name for name in groups()["model"] if name not in ("bag_of_embeddings", "recurrent")]
 STATELESS = ("cnn", "cnn_causal", "transformer", "transformer_causal", "window_mlp", "window_linear")
@@ -37,11 +38,14 @@ SMALL += ["embedding=random", f"embedding.size={E}", "launcher=inline"]
 
 
 def config_of(*words: str, kind: str = "parameters") -> Config:
-    pairs = ["data=dates"] if any(word.startswith("model=encoder_decoder") for word in words) else []
-    return compose([*pairs, "embedding=random", f"embedding.size={E}", f"match={kind}", *words])
+    fitting = {"model=encoder_decoder": "data=dates", "model=captioner": "data=scenes"}
+    data = [choice for model, choice in fitting.items() if any(word.startswith(model) for word in words)]
+    return compose([*data, "embedding=random", f"embedding.size={E}", f"match={kind}", *words])
 
 
 def spec_of(config: Config) -> DataSpec:
+    if "picture" in config["model"]:
+        return CAPTIONS
     return PAIRS if "decoder_layers" in config["model"] else CLASSES
 
 
@@ -62,7 +66,10 @@ def counted(config: Config, size: int) -> int:
 @pytest.mark.parametrize("model", SIZED)
 def test_no_other_size_is_nearer_to_the_target(model: str) -> None:
     """The oracle is every admissible size up to some above the one found, one by one."""
-    config, found = config_of(f"model={model}"), solved(f"model={model}", target="5k" if "enc" in model else "8k")
+    config, found = (
+        config_of(f"model={model}"),
+        solved(f"model={model}", target="5k" if "enc" in model or "cap" in model else "8k"),
+    )
     pace = step(config)
     near = {size: abs(counted(config, size) - found["target"]) for size in range(pace, found["size"] + 6 * pace, pace)}
     assert found["size"] == min(near, key=lambda size: (near[size], size))

@@ -52,7 +52,7 @@ ADMITTED = {
     "embedding.frozen": (WHOLE,), "trainer.devices": (WORD,), "trainer.timeout": (NUMBER,),
     "launcher.memory": (NUMBER,), "logger.project": (WHOLE, NUMBER), "data.tokens_column": (WHOLE, WORD),
     "data.tag_column": (WHOLE, WORD), "match.target": (WHOLE, NUMBER), "model.decoder_cell": (MAPPING,),
-    "data.size": (WHOLE,),
+    "data.size": (WHOLE,), "data.caption_column": (WORD,),
 }  # fmt: skip
 """Values of another kind than the default that have a meaning, or whose own check names what is wrong."""
 

@@ -311,7 +311,7 @@ def test_what_is_no_checkpoint(tmp_path: Path, refused: Refused) -> None:
         ("\udcff", "not UTF-8"),
     ]:
         for verb in VERBS:
-            assert said in refused(verb, f"checkpoint={path}", OTHERS.get(verb, "text=a"))
+            assert said in refused(verb, f"checkpoint={path}", *OTHERS.get(verb, ["text=a"]))
 
 
 @pytest.mark.parametrize(

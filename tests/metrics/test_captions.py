@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from lightning_seq.metrics.captions import Pointing, caption_scores, cider, in_boxes
+from lightning_seq.metrics.captions import caption_scores, cider
+from lightning_seq.metrics.pointing import Pointing, in_boxes
 
 NAN = math.nan
 CAPTIONS = ["a red three", "a blue circle", "a red three"]
