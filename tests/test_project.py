@@ -125,7 +125,7 @@ def test_a_wheel_can_be_built_from_the_source_distribution(tmp_path: Path) -> No
     hatchling("build", "-t", "sdist", "-d", str(tmp_path))
     (archive,) = tmp_path.glob("*.tar.gz")
     with tarfile.open(archive) as opened:
-        opened.extractall(tmp_path, filter="data")
+        opened.extractall(tmp_path, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
     source = tmp_path / f"lightning_seq-{lightning_seq.__version__}"
     assert [name for name in tracked("--cached") if not (source / name).is_file()] == []
     assert not list(source.rglob("_fused.*")), "the source distribution holds what was compiled here"

@@ -66,7 +66,8 @@ class ColumnsSampler(Planner[Chunk]):
         return -(-self.length // self.chunk_length)
 
     def __iter__(self) -> Iterator[Chunk]:
-        return self.chunks(self.epoch, self.take_position())
+        # At the first window, not when the iterator is made: a run that resumes sets epoch and position in between.
+        yield from self.chunks(self.epoch, self.take_position())
 
     def chunks(self, epoch: int, position: int = 0) -> Iterator[Chunk]:
         """The windows of an epoch, in order, from number `position`."""

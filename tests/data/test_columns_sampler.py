@@ -57,6 +57,15 @@ def test_drawn_lengths_fill_a_column_and_are_never_short(length: int, chunk: int
     )
 
 
+def test_epoch_and_position_are_read_at_the_first_window() -> None:
+    """A run that resumes sets both after the loader has made the iterator."""
+    sampler = ColumnsSampler(200, 7, random=True, seed=3)
+    windows = iter(sampler)
+    sampler.set_epoch(2)
+    sampler.start_at(5)
+    assert [*windows] == [*sampler.chunks(2)][5:]
+
+
 def test_drawn_lengths_are_those_of_the_paper() -> None:
     lengths = np.concatenate([random_lengths(20_000, 70, 1, epoch) for epoch in range(20)])
     usual = lengths > 52
