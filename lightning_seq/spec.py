@@ -282,3 +282,6 @@ NOT_COUNTED = -1
 
 COUNTED = "counted"
 """The key in a batch's `extra` of the bits that count, if not all do."""
+
+PICTURES, KINDS, BOXES = "pictures", "kinds", "boxes"
+"""The keys in a batch's `extra` of pictures and kinds of questions, and of the boxes of the words of captions."""

@@ -144,6 +144,16 @@ class Attention(nn.Module):
         previous: Float[Tensor, "B S"] | None = None,
         start: Int[Tensor, "B"] | None = None,
     ) -> Attended:
+        """As `draw`, without `chosen`."""
+        return Attended(*self.draw(query, memory, previous, start)[:2])
+
+    def draw(
+        self,
+        query: Float[Tensor, "B T Q"],
+        memory: Memory,
+        previous: Float[Tensor, "B S"] | None = None,
+        start: Int[Tensor, "B"] | None = None,
+    ) -> Drawn:
         """The contexts of T queries; the weights are zero at padding.
 
         previous: the sum of the weights of all earlier queries, a mean over heads; None: zeros. For coverage.
@@ -170,17 +180,12 @@ class Attention(nn.Module):
             weights = weights * emphasis[:, None]
         if (watching := _watched.get()) is not None:
             watching.append(weights.detach())
-        return Attended(self.scorer.context(weights, memory.values), weights)
+        used, chosen = self.used(weights)
+        return Drawn(self.scorer.context(used, memory.values), weights, chosen)
 
-    def draw(
-        self,
-        query: Float[Tensor, "B T Q"],
-        memory: Memory,
-        previous: Float[Tensor, "B S"] | None = None,
-        start: Int[Tensor, "B"] | None = None,
-    ) -> Drawn:
-        """As `attend`; a subclass may draw positions."""
-        return Drawn(*self.attend(query, memory, previous, start))
+    def used(self, weights: Float[Tensor, "B N T S"]) -> tuple[Tensor, Tensor | None]:
+        """The weights of the values in the context, and `Drawn.chosen`."""
+        return weights, None
 
     def _like(self, tensor: Tensor) -> tuple[Tensor, tuple[torch.dtype, ...] | None]:
         """A tensor of the required device, and the allowed types (None: those of the parameters)."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
-from lightning_seq.attention.attention import Attended, Attention, Drawn, Memory
+from lightning_seq.attention.attention import Attention
 
 
 class HardAttention(Attention):
@@ -16,27 +16,7 @@ class HardAttention(Attention):
     evaluation it is the likeliest. The arguments are those of `Attention`.
     """
 
-    def attend(
-        self,
-        query: Float[Tensor, "B T Q"],
-        memory: Memory,
-        previous: Float[Tensor, "B S"] | None = None,
-        start: Int[Tensor, "B"] | None = None,
-    ) -> Attended:
-        return Attended(*self.draw(query, memory, previous, start)[:2])
-
-    def draw(
-        self,
-        query: Float[Tensor, "B T Q"],
-        memory: Memory,
-        previous: Float[Tensor, "B S"] | None = None,
-        start: Int[Tensor, "B"] | None = None,
-    ) -> Drawn:
-        weights = super().attend(query, memory, previous, start).weights
-        seen, chosen = self._one_each(weights)
-        return Drawn(self.scorer.context(seen, memory.values), weights, chosen)
-
-    def _one_each(self, weights: Float[Tensor, "B N T S"]) -> tuple[Tensor, Tensor | None]:
+    def used(self, weights: Float[Tensor, "B N T S"]) -> tuple[Tensor, Tensor | None]:
         """Weights with one position each, and ln of their probability."""
         if not self.training:
             one = torch.zeros_like(weights).scatter(-1, weights.argmax(-1, keepdim=True), 1.0)

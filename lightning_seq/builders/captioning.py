@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,18 +81,13 @@ def task(config: Config, data: CaptioningData, model: Captioner, shared: Shared)
     settings = config["task"]
     if shared["monitor"] == "auto":
         shared = {**shared, "monitor": "val/cider"}
-    trained = frozenset(
-        data.reader.reference(text)
-        for row in range(len(data.lengths("train")))
-        for text in data.prepared.captions("train", row)
-    )
     texts = CaptionTexts(
         data.reader.decode,
         lambda split, row: data.captions(split, row)[0],
         bleu_tokenizer(settings.get("bleu_tokenize", "auto"), data.reader.tokenized),
         lower=False,
         references=data.captions,
-        trained=trained.__contains__,
+        trained=data.train_captions.__contains__,
     )
     made = make_task(
         config,
@@ -171,11 +165,7 @@ def _shown(data: CaptioningData, numbers: Sequence[int], columns: Mapping[str, C
 
 def baseline(data: CaptioningData, task: Captioning) -> Mapping[str, float]:
     """The scores of the most frequent caption of the train split, the first of equals, for every test picture."""
-    counts = Counter(
-        data.reader.reference(text)
-        for row in range(len(data.lengths("train")))
-        for text in data.prepared.captions("train", row)
-    )
+    counts = data.train_captions
     answer = min(counts, key=lambda text: (-counts[text], text))
     references = [data.captions("test", row) for row in range(len(data.lengths("test")))]
     scores, _ = caption_scores([answer] * len(references), references, task.text.tokenize)

@@ -11,10 +11,9 @@ from torch import Tensor
 
 from lightning_seq.config.targets import factory
 from lightning_seq.config.tree import Config
-from lightning_seq.data.visual_questions.reader import PICTURES
 from lightning_seq.errors import UserError
 from lightning_seq.models.encoder import Encoder
-from lightning_seq.spec import Class, DataSpec, Targets
+from lightning_seq.spec import PICTURES, Class, DataSpec, Targets
 
 if TYPE_CHECKING:
     from lightning.pytorch import Callback

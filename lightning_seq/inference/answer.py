@@ -10,11 +10,10 @@ import torch
 
 from lightning_seq.builders.kinds import check_verb
 from lightning_seq.builders.task_kind import Loaded, Row, ranked
-from lightning_seq.data.visual_questions.reader import PICTURES
 from lightning_seq.errors import UserError
 from lightning_seq.inference.predict import choices
 from lightning_seq.models.search import rounded
-from lightning_seq.spec import Answer
+from lightning_seq.spec import PICTURES, Answer
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from lightning_seq.models.decoder import STYLES, Decoder, Source
 from lightning_seq.models.picture.encoder import PictureEncoder
 from lightning_seq.models.recurrent import RecurrentEncoder
 from lightning_seq.models.sequence_writer import SequenceWriter
-from lightning_seq.models.softmax import Softmax, shared_weight
+from lightning_seq.models.softmax import shared_weight
 from lightning_seq.value_types import Fraction, Layers, OneOf, Size
 
 INJECT = ("init", "pre", "par", "merge", "none")
@@ -107,13 +107,7 @@ class Captioner(SequenceWriter):
         self.starts = _Starts(D, cells) if inject == "init" else None
         self.first_word = nn.Linear(D, E) if inject == "pre" else None
         self.dropout, self.output_dropout = Dropout(float(dropout)), Dropout(float(dropout))
-        self.output_projection: nn.Module = nn.Identity()
-        weight = None
-        if tied == "decoder":
-            weight = shared_weight(target, "task.tied=decoder", "embedding")
-            if self.decoder.output_size != E:
-                self.output_projection = nn.Linear(self.decoder.output_size, E, bias=False)
-        self.softmax = Softmax(E if weight is not None else self.decoder.output_size, size, weight)
+        self.set_output(size, shared_weight(target, "task.tied=decoder", "embedding") if tied == "decoder" else None, E)
 
     def encode(self, inputs: UInt8[Tensor, "B C H W"], mask: Bool[Tensor, "B 1"]) -> Source:
         """Pictures to the decoder's source. mask: of the pictures, which have one step each."""

@@ -23,7 +23,7 @@ from lightning_seq.models.bridge import BRIDGES, Bridge
 from lightning_seq.models.decoder import STYLES, Decoder, Source
 from lightning_seq.models.recurrent import RecurrentEncoder
 from lightning_seq.models.sequence_writer import SequenceWriter
-from lightning_seq.models.softmax import Softmax, shared_weight
+from lightning_seq.models.softmax import shared_weight
 from lightning_seq.value_types import Fraction, Layers, OneOf, Size
 
 CONTEXTS = ("none", "final", "mean", "both")
@@ -122,14 +122,8 @@ class EncoderDecoder(SequenceWriter):
         self.bridge = Bridge(bridge, self._directions(), cells)
         self.context, self.reverse_source = context, reverse_source
         self.dropout, self.output_dropout = Dropout(float(dropout)), Dropout(float(dropout))
-        self.output_projection: nn.Module = nn.Identity()
-        weight = None
-        if tied != "none":
-            weight = self._shared(tied)
-            if self.decoder.output_size != E:
-                self.output_projection = nn.Linear(self.decoder.output_size, E, bias=False)
+        self.set_output(size, self._shared(tied) if tied != "none" else None, E)
         self.size, self.tied = size, tied
-        self.softmax = Softmax(E if weight is not None else self.decoder.output_size, size, weight)
 
     def _directions(self) -> list[list[Cell]]:
         return [

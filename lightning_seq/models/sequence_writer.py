@@ -50,6 +50,13 @@ class SequenceWriter(ReadsOldNames, ABC):
     output_dropout: Dropout
     size: int
 
+    def set_output(self, size: int, weight: nn.Parameter | None, width: int) -> None:
+        """Make the softmax and, where a shared weight `[V, width]` has another width, the projection before it."""
+        made = self.decoder.output_size
+        projects = weight is not None and made != width
+        self.output_projection = nn.Linear(made, width, bias=False) if projects else nn.Identity()
+        self.softmax = Softmax(made if weight is None else width, size, weight)
+
     @abstractmethod
     def encode(self, inputs: Tensor, mask: Bool[Tensor, "B S"]) -> Source:
         """The inputs of a batch to the decoder's source."""

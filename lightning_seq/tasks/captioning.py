@@ -13,7 +13,7 @@ from lightning_seq.metrics.captions import caption_scores
 from lightning_seq.metrics.pointing import Pointing
 from lightning_seq.models.captioner import Captioner, doubly_stochastic
 from lightning_seq.models.sequence_writer import DecoderOutput
-from lightning_seq.spec import Batch
+from lightning_seq.spec import BOXES, Batch
 from lightning_seq.tasks.detokenizer import CaptionTexts
 from lightning_seq.tasks.sequence_to_sequence import SequenceToSequence
 from lightning_seq.tasks.task import SPLITS
@@ -66,9 +66,9 @@ class Captioning(SequenceToSequence):
 
     def look(self, weights: Tensor, batch: Batch) -> None:
         super().look(weights, batch)
-        if self.pointing is not None and "boxes" in batch.extra:
+        if self.pointing is not None and BOXES in batch.extra:
             self._has_boxes = True
-            self.pointing.update(weights, batch.extra["boxes"], batch.target_mask, self.model.picture.grid)
+            self.pointing.update(weights, batch.extra[BOXES], batch.target_mask, self.model.picture.grid)
 
     def attention_values(self) -> dict[str, Tensor]:
         values = super().attention_values()

@@ -10,7 +10,7 @@ from torch.nn import functional
 from torchmetrics import MeanMetric
 
 from lightning_seq.metrics.by_kind import AccuracyByKind
-from lightning_seq.spec import Batch
+from lightning_seq.spec import KINDS, PICTURES, Batch
 from lightning_seq.tasks.classification import SequenceClassification
 
 
@@ -32,15 +32,15 @@ class VisualQuestions(SequenceClassification):
         return functional.log_softmax(scores, -1)
 
     def scores(self, batch: Batch) -> Tensor:
-        return self.model(batch.inputs, batch.mask, batch.extra["pictures"])
+        return self.model(batch.inputs, batch.mask, batch.extra[PICTURES])
 
     def look(self, scores: Tensor, batch: Batch) -> None:
         counts = batch.target_mask
         right = (scores.argmax(-1) == batch.targets)[counts]
         if self.by_kind is not None:
-            self.by_kind.update(right, batch.extra["kinds"][counts])
+            self.by_kind.update(right, batch.extra[KINDS][counts])
         order = _shuffled(batch.mask, batch.ids)
-        other = self.model(batch.inputs.gather(1, order), batch.mask, batch.extra["pictures"])
+        other = self.model(batch.inputs.gather(1, order), batch.mask, batch.extra[PICTURES])
         self.shuffled.update((other.argmax(-1) == batch.targets)[counts].float())
 
     def logged(self, split: str, means: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -43,9 +43,9 @@ def answered(question: str, things: tuple[Thing, ...]) -> str:
         return only.colour
     (only,) = [thing for thing in things if [thing.colour, thing.kind] == words[-2:]]
     row, column = only.row, only.column
-    beside = {"left": (row, column - 1), "right": (row, column + 1), "above": (row - 1, column),
+    neighbours = {"left": (row, column - 1), "right": (row, column + 1), "above": (row - 1, column),
               "below": (row + 1, column)}  # fmt: skip
-    return at[beside[words[2]]].kind
+    return at[neighbours[words[2]]].kind
 
 
 def test_every_answer_is_right(tables: Tables) -> None:

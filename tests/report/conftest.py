@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.report.browser import Browser
 from tests.report.made_captions import make_captions
 from tests.report.made_comparison import make_comparison
 from tests.report.made_language import make_language
@@ -43,3 +44,21 @@ def _make_music() -> Callable[..., Path]:
 @pytest.fixture(scope="session", name="make_translation")
 def _make_translation() -> Callable[..., Path]:
     return make_translation
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with Browser() as opened:
+        yield opened
+
+
+@pytest.fixture
+def browser(chromium: Browser, page: Path) -> Iterator[Browser]:
+    """With the module's page open; in the end it may have said nothing and asked nobody for anything."""
+    chromium.resize(1400, 900)
+    chromium.said.clear()
+    chromium.requested.clear()
+    chromium.open(page)
+    yield chromium
+    assert chromium.said == []
+    assert chromium.requested == [page.as_uri()]

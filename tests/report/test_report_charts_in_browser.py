@@ -6,7 +6,7 @@ import csv
 import io
 import re
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import pairwise
 from math import log
 from pathlib import Path
@@ -35,24 +35,6 @@ def page(make_comparison: Make, tmp_path_factory: pytest.TempPathFactory) -> Pat
     directory = tune(make_comparison(tmp_path_factory.mktemp("runs") / "A demo", labels=("rnn", "gru"), seeds=3))
     (directory / "dashboard.html").write_text(dashboard(directory), encoding="utf-8")
     return directory / "dashboard.html"
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with Browser() as opened:
-        yield opened
-
-
-@pytest.fixture
-def browser(chromium: Browser, page: Path) -> Iterator[Browser]:
-    """With the page open; in the end it may have said nothing and asked nobody for anything (a PNG asks itself)."""
-    chromium.resize(1400, 900)
-    chromium.said.clear()
-    chromium.requested.clear()
-    chromium.open(page)
-    yield chromium
-    assert chromium.said == []
-    assert [address for address in chromium.requested if not address.startswith("data:")] == [page.as_uri()]
 
 
 def changed(browser: Browser, action: Callable[[], object]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -28,24 +28,6 @@ def page(make_comparison: Make, tmp_path_factory: pytest.TempPathFactory) -> Pat
     directory = make_comparison(tmp_path_factory.mktemp("runs") / "A demo", failed=(("birnn", 3),), steps_per_epoch=5)
     (directory / "dashboard.html").write_text(dashboard(directory), encoding="utf-8")
     return directory / "dashboard.html"
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with Browser() as opened:
-        yield opened
-
-
-@pytest.fixture
-def browser(chromium: Browser, page: Path) -> Iterator[Browser]:
-    """With the page open; in the end it may have said nothing and asked nobody for anything."""
-    chromium.resize(1400, 900)
-    chromium.said.clear()
-    chromium.requested.clear()
-    chromium.open(page)
-    yield chromium
-    assert chromium.said == []
-    assert chromium.requested == [page.as_uri()]
 
 
 def test_a_table_is_sorted_from_the_keyboard(browser: Browser) -> None:

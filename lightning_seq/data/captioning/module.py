@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated
 
@@ -22,13 +24,10 @@ from lightning_seq.data.pictures import FITS
 from lightning_seq.data.planner import Planner
 from lightning_seq.data.sources.captions import CaptionSource
 from lightning_seq.data.token_arrays import unknown_share
-from lightning_seq.spec import Batch
+from lightning_seq.spec import BOXES, Batch
 from lightning_seq.text.padding import pad_flat
 from lightning_seq.text.vocabulary import EOS, Vocabulary
 from lightning_seq.value_types import MAX_TOKENS, OneOf, Size, Workers
-
-BOXES = "boxes"
-"""The key in a batch's `extra` of the boxes of its words."""
 
 
 class CaptionDataset(Dataset[Batch]):
@@ -130,6 +129,11 @@ class CaptioningData(DataModule[PreparedCaptions, PictureReader]):
     def captions(self, split: str, row: int) -> list[str]:
         """The captions of picture `row` of a split as `reader.decode` would write them."""
         return [self.reader.reference(text) for text in self.prepared.captions(split, row)]
+
+    @cached_property
+    def train_captions(self) -> Counter[str]:
+        """How often the train split has each caption, as `reader.decode` would write it."""
+        return Counter(text for row in range(len(self.lengths("train"))) for text in self.captions("train", row))
 
     def picture(self, split: str, row: int) -> np.ndarray:
         """`[channels, height, width]` uint8, picture `row` of a split."""

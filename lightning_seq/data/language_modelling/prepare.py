@@ -83,7 +83,7 @@ class TextSplit(Ragged):
                   `lower`). Of words: their letters and marks, one space for white space between them, as typed, and a
                   line feed after each line; other white space and lines without a token are not counted.
     surface_nats: of what the tokens leave open about these characters (`surface.py`): the spelling of each unknown
-                  token, and spaces next to marks; None if the text itself has `<unk>` in the place of a word.
+                  token, and spaces next to marks; None if the text itself has `<unk>` instead of a word.
     firsts:       `[N, 2]`, the characters and surface nats of the first token of each line; `[0, 2]` if lines have an
                   end, so that first tokens are predicted too.
     """

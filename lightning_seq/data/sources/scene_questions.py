@@ -116,8 +116,8 @@ def answer(kind: str, words: tuple[str, ...], things: tuple[Thing, ...]) -> str 
         return None
     down, right = _STEPS[words[0]]
     place = named[0].row + down, named[0].column + right
-    beside = [thing for thing in things if (thing.row, thing.column) == place]
-    return beside[0].kind if beside else None
+    found = [thing for thing in things if (thing.row, thing.column) == place]
+    return found[0].kind if found else None
 
 
 def _with_answer(kind: str, words: tuple[str, ...], wanted: str, draw: Drawer) -> tuple[Thing, ...]:

@@ -19,8 +19,8 @@ from lightning_seq.data.planner import Planner
 from lightning_seq.data.sources.visual_questions import QuestionSource
 from lightning_seq.data.token_arrays import unknown_share
 from lightning_seq.data.visual_questions.prepare import PreparedQuestions, QuestionSplit, prepare_questions
-from lightning_seq.data.visual_questions.reader import PICTURES, QuestionReader
-from lightning_seq.spec import Answer, Batch
+from lightning_seq.data.visual_questions.reader import QuestionReader
+from lightning_seq.spec import KINDS, PICTURES, Answer, Batch
 from lightning_seq.text.padding import pad_flat
 from lightning_seq.text.vocabulary import Vocabulary
 from lightning_seq.value_types import MAX_TOKENS, OneOf, Size, Workers
@@ -37,7 +37,7 @@ class QuestionDataset(Dataset[Batch]):
         inputs, mask = pad_flat(split.flat, split.offsets, rows)
         extra = {
             PICTURES: torch.from_numpy(split.pictures[split.picture[rows]]),
-            "kinds": torch.from_numpy(split.kinds[rows]),
+            KINDS: torch.from_numpy(split.kinds[rows]),
         }
         answers, counts = torch.from_numpy(split.answers[rows]), torch.from_numpy(real)
         return Batch(torch.from_numpy(rows), inputs, mask, answers, counts, shard.count, extra)

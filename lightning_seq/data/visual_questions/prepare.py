@@ -157,7 +157,7 @@ def _build(
 
 
 def _answers(name: str, loaded: Loaded[QuestionTable]) -> list[str]:
-    """The answers of the train split. Raises UserError for an empty split, and for an answer that is none of them."""
+    """The answers of the train split. Raises UserError for an empty split, and for an answer that it does not have."""
     for split, table in loaded.tables.items():
         if not len(table):
             raise empty_split(name, split, "a question")

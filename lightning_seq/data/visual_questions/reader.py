@@ -13,13 +13,10 @@ from lightning_seq.data.note import EMPTY, Note, note_of_tokens
 from lightning_seq.data.pictures import Pixels, read_fitted
 from lightning_seq.data.reader import Reader, check_some, empty_text
 from lightning_seq.errors import UserError
-from lightning_seq.spec import Batch, Question
+from lightning_seq.spec import KINDS, PICTURES, Batch, Question
 from lightning_seq.text.padding import pad
 from lightning_seq.text.segmenter import Segmenter
 from lightning_seq.text.vocabulary import Vocabulary
-
-PICTURES = "pictures"
-"""The key of the pictures in a batch's `extra`."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +43,7 @@ class QuestionReader(Reader):
         ids, mask = pad([np.array(self.vocabulary.encode(words), dtype=np.int64) for words in tokens])
         pictures = torch.from_numpy(np.stack([self.read(path).values for path, _ in pairs]))
         zeros = torch.zeros(len(pairs), dtype=torch.int64)
-        return Batch(torch.arange(len(pairs)), ids, mask, zeros, zeros.bool(), 0, {PICTURES: pictures, "kinds": zeros})
+        return Batch(torch.arange(len(pairs)), ids, mask, zeros, zeros.bool(), 0, {PICTURES: pictures, KINDS: zeros})
 
     def _tokens(self, question: str, number: int) -> list[str]:
         if not any(map(str.strip, tokens := self.segmenter(question))):

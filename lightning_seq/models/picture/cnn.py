@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from torch import Tensor, nn
+from torch import nn
 
 from lightning_seq.models.convolution import check_sizes
 from lightning_seq.models.picture.encoder import PictureEncoder
@@ -28,7 +28,6 @@ class ConvolutionalEncoder(PictureEncoder):
     """
 
     def __init__(self, channels: int, size: tuple[int, int], widths: Sequence[Size] = (32, 64, 128, 128)) -> None:
-        super().__init__(channels, size)
         check_sizes(**{f"picture.widths[{index}]": width for index, width in enumerate(widths)})
         layers: list[nn.Module] = []
         before = channels
@@ -36,9 +35,4 @@ class ConvolutionalEncoder(PictureEncoder):
             layers += [nn.MaxPool2d(2)] if index else []
             layers += [nn.Conv2d(before, width, 3, padding=1, bias=False), normalised(width), nn.ReLU()]
             before = width
-        self.layers = nn.Sequential(*layers)
-        self.output_size = before
-        self.set_grid()
-
-    def maps(self, x: Tensor) -> Tensor:
-        return self.layers(x)
+        super().__init__(channels, size, nn.Sequential(*layers), before)

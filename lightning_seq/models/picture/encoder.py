@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
@@ -11,7 +9,7 @@ from torch import Tensor, nn
 from lightning_seq.errors import UserError
 
 
-class PictureEncoder(nn.Module, ABC):
+class PictureEncoder(nn.Module):
     """From pictures to a vector for each place of a grid.
 
         v_s = f(x)_s + p_s,  s = row · columns + column
@@ -19,41 +17,32 @@ class PictureEncoder(nn.Module, ABC):
     x is the picture in -1 to 1; p `[S, D]` are learned vectors of the places, see `Places`.
 
     channels, size: of the pictures: their number of colours, their height and width.
-    grid:           rows and columns of places.
+    layers:         f, from `[B, C, H, W]` to a map `[B, D, R, K]` of R rows and K columns.
     output_size:    D.
+    grid:           R and K.
 
-    A subclass sets `output_size`, then calls `set_grid`, and gives f in `maps`.
+    Raises UserError for pictures that are too small for the layers.
     """
 
-    output_size: int
-
-    def __init__(self, channels: int, size: tuple[int, int]) -> None:
+    def __init__(self, channels: int, size: tuple[int, int], layers: nn.Module, output_size: int) -> None:
         super().__init__()
-        self.channels, self.size, self.grid = channels, size, (0, 0)
-
-    def set_grid(self) -> None:
-        """Find the grid from the shape of `maps`. Raises UserError for pictures that are too small."""
-        with torch.no_grad():
-            try:
-                maps = self.maps(torch.zeros(1, self.channels, *self.size))
-            except RuntimeError:
-                maps = torch.zeros(1, 1, 0, 0)
-        rows, columns = maps.shape[2:]
+        self.layers, self.output_size = layers, output_size
+        try:
+            with torch.no_grad():
+                rows, columns = layers(torch.zeros(1, channels, *size)).shape[2:]
+        except RuntimeError:  # torch refuses maps without a place
+            rows = columns = 0
         if not rows * columns:
             raise UserError(
-                f"data.size={list(self.size)} is too small for {type(self).__name__}: expected larger pictures, or "
+                f"data.size={list(size)} is too small for {type(self).__name__}: expected larger pictures, or "
                 "fewer channels (layers) in model.picture"
             )
         self.grid = rows, columns
-        self.places = Places(self.grid, self.output_size)
-
-    @abstractmethod
-    def maps(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B D R K"]:
-        """f of pictures in -1 to 1, for each place of R rows and K columns."""
+        self.places = Places(self.grid, output_size)
 
     def forward(self, pictures: UInt8[Tensor, "B C H W"]) -> Float[Tensor, "B S D"]:
         dtype = self.places.vectors.dtype
-        maps = self.maps(pictures.to(dtype) / 127.5 - 1)
+        maps = self.layers(pictures.to(dtype) / 127.5 - 1)
         return maps.flatten(2).transpose(1, 2) + self.places.vectors
 
     def extra_repr(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import nn
 
 from lightning_seq.models.convolution import check_sizes
 from lightning_seq.models.picture.encoder import PictureEncoder
@@ -17,11 +17,5 @@ class PatchEncoder(PictureEncoder):
     """
 
     def __init__(self, channels: int, size: tuple[int, int], patch: Size = 8, width: Size = 128) -> None:
-        super().__init__(channels, size)
         check_sizes(patch=patch, width=width)
-        self.projection = nn.Conv2d(channels, width, patch, patch)
-        self.output_size = width
-        self.set_grid()
-
-    def maps(self, x: Tensor) -> Tensor:
-        return self.projection(x)
+        super().__init__(channels, size, nn.Conv2d(channels, width, patch, patch), width)

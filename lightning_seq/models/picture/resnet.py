@@ -40,7 +40,6 @@ class ResidualEncoder(PictureEncoder):
     def __init__(
         self, channels: int, size: tuple[int, int], widths: Sequence[Size] = (32, 64, 128), blocks: Size = 2
     ) -> None:
-        super().__init__(channels, size)
         check_sizes(**{f"picture.widths[{index}]": width for index, width in enumerate(widths)}, blocks=blocks)
         layers: list[nn.Module] = [nn.Conv2d(channels, widths[0], 3, padding=1, bias=False)]
         before = widths[0]
@@ -48,9 +47,4 @@ class ResidualEncoder(PictureEncoder):
             for block in range(blocks):
                 layers.append(ResidualBlock(before, width, 2 if stage and not block else 1))
                 before = width
-        self.layers = nn.Sequential(*layers)
-        self.output_size = before
-        self.set_grid()
-
-    def maps(self, x: Tensor) -> Tensor:
-        return self.layers(x)
+        super().__init__(channels, size, nn.Sequential(*layers), before)
