@@ -53,7 +53,7 @@ def run(arguments: Translate) -> int:
 
 
 def _tsv_cell(text: str) -> str:
-    return table_cell(text.replace("\t", " "))
+    return table_cell(text).replace("\t", " ")
 
 
 def _write_lines(

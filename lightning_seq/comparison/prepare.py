@@ -38,6 +38,11 @@ class PreparedEntry:
     mode: str
 
 
+def key_of(config: Config) -> str:
+    """Equal for configurations with the same data and vectors."""
+    return fingerprint([config[part] for part in ("data", "embedding", "word2vec", "cache")])
+
+
 def prepare(
     entries: Sequence[Entry], seeds: Sequence[int], notify: Callable[[str], None], progress: bool = True
 ) -> list[PreparedEntry]:
@@ -47,6 +52,7 @@ def prepare(
     Raises UserError for wrong data or vectors, and for an architecture that cannot be built.
     """
     shared: dict[str, tuple[Any, Inputs]] = {}
+    marked: dict[str, dict[str, str | None]] = {}
     told: set[str] = set()
 
     def once(line: str) -> None:
@@ -56,7 +62,7 @@ def prepare(
 
     def made(config: Config, seed: int, brief: bool) -> tuple[Any, Inputs]:
         config = seeded(config, seed)
-        key = fingerprint([config[part] for part in ("data", "embedding", "word2vec", "cache")])
+        key = key_of(config)
         if key not in shared:
             data = build_data(config)
             once(f"seed {seed}: {data.headline()}" if brief else data.summary())
@@ -66,6 +72,16 @@ def prepare(
                 notify(note)
         return shared[key]
 
+    def marks_of(config: Config, seed: int) -> dict[str, str | None]:
+        """The fingerprints of a seed's data and vectors, which are dropped unless they are those of the first seed."""
+        key = key_of(seeded(config, seed))
+        if key not in marked:
+            data, inputs = made(config, seed, brief=seed != seeds[0])
+            marked[key] = {**{name: data.fingerprints[name] for name in ("data", "split")}, "embedding": inputs.mark}
+            if seed != seeds[0]:
+                del shared[key]
+        return marked[key]
+
     matching = Matching.of(entries[0].config)
     ready = []
     for entry in entries:
@@ -74,14 +90,10 @@ def prepare(
             notify(line)
     for entry in entries:
         config = entry.config
-        by_seed = {seed: made(config, seed, brief=seed != seeds[0]) for seed in seeds}
-        data, inputs = by_seed[seeds[0]]
+        data, inputs = made(config, seeds[0], brief=False)
+        marks = {seed: marks_of(config, seed) for seed in seeds}
         for line in _of_seeds(config, data):
             once(line)
-        marks = {
-            seed: {**{name: own.fingerprints[name] for name in ("data", "split")}, "embedding": vectors.mark}
-            for seed, (own, vectors) in by_seed.items()
-        }
         if matching is not None:
             entry, size = matching.solve(entry, data.spec, inputs.width)
             config = entry.config

@@ -179,7 +179,7 @@ def plan_lines(plan: Plan, states: Sequence[State]) -> list[str]:
     if plan.looks is None:
         return lines
     looks, ended = plan.looks, {state.run for state in states if state.status in ("done", "failed")}
-    seeds = {run: int(run.rpartition("-seed")[2]) for run in plan.runs}
+    seeds = plan.seed_of()
     open_seeds = [seed for run, seed in seeds.items() if run not in ended]
     done = min(open_seeds) - 1 if open_seeds else max(seeds.values(), default=0)
     read = sum(look <= done for look in looks.seeds)

@@ -215,7 +215,10 @@ def _refuse_fixed(words: Sequence[Word], model: str) -> None:
 
 def _read_name(config: Config, group: str, key: str, folder: str, kind: str) -> None:
     """Replace the name in a key, such as `model.decoder_cell=lstm`, by its file in a folder of `conf/`."""
-    name, known = config[group].get(key), sorted(file.stem for file in (conf_directory() / folder).glob("*.yaml"))
+    name = config[group].get(key)
+    if not isinstance(name, str | dict) or "_target_" in name:
+        return
+    known = sorted(file.stem for file in (conf_directory() / folder).glob("*.yaml"))
     if isinstance(name, dict) and "_target_" not in name:
         raise UserError(f"{group}.{key}={name}: expected a {kind} ({near('', known)}) or {{_target_: …}}")
     if not isinstance(name, str):

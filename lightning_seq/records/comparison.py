@@ -70,8 +70,12 @@ class Plan(JsonRecord):
     @property
     def seeds(self) -> set[int]:
         """The seeds of the runs."""
-        ends = (name.rpartition("-seed")[2] for name in self.runs)
-        return {int(end) for end in ends if end.isdecimal()} | {seed for one in self.additions for seed in one.seeds}
+        return {*self.seed_of().values(), *(seed for one in self.additions for seed in one.seeds)}
+
+    def seed_of(self) -> dict[str, int]:
+        """The seed of each run whose name ends with one."""
+        ends = {name: name.rpartition("-seed")[2] for name in self.runs}
+        return {name: int(end) for name, end in ends.items() if end.isdecimal()}
 
 
 def read_plan(directory: Path, remedy: str | None = None) -> Plan | None:

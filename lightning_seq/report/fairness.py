@@ -25,7 +25,7 @@ def fairness(records: Sequence[Record], tuned: Collection[str] = ()) -> list[Agr
 
 
 def unequal(conditions: Sequence[Agreement]) -> str:
-    """The sentence that a verdict begins with: what seeds draw, and what is unequal; empty for none of it."""
+    """The sentence that a verdict begins with: what seeds draw, and what is unequal; empty without either."""
     texts = [_TEXTS[item.name](item) for item in conditions if item.equal is False or item.name == SEEDS]
     return f"Conditions: {'; '.join(texts)}." if texts else ""
 

@@ -143,7 +143,7 @@ def over_data_sets(data_sets: Sequence[DataSet]) -> OverDataSets | None:
         return None
     kept = [data_set for data_set in scored if all(name in data_set.scores for name in widest)]
     labels = [name for name in dict.fromkeys(names) if all(name in data_set.scores for data_set in kept)]
-    notes += [f"{data_set.name} has no two of these labels" for data_set in scored if data_set not in kept]
+    notes += [f"{data_set.name} does not have both {listed(widest)}" for data_set in scored if data_set not in kept]
     alone = [
         f"{name} has results on {listed(on)} alone"
         for name in dict.fromkeys(names)

@@ -280,7 +280,7 @@ def over_csv(over: OverDataSets) -> str:
     """The labels over all data sets, see `over_data_sets_tables.sheet`."""
     buffer = io.StringIO()
     writer(buffer, lineterminator="\n").writerows(
-        [one_line(_precise(value)) for value in row] for row in over_data_sets_tables.sheet(over)
+        [table_cell(one_line(_precise(value))) for value in row] for row in over_data_sets_tables.sheet(over)
     )
     return buffer.getvalue()
 

@@ -55,4 +55,5 @@ class SpellingModel:
     def nats(self, word: str) -> float:
         """-ln p(spelling)."""
         symbols = self._symbols(word)
-        return -sum(log(self.probability(symbols[at], symbols[:at])) for at in range(1, len(symbols)))
+        contexts = (symbols[max(0, at - self.order + 1) : at] for at in range(1, len(symbols)))
+        return -sum(log(self.probability(symbol, before)) for symbol, before in zip(symbols[1:], contexts, strict=True))

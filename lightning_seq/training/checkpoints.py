@@ -212,9 +212,10 @@ def _check_archive(path: Path) -> None:
 def fits(weights: Mapping[str, object], model: nn.Module) -> str | None:
     """The reason why weights do not fit a model, which may be on the device `meta`; None if they do.
 
-    Each weight must be stored in full: a single number may be expanded to any size.
+    Each weight must be stored in full: a single number may be expanded to any size, and several weights may share
+    their numbers only where the model ties them.
     """
-    state = model.state_dict()
+    state, owners = model.state_dict(keep_vars=True), dict[int, object]()
     for name in sorted({*weights, *state}):
         own, weight = state.get(name), weights.get(name)
         if own is None or weight is None:
@@ -223,7 +224,8 @@ def fits(weights: Mapping[str, object], model: nn.Module) -> str | None:
             return f"{name} is no tensor"
         if weight.shape != own.shape or weight.is_complex() != own.is_complex():
             return f"{name} has the shape {[*weight.shape]}, expected {[*own.shape]}"
-        if weight.nbytes > weight.untyped_storage().nbytes():
+        shared = owners.setdefault(weight.untyped_storage().data_ptr(), own) is not own and weight.nbytes > 0
+        if shared or weight.nbytes > weight.untyped_storage().nbytes():
             return f"{name} is not stored in full"
     return None
 

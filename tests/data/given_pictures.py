@@ -13,11 +13,13 @@ def write_set(place: Path, rows: int) -> None:
     columns = {
         "image": [Pillow.new("RGB", (10, 10), (20 * row, 0, 0)) for row in range(rows)],
         "caption": [f"picture {row}" for row in range(rows)],
+        "other": [f"the picture {row}" for row in range(rows)],
+        "kind": ["odd" if row % 2 else "even" for row in range(rows)],
         "captions": [{"de": f"bild {row}", "en": f"picture {row}"} for row in range(rows)],
     }
-    kinds = Features(
-        {"image": Image(), "caption": Value("string"), "captions": {"de": Value("string"), "en": Value("string")}}
-    )
+    text = Value("string")
+    names = dict.fromkeys(("caption", "other", "kind"), text)
+    kinds = Features({"image": Image(), **names, "captions": {"de": text, "en": text}})
     (place / "data").mkdir(parents=True)
     Dataset.from_dict(columns, kinds).to_parquet(place / "data" / "train-00000-of-00001.parquet")
     (place / "README.md").write_text("")

@@ -14,6 +14,7 @@ from lightning_seq.data.sources.public import CaptionedPictures
 from lightning_seq.data.sources.scenes import Scenes, Thing, caption
 from lightning_seq.data.sources.synthetic import Synthetic
 from lightning_seq.errors import UserError
+from tests.data.given_pictures import write_set
 
 THINGS = (Thing("three", "red", 0, 0, 1, 2, 12, 0), Thing("circle", "blue", 0, 2, 34, 2, 12, -1),
           Thing("seven", "purple", 2, 1, 17, 35, 12, 5))  # fmt: skip
@@ -142,6 +143,7 @@ def test_karpathys_splits(album: Path) -> None:
         "test": 3,
     }
     assert data.captions("test", 0) == ["picture 3", "the same"]
+    assert data.drawn == ()
 
 
 def test_a_directory_with_metadata(album: Path) -> None:
@@ -187,19 +189,22 @@ def test_another_content_of_a_picture_is_prepared_again(album: Path) -> None:
     assert of_files(album, "a.txt", text).fingerprints != first
 
 
-def test_languages_of_a_public_set(tmp_path: Path) -> None:
-    from tests.data.given_pictures import write_set
-
+def test_columns_and_languages_of_a_public_set(tmp_path: Path) -> None:
     write_set(tmp_path / "mirror" / "own" / "set", 12)
-    source = CaptionedPictures({"id": "own/set"}, str(tmp_path / "mirror"), language="de", splits=ONLY_TRAIN)
-    data = CaptioningData(source, tmp_path / "cache", size=8)
+
+    def source(**keys: object) -> CaptionedPictures:
+        splits = {"train": "train", "validation": None, "test": None}
+        return CaptionedPictures({"id": "own/set"}, str(tmp_path / "mirror"), splits=splits, **keys)
+
+    data = CaptioningData(source(language="de"), tmp_path / "cache", size=8)
     assert data.captions("train", 0)[0].startswith("bild")
+    several = CaptioningData(source(caption_column=["caption", "other"]), tmp_path / "cache", size=8)
+    assert [len(several.captions("train", row)) for row in range(2)] == [2, 2]
+    even = source(label_column="kind", label="even").load().tables["train"]
+    assert {text for texts in even.captions for text in texts} <= {f"picture {row}" for row in range(0, 12, 2)}
+    with pytest.raises(UserError, match="no row has kind=neither"):
+        source(label_column="kind", label="neither").load()
     with pytest.raises(UserError, match=r"no language 'fr' \(data.language\)"):
-        CaptionedPictures({"id": "own/set"}, str(tmp_path / "mirror"), language="fr", splits=ONLY_TRAIN).load()
+        source(language="fr").load()
     with pytest.raises(UserError, match="holds no pictures"):
-        CaptionedPictures(
-            {"id": "own/set"}, str(tmp_path / "mirror"), picture_column="caption", splits=ONLY_TRAIN
-        ).load()
-
-
-ONLY_TRAIN = {"train": "train", "validation": None, "test": None}
+        source(picture_column="caption").load()

@@ -56,6 +56,12 @@ def test_the_first_of_several_frames() -> None:
     assert found.values[0, 0, 0] > 200
 
 
+def test_a_turned_photograph_is_turned_back() -> None:
+    image, exif = Image.new("RGB", (4, 3), RED), Image.Exif()
+    exif[0x0112] = 6  # the camera was held upright
+    assert read(content(image, "JPEG", exif=exif)).values.shape == (4, 3, 3)
+
+
 @pytest.mark.parametrize(
     ("data", "message"),
     [

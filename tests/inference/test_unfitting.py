@@ -54,6 +54,14 @@ def grow(content: dict[str, Any]) -> None:
             content["state_dict"][name] = torch.zeros(1).expand(len(value), 100_000)
 
 
+def share(content: dict[str, Any]) -> None:
+    """All weights are parts of the numbers of the largest one."""
+    numbers = torch.zeros(max(value.numel() for value in content["state_dict"].values()))
+    content["state_dict"] = {
+        name: numbers[: value.numel()].view(value.shape) for name, value in content["state_dict"].items()
+    }
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -74,6 +82,7 @@ def grow(content: dict[str, Any]) -> None:
         (of_weights(lambda weight: None), "is missing"),
         (of_weights(lambda weight: torch.zeros(1).expand(weight.shape)), "is not stored in full"),
         (grow, "is not stored in full"),
+        (share, "is not stored in full"),
     ],
 )
 def test_a_part_that_does_not_fit_the_others(

@@ -129,7 +129,7 @@ def test_data_sets_with_other_pairs_of_labels_do_not_hide_a_comparison() -> None
     )
     assert found.names == ("d0", "d1", "d3")
     assert [row.name for row in found.labels] == ["lstm", "rnn"]
-    assert "d2 has no two of these labels; gru has results on d0 alone" in found.how[-1]
+    assert "d2 does not have both lstm and rnn; gru has results on d0 alone" in found.how[-1]
 
 
 def test_what_is_missing_is_left_out_and_told() -> None:
@@ -149,7 +149,7 @@ def test_what_is_missing_is_left_out_and_told() -> None:
     assert {row.name for row in found.labels} == {*LEVELS}
     assert found.how[-1] == (
         "Left out of these ranks: bare has no baseline that test/perplexity is measured from; apart has several test "
-        "sets; alone has no two of these labels; irnn-datad0 has results on d0 alone (labels of two data "
+        "sets; alone does not have both gru and lstm; irnn-datad0 has results on d0 alone (labels of two data "
         "sets are the same if their model, cell, attention and initialisation are)."
     )
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
 from pathlib import Path
 
-from lightning_seq.data.pictures import PictureFile
+from lightning_seq.data.pictures import Picture, PictureFile
 from lightning_seq.data.sources.captions import CaptionTable
 from lightning_seq.data.sources.split_files import SplitFiles, decoded
 from lightning_seq.data.sources.table import Cut, Loaded
 from lightning_seq.errors import UserError, near
 from lightning_seq.files import DamagedError, Plain, fingerprint, parse_json
 from lightning_seq.printable import number_of
-from lightning_seq.text.column import json_object, records
+from lightning_seq.text.column import delimiter_of, json_object, records
 from lightning_seq.text.lines import check_characters, split_lines
 
 FORMS = (
@@ -52,18 +54,22 @@ class CaptionFiles(SplitFiles, Cut):
     def identity(self) -> Plain:
         files = {
             split: [[picture.name, *_mark(picture)] for picture in table.pictures] + [table.captions]
-            for split, table in self._tables()[0].items()
+            for split, table in self._tables[0].items()
         }
         return {"captions": fingerprint(files), "cut": self.shares(), **self.encoded()}
 
     def load(self) -> Loaded[CaptionTable]:
         """Raises UserError, with file and line, for a mistake in the files, and for a missing picture."""
-        tables, notes = self._tables()
+        tables, notes = self._tables
         return self.loaded(tables, notes=notes)
 
+    def given(self) -> Collection[str]:
+        return self._tables[0].keys()
+
+    @cached_property
     def _tables(self) -> tuple[dict[str, CaptionTable], list[str]]:
         paths, notes = self.paths(), list[str]()
-        if paths["train"].suffix == ".json":
+        if paths["train"].suffix.lower() == ".json":
             plain = _json(paths["train"], self.encoding)
             if _is_karpathys(plain):
                 others = [split for split in paths if split != "train"]
@@ -114,7 +120,9 @@ class CaptionFiles(SplitFiles, Cut):
         text = decoded(path, self.encoding)
         first = text.lstrip("\r\n").partition("\n")[0]
         tabs = path.suffix.lower() == ".tsv"
-        delimiter = "\t" if tabs else next((mark for mark in ",;\t|" if mark in first), ",")
+        names = product(*(([own] if (own := getattr(self, setting)) else usual) for setting, usual in _USUAL.items()))
+        fitting = (mark for two in names if (mark := delimiter_of(first, two)) != ",")
+        delimiter = "\t" if tabs else next(fitting, ",")
         rows = records(io.StringIO(text, newline="\n"), delimiter, not tabs, str(path))
         header = next([name.strip() for name in row] for *_, row in rows if row)
         columns = [self._column(path, setting, header) for setting in _USUAL]
@@ -237,10 +245,9 @@ def _inside(root: Path, name: str, path: Path) -> Path:
     return file
 
 
-def _mark(picture: object) -> tuple[int, int]:
+def _mark(picture: Picture) -> tuple[int, int]:
     """Size and time of a picture's file: another content has another one."""
-    content = picture.content if isinstance(picture, PictureFile) else None
-    if not isinstance(content, Path):
-        return 0, 0
-    stat = content.stat()
+    if not isinstance(picture, PictureFile) or not isinstance(picture.content, Path):
+        raise TypeError(f"{picture.name} is in no file")
+    stat = picture.content.stat()
     return stat.st_size, stat.st_mtime_ns

@@ -164,9 +164,10 @@ def _answers(name: str, loaded: Loaded[QuestionTable]) -> list[str]:
     trained = sorted(set(loaded.tables["train"].answers))
     if len(trained) < 2:
         raise UserError(f"{name}: the train split has one answer, {trained[0]!r}: expected at least two")
+    known = set(trained)
     for split, table in loaded.tables.items():
         for text, row in zip(table.answers, table.ids, strict=True):
-            if text not in trained:
+            if text not in known:
                 raise UserError(
                     f"{name}, {split} split, example {row}: no training example has the answer {text!r}: "
                     f"expected one of {', '.join(trained[:12])}"

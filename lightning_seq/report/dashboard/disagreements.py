@@ -97,10 +97,11 @@ _COUNTS = {
 
 
 def _grouped(runs: list[tuple[Path, Record]]) -> bool:
-    """Whether the examples of the first readable run have groups."""
+    """Whether the examples of a run have groups, as the verdict counts them (`examples.py`)."""
     for run in runs:
         for _, found in read_artifacts([run], "predictions", read_groups)[0]:
-            return found is not None
+            if found is not None:
+                return True
     return False
 
 

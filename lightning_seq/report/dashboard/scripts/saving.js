@@ -53,9 +53,13 @@ async function pngOf(svg) {
   return new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
 }
 
+// As `printable.table_cell`: no spreadsheet takes a text for a formula.
+const formula = /^'*[=+\-@＝＋－＠\t\n\r]/;
+
 function csvOf(table) {
   const quoted = (value) => {
-    const text = value === null || value === undefined ? "" : String(value);
+    let text = value === null || value === undefined ? "" : String(value);
+    if (typeof value === "string" && formula.test(text)) text = "'" + text;
     return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
   };
   const rows = [table.columns, ...objects(table).map((row) => table.columns.map((name) => row[name]))];
