@@ -11,7 +11,8 @@ import pytest
 
 from lightning_seq.cli.rows import write_rows
 from lightning_seq.printable import table_cell
-from lightning_seq.report import tables
+from lightning_seq.records.comparison import Plan
+from lightning_seq.report import over_data_sets_tables, tables
 from lightning_seq.report.summary import runs_of as runs_of_directory
 from lightning_seq.report.summary import summarise_runs
 from lightning_seq.training.loggers.curve_logger import CurveLogger
@@ -57,3 +58,12 @@ def test_no_formula_gets_into_the_metrics_of_a_run(tmp_path: Path) -> None:
     logger.save()
     assert cells_of((tmp_path / "metrics.csv").read_text()) == [["step", "epoch", "seconds", "'=cmd()"],
                                                                ["1", "1", "1.0", "-0.5"]]  # fmt: skip
+
+
+def test_the_table_over_data_sets_names_no_formula(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(over_data_sets_tables, "sheet", lambda over: [["label", "rank"], ["=1+1", -1.5]])
+    assert tables.over_csv(None) == "label,rank\n'=1+1,-1.5\n"  # type: ignore[arg-type]
+
+
+def test_a_plan_with_runs_of_any_name_has_the_seeds_that_it_names() -> None:
+    assert Plan({"lstm": "lstm", "gru-seed3": "gru", "a-seedx": "a"}).seed_of() == {"gru-seed3": 3}
