@@ -160,6 +160,18 @@ class Caption(TokenSequence):
 
 
 @dataclass(frozen=True, repr=False)
+class Reply(Symbols):
+    """The answer of each turn of a dialog, one of several texts, as its place `[B]` among them.
+
+    candidates: the most texts among which the answer of a turn is to be found; 0 if turns have none.
+    turns:      of the longest dialog.
+    """
+
+    candidates: int = 0
+    turns: int = 1
+
+
+@dataclass(frozen=True, repr=False)
 class Bits(Targets):
     """`width` independent bits per step, `[B, T, width]`.
 
@@ -285,3 +297,6 @@ COUNTED = "counted"
 
 PICTURES, KINDS, BOXES = "pictures", "kinds", "boxes"
 """The keys in a batch's `extra` of pictures and kinds of questions, and of the boxes of the words of captions."""
+
+HISTORY, ANSWERS, CANDIDATES, TURNS = "history", "answers", "candidates", "turns"
+"""The keys in a batch's `extra` of dialogs, see `data.visual_dialog.VisualDialogData`."""

@@ -56,6 +56,11 @@ TASKS = {
         "data.batch_size=16", "data.eval_batch_size=8", "data.num_workers=1", "callbacks.checkpoint_every_n_steps=2",
         "optimizer.lr=0.02",
     ),
+    "visual_dialog": (
+        "data=scene_dialog", "model=gru", "data.examples=20", "data.canvas=24", "data.size=24", "task.width=8",
+        "task.answers=written", "task.history=memory", "data.batch_size=24", "data.eval_batch_size=8",
+        "callbacks.checkpoint_every_n_steps=2", "optimizer.lr=0.02",
+    ),
 }  # fmt: skip
 """Between them: buckets, windows of drawn lengths, 0 to 2 workers, accumulation, dropout of every kind, carried states,
 averaged weights, every schedule, early stopping, frozen vectors, samples and attention maps."""

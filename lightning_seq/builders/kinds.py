@@ -11,6 +11,7 @@ from lightning_seq.builders import (
     sequence_to_sequence,
     sequences_of_sets,
     tagging,
+    visual_dialog,
     visual_questions,
 )
 from lightning_seq.builders.task_kind import TaskKind
@@ -25,6 +26,7 @@ KINDS = (
     sequence_to_sequence.KIND,
     captioning.KIND,
     visual_questions.KIND,
+    visual_dialog.KIND,
     regression.KIND,
 )
 

@@ -22,7 +22,7 @@ from lightning_seq.layers.recurrent import Recurrent
 from lightning_seq.models.parameters import count_parameters
 from lightning_seq.models.sequence_writer import SequenceWriter
 from lightning_seq.models.tagger import Tagger
-from lightning_seq.spec import DataSpec, Features, Picture, Question
+from lightning_seq.spec import DataSpec, Features, Picture, Question, Reply
 
 LARGEST = {"parameters": 65_536, "state": 65_536, "flops": 4_096}
 """The largest width; it is smaller for operations, which are counted on models with real tensors."""
@@ -43,8 +43,9 @@ def measure(config: Config, spec: DataSpec, width: int) -> int:
                 tokens: two for each multiply-add of a matrix product, a convolution or an attention product;
                 elementwise operations (gates, biases, normalisation) and lookups (embeddings, one-hot inputs) do not
                 count. A token of an encoder-decoder is one source token and one target token, one of a
-                captioner is one word, and one of an answerer is one word of a question. The encoder of pictures counts
-                with `count=all` alone. With `count=all` each word has 8 characters.
+                captioner is one word, and one of an answerer is one word of a question; a dialog has one fact before
+                it and one answer, of as many words. Facts, answers and the encoder of pictures count with `count=all`
+                alone. With `count=all` each word has 8 characters.
     """
     kind, part = config["match"]["kind"], config["match"]["count"]
     if kind == "flops":
@@ -78,6 +79,8 @@ def _operations(config: Config, spec: DataSpec, width: int) -> int:
         more = (ids, mask)
     if isinstance(spec.inputs, Question):
         more = (torch.zeros(1, *spec.inputs.picture, dtype=torch.uint8),)
+    if isinstance(spec.targets, Reply):
+        more = (*more, ids[:, None], ids)
     if isinstance(spec.inputs, Picture):
         inputs, mask = torch.zeros(1, *vars(spec.inputs).values(), dtype=torch.uint8), mask[:, :1]
     elif isinstance(model, Tagger):

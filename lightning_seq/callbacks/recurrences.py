@@ -15,6 +15,7 @@ from lightning_seq.cells.combined import CombinedCell
 from lightning_seq.layers.mask import lengths_of, reverse
 from lightning_seq.layers.recurrent import Recurrent, watched
 from lightning_seq.models.answerer import Answerer
+from lightning_seq.models.dialog_answerer import DialogAnswerer
 from lightning_seq.models.encoder_decoder import EncoderDecoder
 from lightning_seq.models.language_model import LanguageModel
 from lightning_seq.models.tagger import Tagger
@@ -88,7 +89,7 @@ def _read(model: nn.Module, batch: Batch) -> None:
         model.read(batch.inputs, batch.mask)
     elif isinstance(model, EncoderDecoder):
         model.encode(batch.inputs, batch.mask)
-    elif isinstance(model, Answerer):
+    elif isinstance(model, Answerer | DialogAnswerer):
         model.read(batch.inputs, batch.mask)
     elif isinstance(model, Tagger):
         model(batch.inputs, batch.mask, batch.extra)

@@ -47,6 +47,9 @@ ATTENTION_MODELS = (ATTENTION_MODEL, "captioner_attention")
 OF_ANY_CELL = (GENERAL_MODEL, "encoder_decoder", "encoder_decoder_context", ATTENTION_MODEL, *CAPTIONERS, "answerer")
 """Models with any cell."""
 
+QUESTIONS, DIALOGS = "visual_questions", "visual_dialog"
+"""Data of questions are also data of dialogs, of one turn each."""
+
 ROOMS = ("lightning_seq", "torch", "torchrecurrent")
 """Packages that every group admits in part (`targets.GROUPS`, `targets.PUBLISHED`); naming a class admits no more."""
 
@@ -95,6 +98,8 @@ def compose(words: Sequence[str], of_file: Sequence[str] = ()) -> Config:
     _read_name(config, "model", "decoder_cell", "cell", "cell")
     for group in ("model", "task"):
         _read_name(config, group, "picture", "model/picture", "encoder of pictures")
+    if base["choices"]["task"] == DIALOGS and task_of(str(base["choices"]["data"])) == QUESTIONS:
+        _read_as_dialogs(config["data"], values)
     for group, name in own.items():
         typed_keys = {pair.key.split(".")[1] for pair in values if pair.key.startswith(f"{group}.")}
         config[group] = {key: value for key, value in config[group].items() if key in typed_keys}
@@ -229,6 +234,17 @@ def _read_name(config: Config, group: str, key: str, folder: str, kind: str) -> 
     config[group][key] = yaml.safe_load(text)
 
 
+def _read_as_dialogs(data: Config, values: Sequence[Word]) -> None:
+    """Let the DataModule of dialogs read the source of questions. Raises UserError for a typed key that it lacks."""
+    base = yaml.safe_load((conf_directory() / "data" / "base" / f"{DIALOGS}.yaml").read_text(encoding="utf-8"))
+    typed = {pair.key.split(".")[1]: pair for pair in values if pair.key.startswith("data.")}
+    for key in [key for key in data if key not in base and key != "source"]:
+        if key in typed:
+            raise UserError(f"{typed[key].text}: the answers of task={DIALOGS} have no {key!r}: leave data.{key} out")
+        data.pop(key)
+    data["_target_"] = base["_target_"]
+
+
 def _refuse_key(pair: Word, known: set[str]) -> None:
     parent, _, last = pair.key.rpartition(".")
     inside = {path.rpartition(".")[2] for path in known if path.rpartition(".")[0] == parent}
@@ -249,6 +265,8 @@ def check_task(config: Config) -> None:
     """Raises UserError, naming data that fit, for a `task` of `conf/` that does not fit the `data` of `conf/`."""
     task, data = config["choices"]["task"], config["choices"]["data"]
     if task not in groups()["task"] or data not in groups()["data"] or task == task_of(data):
+        return
+    if task == DIALOGS and task_of(data) == QUESTIONS:
         return
     others = [name for name in groups()["data"] if task_of(name) == task]
     raise UserError(

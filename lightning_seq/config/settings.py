@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from lightning_seq.losses.reinforce import Reinforce
     from lightning_seq.metrics.translation import TOKENIZERS
     from lightning_seq.models.answerer import FUSIONS
+    from lightning_seq.models.dialog_answerer import ANSWERS
+    from lightning_seq.models.dialog_history import HISTORIES
     from lightning_seq.models.encoder_decoder import TIED
     from lightning_seq.models.pooling import POOLINGS
     from lightning_seq.tasks.schedule import Schedule
@@ -290,6 +292,18 @@ class VisualQuestionSettings(PooledSettings):
 
 
 @dataclass(frozen=True)
+class VisualDialogSettings(PooledSettings):
+    history: Annotated[str, OneOf(HISTORIES)]
+    answers: Annotated[str, OneOf(ANSWERS)]
+    fusion: Annotated[str, OneOf(FUSIONS)]
+    picture: Callable[..., object]
+    width: Size
+    hops: Annotated[int, Range(1, 100)]
+    beam: Annotated[int, Range(1, 1000)]
+    predictions: Predictions
+
+
+@dataclass(frozen=True)
 class CaptioningSettings(SequenceToSequenceSettings):
     reinforce: Reinforce
 
@@ -389,6 +403,7 @@ BESIDE: Mapping[str, type] = {
     "lightning_seq.tasks.sequence_to_sequence.SequenceToSequence": SequenceToSequenceSettings,
     "lightning_seq.tasks.sequences_of_sets.SequencesOfSets": TaskSettings,
     "lightning_seq.tasks.tagging.Tagging": TaggingSettings,
+    "lightning_seq.tasks.visual_dialog.VisualDialog": VisualDialogSettings,
     "lightning_seq.tasks.visual_questions.VisualQuestions": VisualQuestionSettings,
 }
 """Keys that the constructor of a class does not accept, or not in that form, by the beginning of `_target_`."""

@@ -104,7 +104,7 @@ class Captioner(SequenceWriter):
         merge = inject == "merge"
         cells = [cell(R if index else E + (0 if merge else C) + fed_in, H) for index in range(num_layers)]
         self.decoder = Decoder(cells, E, C, attends, style, input_feeding, between, engine, merge, gated)
-        self.starts = _Starts(D, cells) if inject == "init" else None
+        self.starts = Starts(D, cells) if inject == "init" else None
         self.first_word = nn.Linear(D, E) if inject == "pre" else None
         self.dropout, self.output_dropout = Dropout(float(dropout)), Dropout(float(dropout))
         self.set_output(size, shared_weight(target, "task.tied=decoder", "embedding") if tied == "decoder" else None, E)
@@ -145,7 +145,7 @@ class Captioner(SequenceWriter):
         return (self.reader.engines(places) if self.reader is not None else []) + self.decoder.engines()
 
 
-class _Starts(nn.Module):
+class Starts(nn.Module):
     """The first state of each layer from a vector, s_0 = tanh(W v + b), for each of its tensors but counters."""
 
     def __init__(self, width: int, cells: list[Cell]) -> None:

@@ -84,6 +84,8 @@ def _reader(name: str, record: Record) -> Callable[[Path], Scored | None] | None
         return lambda path: _of_text(path, "right" if name == "accuracy" else "loss", factor)
     if record.task == "captioning":
         return (lambda path: _column(path, name)) if name in ("cider", "exact_match", "loss") else None
+    if record.task == "visual_dialog":
+        return _of_ranks(name)
     if name in ("accuracy", "exact_match") and not (name == "accuracy" and record.task == "sequence_to_sequence"):
         lower = name == "exact_match" and "case:lc" in _signature(record)
         return lambda path: _right(path, strip=name == "exact_match", lower=lower)
@@ -127,6 +129,26 @@ def _column(path: Path, name: str) -> Scored | None:
     """The scores in a column of the file."""
     table = read_columns(path, EXAMPLE, name)
     return None if table is None else _by_id(table[EXAMPLE].to_numpy(), table[name].to_numpy())
+
+
+def _of_ranks(name: str) -> Callable[[Path], Scored | None] | None:
+    """A metric of the ranks of right answers, or of written answers."""
+    if name == "loss":
+        return lambda path: _column(path, name)
+    if name == "exact_match":
+        return lambda path: _right(path, strip=False, lower=False)
+    most = name.removeprefix("recall_at_")
+    if name not in ("mrr", "mean_rank") and not (most != name and most.isdecimal()):
+        return None
+
+    def read(path: Path) -> Scored | None:
+        scored = _column(path, "rank")
+        if scored is None:
+            return None
+        ids, rank = scored
+        return ids, 1 / rank if name == "mrr" else rank if name == "mean_rank" else (rank <= int(most)).astype(float)
+
+    return read
 
 
 def _of_text(path: Path, column: str, factor: float) -> Scored | None:

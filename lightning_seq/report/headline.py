@@ -19,10 +19,13 @@ _FIRST = {
         "distinct", "seen",
     ),
     "visual_questions": ("accuracy", "accuracy_shuffled"),
+    "visual_dialog": ("mrr", "recall_at_1", "recall_at_5", "recall_at_10", "mean_rank", "exact_match", "loss"),
 }  # fmt: skip
 """By task, from the most important metric down; tags that mark no spans have no `f1`."""
 
-_LED = {"sequence_to_sequence": ("exact_match", "chrf"), "captioning": ("exact_match",)}
+_LED = {
+    "sequence_to_sequence": ("exact_match", "chrf"), "captioning": ("exact_match",), "visual_dialog": ("exact_match",),
+}  # fmt: skip
 """By task, the metrics that lead where they chose the weights."""
 
 _OTHERS = ("accuracy", "macro_f1", "f1", "bleu", "chrf", "exact_match", "bits_correct", "perplexity", "nll", "loss")
@@ -30,14 +33,14 @@ _SPLITS = ("test", "val")
 _CORPUS_SCORES = {"bleu": "BLEU", "chrf": "chrF"}
 _PERCENTAGES = frozenset(("bleu", "bleu_1", "bleu_2", "bleu_3", "chrf"))
 
-_LOWER_IS_BETTER = frozenset(
-    ("loss", "perplexity", "bits_per_character", "nll", "error", "mse", "mae", "rmse", "brier", "ece", "seconds")
-)
+_LOWER_IS_BETTER = frozenset((
+    "loss", "perplexity", "bits_per_character", "nll", "error", "mse", "mae", "rmse", "brier", "ece", "rank", "seconds",
+))  # fmt: skip
 """Whole names, or parts between underscores."""
 
 _SHARES = frozenset((
     "accuracy", "f1", "precision", "recall", "match", "correct", "success", "rouge", "distinct", "seen", "pointing",
-    "target", "uniform",
+    "target", "uniform", "mrr",
 ))  # fmt: skip
 """Parts between underscores of names that go from 0 to 1."""
 
@@ -86,6 +89,14 @@ _MEANING = {
     ("visual_questions", "accuracy_shuffled"): (
         "of the same questions with their words in a random order: as high as accuracy where the order says nothing"
     ),
+    ("visual_dialog", "mrr"): (
+        "mean reciprocal rank of the right answer among the candidates of its turn (Das et al. 2017); mrr_turn_N: of "
+        "the Nth turns"
+    ),
+    ("visual_dialog", "recall_at_1"): "share of the turns whose right answer is the first candidate; at_5: one of five",
+    ("visual_dialog", "mean_rank"): "of the right answer, 1 for the first",
+    ("visual_dialog", "exact_match"): "share of the turns whose answer, written greedily, is the right one",
+    ("visual_dialog", "loss"): "nats per answer",
     ("sequences_of_sets", "nll"): "nats per step, summed over the bits of a step, mean over all steps of all sequences",
 }
 

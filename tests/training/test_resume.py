@@ -33,6 +33,7 @@ CELLS = [
     pytest.param("language_modelling", "batch", 30, KILL, marks=pytest.mark.slow),
     ("language_modelling", "validation", 17, TERM),  # while the averaged weights are in the place of the others
     ("visual_questions", "batch", 8, TERM),  # in the second epoch, with a worker
+    ("visual_dialog", "batch", 8, TERM),
     ("tagging", "batch", 36, KILL),  # in an epoch that max_steps cuts short, with early stopping
 ]
 

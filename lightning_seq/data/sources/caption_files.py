@@ -53,7 +53,7 @@ class CaptionFiles(SplitFiles, Cut):
 
     def identity(self) -> Plain:
         files = {
-            split: [[picture.name, *_mark(picture)] for picture in table.pictures] + [table.captions]
+            split: [[picture.name, *file_mark(picture)] for picture in table.pictures] + [table.captions]
             for split, table in self._tables[0].items()
         }
         return {"captions": fingerprint(files), "cut": self.shares(), **self.encoded()}
@@ -245,7 +245,7 @@ def _inside(root: Path, name: str, path: Path) -> Path:
     return file
 
 
-def _mark(picture: Picture) -> tuple[int, int]:
+def file_mark(picture: Picture) -> tuple[int, int]:
     """Size and time of a picture's file: another content has another one."""
     if not isinstance(picture, PictureFile) or not isinstance(picture.content, Path):
         raise TypeError(f"{picture.name} is in no file")

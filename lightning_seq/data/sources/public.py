@@ -9,6 +9,7 @@ from typing import Annotated, Generic, Protocol, TypeVar
 from lightning_seq.data.sources.captions import CaptionColumns, CaptionTable
 from lightning_seq.data.sources.columns import Columns, Reading
 from lightning_seq.data.sources.corpus import Corpus, TextColumn
+from lightning_seq.data.sources.dialogs import DialogColumns, DialogTable
 from lightning_seq.data.sources.hub import Hub, WithNotes
 from lightning_seq.data.sources.hub_stream import HubStream
 from lightning_seq.data.sources.keys import Located
@@ -125,6 +126,12 @@ class VisualQuestionSet(PublicSet[Loaded[QuestionTable]]):
     """Questions about pictures."""
 
     reading = QuestionColumns
+
+
+class DialogSet(PublicSet[Loaded[DialogTable]]):
+    """Dialogs about pictures."""
+
+    reading = DialogColumns
 
 
 class RunningText(PublicSet[Corpus]):

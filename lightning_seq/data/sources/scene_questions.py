@@ -96,7 +96,7 @@ def _drawn(kind: str, generator: np.random.Generator) -> tuple[str, tuple[str, .
     return f"are there more {first} things than {second} things", (first, second)
 
 
-_STEPS = {"left of": (0, -1), "right of": (0, 1), "above": (-1, 0), "below": (1, 0)}
+STEPS = {"left of": (0, -1), "right of": (0, 1), "above": (-1, 0), "below": (1, 0)}
 
 
 def answer(kind: str, words: tuple[str, ...], things: tuple[Thing, ...]) -> str | None:
@@ -114,7 +114,7 @@ def answer(kind: str, words: tuple[str, ...], things: tuple[Thing, ...]) -> str 
     named = [thing for thing in named if thing.colour == words[1]]
     if len(named) != 1:
         return None
-    down, right = _STEPS[words[0]]
+    down, right = STEPS[words[0]]
     place = named[0].row + down, named[0].column + right
     found = [thing for thing in things if (thing.row, thing.column) == place]
     return found[0].kind if found else None

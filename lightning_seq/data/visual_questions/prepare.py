@@ -132,7 +132,7 @@ def _build(
     for split in SPLITS:
         table, (flat, offsets) = loaded.tables[split], numbered[split]
         flat, offsets = shortened(known[flat], offsets, settings.max_length, f"{split}: ", "questions", report)
-        pictures, picture = _each_once(table.pictures)
+        pictures, picture = each_once(table.pictures)
         file = directory / f"{split}_pictures.npy"
         size = settings.height_and_width
         save_pictures(file, pictures, size, settings.channels, settings.fit, f"{split}: ", report)
@@ -175,7 +175,7 @@ def _answers(name: str, loaded: Loaded[QuestionTable]) -> list[str]:
     return trained
 
 
-def _each_once(pictures: list[AnyPicture]) -> tuple[list[AnyPicture], np.ndarray]:
+def each_once(pictures: list[AnyPicture]) -> tuple[list[AnyPicture], np.ndarray]:
     """The different pictures, and the number of each one's picture among them."""
     different, numbers, kept = dict[Hashable, int](), np.zeros(len(pictures), dtype=np.int64), list[AnyPicture]()
     for row, picture in enumerate(pictures):

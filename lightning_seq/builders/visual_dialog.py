@@ -1,0 +1,183 @@
+"""Dialogs about pictures: an answer for each turn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import nn
+
+from lightning_seq.builders.captioning import picture_encoder
+from lightning_seq.builders.prediction_columns import Column, name_column, of_task, test_rows, write_predictions
+from lightning_seq.builders.sequence_to_sequence import MOST_HYPOTHESES
+from lightning_seq.builders.task_kind import Loaded, MakeEncoder, Row, Shared, TaskKind, make_task
+from lightning_seq.config.targets import factory
+from lightning_seq.config.tree import Config
+from lightning_seq.data.visual_dialog.reader import DialogReader, parsed
+from lightning_seq.errors import UserError
+from lightning_seq.metrics.ranks import Ranks, ranks
+from lightning_seq.models.dialog_answerer import DialogAnswerer
+from lightning_seq.models.search import BeamSearchConfig, beam_search
+from lightning_seq.models.translator import Translator
+from lightning_seq.models.vector_writer import one_step
+from lightning_seq.spec import ANSWERS, CANDIDATES, HISTORY, PICTURES, DataSpec, Question, Reply
+from lightning_seq.text.vocabulary import EOS
+
+if TYPE_CHECKING:
+    from lightning_seq.data.kept_texts import KeptTexts
+    from lightning_seq.data.visual_dialog.module import VisualDialogData
+    from lightning_seq.tasks.visual_dialog import VisualDialog
+
+
+def model(config: Config, spec: DataSpec, embedding: nn.Module, encoder: MakeEncoder, width: int) -> DialogAnswerer:
+    """Raises UserError for answers that are to be ranked and have no candidates."""
+    task, inputs, targets = config["task"], spec.inputs_as(Question), spec.targets_as(Reply)
+    if task["answers"] == "ranked" and not targets.candidates:
+        raise UserError(
+            "task.answers=ranked ranks candidate answers, and these data have none: give task.answers=written"
+        )
+    return DialogAnswerer(
+        embedding,
+        encoder,
+        width,
+        targets.size,
+        factory(config["cell"], "cell", config["allow"]),
+        picture_encoder(config, task["picture"], inputs.channels, (inputs.height, inputs.width)),
+        history_kind=task["history"],
+        answers=task["answers"],
+        fusion=task["fusion"],
+        width=task["width"],
+        hops=task["hops"],
+        pooling=task["pooling"],
+        head_sizes=tuple(task["head_sizes"]),
+        dropout=task["dropout"],
+    )
+
+
+def task(config: Config, data: VisualDialogData, model: DialogAnswerer, shared: Shared) -> VisualDialog:
+    settings, targets = config["task"], data.spec.targets_as(Reply)
+    if shared["monitor"] == "auto":
+        shared = {**shared, "monitor": "val/mrr" if targets.candidates else "val/exact_match"}
+    made: VisualDialog = make_task(  # type: ignore[assignment]
+        config,
+        model,
+        candidates=targets.candidates,
+        turns=targets.turns,
+        kinds=data.prepared.kinds,
+        label_smoothing=settings["label_smoothing"],
+        answer_length=settings["answer_length"],
+        **of_task(config),
+        **shared,
+    )
+    return made
+
+
+def artifacts(directory: Path, data: VisualDialogData, task: VisualDialog) -> dict[str, str]:
+    """`predictions.parquet`, a row per turn: target, prediction, loss, question, turn (from 1), its kind if it is
+    known, and with candidates the rank of the target; if they are full, also `ranking`, the candidates and their scores
+    as text, the best first."""
+    split, rows = data.prepared.splits["test"], test_rows(task)
+    numbers, places = rows[:, 0].astype("int64"), rows[:, 3].astype("int64")
+    texts, questions = data.prepared.answer_texts(), data.prepared.texts("test")
+    chosen = split.candidates[numbers, places] if task.candidates else numbers
+    written = [_written(data.reader, task.written[number]) for number in numbers.tolist()] if task.written else None
+    columns: dict[str, Column] = {
+        "target": _texts(texts, split.answers[numbers]),
+        "prediction": _texts(texts, chosen) if written is None else written,
+        "loss": rows[:, 1],
+        "question": [questions[row] for row in numbers.tolist()],
+        "turn": split.turn[numbers] + 1,
+    }
+    if written is not None:  # as the model could have written them: cut, in small letters, without unknown words
+        columns["target"] = [_written(data.reader, _answer(data, number)) for number in split.answers[numbers].tolist()]
+    if data.prepared.kinds:
+        columns["kind"] = name_column(data.prepared.kinds, split.kinds[numbers])
+    if task.candidates:
+        columns["rank"] = rows[:, 2].astype("int64")
+    if task.scores:
+        columns["ranking"] = [_ranking(texts, split.candidates[row], task.scores[row]) for row in numbers.tolist()]
+    return write_predictions(directory, data.example_ids("test"), numbers, columns)
+
+
+def _texts(texts: KeptTexts, numbers: np.ndarray) -> list[str]:
+    known = {number: texts[number] for number in np.unique(numbers).tolist()}
+    return [known[number] for number in numbers.tolist()]
+
+
+def _answer(data: VisualDialogData, number: int) -> list[int]:
+    answers = data.prepared.answers
+    return answers.flat[answers.offsets[number] : answers.offsets[number + 1]].tolist()
+
+
+def _written(reader: DialogReader, tokens: Sequence[int]) -> str:
+    return reader.segmenter.join(reader.vocabulary.decode([token for token in tokens if token != EOS]))
+
+
+def _ranking(texts: KeptTexts, candidates: np.ndarray, scores: Sequence[float]) -> str:
+    order = sorted(range(int((candidates >= 0).sum())), key=lambda place: -scores[place])
+    return "; ".join(f"{texts[int(candidates[place])]} {scores[place]:.4f}" for place in order)
+
+
+def baseline(data: VisualDialogData, task: VisualDialog) -> Mapping[str, float]:
+    """Candidates by their frequency as answers of the train split; of written answers the most frequent one."""
+    test, counts = data.prepared.splits["test"], data.prepared.frequencies()
+    values = {"exact_match": float((test.answers == counts.argmax()).mean())} if task.model.writer is not None else {}
+    if not task.candidates:
+        return values
+    real = torch.from_numpy(test.candidates >= 0)
+    scores = torch.from_numpy(counts[test.candidates]).double().masked_fill(~real, -1.0)
+    right = torch.from_numpy((test.candidates == test.answers[:, None]).argmax(1))
+    metric = Ranks(task.candidates)
+    metric.update(ranks(scores, right, real), torch.zeros(len(test), dtype=torch.int64))
+    return {name: float(value) for name, value in metric.compute().items()} | values
+
+
+@torch.inference_mode()
+def predictions(loaded: Loaded, texts: Sequence[str], top_k: int, first: int = 1) -> Iterator[Row]:
+    """For each line that `DialogReader` reads `{"text", "predictions": [{"answer", "probability"}, …]}`, the likeliest
+    candidates first; of a model that writes, `{"answer", "log_probability"}`: its own answers, or the candidates of a
+    line that has them."""
+    batch, model, settings = loaded.reader.encode(texts, first), loaded.model, loaded.config["task"]
+    context, *_ = model.context(batch.inputs, batch.mask, batch.extra[PICTURES], batch.extra[HISTORY])
+    scores, asked = None, [parsed(text, f"text {number}") for number, text in enumerate(texts, first)]
+    if model.writer is None or any(one.candidates for one in asked):
+        scores = model.scores(context, batch.extra[ANSWERS][0])
+    if model.writer is not None:
+        beam = BeamSearchConfig(max(top_k, settings["beam"]), n_best=top_k)
+        limits = torch.full((len(texts),), settings["answer_length"] + 1)
+        found = beam_search(Translator.of(model.writer, context, one_step(context)), limits, beam)
+    for row, (text, one) in enumerate(zip(texts, asked, strict=True)):
+        if scores is not None and (model.writer is None or one.candidates):
+            choices = loaded.reader.choices(one)
+            own = scores[row, batch.extra[CANDIDATES][row, : len(choices)]]
+            name = "log_probability" if model.writer is not None else "probability"
+            values = own if model.writer is not None else torch.softmax(own, 0)
+            order = values.argsort(descending=True, stable=True)[:top_k].tolist()
+            best = [{"answer": choices[place], name: round(float(values[place]), 6)} for place in order]
+        else:
+            best = [
+                {"answer": _written(loaded.reader, answer.tokens), "log_probability": round(answer.log_probability, 6)}
+                for answer in found[row]
+            ]
+        yield {"text": text, "predictions": best}
+
+
+def choices(loaded: Loaded) -> int:
+    return MOST_HYPOTHESES if loaded.model.writer is not None else loaded.spec.targets_as(Reply).candidates
+
+
+KIND = TaskKind(
+    "a model of dialogs",
+    Reply,
+    model,
+    task,
+    DialogReader.from_plain,
+    predictions,
+    choices,
+    artifacts=artifacts,
+    baseline=baseline,
+    baseline_name="most frequent answer",
+)

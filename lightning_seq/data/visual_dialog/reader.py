@@ -1,0 +1,155 @@
+"""The reader of new turns of dialogs about pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lightning_seq.data.note import EMPTY, Note, note_of_tokens
+from lightning_seq.data.pictures import Pixels, read_fitted
+from lightning_seq.data.reader import Reader, check_some
+from lightning_seq.errors import UserError, near
+from lightning_seq.spec import ANSWERS, CANDIDATES, HISTORY, KINDS, PICTURES, TURNS, Batch, Question
+from lightning_seq.text.column import json_object
+from lightning_seq.text.padding import pad
+from lightning_seq.text.segmenter import Segmenter
+from lightning_seq.text.vocabulary import BOS, EOS, Vocabulary
+
+KEYS = ("image", "caption", "turns", "question", "candidates")
+
+
+class Asked(NamedTuple):
+    """A question about a picture, after other turns. candidates: of its answer; empty for the model's own."""
+
+    image: Path
+    question: str
+    caption: str = ""
+    turns: tuple[tuple[str, str], ...] = ()
+    candidates: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class DialogReader(Reader):
+    """Reads lines as batches: `FILE<TAB>QUESTION`, `FILE<TAB>QUESTION<TAB>ANSWER<TAB>QUESTION` and so on, or JSON,
+    `{"image": FILE, "caption": …, "turns": [[QUESTION, ANSWER], …], "question": …, "candidates": [ANSWER, …]}`, where
+    image and question must be given.
+
+    fit: of pictures of another size, see `fitted`; max_length: tokens of a text that are read, or None for all.
+    answers: the most frequent answers of training, for questions without candidates.
+    """
+
+    KIND = "visual_dialog"
+    vocabulary: Vocabulary
+    segmenter: Segmenter
+    fit: str = "pad"
+    max_length: int | None = None
+    answers: tuple[str, ...] = ()
+
+    def encode(self, texts: Sequence[str], first: int = 1) -> Batch:
+        """Raises UserError for a line of another form, for a file that is no picture, and for an empty text."""
+        check_some(texts, "question")
+        asked = [parsed(text, f"text {number}") for number, text in enumerate(texts, first)]
+        questions = [self._ids(one.question) for one in asked]
+        facts, counts = list[list[int]](), list[int]()
+        for one in asked:
+            facts.append([*self._ids(one.caption), EOS] if one.caption.strip() else [BOS])
+            facts += [[*self._ids(question), EOS, *self._ids(answer), EOS] for question, answer in one.turns]
+            counts.append(1 + len(one.turns))
+        choices = [self.choices(one) for one in asked]
+        different = list(dict.fromkeys(text for own in choices for text in own)) or [""]
+        candidates = torch.full((len(asked), max(map(len, choices))), -1)
+        for row, own in enumerate(choices):
+            candidates[row, : len(own)] = torch.tensor([different.index(text) for text in own])
+        inputs, mask = pad([np.array(ids, dtype=np.int64) for ids in questions])
+        zeros = torch.zeros(len(asked), dtype=torch.int64)
+        extra = {
+            PICTURES: torch.from_numpy(np.stack([self.read(one.image).values for one in asked])),
+            HISTORY: stacked(pad([np.array(fact, dtype=np.int64) for fact in facts])[0], counts),
+            ANSWERS: pad([np.array([*self._ids(text), EOS], dtype=np.int64) for text in different])[0][None],
+            CANDIDATES: candidates,
+            TURNS: torch.tensor(counts) - 1,
+            KINDS: zeros,
+        }
+        return Batch(torch.arange(len(asked)), inputs, mask, zeros, zeros.bool(), 0, extra)
+
+    def choices(self, asked: Asked) -> tuple[str, ...]:
+        """The answers among which the model chooses, each once."""
+        return tuple(dict.fromkeys(asked.candidates)) or self.answers
+
+    def _ids(self, text: str) -> list[int]:
+        return self.vocabulary.encode(self.segmenter(text)[: self.max_length])
+
+    def read(self, path: Path) -> Pixels:
+        """`[channels, height, width]` uint8, and the change of the picture's own colours. Raises UserError for a file
+        that is no picture."""
+        inputs = self.spec.inputs_as(Question)
+        return read_fitted(path, (inputs.height, inputs.width), self.fit, inputs.channels)
+
+    def note(self, text: str) -> Note | None:
+        if not text.strip():
+            return EMPTY
+        try:
+            asked = parsed(text, "this line")
+            change = self.read(asked.image).change
+        except UserError as error:
+            return Note(str(error), False)
+        of_question = note_of_tokens(self.segmenter(asked.question), self.vocabulary, self.max_length)
+        return of_question or (Note(f"the picture is {change}", True) if change else None)
+
+
+def stacked(ids: Tensor, counts: Sequence[int]) -> Tensor:
+    """Facts `[F, T]`, one after the other, as `[B, K, T]`: `counts` of each row, then padding."""
+    known = torch.arange(max(counts)) < torch.tensor(counts)[:, None]
+    history = ids.new_zeros(*known.shape, ids.shape[1])
+    history[known] = ids
+    return history
+
+
+def parsed(text: str, where: str) -> Asked:
+    """A line that `DialogReader` reads. where: its number, for errors."""
+    if not text.lstrip().startswith("{"):
+        name, *parts = text.split("\t")
+        if len(parts) % 2 == 0:
+            raise UserError(
+                f"{where} has {len(parts)} tabs: expected the file of a picture, a tab and a question; or questions "
+                "and answers in turn, with a tab between them, the last one a question"
+            )
+        turns = tuple(zip(parts[:-1:2], parts[1::2], strict=True))
+        return _checked(Asked(Path(name), parts[-1], turns=turns), where)
+    record = json_object(text, where, "image")
+    if unknown := [key for key in record if key not in KEYS]:
+        raise UserError(f"{where}: there is no key {unknown[0]!r}; {near(unknown[0], KEYS)}")
+    for key in ("image", "question", "caption"):
+        if not isinstance(record.get(key, "" if key == "caption" else None), str):
+            raise UserError(f'{where}: expected {{"image": FILE, "question": TEXT}}, and {key!r} is no text')
+    turns, candidates = record.get("turns", []), record.get("candidates", [])
+    if not isinstance(turns, list) or not all(_texts(turn) and len(turn) == 2 for turn in turns):
+        raise UserError(f'{where}: "turns" is no list of [QUESTION, ANSWER]')
+    if not _texts(candidates) or len(candidates) == 1:  # type: ignore[arg-type]
+        raise UserError(f'{where}: "candidates" is no list of at least two answers')
+    asked = Asked(
+        Path(str(record["image"])),
+        str(record["question"]),
+        str(record.get("caption", "")),
+        tuple((question, answer) for question, answer in turns),
+        tuple(candidates),  # type: ignore[arg-type]
+    )
+    return _checked(asked, where)
+
+
+def _texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(text, str) for text in value)
+
+
+def _checked(asked: Asked, where: str) -> Asked:
+    if not asked.question.strip():
+        raise UserError(f"{where}: the question is empty: expected at least one word")
+    if not all(text.strip() for text in [*asked.candidates, *(text for turn in asked.turns for text in turn)]):
+        raise UserError(f"{where}: a turn or a candidate is empty: expected at least one word")
+    return asked

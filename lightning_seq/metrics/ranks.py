@@ -1,0 +1,54 @@
+"""Ranks of right answers among candidates."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+from torchmetrics import Metric
+
+RECALLS = (1, 5, 10)
+
+
+def ranks(scores: Float[Tensor, "B C"], right: Int[Tensor, "B"], real: Bool[Tensor, "B C"]) -> Int[Tensor, "B"]:
+    """The rank of the right candidate, 1 for the best; candidates with its score count as better than it, and so does
+    everything if it has no score (NaN).
+
+    real: False for padding.
+    """
+    own = scores.gather(1, right[:, None])
+    return real.sum(1) - ((scores < own) & real).sum(1)
+
+
+class Ranks(Metric):
+    """`mrr` (the mean of 1/rank), `recall_at_1 recall_at_5 recall_at_10` (the share of ranks up to 1, 5, 10) and
+    `mean_rank` (Das et al. 2017, sec. 5); by turn also `mrr_turn_1` and so on. The state is counts, so the result is
+    the same for any number of ranks (processes).
+
+    candidates: the largest rank; turns: of the longest dialog.
+    """
+
+    full_state_update = False
+    counts: Tensor
+
+    def __init__(self, candidates: int, turns: int = 1) -> None:
+        super().__init__()
+        self.add_state("counts", torch.zeros(turns, candidates, dtype=torch.int64), dist_reduce_fx="sum")
+
+    def update(self, found: Int[Tensor, "N"], turns: Int[Tensor, "N"]) -> None:
+        """turns: of each, from 0."""
+        places = turns * self.counts.shape[1] + found - 1
+        self.counts += torch.bincount(places, minlength=self.counts.numel()).view_as(self.counts)
+
+    def compute(self) -> dict[str, Tensor]:
+        """NaN for a turn without an example."""
+        turns, total = self.counts.double(), self.counts.sum(0).double()
+        rank = torch.arange(1, len(total) + 1, dtype=torch.float64, device=total.device)
+        values = {"mrr": (total / rank).sum() / total.sum()}
+        values |= {f"recall_at_{most}": total[:most].sum() / total.sum() for most in RECALLS}
+        values["mean_rank"] = (total * rank).sum() / total.sum()
+        if len(turns) > 1:
+            values |= {
+                f"mrr_turn_{number}": value for number, value in enumerate((turns / rank).sum(1) / turns.sum(1), 1)
+            }
+        return {name: value.float() for name, value in values.items()}
