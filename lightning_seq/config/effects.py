@@ -59,6 +59,13 @@ def _carries(config: Config) -> bool:
     return _has_cells(config) and not config["model"].get("bidirectional") and _columns(config)
 
 
+def _joins(config: Config) -> bool:
+    """Whether question, history and picture are joined in vectors of `task.width`."""
+    fusion, history, answers = (config["task"].get(key) for key in ("fusion", "history", "answers"))
+    joint = fusion != "picture" and (history or "none") != "none"
+    return fusion not in ("question", "picture", "concat") or joint or answers == "written"
+
+
 def _columns(config: Config) -> bool:
     return bool(config["data"].get("layout", "columns") == "columns")
 
@@ -110,10 +117,12 @@ RULES = (
     Rule(("cell.forget_bias",),
          lambda config: config["cell"].get("forget_gate", True) and not config["cell"].get("coupled"),
          "this cell has no separate forget gate"),
-    Rule(("task.width",), _not("task.fusion", "question", "picture", "concat"),
+    Rule(("task.width",), _joins,
          "it is of vectors that join both sides"),
     Rule(("task.hops",), _is("task.fusion", "stacked_attention", "film"),
          "it is of task.fusion=stacked_attention or film"),
+    Rule(("task.history",), _not("task.fusion", "picture"), "task.fusion=picture sees the picture alone"),
+    Rule(("task.answer_length",), _is("task.answers", "written"), "it is of task.answers=written"),
     Rule(("task.picture",), _not("task.fusion", "question"), "task.fusion=question sees no picture"),
     Rule(("task.ranking.*",), _is("task.loss", "ranking"), "it is of task.loss=ranking"),
     Rule(("task.character_embedding", "task.character_size", "task.character_width"), _set("task.characters"),

@@ -299,7 +299,6 @@ class VisualDialogSettings(PooledSettings):
     picture: Callable[..., object]
     width: Size
     hops: Annotated[int, Range(1, 100)]
-    beam: Annotated[int, Range(1, 1000)]
     predictions: Predictions
 
 

@@ -1,0 +1,423 @@
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from datasets import Dataset, DatasetDict
+from PIL import Image
+
+from lightning_seq.data.sources.dialog_files import DialogFiles
+from lightning_seq.data.sources.dialogs import DialogColumns, DialogTable, Turn
+from lightning_seq.data.sources.scene_dialog import ANSWERS, PLAUSIBLE, SceneDialog
+from lightning_seq.data.sources.scene_questions import SceneQuestions
+from lightning_seq.data.sources.scenes import Thing
+from lightning_seq.data.sources.table import Loaded
+from lightning_seq.data.visual_dialog import VisualDialogData
+from lightning_seq.errors import UserError
+from tests.data.test_visual_questions import png
+
+Tables = dict[str, DialogTable]
+
+
+@pytest.fixture(scope="module")
+def tables() -> Tables:
+    return SceneDialog(examples=1500).load().tables
+
+
+def replies(questions: list[str], things: tuple[Thing, ...]) -> Iterator[str]:
+    """The answers of someone who hears the questions and looks at the scene."""
+    at = {(thing.row, thing.column): thing for thing in things}
+    spoken_of: list[Thing] = []
+    for question in questions:
+        words = question.split()
+        if words[:2] == ["is", "there"]:
+            matching = [thing for thing in things if [thing.colour, thing.kind] == words[-2:]]
+            spoken_of += matching
+            yield "yes" if matching else "no"
+        elif question == "what colour is it":
+            yield spoken_of[-1].colour
+        elif words[:2] == ["is", "it"]:
+            yield "yes" if spoken_of[-1].colour == words[2] else "no"
+        else:
+            thing = spoken_of[0] if question.endswith("the first one") else spoken_of[-1]
+            row, column = thing.row, thing.column
+            side = {"left": (row, column - 1), "right": (row, column + 1), "above": (row - 1, column),
+                    "below": (row + 1, column)}[words[2]]  # fmt: skip
+            spoken_of.append(at[side])
+            yield f"{'an' if at[side].kind == 'eight' else 'a'} {at[side].kind}"
+
+
+def test_every_answer_is_right(tables: Tables) -> None:
+    for table in tables.values():
+        for picture, turns in zip(table.pictures, table.dialogs, strict=True):
+            expected = [*replies([turn.question for turn in turns], picture.things)]  # type: ignore[union-attr]
+            assert [table.answers[turn.answer] for turn in turns] == expected
+            assert len({thing.kind for thing in picture.things}) == len(picture.things)  # type: ignore[union-attr]
+
+
+def test_one_of_the_candidates_is_right_and_all_answers_of_its_kind_are_among_them(tables: Tables) -> None:
+    places = Counter[int]()
+    for turn in (turn for turns in tables["train"].dialogs for turn in turns):
+        texts = [ANSWERS[number] for number in turn.candidates]
+        assert len(set(texts)) == len(texts) == 20
+        assert set(PLAUSIBLE[turn.kind]) <= set(texts)
+        places[turn.candidates.index(turn.answer)] += 1
+    assert max(places.values()) / min(places.values()) < 1.4
+    few = SceneDialog(examples=100, candidates=5).load().tables["train"]
+    for turn in (turn for turns in few.dialogs for turn in turns):
+        texts = {ANSWERS[number] for number in turn.candidates}
+        assert turn.answer in turn.candidates
+        assert len(texts & set(PLAUSIBLE[turn.kind])) == min(5, len(PLAUSIBLE[turn.kind]))
+
+
+def test_without_the_picture_answers_are_known_by_chance(tables: Tables) -> None:
+    of_kinds, of_questions = defaultdict(Counter), defaultdict(Counter)
+    for turns in tables["train"].dialogs:
+        for turn in turns:
+            of_kinds[turn.kind][ANSWERS[turn.answer]] += 1
+            of_questions[turn.kind, turn.question][ANSWERS[turn.answer]] += 1
+    assert set(of_kinds) == set(PLAUSIBLE)
+    for kind, counts in of_kinds.items():
+        assert set(counts) == set(PLAUSIBLE[kind])
+        best = counts.most_common(1)[0][1] / counts.total()
+        assert best == pytest.approx(1 / len(PLAUSIBLE[kind]), abs=0.03), kind
+    right = Counter[str]()
+    for turns in tables["test"].dialogs:
+        for turn in turns:
+            guess = of_questions[turn.kind, turn.question].most_common(1) or [("", 0)]
+            right[turn.kind] += guess[0][0] == ANSWERS[turn.answer]
+    total = Counter(turn.kind for turns in tables["test"].dialogs for turn in turns)
+    for kind in total:
+        assert right[kind] / total[kind] < 1 / len(PLAUSIBLE[kind]) + 0.1, kind
+
+
+def test_the_turns_before_tell_no_answer(tables: Tables) -> None:
+    """A reader of the dialog without the picture knows the colour of no thing that is asked for, and no kind."""
+    for turns in tables["train"].dialogs:
+        told, kinds = False, set[str]()
+        for turn in turns:
+            answer = ANSWERS[turn.answer]
+            if turn.kind in ("relation", "first"):
+                assert answer not in kinds
+                kinds.add(answer)
+                told = False
+            elif turn.kind in ("colour", "check"):
+                assert not told
+                told = True
+            elif answer == "yes":
+                kinds |= {f"{article} {turn.question.split()[-1]}" for article in ("a", "an")}
+                told = True
+            else:
+                assert not {f"{article} {turn.question.split()[-1]}" for article in ("a", "an")} & kinds
+
+
+def test_splits_share_no_digit_and_a_seed_of_its_own(tables: Tables) -> None:
+    drawings = {
+        split: {thing.drawing for picture in table.pictures for thing in picture.things} - {-1}  # type: ignore[union-attr]
+        for split, table in tables.items()
+    }
+    assert not drawings["train"] & drawings["test"]
+    assert not drawings["validation"] & (drawings["train"] | drawings["test"])
+    assert SceneDialog(examples=1500).load().tables["test"] == tables["test"]
+    assert SceneDialog(examples=1500, split_seed=2).load().tables["test"].dialogs != tables["test"].dialogs
+
+
+@pytest.mark.parametrize(("words", "message"), [
+    ({"examples": 5}, "data.examples is 5"), ({"turns": 0}, "data.turns is 0"), ({"most": 4}, "data.most is 4"),
+    ({"candidates": 22}, "data.candidates is 22"), ({"canvas": 8}, "data.canvas is 8"),
+])  # fmt: skip
+def test_settings_out_of_range_are_refused(words: dict[str, int], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        SceneDialog(**words)
+
+
+def text(data: VisualDialogData, ids: torch.Tensor) -> str:
+    return " ".join(data.vocabulary.words[number] for number in ids.tolist() if number)
+
+
+def test_batches(tmp_path: Path) -> None:
+    data = VisualDialogData(SceneDialog(examples=12, turns=4), tmp_path, batch_size=5)
+    source = SceneDialog(examples=12, turns=4).load().tables["train"]
+    batches = list(data.train_dataloader())
+    assert sorted(number for batch in batches for number in batch.ids.tolist()) == list(range(48))
+    for batch in batches:
+        assert batch.count == len(batch.ids)
+        table = [text(data, row).removesuffix(" <eos>") for row in batch.extra["answers"][0]]
+        assert len(set(table)) == len(table)
+        for place, row in enumerate(batch.ids.tolist()):
+            dialog, number = divmod(row, 4)
+            turns = source.dialogs[dialog]
+            assert text(data, batch.inputs[place]) == turns[number].question
+            assert table[int(batch.targets[place])] == ANSWERS[turns[number].answer]
+            facts = [text(data, fact) for fact in batch.extra["history"][place] if fact.any()]
+            assert facts == ["<bos>"] + [
+                f"{turn.question} <eos> {ANSWERS[turn.answer]} <eos>" for turn in turns[:number]
+            ]
+            candidates = [table[one] for one in batch.extra["candidates"][place].tolist()]
+            assert candidates == [ANSWERS[one] for one in turns[number].candidates]
+            assert int(batch.extra["turns"][place]) == number
+            assert data.prepared.kinds[int(batch.extra["kinds"][place])] == turns[number].kind
+            drawn = source.pictures[dialog].read().values
+            assert (batch.extra["pictures"][place].numpy() == drawn.transpose(2, 0, 1)).all()
+    assert data.prepared.splits["train"].pictures.shape[0] == 12
+    ids = data.example_ids("test")
+    assert list(ids.values) == ["0-1", "0-2", "0-3", "0-4"]
+    assert list(ids.groups or []) == [0] * 4
+    assert "48" in data.headline()
+    assert "12 dialogs" in data.headline() or "14 dialogs" in data.headline()
+
+
+def test_two_ranks_see_every_turn_once(tmp_path: Path) -> None:
+    data = VisualDialogData(SceneDialog(examples=11, turns=3), tmp_path, batch_size=4)
+    dataset, _ = data.batches("train")
+    turns = data.prepared.splits["train"]
+    first, known = turns.known
+    lengths = turns.lengths + turns.facts.offsets[first + known] - turns.facts.offsets[first]
+    assert first[:4].tolist() == [0, 0, 0, 4]
+    assert known[:4].tolist() == [1, 2, 3, 1]
+    from lightning_seq.data.bucket_sampler import BucketSampler
+
+    parts = [BucketSampler(lengths, 4, rank=rank, world=2) for rank in range(2)]
+    seen = Counter[int]()
+    for shards in zip(*parts, strict=True):
+        for batch in map(dataset.__getitem__, shards):
+            seen.update(batch.ids[batch.target_mask].tolist())
+    assert seen == dict.fromkeys(range(33), 1)
+
+
+def test_questions_are_dialogs_of_one_turn(tmp_path: Path) -> None:
+    data = VisualDialogData(SceneQuestions(examples=70), tmp_path)
+    source = SceneQuestions(examples=70).load().tables["test"]
+    (batch,) = list(data.test_dataloader())
+    assert batch.extra["history"].tolist() == [[[2]]] * 7
+    table = [text(data, row).removesuffix(" <eos>") for row in batch.extra["answers"][0]]
+    assert [table[place] for place in batch.targets.tolist()] == [source.answers[row] for row in batch.ids.tolist()]
+    assert set(table) == {*ANSWERS[:8], *(one.split()[1] for one in ANSWERS[8:]), "0", "1", "2", "3"}
+    assert list(data.example_ids("test").values) == list(range(7))
+    assert data.example_ids("test").groups is None
+
+
+class Given:
+    """A source that holds its tables."""
+
+    def __init__(self, tables: Tables) -> None:
+        self.tables = tables
+
+    def describe(self) -> str:
+        return "given"
+
+    def identity(self) -> str:
+        return repr(self.tables)
+
+    def load(self) -> Loaded[DialogTable]:
+        return Loaded(self.tables)
+
+
+def table(**keys: object) -> DialogTable:
+    turns = [[Turn("what colour", 0, (0, 1)), Turn("is it big", 2, [2, 3, 2])], [Turn("what", 1, (1, 0))]]
+    words = {"captions": ["A square", ""], "dialogs": turns, "answers": ("red", "blue", "yes, it is", "no"), **keys}
+    return DialogTable([png("red"), png("blue")], ids=[3, 7], **words)  # type: ignore[arg-type]
+
+
+def given(cache: Path, **keys: object) -> VisualDialogData:
+    source = Given({"train": table(), "validation": table(), "test": table(**keys)})
+    return VisualDialogData(source, cache, size=6, batch_size=4)  # type: ignore[arg-type]
+
+
+def test_a_caption_is_the_first_fact(tmp_path: Path) -> None:
+    data = given(tmp_path)
+    (batch,) = list(data.val_dataloader())
+    order = batch.ids.argsort()
+    facts = [[text(data, fact) for fact in row if fact.any()] for row in batch.extra["history"][order]]
+    assert facts == [["a square <eos>"], ["a square <eos>", "what colour <eos> red <eos>"], ["<bos>"]]
+    assert list(data.example_ids("test").values) == ["3-1", "3-2", "7-1"]
+    assert list(data.example_ids("test").groups or []) == [3, 3, 7]
+    assert data.prepared.splits["train"].candidates.tolist() == [[0, 1], [2, 3], [1, 0]]
+    assert data.spec.targets.candidates == 2  # type: ignore[attr-defined]
+    assert data.spec.targets.turns == 2  # type: ignore[attr-defined]
+    assert data.reader.answers == ("red", "blue", "yes, it is")
+    some = given(tmp_path / "some", dialogs=[[Turn("what", 1)], [Turn("what", 1)]])
+    assert some.spec.targets.candidates == 0  # type: ignore[attr-defined]
+    assert "answers are not ranked" in some.summary()
+    cut = VisualDialogData(Given({split: table() for split in ("train", "validation", "test")}), tmp_path, size=6,
+                           max_length=1)  # fmt: skip
+    assert cut.prepared.splits["train"].flat.tolist() == [
+        cut.vocabulary.encode([word])[0] for word in ("what", "is", "what")
+    ]
+    assert np.diff(cut.prepared.answers.offsets).tolist() == [2, 2, 2, 2]
+
+
+def test_the_fingerprint_knows_all_that_a_turn_has(tmp_path: Path) -> None:
+    prints = [
+        given(tmp_path, **keys).fingerprints["data"]
+        for keys in (
+            {}, {"captions": ["a circle", ""]}, {"answers": ("red", "green", "yes, it is", "no")},
+            {"dialogs": [[Turn("what colour", 0, (0, 1))], [Turn("is it big", 2, (2, 3)), Turn("what", 1, (1, 0))]]},
+            {"dialogs": [[Turn("what colour", 0, (1, 0)), Turn("is it big", 2, (2, 3))], [Turn("what", 1, (1, 0))]]},
+        )
+    ]  # fmt: skip
+    assert len(set(prints)) == len(prints)
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"answers": ("red", "blue", " ", "no")}, "test split, dialog 3: the answer is empty"),
+        ({"dialogs": [[Turn("what", 0)], [Turn(" ", 0)]]}, "test split, dialog 7: the question is empty"),
+        ({"dialogs": [[], []]}, "the test split is empty"),
+    ],
+)
+def test_wrong_tables_are_one_line(keys: dict[str, object], message: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=message) as refused:
+        given(tmp_path, **keys)
+    assert "\n" not in str(refused.value)
+
+
+def test_new_turns(tmp_path: Path) -> None:
+    reader = given(tmp_path / "cache").reader
+    photo = tmp_path / "red.png"
+    photo.write_bytes(png("red").content)  # type: ignore[arg-type]
+    asked = {"image": str(photo), "caption": "a square", "turns": [["what colour", "Red"]], "question": "is it big"}
+    lines = [f"{photo}\tis it big", f"{photo}\twhat colour\tred\tis it big", json.dumps(asked),
+             json.dumps(asked | {"candidates": ["no", "yes, it is"]})]  # fmt: skip
+    batch = reader.encode(lines)
+    words = reader.vocabulary.words
+    facts = [
+        [" ".join(words[number] for number in fact.tolist() if number) for fact in row if fact.any()]
+        for row in batch.extra["history"]
+    ]
+    told = "what colour <eos> red <eos>"
+    assert facts == [["<bos>"], ["<bos>", told], ["a square <eos>", told], ["a square <eos>", told]]
+    assert batch.extra["turns"].tolist() == [0, 1, 1, 1]
+    assert batch.extra["candidates"].tolist() == [[0, 1, 2]] * 3 + [[3, 2, -1]]
+    assert batch.extra["pictures"][:, :, 0, 0].tolist() == [[255, 0, 0]] * 4
+    notes = {
+        f"{photo} is it big": "0 tabs",
+        f"{photo}\tis it big\tyes": "2 tabs",
+        f"{photo}\t ": "the question is empty",
+        f"{photo}\twhat\t \twhat": "a turn or a candidate is empty",
+        f"{tmp_path / 'none.png'}\tis it big": "none.png",
+        f"{photo}\tzzz": "only unknown words",
+        '{"image": "a.png"': "not JSON",
+        '{"image": "a.png"}': "'question' is no text",
+        '{"image": "a.png", "question": 3}': "'question' is no text",
+        '{"image": "a.png", "question": "what", "turn": []}': "there is no key 'turn'; did you mean turns",
+        '{"image": "a.png", "question": "what", "turns": [["what"]]}': "no list of [QUESTION, ANSWER]",
+        '{"image": "a.png", "question": "what", "candidates": ["red"]}': "at least two answers",
+        " ": "empty line",
+    }
+    for line, expected in notes.items():
+        note = reader.note(line)
+        assert note is not None
+        assert expected in note.text, line
+        assert "\n" not in note.text
+    assert reader.note(lines[2]) is None
+
+
+def visdial(place: Path, **changes: object) -> Path:
+    """A file of VisDial v1.0 with two dialogs, and its pictures; `changes` of the first turn."""
+    (place / "train2014").mkdir(parents=True, exist_ok=True)
+    for name in ("train2014/COCO_train2014_000000000011.jpg", "12.png", "VisualDialog_val2018_000000000012.jpg"):
+        Image.new("RGB", (8, 8), "red").save(place / name)
+    options = {"answer_options": [1, 0, 2], "gt_index": 1}
+    first = {"question": 0, "answer": 0, **options, **changes}
+    dialogs = [
+        {"image_id": 11, "caption": "a dog", "dialog": [first, {"question": 1, "answer": 2, "answer_options": [2, 1], "gt_index": 0}]},
+        {"image_id": 12, "caption": "two cats", "dialog": [{"question": 1, "answer": 1, **options, "gt_index": 0}, {"question": 0, **options, "gt_index": None}]},
+    ]  # fmt: skip
+    data = {"questions": ["is it big", "what colour"], "answers": ["no", "red", "blue"], "dialogs": dialogs}
+    path = place / "visdial_1.0_train.json"
+    path.write_text(json.dumps({"version": "1.0", "split": "val2018", "data": data}))
+    return path
+
+
+def test_files_of_visdial(tmp_path: Path) -> None:
+    path = visdial(tmp_path)
+    source = DialogFiles(str(path), validation=str(path), test=str(path))
+    loaded = source.load()
+    train = loaded.tables["train"]
+    assert train.captions == ["a dog", "two cats"]
+    assert train.keys == [11, 12]
+    assert train.dialogs == [[Turn("is it big", 0, [1, 0, 2]), Turn("what colour", 2, [2, 1])],
+                             [Turn("what colour", 1, [1, 0, 2])]]  # fmt: skip
+    assert [picture.name for picture in train.pictures] == [
+        "train2014/COCO_train2014_000000000011.jpg", "VisualDialog_val2018_000000000012.jpg"
+    ]  # fmt: skip
+    assert loaded.notes == [f"{split}: 1 turn without an answer left out" for split in ("train", "validation", "test")]
+    data = VisualDialogData(source, tmp_path / "cache", size=8)
+    assert list(data.example_ids("test").values) == ["11-1", "11-2", "12-1"]
+    before = source.identity()
+    Image.new("RGB", (9, 9), "blue").save(tmp_path / "VisualDialog_val2018_000000000012.jpg")
+    assert DialogFiles(str(path), validation=str(path), test=str(path)).identity() != before
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"question": 9}, "turn 1: expected a question, as its place in data.questions"),
+        ({"answer": 7}, "turn 1: answer is 7"),
+        ({"answer_options": [1, 5]}, "answer_options are not places in data.answers"),
+        ({"gt_index": 3}, "gt_index is 3"),
+        ({"gt_index": 0}, "the answer 'no' is not the one"),
+        ({"answer_options": [1, 2], "gt_index": None}, "the answer 'no' is not the one"),
+    ],
+)
+def test_wrong_turns_of_a_file_are_one_line(changes: dict[str, object], message: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=message) as refused:
+        DialogFiles(str(visdial(tmp_path, **changes))).load()
+    assert "\n" not in str(refused.value)
+    assert "dialog 0 (image_id 11)" in str(refused.value)
+
+
+def test_wrong_files_are_one_line(tmp_path: Path) -> None:
+    path = visdial(tmp_path)
+    content = json.loads(path.read_text())
+    for change, message in (
+        ({"data": {}}, "is not in VisDial's form"),
+        ({"data": content["data"] | {"answers": "no"}}, "data.answers is no list of texts"),
+        ({"data": content["data"] | {"dialogs": [{"image_id": 99, "dialog": []}]}}, None),
+        ({"data": content["data"] | {"dialogs": [{"image_id": 99, "dialog": [{"question": 0, "answer": 0}]}]}},
+         "no picture in .* ends with 99"),
+        ({"split": "train"}, "both end with 12"),
+    ):  # fmt: skip
+        path.write_text(json.dumps(content | change))
+        if message is None:
+            assert len(DialogFiles(str(path)).given()) == 1
+            continue
+        with pytest.raises(UserError, match=message):
+            DialogFiles(str(path)).load()
+    path.write_text("{")
+    with pytest.raises(UserError, match=r"cannot be read"):
+        DialogFiles(str(path)).load()
+    with pytest.raises(UserError, match=r"data.pictures=nowhere is not a directory"):
+        DialogFiles(str(visdial(tmp_path)), pictures="nowhere").load()
+    with pytest.raises(UserError, match=r"data.train is not given"):
+        DialogFiles(None)
+
+
+def test_a_public_set_without_candidates(tmp_path: Path) -> None:
+    (tmp_path / "coco").mkdir()
+    Image.new("RGB", (8, 8), "red").save(tmp_path / "coco" / "1.jpg")
+    columns = {"image": ["coco/1.jpg"] * 2, "caption": ["a dog", "a cat"],
+               "dialog": [[["is it big", "no"], ["what colour", "red"]], [["what colour", "no"]]]}  # fmt: skip
+    rows = Dataset.from_dict(columns)
+    sets = DatasetDict(dict.fromkeys(("train", "validation", "test"), rows))
+    reading = DialogColumns(pictures=str(tmp_path))
+    made = reading.read(sets, "set", None).tables["train"]
+    assert made.answers == ("no", "red")
+    assert made.dialogs == [[Turn("is it big", 0), Turn("what colour", 1)], [Turn("what colour", 0)]]
+    assert made.captions == ["a dog", "a cat"]
+    assert made.pictures[0].read().values.shape == (8, 8, 3)
+    with pytest.raises(UserError, match=r"give the directory of the pictures as data.pictures=DIR"):
+        DialogColumns().read(sets, "set", None)
+    wrong = rows.remove_columns("dialog").add_column("dialog", [[["a"]], [["a"]]])
+    with pytest.raises(UserError, match=r"row 0: 'dialog' is no dialog"):
+        reading.read(DatasetDict(dict.fromkeys(sets, wrong)), "set", None)
+    outside = rows.remove_columns("image").add_column("image", ["../secret.jpg"] * 2)
+    with pytest.raises(UserError, match=r"expected a file in"):
+        reading.read(DatasetDict(dict.fromkeys(sets, outside)), "set", None)
