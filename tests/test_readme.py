@@ -26,6 +26,7 @@ RUNS = {
     "runs/verses_words/lstm-seed1": ("language_modelling", "model=lstm", "name=verses_words"),
     "runs/scenes/captioner_attention-seed1": ("captioning", "data.examples=40", "name=scenes"),
     "runs/scene_questions/gru-seed1": ("visual_questions", "data.examples=100", "name=scene_questions"),
+    "runs/scene_dialog/gru-seed1": ("visual_dialog", "data.examples=10", "name=scene_dialog"),
     "runs/dates/attention-seed1": ("sequence_to_sequence", "label=attention", "name=dates"),
 }
 """Small runs in the directories that README's commands name."""
@@ -33,6 +34,7 @@ KINDS = {
     "classification": ["data=csv"], "language_modelling": ["data=text_words", "data.min_count=1", "data.batch_size=4"],
     "captioning": ["data=scenes", "model=captioner_attention"],
     "visual_questions": ["data=scene_questions", "model=gru"],
+    "visual_dialog": ["data=scene_dialog", "model=gru"],
     "sequence_to_sequence": ["data=pairs", "model=encoder_decoder_attention"],
 }  # fmt: skip
 TINY = (
@@ -88,6 +90,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     (place / "photos").mkdir()
     for name in ("photo.png", "photos/one.png", "photos/two.png"):
         Image.new("RGB", (48, 48), "red").save(place / name)
+    turn = '{"image": "photo.png", "turns": [["is there a red three", "yes"]], "question": "what is left of it"}'
+    (place / "turns.jsonl").write_text(f"{turn}\n")
     own = {kind: [f"data.train={path}"] for kind, path in data.items()}
     with pytest.MonkeyPatch.context() as patched:
         patched.chdir(place)

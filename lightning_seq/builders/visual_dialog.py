@@ -150,7 +150,7 @@ def predictions(loaded: Loaded, texts: Sequence[str], top_k: int, first: int = 1
     if model.writer is None or any(one.candidates for one in asked):
         scores = model.scores(context, batch.extra[ANSWERS][0])
     if model.writer is not None:
-        beam = BeamSearchConfig(max(top_k, BEAM), n_best=top_k)
+        beam = BeamSearchConfig(max(top_k, BEAM), length=0.0, n_best=top_k)
         limits = torch.full((len(texts),), settings["answer_length"] + 1)
         found = beam_search(Translator.of(model.writer, context, one_step(context)), limits, beam)
     for row, (text, one) in enumerate(zip(texts, asked, strict=True)):

@@ -39,6 +39,8 @@ def texts_of(arguments: OfTexts, loaded: Loaded) -> Iterator[str]:
         return iter([text])
     if path is not None:
         lines = _lines_of_file(path)
+        if suffix == ".jsonl" and column is None and loaded.reader.OBJECTS:
+            return lines
         return column_of(lines, suffix, column or "text", str(path)) if suffix in SUFFIXES else lines
     if sys.stdin is None or sys.stdin.isatty():
         raise UserError('there is no text: give text="…", file=FILE, or lines on standard input')

@@ -21,9 +21,11 @@ class Reader(ABC):
     `from_plain`.
 
     KIND: which reader wrote the plain values; None for the reader of classification, which writes none.
+    OBJECTS: whether a line may be a JSON object, so that a `.jsonl` file holds such lines, not a column of texts.
     """
 
     KIND: ClassVar[str | None]
+    OBJECTS: ClassVar[bool] = False
     spec: DataSpec
 
     @abstractmethod

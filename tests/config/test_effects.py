@@ -182,6 +182,7 @@ def files(tmp_path: Path) -> dict[str, list[str]]:
         "bits": ["data=bits_2", "data.examples=40", "data.length=4"],
         "captioning": ["data=scenes", "data.examples=40", "model=captioner"],
         "visual_questions": ["data=scene_questions", "data.examples=70", "model=gru"],
+        "visual_dialog": ["data=scene_dialog", "data.examples=10", "data.turns=3", "model=gru"],
     }
 
 
@@ -353,6 +354,7 @@ def test_rules_name_keys_that_there_are() -> None:
         [], ["data=dates", "model=encoder_decoder"], ["data=conll", "embedding=file"], ["data=text_words"],
         ["data=text8"], ["data=atis"], ["cell=greff_lstm", "model=recurrent"],
         ["data=scenes", "model=captioner_attention"], ["data=scene_questions"],
+        ["data=scene_dialog"],
     ]  # fmt: skip
     known = {shown(key) for words in choices for key in paths(compose(words))}
     for rule in RULES:

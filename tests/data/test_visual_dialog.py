@@ -326,10 +326,13 @@ def visdial(place: Path, **changes: object) -> Path:
         Image.new("RGB", (8, 8), "red").save(place / name)
     options = {"answer_options": [1, 0, 2], "gt_index": 1}
     first = {"question": 0, "answer": 0, **options, **changes}
+    second = {"question": 1, "answer": 2, "answer_options": [2, 1], "gt_index": 0}
+    third = {"question": 1, "answer": 1, **options, "gt_index": 0}
+    unanswered = {"question": 0, "answer_options": [1, 0, 2]}
     dialogs = [
-        {"image_id": 11, "caption": "a dog", "dialog": [first, {"question": 1, "answer": 2, "answer_options": [2, 1], "gt_index": 0}]},
-        {"image_id": 12, "caption": "two cats", "dialog": [{"question": 1, "answer": 1, **options, "gt_index": 0}, {"question": 0, **options, "gt_index": None}]},
-    ]  # fmt: skip
+        {"image_id": 11, "caption": "a dog", "dialog": [first, second]},
+        {"image_id": 12, "caption": "two cats", "dialog": [third, unanswered]},
+    ]
     data = {"questions": ["is it big", "what colour"], "answers": ["no", "red", "blue"], "dialogs": dialogs}
     path = place / "visdial_1.0_train.json"
     path.write_text(json.dumps({"version": "1.0", "split": "val2018", "data": data}))

@@ -45,6 +45,7 @@ class DialogReader(Reader):
     """
 
     KIND = "visual_dialog"
+    OBJECTS = True
     vocabulary: Vocabulary
     segmenter: Segmenter
     fit: str = "pad"
