@@ -147,11 +147,8 @@ class DialogAnswerer(EncoderModel):
 
     def parts(self) -> dict[str, nn.Module]:
         """The encoder of pictures counts as part of the embedding: it is the same for every recurrence."""
-        before = [part for part in (self.embedding, self.picture) if part is not None]
-        recurrent = [part for part in (self.encoder, self.history, self.answers) if part is not None]
-        head = [getattr(self, name) for name in self.head_modules]
-        if self.writer is not None:
-            recurrent.append(self.writer.parts()["recurrent"])
-            head.append(self.writer.parts()["head"])
-        names = ("embedding", "recurrent", "head")
-        return dict(zip(names, map(nn.ModuleList, (before, recurrent, head)), strict=True))
+        writer = {} if self.writer is None else self.writer.parts()
+        recurrent = (self.encoder, self.history, self.answers, writer.get("recurrent"))
+        head = (*(getattr(self, name) for name in self.head_modules), writer.get("head"))
+        parts = {"embedding": (self.embedding, self.picture), "recurrent": recurrent, "head": head}
+        return {name: nn.ModuleList(one for one in part if one is not None) for name, part in parts.items()}

@@ -63,13 +63,16 @@ def test_a_run_and_what_it_leaves(name: str, trained: dict[str, Path]) -> None:
     asked = [(turn.question, ANSWERS[turn.answer], turn.kind) for turn in turns]
     assert [(row["question"], row["target"], row["kind"]) for row in rows] == asked
     assert [(row["id"], row["group"], row["turn"]) for row in rows] == [
-        (f"{dialog}-{turn}", dialog, turn) for dialog in range(3) for turn in (1, 2, 3, 4)
+        (f"{dialog}-{turn}", dialog, turn)
+        for dialog, turns_of in enumerate(source.dialogs)
+        for turn in range(1, len(turns_of) + 1)
     ]
-    rank, test = np.array([row["rank"] for row in rows]), record.metrics
+    rank, number = (np.array([row[name] for row in rows]) for name in ("rank", "turn"))
+    test = record.metrics
     expected = {
         "mrr": np.mean(1 / rank), "recall_at_1": np.mean(rank <= 1), "recall_at_5": np.mean(rank <= 5),
         "recall_at_10": np.mean(rank <= 10), "mean_rank": np.mean(rank), "loss": np.mean([row["loss"] for row in rows]),
-        **{f"mrr_turn_{turn}": np.mean(1 / rank[turn - 1 :: 4]) for turn in (1, 2, 3, 4)},
+        **{f"mrr_turn_{turn}": np.mean(1 / rank[number == turn]) for turn in (1, 2, 3, 4)},
     }  # fmt: skip
     right = [row["prediction"] == row["target"] for row in rows]
     if name == "written":
@@ -103,7 +106,7 @@ def test_the_report_reads_a_runs_ranks(trained: dict[str, Path]) -> None:
         ((values,)) = scores.values()
         assert values.mean() == pytest.approx(run[1].metrics[f"test/{metric}"], abs=1e-5)
         assert groups is not None
-        assert groups.tolist() == [0] * 4 + [1] * 4 + [2] * 4
+        assert sorted(set(groups.tolist())) == [0, 1, 2]
     assert example_scores([run], "test/accuracy_check")[0] == {}
     table = (run[0].parent / "table.md").read_text()
     assert "mean reciprocal rank" in table
@@ -135,8 +138,8 @@ def predicted(run: Path, lines: list[str], tmp_path: Path, capsys: Capture, *wor
 
 
 def test_predict_answers_turns(trained: dict[str, Path], photo: Path, tmp_path: Path, capsys: Capture) -> None:
-    asked = {"image": str(photo), "turns": [["is there a red three", "yes"]], "question": "what is left of it"}
-    lines = [f"{photo}\tis there a red three\tyes\twhat is left of it", json.dumps(asked),
+    asked = {"image": str(photo), "turns": [["is there a red thing", "yes"]], "question": "what is it"}
+    lines = [f"{photo}\tis there a red thing\tyes\twhat is it", json.dumps(asked),
              json.dumps(asked | {"candidates": ["a two", "a six"]}), f"{photo}\tis there\tno", "{"]  # fmt: skip
     for name, value in (("late", "probability"), ("written", "log_probability")):
         tabs, same, chosen, *wrong = predicted(trained[name], lines, tmp_path, capsys, "top_k=20")
@@ -160,7 +163,7 @@ def test_one_question_can_be_answered_word_by_word(tmp_path: Path, photo: Path, 
     record = read(tmp_path / "words" / "gru-seed1")
     assert record.task == "visual_dialog"
     assert {"test/exact_match", "test/mrr", "test/accuracy_colour"} <= record.metrics.keys()
-    (row,) = predicted(tmp_path / "words" / "gru-seed1", [f"{photo}\tis there a red three"], tmp_path, capsys)
+    (row,) = predicted(tmp_path / "words" / "gru-seed1", [f"{photo}\tis there a red thing"], tmp_path, capsys)
     assert len(row["predictions"]) == 3  # type: ignore[arg-type]
 
 
@@ -262,6 +265,6 @@ def test_two_ranks_have_the_loss_and_the_gradient_of_one(answers: str, tmp_path:
     assert one == pytest.approx(two, rel=1e-5)
     torch.testing.assert_close(of_one, of_two, rtol=1e-3, atol=1e-6)
     nothing = dataset[replace(shard, indices=[-1])]
-    assert float(task.training_step(nothing, 0)) == 0
+    assert float(task.training_step(nothing, 0).detach()) == 0
     table = dataset[shard].extra[TABLE]
     assert table.shape[0] == 1

@@ -63,7 +63,7 @@ OTHER: dict[str, Any] = {
     "data.target_subword": {"kind": "bpe", "size": 100}, "data.max_target_length": 2, "data.variant": "other",
     "data.id_column": "nothing", "data.group_column": "nothing", "data.split_seed": 3,
     "task.teacher_forcing.ratio": 0.8, "task.bleu_tokenize": "char", "embedding.size": 9, "task.predictions": "full",
-    "model.picture.widths": [3, 4], "model.inject": "pre", "task.fusion": "film",
+    "model.picture.widths": [3, 4], "model.inject": "pre", "task.fusion": "film", "task.history": "late", "task.answers": "written",
     "data.fit": "stretch", "task.picture.widths": [3, 4], "data.size": 32, "data.language": "de",
 }  # fmt: skip
 """A value of each key that is not a number or a truth value and differs from its default."""
@@ -182,7 +182,7 @@ def files(tmp_path: Path) -> dict[str, list[str]]:
         "bits": ["data=bits_2", "data.examples=40", "data.length=4"],
         "captioning": ["data=scenes", "data.examples=40", "model=captioner"],
         "visual_questions": ["data=scene_questions", "data.examples=70", "model=gru"],
-        "visual_dialog": ["data=scene_dialog", "data.examples=10", "data.turns=3", "model=gru"],
+        "visual_dialog": ["data=scene_dialog", "data.examples=30", "data.turns=3", "model=gru"],
     }
 
 

@@ -51,7 +51,7 @@ class DialogTable(Examples):
     groups: Keys | None = None
 
 
-DialogSource: TypeAlias = Source[Loaded[DialogTable]] | Source[Loaded[QuestionTable]]
+DialogSource: TypeAlias = Source[Loaded[DialogTable] | Loaded[QuestionTable]]
 """Questions are dialogs of one turn."""
 
 
@@ -107,7 +107,8 @@ class DialogColumns(NameColumns, Reading[Loaded[DialogTable]], Cut):
     def _table(self, rows: ColumnRows, name: str) -> DialogTable:
         columns = {"picture_column": self.picture_column, "dialog_column": self.dialog_column}
         check_columns(rows, columns, name)
-        pictures, numbers, dialogs = [*self._pictures(rows, name)], dict[str, int](), list[list[Turn]]()
+        pictures: list[Picture] = [*self._pictures(rows, name)]
+        numbers, dialogs = dict[str, int](), list[list[Turn]]()
         for row, turns in enumerate(rows[self.dialog_column]):
             if not isinstance(turns, list) or not turns or not all(map(_is_pair, turns)):
                 raise UserError(

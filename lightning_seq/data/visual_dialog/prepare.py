@@ -116,7 +116,7 @@ def prepare_dialogs(source: DialogSource, cache: Path | str, settings: CaptionSe
     plain = settings.to_plain() | {"code": CODE_VERSION}
     build = partial(_build, settings=settings, plain=plain)
     read = partial(_read, settings=settings)
-    return prepared(source, cache, {"visual_dialog": source.identity(), **plain}, build, read)  # type: ignore[arg-type]
+    return prepared(source, cache, {"visual_dialog": source.identity(), **plain}, build, read)
 
 
 def _read(directory: Path, meta: dict[str, Plain], common: CachedFields, settings: CaptionSettings) -> PreparedDialogs:
@@ -159,7 +159,7 @@ def _names(table: DialogTable) -> _Names:
 
 def _each_turn(table: DialogTable, values: Sequence[int | str]) -> Keys:
     """A value of each dialog, for each of its turns."""
-    return [value for value, turns in zip(values, table.dialogs, strict=True) for _ in turns]  # type: ignore[return-value]
+    return [value for value, turns in zip(values, table.dialogs, strict=True) for _ in turns]
 
 
 def _build(

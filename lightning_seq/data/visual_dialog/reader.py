@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
 import numpy as np
 import torch
@@ -121,8 +121,8 @@ def parsed(text: str, where: str) -> Asked:
                 f"{where} has {len(parts)} tabs: expected the file of a picture, a tab and a question; or questions "
                 "and answers in turn, with a tab between them, the last one a question"
             )
-        turns = tuple(zip(parts[:-1:2], parts[1::2], strict=True))
-        return _checked(Asked(Path(name), parts[-1], turns=turns), where)
+        before = tuple(zip(parts[:-1:2], parts[1::2], strict=True))
+        return _checked(Asked(Path(name), parts[-1], turns=before), where)
     record = json_object(text, where, "image")
     if unknown := [key for key in record if key not in KEYS]:
         raise UserError(f"{where}: there is no key {unknown[0]!r}; {near(unknown[0], KEYS)}")
@@ -132,19 +132,19 @@ def parsed(text: str, where: str) -> Asked:
     turns, candidates = record.get("turns", []), record.get("candidates", [])
     if not isinstance(turns, list) or not all(_texts(turn) and len(turn) == 2 for turn in turns):
         raise UserError(f'{where}: "turns" is no list of [QUESTION, ANSWER]')
-    if not _texts(candidates) or len(candidates) == 1:  # type: ignore[arg-type]
+    if not _texts(candidates) or len(candidates) == 1:
         raise UserError(f'{where}: "candidates" is no list of at least two answers')
     asked = Asked(
         Path(str(record["image"])),
         str(record["question"]),
         str(record.get("caption", "")),
         tuple((question, answer) for question, answer in turns),
-        tuple(candidates),  # type: ignore[arg-type]
+        tuple(candidates),
     )
     return _checked(asked, where)
 
 
-def _texts(value: object) -> bool:
+def _texts(value: object) -> TypeGuard[list[str]]:
     return isinstance(value, list) and all(isinstance(text, str) for text in value)
 
 
