@@ -90,7 +90,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     (place / "photos").mkdir()
     for name in ("photo.png", "photos/one.png", "photos/two.png"):
         Image.new("RGB", (48, 48), "red").save(place / name)
-    turn = '{"image": "photo.png", "turns": [["is there a red three", "yes"]], "question": "what is left of it"}'
+    turn = '{"image": "photo.png", "turns": [["is there a red thing", "yes"]], "question": "what is it"}'
     (place / "turns.jsonl").write_text(f"{turn}\n")
     own = {kind: [f"data.train={path}"] for kind, path in data.items()}
     with pytest.MonkeyPatch.context() as patched:

@@ -63,7 +63,8 @@ OTHER: dict[str, Any] = {
     "data.target_subword": {"kind": "bpe", "size": 100}, "data.max_target_length": 2, "data.variant": "other",
     "data.id_column": "nothing", "data.group_column": "nothing", "data.split_seed": 3,
     "task.teacher_forcing.ratio": 0.8, "task.bleu_tokenize": "char", "embedding.size": 9, "task.predictions": "full",
-    "model.picture.widths": [3, 4], "model.inject": "pre", "task.fusion": "film", "task.history": "late", "task.answers": "written",
+    "model.picture.widths": [3, 4], "model.inject": "pre", "task.fusion": "film",
+    "task.history": "late", "task.answers": "written",
     "data.fit": "stretch", "task.picture.widths": [3, 4], "data.size": 32, "data.language": "de",
 }  # fmt: skip
 """A value of each key that is not a number or a truth value and differs from its default."""

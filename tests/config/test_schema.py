@@ -41,7 +41,7 @@ NULLABLE = {
     "data.hub.splits.validation", "data.hub.splits.test", "data.hub.tokens_column", "data.hub.tag_column",
     "data.hub.source_column", "data.hub.target_column", "data.max_vocabulary", "data.max_length",
     "data.max_target_length", "data.intent_column", "data.target_level", "data.source_language",
-    "data.target_language", "data.classes", "data.rows", "data.group_column", "data.label",
+    "data.target_language", "data.classes", "data.rows", "data.group_column", "data.label", "data.caption_column",
     "data.label_column", "init.chrono", "model.num_layers", "optimizer.fused",
     "task.sample.prompt", "trainer.gradient_clip_val",
 }  # fmt: skip
