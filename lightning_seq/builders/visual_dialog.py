@@ -18,7 +18,7 @@ from lightning_seq.config.targets import factory
 from lightning_seq.config.tree import Config
 from lightning_seq.data.visual_dialog.reader import DialogReader, parsed
 from lightning_seq.errors import UserError
-from lightning_seq.metrics.ranks import Ranks, ranks
+from lightning_seq.metrics.ranks import of_counts, ranks
 from lightning_seq.models.dialog_answerer import DialogAnswerer
 from lightning_seq.models.search import BeamSearchConfig, beam_search
 from lightning_seq.models.translator import Translator
@@ -134,9 +134,8 @@ def baseline(data: VisualDialogData, task: VisualDialog) -> Mapping[str, float]:
     real = torch.from_numpy(test.candidates >= 0)
     scores = torch.from_numpy(counts[test.candidates]).double().masked_fill(~real, -1.0)
     right = torch.from_numpy((test.candidates == test.answers[:, None]).argmax(1))
-    metric = Ranks(task.candidates)
-    metric.update(ranks(scores, right, real), torch.zeros(len(test), dtype=torch.int64))
-    return {name: float(value) for name, value in metric.compute().items()} | values
+    found = torch.bincount(ranks(scores, right, real) - 1, minlength=task.candidates)
+    return {name: float(value) for name, value in of_counts(found[None]).items()} | values
 
 
 @torch.inference_mode()

@@ -20,10 +20,25 @@ def ranks(scores: Float[Tensor, "B C"], right: Int[Tensor, "B"], real: Bool[Tens
     return real.sum(1) - ((scores < own) & real).sum(1)
 
 
-class Ranks(Metric):
+def of_counts(counts: Int[Tensor, "turns candidates"]) -> dict[str, Tensor]:
     """`mrr` (the mean of 1/rank), `recall_at_1 recall_at_5 recall_at_10` (the share of ranks up to 1, 5, 10) and
-    `mean_rank` (Das et al. 2017, sec. 5); by turn also `mrr_turn_1` and so on. The state is counts, so the result is
-    the same for any number of ranks (processes).
+    `mean_rank` (Das et al. 2017, sec. 5); of several turns also `mrr_turn_1` and so on, NaN for one without an example.
+
+    counts: how often each rank occurs at each turn.
+    """
+    turns, total = counts.double(), counts.sum(0).double()
+    rank = torch.arange(1, len(total) + 1, dtype=torch.float64, device=total.device)
+    values = {"mrr": (total / rank).sum() / total.sum()}
+    values |= {f"recall_at_{most}": total[:most].sum() / total.sum() for most in RECALLS}
+    values["mean_rank"] = (total * rank).sum() / total.sum()
+    if len(turns) > 1:
+        of_turns = (turns / rank).sum(1) / turns.sum(1)
+        values |= {f"mrr_turn_{number}": value for number, value in enumerate(of_turns, 1)}
+    return {name: value.float() for name, value in values.items()}
+
+
+class Ranks(Metric):
+    """See `of_counts`; the state is counts, so the result is the same for any number of processes.
 
     candidates: the largest rank; turns: of the longest dialog.
     """
@@ -41,14 +56,4 @@ class Ranks(Metric):
         self.counts += torch.bincount(places, minlength=self.counts.numel()).view_as(self.counts)
 
     def compute(self) -> dict[str, Tensor]:
-        """NaN for a turn without an example."""
-        turns, total = self.counts.double(), self.counts.sum(0).double()
-        rank = torch.arange(1, len(total) + 1, dtype=torch.float64, device=total.device)
-        values = {"mrr": (total / rank).sum() / total.sum()}
-        values |= {f"recall_at_{most}": total[:most].sum() / total.sum() for most in RECALLS}
-        values["mean_rank"] = (total * rank).sum() / total.sum()
-        if len(turns) > 1:
-            values |= {
-                f"mrr_turn_{number}": value for number, value in enumerate((turns / rank).sum(1) / turns.sum(1), 1)
-            }
-        return {name: value.float() for name, value in values.items()}
+        return of_counts(self.counts)

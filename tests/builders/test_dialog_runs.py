@@ -274,3 +274,16 @@ def test_two_ranks_have_the_loss_and_the_gradient_of_one(answers: str, tmp_path:
     assert float(task.training_step(nothing, 0).detach()) == 0
     table = dataset[shard].extra[TABLE]
     assert table.shape[0] == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("answers", ["ranked", "written"])
+def test_a_run_on_two_processes_ends_as_on_one(answers: str, tmp_path: Path) -> None:
+    words = [*TINY, *DIALOGS, "model=gru", "task.history=memory", f"task.answers={answers}", "task.dropout=0"]
+    places = [f"runs={tmp_path / 'runs'}", f"cache={tmp_path / 'cache'}"]
+    assert main(["train", *words, *places, "name=one"]) == 0
+    two = ["trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2", "name=two"]
+    assert main(["train", *words, *places, *two]) == 0
+    one, other = (read(tmp_path / "runs" / name / "gru-seed1") for name in ("one", "two"))
+    assert other.metrics == pytest.approx(one.metrics, rel=2e-3, nan_ok=True)
+    assert other.baseline == pytest.approx(one.baseline)
