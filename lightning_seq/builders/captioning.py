@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
+from lightning_seq.builders.features import picture_encoder
 from lightning_seq.builders.prediction_columns import Column, of_task, write_predictions
 from lightning_seq.builders.sequence_to_sequence import MOST_HYPOTHESES, SETTINGS, beam
 from lightning_seq.builders.task_kind import Loaded, MakeEncoder, Row, Shared, TaskKind, make_task
@@ -23,7 +24,6 @@ from lightning_seq.losses.reinforce import Reinforce
 from lightning_seq.metrics.captions import caption_scores, cider, exact_matches
 from lightning_seq.metrics.translation import bleu_tokenizer
 from lightning_seq.models.captioner import Captioner
-from lightning_seq.models.picture.encoder import PictureEncoder
 from lightning_seq.models.search import BeamSearchConfig, beam_search, max_target_lengths, rounded
 from lightning_seq.models.translator import Translator
 from lightning_seq.records.captions import ScoredCaption, ScoredCaptions
@@ -63,17 +63,6 @@ def model(config: Config, spec: DataSpec, embedding: nn.Module, encoder: MakeEnc
         dropout=task["dropout"],
         tied=task["tied"],
     )
-    return made
-
-
-def picture_encoder(config: Config, node: Config, channels: int, size: tuple[int, int]) -> PictureEncoder:
-    """The encoder of pictures of a node such as those of `conf/model/picture`. Raises UserError for another class."""
-    made = factory(node, "model", config["allow"])(channels, size)
-    if not isinstance(made, PictureEncoder):
-        raise UserError(
-            f"{node['_target_']} is no encoder of pictures: expected a subclass of "
-            "lightning_seq.models.picture.encoder.PictureEncoder"
-        )
     return made
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from torch import nn
 
-from lightning_seq.builders.captioning import picture_encoder
 from lightning_seq.builders.classification import class_weights
+from lightning_seq.builders.features import picture_encoder
 from lightning_seq.builders.prediction_columns import name_column, of_task, score_columns, test_rows, write_predictions
 from lightning_seq.builders.task_kind import Loaded, MakeEncoder, Row, Shared, TaskKind, make_task, ranked
 from lightning_seq.config.tree import Config

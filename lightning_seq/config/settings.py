@@ -15,6 +15,7 @@ from lightning_seq.value_types import Count, Fraction, OneOf, Range, Seed, Size,
 
 if TYPE_CHECKING:
     from lightning_seq.callbacks.finite_guard import POLICIES
+    from lightning_seq.data.augment import Augment
     from lightning_seq.embeddings.word2vec import Word2VecParameters
     from lightning_seq.losses.reinforce import Reinforce
     from lightning_seq.metrics.translation import TOKENIZERS
@@ -373,6 +374,8 @@ class DataSettings:
     normalise: Annotated[str, OneOf(FORMS)]
     scheme: Annotated[str, OneOf(SCHEMES)]
     unseen_tags: Annotated[str, OneOf(("error", "ignore"))]
+    features: Callable[..., object] | None
+    augment: Augment
 
 
 BESIDE: Mapping[str, type] = {

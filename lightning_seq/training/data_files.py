@@ -15,6 +15,7 @@ _KEYS = (
     "data.mirror",
     "embedding.path",
     "embedding.target_path",
+    *(f"{encoder}.weights" for encoder in ("model.picture", "task.picture", "data.features")),
 )
 _READ_IN_DIRECTORIES = (".parquet", ".conllu", ".safetensors", ".json")
 """The files that are read in a directory: of a data set of a mirror, a treebank, word vectors."""

@@ -55,6 +55,10 @@ class PreparedCaptions(PreparedData[CaptionSplit]):
         first = self.splits[split].first
         return [self._texts[split][row] for row in range(int(first[picture]), int(first[picture + 1]))]
 
+    def texts(self, split: str) -> KeptTexts:
+        """All captions of a split as the source has them."""
+        return self._texts[split]
+
     @cached_property
     def _texts(self) -> dict[str, KeptTexts]:
         with reading(self.directory):

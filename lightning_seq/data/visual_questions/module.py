@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -10,10 +10,12 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from lightning_seq.data.augment import Augment
 from lightning_seq.data.bucket_sampler import BatchShard
 from lightning_seq.data.captioning.settings import CaptionSettings
 from lightning_seq.data.example_ids import ExampleIds, read_ids
 from lightning_seq.data.module import DataModule
+from lightning_seq.data.picture_inputs import PRECISIONS, MakeFeatures, PictureInputs, picture_inputs
 from lightning_seq.data.pictures import FITS
 from lightning_seq.data.planner import Planner
 from lightning_seq.data.sources.visual_questions import QuestionSource
@@ -29,14 +31,14 @@ from lightning_seq.value_types import MAX_TOKENS, OneOf, Size, Workers
 class QuestionDataset(Dataset[Batch]):
     """The batches of a split, `dataset[shard]`."""
 
-    def __init__(self, split: QuestionSplit) -> None:
-        self.split = split
+    def __init__(self, split: QuestionSplit, inputs: PictureInputs | None = None) -> None:
+        self.split, self.inputs = split, inputs or PictureInputs(split.pictures)
 
     def __getitem__(self, shard: BatchShard) -> Batch:
         split, (rows, real) = self.split, shard.rows()
         inputs, mask = pad_flat(split.flat, split.offsets, rows)
         extra = {
-            PICTURES: torch.from_numpy(split.pictures[split.picture[rows]]),
+            PICTURES: self.inputs.take(split.picture[rows], shard, rows),
             KINDS: torch.from_numpy(split.kinds[rows]),
         }
         answers, counts = torch.from_numpy(split.answers[rows]), torch.from_numpy(real)
@@ -51,10 +53,13 @@ class VisualQuestionData(DataModule[PreparedQuestions, QuestionReader]):
     size, fit, channels: of pictures; level, lower, normalise, min_count, max_vocabulary, max_length: of questions; see
                          `CaptionSettings`.
 
+    features, features_precision: the encoder whose features replace the pictures, see `picture_inputs`.
+    augment: the arguments of `Augment`.
+
     batch_size, eval_batch_size, seed, num_workers, licence, max_tokens: see `DataModule`.
 
-    A batch's `extra` holds `pictures` `[B, channels, height, width]` uint8, and `kinds` `[B]`, the kind of each
-    question.
+    A batch's `extra` holds `pictures` `[B, channels, height, width]` uint8 or features `[B, S, F]`,
+    and `kinds` `[B]`, the kind of each question.
 
     The constructor reads or prepares all data. Raises UserError as the source and `prepare_questions` do.
     """
@@ -80,12 +85,25 @@ class VisualQuestionData(DataModule[PreparedQuestions, QuestionReader]):
         seed: int = 1,
         num_workers: Workers = 0,
         max_tokens: Size = MAX_TOKENS,
+        features: MakeFeatures | None = None,
+        features_precision: Annotated[str, OneOf(PRECISIONS)] = "float32",
+        augment: Mapping[str, float] | None = None,
     ) -> None:
         super().__init__(batch_size, eval_batch_size, seed, num_workers, licence, max_tokens)
         if prepared is None:
             of_text = level, lower, normalise, min_count, max_vocabulary, max_length
             prepared = prepare_questions(*self.required(source, cache), CaptionSettings(size, fit, channels, *of_text))
         self.prepared, settings = prepared, prepared.settings
+        self.inputs = picture_inputs(
+            {split: part.pictures for split, part in prepared.splits.items()},
+            prepared.directory,
+            prepared.fingerprints["data"],
+            features,
+            features_precision,
+            Augment(**(augment or {})),  # type: ignore[arg-type]
+            seed,
+            prepared.texts("train"),
+        )
         self.reader = QuestionReader(
             prepared.spec, prepared.vocabulary, prepared.segmenter, settings.fit, settings.max_length
         )
@@ -115,4 +133,4 @@ class VisualQuestionData(DataModule[PreparedQuestions, QuestionReader]):
 
     def batches(self, split: str) -> tuple[Dataset[Batch], Planner[BatchShard]]:
         questions = self.prepared.splits[split]
-        return QuestionDataset(questions), self.bucket_sampler(split, questions.lengths)
+        return QuestionDataset(questions, self.inputs[split]), self.bucket_sampler(split, questions.lengths)

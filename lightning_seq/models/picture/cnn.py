@@ -25,9 +25,17 @@ class ConvolutionalEncoder(PictureEncoder):
     Simonyan & Zisserman 2015); the last block does not pool.
 
     widths: channels of each block; with n blocks a place stands for 2^(n-1) x 2^(n-1) pixels.
+    weights, frozen: see `PictureEncoder`.
     """
 
-    def __init__(self, channels: int, size: tuple[int, int], widths: Sequence[Size] = (32, 64, 128, 128)) -> None:
+    def __init__(
+        self,
+        channels: int,
+        size: tuple[int, int],
+        widths: Sequence[Size] = (32, 64, 128, 128),
+        weights: str | None = None,
+        frozen: bool = False,
+    ) -> None:
         check_sizes(**{f"picture.widths[{index}]": width for index, width in enumerate(widths)})
         layers: list[nn.Module] = []
         before = channels
@@ -35,4 +43,4 @@ class ConvolutionalEncoder(PictureEncoder):
             layers += [nn.MaxPool2d(2)] if index else []
             layers += [nn.Conv2d(before, width, 3, padding=1, bias=False), normalised(width), nn.ReLU()]
             before = width
-        super().__init__(channels, size, nn.Sequential(*layers), before)
+        super().__init__(channels, size, nn.Sequential(*layers), before, weights, frozen)

@@ -1,0 +1,73 @@
+"""Random changes of pictures in training."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Annotated
+
+import numpy as np
+
+from lightning_seq.data.pictures import Size2
+from lightning_seq.errors import UserError
+from lightning_seq.value_types import Fraction, Range
+
+SIDES = re.compile(r"\b(left|right|links|rechts|linke[nrs]?|rechte[nrs]?|gauche|droite)\b", re.IGNORECASE)
+MOST_WITH_SIDES = 0.01
+"""The share of texts that may name a side where pictures are mirrored."""
+
+
+@dataclass(frozen=True)
+class Augment:
+    """Random changes of training pictures: x' = (x - m) c + m + b, shifted and mirrored; m is the picture's mean.
+
+    shift:      pixels up or down and to a side, at most; the border is repeated.
+    flip:       whether half of the pictures are mirrored.
+    brightness: b is uniform in ±brightness · 255; contrast: c is uniform in 1 ± contrast.
+
+    The seed, the epoch and the number of an example alone decide its change.
+    """
+
+    shift: Annotated[int, Range(0, 4096)] = 0
+    flip: bool = False
+    brightness: Fraction = 0.0
+    contrast: Fraction = 0.0
+
+    def check(self, size: Size2, texts: Iterable[str] = ()) -> None:
+        """Raises UserError for a shift beyond the picture, and for mirrored pictures whose texts name sides."""
+        if self.shift >= min(size):
+            raise UserError(
+                f"data.augment.shift is {self.shift}, and pictures have {size[0]} x {size[1]} pixels: expected less"
+            )
+        named = [bool(SIDES.search(text)) for text in texts] if self.flip else []
+        if sum(named) > MOST_WITH_SIDES * len(named):
+            raise UserError(
+                f"data.augment.flip=true mirrors pictures, and {sum(named) / len(named):.0%} of the training texts "
+                "name a side, such as left: leave it out"
+            )
+
+    def __call__(self, pictures: np.ndarray, seed: int, epoch: int, examples: np.ndarray) -> np.ndarray:
+        """pictures: `[B, channels, height, width]` uint8; examples: `[B]`, their numbers."""
+        changed = np.empty_like(pictures)
+        H, W = pictures.shape[2:]
+        for row, (picture, example) in enumerate(zip(pictures, examples.tolist(), strict=True)):
+            stream = np.random.Philox(key=np.array([seed, epoch], np.uint64), counter=[0, 0, 0, example])
+            up, aside, mirror, light, sharp = np.random.Generator(stream).random(5)
+            lines = (np.arange(H) + self._pixels(up)).clip(0, H - 1)
+            columns = (np.arange(W) + self._pixels(aside)).clip(0, W - 1)
+            if self.flip and mirror < 0.5:
+                columns = columns[::-1]
+            moved = picture[:, lines[:, None], columns]
+            if self.brightness or self.contrast:
+                mean, scale = moved.mean(dtype=np.float32), 1 + self.contrast * (2 * sharp - 1)
+                values = (moved - mean) * np.float32(scale) + mean + np.float32(255 * self.brightness * (2 * light - 1))
+                moved = np.rint(values.clip(0, 255)).astype(np.uint8)
+            changed[row] = moved
+        return changed
+
+    def _pixels(self, drawn: float) -> int:
+        return int(drawn * (2 * self.shift + 1)) - self.shift
+
+    def __bool__(self) -> bool:
+        return self != Augment()
