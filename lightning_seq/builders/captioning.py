@@ -21,6 +21,7 @@ from lightning_seq.data.pictures import small_png
 from lightning_seq.errors import UserError
 from lightning_seq.files import finite, write_json
 from lightning_seq.losses.reinforce import Reinforce
+from lightning_seq.metrics.baseline import nearest
 from lightning_seq.metrics.captions import caption_scores, cider, exact_matches
 from lightning_seq.metrics.translation import bleu_tokenizer
 from lightning_seq.models.captioner import Captioner
@@ -161,6 +162,18 @@ def baseline(data: CaptioningData, task: Captioning) -> Mapping[str, float]:
     return scores
 
 
+def further_baselines(data: CaptioningData, task: Captioning) -> dict[str, Mapping[str, float]]:
+    """The scores of the first caption of the most similar training picture, by its pixels and by its features."""
+    rows = len(data.lengths("test"))
+    references = [data.captions("test", row) for row in range(rows)]
+    scores: dict[str, Mapping[str, float]] = {}
+    for name, vectors in data.vectors().items():
+        found = nearest(vectors("train"), vectors("test")).tolist()
+        texts = [data.captions("train", row)[0] for row in found]
+        scores[f"nearest picture by {name}"] = caption_scores(texts, references, task.text.tokenize)[0]
+    return scores
+
+
 @dataclass(frozen=True)
 class Description:
     """A caption of a picture. log_probability: in nats; score: of the search; weights: of attention `[T][S]`."""
@@ -213,4 +226,5 @@ KIND = TaskKind(
     artifacts=artifacts,
     baseline=baseline,
     baseline_name="most frequent caption",
+    further_baselines=further_baselines,
 )

@@ -22,6 +22,7 @@ class FrozenFeatures:
 
     def __init__(self, encoder: PictureEncoder, settings: Config, device: str = "cpu") -> None:
         encoder.reset_features()
+        self.name = str(settings.get("name") or type(encoder).__name__)
         self.encoder, self.device = encoder.eval().to(device), device
         self.shape = encoder.grid[0] * encoder.grid[1], encoder.features_size
         kept = {key: value for key, value in settings.items() if key not in LEFT_OUT}

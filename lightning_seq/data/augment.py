@@ -11,6 +11,7 @@ import numpy as np
 
 from lightning_seq.data.pictures import Size2
 from lightning_seq.errors import UserError
+from lightning_seq.field_checks import check_fields
 from lightning_seq.value_types import Fraction, Range
 
 SIDES = re.compile(r"\b(left|right|links|rechts|linke[nrs]?|rechte[nrs]?|gauche|droite)\b", re.IGNORECASE)
@@ -33,6 +34,9 @@ class Augment:
     flip: bool = False
     brightness: Fraction = 0.0
     contrast: Fraction = 0.0
+
+    def __post_init__(self) -> None:
+        check_fields(self, "data.augment")
 
     def check(self, size: Size2, texts: Iterable[str] = ()) -> None:
         """Raises UserError for a shift beyond the picture, and for mirrored pictures whose texts name sides."""

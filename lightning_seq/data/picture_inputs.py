@@ -11,6 +11,7 @@ from typing import Protocol, TypeAlias
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import adaptive_avg_pool2d
 
 from lightning_seq.data.augment import Augment
 from lightning_seq.data.bucket_sampler import BatchShard
@@ -26,8 +27,9 @@ log = logging.getLogger("lightning_seq")
 
 
 class FeatureMaker(Protocol):
-    """A frozen encoder of pictures. fingerprint: of its kind and its weights; shape: `(S, F)`."""
+    """A frozen encoder of pictures. name: for people; fingerprint: of its kind and its weights; shape: `(S, F)`."""
 
+    name: str
     fingerprint: str
     shape: tuple[int, int]
 
@@ -46,11 +48,13 @@ class PictureInputs:
 
     values:  `[P, channels, height, width]` uint8, or features `[P, S, F]`, on disk.
     augment: random changes, with this seed; None: none.
+    encoder: of features, its name.
     """
 
     values: np.ndarray
     augment: Augment | None = None
     seed: int = 0
+    encoder: str = ""
 
     def take(self, pictures: np.ndarray, shard: BatchShard, examples: np.ndarray) -> Tensor:
         """The pictures with these numbers, for examples with these numbers."""
@@ -58,6 +62,19 @@ class PictureInputs:
         if self.augment is not None:
             taken = self.augment(taken, self.seed, shard.epoch, examples)
         return torch.from_numpy(taken)
+
+
+def mean_features(values: np.ndarray) -> np.ndarray:
+    """`[P, F]` float32, the mean over the places of features `[P, S, F]`."""
+    return np.stack([picture.mean(0, dtype=np.float32) for picture in values])
+
+
+def small_pixels(pictures: np.ndarray, side: int = 8) -> np.ndarray:
+    """`[P, channels · side²]` float32, pictures `[P, channels, height, width]` shrunk to `side` x `side` pixels."""
+    parts = (
+        torch.from_numpy(np.array(pictures[first : first + AT_ONCE])) for first in range(0, len(pictures), AT_ONCE)
+    )
+    return torch.cat([adaptive_avg_pool2d(part.float(), side).flatten(1) for part in parts]).numpy()
 
 
 def picture_inputs(
@@ -88,7 +105,7 @@ def picture_inputs(
             )
         made = make(channels, (size[0], size[1]))
         return {
-            split: PictureInputs(values)
+            split: PictureInputs(values, encoder=made.name)
             for split, values in features(made, pictures, directory.parents[1], content, precision).items()
         }
     augment.check((size[0], size[1]), texts)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated
@@ -21,7 +21,14 @@ from lightning_seq.data.captioning.reader import PictureReader
 from lightning_seq.data.captioning.settings import CaptionSettings
 from lightning_seq.data.example_ids import ExampleIds, read_ids
 from lightning_seq.data.module import DataModule
-from lightning_seq.data.picture_inputs import PRECISIONS, MakeFeatures, PictureInputs, picture_inputs
+from lightning_seq.data.picture_inputs import (
+    PRECISIONS,
+    MakeFeatures,
+    PictureInputs,
+    mean_features,
+    picture_inputs,
+    small_pixels,
+)
 from lightning_seq.data.pictures import FITS
 from lightning_seq.data.planner import Planner
 from lightning_seq.data.sources.captions import CaptionSource
@@ -156,6 +163,16 @@ class CaptioningData(DataModule[PreparedCaptions, PictureReader]):
     def picture(self, split: str, row: int) -> np.ndarray:
         """`[channels, height, width]` uint8, picture `row` of a split."""
         return np.array(self.prepared.splits[split].pictures[row])
+
+    def vectors(self) -> dict[str, Callable[[str], np.ndarray]]:
+        """By name, from a split to a vector for each picture: of its pixels and, if there are any, of its features."""
+        splits, inputs = self.prepared.splits, self.inputs
+        made: dict[str, Callable[[str], np.ndarray]] = {
+            "8 x 8 pixels": lambda split: small_pixels(splits[split].pictures)
+        }
+        if encoder := inputs["train"].encoder:
+            made[f"features of {encoder}"] = lambda split: mean_features(inputs[split].values)
+        return made
 
     def example_ids(self, split: str) -> ExampleIds:
         """The source's names of the pictures of a split, in the order of a batch's `ids`."""

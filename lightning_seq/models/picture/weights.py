@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,10 +10,13 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from lightning_seq.errors import UserError, first_line
+from lightning_seq.errors import UserError
 
 OF_MODEL, OF_LIBRARY = "picture.layers.", "body."
 """Before the names of an encoder's weights in a checkpoint of lightning_seq, and of a library's encoder in it."""
+COUNTER = "num_batches_tracked"
+NOT_OURS = re.compile(rf"(^|\.)(fc|classifier|heads?|head_dist|aux\w*)(\.|$)|{COUNTER}$", re.IGNORECASE)
+"""Weights of a file that an encoder may lack: those of classifiers, and counters that old files lack too."""
 
 
 def load_weights(layers: nn.Module, path: str) -> None:
@@ -36,7 +40,7 @@ def read_weights(path: str) -> dict[str, Tensor]:
             state = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # the readers may raise anything on a damaged file
         raise UserError(
-            f"weights={path} cannot be read safely ({first_line(error)}): expected a state dict of tensors alone "
+            f"weights={path} cannot be read safely ({type(error).__name__}): expected a state dict of tensors alone "
             "(.pt, .pth, .safetensors), or a checkpoint of lightning-seq"
         ) from error
     state = state.get("state_dict", state) if isinstance(state, dict) else {}
@@ -46,12 +50,16 @@ def read_weights(path: str) -> dict[str, Tensor]:
 
 
 def fill(layers: nn.Module, weights: Mapping[str, Tensor], where: str) -> None:
-    """Raises UserError, with `where`, for a weight that is missing or has another shape."""
-    for name, own in layers.state_dict().items():
-        if name not in weights:
-            raise UserError(f"{where} does not fit this encoder: it has no {name}")
-        if weights[name].shape != own.shape:
-            raise UserError(
-                f"{where} does not fit this encoder: {name} is {[*weights[name].shape]}, expected {[*own.shape]}"
-            )
-    layers.load_state_dict({name: weights[name] for name in layers.state_dict()})
+    """Raises UserError, with `where`, for a weight that is missing, that the layers lack, or of another shape."""
+    own = {name: value for name, value in layers.state_dict().items() if not name.endswith(COUNTER)}
+    missing = next((name for name in own if name not in weights), None)
+    unknown = next((name for name in weights if name not in own and not NOT_OURS.search(name)), None)
+    other = next((name for name in own if name in weights and weights[name].shape != own[name].shape), None)
+    if missing or unknown:
+        raise UserError(
+            f"{where} does not fit this encoder: {missing or unknown} is {'missing' if missing else 'no part of it'}"
+        )
+    if other:
+        shapes = [*weights[other].shape], [*own[other].shape]
+        raise UserError(f"{where} does not fit this encoder: {other} is {shapes[0]}, expected {shapes[1]}")
+    layers.load_state_dict({name: weights[name] for name in own}, strict=False)
