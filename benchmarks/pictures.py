@@ -1,10 +1,9 @@
 """Pictures per second of training, the share of time for input, memory, and captions per second of a beam of 5:
-`python benchmarks/pictures.py [PICTURES] [WORDS …]`.
+`python benchmarks/pictures.py [PICTURES] [STEPS] [WORDS …]`.
 
-Scenes of 96 pixels (20,000 by default) and `model=captioner_attention`, as `train` runs them: two epochs, of which the
-second is measured, with all that lies between two batches; words such as `data.augment.shift=4`, `data.features=cnn`
-or `data.num_workers=1` change the run. Memory is the peak of the process in training; pages of the cache that are
-mapped into memory count, and the kernel may take them back.
+Scenes of 96 pixels (20,000 by default) and `model=captioner_attention`, as `train` runs them: two epochs of 100 steps,
+of which the second is measured, with all that lies between two batches; words such as `data.augment.shift=4`,
+`data.features=cnn` or `data.num_workers=1` change the run. Memory is the peak of the process in training.
 """
 
 from __future__ import annotations
@@ -76,20 +75,22 @@ class Second(Callback):
 
 
 def main(arguments: list[str]) -> None:
-    pictures = int(arguments[0]) if arguments and arguments[0].isdigit() else 20_000
+    numbers = [int(word) for word in arguments if word.isdigit()]
+    pictures, steps = [*numbers, *(20_000, 100)[len(numbers) :]]
     words = [word for word in arguments if "=" in word]
     config = compose([*WORDS, f"data.examples={pictures}", *words])
     prepare_process(config)
     begun = time.perf_counter()
     run = assemble(config)
     prepared, second = time.perf_counter() - begun, Second()
+    prepare_process(config)  # the peak of preparation is another one
     data: Any = run.data
     data.train_dataloader = lambda: Timed(*data.batches("train"), data.num_workers)
     with tempfile.TemporaryDirectory() as directory:
         trainer = build_trainer(run.config, Path(directory), run.task, [], [second])
-        trainer.limit_val_batches = 0
+        trainer.limit_val_batches, trainer.limit_train_batches = 0, steps
         trainer.fit(run.task, datamodule=data)
-    memory = peak_memory_bytes() or 0
+    memory = peak_memory_bytes()
     model: Any = run.task.model
     model.eval()
     batch = data.reader.batch([data.picture("test", row) for row in range(min(SHOWN, len(data.lengths("test"))))])

@@ -15,8 +15,8 @@ from torch.nn.functional import adaptive_avg_pool2d
 
 from lightning_seq.data.augment import Augment
 from lightning_seq.data.bucket_sampler import BatchShard
+from lightning_seq.data.disk_rows import DiskRows, Rows
 from lightning_seq.data.pictures import Size2
-from lightning_seq.data.token_arrays import mapped
 from lightning_seq.errors import UserError
 from lightning_seq.files import fingerprint
 from lightning_seq.sealed import cached
@@ -51,7 +51,7 @@ class PictureInputs:
     encoder: of features, its name.
     """
 
-    values: np.ndarray
+    values: Rows
     augment: Augment | None = None
     seed: int = 0
     encoder: str = ""
@@ -64,21 +64,19 @@ class PictureInputs:
         return torch.from_numpy(taken)
 
 
-def mean_features(values: np.ndarray) -> np.ndarray:
+def mean_features(values: Rows) -> np.ndarray:
     """`[P, F]` float32, the mean over the places of features `[P, S, F]`."""
-    return np.stack([picture.mean(0, dtype=np.float32) for picture in values])
+    return np.stack([values[row].mean(0, dtype=np.float32) for row in range(len(values))])
 
 
-def small_pixels(pictures: np.ndarray, side: int = 8) -> np.ndarray:
+def small_pixels(pictures: Rows, side: int = 8) -> np.ndarray:
     """`[P, channels · side²]` float32, pictures `[P, channels, height, width]` shrunk to `side` x `side` pixels."""
-    parts = (
-        torch.from_numpy(np.array(pictures[first : first + AT_ONCE])) for first in range(0, len(pictures), AT_ONCE)
-    )
+    parts = (torch.from_numpy(pictures[first : first + AT_ONCE]) for first in range(0, len(pictures), AT_ONCE))
     return torch.cat([adaptive_avg_pool2d(part.float(), side).flatten(1) for part in parts]).numpy()
 
 
 def picture_inputs(
-    pictures: Mapping[str, np.ndarray],
+    pictures: Mapping[str, Rows],
     directory: Path,
     content: str,
     make: MakeFeatures | None,
@@ -114,8 +112,8 @@ def picture_inputs(
 
 
 def features(
-    make: FeatureMaker, pictures: Mapping[str, np.ndarray], cache: Path, content: str, precision: str
-) -> dict[str, np.ndarray]:
+    make: FeatureMaker, pictures: Mapping[str, Rows], cache: Path, content: str, precision: str
+) -> dict[str, Rows]:
     """`[P, S, F]` of each split, made once and kept in `<cache>/features/<fingerprint>/`.
 
     Raises UserError for features that are no numbers of this precision.
@@ -128,7 +126,7 @@ def features(
             kept = np.lib.format.open_memmap(path, mode="w+", dtype=np.dtype(precision), shape=shape)
             for first in range(0, len(values), AT_ONCE):
                 with np.errstate(over="ignore"):
-                    kept[first : first + AT_ONCE] = make(np.array(values[first : first + AT_ONCE]))
+                    kept[first : first + AT_ONCE] = make(values[first : first + AT_ONCE])
                 if not np.isfinite(kept[first : first + AT_ONCE]).all():
                     raise UserError(
                         f"features of the {split} split are not finite in {precision}: use another encoder"
@@ -136,8 +134,8 @@ def features(
                     )
             kept.flush()
 
-    def read(directory: Path) -> dict[str, np.ndarray]:
-        return {split: np.asarray(mapped(directory, f"{split}_features")) for split in pictures}
+    def read(directory: Path) -> dict[str, Rows]:
+        return {split: DiskRows(directory, f"{split}_features") for split in pictures}
 
     mark = fingerprint({"encoder": make.fingerprint, "pictures": content, "precision": precision})
     return cached(cache / "features" / mark, build, read)

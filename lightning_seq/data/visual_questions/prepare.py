@@ -13,6 +13,7 @@ import numpy as np
 
 from lightning_seq.data.cache import CachedFields, PreparedData, prepared, train_vocabulary, write_meta
 from lightning_seq.data.captioning.settings import CaptionSettings
+from lightning_seq.data.disk_rows import DiskRows, Rows
 from lightning_seq.data.example_ids import save_names
 from lightning_seq.data.kept_texts import KeptTexts, save_texts
 from lightning_seq.data.pictures import Picture as AnyPicture
@@ -22,7 +23,6 @@ from lightning_seq.data.sources.visual_questions import QuestionSource, Question
 from lightning_seq.data.token_arrays import (
     Ragged,
     TokenNumbers,
-    mapped,
     read_arrays,
     read_corpus,
     reading,
@@ -51,7 +51,7 @@ class QuestionSplit(Ragged):
     ids:      `[N]` int64, the source's number of each question.
     """
 
-    pictures: np.ndarray
+    pictures: Rows
     picture: np.ndarray
     answers: np.ndarray
     kinds: np.ndarray
@@ -99,7 +99,7 @@ def _read(
     vocabulary, splits = Vocabulary.from_plain(meta["vocabulary"]), {}
     for split in SPLITS:
         flat, offsets, *others = read_arrays(directory, split, "flat", "offsets", "picture", "answers", "kinds", "ids")
-        splits[split] = QuestionSplit(flat, offsets, np.asarray(mapped(directory, f"{split}_pictures")), *others)
+        splits[split] = QuestionSplit(flat, offsets, DiskRows(directory, f"{split}_pictures"), *others)
     inputs = Question(vocabulary.words, (), settings.channels, *settings.height_and_width)
     return PreparedQuestions(
         spec=DataSpec(inputs, Answer(tuple(meta["answers"]))),

@@ -41,6 +41,6 @@ class ConvolutionalEncoder(PictureEncoder):
         before = channels
         for index, width in enumerate(widths):
             layers += [nn.MaxPool2d(2)] if index else []
-            layers += [nn.Conv2d(before, width, 3, padding=1, bias=False), normalised(width), nn.ReLU()]
+            layers += [nn.Conv2d(before, width, 3, padding=1, bias=False), normalised(width), nn.ReLU(inplace=True)]
             before = width
         super().__init__(channels, size, nn.Sequential(*layers), before, weights, frozen)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from types import ModuleType
 
@@ -32,6 +32,9 @@ class Body(nn.Module):
                `[B, F, R, K]` or `[B, R, K, F]`.
     features:  F. before: vectors before those of the places.
     """
+
+    mean: Tensor
+    deviation: Tensor
 
     def __init__(
         self, body: nn.Module, last: Callable[[nn.Module, Tensor], Tensor], colours: Colours, features: int, before: int
@@ -173,7 +176,7 @@ class TimmEncoder(LibraryEncoder):
             return made
 
         network = make(False)
-        cfg = network.pretrained_cfg
+        cfg: Mapping[str, Sequence[float]] = network.pretrained_cfg  # type: ignore[assignment]
         colours = tuple(cfg["mean"]), tuple(cfg["std"])
         before = getattr(network, "num_prefix_tokens", 0)
         body = Body(network, _features_of, colours, int(network.num_features), before)  # type: ignore[arg-type]

@@ -34,10 +34,8 @@ def read_weights(path: str) -> dict[str, Tensor]:
     if not file.is_file():
         raise UserError(f"weights={path} is no file: expected a state dict (.pt, .pth, .safetensors), or null")
     try:
-        if file.suffix == ".safetensors":
-            state = load_file(file)
-        else:
-            state = torch.load(file, map_location="cpu", weights_only=True)
+        is_safe = file.suffix == ".safetensors"
+        state: object = load_file(file) if is_safe else torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # the readers may raise anything on a damaged file
         raise UserError(
             f"weights={path} cannot be read safely ({type(error).__name__}): expected a state dict of tensors alone "
