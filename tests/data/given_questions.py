@@ -10,7 +10,6 @@ from PIL import Image
 
 COLOURS = ("red", "green", "blue", "black")
 COCO = "COCO_val2014_{:012d}.jpg"
-ALL_AGREE = 10
 
 
 def write_pictures(place: Path, count: int = 12, name: str = "{}.png") -> Path:

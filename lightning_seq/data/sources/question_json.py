@@ -91,7 +91,7 @@ def _vqa(
     try:
         answered = {one["question_id"]: one for one in annotations["annotations"]}
     except (KeyError, TypeError) as error:
-        raise _not_in_form(file, "VQA's", error, "annotations with question_id and answers") from None
+        raise _not_in_form(file, "it is not in VQA's", error, "annotations with question_id and answers") from None
     asked = set()
     for row, one in enumerate(plain["questions"]):
         try:
@@ -121,7 +121,7 @@ def _vqa(
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             expected = "questions with question_id, image_id and question, and annotations with answers"
-            raise _not_in_form(path, f"question {row}: not in VQA's", error, expected) from None
+            raise _not_in_form(path, f"question {row} is not in VQA's", error, expected) from None
     if spare := len(answered) - len(asked):
         notes.append(f"{file.name}: {number_of(spare, 'annotation')} without a question left out")
 
@@ -145,8 +145,8 @@ def _clevr(questions: list[Plain], path: Path) -> Iterator[Asked]:
             yield Asked(row, picture, str(one["question"]), [str(one["answer"])], kind=kind, id=number)
         except (KeyError, TypeError, AttributeError) as error:
             expected = "questions with image_filename, question and answer"
-            raise _not_in_form(path, f"question {row}: not in CLEVR's", error, expected) from None
+            raise _not_in_form(path, f"question {row} is not in CLEVR's", error, expected) from None
 
 
 def _not_in_form(path: Path, what: str, error: Exception, expected: str) -> UserError:
-    return UserError(f"{path}, {what} form ({type(error).__name__}: {error}): expected {expected}")
+    return UserError(f"{path}: {what} form ({type(error).__name__}: {error}): expected {expected}")

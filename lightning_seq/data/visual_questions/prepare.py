@@ -129,7 +129,10 @@ def _build(
     report, spelling = list(loaded.notes), TokenNumbers()
     segmenter = Segmenter(settings.level, settings.lower, normalise=settings.normalise)
     tables, answers = choose_answers(name, loaded, settings, report)
-    kinds = sorted({kind for table in tables.values() for kind in table.kinds or ()})
+    known = all(table.kinds for table in tables.values())
+    if not known and any(table.kinds for table in tables.values()):
+        report.append("kinds of questions are left out: not every split has them")
+    kinds = sorted({kind for table in tables.values() for kind in table.kinds or ()}) if known else []
     numbers, kind_numbers = ({text: number for number, text in enumerate(texts)} for texts in (answers, kinds))
     numbered = {split: spelling.flatten(map(segmenter, tables[split].questions)) for split in SPLITS}
     for split, (_, offsets) in numbered.items():
@@ -139,10 +142,10 @@ def _build(
     vocabulary = train_vocabulary(
         name, spelling.counts(numbered["train"][0]), settings.min_count, settings.max_vocabulary
     )
-    known, digest = np.array(vocabulary.encode(spelling), dtype=np.int32), hashlib.sha256()
+    words, digest = np.array(vocabulary.encode(spelling), dtype=np.int32), hashlib.sha256()
     for split in SPLITS:
         table, (flat, offsets) = tables[split], numbered[split]
-        flat, offsets = shortened(known[flat], offsets, settings.max_length, f"{split}: ", "questions", report)
+        flat, offsets = shortened(words[flat], offsets, settings.max_length, f"{split}: ", "questions", report)
         pictures, picture = _each_once(table.pictures)
         file = directory / f"{split}_pictures.npy"
         size = settings.height_and_width
@@ -151,7 +154,7 @@ def _build(
         save_arrays(
             directory, split, flat=flat, offsets=offsets, picture=picture, ids=np.array(table.ids, dtype=np.int64),
             answers=np.array([numbers.get(text, len(answers)) for text in table.answers], dtype=np.int64),
-            kinds=np.array([kind_numbers[kind] for kind in table.kinds] if table.kinds else [0] * len(table)),
+            kinds=np.array([kind_numbers[kind] for kind in table.kinds] if known and table.kinds else [0] * len(table)),
             annotated=annotated, agreement=agreement, choices=choice_ids(table.choices, numbers),
         )  # fmt: skip
         save_texts(directory, f"{split}_text", table.questions)
