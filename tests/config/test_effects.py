@@ -55,7 +55,7 @@ OTHER: dict[str, Any] = {
     "callbacks.finite_guard.policy": "skip", "callbacks.checkpoint_every_n_steps": 7,
     "callbacks.checkpoint_every_minutes": 2.0, "data.text_column": "label", "data.label_column": "text",
     "data.delimiter": ";", "data.quotes": False, "data.encoding": "latin-1", "data.level": "char",
-    "data.normalise": "none",
+    "data.normalise": "none", "data.top_answers": 5, "data.normalise_answers": "vqa",
     "data.replace": {"wave": "foam"}, "data.max_vocabulary": 5, "data.max_length": 2,
     "data.scheme": "bio", "data.unseen_tags": "ignore", "data.layout": "lines", "data.backward_length": 3,
     "data.eval_chunk_length": 3, "data.source_column": "a", "data.target_column": "a", "data.source_language": "de",

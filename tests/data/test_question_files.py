@@ -230,5 +230,7 @@ def test_spare_annotations_are_told(tmp_path: Path) -> None:
 
 
 def test_annotations_of_other_files_are_refused(album: Path) -> None:
+    with pytest.raises(UserError, match=r"data.test_annotations is given without data.test"):
+        source(album, "a.csv", csv_lines(), test_annotations="x.json")
     with pytest.raises(UserError, match=r"a.csv is no file of VQA's; leave it out"):
         source(album, "a.csv", csv_lines(), train_annotations="x.json").load()

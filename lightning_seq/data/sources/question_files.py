@@ -64,6 +64,12 @@ class QuestionFiles(NameColumns, PictureFiles):
         "id_column": (),
     }
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for split in ("validation", "test"):
+            if getattr(self, f"{split}_annotations") and not getattr(self, split):
+                raise UserError(f"data.{split}_annotations is given without data.{split}: give its questions too")
+
     def identity(self) -> Plain:
         files = {
             split: [
