@@ -15,7 +15,7 @@ from lightning_seq.data.sources.table import Cut
 from lightning_seq.errors import UserError
 from lightning_seq.files import DamagedError, Plain, parse_json
 from lightning_seq.text.column import delimiter_of, json_object, records
-from lightning_seq.text.lines import split_lines
+from lightning_seq.text.lines import check_characters, split_lines
 
 PICTURE_NAMES = ("file_name", "image", "picture", "path", "filename")
 """The usual names of a column of pictures."""
@@ -114,9 +114,10 @@ class PictureFiles(SplitFiles, Cut):
             raise UserError(f"data.pictures={self.pictures} is not a directory: expected the one with the pictures")
         files = {}
         for name in lines:
-            places = [_inside(root, name, path)] + ([_inside(root / folder, name, path)] if folder else [])
-            files[name] = next((place for place in places if place.is_file()), places[0])
-        missing = [name for name, file in files.items() if not file.is_file()]
+            check_characters(f"{path}, {unit} {lines[name]}", name)
+            places = [_inside(root, one, path) for one in (name, f"{folder}/{name}" if folder and name else name)]
+            files[name] = next(filter(_is_file, places), places[0])
+        missing = [name for name, file in files.items() if not _is_file(file)]
         if missing:
             raise UserError(
                 f"{path}, {unit} {lines[missing[0]]}: the picture {missing[0]} is not in {root} "
@@ -146,9 +147,17 @@ def _metadata(split: str, path: Path) -> Path:
     return names[0]
 
 
+def _is_file(path: Path) -> bool:
+    """Also of a path that no file can have, such as one with a name of a thousand letters."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
 def _inside(root: Path, name: str, path: Path) -> Path:
     """The picture's file. Raises UserError for one outside the directory of the pictures."""
     file = root / name
-    if not name or not file.resolve().is_relative_to(root.resolve()):
+    if not name or "\0" in name or not file.resolve().is_relative_to(root.resolve()):
         raise UserError(f"{path} names the picture {name!r}: expected a file in {root}")
     return file

@@ -209,7 +209,9 @@ def _texts(value: object, what: str) -> list[str]:
 
 
 def _checked(one: Asked, where: str) -> Asked:
-    check_characters(where, " ".join([one.question, *one.answers, *one.choices]))
+    check_characters(where, " ".join([one.question, one.answer or "", one.kind or "", *one.answers, *one.choices]))
+    if not any(map(str.strip, one.answers)):
+        raise UserError(f"{where}: the answer is empty: expected a text")
     if not one.question.strip():
         raise UserError(f"{where}: the question is empty: expected at least one word")
     return one

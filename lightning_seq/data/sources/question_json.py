@@ -106,7 +106,7 @@ def _vqa(
                 )
             own = answered[number]
             answers = [str(answer["answer"]) for answer in own.get("answers") or ()]
-            best = own.get("multiple_choice_answer")
+            best = own.get("multiple_choice_answer") or None
             if best is None and not answers:
                 raise UserError(f"{file}: question_id {number} has no answer: expected answers")
             yield Asked(
@@ -140,7 +140,7 @@ def _clevr(questions: list[Plain], path: Path) -> Iterator[Asked]:
                     "have none)"
                 )
             last = program[-1] if (program := one.get("program")) else {}
-            kind = last.get("function") or last.get("type")
+            kind = str(last["function"]) if "function" in last else None
             number, picture = one.get("question_index"), str(one["image_filename"])
             yield Asked(row, picture, str(one["question"]), [str(one["answer"])], kind=kind, id=number)
         except (KeyError, TypeError, AttributeError) as error:
