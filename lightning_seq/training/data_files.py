@@ -48,6 +48,6 @@ def digest_of(path: Path) -> str | None:
     files = [file for file in sorted(path.rglob("*")) if file.is_file()]
     read = [file for file in files if file.suffix in _READ_IN_DIRECTORIES or file.stem == "metadata"]
     marks = {file.relative_to(path).as_posix(): sha256(file) for file in read} or {
-        file.relative_to(path).as_posix(): file.stat().st_size for file in files
+        file.relative_to(path).as_posix(): str(file.stat().st_size) for file in files
     }
     return fingerprint(marks) if marks else None
