@@ -116,8 +116,9 @@ class QuestionFiles(NameColumns, PictureFiles):
         for setting, name in zip(NAMES, ("id", "group"), strict=True):
             values = [getattr(one, name) for one in asked]
             if any(value is not None for value in values):
-                place = lambda row: f"{path}, {unit} {asked[row].line}"  # noqa: E731
-                names[setting] = checked_keys(values, getattr(self, setting) or name, place, setting)
+                column = getattr(self, setting) or name
+                places = [f"{path}, {unit} {one.line}" for one in asked]
+                names[setting] = checked_keys(values, column, places.__getitem__, setting)
         annotated = any(len(one.answers) > 1 for one in asked)
         return QuestionTable(
             [files[one.picture] for one in asked],
