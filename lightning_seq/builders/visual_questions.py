@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 from torch import nn
 
+from lightning_seq.builders.asked_questions import asked_questions
 from lightning_seq.builders.captioning import picture_encoder
 from lightning_seq.builders.classification import class_weights
 from lightning_seq.builders.prediction_columns import name_column, of_task, score_columns, test_rows, write_predictions
 from lightning_seq.builders.task_kind import Loaded, MakeEncoder, Row, Shared, TaskKind, make_task, ranked
 from lightning_seq.config.tree import Config
 from lightning_seq.data.visual_questions.reader import QuestionReader
+from lightning_seq.files import write_json
 from lightning_seq.metrics.baseline import majority
 from lightning_seq.models.answerer import Answerer
 from lightning_seq.spec import Answer, DataSpec, Question
@@ -56,8 +58,11 @@ def task(config: Config, data: VisualQuestionData, model: Answerer, shared: Shar
 
 
 def artifacts(directory: Path, data: VisualQuestionData, task: VisualQuestions) -> dict[str, str]:
-    """`predictions.parquet`, a row per question: target, prediction, loss, the question, its kind if it is known; if
-    they are full, the probability of each answer."""
+    """`test_questions.json` (see `records/questions.py`) and `predictions.parquet`.
+
+    predictions.parquet: a row per question: target, prediction, loss, the question, its kind if it is known; if they
+                         are full, the probability of each answer.
+    """
     names, predictions = data.spec.targets_as(Answer).names, test_rows(task)
     rows, texts = predictions[:, 0].astype("int64"), data.prepared.texts("test")
     columns = {
@@ -69,7 +74,10 @@ def artifacts(directory: Path, data: VisualQuestionData, task: VisualQuestions) 
     if data.prepared.kinds:
         columns["kind"] = name_column(data.prepared.kinds, data.prepared.splits["test"].kinds[rows])
     columns |= score_columns(names, predictions[:, 4:]) if predictions.shape[1] > 4 else {}
-    return write_predictions(directory, data.example_ids("test"), rows, columns)
+    losses = predictions[rows.argsort(), 3]
+    write_json(directory / "test_questions.json", asked_questions(data, task, losses).to_plain())
+    files = write_predictions(directory, data.example_ids("test"), rows, columns)
+    return {**files, "test_questions": "test_questions.json"}
 
 
 def baseline(data: VisualQuestionData, task: VisualQuestions) -> dict[str, float]:
