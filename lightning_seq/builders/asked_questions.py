@@ -10,6 +10,7 @@ import torch
 from lightning_seq.builders.shown_examples import shown_examples
 from lightning_seq.data.pictures import small_png
 from lightning_seq.metrics.baseline import majority
+from lightning_seq.models.answerer import Answerer
 from lightning_seq.records.pictures import map_rows, smaller
 from lightning_seq.records.questions import AskedQuestion, AskedQuestions, KindOfQuestion
 from lightning_seq.spec import Answer
@@ -26,7 +27,9 @@ def asked_questions(data: VisualQuestionData, task: VisualQuestions, losses: np.
 
     losses: `[N]`, of the true answers, in the order of the split.
     """
-    prepared, names, model = data.prepared, data.spec.targets_as(Answer).names, task.get_submodule("model")
+    prepared, names, model = data.prepared, data.spec.targets_as(Answer).names, task.model
+    if not isinstance(model, Answerer):
+        raise TypeError(f"{type(model).__name__} is no answerer")
     split, texts = prepared.splits["test"], prepared.texts("test")
     shown = shown_examples(np.argsort(-losses, kind="stable").tolist())
     rows = np.array([row for row, _ in shown])

@@ -77,10 +77,20 @@ def test_all_diagnostics_look_at_the_encoder_of_questions(trained: dict[str, Pat
     assert not (run / "deciding_words.json").exists()
 
 
-def test_diagnostics_of_a_captioner_are_refused(tmp_path: Path, refused: Refused) -> None:
+def test_diagnostics_that_do_not_fit_are_left_out(trained: dict[str, Path], tmp_path: Path) -> None:
+    """Of a captioner all, since none reads pictures; of an answerer that of classifiers, with one line each."""
     words = [*TINY, "data=scenes", "data.examples=20", f"runs={tmp_path}", f"cache={tmp_path / 'cache'}"]
-    line = refused("train", *words, "model=captioner", "callbacks=inside")
-    assert line.startswith("callbacks.gradient_flow=true looks into the recurrence that reads the inputs")
+    assert main(["train", *words, "model=captioner", "callbacks=inside", "name=none"]) == 0
+    run = tmp_path / "none" / "captioner-seed1"
+    words_left_out = "deciding_words (for a classifier of texts)"
+    for directory, left_out in (
+        (run, f"gradient_flow, gates, states (for a recurrence that reads the inputs); {words_left_out}"),
+        (trained["stacked_attention"], words_left_out),
+    ):
+        lines = [line for line in (directory / "log.txt").read_text().splitlines() if "left out" in line]
+        assert [line.partition(" ")[2] for line in lines] == [f"callbacks left out: {left_out}"]
+    assert read(run).instruments == {}
+    assert set(read(trained["stacked_attention"]).instruments) == {"gradient_flow", "gates", "states"}
 
 
 def test_predict_reads_lines_of_a_file_and_a_question(
@@ -119,6 +129,7 @@ def test_the_attention_of_each_look(trained: dict[str, Path], photo: Path, tmp_p
     assert main(["answer", *words, f"attention_out={tmp_path / 'maps.json'}"]) == 0
     (held,) = json.loads((tmp_path / "maps.json").read_text())
     assert (held["image"], held["question"], held["grid"]) == (str(photo), "what is above the red three", GRID)
+    assert held["words"] == ["look 1", "look 2", "look 3"]
     assert len(held["weights"]) == 3
     assert all(len(row) == 9 and sum(row) == pytest.approx(1, abs=0.001) for row in held["weights"])
     image = Image.open(tmp_path / "maps.png")

@@ -159,7 +159,7 @@ def _plain(mine: Mapping[str, AskedQuestion], asked: Asked, with_picture: bool) 
             {
                 "label": one_line(label),
                 "grid": asked[label].grid,
-                "steps": [[0, _looks(one), "".join(one.weights), [], []]],
+                "steps": [[0, looks(one), "".join(one.weights), [], []]],
             }
             for label, one in mine.items()
         ],

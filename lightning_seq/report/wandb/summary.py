@@ -208,7 +208,7 @@ def caption_picture(label: str, picture: CaptionedPicture, grid: Grid | None) ->
 
 def question_picture(label: str, one: AskedQuestion, grid: Grid | None) -> Markup:
     """The picture, and for each look at it the picture with the look's attention, as SVG."""
-    title = f"{label}: {one.question} → {one.answer} {probabilities(one)}"
+    title = f"{label}: {one.question} → {one.target}; its answer: {one.answer} {probabilities(one)}"
     frames = zip(looks(one), one.weights, [""] * len(one.weights), strict=True)
     return _frames(title, one.png, grid, frames, "")
 
