@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from markupsafe import Markup
@@ -13,12 +14,12 @@ from lightning_seq.records.captions import CaptionedPicture, Captions, ScoredCap
 from lightning_seq.records.record import Record
 from lightning_seq.records.sentences import MOST_LABELS
 from lightning_seq.report.dashboard.compared_words import compared
-from lightning_seq.report.dashboard.page import Page, of_groups
+from lightning_seq.report.dashboard.page import Cell, Heading, Page, of_groups
 from lightning_seq.report.dashboard.sentences import first_runs
 from lightning_seq.report.dashboard.templates import draw
 from lightning_seq.report.dashboard.tested_pictures import TestedPicture, Version, different, extremes
 from lightning_seq.report.escape import one_line
-from lightning_seq.report.formats import decimal
+from lightning_seq.report.formats import decimal, mean_and_std
 from lightning_seq.report.predictions import Names, example_names, name_of
 from lightning_seq.report.summary import Group, Summary
 
@@ -87,12 +88,26 @@ def _group(page: Page, group: Group, runs: ByLabel, scores: Scores, names: Names
             (_title(next(iter(mine.values()))), list(mine), max(map(_longest, mine.values())))
             for mine in pictures.values()
         ],
+        head=[Heading("label", "text"), *(Heading(name, first="down") for name in _POINTING)],
+        rows=[(label, "", cells) for label, cells in _pointing(group)],
         different=[_picture(mine, names) for mine in different(tested, _said, _score)],
         extremes=[
             (label, {kind: [_picture({label: one}, names) for one in mine] for kind, mine in kinds.items()})
             for label, kinds in extremes(tested, lambda one: (one.cider, -(one.loss or 0.0)))
         ],
     )
+
+
+_POINTING = {"pointing": "pointing", "share in the box": "on_target", "pointing of equal weights": "uniform"}
+"""The headings of metrics."""
+
+
+def _pointing(group: Group) -> Iterator[tuple[str, list[Cell]]]:
+    """The labels whose attention was tested against boxes."""
+    for row in group.rows:
+        values = [row.metric(f"test/{name}") for name in _POINTING.values()]
+        if values[0].known:
+            yield row.label, [Cell(mean_and_std(value), value.mean) for value in values]
 
 
 def _title(picture: CaptionedPicture) -> str:

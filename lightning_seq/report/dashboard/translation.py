@@ -69,7 +69,7 @@ def _group(names: Mapping[tuple[str, str, int], Names], page: Page, group: Group
         cards=cards,
         head=[Heading("label", "text"), *head] if head else [],
         rows=[
-            (label, [
+            (label, "", [
                 *(_cell(bleu[label, bucket], "bleu") for bucket in buckets),
                 *(_cell(Statistic({seed: read(result) for seed, result in mine})) for read in known.values()),
             ])
