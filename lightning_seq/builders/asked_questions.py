@@ -39,13 +39,14 @@ def asked_questions(data: VisualQuestionData, task: VisualQuestions, losses: np.
     joined, weights = model.joined(*(part.to(task.device) for part in (inputs, mask, torch.from_numpy(pictures))))
     probabilities = model.head(joined).float().softmax(-1).nan_to_num().cpu()
     best, targets = probabilities.argmax(-1).tolist(), split.answers[rows].tolist()
-    grid = None if weights is None else model.fusion.grid
-    maps = [()] * len(rows) if grid is None else [map_rows(one, grid) for one in weights.double().cpu().numpy()]
+    grid, maps = model.fusion.grid, [tuple[str, ...]()] * len(rows)
+    if weights is not None:
+        maps = [map_rows(one, grid) for one in weights.double().cpu().numpy()]
     chance, kinds = _chances(data)
     return AskedQuestions(
         len(split.answers),
         chance,
-        None if grid is None else smaller(grid),
+        None if weights is None else smaller(grid),
         kinds,
         tuple(
             AskedQuestion(
