@@ -19,7 +19,7 @@ from lightning_seq.report.scale import scale
 from lightning_seq.report.summary import summarise
 from lightning_seq.report.tables import notes
 from lightning_seq.report.wandb.summary import log_comparison
-from tests.report.browser import CHROMIUM, Browser, look
+from tests.report.browser import CHROMIUM, Browser, arrived, look
 from tests.report.made_captions import WORDS, peaked
 from tests.report.made_run import rewrite
 from tests.report.page import ATTACKS, Page
@@ -151,6 +151,11 @@ def test_it_fits_a_phone_and_unfolds_on_paper(make_captions: Make, tmp_path: Pat
         browser.run("window.dispatchEvent(new Event('beforeprint'))")
         assert browser.run("document.documentElement.dataset.pictures") == "6"
         assert browser.run("document.querySelectorAll('.frames .frame').length") == 4 * 8
+        browser.downloads_to(tmp_path)
+        browser.run("document.querySelector('#captions .saves button').click()")
+        saved = arrived(browser, tmp_path).read_text(encoding="utf-8")
+        assert saved.count('stroke-dasharray="3px, 3px"') == 2
+        assert 'image-rendering="pixelated"' in saved
         assert browser.said == []
 
 
