@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from torch import nn
 
+from lightning_seq.builders.asked_questions import asked_questions
 from lightning_seq.builders.captioning import picture_encoder
 from lightning_seq.builders.classification import class_weights
 from lightning_seq.builders.prediction_columns import (
@@ -22,6 +23,7 @@ from lightning_seq.builders.prediction_columns import (
 from lightning_seq.builders.task_kind import Loaded, MakeEncoder, Row, Shared, TaskKind, make_task, ranked
 from lightning_seq.config.tree import Config
 from lightning_seq.data.visual_questions.reader import QuestionReader
+from lightning_seq.files import write_json
 from lightning_seq.metrics.baseline import majority
 from lightning_seq.models.answerer import Answerer
 from lightning_seq.spec import Answer, DataSpec, Question
@@ -76,9 +78,12 @@ def _unknown(data: VisualQuestionData) -> np.ndarray:
 
 
 def artifacts(directory: Path, data: VisualQuestionData, task: VisualQuestions) -> dict[str, str]:
-    """`predictions.parquet`, a row per question: target, prediction, loss (NaN for an answer that the model cannot
-    give), the question; where they are known, its kind, the prediction's VQA accuracy, the best of the choices and the
-    rank of the target among them; if they are full, the probability of each answer."""
+    """`test_questions.json` (see `records/questions.py`) and `predictions.parquet`.
+
+    predictions.parquet: a row per question: target, prediction, loss (NaN for an answer that the model cannot give),
+                         the question; where they are known, its kind, the prediction's VQA accuracy, the best of the
+                         choices and the rank of the target among them; if they are full, all probabilities.
+    """
     names, predictions = data.spec.targets_as(Answer).names, test_rows(task)
     rows, test = predictions[:, 0].astype("int64"), data.prepared.splits["test"]
     texts, answers = data.prepared.texts("test"), data.prepared.answers("test")
@@ -98,7 +103,10 @@ def artifacts(directory: Path, data: VisualQuestionData, task: VisualQuestions) 
         columns["rank"] = predictions[:, 5]
     scores = predictions[:, 6 if test.choices.size else 4 :]
     columns |= score_columns(names, scores) if scores.shape[1] else {}
-    return write_predictions(directory, data.example_ids("test"), rows, columns)
+    losses = np.where(_unknown(data), np.inf, predictions[rows.argsort(), 3])
+    write_json(directory / "test_questions.json", asked_questions(data, task, losses).to_plain())
+    files = write_predictions(directory, data.example_ids("test"), rows, columns)
+    return {**files, "test_questions": "test_questions.json"}
 
 
 def baseline(data: VisualQuestionData, task: VisualQuestions) -> dict[str, float]:

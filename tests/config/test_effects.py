@@ -287,7 +287,7 @@ def test_every_key_of_a_trainer_and_of_callbacks_changes_them_or_is_answered(
         settings = config["callbacks"]
         every = settings["checkpoint_every_n_steps"], settings["checkpoint_every_minutes"]
         points = ResumePoints(tmp_path, {}, CurveLogger(tmp_path, float, dict), (), *every)
-        watchers = list(build_diagnostics(config, tmp_path, data).values())
+        watchers = list(build_diagnostics(config, tmp_path, data, task).values())
         trainer = build_trainer(config, tmp_path, task, [], watchers, points)
         seen = [[type(one).__name__, plain(vars(one))] for one in trainer.callbacks]  # type: ignore[attr-defined]
         own = {key: value for key, value in vars(trainer).items() if isinstance(value, int | float | str | None)}
