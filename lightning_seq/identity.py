@@ -83,7 +83,7 @@ INIT = ["init"]
 ADDED: Mapping[str, Plain] = {
     "vary": INIT, "data.split_seed": None, "data.max_tokens": MAX_TOKENS, "data.features": None,
     "data.features_precision": "float32",
-    "data.augment": {"shift": 0, "flip": False, "brightness": 0.0, "contrast": 0.0},
+    "data.augment": {"shift": 0, "flip": False, "brightness": 0.0, "contrast": 0.0, "rotate": 0.0, "zoom": 0.0},
 }  # fmt: skip
 """Keys that configurations of earlier versions may lack, with the value that changes nothing."""
 

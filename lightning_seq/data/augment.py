@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
+import torch
+from torch.nn.functional import affine_grid, grid_sample
 
 from lightning_seq.data.pictures import Size2
 from lightning_seq.errors import UserError
@@ -21,10 +23,13 @@ MOST_WITH_SIDES = 0.01
 
 @dataclass(frozen=True)
 class Augment:
-    """Random changes of training pictures: x' = (x - m) c + m + b, shifted and mirrored; m is the picture's mean.
+    """Random changes of training pictures: x' = (x - m) c + m + b, shifted, mirrored, turned and zoomed; m is the
+    picture's mean.
 
     shift:      pixels up or down and to a side, at most; the border is repeated.
     flip:       whether half of the pictures are mirrored.
+    rotate:     degrees to either side around the middle, at most.
+    zoom:       the picture's sides are multiplied by a number that is uniform in 1 ± zoom.
     brightness: b is uniform in ±brightness · 255; contrast: c is uniform in 1 ± contrast.
 
     The seed, the epoch and the number of an example alone decide its change.
@@ -34,6 +39,8 @@ class Augment:
     flip: bool = False
     brightness: Fraction = 0.0
     contrast: Fraction = 0.0
+    rotate: Annotated[float, Range(0, 180)] = 0.0
+    zoom: Annotated[float, Range(0, 0.9)] = 0.0
 
     def __post_init__(self) -> None:
         check_fields(self, "data.augment")
@@ -57,12 +64,14 @@ class Augment:
         H, W = pictures.shape[2:]
         for row, (picture, example) in enumerate(zip(pictures, examples.tolist(), strict=True)):
             stream = np.random.Philox(key=np.array([seed, epoch], np.uint64), counter=[0, 0, 0, example])
-            up, aside, mirror, light, sharp = np.random.Generator(stream).random(5)
+            up, aside, mirror, light, sharp, turn, size = np.random.Generator(stream).random(7)
             lines = (np.arange(H) + self._pixels(up)).clip(0, H - 1)
             columns = (np.arange(W) + self._pixels(aside)).clip(0, W - 1)
             if self.flip and mirror < 0.5:
                 columns = columns[::-1]
             moved = picture[:, lines[:, None], columns]
+            if self.rotate or self.zoom:
+                moved = turned(moved, self.rotate * (2 * turn - 1), 1 + self.zoom * (2 * size - 1))
             if self.brightness or self.contrast:
                 mean, scale = moved.mean(dtype=np.float32), 1 + self.contrast * (2 * sharp - 1)
                 values = (moved - mean) * np.float32(scale) + mean + np.float32(255 * self.brightness * (2 * light - 1))
@@ -75,3 +84,15 @@ class Augment:
 
     def __bool__(self) -> bool:
         return self != Augment()
+
+
+def turned(picture: np.ndarray, degrees: float, zoom: float) -> np.ndarray:
+    """A picture `[channels, height, width]` uint8, turned to the left around its middle and zoomed, its border
+    repeated."""
+    channels, height, width = picture.shape
+    cosine, sine = np.cos(np.deg2rad(degrees)) / zoom, np.sin(np.deg2rad(degrees)) / zoom
+    change = [[cosine, -sine * height / width, 0.0], [sine * width / height, cosine, 0.0]]
+    grid = affine_grid(torch.tensor([change], dtype=torch.float32), [1, channels, height, width], align_corners=False)
+    values = torch.from_numpy(picture.astype(np.float32))[None]
+    made = grid_sample(values, grid, padding_mode="border", align_corners=False)
+    return made[0].round().to(torch.uint8).numpy()

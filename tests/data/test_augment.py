@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lightning_seq.data.augment import Augment
+from lightning_seq.data.augment import Augment, turned
 from lightning_seq.errors import UserError
 
 PICTURES = np.random.default_rng(1).integers(0, 256, (4, 3, 6, 8), dtype=np.uint8)
@@ -50,6 +50,21 @@ def test_brightness_and_contrast() -> None:
     assert (min(spread), max(spread)) == (10, 30)
     assert all(abs(one.mean() - 110) <= 0.5 for one in sharp)
     assert Augment(brightness=1.0)(grey, 1, 0, np.array([0])).dtype == np.uint8
+
+
+def test_turned_and_zoomed() -> None:
+    picture = PICTURES[0, :, :6, :6]
+    assert np.array_equal(turned(picture, 90, 1.0), np.rot90(picture, axes=(1, 2)))
+    square = np.full((1, 9, 9), 255, np.uint8)
+    square[0, 3:6, 3:6] = 0
+    assert int((turned(square, 0, 5 / 3) < 128).sum()) == 25
+    assert int((turned(square, 0, 1 / 3) < 128).sum()) == 1
+    assert np.array_equal(turned(square, 180, 1.0), square)
+    dark = [int((Augment(zoom=0.5)(square[None], 1, epoch, np.array([0])) < 128).sum()) for epoch in range(60)]
+    assert min(dark) < 5
+    assert max(dark) > 16
+    made = {Augment(rotate=45.0)(square[None], 1, epoch, np.array([0])).tobytes() for epoch in range(10)}
+    assert len(made) > 5
 
 
 def test_nothing_by_default() -> None:
