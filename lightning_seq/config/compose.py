@@ -229,7 +229,7 @@ def _files_of_names(values: Sequence[Word], base: Config, own: Collection[str]) 
         if last not in base[group] and not (typed and group in own):
             continue
         name = typed[-1] if typed else base[group].get(last)
-        if name in (None, "null", "") or (isinstance(name, str) and name.startswith("{") and "_target_" in name):
+        if name in (None, "null", "") or (str(name).startswith("{") and "_target_" in name):
             continue
         known = sorted(file.stem for file in (conf_directory() / folder).glob("*.yaml"))
         if str(name).startswith("{"):
