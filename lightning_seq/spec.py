@@ -285,3 +285,7 @@ COUNTED = "counted"
 
 PICTURES, KINDS, BOXES = "pictures", "kinds", "boxes"
 """The keys in a batch's `extra` of pictures and kinds of questions, and of the boxes of the words of captions."""
+
+ANNOTATED, AGREEMENT, CHOICES = "annotated", "agreement", "choices"
+"""The keys in a batch's `extra` of answers of several annotators, of the agreement with each, and of the answers to
+choose from."""

@@ -16,6 +16,7 @@ from lightning_seq.cli.verbs import VERBS
 from lightning_seq.comparison.grid import entries
 from tests.conformance.mutants import MUTANTS
 from tests.conftest import stamps_alone
+from tests.data.given_questions import COCO, csv_lines, vqa_files, write_pictures
 from torture.killed import write_data
 
 ROOT = Path(__file__).parent.parent
@@ -41,7 +42,20 @@ TINY = (
 )  # fmt: skip
 ELSEWHERE = ("trainer=gpu", "trainer.devices=4", "launcher=submitit", "launcher=ray")
 """Words of commands for machines that tests do not have."""
-HELD = ("verses", "text", "csv", "jsonl", "pairs", "conll", "dates", "adding", "hello", "memory", "temporal")
+HELD = (
+    "verses",
+    "text",
+    "csv",
+    "jsonl",
+    "pairs",
+    "conll",
+    "dates",
+    "adding",
+    "hello",
+    "memory",
+    "temporal",
+    "questions",
+)
 """Beginnings of the data sets that need no network and no mirror."""
 
 
@@ -88,6 +102,10 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     (place / "photos").mkdir()
     for name in ("photo.png", "photos/one.png", "photos/two.png"):
         Image.new("RGB", (48, 48), "red").save(place / name)
+    write_pictures(place / "photos")
+    (place / "questions.csv").write_text(csv_lines())
+    write_pictures(place / "val2014", name=COCO)
+    vqa_files(place)
     own = {kind: [f"data.train={path}"] for kind, path in data.items()}
     with pytest.MonkeyPatch.context() as patched:
         patched.chdir(place)

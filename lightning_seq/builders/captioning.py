@@ -13,6 +13,7 @@ from torch import nn
 from lightning_seq.builders.features import picture_encoder
 from lightning_seq.builders.prediction_columns import Column, of_task, write_predictions
 from lightning_seq.builders.sequence_to_sequence import MOST_HYPOTHESES, SETTINGS, beam
+from lightning_seq.builders.shown_examples import shown_examples
 from lightning_seq.builders.task_kind import Loaded, MakeEncoder, Row, Shared, TaskKind, make_task
 from lightning_seq.config.targets import factory, resolve
 from lightning_seq.config.tree import Config
@@ -39,9 +40,6 @@ if TYPE_CHECKING:
     from lightning_seq.data.captioning.module import CaptioningData
     from lightning_seq.tasks.captioning import Captioning
     from lightning_seq.tasks.task import Task
-
-SHOWN, EXTREME = 40, 6
-"""Test pictures in `test_captions.json`: those of all runs; a run's worst, and as many of its best."""
 
 
 def model(config: Config, spec: DataSpec, embedding: nn.Module, encoder: MakeEncoder, width: int) -> Captioner:
@@ -127,15 +125,11 @@ def artifacts(directory: Path, data: CaptioningData, task: Captioning) -> dict[s
 
 
 def _shown(data: CaptioningData, numbers: Sequence[int], columns: Mapping[str, Column]) -> ScoredCaptions:
-    """Test pictures that are spread over the split, the same for all runs, and the worst and the best by CIDEr, those
-    of equal score by the loss."""
-    count = len(numbers)
+    """Test pictures, the lowest CIDEr first, those of equal score by the loss; see `shown_examples`."""
     values = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-    order = sorted(range(count), key=lambda place: (values[place]["cider"], -values[place]["loss"]))
-    shared = {place * count // SHOWN for place in range(SHOWN)} if count > SHOWN else set(range(count))
-    kept = shared | set(order[:EXTREME]) | set(order[-EXTREME:])
+    order = sorted(range(len(numbers)), key=lambda place: (values[place]["cider"], -values[place]["loss"]))
     return ScoredCaptions(
-        count,
+        len(numbers),
         tuple(
             ScoredCaption(
                 numbers[place],
@@ -144,11 +138,10 @@ def _shown(data: CaptioningData, numbers: Sequence[int], columns: Mapping[str, C
                 str(values[place]["prediction"]),
                 round(float(values[place]["cider"]), 4),
                 bool(values[place]["exact_match"]),
-                place in shared,
+                shared,
                 finite(round(float(values[place]["loss"]), 6)),
             )
-            for place in order
-            if place in kept
+            for place, shared in shown_examples(order)
         ),
     )
 

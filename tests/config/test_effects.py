@@ -55,7 +55,7 @@ OTHER: dict[str, Any] = {
     "callbacks.finite_guard.policy": "skip", "callbacks.checkpoint_every_n_steps": 7,
     "callbacks.checkpoint_every_minutes": 2.0, "data.text_column": "label", "data.label_column": "text",
     "data.delimiter": ";", "data.quotes": False, "data.encoding": "latin-1", "data.level": "char",
-    "data.normalise": "none",
+    "data.normalise": "none", "data.top_answers": 5, "data.normalise_answers": "vqa",
     "data.replace": {"wave": "foam"}, "data.max_vocabulary": 5, "data.max_length": 2,
     "data.scheme": "bio", "data.unseen_tags": "ignore", "data.layout": "lines", "data.backward_length": 3,
     "data.eval_chunk_length": 3, "data.source_column": "a", "data.target_column": "a", "data.source_language": "de",
@@ -289,7 +289,7 @@ def test_every_key_of_a_trainer_and_of_callbacks_changes_them_or_is_answered(
         settings = config["callbacks"]
         every = settings["checkpoint_every_n_steps"], settings["checkpoint_every_minutes"]
         points = ResumePoints(tmp_path, {}, CurveLogger(tmp_path, float, dict), (), *every)
-        watchers = list(build_diagnostics(config, tmp_path, data).values())
+        watchers = list(build_diagnostics(config, tmp_path, data, task).values())
         trainer = build_trainer(config, tmp_path, task, [], watchers, points)
         seen = [[type(one).__name__, plain(vars(one))] for one in trainer.callbacks]  # type: ignore[attr-defined]
         own = {key: value for key, value in vars(trainer).items() if isinstance(value, int | float | str | None)}

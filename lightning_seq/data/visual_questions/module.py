@@ -12,7 +12,6 @@ from torch.utils.data import Dataset
 
 from lightning_seq.data.augment import Augment
 from lightning_seq.data.bucket_sampler import BatchShard
-from lightning_seq.data.captioning.settings import CaptionSettings
 from lightning_seq.data.example_ids import ExampleIds, read_ids
 from lightning_seq.data.module import DataModule
 from lightning_seq.data.picture_inputs import PRECISIONS, MakeFeatures, PictureInputs, picture_inputs
@@ -22,7 +21,8 @@ from lightning_seq.data.sources.visual_questions import QuestionSource
 from lightning_seq.data.token_arrays import unknown_share
 from lightning_seq.data.visual_questions.prepare import PreparedQuestions, QuestionSplit, prepare_questions
 from lightning_seq.data.visual_questions.reader import QuestionReader
-from lightning_seq.spec import KINDS, PICTURES, Answer, Batch
+from lightning_seq.data.visual_questions.settings import NORMALISERS, QuestionSettings
+from lightning_seq.spec import AGREEMENT, ANNOTATED, CHOICES, KINDS, PICTURES, Answer, Batch
 from lightning_seq.text.padding import pad_flat
 from lightning_seq.text.vocabulary import Vocabulary
 from lightning_seq.value_types import MAX_TOKENS, OneOf, Size, Workers
@@ -41,6 +41,11 @@ class QuestionDataset(Dataset[Batch]):
             PICTURES: self.inputs.take(split.picture[rows], shard, rows),
             KINDS: torch.from_numpy(split.kinds[rows]),
         }
+        if split.annotated.size:
+            extra[ANNOTATED] = torch.from_numpy(split.annotated[rows])
+            extra[AGREEMENT] = torch.from_numpy(split.agreement[rows])
+        if split.choices.size:
+            extra[CHOICES] = torch.from_numpy(split.choices[rows])
         answers, counts = torch.from_numpy(split.answers[rows]), torch.from_numpy(real)
         return Batch(torch.from_numpy(rows), inputs, mask, answers, counts, shard.count, extra)
 
@@ -51,15 +56,16 @@ class VisualQuestionData(DataModule[PreparedQuestions, QuestionReader]):
     Give `prepared`, or a `source` and a `cache`.
 
     size, fit, channels: of pictures; level, lower, normalise, min_count, max_vocabulary, max_length: of questions; see
-                         `CaptionSettings`.
+                         `CaptionSettings`; top_answers, normalise_answers: see `QuestionSettings`.
 
     features, features_precision: the encoder whose features replace the pictures, see `picture_inputs`.
     augment: the arguments of `Augment`.
 
     batch_size, eval_batch_size, seed, num_workers, licence, max_tokens: see `DataModule`.
 
-    A batch's `extra` holds `pictures` `[B, channels, height, width]` uint8 or features `[B, S, F]`,
-    and `kinds` `[B]`, the kind of each question.
+    A batch's `extra` holds `pictures` `[B, channels, height, width]` uint8 or features `[B, S, F]`, and `kinds` `[B]`,
+    the kind of each question; of sets with several annotators, `annotated` and `agreement` `[B, M]`, see `agreements`;
+    of sets with choices, `choices` `[B, M]`, see `choice_ids`. A target that the model cannot give is the number of answers.
 
     The constructor reads or prepares all data. Raises UserError as the source and `prepare_questions` do.
     """
@@ -80,6 +86,8 @@ class VisualQuestionData(DataModule[PreparedQuestions, QuestionReader]):
         min_count: Size = 1,
         max_vocabulary: Size | None = None,
         max_length: Size | None = None,
+        top_answers: Size | None = None,
+        normalise_answers: Annotated[str, OneOf(tuple(NORMALISERS))] = "none",
         batch_size: Size = 64,
         eval_batch_size: Size | None = None,
         seed: int = 1,
@@ -92,7 +100,8 @@ class VisualQuestionData(DataModule[PreparedQuestions, QuestionReader]):
         super().__init__(batch_size, eval_batch_size, seed, num_workers, licence, max_tokens)
         if prepared is None:
             of_text = level, lower, normalise, min_count, max_vocabulary, max_length
-            prepared = prepare_questions(*self.required(source, cache), CaptionSettings(size, fit, channels, *of_text))
+            settings = QuestionSettings(size, fit, channels, *of_text, top_answers, normalise_answers)
+            prepared = prepare_questions(*self.required(source, cache), settings)
         self.prepared, settings = prepared, prepared.settings
         self.inputs = picture_inputs(
             {split: part.pictures for split, part in prepared.splits.items()},
@@ -105,7 +114,12 @@ class VisualQuestionData(DataModule[PreparedQuestions, QuestionReader]):
             prepared.texts("train"),
         )
         self.reader = QuestionReader(
-            prepared.spec, prepared.vocabulary, prepared.segmenter, settings.fit, settings.max_length
+            prepared.spec,
+            prepared.vocabulary,
+            prepared.segmenter,
+            settings.fit,
+            settings.max_length,
+            settings.normalise_answers,
         )
 
     @property
