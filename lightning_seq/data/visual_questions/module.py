@@ -65,7 +65,8 @@ class VisualQuestionData(DataModule[PreparedQuestions, QuestionReader]):
 
     A batch's `extra` holds `pictures` `[B, channels, height, width]` uint8 or features `[B, S, F]`, and `kinds` `[B]`,
     the kind of each question; of sets with several annotators, `annotated` and `agreement` `[B, M]`, see `agreements`;
-    of sets with choices, `choices` `[B, M]`, see `choice_ids`. A target that the model cannot give is the number of answers.
+    of sets with choices, `choices` `[B, M]`, see `choice_ids`. A target that the model cannot
+    give is the number of answers.
 
     The constructor reads or prepares all data. Raises UserError as the source and `prepare_questions` do.
     """
