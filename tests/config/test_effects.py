@@ -64,6 +64,8 @@ OTHER: dict[str, Any] = {
     "data.id_column": "nothing", "data.group_column": "nothing", "data.split_seed": 3,
     "task.teacher_forcing.ratio": 0.8, "task.bleu_tokenize": "char", "embedding.size": 9, "task.predictions": "full",
     "model.picture.widths": [3, 4], "model.inject": "pre", "task.fusion": "film",
+    "model.picture.weights": "no.pt", "task.picture.weights": "no.pt", "data.features_precision": "float16",
+    "data.features": {"_target_": "lightning_seq.models.picture.patches.PatchEncoder"},
     "data.fit": "stretch", "task.picture.widths": [3, 4], "data.size": 32, "data.language": "de",
 }  # fmt: skip
 """A value of each key that is not a number or a truth value and differs from its default."""
@@ -214,7 +216,7 @@ def batches(data: Any) -> Iterator[Any]:
     yield data.fingerprints, data.summary(), repr(data.spec), data.to_plain()
     for loader in (data.train_dataloader(), data.val_dataloader(), data.test_dataloader()):
         for batch in loader:
-            tensors = {name: part for name, part in vars(batch).items() if isinstance(part, torch.Tensor)}
+            tensors = {name: part for name, part in vars(batch).items() if isinstance(part, torch.Tensor)} | batch.extra
             yield {name: hashlib.sha256(part.numpy().tobytes()).hexdigest() for name, part in tensors.items()}
             yield {name: tuple(part.shape) for name, part in tensors.items()}, batch.count
 

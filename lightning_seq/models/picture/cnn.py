@@ -40,7 +40,10 @@ class ConvolutionalEncoder(PictureEncoder):
         layers: list[nn.Module] = []
         before = channels
         for index, width in enumerate(widths):
-            layers += [nn.MaxPool2d(2)] if index else []
-            layers += [nn.Conv2d(before, width, 3, padding=1, bias=False), normalised(width), nn.ReLU(inplace=True)]
+            layers += (
+                [nn.MaxPool2d(2), nn.ReLU(inplace=True)] if index else []
+            )  # the same as ReLU and pooling, with less
+            layers += [nn.Conv2d(before, width, 3, padding=1, bias=False), normalised(width)]
             before = width
+        layers.append(nn.ReLU(inplace=True))
         super().__init__(channels, size, nn.Sequential(*layers), before, weights, frozen)

@@ -52,10 +52,7 @@ class PictureEncoder(nn.Module):
         except (RuntimeError, AssertionError):  # torch refuses maps without a place
             rows = columns = 0
         if not rows * columns:
-            raise UserError(
-                f"data.size={list(size)} is too small for {type(self).__name__}: expected larger pictures, or "
-                "fewer channels (layers) in model.picture"
-            )
+            raise unfit(size, type(self).__name__)
         layers.train()
         self.grid, self.output_size = (rows, columns), width or features_size
         self.projection: nn.Module = nn.Linear(features_size, width) if width else nn.Identity()
@@ -120,6 +117,13 @@ class PictureEncoder(nn.Module):
 
     def extra_repr(self) -> str:
         return f"grid={self.grid}, output_size={self.output_size}, frozen={self.frozen}"
+
+
+def unfit(size: tuple[int, int], name: str) -> UserError:
+    return UserError(
+        f"data.size={list(size)} is too small for {name}, or does not suit it: expected larger pictures (a network may "
+        "need 224), or fewer channels (layers) in model.picture"
+    )
 
 
 class Places(nn.Module):

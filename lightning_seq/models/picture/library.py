@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from lightning_seq.errors import UserError, first_line, near
-from lightning_seq.models.picture.encoder import PictureEncoder
+from lightning_seq.models.picture.encoder import PictureEncoder, unfit
 from lightning_seq.models.picture.weights import fill, read_weights
 from lightning_seq.value_types import Size
 
@@ -136,13 +136,16 @@ def _up_to_pooling(network: nn.Module, size: tuple[int, int], colours: Colours) 
     ]
     last = nodes[pools[-1] - 1] if pools else "encoder.ln"
     cut = extraction.create_feature_extractor(network, {last: "map"}, suppress_diff_warning=True)
-    with torch.no_grad():
-        y = cut.eval()(torch.zeros(1, 3, *size))["map"]
+    try:
+        with torch.no_grad():
+            y = _map_of(cut.eval(), torch.zeros(1, 3, *size))
+    except (RuntimeError, AssertionError) as error:
+        raise unfit(size, type(network).__name__) from error
     return Body(cut, _map_of, colours, y.shape[1 if y.dim() == 4 else 2], 0 if pools else 1)
 
 
 def _map_of(body: nn.Module, x: Tensor) -> Tensor:
-    y: Tensor = body(x)["map"]
+    y: Tensor = body.forward(x)["map"]  # a call would print the code of the graph before an error
     return y
 
 

@@ -35,13 +35,13 @@ def read_weights(path: str) -> dict[str, Tensor]:
         raise UserError(f"weights={path} is no file: expected a state dict (.pt, .pth, .safetensors), or null")
     try:
         is_safe = file.suffix == ".safetensors"
-        state: object = load_file(file) if is_safe else torch.load(file, map_location="cpu", weights_only=True)
+        loaded: object = load_file(file) if is_safe else torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # the readers may raise anything on a damaged file
         raise UserError(
             f"weights={path} cannot be read safely ({type(error).__name__}): expected a state dict of tensors alone "
             "(.pt, .pth, .safetensors), or a checkpoint of lightning-seq"
         ) from error
-    state = state.get("state_dict", state) if isinstance(state, dict) else {}
+    state = loaded.get("state_dict", loaded) if isinstance(loaded, dict) else {}
     tensors = {name: value for name, value in state.items() if isinstance(value, Tensor)}
     inner = {name.partition(OF_MODEL)[2]: value for name, value in tensors.items() if OF_MODEL in name}
     return {name.removeprefix(OF_LIBRARY): value for name, value in (inner or tensors).items()}
