@@ -300,3 +300,7 @@ PICTURES, KINDS, BOXES = "pictures", "kinds", "boxes"
 
 HISTORY, ANSWERS, CANDIDATES, TURNS = "history", "answers", "candidates", "turns"
 """The keys in a batch's `extra` of dialogs, see `data.visual_dialog.VisualDialogData`."""
+
+ANNOTATED, AGREEMENT, CHOICES = "annotated", "agreement", "choices"
+"""The keys in a batch's `extra` of answers of several annotators, of the agreement with each, and of the answers to
+choose from."""

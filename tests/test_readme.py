@@ -16,6 +16,7 @@ from lightning_seq.cli.verbs import VERBS
 from lightning_seq.comparison.grid import entries
 from tests.conformance.mutants import MUTANTS
 from tests.conftest import stamps_alone
+from tests.data.given_questions import COCO, csv_lines, vqa_files, write_pictures
 from torture.killed import write_data
 
 ROOT = Path(__file__).parent.parent
@@ -43,7 +44,20 @@ TINY = (
 )  # fmt: skip
 ELSEWHERE = ("trainer=gpu", "trainer.devices=4", "launcher=submitit", "launcher=ray")
 """Words of commands for machines that tests do not have."""
-HELD = ("verses", "text", "csv", "jsonl", "pairs", "conll", "dates", "adding", "hello", "memory", "temporal")
+HELD = (
+    "verses",
+    "text",
+    "csv",
+    "jsonl",
+    "pairs",
+    "conll",
+    "dates",
+    "adding",
+    "hello",
+    "memory",
+    "temporal",
+    "questions",
+)
 """Beginnings of the data sets that need no network and no mirror."""
 
 
@@ -92,6 +106,10 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         Image.new("RGB", (48, 48), "red").save(place / name)
     turn = '{"image": "photo.png", "turns": [["is there a red thing", "yes"]], "question": "what is it"}'
     (place / "turns.jsonl").write_text(f"{turn}\n")
+    write_pictures(place / "photos")
+    (place / "questions.csv").write_text(csv_lines())
+    write_pictures(place / "val2014", name=COCO)
+    vqa_files(place)
     own = {kind: [f"data.train={path}"] for kind, path in data.items()}
     with pytest.MonkeyPatch.context() as patched:
         patched.chdir(place)

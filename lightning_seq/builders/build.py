@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from functools import partial
 from inspect import Parameter, signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch
 from torch import nn
 
+from lightning_seq.builders.features import frozen_features
 from lightning_seq.builders.inputs import token_embedding
 from lightning_seq.builders.kinds import kind_of
 from lightning_seq.config.seeds import Stream, stream_seed
@@ -39,6 +41,8 @@ def build_data(config: Config) -> Any:
     node = config["data"]
     if isinstance(source := node.get("source"), dict) and "_target_" in source:
         node = {**node, "source": factory(source, "source", config["allow"])()}
+    if node.get("features"):
+        node = {**node, "features": partial(frozen_features, config)}
     make = factory(node, "data", config["allow"])
     return make(cache=Path(config["cache"]), seed=stream_seed(config["seed"], Stream.BATCHES))
 

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
+from lightning_seq.builders.features import picture_encoder
 from lightning_seq.builders.prediction_columns import Column, of_task, write_predictions
 from lightning_seq.builders.sequence_to_sequence import MOST_HYPOTHESES, SETTINGS, beam
+from lightning_seq.builders.shown_examples import shown_examples
 from lightning_seq.builders.task_kind import Loaded, MakeEncoder, Row, Shared, TaskKind, make_task
 from lightning_seq.config.targets import factory, resolve
 from lightning_seq.config.tree import Config
@@ -20,10 +22,10 @@ from lightning_seq.data.pictures import small_png
 from lightning_seq.errors import UserError
 from lightning_seq.files import finite, write_json
 from lightning_seq.losses.reinforce import Reinforce
+from lightning_seq.metrics.baseline import nearest
 from lightning_seq.metrics.captions import caption_scores, cider, exact_matches
 from lightning_seq.metrics.translation import bleu_tokenizer
 from lightning_seq.models.captioner import Captioner
-from lightning_seq.models.picture.encoder import PictureEncoder
 from lightning_seq.models.search import BeamSearchConfig, beam_search, max_target_lengths, rounded
 from lightning_seq.models.translator import Translator
 from lightning_seq.records.captions import ScoredCaption, ScoredCaptions
@@ -38,9 +40,6 @@ if TYPE_CHECKING:
     from lightning_seq.data.captioning.module import CaptioningData
     from lightning_seq.tasks.captioning import Captioning
     from lightning_seq.tasks.task import Task
-
-SHOWN, EXTREME = 40, 6
-"""Test pictures in `test_captions.json`: those of all runs; a run's worst, and as many of its best."""
 
 
 def model(config: Config, spec: DataSpec, embedding: nn.Module, encoder: MakeEncoder, width: int) -> Captioner:
@@ -63,17 +62,6 @@ def model(config: Config, spec: DataSpec, embedding: nn.Module, encoder: MakeEnc
         dropout=task["dropout"],
         tied=task["tied"],
     )
-    return made
-
-
-def picture_encoder(config: Config, node: Config, channels: int, size: tuple[int, int]) -> PictureEncoder:
-    """The encoder of pictures of a node such as those of `conf/model/picture`. Raises UserError for another class."""
-    made = factory(node, "model", config["allow"])(channels, size)
-    if not isinstance(made, PictureEncoder):
-        raise UserError(
-            f"{node['_target_']} is no encoder of pictures: expected a subclass of "
-            "lightning_seq.models.picture.encoder.PictureEncoder"
-        )
     return made
 
 
@@ -137,15 +125,11 @@ def artifacts(directory: Path, data: CaptioningData, task: Captioning) -> dict[s
 
 
 def _shown(data: CaptioningData, numbers: Sequence[int], columns: Mapping[str, Column]) -> ScoredCaptions:
-    """Test pictures that are spread over the split, the same for all runs, and the worst and the best by CIDEr, those
-    of equal score by the loss."""
-    count = len(numbers)
+    """Test pictures, the lowest CIDEr first, those of equal score by the loss; see `shown_examples`."""
     values = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-    order = sorted(range(count), key=lambda place: (values[place]["cider"], -values[place]["loss"]))
-    shared = {place * count // SHOWN for place in range(SHOWN)} if count > SHOWN else set(range(count))
-    kept = shared | set(order[:EXTREME]) | set(order[-EXTREME:])
+    order = sorted(range(len(numbers)), key=lambda place: (values[place]["cider"], -values[place]["loss"]))
     return ScoredCaptions(
-        count,
+        len(numbers),
         tuple(
             ScoredCaption(
                 numbers[place],
@@ -154,11 +138,10 @@ def _shown(data: CaptioningData, numbers: Sequence[int], columns: Mapping[str, C
                 str(values[place]["prediction"]),
                 round(float(values[place]["cider"]), 4),
                 bool(values[place]["exact_match"]),
-                place in shared,
+                shared,
                 finite(round(float(values[place]["loss"]), 6)),
             )
-            for place in order
-            if place in kept
+            for place, shared in shown_examples(order)
         ),
     )
 
@@ -169,6 +152,18 @@ def baseline(data: CaptioningData, task: Captioning) -> Mapping[str, float]:
     answer = min(counts, key=lambda text: (-counts[text], text))
     references = [data.captions("test", row) for row in range(len(data.lengths("test")))]
     scores, _ = caption_scores([answer] * len(references), references, task.text.tokenize)
+    return scores
+
+
+def further_baselines(data: CaptioningData, task: Captioning) -> dict[str, Mapping[str, float]]:
+    """The scores of the first caption of the most similar training picture, by its pixels and by its features."""
+    rows = len(data.lengths("test"))
+    references = [data.captions("test", row) for row in range(rows)]
+    scores: dict[str, Mapping[str, float]] = {}
+    for name, vectors in data.vectors().items():
+        found = nearest(vectors("train"), vectors("test")).tolist()
+        texts = [data.captions("train", row)[0] for row in found]
+        scores[f"nearest picture by {name}"] = caption_scores(texts, references, task.text.tokenize)[0]
     return scores
 
 
@@ -224,4 +219,5 @@ KIND = TaskKind(
     artifacts=artifacts,
     baseline=baseline,
     baseline_name="most frequent caption",
+    further_baselines=further_baselines,
 )

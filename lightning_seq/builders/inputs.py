@@ -23,6 +23,7 @@ from lightning_seq.embeddings.word2vec import Word2VecParameters
 from lightning_seq.errors import UserError
 from lightning_seq.files import fingerprint, sha256
 from lightning_seq.identity import varied
+from lightning_seq.models.picture.encoder import PictureEncoder
 from lightning_seq.spec import DataSpec, Features
 from lightning_seq.text.vocabulary import SPECIALS, Vocabulary
 
@@ -166,6 +167,8 @@ def token_embedding(config: Config, words: Sequence[str], width: int) -> Embeddi
 def initialise(model: nn.Module, config: Config, inputs: Inputs) -> None:
     """Set every parameter from the seed and its name, then the word vectors."""
     factory(config["init"], "init", config["allow"])()(model, stream_seed(config["seed"], Stream.INITIALISATION))
+    if config["data"].get("features") and isinstance(picture := getattr(model, "picture", None), PictureEncoder):
+        picture.reset_features()
     alone = "embedding" if hasattr(model, "embedding") else "target"
     sides = {"source" if inputs.target else alone: inputs, "target" if inputs.target else "": inputs.target}
     for name, side in sides.items():

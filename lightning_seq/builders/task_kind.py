@@ -87,6 +87,7 @@ class TaskKind:
     baseline:    `(data, task)` to the test metrics, without `test/`, of a predictor that looks at no input and is
                  computed from the train split alone (`metrics/baseline.py`); empty without one.
     baseline_name: this predictor in words.
+    further_baselines: `(data, task)` to the same for further predictors that are not trained, by their names.
     """
 
     name: str
@@ -102,6 +103,7 @@ class TaskKind:
     artifacts: Callable[..., dict[str, str]] = lambda directory, data, task: {}
     baseline: Callable[..., Mapping[str, float]] = lambda data, task: {}
     baseline_name: str = ""
+    further_baselines: Callable[..., Mapping[str, Mapping[str, float]]] = lambda data, task: {}
 
 
 def make_task(config: Config, *positional: object, **named: object) -> Task:

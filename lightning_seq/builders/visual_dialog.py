@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from lightning_seq.builders.captioning import picture_encoder
+from lightning_seq.builders.features import picture_encoder
 from lightning_seq.builders.prediction_columns import Column, name_column, of_task, test_rows, write_predictions
 from lightning_seq.builders.sequence_to_sequence import MOST_HYPOTHESES
 from lightning_seq.builders.task_kind import Loaded, MakeEncoder, Row, Shared, TaskKind, make_task

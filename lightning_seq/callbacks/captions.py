@@ -6,7 +6,6 @@ from collections import Counter
 from itertools import groupby
 from pathlib import Path
 
-import numpy as np
 import torch
 from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
@@ -20,8 +19,8 @@ from lightning_seq.metrics.pointing import in_boxes
 from lightning_seq.models.captioner import Captioner
 from lightning_seq.models.search import Hypothesis, greedy
 from lightning_seq.models.translator import Translator
-from lightning_seq.records.attention import levels
-from lightning_seq.records.captions import MOST_PICTURES, MOST_SIDE, EpochCaption, NamedThing
+from lightning_seq.records.captions import MOST_PICTURES, EpochCaption, NamedThing
+from lightning_seq.records.pictures import map_rows, smaller
 
 FILE = "captions.json"
 
@@ -75,7 +74,7 @@ class CaptionWriter(ModelWriter):
         if hypothesis.weights is None:
             return EpochCaption(epoch, words)
         weights = hypothesis.weights[: len(words)].double().cpu()
-        rows = tuple(map(levels, pooled(weights.numpy(), grid).tolist()))
+        rows = map_rows(weights.numpy(), grid)
         things, named = self.things[place], self.named[place]
         if not things:
             return EpochCaption(epoch, words, rows)
@@ -124,17 +123,3 @@ def share_in(thing: NamedThing, weights: Tensor, grid: tuple[int, int]) -> float
     """The part of weights `[S]` that is in the box of a thing."""
     _, covered = in_boxes(torch.tensor([thing.box], dtype=weights.dtype), grid)
     return float((weights * covered[0]).sum())
-
-
-def smaller(grid: tuple[int, int]) -> tuple[int, int]:
-    """The rows and columns of the places that a record holds."""
-    return min(grid[0], MOST_SIDE), min(grid[1], MOST_SIDE)
-
-
-def pooled(weights: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
-    """Weights `[T, S]` of a grid as those of the smaller grid: the weights of neighbours are added."""
-    rows, columns = (
-        np.eye(most)[np.arange(count) * most // count] for count, most in zip(grid, smaller(grid), strict=True)
-    )
-    joined = np.einsum("trc,ra,cb->tab", weights.reshape(-1, *grid), rows, columns)
-    return joined.reshape(len(weights), -1)

@@ -54,10 +54,11 @@ class DecidingWords(SentenceDiagnostic):
     """
 
     FILE = "deciding_words.json"
+    NEEDS = "a classifier of texts"
 
-    def fits(self, task: LightningModule) -> bool:
-        of_class = isinstance(self.spec.targets, Class) and isinstance(task, SequenceClassification)
-        return of_class and isinstance(task.model, Classifier)
+    @classmethod
+    def fits(cls, task: LightningModule) -> bool:
+        return isinstance(task, SequenceClassification) and isinstance(task.model, Classifier)
 
     def look(self, trainer: Trainer, task: LightningModule, epoch: int) -> None:
         model, targets = task.model, self.spec.targets

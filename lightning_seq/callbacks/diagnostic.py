@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import ClassVar
 
 from lightning.pytorch import Callback, LightningModule, Trainer
+from torch import nn
 
 from lightning_seq.callbacks.probe import Cost, chosen_rows, sentences_of
 from lightning_seq.data.module import DataModule, PreparedData, Reader
 from lightning_seq.files import Plain, write_json
+from lightning_seq.layers.recurrent import Recurrent
 from lightning_seq.spec import Batch
 
 
@@ -30,8 +32,9 @@ class ModelWriter(Callback, ABC):
         self.directory, self.cost = directory, Cost()
         self.results: Plain = {}
 
-    def fits(self, task: LightningModule) -> bool:
-        """Whether the file is for this kind of task."""
+    @classmethod
+    def fits(cls, task: LightningModule) -> bool:
+        """Whether the file is for this kind of task and model."""
         return True
 
     @abstractmethod
@@ -55,7 +58,17 @@ class ModelWriter(Callback, ABC):
 
 
 class Diagnostic(ModelWriter):
-    """Runs the model on a probe: validation samples, the same for every architecture. A checkpoint keeps its cost."""
+    """Runs the model on a probe: validation samples, the same for every architecture. A checkpoint keeps its cost.
+
+    NEEDS: what a task must have, in words.
+    """
+
+    NEEDS: ClassVar[str] = "a recurrence that reads the inputs"
+
+    @classmethod
+    def fits(cls, task: LightningModule) -> bool:
+        encoder = getattr(task.model, "encoder", None)
+        return isinstance(encoder, nn.Module) and any(isinstance(part, Recurrent) for part in encoder.modules())
 
     def __init__(self, directory: Path, data: object, probe: Batch) -> None:
         super().__init__(directory)

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import logging
 
-from lightning_seq.cli.attention_file import attention_file
+from lightning_seq.cli.attention_file import attention_file, kept_attention
 from lightning_seq.cli.checkpoint import loaded_checkpoint
-from lightning_seq.cli.rows import json_list
 from lightning_seq.cli.verbs import Answer
 from lightning_seq.errors import UserError
-from lightning_seq.files import existing_file, replacing
+from lightning_seq.files import existing_file
 from lightning_seq.inference.answer import answered
-from lightning_seq.inference.attention_frames import drawn
 from lightning_seq.printable import printable
 
 log = logging.getLogger("lightning_seq")
@@ -25,13 +23,8 @@ def run(arguments: Answer) -> int:
     loaded = loaded_checkpoint("answer", arguments)
     one = answered(loaded, image, arguments.question, arguments.top_k, attention=path is not None)
     if path is not None:
-        grid = loaded.model.picture.grid
-        if path.suffix == ".png":
-            with replacing(path) as temporary:
-                drawn([(one.values, one)], grid).save(temporary, "PNG")
-        else:
-            with json_list(path) as write:
-                write({"image": str(image), "question": arguments.question, "grid": list(grid), "weights": one.weights})
+        with kept_attention(path, loaded.model.picture.grid) as keep:
+            keep(one.values, [one], {"image": str(image), "question": arguments.question})
     if one.note:
         log.warning("%s", one.note)
     for best in one.best:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack
 from itertools import chain
 from pathlib import Path
 
 from lightning_seq.builders.sequence_to_sequence import beam
-from lightning_seq.cli.attention_file import attention_file
+from lightning_seq.cli.attention_file import Keep, attention_file, kept_attention
 from lightning_seq.cli.checkpoint import loaded_checkpoint
-from lightning_seq.cli.rows import ROW_SUFFIXES, counted, json_list, output_file, text_out, write_rows
+from lightning_seq.cli.rows import ROW_SUFFIXES, counted, output_file, text_out, write_rows
 from lightning_seq.cli.verbs import Caption
 from lightning_seq.errors import UserError
-from lightning_seq.files import existing_file, place, replacing
-from lightning_seq.inference.attention_frames import drawn
+from lightning_seq.files import existing_file, place
 from lightning_seq.inference.caption import Captioned, captions
 from lightning_seq.printable import number_of, printable
 
@@ -45,9 +44,8 @@ def run(arguments: Caption) -> int:
     answers = counted(_with_a_picture(answers, arguments.image) if several else map(_readable, answers), path)
     with ExitStack() as stack:
         if weights is not None:
-            writing = _frames if weights.suffix == ".png" else _numbers
-            keep = stack.enter_context(writing(weights, loaded.model.picture.grid))
-            answers = map(keep, answers)
+            keep = stack.enter_context(kept_attention(weights, loaded.model.picture.grid))
+            answers = _kept(answers, keep)
         if several or (path is not None and path.suffix in ROW_SUFFIXES):
             write_rows(path, (one.to_plain() for one in answers), ("predictions",), {"predictions": n_best})
             return 0
@@ -95,32 +93,9 @@ def _with_a_picture(answers: Iterator[Captioned], image: str) -> Iterator[Captio
     raise UserError(f"image={image} holds no picture in {number_of(len(before), 'file')}; the first: {before[0].note}")
 
 
-Keep = Callable[[Captioned], Captioned]
-
-
-@contextmanager
-def _frames(path: Path, grid: tuple[int, int]) -> Iterator[Keep]:
-    """A function that keeps an answer; at the end the frames of all best captions are drawn into the file."""
-    kept = []
-
-    def keep(one: Captioned) -> Captioned:
-        if one.values is not None and one.best:
-            kept.append((one.values, one.best[0]))
-        return one
-
-    yield keep
-    with replacing(path) as temporary:
-        drawn(kept, grid).save(temporary, "PNG")
-
-
-@contextmanager
-def _numbers(path: Path, grid: tuple[int, int]) -> Iterator[Keep]:
-    """A function that writes the words of an answer's captions and their weights, place by place, row by row."""
-    with json_list(path) as write:
-
-        def keep(one: Captioned) -> Captioned:
-            for best in one.best or []:
-                write({"image": str(one.path), "grid": list(grid), "words": best.words, "weights": best.weights})
-            return one
-
-        yield keep
+def _kept(answers: Iterator[Captioned], keep: Keep) -> Iterator[Captioned]:
+    """The answers; the attention of each is kept first."""
+    for one in answers:
+        if one.values is not None:
+            keep(one.values, one.best or [], {"image": str(one.path)})
+        yield one

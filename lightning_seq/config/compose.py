@@ -50,6 +50,13 @@ OF_ANY_CELL = (GENERAL_MODEL, "encoder_decoder", "encoder_decoder_context", ATTE
 QUESTIONS, DIALOGS = "visual_questions", "visual_dialog"
 """Data of questions are also data of dialogs, of one turn each."""
 
+NAMED = {
+    "model.decoder_cell": ("cell", "cell"),
+    **dict.fromkeys(("model.picture", "task.picture", "data.features"), ("model/picture", "encoder of pictures")),
+}
+"""Keys that take the name of a file, with its folder in `conf/` and its kind. The keys of the file are typed below
+them, such as `model.picture.weights=FILE`."""
+
 ROOMS = ("lightning_seq", "torch", "torchrecurrent")
 """Packages that every group admits in part (`targets.GROUPS`, `targets.PUBLISHED`); naming a class admits no more."""
 
@@ -72,6 +79,8 @@ def compose(words: Sequence[str], of_file: Sequence[str] = ()) -> Config:
     base = _hydra(chosen)
     _refuse_fixed(pairs, base["choices"]["model"])
     own = _own_classes(values)
+    files = _files_of_names(values, base, own)
+    values = [*files, *(pair for pair in values if pair.key not in {word.key for word in files})]
     if "data" in own:
         base["data"].pop("source", None)
     _check_keys_exist(values, base, own)
@@ -95,9 +104,6 @@ def compose(words: Sequence[str], of_file: Sequence[str] = ()) -> Config:
             put(config, pair.key, replaced)
         elif pair.key in texts:
             check_texts(pair, value_at(config, pair.key))
-    _read_name(config, "model", "decoder_cell", "cell", "cell")
-    for group in ("model", "task"):
-        _read_name(config, group, "picture", "model/picture", "encoder of pictures")
     if base["choices"]["task"] == DIALOGS and task_of(str(base["choices"]["data"])) == QUESTIONS:
         _read_as_dialogs(config["data"], values)
     for group, name in own.items():
@@ -218,20 +224,27 @@ def _refuse_fixed(words: Sequence[Word], model: str) -> None:
             raise UserError(f"{word.text} does not fit model={model}, which has no attention: use model={other}")
 
 
-def _read_name(config: Config, group: str, key: str, folder: str, kind: str) -> None:
-    """Replace the name in a key, such as `model.decoder_cell=lstm`, by its file in a folder of `conf/`."""
-    name = config[group].get(key)
-    if not isinstance(name, str | dict) or "_target_" in name:
-        return
-    known = sorted(file.stem for file in (conf_directory() / folder).glob("*.yaml"))
-    if isinstance(name, dict) and "_target_" not in name:
-        raise UserError(f"{group}.{key}={name}: expected a {kind} ({near('', known)}) or {{_target_: …}}")
-    if not isinstance(name, str):
-        return
-    if name not in known:
-        raise UserError(f"{group}.{key}={name}: there is no such {kind}; {near(name, known)}")
-    text = (conf_directory() / folder / f"{name}.yaml").read_text(encoding="utf-8")
-    config[group][key] = yaml.safe_load(text)
+def _files_of_names(values: Sequence[Word], base: Config, own: Collection[str]) -> list[Word]:
+    """For each key of `NAMED` that names a file, typed or by default, a word with the content of the file. In `base`
+    the content replaces the name."""
+    words = []
+    for key, (folder, kind) in NAMED.items():
+        typed = [pair.value for pair in values if pair.key == key]
+        group, _, last = key.partition(".")
+        if last not in base[group] and not (typed and group in own):
+            continue
+        name = typed[-1] if typed else base[group].get(last)
+        if name in (None, "null", "") or (str(name).startswith("{") and "_target_" in name):
+            continue
+        known = sorted(file.stem for file in (conf_directory() / folder).glob("*.yaml"))
+        if str(name).startswith("{"):
+            raise UserError(f"{key}={name}: expected the name of a file ({near('', known)}) or {{_target_: …}}")
+        if name not in known:
+            raise UserError(f"{key}={name}: there is no such {kind}; {near(str(name), known)}")
+        content = yaml.safe_load((conf_directory() / folder / f"{name}.yaml").read_text(encoding="utf-8"))
+        put(base, key, content)
+        words.append(Word(key, yaml.safe_dump(content, default_flow_style=True, width=10**9).strip()))
+    return words
 
 
 def _read_as_dialogs(data: Config, values: Sequence[Word]) -> None:

@@ -15,6 +15,7 @@ from lightning_seq.value_types import Count, Fraction, OneOf, Range, Seed, Size,
 
 if TYPE_CHECKING:
     from lightning_seq.callbacks.finite_guard import POLICIES
+    from lightning_seq.data.augment import Augment
     from lightning_seq.embeddings.word2vec import Word2VecParameters
     from lightning_seq.losses.reinforce import Reinforce
     from lightning_seq.metrics.translation import TOKENIZERS
@@ -282,24 +283,23 @@ class SequenceToSequenceSettings(TaskSettings):
 
 
 @dataclass(frozen=True)
-class VisualQuestionSettings(PooledSettings):
+class FusionSettings(PooledSettings):
     fusion: Annotated[str, OneOf(FUSIONS)]
     picture: Callable[..., object]
     width: Size
     hops: Annotated[int, Range(1, 100)]
-    class_weights: Literal["balanced"] | list[float] | None
     predictions: Predictions
 
 
 @dataclass(frozen=True)
-class VisualDialogSettings(PooledSettings):
+class VisualQuestionSettings(FusionSettings):
+    class_weights: Literal["balanced"] | list[float] | None
+
+
+@dataclass(frozen=True)
+class VisualDialogSettings(FusionSettings):
     history: Annotated[str, OneOf(HISTORIES)]
     answers: Annotated[str, OneOf(ANSWERS)]
-    fusion: Annotated[str, OneOf(FUSIONS)]
-    picture: Callable[..., object]
-    width: Size
-    hops: Annotated[int, Range(1, 100)]
-    predictions: Predictions
 
 
 @dataclass(frozen=True)
@@ -386,6 +386,8 @@ class DataSettings:
     normalise: Annotated[str, OneOf(FORMS)]
     scheme: Annotated[str, OneOf(SCHEMES)]
     unseen_tags: Annotated[str, OneOf(("error", "ignore"))]
+    features: Callable[..., object] | None
+    augment: Augment
 
 
 BESIDE: Mapping[str, type] = {

@@ -14,6 +14,8 @@ from lightning_seq.identity import shown
 PATHS = (
     "runs", "cache", "output", "data.mirror", "data.train", "data.validation", "data.test", "data.train_target",
     "data.validation_target", "data.test_target", "embedding.path", "embedding.target_path",
+    "model.picture.weights", "task.picture.weights", "data.features.weights",
+    "data.pictures", "data.train_annotations", "data.validation_annotations", "data.test_annotations",
 )  # fmt: skip
 """Keys of files and directories of this system."""
 

@@ -23,10 +23,12 @@ class BatchShard:
 
     indices: positions in the split; `[PADDING_SAMPLE]` for a rank without a sample.
     count:   the targets of all global batches whose gradients are accumulated for one optimiser step.
+    epoch:   of the pass over the split.
     """
 
     indices: list[int]
     count: int
+    epoch: int = 0
 
     def rows(self) -> tuple[np.ndarray, np.ndarray]:
         """`[B]` int64, the positions, 0 for a padding sample; `[B]` bool, False for a padding sample."""
@@ -94,7 +96,7 @@ class BucketSampler(Planner[BatchShard]):
         counts = step_counts([self.count_of(batch) for batch in batches], self.accumulate)
         for batch, count in list(zip(batches, counts, strict=True))[position:]:
             own = batch[self.rank :: self.world].tolist()
-            yield BatchShard(own or [PADDING_SAMPLE], count)
+            yield BatchShard(own or [PADDING_SAMPLE], count, self.epoch)
 
     def count_of(self, batch: np.ndarray) -> int:
         """Targets of a global batch."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 import numpy as np
 
 from lightning_seq.errors import UserError, first_line
-from lightning_seq.records.captions import LARGEST_SIDE
+from lightning_seq.records.pictures import LARGEST_SIDE
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -15,6 +15,9 @@ class Means(nn.Module):
         for name, mean in self._means.items():
             self.add_module(name, mean)
 
+    def __contains__(self, name: str) -> bool:
+        return name in self._means
+
     def update(self, **values: Tensor) -> None:
         for name, tensor in values.items():
             self._means[name].update(tensor)

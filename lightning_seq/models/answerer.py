@@ -68,7 +68,10 @@ class Answerer(EncoderModel):
         self.dropout = Dropout(dropout)
 
     def forward(
-        self, inputs: Int[Tensor, "B T"], mask: Bool[Tensor, "B T"], pictures: UInt8[Tensor, "B C H W"]
+        self,
+        inputs: Int[Tensor, "B T"],
+        mask: Bool[Tensor, "B T"],
+        pictures: UInt8[Tensor, "B C H W"] | Float[Tensor, "B S F"],
     ) -> Float[Tensor, "B A"]:
         return self.head(self.joined(inputs, mask, pictures)[0])
 

@@ -109,8 +109,11 @@ class Captioner(SequenceWriter):
         self.dropout, self.output_dropout = Dropout(float(dropout)), Dropout(float(dropout))
         self.set_output(size, shared_weight(target, "task.tied=decoder", "embedding") if tied == "decoder" else None, E)
 
-    def encode(self, inputs: UInt8[Tensor, "B C H W"], mask: Bool[Tensor, "B 1"]) -> Source:
-        """Pictures to the decoder's source. mask: of the pictures, which have one step each."""
+    def encode(self, inputs: UInt8[Tensor, "B C H W"] | Float[Tensor, "B S F"], mask: Bool[Tensor, "B 1"]) -> Source:
+        """Pictures, or the features of their places, to the decoder's source.
+
+        mask: of the pictures, which have one step each.
+        """
         places = self.dropout(self.picture(inputs))
         mask = mask.expand(places.shape[:2])
         if self.reader is not None:

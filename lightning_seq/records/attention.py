@@ -10,7 +10,7 @@ from typing import Annotated, Self
 
 from lightning_seq.files import Plain, read_json
 from lightning_seq.records.json_record import JsonRecord, Key
-from lightning_seq.records.numbers import number, thin
+from lightning_seq.records.numbers import number, thin, thinned
 
 LEVELS = "".join(chr(code) for code in range(33, 127) if chr(code) not in '"\\<>&')
 """Each character is a level of weights. Levels are equally spaced in the square root of the weight."""
@@ -130,7 +130,7 @@ def fitted(runs: Sequence[Sequence[Attended]], most: int = MOST_WEIGHTS) -> list
 
     kept = [list(run) for run in runs]
     for epochs in range(MOST_EPOCHS, 0, -1):
-        kept = [[replace(sentence, steps=tuple(_thinned(sentence.steps, epochs))) for sentence in run] for run in runs]
+        kept = [[replace(sentence, steps=tuple(thinned(sentence.steps, epochs))) for sentence in run] for run in runs]
         if size(kept) <= most:
             return kept
     kept = [[replace(one, steps=tuple(replace(step, heads=()) for step in one.steps)) for one in run] for run in kept]
@@ -139,8 +139,3 @@ def fitted(runs: Sequence[Sequence[Attended]], most: int = MOST_WEIGHTS) -> list
         if size(kept) <= most:
             break
     return kept
-
-
-def _thinned(steps: Sequence[Step], most: int) -> list[Step]:
-    """At most `most` steps; a single one is the last."""
-    return list(steps[-1:]) if most == 1 else thin(list(steps), most)

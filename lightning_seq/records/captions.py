@@ -3,24 +3,17 @@ test pictures with their scores."""
 
 from __future__ import annotations
 
-import base64
-import re
-import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Self
 
 from lightning_seq.files import Plain
-from lightning_seq.records.attention import LEVELS, MOST_WEIGHTS
+from lightning_seq.records.attention import MOST_WEIGHTS
 from lightning_seq.records.json_record import JsonRecord, Key
-from lightning_seq.records.numbers import thin
+from lightning_seq.records.numbers import thin, thinned
+from lightning_seq.records.pictures import LONGEST_TEXT, Grid, check_weights, checked_grid, checked_png
 
 MOST_PICTURES, MOST_EPOCHS, MOST_WORDS, MOST_REFERENCES, MOST_THINGS = 6, 12, 30, 5, 20
-MOST_SIDE = 16
-"""Rows and columns of the places of an attention map in a file."""
-LONGEST_TEXT, LARGEST_SIDE = 300, 96
-_BASE64 = re.compile(r"iVBORw0KGgo[A-Za-z0-9+/]{20,79989}={0,2}")
-"""A PNG file of at most 60,000 bytes: the text begins with PNG's signature."""
 
 Box = tuple[float, float, float, float]
 
@@ -60,8 +53,6 @@ class EpochCaption(JsonRecord):
         for values in (caption.weights, caption.things, caption.shares):
             if values and len(values) != len(caption.words):
                 raise ValueError(f"expected a value for each of {len(caption.words)} words, {len(values)} came")
-        if set("".join(caption.weights)) - set(LEVELS):
-            raise ValueError("expected weights in characters of the levels")
         parts = (caption.words, caption.weights, caption.things, caption.shares)
         return cls(caption.epoch, *(part[:MOST_WORDS] for part in parts))  # type: ignore[arg-type]
 
@@ -78,32 +69,37 @@ class CaptionedPicture(JsonRecord):
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Plain]) -> Self:
-        """Of captions of many epochs `MOST_EPOCHS` are kept. Raises one of `files.DAMAGE` for another form."""
+        """Of captions of many epochs `MOST_EPOCHS` are kept, and the first `MOST_THINGS` things.
+
+        Raises one of `files.DAMAGE` for another form.
+        """
         picture = super().from_plain({**plain, "captions": thin(list(plain["captions"]), MOST_EPOCHS)})
         things = {None, *range(len(picture.things))}
         if any(set(caption.things) - things for caption in picture.captions):
             raise ValueError(f"expected words of {len(picture.things)} things")
-        return replace(picture, png=_png(picture.png), references=_texts(picture.references))
+        return replace(
+            picture,
+            png=checked_png(picture.png),
+            references=_texts(picture.references),
+            things=picture.things[:MOST_THINGS],
+            captions=tuple(map(_of_kept_things, picture.captions)),
+        )
 
 
 @dataclass(frozen=True)
 class Captions(JsonRecord):
     """A `captions.json`. grid: rows and columns of the places, None without attention."""
 
-    grid: tuple[int, int] | None
+    grid: Grid | None
     pictures: tuple[CaptionedPicture, ...]
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Plain]) -> Self:
         """Of many pictures the first `MOST_PICTURES` are kept. Raises one of `files.DAMAGE` for another form."""
-        grid = plain["grid"] and (int(plain["grid"][0]), int(plain["grid"][1]))
+        grid = checked_grid(plain["grid"])
         found = tuple(map(CaptionedPicture.from_plain, plain["pictures"][:MOST_PICTURES]))
-        if grid and not all(1 <= side <= MOST_SIDE for side in grid):
-            raise ValueError(f"expected a grid of at most {MOST_SIDE} rows and columns, {grid} came")
-        places = grid[0] * grid[1] if grid else 0
-        if {len(row) for picture in found for caption in picture.captions for row in caption.weights} - {places}:
-            raise ValueError(f"expected {places} weights for each word")
-        return cls(grid or None, found)
+        check_weights((row for picture in found for caption in picture.captions for row in caption.weights), grid)
+        return cls(grid, found)
 
 
 @dataclass(frozen=True)
@@ -128,7 +124,7 @@ class ScoredCaption(JsonRecord):
         found = super().from_plain(plain)
         return replace(
             found,
-            png=_png(found.png),
+            png=checked_png(found.png),
             references=_texts(found.references),
             caption=found.caption[:LONGEST_TEXT],
         )
@@ -146,16 +142,12 @@ def _texts(texts: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(text[:LONGEST_TEXT] for text in texts[:MOST_REFERENCES])
 
 
-def _png(text: str) -> str:
-    if not _BASE64.fullmatch(text) or not all(1 <= side <= LARGEST_SIDE for side in picture_size(text)):
-        raise ValueError("expected a small PNG file in base64")
-    return text
-
-
-def picture_size(png: str) -> tuple[int, int]:
-    """Width and height in pixels, of a PNG file in base64."""
-    width, height = struct.unpack(">II", base64.b64decode(png[:32])[16:24])
-    return width, height
+def _of_kept_things(caption: EpochCaption) -> EpochCaption:
+    """Words of things from `MOST_THINGS` on name nothing."""
+    kept = [number is not None and number < MOST_THINGS for number in caption.things]
+    things = tuple(number if keeps else None for number, keeps in zip(caption.things, kept, strict=True))
+    shares = tuple(share if keeps else None for share, keeps in zip(caption.shares, kept, strict=False))
+    return replace(caption, things=things, shares=shares)
 
 
 def fitted(runs: Sequence[Captions], most: int = MOST_WEIGHTS) -> list[Captions]:
@@ -163,7 +155,9 @@ def fitted(runs: Sequence[Captions], most: int = MOST_WEIGHTS) -> list[Captions]
     kept = list(runs)
     for epochs in range(MOST_EPOCHS, 0, -1):
         kept = [
-            replace(run, pictures=tuple(replace(one, captions=_last(one.captions, epochs)) for one in run.pictures))
+            replace(
+                run, pictures=tuple(replace(one, captions=tuple(thinned(one.captions, epochs))) for one in run.pictures)
+            )
             for run in runs
         ]
         if sum(_size(run) for run in kept) <= most:
@@ -171,10 +165,10 @@ def fitted(runs: Sequence[Captions], most: int = MOST_WEIGHTS) -> list[Captions]
     return kept
 
 
+def _of_epochs(run: Captions, most: int) -> Captions:
+    pictures = (replace(one, captions=tuple(thinned(one.captions, most))) for one in run.pictures)
+    return replace(run, pictures=tuple(pictures))
+
+
 def _size(run: Captions) -> int:
     return sum(len(row) for picture in run.pictures for caption in picture.captions for row in caption.weights)
-
-
-def _last(captions: tuple[EpochCaption, ...], most: int) -> tuple[EpochCaption, ...]:
-    """At most so many; a single one is the last."""
-    return captions[-1:] if most == 1 else tuple(thin(list(captions), most))

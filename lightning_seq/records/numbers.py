@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypeVar
 
 GREATEST = 1e150
@@ -24,3 +25,8 @@ def thin(curve: list[T], limit: int) -> list[T]:
         return curve
     last = len(curve) - 1
     return [curve[round(index * last / (limit - 1))] for index in range(limit)]
+
+
+def thinned(items: Sequence[T], most: int) -> list[T]:
+    """At most `most` items, evenly spaced; a single one is the last."""
+    return list(items[-1:]) if most == 1 else thin(list(items), most)

@@ -28,7 +28,8 @@ class Record:
                         `found` and the relative `mismatch`; empty if it was not matched.
     metrics:            final values by name (`test/accuracy`); None for a number that is not finite.
     baseline:           test metrics by name of a predictor that looks at no input, `baseline_name`; computed from the
-                        train split, not trained.
+                        train split, not trained. further_baselines: the same by the name of a predictor that may look
+                        at the input.
     curves:             by name, a list of `[step, epoch, seconds, value]`; seconds of training only, over all resumes.
     throughput:         `tokens_per_second` of training; `cpu_share`, CPU seconds of the process for each second of
                         training, of a run in one process on the CPU.
@@ -78,6 +79,7 @@ class Record:
     signatures: dict[str, str] = field(default_factory=dict)
     baseline: dict[str, float] = field(default_factory=dict)
     baseline_name: str = ""
+    further_baselines: dict[str, dict[str, float]] = field(default_factory=dict)
     drawn: list[str] = field(default_factory=list)
     started: str = ""
     finished: str | None = None

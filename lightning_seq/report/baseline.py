@@ -1,4 +1,4 @@
-"""The baseline of a table: a predictor that looks at no input, next to the labels but no part of the verdict."""
+"""The baselines of a table: predictors that are not trained, next to the labels but no part of the verdict."""
 
 from __future__ import annotations
 
@@ -24,13 +24,28 @@ class Baseline:
 def shared_baseline(records: Sequence[Record]) -> Baseline | None:
     """The baseline of the finished runs; None if one of them has none or another one. Where seeds draw the split: the
     mean over seeds."""
-    by_set: dict[int, list[Record]] = {}
-    for record in records:
-        if record.status == "done":
-            by_set.setdefault(record.seed if record.drawn else -1, []).append(record)
-    firsts = [of_set[0].baseline for of_set in by_set.values()]
-    alike = all(record.baseline == of_set[0].baseline for of_set in by_set.values() for record in of_set)
+    done = [record for record in records if record.status == "done"]
+    metrics = _shared(done, [record.baseline for record in done])
+    return Baseline(done[0].baseline_name or "baseline", metrics) if metrics else None
+
+
+def further_baselines(records: Sequence[Record]) -> tuple[Baseline, ...]:
+    """As `shared_baseline`, each further one of the finished runs that have it."""
+    made = []
+    for name in dict.fromkeys(name for record in records for name in record.further_baselines):
+        done = [record for record in records if record.status == "done" and name in record.further_baselines]
+        if metrics := _shared(done, [record.further_baselines[name] for record in done]):
+            made.append(Baseline(name, metrics))
+    return tuple(made)
+
+
+def _shared(records: Sequence[Record], metrics: Sequence[dict[str, float]]) -> dict[str, float]:
+    """The metrics that these runs share; empty if one has none or others."""
+    by_set: dict[int, list[dict[str, float]]] = {}
+    for record, own in zip(records, metrics, strict=True):
+        by_set.setdefault(record.seed if record.drawn else -1, []).append(own)
+    firsts = [of_set[0] for of_set in by_set.values()]
+    alike = all(own == of_set[0] for of_set in by_set.values() for own in of_set)
     if not firsts or not all(firsts) or not alike or len({frozenset(first) for first in firsts}) > 1:
-        return None
-    name = next(iter(by_set.values()))[0].baseline_name or "baseline"
-    return Baseline(name, {metric: fmean(first[metric] for first in firsts) for metric in firsts[0]})
+        return {}
+    return {metric: fmean(first[metric] for first in firsts) for metric in firsts[0]}

@@ -54,13 +54,12 @@ class Computed(Statistic):
 
 
 def rows(group: Group) -> tuple[Row, ...]:
-    """The rows of a table: the labels, then the baseline, which has no runs, size and speed."""
-    if group.baseline is None:
-        return group.rows
-    metrics: dict[str, Statistic] = {name: Computed(value=value) for name, value in group.baseline.metrics.items()}
-    nothing = Statistic()
-    baseline = Row(group.baseline.label, "baseline", None, "", {}, (), metrics, {}, nothing, nothing, False)
-    return (*group.rows, baseline)
+    """The rows of a table: the labels, then the baselines, which have no runs, size and speed."""
+    nothing, added = Statistic(), []
+    for baseline in group.baselines:
+        metrics: dict[str, Statistic] = {name: Computed(value=value) for name, value in baseline.metrics.items()}
+        added.append(Row(baseline.label, "baseline", None, "", {}, (), metrics, {}, nothing, nothing, False))
+    return (*group.rows, *added)
 
 
 LABEL = Column("label", lambda row: row.label, lambda row: row.label, "text")

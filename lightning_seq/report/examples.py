@@ -91,6 +91,8 @@ def _reader(name: str, record: Record) -> Callable[[Path], Scored | None] | None
         return lambda path: _right(path, strip=name == "exact_match", lower=lower)
     if (name == "loss" and record.task in ("classification", "bits", "regression")) or name == "mse":
         return lambda path: _column(path, "loss")
+    if name == "vqa_accuracy":
+        return lambda path: _column(path, name)
     if name == "success":
         setting = record.setting("task", "tolerance")
         tolerance = float(setting) if isinstance(setting, int | float) else 0.0

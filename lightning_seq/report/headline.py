@@ -18,7 +18,9 @@ _FIRST = {
         "cider", "bleu", "chrf", "rouge_l", "exact_match", "accuracy", "pointing", "on_target", "uniform", "commonest",
         "distinct", "seen",
     ),
-    "visual_questions": ("accuracy", "accuracy_shuffled"),
+    "visual_questions": (
+        "accuracy", "vqa_accuracy", "accuracy_choices", "mrr", "unknown_answers", "accuracy_shuffled",
+    ),
     "visual_dialog": ("mrr", "recall_at_1", "recall_at_5", "recall_at_10", "mean_rank", "exact_match", "loss"),
 }  # fmt: skip
 """By task, from the most important metric down; tags that mark no spans have no `f1`."""
@@ -44,7 +46,7 @@ _SHARES = frozenset((
 ))  # fmt: skip
 """Parts between underscores of names that go from 0 to 1."""
 
-_SHARES_TO_LOWER = frozenset(("commonest",))
+_SHARES_TO_LOWER = frozenset(("commonest", "unknown_answers"))
 """Whole names that go from 0 to 1, of which the lower is better."""
 
 _MEANING = {
@@ -86,6 +88,17 @@ _MEANING = {
     ("visual_questions", "accuracy"): (
         "share of the questions that are rightly answered; accuracy_KIND: of one kind of question"
     ),
+    ("visual_questions", "vqa_accuracy"): (
+        "agreement with the annotators, min(n / 3, 1), the mean over all annotators but one (Antol et al. 2015)"
+    ),
+    ("visual_questions", "accuracy_choices"): (
+        "share of the questions with choices whose answer is scored above all other choices"
+    ),
+    ("visual_questions", "mrr"): "mean of 1 / rank of the answer among the choices",
+    ("visual_questions", "unknown_answers"): (
+        "share of the questions whose answer the model cannot give, as training does not have it or data.top_answers "
+        "leaves it out: they count as wrong"
+    ),
     ("visual_questions", "accuracy_shuffled"): (
         "of the same questions with their words in a random order: as high as accuracy where the order says nothing"
     ),
@@ -103,6 +116,8 @@ _MEANING = {
 
 def lower_is_better(metric: str) -> bool:
     name = metric.rpartition("/")[2]
+    if name.startswith("accuracy_"):  # then the rest names a kind, in words of the user
+        return False
     return name in _LOWER_IS_BETTER | _SHARES_TO_LOWER or not _LOWER_IS_BETTER.isdisjoint(name.split("_"))
 
 

@@ -15,7 +15,7 @@ from lightning_seq.records.numbers import number
 from lightning_seq.records.record import Record, runs_in
 from lightning_seq.records.tuning import tunings_in
 from lightning_seq.report.agreement import Agreement
-from lightning_seq.report.baseline import Baseline, shared_baseline
+from lightning_seq.report.baseline import Baseline, further_baselines, shared_baseline
 from lightning_seq.report.chosen import Choice, without_test
 from lightning_seq.report.chosen import choices as find_choices
 from lightning_seq.report.fairness import fairness, unequal
@@ -120,7 +120,7 @@ class Group:
     verdict:     the conclusions about the labels by the headline.
     choices:     the labels chosen on validation; rows of other labels have no test results.
     fairness:    what the labels should have in common: size, tuning, convergence, machine.
-    baseline:    shown below the labels; None if the finished runs share none.
+    baseline:    shown below the labels; None if the finished runs share none. further: more of them.
     """
 
     task: str
@@ -135,6 +135,11 @@ class Group:
     choices: tuple[Choice, ...] = ()
     fairness: tuple[Agreement, ...] = ()
     baseline: Baseline | None = None
+    further: tuple[Baseline, ...] = ()
+
+    @property
+    def baselines(self) -> tuple[Baseline, ...]:
+        return (*([self.baseline] if self.baseline else []), *self.further)
 
     @property
     def unchosen(self) -> frozenset[str]:
@@ -314,6 +319,7 @@ def _group(runs: list[tuple[Path, Record]], headline: str | None, reading: Readi
         choices=choices,
         fairness=conditions,
         baseline=shared_baseline(records),
+        further=further_baselines(records),
     )
 
 

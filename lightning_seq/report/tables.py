@@ -48,9 +48,9 @@ def notes(group: Group) -> list[str]:
         if group.headline and statistic.n < judged and row.label not in group.unchosen:
             missing, name = judged - statistic.n, one_line(group.headline)
             lines.append(f"{one_line(row.label)}: {missing} of {judged} finished runs gave no finite {name}.")
-    if group.baseline is not None:
-        name = one_line(group.baseline.label)
-        lines.append(f"{name}: computed from the targets of the train split alone; no part of the verdict.")
+    for baseline in group.baselines:
+        read = "the targets of the train split alone" if baseline is group.baseline else "the train split"
+        lines.append(f"{one_line(baseline.label)}: computed from {read}; no part of the verdict.")
     lines += filter(None, (_same_caption(row, group.baseline) for row in group.rows))
     lines += dict.fromkeys(_solved(row) for row in group.rows if row.mismatch is not None)
     if group.shared_machine:
@@ -206,8 +206,8 @@ def _tex_table(group: Group, title: str, name: str) -> str:
     """name: of its `\\label`."""
     shown = columns.tex_columns(group)
     lines = [_tex_row(group, row, shown) for row in columns.rows(group)]
-    if group.baseline is not None:
-        lines.insert(-1, "\\midrule")
+    if group.baselines:
+        lines.insert(len(group.rows), "\\midrule")
     caption = [*verdict(group), *(_best_mean(group) if group.significant() else [])]
     comments = [f"% {text}" for text in notes(group)]
     return "\n".join([*comments, _tex_float(title, name, caption, [column.name for column in shown], lines)])

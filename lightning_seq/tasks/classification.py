@@ -89,8 +89,15 @@ class SequenceClassification(Task):
         """`[B, C]`."""
         return self.model(batch.inputs, batch.mask)
 
-    def look(self, scores: Tensor, batch: Batch) -> None:
-        """Update further metrics of a test."""
+    def measure(self, split: str, scores: Tensor, targets: Tensor, losses: Tensor) -> None:
+        """Update the metrics of validation and test. scores: `[N, C]`; targets, losses: `[N]`."""
+        self._metrics(split).update(scores, targets)
+        self.means(split).update(loss=losses)
+
+    def look(self, scores: Tensor, batch: Batch) -> Sequence[Tensor]:
+        """Update further metrics of a test, and return further columns `[N]` of `predictions`, which follow the
+        loss."""
+        return ()
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         scores = self.scores(batch)
@@ -115,11 +122,9 @@ class SequenceClassification(Task):
         scores, targets = of_all[counts], batch.targets[counts]
         losses = self._losses(scores, targets)
         if len(targets):
-            self._metrics(split).update(scores, targets)
-            self.means(split).update(loss=losses)
+            self.measure(split, scores, targets, losses)
         if split == "test":
-            self.look(of_all, batch)
-            columns = (batch.ids[counts], targets, scores.argmax(-1), losses)
+            columns = (batch.ids[counts], targets, scores.argmax(-1), losses, *self.look(of_all, batch))
             rows = torch.stack([column.double() for column in columns], -1)
             if self.full_predictions:
                 own = scores if self.ranks else torch.softmax(scores.float(), -1)

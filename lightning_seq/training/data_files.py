@@ -11,13 +11,16 @@ from lightning_seq.files import fingerprint, sha256
 from lightning_seq.identity import value_at
 
 _KEYS = (
-    *(f"data.{split}{side}" for split in ("train", "validation", "test") for side in ("", "_target")),
+    *(f"data.{split}{side}" for split in ("train", "validation", "test") for side in ("", "_target", "_annotations")),
+    "data.pictures",
     "data.mirror",
     "embedding.path",
     "embedding.target_path",
+    *(f"{encoder}.weights" for encoder in ("model.picture", "task.picture", "data.features")),
 )
 _READ_IN_DIRECTORIES = (".parquet", ".conllu", ".safetensors", ".json")
-"""The files that are read in a directory: of a data set of a mirror, a treebank, word vectors."""
+"""The files that are read in a directory: of a data set of a mirror, a treebank, word vectors. Without
+one of them, as in a directory of pictures, names and sizes count."""
 
 
 def data_files(config: Config) -> dict[str, str | None]:
@@ -43,5 +46,9 @@ def data_paths(config: Config) -> Iterator[tuple[str, Path]]:
 def digest_of(path: Path) -> str | None:
     if path.is_file():
         return sha256(path)
-    files = [file for file in sorted(path.rglob("*")) if file.suffix in _READ_IN_DIRECTORIES and file.is_file()]
-    return fingerprint({file.relative_to(path).as_posix(): sha256(file) for file in files}) if files else None
+    files = [file for file in sorted(path.rglob("*")) if file.is_file()]
+    read = [file for file in files if file.suffix in _READ_IN_DIRECTORIES or file.stem == "metadata"]
+    marks = {file.relative_to(path).as_posix(): sha256(file) for file in read} or {
+        file.relative_to(path).as_posix(): str(file.stat().st_size) for file in files
+    }
+    return fingerprint(marks) if marks else None

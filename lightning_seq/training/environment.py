@@ -21,6 +21,7 @@ IGNORED_WARNINGS = (
     "does not have many workers", "Checkpoint directory .* exists and is not empty", "LeafSpec",
     "LSTM with projections is not supported with oneDNN", r"Starting from v.* `tensorboardX`",
     "sync_dist=True",  # logged values are reduced over all ranks before
+    r"module\(s\) in eval mode at the start of training",  # frozen encoders of pictures
     "smaller than the logging interval",  # the last loss of an epoch is always logged
 )  # fmt: skip
 

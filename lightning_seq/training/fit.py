@@ -60,7 +60,7 @@ def fit(assembled: Assembled, writer: RunRecordWriter) -> Fitted:
     clock, batches = TrainingClock(), BatchFingerprint()
     curves = CurveLogger(directory, lambda: clock.seconds, lambda: writer.update(curves=curves.curves))
     loggers = build_loggers(config, directory, writer.record.label, log.warning) if rank() == 0 else []
-    diagnostics = build_diagnostics(config, directory, data)
+    diagnostics = build_diagnostics(config, directory, data, task)
     of_kind = kind_of(data.spec).callbacks(config, directory, data)
     engines = ChosenEngines(partial(_record_engines, writer))
     callbacks: list[Callback] = [engines, clock, batches, ConstantMetric(), *of_kind, *diagnostics.values()]

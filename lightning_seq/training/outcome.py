@@ -71,7 +71,7 @@ def finish(assembled: Assembled, fitted: Fitted, writer: RunRecordWriter) -> Non
     writer.update(
         status="done",
         metrics={**selected, **tested},
-        **_baseline(assembled),
+        **_baselines(assembled),
         curves=fitted.curves.curves,
         throughput=throughput,
         peak_memory_bytes=peak_memory_bytes(),
@@ -113,12 +113,19 @@ def _metrics_of(prefix: str, metrics: Mapping[str, Tensor]) -> dict[str, float |
     return {name: finite(float(value)) for name, value in metrics.items() if name.startswith(prefix)}
 
 
-def _baseline(assembled: Assembled) -> dict[str, Plain]:
-    """The record's fields of the baseline; none for a trial, which has no test."""
+def _baselines(assembled: Assembled) -> dict[str, Plain]:
+    """The record's fields of the baselines; none for a trial, which has no test."""
+    if is_trial(assembled.config):
+        return {}
     kind = kind_of(assembled.data.spec)
-    metrics = {} if is_trial(assembled.config) else kind.baseline(assembled.data, assembled.task)
-    known = {f"test/{name}": value for name, value in metrics.items() if finite(value) is not None}
-    return {"baseline": known, "baseline_name": kind.baseline_name} if known else {}
+    first = _tested(kind.baseline(assembled.data, assembled.task))
+    further = kind.further_baselines(assembled.data, assembled.task)
+    named = {"baseline": first, "baseline_name": kind.baseline_name} if first else {}
+    return {**named, "further_baselines": {name: _tested(metrics) for name, metrics in further.items()}}
+
+
+def _tested(metrics: Mapping[str, float]) -> dict[str, float]:
+    return {f"test/{name}": value for name, value in metrics.items() if finite(value) is not None}
 
 
 def _write_artifacts(

@@ -14,10 +14,13 @@ from pyarrow import parquet
 
 from lightning_seq.builders.build import build_model
 from lightning_seq.builders.match import measure
+from lightning_seq.builders.shown_examples import shown_examples
 from lightning_seq.cli.main import main
 from lightning_seq.config.compose import compose
 from lightning_seq.config.match import resized
 from lightning_seq.data.sources.scene_questions import KINDS, SceneQuestions
+from lightning_seq.records.attention import weight_of
+from lightning_seq.records.questions import AskedQuestions
 from lightning_seq.records.record import read
 from lightning_seq.spec import Answer, DataSpec, Question
 from lightning_seq.tasks.visual_questions import VisualQuestions
@@ -70,6 +73,56 @@ def test_a_run_and_what_it_leaves(trained: dict[str, Path]) -> None:
     assert "words in a random order" in table
 
 
+def test_the_questions_that_a_run_shows(trained: dict[str, Path]) -> None:
+    """The answers are those of `predictions.parquet`; the shared questions are the same for all runs."""
+    shown = {name: AskedQuestions.read(run / "test_questions.json") for name, run in trained.items()}
+    tables = SceneQuestions(examples=100, canvas=24).load().tables
+    test = tables["test"]
+    for name, asked in shown.items():
+        rows = parquet.read_table(trained[name] / "predictions.parquet").to_pylist()
+        assert asked.n == len(rows) == len(test.answers)
+        for one in asked.questions:
+            row = rows[one.number]
+            facts = (one.question, one.kind, one.target, one.answer, one.is_right)
+            assert facts == (
+                row["question"],
+                row["kind"],
+                row["target"],
+                row["prediction"],
+                one.answer == row["target"],
+            )
+            assert one.truth == pytest.approx(np.exp(-row["loss"]), abs=1e-4)
+            assert one.truth == one.probability or not one.is_right
+        truths = [one.truth for one in asked.questions]
+        assert truths == sorted(truths)
+        for kind in asked.kinds:
+            usual, known = (
+                [answer for answer, mine in zip(table.answers, table.kinds or [], strict=True) if mine == kind.name]
+                for table in (tables["train"], test)
+            )
+            best = min(set(usual), key=lambda answer: (-usual.count(answer), answer))
+            assert (kind.n, kind.chance) == (len(known), pytest.approx(known.count(best) / len(known)))
+        assert asked.chance == pytest.approx(sum(kind.n * kind.chance for kind in asked.kinds) / asked.n)
+    attended, joined = shown["stacked_attention"], shown["multiply"]
+    assert (attended.grid, joined.grid) == ((3, 3), None)
+    assert {len(one.weights) for one in attended.questions} == {3}
+    assert {one.weights for one in joined.questions} == {()}
+    sums = [sum(map(weight_of, row)) for one in attended.questions for row in one.weights]
+    assert sums == pytest.approx([1] * len(sums), abs=0.05)
+    assert {one.number for one in attended.questions if one.shared} == {
+        one.number for one in joined.questions if one.shared
+    }
+
+
+def test_shown_examples_are_spread_and_at_both_ends() -> None:
+    assert shown_examples([2, 0, 1]) == [(2, True), (0, True), (1, True)]
+    shown = shown_examples([*range(99, -1, -1)])
+    assert sorted(place for place, shared in shown if shared) == [place * 100 // 40 for place in range(40)]
+    numbers = [place for place, _ in shown]
+    assert numbers == sorted(numbers, reverse=True)
+    assert {place for place, shared in shown if not shared} == {99, 98, 96, 94, 1, 3, 4}
+
+
 def test_all_diagnostics_look_at_the_encoder_of_questions(trained: dict[str, Path]) -> None:
     run = trained["stacked_attention"]
     for name in ("gates", "states", "gradient_flow"):
@@ -77,10 +130,20 @@ def test_all_diagnostics_look_at_the_encoder_of_questions(trained: dict[str, Pat
     assert not (run / "deciding_words.json").exists()
 
 
-def test_diagnostics_of_a_captioner_are_refused(tmp_path: Path, refused: Refused) -> None:
+def test_diagnostics_that_do_not_fit_are_left_out(trained: dict[str, Path], tmp_path: Path) -> None:
+    """Of a captioner all, since none reads pictures; of an answerer that of classifiers, with one line each."""
     words = [*TINY, "data=scenes", "data.examples=20", f"runs={tmp_path}", f"cache={tmp_path / 'cache'}"]
-    line = refused("train", *words, "model=captioner", "callbacks=inside")
-    assert line.startswith("callbacks.gradient_flow=true looks into the recurrence that reads the inputs")
+    assert main(["train", *words, "model=captioner", "callbacks=inside", "name=none"]) == 0
+    run = tmp_path / "none" / "captioner-seed1"
+    words_left_out = "deciding_words (for a classifier of texts)"
+    for directory, left_out in (
+        (run, f"gradient_flow, gates, states (for a recurrence that reads the inputs); {words_left_out}"),
+        (trained["stacked_attention"], words_left_out),
+    ):
+        lines = [line for line in (directory / "log.txt").read_text().splitlines() if "left out" in line]
+        assert [line.partition(" ")[2] for line in lines] == [f"callbacks left out: {left_out}"]
+    assert read(run).instruments == {}
+    assert set(read(trained["stacked_attention"]).instruments) == {"gradient_flow", "gates", "states"}
 
 
 def test_predict_reads_lines_of_a_file_and_a_question(
@@ -119,6 +182,7 @@ def test_the_attention_of_each_look(trained: dict[str, Path], photo: Path, tmp_p
     assert main(["answer", *words, f"attention_out={tmp_path / 'maps.json'}"]) == 0
     (held,) = json.loads((tmp_path / "maps.json").read_text())
     assert (held["image"], held["question"], held["grid"]) == (str(photo), "what is above the red three", GRID)
+    assert held["words"] == ["look 1", "look 2", "look 3"]
     assert len(held["weights"]) == 3
     assert all(len(row) == 9 and sum(row) == pytest.approx(1, abs=0.001) for row in held["weights"])
     image = Image.open(tmp_path / "maps.png")

@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 from lightning_seq.attention.additive import AdditiveScorer
-from lightning_seq.callbacks.captions import FILE, CaptionWriter, chosen, named_things, pooled
+from lightning_seq.callbacks.captions import FILE, CaptionWriter, chosen, named_things
 from lightning_seq.cells.gru import GRUCell
 from lightning_seq.data.captioning import CaptioningData
 from lightning_seq.data.pictures import small_png
@@ -24,6 +24,7 @@ from lightning_seq.models.captioner import Captioner
 from lightning_seq.models.picture.cnn import ConvolutionalEncoder
 from lightning_seq.models.search import Hypothesis
 from lightning_seq.records.captions import Captions, NamedThing
+from lightning_seq.records.pictures import pooled
 
 
 @pytest.fixture(scope="module")

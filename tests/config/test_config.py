@@ -232,6 +232,6 @@ def test_a_class_that_the_user_names_is_admitted_and_one_of_a_file_is_not() -> N
 
 def test_a_decoder_cell_that_is_no_cell_is_refused() -> None:
     with pytest.raises(
-        UserError, match=r"decoder_cell=\{'a': 1\}: expected a cell \(choose from: .*gru.*or \{_target_"
+        UserError, match=r"decoder_cell=\{a:1\}: expected the name of a file \(choose from: .*gru.*or \{_target_"
     ):
         compose(["data=pairs", "model=encoder_decoder", "model.decoder_cell={a:1}"])

@@ -55,7 +55,7 @@ OTHER: dict[str, Any] = {
     "callbacks.finite_guard.policy": "skip", "callbacks.checkpoint_every_n_steps": 7,
     "callbacks.checkpoint_every_minutes": 2.0, "data.text_column": "label", "data.label_column": "text",
     "data.delimiter": ";", "data.quotes": False, "data.encoding": "latin-1", "data.level": "char",
-    "data.normalise": "none",
+    "data.normalise": "none", "data.top_answers": 5, "data.normalise_answers": "vqa",
     "data.replace": {"wave": "foam"}, "data.max_vocabulary": 5, "data.max_length": 2,
     "data.scheme": "bio", "data.unseen_tags": "ignore", "data.layout": "lines", "data.backward_length": 3,
     "data.eval_chunk_length": 3, "data.source_column": "a", "data.target_column": "a", "data.source_language": "de",
@@ -65,6 +65,8 @@ OTHER: dict[str, Any] = {
     "task.teacher_forcing.ratio": 0.8, "task.bleu_tokenize": "char", "embedding.size": 9, "task.predictions": "full",
     "model.picture.widths": [3, 4], "model.inject": "pre", "task.fusion": "film",
     "task.history": "late", "task.answers": "written",
+    "model.picture.weights": "no.pt", "task.picture.weights": "no.pt", "data.features_precision": "float16",
+    "data.features": {"_target_": "lightning_seq.models.picture.patches.PatchEncoder"},
     "data.fit": "stretch", "task.picture.widths": [3, 4], "data.size": 32, "data.language": "de",
 }  # fmt: skip
 """A value of each key that is not a number or a truth value and differs from its default."""
@@ -216,7 +218,7 @@ def batches(data: Any) -> Iterator[Any]:
     yield data.fingerprints, data.summary(), repr(data.spec), data.to_plain()
     for loader in (data.train_dataloader(), data.val_dataloader(), data.test_dataloader()):
         for batch in loader:
-            tensors = {name: part for name, part in vars(batch).items() if isinstance(part, torch.Tensor)}
+            tensors = {name: part for name, part in vars(batch).items() if isinstance(part, torch.Tensor)} | batch.extra
             yield {name: hashlib.sha256(part.numpy().tobytes()).hexdigest() for name, part in tensors.items()}
             yield {name: tuple(part.shape) for name, part in tensors.items()}, batch.count
 
@@ -289,7 +291,7 @@ def test_every_key_of_a_trainer_and_of_callbacks_changes_them_or_is_answered(
         settings = config["callbacks"]
         every = settings["checkpoint_every_n_steps"], settings["checkpoint_every_minutes"]
         points = ResumePoints(tmp_path, {}, CurveLogger(tmp_path, float, dict), (), *every)
-        watchers = list(build_diagnostics(config, tmp_path, data).values())
+        watchers = list(build_diagnostics(config, tmp_path, data, task).values())
         trainer = build_trainer(config, tmp_path, task, [], watchers, points)
         seen = [[type(one).__name__, plain(vars(one))] for one in trainer.callbacks]  # type: ignore[attr-defined]
         own = {key: value for key, value in vars(trainer).items() if isinstance(value, int | float | str | None)}

@@ -42,8 +42,9 @@ NULLABLE = {
     "data.hub.source_column", "data.hub.target_column", "data.max_vocabulary", "data.max_length",
     "data.max_target_length", "data.intent_column", "data.target_level", "data.source_language",
     "data.target_language", "data.classes", "data.rows", "data.group_column", "data.label", "data.caption_column",
-    "data.label_column", "init.chrono", "model.num_layers", "optimizer.fused",
-    "task.sample.prompt", "trainer.gradient_clip_val",
+    "data.label_column", "data.picture_id_column", "init.chrono", "model.num_layers", "optimizer.fused",
+    "task.sample.prompt", "trainer.gradient_clip_val", "data.top_answers", "data.id_column", "data.kind_column",
+    "data.annotators_column", "data.choices_column",
 }  # fmt: skip
 """Keys with a default that may be null."""
 FREE_TEXT = {"runs", "cache", "name", "data.licence", "data.mirror", "data.mirror_path", "task.sample.prompt"}
@@ -52,7 +53,7 @@ ADMITTED = {
     "embedding.frozen": (WHOLE,), "trainer.devices": (WORD,), "trainer.timeout": (NUMBER,),
     "launcher.memory": (NUMBER,), "logger.project": (WHOLE, NUMBER), "data.tokens_column": (WHOLE, WORD),
     "data.tag_column": (WHOLE, WORD), "match.target": (WHOLE, NUMBER), "model.decoder_cell": (MAPPING,),
-    "data.size": (WHOLE,), "data.caption_column": (WORD,),
+    "data.size": (WHOLE,), "data.caption_column": (WORD,), "data.features": (MAPPING,),
 }  # fmt: skip
 """Values of another kind than the default that have a meaning, or whose own check names what is wrong."""
 

@@ -189,6 +189,20 @@ def test_another_content_of_a_picture_is_prepared_again(album: Path) -> None:
     assert of_files(album, "a.txt", text).fingerprints != first
 
 
+def test_rows_of_one_picture_are_one_example(tmp_path: Path) -> None:
+    write_set(tmp_path / "mirror" / "own" / "set", 24)
+    splits = {"train": "train", "validation": None, "test": None}
+    keys = {"splits": splits, "picture_id_column": "number"}
+    source = CaptionedPictures({"id": "own/set"}, str(tmp_path / "mirror"), **keys)
+    data = CaptioningData(source, tmp_path / "cache", size=8)
+    assert sum(map(len, data.prepared.splits.values())) == 12
+    for row, number in enumerate(data.prepared.splits["train"].ids.tolist()):
+        assert data.captions("train", row) == [f"picture {number}", f"picture {number + 1}"]
+        assert data.picture("train", row)[0].max() == 20 * number % 256
+    with pytest.raises(UserError, match=r"data\.picture_id_column"):
+        CaptionedPictures({"id": "own/set"}, str(tmp_path / "mirror"), splits=splits, picture_id_column="no").load()
+
+
 def test_columns_and_languages_of_a_public_set(tmp_path: Path) -> None:
     write_set(tmp_path / "mirror" / "own" / "set", 12)
 

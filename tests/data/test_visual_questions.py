@@ -207,7 +207,6 @@ def test_the_fingerprint_knows_which_picture_a_question_has_and_its_kind(tmp_pat
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
-        ({"answers": ["red", "yes", "green", "no"]}, "test split, example 2: no training example has the answer 'gre"),
         ({"questions": ["what", " ", "what", "what"]}, "test split, example 1: the question is empty"),
         ({"pictures": [PictureFile("bad.png", b"\x89PNG nothing")] * 4}, "bad.png is no picture"),
         ({"pictures": [], "questions": [], "answers": [], "ids": []}, "the test split"),

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from lightning_seq.builders import classification, tagging
-from lightning_seq.metrics.baseline import bit_frequencies, frequent_bits, majority, mean_values, unigram
+from lightning_seq.metrics.baseline import bit_frequencies, frequent_bits, majority, mean_values, nearest, unigram
 from lightning_seq.metrics.classification import classification_metrics
 from lightning_seq.spec import Class, DataSpec, Tags, Tokens
 
@@ -81,3 +81,14 @@ def test_a_relation_is_right_with_its_direction_alone() -> None:
     task: Any = None
     metrics = classification.baseline(data, task)
     assert metrics == pytest.approx({"relation_f1": 1 / 5, "accuracy": 1 / 3, "macro_f1": 1 / 6})
+
+
+def test_the_nearest_row_is_that_of_the_largest_cosine_around_the_mean() -> None:
+    generator = np.random.default_rng(3)
+    train, test = generator.normal(5, 1, (40, 6)), generator.normal(5, 1, (300, 6))
+    mean = train.mean(0)
+    for row, found in zip(test, nearest(train.astype(np.float32), test.astype(np.float32)), strict=True):
+        cosines = [(row - mean) @ (other - mean) / np.linalg.norm(other - mean) for other in train]
+        assert cosines[found] == pytest.approx(max(cosines), rel=1e-5)
+    assert nearest(train, train).tolist() == list(range(40))
+    assert nearest(np.ones((3, 2)), np.ones((2, 2))).tolist() == [0, 0]

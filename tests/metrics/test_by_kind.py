@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from lightning_seq.metrics.by_kind import AccuracyByKind
+from lightning_seq.metrics.by_kind import AccuracyByKind, metric_names
 from lightning_seq.tasks.visual_questions import _shuffled
 
 
@@ -21,6 +21,13 @@ def test_accuracy_of_each_kind() -> None:
     metric.reset()
     metric.update(torch.tensor([True]), torch.tensor([2]))
     assert metric.compute()["accuracy_none"] == 1
+
+
+def test_names_of_kinds_are_words_and_no_other_metrics() -> None:
+    assert metric_names(["yes/no", "yes no", "what colour is the?", "shuffled", "wie groß", "?"]) == [
+        "accuracy_yes_no", "accuracy_yes_no_", "accuracy_what_colour_is_the", "accuracy_shuffled_", "accuracy_wie_groß",
+        "accuracy_",
+    ]  # fmt: skip
 
 
 def test_a_shuffled_order_keeps_padding_and_is_the_examples_own() -> None:

@@ -16,6 +16,7 @@ from lightning_seq.records import (
     deciding_words,
     gates,
     gradient_flow,
+    questions,
     samples,
     states,
     tagging,
@@ -173,6 +174,13 @@ CAPTIONED = captions.Captions(
 SCORED = captions.ScoredCaptions(
     40, (captions.ScoredCaption(3, PNG, ("a red one",), "a red two", 1.25, False, True, 0.5),)
 )
+ASKED = questions.AskedQuestions(
+    40,
+    0.25,
+    (1, 2),
+    (questions.KindOfQuestion("count", 20, 0.5),),
+    (questions.AskedQuestion(3, PNG, "how many", "count", "2", 0.25, "1", 0.5, True, ("!}", "}!")),),
+)
 
 
 class Format(NamedTuple):
@@ -190,6 +198,9 @@ FORMATS = {
     "captions": Format(CAPTIONED, captions.Captions.read, captions.Captions.from_plain, "grid pictures"),
     "test_captions": Format(
         SCORED, captions.ScoredCaptions.read, captions.ScoredCaptions.from_plain, "n pictures"
+    ),
+    "test_questions": Format(
+        ASKED, questions.AskedQuestions.read, questions.AskedQuestions.from_plain, "n chance grid kinds questions"
     ),
     "deciding_words": Format(
         DECIDED, deciding_words.Decided.read, deciding_words.Decided.from_plain,
@@ -270,6 +281,14 @@ def test_what_is_too_long_for_a_page_is_cut() -> None:
     short = samples.Samples.from_plain(samples.Samples("", texts, ()).to_plain())
     assert [short.texts[0][0], short.texts[-1][0], len(short.texts)] == [1, 99, samples.MOST_TEXTS]
     assert short.texts[0][1] == "x" * samples.LONGEST_TEXT + "…"
+    (picture,) = CAPTIONED.pictures
+    named = captions.CaptionedPicture(
+        7, PNG, (), 25 * picture.things, (captions.EpochCaption(1, ("a", "b"), (), (19, 20), (0.5, 0.25)),)
+    )
+    kept = captions.CaptionedPicture.from_plain(named.to_plain())
+    assert (len(kept.things), kept.captions[0].things, kept.captions[0].shares) == (20, (19, None), (0.5, None))
+    asked = questions.AskedQuestions.from_plain({**ASKED.to_plain(), "questions": 99 * [ASKED.questions[0].to_plain()]})
+    assert len(asked.questions) == questions.MOST_QUESTIONS
     many = gates.Opened(tuple(gates.Epoch(epoch, ()) for epoch in range(1, 200)), (), (), 199)
     epochs = [each.epoch for each in gates.Opened.from_plain(many.to_plain()).epochs]
     assert [epochs[0], epochs[-1], len(epochs)] == [1, 199, gates.MOST_EPOCHS]
@@ -286,7 +305,12 @@ def test_what_is_too_long_for_a_page_is_cut() -> None:
         (captions.Captions.from_plain, {**CAPTIONED.to_plain(), "grid": [1, 3]}),
         (captions.Captions.from_plain, {**CAPTIONED.to_plain(), "grid": [1, 99]}),
         (captions.EpochCaption.from_plain, {"epoch": 1, "words": ["a"], "weights": ["!", "!"]}),
-        (captions.EpochCaption.from_plain, {"epoch": 1, "words": ["a"], "weights": ["<"]}),
+        (captions.Captions.from_plain, json.loads(json.dumps(CAPTIONED.to_plain()).replace("!}", "!<"))),
+        (questions.AskedQuestions.from_plain, {**ASKED.to_plain(), "grid": None}),
+        (questions.AskedQuestions.from_plain, {**ASKED.to_plain(), "grid": [1, 17]}),
+        (questions.AskedQuestions.from_plain, json.loads(json.dumps(ASKED.to_plain()).replace("!}", "!<"))),
+        (questions.AskedQuestion.from_plain, {**ASKED.questions[0].to_plain(), "truth": None}),
+        (questions.AskedQuestion.from_plain, {**ASKED.questions[0].to_plain(), "png": "x" * 50}),
         (captions.NamedThing.from_plain, {"words": "a", "box": [0.5, 0.0, 0.25, 1.0]}),
         (captions.CaptionedPicture.from_plain, {**CAPTIONED.pictures[0].to_plain(), "things": []}),
         (captions.ScoredCaption.from_plain, {**SCORED.pictures[0].to_plain(), "png": PNG[:20] + '"' + PNG[21:]}),

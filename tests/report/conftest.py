@@ -12,6 +12,7 @@ from tests.report.made_captions import make_captions
 from tests.report.made_comparison import make_comparison
 from tests.report.made_language import make_language
 from tests.report.made_music import make_music
+from tests.report.made_questions import make_questions
 from tests.report.made_tagging import make_tagging
 from tests.report.made_translation import make_translation
 
@@ -19,6 +20,11 @@ from tests.report.made_translation import make_translation
 @pytest.fixture(scope="session", name="make_captions")
 def _make_captions() -> Callable[..., Path]:
     return make_captions
+
+
+@pytest.fixture(scope="session", name="make_questions")
+def _make_questions() -> Callable[..., Path]:
+    return make_questions
 
 
 @pytest.fixture(scope="session", name="make_comparison")

@@ -80,3 +80,25 @@ def test_runs_that_do_not_share_a_baseline_have_none(comparison: Path) -> None:
 
 def edit(directory: Path, run: str, **changes: object) -> None:
     write(directory / run, read(directory / run).with_(**changes))
+
+
+def test_further_baselines_are_rows_below_the_first(comparison: Path) -> None:
+    near, other = "nearest picture by pixels", "nearest picture by features of cnn"
+    for run in ("rnn-seed1", "lstm-seed1", "lstm-seed2"):
+        edit(comparison, run, further_baselines={near: {"test/accuracy": 0.125}})
+    edit(comparison, "rnn-seed1", further_baselines={near: {"test/accuracy": 0.125}, other: {"test/accuracy": 0.375}})
+    summary = summarise(comparison)
+    lines = tables.markdown(summary).splitlines()
+    rows = [line for line in lines if "(not trained) |" in line]
+    assert [row.split(" | ")[2] for row in rows] == ["0.990", "0.125", "0.375"]
+    assert f"- {near} (not trained): computed from the train split; no part of the verdict." in lines
+    tex = tables.tex(summary).splitlines()
+    assert tex.index("\\midrule", tex.index("\\midrule") + 1) == next(
+        place - 1 for place, line in enumerate(tex) if line.startswith(LABEL)
+    )
+    write_report(comparison)
+    foot = (comparison / "dashboard.html").read_text(encoding="utf-8").split("<tfoot>")[1].split("</tfoot>")[0]
+    assert near in foot
+    assert "0.125" in foot
+    edit(comparison, "lstm-seed2", further_baselines={near: {"test/accuracy": 0.25}})
+    assert near not in tables.markdown(summarise(comparison))

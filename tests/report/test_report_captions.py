@@ -19,7 +19,7 @@ from lightning_seq.report.scale import scale
 from lightning_seq.report.summary import summarise
 from lightning_seq.report.tables import notes
 from lightning_seq.report.wandb.summary import log_comparison
-from tests.report.browser import CHROMIUM, Browser, look
+from tests.report.browser import CHROMIUM, Browser, arrived, look
 from tests.report.made_captions import WORDS, peaked
 from tests.report.made_run import rewrite
 from tests.report.page import ATTACKS, Page
@@ -37,12 +37,12 @@ def test_pictures_of_the_first_seed_of_each_label(make_captions: Make, tmp_path:
     assert (held["epochs"], held["levels"], len(held["pictures"])) == ([1, 2], LEVELS, 2)
     first = held["pictures"][0]
     assert first["things"][1] == ["blue one", 0.5, 0.5, 1.0, 1.0]
-    assert [(one["label"], one["grid"]) for one in first["captions"]] == [
+    assert [(one["label"], one["grid"]) for one in first["runs"]] == [
         ("fixed", None),
         ("additive", [2, 3]),
         ("dot", [2, 3]),
     ]
-    epoch, words, code, things, shares = first["captions"][1]["steps"][0]
+    epoch, words, code, things, shares = first["runs"][1]["steps"][0]
     assert (epoch, words, things) == (1, list(WORDS[:5]), [None, 0, 0, None, None])
     assert code == "".join(map(peaked, range(5)))
     assert shares == [None, 0.25, 0.25, None, None]
@@ -99,7 +99,7 @@ def test_keys_and_sliders_step_through_words_and_epochs(make_captions: Make, tmp
     page = tmp_path / "page.html"
     page.write_text(dashboard(make_captions(tmp_path / "demo", labels=("fixed", "dot"), seeds=1)), encoding="utf-8")
     script = """(async () => {
-      const said = [], [fixed, dot] = document.querySelectorAll("details[open] figure.caption");
+      const said = [], [fixed, dot] = document.querySelectorAll("details[open] figure.pictured");
       const told = (figure) => figure.querySelector(".note").textContent;
       const svg = dot.querySelector("svg[role=img]"), now = () => dot.querySelector(".words mark").textContent;
       const press = (key) => svg.dispatchEvent(new KeyboardEvent("keydown", { key, cancelable: true }));
@@ -117,6 +117,7 @@ def test_keys_and_sliders_step_through_words_and_epochs(make_captions: Make, tmp
         .getContext("2d", { willReadFrequently: true });
       pen.drawImage(image, 0, 0);
       const alpha = (x, y) => pen.getImageData(x, y, 1, 1).data[3];
+      said.push(Array.from(dot.querySelectorAll(".frames .frame small"), (share) => share.textContent).join(" "));
       said.push(alpha(20, 2), alpha(2, 2), alpha(20, 14), dot.querySelectorAll("svg[role=img] rect.box.named").length);
       document.body.dataset.said = JSON.stringify(said);
     })()"""
@@ -129,8 +130,9 @@ def test_keys_and_sliders_step_through_words_and_epochs(make_captions: Make, tmp
     assert said[7:] == [
         "“one”: 50 % in the box of “blue one” (equal weights: 25 %)",
         "epoch 1 · 25 % in boxes",
-        "The caption has 5 words.",
+        "It has 5 words.",
         "three",
+        "25 % 25 %",
         *said[-4:],
     ]
     assert said[-4] > 195
@@ -145,10 +147,15 @@ def test_it_fits_a_phone_and_unfolds_on_paper(make_captions: Make, tmp_path: Pat
     with Browser(390, 800) as browser:
         browser.open(page)
         assert browser.run("document.documentElement.scrollWidth") <= 390
-        assert browser.run("document.documentElement.dataset.captions") == "3"
+        assert browser.run("document.documentElement.dataset.pictures") == "3"
         browser.run("window.dispatchEvent(new Event('beforeprint'))")
-        assert browser.run("document.documentElement.dataset.captions") == "6"
+        assert browser.run("document.documentElement.dataset.pictures") == "6"
         assert browser.run("document.querySelectorAll('.frames .frame').length") == 4 * 8
+        browser.downloads_to(tmp_path)
+        browser.run("document.querySelector('#captions .saves button').click()")
+        saved = arrived(browser, tmp_path).read_text(encoding="utf-8")
+        assert saved.count('stroke-dasharray="3px, 3px"') == 2
+        assert 'image-rendering="pixelated"' in saved
         assert browser.said == []
 
 

@@ -46,6 +46,10 @@ def language_model(label: str = "gru", cell: str | None = "gru", evaluation: str
         ("test/bits_correct", False),
         ("test/relation_f1", False),
         ("test/intent_accuracy", False),
+        ("test/accuracy_error", False),  # of a kind of questions
+        ("test/vqa_accuracy", False),
+        ("test/mrr", False),
+        ("test/unknown_answers", True),
     ],
 )
 def test_every_metric_has_its_direction(metric: str, lower: bool) -> None:

@@ -132,8 +132,8 @@ def test_gates_show_the_last_epoch_and_what_is_kept(make_comparison: Make, tmp_p
     assert "1 - f: 0 % shut · 62 % open" in text
     assert "z: 0 % shut · 12 % open" in text
     assert text.index(">kept<") < text.index(">r<")
-    assert '<span class="token" style="--w:5%">the<small>10</small></span>' in text
-    assert '<span class="token" style="--w:48%">sea<small>100</small></span>' in text
+    assert '<span class="token heat" style="--w:5%">the<small>10</small></span>' in text
+    assert '<span class="token heat" style="--w:48%">sea<small>100</small></span>' in text
     assert "No gates were recorded of rnn." in text
     (table,) = page.tables.values()
     assert table["rows"] == [[0, 1, 0.625, 0.0], [0, 2, 0.625, 0.0], [1, 1, 0.125, 0.0], [1, 2, 0.125, 0.0]]

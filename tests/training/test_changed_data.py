@@ -79,19 +79,26 @@ def test_files_are_told_by_their_content(tmp_path: Path) -> None:
         (tmp_path / part).mkdir(parents=True, exist_ok=True)
         (tmp_path / part / f"part.{kind}").write_text("one", encoding="utf-8")
     (tmp_path / "target").write_text("one", encoding="utf-8")
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "1.png").write_bytes(b"one")
     data = {"mirror": str(tmp_path / "mirror"), "mirror_path": "a/b", "train": None}
     configs = [
         {"data": data, "embedding": {"path": str(tmp_path / "vectors")}},
         {"data": {"train": str(tmp_path / "bank"), "train_target": str(tmp_path / "target"), "test": "not there"}},
+        {"data": {"train_annotations": str(tmp_path / "target"), "pictures": str(tmp_path / "photos")}},
     ]
     before = [data_files(config) for config in configs]
-    assert [set(found) for found in before] == [{"data.mirror", "embedding.path"}, {"data.train", "data.train_target"}]
+    assert [set(found) for found in before] == [
+        {"data.mirror", "embedding.path"},
+        {"data.train", "data.train_target"},
+        {"data.train_annotations", "data.pictures"},
+    ]
     (tmp_path / "mirror/a/b/.git/part.pack").write_text("two", encoding="utf-8")
     assert [data_files(config) for config in configs] == before
-    for changed in ("mirror/a/b/part.parquet", "bank/part.conllu", "vectors/part.json", "target"):
-        (tmp_path / changed).write_text("two", encoding="utf-8")
+    for changed in ("mirror/a/b/part.parquet", "bank/part.conllu", "vectors/part.json", "target", "photos/1.png"):
+        (tmp_path / changed).write_text("other", encoding="utf-8")
     after = [data_files(config) for config in configs]
-    assert all(after[i][key] != before[i][key] for i in (0, 1) for key in before[i])
+    assert all(after[i][key] != before[i][key] for i in (0, 1, 2) for key in before[i])
 
 
 def test_a_report_refuses_one_table_of_two_data(own: list[str], tmp_path: Path, refused: Callable[..., str]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from lightning_seq.data.augment import Augment
 from lightning_seq.data.bucket_sampler import BatchShard
 from lightning_seq.data.captioning.prepare import prepare_captions
 from lightning_seq.data.captioning.prepared import CaptionSplit, PreparedCaptions
@@ -20,6 +21,14 @@ from lightning_seq.data.captioning.reader import PictureReader
 from lightning_seq.data.captioning.settings import CaptionSettings
 from lightning_seq.data.example_ids import ExampleIds, read_ids
 from lightning_seq.data.module import DataModule
+from lightning_seq.data.picture_inputs import (
+    PRECISIONS,
+    MakeFeatures,
+    PictureInputs,
+    mean_features,
+    picture_inputs,
+    small_pixels,
+)
 from lightning_seq.data.pictures import FITS
 from lightning_seq.data.planner import Planner
 from lightning_seq.data.sources.captions import CaptionSource
@@ -36,8 +45,8 @@ class CaptionDataset(Dataset[Batch]):
     of_captions: whether a row is a caption, with its picture, as in training; else a picture with its first caption.
     """
 
-    def __init__(self, split: CaptionSplit, of_captions: bool) -> None:
-        self.split = split
+    def __init__(self, split: CaptionSplit, of_captions: bool, inputs: PictureInputs | None = None) -> None:
+        self.split, self.inputs = split, inputs or PictureInputs(split.pictures)
         pictures = np.repeat(np.arange(len(split)), np.diff(split.first))
         self.pictures = pictures if of_captions else np.arange(len(split))
         self.captions = np.arange(len(pictures)) if of_captions else split.first[:-1]
@@ -53,7 +62,7 @@ class CaptionDataset(Dataset[Batch]):
         seen = torch.ones(len(rows), 1, dtype=torch.bool)
         return Batch(
             torch.from_numpy(rows),
-            torch.from_numpy(split.pictures[pictures]),
+            self.inputs.take(pictures, shard, captions),
             seen,
             targets,
             counts,
@@ -78,12 +87,15 @@ class CaptioningData(DataModule[PreparedCaptions, PictureReader]):
 
     size, fit, channels, level, lower, normalise, min_count, max_vocabulary, max_length: see `CaptionSettings`.
 
+    features, features_precision: the encoder whose features replace the pictures, see `picture_inputs`.
+    augment: the arguments of `Augment`.
+
     batch_size, eval_batch_size, seed, num_workers, licence, max_tokens: see `DataModule`.
 
-    A batch's `inputs` are pictures `[B, channels, height, width]` uint8, and its `mask` is `[B, 1]`; `targets` `[B, T]`
-    end with `<eos>`. In training a row is a caption with its picture; in validation and test it is a picture with its
-    first caption, and `captions` gives them all. Where the boxes of the words are known, `extra` holds `boxes`
-    `[B, T, 4]`: left, top, right, bottom in parts of the picture, NaN for other words.
+    A batch's `inputs` are pictures `[B, channels, height, width]` uint8, or features `[B, S, F]`; its `mask` is
+    `[B, 1]`. `targets` `[B, T]` end with `<eos>`. In training a row is a caption with its picture; in validation and
+    test it is a picture with its first caption, and `captions` gives them all. Where the boxes of the words are known,
+    `extra` holds `boxes` `[B, T, 4]`: left, top, right, bottom in parts of the picture, NaN for other words.
 
     The constructor reads or prepares all data. Raises UserError as the source and `prepare_captions` do.
     """
@@ -109,6 +121,9 @@ class CaptioningData(DataModule[PreparedCaptions, PictureReader]):
         seed: int = 1,
         num_workers: Workers = 0,
         max_tokens: Size = MAX_TOKENS,
+        features: MakeFeatures | None = None,
+        features_precision: Annotated[str, OneOf(PRECISIONS)] = "float32",
+        augment: Mapping[str, float] | None = None,
     ) -> None:
         super().__init__(batch_size, eval_batch_size, seed, num_workers, licence, max_tokens)
         if prepared is None:
@@ -116,6 +131,16 @@ class CaptioningData(DataModule[PreparedCaptions, PictureReader]):
             settings = CaptionSettings(size, fit, channels, *of_text)
             prepared = prepare_captions(*self.required(source, cache), settings)
         self.prepared = prepared
+        self.inputs = picture_inputs(
+            {split: part.pictures for split, part in prepared.splits.items()},
+            prepared.directory,
+            prepared.fingerprints["data"],
+            features,
+            features_precision,
+            Augment(**(augment or {})),  # type: ignore[arg-type]
+            seed,
+            prepared.texts("train"),
+        )
         self.reader = PictureReader(prepared.spec, prepared.vocabulary, prepared.segmenter, prepared.settings.fit)
 
     @property
@@ -139,6 +164,16 @@ class CaptioningData(DataModule[PreparedCaptions, PictureReader]):
         """`[channels, height, width]` uint8, picture `row` of a split."""
         return np.array(self.prepared.splits[split].pictures[row])
 
+    def vectors(self) -> dict[str, Callable[[str], np.ndarray]]:
+        """By name, from a split to a vector for each picture: of its pixels and, if there are any, of its features."""
+        splits, inputs = self.prepared.splits, self.inputs
+        made: dict[str, Callable[[str], np.ndarray]] = {
+            "8 x 8 pixels": lambda split: small_pixels(splits[split].pictures)
+        }
+        if encoder := inputs["train"].encoder:
+            made[f"features of {encoder}"] = lambda split: mean_features(inputs[split].values)
+        return made
+
     def example_ids(self, split: str) -> ExampleIds:
         """The source's names of the pictures of a split, in the order of a batch's `ids`."""
         return read_ids(self.prepared, split)
@@ -154,6 +189,6 @@ class CaptioningData(DataModule[PreparedCaptions, PictureReader]):
         )
 
     def batches(self, split: str) -> tuple[Dataset[Batch], Planner[BatchShard]]:
-        dataset = CaptionDataset(self.prepared.splits[split], split == "train")
+        dataset = CaptionDataset(self.prepared.splits[split], split == "train", self.inputs[split])
         lengths = self.prepared.splits[split].captions.lengths[dataset.captions]
         return dataset, self.bucket_sampler(split, lengths, lengths)

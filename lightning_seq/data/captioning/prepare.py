@@ -12,6 +12,7 @@ import numpy as np
 from lightning_seq.data.cache import CachedFields, prepared, train_vocabulary, write_meta
 from lightning_seq.data.captioning.prepared import CaptionSplit, PreparedCaptions
 from lightning_seq.data.captioning.settings import CaptionSettings
+from lightning_seq.data.disk_rows import DiskRows
 from lightning_seq.data.example_ids import save_names
 from lightning_seq.data.kept_texts import save_texts
 from lightning_seq.data.pictures import Fitted, save_pictures
@@ -58,7 +59,7 @@ def _read(directory: Path, meta: dict[str, Plain], common: CachedFields, setting
     for split in SPLITS:
         flat, offsets, first, ids = read_arrays(directory, split, "flat", "offsets", "first", "ids")
         boxes = np.asarray(mapped(directory, f"{split}_boxes")) if meta["boxes"] else None
-        pictures = np.asarray(mapped(directory, f"{split}_pictures"))
+        pictures = DiskRows(directory, f"{split}_pictures")
         splits[split] = CaptionSplit(pictures, Ragged(flat, offsets), first, ids, boxes)
     return PreparedCaptions(
         spec=DataSpec(Picture(settings.channels, *settings.height_and_width), Caption(vocabulary.words)),

@@ -10,6 +10,7 @@ import numpy as np
 
 from lightning_seq.data.cache import PreparedData
 from lightning_seq.data.captioning.settings import CaptionSettings
+from lightning_seq.data.disk_rows import Rows
 from lightning_seq.data.kept_texts import KeptTexts
 from lightning_seq.data.token_arrays import LONGEST_SENTENCE, Ragged, read_corpus, reading
 from lightning_seq.text.segmenter import Segmenter
@@ -28,7 +29,7 @@ class CaptionSplit:
               other tokens. None if they are unknown.
     """
 
-    pictures: np.ndarray
+    pictures: Rows
     captions: Ragged
     first: np.ndarray
     ids: np.ndarray
@@ -54,6 +55,10 @@ class PreparedCaptions(PreparedData[CaptionSplit]):
         """The captions of a picture of a split as the source has them."""
         first = self.splits[split].first
         return [self._texts[split][row] for row in range(int(first[picture]), int(first[picture + 1]))]
+
+    def texts(self, split: str) -> KeptTexts:
+        """All captions of a split as the source has them."""
+        return self._texts[split]
 
     @cached_property
     def _texts(self) -> dict[str, KeptTexts]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from lightning_seq.data.pictures import Box, Picture, PictureFile
+from lightning_seq.data.pictures import Box, Picture, PictureFile, Pixels
 from lightning_seq.data.sources.columns import ColumnRows, Reading, Sets, check_columns, names_of
 from lightning_seq.data.sources.keys import NameColumns
 from lightning_seq.data.sources.table import Cut, Examples, Keys, Loaded, Source
@@ -49,6 +49,8 @@ class CaptionColumns(NameColumns, Reading[Loaded[CaptionTable]], Cut):
     language:       of captions by language, `{en: …, de: …}`, in the column `languages_column`; None: the column of
                     captions.
     label_column, label: where they are given, only rows with that value are read.
+    picture_id_column: of a value that rows of one picture share: their captions are those of one picture; None: each
+                    row has a picture of its own.
     """
 
     picture_column: str = "image"
@@ -57,6 +59,7 @@ class CaptionColumns(NameColumns, Reading[Loaded[CaptionTable]], Cut):
     languages_column: str = "captions"
     label_column: str | None = None
     label: str | None = None
+    picture_id_column: str | None = None
 
     def to_plain(self) -> Plain:
         return {
@@ -66,6 +69,7 @@ class CaptionColumns(NameColumns, Reading[Loaded[CaptionTable]], Cut):
             "label": [self.label_column, self.label] if self.label_column else None,
             "splits": self.own_splits,
             "cut": self.shares(),
+            **({"picture_id": self.picture_id_column} if self.picture_id_column else {}),
             **self.names_to_plain(),
         }
 
@@ -85,23 +89,28 @@ class CaptionColumns(NameColumns, Reading[Loaded[CaptionTable]], Cut):
         given = self.languages_column if self.language else self.caption_column
         of_captions = [given] if isinstance(given, str) else [*given]
         check_columns(rows, {"picture_column": self.picture_column}, name)
-        check_columns(rows, {"label_column": self.label_column} if self.label_column else {}, name)
+        chosen = {"label_column": self.label_column, "picture_id_column": self.picture_id_column}
+        check_columns(rows, {key: column for key, column in chosen.items() if column}, name)
         for column in of_captions:
             check_columns(rows, {"languages_column" if self.language else "caption_column": column}, name)
         wanted = _wanted(rows, self.label_column, self.label, name)
         pictures, captions, ids, empty = list[Picture](), list[list[str]](), list[int](), 0
-        contents = undecoded(rows, self.picture_column, name)
-        cells = zip(contents, *(rows[column] for column in of_captions), strict=True)
-        for row, (content, *written) in enumerate(cells):
+        contents = undecoded_rows(rows, self.picture_column, name)
+        numbers: Iterable[object] = rows[self.picture_id_column] if self.picture_id_column else range(len(rows))
+        places = dict[object, int]()
+        for row, (number, *written) in enumerate(zip(numbers, *(rows[column] for column in of_captions), strict=True)):
             if not wanted(row):
                 continue
             texts = [text for cell in written for text in self._texts(cell, f"{name}, row {row}")]
             if not texts:
                 empty += 1
-                continue
-            pictures.append(picture_of(content, f"{name}, row {row}", self.picture_column))
-            captions.append(texts)
-            ids.append(row)
+            elif number in places:
+                captions[places[number]] += texts
+            else:
+                places[number] = len(pictures)
+                pictures.append(RowPicture(f"{name}, row {row}", contents, self.picture_column, row))
+                captions.append(texts)
+                ids.append(row)
         keys, groups = names_of(rows, self, name, ids)
         return CaptionTable(pictures, captions, ids, keys=keys, groups=groups), empty
 
@@ -133,13 +142,36 @@ def _wanted(rows: ColumnRows, column: str | None, label: str | None, name: str) 
 
 def undecoded(rows: ColumnRows, column: str, name: str) -> Iterable[object]:
     """The cells of a column of pictures as `{bytes, path}`: a picture is decoded when it is needed."""
+    return undecoded_rows(rows, column, name)[column]
+
+
+def undecoded_rows(rows: ColumnRows, column: str, name: str) -> ColumnRows:
+    """The rows with cells `{bytes, path}` in a column of pictures."""
     import datasets
 
     if not isinstance(rows.features[column], datasets.Image):
         raise UserError(
             f"{name}: column {column!r} holds no pictures (data.picture_column): expected a column of images"
         )
-    return rows.cast_column(column, datasets.Image(decode=False))[column]  # type: ignore[attr-defined]
+    made: ColumnRows = rows.cast_column(column, datasets.Image(decode=False))  # type: ignore[attr-defined]
+    return made
+
+
+@dataclass(frozen=True, repr=False)
+class RowPicture:
+    """The picture of a row. Its file is read when it is decoded: the files of a set may be larger than the memory.
+
+    rows: see `undecoded_rows`.
+    """
+
+    name: str
+    rows: ColumnRows
+    column: str
+    row: int
+
+    def read(self) -> Pixels:
+        (cell,) = self.rows.select([self.row])[self.column]
+        return picture_of(cell, self.name, self.column).read()
 
 
 def picture_of(cell: object, place: str, column: str) -> PictureFile:

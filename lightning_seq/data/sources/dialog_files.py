@@ -10,8 +10,8 @@ from functools import cached_property
 from pathlib import Path
 
 from lightning_seq.data.pictures import PictureFile
-from lightning_seq.data.sources.caption_files import file_mark
 from lightning_seq.data.sources.dialogs import DialogTable, Turn
+from lightning_seq.data.sources.picture_files import mark
 from lightning_seq.data.sources.split_files import SplitFiles, decoded
 from lightning_seq.data.sources.table import Cut, Loaded
 from lightning_seq.errors import UserError
@@ -42,10 +42,7 @@ class DialogFiles(SplitFiles, Cut):
     advice = f"give data.train=FILE, {FORM}, and data.pictures=DIR"
 
     def identity(self) -> Plain:
-        pictures = {
-            split: [[picture.name, *file_mark(picture)] for picture in table.pictures]
-            for split, table in self._tables[0].items()
-        }
+        pictures = {split: [[*mark(picture)] for picture in table.pictures] for split, table in self._tables[0].items()}
         return {"dialogs": self.contents(), "pictures": fingerprint(pictures), "cut": self.shares()}
 
     def load(self) -> Loaded[DialogTable]:

@@ -14,6 +14,7 @@ import numpy as np
 
 from lightning_seq.data.cache import CachedFields, PreparedData, prepared, train_vocabulary, write_meta
 from lightning_seq.data.captioning.settings import CaptionSettings
+from lightning_seq.data.disk_rows import DiskRows
 from lightning_seq.data.example_ids import save_names
 from lightning_seq.data.kept_texts import KeptTexts, save_texts
 from lightning_seq.data.pictures import save_pictures
@@ -58,7 +59,7 @@ class DialogSplit(Ragged):
     """
 
     facts: Ragged
-    pictures: np.ndarray
+    pictures: DiskRows
     candidates: np.ndarray
     picture: np.ndarray
     dialog: np.ndarray
@@ -126,7 +127,10 @@ def _read(directory: Path, meta: dict[str, Plain], common: CachedFields, setting
             directory, split, "flat", "offsets", "facts_flat", "facts_offsets", "picture", "dialog", "turn", "answers",
             "kinds", "ids",
         )  # fmt: skip
-        pictures, candidates = (np.asarray(mapped(directory, f"{split}_{name}")) for name in ("pictures", "candidates"))
+        pictures, candidates = (
+            DiskRows(directory, f"{split}_pictures"),
+            np.asarray(mapped(directory, f"{split}_candidates")),
+        )
         splits[split] = DialogSplit(flat, offsets, Ragged(facts, fact_offsets), pictures, candidates, *others)
     inputs = Question(vocabulary.words, (), settings.channels, *settings.height_and_width)
     return PreparedDialogs(

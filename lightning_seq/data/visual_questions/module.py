@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -10,17 +10,19 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from lightning_seq.data.augment import Augment
 from lightning_seq.data.bucket_sampler import BatchShard
-from lightning_seq.data.captioning.settings import CaptionSettings
 from lightning_seq.data.example_ids import ExampleIds, read_ids
 from lightning_seq.data.module import DataModule
+from lightning_seq.data.picture_inputs import PRECISIONS, MakeFeatures, PictureInputs, picture_inputs
 from lightning_seq.data.pictures import FITS
 from lightning_seq.data.planner import Planner
 from lightning_seq.data.sources.visual_questions import QuestionSource
 from lightning_seq.data.token_arrays import unknown_share
 from lightning_seq.data.visual_questions.prepare import PreparedQuestions, QuestionSplit, prepare_questions
 from lightning_seq.data.visual_questions.reader import QuestionReader
-from lightning_seq.spec import KINDS, PICTURES, Answer, Batch
+from lightning_seq.data.visual_questions.settings import NORMALISERS, QuestionSettings
+from lightning_seq.spec import AGREEMENT, ANNOTATED, CHOICES, KINDS, PICTURES, Answer, Batch
 from lightning_seq.text.padding import pad_flat
 from lightning_seq.text.vocabulary import Vocabulary
 from lightning_seq.value_types import MAX_TOKENS, OneOf, Size, Workers
@@ -29,16 +31,21 @@ from lightning_seq.value_types import MAX_TOKENS, OneOf, Size, Workers
 class QuestionDataset(Dataset[Batch]):
     """The batches of a split, `dataset[shard]`."""
 
-    def __init__(self, split: QuestionSplit) -> None:
-        self.split = split
+    def __init__(self, split: QuestionSplit, inputs: PictureInputs | None = None) -> None:
+        self.split, self.inputs = split, inputs or PictureInputs(split.pictures)
 
     def __getitem__(self, shard: BatchShard) -> Batch:
         split, (rows, real) = self.split, shard.rows()
         inputs, mask = pad_flat(split.flat, split.offsets, rows)
         extra = {
-            PICTURES: torch.from_numpy(split.pictures[split.picture[rows]]),
+            PICTURES: self.inputs.take(split.picture[rows], shard, rows),
             KINDS: torch.from_numpy(split.kinds[rows]),
         }
+        if split.annotated.size:
+            extra[ANNOTATED] = torch.from_numpy(split.annotated[rows])
+            extra[AGREEMENT] = torch.from_numpy(split.agreement[rows])
+        if split.choices.size:
+            extra[CHOICES] = torch.from_numpy(split.choices[rows])
         answers, counts = torch.from_numpy(split.answers[rows]), torch.from_numpy(real)
         return Batch(torch.from_numpy(rows), inputs, mask, answers, counts, shard.count, extra)
 
@@ -49,12 +56,17 @@ class VisualQuestionData(DataModule[PreparedQuestions, QuestionReader]):
     Give `prepared`, or a `source` and a `cache`.
 
     size, fit, channels: of pictures; level, lower, normalise, min_count, max_vocabulary, max_length: of questions; see
-                         `CaptionSettings`.
+                         `CaptionSettings`; top_answers, normalise_answers: see `QuestionSettings`.
+
+    features, features_precision: the encoder whose features replace the pictures, see `picture_inputs`.
+    augment: the arguments of `Augment`.
 
     batch_size, eval_batch_size, seed, num_workers, licence, max_tokens: see `DataModule`.
 
-    A batch's `extra` holds `pictures` `[B, channels, height, width]` uint8, and `kinds` `[B]`, the kind of each
-    question.
+    A batch's `extra` holds `pictures` `[B, channels, height, width]` uint8 or features `[B, S, F]`, and `kinds` `[B]`,
+    the kind of each question; of sets with several annotators, `annotated` and `agreement` `[B, M]`, see `agreements`;
+    of sets with choices, `choices` `[B, M]`, see `choice_ids`. A target that the model cannot give is the number of
+    answers.
 
     The constructor reads or prepares all data. Raises UserError as the source and `prepare_questions` do.
     """
@@ -75,19 +87,40 @@ class VisualQuestionData(DataModule[PreparedQuestions, QuestionReader]):
         min_count: Size = 1,
         max_vocabulary: Size | None = None,
         max_length: Size | None = None,
+        top_answers: Size | None = None,
+        normalise_answers: Annotated[str, OneOf(tuple(NORMALISERS))] = "none",
         batch_size: Size = 64,
         eval_batch_size: Size | None = None,
         seed: int = 1,
         num_workers: Workers = 0,
         max_tokens: Size = MAX_TOKENS,
+        features: MakeFeatures | None = None,
+        features_precision: Annotated[str, OneOf(PRECISIONS)] = "float32",
+        augment: Mapping[str, float] | None = None,
     ) -> None:
         super().__init__(batch_size, eval_batch_size, seed, num_workers, licence, max_tokens)
         if prepared is None:
             of_text = level, lower, normalise, min_count, max_vocabulary, max_length
-            prepared = prepare_questions(*self.required(source, cache), CaptionSettings(size, fit, channels, *of_text))
+            settings = QuestionSettings(size, fit, channels, *of_text, top_answers, normalise_answers)
+            prepared = prepare_questions(*self.required(source, cache), settings)
         self.prepared, settings = prepared, prepared.settings
+        self.inputs = picture_inputs(
+            {split: part.pictures for split, part in prepared.splits.items()},
+            prepared.directory,
+            prepared.fingerprints["data"],
+            features,
+            features_precision,
+            Augment(**(augment or {})),  # type: ignore[arg-type]
+            seed,
+            prepared.texts("train"),
+        )
         self.reader = QuestionReader(
-            prepared.spec, prepared.vocabulary, prepared.segmenter, settings.fit, settings.max_length
+            prepared.spec,
+            prepared.vocabulary,
+            prepared.segmenter,
+            settings.fit,
+            settings.max_length,
+            settings.normalise_answers,
         )
 
     @property
@@ -115,4 +148,4 @@ class VisualQuestionData(DataModule[PreparedQuestions, QuestionReader]):
 
     def batches(self, split: str) -> tuple[Dataset[Batch], Planner[BatchShard]]:
         questions = self.prepared.splits[split]
-        return QuestionDataset(questions), self.bucket_sampler(split, questions.lengths)
+        return QuestionDataset(questions, self.inputs[split]), self.bucket_sampler(split, questions.lengths)

@@ -12,17 +12,16 @@ from pathlib import Path
 import numpy as np
 
 from lightning_seq.data.cache import CachedFields, PreparedData, prepared, train_vocabulary, write_meta
-from lightning_seq.data.captioning.settings import CaptionSettings
+from lightning_seq.data.disk_rows import DiskRows, Rows
 from lightning_seq.data.example_ids import save_names
 from lightning_seq.data.kept_texts import KeptTexts, save_texts
 from lightning_seq.data.pictures import Picture as AnyPicture
 from lightning_seq.data.pictures import PictureFile, save_pictures
-from lightning_seq.data.sources.table import SPLITS, Loaded, empty_split
+from lightning_seq.data.sources.table import SPLITS, Loaded
 from lightning_seq.data.sources.visual_questions import QuestionSource, QuestionTable
 from lightning_seq.data.token_arrays import (
     Ragged,
     TokenNumbers,
-    mapped,
     read_arrays,
     read_corpus,
     reading,
@@ -30,14 +29,18 @@ from lightning_seq.data.token_arrays import (
     save_corpus,
     shortened,
 )
+from lightning_seq.data.visual_questions.answers import agreements, choice_ids, choose_answers
+from lightning_seq.data.visual_questions.settings import QuestionSettings
 from lightning_seq.errors import UserError
 from lightning_seq.files import Plain, fingerprint, sha256
 from lightning_seq.spec import Answer, DataSpec, Question
 from lightning_seq.text.segmenter import Segmenter
 from lightning_seq.text.vocabulary import Vocabulary
 
-CODE_VERSION = 2
+CODE_VERSION = 3
 """Increase it when the same input gives other arrays: caches of an earlier version are then not used."""
+
+ARRAYS = ("picture", "answers", "kinds", "ids", "annotated", "agreement", "choices")
 
 
 @dataclass(frozen=True)
@@ -46,16 +49,21 @@ class QuestionSplit(Ragged):
 
     pictures: `[P, channels, height, width]` uint8, on disk, each once.
     picture:  `[N]` int64, the picture of each question.
-    answers:  `[N]` int64, ids of the answers.
+    answers:  `[N]` int64, ids of the answers; the number of answers for one that the model cannot give.
     kinds:    `[N]` int64, ids of the kinds of questions, all 0 where they are unknown.
     ids:      `[N]` int64, the source's number of each question.
+    annotated, agreement: see `agreements`.
+    choices:  `[N, M]` int64, see `choice_ids`; M is 0 without choices.
     """
 
-    pictures: np.ndarray
+    pictures: Rows
     picture: np.ndarray
     answers: np.ndarray
     kinds: np.ndarray
     ids: np.ndarray
+    annotated: np.ndarray
+    agreement: np.ndarray
+    choices: np.ndarray
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +76,7 @@ class PreparedQuestions(PreparedData[QuestionSplit]):
 
     vocabulary: Vocabulary
     segmenter: Segmenter
-    settings: CaptionSettings
+    settings: QuestionSettings
     kinds: tuple[str, ...] = ()
 
     def train_sentences(self) -> Iterator[list[str]]:
@@ -79,13 +87,16 @@ class PreparedQuestions(PreparedData[QuestionSplit]):
         with reading(self.directory):
             return KeptTexts(self.directory, f"{split}_text")
 
+    def answers(self, split: str) -> KeptTexts:
+        """The answers of a split, normalised, among them those that the model cannot give."""
+        with reading(self.directory):
+            return KeptTexts(self.directory, f"{split}_answer")
 
-def prepare_questions(source: QuestionSource, cache: Path | str, settings: CaptionSettings) -> PreparedQuestions:
-    """The source's questions and pictures, from the cache where they are there and whole. `max_length` of the settings
-    is of questions.
 
-    Raises UserError for a mistake in the source, an empty split, an answer that no training example has, and a picture
-    that cannot be read.
+def prepare_questions(source: QuestionSource, cache: Path | str, settings: QuestionSettings) -> PreparedQuestions:
+    """The source's questions and pictures, from the cache where they are there and whole.
+
+    Raises UserError for a mistake in the source, as `choose_answers` does, and for a picture that cannot be read.
     """
     plain = settings.to_plain() | {"code": CODE_VERSION}
     build = partial(_build, settings=settings, plain=plain)
@@ -94,12 +105,12 @@ def prepare_questions(source: QuestionSource, cache: Path | str, settings: Capti
 
 
 def _read(
-    directory: Path, meta: dict[str, Plain], common: CachedFields, settings: CaptionSettings
+    directory: Path, meta: dict[str, Plain], common: CachedFields, settings: QuestionSettings
 ) -> PreparedQuestions:
     vocabulary, splits = Vocabulary.from_plain(meta["vocabulary"]), {}
     for split in SPLITS:
-        flat, offsets, *others = read_arrays(directory, split, "flat", "offsets", "picture", "answers", "kinds", "ids")
-        splits[split] = QuestionSplit(flat, offsets, np.asarray(mapped(directory, f"{split}_pictures")), *others)
+        flat, offsets, *others = read_arrays(directory, split, "flat", "offsets", *ARRAYS)
+        splits[split] = QuestionSplit(flat, offsets, DiskRows(directory, f"{split}_pictures"), *others)
     inputs = Question(vocabulary.words, (), settings.channels, *settings.height_and_width)
     return PreparedQuestions(
         spec=DataSpec(inputs, Answer(tuple(meta["answers"]))),
@@ -113,37 +124,44 @@ def _read(
 
 
 def _build(
-    directory: Path, name: str, loaded: Loaded[QuestionTable], settings: CaptionSettings, plain: dict[str, Plain]
+    directory: Path, name: str, loaded: Loaded[QuestionTable], settings: QuestionSettings, plain: dict[str, Plain]
 ) -> None:
     report, spelling = list(loaded.notes), TokenNumbers()
     segmenter = Segmenter(settings.level, settings.lower, normalise=settings.normalise)
-    answers = _answers(name, loaded)
-    kinds = sorted({kind for table in loaded.tables.values() for kind in table.kinds or ()})
-    numbers = {text: number for number, text in enumerate(answers)}
-    numbered = {split: spelling.flatten(map(segmenter, loaded.tables[split].questions)) for split in SPLITS}
+    tables, answers = choose_answers(name, loaded, settings, report)
+    known = all(table.kinds for table in tables.values())
+    if not known and any(table.kinds for table in tables.values()):
+        report.append("kinds of questions are left out: not every split has them")
+    kinds = sorted({kind for table in tables.values() for kind in table.kinds or ()}) if known else []
+    numbers, kind_numbers = ({text: number for number, text in enumerate(texts)} for texts in (answers, kinds))
+    numbered = {split: spelling.flatten(map(segmenter, tables[split].questions)) for split in SPLITS}
     for split, (_, offsets) in numbered.items():
         if len(empty := np.flatnonzero(np.diff(offsets) == 0)):
-            row = loaded.tables[split].ids[int(empty[0])]
+            row = tables[split].ids[int(empty[0])]
             raise UserError(f"{name}, {split} split, example {row}: the question is empty: expected at least one word")
     vocabulary = train_vocabulary(
         name, spelling.counts(numbered["train"][0]), settings.min_count, settings.max_vocabulary
     )
-    known, digest = np.array(vocabulary.encode(spelling), dtype=np.int32), hashlib.sha256()
+    words, digest = np.array(vocabulary.encode(spelling), dtype=np.int32), hashlib.sha256()
     for split in SPLITS:
-        table, (flat, offsets) = loaded.tables[split], numbered[split]
-        flat, offsets = shortened(known[flat], offsets, settings.max_length, f"{split}: ", "questions", report)
+        table, (flat, offsets) = tables[split], numbered[split]
+        flat, offsets = shortened(words[flat], offsets, settings.max_length, f"{split}: ", "questions", report)
         pictures, picture = each_once(table.pictures)
         file = directory / f"{split}_pictures.npy"
         size = settings.height_and_width
         save_pictures(file, pictures, size, settings.channels, settings.fit, f"{split}: ", report)
+        annotated, agreement = agreements(table.annotators, numbers)
         save_arrays(
             directory, split, flat=flat, offsets=offsets, picture=picture, ids=np.array(table.ids, dtype=np.int64),
-            answers=np.array([numbers[text] for text in table.answers], dtype=np.int64),
-            kinds=np.array([kinds.index(kind) for kind in table.kinds] if table.kinds else [0] * len(table)),
+            answers=np.array([numbers.get(text, len(answers)) for text in table.answers], dtype=np.int64),
+            kinds=np.array([kind_numbers[kind] for kind in table.kinds] if known and table.kinds else [0] * len(table)),
+            annotated=annotated, agreement=agreement, choices=choice_ids(table.choices, numbers),
         )  # fmt: skip
         save_texts(directory, f"{split}_text", table.questions)
+        save_texts(directory, f"{split}_answer", table.answers)
         save_names(directory, split, table)
-        columns = [table.ids, table.questions, table.answers, table.kinds, picture.tolist()]
+        of_question = [table.questions, table.answers, table.kinds, table.annotators, table.choices]
+        columns = [table.ids, *of_question, picture.tolist()]
         digest.update(json.dumps([split, *columns, sha256(file)]).encode())
     save_corpus(directory, "", *numbered["train"], list(spelling))
     content = digest.hexdigest()[:16]
@@ -154,25 +172,6 @@ def _build(
         "fingerprints": {"data": fingerprint({"content": content, **plain}), "split": content},
     }
     write_meta(directory, meta, loaded.revision, report)
-
-
-def _answers(name: str, loaded: Loaded[QuestionTable]) -> list[str]:
-    """The answers of the train split. Raises UserError for an empty split, and for an answer that it does not have."""
-    for split, table in loaded.tables.items():
-        if not len(table):
-            raise empty_split(name, split, "a question")
-    trained = sorted(set(loaded.tables["train"].answers))
-    if len(trained) < 2:
-        raise UserError(f"{name}: the train split has one answer, {trained[0]!r}: expected at least two")
-    known = set(trained)
-    for split, table in loaded.tables.items():
-        for text, row in zip(table.answers, table.ids, strict=True):
-            if text not in known:
-                raise UserError(
-                    f"{name}, {split} split, example {row}: no training example has the answer {text!r}: "
-                    f"expected one of {', '.join(trained[:12])}"
-                )
-    return trained
 
 
 def each_once(pictures: list[AnyPicture]) -> tuple[list[AnyPicture], np.ndarray]:

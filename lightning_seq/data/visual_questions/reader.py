@@ -12,6 +12,7 @@ import torch
 from lightning_seq.data.note import EMPTY, Note, note_of_tokens
 from lightning_seq.data.pictures import Pixels, read_fitted
 from lightning_seq.data.reader import Reader, check_some, empty_text
+from lightning_seq.data.visual_questions.settings import NORMALISERS
 from lightning_seq.errors import UserError
 from lightning_seq.spec import KINDS, PICTURES, Batch, Question
 from lightning_seq.text.padding import pad
@@ -21,9 +22,11 @@ from lightning_seq.text.vocabulary import Vocabulary
 
 @dataclass(frozen=True)
 class QuestionReader(Reader):
-    """Reads lines `FILE<TAB>QUESTION` as batches: the file of a picture, a tab, a question about it.
+    """Reads lines `FILE<TAB>QUESTION` as batches: the file of a picture, a tab, a question about it; perhaps a further
+    tab and the answers to choose from, separated by `|`.
 
-    fit: of pictures of another size, see `fitted`; max_length: tokens of a question that are read, or None for all.
+    fit: of pictures of another size, see `fitted`; max_length: tokens of a question that are read, or None for all;
+    normalise_answers: of choices, one of `NORMALISERS`.
     """
 
     KIND = "visual_questions"
@@ -31,6 +34,13 @@ class QuestionReader(Reader):
     segmenter: Segmenter
     fit: str = "pad"
     max_length: int | None = None
+    normalise_answers: str = "none"
+
+    def choices(self, text: str) -> dict[str, str]:
+        """The answers to choose from in a line, as they are written, with their normalised form; empty without."""
+        *_, listed = (text.split("\t") + [""] * 2)[:3]
+        written = filter(None, map(str.strip, listed.split("|")))
+        return {choice: NORMALISERS[self.normalise_answers](choice) for choice in written}
 
     def encode(self, texts: Sequence[str], first: int = 1) -> Batch:
         """Raises UserError for a line without a tab, for a file that is no picture, and for an empty question."""
@@ -77,7 +87,7 @@ class QuestionReader(Reader):
 
 
 def _parts(text: str, number: int) -> tuple[Path, str]:
-    name, tab, question = text.partition("\t")
+    name, tab, rest = text.partition("\t")
     if not tab:
         raise UserError(f"text {number} has no tab: expected the file of a picture, a tab and a question")
-    return Path(name), question
+    return Path(name), rest.partition("\t")[0]

@@ -25,14 +25,25 @@ class ConvolutionalEncoder(PictureEncoder):
     Simonyan & Zisserman 2015); the last block does not pool.
 
     widths: channels of each block; with n blocks a place stands for 2^(n-1) x 2^(n-1) pixels.
+    weights, frozen: see `PictureEncoder`.
     """
 
-    def __init__(self, channels: int, size: tuple[int, int], widths: Sequence[Size] = (32, 64, 128, 128)) -> None:
+    def __init__(
+        self,
+        channels: int,
+        size: tuple[int, int],
+        widths: Sequence[Size] = (32, 64, 128, 128),
+        weights: str | None = None,
+        frozen: bool = False,
+    ) -> None:
         check_sizes(**{f"picture.widths[{index}]": width for index, width in enumerate(widths)})
         layers: list[nn.Module] = []
         before = channels
         for index, width in enumerate(widths):
-            layers += [nn.MaxPool2d(2)] if index else []
-            layers += [nn.Conv2d(before, width, 3, padding=1, bias=False), normalised(width), nn.ReLU()]
+            layers += (
+                [nn.MaxPool2d(2), nn.ReLU(inplace=True)] if index else []
+            )  # the same as ReLU and pooling, with less
+            layers += [nn.Conv2d(before, width, 3, padding=1, bias=False), normalised(width)]
             before = width
-        super().__init__(channels, size, nn.Sequential(*layers), before)
+        layers.append(nn.ReLU(inplace=True))
+        super().__init__(channels, size, nn.Sequential(*layers), before, weights, frozen)

@@ -14,8 +14,17 @@ class PatchEncoder(PictureEncoder):
 
     patch: pixels of a side; rows and columns beyond the last whole patch are left out.
     width: D.
+    weights, frozen: see `PictureEncoder`.
     """
 
-    def __init__(self, channels: int, size: tuple[int, int], patch: Size = 8, width: Size = 128) -> None:
+    def __init__(
+        self,
+        channels: int,
+        size: tuple[int, int],
+        patch: Size = 8,
+        width: Size = 128,
+        weights: str | None = None,
+        frozen: bool = False,
+    ) -> None:
         check_sizes(patch=patch, width=width)
-        super().__init__(channels, size, nn.Conv2d(channels, width, patch, patch), width)
+        super().__init__(channels, size, nn.Conv2d(channels, width, patch, patch), width, weights, frozen)

@@ -35,10 +35,17 @@ class ResidualEncoder(PictureEncoder):
 
     widths: channels of each stage; every stage but the first halves height and width.
     blocks: of each stage.
+    weights, frozen: see `PictureEncoder`.
     """
 
     def __init__(
-        self, channels: int, size: tuple[int, int], widths: Sequence[Size] = (32, 64, 128), blocks: Size = 2
+        self,
+        channels: int,
+        size: tuple[int, int],
+        widths: Sequence[Size] = (32, 64, 128),
+        blocks: Size = 2,
+        weights: str | None = None,
+        frozen: bool = False,
     ) -> None:
         check_sizes(**{f"picture.widths[{index}]": width for index, width in enumerate(widths)}, blocks=blocks)
         layers: list[nn.Module] = [nn.Conv2d(channels, widths[0], 3, padding=1, bias=False)]
@@ -47,4 +54,4 @@ class ResidualEncoder(PictureEncoder):
             for block in range(blocks):
                 layers.append(ResidualBlock(before, width, 2 if stage and not block else 1))
                 before = width
-        super().__init__(channels, size, nn.Sequential(*layers), before)
+        super().__init__(channels, size, nn.Sequential(*layers), before, weights, frozen)

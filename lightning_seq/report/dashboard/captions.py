@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from difflib import SequenceMatcher
 from pathlib import Path
-from typing import NamedTuple
 
 from markupsafe import Markup
 
@@ -15,40 +13,21 @@ from lightning_seq.records.attention import LEVELS
 from lightning_seq.records.captions import CaptionedPicture, Captions, ScoredCaption, ScoredCaptions, fitted
 from lightning_seq.records.record import Record
 from lightning_seq.records.sentences import MOST_LABELS
-from lightning_seq.report.dashboard.page import Page, of_groups
+from lightning_seq.report.dashboard.compared_words import compared
+from lightning_seq.report.dashboard.page import Cell, Heading, Page, of_groups
 from lightning_seq.report.dashboard.sentences import first_runs
 from lightning_seq.report.dashboard.templates import draw
+from lightning_seq.report.dashboard.tested_pictures import TestedPicture, Version, different, extremes
 from lightning_seq.report.escape import one_line
+from lightning_seq.report.formats import decimal, mean_and_std
 from lightning_seq.report.predictions import Names, example_names, name_of
 from lightning_seq.report.summary import Group, Summary
 
-MOST_EXTREME, MOST_DIFFERENT, LEAST_EXTREME = 3, 6, 1
-_WHOLE_EXTREME_LABELS = 4
-"""Labels up to which each has `MOST_EXTREME` worst and best pictures; of more labels each has `LEAST_EXTREME`."""
-_SCALE = (0.01, 0.1, 0.25, 0.5, 1.0)
+SCALE = (0.01, 0.1, 0.25, 0.5, 1.0)
+"""The weights of the key to the colours."""
 
 ByLabel = dict[str, Captions]
 Scores = dict[str, ScoredCaptions]
-Pieces = list[tuple[str, bool]]
-"""The words of a caption, and whether the reference has them at the same place."""
-
-
-class Version(NamedTuple):
-    """The caption of a label."""
-
-    label: str
-    pieces: Pieces
-    exact: bool
-    cider: float
-
-
-class TestedPicture(NamedTuple):
-    """name: of the example."""
-
-    name: str
-    png: str
-    references: tuple[str, ...]
-    versions: list[Version]
 
 
 def captions(
@@ -98,19 +77,37 @@ def _group(page: Page, group: Group, runs: ByLabel, scores: Scores, names: Names
         return Markup()
     epochs = sorted({one.epoch for mine in pictures.values() for picture in mine.values() for one in picture.captions})
     listed = [_plain(mine, runs) for mine in pictures.values()]
+    tested = {label: content.pictures for label, content in scores.items()}
     return draw(
         "captions",
         labels=group.labels,
-        map=page.map({"levels": LEVELS, "epochs": epochs, "pictures": listed}),
+        map=page.map({"levels": LEVELS, "epochs": epochs, "unit": "word", "pictures": listed}),
         epochs=epochs,
-        scale=_SCALE if any(run.grid for run in runs.values()) else (),
+        scale=SCALE if any(run.grid for run in runs.values()) else (),
         pictures=[
             (_title(next(iter(mine.values()))), list(mine), max(map(_longest, mine.values())))
             for mine in pictures.values()
         ],
-        different=_different(scores, names),
-        extremes=_extremes(scores, names),
+        head=[Heading("label", "text"), *(Heading(name, first="down") for name in _POINTING)],
+        rows=[(label, "", cells) for label, cells in _pointing(group)],
+        different=[_picture(mine, names) for mine in different(tested, _said, _score)],
+        extremes=[
+            (label, {kind: [_picture({label: one}, names) for one in mine] for kind, mine in kinds.items()})
+            for label, kinds in extremes(tested, lambda one: (one.cider, -(one.loss or 0.0)))
+        ],
     )
+
+
+_POINTING = {"pointing": "pointing", "share in the box": "on_target", "pointing of equal weights": "uniform"}
+"""The headings of metrics."""
+
+
+def _pointing(group: Group) -> Iterator[tuple[str, list[Cell]]]:
+    """The labels whose attention was tested against boxes."""
+    for row in group.rows:
+        values = [row.metric(f"test/{name}") for name in _POINTING.values()]
+        if values[0].known:
+            yield row.label, [Cell(mean_and_std(value), value.mean) for value in values]
 
 
 def _title(picture: CaptionedPicture) -> str:
@@ -127,9 +124,8 @@ def _plain(mine: dict[str, CaptionedPicture], runs: ByLabel) -> Plain:
     first = next(iter(mine.values()))
     return {
         "png": first.png,
-        "references": [one_line(text) for text in first.references],
         "things": [[one_line(thing.words), *thing.box] for thing in first.things],
-        "captions": [
+        "runs": [
             {
                 "label": one_line(label),
                 "grid": runs[label].grid,
@@ -143,50 +139,26 @@ def _plain(mine: dict[str, CaptionedPicture], runs: ByLabel) -> Plain:
     }
 
 
-def _different(scores: Scores, names: Names) -> list[TestedPicture]:
-    """Pictures that all runs have, and to which labels give different captions: the largest distances first."""
-    if len(scores) < 2:
-        return []
-    shared: dict[int, dict[str, ScoredCaption]] = {}
-    for label, content in scores.items():
-        for picture in content.pictures:
-            if picture.shared:
-                shared.setdefault(picture.number, {})[label] = picture
-    found = [mine for mine in shared.values() if len(mine) > 1 and len({one.caption for one in mine.values()}) > 1]
-    found.sort(key=lambda mine: (-_distance(mine), next(iter(mine.values())).number))
-    return [_picture(mine, names) for mine in found[:MOST_DIFFERENT]]
+def _said(one: ScoredCaption) -> str:
+    return one.caption
 
 
-def _distance(mine: dict[str, ScoredCaption]) -> float:
-    values = [one.cider for one in mine.values()]
-    return max(values) - min(values)
-
-
-def _extremes(scores: Scores, names: Names) -> list[tuple[str, list[tuple[str, list[TestedPicture]]]]]:
-    """Of each label its worst and its best pictures."""
-    most = MOST_EXTREME if len(scores) <= _WHOLE_EXTREME_LABELS else LEAST_EXTREME
-    found = []
-    for label, content in scores.items():
-        order = sorted(content.pictures, key=lambda one: (one.cider, -(one.loss or 0.0)))
-        worst, best = order[:most], order[most:][-most:][::-1]
-        kinds = {"Worst": worst, "Best": best}
-        found.append((label, [(kind, [_picture({label: one}, names) for one in mine]) for kind, mine in kinds.items()]))
-    return found
+def _score(one: ScoredCaption) -> float:
+    return one.cider
 
 
 def _picture(mine: dict[str, ScoredCaption], names: Names) -> TestedPicture:
     first = next(iter(mine.values()))
-    versions = [Version(label, list(_compared(one)), one.exact, one.cider) for label, one in mine.items()]
-    return TestedPicture(name_of(names, first.number), first.png, first.references, versions)
-
-
-def _compared(one: ScoredCaption) -> Iterator[tuple[str, bool]]:
-    """The words of the caption in pieces, against the reference with the most words in common."""
-    words = one.caption.split()
-    if not one.references:
-        yield one.caption, True
-        return
-    matchers = [SequenceMatcher(None, reference.split(), words, autojunk=False) for reference in one.references]
-    for kind, _, _, first, last in max(matchers, key=SequenceMatcher.ratio).get_opcodes():
-        if first < last:
-            yield " ".join(words[first:last]), kind == "equal"
+    return TestedPicture(
+        name_of(names, first.number),
+        first.png,
+        [("reference", text) for text in first.references],
+        [
+            Version(
+                label,
+                compared(one.caption, one.references),
+                ("exact · " if one.exact else "") + f"CIDEr {decimal(one.cider)}",
+            )
+            for label, one in mine.items()
+        ],
+    )

@@ -28,6 +28,7 @@ from lightning_seq.report.dashboard.memory_horizon import memory_horizon
 from lightning_seq.report.dashboard.over_data_sets import over_data_sets
 from lightning_seq.report.dashboard.page import Page
 from lightning_seq.report.dashboard.quality_against_cost import quality_against_cost
+from lightning_seq.report.dashboard.questions import questions
 from lightning_seq.report.dashboard.result import result
 from lightning_seq.report.dashboard.samples import samples
 from lightning_seq.report.dashboard.slices import slices
@@ -87,6 +88,7 @@ def render(directory: Path, runs: list[tuple[Path, Record]], summary: Summary) -
             translation(page, tested, summary),
             attention(page, runs, summary),
             captions(page, runs, tested, summary),
+            questions(page, tested, summary),
             gates(page, runs, summary),
             states(page, runs, summary),
             deciding_words(page, runs, summary),
@@ -109,7 +111,7 @@ def map_page(word_map: Path, title: str) -> str:
 
 
 SCRIPTS = (
-    "data", "word_map", "lines", "charts", "controls", "saving", "tables", "attention", "captions", "trials",
+    "data", "word_map", "lines", "charts", "controls", "saving", "tables", "attention", "pictures", "trials",
     "sections", "start",
 )  # fmt: skip
 """The page's own script: these of `scripts/`, in this order, as one function."""

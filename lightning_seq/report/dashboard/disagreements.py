@@ -12,10 +12,10 @@ from markupsafe import Markup
 from lightning_seq.records.artifacts import read_artifacts
 from lightning_seq.records.record import Record
 from lightning_seq.records.tagging import OUTSIDE, Token
+from lightning_seq.report.dashboard.compared_words import Pieces, compared
 from lightning_seq.report.dashboard.page import Heading, Page
 from lightning_seq.report.dashboard.tagging import MOST_TOKENS, colours_of
-from lightning_seq.report.dashboard.templates import draw
-from lightning_seq.report.dashboard.translation import compared
+from lightning_seq.report.dashboard.templates import draw, shortened
 from lightning_seq.report.disagreements import TASKS, Answered, answers, disagreement
 from lightning_seq.report.predictions import Names, name_of, read_groups, read_names
 from lightning_seq.report.summary import Group, Summary
@@ -122,10 +122,18 @@ def _example(task: str, answered: Mapping[str, Answered], pair: tuple[str, str],
     if task == "sequence_to_sequence":
         source, reference = str(rows["source"][0]), str(rows["target"][0])
         versions = [(label, *_translated(answered[label], place, reference)) for label in pair]
-        return example | {"source": _cut(source), "reference": _cut(reference), "versions": versions}
+        return example | {
+            "source": shortened(source, LONGEST_TEXT),
+            "reference": shortened(reference, LONGEST_TEXT),
+            "versions": versions,
+        }
     text = (rows.get("text") or rows.get("beginning") or [None])[0]
     said = [(label, _classified(answered[label], place)) for label in pair]
-    return example | {"text": text and _cut(str(text)), "target": str(rows["target"][0]), "versions": said}
+    return example | {
+        "text": text and shortened(str(text), LONGEST_TEXT),
+        "target": str(rows["target"][0]),
+        "versions": said,
+    }
 
 
 def _classified(answered: Answered, place: int) -> list[tuple[str, int, bool]]:
@@ -145,10 +153,6 @@ def _tagged(answered: Answered, place: int) -> tuple[list[Token], str, dict[str,
     return tokens, usual, colours_of(tags, usual)
 
 
-def _translated(answered: Answered, place: int, reference: str) -> tuple[list[tuple[str, bool]], float]:
+def _translated(answered: Answered, place: int, reference: str) -> tuple[Pieces, float]:
     (found,) = answered.runs.values()
-    return list(compared(str(found.of(place)["prediction"][0]), reference)), 100 * float(found.scores[place])
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= LONGEST_TEXT else text[:LONGEST_TEXT] + "…"
+    return compared(str(found.of(place)["prediction"][0]), [reference]), 100 * float(found.scores[place])

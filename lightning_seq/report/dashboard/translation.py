@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from difflib import SequenceMatcher
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -12,8 +11,9 @@ from markupsafe import Markup
 from lightning_seq.records.record import Record
 from lightning_seq.records.translation import BUCKETS, LONGEST_TEXT, Example, Translation
 from lightning_seq.report.dashboard.chart_style import Spec, channel, line_chart, single_value_domain, ticks, value_axis
+from lightning_seq.report.dashboard.compared_words import compared
 from lightning_seq.report.dashboard.page import Cell, Heading, Page
-from lightning_seq.report.dashboard.templates import draw
+from lightning_seq.report.dashboard.templates import draw, shortened
 from lightning_seq.report.formats import mean_and_std
 from lightning_seq.report.headline import with_labels
 from lightning_seq.report.predictions import Names, example_names, name_of
@@ -69,7 +69,7 @@ def _group(names: Mapping[tuple[str, str, int], Names], page: Page, group: Group
         cards=cards,
         head=[Heading("label", "text"), *head] if head else [],
         rows=[
-            (label, [
+            (label, "", [
                 *(_cell(bleu[label, bucket], "bleu") for bucket in buckets),
                 *(_cell(Statistic({seed: read(result) for seed, result in mine})) for read in known.values()),
             ])
@@ -210,10 +210,9 @@ def _examples(
     examples: list[dict[str, object]] = []
     for (number, source, reference), by_label in ordered:
         versions = [
-            (label, example, list(compared(example.hypothesis, example.reference)))
-            for label, example in by_label.items()
+            (label, example, compared(example.hypothesis, [example.reference])) for label, example in by_label.items()
         ]
-        texts = {"source": _cut(source), "reference": _cut(reference)}
+        texts = {"source": shortened(source, LONGEST_TEXT), "reference": shortened(reference, LONGEST_TEXT)}
         examples.append({"name": name_of(known, number), **texts, "versions": versions})
     return examples
 
@@ -223,15 +222,3 @@ def _order(by_label: dict[str, Example]) -> tuple[int, bool, float]:
     losses = [example.loss for example in by_label.values() if example.loss is not None]
     mean = sum(losses) / len(losses) if losses else 0.0
     return -len(by_label), all(example.exact for example in by_label.values()), -mean
-
-
-def compared(hypothesis: str, reference: str) -> Iterator[tuple[str, bool]]:
-    """The words of the hypothesis in pieces, and whether the reference has them at the same place."""
-    words, expected = _cut(hypothesis).split(), _cut(reference).split()
-    for kind, _, _, first, last in SequenceMatcher(None, expected, words, autojunk=False).get_opcodes():
-        if first < last:
-            yield " ".join(words[first:last]), kind == "equal"
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= LONGEST_TEXT else text[:LONGEST_TEXT] + "…"

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import wandb
 from markupsafe import Markup
 
 from lightning_seq.records.attention import LEVELS, Step, weight_of
-from lightning_seq.records.captions import CaptionedPicture, picture_size
+from lightning_seq.records.captions import CaptionedPicture
 from lightning_seq.records.numbers import number
+from lightning_seq.records.pictures import Grid, picture_size
+from lightning_seq.records.questions import AskedQuestion
 from lightning_seq.records.record import Record
 from lightning_seq.report import curves
 from lightning_seq.report.columns import rows, wandb_columns
 from lightning_seq.report.dashboard.attention import first_maps, shown
 from lightning_seq.report.dashboard.captions import first_captions
+from lightning_seq.report.dashboard.questions import chosen_questions, first_questions, looks, probabilities
 from lightning_seq.report.dashboard.templates import draw, shortened
 from lightning_seq.report.escape import one_line
 from lightning_seq.report.over_data_sets import OverDataSets
@@ -48,7 +51,11 @@ def log_comparison(directory: Path, project: str = "lightning_seq", entity: str 
             for name in curves.metrics_to_draw(mine, group.headline):
                 if overlaid := _overlaid(mine, name, place):
                     run.log(overlaid)
-            if pictures := _attention(runs, group, place) | _captions(runs, group, place):
+            if pictures := {
+                name: page
+                for make in (_attention, _captions, _questions)
+                for name, page in make(runs, group, place).items()
+            }:
                 run.log(pictures)
             run.summary.update(_means(group))
         if summary.over is not None:
@@ -155,14 +162,31 @@ def _captions(runs: list[tuple[Path, Record]], group: Group, place: str) -> dict
     """For each chosen picture the captions after the last epoch and the attention of their words, architectures one
     below the other."""
     found, _ = first_captions([run for run in runs if group.holds(run[1])])
-    pages: dict[int, list[str]] = {}
+    pages: dict[str, list[str]] = {}
     for record, content in found:
         for picture in content.pictures:
             if picture.captions:
-                pages.setdefault(picture.number, []).append(caption_picture(record.label, picture, content.grid))
+                drawn = caption_picture(record.label, picture, content.grid)
+                pages.setdefault(f"captions/{place}picture {picture.number}", []).append(drawn)
+    return _html(pages)
+
+
+def _questions(runs: list[tuple[Path, Record]], group: Group, place: str) -> dict[str, object]:
+    """For each chosen question the answers and the attention of each look, architectures one below the other."""
+    tested = [run for run in runs if group.holds(run[1]) and run[1].label not in group.unchosen]
+    found = {record.label: content for record, content in first_questions(tested)[0]}
+    pages = {
+        f"questions/{place}question {next(iter(mine.values())).number}": [
+            question_picture(label, one, found[label].grid) for label, one in mine.items()
+        ]
+        for mine in chosen_questions(found)
+    }
+    return _html(pages)
+
+
+def _html(pages: Mapping[str, Sequence[str]]) -> dict[str, object]:
     return {
-        f"captions/{place}picture {number}": wandb.Html("<!doctype html><meta charset=utf-8>" + "<br>".join(parts))
-        for number, parts in pages.items()
+        name: wandb.Html("<!doctype html><meta charset=utf-8>" + "<br>".join(parts)) for name, parts in pages.items()
     }
 
 
@@ -172,36 +196,44 @@ def _means(group: Group) -> dict[str, object]:
     return {name: mean for name, mean in means.items() if mean is not None}
 
 
-def caption_picture(title: str, picture: CaptionedPicture, grid: tuple[int, int] | None) -> Markup:
+def caption_picture(label: str, picture: CaptionedPicture, grid: Grid | None) -> Markup:
     """The picture, and for each word of its last caption the picture with the word's attention, as SVG."""
-    caption, (across, down) = picture.captions[-1], picture_size(picture.png)
-    size = [max(1, round(side * _FRAME / max(across, down))) for side in (across, down)]
+    caption = picture.captions[-1]
     shares = caption.shares or (None,) * len(caption.words)
-    frames: list[tuple[str, list[float], str]] = [("", [], "")]
-    if grid:
-        frames += [
-            (
-                shortened(one_line(word), _LONGEST),
-                [_STRONGEST * weight_of(level) ** 0.5 for level in row],
-                "" if share is None else f"{100 * share:.0f} % of the attention in the box",
-            )
-            for word, row, share in zip(caption.words, caption.weights, shares, strict=True)
-        ]
-    else:
-        frames[0] = (one_line(" ".join(caption.words)), [], "")
+    told = ["" if share is None else f"{100 * share:.0f} % of the attention in the box" for share in shares]
+    looks = zip(caption.words, caption.weights, told, strict=True) if grid else ()
+    text = "" if grid else " ".join(caption.words)
+    return _frames(f"{label}, epoch {caption.epoch}", picture.png, grid, looks, text)
+
+
+def question_picture(label: str, one: AskedQuestion, grid: Grid | None) -> Markup:
+    """The picture, and for each look at it the picture with the look's attention, as SVG."""
+    title = f"{label}: {one.question} → {one.target}; its answer: {one.answer} {probabilities(one)}"
+    frames = zip(looks(one), one.weights, [""] * len(one.weights), strict=True)
+    return _frames(title, one.png, grid, frames, "")
+
+
+def _frames(title: str, png: str, grid: Grid | None, looks: Iterable[tuple[str, str, str]], text: str) -> Markup:
+    """looks: a name, weights as levels, and what is told about them; text: below the picture alone."""
+    (across, down), title = picture_size(png), one_line(title)
+    size = [max(1, round(side * _FRAME / max(across, down))) for side in (across, down)]
+    frames: list[tuple[str, list[float], str]] = [(one_line(text), [], "")]
+    frames += [
+        (shortened(one_line(name), _LONGEST), [_STRONGEST * weight_of(level) ** 0.5 for level in row], told)
+        for name, row, told in looks
+    ]
     rows = -(-len(frames) // _IN_A_ROW)
     return draw(
-        "caption_picture",
-        title=one_line(title),
-        epoch=caption.epoch,
-        png=picture.png,
+        "frames_picture",
+        title=title,
+        png=png,
         frames=frames,
         across=size[0],
         down=size[1],
         rows=grid[0] if grid else 1,
         columns=grid[1] if grid else 1,
         in_a_row=_IN_A_ROW,
-        width=max(8 + min(len(frames), _IN_A_ROW) * (size[0] + 8), 8 * len(frames[0][0]), 16 + 8 * (len(title) + 10)),
+        width=max(8 + min(len(frames), _IN_A_ROW) * (size[0] + 8), 8 * len(frames[0][0]), 16 + 8 * len(title)),
         height=24 + rows * (size[1] + 28),
     )
 

@@ -119,8 +119,8 @@ function drawMap(figure) {
 }
 
 function drawMaps(scope) {
-  for (const figure of scope.querySelectorAll("details[open] figure.map:not(.caption)")) drawMap(figure);
-  document.documentElement.dataset.maps = String(document.querySelectorAll("figure.map:not(.caption) svg[role=img]").length);
+  for (const figure of scope.querySelectorAll("details[open] figure.map:not(.pictured)")) drawMap(figure);
+  document.documentElement.dataset.maps = String(document.querySelectorAll("figure.map:not(.pictured) svg[role=img]").length);
 }
 
 for (const slider of document.querySelectorAll(".attending .epochs input[type=range]")) {

@@ -30,7 +30,7 @@ function inlined(svg) {
   copy.setAttribute("xmlns", vector);
   for (const extra of copy.querySelectorAll(".cursor")) extra.remove();
   const shapes = (root) => [root, ...root.querySelectorAll(":not(.cursor)")];
-  const looks = ["fill", "fill-opacity", "stroke", "stroke-width", "font-family", "font-size", "text-anchor"];
+  const looks = ["fill", "fill-opacity", "stroke", "stroke-width", "stroke-dasharray", "font-family", "font-size", "text-anchor"];
   onPaper(() => {
     const copies = shapes(copy);
     shapes(svg).forEach((shape, index) => {

@@ -16,7 +16,8 @@ window.addEventListener("beforeprint", () => {
   unfolded = Array.from(document.querySelectorAll("details:not([open])"));
   for (const details of unfolded) details.open = true;
   drawMaps(document);
-  drawCaptions(document);
+  drawPictures(document);
+  drawStrips(document);
   drawWaiting(false);
 });
 window.addEventListener("afterprint", () => {

@@ -1,18 +1,19 @@
-// Pictures with the attention of a word laid over them. The places' weights are blended between their centres.
+// Pictures with the attention of a word, or of a look, laid over them. The places' weights are blended between their centres.
 const frameSide = 208, stripSide = 60, fineness = 8, strongestHeat = 0.8;
 const chosenWord = new Map();
 
-// The caption of a figure after the epoch that the reader chose; at: the chosen word, -1 if the caption has none there.
-function readCaption(figure) {
-  const group = page.maps[figure.dataset.map];
-  const picture = group.pictures[Number(figure.dataset.picture)];
-  const { label, grid, steps } = picture.captions[Number(figure.dataset.index)];
-  const until = group.epochs[chosenEpoch.get(figure.dataset.map) ?? group.epochs.length - 1];
+// What a label says of a picture, after the epoch that the reader chose; at: the chosen word, -1 if there is none.
+function readPicture(box) {
+  const group = page.maps[box.dataset.map];
+  const picture = { ...group.pictures[Number(box.dataset.picture)] };
+  picture.png ||= box.closest(".tested").querySelector("img").src.split(",")[1];
+  const { label, grid, steps } = picture.runs[Number(box.dataset.index)];
+  const until = group.epochs[chosenEpoch.get(box.dataset.map) ?? group.epochs.length - 1];
   const [epoch, words, code, things, shares] = steps.filter((step) => step[0] <= until).pop() || steps[0];
-  const wanted = chosenWord.get(figure.closest("details")) ?? 0, at = wanted < words.length ? wanted : -1;
+  const wanted = chosenWord.get(box.closest("details")) ?? 0, at = wanted < words.length ? wanted : -1;
   const [rows, columns] = grid || [0, 0], places = rows * columns, most = group.levels.length - 1;
   const roots = (t) => Array.from(code.slice(t * places, (t + 1) * places), (level) => group.levels.indexOf(level) / most);
-  return { picture, label, epoch, words, at, things, shares, rows, columns, roots };
+  return { picture, label, unit: group.unit, epoch, words, at, things, shares, rows, columns, roots };
 }
 
 function sizeOfPng(png) {
@@ -67,22 +68,22 @@ function drawFrame(svg, read, t, side, all) {
 
 const percentOf = (share) => `${Math.round(100 * share)} %`;
 
-// What is told of the chosen word under the picture.
-function toldOf({ picture, words, at, things, shares, rows, roots }) {
+// What the reader is told about the chosen word, under the picture.
+function toldOf({ picture, unit, words, at, things, shares, rows, roots }) {
   if (!rows) return "This model has no attention.";
-  if (at < 0) return words.length ? `The caption has ${words.length} words.` : "The caption has no word.";
-  const word = `“${words[at]}”: `;
+  if (at < 0) return words.length > 1 ? `It has ${words.length} ${unit}s.` : `It has ${words.length ? "one" : "no"} ${unit}.`;
+  const word = unit === "word" ? `“${words[at]}”: ` : `${words[at]}: `;
   if (!picture.things.length) return `${word}${percentOf(Math.max(...roots(at)) ** 2)} at the strongest place`;
   if (things[at] === null || things[at] === undefined) return `${word}the reference has no box for this word`;
   const [name, left, top, right, bottom] = picture.things[things[at]];
   return `${word}${percentOf(shares[at])} in the box of “${name}” (equal weights: ${percentOf((right - left) * (bottom - top))})`;
 }
 
-function tableOfCaption(figure) {
-  const { label, epoch, words, rows, columns, roots } = readCaption(figure);
+function tableOfPicture(figure) {
+  const { label, unit, epoch, words, rows, columns, roots } = readPicture(figure);
   const lines = words.flatMap((word, t) => rows ? roots(t).map((root, place) =>
     [label, epoch, t + 1, word, Math.floor(place / columns) + 1, (place % columns) + 1, Math.round(1000 * root ** 2) / 10]) : []);
-  return { columns: ["label", "epoch", "position", "word", "row", "column", "percent"], rows: lines };
+  return { columns: ["label", "epoch", "position", unit, "row", "column", "percent"], rows: lines };
 }
 
 function chooseWord(figure, t) {
@@ -93,7 +94,20 @@ function chooseWord(figure, t) {
     slider.value = String(chosenWord.get(details));
     slider.nextElementSibling.textContent = String(chosenWord.get(details) + 1);
   }
-  drawCaptions(details.parentElement, details);
+  drawPictures(details.parentElement, details);
+}
+
+// Fold the picture of a figure, unfold the next or the last one, and go to the same label there.
+function choosePicture(figure, by) {
+  const details = figure.closest("details"), all = Array.from(details.parentElement.querySelectorAll("details"));
+  const next = all[all.indexOf(details) + by];
+  if (!next) return;
+  details.open = false;
+  next.open = true;
+  drawPictures(next.parentElement, next);
+  const same = next.querySelector(`figure[data-index="${figure.dataset.index}"]`) || next.querySelector("figure");
+  same.querySelector("svg[role=img]").focus();
+  same.scrollIntoView({ block: "nearest" });
 }
 
 function frameOf(figure) {
@@ -105,27 +119,48 @@ function frameOf(figure) {
     if (!by) return;
     event.preventDefault();
     figure.querySelector(".note").setAttribute("aria-live", "polite");
-    const slider = figure.closest(".captioning").querySelector("input.epoch");
-    if (event.key === "ArrowUp" || event.key === "ArrowDown") {
-      if (!slider) return;
+    const slider = figure.closest(".picturing").querySelector("input.epoch");
+    if (event.key === "ArrowLeft" || event.key === "ArrowRight") {
+      chooseWord(figure, (chosenWord.get(figure.closest("details")) ?? 0) + by);
+    } else if (slider) {
       slider.value = String(Number(slider.value) - by);
       slider.dispatchEvent(new Event("input"));
-    } else chooseWord(figure, (chosenWord.get(figure.closest("details")) ?? 0) + by);
+    } else choosePicture(figure, by);
   });
   figure.querySelector(".plot").replaceChildren(svg);
   return svg;
 }
 
-function drawCaption(figure) {
-  const read = readCaption(figure), { label, epoch, words, at, shares, rows } = read, told = toldOf(read);
-  const svg = figure.querySelector("svg[role=img]") || frameOf(figure);
+// A small picture for each word, with the part of the attention that is in the box of its thing.
+function drawStrip(strip, read, choose) {
+  const { words, at, shares, rows } = read;
+  strip.replaceChildren(...(rows ? words : []).map((word, t) => {
+    const frame = document.createElement("div"), small = document.createElementNS(vector, "svg"), name = document.createElement("span");
+    frame.className = choose && t === at ? "frame now" : "frame";
+    drawFrame(small, read, t, stripSide, false);
+    name.textContent = word;
+    frame.append(small, name);
+    if (typeof shares[t] === "number") {
+      const share = document.createElement("small");
+      share.textContent = percentOf(shares[t]);
+      frame.append(share);
+    }
+    if (choose) frame.addEventListener("click", () => choose(t));
+    return frame;
+  }));
+}
+
+function drawPicture(figure) {
+  const read = readPicture(figure), { label, unit, epoch, words, at, shares, rows } = read, told = toldOf(read);
+  const svg = figure.querySelector("svg[role=img]") || frameOf(figure), after = epoch ? ` after epoch ${epoch}` : "";
   drawFrame(svg, read, at, frameSide, true);
-  svg.setAttribute("aria-label", `${rows ? "Attention" : "Picture"} of ${label} after epoch ${epoch}, word ${at + 1} of ${words.length}, ${told}`);
+  const place = at < 0 ? "" : `, ${unit} ${at + 1} of ${words.length}`;
+  svg.setAttribute("aria-label", `${rows ? "Attention" : "Picture"} of ${label}${after}${place}, ${told}`);
   const known = shares.filter((share) => share !== null), mean = known.reduce((sum, share) => sum + share, 0) / known.length;
-  const boxed = known.length ? ` · ${percentOf(mean)} in boxes` : "";
-  figure.querySelector("figcaption small").textContent = `epoch ${epoch}${boxed}`;
+  const parts = [epoch ? `epoch ${epoch}` : "", known.length ? `${percentOf(mean)} in boxes` : ""];
+  figure.querySelector("figcaption small").textContent = parts.filter(Boolean).join(" · ");
   figure.querySelector(".note").textContent = told;
-  figure.querySelector(".words").replaceChildren(...words.flatMap((word, t) => {
+  if (unit === "word") figure.querySelector(".words").replaceChildren(...words.flatMap((word, t) => {
     const part = document.createElement(t === at && rows ? "mark" : "span");
     part.textContent = word;
     if (rows) part.addEventListener("click", () => chooseWord(figure, t));
@@ -133,39 +168,39 @@ function drawCaption(figure) {
   }));
   const strip = figure.querySelector(".frames");
   strip.setAttribute("aria-hidden", "true");
-  strip.replaceChildren(...(rows ? words : []).map((word, t) => {
-    const frame = document.createElement("div"), small = document.createElementNS(vector, "svg"), name = document.createElement("span");
-    frame.className = t === at ? "frame now" : "frame";
-    drawFrame(small, read, t, stripSide, false);
-    name.textContent = word;
-    frame.append(small, name);
-    frame.addEventListener("click", () => chooseWord(figure, t));
-    return frame;
-  }));
+  drawStrip(strip, read, (t) => chooseWord(figure, t));
   const name = `attention-${label}-picture-${Number(figure.dataset.picture) + 1}`.toLowerCase().replace(/[^a-z0-9]+/g, "-");
-  offerToSave(strip, name, `caption of ${label}`, {
+  offerToSave(strip, name, `picture of ${label}`, {
     svg: () => inlined(figure.querySelector(".plot svg")),
-    csv: () => csvOf(tableOfCaption(figure)),
+    csv: () => csvOf(tableOfPicture(figure)),
   });
 }
 
 // The figures of the pictures that are unfolded; only: of this one alone.
-function drawCaptions(scope, only) {
-  for (const figure of scope.querySelectorAll("details[open] figure.caption"))
-    if (!only || only.contains(figure)) drawCaption(figure);
-  document.documentElement.dataset.captions = String(document.querySelectorAll("figure.caption svg[role=img]").length);
+function drawPictures(scope, only) {
+  for (const figure of scope.querySelectorAll("details[open] figure.pictured"))
+    if (!only || only.contains(figure)) drawPicture(figure);
+  document.documentElement.dataset.pictures = String(document.querySelectorAll("figure.pictured svg[role=img]").length);
 }
 
-for (const slider of document.querySelectorAll(".captioning input.epoch"))
+function drawStrips(scope) {
+  for (const strip of scope.querySelectorAll(".frames.alone:empty"))
+    if (!strip.closest("details:not([open])")) drawStrip(strip, readPicture(strip));
+}
+
+for (const slider of document.querySelectorAll(".picturing input.epoch"))
   slider.addEventListener("input", () => {
     const name = slider.dataset.map, epoch = page.maps[name].epochs[Number(slider.value)];
     chosenEpoch.set(name, Number(slider.value));
     slider.nextElementSibling.textContent = String(epoch);
     slider.setAttribute("aria-valuetext", String(epoch));
-    drawCaptions(slider.closest(".captioning"));
+    drawPictures(slider.closest(".picturing"));
   });
-for (const slider of document.querySelectorAll(".captioning .word input"))
+for (const slider of document.querySelectorAll(".picturing .word input"))
   slider.addEventListener("input", () => chooseWord(slider.closest("details").querySelector("figure"), Number(slider.value)));
-for (const details of document.querySelectorAll(".captioning details"))
-  details.addEventListener("toggle", () => { if (details.open) drawCaptions(details.parentElement, details); });
-drawCaptions(document);
+for (const details of document.querySelectorAll(".picturing details"))
+  details.addEventListener("toggle", () => { if (details.open) drawPictures(details.parentElement, details); });
+for (const details of document.querySelectorAll("details:has(.frames.alone)"))
+  details.addEventListener("toggle", () => { if (details.open) drawStrips(details); });
+drawPictures(document);
+drawStrips(document);

@@ -1,0 +1,63 @@
+"""Features of pictures that a frozen encoder makes once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+import numpy as np
+import torch
+
+from lightning_seq.config.targets import factory
+from lightning_seq.config.tree import Config
+from lightning_seq.errors import UserError
+from lightning_seq.models.picture.encoder import PictureEncoder
+
+LEFT_OUT = ("weights", "frozen", "width")
+"""Keys of an encoder that do not change its features, or whose effect its weights show."""
+
+
+class FrozenFeatures:
+    """The features of an encoder whose layers are the same for every seed of a run; see `data.FeatureMaker`."""
+
+    def __init__(self, encoder: PictureEncoder, settings: Config, device: str = "cpu") -> None:
+        encoder.reset_features()
+        self.name = str(settings.get("name") or type(encoder).__name__)
+        self.encoder, self.device = encoder.eval().to(device), device
+        self.shape = encoder.grid[0] * encoder.grid[1], encoder.features_size
+        kept = {key: value for key, value in settings.items() if key not in LEFT_OUT}
+        digest = hashlib.sha256(json.dumps(kept, sort_keys=True).encode())
+        for name, tensor in encoder.layers.state_dict().items():
+            digest.update(name.encode() + tensor.cpu().numpy().tobytes())
+        self.fingerprint = digest.hexdigest()[:16]
+
+    @torch.inference_mode()
+    def __call__(self, pictures: np.ndarray) -> np.ndarray:
+        """`[B, channels, height, width]` uint8 to `[B, S, F]` float32."""
+        made: np.ndarray = self.encoder.features(torch.from_numpy(pictures).to(self.device)).float().cpu().numpy()
+        return made
+
+
+def frozen_features(config: Config, channels: int, size: tuple[int, int]) -> FrozenFeatures:
+    """The encoder of `data.features`. Raises UserError for weights that do not fit."""
+    gpu = config["trainer"]["accelerator"] != "cpu" and torch.cuda.is_available()
+    encoder = picture_encoder(config, {}, channels, size)
+    return FrozenFeatures(encoder, config["data"]["features"], "cuda" if gpu else "cpu")
+
+
+def picture_encoder(config: Config, node: Config, channels: int, size: tuple[int, int]) -> PictureEncoder:
+    """The encoder of `data.features`, frozen, or that of a node such as those of `conf/model/picture`.
+
+    Raises UserError for another class.
+    """
+    features = config.get("data", {}).get("features")
+    node = features or node
+    made = factory(node, "model", config["allow"])(channels, size)
+    if not isinstance(made, PictureEncoder):
+        raise UserError(
+            f"{node['_target_']} is no encoder of pictures: expected a subclass of "
+            "lightning_seq.models.picture.encoder.PictureEncoder"
+        )
+    if features and not made.frozen:
+        made.freeze()
+    return made

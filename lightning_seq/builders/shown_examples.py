@@ -1,0 +1,20 @@
+"""The test examples that a run records for the dashboard."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+SHOWN, EXTREME = 40, 6
+"""Test examples of all runs; a run's worst, and as many of its best."""
+
+
+def shown_examples(order: Sequence[int]) -> list[tuple[int, bool]]:
+    """Of N examples those that are shown, in this order, and whether the data alone chose them: they are spread over
+    the split, the same for all runs; the others are a run's worst and best.
+
+    order: 0 to N - 1, the worst first.
+    """
+    count = len(order)
+    shared = {place * count // SHOWN for place in range(SHOWN)} if count > SHOWN else set(range(count))
+    kept = shared | set(order[:EXTREME]) | set(order[-EXTREME:])
+    return [(place, place in shared) for place in order if place in kept]

@@ -1,0 +1,152 @@
+"""Questions about pictures in the JSON files of VQA (Antol et al. 2015, Goyal et al. 2017) and CLEVR (Johnson et al.
+2017)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from lightning_seq.errors import UserError, one_of
+from lightning_seq.files import Plain
+from lightning_seq.printable import number_of
+
+KINDS = ("answer_type", "question_type")
+PICTURES = {"mscoco": "COCO_{subset}_{number:012d}.jpg", "abstract_v002": "abstract_v002_{subset}_{number:012d}.png"}
+"""The names of the pictures of VQA, by `data_type`."""
+Read = tuple[Iterator["Asked"], str]
+"""The questions of a file, and the folder of their pictures."""
+
+
+class Asked(NamedTuple):
+    """A question about a picture.
+
+    line:    of the file, or the number of the question in it.
+    picture: the name of its file.
+    answers: of each annotator; one if there were none.
+    answer:  the most frequent answer; None: it is to be counted.
+    """
+
+    line: int
+    picture: str
+    question: str
+    answers: Sequence[str]
+    answer: str | None = None
+    kind: str | None = None
+    choices: Sequence[str] = ()
+    id: object = None
+    group: object = None
+
+
+def is_vqa(plain: dict[str, Plain]) -> bool:
+    return "question_id" in _first(plain) and "image_id" in _first(plain)
+
+
+def is_clevr(plain: dict[str, Plain]) -> bool:
+    return "image_filename" in _first(plain)
+
+
+def _first(plain: dict[str, Plain]) -> dict[str, Plain]:
+    questions = plain.get("questions")
+    return questions[0] if isinstance(questions, list) and questions and isinstance(questions[0], dict) else {}
+
+
+def vqa(
+    plain: dict[str, Plain], annotations: dict[str, Plain], path: Path, file: Path, kind: str, notes: list[str]
+) -> Read:
+    """The questions of a file and their annotations in another. kind: one of `KINDS`; notes: takes further lines.
+
+    Raises UserError for another form, for a question without an annotation, and for one that is there twice.
+    """
+    one_of("data.kind_column", kind, KINDS)
+    subset, family = str(plain.get("data_subtype") or ""), str(plain.get("data_type") or "mscoco")
+    return _vqa(plain, annotations, path, file, kind, notes, _PictureNames(family, subset, path)), subset
+
+
+class _PictureNames(NamedTuple):
+    family: str
+    subset: str
+    path: Path
+
+    def __call__(self, number: Plain) -> str:
+        if isinstance(number, str):
+            return number
+        if self.family not in PICTURES or not self.subset:
+            raise UserError(
+                f"{self.path}: data_type {self.family!r} and data_subtype {self.subset!r} name no picture: expected "
+                f"{' or '.join(PICTURES)}, and a subset such as val2014; or image_id as the name of a file"
+            )
+        return PICTURES[self.family].format(subset=self.subset, number=int(number))
+
+
+def _vqa(
+    plain: dict[str, Plain],
+    annotations: dict[str, Plain],
+    path: Path,
+    file: Path,
+    kind: str,
+    notes: list[str],
+    name: _PictureNames,
+) -> Iterator[Asked]:
+    try:
+        answered = {one["question_id"]: one for one in annotations["annotations"]}
+    except (KeyError, TypeError) as error:
+        raise _not_in_form(file, "it is not in VQA's", error, "annotations with question_id and answers") from None
+    asked = set()
+    for row, one in enumerate(plain["questions"]):
+        try:
+            number = one["question_id"]
+            if number in asked:
+                raise UserError(f"{path}, question {row}: question_id {number} is there twice: expected it once")
+            asked.add(number)
+            if number not in answered:
+                raise UserError(
+                    f"{path}, question {row}: question_id {number} has no annotation in {file}: expected one for "
+                    "every question"
+                )
+            own = answered[number]
+            answers = [str(answer["answer"]) for answer in own.get("answers") or ()]
+            best = own.get("multiple_choice_answer") or None
+            if best is None and not answers:
+                raise UserError(f"{file}: question_id {number} has no answer: expected answers")
+            yield Asked(
+                row,
+                name(one["image_id"]),
+                str(one["question"]),
+                answers or [str(best)],
+                None if best is None else str(best),
+                None if own.get(kind) is None else str(own[kind]),
+                [str(choice) for choice in one.get("multiple_choices") or ()],
+                number,
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            expected = "questions with question_id, image_id and question, and annotations with answers"
+            raise _not_in_form(path, f"question {row} is not in VQA's", error, expected) from None
+    if spare := len(answered) - len(asked):
+        notes.append(f"{file.name}: {number_of(spare, 'annotation')} without a question left out")
+
+
+def clevr(plain: dict[str, Plain], path: Path) -> Read:
+    """The questions of a file. Raises UserError for another form, and for a question without an answer."""
+    return _clevr(plain["questions"], path), str(_first(plain).get("split") or "")
+
+
+def _clevr(questions: list[Plain], path: Path) -> Iterator[Asked]:
+    for row, one in enumerate(questions):
+        try:
+            if one.get("answer") is None:
+                raise UserError(
+                    f"{path}, question {row} has no answer: expected one for every question (CLEVR's test questions "
+                    "have none)"
+                )
+            last = program[-1] if (program := one.get("program")) else {}
+            kind = str(last["function"]) if "function" in last else None
+            number, picture = one.get("question_index"), str(one["image_filename"])
+            yield Asked(row, picture, str(one["question"]), [str(one["answer"])], kind=kind, id=number)
+        except (KeyError, TypeError, AttributeError) as error:
+            expected = "questions with image_filename, question and answer"
+            raise _not_in_form(path, f"question {row} is not in CLEVR's", error, expected) from None
+
+
+def _not_in_form(path: Path, what: str, error: Exception, expected: str) -> UserError:
+    return UserError(f"{path}: {what} form ({type(error).__name__}: {error}): expected {expected}")

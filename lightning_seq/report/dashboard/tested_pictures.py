@@ -1,0 +1,80 @@
+"""Test pictures with what each label says of them: those on which labels disagree, and the worst and best of each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple, Protocol, TypeVar
+
+from lightning_seq.report.dashboard.compared_words import Pieces
+
+MOST_EXTREME, MOST_DIFFERENT, LEAST_EXTREME = 3, 6, 1
+_WHOLE_EXTREME_LABELS = 4
+"""Labels up to which each has `MOST_EXTREME` worst and best pictures; of more labels each has `LEAST_EXTREME`."""
+
+
+class Tested(Protocol):
+    """shared: whether the data alone chose the picture, so that all runs have it."""
+
+    @property
+    def number(self) -> int: ...
+
+    @property
+    def shared(self) -> bool: ...
+
+
+T = TypeVar("T", bound=Tested)
+
+
+class Version(NamedTuple):
+    """What a label says of a picture. below: small letters behind it; frames: of the attention of its looks, as map,
+    picture and place of the label there; None without any."""
+
+    label: str
+    pieces: Pieces
+    below: str
+    frames: tuple[str, int, int] | None = None
+
+
+class TestedPicture(NamedTuple):
+    """name: of the example; facts: that are true of the picture, each with a title."""
+
+    name: str
+    png: str
+    facts: list[tuple[str, str]]
+    versions: list[Version]
+
+
+def different(
+    tested: Mapping[str, Sequence[T]], says: Callable[[T], str], score: Callable[[T], float]
+) -> list[dict[str, T]]:
+    """Pictures that all runs have, and of which labels say different things, by label; the largest distances of scores
+    first."""
+    shared = {number: mine for number, mine in by_number(tested).items() if all(one.shared for one in mine.values())}
+    found = [number for number, mine in shared.items() if len({says(one) for one in mine.values()}) > 1]
+
+    def distance(number: int) -> float:
+        scores = [score(one) for one in shared[number].values()]
+        return max(scores) - min(scores)
+
+    return [shared[number] for number in sorted(found, key=lambda number: (-distance(number), number))[:MOST_DIFFERENT]]
+
+
+def by_number(tested: Mapping[str, Sequence[T]]) -> dict[int, dict[str, T]]:
+    """The pictures by number, each with the labels that have it."""
+    pictures: dict[int, dict[str, T]] = {}
+    for label, mine in tested.items():
+        for one in mine:
+            pictures.setdefault(one.number, {})[label] = one
+    return pictures
+
+
+def extremes(
+    tested: Mapping[str, Sequence[T]], order: Callable[[T], tuple[float, ...]]
+) -> list[tuple[str, dict[str, list[T]]]]:
+    """Of each label its worst and its best pictures. order: the worst have the lowest."""
+    most = MOST_EXTREME if len(tested) <= _WHOLE_EXTREME_LABELS else LEAST_EXTREME
+    found = []
+    for label, content in tested.items():
+        ordered = sorted(content, key=order)
+        found.append((label, {"Worst": ordered[:most], "Best": ordered[most:][-most:][::-1]}))
+    return found
