@@ -19,7 +19,8 @@ from lightning_seq.config.annotations import (
     module_at,
     options_of,
 )
-from lightning_seq.config.settings import BESIDE, Settings
+from lightning_seq.config.beside import BESIDE
+from lightning_seq.config.settings import Settings
 from lightning_seq.config.tree import Config
 from lightning_seq.config.words import is_verbatim
 from lightning_seq.errors import UserError, near

@@ -7,7 +7,7 @@ several classes is checked against the class with the same `kind`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -388,23 +388,3 @@ class DataSettings:
     unseen_tags: Annotated[str, OneOf(("error", "ignore"))]
     features: Callable[..., object] | None
     augment: Augment
-
-
-BESIDE: Mapping[str, type] = {
-    "torch.optim.": OptimizerSettings,
-    "lightning_seq.data.": DataSettings,
-    "lightning_seq.data.sources.": SourceSettings,
-    "lightning_seq.models.captioner.Captioner": PictureSettings,
-    "lightning_seq.models.encoder_decoder.EncoderDecoder": AttendSettings,
-    "lightning_seq.tasks.bits.BitSequences": BitsSettings,
-    "lightning_seq.tasks.captioning.Captioning": CaptioningSettings,
-    "lightning_seq.tasks.classification.SequenceClassification": ClassificationSettings,
-    "lightning_seq.tasks.language_modelling.LanguageModelling": LanguageModellingSettings,
-    "lightning_seq.tasks.regression.SequenceRegression": PooledSettings,
-    "lightning_seq.tasks.sequence_to_sequence.SequenceToSequence": SequenceToSequenceSettings,
-    "lightning_seq.tasks.sequences_of_sets.SequencesOfSets": TaskSettings,
-    "lightning_seq.tasks.tagging.Tagging": TaggingSettings,
-    "lightning_seq.tasks.visual_dialog.VisualDialog": VisualDialogSettings,
-    "lightning_seq.tasks.visual_questions.VisualQuestions": VisualQuestionSettings,
-}
-"""Keys that the constructor of a class does not accept, or not in that form, by the beginning of `_target_`."""

@@ -1,0 +1,26 @@
+"""The settings next to those that the constructor of a class accepts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from lightning_seq.config import settings
+
+BESIDE: Mapping[str, type] = {
+    "torch.optim.": settings.OptimizerSettings,
+    "lightning_seq.data.": settings.DataSettings,
+    "lightning_seq.data.sources.": settings.SourceSettings,
+    "lightning_seq.models.captioner.Captioner": settings.PictureSettings,
+    "lightning_seq.models.encoder_decoder.EncoderDecoder": settings.AttendSettings,
+    "lightning_seq.tasks.bits.BitSequences": settings.BitsSettings,
+    "lightning_seq.tasks.captioning.Captioning": settings.CaptioningSettings,
+    "lightning_seq.tasks.classification.SequenceClassification": settings.ClassificationSettings,
+    "lightning_seq.tasks.language_modelling.LanguageModelling": settings.LanguageModellingSettings,
+    "lightning_seq.tasks.regression.SequenceRegression": settings.PooledSettings,
+    "lightning_seq.tasks.sequence_to_sequence.SequenceToSequence": settings.SequenceToSequenceSettings,
+    "lightning_seq.tasks.sequences_of_sets.SequencesOfSets": settings.TaskSettings,
+    "lightning_seq.tasks.tagging.Tagging": settings.TaggingSettings,
+    "lightning_seq.tasks.visual_dialog.VisualDialog": settings.VisualDialogSettings,
+    "lightning_seq.tasks.visual_questions.VisualQuestions": settings.VisualQuestionSettings,
+}
+"""Keys that the constructor of a class does not accept, or not in that form, by the beginning of `_target_`."""
