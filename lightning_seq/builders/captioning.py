@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -18,6 +19,7 @@ from lightning_seq.builders.task_kind import Loaded, MakeEncoder, Row, Shared, T
 from lightning_seq.config.targets import factory, resolve
 from lightning_seq.config.tree import Config
 from lightning_seq.data.captioning.reader import PictureReader
+from lightning_seq.data.difficulty import difficulty
 from lightning_seq.data.pictures import small_png
 from lightning_seq.errors import UserError
 from lightning_seq.files import finite, write_json
@@ -32,9 +34,9 @@ from lightning_seq.records.captions import ScoredCaption, ScoredCaptions
 from lightning_seq.spec import Caption, DataSpec, Picture
 from lightning_seq.tasks.detokenizer import CaptionTexts
 from lightning_seq.tasks.teacher_forcing import TeacherForcing
+from lightning_seq.text.vocabulary import EOS
 
 if TYPE_CHECKING:
-    import numpy as np
     from lightning.pytorch import Callback
 
     from lightning_seq.data.captioning.module import CaptioningData
@@ -101,11 +103,10 @@ def artifacts(directory: Path, data: CaptioningData, task: Captioning) -> dict[s
     """`predictions.parquet`, `test_captions.json` and `captions.json`.
 
     predictions.parquet: a row per test picture: target (its first caption), prediction, loss (nats per token of the
-                         target), and `cider` and `exact_match` of the prediction against all references; if they are
-                         full, of the prediction the `log_probability` (in nats) and the `score` of the search.
+                         target), `cider` and `exact_match` of the prediction against all references, and the
+                         `difficulty` of the target; if they are full, of the prediction the `log_probability` (in nats)
+                         and the `score` of the search.
     """
-    import numpy as np
-
     numbers = [number for number, _, _ in task.written]
     captions = [data.reader.decode(tokens) for _, _, tokens in task.written]
     references = [data.captions("test", number) for number in numbers]
@@ -115,6 +116,7 @@ def artifacts(directory: Path, data: CaptioningData, task: Captioning) -> dict[s
         "loss": [loss for _, loss, _ in task.written],
         "cider": cider(captions, references),
         "exact_match": exact_matches(captions, references).astype(float),
+        **{name: values[numbers] for name, values in _difficulty(data).items()},
     }
     if task.full_predictions:
         searched = [task.searched[number] for number in numbers]
@@ -122,6 +124,14 @@ def artifacts(directory: Path, data: CaptioningData, task: Captioning) -> dict[s
     write_json(directory / "test_captions.json", _shown(data, numbers, columns).to_plain())
     files = write_predictions(directory, data.example_ids("test"), np.array(numbers), columns)
     return {**files, "captions": "captions.json", "test_captions": "test_captions.json"}
+
+
+def _difficulty(data: CaptioningData) -> dict[str, np.ndarray]:
+    """Of the first caption of each test picture, without its `<eos>`."""
+    split, vocabulary = data.prepared.splits["test"], data.prepared.vocabulary
+    words, offsets = split.captions.flat, split.captions.offsets
+    hard = difficulty(words[words != EOS], offsets - np.arange(len(offsets)), vocabulary)
+    return {name: values[split.first[:-1]] for name, values in hard.items()}
 
 
 def _shown(data: CaptioningData, numbers: Sequence[int], columns: Mapping[str, Column]) -> ScoredCaptions:

@@ -80,6 +80,18 @@ def test_slices_are_cut_and_counted(tmp_path: Path) -> None:
     assert (middle.low, middle.high) == pytest.approx((wanted.low, wanted.high), abs=1e-6)
 
 
+def test_captions_are_cut_by_the_length_of_the_target(tmp_path: Path) -> None:
+    exact = [1.0, 1.0, 1.0, 1.0, 0.0, 1.0, 0.0, 0.0, 0.0]
+    save(tmp_path / "rnn-seed1", columns([False] * 9) | {"exact_match": exact}, task="captioning")
+    held = read_predicted(tmp_path / "rnn-seed1" / "predictions.parquet", "exact_match")
+    assert held is not None
+    assert held.classes is None
+    shares = [measured([held], part.mask) for part in cuts(held) if part.kind == "length"]
+    assert [share and round(share.value, 4) for share in shares] == [1.0, 0.6667, 0.0]
+    page = Page(["rnn"])
+    assert "short, up to 3 words" in slices(page, runs_in(tmp_path), summarise(tmp_path))
+
+
 def test_a_mean_over_seeds_has_the_examples_interval(tmp_path: Path) -> None:
     """Two runs on the same nine examples are nine examples, not eighteen."""
     for seed, right in ((1, [True] * 9), (2, [True] * 3 + [False] * 6)):

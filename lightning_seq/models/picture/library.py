@@ -10,7 +10,7 @@ from types import ModuleType
 import torch
 from torch import Tensor, nn
 
-from lightning_seq.errors import UserError, first_line, near
+from lightning_seq.errors import UserError, first_line, install, near
 from lightning_seq.models.picture.encoder import PictureEncoder, unfit
 from lightning_seq.models.picture.weights import fill, read_weights
 from lightning_seq.value_types import Size
@@ -198,6 +198,6 @@ def installed(name: str) -> ModuleType:
     except Exception as error:  # torchvision raises RuntimeError beside a torch of another version
         package = name.partition(".")[0]
         raise UserError(
-            f"encoders of {package} need {package} ({first_line(error)}): pip install 'lightning-seq[vision]', with "
-            "the torchvision of your torch"
+            f"encoders of {package} need {package} ({first_line(error)}): {install('vision')}, with the torchvision "
+            "of your torch"
         ) from error

@@ -40,6 +40,7 @@ KINDS = {
     "accuracy": "Share of the examples that are right",
     "tokens": "Share of the tokens that are rightly tagged",
     "f1": "F1 of spans",
+    "exact_match": "Share of the pictures whose caption is one of their references",
 }
 
 
@@ -102,6 +103,8 @@ def slices(page: Page, runs: list[tuple[Path, Record]], summary: Summary) -> Mar
 def _kind(group: Group) -> str | None:
     if group.task == "classification":
         return "accuracy"
+    if group.task == "captioning":
+        return "exact_match"
     if group.task == "tagging":
         return "f1" if group.headline in ("test/f1", "val/f1") else "tokens"
     return None
@@ -114,7 +117,8 @@ def read_predicted(path: Path, kind: str) -> Predicted | None:
     """
     bio = ("target_bio", "prediction_bio")  # of tags in another scheme
     positions = ("position",) if kind == "f1" else ()
-    names = (EXAMPLE, "target", "prediction", *DIFFICULTIES, *positions)
+    answers = ("exact_match",) if kind == "exact_match" else ("target", "prediction")
+    names = (EXAMPLE, *answers, *DIFFICULTIES, *positions)
     table = read_columns(path, *names, optional=bio if kind == "f1" else ())
     if table is None:
         return None
@@ -125,6 +129,8 @@ def read_predicted(path: Path, kind: str) -> Predicted | None:
         columns = (table[name].combine_chunks() for name in tags)
         _, (right, predicted, true) = span_counts(rows, table["position"].to_numpy(), *columns)
         hits, of = 2 * right, predicted + true
+    elif kind == "exact_match":
+        hits, of = table[kind].to_numpy()[first], np.ones(len(ids))
     else:
         equal = compute.fill_null(compute.equal(table["target"], table["prediction"]), False)
         hits, of = np.bincount(places, weights=equal.to_numpy()), np.bincount(places)
