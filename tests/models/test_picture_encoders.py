@@ -171,5 +171,5 @@ def test_without_the_library_one_line_names_the_extra(monkeypatch: pytest.Monkey
     for name in ("torchvision", "torchvision.models", "timm"):
         monkeypatch.setitem(sys.modules, name, None)
     for encoder in (TorchvisionEncoder, TimmEncoder):
-        with pytest.raises(UserError, match=r"need (torchvision|timm) .*pip install 'lightning-seq\[vision\]'"):
+        with pytest.raises(UserError, match=r'need (torchvision|timm) .*pip install "\.\[vision\]"'):
             encoder(3, SIZE)
