@@ -388,6 +388,23 @@ def test_files_of_visdial(tmp_path: Path) -> None:
     assert DialogFiles(str(path), validation=str(path), test=str(path)).identity() != before
 
 
+def test_dialogs_about_one_picture_are_a_group_and_have_ids_of_their_own(tmp_path: Path) -> None:
+    path = visdial(tmp_path)
+    content = json.loads(path.read_text())
+    one, other = content["data"]["dialogs"]
+    silent = {"image_id": 11, "dialog": []}
+    content["data"]["dialogs"] = [one, other, silent, *[one, other] * 4]
+    path.write_text(json.dumps(content))
+    source = DialogFiles(str(path), validation=str(path), test_fraction=0.5)
+    tables = source.load().tables
+    groups = [{*(tables[split].groups or ())} for split in ("train", "test")]
+    assert sorted(map(sorted, groups)) == [[11], [12]]
+    assert "train: 1 dialog without turns left out" in source.load().notes
+    ids = VisualDialogData(source, tmp_path / "cache", size=8).example_ids("test")
+    assert len({*ids.values}) == len(ids.values)
+    assert len({*ids.groups}) == 1
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -395,6 +412,7 @@ def test_files_of_visdial(tmp_path: Path) -> None:
         ({"answer": 7}, "turn 1: answer is 7"),
         ({"answer_options": [1, 5]}, "answer_options are not places in data.answers"),
         ({"gt_index": 3}, "gt_index is 3"),
+        ({"answer_options": None}, "gt_index is 1, and there are no answer_options: give both, or answer alone"),
         ({"gt_index": 0}, "the answer 'no' is not the one"),
         ({"answer_options": [1, 2], "gt_index": None}, "the answer 'no' is not the one"),
     ],
