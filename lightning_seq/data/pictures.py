@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 import numpy as np
 
 from lightning_seq.errors import UserError, first_line
+from lightning_seq.files import place
 from lightning_seq.printable import number_of
 from lightning_seq.records.pictures import LARGEST_SIDE
 
@@ -201,5 +202,12 @@ def save_pictures(
 
 def read_fitted(path: Path, size: Size2, fit: str, channels: int) -> Pixels:
     """The picture of a file, channels first, in the size of a model. Raises UserError for a file that is no picture."""
-    values, change = PictureFile(str(path), path.expanduser()).read()
+    values, change = PictureFile(str(path), place(path, "image")).read()
     return Pixels(channels_first(fitted(values, size, fit).values, channels), change)
+
+
+def picture_named(name: str, where: str) -> Path:
+    """The path of a line's picture. where: the line, for people. Raises UserError for an empty name."""
+    if not name.strip():
+        raise UserError(f"{where} names no picture: expected its file")
+    return Path(name)

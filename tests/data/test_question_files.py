@@ -150,7 +150,7 @@ HEAD = "image,question,answer\n"
         ("a.csv", f"{HEAD}1.png,wh\x00at,red\n", r"a.csv"),
         ("a.jsonl", '{"image": 1, "question": "a", "answer": "b"}\n', r"line 1: expected the name of a picture"),
         ("a.jsonl", '{"image": "1.png", "question": "a", "answer": {"b": 1}}\n', r"line 1: the answer is {'b': 1}"),
-        ("a.jsonl", '{"image": "1.png", "question": "a", "answer": [true]}\n', r"line 1: the answer is True: expected a text"),
+        ("a.jsonl", '{"image": "1.png", "question": "a", "answer": [true]}\n', r"line 1: the answer is True"),
         ("a.jsonl", '{"image": "1.png", "question": "a", "answer": []}\n', r"line 1: the answer is empty"),
         ("a.jsonl", '{"image": "1.png", "question": "a"}\n', r"line 1 has no column 'answer or"),
         ("a.jsonl", '{"image": "1.png", "question": \n', r"line 1: not JSON"),

@@ -337,7 +337,12 @@ def test_new_turns(tmp_path: Path) -> None:
         '{"image": "a.png", "question": 3}': "'question' is no text",
         '{"image": "a.png", "question": "what", "turn": []}': "there is no key 'turn'; did you mean turns",
         '{"image": "a.png", "question": "what", "turns": [["what"]]}': "no list of [QUESTION, ANSWER]",
-        '{"image": "a.png", "question": "what", "candidates": ["red"]}': "at least two answers",
+        '{"image": "a.png", "question": "what", "candidates": ["red"]}': "at least two different answers",
+        '{"image": "a.png", "question": "what", "candidates": ["red", "red"]}': "at least two different answers",
+        '{"image": "", "question": "what"}': "names no picture: expected its file",
+        '{"image": "~nobody-of-here/a.png", "question": "what"}': "there is no such user",
+        '{"image": "a\\u0000.png", "question": "what"}': "expected a path",
+        '{"image": "\\ud800.png", "question": "what"}': "the path is not UTF-8",
         " ": "empty line",
     }
     for line, expected in notes.items():
