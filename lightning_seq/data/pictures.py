@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 import numpy as np
 
 from lightning_seq.errors import UserError, first_line
+from lightning_seq.files import place
+from lightning_seq.printable import number_of
 from lightning_seq.records.pictures import LARGEST_SIDE
 
 if TYPE_CHECKING:
@@ -74,6 +76,10 @@ class PictureFile:
                 return _rgb(image)
         except UserError:
             raise
+        except Image.DecompressionBombError as error:  # Pillow refuses it before its size is known
+            raise UserError(
+                f"{self.name} has more pixels than {MOST_PIXELS:,}: expected fewer; make it smaller"
+            ) from error
         except UnidentifiedImageError as error:
             raise UserError(
                 f"{self.name} is no picture that can be read: expected PNG, JPEG or another of Pillow's formats"
@@ -190,11 +196,18 @@ def save_pictures(
         if pixels.change:
             changes[pixels.change] += 1
     kept.flush()
-    report += [f"{where}{count:,} pictures {change}" for change, count in changes.items()]
+    report += [f"{where}{number_of(count, 'picture')} {change}" for change, count in changes.items()]
     return fits
 
 
 def read_fitted(path: Path, size: Size2, fit: str, channels: int) -> Pixels:
     """The picture of a file, channels first, in the size of a model. Raises UserError for a file that is no picture."""
-    values, change = PictureFile(str(path), path.expanduser()).read()
+    values, change = PictureFile(str(path), place(path, "image")).read()
     return Pixels(channels_first(fitted(values, size, fit).values, channels), change)
+
+
+def picture_named(name: str, where: str) -> Path:
+    """The path of a line's picture. where: the line, for people. Raises UserError for an empty name."""
+    if not name.strip():
+        raise UserError(f"{where} names no picture: expected its file")
+    return Path(name)

@@ -169,6 +169,31 @@ def test_a_directory_with_metadata(album: Path) -> None:
         ("a.json", "[]", "cannot be read"),
         ("a.json", '{"images": [], "annotations": [{"image_id": 1, "caption": "x"}]}', "not in COCO's form"),
         ("a.jsonl", '{"file_name": 3, "text": "x"}\n', "line 1: expected the name of a picture and a text"),
+        (
+            "a.json",
+            '{"images": [{"id": 1, "file_name": "1.png"}], "annotations": [{"image_id": 1, "caption": null}]}',
+            "a.json, image 0: a caption is None: expected a text",
+        ),
+        (
+            "a.json",
+            '{"images": [{"id": 1, "file_name": "1.png"}, {"id": 1, "file_name": "2.png"}], "annotations": []}',
+            "a.json, image 1: the id 1 is there twice: expected it once",
+        ),
+        (
+            "a.json",
+            '{"images": [{"id": 1, "file_name": "99.png"}], "annotations": [{"image_id": 1, "caption": "x"}]}',
+            "a.json, image 0: the picture 99.png is not in",
+        ),
+        (
+            "a.json",
+            '{"images": [{"filename": "1.png", "split": "train", "sentences": [{"raw": 7}]}]}',
+            "a.json, image 0: a caption is 7: expected a text",
+        ),
+        (
+            "a.json",
+            '{"images": [{"filename": "1.png", "split": "train", "sentences": [{"tokens": "ab"}]}]}',
+            "a.json, image 0: a caption is None: expected a text",
+        ),
     ],
 )
 def test_wrong_files(album: Path, name: str, text: str, message: str) -> None:

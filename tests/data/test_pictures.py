@@ -81,6 +81,12 @@ def test_a_bomb_is_refused_before_it_is_decoded(monkeypatch: pytest.MonkeyPatch)
         read(content(Image.new("RGB", (11, 10))))
 
 
+def test_a_bomb_that_pillow_refuses_is_not_called_damaged(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
+    with pytest.raises(UserError, match=r"x.png has more pixels than 50,000,000: expected fewer; make it smaller"):
+        read(content(Image.new("RGB", (11, 10))))
+
+
 def test_a_missing_file_and_a_directory(tmp_path: Path) -> None:
     for path, message in ((tmp_path / "a.png", "does not exist"), (tmp_path, "is not a file")):
         with pytest.raises(UserError, match=message):
@@ -108,4 +114,4 @@ def test_saved_pictures_count_changes(tmp_path: Path) -> None:
     files = [PictureFile("a", content(Image.new("RGBA", (2, 2)))), PictureFile("b", content(Image.new("RGB", (4, 2))))]
     save_pictures(tmp_path / "p.npy", files, (2, 2), 3, "pad", "train: ", report)
     assert np.load(tmp_path / "p.npy").shape == (2, 3, 2, 2)
-    assert report == ["train: 1 pictures with transparent parts: laid on white"]
+    assert report == ["train: 1 picture with transparent parts: laid on white"]

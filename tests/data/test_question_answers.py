@@ -79,6 +79,15 @@ def test_answers_annotators_and_choices_are_normalised_alike() -> None:
         chosen({"train": one})
 
 
+def test_the_most_frequent_answer_is_counted_after_normalising() -> None:
+    """ "A red", "red" and "the red" are one answer, more frequent than "blue", which is the most frequent text."""
+    annotators = [["A red", "red", "the red", "blue", "blue"], ["no", "yes"], ["no", "no"], ["a", "b", "b"]]
+    one = table(answers=["blue", "yes", "no", "other"], annotators=annotators)
+    tables = {"train": one, "validation": one, "test": one}
+    assert chosen(tables, normalise_answers="vqa")[0]["test"].answers == ["red", "yes", "no", "other"]
+    assert chosen(tables)[0]["test"].answers == ["blue", "yes", "no", "other"]
+
+
 def test_an_answer_that_training_does_not_have_is_in_the_batches(tmp_path: Path) -> None:
     test = table(answers=["red", "yes", "green", "no"], annotators=[["red", "blue", "green"]] * 4,
                  choices=[["red", "mauve"], [], ["green", "blue"], []])  # fmt: skip

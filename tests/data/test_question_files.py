@@ -150,10 +150,18 @@ HEAD = "image,question,answer\n"
         ("a.csv", f"{HEAD}1.png,wh\x00at,red\n", r"a.csv"),
         ("a.jsonl", '{"image": 1, "question": "a", "answer": "b"}\n', r"line 1: expected the name of a picture"),
         ("a.jsonl", '{"image": "1.png", "question": "a", "answer": {"b": 1}}\n', r"line 1: the answer is {'b': 1}"),
-        ("a.jsonl", '{"image": "1.png", "question": "a", "answer": [true]}\n', r"line 1: the answer is \[True\]"),
+        ("a.jsonl", '{"image": "1.png", "question": "a", "answer": [true]}\n', r"line 1: the answer is True"),
         ("a.jsonl", '{"image": "1.png", "question": "a", "answer": []}\n', r"line 1: the answer is empty"),
         ("a.jsonl", '{"image": "1.png", "question": "a"}\n', r"line 1 has no column 'answer or"),
         ("a.jsonl", '{"image": "1.png", "question": \n', r"line 1: not JSON"),
+        ("a.jsonl", '{"image": "1.png", "question": "a", "answer": NaN}\n', r"line 1: the answer is nan: expected"),
+        ("a.jsonl", '{"image": "1.png", "question": "a", "answer": "b", "kind": ["c"]}\n', r"the kind is \['c'\]"),
+        ("a.jsonl", '{"image": "1.png", "question": "a", "answer": "b", "kind": NaN}\n', r"line 1: the kind is nan"),
+        ("a.jsonl", '{"image": "1.png", "question": "a", "answer": "b", "choices": false}\n', r"a choice is False"),
+        ("a.json", '{"questions": [{"image_filename": "1.png", "question": null, "answer": "b"}]}',
+         r"a.json, question 0: the question is None: expected a text"),
+        ("a.json", '{"questions": [{"image_filename": "1.png", "question": "a", "answer": {"b": 1}}]}',
+         r"a.json, question 0: the answer is {'b': 1}"),
         ("a.json", '{"questions": [', r"a.json cannot be read \(it is not JSON"),
         ("a.json", "[]", r"a.json cannot be read"),
         ("a.json", '{"questions": [{"text": 1}]}', r"is in neither VQA's nor CLEVR's form"),
@@ -176,6 +184,13 @@ def test_wrong_files_are_one_line(album: Path, name: str, text: str, message: st
     with pytest.raises(UserError, match=message) as refused:
         source(album, name, text).load()
     assert "\n" not in str(refused.value)
+
+
+def test_a_column_of_ids_that_is_given_and_empty_is_refused(album: Path) -> None:
+    lines = "".join(f'{{"image": "{n}.png", "question": "a", "answer": "{n % 2}", "own": null}}\n' for n in range(4))
+    (album / "a.jsonl").write_text(lines)
+    with pytest.raises(UserError, match=r"line 1: 'own' is None, expected text or a whole number"):
+        QuestionFiles(str(album / "a.jsonl"), pictures=str(album / "pictures"), id_column="own").load()
 
 
 def without(name: str) -> Callable[[Path], None]:
@@ -210,6 +225,16 @@ QUESTIONS, ANNOTATIONS = "v2_OpenEnded_mscoco_val2014_questions.json", "v2_mscoc
          "question 2: the question is empty"),
         (changed(QUESTIONS, lambda plain: plain["questions"][2].update(image_id=77)), {},
          "question 2: the picture COCO_val2014_000000000077.jpg is not in"),
+        (changed(QUESTIONS, lambda plain: plain["questions"][2].update(question=None)), {},
+         "question 2: the question is None: expected a text"),
+        (changed(QUESTIONS, lambda plain: plain["questions"][2].update(image_id=2.5)), {},
+         "image_id is 2.5: expected a whole number"),
+        (changed(ANNOTATIONS, lambda plain: plain["annotations"][3].update(answers=[{"answer": None}])), {},
+         "question_id 103: the answer is None: expected a text"),
+        (changed(ANNOTATIONS, lambda plain: plain["annotations"][3].update(multiple_choice_answer={"a": 1})), {},
+         "question_id 103: the answer is {'a': 1}: expected a text"),
+        (changed(ANNOTATIONS, lambda plain: plain["annotations"].append(plain["annotations"][3])), {},
+         "^[^ ]*annotations.json: question_id 103 has two annotations: expected one"),
         (changed(ANNOTATIONS, lambda plain: plain.update(annotations=3)), {}, "not in VQA's form"),
         (lambda place: (place / ANNOTATIONS).write_text("{"), {}, "annotations.json cannot be read"),
         (without("none.txt"), {"train_annotations": "nowhere.json"}, "_annotations=nowhere.json is not there"),

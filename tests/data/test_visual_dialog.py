@@ -337,7 +337,12 @@ def test_new_turns(tmp_path: Path) -> None:
         '{"image": "a.png", "question": 3}': "'question' is no text",
         '{"image": "a.png", "question": "what", "turn": []}': "there is no key 'turn'; did you mean turns",
         '{"image": "a.png", "question": "what", "turns": [["what"]]}': "no list of [QUESTION, ANSWER]",
-        '{"image": "a.png", "question": "what", "candidates": ["red"]}': "at least two answers",
+        '{"image": "a.png", "question": "what", "candidates": ["red"]}': "at least two different answers",
+        '{"image": "a.png", "question": "what", "candidates": ["red", "red"]}': "at least two different answers",
+        '{"image": "", "question": "what"}': "names no picture: expected its file",
+        '{"image": "~nobody-of-here/a.png", "question": "what"}': "there is no such user",
+        '{"image": "a\\u0000.png", "question": "what"}': "expected a path",
+        '{"image": "\\ud800.png", "question": "what"}': "the path is not UTF-8",
         " ": "empty line",
     }
     for line, expected in notes.items():
@@ -388,6 +393,23 @@ def test_files_of_visdial(tmp_path: Path) -> None:
     assert DialogFiles(str(path), validation=str(path), test=str(path)).identity() != before
 
 
+def test_dialogs_about_one_picture_are_a_group_and_have_ids_of_their_own(tmp_path: Path) -> None:
+    path = visdial(tmp_path)
+    content = json.loads(path.read_text())
+    one, other = content["data"]["dialogs"]
+    silent = {"image_id": 11, "dialog": []}
+    content["data"]["dialogs"] = [one, other, silent, *[one, other] * 4]
+    path.write_text(json.dumps(content))
+    source = DialogFiles(str(path), validation=str(path), test_fraction=0.5)
+    tables = source.load().tables
+    groups = [{*(tables[split].groups or ())} for split in ("train", "test")]
+    assert sorted(map(sorted, groups)) == [[11], [12]]
+    assert "train: 1 dialog without turns left out" in source.load().notes
+    ids = VisualDialogData(source, tmp_path / "cache", size=8).example_ids("test")
+    assert len({*ids.values}) == len(ids.values)
+    assert len({*ids.groups}) == 1
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -395,6 +417,7 @@ def test_files_of_visdial(tmp_path: Path) -> None:
         ({"answer": 7}, "turn 1: answer is 7"),
         ({"answer_options": [1, 5]}, "answer_options are not places in data.answers"),
         ({"gt_index": 3}, "gt_index is 3"),
+        ({"answer_options": None}, "gt_index is 1, and there are no answer_options: give both, or answer alone"),
         ({"gt_index": 0}, "the answer 'no' is not the one"),
         ({"answer_options": [1, 2], "gt_index": None}, "the answer 'no' is not the one"),
     ],

@@ -226,6 +226,8 @@ def test_lines_of_new_questions(tmp_path: Path) -> None:
     assert batch.extra["pictures"][:, :, 0, 0].tolist() == [[255, 0, 0]] * 2
     notes = {
         "red.png is it red": "has no tab",
+        " \tis it red": "names no picture: expected its file",
+        "~nobody-of-here/a.png\tis it red": "there is no such user",
         f"{tmp_path / 'red.png'}\t ": "empty",
         f"{tmp_path / 'none.png'}\tis it red": "none.png",
         f"{tmp_path / 'red.png'}\tzzz": "only unknown words",

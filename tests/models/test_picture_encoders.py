@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import save_file
-from torch import nn
+from torch import Tensor, nn
 
 from lightning_seq.cells.init import Initialisation
 from lightning_seq.errors import UserError
@@ -93,6 +94,46 @@ def test_weights_that_do_not_fit(tmp_path: Path) -> None:
             started(ConvolutionalEncoder(3, SIZE, widths, weights=str(path)))
     with pytest.raises(UserError, match="is no file"):
         started(PatchEncoder(3, SIZE, weights=str(tmp_path / "none.pt")))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"state_dict": None}, r"0\.weight is missing"),
+        ({"state_dict": [1]}, r"0\.weight is missing"),
+        ({1: torch.ones(2), ("a",): torch.ones(2)}, r"0\.weight is missing"),
+        ([1], r"0\.weight is missing"),
+    ],
+)
+def test_files_of_another_content_are_refused(content: object, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "state.pt"
+    torch.save(content, path)
+    with pytest.raises(UserError, match=message):
+        started(ConvolutionalEncoder(3, SIZE, (4, 8), weights=str(path)))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda weight: weight * float("nan"),
+        lambda weight: weight.double().fill_(1e300),
+        lambda weight: weight.to(torch.complex64),
+        lambda weight: weight.long(),
+        lambda weight: weight.to_sparse(),
+        lambda weight: weight.to("meta"),
+    ],
+)
+def test_weights_that_are_no_finite_numbers_are_refused(change: Callable[[Tensor], Tensor], tmp_path: Path) -> None:
+    path = tmp_path / "state.pt"
+    state = ConvolutionalEncoder(3, SIZE, (4, 8)).layers.state_dict()
+    torch.save(state | {"1.bias": change(state["1.bias"])}, path)
+    with pytest.raises(UserError, match=r"1\.bias is no dense tensor of finite numbers"):
+        started(ConvolutionalEncoder(3, SIZE, (4, 8), weights=str(path)))
+
+
+def test_a_path_that_no_file_can_have_is_refused() -> None:
+    with pytest.raises(UserError, match=r"weights=aaa"):
+        started(PatchEncoder(3, SIZE, weights="a" * 3000))
 
 
 def test_a_file_that_would_run_code_is_refused(tmp_path: Path) -> None:

@@ -86,9 +86,9 @@ class CaptionFiles(PictureFiles):
 
     def _table(self, path: Path, rows: Iterable[Row], notes: list[str], split: str) -> CaptionTable:
         captions: dict[str, list[str]] = {}
-        ids, empty = dict[str, int](), 0
+        ids, empty, unit = dict[str, int](), 0, "image" if path.suffix.lower() == ".json" else "line"
         for line, name, text in rows:
-            check_characters(f"{path}, line {line}", text)
+            check_characters(f"{path}, {unit} {line}", text)
             if not text.strip():
                 empty += 1
                 continue
@@ -96,7 +96,7 @@ class CaptionFiles(PictureFiles):
             ids.setdefault(name, line)
         if empty:
             notes.append(f"{split}: {number_of(empty, 'empty caption')} left out")
-        files = self.files(path, ids)
+        files = self.files(path, ids, unit=unit)
         return CaptionTable([files[name] for name in captions], [*captions.values()], [*ids.values()])
 
     def _separated(self, path: Path) -> Iterator[Row]:
@@ -127,9 +127,14 @@ class CaptionFiles(PictureFiles):
         if _is_karpathys(plain):
             raise UserError(f"{path} holds all splits (Karpathy's form): give it as data.train alone")
         try:
-            names = {image["id"]: (row, str(image["file_name"])) for row, image in enumerate(plain["images"])}
+            names = dict[Plain, tuple[int, str]]()
+            for row, image in enumerate(plain["images"]):
+                if image["id"] in names:
+                    raise UserError(f"{path}, image {row}: the id {image['id']} is there twice: expected it once")
+                names[image["id"]] = row, str(image["file_name"])
             for annotation in plain["annotations"]:
-                yield *names[annotation["image_id"]], str(annotation["caption"])
+                row, name = names[annotation["image_id"]]
+                yield row, name, _caption(annotation["caption"], f"{path}, image {row}")
         except (KeyError, TypeError) as error:
             raise UserError(
                 f"{path} is not in COCO's form ({type(error).__name__}: {error}): expected images with id and "
@@ -146,6 +151,12 @@ _READERS: dict[str, Callable[[CaptionFiles, Path], Iterable[Row]]] = {
 }
 
 
+def _caption(value: object, where: str) -> str:
+    if not isinstance(value, str):
+        raise UserError(f"{where}: a caption is {str(value)[:60]}: expected a text")
+    return value
+
+
 def _is_karpathys(plain: dict[str, Plain]) -> bool:
     images = plain.get("images")
     return isinstance(images, list) and bool(images) and isinstance(images[0], dict) and "sentences" in images[0]
@@ -160,7 +171,10 @@ def _karpathys(plain: dict[str, Plain], path: Path, split: str) -> Iterator[Row]
             if KARPATHY[own] == split:
                 name = str(Path(str(image.get("filepath") or "")) / str(image["filename"]))
                 for sentence in image["sentences"]:
-                    yield row, name, str(sentence.get("raw") or " ".join(sentence["tokens"]))
+                    tokens = sentence.get("tokens")
+                    joined = " ".join(tokens) if isinstance(tokens, list) else None
+                    raw = sentence.get("raw")
+                    yield row, name, _caption(joined if raw is None else raw, f"{path}, image {row}")
         except (KeyError, TypeError, AttributeError) as error:
             raise UserError(
                 f"{path}, image {row} is not in Karpathy's form ({type(error).__name__}: {error}): expected filename, "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -63,7 +63,10 @@ class DialogFiles(SplitFiles, Cut):
         try:
             data = plain["data"]
             questions, answers = data["questions"], data["answers"]
-            dialogs = [(one["image_id"], one.get("caption") or "", one["dialog"]) for one in data["dialogs"]]
+            dialogs = [
+                (one["image_id"], "" if one.get("caption") is None else one["caption"], one["dialog"])
+                for one in data["dialogs"]
+            ]
         except (KeyError, TypeError, AttributeError) as error:
             raise UserError(
                 f"{path} is not in VisDial's form ({type(error).__name__}: {error}): expected {FORM}"
@@ -73,12 +76,13 @@ class DialogFiles(SplitFiles, Cut):
                 raise UserError(f"{path}: data.{name} is no list of texts: expected {FORM}")
             check_characters(f"{path}, data.{name}", "\n".join(texts))
         find, unanswered = _Pictures(self.pictures, path, str(plain.get("split", split))), 0
-        table = DialogTable([], [], [], [], tuple(answers), [])
+        table, images, silent = DialogTable([], [], [], [], tuple(answers)), list[int | str](), 0
         for number, (image, caption, rounds) in enumerate(dialogs):
             where = f"{path}, dialog {number} (image_id {image})"
             if not isinstance(caption, str) or not isinstance(rounds, list):
                 raise UserError(f"{where}: expected a caption that is a text, and a list of turns as its dialog")
             check_characters(where, caption)
+            silent += not rounds
             turns = []
             for place, turn in enumerate(rounds, 1):
                 made = _turn(turn, questions, answers, f"{where}, turn {place}")
@@ -91,10 +95,14 @@ class DialogFiles(SplitFiles, Cut):
                 table.captions.append(caption)
                 table.dialogs.append(turns)
                 table.ids.append(number)
-                table.keys.append(image)  # type: ignore[union-attr]
+                images.append(image)
         if unanswered:
             notes.append(f"{split}: {number_of(unanswered, 'turn')} without an answer left out")
-        return table
+        if silent:
+            notes.append(f"{split}: {number_of(silent, 'dialog')} without turns left out")
+        if len({*images}) < len(images):  # dialogs about one picture are a group, and numbered
+            return replace(table, groups=images)
+        return replace(table, keys=images)
 
 
 def _turn(turn: Plain, questions: Sequence[str], answers: Sequence[str], where: str) -> Turn | None:
@@ -104,6 +112,8 @@ def _turn(turn: Plain, questions: Sequence[str], answers: Sequence[str], where: 
     options, right, answer = turn.get("answer_options") or [], turn.get("gt_index"), turn.get("answer")
     if not isinstance(options, list) or not all(_is_place(option, answers) for option in options):
         raise UserError(f"{where}: answer_options are not places in data.answers (0 to {len(answers) - 1})")
+    if right is not None and not options:
+        raise UserError(f"{where}: gt_index is {right!r}, and there are no answer_options: give both, or answer alone")
     if right is not None and not _is_place(right, options):
         raise UserError(f"{where}: gt_index is {right!r}, expected a place in answer_options (0 to {len(options) - 1})")
     if answer is None or answer == -1:

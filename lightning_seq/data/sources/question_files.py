@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from lightning_seq.data.sources.keys import NameColumns, checked_keys, typed_names
 from lightning_seq.data.sources.picture_files import PICTURE_NAMES, PictureFiles, Record, mark
-from lightning_seq.data.sources.question_json import Asked, clevr, is_clevr, is_vqa, vqa
+from lightning_seq.data.sources.question_json import Asked, clevr, is_clevr, is_vqa, text_of, vqa
 from lightning_seq.data.sources.split_files import split_file
 from lightning_seq.data.sources.table import Loaded
 from lightning_seq.data.sources.visual_questions import QuestionTable
@@ -115,7 +115,7 @@ class QuestionFiles(NameColumns, PictureFiles):
         names = {}
         for setting, name in zip(NAMES, ("id", "group"), strict=True):
             values = [getattr(one, name) for one in asked]
-            if any(value is not None for value in values):
+            if getattr(self, setting) or any(value is not None for value in values):
                 column = getattr(self, setting) or name
                 places = [f"{path}, {unit} {one.line}" for one in asked]
                 names[setting] = checked_keys(values, column, places.__getitem__, setting)
@@ -155,8 +155,8 @@ class QuestionFiles(NameColumns, PictureFiles):
             picture.strip(),
             question,
             answers,
-            kind=None if kind in (None, "") else str(kind),
-            choices=_texts(choices, f"{where}: a choice") if choices else (),
+            kind=None if kind in (None, "") else text_of(kind, f"{where}: the kind"),
+            choices=() if choices in (None, "", []) else _texts(choices, f"{where}: a choice"),
             id=names["id"],
             group=names["group"],
         )
@@ -199,11 +199,9 @@ def _usual_annotations(path: Path) -> Path:
 
 
 def _texts(value: object, what: str) -> list[str]:
-    """A text, a number, or a list of them, as texts. Raises UserError for other and for empty ones."""
+    """A text, a number, or a list of them, as texts. Raises UserError for another value and for an empty one."""
     values = value if isinstance(value, list) else [value]
-    if any(isinstance(one, bool) or not isinstance(one, str | int | float) for one in values):
-        raise UserError(f"{what} is {value!r}: expected a text (or a list of texts)")
-    texts = [str(one).strip() for one in values]
+    texts = [text_of(one, what).strip() for one in values]
     if not texts or not all(texts):
         raise UserError(f"{what} is empty: expected a text")
     return texts

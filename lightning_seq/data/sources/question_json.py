@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -36,6 +37,23 @@ class Asked(NamedTuple):
     choices: Sequence[str] = ()
     id: object = None
     group: object = None
+
+
+def text_of(value: object, what: str) -> str:
+    """A text, or a number as a text. what: for people. Raises UserError for another value."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float) or not math.isfinite(_number(value)):
+        raise UserError(f"{what} is {str(value)[:60]}: expected a text (or a finite number)")
+    return str(value)
+
+
+def _number(value: str | int | float) -> float:
+    return value if isinstance(value, float) else 0.0
+
+
+def _question(value: object, where: str) -> str:
+    if not isinstance(value, str):
+        raise UserError(f"{where}: the question is {str(value)[:60]}: expected a text")
+    return value
 
 
 def is_vqa(plain: dict[str, Plain]) -> bool:
@@ -76,7 +94,9 @@ class _PictureNames(NamedTuple):
                 f"{self.path}: data_type {self.family!r} and data_subtype {self.subset!r} name no picture: expected "
                 f"{' or '.join(PICTURES)}, and a subset such as val2014; or image_id as the name of a file"
             )
-        return PICTURES[self.family].format(subset=self.subset, number=int(number))
+        if type(number) is not int:
+            raise UserError(f"{self.path}: image_id is {number!r}: expected a whole number, or the name of a file")
+        return PICTURES[self.family].format(subset=self.subset, number=number)
 
 
 def _vqa(
@@ -89,7 +109,11 @@ def _vqa(
     name: _PictureNames,
 ) -> Iterator[Asked]:
     try:
-        answered = {one["question_id"]: one for one in annotations["annotations"]}
+        answered = dict[Plain, dict[str, Plain]]()
+        for one in annotations["annotations"]:
+            if one["question_id"] in answered:
+                raise UserError(f"{file}: question_id {one['question_id']} has two annotations: expected one")
+            answered[one["question_id"]] = one
     except (KeyError, TypeError) as error:
         raise _not_in_form(file, "it is not in VQA's", error, "annotations with question_id and answers") from None
     asked = set()
@@ -104,22 +128,22 @@ def _vqa(
                     f"{path}, question {row}: question_id {number} has no annotation in {file}: expected one for "
                     "every question"
                 )
-            own = answered[number]
-            answers = [str(answer["answer"]) for answer in own.get("answers") or ()]
+            own, what = answered[number], f"{file}, question_id {number}: the answer"
+            answers = [text_of(answer["answer"], what) for answer in own.get("answers") or ()]
             best = own.get("multiple_choice_answer") or None
             if best is None and not answers:
                 raise UserError(f"{file}: question_id {number} has no answer: expected answers")
             yield Asked(
                 row,
                 name(one["image_id"]),
-                str(one["question"]),
-                answers or [str(best)],
-                None if best is None else str(best),
-                None if own.get(kind) is None else str(own[kind]),
-                [str(choice) for choice in one.get("multiple_choices") or ()],
+                _question(one["question"], f"{path}, question {row}"),
+                answers or [text_of(best, what)],
+                None if best is None else text_of(best, what),
+                None if own.get(kind) is None else text_of(own[kind], f"{file}, question_id {number}: {kind}"),
+                [text_of(choice, f"{path}, question {row}: a choice") for choice in one.get("multiple_choices") or ()],
                 number,
             )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, AttributeError) as error:
             expected = "questions with question_id, image_id and question, and annotations with answers"
             raise _not_in_form(path, f"question {row} is not in VQA's", error, expected) from None
     if spare := len(answered) - len(asked):
@@ -141,8 +165,9 @@ def _clevr(questions: list[Plain], path: Path) -> Iterator[Asked]:
                 )
             last = program[-1] if (program := one.get("program")) else {}
             kind = str(last["function"]) if "function" in last else None
-            number, picture = one.get("question_index"), str(one["image_filename"])
-            yield Asked(row, picture, str(one["question"]), [str(one["answer"])], kind=kind, id=number)
+            number, picture, where = one.get("question_index"), str(one["image_filename"]), f"{path}, question {row}"
+            answer, question = text_of(one["answer"], f"{where}: the answer"), _question(one["question"], where)
+            yield Asked(row, picture, question, [answer], kind=kind, id=number)
         except (KeyError, TypeError, AttributeError) as error:
             expected = "questions with image_filename, question and answer"
             raise _not_in_form(path, f"question {row} is not in CLEVR's", error, expected) from None

@@ -38,7 +38,7 @@ from lightning_seq.spec import DataSpec, Question, Reply
 from lightning_seq.text.segmenter import Segmenter
 from lightning_seq.text.vocabulary import BOS, EOS, Vocabulary
 
-CODE_VERSION = 1
+CODE_VERSION = 2
 """Increase it when the same input gives other arrays: caches of an earlier version are then not used."""
 NO_CANDIDATE = -1
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from lightning_seq.data.note import EMPTY, Note, note_of_tokens
-from lightning_seq.data.pictures import Pixels, read_fitted
+from lightning_seq.data.pictures import Pixels, picture_named, read_fitted
 from lightning_seq.data.reader import Reader, check_some
 from lightning_seq.errors import UserError, near
 from lightning_seq.spec import ANSWERS, CANDIDATES, HISTORY, KINDS, PICTURES, TURNS, Batch, Question
@@ -122,7 +122,7 @@ def parsed(text: str, where: str) -> Asked:
                 "and answers in turn, with a tab between them, the last one a question"
             )
         before = tuple(zip(parts[:-1:2], parts[1::2], strict=True))
-        return _checked(Asked(Path(name), parts[-1], turns=before), where)
+        return _checked(Asked(picture_named(name, where), parts[-1], turns=before), where)
     record = json_object(text, where, "image")
     if unknown := [key for key in record if key not in KEYS]:
         raise UserError(f"{where}: there is no key {unknown[0]!r}; {near(unknown[0], KEYS)}")
@@ -132,10 +132,10 @@ def parsed(text: str, where: str) -> Asked:
     turns, candidates = record.get("turns", []), record.get("candidates", [])
     if not isinstance(turns, list) or not all(_texts(turn) and len(turn) == 2 for turn in turns):
         raise UserError(f'{where}: "turns" is no list of [QUESTION, ANSWER]')
-    if not _texts(candidates) or len(candidates) == 1:
-        raise UserError(f'{where}: "candidates" is no list of at least two answers')
+    if not _texts(candidates) or len({*candidates}) == 1:
+        raise UserError(f'{where}: "candidates" is no list of at least two different answers')
     asked = Asked(
-        Path(str(record["image"])),
+        picture_named(str(record["image"]), where),
         str(record["question"]),
         str(record.get("caption", "")),
         tuple((question, answer) for question, answer in turns),

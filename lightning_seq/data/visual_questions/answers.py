@@ -55,7 +55,16 @@ def _normalised(table: QuestionTable, normaliser: str) -> QuestionTable:
     change = NORMALISERS[normaliser]
     many = {name: getattr(table, name) for name in ("annotators", "choices")}
     changed = {name: lists and [[*map(change, texts)] for texts in lists] for name, lists in many.items()}
-    return replace(table, answers=[*map(change, table.answers)], **changed)
+    answers, annotators = [*map(change, table.answers)], changed["annotators"]
+    if annotators:  # different texts may have one form, which is then the most frequent answer
+        answers = [_most_frequent(answer, own) for answer, own in zip(answers, annotators, strict=True)]
+    return replace(table, answers=answers, **changed)
+
+
+def _most_frequent(answer: str, annotators: Sequence[str]) -> str:
+    """The most frequent answer of annotators; of several, or of none of theirs, the source's own one."""
+    counts = Counter(annotators)
+    return answer if counts[answer] in (0, max(counts.values())) else counts.most_common(1)[0][0]
 
 
 def _check_choices(table: QuestionTable, place: str) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from lightning_seq.data.note import EMPTY, Note, note_of_tokens
-from lightning_seq.data.pictures import Pixels, read_fitted
+from lightning_seq.data.pictures import Pixels, picture_named, read_fitted
 from lightning_seq.data.reader import Reader, check_some, empty_text
 from lightning_seq.data.visual_questions.settings import NORMALISERS
 from lightning_seq.errors import UserError
@@ -90,4 +90,4 @@ def _parts(text: str, number: int) -> tuple[Path, str]:
     name, tab, rest = text.partition("\t")
     if not tab:
         raise UserError(f"text {number} has no tab: expected the file of a picture, a tab and a question")
-    return Path(name), rest.partition("\t")[0]
+    return picture_named(name, f"text {number}"), rest.partition("\t")[0]
