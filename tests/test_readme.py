@@ -108,6 +108,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     (place / "turns.jsonl").write_text(f"{turn}\n")
     write_pictures(place / "photos")
     (place / "questions.csv").write_text(csv_lines())
+    names = sorted(path.name for path in (place / "photos").iterdir())
+    (place / "captions.csv").write_text("image,caption\n" + "".join(f"{name},a picture of {name}\n" for name in names))
     write_pictures(place / "val2014", name=COCO)
     vqa_files(place)
     own = {kind: [f"data.train={path}"] for kind, path in data.items()}

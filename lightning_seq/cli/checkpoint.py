@@ -41,6 +41,11 @@ def texts_of(arguments: OfTexts, loaded: Loaded) -> Iterator[str]:
         lines = _lines_of_file(path)
         if suffix == ".jsonl" and column is None and loaded.reader.OBJECTS:
             return lines
+        if suffix == ".tsv" and column is None and loaded.reader.TABS:
+            raise UserError(
+                f"file={path}: a .tsv file has a line of column names; expected lines FILE<TAB>QUESTION without one: "
+                "give them as .txt, or give column=NAME"
+            )
         return column_of(lines, suffix, column or "text", str(path)) if suffix in SUFFIXES else lines
     if sys.stdin is None or sys.stdin.isatty():
         raise UserError('there is no text: give text="…", file=FILE, or lines on standard input')

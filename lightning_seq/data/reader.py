@@ -22,10 +22,12 @@ class Reader(ABC):
 
     KIND: which reader wrote the plain values; None for the reader of classification, which writes none.
     OBJECTS: whether a line may be a JSON object, so that a `.jsonl` file holds such lines, not a column of texts.
+    TABS: whether a line has tabs, so that a `.tsv` file with named columns has no such lines.
     """
 
     KIND: ClassVar[str | None]
     OBJECTS: ClassVar[bool] = False
+    TABS: ClassVar[bool] = False
     spec: DataSpec
 
     @abstractmethod

@@ -21,7 +21,7 @@ class Captioned(NamedTuple):
     """A picture and its captions, the best first.
 
     values: `[channels, height, width]` uint8, as the model sees it; None, as `best`, for a file that cannot be read.
-    note:   on a picture of unusual colours, or on what cannot be read; None for any other picture.
+    note:   on a picture of unusual colours, on an empty caption, or on what cannot be read; None for any other picture.
     """
 
     path: Path
@@ -54,7 +54,12 @@ def _captions(loaded: Loaded, paths: Iterator[Path], search: BeamSearchConfig, b
         pictures = [one.values for one in batch if one.values is not None]
         described_ones = iter(described(loaded, pictures, search) if pictures else ())
         for one in batch:
-            yield one if one.values is None else one._replace(best=next(described_ones))
+            yield one if one.values is None else _with_best(one, next(described_ones))
+
+
+def _with_best(one: Captioned, best: list[Description]) -> Captioned:
+    empty = "" if best[0].text else "the likeliest caption is empty: train longer, or read more with n_best=3"
+    return one._replace(best=best, note="; ".join(filter(None, (one.note, empty))) or None)
 
 
 def _read(loaded: Loaded, path: Path) -> Captioned:

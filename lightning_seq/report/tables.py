@@ -59,12 +59,12 @@ def notes(group: Group) -> list[str]:
 
 
 def _same_caption(row: Row, baseline: Baseline | None) -> str:
-    """A warning for a captioner that gives most pictures one caption, where this caption is not right for most."""
+    """A warning for a captioner that gives most pictures one caption, where no caption is right for most."""
     share = row.metric("test/commonest").mean or 0.0
     alike = baseline.metrics.get("test/exact_match", 0.0) if baseline else 0.0
     if share <= _MOST_ALIKE or share - alike <= _MARGIN:
         return ""
-    known = f", and one caption is right for {100 * alike:.0f} %" if baseline else ""
+    known = f", and the most frequent caption is right for {100 * alike:.0f} %" if baseline else ""
     return (
         f"{one_line(row.label)} writes the same caption for {100 * share:.0f} % of the test pictures{known}: it hardly "
         "looks at them; train it longer."

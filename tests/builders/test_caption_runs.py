@@ -12,7 +12,9 @@ import pytest
 from PIL import Image
 from pyarrow import parquet
 
+from lightning_seq.builders.captioning import Description
 from lightning_seq.cli.main import main
+from lightning_seq.inference import caption
 from lightning_seq.records.captions import Captions, ScoredCaptions
 from lightning_seq.records.record import read
 from tests.runs import TINY, write_csv
@@ -124,6 +126,20 @@ def test_pictures_that_are_converted_have_a_note(
         assert main(["caption", checkpoint, f"image={tmp_path / name}"]) == 0
         assert capsys.readouterr().out.count("\n") == 1
         assert f"{tmp_path / name}: the picture is {note}" in caplog.text
+
+
+def test_an_empty_caption_has_a_note(
+    trained: dict[str, Path], photo: Path, tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(caption, "described", lambda loaded, pictures, search: [[Description("", -2.0, -2.0, [])]])
+    rows = tmp_path / "rows.jsonl"
+    assert main(["caption", f"checkpoint={trained['captioner']}", f"image={photo}", f"output={rows}"]) == 0
+    note = "the likeliest caption is empty: train longer, or read more with n_best=3"
+    assert json.loads(rows.read_text())["note"] == note
+    Image.new("CMYK", (20, 20)).save(tmp_path / "ink.jpg")
+    words = [f"checkpoint={trained['captioner']}", f"image={tmp_path / 'ink.jpg'}", f"output={rows}"]
+    assert main(["caption", *words]) == 0
+    assert json.loads(rows.read_text())["note"] == f"the picture is of mode CMYK: converted to RGB; {note}"
 
 
 def test_wrong_pictures_are_one_line(trained: dict[str, Path], photo: Path, tmp_path: Path, refused: Refused) -> None:

@@ -103,6 +103,15 @@ def test_tables_define_what_they_show(trained: tuple[Record, list[dict[str, Any]
     assert "whose answer the model cannot give" in table
 
 
+def test_lines_in_a_tsv_file_are_refused(
+    trained: tuple[Record, list[dict[str, Any]]], own: Path, refused: Refused
+) -> None:
+    lines = own / "lines.tsv"
+    lines.write_text(f"{own / 'pictures' / '0.png'}\twhat colour is it\n")
+    line = refused("predict", f"checkpoint={own / 'runs' / 'own' / 'gru-seed1'}", f"file={lines}")
+    assert "lines FILE<TAB>QUESTION without one: give them as .txt, or give column=NAME" in line
+
+
 def test_predict_and_answer(
     trained: tuple[Record, list[dict[str, Any]]], own: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -162,7 +162,7 @@ def test_a_directory_with_metadata(album: Path) -> None:
             r"line 2: the picture 99.png is not in .* \(1 of 1 are missing\)",
         ),
         ("a.csv", "image,caption\n../a.csv,x\n", "names the picture '../a.csv'"),
-        ("a.csv", "file,words\n1.png,x\n", "no column 'file_name or image or picture or path or filename'"),
+        ("a.csv", "file,words\n1.png,x\n", "no column 'file_name' or 'image' or 'picture' or 'path' or 'filename'"),
         ("a.csv", "image,caption\n1.png,x,y\n", "line 2: 3 values where the header has 2"),
         ("a.txt", "1.png a picture\n", "a.txt, line 1: no tab"),
         ("a.doc", "x", r"ends in .doc: expected csv"),

@@ -202,8 +202,8 @@ def test_one_caption_for_most_pictures_is_a_warning(
     said = [line for line in notes(group) if "the same caption" in line]
     assert said == (
         [
-            "dot writes the same caption for 86 % of the test pictures, and one caption is right for 12 %: it hardly "
-            "looks at them; train it longer."
+            "dot writes the same caption for 86 % of the test pictures, and the most frequent caption is right for "
+            "12 %: it hardly looks at them; train it longer."
         ]
         if warned
         else []

@@ -81,9 +81,9 @@ class PictureFiles(SplitFiles, Cut):
             if name is None and setting in self.optional:
                 continue
             if name is None or name not in header:
+                missing = " or ".join(map(repr, [name] if name else usual))
                 raise UserError(
-                    f"{where} has no column {name or ' or '.join(usual)!r}: its columns are {', '.join(header)}; "
-                    f"give data.{setting}=NAME"
+                    f"{where} has no column {missing}: its columns are {', '.join(header)}; give data.{setting}=NAME"
                 )
             if header.count(name) > 1:
                 raise UserError(f"{where} has {header.count(name)} columns called {name!r}: expected one")

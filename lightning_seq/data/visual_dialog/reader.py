@@ -46,6 +46,7 @@ class DialogReader(Reader):
 
     KIND = "visual_dialog"
     OBJECTS = True
+    TABS = True
     vocabulary: Vocabulary
     segmenter: Segmenter
     fit: str = "pad"

@@ -30,6 +30,7 @@ class QuestionReader(Reader):
     """
 
     KIND = "visual_questions"
+    TABS = True
     vocabulary: Vocabulary
     segmenter: Segmenter
     fit: str = "pad"
