@@ -16,7 +16,7 @@ from lightning_seq.errors import UserError
 from lightning_seq.field_checks import check_fields
 from lightning_seq.value_types import Fraction, Range
 
-SIDES = re.compile(r"\b(left|right|links|rechts|linke[nrs]?|rechte[nrs]?|gauche|droite)\b", re.IGNORECASE)
+SIDES = re.compile(r"\b(left|right|link(?:s|e[nrs]?)|recht(?:s|e[nrs]?)|gauche|droite)\b", re.IGNORECASE)
 MOST_WITH_SIDES = 0.01
 """The share of texts that may name a side where pictures are mirrored."""
 
