@@ -300,9 +300,9 @@ def _plan(verdict: Verdict, examples: int) -> list[str]:
     last = max(pair.needed or 0 for pair in known)
     text = f"seeds={first.needed} decides {first.better} against {first.other} ({measure.size(first.difference)})"
     if len(known) > 1 and len(known) == len(unsettled):
-        text += f", and seeds={last} {'both' if len(known) == 2 else f'all {len(known)}'} open pairs"
+        text += f", and seeds={last} decides {'both' if len(known) == 2 else f'all {len(known)}'} open pairs"
     elif len(known) < len(unsettled):
-        many = f", and seeds={last} {len(known)} of the {len(unsettled)} open pairs" if len(known) > 1 else ""
+        many = f", and seeds={last} decides {len(known)} of the {len(unsettled)} open pairs" if len(known) > 1 else ""
         text += f"{many}; the other pairs need {'more test examples' if examples else f'more than {MOST_SEEDS} seeds'}"
     return [f"If the differences are as large as they look: {text} (power 80 %)."]
 

@@ -221,6 +221,11 @@ def test_seeds_that_would_decide_are_named() -> None:
     assert result.sentences[1] == (
         f"If the differences are as large as they look: seeds={needed} decides b against a (2.2 points) (power 80 %)."
     )
+    scores["c"] = {1: 0.74, 2: 0.70, 3: 0.78}
+    result = judge("test/accuracy", Evaluation(scores), {})
+    many = [one.needed for one in result.pairs if one.needed is not None]
+    assert len(many) == 2
+    assert f", and seeds={max(many)} decides 2 of the 3 open pairs; the other pairs need" in result.sentences[1]
 
 
 def test_failed_seeds_count_as_the_worst_in_a_second_reading() -> None:
