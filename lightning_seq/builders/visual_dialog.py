@@ -18,7 +18,6 @@ from lightning_seq.config.targets import factory
 from lightning_seq.config.tree import Config
 from lightning_seq.data.visual_dialog.reader import DialogReader, parsed
 from lightning_seq.errors import UserError
-from lightning_seq.metrics.ranks import of_counts, ranks
 from lightning_seq.models.dialog_answerer import DialogAnswerer
 from lightning_seq.models.search import BeamSearchConfig, beam_search
 from lightning_seq.models.translator import Translator
@@ -127,6 +126,8 @@ def _ranking(texts: KeptTexts, candidates: np.ndarray, scores: Sequence[float]) 
 
 def baseline(data: VisualDialogData, task: VisualDialog) -> Mapping[str, float]:
     """Candidates by their frequency as answers of the train split; of written answers the most frequent one."""
+    from lightning_seq.metrics.ranks import of_counts, ranks  # it imports torchmetrics
+
     test, counts = data.prepared.splits["test"], data.prepared.frequencies()
     values = {"exact_match": float((test.answers == counts.argmax()).mean())} if task.model.writer is not None else {}
     if not task.candidates:

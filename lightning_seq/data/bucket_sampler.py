@@ -23,7 +23,7 @@ class BatchShard:
 
     indices: positions in the split; `[PADDING_SAMPLE]` for a rank without a sample.
     count:   the targets of all global batches whose gradients are accumulated for one optimiser step.
-    epoch:   of the pass over the split.
+    epoch:   of the pass over a split in random order, else 0.
     """
 
     indices: list[int]
@@ -96,7 +96,7 @@ class BucketSampler(Planner[BatchShard]):
         counts = step_counts([self.count_of(batch) for batch in batches], self.accumulate)
         for batch, count in list(zip(batches, counts, strict=True))[position:]:
             own = batch[self.rank :: self.world].tolist()
-            yield BatchShard(own or [PADDING_SAMPLE], count, self.epoch)
+            yield BatchShard(own or [PADDING_SAMPLE], count, self.epoch if self.shuffle else 0)
 
     def count_of(self, batch: np.ndarray) -> int:
         """Targets of a global batch."""

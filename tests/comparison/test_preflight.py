@@ -74,11 +74,11 @@ def test_a_fall_to_zero_has_an_end_where_epochs_or_steps_are_limited(words: list
 
 
 def test_every_task_and_every_data_set_fit_or_are_told_apart() -> None:
-    """Of each pair: the task is the data's own, or one line names those that fit."""
+    """Of each pair: the task fits the data, or one line names those that fit."""
     for task in groups()["task"]:
         for data in groups()["data"]:
             config = {"choices": {"task": task, "data": data}}
-            if task == task_of(data):
+            if task == task_of(data) or (task, task_of(data)) == ("visual_dialog", "visual_questions"):
                 check_task(config)
                 continue
             with pytest.raises(UserError, match=f"task={task} does not fit data={data}, which are for") as error:
