@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -127,11 +127,16 @@ def predictions(loaded: Loaded, texts: Sequence[str], top_k: int, first: int = 1
     first; of a line with choices those alone, with the probability 0 for one that training does not have."""
     scores, names = loaded.probabilities(texts, first), loaded.spec.targets_as(Answer).names
     for text, row, best in zip(texts, scores.tolist(), ranked(scores, names, top_k, "answer"), strict=True):
-        if choices := loaded.reader.choices(text):
-            known = dict(zip(names, row, strict=True))
-            listed = [{"answer": one, "probability": round(known.get(form, 0.0), 6)} for one, form in choices.items()]
-            best = sorted(listed, key=lambda one: -one["probability"])[:top_k]
-        yield {"text": text, "predictions": best}
+        choices = loaded.reader.choices(text)
+        yield {"text": text, "predictions": among(choices, names, row, top_k) if choices else best}
+
+
+def among(choices: Mapping[str, str], names: Sequence[str], row: Sequence[float], top_k: int) -> list[Row]:
+    """The likeliest of the choices first. choices: see `QuestionReader.choices`; row: a probability for each name."""
+    known = dict(zip(names, row, strict=True))
+    listed = [(round(known.get(form, 0.0), 6), one) for one, form in choices.items()]
+    best = sorted(listed, key=lambda one: -one[0])[:top_k]
+    return [{"answer": one, "probability": probability} for probability, one in best]
 
 
 KIND = TaskKind(

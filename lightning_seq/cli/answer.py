@@ -21,7 +21,8 @@ def run(arguments: Answer) -> int:
     if not arguments.question.strip():
         raise UserError('question="" is empty: give a question, such as question="is there a red three"')
     loaded = loaded_checkpoint("answer", arguments)
-    one = answered(loaded, image, arguments.question, arguments.top_k, attention=path is not None)
+    asked = arguments.question, arguments.choices
+    one = answered(loaded, image, *asked, top_k=arguments.top_k, attention=path is not None)
     if path is not None:
         with kept_attention(path, loaded.model.picture.grid) as keep:
             keep(one.values, [one], {"image": str(image), "question": arguments.question})

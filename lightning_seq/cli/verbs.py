@@ -118,6 +118,7 @@ class Caption(OfCheckpoint):
 class Answer(OfCheckpoint):
     image: Annotated[str, Argument("FILE", "a picture")]
     question: Annotated[str, Argument('"…"', "a question about it")]
+    choices: Annotated[str, Argument("A|B|…", "the answers to choose from")] = ""
     top_k: Annotated[int, Argument("N", "answers, the likeliest first")] = 1
     scores: Annotated[bool, Argument("true", "the probability before each answer, and a tab")] = False
     attention_out: Annotated[

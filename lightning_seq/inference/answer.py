@@ -10,6 +10,7 @@ import torch
 
 from lightning_seq.builders.kinds import check_verb
 from lightning_seq.builders.task_kind import Loaded, Row, ranked
+from lightning_seq.builders.visual_questions import among
 from lightning_seq.errors import UserError
 from lightning_seq.inference.predict import choices
 from lightning_seq.models.search import rounded
@@ -32,8 +33,11 @@ class Answered:
 
 
 @torch.inference_mode()
-def answered(loaded: Loaded, image: Path, question: str, top_k: int = 1, attention: bool = False) -> Answered:
-    """attention: whether the weights are needed.
+def answered(
+    loaded: Loaded, image: Path, question: str, listed: str = "", top_k: int = 1, attention: bool = False
+) -> Answered:
+    """listed: the answers to choose from, with `|` between them; all if there is none.
+    attention: whether the weights are needed.
 
     Raises UserError for another kind of model, for too many answers, for attention of a model without it, and for a
     picture or a question that cannot be read.
@@ -48,7 +52,10 @@ def answered(loaded: Loaded, image: Path, question: str, top_k: int = 1, attenti
             f"attention_out=FILE: task.fusion={model.kind} has no attention; train with task.fusion=stacked_attention"
         )
     names = loaded.spec.targets_as(Answer).names
-    (best,) = ranked(model.head(joined).softmax(-1), names, most, "answer")
+    probabilities = model.head(joined).softmax(-1)
+    (best,) = ranked(probabilities, names, most, "answer")
+    if named := loaded.reader.choices(f"\t\t{listed}"):
+        best = among(named, names, probabilities[0].tolist(), most)
     looks = None if weights is None else rounded(weights[0])
     words = [f"look {number}" for number in range(1, len(looks or []) + 1)]
     return Answered(best, batch.extra[PICTURES][0].numpy(), words, looks, note.text if note else None)

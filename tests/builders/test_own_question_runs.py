@@ -128,6 +128,9 @@ def test_predict_and_answer(
     assert [row["probability"] for row in among] == sorted((row["probability"] for row in among), reverse=True)
     assert main(["answer", f"checkpoint={run}", f"image={photo}", "question=what colour is it"]) == 0
     assert capsys.readouterr().out.strip() == free[0]["answer"]
+    words = [f"checkpoint={run}", f"image={photo}", "question=what colour is it", "choices=red| mauve |black"]
+    assert main(["answer", *words, "top_k=3"]) == 0
+    assert capsys.readouterr().out.splitlines() == [row["answer"] for row in among]
 
 
 def test_several_annotators(tmp_path: Path) -> None:
