@@ -19,7 +19,7 @@ from lightning_seq.config.annotations import (
     module_at,
     options_of,
 )
-from lightning_seq.config.beside import BESIDE
+from lightning_seq.config.further_settings import FURTHER
 from lightning_seq.config.settings import Settings
 from lightning_seq.config.tree import Config
 from lightning_seq.config.words import is_verbatim
@@ -91,9 +91,9 @@ def kinds_of(kind: Kind, value: object) -> Mapping[str, Kind]:
     path = str(value.get("_target_"))
     own = arguments(path)
     kinds = dict(own.kinds) if own else {}
-    beginning = max((one for one in BESIDE if path.startswith(one)), key=len, default=None)
+    beginning = max((one for one in FURTHER if path.startswith(one)), key=len, default=None)
     if beginning is not None:
-        more = arguments(f"{Settings.__module__}.{BESIDE[beginning].__qualname__}")
+        more = arguments(f"{Settings.__module__}.{FURTHER[beginning].__qualname__}")
         takes_all = beginning.startswith(f"{OURS}data.")  # the constructor accepts each key of its node
         others = more.kinds.items() if more else ()
         kinds |= {name: one for name, one in others if name in kinds or not takes_all}

@@ -77,7 +77,7 @@ class Facts(History):
         self.facts = Sentences(make(width), pooling)
 
     def read(self, history: Int[Tensor, "B K T"], embed: Embed) -> tuple[Float[Tensor, "B K F"], Bool[Tensor, "B K"]]:
-        """The vectors, zero where there is no fact, and where there is one."""
+        """The vectors, and the mask of the facts that exist; the vectors of others are zero."""
         known = history[..., 0] != PAD
         ids = history[known]
         vectors = self.facts(embed(ids), ids != PAD)

@@ -36,7 +36,7 @@ def normalise_answer(text: str) -> str:
     """
     kept = text = text.replace("\n", " ").replace("\t", " ").strip()
     for mark in _PUNCTUATION:
-        beside = f"{mark} " in text or f" {mark}" in text or _COMMA.search(text)
-        kept = kept.replace(mark, "" if beside else " ")
+        next_to_space = f"{mark} " in text or f" {mark}" in text or _COMMA.search(text)
+        kept = kept.replace(mark, "" if next_to_space else " ")
     words = (_DIGITS.get(word, word) for word in _PERIOD.sub("", kept).lower().split())
     return " ".join(_WHOLE.get(word, word) for word in words if word not in _ARTICLES) or text.lower()

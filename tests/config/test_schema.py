@@ -20,7 +20,7 @@ from lightning_seq.config.tree import Config, paths, put
 from lightning_seq.errors import UserError
 from lightning_seq.identity import ROLES, Role, can_be_swept, role_of, shown, value_at
 
-BESIDE = {"cell": ["model=recurrent"], "attention": ["model=encoder_decoder_attention"]}
+NEEDED = {"cell": ["model=recurrent"], "attention": ["model=encoder_decoder_attention"]}
 
 WORD, WHOLE, NUMBER, SWITCH, LIST, MAPPING, LONG = "perhaps", 3, 1.5, True, [[1]], {"a": {"b": 1}}, "x" * 5000
 WRONG: dict[type, tuple[Any, ...]] = {
@@ -85,7 +85,7 @@ def check_walk(config: Config, group: str) -> int:
 @pytest.mark.parametrize("word", [f"{group}={choice}" for group, choices in groups().items() for choice in choices])
 def test_every_choice_composes_and_refuses_each_wrong_value_of_its_keys(word: str) -> None:
     group, _, choice = word.partition("=")
-    config = compose([word, *BESIDE.get(group, [])])
+    config = compose([word, *NEEDED.get(group, [])])
     assert config["choices"][group] == choice
     if group != "experiment":
         assert check_walk(config, group) >= 5

@@ -1,4 +1,4 @@
-"""Encoders of pictures: frozen layers, weights of files, and those of libraries (stand-ins of `library_stubs.py`)."""
+"""Encoders of pictures: frozen layers, weights of files, and those of libraries (stand-ins of `external_encoders.py`)."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from lightning_seq.cells.init import Initialisation
 from lightning_seq.errors import UserError
 from lightning_seq.models.picture.cnn import ConvolutionalEncoder
 from lightning_seq.models.picture.encoder import PictureEncoder
-from lightning_seq.models.picture.library import TimmEncoder, TorchvisionEncoder
+from lightning_seq.models.picture.external import TimmEncoder, TorchvisionEncoder
 from lightning_seq.models.picture.patches import PatchEncoder
-from tests.models.library_stubs import Network, Transformer, install
+from tests.models.external_encoders import Network, Transformer, install
 
 SIZE = (16, 16)
 PICTURES = torch.randint(0, 256, (3, 3, *SIZE), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))

@@ -1,4 +1,4 @@
-"""Test pictures with what each label says of them: those on which labels disagree, and the worst and best of each."""
+"""Test pictures with the output of each label: pictures on which labels disagree, and the worst and best of each."""
 
 from __future__ import annotations
 
@@ -26,8 +26,12 @@ T = TypeVar("T", bound=Tested)
 
 
 class Version(NamedTuple):
-    """What a label says of a picture. below: small letters behind it; frames: of the attention of its looks, as map,
-    picture and place of the label there; None without any."""
+    """The output of a label for a picture.
+
+    below:  a text in small letters after it.
+    frames: its attention maps: the name of the map, the number of the picture and that of the label; None without
+            attention.
+    """
 
     label: str
     pieces: Pieces

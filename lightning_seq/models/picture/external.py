@@ -195,7 +195,7 @@ def installed(name: str) -> ModuleType:
     """The module of a library. Raises UserError if it cannot be imported."""
     try:
         return import_module(name)
-    except Exception as error:  # torchvision raises RuntimeError beside a torch of another version
+    except Exception as error:  # torchvision raises RuntimeError if it was built for another torch
         package = name.partition(".")[0]
         raise UserError(
             f"encoders of {package} need {package} ({first_line(error)}): {install('vision')}, with the torchvision "

@@ -1,4 +1,4 @@
-"""The settings next to those that the constructor of a class accepts."""
+"""Settings that a class has besides those of its constructor."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from lightning_seq.config import settings
 
-BESIDE: Mapping[str, type] = {
+FURTHER: Mapping[str, type] = {
     "torch.optim.": settings.OptimizerSettings,
     "lightning_seq.data.": settings.DataSettings,
     "lightning_seq.data.sources.": settings.SourceSettings,
