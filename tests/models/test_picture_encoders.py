@@ -1,4 +1,4 @@
-"""Encoders of pictures: frozen layers, weights of files, and those of libraries (stand-ins of `external_encoders.py`)."""
+"""Encoders of pictures: frozen layers, weights of files, networks of other packages (`external_encoders.py`)."""
 
 from __future__ import annotations
 
