@@ -59,6 +59,36 @@ def test_a_run_and_what_it_leaves(trained: dict[str, Path]) -> None:
     assert Captions.read(trained["captioner"] / "captions.json").grid is None
 
 
+def test_the_difficulty_is_that_of_the_first_caption(tmp_path: Path) -> None:
+    lines = ["image,caption"]
+    for number in range(12):
+        Image.new("RGB", (12, 12), (20 * number, 0, 0)).save(tmp_path / f"{number}.png")
+        lines += [f"{number}.png,{' '.join(['red'] * (1 + number % 4))}", f"{number}.png,one two three four five six"]
+    lines.append("11.png,seven")
+    (tmp_path / "captions.csv").write_text("\n".join(lines))
+    words = [
+        *TINY,
+        "data=captions",
+        "data.size=12",
+        f"data.train={tmp_path / 'captions.csv'}",
+        "data.test_fraction=0.5",
+    ]
+    words += [
+        "data.test_fraction=0.5",
+        "model=captioner",
+        "task.beam=1",
+        f"runs={tmp_path}",
+        f"cache={tmp_path / 'cache'}",
+        "name=own",
+    ]
+    assert main(["train", *words]) == 0
+    rows = parquet.read_table(tmp_path / "own" / "captioner-seed1" / "predictions.parquet").to_pylist()
+    assert len({row["length"] for row in rows}) > 1
+    assert all(row["length"] == len(row["target"].split()) for row in rows)
+    assert {row["unknown"] for row in rows} == {0.0}
+    assert len({row["rarity"] for row in rows}) == 1
+
+
 def test_one_picture(trained: dict[str, Path], photo: Path, tmp_path: Path, capsys: Any) -> None:
     checkpoint = f"checkpoint={trained['captioner_attention']}"
     numbers, frames, rows = tmp_path / "maps.json", tmp_path / "maps.png", tmp_path / "rows.jsonl"
