@@ -66,22 +66,9 @@ def test_the_difficulty_is_that_of_the_first_caption(tmp_path: Path) -> None:
         lines += [f"{number}.png,{' '.join(['red'] * (1 + number % 4))}", f"{number}.png,one two three four five six"]
     lines.append("11.png,seven")
     (tmp_path / "captions.csv").write_text("\n".join(lines))
-    words = [
-        *TINY,
-        "data=captions",
-        "data.size=12",
-        f"data.train={tmp_path / 'captions.csv'}",
-        "data.test_fraction=0.5",
-    ]
-    words += [
-        "data.test_fraction=0.5",
-        "model=captioner",
-        "task.beam=1",
-        f"runs={tmp_path}",
-        f"cache={tmp_path / 'cache'}",
-        "name=own",
-    ]
-    assert main(["train", *words]) == 0
+    place = [f"data.train={tmp_path / 'captions.csv'}", f"runs={tmp_path}", f"cache={tmp_path / 'cache'}", "name=own"]
+    more = ["data=captions", "data.size=12", "data.test_fraction=0.5", "model=captioner", "task.beam=1"]
+    assert main(["train", *TINY, *more, *place]) == 0
     rows = parquet.read_table(tmp_path / "own" / "captioner-seed1" / "predictions.parquet").to_pylist()
     assert len({row["length"] for row in rows}) > 1
     assert all(row["length"] == len(row["target"].split()) for row in rows)

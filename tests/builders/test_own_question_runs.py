@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 import torch
 from pyarrow import parquet
+from sklearn.metrics import f1_score
 
 from lightning_seq.cli.main import main
+from lightning_seq.records.questions import AskedQuestions
 from lightning_seq.records.record import Record, read
 from lightning_seq.tasks.visual_questions import _among
 from tests.data.given_questions import COCO, COLOURS, csv_lines, vqa_files, write_pictures
@@ -55,7 +57,9 @@ def trained(own: Path) -> tuple[Record, list[dict[str, Any]]]:
     return train(own, csv_words(own), "task.predictions=full")
 
 
-def test_answers_that_training_does_not_have_count_as_wrong(trained: tuple[Record, list[dict[str, Any]]]) -> None:
+def test_answers_that_training_does_not_have_count_as_wrong(
+    trained: tuple[Record, list[dict[str, Any]]], own: Path
+) -> None:
     record, rows = trained
     assert [row["target"] for row in rows[-2:]] == ["a forest", "perhaps"]
     assert all(np.isnan(row["loss"]) for row in rows[-2:])
@@ -65,8 +69,12 @@ def test_answers_that_training_does_not_have_count_as_wrong(trained: tuple[Recor
     assert record.metrics["test/loss"] == pytest.approx(np.mean([row["loss"] for row in rows[:-2]]), rel=1e-5)
     of_kind = [row["target"] == row["prediction"] for row in rows if row["kind"] == "yes/no"]
     assert record.metrics["test/accuracy_yes_no"] == pytest.approx(np.mean(of_kind))
-    assert record.metrics["test/macro_f1"] + 1 > 0
+    targets = [*(row["target"] for row in rows[:-2]), "?", "?"]
+    f1 = f1_score(targets, [row["prediction"] for row in rows], average="macro", zero_division=0)
+    assert record.metrics["test/macro_f1"] == pytest.approx(f1, abs=1e-6)
     assert "vqa_accuracy" not in rows[0]
+    shown = AskedQuestions.read(next((own / "runs" / "own").glob("gru*-seed1")) / "test_questions.json").questions
+    assert [(one.target, one.truth) for one in shown[:2]] == [("a forest", 0.0), ("perhaps", 0.0)]
 
 
 def test_the_best_of_the_choices_and_the_rank_of_the_answer(trained: tuple[Record, list[dict[str, Any]]]) -> None:
