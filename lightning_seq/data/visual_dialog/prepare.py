@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, pairwise
@@ -12,12 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
-from lightning_seq.data.cache import CachedFields, PreparedData, prepared, train_vocabulary, write_meta
+from lightning_seq.data.cache import CachedFields, prepared, train_vocabulary, write_meta
 from lightning_seq.data.captioning.settings import CaptionSettings
 from lightning_seq.data.disk_rows import DiskRows
 from lightning_seq.data.example_ids import save_names
 from lightning_seq.data.kept_texts import KeptTexts, save_texts
 from lightning_seq.data.pictures import save_pictures
+from lightning_seq.data.prepared_pictures import PreparedPictures
 from lightning_seq.data.sources.dialogs import DialogSource, DialogTable, Turn, dialogs_of
 from lightning_seq.data.sources.table import SPLITS, Keys, Loaded, empty_split
 from lightning_seq.data.token_arrays import (
@@ -25,8 +26,6 @@ from lightning_seq.data.token_arrays import (
     TokenNumbers,
     mapped,
     read_arrays,
-    read_corpus,
-    reading,
     save_arrays,
     save_corpus,
     shortened,
@@ -75,7 +74,7 @@ class DialogSplit(Ragged):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PreparedDialogs(PreparedData[DialogSplit]):
+class PreparedDialogs(PreparedPictures[DialogSplit]):
     """Dialogs about pictures, ready for batches. spec: Question to Reply.
 
     vocabulary: of captions, questions and answers of the train split alone.
@@ -83,24 +82,12 @@ class PreparedDialogs(PreparedData[DialogSplit]):
     kinds:      names of the kinds of questions; empty where they are unknown.
     """
 
-    vocabulary: Vocabulary
-    segmenter: Segmenter
-    settings: CaptionSettings
     answers: Ragged
     kinds: tuple[str, ...] = ()
 
-    def train_sentences(self) -> Iterator[list[str]]:
-        return read_corpus(self.directory)
-
-    def texts(self, split: str) -> KeptTexts:
-        """The questions of a split as the source has them."""
-        with reading(self.directory):
-            return KeptTexts(self.directory, f"{split}_text")
-
     def answer_texts(self) -> KeptTexts:
         """The texts of `answers`."""
-        with reading(self.directory):
-            return KeptTexts(self.directory, "answers_text")
+        return self.kept("answers_text")
 
     def frequencies(self) -> np.ndarray:
         """`[A]`, how often the train split has each answer."""
