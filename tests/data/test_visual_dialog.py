@@ -152,6 +152,15 @@ def test_the_fingerprint_knows_all_that_a_turn_has(tmp_path: Path) -> None:
     assert len(set(prints)) == len(prints)
 
 
+def test_kinds_that_some_questions_lack_are_left_out(tmp_path: Path) -> None:
+    kinds = [[Turn("what", 0, (0, 1), "colour")], [Turn("what", 1, (0, 1), "size")]]
+    data = given(tmp_path, dialogs=kinds)
+    assert data.prepared.kinds == ()
+    assert "kinds of questions are left out: not every question has one" in data.summary()
+    assert data.prepared.splits["test"].kinds.tolist() == [0, 0]
+    assert "kinds" not in given(tmp_path).summary()
+
+
 @pytest.mark.parametrize(
     ("keys", "message"),
     [

@@ -30,6 +30,7 @@ from lightning_seq.data.token_arrays import (
     save_corpus,
     shortened,
 )
+from lightning_seq.data.visual_questions.answers import NOTHING, padded
 from lightning_seq.data.visual_questions.prepare import each_once
 from lightning_seq.errors import UserError
 from lightning_seq.files import Plain, fingerprint, sha256
@@ -39,7 +40,6 @@ from lightning_seq.text.vocabulary import BOS, EOS, Vocabulary
 
 CODE_VERSION = 2
 """Increase it when the same input gives other arrays: caches of an earlier version are then not used."""
-NO_CANDIDATE = -1
 
 
 @dataclass(frozen=True)
@@ -165,7 +165,11 @@ def _build(
             raise empty_split(name, split, "a dialog")
     answers = [*dict.fromkeys(chain.from_iterable(table.answers for table in loaded.tables.values()))]
     number_of = {text: number for number, text in enumerate(answers)}
-    kinds = sorted({turn.kind for part in turns.values() for turn in part} - {""})
+    kinds = sorted({turn.kind for part in turns.values() for turn in part})
+    if "" in kinds:
+        if len(kinds) > 1:
+            report.append("kinds of questions are left out: not every question has one")
+        kinds = []
     numbered = {
         split: [
             spelling.flatten(map(segmenter, texts))
@@ -188,11 +192,10 @@ def _build(
     in_ids = [[*tokens, EOS] for tokens in ids(in_answers, "answers", report)]
     save_arrays(directory, "answers", **_ragged(in_ids))
     save_texts(directory, "answers_text", answers)
-    most = max(len({*turn.candidates}) for part in turns.values() for turn in part)
-    fewest = min(len({*turn.candidates}) for part in turns.values() for turn in part)
-    if fewest < 2 <= most:
+    counts = {len({*turn.candidates}) for part in turns.values() for turn in part}
+    if min(counts) < 2 <= max(counts):
         report.append("some turns have no candidate answers: answers are not ranked")
-    most = 0 if fewest < 2 else most
+    most = 0 if min(counts) < 2 else max(counts)
     for split in SPLITS:
         table, part, notes = loaded.tables[split], turns[split], list[str]()
         captions = ids(numbered[split][0], "captions", notes)
@@ -255,11 +258,8 @@ def _check(
 
 def _candidates(turns: Sequence[Turn], numbers: np.ndarray, most: int) -> np.ndarray:
     """`[N, most]` int32, each candidate once."""
-    table = np.full((len(turns), most), NO_CANDIDATE, dtype=np.int32)
-    for row, turn in enumerate(turns if most else ()):
-        own = [*dict.fromkeys(numbers[np.asarray(turn.candidates)].tolist())]
-        table[row, : len(own)] = own
-    return table
+    own = [[*dict.fromkeys(numbers[[*turn.candidates]].tolist())] if most else [] for turn in turns]
+    return padded(own, NOTHING, np.int32, most)
 
 
 def _ragged(rows: Sequence[Sequence[int]], prefix: str = "") -> dict[str, np.ndarray]:
