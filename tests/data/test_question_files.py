@@ -168,7 +168,7 @@ HEAD = "image,question,answer\n"
         ("a.json", '{"questions": [{"image_filename": "1.png", "question": "a"}]}',
          r"a.json, question 0 has no answer: expected one for every question \(CLEVR's test questions"),
         ("a.json", '{"questions": [{"image_filename": "1.png", "answer": "a"}]}',
-         r"a.json: question 0 is not in CLEVR's form \(KeyError: 'question'\)"),
+         r"a.json, question 0 is not in CLEVR's form \(KeyError: 'question'\)"),
         ("a.json", '{"questions": [{"image_filename": "1.png", "question": "a", "answer": " "}]}',
          r"a.json, question 0: the answer is empty"),
         ("a.json", '{"questions": [{"image_filename": "1.png"}, 7]}', r"a.json"),
