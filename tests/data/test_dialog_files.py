@@ -29,6 +29,8 @@ def test_files_of_visdial(tmp_path: Path) -> None:
         "train2014/COCO_train2014_000000000011.jpg", "VisualDialog_val2018_000000000012.jpg"
     ]  # fmt: skip
     assert loaded.notes == [f"{split}: 1 turn without an answer left out" for split in ("train", "validation", "test")]
+    assert DialogFiles(str(visdial(tmp_path, answer=-1))).load().tables["train"].dialogs[0][0].answer == 0
+    assert DialogFiles(str(path)).identity() != DialogFiles(str(path), test_fraction=0.5).identity()
     data = VisualDialogData(source, tmp_path / "cache", size=8)
     assert list(data.example_ids("test").values) == ["11-1", "11-2", "12-1"]
     before = source.identity()
@@ -81,6 +83,8 @@ def test_wrong_files_are_one_line(tmp_path: Path) -> None:
         ({"data": content["data"] | {"dialogs": [{"image_id": 99, "dialog": []}]}}, None),
         ({"data": content["data"] | {"dialogs": [{"image_id": 99, "dialog": [{"question": 0, "answer": 0}]}]}},
          "no picture in .* ends with 99"),
+        ({"data": content["data"] | {"dialogs": [{"image_id": 11, "caption": "\ud800", "dialog": []}]}},
+         "holds half of a surrogate pair"),
         ({"split": "train"}, "both end with 12"),
     ):  # fmt: skip
         path.write_text(json.dumps(content | change))

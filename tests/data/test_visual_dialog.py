@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +10,11 @@ import pytest
 import torch
 
 from lightning_seq.data.bucket_sampler import BucketSampler
-from lightning_seq.data.sources.dialogs import DialogTable, Turn
+from lightning_seq.data.sources.dialogs import DialogTable, Turn, dialogs_of
 from lightning_seq.data.sources.scene_dialog import ANSWERS, SceneDialog
 from lightning_seq.data.sources.scene_questions import SceneQuestions
 from lightning_seq.data.sources.table import Loaded
+from lightning_seq.data.sources.visual_questions import QuestionTable
 from lightning_seq.data.visual_dialog import VisualDialogData
 from lightning_seq.errors import UserError
 from tests.data.test_visual_questions import png
@@ -88,6 +90,26 @@ def test_questions_are_dialogs_of_one_turn(tmp_path: Path) -> None:
     assert set(table) == {*ANSWERS[:11], *(one.split()[1] for one in ANSWERS[11:]), "3"}
     assert list(data.example_ids("test").values) == list(range(7))
     assert data.example_ids("test").groups is None
+
+
+@pytest.mark.parametrize(("answers", "candidates"), [(1, 0), (2, 2), (100, 100), (101, 0)])
+def test_the_candidates_of_questions_are_the_answers_of_training(answers: int, candidates: int) -> None:
+    texts = [f"answer {number}" for number in range(answers)]
+    train = QuestionTable([png("red")] * answers, ["what"] * answers, texts, [*range(answers)], ["kind"] * answers)
+    made = dialogs_of(Loaded({"train": train, "test": replace(train, kinds=None)}, notes=["a note"]))
+    assert [[*turn.candidates] for (turn,) in made.tables["test"].dialogs] == [[*range(candidates)]] * answers
+    assert [{turn.kind for (turn,) in table.dialogs} for table in made.tables.values()] == [{"kind"}, {""}]
+    assert made.notes == ["a note"]
+
+
+def test_questions_without_candidates_have_the_most_frequent_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turns = [[Turn("what", 2), Turn("what", 1)], [Turn("what", 2)]]
+    source = Given({"train": table(dialogs=turns), "validation": table(), "test": table()})
+    for most, answers in ((100, ("yes, it is", "blue")), (1, ("yes, it is",))):
+        monkeypatch.setattr("lightning_seq.data.visual_dialog.module.MOST_CANDIDATES", most)
+        assert VisualDialogData(source, tmp_path, size=6).reader.answers == answers
 
 
 class Given:
@@ -181,7 +203,7 @@ def test_new_turns(tmp_path: Path) -> None:
     photo.write_bytes(png("red").content)  # type: ignore[arg-type]
     asked = {"image": str(photo), "caption": "a square", "turns": [["what colour", "Red"]], "question": "is it big"}
     lines = [f"{photo}\tis it big", f"{photo}\twhat colour\tred\tis it big", json.dumps(asked),
-             json.dumps(asked | {"candidates": ["no", "yes, it is"]})]  # fmt: skip
+             json.dumps(asked | {"candidates": ["no", "yes, it is", "no"]})]  # fmt: skip
     batch = reader.encode(lines)
     words = reader.vocabulary.words
     facts = [

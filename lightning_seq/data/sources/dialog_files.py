@@ -17,7 +17,6 @@ from lightning_seq.data.sources.table import Cut, Loaded
 from lightning_seq.errors import UserError
 from lightning_seq.files import Plain, fingerprint
 from lightning_seq.printable import number_of
-from lightning_seq.text.lines import check_characters
 
 FORM = (
     "a json file of VisDial v1.0: {data: {questions, answers, dialogs: [{image_id, caption, dialog: [{question, "
@@ -69,14 +68,12 @@ class DialogFiles(SplitFiles, Cut):
         for name, texts in (("questions", questions), ("answers", answers)):
             if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
                 raise UserError(f"{path}: data.{name} is no list of texts: expected {FORM}")
-            check_characters(f"{path}, data.{name}", "\n".join(texts))
         find, unanswered = _Pictures(self.pictures, path, str(plain.get("split", split))), 0
         table, images, silent = DialogTable([], [], [], [], tuple(answers)), list[int | str](), 0
         for number, (image, caption, rounds) in enumerate(dialogs):
             where = f"{path}, dialog {number} (image_id {image})"
             if not isinstance(caption, str) or not isinstance(rounds, list):
                 raise UserError(f"{where}: expected a caption that is a text, and a list of turns as its dialog")
-            check_characters(where, caption)
             silent += not rounds
             turns = []
             for place, turn in enumerate(rounds, 1):
@@ -138,8 +135,8 @@ class _Pictures:
         self.split, self.files = split.lower().rstrip("0123456789"), dict[int, list[Path]]()
         for place, _, names in os.walk(self.root):
             for name in names:
-                if (found := _NUMBERED.search(name)) and len(found[1]) <= 18:
-                    self.files.setdefault(int(found[1]), []).append(Path(place) / name)
+                if numbered := _NUMBERED.search(name):
+                    self.files.setdefault(int(numbered[1]), []).append(Path(place) / name)
 
     def __call__(self, image: Plain, where: str) -> PictureFile:
         if type(image) is not int:
