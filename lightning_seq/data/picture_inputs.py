@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeAlias
@@ -17,6 +17,7 @@ from lightning_seq.data.augment import Augment
 from lightning_seq.data.bucket_sampler import BatchShard
 from lightning_seq.data.disk_rows import DiskRows, Rows
 from lightning_seq.data.pictures import Size2
+from lightning_seq.data.prepared_pictures import PictureSplit, PreparedPictures
 from lightning_seq.errors import UserError
 from lightning_seq.files import fingerprint
 from lightning_seq.sealed import cached
@@ -76,25 +77,22 @@ def small_pixels(pictures: Rows, side: int = 8) -> np.ndarray:
 
 
 def picture_inputs(
-    pictures: Mapping[str, Rows],
-    directory: Path,
-    content: str,
+    prepared: PreparedPictures[PictureSplit],
     make: MakeFeatures | None,
     precision: str,
-    augment: Augment,
+    changes: Mapping[str, float] | None,
     seed: int,
-    texts: Iterable[str],
 ) -> dict[str, PictureInputs]:
     """The pictures of each split as a model reads them.
 
-    pictures:  `[P, channels, height, width]` uint8 of each split.
-    directory: of the prepared data in the cache; content: their fingerprint.
     make:      makes the encoder whose features replace the pictures; None: pictures stay.
     precision: of features on disk, one of `PRECISIONS`.
-    texts:     those of training, for `Augment.check`.
+    changes:   the arguments of `Augment`.
 
     Raises UserError as `Augment.check` does, and for features with random changes.
     """
+    pictures = {split: part.pictures for split, part in prepared.splits.items()}
+    augment = Augment(**(changes or {}))  # type: ignore[arg-type]
     channels, *size = pictures["train"].shape[1:]
     if make is not None:
         if augment:
@@ -102,13 +100,12 @@ def picture_inputs(
                 "data.augment changes pictures at random, and data.features are made once: leave one of them out"
             )
         made = make(channels, (size[0], size[1]))
-        return {
-            split: PictureInputs(values, encoder=made.name)
-            for split, values in features(made, pictures, directory.parents[1], content, precision).items()
-        }
-    augment.check((size[0], size[1]), texts)
-    changes = {"train": augment} if augment else {}
-    return {split: PictureInputs(values, changes.get(split), seed) for split, values in pictures.items()}
+        cache, content = prepared.directory.parents[1], prepared.fingerprints["data"]
+        of_splits = features(made, pictures, cache, content, precision)
+        return {split: PictureInputs(values, encoder=made.name) for split, values in of_splits.items()}
+    augment.check((size[0], size[1]), prepared.texts("train"))
+    inputs = {split: PictureInputs(values) for split, values in pictures.items()}
+    return {**inputs, "train": PictureInputs(pictures["train"], augment, seed)} if augment else inputs
 
 
 def features(

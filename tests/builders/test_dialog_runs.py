@@ -23,7 +23,7 @@ from lightning_seq.records.record import read
 from lightning_seq.report.examples import example_scores
 from lightning_seq.spec import ANSWERS as TABLE
 from lightning_seq.spec import DataSpec, Question, Reply
-from tests.data.test_visual_dialog import visdial
+from tests.data.given_dialogs import visdial
 from tests.runs import INLINE, TINY
 
 Refused = Callable[..., str]

@@ -49,8 +49,10 @@ def test_features_are_made_once(tmp_path: Path, precision: str) -> None:
     np.testing.assert_allclose(batch.inputs.numpy(), Means()(plain), rtol=1e-3)
     again, other = Means(), Means(2.0)
     captions(tmp_path, features=lambda channels, size: again, features_precision=precision)
+    assert again.calls == 0
     doubled = captions(tmp_path, features=lambda channels, size: other, features_precision=precision)
-    assert (again.calls, other.calls) == (0, 4)
+    captions(tmp_path, size=24, features=lambda channels, size: again, features_precision=precision)
+    assert (again.calls, other.calls) == (4, 4)  # for the pictures of another size
     np.testing.assert_allclose(doubled.batches("train")[0][shard].inputs, 2 * Means()(plain), rtol=1e-3)
     assert np.array_equal(data.picture("train", 4), plain[0])
 
@@ -90,6 +92,8 @@ def test_only_training_changes_at_random(tmp_path: Path) -> None:
         assert torch.equal(batches[0], other[BatchShard([3, 1], 2)].inputs) is (split == "validation")
         alone = one[BatchShard([1], 2)].inputs
         assert torch.equal(alone[0], batches[0][1])
+    one, other = (captions(tmp_path, augment={"shift": 3}, seed=seed).batches("train")[0] for seed in (5, 6))
+    assert not torch.equal(one[BatchShard([3, 1], 2)].inputs, other[BatchShard([3, 1], 2)].inputs)
     sampler = changed.batches("train")[1]
     sampler.set_epoch(4)
     assert {shard.epoch for shard in sampler} == {4}

@@ -168,7 +168,7 @@ HEAD = "image,question,answer\n"
         ("a.json", '{"questions": [{"image_filename": "1.png", "question": "a"}]}',
          r"a.json, question 0 has no answer: expected one for every question \(CLEVR's test questions"),
         ("a.json", '{"questions": [{"image_filename": "1.png", "answer": "a"}]}',
-         r"a.json: question 0 is not in CLEVR's form \(KeyError: 'question'\)"),
+         r"a.json, question 0 is not in CLEVR's form \(KeyError: 'question'\)"),
         ("a.json", '{"questions": [{"image_filename": "1.png", "question": "a", "answer": " "}]}',
          r"a.json, question 0: the answer is empty"),
         ("a.json", '{"questions": [{"image_filename": "1.png"}, 7]}', r"a.json"),
@@ -177,6 +177,7 @@ HEAD = "image,question,answer\n"
         ("a.jsonl", '{"image": "1\\u0000.png", "question": "a", "answer": "b"}\n', r"names the picture '1\\x00.png'"),
         ("a.jsonl", f'{{"image": "{"1" * 999}.png", "question": "a", "answer": "b"}}\n', r"line 1: the picture 11"),
         ("a.jsonl", '{"image": "\\ud800.png", "question": "a", "answer": "b"}\n', r"line 1: .ud800 alone is half"),
+        ("a.tsv", "image\tanswer\n1.png\ta\n", r"no column .* its columns are image, answer; give"),
         ("a.txt", "x", r"ends in .txt: expected csv, tsv"),
     ],
 )  # fmt: skip

@@ -204,6 +204,13 @@ def test_the_fingerprint_knows_which_picture_a_question_has_and_its_kind(tmp_pat
     assert len(set(prints)) == 3
 
 
+def test_long_questions_are_sentences_of_a_thousand_words(tmp_path: Path) -> None:
+    source = Given({"train": table(questions=["what " * 1001, *["is it red"] * 3]), "validation": table(),
+                    "test": table()})  # fmt: skip
+    data = VisualQuestionData(source, tmp_path, size=6)
+    assert [len(words) for words in data.train_sentences()] == [1000, 1, 3, 3, 3]
+
+
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
@@ -230,6 +237,7 @@ def test_lines_of_new_questions(tmp_path: Path) -> None:
         "~nobody-of-here/a.png\tis it red": "there is no such user",
         f"{tmp_path / 'red.png'}\t ": "empty",
         f"{tmp_path / 'none.png'}\tis it red": "none.png",
+        f"{tmp_path / 'none.png'}\t ": "empty",
         f"{tmp_path / 'red.png'}\tzzz": "only unknown words",
     }
     for text, expected in notes.items():

@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from lightning_seq.data.augment import Augment
 from lightning_seq.data.bucket_sampler import BatchShard
 from lightning_seq.data.captioning.prepare import prepare_captions
 from lightning_seq.data.captioning.prepared import CaptionSplit, PreparedCaptions
@@ -45,8 +44,8 @@ class CaptionDataset(Dataset[Batch]):
     of_captions: whether a row is a caption, with its picture, as in training; else a picture with its first caption.
     """
 
-    def __init__(self, split: CaptionSplit, of_captions: bool, inputs: PictureInputs | None = None) -> None:
-        self.split, self.inputs = split, inputs or PictureInputs(split.pictures)
+    def __init__(self, split: CaptionSplit, of_captions: bool, inputs: PictureInputs) -> None:
+        self.split, self.inputs = split, inputs
         pictures = np.repeat(np.arange(len(split)), np.diff(split.first))
         self.pictures = pictures if of_captions else np.arange(len(split))
         self.captions = np.arange(len(pictures)) if of_captions else split.first[:-1]
@@ -126,21 +125,9 @@ class CaptioningData(DataModule[PreparedCaptions, PictureReader]):
         augment: Mapping[str, float] | None = None,
     ) -> None:
         super().__init__(batch_size, eval_batch_size, seed, num_workers, licence, max_tokens)
-        if prepared is None:
-            of_text = level, lower, normalise, min_count, max_vocabulary, max_length
-            settings = CaptionSettings(size, fit, channels, *of_text)
-            prepared = prepare_captions(*self.required(source, cache), settings)
-        self.prepared = prepared
-        self.inputs = picture_inputs(
-            {split: part.pictures for split, part in prepared.splits.items()},
-            prepared.directory,
-            prepared.fingerprints["data"],
-            features,
-            features_precision,
-            Augment(**(augment or {})),  # type: ignore[arg-type]
-            seed,
-            prepared.texts("train"),
-        )
+        settings = CaptionSettings(size, fit, channels, level, lower, normalise, min_count, max_vocabulary, max_length)
+        self.prepared = prepared = prepared or prepare_captions(*self.required(source, cache), settings)
+        self.inputs = picture_inputs(prepared, features, features_precision, augment, seed)
         self.reader = PictureReader(prepared.spec, prepared.vocabulary, prepared.segmenter, prepared.settings.fit)
 
     @property

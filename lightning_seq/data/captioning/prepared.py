@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
-from lightning_seq.data.cache import PreparedData
-from lightning_seq.data.captioning.settings import CaptionSettings
 from lightning_seq.data.disk_rows import Rows
-from lightning_seq.data.kept_texts import KeptTexts
-from lightning_seq.data.token_arrays import LONGEST_SENTENCE, Ragged, read_corpus, reading
-from lightning_seq.text.segmenter import Segmenter
-from lightning_seq.text.vocabulary import Vocabulary
+from lightning_seq.data.prepared_pictures import PreparedPictures
+from lightning_seq.data.token_arrays import Ragged
 
 
 @dataclass(frozen=True)
@@ -40,30 +34,10 @@ class CaptionSplit:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PreparedCaptions(PreparedData[CaptionSplit]):
-    """Pictures with captions, ready for batches. spec: Picture to Caption.
-
-    vocabulary: of the captions of the train split alone.
-    segmenter:  from a caption to tokens.
-    """
-
-    vocabulary: Vocabulary
-    segmenter: Segmenter
-    settings: CaptionSettings
+class PreparedCaptions(PreparedPictures[CaptionSplit]):
+    """Pictures with captions, ready for batches. spec: Picture to Caption."""
 
     def captions(self, split: str, picture: int) -> list[str]:
         """The captions of a picture of a split as the source has them."""
-        first = self.splits[split].first
-        return [self._texts[split][row] for row in range(int(first[picture]), int(first[picture + 1]))]
-
-    def texts(self, split: str) -> KeptTexts:
-        """All captions of a split as the source has them."""
-        return self._texts[split]
-
-    @cached_property
-    def _texts(self) -> dict[str, KeptTexts]:
-        with reading(self.directory):
-            return {split: KeptTexts(self.directory, f"{split}_text") for split in self.splits}
-
-    def train_sentences(self) -> Iterator[list[str]]:
-        return read_corpus(self.directory, longest=LONGEST_SENTENCE)
+        first, texts = self.splits[split].first, self.texts(split)
+        return [texts[row] for row in range(int(first[picture]), int(first[picture + 1]))]

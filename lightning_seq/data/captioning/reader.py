@@ -11,26 +11,17 @@ import numpy as np
 import torch
 
 from lightning_seq.data.note import Note
-from lightning_seq.data.pictures import Pixels, read_fitted
-from lightning_seq.data.reader import Reader, check_some
-from lightning_seq.errors import UserError
-from lightning_seq.spec import Batch, Picture
-from lightning_seq.text.segmenter import Segmenter
-from lightning_seq.text.vocabulary import BOS, EOS, PAD, Vocabulary
+from lightning_seq.data.picture_file_reader import PictureFileReader
+from lightning_seq.data.reader import check_some
+from lightning_seq.spec import Batch
+from lightning_seq.text.vocabulary import BOS, EOS, PAD
 
 
 @dataclass(frozen=True)
-class PictureReader(Reader):
-    """Reads pictures in files as batches, and word ids as text.
-
-    segmenter: from a caption to tokens.
-    fit:       of pictures of another size, see `fitted`.
-    """
+class PictureReader(PictureFileReader):
+    """Reads pictures in files as batches, and word ids as text; see `PictureFileReader`."""
 
     KIND = "captioning"
-    vocabulary: Vocabulary
-    segmenter: Segmenter
-    fit: str = "pad"
 
     @property
     def tokenized(self) -> bool:
@@ -49,11 +40,6 @@ class PictureReader(Reader):
         """`[channels, height, width]` uint8. Raises UserError for a file that is no picture."""
         return self.read(path).values
 
-    def read(self, path: Path) -> Pixels:
-        """As `pixels`, with the change of the picture's own colours."""
-        inputs = self.spec.inputs_as(Picture)
-        return read_fitted(path, (inputs.height, inputs.width), self.fit, inputs.channels)
-
     def batch(self, pictures: Sequence[np.ndarray]) -> Batch:
         """Of pictures that have the model's size already."""
         N = len(pictures)
@@ -61,11 +47,7 @@ class PictureReader(Reader):
         return Batch(torch.arange(N), torch.from_numpy(np.stack(pictures)), mask, targets, ~mask, count=0)
 
     def note(self, text: str) -> Note | None:
-        try:
-            change = self.read(Path(text)).change
-        except UserError as error:
-            return Note(str(error), False)
-        return Note(f"the picture is {change}", True) if change else None
+        return self.note_of_picture(Path(text))
 
     def target_tokens(self, ids: Iterable[int]) -> list[str]:
         """The tokens up to `<eos>`."""

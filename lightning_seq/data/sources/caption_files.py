@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from lightning_seq.data.sources.captions import CaptionTable
-from lightning_seq.data.sources.picture_files import PICTURE_NAMES, PictureFiles, mark
+from lightning_seq.data.sources.picture_files import PICTURE_NAMES, PictureFiles, mark, not_in_form, only_text
 from lightning_seq.data.sources.split_files import decoded
 from lightning_seq.data.sources.table import Loaded
 from lightning_seq.errors import UserError, near
@@ -134,12 +134,10 @@ class CaptionFiles(PictureFiles):
                 names[image["id"]] = row, str(image["file_name"])
             for annotation in plain["annotations"]:
                 row, name = names[annotation["image_id"]]
-                yield row, name, _caption(annotation["caption"], f"{path}, image {row}")
+                yield row, name, only_text(annotation["caption"], f"{path}, image {row}: a caption")
         except (KeyError, TypeError) as error:
-            raise UserError(
-                f"{path} is not in COCO's form ({type(error).__name__}: {error}): expected images with id and "
-                "file_name, and annotations with image_id and caption"
-            ) from None
+            expected = "images with id and file_name, and annotations with image_id and caption"
+            raise not_in_form(path, "COCO", error, expected) from None
 
 
 _READERS: dict[str, Callable[[CaptionFiles, Path], Iterable[Row]]] = {
@@ -149,12 +147,6 @@ _READERS: dict[str, Callable[[CaptionFiles, Path], Iterable[Row]]] = {
     ".txt": CaptionFiles._flickrs,
     ".json": CaptionFiles._cocos,
 }
-
-
-def _caption(value: object, where: str) -> str:
-    if not isinstance(value, str):
-        raise UserError(f"{where}: a caption is {str(value)[:60]}: expected a text")
-    return value
 
 
 def _is_karpathys(plain: dict[str, Plain]) -> bool:
@@ -174,9 +166,7 @@ def _karpathys(plain: dict[str, Plain], path: Path, split: str) -> Iterator[Row]
                     tokens = sentence.get("tokens")
                     joined = " ".join(tokens) if isinstance(tokens, list) else None
                     raw = sentence.get("raw")
-                    yield row, name, _caption(joined if raw is None else raw, f"{path}, image {row}")
+                    yield row, name, only_text(joined if raw is None else raw, f"{path}, image {row}: a caption")
         except (KeyError, TypeError, AttributeError) as error:
-            raise UserError(
-                f"{path}, image {row} is not in Karpathy's form ({type(error).__name__}: {error}): expected filename, "
-                "split and sentences with raw"
-            ) from None
+            expected = "filename, split and sentences with raw"
+            raise not_in_form(f"{path}, image {row}", "Karpathy", error, expected) from None

@@ -11,13 +11,12 @@ from pathlib import Path
 
 from lightning_seq.data.pictures import PictureFile
 from lightning_seq.data.sources.dialogs import DialogTable, Turn
-from lightning_seq.data.sources.picture_files import mark
-from lightning_seq.data.sources.split_files import SplitFiles, decoded
+from lightning_seq.data.sources.picture_files import mark, not_in_form, picture_root, read_object
+from lightning_seq.data.sources.split_files import SplitFiles
 from lightning_seq.data.sources.table import Cut, Loaded
 from lightning_seq.errors import UserError
-from lightning_seq.files import DamagedError, Plain, fingerprint, parse_json
+from lightning_seq.files import Plain, fingerprint
 from lightning_seq.printable import number_of
-from lightning_seq.text.lines import check_characters
 
 FORM = (
     "a json file of VisDial v1.0: {data: {questions, answers, dialogs: [{image_id, caption, dialog: [{question, "
@@ -56,10 +55,7 @@ class DialogFiles(SplitFiles, Cut):
         return {split: self._table(path, split, notes) for split, path in self.paths().items()}, notes
 
     def _table(self, path: Path, split: str, notes: list[str]) -> DialogTable:
-        try:
-            plain = parse_json(decoded(path, self.encoding), dict)
-        except DamagedError as error:
-            raise UserError(f"{path} cannot be read ({error}): expected {FORM}") from None
+        plain = read_object(path, self.encoding, FORM)
         try:
             data = plain["data"]
             questions, answers = data["questions"], data["answers"]
@@ -68,20 +64,16 @@ class DialogFiles(SplitFiles, Cut):
                 for one in data["dialogs"]
             ]
         except (KeyError, TypeError, AttributeError) as error:
-            raise UserError(
-                f"{path} is not in VisDial's form ({type(error).__name__}: {error}): expected {FORM}"
-            ) from None
+            raise not_in_form(path, "VisDial", error, FORM) from None
         for name, texts in (("questions", questions), ("answers", answers)):
             if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
                 raise UserError(f"{path}: data.{name} is no list of texts: expected {FORM}")
-            check_characters(f"{path}, data.{name}", "\n".join(texts))
         find, unanswered = _Pictures(self.pictures, path, str(plain.get("split", split))), 0
         table, images, silent = DialogTable([], [], [], [], tuple(answers)), list[int | str](), 0
         for number, (image, caption, rounds) in enumerate(dialogs):
             where = f"{path}, dialog {number} (image_id {image})"
             if not isinstance(caption, str) or not isinstance(rounds, list):
                 raise UserError(f"{where}: expected a caption that is a text, and a list of turns as its dialog")
-            check_characters(where, caption)
             silent += not rounds
             turns = []
             for place, turn in enumerate(rounds, 1):
@@ -139,14 +131,12 @@ class _Pictures:
     """
 
     def __init__(self, directory: str | None, path: Path, split: str) -> None:
-        self.root = Path(directory).expanduser() if directory else path.parent
-        if not self.root.is_dir():
-            raise UserError(f"data.pictures={directory} is not a directory: expected the one with the pictures")
+        self.root = picture_root(directory, path)
         self.split, self.files = split.lower().rstrip("0123456789"), dict[int, list[Path]]()
         for place, _, names in os.walk(self.root):
             for name in names:
-                if (found := _NUMBERED.search(name)) and len(found[1]) <= 18:
-                    self.files.setdefault(int(found[1]), []).append(Path(place) / name)
+                if numbered := _NUMBERED.search(name):
+                    self.files.setdefault(int(numbered[1]), []).append(Path(place) / name)
 
     def __call__(self, image: Plain, where: str) -> PictureFile:
         if type(image) is not int:

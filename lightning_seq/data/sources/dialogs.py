@@ -11,6 +11,7 @@ from lightning_seq.data.pictures import Picture, PictureFile
 from lightning_seq.data.sources.captions import picture_of, undecoded
 from lightning_seq.data.sources.columns import ColumnRows, Reading, Sets, check_columns, names_of, texts_of
 from lightning_seq.data.sources.keys import NameColumns
+from lightning_seq.data.sources.picture_files import is_inside
 from lightning_seq.data.sources.table import Cut, Examples, Keys, Loaded, Source
 from lightning_seq.data.sources.visual_questions import QuestionTable
 from lightning_seq.errors import UserError
@@ -34,7 +35,7 @@ class DialogTable(Examples):
     """Dialogs about pictures: the examples of one split.
 
     pictures: of each dialog.
-    captions: of each picture, known before the first question; empty where there is none.
+    captions: of each picture, known before the first question; an empty text for a picture without one.
     dialogs:  the turns of each, in order.
     ids:      of the source: rows.
     answers:  the texts of all answers and candidates.
@@ -132,7 +133,7 @@ class DialogColumns(NameColumns, Reading[Loaded[DialogTable]], Cut):
             )
         root = Path(self.pictures).expanduser()
         for row, file in enumerate(rows[self.picture_column]):
-            if not isinstance(file, str) or not (root / file).resolve().is_relative_to(root.resolve()):
+            if not isinstance(file, str) or not is_inside(root, file):
                 raise UserError(f"{name}, row {row}: the picture is {file!r}: expected a file in {root}")
             yield PictureFile(f"{name}, row {row}, {file}", root / file)
 

@@ -92,10 +92,7 @@ class PictureFiles(SplitFiles, Cut):
 
     def json(self, path: Path) -> dict[str, Plain]:
         """The object in a file. Raises UserError for another content."""
-        try:
-            return parse_json(decoded(path, self.encoding), dict)
-        except DamagedError as error:
-            raise UserError(f"{path} cannot be read ({error}): expected {self.forms}") from None
+        return read_object(path, self.encoding, self.forms)
 
     def wrong_ending(self, path: Path) -> UserError:
         return UserError(f"{path} ends in {path.suffix or 'nothing'}: expected {self.forms}")
@@ -109,10 +106,7 @@ class PictureFiles(SplitFiles, Cut):
 
         Raises UserError for a missing picture, and for one outside the directory of the pictures.
         """
-        root = Path(self.pictures).expanduser() if self.pictures else path.parent
-        if not root.is_dir():
-            raise UserError(f"data.pictures={self.pictures} is not a directory: expected the one with the pictures")
-        files = {}
+        root, files = picture_root(self.pictures, path), {}
         for name in lines:
             check_characters(f"{path}, {unit} {lines[name]}", name)
             places = [_inside(root, one, path) for one in (name, f"{folder}/{name}" if folder and name else name)]
@@ -124,6 +118,37 @@ class PictureFiles(SplitFiles, Cut):
                 f"({len(missing):,} of {len(files):,} are missing); give their directory as data.pictures=DIR"
             )
         return {name: PictureFile(name, file) for name, file in files.items()}
+
+
+def read_object(path: Path, encoding: str, forms: str) -> dict[str, Plain]:
+    """The JSON object in a file. forms: of such files, for people. Raises UserError for another content."""
+    try:
+        return parse_json(decoded(path, encoding), dict)
+    except DamagedError as error:
+        raise UserError(f"{path} cannot be read ({error}): expected {forms}") from None
+
+
+def not_in_form(where: Path | str, form: str, error: Exception, expected: str) -> UserError:
+    return UserError(f"{where} is not in {form}'s form ({type(error).__name__}: {error}): expected {expected}")
+
+
+def only_text(value: object, what: str) -> str:
+    """The text. what: for people. Raises UserError for another value."""
+    if not isinstance(value, str):
+        raise UserError(f"{what} is {str(value)[:60]}: expected a text")
+    return value
+
+
+def picture_root(directory: str | None, path: Path) -> Path:
+    """The directory of the pictures that a file names; None: that of the file. Raises UserError for a missing one."""
+    root = Path(directory).expanduser() if directory else path.parent
+    if not root.is_dir():
+        raise UserError(f"data.pictures={directory} is not a directory: expected the one with the pictures")
+    return root
+
+
+def is_inside(root: Path, name: str) -> bool:
+    return bool(name) and "\0" not in name and (root / name).resolve().is_relative_to(root.resolve())
 
 
 def mark(picture: Picture) -> tuple[str, int, int]:
@@ -157,7 +182,6 @@ def _is_file(path: Path) -> bool:
 
 def _inside(root: Path, name: str, path: Path) -> Path:
     """The picture's file. Raises UserError for one outside the directory of the pictures."""
-    file = root / name
-    if not name or "\0" in name or not file.resolve().is_relative_to(root.resolve()):
+    if not is_inside(root, name):
         raise UserError(f"{path} names the picture {name!r}: expected a file in {root}")
-    return file
+    return root / name

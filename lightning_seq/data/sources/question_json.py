@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from lightning_seq.data.sources.picture_files import not_in_form, only_text
 from lightning_seq.errors import UserError, one_of
 from lightning_seq.files import Plain
 from lightning_seq.printable import number_of
@@ -41,19 +42,10 @@ class Asked(NamedTuple):
 
 def text_of(value: object, what: str) -> str:
     """A text, or a number as a text. what: for people. Raises UserError for another value."""
-    if isinstance(value, bool) or not isinstance(value, str | int | float) or not math.isfinite(_number(value)):
+    finite = not isinstance(value, float) or math.isfinite(value)
+    if isinstance(value, bool) or not isinstance(value, str | int | float) or not finite:
         raise UserError(f"{what} is {str(value)[:60]}: expected a text (or a finite number)")
     return str(value)
-
-
-def _number(value: str | int | float) -> float:
-    return value if isinstance(value, float) else 0.0
-
-
-def _question(value: object, where: str) -> str:
-    if not isinstance(value, str):
-        raise UserError(f"{where}: the question is {str(value)[:60]}: expected a text")
-    return value
 
 
 def is_vqa(plain: dict[str, Plain]) -> bool:
@@ -115,7 +107,7 @@ def _vqa(
                 raise UserError(f"{file}: question_id {one['question_id']} has two annotations: expected one")
             answered[one["question_id"]] = one
     except (KeyError, TypeError) as error:
-        raise _not_in_form(file, "it is not in VQA's", error, "annotations with question_id and answers") from None
+        raise not_in_form(file, "VQA", error, "annotations with question_id and answers") from None
     asked = set()
     for row, one in enumerate(plain["questions"]):
         try:
@@ -136,7 +128,7 @@ def _vqa(
             yield Asked(
                 row,
                 name(one["image_id"]),
-                _question(one["question"], f"{path}, question {row}"),
+                only_text(one["question"], f"{path}, question {row}: the question"),
                 answers or [text_of(best, what)],
                 None if best is None else text_of(best, what),
                 None if own.get(kind) is None else text_of(own[kind], f"{file}, question_id {number}: {kind}"),
@@ -145,7 +137,7 @@ def _vqa(
             )
         except (KeyError, TypeError, AttributeError) as error:
             expected = "questions with question_id, image_id and question, and annotations with answers"
-            raise _not_in_form(path, f"question {row} is not in VQA's", error, expected) from None
+            raise not_in_form(f"{path}, question {row}", "VQA", error, expected) from None
     if spare := len(answered) - len(asked):
         notes.append(f"{file.name}: {number_of(spare, 'annotation')} without a question left out")
 
@@ -165,13 +157,10 @@ def _clevr(questions: list[Plain], path: Path) -> Iterator[Asked]:
                 )
             last = program[-1] if (program := one.get("program")) else {}
             kind = str(last["function"]) if "function" in last else None
-            number, picture, where = one.get("question_index"), str(one["image_filename"]), f"{path}, question {row}"
-            answer, question = text_of(one["answer"], f"{where}: the answer"), _question(one["question"], where)
-            yield Asked(row, picture, question, [answer], kind=kind, id=number)
+            where, picture = f"{path}, question {row}", str(one["image_filename"])
+            answer = text_of(one["answer"], f"{where}: the answer")
+            question = only_text(one["question"], f"{where}: the question")
+            yield Asked(row, picture, question, [answer], kind=kind, id=one.get("question_index"))
         except (KeyError, TypeError, AttributeError) as error:
             expected = "questions with image_filename, question and answer"
-            raise _not_in_form(path, f"question {row} is not in CLEVR's", error, expected) from None
-
-
-def _not_in_form(path: Path, what: str, error: Exception, expected: str) -> UserError:
-    return UserError(f"{path}: {what} form ({type(error).__name__}: {error}): expected {expected}")
+            raise not_in_form(f"{path}, question {row}", "CLEVR", error, expected) from None

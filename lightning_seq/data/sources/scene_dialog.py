@@ -153,9 +153,9 @@ class _Talk:
         """The questions that may refer to the turns before."""
         options: list[Option] = [("ellipsis", None, "")] if self.last and self._colours(self.last) else []
         if self.found and self.found[0] is not self.it:
-            options += [("first", thing, side) for side, thing in self._beside(self.found[0])]
+            options += [("first", thing, side) for side, thing in self._neighbours(self.found[0])]
         if self.it is not None:
-            options += [("relation", thing, side) for side, thing in self._beside(self.it)]
+            options += [("relation", thing, side) for side, thing in self._neighbours(self.it)]
             options += [] if self.it in self.named else [("name", self.it, ""), ("check", self.it, "")]
         return options
 
@@ -183,7 +183,7 @@ class _Talk:
         words = {"existence": f"is there a {colour} thing", "count": f"how many {colour} things are there"}
         return kind, words.get(kind, f"and {colour} ones"), answer
 
-    def _beside(self, thing: Thing) -> list[tuple[str, Thing]]:
+    def _neighbours(self, thing: Thing) -> list[tuple[str, Thing]]:
         """The things next to one that were not found yet, each with its side."""
         places = {(one.row, one.column): one for one in self.things if one not in self.found}
         steps = ((side, (thing.row + down, thing.column + right)) for side, (down, right) in STEPS.items())

@@ -102,11 +102,10 @@ class VisualDialogData(DataModule[PreparedDialogs, DialogReader]):
         max_tokens: Size = MAX_TOKENS,
     ) -> None:
         super().__init__(batch_size, eval_batch_size, seed, num_workers, licence, max_tokens)
-        if prepared is None:
-            of_text = level, lower, normalise, min_count, max_vocabulary, max_length
-            prepared = prepare_dialogs(*self.required(source, cache), CaptionSettings(size, fit, channels, *of_text))
-        self.prepared, settings, counts = prepared, prepared.settings, prepared.frequencies()
-        texts, order = prepared.answer_texts(), np.argsort(-counts, kind="stable")[:MOST_CANDIDATES]
+        settings = CaptionSettings(size, fit, channels, level, lower, normalise, min_count, max_vocabulary, max_length)
+        self.prepared = prepared = prepared or prepare_dialogs(*self.required(source, cache), settings)
+        settings, counts, texts = prepared.settings, prepared.frequencies(), prepared.answer_texts()
+        order = np.argsort(-counts, kind="stable")[:MOST_CANDIDATES]
         self.reader = DialogReader(
             prepared.spec,
             prepared.vocabulary,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, pairwise
@@ -12,12 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
-from lightning_seq.data.cache import CachedFields, PreparedData, prepared, train_vocabulary, write_meta
+from lightning_seq.data.cache import CachedFields, prepared, train_vocabulary, write_meta
 from lightning_seq.data.captioning.settings import CaptionSettings
 from lightning_seq.data.disk_rows import DiskRows
 from lightning_seq.data.example_ids import save_names
 from lightning_seq.data.kept_texts import KeptTexts, save_texts
 from lightning_seq.data.pictures import save_pictures
+from lightning_seq.data.prepared_pictures import PreparedPictures
 from lightning_seq.data.sources.dialogs import DialogSource, DialogTable, Turn, dialogs_of
 from lightning_seq.data.sources.table import SPLITS, Keys, Loaded, empty_split
 from lightning_seq.data.token_arrays import (
@@ -25,12 +26,11 @@ from lightning_seq.data.token_arrays import (
     TokenNumbers,
     mapped,
     read_arrays,
-    read_corpus,
-    reading,
     save_arrays,
     save_corpus,
     shortened,
 )
+from lightning_seq.data.visual_questions.answers import NOTHING, padded
 from lightning_seq.data.visual_questions.prepare import each_once
 from lightning_seq.errors import UserError
 from lightning_seq.files import Plain, fingerprint, sha256
@@ -40,7 +40,6 @@ from lightning_seq.text.vocabulary import BOS, EOS, Vocabulary
 
 CODE_VERSION = 2
 """Increase it when the same input gives other arrays: caches of an earlier version are then not used."""
-NO_CANDIDATE = -1
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,7 @@ class DialogSplit(Ragged):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PreparedDialogs(PreparedData[DialogSplit]):
+class PreparedDialogs(PreparedPictures[DialogSplit]):
     """Dialogs about pictures, ready for batches. spec: Question to Reply.
 
     vocabulary: of captions, questions and answers of the train split alone.
@@ -83,24 +82,12 @@ class PreparedDialogs(PreparedData[DialogSplit]):
     kinds:      names of the kinds of questions; empty where they are unknown.
     """
 
-    vocabulary: Vocabulary
-    segmenter: Segmenter
-    settings: CaptionSettings
     answers: Ragged
     kinds: tuple[str, ...] = ()
 
-    def train_sentences(self) -> Iterator[list[str]]:
-        return read_corpus(self.directory)
-
-    def texts(self, split: str) -> KeptTexts:
-        """The questions of a split as the source has them."""
-        with reading(self.directory):
-            return KeptTexts(self.directory, f"{split}_text")
-
     def answer_texts(self) -> KeptTexts:
         """The texts of `answers`."""
-        with reading(self.directory):
-            return KeptTexts(self.directory, "answers_text")
+        return self.kept("answers_text")
 
     def frequencies(self) -> np.ndarray:
         """`[A]`, how often the train split has each answer."""
@@ -178,7 +165,11 @@ def _build(
             raise empty_split(name, split, "a dialog")
     answers = [*dict.fromkeys(chain.from_iterable(table.answers for table in loaded.tables.values()))]
     number_of = {text: number for number, text in enumerate(answers)}
-    kinds = sorted({turn.kind for part in turns.values() for turn in part} - {""})
+    kinds = sorted({turn.kind for part in turns.values() for turn in part})
+    if "" in kinds:
+        if len(kinds) > 1:
+            report.append("kinds of questions are left out: not every question has one")
+        kinds = []
     numbered = {
         split: [
             spelling.flatten(map(segmenter, texts))
@@ -201,11 +192,10 @@ def _build(
     in_ids = [[*tokens, EOS] for tokens in ids(in_answers, "answers", report)]
     save_arrays(directory, "answers", **_ragged(in_ids))
     save_texts(directory, "answers_text", answers)
-    most = max(len({*turn.candidates}) for part in turns.values() for turn in part)
-    fewest = min(len({*turn.candidates}) for part in turns.values() for turn in part)
-    if fewest < 2 <= most:
+    counts = {len({*turn.candidates}) for part in turns.values() for turn in part}
+    if min(counts) < 2 <= max(counts):
         report.append("some turns have no candidate answers: answers are not ranked")
-    most = 0 if fewest < 2 else most
+    most = 0 if min(counts) < 2 else max(counts)
     for split in SPLITS:
         table, part, notes = loaded.tables[split], turns[split], list[str]()
         captions = ids(numbered[split][0], "captions", notes)
@@ -268,11 +258,8 @@ def _check(
 
 def _candidates(turns: Sequence[Turn], numbers: np.ndarray, most: int) -> np.ndarray:
     """`[N, most]` int32, each candidate once."""
-    table = np.full((len(turns), most), NO_CANDIDATE, dtype=np.int32)
-    for row, turn in enumerate(turns if most else ()):
-        own = [*dict.fromkeys(numbers[np.asarray(turn.candidates)].tolist())]
-        table[row, : len(own)] = own
-    return table
+    own = [[*dict.fromkeys(numbers[[*turn.candidates]].tolist())] if most else [] for turn in turns]
+    return padded(own, NOTHING, np.int32, most)
 
 
 def _ragged(rows: Sequence[Sequence[int]], prefix: str = "") -> dict[str, np.ndarray]:

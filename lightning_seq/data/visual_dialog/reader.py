@@ -12,14 +12,14 @@ import torch
 from torch import Tensor
 
 from lightning_seq.data.note import EMPTY, Note, note_of_tokens
-from lightning_seq.data.pictures import Pixels, picture_named, read_fitted
-from lightning_seq.data.reader import Reader, check_some
+from lightning_seq.data.picture_file_reader import PictureFileReader
+from lightning_seq.data.pictures import picture_named
+from lightning_seq.data.reader import check_some
 from lightning_seq.errors import UserError, near
-from lightning_seq.spec import ANSWERS, CANDIDATES, HISTORY, KINDS, PICTURES, TURNS, Batch, Question
+from lightning_seq.spec import ANSWERS, CANDIDATES, HISTORY, KINDS, PICTURES, TURNS, Batch
 from lightning_seq.text.column import json_object
 from lightning_seq.text.padding import pad
-from lightning_seq.text.segmenter import Segmenter
-from lightning_seq.text.vocabulary import BOS, EOS, Vocabulary
+from lightning_seq.text.vocabulary import BOS, EOS
 
 KEYS = ("image", "caption", "turns", "question", "candidates")
 
@@ -35,21 +35,18 @@ class Asked(NamedTuple):
 
 
 @dataclass(frozen=True)
-class DialogReader(Reader):
+class DialogReader(PictureFileReader):
     """Reads lines as batches: `FILE<TAB>QUESTION`, `FILE<TAB>QUESTION<TAB>ANSWER<TAB>QUESTION` and so on, or JSON,
     `{"image": FILE, "caption": …, "turns": [[QUESTION, ANSWER], …], "question": …, "candidates": [ANSWER, …]}`, where
     image and question must be given.
 
-    fit: of pictures of another size, see `fitted`; max_length: tokens of a text that are read, or None for all.
-    answers: the most frequent answers of training, for questions without candidates.
+    max_length: tokens of a text that are read, or None for all; answers: the most frequent ones of training, for
+    questions without candidates. See `PictureFileReader`.
     """
 
     KIND = "visual_dialog"
     OBJECTS = True
     TABS = True
-    vocabulary: Vocabulary
-    segmenter: Segmenter
-    fit: str = "pad"
     max_length: int | None = None
     answers: tuple[str, ...] = ()
 
@@ -87,22 +84,15 @@ class DialogReader(Reader):
     def _ids(self, text: str) -> list[int]:
         return self.vocabulary.encode(self.segmenter(text)[: self.max_length])
 
-    def read(self, path: Path) -> Pixels:
-        """`[channels, height, width]` uint8, and the change of the picture's own colours. Raises UserError for a file
-        that is no picture."""
-        inputs = self.spec.inputs_as(Question)
-        return read_fitted(path, (inputs.height, inputs.width), self.fit, inputs.channels)
-
     def note(self, text: str) -> Note | None:
         if not text.strip():
             return EMPTY
         try:
             asked = parsed(text, "this line")
-            change = self.read(asked.image).change
         except UserError as error:
             return Note(str(error), False)
         of_question = note_of_tokens(self.segmenter(asked.question), self.vocabulary, self.max_length)
-        return of_question or (Note(f"the picture is {change}", True) if change else None)
+        return self.note_of_picture(asked.image, of_question)
 
 
 def stacked(ids: Tensor, counts: Sequence[int]) -> Tensor:

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from lightning_seq.data.augment import Augment
 from lightning_seq.data.bucket_sampler import BatchShard
 from lightning_seq.data.example_ids import ExampleIds, read_ids
 from lightning_seq.data.module import DataModule
@@ -31,8 +30,8 @@ from lightning_seq.value_types import MAX_TOKENS, OneOf, Size, Workers
 class QuestionDataset(Dataset[Batch]):
     """The batches of a split, `dataset[shard]`."""
 
-    def __init__(self, split: QuestionSplit, inputs: PictureInputs | None = None) -> None:
-        self.split, self.inputs = split, inputs or PictureInputs(split.pictures)
+    def __init__(self, split: QuestionSplit, inputs: PictureInputs) -> None:
+        self.split, self.inputs = split, inputs
 
     def __getitem__(self, shard: BatchShard) -> Batch:
         split, (rows, real) = self.split, shard.rows()
@@ -99,21 +98,13 @@ class VisualQuestionData(DataModule[PreparedQuestions, QuestionReader]):
         augment: Mapping[str, float] | None = None,
     ) -> None:
         super().__init__(batch_size, eval_batch_size, seed, num_workers, licence, max_tokens)
-        if prepared is None:
-            of_text = level, lower, normalise, min_count, max_vocabulary, max_length
-            settings = QuestionSettings(size, fit, channels, *of_text, top_answers, normalise_answers)
-            prepared = prepare_questions(*self.required(source, cache), settings)
-        self.prepared, settings = prepared, prepared.settings
-        self.inputs = picture_inputs(
-            {split: part.pictures for split, part in prepared.splits.items()},
-            prepared.directory,
-            prepared.fingerprints["data"],
-            features,
-            features_precision,
-            Augment(**(augment or {})),  # type: ignore[arg-type]
-            seed,
-            prepared.texts("train"),
-        )
+        settings = QuestionSettings(
+            size, fit, channels, level, lower, normalise, min_count, max_vocabulary, max_length, top_answers,
+            normalise_answers,
+        )  # fmt: skip
+        self.prepared = prepared = prepared or prepare_questions(*self.required(source, cache), settings)
+        settings = prepared.settings
+        self.inputs = picture_inputs(prepared, features, features_precision, augment, seed)
         self.reader = QuestionReader(
             prepared.spec,
             prepared.vocabulary,

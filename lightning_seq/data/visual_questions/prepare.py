@@ -4,27 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from lightning_seq.data.cache import CachedFields, PreparedData, prepared, train_vocabulary, write_meta
+from lightning_seq.data.cache import CachedFields, prepared, train_vocabulary, write_meta
 from lightning_seq.data.disk_rows import DiskRows, Rows
 from lightning_seq.data.example_ids import save_names
 from lightning_seq.data.kept_texts import KeptTexts, save_texts
 from lightning_seq.data.pictures import Picture as AnyPicture
 from lightning_seq.data.pictures import PictureFile, save_pictures
+from lightning_seq.data.prepared_pictures import PreparedPictures
 from lightning_seq.data.sources.table import SPLITS, Loaded
 from lightning_seq.data.sources.visual_questions import QuestionSource, QuestionTable
 from lightning_seq.data.token_arrays import (
     Ragged,
     TokenNumbers,
     read_arrays,
-    read_corpus,
-    reading,
     save_arrays,
     save_corpus,
     shortened,
@@ -67,30 +66,19 @@ class QuestionSplit(Ragged):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PreparedQuestions(PreparedData[QuestionSplit]):
+class PreparedQuestions(PreparedPictures[QuestionSplit]):
     """Questions about pictures, ready for batches. spec: Question to Answer.
 
     vocabulary: of the questions of the train split alone.
     kinds:      names of the kinds of questions; empty where they are unknown.
     """
 
-    vocabulary: Vocabulary
-    segmenter: Segmenter
     settings: QuestionSettings
     kinds: tuple[str, ...] = ()
 
-    def train_sentences(self) -> Iterator[list[str]]:
-        return read_corpus(self.directory)
-
-    def texts(self, split: str) -> KeptTexts:
-        """The questions of a split as the source has them."""
-        with reading(self.directory):
-            return KeptTexts(self.directory, f"{split}_text")
-
     def answers(self, split: str) -> KeptTexts:
         """The answers of a split, normalised, among them those that the model cannot give."""
-        with reading(self.directory):
-            return KeptTexts(self.directory, f"{split}_answer")
+        return self.kept(f"{split}_answer")
 
 
 def prepare_questions(source: QuestionSource, cache: Path | str, settings: QuestionSettings) -> PreparedQuestions:

@@ -10,30 +10,26 @@ import numpy as np
 import torch
 
 from lightning_seq.data.note import EMPTY, Note, note_of_tokens
-from lightning_seq.data.pictures import Pixels, picture_named, read_fitted
-from lightning_seq.data.reader import Reader, check_some, empty_text
+from lightning_seq.data.picture_file_reader import PictureFileReader
+from lightning_seq.data.pictures import picture_named
+from lightning_seq.data.reader import check_some, empty_text
 from lightning_seq.data.visual_questions.settings import NORMALISERS
 from lightning_seq.errors import UserError
-from lightning_seq.spec import KINDS, PICTURES, Batch, Question
+from lightning_seq.spec import KINDS, PICTURES, Batch
 from lightning_seq.text.padding import pad
-from lightning_seq.text.segmenter import Segmenter
-from lightning_seq.text.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True)
-class QuestionReader(Reader):
+class QuestionReader(PictureFileReader):
     """Reads lines `FILE<TAB>QUESTION` as batches: the file of a picture, a tab, a question about it; perhaps a further
     tab and the answers to choose from, separated by `|`.
 
-    fit: of pictures of another size, see `fitted`; max_length: tokens of a question that are read, or None for all;
-    normalise_answers: of choices, one of `NORMALISERS`.
+    max_length: tokens of a question that are read, or None for all; normalise_answers: of choices, one of
+    `NORMALISERS`. See `PictureFileReader`.
     """
 
     KIND = "visual_questions"
     TABS = True
-    vocabulary: Vocabulary
-    segmenter: Segmenter
-    fit: str = "pad"
     max_length: int | None = None
     normalise_answers: str = "none"
 
@@ -61,12 +57,6 @@ class QuestionReader(Reader):
             raise empty_text(number)
         return tokens[: self.max_length]
 
-    def read(self, path: Path) -> Pixels:
-        """`[channels, height, width]` uint8, and the change of the picture's own colours. Raises UserError for a file
-        that is no picture."""
-        inputs = self.spec.inputs_as(Question)
-        return read_fitted(path, (inputs.height, inputs.width), self.fit, inputs.channels)
-
     def note(self, text: str) -> Note | None:
         if not text.strip():
             return EMPTY
@@ -77,14 +67,7 @@ class QuestionReader(Reader):
 
     def note_of(self, path: Path, question: str) -> Note | None:
         """A note on a picture and a question."""
-        of_question = note_of_tokens(self.segmenter(question), self.vocabulary, self.max_length)
-        if of_question is not None and not of_question.readable:
-            return of_question
-        try:
-            change = self.read(path).change
-        except UserError as error:
-            return Note(str(error), False)
-        return of_question or (Note(f"the picture is {change}", True) if change else None)
+        return self.note_of_picture(path, note_of_tokens(self.segmenter(question), self.vocabulary, self.max_length))
 
 
 def _parts(text: str, number: int) -> tuple[Path, str]:
