@@ -51,11 +51,11 @@ def log_comparison(directory: Path, project: str = "lightning_seq", entity: str 
             for name in curves.metrics_to_draw(mine, group.headline):
                 if overlaid := _overlaid(mine, name, place):
                     run.log(overlaid)
-            if pictures := {
-                name: page
-                for make in (_attention, _captions, _questions)
-                for name, page in make(runs, group, place).items()
-            }:
+            if (
+                pictures := _attention(runs, group, place)
+                | _captions(runs, group, place)
+                | _questions(runs, group, place)
+            ):
                 run.log(pictures)
             run.summary.update(_means(group))
         if summary.over is not None:
