@@ -13,7 +13,7 @@ from lightning_seq.records.record import runs_in
 from lightning_seq.report.dashboard.dashboard import dashboard
 from lightning_seq.report.dashboard.questions import chosen_questions, first_questions
 from lightning_seq.report.wandb.summary import log_comparison
-from tests.report.browser import CHROMIUM, Browser, look
+from tests.report.browser import CHROMIUM, Browser, look, pictures_drawn
 from tests.report.made_captions import peaked
 from tests.report.made_run import rewrite
 from tests.report.page import ATTACKS, Page
@@ -135,11 +135,7 @@ def test_it_fits_a_phone_and_unfolds_on_paper(make_questions: Make, tmp_path: Pa
     page = tmp_path / "page.html"
     page.write_text(dashboard(make_questions(tmp_path / "demo", seeds=1)), encoding="utf-8")
     with Browser(390, 800) as browser:
-        browser.open(page)
-        assert browser.run("document.documentElement.scrollWidth") <= 390
-        assert browser.run("document.documentElement.dataset.pictures") == "3"
-        browser.run("window.dispatchEvent(new Event('beforeprint'))")
-        assert browser.run("document.documentElement.dataset.pictures") == "18"
+        assert pictures_drawn(browser, page) == ["3", "18"]
         assert browser.run("document.querySelectorAll('.frames.alone:empty').length") == 0
         assert browser.said == []
 
