@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lightning_seq.records.attention import LEVELS
-from lightning_seq.records.record import runs_in
+from lightning_seq.records.record import runs_in, write
 from lightning_seq.report.dashboard.dashboard import dashboard
 from lightning_seq.report.dashboard.questions import chosen_questions, first_questions
 from lightning_seq.report.wandb.summary import log_comparison
@@ -46,6 +46,8 @@ def test_chosen_questions_are_shared_and_of_all_kinds(make_questions: Make, tmp_
     assert [(mine["film"].number, mine["stacked"].kind) for mine in chosen] == [
         (0, "colour"), (1, "count"), (2, "colour"), (3, "count"), (4, "colour"), (5, "count"),
     ]  # fmt: skip
+    ((_, few),), _ = first_questions(runs_in(make_questions(tmp_path / "few", labels=("film",), seeds=1, asked=4)))
+    assert [mine["film"].number for mine in chosen_questions({"film": few})] == [0, 1], "those of one run are left out"
 
 
 def test_the_maps_of_each_look(make_questions: Make, tmp_path: Path) -> None:
@@ -154,3 +156,17 @@ def test_an_offline_run_holds_the_pictures(
     assert text.count("<image") == 3 + 2
     assert text.count('fill-opacity="0.800"') == 2
     assert [text.count(f">{name}<") for name in ("look 1", "look 2")] == [1, 1]
+
+
+def test_an_offline_run_hides_the_answers_of_labels_that_were_not_chosen(
+    make_questions: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("WANDB_MODE", raising=False)
+    directory = make_questions(tmp_path / "demo", labels=("stacked", "stacked2"), seeds=1)
+    for rate, (place, record) in enumerate(runs_in(directory), start=1):
+        metrics = {**record.metrics, "val/accuracy": record.metrics["test/accuracy"]}
+        write(place, record.with_(config={**record.config, "optimizer": {"lr": 0.1 * rate}}, metrics=metrics))
+    run = log_comparison(directory)
+    assert run is not None
+    text = next(run.glob("files/media/html/questions/question 0*.html")).read_text(encoding="utf-8")
+    assert [f"{label}: what is 0" in text for label in ("stacked", "stacked2")] == [False, True]

@@ -173,7 +173,7 @@ def _captions(runs: list[tuple[Path, Record]], group: Group, place: str) -> dict
 
 def _questions(runs: list[tuple[Path, Record]], group: Group, place: str) -> dict[str, object]:
     """For each chosen question the answers and the attention of each look, architectures one below the other."""
-    tested = [run for run in runs if group.holds(run[1]) and run[1].label not in group.unchosen]
+    tested = [run for run in runs if group.shows_test_of(run[1])]
     found = {record.label: content for record, content in first_questions(tested)[0]}
     pages = {
         f"questions/{place}question {next(iter(mine.values())).number}": [
