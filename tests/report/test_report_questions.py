@@ -36,6 +36,9 @@ def test_accuracy_by_kind_with_chance_and_the_blind_baseline(make_questions: Mak
     ):
         assert row in table
     assert "The deaf baseline is not in this comparison: add task.fusion=picture" in Page(text).text.replace(" .", ".")
+    other = Page(section(dashboard(make_questions(tmp_path / "deaf", labels=("picture", "film"), seeds=1)))).text
+    assert "picture deaf: reads no question" in other
+    assert "The blind baseline is not in this comparison: add task.fusion=question" in other
 
 
 def test_chosen_questions_are_shared_and_of_all_kinds(make_questions: Make, tmp_path: Path) -> None:
