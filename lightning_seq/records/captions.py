@@ -154,12 +154,7 @@ def fitted(runs: Sequence[Captions], most: int = MOST_WEIGHTS) -> list[Captions]
     """The runs with fewer epochs, until they have at most `most` weights or one epoch each."""
     kept = list(runs)
     for epochs in range(MOST_EPOCHS, 0, -1):
-        kept = [
-            replace(
-                run, pictures=tuple(replace(one, captions=tuple(thinned(one.captions, epochs))) for one in run.pictures)
-            )
-            for run in runs
-        ]
+        kept = [_of_epochs(run, epochs) for run in runs]
         if sum(_size(run) for run in kept) <= most:
             break
     return kept

@@ -106,7 +106,7 @@ _MEANING = {
         "mean reciprocal rank of the right answer among the candidates of its turn (Das et al. 2017); mrr_turn_N: of "
         "the Nth turns"
     ),
-    ("visual_dialog", "recall_at_1"): "share of the turns whose right answer is the first candidate; at_5: one of five",
+    ("visual_dialog", "recall_at_1"): "share of the turns whose right answer is the first; at_5: one of the first five",
     ("visual_dialog", "mean_rank"): "of the right answer, 1 for the first",
     ("visual_dialog", "exact_match"): "share of the turns whose answer, written greedily, is the right one",
     ("visual_dialog", "loss"): "nats per answer",

@@ -141,6 +141,9 @@ class Group:
     def baselines(self) -> tuple[Baseline, ...]:
         return (*([self.baseline] if self.baseline else []), *self.further)
 
+    def shows_test_of(self, record: Record) -> bool:
+        return self.holds(record) and record.label not in self.unchosen
+
     @property
     def unchosen(self) -> frozenset[str]:
         """Labels whose test results are not shown."""
@@ -275,7 +278,7 @@ def summarise_runs(
 
 def _data_set(group: Group, groups: tuple[Group, ...], runs: list[tuple[Path, Record]]) -> DataSet:
     name = group.data if sum(other.data == group.data for other in groups) == 1 else group.title
-    shown = [run for run in runs if group.holds(run[1]) and run[1].label not in group.unchosen]
+    shown = [run for run in runs if group.shows_test_of(run[1])]
     baseline = group.baseline.metrics.get(group.headline or "") if group.baseline else None
     return DataSet(name, group.headline, baseline, shown)
 

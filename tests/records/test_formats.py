@@ -289,6 +289,10 @@ def test_what_is_too_long_for_a_page_is_cut() -> None:
     assert (len(kept.things), kept.captions[0].things, kept.captions[0].shares) == (20, (19, None), (0.5, None))
     asked = questions.AskedQuestions.from_plain({**ASKED.to_plain(), "questions": 99 * [ASKED.questions[0].to_plain()]})
     assert len(asked.questions) == questions.MOST_QUESTIONS
+    long = {**ASKED.to_plain(), "kinds": 99 * [ASKED.kinds[0].to_plain()]}
+    long["questions"] = [ASKED.questions[0].to_plain() | {"answer": 999 * "a", "weights": 9 * ["!}"]}]
+    cut = questions.AskedQuestions.from_plain(long)
+    assert (len(cut.kinds), len(cut.questions[0].answer), len(cut.questions[0].weights)) == (30, 300, 8)
     many = gates.Opened(tuple(gates.Epoch(epoch, ()) for epoch in range(1, 200)), (), (), 199)
     epochs = [each.epoch for each in gates.Opened.from_plain(many.to_plain()).epochs]
     assert [epochs[0], epochs[-1], len(epochs)] == [1, 199, gates.MOST_EPOCHS]

@@ -154,6 +154,18 @@ def arrived(browser: Browser, directory: Path, name: str = "*.svg") -> Path:
     raise AssertionError(f"no {name} came")
 
 
+def pictures_drawn(browser: Browser, page: Path) -> list[str]:
+    """The numbers of pictures that a page draws when it is open, and when it is unfolded for paper.
+
+    The page may not be wider than the window.
+    """
+    browser.open(page)
+    assert browser.run("document.documentElement.scrollWidth <= window.innerWidth")
+    drawn = [browser.run("document.documentElement.dataset.pictures")]
+    browser.run("window.dispatchEvent(new Event('beforeprint'))")
+    return [*drawn, browser.run("document.documentElement.dataset.pictures")]
+
+
 def look(page: Path, then: str = "") -> str:
     """The document after its charts are drawn, and after a script that is run `then`.
 

@@ -26,7 +26,7 @@ def make_questions(
     better. All but the last two questions are shared."""
     for order, label in enumerate(labels):
         looks = 2 if label.startswith("stacked") else 0
-        fusion = {"question": "question", "film": "film"}.get(label, "stacked_attention")
+        fusion = label if label in ("question", "picture", "film") else "stacked_attention"
         for seed in range(1, seeds + 1):
             run = made_directory(directory, label, seed)
             questions = [

@@ -19,7 +19,7 @@ from lightning_seq.report.scale import scale
 from lightning_seq.report.summary import summarise
 from lightning_seq.report.tables import notes
 from lightning_seq.report.wandb.summary import log_comparison
-from tests.report.browser import CHROMIUM, Browser, arrived, look
+from tests.report.browser import CHROMIUM, Browser, arrived, look, pictures_drawn
 from tests.report.made_captions import WORDS, peaked
 from tests.report.made_run import rewrite
 from tests.report.page import ATTACKS, Page
@@ -145,11 +145,7 @@ def test_it_fits_a_phone_and_unfolds_on_paper(make_captions: Make, tmp_path: Pat
     page = tmp_path / "page.html"
     page.write_text(dashboard(make_captions(tmp_path / "demo", seeds=1)), encoding="utf-8")
     with Browser(390, 800) as browser:
-        browser.open(page)
-        assert browser.run("document.documentElement.scrollWidth") <= 390
-        assert browser.run("document.documentElement.dataset.pictures") == "3"
-        browser.run("window.dispatchEvent(new Event('beforeprint'))")
-        assert browser.run("document.documentElement.dataset.pictures") == "6"
+        assert pictures_drawn(browser, page) == ["3", "6"]
         assert browser.run("document.querySelectorAll('.frames .frame').length") == 4 * 8
         browser.downloads_to(tmp_path)
         browser.run("document.querySelector('#captions .saves button').click()")

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from lightning_seq.records.attention import LEVELS
-from lightning_seq.records.record import runs_in
+from lightning_seq.records.record import runs_in, write
 from lightning_seq.report.dashboard.dashboard import dashboard
 from lightning_seq.report.dashboard.questions import chosen_questions, first_questions
 from lightning_seq.report.wandb.summary import log_comparison
-from tests.report.browser import CHROMIUM, Browser, look
+from tests.report.browser import CHROMIUM, Browser, look, pictures_drawn
 from tests.report.made_captions import peaked
 from tests.report.made_run import rewrite
 from tests.report.page import ATTACKS, Page
@@ -36,6 +36,9 @@ def test_accuracy_by_kind_with_chance_and_the_blind_baseline(make_questions: Mak
     ):
         assert row in table
     assert "The deaf baseline is not in this comparison: add task.fusion=picture" in Page(text).text.replace(" .", ".")
+    other = Page(section(dashboard(make_questions(tmp_path / "deaf", labels=("picture", "film"), seeds=1)))).text
+    assert "picture deaf: reads no question" in other
+    assert "The blind baseline is not in this comparison: add task.fusion=question" in other
 
 
 def test_chosen_questions_are_shared_and_of_all_kinds(make_questions: Make, tmp_path: Path) -> None:
@@ -46,6 +49,8 @@ def test_chosen_questions_are_shared_and_of_all_kinds(make_questions: Make, tmp_
     assert [(mine["film"].number, mine["stacked"].kind) for mine in chosen] == [
         (0, "colour"), (1, "count"), (2, "colour"), (3, "count"), (4, "colour"), (5, "count"),
     ]  # fmt: skip
+    ((_, few),), _ = first_questions(runs_in(make_questions(tmp_path / "few", labels=("film",), seeds=1, asked=4)))
+    assert [mine["film"].number for mine in chosen_questions({"film": few})] == [0, 1], "those of one run are left out"
 
 
 def test_the_maps_of_each_look(make_questions: Make, tmp_path: Path) -> None:
@@ -135,11 +140,7 @@ def test_it_fits_a_phone_and_unfolds_on_paper(make_questions: Make, tmp_path: Pa
     page = tmp_path / "page.html"
     page.write_text(dashboard(make_questions(tmp_path / "demo", seeds=1)), encoding="utf-8")
     with Browser(390, 800) as browser:
-        browser.open(page)
-        assert browser.run("document.documentElement.scrollWidth") <= 390
-        assert browser.run("document.documentElement.dataset.pictures") == "3"
-        browser.run("window.dispatchEvent(new Event('beforeprint'))")
-        assert browser.run("document.documentElement.dataset.pictures") == "18"
+        assert pictures_drawn(browser, page) == ["3", "18"]
         assert browser.run("document.querySelectorAll('.frames.alone:empty').length") == 0
         assert browser.said == []
 
@@ -158,3 +159,17 @@ def test_an_offline_run_holds_the_pictures(
     assert text.count("<image") == 3 + 2
     assert text.count('fill-opacity="0.800"') == 2
     assert [text.count(f">{name}<") for name in ("look 1", "look 2")] == [1, 1]
+
+
+def test_an_offline_run_hides_the_answers_of_labels_that_were_not_chosen(
+    make_questions: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("WANDB_MODE", raising=False)
+    directory = make_questions(tmp_path / "demo", labels=("stacked", "stacked2"), seeds=1)
+    for rate, (place, record) in enumerate(runs_in(directory), start=1):
+        metrics = {**record.metrics, "val/accuracy": record.metrics["test/accuracy"]}
+        write(place, record.with_(config={**record.config, "optimizer": {"lr": 0.1 * rate}}, metrics=metrics))
+    run = log_comparison(directory)
+    assert run is not None
+    text = next(run.glob("files/media/html/questions/question 0*.html")).read_text(encoding="utf-8")
+    assert [f"{label}: what is 0" in text for label in ("stacked", "stacked2")] == [False, True]

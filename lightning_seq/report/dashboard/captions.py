@@ -90,7 +90,7 @@ def _group(page: Page, group: Group, runs: ByLabel, scores: Scores, names: Names
         ],
         head=[Heading("label", "text"), *(Heading(name, first="down") for name in _POINTING)],
         rows=[(label, "", cells) for label, cells in _pointing(group)],
-        different=[_picture(mine, names) for mine in different(tested, _said, _score)],
+        different=[_picture(mine, names) for mine in different(tested, lambda one: one.caption, lambda one: one.cider)],
         extremes=[
             (label, {kind: [_picture({label: one}, names) for one in mine] for kind, mine in kinds.items()})
             for label, kinds in extremes(tested, lambda one: (one.cider, -(one.loss or 0.0)))
@@ -137,14 +137,6 @@ def _plain(mine: dict[str, CaptionedPicture], runs: ByLabel) -> Plain:
             for label, picture in mine.items()
         ],
     }
-
-
-def _said(one: ScoredCaption) -> str:
-    return one.caption
-
-
-def _score(one: ScoredCaption) -> float:
-    return one.cider
 
 
 def _picture(mine: dict[str, ScoredCaption], names: Names) -> TestedPicture:

@@ -74,7 +74,7 @@ def _fusion(record: Record) -> str:
 def _group(page: Page, group: Group, asked: Asked, fusions: dict[str, str], names: Names) -> Markup:
     pictures = {label: content.questions for label, content in asked.items()}
     chosen = chosen_questions(asked)
-    differ = different(pictures, _said, _score)
+    differ = different(pictures, lambda one: one.answer, lambda one: one.truth)
     ends = extremes(pictures, lambda one: (one.truth,))
     numbered = by_number(pictures)
     needed = dict.fromkeys(_number(mine) for mine in chosen)
@@ -124,14 +124,6 @@ def _group(page: Page, group: Group, asked: Asked, fusions: dict[str, str], name
             for label, kinds in ends
         ],
     )
-
-
-def _said(one: AskedQuestion) -> str:
-    return one.answer
-
-
-def _score(one: AskedQuestion) -> float:
-    return one.truth
 
 
 def _number(mine: Mapping[str, AskedQuestion]) -> int:

@@ -51,11 +51,11 @@ def log_comparison(directory: Path, project: str = "lightning_seq", entity: str 
             for name in curves.metrics_to_draw(mine, group.headline):
                 if overlaid := _overlaid(mine, name, place):
                     run.log(overlaid)
-            if pictures := {
-                name: page
-                for make in (_attention, _captions, _questions)
-                for name, page in make(runs, group, place).items()
-            }:
+            if (
+                pictures := _attention(runs, group, place)
+                | _captions(runs, group, place)
+                | _questions(runs, group, place)
+            ):
                 run.log(pictures)
             run.summary.update(_means(group))
         if summary.over is not None:
@@ -173,7 +173,7 @@ def _captions(runs: list[tuple[Path, Record]], group: Group, place: str) -> dict
 
 def _questions(runs: list[tuple[Path, Record]], group: Group, place: str) -> dict[str, object]:
     """For each chosen question the answers and the attention of each look, architectures one below the other."""
-    tested = [run for run in runs if group.holds(run[1]) and run[1].label not in group.unchosen]
+    tested = [run for run in runs if group.shows_test_of(run[1])]
     found = {record.label: content for record, content in first_questions(tested)[0]}
     pages = {
         f"questions/{place}question {next(iter(mine.values())).number}": [
