@@ -149,6 +149,7 @@ def test_an_encoder_of_torchvision_ends_before_its_pooling(tmp_path: Path) -> No
     torch.save(network.state_dict(), path)
     encoder = started(TorchvisionEncoder(3, SIZE, "resnet18", str(path), width=7))
     assert (encoder.grid, encoder.output_size, encoder.features_size) == ((4, 4), 7, 6)
+    assert {name.split(".")[0] for name in encoder.state_dict()} == {"layers", "projection", "places"}
     mean = torch.tensor([0.485, 0.456, 0.406])[:, None, None]
     deviation = torch.tensor([0.229, 0.224, 0.225])[:, None, None]
     maps = network.eval().bn1(network.conv1((PICTURES / 255 - mean) / deviation)).relu()
