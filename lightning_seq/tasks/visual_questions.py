@@ -22,7 +22,7 @@ class VisualQuestions(SequenceClassification):
     classes: C + 1: one more than the model has scores, for answers that it cannot give. They count as wrong, and not in
              the loss.
 
-    Logged besides, under `test/`:
+    Also logged, under `test/`:
     accuracy_KIND:     for each kind of question, if kinds are known.
     accuracy_shuffled: the accuracy for the same questions with their words in a random order.
     unknown_answers:   the share of questions with an answer that the model cannot give, if there are any.
@@ -38,7 +38,7 @@ class VisualQuestions(SequenceClassification):
     def know_questions(self, kinds: Sequence[str], *others: str) -> None:
         """Measure what the questions have in a test; call it before one.
 
-        kinds: the names of the kinds of questions, by number; others: of the logged values those that there are.
+        kinds: the names of the kinds of questions, by number; others: the names of further values to log.
         """
         self.by_kind = AccuracyByKind(kinds) if len(kinds) > 1 else None
         self.others = Means("accuracy_shuffled", *others)

@@ -53,7 +53,9 @@ def install(monkeypatch: pytest.MonkeyPatch) -> None:
             raise OSError("no network")
         return Transformer()
 
-    def get(name: str, weights: str | None = None) -> nn.Module:
+    def get(name: str, weights: str | None = None, **options: object) -> nn.Module:
+        of_name = {"vit_tiny": {"image_size": 16}, "googlenet": {"init_weights": False} if weights is None else {}}
+        assert options == of_name.get(name, {})
         network = Network()
         if weights == "DEFAULT":
             with torch.no_grad():
@@ -69,7 +71,9 @@ def install(monkeypatch: pytest.MonkeyPatch) -> None:
     extraction = SimpleNamespace(
         get_graph_node_names=lambda network, suppress_diff_warning: (names, names), create_feature_extractor=cut
     )
-    models = SimpleNamespace(list_models=lambda module: ["resnet18", "resnet50"], get_model=get)
+    models = SimpleNamespace(
+        list_models=lambda module: ["resnet18", "resnet50", "googlenet", "vit_tiny"], get_model=get
+    )
     timm = SimpleNamespace(
         is_model=lambda name: name == "vit_tiny", list_models=lambda: ["vit_tiny"], create_model=create
     )

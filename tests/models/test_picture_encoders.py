@@ -161,6 +161,13 @@ def test_an_encoder_of_torchvision_ends_before_its_pooling(tmp_path: Path) -> No
 
 
 @pytest.mark.usefixtures("libraries")
+@pytest.mark.parametrize(("name", "mean"), [("googlenet", 0.5), ("vit_tiny", 0.485)])
+def test_options_and_colours_of_encoders_of_torchvision(name: str, mean: float) -> None:
+    encoder = started(TorchvisionEncoder(3, SIZE, name, "pretrained"))
+    assert float(encoder.get_buffer("layers.mean")[0]) == pytest.approx(mean)
+
+
+@pytest.mark.usefixtures("libraries")
 def test_weights_of_a_larger_network_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "resnet50.pth"
     torch.save({**Network().state_dict(), "layer4.weight": torch.zeros(2)}, path)

@@ -152,7 +152,7 @@ class TimmEncoder(LibraryEncoder):
     @staticmethod
     def of_library(name: str, size: tuple[int, int]) -> tuple[Make, Body]:
         timm = installed("timm")
-        if not timm.is_model(name) or ":" in name:  # a colon names a place to download code's settings from
+        if not timm.is_model(name) or ":" in name:  # a colon names a site that timm would download from
             raise UserError(f"timm has no encoder {name!r}; {near(name, timm.list_models())}")
 
         def make(pretrained: bool) -> nn.Module:
