@@ -49,6 +49,9 @@ def install(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def create(name: str, pretrained: bool = False, num_classes: int = 1000, **options: Any) -> nn.Module:
         assert num_classes == 0
+        if name == "of_one_size" and options:
+            raise TypeError("unexpected keyword argument")
+        assert list(options) == ["img_size"] * (name == "vit_tiny")
         if pretrained:
             raise OSError("no network")
         return Transformer()
@@ -75,7 +78,7 @@ def install(monkeypatch: pytest.MonkeyPatch) -> None:
         list_models=lambda module: ["resnet18", "resnet50", "googlenet", "vit_tiny"], get_model=get
     )
     timm = SimpleNamespace(
-        is_model=lambda name: name == "vit_tiny", list_models=lambda: ["vit_tiny"], create_model=create
+        is_model=lambda name: name in ("vit_tiny", "of_one_size"), list_models=lambda: ["vit_tiny"], create_model=create
     )
     parts: dict[str, Any] = {
         "torchvision": ModuleType("torchvision"),

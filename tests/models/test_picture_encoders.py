@@ -15,7 +15,7 @@ from lightning_seq.cells.init import Initialisation
 from lightning_seq.errors import UserError
 from lightning_seq.models.picture.cnn import ConvolutionalEncoder
 from lightning_seq.models.picture.encoder import PictureEncoder
-from lightning_seq.models.picture.external import TimmEncoder, TorchvisionEncoder
+from lightning_seq.models.picture.external import Body, TimmEncoder, TorchvisionEncoder
 from lightning_seq.models.picture.patches import PatchEncoder
 from tests.models.external_encoders import Network, Transformer, install
 
@@ -194,9 +194,15 @@ def test_an_encoder_of_timm_leaves_the_class_token_out() -> None:
     wide = PICTURES.repeat(1, 1, 1, 2)
     expected = network.embed(wide / 127.5 - 1).flatten(2).transpose(1, 2)
     torch.testing.assert_close(encoder.features(wide), expected, rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(
-        started(TimmEncoder(3, SIZE, "vit_tiny", None), 2).places.vectors.shape, torch.Size([4, 5])
-    )
+    assert started(TimmEncoder(3, SIZE, "vit_tiny", None), 2).places.vectors.shape == (4, 5)
+    assert TimmEncoder(3, SIZE, "of_one_size", None).grid == (2, 2)
+
+
+def test_a_map_with_the_features_last_is_turned() -> None:
+    x = PICTURES[..., :8] / 127.5 - 1
+    colours = (0.5,) * 3, (0.5,) * 3
+    body = Body(nn.Identity(), lambda body, y: body(y).permute(0, 2, 3, 1), colours, 3, 0)
+    torch.testing.assert_close(body(x), x)
 
 
 @pytest.mark.usefixtures("libraries")
@@ -204,6 +210,9 @@ def test_random_weights_of_a_library_follow_the_seed() -> None:
     one, same, other = (started(TorchvisionEncoder(3, SIZE, "resnet18", None), seed) for seed in (1, 1, 2))
     assert torch.equal(one.features(PICTURES), same.features(PICTURES))
     assert not torch.equal(one.features(PICTURES), other.features(PICTURES))
+    for encoder in (one, other):
+        encoder.reset_features()
+    assert torch.equal(one.features(PICTURES), other.features(PICTURES))
 
 
 @pytest.mark.usefixtures("libraries")
