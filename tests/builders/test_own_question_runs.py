@@ -13,6 +13,7 @@ import torch
 from pyarrow import parquet
 
 from lightning_seq.cli.main import main
+from lightning_seq.records.questions import AskedQuestions
 from lightning_seq.records.record import Record, read
 from lightning_seq.tasks.visual_questions import _among
 from tests.data.given_questions import COCO, COLOURS, csv_lines, vqa_files, write_pictures
@@ -67,6 +68,11 @@ def test_answers_that_training_does_not_have_count_as_wrong(trained: tuple[Recor
     assert record.metrics["test/accuracy_yes_no"] == pytest.approx(np.mean(of_kind))
     assert record.metrics["test/macro_f1"] + 1 > 0
     assert "vqa_accuracy" not in rows[0]
+
+
+def test_answers_without_a_score_are_shown_first(trained: tuple[Record, list[dict[str, Any]]], own: Path) -> None:
+    shown = AskedQuestions.read(own / "runs" / "own" / "gru-seed1" / "test_questions.json").questions
+    assert [(one.target, one.truth) for one in shown[:2]] == [("a forest", 0.0), ("perhaps", 0.0)]
 
 
 def test_the_best_of_the_choices_and_the_rank_of_the_answer(trained: tuple[Record, list[dict[str, Any]]]) -> None:
