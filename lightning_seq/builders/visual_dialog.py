@@ -132,11 +132,10 @@ def baseline(data: VisualDialogData, task: VisualDialog) -> Mapping[str, float]:
     values = {"exact_match": float((test.answers == counts.argmax()).mean())} if task.model.writer is not None else {}
     if not task.candidates:
         return values
-    candidates = torch.from_numpy(test.candidates)
-    real = candidates >= 0
-    scores = torch.from_numpy(counts[test.candidates]).double().masked_fill(~real, -1.0)
-    right = right_places(candidates, torch.from_numpy(test.answers))
-    found = torch.bincount(ranks(scores, right, real) - 1, minlength=task.candidates)
+    candidates = torch.tensor(test.candidates)
+    scores = torch.from_numpy(counts[test.candidates]).double()
+    right = right_places(candidates, torch.tensor(test.answers))
+    found = torch.bincount(ranks(scores, right, candidates >= 0) - 1, minlength=task.candidates)
     return {name: float(value) for name, value in of_counts(found[None]).items()} | values
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,12 @@ import pytest
 from PIL import Image
 from pyarrow import parquet
 
-from lightning_seq.builders.captioning import Description
+from lightning_seq.builders.captioning import Description, _difficulty
 from lightning_seq.cli.main import main
 from lightning_seq.inference import caption
 from lightning_seq.records.captions import Captions, ScoredCaptions
 from lightning_seq.records.record import read
+from lightning_seq.text.vocabulary import EOS
 from tests.runs import TINY, write_csv
 
 Refused = Callable[..., str]
@@ -59,13 +61,21 @@ def test_a_run_and_what_it_leaves(trained: dict[str, Path]) -> None:
     assert Captions.read(trained["captioner"] / "captions.json").grid is None
 
 
+def test_difficulty_is_that_of_the_first_caption() -> None:
+    flat, offsets = np.array([5, 6, EOS, 7, EOS, 8, 9, 10, EOS]), np.array([0, 3, 5, 9])
+    split = SimpleNamespace(captions=SimpleNamespace(flat=flat, offsets=offsets), first=np.array([0, 2, 3]))
+    vocabulary = SimpleNamespace(counts=[1] * 11, has_specials=True)
+    data: Any = SimpleNamespace(prepared=SimpleNamespace(splits={"test": split}, vocabulary=vocabulary))
+    assert _difficulty(data)["length"].tolist() == [2, 3]
+
+
 def test_one_picture(trained: dict[str, Path], photo: Path, tmp_path: Path, capsys: Any) -> None:
     checkpoint = f"checkpoint={trained['captioner_attention']}"
     numbers, frames, rows = tmp_path / "maps.json", tmp_path / "maps.png", tmp_path / "rows.jsonl"
-    assert main(["caption", checkpoint, f"image={photo}", f"attention_out={numbers}"]) == 0
-    said = capsys.readouterr().out
-    (held,) = json.loads(numbers.read_text())
-    assert said == " ".join(held["words"]) + "\n"
+    assert main(["caption", checkpoint, f"image={photo}", f"attention_out={numbers}", "n_best=2"]) == 0
+    said = capsys.readouterr().out.splitlines()
+    held, second = json.loads(numbers.read_text())
+    assert said == [" ".join(one["words"]) for one in (held, second)]
     assert (held["image"], held["grid"]) == (str(photo), [6, 6])
     assert len(held["weights"]) == len(held["words"])
     assert all(len(row) == 36 and sum(row) == pytest.approx(1, abs=0.02) for row in held["weights"])

@@ -210,7 +210,8 @@ def test_random_weights_of_a_library_follow_the_seed() -> None:
     one, same, other = (started(TorchvisionEncoder(3, SIZE, "resnet18", None), seed) for seed in (1, 1, 2))
     assert torch.equal(one.features(PICTURES), same.features(PICTURES))
     assert not torch.equal(one.features(PICTURES), other.features(PICTURES))
-    for encoder in (one, other):
+    for seed, encoder in enumerate((one, other)):
+        torch.manual_seed(seed)
         encoder.reset_features()
     assert torch.equal(one.features(PICTURES), other.features(PICTURES))
 
