@@ -14,16 +14,16 @@ from lightning_seq.errors import UserError
 from lightning_seq.models.picture.encoder import PictureEncoder
 
 LEFT_OUT = ("weights", "frozen", "width")
-"""Keys of an encoder that do not change its features, or whose effect its weights show."""
+"""Settings that do not change the features; the fingerprint covers the weights themselves."""
 
 
 class FrozenFeatures:
-    """The features of an encoder whose layers are the same for every seed of a run; see `data.FeatureMaker`."""
+    """The features of a frozen encoder whose layers are the same for every seed of a run; see `data.FeatureMaker`."""
 
     def __init__(self, encoder: PictureEncoder, settings: Config, device: str = "cpu") -> None:
         encoder.reset_features()
         self.name = str(settings.get("name") or type(encoder).__name__)
-        self.encoder, self.device = encoder.eval().to(device), device
+        self.encoder, self.device = encoder.to(device), device
         self.shape = encoder.grid[0] * encoder.grid[1], encoder.features_size
         kept = {key: value for key, value in settings.items() if key not in LEFT_OUT}
         digest = hashlib.sha256(json.dumps(kept, sort_keys=True).encode())

@@ -9,8 +9,9 @@ SHOWN, EXTREME = 40, 6
 
 
 def shown_examples(order: Sequence[int]) -> list[tuple[int, bool]]:
-    """Of N examples those that are shown, in this order, and whether the data alone chose them: they are spread over
-    the split, the same for all runs; the others are a run's worst and best.
+    """The shown ones of N examples, the worst first, each with whether all runs show it.
+
+    All runs show the same examples, spread over the split; each run also shows its worst and its best.
 
     order: 0 to N - 1, the worst first.
     """

@@ -126,16 +126,16 @@ def _ranking(texts: KeptTexts, candidates: np.ndarray, scores: Sequence[float]) 
 
 def baseline(data: VisualDialogData, task: VisualDialog) -> Mapping[str, float]:
     """Candidates by their frequency as answers of the train split; of written answers the most frequent one."""
-    from lightning_seq.metrics.ranks import of_counts, ranks  # it imports torchmetrics
+    from lightning_seq.metrics.ranks import of_counts, ranks, right_places  # it imports torchmetrics
 
     test, counts = data.prepared.splits["test"], data.prepared.frequencies()
     values = {"exact_match": float((test.answers == counts.argmax()).mean())} if task.model.writer is not None else {}
     if not task.candidates:
         return values
-    real = torch.from_numpy(test.candidates >= 0)
-    scores = torch.from_numpy(counts[test.candidates]).double().masked_fill(~real, -1.0)
-    right = torch.from_numpy((test.candidates == test.answers[:, None]).argmax(1))
-    found = torch.bincount(ranks(scores, right, real) - 1, minlength=task.candidates)
+    candidates = torch.tensor(test.candidates)
+    scores = torch.from_numpy(counts[test.candidates]).double()
+    right = right_places(candidates, torch.tensor(test.answers))
+    found = torch.bincount(ranks(scores, right, candidates >= 0) - 1, minlength=task.candidates)
     return {name: float(value) for name, value in of_counts(found[None]).items()} | values
 
 

@@ -127,7 +127,7 @@ def predictions(loaded: Loaded, texts: Sequence[str], top_k: int, first: int = 1
     first; of a line with choices those alone, with the probability 0 for one that training does not have."""
     scores, names = loaded.probabilities(texts, first), loaded.spec.targets_as(Answer).names
     for text, row, best in zip(texts, scores.tolist(), ranked(scores, names, top_k, "answer"), strict=True):
-        choices = loaded.reader.choices(text)
+        choices = loaded.reader.choices_in(text)
         yield {"text": text, "predictions": among(choices, names, row, top_k) if choices else best}
 
 

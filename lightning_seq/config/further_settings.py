@@ -1,4 +1,4 @@
-"""Settings that a class has besides those of its constructor."""
+"""Settings of classes that are no arguments of their constructors."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class Answered:
 def answered(
     loaded: Loaded, image: Path, question: str, listed: str = "", top_k: int = 1, attention: bool = False
 ) -> Answered:
-    """listed: the answers to choose from, with `|` between them; all if there is none.
+    """listed: the answers to choose from, with `|` between them; empty: all answers.
     attention: whether the weights are needed.
 
     Raises UserError for another kind of model, for too many answers, for attention of a model without it, and for a
@@ -53,9 +53,10 @@ def answered(
         )
     names = loaded.spec.targets_as(Answer).names
     probabilities = model.head(joined).softmax(-1)
-    (best,) = ranked(probabilities, names, most, "answer")
-    if named := loaded.reader.choices(f"\t\t{listed}"):
+    if named := loaded.reader.choices(listed):
         best = among(named, names, probabilities[0].tolist(), most)
+    else:
+        (best,) = ranked(probabilities, names, most, "answer")
     looks = None if weights is None else rounded(weights[0])
     words = [f"look {number}" for number in range(1, len(looks or []) + 1)]
     return Answered(best, batch.extra[PICTURES][0].numpy(), words, looks, note.text if note else None)

@@ -20,6 +20,11 @@ def ranks(scores: Float[Tensor, "B C"], right: Int[Tensor, "B"], real: Bool[Tens
     return real.sum(1) - ((scores < own) & real).sum(1)
 
 
+def right_places(candidates: Int[Tensor, "B C"], targets: Int[Tensor, "B"]) -> Int[Tensor, "B"]:
+    """The first place of each target among its candidates; 0 if it is not one of them."""
+    return (candidates == targets[:, None]).int().argmax(1)
+
+
 def of_counts(counts: Int[Tensor, "turns candidates"]) -> dict[str, Tensor]:
     """`mrr` (the mean of 1/rank), `recall_at_1 recall_at_5 recall_at_10` (the share of ranks up to 1, 5, 10) and
     `mean_rank` (Das et al. 2017, sec. 5); of several turns also `mrr_turn_1` and so on, NaN for one without an example.

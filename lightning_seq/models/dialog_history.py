@@ -48,7 +48,7 @@ class History(nn.Module, ABC):
     def forward(
         self, history: Int[Tensor, "B K T"], question: Float[Tensor, "B Q"], embed: Embed
     ) -> tuple[Float[Tensor, "B D"], Tensor | None]:
-        """The vectors, and the attention to the facts, `[B, K]` or None. question: the vector of the turn's own."""
+        """The vectors, and the attention to the facts, `[B, K]` or None. question: the vector of the question."""
 
 
 class Late(History):

@@ -26,7 +26,6 @@ from lightning_seq.models.softmax import token_scores
 from lightning_seq.models.translator import Translator
 from lightning_seq.spec import Batch
 from lightning_seq.tasks.detokenizer import Detokenizer
-from lightning_seq.tasks.gather import gather_rows
 from lightning_seq.tasks.schedule import MakeOptimizer, Schedule
 from lightning_seq.tasks.task import SPLITS, Task, at_end
 from lightning_seq.tasks.teacher_forcing import TeacherForcing
@@ -180,7 +179,7 @@ class SequenceToSequence(Task):
     def on_test_epoch_end(self) -> None:
         super().on_test_epoch_end()
         if self.full_predictions:
-            rows = self._gathered(self._searched, 3, torch.float64)
+            rows = self.gathered(self._searched, 3, torch.float64).tolist()
             self.searched = {int(number): (log_probability, score) for number, log_probability, score in rows}
 
     def _score_targets(self, batch: Batch, split: str) -> tuple[Tensor | None, Tensor]:
@@ -247,8 +246,8 @@ class SequenceToSequence(Task):
 
     def _gathered_output(self) -> list[tuple[int, float, list[int]]]:
         """The output of all ranks: (sentence, nats per token, symbols), in the order of the sentences, each once."""
-        rows = self._gathered(self._rows, 3, torch.int64)
-        losses = self._gathered(self._losses, 2, torch.float64)
+        rows = self.gathered(self._rows, 3, torch.int64).tolist()
+        losses = self.gathered(self._losses, 2, torch.float64).tolist()
         self._rows.clear()
         self._losses.clear()
         tokens: dict[int, dict[int, int]] = {}
@@ -259,7 +258,3 @@ class SequenceToSequence(Task):
             (number, by_sentence[number], [token for _, token in sorted(tokens[number].items())])
             for number in sorted(tokens)
         ]
-
-    def _gathered(self, parts: list[Tensor], columns: int, dtype: torch.dtype) -> list[list[float]]:
-        rows = torch.cat(parts) if parts else torch.empty(0, columns, dtype=dtype)
-        return gather_rows(rows.to(self.device), self.world).tolist()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import torch
@@ -126,6 +126,11 @@ class Task(Module, ABC):
         self._log_split("test")
         if self._rows:
             self.predictions = self.in_order(gather_rows(torch.cat(self._rows), self.world).cpu())
+
+    def gathered(self, parts: Sequence[Tensor], columns: int, dtype: torch.dtype) -> Tensor:
+        """The rows of these parts, `[N, columns]`, of all ranks; a rank may have none."""
+        rows = torch.cat([*parts]) if parts else torch.empty(0, columns, dtype=dtype)
+        return gather_rows(rows.to(self.device), self.world)
 
     def in_order(self, rows: Tensor) -> Tensor:
         """The rows of all ranks in the order of `predictions`."""

@@ -12,13 +12,12 @@ from torch.nn import functional
 from lightning_seq.errors import UserError
 from lightning_seq.metrics.by_kind import AccuracyByKind
 from lightning_seq.metrics.means import Means
-from lightning_seq.metrics.ranks import Ranks, ranks
+from lightning_seq.metrics.ranks import Ranks, ranks, right_places
 from lightning_seq.models.dialog_answerer import DialogAnswerer
 from lightning_seq.models.search import greedy
 from lightning_seq.models.translator import Translator
 from lightning_seq.models.vector_writer import one_step
 from lightning_seq.spec import ANSWERS, CANDIDATES, HISTORY, KINDS, PICTURES, TURNS, Batch
-from lightning_seq.tasks.gather import gather_rows
 from lightning_seq.tasks.schedule import MakeOptimizer, Schedule
 from lightning_seq.tasks.task import Task
 from lightning_seq.text.vocabulary import PAD
@@ -103,7 +102,7 @@ class VisualDialog(Task):
         """`[B, C]` the scores, -inf for padding, `[B]` the place of the right one, `[B, C]` False for padding."""
         places, answers = batch.extra[CANDIDATES], batch.extra[ANSWERS][0]
         real = places >= 0
-        right = (places == batch.targets[:, None]).int().argmax(1)
+        right = right_places(places, batch.targets)
         if self.model.answers is not None:
             scores = self.model.scores(context, answers).gather(1, places.clamp(min=0))
             return scores.masked_fill(~real, float("-inf")), right, real
@@ -214,12 +213,8 @@ class VisualDialog(Task):
         super().on_test_epoch_end()
         self.written, self.scores = {}, {}
         if self.model.writer is not None:
-            for number, _, token in sorted(map(tuple, self._gathered(self._tokens, 3, torch.int64).tolist())):
+            for number, _, token in sorted(map(tuple, self.gathered(self._tokens, 3, torch.int64).tolist())):
                 self.written.setdefault(number, []).append(token)
         if self.full_predictions and self.candidates:
-            rows = self._gathered(self._scores, 1 + self.candidates, torch.float64)
+            rows = self.gathered(self._scores, 1 + self.candidates, torch.float64)
             self.scores = {int(number): scores for number, *scores in rows.tolist()}
-
-    def _gathered(self, parts: list[Tensor], columns: int, dtype: torch.dtype) -> Tensor:
-        rows = torch.cat(parts) if parts else torch.empty(0, columns, dtype=dtype)
-        return gather_rows(rows.to(self.device), self.world)

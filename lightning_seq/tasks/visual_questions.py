@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from lightning_seq.metrics.by_kind import AccuracyByKind
 from lightning_seq.metrics.means import Means
+from lightning_seq.metrics.ranks import ranks, right_places
 from lightning_seq.spec import AGREEMENT, ANNOTATED, CHOICES, KINDS, PICTURES, Batch
 from lightning_seq.tasks.classification import SequenceClassification
 
@@ -21,7 +22,7 @@ class VisualQuestions(SequenceClassification):
     classes: C + 1: one more than the model has scores, for answers that it cannot give. They count as wrong, and not in
              the loss.
 
-    Logged besides, under `test/`:
+    Also logged, under `test/`:
     accuracy_KIND:     for each kind of question, if kinds are known.
     accuracy_shuffled: the accuracy for the same questions with their words in a random order.
     unknown_answers:   the share of questions with an answer that the model cannot give, if there are any.
@@ -37,7 +38,7 @@ class VisualQuestions(SequenceClassification):
     def know_questions(self, kinds: Sequence[str], *others: str) -> None:
         """Measure what the questions have in a test; call it before one.
 
-        kinds: the names of the kinds of questions, by number; others: of the logged values those that there are.
+        kinds: the names of the kinds of questions, by number; others: the names of further values to log.
         """
         self.by_kind = AccuracyByKind(kinds) if len(kinds) > 1 else None
         self.others = Means("accuracy_shuffled", *others)
@@ -74,8 +75,8 @@ class VisualQuestions(SequenceClassification):
         columns: list[Tensor] = []
         if CHOICES in extra:
             choice, rank = _among(scores[counts], batch.targets[counts], extra[CHOICES][counts])
-            ranks = rank[~rank.isnan()]
-            values |= {"accuracy_choices": (ranks == 1).float(), "mrr": 1 / ranks}
+            asked = rank[~rank.isnan()]
+            values |= {"accuracy_choices": (asked == 1).float(), "mrr": 1 / asked}
             columns = [choice, rank]
         self.others.update(**{name: value for name, value in values.items() if name in self.others})
         return columns
@@ -99,13 +100,13 @@ def _among(
     choices: below 0 in the padding; C for answers without a score.
     """
     known = functional.pad(scores.float(), (0, 1), value=float("-inf"))
-    listed, none = choices >= 0, torch.full_like(targets, float("nan"), dtype=torch.float32)
+    listed = choices >= 0
     values = known.gather(1, choices.clamp(min=0))
     best = torch.where(listed, values.nan_to_num(neginf=torch.finfo(values.dtype).min), -torch.inf).argmax(1)
-    rank = (listed & (values >= known.gather(1, targets[:, None]))).sum(1)
+    rank = ranks(values, right_places(choices, targets), listed)
     asked = listed.any(1)
     choice = choices.gather(1, best[:, None])[:, 0]
-    return torch.where(asked, choice.float(), none), torch.where(asked, rank.float(), none)
+    return torch.where(asked, choice.float(), torch.nan), torch.where(asked, rank.float(), torch.nan)
 
 
 def _shuffled(mask: Tensor, ids: Tensor) -> Tensor:

@@ -77,6 +77,11 @@ def test_answers_that_training_does_not_have_count_as_wrong(
     assert [(one.target, one.truth) for one in shown[:2]] == [("a forest", 0.0), ("perhaps", 0.0)]
 
 
+def test_answers_without_a_score_are_shown_first(trained: tuple[Record, list[dict[str, Any]]], own: Path) -> None:
+    shown = AskedQuestions.read(own / "runs" / "own" / "gru-seed1" / "test_questions.json").questions
+    assert [(one.target, one.truth) for one in shown[:2]] == [("a forest", 0.0), ("perhaps", 0.0)]
+
+
 def test_the_best_of_the_choices_and_the_rank_of_the_answer(trained: tuple[Record, list[dict[str, Any]]]) -> None:
     record, rows = trained
     ranks = []
@@ -93,13 +98,13 @@ def test_the_best_of_the_choices_and_the_rank_of_the_answer(trained: tuple[Recor
 
 
 def test_ties_are_lost_and_unknown_choices_come_last() -> None:
-    scores = torch.tensor([[1.0, 1.0, 0.0], [3.0, 2.0, 1.0], [3.0, 2.0, 1.0], [0.0, 0.0, 1.0]])
-    choices = torch.tensor([[0, 1, -1], [2, 3, 1], [3, 3, -1], [-1, -1, -1]])
-    choice, rank = _among(scores, torch.tensor([0, 2, 3, 1]), choices)
-    assert choice[:3].tolist() == [0, 1, 3]
-    assert rank[:3].tolist() == [2, 2, 2]
-    assert choice[3].isnan()
-    assert rank[3].isnan()
+    scores = torch.tensor([[1.0, 1.0, 0.0], [3.0, 2.0, 1.0], [3.0, 2.0, 1.0], [torch.nan] * 3, [0.0, 0.0, 1.0]])
+    choices = torch.tensor([[0, 1, -1], [2, 3, 1], [3, 3, -1], [0, 1, -1], [-1, -1, -1]])
+    choice, rank = _among(scores, torch.tensor([0, 2, 3, 0, 1]), choices)
+    assert choice[:4].tolist() == [0, 1, 3, 0]
+    assert rank[:4].tolist() == [2, 2, 2, 2]  # without scores the answer is last
+    assert choice[4].isnan()
+    assert rank[4].isnan()
 
 
 def test_tables_define_what_they_show(trained: tuple[Record, list[dict[str, Any]]], own: Path) -> None:

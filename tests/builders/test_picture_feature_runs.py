@@ -12,9 +12,11 @@ import pytest
 import torch
 from PIL import Image
 
+from lightning_seq.builders.features import FrozenFeatures
 from lightning_seq.cli.main import main
 from lightning_seq.inference.load import load
 from lightning_seq.models.picture.cnn import ConvolutionalEncoder
+from lightning_seq.models.picture.patches import PatchEncoder
 from lightning_seq.records.record import read
 from tests.runs import TINY
 
@@ -63,6 +65,20 @@ def test_a_captioner_on_features(place: Path, photo: Path, capsys: Any) -> None:
     assert main(["predict", f"checkpoint={one}", f"text={photo}", "top_k=2"]) == 0
     (row,) = map(json.loads, capsys.readouterr().out.splitlines())
     assert [best["caption"] for best in row["predictions"]] == said
+
+
+def test_the_fingerprint_of_features_covers_settings_and_weights(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{name}.pt" for name in ("one", "same", "other")]
+    for path, value in zip(paths, (1.0, 1.0, 2.0), strict=True):
+        torch.save({"weight": torch.full((4, 3, 8, 8), value), "bias": torch.zeros(4)}, path)
+
+    def fingerprint(path: Path, **settings: object) -> str:
+        encoder = PatchEncoder(3, (16, 16), 8, 4, str(path), frozen=True)
+        return FrozenFeatures(encoder, {"weights": str(path), **settings}).fingerprint
+
+    one, same, other = map(fingerprint, paths)
+    assert one == same != other
+    assert fingerprint(paths[0], fit="crop") != one
 
 
 def test_weights_of_a_captioner_in_an_answerer(place: Path, photo: Path, capsys: Any) -> None:

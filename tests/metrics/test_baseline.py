@@ -11,9 +11,10 @@ import pytest
 import torch
 
 from lightning_seq.builders import classification, tagging
+from lightning_seq.builders.asked_questions import _chances
 from lightning_seq.metrics.baseline import bit_frequencies, frequent_bits, majority, mean_values, nearest, unigram
 from lightning_seq.metrics.classification import classification_metrics
-from lightning_seq.spec import Class, DataSpec, Tags, Tokens
+from lightning_seq.spec import Answer, Class, DataSpec, Tags, Tokens
 
 TRAIN, TEST = np.array([0, 1, 1, 2]), np.array([1, 1, 0, 3])
 
@@ -81,6 +82,21 @@ def test_a_relation_is_right_with_its_direction_alone() -> None:
     task: Any = None
     metrics = classification.baseline(data, task)
     assert metrics == pytest.approx({"relation_f1": 1 / 5, "accuracy": 1 / 3, "macro_f1": 1 / 6})
+
+
+def test_the_chance_of_a_kind_that_training_lacks_is_that_of_all_kinds() -> None:
+    def split(answers: list[int], kinds: list[int]) -> SimpleNamespace:
+        return SimpleNamespace(answers=np.array(answers), kinds=np.array(kinds))
+
+    data: Any = SimpleNamespace(
+        spec=DataSpec(Tokens(()), Answer(("no", "yes"))),
+        prepared=SimpleNamespace(
+            kinds=("a", "b", "c"), splits={"train": split([1, 1, 0], [0, 0, 0]), "test": split([0, 1, 1], [0, 1, 1])}
+        ),
+    )
+    chance, kinds = _chances(data)
+    assert chance == pytest.approx(2 / 3)
+    assert [(kind.name, kind.n, kind.chance) for kind in kinds] == [("a", 1, 0.0), ("b", 2, 1.0)]
 
 
 def test_the_nearest_row_is_that_of_the_largest_cosine_around_the_mean() -> None:

@@ -49,11 +49,16 @@ def install(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def create(name: str, pretrained: bool = False, num_classes: int = 1000, **options: Any) -> nn.Module:
         assert num_classes == 0
+        if name == "of_one_size" and options:
+            raise TypeError("unexpected keyword argument")
+        assert list(options) == ["img_size"] * (name == "vit_tiny")
         if pretrained:
             raise OSError("no network")
         return Transformer()
 
-    def get(name: str, weights: str | None = None) -> nn.Module:
+    def get(name: str, weights: str | None = None, **options: object) -> nn.Module:
+        of_name = {"vit_tiny": {"image_size": 16}, "googlenet": {"init_weights": False} if weights is None else {}}
+        assert options == of_name.get(name, {})
         network = Network()
         if weights == "DEFAULT":
             with torch.no_grad():
@@ -69,9 +74,11 @@ def install(monkeypatch: pytest.MonkeyPatch) -> None:
     extraction = SimpleNamespace(
         get_graph_node_names=lambda network, suppress_diff_warning: (names, names), create_feature_extractor=cut
     )
-    models = SimpleNamespace(list_models=lambda module: ["resnet18", "resnet50"], get_model=get)
+    models = SimpleNamespace(
+        list_models=lambda module: ["resnet18", "resnet50", "googlenet", "vit_tiny"], get_model=get
+    )
     timm = SimpleNamespace(
-        is_model=lambda name: name == "vit_tiny", list_models=lambda: ["vit_tiny"], create_model=create
+        is_model=lambda name: name in ("vit_tiny", "of_one_size"), list_models=lambda: ["vit_tiny"], create_model=create
     )
     parts: dict[str, Any] = {
         "torchvision": ModuleType("torchvision"),

@@ -7,11 +7,13 @@ from lightning_seq.cells.gru import GRUCell
 from lightning_seq.cells.init import Initialisation
 from lightning_seq.embeddings.layer import Embedding, OneHot
 from lightning_seq.errors import UserError
+from lightning_seq.models import dialog_answerer
 from lightning_seq.models.dialog_answerer import DialogAnswerer
-from lightning_seq.models.dialog_history import HISTORIES, Hierarchical, Late, MemoryNetwork
+from lightning_seq.models.dialog_history import HISTORIES, OLDEST, Hierarchical, Late, MemoryNetwork
 from lightning_seq.models.encoder import Encoder
 from lightning_seq.models.parameters import count_parameters
 from lightning_seq.models.picture.cnn import ConvolutionalEncoder
+from lightning_seq.models.pooling import POOLINGS
 from lightning_seq.models.recurrent import RecurrentEncoder
 from lightning_seq.models.search import greedy, score_targets
 from lightning_seq.models.translator import Translator
@@ -115,7 +117,7 @@ def test_the_hierarchy_reads_facts_then_turns() -> None:
     made, _ = history(HISTORY, torch.zeros(B, H), embed)
     facts = torch.stack([last(history.facts, embed(HISTORY[2, 0])), last(history.facts, embed(HISTORY[2, 1, :2]))])
     torch.testing.assert_close(made[2], last(history.turns, facts))
-    assert history.turns.width == H
+    assert isinstance(history.turns.pooling, POOLINGS["last"])
 
 
 def test_the_memory_network_is_its_equations() -> None:
@@ -125,6 +127,10 @@ def test_the_memory_network_is_its_equations() -> None:
     assert weights is not None
     torch.testing.assert_close(weights.sum(1), torch.ones(B))
     assert weights[1].tolist() == [1, 0, 0]
+    many = HISTORY[:1, :1].expand(1, OLDEST + 2, S)
+    _, old = history(many, question[:1], embed)
+    torch.testing.assert_close(old[0, :3], old[0, :1].expand(3))
+    assert not torch.isclose(old[0, 2], old[0, 3])
     assert weights[2, 2] == 0
     facts = torch.stack([last(history.facts, embed(HISTORY[2, 0])), last(history.facts, embed(HISTORY[2, 1, :2]))])
     memory = facts + torch.stack([history.ages[1], history.ages[0]])
@@ -142,7 +148,7 @@ def test_a_ranked_score_is_a_dot_product() -> None:
         torch.testing.assert_close(scores(model)[:, place], context @ vector)
 
 
-def test_the_likelihood_of_a_written_answer_is_that_of_its_words_step_by_step() -> None:
+def test_the_likelihood_of_a_written_answer_is_that_of_its_words_step_by_step(monkeypatch: pytest.MonkeyPatch) -> None:
     model = answerer(answers="written")
     context, *_ = model.context(INPUTS, MASK, PICTURES, HISTORY)
     made = scores(model)
@@ -152,6 +158,8 @@ def test_the_likelihood_of_a_written_answer_is_that_of_its_words_step_by_step() 
         torch.testing.assert_close(made[:, place], steps.sum(1))
     rows, places = torch.tensor([2, 0]), torch.tensor([1, 3])
     torch.testing.assert_close(model.likelihoods(context, REPLIES, rows, places), made[rows, places])
+    monkeypatch.setattr(dialog_answerer, "POSITIONS", 2 * REPLIES.shape[1] + 1)
+    torch.testing.assert_close(scores(model), made)  # two answers at once
 
 
 def test_a_written_answer_is_the_likeliest_word_by_word() -> None:

@@ -15,7 +15,7 @@ from lightning_seq.cells.init import Initialisation
 from lightning_seq.errors import UserError
 from lightning_seq.models.picture.cnn import ConvolutionalEncoder
 from lightning_seq.models.picture.encoder import PictureEncoder
-from lightning_seq.models.picture.external import TimmEncoder, TorchvisionEncoder
+from lightning_seq.models.picture.external import Body, TimmEncoder, TorchvisionEncoder
 from lightning_seq.models.picture.patches import PatchEncoder
 from tests.models.external_encoders import Network, Transformer, install
 
@@ -149,6 +149,7 @@ def test_an_encoder_of_torchvision_ends_before_its_pooling(tmp_path: Path) -> No
     torch.save(network.state_dict(), path)
     encoder = started(TorchvisionEncoder(3, SIZE, "resnet18", str(path), width=7))
     assert (encoder.grid, encoder.output_size, encoder.features_size) == ((4, 4), 7, 6)
+    assert {name.split(".")[0] for name in encoder.state_dict()} == {"layers", "projection", "places"}
     mean = torch.tensor([0.485, 0.456, 0.406])[:, None, None]
     deviation = torch.tensor([0.229, 0.224, 0.225])[:, None, None]
     maps = network.eval().bn1(network.conv1((PICTURES / 255 - mean) / deviation)).relu()
@@ -157,6 +158,13 @@ def test_an_encoder_of_torchvision_ends_before_its_pooling(tmp_path: Path) -> No
     grey.reset_layers()
     same = grey.features(PICTURES[:, :1]), encoder.features(PICTURES[:, :1].expand(-1, 3, -1, -1))
     torch.testing.assert_close(*same)
+
+
+@pytest.mark.usefixtures("libraries")
+@pytest.mark.parametrize(("name", "mean"), [("googlenet", 0.5), ("vit_tiny", 0.485)])
+def test_options_and_colours_of_encoders_of_torchvision(name: str, mean: float) -> None:
+    encoder = started(TorchvisionEncoder(3, SIZE, name, "pretrained"))
+    assert float(encoder.get_buffer("layers.mean")[0]) == pytest.approx(mean)
 
 
 @pytest.mark.usefixtures("libraries")
@@ -186,9 +194,15 @@ def test_an_encoder_of_timm_leaves_the_class_token_out() -> None:
     wide = PICTURES.repeat(1, 1, 1, 2)
     expected = network.embed(wide / 127.5 - 1).flatten(2).transpose(1, 2)
     torch.testing.assert_close(encoder.features(wide), expected, rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(
-        started(TimmEncoder(3, SIZE, "vit_tiny", None), 2).places.vectors.shape, torch.Size([4, 5])
-    )
+    assert started(TimmEncoder(3, SIZE, "vit_tiny", None), 2).places.vectors.shape == (4, 5)
+    assert TimmEncoder(3, SIZE, "of_one_size", None).grid == (2, 2)
+
+
+def test_a_map_with_the_features_last_is_turned() -> None:
+    x = PICTURES[..., :8] / 127.5 - 1
+    colours = (0.5,) * 3, (0.5,) * 3
+    body = Body(nn.Identity(), lambda body, y: body(y).permute(0, 2, 3, 1), colours, 3, 0)
+    torch.testing.assert_close(body(x), x)
 
 
 @pytest.mark.usefixtures("libraries")
@@ -196,6 +210,10 @@ def test_random_weights_of_a_library_follow_the_seed() -> None:
     one, same, other = (started(TorchvisionEncoder(3, SIZE, "resnet18", None), seed) for seed in (1, 1, 2))
     assert torch.equal(one.features(PICTURES), same.features(PICTURES))
     assert not torch.equal(one.features(PICTURES), other.features(PICTURES))
+    for seed, encoder in enumerate((one, other)):
+        torch.manual_seed(seed)
+        encoder.reset_features()
+    assert torch.equal(one.features(PICTURES), other.features(PICTURES))
 
 
 @pytest.mark.usefixtures("libraries")

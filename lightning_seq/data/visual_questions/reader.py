@@ -33,9 +33,12 @@ class QuestionReader(PictureFileReader):
     max_length: int | None = None
     normalise_answers: str = "none"
 
-    def choices(self, text: str) -> dict[str, str]:
-        """The answers to choose from in a line, as they are written, with their normalised form; empty without."""
-        *_, listed = (text.split("\t") + [""] * 2)[:3]
+    def choices_in(self, text: str) -> dict[str, str]:
+        """See `choices`, of a line; empty without."""
+        return self.choices([*text.split("\t"), "", ""][2])
+
+    def choices(self, listed: str) -> dict[str, str]:
+        """Answers with `|` between them, as they are written, with their normalised form."""
         written = filter(None, map(str.strip, listed.split("|")))
         return {choice: NORMALISERS[self.normalise_answers](choice) for choice in written}
 

@@ -40,9 +40,8 @@ class ConvolutionalEncoder(PictureEncoder):
         layers: list[nn.Module] = []
         before = channels
         for index, width in enumerate(widths):
-            layers += (
-                [nn.MaxPool2d(2), nn.ReLU(inplace=True)] if index else []
-            )  # the same as ReLU and pooling, with less
+            if index:
+                layers += [nn.MaxPool2d(2), nn.ReLU(inplace=True)]  # equals ReLU before pooling, for fewer values
             layers += [nn.Conv2d(before, width, 3, padding=1, bias=False), normalised(width)]
             before = width
         layers.append(nn.ReLU(inplace=True))

@@ -20,7 +20,7 @@ class PictureEncoder(nn.Module):
 
         v_s = W f(x)_s + b + p_s,  s = row · columns + column
 
-    x is the picture in -1 to 1; W and b are there only for frozen layers, or if `width` is given; p `[S, D]` are
+    x is the picture in -1 to 1; W and b exist only for frozen layers, or if `width` is given; p `[S, D]` are
     learned vectors of the places, see `Places`. Instead of pictures it also takes f(x), which `features` made before.
 
     channels, size: of the pictures: their number of colours, their height and width.

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from types import ModuleType
+from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
 
 from lightning_seq.errors import UserError, first_line, install, near
 from lightning_seq.models.picture.encoder import PictureEncoder, unfit
-from lightning_seq.models.picture.weights import fill, read_weights
+from lightning_seq.models.picture.weights import fill, load_weights
 from lightning_seq.value_types import Size
 
 PRETRAINED = "pretrained"
@@ -20,8 +22,10 @@ IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 HALF = (0.5,) * 3, (0.5,) * 3
 POOLING = re.compile(r"(^|\.|_)(avgpool|adaptive_avg_pool2d|mean)(_\d+)?$")
 """Names of the layers that pool a map in torchvision's encoders."""
-Colours = tuple[tuple[float, ...], tuple[float, ...]]
+Colours: TypeAlias = tuple[tuple[float, ...], tuple[float, ...]]
 """Mean and standard deviation of red, green and blue in the library's training."""
+Make: TypeAlias = Callable[[bool], nn.Module]
+"""Makes a library's network, pretrained or with random weights."""
 
 
 class Body(nn.Module):
@@ -53,51 +57,17 @@ class Body(nn.Module):
         return y if y.shape[1] == self.features else y.permute(0, 3, 1, 2)
 
 
-class LibraryEncoder(PictureEncoder):
+class LibraryEncoder(PictureEncoder, ABC):
     """An encoder of a library, up to its last map of features.
 
-    make:    makes the library's network, pretrained or with random weights.
-    body:    see `Body`.
+    name:    of the encoder in the library.
     weights: `pretrained`, the library's own, which it downloads; a file, see `PictureEncoder`; None: random ones.
     frozen, width: see `PictureEncoder`.
+
+    Raises UserError without the library, and for a name that it does not have.
     """
 
     resets_submodules = True
-
-    def __init__(
-        self,
-        channels: int,
-        size: tuple[int, int],
-        make: Callable[[bool], nn.Module],
-        body: Body,
-        weights: str | None,
-        frozen: bool,
-        width: int | None,
-    ) -> None:
-        super().__init__(channels, size, body, body.features, weights, frozen, width)
-        self.make, self.network = make, body.body
-
-    def reset_layers(self) -> None:
-        if self.weights not in (None, PRETRAINED):
-            fill(self.network, read_weights(str(self.weights)), f"weights={self.weights}")
-            return
-        try:
-            made = self.make(self.weights is not None)
-        except Exception as error:  # of the network, of a file on the way, of the library
-            raise UserError(
-                f"weights=pretrained cannot be downloaded ({first_line(error)}): give weights=FILE, a state dict of "
-                "this encoder, or weights=null for random weights"
-            ) from error
-        fill(self.network, made.state_dict(), f"weights={self.weights}")
-
-
-class TorchvisionEncoder(LibraryEncoder):
-    """Any classifier of torchvision, up to the map that it pools; a vision transformer up to its last layer.
-
-    name: such as `resnet18`; weights, frozen, width: see `LibraryEncoder`.
-
-    Raises UserError without torchvision, and for a name that it does not have.
-    """
 
     def __init__(
         self,
@@ -108,21 +78,48 @@ class TorchvisionEncoder(LibraryEncoder):
         frozen: bool = True,
         width: Size | None = None,
     ) -> None:
+        make, body = self.of_library(name, size)
+        super().__init__(channels, size, body, body.features, weights, frozen, width)
+        self.make = make
+
+    @staticmethod
+    @abstractmethod
+    def of_library(name: str, size: tuple[int, int]) -> tuple[Make, Body]:
+        """The maker of the network with this name, and the body of one with random weights."""
+
+    def reset_layers(self) -> None:
+        network = self.layers.get_submodule("body")
+        if self.weights not in (None, PRETRAINED):
+            load_weights(network, str(self.weights))
+            return
+        try:
+            made = self.make(self.weights is not None)
+        except Exception as error:  # a library may raise anything when a download fails
+            raise UserError(
+                f"weights=pretrained cannot be downloaded ({first_line(error)}): give weights=FILE, a state dict of "
+                "this encoder, or weights=null for random weights"
+            ) from error
+        fill(network, made.state_dict(), f"weights={self.weights}")
+
+
+class TorchvisionEncoder(LibraryEncoder):
+    """Any classifier of torchvision, such as `resnet18`, up to the map that it pools; a vision transformer up to its
+    last layer."""
+
+    @staticmethod
+    def of_library(name: str, size: tuple[int, int]) -> tuple[Make, Body]:
         models = installed("torchvision.models")
         if name not in (names := models.list_models(module=models)):
             raise UserError(f"torchvision has no encoder {name!r}; {near(name, names)}")
-        options: dict[str, object] = {"image_size": size[0]} if name.startswith("vit_") else {}
-        if name in ("googlenet", "inception_v3"):
-            options["init_weights"] = False
+        options = {"image_size": size[0]} if name.startswith("vit_") else {}
+        of_inception = name in ("googlenet", "inception_v3")
 
         def make(pretrained: bool) -> nn.Module:
-            if pretrained:
-                options.pop("init_weights", None)
-            made: nn.Module = models.get_model(name, weights="DEFAULT" if pretrained else None, **options)
+            fast = {"init_weights": False} if of_inception and not pretrained else {}
+            made: nn.Module = models.get_model(name, weights="DEFAULT" if pretrained else None, **options, **fast)
             return made
 
-        colours = HALF if "init_weights" in options else IMAGENET
-        super().__init__(channels, size, make, _up_to_pooling(make(False), size, colours), weights, frozen, width)
+        return make, _up_to_pooling(make(False), size, HALF if of_inception else IMAGENET)
 
 
 def _up_to_pooling(network: nn.Module, size: tuple[int, int], colours: Colours) -> Body:
@@ -150,24 +147,12 @@ def _map_of(body: nn.Module, x: Tensor) -> Tensor:
 
 
 class TimmEncoder(LibraryEncoder):
-    """Any encoder of timm, up to its last features.
+    """Any encoder of timm, such as `convnext_atto` or `vit_tiny_patch16_224.augreg_in21k`, up to its last features."""
 
-    name: such as `convnext_atto` or `vit_tiny_patch16_224.augreg_in21k`; weights, frozen, width: see `LibraryEncoder`.
-
-    Raises UserError without timm, and for a name that it does not have.
-    """
-
-    def __init__(
-        self,
-        channels: int,
-        size: tuple[int, int],
-        name: str = "resnet18",
-        weights: str | None = PRETRAINED,
-        frozen: bool = True,
-        width: Size | None = None,
-    ) -> None:
+    @staticmethod
+    def of_library(name: str, size: tuple[int, int]) -> tuple[Make, Body]:
         timm = installed("timm")
-        if not timm.is_model(name) or ":" in name:  # a colon names a place to download code's settings from
+        if not timm.is_model(name) or ":" in name:  # a colon names a site that timm would download from
             raise UserError(f"timm has no encoder {name!r}; {near(name, timm.list_models())}")
 
         def make(pretrained: bool) -> nn.Module:
@@ -182,8 +167,7 @@ class TimmEncoder(LibraryEncoder):
         cfg: Mapping[str, Sequence[float]] = network.pretrained_cfg  # type: ignore[assignment]
         colours = tuple(cfg["mean"]), tuple(cfg["std"])
         before = getattr(network, "num_prefix_tokens", 0)
-        body = Body(network, _features_of, colours, int(network.num_features), before)  # type: ignore[arg-type]
-        super().__init__(channels, size, make, body, weights, frozen, width)
+        return make, Body(network, _features_of, colours, int(network.num_features), before)  # type: ignore[arg-type]
 
 
 def _features_of(body: nn.Module, x: Tensor) -> Tensor:
