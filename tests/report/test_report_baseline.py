@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from lightning_seq.records.record import read, write
+from lightning_seq.records.record import Record, read, write
 from lightning_seq.report import tables
+from lightning_seq.report.baseline import further_baselines
 from lightning_seq.report.summary import summarise
 from lightning_seq.report.write import write_report
 from tests.report.printed import printed
@@ -100,5 +101,20 @@ def test_further_baselines_are_rows_below_the_first(comparison: Path) -> None:
     foot = (comparison / "dashboard.html").read_text(encoding="utf-8").split("<tfoot>")[1].split("</tfoot>")[0]
     assert near in foot
     assert "0.125" in foot
-    edit(comparison, "lstm-seed2", further_baselines={near: {"test/accuracy": 0.25}})
+    edit(comparison, "lstm-seed2", further_baselines={near: {"test/accuracy": 0.25}}, status="failed")
+    assert near in tables.markdown(summarise(comparison))
+    edit(comparison, "lstm-seed2", status="done")
     assert near not in tables.markdown(summarise(comparison))
+
+
+def test_seeds_of_other_splits_share_the_mean_of_equal_metrics() -> None:
+    def runs(**second: float) -> list[Record]:
+        given = {1: {"accuracy": 0.5}, 2: second}
+        return [
+            Record("done", "demo", "rnn", seed, drawn=("test",), further_baselines={"near": metrics})
+            for seed, metrics in given.items()
+        ]
+
+    (made,) = further_baselines(runs(accuracy=0.75))
+    assert made.metrics == {"accuracy": 0.625}
+    assert further_baselines(runs(bleu=1.0)) == ()

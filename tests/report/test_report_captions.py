@@ -12,6 +12,7 @@ from lightning_seq.records.attention import LEVELS
 from lightning_seq.records.captions import Captions, fitted
 from lightning_seq.records.record import runs_in
 from lightning_seq.report.dashboard.captions import first_captions
+from lightning_seq.report.dashboard.compared_words import compared
 from lightning_seq.report.dashboard.dashboard import dashboard
 from lightning_seq.report.examples import example_scores
 from lightning_seq.report.headline import conventions, importance, is_percentage, is_share, lower_is_better
@@ -62,6 +63,22 @@ def test_captions_that_differ_come_by_distance_and_extremes_by_score(make_captio
     places = [of_dot.index(name) for name in order if name in of_dot]
     assert len(places) == 6
     assert places == sorted(places)
+
+
+def test_of_equal_scores_the_higher_loss_is_worse(make_captions: Make, tmp_path: Path) -> None:
+    directory = make_captions(tmp_path / "demo", labels=("dot",), seeds=1)
+    plain = json.loads((directory / "dot-seed1" / "test_captions.json").read_text())
+    for one in plain["pictures"]:
+        one |= {"cider": 1.0, "loss": float(one["id"] % 5)}
+    rewrite(directory, "dot-seed1", "test_captions", json.dumps(plain))
+    text = dashboard(directory).partition("Worst and best")[2]
+    assert text.index("id scene4") < text.index("id scene3") < text.index("id scene0")
+    assert "exact · CIDEr 1.000" in text
+
+
+def test_a_caption_is_compared_with_the_nearest_reference() -> None:
+    assert compared("a red dog", ["two cats", "a red cat"]) == [("a red", True), ("dog", False)]
+    assert compared("a  dog", []) == [("a dog", True)]
 
 
 def test_the_page_of_four_labels_is_below_four_megabytes(make_captions: Make, tmp_path: Path) -> None:
@@ -229,3 +246,4 @@ def test_an_offline_run_holds_the_pictures(
     assert text.count("<image") == 1 + 2 * (1 + len(WORDS))
     assert text.count('fill-opacity="0.800"') == 2 * len(WORDS)
     assert "<title>50 % of the attention in the box</title>" in text
+    assert f">{' '.join(WORDS)}<" in text

@@ -237,6 +237,15 @@ def test_every_table_is_in_parts(mixed: Path) -> None:
     assert [row["headline"] for row in rows] == ["test/accuracy"] * 4 + ["test/perplexity"] * 2
 
 
+@pytest.mark.parametrize(("task", "usual"), [("captioning", "cider"), ("visual_dialog", "mrr")])
+def test_exact_matches_lead_where_they_chose_the_weights(task: str, usual: str) -> None:
+    first = [
+        importance([Record("done", "demo", "rnn", 1, task=task, selected_by=watched)])[0]
+        for watched in ("val/exact_match", "val/loss")
+    ]
+    assert first == ["exact_match", usual]
+
+
 def test_a_chosen_headline_leads_where_it_is(mixed: Path) -> None:
     groups = summarise(mixed, headline="test/macro_f1").groups
     assert [group.headline for group in groups] == ["test/macro_f1", "test/accuracy", "test/perplexity"]

@@ -89,7 +89,9 @@ def test_captions_are_cut_by_the_length_of_the_target(tmp_path: Path) -> None:
     shares = [measured([held], part.mask) for part in cuts(held) if part.kind == "length"]
     assert [share and round(share.value, 4) for share in shares] == [1.0, 0.6667, 0.0]
     page = Page(["rnn"])
-    assert "short, up to 3 words" in slices(page, runs_in(tmp_path), summarise(tmp_path))
+    text = slices(page, runs_in(tmp_path), summarise(tmp_path))
+    assert "short, up to 3 words" in text
+    assert "Share of the pictures whose caption is one of their references" in text
 
 
 def test_a_mean_over_seeds_has_the_examples_interval(tmp_path: Path) -> None:
