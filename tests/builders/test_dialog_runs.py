@@ -56,7 +56,7 @@ def photo(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("name", KINDS)
 def test_a_run_and_what_it_leaves(name: str, trained: dict[str, Path]) -> None:
     record = read(trained[name])
-    assert (record.task, record.status) == ("visual_dialog", "done")
+    assert (record.task, record.status, record.selected_by) == ("visual_dialog", "done", "val/mrr")
     rows = parquet.read_table(trained[name] / "predictions.parquet").to_pylist()
     source = SceneDialog(examples=30, turns=4, canvas=24).load().tables["test"]
     turns = [turn for turns in source.dialogs for turn in turns]
@@ -184,6 +184,7 @@ def test_visdials_files_are_trained_on(tmp_path: Path, refused: Refused) -> None
         for turn in dialog["dialog"]:
             turn.pop("answer_options")
             turn.pop("gt_index", None)
+    content["data"]["answers"][0] = "No it is not"
     path.write_text(json.dumps(content))
     line = refused("train", *words, *places, "name=none")
     assert line.startswith(
@@ -191,8 +192,10 @@ def test_visdials_files_are_trained_on(tmp_path: Path, refused: Refused) -> None
     )
     line = refused("train", *words, *places, "name=other", "task.answers=written", "task.monitor=val/mrr")
     assert line.startswith("task.monitor=val/mrr ranks candidate answers, and these data have none")
-    assert main(["train", *words, *places, "name=written", "task.answers=written"]) == 0
+    assert main(["train", *words, *places, "name=written", "task.answers=written", "data.max_length=2"]) == 0
     record = read(tmp_path / "written" / "gru-seed1")
+    rows = parquet.read_table(tmp_path / "written" / "gru-seed1" / "predictions.parquet").to_pylist()
+    assert {row["target"] for row in rows} == {"no it", "red", "blue"}, "cut, and in small letters"
     assert "test/mrr" not in record.metrics
     assert record.selected_by == "val/exact_match"
 
