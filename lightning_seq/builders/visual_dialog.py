@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,10 +17,10 @@ from lightning_seq.builders.sequence_to_sequence import MOST_HYPOTHESES
 from lightning_seq.builders.task_kind import Loaded, MakeEncoder, Row, Shared, TaskKind, make_task
 from lightning_seq.config.targets import factory
 from lightning_seq.config.tree import Config
-from lightning_seq.data.visual_dialog.reader import DialogReader, parsed
+from lightning_seq.data.visual_dialog.reader import Asked, DialogReader, parsed
 from lightning_seq.errors import UserError
 from lightning_seq.models.dialog_answerer import DialogAnswerer
-from lightning_seq.models.search import BeamSearchConfig, beam_search
+from lightning_seq.models.search import BeamSearchConfig, beam_search, rounded
 from lightning_seq.models.translator import Translator
 from lightning_seq.models.vector_writer import one_step
 from lightning_seq.spec import ANSWERS, CANDIDATES, HISTORY, PICTURES, DataSpec, Question, Reply
@@ -139,21 +140,31 @@ def baseline(data: VisualDialogData, task: VisualDialog) -> Mapping[str, float]:
     return {name: float(value) for name, value in of_counts(found[None]).items()} | values
 
 
+@dataclass(frozen=True)
+class Replies:
+    """The answers to one question, the likeliest first: `{"answer", "probability"}`; of a model that writes,
+    `{"answer", "log_probability"}`.
+
+    weights: of each look at the picture, `[hops][S]`; None without attention.
+    """
+
+    best: list[Row]
+    weights: list[list[float]] | None
+
+
 @torch.inference_mode()
-def predictions(loaded: Loaded, texts: Sequence[str], top_k: int, first: int = 1) -> Iterator[Row]:
-    """For each line that `DialogReader` reads `{"text", "predictions": [{"answer", "probability"}, …]}`, the likeliest
-    candidates first; of a model that writes, `{"answer", "log_probability"}`: its own answers, or the candidates of a
-    line that has them."""
-    batch, model, settings = loaded.reader.encode(texts, first), loaded.model, loaded.config["task"]
-    context, *_ = model.context(batch.inputs, batch.mask, batch.extra[PICTURES], batch.extra[HISTORY])
-    scores, asked = None, [parsed(text, f"text {number}") for number, text in enumerate(texts, first)]
+def replies(loaded: Loaded, asked: Sequence[Asked], top_k: int) -> Iterator[Replies]:
+    """To each question: a model that writes gives its own answers, or the candidates of a question that has them."""
+    batch, model, settings = loaded.reader.encode_asked(asked), loaded.model, loaded.config["task"]
+    context, weights, _ = model.context(batch.inputs, batch.mask, batch.extra[PICTURES], batch.extra[HISTORY])
+    scores = None
     if model.writer is None or any(one.candidates for one in asked):
         scores = model.scores(context, batch.extra[ANSWERS][0])
     if model.writer is not None:
         beam = BeamSearchConfig(max(top_k, BEAM), length=0.0, n_best=top_k)
-        limits = torch.full((len(texts),), settings["answer_length"] + 1)
+        limits = torch.full((len(asked),), settings["answer_length"] + 1)
         found = beam_search(Translator.of(model.writer, context, one_step(context)), limits, beam)
-    for row, (text, one) in enumerate(zip(texts, asked, strict=True)):
+    for row, one in enumerate(asked):
         if scores is not None and (model.writer is None or one.candidates):
             choices = loaded.reader.choices(one)
             own = scores[row, batch.extra[CANDIDATES][row, : len(choices)]]
@@ -166,7 +177,14 @@ def predictions(loaded: Loaded, texts: Sequence[str], top_k: int, first: int = 1
                 {"answer": _written(loaded.reader, answer.tokens), "log_probability": round(answer.log_probability, 6)}
                 for answer in found[row]
             ]
-        yield {"text": text, "predictions": best}
+        yield Replies(best, None if weights is None else rounded(weights[row]))
+
+
+def predictions(loaded: Loaded, texts: Sequence[str], top_k: int, first: int = 1) -> Iterator[Row]:
+    """For each line that `DialogReader` reads `{"text", "predictions": […]}`; see `Replies`."""
+    asked = [parsed(text, f"text {number}") for number, text in enumerate(texts, first)]
+    for text, one in zip(texts, replies(loaded, asked, top_k), strict=True):
+        yield {"text": text, "predictions": one.best}
 
 
 def choices(loaded: Loaded) -> int:
@@ -181,6 +199,7 @@ KIND = TaskKind(
     DialogReader.from_plain,
     predictions,
     choices,
+    verbs=("predict", "answer"),
     artifacts=artifacts,
     baseline=baseline,
     baseline_name="most frequent answer",

@@ -117,10 +117,16 @@ class Caption(OfCheckpoint):
 @dataclass(frozen=True)
 class Answer(OfCheckpoint):
     image: Annotated[str, Argument("FILE", "a picture")]
-    question: Annotated[str, Argument('"…"', "a question about it")]
+    question: Annotated[
+        str, Argument('"…"', "a question about it; of a model of dialogs also several turns, with | between them")
+    ]
+    turns: Annotated[
+        str | None, Argument("FILE", "the turns before, of a model of dialogs: JSON, [[question, answer], …]")
+    ] = None
+    caption: Annotated[str, Argument('"…"', "the caption that a dialog begins with")] = ""
     choices: Annotated[str, Argument("A|B|…", "the answers to choose from")] = ""
     top_k: Annotated[int, Argument("N", "answers, the likeliest first")] = 1
-    scores: Annotated[bool, Argument("true", "the probability before each answer, and a tab")] = False
+    scores: Annotated[bool, Argument("true", "the (log) probability before each answer, and a tab")] = False
     attention_out: Annotated[
         str | None, Argument("FILE", "the attention of each look: frames if it ends in .png, numbers in .json")
     ] = None

@@ -162,6 +162,51 @@ def test_predict_answers_turns(trained: dict[str, Path], photo: Path, tmp_path: 
         assert "not JSON" in str(wrong[1]["note"])
 
 
+def test_the_answers_to_turns_are_the_history_of_later_ones(
+    trained: dict[str, Path], photo: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    questions, before = ["is there a red thing", "what is it", "and left of it"], [["how many things are there", "3"]]
+    file = tmp_path / "turns.json"
+    file.write_text(json.dumps(before))
+    for name in ("ranked", "late"):
+        lines, turns = [], [*before]
+        for question in questions:
+            asked = {"image": str(photo), "caption": "a scene", "turns": turns, "question": question}
+            (row,) = predicted(trained[name], [json.dumps(asked)], tmp_path, capsys, "top_k=2")
+            best = [[*one.values()] for one in row["predictions"]]  # type: ignore[attr-defined]
+            lines += [[question, f"{value:.6f}", answer] for answer, value in best]
+            turns.append([question, best[0][0]])
+        words = [f"checkpoint={trained[name]}", f"image={photo}", f"turns={file}", "caption=a scene", "top_k=2"]
+        assert main(["answer", *words, f"question={' | '.join(questions)}", "scores=true"]) == 0
+        assert [line.split("\t") for line in capsys.readouterr().out.splitlines()] == lines
+        assert main(["answer", *words[:2], "question=what is it", "choices=a two|a six"]) == 0
+        assert capsys.readouterr().out.strip() in ("a two", "a six"), "one question: the answer alone"
+    assert main(["answer", f"checkpoint={trained['written']}", *words[1:3], f"question={'|'.join(questions)}"]) == 0
+    assert [line.split("\t")[0] for line in capsys.readouterr().out.splitlines()] == questions, "an answer may be empty"
+    looks = tmp_path / "looks.json"
+    words = [f"checkpoint={trained['ranked']}", f"image={photo}", "question=a|b", f"attention_out={looks}"]
+    assert main(["answer", *words]) == 0
+    assert [(row["question"], row["words"]) for row in json.loads(looks.read_text())] == [
+        ("a", ["look 1", "look 2"]),
+        ("b", ["look 1", "look 2"]),
+    ]
+
+
+@pytest.mark.parametrize(("words", "message"), [
+    (["question=a||b"], 'question="a||b" has an empty turn'),
+    (["question=a", "choices=x"], "choices=x is one answer"),
+    (["question=a", "turns=FILE"], "is no list of [QUESTION, ANSWER]"),
+    (["question=a", "turns=none.json"], "turns=none.json is not there"),
+    (["question=a", "attention_out=maps.png"], "task.fusion=film has no attention"),
+])  # fmt: skip
+def test_wrong_turns_are_one_line(
+    words: list[str], message: str, trained: dict[str, Path], photo: Path, tmp_path: Path, refused: Refused
+) -> None:
+    (tmp_path / "turns.json").write_text('[["a"]]')
+    words = [word.replace("FILE", str(tmp_path / "turns.json")) for word in words]
+    assert message in refused("answer", f"checkpoint={trained['late']}", f"image={photo}", *words)
+
+
 def test_one_question_can_be_answered_word_by_word(tmp_path: Path, photo: Path, capsys: Capture) -> None:
     words = ["data=scene_questions", "data.examples=70", "task=visual_dialog", "task.answers=written", *PICTURES]
     places = [f"runs={tmp_path}", f"cache={tmp_path / 'cache'}", "name=words", "model=gru"]

@@ -212,6 +212,8 @@ def test_wrong_questions_are_one_line(
     assert "words.png is no picture that can be read" in refused(*words, asked, f"image={tmp_path / 'words.png'}")
     assert "directory" in refused(*words, asked, f"image={tmp_path}")
     assert 'question="" is empty' in refused(*words, image, "question= ")
+    for word in ("turns=none.json", "caption=a scene"):
+        assert "is for models of dialogs, and this checkpoint is an answerer" in refused(*words, image, asked, word)
     assert "answer needs question=" in refused(*words, image)
     assert "answer needs image=FILE" in refused(*words, asked)
     assert "there is no key 'quest' for answer; did you mean question" in refused(*words, image, "quest=x")
