@@ -17,14 +17,17 @@ from lightning_seq.builders.sequence_to_sequence import MOST_HYPOTHESES
 from lightning_seq.builders.task_kind import Loaded, MakeEncoder, Row, Shared, TaskKind, make_task
 from lightning_seq.config.targets import factory
 from lightning_seq.config.tree import Config
+from lightning_seq.data.pictures import small_png
 from lightning_seq.data.visual_dialog.reader import Asked, DialogReader, parsed
 from lightning_seq.errors import UserError
+from lightning_seq.files import write_json
 from lightning_seq.models.dialog_answerer import DialogAnswerer
 from lightning_seq.models.search import BeamSearchConfig, beam_search, rounded
 from lightning_seq.models.translator import Translator
 from lightning_seq.models.vector_writer import one_step
+from lightning_seq.records.dialogs import MOST_DIALOGS, MOST_TURNS, AnsweredDialog, AnsweredDialogs, AnsweredTurn
 from lightning_seq.spec import ANSWERS, CANDIDATES, HISTORY, PICTURES, DataSpec, Question, Reply
-from lightning_seq.text.vocabulary import EOS
+from lightning_seq.text.vocabulary import BOS, EOS
 
 if TYPE_CHECKING:
     from lightning_seq.data.kept_texts import KeptTexts
@@ -80,9 +83,12 @@ def task(config: Config, data: VisualDialogData, model: DialogAnswerer, shared: 
 
 
 def artifacts(directory: Path, data: VisualDialogData, task: VisualDialog) -> dict[str, str]:
-    """`predictions.parquet`, a row per turn: target, prediction, loss, question, turn (from 1), its kind if it is
-    known, and with candidates the rank of the target; if they are full, also `ranking`, the candidates and their scores
-    as text, the best first."""
+    """`test_dialogs.json` (see `records/dialogs.py`) and `predictions.parquet`.
+
+    predictions.parquet: a row per turn: target, prediction, loss, question, turn (from 1), its kind if it is known, and
+                         with candidates the rank of the target; if they are full, also `ranking`, the candidates and
+                         their scores as text, the best first.
+    """
     split, rows = data.prepared.splits["test"], test_rows(task)
     numbers, places = rows[:, 0].astype("int64"), rows[:, 3].astype("int64")
     texts, questions = data.prepared.answer_texts(), data.prepared.texts("test")
@@ -103,7 +109,43 @@ def artifacts(directory: Path, data: VisualDialogData, task: VisualDialog) -> di
         columns["rank"] = rows[:, 2].astype("int64")
     if task.scores:
         columns["ranking"] = [_ranking(texts, split.candidates[row], task.scores[row]) for row in numbers.tolist()]
-    return write_predictions(directory, data.example_ids("test"), numbers, columns)
+    write_json(directory / "test_dialogs.json", _shown(data, task, numbers, columns).to_plain())
+    files = write_predictions(directory, data.example_ids("test"), numbers, columns)
+    return {**files, "test_dialogs": "test_dialogs.json"}
+
+
+def _shown(
+    data: VisualDialogData, task: VisualDialog, numbers: np.ndarray, columns: Mapping[str, Column]
+) -> AnsweredDialogs:
+    """Dialogs spread over the test split. numbers: of the turns in the rows of the columns."""
+    split, row_of = data.prepared.splits["test"], {number: row for row, number in enumerate(numbers.tolist())}
+    count = int(split.dialog[-1]) + 1
+    chosen = sorted(
+        {number * count // MOST_DIALOGS for number in range(MOST_DIALOGS)} if count > MOST_DIALOGS else range(count)
+    )
+    shown = []
+    for number in chosen:
+        turns = np.flatnonzero(split.dialog == number)
+        first = int(split.known[0][turns[0]])
+        caption = split.facts.flat[split.facts.offsets[first] : split.facts.offsets[first + 1]].tolist()
+        shown.append(
+            AnsweredDialog(
+                number,
+                small_png(np.array(split.pictures[split.picture[turns[0]]])),
+                _written(data.reader, [token for token in caption if token != BOS]),
+                tuple(
+                    AnsweredTurn(
+                        str(columns["question"][row]),
+                        str(columns["kind"][row]) if "kind" in columns else "",
+                        str(columns["target"][row]),
+                        str(columns["prediction"][row]),
+                        int(columns["rank"][row]) if "rank" in columns else None,
+                    )
+                    for row in (row_of[turn] for turn in turns[:MOST_TURNS].tolist())
+                ),
+            )
+        )
+    return AnsweredDialogs(count, task.candidates, tuple(shown))
 
 
 def _texts(texts: KeptTexts, numbers: np.ndarray) -> list[str]:

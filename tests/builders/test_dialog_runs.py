@@ -19,6 +19,8 @@ from lightning_seq.cli.main import main
 from lightning_seq.config.compose import compose
 from lightning_seq.config.match import resized
 from lightning_seq.data.sources.scene_dialog import ANSWERS, PLAUSIBLE, SceneDialog
+from lightning_seq.records.dialogs import AnsweredDialogs
+from lightning_seq.records.pictures import picture_size
 from lightning_seq.records.record import read
 from lightning_seq.report.examples import example_scores
 from lightning_seq.spec import ANSWERS as TABLE
@@ -96,6 +98,21 @@ def test_a_run_and_what_it_leaves(name: str, trained: dict[str, Path]) -> None:
         assert sum(float(score) >= own for *_, score in ranking) == pytest.approx(row["rank"], abs=1)
         if name == "written":
             assert -own == pytest.approx(row["loss"], abs=1e-3)
+
+
+def test_the_dialogs_of_the_dashboard_are_those_of_the_predictions(trained: dict[str, Path]) -> None:
+    for place in trained.values():
+        rows = parquet.read_table(place / "predictions.parquet").to_pylist()
+        kept = AnsweredDialogs.read(place / "test_dialogs.json")
+        assert (kept.n, kept.candidates, [one.number for one in kept.dialogs]) == (3, 20, [0, 1, 2])
+        assert [
+            (one.number, turn.question, turn.kind, turn.target, turn.answer, turn.rank)
+            for one in kept.dialogs
+            for turn in one.turns
+        ] == [
+            tuple(row[name] for name in ("group", "question", "kind", "target", "prediction", "rank")) for row in rows
+        ]
+        assert [picture_size(one.png) for one in kept.dialogs] == [(24, 24)] * 3
 
 
 def test_the_report_reads_a_runs_ranks(trained: dict[str, Path]) -> None:
@@ -243,6 +260,8 @@ def test_visdials_files_are_trained_on(tmp_path: Path, refused: Refused) -> None
     assert {row["target"] for row in rows} == {"no it", "red", "blue"}, "cut, and in small letters"
     assert "test/mrr" not in record.metrics
     assert record.selected_by == "val/exact_match"
+    (dialog, *_) = AnsweredDialogs.read(tmp_path / "written" / "gru-seed1" / "test_dialogs.json").dialogs
+    assert (dialog.caption, dialog.turns[0].question, dialog.turns[0].rank) == ("a dog", "is it big", None)
 
 
 @pytest.mark.parametrize(("words", "message"), [

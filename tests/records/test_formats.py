@@ -14,6 +14,7 @@ from lightning_seq.records import (
     attention,
     captions,
     deciding_words,
+    dialogs,
     gates,
     gradient_flow,
     questions,
@@ -181,6 +182,14 @@ ASKED = questions.AskedQuestions(
     (questions.KindOfQuestion("count", 20, 0.5),),
     (questions.AskedQuestion(3, PNG, "how many", "count", "2", 0.25, "1", 0.5, True, ("!}", "}!")),),
 )
+DIALOGS = dialogs.AnsweredDialogs(
+    40,
+    20,
+    (
+        dialogs.AnsweredDialog(3, PNG, "a dog", (dialogs.AnsweredTurn("how many", "count", "2", "1", 4),)),
+        dialogs.AnsweredDialog(4, PNG, "", (dialogs.AnsweredTurn("is it big", "", "no", "no"),)),
+    ),
+)
 
 
 class Format(NamedTuple):
@@ -201,6 +210,9 @@ FORMATS = {
     ),
     "test_questions": Format(
         ASKED, questions.AskedQuestions.read, questions.AskedQuestions.from_plain, "n chance grid kinds questions"
+    ),
+    "test_dialogs": Format(
+        DIALOGS, dialogs.AnsweredDialogs.read, dialogs.AnsweredDialogs.from_plain, "n candidates dialogs"
     ),
     "deciding_words": Format(
         DECIDED, deciding_words.Decided.read, deciding_words.Decided.from_plain,
