@@ -298,7 +298,7 @@ COUNTED = "counted"
 PICTURES, KINDS, BOXES = "pictures", "kinds", "boxes"
 """The keys in a batch's `extra` of pictures and kinds of questions, and of the boxes of the words of captions."""
 
-HISTORY, ANSWERS, CANDIDATES, TURNS = "history", "answers", "candidates", "turns"
+HISTORY, ANSWERS, CANDIDATES, RELEVANCES, TURNS = "history", "answers", "candidates", "relevances", "turns"
 """The keys in a batch's `extra` of dialogs, see `data.visual_dialog.VisualDialogData`."""
 
 ANNOTATED, AGREEMENT, CHOICES = "annotated", "agreement", "choices"

@@ -73,6 +73,7 @@ def task(config: Config, data: VisualDialogData, model: DialogAnswerer, shared: 
         model,
         candidates=targets.candidates,
         turns=targets.turns,
+        relevances=bool(targets.candidates and data.prepared.splits["test"].relevances.size),
         kinds=data.prepared.kinds,
         label_smoothing=settings["label_smoothing"],
         answer_length=settings["answer_length"],
@@ -86,8 +87,8 @@ def artifacts(directory: Path, data: VisualDialogData, task: VisualDialog) -> di
     """`test_dialogs.json` (see `records/dialogs.py`) and `predictions.parquet`.
 
     predictions.parquet: a row per turn: target, prediction, loss, question, turn (from 1), its kind if it is known, and
-                         with candidates the rank of the target; if they are full, also `ranking`, the candidates and
-                         their scores as text, the best first.
+                         with candidates the rank of the target, with their relevances the NDCG (NaN for turns without);
+                         if they are full, also `ranking`, the candidates and their scores as text, the best first.
     """
     split, rows = data.prepared.splits["test"], test_rows(task)
     numbers, places = rows[:, 0].astype("int64"), rows[:, 3].astype("int64")
@@ -107,6 +108,8 @@ def artifacts(directory: Path, data: VisualDialogData, task: VisualDialog) -> di
         columns["kind"] = name_column(data.prepared.kinds, split.kinds[numbers])
     if task.candidates:
         columns["rank"] = rows[:, 2].astype("int64")
+    if split.relevances.size:
+        columns["ndcg"] = rows[:, 5]
     if task.scores:
         columns["ranking"] = [_ranking(texts, split.candidates[row], task.scores[row]) for row in numbers.tolist()]
     write_json(directory / "test_dialogs.json", _shown(data, task, numbers, columns).to_plain())

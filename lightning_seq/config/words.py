@@ -16,6 +16,7 @@ PATHS = (
     "data.validation_target", "data.test_target", "embedding.path", "embedding.target_path",
     "model.picture.weights", "task.picture.weights", "data.features.weights",
     "data.pictures", "data.train_annotations", "data.validation_annotations", "data.test_annotations",
+    "data.relevances",
 )  # fmt: skip
 """Keys of files and directories of this system."""
 

@@ -133,12 +133,19 @@ def _column(path: Path, name: str) -> Scored | None:
     return None if table is None else _by_id(table[EXAMPLE].to_numpy(), table[name].to_numpy())
 
 
+def _known(scored: Scored | None) -> Scored | None:
+    """Without examples that have no score (NaN)."""
+    return None if scored is None else (scored[0][known := np.isfinite(scored[1])], scored[1][known])
+
+
 def _of_ranks(name: str) -> Callable[[Path], Scored | None] | None:
     """A metric of the ranks of right answers, or of written answers."""
     if name == "loss":
         return lambda path: _column(path, name)
     if name == "exact_match":
         return lambda path: _right(path, strip=False, lower=False)
+    if name == "ndcg":
+        return lambda path: _known(_column(path, name))
     most = name.removeprefix("recall_at_")
     if name not in ("mrr", "mean_rank") and not (most != name and most.isdecimal()):
         return None

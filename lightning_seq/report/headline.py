@@ -21,7 +21,7 @@ _FIRST = {
     "visual_questions": (
         "accuracy", "vqa_accuracy", "accuracy_choices", "mrr", "unknown_answers", "accuracy_shuffled",
     ),
-    "visual_dialog": ("mrr", "recall_at_1", "recall_at_5", "recall_at_10", "mean_rank", "exact_match", "loss"),
+    "visual_dialog": ("mrr", "ndcg", "recall_at_1", "recall_at_5", "recall_at_10", "mean_rank", "exact_match", "loss"),
 }  # fmt: skip
 """By task, from the most important metric down; tags that mark no spans have no `f1`."""
 
@@ -42,7 +42,7 @@ _LOWER_IS_BETTER = frozenset((
 
 _SHARES = frozenset((
     "accuracy", "f1", "precision", "recall", "match", "correct", "success", "rouge", "distinct", "seen", "pointing",
-    "target", "uniform", "mrr",
+    "target", "uniform", "mrr", "ndcg",
 ))  # fmt: skip
 """Parts between underscores of names that go from 0 to 1."""
 
@@ -105,6 +105,10 @@ _MEANING = {
     ("visual_dialog", "mrr"): (
         "mean reciprocal rank of the right answer among the candidates of its turn (Das et al. 2017); mrr_turn_N: of "
         "the Nth turns"
+    ),
+    ("visual_dialog", "ndcg"): (
+        "normalised discounted cumulative gain of the candidates' relevances, of the turns that have them (VisDial's "
+        "dense annotations)"
     ),
     ("visual_dialog", "recall_at_1"): "share of the turns whose right answer is the first; at_5: one of the first five",
     ("visual_dialog", "mean_rank"): "of the right answer, 1 for the first",

@@ -13,6 +13,7 @@ from lightning_seq.identity import value_at
 _KEYS = (
     *(f"data.{split}{side}" for split in ("train", "validation", "test") for side in ("", "_target", "_annotations")),
     "data.pictures",
+    "data.relevances",
     "data.mirror",
     "embedding.path",
     "embedding.target_path",

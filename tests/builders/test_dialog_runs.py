@@ -241,6 +241,17 @@ def test_visdials_files_are_trained_on(tmp_path: Path, refused: Refused) -> None
     places = [f"runs={tmp_path}", f"cache={tmp_path / 'cache'}", "model=gru", "name=visdial"]
     assert main(["train", *words, *places]) == 0
     assert read(tmp_path / "visdial" / "gru-seed1").metrics["test/mean_rank"] <= 3
+    assert "test/ndcg" not in read(tmp_path / "visdial" / "gru-seed1").metrics
+    dense = tmp_path / "dense.json"
+    dense.write_text('[{"image_id": 11, "round_id": 2, "gt_relevance": [0, 0.5]}]')
+    assert main(["train", *words, *places[:-1], "name=dense", f"data.relevances={dense}", "task.predictions=full"]) == 0
+    place = tmp_path / "dense" / "gru-seed1"
+    rows = parquet.read_table(place / "predictions.parquet").to_pylist()
+    first = rows[1]["ranking"].partition(" ")[0]
+    assert [row["ndcg"] for row in rows] == pytest.approx([np.nan, float(first == "red"), np.nan], nan_ok=True)
+    assert read(place).metrics["test/ndcg"] == rows[1]["ndcg"]
+    ((scores,),) = [example_scores([(place, read(place))], "test/ndcg")[0].values()]
+    assert scores.tolist() == [rows[1]["ndcg"]]
     content = json.loads(path.read_text())
     for dialog in content["data"]["dialogs"]:
         for turn in dialog["dialog"]:

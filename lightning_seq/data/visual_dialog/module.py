@@ -20,7 +20,7 @@ from lightning_seq.data.sources.dialogs import MOST_CANDIDATES, DialogSource
 from lightning_seq.data.token_arrays import Ragged, unknown_share
 from lightning_seq.data.visual_dialog.prepare import DialogSplit, PreparedDialogs, prepare_dialogs
 from lightning_seq.data.visual_dialog.reader import DialogReader, stacked
-from lightning_seq.spec import ANSWERS, CANDIDATES, HISTORY, KINDS, PICTURES, TURNS, Batch
+from lightning_seq.spec import ANSWERS, CANDIDATES, HISTORY, KINDS, PICTURES, RELEVANCES, TURNS, Batch
 from lightning_seq.text.padding import pad_flat
 from lightning_seq.text.vocabulary import Vocabulary
 from lightning_seq.value_types import MAX_TOKENS, OneOf, Size, Workers
@@ -52,6 +52,8 @@ class DialogDataset(Dataset[Batch]):
             TURNS: torch.from_numpy(split.turn[rows]),
             KINDS: torch.from_numpy(split.kinds[rows]),
         }
+        if split.relevances.size:
+            extra[RELEVANCES] = torch.from_numpy(split.relevances[rows])
         targets, counts = torch.from_numpy(np.searchsorted(different, right)), torch.from_numpy(real)
         return Batch(torch.from_numpy(rows), inputs, mask, targets, counts, shard.count, extra)
 
@@ -73,6 +75,7 @@ class VisualDialogData(DataModule[PreparedDialogs, DialogReader]):
                     each question with `<eos>` and its answer with `<eos>`; `<pad>` after them
         answers     `[1, A, T'']`, the different answers and candidates of these rows, with `<eos>` and `<pad>`
         candidates  `[B, C]`, the places of each turn's candidates in `answers`; -1 for none
+        relevances  `[B, C]`, of the candidates, NaN for turns without; only where a turn of the split has them
         turns       `[B]`, the number of turns before
         kinds       `[B]`, the kind of each question
 
