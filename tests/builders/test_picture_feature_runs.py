@@ -100,6 +100,20 @@ def test_weights_of_a_captioner_in_an_answerer(place: Path, photo: Path, capsys:
     assert capsys.readouterr().out.strip()
 
 
+def test_dialogs_on_features(place: Path, photo: Path, capsys: Any) -> None:
+    words = "data=scene_dialog", "data.examples=30", "data.turns=3", "data.canvas=24", "data.size=24", "model=gru"
+    run = train(place, "dialogs", *words, "data.features=cnn", "data.features.widths=[4,6]")
+    assert load(run).model.picture.frozen
+    capsys.readouterr()
+    assert main(["answer", f"checkpoint={run}", f"image={photo}", "question=is there a red thing|what is it"]) == 0
+    assert [line.split("\t")[0] for line in capsys.readouterr().out.splitlines()] == [
+        "is there a red thing",
+        "what is it",
+    ]
+    changed = train(place, "changed", *words, "data.augment.shift=2")
+    assert read(changed).config["data"]["augment"]["shift"] == 2
+
+
 def test_wrong_encoders(refused: Refused, tmp_path: Path) -> None:
     for word, message in (
         ("data.features=cmn", "data.features=cmn: there is no such encoder of pictures; did you mean cnn"),
