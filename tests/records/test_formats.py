@@ -190,6 +190,10 @@ DIALOGS = dialogs.AnsweredDialogs(
         dialogs.AnsweredDialog(4, PNG, "", (dialogs.AnsweredTurn("is it big", "", "no", "no"),)),
     ),
 )
+WATCHED = questions.WatchedQuestions(
+    (1, 2),
+    (questions.WatchedQuestion(3, PNG, "how many", "2", (questions.EpochAnswer(1, "1", 0.5, ("!}", "}!")),)),),
+)
 
 
 class Format(NamedTuple):
@@ -210,6 +214,9 @@ FORMATS = {
     ),
     "test_questions": Format(
         ASKED, questions.AskedQuestions.read, questions.AskedQuestions.from_plain, "n chance grid kinds questions"
+    ),
+    "questions": Format(
+        WATCHED, questions.WatchedQuestions.read, questions.WatchedQuestions.from_plain, "grid questions"
     ),
     "test_dialogs": Format(
         DIALOGS, dialogs.AnsweredDialogs.read, dialogs.AnsweredDialogs.from_plain, "n candidates dialogs"
@@ -326,6 +333,7 @@ def test_what_is_too_long_for_a_page_is_cut() -> None:
         (questions.AskedQuestions.from_plain, {**ASKED.to_plain(), "grid": [1, 17]}),
         (questions.AskedQuestions.from_plain, json.loads(json.dumps(ASKED.to_plain()).replace("!}", "!<"))),
         (questions.AskedQuestion.from_plain, {**ASKED.questions[0].to_plain(), "truth": None}),
+        (questions.WatchedQuestions.from_plain, {**WATCHED.to_plain(), "grid": [1, 1]}),
         (questions.AskedQuestion.from_plain, {**ASKED.questions[0].to_plain(), "png": "x" * 50}),
         (captions.NamedThing.from_plain, {"words": "a", "box": [0.5, 0.0, 0.25, 1.0]}),
         (captions.CaptionedPicture.from_plain, {**CAPTIONED.pictures[0].to_plain(), "things": []}),

@@ -89,7 +89,7 @@ def render(directory: Path, runs: list[tuple[Path, Record]], summary: Summary) -
             translation(page, tested, summary),
             attention(page, runs, summary),
             captions(page, runs, tested, summary),
-            questions(page, tested, summary),
+            questions(page, runs, tested, summary),
             dialogs(page, tested, summary),
             gates(page, runs, summary),
             states(page, runs, summary),
