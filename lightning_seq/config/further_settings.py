@@ -10,6 +10,7 @@ FURTHER: Mapping[str, type] = {
     "torch.optim.": settings.OptimizerSettings,
     "lightning_seq.data.": settings.DataSettings,
     "lightning_seq.data.sources.": settings.SourceSettings,
+    "lightning_seq.data.vectors.": settings.VectorDataSettings,
     "lightning_seq.models.captioner.Captioner": settings.PictureSettings,
     "lightning_seq.models.encoder_decoder.EncoderDecoder": settings.AttendSettings,
     "lightning_seq.tasks.bits.BitSequences": settings.BitsSettings,

@@ -377,6 +377,11 @@ class SourceSettings:
 
 
 @dataclass(frozen=True)
+class VectorDataSettings:
+    source: Callable[..., object]
+
+
+@dataclass(frozen=True)
 class DataSettings:
     source: Callable[..., object]
     subword: SubwordSettings
