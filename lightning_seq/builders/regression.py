@@ -67,8 +67,8 @@ def names(targets: Values) -> tuple[str, ...]:
 
 
 def predictions(loaded: Loaded, texts: Sequence[str], top_k: int, first: int = 1) -> Iterator[Row]:
-    """For each text, a sequence in JSON, `{"text", "predictions": [{"value", "prediction"}, …]}`; of steps each also has
-    its `step`, from 1."""
+    """For each text, a sequence in JSON, `{"text", "predictions": [{"value", "prediction"}, …]}`; values of steps also
+    have their `step`, from 1."""
     targets = loaded.spec.targets_as(Values)
     named = names(targets)
     batch = loaded.reader.encode(texts, first)

@@ -44,8 +44,8 @@ def class_artifacts(directory: Path, data: VectorData, task: Task) -> dict[str, 
 
 
 def tag_artifacts(directory: Path, data: VectorData, task: Tagging) -> dict[str, str]:
-    """`predictions.parquet`, a row per step that counts: position in its sequence, target, prediction, loss; if full, the
-    probability of each label. `segments.json`: see `records/segments.py`."""
+    """`predictions.parquet`, a row per step that counts: position in its sequence, target, prediction, loss; if full,
+    the probability of each label. `segments.json`: see `records/segments.py`."""
     names, rows = data.spec.targets_as(Tags).names, test_rows(task)
     kept = rows[rows[:, 2] != NOT_COUNTED]
     columns = {

@@ -17,7 +17,7 @@ FURTHER: Mapping[str, type] = {
     "lightning_seq.tasks.captioning.Captioning": settings.CaptioningSettings,
     "lightning_seq.tasks.classification.SequenceClassification": settings.ClassificationSettings,
     "lightning_seq.tasks.language_modelling.LanguageModelling": settings.LanguageModellingSettings,
-    "lightning_seq.tasks.regression.SequenceRegression": settings.PooledSettings,
+    "lightning_seq.tasks.regression.SequenceRegression": settings.RegressionSettings,
     "lightning_seq.tasks.sequence_to_sequence.SequenceToSequence": settings.SequenceToSequenceSettings,
     "lightning_seq.tasks.sequences_of_sets.SequencesOfSets": settings.TaskSettings,
     "lightning_seq.tasks.tagging.Tagging": settings.TaggingSettings,

@@ -255,6 +255,11 @@ class PooledSettings(TaskSettings):
 
 
 @dataclass(frozen=True)
+class RegressionSettings(PooledSettings):
+    tolerance: Weight
+
+
+@dataclass(frozen=True)
 class ClassificationSettings(PooledSettings):
     class_weights: Literal["balanced"] | list[float] | None
     ranking: RankingSettings

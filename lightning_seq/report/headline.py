@@ -36,13 +36,14 @@ _CORPUS_SCORES = {"bleu": "BLEU", "chrf": "chrF"}
 _PERCENTAGES = frozenset(("bleu", "bleu_1", "bleu_2", "bleu_3", "chrf"))
 
 _LOWER_IS_BETTER = frozenset((
-    "loss", "perplexity", "bits_per_character", "nll", "error", "mse", "mae", "rmse", "phm08", "brier", "ece", "rank", "seconds",
+    "loss", "perplexity", "bits_per_character", "nll", "error", "mse", "mae", "rmse", "phm08", "brier", "ece", "rank",
+    "seconds",
 ))  # fmt: skip
 """Whole names, or parts between underscores."""
 
 _SHARES = frozenset((
-    "accuracy", "f1", "precision", "recall", "match", "correct", "success", "rouge", "edit", "distinct", "seen", "pointing",
-    "target", "uniform", "mrr",
+    "accuracy", "f1", "precision", "recall", "match", "correct", "success", "rouge", "edit", "distinct", "seen",
+    "pointing", "target", "uniform", "mrr",
 ))  # fmt: skip
 """Parts between underscores of names that go from 0 to 1."""
 

@@ -33,8 +33,8 @@ class SequenceRegression(Task):
     success:   the share of the sequences (or steps) that are a success.
     phm08:     the sum over all values of `phm08_score`.
 
-    After a test `predictions` is `[N · W, 5]` float64, a row per value: id of its sequence, number of the value (of value
-    w of step t: t · W + w), target, prediction, squared error; sorted by the first two.
+    After a test `predictions` is `[N · W, 5]` float64, a row per value: id of its sequence, number of the value (of
+    value w of step t: t · W + w), target, prediction, squared error; sorted by the first two.
     """
 
     MONITORS: ClassVar[Mapping[str, str]] = dict.fromkeys(("val/loss", "val/mse", "val/rmse", "val/mae"), "min") | {
@@ -100,7 +100,8 @@ class SequenceRegression(Task):
         errors = self._errors(batch, counts)
         if len(errors):
             self.means(split).update(**self.measured(errors))
-            self._phm08(split).update(phm08_score(errors))
+            if self.remaining:
+                self._phm08(split).update(phm08_score(errors))
         if split == "test":
             ids, places = torch.nonzero(counts, as_tuple=True) if counts.ndim == 2 else (counts.nonzero()[:, 0], None)
             targets = batch.targets[counts]
@@ -114,10 +115,10 @@ class SequenceRegression(Task):
         values = {name: means[name] for name in ("loss", "mse", "mae")} | {"rmse": means["mse"].sqrt()}
         if self.tolerance is not None:
             values["success"] = means["success"]
-        total = self._phm08(split)
         if self.remaining:
-            values["phm08"] = means.get("phm08", total.compute())
-        total.reset()
+            total = self._phm08(split)
+            values["phm08"] = means["phm08"] if "phm08" in means else total.compute()
+            total.reset()
         return values
 
     def _phm08(self, split: str) -> SumMetric:

@@ -32,8 +32,8 @@ class Tagging(Task):
     optimizer, monitor, log_every: see `Task`.
 
     Logged: `train/loss`, and under `val/` and `test/`: `loss accuracy macro_f1`, for tags of spans
-    `f1 precision recall`, of segments `edit f1_10 f1_25 f1_50`, with intents `intent_accuracy`. Losses, that of the intents included, are in nats per token
-    that counts: the sum over all sentences, divided by all such tokens.
+    `f1 precision recall`, of segments `edit f1_10 f1_25 f1_50`, with intents `intent_accuracy`. Losses, that of the
+    intents included, are in nats per token that counts: the sum over all sentences, divided by all such tokens.
     After a test `predictions` is `[N, 5]` float64, a row per token: sentence, position, target (-1 if it does not
     count), prediction, loss; in the order of the sentences. The loss is -log of the probability of the token's tag
     over all tags of its neighbours, which for a CRF is its marginal. With `full_predictions` `[N, 5 + C]`: then this

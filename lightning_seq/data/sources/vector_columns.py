@@ -41,8 +41,8 @@ class VectorLayout(NameColumns):
     value_columns:   numbers to predict, of a sequence or of each step (`values_of`).
     countdown:       a value is that at the last step of its sequence, and 1 more at each step before.
     cap:             values above it are set to it; None: no limit.
-    ahead:           a step has the target of the step that is so many steps later; the last steps, without one, are left
-                     out.
+    ahead:           a step has the target of the step that is so many steps later; the last steps, without one, are
+                     left out.
 
     Exactly one of `label_column`, `tags_column` and `value_columns` is given. Raises UserError otherwise.
     """
@@ -201,8 +201,8 @@ class _Reading:
             where = f"{self.place}, {self.row} {number}"
             if name in seen:
                 raise UserError(
-                    f"{where}: sequence {name!r} goes on here after another one: expected its rows one after the other; "
-                    f"sort them by {layout.sequence_column}"
+                    f"{where}: sequence {name!r} goes on here after another one: expected its rows one after the "
+                    f"other; sort them by {layout.sequence_column}"
                 )
             seen.add(name)
             numbers, targets = array("f"), list[object]()

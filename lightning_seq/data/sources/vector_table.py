@@ -13,8 +13,8 @@ from lightning_seq.data.sources.table import Examples, Keys, Loaded, Source
 from lightning_seq.errors import UserError
 
 Target: TypeAlias = "str | Sequence[str | None] | np.ndarray"
-"""The class of a sequence; the class of each step (None does not count); float32 values, `[W]` of a sequence or `[T, W]`
-of each step."""
+"""The class of a sequence; the class of each step (None does not count); float32 values, `[W]` of a sequence or
+`[T, W]` of each step."""
 
 
 @dataclass(frozen=True)

@@ -74,8 +74,8 @@ class VectorData(DataModule[PreparedVectors, SequenceReader]):
 
     batch_size, eval_batch_size, seed, num_workers, licence, max_tokens: see `DataModule`.
 
-    The constructor reads or prepares all data. Raises UserError as the source and `prepare_vectors` do, and for an order
-    that leaves one step of a sequence with a target for each.
+    The constructor reads or prepares all data. Raises UserError as the source and `prepare_vectors` do, and for an
+    order that leaves one step of a sequence with a target for each.
     """
 
     vocabulary = None

@@ -30,16 +30,16 @@ class VectorSettings:
     stride:      every so many steps one is kept, from the first.
     max_steps:   targets of sequences: steps of a sequence that are kept, from its beginning; targets of steps: the
                  sequences of training are cut into pieces of so many steps. None: no limit.
-    centre:      a step is read as points of `coordinates` numbers each; `step` subtracts the mean of a step's own points
-                 from them, `first` that of the first step.
+    centre:      a step is read as points of `coordinates` numbers each; `step` subtracts the mean of a step's own
+                 points from them, `first` that of the first step.
     deltas:      differences to the step before that are added: of the steps (1), and of these differences (2).
     normalise:   subtract the mean and divide by the deviation of each feature: of the steps of training (`global`), of
                  the own sequence (`sequence`), or of all sequences of its group in the same split (`group`).
     missing:     `mask`: a missing number (NaN) is 0 after normalising, and D' further features are 1 where one is
                  missing; `error`: it is refused.
 
-    window:       targets of steps: an example is a window of at most so many steps, and its target that of its last one.
-                  None: an example is a sequence.
+    window:       targets of steps: an example is a window of at most so many steps, and its target that of its last
+                  one. None: an example is a sequence.
     test_windows: `last`: of a sequence of the test split only the last window.
 
     Raises UserError for a value out of its range.

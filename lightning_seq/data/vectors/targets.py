@@ -16,7 +16,8 @@ from lightning_seq.spec import NOT_COUNTED, Class, Tags, Targets, Values
 
 @dataclass(frozen=True)
 class TargetKind:
-    """kind: of targets. of_steps: whether the source has one for each step. names: of the classes or of the values. remaining: see `Values`."""
+    """kind: of targets. of_steps: whether the source has one for each step. names: of the classes or of the values.
+    remaining: see `Values`."""
 
     kind: type[Class | Tags | Values]
     of_steps: bool
