@@ -9,15 +9,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from torch import nn
 
 from lightning_seq.builders import classification, tagging
 from lightning_seq.builders.prediction_columns import name_column, score_columns, test_rows, write_predictions
-from lightning_seq.builders.task_kind import Loaded, Row
+from lightning_seq.builders.task_kind import Loaded, MakeEncoder, Row, check_task
+from lightning_seq.config.tree import Config
 from lightning_seq.data.vectors.reader import SequenceReader
 from lightning_seq.files import write_json
 from lightning_seq.metrics.baseline import majority
+from lightning_seq.models.classifier import Classifier
+from lightning_seq.models.tagger import Tagger
 from lightning_seq.records.segments import Bands, Timeline, runs_of
-from lightning_seq.spec import NOT_COUNTED, Class, Tags
+from lightning_seq.spec import NOT_COUNTED, Class, DataSpec, Tags
 
 if TYPE_CHECKING:
     from lightning_seq.data.vectors.module import VectorData
@@ -26,6 +30,18 @@ if TYPE_CHECKING:
 
 SHOWN = 12
 """Sequences in `segments.json`."""
+
+
+def classifier(
+    config: Config, spec: DataSpec, embedding: nn.Module, encoder: MakeEncoder, width: int
+) -> Classifier:
+    check_task(config, "classification", "a class for each sequence")
+    return classification.model(config, spec, embedding, encoder, width)
+
+
+def tagger(config: Config, spec: DataSpec, embedding: nn.Module, encoder: MakeEncoder, width: int) -> Tagger:
+    check_task(config, "tagging", "a class for each step")
+    return tagging.model(config, spec, embedding, encoder, width)
 
 
 def class_artifacts(directory: Path, data: VectorData, task: Task) -> dict[str, str]:
@@ -101,11 +117,16 @@ def tag_baseline(data: VectorData, task: Tagging) -> dict[str, float]:
 
 
 CLASSES = replace(
-    classification.KIND, name="a classifier of sequences", reader=SequenceReader.from_plain, artifacts=class_artifacts
+    classification.KIND,
+    name="a classifier of sequences",
+    model=classifier,
+    reader=SequenceReader.from_plain,
+    artifacts=class_artifacts,
 )
 TAGS = replace(
     tagging.KIND,
     name="a tagger of steps",
+    model=tagger,
     reader=SequenceReader.from_plain,
     predictions=tags,
     choices=lambda loaded: None,

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from lightning_seq.value_types import Count, Fraction, OneOf, Range, Seed, Size, SmallSeed
+from lightning_seq.value_types import Count, Fraction, OneOf, Range, Seed, Size, SmallSeed, Weight
 
 if TYPE_CHECKING:
     from lightning_seq.callbacks.finite_guard import POLICIES
