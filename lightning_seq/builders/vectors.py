@@ -32,9 +32,7 @@ SHOWN = 12
 """Sequences in `segments.json`."""
 
 
-def classifier(
-    config: Config, spec: DataSpec, embedding: nn.Module, encoder: MakeEncoder, width: int
-) -> Classifier:
+def classifier(config: Config, spec: DataSpec, embedding: nn.Module, encoder: MakeEncoder, width: int) -> Classifier:
     check_task(config, "classification", "a class for each sequence")
     return classification.model(config, spec, embedding, encoder, width)
 

@@ -136,7 +136,7 @@ class Moments:
         mean = self._sum / count
         deviation = np.sqrt(np.maximum(self._squares / count - mean**2, 0))
         origin = np.zeros_like(mean) if self._origin is None else self._origin
-        constant = deviation <= 1e-6 * np.maximum(np.abs(mean + origin), 1e-6)
+        constant = deviation <= 1e-7 * np.abs(mean + origin)  # the rounding of float32
         return mean + origin, np.where(constant, 1, deviation)
 
 
