@@ -90,7 +90,7 @@ def test_normalising_by_group_uses_the_split_alone(tmp_path: Path) -> None:
     assert [steps_of(data.splits["train"], row)[:, 0].tolist() for row in range(3)] == [[-1], [1], [0, 0]]
     assert [steps_of(data.splits["test"], row)[:, 0].tolist() for row in range(2)] == [[-1], [1]]
     assert any("1 group (s) in train and in test" in line for line in data.summary().splitlines())
-    with pytest.raises(UserError, match="give data.group_column"):
+    with pytest.raises(UserError, match=r"give data.group_column"):
         data_of(tmp_path, same(([[0.0]], "a"), ([[1.0]], "b")), normalise="group")
 
 
@@ -144,7 +144,7 @@ def test_windows_have_the_target_of_their_last_step(tmp_path: Path) -> None:
     assert batch.targets.tolist() == [0, 1, 1, 0]
     last = all_of(data_of(tmp_path, rows, normalise="none", window=3, test_windows="last"), "test")
     assert last.inputs[..., 0].tolist() == [[2, 3, 4], [9, 0, 0]]
-    with pytest.raises(UserError, match="data.window is for targets of steps"):
+    with pytest.raises(UserError, match=r"data.window is for targets of steps"):
         data_of(tmp_path, same(([[0.0]], "a"), ([[1.0]], "b")), window=3)
     with pytest.raises(UserError, match="uses steps after a window"):
         VectorSettings(window=3, normalise="sequence")
@@ -182,7 +182,7 @@ def test_orders_of_steps(tmp_path: Path) -> None:
     tagged = same(([[float(number)] for number in range(9)], tags), ([[0.0]], ["0"]))
     batch = all_of(data_of(tmp_path, tagged, normalise="none", order="shuffled"))
     assert torch.equal(batch.inputs[0, :, 0].long(), batch.targets[0])  # a step keeps its class
-    with pytest.raises(UserError, match="data.order=mean leaves one step"):
+    with pytest.raises(UserError, match=r"data.order=mean leaves one step"):
         data_of(tmp_path, tagged, order="mean")
     one = data_of(tmp_path, same(*drawn(6)), order="mean")
     assert all_of(one).inputs.shape == (6, 1, 3)
@@ -339,7 +339,7 @@ def test_the_target_of_later_steps() -> None:
     table = layout.table(records(*days), ["x", "w"], "set")
     assert table.read(0)[:, 0].tolist() == [0, 1, 2]
     assert table.targets == [["b", "c", "a"]]
-    with pytest.raises(UserError, match="1 steps are too few for data.ahead=1"):
+    with pytest.raises(UserError, match=r"1 steps are too few for data.ahead=1"):
         layout.table(records(days[0]), ["x", "w"], "set")
 
 

@@ -69,7 +69,7 @@ class VectorData(DataModule[PreparedVectors, SequenceReader]):
 
     normalise, missing, stride, max_steps, deltas, centre, coordinates, window, test_windows: see `VectorSettings`.
     order: of the steps of an example: `as_is`; `shuffled`, in one random order for each example and seed; or one step
-           instead: the `mean` of all, the `middle` or the `last` one. The difference between the scores of `as_is` and
+           instead: the `mean` of all, the `middle` or the `last` one. Only `as_is` with `deltas`, which tell the order. The difference between the scores of `as_is` and
            of another order is the gain from order.
 
     batch_size, eval_batch_size, seed, num_workers, licence, max_tokens: see `DataModule`.
@@ -113,6 +113,11 @@ class VectorData(DataModule[PreparedVectors, SequenceReader]):
         if self.of_steps and order in ONE_STEP:
             raise UserError(
                 f"data.order={order} leaves one step, and these targets are of each step: use data.order=shuffled"
+            )
+        if order != "as_is" and made.settings.deltas:
+            raise UserError(
+                f"data.order={order} takes the order away, and data.deltas={made.settings.deltas} puts differences to "
+                "the step before into each step: use data.deltas=0"
             )
         self.order = order
         self.reader = SequenceReader(made.spec, made.settings, made.width, made.mean, made.scale, order)
