@@ -7,17 +7,19 @@ from lightning_seq.builders import (
     captioning,
     classification,
     language_modelling,
+    next_frame,
     regression,
     sequence_to_sequence,
     sequences_of_sets,
     tagging,
     vectors,
+    video,
     visual_dialog,
     visual_questions,
 )
 from lightning_seq.builders.task_kind import TaskKind
 from lightning_seq.errors import UserError
-from lightning_seq.spec import Bits, Class, DataSpec, Features, Tags
+from lightning_seq.spec import Bits, Class, DataSpec, Features, Grid, Tags
 
 KINDS = (
     classification.KIND,
@@ -29,6 +31,7 @@ KINDS = (
     visual_questions.KIND,
     visual_dialog.KIND,
     regression.KIND,
+    next_frame.KIND,
 )
 
 
@@ -38,6 +41,8 @@ def kind_of(spec: DataSpec) -> TaskKind:
         return bits.KIND
     if isinstance(spec.inputs, Features) and type(spec.targets) in (Class, Tags):
         return vectors.CLASSES if type(spec.targets) is Class else vectors.TAGS
+    if isinstance(spec.inputs, Grid) and type(spec.targets) in (Class, Tags):
+        return video.CLASSES if type(spec.targets) is Class else video.TAGS
     for kind in KINDS:
         if type(spec.targets) is kind.targets:
             return kind

@@ -184,6 +184,13 @@ class RandomEmbedding:
 
 
 @dataclass(frozen=True)
+class FramesEmbedding:
+    kind: Literal["frames"]
+    size: EmbeddingSize
+    picture: Callable[..., object]
+
+
+@dataclass(frozen=True)
 class Settings:
     """All keys of a configuration."""
 
@@ -211,7 +218,7 @@ class Settings:
     callbacks: CallbackSettings
     logger: PlainLogger | WandbLogger
     launcher: PlainLauncher | RayLauncher | SubmititLauncher
-    embedding: Word2VecEmbedding | RandomEmbedding | FileEmbedding | FixedEmbedding
+    embedding: Word2VecEmbedding | RandomEmbedding | FileEmbedding | FixedEmbedding | FramesEmbedding
     data: Callable[..., object]
     model: Callable[..., object]
     cell: Callable[..., object]
@@ -384,6 +391,12 @@ class SourceSettings:
 @dataclass(frozen=True)
 class VectorDataSettings:
     source: Callable[..., object]
+
+
+@dataclass(frozen=True)
+class VideoDataSettings:
+    source: Callable[..., object]
+    augment: Augment
 
 
 @dataclass(frozen=True)

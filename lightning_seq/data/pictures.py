@@ -73,7 +73,7 @@ class PictureFile:
                         f"{self.name} has {width:,} x {height:,} pixels: expected at most {MOST_PIXELS:,} in all; make "
                         "it smaller"
                     )
-                return _rgb(image)
+                return rgb(image)
         except UserError:
             raise
         except Image.DecompressionBombError as error:  # Pillow refuses it before its size is known
@@ -101,7 +101,7 @@ class PictureFile:
         return self.content
 
 
-def _rgb(image: Image.Image) -> Pixels:
+def rgb(image: Image.Image) -> Pixels:
     """Three colours of 8 bits, transparent parts on white; of several frames the first."""
     from PIL import Image, ImageOps
 
