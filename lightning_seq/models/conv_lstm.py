@@ -50,7 +50,7 @@ class ConvLSTMEncoder(Encoder):
         if input_size % pixels:
             raise UserError(f"model=conv_lstm reads maps of {space[0]} x {space[1]}, vectors came: use embedding=none")
         if any(side % patch for side in space):
-            raise UserError(f"model.patch is {patch}, and frames have {space[0]} x {space[1]} pixels: expected a divisor")
+            raise UserError(f"model.patch is {patch}, expected a divisor of {space[0]} and {space[1]} pixels")
         self.patch, self.input_shape = patch, (input_size // pixels, *space)
         space = [side // patch for side in space]
         channels = [self.input_shape[0] * patch**2, *[hidden_size] * num_layers]

@@ -70,8 +70,8 @@ class MovingShapes(Synthetic):
             raise UserError(f"data.most is {self.most}, expected at least data.fewest={self.fewest}")
         if self.length < SHORTEST * self.most + 1:
             raise UserError(
-                f"data.length is {self.length}, expected at least {SHORTEST * self.most + 1}: {SHORTEST} frames for each of "
-                f"data.most={self.most} events, and the first one"
+                f"data.length is {self.length}, expected at least {SHORTEST * self.most + 1}: {SHORTEST} frames for "
+                f"each of data.most={self.most} events, and the first one"
             )
 
     def acted(self, split: str) -> list[Acted]:
