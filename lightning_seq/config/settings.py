@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from lightning_seq.value_types import Count, Fraction, OneOf, Range, Seed, Size, SmallSeed
+from lightning_seq.value_types import Count, Fraction, OneOf, Range, Seed, Size, SmallSeed, Weight
 
 if TYPE_CHECKING:
     from lightning_seq.callbacks.finite_guard import POLICIES
@@ -255,6 +255,11 @@ class PooledSettings(TaskSettings):
 
 
 @dataclass(frozen=True)
+class RegressionSettings(PooledSettings):
+    tolerance: Weight
+
+
+@dataclass(frozen=True)
 class ClassificationSettings(PooledSettings):
     class_weights: Literal["balanced"] | list[float] | None
     ranking: RankingSettings
@@ -374,6 +379,11 @@ class SourceSettings:
     splits: SplitSettings
     tokens_column: str | int
     tag_column: str | int
+
+
+@dataclass(frozen=True)
+class VectorDataSettings:
+    source: Callable[..., object]
 
 
 @dataclass(frozen=True)

@@ -91,6 +91,8 @@ def _reader(name: str, record: Record) -> Callable[[Path], Scored | None] | None
         return lambda path: _right(path, strip=name == "exact_match", lower=lower)
     if (name == "loss" and record.task in ("classification", "bits", "regression")) or name == "mse":
         return lambda path: _column(path, "loss")
+    if name == "rmse":
+        return _rmse
     if name == "vqa_accuracy":
         return lambda path: _column(path, name)
     if name == "success":
@@ -136,6 +138,16 @@ def _column(path: Path, name: str) -> Scored | None:
 def _known(scored: Scored | None) -> Scored | None:
     """Without examples that have no score (NaN)."""
     return None if scored is None else (scored[0][known := np.isfinite(scored[1])], scored[1][known])
+
+
+def _rmse(path: Path) -> Scored | None:
+    """The root of a mean, whose parts by id are pseudo-values."""
+    scored = _column(path, "loss")
+    if scored is None or len(scored[0]) < 2:
+        return None
+    ids, squares = scored
+    without = np.sqrt(np.maximum(squares.sum() - squares, 0) / (len(ids) - 1))
+    return ids, _pseudo_values(float(np.sqrt(squares.mean())), without)
 
 
 def _of_ranks(name: str) -> Callable[[Path], Scored | None] | None:

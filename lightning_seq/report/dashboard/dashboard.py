@@ -28,6 +28,7 @@ from lightning_seq.report.dashboard.learning_curves import learning_curves
 from lightning_seq.report.dashboard.memory_horizon import memory_horizon
 from lightning_seq.report.dashboard.over_data_sets import over_data_sets
 from lightning_seq.report.dashboard.page import Page
+from lightning_seq.report.dashboard.predicted_values import predicted_values
 from lightning_seq.report.dashboard.quality_against_cost import quality_against_cost
 from lightning_seq.report.dashboard.questions import questions
 from lightning_seq.report.dashboard.result import result
@@ -36,6 +37,7 @@ from lightning_seq.report.dashboard.slices import slices
 from lightning_seq.report.dashboard.states import states
 from lightning_seq.report.dashboard.tagging import classes, worst_sentences
 from lightning_seq.report.dashboard.templates import draw
+from lightning_seq.report.dashboard.timeline import timeline
 from lightning_seq.report.dashboard.translation import translation
 from lightning_seq.report.dashboard.tuning import tuning
 from lightning_seq.report.dashboard.word_map import map_section, word_vectors
@@ -81,6 +83,8 @@ def render(directory: Path, runs: list[tuple[Path, Record]], summary: Summary) -
             tuning(page, runs, summary),
             classes(page, tagged, summary),
             confusion_matrices(page, tested, tagged, summary),
+            timeline(page, tested, summary),
+            predicted_values(page, tested, summary),
             worst_sentences(page, tagged, summary, names),
             draw("notes", wrong=unreadable),
             disagreements(page, tested, summary),
