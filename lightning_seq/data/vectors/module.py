@@ -69,8 +69,8 @@ class VectorData(DataModule[PreparedVectors, SequenceReader]):
 
     normalise, missing, stride, max_steps, deltas, centre, coordinates, window, test_windows: see `VectorSettings`.
     order: of the steps of an example: `as_is`; `shuffled`, in one random order for each example and seed; or one step
-           instead: the `mean` of all, the `middle` or the `last` one. Only `as_is` with `deltas`, which tell the order. The difference between the scores of `as_is` and
-           of another order is the gain from order.
+           instead: the `mean` of all, the `middle` or the `last` one. The difference between the scores of `as_is` and
+           of another order is the gain from order. Only `as_is` with `deltas`, which tell the order.
 
     batch_size, eval_batch_size, seed, num_workers, licence, max_tokens: see `DataModule`.
 
