@@ -13,6 +13,9 @@ _FIRST = {
     "sequences_of_sets": ("nll",),
     "bits": ("exact_match", "bits_correct", "loss"),
     "regression": ("success", "mse", "mae"),
+    "forecasting": (
+        "mase", "owa", "smape", "crps", "rmse", "mae", "wql", "coverage", "width", "msis", "mse", "loss",
+    ),
     "sequence_to_sequence": ("bleu", "chrf", "exact_match", "perplexity", "accuracy"),
     "captioning": (
         "cider", "bleu", "chrf", "rouge_l", "exact_match", "accuracy", "pointing", "on_target", "uniform", "commonest",
@@ -37,6 +40,7 @@ _PERCENTAGES = frozenset(("bleu", "bleu_1", "bleu_2", "bleu_3", "chrf"))
 
 _LOWER_IS_BETTER = frozenset((
     "loss", "perplexity", "bits_per_character", "nll", "error", "mse", "mae", "rmse", "brier", "ece", "rank", "seconds",
+    "mase", "smape", "owa", "crps", "wql", "width", "msis",
 ))  # fmt: skip
 """Whole names, or parts between underscores."""
 
@@ -55,6 +59,19 @@ _MEANING = {
     ("bits", "loss"): "nats per step, summed over the bits of a step",
     ("regression", "success"): "share of the sequences with an error below task.tolerance",
     ("regression", "mse"): "squared error, a mean over all sequences",
+    ("forecasting", "mase"): (
+        "absolute error over that of seasonal naive before the test part, a mean over all values that are there (Hyndman "
+        "& Koehler 2006)"
+    ),
+    ("forecasting", "smape"): "200 |y - ŷ| / (|y| + |ŷ|), 0 to 200, as in M4",
+    ("forecasting", "owa"): "mean of smape and mase, each over that of Naive2, as in M4: below 1 is better than Naive2",
+    ("forecasting", "crps"): (
+        "continuous ranked probability score over the denominator of mase; a model of points alone has its mase"
+    ),
+    ("forecasting", "wql"): "twice the pinball loss over the size of the values",
+    ("forecasting", "coverage"): "share of the values within the interval (task.interval): as much is best",
+    ("forecasting", "width"): "of the interval, over the denominator of mase",
+    ("forecasting", "msis"): "score of the interval (Gneiting & Raftery 2007) over the denominator of mase",
     ("classification", "relation_f1"): (
         "mean over the relations, each right only with its direction, Other left out (Hendrickx et al. 2010)"
     ),
