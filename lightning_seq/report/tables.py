@@ -50,6 +50,8 @@ def notes(group: Group) -> list[str]:
             lines.append(f"{one_line(row.label)}: {missing} of {judged} finished runs gave no finite {name}.")
     for baseline in group.baselines:
         read = "the targets of the train split alone" if baseline is group.baseline else "the train split"
+        if group.task == "forecasting":
+            read = "the past of each series"
         lines.append(f"{one_line(baseline.label)}: computed from {read}; no part of the verdict.")
     lines += filter(None, (_same_caption(row, group.baseline) for row in group.rows))
     lines += dict.fromkeys(_solved(row) for row in group.rows if row.mismatch is not None)

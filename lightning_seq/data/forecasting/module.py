@@ -21,7 +21,6 @@ from lightning_seq.data.forecasting.settings import (
     SCALES as SCALE_KINDS,
     SPLIT_BY,
     Horizon,
-    Part,
     SeriesSettings,
 )
 from lightning_seq.data.forecasting.windows import Windows, WindowSampler
@@ -29,7 +28,7 @@ from lightning_seq.data.module import DataModule
 from lightning_seq.data.planner import Planner
 from lightning_seq.data.sources.panel import PanelSource
 from lightning_seq.spec import FUTURE, SCALES, Batch
-from lightning_seq.value_types import OneOf, Size, Workers
+from lightning_seq.value_types import OneOf, Part, Size, Workers
 
 MANY_SERIES = 20
 """From so many series on, a series is a group of test windows that may be alike; below, a stretch of time is."""

@@ -9,7 +9,7 @@ from typing import Annotated
 from lightning_seq.errors import UserError, near
 from lightning_seq.field_checks import check_fields
 from lightning_seq.files import Plain
-from lightning_seq.value_types import OneOf, Range, Size
+from lightning_seq.value_types import OneOf, Part, Range, Size
 
 FILLS = ("none", "forward", "linear")
 SCALES = ("none", "standard", "mean_abs", "minmax", "robust")
@@ -17,7 +17,6 @@ CALENDAR = ("hour_of_day", "day_of_week", "day_of_month", "day_of_year", "month_
 SPLIT_BY = ("time", "random")
 
 Horizon = Annotated[int, Range(1, 100_000)]
-Part = Annotated[float, Range(0, 0.9)]
 
 
 @dataclass(frozen=True, kw_only=True)
