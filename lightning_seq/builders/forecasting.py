@@ -16,10 +16,21 @@ from lightning_seq.builders.task_kind import Loaded, MakeEncoder, Row, Shared, T
 from lightning_seq.config.targets import factory
 from lightning_seq.config.tree import Config
 from lightning_seq.data.forecasting.reader import SeriesReader
+from lightning_seq.files import write_json
 from lightning_seq.metrics.forecasts import errors_of, naive_forecasts, owa
 from lightning_seq.models.forecast_output import make_output
 from lightning_seq.models.forecaster import Forecast, Forecaster, NaiveForecaster
 from lightning_seq.models.naive import NaiveRule
+from lightning_seq.records.forecasts import (
+    MOST_ORIGINS,
+    MOST_PAST,
+    MOST_SERIES,
+    MOST_WINDOWS,
+    Forecasts,
+    ForecastWindow,
+    Level,
+    NamedError,
+)
 from lightning_seq.spec import FUTURE, SCALES, Batch, DataSpec, Future
 
 if TYPE_CHECKING:
@@ -82,7 +93,56 @@ def artifacts(directory: Path, data: ForecastingData, task: Forecasting) -> dict
     }
     if task.distributed:
         columns |= {f"quantile_{level:g}": rows[:, 6 + place] for place, level in enumerate(task.levels)}
-    return write_predictions(directory, data.example_ids("test"), numbers, columns)
+    write_json(directory / "forecasts.json", _shown(data, task, rows).to_plain())
+    written = write_predictions(directory, data.example_ids("test"), numbers, columns)
+    return {**written, "forecasts": "forecasts.json"}
+
+
+def _shown(data: ForecastingData, task: Forecasting, rows: np.ndarray) -> Forecasts:
+    """What the dashboard draws, from the rows of `Forecasting.predictions`."""
+    numbers, steps, errors = rows[:, 0].astype("int64"), rows[:, 1].astype("int64"), rows[:, 4]
+    windows, horizon = data.splits["test"], data.settings.horizon
+    series, origins = windows.at(np.unique(numbers))
+    places = np.searchsorted(np.unique(numbers), numbers)
+    chosen = spread(np.unique(numbers).tolist(), MOST_WINDOWS)
+    since = origins - windows.firsts[series]
+    by_origin = {int(one): _mean(errors[since[places] == one]) for one in np.unique(since)}
+    by_series = {data.prepared.arrays.names[one]: _mean(errors[series[places] == one]) for one in np.unique(series)}
+    worst = sorted(by_series.items(), key=lambda item: -item[1])[:MOST_SERIES]
+    shares = [Level(level, float((rows[:, 2] <= rows[:, 6 + place]).mean())) for place, level in enumerate(task.levels)]
+    return Forecasts(
+        task.interval,
+        -(-horizon // windows.stride) - 1,
+        tuple(_window(data, task, number, rows[numbers == number]) for number in chosen),
+        tuple(_mean(errors[steps == step]) for step in np.unique(steps)),
+        tuple(shares) if task.distributed else (),
+        tuple(NamedError(name, error) for name, error in worst),
+        tuple(NamedError(str(one), error) for one, error in list(by_origin.items())[:MOST_ORIGINS]),
+    )
+
+
+def _mean(values: np.ndarray) -> float:
+    return float(values.mean())
+
+
+def _window(data: ForecastingData, task: Forecasting, number: int, rows: np.ndarray) -> ForecastWindow:
+    """rows: of this window; a step whose value is missing has the prediction of the step before."""
+    arrays, horizon, one = data.prepared.arrays, data.settings.horizon, np.array([number])
+    series, origins = data.splits["test"].at(one)
+    place = int(arrays.offsets[series[0]] + origins[0])
+    past = arrays.values[place - min(int(origins[0]), data.settings.context, MOST_PAST) : place]
+    steps = np.searchsorted(rows[:, 1], np.arange(1, horizon + 1), side="right") - 1
+    lines = rows[np.maximum(steps, 0)]
+    low, high = (lines[:, 6 + tail] if task.distributed else np.array([]) for tail in task.tails)
+    values = (past, arrays.values[place : place + horizon], lines[:, 3], low, high)
+    plain = [[None if np.isnan(value) else float(value) for value in part.tolist()] for part in values]
+    return ForecastWindow(data.series_of(one)[0], data.times_of(one)[0], *map(tuple, plain))
+
+
+def spread(numbers: Sequence[int], most: int) -> list[int]:
+    """Up to so many, from all parts of the list."""
+    count = min(most, len(numbers))
+    return [numbers[len(numbers) * (2 * place + 1) // (2 * count)] for place in range(count)]
 
 
 def _untrained(data: ForecastingData) -> dict[str, dict[str, float]]:

@@ -43,7 +43,7 @@ def seasonal_indices(values: np.ndarray, season: int) -> np.ndarray:
     """
     ones, T = np.ones(season), len(values)
     there = np.flatnonzero(~np.isnan(values))
-    if season < 2 or T < 3 * season or not len(there):
+    if season < 2 or 3 * season > T or not len(there):
         return ones
     x = np.interp(np.arange(T), there, values[there].astype(float))
     if x.min() <= 0:

@@ -17,7 +17,7 @@ from lightning_seq.errors import UserError, one_of
 from lightning_seq.layers.dropout import Dropout, check_rate
 from lightning_seq.models.captioner import Starts
 from lightning_seq.models.encoder import Encoder, EncoderModel
-from lightning_seq.models.forecast_output import Output, Quantiles
+from lightning_seq.models.forecast_output import Output
 from lightning_seq.models.head import head
 from lightning_seq.models.naive import NaiveRule
 from lightning_seq.spec import Encoded, Future

@@ -14,7 +14,7 @@ _FIRST = {
     "bits": ("exact_match", "bits_correct", "loss"),
     "regression": ("success", "mse", "mae"),
     "forecasting": (
-        "mase", "owa", "smape", "crps", "rmse", "mae", "wql", "coverage", "width", "msis", "mse", "loss",
+        "mase", "owa", "smape", "crps", "rmse", "mae", "wql", "coverage", "width", "msis", "mse", "flat", "loss",
     ),
     "sequence_to_sequence": ("bleu", "chrf", "exact_match", "perplexity", "accuracy"),
     "captioning": (
@@ -50,7 +50,7 @@ _SHARES = frozenset((
 ))  # fmt: skip
 """Parts between underscores of names that go from 0 to 1."""
 
-_SHARES_TO_LOWER = frozenset(("commonest", "unknown_answers"))
+_SHARES_TO_LOWER = frozenset(("commonest", "unknown_answers", "flat"))
 """Whole names that go from 0 to 1, of which the lower is better."""
 
 _MEANING = {
@@ -70,6 +70,7 @@ _MEANING = {
     ),
     ("forecasting", "wql"): "twice the pinball loss over the size of the values",
     ("forecasting", "coverage"): "share of the values within the interval (task.interval): as much is best",
+    ("forecasting", "flat"): "share of the windows whose forecast has less than 1 % of the variance of their past",
     ("forecasting", "width"): "of the interval, over the denominator of mase",
     ("forecasting", "msis"): "score of the interval (Gneiting & Raftery 2007) over the denominator of mase",
     ("classification", "relation_f1"): (

@@ -38,6 +38,7 @@ class Forecasting(Task):
     wql:       twice the pinball loss over the size of the values (the weighted quantile loss).
     coverage:  share of the values within the interval; width: of the interval, msis: the interval score (Makridakis et
                al. 2020), both over the denominator of MASE. None of these three for points.
+    flat:      share of the windows whose forecast varies by less than 1 % of the variance of their past.
     owa:       under `test/` alone: the mean of smape and mase over those of Naive2.
 
     After a test `predictions` is `[N, 4 + 2 + Q]` float64, a row per value that is there: id of its window, step (from
@@ -47,7 +48,20 @@ class Forecasting(Task):
     MONITORS: ClassVar[Mapping[str, str]] = dict.fromkeys(
         [f"val/{name}" for name in ("loss", "mase", "smape", "mae", "mse", "rmse", "crps", "wql")], "min"
     )
-    MEANS: ClassVar = ("loss", "mase", "smape", "mae", "mse", "crps", "pinball", "size", "coverage", "width", "msis")
+    MEANS: ClassVar = (
+        "loss",
+        "mase",
+        "smape",
+        "mae",
+        "mse",
+        "crps",
+        "pinball",
+        "size",
+        "coverage",
+        "width",
+        "msis",
+        "flat",
+    )
     ROW_KEYS: ClassVar = 2
     model: Forecast
 
@@ -80,9 +94,7 @@ class Forecasting(Task):
         return made
 
     def _losses(self, batch: Batch) -> Tensor:
-        found = self.model.losses(
-            batch.inputs, batch.mask, batch.extra[FUTURE], batch.targets, batch.extra[SCALES]
-        )
+        found = self.model.losses(batch.inputs, batch.mask, batch.extra[FUTURE], batch.targets, batch.extra[SCALES])
         return torch.where(batch.target_mask, found.float(), torch.zeros_like(batch.targets))
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
@@ -131,6 +143,7 @@ class Forecasting(Task):
                 "width": (high - low) / unit,
                 "msis": (high - low + 2 / (1 - self.interval) * outside) / unit,
             }
+        self.means(split).update(flat=self._flat(batch, point)[counted.any(1)])
         values |= {"pinball": score, "crps": score / unit}
         self.means(split).update(**{name: value[counted] for name, value in values.items()})
         if split == "test":
@@ -138,6 +151,14 @@ class Forecasting(Task):
             steps = torch.arange(1, target.shape[1] + 1, device=target.device).expand_as(target)
             columns = (ids, steps, target, point, values["mase"], values["crps"], *shown.unbind(-1))
             self._rows.append(torch.stack([column[counted].double() for column in columns], -1))
+
+    def _flat(self, batch: Batch, point: Tensor) -> Tensor:
+        """`[B]`, 1 for a forecast that hardly varies."""
+        mask, values = batch.mask, batch.inputs[..., 0].double()
+        count = mask.sum(1, keepdim=True).clamp(min=1)
+        mean = (values * mask).sum(1, keepdim=True) / count
+        past = (((values - mean) * mask).square().sum(1) / count[:, 0]) * batch.extra[SCALES][:, 1].double().square()
+        return (point.var(1, correction=0) < 0.01 * past).double()
 
     def logged(self, split: str, means: dict[str, Tensor]) -> dict[str, Tensor | float]:
         kept: dict[str, Tensor | float] = {

@@ -19,7 +19,10 @@ def wall_clock(times: np.ndarray, zone: str | None) -> np.ndarray:
     # The offset of a zone changes at whole quarters of an hour.
     quarters, places = np.unique(times // 900, return_inverse=True)
     clock = ZoneInfo(zone)
-    offsets = [int((datetime.fromtimestamp(q * 900, UTC).astimezone(clock).utcoffset() or UTC.utcoffset(None)).total_seconds()) for q in quarters.tolist()]
+    offsets = [
+        int((datetime.fromtimestamp(q * 900, UTC).astimezone(clock).utcoffset() or UTC.utcoffset(None)).total_seconds())
+        for q in quarters.tolist()
+    ]
     return times + np.array(offsets, dtype=np.int64)[places]
 
 

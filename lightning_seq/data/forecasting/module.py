@@ -18,10 +18,12 @@ from lightning_seq.data.forecasting.reader import SeriesReader, files_of, model_
 from lightning_seq.data.forecasting.settings import (
     CALENDAR,
     FILLS,
-    SCALES as SCALE_KINDS,
     SPLIT_BY,
     Horizon,
     SeriesSettings,
+)
+from lightning_seq.data.forecasting.settings import (
+    SCALES as SCALE_KINDS,
 )
 from lightning_seq.data.forecasting.windows import Windows, WindowSampler
 from lightning_seq.data.module import DataModule

@@ -197,9 +197,7 @@ def _times(panel: Panel, name: str) -> np.ndarray:
     return panel.times
 
 
-def _standardised(
-    values: np.ndarray | None, fitted: np.ndarray, size: int
-) -> tuple[np.ndarray, list[list[float]]]:
+def _standardised(values: np.ndarray | None, fitted: np.ndarray, size: int) -> tuple[np.ndarray, list[list[float]]]:
     """Covariates by the mean and deviation of the `fitted` rows, 0 where missing; and these numbers."""
     if values is None or not values.shape[1]:
         return np.zeros((size, 0), dtype=np.float32), []

@@ -112,7 +112,9 @@ class SeriesReader(Reader):
         Raises UserError for a series without a value, and for known covariates that do not reach the horizon.
         """
         future, spans = self.future, list(zip(panel.offsets[:-1].tolist(), panel.offsets[1:].tolist(), strict=True))
-        origins = [start + _last(panel.values[start:stop], panel.names[number]) for number, (start, stop) in enumerate(spans)]
+        origins = [
+            start + _last(panel.values[start:stop], panel.names[number]) for number, (start, stop) in enumerate(spans)
+        ]
         lengths = np.array([min(self.context, o - start) for o, (start, _) in zip(origins, spans, strict=True)])
         width, size = int(lengths.max()), len(spans)
         values = np.full((size, width), np.nan)

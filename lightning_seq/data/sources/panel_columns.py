@@ -121,7 +121,11 @@ class PanelColumns:
             places = np.arange(len(items)) - np.repeat(starts, ends - starts)
         else:
             seconds = stamps.seconds[order]
-            step = step_of(seconds, starts) if not stamps.counted else int(_usual(np.delete(np.diff(seconds), starts[1:] - 1)))
+            step = (
+                step_of(seconds, starts)
+                if not stamps.counted
+                else int(_usual(np.delete(np.diff(seconds), starts[1:] - 1)))
+            )
             places = grid_places(seconds, starts, step, names, name)
         lengths = places[ends - 1] + 1
         offsets = np.concatenate([[0], np.cumsum(lengths)])
@@ -196,7 +200,10 @@ class PanelColumns:
     ) -> Panel:
         """A row is a series, or the next part of it: parts of one item are joined in the order train, validation,
         test."""
-        lists = [np.array([np.nan if value is None else value for value in one], dtype=float) for one in columns[value_column]]  # type: ignore[attr-defined]
+        lists = [
+            np.array([np.nan if value is None else value for value in one], dtype=float)
+            for one in columns[value_column]
+        ]  # type: ignore[attr-defined]
         keys = list(map(str, columns[self.item_column])) if self.item_column else list(map(str, range(len(lists))))
         names = list(dict.fromkeys(keys))
         if split is None:

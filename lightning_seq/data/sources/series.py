@@ -97,7 +97,15 @@ class SeriesFiles(SplitFiles, PanelColumns):
                     f"data.{split} has the columns {', '.join(table)}, and data.train {', '.join(names)}: expected the "
                     "same"
                 )
-        columns = {name: np.concatenate([np.asarray(table[name], dtype=object) if len(tables) > 1 else np.asarray(table[name]) for table in tables.values()]) for name in names}
+        columns = {
+            name: np.concatenate(
+                [
+                    np.asarray(table[name], dtype=object) if len(tables) > 1 else np.asarray(table[name])
+                    for table in tables.values()
+                ]
+            )
+            for name in names
+        }
         sizes = [len(next(iter(table.values()))) for table in tables.values()]
         split_of = np.repeat([SPLITS.index(split) for split in tables], sizes)
         return self.panel(columns, self.describe(), split_of if len(tables) > 1 else None)
@@ -117,7 +125,10 @@ def read_table(path: Path, encoding: str = "utf-8") -> Columns:
         if kind == ".parquet":
             table = parquet.read_table(path)
         else:
-            read, parse = csv.ReadOptions(encoding=encoding), csv.ParseOptions(delimiter="\t" if kind == ".tsv" else ",")
+            read, parse = (
+                csv.ReadOptions(encoding=encoding),
+                csv.ParseOptions(delimiter="\t" if kind == ".tsv" else ","),
+            )
             # Times are read by ourselves, with their offsets.
             convert = csv.ConvertOptions(timestamp_parsers=["%no time is read here%"], strings_can_be_null=True)
             table = csv.read_csv(path, read, parse, convert)
@@ -151,7 +162,9 @@ def _json_lines(path: Path, encoding: str) -> Columns:
         except (ValueError, RecursionError):
             row = None
         if not isinstance(row, dict):
-            raise UserError(f'{path}, line {number} is no JSON object: expected {{"item_id": "a", "target": [1, 2, 3]}}')
+            raise UserError(
+                f'{path}, line {number} is no JSON object: expected {{"item_id": "a", "target": [1, 2, 3]}}'
+            )
         rows.append(row)
     if not rows:
         raise UserError(f"{path} is empty: expected a series a line")
