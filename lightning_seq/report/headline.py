@@ -60,8 +60,8 @@ _MEANING = {
     ("regression", "success"): "share of the sequences with an error below task.tolerance",
     ("regression", "mse"): "squared error, a mean over all sequences",
     ("forecasting", "mase"): (
-        "absolute error over that of seasonal naive before the test part, a mean over all values that are there (Hyndman "
-        "& Koehler 2006)"
+        "absolute error over that of seasonal naive before the test part, a mean over all values that are there "
+        "(Hyndman & Koehler 2006)"
     ),
     ("forecasting", "smape"): "200 |y - ŷ| / (|y| + |ŷ|), 0 to 200, as in M4",
     ("forecasting", "owa"): "mean of smape and mase, each over that of Naive2, as in M4: below 1 is better than Naive2",
