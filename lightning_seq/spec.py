@@ -200,6 +200,26 @@ class Values(Targets):
     remaining: bool = False
 
 
+@dataclass(frozen=True, repr=False)
+class Future(Targets):
+    """The next `horizon` values of a series, `[B, horizon]`.
+
+    season: steps of a period.
+    known:  covariates of each step that are known in the future too; past: those that are not.
+    counts: whether all values are whole and not negative.
+    gaps:   whether values are missing; the second input then says which are there.
+    scale:  of the values, see `data.forecasting.SeriesSettings`.
+    """
+
+    horizon: int
+    season: int = 1
+    known: int = 0
+    past: int = 0
+    counts: bool = False
+    gaps: bool = False
+    scale: str = "none"
+
+
 @dataclass(frozen=True)
 class DataSpec:
     """The inputs and targets of a model: every size, name and vocabulary that comes from the data."""
@@ -313,3 +333,7 @@ HISTORY, ANSWERS, CANDIDATES, RELEVANCES, TURNS = "history", "answers", "candida
 ANNOTATED, AGREEMENT, CHOICES = "annotated", "agreement", "choices"
 """The keys in a batch's `extra` of answers of several annotators, of the agreement with each, and of the answers to
 choose from."""
+
+FUTURE, SCALES = "future", "scales"
+"""The keys in a batch's `extra` of series: covariates of the steps to predict, and the scale of the values, see
+`data.forecasting.ForecastingData`."""

@@ -6,6 +6,7 @@ from lightning_seq.builders import (
     bits,
     captioning,
     classification,
+    forecasting,
     language_modelling,
     regression,
     sequence_to_sequence,
@@ -29,6 +30,7 @@ KINDS = (
     visual_questions.KIND,
     visual_dialog.KIND,
     regression.KIND,
+    forecasting.KIND,
 )
 
 

@@ -115,6 +115,18 @@ class Caption(OfCheckpoint):
 
 
 @dataclass(frozen=True)
+class Forecast(OfCheckpoint):
+    data: Annotated[str, Argument("FILE", "series: .csv, .tsv, .parquet or .jsonl, in the columns of the training")]
+    output: Annotated[str | None, Argument("FILE", ROWS)] = None
+    time_column: Annotated[str | None, Argument("NAME", "the column of times (as in training)")] = None
+    item_column: Annotated[str | None, Argument("NAME", "of a long table: the names of series (as in training)")] = None
+    value_column: Annotated[str | None, Argument("NAME", "of a long table: the values (as in training)")] = None
+    timezone: Annotated[str | None, Argument("NAME", "of times without an offset (as in training)")] = None
+    batch_size: Annotated[int, Argument("N", "series at a time", most=100_000)] = 64
+    allow: Allow = ()
+
+
+@dataclass(frozen=True)
 class Answer(OfCheckpoint):
     image: Annotated[str, Argument("FILE", "a picture")]
     question: Annotated[
@@ -312,6 +324,15 @@ VERBS = {
             'answer best.ckpt image=photo.png question="is there a two" attention_out=maps.png',
         ),
         Answer,
+    ),
+    "forecast": Verb(
+        "Predict the next values of the series in a file, a row for each step.",
+        (
+            "forecast checkpoint=runs/airline_passengers/gru-seed1 data=passengers.csv",
+            "forecast runs/series/gru-seed1 data=sales.parquet output=forecasts.csv",
+            "forecast best.ckpt data=new.csv time_column=date item_column=shop value_column=sales",
+        ),
+        Forecast,
     ),
     "check": Verb(
         "Put a cell or a scorer through the conformance suite: ours, or your own.",

@@ -16,6 +16,7 @@ FURTHER: Mapping[str, type] = {
     "lightning_seq.tasks.bits.BitSequences": settings.BitsSettings,
     "lightning_seq.tasks.captioning.Captioning": settings.CaptioningSettings,
     "lightning_seq.tasks.classification.SequenceClassification": settings.ClassificationSettings,
+    "lightning_seq.tasks.forecasting.Forecasting": settings.ForecastingSettings,
     "lightning_seq.tasks.language_modelling.LanguageModelling": settings.LanguageModellingSettings,
     "lightning_seq.tasks.regression.SequenceRegression": settings.RegressionSettings,
     "lightning_seq.tasks.sequence_to_sequence.SequenceToSequence": settings.SequenceToSequenceSettings,

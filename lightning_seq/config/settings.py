@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from lightning_seq.models.dialog_answerer import ANSWERS
     from lightning_seq.models.dialog_history import HISTORIES
     from lightning_seq.models.encoder_decoder import TIED
+    from lightning_seq.models.forecast_output import OUTPUTS, POINT_LOSSES
+    from lightning_seq.models.forecaster import NORMS, STRATEGIES
     from lightning_seq.models.pooling import POOLINGS
     from lightning_seq.tasks.schedule import Schedule
     from lightning_seq.tasks.teacher_forcing import TeacherForcing
@@ -329,6 +331,19 @@ class TaggingSettings(TaskSettings):
     constraints: Annotated[str, OneOf(("auto", "training", "none"))]
     locked: bool
     predictions: Predictions
+
+
+@dataclass(frozen=True)
+class ForecastingSettings(TaskSettings):
+    strategy: Annotated[str, OneOf(STRATEGIES)]
+    output: Annotated[str, OneOf(OUTPUTS)]
+    loss: Annotated[str, OneOf(POINT_LOSSES)]
+    instance_norm: Annotated[str, OneOf(NORMS)]
+    head_sizes: list[Size]
+    samples: Annotated[int, Range(1, 10_000)]
+    decoder_size: Size | None
+    attention: bool
+    quantiles: list[Fraction]
 
 
 @dataclass(frozen=True)

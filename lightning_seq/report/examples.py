@@ -86,6 +86,8 @@ def _reader(name: str, record: Record) -> Callable[[Path], Scored | None] | None
         return (lambda path: _column(path, name)) if name in ("cider", "exact_match", "loss") else None
     if record.task == "visual_dialog":
         return _of_ranks(name)
+    if record.task == "forecasting":
+        return (lambda path: _column(path, name)) if name in ("mase", "smape", "crps") else None
     if name in ("accuracy", "exact_match") and not (name == "accuracy" and record.task == "sequence_to_sequence"):
         lower = name == "exact_match" and "case:lc" in _signature(record)
         return lambda path: _right(path, strip=name == "exact_match", lower=lower)

@@ -13,6 +13,9 @@ _FIRST = {
     "sequences_of_sets": ("nll",),
     "bits": ("exact_match", "bits_correct", "loss"),
     "regression": ("success", "rmse", "mse", "mae", "phm08"),
+    "forecasting": (
+        "mase", "owa", "smape", "crps", "rmse", "mae", "wql", "coverage", "width", "msis", "mse", "flat", "loss",
+    ),
     "sequence_to_sequence": ("bleu", "chrf", "exact_match", "perplexity", "accuracy"),
     "captioning": (
         "cider", "bleu", "chrf", "rouge_l", "exact_match", "accuracy", "pointing", "on_target", "uniform", "commonest",
@@ -37,7 +40,7 @@ _PERCENTAGES = frozenset(("bleu", "bleu_1", "bleu_2", "bleu_3", "chrf"))
 
 _LOWER_IS_BETTER = frozenset((
     "loss", "perplexity", "bits_per_character", "nll", "error", "mse", "mae", "rmse", "phm08", "brier", "ece", "rank",
-    "seconds",
+    "seconds", "mase", "smape", "owa", "crps", "wql", "width", "msis",
 ))  # fmt: skip
 """Whole names, or parts between underscores."""
 
@@ -47,7 +50,7 @@ _SHARES = frozenset((
 ))  # fmt: skip
 """Parts between underscores of names that go from 0 to 1."""
 
-_SHARES_TO_LOWER = frozenset(("commonest", "unknown_answers"))
+_SHARES_TO_LOWER = frozenset(("commonest", "unknown_answers", "flat"))
 """Whole names that go from 0 to 1, of which the lower is better."""
 
 _MEANING = {
@@ -65,6 +68,20 @@ _MEANING = {
         "tagging",
         "f1_50",
     ): "of segments whose overlap (intersection over union) is at least 0.5; f1_10, f1_25: 0.1, 0.25",
+    ("forecasting", "mase"): (
+        "absolute error over that of seasonal naive before the test part, a mean over all values that are there "
+        "(Hyndman & Koehler 2006)"
+    ),
+    ("forecasting", "smape"): "200 |y - ŷ| / (|y| + |ŷ|), 0 to 200, as in M4",
+    ("forecasting", "owa"): "mean of smape and mase, each over that of Naive2, as in M4: below 1 is better than Naive2",
+    ("forecasting", "crps"): (
+        "continuous ranked probability score over the denominator of mase; a model of points alone has its mase"
+    ),
+    ("forecasting", "wql"): "twice the pinball loss over the size of the values",
+    ("forecasting", "coverage"): "share of the values within the interval (task.interval): as much is best",
+    ("forecasting", "flat"): "share of the windows whose forecast has less than 1 % of the variance of their past",
+    ("forecasting", "width"): "of the interval, over the denominator of mase",
+    ("forecasting", "msis"): "score of the interval (Gneiting & Raftery 2007) over the denominator of mase",
     ("classification", "relation_f1"): (
         "mean over the relations, each right only with its direction, Other left out (Hendrickx et al. 2010)"
     ),

@@ -22,6 +22,7 @@ from lightning_seq.report.dashboard.confusion_matrices import confusion_matrices
 from lightning_seq.report.dashboard.deciding_words import deciding_words
 from lightning_seq.report.dashboard.dialogs import dialogs
 from lightning_seq.report.dashboard.disagreements import disagreements
+from lightning_seq.report.dashboard.forecasts import forecasts
 from lightning_seq.report.dashboard.gates import gates
 from lightning_seq.report.dashboard.gradient_flow import gradient_flow
 from lightning_seq.report.dashboard.learning_curves import learning_curves
@@ -95,6 +96,7 @@ def render(directory: Path, runs: list[tuple[Path, Record]], summary: Summary) -
             captions(page, runs, tested, summary),
             questions(page, runs, tested, summary),
             dialogs(page, tested, summary),
+            forecasts(page, tested, summary),
             gates(page, runs, summary),
             states(page, runs, summary),
             deciding_words(page, runs, summary),
