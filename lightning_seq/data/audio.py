@@ -60,9 +60,7 @@ class AudioFile:
         if not len(samples):
             raise UserError(f"{self.name} has no samples: expected a recording of at least one")
         if not LOWEST_RATE <= rate <= HIGHEST_RATE:
-            raise UserError(
-                f"{self.name} has {rate:,} samples a second: expected {LOWEST_RATE:,} to {HIGHEST_RATE:,}"
-            )
+            raise UserError(f"{self.name} has {rate:,} samples a second: expected {LOWEST_RATE:,} to {HIGHEST_RATE:,}")
         if not np.isfinite(samples).all():
             raise UserError(f"{self.name} has samples that are not finite: expected numbers from -1 to 1")
         channels = samples.shape[1]

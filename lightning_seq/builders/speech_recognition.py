@@ -1,0 +1,214 @@
+"""Speech recognition: the words that are said in a recording."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import nn
+
+from lightning_seq.builders.prediction_columns import Column, of_task, write_predictions
+from lightning_seq.builders.sequence_to_sequence import MOST_HYPOTHESES, beam
+from lightning_seq.builders.task_kind import Loaded, MakeEncoder, Row, Shared, TaskKind, make_task
+from lightning_seq.config.targets import factory, resolve
+from lightning_seq.config.tree import Config
+from lightning_seq.data.speech.reader import SpeechReader
+from lightning_seq.embeddings.layer import Embedding
+from lightning_seq.errors import UserError
+from lightning_seq.metrics.speech import TranscriptScores
+from lightning_seq.models.ctc import Fusion, minimal_frames, spikes
+from lightning_seq.models.frames import StackedFrames
+from lightning_seq.models.listen_attend_spell import ListenAttendSpell
+from lightning_seq.models.search import BeamSearchConfig, rounded
+from lightning_seq.models.sequence_writer import SequenceWriter
+from lightning_seq.models.transcriber import Transcriber
+from lightning_seq.spec import DataSpec, Features, Transcript
+from lightning_seq.tasks.detokenizer import Detokenizer
+from lightning_seq.tasks.teacher_forcing import TeacherForcing
+
+if TYPE_CHECKING:
+    from lightning_seq.data.speech.module import SpeechData
+    from lightning_seq.tasks.speech_recognition import SpeechRecognition
+    from lightning_seq.tasks.task import Task
+
+SETTINGS = ("label_smoothing", "length_factor", "length_extra")
+
+
+def model(
+    config: Config, spec: DataSpec, embedding: nn.Module, encoder: MakeEncoder, width: int
+) -> Transcriber | ListenAttendSpell:
+    """Raises UserError for a model of other sequences."""
+    settings, allow, task = config["model"], config["allow"], config["task"]
+    targets = spec.targets_as(Transcript)
+    frames = StackedFrames(spec.inputs_as(Features).width, task["subsample"])
+    kind = resolve(settings["_target_"], "model", allow)
+    if not issubclass(kind, SequenceWriter):
+        return Transcriber(frames, encoder(frames.width), targets.size, task["dropout"], task["blank_bias"])
+    if not issubclass(kind, ListenAttendSpell):
+        raise UserError(
+            f"model={config['choices']['model']} reads no recordings: use model=listen_attend_spell, or for CTC an "
+            "encoder such as model=bilstm"
+        )
+    arguments = {key: value for key, value in settings.items() if key not in ("attend", "decoder_cell")}
+    made: ListenAttendSpell = factory(arguments, "model", allow)(
+        frames,
+        Embedding(targets.size, task["symbol_size"]),
+        targets.size,
+        factory(config["cell"], "cell", allow),
+        ctc_weight=task["ctc_weight"],
+        blank_bias=task["blank_bias"],
+        attention=factory(config["attention"], "attention", allow) if settings["attend"] else None,
+        decoder_cell=factory(settings["decoder_cell"], "cell", allow) if settings["decoder_cell"] else None,
+        dropout=task["dropout"],
+    )
+    return made
+
+
+def task(config: Config, data: SpeechData, model: Transcriber | ListenAttendSpell, shared: Shared) -> Task:
+    """Raises UserError for a transcript that needs more frames than its utterance has, where the model learns by CTC."""
+    settings = config["task"]
+    if isinstance(model, Transcriber) or model.emissions is not None:
+        check_lengths(data, settings["subsample"], model.encoder)
+    return make_task(
+        config,
+        model,
+        Detokenizer(data.reader.decode, data.reference, "none", data.reader.segmenter.lower),
+        teacher_forcing=TeacherForcing(**settings["teacher_forcing"]),
+        beam=beam({**settings, "beam_coverage": 0.0}),
+        **{name: settings[name] for name in SETTINGS},
+        **of_task(config),
+        **shared,
+    )
+
+
+def check_lengths(data: SpeechData, subsample: int, encoder: nn.Module) -> None:
+    """Raises UserError, with the id of the utterance, unless every transcript has a path through its frames."""
+    stack = getattr(encoder, "stack", None)
+    halvings = len(stack.layers) - 1 if getattr(stack, "pyramid", False) else 0
+    factor = subsample * 2**halvings
+    for split, own in data.prepared.splits.items():
+        flat, offsets = own.transcripts.flat, own.transcripts.offsets
+        frames = -(-own.lengths // factor)
+        for row in np.flatnonzero(frames < 2 * own.transcripts.lengths).tolist():
+            needed = minimal_frames(flat[offsets[row] : offsets[row + 1] - 1].tolist())
+            if needed > frames[row]:
+                names = data.example_ids(split)
+                raise UserError(
+                    f"{names.origin or data.prepared.name}, {split} split, utterance {names.values[row]}: its transcript "
+                    f"{data.reference(split, row)[:60]!r} needs {needed} frames for CTC, and it has {frames[row]} (of "
+                    f"{own.lengths[row]}, {factor} as one): give a smaller task.subsample or data.front_end.hop, leave "
+                    "the utterance out, or use model=listen_attend_spell"
+                )
+
+
+def artifacts(directory: Path, data: SpeechData, task: SpeechRecognition) -> dict[str, str]:
+    """`predictions.parquet`: a row per test utterance: target, prediction, loss (nats per symbol), `wer` and `cer` of the
+    prediction, and the counts `words`, `word_errors`, `substitutions`, `deletions`, `insertions`, `characters`,
+    `character_errors`; if they are full, of the prediction the `log_probability` (in nats) and the `score` of the
+    search."""
+    numbers = [number for number, _, _ in task.written]
+    texts = [data.reader.decode(tokens) for _, _, tokens in task.written]
+    references = [data.reference("test", number) for number in numbers]
+    scores = TranscriptScores.of(texts, references)
+    columns: dict[str, Column] = {
+        "target": references,
+        "prediction": texts,
+        "loss": [loss for _, loss, _ in task.written],
+        "wer": [one.rate for one in scores.words],
+        "cer": [one.rate for one in scores.characters],
+        "words": [one.size for one in scores.words],
+        "word_errors": [one.errors for one in scores.words],
+        "substitutions": [one.substitutions for one in scores.words],
+        "deletions": [one.deletions for one in scores.words],
+        "insertions": [one.insertions for one in scores.words],
+        "characters": [one.size for one in scores.characters],
+        "character_errors": [one.errors for one in scores.characters],
+    }
+    if task.full_predictions:
+        searched = [task.searched[number] for number in numbers]
+        columns |= dict(zip(("log_probability", "score"), map(list, zip(*searched, strict=True)), strict=True))
+    return write_predictions(directory, data.example_ids("test"), np.array(numbers), columns)
+
+
+def baseline(data: SpeechData, task: SpeechRecognition) -> Mapping[str, float]:
+    """The scores of the most frequent transcript of the train split, the first of equals, for every test utterance."""
+    trained = [data.reference("train", row) for row in range(len(data.lengths("train")))]
+    counts = {text: trained.count(text) for text in dict.fromkeys(trained)} if len(set(trained)) < 1000 else {}
+    answer = min(counts, key=lambda text: (-counts[text], text)) if counts else ""
+    references = [data.reference("test", row) for row in range(len(data.lengths("test")))]
+    return TranscriptScores.of([answer] * len(references), references).logged()
+
+
+@dataclass(frozen=True)
+class Transcription:
+    """A transcript of a recording. log_probability: in nats; score: of the search; units: of the text; spikes: for CTC,
+    the symbols and their seconds; weights: of attention `[T][S]`, or None."""
+
+    text: str
+    log_probability: float
+    score: float
+    units: list[str]
+    spikes: list[tuple[str, float]] | None = None
+    weights: list[list[float]] | None = None
+
+    def to_plain(self) -> Row:
+        return {"transcript": self.text, "log_probability": self.log_probability, "score": self.score}
+
+
+@torch.inference_mode()
+def transcribed(
+    loaded: Loaded, features: Sequence[np.ndarray], search: BeamSearchConfig, fusion: Fusion | None = None
+) -> Iterator[list[Transcription]]:
+    """The `search.n_best` transcripts of each utterance of one batch."""
+    task, reader, made = loaded.config["task"], loaded.reader, loaded.model
+    batch = reader.batch(features)
+    limits = (batch.mask.sum(1) * task["length_factor"]).long() + task["length_extra"]
+    found = made.search(batch.inputs, batch.mask, limits, search, fusion)
+    emitted = made.emitted(batch.inputs, batch.mask) if isinstance(made, Transcriber) else None
+    for row, hypotheses in enumerate(found):
+        marks = None
+        if emitted is not None:
+            step = task["subsample"] * reader.front_end.hop / 1000
+            own = emitted[0][row, : int(emitted[1][row])]
+            marks = [(reader.vocabulary.words[symbol], round(frame * step, 3)) for symbol, frame in spikes(own)]
+        rows = []
+        for one in hypotheses:
+            units = reader.target_tokens(one.tokens)
+            weights = None if one.weights is None else rounded(one.weights[: len(units)])
+            values = round(one.log_probability, 6), round(one.score, 6)
+            rows.append(Transcription(reader.decode(one.tokens), *values, units, marks, weights))
+        yield rows
+
+
+def predictions(loaded: Loaded, texts: Sequence[str], top_k: int, first: int = 1) -> Iterator[Row]:
+    """For each file `{"text", "predictions": [{"transcript", "log_probability", "score"}, …]}`, the best first."""
+    search = search_of(loaded, n_best=top_k)
+    features = [loaded.reader.hear(name).features for name in texts]
+    for name, best in zip(texts, transcribed(loaded, features, search), strict=True):
+        yield {"text": name, "predictions": [one.to_plain() for one in best]}
+
+
+def search_of(loaded: Loaded, size: int | None = None, n_best: int = 1) -> BeamSearchConfig:
+    """The search of the task's settings. size: of the beam, if it is another one."""
+    settings = loaded.config["task"]
+    wanted = max(n_best, settings["beam"]) if size is None else size
+    return beam({**settings, "beam_coverage": 0.0, "beam": wanted}, n_best)
+
+
+KIND = TaskKind(
+    "a speech recogniser",
+    Transcript,
+    model,
+    task,
+    SpeechReader.from_plain,
+    predictions,
+    lambda loaded: MOST_HYPOTHESES,
+    verbs=("predict", "transcribe"),
+    artifacts=artifacts,
+    baseline=baseline,
+    baseline_name="most frequent transcript",
+)
