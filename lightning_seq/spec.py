@@ -189,10 +189,19 @@ class Bits(Targets):
 
 @dataclass(frozen=True, repr=False)
 class Values(Targets):
-    """`width` real numbers per step or per sequence."""
+    """`width` real numbers per sequence, `[B, width]`, or per step, `[B, T, width]`.
+
+    of_steps:    whether there are numbers at each step.
+    mean, scale: of each number in training, by which a model learns (value - mean) / scale; empty: it learns the value.
+    remaining:   whether the numbers are the steps that are left, such as of a machine's life.
+    """
 
     width: int
     names: tuple[str, ...] = ()
+    of_steps: bool = False
+    mean: tuple[float, ...] = ()
+    scale: tuple[float, ...] = ()
+    remaining: bool = False
 
 
 @dataclass(frozen=True)

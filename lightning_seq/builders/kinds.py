@@ -12,12 +12,13 @@ from lightning_seq.builders import (
     sequences_of_sets,
     speech_recognition,
     tagging,
+    vectors,
     visual_dialog,
     visual_questions,
 )
 from lightning_seq.builders.task_kind import TaskKind
 from lightning_seq.errors import UserError
-from lightning_seq.spec import Bits, DataSpec
+from lightning_seq.spec import Bits, Class, DataSpec, Features, Tags
 
 KINDS = (
     classification.KIND,
@@ -37,6 +38,8 @@ def kind_of(spec: DataSpec) -> TaskKind:
     """The kind of task of the data. Raises TypeError if no kind has such targets."""
     if isinstance(spec.targets, Bits) and not spec.targets.shifted:
         return bits.KIND
+    if isinstance(spec.inputs, Features) and type(spec.targets) in (Class, Tags):
+        return vectors.CLASSES if type(spec.targets) is Class else vectors.TAGS
     for kind in KINDS:
         if type(spec.targets) is kind.targets:
             return kind

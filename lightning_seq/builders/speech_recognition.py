@@ -69,7 +69,7 @@ def model(
 
 
 def task(config: Config, data: SpeechData, model: Transcriber | ListenAttendSpell, shared: Shared) -> Task:
-    """Raises UserError for a transcript that needs more frames than its utterance has, where the model learns by CTC."""
+    """Raises UserError for a transcript that needs more frames than its utterance has, for models that learn by CTC."""
     settings = config["task"]
     if isinstance(model, Transcriber) or model.emissions is not None:
         check_lengths(data, settings["subsample"], model.encoder)
@@ -98,16 +98,16 @@ def check_lengths(data: SpeechData, subsample: int, encoder: nn.Module) -> None:
             if needed > frames[row]:
                 names = data.example_ids(split)
                 raise UserError(
-                    f"{names.origin or data.prepared.name}, {split} split, utterance {names.values[row]}: its transcript "
-                    f"{data.reference(split, row)[:60]!r} needs {needed} frames for CTC, and it has {frames[row]} (of "
-                    f"{own.lengths[row]}, {factor} as one): give a smaller task.subsample or data.front_end.hop, leave "
-                    "the utterance out, or use model=listen_attend_spell"
+                    f"{names.origin or data.prepared.name}, {split} split, utterance {names.values[row]}: its "
+                    f"transcript {data.reference(split, row)[:60]!r} needs {needed} frames for CTC, and it has {frames[row]} (of "
+                    f"{own.lengths[row]}, {factor} as one): give a smaller task.subsample or data.front_end.hop, "
+                    "leave the utterance out, or use model=listen_attend_spell"
                 )
 
 
 def artifacts(directory: Path, data: SpeechData, task: SpeechRecognition) -> dict[str, str]:
-    """`predictions.parquet`: a row per test utterance: target, prediction, loss (nats per symbol), `wer` and `cer` of the
-    prediction, and the counts `words`, `word_errors`, `substitutions`, `deletions`, `insertions`, `characters`,
+    """`predictions.parquet`: a row per test utterance: target, prediction, loss (nats per symbol), `wer` and `cer` of
+    the prediction, and the counts `words`, `word_errors`, `substitutions`, `deletions`, `insertions`, `characters`,
     `character_errors`; if they are full, of the prediction the `log_probability` (in nats) and the `score` of the
     search."""
     numbers = [number for number, _, _ in task.written]

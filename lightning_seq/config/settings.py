@@ -257,6 +257,11 @@ class PooledSettings(TaskSettings):
 
 
 @dataclass(frozen=True)
+class RegressionSettings(PooledSettings):
+    tolerance: Weight
+
+
+@dataclass(frozen=True)
 class ClassificationSettings(PooledSettings):
     class_weights: Literal["balanced"] | list[float] | None
     ranking: RankingSettings
@@ -404,6 +409,11 @@ class SpeechDataSettings:
     source: Callable[..., object]
     front_end: FrontEnd
     augment: SpecAugment
+
+
+@dataclass(frozen=True)
+class VectorDataSettings:
+    source: Callable[..., object]
 
 
 @dataclass(frozen=True)

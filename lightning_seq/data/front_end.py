@@ -30,9 +30,9 @@ _AT_ONCE = 2048
 class FrontEnd:
     """From samples to frames of features, as Kaldi computes them without dither.
 
-    Each frame of `window` milliseconds, one every `hop`: the mean is subtracted, x_n ← x_n - 0.97 x_{n-1}, Povey's window
-    (0.5 - 0.5 cos(2πn/(N-1)))^0.85, the power spectrum, `bands` triangles on the mel scale 1127 ln(1 + f/700) from `low`
-    to `high` hertz, and the logarithm. There are only whole frames; a shorter recording is padded to one.
+    Each frame of `window` milliseconds, one every `hop`: the mean is subtracted, x_n ← x_n - 0.97 x_{n-1}, Povey's
+    window (0.5 - 0.5 cos(2πn/(N-1)))^0.85, the power spectrum, `bands` triangles on the mel scale 1127 ln(1 + f/700)
+    from `low` to `high` hertz, and the logarithm. There are only whole frames; a shorter recording is padded to one.
 
     kind:    `mel`, the log energies; or `mfcc`, the first `cepstra` of their cosine transform, with a lifter of 22.
     rate:    samples per second; other recordings are resampled.

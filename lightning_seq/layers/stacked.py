@@ -51,8 +51,8 @@ class Stacked(nn.Module):
     residual:   add each layer's input to its output, from the second layer on (Wu et al. 2016, eq. 6).
     layer_norm: normalise each layer's output (Ba et al. 2016), before the residual is added.
     locked:     dropout with one mask for all steps of a sequence.
-    pyramid:    from the second layer on, a layer reads pairs of neighbouring outputs as one step (Chan et al. 2016, eq. 5);
-                the outputs have ⌈T / 2^(L-1)⌉ steps.
+    pyramid:    from the second layer on, a layer reads pairs of neighbouring outputs as one step (Chan et al. 2016, eq.
+                5); the outputs have ⌈T / 2^(L-1)⌉ steps.
 
     Raises UserError for values that do not fit the number of layers, for layers whose sizes do not fit, and for a
     residual over layers of different widths.
@@ -72,9 +72,7 @@ class Stacked(nn.Module):
         if not layers:
             raise UserError("a stack needs at least one layer, 0 came: give num_layers or a list of sizes")
         if pyramid and residual:
-            raise UserError(
-                "model.pyramid=true halves the steps of each layer, and residual=true adds layers: give one"
-            )
+            raise UserError("model.pyramid=true halves the steps of a layer, and residual=true adds layers: give one")
         self.pyramid = pyramid
         if not pyramid:
             check_heights(layers)

@@ -11,7 +11,7 @@ import numpy as np
 
 
 class Edits(NamedTuple):
-    """The edits that turn a reference into a transcript, at least as many as any other way needs; size: of the reference."""
+    """The fewest edits that turn a reference into a transcript. size: of the reference."""
 
     substitutions: int
     deletions: int

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import Any, Protocol
 
 import numpy as np
@@ -60,7 +60,7 @@ class Fusion:
 
 def minimal_frames(targets: Sequence[int]) -> int:
     """The fewest frames of a path for these symbols: a blank stands between two equal ones."""
-    return len(targets) + sum(one == other for one, other in zip(targets[:-1], targets[1:], strict=True))
+    return len(targets) + sum(one == other for one, other in pairwise(targets))
 
 
 def best_path(scores: Float[Tensor, "B T V"], lengths: Int[Tensor, "B"]) -> list[Hypothesis]:
@@ -97,9 +97,9 @@ def prefix_beam_search(
 ) -> list[list[Hypothesis]]:
     """The `n_best` likeliest transcripts of each utterance, the best first (Graves & Jaitly 2014; Hannun et al. 2014).
 
-    The log-probability of a prefix is the sum over its paths: of those that end with the blank, and of the others. After
-    each frame the `size` best prefixes stay. A beam as wide as the number of prefixes, without `unlikely` symbols, gives
-    the exact probabilities.
+    The log-probability of a prefix is the sum over its paths: of those that end with the blank, and of the others.
+    After each frame the `size` best prefixes stay. A beam as wide as the number of prefixes gives the exact
+    probabilities.
 
     scores: log-probabilities; `score` of a hypothesis has those of the language model.
     """

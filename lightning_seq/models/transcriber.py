@@ -41,8 +41,8 @@ def ctc_losses(
     targets: Int[Tensor, "B S"],
     target_mask: Bool[Tensor, "B S"],
 ) -> Float[Tensor, "B"]:
-    """-log P(target | frames) of each utterance, in nats (Graves et al. 2006, eq. 8); 0 for one without targets, and for
-    one whose target no path has.
+    """-log P(target | frames) of each utterance, in nats (Graves et al. 2006, eq. 8); 0 for one without targets, and
+    for one whose target no path has.
 
     targets: each ends with `<eos>`, which is no symbol of a path.
     """

@@ -91,6 +91,8 @@ def _reader(name: str, record: Record) -> Callable[[Path], Scored | None] | None
         return lambda path: _right(path, strip=name == "exact_match", lower=lower)
     if (name == "loss" and record.task in ("classification", "bits", "regression")) or name == "mse":
         return lambda path: _column(path, "loss")
+    if name == "rmse":
+        return _rmse
     if name == "vqa_accuracy":
         return lambda path: _column(path, name)
     if name == "success":
@@ -131,6 +133,16 @@ def _column(path: Path, name: str) -> Scored | None:
     """The scores in a column of the file."""
     table = read_columns(path, EXAMPLE, name)
     return None if table is None else _by_id(table[EXAMPLE].to_numpy(), table[name].to_numpy())
+
+
+def _rmse(path: Path) -> Scored | None:
+    """The root of a mean, whose parts by id are pseudo-values."""
+    scored = _column(path, "loss")
+    if scored is None or len(scored[0]) < 2:
+        return None
+    ids, squares = scored
+    without = np.sqrt(np.maximum(squares.sum() - squares, 0) / (len(ids) - 1))
+    return ids, _pseudo_values(float(np.sqrt(squares.mean())), without)
 
 
 def _of_ranks(name: str) -> Callable[[Path], Scored | None] | None:

@@ -12,7 +12,7 @@ _FIRST = {
     "language_modelling": ("perplexity", "bits_per_character"),
     "sequences_of_sets": ("nll",),
     "bits": ("exact_match", "bits_correct", "loss"),
-    "regression": ("success", "mse", "mae"),
+    "regression": ("success", "rmse", "mse", "mae", "phm08"),
     "sequence_to_sequence": ("bleu", "chrf", "exact_match", "perplexity", "accuracy"),
     "captioning": (
         "cider", "bleu", "chrf", "rouge_l", "exact_match", "accuracy", "pointing", "on_target", "uniform", "commonest",
@@ -36,13 +36,14 @@ _CORPUS_SCORES = {"bleu": "BLEU", "chrf": "chrF"}
 _PERCENTAGES = frozenset(("bleu", "bleu_1", "bleu_2", "bleu_3", "chrf"))
 
 _LOWER_IS_BETTER = frozenset((
-    "loss", "perplexity", "bits_per_character", "nll", "error", "mse", "mae", "rmse", "brier", "ece", "rank", "seconds",
+    "loss", "perplexity", "bits_per_character", "nll", "error", "mse", "mae", "rmse", "phm08", "brier", "ece", "rank",
+    "seconds",
 ))  # fmt: skip
 """Whole names, or parts between underscores."""
 
 _SHARES = frozenset((
-    "accuracy", "f1", "precision", "recall", "match", "correct", "success", "rouge", "distinct", "seen", "pointing",
-    "target", "uniform", "mrr",
+    "accuracy", "f1", "precision", "recall", "match", "correct", "success", "rouge", "edit", "distinct", "seen",
+    "pointing", "target", "uniform", "mrr",
 ))  # fmt: skip
 """Parts between underscores of names that go from 0 to 1."""
 
@@ -54,7 +55,16 @@ _MEANING = {
     ("bits", "bits_correct"): "share of the bits that count",
     ("bits", "loss"): "nats per step, summed over the bits of a step",
     ("regression", "success"): "share of the sequences with an error below task.tolerance",
-    ("regression", "mse"): "squared error, a mean over all sequences",
+    ("regression", "mse"): "squared error, a mean over all sequences or steps",
+    ("regression", "rmse"): "root of the mean squared error, in the units of the data",
+    ("regression", "phm08"): (
+        "sum over the test set; a life that is predicted too long costs more than one too short (Saxena et al. 2008)"
+    ),
+    ("tagging", "edit"): "1 - the edit distance of the orders of segments / the longer one (Lea et al. 2017)",
+    (
+        "tagging",
+        "f1_50",
+    ): "of segments whose overlap (intersection over union) is at least 0.5; f1_10, f1_25: 0.1, 0.25",
     ("classification", "relation_f1"): (
         "mean over the relations, each right only with its direction, Other left out (Hendrickx et al. 2010)"
     ),

@@ -357,7 +357,7 @@ def test_rules_name_keys_that_there_are() -> None:
         [], ["data=dates", "model=encoder_decoder"], ["data=conll", "embedding=file"], ["data=text_words"],
         ["data=text8"], ["data=atis"], ["cell=greff_lstm", "model=recurrent"],
         ["data=scenes", "model=captioner_attention"], ["data=scene_questions"],
-        ["data=scene_dialog"],
+        ["data=scene_dialog"], ["data=cmapss_fd001"],
     ]  # fmt: skip
     known = {shown(key) for words in choices for key in paths(compose(words))}
     for rule in RULES:

@@ -23,7 +23,7 @@ from lightning_seq.data.speech.settings import LEVELS, NORMALISE, SpeechSettings
 from lightning_seq.errors import UserError
 from lightning_seq.spec import SPANS, Batch, Features
 from lightning_seq.text.padding import pad_flat
-from lightning_seq.text.vocabulary import Vocabulary
+from lightning_seq.text.vocabulary import SPECIALS, Vocabulary
 from lightning_seq.value_types import MAX_TOKENS, OneOf, Size, Workers
 
 
@@ -74,9 +74,9 @@ class SpeechData(DataModule[PreparedSpeech, SpeechReader]):
 
     batch_size, eval_batch_size, seed, num_workers, licence, max_tokens: see `DataModule`; a batch is of utterances.
 
-    A batch's `inputs` are features `[B, T, D]`; `targets` `[B, T']` end with `<eos>`. Where it is known when each symbol
-    sounds, `extra` holds `spans` `[B, T', 2]`: the frames from and to (exclusive), NaN for `<eos>`. The `count` of a batch
-    is the number of symbols, `<eos>` counted.
+    A batch's `inputs` are features `[B, T, D]`; `targets` `[B, T']` end with `<eos>`. Where the source knows when each
+    symbol sounds, `extra` holds `spans` `[B, T', 2]`: the frames from and to (exclusive), NaN for `<eos>`. The `count` of
+    a batch is the number of symbols, `<eos>` counted.
 
     The constructor reads or prepares all data. Raises UserError as the source and `prepare_speech` do.
     """
@@ -106,7 +106,8 @@ class SpeechData(DataModule[PreparedSpeech, SpeechReader]):
         self.prepared = made = prepared or prepare_speech(*self.required(source, cache), settings)
         if self.augment and made.settings.normalise == "none":
             raise UserError(
-                "data.augment writes 0, the mean of normalised features: expected data.normalise=global, sequence or group"
+                "data.augment writes 0, the mean of normalised features: expected data.normalise=global, sequence or "
+                "group"
             )
         self.reader = SpeechReader(
             made.spec, made.vocabulary, made.segmenter, made.settings.front_end, made.settings.normalise, made.mean,
@@ -137,10 +138,9 @@ class SpeechData(DataModule[PreparedSpeech, SpeechReader]):
     def headline(self) -> str:
         prepared = self.prepared
         hours = sum(int(split.offsets[-1]) for split in prepared.splits.values()) * self.hop / 3600
-        return (
-            f"{prepared.name}: {self.sizes()} utterances, {hours:.2f} hours in frames of "
-            f"{prepared.spec.inputs_as(Features).width} numbers, {len(prepared.vocabulary) - 4} {prepared.settings.level}s"
-        )
+        width, units = prepared.spec.inputs_as(Features).width, len(prepared.vocabulary) - len(SPECIALS)
+        kind = "characters" if prepared.settings.level == "character" else "words"
+        return f"{prepared.name}: {self.sizes()} utterances, {hours:.2f} hours, {width} numbers a frame, {units} {kind}"
 
     def batches(self, split: str) -> tuple[Dataset[Batch], Planner[BatchShard]]:
         own, front = self.prepared.splits[split], self.prepared.settings.front_end
