@@ -99,8 +99,8 @@ def check_lengths(data: SpeechData, subsample: int, encoder: nn.Module) -> None:
                 names = data.example_ids(split)
                 raise UserError(
                     f"{names.origin or data.prepared.name}, {split} split, utterance {names.values[row]}: its "
-                    f"transcript {data.reference(split, row)[:60]!r} needs {needed} frames for CTC, and it has {frames[row]} (of "
-                    f"{own.lengths[row]}, {factor} as one): give a smaller task.subsample or data.front_end.hop, "
+                    f"transcript {data.reference(split, row)[:60]!r} needs {needed} frames for CTC, and it has "
+                    f"{frames[row]} (of {own.lengths[row]}, {factor} as one): give a smaller task.subsample or data.front_end.hop, "
                     "leave the utterance out, or use model=listen_attend_spell"
                 )
 

@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Annotated, TypeAlias, TypeVar
 
 import numpy as np
 
 from lightning_seq.data.audio import AudioFile, Recording
 from lightning_seq.data.sources.columns import ColumnRows, Reading, Sets, check_columns, names_of, texts_of
+from lightning_seq.data.sources.hub import WithNotes
 from lightning_seq.data.sources.keys import NameColumns
 from lightning_seq.data.sources.public import PublicSet
 from lightning_seq.data.sources.table import Cut, Examples, Keys, Loaded, Source
 from lightning_seq.errors import UserError
 from lightning_seq.files import Plain
 from lightning_seq.printable import number_of
+from lightning_seq.value_types import ArgumentsOf
 
+L = TypeVar("L", bound=WithNotes)
 Utterance: TypeAlias = "Recording | np.ndarray"
 """A recording, or ready features `[T, D]`."""
 
@@ -128,7 +131,28 @@ class SpeechColumns(NameColumns, Reading[Loaded[SpeechTable]], Cut):
         return self.loaded(tables, revision=revision, notes=notes)
 
 
-class PublicSpeech(PublicSet[Loaded[SpeechTable]]):
+class SpeechSet(PublicSet[L]):
+    """A public set of recordings. Raises UserError as `PublicSet` does, and for one that is neither on the Hub nor in a
+    mirror."""
+
+    def __init__(
+        self,
+        hub: Mapping[str, object] | None = None,
+        mirror: str | None = None,
+        mirror_path: str | None = None,
+        mirror_config: str | None = None,
+        **columns: Annotated[object, ArgumentsOf("reading")],
+    ) -> None:
+        settings = {key: value for key, value in self.hub_settings(hub).items() if value is not None}
+        if not mirror and "id" not in settings:
+            raise UserError(
+                f"{mirror_path or 'the set'} is not on the Hub: give a directory in Hub layout that has it, "
+                "data.mirror=DIR (or LIGHTNING_SEQ_MIRROR)"
+            )
+        super().__init__({"id": mirror_path, **settings}, mirror, mirror_path, mirror_config, **columns)
+
+
+class PublicSpeech(SpeechSet[Loaded[SpeechTable]]):
     """Utterances with transcripts."""
 
     reading = SpeechColumns

@@ -75,8 +75,8 @@ class SpeechData(DataModule[PreparedSpeech, SpeechReader]):
     batch_size, eval_batch_size, seed, num_workers, licence, max_tokens: see `DataModule`; a batch is of utterances.
 
     A batch's `inputs` are features `[B, T, D]`; `targets` `[B, T']` end with `<eos>`. Where the source knows when each
-    symbol sounds, `extra` holds `spans` `[B, T', 2]`: the frames from and to (exclusive), NaN for `<eos>`. The `count` of
-    a batch is the number of symbols, `<eos>` counted.
+    symbol sounds, `extra` holds `spans` `[B, T', 2]`: the frames from and to (exclusive), NaN for `<eos>`. The `count`
+    of a batch is the number of symbols, `<eos>` counted.
 
     The constructor reads or prepares all data. Raises UserError as the source and `prepare_speech` do.
     """
