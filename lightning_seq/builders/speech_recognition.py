@@ -23,6 +23,7 @@ from lightning_seq.metrics.speech import TranscriptScores
 from lightning_seq.models.ctc import Fusion, minimal_frames, spikes
 from lightning_seq.models.frames import StackedFrames
 from lightning_seq.models.listen_attend_spell import ListenAttendSpell
+from lightning_seq.models.prefix_scorers import WordNgram
 from lightning_seq.models.search import BeamSearchConfig, rounded
 from lightning_seq.models.sequence_writer import SequenceWriter
 from lightning_seq.models.transcriber import Transcriber
@@ -73,7 +74,7 @@ def task(config: Config, data: SpeechData, model: Transcriber | ListenAttendSpel
     settings = config["task"]
     if isinstance(model, Transcriber) or model.emissions is not None:
         check_lengths(data, settings["subsample"], model.encoder)
-    return make_task(
+    made = make_task(
         config,
         model,
         Detokenizer(data.reader.decode, data.reference, "none", data.reader.segmenter.lower),
@@ -83,6 +84,12 @@ def task(config: Config, data: SpeechData, model: Transcriber | ListenAttendSpel
         **of_task(config),
         **shared,
     )
+    ngram = settings["ngram"]
+    if ngram["order"] and isinstance(model, Transcriber):
+        texts = [data.reference("train", row).split() for row in range(len(data.lengths("train")))]
+        scorer = WordNgram(data.vocabulary.words, not data.reader.tokenized, texts, ngram["order"])
+        made.fusion = Fusion(scorer, ngram["weight"], ngram["bonus"])  # type: ignore[assignment]
+    return made
 
 
 def check_lengths(data: SpeechData, subsample: int, encoder: nn.Module) -> None:
@@ -100,8 +107,8 @@ def check_lengths(data: SpeechData, subsample: int, encoder: nn.Module) -> None:
                 raise UserError(
                     f"{names.origin or data.prepared.name}, {split} split, utterance {names.values[row]}: its "
                     f"transcript {data.reference(split, row)[:60]!r} needs {needed} frames for CTC, and it has "
-                    f"{frames[row]} (of {own.lengths[row]}, {factor} as one): give a smaller task.subsample or data.front_end.hop, "
-                    "leave the utterance out, or use model=listen_attend_spell"
+                    f"{frames[row]} (of {own.lengths[row]}, {factor} as one): give a smaller "
+                    "task.subsample or data.front_end.hop, leave the utterance out, or use model=listen_attend_spell"
                 )
 
 

@@ -22,12 +22,12 @@ FORMS = "csv, tsv (a header with columns of files and transcripts) or jsonl (obj
 
 @dataclass(frozen=True)
 class SpeechFiles(PictureFiles):
-    """Files (manifests) that name recordings and say what is said in each: csv, tsv or jsonl, by their ending. A directory
-    stands for the `metadata.jsonl` or `metadata.csv` in it.
+    """Manifests that name recordings and their transcripts: csv, tsv or jsonl, by their ending. A directory stands for
+    the `metadata.jsonl` or `metadata.csv` in it.
 
     audio: the directory of the recordings; None: that of the manifest.
-    audio_column, text_column, group_column (of speakers): None: the first of the usual names in the file; a file may lack
-    a column of speakers.
+    audio_column, text_column, group_column (of speakers): None: the first of the usual names in the file; a file may
+    lack a column of speakers.
     """
 
     audio: str | None = None
@@ -103,7 +103,8 @@ def _file(root: Path, name: str, place: str) -> AudioFile:
         with_ending = [name + suffix for suffix in SUFFIXES if (root / (name + suffix)).is_file()]
         if not with_ending:
             raise UserError(
-                f"{place}: the recording {name} is not in {root}: give the directory of the recordings as data.audio=DIR"
+                f"{place}: the recording {name} is not in {root}; give the directory of the recordings as "
+                "data.audio=DIR"
             )
         name = with_ending[0]
     return AudioFile(name, root / name)

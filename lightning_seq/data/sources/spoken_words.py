@@ -81,7 +81,7 @@ class SpokenWords(SpeechSet[Loaded[VectorTable]]):
 
 @dataclass(frozen=True)
 class ToneFrames(Tones):
-    """The utterances of `Tones` as features with a label for each frame: the digit that sounds in its middle, or silence.
+    """The utterances of `Tones` as features, and for each frame the digit that sounds in its middle, or silence.
 
     front_end: the arguments of `FrontEnd`.
     """
