@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,20 +10,22 @@ import numpy as np
 import torch
 from torch import nn
 
+from lightning_seq.builders.heard_utterances import write_heard
 from lightning_seq.builders.prediction_columns import Column, of_task, write_predictions
 from lightning_seq.builders.sequence_to_sequence import MOST_HYPOTHESES, beam
 from lightning_seq.builders.task_kind import Loaded, MakeEncoder, Row, Shared, TaskKind, make_task
+from lightning_seq.builders.transcriptions import Transcription, frames_of_step, transcriptions
 from lightning_seq.config.targets import factory, resolve
 from lightning_seq.config.tree import Config
 from lightning_seq.data.speech.reader import SpeechReader
 from lightning_seq.embeddings.layer import Embedding
 from lightning_seq.errors import UserError
 from lightning_seq.metrics.speech import TranscriptScores
-from lightning_seq.models.ctc import Fusion, minimal_frames, spikes
+from lightning_seq.models.ctc import Fusion, minimal_frames
 from lightning_seq.models.frames import StackedFrames
 from lightning_seq.models.listen_attend_spell import ListenAttendSpell
 from lightning_seq.models.prefix_scorers import WordNgram
-from lightning_seq.models.search import BeamSearchConfig, rounded
+from lightning_seq.models.search import BeamSearchConfig, max_target_lengths
 from lightning_seq.models.sequence_writer import SequenceWriter
 from lightning_seq.models.transcriber import Transcriber
 from lightning_seq.spec import DataSpec, Features, Transcript
@@ -73,7 +74,7 @@ def task(config: Config, data: SpeechData, model: Transcriber | ListenAttendSpel
     """Raises UserError for a transcript that needs more frames than its utterance has, for models that learn by CTC."""
     settings = config["task"]
     if isinstance(model, Transcriber) or model.emissions is not None:
-        check_lengths(data, settings["subsample"], model.encoder)
+        check_lengths(data, model)
     made = make_task(
         config,
         model,
@@ -92,11 +93,9 @@ def task(config: Config, data: SpeechData, model: Transcriber | ListenAttendSpel
     return made
 
 
-def check_lengths(data: SpeechData, subsample: int, encoder: nn.Module) -> None:
+def check_lengths(data: SpeechData, model: Transcriber | ListenAttendSpell) -> None:
     """Raises UserError, with the id of the utterance, unless every transcript has a path through its frames."""
-    stack = getattr(encoder, "stack", None)
-    halvings = len(stack.layers) - 1 if getattr(stack, "pyramid", False) else 0
-    factor = subsample * 2**halvings
+    factor = frames_of_step(model)
     for split, own in data.prepared.splits.items():
         flat, offsets = own.transcripts.flat, own.transcripts.offsets
         frames = -(-own.lengths // factor)
@@ -113,7 +112,9 @@ def check_lengths(data: SpeechData, subsample: int, encoder: nn.Module) -> None:
 
 
 def artifacts(directory: Path, data: SpeechData, task: SpeechRecognition) -> dict[str, str]:
-    """`predictions.parquet`: a row per test utterance: target, prediction, loss (nats per symbol), `wer` and `cer` of
+    """`predictions.parquet` and `speech.json`.
+
+    predictions.parquet: a row per test utterance: target, prediction, loss (nats per symbol), `wer` and `cer` of
     the prediction, and the counts `words`, `word_errors`, `substitutions`, `deletions`, `insertions`, `characters`,
     `character_errors`; if they are full, of the prediction the `log_probability` (in nats) and the `score` of the
     search."""
@@ -138,7 +139,9 @@ def artifacts(directory: Path, data: SpeechData, task: SpeechRecognition) -> dic
     if task.full_predictions:
         searched = [task.searched[number] for number in numbers]
         columns |= dict(zip(("log_probability", "score"), map(list, zip(*searched, strict=True)), strict=True))
-    return write_predictions(directory, data.example_ids("test"), np.array(numbers), columns)
+    write_heard(directory / "speech.json", data, task, texts, references, scores)
+    files = write_predictions(directory, data.example_ids("test"), np.array(numbers), columns)
+    return {**files, "speech": "speech.json"}
 
 
 def baseline(data: SpeechData, task: SpeechRecognition) -> Mapping[str, float]:
@@ -150,45 +153,14 @@ def baseline(data: SpeechData, task: SpeechRecognition) -> Mapping[str, float]:
     return TranscriptScores.of([answer] * len(references), references).logged()
 
 
-@dataclass(frozen=True)
-class Transcription:
-    """A transcript of a recording. log_probability: in nats; score: of the search; units: of the text; spikes: for CTC,
-    the symbols and their seconds; weights: of attention `[T][S]`, or None."""
-
-    text: str
-    log_probability: float
-    score: float
-    units: list[str]
-    spikes: list[tuple[str, float]] | None = None
-    weights: list[list[float]] | None = None
-
-    def to_plain(self) -> Row:
-        return {"transcript": self.text, "log_probability": self.log_probability, "score": self.score}
-
-
 @torch.inference_mode()
 def transcribed(
     loaded: Loaded, features: Sequence[np.ndarray], search: BeamSearchConfig, fusion: Fusion | None = None
 ) -> Iterator[list[Transcription]]:
     """The `search.n_best` transcripts of each utterance of one batch."""
-    task, reader, made = loaded.config["task"], loaded.reader, loaded.model
-    batch = reader.batch(features)
-    limits = (batch.mask.sum(1) * task["length_factor"]).long() + task["length_extra"]
-    found = made.search(batch.inputs, batch.mask, limits, search, fusion)
-    emitted = made.emitted(batch.inputs, batch.mask) if isinstance(made, Transcriber) else None
-    for row, hypotheses in enumerate(found):
-        marks = None
-        if emitted is not None:
-            step = task["subsample"] * reader.front_end.hop / 1000
-            own = emitted[0][row, : int(emitted[1][row])]
-            marks = [(reader.vocabulary.words[symbol], round(frame * step, 3)) for symbol, frame in spikes(own)]
-        rows = []
-        for one in hypotheses:
-            units = reader.target_tokens(one.tokens)
-            weights = None if one.weights is None else rounded(one.weights[: len(units)])
-            values = round(one.log_probability, 6), round(one.score, 6)
-            rows.append(Transcription(reader.decode(one.tokens), *values, units, marks, weights))
-        yield rows
+    settings, batch = loaded.config["task"], loaded.reader.batch(features)
+    limits = max_target_lengths(batch.mask.sum(1), settings["length_factor"], settings["length_extra"])
+    yield from transcriptions(loaded.model, loaded.reader, batch, limits, search, fusion)
 
 
 def predictions(loaded: Loaded, texts: Sequence[str], top_k: int, first: int = 1) -> Iterator[Row]:

@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 import torch
 
 from lightning_seq.builders.kinds import check_verb
-from lightning_seq.builders.speech_recognition import Transcription, transcribed
+from lightning_seq.builders.speech_recognition import transcribed
 from lightning_seq.builders.task_kind import Loaded, Row
+from lightning_seq.builders.transcriptions import Transcription
 from lightning_seq.data.speech.reader import Heard
 from lightning_seq.errors import UserError
 from lightning_seq.inference.predict import with_note
