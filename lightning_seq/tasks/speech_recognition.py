@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from lightning_seq.metrics.speech import TranscriptScores
-from lightning_seq.models.ctc import Fusion
+from lightning_seq.models.ctc import Fusion, spikes
 from lightning_seq.models.listen_attend_spell import ListenAttendSpell
 from lightning_seq.models.search import Hypothesis
 from lightning_seq.models.transcriber import Transcriber
-from lightning_seq.spec import Batch
+from lightning_seq.spec import SPANS, Batch
 from lightning_seq.tasks.sequence_to_sequence import SequenceToSequence
 from lightning_seq.tasks.task import SPLITS
 
@@ -26,7 +26,8 @@ class SpeechRecognition(SequenceToSequence):
 
     Logged: `train/loss`, and under `val/` and `test/`: `loss`, nats per symbol (`<eos>` counted) of -log P(transcript),
     and of the model's own transcripts `wer cer substitutions deletions insertions sentence_error_rate`
-    (`metrics/speech.py`); validation is greedy.
+    (`metrics/speech.py`); validation is greedy. Under `test/` also `on_target` of CTC where it is known when each symbol
+    sounds: of utterances whose likeliest path is right, the share of the spikes that are in the span of their symbol.
 
     After a test `written` holds a row `(utterance, loss, tokens)` per utterance, in the order of the utterances.
     """
@@ -38,6 +39,7 @@ class SpeechRecognition(SequenceToSequence):
 
     def add_metrics(self) -> None:
         """There are none with a state."""
+        self._on_target: list[Tensor] = []
 
     def forward(self, inputs: Tensor, mask: Tensor) -> list[list[Hypothesis]]:
         """Features `[B, T, D]` and their mask to the hypotheses for each utterance, the best first."""
@@ -63,9 +65,22 @@ class SpeechRecognition(SequenceToSequence):
         self.means(split).update(loss=means.repeat_interleave(symbols[real]))
         self._losses.append(torch.stack([batch.ids[real].double(), means.double()], 1))
         best = self._write(batch, self._greedy if split == "val" else self._beam)
+        if split == "test" and SPANS in batch.extra and isinstance(self.model, Transcriber):
+            self._look_at_spikes(self.model, batch)
         if split == "test" and self.full_predictions:
             values = [(number, one.log_probability, one.score) for number, one in best]
             self._searched.append(torch.tensor(values, dtype=torch.float64).reshape(-1, 3))
+
+    def _look_at_spikes(self, model: Transcriber, batch: Batch) -> None:
+        """Of utterances whose likeliest path is right, whether each spike is in the span of its symbol."""
+        scores, lengths = model.emitted(batch.inputs, batch.mask)
+        sizes, factor = batch.target_mask.sum(1).tolist(), -(-batch.mask.shape[1] // scores.shape[1])
+        for row, (length, size) in enumerate(zip(lengths.tolist(), sizes, strict=True)):
+            found = spikes(scores[row, :length])
+            if size and [symbol for symbol, _ in found] == batch.targets[row, : size - 1].tolist():
+                middles = torch.tensor([(step + 0.5) * factor for _, step in found], device=self.device)
+                spans = batch.extra[SPANS][row, : size - 1]
+                self._on_target.append(((spans[:, 0] <= middles) & (middles < spans[:, 1])).double()[:, None])
 
     def _greedy(self, inputs: Tensor, mask: Tensor) -> list[list[Hypothesis]]:
         return self.model.greedy(inputs, mask, self.limits(mask))
@@ -77,6 +92,10 @@ class SpeechRecognition(SequenceToSequence):
         self.written = self._gathered_output()
         texts = [self.text.decode(tokens) for _, _, tokens in self.written]
         scores, self.signatures = self.scores(texts, [number for number, _, _ in self.written], split)
+        if split == "test":
+            hits = self.gathered(self._on_target, 1, torch.float64)
+            scores |= {"on_target": float(hits.mean())} if len(hits) else {}
+            self._on_target.clear()
         return {"loss": means["loss"], **scores}
 
     def scores(self, texts: list[str], numbers: list[int], split: str) -> tuple[dict[str, float], dict[str, str]]:
