@@ -159,6 +159,10 @@ class Caption(TokenSequence):
     """A sequence of symbols that describes the input, as ids `[B, T']`."""
 
 
+class Transcript(TokenSequence):
+    """A sequence of symbols that is said in the input, as ids `[B, T']`."""
+
+
 @dataclass(frozen=True, repr=False)
 class Reply(Symbols):
     """The answer of each turn of a dialog, one of several texts, as its place `[B]` among them.
@@ -329,6 +333,9 @@ PICTURES, KINDS, BOXES = "pictures", "kinds", "boxes"
 
 HISTORY, ANSWERS, CANDIDATES, RELEVANCES, TURNS = "history", "answers", "candidates", "relevances", "turns"
 """The keys in a batch's `extra` of dialogs, see `data.visual_dialog.VisualDialogData`."""
+
+SPANS = "spans"
+"""The key in a batch's `extra` of the frames of each symbol of a transcript, see `data.speech.SpeechData`."""
 
 ANNOTATED, AGREEMENT, CHOICES = "annotated", "agreement", "choices"
 """The keys in a batch's `extra` of answers of several annotators, of the agreement with each, and of the answers to

@@ -21,7 +21,7 @@ from lightning_seq.config.tree import Config
 from lightning_seq.embeddings.layer import OneHot, Vectors
 from lightning_seq.errors import UserError, first_line
 from lightning_seq.models.encoder import Encoder
-from lightning_seq.spec import DataSpec, Picture, Tokens, TokenSequence
+from lightning_seq.spec import DataSpec, Picture, Tokens, TokenSequence, Transcript
 from lightning_seq.tasks.schedule import MakeOptimizer, Schedule
 
 if TYPE_CHECKING:
@@ -62,6 +62,10 @@ def build_model(config: Config, spec: DataSpec, width: int) -> Any:
         raise UserError(
             f"model={config['choices']['model']} writes a sequence, and data={config['choices']['data']} has no "
             "target sequences: give another model, such as model=lstm, or data=pairs"
+        )
+    if config["model"].get("pyramid") and not isinstance(spec.targets, Transcript):
+        raise UserError(
+            "model.pyramid=true has fewer outputs than steps, which is for task=speech_recognition: leave it out"
         )
     settings, embedding = config["embedding"], nn.Module()
     if settings["kind"] == "none":

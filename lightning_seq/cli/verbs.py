@@ -127,6 +127,21 @@ class Forecast(OfCheckpoint):
 
 
 @dataclass(frozen=True)
+class Transcribe(OfCheckpoint):
+    audio: Annotated[str, Argument("PATH", "one recording, or a directory: every recording in it")]
+    output: Annotated[str | None, Argument("FILE", "instead of standard output: .jsonl or .csv")] = None
+    beam: Annotated[int | None, Argument("N", "hypotheses of the search (as in training's test)", most=1000)] = None
+    n_best: Annotated[int, Argument("N", "transcripts of each recording", most=1000)] = 1
+    language_model: Annotated[
+        str | None, Argument("PATH", "a language model's checkpoint that takes part in the search; for CTC")
+    ] = None
+    language_model_weight: Annotated[float, Argument("W", "of its log-probability", least=0, most=100)] = 0.5
+    bonus: Annotated[float, Argument("X", "added to a score for each unit", least=-100, most=100)] = 0.0
+    batch_size: Annotated[int, Argument("N", "recordings at a time", most=100_000)] = 16
+    allow: Allow = ()
+
+
+@dataclass(frozen=True)
 class Answer(OfCheckpoint):
     image: Annotated[str, Argument("FILE", "a picture")]
     question: Annotated[
@@ -315,6 +330,15 @@ VERBS = {
             "caption checkpoint=best.ckpt image=pictures n_best=3 output=captions.jsonl",
         ),
         Caption,
+    ),
+    "transcribe": Verb(
+        "Write the words that are said in a recording, or in every recording of a directory, as JSON lines.",
+        (
+            "transcribe checkpoint=runs/tones/bilstm-seed1 audio=said.wav",
+            "transcribe runs/tones/bilstm-seed1 audio=recordings n_best=3 output=said.jsonl",
+            "transcribe best.ckpt audio=said.wav language_model=runs/text_words/lstm-seed1 beam=20",
+        ),
+        Transcribe,
     ),
     "answer": Verb(
         "Answer a question about a picture with a trained answerer.",

@@ -9,6 +9,7 @@ from lightning_seq.config import settings
 FURTHER: Mapping[str, type] = {
     "torch.optim.": settings.OptimizerSettings,
     "lightning_seq.data.": settings.DataSettings,
+    "lightning_seq.data.speech.": settings.SpeechDataSettings,
     "lightning_seq.data.sources.": settings.SourceSettings,
     "lightning_seq.data.vectors.": settings.VectorDataSettings,
     "lightning_seq.models.captioner.Captioner": settings.PictureSettings,
@@ -21,6 +22,8 @@ FURTHER: Mapping[str, type] = {
     "lightning_seq.tasks.regression.SequenceRegression": settings.RegressionSettings,
     "lightning_seq.tasks.sequence_to_sequence.SequenceToSequence": settings.SequenceToSequenceSettings,
     "lightning_seq.tasks.sequences_of_sets.SequencesOfSets": settings.TaskSettings,
+    "lightning_seq.models.listen_attend_spell.ListenAttendSpell": settings.AttendSettings,
+    "lightning_seq.tasks.speech_recognition.SpeechRecognition": settings.SpeechSettings,
     "lightning_seq.tasks.tagging.Tagging": settings.TaggingSettings,
     "lightning_seq.tasks.visual_dialog.VisualDialog": settings.VisualDialogSettings,
     "lightning_seq.tasks.visual_questions.VisualQuestions": settings.VisualQuestionSettings,

@@ -16,6 +16,8 @@ from lightning_seq.value_types import Count, Fraction, OneOf, Range, Seed, Size,
 if TYPE_CHECKING:
     from lightning_seq.callbacks.finite_guard import POLICIES
     from lightning_seq.data.augment import Augment
+    from lightning_seq.data.front_end import FrontEnd
+    from lightning_seq.data.spec_augment import SpecAugment
     from lightning_seq.embeddings.word2vec import Word2VecParameters
     from lightning_seq.losses.reinforce import Reinforce
     from lightning_seq.metrics.translation import TOKENIZERS
@@ -315,6 +317,27 @@ class CaptioningSettings(SequenceToSequenceSettings):
 
 
 @dataclass(frozen=True)
+class NgramSettings:
+    order: Annotated[int, Range(0, 10)]
+    weight: Weight
+    bonus: float
+
+
+@dataclass(frozen=True)
+class SpeechSettings(TaskSettings):
+    subsample: Annotated[int, Range(1, 64)]
+    blank_bias: float
+    ctc_weight: Fraction
+    symbol_size: Size
+    teacher_forcing: TeacherForcing
+    beam: Annotated[int, Range(1, 1000)]
+    length_penalty: Annotated[float, Range(0, 100)]
+    early_stop: bool
+    ngram: NgramSettings
+    predictions: Predictions
+
+
+@dataclass(frozen=True)
 class PictureSettings:
     attend: bool
     picture: Callable[..., object]
@@ -394,6 +417,13 @@ class SourceSettings:
     splits: SplitSettings
     tokens_column: str | int
     tag_column: str | int
+
+
+@dataclass(frozen=True)
+class SpeechDataSettings:
+    source: Callable[..., object]
+    front_end: FrontEnd
+    augment: SpecAugment
 
 
 @dataclass(frozen=True)

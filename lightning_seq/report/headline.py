@@ -21,6 +21,9 @@ _FIRST = {
         "cider", "bleu", "chrf", "rouge_l", "exact_match", "accuracy", "pointing", "on_target", "uniform", "commonest",
         "distinct", "seen",
     ),
+    "speech_recognition": (
+        "wer", "cer", "sentence_error_rate", "on_target", "substitutions", "deletions", "insertions", "loss",
+    ),
     "visual_questions": (
         "accuracy", "vqa_accuracy", "accuracy_choices", "mrr", "unknown_answers", "accuracy_shuffled",
     ),
@@ -29,6 +32,7 @@ _FIRST = {
 """By task, from the most important metric down; tags that mark no spans have no `f1`."""
 
 _LED = {
+    "speech_recognition": ("cer", "loss"),
     "sequence_to_sequence": ("exact_match", "chrf"), "captioning": ("exact_match",), "visual_dialog": ("exact_match",),
 }  # fmt: skip
 """By task, the metrics that lead where they chose the weights."""
@@ -40,7 +44,8 @@ _PERCENTAGES = frozenset(("bleu", "bleu_1", "bleu_2", "bleu_3", "chrf"))
 
 _LOWER_IS_BETTER = frozenset((
     "loss", "perplexity", "bits_per_character", "nll", "error", "mse", "mae", "rmse", "phm08", "brier", "ece", "rank",
-    "seconds", "mase", "smape", "owa", "crps", "wql", "width", "msis",
+    "seconds", "mase", "smape", "owa", "crps", "wql", "width", "msis", "wer", "cer", "substitutions", "deletions",
+    "insertions",
 ))  # fmt: skip
 """Whole names, or parts between underscores."""
 
@@ -50,7 +55,7 @@ _SHARES = frozenset((
 ))  # fmt: skip
 """Parts between underscores of names that go from 0 to 1."""
 
-_SHARES_TO_LOWER = frozenset(("commonest", "unknown_answers", "flat"))
+_SHARES_TO_LOWER = frozenset(("commonest", "unknown_answers", "flat", "sentence_error_rate"))
 """Whole names that go from 0 to 1, of which the lower is better."""
 
 _MEANING = {
@@ -112,6 +117,13 @@ _MEANING = {
     ("captioning", "commonest"): "share of the pictures that have the most frequent caption",
     ("captioning", "distinct"): "different captions, as a share of the pictures",
     ("captioning", "seen"): "share of the captions that the train split has",
+    ("speech_recognition", "wer"): (
+        "word error rate: substituted, deleted and inserted words of all utterances over the words of all references"
+    ),
+    ("speech_recognition", "cer"): "character error rate, the same of characters, spaces counted",
+    ("speech_recognition", "sentence_error_rate"): "share of the utterances with an error",
+    ("speech_recognition", "on_target"): "share of the right symbols whose spike is in the frames of the symbol",
+    ("speech_recognition", "loss"): "nats per symbol of -log P(transcript), the end counted",
     ("visual_questions", "accuracy"): (
         "share of the questions that are rightly answered; accuracy_KIND: of one kind of question"
     ),

@@ -35,6 +35,7 @@ from lightning_seq.report.dashboard.questions import questions
 from lightning_seq.report.dashboard.result import result
 from lightning_seq.report.dashboard.samples import samples
 from lightning_seq.report.dashboard.slices import slices
+from lightning_seq.report.dashboard.speech import speech
 from lightning_seq.report.dashboard.states import states
 from lightning_seq.report.dashboard.tagging import classes, worst_sentences
 from lightning_seq.report.dashboard.templates import draw
@@ -94,6 +95,7 @@ def render(directory: Path, runs: list[tuple[Path, Record]], summary: Summary) -
             translation(page, tested, summary),
             attention(page, runs, summary),
             captions(page, runs, tested, summary),
+            speech(page, tested, summary),
             questions(page, runs, tested, summary),
             dialogs(page, tested, summary),
             forecasts(page, tested, summary),
