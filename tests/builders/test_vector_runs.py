@@ -80,7 +80,9 @@ def test_orders_are_compared_and_their_gain_is_told(
     (gain,) = [line for line in group.verdict.sentences if line.startswith("Gain from order")]
     pair = group.verdict.pairs[0]
     sign = "" if pair.better == "gru-orderas_is" else "-"
-    assert re.search(rf"in points: gru-orderas_is {sign}{100 * pair.difference:.1f} over gru-ordermean \(95 % CI ", gain)
+    assert re.search(
+        rf"in points: gru-orderas_is {sign}{100 * pair.difference:.1f} over gru-ordermean \(95 % CI ", gain
+    )
     answer = predicted(run, capsys, "[[1, 1, 1], [2, 1, 1]]")
     assert answer["predictions"][0]["label"] == "up"  # type: ignore[index]
 
