@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -57,6 +58,7 @@ HELD = (
     "memory",
     "temporal",
     "questions",
+    "vector",
 )
 """Beginnings of the data sets that need no network and no mirror."""
 
@@ -95,6 +97,11 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     (place / "ner.txt").write_text(Path(data["tagging"]).read_text())
     rows = ("\n".join("\t".join(map(str, [n, word, "_", "X" if n % 2 else "Y", *"______"]))
                       for n, word in enumerate(text.split(), 1)) for text, _ in csv)  # fmt: skip
+    steps = [f"{n // 4},p{n // 16},{n % 7},{n % 3},{'ab'[n // 4 % 2]}\n" for n in range(320)]
+    (place / "steps.csv").write_text("clip,person,x,y,label\n" + "".join(steps))
+    for n in range(80):
+        np.save(place / f"{n}.npy", np.arange(6.0).reshape(3, 2) + n)
+    (place / "index.csv").write_text("file,label\n" + "".join(f"{n}.npy,{'ab'[n % 2]}\n" for n in range(80)))
     (place / "mine.conllu").write_text("\n\n".join(rows) + "\n\n")
     (place / "my_package.py").write_text(
         "from torch import nn\n\n\nclass MyCell(nn.GRUCell):\n"
@@ -160,7 +167,8 @@ def test_a_command_of_ours(
     if verb == "word2vec":
         more = ["cache=cache", "word2vec.epochs=1", "word2vec.vector_size=8"]
     elif own:
-        more += [*TINY, *(["launcher=inline"] if verb == "compare" else [])]
+        tiny = [word for word in TINY if not (sets[0].startswith("vector") and word.startswith("embedding"))]
+        more += [*tiny, *(["launcher=inline"] if verb == "compare" else [])]
     else:
         verb, words = "compare", [word.replace("seed=", "seeds=") for word in words]
         more += ["dry_run=true", "embedding=random"]

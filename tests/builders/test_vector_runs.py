@@ -76,6 +76,11 @@ def test_orders_are_compared_and_their_gain_is_told(
     assert right > 0.7
     assert {row["group"] for row in rows} == {rows[0]["group"]}  # one whole group
     assert record.baseline["test/accuracy"] == pytest.approx(0.5, abs=0.01)
+    early = json.loads((run / "early.json").read_text())
+    assert early["shares"] == [number / 10 for number in range(1, 11)]
+    assert early["accuracy"][-1] == pytest.approx(right)
+    assert 'id="early"' in (run.parent / "dashboard.html").read_text()
+    assert not (run.parent / "gru-ordermean-seed1" / "early.json").exists()
     (group,) = summarise(run.parent).groups
     (gain,) = [line for line in group.verdict.sentences if line.startswith("Gain from order")]
     pair = group.verdict.pairs[0]

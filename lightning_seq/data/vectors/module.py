@@ -58,8 +58,9 @@ class StepsDataset(Dataset[Batch]):
                 targets[place, : len(own)] = own
                 counts[place, : len(own)] &= counted(own)
         targets = targets if targets.dtype == np.float32 else np.maximum(targets, 0).astype(np.int64)
-        arrays = map(torch.from_numpy, (rows, padded(steps, lengths), mask, targets, counts))
-        return Batch(*arrays, count=shard.count)
+        arrays = rows, padded(steps, lengths), mask, targets, counts
+        ids, inputs, keep, goals, counting = map(torch.from_numpy, arrays)
+        return Batch(ids, inputs, keep, goals, counting, shard.count)
 
 
 class VectorData(DataModule[PreparedVectors, SequenceReader]):

@@ -87,18 +87,16 @@ def prepare_vectors(source: VectorSource, cache: Path | str, settings: VectorSet
     settings = settings or VectorSettings()
 
     def read(directory: Path, meta: dict[str, Plain], common: CachedFields) -> PreparedVectors:
-        spec = DataSpec.from_plain(meta["spec"])
         of_steps = bool(meta["of_steps"])
+
+        def split_of(split: str) -> VectorSplit:
+            names = ("starts", "stops", "ids", f"target{'_steps' * of_steps}")
+            starts, stops, ids, targets = read_arrays(directory, split, *names)
+            return VectorSplit(DiskRows(directory, f"{split}_steps"), starts, stops, ids, targets, of_steps)
+
         return PreparedVectors(
-            spec=spec,
-            splits={
-                split: VectorSplit(
-                    DiskRows(directory, f"{split}_steps"),
-                    *read_arrays(directory, split, "starts", "stops", "ids", f"target{'_steps' * of_steps}"),
-                    of_steps=of_steps,
-                )
-                for split in SPLITS
-            },
+            spec=DataSpec.from_plain(meta["spec"]),
+            splits={split: split_of(split) for split in SPLITS},
             settings=settings,
             width=meta["width"],
             mean=tuple(meta["mean"]),

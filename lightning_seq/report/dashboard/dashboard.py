@@ -22,6 +22,7 @@ from lightning_seq.report.dashboard.confusion_matrices import confusion_matrices
 from lightning_seq.report.dashboard.deciding_words import deciding_words
 from lightning_seq.report.dashboard.dialogs import dialogs
 from lightning_seq.report.dashboard.disagreements import disagreements
+from lightning_seq.report.dashboard.early_decision import early_decision
 from lightning_seq.report.dashboard.forecasts import forecasts
 from lightning_seq.report.dashboard.gates import gates
 from lightning_seq.report.dashboard.gradient_flow import gradient_flow
@@ -85,6 +86,7 @@ def render(directory: Path, runs: list[tuple[Path, Record]], summary: Summary) -
             tuning(page, runs, summary),
             classes(page, tagged, summary),
             confusion_matrices(page, tested, tagged, summary),
+            early_decision(page, tested, summary),
             timeline(page, tested, summary),
             predicted_values(page, tested, summary),
             worst_sentences(page, tagged, summary, names),
