@@ -77,9 +77,11 @@ def artifacts(directory: Path, data: ForecastingData, task: Forecasting) -> dict
     (the absolute error over the denominator of MASE), smape, crps, and the quantiles, `quantile_0.1` …"""
     rows = test_rows(task)
     numbers, steps = rows[:, 0].astype("int64"), rows[:, 1].astype("int32")
-    target, prediction = rows[:, 2], rows[:, 3]
-    size = np.abs(target) + np.abs(prediction)
     windows, places = np.unique(numbers, return_inverse=True)
+    which, firsts = data.splits["test"].at(numbers)
+    exact = data.prepared.arrays.offsets[which] + firsts + steps - 1  # rows hold a number that was scaled and back
+    target, prediction = data.prepared.arrays.values[exact].astype(float), rows[:, 3]
+    size = np.abs(target) + np.abs(prediction)
     series, origins = np.array(data.series_of(windows)), np.array(data.times_of(windows))
     columns: dict[str, Column] = {
         "series": series[places],
@@ -134,9 +136,12 @@ def _window(data: ForecastingData, task: Forecasting, number: int, rows: np.ndar
     steps = np.searchsorted(rows[:, 1], np.arange(1, horizon + 1), side="right") - 1
     lines = rows[np.maximum(steps, 0)]
     low, high = (lines[:, 6 + tail] if task.distributed else np.array([]) for tail in task.tails)
-    values = (past, arrays.values[place : place + horizon], lines[:, 3], low, high)
-    plain = [[None if np.isnan(value) else float(value) for value in part.tolist()] for part in values]
-    return ForecastWindow(data.series_of(one)[0], data.times_of(one)[0], *map(tuple, plain))
+    before, truth = (
+        tuple(None if np.isnan(value) else float(value) for value in part.tolist())
+        for part in (past, arrays.values[place : place + horizon])
+    )
+    forecast = (tuple(part.tolist()) for part in (lines[:, 3], low, high))
+    return ForecastWindow(data.series_of(one)[0], data.times_of(one)[0], before, truth, *forecast)
 
 
 def spread(numbers: Sequence[int], most: int) -> list[int]:

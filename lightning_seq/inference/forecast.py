@@ -41,10 +41,18 @@ def series_forecasts(loaded: Loaded, panel: Panel, batch_size: int = 64) -> Iter
 
 def _part(panel: Panel, first: int, stop: int) -> Panel:
     start, end = int(panel.offsets[first]), int(panel.offsets[stop])
-    rows = {
-        name: None if (array := getattr(panel, name)) is None else array[start:end]
-        for name in ("values", "times", "past", "known")
-    }
-    static = None if panel.static is None else panel.static[first:stop]
-    offsets = panel.offsets[first : stop + 1] - start
-    return replace(panel, names=panel.names[first:stop], offsets=offsets, static=static, ends=None, **rows)
+
+    def rows(array: np.ndarray | None) -> np.ndarray | None:
+        return None if array is None else array[start:end]
+
+    return replace(
+        panel,
+        names=panel.names[first:stop],
+        values=panel.values[start:end],
+        offsets=panel.offsets[first : stop + 1] - start,
+        times=rows(panel.times),
+        past=rows(panel.past),
+        known=rows(panel.known),
+        static=None if panel.static is None else panel.static[first:stop],
+        ends=None,
+    )

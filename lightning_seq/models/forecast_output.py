@@ -155,7 +155,12 @@ def make_output(name: str, error: str, levels: Sequence[float]) -> Output:
         return Point(error)
     if name == "quantiles":
         return Quantiles(levels)
-    return {"gaussian": Gaussian, "student_t": StudentT, "negative_binomial": NegativeBinomial}[name]()
+    distributions: dict[str, Callable[[], Output]] = {
+        "gaussian": Gaussian,
+        "student_t": StudentT,
+        "negative_binomial": NegativeBinomial,
+    }
+    return distributions[name]()
 
 
 def pinball(quantiles: Tensor, target: Tensor, levels: Tensor) -> Tensor:

@@ -40,6 +40,9 @@ class Predicted(NamedTuple):
 class Forecast(EncoderModel):
     """The base of forecasters. future: the targets of the data."""
 
+    distributed = True
+    """Whether quantiles are predicted too."""
+
     def __init__(self, encoder: Encoder, future: Future) -> None:
         super().__init__()
         self.encoder, self.future = encoder, future
@@ -134,6 +137,7 @@ class Forecaster(Forecast):
         one_of("task.strategy", strategy, STRATEGIES)
         one_of("task.instance_norm", norm, NORMS)
         self.embedding, self.output, self.strategy, self.norm, self.samples = embedding, output, strategy, norm, samples
+        self.distributed = output.is_distribution
         dropout = check_rate("task.dropout", dropout)
         last = encoder.final_size or encoder.output_size
         H, K, P = future.horizon, future.known, output.parameters
@@ -232,15 +236,14 @@ class Forecaster(Forecast):
     ) -> Predicted:
         shift, scale = self.window_scale(inputs, mask)
         original = scale * scales[:, 1:2]
-        distributed = self.output.is_distribution
-        if self.strategy == "recursive" and distributed:
+        if self.strategy == "recursive" and self.distributed:
             x = self.normalised(inputs, mask, shift, scale)
             paths = self._paths(x, mask, ahead, original, self.samples)
             wanted = torch.tensor([0.5, *levels], dtype=paths.dtype, device=paths.device)
             quantiles = torch.quantile(paths, wanted, dim=1).movedim(0, -1)
         else:
             raw = self(inputs, mask, ahead)
-            if not distributed:
+            if not self.distributed:
                 return Predicted(shift + scale * raw[..., 0], None)
             wanted = torch.tensor([0.5, *levels], dtype=raw.dtype, device=raw.device)
             quantiles = self.output.quantile(raw[:, :, None], wanted, original[..., None])
@@ -253,7 +256,7 @@ class Forecaster(Forecast):
         outputs = self.encoder(self.embedding(x), mask).outputs
         places = lengths[:, None] - 1 + torch.arange(self.future.horizon, device=x.device)
         chosen = outputs.gather(1, places[..., None].expand(-1, -1, outputs.shape[-1]))
-        return self.head(chosen)  # type: ignore[no-any-return]
+        return self.head(chosen)
 
     def _extended(self, x: Tensor, mask: Tensor, ahead: Tensor, values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The past with the steps of these values `[B, n]` after it, but the last one, which nothing follows."""
@@ -312,7 +315,7 @@ class Forecaster(Forecast):
 
     def _decoded(self, encoded: Encoded, ahead: Tensor) -> Tensor:
         cell: Cell = self.decoding["cell"]  # type: ignore[assignment]
-        attention = self.decoding["attention"] if "attention" in self.decoding else None
+        attention = dict(self.decoding.items()).get("attention")
         memory = attention.prepare(encoded.outputs, encoded.mask) if attention is not None else None  # type: ignore[operator]
         (state,) = self.decoding["starts"](final(encoded))
         hidden, value = state[0].flatten(1), ahead.new_zeros(len(ahead), 1)

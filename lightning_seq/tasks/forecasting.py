@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from lightning_seq.errors import UserError
+from lightning_seq.metrics.means import Means
 from lightning_seq.models.forecast_output import check_levels, pinball
 from lightning_seq.models.forecaster import Forecast, Predicted
 from lightning_seq.spec import FUTURE, SCALES, Batch
@@ -49,19 +50,9 @@ class Forecasting(Task):
         [f"val/{name}" for name in ("loss", "mase", "smape", "mae", "mse", "rmse", "crps", "wql")], "min"
     )
     MEANS: ClassVar = (
-        "loss",
-        "mase",
-        "smape",
-        "mae",
-        "mse",
-        "crps",
-        "pinball",
-        "size",
-        "coverage",
-        "width",
-        "msis",
-        "flat",
-    )
+        "loss", "mase", "smape", "mae", "mse", "crps", "pinball", "size", "flat", "coverage", "width", "msis",
+    )  # fmt: skip
+    """The last three are of intervals alone."""
     ROW_KEYS: ClassVar = 2
     model: Forecast
 
@@ -86,7 +77,13 @@ class Forecasting(Task):
                 "task.quantiles, or give another interval"
             )
         self.tails = (places[0][0], places[1][0])
-        self.distributed: bool | None = None
+        if not model.distributed:
+            self.val_means, self.test_means = (Means(*self.MEANS[:-3]) for _ in range(2))
+
+    @property
+    def distributed(self) -> bool:
+        """Whether quantiles are predicted too."""
+        return self.model.distributed
 
     def forward(self, inputs: Tensor, mask: Tensor, ahead: Tensor | None = None) -> Tensor:
         """Inputs `[B, T, D]` to what the output of the model predicts of each step."""
@@ -131,7 +128,6 @@ class Forecasting(Task):
             "mse": error.square(),
             "size": target.abs(),
         }
-        self.distributed = quantiles is not None
         if quantiles is None:
             score, shown = error, point[..., None].expand(*point.shape, len(self.levels))
         else:
@@ -162,9 +158,7 @@ class Forecasting(Task):
 
     def logged(self, split: str, means: dict[str, Tensor]) -> dict[str, Tensor | float]:
         kept: dict[str, Tensor | float] = {
-            name: value
-            for name, value in means.items()
-            if name not in ("pinball", "size") and (self.distributed or name not in ("coverage", "width", "msis"))
+            name: value for name, value in means.items() if name not in ("pinball", "size")
         }
         kept["rmse"] = means["mse"].sqrt()
         kept["wql"] = means["pinball"] / means["size"].clamp(min=1e-12)

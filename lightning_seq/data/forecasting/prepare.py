@@ -74,9 +74,9 @@ def prepare_series(source: PanelSource, cache: Path | str, settings: SeriesSetti
         _build(directory, name, panel, settings)
 
     def read(directory: Path, meta: dict[str, Plain], common: CachedFields) -> PreparedSeries:
-        parts = [_read_array(directory, name, meta) for name in ARRAYS]
+        parts = {name: _read_array(directory, name, meta) for name in ARRAYS}
         times = mapped(directory, "times") if meta["times"] else None
-        arrays = SeriesArrays(*parts, tuple(meta["series"]), times)
+        arrays = SeriesArrays(**parts, names=tuple(meta["series"]), times=times)
         targets = Future(
             settings.horizon, meta["season"], len(meta["known"]), len(meta["past"]), meta["counts"], meta["gaps"],
             settings.scale,
@@ -163,7 +163,7 @@ def _build(directory: Path, name: str, panel: Panel, settings: SeriesSettings) -
         np.save(directory / f"{array_name}.npy", array)
     if panel.times is not None:
         np.save(directory / "times.npy", panel.times)
-    digest = hashlib.sha256()
+    digest = hashlib.sha256("\n".join(map(str, panel.names)).encode())
     for array in arrays:
         digest.update(f"{array.shape}\n".encode())
         digest.update(np.ascontiguousarray(array).data)

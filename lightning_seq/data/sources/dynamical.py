@@ -50,7 +50,7 @@ class Dynamical:
     def noisy(self, values: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         """`[T]` or `[T, series]`, each with its own noise."""
         noise = generator.standard_normal(values.shape)
-        return values + self.noise * values.std(0) * noise  # type: ignore[no-any-return]
+        return values + self.noise * values.std(0) * noise
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -200,10 +200,7 @@ class PanelColumns:
     ) -> Panel:
         """A row is a series, or the next part of it: parts of one item are joined in the order train, validation,
         test."""
-        lists = [
-            np.array([np.nan if value is None else value for value in one], dtype=float)
-            for one in columns[value_column]
-        ]  # type: ignore[attr-defined]
+        lists = [numbers_of(np.asarray(one, dtype=object), value_column, name) for one in columns[value_column]]
         keys = list(map(str, columns[self.item_column])) if self.item_column else list(map(str, range(len(lists))))
         names = list(dict.fromkeys(keys))
         if split is None:
@@ -267,7 +264,7 @@ def _usual(gaps: np.ndarray) -> int:
 
 def _times(firsts: np.ndarray, within: np.ndarray, series: np.ndarray, step: int) -> np.ndarray:
     if step:
-        return firsts[series] + within * step  # type: ignore[no-any-return]
+        return firsts[series] + within * step
     moments = np.array(firsts, dtype="datetime64[s]")
     months = moments.astype("datetime64[M]")
     rest = (moments - months.astype("datetime64[s]")).astype(np.int64)

@@ -97,15 +97,9 @@ class SeriesFiles(SplitFiles, PanelColumns):
                     f"data.{split} has the columns {', '.join(table)}, and data.train {', '.join(names)}: expected the "
                     "same"
                 )
-        columns = {
-            name: np.concatenate(
-                [
-                    np.asarray(table[name], dtype=object) if len(tables) > 1 else np.asarray(table[name])
-                    for table in tables.values()
-                ]
-            )
-            for name in names
-        }
+        columns: Columns = tables["train"]
+        if len(tables) > 1:
+            columns = {name: [value for table in tables.values() for value in table[name]] for name in names}
         sizes = [len(next(iter(table.values()))) for table in tables.values()]
         split_of = np.repeat([SPLITS.index(split) for split in tables], sizes)
         return self.panel(columns, self.describe(), split_of if len(tables) > 1 else None)
@@ -148,8 +142,8 @@ def _array(column: object) -> np.ndarray:
         array = column.cast(pyarrow.timestamp("s", "UTC" if zoned else None), safe=False).to_numpy()  # type: ignore[attr-defined]
         return np.array([f"{text}+00:00" for text in np.datetime_as_string(array)]) if zoned else array
     if pyarrow.types.is_date(kind):
-        return column.cast(pyarrow.timestamp("s")).to_numpy()  # type: ignore[attr-defined, no-any-return]
-    return column.to_numpy()  # type: ignore[attr-defined, no-any-return]
+        return column.cast(pyarrow.timestamp("s")).to_numpy()  # type: ignore[attr-defined]
+    return column.to_numpy()  # type: ignore[attr-defined]
 
 
 def _json_lines(path: Path, encoding: str) -> Columns:

@@ -155,8 +155,8 @@ def pairs(mine: Mapping[str, Forecasts]) -> list[tuple[str, str, str, str, str, 
         first, second = mine[one].origins, mine[other].origins
         if [origin.name for origin in first] != [origin.name for origin in second]:
             continue
-        losses = [np.array([origin.mase for origin in origins]) for origins in (first, second)]
-        found = diebold_mariano(*losses, overlap=mine[one].overlap)
+        losses, others = (np.array([origin.mase for origin in origins]) for origins in (first, second))
+        found = diebold_mariano(losses, others, mine[one].overlap)
         if not math.isnan(found.p):
             made.append((one, other, found))
     adjusted = holm([found.p for _, _, found in made])
