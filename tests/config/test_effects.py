@@ -186,7 +186,7 @@ def files(tmp_path: Path) -> dict[str, list[str]]:
         ],
         "regression": ["data=adding", "data.examples=40", "data.length=5"],
         "bits": ["data=bits_2", "data.examples=40", "data.length=4"],
-        "speech_recognition": ["data=tones", "data.examples=40", "model=gru"],
+        "speech_recognition": ["data=tones", "data.examples=20", "model=gru"],
         "captioning": ["data=scenes", "data.examples=40", "model=captioner"],
         "visual_questions": ["data=scene_questions", "data.examples=70", "model=gru"],
         "visual_dialog": ["data=scene_dialog", "data.examples=30", "data.turns=3", "model=gru"],
