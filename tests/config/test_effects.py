@@ -67,7 +67,8 @@ OTHER: dict[str, Any] = {
     "task.history": "late", "task.answers": "written",
     "model.picture.weights": "no.pt", "task.picture.weights": "no.pt", "data.features_precision": "float16",
     "data.features": {"_target_": "lightning_seq.models.picture.patches.PatchEncoder"},
-    "data.front_end.kind": "mfcc", "data.front_end.high": 3000.0, "data.fit": "stretch", "task.picture.widths": [3, 4], "data.size": 32, "data.language": "de",
+    "data.front_end.kind": "mfcc", "data.front_end.high": 3000.0,
+    "data.fit": "stretch", "task.picture.widths": [3, 4], "data.size": 32, "data.language": "de",
 }  # fmt: skip
 """A value of each key that is not a number or a truth value and differs from its default."""
 
