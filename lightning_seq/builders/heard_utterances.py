@@ -74,7 +74,8 @@ def _utterance(data: SpeechData, row: int, best: Transcription) -> Utterance:
         pairs = zip(split.transcripts.flat[first:last].tolist(), split.spans[first:last].tolist(), strict=True)
         spans = [(words[unit], start, stop) for unit, (start, stop) in pairs if start == start]
     static = frames.shape[1] // (1 + data.prepared.settings.front_end.deltas)
-    units, weights = tuple(best.units[:HIGHEST]), best.weights
+    weights = (best.weights or [])[:HIGHEST]
+    units = (*best.units, "<eos>")[: len(weights)] if weights else tuple(best.units[:HIGHEST])
     return Utterance(
         row,
         features_png(frames[:, :static]),
@@ -84,7 +85,7 @@ def _utterance(data: SpeechData, row: int, best: Transcription) -> Utterance:
         tuple(spans),
         tuple(best.spikes or ()),
         units,
-        None if not weights or not units else attention_png(np.array(weights)[: len(units)]),
+        attention_png(np.array(weights)[: len(units)]) if weights else None,
     )
 
 

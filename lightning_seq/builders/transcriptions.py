@@ -20,7 +20,8 @@ from lightning_seq.spec import Batch
 @dataclass(frozen=True)
 class Transcription:
     """A transcript of an utterance. log_probability: in nats; score: of the search; units: of the text; spikes: of CTC,
-    the units of the likeliest path and their seconds; weights: of attention `[T][S]`, or None."""
+    the units of the likeliest path and their seconds; weights: of attention `[T][S]`, those of `<eos>`
+    last, or None."""
 
     text: str
     log_probability: float
@@ -53,7 +54,7 @@ def transcriptions(
         transcripts = []
         for one in hypotheses:
             units = reader.target_tokens(one.tokens)
-            weights = None if one.weights is None else rounded(one.weights[: len(units)])
+            weights = None if one.weights is None else rounded(one.weights)
             values = round(one.log_probability, 6), round(one.score, 6)
             transcripts.append(Transcription(reader.decode(one.tokens), *values, units, marks, weights))
         yield transcripts

@@ -12,6 +12,7 @@ FURTHER: Mapping[str, type] = {
     "lightning_seq.data.speech.": settings.SpeechDataSettings,
     "lightning_seq.data.sources.": settings.SourceSettings,
     "lightning_seq.data.vectors.": settings.VectorDataSettings,
+    "lightning_seq.data.sources.spoken_words.": settings.SpokenSettings,
     "lightning_seq.models.captioner.Captioner": settings.PictureSettings,
     "lightning_seq.models.encoder_decoder.EncoderDecoder": settings.AttendSettings,
     "lightning_seq.tasks.bits.BitSequences": settings.BitsSettings,

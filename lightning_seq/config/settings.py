@@ -420,6 +420,11 @@ class SourceSettings:
 
 
 @dataclass(frozen=True)
+class SpokenSettings(SourceSettings):
+    front_end: FrontEnd
+
+
+@dataclass(frozen=True)
 class SpeechDataSettings:
     source: Callable[..., object]
     front_end: FrontEnd

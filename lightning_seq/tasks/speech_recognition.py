@@ -26,8 +26,8 @@ class SpeechRecognition(SequenceToSequence):
 
     Logged: `train/loss`, and under `val/` and `test/`: `loss`, nats per symbol (`<eos>` counted) of -log P(transcript),
     and of the model's own transcripts `wer cer substitutions deletions insertions sentence_error_rate`
-    (`metrics/speech.py`); validation is greedy. Under `test/` also `on_target` of CTC where it is known when each symbol
-    sounds: of utterances whose likeliest path is right, the share of the spikes that are in the span of their symbol.
+    (`metrics/speech.py`); validation is greedy. Under `test/` also `on_target` of CTC for data with the times of
+    symbols: of utterances whose likeliest path is right, the share of the spikes that are in the span of their symbol.
 
     After a test `written` holds a row `(utterance, loss, tokens)` per utterance, in the order of the utterances.
     """

@@ -138,12 +138,13 @@ def _digit(digit: str, size: int, voice: Voice) -> np.ndarray:
     low, high = _CONTOURS[contour]
     pitch = voice.pitch * (low + (high - low) * part)
     phase = 2 * np.pi * np.cumsum(pitch) / RATE
-    made = np.zeros(size)
+    made, turn, wave = np.zeros(size), np.exp(1j * phase), np.ones(size, dtype=complex)
     formants = [
         voice.tract * (one + (two - one) * part) for one, two in zip(_VOWELS[begins], _VOWELS[ends], strict=True)
     ]
     for harmonic in range(1, int(RATE / 2 / pitch.max())):
+        wave *= turn
         strength = sum(1 / (1 + ((harmonic * pitch - formant) / _FORMANT_WIDTH) ** 2) for formant in formants)
-        made += strength * np.sin(harmonic * phase) / np.sqrt(harmonic)
+        made += strength * wave.imag / np.sqrt(harmonic)
     edge = np.minimum(1, np.minimum(np.arange(size), np.arange(size)[::-1]) / (0.01 * RATE))
     return made * edge

@@ -178,9 +178,7 @@ def _build(
             digest.update(f"{split} {table.ids[row]} {text} {writer.digests[row]}\n".encode())
     _warn_of_shared_speakers(loaded.tables, report)
     if settings.normalise == "group":
-        report.append(
-            "features are normalised with all utterances of a speaker in the same split (data.normalise=group)"
-        )
+        report.append("features are normalised by speaker, over the utterances of a split (data.normalise=group)")
     content = digest.hexdigest()[:16]
     mean, scale = overall.get("train", (np.zeros(0), np.zeros(0)))
     names = settings.front_end.names if is_audio else ()
