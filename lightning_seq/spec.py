@@ -90,6 +90,18 @@ class Picture(Inputs):
     height: int
     width: int
 
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels, height and width."""
+        return self.channels, self.height, self.width
+
+
+@dataclass(frozen=True, repr=False)
+class FilmStrip(Picture):
+    """A clip of `frames` frames next to each other in one picture, which has their common width."""
+
+    frames: int = 1
+
 
 @dataclass(frozen=True, repr=False)
 class Question(Tokens):
@@ -224,6 +236,20 @@ class Future(Targets):
     scale: str = "none"
 
 
+@dataclass(frozen=True, repr=False)
+class NextFrame(Targets):
+    """The next frame of a clip after each of its frames, uint8 `[B, T, channels, height, width]`."""
+
+    channels: int
+    height: int
+    width: int
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels, height and width."""
+        return self.channels, self.height, self.width
+
+
 @dataclass(frozen=True)
 class DataSpec:
     """The inputs and targets of a model: every size, name and vocabulary that comes from the data."""
@@ -270,7 +296,7 @@ class Batch:
     """One rank's share of a global batch.
 
     ids:         `[B]` int64, the samples' positions in their split.
-    inputs:      `[B, T]` int64 token ids, `[B, T, D]` features, or pictures `[B, C, H, W]`.
+    inputs:      `[B, T]` int64 token ids, `[B, T, D]` features, pictures `[B, C, H, W]` or clips `[B, T, C, H, W]`.
     mask:        `[B, T]` bool, True = a real token; a prefix of every row.
     targets:     `[B]` for classes, `[B, T, …]` otherwise.
     target_mask: bool, the shape of `targets` without its features; False for a target that does not count (padding, or

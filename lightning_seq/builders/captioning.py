@@ -30,10 +30,12 @@ from lightning_seq.metrics.baseline import nearest
 from lightning_seq.metrics.captions import caption_scores, cider, exact_matches
 from lightning_seq.metrics.translation import bleu_tokenizer
 from lightning_seq.models.captioner import Captioner
+from lightning_seq.models.frames import FrameEncoder
+from lightning_seq.models.picture.encoder import PictureEncoder
 from lightning_seq.models.search import BeamSearchConfig, beam_search, max_target_lengths, rounded
 from lightning_seq.models.translator import Translator
 from lightning_seq.records.captions import TRAINED_ENCODER, ScoredCaption, ScoredCaptions
-from lightning_seq.spec import Caption, DataSpec, Picture
+from lightning_seq.spec import Caption, DataSpec, FilmStrip, Picture
 from lightning_seq.tasks.detokenizer import CaptionTexts
 from lightning_seq.tasks.teacher_forcing import TeacherForcing
 from lightning_seq.text.vocabulary import EOS
@@ -56,7 +58,11 @@ def model(config: Config, spec: DataSpec, embedding: nn.Module, encoder: MakeEnc
             "model=captioner or captioner_attention"
         )
     arguments = {key: value for key, value in settings.items() if key not in ("attend", "picture")}
-    picture = picture_encoder(config, settings["picture"], inputs.channels, (inputs.height, inputs.width))
+    frames = inputs.frames if isinstance(inputs, FilmStrip) else 1
+    size = inputs.height, inputs.width // frames
+    picture: PictureEncoder | FrameEncoder = picture_encoder(config, settings["picture"], inputs.channels, size)
+    if isinstance(inputs, FilmStrip):
+        picture = FrameEncoder(picture, picture.output_size, frames)
     made: Captioner = factory(arguments, "model", allow)(
         embedding,
         targets.size,

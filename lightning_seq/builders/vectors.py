@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import torch
@@ -26,10 +26,14 @@ from lightning_seq.records.segments import Bands, Timeline, runs_of
 from lightning_seq.spec import NOT_COUNTED, Class, DataSpec, Tags
 
 if TYPE_CHECKING:
-    from lightning_seq.data.vectors.module import VectorData
+    from lightning_seq.data.cache import PreparedData
+    from lightning_seq.data.reader import Reader
+    from lightning_seq.data.vectors.module import LabelledSequences
+    from lightning_seq.data.vectors.prepare import VectorSplit
     from lightning_seq.tasks.tagging import Tagging
     from lightning_seq.tasks.task import Task
 
+Vectors: TypeAlias = "LabelledSequences[PreparedData[VectorSplit], Reader]"
 SHOWN = 12
 """Sequences in `segments.json`."""
 
@@ -44,7 +48,7 @@ def tagger(config: Config, spec: DataSpec, embedding: nn.Module, encoder: MakeEn
     return tagging.model(config, spec, embedding, encoder, width)
 
 
-def class_artifacts(directory: Path, data: VectorData, task: Task) -> dict[str, str]:
+def class_artifacts(directory: Path, data: Vectors, task: Task) -> dict[str, str]:
     """`predictions.parquet`, a row per example: target, prediction, loss, length; if full, the probability of each
     class. `early.json`: see `records/early.py`."""
     names, rows = data.spec.targets_as(Class).names, test_rows(task)
@@ -65,9 +69,15 @@ def class_artifacts(directory: Path, data: VectorData, task: Task) -> dict[str, 
     return {**files, "early": "early.json"}
 
 
-def tag_artifacts(directory: Path, data: VectorData, task: Tagging) -> dict[str, str]:
+def tag_artifacts(
+    directory: Path,
+    data: Vectors,
+    task: Tagging,
+    picture: Callable[[int], str] = lambda row: "",
+) -> dict[str, str]:
     """`predictions.parquet`, a row per step that counts: position in its sequence, target, prediction, loss; if full,
-    the probability of each label. `segments.json`: see `records/segments.py`."""
+    the probability of each label. `segments.json`: see `records/segments.py`; picture: of a
+    test sequence, in base64."""
     names, rows = data.spec.targets_as(Tags).names, test_rows(task)
     kept = rows[rows[:, 2] != NOT_COUNTED]
     columns = {
@@ -81,7 +91,12 @@ def tag_artifacts(directory: Path, data: VectorData, task: Tagging) -> dict[str,
     files = write_predictions(directory, ids, kept[:, 0], columns)
     sequences = np.split(rows, np.flatnonzero(np.diff(rows[:, 0])) + 1)[:SHOWN]
     bands = tuple(
-        Bands(str(ids.values[int(rows[0, 0])]), runs_of(rows[:, 2].astype(int)), runs_of(rows[:, 3].astype(int)))
+        Bands(
+            str(ids.values[int(rows[0, 0])]),
+            runs_of(rows[:, 2].astype(int)),
+            runs_of(rows[:, 3].astype(int)),
+            picture(int(rows[0, 0])),
+        )
         for rows in sequences
     )
     write_json(directory / "segments.json", Timeline(names, bands).to_plain())
@@ -105,7 +120,7 @@ def tags(loaded: Loaded, texts: Sequence[str], top_k: int, first: int = 1) -> It
         yield {"text": text, "predictions": steps}
 
 
-def tag_baseline(data: VectorData, task: Tagging) -> dict[str, float]:
+def tag_baseline(data: Vectors, task: Tagging) -> dict[str, float]:
     """The most frequent label of training at each step."""
     test, names = data.splits["test"], data.spec.targets_as(Tags).names
     answer, metrics = majority(data.train_labels, data.labels("test"), len(names))

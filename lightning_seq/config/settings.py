@@ -188,6 +188,13 @@ class RandomEmbedding:
 
 
 @dataclass(frozen=True)
+class FramesEmbedding:
+    kind: Literal["frames"]
+    size: EmbeddingSize
+    picture: Callable[..., object]
+
+
+@dataclass(frozen=True)
 class Settings:
     """All keys of a configuration."""
 
@@ -215,7 +222,7 @@ class Settings:
     callbacks: CallbackSettings
     logger: PlainLogger | WandbLogger
     launcher: PlainLauncher | RayLauncher | SubmititLauncher
-    embedding: Word2VecEmbedding | RandomEmbedding | FileEmbedding | FixedEmbedding
+    embedding: Word2VecEmbedding | RandomEmbedding | FileEmbedding | FixedEmbedding | FramesEmbedding
     data: Callable[..., object]
     model: Callable[..., object]
     cell: Callable[..., object]
@@ -434,6 +441,12 @@ class SpeechDataSettings:
 @dataclass(frozen=True)
 class VectorDataSettings:
     source: Callable[..., object]
+
+
+@dataclass(frozen=True)
+class VideoDataSettings:
+    source: Callable[..., object]
+    augment: Augment
 
 
 @dataclass(frozen=True)

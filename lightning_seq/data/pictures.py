@@ -74,7 +74,7 @@ class PictureFile:
                         f"{self.name} has {width:,} x {height:,} pixels: expected at most {MOST_PIXELS:,} in all; make "
                         "it smaller"
                     )
-                read = _rgb(image)
+                read = rgb(image)
                 if image.format == "PNG" and ends_early(self._bytes()):
                     raise UserError(
                         f"{self.name} is damaged (its data end before its last row): expected a whole picture"
@@ -110,7 +110,7 @@ class PictureFile:
         return self.content
 
 
-def _rgb(image: Image.Image) -> Pixels:
+def rgb(image: Image.Image) -> Pixels:
     """Three colours of 8 bits, transparent parts on white; of several frames the first."""
     from PIL import Image, ImageOps
 

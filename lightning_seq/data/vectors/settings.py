@@ -141,11 +141,12 @@ class Moments:
 
 
 def ordered(steps: np.ndarray, order: str, seed: tuple[int, ...]) -> np.ndarray:
-    """The steps `[T, D]` of an example in another order, or one step `[1, D]` of it. seed: of this example."""
+    """The steps `[T, …]` of an example in another order, or one step `[1, …]` of it. seed: of this example."""
     if order == "shuffled":
         return steps[shuffle(len(steps), seed)]
     if order == "mean":
-        return steps.mean(0, keepdims=True)
+        mean = steps.mean(0, keepdims=True)
+        return np.rint(mean).astype(np.uint8) if steps.dtype == np.uint8 else mean
     if order == "middle":
         return steps[len(steps) // 2 : len(steps) // 2 + 1]
     return steps[-1:] if order == "last" else steps
