@@ -64,7 +64,7 @@ def pooled(weights: np.ndarray, grid: Grid) -> np.ndarray:
         np.eye(most)[np.arange(count) * most // count] for count, most in zip(grid, smaller(grid), strict=True)
     )
     joined = np.einsum("trc,ra,cb->tab", weights.reshape(-1, *grid), rows, columns)
-    return joined.reshape(len(weights), -1)
+    return joined.reshape(len(weights), smaller(grid)[0] * smaller(grid)[1])
 
 
 def map_rows(weights: np.ndarray, grid: Grid) -> tuple[str, ...]:
