@@ -44,7 +44,8 @@ NULLABLE = {
     "data.target_language", "data.classes", "data.rows", "data.group_column", "data.label", "data.caption_column",
     "data.label_column", "data.picture_id_column", "init.chrono", "model.num_layers", "optimizer.fused",
     "task.sample.prompt", "trainer.gradient_clip_val", "data.top_answers", "data.id_column", "data.kind_column",
-    "data.annotators_column", "data.choices_column",
+    "data.annotators_column", "data.choices_column", "data.season", "data.windows", "data.time_column",
+    "data.item_column", "data.value_column", "data.targets", "data.timezone",
 }  # fmt: skip
 """Keys with a default that may be null."""
 FREE_TEXT = {"runs", "cache", "name", "data.licence", "data.mirror", "data.mirror_path", "task.sample.prompt"}
