@@ -32,6 +32,7 @@ RUNS = {
     "runs/tones/bilstm-seed1": ("speech_recognition", "data.examples=20", "name=tones"),
     "runs/scene_questions/gru-seed1": ("visual_questions", "data.examples=100", "name=scene_questions"),
     "runs/scene_dialog/gru-seed1": ("visual_dialog", "data.examples=10", "name=scene_dialog"),
+    "runs/airline_passengers/gru-seed1": ("forecasting", "name=airline_passengers"),
     "runs/dates/attention-seed1": ("sequence_to_sequence", "label=attention", "name=dates"),
 }
 """Small runs in the directories that README's commands name."""
@@ -41,6 +42,7 @@ KINDS = {
     "speech_recognition": ["data=tones", "model=bilstm"],
     "visual_questions": ["data=scene_questions", "model=gru"],
     "visual_dialog": ["data=scene_dialog", "model=gru"],
+    "forecasting": ["data=airline_passengers", "model=gru"],
     "sequence_to_sequence": ["data=pairs", "model=encoder_decoder_attention"],
 }  # fmt: skip
 TINY = (
@@ -50,8 +52,8 @@ TINY = (
 
 
 def tiny(kind: str) -> list[str]:
-    """Speech and vectors have no embedding."""
-    numbers = "speech" in kind or "data=vector" in kind
+    """Speech, series and vectors have no embedding."""
+    numbers = any(word in kind for word in ("speech", "forecasting", "data=series", "data=vector"))
     return [word for word in TINY if not numbers or not word.startswith("embedding")]
 
 
@@ -133,6 +135,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     (place / "turns.jsonl").write_text(f"{turn}\n")
     write_pictures(place / "photos")
     (place / "questions.csv").write_text(csv_lines())
+    months = [f"1949-{month:02d},{100 + month}" for month in range(1, 13)]
+    (place / "passengers.csv").write_text("\n".join(["month,passengers", *months]))
     names = sorted(path.name for path in (place / "photos").iterdir())
     (place / "captions.csv").write_text("image,caption\n" + "".join(f"{name},a picture of {name}\n" for name in names))
     write_pictures(place / "val2014", name=COCO)
