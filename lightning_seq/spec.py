@@ -90,6 +90,18 @@ class Picture(Inputs):
     height: int
     width: int
 
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels, height and width."""
+        return self.channels, self.height, self.width
+
+
+@dataclass(frozen=True, repr=False)
+class FilmStrip(Picture):
+    """A clip of `frames` frames next to each other in one picture, which has their common width."""
+
+    frames: int = 1
+
 
 @dataclass(frozen=True, repr=False)
 class Question(Tokens):
@@ -204,6 +216,40 @@ class Values(Targets):
     remaining: bool = False
 
 
+@dataclass(frozen=True, repr=False)
+class Future(Targets):
+    """The next `horizon` values of a series, `[B, horizon]`.
+
+    season: steps of a period.
+    known:  covariates of each step that are known in the future too; past: those that are not.
+    counts: whether all values are whole and not negative.
+    gaps:   whether values are missing; the second input then says which are there.
+    scale:  of the values, see `data.forecasting.SeriesSettings`.
+    """
+
+    horizon: int
+    season: int = 1
+    known: int = 0
+    past: int = 0
+    counts: bool = False
+    gaps: bool = False
+    scale: str = "none"
+
+
+@dataclass(frozen=True, repr=False)
+class NextFrame(Targets):
+    """The next frame of a clip after each of its frames, uint8 `[B, T, channels, height, width]`."""
+
+    channels: int
+    height: int
+    width: int
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels, height and width."""
+        return self.channels, self.height, self.width
+
+
 @dataclass(frozen=True)
 class DataSpec:
     """The inputs and targets of a model: every size, name and vocabulary that comes from the data."""
@@ -250,7 +296,7 @@ class Batch:
     """One rank's share of a global batch.
 
     ids:         `[B]` int64, the samples' positions in their split.
-    inputs:      `[B, T]` int64 token ids, `[B, T, D]` features, or pictures `[B, C, H, W]`.
+    inputs:      `[B, T]` int64 token ids, `[B, T, D]` features, pictures `[B, C, H, W]` or clips `[B, T, C, H, W]`.
     mask:        `[B, T]` bool, True = a real token; a prefix of every row.
     targets:     `[B]` for classes, `[B, T, …]` otherwise.
     target_mask: bool, the shape of `targets` without its features; False for a target that does not count (padding, or
@@ -311,7 +357,7 @@ COUNTED = "counted"
 PICTURES, KINDS, BOXES = "pictures", "kinds", "boxes"
 """The keys in a batch's `extra` of pictures and kinds of questions, and of the boxes of the words of captions."""
 
-HISTORY, ANSWERS, CANDIDATES, TURNS = "history", "answers", "candidates", "turns"
+HISTORY, ANSWERS, CANDIDATES, RELEVANCES, TURNS = "history", "answers", "candidates", "relevances", "turns"
 """The keys in a batch's `extra` of dialogs, see `data.visual_dialog.VisualDialogData`."""
 
 SPANS = "spans"
@@ -320,3 +366,7 @@ SPANS = "spans"
 ANNOTATED, AGREEMENT, CHOICES = "annotated", "agreement", "choices"
 """The keys in a batch's `extra` of answers of several annotators, of the agreement with each, and of the answers to
 choose from."""
+
+FUTURE, SCALES = "future", "scales"
+"""The keys in a batch's `extra` of series: covariates of the steps to predict, and the scale of the values, see
+`data.forecasting.ForecastingData`."""

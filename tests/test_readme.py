@@ -50,8 +50,9 @@ TINY = (
 
 
 def tiny(kind: str) -> list[str]:
-    """Speech has no embedding."""
-    return [word for word in TINY if "speech" not in kind or not word.startswith("embedding")]
+    """Speech and vectors have no embedding."""
+    numbers = "speech" in kind or "data=vector" in kind
+    return [word for word in TINY if not numbers or not word.startswith("embedding")]
 
 
 ELSEWHERE = ("trainer=gpu", "trainer.devices=4", "launcher=submitit", "launcher=ray")
@@ -69,6 +70,7 @@ HELD = (
     "memory",
     "temporal",
     "questions",
+    "vector",
 )
 """Beginnings of the data sets that need no network and no mirror."""
 
@@ -107,6 +109,11 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     (place / "ner.txt").write_text(Path(data["tagging"]).read_text())
     rows = ("\n".join("\t".join(map(str, [n, word, "_", "X" if n % 2 else "Y", *"______"]))
                       for n, word in enumerate(text.split(), 1)) for text, _ in csv)  # fmt: skip
+    steps = [f"{n // 4},p{n // 16},{n % 7},{n % 3},{'ab'[n // 4 % 2]}\n" for n in range(320)]
+    (place / "steps.csv").write_text("clip,person,x,y,label\n" + "".join(steps))
+    for n in range(80):
+        np.save(place / f"{n}.npy", np.arange(6.0).reshape(3, 2) + n)
+    (place / "index.csv").write_text("file,label\n" + "".join(f"{n}.npy,{'ab'[n % 2]}\n" for n in range(80)))
     (place / "mine.conllu").write_text("\n\n".join(rows) + "\n\n")
     (place / "my_package.py").write_text(
         "from torch import nn\n\n\nclass MyCell(nn.GRUCell):\n"

@@ -6,19 +6,22 @@ from lightning_seq.builders import (
     bits,
     captioning,
     classification,
+    forecasting,
     language_modelling,
+    next_frame,
     regression,
     sequence_to_sequence,
     sequences_of_sets,
     speech_recognition,
     tagging,
     vectors,
+    video,
     visual_dialog,
     visual_questions,
 )
 from lightning_seq.builders.task_kind import TaskKind
 from lightning_seq.errors import UserError
-from lightning_seq.spec import Bits, Class, DataSpec, Features, Tags
+from lightning_seq.spec import Bits, Class, DataSpec, Features, Grid, Tags
 
 KINDS = (
     classification.KIND,
@@ -31,6 +34,8 @@ KINDS = (
     visual_questions.KIND,
     visual_dialog.KIND,
     regression.KIND,
+    forecasting.KIND,
+    next_frame.KIND,
 )
 
 
@@ -40,6 +45,8 @@ def kind_of(spec: DataSpec) -> TaskKind:
         return bits.KIND
     if isinstance(spec.inputs, Features) and type(spec.targets) in (Class, Tags):
         return vectors.CLASSES if type(spec.targets) is Class else vectors.TAGS
+    if isinstance(spec.inputs, Grid) and type(spec.targets) in (Class, Tags):
+        return video.CLASSES if type(spec.targets) is Class else video.TAGS
     for kind in KINDS:
         if type(spec.targets) is kind.targets:
             return kind

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from lightning_seq.builders.prediction_columns import name_column, test_rows, write_predictions
-from lightning_seq.builders.task_kind import Loaded, MakeEncoder, Row, Shared, TaskKind, make_task, of_means
+from lightning_seq.builders.task_kind import Loaded, MakeEncoder, Row, Shared, TaskKind, check_task, make_task, of_means
 from lightning_seq.config.tree import Config
 from lightning_seq.data.memory_problems.reader import VectorReader
 from lightning_seq.data.reader import Reader
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 def model(
     config: Config, spec: DataSpec, embedding: nn.Module, encoder: MakeEncoder, width: int
 ) -> Regressor | StepRegressor:
+    check_task(config, "regression", "numbers to predict")
     task, targets = config["task"], spec.targets_as(Values)
     settings = {"head_sizes": task["head_sizes"], "dropout": task["dropout"], "mean": targets.mean}
     made = encoder(width)

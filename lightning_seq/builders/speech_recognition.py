@@ -22,11 +22,11 @@ from lightning_seq.embeddings.layer import Embedding
 from lightning_seq.errors import UserError
 from lightning_seq.metrics.speech import TranscriptScores
 from lightning_seq.models.ctc import Fusion, minimal_frames
-from lightning_seq.models.frames import StackedFrames
 from lightning_seq.models.listen_attend_spell import ListenAttendSpell
 from lightning_seq.models.prefix_scorers import WordNgram
 from lightning_seq.models.search import BeamSearchConfig, max_target_lengths
 from lightning_seq.models.sequence_writer import SequenceWriter
+from lightning_seq.models.stacked_frames import StackedFrames
 from lightning_seq.models.transcriber import Transcriber
 from lightning_seq.spec import DataSpec, Features, Transcript
 from lightning_seq.tasks.detokenizer import Detokenizer

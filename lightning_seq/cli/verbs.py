@@ -115,6 +115,18 @@ class Caption(OfCheckpoint):
 
 
 @dataclass(frozen=True)
+class Forecast(OfCheckpoint):
+    data: Annotated[str, Argument("FILE", "series: .csv, .tsv, .parquet or .jsonl, in the columns of the training")]
+    output: Annotated[str | None, Argument("FILE", ROWS)] = None
+    time_column: Annotated[str | None, Argument("NAME", "the column of times (as in training)")] = None
+    item_column: Annotated[str | None, Argument("NAME", "of a long table: the names of series (as in training)")] = None
+    value_column: Annotated[str | None, Argument("NAME", "of a long table: the values (as in training)")] = None
+    timezone: Annotated[str | None, Argument("NAME", "of times without an offset (as in training)")] = None
+    batch_size: Annotated[int, Argument("N", "series at a time", most=100_000)] = 64
+    allow: Allow = ()
+
+
+@dataclass(frozen=True)
 class Transcribe(OfCheckpoint):
     audio: Annotated[str, Argument("PATH", "one recording, or a directory: every recording in it")]
     output: Annotated[str | None, Argument("FILE", "instead of standard output: .jsonl or .csv")] = None
@@ -132,10 +144,16 @@ class Transcribe(OfCheckpoint):
 @dataclass(frozen=True)
 class Answer(OfCheckpoint):
     image: Annotated[str, Argument("FILE", "a picture")]
-    question: Annotated[str, Argument('"…"', "a question about it")]
+    question: Annotated[
+        str, Argument('"…"', "a question about it; of a model of dialogs also several turns, with | between them")
+    ]
+    turns: Annotated[
+        str | None, Argument("FILE", "the turns before, of a model of dialogs: JSON, [[question, answer], …]")
+    ] = None
+    caption: Annotated[str, Argument('"…"', "the caption that a dialog begins with")] = ""
     choices: Annotated[str, Argument("A|B|…", "the answers to choose from")] = ""
     top_k: Annotated[int, Argument("N", "answers, the likeliest first")] = 1
-    scores: Annotated[bool, Argument("true", "the probability before each answer, and a tab")] = False
+    scores: Annotated[bool, Argument("true", "the (log) probability before each answer, and a tab")] = False
     attention_out: Annotated[
         str | None, Argument("FILE", "the attention of each look: frames if it ends in .png, numbers in .json")
     ] = None
@@ -330,6 +348,15 @@ VERBS = {
             'answer best.ckpt image=photo.png question="is there a two" attention_out=maps.png',
         ),
         Answer,
+    ),
+    "forecast": Verb(
+        "Predict the next values of the series in a file, a row for each step.",
+        (
+            "forecast checkpoint=runs/airline_passengers/gru-seed1 data=passengers.csv",
+            "forecast runs/series/gru-seed1 data=sales.parquet output=forecasts.csv",
+            "forecast best.ckpt data=new.csv time_column=date item_column=shop value_column=sales",
+        ),
+        Forecast,
     ),
     "check": Verb(
         "Put a cell or a scorer through the conformance suite: ours, or your own.",

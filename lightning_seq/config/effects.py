@@ -66,6 +66,15 @@ def _joins(config: Config) -> bool:
     return fusion not in ("question", "picture", "concat") or joint or answers == "written"
 
 
+def _learns(config: Config) -> bool:
+    """Whether the model is a network, not a rule such as the last value."""
+    return not str(config["model"]["_target_"]).startswith("lightning_seq.models.naive.")
+
+
+def _decodes(config: Config) -> bool:
+    return _learns(config) and config["task"].get("strategy") == "seq2seq"
+
+
 def _columns(config: Config) -> bool:
     return bool(config["data"].get("layout", "columns") == "columns")
 
@@ -108,7 +117,17 @@ RULES = (
          "model=encoder_decoder_attention or captioner_attention"),
     Rule(("model.window",), _not("model.local", "none"),
          "it is of local attention: give model.local=monotonic or predictive"),
-    Rule(("cell.*", "init", "init.*"), _has_cells, "this model has no recurrent cell"),
+    Rule(("cell.*", "init", "init.*"), lambda config: _has_cells(config) or _decodes(config),
+         "this model has no recurrent cell"),
+    Rule(("task.strategy", "task.output", "task.loss", "task.instance_norm", "task.head_sizes", "task.dropout",
+          "task.samples"), _learns, "this model is a rule, which learns the spread of its errors alone"),
+    Rule(("task.loss",),
+         lambda config: config["choices"]["task"] != "forecasting" or config["task"].get("output") == "point",
+         "it is of task.output=point"),
+    Rule(("task.samples",),
+         lambda config: _is("task.strategy", "recursive")(config) and _not("task.output", "point")(config),
+         "paths are drawn from a distribution step by step: use task.strategy=recursive and another task.output"),
+    Rule(("task.decoder_size", "task.attention"), _decodes, "it is of a decoder: use task.strategy=seq2seq"),
     Rule(("init.scale",), _not("init.recurrent", "uniform"),
          "it scales orthogonal and identity matrices: give init.recurrent=orthogonal"),
     Rule(("init.forget_bias", "init.chrono"), _keeps, "this cell has no gate that keeps the old state"),

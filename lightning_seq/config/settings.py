@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from lightning_seq.models.dialog_answerer import ANSWERS
     from lightning_seq.models.dialog_history import HISTORIES
     from lightning_seq.models.encoder_decoder import TIED
+    from lightning_seq.models.forecast_output import OUTPUTS, POINT_LOSSES
+    from lightning_seq.models.forecaster import NORMS, STRATEGIES
     from lightning_seq.models.pooling import POOLINGS
     from lightning_seq.tasks.schedule import Schedule
     from lightning_seq.tasks.teacher_forcing import TeacherForcing
@@ -186,6 +188,13 @@ class RandomEmbedding:
 
 
 @dataclass(frozen=True)
+class FramesEmbedding:
+    kind: Literal["frames"]
+    size: EmbeddingSize
+    picture: Callable[..., object]
+
+
+@dataclass(frozen=True)
 class Settings:
     """All keys of a configuration."""
 
@@ -213,7 +222,7 @@ class Settings:
     callbacks: CallbackSettings
     logger: PlainLogger | WandbLogger
     launcher: PlainLauncher | RayLauncher | SubmititLauncher
-    embedding: Word2VecEmbedding | RandomEmbedding | FileEmbedding | FixedEmbedding
+    embedding: Word2VecEmbedding | RandomEmbedding | FileEmbedding | FixedEmbedding | FramesEmbedding
     data: Callable[..., object]
     model: Callable[..., object]
     cell: Callable[..., object]
@@ -355,6 +364,19 @@ class TaggingSettings(TaskSettings):
 
 
 @dataclass(frozen=True)
+class ForecastingSettings(TaskSettings):
+    strategy: Annotated[str, OneOf(STRATEGIES)]
+    output: Annotated[str, OneOf(OUTPUTS)]
+    loss: Annotated[str, OneOf(POINT_LOSSES)]
+    instance_norm: Annotated[str, OneOf(NORMS)]
+    head_sizes: list[Size]
+    samples: Annotated[int, Range(1, 10_000)]
+    decoder_size: Size | None
+    attention: bool
+    quantiles: list[Fraction]
+
+
+@dataclass(frozen=True)
 class AttendSettings:
     attend: bool
 
@@ -419,6 +441,12 @@ class SpeechDataSettings:
 @dataclass(frozen=True)
 class VectorDataSettings:
     source: Callable[..., object]
+
+
+@dataclass(frozen=True)
+class VideoDataSettings:
+    source: Callable[..., object]
+    augment: Augment
 
 
 @dataclass(frozen=True)

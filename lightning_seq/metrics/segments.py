@@ -20,10 +20,10 @@ class Segment(NamedTuple):
 
 
 def segments_of(labels: Sequence[int]) -> list[Segment]:
-    """The runs of equal labels."""
-    values = np.asarray(labels)
-    starts = [0, *(np.flatnonzero(np.diff(values)) + 1).tolist()] if len(values) else []
-    return [Segment(int(values[a]), a, b) for a, b in zip(starts, [*starts[1:], len(values)], strict=True)]
+    """The runs of equal labels, which are at least 0."""
+    starts = np.flatnonzero(np.diff(labels, prepend=-1)).tolist()
+    stops = [*starts[1:], len(labels)] if starts else []
+    return [Segment(labels[start], start, stop) for start, stop in zip(starts, stops, strict=True)]
 
 
 def edit_score(predicted: Sequence[Segment], true: Sequence[Segment]) -> float:

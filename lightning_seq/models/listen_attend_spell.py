@@ -15,9 +15,9 @@ from lightning_seq.errors import UserError
 from lightning_seq.models.ctc import Fusion
 from lightning_seq.models.decoder import Source
 from lightning_seq.models.encoder_decoder import EncoderDecoder
-from lightning_seq.models.frames import StackedFrames, thinned
 from lightning_seq.models.search import BeamSearchConfig, Hypothesis, beam_search, greedy
 from lightning_seq.models.sequence_writer import DecoderOutput
+from lightning_seq.models.stacked_frames import StackedFrames, thinned
 from lightning_seq.models.transcriber import Emissions, ctc_losses
 from lightning_seq.models.translator import Translator
 from lightning_seq.spec import Encoded

@@ -10,8 +10,8 @@ from torch.nn import functional
 from lightning_seq.layers.dropout import Dropout
 from lightning_seq.models.ctc import BLANK, Fusion, best_path, prefix_beam_search
 from lightning_seq.models.encoder import Encoder, EncoderModel
-from lightning_seq.models.frames import StackedFrames, thinned
 from lightning_seq.models.search import BeamSearchConfig, Hypothesis
+from lightning_seq.models.stacked_frames import StackedFrames, thinned
 from lightning_seq.text.vocabulary import BOS, EOS, UNK
 
 IMPOSSIBLE = -1e4

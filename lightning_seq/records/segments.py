@@ -14,11 +14,13 @@ from lightning_seq.records.json_record import JsonRecord
 
 @dataclass(frozen=True)
 class Bands(JsonRecord):
-    """Of one sequence. truth, prediction: runs of (label, steps); label -1: it does not count."""
+    """Of one sequence. truth, prediction: runs of (label, steps); label -1: it does not count. png: of the frames of a
+    clip next to each other, in base64; empty for other sequences."""
 
     id: str
     truth: tuple[tuple[int, ...], ...]
     prediction: tuple[tuple[int, ...], ...]
+    png: str = ""
 
 
 @dataclass(frozen=True)

@@ -89,6 +89,8 @@ def _reader(name: str, record: Record) -> Callable[[Path], Scored | None] | None
         return (lambda path: _column(path, name)) if name in ("cider", "exact_match", "loss") else None
     if record.task == "visual_dialog":
         return _of_ranks(name)
+    if record.task == "forecasting":
+        return (lambda path: _column(path, name)) if name in ("mase", "smape", "crps") else None
     if name in ("accuracy", "exact_match") and not (name == "accuracy" and record.task == "sequence_to_sequence"):
         lower = name == "exact_match" and "case:lc" in _signature(record)
         return lambda path: _right(path, strip=name == "exact_match", lower=lower)
@@ -147,6 +149,11 @@ def _column(path: Path, name: str) -> Scored | None:
     return None if table is None else _by_id(table[EXAMPLE].to_numpy(), table[name].to_numpy())
 
 
+def _known(scored: Scored | None) -> Scored | None:
+    """Without examples that have no score (NaN)."""
+    return None if scored is None else (scored[0][known := np.isfinite(scored[1])], scored[1][known])
+
+
 def _rmse(path: Path) -> Scored | None:
     """The root of a mean, whose parts by id are pseudo-values."""
     scored = _column(path, "loss")
@@ -163,6 +170,8 @@ def _of_ranks(name: str) -> Callable[[Path], Scored | None] | None:
         return lambda path: _column(path, name)
     if name == "exact_match":
         return lambda path: _right(path, strip=False, lower=False)
+    if name == "ndcg":
+        return lambda path: _known(_column(path, name))
     most = name.removeprefix("recall_at_")
     if name not in ("mrr", "mean_rank") and not (most != name and most.isdecimal()):
         return None

@@ -13,6 +13,9 @@ _FIRST = {
     "sequences_of_sets": ("nll",),
     "bits": ("exact_match", "bits_correct", "loss"),
     "regression": ("success", "rmse", "mse", "mae", "phm08"),
+    "forecasting": (
+        "mase", "owa", "smape", "crps", "rmse", "mae", "wql", "coverage", "width", "msis", "mse", "flat", "loss",
+    ),
     "sequence_to_sequence": ("bleu", "chrf", "exact_match", "perplexity", "accuracy"),
     "captioning": (
         "cider", "bleu", "chrf", "rouge_l", "exact_match", "accuracy", "pointing", "on_target", "uniform", "commonest",
@@ -24,7 +27,7 @@ _FIRST = {
     "visual_questions": (
         "accuracy", "vqa_accuracy", "accuracy_choices", "mrr", "unknown_answers", "accuracy_shuffled",
     ),
-    "visual_dialog": ("mrr", "recall_at_1", "recall_at_5", "recall_at_10", "mean_rank", "exact_match", "loss"),
+    "visual_dialog": ("mrr", "ndcg", "recall_at_1", "recall_at_5", "recall_at_10", "mean_rank", "exact_match", "loss"),
 }  # fmt: skip
 """By task, from the most important metric down; tags that mark no spans have no `f1`."""
 
@@ -41,17 +44,18 @@ _PERCENTAGES = frozenset(("bleu", "bleu_1", "bleu_2", "bleu_3", "chrf"))
 
 _LOWER_IS_BETTER = frozenset((
     "loss", "perplexity", "bits_per_character", "nll", "error", "mse", "mae", "rmse", "phm08", "brier", "ece", "rank",
-    "seconds", "wer", "cer", "substitutions", "deletions", "insertions",
+    "seconds", "mase", "smape", "owa", "crps", "wql", "width", "msis", "wer", "cer", "substitutions", "deletions",
+    "insertions",
 ))  # fmt: skip
 """Whole names, or parts between underscores."""
 
 _SHARES = frozenset((
     "accuracy", "f1", "precision", "recall", "match", "correct", "success", "rouge", "edit", "distinct", "seen",
-    "pointing", "target", "uniform", "mrr",
+    "pointing", "target", "uniform", "mrr", "ndcg",
 ))  # fmt: skip
 """Parts between underscores of names that go from 0 to 1."""
 
-_SHARES_TO_LOWER = frozenset(("commonest", "unknown_answers", "sentence_error_rate"))
+_SHARES_TO_LOWER = frozenset(("commonest", "unknown_answers", "flat", "sentence_error_rate"))
 """Whole names that go from 0 to 1, of which the lower is better."""
 
 _MEANING = {
@@ -69,6 +73,20 @@ _MEANING = {
         "tagging",
         "f1_50",
     ): "of segments whose overlap (intersection over union) is at least 0.5; f1_10, f1_25: 0.1, 0.25",
+    ("forecasting", "mase"): (
+        "absolute error over that of seasonal naive before the test part, a mean over all values that are there "
+        "(Hyndman & Koehler 2006)"
+    ),
+    ("forecasting", "smape"): "200 |y - ŷ| / (|y| + |ŷ|), 0 to 200, as in M4",
+    ("forecasting", "owa"): "mean of smape and mase, each over that of Naive2, as in M4: below 1 is better than Naive2",
+    ("forecasting", "crps"): (
+        "continuous ranked probability score over the denominator of mase; a model of points alone has its mase"
+    ),
+    ("forecasting", "wql"): "twice the pinball loss over the size of the values",
+    ("forecasting", "coverage"): "share of the values within the interval (task.interval): as much is best",
+    ("forecasting", "flat"): "share of the windows whose forecast has less than 1 % of the variance of their past",
+    ("forecasting", "width"): "of the interval, over the denominator of mase",
+    ("forecasting", "msis"): "score of the interval (Gneiting & Raftery 2007) over the denominator of mase",
     ("classification", "relation_f1"): (
         "mean over the relations, each right only with its direction, Other left out (Hendrickx et al. 2010)"
     ),
@@ -126,6 +144,10 @@ _MEANING = {
     ("visual_dialog", "mrr"): (
         "mean reciprocal rank of the right answer among the candidates of its turn (Das et al. 2017); mrr_turn_N: of "
         "the Nth turns"
+    ),
+    ("visual_dialog", "ndcg"): (
+        "normalised discounted cumulative gain of the candidates' relevances, of the turns that have them (VisDial's "
+        "dense annotations)"
     ),
     ("visual_dialog", "recall_at_1"): "share of the turns whose right answer is the first; at_5: one of the first five",
     ("visual_dialog", "mean_rank"): "of the right answer, 1 for the first",

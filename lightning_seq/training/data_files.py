@@ -14,6 +14,7 @@ _KEYS = (
     *(f"data.{split}{side}" for split in ("train", "validation", "test") for side in ("", "_target", "_annotations")),
     "data.audio",
     "data.pictures",
+    "data.relevances",
     "data.mirror",
     "embedding.path",
     "embedding.target_path",

@@ -10,10 +10,10 @@ from lightning_seq.embeddings.layer import Embedding
 from lightning_seq.errors import UserError
 from lightning_seq.layers.recurrent import Recurrent
 from lightning_seq.layers.stacked import Stacked
-from lightning_seq.models.frames import StackedFrames, thinned
 from lightning_seq.models.listen_attend_spell import ListenAttendSpell
 from lightning_seq.models.recurrent import RecurrentEncoder
 from lightning_seq.models.search import BeamSearchConfig
+from lightning_seq.models.stacked_frames import StackedFrames, thinned
 from lightning_seq.models.transcriber import Transcriber
 from lightning_seq.text.vocabulary import EOS
 

@@ -87,18 +87,16 @@ def prepare_vectors(source: VectorSource, cache: Path | str, settings: VectorSet
     settings = settings or VectorSettings()
 
     def read(directory: Path, meta: dict[str, Plain], common: CachedFields) -> PreparedVectors:
-        spec = DataSpec.from_plain(meta["spec"])
         of_steps = bool(meta["of_steps"])
+
+        def split_of(split: str) -> VectorSplit:
+            names = ("starts", "stops", "ids", f"target{'_steps' * of_steps}")
+            starts, stops, ids, targets = read_arrays(directory, split, *names)
+            return VectorSplit(DiskRows(directory, f"{split}_steps"), starts, stops, ids, targets, of_steps)
+
         return PreparedVectors(
-            spec=spec,
-            splits={
-                split: VectorSplit(
-                    DiskRows(directory, f"{split}_steps"),
-                    *read_arrays(directory, split, "starts", "stops", "ids", f"target{'_steps' * of_steps}"),
-                    of_steps=of_steps,
-                )
-                for split in SPLITS
-            },
+            spec=DataSpec.from_plain(meta["spec"]),
+            splits={split: split_of(split) for split in SPLITS},
             settings=settings,
             width=meta["width"],
             mean=tuple(meta["mean"]),
@@ -299,13 +297,7 @@ def _notes(
     names: tuple[str, ...],
 ) -> Iterator[str]:  # fmt: skip
     """A line for each thing that the user may not expect."""
-    groups = {split: set(table.groups or ()) for split, table in tables.items()}
-    for one, other in (("train", "validation"), ("train", "test"), ("validation", "test")):
-        if shared := sorted(map(str, groups[one] & groups[other])):
-            yield (
-                f"warning: {number_of(len(shared), 'group')} ({', '.join(shared[:3])}{' …' * (len(shared) > 3)}) in "
-                f"{one} and in {other}: scores in {other} may be too high"
-            )
+    yield from group_notes({split: table.groups for split, table in tables.items()})
     still = [name for name, scale in zip(names, moments.result()[1].tolist(), strict=False) if scale == 1]
     if settings.normalise == "global" and still:
         yield f"{number_of(len(still), 'feature')} without variation in train: {', '.join(still[:12])}"
@@ -316,3 +308,14 @@ def _notes(
         missing = sum(label is None for table in tables.values() for target in table.targets for label in target)
         if missing:
             yield f"{number_of(missing, 'step')} without a label: they do not count"
+
+
+def group_notes(groups_of: Mapping[str, Keys | None]) -> Iterator[str]:
+    """A warning for each pair of splits with common groups."""
+    groups = {split: set(names or ()) for split, names in groups_of.items()}
+    for one, other in (("train", "validation"), ("train", "test"), ("validation", "test")):
+        if shared := sorted(map(str, groups[one] & groups[other])):
+            yield (
+                f"warning: {number_of(len(shared), 'group')} ({', '.join(shared[:3])}{' …' * (len(shared) > 3)}) in "
+                f"{one} and in {other}: scores in {other} may be too high"
+            )

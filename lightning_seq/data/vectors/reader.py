@@ -114,8 +114,8 @@ def _is_number(text: str) -> bool:
 
 
 def padded(sequences: Sequence[np.ndarray], lengths: np.ndarray) -> np.ndarray:
-    """`[B, T, D]` float32, zero after the end of each sequence."""
-    inputs = np.zeros((len(sequences), int(lengths.max()), sequences[0].shape[1]), dtype=np.float32)
+    """`[B, T, …]`, zero after the end of each sequence."""
+    inputs = np.zeros((len(sequences), int(lengths.max()), *sequences[0].shape[1:]), dtype=sequences[0].dtype)
     for row, steps in enumerate(sequences):
         inputs[row, : len(steps)] = steps
     return inputs

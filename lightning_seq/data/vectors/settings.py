@@ -136,16 +136,17 @@ class Moments:
         mean = self._sum / count
         deviation = np.sqrt(np.maximum(self._squares / count - mean**2, 0))
         origin = np.zeros_like(mean) if self._origin is None else self._origin
-        constant = deviation <= 1e-6 * np.maximum(np.abs(mean + origin), 1e-6)
+        constant = deviation <= 1e-7 * np.abs(mean + origin)  # the rounding of float32
         return mean + origin, np.where(constant, 1, deviation)
 
 
 def ordered(steps: np.ndarray, order: str, seed: tuple[int, ...]) -> np.ndarray:
-    """The steps `[T, D]` of an example in another order, or one step `[1, D]` of it. seed: of this example."""
+    """The steps `[T, …]` of an example in another order, or one step `[1, …]` of it. seed: of this example."""
     if order == "shuffled":
         return steps[shuffle(len(steps), seed)]
     if order == "mean":
-        return steps.mean(0, keepdims=True)
+        mean = steps.mean(0, keepdims=True)
+        return np.rint(mean).astype(np.uint8) if steps.dtype == np.uint8 else mean
     if order == "middle":
         return steps[len(steps) // 2 : len(steps) // 2 + 1]
     return steps[-1:] if order == "last" else steps

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -47,7 +48,25 @@ class TargetKind:
         return Values(train.shape[1], self.names, of_steps, tuple(means), tuple(scales), self.remaining)
 
 
-def target_kind(name: str, tables: Mapping[str, VectorTable], classes: Sequence[str] | None) -> TargetKind:
+class Labelled(Protocol):
+    """The sequences of one split; see `VectorTable`."""
+
+    @property
+    def targets(self) -> Sequence[Target]: ...
+
+    @property
+    def origin(self) -> str | None: ...
+
+    @property
+    def values(self) -> tuple[str, ...]: ...
+
+    @property
+    def remaining(self) -> bool: ...
+
+    def place(self, example: int, name: str, split: str) -> str: ...
+
+
+def target_kind(name: str, tables: Mapping[str, Labelled], classes: Sequence[str] | None) -> TargetKind:
     """The kind of the targets of a source.
 
     Raises UserError for a label that no training example has, and for a single class.
