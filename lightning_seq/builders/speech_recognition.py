@@ -89,7 +89,7 @@ def task(config: Config, data: SpeechData, model: Transcriber | ListenAttendSpel
     if ngram["order"] and isinstance(model, Transcriber):
         texts = [data.reference("train", row).split() for row in range(len(data.lengths("train")))]
         scorer = WordNgram(data.vocabulary.words, not data.reader.tokenized, texts, ngram["order"])
-        made.fusion = Fusion(scorer, ngram["weight"], ngram["bonus"])  # type: ignore[assignment]
+        made.fusion = Fusion(scorer, ngram["weight"], ngram["bonus"])
     return made
 
 

@@ -332,11 +332,11 @@ VERBS = {
         Caption,
     ),
     "transcribe": Verb(
-        "Write the words that are said in a recording, or in every recording of a directory, as JSON lines.",
+        "Write the words that are said in a recording, or in each of a directory, as JSON lines.",
         (
             "transcribe checkpoint=runs/tones/bilstm-seed1 audio=said.wav",
             "transcribe runs/tones/bilstm-seed1 audio=recordings n_best=3 output=said.jsonl",
-            "transcribe best.ckpt audio=said.wav language_model=runs/text_words/lstm-seed1 beam=20",
+            "transcribe best.ckpt audio=said.wav language_model=runs/verses_words/lstm-seed1",
         ),
         Transcribe,
     ),

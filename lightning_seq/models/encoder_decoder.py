@@ -164,8 +164,8 @@ class EncoderDecoder(SequenceWriter):
     def source_of(self, encoded: Encoded) -> Source:
         """The decoder's source."""
         outputs, mask = encoded.outputs, encoded.mask
-        contexts = []
-        if self.context in ("final", "both"):
+        contexts = list[Tensor]()
+        if self.context in ("final", "both") and encoded.last is not None:
             contexts.append(encoded.last)
         if self.context in ("mean", "both"):
             contexts.append(outputs.sum(1) / mask.sum(1, keepdim=True).clamp(min=1))

@@ -66,7 +66,7 @@ class WordNgram(WordScorer):
         self.order = order
         self.counts: dict[tuple[str | None, ...], Counter[str | None]] = {}
         for text in texts:
-            words: list[str | None] = [None] * (order - 1) + [*text, None]
+            words: list[str | None] = [*[None] * (order - 1), *text, None]
             for place in range(order - 1, len(words)):
                 for size in range(order):
                     self.counts.setdefault(tuple(words[place - size : place]), Counter())[words[place]] += 1

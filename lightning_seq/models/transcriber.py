@@ -97,7 +97,8 @@ class Transcriber(EncoderModel):
         smoothing: float = 0.0,
     ) -> Float[Tensor, "B"]:
         """-log P(target) of each utterance. sampled, smoothing: of decoders with attention alone."""
-        return ctc_losses(*self(inputs, mask), targets, target_mask)
+        scores, lengths = self(inputs, mask)
+        return ctc_losses(scores, lengths, targets, target_mask)
 
     @torch.no_grad()
     def greedy(self, inputs: Tensor, mask: Tensor, limits: Tensor) -> list[list[Hypothesis]]:

@@ -57,7 +57,7 @@ class SequenceToSequence(Task):
     MONITORS: ClassVar[Mapping[str, str]] = dict.fromkeys(("val/loss", "val/perplexity"), "min") | dict.fromkeys(
         ("val/accuracy", "val/bleu", "val/chrf", "val/exact_match"), "max"
     )
-    MEANS: ClassVar = ("loss", "accuracy")
+    MEANS: ClassVar[tuple[str, ...]] = ("loss", "accuracy")
     model: SequenceWriter
 
     def __init__(

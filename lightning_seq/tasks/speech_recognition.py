@@ -33,7 +33,7 @@ class SpeechRecognition(SequenceToSequence):
     """
 
     MONITORS: ClassVar[Mapping[str, str]] = dict.fromkeys(("val/loss", "val/wer", "val/cer"), "min")
-    MEANS: ClassVar = ("loss",)
+    MEANS: ClassVar[tuple[str, ...]] = ("loss",)
     model: Transcriber | ListenAttendSpell  # type: ignore[assignment]
     fusion: Fusion | None = None
 
