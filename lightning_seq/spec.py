@@ -171,6 +171,10 @@ class Caption(TokenSequence):
     """A sequence of symbols that describes the input, as ids `[B, T']`."""
 
 
+class Transcript(TokenSequence):
+    """A sequence of symbols that is said in the input, as ids `[B, T']`."""
+
+
 @dataclass(frozen=True, repr=False)
 class Reply(Symbols):
     """The answer of each turn of a dialog, one of several texts, as its place `[B]` among them.
@@ -210,6 +214,26 @@ class Values(Targets):
     mean: tuple[float, ...] = ()
     scale: tuple[float, ...] = ()
     remaining: bool = False
+
+
+@dataclass(frozen=True, repr=False)
+class Future(Targets):
+    """The next `horizon` values of a series, `[B, horizon]`.
+
+    season: steps of a period.
+    known:  covariates of each step that are known in the future too; past: those that are not.
+    counts: whether all values are whole and not negative.
+    gaps:   whether values are missing; the second input then says which are there.
+    scale:  of the values, see `data.forecasting.SeriesSettings`.
+    """
+
+    horizon: int
+    season: int = 1
+    known: int = 0
+    past: int = 0
+    counts: bool = False
+    gaps: bool = False
+    scale: str = "none"
 
 
 @dataclass(frozen=True, repr=False)
@@ -336,6 +360,13 @@ PICTURES, KINDS, BOXES = "pictures", "kinds", "boxes"
 HISTORY, ANSWERS, CANDIDATES, RELEVANCES, TURNS = "history", "answers", "candidates", "relevances", "turns"
 """The keys in a batch's `extra` of dialogs, see `data.visual_dialog.VisualDialogData`."""
 
+SPANS = "spans"
+"""The key in a batch's `extra` of the frames of each symbol of a transcript, see `data.speech.SpeechData`."""
+
 ANNOTATED, AGREEMENT, CHOICES = "annotated", "agreement", "choices"
 """The keys in a batch's `extra` of answers of several annotators, of the agreement with each, and of the answers to
 choose from."""
+
+FUTURE, SCALES = "future", "scales"
+"""The keys in a batch's `extra` of series: covariates of the steps to predict, and the scale of the values, see
+`data.forecasting.ForecastingData`."""

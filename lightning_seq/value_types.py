@@ -36,6 +36,8 @@ class ArgumentsOf:
 
 
 Fraction = Annotated[float, Range(0, 1)]
+Part = Annotated[float, Range(0, 0.9)]
+"""Of a series, cut off at its end."""
 Weight = Annotated[float, Range(0)]
 """Of a term of a loss."""
 Count = Annotated[int, Range(0)]

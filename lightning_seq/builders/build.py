@@ -21,7 +21,7 @@ from lightning_seq.config.tree import Config
 from lightning_seq.embeddings.layer import OneHot, Vectors
 from lightning_seq.errors import UserError, first_line
 from lightning_seq.models.encoder import Encoder
-from lightning_seq.spec import DataSpec, Grid, Picture, Tokens, TokenSequence
+from lightning_seq.spec import DataSpec, Future, Grid, Picture, Tokens, TokenSequence, Transcript
 from lightning_seq.tasks.schedule import MakeOptimizer, Schedule
 
 if TYPE_CHECKING:
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 NO_ROOM = re.compile(r"can't allocate memory|out of memory|calculation overflowed", re.IGNORECASE)
 """Messages of torch for a tensor that is too large."""
+
+NAIVE = "lightning_seq.models.naive."
+"""The room of models that are rules."""
 
 
 class WithSpec(Protocol):
@@ -78,6 +81,10 @@ def build_model(config: Config, spec: DataSpec, width: int) -> Any:
             f"model={config['choices']['model']} writes a sequence, and data={config['choices']['data']} has no "
             "target sequences: give another model, such as model=lstm, or data=pairs"
         )
+    if config["model"].get("pyramid") and not isinstance(spec.targets, Transcript):
+        raise UserError(
+            "model.pyramid=true has fewer outputs than steps, which is for task=speech_recognition: leave it out"
+        )
     settings, embedding = config["embedding"], nn.Module()
     if isinstance(spec.inputs, Grid):
         embedding = frame_vectors(config, spec.inputs, width)
@@ -99,6 +106,11 @@ def build_model(config: Config, spec: DataSpec, width: int) -> Any:
             arguments["space"] = maps_of(config, spec)
         return make(input_size=input_size, **arguments)
 
+    if config["model"]["_target_"].startswith(NAIVE) and not isinstance(spec.targets, Future):
+        raise UserError(
+            f"model={config['choices']['model']} continues a series, and data={config['choices']['data']} has none: "
+            "give data=series, or another model, such as model=lstm"
+        )
     try:
         return kind_of(spec).model(config, spec, embedding, encoder, width)
     except (MemoryError, RuntimeError) as error:

@@ -16,10 +16,12 @@ from lightning_seq.builders.prediction_columns import name_column, score_columns
 from lightning_seq.builders.task_kind import Loaded, MakeEncoder, Row, check_task
 from lightning_seq.config.tree import Config
 from lightning_seq.data.vectors.reader import SequenceReader
+from lightning_seq.data.vectors.settings import ONE_STEP
 from lightning_seq.files import write_json
 from lightning_seq.metrics.baseline import majority
 from lightning_seq.models.classifier import Classifier
 from lightning_seq.models.tagger import Tagger
+from lightning_seq.records.early import EarlyDecision
 from lightning_seq.records.segments import Bands, Timeline, runs_of
 from lightning_seq.spec import NOT_COUNTED, Class, DataSpec, Tags
 
@@ -48,9 +50,10 @@ def tagger(config: Config, spec: DataSpec, embedding: nn.Module, encoder: MakeEn
 
 def class_artifacts(directory: Path, data: Vectors, task: Task) -> dict[str, str]:
     """`predictions.parquet`, a row per example: target, prediction, loss, length; if full, the probability of each
-    class."""
+    class. `early.json`: see `records/early.py`."""
     names, rows = data.spec.targets_as(Class).names, test_rows(task)
-    numbers, scores = rows[:, 0].astype("int64"), rows[:, 4:]
+    shares = getattr(task, "early", ())
+    numbers, early, scores = rows[:, 0].astype("int64"), rows[:, 4 : 4 + len(shares)], rows[:, 4 + len(shares) :]
     columns = {
         "target": name_column(names, rows[:, 1]),
         "prediction": name_column(names, rows[:, 2]),
@@ -58,7 +61,12 @@ def class_artifacts(directory: Path, data: Vectors, task: Task) -> dict[str, str
         "length": data.splits["test"].lengths[numbers].astype("int32"),
         **(score_columns(names, scores) if scores.shape[1] else {}),
     }
-    return write_predictions(directory, data.example_ids("test"), numbers, columns)
+    files = write_predictions(directory, data.example_ids("test"), numbers, columns)
+    if data.order in ONE_STEP or not shares:
+        return files
+    right = (np.concatenate([early, rows[:, 2:3]], 1) == rows[:, 1:2]).mean(0)
+    write_json(directory / "early.json", EarlyDecision((*shares, 1.0), tuple(right.tolist())).to_plain())
+    return {**files, "early": "early.json"}
 
 
 def tag_artifacts(

@@ -122,6 +122,7 @@ def _shown(
 ) -> AnsweredDialogs:
     """Dialogs spread over the test split. numbers: of the turns in the rows of the columns."""
     split, row_of = data.prepared.splits["test"], {number: row for row, number in enumerate(numbers.tolist())}
+    ranks = test_rows(task)[:, 2].astype("int64").tolist() if task.candidates else [None] * len(numbers)
     count = int(split.dialog[-1]) + 1
     chosen = sorted(
         {number * count // MOST_DIALOGS for number in range(MOST_DIALOGS)} if count > MOST_DIALOGS else range(count)
@@ -142,7 +143,7 @@ def _shown(
                         str(columns["kind"][row]) if "kind" in columns else "",
                         str(columns["target"][row]),
                         str(columns["prediction"][row]),
-                        int(columns["rank"][row]) if "rank" in columns else None,
+                        ranks[row],
                     )
                     for row in (row_of[turn] for turn in turns[:MOST_TURNS].tolist())
                 ),

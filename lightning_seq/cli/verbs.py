@@ -115,6 +115,33 @@ class Caption(OfCheckpoint):
 
 
 @dataclass(frozen=True)
+class Forecast(OfCheckpoint):
+    data: Annotated[str, Argument("FILE", "series: .csv, .tsv, .parquet or .jsonl, in the columns of the training")]
+    output: Annotated[str | None, Argument("FILE", ROWS)] = None
+    time_column: Annotated[str | None, Argument("NAME", "the column of times (as in training)")] = None
+    item_column: Annotated[str | None, Argument("NAME", "of a long table: the names of series (as in training)")] = None
+    value_column: Annotated[str | None, Argument("NAME", "of a long table: the values (as in training)")] = None
+    timezone: Annotated[str | None, Argument("NAME", "of times without an offset (as in training)")] = None
+    batch_size: Annotated[int, Argument("N", "series at a time", most=100_000)] = 64
+    allow: Allow = ()
+
+
+@dataclass(frozen=True)
+class Transcribe(OfCheckpoint):
+    audio: Annotated[str, Argument("PATH", "one recording, or a directory: every recording in it")]
+    output: Annotated[str | None, Argument("FILE", "instead of standard output: .jsonl or .csv")] = None
+    beam: Annotated[int | None, Argument("N", "hypotheses of the search (as in training's test)", most=1000)] = None
+    n_best: Annotated[int, Argument("N", "transcripts of each recording", most=1000)] = 1
+    language_model: Annotated[
+        str | None, Argument("PATH", "a language model's checkpoint that takes part in the search; for CTC")
+    ] = None
+    language_model_weight: Annotated[float, Argument("W", "of its log-probability", least=0, most=100)] = 0.5
+    bonus: Annotated[float, Argument("X", "added to a score for each unit", least=-100, most=100)] = 0.0
+    batch_size: Annotated[int, Argument("N", "recordings at a time", most=100_000)] = 16
+    allow: Allow = ()
+
+
+@dataclass(frozen=True)
 class Answer(OfCheckpoint):
     image: Annotated[str, Argument("FILE", "a picture")]
     question: Annotated[
@@ -304,6 +331,15 @@ VERBS = {
         ),
         Caption,
     ),
+    "transcribe": Verb(
+        "Write the words that are said in a recording, or in each of a directory, as JSON lines.",
+        (
+            "transcribe checkpoint=runs/tones/bilstm-seed1 audio=said.wav",
+            "transcribe runs/tones/bilstm-seed1 audio=recordings n_best=3 output=said.jsonl",
+            "transcribe best.ckpt audio=said.wav language_model=runs/verses_words/lstm-seed1",
+        ),
+        Transcribe,
+    ),
     "answer": Verb(
         "Answer a question about a picture with a trained answerer.",
         (
@@ -312,6 +348,15 @@ VERBS = {
             'answer best.ckpt image=photo.png question="is there a two" attention_out=maps.png',
         ),
         Answer,
+    ),
+    "forecast": Verb(
+        "Predict the next values of the series in a file, a row for each step.",
+        (
+            "forecast checkpoint=runs/airline_passengers/gru-seed1 data=passengers.csv",
+            "forecast runs/series/gru-seed1 data=sales.parquet output=forecasts.csv",
+            "forecast best.ckpt data=new.csv time_column=date item_column=shop value_column=sales",
+        ),
+        Forecast,
     ),
     "check": Verb(
         "Put a cell or a scorer through the conformance suite: ours, or your own.",

@@ -66,6 +66,15 @@ def _joins(config: Config) -> bool:
     return fusion not in ("question", "picture", "concat") or joint or answers == "written"
 
 
+def _learns(config: Config) -> bool:
+    """Whether the model is a network, not a rule such as the last value."""
+    return not str(config["model"]["_target_"]).startswith("lightning_seq.models.naive.")
+
+
+def _decodes(config: Config) -> bool:
+    return _learns(config) and config["task"].get("strategy") == "seq2seq"
+
+
 def _columns(config: Config) -> bool:
     return bool(config["data"].get("layout", "columns") == "columns")
 
@@ -108,7 +117,17 @@ RULES = (
          "model=encoder_decoder_attention or captioner_attention"),
     Rule(("model.window",), _not("model.local", "none"),
          "it is of local attention: give model.local=monotonic or predictive"),
-    Rule(("cell.*", "init", "init.*"), _has_cells, "this model has no recurrent cell"),
+    Rule(("cell.*", "init", "init.*"), lambda config: _has_cells(config) or _decodes(config),
+         "this model has no recurrent cell"),
+    Rule(("task.strategy", "task.output", "task.loss", "task.instance_norm", "task.head_sizes", "task.dropout",
+          "task.samples"), _learns, "this model is a rule, which learns the spread of its errors alone"),
+    Rule(("task.loss",),
+         lambda config: config["choices"]["task"] != "forecasting" or config["task"].get("output") == "point",
+         "it is of task.output=point"),
+    Rule(("task.samples",),
+         lambda config: _is("task.strategy", "recursive")(config) and _not("task.output", "point")(config),
+         "paths are drawn from a distribution step by step: use task.strategy=recursive and another task.output"),
+    Rule(("task.decoder_size", "task.attention"), _decodes, "it is of a decoder: use task.strategy=seq2seq"),
     Rule(("init.scale",), _not("init.recurrent", "uniform"),
          "it scales orthogonal and identity matrices: give init.recurrent=orthogonal"),
     Rule(("init.forget_bias", "init.chrono"), _keeps, "this cell has no gate that keeps the old state"),
@@ -147,6 +166,19 @@ RULES = (
     Rule(("task.beam_coverage", "task.coverage_penalty"), _set("model.attend"),
          "it is of attention: use model=encoder_decoder_attention or captioner_attention"),
     Rule(("task.reinforce.*",), _set("model.hard"), "it is of hard attention: give model.hard=true"),
+    Rule(("task.symbol_size", "task.ctc_weight"), _set("model.attend"), "it is of attention: use "
+         "model=listen_attend_spell"),
+    Rule(("task.ngram.*",), lambda config: not config["model"].get("attend"),
+         "a language model takes part in the search of CTC: use an encoder such as model=bilstm"),
+    Rule(("task.ngram.weight", "task.ngram.bonus"), _not("task.ngram.order", 0), "there is no n-gram: give "
+         "task.ngram.order=2"),
+    Rule(("task.blank_bias",), lambda config: not config["model"].get("attend") or value_at(config, "task.ctc_weight"),
+         "it is of CTC: give task.ctc_weight"),
+    Rule(("data.augment.time_width", "data.augment.time_share"), _not("data.augment.time_masks", 0),
+         "there are no masks: give data.augment.time_masks=2"),
+    Rule(("data.augment.frequency_width",), _not("data.augment.frequency_masks", 0),
+         "there are no masks: give data.augment.frequency_masks=2"),
+    Rule(("data.front_end.cepstra",), _is("data.front_end.kind", "mfcc"), "it is of data.front_end.kind=mfcc"),
     Rule(("task.schedule.factor",), _is("task.schedule.kind", "plateau", "decay"),
          "it multiplies the rate with task.schedule.kind=plateau or decay"),
     Rule(("task.schedule.patience",), _is("task.schedule.kind", "plateau"), "it is of task.schedule.kind=plateau"),

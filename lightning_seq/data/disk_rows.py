@@ -44,11 +44,10 @@ class DiskRows:
 
     def _read(self, start: int, count: int) -> np.ndarray:
         """The numbers of `count` rows from the row `start` on."""
-        size = count * self._bytes
-        content = os.pread(self._file.fileno(), size, self._offset + start * self._bytes)
-        if len(content) != size:
+        numbers = np.empty(count * self._bytes, np.uint8)
+        if os.preadv(self._file.fileno(), [numbers], self._offset + start * self._bytes) != numbers.size:
             raise UserError(f"{self.directory} is damaged: delete it, and the same command makes it again")
-        return np.frombuffer(content, self.dtype)
+        return numbers.view(self.dtype)
 
     def __reduce__(self) -> tuple[type[DiskRows], tuple[Path, str]]:
         return DiskRows, (self.directory, self.name)

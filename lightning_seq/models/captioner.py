@@ -135,6 +135,10 @@ class Captioner(SequenceWriter):
         fresh = self.decoder.start(state.layers, mask)  # attention to the picture itself does not count
         return Source(fresh, mask, source.static_context, source.memory)
 
+    @property
+    def sees_pictures(self) -> bool:
+        return self.inject != "none" or self.decoder.attention is not None
+
     def parts(self) -> dict[str, nn.Module]:
         """The encoder of pictures counts as part of the embedding: it is the same for every recurrence."""
         recurrent = (self.reader, self.starts, self.first_word, self.decoder)

@@ -67,12 +67,15 @@ class StepRegressor(EncoderModel):
 class Units(nn.Module):
     """From the values that a model learns to those of the data: `x * scale + mean`; nothing without a mean."""
 
+    mean: Tensor | None
+    scale: Tensor | None
+
     def __init__(self, mean: Sequence[float] = (), scale: Sequence[float] = ()) -> None:
         super().__init__()
         self.register_buffer("mean", torch.tensor([*mean]) if mean else None, persistent=False)
         self.register_buffer("scale", torch.tensor([*scale]) if scale else None, persistent=False)
 
     def forward(self, values: Tensor) -> Tensor:
-        if self.mean is None:
+        if self.mean is None or self.scale is None:
             return values
         return values.float() * self.scale + self.mean

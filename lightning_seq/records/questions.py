@@ -43,8 +43,13 @@ class WatchedQuestion(JsonRecord):
         answers = (
             replace(one, answer=one.answer[:LONGEST_TEXT], weights=one.weights[:MOST_LOOKS]) for one in read.answers
         )
-        texts = {"question": read.question[:LONGEST_TEXT], "target": read.target[:LONGEST_TEXT]}
-        return replace(read, png=checked_png(read.png), answers=tuple(answers), **texts)
+        return replace(
+            read,
+            png=checked_png(read.png),
+            question=read.question[:LONGEST_TEXT],
+            target=read.target[:LONGEST_TEXT],
+            answers=tuple(answers),
+        )
 
 
 @dataclass(frozen=True)

@@ -82,10 +82,15 @@ def _reader(name: str, record: Record) -> Callable[[Path], Scored | None] | None
         nats, bits = (number(record.metrics.get(f"test/{metric}")) for metric in ("loss", "bits_per_character"))
         factor = bits / nats if name == "bits_per_character" and bits and nats else 1.0
         return lambda path: _of_text(path, "right" if name == "accuracy" else "loss", factor)
+    if name in ("wer", "cer"):
+        errors, sizes = ("word_errors", "words") if name == "wer" else ("character_errors", "characters")
+        return lambda path: _rate(path, errors, sizes)
     if record.task == "captioning":
         return (lambda path: _column(path, name)) if name in ("cider", "exact_match", "loss") else None
     if record.task == "visual_dialog":
         return _of_ranks(name)
+    if record.task == "forecasting":
+        return (lambda path: _column(path, name)) if name in ("mase", "smape", "crps") else None
     if name in ("accuracy", "exact_match") and not (name == "accuracy" and record.task == "sequence_to_sequence"):
         lower = name == "exact_match" and "case:lc" in _signature(record)
         return lambda path: _right(path, strip=name == "exact_match", lower=lower)
@@ -106,6 +111,15 @@ def _reader(name: str, record: Record) -> Callable[[Path], Scored | None] | None
     if name == "bleu":
         return lambda path: _bleu(path, _signature(record))
     return None
+
+
+def _rate(path: Path, errors: str, sizes: str) -> Scored | None:
+    """Each example's part of the errors of all over the sizes of all, so that their mean is this rate."""
+    table = read_columns(path, EXAMPLE, errors, sizes)
+    if table is None:
+        return None
+    made, of = (table[column].to_numpy().astype(float) for column in (errors, sizes))
+    return _by_id(table[EXAMPLE].to_numpy(), made * len(made) / max(of.sum(), 1))
 
 
 def _signature(record: Record) -> str:

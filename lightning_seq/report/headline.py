@@ -14,10 +14,16 @@ _FIRST = {
     "bits": ("exact_match", "bits_correct", "loss"),
     "next_frame": ("mse", "ssim", "loss"),
     "regression": ("success", "rmse", "mse", "mae", "phm08"),
+    "forecasting": (
+        "mase", "owa", "smape", "crps", "rmse", "mae", "wql", "coverage", "width", "msis", "mse", "flat", "loss",
+    ),
     "sequence_to_sequence": ("bleu", "chrf", "exact_match", "perplexity", "accuracy"),
     "captioning": (
         "cider", "bleu", "chrf", "rouge_l", "exact_match", "accuracy", "pointing", "on_target", "uniform", "commonest",
         "distinct", "seen",
+    ),
+    "speech_recognition": (
+        "wer", "cer", "sentence_error_rate", "on_target", "substitutions", "deletions", "insertions", "loss",
     ),
     "visual_questions": (
         "accuracy", "vqa_accuracy", "accuracy_choices", "mrr", "unknown_answers", "accuracy_shuffled",
@@ -27,6 +33,7 @@ _FIRST = {
 """By task, from the most important metric down; tags that mark no spans have no `f1`."""
 
 _LED = {
+    "speech_recognition": ("cer", "loss"),
     "sequence_to_sequence": ("exact_match", "chrf"), "captioning": ("exact_match",), "visual_dialog": ("exact_match",),
 }  # fmt: skip
 """By task, the metrics that lead where they chose the weights."""
@@ -38,7 +45,8 @@ _PERCENTAGES = frozenset(("bleu", "bleu_1", "bleu_2", "bleu_3", "chrf"))
 
 _LOWER_IS_BETTER = frozenset((
     "loss", "perplexity", "bits_per_character", "nll", "error", "mse", "mae", "rmse", "phm08", "brier", "ece", "rank",
-    "seconds",
+    "seconds", "mase", "smape", "owa", "crps", "wql", "width", "msis", "wer", "cer", "substitutions", "deletions",
+    "insertions",
 ))  # fmt: skip
 """Whole names, or parts between underscores."""
 
@@ -48,7 +56,7 @@ _SHARES = frozenset((
 ))  # fmt: skip
 """Parts between underscores of names that go from 0 to 1."""
 
-_SHARES_TO_LOWER = frozenset(("commonest", "unknown_answers"))
+_SHARES_TO_LOWER = frozenset(("commonest", "unknown_answers", "flat", "sentence_error_rate"))
 """Whole names that go from 0 to 1, of which the lower is better."""
 
 _MEANING = {
@@ -68,6 +76,20 @@ _MEANING = {
         "tagging",
         "f1_50",
     ): "of segments whose overlap (intersection over union) is at least 0.5; f1_10, f1_25: 0.1, 0.25",
+    ("forecasting", "mase"): (
+        "absolute error over that of seasonal naive before the test part, a mean over all values that are there "
+        "(Hyndman & Koehler 2006)"
+    ),
+    ("forecasting", "smape"): "200 |y - ŷ| / (|y| + |ŷ|), 0 to 200, as in M4",
+    ("forecasting", "owa"): "mean of smape and mase, each over that of Naive2, as in M4: below 1 is better than Naive2",
+    ("forecasting", "crps"): (
+        "continuous ranked probability score over the denominator of mase; a model of points alone has its mase"
+    ),
+    ("forecasting", "wql"): "twice the pinball loss over the size of the values",
+    ("forecasting", "coverage"): "share of the values within the interval (task.interval): as much is best",
+    ("forecasting", "flat"): "share of the windows whose forecast has less than 1 % of the variance of their past",
+    ("forecasting", "width"): "of the interval, over the denominator of mase",
+    ("forecasting", "msis"): "score of the interval (Gneiting & Raftery 2007) over the denominator of mase",
     ("classification", "relation_f1"): (
         "mean over the relations, each right only with its direction, Other left out (Hendrickx et al. 2010)"
     ),
@@ -98,6 +120,13 @@ _MEANING = {
     ("captioning", "commonest"): "share of the pictures that have the most frequent caption",
     ("captioning", "distinct"): "different captions, as a share of the pictures",
     ("captioning", "seen"): "share of the captions that the train split has",
+    ("speech_recognition", "wer"): (
+        "word error rate: substituted, deleted and inserted words of all utterances over the words of all references"
+    ),
+    ("speech_recognition", "cer"): "character error rate, the same of characters, spaces counted",
+    ("speech_recognition", "sentence_error_rate"): "share of the utterances with an error",
+    ("speech_recognition", "on_target"): "share of the right symbols whose spike is in the frames of the symbol",
+    ("speech_recognition", "loss"): "nats per symbol of -log P(transcript), the end counted",
     ("visual_questions", "accuracy"): (
         "share of the questions that are rightly answered; accuracy_KIND: of one kind of question"
     ),

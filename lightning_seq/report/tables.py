@@ -20,6 +20,9 @@ from lightning_seq.report.over_data_sets_tables import label_table
 from lightning_seq.report.summary import Group, Row, Summary
 from lightning_seq.report.verdict import probability
 
+NAIVE_MODELS = ("naive", "seasonal_naive", "drift")
+"""Of a forecast by rule, which may be flat."""
+
 _MOST_ALIKE, _MARGIN = 0.5, 0.1
 """A share of pictures with one caption up to which nothing is wrong, and how much more often it may be written than it
 is right."""
@@ -50,8 +53,12 @@ def notes(group: Group) -> list[str]:
             lines.append(f"{one_line(row.label)}: {missing} of {judged} finished runs gave no finite {name}.")
     for baseline in group.baselines:
         read = "the targets of the train split alone" if baseline is group.baseline else "the train split"
+        if group.task == "forecasting":
+            read = "the past of each series"
         lines.append(f"{one_line(baseline.label)}: computed from {read}; no part of the verdict.")
     lines += filter(None, (_same_caption(row, group.baseline) for row in group.rows))
+    if group.task == "forecasting":
+        lines += filter(None, (_poor_forecast(row, group.baseline) for row in group.rows))
     lines += dict.fromkeys(_solved(row) for row in group.rows if row.mismatch is not None)
     if group.shared_machine:
         lines.append(f"{SHARED}: compare speeds only between runs made with jobs=1 on an idle machine.")
@@ -69,6 +76,20 @@ def _same_caption(row: Row, baseline: Baseline | None) -> str:
         f"{one_line(row.label)} writes the same caption for {100 * share:.0f} % of the test pictures{known}: it hardly "
         "looks at them; train it longer."
     )
+
+
+def _poor_forecast(row: Row, baseline: Baseline | None) -> str:
+    """A warning for a network whose forecast is flat, or that does not beat seasonal naive."""
+    if row.model in NAIVE_MODELS:
+        return ""
+    flat, error = row.metric("test/flat").mean or 0.0, row.metric("test/mase").mean
+    naive = baseline.metrics.get("test/mase") if baseline else None
+    reasons = []
+    if flat > _MOST_ALIKE:
+        reasons.append(f"gives a flat forecast for {100 * flat:.0f} % of the test windows")
+    if error is not None and naive is not None and error >= naive:
+        reasons.append(f"does not beat seasonal naive (MASE {error:.3f}, seasonal naive {naive:.3f})")
+    return f"{one_line(row.label)} {' and '.join(reasons)}." if reasons else ""
 
 
 def _solved(row: Row) -> str:

@@ -42,6 +42,7 @@ class SequenceRegression(Task):
     }
     MEANS: ClassVar = ("loss", "mse", "mae", "success")
     ROW_KEYS: ClassVar = 2
+    scale: Tensor | None
 
     def __init__(
         self,
@@ -59,7 +60,7 @@ class SequenceRegression(Task):
             raise UserError(f"task.tolerance is {tolerance}, expected more than 0")
         if tolerance is None and monitor == "val/success":
             raise UserError("task.monitor is val/success, and without task.tolerance there is no success")
-        self.tolerance, self.remaining = tolerance and float(tolerance), remaining
+        self.tolerance, self.succeeds, self.remaining = float(tolerance or 0), tolerance is not None, remaining
         self.register_buffer("scale", torch.tensor([*scale]) if scale else None, persistent=False)
         self.val_phm08, self.test_phm08 = SumMetric(), SumMetric()
 
@@ -87,12 +88,11 @@ class SequenceRegression(Task):
 
     def measured(self, errors: Tensor) -> dict[str, Tensor]:
         """The values behind the means, `[N]` each, from errors `[N, W]`."""
-        success = (errors.abs() < (self.tolerance or 0)).all(-1).float()
         return {
             "loss": self._losses(errors),
             "mse": errors.square().mean(-1),
             "mae": errors.abs().mean(-1),
-            "success": success,
+            "success": (errors.abs() < self.tolerance).all(-1).float(),
         }
 
     def evaluate(self, batch: Batch, split: str) -> None:
@@ -113,7 +113,7 @@ class SequenceRegression(Task):
 
     def logged(self, split: str, means: dict[str, Tensor]) -> dict[str, Tensor]:
         values = {name: means[name] for name in ("loss", "mse", "mae")} | {"rmse": means["mse"].sqrt()}
-        if self.tolerance is not None:
+        if self.succeeds:
             values["success"] = means["success"]
         if self.remaining:
             total = self._phm08(split)

@@ -46,7 +46,8 @@ NULLABLE = {
     "task.sample.prompt", "trainer.gradient_clip_val", "data.top_answers", "data.id_column", "data.kind_column",
     "data.annotators_column", "data.choices_column", "data.steps_column", "data.feature_columns",
     "data.sequence_column", "data.tags_column", "data.value_columns", "data.cap", "data.fold", "data.max_steps",
-    "data.window",
+    "data.window", "data.season", "data.windows", "data.time_column", "data.item_column", "data.value_column",
+    "data.targets", "data.timezone",
 }  # fmt: skip
 """Keys with a default that may be null."""
 FREE_TEXT = {"runs", "cache", "name", "data.licence", "data.mirror", "data.mirror_path", "task.sample.prompt"}

@@ -176,6 +176,21 @@ def test_it_fits_a_phone_and_unfolds_on_paper(make_questions: Make, tmp_path: Pa
         assert browser.said == []
 
 
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH")
+def test_long_names_are_shortened_within_their_chart(make_questions: Make, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    labels = ("question", "model=bidirectional_lstm,fusion=stacked_attention")
+    page.write_text(dashboard(make_questions(tmp_path / "demo", labels=labels)), encoding="utf-8")
+    outside = """Array.from(document.querySelectorAll("#cost .chart svg text")).filter((text) => {
+      const own = text.getBoundingClientRect(), whole = text.closest("svg").getBoundingClientRect();
+      return own.left < whole.left - 1 || own.right > whole.right + 1;
+    }).map((text) => text.textContent).join()"""
+    with Browser(390, 800) as browser:
+        browser.open(page)
+        assert int(str(browser.run("document.querySelectorAll('#cost .chart svg text').length"))) > 20
+        assert browser.run(outside) == ""
+
+
 def test_an_offline_run_holds_the_pictures(
     make_questions: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -66,8 +66,9 @@ class StepsDataset(Dataset[Batch]):
                 targets[place, : len(own)] = own
                 counts[place, : len(own)] &= counted(own)
         targets = targets if targets.dtype == np.float32 else np.maximum(targets, 0).astype(np.int64)
-        arrays = map(torch.from_numpy, (rows, padded(steps, lengths), mask, targets, counts))
-        return Batch(*arrays, count=shard.count)
+        arrays = rows, padded(steps, lengths), mask, targets, counts
+        ids, inputs, keep, goals, counting = map(torch.from_numpy, arrays)
+        return Batch(ids, inputs, keep, goals, counting, shard.count)
 
     def changed(self, steps: np.ndarray, row: int, epoch: int) -> np.ndarray:
         """The steps of an example in this epoch, before they are ordered."""
@@ -118,8 +119,8 @@ class VectorData(LabelledSequences[PreparedVectors, SequenceReader]):
 
     normalise, missing, stride, max_steps, deltas, centre, coordinates, window, test_windows: see `VectorSettings`.
     order: of the steps of an example: `as_is`; `shuffled`, in one random order for each example and seed; or one step
-           instead: the `mean` of all, the `middle` or the `last` one. Only `as_is` with `deltas`, which tell the order.
-           The difference between the scores of `as_is` and of another order is the gain from order.
+           instead: the `mean` of all, the `middle` or the `last` one. The difference between the scores of `as_is` and
+           of another order is the gain from order. Only `as_is` with `deltas`, which tell the order.
 
     batch_size, eval_batch_size, seed, num_workers, licence, max_tokens: see `DataModule`.
 

@@ -87,18 +87,16 @@ def prepare_vectors(source: VectorSource, cache: Path | str, settings: VectorSet
     settings = settings or VectorSettings()
 
     def read(directory: Path, meta: dict[str, Plain], common: CachedFields) -> PreparedVectors:
-        spec = DataSpec.from_plain(meta["spec"])
         of_steps = bool(meta["of_steps"])
+
+        def split_of(split: str) -> VectorSplit:
+            names = ("starts", "stops", "ids", f"target{'_steps' * of_steps}")
+            starts, stops, ids, targets = read_arrays(directory, split, *names)
+            return VectorSplit(DiskRows(directory, f"{split}_steps"), starts, stops, ids, targets, of_steps)
+
         return PreparedVectors(
-            spec=spec,
-            splits={
-                split: VectorSplit(
-                    DiskRows(directory, f"{split}_steps"),
-                    *read_arrays(directory, split, "starts", "stops", "ids", f"target{'_steps' * of_steps}"),
-                    of_steps=of_steps,
-                )
-                for split in SPLITS
-            },
+            spec=DataSpec.from_plain(meta["spec"]),
+            splits={split: split_of(split) for split in SPLITS},
             settings=settings,
             width=meta["width"],
             mean=tuple(meta["mean"]),
@@ -202,23 +200,31 @@ def _normalise(
     directory: Path, split: str, table: VectorTable, offsets: np.ndarray, settings: VectorSettings, mean: np.ndarray,
     scale: np.ndarray, content: hashlib._Hash,
 ) -> None:  # fmt: skip
-    """Write `<split>_steps.npy` from `<split>.raw`, which is deleted."""
-    file = directory / f"{split}.raw"
-    raw = np.memmap(file, np.float32, "r", shape=(int(offsets[-1]), len(mean)))
-    width = len(mean) * (1 + settings.masks)
-    steps = np.lib.format.open_memmap(directory / f"{split}_steps.npy", "w+", np.float32, (len(raw), width))
-    groups: Mapping[object, Moments] = _by_group(raw, offsets, table.groups) if settings.normalise == "group" else {}
-    for example in range(len(table)):
-        part = slice(offsets[example], offsets[example + 1])
-        features = np.array(raw[part])
-        if settings.normalise in ("sequence", "group"):
-            own = groups[table.groups[example]] if groups and table.groups else of_sequence(features)
-            mean, scale = own.result()
-        steps[part] = settings.normalised(features, mean, scale)
-        content.update(steps[part].tobytes())
-    steps.flush()
-    del raw, steps
-    file.unlink()
+    """Write `<split>_steps.npy` from `<split>.raw`, which is deleted. Neither is mapped: mapped steps would count as
+    memory of the process."""
+    raw = directory / f"{split}.raw"
+    shape = (int(offsets[-1]), len(mean) * (1 + settings.masks))
+    form = {"descr": np.lib.format.dtype_to_descr(np.dtype(np.float32)), "fortran_order": False, "shape": shape}
+    groups: Mapping[object, Moments] = {}
+    if settings.normalise == "group":
+        groups = _by_group(_sequences(raw, offsets, len(mean)), table.groups, len(mean))
+    with (directory / f"{split}_steps.npy").open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, form)
+        for example, features in enumerate(_sequences(raw, offsets, len(mean))):
+            if settings.normalise in ("sequence", "group"):
+                own = groups[table.groups[example]] if groups and table.groups else of_sequence(features)
+                mean, scale = own.result()
+            steps = settings.normalised(features, mean, scale)
+            steps.tofile(file)
+            content.update(steps.tobytes())
+    raw.unlink()
+
+
+def _sequences(raw: Path, offsets: np.ndarray, width: int) -> Iterator[np.ndarray]:
+    """The features of each sequence that `_write` wrote."""
+    with raw.open("rb") as file:
+        for length in np.diff(offsets).tolist():
+            yield np.fromfile(file, np.float32, length * width).reshape(length, width)
 
 
 def of_sequence(features: np.ndarray) -> Moments:
@@ -228,11 +234,10 @@ def of_sequence(features: np.ndarray) -> Moments:
     return moments
 
 
-def _by_group(raw: np.ndarray, offsets: np.ndarray, groups: Keys | None) -> dict[object, Moments]:
+def _by_group(sequences: Iterator[np.ndarray], groups: Keys | None, width: int) -> dict[object, Moments]:
     by_group: dict[object, Moments] = {}
-    for example, group in enumerate(groups or []):
-        moments = by_group.setdefault(group, Moments(raw.shape[1]))
-        moments.update(raw[offsets[example] : offsets[example + 1]])
+    for features, group in zip(sequences, groups or [], strict=True):
+        by_group.setdefault(group, Moments(width)).update(features)
     return by_group
 
 

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain, pairwise, zip_longest
+from itertools import chain, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -263,9 +263,9 @@ def _candidates(turns: Sequence[Turn], numbers: np.ndarray, most: int) -> dict[s
     """The arrays `candidates` and `relevances` of `DialogSplit`: each candidate once, with its highest relevance."""
     own, relevances = list[list[int]](), list[list[float]]()
     for turn in turns:
-        candidates = numbers[[*turn.candidates]].tolist() if most else []
-        best = dict[int, float]()
-        for candidate, relevance in zip_longest(candidates, turn.relevances[: len(candidates)], fillvalue=np.nan):
+        candidates, best = numbers[[*turn.candidates]].tolist() if most else [], dict[int, float]()
+        own_relevances = turn.relevances or [np.nan] * len(turn.candidates)
+        for candidate, relevance in zip(candidates, own_relevances, strict=False):
             best[candidate] = max(relevance, best.get(candidate, relevance))
         own.append([*best])
         relevances.append([*best.values()])

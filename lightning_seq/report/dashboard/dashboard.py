@@ -22,6 +22,8 @@ from lightning_seq.report.dashboard.confusion_matrices import confusion_matrices
 from lightning_seq.report.dashboard.deciding_words import deciding_words
 from lightning_seq.report.dashboard.dialogs import dialogs
 from lightning_seq.report.dashboard.disagreements import disagreements
+from lightning_seq.report.dashboard.early_decision import early_decision
+from lightning_seq.report.dashboard.forecasts import forecasts
 from lightning_seq.report.dashboard.gates import gates
 from lightning_seq.report.dashboard.gradient_flow import gradient_flow
 from lightning_seq.report.dashboard.learning_curves import learning_curves
@@ -35,6 +37,7 @@ from lightning_seq.report.dashboard.questions import questions
 from lightning_seq.report.dashboard.result import result
 from lightning_seq.report.dashboard.samples import samples
 from lightning_seq.report.dashboard.slices import slices
+from lightning_seq.report.dashboard.speech import speech
 from lightning_seq.report.dashboard.states import states
 from lightning_seq.report.dashboard.tagging import classes, worst_sentences
 from lightning_seq.report.dashboard.templates import draw
@@ -84,6 +87,7 @@ def render(directory: Path, runs: list[tuple[Path, Record]], summary: Summary) -
             tuning(page, runs, summary),
             classes(page, tagged, summary),
             confusion_matrices(page, tested, tagged, summary),
+            early_decision(page, tested, summary),
             timeline(page, tested, summary),
             next_frames(page, tested, summary),
             predicted_values(page, tested, summary),
@@ -95,8 +99,10 @@ def render(directory: Path, runs: list[tuple[Path, Record]], summary: Summary) -
             translation(page, tested, summary),
             attention(page, runs, summary),
             captions(page, runs, tested, summary),
+            speech(page, tested, summary),
             questions(page, runs, tested, summary),
             dialogs(page, tested, summary),
+            forecasts(page, tested, summary),
             gates(page, runs, summary),
             states(page, runs, summary),
             deciding_words(page, runs, summary),

@@ -17,7 +17,7 @@ from lightning_seq.report.summary import Group, Summary
 
 MOST = 1000
 """Values of a label that are shown, evenly over those in the order of the truth."""
-MOST_COLUMNS, WIDTH, HEIGHT = 4, 230, 230
+MOST_COLUMNS, WIDTH, HEIGHT, GAP = 4, 230, 230, 20
 
 
 def predicted_values(page: Page, runs: list[tuple[Path, Record]], summary: Summary) -> Markup:
@@ -78,5 +78,7 @@ def _chart(labels: list[str], rows: list[list[float]]) -> Spec:
         "params": parts["params"],
         "facet": channel("label:N", sort=labels, header=header),
         "columns": min(len(labels), MOST_COLUMNS),
+        "spacing": GAP,
+        "usermeta": {"panel": WIDTH + GAP, "margin": 70},
         "spec": {name: parts[name] for name in ("width", "height", "layer")},
     }

@@ -55,7 +55,7 @@ def _group(page: Page, group: Group, timelines: list[tuple[Record, Timeline]]) -
 def _chart(lanes: list[str], classes: list[str]) -> Spec:
     scheme = {"domain": classes, **({"scheme": "tableau10"} if len(classes) <= 10 else {"scheme": "tableau20"})}
     encoding = {
-        "x": channel("start:Q", title="step", axis={"grid": False, "format": "d"}),
+        "x": channel("start:Q", title="step", scale={"nice": False}, axis={"grid": False, "format": "d"}),
         "x2": {"field": "stop"},
         "y": channel("lane:N", title=None, sort=lanes, scale={"paddingInner": 0.15}),
         "color": channel("class:N", title=None, scale=scheme, legend={"orient": "top"}),
