@@ -31,7 +31,6 @@ from lightning_seq.metrics.captions import caption_scores, cider, exact_matches
 from lightning_seq.metrics.translation import bleu_tokenizer
 from lightning_seq.models.captioner import Captioner
 from lightning_seq.models.frames import FrameEncoder
-from lightning_seq.models.picture.encoder import PictureEncoder
 from lightning_seq.models.search import BeamSearchConfig, beam_search, max_target_lengths, rounded
 from lightning_seq.models.translator import Translator
 from lightning_seq.records.captions import TRAINED_ENCODER, ScoredCaption, ScoredCaptions
@@ -60,9 +59,8 @@ def model(config: Config, spec: DataSpec, embedding: nn.Module, encoder: MakeEnc
     arguments = {key: value for key, value in settings.items() if key not in ("attend", "picture")}
     frames = inputs.frames if isinstance(inputs, FilmStrip) else 1
     size = inputs.height, inputs.width // frames
-    picture: PictureEncoder | FrameEncoder = picture_encoder(config, settings["picture"], inputs.channels, size)
-    if isinstance(inputs, FilmStrip):
-        picture = FrameEncoder(picture, picture.output_size, frames)
+    of_frame = picture_encoder(config, settings["picture"], inputs.channels, size)
+    picture = FrameEncoder(of_frame, of_frame.output_size, frames) if isinstance(inputs, FilmStrip) else of_frame
     made: Captioner = factory(arguments, "model", allow)(
         embedding,
         targets.size,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 from torch import Tensor, nn
 from torch.nn.functional import pixel_unshuffle
@@ -64,7 +65,9 @@ class ConvLSTMEncoder(Encoder):
     def forward(self, x: Tensor, mask: Tensor, state: State | None = None) -> Encoded:
         maps, final = pixel_unshuffle(x.unflatten(-1, self.input_shape), self.patch), []
         for number, layer in enumerate(self.layers):
-            run = layer.run(self.between(maps) if number else maps, mask, None if state is None else state[number][0])
+            run = cast(Recurrent, layer).run(
+                self.between(maps) if number else maps, mask, None if state is None else state[number][0]
+            )
             maps = run.outputs
             final.append((run.state,))
         return Encoded(maps.flatten(2), mask, tuple(final), run.last.flatten(1))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
@@ -14,7 +14,7 @@ from lightning_seq.data.clips import ENDINGS, PICTURES, Clip, ClipFile, ClipPict
 from lightning_seq.data.sources.captions import CaptionTable
 from lightning_seq.data.sources.clip_table import ClipTable
 from lightning_seq.data.sources.keys import NameColumns, checked_keys, typed_keys
-from lightning_seq.data.sources.split_files import SplitFiles, decoded
+from lightning_seq.data.sources.split_files import SplitFiles, decoded, split_file
 from lightning_seq.data.sources.table import Cut, Keys, Loaded
 from lightning_seq.data.sources.vector_table import Target
 from lightning_seq.errors import UserError
@@ -53,10 +53,7 @@ class ClipIndex(NameColumns, SplitFiles, Cut):
         given = {"train": self.train, "validation": self.validation, "test": self.test}
         folders = {split: path for split, own in given.items() if own and (path := Path(own).expanduser()).is_dir()}
         files = {split: own for split, own in given.items() if own and split not in folders}
-        if files:
-            files = {**files, "train": files.get("train") or next(iter(files.values()))}
-            found = SplitFiles.paths(replace(self, **{**dict.fromkeys(given), **files}))
-            folders |= {split: path for split, path in found.items() if split not in folders}
+        folders |= {split: split_file(split, Path(own).expanduser()) for split, own in files.items()}
         return {split: folders[split] for split in given if split in folders}
 
     def _settings(self) -> dict[str, Plain]:
