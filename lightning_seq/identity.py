@@ -81,7 +81,7 @@ DRAWN = {"split": "data.split_seed", "vectors": "word2vec.seed"}
 INIT = ["init"]
 """The `vary` of configurations without it: a seed draws initialisation, batch order and dropout alone."""
 ADDED: Mapping[str, Plain] = {
-    "vary": INIT, "data.split_seed": None, "data.max_tokens": MAX_TOKENS, "data.features": None,
+    "vary": INIT, "model.pyramid": False, "data.split_seed": None, "data.max_tokens": MAX_TOKENS, "data.features": None,
     "data.features_precision": "float32",
     "data.augment": {"shift": 0, "flip": False, "brightness": 0.0, "contrast": 0.0, "rotate": 0.0, "zoom": 0.0},
 }  # fmt: skip

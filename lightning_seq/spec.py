@@ -90,6 +90,18 @@ class Picture(Inputs):
     height: int
     width: int
 
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels, height and width."""
+        return self.channels, self.height, self.width
+
+
+@dataclass(frozen=True, repr=False)
+class FilmStrip(Picture):
+    """A clip of `frames` frames next to each other in one picture, which has their common width."""
+
+    frames: int = 1
+
 
 @dataclass(frozen=True, repr=False)
 class Question(Tokens):
@@ -159,6 +171,10 @@ class Caption(TokenSequence):
     """A sequence of symbols that describes the input, as ids `[B, T']`."""
 
 
+class Transcript(TokenSequence):
+    """A sequence of symbols that is said in the input, as ids `[B, T']`."""
+
+
 @dataclass(frozen=True, repr=False)
 class Reply(Symbols):
     """The answer of each turn of a dialog, one of several texts, as its place `[B]` among them.
@@ -185,10 +201,19 @@ class Bits(Targets):
 
 @dataclass(frozen=True, repr=False)
 class Values(Targets):
-    """`width` real numbers per step or per sequence."""
+    """`width` real numbers per sequence, `[B, width]`, or per step, `[B, T, width]`.
+
+    of_steps:    whether there are numbers at each step.
+    mean, scale: of each number in training, by which a model learns (value - mean) / scale; empty: it learns the value.
+    remaining:   whether the numbers are the steps that are left, such as of a machine's life.
+    """
 
     width: int
     names: tuple[str, ...] = ()
+    of_steps: bool = False
+    mean: tuple[float, ...] = ()
+    scale: tuple[float, ...] = ()
+    remaining: bool = False
 
 
 @dataclass(frozen=True, repr=False)
@@ -209,6 +234,20 @@ class Future(Targets):
     counts: bool = False
     gaps: bool = False
     scale: str = "none"
+
+
+@dataclass(frozen=True, repr=False)
+class NextFrame(Targets):
+    """The next frame of a clip after each of its frames, uint8 `[B, T, channels, height, width]`."""
+
+    channels: int
+    height: int
+    width: int
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels, height and width."""
+        return self.channels, self.height, self.width
 
 
 @dataclass(frozen=True)
@@ -257,7 +296,7 @@ class Batch:
     """One rank's share of a global batch.
 
     ids:         `[B]` int64, the samples' positions in their split.
-    inputs:      `[B, T]` int64 token ids, `[B, T, D]` features, or pictures `[B, C, H, W]`.
+    inputs:      `[B, T]` int64 token ids, `[B, T, D]` features, pictures `[B, C, H, W]` or clips `[B, T, C, H, W]`.
     mask:        `[B, T]` bool, True = a real token; a prefix of every row.
     targets:     `[B]` for classes, `[B, T, …]` otherwise.
     target_mask: bool, the shape of `targets` without its features; False for a target that does not count (padding, or
@@ -318,8 +357,11 @@ COUNTED = "counted"
 PICTURES, KINDS, BOXES = "pictures", "kinds", "boxes"
 """The keys in a batch's `extra` of pictures and kinds of questions, and of the boxes of the words of captions."""
 
-HISTORY, ANSWERS, CANDIDATES, TURNS = "history", "answers", "candidates", "turns"
+HISTORY, ANSWERS, CANDIDATES, RELEVANCES, TURNS = "history", "answers", "candidates", "relevances", "turns"
 """The keys in a batch's `extra` of dialogs, see `data.visual_dialog.VisualDialogData`."""
+
+SPANS = "spans"
+"""The key in a batch's `extra` of the frames of each symbol of a transcript, see `data.speech.SpeechData`."""
 
 ANNOTATED, AGREEMENT, CHOICES = "annotated", "agreement", "choices"
 """The keys in a batch's `extra` of answers of several annotators, of the agreement with each, and of the answers to

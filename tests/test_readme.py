@@ -8,15 +8,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from lightning_seq.cli.main import main
 from lightning_seq.cli.verbs import VERBS
 from lightning_seq.comparison.grid import entries
+from lightning_seq.data.audio import Sound
 from tests.conformance.mutants import MUTANTS
 from tests.conftest import stamps_alone
 from tests.data.given_questions import COCO, csv_lines, vqa_files, write_pictures
+from tests.data.test_speech import write_wav
 from torture.killed import write_data
 
 ROOT = Path(__file__).parent.parent
@@ -26,6 +29,7 @@ RUNS = {
     "runs/verses_genre/lstm-seed1": ("classification", "model=lstm", "name=verses_genre"),
     "runs/verses_words/lstm-seed1": ("language_modelling", "model=lstm", "name=verses_words"),
     "runs/scenes/captioner_attention-seed1": ("captioning", "data.examples=40", "name=scenes"),
+    "runs/tones/bilstm-seed1": ("speech_recognition", "data.examples=20", "name=tones"),
     "runs/scene_questions/gru-seed1": ("visual_questions", "data.examples=100", "name=scene_questions"),
     "runs/scene_dialog/gru-seed1": ("visual_dialog", "data.examples=10", "name=scene_dialog"),
     "runs/airline_passengers/gru-seed1": ("forecasting", "name=airline_passengers"),
@@ -35,6 +39,7 @@ RUNS = {
 KINDS = {
     "classification": ["data=csv"], "language_modelling": ["data=text_words", "data.min_count=1", "data.batch_size=4"],
     "captioning": ["data=scenes", "model=captioner_attention"],
+    "speech_recognition": ["data=tones", "model=bilstm"],
     "visual_questions": ["data=scene_questions", "model=gru"],
     "visual_dialog": ["data=scene_dialog", "model=gru"],
     "forecasting": ["data=airline_passengers", "model=gru"],
@@ -44,6 +49,14 @@ TINY = (
     "embedding=random", "embedding.size=4", "model.hidden_size=4", "trainer.max_steps=1", "trainer.progress=false",
     "trainer.threads=1", "logger=none", "cache=cache",
 )  # fmt: skip
+
+
+def tiny(kind: str) -> list[str]:
+    """Speech, series and vectors have no embedding."""
+    numbers = any(word in kind for word in ("speech", "forecasting", "data=series", "data=vector"))
+    return [word for word in TINY if not numbers or not word.startswith("embedding")]
+
+
 ELSEWHERE = ("trainer=gpu", "trainer.devices=4", "launcher=submitit", "launcher=ray")
 """Words of commands for machines that tests do not have."""
 HELD = (
@@ -59,6 +72,7 @@ HELD = (
     "memory",
     "temporal",
     "questions",
+    "vector",
 )
 """Beginnings of the data sets that need no network and no mirror."""
 
@@ -97,12 +111,23 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     (place / "ner.txt").write_text(Path(data["tagging"]).read_text())
     rows = ("\n".join("\t".join(map(str, [n, word, "_", "X" if n % 2 else "Y", *"______"]))
                       for n, word in enumerate(text.split(), 1)) for text, _ in csv)  # fmt: skip
+    steps = [f"{n // 4},p{n // 16},{n % 7},{n % 3},{'ab'[n // 4 % 2]}\n" for n in range(320)]
+    (place / "steps.csv").write_text("clip,person,x,y,label\n" + "".join(steps))
+    for n in range(80):
+        np.save(place / f"{n}.npy", np.arange(6.0).reshape(3, 2) + n)
+    (place / "index.csv").write_text("file,label\n" + "".join(f"{n}.npy,{'ab'[n % 2]}\n" for n in range(80)))
     (place / "mine.conllu").write_text("\n\n".join(rows) + "\n\n")
     (place / "my_package.py").write_text(
         "from torch import nn\n\n\nclass MyCell(nn.GRUCell):\n"
         "    def __init__(self, input_size: int, hidden_size: int, bias: bool = True) -> None:\n"
         "        super().__init__(input_size, hidden_size, bias)\n"
     )
+    (place / "recordings").mkdir()
+    for number in range(12):
+        write_wav(place / "recordings" / f"{number}.wav", Sound(np.full(4000, 0.1 + number / 100), 8000))
+    write_wav(place / "said.wav", Sound(np.full(4000, 0.1), 8000))
+    rows = (f"{number}.wav,go {number % 3},speaker {number % 6}\n" for number in range(12))
+    (place / "speech.csv").write_text("audio,text,speaker\n" + "".join(rows))
     (place / "photos").mkdir()
     for name in ("photo.png", "photos/one.png", "photos/two.png"):
         Image.new("RGB", (48, 48), "red").save(place / name)
@@ -122,8 +147,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patched.syspath_prepend(str(place))
         with stamps_alone():
             for kind, *words in RUNS.values():
-                tiny = [word for word in TINY if kind != "forecasting" or not word.startswith("embedding")]
-                assert main(["train", *KINDS[kind], *own.get(kind, ()), *words, *tiny, "seed=1"]) == 0
+                assert main(["train", *KINDS[kind], *own.get(kind, ()), *words, *tiny(kind), "seed=1"]) == 0
         yield place
 
 
@@ -165,7 +189,7 @@ def test_a_command_of_ours(
     if verb == "word2vec":
         more = ["cache=cache", "word2vec.epochs=1", "word2vec.vector_size=8"]
     elif own:
-        more += [*TINY, *(["launcher=inline"] if verb == "compare" else [])]
+        more += [*tiny(line), *(["launcher=inline"] if verb == "compare" else [])]
     else:
         verb, words = "compare", [word.replace("seed=", "seeds=") for word in words]
         more += ["dry_run=true", "embedding=random"]

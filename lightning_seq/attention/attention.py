@@ -29,17 +29,20 @@ class Memory:
     keys:   `[B, S, K]`.
     values: `[B, S, C]`, zeros at padding.
     mask:   `[B, S]`, True = a real token.
+    means:  `[B]`, of hard attention in training: the sources whose contexts are weighted means; None: not in training.
     """
 
     keys: Float[Tensor, "B S K"]
     values: Float[Tensor, "B S C"]
     mask: Bool[Tensor, "B S"]
+    means: Bool[Tensor, "B"] | None = None
 
     def select(self, rows: Int[Tensor, "N"]) -> Memory:
         """Those rows, in that order, with repetitions: for the hypotheses of beam search."""
         keys = self.keys.index_select(0, rows)
         values = keys if self.values is self.keys else self.values.index_select(0, rows)
-        return Memory(keys, values, self.mask.index_select(0, rows))
+        means = None if self.means is None else self.means.index_select(0, rows)
+        return Memory(keys, values, self.mask.index_select(0, rows), means)
 
 
 class Attended(NamedTuple):
@@ -180,10 +183,10 @@ class Attention(nn.Module):
             weights = weights * emphasis[:, None]
         if (watching := _watched.get()) is not None:
             watching.append(weights.detach())
-        used, chosen = self.used(weights)
+        used, chosen = self.used(weights, memory)
         return Drawn(self.scorer.context(used, memory.values), weights, chosen)
 
-    def used(self, weights: Float[Tensor, "B N T S"]) -> tuple[Tensor, Tensor | None]:
+    def used(self, weights: Float[Tensor, "B N T S"], memory: Memory) -> tuple[Tensor, Tensor | None]:
         """The weights of the values in the context, and `Drawn.chosen`."""
         return weights, None
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch
 from torch import nn
 
-from lightning_seq.builders.features import frozen_features
+from lightning_seq.builders.features import frame_vectors, frozen_features
 from lightning_seq.builders.inputs import token_embedding
 from lightning_seq.builders.kinds import kind_of
 from lightning_seq.config.seeds import Stream, stream_seed
@@ -21,7 +21,7 @@ from lightning_seq.config.tree import Config
 from lightning_seq.embeddings.layer import OneHot, Vectors
 from lightning_seq.errors import UserError, first_line
 from lightning_seq.models.encoder import Encoder
-from lightning_seq.spec import DataSpec, Future, Picture, Tokens, TokenSequence
+from lightning_seq.spec import DataSpec, Future, Grid, Picture, Tokens, TokenSequence, Transcript
 from lightning_seq.tasks.schedule import MakeOptimizer, Schedule
 
 if TYPE_CHECKING:
@@ -52,8 +52,23 @@ def build_data(config: Config) -> Any:
 
 def takes_a_cell(config: Config) -> bool:
     """Whether the encoder is made of cells."""
+    return needs(config, "cell")
+
+
+def needs(config: Config, argument: str) -> bool:
+    """Whether the constructor of the encoder has this argument."""
     kind = resolve(config["model"]["_target_"], "model", config["allow"])
-    return "cell" in signature(kind).parameters
+    return argument in signature(kind).parameters
+
+
+def maps_of(config: Config, spec: DataSpec) -> tuple[int, ...]:
+    """Height and width of the maps of an encoder over maps. Raises UserError for other inputs."""
+    if not isinstance(spec.inputs, Grid) or config["embedding"]["kind"] != "none":
+        raise UserError(
+            f"model={config['choices']['model']} reads maps: use data of clips, such as data=moving_digits, with "
+            "embedding=none"
+        )
+    return spec.inputs.space
 
 
 def build_model(config: Config, spec: DataSpec, width: int) -> Any:
@@ -66,8 +81,16 @@ def build_model(config: Config, spec: DataSpec, width: int) -> Any:
             f"model={config['choices']['model']} writes a sequence, and data={config['choices']['data']} has no "
             "target sequences: give another model, such as model=lstm, or data=pairs"
         )
+    if config["model"].get("pyramid") and not isinstance(spec.targets, Transcript):
+        raise UserError(
+            "model.pyramid=true has fewer outputs than steps, which is for task=speech_recognition: leave it out"
+        )
     settings, embedding = config["embedding"], nn.Module()
-    if settings["kind"] == "none":
+    if isinstance(spec.inputs, Grid):
+        embedding = frame_vectors(config, spec.inputs, width)
+    elif settings["kind"] == "frames":
+        raise UserError("embedding=frames is for clips: use embedding=none for numbers, word2vec or random for words")
+    elif settings["kind"] == "none":
         embedding = Vectors(width)
     elif (words := embedded_words(spec)) is None:
         raise UserError(f"embedding={settings['kind']} is for words, these inputs are numbers: use embedding=none")
@@ -78,8 +101,10 @@ def build_model(config: Config, spec: DataSpec, width: int) -> Any:
 
     def encoder(input_size: int) -> Encoder:
         make, allow = factory(config["model"], "model", config["allow"]), config["allow"]
-        cell = {"cell": factory(config["cell"], "cell", allow)} if takes_a_cell(config) else {}
-        return make(input_size=input_size, **cell)
+        arguments: dict[str, object] = {"cell": factory(config["cell"], "cell", allow)} if takes_a_cell(config) else {}
+        if needs(config, "space"):
+            arguments["space"] = maps_of(config, spec)
+        return make(input_size=input_size, **arguments)
 
     if config["model"]["_target_"].startswith(NAIVE) and not isinstance(spec.targets, Future):
         raise UserError(

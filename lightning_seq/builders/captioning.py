@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from lightning_seq.config.targets import factory, resolve
 from lightning_seq.config.tree import Config
 from lightning_seq.data.captioning.reader import PictureReader
 from lightning_seq.data.difficulty import difficulty
+from lightning_seq.data.picture_inputs import AT_ONCE
 from lightning_seq.data.pictures import small_png
 from lightning_seq.errors import UserError
 from lightning_seq.files import finite, write_json
@@ -28,10 +30,12 @@ from lightning_seq.metrics.baseline import nearest
 from lightning_seq.metrics.captions import caption_scores, cider, exact_matches
 from lightning_seq.metrics.translation import bleu_tokenizer
 from lightning_seq.models.captioner import Captioner
+from lightning_seq.models.frames import FrameEncoder
+from lightning_seq.models.picture.encoder import PictureEncoder
 from lightning_seq.models.search import BeamSearchConfig, beam_search, max_target_lengths, rounded
 from lightning_seq.models.translator import Translator
-from lightning_seq.records.captions import ScoredCaption, ScoredCaptions
-from lightning_seq.spec import Caption, DataSpec, Picture
+from lightning_seq.records.captions import TRAINED_ENCODER, ScoredCaption, ScoredCaptions
+from lightning_seq.spec import Caption, DataSpec, FilmStrip, Picture
 from lightning_seq.tasks.detokenizer import CaptionTexts
 from lightning_seq.tasks.teacher_forcing import TeacherForcing
 from lightning_seq.text.vocabulary import EOS
@@ -54,7 +58,11 @@ def model(config: Config, spec: DataSpec, embedding: nn.Module, encoder: MakeEnc
             "model=captioner or captioner_attention"
         )
     arguments = {key: value for key, value in settings.items() if key not in ("attend", "picture")}
-    picture = picture_encoder(config, settings["picture"], inputs.channels, (inputs.height, inputs.width))
+    frames = inputs.frames if isinstance(inputs, FilmStrip) else 1
+    size = inputs.height, inputs.width // frames
+    picture: PictureEncoder | FrameEncoder = picture_encoder(config, settings["picture"], inputs.channels, size)
+    if isinstance(inputs, FilmStrip):
+        picture = FrameEncoder(picture, picture.output_size, frames)
     made: Captioner = factory(arguments, "model", allow)(
         embedding,
         targets.size,
@@ -166,15 +174,28 @@ def baseline(data: CaptioningData, task: Captioning) -> Mapping[str, float]:
 
 
 def further_baselines(data: CaptioningData, task: Captioning) -> dict[str, Mapping[str, float]]:
-    """The scores of the first caption of the most similar training picture, by its pixels and by its features."""
+    """The scores of the first caption of the most similar training picture: by its pixels, by its features, and by the
+    vectors of the encoder that the run trained."""
     rows = len(data.lengths("test"))
     references = [data.captions("test", row) for row in range(rows)]
     scores: dict[str, Mapping[str, float]] = {}
-    for name, vectors in data.vectors().items():
+    by = {f"nearest picture by {name}": vectors for name, vectors in data.vectors().items()}
+    if task.model.sees_pictures:
+        by[TRAINED_ENCODER] = partial(_encoded, data, task)
+    for name, vectors in by.items():
         found = nearest(vectors("train"), vectors("test")).tolist()
         texts = [data.captions("train", row)[0] for row in found]
-        scores[f"nearest picture by {name}"] = caption_scores(texts, references, task.text.tokenize)[0]
+        scores[name] = caption_scores(texts, references, task.text.tokenize)[0]
     return scores
+
+
+@torch.inference_mode()
+def _encoded(data: CaptioningData, task: Captioning, split: str) -> np.ndarray:
+    """`[P, D]`, the mean vector of the places of each picture of a split, by the trained encoder."""
+    task.eval()
+    values = data.inputs[split].values
+    parts = (torch.from_numpy(values[first : first + AT_ONCE]) for first in range(0, len(values), AT_ONCE))
+    return torch.cat([task.model.picture(part.to(task.device)).mean(1).float().cpu() for part in parts]).numpy()
 
 
 @dataclass(frozen=True)

@@ -20,13 +20,15 @@ from lightning_seq.losses.ranking import OTHER
 from lightning_seq.metrics.baseline import majority
 from lightning_seq.models.artificial_class import ArtificialClass
 from lightning_seq.models.classifier import Classifier
-from lightning_seq.spec import Class, DataSpec
+from lightning_seq.spec import Class, DataSpec, Features
 
 if TYPE_CHECKING:
     from lightning_seq.data.classification.module import ClassificationData
     from lightning_seq.tasks.task import Task
 
 DIRECTIONS = ("(e1,e2)", "(e2,e1)")
+EARLY = tuple(tenth / 10 for tenth in range(1, 10))
+"""Shares of the steps of a sequence of vectors after which a test asks for its class."""
 BEGINNING = 200
 """Characters of each text in `predictions.parquet`."""
 
@@ -64,6 +66,7 @@ def task(config: Config, data: ClassificationData, model: Classifier, shared: Sh
         ranking=settings["ranking"],
         other=artificial(config, names),
         relations=names if directed_relations(names) else None,
+        **({"early": EARLY} if isinstance(data.spec.inputs, Features) else {}),
         **of_task(config),
         **shared,
     )

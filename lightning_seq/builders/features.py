@@ -11,7 +11,9 @@ import torch
 from lightning_seq.config.targets import factory
 from lightning_seq.config.tree import Config
 from lightning_seq.errors import UserError
+from lightning_seq.models.frames import FrameEncoder, FrameVectors, PixelVectors
 from lightning_seq.models.picture.encoder import PictureEncoder
+from lightning_seq.spec import Grid
 
 LEFT_OUT = ("weights", "frozen", "width")
 """Settings that do not change the features; the fingerprint covers the weights themselves."""
@@ -61,3 +63,17 @@ def picture_encoder(config: Config, node: Config, channels: int, size: tuple[int
     if features and not made.frozen:
         made.freeze()
     return made
+
+
+def frame_vectors(config: Config, inputs: Grid, width: int) -> FrameVectors:
+    """The vectors of the frames of clips: their pixels (embedding=none), or those of an encoder (embedding=frames).
+
+    Raises UserError for another embedding.
+    """
+    settings, (height, width_of_frame) = config["embedding"], inputs.space
+    if settings["kind"] == "none":
+        return PixelVectors(width)
+    if settings["kind"] != "frames":
+        raise UserError(f"embedding={settings['kind']} is for words, these inputs are clips: use frames or none")
+    picture = picture_encoder(config, settings["picture"], inputs.channels, (height, width_of_frame))
+    return FrameEncoder(picture, width)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import prod
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -24,7 +25,7 @@ from lightning_seq.errors import UserError
 from lightning_seq.files import fingerprint, sha256
 from lightning_seq.identity import varied
 from lightning_seq.models.picture.encoder import PictureEncoder
-from lightning_seq.spec import DataSpec, Features
+from lightning_seq.spec import DataSpec, Features, Grid
 from lightning_seq.text.vocabulary import SPECIALS, Vocabulary
 
 
@@ -114,6 +115,12 @@ def _side(config: Config, data: Side, progress: bool) -> Inputs:
         if kind != "none":
             raise UserError(f"embedding={kind} is for words, these inputs are numbers: use embedding=none")
         return Inputs(kind, data.spec.inputs.width)
+    if isinstance(inputs := data.spec.inputs, Grid):
+        if kind not in ("frames", "none"):
+            raise UserError(f"embedding={kind} is for words, these inputs are clips: use frames or none")
+        return Inputs(kind, settings["size"] if kind == "frames" else inputs.channels * prod(inputs.space))
+    if kind == "frames":
+        raise UserError("embedding=frames is for clips, words came: use word2vec, random or onehot")
     if kind == "none":
         raise UserError("embedding=none is for inputs that are numbers, words came: use word2vec, random or onehot")
     words = data.vocabulary.words

@@ -22,7 +22,7 @@ from lightning_seq.layers.recurrent import Recurrent
 from lightning_seq.models.parameters import count_parameters
 from lightning_seq.models.sequence_writer import SequenceWriter
 from lightning_seq.models.tagger import Tagger
-from lightning_seq.spec import DataSpec, Features, Picture, Question, Reply
+from lightning_seq.spec import DataSpec, Features, Grid, Picture, Question, Reply
 
 LARGEST = {"parameters": 65_536, "state": 65_536, "flops": 4_096}
 """The largest width; it is smaller for operations, which are counted on models with real tensors."""
@@ -74,6 +74,8 @@ def _operations(config: Config, spec: DataSpec, width: int) -> int:
     mask = torch.ones(1, TOKENS, dtype=torch.bool)
     ids = torch.ones(1, TOKENS, dtype=torch.int64)
     inputs = torch.zeros(1, TOKENS, spec.inputs.width) if isinstance(spec.inputs, Features) else ids
+    if isinstance(spec.inputs, Grid):
+        inputs = torch.zeros(1, TOKENS, spec.inputs.channels, *spec.inputs.space, dtype=torch.uint8)
     more: tuple[object, ...] = ()
     if isinstance(model, SequenceWriter):
         more = (ids, mask)
@@ -82,7 +84,7 @@ def _operations(config: Config, spec: DataSpec, width: int) -> int:
     if isinstance(spec.targets, Reply):
         more = (*more, ids[:, None], ids)
     if isinstance(spec.inputs, Picture):
-        inputs, mask = torch.zeros(1, *vars(spec.inputs).values(), dtype=torch.uint8), mask[:, :1]
+        inputs, mask = torch.zeros(1, *spec.inputs.shape, dtype=torch.uint8), mask[:, :1]
     elif isinstance(model, Tagger):
         spelling, characters = torch.arange(TOKENS)[None], torch.ones(TOKENS, CHARACTERS, dtype=torch.int64)
         more = ({"spelling": spelling, "characters": characters, "case": torch.zeros_like(ids)},)

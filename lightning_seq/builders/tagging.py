@@ -25,7 +25,7 @@ from lightning_seq.models.characters import CharacterCNN, CharacterRecurrent
 from lightning_seq.models.crf import LinearChainCRF
 from lightning_seq.models.tagger import Tagger
 from lightning_seq.records.tagging import ClassScore, Sentence, Tagged, Token
-from lightning_seq.spec import NOT_COUNTED, DataSpec, Tags, Tokens
+from lightning_seq.spec import NOT_COUNTED, DataSpec, Features, Tags, Tokens
 from lightning_seq.text.bio_tags import OUTSIDE, Tag, scheme_of, spans_of, written
 from lightning_seq.text.conll import conll
 
@@ -99,6 +99,7 @@ def task(config: Config, data: TaggingData, model: Tagger, shared: Shared) -> Ta
         scheme=scheme,
         intents=tags.intents if settings["intent_weight"] else (),
         intent_weight=settings["intent_weight"],
+        **({"segments": True} if isinstance(data.spec.inputs, Features) else {}),
         **of_task(config),
         **shared,
     )

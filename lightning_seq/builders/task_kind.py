@@ -112,6 +112,16 @@ def make_task(config: Config, *positional: object, **named: object) -> Task:
     return make(*positional, **named)
 
 
+def check_task(config: Config, name: str, targets: str) -> None:
+    """Raises UserError where the columns of the user's files give another kind of target than the task needs."""
+    chosen, data = config["choices"]["task"], config["choices"]["data"]
+    if chosen != name:
+        raise UserError(
+            f"data={data} is for task={chosen}, and {targets} came: use data=vectors with data.label_column, "
+            "data=vector_tags with data.tags_column, or data=vector_values with data.value_columns"
+        )
+
+
 def of_means(task: Task, means: Mapping[str, float]) -> dict[str, float]:
     """The metrics that a task logs of a test with these means."""
     tensors = {name: torch.tensor(value, dtype=torch.float64) for name, value in means.items()}

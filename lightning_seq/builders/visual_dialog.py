@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,14 +17,17 @@ from lightning_seq.builders.sequence_to_sequence import MOST_HYPOTHESES
 from lightning_seq.builders.task_kind import Loaded, MakeEncoder, Row, Shared, TaskKind, make_task
 from lightning_seq.config.targets import factory
 from lightning_seq.config.tree import Config
-from lightning_seq.data.visual_dialog.reader import DialogReader, parsed
+from lightning_seq.data.pictures import small_png
+from lightning_seq.data.visual_dialog.reader import Asked, DialogReader, parsed
 from lightning_seq.errors import UserError
+from lightning_seq.files import write_json
 from lightning_seq.models.dialog_answerer import DialogAnswerer
-from lightning_seq.models.search import BeamSearchConfig, beam_search
+from lightning_seq.models.search import BeamSearchConfig, beam_search, rounded
 from lightning_seq.models.translator import Translator
 from lightning_seq.models.vector_writer import one_step
+from lightning_seq.records.dialogs import MOST_DIALOGS, MOST_TURNS, AnsweredDialog, AnsweredDialogs, AnsweredTurn
 from lightning_seq.spec import ANSWERS, CANDIDATES, HISTORY, PICTURES, DataSpec, Question, Reply
-from lightning_seq.text.vocabulary import EOS
+from lightning_seq.text.vocabulary import BOS, EOS
 
 if TYPE_CHECKING:
     from lightning_seq.data.kept_texts import KeptTexts
@@ -69,6 +73,7 @@ def task(config: Config, data: VisualDialogData, model: DialogAnswerer, shared: 
         model,
         candidates=targets.candidates,
         turns=targets.turns,
+        relevances=bool(targets.candidates and data.prepared.splits["test"].relevances.size),
         kinds=data.prepared.kinds,
         label_smoothing=settings["label_smoothing"],
         answer_length=settings["answer_length"],
@@ -79,9 +84,12 @@ def task(config: Config, data: VisualDialogData, model: DialogAnswerer, shared: 
 
 
 def artifacts(directory: Path, data: VisualDialogData, task: VisualDialog) -> dict[str, str]:
-    """`predictions.parquet`, a row per turn: target, prediction, loss, question, turn (from 1), its kind if it is
-    known, and with candidates the rank of the target; if they are full, also `ranking`, the candidates and their scores
-    as text, the best first."""
+    """`test_dialogs.json` (see `records/dialogs.py`) and `predictions.parquet`.
+
+    predictions.parquet: a row per turn: target, prediction, loss, question, turn (from 1), its kind if it is known, and
+                         with candidates the rank of the target, with their relevances the NDCG (NaN for turns without);
+                         if they are full, also `ranking`, the candidates and their scores as text, the best first.
+    """
     split, rows = data.prepared.splits["test"], test_rows(task)
     numbers, places = rows[:, 0].astype("int64"), rows[:, 3].astype("int64")
     texts, questions = data.prepared.answer_texts(), data.prepared.texts("test")
@@ -100,9 +108,48 @@ def artifacts(directory: Path, data: VisualDialogData, task: VisualDialog) -> di
         columns["kind"] = name_column(data.prepared.kinds, split.kinds[numbers])
     if task.candidates:
         columns["rank"] = rows[:, 2].astype("int64")
+    if split.relevances.size:
+        columns["ndcg"] = rows[:, 5]
     if task.scores:
         columns["ranking"] = [_ranking(texts, split.candidates[row], task.scores[row]) for row in numbers.tolist()]
-    return write_predictions(directory, data.example_ids("test"), numbers, columns)
+    write_json(directory / "test_dialogs.json", _shown(data, task, numbers, columns).to_plain())
+    files = write_predictions(directory, data.example_ids("test"), numbers, columns)
+    return {**files, "test_dialogs": "test_dialogs.json"}
+
+
+def _shown(
+    data: VisualDialogData, task: VisualDialog, numbers: np.ndarray, columns: Mapping[str, Column]
+) -> AnsweredDialogs:
+    """Dialogs spread over the test split. numbers: of the turns in the rows of the columns."""
+    split, row_of = data.prepared.splits["test"], {number: row for row, number in enumerate(numbers.tolist())}
+    ranks = test_rows(task)[:, 2].astype("int64").tolist() if task.candidates else [None] * len(numbers)
+    count = int(split.dialog[-1]) + 1
+    chosen = sorted(
+        {number * count // MOST_DIALOGS for number in range(MOST_DIALOGS)} if count > MOST_DIALOGS else range(count)
+    )
+    shown = []
+    for number in chosen:
+        turns = np.flatnonzero(split.dialog == number)
+        first = int(split.known[0][turns[0]])
+        caption = split.facts.flat[split.facts.offsets[first] : split.facts.offsets[first + 1]].tolist()
+        shown.append(
+            AnsweredDialog(
+                number,
+                small_png(np.array(split.pictures[split.picture[turns[0]]])),
+                _written(data.reader, [token for token in caption if token != BOS]),
+                tuple(
+                    AnsweredTurn(
+                        str(columns["question"][row]),
+                        str(columns["kind"][row]) if "kind" in columns else "",
+                        str(columns["target"][row]),
+                        str(columns["prediction"][row]),
+                        ranks[row],
+                    )
+                    for row in (row_of[turn] for turn in turns[:MOST_TURNS].tolist())
+                ),
+            )
+        )
+    return AnsweredDialogs(count, task.candidates, tuple(shown))
 
 
 def _texts(texts: KeptTexts, numbers: np.ndarray) -> list[str]:
@@ -139,21 +186,31 @@ def baseline(data: VisualDialogData, task: VisualDialog) -> Mapping[str, float]:
     return {name: float(value) for name, value in of_counts(found[None]).items()} | values
 
 
+@dataclass(frozen=True)
+class Replies:
+    """The answers to one question, the likeliest first: `{"answer", "probability"}`; of a model that writes,
+    `{"answer", "log_probability"}`.
+
+    weights: of each look at the picture, `[hops][S]`; None without attention.
+    """
+
+    best: list[Row]
+    weights: list[list[float]] | None
+
+
 @torch.inference_mode()
-def predictions(loaded: Loaded, texts: Sequence[str], top_k: int, first: int = 1) -> Iterator[Row]:
-    """For each line that `DialogReader` reads `{"text", "predictions": [{"answer", "probability"}, …]}`, the likeliest
-    candidates first; of a model that writes, `{"answer", "log_probability"}`: its own answers, or the candidates of a
-    line that has them."""
-    batch, model, settings = loaded.reader.encode(texts, first), loaded.model, loaded.config["task"]
-    context, *_ = model.context(batch.inputs, batch.mask, batch.extra[PICTURES], batch.extra[HISTORY])
-    scores, asked = None, [parsed(text, f"text {number}") for number, text in enumerate(texts, first)]
+def replies(loaded: Loaded, asked: Sequence[Asked], top_k: int) -> Iterator[Replies]:
+    """To each question: a model that writes gives its own answers, or the candidates of a question that has them."""
+    batch, model, settings = loaded.reader.encode_asked(asked), loaded.model, loaded.config["task"]
+    context, weights, _ = model.context(batch.inputs, batch.mask, batch.extra[PICTURES], batch.extra[HISTORY])
+    scores = None
     if model.writer is None or any(one.candidates for one in asked):
         scores = model.scores(context, batch.extra[ANSWERS][0])
     if model.writer is not None:
         beam = BeamSearchConfig(max(top_k, BEAM), length=0.0, n_best=top_k)
-        limits = torch.full((len(texts),), settings["answer_length"] + 1)
+        limits = torch.full((len(asked),), settings["answer_length"] + 1)
         found = beam_search(Translator.of(model.writer, context, one_step(context)), limits, beam)
-    for row, (text, one) in enumerate(zip(texts, asked, strict=True)):
+    for row, one in enumerate(asked):
         if scores is not None and (model.writer is None or one.candidates):
             choices = loaded.reader.choices(one)
             own = scores[row, batch.extra[CANDIDATES][row, : len(choices)]]
@@ -166,7 +223,14 @@ def predictions(loaded: Loaded, texts: Sequence[str], top_k: int, first: int = 1
                 {"answer": _written(loaded.reader, answer.tokens), "log_probability": round(answer.log_probability, 6)}
                 for answer in found[row]
             ]
-        yield {"text": text, "predictions": best}
+        yield Replies(best, None if weights is None else rounded(weights[row]))
+
+
+def predictions(loaded: Loaded, texts: Sequence[str], top_k: int, first: int = 1) -> Iterator[Row]:
+    """For each line that `DialogReader` reads `{"text", "predictions": […]}`; see `Replies`."""
+    asked = [parsed(text, f"text {number}") for number, text in enumerate(texts, first)]
+    for text, one in zip(texts, replies(loaded, asked, top_k), strict=True):
+        yield {"text": text, "predictions": one.best}
 
 
 def choices(loaded: Loaded) -> int:
@@ -181,6 +245,7 @@ KIND = TaskKind(
     DialogReader.from_plain,
     predictions,
     choices,
+    verbs=("predict", "answer"),
     artifacts=artifacts,
     baseline=baseline,
     baseline_name="most frequent answer",

@@ -29,6 +29,8 @@ from lightning_seq.models.answerer import Answerer
 from lightning_seq.spec import Answer, DataSpec, Question
 
 if TYPE_CHECKING:
+    from lightning.pytorch import Callback
+
     from lightning_seq.data.visual_questions.module import VisualQuestionData
     from lightning_seq.data.visual_questions.prepare import QuestionSplit
     from lightning_seq.tasks.visual_questions import VisualQuestions
@@ -77,8 +79,14 @@ def _unknown(data: VisualQuestionData) -> np.ndarray:
     return data.prepared.splits["test"].answers == data.spec.targets_as(Answer).size
 
 
+def callbacks(config: Config, directory: Path, data: VisualQuestionData) -> list[Callback]:
+    from lightning_seq.callbacks.questions import QuestionWriter  # it imports Lightning
+
+    return [QuestionWriter(directory, data)]
+
+
 def artifacts(directory: Path, data: VisualQuestionData, task: VisualQuestions) -> dict[str, str]:
-    """`test_questions.json` (see `records/questions.py`) and `predictions.parquet`.
+    """`questions.json` and `test_questions.json` (see `records/questions.py`), and `predictions.parquet`.
 
     predictions.parquet: a row per question: target, prediction, loss (NaN for an answer that the model cannot give),
                          the question; where they are known, its kind, the prediction's VQA accuracy, the best of the
@@ -106,7 +114,7 @@ def artifacts(directory: Path, data: VisualQuestionData, task: VisualQuestions) 
     losses = np.where(_unknown(data), np.inf, predictions[rows.argsort(), 3])
     write_json(directory / "test_questions.json", asked_questions(data, task, losses).to_plain())
     files = write_predictions(directory, data.example_ids("test"), rows, columns)
-    return {**files, "test_questions": "test_questions.json"}
+    return {**files, "test_questions": "test_questions.json", "questions": "questions.json"}
 
 
 def baseline(data: VisualQuestionData, task: VisualQuestions) -> dict[str, float]:
@@ -148,6 +156,7 @@ KIND = TaskKind(
     predictions,
     lambda loaded: loaded.spec.targets_as(Answer).size,
     verbs=("predict", "answer"),
+    callbacks=callbacks,
     artifacts=artifacts,
     baseline=baseline,
     baseline_name="most frequent answer",

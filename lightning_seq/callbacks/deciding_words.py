@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from lightning_seq.callbacks.diagnostic import SentenceDiagnostic
 from lightning_seq.callbacks.probe import LONGEST, looking, words_of
-from lightning_seq.embeddings.layer import OneHot
+from lightning_seq.embeddings.layer import OneHot, Vectors
 from lightning_seq.layers.recurrent import watched
 from lightning_seq.models.classifier import Classifier
 from lightning_seq.records.deciding_words import Decided, Decision, Integrated, Pattern, completeness_error
@@ -58,7 +58,9 @@ class DecidingWords(SentenceDiagnostic):
 
     @classmethod
     def fits(cls, task: LightningModule) -> bool:
-        return isinstance(task, SequenceClassification) and isinstance(task.model, Classifier)
+        if not isinstance(task, SequenceClassification) or not isinstance(task.model, Classifier):
+            return False
+        return not isinstance(task.model.embedding, Vectors)
 
     def look(self, trainer: Trainer, task: LightningModule, epoch: int) -> None:
         model, targets = task.model, self.spec.targets

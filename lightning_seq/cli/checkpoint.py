@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lightning_seq.builders.kinds import check_verb
-from lightning_seq.cli.verbs import Answer, Caption, Forecast, OfTexts, Sample
+from lightning_seq.cli.verbs import Answer, Caption, Forecast, OfTexts, Sample, Transcribe
 from lightning_seq.errors import UserError
 from lightning_seq.files import existing_file
 from lightning_seq.inference.load import Loaded, load
@@ -15,7 +15,7 @@ from lightning_seq.text.column import SUFFIXES, column_of
 from lightning_seq.text.lines import lines_of
 
 
-def loaded_checkpoint(verb: str, arguments: OfTexts | Sample | Caption | Forecast | Answer) -> Loaded:
+def loaded_checkpoint(verb: str, arguments: OfTexts | Sample | Caption | Forecast | Answer | Transcribe) -> Loaded:
     """The model. Raises UserError where the verb is not for models of its kind."""
     loaded = load(arguments.checkpoint, arguments.allow)
     check_verb(verb, loaded.kind)

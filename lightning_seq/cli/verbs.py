@@ -127,12 +127,33 @@ class Forecast(OfCheckpoint):
 
 
 @dataclass(frozen=True)
+class Transcribe(OfCheckpoint):
+    audio: Annotated[str, Argument("PATH", "one recording, or a directory: every recording in it")]
+    output: Annotated[str | None, Argument("FILE", "instead of standard output: .jsonl or .csv")] = None
+    beam: Annotated[int | None, Argument("N", "hypotheses of the search (as in training's test)", most=1000)] = None
+    n_best: Annotated[int, Argument("N", "transcripts of each recording", most=1000)] = 1
+    language_model: Annotated[
+        str | None, Argument("PATH", "a language model's checkpoint that takes part in the search; for CTC")
+    ] = None
+    language_model_weight: Annotated[float, Argument("W", "of its log-probability", least=0, most=100)] = 0.5
+    bonus: Annotated[float, Argument("X", "added to a score for each unit", least=-100, most=100)] = 0.0
+    batch_size: Annotated[int, Argument("N", "recordings at a time", most=100_000)] = 16
+    allow: Allow = ()
+
+
+@dataclass(frozen=True)
 class Answer(OfCheckpoint):
     image: Annotated[str, Argument("FILE", "a picture")]
-    question: Annotated[str, Argument('"…"', "a question about it")]
+    question: Annotated[
+        str, Argument('"…"', "a question about it; of a model of dialogs also several turns, with | between them")
+    ]
+    turns: Annotated[
+        str | None, Argument("FILE", "the turns before, of a model of dialogs: JSON, [[question, answer], …]")
+    ] = None
+    caption: Annotated[str, Argument('"…"', "the caption that a dialog begins with")] = ""
     choices: Annotated[str, Argument("A|B|…", "the answers to choose from")] = ""
     top_k: Annotated[int, Argument("N", "answers, the likeliest first")] = 1
-    scores: Annotated[bool, Argument("true", "the probability before each answer, and a tab")] = False
+    scores: Annotated[bool, Argument("true", "the (log) probability before each answer, and a tab")] = False
     attention_out: Annotated[
         str | None, Argument("FILE", "the attention of each look: frames if it ends in .png, numbers in .json")
     ] = None
@@ -309,6 +330,15 @@ VERBS = {
             "caption checkpoint=best.ckpt image=pictures n_best=3 output=captions.jsonl",
         ),
         Caption,
+    ),
+    "transcribe": Verb(
+        "Write the words that are said in a recording, or in each of a directory, as JSON lines.",
+        (
+            "transcribe checkpoint=runs/tones/bilstm-seed1 audio=said.wav",
+            "transcribe runs/tones/bilstm-seed1 audio=recordings n_best=3 output=said.jsonl",
+            "transcribe best.ckpt audio=said.wav language_model=runs/verses_words/lstm-seed1",
+        ),
+        Transcribe,
     ),
     "answer": Verb(
         "Answer a question about a picture with a trained answerer.",

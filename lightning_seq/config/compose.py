@@ -52,7 +52,10 @@ QUESTIONS, DIALOGS = "visual_questions", "visual_dialog"
 
 NAMED = {
     "model.decoder_cell": ("cell", "cell"),
-    **dict.fromkeys(("model.picture", "task.picture", "data.features"), ("model/picture", "encoder of pictures")),
+    **dict.fromkeys(
+        ("model.picture", "task.picture", "data.features", "embedding.picture"),
+        ("model/picture", "encoder of pictures"),
+    ),
 }
 """Keys that take the name of a file, with its folder in `conf/` and its kind. The keys of the file are typed below
 them, such as `model.picture.weights=FILE`."""

@@ -11,11 +11,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from lightning_seq.value_types import Count, Fraction, OneOf, Range, Seed, Size, SmallSeed
+from lightning_seq.value_types import Count, Fraction, OneOf, Range, Seed, Size, SmallSeed, Weight
 
 if TYPE_CHECKING:
     from lightning_seq.callbacks.finite_guard import POLICIES
     from lightning_seq.data.augment import Augment
+    from lightning_seq.data.front_end import FrontEnd
+    from lightning_seq.data.spec_augment import SpecAugment
     from lightning_seq.embeddings.word2vec import Word2VecParameters
     from lightning_seq.losses.reinforce import Reinforce
     from lightning_seq.metrics.translation import TOKENIZERS
@@ -186,6 +188,13 @@ class RandomEmbedding:
 
 
 @dataclass(frozen=True)
+class FramesEmbedding:
+    kind: Literal["frames"]
+    size: EmbeddingSize
+    picture: Callable[..., object]
+
+
+@dataclass(frozen=True)
 class Settings:
     """All keys of a configuration."""
 
@@ -213,7 +222,7 @@ class Settings:
     callbacks: CallbackSettings
     logger: PlainLogger | WandbLogger
     launcher: PlainLauncher | RayLauncher | SubmititLauncher
-    embedding: Word2VecEmbedding | RandomEmbedding | FileEmbedding | FixedEmbedding
+    embedding: Word2VecEmbedding | RandomEmbedding | FileEmbedding | FixedEmbedding | FramesEmbedding
     data: Callable[..., object]
     model: Callable[..., object]
     cell: Callable[..., object]
@@ -254,6 +263,11 @@ class BitsSettings(TaskSettings):
 class PooledSettings(TaskSettings):
     pooling: Annotated[str, OneOf(("auto", *POOLINGS))]
     head_sizes: list[Size]
+
+
+@dataclass(frozen=True)
+class RegressionSettings(PooledSettings):
+    tolerance: Weight
 
 
 @dataclass(frozen=True)
@@ -307,6 +321,27 @@ class VisualDialogSettings(FusionSettings):
 @dataclass(frozen=True)
 class CaptioningSettings(SequenceToSequenceSettings):
     reinforce: Reinforce
+
+
+@dataclass(frozen=True)
+class NgramSettings:
+    order: Annotated[int, Range(0, 10)]
+    weight: Weight
+    bonus: float
+
+
+@dataclass(frozen=True)
+class SpeechSettings(TaskSettings):
+    subsample: Annotated[int, Range(1, 64)]
+    blank_bias: float
+    ctc_weight: Fraction
+    symbol_size: Size
+    teacher_forcing: TeacherForcing
+    beam: Annotated[int, Range(1, 1000)]
+    length_penalty: Annotated[float, Range(0, 100)]
+    early_stop: bool
+    ngram: NgramSettings
+    predictions: Predictions
 
 
 @dataclass(frozen=True)
@@ -389,6 +424,29 @@ class SourceSettings:
     splits: SplitSettings
     tokens_column: str | int
     tag_column: str | int
+
+
+@dataclass(frozen=True)
+class SpokenSettings(SourceSettings):
+    front_end: FrontEnd
+
+
+@dataclass(frozen=True)
+class SpeechDataSettings:
+    source: Callable[..., object]
+    front_end: FrontEnd
+    augment: SpecAugment
+
+
+@dataclass(frozen=True)
+class VectorDataSettings:
+    source: Callable[..., object]
+
+
+@dataclass(frozen=True)
+class VideoDataSettings:
+    source: Callable[..., object]
+    augment: Augment
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,9 @@ from lightning_seq.identity import shown
 PATHS = (
     "runs", "cache", "output", "data.mirror", "data.train", "data.validation", "data.test", "data.train_target",
     "data.validation_target", "data.test_target", "embedding.path", "embedding.target_path",
-    "model.picture.weights", "task.picture.weights", "data.features.weights",
+    "model.picture.weights", "task.picture.weights", "data.features.weights", "embedding.picture.weights", "data.clips",
     "data.pictures", "data.train_annotations", "data.validation_annotations", "data.test_annotations",
+    "data.relevances",
 )  # fmt: skip
 """Keys of files and directories of this system."""
 

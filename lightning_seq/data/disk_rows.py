@@ -32,14 +32,22 @@ class DiskRows:
 
     def __getitem__(self, rows: int | slice | list[int] | np.ndarray) -> np.ndarray:
         """Raises UserError where the file has changed since it was opened."""
+        if isinstance(rows, slice) and rows.step is None:
+            start, stop, _ = rows.indices(len(self))
+            count = max(0, stop - start)
+            return self._read(start, count).reshape(count, *self.shape[1:])
         numbers = np.arange(len(self))[rows]
         read = np.empty((numbers.size, *self.shape[1:]), self.dtype)
         for place, number in enumerate(numbers.reshape(-1).tolist()):
-            content = os.pread(self._file.fileno(), self._bytes, self._offset + number * self._bytes)
-            if len(content) != self._bytes:
-                raise UserError(f"{self.directory} is damaged: delete it, and the same command makes it again")
-            read[place] = np.frombuffer(content, self.dtype).reshape(self.shape[1:])
+            read[place] = self._read(number, 1).reshape(self.shape[1:])
         return read.reshape(*numbers.shape, *self.shape[1:])
+
+    def _read(self, start: int, count: int) -> np.ndarray:
+        """The numbers of `count` rows from the row `start` on."""
+        numbers = np.empty(count * self._bytes, np.uint8)
+        if os.preadv(self._file.fileno(), [numbers], self._offset + start * self._bytes) != numbers.size:
+            raise UserError(f"{self.directory} is damaged: delete it, and the same command makes it again")
+        return numbers.view(self.dtype)
 
     def __reduce__(self) -> tuple[type[DiskRows], tuple[Path, str]]:
         return DiskRows, (self.directory, self.name)

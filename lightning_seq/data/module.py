@@ -159,7 +159,8 @@ class DataModule(LightningDataModule, ABC, Generic[P, R]):
     @property
     def _cuts(self) -> str:
         """The advice for long examples; empty if these data are never cut."""
-        return "data.max_length=N cuts it" if "max_length" in signature(type(self)).parameters else ""
+        settings = signature(type(self)).parameters
+        return next((f"data.{key}=N cuts it" for key in ("max_length", "max_steps") if key in settings), "")
 
     @property
     def rank_and_world(self) -> tuple[int, int]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from lightning_seq.data.clips import ClipFile, ClipPicture
 from lightning_seq.data.note import Note
-from lightning_seq.data.pictures import Pixels, read_fitted
+from lightning_seq.data.pictures import Pixels, channels_first, read_fitted
 from lightning_seq.data.reader import Reader
 from lightning_seq.errors import UserError
-from lightning_seq.spec import Picture, Question
+from lightning_seq.spec import FilmStrip, Picture, Question
 from lightning_seq.text.segmenter import Segmenter
 from lightning_seq.text.vocabulary import Vocabulary
 
@@ -32,6 +33,10 @@ class PictureFileReader(Reader):
         inputs = self.spec.inputs
         if not isinstance(inputs, Picture | Question):
             raise TypeError(f"inputs are {type(inputs).__name__}: expected pictures")
+        if isinstance(inputs, FilmStrip):
+            size = inputs.height, inputs.width // inputs.frames
+            values, change = ClipPicture(ClipFile(str(path), path), inputs.frames, size, self.fit).read()
+            return Pixels(channels_first(values, inputs.channels), change)
         return read_fitted(path, (inputs.height, inputs.width), self.fit, inputs.channels)
 
     def note_of_picture(self, path: Path, of_text: Note | None = None) -> Note | None:

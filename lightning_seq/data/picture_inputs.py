@@ -50,18 +50,25 @@ class PictureInputs:
     values:  `[P, channels, height, width]` uint8, or features `[P, S, F]`, on disk.
     augment: random changes, with this seed; None: none.
     encoder: of features, its name.
+    frames:  of a strip, which change alike.
     """
 
     values: Rows
     augment: Augment | None = None
     seed: int = 0
     encoder: str = ""
+    frames: int = 1
 
     def take(self, pictures: np.ndarray, shard: BatchShard, examples: np.ndarray) -> Tensor:
         """The pictures with these numbers, for examples with these numbers."""
         taken = self.values[pictures]
         if self.augment is not None:
-            taken = self.augment(taken, self.seed, shard.epoch, examples)
+            B, C, H, W = taken.shape
+            stacked = (
+                taken.reshape(B, C, H, self.frames, -1).transpose(0, 3, 1, 2, 4).reshape(B, -1, H, W // self.frames)
+            )
+            changed = self.augment(stacked, self.seed, shard.epoch, examples)
+            taken = changed.reshape(B, self.frames, C, H, -1).transpose(0, 2, 3, 1, 4).reshape(B, C, H, W)
         return torch.from_numpy(taken)
 
 
@@ -82,12 +89,14 @@ def picture_inputs(
     precision: str,
     changes: Mapping[str, float] | None,
     seed: int,
+    frames: int = 1,
 ) -> dict[str, PictureInputs]:
     """The pictures of each split as a model reads them.
 
     make:      makes the encoder whose features replace the pictures; None: pictures stay.
     precision: of features on disk, one of `PRECISIONS`.
     changes:   the arguments of `Augment`.
+    frames:    of pictures that are strips.
 
     Raises UserError as `Augment.check` does, and for features with random changes.
     """
@@ -103,9 +112,9 @@ def picture_inputs(
         cache, content = prepared.directory.parents[1], prepared.fingerprints["data"]
         of_splits = features(made, pictures, cache, content, precision)
         return {split: PictureInputs(values, encoder=made.name) for split, values in of_splits.items()}
-    augment.check((size[0], size[1]), prepared.texts("train"))
+    augment.check((size[0], size[1] // frames), prepared.texts("train"))
     inputs = {split: PictureInputs(values) for split, values in pictures.items()}
-    return {**inputs, "train": PictureInputs(pictures["train"], augment, seed)} if augment else inputs
+    return {**inputs, "train": PictureInputs(pictures["train"], augment, seed, frames=frames)} if augment else inputs
 
 
 def features(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 
+from lightning_seq.data.png import ends_early
 from lightning_seq.errors import UserError, first_line
 from lightning_seq.files import place
 from lightning_seq.printable import number_of
@@ -73,7 +74,12 @@ class PictureFile:
                         f"{self.name} has {width:,} x {height:,} pixels: expected at most {MOST_PIXELS:,} in all; make "
                         "it smaller"
                     )
-                return _rgb(image)
+                read = rgb(image)
+                if image.format == "PNG" and ends_early(self._bytes()):
+                    raise UserError(
+                        f"{self.name} is damaged (its data end before its last row): expected a whole picture"
+                    )
+                return read
         except UserError:
             raise
         except Image.DecompressionBombError as error:  # Pillow refuses it before its size is known
@@ -89,6 +95,9 @@ class PictureFile:
         except Exception as error:  # decoders raise anything for damaged content
             raise UserError(f"{self.name} is damaged ({first_line(error)}): expected a whole picture") from error
 
+    def _bytes(self) -> bytes:
+        return self.content if isinstance(self.content, bytes) else self.content.read_bytes()
+
     def _file(self) -> BytesIO | Path:
         if isinstance(self.content, bytes):
             if not self.content:
@@ -101,7 +110,7 @@ class PictureFile:
         return self.content
 
 
-def _rgb(image: Image.Image) -> Pixels:
+def rgb(image: Image.Image) -> Pixels:
     """Three colours of 8 bits, transparent parts on white; of several frames the first."""
     from PIL import Image, ImageOps
 

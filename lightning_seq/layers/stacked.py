@@ -32,6 +32,12 @@ def check_heights(layers: Sequence[Layer | Cell]) -> None:
             )
 
 
+def pairs(x: Shaped[Tensor, "B T D"]) -> Shaped[Tensor, "B S W"]:
+    """Each two neighbouring steps as one of 2 D numbers; zeros for a missing one."""
+    x = nn.functional.pad(x, (0, 0, 0, x.shape[1] % 2))
+    return x.reshape(len(x), x.shape[1] // 2, 2 * x.shape[2])
+
+
 class Stacked(nn.Module):
     """Layers, each of which reads the outputs of the layer below (El Hihi & Bengio 1996).
 
@@ -45,6 +51,8 @@ class Stacked(nn.Module):
     residual:   add each layer's input to its output, from the second layer on (Wu et al. 2016, eq. 6).
     layer_norm: normalise each layer's output (Ba et al. 2016), before the residual is added.
     locked:     dropout with one mask for all steps of a sequence.
+    pyramid:    from the second layer on, a layer reads pairs of neighbouring outputs as one step (Chan et al. 2016, eq.
+                5); the outputs have ⌈T / 2^(L-1)⌉ steps.
 
     Raises UserError for values that do not fit the number of layers, for layers whose sizes do not fit, and for a
     residual over layers of different widths.
@@ -58,11 +66,16 @@ class Stacked(nn.Module):
         residual: bool = False,
         layer_norm: bool = False,
         locked: bool = False,
+        pyramid: bool = False,
     ) -> None:
         super().__init__()
         if not layers:
             raise UserError("a stack needs at least one layer, 0 came: give num_layers or a list of sizes")
-        check_heights(layers)
+        if pyramid and residual:
+            raise UserError("model.pyramid=true halves the steps of a layer, and residual=true adds layers: give one")
+        self.pyramid = pyramid
+        if not pyramid:
+            check_heights(layers)
         self.layers = nn.ModuleList(layers)
         between = len(layers) - 1
         if isinstance(dropout, int | float):
@@ -109,6 +122,8 @@ class Stacked(nn.Module):
         for index, layer in enumerate(self.layers):
             if index:
                 x = self.dropouts[index - 1](ACTIVATIONS[self.activations[index - 1]](x))
+                if self.pyramid:
+                    x, mask = pairs(x), None if mask is None else mask[:, ::2]
             y, runs = layer.directions(x, mask, None if state is None else state[index])  # type: ignore[operator]
             layers.append(runs)
             if self.norms is not None:

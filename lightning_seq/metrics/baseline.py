@@ -27,11 +27,10 @@ def unigram(train: np.ndarray, test: np.ndarray) -> dict[str, float]:
     return {"loss": float(test @ losses / test.sum()), "accuracy": float(test[train.argmax()] / test.sum())}
 
 
-def mean_values(train: np.ndarray, test: np.ndarray, tolerance: float) -> dict[str, float]:
-    """`mse mae success` of the mean of `train`; both are `[N, W]`, and `success` as in `SequenceRegression`."""
-    errors = test.astype(float) - train.mean(0, dtype=float)
-    success = (np.abs(errors) < tolerance).all(1).mean()
-    return {"mse": float((errors**2).mean()), "mae": float(np.abs(errors).mean()), "success": float(success)}
+def mean_errors(train: np.ndarray, test: np.ndarray) -> np.ndarray:
+    """`[N, W]`, the errors of the mean of `train` in `test`; both are `[N, W]`."""
+    errors: np.ndarray = train.mean(0, dtype=float) - test.astype(float)
+    return errors
 
 
 def frequent_bits(

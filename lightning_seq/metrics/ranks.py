@@ -20,6 +20,27 @@ def ranks(scores: Float[Tensor, "B C"], right: Int[Tensor, "B"], real: Bool[Tens
     return real.sum(1) - ((scores < own) & real).sum(1)
 
 
+def ndcg(
+    scores: Float[Tensor, "B C"], relevances: Float[Tensor, "B C"], real: Bool[Tensor, "B C"]
+) -> Float[Tensor, "B"]:
+    """Normalised discounted cumulative gain, as the Visual Dialog Challenge measures it.
+
+        DCG = Σ_{i=1..k} rel_i / log2(1 + i),  NDCG = DCG / DCG of the candidates by relevance
+
+    rel_i is the relevance of the candidate at rank i, and k the number of candidates with a relevance above 0. Of equal
+    scores the less relevant candidate comes first. NaN for rows without a relevance above 0.
+
+    real: False for padding.
+    """
+    gains = relevances.double().masked_fill(~real, 0.0)
+    rising = gains.argsort(1)
+    own = scores.double().nan_to_num(nan=float("-inf")).masked_fill(~real, float("-inf")).gather(1, rising)
+    ranked = gains.gather(1, rising).gather(1, own.argsort(dim=1, descending=True, stable=True))
+    place = torch.arange(gains.shape[1], dtype=torch.float64, device=gains.device)
+    discounts = (place < (gains > 0).sum(1, keepdim=True)) / torch.log2(place + 2)
+    return (ranked * discounts).sum(1) / (gains.sort(1, descending=True).values * discounts).sum(1)
+
+
 def right_places(candidates: Int[Tensor, "B C"], targets: Int[Tensor, "B"]) -> Int[Tensor, "B"]:
     """The first place of each target among its candidates; 0 if it is not one of them."""
     return (candidates == targets[:, None]).int().argmax(1)

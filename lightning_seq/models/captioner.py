@@ -18,6 +18,7 @@ from lightning_seq.errors import UserError, one_of
 from lightning_seq.layers.dropout import Dropout
 from lightning_seq.layers.recurrent import LayerState
 from lightning_seq.models.decoder import STYLES, Decoder, Source
+from lightning_seq.models.frames import FrameEncoder
 from lightning_seq.models.picture.encoder import PictureEncoder
 from lightning_seq.models.recurrent import RecurrentEncoder
 from lightning_seq.models.sequence_writer import SequenceWriter
@@ -43,7 +44,7 @@ class Captioner(SequenceWriter):
     target:        the embedding of words, from ids `[B, T]` to vectors.
     size:          V.
     cell:          makes a cell from (input_size, hidden_size).
-    picture:       the encoder of pictures.
+    picture:       the encoder of pictures; of clips, whose places are their frames.
     attention:     makes a scorer from (query_size, value_size); None: without attention.
     hidden_size, num_layers: of the decoder.
     read_places:   a recurrence in both directions over the places, row by row, gives the vectors that the rest reads;
@@ -63,7 +64,7 @@ class Captioner(SequenceWriter):
         target: nn.Module,
         size: int,
         cell: Callable[[int, int], Cell],
-        picture: PictureEncoder,
+        picture: PictureEncoder | FrameEncoder,
         attention: Callable[[int, int], Scorer] | None = None,
         inject: Annotated[str, OneOf(INJECT)] = "init",
         hidden_size: Size = 256,
@@ -133,6 +134,10 @@ class Captioner(SequenceWriter):
         state = self.decoder(self.first_word(mean)[:, None], source, None).state
         fresh = self.decoder.start(state.layers, mask)  # attention to the picture itself does not count
         return Source(fresh, mask, source.static_context, source.memory)
+
+    @property
+    def sees_pictures(self) -> bool:
+        return self.inject != "none" or self.decoder.attention is not None
 
     def parts(self) -> dict[str, nn.Module]:
         """The encoder of pictures counts as part of the embedding: it is the same for every recurrence."""

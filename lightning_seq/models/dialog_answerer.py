@@ -88,7 +88,7 @@ class DialogAnswerer(EncoderModel):
         self,
         inputs: Int[Tensor, "B T"],
         mask: Bool[Tensor, "B T"],
-        pictures: UInt8[Tensor, "B C H W"],
+        pictures: UInt8[Tensor, "B C H W"] | Float[Tensor, "B P F"],
         history: Int[Tensor, "B K S"],
         answers: Int[Tensor, "A U"],
     ) -> Float[Tensor, "B A"]:

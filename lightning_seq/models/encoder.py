@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from lightning_seq.embeddings.layer import Vectors
+from lightning_seq.models.frames import FrameVectors
 from lightning_seq.spec import Encoded, State
 
 
@@ -53,6 +54,8 @@ class EncoderModel(nn.Module):
 
     def engines(self) -> list[str]:
         x = torch.zeros(1, 1, dtype=torch.int64)
+        if isinstance(self.embedding, FrameVectors):
+            return self.encoder.engines(torch.zeros(1, 1, self.embedding.width))
         if isinstance(self.embedding, Vectors):
             x = torch.zeros(1, 1, self.embedding.width)
         return self.encoder.engines(self.embedding(x))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Annotated
 
 import torch
@@ -24,6 +25,7 @@ from lightning_seq.models.decoder import STYLES, Decoder, Source
 from lightning_seq.models.recurrent import RecurrentEncoder
 from lightning_seq.models.sequence_writer import SequenceWriter
 from lightning_seq.models.softmax import shared_weight
+from lightning_seq.spec import Encoded
 from lightning_seq.value_types import Fraction, Layers, OneOf, Size
 
 CONTEXTS = ("none", "final", "mean", "both")
@@ -53,6 +55,7 @@ class EncoderDecoder(SequenceWriter):
     between:        dropout between layers.
     dropout:        on the embeddings, and on the inputs of the softmax.
     tied:           `decoder`: the softmax shares the target embedding's matrix; `all`: the source embedding too.
+    pyramid:        of the encoder, see `RecurrentEncoder`.
     engine:         of encoder and decoder.
 
     Raises UserError for values out of their range, for a decoder without any input from the source, and for tied
@@ -84,6 +87,7 @@ class EncoderDecoder(SequenceWriter):
         between: Fraction = 0.0,
         dropout: float = 0.0,
         tied: str = "none",
+        pyramid: bool = False,
         engine: EngineName = "auto",
     ) -> None:
         super().__init__()
@@ -110,8 +114,9 @@ class EncoderDecoder(SequenceWriter):
         Q = like.state_shapes[0][0] if style == "bahdanau" else R
         self.source, self.target = source, target
         self.encoder = RecurrentEncoder(
-            _width(source), cell, hidden_size, num_layers, bidirectional, merge=merge, dropout=between, engine=engine
-        )
+            _width(source), cell, hidden_size, num_layers, bidirectional, merge=merge, dropout=between, pyramid=pyramid,
+            engine=engine,
+        )  # fmt: skip
         D, final = self.encoder.output_size, int(self.encoder.final_size or 0)
         C = {"none": 0, "final": final, "mean": D, "both": final + D}[context]
         attends = Attention(attention(Q, D), local, window, coverage, Q) if attention is not None else None
@@ -145,12 +150,22 @@ class EncoderDecoder(SequenceWriter):
 
     def encode(self, inputs: Int[Tensor, "B S"], mask: Bool[Tensor, "B S"]) -> Source:
         """Sentences to the decoder's source."""
+        return self.source_of(self.encoded(self.source(inputs), mask))
+
+    def encoded(self, inputs: Float[Tensor, "B S E"], mask: Bool[Tensor, "B S"]) -> Encoded:
+        """Embedded inputs to the outputs and the state of the encoder."""
         lengths = lengths_of(inputs, mask) if self.reverse_source else None
         inputs = reverse(inputs, lengths) if self.reverse_source else inputs
-        encoded = self.encoder(self.dropout(self.source(inputs)), mask)
-        outputs = reverse(encoded.outputs, lengths) if self.reverse_source else encoded.outputs
-        contexts = []
-        if self.context in ("final", "both"):
+        encoded = self.encoder(self.dropout(inputs), mask)
+        if not self.reverse_source:
+            return encoded
+        return replace(encoded, outputs=reverse(encoded.outputs, lengths_of(encoded.outputs, encoded.mask)))
+
+    def source_of(self, encoded: Encoded) -> Source:
+        """The decoder's source."""
+        outputs, mask = encoded.outputs, encoded.mask
+        contexts = list[Tensor]()
+        if self.context in ("final", "both") and encoded.last is not None:
             contexts.append(encoded.last)
         if self.context in ("mean", "both"):
             contexts.append(outputs.sum(1) / mask.sum(1, keepdim=True).clamp(min=1))

@@ -37,6 +37,7 @@ class RecurrentEncoder(Encoder):
     input_dropout, dropout, output_dropout: before, between (one value or L - 1 of them) and after the layers; `locked`
                    draws their masks once per sequence.
     recurrent_dropout, zoneout, weight_drop: inside each recurrence (`layers/dropout.py`).
+    pyramid:       each layer after the first reads pairs of steps (`layers/stacked.py`): for speech.
     engine:        `auto`, `fused`, `aten`, `native` or `loop`.
     """
 
@@ -60,6 +61,7 @@ class RecurrentEncoder(Encoder):
         recurrent_dropout: Fraction = 0.0,
         zoneout: Fraction | Sequence[Fraction] = 0.0,
         weight_drop: Fraction = 0.0,
+        pyramid: bool = False,
         engine: EngineName = "auto",
     ) -> None:
         super().__init__()
@@ -86,10 +88,10 @@ class RecurrentEncoder(Encoder):
                 raise UserError(
                     f"{type(forwards).__name__} gives maps, expected a cell over vectors: use it as a layer"
                 )
-            width = layers[-1].output_size
+            width = layers[-1].output_size * (2 if pyramid and len(layers) < len(sizes) else 1)
         self.input_dropout = make_dropout(input_dropout, locked)
         self.output_dropout = make_dropout(output_dropout, locked)
-        self.stack = Stacked(layers, dropout, activation, residual, layer_norm, locked)
+        self.stack = Stacked(layers, dropout, activation, residual, layer_norm, locked, pyramid)
         self.output_size = width
         self.causal = self.stateful = not bidirectional
         self.final_size = forwards.output_shape[0] * (2 if bidirectional and not combined else 1)
@@ -101,6 +103,8 @@ class RecurrentEncoder(Encoder):
         outputs, layers = self.stack.directions(x, mask, state)
         final = tuple(tuple(run.state for run in runs) for runs in layers)
         last = [run.last for run in layers[-1]]
+        if self.stack.pyramid:
+            mask = mask[:, :: 2 ** (len(layers) - 1)]
         return Encoded(self.output_dropout(outputs), mask, final, last[0] if len(last) == 1 else torch.cat(last, -1))
 
     def engines(self, x: Tensor) -> list[str]:
@@ -112,7 +116,8 @@ class RecurrentEncoder(Encoder):
                 noise = drawn.draw(direction.cell, x, training=True) if drawn else None
                 like = torch.empty(1, 1, 1, device=x.device) if isinstance(direction.cell, CombinedCell) else x
                 names.append(choose(direction.engine, direction.cell, like, noise).name)
-            x = torch.empty(1, 1, int(layer.output_size), device=x.device)  # type: ignore[arg-type]
+            width = int(layer.output_size) * (2 if self.stack.pyramid else 1)  # type: ignore[arg-type]
+            x = torch.empty(1, 1, width, device=x.device)
         return names
 
 

@@ -82,7 +82,12 @@ class SequenceWriter(ReadsOldNames, ABC):
         sampled: the probability that the decoder reads a symbol drawn from the model instead of the target (scheduled
                  sampling, Bengio et al. 2015).
         """
-        source = self.encode(inputs, mask)
+        return self.decoded(self.encode(inputs, mask), targets, target_mask, sampled)
+
+    def decoded(
+        self, source: Source, targets: Int[Tensor, "B T"], target_mask: Bool[Tensor, "B T"], sampled: float = 0.0
+    ) -> DecoderOutput:
+        """As `forward`, from the decoder's source."""
         shifted = torch.cat([torch.full_like(targets[:, :1], BOS), targets[:, :-1]], 1)
         if sampled > 0 and targets.shape[1] > 1:
             return self._sampling(source, shifted, sampled)

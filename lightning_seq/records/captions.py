@@ -15,6 +15,9 @@ from lightning_seq.records.pictures import LONGEST_TEXT, Grid, check_weights, ch
 
 MOST_PICTURES, MOST_EPOCHS, MOST_WORDS, MOST_REFERENCES, MOST_THINGS = 6, 12, 30, 5, 20
 
+TRAINED_ENCODER = "nearest picture by the trained encoder"
+"""The name of a baseline that each run has of its own."""
+
 Box = tuple[float, float, float, float]
 
 

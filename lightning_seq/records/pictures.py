@@ -22,9 +22,11 @@ Grid = tuple[int, int]
 """Rows and columns of the places."""
 
 
-def checked_png(text: str) -> str:
-    """Raises ValueError for anything but a small PNG file in base64."""
-    if not _BASE64.fullmatch(text) or not all(1 <= side <= LARGEST_SIDE for side in picture_size(text)):
+def checked_png(text: str, largest: tuple[int, int] = (LARGEST_SIDE, LARGEST_SIDE)) -> str:
+    """largest: width and height in pixels. Raises ValueError for anything but a small PNG file in base64."""
+    if not _BASE64.fullmatch(text) or any(
+        not 1 <= side <= most for side, most in zip(picture_size(text), largest, strict=True)
+    ):
         raise ValueError("expected a small PNG file in base64")
     return text
 
@@ -62,7 +64,7 @@ def pooled(weights: np.ndarray, grid: Grid) -> np.ndarray:
         np.eye(most)[np.arange(count) * most // count] for count, most in zip(grid, smaller(grid), strict=True)
     )
     joined = np.einsum("trc,ra,cb->tab", weights.reshape(-1, *grid), rows, columns)
-    return joined.reshape(len(weights), -1)
+    return joined.reshape(len(weights), smaller(grid)[0] * smaller(grid)[1])
 
 
 def map_rows(weights: np.ndarray, grid: Grid) -> tuple[str, ...]:

@@ -1,4 +1,5 @@
-"""test_questions.json: questions about test pictures, with the answers and the attention of each look."""
+"""questions.json: answers to questions about pictures by epoch; test_questions.json: those to questions about test
+pictures; both with the attention of each look."""
 
 from __future__ import annotations
 
@@ -8,9 +9,63 @@ from typing import Annotated, Self
 
 from lightning_seq.files import Plain
 from lightning_seq.records.json_record import JsonRecord, Key
+from lightning_seq.records.numbers import thin
 from lightning_seq.records.pictures import LONGEST_TEXT, Grid, check_weights, checked_grid, checked_png
 
 MOST_QUESTIONS, MOST_LOOKS, MOST_KINDS = 60, 8, 30
+MOST_WATCHED, MOST_EPOCHS = 4, 12
+
+
+@dataclass(frozen=True)
+class EpochAnswer(JsonRecord):
+    """The likeliest answer after an epoch, with its probability. weights: see `AskedQuestion`."""
+
+    epoch: int
+    answer: str
+    probability: float
+    weights: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class WatchedQuestion(JsonRecord):
+    """A question about a validation picture. number: its row in the split; target: the true answer."""
+
+    number: Annotated[int, Key("id")]
+    png: str
+    question: str
+    target: str
+    answers: tuple[EpochAnswer, ...]
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Plain]) -> Self:
+        """Of answers of many epochs `MOST_EPOCHS` are kept. Raises one of `files.DAMAGE` for another form."""
+        read = super().from_plain({**plain, "answers": thin(list(plain["answers"]), MOST_EPOCHS)})
+        answers = (
+            replace(one, answer=one.answer[:LONGEST_TEXT], weights=one.weights[:MOST_LOOKS]) for one in read.answers
+        )
+        return replace(
+            read,
+            png=checked_png(read.png),
+            question=read.question[:LONGEST_TEXT],
+            target=read.target[:LONGEST_TEXT],
+            answers=tuple(answers),
+        )
+
+
+@dataclass(frozen=True)
+class WatchedQuestions(JsonRecord):
+    """A `questions.json`. grid: None without attention."""
+
+    grid: Grid | None
+    questions: tuple[WatchedQuestion, ...]
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Plain]) -> Self:
+        """Of many questions the first `MOST_WATCHED` are kept. Raises one of `files.DAMAGE` for another form."""
+        grid = checked_grid(plain["grid"])
+        read = tuple(map(WatchedQuestion.from_plain, plain["questions"][:MOST_WATCHED]))
+        check_weights((row for one in read for answer in one.answers for row in answer.weights), grid)
+        return cls(grid, read)
 
 
 @dataclass(frozen=True)

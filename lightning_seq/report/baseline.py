@@ -6,19 +6,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
+from lightning_seq.printable import number_of
+from lightning_seq.records.captions import TRAINED_ENCODER
 from lightning_seq.records.record import Record
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """name: in words, such as "majority class". metrics: by name, on the test split."""
+    """name: in words, such as "majority class". metrics: by name, on the test split. runs: of which they are the mean,
+    if each run has its own; 0 for a predictor that is not trained."""
 
     name: str
     metrics: dict[str, float]
+    runs: int = 0
 
     @property
     def label(self) -> str:
-        return f"{self.name} (not trained)"
+        return f"{self.name} (mean of {number_of(self.runs, 'run')})" if self.runs else f"{self.name} (not trained)"
 
 
 def shared_baseline(records: Sequence[Record]) -> Baseline | None:
@@ -30,11 +34,16 @@ def shared_baseline(records: Sequence[Record]) -> Baseline | None:
 
 
 def further_baselines(records: Sequence[Record]) -> tuple[Baseline, ...]:
-    """As `shared_baseline`, each further one of the finished runs that have it."""
+    """As `shared_baseline`, each further one of the finished runs that have it; the mean over runs of one that each run
+    has of its own."""
     made = []
     for name in dict.fromkeys(name for record in records for name in record.further_baselines):
         done = [record for record in records if record.status == "done" and name in record.further_baselines]
-        if metrics := _shared(done, [record.further_baselines[name] for record in done]):
+        if name == TRAINED_ENCODER and done:
+            own = [record.further_baselines[name] for record in done]
+            known = [metric for metric in own[0] if all(metric in other for other in own)]
+            made.append(Baseline(name, {metric: fmean(other[metric] for other in own) for metric in known}, len(own)))
+        elif metrics := _shared(done, [record.further_baselines[name] for record in done]):
             made.append(Baseline(name, metrics))
     return tuple(made)
 

@@ -82,6 +82,9 @@ def _reader(name: str, record: Record) -> Callable[[Path], Scored | None] | None
         nats, bits = (number(record.metrics.get(f"test/{metric}")) for metric in ("loss", "bits_per_character"))
         factor = bits / nats if name == "bits_per_character" and bits and nats else 1.0
         return lambda path: _of_text(path, "right" if name == "accuracy" else "loss", factor)
+    if name in ("wer", "cer"):
+        errors, sizes = ("word_errors", "words") if name == "wer" else ("character_errors", "characters")
+        return lambda path: _rate(path, errors, sizes)
     if record.task == "captioning":
         return (lambda path: _column(path, name)) if name in ("cider", "exact_match", "loss") else None
     if record.task == "visual_dialog":
@@ -93,6 +96,8 @@ def _reader(name: str, record: Record) -> Callable[[Path], Scored | None] | None
         return lambda path: _right(path, strip=name == "exact_match", lower=lower)
     if (name == "loss" and record.task in ("classification", "bits", "regression")) or name == "mse":
         return lambda path: _column(path, "loss")
+    if name == "rmse":
+        return _rmse
     if name == "vqa_accuracy":
         return lambda path: _column(path, name)
     if name == "success":
@@ -104,6 +109,15 @@ def _reader(name: str, record: Record) -> Callable[[Path], Scored | None] | None
     if name == "bleu":
         return lambda path: _bleu(path, _signature(record))
     return None
+
+
+def _rate(path: Path, errors: str, sizes: str) -> Scored | None:
+    """Each example's part of the errors of all over the sizes of all, so that their mean is this rate."""
+    table = read_columns(path, EXAMPLE, errors, sizes)
+    if table is None:
+        return None
+    made, of = (table[column].to_numpy().astype(float) for column in (errors, sizes))
+    return _by_id(table[EXAMPLE].to_numpy(), made * len(made) / max(of.sum(), 1))
 
 
 def _signature(record: Record) -> str:
@@ -135,12 +149,29 @@ def _column(path: Path, name: str) -> Scored | None:
     return None if table is None else _by_id(table[EXAMPLE].to_numpy(), table[name].to_numpy())
 
 
+def _known(scored: Scored | None) -> Scored | None:
+    """Without examples that have no score (NaN)."""
+    return None if scored is None else (scored[0][known := np.isfinite(scored[1])], scored[1][known])
+
+
+def _rmse(path: Path) -> Scored | None:
+    """The root of a mean, whose parts by id are pseudo-values."""
+    scored = _column(path, "loss")
+    if scored is None or len(scored[0]) < 2:
+        return None
+    ids, squares = scored
+    without = np.sqrt(np.maximum(squares.sum() - squares, 0) / (len(ids) - 1))
+    return ids, _pseudo_values(float(np.sqrt(squares.mean())), without)
+
+
 def _of_ranks(name: str) -> Callable[[Path], Scored | None] | None:
     """A metric of the ranks of right answers, or of written answers."""
     if name == "loss":
         return lambda path: _column(path, name)
     if name == "exact_match":
         return lambda path: _right(path, strip=False, lower=False)
+    if name == "ndcg":
+        return lambda path: _known(_column(path, name))
     most = name.removeprefix("recall_at_")
     if name not in ("mrr", "mean_rank") and not (most != name and most.isdecimal()):
         return None

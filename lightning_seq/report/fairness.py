@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from lightning_seq.records.numbers import number
 from lightning_seq.records.record import Record
@@ -12,6 +12,8 @@ from lightning_seq.report.machine import BUSY, cpu_share
 from lightning_seq.report.seed_draws import drawn, in_words
 from lightning_seq.report.verdict import ALIKE, listed, rounded
 
+TOTALS_ALIKE = 0.1
+"""All parameters of labels with equal recurrences are alike if they differ by at most this share."""
 SEEDS = "drawn by seeds"
 """The condition that `vary` adds."""
 
@@ -53,18 +55,27 @@ def _seeds(records: Sequence[Record]) -> list[Agreement]:
 
 
 def _size(records: Sequence[Record]) -> Agreement:
+    """The size of the recurrence; where it is equal and the number of all parameters is not, the latter."""
     sized = {record.label: record.parameters for record in records if record.parameters}
-    part = "recurrent parameters"
-    sizes = {label: counts.get("recurrent", 0) for label, counts in sized.items()}
+    sizes, part = {label: counts.get("recurrent", 0) for label, counts in sized.items()}, "recurrent parameters"
     if not all(sizes.values()):
         part = "parameters without the embedding"
         sizes = {label: counts.get("total", 0) - counts.get("embedding", 0) for label, counts in sized.items()}
+    totals = {label: counts.get("total", 0) for label, counts in sized.items()}
+    equal = _apart(sizes) <= ALIKE
+    if equal and _apart(totals) > TOTALS_ALIKE:
+        part, sizes, equal = "parameters in all", totals, False
     values: dict[str, list[str]] = {}
     for label, size in sorted(sizes.items(), key=lambda item: item[1]):
         values.setdefault(rounded(size), []).append(label)
-    widest = max(sizes.values(), default=0)
-    equal = widest - min(sizes.values()) <= ALIKE * widest if len(sizes) > 1 else None
-    return Agreement("size", part, equal, {value: tuple(labels) for value, labels in values.items()}, ())
+    named = {value: tuple(labels) for value, labels in values.items()}
+    return Agreement("size", part, equal if len(sizes) > 1 else None, named, ())
+
+
+def _apart(sizes: Mapping[str, int]) -> float:
+    """How much less the least of them is than the largest, as a share of it."""
+    largest = max(sizes.values(), default=0)
+    return (largest - min(sizes.values())) / largest if largest else 0.0
 
 
 def _tuned(records: Sequence[Record], tuned: Collection[str]) -> Agreement:

@@ -12,7 +12,7 @@ _FIRST = {
     "language_modelling": ("perplexity", "bits_per_character"),
     "sequences_of_sets": ("nll",),
     "bits": ("exact_match", "bits_correct", "loss"),
-    "regression": ("success", "mse", "mae"),
+    "regression": ("success", "rmse", "mse", "mae", "phm08"),
     "forecasting": (
         "mase", "owa", "smape", "crps", "rmse", "mae", "wql", "coverage", "width", "msis", "mse", "flat", "loss",
     ),
@@ -21,14 +21,18 @@ _FIRST = {
         "cider", "bleu", "chrf", "rouge_l", "exact_match", "accuracy", "pointing", "on_target", "uniform", "commonest",
         "distinct", "seen",
     ),
+    "speech_recognition": (
+        "wer", "cer", "sentence_error_rate", "on_target", "substitutions", "deletions", "insertions", "loss",
+    ),
     "visual_questions": (
         "accuracy", "vqa_accuracy", "accuracy_choices", "mrr", "unknown_answers", "accuracy_shuffled",
     ),
-    "visual_dialog": ("mrr", "recall_at_1", "recall_at_5", "recall_at_10", "mean_rank", "exact_match", "loss"),
+    "visual_dialog": ("mrr", "ndcg", "recall_at_1", "recall_at_5", "recall_at_10", "mean_rank", "exact_match", "loss"),
 }  # fmt: skip
 """By task, from the most important metric down; tags that mark no spans have no `f1`."""
 
 _LED = {
+    "speech_recognition": ("cer", "loss"),
     "sequence_to_sequence": ("exact_match", "chrf"), "captioning": ("exact_match",), "visual_dialog": ("exact_match",),
 }  # fmt: skip
 """By task, the metrics that lead where they chose the weights."""
@@ -39,18 +43,19 @@ _CORPUS_SCORES = {"bleu": "BLEU", "chrf": "chrF"}
 _PERCENTAGES = frozenset(("bleu", "bleu_1", "bleu_2", "bleu_3", "chrf"))
 
 _LOWER_IS_BETTER = frozenset((
-    "loss", "perplexity", "bits_per_character", "nll", "error", "mse", "mae", "rmse", "brier", "ece", "rank", "seconds",
-    "mase", "smape", "owa", "crps", "wql", "width", "msis",
+    "loss", "perplexity", "bits_per_character", "nll", "error", "mse", "mae", "rmse", "phm08", "brier", "ece", "rank",
+    "seconds", "mase", "smape", "owa", "crps", "wql", "width", "msis", "wer", "cer", "substitutions", "deletions",
+    "insertions",
 ))  # fmt: skip
 """Whole names, or parts between underscores."""
 
 _SHARES = frozenset((
-    "accuracy", "f1", "precision", "recall", "match", "correct", "success", "rouge", "distinct", "seen", "pointing",
-    "target", "uniform", "mrr",
+    "accuracy", "f1", "precision", "recall", "match", "correct", "success", "rouge", "edit", "distinct", "seen",
+    "pointing", "target", "uniform", "mrr", "ndcg",
 ))  # fmt: skip
 """Parts between underscores of names that go from 0 to 1."""
 
-_SHARES_TO_LOWER = frozenset(("commonest", "unknown_answers", "flat"))
+_SHARES_TO_LOWER = frozenset(("commonest", "unknown_answers", "flat", "sentence_error_rate"))
 """Whole names that go from 0 to 1, of which the lower is better."""
 
 _MEANING = {
@@ -58,7 +63,16 @@ _MEANING = {
     ("bits", "bits_correct"): "share of the bits that count",
     ("bits", "loss"): "nats per step, summed over the bits of a step",
     ("regression", "success"): "share of the sequences with an error below task.tolerance",
-    ("regression", "mse"): "squared error, a mean over all sequences",
+    ("regression", "mse"): "squared error, a mean over all sequences or steps",
+    ("regression", "rmse"): "root of the mean squared error, in the units of the data",
+    ("regression", "phm08"): (
+        "sum over the test set; a life that is predicted too long costs more than one too short (Saxena et al. 2008)"
+    ),
+    ("tagging", "edit"): "1 - the edit distance of the orders of segments / the longer one (Lea et al. 2017)",
+    (
+        "tagging",
+        "f1_50",
+    ): "of segments whose overlap (intersection over union) is at least 0.5; f1_10, f1_25: 0.1, 0.25",
     ("forecasting", "mase"): (
         "absolute error over that of seasonal naive before the test part, a mean over all values that are there "
         "(Hyndman & Koehler 2006)"
@@ -103,6 +117,13 @@ _MEANING = {
     ("captioning", "commonest"): "share of the pictures that have the most frequent caption",
     ("captioning", "distinct"): "different captions, as a share of the pictures",
     ("captioning", "seen"): "share of the captions that the train split has",
+    ("speech_recognition", "wer"): (
+        "word error rate: substituted, deleted and inserted words of all utterances over the words of all references"
+    ),
+    ("speech_recognition", "cer"): "character error rate, the same of characters, spaces counted",
+    ("speech_recognition", "sentence_error_rate"): "share of the utterances with an error",
+    ("speech_recognition", "on_target"): "share of the right symbols whose spike is in the frames of the symbol",
+    ("speech_recognition", "loss"): "nats per symbol of -log P(transcript), the end counted",
     ("visual_questions", "accuracy"): (
         "share of the questions that are rightly answered; accuracy_KIND: of one kind of question"
     ),
@@ -123,6 +144,10 @@ _MEANING = {
     ("visual_dialog", "mrr"): (
         "mean reciprocal rank of the right answer among the candidates of its turn (Das et al. 2017); mrr_turn_N: of "
         "the Nth turns"
+    ),
+    ("visual_dialog", "ndcg"): (
+        "normalised discounted cumulative gain of the candidates' relevances, of the turns that have them (VisDial's "
+        "dense annotations)"
     ),
     ("visual_dialog", "recall_at_1"): "share of the turns whose right answer is the first; at_5: one of the first five",
     ("visual_dialog", "mean_rank"): "of the right answer, 1 for the first",

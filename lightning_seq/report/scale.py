@@ -97,6 +97,8 @@ def scale(metric: str, rope: float | None = None, level: float = ALPHA) -> Scale
         return Scale("points", lower, 100.0, (0.0, 1.0), 0.005 if rope is None else rope, level=level)
     if is_percentage(metric):
         return Scale("points", lower, limits=(0.0, 100.0), rope=0.5 if rope is None else rope, level=level)
+    if name in ("wer", "cer"):
+        return Scale("points", lower, 100.0, rope=rope or 0.0, level=level)
     if name == "cider":
         return Scale("in CIDEr", limits=(0.0, 10.0), rope=rope or 0.0, level=level)
     return Scale(f"in {name}", lower, rope=rope or 0.0, level=level)

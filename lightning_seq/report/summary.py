@@ -21,6 +21,7 @@ from lightning_seq.report.chosen import choices as find_choices
 from lightning_seq.report.fairness import fairness, unequal
 from lightning_seq.report.headline import conventions, importance, lower_is_better, rank
 from lightning_seq.report.machine import shared_machine
+from lightning_seq.report.order_gain import order_gains
 from lightning_seq.report.over_data_sets import DataSet, OverDataSets, over_data_sets
 from lightning_seq.report.reading import Reading, Rope
 from lightning_seq.report.scale import check_rope
@@ -309,6 +310,7 @@ def _group(runs: list[tuple[Path, Record]], headline: str | None, reading: Readi
     conditions = tuple(fairness(records, tunings_in(run.parent for run, _ in runs)[0]))
     if verdict.pairs and (differences := unequal(conditions)):
         verdict = replace(verdict, sentences=(differences, *verdict.sentences))
+    verdict = replace(verdict, sentences=(*verdict.sentences, *order_gains(records, verdict)))
     return Group(
         task=records[0].task,
         data=records[0].data,

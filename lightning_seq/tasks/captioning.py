@@ -39,12 +39,12 @@ class Captioning(SequenceToSequence):
 
     reinforce: Reinforce
     expected_likelihood: Tensor
-    """The baseline of hard attention, a moving mean of log p(caption) over all ranks."""
+    """The baseline of hard attention, a moving mean of log p(word) over all ranks; NaN before the first batch."""
 
     def add_metrics(self) -> None:
         super().add_metrics()
         self.reinforce = Reinforce()
-        self.register_buffer("expected_likelihood", torch.zeros(()))
+        self.register_buffer("expected_likelihood", torch.tensor(torch.nan))
         self.pointing = Pointing() if self.model.decoder.attention is not None else None
         self._has_boxes = False
 
@@ -57,12 +57,14 @@ class Captioning(SequenceToSequence):
             return total
         scores = self.model.softmax.log_probabilities(output.hidden.flatten(0, 1))
         likelihood = scores.gather(1, batch.targets.flatten()[:, None]).view_as(batch.targets)
-        mask, old = batch.target_mask, self.expected_likelihood.clone()
-        sums = torch.stack([(likelihood.detach() * mask).sum(), mask.any(1).sum().to(likelihood.dtype)])
+        mask = batch.target_mask
+        sums = torch.stack([(likelihood.detach() * mask).sum(), mask.sum().to(likelihood.dtype)])
         sums = sums if self.world == 1 else self.trainer.strategy.reduce(sums, reduce_op="sum")
-        decay = self.reinforce.decay
-        self.expected_likelihood.copy_(decay * old + (1 - decay) * sums[0] / sums[1].clamp(min=1))
-        return total + self.reinforce.loss(likelihood, output.chosen, output.weights, mask, old)
+        decay, mean = self.reinforce.decay, sums[0] / sums[1].clamp(min=1)
+        old = torch.where(self.expected_likelihood.isnan(), mean, self.expected_likelihood)
+        self.expected_likelihood.copy_(decay * old + (1 - decay) * mean)
+        later = not self.model.decoder.is_parallel
+        return total + self.reinforce.loss(likelihood, output.chosen, output.weights, mask, old, later)
 
     def look(self, weights: Tensor, batch: Batch) -> None:
         super().look(weights, batch)

@@ -35,12 +35,14 @@ class SequenceClassification(Task):
     other:           with `ranking`, the class whose score is always 0 (`models/artificial_class.py`); None without one.
     relations:       the names of the classes if they are directed relations (see `RelationF1`).
     full_predictions: whether `predictions` has the scores of all classes.
+    early:           shares of the steps of a sequence after which a test asks for the class too.
     optimizer, monitor, log_every: see `Task`.
 
     Logged: `train/loss`, and `loss accuracy macro_f1` (with relations also `relation_f1`) under `val/` and `test/`.
     Losses are means per example, in nats; the ranking loss is no likelihood.
     After a test `predictions` is `[N, 4]` float64, a row per example: id, target, prediction, loss; sorted by id. With
-    `full_predictions` `[N, 4 + C]`: then the probability of each class, or its score under the ranking loss.
+    `full_predictions` `[N, 4 + C]`: then the probability of each class, or its score under the ranking loss. With
+    `early` the class after each share follows the loss.
     """
 
     MONITORS: ClassVar = {"val/accuracy": "max", "val/macro_f1": "max", "val/relation_f1": "max", "val/loss": "min"}
@@ -58,6 +60,7 @@ class SequenceClassification(Task):
         other: int | None = None,
         relations: Sequence[str] | None = None,
         full_predictions: bool = False,
+        early: Sequence[float] = (),
         monitor: str = "val/accuracy",
         log_every: int = 20,
     ) -> None:
@@ -72,7 +75,7 @@ class SequenceClassification(Task):
             raise UserError(
                 "task.monitor is val/relation_f1, and these classes are no directed relations, as Cause-Effect(e1,e2)"
             )
-        self.label_smoothing, self.full_predictions = label_smoothing, full_predictions
+        self.label_smoothing, self.full_predictions, self.early = label_smoothing, full_predictions, tuple(early)
         self.ranks, self.ranking, self.other = loss == "ranking", dict(ranking or {}), other
         self.register_buffer("class_weights", class_weights, persistent=False)
         self.val_metrics, self.test_metrics = classification_metrics(classes), classification_metrics(classes)
@@ -96,8 +99,11 @@ class SequenceClassification(Task):
 
     def look(self, scores: Tensor, batch: Batch) -> Sequence[Tensor]:
         """Update further metrics of a test, and return further columns `[N]` of `predictions`, which follow the
-        loss."""
-        return ()
+        loss: with `early`, the class after each of these shares of the steps."""
+        lengths, steps = batch.mask.sum(1), torch.arange(batch.mask.shape[1], device=batch.mask.device)
+        read = ((share * lengths).ceil().clamp(min=1) for share in self.early)
+        classes = (self.model(batch.inputs, steps < count[:, None]).argmax(-1) for count in read)
+        return [of_all[batch.target_mask] for of_all in classes]
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         scores = self.scores(batch)

@@ -57,7 +57,7 @@ class SequenceToSequence(Task):
     MONITORS: ClassVar[Mapping[str, str]] = dict.fromkeys(("val/loss", "val/perplexity"), "min") | dict.fromkeys(
         ("val/accuracy", "val/bleu", "val/chrf", "val/exact_match"), "max"
     )
-    MEANS: ClassVar = ("loss", "accuracy")
+    MEANS: ClassVar[tuple[str, ...]] = ("loss", "accuracy")
     model: SequenceWriter
 
     def __init__(
@@ -110,13 +110,13 @@ class SequenceToSequence(Task):
 
     def forward(self, inputs: Tensor, mask: Tensor) -> list[list[Hypothesis]]:
         """Ids `[B, S]` and their mask to the beam search's hypotheses for each sentence, the best first."""
-        return self._beam(self._stepper(inputs, mask), mask)
+        return self._beam(inputs, mask)
 
-    def _beam(self, stepper: StepwiseModel, mask: Tensor) -> list[list[Hypothesis]]:
-        return beam_search(stepper, self.limits(mask), self.beam, source_lengths=mask.sum(1))
+    def _beam(self, inputs: Tensor, mask: Tensor) -> list[list[Hypothesis]]:
+        return beam_search(self._stepper(inputs, mask), self.limits(mask), self.beam, source_lengths=mask.sum(1))
 
-    def _greedy(self, stepper: StepwiseModel, mask: Tensor) -> list[list[Hypothesis]]:
-        return [[hypothesis] for hypothesis in greedy(stepper, self.limits(mask))]
+    def _greedy(self, inputs: Tensor, mask: Tensor) -> list[list[Hypothesis]]:
+        return [[hypothesis] for hypothesis in greedy(self._stepper(inputs, mask), self.limits(mask))]
 
     def _stepper(self, inputs: Tensor, mask: Tensor) -> StepwiseModel:
         return Translator.of(self.model, inputs, mask)
@@ -199,7 +199,7 @@ class SequenceToSequence(Task):
         return output.weights, hits
 
     def _write(
-        self, batch: Batch, search: Callable[[StepwiseModel, Tensor], list[list[Hypothesis]]]
+        self, batch: Batch, search: Callable[[Tensor, Tensor], list[list[Hypothesis]]]
     ) -> list[tuple[int, Hypothesis]]:
         """Keep the output as rows (sentence, position, symbol), which ranks can gather.
 
@@ -208,7 +208,7 @@ class SequenceToSequence(Task):
         real = batch.target_mask.any(1)
         if not bool(real.any()):
             return []
-        beams = search(self._stepper(batch.inputs[real], batch.mask[real]), batch.mask[real])
+        beams = search(batch.inputs[real], batch.mask[real])
         best = [(number, hypotheses[0]) for number, hypotheses in zip(batch.ids[real].tolist(), beams, strict=True)]
         rows = [(number, place, token) for number, one in best for place, token in enumerate(one.tokens)]
         self._rows.append(torch.tensor(rows, dtype=torch.int64).reshape(-1, 3))

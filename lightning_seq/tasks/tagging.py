@@ -11,6 +11,7 @@ from torchmetrics.classification import MulticlassAccuracy
 
 from lightning_seq.errors import UserError
 from lightning_seq.losses.cross_entropy import cross_entropy_sum
+from lightning_seq.metrics.segments import SegmentScores
 from lightning_seq.metrics.tagging import TaggingMetrics
 from lightning_seq.models.tagger import Tagger
 from lightning_seq.spec import NOT_COUNTED, Batch
@@ -27,11 +28,12 @@ class Tagging(Task):
     intents:       the names of the classes of whole sentences, if the model has a head for them.
     intent_weight: of the intents' cross-entropy relative to that of the tags; at 1 an intent counts as one more tag.
     full_predictions: whether `predictions` has the probabilities of all tags.
+    segments:      whether runs of equal tags are scored, as for frames of video: see `SegmentScores`.
     optimizer, monitor, log_every: see `Task`.
 
     Logged: `train/loss`, and under `val/` and `test/`: `loss accuracy macro_f1`, for tags of spans
-    `f1 precision recall`, with intents `intent_accuracy`. Losses, that of the intents included, are in nats per token
-    that counts: the sum over all sentences, divided by all such tokens.
+    `f1 precision recall`, of segments `edit f1_10 f1_25 f1_50`, with intents `intent_accuracy`. Losses, that of the
+    intents included, are in nats per token that counts: the sum over all sentences, divided by all such tokens.
     After a test `predictions` is `[N, 5]` float64, a row per token: sentence, position, target (-1 if it does not
     count), prediction, loss; in the order of the sentences. The loss is -log of the probability of the token's tag
     over all tags of its neighbours, which for a CRF is its marginal. With `full_predictions` `[N, 5 + C]`: then this
@@ -51,6 +53,7 @@ class Tagging(Task):
         intents: Sequence[str] = (),
         intent_weight: Weight = 1.0,
         full_predictions: bool = False,
+        segments: bool = False,
         monitor: str = "val/accuracy",
         log_every: int = 20,
     ) -> None:
@@ -58,6 +61,7 @@ class Tagging(Task):
         self.val_metrics, self.test_metrics = TaggingMetrics(tags, scheme), TaggingMetrics(tags, scheme)
         if monitor == "val/f1" and self.val_metrics.spans is None:
             raise UserError("task.monitor is val/f1, and these tags mark no spans: use val/accuracy or val/loss")
+        self.val_segments, self.test_segments = (SegmentScores() if segments else None for _ in range(2))
         if intent_weight < 0:
             raise UserError(f"task.intent_weight is {intent_weight}, expected at least 0")
         self.intent_weight, self.full_predictions = intent_weight, full_predictions
@@ -98,6 +102,8 @@ class Tagging(Task):
         counted = int(counts.sum())
         if counted:
             metrics.update(tags, batch.targets, counts)
+            if (segments := self._segments(split)) is not None:
+                segments.update(tags, batch.targets, counts)
             # As many values as tokens: torchmetrics drops the weights of a mean that lets NaN pass.
             self.means(split).update(loss=(self._loss_sum(batch, scores, intent_scores) / counted).expand(counted))
         if intent_scores is not None and intent_accuracy is not None:
@@ -129,10 +135,16 @@ class Tagging(Task):
         logged = {**means, "accuracy": values["accuracy"], "macro_f1": values["macro_f1"]}
         if metrics.spans is not None:
             logged |= {name: values[f"span_{name}"] for name in ("f1", "precision", "recall")}
+        if (segments := self._segments(split)) is not None:
+            logged |= segments.compute()
+            segments.reset()
         if intent_accuracy is not None:
             logged["intent_accuracy"] = intent_accuracy.compute()
             intent_accuracy.reset()
         return logged
+
+    def _segments(self, split: str) -> SegmentScores | None:
+        return self.val_segments if split == "val" else self.test_segments
 
     def in_order(self, rows: Tensor) -> Tensor:
         return in_order(rows)

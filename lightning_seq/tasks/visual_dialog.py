@@ -12,12 +12,12 @@ from torch.nn import functional
 from lightning_seq.errors import UserError
 from lightning_seq.metrics.by_kind import AccuracyByKind
 from lightning_seq.metrics.means import Means
-from lightning_seq.metrics.ranks import Ranks, ranks, right_places
+from lightning_seq.metrics.ranks import Ranks, ndcg, ranks, right_places
 from lightning_seq.models.dialog_answerer import DialogAnswerer
 from lightning_seq.models.search import greedy
 from lightning_seq.models.translator import Translator
 from lightning_seq.models.vector_writer import one_step
-from lightning_seq.spec import ANSWERS, CANDIDATES, HISTORY, KINDS, PICTURES, TURNS, Batch
+from lightning_seq.spec import ANSWERS, CANDIDATES, HISTORY, KINDS, PICTURES, RELEVANCES, TURNS, Batch
 from lightning_seq.tasks.schedule import MakeOptimizer, Schedule
 from lightning_seq.tasks.task import Task
 from lightning_seq.text.vocabulary import PAD
@@ -33,6 +33,7 @@ class VisualDialog(Task):
     model:           see `DialogAnswerer`.
     candidates:      the most candidates of a turn; 0 for data without.
     turns:           of the longest dialog.
+    relevances:      whether candidates of test turns have relevances.
     kinds:           the names of the kinds of questions, by number; measured in a test if there are several.
     label_smoothing: see `losses/linear_cross_entropy.py`; in training alone.
     answer_length:   the most words of a written answer.
@@ -41,12 +42,12 @@ class VisualDialog(Task):
 
     Logged: `train/loss`, and under `val/` and `test/`: `loss` (nats per answer); with candidates `mrr recall_at_1
     recall_at_5 recall_at_10 mean_rank`; of written answers `exact_match`, greedily written. Under `test/` also
-    `mrr_turn_N` for each turn, and `accuracy_KIND`, the share of a kind's questions whose answer is ranked first, or
-    written.
+    `mrr_turn_N` for each turn, `ndcg` (see `metrics.ranks`) if candidates have relevances, and `accuracy_KIND`, the
+    share of a kind's questions whose answer is ranked first, or written.
 
-    After a test `predictions` is `[N, 5]` float64, a row per turn: id, loss, rank of the right answer (0 without
-    candidates), place of the best candidate (-1 without), and whether the answer is right; `written` holds the tokens
-    of the written answers by id, and `scores` those of the candidates by id.
+    After a test `predictions` is `[N, 6]` float64, a row per turn: id, loss, rank of the right answer (0 without
+    candidates), place of the best candidate (-1 without), whether the answer is right, and its NDCG (NaN without);
+    `written` holds the tokens of the written answers by id, and `scores` those of the candidates by id.
     """
 
     MONITORS: ClassVar = dict.fromkeys(("val/loss", "val/mean_rank"), "min") | dict.fromkeys(
@@ -61,6 +62,7 @@ class VisualDialog(Task):
         schedule: Schedule | None = None,
         candidates: int = 0,
         turns: int = 1,
+        relevances: bool = False,
         kinds: Sequence[str] = (),
         label_smoothing: Fraction = 0.0,
         answer_length: Annotated[int, Range(1, 1000)] = 20,
@@ -83,6 +85,7 @@ class VisualDialog(Task):
         self.answer_length, self.full_predictions = answer_length, full_predictions
         self.val_ranks, self.test_ranks = (Ranks(candidates, turns) if candidates else None for _ in range(2))
         self.val_exact, self.test_exact = (Means("exact_match") if model.writer is not None else None for _ in range(2))
+        self.test_gain = Means("ndcg") if relevances else None
         self.by_kind = AccuracyByKind(kinds) if len(kinds) > 1 else None
         self.written: dict[int, list[int]] = {}
         self.scores: dict[int, list[float]] = {}
@@ -148,13 +151,16 @@ class VisualDialog(Task):
         context, ids = self._context(batch), batch.ids[counts]
         rank, best = torch.zeros_like(ids), torch.full_like(ids, -1)
         metric = self.val_ranks if split == "val" else self.test_ranks
-        right = losses = None
+        right, losses, gain = None, None, torch.full_like(ids, torch.nan, dtype=torch.float64)
         if metric is not None:
             scores, place, real = (part[counts] for part in self._of_candidates(context, batch))
             rank, best = ranks(scores, place, real), scores.argmax(1)
             metric.update(rank, batch.extra[TURNS][counts])
             right = rank == 1
             losses = -functional.log_softmax(scores.float(), -1).gather(1, place[:, None])[:, 0]
+            if split == "test" and self.test_gain is not None:
+                gain = ndcg(scores, batch.extra[RELEVANCES][counts], real)
+                self.test_gain.update(ndcg=gain[gain.isfinite()])
             if split == "test" and self.full_predictions:
                 self._scores.append(torch.cat([ids.double()[:, None], scores.double()], 1))
         if self.model.writer is not None:
@@ -168,7 +174,7 @@ class VisualDialog(Task):
         if split == "test":
             if self.by_kind is not None:
                 self.by_kind.update(right, batch.extra[KINDS][counts])
-            self._rows.append(torch.stack([one.double() for one in (ids, losses, rank, best, right)], 1))
+            self._rows.append(torch.stack([one.double() for one in (ids, losses, rank, best, right, gain)], 1))
 
     def _write(self, context: Tensor, ids: Tensor, targets: Tensor, mask: Tensor, split: str) -> Tensor:
         """Write greedily. Returns whether each answer is right."""
@@ -191,7 +197,9 @@ class VisualDialog(Task):
         return right
 
     def logged(self, split: str, means: dict[str, Tensor]) -> dict[str, Tensor]:
-        metrics = (self.val_ranks, self.val_exact) if split == "val" else (self.test_ranks, self.test_exact)
+        metrics = (
+            (self.val_ranks, self.val_exact) if split == "val" else (self.test_ranks, self.test_exact, self.test_gain)
+        )
         values = dict(means)
         for metric in metrics:
             if metric is not None:

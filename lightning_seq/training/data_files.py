@@ -12,7 +12,9 @@ from lightning_seq.identity import value_at
 
 _KEYS = (
     *(f"data.{split}{side}" for split in ("train", "validation", "test") for side in ("", "_target", "_annotations")),
+    "data.audio",
     "data.pictures",
+    "data.relevances",
     "data.mirror",
     "embedding.path",
     "embedding.target_path",

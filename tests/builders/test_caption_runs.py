@@ -5,17 +5,23 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from pyarrow import parquet
+from torch.nn import functional
 
-from lightning_seq.builders.captioning import Description
+from lightning_seq.builders.captioning import Description, further_baselines
 from lightning_seq.cli.main import main
+from lightning_seq.data.captioning import CaptioningData
+from lightning_seq.data.sources.scenes import Scenes
 from lightning_seq.inference import caption
-from lightning_seq.records.captions import Captions, ScoredCaptions
+from lightning_seq.inference.load import load
+from lightning_seq.records.captions import TRAINED_ENCODER, Captions, ScoredCaptions
 from lightning_seq.records.record import read
 from tests.runs import TINY, write_csv
 
@@ -30,6 +36,28 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         words = [*TINY, *SCENES, f"model={model}", f"runs={place}", f"cache={place / 'cache'}", "name=scenes"]
         assert main(["train", *words]) == 0
     return {name: place / "scenes" / f"{name}-seed1" for name in ("captioner", "captioner_attention")}
+
+
+def test_the_nearest_picture_by_the_trained_encoder(trained: dict[str, Path], tmp_path: Path) -> None:
+    data = CaptioningData(Scenes(examples=200, most=2), tmp_path, size=48)
+    for run in trained.values():
+        model = load(run).model
+        with torch.inference_mode():
+            train, test = (
+                model.picture(torch.from_numpy(data.prepared.splits[split].pictures[:])).mean(1).double()
+                for split in ("train", "test")
+            )
+        train, test = train - train.mean(0), test - train.mean(0)
+        likeness = functional.normalize(test, dim=1) @ functional.normalize(train, dim=1).T
+        right = [
+            data.captions("train", best)[0] in data.captions("test", row)
+            for row, best in enumerate(likeness.argmax(1).tolist())
+        ]
+        assert read(run).further_baselines[TRAINED_ENCODER]["test/exact_match"] == pytest.approx(np.mean(right))
+    table = (run.parent / "table.md").read_text()
+    assert f"{TRAINED_ENCODER} (mean of 2 runs)" in table
+    blind: Any = SimpleNamespace(model=SimpleNamespace(sees_pictures=False), text=SimpleNamespace(tokenize="13a"))
+    assert list(further_baselines(data, blind)) == ["nearest picture by 8 x 8 pixels"]
 
 
 @pytest.fixture

@@ -19,6 +19,8 @@ from lightning_seq.cli.main import main
 from lightning_seq.config.compose import compose
 from lightning_seq.config.match import resized
 from lightning_seq.data.sources.scene_dialog import ANSWERS, PLAUSIBLE, SceneDialog
+from lightning_seq.records.dialogs import AnsweredDialogs
+from lightning_seq.records.pictures import picture_size
 from lightning_seq.records.record import read
 from lightning_seq.report.examples import example_scores
 from lightning_seq.spec import ANSWERS as TABLE
@@ -98,6 +100,21 @@ def test_a_run_and_what_it_leaves(name: str, trained: dict[str, Path]) -> None:
             assert -own == pytest.approx(row["loss"], abs=1e-3)
 
 
+def test_the_dialogs_of_the_dashboard_are_those_of_the_predictions(trained: dict[str, Path]) -> None:
+    for place in trained.values():
+        rows = parquet.read_table(place / "predictions.parquet").to_pylist()
+        kept = AnsweredDialogs.read(place / "test_dialogs.json")
+        assert (kept.n, kept.candidates, [one.number for one in kept.dialogs]) == (3, 20, [0, 1, 2])
+        assert [
+            (one.number, turn.question, turn.kind, turn.target, turn.answer, turn.rank)
+            for one in kept.dialogs
+            for turn in one.turns
+        ] == [
+            tuple(row[name] for name in ("group", "question", "kind", "target", "prediction", "rank")) for row in rows
+        ]
+        assert [picture_size(one.png) for one in kept.dialogs] == [(24, 24)] * 3
+
+
 def test_the_report_reads_a_runs_ranks(trained: dict[str, Path]) -> None:
     run = (trained["written"], read(trained["written"]))
     for metric in ("mrr", "recall_at_1", "recall_at_5", "mean_rank", "exact_match", "loss"):
@@ -162,6 +179,51 @@ def test_predict_answers_turns(trained: dict[str, Path], photo: Path, tmp_path: 
         assert "not JSON" in str(wrong[1]["note"])
 
 
+def test_the_answers_to_turns_are_the_history_of_later_ones(
+    trained: dict[str, Path], photo: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    questions, before = ["is there a red thing", "what is it", "and left of it"], [["how many things are there", "3"]]
+    file = tmp_path / "turns.json"
+    file.write_text(json.dumps(before))
+    for name in ("ranked", "late"):
+        lines, turns = [], [*before]
+        for question in questions:
+            asked = {"image": str(photo), "caption": "a scene", "turns": turns, "question": question}
+            (row,) = predicted(trained[name], [json.dumps(asked)], tmp_path, capsys, "top_k=2")
+            best = [[*one.values()] for one in row["predictions"]]  # type: ignore[attr-defined]
+            lines += [[question, f"{value:.6f}", answer] for answer, value in best]
+            turns.append([question, best[0][0]])
+        words = [f"checkpoint={trained[name]}", f"image={photo}", f"turns={file}", "caption=a scene", "top_k=2"]
+        assert main(["answer", *words, f"question={' | '.join(questions)}", "scores=true"]) == 0
+        assert [line.split("\t") for line in capsys.readouterr().out.splitlines()] == lines
+        assert main(["answer", *words[:2], "question=what is it", "choices=a two|a six"]) == 0
+        assert capsys.readouterr().out.strip() in ("a two", "a six"), "one question: the answer alone"
+    assert main(["answer", f"checkpoint={trained['written']}", *words[1:3], f"question={'|'.join(questions)}"]) == 0
+    assert [line.split("\t")[0] for line in capsys.readouterr().out.splitlines()] == questions, "an answer may be empty"
+    looks = tmp_path / "looks.json"
+    words = [f"checkpoint={trained['ranked']}", f"image={photo}", "question=a|b", f"attention_out={looks}"]
+    assert main(["answer", *words]) == 0
+    assert [(row["question"], row["words"]) for row in json.loads(looks.read_text())] == [
+        ("a", ["look 1", "look 2"]),
+        ("b", ["look 1", "look 2"]),
+    ]
+
+
+@pytest.mark.parametrize(("words", "message"), [
+    (["question=a||b"], 'question="a||b" has an empty turn'),
+    (["question=a", "choices=x"], "choices=x is one answer"),
+    (["question=a", "turns=FILE"], "is no list of [QUESTION, ANSWER]"),
+    (["question=a", "turns=none.json"], "turns=none.json is not there"),
+    (["question=a", "attention_out=maps.png"], "task.fusion=film has no attention"),
+])  # fmt: skip
+def test_wrong_turns_are_one_line(
+    words: list[str], message: str, trained: dict[str, Path], photo: Path, tmp_path: Path, refused: Refused
+) -> None:
+    (tmp_path / "turns.json").write_text('[["a"]]')
+    words = [word.replace("FILE", str(tmp_path / "turns.json")) for word in words]
+    assert message in refused("answer", f"checkpoint={trained['late']}", f"image={photo}", *words)
+
+
 def test_one_question_can_be_answered_word_by_word(tmp_path: Path, photo: Path, capsys: Capture) -> None:
     words = ["data=scene_questions", "data.examples=70", "task=visual_dialog", "task.answers=written", *PICTURES]
     places = [f"runs={tmp_path}", f"cache={tmp_path / 'cache'}", "name=words", "model=gru"]
@@ -179,6 +241,17 @@ def test_visdials_files_are_trained_on(tmp_path: Path, refused: Refused) -> None
     places = [f"runs={tmp_path}", f"cache={tmp_path / 'cache'}", "model=gru", "name=visdial"]
     assert main(["train", *words, *places]) == 0
     assert read(tmp_path / "visdial" / "gru-seed1").metrics["test/mean_rank"] <= 3
+    assert "test/ndcg" not in read(tmp_path / "visdial" / "gru-seed1").metrics
+    dense = tmp_path / "dense.json"
+    dense.write_text('[{"image_id": 11, "round_id": 2, "gt_relevance": [0, 0.5]}]')
+    assert main(["train", *words, *places[:-1], "name=dense", f"data.relevances={dense}", "task.predictions=full"]) == 0
+    place = tmp_path / "dense" / "gru-seed1"
+    rows = parquet.read_table(place / "predictions.parquet").to_pylist()
+    first = rows[1]["ranking"].partition(" ")[0]
+    assert [row["ndcg"] for row in rows] == pytest.approx([np.nan, float(first == "red"), np.nan], nan_ok=True)
+    assert read(place).metrics["test/ndcg"] == rows[1]["ndcg"]
+    ((scores,),) = [example_scores([(place, read(place))], "test/ndcg")[0].values()]
+    assert scores.tolist() == [rows[1]["ndcg"]]
     content = json.loads(path.read_text())
     for dialog in content["data"]["dialogs"]:
         for turn in dialog["dialog"]:
@@ -198,6 +271,8 @@ def test_visdials_files_are_trained_on(tmp_path: Path, refused: Refused) -> None
     assert {row["target"] for row in rows} == {"no it", "red", "blue"}, "cut, and in small letters"
     assert "test/mrr" not in record.metrics
     assert record.selected_by == "val/exact_match"
+    (dialog, *_) = AnsweredDialogs.read(tmp_path / "written" / "gru-seed1" / "test_dialogs.json").dialogs
+    assert (dialog.caption, dialog.turns[0].question, dialog.turns[0].rank) == ("a dog", "is it big", None)
 
 
 @pytest.mark.parametrize(("words", "message"), [

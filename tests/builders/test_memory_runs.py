@@ -133,7 +133,7 @@ def test_the_adding_problem(places: list[str], capsys: pytest.CaptureFixture[str
         record = done(places, "adding", label)
         assert record.task == "regression"
         assert set(record.metrics) == {
-            f"{split}/{name}" for split in ("val", "test") for name in ("loss", "mse", "mae", "success")
+            f"{split}/{name}" for split in ("val", "test") for name in ("loss", "mse", "rmse", "mae", "success")
         }
     rows = parquet.read_table(run_of(places, "adding", "gru") / "predictions.parquet").to_pydict()
     assert set(rows["value"]) == {"sum"}

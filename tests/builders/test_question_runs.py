@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,12 +16,15 @@ from pyarrow import parquet
 from lightning_seq.builders.build import build_model
 from lightning_seq.builders.match import measure
 from lightning_seq.builders.shown_examples import shown_examples
+from lightning_seq.callbacks.questions import QuestionWriter
 from lightning_seq.cli.main import main
 from lightning_seq.config.compose import compose
 from lightning_seq.config.match import resized
 from lightning_seq.data.sources.scene_questions import KINDS, SceneQuestions
+from lightning_seq.data.visual_questions import VisualQuestionData
+from lightning_seq.inference.load import load
 from lightning_seq.records.attention import weight_of
-from lightning_seq.records.questions import AskedQuestions
+from lightning_seq.records.questions import AskedQuestions, WatchedQuestions
 from lightning_seq.records.record import read
 from lightning_seq.spec import Answer, DataSpec, Question
 from lightning_seq.tasks.visual_questions import VisualQuestions
@@ -112,6 +116,31 @@ def test_the_questions_that_a_run_shows(trained: dict[str, Path]) -> None:
     assert {one.number for one in attended.questions if one.shared} == {
         one.number for one in joined.questions if one.shared
     }
+
+
+def test_the_answers_of_each_epoch(trained: dict[str, Path], tmp_path: Path) -> None:
+    data = VisualQuestionData(SceneQuestions(examples=100, canvas=24), tmp_path, size=24)
+    split, texts = data.prepared.splits["validation"], data.prepared.texts("validation")
+    for name, run in trained.items():
+        watched = WatchedQuestions.read(run / "questions.json")
+        numbers = [one.number for one in watched.questions]
+        assert len({*numbers}) == 4
+        assert len({int(split.kinds[number]) for number in numbers}) == 4
+        writer = QuestionWriter(tmp_path, data)
+        task = SimpleNamespace(model=load(run).model, device=torch.device("cpu"))
+        writer.look(None, task, 1)  # type: ignore[arg-type]
+        again = WatchedQuestions.read(tmp_path / "questions.json")
+        assert again.grid == watched.grid == (None if name == "multiply" else (3, 3))
+        assert [one.number for one in again.questions] == numbers
+        for one, other in zip(watched.questions, again.questions, strict=True):
+            assert one.question == texts[one.number]
+            assert one.target == data.prepared.answers("validation")[one.number]
+            assert [answer.epoch for answer in one.answers] == [1, 2]
+            kept = [(answer.answer, answer.probability, answer.weights) for answer in one.answers]
+            (of_checkpoint,) = other.answers
+            assert (of_checkpoint.answer, of_checkpoint.probability, of_checkpoint.weights) in kept
+            assert {len(answer.weights) for answer in one.answers} == {0 if name == "multiply" else 3}
+        assert read(run).artifacts["questions"]["path"] == "questions.json"
 
 
 def test_shown_examples_are_spread_and_at_both_ends() -> None:
@@ -212,6 +241,8 @@ def test_wrong_questions_are_one_line(
     assert "words.png is no picture that can be read" in refused(*words, asked, f"image={tmp_path / 'words.png'}")
     assert "directory" in refused(*words, asked, f"image={tmp_path}")
     assert 'question="" is empty' in refused(*words, image, "question= ")
+    for word in ("turns=none.json", "caption=a scene"):
+        assert "is for models of dialogs, and this checkpoint is an answerer" in refused(*words, image, asked, word)
     assert "answer needs question=" in refused(*words, image)
     assert "answer needs image=FILE" in refused(*words, asked)
     assert "there is no key 'quest' for answer; did you mean question" in refused(*words, image, "quest=x")

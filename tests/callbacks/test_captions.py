@@ -44,6 +44,12 @@ def looked(callback: CaptionWriter, epoch: int, attends: bool = True) -> None:
     assert model.training
 
 
+def test_an_empty_caption_has_no_maps(data: CaptioningData, tmp_path: Path) -> None:
+    found = CaptionWriter(tmp_path, data)._caption(0, Hypothesis([], 0.0, 0.0, torch.zeros(0, 12)), (3, 4), 1)
+    assert (found.words, found.weights, found.shares) == ((), (), ())
+    assert pooled(np.zeros((0, 400)), (20, 20)).shape == (0, 256)
+
+
 def test_pictures_of_captions_of_all_lengths(data: CaptioningData) -> None:
     rows = chosen(data)
     lengths = [len(data.captions("validation", row)[0].split()) for row in rows]

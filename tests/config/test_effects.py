@@ -23,7 +23,7 @@ from lightning_seq.config.groups import groups
 from lightning_seq.config.tree import Config, paths, put
 from lightning_seq.errors import UserError
 from lightning_seq.identity import shown, value_at
-from lightning_seq.spec import Caption, Class, DataSpec, Features, Future, Picture, Tokens, TokenSequence
+from lightning_seq.spec import Caption, Class, DataSpec, Features, Future, Picture, Tokens, TokenSequence, Transcript
 from lightning_seq.training.diagnostics import build_diagnostics
 from lightning_seq.training.loggers.curve_logger import CurveLogger
 from lightning_seq.training.resume import ResumePoints
@@ -72,6 +72,7 @@ OTHER: dict[str, Any] = {
     "data.value_column": "other", "data.targets": ["other"], "data.known": ["other"], "data.past": ["other"],
     "data.static": ["other"], "task.strategy": "recursive", "task.output": "gaussian", "task.instance_norm": "none",
     "task.quantiles": [0.1, 0.5, 0.9], "task.decoder_size": 7, "model.season": 3,
+    "data.front_end.kind": "mfcc", "data.front_end.high": 3000.0,
     "data.fit": "stretch", "task.picture.widths": [3, 4], "data.size": 32, "data.language": "de",
 }  # fmt: skip
 """A value of each key that is not a number or a truth value and differs from its default."""
@@ -162,6 +163,9 @@ def test_every_key_of_a_model_changes_it_or_is_answered(preset: str) -> None:
     if preset in ("naive", "seasonal_naive", "drift"):
         spec = DataSpec(Features(6), Future(3))
         config = compose([f"model={preset}", "data=airline_passengers"])
+    elif preset == "listen_attend_spell":
+        spec = DataSpec(Features(6), Transcript(WORDS))
+        config |= {name: compose(["data=tones", f"model={preset}"])[name] for name in ("task", "embedding")}
     before = built(config, spec)
     assert before == built(config, spec)
     keys = keys_of(config, "model", "cell", "init", *(["attention"] if config["model"].get("attend") else []))
@@ -211,6 +215,7 @@ def files(tmp_path: Path) -> dict[str, list[str]]:
             "data.known=[price]",
         ],
         "bits": ["data=bits_2", "data.examples=40", "data.length=4"],
+        "speech_recognition": ["data=tones", "data.examples=20", "model=gru"],
         "captioning": ["data=scenes", "data.examples=40", "model=captioner"],
         "visual_questions": ["data=scene_questions", "data.examples=70", "model=gru"],
         "visual_dialog": ["data=scene_dialog", "data.examples=30", "data.turns=3", "model=gru"],
@@ -221,7 +226,8 @@ def files(tmp_path: Path) -> dict[str, list[str]]:
 def test_every_key_of_a_task_and_an_optimiser_changes_the_run_or_is_answered(
     task: str, files: dict[str, list[str]], tmp_path: Path
 ) -> None:
-    table = ["embedding=random", "embedding.size=6"] if task not in ("regression", "bits", "forecasting") else []
+    numbers = ("regression", "bits", "forecasting", "speech_recognition")
+    table = ["embedding=random", "embedding.size=6"] if task not in numbers else []
     config = compose([*files[task], *table, "optimizer=sgd", f"cache={tmp_path}", f"runs={tmp_path}"])
     data = build_data(config)
     inputs = build_inputs(config, data)
@@ -283,7 +289,8 @@ def test_every_key_of_data_changes_what_a_run_sees_or_is_answered(
         word.replace("examples=40", "examples=400").replace("length=4", "length=9")
         for word in (files | telling_files)[task]
     ]
-    config = compose([*words, "data.batch_size=8", "data.eval_batch_size=4", "embedding=random", f"cache={tmp_path}"])
+    vectors = [] if task == "speech_recognition" else ["embedding=random"]
+    config = compose([*words, "data.batch_size=8", "data.eval_batch_size=4", *vectors, f"cache={tmp_path}"])
 
     def made(config: Config) -> str:
         data = build_data(config)
@@ -385,7 +392,7 @@ def test_rules_name_keys_that_there_are() -> None:
         [], ["data=dates", "model=encoder_decoder"], ["data=conll", "embedding=file"], ["data=text_words"],
         ["data=text8"], ["data=atis"], ["cell=greff_lstm", "model=recurrent"],
         ["data=scenes", "model=captioner_attention"], ["data=scene_questions"],
-        ["data=scene_dialog"], ["data=airline_passengers"],
+        ["data=scene_dialog"], ["data=cmapss_fd001"], ["data=airline_passengers"], ["data=tones"],
     ]  # fmt: skip
     known = {shown(key) for words in choices for key in paths(compose(words))}
     for rule in RULES:

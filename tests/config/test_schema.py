@@ -44,8 +44,10 @@ NULLABLE = {
     "data.target_language", "data.classes", "data.rows", "data.group_column", "data.label", "data.caption_column",
     "data.label_column", "data.picture_id_column", "init.chrono", "model.num_layers", "optimizer.fused",
     "task.sample.prompt", "trainer.gradient_clip_val", "data.top_answers", "data.id_column", "data.kind_column",
-    "data.annotators_column", "data.choices_column", "data.season", "data.windows", "data.time_column",
-    "data.item_column", "data.value_column", "data.targets", "data.timezone",
+    "data.annotators_column", "data.choices_column", "data.steps_column", "data.feature_columns",
+    "data.sequence_column", "data.tags_column", "data.value_columns", "data.cap", "data.fold", "data.max_steps",
+    "data.window", "data.season", "data.windows", "data.time_column", "data.item_column", "data.value_column",
+    "data.targets", "data.timezone",
 }  # fmt: skip
 """Keys with a default that may be null."""
 FREE_TEXT = {"runs", "cache", "name", "data.licence", "data.mirror", "data.mirror_path", "task.sample.prompt"}
@@ -55,6 +57,7 @@ ADMITTED = {
     "launcher.memory": (NUMBER,), "logger.project": (WHOLE, NUMBER), "data.tokens_column": (WHOLE, WORD),
     "data.tag_column": (WHOLE, WORD), "match.target": (WHOLE, NUMBER), "model.decoder_cell": (MAPPING,),
     "data.size": (WHOLE,), "data.caption_column": (WORD,), "data.features": (MAPPING,),
+    "data.cap": (NUMBER,), "data.steps_column": (WORD,),
 }  # fmt: skip
 """Values of another kind than the default that have a meaning, or whose own check names what is wrong."""
 

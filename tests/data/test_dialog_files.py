@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from datasets import Dataset, DatasetDict
 from PIL import Image
@@ -72,6 +73,37 @@ def test_wrong_turns_of_a_file_are_one_line(changes: dict[str, object], message:
         DialogFiles(str(visdial(tmp_path, **changes))).load()
     assert "\n" not in str(refused.value)
     assert "dialog 0 (image_id 11)" in str(refused.value)
+
+
+DENSE = [
+    {"image_id": 11, "round_id": 1, "gt_relevance": [0.5, 1, 0]},
+    {"image_id": 9, "round_id": 1, "gt_relevance": []},
+]
+
+
+def test_dense_annotations(tmp_path: Path) -> None:
+    path, dense = visdial(tmp_path, answer_options=[1, 0, 1]), tmp_path / "dense.json"
+    dense.write_text(json.dumps(DENSE))
+    source = DialogFiles(str(path), str(path), str(path), relevances=str(dense))
+    assert [turn.relevances for turn in source.load().tables["train"].dialogs[0]] == [[0.5, 1, 0], ()]
+    assert "relevances of 1 picture without a dialog left out" in source.load().notes
+    kept = VisualDialogData(source, tmp_path / "cache", size=8).prepared.splits["test"]
+    assert kept.candidates.tolist() == [[1, 0, -1], [2, 1, -1], [1, 0, 2]]
+    np.testing.assert_array_equal(kept.relevances, [[0.5, 1, np.nan]] + [[np.nan] * 3] * 2)
+    without = VisualDialogData(DialogFiles(str(path), str(path), str(path)), tmp_path / "cache", size=8)
+    assert without.prepared.splits["test"].relevances.shape == (3, 0)
+    assert DialogFiles(str(path), str(path), str(path)).identity() != source.identity()
+    for content, message in (
+        ([DENSE[0] | {"gt_relevance": [1, 0]}], r"turn 1: data.relevances has 2 values, and there are 3 answer_opt"),
+        ([DENSE[0] | {"gt_relevance": [1, 0, -1]}], r"dense.json, image_id 11, round 1: gt_relevance is no list"),
+        ([{"image_id": 11}], r"dense.json is not in VisDial's form"),
+        ({}, r"dense.json cannot be read"),
+    ):
+        dense.write_text(json.dumps(content))
+        with pytest.raises(UserError, match=message):
+            DialogFiles(str(path), str(path), str(path), relevances=str(dense)).load()
+    with pytest.raises(UserError, match=r"data.relevances=nowhere is not there"):
+        DialogFiles(str(path), relevances="nowhere").load()
 
 
 def test_wrong_files_are_one_line(tmp_path: Path) -> None:

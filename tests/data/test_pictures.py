@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import struct
+import zlib
 from io import BytesIO
 from pathlib import Path
 
@@ -9,6 +11,7 @@ from PIL import Image
 
 from lightning_seq.data import pictures
 from lightning_seq.data.pictures import PictureFile, channels_first, fitted, save_pictures
+from lightning_seq.data.png import SIGNATURE, ends_early
 from lightning_seq.errors import UserError
 
 RED = (255, 0, 0)
@@ -79,6 +82,33 @@ def test_a_bomb_is_refused_before_it_is_decoded(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(pictures, "MOST_PIXELS", 100)
     with pytest.raises(UserError, match="11 x 10 pixels: expected at most 100"):
         read(content(Image.new("RGB", (11, 10))))
+
+
+def png_of(rows: bytes, header: bytes) -> bytes:
+    """A PNG file with these rows, each with the number of its filter first."""
+    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    return SIGNATURE + b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
+    )
+
+
+@pytest.mark.parametrize(("interlaced", "needed"), [(0, 3 * 4), (1, 2 + 2 + 3 + 4 + 4)])
+def test_a_png_whose_data_end_early_is_refused(interlaced: int, needed: int, tmp_path: Path) -> None:
+    """Of 3 x 3 grey pixels; Pillow reads the missing rows as black."""
+    header = struct.pack(">IIBBBBB", 3, 3, 8, 0, 0, 0, interlaced)
+    assert read(png_of(bytes(needed), header)).values.shape == (3, 3, 3)
+    assert not ends_early(png_of(bytes(needed), header))
+    path = tmp_path / "cut.png"
+    path.write_bytes(png_of(bytes(needed - 4), header))
+    with pytest.raises(UserError, match=r"cut.png is damaged \(its data end before its last row\)"):
+        PictureFile("cut.png", path).read()
+
+
+def test_large_and_packed_pngs_are_whole() -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (300, 401, 3), dtype=np.uint8)
+    for mode in ("RGB", "RGBA", "L", "LA", "P", "1"):
+        assert not ends_early(content(Image.fromarray(noise).convert(mode)))
+    assert not ends_early(content(Image.fromarray(noise), "JPEG"))
 
 
 def test_a_bomb_that_pillow_refuses_is_not_called_damaged(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -63,6 +63,34 @@ def test_batches(tmp_path: Path) -> None:
     assert "turns of 240 dialogs" in data.headline()
 
 
+def test_training_pictures_are_changed_and_features_are_made_once(tmp_path: Path) -> None:
+    plain = VisualDialogData(SceneDialog(examples=20, turns=3), tmp_path, batch_size=5)
+    changed = VisualDialogData(prepared=plain.prepared, batch_size=5, augment={"brightness": 0.2})
+    for split, same in (("train", False), ("validation", True)):
+        (one, sampler), (other, _) = plain.batches(split), changed.batches(split)
+        shard = next(iter(sampler))
+        pictures = [dataset[shard].extra["pictures"] for dataset in (one, other, other)]
+        assert torch.equal(pictures[0], pictures[1]) is same
+        assert torch.equal(pictures[1], pictures[2])
+    made = Made()
+    data = VisualDialogData(prepared=plain.prepared, batch_size=5, features=lambda channels, size: made)
+    for batch in data.test_dataloader():
+        rows = plain.prepared.splits["test"].picture[batch.ids.numpy()]
+        means = plain.prepared.splits["test"].pictures[rows].reshape(len(rows), -1).mean(1)
+        torch.testing.assert_close(batch.extra["pictures"][:, 0, 0], torch.tensor(means).float())
+    assert made.pictures == sum(len(split.pictures) for split in plain.prepared.splits.values())
+
+
+class Made:
+    """The mean of each picture as its feature."""
+
+    name, fingerprint, shape, pictures = "mean", "one", (1, 1), 0
+
+    def __call__(self, pictures: np.ndarray) -> np.ndarray:
+        self.pictures += len(pictures)
+        return pictures.reshape(len(pictures), 1, -1).mean(2, keepdims=True).astype(np.float32)
+
+
 def test_two_ranks_see_every_turn_once(tmp_path: Path) -> None:
     data = VisualDialogData(SceneDialog(examples=11, turns=3), tmp_path, batch_size=4)
     dataset, _ = data.batches("train")

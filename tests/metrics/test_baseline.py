@@ -12,7 +12,7 @@ import torch
 
 from lightning_seq.builders import classification, tagging
 from lightning_seq.builders.asked_questions import _chances
-from lightning_seq.metrics.baseline import bit_frequencies, frequent_bits, majority, mean_values, nearest, unigram
+from lightning_seq.metrics.baseline import bit_frequencies, frequent_bits, majority, mean_errors, nearest, unigram
 from lightning_seq.metrics.classification import classification_metrics
 from lightning_seq.spec import Answer, Class, DataSpec, Tags, Tokens
 
@@ -40,8 +40,8 @@ def test_the_unigram_has_one_more_of_each_token() -> None:
 
 
 def test_the_mean_of_numbers() -> None:
-    metrics = mean_values(np.array([[0.0], [1.0]]), np.array([[0.52], [1.5]]), tolerance=0.04)
-    assert metrics == pytest.approx({"mse": (0.0004 + 1) / 2, "mae": 0.51, "success": 1 / 2})
+    errors = mean_errors(np.array([[0.0], [1.0]]), np.array([[0.52], [1.5]]))
+    assert errors == pytest.approx(np.array([[-0.02], [-1.0]]))
 
 
 def test_the_most_frequent_bits_that_count() -> None:

@@ -115,7 +115,7 @@ def test_hard_attention_takes_one_place() -> None:
     assert found.chosen is None
     attention.train()
     torch.manual_seed(1)
-    seen = [attention.draw(query, memory) for _ in range(200)]
+    seen = [attention.draw(query, attention.prepare(values, mask)) for _ in range(200)]
     soft = (found.weights[:, 0] @ memory.values)[:, 0]
     means = torch.stack([torch.isclose(one.context[:, 0], soft).all(-1) for one in seen]).float().mean(0)
     assert ((means > 0.35) & (means < 0.65)).all()

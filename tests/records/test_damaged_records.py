@@ -190,7 +190,7 @@ def test_a_damaged_configuration_of_a_run_is_one_line(
 
 ARTIFACTS = (
     "word_map", "states", "gates", "samples", "deciding_words", "translation", "gradient_flow", "attention", "tagging",
-    "captions", "test_captions", "test_questions",
+    "captions", "test_captions", "test_questions", "test_dialogs", "questions",
 )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from lightning_seq.records import (
     attention,
     captions,
     deciding_words,
+    dialogs,
     gates,
     gradient_flow,
     questions,
@@ -181,6 +182,18 @@ ASKED = questions.AskedQuestions(
     (questions.KindOfQuestion("count", 20, 0.5),),
     (questions.AskedQuestion(3, PNG, "how many", "count", "2", 0.25, "1", 0.5, True, ("!}", "}!")),),
 )
+DIALOGS = dialogs.AnsweredDialogs(
+    40,
+    20,
+    (
+        dialogs.AnsweredDialog(3, PNG, "a dog", (dialogs.AnsweredTurn("how many", "count", "2", "1", 4),)),
+        dialogs.AnsweredDialog(4, PNG, "", (dialogs.AnsweredTurn("is it big", "", "no", "no"),)),
+    ),
+)
+WATCHED = questions.WatchedQuestions(
+    (1, 2),
+    (questions.WatchedQuestion(3, PNG, "how many", "2", (questions.EpochAnswer(1, "1", 0.5, ("!}", "}!")),)),),
+)
 
 
 class Format(NamedTuple):
@@ -201,6 +214,12 @@ FORMATS = {
     ),
     "test_questions": Format(
         ASKED, questions.AskedQuestions.read, questions.AskedQuestions.from_plain, "n chance grid kinds questions"
+    ),
+    "questions": Format(
+        WATCHED, questions.WatchedQuestions.read, questions.WatchedQuestions.from_plain, "grid questions"
+    ),
+    "test_dialogs": Format(
+        DIALOGS, dialogs.AnsweredDialogs.read, dialogs.AnsweredDialogs.from_plain, "n candidates dialogs"
     ),
     "deciding_words": Format(
         DECIDED, deciding_words.Decided.read, deciding_words.Decided.from_plain,
@@ -314,6 +333,7 @@ def test_what_is_too_long_for_a_page_is_cut() -> None:
         (questions.AskedQuestions.from_plain, {**ASKED.to_plain(), "grid": [1, 17]}),
         (questions.AskedQuestions.from_plain, json.loads(json.dumps(ASKED.to_plain()).replace("!}", "!<"))),
         (questions.AskedQuestion.from_plain, {**ASKED.questions[0].to_plain(), "truth": None}),
+        (questions.WatchedQuestions.from_plain, {**WATCHED.to_plain(), "grid": [1, 1]}),
         (questions.AskedQuestion.from_plain, {**ASKED.questions[0].to_plain(), "png": "x" * 50}),
         (captions.NamedThing.from_plain, {"words": "a", "box": [0.5, 0.0, 0.25, 1.0]}),
         (captions.CaptionedPicture.from_plain, {**CAPTIONED.pictures[0].to_plain(), "things": []}),

@@ -20,10 +20,11 @@ def make_questions(
     seeds: int = 2,
     asked: int = 10,
     side: int = 24,
+    epochs: int = 0,
     **changes: Any,
 ) -> Path:
     """As `make_comparison`, for answerers: `question` sees no picture, `stacked` looks twice; the later a label, the
-    better. All but the last two questions are shared."""
+    better. All but the last two questions are shared. epochs: of `questions.json`; 0: without the file."""
     for order, label in enumerate(labels):
         looks = 2 if label.startswith("stacked") else 0
         fusion = label if label in ("question", "picture", "film") else "stacked_attention"
@@ -48,6 +49,24 @@ def make_questions(
             kinds = [{"name": name, "n": n, "chance": chance} for name, (chance, n) in KINDS.items()]
             content = {"n": 10, "chance": 0.4, "grid": list(GRID) if looks else None, "kinds": kinds}
             files["test_questions"].write_text(json.dumps({**content, "questions": questions}))
+            if epochs:
+                answers = [
+                    {"epoch": epoch, "answer": f"{label} {epoch}", "probability": 0.125 * epoch,
+                     "weights": [peaked((epoch + look) % 6) for look in range(looks)]}
+                    for epoch in range(1, epochs + 1)
+                ]  # fmt: skip
+                watched = [
+                    {
+                        "id": number,
+                        "png": png(number, side),
+                        "question": f"where is {number}",
+                        "target": "red",
+                        "answers": answers,
+                    }
+                    for number in (3, 7)
+                ]
+                files["questions"] = run / "questions.json"
+                files["questions"].write_text(json.dumps({"grid": content["grid"], "questions": watched}))
             accuracy = 0.5 + 0.1 * order + 0.01 * seed
             write(
                 run,

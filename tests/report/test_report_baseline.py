@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from lightning_seq.records.captions import TRAINED_ENCODER
 from lightning_seq.records.record import Record, read, write
 from lightning_seq.report import tables
 from lightning_seq.report.baseline import further_baselines
@@ -115,6 +116,11 @@ def test_seeds_of_other_splits_share_the_mean_of_equal_metrics() -> None:
             for seed, metrics in given.items()
         ]
 
+    (own,) = further_baselines(
+        [Record("done", "demo", "rnn", seed, further_baselines={TRAINED_ENCODER: {"accuracy": value, **more}})
+         for seed, value, more in ((1, 0.5, {"bleu": 1.0}), (2, 0.75, {}))]
+    )  # fmt: skip
+    assert (own.metrics, own.label) == ({"accuracy": 0.625}, f"{TRAINED_ENCODER} (mean of 2 runs)")
     (made,) = further_baselines(runs(accuracy=0.75))
     assert made.metrics == {"accuracy": 0.625}
     assert further_baselines(runs(bleu=1.0)) == ()

@@ -52,6 +52,23 @@ def test_everything_unequal_is_named_first() -> None:
     assert "no label is tuned" in unequal(fairness(records))
 
 
+def test_equal_recurrences_in_models_of_other_sizes() -> None:
+    """As of task.fusion=question,film, which differ in the encoder of pictures and in the head."""
+
+    def sized(label: str, total: int) -> Record:
+        return run(label).with_(parameters={"total": total, "embedding": 10_000, "recurrent": 100_000})
+
+    apart = [sized("question", 120_000), sized("film", 134_000)]
+    assert (
+        unequal(fairness(apart, {"question", "film"})) == "Conditions: sizes differ (120k to 134k parameters in all)."
+    )
+    (size,) = [item for item in fairness(apart) if item.name == "size"]
+    assert (size.equal, size.values) == (False, {"120k": ("question",), "134k": ("film",)})
+    alike = [sized("question", 120_000), sized("concat", 133_000)]
+    (size,) = [item for item in fairness(alike) if item.name == "size"]
+    assert (size.equal, size.meaning) == (True, "recurrent parameters")
+
+
 def test_the_best_epoch_is_that_of_the_metric_that_selected_the_weights() -> None:
     assert best_is_last(run("a", values=(0.5, 0.6, 0.7))) is True
     assert best_is_last(run("a", values=(0.5, 0.7, 0.7))) is False

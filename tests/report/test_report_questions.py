@@ -135,6 +135,37 @@ def test_keys_step_through_looks_and_questions(make_questions: Make, tmp_path: P
     ]
 
 
+def test_answers_and_looks_by_epoch(make_questions: Make, tmp_path: Path) -> None:
+    text = dashboard(make_questions(tmp_path / "demo", labels=("film", "stacked"), seeds=1, epochs=3))
+    after = Page(section(text).partition("After each epoch")[2]).text
+    assert "where is 3 → red" in after
+    assert "where is 7 → red" in after
+    (held,) = [one for one in Page(text).data["maps"].values() if one["epochs"]]
+    assert (held["epochs"], held["unit"], len(held["pictures"])) == ([1, 2, 3], "look", 2)
+    film, stacked = held["pictures"][0]["runs"]
+    assert film["steps"] == [
+        [epoch, [], "", [], [], f"film {epoch} {percent} %"] for epoch, percent in ((1, 12), (2, 25), (3, 38))
+    ]
+    assert stacked["steps"][2] == [3, ["look 1", "look 2"], peaked(3) + peaked(4), [], [], "stacked 3 38 %"]
+    assert "After each epoch" not in section(dashboard(make_questions(tmp_path / "none", seeds=1)))
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH")
+def test_the_slider_chooses_the_answer_of_an_epoch(make_questions: Make, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    page.write_text(
+        dashboard(make_questions(tmp_path / "demo", labels=("stacked",), seeds=1, epochs=3)), encoding="utf-8"
+    )
+    with Browser(390, 800) as browser:
+        browser.open(page)
+        words = "document.querySelector('.picturing:has(.epoch) figure.pictured .words').textContent"
+        assert browser.run(words) == "stacked 3 38 %"
+        slider = "document.querySelector('.picturing input.epoch')"
+        browser.run(f"{slider}.value = 0; {slider}.dispatchEvent(new Event('input'))")
+        assert browser.run(words) == "stacked 1 12 %"
+        assert browser.said == []
+
+
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH")
 def test_it_fits_a_phone_and_unfolds_on_paper(make_questions: Make, tmp_path: Path) -> None:
     page = tmp_path / "page.html"
@@ -143,6 +174,21 @@ def test_it_fits_a_phone_and_unfolds_on_paper(make_questions: Make, tmp_path: Pa
         assert pictures_drawn(browser, page) == ["3", "18"]
         assert browser.run("document.querySelectorAll('.frames.alone:empty').length") == 0
         assert browser.said == []
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH")
+def test_long_names_are_shortened_within_their_chart(make_questions: Make, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    labels = ("question", "model=bidirectional_lstm,fusion=stacked_attention")
+    page.write_text(dashboard(make_questions(tmp_path / "demo", labels=labels)), encoding="utf-8")
+    outside = """Array.from(document.querySelectorAll("#cost .chart svg text")).filter((text) => {
+      const own = text.getBoundingClientRect(), whole = text.closest("svg").getBoundingClientRect();
+      return own.left < whole.left - 1 || own.right > whole.right + 1;
+    }).map((text) => text.textContent).join()"""
+    with Browser(390, 800) as browser:
+        browser.open(page)
+        assert int(str(browser.run("document.querySelectorAll('#cost .chart svg text').length"))) > 20
+        assert browser.run(outside) == ""
 
 
 def test_an_offline_run_holds_the_pictures(

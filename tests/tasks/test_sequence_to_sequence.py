@@ -145,9 +145,8 @@ def test_what_is_measured(split: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_validation_is_greedy_and_the_test_a_beam(monkeypatch: pytest.MonkeyPatch) -> None:
     task, given = made(), batch()
-    stepper = task._stepper(given.inputs, given.mask)
-    greedy = [found[0].tokens for found in task._greedy(stepper, given.mask)]
-    best = [found[0].tokens for found in task._beam(stepper, given.mask)]
+    greedy = [found[0].tokens for found in task._greedy(given.inputs, given.mask)]
+    best = [found[0].tokens for found in task._beam(given.inputs, given.mask)]
     assert greedy != best  # so that the next lines can tell one from the other
     for split, expected in (("validation", greedy), ("test", best)):
         logged(task, given, split, monkeypatch)

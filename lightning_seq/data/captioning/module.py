@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated
@@ -18,6 +19,7 @@ from lightning_seq.data.captioning.prepare import prepare_captions
 from lightning_seq.data.captioning.prepared import CaptionSplit, PreparedCaptions
 from lightning_seq.data.captioning.reader import PictureReader
 from lightning_seq.data.captioning.settings import CaptionSettings
+from lightning_seq.data.captioning.strips import AsStrips, of_strip
 from lightning_seq.data.example_ids import ExampleIds, read_ids
 from lightning_seq.data.module import DataModule
 from lightning_seq.data.picture_inputs import (
@@ -32,7 +34,8 @@ from lightning_seq.data.pictures import FITS
 from lightning_seq.data.planner import Planner
 from lightning_seq.data.sources.captions import CaptionSource
 from lightning_seq.data.token_arrays import unknown_share
-from lightning_seq.spec import BOXES, Batch
+from lightning_seq.errors import UserError
+from lightning_seq.spec import BOXES, Batch, FilmStrip
 from lightning_seq.text.padding import pad_flat
 from lightning_seq.text.vocabulary import EOS, Vocabulary
 from lightning_seq.value_types import MAX_TOKENS, OneOf, Size, Workers
@@ -86,6 +89,8 @@ class CaptioningData(DataModule[PreparedCaptions, PictureReader]):
 
     size, fit, channels, level, lower, normalise, min_count, max_vocabulary, max_length: see `CaptionSettings`.
 
+    frames: of a clip, from which they are taken evenly; a picture is then a strip of them next to each other, of which
+            each has `size`. 1: pictures.
     features, features_precision: the encoder whose features replace the pictures, see `picture_inputs`.
     augment: the arguments of `Augment`.
 
@@ -109,6 +114,7 @@ class CaptioningData(DataModule[PreparedCaptions, PictureReader]):
         size: Size | Sequence[Size] = 48,
         fit: Annotated[str, OneOf(FITS)] = "pad",
         channels: Size = 3,
+        frames: Size = 1,
         level: str = "word",
         lower: bool = True,
         normalise: str = "nfc",
@@ -126,8 +132,18 @@ class CaptioningData(DataModule[PreparedCaptions, PictureReader]):
     ) -> None:
         super().__init__(batch_size, eval_batch_size, seed, num_workers, licence, max_tokens)
         settings = CaptionSettings(size, fit, channels, level, lower, normalise, min_count, max_vocabulary, max_length)
-        self.prepared = prepared = prepared or prepare_captions(*self.required(source, cache), settings)
-        self.inputs = picture_inputs(prepared, features, features_precision, augment, seed)
+        if frames > 1:
+            if features is not None:
+                raise UserError("data.features are of pictures, and these are clips: leave them out")
+            settings = replace(settings, size=of_strip(settings.height_and_width, frames))
+            source = None if source is None else AsStrips(source, frames, settings.height_and_width, fit)
+        prepared = prepared or prepare_captions(*self.required(source, cache), settings)
+        if frames > 1:
+            height, width = settings.height_and_width
+            inputs = FilmStrip(prepared.settings.channels, height, width, frames)
+            prepared = replace(prepared, spec=replace(prepared.spec, inputs=inputs))
+        self.prepared, self.frames = prepared, frames
+        self.inputs = picture_inputs(prepared, features, features_precision, augment, seed, frames)
         self.reader = PictureReader(prepared.spec, prepared.vocabulary, prepared.segmenter, prepared.settings.fit)
 
     @property
@@ -169,9 +185,10 @@ class CaptioningData(DataModule[PreparedCaptions, PictureReader]):
         prepared = self.prepared
         flat = prepared.splits["test"].captions.flat
         height, width = prepared.settings.height_and_width
+        what = f"clips of {self.frames} frames" if self.frames > 1 else "pictures"
         captions = sum(len(split.captions) for split in prepared.splits.values())
         return (
-            f"{prepared.name}: {self.sizes()} pictures of {height} x {width}, {captions:,} captions, "
+            f"{prepared.name}: {self.sizes()} {what} of {height} x {width // self.frames}, {captions:,} captions, "
             f"{len(prepared.vocabulary):,} words (unknown in test: {unknown_share(flat[flat != EOS]):.1%})"
         )
 

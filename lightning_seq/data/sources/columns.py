@@ -168,13 +168,14 @@ class Columns(NameColumns, Reading[Loaded[Table]], Cut):
         check_columns(rows, {"text_column": self.text_column, "label_column": self.label_column}, name)
         texts, labels = texts_of(rows, "text_column", self.text_column, name), rows[self.label_column]
         names = getattr(rows.features[self.label_column], "names", None) or self.classes
-        classes = [_class(label, names, name, row) for row, label in enumerate(labels)]
+        classes = [class_of(label, names, name, row) for row, label in enumerate(labels)]
         ids = list(range(len(texts)))
         keys, groups = names_of(rows, self, name, ids)
         return Table(texts, classes, ids, keys=keys, groups=groups), tuple(names) if names else None
 
 
-def _class(label: object, names: Sequence[str] | None, name: str, row: int) -> str:
+def class_of(label: object, names: Sequence[str] | None, name: str, row: int) -> str:
+    """The name of a label. Raises UserError for one that is missing or out of range."""
     number = label if isinstance(label, int) and not isinstance(label, bool) else -1
     if names and 0 <= number < len(names):
         return names[number]

@@ -12,16 +12,17 @@ from pathlib import Path
 from lightning_seq.data.pictures import PictureFile
 from lightning_seq.data.sources.dialogs import DialogTable, Turn
 from lightning_seq.data.sources.picture_files import mark, not_in_form, picture_root, read_object
-from lightning_seq.data.sources.split_files import SplitFiles
+from lightning_seq.data.sources.split_files import SplitFiles, decoded
 from lightning_seq.data.sources.table import Cut, Loaded
 from lightning_seq.errors import UserError
-from lightning_seq.files import Plain, fingerprint
+from lightning_seq.files import DamagedError, Plain, existing_file, fingerprint, parse_json, sha256
 from lightning_seq.printable import number_of
 
 FORM = (
     "a json file of VisDial v1.0: {data: {questions, answers, dialogs: [{image_id, caption, dialog: [{question, "
     "answer, answer_options, gt_index}]}]}}"
 )
+DENSE = "dense annotations of VisDial v1.0: [{image_id, round_id, gt_relevance: [a number for each answer option]}, …]"
 _NUMBERED = re.compile(r"(\d+)\.(jpe?g|png|gif|bmp|webp)$", re.IGNORECASE)
 
 
@@ -34,15 +35,24 @@ class DialogFiles(SplitFiles, Cut):
 
     pictures: the directory of the pictures, or one above it; None: that of the file. A picture's file is named by
               `image_id`, or its name ends with that number, as COCO_train2014_000000378466.jpg does.
+    relevances: a file of dense annotations, `[{image_id, round_id, gt_relevance}, …]`, rounds from 1: how relevant
+                people found each of a turn's answer options; None: without.
     """
 
     pictures: str | None = None
+    relevances: str | None = None
 
     advice = f"give data.train=FILE, {FORM}, and data.pictures=DIR"
 
     def identity(self) -> Plain:
         pictures = {split: [[*mark(picture)] for picture in table.pictures] for split, table in self._tables[0].items()}
-        return {"dialogs": self.contents(), "pictures": fingerprint(pictures), "cut": self.shares()}
+        return {"dialogs": self.contents(), "pictures": fingerprint(pictures), "cut": self.shares()} | (
+            {"relevances": sha256(self._dense)} if self._dense else {}
+        )
+
+    @property
+    def _dense(self) -> Path | None:
+        return existing_file(self.relevances, "data.relevances") if self.relevances else None
 
     def load(self) -> Loaded[DialogTable]:
         """Raises UserError, with file and dialog, for a mistake in the files, and for a missing picture."""
@@ -52,7 +62,31 @@ class DialogFiles(SplitFiles, Cut):
     @cached_property
     def _tables(self) -> tuple[dict[str, DialogTable], list[str]]:
         notes = list[str]()
-        return {split: self._table(path, split, notes) for split, path in self.paths().items()}, notes
+        tables = {split: self._table(path, split, notes) for split, path in self.paths().items()}
+        if self._dense:
+            named = {image for table in tables.values() for image in table.groups or table.keys or ()}
+            if unknown := {image for image, _ in self._relevances} - named:
+                notes.append(f"relevances of {number_of(len(unknown), 'picture')} without a dialog left out")
+        return tables, notes
+
+    @cached_property
+    def _relevances(self) -> dict[tuple[int | str, int], list[float]]:
+        """By picture and round, from 1."""
+        if self._dense is None:
+            return {}
+        try:
+            rows = parse_json(decoded(self._dense, self.encoding), list)
+            found = {(row["image_id"], int(row["round_id"])): row["gt_relevance"] for row in rows}
+        except DamagedError as error:
+            raise UserError(f"{self._dense} cannot be read ({error}): expected {DENSE}") from None
+        except (KeyError, TypeError, ValueError) as error:
+            raise not_in_form(self._dense, "VisDial", error, DENSE) from None
+        for (image, number), values in found.items():
+            if not isinstance(values, list) or not all(_is_relevance(value) for value in values):
+                raise UserError(
+                    f"{self._dense}, image_id {image}, round {number}: gt_relevance is no list of numbers of at least 0"
+                )
+        return found
 
     def _table(self, path: Path, split: str, notes: list[str]) -> DialogTable:
         plain = read_object(path, self.encoding, FORM)
@@ -77,7 +111,8 @@ class DialogFiles(SplitFiles, Cut):
             silent += not rounds
             turns = []
             for place, turn in enumerate(rounds, 1):
-                made = _turn(turn, questions, answers, f"{where}, turn {place}")
+                relevances = self._relevances.get((image, place), ())
+                made = _turn(turn, questions, answers, relevances, f"{where}, turn {place}")
                 if made is None:  # what follows needs this answer in its history
                     unanswered += len(rounds) - place + 1
                     break
@@ -97,7 +132,13 @@ class DialogFiles(SplitFiles, Cut):
         return replace(table, keys=images)
 
 
-def _turn(turn: Plain, questions: Sequence[str], answers: Sequence[str], where: str) -> Turn | None:
+def _is_relevance(value: Plain) -> bool:
+    return isinstance(value, int | float) and value >= 0
+
+
+def _turn(
+    turn: Plain, questions: Sequence[str], answers: Sequence[str], relevances: Sequence[float], where: str
+) -> Turn | None:
     """None for a turn without an answer."""
     if not isinstance(turn, dict) or not _is_place(turn.get("question"), questions):
         raise UserError(f"{where}: expected a question, as its place in data.questions (0 to {len(questions) - 1})")
@@ -117,7 +158,12 @@ def _turn(turn: Plain, questions: Sequence[str], answers: Sequence[str], where: 
     texts = {answers[option] for option in options}
     if options and (answers[answer] not in texts or (right is not None and answers[options[right]] != answers[answer])):
         raise UserError(f"{where}: the answer {answers[answer]!r} is not the one that answer_options and gt_index name")
-    return Turn(questions[turn["question"]], answer, options)
+    if relevances and len(relevances) != len(options):
+        raise UserError(
+            f"{where}: data.relevances has {len(relevances)} values, and there are {len(options)} answer_options: "
+            "expected one for each"
+        )
+    return Turn(questions[turn["question"]], answer, options, relevances=relevances)
 
 
 def _is_place(value: Plain, among: Sequence[object]) -> bool:

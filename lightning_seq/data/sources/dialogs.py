@@ -22,12 +22,14 @@ MOST_CANDIDATES = 100
 
 
 class Turn(NamedTuple):
-    """answer, candidates: places in the table's `answers`; kind: of the question, or empty."""
+    """answer, candidates: places in the table's `answers`; kind: of the question, or empty; relevances: of the
+    candidates, each at least 0; empty without."""
 
     question: str
     answer: int
     candidates: Sequence[int] = ()
     kind: str = ""
+    relevances: Sequence[float] = ()
 
 
 @dataclass(frozen=True)

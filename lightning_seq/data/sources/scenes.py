@@ -26,7 +26,7 @@ SHAPES = ("circle", "square", "triangle")
 LANGUAGES = ("en", "de")
 _CELLS = 3
 """Rows and columns of the canvas; an object is in one cell."""
-_DRAWINGS = {"train": (0.0, 0.7), "validation": (0.7, 0.85), "test": (0.85, 1.0)}
+DRAWINGS = {"train": (0.0, 0.7), "validation": (0.7, 0.85), "test": (0.85, 1.0)}
 """The part of the handwritten digits, in the order of their file, that each split draws from."""
 _STREAMS = {"train": 0, "validation": 1, "test": 2}
 
@@ -71,9 +71,9 @@ class Scene:
     def read(self) -> Pixels:
         canvas = np.full((self.size, self.size, 3), 255.0)
         for thing in self.things:
-            ink = _ink(thing.kind, thing.drawing, thing.side)[..., None]
+            painted = ink(thing.kind, thing.drawing, thing.side)[..., None]
             part = canvas[thing.top : thing.top + thing.side, thing.left : thing.left + thing.side]
-            part[:] = part * (1 - ink) + np.array(COLOURS[thing.colour]) * ink
+            part[:] = part * (1 - painted) + np.array(COLOURS[thing.colour]) * painted
         return Pixels(np.rint(canvas).astype(np.uint8))
 
 
@@ -131,7 +131,7 @@ class Scenes(Synthetic):
 
     def drawer(self, split: str, generator: np.random.Generator) -> Drawer:
         """Draws scenes with the digits of a split."""
-        first, last = (round(share * len(_digits()[1])) for share in _DRAWINGS[split])
+        first, last = (round(share * len(handwritten()[1])) for share in DRAWINGS[split])
         return Drawer(generator, self.fewest, self.most, self.canvas, first, last)
 
 
@@ -163,7 +163,7 @@ class Drawer:
         """A handwritten digit of this kind; -1 for a shape."""
         if kind not in DIGITS:
             return -1
-        rows = np.flatnonzero(_digits()[1][self.first : self.last] == DIGITS.index(kind))
+        rows = np.flatnonzero(handwritten()[1][self.first : self.last] == DIGITS.index(kind))
         return int(self.generator.choice(self.first + rows))
 
     def changed(self, thing: Thing, kind: str, colour: str) -> Thing:
@@ -195,7 +195,7 @@ def named(thing: Thing, language: str, dative: bool = False) -> tuple[str, str]:
 
 
 @cache
-def _digits() -> tuple[np.ndarray, np.ndarray]:
+def handwritten() -> tuple[np.ndarray, np.ndarray]:
     """scikit-learn's handwritten digits (Alpaydin & Kaynak 1998): `[1797, 8, 8]`, ink 0 to 1, and their classes."""
     from sklearn.datasets import load_digits
 
@@ -204,12 +204,12 @@ def _digits() -> tuple[np.ndarray, np.ndarray]:
 
 
 @cache
-def _ink(kind: str, drawing: int, side: int) -> np.ndarray:
+def ink(kind: str, drawing: int, side: int) -> np.ndarray:
     """`[side, side]`, 0 to 1."""
     from PIL import Image, ImageDraw
 
     if drawing >= 0:
-        image = Image.fromarray(np.rint(_digits()[0][drawing] * 255).astype(np.uint8))
+        image = Image.fromarray(np.rint(handwritten()[0][drawing] * 255).astype(np.uint8))
         return np.asarray(image.resize((side, side), Image.Resampling.BICUBIC)) / 255.0
     fine = 4 * side
     image = Image.new("L", (fine, fine))

@@ -38,7 +38,7 @@ from lightning_seq.spec import DataSpec, Question, Reply
 from lightning_seq.text.segmenter import Segmenter
 from lightning_seq.text.vocabulary import BOS, EOS, Vocabulary
 
-CODE_VERSION = 2
+CODE_VERSION = 3
 """Increase it when the same input gives other arrays: caches of an earlier version are then not used."""
 
 
@@ -53,6 +53,7 @@ class DialogSplit(Ragged):
     dialog:     `[N]` int64, its dialog; turn: `[N]` int64, its place in that dialog, from 0.
     answers:    `[N]` int64, the number of the right answer.
     candidates: `[N, C]` int32, on disk, the numbers of the candidate answers; -1 for none.
+    relevances: `[N, C]` float32, on disk, of the candidates, NaN for turns without; C is 0 where no turn has them.
     kinds:      `[N]` int64, ids of the kinds of questions, all 0 where they are unknown.
     ids:        `[N]` int64, the source's number of each turn's dialog.
     """
@@ -60,6 +61,7 @@ class DialogSplit(Ragged):
     facts: Ragged
     pictures: DiskRows
     candidates: np.ndarray
+    relevances: np.ndarray
     picture: np.ndarray
     dialog: np.ndarray
     turn: np.ndarray
@@ -114,11 +116,9 @@ def _read(directory: Path, meta: dict[str, Plain], common: CachedFields, setting
             directory, split, "flat", "offsets", "facts_flat", "facts_offsets", "picture", "dialog", "turn", "answers",
             "kinds", "ids",
         )  # fmt: skip
-        pictures, candidates = (
-            DiskRows(directory, f"{split}_pictures"),
-            np.asarray(mapped(directory, f"{split}_candidates")),
-        )
-        splits[split] = DialogSplit(flat, offsets, Ragged(facts, fact_offsets), pictures, candidates, *others)
+        pictures = DiskRows(directory, f"{split}_pictures")
+        of_turns = (np.asarray(mapped(directory, f"{split}_{name}")) for name in ("candidates", "relevances"))
+        splits[split] = DialogSplit(flat, offsets, Ragged(facts, fact_offsets), pictures, *of_turns, *others)
     inputs = Question(vocabulary.words, (), settings.channels, *settings.height_and_width)
     return PreparedDialogs(
         spec=DataSpec(inputs, Reply(vocabulary.words, meta["candidates"], meta["turns"])),
@@ -219,12 +219,15 @@ def _build(
             answers=np.array(right, dtype=np.int64),
             kinds=np.array([kinds.index(turn.kind) if kinds else 0 for turn in part], dtype=np.int64),
             ids=np.array(_each_turn(table, table.ids), dtype=np.int64),
-            candidates=_candidates(part, numbers, most),
+            **_candidates(part, numbers, most),
         )  # fmt: skip
         save_texts(directory, f"{split}_text", [turn.question for turn in part])
         save_names(directory, split, _names(table))
         columns = [table.ids, table.captions, [turn.question for turn in part], right, [turn.kind for turn in part]]
-        marks = [sha256(directory / f"{split}_{name}.npy") for name in ("pictures", "picture", "candidates", "turn")]
+        marks = [
+            sha256(directory / f"{split}_{name}.npy")
+            for name in ("pictures", "picture", "candidates", "relevances", "turn")
+        ]
         digest.update(json.dumps([split, *columns, marks]).encode())
     digest.update(json.dumps(answers).encode())
     save_corpus(directory, "", *corpus, list(spelling))
@@ -256,10 +259,21 @@ def _check(
             raise UserError(f"{name}, {split} split, dialog {row}: the {what} is empty: expected at least one word")
 
 
-def _candidates(turns: Sequence[Turn], numbers: np.ndarray, most: int) -> np.ndarray:
-    """`[N, most]` int32, each candidate once."""
-    own = [[*dict.fromkeys(numbers[[*turn.candidates]].tolist())] if most else [] for turn in turns]
-    return padded(own, NOTHING, np.int32, most)
+def _candidates(turns: Sequence[Turn], numbers: np.ndarray, most: int) -> dict[str, np.ndarray]:
+    """The arrays `candidates` and `relevances` of `DialogSplit`: each candidate once, with its highest relevance."""
+    own, relevances = list[list[int]](), list[list[float]]()
+    for turn in turns:
+        candidates, best = numbers[[*turn.candidates]].tolist() if most else [], dict[int, float]()
+        own_relevances = turn.relevances or [np.nan] * len(turn.candidates)
+        for candidate, relevance in zip(candidates, own_relevances, strict=False):
+            best[candidate] = max(relevance, best.get(candidate, relevance))
+        own.append([*best])
+        relevances.append([*best.values()])
+    known = any(turn.relevances for turn in turns) and most
+    return {
+        "candidates": padded(own, NOTHING, np.int32, most),
+        "relevances": padded(relevances, np.nan, np.float32, most) if known else np.zeros((len(turns), 0), np.float32),
+    }
 
 
 def _ragged(rows: Sequence[Sequence[int]], prefix: str = "") -> dict[str, np.ndarray]:

@@ -53,7 +53,10 @@ class DialogReader(PictureFileReader):
     def encode(self, texts: Sequence[str], first: int = 1) -> Batch:
         """Raises UserError for a line of another form, for a file that is no picture, and for an empty text."""
         check_some(texts, "question")
-        asked = [parsed(text, f"text {number}") for number, text in enumerate(texts, first)]
+        return self.encode_asked([parsed(text, f"text {number}") for number, text in enumerate(texts, first)])
+
+    def encode_asked(self, asked: Sequence[Asked]) -> Batch:
+        """One batch of questions. Raises UserError for a file that is no picture."""
         questions = [self._ids(one.question) for one in asked]
         facts, counts = list[list[int]](), list[int]()
         for one in asked:
@@ -91,6 +94,10 @@ class DialogReader(PictureFileReader):
             asked = parsed(text, "this line")
         except UserError as error:
             return Note(str(error), False)
+        return self.note_of(asked)
+
+    def note_of(self, asked: Asked) -> Note | None:
+        """A note on a picture and a question."""
         of_question = note_of_tokens(self.segmenter(asked.question), self.vocabulary, self.max_length)
         return self.note_of_picture(asked.image, of_question)
 
@@ -113,33 +120,39 @@ def parsed(text: str, where: str) -> Asked:
                 "and answers in turn, with a tab between them, the last one a question"
             )
         before = tuple(zip(parts[:-1:2], parts[1::2], strict=True))
-        return _checked(Asked(picture_named(name, where), parts[-1], turns=before), where)
+        return checked(Asked(picture_named(name, where), parts[-1], turns=before), where)
     record = json_object(text, where, "image")
     if unknown := [key for key in record if key not in KEYS]:
         raise UserError(f"{where}: there is no key {unknown[0]!r}; {near(unknown[0], KEYS)}")
     for key in ("image", "question", "caption"):
         if not isinstance(record.get(key, "" if key == "caption" else None), str):
             raise UserError(f'{where}: expected {{"image": FILE, "question": TEXT}}, and {key!r} is no text')
-    turns, candidates = record.get("turns", []), record.get("candidates", [])
-    if not isinstance(turns, list) or not all(_texts(turn) and len(turn) == 2 for turn in turns):
-        raise UserError(f'{where}: "turns" is no list of [QUESTION, ANSWER]')
+    turns, candidates = turns_of(record.get("turns", []), f'{where}: "turns"'), record.get("candidates", [])
     if not _texts(candidates) or len({*candidates}) == 1:
         raise UserError(f'{where}: "candidates" is no list of at least two different answers')
     asked = Asked(
         picture_named(str(record["image"]), where),
         str(record["question"]),
         str(record.get("caption", "")),
-        tuple((question, answer) for question, answer in turns),
+        turns,
         tuple(candidates),
     )
-    return _checked(asked, where)
+    return checked(asked, where)
+
+
+def turns_of(plain: object, where: str) -> tuple[tuple[str, str], ...]:
+    """Questions with their answers. where: for errors. Raises UserError for another form."""
+    if not isinstance(plain, list) or not all(_texts(turn) and len(turn) == 2 for turn in plain):
+        raise UserError(f"{where} is no list of [QUESTION, ANSWER]")
+    return tuple((question, answer) for question, answer in plain)
 
 
 def _texts(value: object) -> TypeGuard[list[str]]:
     return isinstance(value, list) and all(isinstance(text, str) for text in value)
 
 
-def _checked(asked: Asked, where: str) -> Asked:
+def checked(asked: Asked, where: str) -> Asked:
+    """The question. where: for errors. Raises UserError for an empty text."""
     if not asked.question.strip():
         raise UserError(f"{where}: the question is empty: expected at least one word")
     if not all(text.strip() for text in [*asked.candidates, *(text for turn in asked.turns for text in turn)]):

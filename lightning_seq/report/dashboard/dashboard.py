@@ -20,7 +20,9 @@ from lightning_seq.report.dashboard.chart_library import javascript
 from lightning_seq.report.dashboard.configurations import addresses, configurations
 from lightning_seq.report.dashboard.confusion_matrices import confusion_matrices
 from lightning_seq.report.dashboard.deciding_words import deciding_words
+from lightning_seq.report.dashboard.dialogs import dialogs
 from lightning_seq.report.dashboard.disagreements import disagreements
+from lightning_seq.report.dashboard.early_decision import early_decision
 from lightning_seq.report.dashboard.forecasts import forecasts
 from lightning_seq.report.dashboard.gates import gates
 from lightning_seq.report.dashboard.gradient_flow import gradient_flow
@@ -28,14 +30,17 @@ from lightning_seq.report.dashboard.learning_curves import learning_curves
 from lightning_seq.report.dashboard.memory_horizon import memory_horizon
 from lightning_seq.report.dashboard.over_data_sets import over_data_sets
 from lightning_seq.report.dashboard.page import Page
+from lightning_seq.report.dashboard.predicted_values import predicted_values
 from lightning_seq.report.dashboard.quality_against_cost import quality_against_cost
 from lightning_seq.report.dashboard.questions import questions
 from lightning_seq.report.dashboard.result import result
 from lightning_seq.report.dashboard.samples import samples
 from lightning_seq.report.dashboard.slices import slices
+from lightning_seq.report.dashboard.speech import speech
 from lightning_seq.report.dashboard.states import states
 from lightning_seq.report.dashboard.tagging import classes, worst_sentences
 from lightning_seq.report.dashboard.templates import draw
+from lightning_seq.report.dashboard.timeline import timeline
 from lightning_seq.report.dashboard.translation import translation
 from lightning_seq.report.dashboard.tuning import tuning
 from lightning_seq.report.dashboard.word_map import map_section, word_vectors
@@ -81,6 +86,9 @@ def render(directory: Path, runs: list[tuple[Path, Record]], summary: Summary) -
             tuning(page, runs, summary),
             classes(page, tagged, summary),
             confusion_matrices(page, tested, tagged, summary),
+            early_decision(page, tested, summary),
+            timeline(page, tested, summary),
+            predicted_values(page, tested, summary),
             worst_sentences(page, tagged, summary, names),
             draw("notes", wrong=unreadable),
             disagreements(page, tested, summary),
@@ -89,7 +97,9 @@ def render(directory: Path, runs: list[tuple[Path, Record]], summary: Summary) -
             translation(page, tested, summary),
             attention(page, runs, summary),
             captions(page, runs, tested, summary),
-            questions(page, tested, summary),
+            speech(page, tested, summary),
+            questions(page, runs, tested, summary),
+            dialogs(page, tested, summary),
             forecasts(page, tested, summary),
             gates(page, runs, summary),
             states(page, runs, summary),

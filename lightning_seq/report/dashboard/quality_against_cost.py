@@ -286,8 +286,11 @@ def pareto_chart(labels: list[str], metric: str, cost: Cost, drawn: Sequence[Mar
         layer("rule", bars | along, mean, strokeWidth=1.3),
         layer("point", dots | {"opacity": focused(1, 0.1)}, mean, size=70, filled=True),
         *(
-            layer("text", named, mean, f"datum.side === '{side}'", align=align, dx=dx, dy=-9, fontSize=11, limit=170)
-            for side, align, dx in (("right", "left", 6), ("left", "right", -6))
+            layer("text", named, mean, f"datum.side === '{side}'", align=align, dx=dx, dy=-9, fontSize=11,
+                  limit={"expr": f"max(40, min(170, {room} + 2))"})
+            for side, align, dx, room in (
+                ("right", "left", 6, "width - scale('x', datum.x)"), ("left", "right", -6, "scale('x', datum.x)"),
+            )
             if any(mark.side == side and mark.kind == "mean" for mark in drawn)
         ),
     ]  # fmt: skip

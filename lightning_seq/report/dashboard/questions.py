@@ -11,7 +11,7 @@ from markupsafe import Markup
 from lightning_seq.files import Plain
 from lightning_seq.records.artifacts import read_artifacts
 from lightning_seq.records.attention import LEVELS
-from lightning_seq.records.questions import AskedQuestion, AskedQuestions
+from lightning_seq.records.questions import AskedQuestion, AskedQuestions, EpochAnswer, WatchedQuestions
 from lightning_seq.records.record import Record
 from lightning_seq.records.sentences import MOST_LABELS
 from lightning_seq.report.dashboard.captions import SCALE
@@ -31,10 +31,13 @@ BASELINES = {"question": "blind: sees no picture", "picture": "deaf: reads no qu
 Asked = dict[str, AskedQuestions]
 
 
-def questions(page: Page, tested: list[tuple[Path, Record]], summary: Summary) -> Markup:
+def questions(
+    page: Page, runs: list[tuple[Path, Record]], tested: list[tuple[Path, Record]], summary: Summary
+) -> Markup:
     """For each data set a table, and the questions of the first seed of each label. tested: the runs whose test results
     are shown."""
     found, wrong = first_questions(tested)
+    by_epoch, unreadable = read_artifacts(first_runs(runs, "questions"), "questions", WatchedQuestions.read)
     of_test = first_runs(tested, "test_questions")
 
     def part(group: Group) -> Markup:
@@ -44,9 +47,11 @@ def questions(page: Page, tested: list[tuple[Path, Record]], summary: Summary) -
         names = example_names([run for run in of_test if group.holds(run[1])])
         fusions = {record.label: _fusion(record) for _, record in tested if group.holds(record)}
         shown = {label: mine[label] for label in [label for label in group.labels if label in mine][:MOST_LABELS]}
-        return _group(page, group, shown, fusions, next(iter(names.values()), {}))
+        watched = {record.label: content for record, content in by_epoch if group.holds(record)}
+        return _group(page, group, shown, fusions, next(iter(names.values()), {})) + _watched(page, group, watched)
 
-    return page.section("Questions about pictures", "questions", of_groups(summary, part), wrong=wrong)
+    parts = of_groups(summary, part)
+    return page.section("Questions about pictures", "questions", parts, wrong=[*wrong, *unreadable])
 
 
 def first_questions(runs: list[tuple[Path, Record]]) -> tuple[list[tuple[Record, AskedQuestions]], list[str]]:
@@ -126,6 +131,53 @@ def _group(page: Page, group: Group, asked: Asked, fusions: dict[str, str], name
     )
 
 
+def _watched(page: Page, group: Group, found: dict[str, WatchedQuestions]) -> Markup:
+    """Answers and looks by epoch."""
+    runs = {label: found[label] for label in [label for label in group.labels if label in found][:MOST_LABELS]}
+    asked = by_number({label: content.questions for label, content in runs.items()})
+    epochs = sorted({one.epoch for mine in asked.values() for question in mine.values() for one in question.answers})
+    if not epochs:
+        return Markup()
+    listed = [
+        {
+            "png": next(iter(mine.values())).png,
+            "things": [],
+            "runs": [
+                {
+                    "label": one_line(label),
+                    "grid": runs[label].grid,
+                    "steps": [
+                        [one.epoch, looks(one), "".join(one.weights), [], [], _said(one)] for one in question.answers
+                    ],
+                }
+                for label, question in mine.items()
+                if question.answers
+            ],
+        }
+        for mine in asked.values()
+    ]
+    return draw(
+        "question_epochs",
+        labels=group.labels,
+        map=page.map({"levels": LEVELS, "epochs": epochs, "unit": "look", "pictures": listed}),
+        epochs=epochs,
+        scale=SCALE if any(run.grid for run in runs.values()) else (),
+        questions=[
+            (
+                f"{one_line(first.question)} → {one_line(first.target)}",
+                [label for label, question in mine.items() if question.answers],
+                max(len(one.weights) for question in mine.values() for one in question.answers),
+            )
+            for mine in asked.values()
+            if (first := next(iter(mine.values())))
+        ],
+    )
+
+
+def _said(one: EpochAnswer) -> str:
+    return f"{one_line(one.answer)} {100 * one.probability:.0f} %"
+
+
 def _number(mine: Mapping[str, AskedQuestion]) -> int:
     return next(iter(mine.values())).number
 
@@ -158,7 +210,7 @@ def _plain(mine: Mapping[str, AskedQuestion], asked: Asked, with_picture: bool) 
     }
 
 
-def looks(one: AskedQuestion) -> list[str]:
+def looks(one: AskedQuestion | EpochAnswer) -> list[str]:
     return [f"look {number}" for number in range(1, len(one.weights) + 1)]
 
 

@@ -12,16 +12,19 @@ _WHOLE_EXTREME_LABELS = 4
 """Labels up to which each has `MOST_EXTREME` worst and best pictures; of more labels each has `LEAST_EXTREME`."""
 
 
-class Tested(Protocol):
-    """shared: whether the data alone chose the picture, so that all runs have it."""
-
+class Numbered(Protocol):
     @property
     def number(self) -> int: ...
+
+
+class Tested(Numbered, Protocol):
+    """shared: whether the data alone chose the picture, so that all runs have it."""
 
     @property
     def shared(self) -> bool: ...
 
 
+N = TypeVar("N", bound=Numbered)
 T = TypeVar("T", bound=Tested)
 
 
@@ -63,9 +66,9 @@ def different(
     return [shared[number] for number in sorted(found, key=lambda number: (-distance(number), number))[:MOST_DIFFERENT]]
 
 
-def by_number(tested: Mapping[str, Sequence[T]]) -> dict[int, dict[str, T]]:
+def by_number(tested: Mapping[str, Sequence[N]]) -> dict[int, dict[str, N]]:
     """The pictures by number, each with the labels that have it."""
-    pictures: dict[int, dict[str, T]] = {}
+    pictures: dict[int, dict[str, N]] = {}
     for label, mine in tested.items():
         for one in mine:
             pictures.setdefault(one.number, {})[label] = one

@@ -9,11 +9,11 @@ function readPicture(box) {
   picture.png ||= box.closest(".tested").querySelector("img").src.split(",")[1];
   const { label, grid, steps } = picture.runs[Number(box.dataset.index)];
   const until = group.epochs[chosenEpoch.get(box.dataset.map) ?? group.epochs.length - 1];
-  const [epoch, words, code, things, shares] = steps.filter((step) => step[0] <= until).pop() || steps[0];
+  const [epoch, words, code, things, shares, answer] = steps.filter((step) => step[0] <= until).pop() || steps[0];
   const wanted = chosenWord.get(box.closest("details")) ?? 0, at = wanted < words.length ? wanted : -1;
   const [rows, columns] = grid || [0, 0], places = rows * columns, most = group.levels.length - 1;
   const roots = (t) => Array.from(code.slice(t * places, (t + 1) * places), (level) => group.levels.indexOf(level) / most);
-  return { picture, label, unit: group.unit, epoch, words, at, things, shares, rows, columns, roots };
+  return { picture, label, unit: group.unit, epoch, words, at, things, shares, answer, rows, columns, roots };
 }
 
 function sizeOfPng(png) {
@@ -151,7 +151,7 @@ function drawStrip(strip, read, choose) {
 }
 
 function drawPicture(figure) {
-  const read = readPicture(figure), { label, unit, epoch, words, at, shares, rows } = read, told = toldOf(read);
+  const read = readPicture(figure), { label, unit, epoch, words, at, shares, answer, rows } = read, told = toldOf(read);
   const svg = figure.querySelector("svg[role=img]") || frameOf(figure), after = epoch ? ` after epoch ${epoch}` : "";
   drawFrame(svg, read, at, frameSide, true);
   const place = at < 0 ? "" : `, ${unit} ${at + 1} of ${words.length}`;
@@ -160,6 +160,7 @@ function drawPicture(figure) {
   const parts = [epoch ? `epoch ${epoch}` : "", known.length ? `${percentOf(mean)} in boxes` : ""];
   figure.querySelector("figcaption small").textContent = parts.filter(Boolean).join(" · ");
   figure.querySelector(".note").textContent = told;
+  if (answer) figure.querySelector(".words").textContent = answer;
   if (unit === "word") figure.querySelector(".words").replaceChildren(...words.flatMap((word, t) => {
     const part = document.createElement(t === at && rows ? "mark" : "span");
     part.textContent = word;
