@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from torch import Tensor, nn
+from torch.nn.functional import pixel_shuffle
 
 from lightning_seq.errors import UserError
 from lightning_seq.layers.dropout import Dropout, check_rate
@@ -30,7 +31,7 @@ class FramePredictor(EncoderModel):
             raise UserError("the next frame is to be predicted, and this model sees it: use one direction, model=lstm")
         self.embedding, self.encoder, self.shape = embedding, encoder, shape
         if isinstance(encoder, ConvLSTMEncoder):
-            self.head: nn.Module = MapHead(encoder.maps, shape[0])
+            self.head: nn.Module = MapHead(encoder.maps, shape[0], encoder.patch)
         else:
             pixels = shape[0] * shape[1] * shape[2]
             self.head = nn.Sequential(
@@ -43,12 +44,12 @@ class FramePredictor(EncoderModel):
 
 
 class MapHead(nn.Module):
-    """A 1 x 1 convolution of maps, from and to flat vectors `[B, T, …]`."""
+    """A 1 x 1 convolution of maps to frames, whose patches it fills; from and to flat vectors `[B, T, …]`."""
 
-    def __init__(self, maps: tuple[int, ...], channels: int) -> None:
+    def __init__(self, maps: tuple[int, ...], channels: int, patch: int) -> None:
         super().__init__()
-        self.maps, self.convolution = maps, nn.Conv2d(maps[0], channels, 1)
+        self.maps, self.patch, self.convolution = maps, patch, nn.Conv2d(maps[0], channels * patch**2, 1)
 
     def forward(self, outputs: Tensor) -> Tensor:
-        made: Tensor = self.convolution(outputs.flatten(0, 1).unflatten(-1, self.maps))
+        made = pixel_shuffle(self.convolution(outputs.flatten(0, 1).unflatten(-1, self.maps)), self.patch)
         return made.flatten(1).unflatten(0, outputs.shape[:2])

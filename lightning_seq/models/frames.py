@@ -32,9 +32,10 @@ class PixelVectors(FrameVectors):
 class FrameEncoder(FrameVectors):
     """One encoder of pictures for all frames, and a linear layer from the vectors of all places of a frame to one.
 
-        x_t = W [v_1 ; … ; v_S] + b,  v_1 … v_S = picture(frame t)
+        x_t = norm(W [v_1 ; … ; v_S] + b),  v_1 … v_S = picture(frame t)
 
-    Where a thing is stays known: a mean over the places would lose it.
+    Where a thing is stays known: a mean over the places would lose it. The layer normalisation (Ba et al. 2016) lets a
+    recurrence learn from small changes between frames: vectors of frames that are mostly background are nearly equal.
 
     frames: of a strip, see `FilmStrip`; 0: the inputs are clips `[B, T, C, H, W]`.
 
@@ -45,7 +46,8 @@ class FrameEncoder(FrameVectors):
         super().__init__()
         self.picture, self.width, self.frames = picture, width, frames
         self.output_size, self.grid = width, (1, frames)
-        self.joined = nn.Linear(picture.grid[0] * picture.grid[1] * picture.output_size, width)
+        places = picture.grid[0] * picture.grid[1]
+        self.joined, self.norm = nn.Linear(places * picture.output_size, width), nn.LayerNorm(width)
 
     def forward(self, inputs: UInt8[Tensor, "B T C H W"] | UInt8[Tensor, "B C H W"]) -> Float[Tensor, "B T E"]:
         if self.frames:
@@ -53,4 +55,4 @@ class FrameEncoder(FrameVectors):
                 0, 3, 1, 2, 4
             )  # [B, C, H, T, W] to [B, T, C, H, W]
         vectors: Tensor = self.picture(inputs.flatten(0, 1))
-        return self.joined(vectors.flatten(1)).unflatten(0, inputs.shape[:2])
+        return self.norm(self.joined(vectors.flatten(1))).unflatten(0, inputs.shape[:2])

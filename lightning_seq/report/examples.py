@@ -94,6 +94,8 @@ def _reader(name: str, record: Record) -> Callable[[Path], Scored | None] | None
     if name in ("accuracy", "exact_match") and not (name == "accuracy" and record.task == "sequence_to_sequence"):
         lower = name == "exact_match" and "case:lc" in _signature(record)
         return lambda path: _right(path, strip=name == "exact_match", lower=lower)
+    if record.task == "next_frame":
+        return lambda path: _column(path, name)
     if (name == "loss" and record.task in ("classification", "bits", "regression")) or name == "mse":
         return lambda path: _column(path, "loss")
     if name == "rmse":

@@ -12,6 +12,7 @@ _FIRST = {
     "language_modelling": ("perplexity", "bits_per_character"),
     "sequences_of_sets": ("nll",),
     "bits": ("exact_match", "bits_correct", "loss"),
+    "next_frame": ("mse", "ssim", "loss"),
     "regression": ("success", "rmse", "mse", "mae", "phm08"),
     "forecasting": (
         "mase", "owa", "smape", "crps", "rmse", "mae", "wql", "coverage", "width", "msis", "mse", "flat", "loss",
@@ -68,6 +69,8 @@ _MEANING = {
     ("regression", "phm08"): (
         "sum over the test set; a life that is predicted too long costs more than one too short (Saxena et al. 2008)"
     ),
+    ("next_frame", "mse"): "squared error of a pixel from 0 to 1, a mean over all predicted frames",
+    ("next_frame", "ssim"): "structural similarity (Wang et al. 2004, by torchmetrics), 1 for equal frames",
     ("tagging", "edit"): "1 - the edit distance of the orders of segments / the longer one (Lea et al. 2017)",
     (
         "tagging",

@@ -18,11 +18,15 @@ from lightning_seq.data.sources.vector_table import Target
 from lightning_seq.errors import UserError
 from lightning_seq.value_types import Range
 
-MOVES = {"moves left": (0, -1), "moves right": (0, 1), "moves up": (-1, 0), "moves down": (1, 0)}
+MOVES = {"moves left": (0, -2), "moves right": (0, 2), "moves up": (-2, 0), "moves down": (2, 0)}
 GROWTH = {"grows": 1, "shrinks": -1}
 EVENTS = (*MOVES, *GROWTH, "stays")
-SMALLEST, LARGEST = 4, 10
+SMALLEST, LARGEST = 4, 12
 """Pixels of a thing's side."""
+SHORTEST = 3
+"""Frames of an event."""
+TRIES = 200
+"""Places that are drawn for the same events."""
 
 
 class Event(NamedTuple):
@@ -53,7 +57,7 @@ class MovingShapes(Synthetic):
     """
 
     examples: Examples = field(default=2000, kw_only=True)
-    fewest: Annotated[int, Range(1, 4)] = 1
+    fewest: Annotated[int, Range(1, 4)] = 2
     most: Annotated[int, Range(1, 4)] = 3
     length: Annotated[int, Range(4, 200)] = 16
     canvas: Annotated[int, Range(20, 256)] = 24
@@ -64,10 +68,10 @@ class MovingShapes(Synthetic):
         super().__post_init__()
         if self.most < self.fewest:
             raise UserError(f"data.most is {self.most}, expected at least data.fewest={self.fewest}")
-        if self.length < 3 * self.most + 1:
+        if self.length < SHORTEST * self.most + 1:
             raise UserError(
-                f"data.length is {self.length}, expected at least {3 * self.most + 1}: three frames for each of "
-                f"data.most={self.most} events, and the first one"
+                f"data.length is {self.length}, expected at least {SHORTEST * self.most + 1}: {SHORTEST} frames for "
+                f"each of data.most={self.most} events, and the first one"
             )
 
     def acted(self, split: str) -> list[Acted]:
@@ -81,30 +85,33 @@ class MovingShapes(Synthetic):
         ]
 
     def _acted(self, generator: np.random.Generator) -> Acted:
-        """Drawn again until the thing stays inside, so that every event changes every one of its frames."""
+        """Events are drawn first and then a place from which the thing stays inside; rarely there is none."""
         kind, colour = SHAPES[generator.integers(len(SHAPES))], [*COLOURS][generator.integers(len(COLOURS))]
         while True:
-            count = int(generator.integers(self.fewest, self.most + 1))
-            names = [EVENTS[number] for number in generator.permutation(len(EVENTS))[:count]]
-            free = self.length - 1 - 3 * count
-            cuts = np.sort(generator.integers(0, free + 1, count - 1))
-            lengths = 3 + np.diff([0, *cuts.tolist(), free])
-            stops = 1 + np.cumsum(lengths)
-            events = tuple(
-                Event(name, int(stop - size), int(stop)) for name, stop, size in zip(names, stops, lengths, strict=True)
-            )
-            side = generator.integers(SMALLEST, LARGEST + 1)
-            middle = generator.integers(0, self.canvas - side + 1, 2)
-            places = [np.array([*middle, side])]
-            for event in events:
-                down, right = MOVES.get(event.name, (0, 0))
-                step = np.array([down, right, GROWTH.get(event.name, 0)])
-                for _ in range(event.start, event.stop):
-                    places.append(places[-1] + step)
-            path = np.array(places)
-            inside = (path[:, :2] >= 0).all() and (path[:, :2] + path[:, 2:] <= self.canvas).all()
-            if inside and (path[:, 2] >= SMALLEST).all() and (path[:, 2] <= LARGEST).all():
-                return Acted(kind, colour, events, path)
+            events = self._events(generator)
+            changes = np.concatenate([
+                np.tile([*MOVES.get(event.name, (0, 0)), GROWTH.get(event.name, 0)], (event.stop - event.start, 1))
+                for event in events
+            ])  # fmt: skip
+            path = np.concatenate([np.zeros((1, 3), int), np.cumsum(changes, 0)])
+            for _ in range(TRIES):
+                side = generator.integers(SMALLEST, LARGEST + 1)
+                places = path + np.array([*generator.integers(0, self.canvas - side + 1, 2), side])
+                top, left, sides = places.T
+                inside = (places[:, :2] >= 0).all() and max((top + sides).max(), (left + sides).max()) <= self.canvas
+                if inside and sides.min() >= SMALLEST and sides.max() <= LARGEST:
+                    return Acted(kind, colour, events, places)
+
+    def _events(self, generator: np.random.Generator) -> tuple[Event, ...]:
+        count = int(generator.integers(self.fewest, self.most + 1))
+        names = [EVENTS[number] for number in generator.permutation(len(EVENTS))[:count]]
+        free = self.length - 1 - SHORTEST * count
+        cuts = np.sort(generator.integers(0, free + 1, count - 1))
+        lengths = SHORTEST + np.diff([0, *cuts.tolist(), free])
+        stops = 1 + np.cumsum(lengths)
+        return tuple(
+            Event(name, int(stop - size), int(stop)) for name, stop, size in zip(names, stops, lengths, strict=True)
+        )
 
 
 @dataclass(frozen=True)

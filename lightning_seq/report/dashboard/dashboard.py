@@ -28,6 +28,7 @@ from lightning_seq.report.dashboard.gates import gates
 from lightning_seq.report.dashboard.gradient_flow import gradient_flow
 from lightning_seq.report.dashboard.learning_curves import learning_curves
 from lightning_seq.report.dashboard.memory_horizon import memory_horizon
+from lightning_seq.report.dashboard.next_frames import next_frames
 from lightning_seq.report.dashboard.over_data_sets import over_data_sets
 from lightning_seq.report.dashboard.page import Page
 from lightning_seq.report.dashboard.predicted_values import predicted_values
@@ -88,6 +89,7 @@ def render(directory: Path, runs: list[tuple[Path, Record]], summary: Summary) -
             confusion_matrices(page, tested, tagged, summary),
             early_decision(page, tested, summary),
             timeline(page, tested, summary),
+            next_frames(page, tested, summary),
             predicted_values(page, tested, summary),
             worst_sentences(page, tagged, summary, names),
             draw("notes", wrong=unreadable),

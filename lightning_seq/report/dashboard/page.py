@@ -24,10 +24,11 @@ Parts = list[tuple[str, Markup]]
 
 
 class Card(NamedTuple):
-    """A chart under a title. chart: its name on the page."""
+    """A chart under a title. chart: its name on the page; png: a picture above it, in base64; empty for none."""
 
     title: str
     chart: str
+    png: str = ""
 
 
 class Heading(NamedTuple):

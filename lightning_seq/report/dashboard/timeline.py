@@ -47,7 +47,8 @@ def _group(page: Page, group: Group, timelines: list[tuple[Record, Timeline]]) -
                         rows.append([lane, classes.index(content.labels[number]), start, start + length])
                     start += length
         columns, names = ["lane", "class", "start", "stop"], {"lane": lanes, "class": classes}
-        cards.append(page.card(f"Sequence {bands.id}", _chart(lanes, classes), "timeline", columns, rows, names))
+        card = page.card(f"Sequence {bands.id}", _chart(lanes, classes), "timeline", columns, rows, names)
+        cards.append(card._replace(png=bands.png))
     return draw("cards", cards=cards)
 
 
