@@ -26,14 +26,12 @@ from lightning_seq.records.segments import Bands, Timeline, runs_of
 from lightning_seq.spec import NOT_COUNTED, Class, DataSpec, Tags
 
 if TYPE_CHECKING:
-    from lightning_seq.data.cache import PreparedData
-    from lightning_seq.data.reader import Reader
-    from lightning_seq.data.vectors.module import LabelledSequences
-    from lightning_seq.data.vectors.prepare import VectorSplit
+    from lightning_seq.data.vectors.module import VectorData
+    from lightning_seq.data.video.module import VideoData
     from lightning_seq.tasks.tagging import Tagging
     from lightning_seq.tasks.task import Task
 
-Vectors: TypeAlias = "LabelledSequences[PreparedData[VectorSplit], Reader]"
+Vectors: TypeAlias = "VectorData | VideoData"
 SHOWN = 12
 """Sequences in `segments.json`."""
 

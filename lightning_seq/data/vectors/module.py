@@ -76,7 +76,9 @@ class StepsDataset(Dataset[Batch]):
 
 
 class LabelledSequences(DataModule[P, R]):
-    """Sequences with a target for each, or for each of their steps."""
+    """Sequences with a target for each, or for each of their steps. order: of the steps, see `VectorData`."""
+
+    order: str
 
     @property
     def splits(self) -> dict[str, VectorSplit]:
