@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -11,7 +12,6 @@ from PIL import Image
 from lightning_seq.data.clips import DrawnClip
 from lightning_seq.data.sources.clip_table import ClipTable
 from lightning_seq.data.sources.table import SPLITS, Cut, Loaded
-from lightning_seq.data.sources.vector_table import Target
 from lightning_seq.files import Plain
 
 
@@ -20,7 +20,7 @@ class GivenClips(Cut):
     """Clips `[T, H, W, 3]` and their targets, the same in each split."""
 
     clips: list[np.ndarray] = field(default_factory=list)
-    targets: list[Target] = field(default_factory=list)
+    targets: list[Any] = field(default_factory=list)
     groups: list[int | str] | None = None
 
     def describe(self) -> str:
