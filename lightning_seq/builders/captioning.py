@@ -60,9 +60,9 @@ def model(config: Config, spec: DataSpec, embedding: nn.Module, encoder: MakeEnc
     arguments = {key: value for key, value in settings.items() if key not in ("attend", "picture")}
     frames = inputs.frames if isinstance(inputs, FilmStrip) else 1
     size = inputs.height, inputs.width // frames
-    picture: PictureEncoder | FrameEncoder = picture_encoder(config, settings["picture"], inputs.channels, size)
-    if isinstance(inputs, FilmStrip):
-        picture = FrameEncoder(picture, picture.output_size, frames)
+    of_frame = picture_encoder(config, settings["picture"], inputs.channels, size)
+    film = isinstance(inputs, FilmStrip)
+    picture = FrameEncoder(of_frame, of_frame.output_size, frames) if film else of_frame
     made: Captioner = factory(arguments, "model", allow)(
         embedding,
         targets.size,

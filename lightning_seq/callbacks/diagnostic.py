@@ -89,8 +89,10 @@ class SentenceDiagnostic(Diagnostic):
 
     @classmethod
     def fits(cls, task: LightningModule) -> bool:
+        model = task.model
         return super().fits(task) and not any(
-            getattr(part, "factor", 1) > 1 or getattr(part, "pyramid", False) for part in task.model.modules()
+            getattr(part, "factor", 1) > 1 or getattr(part, "pyramid", False)
+            for part in (model.modules() if isinstance(model, nn.Module) else ())
         )
 
     def __init__(self, directory: Path, data: DataModule[PreparedData, Reader], probe: Batch) -> None:

@@ -55,7 +55,8 @@ class ClipIndex(NameColumns, SplitFiles, Cut):
         files = {split: own for split, own in given.items() if own and split not in folders}
         if files:
             files = {**files, "train": files.get("train") or next(iter(files.values()))}
-            found = SplitFiles.paths(replace(self, **{**dict.fromkeys(given), **files}))
+            one = replace(self, train=files["train"], validation=files.get("validation"), test=files.get("test"))
+            found = SplitFiles.paths(one)
             folders |= {split: path for split, path in found.items() if split not in folders}
         return {split: folders[split] for split in given if split in folders}
 

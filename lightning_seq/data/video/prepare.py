@@ -49,17 +49,16 @@ def prepare_video(
 
     def read(directory: Path, meta: dict[str, Plain], common: CachedFields) -> PreparedVideo:
         of_steps = bool(meta["of_steps"])
+
+        def split_of(split: str) -> VectorSplit:
+            names = ("starts", "stops", "ids", f"target{'_steps' * of_steps}")
+            starts, stops, ids, targets = read_arrays(directory, split, *names)
+            return VectorSplit(DiskRows(directory, f"{split}_frames"), starts, stops, ids, targets, of_steps)
+
         return PreparedVideo(
             settings=settings,
             spec=DataSpec.from_plain(meta["spec"]),
-            splits={
-                split: VectorSplit(
-                    DiskRows(directory, f"{split}_frames"),
-                    *read_arrays(directory, split, "starts", "stops", "ids", f"target{'_steps' * of_steps}"),
-                    of_steps=of_steps,
-                )
-                for split in SPLITS
-            },
+            splits={split: split_of(split) for split in SPLITS},
             **common,
         )
 
@@ -129,7 +128,7 @@ def _write(
             for frame in clip.frames(pick):
                 one = channels_first(fitted(frame, settings.height_and_width, settings.fit).values, settings.channels)
                 file.write(one.tobytes())
-                content.update(one)
+                content.update(one.tobytes())
                 written += 1
             if written < (2 if kind is None else 1):
                 raise UserError(f"{place}: {number_of(written, 'frame')}, expected at least {2 if kind is None else 1}")
