@@ -31,7 +31,6 @@ from lightning_seq.metrics.captions import caption_scores, cider, exact_matches
 from lightning_seq.metrics.translation import bleu_tokenizer
 from lightning_seq.models.captioner import Captioner
 from lightning_seq.models.frames import FrameEncoder
-from lightning_seq.models.picture.encoder import PictureEncoder
 from lightning_seq.models.search import BeamSearchConfig, beam_search, max_target_lengths, rounded
 from lightning_seq.models.translator import Translator
 from lightning_seq.records.captions import TRAINED_ENCODER, ScoredCaption, ScoredCaptions
