@@ -60,7 +60,8 @@ def model(config: Config, spec: DataSpec, embedding: nn.Module, encoder: MakeEnc
     frames = inputs.frames if isinstance(inputs, FilmStrip) else 1
     size = inputs.height, inputs.width // frames
     of_frame = picture_encoder(config, settings["picture"], inputs.channels, size)
-    picture = FrameEncoder(of_frame, of_frame.output_size, frames) if isinstance(inputs, FilmStrip) else of_frame
+    film = isinstance(inputs, FilmStrip)
+    picture = FrameEncoder(of_frame, of_frame.output_size, frames) if film else of_frame
     made: Captioner = factory(arguments, "model", allow)(
         embedding,
         targets.size,

@@ -26,14 +26,12 @@ from lightning_seq.records.segments import Bands, Timeline, runs_of
 from lightning_seq.spec import NOT_COUNTED, Class, DataSpec, Tags
 
 if TYPE_CHECKING:
-    from lightning_seq.data.vectors.module import LabelledSequences
-    from lightning_seq.data.vectors.prepare import PreparedVectors
-    from lightning_seq.data.video.prepare import PreparedVideo
-    from lightning_seq.data.video.reader import ClipReader
+    from lightning_seq.data.vectors.module import VectorData
+    from lightning_seq.data.video.module import VideoData
     from lightning_seq.tasks.tagging import Tagging
     from lightning_seq.tasks.task import Task
 
-Vectors: TypeAlias = "LabelledSequences[PreparedVectors, SequenceReader] | LabelledSequences[PreparedVideo, ClipReader]"
+Vectors: TypeAlias = "VectorData | VideoData"
 SHOWN = 12
 """Sequences in `segments.json`."""
 

@@ -85,6 +85,16 @@ class Diagnostic(ModelWriter):
 class SentenceDiagnostic(Diagnostic):
     """Shows some sentences of the probe. rows: their rows in it."""
 
+    NEEDS = "a recurrence with a step for each input"
+
+    @classmethod
+    def fits(cls, task: LightningModule) -> bool:
+        model = task.model
+        return super().fits(task) and not any(
+            getattr(part, "factor", 1) > 1 or getattr(part, "pyramid", False)
+            for part in (model.modules() if isinstance(model, nn.Module) else ())
+        )
+
     def __init__(self, directory: Path, data: DataModule[PreparedData, Reader], probe: Batch) -> None:
         super().__init__(directory, data, probe)
         self.spec, self.rows = data.spec, chosen_rows(probe, data.spec)

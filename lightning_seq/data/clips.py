@@ -23,6 +23,8 @@ PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm", "
 VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".mpg", ".mpeg", ".m4v")
 ANIMATED = (".gif", ".webp", ".png", ".apng")
 ENDINGS = (*VIDEOS, *ANIMATED)
+MOST_REPEATS = 100
+"""Frames for one of an animation that is shown for long."""
 
 Pick: TypeAlias = Callable[[int], np.ndarray]
 """From the number of frames of a clip to the numbers of those to read, in rising order."""
@@ -107,13 +109,15 @@ class ClipFile:
             yield PictureFile(f"{self.name}/{files[number].name}", files[number]).read().values
 
     def _animated(self, pick: Pick) -> Iterator[np.ndarray]:
+        """Writers join equal frames to one that lasts longer: it is several frames again."""
         from PIL import Image, UnidentifiedImageError
 
         try:
             with warnings.catch_warnings(), Image.open(self.path) as image:
                 warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limit is lower
                 self._check_size(*image.size)
-                for number in pick(getattr(image, "n_frames", 1)).tolist():
+                frames = _repeated(image)
+                for number in frames[pick(len(frames))].tolist():
                     image.seek(number)
                     yield rgb(_copied(image)).values
         except UserError:
@@ -164,6 +168,19 @@ class ClipFile:
 
     def _damaged(self, error: Exception) -> UserError:
         return UserError(f"{self.name} is damaged ({first_line(error)}): expected a whole clip")
+
+
+def _repeated(image: Image.Image) -> np.ndarray:
+    """The number of each frame of an animation, k times for one that lasts k times as long as the shortest; at most
+    `MOST_REPEATS`."""
+    times = []
+    for number in range(getattr(image, "n_frames", 1)):
+        image.seek(number)
+        image.load()
+        times.append(float(image.info.get("duration") or 0))
+    shortest = min(times)
+    repeats = [round(time / shortest) if shortest else 1 for time in times]
+    return np.repeat(np.arange(len(times)), np.clip(repeats, 1, MOST_REPEATS))
 
 
 def _copied(image: Image.Image) -> Image.Image:

@@ -44,10 +44,10 @@ class DiskRows:
 
     def _read(self, start: int, count: int) -> np.ndarray:
         """The numbers of `count` rows from the row `start` on."""
-        numbers = np.empty(count * self._bytes, np.uint8)
-        if os.preadv(self._file.fileno(), [numbers], self._offset + start * self._bytes) != numbers.size:
+        numbers = bytearray(count * self._bytes)
+        if os.preadv(self._file.fileno(), [numbers], self._offset + start * self._bytes) != len(numbers):
             raise UserError(f"{self.directory} is damaged: delete it, and the same command makes it again")
-        return numbers.view(self.dtype)
+        return np.frombuffer(numbers, self.dtype)
 
     def __reduce__(self) -> tuple[type[DiskRows], tuple[Path, str]]:
         return DiskRows, (self.directory, self.name)

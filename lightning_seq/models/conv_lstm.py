@@ -65,9 +65,8 @@ class ConvLSTMEncoder(Encoder):
     def forward(self, x: Tensor, mask: Tensor, state: State | None = None) -> Encoded:
         maps, final = pixel_unshuffle(x.unflatten(-1, self.input_shape), self.patch), []
         for number, layer in enumerate(self.layers):
-            run = cast(Recurrent, layer).run(
-                self.between(maps) if number else maps, mask, None if state is None else state[number][0]
-            )
+            x = self.between(maps) if number else maps
+            run = layer.run(x, mask, None if state is None else state[number][0])  # type: ignore[operator]
             maps = run.outputs
             final.append((run.state,))
         return Encoded(maps.flatten(2), mask, tuple(final), run.last.flatten(1))

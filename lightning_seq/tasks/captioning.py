@@ -18,6 +18,9 @@ from lightning_seq.tasks.detokenizer import CaptionTexts
 from lightning_seq.tasks.sequence_to_sequence import SequenceToSequence
 from lightning_seq.tasks.task import SPLITS
 
+UNKNOWN = 1.0
+"""More than any log-probability."""
+
 
 class Captioning(SequenceToSequence):
     """A captioner: its loss, its captions and their scores.
@@ -39,12 +42,13 @@ class Captioning(SequenceToSequence):
 
     reinforce: Reinforce
     expected_likelihood: Tensor
-    """The baseline of hard attention, a moving mean of log p(word) over all ranks; NaN before the first batch."""
+    """The baseline of hard attention, a moving mean of log p(word) over all ranks; 1, which no such mean is,
+    before the first batch: a checkpoint holds finite numbers alone."""
 
     def add_metrics(self) -> None:
         super().add_metrics()
         self.reinforce = Reinforce()
-        self.register_buffer("expected_likelihood", torch.tensor(torch.nan))
+        self.register_buffer("expected_likelihood", torch.tensor(UNKNOWN))
         self.pointing = Pointing() if self.model.decoder.attention is not None else None
         self._has_boxes = False
 
@@ -61,7 +65,7 @@ class Captioning(SequenceToSequence):
         sums = torch.stack([(likelihood.detach() * mask).sum(), mask.sum().to(likelihood.dtype)])
         sums = sums if self.world == 1 else self.trainer.strategy.reduce(sums, reduce_op="sum")
         decay, mean = self.reinforce.decay, sums[0] / sums[1].clamp(min=1)
-        old = torch.where(self.expected_likelihood.isnan(), mean, self.expected_likelihood)
+        old = torch.where(self.expected_likelihood == UNKNOWN, mean, self.expected_likelihood)
         self.expected_likelihood.copy_(decay * old + (1 - decay) * mean)
         later = not self.model.decoder.is_parallel
         return total + self.reinforce.loss(likelihood, output.chosen, output.weights, mask, old, later)

@@ -169,6 +169,16 @@ def test_a_transcript_longer_than_its_frames_is_refused_by_name(tmp_path: Path, 
     assert "task.subsample" in reason
 
 
+@pytest.mark.parametrize("subsample", [1, 2])
+def test_diagnostics_of_steps_need_a_step_for_each_frame(tmp_path: Path, subsample: int) -> None:
+    place = [f"runs={tmp_path}", f"cache={tmp_path / 'cache'}", "name=own", "callbacks=inside", "model=gru"]
+    words = [word for word in TINY if "subsample" not in word and "epochs" not in word]
+    assert main(["train", *words, f"task.subsample={subsample}", "trainer.max_epochs=1", *place]) == 0
+    made = {path.name for path in (tmp_path / "own" / "gru-seed1").iterdir()}
+    assert "gradient_flow.json" in made
+    assert ({"gates.json", "states.json"} <= made) == (subsample == 1)
+
+
 def test_models_that_do_not_fit_are_refused(tmp_path: Path, refused: Refused) -> None:
     place = [f"runs={tmp_path}", f"cache={tmp_path / 'cache'}"]
     assert "model=listen_attend_spell" in refused("train", *TINY, "model=encoder_decoder_attention", *place)

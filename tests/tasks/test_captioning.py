@@ -46,6 +46,12 @@ def test_hard_attention_learns_by_reinforce_with_a_moving_baseline(style: str) -
         torch.testing.assert_close(made.expected_likelihood, torch.tensor(baseline))
 
 
+def test_a_task_that_has_not_trained_holds_finite_numbers_alone() -> None:
+    """Else none of its checkpoints is written."""
+    for hard in (True, False):
+        assert all(bool(one.isfinite().all()) for one in task(hard=hard).state_dict().values())
+
+
 def test_soft_attention_has_the_doubly_stochastic_penalty_alone() -> None:
     made = task(hard=False, penalty=0.5)
     output = made.model(PICTURES, MASK, TARGETS, COUNTED)

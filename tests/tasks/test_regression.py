@@ -18,10 +18,11 @@ from lightning_seq.cells.gru import GRUCell
 from lightning_seq.data.memory_problems.module import MemoryProblemData
 from lightning_seq.embeddings.layer import Vectors
 from lightning_seq.errors import UserError
+from lightning_seq.metrics.phm08 import phm08_score
 from lightning_seq.models.bag_of_embeddings import BagOfEmbeddings
 from lightning_seq.models.parameters import count_parameters
 from lightning_seq.models.recurrent import RecurrentEncoder
-from lightning_seq.models.regressor import Regressor
+from lightning_seq.models.regressor import Regressor, StepRegressor
 from lightning_seq.models.set_model import SetModel
 from lightning_seq.models.window_mlp import WindowMLP
 from lightning_seq.spec import COUNTED, Batch
@@ -268,3 +269,32 @@ def test_adding_needs_both_channels_in_their_order() -> None:
     assert learnt(gru, data, 6)["test/mse"] < blind / 5
     bag = SequenceRegression(Regressor(Vectors(2), BagOfEmbeddings(2), 1, pooling="mean"), SGD)
     assert learnt(bag, data, 3)["test/mse"] > blind / 2
+
+
+def test_values_of_steps_are_learned_in_their_units() -> None:
+    """The loss is of (value - mean) / scale; metrics and predictions are in the units of the data."""
+    torch.manual_seed(0)
+    units = {"mean": (10.0, -5.0), "scale": (4.0, 2.0)}
+    model = StepRegressor(Vectors(D), RecurrentEncoder(D, ElmanCell, H), W, **units)
+    task = SequenceRegression(model, SGD, log_every=1, scale=units["scale"], tolerance=None, remaining=True)
+    inputs, mask = torch.randn(2, 3, D), torch.tensor([[True, True, True], [True, False, False]])
+    raw = model.head(model.encoder(inputs, mask).outputs)
+    made = model(inputs, mask)
+    torch.testing.assert_close(made, raw * torch.tensor([4.0, 2.0]) + torch.tensor([10.0, -5.0]))
+    targets = torch.full((2, 3, W), 7.0)
+    sample = Batch(torch.arange(2), inputs, mask, targets, mask, 4)
+    errors = (made - targets)[mask]
+    expected = (errors / torch.tensor([4.0, 2.0])).square().mean(-1)
+    torch.testing.assert_close(task.training_step(sample, 0), expected.mean())
+    last = torch.stack([(made - 7)[0, 2], (made - 7)[1, 0]]) / torch.tensor([4.0, 2.0])
+    torch.testing.assert_close(task.last_step_loss(sample), last.square().mean(-1).sum())
+    task.evaluate(sample, "test")
+    logged = task.logged("test", task.means("test").compute())
+    assert set(logged) == {"loss", "mse", "mae", "rmse", "phm08"}
+    torch.testing.assert_close(logged["mse"], errors.square().mean())
+    torch.testing.assert_close(logged["rmse"], errors.square().mean().sqrt())
+    torch.testing.assert_close(logged["loss"], expected.mean())
+    torch.testing.assert_close(logged["phm08"], phm08_score(errors).sum())
+    rows = torch.cat(task._rows)
+    assert rows[:, :2].long().tolist() == [[0, number] for number in range(6)] + [[1, 0], [1, 1]]
+    torch.testing.assert_close(rows[:, 3], made[mask].flatten().double())

@@ -35,6 +35,9 @@ from lightning_seq.value_types import OneOf, Part, Size, Workers
 MANY_SERIES = 20
 """From so many series on, a series is a group of test windows that may be alike; below, a stretch of time is."""
 
+LEAST_STRETCHES = 10
+"""With so many stretches of time left, each is two horizons long."""
+
 
 class WindowDataset(Dataset[Batch]):
     """The batches of a split, `dataset[shard]`; see `ForecastingData`. errors: `[S]`, the denominators of MASE."""
@@ -160,6 +163,8 @@ class ForecastingData(DataModule[PreparedSeries, SeriesReader]):
             return ExampleIds(values, groups=names)
         span = self.settings.horizon + (-self.settings.horizon) % windows.stride
         since = origins - windows.firsts[series]
+        if since.max() >= LEAST_STRETCHES * 2 * span:  # then fewer windows overlap those of another stretch
+            span *= 2
         return ExampleIds(values, groups=(since // span).tolist())
 
     def headline(self) -> str:

@@ -158,7 +158,7 @@ def _build(directory: Path, name: str, panel: Panel, settings: SeriesSettings) -
         [[naive_error(one[:end], season) for end in both] for one, both in zip(series, ends.tolist(), strict=True)]
     )
     observed = np.concatenate([[0], np.cumsum(there)]).astype(np.int64)
-    arrays = (values, observed, others, known, static, offsets, ends, scales, errors)
+    arrays: tuple[np.ndarray, ...] = (values, observed, others, known, static, offsets, ends, scales, errors)
     for array_name, array in zip(ARRAYS, arrays, strict=True):
         np.save(directory / f"{array_name}.npy", array)
     if panel.times is not None:

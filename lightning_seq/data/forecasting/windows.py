@@ -104,7 +104,7 @@ class WindowSampler(Planner[BatchShard]):
 def filled(values: np.ndarray, lengths: np.ndarray, fill: str) -> np.ndarray:
     """Values `[B, C]` with NaN, filled within each row alone, so that no later value enters a window.
 
-    A gap at the beginning of a row, and with `none` every gap, becomes NaN's stand-in, which is left for the caller.
+    A gap at the beginning of a row stays, and with `none` every gap.
     """
     if fill == "none":
         return values

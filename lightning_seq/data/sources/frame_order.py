@@ -71,9 +71,8 @@ class FrameOrder(Synthetic):
         """`[length, 2]`, top and left, on a line from left to right with some shaking up and down."""
         room = self.canvas - SIDE
         left = np.sort(generator.permutation(room + 1)[: self.length])
-        top = np.linspace(generator.uniform(0, room), generator.uniform(0, room), self.length) + generator.uniform(
-            -1, 1, self.length
-        )
+        first, last = generator.uniform(0, room, 2).tolist()
+        top = np.linspace(first, last, self.length) + generator.uniform(-1, 1, self.length)
         return np.stack([np.rint(top).clip(0, room).astype(int), left], 1)
 
 

@@ -76,7 +76,7 @@ class StepsDataset(Dataset[Batch]):
 
 
 class LabelledSequences(DataModule[P, R]):
-    """Sequences with a target for each, or for each of their steps. order: of the steps, one of `ORDERS`."""
+    """Sequences with a target for each, or for each of their steps. order: of the steps, see `VectorData`."""
 
     order: str
 

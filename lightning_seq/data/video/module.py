@@ -55,8 +55,9 @@ class NextFrameDataset(ClipsDataset):
         lengths = np.array([len(clip) - 1 for clip in clips])
         mask = np.arange(lengths.max()) < lengths[:, None]
         inputs, targets = (padded([clip[part] for clip in clips], lengths) for part in (slice(-1), slice(1, None)))
-        ids, *frames, seen, counts = map(torch.from_numpy, (rows, inputs, targets, mask, mask & real[:, None]))
-        return Batch(ids, frames[0], seen, frames[1], counts, shard.count)
+        arrays = rows, inputs, mask, targets, mask & real[:, None]
+        ids, frames, keep, goals, counting = map(torch.from_numpy, arrays)
+        return Batch(ids, frames, keep, goals, counting, shard.count)
 
 
 def augmented(augment: Augment, clips: np.ndarray, seed: int, epoch: int, examples: np.ndarray) -> np.ndarray:

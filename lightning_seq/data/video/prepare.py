@@ -49,12 +49,18 @@ def prepare_video(
 
     def read(directory: Path, meta: dict[str, Plain], common: CachedFields) -> PreparedVideo:
         of_steps = bool(meta["of_steps"])
-        splits = {}
-        for split in SPLITS:
-            arrays = read_arrays(directory, split, "starts", "stops", "ids", f"target{'_steps' * of_steps}")
-            starts, stops, ids, targets = arrays
-            splits[split] = VectorSplit(DiskRows(directory, f"{split}_frames"), starts, stops, ids, targets, of_steps)
-        return PreparedVideo(settings=settings, spec=DataSpec.from_plain(meta["spec"]), splits=splits, **common)
+
+        def split_of(split: str) -> VectorSplit:
+            names = ("starts", "stops", "ids", f"target{'_steps' * of_steps}")
+            starts, stops, ids, targets = read_arrays(directory, split, *names)
+            return VectorSplit(DiskRows(directory, f"{split}_frames"), starts, stops, ids, targets, of_steps)
+
+        return PreparedVideo(
+            settings=settings,
+            spec=DataSpec.from_plain(meta["spec"]),
+            splits={split: split_of(split) for split in SPLITS},
+            **common,
+        )
 
     identity = {
         "source": source.identity(), "video": settings.to_plain(), "next_frame": next_frame, "video_code": CODE_VERSION,

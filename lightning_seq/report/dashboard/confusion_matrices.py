@@ -32,7 +32,7 @@ WIDTH, LEAST_STEP, MOST_STEP, SMALL_STEP, GAP = 1010, 32, 46, 14, 24
 """In pixels: of the matrices side by side; sides of a cell with and without a number; between two matrices."""
 
 UNNAMED = (
-    "sequence_to_sequence", "captioning", "speech_recognition", "visual_dialog", "regression", "bits",
+    "sequence_to_sequence", "captioning", "speech_recognition", "visual_dialog", "regression", "forecasting", "bits",
     "language_modelling", "sequences_of_sets",
 )  # fmt: skip
 """Tasks without confusion matrices: they predict sentences, numbers, bits or sets, not class names."""
