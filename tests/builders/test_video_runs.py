@@ -54,9 +54,12 @@ def clip_file(place: Path, size: int, frames: int = 8) -> str:
 
 def test_a_class_for_each_clip(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A mean over frames is right for exactly one of four; a match of sizes counts a clip."""
-    own = words(tmp_path, "data=frame_order", "data.examples=80", *SMALL, "launcher=inline", "seeds=1")
+    own = [
+        word for word in words(tmp_path, "data=frame_order", "data.examples=80", *SMALL, "launcher=inline", "seeds=1")
+        if not word.startswith("model.")
+    ]  # fmt: skip
     assert main(["compare", *own, "model=gru", "data.order=as_is,mean", "match=flops", "match.target=5k"]) == 0
-    for label in ("gru-as_is", "gru-mean"):
+    for label in ("gru-orderas_is", "gru-ordermean"):
         run, record = done(tmp_path, label)
         assert record.baseline["test/accuracy"] == pytest.approx(0.25)
     assert record.metrics["test/accuracy"] == pytest.approx(0.25)
@@ -80,7 +83,6 @@ def test_a_class_for_each_frame(tmp_path: Path, capsys: pytest.CaptureFixture[st
     row = output(capsys, "predict", f"checkpoint={run / 'checkpoints' / 'best.ckpt'}",
                  f"text={clip_file(tmp_path, 24)}")  # fmt: skip
     assert [one["frame"] for one in row["predictions"]] == [*range(1, 9)]
-    assert "segments" in (run.parent / "dashboard.html").read_text()
 
 
 def test_the_next_frames(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -113,7 +115,9 @@ def test_captions_of_clips(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     checkpoint, clip = f"checkpoint={run / 'checkpoints' / 'best.ckpt'}", clip_file(tmp_path, 24)
     maps = tmp_path / "maps.json"
     assert main(["caption", checkpoint, f"image={clip}", f"attention_out={maps}"]) == 0
-    assert len(json.loads(maps.read_text())[0]["captions"][0]["weights"][0]) == 16
+    looks = json.loads(maps.read_text())[0]
+    assert looks["grid"] == [1, 16]
+    assert len(looks["weights"][0]) == 16
     row = output(capsys, "predict", checkpoint, f"text={clip}")
     assert isinstance(row["predictions"][0]["caption"], str)
 

@@ -53,11 +53,7 @@ class ClipIndex(NameColumns, SplitFiles, Cut):
         given = {"train": self.train, "validation": self.validation, "test": self.test}
         folders = {split: path for split, own in given.items() if own and (path := Path(own).expanduser()).is_dir()}
         files = {split: own for split, own in given.items() if own and split not in folders}
-        if files:
-            files = {**files, "train": files.get("train") or next(iter(files.values()))}
-            one = replace(self, train=files["train"], validation=files.get("validation"), test=files.get("test"))
-            found = SplitFiles.paths(one)
-            folders |= {split: path for split, path in found.items() if split not in folders}
+        folders |= {split: split_file(split, Path(own).expanduser()) for split, own in files.items()}
         return {split: folders[split] for split in given if split in folders}
 
     def _settings(self) -> dict[str, Plain]:
