@@ -23,7 +23,19 @@ from lightning_seq.config.groups import groups
 from lightning_seq.config.tree import Config, paths, put
 from lightning_seq.errors import UserError
 from lightning_seq.identity import shown, value_at
-from lightning_seq.spec import Caption, Class, DataSpec, Features, Future, Picture, Tokens, TokenSequence, Transcript
+from lightning_seq.spec import (
+    Caption,
+    Class,
+    DataSpec,
+    Features,
+    Future,
+    Grid,
+    NextFrame,
+    Picture,
+    Tokens,
+    TokenSequence,
+    Transcript,
+)
 from lightning_seq.training.diagnostics import build_diagnostics
 from lightning_seq.training.loggers.curve_logger import CurveLogger
 from lightning_seq.training.resume import ResumePoints
@@ -166,6 +178,10 @@ def test_every_key_of_a_model_changes_it_or_is_answered(preset: str) -> None:
     elif preset == "listen_attend_spell":
         spec = DataSpec(Features(6), Transcript(WORDS))
         config |= {name: compose(["data=tones", f"model={preset}"])[name] for name in ("task", "embedding")}
+    elif preset == "conv_lstm":
+        spec = DataSpec(Grid(1, (4, 6)), NextFrame(1, 4, 6))
+        config |= compose(["data=moving_digits", f"model={preset}"])
+        put(config, "model.num_layers", 2)
     before = built(config, spec)
     assert before == built(config, spec)
     keys = keys_of(config, "model", "cell", "init", *(["attention"] if config["model"].get("attend") else []))
@@ -217,6 +233,7 @@ def files(tmp_path: Path) -> dict[str, list[str]]:
         "bits": ["data=bits_2", "data.examples=40", "data.length=4"],
         "speech_recognition": ["data=tones", "data.examples=20", "model=gru"],
         "captioning": ["data=scenes", "data.examples=40", "model=captioner"],
+        "next_frame": ["data=moving_digits", "data.examples=20", "data.length=4", "model=lstm"],
         "visual_questions": ["data=scene_questions", "data.examples=70", "model=gru"],
         "visual_dialog": ["data=scene_dialog", "data.examples=30", "data.turns=3", "model=gru"],
     }
@@ -226,7 +243,7 @@ def files(tmp_path: Path) -> dict[str, list[str]]:
 def test_every_key_of_a_task_and_an_optimiser_changes_the_run_or_is_answered(
     task: str, files: dict[str, list[str]], tmp_path: Path
 ) -> None:
-    numbers = ("regression", "bits", "forecasting", "speech_recognition")
+    numbers = ("regression", "bits", "forecasting", "speech_recognition", "next_frame")
     table = ["embedding=random", "embedding.size=6"] if task not in numbers else []
     config = compose([*files[task], *table, "optimizer=sgd", f"cache={tmp_path}", f"runs={tmp_path}"])
     data = build_data(config)
