@@ -85,6 +85,7 @@ OTHER: dict[str, Any] = {
     "data.static": ["other"], "task.strategy": "recursive", "task.output": "gaussian", "task.instance_norm": "none",
     "task.quantiles": [0.1, 0.5, 0.9], "task.decoder_size": 7, "model.season": 3,
     "data.front_end.kind": "mfcc", "data.front_end.high": 3000.0,
+    "data.take": "first", "data.order": "mean",
     "data.fit": "stretch", "task.picture.widths": [3, 4], "data.size": 32, "data.language": "de",
 }  # fmt: skip
 """A value of each key that is not a number or a truth value and differs from its default."""
@@ -179,9 +180,10 @@ def test_every_key_of_a_model_changes_it_or_is_answered(preset: str) -> None:
         spec = DataSpec(Features(6), Transcript(WORDS))
         config |= {name: compose(["data=tones", f"model={preset}"])[name] for name in ("task", "embedding")}
     elif preset == "conv_lstm":
-        spec = DataSpec(Grid(1, (4, 6)), NextFrame(1, 4, 6))
+        spec = DataSpec(Grid(1, (2, 3)), NextFrame(1, 2, 3))
         config |= compose(["data=moving_digits", f"model={preset}"])
         put(config, "model.num_layers", 2)
+        put(config, "model.patch", 1)
     before = built(config, spec)
     assert before == built(config, spec)
     keys = keys_of(config, "model", "cell", "init", *(["attention"] if config["model"].get("attend") else []))
@@ -233,7 +235,13 @@ def files(tmp_path: Path) -> dict[str, list[str]]:
         "bits": ["data=bits_2", "data.examples=40", "data.length=4"],
         "speech_recognition": ["data=tones", "data.examples=20", "model=gru"],
         "captioning": ["data=scenes", "data.examples=40", "model=captioner"],
-        "next_frame": ["data=moving_digits", "data.examples=20", "data.length=4", "model=lstm"],
+        "next_frame": [
+            "data=moving_digits",
+            "data.examples=60",
+            "data.frames=3",
+            "data.size=[14,20]",
+            "model=lstm",
+        ],
         "visual_questions": ["data=scene_questions", "data.examples=70", "model=gru"],
         "visual_dialog": ["data=scene_dialog", "data.examples=30", "data.turns=3", "model=gru"],
     }

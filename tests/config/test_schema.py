@@ -35,6 +35,7 @@ WRONG: dict[type, tuple[Any, ...]] = {
 """Values of a wrong kind, by the type of a key's default."""
 
 NULLABLE = {
+    "data.frames",
     "runs", "cache", "name", "entries", "callbacks.early_stopping", "cell.forget_bias", "cell.arguments",
     "data.licence", "data.replace", "data.eval_batch_size", "data.mirror", "data.mirror_path", "data.mirror_config",
     "data.splits.validation", "data.splits.test", "data.hub.id", "data.hub.config", "data.hub.revision",
