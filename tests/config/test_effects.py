@@ -311,7 +311,9 @@ def test_every_key_of_data_changes_what_a_run_sees_or_is_answered(
     task: str, files: dict[str, list[str]], telling_files: dict[str, list[str]], tmp_path: Path
 ) -> None:
     words = [
-        word.replace("examples=40", "examples=400").replace("length=4", "length=9")
+        word.replace("examples=40", "examples=400")
+        .replace("examples=20", "examples=50")
+        .replace("length=4", "length=9")
         for word in (files | telling_files)[task]
     ]
     vectors = [] if task == "speech_recognition" else ["embedding=random"]
