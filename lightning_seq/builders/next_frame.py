@@ -20,7 +20,6 @@ from lightning_seq.files import write_json
 from lightning_seq.models.frame_predictor import FramePredictor
 from lightning_seq.records.next_frames import PredictedClip, PredictedFrames
 from lightning_seq.spec import DataSpec, NextFrame
-from lightning_seq.tasks.next_frame import frame_scores
 
 if TYPE_CHECKING:
     from lightning_seq.data.video.module import NextFrameData
@@ -76,12 +75,12 @@ def predictions(loaded: Loaded, texts: Sequence[str], top_k: int, first: int = 1
         yield {"text": text, "predictions": [{"frame": length + 1, "png": small_png(clip[length - 1])}]}
 
 
-def baseline(data: NextFrameData, task: Task) -> Mapping[str, float]:
+def baseline(data: NextFrameData, task: NextFramePrediction) -> Mapping[str, float]:
     """Each frame as the prediction of the next one."""
     test, sums, count = data.splits["test"], np.zeros(2), 0
     for start, stop in zip(test.starts.tolist(), test.stops.tolist(), strict=True):
         clip = torch.from_numpy(test.flat[start:stop].copy())
-        sums += [float(values.double().sum()) for values in frame_scores(clip[:-1] / 255, clip[1:])]
+        sums += [float(values.double().sum()) for values in task.frame_scores(clip[:-1] / 255, clip[1:])]
         count += len(clip) - 1
     return dict(zip(("mse", "ssim"), (sums / count).tolist(), strict=True))
 

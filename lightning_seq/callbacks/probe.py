@@ -6,14 +6,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields, replace
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
-from lightning_seq.data.module import DataModule, PreparedData, Reader
 from lightning_seq.files import Plain
 from lightning_seq.records.sentences import Sentence
 from lightning_seq.spec import Batch, Class, DataSpec, Tokens
+
+if TYPE_CHECKING:
+    from lightning_seq.data.module import DataModule, PreparedData, Reader
 
 SENTENCES, LONGEST = 4, 30
 """The number of sentences that are shown, and of their words."""

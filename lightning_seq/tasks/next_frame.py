@@ -73,7 +73,7 @@ class NextFramePrediction(Task):
         counts, frames = batch.target_mask, scores.sigmoid()
         if not counts.any():
             return
-        mse, ssim = frame_scores(frames[counts], batch.targets[counts])
+        mse, ssim = self.frame_scores(frames[counts], batch.targets[counts])
         self.means(split).update(loss=losses[counts], mse=mse, ssim=ssim)
         if split == "test":
             row, step = counts.nonzero(as_tuple=True)
@@ -87,12 +87,12 @@ class NextFramePrediction(Task):
         super().on_test_epoch_start()
         self.shown.clear()
 
+    @staticmethod
+    def frame_scores(predicted: Tensor, true: Tensor) -> tuple[Tensor, Tensor]:
+        """The mean squared error and the structural similarity of each frame, `[N]`.
 
-def frame_scores(predicted: Tensor, true: Tensor) -> tuple[Tensor, Tensor]:
-    """The mean squared error and the structural similarity of each frame, `[N]`.
-
-    predicted: `[N, C, H, W]`, 0 to 1; true: the same as uint8.
-    """
-    predicted, true = predicted.float(), true.float() / 255
-    ssim = structural_similarity_index_measure(predicted, true, data_range=1.0, reduction="none")
-    return ((predicted - true) ** 2).flatten(1).mean(1), torch.as_tensor(ssim).reshape(-1)
+        predicted: `[N, C, H, W]`, 0 to 1; true: the same as uint8.
+        """
+        predicted, true = predicted.float(), true.float() / 255
+        ssim = structural_similarity_index_measure(predicted, true, data_range=1.0, reduction="none")
+        return ((predicted - true) ** 2).flatten(1).mean(1), torch.as_tensor(ssim).reshape(-1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,20 @@ from lightning_seq.config.match import read_target, resized, size_of, step, widt
 from lightning_seq.config.tree import Config
 from lightning_seq.errors import UserError
 from lightning_seq.records.record import Record, read
-from lightning_seq.spec import Caption, Class, DataSpec, NextToken, Picture, Tags, Tokens, TokenSequence
+from lightning_seq.spec import (
+    Caption,
+    Class,
+    DataSpec,
+    Features,
+    Grid,
+    NextFrame,
+    NextToken,
+    Picture,
+    Tags,
+    Tokens,
+    TokenSequence,
+    Transcript,
+)
 from tests.runs import TINY
 
 WORDS = ("<pad>", "<unk>", "<bos>", "<eos>", *(f"w{number}" for number in range(46)))
@@ -30,37 +44,55 @@ COUNTS = ("recurrent", "all")
 E = 12
 CLASSES = DataSpec(Tokens(WORDS), Class(("a", "b", "c")))
 CAPTIONS = DataSpec(Picture(3, 16, 16), Caption(WORDS))
+SPECS = {
+    "tones": DataSpec(Features(E), Transcript(WORDS)),
+    "moving_digits": DataSpec(Grid(1, (8, 8)), NextFrame(1, 8, 8)),
+}
 PAIRS = DataSpec(Tokens(WORDS), TokenSequence(WORDS))
-SIZED = [name for name in groups()["model"] if name not in ("bag_of_embeddings", "recurrent")]
+WITHOUT_SIZE = ("bag_of_embeddings", "recurrent", "naive", "seasonal_naive", "drift")
+SIZED = [name for name in groups()["model"] if name not in WITHOUT_SIZE]
 STATELESS = ("cnn", "cnn_causal", "transformer", "transformer_causal", "window_mlp", "window_linear")
 SMALL = [word for word in TINY if "hidden_size" not in word and "embedding" not in word]
 SMALL += ["embedding=random", f"embedding.size={E}", "launcher=inline"]
 
 
 def config_of(*words: str, kind: str = "parameters") -> Config:
-    fitting = {"model=encoder_decoder": "data=dates", "model=captioner": "data=scenes"}
+    fitting = {
+        "model=encoder_decoder": "data=dates", "model=captioner": "data=scenes",
+        "model=listen_attend_spell": "data=tones", "model=conv_lstm": "data=moving_digits",
+    }  # fmt: skip
     data = [choice for model, choice in fitting.items() if any(word.startswith(model) for word in words)]
-    return compose([*data, "embedding=random", f"embedding.size={E}", f"match={kind}", *words])
+    vectors = [] if {"data=tones", "data=moving_digits"} & {*data} else ["embedding=random", f"embedding.size={E}"]
+    return compose([*data, *vectors, f"match={kind}", *words])
 
 
 def spec_of(config: Config) -> DataSpec:
     if "picture" in config["model"]:
         return CAPTIONS
+    if config["choices"]["data"] in SPECS:
+        return SPECS[config["choices"]["data"]]
     return PAIRS if "decoder_layers" in config["model"] else CLASSES
+
+
+def width_of(config: Config) -> int:
+    """Of the vectors that the encoder reads: the pixels of frames, or embeddings."""
+    inputs = spec_of(config).inputs
+    return inputs.channels * math.prod(inputs.space) if isinstance(inputs, Grid) else E
 
 
 def solved(*words: str, target: Any, kind: str = "parameters") -> dict[str, Any]:
     config = config_of(*words, f"match.target={target}", kind=kind)
     matching = Matching.of(config)
     assert matching is not None
-    entry, found = matching.solve(Entry("it", [], config), spec_of(config), E)
-    said = residual(entry.config, spec_of(config), E)
-    assert said == residual(entry.config, spec_of(config), E, found)
+    width = width_of(config)
+    entry, found = matching.solve(Entry("it", [], config), spec_of(config), width)
+    said = residual(entry.config, spec_of(config), width)
+    assert said == residual(entry.config, spec_of(config), width, found)
     return said
 
 
 def counted(config: Config, size: int) -> int:
-    return measure(resized(config, size), spec_of(config), E)
+    return measure(resized(config, size), spec_of(config), width_of(config))
 
 
 @pytest.mark.parametrize("model", SIZED)

@@ -154,6 +154,7 @@ def test_the_adding_problem(places: list[str], capsys: pytest.CaptureFixture[str
     assert data.fingerprints["data"] == record.fingerprints["data"]
     errors = np.abs(data.splits["test"].targets - data.splits["train"].targets.mean())
     expected = {"loss": np.mean(errors**2), "mse": np.mean(errors**2), "mae": errors.mean()}
+    expected["rmse"] = np.sqrt(np.mean(errors**2))
     expected["success"] = (errors < 0.04).mean()
     assert record.baseline == pytest.approx({f"test/{name}": value for name, value in expected.items()})
 

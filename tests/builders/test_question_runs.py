@@ -164,9 +164,10 @@ def test_diagnostics_that_do_not_fit_are_left_out(trained: dict[str, Path], tmp_
     words = [*TINY, "data=scenes", "data.examples=20", f"runs={tmp_path}", f"cache={tmp_path / 'cache'}"]
     assert main(["train", *words, "model=captioner", "callbacks=inside", "name=none"]) == 0
     run = tmp_path / "none" / "captioner-seed1"
+    of_inputs = "gradient_flow (for a recurrence that reads the inputs)"
     words_left_out = "deciding_words (for a classifier of texts)"
     for directory, left_out in (
-        (run, f"gradient_flow, gates, states (for a recurrence that reads the inputs); {words_left_out}"),
+        (run, f"{of_inputs}; gates, states (for a recurrence with a step for each input); {words_left_out}"),
         (trained["stacked_attention"], words_left_out),
     ):
         lines = [line for line in (directory / "log.txt").read_text().splitlines() if "left out" in line]

@@ -41,7 +41,10 @@ FITS = {
     "sequences_of_sets": {"predict"},
 }
 TEXTS = {"regression": "[[0.5,1],[0.1,0],[0.25,1]]", "bits": "[1,0,0,1]", "sequences_of_sets": "[[60,64],[62]]"}
-OTHERS = {"sample": ["length=3"], "caption": [f"image={__file__}"], "answer": [f"image={__file__}", "question=a"]}
+OTHERS = {
+    "sample": ["length=3"], "caption": [f"image={__file__}"], "answer": [f"image={__file__}", "question=a"],
+    "transcribe": [f"audio={__file__}"], "forecast": [f"data={__file__}"],
+}  # fmt: skip
 """The arguments of a verb that reads no text."""
 SMALL = ("embedding=random", "embedding.size=8", "model.hidden_size=8", "trainer.max_epochs=1",
          "trainer.progress=false", "logger=none", "trainer.threads=1", "callbacks=none")  # fmt: skip

@@ -16,7 +16,7 @@ from lightning_seq.models.frame_predictor import FramePredictor
 from lightning_seq.models.frames import FrameEncoder, PixelVectors
 from lightning_seq.models.picture.cnn import ConvolutionalEncoder
 from lightning_seq.models.recurrent import RecurrentEncoder
-from lightning_seq.tasks.next_frame import frame_scores
+from lightning_seq.tasks.next_frame import NextFramePrediction
 
 
 def clips(*shape: int) -> torch.Tensor:
@@ -78,10 +78,10 @@ def test_predicted_frames_depend_on_earlier_frames_alone() -> None:
 
 def test_scores_of_frames() -> None:
     true = clips(3, 1, 12, 12)
-    mse, ssim = frame_scores(true / 255, true)
+    mse, ssim = NextFramePrediction.frame_scores(true / 255, true)
     assert mse.tolist() == [0, 0, 0]
     np.testing.assert_allclose(ssim, 1, atol=1e-5)
-    mse, ssim = frame_scores(torch.zeros(3, 1, 12, 12), true)
+    mse, ssim = NextFramePrediction.frame_scores(torch.zeros(3, 1, 12, 12), true)
     np.testing.assert_allclose(mse, (true.double() / 255).square().mean((1, 2, 3)), rtol=1e-6)
     assert ssim.shape == (3,)
     assert ssim.max() < 0.1
