@@ -51,11 +51,13 @@ def notes(group: Group) -> list[str]:
         if group.headline and statistic.n < judged and row.label not in group.unchosen:
             missing, name = judged - statistic.n, one_line(group.headline)
             lines.append(f"{one_line(row.label)}: {missing} of {judged} finished runs gave no finite {name}.")
+    labels: dict[str, list[str]] = {}
     for baseline in group.baselines:
         read = "the targets of the train split alone" if baseline is group.baseline else "the train split"
         if group.task == "forecasting":
             read = "the past of each series"
-        lines.append(f"{one_line(baseline.label)}: computed from {read}; no part of the verdict.")
+        labels.setdefault(read, []).append(one_line(baseline.label))
+    lines += [f"{', '.join(names)}: computed from {read}; no part of the verdict." for read, names in labels.items()]
     lines += filter(None, (_same_caption(row, group.baseline) for row in group.rows))
     if group.task == "forecasting":
         lines += filter(None, (_poor_forecast(row, group.baseline) for row in group.rows))
