@@ -123,7 +123,17 @@ def test_missing_values_are_no_targets_and_are_told(tmp_path: Path) -> None:
     assert test.inputs[0].tolist() == [[12, 1], [13, 1], [0, 0], [15, 1]]
     assert test.target_mask.tolist() == [[True, False], [False, True], [True, True]]
     assert test.count == 4
-    assert "2 of 20 values are missing" in data.summary()
+    assert "2 of 20 values are missing: no loss and no measure counts them" in data.summary()
+
+
+def test_an_unknown_season_and_the_lengths_are_told(tmp_path: Path) -> None:
+    alike, unlike = [list(range(20)), list(range(20))], [list(range(20)), list(range(25))]
+    unknown = made(alike, tmp_path / "unknown").summary()
+    assert "2 series of 20 steps" in unknown
+    assert "season: 1, as none is known" in unknown
+    known = made(unlike, tmp_path / "known", season=5).summary()
+    assert "2 series of 20 to 25 steps" in known
+    assert "as none is known" not in known
 
 
 def test_filling_stays_within_a_window() -> None:
