@@ -123,7 +123,10 @@ _MEANING = {
     ("speech_recognition", "wer"): (
         "word error rate: substituted, deleted and inserted words of all utterances over the words of all references"
     ),
-    ("speech_recognition", "cer"): "character error rate, the same of characters, spaces counted",
+    ("speech_recognition", "cer"): (
+        "character error rate: substituted, deleted and inserted characters, spaces counted, over the characters of "
+        "all references"
+    ),
     ("speech_recognition", "sentence_error_rate"): "share of the utterances with an error",
     ("speech_recognition", "on_target"): "share of the right symbols whose spike is in the frames of the symbol",
     ("speech_recognition", "loss"): "nats per symbol of -log P(transcript), the end counted",

@@ -93,7 +93,10 @@ def test_further_baselines_are_rows_below_the_first(comparison: Path) -> None:
     lines = tables.markdown(summary).splitlines()
     rows = [line for line in lines if "(not trained) |" in line]
     assert [row.split(" | ")[2] for row in rows] == ["0.990", "0.125", "0.375"]
-    assert f"- {near} (not trained), {other} (not trained): computed from the train split; no part of the verdict." in lines
+    assert (
+        f"- {near} (not trained), {other} (not trained): computed from the train split; no part of the verdict."
+        in lines
+    )
     tex = tables.tex(summary).splitlines()
     assert tex.index("\\midrule", tex.index("\\midrule") + 1) == next(
         place - 1 for place, line in enumerate(tex) if line.startswith(LABEL)
