@@ -94,7 +94,7 @@ _MEANING = {
         "mean over the relations, each right only with its direction, Other left out (Hendrickx et al. 2010)"
     ),
     ("tagging", "f1"): "of spans, right only where begin, end and kind are, all kinds together (as conlleval, seqeval)",
-    ("tagging", "accuracy"): "share of the tokens of the split that are tagged rightly",
+    ("tagging", "accuracy"): "share of the tokens (frames, steps) of the split that are tagged rightly",
     ("tagging", "macro_f1"): "mean over the tags of the F1 of their tokens, each tag with the same weight",
     (
         "sequence_to_sequence",

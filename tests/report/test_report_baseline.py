@@ -84,6 +84,16 @@ def edit(directory: Path, run: str, **changes: object) -> None:
     write(directory / run, read(directory / run).with_(**changes))
 
 
+@pytest.mark.parametrize(
+    ("task", "source"),
+    [("forecasting", "the past of each series"), ("next_frame", "the frames before each predicted one")],
+)
+def test_baselines_of_test_inputs_name_what_they_read(comparison: Path, task: str, source: str) -> None:
+    (group,) = summarise(comparison).groups
+    lines = tables.notes(replace(group, task=task))
+    assert f"{group.baseline.label}: computed from {source}; no part of the verdict." in lines
+
+
 def test_further_baselines_are_rows_below_the_first(comparison: Path) -> None:
     near, other = "nearest picture by pixels", "nearest picture by features of cnn"
     for run in ("rnn-seed1", "lstm-seed1", "lstm-seed2"):
