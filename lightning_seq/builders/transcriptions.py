@@ -10,7 +10,7 @@ from torch import Tensor
 
 from lightning_seq.builders.task_kind import Row
 from lightning_seq.data.speech.reader import SpeechReader
-from lightning_seq.models.ctc import Fusion, spikes
+from lightning_seq.models.ctc import Fusion, aligned
 from lightning_seq.models.listen_attend_spell import ListenAttendSpell
 from lightning_seq.models.search import BeamSearchConfig, rounded
 from lightning_seq.models.transcriber import Transcriber
@@ -20,7 +20,7 @@ from lightning_seq.spec import Batch
 @dataclass(frozen=True)
 class Transcription:
     """A transcript of an utterance. log_probability: in nats; score: of the search; units: of the text; spikes: of CTC,
-    the units of the likeliest path and their seconds; weights: of attention `[T][S]`, those of `<eos>`
+    the units on the transcript's likeliest path and their seconds; weights: of attention `[T][S]`, those of `<eos>`
     last, or None."""
 
     text: str
@@ -47,12 +47,12 @@ def transcriptions(
     emitted = model.emitted(batch.inputs, batch.mask) if isinstance(model, Transcriber) else None
     seconds = frames_of_step(model) * reader.front_end.hop / 1000
     for row, hypotheses in enumerate(found):
-        marks = None
-        if emitted is not None:
-            own = emitted[0][row, : int(emitted[1][row])]
-            marks = [(reader.vocabulary.words[unit], round((step + 0.5) * seconds, 3)) for unit, step in spikes(own)]
         transcripts = []
         for one in hypotheses:
+            marks = None
+            if emitted is not None:
+                steps = aligned(emitted[0][row, : int(emitted[1][row])], one.tokens[:-1])
+                marks = [(reader.vocabulary.words[unit], round((step + 0.5) * seconds, 3)) for unit, step in steps]
             units = reader.target_tokens(one.tokens)
             weights = None if one.weights is None else rounded(one.weights)
             values = round(one.log_probability, 6), round(one.score, 6)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby, pairwise
+from itertools import chain, groupby, pairwise
 from typing import Any, Protocol
 
 import numpy as np
@@ -85,6 +85,32 @@ def spikes(scores: Float[Tensor, "T V"]) -> list[tuple[int, int]]:
             found.append((symbol, max(range(at, at + size), key=values.__getitem__)))
         at += size
     return found
+
+
+def aligned(scores: Float[Tensor, "T V"], tokens: Sequence[int]) -> list[tuple[int, int]]:
+    """The symbols of a transcript, each with the frame at which it is likeliest on the transcript's likeliest path.
+
+    Empty for a transcript that no path of these frames has. tokens: without EOS.
+    """
+    symbols = [BLANK, *chain.from_iterable((token, BLANK) for token in tokens)]
+    own = scores.detach().double().cpu().numpy()[:, symbols]
+    skips = np.array([place > 1 and symbol not in (BLANK, symbols[place - 2]) for place, symbol in enumerate(symbols)])
+    best = np.full(len(symbols) + 2, -math.inf)  # two places before the first symbol
+    best[2:4] = own[0, :2] if len(own) else -math.inf
+    moves = np.zeros(own.shape, dtype=np.int64)
+    for frame in range(1, len(own)):
+        before = np.stack([best[2:], best[1:-1], np.where(skips, best[:-2], -math.inf)])
+        moves[frame] = before.argmax(0)
+        best[2:] = before.max(0) + own[frame]
+    place = len(symbols) - 1 if best[-1] >= best[-2] else len(symbols) - 2
+    if not tokens or best[place + 2] == -math.inf:
+        return []
+    frames: dict[int, int] = {}
+    for frame in range(len(own) - 1, -1, -1):
+        if place % 2 and own[frame, place] >= own[frames.get(place, frame), place]:
+            frames[place] = frame
+        place -= moves[frame, place]
+    return [(token, frames[2 * number + 1]) for number, token in enumerate(tokens)]
 
 
 def prefix_beam_search(

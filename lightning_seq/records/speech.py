@@ -22,7 +22,7 @@ class Utterance(JsonRecord):
     png:        its features over time as PNG in base64, low frequencies below.
     spans:      of each unit of the reference: the unit, the second it begins and the second it ends; empty where they
                 are unknown.
-    spikes:     of CTC: the units of the likeliest path, each with its second.
+    spikes:     of CTC: the units on the transcript's likeliest path, each with its second.
     units:      of the transcript. attention: a picture with a row for each of them, or None.
     """
 

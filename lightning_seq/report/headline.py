@@ -94,7 +94,7 @@ _MEANING = {
         "mean over the relations, each right only with its direction, Other left out (Hendrickx et al. 2010)"
     ),
     ("tagging", "f1"): "of spans, right only where begin, end and kind are, all kinds together (as conlleval, seqeval)",
-    ("tagging", "accuracy"): "share of the tokens of the split that are tagged rightly",
+    ("tagging", "accuracy"): "share of the tokens (frames, steps) of the split that are tagged rightly",
     ("tagging", "macro_f1"): "mean over the tags of the F1 of their tokens, each tag with the same weight",
     (
         "sequence_to_sequence",
@@ -123,7 +123,10 @@ _MEANING = {
     ("speech_recognition", "wer"): (
         "word error rate: substituted, deleted and inserted words of all utterances over the words of all references"
     ),
-    ("speech_recognition", "cer"): "character error rate, the same of characters, spaces counted",
+    ("speech_recognition", "cer"): (
+        "character error rate: substituted, deleted and inserted characters, spaces counted, over the characters of "
+        "all references"
+    ),
     ("speech_recognition", "sentence_error_rate"): "share of the utterances with an error",
     ("speech_recognition", "on_target"): "share of the right symbols whose spike is in the frames of the symbol",
     ("speech_recognition", "loss"): "nats per symbol of -log P(transcript), the end counted",

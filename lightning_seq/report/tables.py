@@ -23,6 +23,8 @@ from lightning_seq.report.verdict import probability
 NAIVE_MODELS = ("naive", "seasonal_naive", "drift")
 """Of a forecast by rule, which may be flat."""
 
+_READ_BY_BASELINES = {"forecasting": "the past of each series", "next_frame": "the frames before each predicted one"}
+"""What baselines read, of tasks whose baselines look at the test inputs."""
 _MOST_ALIKE, _MARGIN = 0.5, 0.1
 """A share of pictures with one caption up to which nothing is wrong, and how much more often it may be written than it
 is right."""
@@ -51,11 +53,12 @@ def notes(group: Group) -> list[str]:
         if group.headline and statistic.n < judged and row.label not in group.unchosen:
             missing, name = judged - statistic.n, one_line(group.headline)
             lines.append(f"{one_line(row.label)}: {missing} of {judged} finished runs gave no finite {name}.")
+    labels: dict[str, list[str]] = {}
     for baseline in group.baselines:
         read = "the targets of the train split alone" if baseline is group.baseline else "the train split"
-        if group.task == "forecasting":
-            read = "the past of each series"
-        lines.append(f"{one_line(baseline.label)}: computed from {read}; no part of the verdict.")
+        read = _READ_BY_BASELINES.get(group.task, read)
+        labels.setdefault(read, []).append(one_line(baseline.label))
+    lines += [f"{', '.join(names)}: computed from {read}; no part of the verdict." for read, names in labels.items()]
     lines += filter(None, (_same_caption(row, group.baseline) for row in group.rows))
     if group.task == "forecasting":
         lines += filter(None, (_poor_forecast(row, group.baseline) for row in group.rows))

@@ -375,7 +375,7 @@ def _how(labels: Set[str], comparison: Comparison, metric: str, measure: Scale, 
     if comparison.examples:
         over = f"over training runs (seeds) and {comparison.examples:,} test examples"
         over += f" in {comparison.clusters:,} groups" if test_set.clusters is not None else ""
-    family = "one pair" if len(pairs) == 1 else f"all {len(pairs)} pairs"
+    family = "the pair" if len(pairs) == 1 else f"all {len(pairs)} pairs together"
     what = f"the logarithm of {metric}" if measure.log else metric
     if comparison.threshold is not None:
         lines = [
@@ -386,7 +386,7 @@ def _how(labels: Set[str], comparison: Comparison, metric: str, measure: Scale, 
     else:
         lines = [
             f"Beats: the simultaneous {measure.coverage} interval of the difference of {what} excludes zero (p below "
-            f"{measure.level:.2g} for {family} together), {over}; a label's variance is never taken to be less than "
+            f"{measure.level:.2g} for {family}), {over}; a label's variance is never taken to be less than "
             "that of all labels."
         ]
     if measure.rope and comparison.threshold is None:

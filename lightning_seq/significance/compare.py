@@ -128,7 +128,7 @@ def compare(
     over_examples, count = (None, 0) if cells is None else example_variances(cells, clusters)
     means, sizes = np.array([runs.mean() for runs in values]), [len(runs) for runs in values]
     inference = infer(means, variances(values, blocked), sizes, over_examples, count, blocked, level)
-    inference = _degenerate(inference, sizes, level)
+    inference = _degenerate(inference, sizes, level, _unseen(limits, count, len(inference.differences), level))
     if cells is not None:
         inference = _flipped(inference, cells, clusters, level)
     pairs = []
@@ -201,17 +201,27 @@ def _clipped(difference: float, margin: float, limits: tuple[float, float]) -> t
     return max(difference - margin, -widest), min(difference + margin, widest)
 
 
-def _degenerate(inference: Inference, sizes: Sequence[int], level: float) -> Inference:
+def _unseen(limits: tuple[float, float], count: int, pairs: int, level: float) -> float:
+    """The greatest difference on new examples of labels that `count` examples or clusters do not distinguish.
+
+    A share x of examples that differ escapes them with a chance of (1 - x)^count (the rule of three).
+    """
+    widest = limits[1] - limits[0]
+    return widest * (1 - (level / pairs) ** (1 / count)) if count and math.isfinite(widest) else 0.0
+
+
+def _degenerate(inference: Inference, sizes: Sequence[int], level: float, unseen: float) -> Inference:
     """Without any variance, p is that of the signs of the fewest seeds, for all pairs.
 
-    The interval is a point if that decides or there is no difference; otherwise there is none.
+    The interval is a point if that decides, and `unseen` wide on both sides if there is no difference; otherwise there
+    is none.
     """
     constant = inference.runs + inference.examples <= np.square(1e-9 * inference.differences)
     if not constant.any():
         return inference
     same = inference.differences == 0
     of_signs = np.where(same, 1.0, min(1.0, 2.0 ** (1 - min(sizes)) * len(constant)))
-    margins = np.where(constant, np.where(same | (of_signs < level), 0.0, math.nan), inference.margins)
+    margins = np.where(constant, np.where(same, unseen, np.where(of_signs < level, 0.0, math.nan)), inference.margins)
     return replace(inference, margins=margins, p=np.where(constant, of_signs, inference.p))
 
 

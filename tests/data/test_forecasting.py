@@ -123,7 +123,23 @@ def test_missing_values_are_no_targets_and_are_told(tmp_path: Path) -> None:
     assert test.inputs[0].tolist() == [[12, 1], [13, 1], [0, 0], [15, 1]]
     assert test.target_mask.tolist() == [[True, False], [False, True], [True, True]]
     assert test.count == 4
-    assert "2 of 20 values are missing" in data.summary()
+    assert "2 of 20 values are missing: they do not count" in data.summary()
+
+
+def test_an_unknown_season_and_the_lengths_are_told(tmp_path: Path) -> None:
+    alike, unlike = [list(range(20)), list(range(20))], [list(range(20)), list(range(25))]
+    unknown = made(alike, tmp_path / "unknown").summary()
+    assert "2 series of 20 steps" in unknown
+    assert "season: 1, as none is known" in unknown
+    known = made(unlike, tmp_path / "known", season=5).summary()
+    assert "2 series of 20 to 25 steps" in known
+    assert "as none is known" not in known
+
+
+def test_a_column_without_numbers_is_named_with_its_value(tmp_path: Path) -> None:
+    (tmp_path / "sales.csv").write_text("date,sold\n2025-01-01,3\n2025-01-02,4\n")
+    with pytest.raises(UserError, match=r"column 'date' has '2025-01-01.*', expected a number: name it as time_column"):
+        SeriesFiles(train=str(tmp_path / "sales.csv")).load()
 
 
 def test_filling_stays_within_a_window() -> None:

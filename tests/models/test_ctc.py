@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 import math
-from itertools import product
+from itertools import groupby, product
 
 import pytest
 import torch
 
 from lightning_seq.errors import UserError
-from lightning_seq.models.ctc import Fusion, best_path, minimal_frames, prefix_beam_search, spikes
+from lightning_seq.models.ctc import Fusion, aligned, best_path, minimal_frames, prefix_beam_search, spikes
 from lightning_seq.models.prefix_scorers import WordNgram
 from lightning_seq.models.transcriber import Emissions, ctc_losses
 from lightning_seq.text.vocabulary import BOS, EOS
@@ -92,6 +92,22 @@ def test_spikes_are_where_a_symbol_is_likeliest() -> None:
     for t, (symbol, score) in enumerate([(0, -0.1), (4, -0.5), (4, -0.1), (0, -0.1), (4, -0.3), (5, -0.2)]):
         path[t, symbol] = score
     assert spikes(path) == [(4, 2), (4, 4), (5, 5)]
+
+
+def test_a_transcript_is_aligned_by_its_own_likeliest_path() -> None:
+    scores = emitted(3)[0].double()
+    for tokens in ((4, 4), (4, 5, 4), (5,)):
+        paths = (path for path in product(SYMBOLS, repeat=T) if collapsed(path) == tokens)
+        best = max(paths, key=lambda path: sum(float(scores[t, symbol]) for t, symbol in enumerate(path)))
+        expected, at = [], 0
+        for symbol, group in groupby(best):
+            frames = range(at, at := at + len([*group]))
+            if symbol:
+                expected.append((symbol, max(frames, key=lambda t, symbol=symbol: float(scores[t, symbol]))))
+        assert aligned(scores, tokens) == expected
+    assert aligned(scores, ()) == []
+    assert aligned(scores[:2], (4, 4)) == []  # it needs a blank between the two
+    assert aligned(scores[:0], (4,)) == []
 
 
 def test_losses_are_those_of_all_paths() -> None:

@@ -84,6 +84,16 @@ def edit(directory: Path, run: str, **changes: object) -> None:
     write(directory / run, read(directory / run).with_(**changes))
 
 
+@pytest.mark.parametrize(
+    ("task", "source"),
+    [("forecasting", "the past of each series"), ("next_frame", "the frames before each predicted one")],
+)
+def test_baselines_of_test_inputs_name_what_they_read(comparison: Path, task: str, source: str) -> None:
+    (group,) = summarise(comparison).groups
+    lines = tables.notes(replace(group, task=task))
+    assert f"{group.baseline.label}: computed from {source}; no part of the verdict." in lines
+
+
 def test_further_baselines_are_rows_below_the_first(comparison: Path) -> None:
     near, other = "nearest picture by pixels", "nearest picture by features of cnn"
     for run in ("rnn-seed1", "lstm-seed1", "lstm-seed2"):
@@ -93,7 +103,10 @@ def test_further_baselines_are_rows_below_the_first(comparison: Path) -> None:
     lines = tables.markdown(summary).splitlines()
     rows = [line for line in lines if "(not trained) |" in line]
     assert [row.split(" | ")[2] for row in rows] == ["0.990", "0.125", "0.375"]
-    assert f"- {near} (not trained): computed from the train split; no part of the verdict." in lines
+    assert (
+        f"- {near} (not trained), {other} (not trained): computed from the train split; no part of the verdict."
+        in lines
+    )
     tex = tables.tex(summary).splitlines()
     assert tex.index("\\midrule", tex.index("\\midrule") + 1) == next(
         place - 1 for place, line in enumerate(tex) if line.startswith(LABEL)

@@ -185,6 +185,19 @@ def test_equivalence_is_said_of_labels_whose_interval_is_inside_the_region() -> 
     }
 
 
+@pytest.mark.parametrize(("count", "margin", "decision"), [(4, 0.5271, Decision.OPEN), (1000, 0.0030, Decision.EQUAL)])
+def test_few_examples_that_all_runs_answer_alike_do_not_make_labels_equal(
+    count: int, margin: float, decision: Decision
+) -> None:
+    examples = {(label, seed): np.arange(count) % 2.0 for label in "ab" for seed in (1, 2)}
+    scores = {label: {1: 0.5, 2: 0.5} for label in "ab"}
+    (pair,) = compare(scores, examples, limits=(0.0, 1.0), rope=0.005).pairs
+    assert (pair.difference, pair.p, pair.decision) == (0.0, 1.0, decision)
+    assert (-pair.low, pair.high) == pytest.approx((margin, margin), abs=1e-4)
+    (alone,) = compare(scores, limits=(0.0, 1.0), rope=0.005).pairs
+    assert (alone.low, alone.high) == (0.0, 0.0)
+
+
 def test_results_depend_on_no_order_and_no_name() -> None:
     scores, examples = simulate(np.random.default_rng(1), labels=4, seeds=4, better=0.3)
     turned = {label: dict(reversed(by_seed.items())) for label, by_seed in reversed(scores.items())}

@@ -169,7 +169,8 @@ class ForecastingData(DataModule[PreparedSeries, SeriesReader]):
 
     def headline(self) -> str:
         lengths, settings = self.prepared.arrays.lengths, self.settings
-        many = f"{len(lengths):,} series of {lengths.min():,} to {lengths.max():,} steps"
+        shortest = f"{lengths.min():,} to " if lengths.min() < lengths.max() else ""
+        many = f"{len(lengths):,} series of {shortest}{lengths.max():,} steps"
         one = f"one series of {lengths.max():,} steps"
         return (
             f"{self.prepared.name}: {many if len(lengths) > 1 else one}, {self.sizes()} windows of {settings.context} "

@@ -169,8 +169,12 @@ def _build(directory: Path, name: str, panel: Panel, settings: SeriesSettings) -
         digest.update(np.ascontiguousarray(array).data)
     missing = int((~there).sum())
     notes = [*panel.notes]
+    if not (settings.season or panel.season):
+        notes.append("season: 1, as none is known: seasonal naive is naive (data.season=7 if 7 steps are a period)")
     if missing:
-        notes.append(f"{missing:,} of {len(values):,} values are missing: they are no targets (data.fill is of inputs)")
+        notes.append(
+            f"{missing:,} of {len(values):,} values are missing: they do not count (data.fill fills inputs alone)"
+        )
     if constant := int((scales[:, 1] == 1.0).sum()) if settings.scale != "none" else 0:
         notes.append(f"{constant:,} series without any change in the train part: not divided")
     meta: dict[str, Plain] = {

@@ -245,8 +245,9 @@ def numbers_of(column: Sequence[object] | np.ndarray, name: str, place: str) -> 
             values[row] = np.nan if value is None or value == "" else float(value)
         except (TypeError, ValueError):
             raise UserError(
-                f"{place}, row {row + 1}: column {name!r} has {value!r}, expected a number; leave the column out with "
-                "data.targets=[…], or name it as data.time_column, data.item_column or data.static"
+                f"{place}, row {row + 1}: column {name!r} has {str(value)!r}, expected a number: name it as "
+                "time_column or item_column (in training data.time_column, data.item_column, data.static), or leave it "
+                "out by data.targets"
             ) from None
     return values
 
