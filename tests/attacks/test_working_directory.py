@@ -53,7 +53,7 @@ def test_a_planted_module_is_not_run(start: tuple[str, ...], planted: Path) -> N
 @pytest.mark.parametrize("start", [AS_COMMAND, pytest.param(AS_MODULE, marks=pytest.mark.slow)])
 def test_nor_by_runs_and_reports(start: tuple[str, ...], planted: Path, own: list[str]) -> None:
     """The command, its fork server, the runs and the process of the chart library."""
-    words = ("compare", "model=rnn,gru", "seeds=1", *own, *TINY, "trainer.max_epochs=1")
+    words = ("compare", "model=rnn", "seeds=1", *own, *TINY, "trainer.max_epochs=1")
     assert "dashboard" in lightning_seq(planted, start, *words)
 
 
