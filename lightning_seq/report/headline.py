@@ -86,7 +86,7 @@ _MEANING = {
         "continuous ranked probability score over the denominator of mase; a model of points alone has its mase"
     ),
     ("forecasting", "wql"): "twice the pinball loss over the size of the values",
-    ("forecasting", "coverage"): "share of the values within the interval (task.interval): as much is best",
+    ("forecasting", "coverage"): "share of the values within the interval; best is its level, task.interval",
     ("forecasting", "flat"): "share of the windows whose forecast has less than 1 % of the variance of their past",
     ("forecasting", "width"): "of the interval, over the denominator of mase",
     ("forecasting", "msis"): "score of the interval (Gneiting & Raftery 2007) over the denominator of mase",

@@ -114,6 +114,14 @@ def test_a_random_split_is_refused_with_the_reason(tmp_path: Path) -> None:
         made([list(range(20))], tmp_path, split="random")
 
 
+def test_a_horizon_that_no_series_has_is_an_error_and_no_damaged_cache(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(UserError, match="no series has 30 steps in its train part: give a smaller data.horizon"):
+        made([list(range(20))], tmp_path, horizon=30)
+    assert caplog.messages == []
+
+
 def test_missing_values_are_no_targets_and_are_told(tmp_path: Path) -> None:
     values = [float(step) for step in range(20)]
     values[14] = values[17] = nan

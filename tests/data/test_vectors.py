@@ -267,6 +267,14 @@ def files(tmp_path: Path, content: str, **keys: Any) -> VectorFiles:
     return VectorFiles(str(path), **settings)
 
 
+def test_classes_of_one_sequence_name_the_key_that_is_missing(tmp_path: Path) -> None:
+    content = "clip,label,x,y\na,up,1,2\nb,down,3,4\n"
+    with pytest.raises(
+        UserError, match=r"line 3: 'label' is 'down', .*; data.sequence_column=NAME tells sequences apart"
+    ):
+        files(tmp_path, content, sequence_column=None).load()
+
+
 def test_a_csv_file_with_a_row_per_step(tmp_path: Path) -> None:
     content = HEAD + "a,p,0,1,up\na,p,2,3,up\nb,q,4,,down\nc,q,6,7,up\n"
     source = files(tmp_path, content, group_column="who", test_fraction=0.4, validation_fraction=0.3)

@@ -11,6 +11,7 @@ import pytest
 from lightning_seq.report.dashboard.confusion_matrices import (
     GAP,
     SMALL_STEP,
+    UNNAMED,
     WIDTH,
     Confusion,
     Shown,
@@ -28,6 +29,12 @@ MATRICES = [
     Confusion("rnn", 1, {("a", "a"): 6, ("a", "b"): 2, ("b", "b"): 4, ("c", "a"): 1}),
     Confusion("gru", 2, {("a", "a"): 4, ("a", "b"): 4, ("b", "b"): 3, ("b", "a"): 1, ("c", "b"): 1}),
 ]
+
+
+def test_every_task_has_class_names_or_no_matrices() -> None:
+    named = {"classification", "tagging", "visual_questions"}
+    tasks = {file.stem for file in Path("conf/task").glob("*.yaml")}
+    assert {*UNNAMED} == tasks - named
 
 
 def test_empty_columns_are_hidden_and_named() -> None:

@@ -90,15 +90,16 @@ def prepare_series(source: PanelSource, cache: Path | str, settings: SeriesSetti
         }
         names = ("value", *(["observed"] if meta["gaps"] else []), *meta["past"], *meta["known"], *meta["static"])
         spec = DataSpec(Features(len(names), names), targets)
-        for split, windows in splits.items():
-            if not len(windows):
-                raise UserError(
-                    f"{source.describe()}: no series has {settings.horizon} steps in its {split} part: give a smaller "
-                    "data.horizon, or longer series"
-                )
         return PreparedSeries(spec=spec, splits=splits, arrays=arrays, meta=meta, **common)
 
-    return prepared(source, cache, identity, build, read)
+    data = prepared(source, cache, identity, build, read)
+    for split, windows in data.splits.items():
+        if not len(windows):
+            raise UserError(
+                f"{source.describe()}: no series has {settings.horizon} steps in its {split} part: give a smaller "
+                "data.horizon, or longer series"
+            )
+    return data
 
 
 def _read_array(directory: Path, name: str, meta: Mapping[str, Plain]) -> np.ndarray:

@@ -212,9 +212,10 @@ class _Reading:
                 targets.append(self._step_target(record, step))
                 for column in (layout.label_column, layout.group_column):
                     if column and record[column] != first[column]:
+                        remedy = "" if layout.sequence_column else "; data.sequence_column=NAME tells sequences apart"
                         raise UserError(
                             f"{step}: {column!r} is {record[column]!r}, and {first[column]!r} in the first row of its "
-                            "sequence: expected one for each sequence"
+                            f"sequence: expected one for each sequence{remedy}"
                         )
             steps = np.frombuffer(numbers, dtype=np.float32).reshape(-1, len(self.features))
             target: Target = targets if layout.tags_column else str(targets[0])  # type: ignore[assignment]

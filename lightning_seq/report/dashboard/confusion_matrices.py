@@ -33,9 +33,9 @@ WIDTH, LEAST_STEP, MOST_STEP, SMALL_STEP, GAP = 1010, 32, 46, 14, 24
 
 UNNAMED = (
     "sequence_to_sequence", "captioning", "speech_recognition", "visual_dialog", "regression", "forecasting", "bits",
-    "language_modelling", "sequences_of_sets",
+    "language_modelling", "sequences_of_sets", "next_frame",
 )  # fmt: skip
-"""Tasks without confusion matrices: they predict sentences, numbers, bits or sets, not class names."""
+"""Tasks without confusion matrices: they predict sentences, numbers, bits, sets or frames, not class names."""
 
 
 @dataclass(frozen=True)

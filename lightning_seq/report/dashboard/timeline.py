@@ -15,6 +15,8 @@ from lightning_seq.report.summary import Group, Summary
 
 MOST = 6
 """Sequences that are shown."""
+NAME_WIDTH = 95
+"""Of the name of a class in the legend, in pixels."""
 TRUTH = "truth"
 BAND = 26
 """The height of a band, in pixels."""
@@ -54,11 +56,12 @@ def _group(page: Page, group: Group, timelines: list[tuple[Record, Timeline]]) -
 
 def _chart(lanes: list[str], classes: list[str]) -> Spec:
     scheme = {"domain": classes, **({"scheme": "tableau10"} if len(classes) <= 10 else {"scheme": "tableau20"})}
+    legend = {"orient": "top", "columns": {"expr": f"max(1, floor(width / {NAME_WIDTH}))"}}
     encoding = {
         "x": channel("start:Q", title="step", scale={"nice": False}, axis={"grid": False, "format": "d"}),
         "x2": {"field": "stop"},
         "y": channel("lane:N", title=None, sort=lanes, scale={"paddingInner": 0.15}),
-        "color": channel("class:N", title=None, scale=scheme, legend={"orient": "top"}),
+        "color": channel("class:N", title=None, scale=scheme, legend=legend),
         "tooltip": [channel("lane:N"), channel("class:N"), channel("start:Q"), channel("stop:Q")],
     }
     about = "The class of each step: the truth, and the prediction of each label"
