@@ -163,7 +163,7 @@ def _untrained(data: ForecastingData) -> dict[str, dict[str, float]]:
     target, scale = arrays.values[places].astype(float), data.errors("test")[series]
     found = {name: errors_of(target, forecast, scale) for name, forecast in made.items()}
     reference = found["Naive2"]
-    return {name: {**own, "owa": owa(own["smape"], own["mase"], reference)} for name, own in found.items()}
+    return {name: own | owa(own["smape"], own["mase"], reference) for name, own in found.items()}
 
 
 def baseline(data: ForecastingData, task: Forecasting) -> Mapping[str, float]:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 import numpy as np
+from torch import Tensor
+
+N = TypeVar("N", float, Tensor)
 
 
 def smape(target: np.ndarray, forecast: np.ndarray) -> np.ndarray:
@@ -13,9 +17,12 @@ def smape(target: np.ndarray, forecast: np.ndarray) -> np.ndarray:
     return 200 * np.abs(target - forecast) / np.where(size > 0, size, 1)
 
 
-def owa(smape_: float, mase: float, reference: Mapping[str, float]) -> float:
-    """The overall weighted average of M4: the mean of both errors over those of Naive2."""
-    return 0.5 * (smape_ / reference["smape"] + mase / reference["mase"])
+def owa(smape_: N, mase: N, reference: Mapping[str, float]) -> dict[str, N]:
+    """`owa`, the overall weighted average of M4: the mean of both errors over those of Naive2; empty where Naive2 makes
+    no error, as of a constant series."""
+    if not (reference["smape"] and reference["mase"]):
+        return {}
+    return {"owa": 0.5 * (smape_ / reference["smape"] + mase / reference["mase"])}
 
 
 def errors_of(target: np.ndarray, forecast: np.ndarray, scale: np.ndarray) -> dict[str, float]:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from lightning_seq.errors import UserError
+from lightning_seq.metrics.forecasts import owa
 from lightning_seq.metrics.means import Means
 from lightning_seq.models.forecast_output import check_levels, pinball
 from lightning_seq.models.forecaster import Forecast, Predicted
@@ -163,6 +164,5 @@ class Forecasting(Task):
         kept["rmse"] = means["mse"].sqrt()
         kept["wql"] = means["pinball"] / means["size"].clamp(min=1e-12)
         if split == "test" and self.reference is not None:
-            known = self.reference()
-            kept["owa"] = 0.5 * (means["smape"] / known["smape"] + means["mase"] / known["mase"])
+            kept |= owa(means["smape"], means["mase"], self.reference())
         return kept

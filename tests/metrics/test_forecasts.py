@@ -24,7 +24,8 @@ def test_errors_by_hand() -> None:
     assert found["smape"] == pytest.approx((200 * 2 / 22 + 200 * 5 / 35 + 0) / 3)
     assert found["rmse"] == pytest.approx(((4 + 25 + 0) / 3) ** 0.5)
     assert smape(np.zeros(1), np.zeros(1))[0] == 0
-    assert owa(10.0, 3.0, {"smape": 20.0, "mase": 2.0}) == pytest.approx(0.5 * (0.5 + 1.5))
+    assert owa(10.0, 3.0, {"smape": 20.0, "mase": 2.0}) == {"owa": pytest.approx(0.5 * (0.5 + 1.5))}
+    assert owa(10.0, 3.0, {"smape": 0.0, "mase": 0.0}) == {}, "Naive2 makes no error on a constant series"
 
 
 def test_the_denominator_of_mase_skips_missing_values_and_falls_back() -> None:
