@@ -17,7 +17,7 @@ from lightning_seq.data.png import ends_early
 from lightning_seq.errors import UserError, first_line
 from lightning_seq.files import place
 from lightning_seq.printable import number_of
-from lightning_seq.records.pictures import LARGEST_SIDE
+from lightning_seq.records.pictures import longest_side
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -26,7 +26,6 @@ MOST_PIXELS = 50_000_000
 """Of one picture, before it is made smaller: a file of a few kilobytes can hold a picture that fills the memory."""
 FITS = ("pad", "crop", "stretch")
 WHITE = 255
-SMALL = LARGEST_SIDE
 """Pixels of a side of a picture in a record."""
 
 Size2: TypeAlias = tuple[int, int]
@@ -176,10 +175,14 @@ def channels_first(values: np.ndarray, channels: int) -> np.ndarray:
     return np.ascontiguousarray(values.transpose(2, 0, 1))
 
 
-def small_png(values: np.ndarray, most: int = SMALL) -> str:
-    """A picture `[channels, height, width]` uint8 as a PNG file in base64, with at most `most` pixels a side."""
+def small_png(values: np.ndarray, most: int | None = None) -> str:
+    """A picture `[channels, height, width]` uint8 as a PNG file in base64, with at most `most` pixels a side.
+
+    most: None is `longest_side`.
+    """
     from PIL import Image
 
+    most = most or longest_side(values.shape[2], values.shape[1])
     image = Image.fromarray(values[0] if len(values) == 1 else np.ascontiguousarray(values.transpose(1, 2, 0)))
     image.thumbnail((most, most), Image.Resampling.LANCZOS)
     content = BytesIO()

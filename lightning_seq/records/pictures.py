@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 import re
 import struct
 from collections.abc import Iterable
@@ -22,7 +23,14 @@ Grid = tuple[int, int]
 """Rows and columns of the places."""
 
 
-def checked_png(text: str, largest: tuple[int, int] = (LARGEST_SIDE, LARGEST_SIDE)) -> str:
+def longest_side(width: int, height: int) -> int:
+    """Of a picture in a file, in pixels: that of a strip of frames may be longer, with at most twice as many pixels."""
+    if width <= 4 * height:
+        return LARGEST_SIDE
+    return min(4 * LARGEST_SIDE, math.isqrt(2 * LARGEST_SIDE**2 * width // height))
+
+
+def checked_png(text: str, largest: tuple[int, int] = (4 * LARGEST_SIDE, LARGEST_SIDE)) -> str:
     """largest: width and height in pixels. Raises ValueError for anything but a small PNG file in base64."""
     if not _BASE64.fullmatch(text) or any(
         not 1 <= side <= most for side, most in zip(picture_size(text), largest, strict=True)

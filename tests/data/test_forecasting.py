@@ -117,7 +117,7 @@ def test_a_random_split_is_refused_with_the_reason(tmp_path: Path) -> None:
 def test_a_horizon_that_no_series_has_is_an_error_and_no_damaged_cache(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with pytest.raises(UserError, match=r"no series has 30 steps in its train part: give a smaller data\.horizon"):
+    with pytest.raises(UserError, match=r"no series has 30 steps in its train part: give a smaller data.horizon"):
         made([list(range(20))], tmp_path, horizon=30)
     assert caplog.messages == []
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import struct
 import zlib
 from io import BytesIO
@@ -10,9 +11,10 @@ import pytest
 from PIL import Image
 
 from lightning_seq.data import pictures
-from lightning_seq.data.pictures import PictureFile, channels_first, fitted, save_pictures
+from lightning_seq.data.pictures import PictureFile, channels_first, fitted, save_pictures, small_png
 from lightning_seq.data.png import SIGNATURE, ends_early
 from lightning_seq.errors import UserError
+from lightning_seq.records.pictures import checked_png
 
 RED = (255, 0, 0)
 
@@ -145,3 +147,12 @@ def test_saved_pictures_count_changes(tmp_path: Path) -> None:
     save_pictures(tmp_path / "p.npy", files, (2, 2), 3, "pad", "train: ", report)
     assert np.load(tmp_path / "p.npy").shape == (2, 3, 2, 2)
     assert report == ["train: 1 picture with transparent parts: laid on white"]
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "shown"), [(48, 48, (48, 48)), (200, 100, (48, 96)), (24, 480, (384, 19)), (96, 480, (303, 61))]
+)
+def test_a_strip_of_frames_stays_wide(height: int, width: int, shown: tuple[int, int]) -> None:
+    noise = np.random.default_rng(1).integers(0, 255, (3, height, width), dtype=np.uint8)
+    content = base64.b64decode(checked_png(small_png(noise)))
+    assert Image.open(BytesIO(content)).size == shown

@@ -6,8 +6,10 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from lightning_seq.data.pictures import small_png
 from lightning_seq.records.attention import LEVELS
 from lightning_seq.records.captions import Captions, fitted
 from lightning_seq.records.record import runs_in
@@ -170,6 +172,22 @@ def test_it_fits_a_phone_and_unfolds_on_paper(make_captions: Make, tmp_path: Pat
         assert saved.count('stroke-dasharray="3px, 3px"') == 2
         assert 'image-rendering="pixelated"' in saved
         assert browser.said == []
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH")
+def test_a_strip_of_frames_is_wide(make_captions: Make, tmp_path: Path) -> None:
+    directory = make_captions(tmp_path / "demo", labels=("dot",), seeds=1, pictures=1)
+    plain = json.loads((directory / "dot-seed1" / "captions.json").read_text())
+    plain["pictures"][0]["png"] = small_png(np.zeros((3, 24, 384), dtype=np.uint8))
+    rewrite(directory, "dot-seed1", "captions", json.dumps(plain))
+    page = tmp_path / "page.html"
+    page.write_text(dashboard(directory), encoding="utf-8")
+    script = "['svg[role=img]', '.frame svg'].map((name) => document.querySelector('#captions .pictured ' + name)"
+    for window, widths in ((1400, [832, 240]), (390, None)):
+        with Browser(window, 800) as browser:
+            pictures_drawn(browser, page)
+            drawn = browser.run(f"{script}.getBoundingClientRect().width)")
+            assert drawn == widths if widths else 200 < max(drawn) < 390
 
 
 def test_the_headline_is_cider_or_the_exact_match_that_chose(make_captions: Make, tmp_path: Path) -> None:

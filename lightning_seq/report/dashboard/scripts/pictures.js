@@ -48,10 +48,12 @@ function heatOf(roots, rows, columns) {
 
 // The picture, the attention of word t if it has any, and boxes: of all things, or of the word's alone.
 function drawFrame(svg, read, t, side, all) {
-  const [across, down] = sizeOfPng(read.picture.png), scale = side / Math.max(across, down);
+  const [across, down] = sizeOfPng(read.picture.png), film = across > 4 * down;
+  const scale = (film ? 4 : 1) * side / Math.max(across, down);
   const width = Math.round(across * scale), height = Math.round(down * scale);
   for (const [key, value] of Object.entries({ viewBox: `0 0 ${width} ${height}`, width, height })) svg.setAttribute(key, value);
   svg.replaceChildren();
+  svg.classList.toggle("film", film);
   const whole = { x: 0, y: 0, width, height, preserveAspectRatio: "none" };
   const crisp = scale >= 1.5 ? { "image-rendering": "pixelated" } : {};
   shape(svg, "image", { ...whole, ...crisp, href: "data:image/png;base64," + read.picture.png });
