@@ -50,6 +50,7 @@ def model(config: Config, spec: DataSpec, embedding: nn.Module, encoder: MakeEnc
         make_output(settings["output"], settings["loss"], settings["quantiles"]),
         strategy=settings["strategy"],
         norm=settings["instance_norm"],
+        residual=settings["residual"],
         head_sizes=settings["head_sizes"],
         dropout=settings["dropout"],
         samples=settings["samples"],

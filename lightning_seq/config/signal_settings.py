@@ -45,6 +45,7 @@ class ForecastingSettings(TaskSettings):
     output: Annotated[str, OneOf(OUTPUTS)]
     loss: Annotated[str, OneOf(POINT_LOSSES)]
     instance_norm: Annotated[str, OneOf(NORMS)]
+    residual: bool
     head_sizes: list[Size]
     samples: Annotated[int, Range(1, 10_000)]
     decoder_size: Size | None
