@@ -17,7 +17,7 @@ from lightning_seq.config.targets import factory
 from lightning_seq.config.tree import Config
 from lightning_seq.data.forecasting.reader import SeriesReader
 from lightning_seq.files import write_json
-from lightning_seq.metrics.forecasts import errors_of, naive_forecasts, owa
+from lightning_seq.metrics.forecasts import errors_of, lagged_regression, naive_forecasts, owa
 from lightning_seq.models.forecast_output import make_output
 from lightning_seq.models.forecaster import Forecast, Forecaster, NaiveForecaster
 from lightning_seq.models.naive import NaiveRule
@@ -50,6 +50,7 @@ def model(config: Config, spec: DataSpec, embedding: nn.Module, encoder: MakeEnc
         make_output(settings["output"], settings["loss"], settings["quantiles"]),
         strategy=settings["strategy"],
         norm=settings["instance_norm"],
+        residual=settings["residual"],
         head_sizes=settings["head_sizes"],
         dropout=settings["dropout"],
         samples=settings["samples"],
@@ -158,8 +159,10 @@ def _untrained(data: ForecastingData) -> dict[str, dict[str, float]]:
     spans = list(zip(arrays.offsets[:-1].tolist(), arrays.offsets[1:].tolist(), strict=True))
     values = [np.asarray(arrays.values[start:stop]) for start, stop in spans]
     starts = [origins[series == number] for number in range(len(spans))]
-    made = naive_forecasts(values, starts, arrays.ends[:, 1].tolist(), data.settings.horizon, data.season)
-    places = (arrays.offsets[series] + origins)[:, None] + np.arange(data.settings.horizon)
+    horizon, season = data.settings.horizon, data.season
+    made = naive_forecasts(values, starts, arrays.ends[:, 1].tolist(), horizon, season)
+    made["lagged regression"] = lagged_regression(values, starts, arrays.ends[:, 0].tolist(), horizon, season)
+    places = (arrays.offsets[series] + origins)[:, None] + np.arange(horizon)
     target, scale = arrays.values[places].astype(float), data.errors("test")[series]
     found = {name: errors_of(target, forecast, scale) for name, forecast in made.items()}
     reference = found["Naive2"]

@@ -93,7 +93,7 @@ def kinds_of(kind: Kind, value: object) -> Mapping[str, Kind]:
     kinds = dict(own.kinds) if own else {}
     beginning = max((one for one in FURTHER if path.startswith(one)), key=len, default=None)
     if beginning is not None:
-        more = arguments(f"{Settings.__module__}.{FURTHER[beginning].__qualname__}")
+        more = arguments(f"{FURTHER[beginning].__module__}.{FURTHER[beginning].__qualname__}")
         takes_all = beginning.startswith(f"{OURS}data.")  # the constructor accepts each key of its node
         others = more.kinds.items() if more else ()
         kinds |= {name: one for name, one in others if name in kinds or not takes_all}

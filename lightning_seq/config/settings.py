@@ -16,17 +16,9 @@ from lightning_seq.value_types import Count, Fraction, OneOf, Range, Seed, Size,
 if TYPE_CHECKING:
     from lightning_seq.callbacks.finite_guard import POLICIES
     from lightning_seq.data.augment import Augment
-    from lightning_seq.data.front_end import FrontEnd
-    from lightning_seq.data.spec_augment import SpecAugment
     from lightning_seq.embeddings.word2vec import Word2VecParameters
-    from lightning_seq.losses.reinforce import Reinforce
     from lightning_seq.metrics.translation import TOKENIZERS
-    from lightning_seq.models.answerer import FUSIONS
-    from lightning_seq.models.dialog_answerer import ANSWERS
-    from lightning_seq.models.dialog_history import HISTORIES
     from lightning_seq.models.encoder_decoder import TIED
-    from lightning_seq.models.forecast_output import OUTPUTS, POINT_LOSSES
-    from lightning_seq.models.forecaster import NORMS, STRATEGIES
     from lightning_seq.models.pooling import POOLINGS
     from lightning_seq.tasks.schedule import Schedule
     from lightning_seq.tasks.teacher_forcing import TeacherForcing
@@ -299,58 +291,6 @@ class SequenceToSequenceSettings(TaskSettings):
 
 
 @dataclass(frozen=True)
-class FusionSettings(PooledSettings):
-    fusion: Annotated[str, OneOf(FUSIONS)]
-    picture: Callable[..., object]
-    width: Size
-    hops: Annotated[int, Range(1, 100)]
-    predictions: Predictions
-
-
-@dataclass(frozen=True)
-class VisualQuestionSettings(FusionSettings):
-    class_weights: Literal["balanced"] | list[float] | None
-
-
-@dataclass(frozen=True)
-class VisualDialogSettings(FusionSettings):
-    history: Annotated[str, OneOf(HISTORIES)]
-    answers: Annotated[str, OneOf(ANSWERS)]
-
-
-@dataclass(frozen=True)
-class CaptioningSettings(SequenceToSequenceSettings):
-    reinforce: Reinforce
-
-
-@dataclass(frozen=True)
-class NgramSettings:
-    order: Annotated[int, Range(0, 10)]
-    weight: Weight
-    bonus: float
-
-
-@dataclass(frozen=True)
-class SpeechSettings(TaskSettings):
-    subsample: Annotated[int, Range(1, 64)]
-    blank_bias: float
-    ctc_weight: Fraction
-    symbol_size: Size
-    teacher_forcing: TeacherForcing
-    beam: Annotated[int, Range(1, 1000)]
-    length_penalty: Annotated[float, Range(0, 100)]
-    early_stop: bool
-    ngram: NgramSettings
-    predictions: Predictions
-
-
-@dataclass(frozen=True)
-class PictureSettings:
-    attend: bool
-    picture: Callable[..., object]
-
-
-@dataclass(frozen=True)
 class TaggingSettings(TaskSettings):
     characters: Annotated[str, OneOf(("none", "cnn", "lstm"))]
     character_embedding: Size
@@ -361,19 +301,6 @@ class TaggingSettings(TaskSettings):
     constraints: Annotated[str, OneOf(("auto", "training", "none"))]
     locked: bool
     predictions: Predictions
-
-
-@dataclass(frozen=True)
-class ForecastingSettings(TaskSettings):
-    strategy: Annotated[str, OneOf(STRATEGIES)]
-    output: Annotated[str, OneOf(OUTPUTS)]
-    loss: Annotated[str, OneOf(POINT_LOSSES)]
-    instance_norm: Annotated[str, OneOf(NORMS)]
-    head_sizes: list[Size]
-    samples: Annotated[int, Range(1, 10_000)]
-    decoder_size: Size | None
-    attention: bool
-    quantiles: list[Fraction]
 
 
 @dataclass(frozen=True)
@@ -424,29 +351,6 @@ class SourceSettings:
     splits: SplitSettings
     tokens_column: str | int
     tag_column: str | int
-
-
-@dataclass(frozen=True)
-class SpokenSettings(SourceSettings):
-    front_end: FrontEnd
-
-
-@dataclass(frozen=True)
-class SpeechDataSettings:
-    source: Callable[..., object]
-    front_end: FrontEnd
-    augment: SpecAugment
-
-
-@dataclass(frozen=True)
-class VectorDataSettings:
-    source: Callable[..., object]
-
-
-@dataclass(frozen=True)
-class VideoDataSettings:
-    source: Callable[..., object]
-    augment: Augment
 
 
 @dataclass(frozen=True)

@@ -107,3 +107,47 @@ def naive_forecasts(
         made["mean"].append(np.repeat((sums[starts - 1] / np.maximum(counts[starts - 1], 1))[:, None], horizon, 1))
         made["Naive2"].append(adjusted[:, None] * figures[(starts[:, None] + steps) % season])
     return {name: np.concatenate(parts) for name, parts in made.items()}
+
+
+MOST_STEPS = 100_000
+"""Of a series, the last ones, that a lagged regression is fitted to."""
+STEPS_PER_LAG = 5
+
+
+def lagged_regression(
+    values: Sequence[np.ndarray], origins: Sequence[np.ndarray], ends: Sequence[int], horizon: int, season: int
+) -> np.ndarray:
+    """`[W, horizon]`, an autoregression of each series, y_t = a + b_1 y_{t-1} + … + b_p y_{t-p}, forecast step by step.
+
+    p is a season and a step, or a lag for each `STEPS_PER_LAG` values if these are fewer. Values that are missing are
+    not fitted; as a lag the value before them is read. Arguments as of `naive_forecasts`; ends: of the parts that are
+    fitted.
+    """
+    made = []
+    for series, starts, end in zip(values, origins, ends, strict=True):
+        if not len(starts):
+            continue
+        series = np.asarray(series, dtype=float)
+        there = ~np.isnan(series)
+        before = np.maximum.accumulate(np.where(there, np.arange(len(series)), int(there.argmax())))
+        fitted = series[:end][-MOST_STEPS:]
+        lags = max(1, min(season + 1, int((~np.isnan(fitted)).sum()) // STEPS_PER_LAG))
+        constant, mean, weights = lag_weights(fitted, lags)
+        past = series[before][(starts[:, None] - lags + np.arange(lags)).clip(0)] - mean
+        for _ in range(horizon):
+            past = np.concatenate([past, constant + past[:, -lags:] @ weights[:, None]], 1)
+        made.append(past[:, lags:] + mean)
+    return np.concatenate(made)
+
+
+def lag_weights(values: np.ndarray, lags: int) -> tuple[float, float, np.ndarray]:
+    """By least squares a constant, the mean of the values, and `[lags]`, the weights of the lags of what differs from
+    that mean, the oldest first; of values too few to be fitted those of repeating the last one."""
+    rows = np.lib.stride_tricks.sliding_window_view(values, lags + 1) if len(values) > lags else np.empty((0, lags + 1))
+    rows = rows[~np.isnan(rows).any(1)]
+    if not len(rows):
+        return 0.0, 0.0, np.eye(lags)[-1]
+    mean = float(rows.mean())
+    rows = rows - mean
+    solved = np.linalg.lstsq(np.column_stack([np.ones(len(rows)), rows[:, :-1]]), rows[:, -1], rcond=None)[0]
+    return float(solved[0]), mean, solved[1:]

@@ -17,6 +17,7 @@ LEAST = 1e-4
 """Of the scale of a distribution, in units of the normalised series."""
 POINT_LOSSES: dict[str, Callable[[Tensor], Tensor]] = {
     "mae": Tensor.abs,
+    "mase": Tensor.abs,
     "mse": Tensor.square,
     "huber": lambda error: functional.huber_loss(error, torch.zeros_like(error), reduction="none"),
 }
@@ -28,6 +29,8 @@ class Output(ABC):
     parameters: int = 1
     is_distribution = True
     needs_counts = False
+    over_naive_error = False
+    """Whether losses are of errors over the denominator of MASE, instead of on the normalised scale."""
 
     @abstractmethod
     def loss(self, raw: Tensor, target: Tensor, scale: Tensor) -> Tensor:
@@ -49,6 +52,7 @@ class Point(Output):
 
     def __init__(self, error: str) -> None:
         self.error = POINT_LOSSES[one_of("task.loss", error, POINT_LOSSES)]
+        self.over_naive_error = error == "mase"
 
     def loss(self, raw: Tensor, target: Tensor, scale: Tensor) -> Tensor:
         return self.error(raw[..., 0] - target)

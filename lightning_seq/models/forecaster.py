@@ -19,7 +19,7 @@ from lightning_seq.models.captioner import Starts
 from lightning_seq.models.encoder import Encoder, EncoderModel
 from lightning_seq.models.forecast_output import Output
 from lightning_seq.models.head import head
-from lightning_seq.models.naive import NaiveRule
+from lightning_seq.models.naive import NaiveRule, SeasonalNaive
 from lightning_seq.spec import Encoded, Future
 
 STRATEGIES = ("direct", "recursive", "seq2seq")
@@ -108,7 +108,9 @@ class Forecaster(Forecast):
     where p are the numbers of an `output` per step, z the covariates that are known in the future.
 
     norm: of each window by the values that are there: `none`, `last` (the last value is subtracted), `mean` (divided by
-          the mean size), `standard` (mean and deviation); the loss is of normalised values.
+          the mean size), `standard` (mean and deviation); the loss is of
+          normalised values, but that of `task.loss=mase` of errors over the denominator of MASE.
+    residual: the forecast of seasonal naive is added to what the output predicts; not with `recursive`.
     attention: makes a scorer from (query_size, value_size).
     decoder: makes the cell of the decoder from (input_size, hidden_size).
     head_sizes, dropout: of the head of `direct` and `recursive`, see `models/head.py`.
@@ -126,6 +128,7 @@ class Forecaster(Forecast):
         output: Output,
         strategy: str = "direct",
         norm: str = "standard",
+        residual: bool = False,
         head_sizes: Sequence[int] = (),
         dropout: float = 0.0,
         samples: int = 100,
@@ -137,7 +140,7 @@ class Forecaster(Forecast):
         one_of("task.strategy", strategy, STRATEGIES)
         one_of("task.instance_norm", norm, NORMS)
         self.embedding, self.output, self.strategy, self.norm, self.samples = embedding, output, strategy, norm, samples
-        self.distributed = output.is_distribution
+        self.distributed, self.residual = output.is_distribution, residual
         dropout = check_rate("task.dropout", dropout)
         last = encoder.final_size or encoder.output_size
         H, K, P = future.horizon, future.known, output.parameters
@@ -173,6 +176,12 @@ class Forecaster(Forecast):
                     "task.output=negative_binomial needs values that are divided alone, not shifted: give "
                     "task.instance_norm=mean data.scale=none"
                 )
+        if self.residual and (self.output.needs_counts or self.strategy == "recursive"):
+            raise UserError(
+                "task.residual=true is of task.strategy=direct or seq2seq and of outputs that may be negative, "
+                f"task.strategy={self.strategy} came{' with counts' * self.output.needs_counts}: give "
+                "task.residual=false, or another strategy or output"
+            )
         if self.strategy == "recursive":
             if not self.encoder.causal:
                 raise UserError(
@@ -221,6 +230,13 @@ class Forecaster(Forecast):
         spread = (torch.where(there, values - mean, zero).square().sum(1, keepdim=True) / count).sqrt()
         return mean, spread.clamp(min=LEAST_SCALE)
 
+    def _middle(self, inputs: Tensor, mask: Tensor, shift: Tensor) -> Tensor:
+        """`[B, 1]` or `[B, H]`: where a prediction of 0 lies."""
+        if not self.residual:
+            return shift
+        there, future = self.there(inputs, mask), self.future
+        return SeasonalNaive(1).forecast(inputs[..., 0], there, mask, future.horizon, future.season)
+
     def normalised(self, inputs: Tensor, mask: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
         values = (inputs[..., 0] - shift) / scale
         values = torch.where(self.there(inputs, mask), values, torch.zeros_like(values))
@@ -229,13 +245,15 @@ class Forecaster(Forecast):
     def losses(self, inputs: Tensor, mask: Tensor, ahead: Tensor, targets: Tensor, scales: Tensor) -> Tensor:
         shift, scale = self.window_scale(inputs, mask)
         raw = self(inputs, mask, ahead, targets if self.strategy == "recursive" else None)
-        return self.output.loss(raw, (targets - shift) / scale, scale * scales[:, 1:2])
+        original = scale * scales[:, 1:2]
+        losses = self.output.loss(raw, (targets - self._middle(inputs, mask, shift)) / scale, original)
+        return losses * original / scales[:, 2:] if self.output.over_naive_error else losses
 
     def predict(
         self, inputs: Tensor, mask: Tensor, ahead: Tensor, scales: Tensor, levels: Sequence[float]
     ) -> Predicted:
         shift, scale = self.window_scale(inputs, mask)
-        original = scale * scales[:, 1:2]
+        original, middle = scale * scales[:, 1:2], self._middle(inputs, mask, shift)
         if self.strategy == "recursive" and self.distributed:
             x = self.normalised(inputs, mask, shift, scale)
             paths = self._paths(x, mask, ahead, original, self.samples)
@@ -244,10 +262,10 @@ class Forecaster(Forecast):
         else:
             raw = self(inputs, mask, ahead)
             if not self.distributed:
-                return Predicted(shift + scale * raw[..., 0], None)
+                return Predicted(middle + scale * raw[..., 0], None)
             wanted = torch.tensor([0.5, *levels], dtype=raw.dtype, device=raw.device)
             quantiles = self.output.quantile(raw[:, :, None], wanted, original[..., None])
-        quantiles = shift[..., None] + scale[..., None] * quantiles
+        quantiles = middle[..., None] + scale[..., None] * quantiles
         return Predicted(quantiles[..., 0], quantiles[..., 1:])
 
     def _taught(self, x: Tensor, mask: Tensor, ahead: Tensor, targets: Tensor) -> Tensor:

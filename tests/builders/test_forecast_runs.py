@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +20,8 @@ from lightning_seq.records.record import read
 from lightning_seq.report.examples import example_scores
 from lightning_seq.report.tables import markdown
 from lightning_seq.report.write import write_report
+from tests.runs import environment
+from torture.killed import Runner, Scene, differences, struck
 
 TINY = (
     "data=airline_passengers", "trainer.max_epochs=2", "trainer.progress=false", "trainer.threads=1", "logger=none",
@@ -120,3 +125,51 @@ def test_a_run_is_the_same_again(places: list[str]) -> None:
     long, short = (read(run_of(places, label)).curves["val/crps"] for label in ("long", "short"))
     assert long[0][-1] == short[0][-1]
     assert long[1][-1] != long[0][-1]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        ("task.strategy=seq2seq", "task.schedule.kind=linear"),
+        pytest.param(("task.strategy=recursive", "task.output=gaussian", "data.num_workers=1"), marks=pytest.mark.slow),
+    ],
+)
+def test_a_killed_run_ends_as_one_that_was_not(more: tuple[str, ...], places: list[str]) -> None:
+    size = ("model=gru", "model.hidden_size=8", "data.windows=40", "data.batch_size=8", "task.dropout=0.2")
+    words = (*TINY, *size, *places[:2], "trainer.max_epochs=3", "callbacks.checkpoint_every_n_steps=2", *more)
+    runner, scene = Runner(), Scene("forecasting", words)
+    straight = scene.run("straight")
+    runner.finish(straight)
+    code, directory = struck(runner, scene, "struck", "batch", 8, signal.SIGTERM)
+    runner.close()
+    assert code == 128 + signal.SIGTERM
+    assert read(directory).resumed_at
+    assert not any(differences(straight.directory, directory).values())
+
+
+@pytest.mark.slow
+def test_two_ranks_give_the_losses_of_one(places: list[str]) -> None:
+    """The last batch of an epoch has 1 of 37 windows, and one rank has none of it."""
+    given = ["model=lstm", "model.hidden_size=8", "data.windows=37", "data.batch_size=12", "data.eval_batch_size=6"]
+    words = ["train", *TINY, *given, "optimizer=sgd", "optimizer.lr=0.1", *places[:2]]
+    assert main([*words, "name=series"]) == 0
+    ddp = ["trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2", "launcher=local", "name=two"]
+    ended = subprocess.run(
+        [sys.executable, "-m", "lightning_seq", *words, *ddp],
+        env=environment(), capture_output=True, text=True, timeout=240, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    directory = run_of(places, "lstm")
+    one, two = read(directory), read(directory.parents[1] / "two" / directory.name)
+    for name in ("train/loss", "val/loss", "val/mase"):
+        mine, theirs = ([point[3] for point in record.curves[name]] for record in (one, two))
+        assert mine == pytest.approx(theirs, rel=1e-5), name
+    assert one.metrics == pytest.approx(two.metrics, rel=1e-5)
+    assert one.fingerprints["batches"] == two.fingerprints["batches"]
+
+
+def test_forecasters_of_equal_size(places: list[str]) -> None:
+    given = ["model=rnn,gru,lstm", "match=parameters", "match.target=600", "seeds=1", "trainer.max_epochs=1"]
+    assert main(["compare", *TINY, *given, *places]) == 0
+    for label in ("rnn", "gru", "lstm"):
+        assert abs(read(run_of(places, label)).parameters["recurrent"] - 600) < 60

@@ -11,7 +11,15 @@ from lightning_seq.builders.build import build_data
 from lightning_seq.builders.forecasting import _untrained
 from lightning_seq.config.compose import compose
 from lightning_seq.data.forecasting.prepare import naive_error
-from lightning_seq.metrics.forecasts import errors_of, naive_forecasts, owa, seasonal_indices, smape
+from lightning_seq.metrics.forecasts import (
+    errors_of,
+    lag_weights,
+    lagged_regression,
+    naive_forecasts,
+    owa,
+    seasonal_indices,
+    smape,
+)
 
 nan = np.nan
 
@@ -48,6 +56,35 @@ def test_seasonal_figures_of_a_pure_season() -> None:
     assert seasonal_indices(np.tile(figures, 10) * 100, 4) == pytest.approx(figures)
     assert seasonal_indices(np.random.default_rng(0).normal(100, 1, 40), 4).tolist() == [1] * 4  # no season
     assert seasonal_indices(np.tile([-1.0, 1.0, 0.0, 0.5], 10), 4).tolist() == [1] * 4  # not positive
+
+
+def test_a_lagged_regression_finds_the_weights_of_a_generated_series() -> None:
+    generator, series = np.random.default_rng(1), [0.0, 0.0]
+    for noise in generator.normal(0, 0.1, 20_000):
+        series.append(2 + 1.2 * series[-1] - 0.5 * series[-2] + noise)
+    values = np.array(series[200:])
+    values[[50, 51, 900]] = nan
+    constant, mean, weights = lag_weights(values, 2)
+    assert weights == pytest.approx([-0.5, 1.2], abs=0.02)
+    assert constant + mean * (1 - weights.sum()) == pytest.approx(2, abs=0.1)
+
+    end = len(values)
+    known = np.append(values, [nan] * 3)
+    (made,) = lagged_regression([known], [np.array([end])], [end], horizon=3, season=1)
+    expected = list(values[-2:])
+    for _ in range(3):
+        expected.append(2 + 1.2 * expected[-1] - 0.5 * expected[-2])
+    assert made == pytest.approx(expected[2:], abs=0.02)
+
+
+def test_a_lagged_regression_reads_no_value_after_its_part_or_its_origin() -> None:
+    values = np.sin(np.arange(80) / 3) + 5
+    later = np.append(values[:60], np.full(20, 1e6))
+    one, other = (lagged_regression([part], [np.array([40, 60])], [50], 4, 6) for part in (values, later))
+    assert one.tolist() == other.tolist()
+    assert one[1] == pytest.approx(values[60:64], abs=1e-6)
+    short = lagged_regression([np.array([3.0, nan, 4.0, 9.0])], [np.array([3])], [1], 2, 12)
+    assert short.tolist() == [[4, 4]]
 
 
 def test_m4_hourly_has_the_figures_of_the_organisers(mirror: Path, tmp_path: Path) -> None:

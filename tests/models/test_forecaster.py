@@ -164,6 +164,32 @@ def test_a_normalised_window_moves_with_its_level(norm: str) -> None:
     assert torch.allclose(other, shift + factor * one)
 
 
+@pytest.mark.parametrize("strategy", ["direct", "seq2seq"])
+def test_the_loss_mase_is_the_error_over_that_of_seasonal_naive(strategy: str) -> None:
+    made = forecaster(strategy, "point")
+    made.output = make_output("point", "mase", LEVELS)
+    x, mask, ahead, targets, scales = inputs()
+    scales[:, 2] = torch.tensor([4.0, 1.0, 0.5])
+    point = made.predict(x, mask, ahead, scales, LEVELS).point
+    expected = 2 * (targets - point).abs() / scales[:, 2:]
+    assert torch.allclose(made.losses(x, mask, ahead, targets, scales), expected)
+
+
+@pytest.mark.parametrize("output", ["point", "quantiles", "student_t"])
+@pytest.mark.parametrize("strategy", ["direct", "seq2seq"])
+def test_a_residual_is_added_to_seasonal_naive(strategy: str, output: str) -> None:
+    made, plain = (forecaster(strategy, output, residual=residual) for residual in (True, False))
+    x, mask, ahead, targets, scales = inputs()
+    shift, _ = plain.window_scale(x, mask)
+    rule = SeasonalNaive(1).forecast(x[..., 0], mask, mask, 3, 2)
+    one, other = (model.predict(x, mask, ahead, scales, LEVELS) for model in (made, plain))
+    assert torch.allclose(one.point - rule, other.point - shift)
+    if one.quantiles is not None and other.quantiles is not None:
+        assert torch.allclose(one.quantiles - rule[..., None], other.quantiles - shift[..., None])
+    moved = targets - shift + rule
+    assert torch.allclose(made.losses(x, mask, ahead, moved, scales), plain.losses(x, mask, ahead, targets, scales))
+
+
 def test_a_decoder_attends_to_the_past() -> None:
     made = forecaster("seq2seq", "point", attention=lambda query, value: AdditiveScorer(query, value, 4))
     x, mask, ahead, _, _ = inputs()
@@ -176,6 +202,8 @@ def test_what_does_not_fit_is_refused() -> None:
     both = RecurrentEncoder(4, GRUCell, hidden_size=4, bidirectional=True)
     with pytest.raises(UserError, match="reads from the end too"):
         forecaster("recursive", encoder=both)
+    with pytest.raises(UserError, match="of outputs that may be negative"):
+        forecaster("recursive", residual=True)
     with pytest.raises(UserError, match="is of counts"):
         forecaster("direct", "negative_binomial")
     output = make_output("negative_binomial", "mae", LEVELS)
